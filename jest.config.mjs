@@ -1,0 +1,13 @@
+/** Unit tests run in Node; a file that needs a page says so with `@jest-environment jsdom` in its first comment. */
+export default {
+  testMatch: ['<rootDir>/{src,engine,kernel-server}/**/__tests__/**/*.spec.ts'],
+  modulePathIgnorePatterns: ['<rootDir>/lib', '<rootDir>/sambalab', '<rootDir>/.venv'],
+  transform: {
+    '^.+\\.[jt]s$': [
+      '@swc/jest',
+      { jsc: { parser: { syntax: 'typescript' }, target: 'es2022' }, module: { type: 'commonjs' } }
+    ]
+  },
+  transformIgnorePatterns: ['/node_modules/(?!(@jupyter|@jupyterlab|@jupyter-widgets|@lumino|lib0|y-protocols|yjs)/)'],
+  testTimeout: 60000
+};

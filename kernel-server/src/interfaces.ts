@@ -1,0 +1,118 @@
+/**
+ * The seams inside the sidecar: what sessions and jobs need of SAM and of the engine. Both work on shared arrays by
+ * descriptor, so their worker threads and processes open the files themselves and no pixels pass between them.
+ */
+import {
+  ArrayDescriptor,
+  FeatureSpec,
+  ForestParams,
+  ImageInfo,
+  LabelClass,
+  PointPrompt,
+  SamDevice
+} from '../../src/kernel-bridge/protocol';
+
+/** A long piece of work: when to stop, and whom to tell. */
+export interface IJobContext {
+  signal: AbortSignal;
+  /** `done` of `total` of a stage, in any unit; `message` for what the user should know besides. */
+  progress(stage: string, done: number, total: number, message?: string): void;
+}
+
+/** SAM: encoder and, for Python, decoder. Runs in a process of its own that may die. */
+export interface ISamService {
+  /** Where the encoder runs; null until it was first needed. */
+  readonly device: SamDevice | null;
+  /** Process id of the compute process, null while none runs. */
+  readonly pid: number | null;
+  /** The decoder's graph with four masks, as file and SHA-256. Throws BridgeError `model` if it is missing or corrupt. */
+  decoder(): Promise<{ model: string; digest: string; path: string; bytes: number }>;
+  /**
+   * Encode a slice of an image (array [slices, rows, columns, channels]; pixel values are scaled by `display` first).
+   * @returns the embedding, float32 [256, 64, 64], the device it was computed on and the seconds it took.
+   */
+  embed(
+    image: ArrayDescriptor,
+    display: ImageInfo['display'],
+    slice: number,
+    context: IJobContext
+  ): Promise<{ embedding: Float32Array; device: SamDevice; seconds: number }>;
+  /**
+   * Decode.
+   * @returns masks uint8 0/1 [3, rows, columns], SAM's small, medium and large scale, and their predicted quality.
+   */
+  suggest(
+    embedding: Float32Array,
+    size: { rows: number; columns: number },
+    points: PointPrompt[],
+    context: IJobContext
+  ): Promise<{ masks: Uint8Array; scores: [number, number, number] }>;
+  dispose(): Promise<void>;
+}
+
+/** A trained classifier as an object that JSON can carry; its fields are the engine's business (`engine/classifier.ts`). */
+export interface ITrained {
+  /** The classifier's JSON in UTF-8. */
+  json: Uint8Array;
+  oobScore: number | null;
+  featureNames: string[];
+  trees: number;
+  samples: number;
+}
+
+/** Where segmentations go; each array is written as a whole for the slice given. */
+export interface ISegmentationArrays {
+  /** uint8 [slices, rows, columns]: the class id of the highest probability. */
+  prediction?: ArrayDescriptor;
+  /** float32 [slices, rows, columns, classes]. */
+  probabilities?: ArrayDescriptor;
+  /** float32 [slices, rows, columns]: 1 − (highest − second highest probability). */
+  uncertainty?: ArrayDescriptor;
+}
+
+/** Features and forest, on the worker threads of the sidecar. */
+export interface IEngineService {
+  readonly threads: number;
+  /** The default features, with `partial` on top. Throws BridgeError `invalid` for what cannot be computed. */
+  featureSpec(partial?: object): FeatureSpec;
+  forestParams(partial?: object): ForestParams;
+  featureNames(spec: FeatureSpec, channels: number): string[];
+  /** Compute the feature stack of a slice into `out`, float32 [1, rows, columns, features]. */
+  features(
+    image: ArrayDescriptor,
+    slice: number,
+    spec: FeatureSpec,
+    out: ArrayDescriptor,
+    context: IJobContext
+  ): Promise<void>;
+  /**
+   * Grow a forest on the labelled pixels (labels uint8 [slices, rows, columns]; 0 is unlabelled).
+   * Throws BridgeError `not-ready` for no label, or for labels of one class alone.
+   */
+  train(
+    request: {
+      image: ArrayDescriptor;
+      labels: ArrayDescriptor;
+      classes: LabelClass[];
+      spec: FeatureSpec;
+      forest: ForestParams;
+      /** Features already computed are kept under this key (the image's digest). */
+      cacheKey: string;
+    },
+    context: IJobContext
+  ): Promise<ITrained>;
+  /** Class ids in the order of the probabilities' last axis. Throws BridgeError `invalid` for what is no classifier. */
+  classesOf(classifier: Uint8Array): LabelClass[];
+  /** Segment one slice. Throws BridgeError `invalid` if the image's channels are not those the classifier was trained on. */
+  apply(
+    request: {
+      classifier: Uint8Array;
+      image: ArrayDescriptor;
+      slice: number;
+      out: ISegmentationArrays;
+      cacheKey?: string;
+    },
+    context: IJobContext
+  ): Promise<void>;
+  dispose(): Promise<void>;
+}

@@ -1,0 +1,71 @@
+/**
+ * Build everything, or the parts named: `node scripts/build.mjs [engine|server|browser]...`
+ *
+ *   engine   engine/assembly → engine/build/engine.wasm
+ *   server   kernel-server, engine and the SAM decoder's graph → sambalab/server
+ *   browser  src → lib → sambalab/labextension
+ */
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const node = (...args) => execFileSync(process.execPath, args, { cwd: root, stdio: 'inherit' });
+const tool = name => join(root, 'node_modules', name);
+
+const parts = {
+  engine() {
+    mkdirSync(join(root, 'engine/build'), { recursive: true });
+    node(
+      tool('assemblyscript/bin/asc.js'),
+      'engine/assembly/index.ts',
+      '--config',
+      'engine/asconfig.json',
+      '--target',
+      'release'
+    );
+  },
+  async server() {
+    const { build } = await import('esbuild');
+    const out = join(root, 'sambalab/server');
+    await build({
+      absWorkingDir: root,
+      entryPoints: ['main', 'compute', 'engine-worker'].map(name => `kernel-server/src/${name}.ts`),
+      outdir: out,
+      outExtension: { '.js': '.cjs' },
+      bundle: true,
+      platform: 'node',
+      target: 'node20',
+      format: 'cjs',
+      sourcemap: 'linked',
+      logLevel: 'warning',
+      external: ['zeromq', 'onnxruntime-node', 'webgpu']
+    });
+    copyFileSync(join(root, 'engine/build/engine.wasm'), join(out, 'engine.wasm'));
+    if (existsSync(join(root, 'scripts/build-decoder.mjs'))) {
+      node(join(root, 'scripts/build-decoder.mjs'), join(out, 'decoder.onnx'));
+    }
+  },
+  browser() {
+    node(tool('typescript/bin/tsc'), '-p', 'tsconfig.json');
+    node(
+      tool('@jupyter/builder/lib/build-labextension.js'),
+      '--core-package-file',
+      tool('@jupyterlab/core-meta/core.package.json'),
+      root
+    );
+  }
+};
+
+const names = process.argv.slice(2);
+for (const name of names.length ? names : Object.keys(parts)) {
+  if (!(name in parts)) {
+    console.error(`There is no part ${name}; parts are ${Object.keys(parts).join(', ')}.`);
+    process.exit(1);
+  }
+  const start = Date.now();
+  console.log(`build: ${name} …`);
+  await parts[name]();
+  console.log(`build: ${name} done in ${((Date.now() - start) / 1000).toFixed(1)} s`);
+}

@@ -1,0 +1,216 @@
+/**
+ * The browser's end of the protocol: requests with ids, retries, cancel, and the sidecar's events as a signal.
+ *
+ * @example
+ * ```ts
+ * const client = new BridgeClient({ transport });
+ * const state = await client.request('session.attach', { session });
+ * await client.request('labels.patch', patch, { buffers, signal });
+ * ```
+ */
+import { ISignal, Signal } from '@lumino/signaling';
+import { IDisposable } from '@lumino/disposable';
+import { BridgeError } from './errors';
+import { encodeMessage, Frames, MessageAssembler } from './frames';
+import { BridgeEvent, Method, Params, parseIncoming, parseResult, Result } from './protocol';
+
+/** A way to send and receive frames that may lose some of them. */
+export interface ITransport extends IDisposable {
+  /** Send one list of frames. */
+  send(frames: Frames): void;
+  /** Emits every list of frames that arrives. */
+  readonly received: ISignal<ITransport, Frames>;
+  /** Emits when the other end is gone for good. */
+  readonly closed: ISignal<ITransport, void>;
+}
+
+/** A reply: its checked result and its buffers. */
+export interface IReply<M extends Method> {
+  result: Result<M>;
+  buffers: Uint8Array[];
+}
+
+export interface IRequestOptions {
+  buffers?: Uint8Array[];
+  /** Aborting sends `cancel` and rejects with `cancelled`. */
+  signal?: AbortSignal | undefined;
+}
+
+interface IPending {
+  method: Method;
+  parts: Frames[];
+  resolve(reply: { result: unknown; buffers: Uint8Array[] }): void;
+  reject(error: BridgeError): void;
+  /** When it is sent again if nothing came, as performance.now() has it. */
+  due: number;
+  /** Milliseconds until the next time after that. */
+  wait: number;
+}
+
+/** First pause before a request without a reply is sent again; it doubles up to {@link RETRY_MAX_MS}. */
+const RETRY_MS = 4000;
+const RETRY_MAX_MS = 30000;
+
+/** Sends requests until they are answered. */
+export class BridgeClient implements IDisposable {
+  constructor(options: BridgeClient.IOptions) {
+    this._transport = options.transport;
+    this._retryMs = options.retryMs ?? RETRY_MS;
+    this._transport.received.connect(this._onFrames, this);
+    this._transport.closed.connect(this._onClosed, this);
+    this._timer = setInterval(() => this._retry(), Math.min(500, this._retryMs));
+  }
+
+  /** Emits each event of the sidecar or the relay, with its buffers. */
+  get event(): ISignal<this, { event: BridgeEvent; buffers: Uint8Array[] }> {
+    return this._event;
+  }
+
+  /** Emits messages that could not be understood, for the console. */
+  get misunderstood(): ISignal<this, BridgeError> {
+    return this._misunderstood;
+  }
+
+  /** How many requests wait for their reply. */
+  get pending(): number {
+    return this._pending.size;
+  }
+
+  get isDisposed(): boolean {
+    return this._disposed;
+  }
+
+  /**
+   * Send a request and wait for its reply, sending it again as long as none comes: the sidecar carries an id out once.
+   *
+   * @throws BridgeError as the sidecar said it; `cancelled` after an abort; `disconnected` when the transport closes.
+   */
+  async request<M extends Method>(method: M, params: Params<M>, options: IRequestOptions = {}): Promise<IReply<M>> {
+    const { signal } = options;
+    if (this._disposed) {
+      throw new BridgeError('disconnected', 'The connection to the kernel is closed. Run the cell again.');
+    }
+    if (signal?.aborted) {
+      throw new BridgeError('cancelled', `${method} was cancelled.`);
+    }
+    const id = `${this._name}-${this._requests++}`;
+    const parts = encodeMessage({ id, method, params }, options.buffers);
+    const answered = new Promise<{ result: unknown; buffers: Uint8Array[] }>((resolve, reject) => {
+      const due = performance.now() + this._retryMs;
+      this._pending.set(id, { method, parts, resolve, reject, due, wait: this._retryMs });
+    });
+    const abort = () => {
+      const pending = this._pending.get(id);
+      if (pending) {
+        this._pending.delete(id);
+        // Nobody waits for the answer to the cancel: the request is over for us either way.
+        this._send(encodeMessage({ id: `${id}-cancel`, method: 'cancel', params: { id } }));
+        pending.reject(new BridgeError('cancelled', `${method} was cancelled.`));
+      }
+    };
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      this._send(parts);
+      const { result, buffers } = await answered;
+      return { result: parseResult(method, result), buffers };
+    } finally {
+      this._pending.delete(id);
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  /** Send everything that is not answered yet again now, for instance because the sidecar is back. */
+  resend(): void {
+    for (const pending of this._pending.values()) {
+      pending.due = performance.now() + this._retryMs;
+      pending.wait = this._retryMs;
+      this._send(pending.parts);
+    }
+  }
+
+  dispose(): void {
+    if (this._disposed) {
+      return;
+    }
+    this._disposed = true;
+    clearInterval(this._timer);
+    this._fail('The connection to the kernel is closed. Run the cell again.');
+    this._transport.dispose();
+    Signal.clearData(this);
+  }
+
+  private _send(parts: Frames[]): void {
+    for (const frames of parts) {
+      this._transport.send(frames);
+    }
+  }
+
+  private _retry(): void {
+    const now = performance.now();
+    for (const pending of this._pending.values()) {
+      if (pending.due <= now) {
+        pending.wait = Math.min(pending.wait * 2, RETRY_MAX_MS);
+        pending.due = now + pending.wait;
+        this._send(pending.parts);
+      }
+    }
+  }
+
+  private _onFrames(_: ITransport, frames: Frames): void {
+    try {
+      const message = this._assembler.accept(frames);
+      const incoming = message && parseIncoming(message.header);
+      if (!message || !incoming) {
+        return;
+      }
+      if ('event' in incoming) {
+        this._event.emit({ event: incoming, buffers: message.buffers });
+        return;
+      }
+      const pending = this._pending.get(incoming.re);
+      if (!pending) {
+        return; // the answer to a request that was sent twice, or to a cancel
+      }
+      this._pending.delete(incoming.re);
+      if ('error' in incoming) {
+        pending.reject(incoming.error);
+      } else {
+        pending.resolve({ result: incoming.result, buffers: message.buffers });
+      }
+    } catch (error) {
+      this._misunderstood.emit(BridgeError.from(error));
+    }
+  }
+
+  private _onClosed(): void {
+    this._fail('The connection to the kernel is closed. Run the cell again.');
+    this.dispose();
+  }
+
+  private _fail(message: string): void {
+    for (const pending of this._pending.values()) {
+      pending.reject(new BridgeError('disconnected', message));
+    }
+    this._pending.clear();
+  }
+
+  private readonly _transport: ITransport;
+  private readonly _retryMs: number;
+  private readonly _timer: ReturnType<typeof setInterval>;
+  private readonly _assembler = new MessageAssembler();
+  private readonly _pending = new Map<string, IPending>();
+  private readonly _event = new Signal<this, { event: BridgeEvent; buffers: Uint8Array[] }>(this);
+  private readonly _misunderstood = new Signal<this, BridgeError>(this);
+  private readonly _name = Math.random().toString(36).slice(2, 12);
+  private _requests = 0;
+  private _disposed = false;
+}
+
+/** The namespace for {@link BridgeClient}. */
+export namespace BridgeClient {
+  export interface IOptions {
+    transport: ITransport;
+    /** Milliseconds until an unanswered request is first sent again. */
+    retryMs?: number;
+  }
+}

@@ -1,0 +1,414 @@
+/**
+ * The protocol: every request, reply and event that passes between the browser, Python and the sidecar, defined once.
+ *
+ * A request is `{v, id, method, params}` with buffers; its reply `{v, re, result}` or `{v, re, error: {code, message}}`.
+ * The sidecar also sends events `{v, event, params}` to everyone attached to the session they concern.
+ *
+ * A request may be sent again under the same id: the sidecar carries it out once and repeats its reply.
+ * `cancel` names the id of a running request, which then fails with `cancelled`.
+ *
+ * Pixels: arrays are [slice, row, column(, channel)], a single image is one slice. Tiles are square, clipped at the image's
+ * right and lower edge, and named by tile row and tile column.
+ */
+import { z } from 'zod';
+import { BridgeError, ERROR_CODES } from './errors';
+
+/** Side of an image tile in pixels. */
+export const IMAGE_TILE = 512;
+/** Side of a tile of labels or of the segmentation in pixels. */
+export const LABEL_TILE = 256;
+/** Class ids run from 1 to this; 0 is unlabelled. */
+export const CLASSES_MAX = 255;
+
+const count = z.number().int().nonnegative();
+const natural = z.number().int().positive();
+const sessionId = z.string().regex(/^[0-9a-f]{16,64}$/, 'a session id: 16 to 64 hexadecimal digits');
+const stagedId = z.string().regex(/^[0-9a-f]{16,64}$/, 'a staged id: 16 to 64 hexadecimal digits');
+const digest = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 digest: 64 hexadecimal digits');
+
+/** Element types of shared arrays, named as NumPy names them; little endian. */
+export const zDtype = z.enum(['uint8', 'int8', 'uint16', 'int16', 'uint32', 'int32', 'float32', 'float64']);
+export type Dtype = z.infer<typeof zDtype>;
+
+/** An array in a file that several processes see: C order, no header. */
+export const zArray = z.object({
+  path: z.string(),
+  dtype: zDtype,
+  shape: z.array(count).min(1).max(4),
+  /** Rises whenever the content changes. */
+  version: count
+});
+export type ArrayDescriptor = z.infer<typeof zArray>;
+
+/** A class, or phase: its id is what stands in the label arrays. */
+export const zClass = z.object({
+  id: natural.max(CLASSES_MAX),
+  name: z.string().min(1).max(200),
+  color: z.string().regex(/^#[0-9a-f]{6}$/, 'a colour as #rrggbb')
+});
+export type LabelClass = z.infer<typeof zClass>;
+const classes = z
+  .array(zClass)
+  .min(1)
+  .max(CLASSES_MAX)
+  .refine(list => new Set(list.map(item => item.id)).size === list.length, 'class ids that differ from each other');
+
+/** What an image is. `shape` is always [slices, rows, columns, channels] with 1 or 3 channels. */
+export const zImage = z.object({
+  shape: z.tuple([natural, natural, natural, z.union([z.literal(1), z.literal(3)])]),
+  dtype: zDtype,
+  /** SHA-256 over dtype, shape and pixels. */
+  digest,
+  /** The values shown as black and white: for integers of 8 bits 0 and 255, else the 0.1 and 99.9 percentile. */
+  display: z.object({ low: z.number(), high: z.number() })
+});
+export type ImageInfo = z.infer<typeof zImage>;
+
+/** Which features the classifier sees; the engine names, orders and counts the channels (`engine/index.ts`). */
+export const zFeatureSpec = z.object({
+  version: z.literal(1),
+  sigmas: z.array(z.number().positive().max(64)).min(1).max(16),
+  gaussian: z.boolean(),
+  sobel: z.boolean(),
+  hessian: z.boolean(),
+  differenceOfGaussians: z.boolean(),
+  membrane: z.object({ patch: z.number().int().min(3).max(63), thickness: natural.max(31) }).nullable()
+});
+export type FeatureSpec = z.infer<typeof zFeatureSpec>;
+
+/** How the forest is grown. */
+export const zForestParams = z.object({
+  trees: natural.max(2000),
+  maxDepth: natural.max(64),
+  /** Features tried at each split. */
+  maxFeatures: natural.max(4096),
+  minLeaf: natural.max(1_000_000),
+  balanced: z.boolean(),
+  /** Labelled pixels used at most, drawn evenly from the classes. */
+  maxSamples: natural,
+  seed: count.max(0xffffffff)
+});
+export type ForestParams = z.infer<typeof zForestParams>;
+
+/** A point prompt: `label` 1 belongs to the object, 0 does not. Row and column are pixel indices, their centre at .0. */
+export const zPoint = z.object({ row: z.number(), column: z.number(), label: z.union([z.literal(0), z.literal(1)]) });
+export type PointPrompt = z.infer<typeof zPoint>;
+
+/** Where SAM's encoder runs, and why not on something faster. */
+export const zSamDevice = z.object({
+  model: z.string(),
+  provider: z.enum(['cuda', 'webgpu', 'cpu']),
+  /** The adapter's name, as its driver gives it. */
+  adapter: z.string().nullable(),
+  /** What was tried before and why it was not taken; empty if nothing was. */
+  note: z.string()
+});
+export type SamDevice = z.infer<typeof zSamDevice>;
+
+/** A summary of a trained classifier. */
+export const zClassifierInfo = z.object({
+  /** Fraction of labelled pixels that the trees which did not see them get right; null if every tree saw all. */
+  oobScore: z.number().nullable(),
+  classes,
+  features: z.array(z.string()),
+  trees: natural,
+  samples: natural,
+  /** Version of the labels that it was trained on. */
+  labelsVersion: count,
+  seconds: z.number()
+});
+export type ClassifierInfo = z.infer<typeof zClassifierInfo>;
+
+/** Everything small about a session. */
+export const zSession = z.object({
+  session: sessionId,
+  title: z.string(),
+  image: zImage,
+  /** False until the image's pixels are in their shared file. */
+  imageReady: z.boolean(),
+  classes,
+  labels: z.object({
+    version: count,
+    /** Labelled pixels of each class id. */
+    counts: z.record(z.string(), count)
+  }),
+  /** Labels that this session had when it was opened again: how many pixels, and when they were last changed (ISO 8601). */
+  resumed: z.object({ pixels: natural, changed: z.string() }).nullable(),
+  segmentation: z.object({ version: count, classifier: zClassifierInfo }).nullable(),
+  arrays: z.record(z.string(), zArray)
+});
+export type SessionState = z.infer<typeof zSession>;
+
+/** A change of labels: one class (0 erases) under one bit mask a tile. Buffer i belongs to tile i. */
+export const zPatch = z.object({
+  session: sessionId,
+  slice: count,
+  class: count.max(CLASSES_MAX),
+  /** True leaves pixels alone that carry a label already. Erasing ignores it. */
+  preserve: z.boolean(),
+  /**
+   * The tiles, {@link LABEL_TILE} pixels wide. Each has one buffer: a raw-deflate compressed mask of LABEL_TILE² bits, row by
+   * row, the most significant bit first; bits outside the image are 0.
+   */
+  tiles: z
+    .array(z.object({ row: count, column: count }))
+    .min(1)
+    .max(65536)
+});
+export type LabelPatch = z.infer<typeof zPatch>;
+
+/** Names of the arrays that are shown over the image. */
+export const zOverlay = z.enum(['labels', 'segmentation']);
+export type OverlayName = z.infer<typeof zOverlay>;
+
+const tileRef = z.object({ row: count, column: count });
+
+/** Requests: what goes in, what comes back. Buffers are described beside each. */
+export const METHODS = {
+  /** First on every connection. `secret` from the connection file is what lets a ZeroMQ peer in; a relay says it for its browser. */
+  hello: {
+    params: z.object({
+      role: z.enum(['python', 'relay', 'browser']),
+      secret: z.string().optional(),
+      version: z.string()
+    }),
+    result: z.object({ version: z.string(), protocol: natural, pid: natural, instance: z.string() })
+  },
+  ping: { params: z.object({}), result: z.object({}) },
+  status: {
+    params: z.object({}),
+    result: z.object({
+      version: z.string(),
+      pid: natural,
+      /** Process id of the compute process; null while none runs. */
+      computePid: natural.nullable(),
+      uptime: z.number(),
+      threads: natural,
+      sessions: z.array(sessionId),
+      /** Null until the model was first needed. */
+      sam: zSamDevice.nullable(),
+      arraysDir: z.string(),
+      dataDir: z.string(),
+      residentBytes: count
+    })
+  },
+  shutdown: { params: z.object({}), result: z.object({}) },
+  cancel: { params: z.object({ id: z.string() }), result: z.object({ found: z.boolean() }) },
+
+  /** Find the session of `key` or make it. Python only. `keepClasses` keeps an older session's classes if there are some. */
+  'session.open': {
+    params: z.object({
+      key: z.string().min(1).max(1000),
+      title: z.string().max(1000),
+      image: zImage,
+      classes,
+      keepClasses: z.boolean(),
+      /** True sets older labels aside and begins without any. */
+      fresh: z.boolean()
+    }),
+    result: zSession
+  },
+  /** Take part: from now on this peer gets the session's events. */
+  'session.attach': { params: z.object({ session: sessionId }), result: zSession },
+  'session.detach': { params: z.object({ session: sessionId }), result: z.object({}) },
+  'session.classes': { params: z.object({ session: sessionId, classes }), result: zSession },
+  /** Set the labels aside (they stay in the session's folder) and begin again. */
+  'session.fresh': { params: z.object({ session: sessionId }), result: zSession },
+
+  /** Python has written the pixels to `arrays.image`. */
+  'image.ready': { params: z.object({ session: sessionId }), result: zSession },
+  /**
+   * A tile of the image for display. Level l is the image reduced 2^l times by means; tiles count from the upper left of that level.
+   * One buffer: rows × columns × channels values of `dtype`; 8-bit images as they are, all others scaled so that
+   * `display.low` becomes 0 and `display.high` 65535.
+   */
+  'image.tile': {
+    params: z.object({ session: sessionId, slice: count, level: count.max(16), row: count, column: count }),
+    result: z.object({ rows: natural, columns: natural, channels: natural, dtype: z.enum(['uint8', 'uint16']) })
+  },
+
+  'labels.patch': { params: zPatch, result: z.object({ version: count, changed: count }) },
+  /** Take the labels of all slices from a staged uint8 array of shape [slices, rows, columns]. */
+  'labels.set': {
+    params: z.object({ session: sessionId, staged: stagedId }),
+    result: z.object({ version: count, changed: count })
+  },
+  /**
+   * Tiles of an overlay at full resolution: those named, or all that are not empty. One buffer a tile of the result, the
+   * raw-deflate compressed LABEL_TILE² class ids, row by row, 0 outside the image.
+   */
+  'overlay.tiles': {
+    params: z.object({
+      session: sessionId,
+      overlay: zOverlay,
+      slice: count,
+      tiles: z.array(tileRef).max(65536).optional()
+    }),
+    result: z.object({ version: count, tiles: z.array(tileRef) })
+  },
+
+  /** Make a shared file that the caller fills, to hand an array over. It belongs to the connection and goes with it. */
+  'array.stage': {
+    params: z.object({ dtype: zDtype, shape: z.array(count).min(1).max(4) }),
+    result: z.object({ staged: stagedId, array: zArray })
+  },
+  'array.release': { params: z.object({ staged: stagedId }), result: z.object({}) },
+
+  /** Compute SAM's embedding of a slice, or find it computed; it is then in the array `embedding` (float32 [slices, 256, 64, 64]). */
+  'sam.embed': {
+    params: z.object({ session: sessionId, slice: count }),
+    result: z.object({ device: zSamDevice, seconds: z.number(), array: zArray })
+  },
+  /** The same, for the browser: one buffer, the embedding as float16 [256, 64, 64]. */
+  'sam.embedding': {
+    params: z.object({ session: sessionId, slice: count }),
+    result: z.object({ device: zSamDevice, seconds: z.number(), shape: z.tuple([natural, natural, natural]) })
+  },
+  /** The decoder's graph with four masks as its outputs, to be run in the browser. One buffer unless `known` is its digest. */
+  'sam.decoder': {
+    params: z.object({ known: digest.optional() }),
+    result: z.object({ model: z.string(), digest, bytes: natural })
+  },
+  /**
+   * What SAM suggests at the points: its three scales, small to large, as a staged uint8 array [3, rows, columns] of 0 and 1,
+   * and the quality that SAM predicts for each.
+   */
+  'sam.suggest': {
+    params: z.object({ session: sessionId, slice: count, points: z.array(zPoint).min(1).max(64) }),
+    result: z.object({ staged: stagedId, array: zArray, scores: z.array(z.number()).length(3) })
+  },
+
+  /** Grow a forest on the labels, then segment every slice. Progress comes as `job` events. */
+  train: {
+    params: z.object({
+      session: sessionId,
+      features: zFeatureSpec.partial().optional(),
+      forest: zForestParams.partial().optional()
+    }),
+    result: zSession
+  },
+  /** The feature stack of a slice, in the array `features` (float32 [rows, columns, features]). */
+  features: {
+    params: z.object({ session: sessionId, slice: count, features: zFeatureSpec.partial().optional() }),
+    result: z.object({ names: z.array(z.string()), array: zArray })
+  },
+  /** The session's classifier, complete: one buffer of JSON in UTF-8 (`engine/classifier.ts`). */
+  'classifier.get': { params: z.object({ session: sessionId }), result: zClassifierInfo },
+  /**
+   * Apply a classifier (the request's buffer, as `classifier.get` gave it) to a staged image [slices, rows, columns, channels].
+   * The result is staged too: labels uint8 [slices, rows, columns], or probabilities float32 [slices, rows, columns, classes].
+   */
+  'classifier.apply': {
+    params: z.object({ staged: stagedId, output: z.enum(['labels', 'probabilities']) }),
+    result: z.object({ staged: stagedId, array: zArray })
+  }
+} as const satisfies Record<string, { params: z.ZodType; result: z.ZodType }>;
+
+export type Method = keyof typeof METHODS;
+export type Params<M extends Method> = z.infer<(typeof METHODS)[M]['params']>;
+export type Result<M extends Method> = z.infer<(typeof METHODS)[M]['result']>;
+
+/** What the sidecar tells without being asked. */
+export const EVENTS = {
+  /** Something small about the session changed: classes, versions, whether it is segmented. */
+  session: zSession,
+  /** Somebody else changed labels: the patch, with its buffers. Not sent to the peer it came from. */
+  patch: z.object({ origin: z.string(), version: count, patch: zPatch }),
+  /** The labels of the session were replaced as a whole: fetch what is in view again. */
+  labels: z.object({ session: sessionId, version: count }),
+  /** The segmentation is new: fetch what is in view again. */
+  segmentation: z.object({ session: sessionId, version: count }),
+  /** How a long request is doing. `job` is the id of the request that began it; `done` of `total` in no particular unit. */
+  job: z.object({
+    session: sessionId,
+    job: z.string(),
+    kind: z.enum(['embed', 'train', 'features', 'apply']),
+    state: z.enum(['running', 'done', 'failed', 'cancelled']),
+    /** What is going on, for the person who waits: "features", "growing trees". */
+    stage: z.string(),
+    done: z.number(),
+    total: z.number(),
+    /** Why it failed, or what had to be done differently ("the compute process died, trying once more"). */
+    message: z.string()
+  }),
+  /** From the relay: whether the sidecar is reachable. After `connected` attach again and send again what was not answered. */
+  relay: z.object({ state: z.enum(['connected', 'lost', 'failed']), message: z.string() })
+} as const satisfies Record<string, z.ZodType>;
+
+export type EventName = keyof typeof EVENTS;
+export type EventParams<E extends EventName> = z.infer<(typeof EVENTS)[E]>;
+/** An event with its name, as a union over all events. */
+export type BridgeEvent = { [E in EventName]: { event: E; params: EventParams<E> } }[EventName];
+
+/** A request as it is on the wire. */
+export interface IRequest<M extends Method = Method> {
+  id: string;
+  method: M;
+  params: Params<M>;
+}
+
+const zEnvelope = z.union([
+  z.object({ id: z.string().min(1).max(100), method: z.string(), params: z.unknown() }),
+  z.object({ re: z.string(), result: z.unknown() }),
+  z.object({ re: z.string(), error: z.object({ code: z.enum(ERROR_CODES), message: z.string() }) }),
+  z.object({ event: z.string(), params: z.unknown() })
+]);
+
+/** Check a request's header: is it a request, of a known method, with params of the right form? */
+export function parseRequest(header: Record<string, unknown>): IRequest {
+  const envelope = zEnvelope.safeParse(header);
+  if (!envelope.success || !('method' in envelope.data)) {
+    throw new BridgeError('malformed', 'A request needs id (a string of 1 to 100 characters), method and params.');
+  }
+  const { id, method, params } = envelope.data;
+  if (!Object.hasOwn(METHODS, method)) {
+    throw new BridgeError('unknown-method', `There is no method ${JSON.stringify(method.slice(0, 100))}.`);
+  }
+  const checked = METHODS[method as Method].params.safeParse(params);
+  if (!checked.success) {
+    throw new BridgeError('invalid', `${method}: ${describe(checked.error)}`);
+  }
+  return { id, method: method as Method, params: checked.data as Params<Method> };
+}
+
+/** What came back from the sidecar: a reply or an event, or `undefined` for what this version does not know. */
+export type Incoming = { re: string; result: unknown } | { re: string; error: BridgeError } | BridgeEvent;
+
+/** Check the header of a reply or an event. Results are checked by {@link parseResult}, once the method is known. */
+export function parseIncoming(header: Record<string, unknown>): Incoming | undefined {
+  const envelope = zEnvelope.safeParse(header);
+  if (!envelope.success) {
+    throw new BridgeError('malformed', 'What came is neither a reply nor an event.');
+  }
+  const data = envelope.data;
+  if ('error' in data) {
+    return { re: data.re, error: new BridgeError(data.error.code, data.error.message) };
+  }
+  if ('re' in data) {
+    return { re: data.re, result: data.result };
+  }
+  if (!('event' in data) || !Object.hasOwn(EVENTS, data.event)) {
+    return undefined;
+  }
+  const params = EVENTS[data.event as EventName].safeParse(data.params);
+  if (!params.success) {
+    throw new BridgeError('malformed', `event ${data.event}: ${describe(params.error)}`);
+  }
+  return { event: data.event, params: params.data } as BridgeEvent;
+}
+
+/** Check the result of a request. */
+export function parseResult<M extends Method>(method: M, result: unknown): Result<M> {
+  const checked = METHODS[method].result.safeParse(result);
+  if (!checked.success) {
+    throw new BridgeError('malformed', `reply to ${method}: ${describe(checked.error)}`);
+  }
+  return checked.data as Result<M>;
+}
+
+function describe(error: z.ZodError): string {
+  return error.issues
+    .slice(0, 3)
+    .map(issue => `${issue.path.join('.') || 'value'}: ${issue.message}`)
+    .join('; ');
+}
