@@ -1,0 +1,10 @@
+/**
+ * `npm run demo`: execute the quickstart notebook without a browser, its labels drawn by a script, then segment a
+ * synthetic micrograph from few strokes and compare with its exact truth. Results are in examples/out.
+ */
+import { environment, main, python, run, setup } from './setup.mjs';
+
+await main(async args => {
+  await setup();
+  run(python, ['examples/demo.py', ...args], { env: environment() });
+});
