@@ -1,0 +1,111 @@
+/**
+ * From the decoder's low-resolution logits to pixels. A mask's logits cover the padded frame; they are sampled bilinearly
+ * at the centres of the image's pixels, and what is above 0 is inside. Only the mask that is shown, and only the part
+ * of it in view, needs to be made.
+ */
+import { IModelManifest } from './manifest';
+import { frameSize, ISize } from './prompts';
+
+/** A rectangle of the image in pixels; the ends are exclusive. */
+export interface IMaskRegion {
+  row0: number;
+  row1: number;
+  column0: number;
+  column1: number;
+}
+
+/** Sample positions along an axis: the lower neighbour of each, and how far it is to the upper one (0 to 1). */
+interface ISamples {
+  index: Int32Array;
+  fraction: Float64Array;
+}
+
+/** A mask of the whole image: 0 and 1, rows × columns. */
+export function upscaleMask(lowRes: Float32Array, size: ISize, manifest: IModelManifest): Uint8Array {
+  return upscaleMaskRegion(lowRes, size, { row0: 0, row1: size.rows, column0: 0, column1: size.columns }, manifest);
+}
+
+/** A part of a mask: 0 and 1, the region's rows × columns. The same pixels as in the mask of the whole image. */
+export function upscaleMaskRegion(
+  lowRes: Float32Array,
+  size: ISize,
+  region: IMaskRegion,
+  manifest: IModelManifest
+): Uint8Array {
+  const side = manifest.decoder.maskSize;
+  if (lowRes.length !== side * side) {
+    throw new RangeError(`The mask has ${lowRes.length} logits; ${side} × ${side} will do.`);
+  }
+  const { row0, row1, column0, column1 } = region;
+  if (!(
+    0 <= row0 &&
+    row0 <= row1 &&
+    row1 <= size.rows &&
+    0 <= column0 &&
+    column0 <= column1 &&
+    column1 <= size.columns
+  )) {
+    throw new RangeError(`Region ${JSON.stringify(region)} is outside an image of ${size.rows} × ${size.columns}.`);
+  }
+  const frame = frameSize(size, manifest.encoder.size);
+  const step = side / manifest.encoder.size;
+  const down = samples(row0, row1, (frame.rows / size.rows) * step, side);
+  const across = samples(column0, column1, (frame.columns / size.columns) * step, side);
+  const columns = column1 - column0;
+  const out = new Uint8Array((row1 - row0) * columns);
+  const line = new Float64Array(side + 1);
+  for (let row = 0; row < row1 - row0; row++) {
+    const upper = down.index[row]! * side;
+    const lower = Math.min(down.index[row]! + 1, side - 1) * side;
+    const t = down.fraction[row]!;
+    for (let i = 0; i < side; i++) {
+      line[i] = lowRes[upper + i]! + (lowRes[lower + i]! - lowRes[upper + i]!) * t;
+    }
+    line[side] = line[side - 1]!;
+    for (let column = 0, at = row * columns; column < columns; column++, at++) {
+      const left = across.index[column]!;
+      const value = line[left]! + (line[left + 1]! - line[left]!) * across.fraction[column]!;
+      out[at] = value > 0 ? 1 : 0;
+    }
+  }
+  return out;
+}
+
+/** Positions of the pixels `begin` to `end` among `side` samples, `scale` samples a pixel, held inside at the ends. */
+function samples(begin: number, end: number, scale: number, side: number): ISamples {
+  const index = new Int32Array(end - begin);
+  const fraction = new Float64Array(end - begin);
+  for (let i = 0; i < index.length; i++) {
+    const position = Math.min(Math.max((begin + i + 0.5) * scale - 0.5, 0), side - 1);
+    index[i] = Math.floor(position);
+    fraction[i] = position - index[i]!;
+  }
+  return { index, fraction };
+}
+
+/** Which of the scales to show first: the one that SAM predicts to be best. */
+export function bestScale(scores: ArrayLike<number>): number {
+  let best = 0;
+  for (let i = 1; i < scores.length; i++) {
+    if (scores[i]! > scores[best]!) {
+      best = i;
+    }
+  }
+  return best;
+}
+
+/** Intersection over union of two masks; 1 for two empty ones. */
+export function maskIoU(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  if (a.length !== b.length) {
+    throw new RangeError(`The masks have ${a.length} and ${b.length} pixels.`);
+  }
+  let both = 0;
+  let either = 0;
+  for (let i = 0; i < a.length; i++) {
+    const inA = a[i] !== 0;
+    const inB = b[i] !== 0;
+    both += inA && inB ? 1 : 0;
+    either += inA || inB ? 1 : 0;
+  }
+  return either === 0 ? 1 : both / either;
+}

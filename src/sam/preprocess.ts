@@ -1,0 +1,174 @@
+/**
+ * From pixels to the encoder's input: intensities to 0–255, grey to RGB, resized with an antialiasing bilinear (triangle)
+ * filter so that the longer side fills the frame, normalised, padded with zeros on the right and below.
+ *
+ * The filter is separable: output pixel i is the mean of the input under a triangle centred at (i + ½)·s, of half width
+ * max(s, 1) for input pixels per output pixel s. Rows are taken as they come, so no image needs to be in memory as a whole.
+ */
+import { IModelManifest } from './manifest';
+import { frameSize, ISize } from './prompts';
+
+/** The values shown as black and white. */
+export interface IDisplayRange {
+  low: number;
+  high: number;
+}
+
+/** One output position: which inputs it is made of, from `start` on, and their weights, which sum to 1. */
+export interface ITaps {
+  start: number;
+  weights: Float64Array;
+}
+
+/** The triangle filter's weights from `input` positions to `output` positions. */
+export function triangleFilter(input: number, output: number): ITaps[] {
+  const scale = input / output;
+  const support = Math.max(scale, 1);
+  return Array.from({ length: output }, (_, index) => {
+    const centre = (index + 0.5) * scale;
+    const start = Math.max(0, Math.floor(centre - support + 0.5));
+    const end = Math.min(input, Math.floor(centre + support + 0.5));
+    const weights = new Float64Array(end - start);
+    let sum = 0;
+    for (let i = 0; i < weights.length; i++) {
+      weights[i] = Math.max(0, 1 - Math.abs(start + i + 0.5 - centre) / support);
+      sum += weights[i]!;
+    }
+    return { start, weights: weights.map(weight => weight / sum) };
+  });
+}
+
+/** Makes the encoder's input from an image given row by row. */
+export class Preprocessor {
+  /**
+   * @param size of the image
+   * @param channels values a pixel, 1 or 3
+   * @param display intensities that become 0 and 255; what is outside is clipped, NaN becomes 0
+   */
+  constructor(size: ISize, channels: number, display: IDisplayRange, manifest: IModelManifest) {
+    if (channels !== 1 && channels !== 3) {
+      throw new RangeError(`The image has ${channels} channels; 1 (grey) or 3 (red, green, blue) will do.`);
+    }
+    this._size = size;
+    this._channels = channels;
+    this._display = display;
+    this._manifest = manifest;
+    this._frame = frameSize(size, manifest.encoder.size);
+    this._across = triangleFilter(size.columns, this._frame.columns);
+    this._down = triangleFilter(size.rows, this._frame.rows);
+    this._sums = new Float32Array(this._frame.rows * this._frame.columns * channels);
+    this._scaled = new Float32Array(size.columns * channels);
+    this._narrow = new Float32Array(this._frame.columns * channels);
+  }
+
+  /** Take the next rows: rows × columns × channels values. */
+  add(rows: ArrayLike<number>): void {
+    const width = this._size.columns * this._channels;
+    if (rows.length % width !== 0 || this._row + rows.length / width > this._size.rows) {
+      throw new RangeError(
+        `${rows.length} values are not the next rows of an image of ${this._size.rows} × ${this._size.columns}.`
+      );
+    }
+    for (let offset = 0; offset < rows.length; offset += width) {
+      this._scale(rows, offset);
+      this._resizeAcross();
+      this._addDown();
+      this._row++;
+    }
+  }
+
+  /** The encoder's input, float32 [1, 3, side, side]; all rows must have been added. */
+  finish(): Float32Array {
+    if (this._row !== this._size.rows) {
+      throw new RangeError(`${this._row} of ${this._size.rows} rows were given.`);
+    }
+    const { size: side, mean, std } = this._manifest.encoder;
+    const out = new Float32Array(3 * side * side);
+    const channels = this._channels;
+    for (let channel = 0; channel < 3; channel++) {
+      const source = channels === 1 ? 0 : channel;
+      const offset = mean[channel]!;
+      const factor = 1 / std[channel]!;
+      for (let row = 0; row < this._frame.rows; row++) {
+        const to = (channel * side + row) * side;
+        const from = row * this._frame.columns * channels + source;
+        for (let column = 0; column < this._frame.columns; column++) {
+          out[to + column] = (this._sums[from + column * channels]! - offset) * factor;
+        }
+      }
+    }
+    return out;
+  }
+
+  private _scale(values: ArrayLike<number>, offset: number): void {
+    const { low, high } = this._display;
+    // A flat image has no range; it becomes black, not NaN.
+    const factor = high > low ? 255 / (high - low) : 0;
+    const scaled = this._scaled;
+    for (let i = 0; i < scaled.length; i++) {
+      const value = (values[offset + i]! - low) * factor;
+      scaled[i] = value > 0 ? (value < 255 ? value : 255) : 0;
+    }
+  }
+
+  private _resizeAcross(): void {
+    const channels = this._channels;
+    for (let column = 0; column < this._across.length; column++) {
+      const { start, weights } = this._across[column]!;
+      for (let channel = 0; channel < channels; channel++) {
+        let sum = 0;
+        for (let i = 0, at = start * channels + channel; i < weights.length; i++, at += channels) {
+          sum += weights[i]! * this._scaled[at]!;
+        }
+        this._narrow[column * channels + channel] = sum;
+      }
+    }
+  }
+
+  private _addDown(): void {
+    const row = this._row;
+    const width = this._narrow.length;
+    while (this._first < this._down.length && tapsEnd(this._down[this._first]!) <= row) {
+      this._first++;
+    }
+    for (let out = this._first; out < this._down.length && this._down[out]!.start <= row; out++) {
+      const { start, weights } = this._down[out]!;
+      const weight = weights[row - start] ?? 0;
+      const at = out * width;
+      for (let i = 0; i < width; i++) {
+        this._sums[at + i]! += weight * this._narrow[i]!;
+      }
+    }
+  }
+
+  private readonly _size: ISize;
+  private readonly _channels: number;
+  private readonly _display: IDisplayRange;
+  private readonly _manifest: IModelManifest;
+  private readonly _frame: ISize;
+  private readonly _across: ITaps[];
+  private readonly _down: ITaps[];
+  private readonly _sums: Float32Array;
+  private readonly _scaled: Float32Array;
+  private readonly _narrow: Float32Array;
+  private _row = 0;
+  /** The first output row that still waits for input. */
+  private _first = 0;
+}
+
+function tapsEnd(taps: ITaps): number {
+  return taps.start + taps.weights.length;
+}
+
+/** The encoder's input of an image that is in memory: rows × columns × channels values. */
+export function preprocess(
+  pixels: ArrayLike<number>,
+  size: ISize,
+  channels: number,
+  display: IDisplayRange,
+  manifest: IModelManifest
+): Float32Array {
+  const preprocessor = new Preprocessor(size, channels, display, manifest);
+  preprocessor.add(pixels);
+  return preprocessor.finish();
+}
