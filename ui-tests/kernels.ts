@@ -1,0 +1,31 @@
+/**
+ * Before the UI tests: a kernel with ipykernel 6, which has no subshells, beside the environment's own.
+ * The old ipykernel lies in a folder of its own and comes first on the kernel's path; all else is shared.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+/** The name of the kernel with ipykernel 6. */
+export const OLD_KERNEL = 'ipykernel6';
+
+const VERSION = '6.31.0';
+
+export default function makeOldKernel(): void {
+  const target = resolve(__dirname, '../.cache', `ipykernel-${VERSION}`);
+  if (!existsSync(join(target, 'ipykernel_launcher.py'))) {
+    execFileSync('python', [
+      ...['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-deps'],
+      ...['--target', target, `ipykernel==${VERSION}`]
+    ]);
+  }
+  const folder = join(process.env['SAMBALAB_UI_SCRATCH']!, 'jupyter/kernels', OLD_KERNEL);
+  mkdirSync(folder, { recursive: true });
+  const spec = {
+    argv: ['python', '-m', 'ipykernel_launcher', '-f', '{connection_file}'],
+    display_name: `Python 3 (ipykernel ${VERSION})`,
+    language: 'python',
+    env: { PYTHONPATH: target }
+  };
+  writeFileSync(join(folder, 'kernel.json'), JSON.stringify(spec));
+}

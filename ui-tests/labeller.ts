@@ -1,0 +1,250 @@
+/** One labeller on the page: driven with the mouse and keys, read through the handle that its element carries for scripts. */
+import type { IJupyterLabPageFixture } from '@jupyterlab/galata';
+import { expect } from '@jupyterlab/galata';
+import type { Locator } from '@playwright/test';
+import type { ILabellerHandle } from '../src/widget/handle';
+
+type Handled = HTMLElement & { sambalab: ILabellerHandle };
+
+/** A pixel of the image. */
+export interface IPixel {
+  row: number;
+  column: number;
+}
+
+/** The notebook's first cell: the image, its truth if known, and which of {@link TARGETS} it is. */
+export const SETUP = `
+import json, os
+from pathlib import Path
+import numpy as np
+from PIL import Image
+import sambalab as sl
+folder = Path(os.environ["SAMBALAB_TEST_DATA"])
+found = "superalloy" if folder.is_dir() else "gold"
+if found == "superalloy":
+    image = np.asarray(Image.open(folder / "superalloy_0.png").convert("L"))
+    truth = (np.asarray(Image.open(folder / "superalloy_0_truth.png")) == 3) + 1  # 1 matrix and small precipitates, 2 large precipitates
+else:
+    image, _ = sl.data.nanoporous_gold()
+print(json.dumps(found))`;
+
+/** Where things are in the two images: an object that SAM finds, ground to paint on, and an object that nobody labels. */
+export const TARGETS = {
+  superalloy: {
+    object: { row: 265, column: 150 },
+    ground: [
+      { row: 120, column: 20 },
+      { row: 40, column: 150 },
+      { row: 240, column: 380 },
+      { row: 300, column: 440 }
+    ],
+    elsewhere: { row: 225, column: 60 }
+  },
+  gold: {
+    object: { row: 218, column: 500 },
+    ground: [
+      { row: 200, column: 420 },
+      { row: 430, column: 200 },
+      { row: 590, column: 660 },
+      { row: 110, column: 240 }
+    ],
+    elsewhere: { row: 152, column: 470 }
+  }
+} as const;
+
+/** A suggestion as the page shows it. */
+export interface IShownSuggestion {
+  scale: number;
+  pixels: Uint8Array;
+  count: number;
+  covers(row: number, column: number): boolean;
+}
+
+/** The labeller that was displayed last. */
+export class LabellerPage {
+  private constructor(
+    private readonly page: IJupyterLabPageFixture,
+    readonly root: Locator
+  ) {}
+
+  /** Wait until the last labeller of the notebook shows its image. */
+  static async in(page: IJupyterLabPageFixture): Promise<LabellerPage> {
+    const root = page.locator('.sambalab-Labeller').last();
+    await root.waitFor({ timeout: 60_000 });
+    const lab = new LabellerPage(page, root);
+    await expect.poll(() => lab._get(handle => handle.ready), { timeout: 60_000 }).toBe(true);
+    await lab.root.locator('canvas').first().scrollIntoViewIfNeeded();
+    return lab;
+  }
+
+  /** Wait for the embedding and the decoder. */
+  async samReady(): Promise<void> {
+    await expect.poll(() => this._get(handle => handle.samReady), { timeout: 120_000 }).toBe(true);
+  }
+
+  async size(): Promise<{ rows: number; columns: number }> {
+    return this._get(handle => handle.size);
+  }
+
+  /** Where a pixel is on the page. */
+  async at({ row, column }: IPixel): Promise<{ x: number; y: number }> {
+    return this.root.evaluate((root, [r, c]) => (root as Handled).sambalab.imageToClient(r!, c!), [row, column]);
+  }
+
+  async moveTo(row: number, column: number): Promise<void> {
+    const { x, y } = await this.at({ row, column });
+    await this.page.mouse.move(x, y);
+  }
+
+  async click(): Promise<void> {
+    await this.page.mouse.down();
+    await this.page.mouse.up();
+  }
+
+  async rightClick(): Promise<void> {
+    await this.page.mouse.down({ button: 'right' });
+    await this.page.mouse.up({ button: 'right' });
+  }
+
+  /** Press a key while the pointer is over the image. */
+  async press(key: string): Promise<void> {
+    await this.root.focus();
+    await this.page.keyboard.press(key);
+  }
+
+  /** Drag with the brush along a path. */
+  async stroke(path: readonly IPixel[]): Promise<void> {
+    const points = await Promise.all(path.map(pixel => this.at(pixel)));
+    await this.page.mouse.move(points[0]!.x, points[0]!.y);
+    await this.page.mouse.down();
+    for (const { x, y } of points.slice(1)) {
+      await this.page.mouse.move(x, y, { steps: 5 });
+    }
+    await this.page.mouse.up();
+  }
+
+  /** Wait until every stroke is acknowledged. */
+  async saved(timeout = 20_000): Promise<void> {
+    await expect.poll(() => this._get(handle => handle.pendingPatches), { timeout }).toBe(0);
+  }
+
+  /** The suggestion shown, once there is one of another scale than `not`. */
+  async suggestion(not?: number): Promise<IShownSuggestion> {
+    await expect
+      .poll(() => this._get(handle => (handle.suggestion ? handle.suggestion.scale : -1)), { timeout: 20_000 })
+      .not.toBe(not ?? -1);
+    const shown = await this.root.evaluate(root => {
+      const { suggestion } = (root as Handled).sambalab;
+      return suggestion && { scale: suggestion.scale, pixels: Array.from(suggestion.mask()) };
+    });
+    const { columns } = await this.size();
+    const pixels = Uint8Array.from(shown!.pixels);
+    return {
+      scale: shown!.scale,
+      pixels,
+      count: pixels.reduce((sum, pixel) => sum + pixel, 0),
+      covers: (row, column) => pixels[row * columns + column] === 1
+    };
+  }
+
+  /** The suggestion once it belongs to this pixel, and not to one where the mouse was before. */
+  async suggestionAt(row: number, column: number): Promise<IShownSuggestion> {
+    await expect
+      .poll(
+        () =>
+          this.root.evaluate(
+            (root, [r, c]) => {
+              const at = (root as Handled).sambalab.suggestion?.at;
+              return at !== undefined && Math.abs(at.row - r!) < 1 && Math.abs(at.column - c!) < 1;
+            },
+            [row, column]
+          ),
+        { timeout: 20_000 }
+      )
+      .toBe(true);
+    return this.suggestion();
+  }
+
+  /** A mask as base64 of its bits. */
+  async packed(pixels: Uint8Array): Promise<string> {
+    const bits = Buffer.alloc(Math.ceil(pixels.length / 8));
+    pixels.forEach((pixel, i) => (bits[i >> 3]! |= pixel << (7 - (i & 7))));
+    return bits.toString('base64');
+  }
+
+  /** The value that an overlay shows at a pixel. */
+  async read(overlay: 'labels' | 'segmentation', row: number, column: number): Promise<number> {
+    return this.root.evaluate(
+      (root, [name, r, c]) => {
+        const handle = (root as Handled).sambalab;
+        return name === 'labels'
+          ? handle.labelAt(r as number, c as number)
+          : handle.segmentationAt(r as number, c as number);
+      },
+      [overlay, row, column]
+    );
+  }
+
+  /** How many pixels the widget shows as labelled. */
+  async countLabelled(): Promise<number> {
+    const { rows, columns } = await this.size();
+    return this.root.evaluate(
+      (root, [r, c]) => {
+        const handle = (root as Handled).sambalab;
+        let count = 0;
+        for (let row = 0; row < r!; row++) {
+          for (let column = 0; column < c!; column++) {
+            count += handle.labelAt(row, column) > 0 ? 1 : 0;
+          }
+        }
+        return count;
+      },
+      [rows, columns]
+    );
+  }
+
+  /** The colour on the screen of a pixel of the image. */
+  async pixel(row: number, column: number): Promise<number[]> {
+    const { x, y } = await this.at({ row, column });
+    const shot = await this.page.screenshot({ clip: { x: Math.floor(x), y: Math.floor(y), width: 1, height: 1 } });
+    return this.page.evaluate(async base64 => {
+      const bitmap = await createImageBitmap(await (await fetch(`data:image/png;base64,${base64}`)).blob());
+      const context = new OffscreenCanvas(1, 1).getContext('2d')!;
+      context.drawImage(bitmap, 0, 0);
+      return [...context.getImageData(0, 0, 1, 1).data];
+    }, shot.toString('base64'));
+  }
+
+  /** Press Train and wait for the new segmentation. */
+  async train(): Promise<void> {
+    const before = await this._get(handle => handle.segmentationVersion);
+    await this.root.getByTestId('sambalab-train').click();
+    await expect
+      .poll(() => this._get(handle => handle.segmentationVersion), { timeout: 60_000 })
+      .toBeGreaterThan(before);
+  }
+
+  async startFresh(): Promise<void> {
+    await this.root.getByTestId('sambalab-fresh').click();
+    await this.root.getByTestId('sambalab-fresh-confirm').click();
+  }
+
+  /** Milliseconds there and back to the sidecar for 1 kB, over `n` pings. */
+  async roundTrip(n: number): Promise<{ median: number; p95: number }> {
+    const times = await this.root.evaluate((root, count) => (root as Handled).sambalab.measureRoundTrip(count), n);
+    times.sort((a, b) => a - b);
+    return { median: times[times.length >> 1]!, p95: times[Math.floor(times.length * 0.95)]! };
+  }
+
+  /** Errors that the widget shows. */
+  async errors(): Promise<string[]> {
+    return this._get(handle => handle.errors);
+  }
+
+  private async _get<T>(pick: (handle: ILabellerHandle) => T): Promise<T> {
+    return this.root.evaluate(
+      (root, source) => new Function('handle', `return (${source})(handle)`)((root as Handled).sambalab) as never,
+      pick.toString()
+    );
+  }
+}

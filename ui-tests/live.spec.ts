@@ -1,0 +1,125 @@
+/** Labelling while a cell runs: the comm opens, strokes are acknowledged, suggestions appear and training finishes meanwhile. */
+import { expect, test } from '@jupyterlab/galata';
+import { OLD_KERNEL } from './kernels';
+import { LabellerPage, SETUP, TARGETS } from './labeller';
+import { TestNotebook } from './notebook';
+
+const BUSY = {
+  sleeps: 'time.sleep(90)',
+  'runs a Python loop': 'end = time.time() + 90\nwhile time.time() < end: pass'
+};
+
+for (const [name, busy] of Object.entries(BUSY)) {
+  test(`While a cell ${name}, the widget opens, paints, suggests and trains`, async ({ page, tmpPath }) => {
+    const notebook = await TestNotebook.open(page, `${tmpPath}/live.ipynb`, [
+      SETUP,
+      `
+import time
+lab = sl.Labeller(image, classes=["object", "ground"], name="live: ${name}", fresh=True)
+display(lab)
+try:
+    ${busy.replaceAll('\n', '\n    ')}
+except KeyboardInterrupt:
+    print("interrupted")`,
+      'print(int((lab.labels == 1).sum() > 0), int((lab.labels == 2).sum() > 0), lab.segmentation.shape == image.shape)'
+    ]);
+    const found = JSON.parse(await notebook.run(0)) as keyof typeof TARGETS;
+    const { object, ground } = TARGETS[found];
+    await notebook.start(1);
+    // The widget opens its comm while the cell runs.
+    const lab = await LabellerPage.in(page);
+    await lab.samReady();
+    await lab.moveTo(object.row, object.column);
+    await lab.suggestionAt(object.row, object.column);
+    await lab.click();
+    await lab.press('2');
+    await lab.press('b');
+    for (const stroke of ground) {
+      await lab.stroke([stroke, { row: stroke.row + 8, column: stroke.column + 14 }]);
+    }
+    await lab.saved();
+    const { median, p95 } = await lab.roundTrip(50);
+    console.log(
+      `round trip while a cell ${name}: median ${median.toFixed(1)} ms, 95th percentile ${p95.toFixed(1)} ms`
+    );
+    await lab.train();
+    expect(await notebook.isBusy(), 'the cell ran all the time').toBe(true);
+    await notebook.interrupt();
+    expect(await notebook.finished(1)).toContain('interrupted');
+    expect(await notebook.run(2)).toContain('1 1 True');
+    expect(await lab.errors()).toEqual([]);
+  });
+}
+
+test('A figure that a running cell is half way through appears once, whole', async ({ page, tmpPath }) => {
+  const notebook = await TestNotebook.open(page, `${tmpPath}/figure.ipynb`, [
+    SETUP,
+    'lab = sl.Labeller(image, classes=["object", "ground"], name="figure", fresh=True); lab',
+    `
+import time, matplotlib.pyplot as plt
+figure, axes = plt.subplots(figsize=(2, 2))
+axes.plot([0, 1], color="#ff0000")
+before = lab.labels.sum()
+end = time.time() + 60
+while lab.labels.sum() == before and time.time() < end:
+    time.sleep(0.1)
+time.sleep(1)
+axes.plot([1, 0], color="#0000ff")
+print("labelled meanwhile:", lab.labels.sum() > before)`,
+    ''
+  ]);
+  await notebook.run(0);
+  await notebook.run(1);
+  const lab = await LabellerPage.in(page);
+  await notebook.start(2);
+  await lab.press('b');
+  await lab.stroke([
+    { row: 100, column: 100 },
+    { row: 110, column: 130 }
+  ]);
+  await lab.saved();
+  expect(await notebook.finished(2)).toContain('labelled meanwhile: True');
+  const figures = (await notebook.outputs(2)).filter(output => output.data && 'image/png' in output.data);
+  expect(figures).toHaveLength(1);
+  const lines = await notebook.execute(
+    3,
+    `
+import base64, io
+from PIL import Image
+pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode("""${String(figures[0]!.data!['image/png'])}"""))).convert("RGB")).astype(int)
+red = (pixels[..., 0] > 200) & (pixels[..., 1] < 60) & (pixels[..., 2] < 60)
+blue = (pixels[..., 2] > 200) & (pixels[..., 1] < 60) & (pixels[..., 0] < 60)
+print(bool(red.any()), bool(blue.any()))`
+  );
+  expect(lines.trim()).toBe('True True');
+});
+
+test('With ipykernel 6 the same works between cells', async ({ page, tmpPath }) => {
+  const notebook = await TestNotebook.open(
+    page,
+    `${tmpPath}/old.ipynb`,
+    [
+      SETUP,
+      'import ipykernel; print(ipykernel.__version__); lab = sl.Labeller(image, classes=["object", "ground"], name="old", fresh=True); lab',
+      'print(int((lab.labels == 1).sum() > 0), int((lab.labels == 2).sum() > 0), lab.segmentation.shape == image.shape)'
+    ],
+    OLD_KERNEL
+  );
+  const found = JSON.parse(await notebook.run(0)) as keyof typeof TARGETS;
+  const { object, ground } = TARGETS[found];
+  expect(await notebook.run(1)).toMatch(/^6\./);
+  const lab = await LabellerPage.in(page);
+  await lab.samReady();
+  await lab.moveTo(object.row, object.column);
+  await lab.suggestionAt(object.row, object.column);
+  await lab.click();
+  await lab.press('2');
+  await lab.press('b');
+  for (const stroke of ground) {
+    await lab.stroke([stroke, { row: stroke.row + 8, column: stroke.column + 14 }]);
+  }
+  await lab.saved();
+  await lab.train();
+  expect(await notebook.run(2)).toContain('1 1 True');
+  expect(await lab.errors()).toEqual([]);
+});

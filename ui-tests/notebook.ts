@@ -1,0 +1,146 @@
+/** A notebook in the running JupyterLab, driven through the application itself. */
+import type { IJupyterLabPageFixture } from '@jupyterlab/galata';
+
+interface IOutput {
+  output_type: string;
+  text?: string | string[];
+  ename?: string;
+  evalue?: string;
+  traceback?: string[];
+  data?: Record<string, unknown>;
+}
+
+/** What is used of the notebook panel that the application shows. */
+interface IPanel {
+  content: { activeCellIndex: number; widgets: { model: { sharedModel: { setSource(text: string): void } } }[] };
+  sessionContext: {
+    restartKernel(): Promise<void>;
+    session: {
+      kernel: { restart(): Promise<void>; interrupt(): Promise<void>; info: Promise<unknown>; status: string };
+    };
+  };
+  model: { cells: { length: number; get(i: number): { outputs: { toJSON(): IOutput[] } } } };
+}
+
+interface IApp {
+  shell: { currentWidget: IPanel };
+  commands: { execute(id: string, args?: object): Promise<unknown> };
+}
+
+declare global {
+  interface Window {
+    jupyterapp: IApp;
+  }
+}
+
+/** One notebook of a test. */
+export class TestNotebook {
+  private constructor(private readonly page: IJupyterLabPageFixture) {}
+
+  /** Write a notebook of these code cells, open it and wait for its kernel. */
+  static async open(page: IJupyterLabPageFixture, path: string, cells: string[], kernel = 'python3') {
+    const notebook = {
+      cells: cells.map((source, i) => ({
+        cell_type: 'code',
+        id: `cell-${i}`,
+        metadata: {},
+        source,
+        outputs: [],
+        execution_count: null
+      })),
+      metadata: { kernelspec: { name: kernel, display_name: kernel, language: 'python' } },
+      nbformat: 4,
+      nbformat_minor: 5
+    };
+    await page.contents.uploadContent(JSON.stringify(notebook), 'text', path);
+    await page.notebook.openByPath(path);
+    await page.notebook.activate(path.split('/').at(-1)!);
+    const opened = new TestNotebook(page);
+    await opened.kernelReady();
+    return opened;
+  }
+
+  /** The notebook that the page shows already, for instance after a reload. */
+  static async current(page: IJupyterLabPageFixture) {
+    const current = new TestNotebook(page);
+    await current.kernelReady();
+    return current;
+  }
+
+  async kernelReady(): Promise<void> {
+    await this.page.waitForFunction(
+      () => ['idle', 'busy'].includes(window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status),
+      undefined,
+      { timeout: 60_000 }
+    );
+  }
+
+  /** Run a cell, wait for its end and return what it printed; throws what it raised. */
+  async run(index: number): Promise<string> {
+    await this.start(index);
+    return this.finished(index);
+  }
+
+  /** Run a cell without waiting for it. */
+  async start(index: number): Promise<void> {
+    await this.page.evaluate(i => {
+      const app = window.jupyterapp;
+      app.shell.currentWidget.content.activeCellIndex = i;
+      const runs = ((window as unknown as { runs?: Record<number, Promise<unknown>> }).runs ??= {});
+      runs[i] = app.commands.execute('notebook:run-cell');
+    }, index);
+  }
+
+  /** Wait for a cell that was started; its printed text, or the error that it raised. */
+  async finished(index: number): Promise<string> {
+    await this.page.evaluate(i => (window as unknown as { runs: Record<number, Promise<unknown>> }).runs[i], index);
+    const outputs = await this.outputs(index);
+    const error = outputs.find(output => output.output_type === 'error');
+    if (error) {
+      throw new Error(`${error.ename}: ${error.evalue}\n${error.traceback?.join('\n')}`);
+    }
+    return textOf(outputs);
+  }
+
+  /** What a cell shows, as the notebook would store it. */
+  async outputs(index: number): Promise<IOutput[]> {
+    return this.page.evaluate(i => window.jupyterapp.shell.currentWidget.model.cells.get(i).outputs.toJSON(), index);
+  }
+
+  /** Replace a cell's source and run it. */
+  async execute(index: number, source: string): Promise<string> {
+    await this.page.evaluate(
+      ([i, text]) =>
+        window.jupyterapp.shell.currentWidget.content.widgets[i as number]!.model.sharedModel.setSource(text as string),
+      [index, source]
+    );
+    return this.run(index);
+  }
+
+  async isBusy(): Promise<boolean> {
+    return this.page.evaluate(
+      () => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'busy'
+    );
+  }
+
+  async interrupt(): Promise<void> {
+    await this.page.evaluate(() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.interrupt());
+  }
+
+  async restartKernel(): Promise<void> {
+    await this.page.evaluate(async () => {
+      const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
+      await kernel.restart();
+      await kernel.info;
+    });
+    await this.kernelReady();
+  }
+}
+
+/** The text that outputs printed. */
+export function textOf(outputs: IOutput[]): string {
+  return outputs
+    .filter(output => output.output_type === 'stream')
+    .map(output => (Array.isArray(output.text) ? output.text.join('') : (output.text ?? '')))
+    .join('');
+}

@@ -1,0 +1,131 @@
+/** Nothing acknowledged is lost: processes are killed, the kernel restarts, the page reloads. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from '@jupyterlab/galata';
+import { LabellerPage, SETUP, TARGETS } from './labeller';
+import { TestNotebook } from './notebook';
+
+const COUNT = 'print(np.count_nonzero(lab.labels))';
+
+function sidecarPid(): number {
+  const file = join(process.env['SAMBALAB_UI_SCRATCH']!, 'runtime/sidecar-1.json');
+  return (JSON.parse(readFileSync(file, 'utf8')) as { pid: number }).pid;
+}
+
+function computePid(): number {
+  const children = execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(sidecarPid())], { encoding: 'utf8' });
+  return Number(
+    children
+      .split('\n')
+      .find(line => line.includes('compute.cjs'))!
+      .trim()
+      .split(/\s+/)[0]
+  );
+}
+
+async function open(page: Parameters<typeof TestNotebook.open>[0], path: string, name: string) {
+  const notebook = await TestNotebook.open(page, path, [
+    SETUP,
+    `lab = sl.Labeller(image, classes=["object", "ground"], name="${name}"); lab`,
+    COUNT
+  ]);
+  const found = JSON.parse(await notebook.run(0)) as keyof typeof TARGETS;
+  await notebook.run(1);
+  return { notebook, target: TARGETS[found] };
+}
+
+/** Ten short strokes in different places, starting at a row. */
+async function paint(lab: LabellerPage, row: number, between: (i: number) => void = () => undefined): Promise<void> {
+  await lab.press('b');
+  for (let i = 0; i < 10; i++) {
+    await lab.stroke([
+      { row, column: 40 + i * 40 },
+      { row: row + 6, column: 52 + i * 40 }
+    ]);
+    between(i);
+  }
+}
+
+test('Killing the sidecar in the middle of labelling loses no stroke, and labelling goes on', async ({
+  page,
+  tmpPath
+}) => {
+  const { notebook } = await open(page, `${tmpPath}/kill.ipynb`, 'kill sidecar');
+  const lab = await LabellerPage.in(page);
+  await paint(lab, 60);
+  await lab.saved();
+  const acknowledged = Number(await notebook.run(2));
+  expect(acknowledged).toBeGreaterThan(0);
+  const first = sidecarPid();
+  await paint(lab, 120, i => {
+    if (i === 4) {
+      process.kill(first, 'SIGKILL');
+    }
+  });
+  await lab.saved(60_000);
+  expect(sidecarPid()).not.toBe(first);
+  // Strokes are alike, and none overlaps another: twice as many pixels.
+  expect(Number(await notebook.run(2))).toBe(2 * acknowledged);
+  expect(await lab.countLabelled()).toBe(2 * acknowledged);
+});
+
+test('Killing the compute process while SAM works gives the suggestion all the same', async ({ page, tmpPath }) => {
+  const { notebook, target } = await open(page, `${tmpPath}/compute.ipynb`, 'kill compute');
+  const lab = await LabellerPage.in(page);
+  await lab.samReady();
+  await paint(lab, 60);
+  await lab.saved();
+  const acknowledged = Number(await notebook.run(2));
+  // A new image makes SAM work again; its process dies meanwhile.
+  const first = computePid();
+  await notebook.execute(1, 'lab2 = sl.Labeller(image[::-1].copy(), classes=["object", "ground"], fresh=True); lab2');
+  process.kill(first, 'SIGKILL');
+  const other = await LabellerPage.in(page);
+  await other.samReady();
+  expect(computePid()).not.toBe(first);
+  const { rows } = await other.size();
+  await other.moveTo(rows - 1 - target.object.row, target.object.column);
+  await other.suggestionAt(rows - 1 - target.object.row, target.object.column);
+  expect(Number(await notebook.run(2))).toBe(acknowledged);
+});
+
+test('After a kernel restart and after a reload every acknowledged label is there', async ({ page, tmpPath }) => {
+  const path = `${tmpPath}/restart.ipynb`;
+  const { notebook } = await open(page, path, 'restart');
+  const lab = await LabellerPage.in(page);
+  await paint(lab, 60);
+  await lab.saved();
+  const acknowledged = Number(await notebook.run(2));
+
+  await notebook.restartKernel();
+  await notebook.run(0);
+  await notebook.run(1);
+  expect(Number(await notebook.run(2))).toBe(acknowledged);
+  const again = await LabellerPage.in(page);
+  expect(await again.countLabelled()).toBe(acknowledged);
+  await expect(again.root).toContainText(/taken up/);
+
+  // A reload of the page: the widget comes back from the kernel and works.
+  await page.notebook.save();
+  await page.reload({ waitForIsReady: false });
+  await page.waitForFunction(() => Boolean(window.jupyterapp));
+  const reloaded = await TestNotebook.current(page);
+  const third = await LabellerPage.in(page);
+  expect(await third.countLabelled()).toBe(acknowledged);
+  await paint(third, 120);
+  await third.saved();
+  expect(Number(await reloaded.run(2))).toBe(2 * acknowledged);
+});
+
+test('A fresh start sets the labels aside and asks first', async ({ page, tmpPath }) => {
+  const { notebook } = await open(page, `${tmpPath}/fresh.ipynb`, 'fresh');
+  const lab = await LabellerPage.in(page);
+  await paint(lab, 60);
+  await lab.saved();
+  await notebook.run(1);
+  const again = await LabellerPage.in(page);
+  await again.startFresh();
+  await expect.poll(async () => Number(await notebook.run(2))).toBe(0);
+  expect(await again.countLabelled()).toBe(0);
+});
