@@ -1,0 +1,90 @@
+"""SambaLab: trainable segmentation of micrographs inside a Jupyter notebook.
+
+>>> import sambalab as sl
+>>> lab = sl.Labeller(image, classes=["matrix", "precipitate"])
+>>> lab  # shows the widget
+>>> lab.train()
+>>> lab.segmentation
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from . import relay as _relay
+from .errors import (
+    CancelledError,
+    ComputeError,
+    DiskFullError,
+    ImageError,
+    InternalError,
+    LabelError,
+    ModelError,
+    NodeNotFoundError,
+    NotReadyError,
+    NotTrainedError,
+    ParameterError,
+    ProtocolError,
+    SambaLabError,
+    SessionNotFoundError,
+    SidecarError,
+)
+
+if TYPE_CHECKING:
+    from . import data
+    from .classifier import Classifier
+    from .labeller import Labeller
+
+try:
+    __version__ = version("sambalab")
+except PackageNotFoundError:  # a source tree that is on the path without being installed
+    __version__ = "0+unknown"
+
+__all__ = [
+    "CancelledError",
+    "Classifier",
+    "ComputeError",
+    "DiskFullError",
+    "ImageError",
+    "InternalError",
+    "LabelError",
+    "Labeller",
+    "ModelError",
+    "NodeNotFoundError",
+    "NotReadyError",
+    "NotTrainedError",
+    "ParameterError",
+    "ProtocolError",
+    "SambaLabError",
+    "SessionNotFoundError",
+    "SidecarError",
+    "__version__",
+    "data",
+]
+
+# Jupyter Server imports this package for its extension alone, so what needs NumPy and ipywidgets is imported when it is used.
+_LAZY = {"Labeller": ".labeller", "Classifier": ".classifier", "data": ".data"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(_LAZY[name], __name__)
+    return module if name == "data" else getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})
+
+
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    return [{"src": "labextension", "dest": "sambalab"}]
+
+
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    return [{"module": "sambalab.serverextension"}]
+
+
+_relay.register()

@@ -1,0 +1,108 @@
+"""Classes, or phases: their names and colours."""
+
+from __future__ import annotations
+
+import colorsys
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .errors import LabelError
+
+CLASSES_MAX = 255
+NAME_MAX = 200
+
+# M. Okabe and K. Ito, Color Universal Design (2008), without black; brightest contrasts first.
+OKABE_ITO = ("#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#0072b2", "#d55e00", "#f0e442")
+
+_GOLDEN = 0.6180339887498949
+
+ClassesLike = Iterable[str] | Mapping[str, str]
+Class = dict[str, Any]
+
+
+def default_color(index: int) -> str:
+    """Give the colour of the class at an index: Okabe and Ito's first, then hues a golden section apart."""
+    if index < len(OKABE_ITO):
+        return OKABE_ITO[index]
+    step = index - len(OKABE_ITO)
+    red, green, blue = colorsys.hls_to_rgb((0.05 + step * _GOLDEN) % 1, (0.45, 0.6, 0.35)[step % 3], 0.65)
+    return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
+
+
+def make_classes(classes: ClassesLike, colors: Iterable[str] | None = None) -> list[Class]:
+    """Check names and colours, and give ids from 1 on.
+
+    Parameters
+    ----------
+    classes
+        Names, or a mapping from names to colours.
+    colors
+        Colours as ``#rrggbb`` or ``#rgb``, one a name.
+
+    Raises
+    ------
+    LabelError
+        If there are none or more than 255, or names are empty or appear twice, or a colour is none.
+    """
+    if isinstance(classes, str):
+        raise LabelError(f"classes is the text {classes!r}; a list of names will do: [{classes!r}].")
+    given: list[str | None]
+    if isinstance(classes, Mapping):
+        if colors is not None:
+            raise LabelError("Give colours either in the mapping of classes or as colors, not both.")
+        names, given = list(classes), list(classes.values())
+    else:
+        try:
+            names = list(classes)
+        except TypeError:
+            raise LabelError(f"classes is {classes!r}; a list of names will do.") from None
+        given = [None] * len(names)
+        if colors is not None:
+            given = list(colors)
+            if len(given) != len(names):
+                raise LabelError(f"There are {len(given)} colours for {len(names)} classes.")
+    if not 1 <= len(names) <= CLASSES_MAX:
+        raise LabelError(f"There are {len(names)} classes; 1 to {CLASSES_MAX} will do.")
+    for name in names:
+        if not isinstance(name, str) or not name.strip() or len(name) > NAME_MAX:
+            raise LabelError(f"The class name {name!r} will not do; it needs 1 to {NAME_MAX} characters.")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise LabelError(f"Class names must differ; these appear more than once: {', '.join(twice)}.")
+    return [
+        {"id": index + 1, "name": name, "color": default_color(index) if color is None else _check_color(color)}
+        for index, (name, color) in enumerate(zip(names, given, strict=True))
+    ]
+
+
+def merge_classes(
+    wanted: list[Class], have: list[Class], counts: Mapping[str, int], recolor: bool
+) -> list[Class] | None:
+    """Bring the classes that a cell asks for together with those of an older session.
+
+    The cell's names count. Classes beyond them stay if the names agree so far, or if they have labelled pixels. Colours
+    are the older ones unless `recolor`.
+
+    Returns
+    -------
+    list or None
+        The classes to set, or None if the session's may stay as they are.
+    """
+    older = {item["id"]: item for item in have}
+    agree = all(older.get(item["id"], {}).get("name") == item["name"] for item in wanted)
+    merged = [
+        item if recolor or item["id"] not in older else {**item, "color": older[item["id"]]["color"]} for item in wanted
+    ]
+    ids = {item["id"] for item in wanted}
+    merged += [item for item in have if item["id"] not in ids and (agree or counts.get(str(item["id"]), 0))]
+    return None if merged == have else merged
+
+
+def _check_color(color: object) -> str:
+    if isinstance(color, str):
+        if re.fullmatch(r"#[0-9a-fA-F]{6}", color):
+            return color.lower()
+        if re.fullmatch(r"#[0-9a-fA-F]{3}", color):
+            return "#" + "".join(digit * 2 for digit in color[1:].lower())
+    raise LabelError(f"The colour {color!r} will not do; write it as '#rrggbb'.")

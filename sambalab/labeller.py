@@ -1,0 +1,503 @@
+"""The labeller: a micrograph in a notebook cell, its labels, and what a forest learns from them."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from . import sessions, staging
+from .arrays import identity, map_array, write_array
+from .classes import ClassesLike, make_classes, merge_classes
+from .classifier import Classifier
+from .client import Client, client
+from .connection import Connection
+from .errors import ImageError, LabelError, NotReadyError, NotTrainedError, ParameterError, SidecarError
+from .images import Image, ImageLike, prepare
+from .keys import session_key
+from .progress import ProgressLine
+
+if TYPE_CHECKING:
+    from .widget import LabellerWidget
+
+Array = npt.NDArray[Any]
+State = dict[str, Any]
+
+DEFAULT_CLASSES = ("1", "2")
+_NAME_MAX = 500
+
+
+class Suggestion(NamedTuple):
+    """What SAM suggests at a point.
+
+    Attributes
+    ----------
+    masks
+        bool (3, rows, columns): SAM's small, medium and large scale.
+    scores
+        float64 (3,): the quality that SAM predicts for each, about 0 to 1.
+    """
+
+    masks: npt.NDArray[np.bool_]
+    scores: npt.NDArray[np.float64]
+
+
+class Labeller:
+    """Label an image and segment it; the last line of a cell shows the widget.
+
+    Parameters
+    ----------
+    image : array_like or path
+        A grey image (rows, columns), a colour image (rows, columns, 3) or a stack of grey images (slices, rows, columns):
+        a last axis of exactly 3 is colour. Any real dtype without NaN and infinity, or the path of an image file.
+    classes
+        Names of the phases, or a mapping from names to colours (``#rrggbb``); ids count from 1. If left out, two classes,
+        or those that an older session has.
+    name
+        Finds the session again wherever it is called so. Without a name it is found by the image's content, the notebook,
+        and the variable it is assigned to or the cell.
+    colors
+        Colours of the classes, if `classes` is a list of names.
+    fresh
+        True sets older labels aside and begins without any.
+
+    Raises
+    ------
+    ImageError
+        If the image cannot be labelled.
+    LabelError
+        If the classes will not do.
+    NodeNotFoundError, SidecarError, DiskFullError
+        If the sidecar cannot be started, or has no room for the arrays.
+
+    Notes
+    -----
+    All arrays are read-only maps of files that the sidecar shares: nothing is copied, and what is drawn in the widget shows
+    in `labels` without a call. Copy an array (``lab.labels.copy()``) to keep it as it is now.
+    """
+
+    def __init__(
+        self,
+        image: ImageLike,
+        classes: ClassesLike | None = None,
+        *,
+        name: str | None = None,
+        colors: Iterable[str] | None = None,
+        fresh: bool = False,
+    ) -> None:
+        if name is not None and (not isinstance(name, str) or not 1 <= len(name) <= _NAME_MAX):
+            raise ParameterError(f"The name {name!r} will not do; a text of 1 to {_NAME_MAX} characters will.")
+        if classes is None and colors is not None:
+            raise LabelError("colors needs classes beside it.")
+        wanted = make_classes(DEFAULT_CLASSES if classes is None else classes, colors)
+        prepared = prepare(image)
+        info = prepared.info()
+        self._stack = prepared.stack
+        self._client: Client = client()
+        self._lock = threading.Lock()
+        self._maps: dict[str, tuple[tuple[Any, ...], Array]] = {}
+        self._widget: LabellerWidget | None = None
+        self._closed = False
+        self._forest: dict[str, Any] = {}
+        self._features: dict[str, Any] = {}
+        self._open_params: dict[str, Any] = {
+            "key": session_key(name, info["digest"]),
+            "title": name or prepared.title or "",
+            "image": info,
+            "classes": wanted,
+            "keepClasses": True,
+            "fresh": False,
+        }
+        state = self._client.request("session.open", {**self._open_params, "fresh": bool(fresh)}).result
+        self._session = str(state["session"])
+        self._resumed: dict[str, Any] | None = state["resumed"]
+        self._state: State = state
+        if not state["imageReady"]:
+            write_array(state["arrays"]["image"], prepared.pixels)
+            state = self._client.request("image.ready", {"session": self._session}).result
+        if classes is not None:
+            recolor = colors is not None or hasattr(classes, "keys")
+            merged = merge_classes(wanted, state["classes"], state["labels"]["counts"], recolor)
+            if merged is not None:
+                state = self._request("session.classes", {"classes": merged})
+        self._accept(state)
+        # The map keeps the pixels even if its file goes, so that they can be written again for another sidecar.
+        self._pixels = map_array(state["arrays"]["image"])
+        sessions.register(self._session, self)
+        self._finalizer = weakref.finalize(self, _detach, self._client, self._session)
+
+    # What it is
+
+    @property
+    def session(self) -> str:
+        """The session's id."""
+        return self._session
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the labels: (rows, columns), of a stack (slices, rows, columns)."""
+        _, *pixels, _ = self._open_params["image"]["shape"]
+        slices = self._open_params["image"]["shape"][0]
+        return (slices, *pixels) if self._stack else tuple(pixels)
+
+    @property
+    def image(self) -> Array:
+        """The image: (rows, columns), (rows, columns, 3) or (slices, rows, columns). Booleans became 0 and 255."""
+        pixels = self._pixels if self._stack else self._pixels[0]
+        return pixels[..., 0] if pixels.shape[-1] == 1 else pixels
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes; the first has id 1 unless classes were taken out."""
+        return tuple(str(item["name"]) for item in self._refresh()["classes"])
+
+    @property
+    def class_ids(self) -> dict[str, int]:
+        """The id of each class, as it stands in label arrays."""
+        return {str(item["name"]): int(item["id"]) for item in self._refresh()["classes"]}
+
+    @property
+    def widget(self) -> LabellerWidget:
+        """The ipywidget that shows this session."""
+        if self._widget is None:
+            from .widget import LabellerWidget
+
+            self._widget = LabellerWidget(self._session, str(self._open_params["title"]))
+        return self._widget
+
+    # Labels
+
+    @property
+    def labels(self) -> npt.NDArray[np.uint8]:
+        """What was drawn: class ids, 0 is unlabelled. uint8 of `shape`, live and read-only; see `set_labels`."""
+        return self._array("labels", self._state)
+
+    def set_labels(self, labels: npt.ArrayLike) -> None:
+        """Replace all labels.
+
+        Parameters
+        ----------
+        labels : array_like
+            Class ids of `shape`, integers or booleans; 0 is unlabelled.
+
+        Raises
+        ------
+        LabelError
+            If shape or dtype are others, or ids are no class's.
+        """
+        array = np.asarray(labels)
+        if array.shape != self.shape:
+            raise LabelError(f"Labels of shape {array.shape} do not fit; the image needs {self.shape}.")
+        if array.dtype.kind not in "iub":
+            raise LabelError(f"Labels of dtype {array.dtype} will not do; whole numbers will: labels.astype('uint8').")
+        names = self.class_ids
+        used = np.unique(array)
+        unknown = sorted(set(used.tolist()) - {0, *names.values()})
+        if unknown:
+            some = ", ".join(str(value) for value in unknown[:5]) + (", …" if len(unknown) > 5 else "")
+            known = ", ".join(f"{value} ({name})" for name, value in names.items())
+            raise LabelError(f"There is no class {some}; ids are {known}, and 0 is unlabelled.")
+        values = array.astype(np.uint8)
+        staged = staging.stage(self._client, values if self._stack else values[np.newaxis])
+        try:
+            self._request("labels.set", {"staged": staged})
+        finally:
+            staging.release(self._client, staged)
+
+    def fresh_start(self) -> None:
+        """Set all labels aside (they stay in the session's folder) and begin again."""
+        self._accept(self._request("session.fresh"))
+        self._resumed = None
+
+    # Learning
+
+    def train(
+        self,
+        *,
+        trees: int | None = None,
+        max_depth: int | None = None,
+        max_features: int | None = None,
+        min_leaf: int | None = None,
+        balanced: bool | None = None,
+        max_samples: int | None = None,
+        seed: int | None = None,
+        sigmas: Sequence[float] | None = None,
+        gaussian: bool | None = None,
+        sobel: bool | None = None,
+        hessian: bool | None = None,
+        difference_of_gaussians: bool | None = None,
+        membrane: tuple[int, int] | bool | None = True,
+        progress: bool = True,
+    ) -> Classifier:
+        """Grow a forest on the labels and segment the image. Waits; interrupting the cell stops the work.
+
+        Parameters
+        ----------
+        trees, max_depth, max_features, min_leaf
+            Number of trees, their depth, features tried at each split, labelled pixels in a leaf at least.
+        balanced
+            Whether classes weigh the same, however many pixels they have.
+        max_samples
+            Labelled pixels used at most, drawn evenly from the classes.
+        seed
+            The same seed, labels and image give the same forest.
+        sigmas
+            Scales of the features in pixels.
+        gaussian, sobel, hessian, difference_of_gaussians
+            Which features there are.
+        membrane
+            Patch and thickness in pixels of the membrane projections; None leaves them out, True is the default.
+        progress
+            Whether a line of text says how it is doing.
+
+        Returns
+        -------
+        Classifier
+            The same as `classifier` from now on.
+
+        Raises
+        ------
+        LabelError
+            If fewer than two classes are labelled.
+        ParameterError
+            If a parameter is outside what is allowed.
+        """
+        forest = _given(
+            trees=trees,
+            maxDepth=max_depth,
+            maxFeatures=max_features,
+            minLeaf=min_leaf,
+            balanced=balanced,
+            maxSamples=max_samples,
+            seed=seed,
+        )
+        features = _given(
+            sigmas=None if sigmas is None else [float(sigma) for sigma in sigmas],
+            gaussian=gaussian,
+            sobel=sobel,
+            hessian=hessian,
+            differenceOfGaussians=difference_of_gaussians,
+        )
+        if membrane is None or membrane is False:
+            features["membrane"] = None
+        elif membrane is not True:
+            features["membrane"] = {"patch": int(membrane[0]), "thickness": int(membrane[1])}
+        self._refresh()  # takes part, so that the events of the job come here
+        line = ProgressLine("Training", progress)
+        try:
+            state = self._request("train", {"features": features, "forest": forest}, on_job=line)
+        except KeyboardInterrupt:
+            line.finish("Training was interrupted.")
+            raise
+        except NotReadyError as error:
+            raise LabelError(str(error)) from None
+        self._features = features
+        self._accept(state)
+        classifier = self.classifier
+        seconds = state["segmentation"]["classifier"]["seconds"]
+        line.finish(f"Trained in {seconds:.1f} s: {classifier!r}")
+        return classifier
+
+    @property
+    def segmentation(self) -> npt.NDArray[np.uint8]:
+        """What the forest says, with the labels on top: class ids, uint8 of `shape`."""
+        return self._trained("segmentation")
+
+    @property
+    def segmentation_version(self) -> int:
+        """Rises whenever the image was segmented anew; 0 before that."""
+        segmentation = self._refresh()["segmentation"]
+        return int(segmentation["version"]) if segmentation else 0
+
+    @property
+    def probabilities(self) -> npt.NDArray[np.float32]:
+        """Probability of each class, float32 of `shape` and the classes, in `Classifier.classes`' order; sums of 1."""
+        return self._trained("probabilities")
+
+    @property
+    def uncertainty(self) -> npt.NDArray[np.float32]:
+        """How unsure the forest is, float32 of `shape`: 1 − (highest − second highest probability)."""
+        return self._trained("uncertainty")
+
+    @property
+    def classifier(self) -> Classifier:
+        """What was learned last, here or by the widget's button."""
+        self._check_trained(self._refresh())
+        reply = self._client.request("classifier.get", {"session": self._session})
+        if not reply.buffers:
+            raise SidecarError("The sidecar sent no classifier.")
+        return Classifier(reply.result, bytes(reply.buffers[0]))
+
+    @property
+    def features(self) -> npt.NDArray[np.float32]:
+        """The feature stack of the last training, or the default one: float32 (rows, columns, features)."""
+        self._single("features", "slice_features")
+        return self.slice_features(0)
+
+    def slice_features(self, slice: int) -> npt.NDArray[np.float32]:
+        """Compute the feature stack of a slice, float32 (rows, columns, features). The next call's may take its place."""
+        return self._feature_request(slice)[1]
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the features, in the order of the last axis of `features`."""
+        segmentation = self._refresh()["segmentation"]
+        if segmentation:
+            return tuple(str(name) for name in segmentation["classifier"]["features"])
+        return self._feature_request(0)[0]
+
+    # Segment anything
+
+    @property
+    def embedding(self) -> npt.NDArray[np.float32]:
+        """SAM's embedding of the image, float32 (256, 64, 64); computed when it is first needed."""
+        self._single("embedding", "slice_embedding")
+        return self.slice_embedding(0)
+
+    def slice_embedding(self, slice: int) -> npt.NDArray[np.float32]:
+        """Compute SAM's embedding of a slice, float32 (256, 64, 64)."""
+        index = self._slice(slice)
+        reply = self._request("sam.embed", {"slice": index})
+        embedding: npt.NDArray[np.float32] = map_array(reply["array"])[index]
+        return embedding
+
+    def suggest(self, row: float, col: float, slice: int = 0) -> Suggestion:
+        """Ask SAM what lies at a pixel, as the widget does under the cursor.
+
+        Parameters
+        ----------
+        row, col
+            The pixel; its centre is at whole numbers.
+        slice
+            Of a stack.
+
+        Returns
+        -------
+        Suggestion
+            ``masks``, bool (3, rows, columns), and ``scores``, float64 (3,), for SAM's small, medium and large scale.
+
+        Raises
+        ------
+        ParameterError
+            If the point is outside the image.
+        """
+        rows, columns = self.shape[-2:]
+        for what, value, size in (("row", row, rows), ("col", col, columns)):
+            if not -0.5 <= float(value) <= size - 0.5:
+                raise ParameterError(f"{what} is {value}; the image has 0 to {size - 1}.")
+        points = [{"row": float(row), "column": float(col), "label": 1}]
+        reply = self._request("sam.suggest", {"slice": self._slice(slice), "points": points})
+        masks = staging.take(self._client, reply).view(np.bool_)
+        return Suggestion(masks, np.array(reply["scores"], dtype=np.float64))
+
+    # Life
+
+    def close(self) -> None:
+        """Close the widget and leave the session; labels stay with the sidecar. The arrays that were taken stay valid."""
+        if self._closed:
+            return
+        self._closed = True
+        sessions.forget(self._session, self)
+        if self._widget is not None:
+            self._widget.close()
+        self._finalizer()
+
+    def __repr__(self) -> str:
+        shape = " × ".join(str(length) for length in self.shape)
+        classes = ", ".join(str(item["name"]) for item in self._state["classes"])
+        title = self._open_params["title"]
+        text = f"Labeller({f'{title}: ' if title else ''}{shape}, {self._pixels.dtype}; classes {classes})"
+        return text + (f"\n{self._resumed_text()}" if self._resumed else "")
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        bundle = self.widget._repr_mimebundle_(**options)
+        data = bundle[0] if isinstance(bundle, tuple) else bundle
+        if isinstance(data, dict):
+            data["text/plain"] = repr(self)
+        return bundle
+
+    def _resumed_text(self) -> str:
+        resumed = self._resumed or {}
+        day = str(resumed.get("changed", ""))[:10]
+        return (
+            f"{int(resumed.get('pixels', 0)):,} labelled pixels from {day} were taken up. "
+            "lab.fresh_start() begins without them."
+        )
+
+    # Below: talking to the sidecar
+
+    def _request(self, method: str, params: dict[str, Any] | None = None, **options: Any) -> State:
+        if self._closed:
+            raise SidecarError("This labeller is closed. Make it again with sambalab.Labeller(image).")
+        return self._client.request(method, {"session": self._session, **(params or {})}, **options).result
+
+    def _refresh(self) -> State:
+        """Fetch what is small about the session: another kernel or the widget may have changed it."""
+        return self._accept(self._request("session.attach"))
+
+    def _accept(self, state: State) -> State:
+        self._state = state
+        return state
+
+    def _restore(self, connection: Connection) -> None:
+        """Open the session on a sidecar that was started anew; called by whoever reconnected."""
+        state, _ = connection.call("session.open", {**self._open_params, "classes": self._state["classes"]})
+        if not state["imageReady"]:
+            image = Image(self._pixels, self._stack, "")
+            if image.digest() != self._open_params["image"]["digest"]:
+                raise SidecarError("The pixels of the image are gone. Run the cell again that made the labeller.")
+            write_array(state["arrays"]["image"], self._pixels)
+            state, _ = connection.call("image.ready", {"session": self._session})
+        self._accept(state)
+
+    def _array(self, name: str, state: State) -> Array:
+        descriptor = state["arrays"].get(name)
+        if descriptor is None:
+            raise SidecarError(f"The sidecar has no array {name} for this session.")
+        key = (*identity(descriptor), descriptor["dtype"], tuple(descriptor["shape"]))
+        with self._lock:
+            known = self._maps.get(name)
+            if known is None or known[0] != key:
+                known = self._maps[name] = (key, map_array(descriptor))
+        return known[1] if self._stack else known[1][0]
+
+    def _trained(self, name: str) -> Array:
+        state = self._refresh()
+        self._check_trained(state)
+        return self._array(name, state)
+
+    def _check_trained(self, state: State) -> None:
+        if not state["segmentation"]:
+            raise NotTrainedError(
+                "There is no segmentation yet. Label a few regions of at least two classes, then call lab.train() "
+                "or press Train."
+            )
+
+    def _feature_request(self, slice: int) -> tuple[tuple[str, ...], npt.NDArray[np.float32]]:
+        reply = self._request("features", {"slice": self._slice(slice), "features": self._features})
+        array: npt.NDArray[np.float32] = map_array(reply["array"])
+        return tuple(str(name) for name in reply["names"]), array[0] if array.ndim == 4 else array
+
+    def _slice(self, slice: int) -> int:
+        slices = int(self._open_params["image"]["shape"][0])
+        if not 0 <= int(slice) < slices:
+            raise ParameterError(f"slice is {slice}; the image has 0 to {slices - 1}.")
+        return int(slice)
+
+    def _single(self, what: str, instead: str) -> None:
+        if self._stack:
+            raise ImageError(f"This is a stack of {self.shape[0]} slices: use lab.{instead}(slice) in place of {what}.")
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _detach(sidecar: Client, session: str) -> None:
+    if session in sessions.alive():  # a cell that was run again made its successor
+        return
+    sidecar.tell("session.detach", {"session": session})

@@ -1,0 +1,57 @@
+"""One line of text that says how a long piece of work is doing."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+_BAR = 24
+_PERIOD = 0.1
+
+
+class ProgressLine:
+    """Shows ``job`` events: rewrites one line in notebooks and terminals, prints each stage once elsewhere.
+
+    Parameters
+    ----------
+    what
+        What is being done, for instance ``"Training"``.
+    enabled
+        False shows nothing.
+    """
+
+    def __init__(self, what: str, enabled: bool = True) -> None:
+        self._what = what
+        self._enabled = enabled
+        self._rewrites = sys.stderr.isatty() or "ipykernel" in type(sys.stderr).__module__
+        self._stage = ""
+        self._width = 0
+        self._next = 0.0
+
+    def __call__(self, job: dict[str, Any]) -> None:
+        """Take one event's params."""
+        stage, done, total = str(job.get("stage", "")), float(job.get("done", 0)), float(job.get("total", 0))
+        if job.get("message"):
+            self._print(str(job["message"]), keep=True)
+        if not self._rewrites:
+            if stage and stage != self._stage:
+                self._print(f"{self._what}: {stage}", keep=True)
+        elif time.monotonic() >= self._next or stage != self._stage:
+            self._next = time.monotonic() + _PERIOD
+            part = min(max(done / total, 0.0), 1.0) if total > 0 else 0.0
+            filled = round(part * _BAR)
+            self._print(f"{self._what} [{'█' * filled}{'·' * (_BAR - filled)}] {stage}")
+        self._stage = stage
+
+    def finish(self, text: str) -> None:
+        """End with a line that stays."""
+        self._print(text, keep=True)
+
+    def _print(self, text: str, keep: bool = False) -> None:
+        if not self._enabled:
+            return
+        start = "\r" if self._rewrites else ""
+        padding = " " * max(0, self._width - len(text)) if self._rewrites else ""
+        self._width = 0 if keep else len(text)
+        print(f"{start}{text}{padding}", end="\n" if keep else "", file=sys.stderr, flush=True)

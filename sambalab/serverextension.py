@@ -1,0 +1,38 @@
+"""An extension of Jupyter Server that saves 40 ms a round trip.
+
+A small message that follows a small message waits for the browser's delayed acknowledgement (Nagle's algorithm) unless
+TCP_NODELAY is set, and the kernel's ``status: busy`` goes before every answer of ours. All works without it.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+
+def _load_jupyter_server_extension(app: Any) -> None:
+    try:
+        _set_nodelay()
+    except Exception as error:
+        # Speed alone is lost, and this is somebody's server.
+        app.log.info("SambaLab could not set TCP_NODELAY on kernel websockets: %s", error)
+
+
+def _set_nodelay() -> None:
+    from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
+
+    handler: Any = KernelWebsocketHandler
+    opened = handler.open
+    if getattr(opened, "_sambalab_nodelay", False):
+        return
+
+    @functools.wraps(opened)
+    async def open_without_delay(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            self.set_nodelay(True)
+        except Exception:
+            self.log.debug("SambaLab could not set TCP_NODELAY on a kernel websocket.", exc_info=True)
+        return await opened(self, *args, **kwargs)
+
+    open_without_delay._sambalab_nodelay = True  # type: ignore[attr-defined]
+    handler.open = open_without_delay

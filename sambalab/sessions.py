@@ -1,0 +1,65 @@
+"""The sessions that live in this process, so that they can be put right when the sidecar comes back.
+
+A sidecar that was started anew finds labels and classifiers on its disk, but shared arrays may be gone and pixels have to be
+written again. Whoever reconnects first (the client of Python or the relay of a browser) does that, before anybody hears that
+the sidecar is back.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import weakref
+from typing import Protocol
+
+from .connection import Connection
+from .errors import SambaLabError
+
+log = logging.getLogger("sambalab")
+
+
+class Restorable(Protocol):
+    """Something that can open its session again over a connection."""
+
+    def _restore(self, connection: Connection) -> None: ...
+
+
+_live: dict[str, weakref.ref[Restorable]] = {}
+_lock = threading.Lock()
+_restored_on: str | None = None
+
+
+def register(session: str, owner: Restorable) -> None:
+    """Remember who owns a session; the latest one counts."""
+    _live[session] = weakref.ref(owner)
+
+
+def forget(session: str, owner: Restorable) -> None:
+    """Forget a session if `owner` is still the one that counts."""
+    reference = _live.get(session)
+    if reference is not None and reference() in (None, owner):
+        _live.pop(session, None)
+
+
+def alive() -> list[str]:
+    """Name the sessions whose owners live."""
+    return [session for session, reference in list(_live.items()) if reference() is not None]
+
+
+def restore(connection: Connection) -> None:
+    """Open all living sessions again on a sidecar that does not have them yet; once for each sidecar."""
+    global _restored_on
+    with _lock:
+        if connection.instance == _restored_on:
+            return
+        for session, reference in list(_live.items()):
+            owner = reference()
+            if owner is None:
+                _live.pop(session, None)
+                continue
+            try:
+                owner._restore(connection)
+            except SambaLabError as error:
+                # One session that cannot be opened must not keep the others away; its own next request says why.
+                log.warning("The session %s could not be opened again: %s", session, error)
+        _restored_on = connection.instance
