@@ -188,7 +188,8 @@ def _plain_dtype(array: Array) -> Array:
     """Convert to one of the dtypes that arrays are shared in."""
     dtype = array.dtype
     if dtype.kind == "b":
-        return np.where(array, np.uint8(255), np.uint8(0))
+        grey: Array = np.where(array, np.uint8(255), np.uint8(0))
+        return grey
     if dtype.kind not in "iuf":
         raise ImageError(
             f"Pixels of dtype {dtype} cannot be labelled; real numbers will do (bool, integers, floats)."

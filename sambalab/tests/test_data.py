@@ -1,0 +1,72 @@
+"""Micrographs to try things on."""
+
+import hashlib
+import importlib.util
+
+import numpy as np
+import pytest
+
+import sambalab as sl
+
+
+@pytest.mark.parametrize(("kind", "classes"), [("particles", 2), ("grains", 3), ("layers", 3)])
+def test_a_synthetic_micrograph_has_every_class_and_shows_it(kind, classes):
+    image, truth = sl.data.micrograph(kind, (200, 260), seed=5)
+    assert image.shape == truth.shape == (200, 260)
+    assert image.dtype == truth.dtype == np.uint8
+    ids, counts = np.unique(truth, return_counts=True)
+    assert ids.tolist() == list(range(1, classes + 1))
+    assert counts.min() > 0.1 * truth.size
+    means = [image[truth == i].mean() for i in ids]
+    assert np.diff(means).min() > 15
+
+
+@pytest.mark.parametrize("kind", sl.data.KINDS)
+def test_the_seed_alone_decides(kind):
+    first = sl.data.micrograph(kind, (64, 80), seed=1)
+    again = sl.data.micrograph(kind, (64, 80), seed=1)
+    other = sl.data.micrograph(kind, (64, 80), seed=2)
+    assert np.array_equal(first.image, again.image) and np.array_equal(first.truth, again.truth)
+    assert not np.array_equal(first.image, other.image) and not np.array_equal(first.truth, other.truth)
+
+
+@pytest.mark.parametrize("kind", sl.data.KINDS)
+@pytest.mark.parametrize("shape", [(1, 1), (1, 50), (50, 1), (2, 3)])
+def test_tiny_shapes_work(kind, shape):
+    image, truth = sl.data.micrograph(kind, shape)
+    assert image.shape == truth.shape == shape and truth.min() >= 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("cells",), "'cells'.*particles, grains, layers"),
+        (("grains", (0, 5)), r"\(0, 5\)"),
+        (("grains", 5), "rows, columns"),
+        (("grains", (5, 5, 5)), "rows, columns"),
+        (("grains", (5, 5), -1), "seed is -1"),
+        (("grains", (5, 5), 1.5), "seed is 1.5"),
+    ],
+)
+def test_wrong_arguments_are_named(arguments, says):
+    with pytest.raises(sl.ParameterError, match=says):
+        sl.data.micrograph(*arguments)
+
+
+def test_the_gold_micrograph_is_cropped_and_has_its_scale():
+    if importlib.util.find_spec("aquami") is None:
+        pytest.skip("aquami is not installed")
+    image, pixel_size = sl.data.nanoporous_gold()
+    assert image.shape == (690, 1024) and image.dtype == np.uint8
+    assert pixel_size * 1024 == pytest.approx(556)
+    assert len(np.unique(image)) > 100
+    assert (
+        hashlib.sha256(image.tobytes()).hexdigest()
+        == "0f7b436ba8b4c30a361789f48276b54f32e84eeede15d6a69c3229e33c215981"
+    )
+
+
+def test_without_aquami_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(sl.SambaLabError, match="pip install aquami==1.1.0"):
+        sl.data.nanoporous_gold()

@@ -1,0 +1,196 @@
+"""What is taken for an image, and what is said about what is not."""
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image as Pillow
+
+from sambalab import ImageError
+from sambalab.images import display_range, prepare
+
+
+@pytest.mark.parametrize(
+    ("shape", "pixels", "labels", "stack"),
+    [
+        ((5, 7), (1, 5, 7, 1), (5, 7), False),
+        ((5, 7, 3), (1, 5, 7, 3), (5, 7), False),
+        ((4, 5, 7), (4, 5, 7, 1), (4, 5, 7), True),
+        ((1, 1), (1, 1, 1, 1), (1, 1), False),
+        ((1, 5, 7), (1, 5, 7, 1), (1, 5, 7), True),
+    ],
+)
+def test_the_last_axis_of_three_is_colour_and_other_third_axes_make_a_stack(shape, pixels, labels, stack):
+    image = prepare(np.zeros(shape, np.uint8))
+    assert image.pixels.shape == pixels
+    assert image.shape == labels
+    assert image.stack is stack
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("uint8", "uint8"),
+        ("int8", "int8"),
+        (">u2", "uint16"),
+        ("int16", "int16"),
+        (">i4", "int32"),
+        ("uint32", "uint32"),
+        ("int64", "int32"),
+        ("uint64", "uint32"),
+        ("float16", "float32"),
+        (">f4", "float32"),
+        ("float64", "float64"),
+        ("longdouble", "float64"),
+    ],
+)
+def test_every_real_dtype_keeps_its_values(given, kept):
+    values = np.array([[0, 1], [100, 17]], given)
+    pixels = prepare(values).pixels
+    assert pixels.dtype == np.dtype(kept) and pixels.dtype.isnative
+    np.testing.assert_array_equal(pixels[0, ..., 0], values.astype(kept))
+
+
+def test_integers_of_64_bits_that_do_not_fit_become_float64():
+    pixels = prepare(np.array([[0, 2**40]])).pixels
+    assert pixels.dtype == np.float64 and pixels.max() == 2**40
+
+
+def test_booleans_become_black_and_white():
+    np.testing.assert_array_equal(prepare(np.array([[True, False]])).pixels.ravel(), [255, 0])
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "object", "U3", "datetime64[s]"])
+def test_a_dtype_that_is_no_real_number_is_named(dtype):
+    with pytest.raises(ImageError, match=r"dtype .*" + dtype.split("[")[0].replace("U3", "U3")):
+        prepare(np.zeros((4, 4), dtype))
+
+
+def test_nan_and_infinity_are_counted():
+    image = np.zeros((10, 10), np.float32)
+    image[0, :3] = np.nan
+    image[1, :2] = -np.inf
+    with pytest.raises(ImageError, match=r"3 of 100 values are NaN and 2 are infinite.*nan_to_num"):
+        prepare(image)
+
+
+@pytest.mark.parametrize("shape", [(0, 4), (4, 0), (0,), (2, 0, 3)])
+def test_an_empty_image_is_refused(shape):
+    with pytest.raises(ImageError, match="empty"):
+        prepare(np.zeros(shape))
+
+
+@pytest.mark.parametrize("shape", [(), (9,), (2, 3, 4, 5), (2, 8, 8, 3)])
+def test_a_wrong_number_of_axes_is_refused_with_the_shapes_that_would_do(shape):
+    with pytest.raises(ImageError, match=r"\(rows, columns, 3\)"):
+        prepare(np.ones(shape))
+
+
+def test_an_alpha_channel_is_refused_with_what_to_do():
+    with pytest.raises(ImageError, match=r"image\[\.\.\., :3\]"):
+        prepare(np.zeros((8, 8, 4), np.uint8))
+
+
+def test_nothing_at_all_is_refused():
+    with pytest.raises(ImageError, match="None"):
+        prepare(None)
+
+
+def test_ragged_lists_are_refused():
+    with pytest.raises(ImageError, match="list"):
+        prepare([[1, 2], [3]])
+
+
+def test_masked_pixels_are_refused_and_counted():
+    with pytest.raises(ImageError, match="1 pixels are masked"):
+        prepare(np.ma.masked_array(np.zeros((3, 3)), mask=np.eye(3) * [1, 0, 0]))
+
+
+def test_an_object_with_array_is_read():
+    class Holder:
+        def __array__(self, dtype=None, copy=None):
+            return np.full((3, 4), 7, np.uint16)
+
+    assert prepare(Holder()).pixels.max() == 7
+
+
+def test_files_are_read_with_their_depth(tmp_path):
+    deep = np.arange(20 * 30, dtype=np.uint16).reshape(20, 30) * 100
+    tifffile.imwrite(tmp_path / "deep.tif", deep)
+    tifffile.imwrite(tmp_path / "stack.tiff", np.stack([deep, deep + 1, deep, deep]), photometric="minisblack")
+    Pillow.fromarray(deep).save(tmp_path / "deep.png")
+    Pillow.fromarray(np.full((6, 5, 4), 255, np.uint8)).save(tmp_path / "opaque.png")
+    np.testing.assert_array_equal(prepare(tmp_path / "deep.tif").pixels[0, ..., 0], deep)
+    assert prepare(tmp_path / "stack.tiff").pixels.shape == (4, 20, 30, 1)
+    np.testing.assert_array_equal(prepare(str(tmp_path / "deep.png")).pixels[0, ..., 0], deep)
+    assert prepare(tmp_path / "opaque.png").pixels.shape == (1, 6, 5, 3)
+    assert prepare(tmp_path / "deep.tif").title == "deep.tif"
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ImageError, match="There is no file .*nowhere.png"):
+        prepare(tmp_path / "nowhere.png")
+
+
+def test_a_folder_is_no_image(tmp_path):
+    with pytest.raises(ImageError, match="not a file"):
+        prepare(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["text.png", "text.tif"])
+def test_a_file_that_is_no_image_is_refused(tmp_path, name):
+    (tmp_path / name).write_text("This is no image. " * 100)
+    with pytest.raises(ImageError, match=f"{name} cannot be read as an image"):
+        prepare(tmp_path / name)
+
+
+@pytest.mark.parametrize("compression", [None, "deflate"])
+@pytest.mark.parametrize("part", [0.3, 0.9])
+def test_a_truncated_tiff_is_refused(tmp_path, compression, part):
+    path = tmp_path / "cut.tif"
+    noise = np.random.default_rng(0).integers(0, 65535, (200, 200), np.uint16)
+    tifffile.imwrite(path, noise, compression="zlib" if compression else None)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * part)])
+    with pytest.raises(ImageError, match=r"cut\.tif cannot be read"):
+        prepare(path)
+
+
+def test_a_truncated_png_is_refused(tmp_path):
+    path = tmp_path / "cut.png"
+    Pillow.fromarray(np.random.default_rng(0).integers(0, 255, (200, 200), np.uint8)).save(path)
+    path.write_bytes(path.read_bytes()[:20000])
+    with pytest.raises(ImageError, match=r"cut\.png cannot be read"):
+        prepare(path)
+
+
+def test_the_digest_depends_on_pixels_dtype_and_shape_alone():
+    image = np.arange(24, dtype=np.uint16).reshape(4, 6)
+    digest = prepare(image).digest()
+    assert len(digest) == 64
+    assert prepare(np.asfortranarray(image)).digest() == digest
+    assert prepare(image.astype(">u2")).digest() == digest
+    assert prepare(image.reshape(6, 4)).digest() != digest
+    assert prepare(image.astype(np.int16)).digest() != digest
+    changed = image.copy()
+    changed[3, 5] += 1
+    assert prepare(changed).digest() != digest
+
+
+def test_the_display_range_of_8_bits_is_fixed_and_else_follows_the_values():
+    assert display_range(np.full((1, 2, 2, 1), 9, np.uint8)) == (0, 255)
+    ramp = np.linspace(100, 200, 100_001, dtype=np.float32).reshape(1, 1, -1, 1)
+    low, high = display_range(ramp)
+    assert low == pytest.approx(100.1, abs=0.01) and high == pytest.approx(199.9, abs=0.01)
+
+
+@pytest.mark.parametrize("value", [0, 7, 65535])
+def test_the_display_range_of_a_constant_image_is_not_empty(value):
+    low, high = display_range(np.full((1, 3, 3, 1), value, np.uint16))
+    assert np.float32(low) < np.float32(high)
+
+
+def test_one_bright_pixel_in_a_constant_image_can_be_seen():
+    image = np.zeros((1, 100, 100, 1), np.float64)
+    image[0, 50, 50, 0] = 1e-6
+    low, high = display_range(image)
+    assert low < high <= 1e-6
