@@ -1,0 +1,146 @@
+/**
+ * Sobel derivatives and the Hessian made of them, as in Trainable Weka Segmentation: correlation with
+ * Kx = [1 2 1; 0 0 0; −1 −2 −1] and Ky = [1 0 −1; 2 0 −2; 1 0 −1], the image continued by its edge before each of the two steps.
+ * Strides are in bytes, widths multiples of 4.
+ */
+
+/**
+ * Overwrite what lies outside the image with the nearest pixel inside: `top`, `bottom`, `left`, `right` are how many rows and columns
+ * of the plane lie outside.
+ */
+export function replicateEdges(
+  plane: usize,
+  stride: usize,
+  rows: i32,
+  columns: i32,
+  top: i32,
+  bottom: i32,
+  left: i32,
+  right: i32
+): void {
+  for (let y = top; y < rows - bottom; y++) {
+    const row = plane + <usize>y * stride;
+    const first = load<f32>(row + (<usize>left << 2));
+    for (let x = 0; x < left; x++) {
+      store<f32>(row + (<usize>x << 2), first);
+    }
+    const last = load<f32>(row + (<usize>(columns - right - 1) << 2));
+    for (let x = columns - right; x < columns; x++) {
+      store<f32>(row + (<usize>x << 2), last);
+    }
+  }
+  const bytes = <usize>columns << 2;
+  const firstRow = plane + <usize>top * stride;
+  for (let y = 0; y < top; y++) {
+    memory.copy(plane + <usize>y * stride, firstRow, bytes);
+  }
+  const lastRow = plane + <usize>(rows - bottom - 1) * stride;
+  for (let y = rows - bottom; y < rows; y++) {
+    memory.copy(plane + <usize>y * stride, lastRow, bytes);
+  }
+}
+
+/** Kx at the pixel right of and below `p`. */
+@inline
+function kx(p: usize, stride: usize): v128 {
+  const q = p + 2 * stride;
+  const above = f32x4.add(f32x4.add(v128.load(p), v128.load(p, 8)), f32x4.mul(f32x4.splat(2), v128.load(p, 4)));
+  const below = f32x4.add(f32x4.add(v128.load(q), v128.load(q, 8)), f32x4.mul(f32x4.splat(2), v128.load(q, 4)));
+  return f32x4.sub(above, below);
+}
+
+/** Ky at the pixel right of and below `p`. */
+@inline
+function ky(p: usize, stride: usize): v128 {
+  const m = p + stride;
+  const q = m + stride;
+  const left = f32x4.add(f32x4.add(v128.load(p), v128.load(q)), f32x4.mul(f32x4.splat(2), v128.load(m)));
+  const right = f32x4.add(f32x4.add(v128.load(p, 8), v128.load(q, 8)), f32x4.mul(f32x4.splat(2), v128.load(m, 8)));
+  return f32x4.sub(left, right);
+}
+
+/** Kx and Ky of a plane that begins one row and one column before the results. */
+export function firstDerivatives(
+  src: usize,
+  srcStride: usize,
+  sx: usize,
+  sy: usize,
+  stride: usize,
+  width: i32,
+  rows: i32
+): void {
+  const bytes = <usize>width << 2;
+  for (let y = 0; y < rows; y++) {
+    for (let x: usize = 0; x < bytes; x += 16) {
+      v128.store(sx + x, kx(src + x, srcStride));
+      v128.store(sy + x, ky(src + x, srcStride));
+    }
+    src += srcStride;
+    sx += stride;
+    sy += stride;
+  }
+}
+
+/** √(sx² + sy²) */
+export function sobelMagnitude(
+  sx: usize,
+  sy: usize,
+  stride: usize,
+  out: usize,
+  outStride: usize,
+  width: i32,
+  rows: i32
+): void {
+  const bytes = <usize>width << 2;
+  for (let y = 0; y < rows; y++) {
+    for (let x: usize = 0; x < bytes; x += 16) {
+      const a = v128.load(sx + x);
+      const b = v128.load(sy + x);
+      v128.store(out + x, f32x4.sqrt(f32x4.add(f32x4.mul(a, a), f32x4.mul(b, b))));
+    }
+    sx += stride;
+    sy += stride;
+    out += outStride;
+  }
+}
+
+/**
+ * Module √(a² + b² + d²), trace a + d, determinant ad − b² and eigenvalues (a + d ± √((a − d)² + 4b²)) / 2 of the Hessian
+ * a = Kx⋆sx, b = Ky⋆sx, d = Ky⋆sy, as five planes `outPlane` bytes apart. `sx` and `sy` begin one row and one column before the results.
+ */
+export function hessian(
+  sx: usize,
+  sy: usize,
+  stride: usize,
+  out: usize,
+  outStride: usize,
+  outPlane: usize,
+  width: i32,
+  rows: i32
+): void {
+  const bytes = <usize>width << 2;
+  for (let y = 0; y < rows; y++) {
+    for (let x: usize = 0; x < bytes; x += 16) {
+      const a = kx(sx + x, stride);
+      const b = ky(sx + x, stride);
+      const d = ky(sy + x, stride);
+      const bb = f32x4.mul(b, b);
+      const trace = f32x4.add(a, d);
+      const difference = f32x4.sub(a, d);
+      const root = f32x4.sqrt(f32x4.add(f32x4.mul(difference, difference), f32x4.mul(f32x4.splat(4), bb)));
+      let o = out + x;
+      v128.store(o, f32x4.sqrt(f32x4.add(f32x4.add(f32x4.mul(a, a), bb), f32x4.mul(d, d))));
+      o += outPlane;
+      v128.store(o, trace);
+      o += outPlane;
+      v128.store(o, f32x4.sub(f32x4.mul(a, d), bb));
+      o += outPlane;
+      v128.store(o, f32x4.mul(f32x4.splat(0.5), f32x4.add(trace, root)));
+      o += outPlane;
+      v128.store(o, f32x4.mul(f32x4.splat(0.5), f32x4.sub(trace, root)));
+    }
+    sx += stride;
+    sy += stride;
+    out += outStride;
+  }
+}

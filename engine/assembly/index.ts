@@ -1,0 +1,18 @@
+/**
+ * The engine's kernels, compiled to WebAssembly with fixed-width SIMD and nothing relaxed, so that every host computes the same bits.
+ *
+ * Here live loops over memory and nothing else: no allocation, no objects, no imports. The caller lays memory out (`engine/wasm.ts`),
+ * passes addresses in bytes and keeps 256 bytes free behind each block, since vector loops may read a little past the end.
+ */
+export { convolveRows, convolveColumns } from './gaussian';
+export { replicateEdges, firstDerivatives, sobelMagnitude, hessian } from './derivatives';
+export { addShifted, subtract, copyRows } from './planes';
+export { membrane } from './membrane';
+export { buildTables, quantise } from './quantise';
+export { growTree } from './grow';
+export { applyForest, decide } from './apply';
+
+/** Where the caller's memory begins, behind the module's own data. */
+export function heapBase(): usize {
+  return __heap_base;
+}

@@ -1,0 +1,343 @@
+/** Forests in flat arrays, and what of them the kernels do: grow trees and apply them. */
+import { BridgeError } from '../src/kernel-bridge/errors';
+import { ForestParams, zForestParams } from '../src/kernel-bridge/protocol';
+import { ITile } from './planes';
+import { blocksOf } from './stack';
+import { Engine } from './wasm';
+
+/** A leaf's votes are whole numbers with this sum; `engine/assembly/grow.ts` has the same. */
+export const VOTES = 1024;
+
+/** SAMBA's forest. */
+export const DEFAULT_FOREST: ForestParams = {
+  trees: 200,
+  maxDepth: 10,
+  maxFeatures: 2,
+  minLeaf: 1,
+  balanced: true,
+  maxSamples: 40000,
+  seed: 0
+};
+
+/** The default forest, with `partial` on top. @throws BridgeError `invalid` naming the wrong value. */
+export function forestParams(partial: object = {}): ForestParams {
+  const given = Object.fromEntries(Object.entries(partial).filter(([, value]) => value !== undefined));
+  const checked = zForestParams.strict().safeParse({ ...DEFAULT_FOREST, ...given });
+  if (!checked.success) {
+    const issue = checked.error.issues[0]!;
+    throw new BridgeError('invalid', `forest.${issue.path.join('.')}: ${issue.message}.`);
+  }
+  return checked.data;
+}
+
+/**
+ * Trees in flat arrays: the nodes of tree t follow those of tree t − 1, and `left` and `right` count from the tree's first node.
+ * A pixel goes left if its bin of `feature` is at most `threshold`. In a leaf `feature` is −1 and `left` is the leaf's number, counted
+ * over all trees; `votes` is [leaf][class], each leaf's sum {@link VOTES}.
+ */
+export interface ITrees {
+  /** Nodes of each tree. */
+  counts: Uint32Array;
+  feature: Int16Array;
+  threshold: Uint8Array;
+  left: Uint32Array;
+  right: Uint32Array;
+  votes: Uint16Array;
+}
+
+/** Put trees behind each other. */
+export function joinTrees(parts: readonly ITrees[], classes: number): ITrees {
+  const total = (pick: (trees: ITrees) => { length: number }) =>
+    parts.reduce((sum, part) => sum + pick(part).length, 0);
+  const nodes = total(part => part.feature);
+  const out: ITrees = {
+    counts: new Uint32Array(total(part => part.counts)),
+    feature: new Int16Array(nodes),
+    threshold: new Uint8Array(nodes),
+    left: new Uint32Array(nodes),
+    right: new Uint32Array(nodes),
+    votes: new Uint16Array(total(part => part.votes))
+  };
+  let tree = 0;
+  let node = 0;
+  let vote = 0;
+  for (const part of parts) {
+    out.counts.set(part.counts, tree);
+    out.feature.set(part.feature, node);
+    out.threshold.set(part.threshold, node);
+    out.right.set(part.right, node);
+    const leaves = vote / classes;
+    part.left.forEach((left, i) => (out.left[node + i] = part.feature[i]! < 0 ? left + leaves : left));
+    out.votes.set(part.votes, vote);
+    tree += part.counts.length;
+    node += part.feature.length;
+    vote += part.votes.length;
+  }
+  return out;
+}
+
+/** Labelled pixels to grow on: bins [feature][row] and class index of each row. */
+export interface ITrainingSet {
+  columns: Uint8Array;
+  classOf: Uint8Array;
+  features: number;
+  classes: number;
+}
+
+export interface IGrowOptions extends ForestParams {
+  criterion?: 'gini' | 'entropy';
+  /** False grows every tree on all rows, for tests; there is no out-of-bag score then. */
+  bootstrap?: boolean;
+}
+
+/** Weights of the classes: equal, or as if every class that occurs had as many pixels as any other. */
+export function classWeights(classOf: Uint8Array, classes: number, balanced: boolean): Float64Array {
+  const counts = new Float64Array(classes);
+  classOf.forEach(c => counts[c]!++);
+  const present = counts.filter(count => count > 0).length;
+  return counts.map(count => (balanced && count > 0 ? classOf.length / (present * count) : 1));
+}
+
+/** Grows trees on one training set. Keeps an engine to itself. */
+export class TreeGrower {
+  constructor(
+    private readonly _engine: Engine,
+    set: ITrainingSet,
+    private readonly _options: IGrowOptions
+  ) {
+    const rows = set.classOf.length;
+    const { features, classes } = set;
+    if (rows < 1 || set.columns.length !== rows * features || classes < 1 || classes > 255) {
+      throw new RangeError(`${set.columns.length} bins do not make ${rows} rows of ${features} features.`);
+    }
+    if (set.classOf.some(c => c >= classes)) {
+      throw new RangeError(`A row's class is not below ${classes}.`);
+    }
+    const engine = this._engine;
+    this._rows = rows;
+    this._features = features;
+    this._classes = classes;
+    const { maxDepth } = _options;
+    // A tree has no more leaves than rows, nor than its depth allows.
+    const leaves = Math.min(rows, 2 ** Math.min(maxDepth, 31));
+    this._inputs = [engine.put(set.columns), engine.put(set.classOf)];
+    this._weights = engine.put(classWeights(set.classOf, classes, _options.balanced));
+    this._scratch = [
+      engine.allocate(rows * 8),
+      engine.allocate(rows * 8),
+      engine.allocate(rows * 4),
+      engine.allocate(rows * 2),
+      engine.allocate(256 * classes * 4),
+      engine.allocate(features * 4),
+      engine.allocate(classes * 24),
+      engine.allocate(24 * (maxDepth + 3))
+    ];
+    this._nodes = engine.allocate((2 * leaves - 1) * 16);
+    this._votes = engine.allocate(leaves * classes * 2);
+    this._outOfBag = engine.allocate(rows * classes * 4);
+    this._result = engine.allocate(8);
+    this.clearOutOfBag();
+  }
+
+  /** Grow the tree with this number. */
+  grow(tree: number): ITrees {
+    const { maxDepth, maxFeatures, minLeaf, seed, criterion = 'gini', bootstrap = true } = this._options;
+    const engine = this._engine;
+    engine.kernels.growTree(
+      this._inputs[0],
+      this._rows,
+      this._features,
+      this._inputs[1],
+      this._classes,
+      this._weights,
+      maxDepth,
+      maxFeatures,
+      minLeaf,
+      criterion === 'entropy' ? 1 : 0,
+      bootstrap ? 1 : 0,
+      seed,
+      tree,
+      ...this._scratch,
+      this._nodes,
+      this._votes,
+      this._outOfBag,
+      this._result
+    );
+    const [count, leaves] = engine.u32(this._result, 2) as unknown as [number, number];
+    const nodes = engine.i32(this._nodes, count * 4);
+    const field = (offset: number) => (_: unknown, i: number) => nodes[i * 4 + offset]!;
+    return {
+      counts: Uint32Array.of(count),
+      feature: Int16Array.from({ length: count }, field(0)),
+      threshold: Uint8Array.from({ length: count }, field(1)),
+      left: Uint32Array.from({ length: count }, field(2)),
+      right: Uint32Array.from({ length: count }, field(3)),
+      votes: engine.u16(this._votes, leaves * this._classes).slice()
+    };
+  }
+
+  /** Votes [row][class] of all trees grown since {@link clearOutOfBag} that did not see the row. */
+  get outOfBag(): Uint32Array {
+    return this._engine.u32(this._outOfBag, this._rows * this._classes);
+  }
+
+  clearOutOfBag(): void {
+    this.outOfBag.fill(0);
+  }
+
+  private readonly _rows: number;
+  private readonly _features: number;
+  private readonly _classes: number;
+  private readonly _inputs: [number, number];
+  private readonly _weights: number;
+  private readonly _scratch: number[];
+  private readonly _nodes: number;
+  private readonly _votes: number;
+  private readonly _outOfBag: number;
+  private readonly _result: number;
+}
+
+/**
+ * Share of the rows whose class has the most out-of-bag votes, the lowest class of several; rows that every tree saw do not count.
+ * Null if there is no other. (`oob_score_` of scikit-learn.)
+ */
+export function outOfBagScore(votes: Uint32Array, classOf: Uint8Array, classes: number): number | null {
+  let seen = 0;
+  let right = 0;
+  classOf.forEach((own, row) => {
+    const base = row * classes;
+    let best = 0;
+    for (let c = 1; c < classes; c++) {
+      if (votes[base + c]! > votes[base + best]!) {
+        best = c;
+      }
+    }
+    if (votes[base + best]! > 0) {
+      seen++;
+      right += best === own ? 1 : 0;
+    }
+  });
+  return seen > 0 ? right / seen : null;
+}
+
+/** A forest in the kernels' form; goes to other threads as it is. */
+export interface IPackedForest {
+  nodes: Int32Array;
+  roots: Uint32Array;
+  votes: Uint16Array;
+  features: number;
+  classes: number;
+  /** Levels of the deepest tree. */
+  depth: number;
+}
+
+export function packForest(trees: ITrees, features: number, classes: number): IPackedForest {
+  const nodes = new Int32Array(trees.feature.length * 4);
+  const roots = new Uint32Array(trees.counts.length);
+  let first = 0;
+  let deepest = 0;
+  trees.counts.forEach((count, t) => {
+    roots[t] = first;
+    const depths = new Uint32Array(count);
+    for (let i = 0; i < count; i++) {
+      const node = first + i;
+      const feature = trees.feature[node]!;
+      nodes[node * 4] = feature < 0 ? -1 : feature * 16;
+      nodes[node * 4 + 1] = trees.threshold[node]!;
+      nodes[node * 4 + 2] = trees.left[node]!;
+      nodes[node * 4 + 3] = trees.right[node]!;
+      if (feature >= 0) {
+        depths[trees.left[node]!] = depths[trees.right[node]!] = depths[i]! + 1;
+        deepest = Math.max(deepest, depths[i]! + 1);
+      }
+    }
+    first += count;
+  });
+  return { nodes, roots, votes: trees.votes, features, classes, depth: deepest };
+}
+
+/** What a forest says of a tile, row by row; class indices, not ids. */
+export interface ISegmentedTile {
+  prediction?: Uint8Array;
+  /** [pixel][class] */
+  probabilities?: Float32Array;
+  uncertainty?: Float32Array;
+}
+
+/** Applies one forest to tiles. Keeps an engine to itself. */
+export class ForestApplier {
+  constructor(
+    private readonly _engine: Engine,
+    private readonly _forest: IPackedForest
+  ) {
+    this._nodes = _engine.put(_forest.nodes);
+    this._roots = _engine.put(_forest.roots);
+    this._votes = _engine.put(_forest.votes);
+    this._short = _engine.allocate(32 * _forest.classes * 32);
+    this._stack = _engine.allocate((_forest.depth + 1) * 32);
+    this._bottom = _engine.mark;
+  }
+
+  /**
+   * Segment a tile.
+   *
+   * @param blocks u8 [block][feature][16], as {@link FeatureStack.quantise} gives them
+   * @returns views of the engine's memory, good until the next call
+   */
+  apply(tile: ITile, blocks: Uint8Array, wanted: { [name in keyof ISegmentedTile]?: boolean }): ISegmentedTile {
+    const engine = this._engine;
+    const { features, classes, roots } = this._forest;
+    const { count, columns: blockColumns } = blocksOf(tile);
+    if (blocks.length !== count * features * 16) {
+      throw new RangeError(`${blocks.length} bins do not fill ${count} blocks of ${features} features.`);
+    }
+    engine.release(this._bottom);
+    const rows = tile.row1 - tile.row0;
+    const columns = tile.column1 - tile.column0;
+    const pixels = rows * columns;
+    const input = engine.put(blocks);
+    const sums = engine.allocate(count * classes * 64);
+    const prediction = wanted.prediction ? engine.allocate(pixels) : 0;
+    const probabilities = wanted.probabilities ? engine.allocate(pixels * classes * 4) : 0;
+    const uncertainty = wanted.uncertainty ? engine.allocate(pixels * 4) : 0;
+    const { kernels } = engine;
+    const trees = roots.length;
+    kernels.applyForest(
+      input,
+      count,
+      features,
+      this._nodes,
+      this._roots,
+      trees,
+      this._votes,
+      classes,
+      sums,
+      this._short,
+      this._stack
+    );
+    kernels.decide(sums, blockColumns, rows, columns, classes, trees, prediction, probabilities, uncertainty);
+    return {
+      ...(prediction && { prediction: engine.u8(prediction, pixels) }),
+      ...(probabilities && { probabilities: engine.f32(probabilities, pixels * classes) }),
+      ...(uncertainty && { uncertainty: engine.f32(uncertainty, pixels) })
+    };
+  }
+
+  private readonly _nodes: number;
+  private readonly _roots: number;
+  private readonly _votes: number;
+  private readonly _short: number;
+  private readonly _stack: number;
+  private readonly _bottom: number;
+}
+
+/** The same forest in memory that other threads share. */
+export function shareForest(forest: IPackedForest): IPackedForest {
+  const nodes = new Int32Array(new SharedArrayBuffer(forest.nodes.byteLength));
+  const roots = new Uint32Array(new SharedArrayBuffer(forest.roots.byteLength));
+  const votes = new Uint16Array(new SharedArrayBuffer(forest.votes.byteLength));
+  nodes.set(forest.nodes);
+  roots.set(forest.roots);
+  votes.set(forest.votes);
+  return { ...forest, nodes, roots, votes };
+}

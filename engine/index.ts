@@ -1,0 +1,14 @@
+/**
+ * The engine: features, bins, forests, classifiers.
+ *
+ * Here lives pure computation on typed arrays: TypeScript that lays out memory and WebAssembly (`assembly/`) that loops over it. It runs
+ * in Node's worker threads, in the browser and wherever else WebAssembly runs, with the same bits out. No files, no network, no
+ * threads, nothing of Node or of a page; who calls it brings the bytes of `engine.wasm`.
+ */
+export * from './classifier';
+export * from './features';
+export * from './forest';
+export * from './planes';
+export * from './quantile';
+export { FeatureStack, blocksOf, planeFloats, type ITileFeatures } from './stack';
+export { Engine, compileEngine } from './wasm';

@@ -1,0 +1,134 @@
+/**
+ * The feature stack of one tile: float32 planes, and from them 8-bit bins in blocks of 4 × 4 pixels, the form in which forests read them.
+ */
+import { FeatureSpec } from '../src/kernel-bridge/protocol';
+import { IFeatureGroup } from './families/family';
+import { featureGroups, featureNames, halo } from './features';
+import { ITile, TilePlanes } from './planes';
+import { Cuts } from './quantile';
+import { Engine } from './wasm';
+
+/** Float32 planes of a tile: values of feature f at row r, column c are at `f * plane + r * stride + c`. */
+export interface ITileFeatures {
+  data: Float32Array;
+  stride: number;
+  plane: number;
+}
+
+/** Blocks of 4 × 4 pixels that cover a tile. */
+export function blocksOf(tile: ITile): { rows: number; columns: number; count: number } {
+  const rows = Math.ceil((tile.row1 - tile.row0) / 4);
+  const columns = Math.ceil((tile.column1 - tile.column0) / 4);
+  return { rows, columns, count: rows * columns };
+}
+
+/** Floats in the planes of a tile. */
+export function planeFloats(tile: ITile, features: number): number {
+  return blocksOf(tile).count * 16 * features;
+}
+
+/** Computes tiles of the feature stack of one kind of image. Keeps an engine to itself. */
+export class FeatureStack {
+  constructor(
+    private readonly _engine: Engine,
+    spec: FeatureSpec,
+    readonly channels: number
+  ) {
+    this._groups = featureGroups(spec);
+    this.halo = halo(spec);
+    this.count = featureNames(spec, channels).length;
+    this._bottom = _engine.mark;
+  }
+
+  readonly halo: number;
+  /** Channels of the stack. */
+  readonly count: number;
+
+  /**
+   * Compute the stack of a tile.
+   *
+   * @param source the tile's pixels with {@link halo} around, clipped at the image's edges; rows, columns, channels interleaved
+   * @returns a view of the engine's memory, good until the next call of this object
+   */
+  compute(image: { rows: number; columns: number }, tile: ITile, source: ArrayLike<number>): ITileFeatures {
+    const engine = this._engine;
+    const blocks = blocksOf(tile);
+    const stride = blocks.columns * 4;
+    const plane = blocks.rows * 4 * stride;
+    const out = this._planes(plane * this.count);
+    const mark = engine.mark;
+    let next = out;
+    for (let channel = 0; channel < this.channels; channel++) {
+      const planes = new TilePlanes(engine, image, tile, this.halo, source, this.channels, channel);
+      for (const group of this._groups) {
+        group.compute(planes, next);
+        next += group.names.length * plane * 4;
+      }
+      engine.release(mark);
+    }
+    return { data: engine.f32(out, plane * this.count), stride, plane };
+  }
+
+  /**
+   * Quantise the planes of a tile.
+   *
+   * @param features planes as {@link compute} gave them, or a copy of them
+   * @returns u8 [block][feature][16], a view of the engine's memory, good until the next call of this object
+   */
+  quantise(tile: ITile, features: Float32Array, cuts: Cuts): Uint8Array {
+    const engine = this._engine;
+    if (this._cuts !== cuts) {
+      engine.release(this._bottom);
+      this._cuts = undefined;
+      const copy = this._planesAddress !== undefined && features.buffer === engine.kernels.memory.buffer;
+      const kept = copy ? features.slice() : features;
+      this._planesAddress = undefined;
+      this._cutsAddress = engine.put(cuts.padded());
+      this._tables = engine.allocate(this.count * 65536);
+      engine.kernels.buildTables(this._cutsAddress, this.count, this._tables);
+      this._top = engine.mark;
+      this._cuts = cuts;
+      features = kept;
+    }
+    const blocks = blocksOf(tile);
+    const stride = blocks.columns * 16;
+    const plane = blocks.rows * 4 * stride;
+    const inside = features.buffer === engine.kernels.memory.buffer;
+    const planes = inside ? features.byteOffset : this._planes(features.length);
+    if (!inside) {
+      engine.f32(planes, features.length).set(features);
+    }
+    const mark = engine.mark;
+    const bytes = blocks.count * 16 * this.count;
+    const out = engine.allocate(bytes);
+    const { kernels } = engine;
+    kernels.quantise(
+      planes,
+      plane,
+      stride,
+      blocks.rows,
+      blocks.columns,
+      this.count,
+      this._cutsAddress,
+      this._tables,
+      out
+    );
+    engine.release(mark);
+    return engine.u8(out, bytes);
+  }
+
+  /** Room for planes at the bottom of what belongs to a tile. */
+  private _planes(floats: number): number {
+    this._engine.release(this._cuts ? this._top : this._bottom);
+    this._planesAddress = this._engine.allocate(floats * 4);
+    return this._planesAddress;
+  }
+
+  private readonly _groups: IFeatureGroup[];
+  private readonly _bottom: number;
+  private _top = 0;
+  private _planesAddress: number | undefined;
+  private _cuts: Cuts | undefined;
+  private _cutsAddress = 0;
+  private _tables = 0;
+}

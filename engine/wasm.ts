@@ -1,0 +1,116 @@
+/**
+ * The compiled kernels and their memory: an arena that grows upwards, is marked and released, and never freed piece by piece.
+ */
+import { BridgeError } from '../src/kernel-bridge/errors';
+
+/** What `engine/assembly/index.ts` exports; addresses are bytes. */
+export interface IKernels {
+  memory: WebAssembly.Memory;
+  heapBase(): number;
+  convolveRows: Kernel;
+  convolveColumns: Kernel;
+  replicateEdges: Kernel;
+  firstDerivatives: Kernel;
+  sobelMagnitude: Kernel;
+  hessian: Kernel;
+  addShifted: Kernel;
+  subtract: Kernel;
+  copyRows: Kernel;
+  membrane: Kernel;
+  buildTables: Kernel;
+  quantise: Kernel;
+  growTree: Kernel;
+  applyForest: Kernel;
+  decide: Kernel;
+}
+type Kernel = (...args: number[]) => void;
+
+const PAGE = 65536;
+/** Vector loops may read this far past the end of a block. */
+const SLACK = 256;
+
+/** Compile `engine.wasm` once; instances are cheap. */
+export function compileEngine(bytes: BufferSource): WebAssembly.Module {
+  return new WebAssembly.Module(bytes);
+}
+
+/** An instance of the kernels with its own memory. */
+export class Engine {
+  constructor(module: WebAssembly.Module) {
+    this.kernels = new WebAssembly.Instance(module, {}).exports as unknown as IKernels;
+    this._top = align(this.kernels.heapBase());
+  }
+
+  readonly kernels: IKernels;
+
+  /** Bytes of memory that this instance holds. */
+  get bytes(): number {
+    return this.kernels.memory.buffer.byteLength;
+  }
+
+  /** Where the arena ends now, for {@link release}. */
+  get mark(): number {
+    return this._top;
+  }
+
+  /** Forget what was allocated since `mark`. */
+  release(mark: number): void {
+    this._top = mark;
+  }
+
+  /**
+   * Address of `bytes` fresh bytes; what they hold is undefined. Views made before may be detached.
+   *
+   * @throws BridgeError `invalid` beyond 4 GiB or what the host has.
+   */
+  allocate(bytes: number): number {
+    const address = this._top;
+    const top = align(address + bytes + SLACK);
+    const missing = top - this.bytes;
+    if (missing > 0) {
+      try {
+        this.kernels.memory.grow(Math.ceil(missing / PAGE));
+      } catch {
+        throw new BridgeError(
+          'invalid',
+          `The engine needs ${Math.ceil(top / 2 ** 20)} MiB in one thread and does not get them; fewer features, classes, maxSamples or maxDepth will do.`
+        );
+      }
+    }
+    this._top = top;
+    return address;
+  }
+
+  /** Allocate and fill. */
+  put(data: Uint8Array | Uint16Array | Uint32Array | Int32Array | Float32Array | Float64Array): number {
+    const address = this.allocate(data.byteLength);
+    this.u8(address, data.byteLength).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    return address;
+  }
+
+  u8(address: number, length: number): Uint8Array {
+    return new Uint8Array(this.kernels.memory.buffer, address, length);
+  }
+
+  u16(address: number, length: number): Uint16Array {
+    return new Uint16Array(this.kernels.memory.buffer, address, length);
+  }
+
+  u32(address: number, length: number): Uint32Array {
+    return new Uint32Array(this.kernels.memory.buffer, address, length);
+  }
+
+  i32(address: number, length: number): Int32Array {
+    return new Int32Array(this.kernels.memory.buffer, address, length);
+  }
+
+  f32(address: number, length: number): Float32Array {
+    return new Float32Array(this.kernels.memory.buffer, address, length);
+  }
+
+  private _top: number;
+}
+
+function align(address: number): number {
+  return Math.ceil(address / 64) * 64;
+}

@@ -1,0 +1,119 @@
+/** Labelled pixels to train on: counted, drawn evenly from the classes, always the same ones for the same labels. */
+import { BridgeError } from '../../src/kernel-bridge/errors';
+import { ArrayDescriptor, LabelClass } from '../../src/kernel-bridge/protocol';
+import { SharedArray } from './arrays';
+
+/** Bytes of labels that are read at once. */
+const READ_BYTES = 8 << 20;
+
+/** Labelled pixels, in the order of the array. */
+export interface ILabelledPixels {
+  slice: Uint32Array;
+  row: Uint32Array;
+  column: Uint32Array;
+  /** Index into the classes. */
+  classOf: Uint8Array;
+}
+
+/**
+ * @throws BridgeError `not-ready` for no label or one class alone, `invalid` for labels of a class that there is not.
+ */
+export async function drawLabels(
+  labels: ArrayDescriptor,
+  classes: readonly LabelClass[],
+  maxSamples: number,
+  signal: AbortSignal
+): Promise<ILabelledPixels> {
+  const file = await SharedArray.open(labels, 'r');
+  try {
+    const [slices, rows, columns] = labels.shape as [number, number, number];
+    const indexOf = new Int16Array(256).fill(-1);
+    classes.forEach(({ id }, index) => (indexOf[id] = index));
+    const step = Math.max(1, Math.floor(READ_BYTES / columns));
+    const visit = async (each: (id: number, slice: number, row: number, column: number) => void) => {
+      for (let slice = 0; slice < slices; slice++) {
+        for (let row0 = 0; row0 < rows; row0 += step) {
+          signal.throwIfAborted();
+          const row1 = Math.min(rows, row0 + step);
+          const ids = await file.read({ slice, row0, row1, column0: 0, column1: columns });
+          for (let i = 0; i < ids.length; i++) {
+            const id = ids[i]!;
+            if (id !== 0) {
+              each(id, slice, row0 + Math.floor(i / columns), i % columns);
+            }
+          }
+        }
+      }
+    };
+    const counts = new Float64Array(256);
+    await visit(id => counts[id]!++);
+    const present = [...counts.keys()].filter(id => counts[id]! > 0);
+    const strange = present.find(id => indexOf[id]! < 0);
+    if (strange !== undefined) {
+      const ids = classes.map(({ id }) => id).join(', ');
+      throw new BridgeError(
+        'invalid',
+        `${counts[strange]} pixels are labelled ${strange}, but the classes are ${ids}. Add the class or erase these labels.`
+      );
+    }
+    if (present.length === 0) {
+      throw new BridgeError('not-ready', 'No pixel is labelled yet. Label a few regions of at least two classes.');
+    }
+    if (present.length === 1) {
+      const { name } = classes[indexOf[present[0]!]!]!;
+      throw new BridgeError('not-ready', `Only “${name}” is labelled. Label a few regions of another class as well.`);
+    }
+
+    const needed = evenQuotas(counts, maxSamples);
+    const total = needed.reduce((sum, n) => sum + n, 0);
+    const left = counts.slice();
+    const random = mulberry(0x5a3ba1ab);
+    const out: ILabelledPixels = {
+      slice: new Uint32Array(total),
+      row: new Uint32Array(total),
+      column: new Uint32Array(total),
+      classOf: new Uint8Array(total)
+    };
+    let taken = 0;
+    await visit((id, slice, row, column) => {
+      // Selection sampling (Knuth, TAOCP 2, 3.4.2, algorithm S), for each class on its own.
+      if (taken < total && random() * left[id]! < needed[id]!) {
+        needed[id]!--;
+        out.slice[taken] = slice;
+        out.row[taken] = row;
+        out.column[taken] = column;
+        out.classOf[taken++] = indexOf[id]!;
+      }
+      left[id]!--;
+    });
+    if (taken !== total) {
+      throw new BridgeError('internal', 'The labels changed while they were read. Train once more.');
+    }
+    return out;
+  } finally {
+    await file.close();
+  }
+}
+
+/** How many to take of each: all if they are few, else shares as equal as the counts allow. */
+export function evenQuotas(counts: Float64Array, most: number): Float64Array {
+  const quotas = new Float64Array(counts.length);
+  const order = [...counts.keys()].filter(i => counts[i]! > 0).sort((a, b) => counts[a]! - counts[b]! || a - b);
+  let room = Math.max(most, order.length);
+  order.forEach((id, i) => {
+    quotas[id] = Math.min(counts[id]!, Math.floor(room / (order.length - i)));
+    room -= quotas[id]!;
+  });
+  return quotas;
+}
+
+/** A small generator of numbers in [0, 1): mulberry32 (Tommy Ettinger, public domain). */
+function mulberry(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}

@@ -1,0 +1,168 @@
+/**
+ * The worker threads of the engine. A task goes to the next free thread, in the order in which tasks came. A thread that dies takes its
+ * task with it, not the pool: the task is rejected and the next one gets a new thread.
+ */
+import { Worker } from 'node:worker_threads';
+import { BridgeError, ERROR_CODES, ErrorCode } from '../../src/kernel-bridge/errors';
+import { EngineResult, EngineTask, IWorkerRequest, WorkerReply } from './engine-tasks';
+
+interface IQueued {
+  id: number;
+  task: EngineTask;
+  resolve(result: unknown): void;
+  reject(error: BridgeError): void;
+}
+
+interface IThread {
+  worker: Worker;
+  /** What it works on; its caller may be gone. */
+  current: IQueued | undefined;
+}
+
+export class EnginePool {
+  constructor(options: EnginePool.IOptions) {
+    this._options = options;
+  }
+
+  get threads(): number {
+    return this._options.threads;
+  }
+
+  /**
+   * Run a task.
+   *
+   * @throws BridgeError as the worker said it; `cancelled` as soon as the signal is aborted, though a thread may finish what it began.
+   */
+  async run<T extends EngineTask>(task: T, signal: AbortSignal): Promise<EngineResult<T>> {
+    if (this._disposed) {
+      throw new BridgeError('cancelled', 'The engine is shutting down.');
+    }
+    if (signal.aborted) {
+      throw new BridgeError('cancelled', 'The work was cancelled.');
+    }
+    return new Promise<EngineResult<T>>((resolve, reject) => {
+      const settle = () => signal.removeEventListener('abort', abort);
+      const queued: IQueued = {
+        id: this._ids++,
+        task,
+        resolve: result => {
+          settle();
+          resolve(result as EngineResult<T>);
+        },
+        reject: error => {
+          settle();
+          reject(error);
+        }
+      };
+      const abort = () => {
+        const place = this._queue.indexOf(queued);
+        if (place >= 0) {
+          this._queue.splice(place, 1);
+        }
+        queued.reject(new BridgeError('cancelled', 'The work was cancelled.'));
+      };
+      signal.addEventListener('abort', abort, { once: true });
+      this._queue.push(queued);
+      this._dispatch();
+    });
+  }
+
+  /** Run tasks, all at once; `done` is called after each. The first failure cancels what has not begun. */
+  async runAll<T extends EngineTask>(
+    tasks: readonly T[],
+    signal: AbortSignal,
+    done: (result: EngineResult<T>, index: number) => void
+  ): Promise<void> {
+    const failed = new AbortController();
+    const either = AbortSignal.any([signal, failed.signal]);
+    try {
+      await Promise.all(tasks.map(async (task, index) => done(await this.run(task, either), index)));
+    } catch (error) {
+      failed.abort();
+      throw error;
+    }
+  }
+
+  async dispose(): Promise<void> {
+    this._disposed = true;
+    const error = new BridgeError('cancelled', 'The engine is shutting down.');
+    this._queue.splice(0).forEach(queued => queued.reject(error));
+    const threads = [...this._all];
+    this._all.clear();
+    threads.forEach(thread => thread.current?.reject(error));
+    await Promise.all(threads.map(async ({ worker }) => worker.terminate()));
+  }
+
+  private _dispatch(): void {
+    while (this._queue.length > 0) {
+      const thread = [...this._all].find(({ current }) => !current) ?? this._start();
+      if (!thread) {
+        return;
+      }
+      const queued = this._queue.shift()!;
+      thread.current = queued;
+      const request: IWorkerRequest = { id: queued.id, task: queued.task };
+      thread.worker.ref();
+      try {
+        thread.worker.postMessage(request);
+      } catch (error) {
+        thread.current = undefined;
+        queued.reject(BridgeError.from(error));
+      }
+    }
+  }
+
+  private _start(): IThread | undefined {
+    if (this._all.size >= this._options.threads) {
+      return undefined;
+    }
+    const { script, wasm } = this._options;
+    const thread: IThread = { worker: new Worker(script, { workerData: { wasm } }), current: undefined };
+    this._all.add(thread);
+    let reason = 'it ended by itself';
+    thread.worker.on('message', (reply: WorkerReply) => {
+      const { current } = thread;
+      thread.current = undefined;
+      // A thread without work does not keep the process alive.
+      thread.worker.unref();
+      if (current && current.id === reply.id) {
+        if ('message' in reply) {
+          const code = (ERROR_CODES as readonly string[]).includes(reply.code) ? (reply.code as ErrorCode) : 'internal';
+          current.reject(new BridgeError(code, reply.message));
+        } else {
+          current.resolve(reply.result);
+        }
+      }
+      this._dispatch();
+    });
+    thread.worker.on('error', error => {
+      reason = error instanceof Error ? error.message : String(error);
+    });
+    thread.worker.on('exit', () => {
+      if (this._all.delete(thread)) {
+        thread.current?.reject(
+          new BridgeError('compute', `A thread of the engine died (${reason}). The work can be started again.`)
+        );
+        this._dispatch();
+      }
+    });
+    return thread;
+  }
+
+  private readonly _options: EnginePool.IOptions;
+  private readonly _all = new Set<IThread>();
+  private readonly _queue: IQueued[] = [];
+  private _ids = 0;
+  private _disposed = false;
+}
+
+/** The namespace for {@link EnginePool}. */
+export namespace EnginePool {
+  export interface IOptions {
+    threads: number;
+    /** Path of the bundled `engine-worker.cjs`. */
+    script: string;
+    /** Path of `engine.wasm`. */
+    wasm: string;
+  }
+}

@@ -1,0 +1,89 @@
+/** What the engine's service asks of its worker threads. Arrays over shared memory pass by reference, all others are copied. */
+import { FeatureSpec } from '../../src/kernel-bridge/protocol';
+import { ArrayDescriptor } from '../../src/kernel-bridge/protocol';
+import { IGrowOptions, IPackedForest, ITrainingSet, ITrees } from '../../engine/forest';
+import { ITile } from '../../engine/planes';
+import { ISegmentationArrays } from './interfaces';
+
+/** A tile of a slice, and which features of it. */
+export interface ITileRequest {
+  image: ArrayDescriptor;
+  slice: number;
+  tile: ITile;
+  spec: FeatureSpec;
+}
+
+/** Compute a tile's features, in float32. */
+export interface IPlanesTask extends ITileRequest {
+  kind: 'planes';
+  /** Receives the planes as `FeatureStack.compute` lays them out. */
+  planes: Float32Array;
+  /** Receives the values at `positions` (pixel numbers in the tile) from element `offset` of each feature's `length` elements. */
+  sample: { values: Float32Array; positions: Uint32Array; offset: number; length: number };
+}
+
+/** Find the cuts of features `first` to `end` of a sample. */
+export interface ICutsTask {
+  kind: 'cuts';
+  values: Float32Array;
+  length: number;
+  first: number;
+  end: number;
+  /** Receives 256 floats a feature. */
+  padded: Float32Array;
+}
+
+/** Quantise a tile's features; they are computed if `planes` does not bring them. */
+export interface IQuantiseTask extends ITileRequest {
+  kind: 'quantise';
+  planes?: Float32Array;
+  padded: Float32Array;
+  blocks: Uint8Array;
+}
+
+/** Write a tile's features to a shared array. */
+export interface IStoreTask extends ITileRequest {
+  kind: 'store';
+  out: ArrayDescriptor;
+}
+
+/** Grow trees `first` to `end`. */
+export interface IGrowTask {
+  kind: 'grow';
+  /** Equal for all tasks of one forest. */
+  job: number;
+  set: ITrainingSet;
+  options: IGrowOptions;
+  first: number;
+  end: number;
+}
+
+/** Segment a tile; its bins are computed if `ready` is false, and kept in `blocks` either way. */
+export interface ISegmentTask extends ITileRequest {
+  kind: 'segment';
+  /** Equal for all tasks with one classifier. */
+  job: number;
+  padded: Float32Array;
+  blocks: Uint8Array;
+  ready: boolean;
+  forest: IPackedForest;
+  /** Class ids in the forest's order. */
+  ids: Uint8Array;
+  out: ISegmentationArrays;
+}
+
+export type EngineTask = IPlanesTask | ICutsTask | IQuantiseTask | IStoreTask | IGrowTask | ISegmentTask;
+
+/** What a worker answers: nothing but for `grow`. */
+export type EngineResult<T extends EngineTask> = T extends IGrowTask
+  ? { trees: ITrees; outOfBag: Uint32Array }
+  : undefined;
+
+/** From the pool to a worker. */
+export interface IWorkerRequest {
+  id: number;
+  task: EngineTask;
+}
+
+/** From a worker to the pool. */
+export type WorkerReply = { id: number; result: unknown } | { id: number; code: string; message: string };

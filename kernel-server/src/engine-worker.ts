@@ -1,0 +1,241 @@
+/** A worker thread of the engine: takes one task at a time, opens shared arrays itself, answers with the result or the error. */
+import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
+import { parentPort, workerData } from 'node:worker_threads';
+import { BridgeError } from '../../src/kernel-bridge/errors';
+import { ArrayDescriptor } from '../../src/kernel-bridge/protocol';
+import {
+  Engine,
+  compileEngine,
+  Cuts,
+  FeatureStack,
+  featureKey,
+  ForestApplier,
+  ITile,
+  quantileCuts
+} from '../../engine';
+import { joinTrees, TreeGrower } from '../../engine';
+import { allocate, itemSize, TypedArray } from './arrays';
+import {
+  EngineTask,
+  ICutsTask,
+  IGrowTask,
+  IPlanesTask,
+  IQuantiseTask,
+  ISegmentTask,
+  IStoreTask,
+  ITileRequest,
+  IWorkerRequest,
+  WorkerReply
+} from './engine-tasks';
+
+const compiled = compileEngine(readFileSync((workerData as { wasm: string }).wasm));
+
+/** What is kept between tasks: the latest of each kind, since tasks of one job come together. */
+let stack: { key: string; value: FeatureStack } | undefined;
+let cuts: { padded: Float32Array; value: Cuts } | undefined;
+let grower: { job: number; value: TreeGrower } | undefined;
+let applier: { job: number; value: ForestApplier } | undefined;
+
+parentPort!.on('message', ({ id, task }: IWorkerRequest) => {
+  let reply: WorkerReply;
+  try {
+    reply = { id, result: run(task) };
+  } catch (error) {
+    const { code, message } = BridgeError.from(error);
+    reply = { id, code, message };
+  }
+  parentPort!.postMessage(reply);
+});
+
+function run(task: EngineTask): unknown {
+  switch (task.kind) {
+    case 'planes':
+      return planes(task);
+    case 'cuts':
+      return findCuts(task);
+    case 'quantise':
+      return quantise(task);
+    case 'store':
+      return storeFeatures(task);
+    case 'grow':
+      return grow(task);
+    case 'segment':
+      return segment(task);
+  }
+}
+
+function stackFor(request: ITileRequest): FeatureStack {
+  const channels = request.image.shape[3] ?? 1;
+  const key = `${channels} ${featureKey(request.spec)}`;
+  if (stack?.key !== key) {
+    stack = { key, value: new FeatureStack(new Engine(compiled), request.spec, channels) };
+  }
+  return stack.value;
+}
+
+function cutsOf(padded: Float32Array): Cuts {
+  // The same cuts arrive as another view each time; building tables again is what comparing them saves.
+  if (!cuts || cuts.padded.length !== padded.length || cuts.padded.some((value, i) => value !== padded[i])) {
+    cuts = { padded: padded.slice(), value: Cuts.fromPadded(padded) };
+  }
+  return cuts.value;
+}
+
+function compute(request: ITileRequest) {
+  const { image, slice, tile } = request;
+  const [, rows, columns] = image.shape as [number, number, number];
+  const features = stackFor(request);
+  const region = {
+    row0: Math.max(0, tile.row0 - features.halo),
+    row1: Math.min(rows, tile.row1 + features.halo),
+    column0: Math.max(0, tile.column0 - features.halo),
+    column1: Math.min(columns, tile.column1 + features.halo)
+  };
+  return features.compute({ rows, columns }, tile, readRegion(image, slice, region));
+}
+
+function planes(task: IPlanesTask): void {
+  const { data, stride, plane } = compute(task);
+  task.planes.set(data);
+  const { values, positions, offset, length } = task.sample;
+  const columns = task.tile.column1 - task.tile.column0;
+  for (let feature = 0; feature * plane < data.length; feature++) {
+    positions.forEach((position, i) => {
+      const row = Math.floor(position / columns);
+      values[feature * length + offset + i] = data[feature * plane + row * stride + (position - row * columns)]!;
+    });
+  }
+}
+
+function findCuts({ values, length, first, end, padded }: ICutsTask): void {
+  for (let feature = first; feature < end; feature++) {
+    padded.fill(Infinity, feature * 256, feature * 256 + 256);
+    padded.set(quantileCuts(values.slice(feature * length, (feature + 1) * length)), feature * 256);
+  }
+}
+
+function quantise(task: IQuantiseTask): void {
+  const features = task.planes ?? compute(task).data;
+  task.blocks.set(stackFor(task).quantise(task.tile, features, cutsOf(task.padded)));
+}
+
+function storeFeatures(task: IStoreTask): void {
+  const { data, stride, plane } = compute(task);
+  const { tile, out } = task;
+  const count = data.length / plane;
+  const columns = tile.column1 - tile.column0;
+  const row = new Float32Array(columns * count);
+  for (let r = 0; r < tile.row1 - tile.row0; r++) {
+    for (let feature = 0; feature < count; feature++) {
+      const from = feature * plane + r * stride;
+      for (let c = 0; c < columns; c++) {
+        row[c * count + feature] = data[from + c]!;
+      }
+    }
+    // The array holds this slice alone.
+    writeRegion(out, 0, { ...tile, row0: tile.row0 + r, row1: tile.row0 + r + 1 }, row);
+  }
+}
+
+function grow({ job, set, options, first, end }: IGrowTask) {
+  if (grower?.job !== job) {
+    grower = undefined;
+    grower = { job, value: new TreeGrower(new Engine(compiled), set, options) };
+  }
+  const { value } = grower;
+  value.clearOutOfBag();
+  const trees = joinTrees(
+    Array.from({ length: end - first }, (_, i) => value.grow(first + i)),
+    set.classes
+  );
+  return { trees, outOfBag: value.outOfBag.slice() };
+}
+
+function segment(task: ISegmentTask): void {
+  if (!task.ready) {
+    task.blocks.set(stackFor(task).quantise(task.tile, compute(task).data, cutsOf(task.padded)));
+  }
+  if (applier?.job !== task.job) {
+    applier = { job: task.job, value: new ForestApplier(new Engine(compiled), task.forest) };
+  }
+  const { out, slice, tile } = task;
+  const { prediction, probabilities, uncertainty } = applier.value.apply(tile, task.blocks, {
+    prediction: out.prediction !== undefined,
+    probabilities: out.probabilities !== undefined,
+    uncertainty: out.uncertainty !== undefined
+  });
+  if (prediction) {
+    writeRegion(
+      out.prediction!,
+      slice,
+      tile,
+      prediction.map(index => task.ids[index]!)
+    );
+  }
+  if (probabilities) {
+    writeRegion(out.probabilities!, slice, tile, probabilities);
+  }
+  if (uncertainty) {
+    writeRegion(out.uncertainty!, slice, tile, uncertainty);
+  }
+}
+
+/** Like `SharedArray.read`, but without leaving the thread: a tile has hundreds of rows, each a call of its own. */
+function readRegion(array: ArrayDescriptor, slice: number, region: ITile): TypedArray {
+  const out = allocate(array.dtype, pixels(region) * (array.shape[3] ?? 1));
+  const bytes = new Uint8Array(out.buffer);
+  const file = openSync(array.path, 'r');
+  try {
+    eachRun(array, slice, region, (offset, length, position) => {
+      for (let done = 0; done < length;) {
+        const read = readSync(file, bytes, offset + done, length - done, position + done);
+        if (read === 0) {
+          throw new Error(`The shared array ${array.path} ends before byte ${position + length}.`);
+        }
+        done += read;
+      }
+    });
+  } finally {
+    closeSync(file);
+  }
+  return out;
+}
+
+/** Like `SharedArray.write`, within the thread. */
+function writeRegion(array: ArrayDescriptor, slice: number, region: ITile, data: TypedArray): void {
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  const file = openSync(array.path, 'r+');
+  try {
+    eachRun(array, slice, region, (offset, length, position) => {
+      for (let done = 0; done < length;) {
+        done += writeSync(file, bytes, offset + done, length - done, position + done);
+      }
+    });
+  } finally {
+    closeSync(file);
+  }
+}
+
+function pixels(region: ITile): number {
+  return (region.row1 - region.row0) * (region.column1 - region.column0);
+}
+
+/** Every run of bytes that is contiguous both in a region and in the file. */
+function eachRun(
+  array: ArrayDescriptor,
+  slice: number,
+  region: ITile,
+  run: (offset: number, length: number, position: number) => void
+): void {
+  const [, rows, columns, channels = 1] = array.shape as [number, number, number, number?];
+  const pixel = channels * itemSize(array.dtype);
+  const span = (region.column1 - region.column0) * pixel;
+  const at = (row: number) => ((slice * rows + row) * columns + region.column0) * pixel;
+  if (region.column1 - region.column0 === columns) {
+    run(0, span * (region.row1 - region.row0), at(region.row0));
+    return;
+  }
+  for (let row = region.row0; row < region.row1; row++) {
+    run((row - region.row0) * span, span, at(row));
+  }
+}
