@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,7 +16,15 @@ from .classes import ClassesLike, make_classes, merge_classes
 from .classifier import Classifier
 from .client import Client, client
 from .connection import Connection
-from .errors import ImageError, LabelError, NotReadyError, NotTrainedError, ParameterError, SidecarError
+from .errors import (
+    ImageError,
+    LabelError,
+    NotReadyError,
+    NotTrainedError,
+    ParameterError,
+    SessionNotFoundError,
+    SidecarError,
+)
 from .images import Image, ImageLike, prepare
 from .keys import session_key
 from .progress import ProgressLine
@@ -128,6 +136,7 @@ class Labeller:
         # The map keeps the pixels even if its file goes, so that they can be written again for another sidecar.
         self._pixels = map_array(state["arrays"]["image"])
         sessions.register(self._session, self)
+        self._refresh()  # takes part: as long as we do, the arrays stay
         self._finalizer = weakref.finalize(self, _detach, self._client, self._session)
 
     # What it is
@@ -174,7 +183,10 @@ class Labeller:
     @property
     def labels(self) -> npt.NDArray[np.uint8]:
         """What was drawn: class ids, 0 is unlabelled. uint8 of `shape`, live and read-only; see `set_labels`."""
-        return self._array("labels", self._state)
+        state = self._state
+        if not identity(state["arrays"]["labels"])[2] and not self._closed:
+            state = self._refresh()  # the file is gone, since the sidecar took us for gone
+        return self._array("labels", state)
 
     def set_labels(self, labels: npt.ArrayLike) -> None:
         """Replace all labels.
@@ -437,22 +449,41 @@ class Labeller:
 
     def _refresh(self) -> State:
         """Fetch what is small about the session: another kernel or the widget may have changed it."""
-        return self._accept(self._request("session.attach"))
+        return self._accept(self._mend(self._request("session.attach"), self._call))
 
     def _accept(self, state: State) -> State:
         self._state = state
         return state
 
+    def _call(self, method: str, params: dict[str, Any]) -> State:
+        return self._client.request(method, params).result
+
     def _restore(self, connection: Connection) -> None:
-        """Open the session on a sidecar that was started anew; called by whoever reconnected."""
-        state, _ = connection.call("session.open", {**self._open_params, "classes": self._state["classes"]})
-        if not state["imageReady"]:
-            image = Image(self._pixels, self._stack, "")
-            if image.digest() != self._open_params["image"]["digest"]:
-                raise SidecarError("The pixels of the image are gone. Run the cell again that made the labeller.")
-            write_array(state["arrays"]["image"], self._pixels)
-            state, _ = connection.call("image.ready", {"session": self._session})
-        self._accept(state)
+        """Put the session right on a sidecar that was started anew; called by whoever reconnected."""
+
+        def call(method: str, params: dict[str, Any]) -> State:
+            return connection.call(method, params)[0]
+
+        try:
+            state = call("session.attach", {"session": self._session})
+        except SessionNotFoundError:
+            state = call("session.open", {**self._open_params, "classes": self._state["classes"]})
+        self._accept(self._mend(state, call))
+
+    def _mend(self, state: State, call: Callable[[str, dict[str, Any]], State]) -> State:
+        """Write the pixels again if the sidecar does not have them any more."""
+        digest = self._open_params["image"]["digest"]
+        if state["image"]["digest"] != digest:
+            raise SidecarError(
+                f"The session {self._open_params['title'] or self._session} holds another image now. "
+                "Run the cell again that made this labeller, or give it a name of its own."
+            )
+        if state["imageReady"]:
+            return state
+        if Image(self._pixels, self._stack, "").digest() != digest:
+            raise SidecarError("The pixels of the image are gone. Run the cell again that made the labeller.")
+        write_array(state["arrays"]["image"], self._pixels)
+        return call("image.ready", {"session": self._session})
 
     def _array(self, name: str, state: State) -> Array:
         descriptor = state["arrays"].get(name)
