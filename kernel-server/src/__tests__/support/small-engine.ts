@@ -1,0 +1,137 @@
+/** An engine for tests of the sidecar: one feature, the pixel's value, and the class whose mean is nearest. */
+import { BridgeError } from '../../../../src/kernel-bridge/errors';
+import { FeatureSpec, ForestParams, LabelClass } from '../../../../src/kernel-bridge/protocol';
+import { IEngineService, IJobContext } from '../../interfaces';
+import { TileFile } from '../../tile-file';
+
+interface IMeans {
+  classes: LabelClass[];
+  means: number[];
+}
+
+export class EngineService implements IEngineService {
+  readonly threads = 1;
+
+  /** Trainings wait here while it is set. */
+  gate: Promise<void> | undefined;
+
+  featureSpec(partial: Partial<FeatureSpec> = {}): FeatureSpec {
+    return {
+      version: 1,
+      sigmas: [1],
+      gaussian: false,
+      sobel: false,
+      hessian: false,
+      differenceOfGaussians: false,
+      membrane: null,
+      ...partial
+    };
+  }
+
+  forestParams(partial: Partial<ForestParams> = {}): ForestParams {
+    return {
+      trees: 1,
+      maxDepth: 1,
+      maxFeatures: 1,
+      minLeaf: 1,
+      balanced: true,
+      maxSamples: 100000,
+      seed: 1,
+      ...partial
+    };
+  }
+
+  featureNames(): string[] {
+    return ['value', 'square'];
+  }
+
+  async features(
+    ...[image, slice, , out]: Parameters<IEngineService['features']>
+  ): ReturnType<IEngineService['features']> {
+    const values = readSlice(image, slice);
+    const file = new TileFile(out, 'r+');
+    const both = Float32Array.from({ length: values.length * 2 }, (_, i) => values[i >> 1]! ** (1 + (i & 1)));
+    file.writeBytes(0, new Uint8Array(both.buffer));
+    file.close();
+  }
+
+  async train(...[request, context]: Parameters<IEngineService['train']>): ReturnType<IEngineService['train']> {
+    for (let i = 0; i < 50; i++) {
+      context.progress('growing trees', i, 50);
+    }
+    if (this.gate) {
+      await Promise.race([this.gate, aborted(context)]);
+    }
+    context.signal.throwIfAborted();
+    const sums = new Map<number, [number, number]>();
+    let samples = 0;
+    for (let slice = 0; slice < request.labels.shape[0]!; slice++) {
+      const values = readSlice(request.image, slice);
+      readSlice(request.labels, slice).forEach((id, i) => {
+        if (id > 0) {
+          const [sum, n] = sums.get(id) ?? [0, 0];
+          sums.set(id, [sum + values[i]!, n + 1]);
+          samples++;
+        }
+      });
+    }
+    const classes = request.classes.filter(({ id }) => sums.has(id));
+    const means = classes.map(({ id }) => sums.get(id)![0] / sums.get(id)![1]);
+    const json = new TextEncoder().encode(JSON.stringify({ classes, means } satisfies IMeans));
+    return { json, oobScore: 1, featureNames: this.featureNames(), trees: 1, samples };
+  }
+
+  classesOf(classifier: Uint8Array): LabelClass[] {
+    return parse(classifier).classes;
+  }
+
+  async apply(...[request, context]: Parameters<IEngineService['apply']>): ReturnType<IEngineService['apply']> {
+    const { classes, means } = parse(request.classifier);
+    const values = readSlice(request.image, request.slice);
+    const pixels = values.length;
+    const prediction = new Uint8Array(pixels);
+    const probabilities = new Float32Array(pixels * classes.length);
+    for (let i = 0; i < pixels; i++) {
+      const distances = means.map(mean => Math.abs(mean - values[i]!));
+      const best = distances.indexOf(Math.min(...distances));
+      prediction[i] = classes[best]!.id;
+      probabilities[i * classes.length + best] = 1;
+    }
+    context.progress('segmenting', 1, 1);
+    const { out, slice } = request;
+    const put = (array: typeof out.prediction, data: Uint8Array | Float32Array) => {
+      if (array) {
+        const file = new TileFile(array, 'r+');
+        file.writeBytes(slice * data.byteLength, new Uint8Array(data.buffer));
+        file.close();
+      }
+    };
+    put(out.prediction, prediction);
+    put(out.probabilities, probabilities);
+    put(out.uncertainty, new Float32Array(pixels));
+  }
+
+  async dispose(): Promise<void> {
+    // nothing to let go of
+  }
+}
+
+function aborted({ signal }: IJobContext): Promise<void> {
+  return new Promise(resolve => signal.addEventListener('abort', () => resolve(), { once: true }));
+}
+
+function parse(classifier: Uint8Array): IMeans {
+  try {
+    return JSON.parse(new TextDecoder().decode(classifier)) as IMeans;
+  } catch {
+    throw new BridgeError('invalid', 'This is no classifier.');
+  }
+}
+
+function readSlice(array: ConstructorParameters<typeof TileFile>[0], slice: number): Float32Array {
+  const file = new TileFile(array, 'r');
+  const { rows, columns } = file;
+  const values = file.read({ slice, row0: 0, row1: rows, column0: 0, column1: columns });
+  file.close();
+  return Float32Array.from(values);
+}

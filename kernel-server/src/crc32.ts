@@ -1,0 +1,17 @@
+/** CRC-32 as in ISO 3309 and zlib (polynomial 0xEDB88320, reflected); node:zlib has it only from Node 22 on. */
+const TABLE = new Uint32Array(256).map((_, n) => {
+  let c = n;
+  for (let k = 0; k < 8; k++) {
+    c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1;
+  }
+  return c >>> 0;
+});
+
+/** The checksum of `bytes`, or of what came before (`seed`) with `bytes` behind it. */
+export function crc32(bytes: Uint8Array, seed = 0): number {
+  let c = ~seed;
+  for (let i = 0; i < bytes.length; i++) {
+    c = TABLE[(c ^ bytes[i]!) & 255]! ^ (c >>> 8);
+  }
+  return ~c >>> 0;
+}

@@ -1,0 +1,250 @@
+/** Every method of the protocol, in terms of sessions and jobs. */
+import { readFile } from 'node:fs/promises';
+import { BridgeError } from '../../src/kernel-bridge/errors';
+import { PROTOCOL_VERSION } from '../../src/kernel-bridge/frames';
+import { toFloat16 } from '../../src/sam/float16';
+import { ArrayStore } from './array-store';
+import { ComputeJobs } from './compute-jobs';
+import { Handlers, ICall } from './dispatcher';
+import { IEngineService, ISamService } from './interfaces';
+import { Jobs } from './jobs';
+import { overlayTiles } from './overlays';
+import { Peers } from './peers';
+import { Session } from './session';
+import { Sessions } from './sessions';
+import { Staging } from './staging';
+import { TileFile } from './tile-file';
+import { VERSION } from './version';
+
+/** What the methods work with. */
+export interface IMethodOptions {
+  instance: string;
+  dataDir: string;
+  engine: IEngineService;
+  sam: ISamService;
+  store: ArrayStore;
+  sessions: Sessions;
+  peers: Peers;
+  jobs: Jobs;
+  compute: ComputeJobs;
+  staging: Staging;
+  /** Tells `session` events at a bearable rate. */
+  changed(session: Session): void;
+  /** Leave, once the reply is out. */
+  leave(): void;
+}
+
+/** The handlers. */
+export function createHandlers(options: IMethodOptions): Handlers {
+  const { engine, sam, store, sessions, peers, jobs, compute, staging } = options;
+
+  const pythonOnly = (call: ICall, method: string) => {
+    if (call.peer.role !== 'python') {
+      throw new BridgeError('unauthorized', `${method} is for Python; this peer is a ${call.peer.role}.`);
+    }
+  };
+
+  return {
+    hello: () => ({
+      result: { version: VERSION, protocol: PROTOCOL_VERSION, pid: process.pid, instance: options.instance }
+    }),
+
+    ping: () => ({ result: {} }),
+
+    status: () => ({
+      result: {
+        version: VERSION,
+        pid: process.pid,
+        computePid: sam.pid,
+        uptime: process.uptime(),
+        threads: engine.threads,
+        sessions: sessions.ids,
+        sam: sam.device,
+        arraysDir: store.directory,
+        dataDir: options.dataDir,
+        residentBytes: process.memoryUsage.rss()
+      }
+    }),
+
+    shutdown: () => {
+      setTimeout(options.leave, 50); // the reply goes first
+      return { result: {} };
+    },
+
+    cancel: ({ id }, { peer }) => {
+      const here = peer.requests.cancel(id);
+      return { result: { found: here || jobs.cancel(id) } };
+    },
+
+    'session.open': async (params, call) => {
+      pythonOnly(call, 'session.open');
+      const session = await sessions.open(params);
+      call.peer.attached.add(session.id);
+      return { result: session.state() };
+    },
+
+    'session.attach': async (params, { peer }) => {
+      const session = await sessions.get(params.session);
+      peer.attached.add(session.id);
+      return { result: session.state() };
+    },
+
+    'session.detach': (params, { peer }) => {
+      peer.attached.delete(params.session);
+      return { result: {} };
+    },
+
+    'session.classes': async params => {
+      const session = await sessions.get(params.session);
+      await session.setClasses(params.classes);
+      return { result: session.state() };
+    },
+
+    'session.fresh': async params => {
+      const session = await sessions.get(params.session);
+      await session.fresh();
+      peers.emit(session.id, 'labels', { session: session.id, version: session.labels.version });
+      return { result: session.state() };
+    },
+
+    'image.ready': async (params, call) => {
+      pythonOnly(call, 'image.ready');
+      const session = await sessions.get(params.session);
+      await session.imageIsReady();
+      return { result: session.state() };
+    },
+
+    'image.tile': async params => {
+      const session = await sessions.get(params.session);
+      const tile = await session.pyramid.tile(params.slice, params.level, params.row, params.column);
+      const { rows, columns, channels, dtype, pixels } = tile;
+      return { result: { rows, columns, channels, dtype }, buffers: [pixels] };
+    },
+
+    'labels.patch': async ({ session: id, ...patch }, call) => {
+      const session = await sessions.get(id);
+      if (patch.class !== 0 && !session.classIds.has(patch.class)) {
+        const ids = [...session.classIds].join(', ');
+        throw new BridgeError('invalid', `There is no class ${patch.class}; the classes are ${ids}, and 0 erases.`);
+      }
+      const result = await session.labels.patch(call.id, patch, call.buffers);
+      const event = { origin: call.peer.name, version: result.version, patch: { session: id, ...patch } };
+      peers.emit(id, 'patch', event, { buffers: call.buffers, except: call.peer });
+      options.changed(session);
+      return { result };
+    },
+
+    'labels.set': async (params, { peer }) => {
+      const session = await sessions.get(params.session);
+      const staged = staging.get(peer, params.staged);
+      const { shape } = session.labels.array;
+      if (staged.dtype !== 'uint8' || staged.shape.join() !== shape.join()) {
+        throw new BridgeError(
+          'invalid',
+          `The labels are ${staged.dtype} of shape [${staged.shape.join(', ')}]; they must be uint8 of shape [${shape.join(', ')}].`
+        );
+      }
+      const result = await session.labels.replace(staged, session.classIds);
+      await session.recombine();
+      peers.emit(session.id, 'labels', { session: session.id, version: result.version });
+      options.changed(session);
+      return { result };
+    },
+
+    'overlay.tiles': async params => {
+      const session = await sessions.get(params.session);
+      session.checkSlice(params.slice);
+      const array = session.array(params.overlay);
+      if (!array) {
+        throw new BridgeError(
+          'not-ready',
+          'There is no segmentation yet. Label a few pixels of two classes and train.'
+        );
+      }
+      const { labels, segmentation } = session.state();
+      const version = params.overlay === 'labels' ? labels.version : (segmentation?.version ?? 0);
+      const { tiles, buffers } = await overlayTiles(array, params.slice, params.tiles);
+      return { result: { version, tiles }, buffers };
+    },
+
+    'array.stage': async ({ dtype, shape }, { peer }) => ({ result: await staging.make(peer, dtype, shape) }),
+
+    'array.release': async ({ staged }, { peer }) => {
+      await staging.release(peer, staged);
+      return { result: {} };
+    },
+
+    'sam.embed': async ({ session, slice }, call) => ({
+      result: await compute.embed(await sessions.get(session), slice, call)
+    }),
+
+    'sam.embedding': async ({ session, slice }, call) => {
+      const { device, seconds, values } = await compute.embedding(await sessions.get(session), slice, call);
+      const halves = toFloat16(values);
+      return { result: { device, seconds, shape: [256, 64, 64] }, buffers: [new Uint8Array(halves.buffer)] };
+    },
+
+    'sam.decoder': async ({ known }) => {
+      const { model, digest, bytes, path } = await sam.decoder();
+      const result = { model, digest, bytes };
+      return known === digest ? { result } : { result, buffers: [await readFile(path)] };
+    },
+
+    'sam.suggest': async (params, call) => {
+      const session = await sessions.get(params.session);
+      const { masks, shape, scores } = await compute.suggest(session, params, call);
+      const { staged, array } = await staging.make(call.peer, 'uint8', shape);
+      const file = new TileFile(array, 'r+');
+      try {
+        file.writeBytes(0, masks);
+      } finally {
+        file.close();
+      }
+      return { result: { staged, array, scores } };
+    },
+
+    train: async (params, call) => {
+      const session = await sessions.get(params.session);
+      await compute.train(session, params, call);
+      const version = session.record.segmentationVersion;
+      peers.emit(session.id, 'segmentation', { session: session.id, version });
+      return { result: session.state() };
+    },
+
+    features: async (params, call) => ({
+      result: await compute.features(await sessions.get(params.session), params, call)
+    }),
+
+    'classifier.get': async params => {
+      const { info, json } = await compute.classifier(await sessions.get(params.session));
+      return { result: info, buffers: [json] };
+    },
+
+    'classifier.apply': async ({ staged: id, output }, call) => {
+      const image = staging.get(call.peer, id);
+      const [classifier] = call.buffers;
+      if (!classifier || call.buffers.length !== 1) {
+        throw new BridgeError('invalid', `One buffer with the classifier is needed; ${call.buffers.length} came.`);
+      }
+      if (image.shape.length !== 4) {
+        throw new BridgeError(
+          'invalid',
+          `The image has shape [${image.shape.join(', ')}]; it must be [slices, rows, columns, channels].`
+        );
+      }
+      const classes = engine.classesOf(classifier);
+      const shape = image.shape.slice(0, 3);
+      const { staged, array } =
+        output === 'labels'
+          ? await staging.make(call.peer, 'uint8', shape)
+          : await staging.make(call.peer, 'float32', [...shape, classes.length]);
+      try {
+        await compute.apply(classifier, image, array, output, call.signal);
+      } catch (error) {
+        await staging.release(call.peer, staged);
+        throw error;
+      }
+      return { result: { staged, array } };
+    }
+  };
+}

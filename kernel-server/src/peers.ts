@@ -1,0 +1,96 @@
+/** Who talks to the sidecar: one peer for each ZeroMQ identity, with what belongs to it. */
+import { encodeMessage, Frames, MessageAssembler } from '../../src/kernel-bridge/frames';
+import { ArrayDescriptor, EventName, EventParams } from '../../src/kernel-bridge/protocol';
+import { RequestCache } from './request-cache';
+
+/** A peer that sent nothing for so long does not keep the sidecar from leaving, in milliseconds. */
+const SILENT_MS = 60000;
+
+export class Peer {
+  constructor(readonly identity: Buffer) {
+    this.name = identity.toString('hex');
+  }
+
+  readonly name: string;
+  readonly assembler = new MessageAssembler();
+  readonly requests = new RequestCache();
+  /** Sessions whose events it gets. */
+  readonly attached = new Set<string>();
+  /** Staged arrays by id. */
+  readonly staged = new Map<string, ArrayDescriptor>();
+  /** What it said it is; `undefined` before a valid hello. */
+  role: 'python' | 'relay' | 'browser' | undefined;
+  lastHeard = performance.now();
+
+  /** Whether it sent something lately. */
+  get live(): boolean {
+    return performance.now() - this.lastHeard < SILENT_MS;
+  }
+}
+
+export class Peers {
+  /** `send` hands frames to the socket; `gone` is told of a peer that is dropped. */
+  constructor(
+    private readonly _send: (peer: Peer, parts: Frames[]) => void,
+    private readonly _gone: (peer: Peer) => void
+  ) {}
+
+  /** The peer of an identity, made if it is new. */
+  of(identity: Buffer): Peer {
+    const name = identity.toString('hex');
+    let peer = this._peers.get(name);
+    if (!peer) {
+      peer = new Peer(Buffer.from(identity));
+      this._peers.set(name, peer);
+    }
+    peer.lastHeard = performance.now();
+    return peer;
+  }
+
+  /** Whether anybody who is let in sent something lately. */
+  get anyLive(): boolean {
+    return [...this._peers.values()].some(peer => peer.role !== undefined && peer.live);
+  }
+
+  /** Whether anybody takes part in a session. */
+  attends(session: string): boolean {
+    return [...this._peers.values()].some(peer => peer.attached.has(session));
+  }
+
+  /** Tell everyone who takes part in a session. */
+  emit<E extends EventName>(
+    session: string,
+    event: E,
+    params: EventParams<E>,
+    options: { buffers?: Uint8Array[]; except?: Peer } = {}
+  ): void {
+    let parts: Frames[] | undefined;
+    for (const peer of this._peers.values()) {
+      if (peer !== options.except && peer.attached.has(session)) {
+        parts ??= encodeMessage({ event, params }, options.buffers);
+        this._send(peer, parts);
+      }
+    }
+  }
+
+  /**
+   * Look after peers that are silent. ROUTER sockets tell nobody of a peer that vanished, but sending to it fails, and then
+   * it is dropped; those still there ignore an event that they do not know.
+   */
+  probe(): void {
+    for (const peer of this._peers.values()) {
+      if (!peer.live) {
+        this._send(peer, encodeMessage({ event: 'probe', params: {} }));
+      }
+    }
+  }
+
+  /** Forget a peer. Its requests run to their end: a browser that comes back asks for them again. */
+  drop(peer: Peer): void {
+    if (this._peers.delete(peer.name)) {
+      this._gone(peer);
+    }
+  }
+
+  private readonly _peers = new Map<string, Peer>();
+}

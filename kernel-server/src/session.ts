@@ -1,0 +1,446 @@
+/** A session: an image with its classes, labels and classifier, in a folder of its own and in shared arrays. */
+import { mkdir, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BridgeError } from '../../src/kernel-bridge/errors';
+import { ArrayDescriptor, LABEL_TILE, LabelClass, Params, SessionState } from '../../src/kernel-bridge/protocol';
+import { ArrayStore } from './array-store';
+import { byteLength } from './arrays';
+import { breathe } from './files';
+import { Line } from './jobs';
+import { LabelStore } from './labels';
+import { log } from './log';
+import { Pyramid, TileCache } from './pyramid';
+import { readRecord, SessionRecord, writeRecord } from './session-record';
+import { TileFile } from './tile-file';
+import { VERSION } from './version';
+
+/** Bytes that are combined between two turns of the event loop. */
+const CHUNK = 1 << 20;
+
+/** What sessions share. */
+export interface ISessionContext {
+  store: ArrayStore;
+  tiles: TileCache;
+  /** Something small about the session changed. */
+  changed(session: Session): void;
+}
+
+/** Arrays that are computed from the image: they go when it is another one. */
+const DERIVED = ['prediction', 'segmentation', 'probabilities', 'uncertainty', 'embedding', 'features'] as const;
+export type DerivedArray = (typeof DERIVED)[number];
+
+export class Session {
+  private constructor(
+    readonly id: string,
+    readonly folder: string,
+    private _record: SessionRecord,
+    private readonly _context: ISessionContext
+  ) {}
+
+  /** Make a session, or take an older one up with the image, title and classes given. */
+  static async open(
+    id: string,
+    folder: string,
+    params: Params<'session.open'>,
+    context: ISessionContext
+  ): Promise<Session> {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const old = await readRecord(join(folder, 'session.json'));
+    const now = new Date().toISOString();
+    const record: SessionRecord = old ?? {
+      format: 1,
+      sidecar: VERSION,
+      key: params.key,
+      title: params.title,
+      image: params.image,
+      imageReady: false,
+      classes: params.classes,
+      created: now,
+      changed: now,
+      arrays: {},
+      classifier: null,
+      segmentationVersion: 0,
+      embeddings: {},
+      featuresOf: null
+    };
+    const session = new Session(id, folder, record, context);
+    try {
+      await session._take(params);
+    } catch (error) {
+      if (!old) {
+        await context.store.remove(...Object.values(record.arrays));
+      }
+      throw error;
+    }
+    return session;
+  }
+
+  /** Load a session from its folder; `undefined` if there is none. */
+  static async load(id: string, folder: string, context: ISessionContext): Promise<Session | undefined> {
+    const record = await readRecord(join(folder, 'session.json'));
+    if (!record) {
+      return undefined;
+    }
+    const session = new Session(id, folder, record, context);
+    await session._prepare();
+    return session;
+  }
+
+  /** Training runs one at a time; who comes later waits. */
+  readonly training = new Line();
+
+  /** Rises when the image is replaced: what was computed from the old one is of no use. */
+  get generation(): number {
+    return this._generation;
+  }
+
+  get record(): Readonly<SessionRecord> {
+    return this._record;
+  }
+
+  get labels(): LabelStore {
+    return this._labels;
+  }
+
+  get classIds(): Set<number> {
+    return new Set(this._record.classes.map(item => item.id));
+  }
+
+  /** The image, once its pixels are there. Throws BridgeError `not-ready` before. */
+  get image(): ArrayDescriptor {
+    const image = this._record.arrays['image'];
+    if (!image || !this._record.imageReady) {
+      throw new BridgeError(
+        'not-ready',
+        'The pixels of the image are not there yet. Run the cell that shows it again.'
+      );
+    }
+    return image;
+  }
+
+  /** The image for display. */
+  get pyramid(): Pyramid {
+    const { image } = this;
+    const { display, digest } = this._record.image;
+    this._imageFile ??= new TileFile(image, 'r');
+    this._pyramid ??= new Pyramid(this._imageFile, display, this._context.tiles, `${this.id}/${digest}`);
+    return this._pyramid;
+  }
+
+  /** A shared array, if there is one of that name. */
+  array(name: string): ArrayDescriptor | undefined {
+    return name === 'labels' ? this._labels.array : this._record.arrays[name];
+  }
+
+  /** Throws BridgeError `invalid` for a slice that the image does not have. */
+  checkSlice(slice: number): void {
+    const [slices] = this._record.image.shape;
+    if (slice >= slices) {
+      throw new BridgeError('invalid', `Slice ${slice} does not exist; the image has ${slices}, counted from 0.`);
+    }
+  }
+
+  /** Everything small, as the protocol has it. */
+  state(): SessionState {
+    const { title, image, imageReady, classes, arrays, classifier, segmentationVersion } = this._record;
+    return {
+      session: this.id,
+      title,
+      image,
+      imageReady,
+      classes,
+      labels: { version: this._labels.version, counts: this._labels.counts },
+      resumed: this._resumed,
+      segmentation: classifier && arrays['segmentation'] ? { version: segmentationVersion, classifier } : null,
+      arrays: { ...arrays, labels: { ...this._labels.array, version: this._labels.version } }
+    };
+  }
+
+  /** Open again, perhaps with another image, other classes, or without the labels. */
+  async reopen(params: Params<'session.open'>): Promise<void> {
+    await this._labels.exclusive(async () => undefined);
+    await this._take(params);
+    this._context.changed(this);
+  }
+
+  /** The image's pixels are in their file. */
+  async imageIsReady(): Promise<void> {
+    this._record.imageReady = true;
+    this._bump('image');
+    this._forgetTiles();
+    await this.save();
+  }
+
+  /** Set the classes. Throws BridgeError `invalid` for one that is gone and has labels. */
+  async setClasses(classes: LabelClass[]): Promise<void> {
+    await this._labels.exclusive(async () => {
+      const ids = new Set(classes.map(item => item.id));
+      for (const { id, name } of this._record.classes) {
+        const pixels = this._labels.count(id);
+        if (!ids.has(id) && pixels > 0) {
+          throw new BridgeError(
+            'invalid',
+            `Class ${id} (${name}) has ${pixels} labelled pixels. Erase them before you remove the class.`
+          );
+        }
+      }
+      this._record.classes = classes;
+    });
+    await this.save();
+  }
+
+  /** Set the labels aside and begin again. */
+  async fresh(): Promise<void> {
+    if (this._labels.pixels > 0) {
+      await this._labels.setAside(join(this.folder, backupName()));
+      await this.recombine();
+    }
+    this._resumed = null;
+    await this.save();
+  }
+
+  /** Make an array and enter it under its name in place of an older one. */
+  async replaceArray(name: DerivedArray, array: ArrayDescriptor): Promise<void> {
+    const old = this._record.arrays[name];
+    this._record.arrays[name] = { ...array, version: (old?.version ?? 0) + 1 };
+    await this._context.store.remove(old);
+  }
+
+  /** Enter the results of a training; the segmentation is written over in place, so that those who map it see it. */
+  async takeSegmentation(
+    arrays: Record<'prediction' | 'probabilities' | 'uncertainty', ArrayDescriptor>,
+    classifier: NonNullable<SessionRecord['classifier']>,
+    generation: number
+  ): Promise<void> {
+    const shape = this._labels.array.shape;
+    const segmentation =
+      this._record.arrays['segmentation'] ??
+      (await this._context.store.allocate(this.id, 'segmentation', 'uint8', shape));
+    await this._labels.exclusive(async () => {
+      if (generation !== this._generation) {
+        throw new BridgeError('cancelled', 'The image was replaced while the forest was trained. Train again.');
+      }
+      for (const name of ['prediction', 'probabilities', 'uncertainty'] as const) {
+        await this.replaceArray(name, arrays[name]);
+      }
+      this._record.arrays['segmentation'] = segmentation;
+      this._record.classifier = classifier;
+      this._record.segmentationVersion++;
+      this._openSegmentation();
+      await this.recombine();
+    });
+    await this.save();
+  }
+
+  /** The embedding of a slice is in its array. */
+  async tookEmbedding(slice: number, entry: SessionRecord['embeddings'][string]): Promise<void> {
+    this._record.embeddings[slice] = entry;
+    this._bump('embedding');
+    await this.save();
+  }
+
+  /** The array `features` holds what `of` names. */
+  async tookFeatures(of: string): Promise<void> {
+    this._record.featuresOf = of;
+    await this.save();
+  }
+
+  /** Make the whole segmentation from labels and prediction. */
+  async recombine(): Promise<void> {
+    if (!this._prediction || !this._segmentation) {
+      return;
+    }
+    const labels = new TileFile(this._labels.array, 'r');
+    try {
+      const bytes = byteLength(this._labels.array);
+      for (let position = 0; position < bytes; position += CHUNK) {
+        const length = Math.min(CHUNK, bytes - position);
+        const out = this._prediction.readBytes(position, length);
+        const drawn = labels.readBytes(position, length);
+        overlay(out, drawn);
+        this._segmentation.writeBytes(position, out);
+        await breathe();
+      }
+    } finally {
+      labels.close();
+    }
+    this._bump('segmentation');
+  }
+
+  /** Write `session.json`. Calls while one is under way share the next. */
+  save(): Promise<void> {
+    this._record.changed = new Date().toISOString();
+    this._context.changed(this);
+    this._nextSave ??= this._saving
+      .catch(() => undefined)
+      .then(() => {
+        this._nextSave = undefined;
+        return (this._saving = writeRecord(join(this.folder, 'session.json'), this._record));
+      });
+    return this._nextSave;
+  }
+
+  /** Let go of the files; `forgetArrays` removes the shared ones too, the labels stay in their journal. */
+  async close(forgetArrays = false): Promise<void> {
+    await this._saving.catch(() => undefined);
+    await this._labels.close();
+    this._closeFiles();
+    if (forgetArrays) {
+      await this._context.store.remove(this._labels.array, ...Object.values(this._record.arrays));
+    }
+  }
+
+  private async _take(params: Params<'session.open'>): Promise<void> {
+    const record = this._record;
+    const sameShape = params.image.shape.join() === record.image.shape.join();
+    const sameImage = params.image.digest === record.image.digest && sameShape;
+    if (!sameImage) {
+      this._generation++;
+      record.imageReady = false;
+      record.classifier = null;
+      record.embeddings = {};
+      await this._drop(...DERIVED);
+    }
+    if (!sameShape || params.image.dtype !== record.image.dtype) {
+      await this._drop('image');
+    }
+    this._forgetTiles();
+    record.image = params.image;
+    record.title = params.title;
+    await this._prepare();
+    if (params.fresh && this._labels.pixels > 0) {
+      await this._labels.setAside(join(this.folder, backupName()));
+      await this.recombine();
+    }
+    if (!params.keepClasses) {
+      // A class that has labels stays even if it is not named now: its labels would mean nothing without it.
+      const ids = new Set(params.classes.map(item => item.id));
+      const kept = record.classes.filter(({ id }) => !ids.has(id) && this._labels.count(id) > 0);
+      record.classes = [...params.classes, ...kept];
+    }
+    const pixels = this._labels.pixels;
+    this._resumed = pixels > 0 ? { pixels, changed: this._labels.changed.toISOString() } : null;
+    await this.save();
+  }
+
+  /** Find or make the arrays, and bring the labels up to their journal. */
+  private async _prepare(): Promise<void> {
+    const { arrays, image } = this._record;
+    const { store } = this._context;
+    for (const [name, array] of Object.entries(arrays)) {
+      if (!(await store.intact(array))) {
+        delete arrays[name];
+      }
+    }
+    if (!arrays['image']) {
+      arrays['image'] = await store.allocate(this.id, 'image', image.dtype, image.shape);
+      this._record.imageReady = false;
+    }
+    const shape = image.shape.slice(0, 3);
+    if (!this._labels || this._labels.array.shape.join() !== shape.join()) {
+      await this._openLabels(shape);
+    }
+    if (!arrays['prediction'] || !arrays['segmentation']) {
+      await this._drop('prediction', 'segmentation', 'probabilities', 'uncertainty');
+    }
+    if (!arrays['embedding'] || this._record.sidecar !== VERSION) {
+      this._record.embeddings = {};
+    }
+    this._record.sidecar = VERSION;
+    this._openSegmentation();
+    await this.recombine();
+  }
+
+  private async _openLabels(shape: number[]): Promise<void> {
+    const { arrays } = this._record;
+    const path = join(this.folder, 'labels.journal');
+    await this._labels?.close();
+    if (arrays['labels'] && arrays['labels'].shape.join() !== shape.join()) {
+      await this._context.store.remove(arrays['labels']);
+      delete arrays['labels'];
+    }
+    arrays['labels'] ??= await this._context.store.allocate(this.id, 'labels', 'uint8', shape);
+    const drawn = await LabelStore.shapeOf(path);
+    if (drawn?.join() !== shape.join()) {
+      const aside = join(this.folder, backupName());
+      await rename(path, aside).then(
+        () => log(`${path} is for another image or broken; it is now ${aside}`),
+        () => undefined
+      );
+    }
+    this._labels = await LabelStore.open(path, arrays['labels']);
+    this._labels.onTile = (slice, row, column) => this._recombineTile(slice, row, column);
+    const pixels = this._labels.pixels;
+    this._resumed = pixels > 0 ? { pixels, changed: this._labels.changed.toISOString() } : null;
+  }
+
+  private _openSegmentation(): void {
+    this._prediction?.close();
+    this._segmentation?.close();
+    const { prediction, segmentation } = this._record.arrays;
+    this._prediction = prediction && segmentation ? new TileFile(prediction, 'r') : undefined;
+    this._segmentation = prediction && segmentation ? new TileFile(segmentation, 'r+') : undefined;
+  }
+
+  private _recombineTile(slice: number, row: number, column: number): void {
+    if (!this._prediction || !this._segmentation) {
+      return;
+    }
+    const region = this._segmentation.tile(slice, row, column, LABEL_TILE);
+    const out = this._prediction.read(region) as Uint8Array;
+    overlay(out, this._labels.readTile(slice, row, column));
+    this._segmentation.write(region, out);
+    this._bump('segmentation');
+  }
+
+  private _bump(name: string): void {
+    const array = this._record.arrays[name];
+    if (array) {
+      array.version++;
+    }
+  }
+
+  private async _drop(...names: string[]): Promise<void> {
+    this._closeFiles();
+    for (const name of names) {
+      const array = this._record.arrays[name];
+      delete this._record.arrays[name];
+      await this._context.store.remove(array);
+    }
+  }
+
+  private _forgetTiles(): void {
+    this._context.tiles.forget(`${this.id}/`);
+    this._pyramid = undefined;
+  }
+
+  private _closeFiles(): void {
+    this._imageFile?.close();
+    this._prediction?.close();
+    this._segmentation?.close();
+    this._imageFile = this._pyramid = this._prediction = this._segmentation = undefined;
+  }
+
+  private _labels!: LabelStore;
+  private _imageFile: TileFile | undefined;
+  private _pyramid: Pyramid | undefined;
+  private _prediction: TileFile | undefined;
+  private _segmentation: TileFile | undefined;
+  private _resumed: SessionState['resumed'] = null;
+  private _generation = 0;
+  private _saving: Promise<void> = Promise.resolve();
+  private _nextSave: Promise<void> | undefined;
+}
+
+/** Lay labels over a prediction, in place. */
+function overlay(prediction: Uint8Array, labels: Uint8Array): void {
+  for (let i = 0; i < labels.length; i++) {
+    if (labels[i] !== 0) {
+      prediction[i] = labels[i]!;
+    }
+  }
+}
+
+function backupName(): string {
+  return `labels-${new Date().toISOString().replace(/[:.]/g, '-')}.bak`;
+}

@@ -1,0 +1,222 @@
+/** The sidecar as a whole: puts the parts together, listens, and leaves in order. */
+import { randomBytes } from 'node:crypto';
+import { mkdir, statfs } from 'node:fs/promises';
+import { Server } from 'node:net';
+import { join } from 'node:path';
+import { Router } from 'zeromq';
+import { ArrayStore, IPlace } from './array-store';
+import { ComputeJobs } from './compute-jobs';
+import { Dispatcher } from './dispatcher';
+import { bind, guardDataDirectory, IEndpoint, writeConnectionFile } from './endpoint';
+import { privateDirectory } from './files';
+import { IEngineService, ISamService } from './interfaces';
+import { Jobs } from './jobs';
+import { log } from './log';
+import { createHandlers } from './methods';
+import { ISidecarOptions } from './options';
+import { Peers } from './peers';
+import { TileCache } from './pyramid';
+import { Session } from './session';
+import { Sessions } from './sessions';
+import { createSocket, SendQueue } from './socket';
+import { Staging } from './staging';
+import { VERSION } from './version';
+
+/** `session` events are told at most this often, in milliseconds. */
+const TELL_MS = 100;
+/** How often silent peers are looked after, in milliseconds. */
+const PROBE_MS = 20000;
+/** How long running jobs may take to stop, in milliseconds. */
+const STOP_MS = 3000;
+/** What statfs calls a file system in memory. */
+const TMPFS_MAGIC = 0x01021994;
+
+/** What the sidecar computes with. */
+export interface IServices {
+  engine: IEngineService;
+  sam: ISamService;
+}
+
+export class Sidecar {
+  /** Start listening. */
+  static async start(options: ISidecarOptions, services: IServices): Promise<Sidecar> {
+    const runtimeDir = await privateDirectory(options.runtimeDir);
+    const dataDir = await privateDirectory(options.dataDir);
+    await mkdir(join(dataDir, 'sessions'), { recursive: true, mode: 0o700 });
+    const guard = await guardDataDirectory(dataDir);
+    const places = await arrayPlaces(options, runtimeDir);
+    const sidecar = new Sidecar(options, services, { dataDir, places, guard });
+    try {
+      await sidecar._listen(runtimeDir);
+    } catch (error) {
+      await sidecar.stop('it could not listen');
+      throw error;
+    }
+    return sidecar;
+  }
+
+  private constructor(
+    private readonly _options: ISidecarOptions,
+    private readonly _services: IServices,
+    private readonly _home: { dataDir: string; places: IPlace[]; guard: Server | undefined }
+  ) {
+    const { dataDir, places } = _home;
+    const store = new ArrayStore(places);
+    this._staging = new Staging(store);
+    this._peers = new Peers(
+      (peer, parts) => this._queue.send(peer, parts),
+      peer => void this._staging.releaseAll(peer)
+    );
+    this._jobs = new Jobs(state => this._peers.emit(state.session, 'job', state));
+    const changed = (session: Session) => this._changed(session);
+    this._sessions = new Sessions(dataDir, { store, tiles: new TileCache(), changed });
+    store.reclaim = () => this._sessions.release(id => !this._peers.attends(id));
+    const handlers = createHandlers({
+      instance: this.instance,
+      dataDir,
+      ..._services,
+      store,
+      sessions: this._sessions,
+      peers: this._peers,
+      jobs: this._jobs,
+      compute: new ComputeJobs({ ..._services, store, jobs: this._jobs }),
+      staging: this._staging,
+      changed,
+      leave: () => void this.stop('it was asked to')
+    });
+    this._dispatcher = new Dispatcher(handlers, this._secret, (peer, parts) => this._queue.send(peer, parts));
+    this._queue = new SendQueue(this._socket, peer => this._peers.drop(peer));
+    this.stopped = new Promise(resolve => (this._finish = resolve));
+  }
+
+  /** Names this run of the sidecar. */
+  readonly instance = randomBytes(8).toString('hex');
+
+  /** Settles when it has left. */
+  readonly stopped: Promise<void>;
+
+  /** Leave in order. `idle` frees the shared arrays too: nobody looks at them. */
+  async stop(why: string, idle = false): Promise<void> {
+    if (this._stopping) {
+      return this.stopped;
+    }
+    this._stopping = true;
+    log(`leaving: ${why}`);
+    this._timers.forEach(clearInterval);
+    await this._removeConnectionFile();
+    const late = new Promise(resolve => setTimeout(resolve, STOP_MS).unref());
+    await Promise.race([this._jobs.stop(), late]);
+    await this._sessions.close(idle);
+    await this._staging.clean(
+      this._home.places.map(place => place.directory),
+      true
+    );
+    if (!this._socket.closed) {
+      this._socket.close();
+    }
+    await this._endpoint?.remove();
+    await Promise.race([Promise.allSettled([this._services.engine.dispose(), this._services.sam.dispose()]), late]);
+    this._home.guard?.close();
+    this._finish();
+  }
+
+  private async _listen(runtimeDir: string): Promise<void> {
+    const { places } = this._home;
+    await this._staging.clean(
+      places.map(place => place.directory),
+      false
+    );
+    this._endpoint = await bind(this._socket, runtimeDir, this._options.transport);
+    this._removeConnectionFile = await writeConnectionFile(runtimeDir, {
+      endpoint: this._endpoint,
+      secret: this._secret,
+      instance: this.instance,
+      version: VERSION
+    });
+    const probe = setInterval(() => this._peers.probe(), PROBE_MS);
+    let active = performance.now();
+    const idleMs = this._options.idleTimeout * 1000;
+    const idle = setInterval(
+      () => {
+        if (this._peers.anyLive || this._jobs.size > 0) {
+          active = performance.now();
+        } else if (performance.now() - active > idleMs) {
+          void this.stop(`nobody was here for ${this._options.idleTimeout} s`, true);
+        }
+      },
+      Math.min(5000, idleMs / 4)
+    );
+    this._timers.push(probe, idle);
+    void this._receive();
+    log(
+      `SambaLab ${VERSION} listens at ${this._endpoint.address}; arrays in ${places.map(p => p.directory).join(', ')}`
+    );
+  }
+
+  private async _receive(): Promise<void> {
+    while (!this._socket.closed) {
+      try {
+        const [identity, ...frames] = await this._socket.receive();
+        if (identity) {
+          this._dispatcher.accept(this._peers.of(identity), frames);
+        }
+      } catch (error) {
+        if (!this._socket.closed) {
+          log('a message could not be received', error);
+          await new Promise(resolve => setTimeout(resolve, 10));
+        }
+      }
+    }
+  }
+
+  /** Tell of a session's change now, or soon if it was told of one just now. */
+  private _changed(session: Session): void {
+    if (this._telling.has(session.id)) {
+      return;
+    }
+    const wait = Math.max(0, (this._told.get(session.id) ?? 0) + TELL_MS - performance.now());
+    const timer = setTimeout(() => {
+      this._telling.delete(session.id);
+      this._told.set(session.id, performance.now());
+      this._peers.emit(session.id, 'session', session.state());
+    }, wait);
+    this._telling.set(session.id, timer);
+  }
+
+  private readonly _secret = randomBytes(32).toString('hex');
+  private readonly _socket: Router = createSocket();
+  private readonly _queue: SendQueue;
+  private readonly _peers: Peers;
+  private readonly _jobs: Jobs;
+  private readonly _sessions: Sessions;
+  private readonly _staging: Staging;
+  private readonly _dispatcher: Dispatcher;
+  private readonly _telling = new Map<string, ReturnType<typeof setTimeout>>();
+  private readonly _told = new Map<string, number>();
+  private readonly _timers: ReturnType<typeof setInterval>[] = [];
+  private _endpoint: IEndpoint | undefined;
+  private _removeConnectionFile: () => Promise<void> = async () => undefined;
+  private _stopping = false;
+  private _finish!: () => void;
+}
+
+/** Where arrays may lie: the directory asked for, else memory first and the runtime directory next. */
+async function arrayPlaces(options: ISidecarOptions, runtimeDir: string): Promise<IPlace[]> {
+  if (options.arraysDir !== undefined) {
+    return [await place(options.arraysDir)];
+  }
+  const places: IPlace[] = [];
+  if (process.platform === 'linux') {
+    try {
+      places.push(await place(`/dev/shm/sambalab-${process.getuid?.() ?? 0}`));
+    } catch (error) {
+      log('arrays cannot lie in memory', error);
+    }
+  }
+  return [...places, await place(join(runtimeDir, 'arrays'))];
+}
+
+async function place(path: string): Promise<IPlace> {
+  const directory = await privateDirectory(path);
+  return { directory, memory: (await statfs(directory)).type === TMPFS_MAGIC };
+}
