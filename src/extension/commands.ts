@@ -1,0 +1,55 @@
+/** The commands. */
+import { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { ICommandPalette } from '@jupyterlab/apputils';
+import { INotebookTracker, NotebookActions } from '@jupyterlab/notebook';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { tokens } from './tokens';
+
+/** The ids of the commands. */
+export namespace CommandIDs {
+  export const labelImage = 'sambalab:label-image';
+}
+
+/** What the new cell says: it runs as it is, and shows what to put in. */
+const CELL = [
+  'import sambalab as sl',
+  '',
+  'image = sl.data.micrograph("particles", (512, 512), seed=0)[0]  # or a path, or any array (H, W), (H, W, 3), (N, H, W)',
+  'lab = sl.Labeller(image, classes=["matrix", "particle"])',
+  'lab'
+].join('\n');
+
+export const commandsPlugin: JupyterFrontEndPlugin<void> = {
+  id: 'sambalab:commands',
+  description: 'Adds the commands of SambaLab.',
+  autoStart: true,
+  requires: tokens(INotebookTracker),
+  optional: tokens(ICommandPalette, ITranslator),
+  activate: (
+    app: JupyterFrontEnd,
+    tracker: INotebookTracker,
+    palette: ICommandPalette | null,
+    translator: ITranslator | null
+  ) => {
+    const trans = (translator ?? nullTranslator).load('sambalab');
+    app.commands.addCommand(CommandIDs.labelImage, {
+      label: trans.__('SambaLab: Label an Image'),
+      caption: trans.__('Insert a cell that shows an image to label'),
+      describedBy: { args: { type: 'object', properties: {} } },
+      isEnabled: () => tracker.currentWidget !== null,
+      execute: async () => {
+        const notebook = tracker.currentWidget?.content;
+        if (!notebook) {
+          return;
+        }
+        NotebookActions.insertBelow(notebook);
+        notebook.activeCell?.model.sharedModel.setSource(CELL);
+        NotebookActions.changeCellType(notebook, 'code');
+        notebook.mode = 'edit';
+        await notebook.activeCell?.ready;
+      }
+    });
+    tracker.currentChanged.connect(() => app.commands.notifyCommandChanged(CommandIDs.labelImage), tracker);
+    palette?.addItem({ command: CommandIDs.labelImage, category: trans.__('SambaLab') });
+  }
+};

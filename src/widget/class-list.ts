@@ -1,0 +1,201 @@
+/** The classes: choose, rename, recolour, add. */
+import { Widget } from '@lumino/widgets';
+import { CLASSES_MAX, LabelClass } from '../kernel-bridge';
+import { button, element, setText } from './dom';
+import { Change, LabellerState } from './model';
+import { trans } from './translation';
+
+/** Colours for classes that are added: Okabe and Ito's, which people with colour blindness can tell apart. */
+const COLOURS = ['#e69f00', '#56b4e9', '#009e73', '#f0e442', '#0072b2', '#d55e00', '#cc79a7', '#999999'];
+
+interface IRow {
+  node: HTMLElement;
+  choose: HTMLButtonElement;
+  name: HTMLElement;
+  count: HTMLElement;
+  color: HTMLInputElement;
+  item: LabelClass;
+}
+
+export class ClassList extends Widget {
+  constructor(private readonly _state: LabellerState) {
+    super();
+    this.addClass('sambalab-classes');
+    this._list = element('div', {
+      class: 'sambalab-class-rows',
+      role: 'radiogroup',
+      'aria-label': trans.__('Classes')
+    });
+    const add = button({
+      testid: 'sambalab-class-add',
+      title: trans.__('Add a class'),
+      icon: 'plus',
+      run: () => this._add()
+    });
+    this.node.append(
+      element('div', { class: 'sambalab-heading' }, element('span', {}, trans.__('Classes')), add),
+      this._list
+    );
+    _state.changed.connect(this._onChanged, this);
+    this._update();
+  }
+
+  override dispose(): void {
+    this._state.changed.disconnect(this._onChanged, this);
+    super.dispose();
+  }
+
+  private _onChanged(_: LabellerState, change: Change): void {
+    if (change === 'session' || change === 'choice') {
+      this._update();
+    }
+  }
+
+  private _update(): void {
+    const session = this._state.session;
+    if (!session) {
+      return;
+    }
+    const ids = session.classes.map(({ id }) => id).join();
+    if (ids !== this._ids) {
+      this._ids = ids;
+      this._rows = session.classes.map((item, index) => this._row(item, index));
+      this._list.replaceChildren(...this._rows.map(({ node }) => node));
+    }
+    const current = this._state.currentClass?.id;
+    this._rows.forEach((row, index) => {
+      const item = session.classes[index]!;
+      row.item = item;
+      const chosen = item.id === current;
+      row.node.classList.toggle('sambalab-chosen', chosen);
+      row.choose.setAttribute('aria-checked', String(chosen));
+      setText(row.name, item.name);
+      row.name.title = item.name;
+      if (document.activeElement !== row.color) {
+        row.color.value = item.color;
+      }
+      row.color.parentElement!.style.setProperty('--sambalab-class', item.color);
+      const count = session.labels.counts[String(item.id)] ?? 0;
+      setText(row.count, count > 0 ? count.toLocaleString() : '');
+      row.count.title = count > 0 ? trans.__('%1 labelled pixels', count.toLocaleString()) : '';
+    });
+  }
+
+  private _row(item: LabelClass, index: number): IRow {
+    const name = element('span', { class: 'sambalab-class-name' });
+    const count = element('span', { class: 'sambalab-class-count' });
+    const key = index < 9 ? String(index + 1) : '';
+    const choose = element(
+      'button',
+      {
+        type: 'button',
+        class: 'sambalab-class-choose',
+        role: 'radio',
+        title: key ? trans.__('Label this class (%1)', key) : trans.__('Label this class'),
+        'data-testid': `sambalab-class-${item.id}`
+      },
+      element('kbd', { 'aria-hidden': 'true' }, key),
+      name,
+      count
+    );
+    const color = element('input', {
+      type: 'color',
+      value: item.color,
+      'aria-label': trans.__('Colour of %1', item.name),
+      'data-testid': `sambalab-class-color-${item.id}`
+    });
+    const swatch = element('label', { class: 'sambalab-swatch', title: trans.__('Change the colour') }, color);
+    const row: IRow = { node: element('div', { class: 'sambalab-class' }), choose, name, count, color, item };
+    const rename = button({
+      testid: `sambalab-class-rename-${item.id}`,
+      title: trans.__('Rename'),
+      icon: 'pencil',
+      className: 'sambalab-class-rename',
+      run: () => this._rename(row)
+    });
+    row.node.append(swatch, choose, rename);
+    choose.addEventListener('click', event => {
+      this._state.setClass(row.item.id);
+      if (event.detail > 0) {
+        this._refocus();
+      }
+    });
+    choose.addEventListener('dblclick', () => this._rename(row));
+    choose.addEventListener('keydown', event => {
+      if (event.key === 'F2') {
+        this._rename(row);
+      }
+    });
+    color.addEventListener('change', () => this._change(row.item.id, { color: color.value.toLowerCase() }));
+    return row;
+  }
+
+  private _rename(row: IRow): void {
+    const input = element('input', {
+      type: 'text',
+      class: 'sambalab-class-input',
+      value: row.item.name,
+      maxlength: '200',
+      'aria-label': trans.__('Name of the class'),
+      'data-testid': 'sambalab-class-input'
+    });
+    let done = false;
+    const finish = (keep: boolean) => {
+      if (done) {
+        return;
+      }
+      done = true;
+      const name = input.value.trim();
+      input.replaceWith(row.choose);
+      if (keep && name && name !== row.item.name) {
+        this._change(row.item.id, { name });
+      }
+    };
+    input.addEventListener('blur', () => finish(true));
+    input.addEventListener('keydown', event => {
+      if (event.key === 'Enter' || event.key === 'Escape') {
+        event.preventDefault();
+        event.stopPropagation();
+        finish(event.key === 'Enter');
+        this._refocus();
+      }
+    });
+    row.choose.replaceWith(input);
+    // The click that began this still moves the focus; it is ours after that.
+    setTimeout(() => input.select());
+  }
+
+  private _change(id: number, values: Partial<Omit<LabelClass, 'id'>>): void {
+    const classes = this._state.session?.classes ?? [];
+    void this._state.setClasses(classes.map(item => (item.id === id ? { ...item, ...values } : item)));
+  }
+
+  private _add(): void {
+    const classes = this._state.session?.classes ?? [];
+    const used = new Set(classes.map(item => item.id));
+    let id = 1;
+    while (used.has(id)) {
+      id++;
+    }
+    if (id > CLASSES_MAX) {
+      return;
+    }
+    const color = COLOURS.find(one => !classes.some(item => item.color === one)) ?? COLOURS[id % COLOURS.length]!;
+    const item = { id, name: trans.__('class %1', id), color };
+    void this._state.setClasses([...classes, item]).then(() => {
+      this._state.setClass(id);
+      const row = this._rows.find(one => one.item.id === id);
+      if (row && !this.isDisposed) {
+        this._rename(row);
+      }
+    });
+  }
+
+  private _refocus(): void {
+    this.node.closest<HTMLElement>('.sambalab')?.focus({ preventScroll: true });
+  }
+
+  private readonly _list: HTMLElement;
+  private _rows: IRow[] = [];
+  private _ids = '';
+}

@@ -1,0 +1,126 @@
+/** Small helpers to make DOM nodes, and the icons, drawn for this widget on a grid of 16 with currentColor. */
+
+type Attributes = Record<string, string | undefined>;
+
+/** Make an element with attributes and children. */
+export function element<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  attributes: Attributes = {},
+  ...children: (Node | string)[]
+): HTMLElementTagNameMap[K] {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== undefined) {
+      node.setAttribute(name, value);
+    }
+  }
+  node.append(...children);
+  return node;
+}
+
+const ICONS = {
+  suggest:
+    '<path d="M6.2 2.2v2M6.2 8.2v2M2.2 6.2h2M8.2 6.2h2M3.4 3.4l1.2 1.2M9 3.4 7.8 4.6M3.4 9l1.2-1.2"/><path d="m6.6 6.6 7 7" stroke-width="2"/>',
+  brush:
+    '<path d="M13.6 2.4 7.6 8.4M9.4 10.2l4.4-7.6"/><path d="M7.4 8.6c-1.600-.5-3 .3-3.400 1.900-.3 1.300-.8 2.100-1.900 2.700 2.600.9 5.600.3 6.300-1.500.5-1.300.1-2.500-1-3.100z" fill="currentColor" stroke="none"/>',
+  eraser:
+    '<path d="m2.600 10 6.800-6.800a1 1 0 0 1 1.400 0l2.400 2.400a1 1 0 0 1 0 1.400L7.600 12.600H5.200z"/><path d="m5.900 6.700 3.900 3.900M7.600 12.600h6"/>',
+  fit: '<path d="M2.500 6V2.500H6M10 2.500h3.500V6M13.500 10v3.500H10M6 13.500H2.500V10"/><path d="M5.500 5.500h5v5h-5z"/>',
+  plus: '<path d="M8 3v10M3 8h10"/>',
+  minus: '<path d="M3 8h10"/>',
+  shield:
+    '<path d="M8 1.800 3 3.700v4c0 3.100 2 5.300 5 6.500 3-1.200 5-3.400 5-6.500v-4z"/><path d="m5.700 7.900 1.700 1.700 3-3.200"/>',
+  train: '<path d="M4.500 2.800v10.400L13 8z" fill="currentColor" stroke-linejoin="round"/>',
+  stop: '<path d="M4 4h8v8H4z" fill="currentColor"/>',
+  pencil: '<path d="m3 13 .6-2.700L10.900 3a1 1 0 0 1 1.400 0l.7.7a1 1 0 0 1 0 1.400l-7.300 7.300z"/>',
+  close: '<path d="m4 4 8 8M12 4l-8 8"/>'
+} as const;
+
+export type IconName = keyof typeof ICONS;
+
+/** An icon. It says nothing to assistive technology: the button around it does. */
+export function icon(name: IconName): HTMLElement {
+  const node = element('span', { class: 'sambalab-icon', 'aria-hidden': 'true' });
+  node.innerHTML =
+    '<svg viewBox="0 0 16 16" width="16" height="16" fill="none" stroke="currentColor" stroke-width="1.3" ' +
+    `stroke-linecap="round" stroke-linejoin="round" focusable="false">${ICONS[name]}</svg>`;
+  return node;
+}
+
+/** A button with an icon, or text, or both. */
+export function button(options: {
+  testid: string;
+  title: string;
+  icon?: IconName;
+  text?: string;
+  className?: string;
+  run(): void;
+}): HTMLButtonElement {
+  const node = element('button', {
+    type: 'button',
+    class: `sambalab-button ${options.className ?? ''}`.trim(),
+    title: options.title,
+    'aria-label': options.text ? undefined : options.title,
+    'data-testid': options.testid
+  });
+  if (options.icon) {
+    node.append(icon(options.icon));
+  }
+  if (options.text) {
+    node.append(element('span', {}, options.text));
+  }
+  node.addEventListener('click', event => {
+    options.run();
+    // After a click with the pointer the keys belong to the labeller again, not to the button.
+    if (event.detail > 0) {
+      node.closest<HTMLElement>('.sambalab')?.focus({ preventScroll: true });
+    }
+  });
+  return node;
+}
+
+/** Set an attribute or text only where it differs, so that nothing is announced or laid out for nothing. */
+export function setText(node: Element, text: string): void {
+  if (node.textContent !== text) {
+    node.textContent = text;
+  }
+}
+
+/** A range input with its label and its value as text. */
+export function slider(options: {
+  testid: string;
+  label: string;
+  title: string;
+  min: number;
+  max: number;
+  step?: number;
+  format(value: number): string;
+  input(value: number): void;
+}): { node: HTMLLabelElement; set(value: number): void } {
+  const range = element('input', {
+    type: 'range',
+    min: String(options.min),
+    max: String(options.max),
+    step: String(options.step ?? 1),
+    'data-testid': options.testid
+  });
+  const value = element('span', { class: 'sambalab-value', 'aria-hidden': 'true' });
+  const node = element(
+    'label',
+    { class: 'sambalab-slider', title: options.title },
+    element('span', { class: 'sambalab-slider-label' }, options.label),
+    range,
+    value
+  );
+  range.addEventListener('input', () => options.input(Number(range.value)));
+  return {
+    node,
+    set(next) {
+      if (Number(range.value) !== next) {
+        range.value = String(next);
+      }
+      range.setAttribute('aria-valuetext', options.format(next));
+      setText(value, options.format(next));
+    }
+  };
+}

@@ -1,0 +1,166 @@
+/** The labeller as an ipywidget: the model carries the session's id, all else goes over the live comm. */
+import { DOMWidgetModel, DOMWidgetView, ISerializers, JupyterLuminoPanelWidget } from '@jupyter-widgets/base';
+import { Panel } from '@lumino/widgets';
+import { BridgeError, IKernelLike, LiveComm } from '../kernel-bridge';
+import { LabellerState } from './model';
+import { Settings, userSettings } from './settings';
+import { trans } from './translation';
+import { LabellerView as LabellerPanel } from './view';
+
+/** Name under which Python and the browser know this module. */
+export const MODULE_NAME = 'sambalab';
+/** Version of the model's traits; Python names the same. */
+export const MODULE_VERSION = '0.1.0';
+
+/** The part of JupyterLab's kernel connection that is used besides comms. */
+interface IKernel extends IKernelLike {
+  readonly statusChanged: ISignalLike;
+  readonly connectionStatusChanged: ISignalLike;
+}
+
+interface ISignalLike {
+  connect(slot: (sender: unknown, value: string) => void): boolean;
+  disconnect(slot: (sender: unknown, value: string) => void): boolean;
+}
+
+/** The model: one session, shared by all its views. */
+export class LabellerModel extends DOMWidgetModel {
+  static override serializers: ISerializers = { ...DOMWidgetModel.serializers };
+
+  override defaults(): Record<string, unknown> {
+    return {
+      ...super.defaults(),
+      _model_name: 'LabellerModel',
+      _model_module: MODULE_NAME,
+      _model_module_version: MODULE_VERSION,
+      _view_name: 'LabellerView',
+      _view_module: MODULE_NAME,
+      _view_module_version: MODULE_VERSION,
+      session: '',
+      title: ''
+    };
+  }
+
+  /** The state, made for the first view; give it back with {@link release}. */
+  acquire(): LabellerState {
+    this._views++;
+    this._state ??= this._open();
+    return this._state;
+  }
+
+  /** A view is gone. With the last one the state goes too, once nothing waits to be sent. */
+  release(): void {
+    this._views--;
+    const state = this._state;
+    if (this._views === 0 && state) {
+      const idle = state.connection.state.state === 'connected' ? state.drained() : Promise.resolve();
+      void idle.then(() => {
+        if (this._views === 0 && this._state === state) {
+          this._dispose();
+        }
+      });
+    }
+  }
+
+  override close(commClosed?: boolean): Promise<void> {
+    // The kernel closed the model; views may stay a while, with the image in them.
+    this._state?.connection.close();
+    return super.close(commClosed);
+  }
+
+  private _open(): LabellerState {
+    // LabWidgetManager has the kernel; the type of other managers does not promise one.
+    const manager = this.widget_manager as unknown as { kernel?: IKernel | null };
+    const settings = new Settings(userSettings.values);
+    const follow = (_: unknown, changed: object) => settings.set(changed);
+    userSettings.changed.connect(follow);
+    const state = new LabellerState({
+      session: this.get('session') as string,
+      settings,
+      connect: () => {
+        const kernel = manager.kernel;
+        if (!kernel) {
+          const message = trans.__('This labeller has no kernel. Start one and run the cell again.');
+          return Promise.reject(new BridgeError('disconnected', message));
+        }
+        return LiveComm.open(kernel);
+      },
+      createDecoder: async () => new (await import('./decoder')).SuggestionDecoder()
+    });
+    this._state = state;
+    const unwatch = manager.kernel ? watchKernel(manager.kernel, state) : undefined;
+    this._cleanUp = () => {
+      userSettings.changed.disconnect(follow);
+      unwatch?.();
+    };
+    void state.open();
+    return state;
+  }
+
+  private _dispose(): void {
+    this._cleanUp?.();
+    this._state?.dispose();
+    this._state = null;
+  }
+
+  private _state: LabellerState | null = null;
+  private _views = 0;
+  private _cleanUp: (() => void) | undefined;
+}
+
+/** Comms end silently with their kernel, and a socket that was away has lost messages: both are seen here. */
+function watchKernel(kernel: IKernel, state: LabellerState): () => void {
+  let away = false;
+  const onStatus = (_: unknown, status: string) => {
+    if (status === 'restarting' || status === 'autorestarting' || status === 'dead' || status === 'terminating') {
+      state.connection.close();
+    }
+  };
+  const onConnection = (_: unknown, status: string) => {
+    if (status !== 'connected') {
+      away = true;
+    } else if (away) {
+      away = false;
+      void state.connection.attach();
+    }
+  };
+  kernel.statusChanged.connect(onStatus);
+  kernel.connectionStatusChanged.connect(onConnection);
+  return () => {
+    kernel.statusChanged.disconnect(onStatus);
+    kernel.connectionStatusChanged.disconnect(onConnection);
+  };
+}
+
+/** One view of the model in an output. */
+export class LabellerView extends DOMWidgetView {
+  override _createElement(tagName: string): HTMLElement {
+    this.luminoWidget = new JupyterLuminoPanelWidget({ view: this });
+    void tagName;
+    return this.luminoWidget.node;
+  }
+
+  override _setElement(el: HTMLElement): void {
+    // The element belongs to the Lumino widget and stays.
+    this.el = el;
+    this.$el = this.luminoWidget.node as unknown as typeof this.$el;
+  }
+
+  override render(): void {
+    super.render();
+    this.el.classList.add('sambalab-output');
+    this._panel = new LabellerPanel((this.model as LabellerModel).acquire());
+    (this.luminoWidget as Panel).addWidget(this._panel);
+  }
+
+  override remove(): unknown {
+    if (this._panel) {
+      this._panel.dispose();
+      this._panel = null;
+      (this.model as LabellerModel).release();
+    }
+    return super.remove();
+  }
+
+  private _panel: LabellerPanel | null = null;
+}

@@ -1,0 +1,166 @@
+/** The keys of a labeller, while it has the focus. */
+import { IDisposable } from '@lumino/disposable';
+import { CanvasView } from './canvas';
+import { LabellerState } from './model';
+
+/** The brush one step larger (1) or smaller (−1): a tenth, at least one pixel; ten steps at once with Shift. */
+export function nextBrushSize(size: number, direction: 1 | -1, large: boolean): number {
+  const step = Math.max(1, Math.round(size * (large ? 0.5 : 0.1)));
+  return size + direction * step;
+}
+
+/** Hears the keyboard on a view's root. */
+export class KeyMap implements IDisposable {
+  constructor(options: KeyMap.IOptions) {
+    this._options = options;
+    for (const type of EVENTS) {
+      options.node.addEventListener(type, this);
+    }
+  }
+
+  get isDisposed(): boolean {
+    return this._disposed;
+  }
+
+  dispose(): void {
+    if (this._disposed) {
+      return;
+    }
+    this._disposed = true;
+    for (const type of EVENTS) {
+      this._options.node.removeEventListener(type, this);
+    }
+  }
+
+  handleEvent(event: Event): void {
+    switch (event.type) {
+      case 'keydown':
+        this._onDown(event as KeyboardEvent);
+        break;
+      case 'keyup':
+        this._onUp(event as KeyboardEvent);
+        break;
+      default: {
+        // The focus went elsewhere with a key held down: its release will not be heard.
+        const next = (event as FocusEvent).relatedTarget;
+        if (!(next instanceof Node && this._options.node.contains(next))) {
+          this._options.canvas.panning = false;
+          this._options.canvas.hideOverlays = false;
+        }
+      }
+    }
+  }
+
+  private _onDown(event: KeyboardEvent): void {
+    const target = event.target as HTMLElement;
+    if (target instanceof HTMLInputElement && target.type === 'text') {
+      event.stopPropagation();
+      return;
+    }
+    if (event.ctrlKey || event.metaKey) {
+      return;
+    }
+    // A control that has the focus keeps the keys that it needs itself.
+    const control = target instanceof HTMLInputElement || target instanceof HTMLButtonElement;
+    if (control && OWN_KEYS.has(event.key)) {
+      event.stopPropagation();
+      return;
+    }
+    if (this._run(event)) {
+      event.preventDefault();
+      event.stopPropagation();
+    }
+  }
+
+  /** Does what the key says; returns whether it says something. */
+  private _run(event: KeyboardEvent): boolean {
+    const { state, canvas } = this._options;
+    const { settings } = state;
+    const suggestions = state.parts?.suggestions;
+    if (/^[1-9]$/.test(event.key)) {
+      const item = state.session?.classes[Number(event.key) - 1];
+      if (item) {
+        state.setClass(item.id);
+      }
+      return true;
+    }
+    switch (event.key) {
+      case 'b':
+      case 'B':
+        state.setTool('brush');
+        return true;
+      case 'e':
+      case 'E':
+        state.setTool('eraser');
+        return true;
+      case 's':
+      case 'S':
+        state.setTool('suggest');
+        return true;
+      case '[':
+      case '{':
+        settings.set({ brushSize: nextBrushSize(settings.values.brushSize, -1, event.shiftKey) });
+        return true;
+      case ']':
+      case '}':
+        settings.set({ brushSize: nextBrushSize(settings.values.brushSize, 1, event.shiftKey) });
+        return true;
+      case 'h':
+      case 'H':
+        canvas.hideOverlays = true;
+        return true;
+      case ' ':
+        canvas.panning = true;
+        return true;
+      case '0':
+        canvas.showAll();
+        return true;
+      case '+':
+      case '=':
+        canvas.zoom(1.5);
+        return true;
+      case '-':
+        canvas.zoom(1 / 1.5);
+        return true;
+      case 'PageUp':
+        state.setSlice(state.slice - 1);
+        return true;
+      case 'PageDown':
+        state.setSlice(state.slice + 1);
+        return true;
+      case 'Escape':
+        suggestions?.reject();
+        return true;
+      case 'Enter':
+        if (suggestions?.current) {
+          void state.accept(suggestions.current.at);
+        }
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  private _onUp(event: KeyboardEvent): void {
+    if (event.key === ' ') {
+      this._options.canvas.panning = false;
+    } else if (event.key === 'h' || event.key === 'H') {
+      this._options.canvas.hideOverlays = false;
+    }
+  }
+
+  private readonly _options: KeyMap.IOptions;
+  private _disposed = false;
+}
+
+/** The namespace for {@link KeyMap}. */
+export namespace KeyMap {
+  export interface IOptions {
+    node: HTMLElement;
+    state: LabellerState;
+    canvas: CanvasView;
+  }
+}
+
+const EVENTS = ['keydown', 'keyup', 'focusout'] as const;
+const OWN_KEYS: ReadonlySet<string> = new Set([' ', 'Enter', 'PageUp', 'PageDown']);

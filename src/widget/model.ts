@@ -1,0 +1,400 @@
+/**
+ * A labeller without a page: the session and everything about it that views show. Events come in, the state changes,
+ * a signal tells the views.
+ */
+import { IDisposable } from '@lumino/disposable';
+import { ISignal, Signal } from '@lumino/signaling';
+import { BridgeError, BridgeEvent, ITransport, LABEL_TILE, LabelClass, SessionState } from '../kernel-bridge';
+import { MOBILE_SAM } from '../sam';
+import { Connection } from './connection';
+import { Embedding, ISuggestionDecoder } from './embedding';
+import { ISize, tilesIn } from './geometry';
+import { LabelStore } from './label-store';
+import { IPatch } from './patches';
+import { MaskBuilder } from './raster';
+import { SegmentationTiles } from './segmentation';
+import { Settings, ToolName } from './settings';
+import { IPixel, Suggestions } from './suggestions';
+import { ImageTiles } from './tiles';
+import { Training } from './training';
+
+/** What changed: the session, something that the status lines say, what is chosen, or what is drawn. */
+export type Change = 'session' | 'status' | 'choice' | 'drawing';
+
+/** What exists once the session is known. */
+export interface ISessionParts {
+  readonly image: ISize;
+  readonly slices: number;
+  readonly tiles: ImageTiles;
+  readonly labels: LabelStore;
+  readonly segmentation: SegmentationTiles;
+  readonly suggestions: Suggestions;
+  readonly embedding: Embedding;
+}
+
+/** Patches that could not be sent before their kernel went: the next labeller of the same session sends them. */
+const leftBehind = new Map<string, IPatch[]>();
+
+/** The state of one labeller. */
+export class LabellerState implements IDisposable {
+  constructor(options: LabellerState.IOptions) {
+    this._options = options;
+    this.id = options.session;
+    this.settings = options.settings;
+    this.connection = new Connection({ session: options.session, connect: options.connect });
+    this.connection.changed.connect(this._onConnection, this);
+    this.connection.attached.connect((_, session) => this._onAttached(session), this);
+    this.connection.event.connect((_, { event, buffers }) => this._onEvent(event, buffers), this);
+    this.training.changed.connect(() => this._changed.emit('status'), this);
+    this.settings.changed.connect(this._onSettings, this);
+  }
+
+  /** The session's id. */
+  readonly id: string;
+  readonly settings: Settings;
+  readonly connection: Connection;
+  readonly training = new Training();
+
+  /** Emits what changed. */
+  get changed(): ISignal<this, Change> {
+    return this._changed;
+  }
+
+  /** Emits which label tiles have to be drawn again; null for all. */
+  get repaint(): ISignal<this, { overlay: 'labels' | 'segmentation'; keys: string[] | null }> {
+    return this._repaint;
+  }
+
+  get session(): SessionState | null {
+    return this._session;
+  }
+
+  get parts(): ISessionParts | null {
+    return this._parts;
+  }
+
+  get slice(): number {
+    return this._slice;
+  }
+
+  /** The class that tools draw. */
+  get currentClass(): LabelClass | null {
+    const classes = this._session?.classes ?? [];
+    return classes.find(({ id }) => id === this._classId) ?? classes[0] ?? null;
+  }
+
+  /** The tool in use: what was chosen; before that the user's favourite, or the brush until suggestions can be made. */
+  get tool(): ToolName {
+    const favourite = this.settings.values.tool;
+    return this._tool ?? (favourite === 'suggest' && !this._parts?.suggestions.ready ? 'brush' : favourite);
+  }
+
+  /** What went wrong last, for the user; null once something worked again. */
+  get error(): string | null {
+    return this._error;
+  }
+
+  /** Milliseconds that the last acknowledgements of strokes took. */
+  get roundTrips(): readonly number[] {
+    return this._roundTrips;
+  }
+
+  get isDisposed(): boolean {
+    return this._disposed;
+  }
+
+  /** Begin: connect and attach. */
+  open(): Promise<void> {
+    return this.connection.open();
+  }
+
+  setSlice(slice: number): void {
+    const parts = this._parts;
+    if (parts && slice !== this._slice && slice >= 0 && slice < parts.slices) {
+      this._slice = slice;
+      parts.suggestions.decode = null;
+      parts.labels.slice(slice);
+      this._prepare();
+      this._changed.emit('choice');
+      this._changed.emit('drawing');
+    }
+  }
+
+  setTool(tool: ToolName): void {
+    this._tool = tool;
+    this._changed.emit('choice');
+    this._changed.emit('drawing');
+  }
+
+  setClass(id: number): void {
+    if (id !== this._classId && this._session?.classes.some(item => item.id === id)) {
+      this._classId = id;
+      this._changed.emit('choice');
+      this._changed.emit('drawing');
+    }
+  }
+
+  /** Tell the sidecar other classes; the answer changes the state. */
+  async setClasses(classes: LabelClass[]): Promise<void> {
+    await this._attempt(async () => {
+      const { client } = this.connection;
+      const { result } = await client.request('session.classes', { session: this.id, classes });
+      this._take(result);
+    });
+  }
+
+  /** Accept what is suggested at a pixel into the current class. */
+  async accept(at: IPixel): Promise<void> {
+    const parts = this._parts;
+    const current = this.currentClass;
+    const slice = this._slice;
+    if (!parts || !current) {
+      return;
+    }
+    const preserve = this.settings.values.preserve;
+    const suggestion = await parts.suggestions.accept(at);
+    if (!suggestion || this._disposed) {
+      return;
+    }
+    const mask = new MaskBuilder(parts.image);
+    const { bounds } = suggestion;
+    for (const tile of tilesIn(bounds, LABEL_TILE)) {
+      const region = {
+        row0: Math.max(tile.row * LABEL_TILE, bounds.row0),
+        row1: Math.min((tile.row + 1) * LABEL_TILE, bounds.row1),
+        column0: Math.max(tile.column * LABEL_TILE, bounds.column0),
+        column1: Math.min((tile.column + 1) * LABEL_TILE, bounds.column1)
+      };
+      mask.addMask(region, suggestion.region(region));
+    }
+    parts.labels.commit({ slice, classId: current.id, preserve, tiles: mask.tiles() });
+  }
+
+  async train(): Promise<void> {
+    const parts = this._parts;
+    if (parts) {
+      await this._attempt(async () => {
+        const session = await this.training.start(this.connection.client, this.id, parts.labels.queue);
+        if (session && !this._disposed) {
+          this._take(session);
+        }
+      });
+    }
+  }
+
+  /** Set the labels aside and begin again. */
+  async fresh(): Promise<void> {
+    await this._attempt(async () => {
+      await this._parts?.labels.queue.drained();
+      const { result } = await this.connection.client.request('session.fresh', { session: this.id });
+      this._take(result);
+      this._parts?.labels.attached(result.labels.version);
+    });
+  }
+
+  /** Resolves when nothing waits to be sent any more. */
+  async drained(): Promise<void> {
+    await this._parts?.labels.queue.drained();
+  }
+
+  dispose(): void {
+    if (this._disposed) {
+      return;
+    }
+    this._disposed = true;
+    const waiting = this._parts?.labels.queue.waiting ?? [];
+    if (waiting.length > 0) {
+      leftBehind.set(this.id, [...(leftBehind.get(this.id) ?? []), ...waiting]);
+    }
+    this.settings.changed.disconnect(this._onSettings, this);
+    this.connection.dispose();
+    this.training.dispose();
+    for (const part of this._disposables) {
+      part.dispose();
+    }
+    this._parts = null;
+    Signal.clearData(this);
+  }
+
+  private _onConnection(): void {
+    if (this.connection.state.state !== 'connected') {
+      this._parts?.labels.detached();
+    }
+    this._changed.emit('status');
+  }
+
+  private _onAttached(session: SessionState): void {
+    this._take(session);
+    this._error = null;
+    this.training.reset();
+    const { labels } = this._parts!;
+    for (const patch of leftBehind.get(this.id) ?? []) {
+      labels.commit(patch);
+    }
+    leftBehind.delete(this.id);
+    labels.slice(this._slice);
+    labels.attached(session.labels.version);
+    this._prepare();
+    this._changed.emit('drawing');
+  }
+
+  private _onEvent(event: BridgeEvent, buffers: Uint8Array[]): void {
+    const parts = this._parts;
+    switch (event.event) {
+      case 'session':
+        if (event.params.session === this.id) {
+          this._take(event.params);
+          this._prepare();
+        }
+        break;
+      case 'patch':
+        if (event.params.patch.session === this.id) {
+          parts?.labels.receive(event.params.version, event.params.patch, buffers);
+        }
+        break;
+      case 'labels':
+        if (event.params.session === this.id) {
+          parts?.labels.attached(event.params.version);
+        }
+        break;
+      case 'segmentation':
+        if (event.params.session === this.id && parts) {
+          parts.segmentation.version = event.params.version;
+          this._changed.emit('drawing');
+        }
+        break;
+      case 'job':
+        if (event.params.session !== this.id) {
+          break;
+        }
+        if (event.params.kind === 'train') {
+          this.training.progress(event.params);
+        } else if (event.params.kind === 'embed' && event.params.state === 'running') {
+          parts?.embedding.progress(event.params.done, event.params.total);
+        }
+        break;
+      default:
+    }
+  }
+
+  private _take(session: SessionState): void {
+    this._parts ??= this._build(session);
+    this._session = session;
+    const version = session.segmentation?.version ?? 0;
+    if (version !== this._parts.segmentation.version) {
+      this._parts.segmentation.version = version;
+    }
+    this._changed.emit('session');
+    this._changed.emit('drawing');
+  }
+
+  private _build(session: SessionState): ISessionParts {
+    const [slices, rows, columns] = session.image.shape;
+    const image = { rows, columns };
+    const id = this.id;
+    const ask = () => this.connection.client;
+    const tiles = new ImageTiles({ image, fetch: tile => ask().request('image.tile', { session: id, ...tile }) });
+    const labels = new LabelStore({
+      session: id,
+      image,
+      patch: async (params, buffers) => (await ask().request('labels.patch', params, { buffers })).result,
+      tiles: params => ask().request('overlay.tiles', params)
+    });
+    const segmentation = new SegmentationTiles({
+      fetch: (slice, wanted) =>
+        ask().request('overlay.tiles', { session: id, overlay: 'segmentation', slice, tiles: wanted })
+    });
+    const suggestions = new Suggestions({ image, manifest: MOBILE_SAM });
+    const embedding = new Embedding({ session: id, image, createDecoder: this._options.createDecoder });
+    this._disposables.push(tiles, labels, segmentation, suggestions, embedding);
+
+    const drawing = () => this._changed.emit('drawing');
+    const failed = (_: unknown, error: BridgeError) => this._fail(error);
+    tiles.arrived.connect(drawing, this);
+    tiles.failed.connect(failed, this);
+    labels.failed.connect(failed, this);
+    labels.changed.connect((_, change) => {
+      const keys = change.tiles?.map(({ row, column }) => `${change.slice}/${row}/${column}`) ?? null;
+      this._repaint.emit({ overlay: 'labels', keys });
+      drawing();
+    }, this);
+    labels.queue.changed.connect(() => this._changed.emit('status'), this);
+    labels.queue.acknowledged.connect((_, { milliseconds }) => this._roundTrips.push(milliseconds), this);
+    segmentation.arrived.connect((_, keys) => {
+      this._repaint.emit({ overlay: 'segmentation', keys });
+      drawing();
+    }, this);
+    segmentation.failed.connect(failed, this);
+    suggestions.changed.connect(() => this._changed.emit('drawing'), this);
+    suggestions.failed.connect(failed, this);
+    embedding.changed.connect(() => {
+      suggestions.decode = embedding.decode;
+      this._changed.emit('status');
+      this._changed.emit('choice');
+    }, this);
+    return { image, slices, tiles, labels, segmentation, suggestions, embedding };
+  }
+
+  /** Get the embedding of the slice, once the image is where the sidecar can read it. */
+  private _prepare(): void {
+    const parts = this._parts;
+    if (!parts || !this._session?.imageReady || this.connection.state.state !== 'connected') {
+      return;
+    }
+    const { state } = parts.embedding.state;
+    if (this._prepared !== this._slice || state === 'waiting') {
+      this._prepared = this._slice;
+      void parts.embedding.prepare(this.connection.client, this._slice);
+    }
+  }
+
+  private async _attempt(action: () => Promise<void>): Promise<void> {
+    try {
+      this._error = null;
+      await action();
+    } catch (error) {
+      if (!this._disposed) {
+        this._fail(BridgeError.from(error));
+      }
+    }
+    if (!this._disposed) {
+      this._changed.emit('status');
+    }
+  }
+
+  private _fail(error: BridgeError): void {
+    if (error.code !== 'cancelled') {
+      this._error = error.message;
+      this._changed.emit('status');
+    }
+  }
+
+  private _onSettings(): void {
+    this._changed.emit('choice');
+    this._changed.emit('drawing');
+  }
+
+  private readonly _options: LabellerState.IOptions;
+  private readonly _changed = new Signal<this, Change>(this);
+  private readonly _repaint = new Signal<this, { overlay: 'labels' | 'segmentation'; keys: string[] | null }>(this);
+  private readonly _disposables: IDisposable[] = [];
+  private readonly _roundTrips: number[] = [];
+  private _session: SessionState | null = null;
+  private _parts: ISessionParts | null = null;
+  private _slice = 0;
+  private _prepared = -1;
+  private _classId = 0;
+  private _tool: ToolName | null = null;
+  private _error: string | null = null;
+  private _disposed = false;
+}
+
+/** The namespace for {@link LabellerState}. */
+export namespace LabellerState {
+  export interface IOptions {
+    session: string;
+    settings: Settings;
+    connect(): Promise<ITransport>;
+    createDecoder(): Promise<ISuggestionDecoder>;
+  }
+}

@@ -1,0 +1,96 @@
+/** What the user set once for all labellers. The extension fills it from JupyterLab's settings. */
+import { ISignal, Signal } from '@lumino/signaling';
+
+export type ToolName = 'suggest' | 'brush' | 'eraser';
+/** When the plain wheel zooms: with the keyboard focus in the labeller, always, or never (Ctrl+wheel always does). */
+export type WheelZoom = 'focus' | 'always' | 'ctrl';
+
+/** The settings' values. */
+export interface ISettings {
+  /** The tool to begin with, once it can be used. */
+  tool: ToolName;
+  /** Diameter in image pixels. */
+  brushSize: number;
+  /** 0 to 1. */
+  labelOpacity: number;
+  segmentationOpacity: number;
+  /** Whether older labels stay where new ones overlap them. */
+  preserve: boolean;
+  wheelZoom: WheelZoom;
+}
+
+export const DEFAULT_SETTINGS: Readonly<ISettings> = {
+  tool: 'suggest',
+  brushSize: 15,
+  labelOpacity: 0.65,
+  segmentationOpacity: 0.4,
+  preserve: true,
+  wheelZoom: 'focus'
+};
+
+/** Smallest and largest brush. */
+export const BRUSH_MIN = 1;
+export const BRUSH_MAX = 400;
+
+/** A set of values with a signal for those that change. */
+export class Settings {
+  constructor(values: Partial<ISettings> = {}) {
+    this._values = { ...DEFAULT_SETTINGS, ...checkSettings(values) };
+  }
+
+  get values(): Readonly<ISettings> {
+    return this._values;
+  }
+
+  /** Emits the values that changed. */
+  get changed(): ISignal<this, Partial<ISettings>> {
+    return this._changed;
+  }
+
+  /** Set some values; those that are not allowed are left out. */
+  set(values: Partial<ISettings>): void {
+    const checked = checkSettings(values);
+    const changed = Object.fromEntries(
+      Object.entries(checked).filter(([name, value]) => this._values[name as keyof ISettings] !== value)
+    ) as Partial<ISettings>;
+    if (Object.keys(changed).length > 0) {
+      this._values = { ...this._values, ...changed };
+      this._changed.emit(changed);
+    }
+  }
+
+  private _values: ISettings;
+  private readonly _changed = new Signal<this, Partial<ISettings>>(this);
+}
+
+/** The user's settings in this page; every labeller begins with them and follows their changes. */
+export const userSettings = new Settings();
+
+/** The values that can be used, numbers brought into their range. */
+export function checkSettings(values: Partial<Record<keyof ISettings, unknown>>): Partial<ISettings> {
+  const out: Partial<ISettings> = {};
+  const ranged = (value: unknown, low: number, high: number) =>
+    typeof value === 'number' && Number.isFinite(value) ? Math.min(Math.max(value, low), high) : undefined;
+  const brushSize = ranged(values.brushSize, BRUSH_MIN, BRUSH_MAX);
+  const labelOpacity = ranged(values.labelOpacity, 0, 1);
+  const segmentationOpacity = ranged(values.segmentationOpacity, 0, 1);
+  if (brushSize !== undefined) {
+    out.brushSize = Math.round(brushSize);
+  }
+  if (labelOpacity !== undefined) {
+    out.labelOpacity = labelOpacity;
+  }
+  if (segmentationOpacity !== undefined) {
+    out.segmentationOpacity = segmentationOpacity;
+  }
+  if (typeof values.preserve === 'boolean') {
+    out.preserve = values.preserve;
+  }
+  if (values.tool === 'suggest' || values.tool === 'brush' || values.tool === 'eraser') {
+    out.tool = values.tool;
+  }
+  if (values.wheelZoom === 'focus' || values.wheelZoom === 'always' || values.wheelZoom === 'ctrl') {
+    out.wheelZoom = values.wheelZoom;
+  }
+  return out;
+}

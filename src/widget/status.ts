@@ -1,0 +1,262 @@
+/**
+ * What is going on, in words: the status line below, the banner about labels that were taken up, and the note over the
+ * image when the kernel is gone.
+ */
+import { Widget } from '@lumino/widgets';
+import { CanvasView, IHover } from './canvas';
+import { button, element, setText } from './dom';
+import { Change, LabellerState } from './model';
+import { trans } from './translation';
+
+/** How long the hint about the wheel stays, in milliseconds. */
+const HINT_MS = 2500;
+
+/** The most important thing to say. */
+export function statusText(state: LabellerState): { text: string; kind: 'plain' | 'busy' | 'error' } {
+  const connection = state.connection.state;
+  const parts = state.parts;
+  const held = parts?.labels.queue.held;
+  switch (connection.state) {
+    case 'connecting':
+      return { text: trans.__('Connecting to the kernel…'), kind: 'busy' };
+    case 'lost':
+      return { text: trans.__('The sidecar stopped; restarting…'), kind: 'busy' };
+    case 'failed':
+      return { text: connection.message, kind: 'error' };
+    case 'closed':
+      return { text: trans.__('The kernel was restarted. Run the cell again to go on.'), kind: 'error' };
+    default:
+  }
+  if (held) {
+    return { text: trans.__('Strokes wait to be saved: %1', held.message), kind: 'error' };
+  }
+  if (state.error) {
+    return { text: state.error, kind: 'error' };
+  }
+  const training = state.training.state;
+  if (training.state === 'failed') {
+    return { text: training.message, kind: 'error' };
+  }
+  if (training.state === 'running') {
+    const percent = training.fraction === null ? '' : ` ${Math.round(training.fraction * 100)} %`;
+    return { text: `${trans.__('Training: %1', training.message || training.stage)}${percent}`, kind: 'busy' };
+  }
+  if (!state.session?.imageReady) {
+    return { text: trans.__('Waiting for the image…'), kind: 'busy' };
+  }
+  const embedding = parts?.embedding.state;
+  switch (embedding?.state) {
+    case 'computing':
+      return { text: trans.__('Preparing SAM for this image; brush and eraser work already…'), kind: 'busy' };
+    case 'failed':
+      return { text: trans.__('No suggestions: %1', embedding.message), kind: 'error' };
+    case 'ready':
+      return { text: trans.__('SAM on %1', deviceName(state)), kind: 'plain' };
+    default:
+      return { text: '', kind: 'plain' };
+  }
+}
+
+function deviceName(state: LabellerState): string {
+  const embedding = state.parts?.embedding.state;
+  if (embedding?.state !== 'ready') {
+    return '';
+  }
+  const { provider, adapter } = embedding.device;
+  const name = provider === 'cpu' ? trans.__('CPU') : provider === 'cuda' ? 'CUDA' : 'WebGPU';
+  return adapter && provider !== 'cpu' ? `${name} (${adapter})` : name;
+}
+
+/** The line below the image. */
+export class StatusLine extends Widget {
+  constructor(
+    private readonly _state: LabellerState,
+    canvas: CanvasView
+  ) {
+    super();
+    this.addClass('sambalab-status');
+    this._text = element('div', {
+      class: 'sambalab-status-text',
+      role: 'status',
+      'aria-live': 'polite',
+      'data-testid': 'sambalab-status'
+    });
+    this._suggestion = element('span', { 'data-testid': 'sambalab-scale' });
+    this._unsent = element('span', { class: 'sambalab-unsent', 'data-testid': 'sambalab-unsent' });
+    this._where = element('span', { class: 'sambalab-where', 'data-testid': 'sambalab-where' });
+    this.node.append(
+      this._text,
+      element('div', { class: 'sambalab-status-right' }, this._suggestion, this._unsent, this._where)
+    );
+    _state.changed.connect(this._onChanged, this);
+    canvas.hovered.connect(this._onHover, this);
+    canvas.wheelIgnored.connect(this._onWheel, this);
+    this._update();
+  }
+
+  override dispose(): void {
+    if (this.isDisposed) {
+      return;
+    }
+    clearTimeout(this._timer);
+    clearTimeout(this._hint);
+    this._state.changed.disconnect(this._onChanged, this);
+    super.dispose();
+  }
+
+  private _onChanged(_: LabellerState, change: Change): void {
+    if (change === 'drawing') {
+      this._showSuggestion();
+    } else {
+      this._update();
+    }
+  }
+
+  private _update(): void {
+    if (this._hint === undefined) {
+      const { text, kind } = statusText(this._state);
+      setText(this._text, text);
+      this._text.title = this._details();
+      this._text.dataset['kind'] = kind;
+    }
+    this._showUnsent();
+    this._showSuggestion();
+  }
+
+  private _details(): string {
+    const embedding = this._state.parts?.embedding.state;
+    if (embedding?.state !== 'ready') {
+      return this._text.textContent ?? '';
+    }
+    const { device, seconds } = embedding;
+    return [
+      trans.__('%1: the embedding took %2 s', device.model, seconds.toFixed(2)),
+      ...(device.note ? [device.note] : [])
+    ].join('\n');
+  }
+
+  /** Strokes are acknowledged within milliseconds; only what takes longer is worth saying. */
+  private _showUnsent(): void {
+    const count = this._state.parts?.labels.queue.waiting.length ?? 0;
+    if (count === 0) {
+      clearTimeout(this._timer);
+      this._timer = undefined;
+      setText(this._unsent, '');
+    } else {
+      this._timer ??= setTimeout(() => {
+        this._timer = undefined;
+        const now = this._state.parts?.labels.queue.waiting.length ?? 0;
+        setText(
+          this._unsent,
+          now === 0 ? '' : now === 1 ? trans.__('1 stroke unsent') : trans.__('%1 strokes unsent', now)
+        );
+      }, 400);
+    }
+  }
+
+  private _showSuggestion(): void {
+    const suggestion = this._state.parts?.suggestions.current;
+    const names = [trans.__('small'), trans.__('medium'), trans.__('large')];
+    setText(this._suggestion, suggestion ? trans.__('Suggestion: %1', names[suggestion.scale] ?? '') : '');
+  }
+
+  private _onHover(_: CanvasView, at: IHover | null): void {
+    setText(this._where, at ? trans.__('row %1, column %2', at.row, at.column) : '');
+  }
+
+  private _onWheel(): void {
+    clearTimeout(this._hint);
+    setText(this._text, trans.__('Click the image, or hold Ctrl, to zoom with the wheel.'));
+    this._text.dataset['kind'] = 'plain';
+    this._hint = setTimeout(() => {
+      this._hint = undefined;
+      this._update();
+    }, HINT_MS);
+  }
+
+  private readonly _text: HTMLElement;
+  private readonly _suggestion: HTMLElement;
+  private readonly _unsent: HTMLElement;
+  private readonly _where: HTMLElement;
+  private _timer: ReturnType<typeof setTimeout> | undefined;
+  private _hint: ReturnType<typeof setTimeout> | undefined;
+}
+
+/** Says that older labels were taken up, and offers a fresh start. */
+export class ResumedBanner extends Widget {
+  constructor(private readonly _state: LabellerState) {
+    super();
+    this.addClass('sambalab-banner');
+    this.node.dataset['testid'] = 'sambalab-resumed';
+    _state.changed.connect(this._onChanged, this);
+    this._update();
+  }
+
+  override dispose(): void {
+    this._state.changed.disconnect(this._onChanged, this);
+    super.dispose();
+  }
+
+  private _onChanged(_: LabellerState, change: Change): void {
+    if (change === 'session') {
+      this._update();
+    }
+  }
+
+  private _update(): void {
+    const resumed = this._state.session?.resumed ?? null;
+    const key = resumed && !this._dismissed ? `${resumed.pixels} ${resumed.changed}` : '';
+    this.setHidden(key === '');
+    if (!resumed || key === this._key) {
+      return;
+    }
+    this._key = key;
+    const when = new Date(resumed.changed);
+    const date = Number.isNaN(when.getTime())
+      ? resumed.changed
+      : when.toLocaleDateString(undefined, { day: 'numeric', month: 'long', year: 'numeric' });
+    const text = element(
+      'span',
+      { role: 'status' },
+      trans.__('%1 labelled pixels from %2 were taken up.', resumed.pixels.toLocaleString(), date)
+    );
+    const dismiss = () => {
+      this._dismissed = true;
+      this._update();
+    };
+    const fresh = button({
+      testid: 'sambalab-fresh',
+      title: trans.__('Set these labels aside and begin without any'),
+      text: trans.__('Start fresh'),
+      run: () => {
+        fresh.replaceWith(sure);
+        sure.querySelector('button')?.focus();
+      }
+    });
+    const sure = element(
+      'span',
+      { class: 'sambalab-confirm' },
+      trans.__('Set them aside?'),
+      button({
+        testid: 'sambalab-fresh-confirm',
+        title: trans.__('The labels stay in the session’s folder'),
+        text: trans.__('Set aside'),
+        run: () => {
+          dismiss();
+          void this._state.fresh();
+        }
+      }),
+      button({
+        testid: 'sambalab-fresh-keep',
+        title: trans.__('Go on with these labels'),
+        text: trans.__('Keep'),
+        run: () => sure.replaceWith(fresh)
+      })
+    );
+    const close = button({ testid: 'sambalab-resumed-close', title: trans.__('Dismiss'), icon: 'close', run: dismiss });
+    this.node.replaceChildren(text, fresh, close);
+  }
+
+  private _key = '';
+  private _dismissed = false;
+}
