@@ -1,0 +1,460 @@
+"""Labellers on the real sidecar: sessions, labels, learning, suggestions."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import sambalab as sl
+from sambalab import sidecar
+
+from .conftest import kill
+
+pytestmark = pytest.mark.usefixtures("sidecar_dirs")
+
+SHAPE = (96, 128)
+
+
+@pytest.fixture(scope="module")
+def micrograph():
+    return sl.data.micrograph("particles", SHAPE, seed=3)
+
+
+def some_labels(truth, part=0.05, seed=0):
+    chosen = np.random.default_rng(seed).random(truth.shape) < part
+    return np.where(chosen, truth, 0).astype(np.uint8)
+
+
+def test_labels_are_live_and_read_only(micrograph):
+    lab = sl.Labeller(micrograph.image, ["matrix", "particle"], name="live")
+    before = lab.labels
+    assert before.shape == SHAPE and before.dtype == np.uint8 and not before.any()
+    drawn = some_labels(micrograph.truth)
+    lab.set_labels(drawn)
+    # The array that was taken before shows them, without another call.
+    np.testing.assert_array_equal(before, drawn)
+    with pytest.raises(ValueError, match="read-only"):
+        before[0, 0] = 1
+    lab.set_labels(np.zeros(SHAPE, bool))
+    assert not before.any()
+
+
+def test_the_image_is_as_it_was_given(micrograph):
+    lab = sl.Labeller(micrograph.image, name="image")
+    np.testing.assert_array_equal(lab.image, micrograph.image)
+    assert isinstance(lab.image, np.memmap) and not lab.image.flags.writeable
+    assert lab.classes == ("1", "2") and lab.class_ids == {"1": 1, "2": 2}
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (3, 40, 50), (40, 50, 3), (2, 1, 1)])
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float64", "bool"])
+def test_every_shape_and_dtype_can_be_labelled(shape, dtype):
+    image = (np.arange(np.prod(shape)).reshape(shape) % 2).astype(dtype)
+    lab = sl.Labeller(image, name=f"{shape} {dtype}")
+    labels_shape = shape[:2] if len(shape) == 3 and shape[-1] == 3 else shape
+    assert lab.shape == lab.labels.shape == labels_shape
+    drawn = np.zeros(labels_shape, np.int64)
+    drawn.flat[-1] = 2
+    lab.set_labels(drawn)
+    np.testing.assert_array_equal(lab.labels, drawn)
+    np.testing.assert_array_equal(lab.image, image * (255 if dtype == "bool" else 1))
+    lab.close()
+
+
+@pytest.mark.parametrize(
+    ("labels", "says"),
+    [
+        (np.zeros((96, 127), np.uint8), r"\(96, 127\).*\(96, 128\)"),
+        (np.zeros((1, *SHAPE), np.uint8), r"\(1, 96, 128\)"),
+        (np.zeros(SHAPE), "float64"),
+        (np.full(SHAPE, 3), r"no class 3; ids are 1 \(1\), 2 \(2\)"),
+        (np.full(SHAPE, -1), "-1"),
+        (np.full(SHAPE, 256), "256"),
+    ],
+)
+def test_labels_that_do_not_fit_are_named_and_change_nothing(micrograph, labels, says):
+    lab = sl.Labeller(micrograph.image, name="misfit")
+    drawn = some_labels(micrograph.truth)
+    lab.set_labels(drawn)
+    with pytest.raises(sl.LabelError, match=says):
+        lab.set_labels(labels)
+    np.testing.assert_array_equal(lab.labels, drawn)
+
+
+def test_a_named_session_is_found_again_and_says_so(micrograph):
+    drawn = some_labels(micrograph.truth)
+    sl.Labeller(micrograph.image, ["a", "b"], name="again").set_labels(drawn)
+    lab = sl.Labeller(micrograph.image, ["a", "b"], name="again")
+    np.testing.assert_array_equal(lab.labels, drawn)
+    assert f"{np.count_nonzero(drawn):,} labelled pixels" in repr(lab)
+    lab.fresh_start()
+    assert not lab.labels.any() and "labelled pixels" not in repr(lab)
+
+
+def test_fresh_begins_without_older_labels(micrograph):
+    sl.Labeller(micrograph.image, name="fresh").set_labels(some_labels(micrograph.truth))
+    lab = sl.Labeller(micrograph.image, name="fresh", fresh=True)
+    assert not lab.labels.any()
+
+
+def test_without_a_name_image_and_variable_find_the_session(micrograph):
+    first = sl.Labeller(micrograph.image)
+    second = sl.Labeller(micrograph.image)
+    assert first.session != second.session
+    session = first.session
+    for _ in range(2):
+        first = sl.Labeller(micrograph.image)
+        third = sl.Labeller(micrograph.image + 1)
+    # `first` stands in another line now, yet it is the same variable.
+    assert first.session == session and third.session not in (first.session, second.session)
+
+
+def test_classes_of_the_cell_and_of_the_session_come_together(micrograph):
+    lab = sl.Labeller(micrograph.image, ["a", "b", "c"], name="classes")
+    drawn = np.zeros(SHAPE, np.uint8)
+    drawn[0, 0] = 3
+    lab.set_labels(drawn)
+    lab = sl.Labeller(micrograph.image, {"x": "#010203", "b": "#040506"}, name="classes")
+    assert lab.class_ids == {"x": 1, "b": 2, "c": 3}
+    assert [item["color"] for item in lab._state["classes"]][:2] == ["#010203", "#040506"]
+    assert sl.Labeller(micrograph.image, name="classes").classes == ("x", "b", "c")
+
+
+def test_255_classes_work_and_256_do_not(micrograph):
+    lab = sl.Labeller(micrograph.image, [str(i) for i in range(255)], name="many")
+    drawn = np.arange(SHAPE[0] * SHAPE[1]).reshape(SHAPE) % 256
+    lab.set_labels(drawn)
+    np.testing.assert_array_equal(lab.labels, drawn)
+    with pytest.raises(sl.LabelError, match="256"):
+        sl.Labeller(micrograph.image, [str(i) for i in range(256)])
+
+
+@pytest.mark.parametrize("name", ["", "x" * 501, 7])
+def test_a_name_that_will_not_do_is_refused(micrograph, name):
+    with pytest.raises(sl.ParameterError, match="name"):
+        sl.Labeller(micrograph.image, name=name)
+
+
+def test_the_widget_carries_the_session_and_little_else(micrograph):
+    lab = sl.Labeller(micrograph.image, name="widget")
+    bundle = lab._repr_mimebundle_()
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    assert data["text/plain"] == repr(lab)
+    assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == lab.widget.model_id
+    state = lab.widget.get_state()
+    assert state["session"] == lab.session and state["title"] == "widget"
+    assert (state["_model_module"], state["_model_name"], state["_view_name"]) == (
+        "sambalab",
+        "LabellerModel",
+        "LabellerView",
+    )
+    assert len(repr(state)) < 4000
+    lab.close()
+    lab.close()
+    with pytest.raises(sl.SidecarError, match="closed"):
+        lab.train()
+
+
+@pytest.mark.parametrize("attribute", ["segmentation", "probabilities", "uncertainty", "classifier"])
+def test_before_training_the_error_says_what_to_do(micrograph, attribute):
+    lab = sl.Labeller(micrograph.image, name="untrained")
+    assert lab.segmentation_version == 0
+    with pytest.raises(sl.NotTrainedError, match=r"lab\.train\(\)"):
+        getattr(lab, attribute)
+
+
+def test_training_without_labels_of_two_classes_is_refused(micrograph):
+    lab = sl.Labeller(micrograph.image, name="few labels")
+    with pytest.raises(sl.LabelError):
+        lab.train(progress=False)
+    drawn = np.zeros(SHAPE, np.uint8)
+    drawn[:4] = 1
+    lab.set_labels(drawn)
+    with pytest.raises(sl.LabelError):
+        lab.train(progress=False)
+    drawn[5:9] = 2
+    lab.set_labels(drawn)
+    assert lab.train(progress=False).classes == ("1", "2")
+
+
+@pytest.fixture(scope="module")
+def trained(micrograph, sidecar_dirs):
+    lab = sl.Labeller(micrograph.image, ["matrix", "particle"], name="trained")
+    lab.set_labels(some_labels(micrograph.truth))
+    lab.train(trees=60, seed=1, progress=False)
+    return lab
+
+
+def test_training_segments_the_image(trained, micrograph):
+    assert trained.segmentation_version >= 1
+    assert trained.segmentation.shape == SHAPE and trained.segmentation.dtype == np.uint8
+    assert (trained.segmentation == micrograph.truth).mean() > 0.95
+    drawn = trained.labels != 0
+    np.testing.assert_array_equal(trained.segmentation[drawn], trained.labels[drawn])
+
+
+def test_probabilities_sum_to_one_and_agree_with_the_rest(trained):
+    probabilities = trained.probabilities
+    assert probabilities.shape == (*SHAPE, 2) and probabilities.dtype == np.float32
+    assert probabilities.min() >= 0
+    np.testing.assert_allclose(probabilities.sum(-1), 1, atol=1e-5)
+    ordered = np.sort(probabilities, -1)
+    np.testing.assert_allclose(trained.uncertainty, 1 - (ordered[..., -1] - ordered[..., -2]), atol=1e-5)
+    undrawn = trained.labels == 0
+    np.testing.assert_array_equal((probabilities.argmax(-1) + 1)[undrawn], trained.segmentation[undrawn])
+
+
+def test_features_have_names(trained):
+    names = trained.feature_names
+    assert len(set(names)) == len(names) > 10
+    assert trained.features.shape == (*SHAPE, len(names)) and trained.features.dtype == np.float32
+    assert trained.classifier.feature_names == names
+    np.testing.assert_allclose(trained.features[..., 0], trained.image, atol=1e-3)
+
+
+def test_a_classifier_tells_about_itself(trained):
+    classifier = trained.classifier
+    assert classifier.n_trees == 60 and 0.9 < classifier.oob_score <= 1
+    assert classifier.classes == ("matrix", "particle") and classifier.class_ids == (1, 2)
+    assert classifier.n_samples == np.count_nonzero(trained.labels)
+    assert "60 trees" in repr(classifier)
+
+
+def test_a_classifier_segments_another_image(trained):
+    image, truth = sl.data.micrograph("particles", (80, 70), seed=9)
+    labels = trained.classifier.apply(image)
+    assert labels.shape == (80, 70) and labels.dtype == np.uint8
+    assert (labels == truth).mean() > 0.85
+    probabilities = trained.classifier.apply(image, output="probabilities")
+    assert probabilities.shape == (80, 70, 2)
+    np.testing.assert_array_equal(probabilities.argmax(-1) + 1, labels)
+    stack = trained.classifier.apply(np.stack([image, image]))
+    np.testing.assert_array_equal(stack, np.stack([labels, labels]))
+
+
+def test_a_classifier_gives_the_prediction_on_its_own_image(trained):
+    np.testing.assert_array_equal(
+        trained.classifier.apply(trained.image, output="probabilities"), trained.probabilities
+    )
+
+
+def test_a_classifier_refuses_other_channels_and_outputs(trained):
+    with pytest.raises(sl.ParameterError, match="channel"):
+        trained.classifier.apply(np.zeros((20, 20, 3), np.uint8))
+    with pytest.raises(sl.ParameterError, match="'labels' or 'probabilities'"):
+        trained.classifier.apply(trained.image, output="masks")
+
+
+def test_the_same_seed_gives_the_same_forest(micrograph):
+    lab = sl.Labeller(micrograph.image, name="seeds")
+    lab.set_labels(some_labels(micrograph.truth))
+    results = []
+    for seed in (5, 5, 6):
+        lab.train(trees=20, seed=seed, progress=False)
+        results.append(lab.probabilities.copy())
+    np.testing.assert_array_equal(results[0], results[1])
+    assert not np.array_equal(results[0], results[2])
+
+
+@pytest.mark.parametrize("parameters", [{"trees": 0}, {"max_depth": 1000}, {"sigmas": []}, {"sigmas": [-1]}])
+def test_training_parameters_outside_their_range_are_named(trained, parameters):
+    version = trained.segmentation_version
+    with pytest.raises(sl.ParameterError):
+        trained.train(**parameters, progress=False)
+    assert trained.segmentation_version == version
+
+
+def test_training_with_fewer_features_uses_fewer(micrograph):
+    lab = sl.Labeller(micrograph.image, name="few features")
+    lab.set_labels(some_labels(micrograph.truth))
+    full = len(lab.feature_names)
+    lab.train(trees=10, sigmas=[1, 2], membrane=None, hessian=False, progress=False)
+    assert 0 < len(lab.feature_names) < full
+    assert lab.features.shape[-1] == len(lab.feature_names)
+
+
+def test_training_says_how_it_is_doing(micrograph, capsys):
+    lab = sl.Labeller(micrograph.image, name="progress")
+    lab.set_labels(some_labels(micrograph.truth))
+    lab.train(trees=10)
+    said = capsys.readouterr().err
+    assert "Trained in" in said and "10 trees" in said
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
+def test_training_can_be_interrupted_and_all_goes_on():
+    image, truth = sl.data.micrograph("grains", (1200, 1200), seed=1)
+    lab = sl.Labeller(image, ["a", "b", "c"], name="interrupted")
+    lab.set_labels(truth)
+    timer = threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        lab.train(trees=2000, max_depth=40, max_samples=1_000_000, progress=False)
+    timer.join()
+    assert lab.segmentation_version == 0
+    lab.set_labels(np.zeros(image.shape, np.uint8))
+    # The cancelled job makes way: this would wait for it otherwise.
+    with pytest.raises(sl.LabelError):
+        lab.train(progress=False)
+    assert time.monotonic() - start < 120
+
+
+def test_a_stack_is_segmented_as_a_whole(micrograph):
+    other = sl.data.micrograph("particles", SHAPE, seed=4)
+    stack = np.stack([micrograph.image, other.image])
+    lab = sl.Labeller(stack, ["matrix", "particle"], name="stack")
+    drawn = np.zeros(stack.shape, np.uint8)
+    drawn[0] = some_labels(micrograph.truth)
+    lab.set_labels(drawn)
+    lab.train(trees=30, progress=False)
+    assert lab.segmentation.shape == stack.shape and lab.probabilities.shape == (*stack.shape, 2)
+    assert (lab.segmentation[1] == other.truth).mean() > 0.85
+    assert lab.slice_features(1).shape[:2] == SHAPE
+    with pytest.raises(sl.ImageError, match="slice_features"):
+        _ = lab.features
+    with pytest.raises(sl.ParameterError, match="slice is 2"):
+        lab.slice_features(2)
+
+
+def test_suggestions_grow_with_their_scale_and_hold_the_point():
+    image = np.full((200, 300), 60, np.uint8)
+    rows, columns = np.mgrid[:200, :300]
+    disc = (rows - 90) ** 2 + (columns - 140) ** 2 <= 40**2
+    image[disc] = 200
+    lab = sl.Labeller(image, name="suggest")
+    masks, scores = lab.suggest(90, 140)
+    assert masks.shape == (3, 200, 300) and masks.dtype == np.bool_
+    assert scores.shape == (3,) and (scores > 0.5).any()
+    best = masks[scores.argmax()]
+    assert best[90, 140]
+    assert (best & disc).sum() / (best | disc).sum() > 0.9
+    embedding = lab.embedding
+    assert embedding.shape == (256, 64, 64) and embedding.dtype == np.float32 and embedding.std() > 0
+    for point in [(-1, 5), (5, 300), (200, 0)]:
+        with pytest.raises(sl.ParameterError, match="row|col"):
+            lab.suggest(*point)
+    again, _ = lab.suggest(row=90, col=140)
+    np.testing.assert_array_equal(again, masks)
+
+
+def test_after_the_sidecar_was_killed_everything_is_there(micrograph):
+    lab = sl.Labeller(micrograph.image, ["matrix", "particle"], name="killed")
+    drawn = some_labels(micrograph.truth)
+    lab.set_labels(drawn)
+    lab.train(trees=20, progress=False)
+    labels, segmentation = lab.labels, lab.segmentation
+    expected = segmentation.copy()
+    old = sidecar._find()
+    kill(old.pid)
+    np.testing.assert_array_equal(labels, drawn)
+    drawn[0, :5] = 2
+    lab.set_labels(drawn)
+    assert sidecar._find().pid != old.pid
+    # The arrays that were taken before are the same memory as those of the new sidecar.
+    np.testing.assert_array_equal(labels, drawn)
+    np.testing.assert_array_equal(lab.labels, drawn)
+    expected[0, :5] = 2
+    np.testing.assert_array_equal(lab.segmentation, expected)
+    assert lab.classifier.n_trees == 20
+    again = sl.Labeller(micrograph.image, ["matrix", "particle"], name="killed")
+    np.testing.assert_array_equal(again.labels, drawn)
+
+
+def test_killed_in_the_middle_of_training_it_is_trained_all_the_same():
+    image, truth = sl.data.micrograph("grains", (700, 700), seed=1)
+    lab = sl.Labeller(image, ["a", "b", "c"], name="killed training")
+    lab.set_labels(some_labels(truth, 0.3))
+    pid = sidecar._find().pid
+    timer = threading.Timer(0.4, kill, (pid,))
+    timer.start()
+    lab.train(trees=200, max_samples=1_000_000, progress=False)
+    timer.join()
+    assert sidecar._find().pid != pid
+    assert (lab.segmentation == truth).mean() > 0.5
+
+
+def test_the_image_is_written_again_when_its_file_is_gone(micrograph, sidecar_dirs):
+    lab = sl.Labeller(micrograph.image, name="gone")
+    lab.set_labels(some_labels(micrograph.truth))
+    path = lab._state["arrays"]["image"]["path"]
+    kill(sidecar._find().pid)
+    os.unlink(path)
+    lab.train(trees=10, progress=False)
+    assert lab.segmentation_version == 1
+    np.testing.assert_array_equal(np.fromfile(lab._state["arrays"]["image"]["path"], np.uint8), lab.image.ravel())
+
+
+def test_a_name_used_for_another_image_is_told_to_the_first(micrograph):
+    first = sl.Labeller(micrograph.image, name="shared name")
+    second = sl.Labeller(micrograph.image[::-1], name="shared name")
+    with pytest.raises(sl.SidecarError, match="another image"):
+        first.train(progress=False)
+    np.testing.assert_array_equal(second.image, micrograph.image[::-1])
+
+
+def test_bad_images_leave_the_sidecar_as_it_was(micrograph):
+    lab = sl.Labeller(micrograph.image, name="good")
+    lab.set_labels(some_labels(micrograph.truth))
+    for bad in (np.zeros((0, 3)), np.full((4, 4), np.nan), "missing.tif", np.zeros((3, 3), complex)):
+        with pytest.raises(sl.ImageError):
+            sl.Labeller(bad)
+    np.testing.assert_array_equal(lab.labels, some_labels(micrograph.truth))
+
+
+def test_threads_may_use_one_labeller_at_once(micrograph):
+    lab = sl.Labeller(micrograph.image, name="threads")
+    problems = []
+
+    def work(seed):
+        try:
+            for _ in range(5):
+                lab.set_labels(some_labels(micrograph.truth, seed=seed))
+                assert lab.class_ids == {"1": 1, "2": 2}
+        except Exception as error:
+            problems.append(error)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not problems
+    assert any(np.array_equal(lab.labels, some_labels(micrograph.truth, seed=seed)) for seed in range(4))
+
+
+def test_two_processes_that_start_at_once_share_one_sidecar(own_dirs, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        textwrap.dedent("""
+        import numpy as np, sambalab as sl
+        from sambalab import sidecar
+        lab = sl.Labeller(np.zeros((20, 20), np.uint8), name="both")
+        print(sidecar._find().pid, lab.session)
+        """)
+    )
+    runs = [subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    said = {run.communicate(timeout=100)[0] for run in runs}
+    assert [run.returncode for run in runs] == [0, 0, 0]
+    assert len(said) == 1
+    pid = int(said.pop().split()[0])
+    os.kill(pid, 0)  # it outlives those who started it
+
+
+def test_a_labeller_that_is_dropped_is_forgotten(micrograph):
+    import gc
+
+    from sambalab import sessions
+
+    lab = sl.Labeller(micrograph.image, name="dropped")
+    session = lab.session
+    assert session in sessions.alive()
+    del lab
+    gc.collect()
+    assert session not in sessions.alive()
