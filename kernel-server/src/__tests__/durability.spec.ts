@@ -1,0 +1,339 @@
+/** What survives: crashes, torn files, full disks, long silence. */
+import { execFileSync } from 'node:child_process';
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync
+} from 'node:fs';
+import { join } from 'node:path';
+import { TestClient, readConnection } from './support/client';
+import { bytesOf, CLASSES, halves, histogram, openSession, rectangle } from './support/images';
+import { removeBundle, TestSidecar } from './support/process';
+
+let sidecar: TestSidecar;
+const clients: TestClient[] = [];
+const mounts: string[] = [];
+
+async function connect(): Promise<TestClient> {
+  const client = await sidecar.connect();
+  clients.push(client);
+  return client;
+}
+
+/** A file system of `size` in memory, or `undefined` where we may not mount one. */
+function mountSmall(path: string, size: string): string | undefined {
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size},mode=0700`, 'sambalab-test', path], { stdio: 'ignore' });
+  } catch {
+    console.warn('Not tested: a full disk needs the right to mount a small file system.');
+    return undefined;
+  }
+  mounts.push(path);
+  return path;
+}
+
+const journalOf = (session: string) => join(sidecar.dataDir, 'sessions', session, 'labels.journal');
+
+beforeEach(() => {
+  sidecar = new TestSidecar();
+});
+
+afterEach(async () => {
+  clients.splice(0).forEach(client => client.close());
+  await sidecar.kill();
+  mounts.splice(0).forEach(path => execFileSync('umount', [path]));
+  await sidecar.dispose();
+});
+
+afterAll(removeBundle);
+
+describe('After kill -9', () => {
+  it('every acknowledged label is back in the same file, and what is sent again applies once', async () => {
+    await sidecar.start();
+    const client = await connect();
+    const { session, arrays } = await openSession(client);
+    const inode = statSync(arrays['labels']!.path).ino;
+    const strokes = Array.from({ length: 60 }, (_, i) => ({
+      ...rectangle(session, 1 + (i % 2), { rows: [i * 4, i * 4 + 4], columns: [0, 10] }),
+      id: `stroke-${i}`
+    }));
+    const acknowledged: number[] = [];
+    const enough = new Promise<void>(resolve =>
+      strokes.forEach(({ patch, buffers, id }, i) => {
+        client.request('labels.patch', patch, { buffers, id }).then(
+          () => {
+            acknowledged.push(i);
+            if (acknowledged.length === 20) {
+              resolve();
+            }
+          },
+          () => undefined
+        );
+      })
+    );
+    await enough;
+    await sidecar.kill();
+    const seen = [...acknowledged];
+    // A crash may also leave the array behind the journal, or ahead of nothing: it is rebuilt whatever it holds.
+    writeFileSync(arrays['labels']!.path, new Uint8Array(50).fill(7), { flag: 'r+' });
+
+    await sidecar.start();
+    const again = await connect();
+    const state = await again.request('session.attach', { session });
+    expect(state.imageReady).toBe(true);
+    expect(state.arrays['labels']!.path).toBe(arrays['labels']!.path);
+    expect(statSync(arrays['labels']!.path).ino).toBe(inode);
+    const labels = bytesOf(arrays['labels']!);
+    for (const i of seen) {
+      expect(labels[i * 4 * 400 + 9]).toBe(1 + (i % 2));
+    }
+    expect(labels[45]).toBe(0);
+    for (const { patch, buffers, id } of strokes) {
+      await again.request('labels.patch', patch, { buffers, id });
+    }
+    const end = await again.request('session.attach', { session });
+    expect(end.labels).toEqual({ version: 60, counts: { 1: 1200, 2: 1200 } });
+    expect(histogram(bytesOf(arrays['labels']!))).toMatchObject({ 1: 1200, 2: 1200 });
+  });
+
+  it('labels that were set as a whole are back as well, with what was drawn after', async () => {
+    await sidecar.start();
+    const client = await connect();
+    const { session, arrays } = await openSession(client);
+    const { staged, array } = await client.request('array.stage', { dtype: 'uint8', shape: [1, 300, 400] });
+    writeFileSync(array.path, new Uint8Array(120000).fill(1), { flag: 'r+' });
+    await client.request('labels.set', { session, staged });
+    const { patch, buffers } = rectangle(session, 2, { rows: [0, 1], columns: [0, 8] });
+    await client.request('labels.patch', patch, { buffers });
+    await sidecar.kill();
+    unlinkSync(arrays['labels']!.path); // a reboot empties memory
+    await sidecar.start();
+    const again = await connect();
+    expect(existsSync(array.path)).toBe(false);
+    const state = await openSession(again);
+    expect(state).toMatchObject({ resumed: { pixels: 120000 }, labels: { version: 2, counts: { 1: 119992, 2: 8 } } });
+    expect(histogram(bytesOf(state.arrays['labels']!))).toEqual({ 1: 119992, 2: 8 });
+  });
+});
+
+describe('The journal', () => {
+  it('is cut off where its tail is torn, and goes on from there', async () => {
+    await sidecar.start();
+    const client = await connect();
+    const { session } = await openSession(client);
+    const sizes: number[] = [];
+    for (const row of [0, 1, 2]) {
+      const { patch, buffers } = rectangle(session, 1, { rows: [row, row + 1], columns: [0, 10] });
+      await client.request('labels.patch', patch, { buffers });
+      sizes.push(statSync(journalOf(session)).size);
+    }
+    await sidecar.kill();
+    truncateSync(journalOf(session), sizes[2]! - 3);
+    appendFileSync(journalOf(session), Buffer.from([1, 2, 3, 4]));
+    await sidecar.start();
+    const again = await connect();
+    const state = await again.request('session.attach', { session });
+    expect(state.labels).toEqual({ version: 2, counts: { 1: 20 } });
+    expect(statSync(journalOf(session)).size).toBe(sizes[1]);
+    const { patch, buffers } = rectangle(session, 2, { rows: [9, 10], columns: [0, 10] });
+    await again.request('labels.patch', patch, { buffers });
+    await sidecar.kill();
+    await sidecar.start();
+    const third = await connect();
+    expect((await third.request('session.attach', { session })).labels.counts).toEqual({ 1: 20, 2: 10 });
+  });
+
+  it('that is no journal is set aside, and the session works', async () => {
+    await sidecar.start();
+    const { session } = await openSession(await connect());
+    await sidecar.kill();
+    writeFileSync(journalOf(session), 'rubbish, but long enough');
+    await sidecar.start();
+    const state = await (await connect()).request('session.attach', { session });
+    expect(state.labels.counts).toEqual({});
+    expect(readdirSync(join(sidecar.dataDir, 'sessions', session)).some(name => name.endsWith('.bak'))).toBe(true);
+  });
+
+  it('on a full disk refuses the patch, loses nothing, and works when there is room again', async () => {
+    const data = mountSmall(sidecar.dataDir, '1m');
+    if (!data) {
+      return;
+    }
+    await sidecar.start();
+    const client = await connect();
+    const { session, arrays } = await openSession(client);
+    const draw = (row: number) => {
+      const { patch, buffers } = rectangle(session, 1, { rows: [row, row + 1], columns: [0, 10] });
+      return client.request('labels.patch', patch, { buffers });
+    };
+    await draw(0);
+    const free = () => Number(execFileSync('df', ['-B1', '--output=avail', data]).toString().split('\n')[1]);
+    writeFileSync(join(data, 'ballast'), new Uint8Array(free()));
+    let row = 1;
+    let refused: unknown;
+    for (; row < 200 && !refused; row++) {
+      await draw(row).catch(error => (refused = error));
+    }
+    expect(refused).toMatchObject({ code: 'disk-full' });
+    const acknowledged = row - 1;
+    expect(histogram(bytesOf(arrays['labels']!))[1]).toBe(10 * acknowledged);
+    unlinkSync(join(data, 'ballast'));
+    await draw(250);
+    await sidecar.kill();
+    await sidecar.start();
+    const state = await (await connect()).request('session.attach', { session });
+    expect(state.labels).toEqual({ version: acknowledged + 1, counts: { 1: 10 * (acknowledged + 1) } });
+  });
+});
+
+describe('Arrays on a full disk', () => {
+  it('are refused with the directory and the bytes, and smaller ones still work', async () => {
+    const arrays = mountSmall(sidecar.arraysDir, '1m');
+    if (!arrays) {
+      return;
+    }
+    await sidecar.start();
+    const client = await connect();
+    await expect(openSession(client, { rows: 1500, columns: 1500 })).rejects.toMatchObject({
+      code: 'disk-full',
+      message: expect.stringMatching(new RegExp(`${arrays}: 2250000 bytes are needed, \\d+ are available`))
+    });
+    const small = await openSession(client, { key: 'small' });
+    expect(small.imageReady).toBe(true);
+    await expect(client.request('array.stage', { dtype: 'float64', shape: [1000, 1000] })).rejects.toMatchObject({
+      code: 'disk-full'
+    });
+    expect(readdirSync(join(arrays, small.session))).toHaveLength(2);
+    await client.request('ping', {});
+  });
+
+  it('take the place of those that nobody attends', async () => {
+    const arrays = mountSmall(sidecar.arraysDir, '1m');
+    if (!arrays) {
+      return;
+    }
+    await sidecar.start();
+    const client = await connect();
+    const first = await openSession(client, { key: 'first', rows: 600, columns: 600 });
+    const { patch, buffers } = rectangle(first.session, 1, { rows: [0, 3], columns: [0, 3] });
+    await client.request('labels.patch', patch, { buffers });
+    await expect(openSession(client, { key: 'second', rows: 600, columns: 600 })).rejects.toMatchObject({
+      code: 'disk-full'
+    });
+    await client.request('session.detach', { session: first.session });
+    const second = await openSession(client, { key: 'second', rows: 600, columns: 600 });
+    expect(second.imageReady).toBe(true);
+    await client.request('session.detach', { session: second.session });
+    const back = await openSession(client, { key: 'first', rows: 600, columns: 600 });
+    expect(back.labels.counts).toEqual({ 1: 9 });
+  });
+});
+
+describe('The sidecar', () => {
+  it('leaves after the idle time and takes connection file, socket and arrays with it', async () => {
+    await sidecar.start('--idle-timeout', '1');
+    const { endpoint } = readConnection(sidecar.runtimeDir);
+    const code = await new Promise(resolve => sidecar.process!.once('exit', resolve));
+    expect(code).toBe(0);
+    expect(existsSync(join(sidecar.runtimeDir, 'sidecar-1.json'))).toBe(false);
+    expect(existsSync(endpoint.replace('ipc://', ''))).toBe(false);
+  });
+
+  it('stays while a peer talks to it', async () => {
+    await sidecar.start('--idle-timeout', '0.4');
+    const client = await connect();
+    for (let i = 0; i < 8; i++) {
+      await new Promise(resolve => setTimeout(resolve, 200));
+      await client.request('ping', {});
+    }
+    expect(sidecar.process!.exitCode).toBeNull();
+  });
+
+  it('ends in order on SIGTERM and on request', async () => {
+    await sidecar.start();
+    expect(await sidecar.kill('SIGTERM')).toBe(0);
+    expect(readdirSync(sidecar.runtimeDir)).toEqual([]);
+    await sidecar.start();
+    const client = await connect();
+    const gone = new Promise(resolve => sidecar.process!.once('exit', resolve));
+    await client.request('shutdown', {});
+    expect(await gone).toBe(0);
+    expect(readdirSync(sidecar.runtimeDir)).toEqual([]);
+  });
+
+  it('removes the socket that a killed one left', async () => {
+    await sidecar.start();
+    const { endpoint } = readConnection(sidecar.runtimeDir);
+    await sidecar.kill();
+    expect(existsSync(endpoint.replace('ipc://', ''))).toBe(true);
+    await sidecar.start();
+    expect(existsSync(endpoint.replace('ipc://', ''))).toBe(false);
+    await (await connect()).request('ping', {});
+  });
+
+  it('will not use a directory that others may look into, nor share its data with a second one', async () => {
+    mkdirSync(sidecar.runtimeDir, { mode: 0o755 });
+    chmodSync(sidecar.runtimeDir, 0o755);
+    await expect(sidecar.start()).rejects.toThrow(/mode 0755: others have access/);
+    chmodSync(sidecar.runtimeDir, 0o700);
+    await sidecar.start();
+    const second = new TestSidecar();
+    second.dataDir = sidecar.dataDir;
+    if (process.platform === 'linux') {
+      await expect(second.start()).rejects.toThrow(/Another sidecar works with the data directory/);
+    }
+    await second.dispose();
+  });
+
+  it('finds a short path for its socket where the directory has a long one, and listens on TCP with CURVE if asked', async () => {
+    const long = join(sidecar.base, 'x'.repeat(120));
+    mkdirSync(long, { mode: 0o700 });
+    symlinkSync(long, sidecar.runtimeDir);
+    await sidecar.start();
+    expect(Buffer.byteLength(readConnection(sidecar.runtimeDir).endpoint)).toBeLessThan(110);
+    await (await connect()).request('ping', {});
+    await sidecar.kill('SIGTERM');
+    await sidecar.start('--transport', 'tcp');
+    const connection = readConnection(sidecar.runtimeDir);
+    expect(connection.endpoint).toMatch(/^tcp:\/\/127\.0\.0\.1:\d+$/);
+    await (await connect()).request('ping', {});
+    const { curve: _, ...open } = connection;
+    const stranger = new TestClient(open);
+    clients.push(stranger);
+    const { secret } = connection;
+    const answer = stranger.request('hello', { role: 'python', version: '', secret }).then(() => 'let in');
+    const silence = new Promise(resolve => setTimeout(() => resolve('silence'), 500));
+    expect(await Promise.race([answer, silence])).toBe('silence');
+  });
+
+  it('names the argument that is wrong', async () => {
+    await expect(sidecar.start('--threads', '0')).rejects.toThrow(/--threads is 0/);
+    await expect(sidecar.start('--idle-timeout', 'never')).rejects.toThrow(/--idle-timeout is never/);
+    await expect(sidecar.start('--fast')).rejects.toThrow(/--fast/);
+  });
+
+  it('keeps going when its classes or record were damaged on disk', async () => {
+    await sidecar.start();
+    const first = await openSession(await connect());
+    await sidecar.kill();
+    const path = join(sidecar.dataDir, 'sessions', first.session, 'session.json');
+    writeFileSync(path, readFileSync(path, 'utf8').slice(0, 100));
+    await sidecar.start();
+    const client = await connect();
+    await expect(client.request('session.attach', { session: first.session })).rejects.toMatchObject({
+      code: 'unknown-session'
+    });
+    const { info } = halves(1, 300, 400);
+    const open = { key: 'image', title: '', image: info, classes: CLASSES, keepClasses: true, fresh: false };
+    expect((await client.request('session.open', open)).session).toBe(first.session);
+  });
+});
