@@ -17,11 +17,10 @@ class SharedFiles(BuildHookInterface):  # type: ignore[type-arg]
         """Tell hatchling about them."""
         root = Path(self.root)
         shared = {"jupyter-config/server-config/sambalab.json": "etc/jupyter/jupyter_server_config.d/sambalab.json"}
-        if (root / "sambalab/labextension/package.json").is_file():
+        # An editable install is linked to the labextension by `jupyter-builder develop`, so that a new build shows at once.
+        if version == "standard":
+            for part in ("labextension/package.json", "server/main.cjs"):
+                if not (root / "sambalab" / part).is_file():
+                    raise RuntimeError(f"sambalab/{part} is missing. Build it first: npm run build")
             shared["sambalab/labextension"] = SHARE
-            shared["install.json"] = f"{SHARE}/install.json"
-        elif version == "standard":
-            raise RuntimeError("sambalab/labextension is missing. Build it first: npm run build")
-        if version == "standard" and not (root / "sambalab/server/main.cjs").is_file():
-            raise RuntimeError("sambalab/server is missing. Build it first: npm run build")
         build_data.setdefault("shared_data", {}).update(shared)

@@ -134,7 +134,7 @@ async function installPackages() {
 }
 
 async function installPython() {
-  await once('Python environment', ['pyproject.toml', 'package.json'], [relative(root, python)], () => {
+  await once('Python environment', ['pyproject.toml', 'package.json', 'hatch_build.py', 'jupyter-config'], [relative(root, python)], () => {
     if (!existsSync(python)) {
       const base = findPython();
       say(`making a Python environment in .venv with ${base} …`);
@@ -178,9 +178,6 @@ async function link() {
     const env = environment();
     say('linking the extension into JupyterLab …');
     run(join(venvBin, 'jupyter-builder'), ['develop', '--overwrite', '--log-level=WARN', '.'], { env });
-    run(python, ['-m', 'jupyter', 'server', 'extension', 'enable', '--sys-prefix', '--log-level=WARN', 'sambalab'], {
-      env
-    });
   });
 }
 
