@@ -1,0 +1,118 @@
+import { IModelManifest, MOBILE_SAM, preprocess, Preprocessor, triangleFilter } from '..';
+
+/** A frame of 16 pixels, so that every value can be computed the slow way. */
+const SMALL: IModelManifest = { ...MOBILE_SAM, encoder: { ...MOBILE_SAM.encoder, size: 16 } };
+const SIDE = 16;
+
+function noise(length: number, seed: number): Float64Array {
+  let state = seed;
+  return Float64Array.from({ length }, () => (state = (state * 48271) % 2147483647) / 2147483647);
+}
+
+/** Every output pixel as the weighted mean over the whole image, from the definition of the filter. */
+function reference(
+  pixels: ArrayLike<number>,
+  [rows, columns, channels]: [number, number, number],
+  frame: [number, number],
+  low: number,
+  high: number
+): Float64Array {
+  const out = new Float64Array(3 * SIDE * SIDE);
+  const { mean, std } = SMALL.encoder;
+  const weight = (input: number, output: number, scale: number) =>
+    Math.max(0, 1 - Math.abs(input + 0.5 - (output + 0.5) * scale) / Math.max(1, scale));
+  for (let c = 0; c < 3; c++) {
+    for (let y = 0; y < frame[0]; y++) {
+      for (let x = 0; x < frame[1]; x++) {
+        let sum = 0;
+        let weights = 0;
+        for (let row = 0; row < rows; row++) {
+          for (let column = 0; column < columns; column++) {
+            const w = weight(row, y, rows / frame[0]) * weight(column, x, columns / frame[1]);
+            const raw = pixels[(row * columns + column) * channels + (channels === 3 ? c : 0)]!;
+            sum += w * Math.min(255, Math.max(0, ((raw - low) / (high - low)) * 255));
+            weights += w;
+          }
+        }
+        out[(c * SIDE + y) * SIDE + x] = (sum / weights - mean[c]!) / std[c]!;
+      }
+    }
+  }
+  return out;
+}
+
+function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  expect(a.length).toBe(b.length);
+  let worst = 0;
+  for (let i = 0; i < a.length; i++) {
+    worst = Math.max(worst, Math.abs(a[i]! - b[i]!));
+  }
+  return worst;
+}
+
+describe('preprocess', () => {
+  it.each([
+    ['reduced, grey', [40, 23, 1], [16, 9]],
+    ['reduced, colour', [19, 37, 3], [8, 16]],
+    ['enlarged, grey', [5, 7, 1], [11, 16]],
+    ['as large as the frame', [16, 16, 3], [16, 16]],
+    ['a single pixel', [1, 1, 1], [16, 16]],
+    ['a line', [1, 50, 1], [1, 16]]
+  ] as const)('agrees with the definition of the filter: %s', (_, shape, frame) => {
+    const [rows, columns, channels] = shape;
+    const pixels = noise(rows * columns * channels, 5).map(value => value * 4000 - 200);
+    const ours = preprocess(pixels, { rows, columns }, channels, { low: 100, high: 3500 }, SMALL);
+    expect(largestDifference(ours, reference(pixels, [rows, columns, channels], [...frame], 100, 3500))).toBeLessThan(
+      1e-5
+    );
+  });
+
+  it('gives the same whether rows come one by one or all at once', () => {
+    const pixels = noise(30 * 21, 9);
+    const whole = preprocess(pixels, { rows: 30, columns: 21 }, 1, { low: 0, high: 1 }, SMALL);
+    const preprocessor = new Preprocessor({ rows: 30, columns: 21 }, 1, { low: 0, high: 1 }, SMALL);
+    for (let row = 0; row < 30; row++) {
+      preprocessor.add(pixels.subarray(row * 21, (row + 1) * 21));
+    }
+    expect([...preprocessor.finish()]).toEqual([...whole]);
+  });
+
+  it('pads with zeros after normalising, not with black', () => {
+    const ours = preprocess(new Uint8Array(8 * 4).fill(255), { rows: 8, columns: 4 }, 1, { low: 0, high: 255 }, SMALL);
+    const white = (255 - SMALL.encoder.mean[0]) / SMALL.encoder.std[0];
+    expect(ours[7]).toBeCloseTo(white, 5);
+    expect([...ours.subarray(8, 16)]).toEqual(new Array(8).fill(0));
+  });
+
+  it('makes a flat image and pixels that are no number black', () => {
+    const black = (0 - SMALL.encoder.mean[0]) / SMALL.encoder.std[0];
+    const flat = preprocess(new Float32Array(256).fill(7), { rows: 16, columns: 16 }, 1, { low: 7, high: 7 }, SMALL);
+    expect(flat[0]).toBeCloseTo(black, 5);
+    const none = preprocess(new Float32Array(256).fill(NaN), { rows: 16, columns: 16 }, 1, { low: 0, high: 1 }, SMALL);
+    expect(none[0]).toBeCloseTo(black, 5);
+  });
+
+  it('refuses rows that are too many, too few or of the wrong length, and channels it does not know', () => {
+    const make = () => new Preprocessor({ rows: 2, columns: 3 }, 1, { low: 0, high: 1 }, SMALL);
+    expect(() => make().add(new Float32Array(4))).toThrow('4 values');
+    expect(() => make().add(new Float32Array(9))).toThrow('9 values');
+    expect(() => make().finish()).toThrow('0 of 2 rows');
+    expect(() => new Preprocessor({ rows: 2, columns: 3 }, 2, { low: 0, high: 1 }, SMALL)).toThrow('2 channels');
+  });
+});
+
+describe('triangleFilter', () => {
+  it('has weights that sum to one everywhere', () => {
+    for (const [input, output] of [
+      [1000, 7],
+      [7, 1000],
+      [1, 5]
+    ] as const) {
+      for (const { start, weights } of triangleFilter(input, output)) {
+        expect(weights.reduce((sum, weight) => sum + weight, 0)).toBeCloseTo(1, 12);
+        expect(start).toBeGreaterThanOrEqual(0);
+        expect(start + weights.length).toBeLessThanOrEqual(input);
+      }
+    }
+  });
+});
