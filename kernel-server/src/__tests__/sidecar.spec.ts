@@ -31,7 +31,11 @@ describe('The handshake', () => {
     const client = await connect();
     const connection = readConnection(sidecar.runtimeDir);
     expect(statSync(`${sidecar.runtimeDir}/sidecar-1.json`).mode & 0o777).toBe(0o600);
-    expect(connection).toMatchObject({ protocol: 1, pid: sidecar.process!.pid, secret: expect.stringMatching(/^[0-9a-f]{64}$/) });
+    expect(connection).toMatchObject({
+      protocol: 1,
+      pid: sidecar.process!.pid,
+      secret: expect.stringMatching(/^[0-9a-f]{64}$/)
+    });
     const hello = await client.request('hello', { role: 'browser', version: 'test' });
     expect(hello).toMatchObject({ protocol: 1, pid: connection.pid, instance: connection.instance });
   });
@@ -203,9 +207,9 @@ describe('Labels', () => {
       tiles: [{ row: 0, column: 0 }]
     });
     expect(histogram(inflateTile(asked.buffers[0]!))).toEqual({ 0: 65536 });
-    await expect(
-      client.request('overlay.tiles', { session, overlay: 'segmentation', slice: 0 })
-    ).rejects.toMatchObject({ code: 'not-ready' });
+    await expect(client.request('overlay.tiles', { session, overlay: 'segmentation', slice: 0 })).rejects.toMatchObject(
+      { code: 'not-ready' }
+    );
   });
 });
 
@@ -215,7 +219,11 @@ describe('Messages', () => {
     const { session, arrays } = await openSession(client, { rows: 2000, columns: 2000 });
     const mask = Uint8Array.from({ length: 8192 }, (_, i) => (i * i * 31 + (i >> 5) * 7) & 255);
     const tiles = Array.from({ length: 49 }, (_, i) => ({ row: Math.floor(i / 7), column: i % 7 }));
-    const noise = (i: number) => deflateRawSync(mask.map((byte, k) => byte ^ ((k * 2654435761 * (i + 1)) >>> 24)), { level: 0 });
+    const noise = (i: number) =>
+      deflateRawSync(
+        mask.map((byte, k) => byte ^ ((k * 2654435761 * (i + 1)) >>> 24)),
+        { level: 0 }
+      );
     const buffers = tiles.map((_, i) => noise(i));
     const patch = { session, slice: 0, class: 1, preserve: false, tiles };
     const parts = encodeMessage({ id: 'many', method: 'labels.patch', params: patch }, buffers, 50000);
@@ -265,14 +273,34 @@ describe('Messages', () => {
       seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
       return Math.floor((seed / 2 ** 32) * n);
     };
-    const methods = ['labels.patch', 'image.tile', 'overlay.tiles', 'array.stage', 'labels.set', 'cancel', 'train', 'hello'];
+    const methods = [
+      'labels.patch',
+      'image.tile',
+      'overlay.tiles',
+      'array.stage',
+      'labels.set',
+      'cancel',
+      'train',
+      'hello'
+    ];
     const values = [null, -1, 1e300, '', 'x', [], {}, session, true, 0, 1, [{ row: 0, column: 0 }], [1, 2, 3]];
     const value = () => values[random(values.length)];
     for (let i = 0; i < 600; i++) {
       const params = Object.fromEntries(
-        ['session', 'slice', 'class', 'preserve', 'tiles', 'level', 'row', 'column', 'overlay', 'dtype', 'shape', 'id'].map(
-          key => [key, key === 'session' && random(2) ? session : value()]
-        )
+        [
+          'session',
+          'slice',
+          'class',
+          'preserve',
+          'tiles',
+          'level',
+          'row',
+          'column',
+          'overlay',
+          'dtype',
+          'shape',
+          'id'
+        ].map(key => [key, key === 'session' && random(2) ? session : value()])
       );
       const header = Buffer.from(
         JSON.stringify({ v: random(20) ? 1 : value(), id: `f${i}`, method: methods[random(methods.length)], params })
@@ -280,7 +308,9 @@ describe('Messages', () => {
       if (random(3) === 0) {
         header[random(header.byteLength)] = random(256);
       }
-      const buffers = Array.from({ length: random(3) }, () => Buffer.from({ length: random(64) } as never).map(() => random(256)));
+      const buffers = Array.from({ length: random(3) }, () =>
+        Buffer.from({ length: random(64) } as never).map(() => random(256))
+      );
       noisy.send(random(10) ? [header, ...buffers] : buffers.length ? buffers : [Buffer.alloc(random(9), random(256))]);
     }
     await noisy.request('ping', {});
@@ -297,9 +327,10 @@ describe('Classes', () => {
     const { session } = await openSession(client);
     const { patch, buffers } = rectangle(session, 2, { rows: [0, 2], columns: [0, 3] });
     await client.request('labels.patch', patch, { buffers });
-    await expect(
-      client.request('session.classes', { session, classes: CLASSES.slice(0, 1) })
-    ).rejects.toMatchObject({ code: 'invalid', message: expect.stringMatching(/precipitate\) has 6 labelled pixels/) });
+    await expect(client.request('session.classes', { session, classes: CLASSES.slice(0, 1) })).rejects.toMatchObject({
+      code: 'invalid',
+      message: expect.stringMatching(/precipitate\) has 6 labelled pixels/)
+    });
     const renamed = [{ id: 2, name: 'gamma prime', color: '#123456' }];
     expect((await client.request('session.classes', { session, classes: renamed })).classes).toEqual(renamed);
   });
@@ -321,7 +352,9 @@ describe('A session', () => {
     expect(fresh).toMatchObject({ resumed: null, labels: { counts: {} } });
     expect(histogram(bytesOf(fresh.arrays['labels']!))).toEqual({ 0: 120000 });
     const { readdirSync } = await import('node:fs');
-    const backups = readdirSync(`${sidecar.dataDir}/sessions/${first.session}`).filter(name => /^labels-.*\.bak$/.test(name));
+    const backups = readdirSync(`${sidecar.dataDir}/sessions/${first.session}`).filter(name =>
+      /^labels-.*\.bak$/.test(name)
+    );
     expect(backups).toHaveLength(1);
   });
 

@@ -14,7 +14,7 @@ export interface IConnection {
   pid: number;
   instance: string;
   version: string;
-  curve?: { serverKey: string; publicKey: string; secretKey: string };
+  curve?: { serverKey: string; publicKey: string; secretKey: string } | undefined;
 }
 
 /** What came that answers nothing that waits. */

@@ -90,4 +90,3 @@ export function directory(path: string, mode = 0o700): string {
   mkdirSync(path, { recursive: true, mode });
   return path;
 }
-
