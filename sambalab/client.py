@@ -184,24 +184,31 @@ class Client:
                 self._sleep()
                 continue
             try:
-                connection = Connection(sidecar.ensure(), "python")
+                info = sidecar.ensure()
             except Exception as error:
                 self._fail(error)
                 continue
+            connection: Connection | None = None
+            problem = ""
             try:
-                sessions.restore(connection)
+                sessions.restore(info)
+                connection = Connection(info, "python")
                 for session in sessions.alive():
                     with contextlib.suppress(SambaLabError):
                         connection.call("session.attach", {"session": session})
                 self.instance = connection.instance
                 self._serve(connection)
-            except SidecarError:
-                pass  # went away while we put things right: once more from the beginning
+            except SidecarError as error:
+                # It went away while things were put right: once more from the beginning, but not for ever.
+                problem = str(error)
+                for pending in self._pending.values():
+                    pending.lives += 1
             except Exception as error:
                 self._fail(error)
             finally:
-                connection.close()
-            self._give_up_deadly()
+                if connection is not None:
+                    connection.close()
+            self._give_up_deadly(problem)
         self._fail(SidecarError("SambaLab's client was closed."))
 
     def _serve(self, connection: Connection) -> None:
@@ -287,16 +294,12 @@ class Client:
             pending.finish(error=error)
         self._pending.clear()
 
-    def _give_up_deadly(self) -> None:
+    def _give_up_deadly(self, problem: str) -> None:
         for request, pending in list(self._pending.items()):
             if pending.lives >= LIVES_MAX:
                 del self._pending[request]
-                pending.finish(
-                    error=SidecarError(
-                        f"SambaLab's sidecar went away {LIVES_MAX} times during this request. "
-                        f"Its log may say why: {sidecar.runtime_dir()}"
-                    )
-                )
+                reason = problem or f"SambaLab's sidecar went away {LIVES_MAX} times during this request."
+                pending.finish(error=SidecarError(f"{reason} Its log may say more: {sidecar.runtime_dir()}"))
 
 
 def _drain(heard: queue.SimpleQueue[dict[str, Any]], on_job: JobListener) -> None:

@@ -104,15 +104,12 @@ class Relay:
                 time.sleep(0.05)
             if self._closed:
                 return None
-            connection: Connection | None = None
             try:
-                connection = Connection(sidecar.ensure(), "relay")
-                sessions.restore(connection)
-                return connection
+                info = sidecar.ensure()
+                sessions.restore(info)
+                return Connection(info, "relay")
             except Exception as error:
                 problem = error
-                if connection is not None:
-                    connection.close()
             if isinstance(problem, NodeNotFoundError):
                 break
         self._say_down("failed", str(problem))

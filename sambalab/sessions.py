@@ -14,6 +14,7 @@ from typing import Protocol
 
 from .connection import Connection
 from .errors import SambaLabError
+from .sidecar import ConnectionInfo
 
 log = logging.getLogger("sambalab")
 
@@ -46,20 +47,28 @@ def alive() -> list[str]:
     return [session for session, reference in list(_live.items()) if reference() is not None]
 
 
-def restore(connection: Connection) -> None:
-    """Open all living sessions again on a sidecar that does not have them yet; once for each sidecar."""
+def restore(info: ConnectionInfo) -> None:
+    """Put all living sessions right on a sidecar that does not have them yet; once for each sidecar."""
     global _restored_on
     with _lock:
-        if connection.instance == _restored_on:
-            return
-        for session, reference in list(_live.items()):
-            owner = reference()
-            if owner is None:
-                _live.pop(session, None)
-                continue
+        owners = [(session, reference()) for session, reference in list(_live.items())]
+        if info.instance != _restored_on and any(owner is not None for _, owner in owners):
+            # A connection of its own, since a relay may not write images.
+            connection = Connection(info, "python")
             try:
-                owner._restore(connection)
-            except SambaLabError as error:
-                # One session that cannot be opened must not keep the others away; its own next request says why.
-                log.warning("The session %s could not be opened again: %s", session, error)
-        _restored_on = connection.instance
+                for session, owner in owners:
+                    if owner is not None:
+                        _restore(session, owner, connection)
+            finally:
+                connection.close()
+        _restored_on = info.instance
+
+
+def _restore(session: str, owner: Restorable, connection: Connection) -> None:
+    try:
+        owner._restore(connection)
+    except SambaLabError as error:
+        if connection.lost():
+            raise
+        # One session that cannot be opened must not keep the others away; its own next request says why.
+        log.warning("The session %s could not be opened again: %s", session, error)
