@@ -7,7 +7,10 @@ import { hessian } from './families/hessian';
 import { membrane } from './families/membrane';
 import { sobel } from './families/sobel';
 
-/** The default of Trainable Weka Segmentation and of SAMBA, less two orientation features of the Hessian: 58 channels. */
+/**
+ * SAMBA's default: 58 channels. Trainable Weka Segmentation's has three more of the Hessian at each scale, and the scales 0.4 times as
+ * wide (`engine/families/gaussian.ts`).
+ */
 export const DEFAULT_FEATURES: FeatureSpec = {
   version: 1,
   sigmas: [1, 2, 4, 8, 16],

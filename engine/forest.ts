@@ -8,6 +8,9 @@ import { Engine } from './wasm';
 /** A leaf's votes are whole numbers with this sum; `engine/assembly/grow.ts` has the same. */
 export const VOTES = 1024;
 
+/** Blocks that are segmented together; `engine/assembly/apply.ts` has the same. */
+const GROUP = 16;
+
 /** SAMBA's forest. */
 export const DEFAULT_FOREST: ForestParams = {
   trees: 200,
@@ -220,40 +223,41 @@ export function outOfBagScore(votes: Uint32Array, classOf: Uint8Array, classes: 
   return seen > 0 ? right / seen : null;
 }
 
-/** A forest in the kernels' form; goes to other threads as it is. */
+/** A forest in the kernels' form (`engine/assembly/apply.ts` describes it); goes to other threads as it is. */
 export interface IPackedForest {
-  nodes: Int32Array;
+  nodes: Uint32Array;
   roots: Uint32Array;
   votes: Uint16Array;
   features: number;
   classes: number;
-  /** Levels of the deepest tree. */
-  depth: number;
 }
 
+/** @throws BridgeError `invalid` for a forest beyond 32-bit addresses. */
 export function packForest(trees: ITrees, features: number, classes: number): IPackedForest {
-  const nodes = new Int32Array(trees.feature.length * 4);
+  if (trees.feature.length * 16 >= 2 ** 32 || trees.votes.length * 4 >= 2 ** 32) {
+    throw new BridgeError(
+      'invalid',
+      `The forest has ${trees.feature.length} nodes, too many for ${classes} classes; fewer trees or less depth will do.`
+    );
+  }
+  const nodes = new Uint32Array(trees.feature.length * 4);
   const roots = new Uint32Array(trees.counts.length);
+  const reference = (node: number) => (trees.feature[node]! < 0 ? trees.left[node]! * classes * 4 + 1 : node * 16);
   let first = 0;
-  let deepest = 0;
   trees.counts.forEach((count, t) => {
-    roots[t] = first;
-    const depths = new Uint32Array(count);
-    for (let i = 0; i < count; i++) {
-      const node = first + i;
+    roots[t] = reference(first);
+    for (let node = first; node < first + count; node++) {
       const feature = trees.feature[node]!;
-      nodes[node * 4] = feature < 0 ? -1 : feature * 16;
-      nodes[node * 4 + 1] = trees.threshold[node]!;
-      nodes[node * 4 + 2] = trees.left[node]!;
-      nodes[node * 4 + 3] = trees.right[node]!;
       if (feature >= 0) {
-        depths[trees.left[node]!] = depths[trees.right[node]!] = depths[i]! + 1;
-        deepest = Math.max(deepest, depths[i]! + 1);
+        nodes[node * 4] = feature * 16;
+        nodes[node * 4 + 1] = trees.threshold[node]!;
+        nodes[node * 4 + 2] = reference(first + trees.left[node]!);
+        nodes[node * 4 + 3] = reference(first + trees.right[node]!);
       }
     }
     first += count;
   });
-  return { nodes, roots, votes: trees.votes, features, classes, depth: deepest };
+  return { nodes, roots, votes: trees.votes, features, classes };
 }
 
 /** What a forest says of a tile, row by row; class indices, not ids. */
@@ -273,8 +277,8 @@ export class ForestApplier {
     this._nodes = _engine.put(_forest.nodes);
     this._roots = _engine.put(_forest.roots);
     this._votes = _engine.put(_forest.votes);
-    this._short = _engine.allocate(32 * _forest.classes * 32);
-    this._stack = _engine.allocate((_forest.depth + 1) * 32);
+    this._short = _engine.allocate(GROUP * _forest.classes * 32);
+    this._visits = _engine.allocate(3 * 8448);
     this._bottom = _engine.mark;
   }
 
@@ -302,19 +306,22 @@ export class ForestApplier {
     const uncertainty = wanted.uncertainty ? engine.allocate(pixels * 4) : 0;
     const { kernels } = engine;
     const trees = roots.length;
-    kernels.applyForest(
-      input,
-      count,
-      features,
-      this._nodes,
-      this._roots,
-      trees,
-      this._votes,
-      classes,
-      sums,
-      this._short,
-      this._stack
-    );
+    // Many short calls: the first ones run in code that was compiled in haste, and a call that runs is not replaced.
+    for (let block = 0; block < count; block += GROUP) {
+      kernels.applyForest(
+        input + block * features * 16,
+        Math.min(GROUP, count - block),
+        features,
+        this._nodes,
+        this._roots,
+        trees,
+        this._votes,
+        classes,
+        sums + block * classes * 64,
+        this._short,
+        this._visits
+      );
+    }
     kernels.decide(sums, blockColumns, rows, columns, classes, trees, prediction, probabilities, uncertainty);
     return {
       ...(prediction && { prediction: engine.u8(prediction, pixels) }),
@@ -327,13 +334,13 @@ export class ForestApplier {
   private readonly _roots: number;
   private readonly _votes: number;
   private readonly _short: number;
-  private readonly _stack: number;
+  private readonly _visits: number;
   private readonly _bottom: number;
 }
 
 /** The same forest in memory that other threads share. */
 export function shareForest(forest: IPackedForest): IPackedForest {
-  const nodes = new Int32Array(new SharedArrayBuffer(forest.nodes.byteLength));
+  const nodes = new Uint32Array(new SharedArrayBuffer(forest.nodes.byteLength));
   const roots = new Uint32Array(new SharedArrayBuffer(forest.roots.byteLength));
   const votes = new Uint16Array(new SharedArrayBuffer(forest.votes.byteLength));
   nodes.set(forest.nodes);

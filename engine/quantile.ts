@@ -34,7 +34,7 @@ export class Cuts {
  * finite are left out.
  */
 export function quantileCuts(sample: Float32Array): Float32Array {
-  const sorted = sample.filter(Number.isFinite).sort();
+  const sorted = sortFloats(sample);
   const distinct: number[] = [];
   for (let i = 0; i < sorted.length && distinct.length <= CUTS_MAX + 1; i++) {
     if (i === 0 || sorted[i] !== sorted[i - 1]) {
@@ -71,4 +71,40 @@ export function samplePositions(pixels: number, count: number): Uint32Array {
   }
   const golden = (Math.sqrt(5) - 1) / 2;
   return Uint32Array.from({ length: count }, (_, k) => Math.floor(((k + ((k * golden) % 1)) * pixels) / count));
+}
+
+/** The finite values, ascending, by radix on the floats' bits made to keep their order; much faster than `sort`. −0 becomes 0. */
+export function sortFloats(values: Float32Array): Float32Array {
+  const floats = new Float32Array(values.length);
+  let length = 0;
+  for (let i = 0; i < values.length; i++) {
+    if (Number.isFinite(values[i]!)) {
+      floats[length++] = values[i]! + 0;
+    }
+  }
+  let from = new Uint32Array(floats.buffer, 0, length);
+  let to = new Uint32Array(length);
+  for (let i = 0; i < length; i++) {
+    const bits = from[i]!;
+    from[i] = bits >>> 31 ? ~bits : bits | 0x80000000;
+  }
+  // Two digits of 16 bits: the first pass sorts by the lower, the second, which is stable, by the upper one.
+  for (let shift = 0; shift < 32; shift += 16) {
+    const starts = new Uint32Array(65537);
+    for (let i = 0; i < length; i++) {
+      starts[((from[i]! >>> shift) & 0xffff) + 1]!++;
+    }
+    for (let i = 1; i < 65536; i++) {
+      starts[i]! += starts[i - 1]!;
+    }
+    for (let i = 0; i < length; i++) {
+      to[starts[(from[i]! >>> shift) & 0xffff]!++] = from[i]!;
+    }
+    [from, to] = [to, from];
+  }
+  for (let i = 0; i < length; i++) {
+    const key = from[i]!;
+    from[i] = key >>> 31 ? key & 0x7fffffff : ~key;
+  }
+  return new Float32Array(from.buffer, 0, length);
 }

@@ -15,6 +15,9 @@ export interface ITileFeatures {
   plane: number;
 }
 
+/** Bytes of a feature's table; `engine/assembly/quantise.ts` has the same. */
+const TABLE_BYTES = 16 + 16384 + 16;
+
 /** Blocks of 4 × 4 pixels that cover a tile. */
 export function blocksOf(tile: ITile): { rows: number; columns: number; count: number } {
   const rows = Math.ceil((tile.row1 - tile.row0) / 4);
@@ -84,7 +87,7 @@ export class FeatureStack {
       const kept = copy ? features.slice() : features;
       this._planesAddress = undefined;
       this._cutsAddress = engine.put(cuts.padded());
-      this._tables = engine.allocate(this.count * 65536);
+      this._tables = engine.allocate(this.count * TABLE_BYTES);
       engine.kernels.buildTables(this._cutsAddress, this.count, this._tables);
       this._top = engine.mark;
       this._cuts = cuts;

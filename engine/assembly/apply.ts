@@ -1,6 +1,9 @@
 /**
  * A forest applied to 16 pixels at once: a node splits a mask of 16 lanes in two, a branch without pixels is not entered, and a leaf
- * adds its votes under the mask. A tree visits many blocks before the next tree comes, so that it stays in the cache.
+ * adds its votes under the mask.
+ *
+ * A tree visits a group of blocks together, level by level: the visits of one level do not wait for each other, and what is entered
+ * next is written without a branch (written always, and kept by moving the end of the list), so that nothing is mispredicted.
  *
  * A leaf's votes are whole numbers that add up to VOTES, so sums are exact and the order of trees does not matter.
  */
@@ -9,17 +12,22 @@
 const VOTES: u32 = 1024;
 /** So many trees fit 16-bit sums: 63 × 1024 < 65536. */
 const TREES_PER_SUM: i32 = 63;
-/** Blocks that one tree visits in a row. */
-const GROUP: i32 = 32;
+/** Blocks that one tree visits together; `engine/forest.ts` has the same. */
+const GROUP: i32 = 16;
+/** A visit: mask, u32 reference, u32 block. */
+const VISIT: usize = 32;
 
 /**
+ * A reference to a node is its offset in `nodes` in bytes, a multiple of 16; to a leaf it is the offset of its votes in bytes, shifted left
+ * by one, plus 1.
+ *
  * @param blocks u8 [block][feature][16]
- * @param nodes 16 bytes each: i32 feature × 16 (−1 in a leaf), u32 threshold, u32 left, u32 right; in a leaf `left` is its number
- * @param roots u32 [trees]: number of the root's node; children's numbers count from the root
- * @param votes u16 [leaf][classes], leaves numbered over all trees
+ * @param nodes 16 bytes each: u32 feature × 16, u32 threshold, u32 reference left, u32 reference right
+ * @param roots u32 [trees]: references
+ * @param votes u16 [leaf][classes]
  * @param sums u32 [block][class][16], the result
- * @param short u16 [32][class][16], scratch
- * @param stack 32 bytes for each level of the deepest tree
+ * @param short u16 [16][class][16], scratch
+ * @param visits 3 × 8448 bytes, scratch: two levels and the leaves of one tree
  */
 export function applyForest(
   blocks: usize,
@@ -32,7 +40,7 @@ export function applyForest(
   classes: i32,
   sums: usize,
   short: usize,
-  stack: usize
+  visits: usize
 ): void {
   const blockBytes = <usize>features << 4;
   const accumulatorBytes = <usize>classes << 5;
@@ -45,13 +53,21 @@ export function applyForest(
       memory.fill(short, 0, <usize>count * accumulatorBytes);
       const end = min(tree + TREES_PER_SUM, trees);
       for (let t = tree; t < end; t++) {
-        const root = nodes + (<usize>load<u32>(roots + (<usize>t << 2)) << 4);
-        let block = groupBlocks;
-        let accumulator = short;
-        for (let b = 0; b < count; b++) {
-          walk(root, block, votes, classes, accumulator, stack);
-          block += blockBytes;
-          accumulator += accumulatorBytes;
+        const leaves = visits + 2 * LIST;
+        const leavesEnd = descend(load<u32>(roots + (<usize>t << 2)), groupBlocks, blockBytes, count, nodes, visits);
+        for (let leaf = leaves; leaf < leavesEnd; leaf += VISIT) {
+          const mask = v128.load(leaf);
+          const low16 = i16x8.extend_low_i8x16_s(mask);
+          const high16 = i16x8.extend_high_i8x16_s(mask);
+          let vote = votes + <usize>(load<u32>(leaf, 16) >> 1);
+          let a = short + <usize>load<u32>(leaf, 20) * accumulatorBytes;
+          for (let c = 0; c < classes; c++) {
+            const splat = v128.load16_splat(vote);
+            v128.store(a, i16x8.add(v128.load(a), v128.and(splat, low16)));
+            v128.store(a, i16x8.add(v128.load(a, 16), v128.and(splat, high16)), 16);
+            vote += 2;
+            a += 32;
+          }
         }
       }
       flush(short, groupSums, <usize>count * accumulatorBytes);
@@ -59,48 +75,63 @@ export function applyForest(
   }
 }
 
+/** Bytes of a list of visits: no more than one a pixel of the group, and room for what is written and not kept. */
+const LIST: usize = 8448;
+
+/** Let a group of blocks down a tree. @returns the end of the list of leaves, which begins 2 × LIST behind `visits` */
 @inline
-function walk(root: usize, block: usize, votes: usize, classes: i32, accumulator: usize, stack: usize): void {
-  let top = stack;
-  let mask = i8x16.splat(-1);
-  let node = root;
-  while (true) {
-    let feature = load<i32>(node);
-    while (feature >= 0) {
-      const low = i8x16.le_u(v128.load(block + <usize>feature), v128.load8_splat(node, 4));
+function descend(root: u32, blocks: usize, blockBytes: usize, count: i32, nodes: usize, visits: usize): usize {
+  let current = visits;
+  let other = visits + LIST;
+  let leaves = visits + 2 * LIST;
+  const start = root & 1 ? leaves : current;
+  let end = start;
+  for (let b = 0; b < count; b++) {
+    v128.store(end, i8x16.splat(-1));
+    store<u32>(end, root, 16);
+    store<u32>(end, b, 20);
+    end += VISIT;
+  }
+  if (root & 1) {
+    return end;
+  }
+  while (end > current) {
+    let next = other;
+    for (let visit = current; visit < end; visit += VISIT) {
+      const mask = v128.load(visit);
+      const node = nodes + <usize>load<u32>(visit, 16);
+      const b = load<u32>(visit, 20);
+      const values = v128.load(blocks + <usize>b * blockBytes + <usize>load<u32>(node));
+      const low = i8x16.le_u(values, v128.load8_splat(node, 4));
       const left = v128.and(mask, low);
       const right = v128.andnot(mask, low);
-      if (!v128.any_true(right)) {
-        node = root + (<usize>load<u32>(node, 8) << 4);
-      } else if (!v128.any_true(left)) {
-        node = root + (<usize>load<u32>(node, 12) << 4);
-      } else {
-        store<u32>(top, <u32>root + (load<u32>(node, 12) << 4));
-        v128.store(top, right, 16);
-        top += 32;
-        mask = left;
-        node = root + (<usize>load<u32>(node, 8) << 4);
-      }
-      feature = load<i32>(node);
+
+      const leftReference = load<u32>(node, 8);
+      const leftIsLeaf = <usize>(leftReference & 1);
+      const anyLeft = <usize>v128.any_true(left) << 5;
+      let to = leftIsLeaf ? leaves : next;
+      v128.store(to, left);
+      store<u64>(to, <u64>leftReference | (<u64>b << 32), 16);
+      const leftTaken = anyLeft & (0 - leftIsLeaf);
+      leaves += leftTaken;
+      next += anyLeft ^ leftTaken;
+
+      const rightReference = load<u32>(node, 12);
+      const rightIsLeaf = <usize>(rightReference & 1);
+      const anyRight = <usize>v128.any_true(right) << 5;
+      to = rightIsLeaf ? leaves : next;
+      v128.store(to, right);
+      store<u64>(to, <u64>rightReference | (<u64>b << 32), 16);
+      const rightTaken = anyRight & (0 - rightIsLeaf);
+      leaves += rightTaken;
+      next += anyRight ^ rightTaken;
     }
-    const low16 = i16x8.extend_low_i8x16_s(mask);
-    const high16 = i16x8.extend_high_i8x16_s(mask);
-    let vote = votes + ((<usize>load<u32>(node, 8) * <usize>classes) << 1);
-    let a = accumulator;
-    for (let c = 0; c < classes; c++) {
-      const splat = v128.load16_splat(vote);
-      v128.store(a, i16x8.add(v128.load(a), v128.and(splat, low16)));
-      v128.store(a, i16x8.add(v128.load(a, 16), v128.and(splat, high16)), 16);
-      vote += 2;
-      a += 32;
-    }
-    if (top == stack) {
-      break;
-    }
-    top -= 32;
-    node = <usize>load<u32>(top);
-    mask = v128.load(top, 16);
+    const swap = current;
+    current = other;
+    other = swap;
+    end = next;
   }
+  return leaves;
 }
 
 /** Add 16-bit sums to 32-bit sums. */

@@ -1,16 +1,17 @@
 /**
- * Gaussian smoothing and differences of Gaussians, as in Trainable Weka Segmentation: a filter named σ has the standard deviation
- * 0.4 σ. The kernel ends at four standard deviations and is divided by its sum; the image is continued by its edge.
+ * Gaussian smoothing and differences of Gaussians. σ is the standard deviation in pixels; the kernel ends at four of them and is divided by
+ * its sum; the image is continued by its edge.
+ *
+ * Trainable Weka Segmentation smooths with 0.4 σ where it says σ: its filters are those of σ 0.4, 0.8, 1.6, 3.2 and 6.4 here. As the
+ * default they gave a mean IoU 0.02 lower on superalloy micrographs (`npm run bench -- accuracy`), so σ is what it says.
  */
 import { IFeatureGroup } from './family';
 
-/** Standard deviation of the filter named σ = 1. */
-export const STD_PER_SIGMA = 0.4;
 const TRUNCATE = 4;
 
-/** How many pixels the Gaussian named `sigma` looks to each side; 0 for σ 0, no smoothing. */
+/** How many pixels the Gaussian looks to each side; 0 for σ 0, no smoothing. */
 export function gaussianRadius(sigma: number): number {
-  return Math.ceil(TRUNCATE * STD_PER_SIGMA * sigma);
+  return Math.ceil(TRUNCATE * sigma);
 }
 
 /** Half of the kernel, its centre first; null for σ 0. */
@@ -18,8 +19,9 @@ export function gaussianKernel(sigma: number): Float32Array | null {
   if (sigma === 0) {
     return null;
   }
-  const std = STD_PER_SIGMA * sigma;
-  const weights = Array.from({ length: gaussianRadius(sigma) + 1 }, (_, i) => Math.exp((-0.5 * i * i) / (std * std)));
+  const weights = Array.from({ length: gaussianRadius(sigma) + 1 }, (_, i) =>
+    Math.exp((-0.5 * i * i) / (sigma * sigma))
+  );
   const sum = weights.reduce((total, weight, i) => total + (i ? 2 * weight : weight), 0);
   return Float32Array.from(weights, weight => weight / sum);
 }

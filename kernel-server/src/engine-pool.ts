@@ -2,6 +2,7 @@
  * The worker threads of the engine. A task goes to the next free thread, in the order in which tasks came. A thread that dies takes its
  * task with it, not the pool: the task is rejected and the next one gets a new thread.
  */
+import { setMaxListeners } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { BridgeError, ERROR_CODES, ErrorCode } from '../../src/kernel-bridge/errors';
 import { EngineResult, EngineTask, IWorkerRequest, WorkerReply } from './engine-tasks';
@@ -75,6 +76,8 @@ export class EnginePool {
   ): Promise<void> {
     const failed = new AbortController();
     const either = AbortSignal.any([signal, failed.signal]);
+    // One listener a task is what we want, not a leak.
+    setMaxListeners(0, either);
     try {
       await Promise.all(tasks.map(async (task, index) => done(await this.run(task, either), index)));
     } catch (error) {
