@@ -1,0 +1,86 @@
+import { BridgeError } from '../../kernel-bridge';
+import { IPatch } from '../patches';
+import { IPatchReply, PatchQueue } from '../queue';
+
+const patch = (classId: number): IPatch => ({ slice: 0, classId, preserve: true, tiles: [] });
+const tick = () => new Promise(resolve => setTimeout(resolve, 0));
+
+/** A sidecar that answers when it is told to. */
+function makeQueue(retryMs = 5) {
+  const asked: { patch: IPatch; resolve(reply: IPatchReply): void; reject(error: unknown): void }[] = [];
+  const queue = new PatchQueue({
+    send: one => new Promise((resolve, reject) => asked.push({ patch: one, resolve, reject })),
+    retryMs
+  });
+  return { queue, asked };
+}
+
+describe('PatchQueue', () => {
+  it('sends one patch at a time, in order', async () => {
+    const { queue, asked } = makeQueue();
+    [1, 2, 3].forEach(id => queue.push(patch(id)));
+    await tick();
+    expect(asked.map(one => one.patch.classId)).toEqual([1]);
+    asked[0]!.resolve({ version: 1, changed: 1 });
+    await tick();
+    expect(asked.map(one => one.patch.classId)).toEqual([1, 2]);
+    expect(queue.waiting).toHaveLength(2);
+    queue.dispose();
+  });
+
+  it('keeps a patch that there was no room for, says why, and sends it again before the others', async () => {
+    const { queue, asked } = makeQueue();
+    const versions: number[] = [];
+    queue.acknowledged.connect((_, { reply }) => versions.push(reply.version));
+    queue.push(patch(1));
+    queue.push(patch(2));
+    asked[0]!.reject(new BridgeError('disk-full', 'No space is left.'));
+    await tick();
+    expect(queue.held?.message).toBe('No space is left.');
+    expect(queue.waiting).toHaveLength(2);
+    await new Promise(resolve => setTimeout(resolve, 20));
+    expect(asked.map(one => one.patch.classId)).toEqual([1, 1]);
+    asked[1]!.resolve({ version: 1, changed: 1 });
+    await tick();
+    asked[2]!.resolve({ version: 2, changed: 1 });
+    await queue.drained();
+    expect(queue.held).toBeNull();
+    expect(versions).toEqual([1, 2]);
+    queue.dispose();
+  });
+
+  it('drops what is refused for good, tells it, and goes on', async () => {
+    const { queue, asked } = makeQueue();
+    const refused: string[] = [];
+    queue.refused.connect((_, { error }) => refused.push(error.code));
+    queue.push(patch(1));
+    queue.push(patch(2));
+    asked[0]!.reject(new BridgeError('invalid', 'slice 9 is outside'));
+    await tick();
+    expect(refused).toEqual(['invalid']);
+    expect(asked.map(one => one.patch.classId)).toEqual([1, 2]);
+    queue.dispose();
+  });
+
+  it('gathers strokes while it is paused', async () => {
+    const { queue, asked } = makeQueue();
+    queue.paused = true;
+    queue.push(patch(1));
+    await tick();
+    expect(asked).toHaveLength(0);
+    queue.paused = false;
+    await tick();
+    expect(asked).toHaveLength(1);
+    queue.dispose();
+  });
+
+  it('lets those who wait for it go when they abort', async () => {
+    const { queue } = makeQueue();
+    queue.push(patch(1));
+    const abort = new AbortController();
+    const drained = queue.drained(abort.signal);
+    abort.abort();
+    await expect(drained).rejects.toMatchObject({ code: 'cancelled' });
+    queue.dispose();
+  });
+});
