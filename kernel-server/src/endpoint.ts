@@ -138,9 +138,9 @@ async function removeStaleSockets(directory: string): Promise<void> {
     const path = join(directory, name);
     const refused = await new Promise<boolean>(resolve => {
       const probe = connect(path);
-      probe.once('connect', () => resolve(false));
+      probe.once('connect', () => probe.destroy());
       probe.once('error', error => resolve((error as NodeJS.ErrnoException).code === 'ECONNREFUSED'));
-      probe.once('close', () => probe.destroy());
+      probe.once('close', () => resolve(false));
       setTimeout(() => probe.destroy(), 500).unref();
     });
     if (refused) {

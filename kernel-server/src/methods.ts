@@ -79,6 +79,9 @@ export function createHandlers(options: IMethodOptions): Handlers {
     'session.open': async (params, call) => {
       pythonOnly(call, 'session.open');
       const session = await sessions.open(params);
+      if (params.fresh) {
+        peers.emit(session.id, 'labels', { session: session.id, version: session.labels.version });
+      }
       call.peer.attached.add(session.id);
       return { result: session.state() };
     },

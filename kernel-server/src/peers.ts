@@ -1,6 +1,7 @@
 /** Who talks to the sidecar: one peer for each ZeroMQ identity, with what belongs to it. */
 import { encodeMessage, Frames, MessageAssembler } from '../../src/kernel-bridge/frames';
 import { ArrayDescriptor, EventName, EventParams } from '../../src/kernel-bridge/protocol';
+import { log } from './log';
 import { RequestCache } from './request-cache';
 
 /** A peer that sent nothing for so long does not keep the sidecar from leaving, in milliseconds. */
@@ -64,12 +65,15 @@ export class Peers {
     params: EventParams<E>,
     options: { buffers?: Uint8Array[]; except?: Peer } = {}
   ): void {
-    let parts: Frames[] | undefined;
-    for (const peer of this._peers.values()) {
-      if (peer !== options.except && peer.attached.has(session)) {
-        parts ??= encodeMessage({ event, params }, options.buffers);
-        this._send(peer, parts);
-      }
+    const others = [...this._peers.values()].filter(peer => peer !== options.except && peer.attached.has(session));
+    if (others.length === 0) {
+      return;
+    }
+    try {
+      const parts = encodeMessage({ event, params }, options.buffers);
+      others.forEach(peer => this._send(peer, parts));
+    } catch (error) {
+      log(`the event ${event} could not be told`, error); // what it tells of has happened all the same
     }
   }
 
@@ -87,9 +91,10 @@ export class Peers {
 
   /** Forget a peer. Its requests run to their end: a browser that comes back asks for them again. */
   drop(peer: Peer): void {
-    if (this._peers.delete(peer.name)) {
-      this._gone(peer);
+    if (this._peers.get(peer.name) === peer) {
+      this._peers.delete(peer.name);
     }
+    this._gone(peer); // again, if a request of its that ran on has left something meanwhile
   }
 
   private readonly _peers = new Map<string, Peer>();

@@ -1,6 +1,6 @@
 /** Long work through the sidecar: embeddings, training, features, classifiers; progress, sharing, cancel. */
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EventParams } from '../../../src/kernel-bridge/protocol';
@@ -316,6 +316,19 @@ describe('Embeddings', () => {
 });
 
 describe('Staged arrays', () => {
+  it('go when their peer is gone', async () => {
+    const [one, two] = [await connect(), await connect()];
+    const { session } = await openSession(one);
+    await two.request('session.attach', { session });
+    const { array } = await two.request('array.stage', { dtype: 'uint8', shape: [10] });
+    two.close();
+    for (let i = 0; existsSync(array.path); i++) {
+      const { patch, buffers } = rectangle(session, 1 + (i % 2), { rows: [0, 2], columns: [0, 2] });
+      await one.request('labels.patch', patch, { buffers });
+    }
+    expect(existsSync(array.path)).toBe(false);
+  });
+
   it('belong to one peer and are bounded', async () => {
     const [one, two] = [await connect(), await connect()];
     const { staged } = await one.request('array.stage', { dtype: 'uint8', shape: [10] });
