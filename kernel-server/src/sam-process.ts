@@ -8,6 +8,9 @@ import type { ComputeJob, FromCompute, IComputeStart, IEmbedResult, ISuggestResu
 /** So much of what the process wrote to its standard error is kept for the message about its death. */
 const STDERR_CHARS = 4000;
 
+/** How long to wait for them after its end. */
+const LAST_WORDS_MS = 200;
+
 /** The process is gone, and the job with it. */
 export class ComputeDied extends Error {
   constructor(
@@ -44,8 +47,12 @@ export class ComputeProcess {
     });
     this._child.on('message', message => this._onMessage(message as FromCompute));
     this._child.on('error', error => this._onEnd(error.message));
-    // `close` comes after the last words on standard error, `exit` may come before them.
-    this._child.on('close', (code, signal) => this._onEnd(signal ?? `exit code ${code}`));
+    this._child.on('exit', (code, signal) => {
+      const end = () => this._onEnd(signal ?? `exit code ${code}`);
+      // The last words on standard error may come after the end. (`close` does not come at all after `disconnect()`.)
+      this._child.stderr?.once('close', end);
+      setTimeout(end, LAST_WORDS_MS);
+    });
     this._send(options.start);
   }
 
@@ -114,7 +121,7 @@ export class ComputeProcess {
     if (this._ended) {
       return;
     }
-    const gone = new Promise<void>(resolve => this._child.once('close', () => resolve()));
+    const gone = new Promise<void>(resolve => (this._gone = resolve));
     if (this._child.connected) {
       this._child.disconnect();
     }
@@ -125,7 +132,7 @@ export class ComputeProcess {
 
   private _send(message: ToCompute): void {
     if (this._child.connected) {
-      // A failure to send means that the process is ending, which `close` tells.
+      // A failure to send means that the process is ending, which `exit` tells.
       this._child.send(message, () => undefined);
     }
   }
@@ -181,11 +188,13 @@ export class ComputeProcess {
     const waiting = [...this._waiting.values()];
     this._waiting.clear();
     waiting.forEach(({ reject }) => reject(new ComputeDied(this._how, this._device)));
+    this._gone();
   }
 
   private readonly _options: ComputeProcess.IOptions;
   private readonly _child: ChildProcess;
   private readonly _waiting = new Map<number, IWaiting>();
+  private _gone: () => void = () => undefined;
   private _silence: ReturnType<typeof setTimeout> | undefined;
   private _device: SamDevice | null = null;
   private _jobs = 0;

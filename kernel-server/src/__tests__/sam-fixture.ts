@@ -1,0 +1,145 @@
+/** What the tests of SAM share: the compute process as it is shipped, tiny models, images with known content. */
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ArrayDescriptor } from '../../../src/kernel-bridge/protocol';
+import { IModelFile, IModelManifest, MOBILE_SAM } from '../../../src/sam';
+import { IJobContext } from '../interfaces';
+import { encodeTinyModel } from '../sam-tiny-model';
+
+const ROOT = join(__dirname, '../../..');
+
+/** A folder inside the project, so that what is built there finds the packages. */
+export function makeFolder(): { path: string; remove(): void } {
+  mkdirSync(join(ROOT, '.cache'), { recursive: true });
+  const path = mkdtempSync(join(ROOT, '.cache/sam-test-'));
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/** Bundle the compute process as the build does. */
+export function bundleCompute(folder: string): string {
+  const options = {
+    absWorkingDir: ROOT,
+    entryPoints: ['kernel-server/src/compute.ts'],
+    outfile: join(folder, 'compute.cjs'),
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'cjs',
+    external: ['onnxruntime-node', 'webgpu'],
+    logLevel: 'error'
+  };
+  const program = `require('esbuild').buildSync(JSON.parse(process.argv[1]))`;
+  execFileSync(process.execPath, ['-e', program, JSON.stringify(options)], { cwd: ROOT });
+  return options.outfile;
+}
+
+/** Build the decoder's graph. */
+export function buildDecoder(folder: string): string {
+  const path = join(folder, 'decoder.onnx');
+  execFileSync(process.execPath, [join(ROOT, 'scripts/build-decoder.mjs'), path], { cwd: ROOT });
+  return path;
+}
+
+/** Run a program in Node, where native addons get typed arrays of their own kind (Jest's are others). Returns its JSON. */
+export function inNode(program: string, ...args: string[]): unknown {
+  return JSON.parse(
+    execFileSync(process.execPath, ['-e', program, ...args], { cwd: ROOT, maxBuffer: 1 << 28 }).toString()
+  );
+}
+
+/** A context that notes what it is told. */
+export function makeContext(
+  onProgress: (stage: string, message?: string) => void = () => undefined,
+  signal = new AbortController().signal
+): IJobContext & { messages: string[] } {
+  const messages: string[] = [];
+  return {
+    signal,
+    messages,
+    progress: (stage, _done, _total, message) => {
+      if (message !== undefined) {
+        messages.push(message);
+      }
+      onProgress(stage, message);
+    }
+  };
+}
+
+/** A bright disc on a dark ground, both noisy; as a shared array, and the exact mask. */
+export function discImage(folder: string): {
+  image: ArrayDescriptor;
+  size: { rows: number; columns: number };
+  centre: { row: number; column: number };
+  truth: Uint8Array;
+} {
+  const size = { rows: 240, columns: 320 };
+  const centre = { row: 110, column: 190 };
+  const pixels = new Uint16Array(2 * size.rows * size.columns);
+  const truth = new Uint8Array(size.rows * size.columns);
+  let state = 11;
+  for (let i = 0; i < truth.length; i++) {
+    const [row, column] = [Math.floor(i / size.columns), i % size.columns];
+    truth[i] = (row - centre.row) ** 2 + (column - centre.column) ** 2 <= 55 ** 2 ? 1 : 0;
+    state = (state * 48271) % 2147483647;
+    pixels[truth.length + i] = (truth[i] ? 3000 : 1000) + (state % 300);
+  }
+  // The disc is on the second slice, the first is empty: who reads the wrong one sees nothing.
+  const path = join(folder, 'disc.u16');
+  writeFileSync(path, pixels);
+  return { image: { path, dtype: 'uint16', shape: [2, size.rows, size.columns, 1], version: 0 }, size, centre, truth };
+}
+
+/** A model whose encoder is one convolution on a frame of 32 pixels, so that it runs anywhere in no time. */
+export function tinyManifest(folder: string): IModelManifest {
+  const data = Float32Array.from({ length: 4 * 3 * 64 }, (_, i) => (((i * 37) % 101) - 50) / 500);
+  const model = encodeTinyModel({
+    inputs: [{ name: 'pixels', shape: [1, 3, 32, 32] }],
+    outputs: [{ name: 'embedding', shape: [1, 4, 4, 4] }],
+    weights: [{ name: 'kernel', shape: [4, 3, 8, 8], data }],
+    nodes: [
+      {
+        operator: 'Conv',
+        inputs: ['pixels', 'kernel'],
+        outputs: ['embedding'],
+        attributes: { kernel_shape: [8, 8], strides: [8, 8] }
+      }
+    ]
+  });
+  const file = writeModel(folder, 'tiny.onnx', model);
+  return {
+    ...MOBILE_SAM,
+    id: 'tiny',
+    encoder: { ...MOBILE_SAM.encoder, file, input: 'pixels', output: 'embedding', size: 32, embedding: [4, 4, 4] }
+  };
+}
+
+/** Write a file and describe it. */
+export function writeModel(folder: string, name: string, bytes: Uint8Array): IModelFile {
+  writeFileSync(join(folder, name), bytes);
+  return { name, bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
+}
+
+/** Wait until something is so; for what another process does in its own time. */
+export async function until(what: string, isSo: () => boolean): Promise<void> {
+  for (let tries = 0; tries < 1000; tries++) {
+    if (isSo()) {
+      return;
+    }
+    await new Promise(resolve => setTimeout(resolve, 20));
+  }
+  throw new Error(`Waited in vain: ${what}.`);
+}
+
+/** Whether a process runs; a zombie that nobody has fetched does not. */
+export function isRunning(pid: number): boolean {
+  try {
+    const status = execFileSync('ps', ['-o', 'stat=', '-p', String(pid)])
+      .toString()
+      .trim();
+    return status !== '' && !status.startsWith('Z');
+  } catch {
+    return false;
+  }
+}
