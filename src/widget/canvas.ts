@@ -19,7 +19,7 @@ export interface IHover {
 
 /** Least and largest height of the canvas in CSS pixels. */
 const HEIGHT_MIN = 240;
-const HEIGHT_MAX = 640;
+const HEIGHT_MAX = 600;
 
 export class CanvasView extends Widget {
   constructor(options: CanvasView.IOptions) {
@@ -187,7 +187,7 @@ export class CanvasView extends Widget {
     if (width === 0) {
       return;
     }
-    const most = Math.max(HEIGHT_MIN, Math.min(HEIGHT_MAX, window.innerHeight * 0.72));
+    const most = Math.max(HEIGHT_MIN, Math.min(HEIGHT_MAX, window.innerHeight * 0.66));
     const height = Math.round(Math.min(Math.max((width * this._image.rows) / this._image.columns, HEIGHT_MIN), most));
     if (this.node.style.height !== `${height}px`) {
       this.node.style.height = `${height}px`;

@@ -89,7 +89,11 @@ export class LabellerModel extends DOMWidgetModel {
     });
     this._state = state;
     const unwatch = manager.kernel ? watchKernel(manager.kernel, state) : undefined;
+    // A page that goes tells nobody: the kernel would feed this comm for ever.
+    const leave = () => state.connection.close();
+    window.addEventListener('pagehide', leave);
     this._cleanUp = () => {
+      window.removeEventListener('pagehide', leave);
       userSettings.changed.disconnect(follow);
       unwatch?.();
     };

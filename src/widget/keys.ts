@@ -16,6 +16,8 @@ export class KeyMap implements IDisposable {
     for (const type of EVENTS) {
       options.node.addEventListener(type, this);
     }
+    // Before JupyterLab's own listener, which sits on the document.
+    window.addEventListener('keydown', this._onAnyDown, true);
   }
 
   get isDisposed(): boolean {
@@ -27,6 +29,7 @@ export class KeyMap implements IDisposable {
       return;
     }
     this._disposed = true;
+    window.removeEventListener('keydown', this._onAnyDown, true);
     for (const type of EVENTS) {
       this._options.node.removeEventListener(type, this);
     }
@@ -50,6 +53,22 @@ export class KeyMap implements IDisposable {
       }
     }
   }
+
+  /**
+   * Single keys are the labeller's while it has the focus; JupyterLab's shortcuts with Ctrl or Command, such as that for
+   * saving, go on working. Undo is ours: the notebook must not take a cell back for a stroke.
+   */
+  private readonly _onAnyDown = (event: KeyboardEvent): void => {
+    const { node } = this._options;
+    if (event.target instanceof Node && node.contains(event.target)) {
+      const passes = (event.ctrlKey || event.metaKey) && !/^[zy]$/i.test(event.key);
+      if (passes) {
+        delete node.dataset['lmSuppressShortcuts'];
+      } else {
+        node.dataset['lmSuppressShortcuts'] = 'true';
+      }
+    }
+  };
 
   private _onDown(event: KeyboardEvent): void {
     const target = event.target as HTMLElement;

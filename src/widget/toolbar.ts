@@ -46,7 +46,8 @@ export class Toolbar extends Widget {
         'aria-label': trans.__('Keep older labels where new ones overlap them'),
         'data-testid': 'sambalab-preserve'
       },
-      icon('shield')
+      icon('shield'),
+      element('span', {}, trans.__('Keep older'))
     );
     this._preserve.addEventListener('click', () =>
       this._state.settings.set({ preserve: !this._state.settings.values.preserve })
