@@ -77,6 +77,19 @@ export function isFull(error: unknown): boolean {
   return code === 'ENOSPC' || code === 'EDQUOT';
 }
 
+const ZEROS = Buffer.alloc(1 << 20);
+
+/** Whether all bytes are 0; by memcmp, since whole images are looked through. */
+export function isBlank(bytes: Uint8Array): boolean {
+  for (let start = 0; start < bytes.byteLength; start += ZEROS.byteLength) {
+    const part = bytes.subarray(start, start + ZEROS.byteLength);
+    if (ZEROS.compare(part, 0, part.byteLength, 0, part.byteLength) !== 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
 /** Let the event loop turn once: other requests, the socket. */
 export function breathe(): Promise<void> {
   return new Promise(resolve => setImmediate(resolve));

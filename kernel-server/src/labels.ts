@@ -8,7 +8,7 @@ import { constants, deflateRaw, inflateRaw, inflateRawSync } from 'node:zlib';
 import { BridgeError } from '../../src/kernel-bridge/errors';
 import { ArrayDescriptor, CLASSES_MAX, LABEL_TILE, LabelPatch } from '../../src/kernel-bridge/protocol';
 import { byteLength } from './arrays';
-import { breathe } from './files';
+import { breathe, isBlank } from './files';
 import { IRecord, Journal, RecordType } from './journal';
 import { log } from './log';
 import { TileFile } from './tile-file';
@@ -26,7 +26,7 @@ const REMEMBERED = 4096;
 /** A journal smaller than this is never compacted. */
 const COMPACT_BYTES = 4 << 20;
 /** Tiles after which the event loop gets its turn. */
-const TILES_AT_ONCE = 32;
+const TILES_AT_ONCE = 8;
 
 /** What became of a patch. */
 export interface IPatchResult {
@@ -56,16 +56,23 @@ export class LabelStore {
   ) {}
 
   /**
-   * Fill `array` with what the journal at `path` says, or begin one.
+   * Fill `array` with what the journal at `path` says, or begin one. `blank` says that the array is new, all zeros.
    *
    * @throws BridgeError `invalid` if the journal is for labels of another shape.
    */
-  static async open(path: string, array: ArrayDescriptor, compactBytes = COMPACT_BYTES): Promise<LabelStore> {
+  static async open(
+    path: string,
+    array: ArrayDescriptor,
+    blank = false,
+    compactBytes = COMPACT_BYTES
+  ): Promise<LabelStore> {
     const store = new LabelStore(array, new TileFile(array, 'r+'), compactBytes);
     try {
       const journal = await Journal.open(path, store._replayer());
-      await store._replayed();
-      store._journal = journal ?? (await Journal.create(path, store._snapshot()));
+      if (journal || !blank) {
+        await store._replayed();
+      }
+      store._journal = journal ?? (await Journal.create(path, store._snapshot(null)));
       store._changed = (await stat(path)).mtime;
       store._snapshotBytes = journal ? 0 : store._journal.bytes;
       return store;
@@ -386,7 +393,7 @@ export class LabelStore {
     yield { type: RecordType.begin, json: begin, buffers: [] };
     for (const { position, length } of from ? this._chunks() : []) {
       const bytes = from!.readBytes(position, length);
-      if (bytes.some(label => label !== 0)) {
+      if (!isBlank(bytes)) {
         const buffers = [await deflate(bytes, { level: constants.Z_BEST_SPEED })];
         yield { type: RecordType.chunk, json: { position }, buffers };
       } else {

@@ -4,7 +4,7 @@ import { constants, deflateRaw } from 'node:zlib';
 import { BridgeError } from '../../src/kernel-bridge/errors';
 import { HEADER_BYTES_MAX } from '../../src/kernel-bridge/frames';
 import { ArrayDescriptor, LABEL_TILE, Params } from '../../src/kernel-bridge/protocol';
-import { breathe } from './files';
+import { breathe, isBlank } from './files';
 import { TileFile } from './tile-file';
 
 const deflate = promisify(deflateRaw);
@@ -33,18 +33,30 @@ export async function overlayTiles(
     }
     const found: TileRefs = [];
     const buffers: Uint8Array[] = [];
-    for (const ref of tiles ?? grid(rows, columns)) {
-      const region = file.tile(slice, ref.row, ref.column, LABEL_TILE);
-      const inside = file.read(region) as Uint8Array;
-      if (!tiles && inside.every(id => id === 0)) {
-        await breathe();
-        continue;
-      }
+    const add = async (ref: TileRefs[number], tile: Uint8Array, width: number) => {
       if (found.length === TILES_MAX) {
         throw new BridgeError('too-large', `More than ${TILES_MAX} tiles were asked for; name those that are in view.`);
       }
       found.push(ref);
-      buffers.push(await deflate(padded(inside, region.column1 - region.column0), { level: constants.Z_BEST_SPEED }));
+      buffers.push(await deflate(padded(tile, width), { level: constants.Z_BEST_SPEED }));
+    };
+    for (const ref of tiles ?? []) {
+      const region = file.tile(slice, ref.row, ref.column, LABEL_TILE);
+      await add(ref, file.read(region) as Uint8Array, region.column1 - region.column0);
+    }
+    for (let row = 0; !tiles && row < rows; row++) {
+      // A band of tiles is one run of the file, and most of them are empty while one labels.
+      const band = file.tile(slice, row, 0, LABEL_TILE);
+      const whole = file.read({ ...band, column1: file.columns }) as Uint8Array;
+      const filled = isBlank(whole) ? 0 : columns;
+      for (let column = 0; column < filled; column++) {
+        const { column0, column1 } = file.tile(slice, row, column, LABEL_TILE);
+        const tile = cut(whole, file.columns, column0, column1);
+        if (!isBlank(tile)) {
+          await add({ row, column }, tile, column1 - column0);
+        }
+      }
+      await breathe();
     }
     return { tiles: found, buffers };
   } finally {
@@ -52,12 +64,15 @@ export async function overlayTiles(
   }
 }
 
-function* grid(rows: number, columns: number): Generator<TileRefs[number]> {
+/** Some columns of a band of rows. */
+function cut(band: Uint8Array, columns: number, column0: number, column1: number): Uint8Array {
+  const rows = band.byteLength / columns;
+  const width = column1 - column0;
+  const out = new Uint8Array(rows * width);
   for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++) {
-      yield { row, column };
-    }
+    out.set(band.subarray(row * columns + column0, row * columns + column1), row * width);
   }
+  return out;
 }
 
 /** A whole tile, with 0 outside the image. */

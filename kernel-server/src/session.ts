@@ -359,6 +359,7 @@ export class Session {
       await this._context.store.remove(arrays['labels']);
       delete arrays['labels'];
     }
+    const blank = !arrays['labels'];
     arrays['labels'] ??= await this._context.store.allocate(this.id, 'labels', 'uint8', shape);
     const drawn = await LabelStore.shapeOf(path);
     if (drawn?.join() !== shape.join()) {
@@ -368,7 +369,7 @@ export class Session {
         () => undefined
       );
     }
-    this._labels = await LabelStore.open(path, arrays['labels']);
+    this._labels = await LabelStore.open(path, arrays['labels'], blank);
     this._labels.onTile = (slice, row, column) => this._recombineTile(slice, row, column);
     const pixels = this._labels.pixels;
     this._resumed = pixels > 0 ? { pixels, changed: this._labels.changed.toISOString() } : null;

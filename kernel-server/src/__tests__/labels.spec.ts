@@ -32,7 +32,7 @@ afterEach(async () => {
 const journal = () => join(folder, 'labels.journal');
 const reopen = async (compactBytes?: number) => {
   await store?.close();
-  store = await LabelStore.open(journal(), array, compactBytes);
+  store = await LabelStore.open(journal(), array, false, compactBytes);
   return store;
 };
 const onDisk = () => new Uint8Array(readFileSync(array.path));
