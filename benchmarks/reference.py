@@ -1,7 +1,7 @@
 """The reference of the benchmarks: the same work done with scikit-image, SciPy and scikit-learn, as SAMBA does it.
 
-Reads one JSON command a line from standard input and answers each with one line of JSON. Arrays pass through raw files, so that both
-sides see the same pixels, strokes and samples.
+Reads one JSON command a line from standard input and answers each with one line of JSON. Arrays pass through raw files,
+so that both sides see the same pixels, strokes and samples.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def draw_strokes(truth: NDArray[np.uint8], seed: int, strokes: int, length: int,
                 dots = dots[truth[tuple(dots.T)] == own]
                 labels[tuple(dots.T)] = own
                 angle += random.normal(0, 0.3)
-                step = np.clip(at + [np.sin(angle), np.cos(angle)], 0, limit)
+                step = np.clip(at + np.array([np.sin(angle), np.cos(angle)]), 0, limit)
                 if truth[tuple(np.round(step).astype(int))] != own:
                     break
                 at = step

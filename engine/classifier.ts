@@ -168,7 +168,11 @@ function decodeTrees(
   const threshold = fromBase64(file.threshold, 'trees.threshold', nodes);
   const left = new Uint32Array(fromBase64(file.left, 'trees.left', nodes * 4).buffer);
   const right = new Uint32Array(fromBase64(file.right, 'trees.right', nodes * 4).buffer);
-  const leaves = feature.reduce((sum, f) => sum + (f < 0 ? 1 : 0), 0);
+  const leaves = feature.reduce((sum, f) => sum + (f === -1 ? 1 : 0), 0);
+  const strange = feature.find(f => f < -1 || f >= features);
+  if (strange !== undefined) {
+    fail(`trees.feature: there is a node with feature ${strange}; features are 0 to ${features - 1}, and -1 in leaves`);
+  }
   const votes = new Uint16Array(fromBase64(file.votes, 'trees.votes', leaves * classes * 2).buffer);
   let first = 0;
   const numbered = new Uint8Array(leaves);
@@ -192,9 +196,6 @@ function decodeTrees(
         }
         numbered[leaf] = 1;
         continue;
-      }
-      if (f < 0 || f >= features) {
-        fail(`trees.feature: ${where} has feature ${f}, not one of ${features}`);
       }
       if (threshold[node]! >= cuts.features[f]!.length) {
         fail(`trees.threshold: ${where} has cut ${threshold[node]}, feature ${f} has ${cuts.features[f]!.length}`);

@@ -1,0 +1,175 @@
+import { BridgeError } from '../../src/kernel-bridge/errors';
+import { decodeClassifier, encodeClassifier, IClassifier } from '../classifier';
+import { featureNames, featureSpec } from '../features';
+import { ForestApplier, forestParams, joinTrees, packForest, TreeGrower } from '../forest';
+import { Cuts } from '../quantile';
+import { newEngine, randomSource } from './engine';
+
+const random = randomSource(21);
+const spec = featureSpec({ sigmas: [1], hessian: false, membrane: null });
+const names = featureNames(spec, 1);
+const tile = { row0: 0, row1: 8, column0: 0, column1: 8 };
+const bins = Uint8Array.from({ length: 4 * names.length * 16 }, () => Math.floor(random() * 256));
+
+function example(): IClassifier {
+  const rows = 300;
+  const set = {
+    columns: Uint8Array.from({ length: rows * names.length }, () => Math.floor(random() * 200)),
+    classOf: Uint8Array.from({ length: rows }, () => Math.floor(random() * 2)),
+    features: names.length,
+    classes: 2
+  };
+  const forest = forestParams({ trees: 4, maxDepth: 4 });
+  const grower = new TreeGrower(newEngine(), set, forest);
+  return {
+    features: spec,
+    channels: 1,
+    names,
+    classes: [
+      { id: 7, name: 'matrix', color: '#102030' },
+      { id: 2, name: 'Ausscheidung γ′', color: '#ffffff' }
+    ],
+    cuts: new Cuts(names.map(() => Float32Array.from({ length: 200 }, (_, i) => i * 1.1 - 40))),
+    forest,
+    samples: rows,
+    oobScore: 0.5,
+    trees: joinTrees(
+      Array.from({ length: forest.trees }, (_, i) => grower.grow(i)),
+      2
+    )
+  };
+}
+
+type Json = { [key: string]: unknown };
+
+function changed(bytes: Uint8Array, change: (json: Json) => void): Uint8Array {
+  const json = JSON.parse(new TextDecoder().decode(bytes)) as Json;
+  change(json);
+  return new TextEncoder().encode(JSON.stringify(json));
+}
+
+function apply(classifier: IClassifier) {
+  const packed = packForest(classifier.trees, classifier.names.length, classifier.classes.length);
+  return new ForestApplier(newEngine(), packed).apply(tile, bins, { prediction: true, probabilities: true });
+}
+
+describe('a classifier', () => {
+  const original = example();
+  const bytes = encodeClassifier(original);
+
+  it('is the same after a round trip through JSON', () => {
+    const back = decodeClassifier(bytes);
+    expect(back).toEqual(original);
+    expect(apply(back)).toEqual(apply(original));
+    expect(encodeClassifier(back)).toEqual(bytes);
+  });
+
+  const number =
+    (view: (buffer: ArrayBuffer) => { [i: number]: number }, index: number, value: number) => (text: unknown) => {
+      const data = Uint8Array.from(Buffer.from(text as string, 'base64'));
+      view(data.buffer)[index] = value;
+      return Buffer.from(data).toString('base64');
+    };
+  const tree = (field: string, change: (text: unknown) => unknown) => (json: Json) => {
+    const trees = json['trees'] as Json;
+    trees[field] = change(trees[field]);
+  };
+  const u32 = (buffer: ArrayBuffer) => new Uint32Array(buffer);
+  const i16 = (buffer: ArrayBuffer) => new Int16Array(buffer);
+  const f32 = (buffer: ArrayBuffer) => new Float32Array(buffer);
+
+  it.each<[string, (json: Json) => void, RegExp]>([
+    ['another format', json => (json['format'] = 'zip'), /format/],
+    ['a later version', json => (json['version'] = 2), /version/],
+    ['a field too many', json => (json['code'] = 'x'), /code/],
+    ['names of other features', json => (json['names'] = [...names.slice(1), 'nose']), /names/],
+    ['a spec of other features', json => ((json['features'] as Json)['hessian'] = true), /names/],
+    ['classes with equal ids', json => ((json['classes'] as Json[])[1]!['id'] = 7), /id occurs twice/],
+    ['a class id of 0', json => ((json['classes'] as Json[])[1]!['id'] = 0), /classes\.1\.id/],
+    ['a child before its parent', tree('left', number(u32, 2, 0)), /child/],
+    ['a child beyond the tree', tree('right', number(u32, 0, 4000)), /has child 4000/],
+    ['two parents of a child', tree('right', number(u32, 0, 1)), /another's/],
+    ['a feature that there is not', tree('feature', number(i16, 0, 99)), /feature 99/],
+    ['a feature of −2', tree('feature', number(i16, 0, -2)), /feature -2/],
+    [
+      'a cut that there is not',
+      tree(
+        'threshold',
+        number(b => new Uint8Array(b), 0, 201)
+      ),
+      /cut 201/
+    ],
+    [
+      'votes that do not add up',
+      tree(
+        'votes',
+        number(b => new Uint16Array(b), 0, 3000)
+      ),
+      /add up/
+    ],
+    ['bytes too few', tree('votes', text => (text as string).slice(4)), /trees\.votes has/],
+    ['a string that is no base64', tree('left', () => '*'), /trees\.left/],
+    [
+      'a cut that is not finite',
+      json => {
+        const cuts = json['cuts'] as Json;
+        cuts['values'] = number(f32, 5, NaN)(cuts['values']);
+      },
+      /cut 5 of feature 0 is NaN/
+    ],
+    [
+      'cuts that do not ascend',
+      json => {
+        const cuts = json['cuts'] as Json;
+        cuts['values'] = number(f32, 5, 1e6)(cuts['values']);
+      },
+      /ascend/
+    ]
+  ])('is refused with %s, by name', (_, change, message) => {
+    const attempt = () => decodeClassifier(changed(bytes, change));
+    expect(attempt).toThrow(BridgeError);
+    expect(attempt).toThrow(message);
+  });
+
+  it('is refused if it is no JSON at all', () => {
+    for (const text of ['', '{', 'null', '[]', '"sambalab-classifier"', '\u0000\u0001']) {
+      expect(() => decodeClassifier(new TextEncoder().encode(text))).toThrow(/not a classifier/);
+    }
+    expect(() => decodeClassifier(Uint8Array.of(0xff, 0xfe, 0x00))).toThrow(/not JSON/);
+  });
+
+  it('never crashes or hangs on a damaged file: it is refused, or can be applied', () => {
+    const source = randomSource(77);
+    const pick = (n: number) => Math.floor(source() * n);
+    const outcome = { refused: 0, applied: 0 };
+    for (let round = 0; round < 500; round++) {
+      let damaged: Uint8Array = bytes.slice();
+      if (round % 2) {
+        for (let i = 0; i <= pick(3); i++) {
+          damaged[pick(damaged.length)] = 32 + pick(95);
+        }
+      } else {
+        damaged = changed(damaged, json => {
+          const fields = ['feature', 'threshold', 'left', 'right', 'votes'];
+          const trees = json['trees'] as Json;
+          const field = fields[pick(fields.length)]!;
+          const data = Buffer.from(trees[field] as string, 'base64');
+          data[pick(data.length)] = pick(256);
+          trees[field] = data.toString('base64');
+        });
+      }
+      try {
+        const { probabilities } = apply(decodeClassifier(damaged));
+        probabilities!.forEach((value, i) => {
+          expect(i % 2 ? value + probabilities![i - 1]! : 1).toBeCloseTo(1, 6);
+        });
+        outcome.applied++;
+      } catch (error) {
+        expect(error).toBeInstanceOf(BridgeError);
+        expect((error as BridgeError).code).toBe('invalid');
+        outcome.refused++;
+      }
+    }
+    expect(outcome.refused).toBeGreaterThan(200);
+  });
+});

@@ -1,0 +1,178 @@
+import { featureNames, featureSpec, halo } from '../features';
+import { ITile } from '../planes';
+import { FeatureStack } from '../stack';
+import { newEngine, randomSource } from './engine';
+import { defaultStack, Plain } from './reference';
+
+/** The stack of a whole image, computed in tiles of some size: [feature][row][column]. */
+function stackOf(image: Plain, size = { rows: 1000, columns: 1000 }, partial = {}): Float32Array[] {
+  const spec = featureSpec(partial);
+  const stack = new FeatureStack(newEngine(), spec, 1);
+  const out = Array.from({ length: stack.count }, () => new Float32Array(image.rows * image.columns));
+  for (let row0 = 0; row0 < image.rows; row0 += size.rows) {
+    for (let column0 = 0; column0 < image.columns; column0 += size.columns) {
+      const tile: ITile = {
+        row0,
+        column0,
+        row1: Math.min(image.rows, row0 + size.rows),
+        column1: Math.min(image.columns, column0 + size.columns)
+      };
+      const { data, stride, plane } = stack.compute(image, tile, withHalo(image, tile, stack.halo));
+      for (let feature = 0; feature < stack.count; feature++) {
+        for (let row = row0; row < tile.row1; row++) {
+          const from = feature * plane + (row - row0) * stride;
+          out[feature]!.set(data.subarray(from, from + tile.column1 - column0), row * image.columns + column0);
+        }
+      }
+    }
+  }
+  return out;
+}
+
+function withHalo(image: Plain, tile: ITile, margin: number): number[] {
+  const pixels: number[] = [];
+  for (let row = Math.max(0, tile.row0 - margin); row < Math.min(image.rows, tile.row1 + margin); row++) {
+    for (
+      let column = Math.max(0, tile.column0 - margin);
+      column < Math.min(image.columns, tile.column1 + margin);
+      column++
+    ) {
+      pixels.push(image.at(row, column));
+    }
+  }
+  return pixels;
+}
+
+const random = randomSource(7);
+const images: Record<string, Plain> = {
+  'an impulse': Plain.from(45, 41, (row, column) => (row === 20 && column === 22 ? 255 : 0)),
+  'a step': Plain.from(33, 38, (row, column) => (column + row / 4 > 19 ? 200 : 40)),
+  'a constant': Plain.from(21, 30, () => 117),
+  'random pixels': Plain.from(52, 47, () => Math.floor(random() * 256)),
+  'random values of 16 bits': Plain.from(19, 23, () => Math.floor(random() * 65536)),
+  'one pixel': Plain.from(1, 1, () => 80),
+  'one row': Plain.from(1, 37, () => Math.floor(random() * 256)),
+  'three columns': Plain.from(40, 3, () => Math.floor(random() * 256))
+};
+
+describe('the default feature stack', () => {
+  const names = featureNames(featureSpec(), 1);
+
+  it('has 58 channels with names that differ', () => {
+    expect(names).toHaveLength(58);
+    expect(new Set(names).size).toBe(58);
+    expect(names.slice(0, 9)).toEqual([
+      'original',
+      'sobel σ=0',
+      'hessian module σ=0',
+      'hessian trace σ=0',
+      'hessian determinant σ=0',
+      'hessian first eigenvalue σ=0',
+      'hessian second eigenvalue σ=0',
+      'gaussian σ=1',
+      'sobel σ=1'
+    ]);
+    expect(names.at(-1)).toBe('membrane median');
+  });
+
+  it.each(Object.keys(images))('equals the plain reference on %s, feature by feature', name => {
+    const image = images[name]!;
+    const expected = defaultStack(image);
+    const computed = stackOf(image);
+    expect(computed).toHaveLength(expected.length);
+    const scale = Math.max(...image.data);
+    computed.forEach((values, feature) => {
+      const reference = expected[feature]!.data;
+      // A determinant is a product of two second derivatives; the rest is linear in the pixels. Sobel steps add up 64 pixels.
+      const unit = names[feature]!.includes('determinant') ? (64 * scale) ** 2 : 64 * scale;
+      let worst = 0;
+      values.forEach((value, i) => (worst = Math.max(worst, Math.abs(value - reference[i]!))));
+      expect({ feature: names[feature], worst: worst <= 2e-6 * unit ? 'small' : worst }).toEqual({
+        feature: names[feature],
+        worst: 'small'
+      });
+    });
+  });
+
+  it.each([
+    [16, 16],
+    [7, 13],
+    [64, 5],
+    [1, 64],
+    [33, 90]
+  ])('is the same to the last bit in tiles of %i × %i pixels', (rows, columns) => {
+    const source = randomSource(3);
+    const image = Plain.from(61, 90, () => source() * 1000 - 300);
+    const whole = stackOf(image);
+    const tiled = stackOf(image, { rows, columns });
+    tiled.forEach((values, feature) => {
+      const same = Buffer.compare(Buffer.from(values.buffer), Buffer.from(whole[feature]!.buffer)) === 0;
+      expect({ feature: names[feature], same }).toEqual({ feature: names[feature], same: true });
+    });
+  });
+
+  it('is left as it is by pixels beyond the halo', () => {
+    const source = randomSource(4);
+    const image = Plain.from(3, 400, () => source() * 255);
+    const margin = halo(featureSpec());
+    const changed = new Plain(3, 400, image.data.slice());
+    for (let row = 0; row < 3; row++) {
+      changed.data[row * 400] = 9999;
+    }
+    const before = stackOf(image);
+    stackOf(changed).forEach((values, feature) => {
+      expect(values.subarray(margin + 1, 400)).toEqual(before[feature]!.subarray(margin + 1, 400));
+    });
+    // and the halo is not wider than needed
+    const differs = stackOf(changed).some((values, feature) => values[margin] !== before[feature]![margin]);
+    expect(margin).toBe(66);
+    expect(differs).toBe(true);
+  });
+});
+
+describe('a feature spec', () => {
+  it('chooses its families and scales', () => {
+    const spec = { sigmas: [3], sobel: false, hessian: false, membrane: null };
+    expect(featureNames(featureSpec(spec), 1)).toEqual(['original', 'gaussian σ=3']);
+    const image = images['random pixels']!;
+    const [original, smooth] = stackOf(image, undefined, spec);
+    expect(Array.from(original!)).toEqual(Array.from(image.data));
+    const expected = defaultStack(image, [3])[7]!.data;
+    smooth!.forEach((value, i) => expect(value).toBeCloseTo(expected[i]!, 3));
+  });
+
+  it('names the channels of a colour image one after the other, and computes each on its own', () => {
+    const spec = featureSpec({ sigmas: [1], hessian: false, differenceOfGaussians: false, membrane: null });
+    expect(featureNames(spec, 3)).toEqual(
+      ['red', 'green', 'blue'].flatMap(colour =>
+        ['original', 'sobel σ=0', 'gaussian σ=1', 'sobel σ=1'].map(name => `${colour}: ${name}`)
+      )
+    );
+    const colours = [1, 2, 3].map(seed => {
+      const source = randomSource(seed);
+      return Plain.from(9, 11, () => Math.floor(source() * 256));
+    });
+    const tile = { row0: 0, row1: 9, column0: 0, column1: 11 };
+    const mixed = Array.from({ length: 9 * 11 * 3 }, (_, i) => colours[i % 3]!.data[Math.floor(i / 3)]!);
+    const together = new FeatureStack(newEngine(), spec, 3).compute({ rows: 9, columns: 11 }, tile, mixed).data;
+    const alone = colours.map(colour =>
+      new FeatureStack(newEngine(), spec, 1).compute(colour, tile, colour.data).data.slice()
+    );
+    const part = together.length / 3;
+    alone.forEach((values, i) => expect(together.slice(i * part, (i + 1) * part)).toEqual(values));
+  });
+
+  it.each([
+    [{ sigmas: [] }, /features\.sigmas/],
+    [{ sigmas: [2, 1] }, /each must exceed/],
+    [{ sigmas: [1, 1] }, /each must exceed/],
+    [{ sigmas: [-1] }, /features\.sigmas\.0/],
+    [{ sigmas: [NaN] }, /features\.sigmas\.0/],
+    [{ sobel: 'yes' }, /features\.sobel/],
+    [{ membrane: { patch: 18, thickness: 1 } }, /patch is 18; it must be odd/],
+    [{ membrane: { patch: 5, thickness: 5 } }, /thickness is 5/],
+    [{ sigma: [1] }, /sigma/]
+  ])('refuses %j', (partial, message) => {
+    expect(() => featureSpec(partial)).toThrow(message);
+  });
+});
