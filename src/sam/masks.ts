@@ -83,11 +83,34 @@ function samples(begin: number, end: number, scale: number, side: number): ISamp
   return { index, fraction };
 }
 
-/** Which of the scales to show first: the one that SAM predicts to be best. */
-export function bestScale(scores: ArrayLike<number>): number {
+/** A mask that covers more of the image than this says "everything" and is no suggestion. */
+const COVERAGE_MAX = 0.9;
+
+/** The fraction of the image that a mask covers, counted on its logits. */
+export function coverage(lowRes: Float32Array, size: ISize, manifest: IModelManifest): number {
+  const side = manifest.decoder.maskSize;
+  const frame = frameSize(size, manifest.encoder.size);
+  const rows = Math.max(1, Math.round((frame.rows / manifest.encoder.size) * side));
+  const columns = Math.max(1, Math.round((frame.columns / manifest.encoder.size) * side));
+  let inside = 0;
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      inside += lowRes[row * side + column]! > 0 ? 1 : 0;
+    }
+  }
+  return inside / (rows * columns);
+}
+
+/**
+ * Which of the scales to show first: the one that SAM predicts to be best, but not one that covers nearly the whole image,
+ * which SAM often rates highest. `coverages` are the fractions of the image that the scales cover.
+ */
+export function bestScale(scores: ArrayLike<number>, coverages: ArrayLike<number> = []): number {
+  const useful = (i: number) => (coverages[i] ?? 0) <= COVERAGE_MAX;
   let best = 0;
   for (let i = 1; i < scores.length; i++) {
-    if (scores[i]! > scores[best]!) {
+    const better = scores[i]! > scores[best]!;
+    if (useful(i) ? better || !useful(best) : better && !useful(best)) {
       best = i;
     }
   }

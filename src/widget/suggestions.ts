@@ -5,7 +5,7 @@
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
 import { BridgeError, PointPrompt } from '../kernel-bridge';
-import { bestScale, ICandidates, IModelManifest, upscaleMask, upscaleMaskRegion } from '../sam';
+import { bestScale, coverage, ICandidates, IModelManifest, upscaleMask, upscaleMaskRegion } from '../sam';
 import { IRegion, ISize, levelSize } from './geometry';
 
 /** What a suggestion needs of the decoder. */
@@ -234,8 +234,10 @@ export class Suggestions implements IDisposable {
         return null;
       }
       this._answered = sequence;
-      const scale = this._chosen?.scale ?? bestScale(candidates.scores);
-      const suggestion = new Suggestion(at, candidates, scale, this._options.image, this._options.manifest);
+      const { image, manifest } = this._options;
+      const coverages = candidates.lowRes.map(lowRes => coverage(lowRes, image, manifest));
+      const scale = this._chosen?.scale ?? bestScale(candidates.scores, coverages);
+      const suggestion = new Suggestion(at, candidates, scale, image, manifest);
       this._show(suggestion);
       return suggestion;
     } catch (reason) {

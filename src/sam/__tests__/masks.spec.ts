@@ -1,4 +1,4 @@
-import { bestScale, frameSize, ISize, maskIoU, MOBILE_SAM, upscaleMask, upscaleMaskRegion } from '..';
+import { bestScale, coverage, frameSize, ISize, maskIoU, MOBILE_SAM, upscaleMask, upscaleMaskRegion } from '..';
 
 const SIDE = MOBILE_SAM.decoder.maskSize;
 
@@ -90,6 +90,22 @@ describe('bestScale', () => {
   it('is the first of the highest scores', () => {
     expect(bestScale([0.2, 0.9, 0.9])).toBe(1);
     expect(bestScale([0.7, 0.1, 0.3])).toBe(0);
+  });
+
+  it('passes over a mask of nearly the whole image, unless all are', () => {
+    expect(bestScale([0.6, 0.8, 1.0], [0.1, 0.2, 0.99])).toBe(1);
+    expect(bestScale([1.0, 0.8, 0.9], [0.99, 0.95, 0.3])).toBe(2);
+    expect(bestScale([0.6, 0.8, 1.0], [0.99, 0.95, 0.98])).toBe(2);
+  });
+});
+
+describe('coverage', () => {
+  it('counts within the image alone, not in the padding', () => {
+    const side = MOBILE_SAM.decoder.maskSize;
+    const lowRes = new Float32Array(side * side).fill(1);
+    expect(coverage(lowRes, { rows: 100, columns: 400 }, MOBILE_SAM)).toBe(1);
+    lowRes.fill(-1, 0, (side / 8) * side);
+    expect(coverage(lowRes, { rows: 100, columns: 400 }, MOBILE_SAM)).toBeCloseTo(0.5, 2);
   });
 });
 
