@@ -2,9 +2,21 @@
 import type { IJupyterLabPageFixture } from '@jupyterlab/galata';
 import { expect } from '@jupyterlab/galata';
 import type { Locator } from '@playwright/test';
-import type { ILabellerHandle } from '../src/widget/handle';
+import type { IDebugHandle } from '../src/widget/debug';
 
-type Handled = HTMLElement & { sambalab: ILabellerHandle };
+type Handled = HTMLElement & { sambalab: IDebugHandle };
+
+/** The part of the handle's state that tests look at. */
+interface IState {
+  shape: [number, number, number, number] | null;
+  connection: string;
+  embedding: { state: string } | null;
+  training: { state: string };
+  segmentationVersion: number;
+  segmentationSettled: boolean;
+  tilesPending: number;
+  error: string | null;
+}
 
 /** A pixel of the image. */
 export interface IPixel {
@@ -69,21 +81,26 @@ export class LabellerPage {
 
   /** Wait until the last labeller of the notebook shows its image. */
   static async in(page: IJupyterLabPageFixture): Promise<LabellerPage> {
-    const root = page.locator('.sambalab-Labeller').last();
+    const root = page.getByTestId('sambalab').last();
     await root.waitFor({ timeout: 60_000 });
     const lab = new LabellerPage(page, root);
-    await expect.poll(() => lab._get(handle => handle.ready), { timeout: 60_000 }).toBe(true);
+    await expect
+      .poll(async () => (await lab._state()).shape !== null && (await lab._state()).tilesPending === 0, {
+        timeout: 60_000
+      })
+      .toBe(true);
     await lab.root.locator('canvas').first().scrollIntoViewIfNeeded();
     return lab;
   }
 
   /** Wait for the embedding and the decoder. */
   async samReady(): Promise<void> {
-    await expect.poll(() => this._get(handle => handle.samReady), { timeout: 120_000 }).toBe(true);
+    await expect.poll(async () => (await this._state()).embedding?.state, { timeout: 120_000 }).toBe('ready');
   }
 
   async size(): Promise<{ rows: number; columns: number }> {
-    return this._get(handle => handle.size);
+    const [, rows, columns] = (await this._state()).shape!;
+    return { rows, columns };
   }
 
   /** Where a pixel is on the page. */
@@ -135,7 +152,7 @@ export class LabellerPage {
       .not.toBe(not ?? -1);
     const shown = await this.root.evaluate(root => {
       const { suggestion } = (root as Handled).sambalab;
-      return suggestion && { scale: suggestion.scale, pixels: Array.from(suggestion.mask()) };
+      return suggestion && { scale: suggestion.scale, pixels: Array.from(suggestion.mask) };
     });
     const { columns } = await this.size();
     const pixels = Uint8Array.from(shown!.pixels);
@@ -217,11 +234,12 @@ export class LabellerPage {
 
   /** Press Train and wait for the new segmentation. */
   async train(): Promise<void> {
-    const before = await this._get(handle => handle.segmentationVersion);
+    const before = (await this._state()).segmentationVersion;
     await this.root.getByTestId('sambalab-train').click();
     await expect
-      .poll(() => this._get(handle => handle.segmentationVersion), { timeout: 60_000 })
+      .poll(async () => (await this._state()).segmentationVersion, { timeout: 60_000 })
       .toBeGreaterThan(before);
+    await expect.poll(async () => (await this._state()).segmentationSettled).toBe(true);
   }
 
   async startFresh(): Promise<void> {
@@ -229,19 +247,21 @@ export class LabellerPage {
     await this.root.getByTestId('sambalab-fresh-confirm').click();
   }
 
-  /** Milliseconds there and back to the sidecar for 1 kB, over `n` pings. */
-  async roundTrip(n: number): Promise<{ median: number; p95: number }> {
-    const times = await this.root.evaluate((root, count) => (root as Handled).sambalab.measureRoundTrip(count), n);
-    times.sort((a, b) => a - b);
-    return { median: times[times.length >> 1]!, p95: times[Math.floor(times.length * 0.95)]! };
+  /** Milliseconds from a stroke to its acknowledgement, over the strokes so far. */
+  async roundTrip(): Promise<{ count: number; median: number; p95: number }> {
+    return this._get(handle => handle.roundTrip);
   }
 
-  /** Errors that the widget shows. */
-  async errors(): Promise<string[]> {
-    return this._get(handle => handle.errors);
+  /** The error that the widget shows. */
+  async error(): Promise<string | null> {
+    return (await this._state()).error;
   }
 
-  private async _get<T>(pick: (handle: ILabellerHandle) => T): Promise<T> {
+  private async _state(): Promise<IState> {
+    return this.root.evaluate(root => (root as Handled).sambalab.state as never);
+  }
+
+  private async _get<T>(pick: (handle: IDebugHandle) => T): Promise<T> {
     return this.root.evaluate(
       (root, source) => new Function('handle', `return (${source})(handle)`)((root as Handled).sambalab) as never,
       pick.toString()

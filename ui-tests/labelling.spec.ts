@@ -22,25 +22,25 @@ test.describe('A labeller in a cell', () => {
     // The suggestion appears on the object under the mouse.
     const bare = await lab.pixel(object.row, object.column);
     await lab.moveTo(object.row, object.column);
-    const first = await lab.suggestion();
+    const first = await lab.suggestionAt(object.row, object.column);
     expect(first.covers(object.row, object.column)).toBe(true);
-    expect(first.covers(ground[0]!.row, ground[0]!.column)).toBe(false);
+    ground.forEach(({ row, column }) => expect(first.covers(row, column)).toBe(false));
     await expect.poll(() => lab.pixel(object.row, object.column), 'the suggestion is drawn').not.toEqual(bare);
 
     // Right click changes its scale, three times around is where it was.
     const scales = [first];
     for (let i = 0; i < 3; i++) {
       await lab.rightClick();
-      scales.push(await lab.suggestion(scales.at(-1)!.scale));
+      scales.push(await lab.suggestion(scales[i]!.scale));
     }
     expect(new Set(scales.slice(0, 3).map(({ scale }) => scale)).size).toBe(3);
+    expect(scales[1]!.pixels).not.toEqual(first.pixels);
     expect(scales[3]!.scale).toBe(first.scale);
     expect(scales[3]!.pixels).toEqual(first.pixels);
 
     // Click accepts it.
     await lab.click();
     await lab.saved();
-    const accepted = await lab.suggestionAt(object.row, object.column);
     expect(
       await notebook.execute(2, 'print(lab.labels.dtype, lab.labels.shape == image.shape, (lab.labels == 1).sum())')
     ).toContain(`uint8 True ${first.count}`);
@@ -57,7 +57,6 @@ print((particle & drawn).sum() / (particle | drawn).sum())`
       );
       expect(Number(overlap)).toBeGreaterThan(0.7);
     }
-    expect(accepted).toBeDefined();
 
     // Paint the second class with the brush.
     await lab.press('2');
@@ -106,7 +105,7 @@ checks = {
 print([name for name, right in checks.items() if not right])`
     );
     expect(checks.trim()).toBe('[]');
-    expect(await lab.errors()).toEqual([]);
+    expect(await lab.error()).toBeNull();
   });
 
   test('suggests in the browser what lab.suggest suggests in Python', async ({ page, tmpPath }) => {

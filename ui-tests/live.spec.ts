@@ -38,16 +38,23 @@ except KeyboardInterrupt:
       await lab.stroke([stroke, { row: stroke.row + 8, column: stroke.column + 14 }]);
     }
     await lab.saved();
-    const { median, p95 } = await lab.roundTrip(50);
+    // Short strokes, one after the other: how long from the mouse button to the acknowledgement.
+    for (let i = 0; i < 50; i++) {
+      const pixel = { row: 60 + 8 * Math.floor(i / 10), column: 200 + 12 * (i % 10) };
+      await lab.stroke([pixel, { row: pixel.row, column: pixel.column + 2 }]);
+      await lab.saved();
+    }
+    const { count, median, p95 } = await lab.roundTrip();
     console.log(
-      `round trip while a cell ${name}: median ${median.toFixed(1)} ms, 95th percentile ${p95.toFixed(1)} ms`
+      `stroke to acknowledgement while a cell ${name}, ${count} strokes: ` +
+        `median ${median.toFixed(1)} ms, 95th percentile ${p95.toFixed(1)} ms`
     );
     await lab.train();
     expect(await notebook.isBusy(), 'the cell ran all the time').toBe(true);
     await notebook.interrupt();
     expect(await notebook.finished(1)).toContain('interrupted');
     expect(await notebook.run(2)).toContain('1 1 True');
-    expect(await lab.errors()).toEqual([]);
+    expect(await lab.error()).toBeNull();
   });
 }
 
@@ -121,5 +128,5 @@ test('With ipykernel 6 the same works between cells', async ({ page, tmpPath }) 
   await lab.saved();
   await lab.train();
   expect(await notebook.run(2)).toContain('1 1 True');
-  expect(await lab.errors()).toEqual([]);
+  expect(await lab.error()).toBeNull();
 });

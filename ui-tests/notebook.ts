@@ -27,11 +27,8 @@ interface IApp {
   commands: { execute(id: string, args?: object): Promise<unknown> };
 }
 
-declare global {
-  interface Window {
-    jupyterapp: IApp;
-  }
-}
+/** The page's window, on which the test server exposes the application. */
+type Exposed = { jupyterapp: IApp; runs?: Record<number, Promise<unknown>> };
 
 /** One notebook of a test. */
 export class TestNotebook {
@@ -54,7 +51,7 @@ export class TestNotebook {
     };
     await page.contents.uploadContent(JSON.stringify(notebook), 'text', path);
     await page.notebook.openByPath(path);
-    await page.notebook.activate(path.split('/').at(-1)!);
+    await page.notebook.activate(path.slice(path.lastIndexOf('/') + 1));
     const opened = new TestNotebook(page);
     await opened.kernelReady();
     return opened;
@@ -69,7 +66,11 @@ export class TestNotebook {
 
   async kernelReady(): Promise<void> {
     await this.page.waitForFunction(
-      () => ['idle', 'busy'].includes(window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status),
+      () =>
+        ['idle', 'busy'].includes(
+          (window as unknown as Partial<Exposed>).jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel
+            ?.status ?? ''
+        ),
       undefined,
       { timeout: 60_000 }
     );
@@ -84,16 +85,16 @@ export class TestNotebook {
   /** Run a cell without waiting for it. */
   async start(index: number): Promise<void> {
     await this.page.evaluate(i => {
-      const app = window.jupyterapp;
+      const app = (window as unknown as Exposed).jupyterapp;
       app.shell.currentWidget.content.activeCellIndex = i;
-      const runs = ((window as unknown as { runs?: Record<number, Promise<unknown>> }).runs ??= {});
+      const runs = ((window as unknown as Exposed).runs ??= {});
       runs[i] = app.commands.execute('notebook:run-cell');
     }, index);
   }
 
   /** Wait for a cell that was started; its printed text, or the error that it raised. */
   async finished(index: number): Promise<string> {
-    await this.page.evaluate(i => (window as unknown as { runs: Record<number, Promise<unknown>> }).runs[i], index);
+    await this.page.evaluate(i => (window as unknown as Exposed).runs![i], index);
     const outputs = await this.outputs(index);
     const error = outputs.find(output => output.output_type === 'error');
     if (error) {
@@ -104,14 +105,19 @@ export class TestNotebook {
 
   /** What a cell shows, as the notebook would store it. */
   async outputs(index: number): Promise<IOutput[]> {
-    return this.page.evaluate(i => window.jupyterapp.shell.currentWidget.model.cells.get(i).outputs.toJSON(), index);
+    return this.page.evaluate(
+      i => (window as unknown as Exposed).jupyterapp.shell.currentWidget.model.cells.get(i).outputs.toJSON(),
+      index
+    );
   }
 
   /** Replace a cell's source and run it. */
   async execute(index: number, source: string): Promise<string> {
     await this.page.evaluate(
       ([i, text]) =>
-        window.jupyterapp.shell.currentWidget.content.widgets[i as number]!.model.sharedModel.setSource(text as string),
+        (window as unknown as Exposed).jupyterapp.shell.currentWidget.content.widgets[
+          i as number
+        ]!.model.sharedModel.setSource(text as string),
       [index, source]
     );
     return this.run(index);
@@ -119,17 +125,20 @@ export class TestNotebook {
 
   async isBusy(): Promise<boolean> {
     return this.page.evaluate(
-      () => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'busy'
+      () =>
+        (window as unknown as Exposed).jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'busy'
     );
   }
 
   async interrupt(): Promise<void> {
-    await this.page.evaluate(() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.interrupt());
+    await this.page.evaluate(() =>
+      (window as unknown as Exposed).jupyterapp.shell.currentWidget.sessionContext.session.kernel.interrupt()
+    );
   }
 
   async restartKernel(): Promise<void> {
     await this.page.evaluate(async () => {
-      const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
+      const { kernel } = (window as unknown as Exposed).jupyterapp.shell.currentWidget.sessionContext.session;
       await kernel.restart();
       await kernel.info;
     });

@@ -8,8 +8,8 @@ import { join, resolve } from 'node:path';
 import { defineConfig } from '@playwright/test';
 
 const root = resolve(__dirname, '..');
-const port = Number(process.env['SAMBALAB_UI_PORT'] ?? 8899);
-// Playwright loads this file in every worker; the folder must be the same in all of them.
+// Playwright loads this file in every worker: port and folder must be the same in all of them.
+const port = Number((process.env['SAMBALAB_UI_PORT'] ??= String(20000 + (process.pid % 20000))));
 const scratch = (process.env['SAMBALAB_UI_SCRATCH'] ??= mkdtempSync(join(tmpdir(), 'sambalab-ui-')));
 const executablePath = process.env['PLAYWRIGHT_CHROMIUM_EXECUTABLE_PATH'];
 

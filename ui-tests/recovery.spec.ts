@@ -108,8 +108,7 @@ test('After a kernel restart and after a reload every acknowledged label is ther
 
   // A reload of the page: the widget comes back from the kernel and works.
   await page.notebook.save();
-  await page.reload({ waitForIsReady: false });
-  await page.waitForFunction(() => Boolean(window.jupyterapp));
+  await page.reload();
   const reloaded = await TestNotebook.current(page);
   const third = await LabellerPage.in(page);
   expect(await third.countLabelled()).toBe(acknowledged);
