@@ -16,7 +16,7 @@ from .errors import ImageError
 ImageLike = Union[npt.ArrayLike, "os.PathLike[str]", str]
 Array = npt.NDArray[Any]
 
-_KEPT = frozenset(["uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"])
+_KEPT = frozenset(["uint8", "uint16", "int16", "uint32", "int32", "float32", "float64"])
 _SAMPLE = 1 << 20
 _CHUNK = 1 << 22
 
@@ -73,7 +73,7 @@ def prepare(image: ImageLike) -> Image:
     ----------
     image : array_like or path
         A grey image (rows, columns), a colour image (rows, columns, 3) or a stack of grey images (slices, rows, columns):
-        **a last axis of exactly 3 is colour**. Any real dtype; booleans become 0 and 255, float16 float32, and 64-bit
+        **a last axis of exactly 3 is colour**. Any real dtype; booleans become 0 and 255, int8 int16, float16 float32, and 64-bit
         integers 32-bit ones where they fit, else float64. Or the path of a file that tifffile or Pillow reads.
 
     Raises
@@ -197,6 +197,8 @@ def _plain_dtype(array: Array) -> Array:
         )
     if dtype.name in _KEPT:
         return array.astype(dtype.newbyteorder("="), copy=False)
+    if dtype.kind == "i" and dtype.itemsize == 1:
+        return array.astype(np.int16)  # 8 bits are shown as they are, which has no meaning below 0
     if dtype.kind == "f":
         return array.astype(np.float32 if dtype.itemsize == 2 else np.float64)
     narrow = np.dtype(np.int32 if dtype.kind == "i" else np.uint32)

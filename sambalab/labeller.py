@@ -311,7 +311,8 @@ class Labeller:
         self._accept(state)
         classifier = self.classifier
         seconds = state["segmentation"]["classifier"]["seconds"]
-        line.finish(f"Trained in {seconds:.1f} s: {classifier!r}")
+        score = "" if classifier.oob_score is None else f", out-of-bag score {classifier.oob_score:.3f}"
+        line.finish(f"Trained in {seconds:.1f} s{score}.")
         return classifier
 
     @property

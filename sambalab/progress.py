@@ -24,7 +24,10 @@ class ProgressLine:
     def __init__(self, what: str, enabled: bool = True) -> None:
         self._what = what
         self._enabled = enabled
-        self._rewrites = sys.stderr.isatty() or "ipykernel" in type(sys.stderr).__module__
+        in_kernel = "ipykernel" in type(sys.stdout).__module__
+        # Notebooks show stderr as something that went wrong; scripts may pipe their stdout.
+        self._file = sys.stdout if in_kernel else sys.stderr
+        self._rewrites = in_kernel or self._file.isatty()
         self._stage = ""
         self._width = 0
         self._next = 0.0
@@ -54,4 +57,4 @@ class ProgressLine:
         start = "\r" if self._rewrites else ""
         padding = " " * max(0, self._width - len(text)) if self._rewrites else ""
         self._width = 0 if keep else len(text)
-        print(f"{start}{text}{padding}", end="\n" if keep else "", file=sys.stderr, flush=True)
+        print(f"{start}{text}{padding}", end="\n" if keep else "", file=self._file, flush=True)

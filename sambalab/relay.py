@@ -33,7 +33,13 @@ SILENCE_SECONDS = 60.0
 RETRY_SECONDS = (0.0, 0.5, 2.0, 5.0)
 """Pauses before each attempt to find the sidecar again."""
 
+SWITCH_SECONDS = 0.001
+"""While a relay is open, threads hand the interpreter over this soon. A message passes four threads of the kernel; beside a cell
+that computes in Python each of them waits for its turn, 5 ms by default. Such a cell itself gets no slower (measured)."""
+
 _relays: set[Relay] = set()
+_usual_switch: float | None = None
+_lock = threading.Lock()
 
 
 class Relay:
@@ -56,7 +62,7 @@ class Relay:
         # the half-drawn figures of the running cell.
         comm.handle_msg = self._take
         comm.on_close(self._on_close)
-        _relays.add(self)
+        _add(self)
         self._thread = threading.Thread(target=self._run, name="sambalab-relay", daemon=True)
         self._thread.start()
 
@@ -92,7 +98,7 @@ class Relay:
             log.exception("The relay to the browser failed.")
             self._say_down("failed", "The relay in the kernel failed; its log says why. Run the cell again.")
         finally:
-            _relays.discard(self)
+            _discard(self)
             self._waker.close()
 
     def _connect(self) -> Connection | None:
@@ -174,6 +180,24 @@ class Relay:
             self._context.run(self._comm.send, {}, None, frames)
         except Exception:
             log.exception("A message to the browser could not be published.")
+
+
+def _add(relay: Relay) -> None:
+    global _usual_switch
+    with _lock:
+        _relays.add(relay)
+        if _usual_switch is None and sys.getswitchinterval() > SWITCH_SECONDS:
+            _usual_switch = sys.getswitchinterval()
+            sys.setswitchinterval(SWITCH_SECONDS)
+
+
+def _discard(relay: Relay) -> None:
+    global _usual_switch
+    with _lock:
+        _relays.discard(relay)
+        if not _relays and _usual_switch is not None:
+            sys.setswitchinterval(_usual_switch)
+            _usual_switch = None
 
 
 def _open(comm: Any, _: dict[str, Any]) -> None:

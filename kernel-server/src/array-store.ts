@@ -3,7 +3,7 @@
  * name of its own for ever, so the same path is always the same memory; when it is removed, processes that map it keep it.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, rm, rmdir, stat, statfs, unlink } from 'node:fs/promises';
+import { FileHandle, mkdir, open, rm, rmdir, stat, statfs, unlink } from 'node:fs/promises';
 import { freemem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { BridgeError } from '../../src/kernel-bridge/errors';
@@ -122,16 +122,53 @@ export class ArrayStore {
     }
   }
 
+  /**
+   * Remove the folders whose name begins with `prefix` and in which nothing was written for `age` milliseconds: what a sidecar
+   * that was killed left in memory. Whoever opens such a session again gets new arrays, and labels from their journal.
+   */
+  async sweep(prefix: string, age: number): Promise<void> {
+    for (const { directory } of this._places) {
+      for (const name of await readdir(directory).catch(() => [])) {
+        if (!name.startsWith(prefix)) {
+          continue;
+        }
+        const folder = join(directory, name);
+        const files = await readdir(folder).catch(() => []);
+        const infos = await Promise.allSettled(
+          [folder, ...files.map(file => join(folder, file))].map(path => stat(path))
+        );
+        const times = infos.map(info => (info.status === 'fulfilled' ? info.value.mtimeMs : 0));
+        if (Math.max(...times) < Date.now() - age) {
+          await this.removeFolder(name);
+        }
+      }
+    }
+  }
+
   private async _room(place: IPlace): Promise<number> {
     const { bavail, bsize } = await statfs(place.directory);
     const room = bavail * bsize;
-    return place.memory ? Math.min(room, freemem()) : room;
+    // What counts is what this process may still use, which in a container is less than what the host has.
+    return place.memory ? Math.min(room, process.availableMemory?.() ?? freemem()) : room;
+  }
+}
+
+/** Make a file and its folder; a neighbour that is removed meanwhile may take the folder, empty until then, with it. */
+async function create(path: string): Promise<FileHandle> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+      return await open(path, 'wx', 0o600);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || attempt === 100) {
+        throw error;
+      }
+    }
   }
 }
 
 async function reserve(path: string, bytes: number, sparse: boolean): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const file = await open(path, 'wx', 0o600);
+  const file = await create(path);
   try {
     if (sparse) {
       await file.truncate(bytes);

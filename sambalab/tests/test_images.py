@@ -30,7 +30,7 @@ def test_the_last_axis_of_three_is_colour_and_other_third_axes_make_a_stack(shap
     ("given", "kept"),
     [
         ("uint8", "uint8"),
-        ("int8", "int8"),
+        ("int8", "int16"),
         (">u2", "uint16"),
         ("int16", "int16"),
         (">i4", "int32"),

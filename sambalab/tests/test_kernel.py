@@ -256,7 +256,7 @@ def test_interrupting_the_kernel_stops_a_training(kernel):
     )
     browser = _bare(Browser.__new__(Browser), kernel, None)
     cell = browser.execute("lab.train(trees=2000, max_depth=40, max_samples=1_000_000)")
-    browser.wait(lambda m: m["msg_type"] == "stream" and m["content"]["name"] == "stderr")
+    browser.wait(lambda m: m["msg_type"] == "stream" and "Training [" in m["content"]["text"])
     kernel.parent.interrupt_kernel()
     error = browser.wait(lambda m: m["msg_type"] == "error" and m["parent_header"].get("msg_id") == cell)
     assert error["content"]["ename"] == "KeyboardInterrupt"

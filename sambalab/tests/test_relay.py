@@ -4,6 +4,7 @@ import contextvars
 import json
 import os
 import signal
+import sys
 import threading
 import time
 import zlib
@@ -219,6 +220,17 @@ def test_closing_the_comm_ends_the_relay(lab):
     comm.browser_sends({"id": "late", "method": "ping", "params": {}})
 
 
+def test_threads_take_turns_faster_while_a_relay_is_open():
+    usual = sys.getswitchinterval()
+    first, second = FakeComm(), FakeComm()
+    assert sys.getswitchinterval() < usual
+    for comm in (first, second):
+        assert sys.getswitchinterval() < usual
+        comm.relay.close()
+        comm.relay._thread.join(30)
+    assert sys.getswitchinterval() == usual
+
+
 def test_without_node_the_browser_is_told_and_may_try_again(lab, monkeypatch, tmp_path):
     monkeypatch.setattr(node, "_wheel_node", lambda: None)
     path = os.environ["PATH"]
@@ -232,6 +244,7 @@ def test_without_node_the_browser_is_told_and_may_try_again(lab, monkeypatch, tm
     comm.wait_for(lambda header: header.get("event") == "relay" and header["params"]["state"] == "connected")
     comm.ask("a", "session.attach", {"session": lab.session})
     comm.relay.close()
+    comm.relay._thread.join(10)
 
 
 def test_a_comm_that_fails_to_publish_does_not_end_the_relay(comm, lab, monkeypatch):
