@@ -91,6 +91,7 @@ export class StatusLine extends Widget {
     _state.changed.connect(this._onChanged, this);
     canvas.hovered.connect(this._onHover, this);
     canvas.wheelIgnored.connect(this._onWheel, this);
+    canvas.zoomed.connect(this._endHint, this);
     this._update();
   }
 
@@ -168,10 +169,15 @@ export class StatusLine extends Widget {
     clearTimeout(this._hint);
     setText(this._text, trans.__('Click the image, or hold Ctrl, to zoom with the wheel.'));
     this._text.dataset['kind'] = 'plain';
-    this._hint = setTimeout(() => {
+    this._hint = setTimeout(() => this._endHint(), HINT_MS);
+  }
+
+  private _endHint(): void {
+    if (this._hint !== undefined) {
+      clearTimeout(this._hint);
       this._hint = undefined;
       this._update();
-    }, HINT_MS);
+    }
   }
 
   private readonly _text: HTMLElement;
