@@ -1,6 +1,7 @@
 /**
- * The web worker in which SAM's decoder runs, on onnxruntime's WebAssembly with SIMD. It has several threads only where the page
- * is isolated from other origins, which Jupyter's pages are not by default.
+ * The web worker in which SAM's decoder runs, on onnxruntime's WebAssembly with SIMD, on one thread. More threads need a page
+ * that is isolated from other origins, which Jupyter's are not; and even there they would not start, since the runtime
+ * starts them from its own script, which the bundler has taken apart.
  */
 import { env, InferenceSession, Tensor } from 'onnxruntime-web/wasm';
 import { asHalves, fromFloat16, ICandidates, IPreparedEmbedding, ISize, MOBILE_SAM, SamDecoder } from '../sam';
@@ -8,8 +9,6 @@ import type { FromDecoderWorker, ToDecoderWorker } from './decoder-messages';
 
 /** The part of a worker's global scope that is used; TypeScript's types for it clash with the page's. */
 interface IWorkerScope {
-  crossOriginIsolated: boolean;
-  navigator: { hardwareConcurrency: number };
   postMessage(message: FromDecoderWorker, transfer?: Transferable[]): void;
   onmessage: ((event: MessageEvent<ToDecoderWorker>) => void) | null;
 }
@@ -17,15 +16,11 @@ interface IWorkerScope {
 /** Embeddings of so many slices are kept, 4 MB each; going back to one of them takes no time. */
 const EMBEDDINGS_KEPT = 4;
 
-const THREADS_MAX = 4;
-
 const scope = self as unknown as IWorkerScope;
 
 // The bundler makes a file of its own of the WebAssembly and knows its address, whatever the base URL of the server is.
 env.wasm.wasmPaths = { wasm: new URL('onnxruntime-web/ort-wasm-simd-threaded.wasm', import.meta.url).href };
-env.wasm.numThreads = scope.crossOriginIsolated
-  ? Math.min(THREADS_MAX, Math.ceil(scope.navigator.hardwareConcurrency / 2))
-  : 1;
+env.wasm.numThreads = 1;
 
 let decoder: SamDecoder | undefined;
 /** In the order of their last use. */
