@@ -3,7 +3,7 @@
  * name of its own for ever, so the same path is always the same memory; when it is removed, processes that map it keep it.
  */
 import { randomBytes } from 'node:crypto';
-import { FileHandle, mkdir, open, rm, rmdir, stat, statfs, unlink } from 'node:fs/promises';
+import { FileHandle, mkdir, open, readdir, rm, rmdir, stat, statfs, unlink } from 'node:fs/promises';
 import { freemem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { BridgeError } from '../../src/kernel-bridge/errors';

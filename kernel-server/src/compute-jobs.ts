@@ -142,7 +142,7 @@ export class ComputeJobs {
     };
     const array = await jobs.run(description, call.signal, async context => {
       const [, rows, columns] = session.record.image.shape;
-      const out = await store.allocate(session.id, 'features', 'float32', [rows, columns, names.length]);
+      const out = await store.allocate(session.arrays, 'features', 'float32', [rows, columns, names.length]);
       try {
         await engine.features(image, params.slice, spec, { ...out, shape: [1, ...out.shape] }, context);
         if (generation !== session.generation) {
@@ -212,7 +212,7 @@ export class ComputeJobs {
     const shape = labels.array.shape;
     const made: ArrayDescriptor[] = [];
     const make = async (name: string, dtype: 'uint8' | 'float32', size: number[]) => {
-      const array = await store.allocate(session.id, name, dtype, size);
+      const array = await store.allocate(session.arrays, name, dtype, size);
       made.push(array);
       return array;
     };
@@ -271,7 +271,7 @@ export class ComputeJobs {
     const [slices] = session.record.image.shape;
     const shape = [slices, ...EMBEDDING];
     const sparse = slices > SPARSE_SLICES;
-    const array = await this._options.store.allocate(session.id, 'embedding', 'float32', shape, sparse);
+    const array = await this._options.store.allocate(session.arrays, 'embedding', 'float32', shape, sparse);
     await session.replaceArray('embedding', array);
     return session.array('embedding')!;
   }

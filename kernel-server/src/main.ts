@@ -1,4 +1,12 @@
-/** Entry of the sidecar: reads its arguments, starts it, prints "ready", and ends with it. */
+/**
+ * Entry of the sidecar: reads its arguments, starts it, prints "ready", and ends with it.
+ *
+ * In this folder live the sockets (endpoint, socket, peers, dispatcher), the methods of the protocol (methods), sessions with
+ * their labels, journal and shared arrays (sessions, session, labels, journal, array-store), long work (jobs, compute-jobs),
+ * and the services that compute: SAM in a process of its own (sam-*, compute), the engine on worker threads (engine-*).
+ * No mathematics of features, forests or masks (`engine`, `src/sam`), no definition of messages (`src/kernel-bridge`), and
+ * nothing that knows of notebooks or pages.
+ */
 import { EngineService } from './engine-service';
 import { log } from './log';
 import { ISidecarOptions, parseOptions, USAGE } from './options';

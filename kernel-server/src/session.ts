@@ -20,6 +20,8 @@ const CHUNK = 1 << 20;
 /** What sessions share. */
 export interface ISessionContext {
   store: ArrayStore;
+  /** The folder of a session's arrays in the store. */
+  arraysOf(id: string): string;
   tiles: TileCache;
   /** Something small about the session changed. */
   changed(session: Session): void;
@@ -92,6 +94,11 @@ export class Session {
   /** Rises when the image is replaced: what was computed from the old one is of no use. */
   get generation(): number {
     return this._generation;
+  }
+
+  /** The folder of its arrays in the store. */
+  get arrays(): string {
+    return this._context.arraysOf(this.id);
   }
 
   get record(): Readonly<SessionRecord> {
@@ -215,7 +222,7 @@ export class Session {
     const shape = this._labels.array.shape;
     const segmentation =
       this._record.arrays['segmentation'] ??
-      (await this._context.store.allocate(this.id, 'segmentation', 'uint8', shape));
+      (await this._context.store.allocate(this.arrays, 'segmentation', 'uint8', shape));
     await this._labels.exclusive(async () => {
       if (generation !== this._generation) {
         throw new BridgeError('cancelled', 'The image was replaced while the forest was trained. Train again.');
@@ -333,7 +340,7 @@ export class Session {
       }
     }
     if (!arrays['image']) {
-      arrays['image'] = await store.allocate(this.id, 'image', image.dtype, image.shape);
+      arrays['image'] = await store.allocate(this.arrays, 'image', image.dtype, image.shape);
       this._record.imageReady = false;
     }
     const shape = image.shape.slice(0, 3);
@@ -360,7 +367,7 @@ export class Session {
       delete arrays['labels'];
     }
     const blank = !arrays['labels'];
-    arrays['labels'] ??= await this._context.store.allocate(this.id, 'labels', 'uint8', shape);
+    arrays['labels'] ??= await this._context.store.allocate(this.arrays, 'labels', 'uint8', shape);
     const drawn = await LabelStore.shapeOf(path);
     if (drawn?.join() !== shape.join()) {
       const aside = join(this.folder, backupName());

@@ -1,5 +1,5 @@
 /** The sidecar as a whole: puts the parts together, listens, and leaves in order. */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, statfs } from 'node:fs/promises';
 import { Server } from 'node:net';
 import { join } from 'node:path';
@@ -28,6 +28,8 @@ const TELL_MS = 100;
 const PROBE_MS = 20000;
 /** How long running jobs may take to stop, in milliseconds. */
 const STOP_MS = 3000;
+/** Arrays of a killed sidecar in which nothing was written for so long are given up, in milliseconds. */
+const ABANDONED_MS = 24 * 3600 * 1000;
 /** What statfs calls a file system in memory. */
 const TMPFS_MAGIC = 0x01021994;
 
@@ -61,7 +63,10 @@ export class Sidecar {
     private readonly _home: { dataDir: string; places: IPlace[]; guard: Server | undefined }
   ) {
     const { dataDir, places } = _home;
-    const store = new ArrayStore(places);
+    const store = (this._store = new ArrayStore(places));
+    // Sidecars with other data may keep arrays in the same directory.
+    this._arraysPrefix = `${createHash('sha256').update(dataDir).digest('hex').slice(0, 8)}-`;
+    const arraysOf = (id: string) => `${this._arraysPrefix}${id}`;
     this._staging = new Staging(store);
     this._peers = new Peers(
       (peer, parts) => this._queue.send(peer, parts),
@@ -69,7 +74,7 @@ export class Sidecar {
     );
     this._jobs = new Jobs(state => this._peers.emit(state.session, 'job', state));
     const changed = (session: Session) => this._changed(session);
-    this._sessions = new Sessions(dataDir, { store, tiles: new TileCache(), changed });
+    this._sessions = new Sessions(dataDir, { store, arraysOf, tiles: new TileCache(), changed });
     store.reclaim = () => this._sessions.release(id => !this._peers.attends(id));
     const handlers = createHandlers({
       instance: this.instance,
@@ -95,8 +100,8 @@ export class Sidecar {
   /** Settles when it has left. */
   readonly stopped: Promise<void>;
 
-  /** Leave in order. `idle` frees the shared arrays too: nobody looks at them. */
-  async stop(why: string, idle = false): Promise<void> {
+  /** Leave in order. Where nobody looks at the shared arrays they are freed; else whoever comes next takes them up. */
+  async stop(why: string): Promise<void> {
     if (this._stopping) {
       return this.stopped;
     }
@@ -106,7 +111,7 @@ export class Sidecar {
     await this._removeConnectionFile();
     const late = new Promise(resolve => setTimeout(resolve, STOP_MS).unref());
     await Promise.race([this._jobs.stop(), late]);
-    await this._sessions.close(idle);
+    await this._sessions.close(!this._peers.anyLive);
     await this._staging.clean(
       this._home.places.map(place => place.directory),
       true
@@ -126,6 +131,7 @@ export class Sidecar {
       places.map(place => place.directory),
       false
     );
+    await this._store.sweep(this._arraysPrefix, ABANDONED_MS);
     this._endpoint = await bind(this._socket, runtimeDir, this._options.transport);
     this._removeConnectionFile = await writeConnectionFile(runtimeDir, {
       endpoint: this._endpoint,
@@ -141,7 +147,7 @@ export class Sidecar {
         if (this._peers.anyLive || this._jobs.size > 0) {
           active = performance.now();
         } else if (performance.now() - active > idleMs) {
-          void this.stop(`nobody was here for ${this._options.idleTimeout} s`, true);
+          void this.stop(`nobody was here for ${this._options.idleTimeout} s`);
         }
       },
       Math.min(5000, idleMs / 4)
@@ -157,7 +163,7 @@ export class Sidecar {
     while (!this._socket.closed) {
       try {
         const [identity, ...frames] = await this._socket.receive();
-        if (identity) {
+        if (identity && !this._stopping) {
           this._dispatcher.accept(this._peers.of(identity), frames);
         }
       } catch (error) {
@@ -185,6 +191,8 @@ export class Sidecar {
 
   private readonly _secret = randomBytes(32).toString('hex');
   private readonly _socket: Router = createSocket();
+  private readonly _store: ArrayStore;
+  private readonly _arraysPrefix: string;
   private readonly _queue: SendQueue;
   private readonly _peers: Peers;
   private readonly _jobs: Jobs;

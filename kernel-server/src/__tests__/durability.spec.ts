@@ -11,9 +11,10 @@ import {
   symlinkSync,
   truncateSync,
   unlinkSync,
+  utimesSync,
   writeFileSync
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { TestClient, readConnection } from './support/client';
 import { bytesOf, CLASSES, halves, histogram, openSession, rectangle } from './support/images';
 import { removeBundle, TestSidecar } from './support/process';
@@ -212,7 +213,7 @@ describe('Arrays on a full disk', () => {
     await expect(client.request('array.stage', { dtype: 'float64', shape: [1000, 1000] })).rejects.toMatchObject({
       code: 'disk-full'
     });
-    expect(readdirSync(join(arrays, small.session))).toHaveLength(2);
+    expect(readdirSync(dirname(small.arrays['image']!.path))).toHaveLength(2);
     await client.request('ping', {});
   });
 
@@ -246,6 +247,28 @@ describe('The sidecar', () => {
     expect(code).toBe(0);
     expect(existsSync(join(sidecar.runtimeDir, 'sidecar-1.json'))).toBe(false);
     expect(existsSync(endpoint.replace('ipc://', ''))).toBe(false);
+  });
+
+  it('gives up arrays that a killed one left long ago, its own alone, and has the labels all the same', async () => {
+    await sidecar.start();
+    const { session, arrays } = await openSession(await connect());
+    const { patch, buffers } = rectangle(session, 1, { rows: [0, 5], columns: [0, 5] });
+    await clients[0]!.request('labels.patch', patch, { buffers });
+    await sidecar.kill();
+    const folder = dirname(arrays['image']!.path);
+    const foreign = join(sidecar.arraysDir, `00000000-${session}`);
+    mkdirSync(foreign);
+    await sidecar.start();
+    await sidecar.kill();
+    expect(readdirSync(folder)).toHaveLength(2);
+    const old = new Date(Date.now() - 25 * 3600 * 1000);
+    [...readdirSync(folder).map(name => join(folder, name)), folder, foreign].forEach(path =>
+      utimesSync(path, old, old)
+    );
+    await sidecar.start();
+    expect([existsSync(folder), existsSync(foreign)]).toEqual([false, true]);
+    const state = await (await connect()).request('session.attach', { session });
+    expect(state).toMatchObject({ imageReady: false, labels: { counts: { 1: 25 } } });
   });
 
   it('stays while a peer talks to it', async () => {

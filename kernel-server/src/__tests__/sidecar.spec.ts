@@ -49,6 +49,12 @@ describe('The handshake', () => {
     const secret = 'f'.repeat(64);
     await expect(stranger.request('hello', { role: 'relay', version: '1', secret })).rejects.toMatchObject(refused);
     await expect(stranger.request('status', {})).rejects.toMatchObject(refused);
+    const large = Buffer.from(JSON.stringify({ v: 1, id: 'large', method: 'hello', params: {} }));
+    stranger.send([large, Buffer.alloc(100_000)]);
+    expect((await stranger.hear(({ re }) => re === 'large')).error).toMatchObject({ code: 'too-large' });
+    const chunk = { of: 'x', index: 0, count: 2, lengths: [10, 10] };
+    stranger.send([Buffer.from(JSON.stringify({ v: 1, chunk })), Buffer.alloc(10)]);
+    expect((await stranger.hear(({ re }) => re === '')).error).toMatchObject(refused);
     await (await connect()).request('ping', {});
   });
 
