@@ -25,13 +25,14 @@ export class Plain {
   /** Correlate with a kernel given by its rows, odd in both directions. */
   correlate(kernel: number[][]): Plain {
     const half = [(kernel.length - 1) / 2, (kernel[0]!.length - 1) / 2] as const;
+    const terms = kernel
+      .flatMap((weights, i) => weights.map((weight, j) => ({ weight, row: i - half[0], column: j - half[1] })))
+      .filter(({ weight }) => weight !== 0);
     return Plain.from(this.rows, this.columns, (row, column) => {
       let sum = 0;
-      kernel.forEach((weights, i) =>
-        weights.forEach((weight, j) => {
-          sum += weight * this.at(row + i - half[0], column + j - half[1]);
-        })
-      );
+      for (const term of terms) {
+        sum += term.weight * this.at(row + term.row, column + term.column);
+      }
       return sum;
     });
   }
@@ -45,7 +46,8 @@ export class Plain {
   }
 }
 
-function gaussian(image: Plain, sigma: number): Plain {
+/** Smoothed with the standard deviation σ. */
+export function gaussian(image: Plain, sigma: number): Plain {
   if (sigma === 0) {
     return image;
   }
