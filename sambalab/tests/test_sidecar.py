@@ -330,3 +330,35 @@ def test_a_full_disk_is_told_and_smaller_images_still_fit(full_disk):
     small.set_labels(IMAGE % 3)
     np.testing.assert_array_equal(small.labels, IMAGE % 3)
     assert sl.Labeller(IMAGE[:10], name="another").shape == (10, 30)
+
+
+@pytest.mark.parametrize("damage", ["missing", "corrupt"])
+def test_a_model_file_that_is_missing_or_corrupt_is_told_and_labelling_goes_on(own_dirs, monkeypatch, damage):
+    models = own_dirs / "models"
+    models.mkdir()
+    if damage == "corrupt":
+        (models / "encoder.onnx").write_bytes(b"no model")
+    monkeypatch.setenv("SAMBALAB_MODELS", str(models))
+    lab = sl.Labeller(IMAGE, name="no model")
+    with pytest.raises(sl.ModelError, match=r"encoder\.onnx"):
+        lab.suggest(5, 5)
+    lab.set_labels(IMAGE % 3)
+    lab.train(trees=5, progress=False)
+    np.testing.assert_array_equal(lab.labels, IMAGE % 3)
+
+
+@posix
+def test_a_compute_process_that_is_killed_is_replaced():
+    lab = sl.Labeller(np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8), name="compute")
+    before, _ = lab.suggest(10, 10)
+    status = clients.client().request("status", {}).result
+    assert status["computePid"]
+    kill(status["computePid"])
+    after, _ = lab.suggest(10, 10)
+    np.testing.assert_array_equal(before, after)
+    # While it computes, too: the job is tried once more.
+    other = sl.Labeller(np.random.default_rng(1).integers(0, 255, (64, 64), np.uint8), name="compute, another")
+    pid = clients.client().request("status", {}).result["computePid"]
+    threading.Timer(0.15, kill, (pid,)).start()
+    assert other.suggest(10, 10).masks.shape == (3, 64, 64)
+    assert clients.client().request("status", {}).result["pid"] == status["pid"]
