@@ -29,14 +29,15 @@ class SharedFiles(BuildHookInterface):  # type: ignore[type-arg]
         }
         missing = [name for name, file in built.items() if not file.is_file()]
         shared = {"jupyter-config/server-config/sambalab.json": "etc/jupyter/jupyter_server_config.d/sambalab.json"}
-        if "sambalab/labextension" not in missing:
-            shared["sambalab/labextension"] = SHARE
-            shared["install.json"] = f"{SHARE}/install.json"
         build_data.setdefault("shared_data", {}).update(shared)
+        # An editable install is linked to the labextension by `jupyter-builder develop`, so that a new build shows at once.
         if version != "standard":
             return
         if missing:
             raise RuntimeError(f"{' and '.join(missing)} must be built before a wheel is: npm ci && npm run build")
+        shared["sambalab/labextension"] = SHARE
+        shared["install.json"] = f"{SHARE}/install.json"
+        build_data["shared_data"].update(shared)
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{sysconfig.get_platform().replace('-', '_').replace('.', '_')}"
         modules = root / "node_modules"

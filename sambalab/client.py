@@ -25,6 +25,8 @@ from .wire import Buffer, encode
 
 PING_SECONDS = 15.0
 SILENCE_SECONDS = 60.0
+TROUBLE_SECONDS = 30.0
+"""How long a sidecar may be found and lost again before it could be used."""
 LIVES_MAX = 3
 """A request that was under way when so many sidecars died is given up: it may be what kills them."""
 
@@ -177,6 +179,7 @@ class Client:
                 self._thread.start()
 
     def _run(self) -> None:
+        trouble: float | None = None
         while not self._closing:
             self._take()
             if not self._pending:
@@ -189,7 +192,6 @@ class Client:
                 self._fail(error)
                 continue
             connection: Connection | None = None
-            problem = ""
             try:
                 sessions.restore(info)
                 connection = Connection(info, "python")
@@ -197,18 +199,22 @@ class Client:
                     with contextlib.suppress(SambaLabError):
                         connection.call("session.attach", {"session": session})
                 self.instance = connection.instance
+                trouble = None
                 self._serve(connection)
             except SidecarError as error:
-                # It went away while things were put right: once more from the beginning, but not for ever.
-                problem = str(error)
-                for pending in self._pending.values():
-                    pending.lives += 1
+                # It went away while things were put right (one that was killed may listen for a moment still): once more
+                # from the beginning, but not for ever.
+                trouble = trouble or time.monotonic()
+                if time.monotonic() - trouble > TROUBLE_SECONDS:
+                    self._fail(error)
+                    trouble = None
+                time.sleep(0.1)
             except Exception as error:
                 self._fail(error)
             finally:
                 if connection is not None:
                     connection.close()
-            self._give_up_deadly(problem)
+            self._give_up_deadly()
         self._fail(SidecarError("SambaLab's client was closed."))
 
     def _serve(self, connection: Connection) -> None:
@@ -220,7 +226,7 @@ class Client:
         poller.register(connection.monitor, zmq.POLLIN)
         poller.register(self._waker.fileno(), zmq.POLLIN)
         heard = pinged = time.monotonic()
-        while not self._closing:
+        while not self._closing and not connection.lost():
             ready = dict(poller.poll(int(PING_SECONDS * 1000)))
             if self._waker.fileno() in ready:
                 for pending in self._take(connection):
@@ -228,8 +234,6 @@ class Client:
             if connection.socket in ready:
                 heard = time.monotonic()
                 self._receive(connection)
-            elif connection.monitor in ready and connection.lost():
-                return
             now = time.monotonic()
             if now - pinged > PING_SECONDS and (self._pending or sessions.alive()):
                 pinged = now
@@ -238,6 +242,8 @@ class Client:
                 heard = now
             if self._pending and now - heard > SILENCE_SECONDS:
                 return
+        while connection.socket.poll(0):  # what it said before it went
+            self._receive(connection)
 
     def _transmit(self, connection: Connection, pending: _Pending) -> None:
         pending.lives += 1
@@ -294,12 +300,12 @@ class Client:
             pending.finish(error=error)
         self._pending.clear()
 
-    def _give_up_deadly(self, problem: str) -> None:
+    def _give_up_deadly(self) -> None:
         for request, pending in list(self._pending.items()):
             if pending.lives >= LIVES_MAX:
                 del self._pending[request]
-                reason = problem or f"SambaLab's sidecar went away {LIVES_MAX} times during this request."
-                pending.finish(error=SidecarError(f"{reason} Its log may say more: {sidecar.runtime_dir()}"))
+                reason = f"SambaLab's sidecar went away {LIVES_MAX} times during this request."
+                pending.finish(error=SidecarError(f"{reason} Its log may say why: {sidecar.runtime_dir()}"))
 
 
 def _drain(heard: queue.SimpleQueue[dict[str, Any]], on_job: JobListener) -> None:

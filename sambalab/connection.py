@@ -62,6 +62,7 @@ class Connection:
         self.monitor = self.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         self._assembler = Assembler()
         self._closed = False
+        self._gone = False
         try:
             self.socket.connect(info.endpoint)
             from . import __version__
@@ -82,12 +83,10 @@ class Connection:
         return [frame.buffer for frame in self.socket.recv_multipart(copy=False)]
 
     def lost(self) -> bool:
-        """Say whether the sidecar has hung up since this was last asked."""
-        gone = False
-        while self.monitor.poll(0):
-            event = recv_monitor_message(self.monitor)
-            gone = gone or event["event"] == zmq.EVENT_DISCONNECTED
-        return gone
+        """Say whether the sidecar has hung up."""
+        while not self._gone and self.monitor.poll(0):
+            self._gone = recv_monitor_message(self.monitor)["event"] == zmq.EVENT_DISCONNECTED
+        return self._gone
 
     def accept(self, frames: Sequence[Buffer]) -> tuple[dict[str, Any], list[Buffer]] | None:
         """Decode frames; None while chunks are missing."""

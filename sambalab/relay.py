@@ -147,7 +147,7 @@ class Relay:
         ping = f"relay-{uuid.uuid4().hex}"
         mark = ping.encode()
         heard = pinged = time.monotonic()
-        while not self._closed:
+        while not self._closed and not connection.lost():
             ready = dict(poller.poll(int(PING_SECONDS * 1000)))
             now = time.monotonic()
             if self._waker.fileno() in ready:
@@ -162,8 +162,6 @@ class Relay:
                 # The answer to our own ping is nobody else's business, and would look like activity of the kernel.
                 if not (len(received) == 1 and len(received[0]) < 256 and mark in bytes(received[0])):
                     self._publish(received)
-            elif connection.monitor in ready and connection.lost():
-                return
             if now - pinged >= PING_SECONDS:
                 pinged = now
                 connection.send(encode({"id": ping, "method": "ping", "params": {}})[0])
