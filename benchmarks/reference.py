@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations_with_replacement
 from pathlib import Path
@@ -150,6 +151,8 @@ class Reference:
 
 def main() -> None:
     """Serve commands until standard input ends."""
+    # Class weights steer the bootstrap, so every tree may see all pixels of a rare class.
+    warnings.filterwarnings("ignore", message="Some inputs do not have OOB scores")
     reference = Reference()
     for line in sys.stdin:
         command = json.loads(line)

@@ -225,13 +225,22 @@ function fail(reason: string): never {
   throw new BridgeError('invalid', `This is not a classifier of SambaLab, or it was damaged: ${reason}.`);
 }
 
+const ALPHABET = new TextEncoder().encode('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/');
+
+/** By hand, since `btoa` wants a string and a forest has megabytes. */
 function toBase64(data: ArrayBufferView): string {
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  const parts: string[] = [];
-  for (let i = 0; i < bytes.length; i += 0x8000) {
-    parts.push(String.fromCharCode(...bytes.subarray(i, i + 0x8000)));
+  const out = new Uint8Array(Math.ceil(bytes.length / 3) * 4);
+  let to = 0;
+  for (let i = 0; i < bytes.length; i += 3) {
+    const bits = (bytes[i]! << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0);
+    out[to++] = ALPHABET[bits >>> 18]!;
+    out[to++] = ALPHABET[(bits >>> 12) & 63]!;
+    out[to++] = ALPHABET[(bits >>> 6) & 63]!;
+    out[to++] = ALPHABET[bits & 63]!;
   }
-  return btoa(parts.join(''));
+  out.fill(0x3d, out.length - ((3 - (bytes.length % 3)) % 3));
+  return new TextDecoder().decode(out);
 }
 
 /** Bytes in memory of their own. */

@@ -33,6 +33,8 @@ interface ILoaded {
 const LOADED_MAX = 4;
 /** Tasks for each thread and stage: enough for even loads and true progress. */
 const TASKS_PER_THREAD = 8;
+/** Trees that a task grows at most: a thread finishes its task although the job was cancelled. */
+const TREES_PER_TASK = 16;
 
 export class EngineService implements IEngineService {
   constructor(options: EngineService.IOptions = {}) {
@@ -113,8 +115,11 @@ export class EngineService implements IEngineService {
       oobScore: engine.outOfBagScore(outOfBag, pixels.classOf, classes.length),
       trees
     };
+    const json = engine.encodeClassifier(classifier);
+    // It is about to be applied; reading it again would find the same.
+    this._remember(json, classifier, cuts);
     return {
-      json: engine.encodeClassifier(classifier),
+      json,
       oobScore: classifier.oobScore,
       featureNames: names,
       trees: forest.trees,
@@ -237,7 +242,7 @@ export class EngineService implements IEngineService {
     context: IJobContext
   ): Promise<{ trees: engine.ITrees; outOfBag: Uint32Array }> {
     const job = this._jobs++;
-    const group = Math.max(1, Math.ceil(forest.trees / (this.threads * TASKS_PER_THREAD)));
+    const group = Math.min(TREES_PER_TASK, Math.ceil(forest.trees / (this.threads * TASKS_PER_THREAD)));
     const tasks = Array.from({ length: Math.ceil(forest.trees / group) }, (_, i): IGrowTask => {
       const first = i * group;
       return { kind: 'grow', job, set, options: forest, first, end: Math.min(forest.trees, first + group) };
@@ -261,15 +266,13 @@ export class EngineService implements IEngineService {
       return known;
     }
     const classifier = engine.decodeClassifier(json);
-    const loaded: ILoaded = {
-      job: this._jobs++,
-      bytes: Buffer.from(json),
-      classifier,
-      cuts: nameCuts(classifier.cuts),
-      forest: engine.shareForest(
-        engine.packForest(classifier.trees, classifier.names.length, classifier.classes.length)
-      )
-    };
+    return this._remember(json, classifier, nameCuts(classifier.cuts));
+  }
+
+  private _remember(json: Uint8Array, classifier: engine.IClassifier, cuts: INamedCuts): ILoaded {
+    const { trees, names, classes } = classifier;
+    const forest = engine.shareForest(engine.packForest(trees, names.length, classes.length));
+    const loaded: ILoaded = { job: this._jobs++, bytes: Buffer.from(json), classifier, cuts, forest };
     this._loaded.unshift(loaded);
     this._loaded.splice(LOADED_MAX);
     return loaded;
