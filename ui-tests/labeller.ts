@@ -84,6 +84,7 @@ export class LabellerPage {
     const root = page.getByTestId('sambalab').last();
     await root.waitFor({ timeout: 60_000 });
     const lab = new LabellerPage(page, root);
+    await expect.poll(() => root.evaluate(node => 'sambalab' in node)).toBe(true);
     await expect
       .poll(async () => (await lab._state()).shape !== null && (await lab._state()).tilesPending === 0, {
         timeout: 60_000
