@@ -49,6 +49,11 @@ except KeyboardInterrupt:
       `stroke to acknowledgement while a cell ${name}, ${count} strokes: ` +
         `median ${median.toFixed(1)} ms, 95th percentile ${p95.toFixed(1)} ms`
     );
+    const times = await notebook.roundTrips(60);
+    console.log(
+      `1 kB to the sidecar and back while a cell ${name}: ` +
+        `median ${times[30]!.toFixed(1)} ms, 95th percentile ${times[57]!.toFixed(1)} ms`
+    );
     await lab.train();
     expect(await notebook.isRunning(1), 'the cell ran all the time').toBe(true);
     await notebook.interrupt();

@@ -10,13 +10,29 @@ interface IOutput {
   data?: Record<string, unknown>;
 }
 
+/** What is used of a comm. */
+interface IComm {
+  readonly subshellStarted: Promise<void>;
+  onMsg: (message: { buffers: ArrayBuffer[] }) => void;
+  open(data: object): void;
+  send(data: object, metadata: undefined, buffers: Uint8Array[]): void;
+  close(data: object): void;
+}
+
 /** What is used of the notebook panel that the application shows. */
 interface IPanel {
   content: { activeCellIndex: number; widgets: { model: { sharedModel: { setSource(text: string): void } } }[] };
   sessionContext: {
     restartKernel(): Promise<void>;
     session: {
-      kernel: { restart(): Promise<void>; id: string; info: Promise<unknown>; status: string };
+      kernel: {
+        restart(): Promise<void>;
+        id: string;
+        info: Promise<unknown>;
+        status: string;
+        supportsSubshells: boolean;
+        createComm(target: string): IComm;
+      };
     };
   };
   model: { cells: { length: number; get(i: number): { outputs: { toJSON(): IOutput[] } } } };
@@ -136,6 +152,38 @@ export class TestNotebook {
       () => (window as unknown as Exposed).jupyterapp.shell.currentWidget.sessionContext.session.kernel.id
     );
     await this.page.request.post(`/api/kernels/${id}/interrupt`);
+  }
+
+  /** Milliseconds that 1 kB takes to the sidecar and back over a live comm of its own, for each of `n` pings, sorted. */
+  async roundTrips(n: number): Promise<number[]> {
+    return this.page.evaluate(async count => {
+      const { kernel } = (window as unknown as Exposed).jupyterapp.shell.currentWidget.sessionContext.session;
+      const comm = kernel.createComm('sambalab');
+      await kernel.info;
+      if (kernel.supportsSubshells) {
+        await comm.subshellStarted;
+      }
+      comm.open({});
+      const times: number[] = [];
+      for (let i = 0; i < count; i++) {
+        const header = new TextEncoder().encode(JSON.stringify({ v: 1, id: `ping-${i}`, method: 'ping', params: {} }));
+        const start = performance.now();
+        await new Promise<void>(resolve => {
+          comm.onMsg = message => {
+            const [head] = message.buffers;
+            const reply = JSON.parse(new TextDecoder().decode(head)) as { re?: string };
+            if (reply.re === `ping-${i}`) {
+              resolve();
+            }
+          };
+          comm.send({}, undefined, [header, new Uint8Array(1000)]);
+        });
+        times.push(performance.now() - start);
+        await new Promise(resolve => setTimeout(resolve, 30));
+      }
+      comm.close({});
+      return times.sort((a, b) => a - b);
+    }, n);
   }
 
   async restartKernel(): Promise<void> {

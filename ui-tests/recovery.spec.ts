@@ -113,7 +113,8 @@ test('After a kernel restart and after a reload every acknowledged label is ther
 
   // A reload of the page: the widget comes back from the kernel and works.
   await page.notebook.save();
-  await page.reload();
+  // Not page.reload(): Galata would wait for a launcher, and the notebook is what comes back.
+  await Promise.all([page.waitForEvent('load'), page.evaluate(() => location.reload())]);
   const reloaded = await TestNotebook.current(page);
   const third = await LabellerPage.in(page);
   expect(await third.countLabelled()).toBe(acknowledged);
