@@ -165,7 +165,12 @@ export class LabellerState implements IDisposable {
         column0: Math.max(tile.column * LABEL_TILE, bounds.column0),
         column1: Math.min((tile.column + 1) * LABEL_TILE, bounds.column1)
       };
-      mask.addMask(region, suggestion.region(region));
+      const uniform = suggestion.uniform(region);
+      if (uniform === 1) {
+        mask.addRegion(region);
+      } else if (uniform === undefined) {
+        mask.addMask(region, suggestion.region(region));
+      }
     }
     parts.labels.commit({ slice, classId: current.id, preserve, tiles: mask.tiles() });
   }

@@ -119,6 +119,13 @@ export class MaskBuilder {
     }
   }
 
+  /** Add all pixels of a region. */
+  addRegion(region: IRegion): void {
+    for (let row = region.row0; row < region.row1; row++) {
+      this.addRun(row, region.column0, region.column1);
+    }
+  }
+
   tiles(): IMaskTile[] {
     return [...this._tiles.values()];
   }

@@ -49,6 +49,30 @@ export class Suggestion {
     );
   }
 
+  /**
+   * What all pixels of a region are, if they are surely the same: logits that agree in sign do so between them too. Most
+   * tiles of a large mask need no pixel to be computed.
+   */
+  uniform(region: IRegion): 0 | 1 | undefined {
+    const side = this._manifest.decoder.maskSize;
+    const scale = side / Math.max(this.image.rows, this.image.columns);
+    const range = (from: number, to: number): [number, number] => [
+      Math.max(0, Math.floor(from * scale - 1.5)),
+      Math.min(side - 1, Math.ceil(to * scale + 1.5))
+    ];
+    const [row0, row1] = range(region.row0, region.row1);
+    const [column0, column1] = range(region.column0, region.column1);
+    const first = this._logits[row0 * side + column0]! > 0;
+    for (let row = row0; row <= row1; row++) {
+      for (let column = column0; column <= column1; column++) {
+        if (this._logits[row * side + column]! > 0 !== first) {
+          return undefined;
+        }
+      }
+    }
+    return first ? 1 : 0;
+  }
+
   /** The mask of the whole image. */
   mask(): Uint8Array {
     return upscaleMask(this._logits, this.image, this._manifest);

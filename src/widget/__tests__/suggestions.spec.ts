@@ -143,4 +143,24 @@ describe('Suggestions', () => {
     expect(inside).toBeGreaterThan(1000);
     expect(bounds.row1 - bounds.row0).toBeLessThan(60);
   });
+
+  it('calls a region uniform only where every pixel of it is the same', async () => {
+    const { suggestions, answer } = make();
+    suggestions.move({ row: 200, column: 240 }, 40);
+    await answer();
+    suggestions.cycle();
+    const suggestion = suggestions.current!;
+    const seen = new Set<number | undefined>();
+    for (let row0 = 0; row0 < image.rows; row0 += 16) {
+      for (let column0 = 0; column0 < image.columns; column0 += 16) {
+        const region = { row0, row1: row0 + 16, column0, column1: column0 + 16 };
+        const uniform = suggestion.uniform(region);
+        seen.add(uniform);
+        if (uniform !== undefined) {
+          expect(suggestion.region(region).every(value => value === uniform)).toBe(true);
+        }
+      }
+    }
+    expect(seen).toEqual(new Set([0, 1, undefined]));
+  });
 });

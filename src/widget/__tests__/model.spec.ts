@@ -1,0 +1,365 @@
+import { Signal } from '@lumino/signaling';
+import { deflateRawSync } from 'node:zlib';
+import {
+  encodeMessage,
+  Frames,
+  IRequest,
+  ITransport,
+  LABEL_TILE,
+  MessageAssembler,
+  parseRequest,
+  SessionState
+} from '../../kernel-bridge';
+import { ICandidates } from '../../sam';
+import { LabellerState } from '../model';
+import { decodePatch, encodePatch, IPatch } from '../patches';
+import { MaskBuilder } from '../raster';
+import { Settings } from '../settings';
+
+const id = '0123456789abcdef0123456789abcdef';
+const image = { rows: 600, columns: 700 };
+
+/** A sidecar in the page: one label array, patches in the order they come, nothing lost unless it is told to. */
+class FakeSidecar implements ITransport {
+  readonly received = new Signal<this, Frames>(this);
+  readonly closed = new Signal<this, void>(this);
+  isDisposed = false;
+  /** While down, what is sent is lost. */
+  down = false;
+  /** Errors for the next patches. */
+  refuse: { code: string; message: string }[] = [];
+  labels = new Uint8Array(image.rows * image.columns);
+  version = 0;
+  methods: string[] = [];
+
+  send(frames: Frames): void {
+    const message = this._assembler.accept(frames);
+    if (!message || this.down) {
+      return;
+    }
+    const request = parseRequest(message.header);
+    if (this._known.has(request.id)) {
+      return; // sent again: a request is carried out once, and its answer is on its way
+    }
+    this._known.add(request.id);
+    this.methods.push(request.method);
+    setTimeout(() => this._answer(request, message.buffers));
+  }
+
+  tell(event: string, params: object, buffers: Uint8Array[] = []): void {
+    this._emit({ event, params }, buffers);
+  }
+
+  apply(patch: IPatch): void {
+    this.version++;
+    for (const tile of patch.tiles) {
+      for (let bit = 0; bit < LABEL_TILE ** 2; bit++) {
+        const row = tile.row * LABEL_TILE + Math.floor(bit / LABEL_TILE);
+        const column = tile.column * LABEL_TILE + (bit % LABEL_TILE);
+        const at = row * image.columns + column;
+        if (
+          tile.bits[bit >> 3]! & (0x80 >> (bit & 7)) &&
+          (patch.classId === 0 || !patch.preserve || !this.labels[at])
+        ) {
+          this.labels[at] = patch.classId;
+        }
+      }
+    }
+  }
+
+  get session(): SessionState {
+    return {
+      session: id,
+      title: 'test',
+      image: {
+        shape: [1, image.rows, image.columns, 1],
+        dtype: 'uint8',
+        digest: 'a'.repeat(64),
+        display: { low: 0, high: 255 }
+      },
+      imageReady: true,
+      classes: [
+        { id: 1, name: 'matrix', color: '#e69f00' },
+        { id: 2, name: 'pore', color: '#56b4e9' }
+      ],
+      labels: { version: this.version, counts: {} },
+      resumed: null,
+      segmentation: null,
+      arrays: {}
+    };
+  }
+
+  dispose(): void {
+    this.isDisposed = true;
+  }
+
+  private _answer({ id: re, method, params }: IRequest, buffers: Uint8Array[]): void {
+    const device = { model: 'mobile-sam', provider: 'cpu', adapter: null, note: '' };
+    switch (method) {
+      case 'labels.patch': {
+        const error = this.refuse.shift();
+        if (error) {
+          this._emit({ re, error });
+          return;
+        }
+        this.apply(decodePatch(params as never, buffers));
+        this._emit({ re, result: { version: this.version, changed: 1 } });
+        return;
+      }
+      case 'overlay.tiles': {
+        const tiles: { row: number; column: number }[] = [];
+        const out: Uint8Array[] = [];
+        for (let row = 0; row < 3; row++) {
+          for (let column = 0; column < 3; column++) {
+            tiles.push({ row, column });
+            out.push(deflateRawSync(this._tile(row, column)));
+          }
+        }
+        this._emit({ re, result: { version: this.version, tiles } }, out);
+        return;
+      }
+      case 'sam.decoder':
+        this._emit({ re, result: { model: 'mobile-sam', digest: 'b'.repeat(64), bytes: 1 } }, [new Uint8Array(1)]);
+        return;
+      case 'sam.embedding':
+        this._emit({ re, result: { device, seconds: 1, shape: [256, 64, 64] } }, [new Uint8Array(2)]);
+        return;
+      case 'session.attach':
+      case 'train':
+        this._emit({ re, result: this.session });
+        return;
+      default:
+        this._emit({ re, error: { code: 'invalid', message: `no ${method} here` } });
+    }
+  }
+
+  private _tile(tileRow: number, tileColumn: number): Uint8Array {
+    const tile = new Uint8Array(LABEL_TILE ** 2);
+    for (let row = 0; row < LABEL_TILE; row++) {
+      for (let column = 0; column < LABEL_TILE; column++) {
+        const [r, c] = [tileRow * LABEL_TILE + row, tileColumn * LABEL_TILE + column];
+        tile[row * LABEL_TILE + column] = r < image.rows && c < image.columns ? this.labels[r * image.columns + c]! : 0;
+      }
+    }
+    return tile;
+  }
+
+  private _emit(header: object, buffers: Uint8Array[] = []): void {
+    for (const frames of encodeMessage(header, buffers)) {
+      this.received.emit(frames);
+    }
+  }
+
+  private readonly _assembler = new MessageAssembler();
+  private readonly _known = new Set<string>();
+}
+
+function squareAt(row: number, column: number): ICandidates {
+  const lowRes = [4, 8, 16].map(half => {
+    const logits = new Float32Array(256 * 256).fill(-5);
+    const scale = 256 / 700;
+    for (let r = Math.round(row * scale) - half; r < Math.round(row * scale) + half; r++) {
+      logits.fill(5, r * 256 + Math.round(column * scale) - half, r * 256 + Math.round(column * scale) + half);
+    }
+    return logits;
+  });
+  return { lowRes, scores: [0.1, 0.2, 0.9] };
+}
+
+const opened: LabellerState[] = [];
+afterEach(() => opened.splice(0).forEach(state => state.dispose()));
+
+async function open() {
+  const sidecar = new FakeSidecar();
+  const state = new LabellerState({
+    session: id,
+    settings: new Settings(),
+    connect: () => Promise.resolve(sidecar),
+    createDecoder: () =>
+      Promise.resolve({
+        load: () => Promise.resolve(),
+        setEmbedding: () => undefined,
+        suggest: ([point]) => Promise.resolve(squareAt(point!.row, point!.column)),
+        isDisposed: false,
+        dispose: () => undefined
+      })
+  });
+  opened.push(state);
+  await state.open();
+  await until(() => state.parts?.embedding.state.state === 'ready');
+  return { sidecar, state, parts: state.parts! };
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) {
+    await new Promise(resolve => setTimeout(resolve, 2));
+  }
+}
+
+/** Let everything that is on its way arrive. */
+const settle = () => new Promise(resolve => setTimeout(resolve, 60));
+
+function stroke(state: LabellerState, classId: number, row: number, column: number, preserve = true): void {
+  const one = state.parts!.labels.stroke(0, classId, preserve);
+  one.line({ x: column, y: row }, { x: column + 40, y: row + 7 }, 9);
+  one.end();
+}
+
+function run(classId: number, row: number, start: number, end: number): IPatch {
+  const mask = new MaskBuilder(image);
+  mask.addRun(row, start, end);
+  return { slice: 0, classId, preserve: true, tiles: mask.tiles() };
+}
+
+/** Whether the browser shows what the sidecar has. */
+function same({ state, sidecar }: { state: LabellerState; sidecar: FakeSidecar }): boolean {
+  const labels = state.parts!.labels.slice(0);
+  return sidecar.labels.every((value, at) => labels.at(Math.floor(at / image.columns), at % image.columns) === value);
+}
+
+describe('LabellerState', () => {
+  it('shows strokes at once and has the sidecar’s pixels after they were sent', async () => {
+    const labeller = await open();
+    stroke(labeller.state, 1, 100, 240);
+    expect(labeller.parts.labels.slice(0).at(100, 245)).toBe(1);
+    expect(labeller.sidecar.labels[100 * image.columns + 245]).toBe(0);
+    stroke(labeller.state, 2, 104, 250);
+    stroke(labeller.state, 0, 100, 260);
+    await labeller.state.drained();
+    expect(labeller.sidecar.version).toBe(3);
+    expect(same(labeller)).toBe(true);
+    labeller.state.dispose();
+  });
+
+  it('accepts a suggestion into the class that is chosen', async () => {
+    const labeller = await open();
+    labeller.state.setClass(2);
+    await labeller.state.accept({ row: 300, column: 350 });
+    await labeller.state.drained();
+    expect(labeller.sidecar.labels[300 * image.columns + 350]).toBe(2);
+    const count = labeller.sidecar.labels.reduce((sum, value) => sum + (value === 2 ? 1 : 0), 0);
+    expect(count).toBeGreaterThan(80 * 80);
+    expect(count).toBeLessThan(95 * 95);
+    expect(same(labeller)).toBe(true);
+    labeller.state.dispose();
+  });
+
+  it('takes what others draw', async () => {
+    const labeller = await open();
+    const patch = run(2, 50, 10, 600);
+    labeller.sidecar.apply(patch);
+    const { params, buffers } = encodePatch(id, patch);
+    labeller.sidecar.tell('patch', { origin: 'python', version: 1, patch: params }, buffers);
+    expect(labeller.parts.labels.slice(0).at(50, 599)).toBe(2);
+    expect(same(labeller)).toBe(true);
+    labeller.state.dispose();
+  });
+
+  it('ends with the sidecar’s pixels when others draw under a stroke that is on its way', async () => {
+    const labeller = await open();
+    const theirs = run(2, 100, 200, 320);
+    labeller.sidecar.apply(theirs); // the sidecar has theirs first, the browser has its own first
+    stroke(labeller.state, 1, 100, 240);
+    const { params, buffers } = encodePatch(id, theirs);
+    labeller.sidecar.tell('patch', { origin: 'other', version: 1, patch: params }, buffers);
+    await labeller.state.drained();
+    await settle();
+    expect(same(labeller)).toBe(true);
+    labeller.state.dispose();
+  });
+
+  it('fetches the labels again when a patch was missed', async () => {
+    const labeller = await open();
+    labeller.sidecar.apply(run(2, 20, 0, 50));
+    const second = run(2, 30, 0, 50);
+    labeller.sidecar.apply(second);
+    const { params, buffers } = encodePatch(id, second);
+    labeller.sidecar.tell('patch', { origin: 'other', version: 2, patch: params }, buffers);
+    await settle();
+    expect(labeller.parts.labels.slice(0).at(20, 5)).toBe(2);
+    labeller.state.dispose();
+  });
+
+  it('goes on painting while the sidecar is away, and sends everything when it is back', async () => {
+    const labeller = await open();
+    labeller.sidecar.down = true;
+    labeller.sidecar.tell('relay', { state: 'lost', message: 'gone' });
+    expect(labeller.state.connection.state.state).toBe('lost');
+    stroke(labeller.state, 1, 100, 240);
+    stroke(labeller.state, 2, 300, 240);
+    expect(labeller.parts.labels.slice(0).at(300, 245)).toBe(2);
+    expect(labeller.parts.labels.queue.waiting).toHaveLength(2);
+    labeller.sidecar.down = false;
+    labeller.sidecar.tell('relay', { state: 'connected', message: '' });
+    await labeller.state.drained();
+    await settle();
+    expect(labeller.state.connection.state.state).toBe('connected');
+    expect(labeller.sidecar.version).toBe(2);
+    expect(same(labeller)).toBe(true);
+    labeller.state.dispose();
+  });
+
+  it('takes back a stroke that the sidecar refuses, and says why', async () => {
+    const labeller = await open();
+    labeller.sidecar.refuse = [{ code: 'invalid', message: 'class 1 is gone' }];
+    stroke(labeller.state, 1, 100, 240);
+    await labeller.state.drained();
+    await settle();
+    expect(labeller.state.error).toBe('class 1 is gone');
+    expect(labeller.parts.labels.slice(0).at(100, 245)).toBe(0);
+    labeller.state.dispose();
+  });
+
+  it('keeps a stroke that the disk has no room for', async () => {
+    const labeller = await open();
+    labeller.sidecar.refuse = [{ code: 'disk-full', message: 'No room.' }];
+    stroke(labeller.state, 1, 100, 240);
+    await settle();
+    expect(labeller.parts.labels.queue.held?.message).toBe('No room.');
+    expect(labeller.parts.labels.slice(0).at(100, 245)).toBe(1);
+    labeller.parts.labels.queue.retry();
+    await labeller.state.drained();
+    expect(same(labeller)).toBe(true);
+    labeller.state.dispose();
+  });
+
+  it('trains only after every stroke was sent', async () => {
+    const labeller = await open();
+    stroke(labeller.state, 1, 100, 240);
+    stroke(labeller.state, 2, 300, 240);
+    await labeller.state.train();
+    const { methods } = labeller.sidecar;
+    expect(methods.indexOf('train')).toBeGreaterThan(methods.lastIndexOf('labels.patch'));
+    labeller.state.dispose();
+  });
+
+  it('hands unsent strokes to the next labeller of the session when its kernel went', async () => {
+    const first = await open();
+    first.state.connection.close();
+    stroke(first.state, 1, 100, 240);
+    first.state.dispose();
+    const second = await open();
+    await second.state.drained();
+    expect(second.sidecar.labels[100 * image.columns + 245]).toBe(1);
+    expect(same(second)).toBe(true);
+    second.state.dispose();
+  });
+
+  it('begins with the brush and goes to suggestions once they can be made, unless a tool was chosen', async () => {
+    const { state } = await open();
+    expect(state.tool).toBe('suggest');
+    state.setTool('eraser');
+    expect(state.tool).toBe('eraser');
+    state.dispose();
+  });
+
+  it('chooses classes that exist', async () => {
+    const { state } = await open();
+    expect(state.currentClass?.name).toBe('matrix');
+    state.setClass(2);
+    expect(state.currentClass?.name).toBe('pore');
+    state.setClass(9);
+    expect(state.currentClass?.name).toBe('pore');
+    state.dispose();
+  });
+});
