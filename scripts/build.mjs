@@ -5,13 +5,22 @@
  *   server   kernel-server, engine and the SAM decoder's graph → sambalab/server
  *   browser  src → lib → sambalab/labextension
  */
-import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const node = (...args) => execFileSync(process.execPath, args, { cwd: root, stdio: 'inherit' });
+
+/** Run a tool that talks much; what it said is shown if it fails. */
+function quietly(...args) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' });
+  if (status !== 0) {
+    throw new Error(`${args[0]} failed:\n${stdout}${stderr}`);
+  }
+}
+
 const tool = name => join(root, 'node_modules', name);
 
 const parts = {
@@ -43,13 +52,12 @@ const parts = {
       external: ['zeromq', 'onnxruntime-node', 'webgpu']
     });
     copyFileSync(join(root, 'engine/build/engine.wasm'), join(out, 'engine.wasm'));
-    if (existsSync(join(root, 'scripts/build-decoder.mjs'))) {
-      node(join(root, 'scripts/build-decoder.mjs'), join(out, 'decoder.onnx'));
-    }
+    node(join(root, 'scripts/build-decoder.mjs'), join(out, 'decoder.onnx'));
   },
   browser() {
     node(tool('typescript/bin/tsc'), '-p', 'tsconfig.json');
-    node(
+    // Its warnings print onnxruntime-web's minified code in full.
+    quietly(
       tool('@jupyter/builder/lib/build-labextension.js'),
       '--core-package-file',
       tool('@jupyterlab/core-meta/core.package.json'),
@@ -59,13 +67,22 @@ const parts = {
 };
 
 const names = process.argv.slice(2);
-for (const name of names.length ? names : Object.keys(parts)) {
-  if (!(name in parts)) {
-    console.error(`There is no part ${name}; parts are ${Object.keys(parts).join(', ')}.`);
-    process.exit(1);
+try {
+  await buildAll();
+} catch (error) {
+  console.error(`build: ${error.message}`);
+  process.exit(1);
+}
+
+async function buildAll() {
+  for (const name of names.length ? names : Object.keys(parts)) {
+    if (!(name in parts)) {
+      console.error(`There is no part ${name}; parts are ${Object.keys(parts).join(', ')}.`);
+      process.exit(1);
+    }
+    const start = Date.now();
+    console.log(`build: ${name} …`);
+    await parts[name]();
+    console.log(`build: ${name} done in ${((Date.now() - start) / 1000).toFixed(1)} s`);
   }
-  const start = Date.now();
-  console.log(`build: ${name} …`);
-  await parts[name]();
-  console.log(`build: ${name} done in ${((Date.now() - start) / 1000).toFixed(1)} s`);
 }

@@ -134,23 +134,28 @@ async function installPackages() {
 }
 
 async function installPython() {
-  await once('Python environment', ['pyproject.toml', 'package.json', 'hatch_build.py', 'jupyter-config'], [relative(root, python)], () => {
-    if (!existsSync(python)) {
-      const base = findPython();
-      say(`making a Python environment in .venv with ${base} …`);
-      const made = spawnSync(base, ['-m', 'venv', venv], { encoding: 'utf8' });
-      if (made.status !== 0) {
-        throw new SetupError(
-          `${base} -m venv failed. On Debian and Ubuntu, install the package python3-venv.\n${made.stdout}${made.stderr}`
-        );
+  await once(
+    'Python environment',
+    ['pyproject.toml', 'package.json', 'hatch_build.py', 'jupyter-config'],
+    [relative(root, python)],
+    () => {
+      if (!existsSync(python)) {
+        const base = findPython();
+        say(`making a Python environment in .venv with ${base} …`);
+        const made = spawnSync(base, ['-m', 'venv', venv], { encoding: 'utf8' });
+        if (made.status !== 0) {
+          throw new SetupError(
+            `${base} -m venv failed. On Debian and Ubuntu, install the package python3-venv.\n${made.stdout}${made.stderr}`
+          );
+        }
       }
+      // Hatchling wants the folders that it ships to be there, the builds come later.
+      mkdirSync(join(root, 'sambalab/labextension'), { recursive: true });
+      mkdirSync(join(root, 'sambalab/server'), { recursive: true });
+      say('installing JupyterLab and the Python package …');
+      run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-e', '.[dev]']);
     }
-    // Hatchling wants the folders that it ships to be there, the builds come later.
-    mkdirSync(join(root, 'sambalab/labextension'), { recursive: true });
-    mkdirSync(join(root, 'sambalab/server'), { recursive: true });
-    say('installing JupyterLab and the Python package …');
-    run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-e', '.[dev]']);
-  });
+  );
 }
 
 async function build() {

@@ -3,7 +3,6 @@ import { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application'
 import { ICommandPalette } from '@jupyterlab/apputils';
 import { INotebookTracker, NotebookActions } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
-import { tokens } from './tokens';
 
 /** The ids of the commands. */
 export namespace CommandIDs {
@@ -23,8 +22,8 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
   id: 'sambalab:commands',
   description: 'Adds the commands of SambaLab.',
   autoStart: true,
-  requires: tokens(INotebookTracker),
-  optional: tokens(ICommandPalette, ITranslator),
+  requires: [INotebookTracker],
+  optional: [ICommandPalette, ITranslator],
   activate: (
     app: JupyterFrontEnd,
     tracker: INotebookTracker,

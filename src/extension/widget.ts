@@ -5,7 +5,6 @@ import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ITranslator } from '@jupyterlab/translation';
 import { ISettings, userSettings } from '../widget/settings';
 import { setTranslation } from '../widget/translation';
-import { tokens } from './tokens';
 
 /** Name and version under which Python asks for the widget. */
 const MODULE_NAME = 'sambalab';
@@ -15,8 +14,8 @@ export const widgetPlugin: JupyterFrontEndPlugin<void> = {
   id: 'sambalab:widget',
   description: 'Shows labellers in notebooks.',
   autoStart: true,
-  requires: tokens(IJupyterWidgetRegistry),
-  optional: tokens(ISettingRegistry, ITranslator),
+  requires: [IJupyterWidgetRegistry],
+  optional: [ISettingRegistry, ITranslator],
   activate: (
     _app: JupyterFrontEnd,
     registry: IJupyterWidgetRegistry,
