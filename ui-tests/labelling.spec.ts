@@ -105,6 +105,20 @@ checks = {
 print([name for name, right in checks.items() if not right])`
     );
     expect(checks.trim()).toBe('[]');
+
+    // A label drawn against the prediction lies on top of the segmentation; erased, it shows the prediction again.
+    await lab.press('1');
+    await lab.press('b');
+    const there = { row: ground[0].row + 30, column: ground[0].column };
+    const predicted = await lab.read('segmentation', there.row, there.column);
+    expect(predicted).toBe(2);
+    await lab.stroke([there, { row: there.row + 2, column: there.column + 2 }]);
+    await lab.saved();
+    await expect.poll(() => lab.read('segmentation', there.row, there.column)).toBe(1);
+    await lab.press('e');
+    await lab.stroke([there, { row: there.row + 2, column: there.column + 2 }]);
+    await lab.saved();
+    await expect.poll(() => lab.read('segmentation', there.row, there.column)).toBe(predicted);
     expect(await lab.error()).toBeNull();
   });
 

@@ -32,6 +32,9 @@ export interface ISessionParts {
   readonly embedding: Embedding;
 }
 
+/** Round trips that are remembered. */
+const ROUND_TRIPS_MAX = 500;
+
 /** Patches that could not be sent before their kernel went: the next labeller of the same session sends them. */
 const leftBehind = new Map<string, IPatch[]>();
 
@@ -255,6 +258,7 @@ export class LabellerState implements IDisposable {
       case 'patch':
         if (event.params.patch.session === this.id) {
           parts?.labels.receive(event.params.version, event.params.patch, buffers);
+          parts?.segmentation.stale(event.params.patch.slice, event.params.patch.tiles);
         }
         break;
       case 'labels':
@@ -324,7 +328,11 @@ export class LabellerState implements IDisposable {
       drawing();
     }, this);
     labels.queue.changed.connect(() => this._changed.emit('status'), this);
-    labels.queue.acknowledged.connect((_, { milliseconds }) => this._roundTrips.push(milliseconds), this);
+    labels.queue.acknowledged.connect((_, { patch, milliseconds }) => {
+      this._roundTrips = [...this._roundTrips.slice(1 - ROUND_TRIPS_MAX), milliseconds];
+      segmentation.stale(patch.slice, patch.tiles);
+      drawing();
+    }, this);
     segmentation.arrived.connect((_, keys) => {
       this._repaint.emit({ overlay: 'segmentation', keys });
       drawing();
@@ -383,7 +391,7 @@ export class LabellerState implements IDisposable {
   private readonly _changed = new Signal<this, Change>(this);
   private readonly _repaint = new Signal<this, { overlay: 'labels' | 'segmentation'; keys: string[] | null }>(this);
   private readonly _disposables: IDisposable[] = [];
-  private readonly _roundTrips: number[] = [];
+  private _roundTrips: readonly number[] = [];
   private _session: SessionState | null = null;
   private _parts: ISessionParts | null = null;
   private _slice = 0;

@@ -54,6 +54,18 @@ export class SegmentationTiles implements IDisposable {
     return !this._busy && this._wanted.length === 0;
   }
 
+  /** Labels changed in these tiles, and with them the segmentation: fetch them again once they are in view. */
+  stale(slice: number, tiles: readonly ITileRef[]): void {
+    for (const tile of tiles) {
+      const key = segmentationKey(slice, tile);
+      this._changedMeanwhile.add(key);
+      const kept = this._tiles.get(key);
+      if (kept) {
+        kept.version = -1;
+      }
+    }
+  }
+
   /** Name the tiles in view, most wanted first. */
   want(slice: number, tiles: ITileRef[]): void {
     if (this._version === 0) {
@@ -95,16 +107,20 @@ export class SegmentationTiles implements IDisposable {
       while (this._wanted.length > 0 && !this._disposed) {
         const slice = this._slice;
         const tiles = this._wanted.splice(0, BATCH);
+        this._changedMeanwhile.clear();
         const { result, buffers } = await this._fetch(slice, tiles);
         if (this._disposed) {
           return;
         }
         const keys = tiles.map(tile => segmentationKey(slice, tile));
+        // What changed while it was on its way is shown, and fetched again.
+        const version = (key: string) => (this._changedMeanwhile.has(key) ? -1 : result.version);
         for (const key of keys) {
-          this._tiles.set(key, { version: result.version, bytes: null });
+          this._tiles.set(key, { version: version(key), bytes: null });
         }
         result.tiles.forEach((tile, i) => {
-          this._tiles.set(segmentationKey(slice, tile), { version: result.version, bytes: buffers[i] ?? null });
+          const key = segmentationKey(slice, tile);
+          this._tiles.set(key, { version: version(key), bytes: buffers[i] ?? null });
         });
         this._version = Math.max(this._version, result.version);
         this._arrived.emit(keys);
@@ -127,6 +143,7 @@ export class SegmentationTiles implements IDisposable {
   private _slice = 0;
   private _wanted: ITileRef[] = [];
   private _busy = false;
+  private readonly _changedMeanwhile = new Set<string>();
   private _disposed = false;
 }
 
