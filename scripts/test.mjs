@@ -44,9 +44,8 @@ const suites = {
     });
   },
 
-  ui() {
+  ui(browser) {
     const report = join(results, 'ui.json');
-    const browser = ensureBrowser();
     say(`UI tests in ${browser}`);
     suite(process.execPath, [join(root, 'node_modules/@playwright/test/cli.js'), 'test', '-c', 'ui-tests'], {
       PLAYWRIGHT_CHROMIUM_EXECUTABLE_PATH: browser,
@@ -78,6 +77,8 @@ await main(async args => {
     throw new SetupError(`There is no suite ${unknown.join(', ')}; suites are ${Object.keys(suites).join(', ')}.`);
   }
   await setup();
+  // First, since Debian's package holds the software Vulkan that tests the GPU's path as well.
+  const browser = ensureBrowser();
   rmSync(results, { recursive: true, force: true });
   mkdirSync(results, { recursive: true });
   const total = { passed: 0, failed: 0, skipped: 0 };
@@ -86,7 +87,7 @@ await main(async args => {
     say(`${name} …`);
     let counts;
     try {
-      counts = await suites[name]();
+      counts = await suites[name](browser);
     } catch (error) {
       console.error(`sambalab: ${name}: ${error.message}`);
       counts = { passed: 0, failed: 1, skipped: 0 };

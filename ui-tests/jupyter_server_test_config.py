@@ -8,4 +8,4 @@ c = get_config()  # noqa: F821
 configure_jupyter_server(c)
 c.ServerApp.port = int(os.environ["SAMBALAB_UI_PORT"])
 c.ServerApp.allow_root = True
-c.ServerApp.log_level = "WARN"
+c.ServerApp.log_level = "ERROR"

@@ -132,6 +132,7 @@ export class LabellerPage {
 
   /** Drag with the brush along a path. */
   async stroke(path: readonly IPixel[]): Promise<void> {
+    await this._still();
     const points = await Promise.all(path.map(pixel => this.at(pixel)));
     await this.page.mouse.move(points[0]!.x, points[0]!.y);
     await this.page.mouse.down();
@@ -256,6 +257,18 @@ export class LabellerPage {
   /** The error that the widget shows. */
   async error(): Promise<string | null> {
     return (await this._state()).error;
+  }
+
+  /** Wait until the notebook has stopped scrolling. */
+  private async _still(): Promise<void> {
+    let last = await this.at({ row: 0, column: 0 });
+    await expect
+      .poll(async () => {
+        const before = last;
+        last = await this.at({ row: 0, column: 0 });
+        return last.x === before.x && last.y === before.y;
+      })
+      .toBe(true);
   }
 
   private async _state(): Promise<IState> {

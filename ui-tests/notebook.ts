@@ -129,6 +129,10 @@ export class TestNotebook {
     );
   }
 
+  async cellCount(): Promise<number> {
+    return this.page.evaluate(() => (window as unknown as Exposed).jupyterapp.shell.currentWidget.model.cells.length);
+  }
+
   /** Replace a cell's source and run it. */
   async execute(index: number, source: string): Promise<string> {
     await this.page.evaluate(

@@ -68,6 +68,8 @@ test('Killing the sidecar in the middle of labelling loses no stroke, and labell
   });
   await lab.saved(60_000);
   expect(sidecarPid()).not.toBe(first);
+  // Nothing moved under the brush: what was there is no news.
+  await expect(lab.root.getByTestId('sambalab-resumed')).toBeHidden();
   const labelled = Number(await notebook.run(2));
   expect(await lab.countLabelled()).toBe(labelled);
   const kept = 'np.count_nonzero(lab.labels[:95])';

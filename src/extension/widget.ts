@@ -5,10 +5,7 @@ import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ITranslator } from '@jupyterlab/translation';
 import { ISettings, userSettings } from '../widget/settings';
 import { setTranslation } from '../widget/translation';
-
-/** Name and version under which Python asks for the widget. */
-const MODULE_NAME = 'sambalab';
-const MODULE_VERSION = '0.1.0';
+import { MODULE_NAME, MODULE_VERSION } from '../widget/version';
 
 export const widgetPlugin: JupyterFrontEndPlugin<void> = {
   id: 'sambalab:widget',

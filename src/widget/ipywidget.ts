@@ -5,12 +5,8 @@ import { BridgeError, IKernelLike, LiveComm } from '../kernel-bridge';
 import { LabellerState } from './model';
 import { Settings, userSettings } from './settings';
 import { trans } from './translation';
+import { MODULE_NAME, MODULE_VERSION } from './version';
 import { LabellerView as LabellerPanel } from './view';
-
-/** Name under which Python and the browser know this module. */
-export const MODULE_NAME = 'sambalab';
-/** Version of the model's traits; Python names the same. */
-export const MODULE_VERSION = '0.1.0';
 
 /** The part of JupyterLab's kernel connection that is used besides comms. */
 interface IKernel extends IKernelLike {

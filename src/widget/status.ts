@@ -4,6 +4,7 @@
  */
 import { Widget } from '@lumino/widgets';
 import { CanvasView, IHover } from './canvas';
+import { SessionState } from '../kernel-bridge';
 import { button, element, setText } from './dom';
 import { Change, LabellerState } from './model';
 import { trans } from './translation';
@@ -210,7 +211,11 @@ export class ResumedBanner extends Widget {
   }
 
   private _update(): void {
-    const resumed = this._state.session?.resumed ?? null;
+    const session = this._state.session;
+    // Only what was there when the labeller was shown is news: a sidecar that was restarted takes the labels up as well,
+    // and a banner that comes while somebody paints would move the image under the brush.
+    this._first ??= session;
+    const resumed = this._first?.resumed && session?.resumed ? this._first.resumed : null;
     const key = resumed && !this._dismissed ? `${resumed.pixels} ${resumed.changed}` : '';
     this.setHidden(key === '');
     if (!resumed || key === this._key) {
@@ -263,6 +268,7 @@ export class ResumedBanner extends Widget {
     this.node.replaceChildren(text, fresh, close);
   }
 
+  private _first: SessionState | null = null;
   private _key = '';
   private _dismissed = false;
 }
