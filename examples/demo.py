@@ -6,7 +6,6 @@ Run by ``npm run demo``. Writes to ``examples/out``: the executed notebook, its 
 from __future__ import annotations
 
 import base64
-import tempfile
 import time
 from pathlib import Path
 
@@ -51,8 +50,8 @@ def run_quickstart() -> None:
     notebook.cells.insert(at + 1, nbformat.v4.new_code_cell(LABELS_FROM_A_SCRIPT))
     save = SAVE.format(path=(OUT / "quickstart_segmentation.png").as_posix())
     notebook.cells.append(nbformat.v4.new_code_cell(save))
-    with tempfile.TemporaryDirectory() as folder:
-        NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": folder}}).execute()
+    # Always in the same folder: the session is found again instead of a new one being made each time.
+    NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(OUT)}}).execute()
     nbformat.write(notebook, OUT / "quickstart.ipynb")
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
