@@ -56,7 +56,8 @@ def run_quickstart() -> None:
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if output.output_type == "stream" and output.name == "stdout":
-                print(output.text, end="")
+                # A line that was written over shows what it said last, as in a terminal.
+                print("\n".join(line.rsplit("\r", 1)[-1].rstrip() for line in output.text.split("\n")), end="")
             elif "image/png" in output.get("data", {}):
                 (OUT / "quickstart_figure.png").write_bytes(base64.b64decode(output.data["image/png"]))
 
