@@ -197,6 +197,8 @@ export class LabellerState implements IDisposable {
       const { result } = await this.connection.client.request('session.fresh', { session: this.id });
       this._take(result);
       this._parts?.labels.attached(result.labels.version);
+      this._parts?.segmentation.staleAll();
+      this._changed.emit('drawing');
     });
   }
 
@@ -264,6 +266,8 @@ export class LabellerState implements IDisposable {
       case 'labels':
         if (event.params.session === this.id) {
           parts?.labels.attached(event.params.version);
+          parts?.segmentation.staleAll();
+          this._changed.emit('drawing');
         }
         break;
       case 'segmentation':
@@ -292,6 +296,9 @@ export class LabellerState implements IDisposable {
     const version = session.segmentation?.version ?? 0;
     if (version !== this._parts.segmentation.version) {
       this._parts.segmentation.version = version;
+      if (version === 0) {
+        this._repaint.emit({ overlay: 'segmentation', keys: null });
+      }
     }
     this._changed.emit('session');
     this._changed.emit('drawing');

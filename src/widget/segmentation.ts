@@ -46,6 +46,7 @@ export class SegmentationTiles implements IDisposable {
     this._version = version;
     if (version === 0) {
       this._tiles.clear();
+      this._wanted = [];
     }
   }
 
@@ -63,6 +64,14 @@ export class SegmentationTiles implements IDisposable {
       if (kept) {
         kept.version = -1;
       }
+    }
+  }
+
+  /** The labels were replaced as a whole: fetch everything again once it is in view. */
+  staleAll(): void {
+    this._allChangedMeanwhile = true;
+    for (const tile of this._tiles.values()) {
+      tile.version = -1;
     }
   }
 
@@ -108,13 +117,18 @@ export class SegmentationTiles implements IDisposable {
         const slice = this._slice;
         const tiles = this._wanted.splice(0, BATCH);
         this._changedMeanwhile.clear();
+        this._allChangedMeanwhile = false;
         const { result, buffers } = await this._fetch(slice, tiles);
         if (this._disposed) {
           return;
         }
+        if (this._version === 0) {
+          continue; // it was set aside while this was on its way
+        }
         const keys = tiles.map(tile => segmentationKey(slice, tile));
         // What changed while it was on its way is shown, and fetched again.
-        const version = (key: string) => (this._changedMeanwhile.has(key) ? -1 : result.version);
+        const version = (key: string) =>
+          this._allChangedMeanwhile || this._changedMeanwhile.has(key) ? -1 : result.version;
         for (const key of keys) {
           this._tiles.set(key, { version: version(key), bytes: null });
         }
@@ -127,7 +141,7 @@ export class SegmentationTiles implements IDisposable {
       }
     } catch (error) {
       this._wanted = [];
-      if (!this._disposed) {
+      if (!this._disposed && this._version !== 0) {
         this._failed.emit(BridgeError.from(error));
       }
     } finally {
@@ -144,6 +158,7 @@ export class SegmentationTiles implements IDisposable {
   private _wanted: ITileRef[] = [];
   private _busy = false;
   private readonly _changedMeanwhile = new Set<string>();
+  private _allChangedMeanwhile = false;
   private _disposed = false;
 }
 

@@ -124,6 +124,11 @@ class FakeSidecar implements ITransport {
       case 'sam.embedding':
         this._emit({ re, result: { device, seconds: 1, shape: [256, 64, 64] } }, [new Uint8Array(2)]);
         return;
+      case 'session.fresh':
+        this.labels.fill(0);
+        this.version++;
+        this._emit({ re, result: this.session });
+        return;
       case 'session.attach':
       case 'train':
         this._emit({ re, result: this.session });
@@ -343,6 +348,35 @@ describe('LabellerState', () => {
     expect(second.sidecar.labels[100 * image.columns + 245]).toBe(1);
     expect(same(second)).toBe(true);
     second.state.dispose();
+  });
+
+  it('fetches the segmentation again after the labels were replaced as a whole', async () => {
+    const { sidecar, state, parts } = await open();
+    const show = async () => {
+      parts.segmentation.want(0, [{ row: 0, column: 0 }]);
+      await until(() => parts.segmentation.settled);
+    };
+    sidecar.version = 1;
+    sidecar.labels.fill(1);
+    sidecar.tell('segmentation', { session: id, version: 1 });
+    await show();
+    expect(parts.segmentation.at(0, 5, 5)).toBe(1);
+    sidecar.labels.fill(2);
+    sidecar.tell('labels', { session: id, version: 1 });
+    await show();
+    expect(parts.segmentation.at(0, 5, 5)).toBe(2);
+    state.dispose();
+  });
+
+  it('draws nothing of the segmentation any more after a fresh start', async () => {
+    const { sidecar, state, parts } = await open();
+    sidecar.tell('segmentation', { session: id, version: 1 });
+    const repainted: unknown[] = [];
+    state.repaint.connect((_, change) => repainted.push(change));
+    await state.fresh();
+    expect(parts.segmentation.version).toBe(0);
+    expect(repainted).toContainEqual({ overlay: 'segmentation', keys: null });
+    state.dispose();
   });
 
   it('begins with the brush and goes to suggestions once they can be made, unless a tool was chosen', async () => {
