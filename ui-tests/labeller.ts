@@ -142,6 +142,23 @@ export class LabellerPage {
     await this.page.mouse.up();
   }
 
+  /** Label both classes as a user does: accept the suggestion on the object, paint the ground. */
+  async label({ object, ground }: { object: IPixel; ground: readonly IPixel[] }): Promise<void> {
+    await this.samReady();
+    await this.moveTo(object.row, object.column);
+    await this.suggestionAt(object.row, object.column);
+    await this.click();
+    await this.press('2');
+    await this.press('b');
+    for (const { row, column } of ground) {
+      await this.stroke([
+        { row, column },
+        { row: row + 8, column: column + 14 }
+      ]);
+    }
+    await this.saved();
+  }
+
   /** Wait until every stroke is acknowledged. */
   async saved(timeout = 20_000): Promise<void> {
     await expect.poll(() => this._get(handle => handle.pendingPatches), { timeout }).toBe(0);

@@ -24,20 +24,10 @@ except KeyboardInterrupt:
       'print(int((lab.labels == 1).sum() > 0), int((lab.labels == 2).sum() > 0), lab.segmentation.shape == image.shape)'
     ]);
     const found = JSON.parse(await notebook.run(0)) as keyof typeof TARGETS;
-    const { object, ground } = TARGETS[found];
     await notebook.start(1);
     // The widget opens its comm while the cell runs.
     const lab = await LabellerPage.in(page);
-    await lab.samReady();
-    await lab.moveTo(object.row, object.column);
-    await lab.suggestionAt(object.row, object.column);
-    await lab.click();
-    await lab.press('2');
-    await lab.press('b');
-    for (const stroke of ground) {
-      await lab.stroke([stroke, { row: stroke.row + 8, column: stroke.column + 14 }]);
-    }
-    await lab.saved();
+    await lab.label(TARGETS[found]);
     // Short strokes, one after the other: how long from the mouse button to the acknowledgement.
     for (let i = 0; i < 50; i++) {
       const pixel = { row: 60 + 8 * Math.floor(i / 10), column: 200 + 12 * (i % 10) };
@@ -118,19 +108,9 @@ test('With ipykernel 6 the same works between cells', async ({ page, tmpPath }) 
     OLD_KERNEL
   );
   const found = JSON.parse(await notebook.run(0)) as keyof typeof TARGETS;
-  const { object, ground } = TARGETS[found];
   expect(await notebook.run(1)).toMatch(/^6\./);
   const lab = await LabellerPage.in(page);
-  await lab.samReady();
-  await lab.moveTo(object.row, object.column);
-  await lab.suggestionAt(object.row, object.column);
-  await lab.click();
-  await lab.press('2');
-  await lab.press('b');
-  for (const stroke of ground) {
-    await lab.stroke([stroke, { row: stroke.row + 8, column: stroke.column + 14 }]);
-  }
-  await lab.saved();
+  await lab.label(TARGETS[found]);
   await lab.train();
   expect(await notebook.run(2)).toContain('1 1 True');
   expect(await lab.error()).toBeNull();
