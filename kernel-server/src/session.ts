@@ -67,6 +67,7 @@ export class Session {
     };
     const session = new Session(id, folder, record, context);
     try {
+      await session.admit(params);
       await session._take(params);
     } catch (error) {
       if (!old) {
@@ -161,6 +162,40 @@ export class Session {
       segmentation: classifier && arrays['segmentation'] ? { version: segmentationVersion, classifier } : null,
       arrays: { ...arrays, labels: { ...this._labels.array, version: this._labels.version } }
     };
+  }
+
+  /**
+   * See whether the session may be opened with `params`. Nothing changes.
+   *
+   * @throws BridgeError `invalid` if labels were drawn on an image of another shape, and are not to be set aside.
+   */
+  async admit(params: Params<'session.open'>): Promise<void> {
+    const held = this._record.image.shape.slice(0, 3);
+    const given = params.image.shape.slice(0, 3);
+    if (params.fresh || held.join() === given.join()) {
+      return;
+    }
+    const loaded = this._labels !== undefined;
+    const path = this._record.arrays['labels']?.path;
+    if (!loaded) {
+      await this._openLabels(held);
+    }
+    await this._labels.exclusive(async () => undefined);
+    if (this._labels.pixels === 0) {
+      return;
+    }
+    if (!loaded) {
+      // Nobody else knows of this one; who asks for the session next loads it as it was.
+      await this._labels.close();
+      if (this._labels.array.path !== path) {
+        await this._context.store.remove(this._labels.array);
+      }
+    }
+    throw new BridgeError(
+      'invalid',
+      `The session ${this._record.title || this._record.key} holds labels of an image of ${size(held)}; this one has ` +
+        `${size(given)}. Choose another name, or fresh=True to set them aside.`
+    );
   }
 
   /** Open again, perhaps with another image, other classes, or without the labels. */
@@ -362,7 +397,8 @@ export class Session {
     const { arrays } = this._record;
     const path = join(this.folder, 'labels.journal');
     await this._labels?.close();
-    if (arrays['labels'] && arrays['labels'].shape.join() !== shape.join()) {
+    const { labels } = arrays;
+    if (labels && (labels.shape.join() !== shape.join() || !(await this._context.store.intact(labels)))) {
       await this._context.store.remove(arrays['labels']);
       delete arrays['labels'];
     }
@@ -429,7 +465,7 @@ export class Session {
     this._imageFile = this._pyramid = this._prediction = this._segmentation = undefined;
   }
 
-  private _labels!: LabelStore;
+  private _labels!: LabelStore; // from the first _openLabels on
   private _imageFile: TileFile | undefined;
   private _pyramid: Pyramid | undefined;
   private _prediction: TileFile | undefined;
@@ -447,6 +483,11 @@ function overlay(prediction: Uint8Array, labels: Uint8Array): void {
       prediction[i] = labels[i]!;
     }
   }
+}
+
+/** The size of an image, for people: a single slice goes without saying. */
+function size([slices, rows, columns]: number[]): string {
+  return `${slices === 1 ? '' : `${slices} × `}${rows} × ${columns}`;
 }
 
 function backupName(): string {

@@ -24,6 +24,7 @@ export class Sessions {
       if (!session) {
         return Session.open(id, this._folder(id), params, this._context);
       }
+      await session.admit(params);
       try {
         await session.reopen(params);
       } catch (error) {

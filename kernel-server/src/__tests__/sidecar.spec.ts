@@ -1,5 +1,5 @@
 /** The sidecar as its peers see it: the real process, real sockets, real files. */
-import { readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { deflateRawSync } from 'node:zlib';
 import { encodeMessage } from '../../../src/kernel-bridge/frames';
 import { TestClient, readConnection } from './support/client';
@@ -357,14 +357,13 @@ describe('A session', () => {
     const fresh = await client.request('session.open', { ...open, fresh: true });
     expect(fresh).toMatchObject({ resumed: null, labels: { counts: {} } });
     expect(histogram(bytesOf(fresh.arrays['labels']!))).toEqual({ 0: 120000 });
-    const { readdirSync } = await import('node:fs');
     const backups = readdirSync(`${sidecar.dataDir}/sessions/${first.session}`).filter(name =>
       /^labels-.*\.bak$/.test(name)
     );
     expect(backups).toHaveLength(1);
   });
 
-  it('keeps its labels for another image of the same shape and sets them aside for one of another shape', async () => {
+  it('keeps its labels for another image of the same shape and refuses one of another shape until they are set aside', async () => {
     const client = await connect();
     const first = await openSession(client);
     const { patch, buffers } = rectangle(first.session, 1, { rows: [0, 5], columns: [0, 5] });
@@ -374,10 +373,38 @@ describe('A session', () => {
     const other = await client.request('session.open', { ...open, image: { ...info, digest: 'a'.repeat(64) } });
     expect(other).toMatchObject({ imageReady: false, labels: { counts: { 1: 25 } } });
     expect(other.arrays['labels']!.path).toBe(first.arrays['labels']!.path);
-    const shape: [number, number, number, 1] = [1, 100, 100, 1];
-    const small = await client.request('session.open', { ...open, image: { ...info, shape, digest: 'b'.repeat(64) } });
+    await client.request('image.ready', { session: first.session });
+
+    const shape: [number, number, number, 1] = [1, 100, 120, 1];
+    const narrow = { ...open, image: { ...info, shape, digest: 'b'.repeat(64) } };
+    const refused = {
+      code: 'invalid',
+      message:
+        'The session image holds labels of an image of 300 × 400; this one has 100 × 120. ' +
+        'Choose another name, or fresh=True to set them aside.'
+    };
+    await expect(client.request('session.open', narrow)).rejects.toMatchObject(refused);
+    // Nothing has changed, neither in memory nor for one who opens it from the disk.
+    const same = { imageReady: true, image: { digest: 'a'.repeat(64) }, labels: { counts: { 1: 25 } } };
+    expect(await client.request('session.attach', { session: first.session })).toMatchObject(same);
+    await sidecar.kill();
+    await sidecar.start();
+    const later = await connect();
+    await expect(later.request('session.open', narrow)).rejects.toMatchObject(refused);
+    expect(await later.request('session.attach', { session: first.session })).toMatchObject(same);
+    expect(histogram(bytesOf(first.arrays['labels']!))[1]).toBe(25);
+
+    const small = await later.request('session.open', { ...narrow, fresh: true });
     expect(small).toMatchObject({ imageReady: false, resumed: null, labels: { counts: {} } });
-    expect(bytesOf(small.arrays['labels']!).byteLength).toBe(10000);
-    expect(histogram(readFileSync(small.arrays['labels']!.path))).toEqual({ 0: 10000 });
+    expect(bytesOf(small.arrays['labels']!).byteLength).toBe(12000);
+    expect(histogram(readFileSync(small.arrays['labels']!.path))).toEqual({ 0: 12000 });
+    const files = () => readdirSync(`${sidecar.dataDir}/sessions/${first.session}`);
+    expect(files().filter(name => name.endsWith('.bak'))).toHaveLength(1);
+    // Without labels there is nothing to lose.
+    const tall = await later.request('session.open', {
+      ...open,
+      image: { ...info, shape: [3, 20, 30, 1], digest: 'c'.repeat(64) }
+    });
+    expect(tall).toMatchObject({ imageReady: false, resumed: null, arrays: { labels: { shape: [3, 20, 30] } } });
   });
 });
