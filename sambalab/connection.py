@@ -12,6 +12,7 @@ import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from .errors import ProtocolError, SidecarError, from_code
+from .sidecar import runs
 from .wire import Assembler, Buffer, encode
 
 if TYPE_CHECKING:
@@ -19,6 +20,16 @@ if TYPE_CHECKING:
 
 HELLO_SECONDS = 20.0
 CALL_SECONDS = 300.0
+
+# A sidecar that dies may still be found, and be gone when ZeroMQ connects: then there is nothing to be disconnected from, and
+# ZeroMQ would try for ever.
+_LOST = (
+    zmq.EVENT_DISCONNECTED
+    | zmq.EVENT_CONNECT_RETRIED
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+)
 
 _contexts: dict[int, zmq.Context[zmq.Socket[bytes]]] = {}
 
@@ -59,7 +70,7 @@ class Connection:
             self.socket.curve_publickey = info.curve.public
             self.socket.curve_secretkey = info.curve.secret
             self.socket.curve_serverkey = info.curve.server
-        self.monitor = self.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        self.monitor = self.socket.get_monitor_socket(_LOST)
         self._assembler = Assembler()
         self._closed = False
         self._gone = False
@@ -83,9 +94,9 @@ class Connection:
         return [frame.buffer for frame in self.socket.recv_multipart(copy=False)]
 
     def lost(self) -> bool:
-        """Say whether the sidecar has hung up."""
+        """Say whether the sidecar has hung up, or did not let us connect."""
         while not self._gone and self.monitor.poll(0):
-            self._gone = recv_monitor_message(self.monitor)["event"] == zmq.EVENT_DISCONNECTED
+            self._gone = bool(recv_monitor_message(self.monitor)["event"] & _LOST)
         return self._gone
 
     def accept(self, frames: Sequence[Buffer]) -> tuple[dict[str, Any], list[Buffer]] | None:
@@ -107,7 +118,7 @@ class Connection:
                     f"SambaLab's sidecar (process {self.info.pid}) did not answer {method} within {timeout:g} s. "
                     f"End that process and run the cell again; its log is {self.info.log}."
                 )
-            if self.lost():
+            if self.lost() or not runs(self.info.pid):
                 raise SidecarError(f"SambaLab's sidecar (process {self.info.pid}) went away during {method}.")
             if not self.socket.poll(int(min(left, 0.2) * 1000) + 1):
                 continue

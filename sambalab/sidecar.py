@@ -144,7 +144,7 @@ def _find() -> ConnectionInfo | None:
         content = file.read(1 << 16)
     info = _parse(content)
     # A file that cannot be understood, or that a dead sidecar left behind, is replaced by the next one's.
-    return info if info and _runs(info.pid) and _listens(info.endpoint) else None
+    return info if info and runs(info.pid) and _listens(info.endpoint) else None
 
 
 def _parse(content: bytes) -> ConnectionInfo | None:
@@ -171,7 +171,8 @@ def _log_file() -> Path:
     return runtime_dir() / f"sidecar-{PROTOCOL_VERSION}.log"
 
 
-def _runs(pid: int) -> bool:
+def runs(pid: int) -> bool:
+    """Say whether a process of ours has that number."""
     if pid <= 0:
         return False
     if sys.platform == "win32":  # there a signal of 0 would end the process; the socket tells enough

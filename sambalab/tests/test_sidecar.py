@@ -157,6 +157,51 @@ def test_a_sidecar_that_does_not_answer_is_told_after_a_while(own_dirs):
         silent.close()
 
 
+def test_a_connection_that_is_refused_is_told_and_not_waited_for(own_dirs):
+    info = sidecar.ConnectionInfo(f"ipc://{own_dirs}/nobody", "0", os.getpid(), "i", None, own_dirs / "log")
+    with pytest.raises(sl.SidecarError, match="went away during hello"):
+        Connection(info, "python")
+
+
+@posix
+def test_a_sidecar_whose_process_is_gone_is_not_waited_for(own_dirs):
+    # Its socket is held open by somebody, yet nobody will ever answer.
+    silent = context().socket(zmq.ROUTER)
+    silent.linger = 0
+    endpoint = f"ipc://{own_dirs}/silent"
+    silent.bind(endpoint)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    try:
+        info = sidecar.ConnectionInfo(endpoint, "0", ended.pid, "i", None, own_dirs / "log")
+        with pytest.raises(sl.SidecarError, match="went away during hello"):
+            Connection(info, "python")
+    finally:
+        silent.close()
+
+
+@posix
+def test_a_request_right_after_a_kill_never_waits_for_a_dead_sidecar(monkeypatch):
+    lab = sl.Labeller(IMAGE, name="killed at once")
+    problems = []
+    connect = Connection.__init__
+
+    def watched(self, *args, **options):
+        try:
+            connect(self, *args, **options)
+        except sl.SidecarError as error:
+            problems.append(str(error))
+            raise
+
+    monkeypatch.setattr(Connection, "__init__", watched)
+    for i in range(10):
+        os.kill(sidecar.ensure().pid, signal.SIGKILL)
+        labels = np.full(IMAGE.shape, i % 3, np.uint8)
+        lab.set_labels(labels)
+        np.testing.assert_array_equal(lab.labels, labels)
+    assert not [problem for problem in problems if "did not answer" in problem]
+
+
 def test_curve_connections_work(own_dirs):
     found = node.find_node()
     folder = sidecar.runtime_dir()
