@@ -2,7 +2,7 @@
  * The browser's SAM: points under the cursor in, masks out, without a round trip to the kernel.
  *
  * The decoder runs in a worker. While it works on one request only the newest of those that come waits for it; the
- * mouse has left the places of the others. A worker that crashes takes its requests with it, and the next request starts a new one.
+ * mouse has left the places of the others. Points that were clicked are another matter: all of them are decoded, first. A worker that crashes takes its requests with it, and the next request starts a new one.
  */
 import { IDisposable } from '@lumino/disposable';
 import { BridgeError } from '../kernel-bridge/errors';
@@ -37,7 +37,7 @@ interface ISuggestRequest extends ICall {
   points: IPoint[];
 }
 
-/** Decodes suggestions in a worker; the latest request wins. */
+/** Decodes suggestions in a worker; of those that follow the mouse the latest wins. */
 export class SuggestionDecoder implements IDisposable {
   constructor(options: SuggestionDecoder.IOptions = {}) {
     this._createWorker = options.createWorker ?? (createDecoderWorker as () => IDecoderWorker);
@@ -127,10 +127,11 @@ export class SuggestionDecoder implements IDisposable {
   /**
    * SAM's three candidates at the points.
    *
+   * @param urgent decode these before all that only follow the mouse, and whatever comes after them.
    * @throws BridgeError `cancelled` when a newer request took its place or the signal was aborted; `not-ready` without
    * decoder or embedding; `compute` when the worker died or could not decode.
    */
-  suggest(points: readonly IPoint[], signal?: AbortSignal): Promise<ICandidates> {
+  suggest(points: readonly IPoint[], signal?: AbortSignal, urgent = false): Promise<ICandidates> {
     const key = this._key;
     return new Promise<ICandidates>((resolve, reject) => {
       this._checkUsable();
@@ -147,6 +148,7 @@ export class SuggestionDecoder implements IDisposable {
         if (this._next === request) {
           this._next = undefined;
         }
+        this._urgent = this._urgent.filter(one => one !== request);
         request.reject(cancelled());
       };
       const request: ISuggestRequest = {
@@ -162,8 +164,12 @@ export class SuggestionDecoder implements IDisposable {
         }
       };
       signal?.addEventListener('abort', abort, { once: true });
-      this._next?.reject(cancelled());
-      this._next = request;
+      if (urgent) {
+        this._urgent.push(request);
+      } else {
+        this._next?.reject(cancelled());
+        this._next = request;
+      }
       void this._pump();
     });
   }
@@ -178,16 +184,21 @@ export class SuggestionDecoder implements IDisposable {
     this._graph = undefined;
   }
 
-  /** Work off the waiting request, and those that come meanwhile. */
+  /** Work off the waiting requests, and those that come meanwhile. */
   private async _pump(): Promise<void> {
     if (this._pumping) {
       return;
     }
     this._pumping = true;
     try {
-      while (this._next) {
-        const request = this._next;
-        this._next = undefined;
+      for (;;) {
+        const request = this._urgent.shift() ?? this._next;
+        if (!request) {
+          return;
+        }
+        if (request === this._next) {
+          this._next = undefined;
+        }
         try {
           request.resolve(await this._decode(request));
         } catch (error) {
@@ -262,6 +273,7 @@ export class SuggestionDecoder implements IDisposable {
     calls.forEach(call => call.reject(error));
     this._next?.reject(error);
     this._next = undefined;
+    this._urgent.splice(0).forEach(request => request.reject(error));
   }
 
   private _call(message: (id: number) => ToDecoderWorker): Promise<ICandidates | undefined> {
@@ -310,6 +322,8 @@ export class SuggestionDecoder implements IDisposable {
   private readonly _inWorker = new Set<string>();
   private readonly _calls = new Map<number, ICall>();
   private _next: ISuggestRequest | undefined;
+  /** Of points that were clicked, in order. */
+  private _urgent: ISuggestRequest[] = [];
   private _pumping = false;
   private _ids = 0;
   private _lastMilliseconds: number | null = null;

@@ -10,7 +10,7 @@ import { IDecode } from './suggestions';
 export interface ISuggestionDecoder extends IDisposable {
   load(decoder: Uint8Array): Promise<void>;
   setEmbedding(key: string, embedding: Uint8Array, size: ISize): void;
-  suggest(points: Parameters<IDecode>[0], signal?: AbortSignal): Promise<ICandidates>;
+  suggest(points: Parameters<IDecode>[0], signal?: AbortSignal, urgent?: boolean): Promise<ICandidates>;
 }
 
 /** How far suggestions are. */
@@ -41,7 +41,9 @@ export class Embedding implements IDisposable {
   /** Decodes points of the slice that is ready; null before. */
   get decode(): IDecode | null {
     const decoder = this._decoder;
-    return this._state.state === 'ready' && decoder ? (points, signal) => decoder.suggest(points, signal) : null;
+    return this._state.state === 'ready' && decoder
+      ? (points, signal, urgent) => decoder.suggest(points, signal, urgent)
+      : null;
   }
 
   get isDisposed(): boolean {

@@ -14,7 +14,7 @@ import { IPatch } from './patches';
 import { MaskBuilder } from './raster';
 import { SegmentationTiles } from './segmentation';
 import { Settings, ToolName } from './settings';
-import { IPixel, Suggestions } from './suggestions';
+import { IPixel, Suggestion, Suggestions } from './suggestions';
 import { ImageTiles } from './tiles';
 import { Training } from './training';
 
@@ -146,42 +146,29 @@ export class LabellerState implements IDisposable {
     });
   }
 
-  /** Accept what is suggested at a pixel into the current class. */
-  async accept(at: IPixel): Promise<void> {
+  /** Accept what is suggested at a pixel into the current class. Clicks are carried out in their order. */
+  accept(at: IPixel): Promise<void> {
     const parts = this._parts;
     const current = this.currentClass;
     const slice = this._slice;
     if (!parts || !current) {
-      return;
+      return Promise.resolve();
     }
     const preserve = this.settings.values.preserve;
-    const suggestion = await parts.suggestions.accept(at);
-    if (!suggestion || this._disposed) {
-      return;
-    }
-    const mask = new MaskBuilder(parts.image);
-    const { bounds } = suggestion;
-    for (const tile of tilesIn(bounds, LABEL_TILE)) {
-      const region = {
-        row0: Math.max(tile.row * LABEL_TILE, bounds.row0),
-        row1: Math.min((tile.row + 1) * LABEL_TILE, bounds.row1),
-        column0: Math.max(tile.column * LABEL_TILE, bounds.column0),
-        column1: Math.min((tile.column + 1) * LABEL_TILE, bounds.column1)
-      };
-      const uniform = suggestion.uniform(region);
-      if (uniform === 1) {
-        mask.addRegion(region);
-      } else if (uniform === undefined) {
-        mask.addMask(region, suggestion.region(region));
+    const taken = parts.suggestions.accept(at);
+    this._accepting = Promise.all([taken, this._accepting]).then(([suggestion]) => {
+      if (suggestion && parts === this._parts) {
+        this._commit(parts, suggestion, { slice, classId: current.id, preserve });
       }
-    }
-    parts.labels.commit({ slice, classId: current.id, preserve, tiles: mask.tiles() });
+    });
+    return this._accepting;
   }
 
   async train(): Promise<void> {
     const parts = this._parts;
     if (parts) {
       await this._attempt(async () => {
+        await this._accepting;
         const session = await this.training.start(this.connection.client, this.id, parts.labels.queue);
         if (session && !this._disposed) {
           this._take(session);
@@ -193,7 +180,7 @@ export class LabellerState implements IDisposable {
   /** Set the labels aside and begin again. */
   async fresh(): Promise<void> {
     await this._attempt(async () => {
-      await this._parts?.labels.queue.drained();
+      await this.drained();
       const { result } = await this.connection.client.request('session.fresh', { session: this.id });
       this._take(result);
       this._parts?.labels.attached(result.labels.version);
@@ -204,6 +191,7 @@ export class LabellerState implements IDisposable {
 
   /** Resolves when nothing waits to be sent any more. */
   async drained(): Promise<void> {
+    await this._accepting;
     await this._parts?.labels.queue.drained();
   }
 
@@ -368,6 +356,26 @@ export class LabellerState implements IDisposable {
     }
   }
 
+  private _commit(parts: ISessionParts, suggestion: Suggestion, patch: Omit<IPatch, 'tiles'>): void {
+    const mask = new MaskBuilder(parts.image);
+    const { bounds } = suggestion;
+    for (const tile of tilesIn(bounds, LABEL_TILE)) {
+      const region = {
+        row0: Math.max(tile.row * LABEL_TILE, bounds.row0),
+        row1: Math.min((tile.row + 1) * LABEL_TILE, bounds.row1),
+        column0: Math.max(tile.column * LABEL_TILE, bounds.column0),
+        column1: Math.min((tile.column + 1) * LABEL_TILE, bounds.column1)
+      };
+      const uniform = suggestion.uniform(region);
+      if (uniform === 1) {
+        mask.addRegion(region);
+      } else if (uniform === undefined) {
+        mask.addMask(region, suggestion.region(region));
+      }
+    }
+    parts.labels.commit({ ...patch, tiles: mask.tiles() });
+  }
+
   private async _attempt(action: () => Promise<void>): Promise<void> {
     try {
       this._error = null;
@@ -402,6 +410,8 @@ export class LabellerState implements IDisposable {
   private _session: SessionState | null = null;
   private _parts: ISessionParts | null = null;
   private _slice = 0;
+  /** Settles when the last click has been carried out. */
+  private _accepting: Promise<void> = Promise.resolve();
   private _prepared = -1;
   private _classId = 0;
   private _tool: ToolName | null = null;

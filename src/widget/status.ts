@@ -159,6 +159,10 @@ export class StatusLine extends Widget {
   private _showSuggestion(): void {
     const suggestion = this._state.parts?.suggestions.current;
     const names = [trans.__('small'), trans.__('medium'), trans.__('large')];
+    if (this._state.parts?.suggestions.accepting) {
+      setText(this._suggestion, trans.__('Taking the mask…'));
+      return;
+    }
     setText(this._suggestion, suggestion ? trans.__('Suggestion: %1', names[suggestion.scale] ?? '') : '');
   }
 

@@ -10,7 +10,8 @@ import { IRegion, ISize, levelSize } from './geometry';
 
 /** What a suggestion needs of the decoder. */
 export interface IDecode {
-  (points: PointPrompt[], signal: AbortSignal): Promise<ICandidates>;
+  /** `urgent` points were clicked: they are decoded first, and none of them is left out. */
+  (points: PointPrompt[], signal: AbortSignal, urgent: boolean): Promise<ICandidates>;
 }
 
 /** A pixel: row and column. */
@@ -148,6 +149,11 @@ export class Suggestions implements IDisposable {
     return this._pending > 0;
   }
 
+  /** How many clicks wait for their mask. */
+  get accepting(): number {
+    return this._accepting;
+  }
+
   get isDisposed(): boolean {
     return this._disposed;
   }
@@ -169,7 +175,6 @@ export class Suggestions implements IDisposable {
    * @param stay how many pixels it may move and still count as staying, for the scale chosen and for what was rejected.
    */
   move(at: IPixel, stay: number): void {
-    this._stay = stay;
     if (this._last && this._last.row === at.row && this._last.column === at.column) {
       return;
     }
@@ -202,20 +207,40 @@ export class Suggestions implements IDisposable {
   }
 
   /**
-   * Take what is shown if `at` belongs to it, else what there is at `at`. Nothing is shown until the pointer moves on.
+   * Take what is shown if `at` belongs to it, else what there is at `at`, whatever the pointer does meanwhile. Nothing is
+   * shown until it moves on.
    *
-   * @returns null if the decoder has nothing, or something newer came between.
+   * @returns null if there is no decoder, or it failed, which {@link failed} tells.
    */
   async accept(at: IPixel): Promise<Suggestion | null> {
-    let taken = this._current;
-    if (!taken || !(distance(taken.at, at) <= this._stay / 4 || taken.contains(at))) {
-      taken = await this._suggest(at);
-    }
+    const shown = this._current;
+    const chosen = this._chosen;
     this._chosen = null;
     this._quiet = at;
     this._abort();
     this._show(null);
-    return taken;
+    if (shown && (distance(shown.at, at) === 0 || shown.contains(at))) {
+      return shown;
+    }
+    const decode = this._decode;
+    if (!decode || this._disposed) {
+      return null;
+    }
+    const { signal } = this._end;
+    this._accepting++;
+    this._pending++;
+    this._changed.emit();
+    try {
+      const candidates = await decode([{ ...at, label: 1 }], signal, true);
+      return signal.aborted ? null : this._make(at, candidates, chosen?.scale);
+    } catch (reason) {
+      this._fail(reason, signal);
+      return null;
+    } finally {
+      this._accepting--;
+      this._pending--;
+      this._changed.emit();
+    }
   }
 
   /** Do not show this suggestion; the next comes when the pointer has moved on. */
@@ -238,13 +263,14 @@ export class Suggestions implements IDisposable {
     }
     this._disposed = true;
     this._abort();
+    this._end.abort();
     Signal.clearData(this);
   }
 
-  private async _suggest(at: IPixel): Promise<Suggestion | null> {
+  private async _suggest(at: IPixel): Promise<void> {
     const decode = this._decode;
     if (!decode || this._disposed) {
-      return null;
+      return;
     }
     // What is being computed may still finish and be shown: with a slow decoder nothing would ever be shown otherwise
     // while the pointer moves. The decoder itself drops what waits behind.
@@ -253,30 +279,35 @@ export class Suggestions implements IDisposable {
     this._pending++;
     this._changed.emit();
     try {
-      const candidates = await decode([{ ...at, label: 1 }], signal);
+      const candidates = await decode([{ ...at, label: 1 }], signal, false);
       if (signal.aborted || sequence < this._answered) {
-        return null;
+        return;
       }
       this._answered = sequence;
-      const { image, manifest } = this._options;
-      const coverages = candidates.lowRes.map(lowRes => coverage(lowRes, image, manifest));
-      const scale = this._chosen?.scale ?? bestScale(candidates.scores, coverages);
-      const suggestion = new Suggestion(at, candidates, scale, image, manifest);
-      this._show(suggestion);
-      return suggestion;
+      this._show(this._make(at, candidates, this._chosen?.scale));
     } catch (reason) {
-      const error = BridgeError.from(reason);
-      if (error.code !== 'cancelled' && !signal.aborted && !this._disposed) {
-        this._failed.emit(error);
-      }
-      return null;
+      this._fail(reason, signal);
     } finally {
       this._pending--;
       this._changed.emit();
     }
   }
 
-  /** Nothing of what is being computed is to be shown. */
+  private _make(at: IPixel, candidates: ICandidates, chosen: number | undefined): Suggestion {
+    const { image, manifest } = this._options;
+    const coverages = candidates.lowRes.map(lowRes => coverage(lowRes, image, manifest));
+    const scale = chosen ?? bestScale(candidates.scores, coverages);
+    return new Suggestion(at, candidates, scale, image, manifest);
+  }
+
+  private _fail(reason: unknown, signal: AbortSignal): void {
+    const error = BridgeError.from(reason);
+    if (error.code !== 'cancelled' && !signal.aborted && !this._disposed) {
+      this._failed.emit(error);
+    }
+  }
+
+  /** Nothing of what is being computed is to be shown. Clicks are still carried out. */
   private _abort(): void {
     this._epoch.abort();
     this._epoch = new AbortController();
@@ -293,11 +324,13 @@ export class Suggestions implements IDisposable {
   private _decode: IDecode | null = null;
   private _current: Suggestion | null = null;
   private _epoch = new AbortController();
+  /** Aborted when this is disposed. */
+  private readonly _end = new AbortController();
+  private _accepting = 0;
   private _asked = 0;
   private _answered = 0;
   private _pending = 0;
   private _last: IPixel | null = null;
-  private _stay = 0;
   /** The scale that the user turned to, and where. */
   private _chosen: { scale: number; at: IPixel } | null = null;
   /** Near this pixel nothing is suggested: it was accepted or rejected here. */

@@ -97,6 +97,22 @@ describe('SuggestionDecoder', () => {
     await expect(third).resolves.toEqual(expect.objectContaining({ scores: [worker().suggests[1]!.id, 0, 0] }));
   });
 
+  it('decodes every point that was clicked, in order and before what follows the mouse', async () => {
+    const column = () => worker().suggests.map(({ points }) => points[0]!.column);
+    const hover = decoder.suggest(at(1));
+    await settle();
+    const clicks = [decoder.suggest(at(2), undefined, true), decoder.suggest(at(3), undefined, true)];
+    const moves = [decoder.suggest(at(4)), decoder.suggest(at(5))];
+    await expect(codeOf(moves[0]!)).resolves.toBe('cancelled');
+    for (let done = 0; done < 4; done++) {
+      worker().answer(worker().suggests[done]!);
+      await settle();
+    }
+    expect(column()).toEqual([1, 2, 3, 5]);
+    const all = await Promise.all([hover, ...clicks, moves[1]!].map(codeOf));
+    expect(all).toEqual(['fulfilled', 'fulfilled', 'fulfilled', 'fulfilled']);
+  });
+
   it('drops a request that is aborted, whether it waits or is being decoded', async () => {
     const running = new AbortController();
     const waiting = new AbortController();

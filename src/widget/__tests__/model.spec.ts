@@ -11,6 +11,7 @@ import {
   SessionState
 } from '../../kernel-bridge';
 import { ICandidates } from '../../sam';
+import { ISuggestionDecoder } from '../embedding';
 import { LabellerState } from '../model';
 import { decodePatch, encodePatch, IPatch } from '../patches';
 import { MaskBuilder } from '../raster';
@@ -174,7 +175,7 @@ function squareAt(row: number, column: number): ICandidates {
 const opened: LabellerState[] = [];
 afterEach(() => opened.splice(0).forEach(state => state.dispose()));
 
-async function open() {
+async function open(suggest: ISuggestionDecoder['suggest'] = async ([point]) => squareAt(point!.row, point!.column)) {
   const sidecar = new FakeSidecar();
   const state = new LabellerState({
     session: id,
@@ -184,7 +185,7 @@ async function open() {
       Promise.resolve({
         load: () => Promise.resolve(),
         setEmbedding: () => undefined,
-        suggest: ([point]) => Promise.resolve(squareAt(point!.row, point!.column)),
+        suggest,
         isDisposed: false,
         dispose: () => undefined
       })
@@ -247,6 +248,25 @@ describe('LabellerState', () => {
     expect(count).toBeLessThan(95 * 95);
     expect(same(labeller)).toBe(true);
     labeller.state.dispose();
+  });
+
+  it('carries out quick clicks in their order, in the class that each was made with', async () => {
+    const answers: (() => void)[] = [];
+    const labeller = await open(
+      ([point]) => new Promise(resolve => answers.push(() => resolve(squareAt(point!.row, point!.column))))
+    );
+    const { state, parts } = labeller;
+    void state.accept({ row: 300, column: 350 });
+    state.setClass(2);
+    void state.accept({ row: 340, column: 380 });
+    parts.suggestions.move({ row: 20, column: 20 }, 10);
+    answers.reverse().forEach(answer => answer());
+    await state.drained();
+    expect(labeller.sidecar.version).toBe(2);
+    expect(parts.labels.slice(0).at(320, 365)).toBe(1); // in both: what was clicked first stays
+    expect(parts.labels.slice(0).at(370, 400)).toBe(2);
+    expect(same(labeller)).toBe(true);
+    state.dispose();
   });
 
   it('takes what others draw', async () => {

@@ -20,10 +20,16 @@ function candidates({ row, column }: IPixel, scores = [0.5, 0.9, 0.7]): ICandida
 }
 
 function make() {
-  const asked: { at: IPixel; signal: AbortSignal; resolve(c: ICandidates): void; reject(e: unknown): void }[] = [];
+  const asked: {
+    at: IPixel;
+    signal: AbortSignal;
+    urgent: boolean;
+    resolve(c: ICandidates): void;
+    reject(e: unknown): void;
+  }[] = [];
   const suggestions = new Suggestions({ image, manifest: MOBILE_SAM });
-  suggestions.decode = ([point], signal) =>
-    new Promise((resolve, reject) => asked.push({ at: point!, signal, resolve, reject }));
+  suggestions.decode = ([point], signal, urgent) =>
+    new Promise((resolve, reject) => asked.push({ at: point!, signal, urgent, resolve, reject }));
   const answer = async (index = asked.length - 1) => {
     asked[index]!.resolve(candidates(asked[index]!.at));
     await tick();
@@ -88,6 +94,38 @@ describe('Suggestions', () => {
     expect(asked).toHaveLength(2);
     await answer();
     expect((await accepted)?.at.row).toBe(400);
+  });
+
+  it('takes the mask at the pixel clicked although the pointer moves on, leaves, or another slice is shown', async () => {
+    for (const then of ['move', 'leave', 'clear'] as const) {
+      const { suggestions, asked, answer } = make();
+      const accepted = suggestions.accept({ row: 400, column: 400 });
+      expect(suggestions.accepting).toBe(1);
+      if (then === 'move') {
+        suggestions.move({ row: 100, column: 100 }, 40);
+        await answer(1);
+        expect(suggestions.current?.at.row).toBe(100);
+      } else {
+        suggestions[then]();
+      }
+      expect(asked.map(({ urgent }) => urgent)).toEqual(then === 'move' ? [true, false] : [true]);
+      expect(asked[0]!.signal.aborted).toBe(false);
+      await answer(0);
+      expect((await accepted)?.at).toEqual({ row: 400, column: 400 });
+      expect(suggestions.accepting).toBe(0);
+      expect(suggestions.current?.at.row).toBe(then === 'move' ? 100 : undefined);
+    }
+  });
+
+  it('takes the scale that was chosen for a click nearby', async () => {
+    const { suggestions, asked, answer } = make();
+    suggestions.move({ row: 200, column: 240 }, 400);
+    await answer();
+    suggestions.cycle();
+    const accepted = suggestions.accept({ row: 300, column: 240 });
+    expect(asked).toHaveLength(2);
+    await answer();
+    expect((await accepted)?.scale).toBe(2);
   });
 
   it('starts from the best score again after a click', async () => {
