@@ -88,8 +88,14 @@ def merge_classes(
     -------
     list or None
         The classes to set, or None if the session's may stay as they are.
+
+    Raises
+    ------
+    LabelError
+        If labelled pixels would silently come under the name of another class of the session.
     """
     older = {item["id"]: item for item in have}
+    _check_meaning(wanted, have, counts)
     agree = all(older.get(item["id"], {}).get("name") == item["name"] for item in wanted)
     merged = [
         item if recolor or item["id"] not in older else {**item, "color": older[item["id"]]["color"]} for item in wanted
@@ -97,6 +103,24 @@ def merge_classes(
     ids = {item["id"] for item in wanted}
     merged += [item for item in have if item["id"] not in ids and (agree or counts.get(str(item["id"]), 0))]
     return None if merged == have else merged
+
+
+def _check_meaning(wanted: list[Class], have: list[Class], counts: Mapping[str, int]) -> None:
+    """Refuse another order of the same names: the pixels of one phase would become another's. New names are renamings."""
+    ids = {item["name"]: item["id"] for item in have}
+    names = {item["id"]: item["name"] for item in have}
+
+    def drawn(class_id: int) -> bool:
+        return class_id in names and bool(counts.get(str(class_id), 0))
+
+    for item in wanted:
+        before = ids.get(item["name"])
+        if before not in (None, item["id"]) and (drawn(item["id"]) or drawn(before)):
+            known = ", ".join(f"{class_id} ({name})" for class_id, name in names.items())
+            raise LabelError(
+                f"The labels of this session were drawn with the classes {known}; with these {item['name']!r} would have id "
+                f"{item['id']}, not {before}. Keep the order, or begin without the older labels: fresh=True."
+            )
 
 
 def _check_color(color: object) -> str:

@@ -137,6 +137,28 @@ def test_a_renamed_class_takes_the_name_of_the_cell_and_classes_with_pixels_stay
     assert merged[0]["color"] == have[0]["color"]
 
 
+@pytest.mark.parametrize("names", [["b", "a"], ["b"], ["c", "b", "a"], ["a", "c", "b"], ["a", "c"]])
+@pytest.mark.parametrize("drawn", ["1", "2", "3"])
+def test_classes_in_another_order_do_not_swap_what_was_drawn(names, drawn):
+    have = make_classes(["a", "b", "c"])
+    # What was drawn must keep its name, whatever else happens.
+    try:
+        merged = merge_classes(make_classes(names), have, {drawn: 10}, recolor=False) or have
+    except LabelError as error:
+        assert "1 (a), 2 (b), 3 (c)" in str(error) and "Keep the order" in str(error) and "fresh=True" in str(error)
+    else:
+        assert [item["name"] for item in merged if str(item["id"]) == drawn] == [have[int(drawn) - 1]["name"]]
+        assert len({item["name"] for item in merged}) == len(merged)
+
+
+def test_two_classes_of_which_one_is_drawn_cannot_change_places():
+    for counts in ({"1": 5}, {"2": 5}, {"1": 5, "2": 5}):
+        with pytest.raises(LabelError, match=r"'b' would have id 1, not 2"):
+            merge_classes(make_classes(["b", "a"]), make_classes(["a", "b"]), counts, recolor=False)
+    merged = merge_classes(make_classes(["b", "a"]), make_classes(["a", "b"]), {"1": 0}, recolor=False)
+    assert [item["name"] for item in merged] == ["b", "a"]
+
+
 # keys
 
 
