@@ -83,6 +83,8 @@ def prepare(image: ImageLike) -> Image:
     """
     title = ""
     if isinstance(image, (str, os.PathLike)):
+        if not os.fspath(image):
+            raise ImageError("The path is empty.")
         path = Path(image).expanduser()
         title = path.name
         array = _load(path)

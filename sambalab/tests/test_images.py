@@ -194,3 +194,8 @@ def test_one_bright_pixel_in_a_constant_image_can_be_seen():
     image[0, 50, 50, 0] = 1e-6
     low, high = display_range(image)
     assert low < high <= 1e-6
+
+
+def test_an_empty_path_is_called_so():
+    with pytest.raises(ImageError, match=r"The path is empty\."):
+        prepare("")
