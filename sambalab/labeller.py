@@ -27,6 +27,7 @@ from .errors import (
 )
 from .images import Image, ImageLike, prepare
 from .keys import session_key
+from .parameters import feature_spec, forest_params, refuse_unknown
 from .progress import ProgressLine
 
 if TYPE_CHECKING:
@@ -244,6 +245,7 @@ class Labeller:
         difference_of_gaussians: bool | None = None,
         membrane: tuple[int, int] | bool | None = True,
         progress: bool = True,
+        **unknown: Any,
     ) -> Classifier:
         """Grow a forest on the labels and segment the image. Waits; interrupting the cell stops the work.
 
@@ -258,7 +260,7 @@ class Labeller:
         seed
             The same seed, labels and image give the same forest.
         sigmas
-            Scales of the features in pixels.
+            Scales of the features in pixels, rising.
         gaussian, sobel, hessian, difference_of_gaussians
             Which features there are.
         membrane
@@ -276,28 +278,25 @@ class Labeller:
         LabelError
             If fewer than two classes are labelled.
         ParameterError
-            If a parameter is outside what is allowed.
+            If a parameter is outside what is allowed, or there is none of that name.
         """
-        forest = _given(
-            trees=trees,
-            maxDepth=max_depth,
-            maxFeatures=max_features,
-            minLeaf=min_leaf,
-            balanced=balanced,
-            maxSamples=max_samples,
-            seed=seed,
-        )
-        features = _given(
-            sigmas=None if sigmas is None else [float(sigma) for sigma in sigmas],
-            gaussian=gaussian,
-            sobel=sobel,
-            hessian=hessian,
-            differenceOfGaussians=difference_of_gaussians,
-        )
-        if membrane is None or membrane is False:
-            features["membrane"] = None
-        elif membrane is not True:
-            features["membrane"] = {"patch": int(membrane[0]), "thickness": int(membrane[1])}
+        given = {
+            "trees": trees,
+            "max_depth": max_depth,
+            "max_features": max_features,
+            "min_leaf": min_leaf,
+            "balanced": balanced,
+            "max_samples": max_samples,
+            "seed": seed,
+            "sigmas": sigmas,
+            "gaussian": gaussian,
+            "sobel": sobel,
+            "hessian": hessian,
+            "difference_of_gaussians": difference_of_gaussians,
+            "membrane": membrane,
+        }
+        refuse_unknown(unknown, [*given, "progress"])
+        forest, features = forest_params(given), feature_spec(given)
         self._refresh()  # takes part, so that the events of the job come here
         line = ProgressLine("Training", progress)
         try:
@@ -306,7 +305,11 @@ class Labeller:
             line.finish("Training was interrupted.")
             raise
         except NotReadyError as error:
+            line.end()
             raise LabelError(str(error)) from None
+        except BaseException:
+            line.end()
+            raise
         self._features = features
         self._accept(state)
         classifier = self.classifier
@@ -468,7 +471,7 @@ class Labeller:
         try:
             state = call("session.attach", {"session": self._session})
         except SessionNotFoundError:
-            state = call("session.open", {**self._open_params, "classes": self._state["classes"]})
+            state = call("session.open", {**self._open_params, "classes": self._state["classes"], "again": True})
         self._accept(self._mend(state, call))
 
     def _mend(self, state: State, call: Callable[[str, dict[str, Any]], State]) -> State:
@@ -523,10 +526,6 @@ class Labeller:
     def _single(self, what: str, instead: str) -> None:
         if self._stack:
             raise ImageError(f"This is a stack of {self.shape[0]} slices: use lab.{instead}(slice) in place of {what}.")
-
-
-def _given(**values: Any) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def _detach(sidecar: Client, session: str) -> None:

@@ -35,6 +35,8 @@ class ProgressLine:
     def __call__(self, job: dict[str, Any]) -> None:
         """Take one event's params."""
         stage, done, total = str(job.get("stage", "")), float(job.get("done", 0)), float(job.get("total", 0))
+        if job.get("state") in ("failed", "cancelled"):
+            return  # said by what is raised
         if job.get("message"):
             self._print(str(job["message"]), keep=True)
         if not self._rewrites:
@@ -50,6 +52,12 @@ class ProgressLine:
     def finish(self, text: str) -> None:
         """End with a line that stays."""
         self._print(text, keep=True)
+
+    def end(self) -> None:
+        """End the line as it is: what went wrong is said elsewhere."""
+        if self._width:
+            self._width = 0
+            print(file=self._file, flush=True)
 
     def _print(self, text: str, keep: bool = False) -> None:
         if not self._enabled:

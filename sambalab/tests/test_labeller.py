@@ -262,12 +262,58 @@ def test_the_same_seed_gives_the_same_forest(micrograph):
     assert not np.array_equal(results[0], results[2])
 
 
-@pytest.mark.parametrize("parameters", [{"trees": 0}, {"max_depth": 1000}, {"sigmas": []}, {"sigmas": [-1]}])
-def test_training_parameters_outside_their_range_are_named(trained, parameters):
+@pytest.mark.parametrize(
+    ("parameters", "says"),
+    [
+        ({"trees": 0}, "trees is 0; a whole number from 1 to 2,000"),
+        ({"trees": 10.5}, r"trees is 10\.5; a whole number"),
+        ({"trees": "many"}, "trees is 'many'"),
+        ({"trees": True}, "trees is True"),
+        ({"max_depth": 1000}, "max_depth is 1000; .* 64"),
+        ({"max_features": 0}, "max_features is 0"),
+        ({"min_leaf": -1}, "min_leaf is -1"),
+        ({"max_samples": 0}, "max_samples is 0"),
+        ({"seed": -1}, "seed is -1"),
+        ({"seed": 1 << 32}, "seed is 4294967296"),
+        ({"balanced": "yes"}, "balanced is 'yes'; True or False"),
+        ({"difference_of_gaussians": 1}, "difference_of_gaussians is 1; True or False"),
+        ({"sigmas": []}, r"sigmas is \[\]"),
+        ({"sigmas": [-1]}, r"sigmas is \[-1\]"),
+        ({"sigmas": [float("nan")]}, r"sigmas is \[nan\].*numbers above 0"),
+        ({"sigmas": [1, float("inf")]}, "sigmas is"),
+        ({"sigmas": [2, 1]}, r"sigmas is \[2, 1\].*each above the one before"),
+        ({"sigmas": 3}, r"sigmas is 3; .*\[1, 2, 4\]"),
+        ({"sigmas": "12"}, "sigmas is '12'"),
+        ({"sigmas": ["a"]}, "sigmas is"),
+        ({"sigmas": range(1, 40)}, "sigmas is"),
+        ({"membrane": 5}, r"membrane is 5; .*\(19, 1\)"),
+        ({"membrane": (4, 1)}, r"membrane is \(4, 1\).*odd"),
+        ({"membrane": (5, 5)}, r"membrane is \(5, 5\).*below the patch"),
+        ({"membrane": (5.0, 1)}, "membrane is"),
+        ({"membrane": "ab"}, "membrane is 'ab'"),
+        ({"tree": 5, "depth": 2}, "no parameters tree, depth; .*trees, max_depth"),
+    ],
+)
+def test_training_parameters_outside_their_range_are_named(trained, parameters, says):
     version = trained.segmentation_version
-    with pytest.raises(sl.ParameterError):
+    with pytest.raises(sl.ParameterError, match=says):
         trained.train(**parameters, progress=False)
     assert trained.segmentation_version == version
+
+
+def test_training_takes_numbers_of_numpy(micrograph):
+    lab = sl.Labeller(micrograph.image, name="numpy numbers")
+    lab.set_labels(some_labels(micrograph.truth))
+    classifier = lab.train(
+        trees=np.int64(7),
+        max_depth=np.uint8(5),
+        seed=np.uint32(3),
+        balanced=np.bool_(True),
+        sigmas=np.array([1, 2], np.float32),
+        membrane=np.array([5, 1]),
+        progress=False,
+    )
+    assert classifier.n_trees == 7
 
 
 def test_training_with_fewer_features_uses_fewer(micrograph):
@@ -285,6 +331,24 @@ def test_training_says_how_it_is_doing(micrograph, capsys):
     lab.train(trees=10)
     said = capsys.readouterr().err
     assert "Training: " in said and "Trained in" in said and "out-of-bag score" in said
+
+
+def test_what_stops_a_training_is_raised_and_not_printed(micrograph, monkeypatch, capsys):
+    from sambalab import progress
+
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    lab = sl.Labeller(micrograph.image, name="no labels")
+    with pytest.raises(sl.LabelError) as caught:
+        lab.train()
+    said = capsys.readouterr().err
+    assert str(caught.value) not in said and said[-1:] in ("", "\n")
+    line = progress.ProgressLine("Training")
+    line({"state": "running", "stage": "features", "done": 1, "total": 2, "message": ""})
+    line({"state": "failed", "stage": "features", "done": 1, "total": 2, "message": "no luck"})
+    line.end()
+    line.end()
+    said = capsys.readouterr().err
+    assert "no luck" not in said and said.endswith("features\n")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")

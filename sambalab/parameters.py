@@ -1,0 +1,147 @@
+"""The parameters of training, checked where the user gave them. Ranges are those of ``src/kernel-bridge/protocol.ts``."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import operator
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from .errors import ParameterError
+
+SIGMA_MAX = 64
+SIGMAS_MAX = 16
+
+# Python's name: the protocol's name, smallest, largest value.
+_WHOLE: dict[str, tuple[str, int, int]] = {
+    "trees": ("trees", 1, 2000),
+    "max_depth": ("maxDepth", 1, 64),
+    "max_features": ("maxFeatures", 1, 4096),
+    "min_leaf": ("minLeaf", 1, 1_000_000),
+    "max_samples": ("maxSamples", 1, (1 << 53) - 1),
+    "seed": ("seed", 0, (1 << 32) - 1),
+}
+_SWITCHES = {
+    "gaussian": "gaussian",
+    "sobel": "sobel",
+    "hessian": "hessian",
+    "difference_of_gaussians": "differenceOfGaussians",
+}
+
+
+def forest_params(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the protocol's ``zForestParams`` of those that are not None.
+
+    Raises
+    ------
+    ParameterError
+        Naming the parameter, its value and what would do.
+    """
+    params: dict[str, Any] = {
+        wire: _whole(name, given[name], low, high)
+        for name, (wire, low, high) in _WHOLE.items()
+        if given.get(name) is not None
+    }
+    if given.get("balanced") is not None:
+        params["balanced"] = _switch("balanced", given["balanced"])
+    return params
+
+
+def feature_spec(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the protocol's ``zFeatureSpec`` of those that are not None; None for ``membrane`` leaves it out, True is the default.
+
+    Raises
+    ------
+    ParameterError
+        Naming the parameter, its value and what would do.
+    """
+    spec: dict[str, Any] = {
+        wire: _switch(name, given[name]) for name, wire in _SWITCHES.items() if given.get(name) is not None
+    }
+    if given.get("sigmas") is not None:
+        spec["sigmas"] = _sigmas(given["sigmas"])
+    membrane = given.get("membrane", True)
+    if membrane is None or _is_bool(membrane):
+        if not membrane:
+            spec["membrane"] = None
+    else:
+        spec["membrane"] = _membrane(membrane)
+    return spec
+
+
+def refuse_unknown(unknown: Iterable[str], known: Iterable[str]) -> None:
+    """Raise ParameterError if there are unknown parameters."""
+    names = list(unknown)
+    if names:
+        what = "parameters" if len(names) > 1 else "parameter"
+        raise ParameterError(f"There is no {what} {', '.join(names)}; these will do: {', '.join(known)}.")
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, (bool, np.bool_))
+
+
+def _index(value: Any) -> int | None:
+    """Give a whole number, NumPy's too; None if it is none."""
+    if _is_bool(value):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
+
+
+def _whole(name: str, value: Any, low: int, high: int) -> int:
+    number = _index(value)
+    if number is None or not low <= number <= high:
+        raise ParameterError(f"{name} is {_show(value)}; a whole number from {low:,} to {high:,} will do.")
+    return number
+
+
+def _switch(name: str, value: Any) -> bool:
+    if not _is_bool(value):
+        raise ParameterError(f"{name} is {_show(value)}; True or False will do.")
+    return bool(value)
+
+
+def _sigmas(value: Any) -> list[float]:
+    wanted = f"1 to {SIGMAS_MAX} numbers above 0 and up to {SIGMA_MAX}, each above the one before, will do: [1, 2, 4]"
+    try:
+        numbers = (
+            []
+            if isinstance(value, (str, bytes, Mapping))
+            else list(map(float, itertools.islice(value, SIGMAS_MAX + 1)))
+        )
+    except (TypeError, ValueError):
+        numbers = []
+    fits = all(math.isfinite(sigma) and 0 < sigma <= SIGMA_MAX for sigma in numbers)
+    rises = all(small < large for small, large in itertools.pairwise(numbers))
+    if not 1 <= len(numbers) <= SIGMAS_MAX or not fits or not rises:
+        raise ParameterError(f"sigmas is {_show(value)}; {wanted}.")
+    return numbers
+
+
+def _membrane(value: Any) -> dict[str, int]:
+    try:
+        pair = [_index(part) for part in value]
+    except TypeError:
+        pair = []
+    patch, thickness = pair if len(pair) == 2 else (None, None)
+    if (
+        patch is None
+        or thickness is None
+        or not (3 <= patch <= 63 and patch % 2 and 1 <= thickness <= min(31, patch - 1))
+    ):
+        raise ParameterError(
+            f"membrane is {_show(value)}; True, None, or a pair of patch (odd, 3 to 63) and thickness (1 to 31, below the "
+            "patch) will do: (19, 1)."
+        )
+    return {"patch": patch, "thickness": thickness}
+
+
+def _show(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}…"
