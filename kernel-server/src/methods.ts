@@ -78,7 +78,8 @@ export function createHandlers(options: IMethodOptions): Handlers {
 
     'session.open': async (params, call) => {
       pythonOnly(call, 'session.open');
-      const session = await sessions.open(params);
+      const resumes = !params.again && !(await peers.uses(sessions.idOf(params.key)));
+      const session = await sessions.open(params, resumes);
       if (params.fresh) {
         peers.emit(session.id, 'labels', { session: session.id, version: session.labels.version });
       }

@@ -7,6 +7,9 @@ import { RequestCache } from './request-cache';
 /** A peer that sent nothing for so long does not keep the sidecar from leaving, in milliseconds. */
 const SILENT_MS = 60000;
 
+/** An event that nobody knows, to see whether a peer is there. */
+const probe = (): Frames[] => encodeMessage({ event: 'probe', params: {} });
+
 export class Peer {
   constructor(readonly identity: Buffer) {
     this.name = identity.toString('hex');
@@ -32,7 +35,7 @@ export class Peer {
 export class Peers {
   /** `send` hands frames to the socket; `gone` is told of a peer that is dropped. */
   constructor(
-    private readonly _send: (peer: Peer, parts: Frames[]) => void,
+    private readonly _send: (peer: Peer, parts: Frames[]) => Promise<void>,
     private readonly _gone: (peer: Peer) => void
   ) {}
 
@@ -71,10 +74,17 @@ export class Peers {
     }
     try {
       const parts = encodeMessage({ event, params }, options.buffers);
-      others.forEach(peer => this._send(peer, parts));
+      others.forEach(peer => void this._send(peer, parts));
     } catch (error) {
       log(`the event ${event} could not be told`, error); // what it tells of has happened all the same
     }
+  }
+
+  /** Whether anybody who is still there takes part in a session: a kernel that was restarted is not. */
+  async uses(session: string): Promise<boolean> {
+    const attached = [...this._peers.values()].filter(peer => peer.attached.has(session));
+    await Promise.all(attached.map(peer => this._send(peer, probe())));
+    return this.attends(session);
   }
 
   /**
@@ -84,7 +94,7 @@ export class Peers {
   probe(): void {
     for (const peer of this._peers.values()) {
       if (!peer.live) {
-        this._send(peer, encodeMessage({ event: 'probe', params: {} }));
+        void this._send(peer, probe());
       }
     }
   }

@@ -44,7 +44,8 @@ export class Session {
     id: string,
     folder: string,
     params: Params<'session.open'>,
-    context: ISessionContext
+    context: ISessionContext,
+    resumes: boolean
   ): Promise<Session> {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const old = await readRecord(join(folder, 'session.json'));
@@ -68,7 +69,7 @@ export class Session {
     const session = new Session(id, folder, record, context);
     try {
       await session.admit(params);
-      await session._take(params);
+      await session._take(params, resumes);
     } catch (error) {
       if (!old) {
         await context.store.remove(...Object.values(record.arrays));
@@ -199,9 +200,9 @@ export class Session {
   }
 
   /** Open again, perhaps with another image, other classes, or without the labels. */
-  async reopen(params: Params<'session.open'>): Promise<void> {
+  async reopen(params: Params<'session.open'>, resumes: boolean): Promise<void> {
     await this._labels.exclusive(async () => undefined);
-    await this._take(params);
+    await this._take(params, resumes);
     this._context.changed(this);
   }
 
@@ -332,7 +333,7 @@ export class Session {
     }
   }
 
-  private async _take(params: Params<'session.open'>): Promise<void> {
+  private async _take(params: Params<'session.open'>, resumes: boolean): Promise<void> {
     const record = this._record;
     const sameShape = params.image.shape.join() === record.image.shape.join();
     const sameImage = params.image.digest === record.image.digest && sameShape;
@@ -360,8 +361,12 @@ export class Session {
       const kept = record.classes.filter(({ id }) => !ids.has(id) && this._labels.count(id) > 0);
       record.classes = [...params.classes, ...kept];
     }
-    const pixels = this._labels.pixels;
-    this._resumed = pixels > 0 ? { pixels, changed: this._labels.changed.toISOString() } : null;
+    if (params.fresh) {
+      this._resumed = null;
+    } else if (resumes) {
+      const pixels = this._labels.pixels;
+      this._resumed = pixels > 0 ? { pixels, changed: this._labels.changed.toISOString() } : null;
+    }
     await this.save();
   }
 
@@ -414,8 +419,7 @@ export class Session {
     }
     this._labels = await LabelStore.open(path, arrays['labels'], blank);
     this._labels.onTile = (slice, row, column) => this._recombineTile(slice, row, column);
-    const pixels = this._labels.pixels;
-    this._resumed = pixels > 0 ? { pixels, changed: this._labels.changed.toISOString() } : null;
+    this._resumed = null;
   }
 
   private _openSegmentation(): void {
@@ -470,6 +474,7 @@ export class Session {
   private _pyramid: Pyramid | undefined;
   private _prediction: TileFile | undefined;
   private _segmentation: TileFile | undefined;
+  /** Labels that were there when the session was opened and nobody used it; the same for all who come later. */
   private _resumed: SessionState['resumed'] = null;
   private _generation = 0;
   private _saving: Promise<void> = Promise.resolve();

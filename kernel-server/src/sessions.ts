@@ -17,16 +17,21 @@ export class Sessions {
     return [...this._open.keys()];
   }
 
-  /** Find the session of a key, or make it. */
-  open(params: Params<'session.open'>): Promise<Session> {
-    const id = createHash('sha256').update(params.key).digest('hex').slice(0, 32);
+  /** The id of the session of a key. */
+  idOf(key: string): string {
+    return createHash('sha256').update(key).digest('hex').slice(0, 32);
+  }
+
+  /** Find the session of a key, or make it. `resumes`: nobody uses it, so that its labels, if any, are news. */
+  open(params: Params<'session.open'>, resumes: boolean): Promise<Session> {
+    const id = this.idOf(params.key);
     return this._inTurn(id, async session => {
       if (!session) {
-        return Session.open(id, this._folder(id), params, this._context);
+        return Session.open(id, this._folder(id), params, this._context, resumes);
       }
       await session.admit(params);
       try {
-        await session.reopen(params);
+        await session.reopen(params, resumes);
       } catch (error) {
         // It may be half way between two images. What is on the disk is whole: load that when it is asked for next.
         this._settled.delete(id);

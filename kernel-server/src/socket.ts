@@ -23,19 +23,16 @@ export class SendQueue {
     private readonly _unreachable: (peer: Peer) => void
   ) {}
 
-  /** Send a message to a peer. */
-  send(peer: Peer, parts: Frames[]): void {
+  /** Send a message to a peer. Settles, and never fails, when it is out or its peer was found to be gone. */
+  async send(peer: Peer, parts: Frames[]): Promise<void> {
     for (const frames of parts) {
       this._queue.push({ peer, frames });
     }
-    void this._run();
+    await (this._running ??= this._run());
   }
 
   private async _run(): Promise<void> {
-    if (this._running) {
-      return;
-    }
-    this._running = true;
+    await Promise.resolve(); // `_running` is set before this goes on
     for (let next = this._queue.shift(); next; next = this._queue.shift()) {
       if (this._socket.closed) {
         this._queue.length = 0;
@@ -52,9 +49,9 @@ export class SendQueue {
         this._unreachable(peer);
       }
     }
-    this._running = false;
+    this._running = undefined;
   }
 
   private _queue: { peer: Peer; frames: Frames }[] = [];
-  private _running = false;
+  private _running: Promise<void> | undefined;
 }

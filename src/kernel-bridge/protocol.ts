@@ -132,7 +132,10 @@ export const zSession = z.object({
     /** Labelled pixels of each class id. */
     counts: z.record(z.string(), count)
   }),
-  /** Labels that this session had when it was opened again: how many pixels, and when they were last changed (ISO 8601). */
+  /**
+   * Labels that this session had when it was opened and nobody used it: how many pixels, and when they were last changed
+   * (ISO 8601). Null if there were none, or they were set aside since; the same for all who come later.
+   */
   resumed: z.object({ pixels: natural, changed: z.string() }).nullable(),
   segmentation: z.object({ version: count, classifier: zClassifierInfo }).nullable(),
   arrays: z.record(z.string(), zArray)
@@ -204,7 +207,9 @@ export const METHODS = {
       classes,
       keepClasses: z.boolean(),
       /** True sets older labels aside and begins without any. */
-      fresh: z.boolean()
+      fresh: z.boolean(),
+      /** True if the caller had it open and opens it again for itself, on a sidecar that was started anew: nothing was taken up. */
+      again: z.boolean().optional()
     }),
     result: zSession
   },

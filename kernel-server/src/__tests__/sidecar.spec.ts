@@ -351,6 +351,7 @@ describe('A session', () => {
     await client.request('labels.patch', patch, { buffers });
     const { info } = halves(1, 300, 400);
     const open = { key: 'image', title: 'again', image: info, classes: CLASSES, keepClasses: true, fresh: false };
+    await client.request('session.detach', { session: first.session });
     const second = await client.request('session.open', open);
     expect(second).toMatchObject({ session: first.session, imageReady: true, title: 'again', resumed: { pixels: 25 } });
     expect(second.arrays['labels']!.path).toBe(first.arrays['labels']!.path);
@@ -361,6 +362,37 @@ describe('A session', () => {
       /^labels-.*\.bak$/.test(name)
     );
     expect(backups).toHaveLength(1);
+  });
+
+  it('tells of labels that were taken up only if nobody used it before', async () => {
+    const client = await connect();
+    const { session } = await openSession(client);
+    const { patch, buffers } = rectangle(session, 1, { rows: [0, 5], columns: [0, 5] });
+    await client.request('labels.patch', patch, { buffers });
+    // A cell that is run again takes up what was drawn in this very sitting.
+    expect((await openSession(client)).resumed).toBeNull();
+    // So does a client whose sidecar was killed, and the page beside it.
+    await sidecar.kill();
+    await sidecar.start();
+    const [page, back] = [await connect('relay'), await connect()];
+    expect(await page.request('session.attach', { session })).toMatchObject({ resumed: null });
+    expect((await openSession(back)).resumed).toBeNull();
+    await page.request('session.detach', { session });
+    await back.request('session.detach', { session });
+    const { info } = halves(1, 300, 400);
+    const open = { key: 'image', title: '', image: info, classes: CLASSES, keepClasses: true, fresh: false };
+    expect((await back.request('session.open', { ...open, again: true })).resumed).toBeNull();
+    // A kernel that is gone uses nothing, even if it did not say so.
+    back.close();
+    const restarted = await connect();
+    expect((await openSession(restarted)).resumed).toMatchObject({ pixels: 25 });
+    // What is drawn later does not change that, nor does a page that comes later.
+    const more = rectangle(session, 2, { rows: [9, 10], columns: [0, 5] });
+    await restarted.request('labels.patch', more.patch, { buffers: more.buffers });
+    expect((await openSession(restarted)).resumed).toMatchObject({ pixels: 25 });
+    expect((await page.request('session.attach', { session })).resumed).toMatchObject({ pixels: 25 });
+    expect((await restarted.request('session.fresh', { session })).resumed).toBeNull();
+    expect((await openSession(restarted, { fresh: true })).resumed).toBeNull();
   });
 
   it('keeps its labels for another image of the same shape and refuses one of another shape until they are set aside', async () => {
