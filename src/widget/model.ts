@@ -86,7 +86,10 @@ export class LabellerState implements IDisposable {
     return classes.find(({ id }) => id === this._classId) ?? classes[0] ?? null;
   }
 
-  /** The tool in use: what was chosen; before that the user's favourite, or the brush until suggestions can be made. */
+  /**
+   * The tool in use: what was chosen or drawn with; before that the user's favourite, or the brush until suggestions can
+   * be made.
+   */
   get tool(): ToolName {
     const favourite = this.settings.values.tool;
     return this._tool ?? (favourite === 'suggest' && !this._parts?.suggestions.ready ? 'brush' : favourite);
@@ -127,6 +130,11 @@ export class LabellerState implements IDisposable {
     this._tool = tool;
     this._changed.emit('choice');
     this._changed.emit('drawing');
+  }
+
+  /** Something is drawn: from now on no other tool comes into the user's hand by itself. */
+  keepTool(): void {
+    this._tool ??= this.tool;
   }
 
   setClass(id: number): void {

@@ -12,10 +12,12 @@ import {
 } from '../../kernel-bridge';
 import { ICandidates } from '../../sam';
 import { ISuggestionDecoder } from '../embedding';
+import { ViewTransform } from '../geometry';
 import { LabellerState } from '../model';
 import { decodePatch, encodePatch, IPatch } from '../patches';
 import { MaskBuilder } from '../raster';
 import { Settings } from '../settings';
+import { createTools } from '../tools';
 
 const id = '0123456789abcdef0123456789abcdef';
 const image = { rows: 600, columns: 700 };
@@ -404,6 +406,21 @@ describe('LabellerState', () => {
     expect(state.tool).toBe('suggest');
     state.setTool('eraser');
     expect(state.tool).toBe('eraser');
+    state.dispose();
+  });
+
+  it('keeps the brush in the hand of who draws when suggestions can be made', async () => {
+    const { state, parts } = await open();
+    const { decode } = parts.embedding;
+    parts.suggestions.decode = null;
+    expect(state.tool).toBe('brush');
+    const tools = createTools({ state, view: new ViewTransform(image), redraw: () => undefined });
+    tools[state.tool].press({ image: { x: 30, y: 30 }, altKey: false });
+    parts.suggestions.decode = decode;
+    expect(state.tool).toBe('brush');
+    tools[state.tool].release();
+    await state.drained();
+    expect(state.tool).toBe('brush');
     state.dispose();
   });
 

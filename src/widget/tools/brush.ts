@@ -18,6 +18,7 @@ export class BrushTool implements ITool {
     if (!labels || !current) {
       return;
     }
+    state.keepTool();
     const classId = this._erases || event.altKey ? 0 : current.id;
     this._stroke = labels.stroke(state.slice, classId, state.settings.values.preserve);
     this._last = event.image;

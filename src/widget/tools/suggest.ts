@@ -13,6 +13,7 @@ export class SuggestTool implements ITool {
   press(event: IToolEvent): void {
     const pixel = this._pixel(event);
     if (pixel) {
+      this._host.state.keepTool();
       void this._host.state.accept(pixel);
     }
   }
