@@ -61,6 +61,7 @@ test('lab.labels changes without any call after a stroke, and no array goes thro
   expect(await notebook.run(5)).toContain('2');
   await expect.poll(() => lab.read('labels', 20, 20)).toBe(2);
   await expect.poll(() => lab.read('labels', 100, 110)).toBe(0);
+  await expect.poll(() => lab.read('segmentation', 20, 20), 'labels lie on top of the segmentation').toBe(2);
   expect(binary).toBeGreaterThan(1_000_000);
   expect(largest).toBeLessThan(16_384);
 });

@@ -50,7 +50,13 @@ export const TARGETS = {
       { row: 240, column: 380 },
       { row: 300, column: 440 }
     ],
-    elsewhere: { row: 225, column: 60 }
+    elsewhere: { row: 225, column: 60 },
+    objects: [
+      { row: 85, column: 160 },
+      { row: 390, column: 205 },
+      { row: 60, column: 105 },
+      { row: 130, column: 110 }
+    ]
   },
   gold: {
     object: { row: 218, column: 500 },
@@ -60,7 +66,13 @@ export const TARGETS = {
       { row: 590, column: 660 },
       { row: 110, column: 240 }
     ],
-    elsewhere: { row: 152, column: 470 }
+    elsewhere: { row: 152, column: 470 },
+    objects: [
+      { row: 285, column: 515 },
+      { row: 236, column: 650 },
+      { row: 636, column: 803 },
+      { row: 188, column: 72 }
+    ]
   }
 } as const;
 

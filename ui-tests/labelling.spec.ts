@@ -122,6 +122,29 @@ print([name for name, right in checks.items() if not right])`
     expect(await lab.error()).toBeNull();
   });
 
+  test('takes every click, however quickly the mouse goes on', async ({ page, tmpPath }) => {
+    const notebook = await TestNotebook.open(page, `${tmpPath}/clicks.ipynb`, [
+      SETUP,
+      'lab = sl.Labeller(image, classes=["object", "ground"], name="clicks", fresh=True); lab',
+      ''
+    ]);
+    const { objects } = TARGETS[JSON.parse(await notebook.run(0)) as keyof typeof TARGETS];
+    await notebook.run(1);
+    const lab = await LabellerPage.in(page);
+    await lab.samReady();
+    for (const { row, column } of objects) {
+      await lab.moveTo(row, column);
+      await lab.click();
+      await lab.moveTo(row + 3, column + 4);
+    }
+    for (const { row, column } of objects) {
+      await expect.poll(() => lab.read('labels', row, column)).toBe(1);
+    }
+    await lab.saved();
+    const values = objects.map(({ row, column }) => `lab.labels[${row}, ${column}]`).join(', ');
+    expect(await notebook.execute(2, `print(*(${values}))`)).toContain('1 1 1 1');
+  });
+
   test('suggests in the browser what lab.suggest suggests in Python', async ({ page, tmpPath }) => {
     const notebook = await TestNotebook.open(page, `${tmpPath}/parity.ipynb`, [
       SETUP,
