@@ -50,6 +50,7 @@ class Reporter {
 
 interface IJob {
   id: string;
+  session: string;
   result: Promise<unknown>;
   controller: AbortController;
   /** Callers that still want it. */
@@ -75,6 +76,11 @@ export class Jobs {
     return this._jobs.size;
   }
 
+  /** Whether one of a session runs. */
+  runs(session: string): boolean {
+    return [...this._jobs.values()].some(job => job.session === session);
+  }
+
   /**
    * Run a job, or join the one that runs under its key. A caller whose signal aborts leaves; when all have left, the
    * job is cancelled.
@@ -92,7 +98,8 @@ export class Jobs {
     }
     if (!job) {
       const controller = new AbortController();
-      job = { id: description.id, controller, wanted: 0, result: this._work(description, controller, work) };
+      const { id, session } = description;
+      job = { id, session, controller, wanted: 0, result: this._work(description, controller, work) };
       job.result.catch(() => undefined);
       this._jobs.set(description.key, job);
     }

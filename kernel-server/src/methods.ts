@@ -93,8 +93,11 @@ export function createHandlers(options: IMethodOptions): Handlers {
       return { result: session.state() };
     },
 
-    'session.detach': (params, { peer }) => {
+    'session.detach': async (params, { peer }) => {
       peer.attached.delete(params.session);
+      if (peer.role === 'python' && !peers.attends(params.session, 'python')) {
+        await sessions.forgetFeatures(params.session);
+      }
       return { result: {} };
     },
 

@@ -11,6 +11,8 @@ export interface ISidecarOptions {
   arraysDir?: string;
   /** Seconds without peers and jobs after which the sidecar leaves. */
   idleTimeout: number;
+  /** Seconds after which a session that nobody attends gives its arrays back; an hour if it is not given. */
+  releaseAfter?: number;
   /** Worker threads; the engine decides if it is not given. */
   threads?: number;
   /** `tcp` is loopback with CURVE, for systems without `ipc`. */

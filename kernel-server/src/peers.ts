@@ -56,9 +56,9 @@ export class Peers {
     return [...this._peers.values()].some(peer => peer.role !== undefined && peer.live);
   }
 
-  /** Whether anybody takes part in a session. */
-  attends(session: string): boolean {
-    return [...this._peers.values()].some(peer => peer.attached.has(session));
+  /** Whether anybody takes part in a session, or anybody of that role. */
+  attends(session: string, role?: Peer['role']): boolean {
+    return [...this._peers.values()].some(peer => peer.attached.has(session) && (!role || peer.role === role));
   }
 
   /** Tell everyone who takes part in a session. */

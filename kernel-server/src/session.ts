@@ -288,6 +288,16 @@ export class Session {
     await this.save();
   }
 
+  /** Give up the feature stack; who maps it keeps it. */
+  async forgetFeatures(): Promise<void> {
+    const { features } = this._record.arrays;
+    if (features) {
+      delete this._record.arrays['features'];
+      await this._context.store.remove(features);
+      await this.save();
+    }
+  }
+
   /** Make the whole segmentation from labels and prediction. */
   async recombine(): Promise<void> {
     if (!this._prediction || !this._segmentation) {

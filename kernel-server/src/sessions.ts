@@ -53,6 +53,21 @@ export class Sessions {
     });
   }
 
+  /** Milliseconds since anybody asked for a session, or {@link touch}ed it. */
+  idle(id: string): number {
+    return performance.now() - (this._touched.get(id) ?? 0);
+  }
+
+  /** A session is in use. */
+  touch(id: string): void {
+    this._touched.set(id, performance.now());
+  }
+
+  /** Nobody who would look at a session's feature stack is left: it is large, and computed again in no time. */
+  async forgetFeatures(id: string): Promise<void> {
+    await this._settled.get(id)?.forgetFeatures();
+  }
+
   /** Close those that `unused` names and free their arrays. @returns whether there were any. */
   async release(unused: (id: string) => boolean): Promise<boolean> {
     let any = false;
@@ -62,6 +77,7 @@ export class Sessions {
         continue;
       }
       this._settled.delete(id);
+      this._touched.delete(id);
       // Whoever asks for it meanwhile waits until it is closed, and then loads it.
       const closed = session.close(true).then(() => Promise.reject<Session>(new Error(`Session ${id} was closed.`)));
       this._open.set(id, closed);
@@ -85,6 +101,7 @@ export class Sessions {
 
   /** One after the other for each id, with the session as it was left. */
   private _inTurn(id: string, work: (session: Session | undefined) => Promise<Session>): Promise<Session> {
+    this.touch(id);
     const before = this._open.get(id)?.catch(() => undefined) ?? Promise.resolve(undefined);
     const after = before.then(() => work(this._settled.get(id)));
     this._open.set(id, after);
@@ -111,5 +128,6 @@ export class Sessions {
 
   private readonly _open = new Map<string, Promise<Session>>();
   private readonly _busy = new Set<Promise<Session>>();
+  private readonly _touched = new Map<string, number>();
   private readonly _settled = new Map<string, Session>();
 }

@@ -14,7 +14,7 @@ import { Jobs } from './jobs';
 import { log } from './log';
 import { createHandlers } from './methods';
 import { ISidecarOptions } from './options';
-import { Peers } from './peers';
+import { Peer, Peers } from './peers';
 import { TileCache } from './pyramid';
 import { Session } from './session';
 import { Sessions } from './sessions';
@@ -24,6 +24,8 @@ import { VERSION } from './version';
 
 /** `session` events are told at most this often, in milliseconds. */
 const TELL_MS = 100;
+/** A session that nobody attended for so long gives its arrays back, in seconds. */
+const RELEASE_SECONDS = 3600;
 /** How often silent peers are looked after, in milliseconds. */
 const PROBE_MS = 20000;
 /** How long running jobs may take to stop, in milliseconds. */
@@ -70,12 +72,12 @@ export class Sidecar {
     this._staging = new Staging(store);
     this._peers = new Peers(
       (peer, parts) => this._queue.send(peer, parts),
-      peer => void this._staging.releaseAll(peer)
+      peer => void this._gone(peer).catch(error => log(`what ${peer.name} left could not be removed`, error))
     );
     this._jobs = new Jobs(state => this._peers.emit(state.session, 'job', state));
     const changed = (session: Session) => this._changed(session);
     this._sessions = new Sessions(dataDir, { store, arraysOf, tiles: new TileCache(), changed });
-    store.reclaim = () => this._sessions.release(id => !this._peers.attends(id));
+    store.reclaim = () => this._sessions.release(id => this._unused(id));
     const handlers = createHandlers({
       instance: this.instance,
       dataDir,
@@ -152,7 +154,9 @@ export class Sidecar {
       },
       Math.min(5000, idleMs / 4)
     );
-    this._timers.push(probe, idle);
+    const releaseMs = (this._options.releaseAfter ?? RELEASE_SECONDS) * 1000;
+    const release = setInterval(() => void this._release(releaseMs), Math.min(60000, releaseMs / 4));
+    this._timers.push(probe, idle, release);
     void this._receive();
     log(
       `SambaLab ${VERSION} listens at ${this._endpoint.address}; arrays in ${places.map(p => p.directory).join(', ')}`
@@ -171,6 +175,25 @@ export class Sidecar {
           log('a message could not be received', error);
           await new Promise(resolve => setTimeout(resolve, 10));
         }
+      }
+    }
+  }
+
+  private _unused(id: string): boolean {
+    return !this._peers.attends(id) && !this._jobs.runs(id);
+  }
+
+  /** Give memory back that nobody has looked at for long. Labels are in their journals; who comes back finds them. */
+  private async _release(afterMs: number): Promise<void> {
+    this._sessions.ids.filter(id => !this._unused(id)).forEach(id => this._sessions.touch(id));
+    await this._sessions.release(id => this._unused(id) && this._sessions.idle(id) > afterMs);
+  }
+
+  private async _gone(peer: Peer): Promise<void> {
+    await this._staging.releaseAll(peer);
+    for (const id of peer.role === 'python' ? peer.attached : []) {
+      if (!this._peers.attends(id, 'python')) {
+        await this._sessions.forgetFeatures(id);
       }
     }
   }

@@ -2,9 +2,10 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { EventParams } from '../../../src/kernel-bridge/protocol';
 import { fromFloat16 } from '../../../src/sam/float16';
+import { ISidecarOptions } from '../options';
 import { Sidecar } from '../sidecar';
 import { TestClient } from './support/client';
 import { bytesOf, CLASSES, halves, histogram, inflateTile, openSession, rectangle } from './support/images';
@@ -23,14 +24,15 @@ async function connect(role: 'python' | 'relay' = 'python'): Promise<TestClient>
   return client;
 }
 
-async function start(): Promise<void> {
+async function start(more: Partial<ISidecarOptions> = {}): Promise<void> {
   sidecar = await Sidecar.start(
     {
       runtimeDir: join(base, 'run'),
       dataDir: join(base, 'data'),
       arraysDir: join(base, 'arrays'),
       idleTimeout: 600,
-      transport: 'ipc'
+      transport: 'ipc',
+      ...more
     },
     { engine, sam }
   );
@@ -312,6 +314,83 @@ describe('Embeddings', () => {
     const first = await client.request('sam.decoder', {});
     expect(createHash('sha256').update(first.buffers[0]!).digest('hex')).toBe(first.digest);
     expect((await client.request('sam.decoder', { known: first.digest })).buffers).toEqual([]);
+  });
+});
+
+describe('Shared arrays', () => {
+  const gone = async (path: string) => {
+    while (existsSync(path)) {
+      await new Promise(resolve => setTimeout(resolve, 20));
+    }
+  };
+
+  it('are given back when nobody has attended the session for long; labels are there for who comes back', async () => {
+    await sidecar.stop('other options');
+    await start({ releaseAfter: 0.2 });
+    const [one, page] = [await connect(), await connect('relay')];
+    const { session } = await openSession(one);
+    const watched = await openSession(one, { key: 'watched' });
+    await page.request('session.attach', { session: watched.session });
+    await label(one, session);
+    const { arrays } = await one.request('train', { session });
+    await one.request('sam.embed', { session, slice: 0 });
+    await one.request('session.detach', { session });
+    await one.request('session.detach', { session: watched.session });
+    await gone(dirname(arrays['labels']!.path));
+    expect(existsSync(watched.arrays['labels']!.path)).toBe(true);
+    const back = await one.request('session.attach', { session });
+    expect(back).toMatchObject({ imageReady: false, labels: { counts: { 1: 400, 2: 400 } }, segmentation: null });
+    expect(histogram(bytesOf(back.arrays['labels']!))).toMatchObject({ 1: 400, 2: 400 });
+    await one.request('session.detach', { session });
+    const opened = await openSession(one);
+    expect(opened).toMatchObject({ imageReady: true, resumed: { pixels: 800 } });
+    expect((await one.request('train', { session })).segmentation).not.toBeNull();
+  });
+
+  it('stay while a job works on them that nobody waits for', async () => {
+    await sidecar.stop('other options');
+    await start({ releaseAfter: 0.1 });
+    const [one, other] = [await connect(), await connect()];
+    const { session, arrays } = await openSession(one);
+    await label(one, session);
+    const { shut, open } = gate();
+    engine.gate = shut;
+    const trained = other.request('train', { session });
+    await one.hear(job('running'));
+    await one.request('session.detach', { session });
+    await new Promise(resolve => setTimeout(resolve, 400));
+    open();
+    expect((await trained).segmentation).not.toBeNull();
+    await gone(arrays['labels']!.path);
+  });
+
+  it('of features go as soon as no Python takes part; the segmentation stays in step with the labels', async () => {
+    const [one, two, page] = [await connect(), await connect(), await connect('relay')];
+    const { session } = await openSession(one);
+    await page.request('session.attach', { session });
+    await two.request('session.attach', { session });
+    await label(one, session);
+    const { arrays } = await one.request('train', { session });
+    const features = await one.request('features', { session, slice: 0 });
+    await two.request('session.detach', { session });
+    expect(existsSync(features.array.path)).toBe(true);
+    await one.request('session.detach', { session });
+    expect(existsSync(features.array.path)).toBe(false);
+    expect(existsSync(arrays['probabilities']!.path)).toBe(true);
+    const draw = rectangle(session, 2, { rows: [100, 110], columns: [0, 10] });
+    await page.request('labels.patch', draw.patch, { buffers: draw.buffers });
+    expect(histogram(bytesOf(arrays['segmentation']!))).toEqual({ 1: 59900, 2: 60100 });
+
+    // The same when the connection is gone: the next thing it would be told shows it.
+    const again = await two.request('features', { session, slice: 0 });
+    expect(again).toMatchObject({ names: features.names });
+    await two.request('session.attach', { session });
+    two.close();
+    for (let i = 0; existsSync(again.array.path); i++) {
+      const { patch, buffers } = rectangle(session, 1 + (i % 2), { rows: [0, 2], columns: [0, 2] });
+      await page.request('labels.patch', patch, { buffers });
+    }
+    expect(existsSync(again.array.path)).toBe(false);
   });
 });
 
