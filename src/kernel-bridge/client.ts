@@ -34,6 +34,8 @@ export interface IRequestOptions {
   buffers?: Uint8Array[];
   /** Aborting sends `cancel` and rejects with `cancelled`. */
   signal?: AbortSignal | undefined;
+  /** Hears the request's id before it is sent: `job` events name it. */
+  onId?(id: string): void;
 }
 
 interface IPending {
@@ -94,6 +96,7 @@ export class BridgeClient implements IDisposable {
       throw new BridgeError('cancelled', `${method} was cancelled.`);
     }
     const id = `${this._name}-${this._requests++}`;
+    options.onId?.(id);
     const parts = encodeMessage({ id, method, params }, options.buffers);
     const answered = new Promise<{ result: unknown; buffers: Uint8Array[] }>((resolve, reject) => {
       const due = performance.now() + this._retryMs;

@@ -151,6 +151,7 @@ export class LabellerState implements IDisposable {
       const { client } = this.connection;
       const { result } = await client.request('session.classes', { session: this.id, classes });
       this._take(result);
+      this.training.dismiss();
     });
   }
 
@@ -185,6 +186,11 @@ export class LabellerState implements IDisposable {
     }
   }
 
+  /** Cancel the training that is shown, whoever began it. */
+  async cancelTraining(): Promise<void> {
+    await this._attempt(() => this.training.cancel(this.connection.client));
+  }
+
   /** Set the labels aside and begin again. */
   async fresh(): Promise<void> {
     await this._attempt(async () => {
@@ -193,6 +199,7 @@ export class LabellerState implements IDisposable {
       this._take(result);
       this._parts?.labels.attached(result.labels.version);
       this._parts?.segmentation.staleAll();
+      this.training.dismiss();
       this._changed.emit('drawing');
     });
   }
@@ -257,12 +264,14 @@ export class LabellerState implements IDisposable {
         if (event.params.patch.session === this.id) {
           parts?.labels.receive(event.params.version, event.params.patch, buffers);
           parts?.segmentation.stale(event.params.patch.slice, event.params.patch.tiles);
+          this.training.dismiss();
         }
         break;
       case 'labels':
         if (event.params.session === this.id) {
           parts?.labels.attached(event.params.version);
           parts?.segmentation.staleAll();
+          this.training.dismiss();
           this._changed.emit('drawing');
         }
         break;
@@ -334,6 +343,7 @@ export class LabellerState implements IDisposable {
     labels.queue.acknowledged.connect((_, { patch, milliseconds }) => {
       this._roundTrips = [...this._roundTrips.slice(1 - ROUND_TRIPS_MAX), milliseconds];
       segmentation.stale(patch.slice, patch.tiles);
+      this.training.dismiss();
       drawing();
     }, this);
     segmentation.arrived.connect((_, keys) => {

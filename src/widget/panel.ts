@@ -82,7 +82,7 @@ class TrainingControls extends Widget {
       title: trans.__('Cancel the training'),
       icon: 'stop',
       text: trans.__('Cancel'),
-      run: () => _state.training.cancel()
+      run: () => void _state.cancelTraining()
     });
     this._bar = element('div', {
       class: 'sambalab-progress',
@@ -93,7 +93,14 @@ class TrainingControls extends Widget {
       'data-testid': 'sambalab-progress'
     });
     this._bar.append(element('div', {}));
-    this._note = element('div', { class: 'sambalab-note', 'data-testid': 'sambalab-training-note' });
+    this._text = element('span', { role: 'status', 'data-testid': 'sambalab-training-note' });
+    this._dismiss = button({
+      testid: 'sambalab-training-dismiss',
+      title: trans.__('Dismiss'),
+      icon: 'close',
+      run: () => _state.training.dismiss()
+    });
+    this._note = element('div', { class: 'sambalab-note' }, this._text, this._dismiss);
     this.node.append(
       element('div', { class: 'sambalab-training-row' }, this._train, this._cancel),
       this._bar,
@@ -119,7 +126,11 @@ class TrainingControls extends Widget {
     const state = training.state;
     const running = state.state === 'running';
     this._train.disabled = running || !session?.imageReady || connection.state.state !== 'connected';
-    this._cancel.hidden = !running || !state.own;
+    this._cancel.hidden = !running;
+    this._cancel.title =
+      running && !state.own
+        ? trans.__('Cancel this training, which was begun elsewhere')
+        : trans.__('Cancel the training');
     this._bar.hidden = !running;
     if (running) {
       const percent = state.fraction === null ? null : Math.round(state.fraction * 100);
@@ -133,7 +144,10 @@ class TrainingControls extends Widget {
     }
     const trained = session?.segmentation;
     let note = '';
-    if (!running && trained) {
+    const failed = state.state === 'failed';
+    if (failed) {
+      note = state.message;
+    } else if (!running && trained) {
       const { oobScore, labelsVersion } = trained.classifier;
       note =
         oobScore === null
@@ -143,7 +157,9 @@ class TrainingControls extends Widget {
         note += ` · ${trans.__('labels changed since')}`;
       }
     }
-    setText(this._note, note);
+    setText(this._text, note);
+    this._note.dataset['kind'] = failed ? 'error' : 'plain';
+    this._dismiss.hidden = !failed;
     this._note.hidden = note === '';
   }
 
@@ -151,4 +167,6 @@ class TrainingControls extends Widget {
   private readonly _cancel: HTMLButtonElement;
   private readonly _bar: HTMLElement;
   private readonly _note: HTMLElement;
+  private readonly _text: HTMLElement;
+  private readonly _dismiss: HTMLButtonElement;
 }

@@ -7,7 +7,8 @@ import { element, setText } from './dom';
 import { KeyMap } from './keys';
 import { Change, LabellerState } from './model';
 import { SidePanel } from './panel';
-import { ResumedBanner, StatusLine, statusText } from './status';
+import { ResumedBanner, StatusLine } from './status';
+import { statusText } from './status-text';
 import { Toolbar } from './toolbar';
 import { trans } from './translation';
 

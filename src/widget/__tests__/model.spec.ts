@@ -17,6 +17,7 @@ import { LabellerState } from '../model';
 import { decodePatch, encodePatch, IPatch } from '../patches';
 import { MaskBuilder } from '../raster';
 import { Settings } from '../settings';
+import { statusText } from '../status-text';
 import { createTools } from '../tools';
 
 const id = '0123456789abcdef0123456789abcdef';
@@ -358,6 +359,31 @@ describe('LabellerState', () => {
     const { methods } = labeller.sidecar;
     expect(methods.indexOf('train')).toBeGreaterThan(methods.lastIndexOf('labels.patch'));
     labeller.state.dispose();
+  });
+
+  it('says that a training failed until labels change, and says what SAM runs on meanwhile', async () => {
+    const { sidecar, state } = await open();
+    const fail = () =>
+      sidecar.tell('job', {
+        session: id,
+        job: 'python',
+        kind: 'train',
+        state: 'failed',
+        stage: '',
+        done: 0,
+        total: 1,
+        message: 'Label two classes.'
+      });
+    fail();
+    expect(state.training.state).toEqual({ state: 'failed', message: 'Label two classes.' });
+    expect(statusText(state).text).toBe('SAM on CPU');
+    stroke(state, 1, 100, 240);
+    await state.drained();
+    expect(state.training.state).toEqual({ state: 'idle' });
+    fail();
+    sidecar.tell('labels', { session: id, version: sidecar.version });
+    expect(state.training.state).toEqual({ state: 'idle' });
+    state.dispose();
   });
 
   it('hands unsent strokes to the next labeller of the session when its kernel went', async () => {

@@ -1,0 +1,56 @@
+/** What is going on, in one sentence. No DOM here. */
+import { LabellerState } from './model';
+import { trans } from './translation';
+
+/** The most important thing to say. */
+export function statusText(state: LabellerState): { text: string; kind: 'plain' | 'busy' | 'error' } {
+  const connection = state.connection.state;
+  const parts = state.parts;
+  const held = parts?.labels.queue.held;
+  switch (connection.state) {
+    case 'connecting':
+      return { text: trans.__('Connecting to the kernel…'), kind: 'busy' };
+    case 'lost':
+      return { text: trans.__('The sidecar stopped; restarting…'), kind: 'busy' };
+    case 'failed':
+      return { text: connection.message, kind: 'error' };
+    case 'closed':
+      return { text: trans.__('The kernel was restarted. Run the cell again to go on.'), kind: 'error' };
+    default:
+  }
+  if (held) {
+    return { text: trans.__('Strokes wait to be saved: %1', held.message), kind: 'error' };
+  }
+  if (state.error) {
+    return { text: state.error, kind: 'error' };
+  }
+  const training = state.training.state;
+  if (training.state === 'running') {
+    const percent = training.fraction === null ? '' : ` ${Math.round(training.fraction * 100)} %`;
+    return { text: `${trans.__('Training: %1', training.message || training.stage)}${percent}`, kind: 'busy' };
+  }
+  if (!state.session?.imageReady) {
+    return { text: trans.__('Waiting for the image…'), kind: 'busy' };
+  }
+  const embedding = parts?.embedding.state;
+  switch (embedding?.state) {
+    case 'computing':
+      return { text: trans.__('Preparing SAM for this image; brush and eraser work already…'), kind: 'busy' };
+    case 'failed':
+      return { text: trans.__('No suggestions: %1', embedding.message), kind: 'error' };
+    case 'ready':
+      return { text: trans.__('SAM on %1', deviceName(state)), kind: 'plain' };
+    default:
+      return { text: '', kind: 'plain' };
+  }
+}
+
+function deviceName(state: LabellerState): string {
+  const embedding = state.parts?.embedding.state;
+  if (embedding?.state !== 'ready') {
+    return '';
+  }
+  const { provider, adapter } = embedding.device;
+  const name = provider === 'cpu' ? trans.__('CPU') : provider === 'cuda' ? 'CUDA' : 'WebGPU';
+  return adapter && provider !== 'cpu' ? `${name} (${adapter})` : name;
+}
