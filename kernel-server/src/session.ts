@@ -68,7 +68,9 @@ export class Session {
     };
     const session = new Session(id, folder, record, context);
     try {
-      await session.admit(params);
+      if (old) {
+        await session.admit(params);
+      }
       await session._take(params, resumes);
     } catch (error) {
       if (!old) {
@@ -168,12 +170,12 @@ export class Session {
   /**
    * See whether the session may be opened with `params`. Nothing changes.
    *
-   * @throws BridgeError `invalid` if labels were drawn on an image of another shape, and are not to be set aside.
+   * @throws BridgeError `invalid` if labels would have to be set aside and are not meant to, or two classes would have one name.
    */
   async admit(params: Params<'session.open'>): Promise<void> {
     const held = this._record.image.shape.slice(0, 3);
-    const given = params.image.shape.slice(0, 3);
-    if (params.fresh || held.join() === given.join()) {
+    const sameShape = held.join() === params.image.shape.slice(0, 3).join();
+    if (params.fresh || (sameShape && params.keepClasses)) {
       return;
     }
     const loaded = this._labels !== undefined;
@@ -182,21 +184,23 @@ export class Session {
       await this._openLabels(held);
     }
     await this._labels.exclusive(async () => undefined);
-    if (this._labels.pixels === 0) {
-      return;
-    }
-    if (!loaded) {
-      // Nobody else knows of this one; who asks for the session next loads it as it was.
-      await this._labels.close();
-      if (this._labels.array.path !== path) {
-        await this._context.store.remove(this._labels.array);
+    try {
+      if (!sameShape) {
+        this._refuseShape(params);
       }
+      if (!params.keepClasses) {
+        this._keptClasses(params.classes);
+      }
+    } catch (error) {
+      if (!loaded) {
+        // Nobody else knows of this one; who asks for the session next loads it as it was.
+        await this._labels.close();
+        if (this._labels.array.path !== path) {
+          await this._context.store.remove(this._labels.array);
+        }
+      }
+      throw error;
     }
-    throw new BridgeError(
-      'invalid',
-      `The session ${this._record.title || this._record.key} holds labels of an image of ${size(held)}; this one has ` +
-        `${size(given)}. Choose another name, or fresh=True to set them aside.`
-    );
   }
 
   /** Open again, perhaps with another image, other classes, or without the labels. */
@@ -367,9 +371,7 @@ export class Session {
     }
     if (!params.keepClasses) {
       // A class that has labels stays even if it is not named now: its labels would mean nothing without it.
-      const ids = new Set(params.classes.map(item => item.id));
-      const kept = record.classes.filter(({ id }) => !ids.has(id) && this._labels.count(id) > 0);
-      record.classes = [...params.classes, ...kept];
+      record.classes = [...params.classes, ...this._keptClasses(params.classes)];
     }
     if (params.fresh) {
       this._resumed = null;
@@ -378,6 +380,33 @@ export class Session {
       this._resumed = pixels > 0 ? { pixels, changed: this._labels.changed.toISOString() } : null;
     }
     await this.save();
+  }
+
+  private _refuseShape({ image }: Params<'session.open'>): void {
+    if (this._labels.pixels > 0) {
+      const { title, key, image: held } = this._record;
+      throw new BridgeError(
+        'invalid',
+        `The session ${title || key} holds labels of an image of ${size(held.shape)}; this one has ${size(image.shape)}. ` +
+          'Choose another name, or fresh=True to set them aside.'
+      );
+    }
+  }
+
+  /** Classes that stay beside those given, since they have labels. Throws BridgeError `invalid` if a name is taken. */
+  private _keptClasses(given: LabelClass[]): LabelClass[] {
+    const ids = new Set(given.map(item => item.id));
+    const kept = this._record.classes.filter(({ id }) => !ids.has(id) && this._labels.count(id) > 0);
+    for (const { id, name } of kept) {
+      if (given.some(item => item.name === name)) {
+        throw new BridgeError(
+          'invalid',
+          `The name ${JSON.stringify(name)} is that of the class of id ${id}, which stays since it has ` +
+            `${this._labels.count(id)} labelled pixels. Keep the order of the classes, or fresh=True to set the labels aside.`
+        );
+      }
+    }
+    return kept;
   }
 
   /** Find or make the arrays, and bring the labels up to their journal. */

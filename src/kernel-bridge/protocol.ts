@@ -52,6 +52,15 @@ const classes = z
   .min(1)
   .max(CLASSES_MAX)
   .refine(list => new Set(list.map(item => item.id)).size === list.length, 'class ids that differ from each other');
+/** Classes as they are given: their names differ too. What was kept by an older version may not be so, and is still read. */
+const newClasses = classes.superRefine((list, context) => {
+  const names = list.map(item => item.name);
+  const twice = [...new Set(names.filter((name, i) => names.indexOf(name) !== i))];
+  if (twice.length > 0) {
+    const named = twice.map(name => JSON.stringify(name)).join(', ');
+    context.addIssue({ code: 'custom', message: `class names that differ from each other; more than one is ${named}` });
+  }
+});
 
 /** What an image is. `shape` is always [slices, rows, columns, channels] with 1 or 3 channels. */
 export const zImage = z.object({
@@ -204,7 +213,7 @@ export const METHODS = {
       key: z.string().min(1).max(1000),
       title: z.string().max(1000),
       image: zImage,
-      classes,
+      classes: newClasses,
       keepClasses: z.boolean(),
       /** True sets older labels aside and begins without any. */
       fresh: z.boolean(),
@@ -216,7 +225,7 @@ export const METHODS = {
   /** Take part: from now on this peer gets the session's events. */
   'session.attach': { params: z.object({ session: sessionId }), result: zSession },
   'session.detach': { params: z.object({ session: sessionId }), result: z.object({}) },
-  'session.classes': { params: z.object({ session: sessionId, classes }), result: zSession },
+  'session.classes': { params: z.object({ session: sessionId, classes: newClasses }), result: zSession },
   /** Set the labels aside (they stay in the session's folder) and begin again. */
   'session.fresh': { params: z.object({ session: sessionId }), result: zSession },
 

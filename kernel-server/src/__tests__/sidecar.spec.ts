@@ -342,6 +342,29 @@ describe('Classes', () => {
   });
 });
 
+describe('Class names', () => {
+  it('that occur twice are refused, with the names', async () => {
+    const client = await connect();
+    const { session } = await openSession(client);
+    const twice = [...CLASSES, { id: 3, name: 'matrix', color: '#123456' }];
+    const refused = { code: 'invalid', message: expect.stringMatching(/differ from each other; .* "matrix"/) };
+    await expect(client.request('session.classes', { session, classes: twice })).rejects.toMatchObject(refused);
+    const { info } = halves(1, 300, 400);
+    const open = { key: 'image', title: '', image: info, keepClasses: false, fresh: false };
+    await expect(client.request('session.open', { ...open, classes: twice })).rejects.toMatchObject(refused);
+    // Neither may a class that stays for its labels lend its name to another.
+    const { patch, buffers } = rectangle(session, 2, { rows: [0, 2], columns: [0, 3] });
+    await client.request('labels.patch', patch, { buffers });
+    const other = [{ id: 1, name: 'precipitate', color: '#123456' }];
+    await expect(client.request('session.open', { ...open, classes: other })).rejects.toMatchObject({
+      code: 'invalid',
+      message: expect.stringMatching(/"precipitate" .* id 2, .* has 6 labelled pixels/)
+    });
+    expect((await client.request('session.attach', { session })).classes).toEqual(CLASSES);
+    expect((await client.request('session.open', { ...open, classes: other, fresh: true })).classes).toEqual(other);
+  });
+});
+
 describe('A session', () => {
   it('is found again by its key with its labels, and its image need not be written again', async () => {
     const client = await connect();
