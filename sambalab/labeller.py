@@ -38,6 +38,7 @@ State = dict[str, Any]
 
 DEFAULT_CLASSES = ("1", "2")
 _NAME_MAX = 500
+_CLOSED = "This labeller is closed. Make it again with sambalab.Labeller(image)."
 
 
 class Suggestion(NamedTuple):
@@ -65,21 +66,23 @@ class Labeller:
         a last axis of exactly 3 is colour. Any real dtype without NaN and infinity, or the path of an image file.
     classes
         Names of the phases, or a mapping from names to colours (``#rrggbb``); ids count from 1. If left out, two classes,
-        or those that an older session has.
+        or those that an older session has. An older session's classes take the names given here; its further ones stay if
+        the names agree so far or if they have labelled pixels, else they go.
     name
         Finds the session again wherever it is called so. Without a name it is found by the image's content, the notebook,
-        and the variable it is assigned to or the cell.
+        and the variable it is assigned to or the cell. A name stands for one image at a time: after another image of the
+        same shape was opened under it, older labellers of that name show the newer image.
     colors
         Colours of the classes, if `classes` is a list of names.
     fresh
-        True sets older labels aside and begins without any.
+        True sets older labels aside and begins without any, and with no other classes than those given.
 
     Raises
     ------
     ImageError
         If the image cannot be labelled.
     LabelError
-        If the classes will not do.
+        If the classes will not do, or change the meaning of older labels; or if the name's older labels are of another shape.
     NodeNotFoundError, SidecarError, DiskFullError
         If the sidecar cannot be started, or has no room for the arrays.
 
@@ -109,7 +112,6 @@ class Labeller:
         self._client: Client = client()
         self._lock = threading.Lock()
         self._maps: dict[str, tuple[tuple[Any, ...], Array]] = {}
-        self._widget: LabellerWidget | None = None
         self._closed = False
         self._forest: dict[str, Any] = {}
         self._features: dict[str, Any] = {}
@@ -121,21 +123,30 @@ class Labeller:
             "keepClasses": True,
             "fresh": False,
         }
-        state = self._client.request("session.open", {**self._open_params, "fresh": bool(fresh)}).result
+        try:
+            state = self._client.request("session.open", {**self._open_params, "fresh": bool(fresh)}).result
+        except ParameterError as error:  # labels of another shape have this name
+            raise LabelError(str(error)) from None
         self._session = str(state["session"])
         self._resumed: dict[str, Any] | None = state["resumed"]
         self._state: State = state
-        if not state["imageReady"]:
-            write_array(state["arrays"]["image"], prepared.pixels)
-            state = self._client.request("image.ready", {"session": self._session}).result
-        if classes is not None:
-            recolor = colors is not None or hasattr(classes, "keys")
-            merged = merge_classes(wanted, state["classes"], state["labels"]["counts"], recolor)
-            if merged is not None:
-                state = self._request("session.classes", {"classes": merged})
-        self._accept(state)
-        # The map keeps the pixels even if its file goes, so that they can be written again for another sidecar.
-        self._pixels = map_array(state["arrays"]["image"])
+        try:
+            if not state["imageReady"]:
+                write_array(state["arrays"]["image"], prepared.pixels)
+                state = self._client.request("image.ready", {"session": self._session}).result
+            if classes is not None:
+                recolor = colors is not None or hasattr(classes, "keys")
+                merged = (
+                    wanted if fresh else merge_classes(wanted, state["classes"], state["labels"]["counts"], recolor)
+                )
+                if merged is not None and merged != state["classes"]:
+                    state = self._request("session.classes", {"classes": merged})
+            self._accept(state)
+            # The map keeps the pixels even if its file goes, so that they can be written again for another sidecar.
+            self._map_pixels(state)
+        except BaseException:
+            _detach(self._client, self._session)
+            raise
         sessions.register(self._session, self)
         self._refresh()  # takes part: as long as we do, the arrays stay
         self._finalizer = weakref.finalize(self, _detach, self._client, self._session)
@@ -157,6 +168,8 @@ class Labeller:
     @property
     def image(self) -> Array:
         """The image: (rows, columns), (rows, columns, 3) or (slices, rows, columns). Booleans became 0 and 255."""
+        if identity(self._state["arrays"]["image"]) != self._pixels_file and not self._closed:
+            self._refresh()  # another labeller put another image into the session, or the file is gone
         pixels = self._pixels if self._stack else self._pixels[0]
         return pixels[..., 0] if pixels.shape[-1] == 1 else pixels
 
@@ -172,12 +185,12 @@ class Labeller:
 
     @property
     def widget(self) -> LabellerWidget:
-        """The ipywidget that shows this session."""
-        if self._widget is None:
-            from .widget import LabellerWidget
+        """The ipywidget that shows this session; labellers of one session share it."""
+        from .widget import widget_of
 
-            self._widget = LabellerWidget(self._session, str(self._open_params["title"]))
-        return self._widget
+        if self._closed:
+            raise SidecarError(_CLOSED)
+        return widget_of(self._session, str(self._open_params["title"]))
 
     # Labels
 
@@ -185,8 +198,9 @@ class Labeller:
     def labels(self) -> npt.NDArray[np.uint8]:
         """What was drawn: class ids, 0 is unlabelled. uint8 of `shape`, live and read-only; see `set_labels`."""
         state = self._state
-        if not identity(state["arrays"]["labels"])[2] and not self._closed:
-            state = self._refresh()  # the file is gone, since the sidecar took us for gone
+        known = self._maps.get("labels")
+        if (known is None or known[0][:3] != identity(state["arrays"]["labels"])) and not self._closed:
+            state = self._refresh()  # the file is gone, since the sidecar took us for gone, or is another one
         return self._array("labels", state)
 
     def set_labels(self, labels: npt.ArrayLike) -> None:
@@ -223,6 +237,7 @@ class Labeller:
 
     def fresh_start(self) -> None:
         """Set all labels aside (they stay in the session's folder) and begin again."""
+        self._refresh()
         self._accept(self._request("session.fresh"))
         self._resumed = None
 
@@ -377,6 +392,7 @@ class Labeller:
     def slice_embedding(self, slice: int) -> npt.NDArray[np.float32]:
         """Compute SAM's embedding of a slice, float32 (256, 64, 64)."""
         index = self._slice(slice)
+        self._refresh()
         reply = self._request("sam.embed", {"slice": index})
         embedding: npt.NDArray[np.float32] = map_array(reply["array"])[index]
         return embedding
@@ -401,6 +417,7 @@ class Labeller:
         ParameterError
             If the point is outside the image.
         """
+        self._refresh()
         rows, columns = self.shape[-2:]
         for what, value, size in (("row", row, rows), ("col", col, columns)):
             if not -0.5 <= float(value) <= size - 0.5:
@@ -418,8 +435,10 @@ class Labeller:
             return
         self._closed = True
         sessions.forget(self._session, self)
-        if self._widget is not None:
-            self._widget.close()
+        if self._session not in sessions.alive():  # another labeller of the session may be shown still
+            from .widget import close_widget_of
+
+            close_widget_of(self._session)
         self._finalizer()
 
     def __repr__(self) -> str:
@@ -430,6 +449,8 @@ class Labeller:
         return text + (f"\n{self._resumed_text()}" if self._resumed else "")
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
+        if self._closed:
+            return {"text/plain": repr(self)}
         bundle = self.widget._repr_mimebundle_(**options)
         data = bundle[0] if isinstance(bundle, tuple) else bundle
         if isinstance(data, dict):
@@ -448,7 +469,7 @@ class Labeller:
 
     def _request(self, method: str, params: dict[str, Any] | None = None, **options: Any) -> State:
         if self._closed:
-            raise SidecarError("This labeller is closed. Make it again with sambalab.Labeller(image).")
+            raise SidecarError(_CLOSED)
         return self._client.request(method, {"session": self._session, **(params or {})}, **options).result
 
     def _refresh(self) -> State:
@@ -475,19 +496,27 @@ class Labeller:
         self._accept(self._mend(state, call))
 
     def _mend(self, state: State, call: Callable[[str, dict[str, Any]], State]) -> State:
-        """Write the pixels again if the sidecar does not have them any more."""
-        digest = self._open_params["image"]["digest"]
-        if state["image"]["digest"] != digest:
-            raise SidecarError(
-                f"The session {self._open_params['title'] or self._session} holds another image now. "
-                "Run the cell again that made this labeller, or give it a name of its own."
-            )
-        if state["imageReady"]:
-            return state
-        if Image(self._pixels, self._stack, "").digest() != digest:
-            raise SidecarError("The pixels of the image are gone. Run the cell again that made the labeller.")
-        write_array(state["arrays"]["image"], self._pixels)
-        return call("image.ready", {"session": self._session})
+        """Write the pixels again if the sidecar does not have them any more; take another image over if there is one."""
+        if state["image"]["digest"] != self._open_params["image"]["digest"]:
+            if state["image"]["shape"] != self._open_params["image"]["shape"]:
+                raise SidecarError(
+                    f"The session {self._open_params['title'] or self._session} holds an image of another shape now. "
+                    "Run the cell again that made this labeller, or give it a name of its own."
+                )
+            self._open_params = {**self._open_params, "image": state["image"]}
+            self._map_pixels(state)
+        if not state["imageReady"]:
+            if Image(self._pixels, self._stack, "").digest() != self._open_params["image"]["digest"]:
+                raise SidecarError("The pixels of the image are gone. Run the cell again that made the labeller.")
+            write_array(state["arrays"]["image"], self._pixels)
+            state = call("image.ready", {"session": self._session})
+        if identity(state["arrays"]["image"]) != self._pixels_file:
+            self._map_pixels(state)
+        return state
+
+    def _map_pixels(self, state: State) -> None:
+        self._pixels = map_array(state["arrays"]["image"])
+        self._pixels_file = identity(state["arrays"]["image"])
 
     def _array(self, name: str, state: State) -> Array:
         descriptor = state["arrays"].get(name)
@@ -513,6 +542,7 @@ class Labeller:
             )
 
     def _feature_request(self, slice: int) -> tuple[tuple[str, ...], npt.NDArray[np.float32]]:
+        self._refresh()  # the session may hold another image now
         reply = self._request("features", {"slice": self._slice(slice), "features": self._features})
         array: npt.NDArray[np.float32] = map_array(reply["array"])
         return tuple(str(name) for name in reply["names"]), array[0] if array.ndim == 4 else array

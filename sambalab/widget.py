@@ -27,3 +27,27 @@ class LabellerWidget(ipywidgets.DOMWidget):  # type: ignore[misc]
 
     def __init__(self, session: str, title: str, **kwargs: Any) -> None:
         super().__init__(session=session, title=title, **kwargs)
+
+
+_shown: dict[str, LabellerWidget] = {}
+
+
+def widget_of(session: str, title: str) -> LabellerWidget:
+    """Give the one widget of a session.
+
+    A cell that runs again shows the same one: the labeller of its last run may be forgotten, or live on in IPython's ``Out``,
+    and a widget of its own for each run would stay in the kernel and in the page. It outlives its labellers, since an output
+    shows it that nobody has to have a variable for.
+    """
+    widget = _shown.get(session)
+    if widget is None or widget.comm is None:  # closed, perhaps by Widget.close_all
+        widget = _shown[session] = LabellerWidget(session, title)
+    widget.title = title
+    return widget
+
+
+def close_widget_of(session: str) -> None:
+    """Close the widget of a session, if there is one."""
+    widget = _shown.pop(session, None)
+    if widget is not None:
+        widget.close()

@@ -455,12 +455,106 @@ def test_the_image_is_written_again_when_its_file_is_gone(micrograph, sidecar_di
     np.testing.assert_array_equal(np.fromfile(lab._state["arrays"]["image"]["path"], np.uint8), lab.image.ravel())
 
 
-def test_a_name_used_for_another_image_is_told_to_the_first(micrograph):
-    first = sl.Labeller(micrograph.image, name="shared name")
-    second = sl.Labeller(micrograph.image[::-1], name="shared name")
-    with pytest.raises(sl.SidecarError, match="another image"):
-        first.train(progress=False)
-    np.testing.assert_array_equal(second.image, micrograph.image[::-1])
+def test_what_was_drawn_in_this_sitting_is_not_told_as_taken_up_after_a_crash(micrograph):
+    lab = sl.Labeller(micrograph.image, name="sitting")
+    lab.set_labels(some_labels(micrograph.truth))
+    folder = os.path.join(os.environ["SAMBALAB_DATA_DIR"], "sessions", lab.session)
+    kill(sidecar._find().pid)
+    # Even if the session's record went with the crash, so that it is opened anew.
+    os.rename(os.path.join(folder, "session.json"), os.path.join(folder, "lost.json"))
+    assert lab._refresh()["resumed"] is None
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_a_name_used_for_another_image_shows_it_to_the_first(micrograph, dtype):
+    newer = micrograph.image[::-1].astype(dtype)
+    first = sl.Labeller(micrograph.image, name=f"shared name {dtype}")
+    drawn = some_labels(micrograph.truth)
+    first.set_labels(drawn)
+    second = sl.Labeller(newer, name=f"shared name {dtype}")
+    second.train(trees=10, progress=False)
+    for lab in (first, second):
+        np.testing.assert_array_equal(lab.image, newer)
+        np.testing.assert_array_equal(lab.labels, drawn)
+        assert lab.classes == ("1", "2") and lab.shape == SHAPE and lab.segmentation_version == 1
+        np.testing.assert_array_equal(lab.classifier.apply(lab.image, output="probabilities"), lab.probabilities)
+    first.set_labels(drawn)
+    first.train(trees=10, progress=False)
+    np.testing.assert_array_equal(first.segmentation, second.segmentation)
+    # Either of them puts things right after the sidecar's death.
+    path = first._state["arrays"]["image"]["path"]
+    kill(sidecar._find().pid)
+    os.unlink(path)
+    for lab in (first, second):
+        lab.train(trees=10, progress=False)
+        np.testing.assert_array_equal(lab.image, newer)
+
+
+def test_labels_of_another_shape_under_a_name_are_kept_and_the_new_image_refused(micrograph):
+    drawn = some_labels(micrograph.truth)
+    first = sl.Labeller(micrograph.image, name="shapes")
+    first.set_labels(drawn)
+    with pytest.raises(sl.LabelError, match=r"96 × 128.*fresh=True"):
+        sl.Labeller(micrograph.image[:50], name="shapes")
+    np.testing.assert_array_equal(first.labels, drawn)
+    np.testing.assert_array_equal(first.image, micrograph.image)
+    second = sl.Labeller(micrograph.image[:50], name="shapes", fresh=True)
+    assert second.shape == second.labels.shape == (50, 128) and not second.labels.any()
+    for attribute in ("image", "labels", "classes", "segmentation", "probabilities", "features", "classifier"):
+        with pytest.raises(sl.SidecarError, match="another shape now"):
+            getattr(first, attribute)
+    second.set_labels(np.ones(second.shape, bool))
+    for call in (first.fresh_start, first.train, lambda: first.suggest(1, 1), lambda: first.set_labels(drawn)):
+        with pytest.raises(sl.SidecarError, match="another shape now"):
+            call()
+    assert second.labels.all()
+
+
+def test_classes_in_another_order_are_refused_and_change_nothing(micrograph):
+    drawn = some_labels(micrograph.truth)
+    lab = sl.Labeller(micrograph.image, ["matrix", "particle"], name="order")
+    lab.set_labels(drawn)
+    with pytest.raises(sl.LabelError, match=r"1 \(matrix\), 2 \(particle\).*Keep the order.*fresh=True"):
+        sl.Labeller(micrograph.image, ["particle", "matrix"], name="order")
+    assert lab.classes == ("matrix", "particle")
+    np.testing.assert_array_equal(lab.labels, drawn)
+    assert sl.Labeller(micrograph.image, ["matrix", "pore"], name="order").classes == ("matrix", "pore")
+    assert sl.Labeller(micrograph.image, ["pore", "matrix"], name="order", fresh=True).classes == ("pore", "matrix")
+
+
+def test_fresh_has_the_classes_of_the_cell_and_no_others(micrograph):
+    lab = sl.Labeller(micrograph.image, ["a", "b", "c"], name="fresh classes")
+    lab.set_labels(np.full(SHAPE, 3))
+    assert sl.Labeller(micrograph.image, ["a", "b"], name="fresh classes").classes == ("a", "b", "c")
+    assert sl.Labeller(micrograph.image, ["a", "b"], name="fresh classes", fresh=True).classes == ("a", "b")
+
+
+def test_a_cell_that_runs_again_shows_the_same_widget(micrograph):
+    from ipywidgets.widgets import widget as widgets
+
+    from sambalab.widget import LabellerWidget
+
+    def shown():
+        return sum(isinstance(widget, LabellerWidget) for widget in widgets._instances.values())
+
+    before = shown()
+    history = []
+    for _ in range(5):
+        lab = sl.Labeller(micrograph.image, name="run again")
+        lab._repr_mimebundle_()
+        history.append(lab)  # as IPython's Out does
+    assert shown() == before + 1
+    history[0].close()
+    assert shown() == before + 1 and lab.widget.comm is not None
+    with pytest.raises(sl.SidecarError, match="closed"):
+        _ = history[0].widget
+    assert list(history[0]._repr_mimebundle_()) == ["text/plain"]
+    lab.close()
+    assert shown() == before
+    again = sl.Labeller(micrograph.image, name="run again")
+    assert again.widget.comm is not None and again.widget.session == lab.session
+    again.widget.close()
+    assert again.widget.comm is not None
 
 
 def test_bad_images_leave_the_sidecar_as_it_was(micrograph):
