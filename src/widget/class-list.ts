@@ -14,7 +14,26 @@ interface IRow {
   name: HTMLElement;
   count: HTMLElement;
   color: HTMLInputElement;
+  remove: HTMLButtonElement;
   item: LabelClass;
+}
+
+/** Whether another class has this name. */
+export function nameTaken(classes: readonly LabelClass[], id: number, name: string): boolean {
+  return classes.some(item => item.id !== id && item.name === name);
+}
+
+/** Why a class cannot be removed; null if it can. */
+export function keptBecause(
+  classes: readonly LabelClass[],
+  { id, name }: LabelClass,
+  counts: Readonly<Record<string, number>>
+): string | null {
+  const count = counts[String(id)] ?? 0;
+  if (count > 0) {
+    return trans.__('%1 has %2 labelled pixels: erase them to remove it', name, count.toLocaleString());
+  }
+  return classes.length === 1 ? trans.__('%1 is the last class', name) : null;
 }
 
 export class ClassList extends Widget {
@@ -75,6 +94,11 @@ export class ClassList extends Widget {
         row.color.value = item.color;
       }
       row.color.parentElement!.style.setProperty('--sambalab-class', item.color);
+      const why = keptBecause(session.classes, item, session.labels.counts);
+      // Not `disabled`: such a button has no focus, and with some browsers no tooltip.
+      row.remove.setAttribute('aria-disabled', String(why !== null));
+      row.remove.title = why ?? trans.__('Remove %1', item.name);
+      row.remove.setAttribute('aria-label', row.remove.title);
       const count = session.labels.counts[String(item.id)] ?? 0;
       setText(row.count, count > 0 ? count.toLocaleString() : '');
       row.count.title = count > 0 ? trans.__('%1 labelled pixels', count.toLocaleString()) : '';
@@ -105,7 +129,14 @@ export class ClassList extends Widget {
       'data-testid': `sambalab-class-color-${item.id}`
     });
     const swatch = element('label', { class: 'sambalab-swatch', title: trans.__('Change the colour') }, color);
-    const row: IRow = { node: element('div', { class: 'sambalab-class' }), choose, name, count, color, item };
+    const remove = button({
+      testid: `sambalab-class-remove-${item.id}`,
+      title: trans.__('Remove'),
+      icon: 'close',
+      className: 'sambalab-class-rename',
+      run: () => this._remove(row)
+    });
+    const row: IRow = { node: element('div', { class: 'sambalab-class' }), choose, name, count, color, remove, item };
     const rename = button({
       testid: `sambalab-class-rename-${item.id}`,
       title: trans.__('Rename'),
@@ -113,7 +144,7 @@ export class ClassList extends Widget {
       className: 'sambalab-class-rename',
       run: () => this._rename(row)
     });
-    row.node.append(swatch, choose, rename);
+    row.node.append(swatch, choose, rename, remove);
     choose.addEventListener('click', event => {
       this._state.setClass(row.item.id);
       if (event.detail > 0) {
@@ -139,25 +170,43 @@ export class ClassList extends Widget {
       'aria-label': trans.__('Name of the class'),
       'data-testid': 'sambalab-class-input'
     });
+    const refusal = element('div', { class: 'sambalab-class-refusal', role: 'alert', 'data-kind': 'error' });
     let done = false;
-    const finish = (keep: boolean) => {
+    const finish = (keep: boolean, leaves = false) => {
       if (done) {
         return;
       }
-      done = true;
       const name = input.value.trim();
+      const taken = keep && nameTaken(this._state.session?.classes ?? [], row.item.id, name);
+      if (taken) {
+        setText(refusal, trans.__('There is a class “%1” already. Choose another name.', name));
+        row.node.append(refusal);
+        input.setAttribute('aria-invalid', 'true');
+        if (!leaves) {
+          input.select();
+        }
+        return;
+      }
+      done = true;
+      refusal.remove();
       input.replaceWith(row.choose);
       if (keep && name && name !== row.item.name) {
         this._change(row.item.id, { name });
       }
     };
-    input.addEventListener('blur', () => finish(true));
+    input.addEventListener('blur', () => finish(true, true));
+    input.addEventListener('input', () => {
+      refusal.remove();
+      input.removeAttribute('aria-invalid');
+    });
     input.addEventListener('keydown', event => {
       if (event.key === 'Enter' || event.key === 'Escape') {
         event.preventDefault();
         event.stopPropagation();
         finish(event.key === 'Enter');
-        this._refocus();
+        if (done) {
+          this._refocus();
+        }
       }
     });
     row.choose.replaceWith(input);
@@ -181,7 +230,11 @@ export class ClassList extends Widget {
       return;
     }
     const color = COLOURS.find(one => !classes.some(item => item.color === one)) ?? COLOURS[id % COLOURS.length]!;
-    const item = { id, name: trans.__('class %1', id), color };
+    let name = trans.__('class %1', id);
+    for (let number = id + 1; nameTaken(classes, id, name); number++) {
+      name = trans.__('class %1', number);
+    }
+    const item = { id, name, color };
     void this._state.setClasses([...classes, item]).then(() => {
       this._state.setClass(id);
       const row = this._rows.find(one => one.item.id === id);
@@ -189,6 +242,14 @@ export class ClassList extends Widget {
         this._rename(row);
       }
     });
+  }
+
+  private _remove(row: IRow): void {
+    const session = this._state.session;
+    const unsent = this._state.parts?.labels.queue.waiting.some(({ classId }) => classId === row.item.id);
+    if (session && !unsent && keptBecause(session.classes, row.item, session.labels.counts) === null) {
+      void this._state.setClasses(session.classes.filter(({ id }) => id !== row.item.id));
+    }
   }
 
   private _refocus(): void {
