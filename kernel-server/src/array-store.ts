@@ -3,13 +3,13 @@
  * name of its own for ever, so the same path is always the same memory; when it is removed, processes that map it keep it.
  */
 import { randomBytes } from 'node:crypto';
-import { FileHandle, mkdir, open, readdir, rm, rmdir, stat, statfs, unlink } from 'node:fs/promises';
+import { FileHandle, open, readdir, rm, rmdir, stat, statfs, unlink } from 'node:fs/promises';
 import { freemem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { BridgeError } from '../../src/kernel-bridge/errors';
 import { ArrayDescriptor, Dtype } from '../../src/kernel-bridge/protocol';
 import { byteLength } from './arrays';
-import { isFull } from './files';
+import { isFull, makeDirectory } from './files';
 import { log } from './log';
 
 /** A directory for arrays. */
@@ -157,7 +157,7 @@ export class ArrayStore {
 async function create(path: string): Promise<FileHandle> {
   for (let attempt = 0; ; attempt++) {
     try {
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+      await makeDirectory(dirname(path));
       return await open(path, 'wx', 0o600);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || attempt === 100) {

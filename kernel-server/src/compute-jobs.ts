@@ -5,7 +5,7 @@ import { BridgeError } from '../../src/kernel-bridge/errors';
 import { ArrayDescriptor, ClassifierInfo, Params, Result } from '../../src/kernel-bridge/protocol';
 import { ArrayStore } from './array-store';
 import { ICall } from './dispatcher';
-import { isMissing, writeAtomically } from './files';
+import { explainFull, isMissing, writeAtomically } from './files';
 import { IEngineService, IJobContext, ISamService } from './interfaces';
 import { Jobs } from './jobs';
 import { Session } from './session';
@@ -235,7 +235,9 @@ export class ComputeJobs {
         );
       }
       context.signal.throwIfAborted();
-      await writeAtomically(classifierPath(session), trained.json);
+      await writeAtomically(classifierPath(session), trained.json).catch(async error => {
+        throw await explainFull(error, classifierPath(session), trained.json.byteLength);
+      });
       const info: ClassifierInfo = {
         oobScore: trained.oobScore,
         classes: trainedClasses,

@@ -11,7 +11,7 @@ import { dirname } from 'node:path';
 import { BridgeError } from '../../src/kernel-bridge/errors';
 import { MESSAGE_BYTES_MAX } from '../../src/kernel-bridge/frames';
 import { crc32 } from './crc32';
-import { isMissing, syncDirectory } from './files';
+import { explainFull, isMissing, syncDirectory } from './files';
 import { log } from './log';
 
 const MAGIC = Buffer.from('SLABJ1\r\n', 'latin1');
@@ -178,11 +178,12 @@ export class Journal {
       this._bytes += bytes.byteLength;
     } catch (error) {
       this._torn = true;
+      const explained = await explainFull(error, this.path, bytes.byteLength);
       await this._file.truncate(this._bytes).then(
         () => (this._torn = false),
         problem => log(`${this.path} could not be cut back to ${this._bytes} bytes`, problem)
       );
-      throw error;
+      throw explained;
     }
   }
 
@@ -247,7 +248,9 @@ async function writeSnapshot(
   snapshot: AsyncIterable<IRecord>
 ): Promise<{ file: FileHandle; bytes: number }> {
   const temporary = `${path}.new`;
-  const file = await open(temporary, 'w+', 0o600);
+  const file = await open(temporary, 'w+', 0o600).catch(async error => {
+    throw await explainFull(error, path);
+  });
   try {
     let bytes = 0;
     const add = async (piece: Uint8Array) => {
@@ -263,9 +266,10 @@ async function writeSnapshot(
     await syncDirectory(dirname(path));
     return { file, bytes };
   } catch (error) {
+    const explained = await explainFull(error, path);
     await file.close();
     await unlink(temporary).catch(() => undefined);
-    throw error;
+    throw explained;
   }
 }
 

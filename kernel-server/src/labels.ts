@@ -2,13 +2,13 @@
  * The labels of a session: a uint8 array [slices, rows, columns] that Python maps, and the journal that can rebuild it.
  * Everything is on the disk before it is in the array, and in the array before it is acknowledged.
  */
-import { copyFile, stat } from 'node:fs/promises';
+import { copyFile, stat, unlink } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { constants, deflateRaw, inflateRaw, inflateRawSync } from 'node:zlib';
 import { BridgeError } from '../../src/kernel-bridge/errors';
 import { ArrayDescriptor, CLASSES_MAX, LABEL_TILE, LabelPatch } from '../../src/kernel-bridge/protocol';
 import { byteLength } from './arrays';
-import { breathe, isBlank } from './files';
+import { breathe, explainFull, isBlank } from './files';
 import { IRecord, Journal, RecordType } from './journal';
 import { log } from './log';
 import { TileFile } from './tile-file';
@@ -221,7 +221,11 @@ export class LabelStore {
   /** Copy the journal to `path` and begin again without labels. */
   async setAside(path: string): Promise<void> {
     await this.exclusive(async () => {
-      await copyFile(this._journal.path, path);
+      await copyFile(this._journal.path, path).catch(async error => {
+        const explained = await explainFull(error, path, this._journal.bytes);
+        await unlink(path).catch(() => undefined);
+        throw explained;
+      });
       await this._journal.replace(this._snapshot(null, this._version + 1, []));
       for (const { position, length } of this._chunks()) {
         this._file.writeBytes(position, new Uint8Array(length));

@@ -2,7 +2,7 @@
 import { readFile, rename } from 'node:fs/promises';
 import { z } from 'zod';
 import { zArray, zClass, zClassifierInfo, zImage, zSamDevice } from '../../src/kernel-bridge/protocol';
-import { isMissing, writeAtomically } from './files';
+import { explainFull, isMissing, writeAtomically } from './files';
 import { log } from './log';
 
 const zRecord = z.object({
@@ -51,5 +51,8 @@ export async function readRecord(path: string): Promise<SessionRecord | undefine
 
 /** Write a session's record. */
 export async function writeRecord(path: string, record: SessionRecord): Promise<void> {
-  await writeAtomically(path, JSON.stringify(record, undefined, 1) + '\n');
+  const json = JSON.stringify(record, undefined, 1) + '\n';
+  await writeAtomically(path, json).catch(async error => {
+    throw await explainFull(error, path, Buffer.byteLength(json));
+  });
 }

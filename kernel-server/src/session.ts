@@ -1,11 +1,11 @@
 /** A session: an image with its classes, labels and classifier, in a folder of its own and in shared arrays. */
-import { mkdir, rename } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BridgeError } from '../../src/kernel-bridge/errors';
 import { ArrayDescriptor, LABEL_TILE, LabelClass, Params, SessionState } from '../../src/kernel-bridge/protocol';
 import { ArrayStore } from './array-store';
 import { byteLength } from './arrays';
-import { breathe } from './files';
+import { breathe, explainFull, makeDirectory } from './files';
 import { Line } from './jobs';
 import { LabelStore } from './labels';
 import { log } from './log';
@@ -47,7 +47,9 @@ export class Session {
     context: ISessionContext,
     resumes: boolean
   ): Promise<Session> {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeDirectory(folder).catch(async error => {
+      throw await explainFull(error, folder);
+    });
     const old = await readRecord(join(folder, 'session.json'));
     const now = new Date().toISOString();
     const record: SessionRecord = old ?? {

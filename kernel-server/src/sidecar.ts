@@ -1,6 +1,6 @@
 /** The sidecar as a whole: puts the parts together, listens, and leaves in order. */
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, statfs } from 'node:fs/promises';
+import { statfs } from 'node:fs/promises';
 import { Server } from 'node:net';
 import { join } from 'node:path';
 import { Router } from 'zeromq';
@@ -8,7 +8,7 @@ import { ArrayStore, IPlace } from './array-store';
 import { ComputeJobs } from './compute-jobs';
 import { Dispatcher } from './dispatcher';
 import { bind, guardDataDirectory, IEndpoint, writeConnectionFile } from './endpoint';
-import { privateDirectory } from './files';
+import { makeDirectory, privateDirectory, privatePlace } from './files';
 import { IEngineService, ISamService } from './interfaces';
 import { Jobs } from './jobs';
 import { log } from './log';
@@ -44,9 +44,9 @@ export interface IServices {
 export class Sidecar {
   /** Start listening. */
   static async start(options: ISidecarOptions, services: IServices): Promise<Sidecar> {
-    const runtimeDir = await privateDirectory(options.runtimeDir);
-    const dataDir = await privateDirectory(options.dataDir);
-    await mkdir(join(dataDir, 'sessions'), { recursive: true, mode: 0o700 });
+    const runtimeDir = await privateDirectory(options.runtimeDir, 'SAMBALAB_RUNTIME_DIR');
+    const dataDir = await privateDirectory(options.dataDir, 'SAMBALAB_DATA_DIR');
+    await makeDirectory(join(dataDir, 'sessions'));
     const guard = await guardDataDirectory(dataDir);
     const places = await arrayPlaces(options, runtimeDir);
     const sidecar = new Sidecar(options, services, { dataDir, places, guard });
@@ -248,6 +248,6 @@ async function arrayPlaces(options: ISidecarOptions, runtimeDir: string): Promis
 }
 
 async function place(path: string): Promise<IPlace> {
-  const directory = await privateDirectory(path);
+  const directory = await privatePlace(path, 'SAMBALAB_ARRAYS_DIR');
   return { directory, memory: (await statfs(directory)).type === TMPFS_MAGIC };
 }

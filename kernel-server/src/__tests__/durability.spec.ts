@@ -7,6 +7,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -184,7 +185,16 @@ describe('The journal', () => {
     for (; row < 200 && !refused; row++) {
       await draw(row).catch(error => (refused = error));
     }
-    expect(refused).toMatchObject({ code: 'disk-full' });
+    // A classifier, a backup, the record of a session: they say the same as the journal.
+    const full = {
+      code: 'disk-full',
+      message: expect.stringMatching(
+        new RegExp(`no room in ${data}/sessions.* bytes are needed, \\d+ are available.*SAMBALAB_DATA_DIR`)
+      )
+    };
+    expect(refused).toMatchObject(full);
+    await expect(client.request('session.fresh', { session })).rejects.toMatchObject(full);
+    await expect(openSession(client, { key: 'another' })).rejects.toMatchObject(full);
     const acknowledged = row - 1;
     expect(histogram(bytesOf(arrays['labels']!))[1]).toBe(10 * acknowledged);
     unlinkSync(join(data, 'ballast'));
@@ -315,6 +325,42 @@ describe('The sidecar', () => {
       await expect(second.start()).rejects.toThrow(/Another sidecar works with the data directory/);
     }
     await second.dispose();
+  });
+
+  it('lays its arrays into a folder of its own where others have access to the directory', async () => {
+    mkdirSync(sidecar.arraysDir);
+    chmodSync(sidecar.arraysDir, 0o777);
+    await sidecar.start();
+    const own = join(sidecar.arraysDir, `sambalab-${process.getuid!()}`);
+    expect(statSync(own).mode & 0o777).toBe(0o700);
+    expect((await openSession(await connect())).arrays['image']!.path.startsWith(`${own}/`)).toBe(true);
+    await sidecar.kill();
+    // It is no longer its own if others may look into it, or if it is a link.
+    chmodSync(own, 0o755);
+    await expect(sidecar.start()).rejects.toThrow(`${own} has mode 0755: others have access`);
+    const elsewhere = join(sidecar.base, 'elsewhere');
+    renameSync(own, elsewhere);
+    chmodSync(elsewhere, 0o700);
+    symlinkSync(elsewhere, own);
+    await expect(sidecar.start()).rejects.toThrow(`${own} is a link to ${elsewhere}`);
+  });
+
+  it('says so and ends where its directories cannot be made', async () => {
+    if (process.platform !== 'linux') {
+      console.warn('Not tested: a directory in which nothing can be made is at hand on Linux alone.');
+      return;
+    }
+    for (const name of ['runtime', 'data', 'arrays'] as const) {
+      const other = new TestSidecar();
+      Object.assign(other, { [`${name}Dir`]: '/proc/sambalab/deep' });
+      const variable = `SAMBALAB_${name.toUpperCase()}_DIR`;
+      await expect(other.start()).rejects.toThrow(
+        new RegExp(`^exit 1: .*/proc/sambalab/deep cannot be made: .* Set ${variable} to another one`, 's')
+      );
+      await other.dispose();
+    }
+    writeFileSync(sidecar.dataDir, 'a file');
+    await expect(sidecar.start()).rejects.toThrow(/exit 1: .*data is not a directory/);
   });
 
   it('finds a short path for its socket where the directory has a long one, and listens on TCP with CURVE if asked', async () => {

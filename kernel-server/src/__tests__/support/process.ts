@@ -44,7 +44,7 @@ export function removeBundle(): void {
 /** A sidecar in directories of its own. */
 export class TestSidecar {
   readonly base = mkdtempSync(join(tmpdir(), 'sl-'));
-  readonly runtimeDir = join(this.base, 'run');
+  runtimeDir = join(this.base, 'run');
   dataDir = join(this.base, 'data');
   arraysDir = join(this.base, 'arrays');
   log = '';
