@@ -17,6 +17,7 @@ import { Settings, ToolName } from './settings';
 import { IPixel, Suggestion, Suggestions } from './suggestions';
 import { ImageTiles } from './tiles';
 import { Training } from './training';
+import { trans } from './translation';
 
 /** What changed: the session, something that the status lines say, what is chosen, or what is drawn. */
 export type Change = 'session' | 'status' | 'choice' | 'drawing';
@@ -98,6 +99,11 @@ export class LabellerState implements IDisposable {
   /** What went wrong last, for the user; null once something worked again. */
   get error(): string | null {
     return this._error;
+  }
+
+  /** What the user should know about the session, until something is done in it; null for nothing. */
+  get notice(): string | null {
+    return this._notice;
   }
 
   /** Milliseconds that the last acknowledgements of strokes took. */
@@ -296,8 +302,13 @@ export class LabellerState implements IDisposable {
   }
 
   private _take(session: SessionState): void {
-    this._parts ??= this._build(session);
+    const before = this._session?.image;
     this._session = session;
+    if (!this._parts) {
+      this._parts = this._build(session);
+    } else if (before && before.digest !== session.image.digest) {
+      this._replace(this._parts, session, before.shape.join() === session.image.shape.join());
+    }
     const version = session.segmentation?.version ?? 0;
     if (version !== this._parts.segmentation.version) {
       this._parts.segmentation.version = version;
@@ -309,43 +320,45 @@ export class LabellerState implements IDisposable {
     this._changed.emit('drawing');
   }
 
-  private _build(session: SessionState): ISessionParts {
+  /** The session shows another image. Labels that fit it are the session's, not the old image's. */
+  private _replace(old: ISessionParts, session: SessionState, fits: boolean): void {
+    if (!fits) {
+      this._slice = 0;
+    }
+    this._prepared = -1;
+    this._notice = trans.__('The session now shows another image.');
+    this._parts = this._build(session, fits ? old.labels : undefined);
+    for (const part of [old.tiles, old.segmentation, old.suggestions, old.embedding, ...(fits ? [] : [old.labels])]) {
+      this._disposables.delete(part);
+      part.dispose();
+    }
+    const { labels } = this._parts;
+    labels.slice(this._slice);
+    if (this.connection.state.state === 'connected') {
+      labels.attached(session.labels.version);
+    }
+    this._prepare();
+  }
+
+  private _build(session: SessionState, kept?: LabelStore): ISessionParts {
     const [slices, rows, columns] = session.image.shape;
     const image = { rows, columns };
     const id = this.id;
     const ask = () => this.connection.client;
     const tiles = new ImageTiles({ image, fetch: tile => ask().request('image.tile', { session: id, ...tile }) });
-    const labels = new LabelStore({
-      session: id,
-      image,
-      patch: async (params, buffers) => (await ask().request('labels.patch', params, { buffers })).result,
-      tiles: params => ask().request('overlay.tiles', params)
-    });
+    const labels = kept ?? this._buildLabels(image);
     const segmentation = new SegmentationTiles({
       fetch: (slice, wanted) =>
         ask().request('overlay.tiles', { session: id, overlay: 'segmentation', slice, tiles: wanted })
     });
     const suggestions = new Suggestions({ image, manifest: MOBILE_SAM });
     const embedding = new Embedding({ session: id, image, createDecoder: this._options.createDecoder });
-    this._disposables.push(tiles, labels, segmentation, suggestions, embedding);
+    [tiles, labels, segmentation, suggestions, embedding].forEach(part => this._disposables.add(part));
 
     const drawing = () => this._changed.emit('drawing');
     const failed = (_: unknown, error: BridgeError) => this._fail(error);
     tiles.arrived.connect(drawing, this);
     tiles.failed.connect(failed, this);
-    labels.failed.connect(failed, this);
-    labels.changed.connect((_, change) => {
-      const keys = change.tiles?.map(({ row, column }) => `${change.slice}/${row}/${column}`) ?? null;
-      this._repaint.emit({ overlay: 'labels', keys });
-      drawing();
-    }, this);
-    labels.queue.changed.connect(() => this._changed.emit('status'), this);
-    labels.queue.acknowledged.connect((_, { patch, milliseconds }) => {
-      this._roundTrips = [...this._roundTrips.slice(1 - ROUND_TRIPS_MAX), milliseconds];
-      segmentation.stale(patch.slice, patch.tiles);
-      this.training.dismiss();
-      drawing();
-    }, this);
     segmentation.arrived.connect((_, keys) => {
       this._repaint.emit({ overlay: 'segmentation', keys });
       drawing();
@@ -359,6 +372,31 @@ export class LabellerState implements IDisposable {
       this._changed.emit('choice');
     }, this);
     return { image, slices, tiles, labels, segmentation, suggestions, embedding };
+  }
+
+  private _buildLabels(image: ISize): LabelStore {
+    const ask = () => this.connection.client;
+    const labels = new LabelStore({
+      session: this.id,
+      image,
+      patch: async (params, buffers) => (await ask().request('labels.patch', params, { buffers })).result,
+      tiles: params => ask().request('overlay.tiles', params)
+    });
+    labels.failed.connect((_, error) => this._fail(error), this);
+    labels.changed.connect((_, change) => {
+      const keys = change.tiles?.map(({ row, column }) => `${change.slice}/${row}/${column}`) ?? null;
+      this._repaint.emit({ overlay: 'labels', keys });
+      this._changed.emit('drawing');
+    }, this);
+    labels.queue.changed.connect(() => this._changed.emit('status'), this);
+    labels.queue.acknowledged.connect((_, { patch, milliseconds }) => {
+      this._roundTrips = [...this._roundTrips.slice(1 - ROUND_TRIPS_MAX), milliseconds];
+      this._parts?.segmentation.stale(patch.slice, patch.tiles);
+      this._notice = null;
+      this.training.dismiss();
+      this._changed.emit('drawing');
+    }, this);
+    return labels;
   }
 
   /** Get the embedding of the slice, once the image is where the sidecar can read it. */
@@ -397,6 +435,7 @@ export class LabellerState implements IDisposable {
   private async _attempt(action: () => Promise<void>): Promise<void> {
     try {
       this._error = null;
+      this._notice = null;
       await action();
     } catch (error) {
       if (!this._disposed) {
@@ -423,7 +462,7 @@ export class LabellerState implements IDisposable {
   private readonly _options: LabellerState.IOptions;
   private readonly _changed = new Signal<this, Change>(this);
   private readonly _repaint = new Signal<this, { overlay: 'labels' | 'segmentation'; keys: string[] | null }>(this);
-  private readonly _disposables: IDisposable[] = [];
+  private readonly _disposables = new Set<IDisposable>();
   private _roundTrips: readonly number[] = [];
   private _session: SessionState | null = null;
   private _parts: ISessionParts | null = null;
@@ -434,6 +473,7 @@ export class LabellerState implements IDisposable {
   private _classId = 0;
   private _tool: ToolName | null = null;
   private _error: string | null = null;
+  private _notice: string | null = null;
   private _disposed = false;
 }
 

@@ -2,8 +2,20 @@
 import { LabellerState } from './model';
 import { trans } from './translation';
 
+export interface IStatusText {
+  text: string;
+  kind: 'plain' | 'busy' | 'error';
+}
+
 /** The most important thing to say. */
-export function statusText(state: LabellerState): { text: string; kind: 'plain' | 'busy' | 'error' } {
+export function statusText(state: LabellerState): IStatusText {
+  const status = mostImportant(state);
+  return state.notice && status.kind !== 'error'
+    ? { text: `${state.notice} ${status.text}`.trimEnd(), kind: status.kind }
+    : status;
+}
+
+function mostImportant(state: LabellerState): IStatusText {
   const connection = state.connection.state;
   const parts = state.parts;
   const held = parts?.labels.queue.held;

@@ -9,6 +9,7 @@ import { Change, LabellerState } from './model';
 import { SidePanel } from './panel';
 import { ResumedBanner, StatusLine } from './status';
 import { statusText } from './status-text';
+import { ImageTiles } from './tiles';
 import { Toolbar } from './toolbar';
 import { trans } from './translation';
 
@@ -74,7 +75,9 @@ export class LabellerView extends Panel {
   }
 
   private _update(): void {
-    if (!this._canvas && this._state.parts) {
+    const image = this._state.parts?.tiles;
+    if (image && image !== this._image) {
+      this._image = image; // the first one, or another
       this._build();
     }
     if (!this._canvas) {
@@ -89,7 +92,10 @@ export class LabellerView extends Panel {
   }
 
   private _build(): void {
-    this._placeholder.dispose();
+    this._keys?.dispose();
+    for (const widget of [...this.widgets]) {
+      widget.dispose();
+    }
     const canvas = new CanvasView({
       state: this._state,
       hasFocus: () => this.node.contains(document.activeElement)
@@ -118,6 +124,7 @@ export class LabellerView extends Panel {
   }
 
   private readonly _placeholder: Widget;
+  private _image: ImageTiles | null = null;
   private _canvas: CanvasView | null = null;
   private _keys: KeyMap | null = null;
   private _note: HTMLElement | null = null;

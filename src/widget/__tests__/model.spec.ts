@@ -34,6 +34,7 @@ class FakeSidecar implements ITransport {
   refuse: { code: string; message: string }[] = [];
   labels = new Uint8Array(image.rows * image.columns);
   version = 0;
+  digest = 'a'.repeat(64);
   methods: string[] = [];
 
   send(frames: Frames): void {
@@ -78,7 +79,7 @@ class FakeSidecar implements ITransport {
       image: {
         shape: [1, image.rows, image.columns, 1],
         dtype: 'uint8',
-        digest: 'a'.repeat(64),
+        digest: this.digest,
         display: { low: 0, high: 255 }
       },
       imageReady: true,
@@ -432,6 +433,47 @@ describe('LabellerState', () => {
     expect(state.tool).toBe('suggest');
     state.setTool('eraser');
     expect(state.tool).toBe('eraser');
+    state.dispose();
+  });
+
+  it('shows another image when the session has one, and keeps the labels that fit it', async () => {
+    const labeller = await open();
+    const { sidecar, state, parts } = labeller;
+    const asked = () => sidecar.methods.filter(method => method === 'sam.embedding').length;
+    stroke(state, 1, 100, 240);
+    await state.drained();
+    sidecar.tell('session', sidecar.session);
+    expect(state.parts).toBe(parts);
+    sidecar.digest = 'c'.repeat(64);
+    sidecar.tell('session', sidecar.session);
+    const now = state.parts!;
+    expect([parts.tiles, parts.segmentation, parts.suggestions, parts.embedding].every(one => one.isDisposed)).toBe(
+      true
+    );
+    expect([now.tiles, now.segmentation, now.suggestions, now.embedding].some(one => one.isDisposed)).toBe(false);
+    expect(statusText(state).text).toContain('The session now shows another image.');
+    await until(() => now.embedding.state.state === 'ready');
+    expect(asked()).toBe(2);
+    expect(now.suggestions.ready).toBe(true);
+    expect(same(labeller)).toBe(true);
+    stroke(state, 2, 300, 240);
+    await state.drained();
+    expect(same(labeller)).toBe(true);
+    expect(statusText(state).text).toBe('SAM on CPU');
+    state.dispose();
+  });
+
+  it('drops the labels of an image of another shape', async () => {
+    const { sidecar, state, parts } = await open();
+    stroke(state, 1, 100, 240);
+    await state.drained();
+    sidecar.labels.fill(0);
+    const session = { ...sidecar.session, image: { ...sidecar.session.image, digest: 'c'.repeat(64) } };
+    sidecar.tell('session', { ...session, image: { ...session.image, shape: [1, 700, 600, 1] } });
+    expect(parts.labels.isDisposed).toBe(true);
+    expect(state.parts!.image).toEqual({ rows: 700, columns: 600 });
+    await settle();
+    expect(state.parts!.labels.slice(0).at(100, 245)).toBe(0);
     state.dispose();
   });
 
