@@ -113,7 +113,6 @@ class Labeller:
         self._lock = threading.Lock()
         self._maps: dict[str, tuple[tuple[Any, ...], Array]] = {}
         self._closed = False
-        self._forest: dict[str, Any] = {}
         self._features: dict[str, Any] = {}
         self._open_params: dict[str, Any] = {
             "key": session_key(name, info["digest"]),

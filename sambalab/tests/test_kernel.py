@@ -248,6 +248,48 @@ def test_the_widget_is_shown_by_the_last_line_of_a_cell(kernel):
     assert shown[0]["content"]["data"]["text/plain"].startswith("Labeller(300 × 280, uint16; classes a, b)")
 
 
+def test_a_cell_that_runs_again_shows_the_same_widget_and_leaves_nothing(kernel):
+    opened, shown = [], []
+
+    def hear(message):
+        if message["msg_type"] == "comm_open" and "LabellerModel" in str(message["content"]["data"]):
+            opened.append(message["content"]["comm_id"])
+        if message["msg_type"] == "execute_result":
+            shown.append(message["content"]["data"]["application/vnd.jupyter.widget-view+json"]["model_id"])
+
+    cell = START.replace("print(lab.session)", "lab")
+    for _ in range(4):
+        kernel.execute_interactive(cell, timeout=60, output_hook=hear)
+    assert len(opened) == 1 and shown == opened * 4
+    # One without a variable stays in its output.
+    kernel.execute_interactive(
+        "display(sl.Labeller(np.eye(9)))\nimport gc; _ = gc.collect()", timeout=60, output_hook=hear
+    )
+    assert len(opened) == 2
+    closed = []
+    kernel.execute_interactive(
+        "lab.close()",
+        timeout=60,
+        output_hook=lambda m: closed.append(m["content"]["comm_id"]) if m["msg_type"] == "comm_close" else None,
+    )
+    assert closed == opened[:1]
+
+
+def test_a_training_that_fails_says_so_once_and_ends_its_line(kernel):
+    run(kernel, START)
+    told, printed = [], []
+
+    def hear(message):
+        if message["msg_type"] == "error":
+            told.append(message["content"]["evalue"])
+        if message["msg_type"] == "stream":
+            printed.append(message["content"]["text"])
+
+    kernel.execute_interactive("lab.train()", timeout=60, output_hook=hear)
+    assert len(told) == 1 and told[0] not in "".join(printed)
+    assert "".join(printed)[-1:] in ("", "\n")
+
+
 def test_interrupting_the_kernel_stops_a_training(kernel):
     run(
         kernel,
