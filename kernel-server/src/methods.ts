@@ -44,6 +44,20 @@ export function createHandlers(options: IMethodOptions): Handlers {
     }
   };
 
+  /** Work that replaces the labels as a whole and brings the segmentation along; then everybody is told. */
+  const replacing = async <T>(session: Session, work: () => Promise<T>): Promise<T> => {
+    const before = session.labels.version;
+    try {
+      return await work();
+    } finally {
+      // Also if something failed after that, a full disk say.
+      if (session.labels.version !== before) {
+        peers.emit(session.id, 'labels', { session: session.id, version: session.labels.version });
+        options.changed(session);
+      }
+    }
+  };
+
   return {
     hello: () => ({
       result: { version: VERSION, protocol: PROTOCOL_VERSION, pid: process.pid, instance: options.instance }
@@ -109,8 +123,7 @@ export function createHandlers(options: IMethodOptions): Handlers {
 
     'session.fresh': async params => {
       const session = await sessions.get(params.session);
-      await session.fresh();
-      peers.emit(session.id, 'labels', { session: session.id, version: session.labels.version });
+      await replacing(session, () => session.fresh());
       return { result: session.state() };
     },
 
@@ -151,10 +164,11 @@ export function createHandlers(options: IMethodOptions): Handlers {
           `The labels are ${staged.dtype} of shape [${staged.shape.join(', ')}]; they must be uint8 of shape [${shape.join(', ')}].`
         );
       }
-      const result = await session.labels.replace(staged, session.classIds);
-      await session.recombine();
-      peers.emit(session.id, 'labels', { session: session.id, version: result.version });
-      options.changed(session);
+      const result = await replacing(session, async () => {
+        const replaced = await session.labels.replace(staged, session.classIds);
+        await session.recombine();
+        return replaced;
+      });
       return { result };
     },
 

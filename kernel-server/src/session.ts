@@ -306,13 +306,13 @@ export class Session {
 
   /** Make the whole segmentation from labels and prediction. */
   async recombine(): Promise<void> {
-    if (!this._prediction || !this._segmentation) {
-      return;
-    }
     const labels = new TileFile(this._labels.array, 'r');
     try {
       const bytes = byteLength(this._labels.array);
       for (let position = 0; position < bytes; position += CHUNK) {
+        if (!this._prediction || !this._segmentation) {
+          return; // there is none, or another image came meanwhile
+        }
         const length = Math.min(CHUNK, bytes - position);
         const out = this._prediction.readBytes(position, length);
         const drawn = labels.readBytes(position, length);

@@ -126,6 +126,39 @@ describe('Training', () => {
     expect(histogram(bytesOf(again.arrays['segmentation']!))[1]).toBeGreaterThan(0);
   });
 
+  it('is in step with labels that are replaced as a whole by the time everyone is told of them', async () => {
+    const [python, page, other] = [await connect(), await connect('relay'), await connect('relay')];
+    const { session } = await openSession(python);
+    await page.request('session.attach', { session });
+    await other.request('session.attach', { session });
+    await label(python, session);
+    const { arrays } = await python.request('train', { session });
+    const shown = async (client: TestClient) => {
+      await client.hear(({ event }) => event === 'labels');
+      const tiles = [{ row: 0, column: 0 }];
+      const { buffers } = await client.request('overlay.tiles', { session, overlay: 'segmentation', slice: 0, tiles });
+      return histogram(inflateTile(buffers[0]!));
+    };
+    const dark = 200 * 256; // of the first tile
+    const both = { 1: dark, 2: 65536 - dark };
+    const { staged, array } = await python.request('array.stage', { dtype: 'uint8', shape: [1, 300, 400] });
+    writeFileSync(array.path, new Uint8Array(120000).fill(2, 0, 400 * 100), { flag: 'r+' });
+    const set = python.request('labels.set', { session, staged });
+    const drawn = { 1: dark - 100 * 200, 2: 65536 - dark + 100 * 200 };
+    expect(await Promise.all([shown(page), shown(other)])).toEqual([drawn, drawn]);
+    await set;
+    expect(histogram(bytesOf(arrays['segmentation']!))).toEqual({ 1: 40000, 2: 80000 });
+
+    const fresh = page.request('session.fresh', { session });
+    expect(await Promise.all([shown(page), shown(other)])).toEqual([both, both]);
+    await fresh;
+    await python.request('labels.set', { session, staged });
+    expect(await Promise.all([shown(page), shown(other)])).toEqual([drawn, drawn]);
+    const reopened = openSession(python, { fresh: true });
+    expect(await Promise.all([shown(page), shown(other)])).toEqual([both, both]);
+    expect((await reopened).segmentation).not.toBeNull();
+  });
+
   it('says what is missing: an image, labels, a second class', async () => {
     const client = await connect();
     const { info } = halves(1, 300, 400);
