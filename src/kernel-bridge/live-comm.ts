@@ -17,6 +17,8 @@ export interface ICommLike {
   open(data?: object): unknown;
   send(data: object, metadata?: object, buffers?: (ArrayBuffer | ArrayBufferView)[]): unknown;
   close(data?: object): unknown;
+  /** Let go of it here; the kernel hears nothing. */
+  dispose?(): void;
   readonly isDisposed?: boolean;
   /** Settles when the comm's subshell runs; never settles on kernels without subshells. */
   readonly subshellStarted?: Promise<void>;
@@ -34,11 +36,21 @@ export interface IKernelLike {
 /** How long to wait for a subshell before the comm is opened on the main shell. */
 const SUBSHELL_TIMEOUT_MS = 5000;
 
+/** How long the subshell waits for the kernel to hear that the comm was closed. */
+const CLOSE_TIMEOUT_MS = 5000;
+
 /** Frames over a comm. */
 export class LiveComm implements ITransport {
-  /** Use a comm that is open. */
-  constructor(comm: ICommLike) {
+  /**
+   * Use a comm that is open.
+   *
+   * @param keeper a comm of the same target that is never opened. JupyterLab deletes a target's subshell with its last
+   * comm, and says so on a channel that overtakes the comm's own closing, which is lost then: the kernel would feed the
+   * comm for ever. The keeper holds the subshell until the kernel has heard.
+   */
+  constructor(comm: ICommLike, keeper: ICommLike | null = null) {
     this._comm = comm;
+    this._keeper = keeper;
     comm.onMsg = message => {
       this._received.emit((message.buffers ?? []).map(toBytes));
     };
@@ -51,6 +63,7 @@ export class LiveComm implements ITransport {
   /** Open a comm on the kernel, on a subshell where it has them. */
   static async open(kernel: IKernelLike): Promise<LiveComm> {
     const comm = kernel.createComm(COMM_TARGET);
+    let keeper: ICommLike | null = null;
     await kernel.info;
     if (kernel.supportsSubshells && comm.subshellStarted) {
       let timer: ReturnType<typeof setTimeout> | undefined;
@@ -59,8 +72,9 @@ export class LiveComm implements ITransport {
       });
       await Promise.race([comm.subshellStarted, late]);
       clearTimeout(timer);
+      keeper = kernel.createComm(COMM_TARGET);
     }
-    const transport = new LiveComm(comm);
+    const transport = new LiveComm(comm, keeper);
     comm.open({});
     return transport;
   }
@@ -79,7 +93,12 @@ export class LiveComm implements ITransport {
 
   send(frames: Frames): void {
     if (!this._gone && !this._comm.isDisposed) {
-      this._comm.send({}, undefined, frames);
+      try {
+        this._comm.send({}, undefined, frames);
+      } catch {
+        this._gone = true; // the kernel is dead: nothing can be sent any more
+        this._closed.emit(undefined);
+      }
     }
   }
 
@@ -88,14 +107,39 @@ export class LiveComm implements ITransport {
       return;
     }
     this._disposed = true;
-    if (!this._gone && !this._comm.isDisposed) {
-      this._comm.close({});
-    }
+    const heard = this._close();
     this._gone = true;
     Signal.clearData(this);
+    void heard.then(() => {
+      try {
+        this._keeper?.dispose?.();
+      } catch {
+        // its kernel is gone, and the subshell with it
+      }
+    });
+  }
+
+  /** Close the comm; resolves once the kernel has heard, or will not. */
+  private async _close(): Promise<void> {
+    if (this._gone || this._comm.isDisposed) {
+      return;
+    }
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    try {
+      const sent = this._comm.close({}) as { done?: Promise<unknown> } | undefined;
+      const late = new Promise(resolve => {
+        timer = setTimeout(resolve, CLOSE_TIMEOUT_MS);
+      });
+      await Promise.race([sent?.done, late]);
+    } catch {
+      // a dead kernel hears nothing
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   private readonly _comm: ICommLike;
+  private readonly _keeper: ICommLike | null;
   private readonly _received = new Signal<this, Frames>(this);
   private readonly _closed = new Signal<this, void>(this);
   private _gone = false;

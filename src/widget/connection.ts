@@ -6,6 +6,9 @@ import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
 import { BridgeClient, BridgeError, BridgeEvent, ITransport, SessionState } from '../kernel-bridge';
 
+/** Why the kernel at the other end is gone for good. */
+export type Closed = 'restarted' | 'stopped';
+
 /**
  * How the way is: `lost` comes back by itself; after `failed` the user has to do something; after `closed` the kernel
  * is another one and only running the cell again helps.
@@ -15,7 +18,7 @@ export type ConnectionState =
   | { state: 'connected' }
   | { state: 'lost'; message: string }
   | { state: 'failed'; message: string }
-  | { state: 'closed' };
+  | { state: 'closed'; why: Closed };
 
 /** Pause before attaching is tried again after an error that can pass. */
 const RETRY_MS = 3000;
@@ -61,13 +64,16 @@ export class Connection implements IDisposable {
 
   /** Open the way and attach. Errors become states. */
   async open(): Promise<void> {
+    if (this._disposed || this.state.state === 'closed') {
+      return;
+    }
     try {
       const transport = await this._connect();
       if (this._disposed || this._state.state === 'closed') {
         transport.dispose();
         return;
       }
-      transport.closed.connect(this.close, this);
+      transport.closed.connect(() => this.close(), this);
       this._client = new BridgeClient({ transport });
       this._client.event.connect(this._onEvent, this);
       this._client.misunderstood.connect((_, error) => console.warn('sambalab:', error.message), this);
@@ -113,10 +119,11 @@ export class Connection implements IDisposable {
   }
 
   /** The kernel at the other end is gone for good. */
-  close(): void {
-    if (!this._disposed) {
+  close(why?: Closed): void {
+    // The comm may close before its kernel says why.
+    if (!this._disposed && (why || this._state.state !== 'closed')) {
       clearTimeout(this._timer);
-      this._set({ state: 'closed' });
+      this._set({ state: 'closed', why: why ?? 'restarted' });
       this._client?.dispose();
       this._client = null;
     }

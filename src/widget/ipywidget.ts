@@ -1,5 +1,6 @@
 /** The labeller as an ipywidget: the model carries the session's id, all else goes over the live comm. */
 import { DOMWidgetModel, DOMWidgetView, ISerializers, JupyterLuminoPanelWidget } from '@jupyter-widgets/base';
+import { Message } from '@lumino/messaging';
 import { Panel } from '@lumino/widgets';
 import { BridgeError, IKernelLike, LiveComm } from '../kernel-bridge';
 import { LabellerState } from './model';
@@ -49,8 +50,18 @@ export class LabellerModel extends DOMWidgetModel {
     this._views--;
     const state = this._state;
     if (this._views === 0 && state) {
-      const idle = state.connection.state.state === 'connected' ? state.drained() : Promise.resolve();
-      void idle.then(() => {
+      // What is drawn and not sent yet goes out first, as long as there is a way.
+      const cut = new Promise<void>(resolve => {
+        const check = () => {
+          if (state.connection.state.state !== 'connected') {
+            state.connection.changed.disconnect(check);
+            resolve();
+          }
+        };
+        state.connection.changed.connect(check);
+        check();
+      });
+      void Promise.race([state.drained(), cut]).then(() => {
         if (this._views === 0 && this._state === state) {
           this._dispose();
         }
@@ -60,6 +71,7 @@ export class LabellerModel extends DOMWidgetModel {
 
   override close(commClosed?: boolean): Promise<void> {
     // The kernel closed the model; views may stay a while, with the image in them.
+    this._gone = true;
     this._state?.connection.close();
     return super.close(commClosed);
   }
@@ -93,6 +105,9 @@ export class LabellerModel extends DOMWidgetModel {
       userSettings.changed.disconnect(follow);
       unwatch?.();
     };
+    if (this._gone) {
+      state.connection.close();
+    }
     void state.open();
     return state;
   }
@@ -105,6 +120,7 @@ export class LabellerModel extends DOMWidgetModel {
 
   private _state: LabellerState | null = null;
   private _views = 0;
+  private _gone = false;
   private _cleanUp: (() => void) | undefined;
 }
 
@@ -112,8 +128,10 @@ export class LabellerModel extends DOMWidgetModel {
 function watchKernel(kernel: IKernel, state: LabellerState): () => void {
   let away = false;
   const onStatus = (_: unknown, status: string) => {
-    if (status === 'restarting' || status === 'autorestarting' || status === 'dead' || status === 'terminating') {
-      state.connection.close();
+    if (status === 'restarting' || status === 'autorestarting') {
+      state.connection.close('restarted');
+    } else if (status === 'dead' || status === 'terminating') {
+      state.connection.close('stopped');
     }
   };
   const onConnection = (_: unknown, status: string) => {
@@ -149,11 +167,19 @@ export class LabellerView extends DOMWidgetView {
   override render(): void {
     super.render();
     this.el.classList.add('sambalab-output');
-    this._panel = new LabellerPanel((this.model as LabellerModel).acquire());
-    (this.luminoWidget as Panel).addWidget(this._panel);
+  }
+
+  override processLuminoMessage(message: Message): void {
+    super.processLuminoMessage(message);
+    // Not before: a view whose cell is run again while it is made is never shown, and nobody ever removes it.
+    if (message.type === 'after-attach' && !this._panel && !this._removed) {
+      this._panel = new LabellerPanel((this.model as LabellerModel).acquire());
+      (this.luminoWidget as Panel).addWidget(this._panel);
+    }
   }
 
   override remove(): unknown {
+    this._removed = true;
     if (this._panel) {
       this._panel.dispose();
       this._panel = null;
@@ -163,4 +189,5 @@ export class LabellerView extends DOMWidgetView {
   }
 
   private _panel: LabellerPanel | null = null;
+  private _removed = false;
 }

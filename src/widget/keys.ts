@@ -56,7 +56,8 @@ export class KeyMap implements IDisposable {
 
   /**
    * Single keys are the labeller's while it has the focus; JupyterLab's shortcuts with Ctrl or Command, such as that for
-   * saving, go on working. Undo is ours: the notebook must not take a cell back for a stroke.
+   * saving, go on working. Undo and redo do nothing here: whoever presses them means the last stroke, which cannot be taken
+   * back yet, and the notebook must not undo an edit of a cell instead.
    */
   private readonly _onAnyDown = (event: KeyboardEvent): void => {
     const { node } = this._options;

@@ -1,6 +1,14 @@
 /** What is going on, in one sentence. No DOM here. */
+import { Closed } from './connection';
 import { LabellerState } from './model';
 import { trans } from './translation';
+
+/** What to do when the kernel is gone. */
+export function closedText(why: Closed): string {
+  return why === 'stopped'
+    ? trans.__('The kernel was shut down. Start one and run the cell again to go on.')
+    : trans.__('The kernel was restarted. Run the cell again to go on.');
+}
 
 export interface IStatusText {
   text: string;
@@ -27,7 +35,7 @@ function mostImportant(state: LabellerState): IStatusText {
     case 'failed':
       return { text: connection.message, kind: 'error' };
     case 'closed':
-      return { text: trans.__('The kernel was restarted. Run the cell again to go on.'), kind: 'error' };
+      return { text: closedText(connection.why), kind: 'error' };
     default:
   }
   if (held) {

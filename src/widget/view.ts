@@ -8,7 +8,7 @@ import { KeyMap } from './keys';
 import { Change, LabellerState } from './model';
 import { SidePanel } from './panel';
 import { ResumedBanner, StatusLine } from './status';
-import { statusText } from './status-text';
+import { closedText, statusText } from './status-text';
 import { ImageTiles } from './tiles';
 import { Toolbar } from './toolbar';
 import { trans } from './translation';
@@ -85,9 +85,10 @@ export class LabellerView extends Panel {
       setText(this._placeholder.node, text);
       this._placeholder.node.dataset['kind'] = kind;
     }
-    const closed = this._state.connection.state.state === 'closed';
+    const connection = this._state.connection.state;
     if (this._note) {
-      this._note.hidden = !closed;
+      this._note.hidden = connection.state !== 'closed';
+      setText(this._note, connection.state === 'closed' ? closedText(connection.why) : '');
     }
   }
 
@@ -101,11 +102,7 @@ export class LabellerView extends Panel {
       hasFocus: () => this.node.contains(document.activeElement)
     });
     this._canvas = canvas;
-    this._note = element(
-      'div',
-      { class: 'sambalab-gone', 'data-testid': 'sambalab-gone' },
-      trans.__('The kernel was restarted. Run the cell again to go on.')
-    );
+    this._note = element('div', { class: 'sambalab-gone', 'data-testid': 'sambalab-gone' });
     this._note.hidden = true;
     const stage = new Panel();
     stage.addClass('sambalab-stage');

@@ -6,15 +6,22 @@ class FakeComm implements ICommLike {
   readonly sent: Frames[] = [];
   onMsg: ICommLike['onMsg'] = () => undefined;
   onClose: (message: never) => unknown = () => undefined;
-  constructor(readonly subshellStarted: Promise<void>) {}
+  constructor(
+    readonly subshellStarted: Promise<void>,
+    private readonly _heard: Promise<void> = Promise.resolve()
+  ) {}
   open(): void {
     this.log.push('open');
   }
   send(_data: object, _metadata?: object, buffers?: (ArrayBuffer | ArrayBufferView)[]): void {
     this.sent.push((buffers ?? []) as Frames);
   }
-  close(): void {
+  close(): { done: Promise<void> } {
     this.log.push('close');
+    return { done: this._heard };
+  }
+  dispose(): void {
+    this.log.push('dispose');
   }
 }
 
@@ -38,7 +45,38 @@ describe('LiveComm', () => {
     expect(comm.log).toEqual([`create ${COMM_TARGET}`]);
     start();
     await opening;
-    expect(comm.log).toEqual([`create ${COMM_TARGET}`, 'open']);
+    expect(comm.log.filter(entry => !entry.startsWith('create'))).toEqual(['open']);
+  });
+
+  it('keeps the subshell until the kernel has heard that the comm is closed', async () => {
+    let hear: () => void = () => undefined;
+    const comm = new FakeComm(Promise.resolve(), new Promise<void>(resolve => (hear = resolve)));
+    const keeper = new FakeComm(Promise.resolve());
+    const made = [comm, keeper];
+    const kernel = { info: Promise.resolve(), supportsSubshells: true, createComm: () => made.shift()! };
+    const transport = await LiveComm.open(kernel);
+    transport.dispose();
+    await new Promise(resolve => setTimeout(resolve, 20));
+    expect(comm.log).toEqual(['open', 'close']);
+    expect(keeper.log).toEqual([]);
+    hear();
+    await new Promise(resolve => setTimeout(resolve, 0));
+    expect(keeper.log).toEqual(['dispose']);
+  });
+
+  it('takes a dead kernel for the end: it throws nothing, and says that it is closed', async () => {
+    const comm = new FakeComm(Promise.resolve());
+    const transport = await LiveComm.open(kernelWith(comm, false));
+    comm.send = comm.close = () => {
+      throw new Error('Kernel is dead');
+    };
+    const other = new LiveComm(comm);
+    let closed = 0;
+    transport.closed.connect(() => void closed++);
+    transport.send([new Uint8Array([7])]);
+    transport.send([new Uint8Array([7])]);
+    expect(closed).toBe(1);
+    expect(() => other.dispose()).not.toThrow();
   });
 
   it('opens at once on a kernel without subshells, where subshellStarted never settles', async () => {

@@ -387,6 +387,16 @@ describe('LabellerState', () => {
     state.dispose();
   });
 
+  it('tells a kernel that was shut down from one that was restarted', async () => {
+    const { sidecar, state } = await open();
+    sidecar.closed.emit(undefined);
+    expect(statusText(state).text).toContain('The kernel was restarted.');
+    state.connection.close('stopped');
+    state.connection.close();
+    expect(statusText(state).text).toContain('The kernel was shut down.');
+    state.dispose();
+  });
+
   it('hands unsent strokes to the next labeller of the session when its kernel went', async () => {
     const first = await open();
     first.state.connection.close();
