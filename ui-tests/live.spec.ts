@@ -2,7 +2,7 @@
 import { expect, test } from '@jupyterlab/galata';
 import { OLD_KERNEL } from './kernels';
 import { LabellerPage, SETUP, TARGETS } from './labeller';
-import { TestNotebook } from './notebook';
+import { TestNotebook, textOf } from './notebook';
 
 const BUSY = {
   sleeps: 'time.sleep(90)',
@@ -62,6 +62,7 @@ import time, matplotlib.pyplot as plt
 figure, axes = plt.subplots(figsize=(2, 2))
 axes.plot([0, 1], color="#ff0000")
 before = lab.labels.sum()
+print("half way", flush=True)
 end = time.time() + 60
 while lab.labels.sum() == before and time.time() < end:
     time.sleep(0.1)
@@ -74,6 +75,7 @@ print("labelled meanwhile:", lab.labels.sum() > before)`,
   await notebook.run(1);
   const lab = await LabellerPage.in(page);
   await notebook.start(2);
+  await expect.poll(async () => textOf(await notebook.outputs(2))).toContain('half way');
   await lab.press('b');
   await lab.stroke([
     { row: 100, column: 100 },

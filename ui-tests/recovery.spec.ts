@@ -131,6 +131,8 @@ test('A fresh start sets the labels aside and asks first', async ({ page, tmpPat
   const lab = await LabellerPage.in(page);
   await paint(lab, 60);
   await lab.saved();
+  await notebook.restartKernel();
+  await notebook.run(0);
   await notebook.run(1);
   const again = await LabellerPage.in(page);
   await again.startFresh();
