@@ -171,11 +171,14 @@ export class LabellerState implements IDisposable {
     }
     const preserve = this.settings.values.preserve;
     const taken = parts.suggestions.accept(at);
-    this._accepting = Promise.all([taken, this._accepting]).then(([suggestion]) => {
-      if (suggestion && parts === this._parts) {
-        this._commit(parts, suggestion, { slice, classId: current.id, preserve });
-      }
-    });
+    this._accepting = Promise.all([taken, this._accepting])
+      .then(([suggestion]) => {
+        if (suggestion && parts === this._parts) {
+          this._commit(parts, suggestion, { slice, classId: current.id, preserve });
+        }
+      })
+      // Later clicks and trainings wait for this one: what goes wrong with it must not go wrong with them.
+      .catch(error => this._fail(BridgeError.from(error)));
     return this._accepting;
   }
 

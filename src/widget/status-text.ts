@@ -59,7 +59,7 @@ function mostImportant(state: LabellerState): IStatusText {
     case 'failed':
       return { text: trans.__('No suggestions: %1', embedding.message), kind: 'error' };
     case 'ready':
-      return { text: trans.__('SAM on %1', deviceName(state)), kind: 'plain' };
+      return { text: trans.__('SAM is ready, on %1', deviceName(state)), kind: 'plain' };
     default:
       return { text: '', kind: 'plain' };
   }

@@ -273,6 +273,20 @@ describe('LabellerState', () => {
     state.dispose();
   });
 
+  it('says what went wrong with a click, and carries out those after it', async () => {
+    const labeller = await open();
+    const { state, parts } = labeller;
+    jest.spyOn(parts.labels, 'commit').mockImplementationOnce(() => {
+      throw new Error('no memory for the mask');
+    });
+    await state.accept({ row: 300, column: 350 });
+    expect(state.error).toContain('no memory for the mask');
+    await state.accept({ row: 300, column: 350 });
+    await state.drained();
+    expect(labeller.sidecar.labels[300 * image.columns + 350]).toBe(1);
+    state.dispose();
+  });
+
   it('takes what others draw', async () => {
     const labeller = await open();
     const patch = run(2, 50, 10, 600);
@@ -377,7 +391,7 @@ describe('LabellerState', () => {
       });
     fail();
     expect(state.training.state).toEqual({ state: 'failed', message: 'Label two classes.' });
-    expect(statusText(state).text).toBe('SAM on CPU');
+    expect(statusText(state).text).toBe('SAM is ready, on CPU');
     stroke(state, 1, 100, 240);
     await state.drained();
     expect(state.training.state).toEqual({ state: 'idle' });
@@ -469,7 +483,7 @@ describe('LabellerState', () => {
     stroke(state, 2, 300, 240);
     await state.drained();
     expect(same(labeller)).toBe(true);
-    expect(statusText(state).text).toBe('SAM on CPU');
+    expect(statusText(state).text).toBe('SAM is ready, on CPU');
     state.dispose();
   });
 
