@@ -38,6 +38,8 @@ const zClassifier = z
     forest: zForestParams.strict(),
     samples: z.number().int().positive(),
     oobScore: z.number().min(0).max(1).nullable(),
+    /** Impurity importance of each feature; absent or null where it is not known. */
+    importance: z.array(z.number().min(0).max(1)).nullable().optional(),
     /** Nodes of each tree, and all nodes: int16, uint8, uint32, uint32; leaves' votes uint16. Little endian. */
     trees: z
       .object({
@@ -64,12 +66,14 @@ export interface IClassifier {
   /** Labelled pixels that it was trained on. */
   samples: number;
   oobScore: number | null;
+  /** Impurity importance of each feature, in sum 1 (or 0 where no tree has a split); null where it is not known. */
+  importance: number[] | null;
   trees: ITrees;
 }
 
 /** The classifier as JSON in UTF-8. */
 export function encodeClassifier(classifier: IClassifier): Uint8Array {
-  const { features, channels, names, classes, cuts, forest, samples, oobScore, trees } = classifier;
+  const { features, channels, names, classes, cuts, forest, samples, oobScore, importance, trees } = classifier;
   const values = new Float32Array(cuts.features.reduce((sum, list) => sum + list.length, 0));
   let offset = 0;
   for (const list of cuts.features) {
@@ -87,6 +91,7 @@ export function encodeClassifier(classifier: IClassifier): Uint8Array {
     forest,
     samples,
     oobScore,
+    importance,
     trees: {
       counts: Array.from(trees.counts),
       feature: toBase64(trees.feature),
@@ -131,8 +136,11 @@ export function decodeClassifier(bytes: Uint8Array): IClassifier {
   }
   const cuts = decodeCuts(file.cuts.counts, file.cuts.values, names.length);
   const trees = decodeTrees(file.trees, names.length, file.classes.length, cuts);
-  const { channels, classes, forest, samples, oobScore } = file;
-  return { features, channels, names, classes, cuts, forest, samples, oobScore, trees };
+  const { channels, classes, forest, samples, oobScore, importance = null } = file;
+  if (importance && importance.length !== names.length) {
+    fail(`importance has ${importance.length} entries for ${names.length} features`);
+  }
+  return { features, channels, names, classes, cuts, forest, samples, oobScore, importance, trees };
 }
 
 function decodeCuts(counts: number[], values: string, features: number): Cuts {

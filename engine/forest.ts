@@ -1,6 +1,6 @@
 /** Forests in flat arrays, and what of them the kernels do: grow trees and apply them. */
 import { BridgeError } from '../src/kernel-bridge/errors';
-import { ForestParams, zForestParams } from '../src/kernel-bridge/protocol';
+import { ForestParams, zForestParams, zForestRequest } from '../src/kernel-bridge/protocol';
 import { ITile } from './planes';
 import { blocksOf } from './stack';
 import { Engine } from './wasm';
@@ -11,26 +11,50 @@ export const VOTES = 1024;
 /** Blocks that are segmented together; `engine/assembly/apply.ts` has the same. */
 const GROUP = 16;
 
-/** SAMBA's forest. */
-export const DEFAULT_FOREST: ForestParams = {
-  trees: 200,
-  maxDepth: 10,
-  maxFeatures: 2,
-  minLeaf: 1,
-  balanced: true,
-  maxSamples: 40000,
-  seed: 0
+/** SAMBA's forest, and one of trees that are grown out: more accurate on hard images, larger and slower. */
+export const FOREST_PRESETS: Readonly<Record<'samba' | 'deep', ForestParams>> = {
+  samba: {
+    trees: 200,
+    maxDepth: 10,
+    maxFeatures: 2,
+    minLeaf: 1,
+    balanced: true,
+    maxSamples: 40000,
+    seed: 0
+  },
+  deep: {
+    trees: 100,
+    maxDepth: 64,
+    maxFeatures: 'sqrt',
+    minLeaf: 1,
+    balanced: true,
+    maxSamples: 40000,
+    seed: 0
+  }
 };
 
-/** The default forest, with `partial` on top. @throws BridgeError `invalid` naming the wrong value. */
+/** SAMBA's forest. */
+export const DEFAULT_FOREST = FOREST_PRESETS.samba;
+
+/** A preset (`samba` if `partial` names none) with `partial` on top. @throws BridgeError `invalid` naming the wrong value. */
 export function forestParams(partial: object = {}): ForestParams {
-  const given = Object.fromEntries(Object.entries(partial).filter(([, value]) => value !== undefined));
-  const checked = zForestParams.strict().safeParse({ ...DEFAULT_FOREST, ...given });
+  const { preset, ...given } = Object.fromEntries(Object.entries(partial).filter(([, value]) => value !== undefined));
+  const known = zForestRequest.shape.preset.safeParse(preset);
+  if (!known.success) {
+    const names = Object.keys(FOREST_PRESETS).join(', ');
+    throw new BridgeError('invalid', `forest.preset: there is no ${JSON.stringify(preset)}; these will do: ${names}.`);
+  }
+  const checked = zForestParams.strict().safeParse({ ...FOREST_PRESETS[known.data ?? 'samba'], ...given });
   if (!checked.success) {
     const issue = checked.error.issues[0]!;
     throw new BridgeError('invalid', `forest.${issue.path.join('.')}: ${issue.message}.`);
   }
   return checked.data;
+}
+
+/** Features that a split tries out of `features`. */
+export function featuresTried(maxFeatures: ForestParams['maxFeatures'], features: number): number {
+  return maxFeatures === 'sqrt' ? Math.max(1, Math.floor(Math.sqrt(features))) : Math.min(maxFeatures, features);
 }
 
 /**
@@ -154,7 +178,7 @@ export class TreeGrower {
       this._classes,
       this._weights,
       maxDepth,
-      maxFeatures,
+      featuresTried(maxFeatures, this._features),
       minLeaf,
       criterion === 'entropy' ? 1 : 0,
       bootstrap ? 1 : 0,

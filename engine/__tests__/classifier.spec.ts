@@ -33,6 +33,7 @@ function example(): IClassifier {
     forest,
     samples: rows,
     oobScore: 0.5,
+    importance: names.map(() => 1 / names.length),
     trees: joinTrees(
       Array.from({ length: forest.trees }, (_, i) => grower.grow(i)),
       2

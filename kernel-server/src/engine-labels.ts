@@ -16,12 +16,13 @@ export interface ILabelledPixels {
 }
 
 /**
+ * @param maxSamples how many pixels to take at most; null: all of them
  * @throws BridgeError `not-ready` for no label or one class alone, `invalid` for labels of a class that there is not.
  */
 export async function drawLabels(
   labels: ArrayDescriptor,
   classes: readonly LabelClass[],
-  maxSamples: number,
+  maxSamples: number | null,
   signal: AbortSignal
 ): Promise<ILabelledPixels> {
   const file = await SharedArray.open(labels, 'r');
@@ -64,7 +65,7 @@ export async function drawLabels(
       throw new BridgeError('not-ready', `Only “${name}” is labelled. Label a few regions of another class as well.`);
     }
 
-    const needed = evenQuotas(counts, maxSamples);
+    const needed = evenQuotas(counts, maxSamples ?? Infinity);
     const total = needed.reduce((sum, n) => sum + n, 0);
     const left = counts.slice();
     const random = mulberry(0x5a3ba1ab);

@@ -113,6 +113,7 @@ export class EngineService implements IEngineService {
       forest,
       samples: pixels.classOf.length,
       oobScore: engine.outOfBagScore(outOfBag, pixels.classOf, classes.length),
+      importance: null,
       trees
     };
     const json = engine.encodeClassifier(classifier);
@@ -121,6 +122,7 @@ export class EngineService implements IEngineService {
     return {
       json,
       oobScore: classifier.oobScore,
+      importance: classifier.importance,
       featureNames: names,
       trees: forest.trees,
       samples: classifier.samples

@@ -55,6 +55,8 @@ export interface ITrained {
   /** The classifier's JSON in UTF-8. */
   json: Uint8Array;
   oobScore: number | null;
+  /** Impurity importance of each feature, in sum 1; null where it is not known. */
+  importance: number[] | null;
   featureNames: string[];
   trees: number;
   samples: number;

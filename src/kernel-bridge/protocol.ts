@@ -89,15 +89,19 @@ export type FeatureSpec = z.infer<typeof zFeatureSpec>;
 export const zForestParams = z.object({
   trees: natural.max(2000),
   maxDepth: natural.max(64),
-  /** Features tried at each split. */
-  maxFeatures: natural.max(4096),
+  /** Features tried at each split; `sqrt`: the root of their number, rounded down. */
+  maxFeatures: z.union([natural.max(4096), z.literal('sqrt')]),
   minLeaf: natural.max(1_000_000),
   balanced: z.boolean(),
-  /** Labelled pixels used at most, drawn evenly from the classes. */
-  maxSamples: natural,
+  /** Labelled pixels used at most, drawn evenly from the classes; null: all of them. */
+  maxSamples: natural.nullable(),
   seed: count.max(0xffffffff)
 });
 export type ForestParams = z.infer<typeof zForestParams>;
+
+/** Changes to a forest's parameters, on top of a preset; `samba` if none is named. */
+export const zForestRequest = zForestParams.partial().extend({ preset: z.enum(['samba', 'deep']).optional() });
+export type ForestRequest = z.infer<typeof zForestRequest>;
 
 /** A point prompt: `label` 1 belongs to the object, 0 does not. Row and column are pixel indices, their centre at .0. */
 export const zPoint = z.object({ row: z.number(), column: z.number(), label: z.union([z.literal(0), z.literal(1)]) });
@@ -297,7 +301,7 @@ export const METHODS = {
     params: z.object({
       session: sessionId,
       features: zFeatureSpec.partial().optional(),
-      forest: zForestParams.partial().optional()
+      forest: zForestRequest.optional()
     }),
     result: zSession
   },

@@ -78,7 +78,7 @@ export class EngineService implements IEngineService {
     const classes = request.classes.filter(({ id }) => sums.has(id));
     const means = classes.map(({ id }) => sums.get(id)![0] / sums.get(id)![1]);
     const json = new TextEncoder().encode(JSON.stringify({ classes, means } satisfies IMeans));
-    return { json, oobScore: 1, featureNames: this.featureNames(), trees: 1, samples };
+    return { json, importance: null, oobScore: 1, featureNames: this.featureNames(), trees: 1, samples };
   }
 
   classesOf(classifier: Uint8Array): LabelClass[] {
