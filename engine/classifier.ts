@@ -5,15 +5,8 @@
  */
 import { z } from 'zod';
 import { BridgeError } from '../src/kernel-bridge/errors';
-import {
-  FeatureSpec,
-  ForestParams,
-  LabelClass,
-  zClass,
-  zFeatureSpec,
-  zForestParams
-} from '../src/kernel-bridge/protocol';
-import { featureNames, featureSpec } from './features';
+import { ForestParams, LabelClass, zClass, zFeatureChoice, zForestParams } from '../src/kernel-bridge/protocol';
+import { featureNames, featureSpec, FeatureSpec } from './features';
 import { ITrees, VOTES } from './forest';
 import { Cuts, CUTS_MAX } from './quantile';
 
@@ -29,7 +22,7 @@ const zClassifier = z
   .object({
     format: z.literal(CLASSIFIER_FORMAT),
     version: z.literal(CLASSIFIER_VERSION),
-    features: zFeatureSpec.strict(),
+    features: zFeatureChoice,
     channels: z.union([z.literal(1), z.literal(3)]),
     names: z.array(z.string().max(200)).max(20000),
     classes: z.array(zClass.strict()).min(1).max(255),
@@ -83,7 +76,7 @@ export function encodeClassifier(classifier: IClassifier): Uint8Array {
   const file: z.infer<typeof zClassifier> = {
     format: CLASSIFIER_FORMAT,
     version: CLASSIFIER_VERSION,
-    features,
+    features: { ...features },
     channels,
     names,
     classes,

@@ -1,7 +1,7 @@
 /** Forests in flat arrays, and what of them the kernels do: grow trees and apply them. */
 import { BridgeError } from '../src/kernel-bridge/errors';
 import { ForestParams, zForestParams, zForestRequest } from '../src/kernel-bridge/protocol';
-import { ITile } from './planes';
+import { ITile } from './tile';
 import { blocksOf } from './stack';
 import { Engine } from './wasm';
 

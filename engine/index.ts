@@ -8,7 +8,7 @@
 export * from './classifier';
 export * from './features';
 export * from './forest';
-export * from './planes';
 export * from './quantile';
+export type { ITile } from './tile';
 export { FeatureStack, blocksOf, planeFloats, type ITileFeatures } from './stack';
-export { Engine, compileEngine } from './wasm';
+export { Engine, compileEngine, type TypedArray } from './wasm';

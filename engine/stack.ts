@@ -1,12 +1,11 @@
 /**
  * The feature stack of one tile: float32 planes, and from them 8-bit bins in blocks of 4 × 4 pixels, the form in which forests read them.
  */
-import { FeatureSpec } from '../src/kernel-bridge/protocol';
-import { IFeatureGroup } from './families/family';
-import { featureGroups, featureNames, halo } from './features';
-import { ITile, TilePlanes } from './planes';
+import { OP_NUMBERS } from '../src/kernel-bridge/features';
+import { featureNames, featureProgram, type FeatureSpec, halo } from './features';
 import { Cuts } from './quantile';
-import { Engine } from './wasm';
+import { ITile } from './tile';
+import { Engine, TypedArray } from './wasm';
 
 /** Float32 planes of a tile: values of feature f at row r, column c are at `f * plane + r * stride + c`. */
 export interface ITileFeatures {
@@ -14,6 +13,18 @@ export interface ITileFeatures {
   stride: number;
   plane: number;
 }
+
+/** Numbers of the element types; `engine/assembly/tile.ts` has the same. */
+const DTYPES = [
+  Uint8Array,
+  Int8Array,
+  Uint16Array,
+  Int16Array,
+  Uint32Array,
+  Int32Array,
+  Float32Array,
+  Float64Array
+] as const;
 
 /** Bytes of a feature's table; `engine/assembly/quantise.ts` has the same. */
 const TABLE_BYTES = 16 + 16384 + 16;
@@ -34,12 +45,14 @@ export function planeFloats(tile: ITile, features: number): number {
 export class FeatureStack {
   constructor(
     private readonly _engine: Engine,
-    spec: FeatureSpec,
+    private readonly _spec: FeatureSpec,
     readonly channels: number
   ) {
-    this._groups = featureGroups(spec);
-    this.halo = halo(spec);
-    this.count = featureNames(spec, channels).length;
+    this.halo = halo(_engine, _spec);
+    const program = featureProgram(_spec);
+    this._program = _engine.put(program);
+    this._ops = program.length / OP_NUMBERS;
+    this.count = featureNames(_spec, channels).length;
     this._bottom = _engine.mark;
   }
 
@@ -53,22 +66,47 @@ export class FeatureStack {
    * @param source the tile's pixels with {@link halo} around, clipped at the image's edges; rows, columns, channels interleaved
    * @returns a view of the engine's memory, good until the next call of this object
    */
-  compute(image: { rows: number; columns: number }, tile: ITile, source: ArrayLike<number>): ITileFeatures {
+  compute(image: { rows: number; columns: number }, tile: ITile, source: TypedArray): ITileFeatures {
     const engine = this._engine;
+    const { row0, row1, column0, column1 } = tile;
+    const height = Math.min(image.rows, row1 + this.halo) - Math.max(0, row0 - this.halo);
+    const width = Math.min(image.columns, column1 + this.halo) - Math.max(0, column0 - this.halo);
+    if (source.length !== height * width * this.channels) {
+      throw new RangeError(`${source.length} values are not ${height} × ${width} × ${this.channels}.`);
+    }
+    const dtype = DTYPES.findIndex(type => source instanceof type);
+    if (dtype < 0) {
+      throw new RangeError('Pixels are typed arrays of whole numbers or floats.');
+    }
     const blocks = blocksOf(tile);
     const stride = blocks.columns * 4;
     const plane = blocks.rows * 4 * stride;
     const out = this._planes(plane * this.count);
     const mark = engine.mark;
-    let next = out;
-    for (let channel = 0; channel < this.channels; channel++) {
-      const planes = new TilePlanes(engine, image, tile, this.halo, source, this.channels, channel);
-      for (const group of this._groups) {
-        group.compute(planes, next);
-        next += group.names.length * plane * 4;
-      }
-      engine.release(mark);
-    }
+    const pixels = engine.put(source);
+    const [low, high] = this._spec.range ?? [0, 255];
+    engine.run(kernels =>
+      kernels.computeTile(
+        this._program,
+        this._ops,
+        image.rows,
+        image.columns,
+        row0,
+        row1,
+        column0,
+        column1,
+        this.halo,
+        pixels,
+        dtype,
+        this.channels,
+        this._spec.color === 'luminance' ? 1 : 0,
+        low,
+        high,
+        out,
+        engine.mark
+      )
+    );
+    engine.release(mark);
     return { data: engine.f32(out, plane * this.count), stride, plane };
   }
 
@@ -127,7 +165,8 @@ export class FeatureStack {
     return this._planesAddress;
   }
 
-  private readonly _groups: IFeatureGroup[];
+  private readonly _program: number;
+  private readonly _ops: number;
   private readonly _bottom: number;
   private _top = 0;
   private _planesAddress: number | undefined;

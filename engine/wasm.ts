@@ -7,16 +7,8 @@ import { BridgeError } from '../src/kernel-bridge/errors';
 export interface IKernels {
   memory: WebAssembly.Memory;
   heapBase(): number;
-  convolveRows: Kernel;
-  convolveColumns: Kernel;
-  replicateEdges: Kernel;
-  firstDerivatives: Kernel;
-  sobelMagnitude: Kernel;
-  hessian: Kernel;
-  addShifted: Kernel;
-  subtract: Kernel;
-  copyRows: Kernel;
-  membrane: Kernel;
+  computeTile: Kernel;
+  programHalo(program: number, ops: number): number;
   buildTables: Kernel;
   quantise: Kernel;
   growTree: Kernel;
@@ -24,6 +16,10 @@ export interface IKernels {
   decide: Kernel;
 }
 type Kernel = (...args: number[]) => void;
+
+/** Pixels, as they come. */
+export type TypedArray =
+  Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array | Float32Array | Float64Array;
 
 const PAGE = 65536;
 /** Vector loops may read this far past the end of a block. */
@@ -71,18 +67,28 @@ export class Engine {
       try {
         this.kernels.memory.grow(Math.ceil(missing / PAGE));
       } catch {
-        throw new BridgeError(
-          'invalid',
-          `The engine needs ${Math.ceil(top / 2 ** 20)} MiB in one thread and does not get them; fewer features, classes, maxSamples or maxDepth will do.`
-        );
+        throw outOfMemory(top);
       }
     }
     this._top = top;
     return address;
   }
 
+  /**
+   * Run a kernel that takes scratch memory by itself, behind {@link mark}. Views made before may be detached.
+   *
+   * @throws BridgeError `invalid` where it gets no memory.
+   */
+  run(kernel: (kernels: IKernels) => void): void {
+    try {
+      kernel(this.kernels);
+    } catch (error) {
+      throw error instanceof WebAssembly.RuntimeError ? outOfMemory(this.bytes) : error;
+    }
+  }
+
   /** Allocate and fill. */
-  put(data: Uint8Array | Uint16Array | Uint32Array | Int32Array | Float32Array | Float64Array): number {
+  put(data: TypedArray): number {
     const address = this.allocate(data.byteLength);
     this.u8(address, data.byteLength).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     return address;
@@ -109,6 +115,13 @@ export class Engine {
   }
 
   private _top: number;
+}
+
+function outOfMemory(bytes: number): BridgeError {
+  return new BridgeError(
+    'invalid',
+    `The engine needs more than ${Math.ceil(bytes / 2 ** 20)} MiB in one thread and does not get them; fewer features, classes, maxSamples or maxDepth will do.`
+  );
 }
 
 function align(address: number): number {

@@ -1,5 +1,5 @@
 import { featureNames, featureSpec, halo } from '../features';
-import { ITile } from '../planes';
+import { ITile } from '../tile';
 import { FeatureStack } from '../stack';
 import { newEngine, randomSource } from './engine';
 import { defaultStack, gaussian, Plain } from './reference';
@@ -29,7 +29,7 @@ function stackOf(image: Plain, size = { rows: 1000, columns: 1000 }, partial = {
   return out;
 }
 
-function withHalo(image: Plain, tile: ITile, margin: number): number[] {
+function withHalo(image: Plain, tile: ITile, margin: number): Float32Array {
   const pixels: number[] = [];
   for (let row = Math.max(0, tile.row0 - margin); row < Math.min(image.rows, tile.row1 + margin); row++) {
     for (
@@ -40,7 +40,7 @@ function withHalo(image: Plain, tile: ITile, margin: number): number[] {
       pixels.push(image.at(row, column));
     }
   }
-  return pixels;
+  return Float32Array.from(pixels);
 }
 
 const random = randomSource(7);
@@ -114,7 +114,7 @@ describe('the default feature stack', () => {
   it('is left as it is by pixels beyond the halo', () => {
     const source = randomSource(4);
     const image = Plain.from(3, 400, () => source() * 255);
-    const margin = halo(featureSpec());
+    const margin = halo(newEngine(), featureSpec());
     const changed = new Plain(3, 400, image.data.slice());
     for (let row = 0; row < 3; row++) {
       changed.data[row * 400] = 9999;
@@ -153,7 +153,7 @@ describe('a feature spec', () => {
       return Plain.from(9, 11, () => Math.floor(source() * 256));
     });
     const tile = { row0: 0, row1: 9, column0: 0, column1: 11 };
-    const mixed = Array.from({ length: 9 * 11 * 3 }, (_, i) => colours[i % 3]!.data[Math.floor(i / 3)]!);
+    const mixed = Float32Array.from({ length: 9 * 11 * 3 }, (_, i) => colours[i % 3]!.data[Math.floor(i / 3)]!);
     const together = new FeatureStack(newEngine(), spec, 3).compute({ rows: 9, columns: 11 }, tile, mixed).data;
     const alone = colours.map(colour =>
       new FeatureStack(newEngine(), spec, 1).compute(colour, tile, colour.data).data.slice()
@@ -163,15 +163,15 @@ describe('a feature spec', () => {
   });
 
   it.each([
-    [{ sigmas: [] }, /features\.sigmas/],
-    [{ sigmas: [2, 1] }, /each must exceed/],
-    [{ sigmas: [1, 1] }, /each must exceed/],
+    [{ sigmas: [] }, /features\.sigmas is \[\]; a list of 1 to 16/],
+    [{ sigmas: [2, 1] }, /numbers that ascend will do/],
+    [{ sigmas: [1, 1] }, /numbers that ascend will do/],
     [{ sigmas: [-1] }, /features\.sigmas\.0/],
     [{ sigmas: [NaN] }, /features\.sigmas\.0/],
-    [{ sobel: 'yes' }, /features\.sobel/],
-    [{ membrane: { patch: 18, thickness: 1 } }, /patch is 18; it must be odd/],
-    [{ membrane: { patch: 5, thickness: 5 } }, /thickness is 5/],
-    [{ sigma: [1] }, /sigma/]
+    [{ sobel: 'yes' }, /features\.sobel is "yes"; true, false/],
+    [{ membrane: { patch: 18, thickness: 1 } }, /patch is 18; an odd number from 3 to 63/],
+    [{ membrane: { patch: 5, thickness: 5 } }, /thickness is 5; a number below patch, 5, will do/],
+    [{ sigma: [1] }, /features\.sigma is not known/]
   ])('refuses %j', (partial, message) => {
     expect(() => featureSpec(partial)).toThrow(message);
   });

@@ -1,13 +1,10 @@
 /**
  * The engine's kernels, compiled to WebAssembly with fixed-width SIMD and nothing relaxed, so that every host computes the same bits.
  *
- * Here live loops over memory and nothing else: no allocation, no objects, no imports. The caller lays memory out (`engine/wasm.ts`),
- * passes addresses in bytes and keeps 256 bytes free behind each block, since vector loops may read a little past the end.
+ * Here live loops over memory and nothing else: no objects, no imports. The caller lays memory out (`engine/wasm.ts`), passes addresses in
+ * bytes and keeps 256 bytes free behind each block, since vector loops may read a little past the end; scratch grows behind it (`arena.ts`).
  */
-export { convolveRows, convolveColumns } from './gaussian';
-export { replicateEdges, firstDerivatives, sobelMagnitude, hessian } from './derivatives';
-export { addShifted, subtract, copyRows } from './planes';
-export { membrane } from './membrane';
+export { computeTile, programHalo } from './program';
 export { buildTables, quantise } from './quantise';
 export { growTree } from './grow';
 export { applyForest, decide } from './apply';

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BridgeError } from '../../src/kernel-bridge/errors';
+import { withRange } from '../../src/kernel-bridge/features';
 import { ArrayDescriptor, ClassifierInfo, Params, Result } from '../../src/kernel-bridge/protocol';
 import { ArrayStore } from './array-store';
 import { ICall } from './dispatcher';
@@ -126,7 +127,7 @@ export class ComputeJobs {
     const { engine, store, jobs } = this._options;
     session.checkSlice(params.slice);
     const { image } = session;
-    const spec = engine.featureSpec(params.features);
+    const spec = withRange(engine.featureSpec(params.features), session.record.image);
     const names = engine.featureNames(spec, session.record.image.shape[3]);
     const of = JSON.stringify([params.slice, spec]);
     const generation = session.generation;
@@ -202,7 +203,7 @@ export class ComputeJobs {
         : 'There are no labels';
       throw new BridgeError('not-ready', `${have}. Label a few pixels of at least two classes, then train.`);
     }
-    const spec = engine.featureSpec(params.features);
+    const spec = withRange(engine.featureSpec(params.features), session.record.image);
     const forest = engine.forestParams(params.forest);
     const labelsVersion = labels.version;
     const start = performance.now();

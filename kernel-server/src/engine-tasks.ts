@@ -1,8 +1,8 @@
 /** What the engine's service asks of its worker threads. Arrays over shared memory pass by reference, all others are copied. */
-import { FeatureSpec } from '../../src/kernel-bridge/protocol';
+import { FeatureSpec } from '../../src/kernel-bridge/features';
 import { ArrayDescriptor } from '../../src/kernel-bridge/protocol';
 import { IGrowOptions, IPackedForest, ITrainingSet, ITrees } from '../../engine/forest';
-import { ITile } from '../../engine/planes';
+import { ITile } from '../../engine/tile';
 import { ISegmentationArrays } from './interfaces';
 
 /** A tile of a slice, and which features of it. */

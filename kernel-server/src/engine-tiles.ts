@@ -3,7 +3,8 @@
  * set of cuts, found on the first tiles that are asked for and never changed, so bins stay comparable.
  */
 import { createHash } from 'node:crypto';
-import { ArrayDescriptor, FeatureSpec } from '../../src/kernel-bridge/protocol';
+import { FeatureSpec } from '../../src/kernel-bridge/features';
+import { ArrayDescriptor } from '../../src/kernel-bridge/protocol';
 import { Cuts, featureKey, featureNames, ITile, planeFloats, samplePositions } from '../../engine';
 import { EnginePool } from './engine-pool';
 import { ICutsTask, IPlanesTask, IQuantiseTask } from './engine-tasks';

@@ -2,9 +2,9 @@
  * The seams inside the sidecar: what sessions and jobs need of SAM and of the engine. Both work on shared arrays by
  * descriptor, so their worker threads and processes open the files themselves and no pixels pass between them.
  */
+import { FeatureSpec } from '../../src/kernel-bridge/features';
 import {
   ArrayDescriptor,
-  FeatureSpec,
   ForestParams,
   ImageInfo,
   LabelClass,

@@ -3,6 +3,7 @@
  * Nothing here knows of pages, widgets, images or files; the sidecar imports the same definitions.
  */
 export * from './errors';
+export * from './features';
 export * from './frames';
 export * from './protocol';
 export * from './client';

@@ -73,17 +73,12 @@ export const zImage = z.object({
 });
 export type ImageInfo = z.infer<typeof zImage>;
 
-/** Which features the classifier sees; the engine names, orders and counts the channels (`engine/index.ts`). */
-export const zFeatureSpec = z.object({
-  version: z.literal(1),
-  sigmas: z.array(z.number().positive().max(64)).min(1).max(16),
-  gaussian: z.boolean(),
-  sobel: z.boolean(),
-  hessian: z.boolean(),
-  differenceOfGaussians: z.boolean(),
-  membrane: z.object({ patch: z.number().int().min(3).max(63), thickness: natural.max(31) }).nullable()
-});
-export type FeatureSpec = z.infer<typeof zFeatureSpec>;
+/**
+ * Which features the classifier sees, as somebody chose them: a spec (`features.ts`) or what differs from the set `samba`. The engine
+ * checks it, since only it knows all families.
+ */
+export const zFeatureChoice = z.record(z.string().max(100), z.unknown());
+export type FeatureChoice = z.infer<typeof zFeatureChoice>;
 
 /** How the forest is grown. */
 export const zForestParams = z.object({
@@ -300,14 +295,14 @@ export const METHODS = {
   train: {
     params: z.object({
       session: sessionId,
-      features: zFeatureSpec.partial().optional(),
+      features: zFeatureChoice.optional(),
       forest: zForestRequest.optional()
     }),
     result: zSession
   },
   /** The feature stack of a slice, in the array `features` (float32 [rows, columns, features]). */
   features: {
-    params: z.object({ session: sessionId, slice: count, features: zFeatureSpec.partial().optional() }),
+    params: z.object({ session: sessionId, slice: count, features: zFeatureChoice.optional() }),
     result: z.object({ names: z.array(z.string()), array: zArray })
   },
   /** The session's classifier, complete: one buffer of JSON in UTF-8 (`engine/classifier.ts`). */

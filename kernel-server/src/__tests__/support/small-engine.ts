@@ -1,6 +1,7 @@
 /** An engine for tests of the sidecar: one feature, the pixel's value, and the class whose mean is nearest. */
 import { BridgeError } from '../../../../src/kernel-bridge/errors';
-import { FeatureSpec, ForestParams, LabelClass } from '../../../../src/kernel-bridge/protocol';
+import { FeatureSpec } from '../../../../src/kernel-bridge/features';
+import { ForestParams, LabelClass } from '../../../../src/kernel-bridge/protocol';
 import { IEngineService, IJobContext } from '../../interfaces';
 import { TileFile } from '../../tile-file';
 
@@ -17,13 +18,12 @@ export class EngineService implements IEngineService {
 
   featureSpec(partial: Partial<FeatureSpec> = {}): FeatureSpec {
     return {
-      version: 1,
+      version: 2,
+      color: 'channels',
       sigmas: [1],
-      gaussian: false,
-      sobel: false,
-      hessian: false,
-      differenceOfGaussians: false,
-      membrane: null,
+      sigmaScale: 1,
+      range: null,
+      families: {},
       ...partial
     };
   }

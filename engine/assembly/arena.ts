@@ -1,0 +1,35 @@
+/**
+ * Scratch memory of the kernels: it grows upwards from where the caller says, is marked and released, and never freed piece by piece.
+ * Behind each block 256 bytes stay free, since vector loops may read a little past the end.
+ */
+
+const SLACK: usize = 256;
+
+let top: usize = 0;
+
+/** Begin at an address that the caller's own data end before. */
+export function openArena(address: usize): void {
+  top = (address + 63) & ~63;
+}
+
+/** Where the arena ends now, for {@link release}. */
+export function mark(): usize {
+  return top;
+}
+
+/** Forget what was allocated since `to`. */
+export function release(to: usize): void {
+  top = to;
+}
+
+/** Address of `bytes` fresh bytes, a multiple of 64; what they hold is undefined. Traps where the host has no more memory. */
+export function allocate(bytes: usize): usize {
+  const address = top;
+  const end = <u64>address + <u64>bytes + <u64>SLACK + 64;
+  const missing = <i64>end - (<i64>memory.size() << 16);
+  if (missing > 0 && (end >= 0xffff0000 || memory.grow(<i32>((missing + 0xffff) >> 16)) < 0)) {
+    unreachable();
+  }
+  top = <usize>(end & ~63);
+  return address;
+}

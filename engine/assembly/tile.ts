@@ -1,0 +1,313 @@
+/**
+ * The working planes of one tile of one image channel: the pixels with their halo, and what several feature families share
+ * (Gaussians, first derivatives, 256 grey levels), computed when it is first asked for.
+ *
+ * A plane of float32 holds the tile with a margin on each side. Outside the image it repeats its own nearest pixel inside, after every
+ * step, as a whole image would be treated; so tiles join without seams.
+ */
+import { allocate, mark, release } from './arena';
+import { convolveColumns, convolveRows } from './gaussian';
+import { firstDerivatives, replicateEdges } from './derivatives';
+import { gaussianKernel, gaussianRadius } from './families/gaussian';
+
+/** Margin of Gaussians (two Sobel steps follow) and of first derivatives (one follows). */
+export const SMOOTH_MARGIN = 2;
+export const DERIVATIVE_MARGIN = 1;
+
+/** The image, and the tile in it: rows and columns, the ends exclusive. */
+export let imageRows = 0;
+export let imageColumns = 0;
+let row0 = 0;
+let row1 = 0;
+let column0 = 0;
+let column1 = 0;
+/** The tile's own size. */
+export let rows = 0;
+export let columns = 0;
+/** Columns, rounded up to a multiple of 4: what kernels compute of a row of the results. */
+export let width = 0;
+/** Bytes from row to row, and from plane to plane, of the results. */
+export let outStride: usize = 0;
+export let outPlane: usize = 0;
+
+/** The pixels: address, bytes from row to row, and margin, which is the halo and {@link SMOOTH_MARGIN} more. */
+export let source: usize = 0;
+export let sourceStride: usize = 0;
+export let sourceMargin = 0;
+/** Grey values that families of 256 grey levels take as 0 and 255. */
+export let low: f64 = 0;
+export let high: f64 = 255;
+
+/** Planes that are kept for this channel: f64 σ, u32 address of the Gaussian, of its derivatives along rows' and columns' direction; 0 is none. */
+const KEPT_MAX = 64;
+const KEPT_BYTES: usize = 32;
+let kept: usize = 0;
+let keptCount = 0;
+let grey: usize = 0;
+
+/** Say which tile of which image comes. */
+export function placeTile(
+  ofRows: i32,
+  ofColumns: i32,
+  firstRow: i32,
+  endRow: i32,
+  firstColumn: i32,
+  endColumn: i32,
+  rangeLow: f64,
+  rangeHigh: f64
+): void {
+  imageRows = ofRows;
+  imageColumns = ofColumns;
+  row0 = firstRow;
+  row1 = endRow;
+  column0 = firstColumn;
+  column1 = endColumn;
+  rows = endRow - firstRow;
+  columns = endColumn - firstColumn;
+  width = (columns + 3) & ~3;
+  outStride = <usize>width << 2;
+  outPlane = <usize>((rows + 3) & ~3) * outStride;
+  low = rangeLow;
+  high = rangeHigh;
+}
+
+/** Element types of images, numbered: `engine/stack.ts` and `sambalab/engine` have the same. */
+export const enum Dtype {
+  u8,
+  i8,
+  u16,
+  i16,
+  u32,
+  i32,
+  f32,
+  f64
+}
+
+/**
+ * Take the pixels of a channel: the tile with `halo` around, clipped at the image's edges, `channels` values a pixel.
+ *
+ * @param channel the one that is taken; −1 takes the luminance of three, 0.2125 R + 0.7154 G + 0.0721 B (ITU-R BT.709, as
+ * scikit-image's rgb2gray)
+ */
+export function loadSource(pixels: usize, dtype: i32, channels: i32, channel: i32, halo: i32): void {
+  sourceMargin = halo + SMOOTH_MARGIN;
+  sourceStride = strideOf(sourceMargin);
+  source = newPlane(sourceMargin);
+  kept = allocate(KEPT_BYTES * KEPT_MAX);
+  keptCount = 0;
+  grey = 0;
+  const top = max(0, row0 - halo);
+  const bottom = min(imageRows, row1 + halo);
+  const left = max(0, column0 - halo);
+  const right = min(imageColumns, column1 + halo);
+  let index = 0;
+  for (let row = top; row < bottom; row++) {
+    let to = at(source, sourceStride, sourceMargin, row - row0, left - column0);
+    const end = index + (right - left) * channels;
+    if (channel >= 0 && dtype == Dtype.u8) {
+      for (; index < end; index += channels) {
+        store<f32>(to, <f32>load<u8>(pixels + <usize>(index + channel)));
+        to += 4;
+      }
+    } else {
+      for (; index < end; index += channels) {
+        store<f32>(
+          to,
+          channel >= 0
+            ? <f32>valueAt(pixels, dtype, index + channel)
+            : <f32>(
+                (0.2125 * valueAt(pixels, dtype, index) +
+                  0.7154 * valueAt(pixels, dtype, index + 1) +
+                  0.0721 * valueAt(pixels, dtype, index + 2))
+              )
+        );
+        to += 4;
+      }
+    }
+  }
+  // Whatever lies beyond what was given is beyond the image, or not looked at.
+  replicateEdges(
+    source,
+    sourceStride,
+    rows + 2 * sourceMargin,
+    columns + 2 * sourceMargin,
+    top - row0 + sourceMargin,
+    row1 + sourceMargin - bottom,
+    left - column0 + sourceMargin,
+    column1 + sourceMargin - right
+  );
+}
+
+function valueAt(pixels: usize, dtype: i32, index: i32): f64 {
+  const i = <usize>index;
+  switch (dtype) {
+    case Dtype.u8:
+      return <f64>load<u8>(pixels + i);
+    case Dtype.i8:
+      return <f64>load<i8>(pixels + i);
+    case Dtype.u16:
+      return <f64>load<u16>(pixels + (i << 1));
+    case Dtype.i16:
+      return <f64>load<i16>(pixels + (i << 1));
+    case Dtype.u32:
+      return <f64>load<u32>(pixels + (i << 2));
+    case Dtype.i32:
+      return <f64>load<i32>(pixels + (i << 2));
+    case Dtype.f32:
+      return <f64>load<f32>(pixels + (i << 2));
+    default:
+      return load<f64>(pixels + (i << 3));
+  }
+}
+
+/** Bytes from row to row of a plane of float32 with this margin. */
+export function strideOf(margin: i32): usize {
+  return <usize>((columns + 2 * margin + 15) >> 3) << 5;
+}
+
+/** A fresh plane of float32 with a margin; its first pixel is `margin` rows and columns before the tile's. */
+export function newPlane(margin: i32): usize {
+  return allocate(<usize>(rows + 2 * margin + 4) * strideOf(margin));
+}
+
+/** Address of pixel (row, column) of the tile in a plane of float32. */
+@inline
+export function at(plane: usize, stride: usize, margin: i32, row: i32, column: i32): usize {
+  return plane + <usize>(row + margin) * stride + (<usize>(column + margin) << 2);
+}
+
+/** The same in the source. */
+export function sourceAt(row: i32, column: i32): usize {
+  return at(source, sourceStride, sourceMargin, row, column);
+}
+
+/** Let a plane repeat its outermost pixels where it reaches beyond the image. */
+export function continueEdges(plane: usize, margin: i32): void {
+  const above = max(0, margin - row0);
+  const below = max(0, row1 + margin - imageRows);
+  const before = max(0, margin - column0);
+  const after = max(0, column1 + margin - imageColumns);
+  if (above + below + before + after > 0) {
+    replicateEdges(plane, strideOf(margin), rows + 2 * margin, columns + 2 * margin, above, below, before, after);
+  }
+}
+
+/** The image smoothed by a Gaussian with standard deviation σ, margin {@link SMOOTH_MARGIN}; kept. The pixels themselves for σ 0. */
+export function smoothed(sigma: f64): usize {
+  const entry = entryOf(sigma);
+  const found = <usize>load<u32>(entry, 8);
+  if (found) {
+    return found;
+  }
+  const plane = newPlane(SMOOTH_MARGIN);
+  smoothInto(plane, SMOOTH_MARGIN, sigma);
+  store<u32>(entry, <u32>plane, 8);
+  return plane;
+}
+
+/** Write the smoothed image to a plane with some margin, which with the Gaussian's radius must not exceed the source's. */
+export function smoothInto(plane: usize, margin: i32, sigma: f64): void {
+  const stride = strideOf(margin);
+  const height = rows + 2 * margin;
+  if (sigma == 0) {
+    for (let row = 0; row < height; row++) {
+      memory.copy(plane + <usize>row * stride, sourceAt(row - margin, -margin), <usize>(columns + 2 * margin) << 2);
+    }
+    return;
+  }
+  const radius = gaussianRadius(sigma);
+  const columnCount = (columns + 2 * margin + 7) & ~7;
+  const bottom = mark();
+  const half = gaussianKernel(sigma);
+  const between = allocate(<usize>(height + 2 * radius) * stride);
+  convolveRows(
+    sourceAt(-margin - radius, -margin),
+    sourceStride,
+    between,
+    stride,
+    columnCount,
+    height + 2 * radius,
+    half,
+    radius
+  );
+  convolveColumns(between + <usize>radius * stride, stride, plane, stride, columnCount, height, half, radius);
+  release(bottom);
+  continueEdges(plane, margin);
+}
+
+/** Kx of the Gaussian, margin {@link DERIVATIVE_MARGIN}; kept. */
+export function derivativeX(sigma: f64): usize {
+  return derivatives(sigma, 12);
+}
+
+/** Ky of the Gaussian, margin {@link DERIVATIVE_MARGIN}; kept. */
+export function derivativeY(sigma: f64): usize {
+  return derivatives(sigma, 16);
+}
+
+function derivatives(sigma: f64, wanted: usize): usize {
+  const entry = entryOf(sigma);
+  if (!load<u32>(entry, 12)) {
+    const smooth = smoothed(sigma);
+    const x = newPlane(DERIVATIVE_MARGIN);
+    const y = newPlane(DERIVATIVE_MARGIN);
+    const columnCount = (columns + 2 * DERIVATIVE_MARGIN + 3) & ~3;
+    const from = at(smooth, strideOf(SMOOTH_MARGIN), SMOOTH_MARGIN, -SMOOTH_MARGIN, -SMOOTH_MARGIN);
+    const height = rows + 2 * DERIVATIVE_MARGIN;
+    firstDerivatives(from, strideOf(SMOOTH_MARGIN), x, y, strideOf(DERIVATIVE_MARGIN), columnCount, height);
+    continueEdges(x, DERIVATIVE_MARGIN);
+    continueEdges(y, DERIVATIVE_MARGIN);
+    store<u32>(entry, <u32>x, 12);
+    store<u32>(entry, <u32>y, 16);
+  }
+  return <usize>load<u32>(entry + wanted);
+}
+
+/** What is kept for a σ. */
+function entryOf(sigma: f64): usize {
+  for (let i = 0; i < keptCount; i++) {
+    const entry = kept + <usize>i * KEPT_BYTES;
+    if (load<f64>(entry) == sigma) {
+      return entry;
+    }
+  }
+  if (keptCount == KEPT_MAX) {
+    unreachable();
+  }
+  const entry = kept + <usize>keptCount * KEPT_BYTES;
+  keptCount++;
+  memory.fill(entry, 0, KEPT_BYTES);
+  store<f64>(entry, sigma);
+  return entry;
+}
+
+/** Bytes from row to row of {@link greyLevels}. */
+export function greyStride(): usize {
+  return <usize>(columns + 2 * sourceMargin + 63) & ~63;
+}
+
+/**
+ * The pixels as whole numbers 0 to 255, one byte each, with the source's margin; kept. (value − low) · 255 / (high − low), rounded half up
+ * and clipped; pixels of 8 bits are as they are with the range 0 to 255.
+ */
+export function greyLevels(): usize {
+  if (!grey) {
+    const stride = greyStride();
+    grey = allocate(<usize>(rows + 2 * sourceMargin) * stride);
+    const scale = 255 / (high - low);
+    for (let row = 0; row < rows + 2 * sourceMargin; row++) {
+      const from = source + <usize>row * sourceStride;
+      const to = grey + <usize>row * stride;
+      for (let column: usize = 0; column < <usize>(columns + 2 * sourceMargin); column++) {
+        const level = Math.floor((<f64>load<f32>(from + (column << 2)) - low) * scale + 0.5);
+        store<u8>(to + column, <u8>max<f64>(0, min<f64>(255, level)));
+      }
+    }
+  }
+  return grey;
+}
+
+/** Address of pixel (row, column) of the tile in {@link greyLevels}. */
+export function greyAt(row: i32, column: i32): usize {
+  return greyLevels() + <usize>(row + sourceMargin) * greyStride() + <usize>(column + sourceMargin);
+}
