@@ -5,6 +5,7 @@
 import { FeatureSpec } from '../../src/kernel-bridge/features';
 import {
   ArrayDescriptor,
+  ClassifierFormat,
   ForestParams,
   ImageInfo,
   LabelClass,
@@ -103,6 +104,25 @@ export interface IEngineService {
     },
     context: IJobContext
   ): Promise<ITrained>;
+  /**
+   * Tiles of one feature as bytes: 0 is `low`, 255 `high`, the 1st and 99th percentile of the feature in the image.
+   * @returns for each tile of {@link LABEL_TILE} pixels its LABEL_TILE² bytes, 0 outside the image.
+   */
+  featureTiles(
+    request: {
+      image: ArrayDescriptor;
+      slice: number;
+      spec: FeatureSpec;
+      channel: number;
+      tiles: { row: number; column: number }[];
+      cacheKey: string;
+    },
+    context: IJobContext
+  ): Promise<{ name: string; low: number; high: number; tiles: Uint8Array[] }>;
+  /** Write a classifier in another form. Throws BridgeError `invalid` for what that form cannot express. */
+  convert(classifier: Uint8Array, format: ClassifierFormat): Uint8Array;
+  /** Read a classifier's file of any form: its JSON, checked. Throws BridgeError `invalid`. */
+  read(file: Uint8Array): Uint8Array;
   /** Class ids in the order of the probabilities' last axis. Throws BridgeError `invalid` for what is no classifier. */
   classesOf(classifier: Uint8Array): LabelClass[];
   /** Segment one slice. Throws BridgeError `invalid` if the image's channels are not those the classifier was trained on. */

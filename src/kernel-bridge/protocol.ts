@@ -121,11 +121,21 @@ export const zClassifierInfo = z.object({
   features: z.array(z.string()),
   trees: natural,
   samples: natural,
-  /** Version of the labels that it was trained on. */
+  /** The complete feature spec; absent in what an older version kept. */
+  spec: zFeatureChoice.optional(),
+  /** How the forest was grown. */
+  forest: zForestParams.optional(),
+  /** Mean decrease of impurity of each feature, adding up to 1; null if it is not known. */
+  importance: z.array(z.number()).nullable().optional(),
+  /** Version of the labels that it was trained on; 0 if it was loaded from a file. */
   labelsVersion: count,
   seconds: z.number()
 });
 export type ClassifierInfo = z.infer<typeof zClassifierInfo>;
+
+/** What a person chose for the next training: features and forest, each on top of its default. */
+export const zTrainingChoice = z.object({ features: zFeatureChoice, forest: zForestRequest });
+export type TrainingChoice = z.infer<typeof zTrainingChoice>;
 
 /** Everything small about a session. */
 export const zSession = z.object({
@@ -146,6 +156,8 @@ export const zSession = z.object({
    */
   resumed: z.object({ pixels: natural, changed: z.string() }).nullable(),
   segmentation: z.object({ version: count, classifier: zClassifierInfo }).nullable(),
+  /** What the next training uses unless it is told otherwise; what the last one used, or somebody chose since. */
+  choice: zTrainingChoice,
   arrays: z.record(z.string(), zArray)
 });
 export type SessionState = z.infer<typeof zSession>;
@@ -173,6 +185,10 @@ export const zOverlay = z.enum(['labels', 'segmentation']);
 export type OverlayName = z.infer<typeof zOverlay>;
 
 const tileRef = z.object({ row: count, column: count });
+
+/** Forms in which a classifier leaves. */
+export const zClassifierFormat = z.enum(['json', 'onnx', 'ml-random-forest']);
+export type ClassifierFormat = z.infer<typeof zClassifierFormat>;
 
 /** Requests: what goes in, what comes back. Buffers are described beside each. */
 export const METHODS = {
@@ -291,10 +307,27 @@ export const METHODS = {
     result: z.object({ staged: stagedId, array: zArray, scores: z.array(z.number()).length(3) })
   },
 
-  /** Grow a forest on the labels, then segment every slice. Progress comes as `job` events. */
+  /**
+   * Choose features and forest for the next training; what is left out stays. The features are kept as a complete spec, so a change of
+   * one family is sent as the whole choice.
+   */
+  'session.choice': {
+    params: z.object({
+      session: sessionId,
+      features: zFeatureChoice.optional(),
+      forest: zForestRequest.optional()
+    }),
+    result: zSession
+  },
+  /**
+   * Grow a forest on the labels, then segment every slice. Progress comes as `job` events. Features and forest that are given become
+   * the session's choice; left out, its choice is taken. `others`: sessions whose labels are learned from as well and which are
+   * segmented too; their classes must have the ids and names of this one's, their images as many channels.
+   */
   train: {
     params: z.object({
       session: sessionId,
+      others: z.array(sessionId).max(256).optional(),
       features: zFeatureChoice.optional(),
       forest: zForestRequest.optional()
     }),
@@ -305,6 +338,41 @@ export const METHODS = {
     params: z.object({ session: sessionId, slice: count, features: zFeatureChoice.optional() }),
     result: z.object({ names: z.array(z.string()), array: zArray })
   },
+  /**
+   * One feature as it looks, for an overlay: tiles of {@link LABEL_TILE} pixels of channel `channel` of the stack. One buffer a tile, the
+   * raw-deflate compressed LABEL_TILE² bytes, row by row, 0 outside the image; byte 0 stands for `low` and 255 for `high` (the 1st and 99th
+   * percentile of the feature in the image), and what lies beyond is clipped.
+   */
+  'feature.tiles': {
+    params: z.object({
+      session: sessionId,
+      slice: count,
+      features: zFeatureChoice.optional(),
+      channel: count,
+      tiles: z.array(tileRef).min(1).max(64)
+    }),
+    result: z.object({ name: z.string(), low: z.number(), high: z.number() })
+  },
+  /**
+   * The session's classifier as a file: one buffer. `json` is complete and readable; `onnx` has features and forest in one graph, and
+   * fails with `invalid` naming the features that ONNX cannot express; `ml-random-forest` is that package's JSON, the forest alone.
+   */
+  'classifier.export': {
+    params: z.object({ session: sessionId, format: zClassifierFormat }),
+    result: z.object({ mediaType: z.string(), extension: z.string() })
+  },
+  /** The same of a classifier that the request's buffer brings (as `classifier.get` gave it). */
+  'classifier.convert': {
+    params: z.object({ format: zClassifierFormat }),
+    result: z.object({ mediaType: z.string(), extension: z.string() })
+  },
+  /** Read a classifier's file (the request's buffer: `json` or `onnx`, told apart by its content). One buffer: its JSON, checked. */
+  'classifier.read': { params: z.object({}), result: zClassifierInfo },
+  /**
+   * Take a classifier over into a session (the request's buffer, as for `classifier.read`) and segment every slice with it. Fails with
+   * `invalid` if the image has another number of channels, or the session's labels have classes that it does not know.
+   */
+  'classifier.load': { params: z.object({ session: sessionId }), result: zSession },
   /** The session's classifier, complete: one buffer of JSON in UTF-8 (`engine/classifier.ts`). */
   'classifier.get': { params: z.object({ session: sessionId }), result: zClassifierInfo },
   /**
@@ -335,7 +403,7 @@ export const EVENTS = {
   job: z.object({
     session: sessionId,
     job: z.string(),
-    kind: z.enum(['embed', 'train', 'features', 'apply']),
+    kind: z.enum(['embed', 'train', 'features', 'apply', 'load']),
     state: z.enum(['running', 'done', 'failed', 'cancelled']),
     /** What is going on, for the person who waits: "features", "growing trees". */
     stage: z.string(),
