@@ -8,8 +8,8 @@ import { Engine } from './wasm';
 /** A leaf's votes are whole numbers with this sum; `engine/assembly/grow.ts` has the same. */
 export const VOTES = 1024;
 
-/** Blocks that are segmented together; `engine/assembly/apply.ts` has the same. */
-const GROUP = 16;
+/** Blocks of one call, a multiple of the kernel's groups. */
+const BLOCKS_PER_CALL = 64;
 
 /** SAMBA's forest, and one of trees that are grown out: more accurate on hard images, larger and slower. */
 export const FOREST_PRESETS: Readonly<Record<'samba' | 'deep', ForestParams>> = {
@@ -247,41 +247,151 @@ export function outOfBagScore(votes: Uint32Array, classOf: Uint8Array, classes: 
   return seen > 0 ? right / seen : null;
 }
 
-/** A forest in the kernels' form (`engine/assembly/apply.ts` describes it); goes to other threads as it is. */
+/** Trees in an engine's memory, in the order in which the kernels take them; released by whoever marked. */
+function putTrees(engine: Engine, { counts, feature, threshold, left, right, votes }: ITrees) {
+  return {
+    counts: engine.put(counts),
+    feature: engine.put(feature),
+    threshold: engine.put(threshold),
+    left: engine.put(left),
+    right: engine.put(right),
+    votes: engine.put(votes)
+  };
+}
+
+/**
+ * Whether trees from outside are sound.
+ *
+ * @param cuts number of cuts of each feature; thresholds are below
+ * @throws BridgeError `invalid` naming what is wrong, and where.
+ */
+export function validateTrees(engine: Engine, trees: ITrees, classes: number, cuts: ArrayLike<number>): void {
+  const fail = (reason: string) => {
+    throw new BridgeError('invalid', `The forest is damaged: ${reason}.`);
+  };
+  const nodes = trees.feature.length;
+  const leaves = trees.votes.length / classes;
+  if (trees.counts.length < 1) {
+    fail('it has no tree');
+  }
+  for (const name of ['threshold', 'left', 'right'] as const) {
+    if (trees[name].length !== nodes) {
+      fail(`${name} has ${trees[name].length} values for ${nodes} nodes`);
+    }
+  }
+  if (!Number.isInteger(leaves)) {
+    fail(`${trees.votes.length} votes are not those of ${classes} classes`);
+  }
+  const bottom = engine.mark;
+  try {
+    const { counts, feature, threshold, left, right, votes } = putTrees(engine, trees);
+    const cutCounts = engine.put(Uint16Array.from(cuts));
+    const scratch = engine.allocate(nodes + leaves);
+    const result = engine.allocate(12);
+    const code = engine.kernels.validateForest(
+      counts,
+      trees.counts.length,
+      nodes,
+      leaves,
+      feature,
+      threshold,
+      left,
+      right,
+      votes,
+      cuts.length,
+      classes,
+      cutCounts,
+      scratch,
+      result
+    );
+    if (code !== 0) {
+      const [tree, node, value] = engine.u32(result, 3) as unknown as [number, number, number];
+      const reasons = [
+        `tree ${tree} has no node`,
+        `counts do not add up to ${nodes} nodes and ${leaves} leaves`,
+        `feature ${value | 0} at node ${node} of tree ${tree}; features are 0 to ${cuts.length - 1}, and -1 in leaves`,
+        `node ${node} of tree ${tree} is nobody's child`,
+        `node ${node} of tree ${tree} is leaf ${value}, which is another's number or not below ${leaves}`,
+        `node ${node} of tree ${tree} is a leaf, whose right child and threshold must be 0, not ${value}`,
+        `node ${node} of tree ${tree} has cut ${value}, which its feature does not have`,
+        `node ${node} of tree ${tree} has child ${value}, which is before it, beyond the tree or another's`,
+        `the votes of leaf ${node} add up to ${value}, not ${VOTES}`
+      ];
+      fail(reasons[code - 1] ?? `error ${code}`);
+    }
+  } finally {
+    engine.release(bottom);
+  }
+}
+
+/** A forest in the form in which it is applied (`engine/assembly/pack.ts` describes it); goes to other threads as it is. */
 export interface IPackedForest {
-  nodes: Uint32Array;
+  quads: Uint8Array;
   roots: Uint32Array;
-  votes: Uint16Array;
+  tables: Uint8Array;
+  trees: number;
   features: number;
   classes: number;
 }
 
-/** @throws BridgeError `invalid` for a forest beyond 32-bit addresses. */
-export function packForest(trees: ITrees, features: number, classes: number): IPackedForest {
-  if (trees.feature.length * 16 >= 2 ** 32 || trees.votes.length * 4 >= 2 ** 32) {
-    throw new BridgeError(
-      'invalid',
-      `The forest has ${trees.feature.length} nodes, too many for ${classes} classes; fewer trees or less depth will do.`
-    );
-  }
-  const nodes = new Uint32Array(trees.feature.length * 4);
-  const roots = new Uint32Array(trees.counts.length);
-  const reference = (node: number) => (trees.feature[node]! < 0 ? trees.left[node]! * classes * 4 + 1 : node * 16);
-  let first = 0;
-  trees.counts.forEach((count, t) => {
-    roots[t] = reference(first);
-    for (let node = first; node < first + count; node++) {
-      const feature = trees.feature[node]!;
-      if (feature >= 0) {
-        nodes[node * 4] = feature * 16;
-        nodes[node * 4 + 1] = trees.threshold[node]!;
-        nodes[node * 4 + 2] = reference(first + trees.left[node]!);
-        nodes[node * 4 + 3] = reference(first + trees.right[node]!);
-      }
+/**
+ * Pack sound trees, with the help of any engine; what is returned lies in memory that threads share.
+ *
+ * @throws BridgeError `invalid` for a forest beyond 32-bit addresses.
+ */
+export function packForest(engine: Engine, trees: ITrees, features: number, classes: number): IPackedForest {
+  const count = trees.counts.length;
+  const bottom = engine.mark;
+  try {
+    const { counts, feature, threshold, left, right, votes } = putTrees(engine, trees);
+    const scratch = engine.allocate(16 * (trees.counts.reduce((most, n) => Math.max(most, n), 0) + 8));
+    const result = engine.allocate(8);
+    const pack = (quads: number, roots: number, tables: number) =>
+      engine.kernels.packForest(
+        counts,
+        count,
+        feature,
+        threshold,
+        left,
+        right,
+        votes,
+        classes,
+        quads,
+        roots,
+        tables,
+        scratch,
+        result
+      );
+    pack(0, 0, 0);
+    const [quadCount, bottoms] = engine.u32(result, 2) as unknown as [number, number];
+    const quadBytes = quadCount * 16;
+    const tableBytes = bottoms * (classes - 1) * 8;
+    if (quadBytes >= 2 ** 32 || tableBytes >= 2 ** 32) {
+      throw new BridgeError(
+        'invalid',
+        `The forest has ${trees.feature.length} nodes, too many for ${classes} classes; fewer trees or less depth will do.`
+      );
     }
-    first += count;
-  });
-  return { nodes, roots, votes: trees.votes, features, classes };
+    const quads = engine.allocate(quadBytes);
+    const roots = engine.allocate(count * 8);
+    const tables = engine.allocate(tableBytes);
+    pack(quads, roots, tables);
+    const shared = (address: number, bytes: number) => {
+      const copy = new Uint8Array(new SharedArrayBuffer(bytes));
+      copy.set(engine.u8(address, bytes));
+      return copy;
+    };
+    return {
+      quads: shared(quads, quadBytes),
+      roots: new Uint32Array(shared(roots, count * 8).buffer),
+      tables: shared(tables, tableBytes),
+      trees: count,
+      features,
+      classes
+    };
+  } finally {
+    engine.release(bottom);
+  }
 }
 
 /** What a forest says of a tile, row by row; class indices, not ids. */
@@ -298,11 +408,10 @@ export class ForestApplier {
     private readonly _engine: Engine,
     private readonly _forest: IPackedForest
   ) {
-    this._nodes = _engine.put(_forest.nodes);
+    this._quads = _engine.put(_forest.quads);
     this._roots = _engine.put(_forest.roots);
-    this._votes = _engine.put(_forest.votes);
-    this._short = _engine.allocate(GROUP * _forest.classes * 32);
-    this._visits = _engine.allocate(3 * 8448);
+    this._tables = _engine.put(_forest.tables);
+    this._scratch = _engine.allocate(_engine.kernels.applyScratch(_forest.classes));
     this._bottom = _engine.mark;
   }
 
@@ -314,7 +423,7 @@ export class ForestApplier {
    */
   apply(tile: ITile, blocks: Uint8Array, wanted: { [name in keyof ISegmentedTile]?: boolean }): ISegmentedTile {
     const engine = this._engine;
-    const { features, classes, roots } = this._forest;
+    const { features, classes, trees } = this._forest;
     const { count, columns: blockColumns } = blocksOf(tile);
     if (blocks.length !== count * features * 16) {
       throw new RangeError(`${blocks.length} bins do not fill ${count} blocks of ${features} features.`);
@@ -329,21 +438,19 @@ export class ForestApplier {
     const probabilities = wanted.probabilities ? engine.allocate(pixels * classes * 4) : 0;
     const uncertainty = wanted.uncertainty ? engine.allocate(pixels * 4) : 0;
     const { kernels } = engine;
-    const trees = roots.length;
     // Many short calls: the first ones run in code that was compiled in haste, and a call that runs is not replaced.
-    for (let block = 0; block < count; block += GROUP) {
+    for (let block = 0; block < count; block += BLOCKS_PER_CALL) {
       kernels.applyForest(
         input + block * features * 16,
-        Math.min(GROUP, count - block),
+        Math.min(BLOCKS_PER_CALL, count - block),
         features,
-        this._nodes,
+        this._quads,
         this._roots,
         trees,
-        this._votes,
+        this._tables,
         classes,
         sums + block * classes * 64,
-        this._short,
-        this._visits
+        this._scratch
       );
     }
     kernels.decide(sums, blockColumns, rows, columns, classes, trees, prediction, probabilities, uncertainty);
@@ -354,21 +461,9 @@ export class ForestApplier {
     };
   }
 
-  private readonly _nodes: number;
+  private readonly _quads: number;
   private readonly _roots: number;
-  private readonly _votes: number;
-  private readonly _short: number;
-  private readonly _visits: number;
+  private readonly _tables: number;
+  private readonly _scratch: number;
   private readonly _bottom: number;
-}
-
-/** The same forest in memory that other threads share. */
-export function shareForest(forest: IPackedForest): IPackedForest {
-  const nodes = new Uint32Array(new SharedArrayBuffer(forest.nodes.byteLength));
-  const roots = new Uint32Array(new SharedArrayBuffer(forest.roots.byteLength));
-  const votes = new Uint16Array(new SharedArrayBuffer(forest.votes.byteLength));
-  nodes.set(forest.nodes);
-  roots.set(forest.roots);
-  votes.set(forest.votes);
-  return { ...forest, nodes, roots, votes };
 }

@@ -12,7 +12,10 @@ export interface IKernels {
   buildTables: Kernel;
   quantise: Kernel;
   growTree: Kernel;
+  packForest: Kernel;
+  validateForest(...args: number[]): number;
   applyForest: Kernel;
+  applyScratch(classes: number): number;
   decide: Kernel;
 }
 type Kernel = (...args: number[]) => void;

@@ -50,7 +50,7 @@ function changed(bytes: Uint8Array, change: (json: Json) => void): Uint8Array {
 }
 
 function apply(classifier: IClassifier) {
-  const packed = packForest(classifier.trees, classifier.names.length, classifier.classes.length);
+  const packed = packForest(newEngine(), classifier.trees, classifier.names.length, classifier.classes.length);
   return new ForestApplier(newEngine(), packed).apply(tile, bins, { prediction: true, probabilities: true });
 }
 

@@ -246,7 +246,7 @@ describe('applying', () => {
         Array.from({ length: 6 }, () => Math.floor(random() * 256))
       );
       const tile = { row0: 0, row1: rows, column0: 0, column1: columns };
-      const applier = new ForestApplier(newEngine(), packForest(grown, 6, classes));
+      const applier = new ForestApplier(newEngine(), packForest(newEngine(), grown, 6, classes));
       const input = blocks(rows, columns, 6, (pixel, feature) => pixels[pixel]![feature]!);
       const { prediction, probabilities, uncertainty } = applier.apply(tile, input, {
         prediction: true,
@@ -275,7 +275,7 @@ describe('applying', () => {
       right: Uint32Array.of(0, 0),
       votes: Uint16Array.of(0, 0, VOTES, 0, VOTES, 0)
     };
-    const applier = new ForestApplier(newEngine(), packForest(leaf, 1, 3));
+    const applier = new ForestApplier(newEngine(), packForest(newEngine(), leaf, 1, 3));
     const tile = { row0: 0, row1: 1, column0: 0, column1: 1 };
     const { prediction, uncertainty } = applier.apply(tile, new Uint8Array(16), {
       prediction: true,
@@ -286,7 +286,7 @@ describe('applying', () => {
   });
 
   it('refuses bins that do not fill the tile', () => {
-    const applier = new ForestApplier(newEngine(), packForest(grow(rowsOf(100).set).trees, 5, 3));
+    const applier = new ForestApplier(newEngine(), packForest(newEngine(), grow(rowsOf(100).set).trees, 5, 3));
     const tile = { row0: 0, row1: 8, column0: 0, column1: 8 };
     expect(() => applier.apply(tile, new Uint8Array(16), {})).toThrow(/do not fill/);
   });

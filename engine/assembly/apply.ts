@@ -1,137 +1,245 @@
 /**
- * A forest applied to 16 pixels at once: a node splits a mask of 16 lanes in two, a branch without pixels is not entered, and a leaf
- * adds its votes under the mask.
+ * A packed forest (`pack.ts`) applied to blocks of 4 × 4 pixels: 16 pixels, one bin of a feature a byte.
  *
- * A tree visits a group of blocks together, level by level: the visits of one level do not wait for each other, and what is entered
- * next is written without a branch (written always, and kept by moving the end of the list), so that nothing is mispredicted.
+ * A visit is a block at a quad with a mask of its pixels. The quad's three tests are made on all 16 pixels, which splits the mask in
+ * four; what is not empty is visited next. Neighbours mostly go the same way, so that far fewer quads are visited than 16 paths have.
+ * A group of blocks goes down a tree together, level by level: the visits of a level do not wait for each other, and a visit is
+ * written always and kept by moving the end of the list, so that no branch depends on a pixel. In the last two levels there are no
+ * lists: the tests give each pixel the number of its leaf, 0 to 3, and a byte shuffle looks its votes up.
  *
- * A leaf's votes are whole numbers that add up to VOTES, so sums are exact and the order of trees does not matter.
+ * A leaf's votes are whole numbers that add up to VOTES, so sums are exact and the order of trees does not matter; the last class
+ * is not counted, it gets what the others leave.
+ *
+ * To apply a forest: `applyForest` on all blocks of a tile (at once, or piece by piece), then `decide`. Addresses are in bytes.
  */
 
 /** Sum of the votes of one leaf; `engine/forest.ts` has the same. */
 const VOTES: u32 = 1024;
 /** So many trees fit 16-bit sums: 63 × 1024 < 65536. */
 const TREES_PER_SUM: i32 = 63;
-/** Blocks that one tree visits together; `engine/forest.ts` has the same. */
+/** Blocks that go down a tree together: enough for long lists, few enough for the fastest cache. */
 const GROUP: i32 = 16;
-/** A visit: mask, u32 reference, u32 block. */
-const VISIT: usize = 32;
+/** Bytes of a list of visits: no more than one a pixel of the group, 8 bytes each, and room for what is written and not kept. */
+const LIST: usize = (<usize>GROUP << 7) + 64;
+/** A visit: u16 mask, u16 block, u32 offset of the quad in bytes. */
+const QUAD_OF: u64 = 0xffffffff00000000;
+const NEXT_QUAD: u64 = 0x1000000000;
+/** The same without the four bits that say which children are bottoms. */
+const QUAD_OF_ROUTED: u64 = 0xfffffff000000000;
+
+/** Bytes of scratch that `applyForest` wants: three lists, and 16-bit sums of all classes but one. */
+export function applyScratch(classes: i32): usize {
+  return 3 * LIST + <usize>(GROUP * (classes - 1)) * 32;
+}
 
 /**
- * A reference to a node is its offset in `nodes` in bytes, a multiple of 16; to a leaf it is the offset of its votes in bytes, shifted left
- * by one, plus 1.
- *
  * @param blocks u8 [block][feature][16]
- * @param nodes 16 bytes each: u32 feature × 16, u32 threshold, u32 reference left, u32 reference right
- * @param roots u32 [trees]: references
- * @param votes u16 [leaf][classes]
- * @param sums u32 [block][class][16], the result
- * @param short u16 [16][class][16], scratch
- * @param visits 3 × 8448 bytes, scratch: two levels and the leaves of one tree
+ * @param quads 16 bytes each, @param roots u32 [tree][2], @param tables u8: as `packForest` wrote them
+ * @param sums u32 [block][class][16], the result: votes of all trees
+ * @param scratch `applyScratch(classes)` bytes
  */
 export function applyForest(
   blocks: usize,
   blockCount: i32,
   features: i32,
-  nodes: usize,
+  quads: usize,
   roots: usize,
   trees: i32,
-  votes: usize,
+  tables: usize,
   classes: i32,
   sums: usize,
-  short: usize,
-  visits: usize
+  scratch: usize
 ): void {
   const blockBytes = <usize>features << 4;
-  const accumulatorBytes = <usize>classes << 5;
+  const counted = classes - 1;
+  const shortBytes = <usize>counted << 5;
+  const sumBytes = <usize>classes << 6;
+  const short = scratch + 3 * LIST;
   for (let first = 0; first < blockCount; first += GROUP) {
     const count = min(GROUP, blockCount - first);
-    const groupBlocks = blocks + <usize>first * blockBytes;
-    const groupSums = sums + <usize>first * (accumulatorBytes << 1);
-    memory.fill(groupSums, 0, <usize>count * (accumulatorBytes << 1));
+    const group = blocks + <usize>first * blockBytes;
+    const groupSums = sums + <usize>first * sumBytes;
+    memory.fill(groupSums, 0, <usize>count * sumBytes);
     for (let tree = 0; tree < trees; tree += TREES_PER_SUM) {
-      memory.fill(short, 0, <usize>count * accumulatorBytes);
+      memory.fill(short, 0, <usize>count * shortBytes);
       const end = min(tree + TREES_PER_SUM, trees);
       for (let t = tree; t < end; t++) {
-        const leaves = visits + 2 * LIST;
-        const leavesEnd = descend(load<u32>(roots + (<usize>t << 2)), groupBlocks, blockBytes, count, nodes, visits);
-        for (let leaf = leaves; leaf < leavesEnd; leaf += VISIT) {
-          const mask = v128.load(leaf);
-          const low16 = i16x8.extend_low_i8x16_s(mask);
-          const high16 = i16x8.extend_high_i8x16_s(mask);
-          let vote = votes + <usize>(load<u32>(leaf, 16) >> 1);
-          let a = short + <usize>load<u32>(leaf, 20) * accumulatorBytes;
-          for (let c = 0; c < classes; c++) {
-            const splat = v128.load16_splat(vote);
-            v128.store(a, i16x8.add(v128.load(a), v128.and(splat, low16)));
-            v128.store(a, i16x8.add(v128.load(a, 16), v128.and(splat, high16)), 16);
-            vote += 2;
-            a += 32;
-          }
-        }
+        const root = roots + (<usize>t << 3);
+        descend(load<u32>(root), load<u32>(root, 4), group, blockBytes, count, quads, tables, counted, short, scratch);
       }
-      flush(short, groupSums, <usize>count * accumulatorBytes);
+      for (let b: usize = 0; b < <usize>count; b++) {
+        flush(short + b * shortBytes, groupSums + b * sumBytes, shortBytes);
+      }
+    }
+    for (let b: usize = 0; b < <usize>count; b++) {
+      const own = groupSums + b * sumBytes;
+      giveRest(own, own + (<usize>counted << 6), VOTES * <u32>trees);
     }
   }
 }
 
-/** Bytes of a list of visits: no more than one a pixel of the group, and room for what is written and not kept. */
-const LIST: usize = 8448;
-
-/** Let a group of blocks down a tree. @returns the end of the list of leaves, which begins 2 × LIST behind `visits` */
+/** Which of a block's 16 pixels pass a test: u32 feature × 16 in the upper 24 bits, threshold in the lower 8. */
 @inline
-function descend(root: u32, blocks: usize, blockBytes: usize, count: i32, nodes: usize, visits: usize): usize {
-  let current = visits;
-  let other = visits + LIST;
-  let leaves = visits + 2 * LIST;
-  const start = root & 1 ? leaves : current;
-  let end = start;
+function passes(block: usize, test: usize): v128 {
+  return i8x16.le_u(v128.load(block + <usize>(load<u32>(test) >> 8)), v128.load8_splat(test));
+}
+
+/** Bytes by which a visit with this mask of 16 bits moves the end of its list: 8, or 0 for an empty one. */
+@inline
+function taken(mask: u32): usize {
+  return ((mask + 0xffff) >> 13) & 8;
+}
+
+/** Let a group of blocks down a tree and add its votes. */
+@inline
+function descend(
+  root: u32,
+  way: u32,
+  blocks: usize,
+  blockBytes: usize,
+  count: i32,
+  quads: usize,
+  tables: usize,
+  counted: i32,
+  short: usize,
+  lists: usize
+): void {
+  let current = lists;
+  let other = lists + LIST;
+  let end = current;
   for (let b = 0; b < count; b++) {
-    v128.store(end, i8x16.splat(-1));
-    store<u32>(end, root, 16);
-    store<u32>(end, b, 20);
-    end += VISIT;
+    store<u64>(end, (<u64>root << 32) | (<u64>b << 16) | 0xffff);
+    end += 8;
   }
-  if (root & 1) {
-    return end;
-  }
-  while (end > current) {
+  for (let level: u32 = 0, plain = way >> 1; level < plain; level++) {
     let next = other;
-    for (let visit = current; visit < end; visit += VISIT) {
-      const mask = v128.load(visit);
-      const node = nodes + <usize>load<u32>(visit, 16);
-      const b = load<u32>(visit, 20);
-      const values = v128.load(blocks + <usize>b * blockBytes + <usize>load<u32>(node));
-      const low = i8x16.le_u(values, v128.load8_splat(node, 4));
-      const left = v128.and(mask, low);
-      const right = v128.andnot(mask, low);
-
-      const leftReference = load<u32>(node, 8);
-      const leftIsLeaf = <usize>(leftReference & 1);
-      const anyLeft = <usize>v128.any_true(left) << 5;
-      let to = leftIsLeaf ? leaves : next;
-      v128.store(to, left);
-      store<u64>(to, <u64>leftReference | (<u64>b << 32), 16);
-      const leftTaken = anyLeft & (0 - leftIsLeaf);
-      leaves += leftTaken;
-      next += anyLeft ^ leftTaken;
-
-      const rightReference = load<u32>(node, 12);
-      const rightIsLeaf = <usize>(rightReference & 1);
-      const anyRight = <usize>v128.any_true(right) << 5;
-      to = rightIsLeaf ? leaves : next;
-      v128.store(to, right);
-      store<u64>(to, <u64>rightReference | (<u64>b << 32), 16);
-      const rightTaken = anyRight & (0 - rightIsLeaf);
-      leaves += rightTaken;
-      next += anyRight ^ rightTaken;
+    for (let at = current; at < end; at += 8) {
+      const visit = load<u64>(at);
+      const quad = quads + <usize>(visit >> 32);
+      const block = blocks + <usize>(<u32>visit >> 16) * blockBytes;
+      const mask = <u32>visit & 0xffff;
+      const l = mask & i8x16.bitmask(passes(block, quad));
+      const ll = l & i8x16.bitmask(passes(block, quad + 4));
+      const r = mask ^ l;
+      const rl = r & i8x16.bitmask(passes(block, quad + 8));
+      const lr = l ^ ll;
+      const rr = r ^ rl;
+      let child = (load<u64>(quad, 8) & QUAD_OF) | (visit & 0xffff0000);
+      store<u64>(next, child | <u64>ll);
+      next += taken(ll);
+      child += NEXT_QUAD;
+      store<u64>(next, child | <u64>lr);
+      next += taken(lr);
+      child += NEXT_QUAD;
+      store<u64>(next, child | <u64>rl);
+      next += taken(rl);
+      child += NEXT_QUAD;
+      store<u64>(next, child | <u64>rr);
+      next += taken(rr);
     }
     const swap = current;
     current = other;
     other = swap;
     end = next;
   }
-  return leaves;
+  if (!(way & 1)) {
+    vote(current, end, blocks, blockBytes, quads, tables, counted, short);
+    return;
+  }
+  let bottoms = lists + 2 * LIST;
+  while (end > current) {
+    let next = other;
+    for (let at = current; at < end; at += 8) {
+      const visit = load<u64>(at);
+      const quad = quads + <usize>(visit >> 32);
+      const block = blocks + <usize>(<u32>visit >> 16) * blockBytes;
+      const mask = <u32>visit & 0xffff;
+      const l = mask & i8x16.bitmask(passes(block, quad));
+      const ll = l & i8x16.bitmask(passes(block, quad + 4));
+      const r = mask ^ l;
+      const rl = r & i8x16.bitmask(passes(block, quad + 8));
+      const lr = l ^ ll;
+      const rr = r ^ rl;
+      const flags = <usize>load<u32>(quad, 12);
+      let child = (load<u64>(quad, 8) & QUAD_OF_ROUTED) | (visit & 0xffff0000);
+      store<u64>(next, child | <u64>ll);
+      store<u64>(bottoms, child | <u64>ll);
+      let to = taken(ll);
+      let down = to & (flags << 3);
+      bottoms += down;
+      next += to ^ down;
+      child += NEXT_QUAD;
+      store<u64>(next, child | <u64>lr);
+      store<u64>(bottoms, child | <u64>lr);
+      to = taken(lr);
+      down = to & (flags << 2);
+      bottoms += down;
+      next += to ^ down;
+      child += NEXT_QUAD;
+      store<u64>(next, child | <u64>rl);
+      store<u64>(bottoms, child | <u64>rl);
+      to = taken(rl);
+      down = to & (flags << 1);
+      bottoms += down;
+      next += to ^ down;
+      child += NEXT_QUAD;
+      store<u64>(next, child | <u64>rr);
+      store<u64>(bottoms, child | <u64>rr);
+      to = taken(rr);
+      down = to & flags;
+      bottoms += down;
+      next += to ^ down;
+    }
+    const swap = current;
+    current = other;
+    other = swap;
+    end = next;
+  }
+  vote(lists + 2 * LIST, bottoms, blocks, blockBytes, quads, tables, counted, short);
+}
+
+/** Add the votes of the leaves under a list of bottoms. */
+@inline
+function vote(
+  begin: usize,
+  end: usize,
+  blocks: usize,
+  blockBytes: usize,
+  quads: usize,
+  tables: usize,
+  counted: i32,
+  short: usize
+): void {
+  const bits = i8x16(1, 2, 4, 8, 16, 32, 64, -128, 1, 2, 4, 8, 16, 32, 64, -128);
+  const zero = i8x16.splat(0);
+  const shortBytes = <usize>counted << 5;
+  for (let at = begin; at < end; at += 8) {
+    const visit = load<u64>(at);
+    const quad = quads + <usize>(visit >> 32);
+    const block = blocks + <usize>(<u32>visit >> 16) * blockBytes;
+    const first = passes(block, quad);
+    const second = v128.bitselect(passes(block, quad + 4), passes(block, quad + 8), first);
+    const mask = i16x8.splat(<i16>visit);
+    const spread = i8x16.shuffle(mask, mask, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);
+    const outside = i8x16.eq(v128.and(spread, bits), zero);
+    // 3, less 2 for the left half, less 1 for its left quarter; pixels of other visits find no votes at −128.
+    const leaf = i8x16.add(i8x16.add(first, first), i8x16.add(second, i8x16.splat(3)));
+    const low = v128.or(leaf, v128.and(outside, i8x16.splat(-128)));
+    const high = v128.or(low, i8x16.splat(4));
+    let table = tables + <usize>load<u32>(quad, 12);
+    let sum = short + <usize>(<u32>visit >> 16) * shortBytes;
+    for (let c = 0; c < counted; c++) {
+      const votes = v128.load64_splat(table);
+      const a = i8x16.swizzle(votes, low);
+      const b = i8x16.swizzle(votes, high);
+      const votes0 = i8x16.shuffle(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+      const votes1 = i8x16.shuffle(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+      v128.store(sum, i16x8.add(v128.load(sum), votes0));
+      v128.store(sum, i16x8.add(v128.load(sum, 16), votes1), 16);
+      table += 8;
+      sum += 32;
+    }
+  }
 }
 
 /** Add 16-bit sums to 32-bit sums. */
@@ -142,6 +250,18 @@ function flush(short: usize, sums: usize, bytes: usize): void {
     const o = sums + (i << 1);
     v128.store(o, i32x4.add(v128.load(o), i32x4.extend_low_i16x8_u(v)));
     v128.store(o, i32x4.add(v128.load(o, 16), i32x4.extend_high_i16x8_u(v)), 16);
+  }
+}
+
+/** Give a block's last class, at `last`, the votes that the classes before it leave of `total`. */
+@inline
+function giveRest(sums: usize, last: usize, total: u32): void {
+  for (let i: usize = 0; i < 64; i += 16) {
+    let rest = i32x4.splat(total);
+    for (let s = sums; s < last; s += 64) {
+      rest = i32x4.sub(rest, v128.load(s + i));
+    }
+    v128.store(last + i, rest);
   }
 }
 

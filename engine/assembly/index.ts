@@ -7,7 +7,8 @@
 export { computeTile, programHalo } from './program';
 export { buildTables, quantise } from './quantise';
 export { growTree } from './grow';
-export { applyForest, decide } from './apply';
+export { packForest, validateForest } from './pack';
+export { applyForest, applyScratch, decide } from './apply';
 
 /** Where the caller's memory begins, behind the module's own data. */
 export function heapBase(): usize {

@@ -1,10 +1,10 @@
 /** The engine on the sidecar's worker threads: features, training and segmentation of shared arrays. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { BridgeError } from '../../src/kernel-bridge/errors';
 import { FeatureSpec } from '../../src/kernel-bridge/features';
-import { ArrayDescriptor, ForestParams, LabelClass } from '../../src/kernel-bridge/protocol';
+import { ArrayDescriptor, ClassifierFormat, ForestParams, LabelClass } from '../../src/kernel-bridge/protocol';
 import * as engine from '../../engine';
 import { ILabelledPixels, drawLabels } from './engine-labels';
 import { EnginePool } from './engine-pool';
@@ -19,7 +19,7 @@ import {
   sharedBytes,
   tilesOf
 } from './engine-tiles';
-import { IEngineService, IJobContext, ISegmentationArrays, ITrained } from './interfaces';
+import { IDescribed, IEngineService, IJobContext, ISegmentationArrays, ITrained } from './interfaces';
 
 /** A classifier that was read, in the forms in which it is used. */
 interface ILoaded {
@@ -47,6 +47,7 @@ export class EngineService implements IEngineService {
         throw new BridgeError('compute', `The engine's file ${file} is missing. Install sambalab again.`);
       }
     }
+    this._compiled = engine.compileEngine(readFileSync(wasm));
     this._pool = new EnginePool({ threads, script, wasm });
     this._tiles = new FeatureTiles(this._pool, options.cacheBytes ?? 1 << 30);
   }
@@ -128,6 +129,34 @@ export class EngineService implements IEngineService {
       trees: forest.trees,
       samples: classifier.samples
     };
+  }
+
+  describe(json: Uint8Array): IDescribed {
+    const { classifier } = this._load(json);
+    const { classes, channels, names, features, forest, samples, oobScore, importance, trees } = classifier;
+    return {
+      oobScore,
+      classes,
+      channels,
+      features: names,
+      trees: trees.counts.length,
+      samples,
+      spec: { ...features },
+      forest,
+      importance
+    };
+  }
+
+  convert(classifier: Uint8Array, format: ClassifierFormat): Uint8Array {
+    engine.decodeClassifier(classifier);
+    if (format !== 'json') {
+      throw new BridgeError('invalid', `A classifier cannot be written as ${format}; json will do.`);
+    }
+    return classifier;
+  }
+
+  read(file: Uint8Array): Uint8Array {
+    return engine.encodeClassifier(engine.decodeClassifier(file));
   }
 
   classesOf(classifier: Uint8Array): LabelClass[] {
@@ -274,13 +303,14 @@ export class EngineService implements IEngineService {
 
   private _remember(json: Uint8Array, classifier: engine.IClassifier, cuts: INamedCuts): ILoaded {
     const { trees, names, classes } = classifier;
-    const forest = engine.shareForest(engine.packForest(trees, names.length, classes.length));
+    const forest = engine.packForest(new engine.Engine(this._compiled), trees, names.length, classes.length);
     const loaded: ILoaded = { job: this._jobs++, bytes: Buffer.from(json), classifier, cuts, forest };
     this._loaded.unshift(loaded);
     this._loaded.splice(LOADED_MAX);
     return loaded;
   }
 
+  private readonly _compiled: WebAssembly.Module;
   private readonly _pool: EnginePool;
   private readonly _tiles: FeatureTiles;
   private readonly _loaded: ILoaded[] = [];
