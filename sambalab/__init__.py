@@ -18,6 +18,7 @@ from .errors import (
     CancelledError,
     ComputeError,
     DiskFullError,
+    EngineError,
     ImageError,
     InternalError,
     LabelError,
@@ -33,8 +34,9 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
-    from . import data
+    from . import data, engine
     from .classifier import Classifier
+    from .features import FeatureSpec
     from .labeller import Labeller
 
 try:
@@ -47,6 +49,8 @@ __all__ = [
     "Classifier",
     "ComputeError",
     "DiskFullError",
+    "EngineError",
+    "FeatureSpec",
     "ImageError",
     "InternalError",
     "LabelError",
@@ -62,17 +66,18 @@ __all__ = [
     "SidecarError",
     "__version__",
     "data",
+    "engine",
 ]
 
 # Jupyter Server imports this package for its extension alone, so what needs NumPy and ipywidgets is imported when it is used.
-_LAZY = {"Labeller": ".labeller", "Classifier": ".classifier", "data": ".data"}
+_LAZY = {"Labeller": ".labeller", "Classifier": ".classifier", "FeatureSpec": ".features", "data": ".data", "engine": ".engine"}
 
 
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = import_module(_LAZY[name], __name__)
-    return module if name == "data" else getattr(module, name)
+    return module if name in ("data", "engine") else getattr(module, name)
 
 
 def __dir__() -> list[str]:

@@ -59,6 +59,10 @@ class ComputeError(SambaLabError):
     """The compute process died, and died again when it was tried once more."""
 
 
+class EngineError(SambaLabError):
+    """The engine cannot run in Python: wasmtime is missing, or a thread gets no memory."""
+
+
 class InternalError(SambaLabError):
     """Something in the sidecar went wrong that it did not foresee; its log says more."""
 

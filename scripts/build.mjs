@@ -2,7 +2,7 @@
  * Build everything, or the parts named: `node scripts/build.mjs [engine|server|browser]...`
  *
  *   engine   engine/assembly → engine/build/engine.wasm
- *   server   kernel-server, engine and the SAM decoder's graph → sambalab/server
+ *   server   kernel-server, engine, its table of features and the SAM decoder's graph → sambalab/server
  *   browser  src → lib → sambalab/labextension
  */
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -52,6 +52,7 @@ const parts = {
       external: ['zeromq', 'onnxruntime-node', 'webgpu']
     });
     copyFileSync(join(root, 'engine/build/engine.wasm'), join(out, 'engine.wasm'));
+    copyFileSync(join(root, 'src/kernel-bridge/features.json'), join(out, 'features.json'));
     node(join(root, 'scripts/build-decoder.mjs'), join(out, 'decoder.onnx'));
   },
   browser() {

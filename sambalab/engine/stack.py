@@ -1,0 +1,224 @@
+"""Feature stacks, tile by tile on threads. ``engine/stack.ts`` is the same in JavaScript."""
+
+from __future__ import annotations
+
+import os
+import queue
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import EngineError, ParameterError
+from ..features import FeatureSpec
+from ..images import Image, display_range
+from .wasm import Engine
+
+#: Side of a tile in pixels, unless another is asked for.
+TILE = 256
+_TILE_MAX = 1 << 14
+_THREADS_MAX = 256
+
+# Numbers of the element types; `engine/assembly/tile.ts` has the same.
+_DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A part of the slice with this number: rows and columns, the ends exclusive."""
+
+    number: int
+    row0: int
+    row1: int
+    column0: int
+    column1: int
+
+    @property
+    def rows(self) -> int:
+        """Its height."""
+        return self.row1 - self.row0
+
+    @property
+    def columns(self) -> int:
+        """Its width."""
+        return self.column1 - self.column0
+
+    @property
+    def block_rows(self) -> int:
+        """Rows of blocks of 4 × 4 pixels that cover it."""
+        return (self.rows + 3) // 4
+
+    @property
+    def block_columns(self) -> int:
+        """Columns of blocks."""
+        return (self.columns + 3) // 4
+
+    @property
+    def where(self) -> tuple[slice, slice]:
+        """Its place in a slice's array."""
+        return slice(self.row0, self.row1), slice(self.column0, self.column1)
+
+
+@dataclass(frozen=True)
+class Planes:
+    """Planes of a tile in an engine's memory: float32 [feature][rows][columns], rows and columns rounded up to multiples of 4."""
+
+    address: int
+    count: int
+    tile: Tile
+
+    @property
+    def stride(self) -> int:
+        """Bytes from row to row."""
+        return self.tile.block_columns * 16
+
+    @property
+    def plane(self) -> int:
+        """Bytes from plane to plane."""
+        return self.tile.block_rows * 4 * self.stride
+
+
+def tiles_of(shape: tuple[int, ...], side: int) -> Iterator[Tile]:
+    """Give the tiles of an array (slices, rows, columns, …), row by row."""
+    slices, rows, columns = shape[:3]
+    for index in range(slices):
+        for row in range(0, rows, side):
+            for column in range(0, columns, side):
+                yield Tile(index, row, min(rows, row + side), column, min(columns, column + side))
+
+
+class FeatureStack:
+    """Computes tiles of the feature stack of images with some number of channels. Keeps an engine to itself."""
+
+    def __init__(self, engine: Engine, spec: FeatureSpec, channels: int) -> None:
+        self.engine = engine
+        self.channels = channels
+        self.count = spec.count(channels)
+        program = spec.program
+        self._ops = len(program)
+        self._program = engine.put(program)
+        self.halo = halo_of(engine, self._program, self._ops)
+        self._luminance = int(spec.color == "luminance")
+        self._range = spec.range or (0.0, 255.0)
+
+    def compute(self, pixels: npt.NDArray[Any], tile: Tile) -> Planes:
+        """Compute a tile of an image (slices, rows, columns, channels); what was allocated before stays."""
+        engine = self.engine
+        rows, columns = pixels.shape[1:3]
+        halo = self.halo
+        part = pixels[
+            tile.number,
+            max(0, tile.row0 - halo) : min(rows, tile.row1 + halo),
+            max(0, tile.column0 - halo) : min(columns, tile.column1 + halo),
+        ]
+        planes = Planes(0, self.count, tile)
+        planes = Planes(engine.allocate(self.count * planes.plane), self.count, tile)
+        bottom = engine.mark
+        source = engine.put(part)
+        engine.call(
+            "computeTile",
+            self._program,
+            self._ops,
+            rows,
+            columns,
+            tile.row0,
+            tile.row1,
+            tile.column0,
+            tile.column1,
+            halo,
+            source,
+            _DTYPES.index(pixels.dtype.name),
+            self.channels,
+            self._luminance,
+            self._range[0],
+            self._range[1],
+            planes.address,
+            engine.mark,
+        )
+        engine.release(bottom)
+        return planes
+
+    def view(self, planes: Planes) -> npt.NDArray[np.float32]:
+        """View planes without their padding, float32 (features, rows, columns); good until the next call of the engine."""
+        tile = planes.tile
+        floats = self.engine.view(planes.address, planes.count * planes.plane).view(np.float32)
+        full = floats.reshape(planes.count, tile.block_rows * 4, tile.block_columns * 4)
+        return full[:, : tile.rows, : tile.columns]
+
+
+def halo_of(engine: Engine, program: int, ops: int) -> int:
+    """Give the pixels around a tile that its features depend on.
+
+    Raises
+    ------
+    EngineError
+        If the kernels do not know an op.
+    """
+    halo = engine.call("programHalo", program, ops)
+    if halo < 0:
+        raise EngineError("These features are of a newer version of SambaLab; update it.")
+    return halo
+
+
+def with_range(spec: FeatureSpec, image: Image) -> FeatureSpec:
+    """Give the spec a range if it needs one: the image's values that are shown as black and white."""
+    if spec.range or not spec.needs_range() or image.pixels.dtype == np.uint8:
+        return spec
+    low, high = display_range(image.pixels)
+    return spec.with_range(low, high)
+
+
+def tile_side(tile: int | None) -> int:
+    """Check the side of tiles."""
+    if tile is None:
+        return TILE
+    if isinstance(tile, bool) or not isinstance(tile, (int, np.integer)) or not 1 <= tile <= _TILE_MAX:
+        raise ParameterError(f"tile is {tile!r}; a whole number of pixels from 1 to {_TILE_MAX}, or None, will do.")
+    return int(tile)
+
+
+def thread_count(threads: int | None) -> int:
+    """Check the number of threads; None is one for each core that this process may use, 16 at most."""
+    if threads is None:
+        affinity = getattr(os, "sched_getaffinity", None)
+        return min(16, len(affinity(0)) if affinity else os.cpu_count() or 1)
+    if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or not 1 <= threads <= _THREADS_MAX:
+        raise ParameterError(f"threads is {threads!r}; a whole number from 1 to {_THREADS_MAX}, or None, will do.")
+    return int(threads)
+
+
+def each_tile(tiles: list[Tile], threads: int, make: Callable[[], T], work: Callable[[T, Tile], None]) -> None:
+    """Do work for each tile on threads; what `make` gives belongs to one of them at a time. The first error ends it all."""
+    threads = min(threads, len(tiles))
+    if threads <= 1:
+        tool = make()
+        for tile in tiles:
+            work(tool, tile)
+        return
+    todo: queue.SimpleQueue[Tile] = queue.SimpleQueue()
+    for tile in tiles:
+        todo.put(tile)
+    ended = False
+
+    def run() -> None:
+        tool = make()
+        while not ended:
+            try:
+                tile = todo.get_nowait()
+            except queue.Empty:
+                return
+            work(tool, tile)
+
+    with ThreadPoolExecutor(threads, thread_name_prefix="sambalab-engine") as pool:
+        try:
+            futures = [pool.submit(run) for _ in range(threads)]
+            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+            for future in done:
+                future.result()
+        finally:
+            ended = True

@@ -1,0 +1,167 @@
+"""The kernels of ``engine.wasm``, run by wasmtime, and their memory. ``engine/wasm.ts`` is the same in JavaScript.
+
+wasmtime is a ctypes library: while a kernel runs, other Python threads do. An instance belongs to one thread at a time.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import EngineError, SambaLabError
+
+if TYPE_CHECKING:
+    import wasmtime
+
+WASM_FILE = Path(__file__).parent.parent / "server" / "engine.wasm"
+
+_PAGE = 65536
+_PAGES_MAX = 65536
+# Vector loops may read this far past the end of a block.
+_SLACK = 256
+
+Bytes = npt.NDArray[np.uint8]
+
+_lock = threading.Lock()
+_compiled: tuple[Any, wasmtime.Engine, wasmtime.Module] | None = None
+
+
+def _module() -> tuple[Any, wasmtime.Engine, wasmtime.Module]:
+    """Compile the kernels, once a process: some hundredths of a second, so that no cache on disk is worth its keep."""
+    global _compiled
+    with _lock:
+        if _compiled is None:
+            try:
+                import wasmtime
+            except ImportError as error:
+                raise EngineError(
+                    f"wasmtime, which runs the engine in Python, cannot be imported ({error}). Install it: "
+                    "pip install sambalab[engine]"
+                ) from error
+            if not WASM_FILE.is_file():
+                raise EngineError(
+                    f"{WASM_FILE} is missing. In a source tree, build it: npm run build. Otherwise install sambalab again."
+                )
+            engine = wasmtime.Engine()
+            try:
+                module = wasmtime.Module(engine, WASM_FILE.read_bytes())
+            except wasmtime.WasmtimeError as error:
+                raise EngineError(
+                    f"{WASM_FILE} cannot be compiled by wasmtime: {error}. Install sambalab again."
+                ) from error
+            _compiled = wasmtime, engine, module
+        return _compiled
+
+
+class _View:
+    """Memory as NumPy sees it; keeps the engine alive as long as an array looks at it."""
+
+    def __init__(self, engine: Engine, address: int, length: int) -> None:
+        self.engine = engine
+        self.__array_interface__ = {"version": 3, "data": (address, False), "shape": (length,), "typestr": "|u1"}
+
+
+class Engine:
+    """An instance of the kernels with memory of its own: an arena that grows upwards, is marked and released.
+
+    Raises
+    ------
+    EngineError
+        If wasmtime is not installed, or the host has no memory for it.
+    """
+
+    def __init__(self) -> None:
+        self._wasmtime, engine, module = _module()
+        try:
+            self._store = self._wasmtime.Store(engine)
+            exports = self._wasmtime.Instance(self._store, module, []).exports(self._store)
+        except self._wasmtime.WasmtimeError as error:
+            raise EngineError(f"The engine cannot be started: {error}. Fewer threads will do.") from error
+        self._exports = exports
+        self._memory = exports["memory"]
+        self._top = _align(self.call("heapBase"))
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of memory that this instance holds."""
+        return int(self._memory.size(self._store)) * _PAGE
+
+    @property
+    def mark(self) -> int:
+        """Where the arena ends now, for `release`."""
+        return self._top
+
+    def release(self, mark: int) -> None:
+        """Forget what was allocated since `mark`."""
+        self._top = mark
+
+    def allocate(self, size: int) -> int:
+        """Give the address of `size` fresh bytes; what they hold is undefined.
+
+        Raises
+        ------
+        EngineError
+            Beyond 4 GiB, or what the host has.
+        """
+        address = self._top
+        top = _align(address + size + _SLACK)
+        missing = -((self.bytes - top) // _PAGE)
+        if missing > 0:
+            if top > _PAGE * _PAGES_MAX:
+                raise _out_of_memory(top)
+            try:
+                self._memory.grow(self._store, missing)
+            except self._wasmtime.WasmtimeError as error:
+                raise _out_of_memory(top) from error
+        self._top = top
+        return address
+
+    def put(self, data: npt.NDArray[Any]) -> int:
+        """Allocate and fill, row by row."""
+        flat = np.ascontiguousarray(data).reshape(-1).view(np.uint8)
+        address = self.allocate(flat.size)
+        self.view(address, flat.size)[:] = flat
+        return address
+
+    def view(self, address: int, size: int) -> Bytes:
+        """View bytes of the memory; good until the memory grows, which `allocate` and kernels do."""
+        if address < 0 or size < 0 or address + size > self.bytes:
+            raise SambaLabError(f"{size} bytes at {address} are not in the engine's {self.bytes}.")
+        base = self._memory.data_ptr(self._store)
+        start = self._wasmtime._ffi.ctypes.addressof(base.contents) if size else 0
+        return np.asarray(_View(self, start + address, size))
+
+    def call(self, kernel: str, *arguments: float) -> int:
+        """Run a kernel: addresses in bytes, whole numbers; floats where the kernel has them. 0 if it gives nothing.
+
+        Raises
+        ------
+        EngineError
+            If it traps: it got no memory.
+        """
+        try:
+            function = self._exports[kernel]
+        except KeyError:
+            raise EngineError(f"engine.wasm has no kernel {kernel}. Install sambalab again.") from None
+        try:
+            result = function(self._store, *arguments)
+        except self._wasmtime.Trap as trap:
+            if trap.trap_code == self._wasmtime.TrapCode.UNREACHABLE:
+                raise _out_of_memory(self.bytes) from trap
+            raise EngineError(f"The engine's {kernel} failed: {trap}") from trap
+        return 0 if result is None else int(result)
+
+
+def _out_of_memory(size: int) -> EngineError:
+    return EngineError(
+        f"The engine needs more than {-(-size >> 20)} MiB in one thread and does not get them; smaller tiles, fewer threads "
+        "or fewer features will do."
+    )
+
+
+def _align(address: int) -> int:
+    return (address + 63) & ~63

@@ -1,0 +1,243 @@
+"""Which features a classifier sees."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Literal, Union
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import ParameterError
+from .feature_table import (
+    COLORS,
+    OP_NUMBERS,
+    FeatureOp,
+    Spec,
+    camel,
+    complete,
+    families,
+    needs_range,
+    ops,
+    snake,
+    table,
+)
+
+#: What stands for a feature spec: one, the name of a set, or a mapping of its fields.
+FeaturesLike = Union["FeatureSpec", str, Mapping[str, Any]]
+
+
+class FeatureSpec:
+    """Which features a classifier sees: a named set of families, more and fewer, with their parameters. It does not change.
+
+    Parameters
+    ----------
+    set
+        ``"samba"`` or ``"weka"``: the families to begin with.
+    sigmas
+        Scales in pixels, ascending, up to 16 of 0.1 to 64, of every family that is not given its own: standard deviation of a
+        Gaussian, radius of a disc, distance of a neighbour. The sets have 1, 2, 4, 8 and 16.
+    sigma_scale
+        Standard deviation of the Gaussians per σ, 0.1 to 1, for those families that smooth: 1 in the set ``samba``, 0.4 in
+        ``weka``, as Trainable Weka Segmentation has it.
+    color
+        What an image of three channels gives: the features of each (``"channels"``), or of its ``"luminance"`` alone.
+    range
+        The values that families of 256 grey levels take as 0 and 255. None takes what the widget shows as black and white: 0
+        and 255 for 8 bits, else the 0.1 and 99.9 percentile of the image.
+    **families
+        A family's name with True, its parameters as a mapping, or False or None to leave it out.
+        `FeatureSpec.families_known` lists them.
+
+    Raises
+    ------
+    ParameterError
+        Naming the wrong value and what would do.
+
+    Examples
+    --------
+    >>> spec = FeatureSpec("weka", median=True, membrane=False, entropy={"bins": [32]}, gaussian={"sigmas": [1, 2]})
+    >>> spec.count()
+    77
+    """
+
+    __slots__ = ("_key", "_spec")
+
+    _key: str
+    _spec: Spec
+
+    def __init__(
+        self,
+        set: str = "samba",
+        *,
+        sigmas: Sequence[float] | None = None,
+        sigma_scale: float | None = None,
+        color: Literal["channels", "luminance"] | None = None,
+        range: tuple[float, float] | None = None,
+        **families: bool | Mapping[str, Any] | None,
+    ) -> None:
+        given: dict[str, Any] = {"set": set, **families}
+        for name, value in (("sigmas", sigmas), ("sigma_scale", sigma_scale), ("color", color), ("range", range)):
+            if value is not None:
+                given[name] = value
+        self._take(complete(given))
+
+    def _take(self, spec: Spec) -> None:
+        object.__setattr__(self, "_spec", spec)
+        object.__setattr__(self, "_key", json.dumps(spec, sort_keys=True))
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> FeatureSpec:
+        """Read a spec of version 1 or 2, whole or in part; the set ``samba`` stands behind it, or that named by ``set``.
+
+        Raises
+        ------
+        ParameterError
+            Naming the wrong value and what would do.
+        """
+        if not isinstance(fields, Mapping):
+            raise ParameterError(f"{fields!r} is no feature spec; a mapping of its fields will do.")
+        spec = cls.__new__(cls)
+        spec._take(complete(fields))
+        return spec
+
+    @classmethod
+    def of(cls, features: FeaturesLike) -> FeatureSpec:
+        """Take a spec as it is, the name of a set, or a mapping as `from_dict` does."""
+        if isinstance(features, cls):
+            return features
+        if isinstance(features, str):
+            return cls(features)
+        if isinstance(features, Mapping):
+            return cls.from_dict(features)
+        sets = ", ".join(repr(name) for name in table()["sets"])
+        raise ParameterError(f"features is {features!r}; a FeatureSpec, {sets} or a mapping will do.")
+
+    @staticmethod
+    def families_known() -> tuple[str, ...]:
+        """Names of all families, as they are given to `FeatureSpec`."""
+        return tuple(snake(family["name"]) for family in families())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the complete spec as JSON has it, version 2."""
+        return copy.deepcopy(self._spec)
+
+    @property
+    def sigmas(self) -> tuple[float, ...]:
+        """Scales in pixels of the families that have none of their own."""
+        return tuple(self._spec["sigmas"])
+
+    @property
+    def sigma_scale(self) -> float:
+        """Standard deviation of the Gaussians per σ."""
+        return float(self._spec["sigmaScale"])
+
+    @property
+    def color(self) -> str:
+        """``"channels"`` or ``"luminance"``."""
+        return str(self._spec["color"])
+
+    @property
+    def range(self) -> tuple[float, float] | None:
+        """Values that families of 256 grey levels take as 0 and 255; None until an image says so."""
+        return tuple(self._spec["range"]) if self._spec["range"] else None
+
+    @property
+    def families(self) -> Mapping[str, Mapping[str, Any]]:
+        """The families with their parameters."""
+        return MappingProxyType({snake(name): copy.copy(own) for name, own in self._spec["families"].items()})
+
+    def needs_range(self) -> bool:
+        """Whether a family works on 256 grey levels."""
+        return needs_range(self._spec)
+
+    def with_range(self, low: float, high: float) -> FeatureSpec:
+        """Give the same spec with these values as the grey levels 0 and 255."""
+        return FeatureSpec.from_dict({**self._spec, "range": [low, high]})
+
+    def names(self, channels: int = 1) -> tuple[str, ...]:
+        """Give the names of the features of an image with `channels` channels, in the order of the stack's last axis."""
+        names = tuple(name for op in self.ops() for name in op.names)
+        if self.planes(channels) == 1:
+            return names
+        return tuple(f"{color}: {name}" for color in COLORS[:channels] for name in names)
+
+    def count(self, channels: int = 1) -> int:
+        """Give the number of features of an image with `channels` channels."""
+        return self.planes(channels) * sum(len(op.names) for op in self.ops())
+
+    def planes(self, channels: int = 1) -> int:
+        """Give the number of planes of an image whose features are computed: its channels, or one."""
+        if isinstance(channels, bool) or channels not in (1, 3):
+            raise ParameterError(f"channels is {channels!r}; 1 or 3 will do.")
+        return 1 if self._spec["color"] == "luminance" else int(channels)
+
+    def ops(self) -> tuple[FeatureOp, ...]:
+        """Give what the kernels compute of one plane, in the stack's order."""
+        return tuple(ops(self._spec))
+
+    @property
+    def program(self) -> npt.NDArray[np.float64]:
+        """What the kernels run on each plane: float64 (ops, 8), the op's number and its arguments."""
+        listed = self.ops()
+        program = np.zeros((len(listed), OP_NUMBERS))
+        for row, op in zip(program, listed, strict=True):
+            row[: 1 + len(op.args)] = (op.op, *op.args)
+        return program
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FeatureSpec) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError("A FeatureSpec does not change; make another one.")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError("A FeatureSpec does not change; make another one.")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FeatureSpec.from_dict, (self.to_dict(),)
+
+    def __repr__(self) -> str:
+        """Give the shortest call that makes this spec."""
+        calls = [", ".join([repr(name), *self._differences(name)]) for name in table()["sets"]]
+        return f"FeatureSpec({min(calls, key=len)})"
+
+    def _differences(self, set_name: str) -> Iterator[str]:
+        spec, base = self._spec, complete({"set": set_name})
+        for name in ("sigmas", "sigmaScale", "color", "range"):
+            if spec[name] != base[name]:
+                yield f"{snake(name)}={spec[name]!r}"
+        for family in families():
+            name = family["name"]
+            own, normal = spec["families"].get(name), base["families"].get(name)
+            if own is None:
+                if normal is not None:
+                    yield f"{snake(name)}=False"
+                continue
+            defaults = complete({"families": {name: True}})["families"][name]
+            changed = {snake(key): value for key, value in own.items() if value != defaults.get(key)}
+            if changed or normal is None:
+                yield f"{snake(name)}={changed or True!r}"
+
+
+def changed(features: FeaturesLike | None, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a choice of features, as the protocol has it, with changes (fields of a spec, families) on top.
+
+    Only the changes where `features` is None: what was chosen before stays behind them.
+
+    Raises
+    ------
+    ParameterError
+        Naming the wrong value and what would do.
+    """
+    fields = {camel(name): value for name, value in changes.items()}
+    if features is None:
+        complete(fields)
+        return fields
+    return complete({**FeatureSpec.of(features).to_dict(), **fields})
