@@ -1,8 +1,11 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { BridgeError } from '../../src/kernel-bridge/errors';
-import { decodeClassifier, encodeClassifier, IClassifier } from '../classifier';
+import { CLASSIFIER_VERSION, decodeClassifier, encodeClassifier, IClassifier } from '../classifier';
 import { featureNames, featureSpec } from '../features';
 import { ForestApplier, forestParams, joinTrees, packForest, TreeGrower } from '../forest';
 import { Cuts } from '../quantile';
+import { FeatureStack } from '../stack';
 import { newEngine, randomSource } from './engine';
 
 const random = randomSource(21);
@@ -29,6 +32,7 @@ function example(): IClassifier {
       { id: 7, name: 'matrix', color: '#102030' },
       { id: 2, name: 'Ausscheidung γ′', color: '#ffffff' }
     ],
+    pixelSize: { value: 0.1, unit: 'µm' },
     cuts: new Cuts(names.map(() => Float32Array.from({ length: 200 }, (_, i) => i * 1.1 - 40))),
     forest,
     samples: rows,
@@ -53,6 +57,39 @@ function apply(classifier: IClassifier) {
   const packed = packForest(newEngine(), classifier.trees, classifier.names.length, classifier.classes.length);
   return new ForestApplier(newEngine(), packed).apply(tile, bins, { prediction: true, probabilities: true });
 }
+
+describe('a classifier of version 1', () => {
+  const bytes = readFileSync(join(__dirname, 'fixtures/classifier-1.json'));
+
+  it('is read, and segments as it did when it was made', () => {
+    const classifier = decodeClassifier(bytes);
+    expect(classifier.features).toEqual(featureSpec({ sigmas: [1, 3], membrane: { patch: 9, thickness: 1 } }));
+    expect(classifier.classes.map(({ id }) => id)).toEqual([3, 1, 9]);
+    expect(classifier).toMatchObject({ importance: null, pixelSize: null, samples: 480 });
+    // The image that it was trained on: three bands, each with a texture.
+    const [rows, columns] = [36, 40];
+    const image = Uint8Array.from({ length: rows * columns }, (_, i) => {
+      const [r, c] = [Math.floor(i / columns), i % columns];
+      const noise = (r * 7919 + c * 104729 + r * c * 31) % 23;
+      return [60 + noise, 120 + ((r ^ c) & 4) * 10 + noise, 200 - (r % 5) * 12 + (noise >> 1)][Math.floor(c / 14)]!;
+    });
+    const whole = { row0: 0, row1: rows, column0: 0, column1: columns };
+    const stack = new FeatureStack(newEngine(), classifier.features, 1);
+    const { data } = stack.compute({ rows, columns }, whole, image);
+    const blocks = stack.quantise(whole, data, classifier.cuts).slice();
+    const packed = packForest(newEngine(), classifier.trees, classifier.names.length, 3);
+    const { prediction } = new ForestApplier(newEngine(), packed).apply(whole, blocks, { prediction: true });
+    const counts = [0, 1, 2].map(index => prediction!.filter(own => own === index).length);
+    expect(counts).toEqual([504, 507, 429]);
+    expect(prediction!.reduce((hash, own) => (Math.imul(hash, 31) + own) >>> 0, 7)).toBe(2959717964);
+  });
+
+  it('is of the present version when it is written again', () => {
+    const again = encodeClassifier(decodeClassifier(bytes));
+    expect(JSON.parse(new TextDecoder().decode(again))).toMatchObject({ version: CLASSIFIER_VERSION });
+    expect(decodeClassifier(again)).toEqual(decodeClassifier(bytes));
+  });
+});
 
 describe('a classifier', () => {
   const original = example();
@@ -81,7 +118,8 @@ describe('a classifier', () => {
 
   it.each<[string, (json: Json) => void, RegExp]>([
     ['another format', json => (json['format'] = 'zip'), /format/],
-    ['a later version', json => (json['version'] = 2), /version/],
+    ['a later version', json => (json['version'] = 3), /version 3 .* newer .* versions 1 to 2/],
+    ['a version that is no number', json => (json['version'] = '2'), /version/],
     ['a field too many', json => (json['code'] = 'x'), /code/],
     ['names of other features', json => (json['names'] = [...names.slice(1), 'nose']), /names/],
     ['a spec of other features', json => ((json['features'] as Json)['hessian'] = true), /names/],
@@ -108,7 +146,10 @@ describe('a classifier', () => {
       ),
       /add up/
     ],
-    ['bytes too few', tree('votes', text => (text as string).slice(4)), /trees\.votes has/],
+    ['bytes too few', tree('votes', text => (text as string).slice(4)), /trees\.votes is not base64 of/],
+    ['a pixel size of 0', json => (json['pixelSize'] = { value: 0, unit: 'nm' }), /pixelSize\.value/],
+    ['an unknown feature', json => ((json['features'] as Json)['nose'] = true), /features\.nose is not known/],
+    ['importances of other features', json => (json['importance'] = [1]), /importance has 1/],
     ['a string that is no base64', tree('left', () => '*'), /trees\.left/],
     [
       'a cut that is not finite',
@@ -130,6 +171,33 @@ describe('a classifier', () => {
     const attempt = () => decodeClassifier(changed(bytes, change));
     expect(attempt).toThrow(BridgeError);
     expect(attempt).toThrow(message);
+  });
+
+  it('has a line for each of its fields, so it can be read', () => {
+    const lines = new TextDecoder().decode(bytes).split('\n');
+    expect(lines).toContain('  "version": 2,');
+    expect(lines).toContain('  "pixelSize": {"value":0.1,"unit":"µm"},');
+    expect(lines.length).toBe(Object.keys(original).length + 2 + 3);
+  });
+
+  it('is refused if it is deeper than any forest may be', () => {
+    // A chain: the left child of each split is a leaf, the right one the next split.
+    const splits = 66;
+    const count = 2 * splits + 1;
+    const trees = {
+      counts: Uint32Array.of(count),
+      feature: Int16Array.from({ length: count }, (_, i) => (i % 2 === 0 && i < count - 1 ? 0 : -1)),
+      threshold: new Uint8Array(count),
+      left: Uint32Array.from({ length: count }, (_, i) => (i % 2 ? (i - 1) / 2 : i < count - 1 ? i + 1 : splits)),
+      right: Uint32Array.from({ length: count }, (_, i) => (i % 2 === 0 && i < count - 1 ? i + 2 : 0)),
+      votes: Uint16Array.from({ length: 2 * (splits + 1) }, (_, i) => (i % 2 ? 0 : 1024))
+    };
+    expect(() => decodeClassifier(encodeClassifier({ ...original, trees }))).toThrow(/deeper than 64/);
+  });
+
+  it('is refused before a million values are made of it', () => {
+    const text = new TextEncoder().encode('['.repeat(1_000_000));
+    expect(() => decodeClassifier(text)).toThrow(/more than 400000 values/);
   });
 
   it('is refused if it is no JSON at all', () => {
