@@ -360,7 +360,7 @@ class Labeller:
         reply = self._client.request("classifier.get", {"session": self._session})
         if not reply.buffers:
             raise SidecarError("The sidecar sent no classifier.")
-        return Classifier(reply.result, bytes(reply.buffers[0]))
+        return Classifier(bytes(reply.buffers[0]), reply.result)
 
     @property
     def features(self) -> npt.NDArray[np.float32]:
