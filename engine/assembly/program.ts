@@ -5,6 +5,9 @@
 import { openArena, mark, release } from './arena';
 import { differenceOfGaussians, gaussian, gaussianRadius, original } from './families/gaussian';
 import { hessian, hessianOrientation, sobel } from './families/edges';
+import { bilateral } from './families/bilateral';
+import { anisotropicDiffusion } from './families/diffusion';
+import { lipschitz, lipschitzReach } from './families/lipschitz';
 import { membrane } from './families/membrane';
 import { loadSource, outPlane, placeTile } from './tile';
 
@@ -18,7 +21,10 @@ const enum Op {
   hessian,
   hessianOrientation,
   differenceOfGaussians,
-  membrane
+  membrane,
+  bilateral = 12,
+  lipschitz = 20,
+  anisotropicDiffusion = 21
 }
 
 /** Pixels around a tile that a program's channels depend on; −1 if there is an op that is not known. */
@@ -50,6 +56,12 @@ function haloOf(op: i32, a: f64, b: f64): i32 {
       return gaussianRadius(b);
     case Op.membrane:
       return <i32>a >> 1;
+    case Op.bilateral:
+      return <i32>a;
+    case Op.lipschitz:
+      return lipschitzReach(<i32>a);
+    case Op.anisotropicDiffusion:
+      return <i32>b;
     default:
       return -1;
   }
@@ -84,6 +96,12 @@ function runOp(op: i32, a: f64, b: f64, out: usize): void {
       return differenceOfGaussians(a, b, out);
     case Op.membrane:
       return membrane(<i32>a, <i32>b, out);
+    case Op.bilateral:
+      return bilateral(<i32>a, b, out);
+    case Op.lipschitz:
+      return lipschitz(<i32>a, out);
+    case Op.anisotropicDiffusion:
+      return anisotropicDiffusion(a, <i32>b, out);
     default:
       unreachable();
   }
