@@ -59,7 +59,7 @@ function apply(classifier: IClassifier) {
 }
 
 describe('a classifier of version 1', () => {
-  const bytes = readFileSync(join(__dirname, 'fixtures/classifier-1.json'));
+  const bytes = readFileSync(join(__dirname, 'fixtures/classifier-1.dat'));
 
   it('is read, and segments as it did when it was made', () => {
     const classifier = decodeClassifier(bytes);
