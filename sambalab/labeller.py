@@ -530,6 +530,12 @@ class Labeller:
 
     def _trained(self, name: str) -> Array:
         state = self._refresh()
+        if name not in state["arrays"]:  # large, and computed when somebody asks; or given back after a long time unused
+            try:
+                state = self._accept(self._request("segment", {"arrays": [name]}))
+            except NotReadyError:
+                self._check_trained(state)
+                raise
         self._check_trained(state)
         return self._array(name, state)
 

@@ -1,12 +1,9 @@
-/** What takes long: embeddings, suggestions, training, features, classifiers for other images. Each is a job with progress. */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+/** What takes long: embeddings, suggestions, features, classifiers for other images. Classifiers of sessions are next door. */
 import { BridgeError } from '../../src/kernel-bridge/errors';
-import { withRange } from '../../src/kernel-bridge/features';
-import { ArrayDescriptor, ClassifierInfo, Params, Result } from '../../src/kernel-bridge/protocol';
+import { ArrayDescriptor, Params, Result } from '../../src/kernel-bridge/protocol';
 import { ArrayStore } from './array-store';
+import { ClassifierJobs } from './classifier-jobs';
 import { ICall } from './dispatcher';
-import { explainFull, isMissing, writeAtomically } from './files';
 import { IEngineService, IJobContext, ISamService } from './interfaces';
 import { Jobs } from './jobs';
 import { Session } from './session';
@@ -27,7 +24,11 @@ export interface IComputeOptions {
 }
 
 export class ComputeJobs {
-  constructor(private readonly _options: IComputeOptions) {}
+  constructor(private readonly _options: IComputeOptions) {
+    this.classifiers = new ClassifierJobs(_options);
+  }
+
+  readonly classifiers: ClassifierJobs;
 
   /** The embedding of a slice, in the session's array; computed once. */
   async embed(session: Session, slice: number, call: ICall): Promise<Result<'sam.embed'>> {
@@ -109,25 +110,12 @@ export class ComputeJobs {
     return { masks, shape: [3, rows, columns], scores };
   }
 
-  /** Grow a forest on the labels and segment every slice. */
-  async train(session: Session, params: Params<'train'>, call: ICall): Promise<void> {
-    const description = {
-      key: `train/${session.id}/${call.id}`,
-      id: call.id,
-      session: session.id,
-      kind: 'train' as const
-    };
-    await this._options.jobs.run(description, call.signal, context =>
-      session.training.run(context.signal, () => this._train(session, params, context))
-    );
-  }
-
   /** The feature stack of a slice, in the session's array. */
   async features(session: Session, params: Params<'features'>, call: ICall): Promise<Result<'features'>> {
     const { engine, store, jobs } = this._options;
     session.checkSlice(params.slice);
     const { image } = session;
-    const spec = withRange(engine.featureSpec(params.features), session.record.image);
+    const spec = this.classifiers.spec(session, params.features);
     const names = engine.featureNames(spec, session.record.image.shape[3]);
     const of = JSON.stringify([params.slice, spec]);
     const generation = session.generation;
@@ -160,19 +148,18 @@ export class ComputeJobs {
     return { names, array };
   }
 
-  /** The classifier of a session: what it is, and its JSON. */
-  async classifier(session: Session): Promise<{ info: ClassifierInfo; json: Uint8Array }> {
-    const info = session.record.classifier;
-    if (info) {
-      try {
-        return { info, json: await readFile(classifierPath(session)) };
-      } catch (error) {
-        if (!isMissing(error)) {
-          throw error;
-        }
-      }
-    }
-    throw new BridgeError('not-ready', 'There is no classifier yet. Label a few pixels of two classes and train.');
+  /** Tiles of one feature as bytes. */
+  async featureTiles(
+    session: Session,
+    params: Params<'feature.tiles'>,
+    signal: AbortSignal
+  ): ReturnType<IEngineService['featureTiles']> {
+    session.checkSlice(params.slice);
+    const { slice, channel, tiles } = params;
+    const spec = this.classifiers.spec(session, params.features);
+    const context: IJobContext = { signal, progress: () => undefined };
+    const cacheKey = session.record.image.digest;
+    return this._options.engine.featureTiles({ image: session.image, slice, spec, channel, tiles, cacheKey }, context);
   }
 
   /** Apply a classifier to another image; the result goes into `out`. */
@@ -188,71 +175,6 @@ export class ComputeJobs {
     for (let slice = 0; slice < image.shape[0]!; slice++) {
       signal.throwIfAborted();
       await this._options.engine.apply({ classifier, image, slice, out: arrays }, context);
-    }
-  }
-
-  private async _train(session: Session, params: Params<'train'>, context: IJobContext): Promise<void> {
-    const { engine, store } = this._options;
-    const { image, labels, generation } = session;
-    const { classes } = session.record;
-    const cacheKey = session.record.image.digest;
-    const labelled = classes.filter(({ id }) => labels.count(id) > 0);
-    if (labelled.length < 2) {
-      const have = labelled.length
-        ? `Only class ${labelled[0]!.id} (${labelled[0]!.name}) has labels`
-        : 'There are no labels';
-      throw new BridgeError('not-ready', `${have}. Label a few pixels of at least two classes, then train.`);
-    }
-    const spec = withRange(engine.featureSpec(params.features), session.record.image);
-    const forest = engine.forestParams(params.forest);
-    const labelsVersion = labels.version;
-    const start = performance.now();
-    await labels.exclusive(async () => undefined); // what was acknowledged is in the array
-    const trained = await engine.train({ image, labels: labels.array, classes, spec, forest, cacheKey }, context);
-    const trainedClasses = engine.classesOf(trained.json);
-    const shape = labels.array.shape;
-    const made: ArrayDescriptor[] = [];
-    const make = async (name: string, dtype: 'uint8' | 'float32', size: number[]) => {
-      const array = await store.allocate(session.arrays, name, dtype, size);
-      made.push(array);
-      return array;
-    };
-    try {
-      const out = {
-        prediction: await make('prediction', 'uint8', shape),
-        probabilities: await make('probabilities', 'float32', [...shape, trainedClasses.length]),
-        uncertainty: await make('uncertainty', 'float32', shape)
-      };
-      const slices = shape[0]!;
-      for (let slice = 0; slice < slices; slice++) {
-        context.signal.throwIfAborted();
-        await engine.apply(
-          { classifier: trained.json, image, slice, out, cacheKey },
-          {
-            signal: context.signal,
-            progress: (stage, done, total, message) =>
-              context.progress(stage, slice + (total > 0 ? done / total : 0), slices, message)
-          }
-        );
-      }
-      context.signal.throwIfAborted();
-      await writeAtomically(classifierPath(session), trained.json).catch(async error => {
-        throw await explainFull(error, classifierPath(session), trained.json.byteLength);
-      });
-      const info: ClassifierInfo = {
-        oobScore: trained.oobScore,
-        classes: trainedClasses,
-        features: trained.featureNames,
-        trees: trained.trees,
-        samples: trained.samples,
-        labelsVersion,
-        seconds: (performance.now() - start) / 1000
-      };
-      await session.takeSegmentation(out, info, generation);
-    } catch (error) {
-      const taken = new Set(Object.values(session.record.arrays).map(array => array.path));
-      await store.remove(...made.filter(array => !taken.has(array.path)));
-      throw error;
     }
   }
 
@@ -280,10 +202,6 @@ export class ComputeJobs {
   }
 
   private readonly _makingEmbedding = new Map<Session, Promise<ArrayDescriptor>>();
-}
-
-function classifierPath(session: Session): string {
-  return join(session.folder, 'classifier.json');
 }
 
 function bytesOf(values: Float32Array): Uint8Array {

@@ -34,6 +34,7 @@ const RUN_AGAIN: ReadonlySet<Method> = new Set<Method>([
   'status',
   'image.tile',
   'overlay.tiles',
+  'feature.tiles',
   'sam.embedding',
   'sam.decoder',
   'session.attach',

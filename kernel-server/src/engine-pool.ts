@@ -10,6 +10,7 @@ import { EngineResult, EngineTask, IWorkerRequest, WorkerReply } from './engine-
 interface IQueued {
   id: number;
   task: EngineTask;
+  urgent: boolean;
   resolve(result: unknown): void;
   reject(error: BridgeError): void;
 }
@@ -34,7 +35,11 @@ export class EnginePool {
    *
    * @throws BridgeError as the worker said it; `cancelled` as soon as the signal is aborted, though a thread may finish what it began.
    */
-  async run<T extends EngineTask>(task: T, signal: AbortSignal): Promise<EngineResult<T>> {
+  async run<T extends EngineTask>(
+    task: T,
+    signal: AbortSignal,
+    { urgent = false }: EnginePool.IRunOptions = {}
+  ): Promise<EngineResult<T>> {
     if (this._disposed) {
       throw new BridgeError('cancelled', 'The engine is shutting down.');
     }
@@ -46,6 +51,7 @@ export class EnginePool {
       const queued: IQueued = {
         id: this._ids++,
         task,
+        urgent,
         resolve: result => {
           settle();
           resolve(result as EngineResult<T>);
@@ -63,7 +69,8 @@ export class EnginePool {
         queued.reject(new BridgeError('cancelled', 'The work was cancelled.'));
       };
       signal.addEventListener('abort', abort, { once: true });
-      this._queue.push(queued);
+      const behind = urgent ? this._queue.findIndex(other => !other.urgent) : -1;
+      this._queue.splice(behind < 0 ? this._queue.length : behind, 0, queued);
       this._dispatch();
     });
   }
@@ -72,14 +79,15 @@ export class EnginePool {
   async runAll<T extends EngineTask>(
     tasks: readonly T[],
     signal: AbortSignal,
-    done: (result: EngineResult<T>, index: number) => void
+    done: (result: EngineResult<T>, index: number) => void,
+    options?: EnginePool.IRunOptions
   ): Promise<void> {
     const failed = new AbortController();
     const either = AbortSignal.any([signal, failed.signal]);
     // One listener a task is what we want, not a leak.
     setMaxListeners(0, either);
     try {
-      await Promise.all(tasks.map(async (task, index) => done(await this.run(task, either), index)));
+      await Promise.all(tasks.map(async (task, index) => done(await this.run(task, either, options), index)));
     } catch (error) {
       failed.abort();
       throw error;
@@ -161,6 +169,11 @@ export class EnginePool {
 
 /** The namespace for {@link EnginePool}. */
 export namespace EnginePool {
+  export interface IRunOptions {
+    /** Before all that waits and is not urgent: short work that somebody looks at. */
+    urgent?: boolean;
+  }
+
   export interface IOptions {
     threads: number;
     /** Path of the bundled `engine-worker.cjs`. */

@@ -8,6 +8,7 @@ import { ArrayDescriptor, ClassifierFormat, ForestParams, LabelClass } from '../
 import * as engine from '../../engine';
 import { ILabelledPixels, drawLabels } from './engine-labels';
 import { EnginePool } from './engine-pool';
+import { FeaturePreviews } from './engine-preview';
 import { IGrowTask, ISegmentTask, IStoreTask } from './engine-tasks';
 import {
   FEATURE_TILE,
@@ -49,6 +50,7 @@ export class EngineService implements IEngineService {
     }
     this._compiled = engine.compileEngine(readFileSync(wasm));
     this._pool = new EnginePool({ threads, script, wasm });
+    this._previews = new FeaturePreviews(this._pool);
     this._tiles = new FeatureTiles(this._pool, options.cacheBytes ?? 1 << 30);
   }
 
@@ -129,6 +131,14 @@ export class EngineService implements IEngineService {
       trees: forest.trees,
       samples: classifier.samples
     };
+  }
+
+  async featureTiles(
+    request: Parameters<IEngineService['featureTiles']>[0],
+    context: IJobContext
+  ): ReturnType<IEngineService['featureTiles']> {
+    shapeOf(request.image, request.slice);
+    return this._previews.tiles(request, context);
   }
 
   describe(json: Uint8Array): IDescribed {
@@ -313,6 +323,7 @@ export class EngineService implements IEngineService {
   private readonly _compiled: WebAssembly.Module;
   private readonly _pool: EnginePool;
   private readonly _tiles: FeatureTiles;
+  private readonly _previews: FeaturePreviews;
   private readonly _loaded: ILoaded[] = [];
   private _jobs = 0;
 }

@@ -72,12 +72,34 @@ export interface ISegmentTask extends ITileRequest {
   out: ISegmentationArrays;
 }
 
-export type EngineTask = IPlanesTask | ICutsTask | IQuantiseTask | IStoreTask | IGrowTask | ISegmentTask;
+/** Values of one channel of the stack at some pixels of a tile. */
+export interface ISampleTask extends ITileRequest {
+  kind: 'sample';
+  channel: number;
+  /** Pixel numbers in the tile. */
+  positions: Uint32Array;
+}
 
-/** What a worker answers: nothing but for `grow`. */
+/** One channel of the stack as bytes, `low` as 0 and `high` as 255; `side`² of them, 0 beyond the tile. */
+export interface IPreviewTask extends ITileRequest {
+  kind: 'preview';
+  channel: number;
+  low: number;
+  high: number;
+  side: number;
+}
+
+export type EngineTask =
+  IPlanesTask | ICutsTask | IQuantiseTask | IStoreTask | IGrowTask | ISegmentTask | ISampleTask | IPreviewTask;
+
+/** What a worker answers; nothing where the task says where results go. */
 export type EngineResult<T extends EngineTask> = T extends IGrowTask
   ? { trees: ITrees; outOfBag: Uint32Array }
-  : undefined;
+  : T extends ISampleTask
+    ? Float32Array
+    : T extends IPreviewTask
+      ? Uint8Array
+      : undefined;
 
 /** From the pool to a worker. */
 export interface IWorkerRequest {

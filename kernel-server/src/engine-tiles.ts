@@ -32,12 +32,12 @@ export interface IFeatureSource {
 }
 
 /** The tiles of a slice, row by row. */
-export function tilesOf(rows: number, columns: number, slice: number): IPlacedTile[] {
+export function tilesOf(rows: number, columns: number, slice: number, side = FEATURE_TILE): IPlacedTile[] {
   const tiles: IPlacedTile[] = [];
-  for (let row0 = 0; row0 < rows; row0 += FEATURE_TILE) {
-    for (let column0 = 0; column0 < columns; column0 += FEATURE_TILE) {
-      const row1 = Math.min(rows, row0 + FEATURE_TILE);
-      const column1 = Math.min(columns, column0 + FEATURE_TILE);
+  for (let row0 = 0; row0 < rows; row0 += side) {
+    for (let column0 = 0; column0 < columns; column0 += side) {
+      const row1 = Math.min(rows, row0 + side);
+      const column1 = Math.min(columns, column0 + side);
       tiles.push({ slice, tile: { row0, row1, column0, column1 } });
     }
   }

@@ -20,7 +20,9 @@ import {
   ICutsTask,
   IGrowTask,
   IPlanesTask,
+  IPreviewTask,
   IQuantiseTask,
+  ISampleTask,
   ISegmentTask,
   IStoreTask,
   ITileRequest,
@@ -61,6 +63,10 @@ function run(task: EngineTask): unknown {
       return grow(task);
     case 'segment':
       return segment(task);
+    case 'sample':
+      return sample(task);
+    case 'preview':
+      return preview(task);
   }
 }
 
@@ -105,6 +111,29 @@ function planes(task: IPlanesTask): void {
       values[feature * length + offset + i] = data[feature * plane + row * stride + (position - row * columns)]!;
     });
   }
+}
+
+function sample(task: ISampleTask): Float32Array {
+  const { data, stride, plane } = compute(task);
+  const columns = task.tile.column1 - task.tile.column0;
+  return Float32Array.from(task.positions, position => {
+    const row = Math.floor(position / columns);
+    return data[task.channel * plane + row * stride + (position - row * columns)]!;
+  });
+}
+
+function preview(task: IPreviewTask): Uint8Array {
+  const { data, stride, plane } = compute(task);
+  const { tile, channel, low, high, side } = task;
+  const columns = tile.column1 - tile.column0;
+  const out = new Uint8ClampedArray(side * side);
+  for (let row = 0; row < tile.row1 - tile.row0; row++) {
+    const from = channel * plane + row * stride;
+    for (let column = 0; column < columns; column++) {
+      out[row * side + column] = ((data[from + column]! - low) / (high - low)) * 255;
+    }
+  }
+  return new Uint8Array(out.buffer);
 }
 
 function findCuts({ values, length, first, end, padded }: ICutsTask): void {

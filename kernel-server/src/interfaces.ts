@@ -6,6 +6,7 @@ import { FeatureSpec } from '../../src/kernel-bridge/features';
 import {
   ArrayDescriptor,
   ClassifierFormat,
+  ClassifierInfo,
   ForestParams,
   ImageInfo,
   LabelClass,
@@ -51,6 +52,13 @@ export interface ISamService {
   dispose(): Promise<void>;
 }
 
+/** An image with its labels, uint8 [slices, rows, columns], and the key under which its features are kept. */
+export interface ILabelledImage {
+  image: ArrayDescriptor;
+  labels: ArrayDescriptor;
+  cacheKey: string;
+}
+
 /** A trained classifier as an object that JSON can carry; its fields are the engine's business (`engine/classifier.ts`). */
 export interface ITrained {
   /** The classifier's JSON in UTF-8. */
@@ -62,6 +70,9 @@ export interface ITrained {
   trees: number;
   samples: number;
 }
+
+/** What a classifier says of itself: its info, and the channels of the images it is for. */
+export type IDescribed = Omit<ClassifierInfo, 'labelsVersion' | 'seconds'> & { channels: number };
 
 /** Where segmentations go; each array is written as a whole for the slice given. */
 export interface ISegmentationArrays {
@@ -101,6 +112,8 @@ export interface IEngineService {
       forest: ForestParams;
       /** Features already computed are kept under this key (the image's digest). */
       cacheKey: string;
+      /** Further images with labels, of as many channels, that are learned from as well. */
+      others?: readonly ILabelledImage[];
     },
     context: IJobContext
   ): Promise<ITrained>;
@@ -125,6 +138,8 @@ export interface IEngineService {
   read(file: Uint8Array): Uint8Array;
   /** Class ids in the order of the probabilities' last axis. Throws BridgeError `invalid` for what is no classifier. */
   classesOf(classifier: Uint8Array): LabelClass[];
+  /** What a classifier is. Throws BridgeError `invalid` for what is no classifier. */
+  describe(classifier: Uint8Array): IDescribed;
   /** Segment one slice. Throws BridgeError `invalid` if the image's channels are not those the classifier was trained on. */
   apply(
     request: {

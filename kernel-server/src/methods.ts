@@ -2,19 +2,27 @@
 import { readFile } from 'node:fs/promises';
 import { BridgeError } from '../../src/kernel-bridge/errors';
 import { PROTOCOL_VERSION } from '../../src/kernel-bridge/frames';
+import { ClassifierFormat } from '../../src/kernel-bridge/protocol';
 import { toFloat16 } from '../../src/sam/float16';
 import { ArrayStore } from './array-store';
 import { ComputeJobs } from './compute-jobs';
 import { Handlers, ICall } from './dispatcher';
 import { IEngineService, ISamService } from './interfaces';
 import { Jobs } from './jobs';
-import { overlayTiles } from './overlays';
+import { deflateTile, overlayTiles } from './overlays';
 import { Peers } from './peers';
 import { Session } from './session';
 import { Sessions } from './sessions';
 import { Staging } from './staging';
 import { TileFile } from './tile-file';
 import { VERSION } from './version';
+
+/** What a classifier's file is called and how it is sent. */
+const FILES: Record<ClassifierFormat, { mediaType: string; extension: string }> = {
+  json: { mediaType: 'application/json', extension: '.json' },
+  onnx: { mediaType: 'application/octet-stream', extension: '.onnx' },
+  'ml-random-forest': { mediaType: 'application/json', extension: '.json' }
+};
 
 /** What the methods work with. */
 export interface IMethodOptions {
@@ -37,12 +45,17 @@ export interface IMethodOptions {
 /** The handlers. */
 export function createHandlers(options: IMethodOptions): Handlers {
   const { engine, sam, store, sessions, peers, jobs, compute, staging } = options;
+  const { classifiers } = compute;
 
   const pythonOnly = (call: ICall, method: string) => {
     if (call.peer.role !== 'python') {
       throw new BridgeError('unauthorized', `${method} is for Python; this peer is a ${call.peer.role}.`);
     }
   };
+
+  /** Tell everybody that a segmentation is new. */
+  const segmented = ({ id, record }: Session) =>
+    peers.emit(id, 'segmentation', { session: id, version: record.segmentationVersion });
 
   /** Work that replaces the labels as a whole and brings the segmentation along; then everybody is told. */
   const replacing = async <T>(session: Session, work: () => Promise<T>): Promise<T> => {
@@ -224,11 +237,25 @@ export function createHandlers(options: IMethodOptions): Handlers {
       return { result: { staged, array, scores } };
     },
 
-    train: async (params, call) => {
+    'session.choice': async params => {
       const session = await sessions.get(params.session);
-      await compute.train(session, params, call);
-      const version = session.record.segmentationVersion;
-      peers.emit(session.id, 'segmentation', { session: session.id, version });
+      await classifiers.choose(session, params);
+      return { result: session.state() };
+    },
+
+    train: async (params, call) => {
+      const ids = new Set([params.session, ...(params.others ?? [])]);
+      const taking = await Promise.all([...ids].map(id => sessions.get(id)));
+      await classifiers.train(taking, params, call);
+      taking.forEach(segmented);
+      return { result: taking[0]!.state() };
+    },
+
+    segment: async (params, call) => {
+      const session = await sessions.get(params.session);
+      if (await classifiers.segment(session, params.arrays, call)) {
+        segmented(session);
+      }
       return { result: session.state() };
     },
 
@@ -236,17 +263,43 @@ export function createHandlers(options: IMethodOptions): Handlers {
       result: await compute.features(await sessions.get(params.session), params, call)
     }),
 
+    'feature.tiles': async (params, call) => {
+      const session = await sessions.get(params.session);
+      const { name, low, high, tiles } = await compute.featureTiles(session, params, call.signal);
+      return { result: { name, low, high }, buffers: await Promise.all(tiles.map(deflateTile)) };
+    },
+
+    'classifier.export': async params => {
+      const { json } = await classifiers.of(await sessions.get(params.session));
+      return { result: FILES[params.format], buffers: [engine.convert(json, params.format)] };
+    },
+
+    'classifier.convert': ({ format }, call) => ({
+      result: FILES[format],
+      buffers: [engine.convert(classifierOf(call), format)]
+    }),
+
+    'classifier.read': (_, call) => {
+      const json = engine.read(classifierOf(call));
+      const { channels: _channels, ...info } = engine.describe(json);
+      return { result: { ...info, labelsVersion: 0, seconds: 0 }, buffers: [json] };
+    },
+
+    'classifier.load': async (params, call) => {
+      const session = await sessions.get(params.session);
+      await classifiers.load(session, classifierOf(call), call);
+      segmented(session);
+      return { result: session.state() };
+    },
+
     'classifier.get': async params => {
-      const { info, json } = await compute.classifier(await sessions.get(params.session));
+      const { info, json } = await classifiers.of(await sessions.get(params.session));
       return { result: info, buffers: [json] };
     },
 
     'classifier.apply': async ({ staged: id, output }, call) => {
       const image = staging.get(call.peer, id);
-      const [classifier] = call.buffers;
-      if (!classifier || call.buffers.length !== 1) {
-        throw new BridgeError('invalid', `One buffer with the classifier is needed; ${call.buffers.length} came.`);
-      }
+      const classifier = classifierOf(call);
       if (image.shape.length !== 4) {
         throw new BridgeError(
           'invalid',
@@ -268,4 +321,13 @@ export function createHandlers(options: IMethodOptions): Handlers {
       return { result: { staged, array } };
     }
   };
+}
+
+/** The classifier that a request brings. */
+function classifierOf({ buffers }: ICall): Uint8Array {
+  const [classifier] = buffers;
+  if (!classifier || buffers.length !== 1) {
+    throw new BridgeError('invalid', `One buffer with the classifier is needed; ${buffers.length} came.`);
+  }
+  return classifier;
 }

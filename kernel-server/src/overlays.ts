@@ -38,7 +38,7 @@ export async function overlayTiles(
         throw new BridgeError('too-large', `More than ${TILES_MAX} tiles were asked for; name those that are in view.`);
       }
       found.push(ref);
-      buffers.push(await deflate(padded(tile, width), { level: constants.Z_BEST_SPEED }));
+      buffers.push(await deflateTile(padded(tile, width)));
     };
     for (const ref of tiles ?? []) {
       const region = file.tile(slice, ref.row, ref.column, LABEL_TILE);
@@ -73,6 +73,11 @@ function cut(band: Uint8Array, columns: number, column0: number, column1: number
     out.set(band.subarray(row * columns + column0, row * columns + column1), row * width);
   }
   return out;
+}
+
+/** A tile of bytes as it is sent. */
+export function deflateTile(tile: Uint8Array): Promise<Uint8Array> {
+  return deflate(tile, { level: constants.Z_BEST_SPEED });
 }
 
 /** A whole tile, with 0 outside the image. */

@@ -1,7 +1,7 @@
 /** What a session keeps in `session.json`. */
 import { readFile, rename } from 'node:fs/promises';
 import { z } from 'zod';
-import { zArray, zClass, zClassifierInfo, zImage, zSamDevice } from '../../src/kernel-bridge/protocol';
+import { zArray, zClass, zClassifierInfo, zImage, zSamDevice, zTrainingChoice } from '../../src/kernel-bridge/protocol';
 import { explainFull, isMissing, writeAtomically } from './files';
 import { log } from './log';
 
@@ -25,7 +25,9 @@ const zRecord = z.object({
   /** Slices whose embedding is in the array `embedding`. */
   embeddings: z.record(z.string(), z.object({ device: zSamDevice, seconds: z.number() })),
   /** What the array `features` holds: slice and feature spec as JSON. */
-  featuresOf: z.string().nullable()
+  featuresOf: z.string().nullable(),
+  /** Features and forest of the next training; records of older versions have none. */
+  choice: zTrainingChoice.default({ features: {}, forest: {} })
 });
 export type SessionRecord = z.infer<typeof zRecord>;
 

@@ -2,10 +2,18 @@
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BridgeError } from '../../src/kernel-bridge/errors';
-import { ArrayDescriptor, LABEL_TILE, LabelClass, Params, SessionState } from '../../src/kernel-bridge/protocol';
+import {
+  ArrayDescriptor,
+  LABEL_TILE,
+  LabelClass,
+  Params,
+  SessionState,
+  TrainingChoice
+} from '../../src/kernel-bridge/protocol';
 import { ArrayStore } from './array-store';
 import { byteLength } from './arrays';
 import { breathe, explainFull, makeDirectory } from './files';
+import { ISegmentationArrays } from './interfaces';
 import { Line } from './jobs';
 import { LabelStore } from './labels';
 import { log } from './log';
@@ -66,7 +74,8 @@ export class Session {
       classifier: null,
       segmentationVersion: 0,
       embeddings: {},
-      featuresOf: null
+      featuresOf: null,
+      choice: { features: {}, forest: {} }
     };
     const session = new Session(id, folder, record, context);
     try {
@@ -155,7 +164,7 @@ export class Session {
 
   /** Everything small, as the protocol has it. */
   state(): SessionState {
-    const { title, image, imageReady, classes, arrays, classifier, segmentationVersion } = this._record;
+    const { title, image, imageReady, classes, arrays, classifier, segmentationVersion, choice } = this._record;
     return {
       session: this.id,
       title,
@@ -165,6 +174,7 @@ export class Session {
       labels: { version: this._labels.version, counts: this._labels.counts },
       resumed: this._resumed,
       segmentation: classifier && arrays['segmentation'] ? { version: segmentationVersion, classifier } : null,
+      choice,
       arrays: { ...arrays, labels: { ...this._labels.array, version: this._labels.version } }
     };
   }
@@ -238,6 +248,12 @@ export class Session {
     await this.save();
   }
 
+  /** Choose features or forest for the next training; what is left out stays. */
+  async choose(choice: Partial<TrainingChoice>): Promise<void> {
+    this._record.choice = { ...this._record.choice, ...choice };
+    await this.save();
+  }
+
   /** Set the labels aside and begin again. */
   async fresh(): Promise<void> {
     if (this._labels.pixels > 0) {
@@ -255,11 +271,14 @@ export class Session {
     await this._context.store.remove(old);
   }
 
-  /** Enter the results of a training; the segmentation is written over in place, so that those who map it see it. */
-  async takeSegmentation(
-    arrays: Record<'prediction' | 'probabilities' | 'uncertainty', ArrayDescriptor>,
-    classifier: NonNullable<SessionRecord['classifier']>,
-    generation: number
+  /**
+   * Enter what a classifier says of the image. With a new prediction comes the classifier's info, and what older ones said goes; the
+   * segmentation is written over in place, so that those who map it see it.
+   */
+  async takeResults(
+    arrays: ISegmentationArrays,
+    generation: number,
+    classifier: SessionRecord['classifier'] = null
   ): Promise<void> {
     const shape = this._labels.array.shape;
     const segmentation =
@@ -270,13 +289,20 @@ export class Session {
         throw new BridgeError('cancelled', 'The image was replaced while the forest was trained. Train again.');
       }
       for (const name of ['prediction', 'probabilities', 'uncertainty'] as const) {
-        await this.replaceArray(name, arrays[name]);
+        const array = arrays[name];
+        if (array) {
+          await this.replaceArray(name, array);
+        } else if (classifier) {
+          await this._forget(name);
+        }
       }
-      this._record.arrays['segmentation'] = segmentation;
-      this._record.classifier = classifier;
-      this._record.segmentationVersion++;
-      this._openSegmentation();
-      await this.recombine();
+      if (classifier) {
+        this._record.arrays['segmentation'] = segmentation;
+        this._record.classifier = classifier;
+        this._record.segmentationVersion++;
+        this._openSegmentation();
+        await this.recombine();
+      }
     });
     await this.save();
   }
@@ -296,10 +322,8 @@ export class Session {
 
   /** Give up the feature stack; who maps it keeps it. */
   async forgetFeatures(): Promise<void> {
-    const { features } = this._record.arrays;
-    if (features) {
-      delete this._record.arrays['features'];
-      await this._context.store.remove(features);
+    if (this._record.arrays['features']) {
+      await this._forget('features');
       await this.save();
     }
   }
@@ -492,10 +516,14 @@ export class Session {
   private async _drop(...names: string[]): Promise<void> {
     this._closeFiles();
     for (const name of names) {
-      const array = this._record.arrays[name];
-      delete this._record.arrays[name];
-      await this._context.store.remove(array);
+      await this._forget(name);
     }
+  }
+
+  private async _forget(name: string): Promise<void> {
+    const array = this._record.arrays[name];
+    delete this._record.arrays[name];
+    await this._context.store.remove(array);
   }
 
   private _forgetTiles(): void {

@@ -333,6 +333,18 @@ export const METHODS = {
     }),
     result: zSession
   },
+  /**
+   * What the classifier says of the image, in arrays: those named are computed unless they are there. `probabilities` (float32 [slices,
+   * rows, columns, classes]) and `uncertainty` (float32 [slices, rows, columns], 1 − (highest − second highest probability)) are large,
+   * so training leaves them out; `segmentation` is missing where a session gave its arrays back that nobody had looked at for long.
+   */
+  segment: {
+    params: z.object({
+      session: sessionId,
+      arrays: z.array(z.enum(['segmentation', 'probabilities', 'uncertainty'])).min(1)
+    }),
+    result: zSession
+  },
   /** The feature stack of a slice, in the array `features` (float32 [rows, columns, features]). */
   features: {
     params: z.object({ session: sessionId, slice: count, features: zFeatureChoice.optional() }),

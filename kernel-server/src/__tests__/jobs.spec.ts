@@ -94,8 +94,6 @@ describe('Training', () => {
     const segmentation = bytesOf(trained.arrays['segmentation']!);
     expect(histogram(segmentation)).toEqual({ 1: 60000 - 2, 2: 60000 + 2 });
     expect([segmentation[250 * 400 + 2], segmentation[250 * 400 + 3]]).toEqual([1, 2]);
-    expect(trained.arrays['probabilities']).toMatchObject({ dtype: 'float32', shape: [1, 300, 400, 2] });
-    expect(trained.arrays['uncertainty']).toMatchObject({ dtype: 'float32', shape: [1, 300, 400] });
     expect((await browser.hear(job('running'))).params).toMatchObject({ session, kind: 'train' });
     expect((await browser.hear(job('done'))).params).toMatchObject({ session, kind: 'train' });
     expect((await python.hear(({ event }) => event === 'segmentation')).params).toEqual({ session, version: 1 });
@@ -409,7 +407,7 @@ describe('Shared arrays', () => {
     expect(existsSync(features.array.path)).toBe(true);
     await one.request('session.detach', { session });
     expect(existsSync(features.array.path)).toBe(false);
-    expect(existsSync(arrays['probabilities']!.path)).toBe(true);
+    expect(existsSync(arrays['segmentation']!.path)).toBe(true);
     const draw = rectangle(session, 2, { rows: [100, 110], columns: [0, 10] });
     await page.request('labels.patch', draw.patch, { buffers: draw.buffers });
     expect(histogram(bytesOf(arrays['segmentation']!))).toEqual({ 1: 59900, 2: 60100 });

@@ -1,8 +1,8 @@
 /** An engine for tests of the sidecar: one feature, the pixel's value, and the class whose mean is nearest. */
 import { BridgeError } from '../../../../src/kernel-bridge/errors';
 import { FeatureSpec } from '../../../../src/kernel-bridge/features';
-import { ForestParams, LabelClass } from '../../../../src/kernel-bridge/protocol';
-import { IEngineService, IJobContext } from '../../interfaces';
+import { ClassifierFormat, ForestParams, LABEL_TILE, LabelClass } from '../../../../src/kernel-bridge/protocol';
+import { IDescribed, IEngineService, IJobContext } from '../../interfaces';
 import { TileFile } from '../../tile-file';
 
 interface IMeans {
@@ -79,6 +79,27 @@ export class EngineService implements IEngineService {
     const means = classes.map(({ id }) => sums.get(id)![0] / sums.get(id)![1]);
     const json = new TextEncoder().encode(JSON.stringify({ classes, means } satisfies IMeans));
     return { json, importance: null, oobScore: 1, featureNames: this.featureNames(), trees: 1, samples };
+  }
+
+  async featureTiles(
+    ...[request]: Parameters<IEngineService['featureTiles']>
+  ): ReturnType<IEngineService['featureTiles']> {
+    const tiles = request.tiles.map(({ row, column }) => new Uint8Array(LABEL_TILE ** 2).fill(row * 16 + column));
+    return { name: this.featureNames()[request.channel]!, low: 0, high: 1, tiles };
+  }
+
+  convert(classifier: Uint8Array, format: ClassifierFormat): Uint8Array {
+    return format === 'json' ? classifier : new TextEncoder().encode(format);
+  }
+
+  read(file: Uint8Array): Uint8Array {
+    parse(file);
+    return file;
+  }
+
+  describe(classifier: Uint8Array): IDescribed {
+    const { classes } = parse(classifier);
+    return { oobScore: 1, classes, features: this.featureNames(), trees: 1, samples: 1, channels: 1 };
   }
 
   classesOf(classifier: Uint8Array): LabelClass[] {

@@ -1,0 +1,150 @@
+/**
+ * One feature as bytes, for an overlay. Only the kernel that makes it is run, and what was computed is kept for a while: a view that moves to
+ * and fro asks for the same tiles again.
+ */
+import { featureKey, featureNames, featureOps, FeatureSpec } from '../../src/kernel-bridge/features';
+import { BridgeError } from '../../src/kernel-bridge/errors';
+import { ArrayDescriptor, LABEL_TILE } from '../../src/kernel-bridge/protocol';
+import { samplePositions, sortFloats } from '../../engine';
+import { EnginePool } from './engine-pool';
+import { IPreviewTask, ISampleTask } from './engine-tasks';
+import { IPlacedTile, tilesOf } from './engine-tiles';
+import { IEngineService, IJobContext } from './interfaces';
+
+type Request = Parameters<IEngineService['featureTiles']>[0];
+type Answer = Awaited<ReturnType<IEngineService['featureTiles']>>;
+
+/** Pixels that the percentiles are taken of, and tiles that they lie in at most. */
+const SAMPLE = 16384;
+const SAMPLE_TILES = 16;
+/** Tiles and ranges that are kept: 16 MiB. */
+const TILES_MAX = 256;
+const RANGES_MAX = 1024;
+
+/** Values that become black and white. */
+interface IValueRange {
+  low: number;
+  high: number;
+}
+
+export class FeaturePreviews {
+  constructor(private readonly _pool: EnginePool) {}
+
+  async tiles(request: Request, context: IJobContext): Promise<Answer> {
+    const { image, slice, channel, cacheKey } = request;
+    const [, rows, columns, channels = 1] = image.shape as [number, number, number, number?];
+    const names = featureNames(request.spec, channels);
+    const name = names[channel];
+    if (name === undefined) {
+      throw new BridgeError('invalid', `There is no feature ${channel}; there are ${names.length}, counted from 0.`);
+    }
+    const tileColumns = Math.ceil(columns / LABEL_TILE);
+    const tileRows = Math.ceil(rows / LABEL_TILE);
+    const outside = request.tiles.find(({ row, column }) => row >= tileRows || column >= tileColumns);
+    if (outside) {
+      throw new BridgeError(
+        'invalid',
+        `Tile (${outside.row}, ${outside.column}) is outside; there are ${tileRows} × ${tileColumns} tiles, counted from 0.`
+      );
+    }
+    const alone = specOfChannel(request.spec, channels, channel);
+    const key = `${cacheKey} ${featureKey(alone.spec)} ${alone.channel}`;
+    const range = await this._range(key, image, alone, context.signal);
+    const perSlice = tilesOf(rows, columns, slice, LABEL_TILE);
+    const tiles = request.tiles.map(({ row, column }) => perSlice[row * tileColumns + column]!);
+    const keys = request.tiles.map(({ row, column }) => `${key} ${slice} ${row} ${column}`);
+    const out = keys.map(tile => this._tiles.get(tile));
+    const missing = [...out.keys()].filter(i => !out[i]);
+    const tasks = missing.map((i): IPreviewTask => {
+      const { tile } = tiles[i]!;
+      return { kind: 'preview', image, slice, tile, ...alone, ...range, side: LABEL_TILE };
+    });
+    await this._pool.runAll(tasks, context.signal, (bytes, i) => (out[missing[i]!] = bytes), { urgent: true });
+    keys.forEach((tile, i) => keep(this._tiles, tile, out[i]!, TILES_MAX));
+    return { name, ...range, tiles: out as Uint8Array[] };
+  }
+
+  /** The 1st and 99th percentile of the feature in the image. */
+  private async _range(
+    key: string,
+    image: ArrayDescriptor,
+    alone: { spec: FeatureSpec; channel: number },
+    signal: AbortSignal
+  ): Promise<IValueRange> {
+    let range = this._ranges.get(key);
+    if (!range) {
+      const [slices, rows, columns] = image.shape as [number, number, number];
+      const perSlice = tilesOf(rows, columns, 0, LABEL_TILE);
+      const chosen = Array.from(samplePositions(slices * perSlice.length, SAMPLE_TILES), i => ({
+        ...perSlice[i % perSlice.length]!,
+        slice: Math.floor(i / perSlice.length)
+      }));
+      const area = ({ tile }: IPlacedTile) => (tile.row1 - tile.row0) * (tile.column1 - tile.column0);
+      const pixels = chosen.reduce((sum, placed) => sum + area(placed), 0);
+      const tasks = chosen.map((placed): ISampleTask => {
+        const count = Math.max(1, Math.round((SAMPLE * area(placed)) / pixels));
+        const positions = samplePositions(area(placed), count);
+        return { kind: 'sample', image, slice: placed.slice, tile: placed.tile, ...alone, positions };
+      });
+      const values: number[] = [];
+      await this._pool.runAll(tasks, signal, part => values.push(...part), { urgent: true });
+      range = percentiles(Float32Array.from(values));
+    }
+    keep(this._ranges, key, range, RANGES_MAX);
+    return range;
+  }
+
+  private readonly _tiles = new Map<string, Uint8Array>();
+  private readonly _ranges = new Map<string, IValueRange>();
+}
+
+/** A spec of little more than one channel of another, and that channel's number in it. */
+export function specOfChannel(
+  spec: FeatureSpec,
+  channels: number,
+  channel: number
+): { spec: FeatureSpec; channel: number } {
+  const name = featureNames(spec, channels)[channel]!;
+  const ops = featureOps(spec);
+  const perPlane = ops.reduce((sum, op) => sum + op.names.length, 0);
+  let left = channel % perPlane;
+  const op = ops.find(({ names }) => (left -= names.length) < 0)!;
+  const parameters = spec.families[op.family];
+  if (!parameters) {
+    const original = { ...spec, families: {} };
+    return { spec: original, channel: featureNames(original, channels).indexOf(name) };
+  }
+  // Of the scales one is enough, or two where differences of them are taken.
+  const sigmas = (parameters['sigmas'] as number[] | undefined) ?? spec.sigmas;
+  const some = [...sigmas.map(sigma => [sigma]), ...sigmas.flatMap((a, i) => sigmas.slice(i + 1).map(b => [a, b]))];
+  for (const few of some) {
+    const narrow = { ...spec, sigmas: few, families: { [op.family]: withSigmas(parameters, few) } };
+    const found = featureNames(narrow, channels).indexOf(name);
+    if (found >= 0) {
+      return { spec: narrow, channel: found };
+    }
+  }
+  return { spec, channel };
+}
+
+function withSigmas(parameters: FeatureSpec['families'][string], sigmas: number[]) {
+  return 'sigmas' in parameters ? { ...parameters, sigmas } : parameters;
+}
+
+function percentiles(values: Float32Array): IValueRange {
+  const sorted = sortFloats(values);
+  const at = (fraction: number) => sorted[Math.round(fraction * (sorted.length - 1))] ?? 0;
+  const low = at(0.01);
+  const high = at(0.99);
+  // A feature that is the same everywhere is shown as black.
+  return { low, high: high > low ? high : low + Math.max(1, Math.abs(low) * 1e-3) };
+}
+
+/** Enter as the latest, and let the longest unused go. */
+function keep<T>(map: Map<string, T>, key: string, value: T, most: number): void {
+  map.delete(key);
+  map.set(key, value);
+  if (map.size > most) {
+    map.delete(map.keys().next().value!);
+  }
+}
