@@ -5,11 +5,12 @@ whatever the tiles and the number of threads. Here is nothing that talks to a si
 
 >>> from sambalab import FeatureSpec, engine
 >>> stack = engine.feature_stack(image, FeatureSpec("weka", median=True))
+>>> labels = engine.apply_classifier(lab.classifier, image)
 """
 
 from __future__ import annotations
 
-from .api import feature_stack
+from .api import apply_classifier, feature_stack, quantise
 from .wasm import Engine
 
-__all__ = ["Engine", "feature_stack"]
+__all__ = ["Engine", "apply_classifier", "feature_stack", "quantise"]

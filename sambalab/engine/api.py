@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple, Union
+
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import ParameterError
 from ..features import FeaturesLike, FeatureSpec
-from ..images import ImageLike, prepare
-from .stack import FeatureStack, Tile, each_tile, thread_count, tile_side, tiles_of, with_range
+from ..images import Image, ImageLike, prepare
+from .forest import CUTS_MAX, ForestApplier, Output, PackedForest, Quantiser, pack
+from .stack import FeatureStack, Planes, Tile, each_tile, thread_count, tile_side, tiles_of, with_range
 from .wasm import Engine
+
+if TYPE_CHECKING:
+    from ..classifier import Classifier
+
+#: A classifier, or its JSON as `Classifier.save` writes it.
+ClassifierLike = Union["Classifier", bytes, str]
+
+# What a thread makes of the planes of a tile.
+_Tool = Callable[[Tile, Planes, FeatureStack], npt.NDArray[Any]]
+
+_OUTPUTS = ("labels", "probabilities", "uncertainty")
+# A classifier's JSON has no more bytes, nor so many values: bounds of what reading it can allocate, as in `engine/classifier.ts`.
+_JSON_BYTES_MAX = 256 << 20
+_JSON_SIGNS_MAX = 400_000
 
 
 def feature_stack(
@@ -34,7 +53,7 @@ def feature_stack(
     threads
         Number of threads; None takes the cores, 16 at most.
     out
-        Where to write; a new array if None.
+        Where to write, a memory map for example; a new array if None.
 
     Returns
     -------
@@ -50,26 +69,226 @@ def feature_stack(
     EngineError
         If wasmtime is not installed, or a thread gets no memory.
     """
-    side, workers = tile_side(tile), thread_count(threads)
-    chosen = FeatureSpec.of(spec)
-    prepared = prepare(image)
-    pixels = prepared.pixels
+    chosen, prepared = FeatureSpec.of(spec), _image(image)
     chosen = with_range(chosen, prepared)
-    channels = pixels.shape[-1]
-    shape = (*prepared.shape, chosen.count(channels))
+    channels = prepared.pixels.shape[-1]
+    result = _result(out, prepared, np.float32, (chosen.count(channels),))
+
+    def tool(engine: Engine) -> _Tool:
+        return lambda tile, planes, stack: stack.view(planes).transpose(1, 2, 0)
+
+    _compute(prepared, chosen, result, tile, threads, tool)
+    return result
+
+
+def quantise(
+    image: ImageLike,
+    cuts: Sequence[npt.ArrayLike],
+    spec: FeaturesLike = "samba",
+    *,
+    tile: int | None = None,
+    threads: int | None = None,
+) -> npt.NDArray[np.uint8]:
+    """Compute the feature stack in bins: a value's bin is the number of its feature's cuts that are below it.
+
+    Parameters
+    ----------
+    image, spec, tile, threads
+        As `feature_stack` has them.
+    cuts
+        Of each feature at most 255 finite numbers that ascend; they are taken as float32.
+
+    Returns
+    -------
+    ndarray
+        uint8 (rows, columns, features); of a stack (slices, rows, columns, features).
+
+    Raises
+    ------
+    ImageError, ParameterError, EngineError
+        As `feature_stack` does; and if there are not as many lists of cuts as features.
+    """
+    chosen, prepared = FeatureSpec.of(spec), _image(image)
+    chosen = with_range(chosen, prepared)
+    count = chosen.count(prepared.pixels.shape[-1])
+    checked = _cuts(cuts, count)
+    result = _result(None, prepared, np.uint8, (count,))
+
+    def tool(engine: Engine) -> _Tool:
+        quantiser = Quantiser(engine, checked)
+        return lambda tile, planes, stack: quantiser.view(quantiser.quantise(planes), tile)
+
+    _compute(prepared, chosen, result, tile, threads, tool)
+    return result
+
+
+def apply_classifier(
+    classifier: ClassifierLike,
+    image: ImageLike,
+    output: Output = "labels",
+    *,
+    tile: int | None = None,
+    threads: int | None = None,
+    out: npt.NDArray[Any] | None = None,
+) -> npt.NDArray[Any]:
+    """Segment an image, with the same bits as `Classifier.apply`.
+
+    Parameters
+    ----------
+    classifier
+        A `Classifier`, or its JSON. It need not be trusted: what is not sound is refused.
+    image : array_like or path
+        As `Labeller` takes it, with as many channels as the classifier was trained on; or (slices, rows, columns, 1 or 3).
+    output
+        ``"labels"``, ``"probabilities"`` or ``"uncertainty"``.
+    tile, threads, out
+        As `feature_stack` has them.
+
+    Returns
+    -------
+    ndarray
+        Labels: class ids, uint8 (rows, columns), of a stack (slices, rows, columns). Probabilities: float32, one more axis for
+        the classes, sums of 1. Uncertainty: float32 as labels, 1 − (highest − second highest probability).
+
+    Raises
+    ------
+    ImageError
+        If it is no image.
+    ParameterError
+        If it is no classifier or a damaged one, if the image's channels are not its own, or a parameter is outside what is
+        allowed.
+    EngineError
+        If wasmtime is not installed, or a thread gets no memory.
+    """
+    if output not in _OUTPUTS:
+        raise ParameterError(f"output is {output!r}; {', '.join(map(repr, _OUTPUTS))} will do.")
+    loaded = _load(_json_of(classifier))
+    prepared = _image(image)
+    channels = prepared.pixels.shape[-1]
+    if channels != loaded.channels:
+        raise ParameterError(
+            f"The image has {channels} channels, the classifier was trained on images with {loaded.channels}."
+        )
+    axis = (len(loaded.ids),) if output == "probabilities" else ()
+    result = _result(out, prepared, np.uint8 if output == "labels" else np.float32, axis)
+
+    def tool(engine: Engine) -> _Tool:
+        quantiser = Quantiser(engine, loaded.cuts)
+        applier = ForestApplier(engine, loaded.forest)
+
+        def work(tile: Tile, planes: Planes, stack: FeatureStack) -> npt.NDArray[Any]:
+            found = applier.apply(tile, quantiser.quantise(planes), output)
+            return loaded.ids[found] if output == "labels" else found
+
+        return work
+
+    _compute(prepared, loaded.spec, result, tile, threads, tool)
+    return result
+
+
+class _Loaded(NamedTuple):
+    """A classifier that was read and checked."""
+
+    spec: FeatureSpec
+    channels: int
+    ids: npt.NDArray[np.uint8]
+    cuts: tuple[npt.NDArray[np.float32], ...]
+    forest: PackedForest
+
+
+def _json_of(classifier: Any) -> bytes:
+    from ..classifier import Classifier
+
+    if isinstance(classifier, Classifier):
+        return classifier._data
+    if isinstance(classifier, str):
+        return classifier.encode("utf-8", "surrogatepass")
+    if isinstance(classifier, (bytes, bytearray, memoryview)):
+        return bytes(classifier)
+    raise ParameterError(f"classifier is {type(classifier).__name__}; a Classifier or its JSON will do.")
+
+
+@lru_cache(maxsize=4)
+def _load(data: bytes) -> _Loaded:
+    """Read and check a classifier; the latest stay read."""
+    from ..classifier import Classifier
+
+    signs = sum(map(data.count, (b",", b":", b"[", b"{")))
+    if len(data) > _JSON_BYTES_MAX or signs > _JSON_SIGNS_MAX:
+        raise ParameterError(
+            f"This is not a classifier of SambaLab, or it was damaged: it has {len(data):,} bytes and {signs:,} values; at most "
+            f"{_JSON_BYTES_MAX:,} and {_JSON_SIGNS_MAX:,} will do."
+        )
+    classifier = Classifier(data)
+    classifier._check()
+    forest = classifier._forest
+    ids = np.array(classifier.class_ids, np.uint8)
+    channels = int(classifier._document["channels"])
+    return _Loaded(classifier.feature_spec, channels, ids, forest.cuts, pack(forest))
+
+
+def _image(image: Any) -> Image:
+    """Load and check an image; four axes are slices, rows, columns and channels."""
+    if isinstance(image, Image):
+        return image
+    if isinstance(image, np.ndarray) and image.ndim == 4 and image.shape[-1] in (1, 3) and image.size:
+        rows = image.shape[0] * image.shape[1]
+        flat = image.reshape(rows, image.shape[2], image.shape[3])
+        pixels = prepare(flat if image.shape[3] == 3 else flat[..., 0]).pixels
+        return Image(pixels.reshape(image.shape), True, "")
+    return prepare(image)
+
+
+def _cuts(cuts: Any, count: int) -> tuple[npt.NDArray[np.float32], ...]:
+    lists: list[npt.NDArray[np.float32]] = []
+    for number, given in enumerate(cuts):
+        try:
+            own = np.asarray(given, np.float32)
+        except (TypeError, ValueError):
+            own = np.full((1, 1), np.nan, np.float32)
+        if own.ndim != 1 or len(own) > CUTS_MAX or not np.isfinite(own).all() or (np.diff(own) <= 0).any():
+            raise ParameterError(
+                f"The cuts of feature {number} will not do; at most {CUTS_MAX} finite numbers that ascend as float32 will."
+            )
+        lists.append(own + np.float32(0))
+    if len(lists) != count:
+        raise ParameterError(f"There are cuts of {len(lists)} features; these features of this image are {count}.")
+    return tuple(lists)
+
+
+def _result(out: Any, image: Image, dtype: type[np.generic], axis: tuple[int, ...]) -> npt.NDArray[Any]:
+    shape = (*image.shape, *axis)
     if out is None:
-        out = np.empty(shape, np.float32)
-    elif not isinstance(out, np.ndarray) or out.shape != shape or out.dtype != np.float32 or not out.flags.writeable:
+        return np.empty(shape, dtype)
+    if not isinstance(out, np.ndarray) or out.shape != shape or out.dtype != dtype or not out.flags.writeable:
         what = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
-        raise ParameterError(f"out is {what}; a writable array of float32 {shape} will do.")
-    target = out if prepared.stack else out[np.newaxis]
-
-    def compute(stack: FeatureStack, part: Tile) -> None:
-        mark = stack.engine.mark
-        planes = stack.view(stack.compute(pixels, part))
-        target[part.number][part.where] = planes.transpose(1, 2, 0)
-        stack.engine.release(mark)
-
-    tiles = list(tiles_of(pixels.shape, side))
-    each_tile(tiles, workers, lambda: FeatureStack(Engine(), chosen, channels), compute)
+        raise ParameterError(f"out is {what}; a writable array of {np.dtype(dtype)} {shape} will do.")
     return out
+
+
+def _compute(
+    image: Image,
+    spec: FeatureSpec,
+    result: npt.NDArray[Any],
+    tile: int | None,
+    threads: int | None,
+    make: Callable[[Engine], _Tool],
+) -> None:
+    """Fill an array tile by tile with what the tools of each thread make of the tile's planes."""
+    side, workers = tile_side(tile), thread_count(threads)
+    pixels = image.pixels
+    target = result if image.stack else result[np.newaxis]
+
+    def tools() -> Callable[[Tile], None]:
+        engine = Engine()
+        stack = FeatureStack(engine, spec, pixels.shape[-1])
+        use = make(engine)
+        bottom = engine.mark
+
+        def work(part: Tile) -> None:
+            engine.release(bottom)
+            target[part.number][part.where] = use(part, stack.compute(pixels, part), stack)
+
+        return work
+
+    each_tile(list(tiles_of(pixels.shape, side)), workers, tools)

@@ -7,7 +7,7 @@ import queue
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +24,6 @@ _THREADS_MAX = 256
 
 # Numbers of the element types; `engine/assembly/tile.ts` has the same.
 _DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -192,13 +190,13 @@ def thread_count(threads: int | None) -> int:
     return int(threads)
 
 
-def each_tile(tiles: list[Tile], threads: int, make: Callable[[], T], work: Callable[[T, Tile], None]) -> None:
-    """Do work for each tile on threads; what `make` gives belongs to one of them at a time. The first error ends it all."""
+def each_tile(tiles: list[Tile], threads: int, make: Callable[[], Callable[[Tile], None]]) -> None:
+    """Do work for each tile on threads; each has what `make` gives for itself. The first error ends it all."""
     threads = min(threads, len(tiles))
     if threads <= 1:
-        tool = make()
+        work = make()
         for tile in tiles:
-            work(tool, tile)
+            work(tile)
         return
     todo: queue.SimpleQueue[Tile] = queue.SimpleQueue()
     for tile in tiles:
@@ -206,13 +204,13 @@ def each_tile(tiles: list[Tile], threads: int, make: Callable[[], T], work: Call
     ended = False
 
     def run() -> None:
-        tool = make()
+        work = make()
         while not ended:
             try:
                 tile = todo.get_nowait()
             except queue.Empty:
                 return
-            work(tool, tile)
+            work(tile)
 
     with ThreadPoolExecutor(threads, thread_name_prefix="sambalab-engine") as pool:
         try:

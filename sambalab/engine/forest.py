@@ -1,0 +1,194 @@
+"""Classifiers applied to tiles: bins of 8 bits, and a forest on them. So do ``engine/stack.ts`` and ``engine/forest.ts``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import EngineError, ParameterError
+from ..forest import Forest
+from .stack import Planes, Tile
+from .wasm import Engine
+
+CUTS_MAX = 255
+# No tree of the project is deeper.
+DEPTH_MAX = 64
+# Bytes of a feature's table; `engine/assembly/quantise.ts` has the same.
+_TABLE_BYTES = 16 + 16384 + 16
+_ADDRESSES = 1 << 32
+
+Output = Literal["labels", "probabilities", "uncertainty"]
+
+
+class Quantiser:
+    """Turns planes into bins with some cuts. Takes memory of the engine that stays taken."""
+
+    def __init__(self, engine: Engine, cuts: Sequence[npt.NDArray[np.float32]]) -> None:
+        self._engine = engine
+        self.features = len(cuts)
+        padded = np.full((self.features, CUTS_MAX + 1), np.inf, np.float32)
+        for row, own in zip(padded, cuts, strict=True):
+            row[: len(own)] = own
+        self._cuts = engine.put(padded)
+        self._tables = engine.allocate(self.features * _TABLE_BYTES)
+        engine.call("buildTables", self._cuts, self.features, self._tables)
+
+    def quantise(self, planes: Planes) -> int:
+        """Give the address of the bins, u8 [block][feature][16] with blocks of 4 × 4 pixels."""
+        tile, engine = planes.tile, self._engine
+        out = engine.allocate(tile.block_rows * tile.block_columns * self.features * 16)
+        engine.call(
+            "quantise",
+            planes.address,
+            planes.plane,
+            planes.stride,
+            tile.block_rows,
+            tile.block_columns,
+            self.features,
+            self._cuts,
+            self._tables,
+            out,
+        )
+        return out
+
+    def view(self, blocks: int, tile: Tile) -> npt.NDArray[np.uint8]:
+        """View bins as pixels, uint8 (rows, columns, features); good until the next call of the engine."""
+        shape = (tile.block_rows, tile.block_columns, self.features, 4, 4)
+        bins = self._engine.view(blocks, int(np.prod(shape))).reshape(shape).transpose(0, 3, 1, 4, 2)
+        pixels: npt.NDArray[np.uint8] = bins.reshape(tile.block_rows * 4, tile.block_columns * 4, -1)
+        return pixels[: tile.rows, : tile.columns]
+
+
+@dataclass(frozen=True)
+class PackedForest:
+    """A forest as the kernels read it; ``engine/assembly/pack.ts`` describes the arrays."""
+
+    quads: npt.NDArray[np.uint8]
+    roots: npt.NDArray[np.uint8]
+    tables: npt.NDArray[np.uint8]
+    trees: int
+    features: int
+    classes: int
+
+
+def pack(forest: Forest) -> PackedForest:
+    """Check a forest by the kernel that does so, and pack it.
+
+    Raises
+    ------
+    ParameterError
+        If it is unsound.
+    EngineError
+        If it does not fit into a thread's memory.
+    """
+    engine = Engine()
+    trees, nodes = len(forest.counts), len(forest.feature)
+    leaves, classes = forest.votes.shape
+    features = len(forest.cuts)
+    flat = [
+        engine.put(forest.feature.astype(np.int16)),
+        engine.put(forest.threshold.astype(np.uint8)),
+        engine.put(forest.left.astype(np.uint32)),
+        engine.put(forest.right.astype(np.uint32)),
+        engine.put(forest.votes.astype(np.uint16)),
+    ]
+    counts = engine.put(forest.counts.astype(np.uint32))
+    result = engine.allocate(12)
+    bottom = engine.mark
+    cuts = engine.put(np.array([len(own) for own in forest.cuts], np.uint16))
+    scratch = engine.allocate(nodes + leaves)
+    sizes = (features, classes)
+    fault = engine.call("validateForest", counts, trees, nodes, leaves, *flat, *sizes, cuts, scratch, result)
+    if fault:
+        raise ParameterError(
+            f"This is not a classifier of SambaLab, or it was damaged: trees: {_fault(fault, engine, result)}."
+        )
+    _check_depth(forest)
+    engine.release(bottom)
+    scratch = engine.allocate(16 * (int(forest.counts.max()) + 8))
+    engine.call("packForest", counts, trees, *flat, classes, 0, 0, 0, scratch, result)
+    quads, bottoms = (int(number) for number in engine.view(result, 8).view(np.uint32))
+    quad_bytes, table_bytes = quads * 16, bottoms * (classes - 1) * 8
+    if quad_bytes >= _ADDRESSES or table_bytes >= _ADDRESSES:
+        raise EngineError(f"The forest has {nodes} nodes, too many for {classes} classes; fewer trees will do.")
+    places = [engine.allocate(size) for size in (quad_bytes, trees * 8, table_bytes)]
+    engine.call("packForest", counts, trees, *flat, classes, *places, scratch, result)
+    sizes_of = zip(places, (quad_bytes, trees * 8, table_bytes), strict=True)
+    packed = [engine.view(place, size).copy() for place, size in sizes_of]
+    return PackedForest(packed[0], packed[1], packed[2], trees, features, classes)
+
+
+def _fault(fault: int, engine: Engine, result: int) -> str:
+    tree, node, value = (int(number) for number in engine.view(result, 12).view(np.uint32))
+    where = f"node {node} of tree {tree}"
+    return {
+        1: f"tree {tree} has no nodes",
+        2: f"there are {value} nodes or leaves, which is not what the arrays hold",
+        3: f"{where} has feature {value - (1 << 32) if value >> 31 else value}",
+        4: f"{where} is nobody's child",
+        5: f"{where} is leaf {value}, which is another's number or beyond the votes",
+        6: f"{where} is a leaf, whose right child and threshold must be 0",
+        7: f"{where} has cut {value}, which its feature does not have",
+        8: f"{where} has child {value}, which is before it, beyond its tree or another's",
+        9: f"the votes of leaf {node} add up to {value}, not 1024",
+    }.get(fault, f"fault {fault} at {where}")
+
+
+def _check_depth(forest: Forest) -> None:
+    """Walk down all trees at once, a level at a time."""
+    level = forest.starts
+    base = np.repeat(forest.starts, forest.counts)
+    for _ in range(DEPTH_MAX + 1):
+        inner = level[forest.feature[level] >= 0]
+        if not len(inner):
+            return
+        level = np.concatenate([base[inner] + forest.left[inner], base[inner] + forest.right[inner]])
+    raise ParameterError(
+        f"This is not a classifier of SambaLab, or it was damaged: trees: one is deeper than {DEPTH_MAX} splits."
+    )
+
+
+class ForestApplier:
+    """Applies a forest to bins. Takes memory of the engine that stays taken."""
+
+    def __init__(self, engine: Engine, forest: PackedForest) -> None:
+        self._engine = engine
+        self._forest = forest
+        self._places = [engine.put(part) for part in (forest.quads, forest.roots, forest.tables)]
+        self._scratch = engine.allocate(engine.call("applyScratch", forest.classes))
+
+    def apply(self, tile: Tile, blocks: int, output: Output) -> npt.NDArray[Any]:
+        """Segment a tile: class indices, uint8 (rows, columns); float32 (rows, columns, classes); or float32 (rows, columns).
+
+        A view, good until the next call of the engine.
+        """
+        engine, forest = self._engine, self._forest
+        quads, roots, tables = self._places
+        count = tile.block_rows * tile.block_columns
+        sums = engine.allocate(count * forest.classes * 64)
+        engine.call(
+            "applyForest",
+            blocks,
+            count,
+            forest.features,
+            quads,
+            roots,
+            forest.trees,
+            tables,
+            forest.classes,
+            sums,
+            self._scratch,
+        )
+        shape: tuple[int, ...] = (tile.rows, tile.columns)
+        if output == "probabilities":
+            shape = (*shape, forest.classes)
+        dtype = np.dtype(np.uint8 if output == "labels" else np.float32)
+        size = int(np.prod(shape)) * dtype.itemsize
+        place = engine.allocate(size)
+        places = [place if output == name else 0 for name in ("labels", "probabilities", "uncertainty")]
+        engine.call("decide", sums, tile.block_columns, tile.rows, tile.columns, forest.classes, forest.trees, *places)
+        return engine.view(place, size).view(dtype).reshape(shape)
