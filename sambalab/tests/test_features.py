@@ -1,0 +1,267 @@
+"""Feature specs in Python: what they are, and that they agree with those of TypeScript."""
+
+import copy
+import json
+import pickle
+import random
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sambalab as sl
+from sambalab import FeatureSpec, feature_table
+from sambalab.features import changed
+from sambalab.node import find_node
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_sets_have_the_channels_of_their_models():
+    # SAMBA's 58; Weka's default channels in its order, all of the Hessian among them.
+    assert FeatureSpec().count() == 58 and FeatureSpec("weka").count() == 76
+    assert FeatureSpec().names()[:4] == ("original", "sobel σ=0", "hessian module σ=0", "hessian trace σ=0")
+    assert FeatureSpec().count(3) == 174 and FeatureSpec(color="luminance").count(3) == 58
+    assert FeatureSpec().names(3)[58] == "green: original"
+
+
+def test_families_are_added_taken_away_and_changed():
+    spec = FeatureSpec("weka", median=True, membrane=False, entropy={"bins": [32]}, gaussian={"sigmas": (1, 2.5)})
+    assert "membrane" not in spec.families and spec.families["entropy"] == {"bins": [32]}
+    assert [name for name in spec.names() if name.startswith(("gaussian", "median"))] == [
+        "gaussian σ=1",
+        "gaussian σ=2.5",
+        *(f"median r={sigma}" for sigma in (1, 2, 4, 8, 16)),
+    ]
+    assert spec.sigma_scale == 0.4 and spec.sigmas == (1, 2, 4, 8, 16)
+    assert spec == FeatureSpec(
+        "weka", membrane=None, median={}, entropy={"bins": np.array([32])}, gaussian={"sigmas": [np.float32(1), 2.5]}
+    )
+
+
+def test_a_spec_is_a_value():
+    spec = FeatureSpec("samba", median=True, range=(0, 4095))
+    same = FeatureSpec(sigmas=[1.0, 2, 4, 8, 16], median=True, range=[0.0, 4095])
+    assert spec == same and hash(spec) == hash(same) and spec != FeatureSpec() and spec != "samba"
+    for again in (copy.deepcopy(spec), pickle.loads(pickle.dumps(spec)), FeatureSpec.from_dict(spec.to_dict())):
+        assert again == spec
+    with pytest.raises(AttributeError):
+        spec.sigmas = (1,)
+    spec.to_dict()["sigmas"].append(3)
+    spec.families["median"]["sigmas"] = [3]
+    assert spec == same
+
+
+@pytest.mark.parametrize(
+    ("spec", "text"),
+    [
+        (FeatureSpec(), "FeatureSpec('samba')"),
+        (FeatureSpec("weka", mean=True), "FeatureSpec('weka', mean=True)"),
+        (
+            FeatureSpec(membrane={"patch": 9}, sobel=False, sigmas=[1, 3]),
+            "FeatureSpec('samba', sigmas=[1, 3], sobel=False, membrane={'patch': 9})",
+        ),
+    ],
+)
+def test_the_text_of_a_spec_makes_it_again(spec, text):
+    assert repr(spec) == text and eval(text) == spec
+
+
+def test_names_of_both_languages_are_read_in_mappings():
+    spec = FeatureSpec.from_dict({"sigmaScale": 0.5, "families": {"structureTensor": {"integrations": [2]}}})
+    assert spec == FeatureSpec.from_dict({"sigma_scale": 0.5, "families": {"structure_tensor": {"integrations": [2]}}})
+    assert spec.families.keys() == {"structure_tensor"} and "structureTensor" in spec.to_dict()["families"]
+    with pytest.raises(sl.ParameterError, match="sigma_scale is there twice"):
+        FeatureSpec.from_dict({"sigmaScale": 0.5, "sigma_scale": 0.5})
+
+
+def test_specs_of_version_1_are_read():
+    old = {
+        "version": 1,
+        "sigmas": [1, 2],
+        "gaussian": True,
+        "sobel": False,
+        "hessian": True,
+        "differenceOfGaussians": False,
+        "membrane": None,
+    }
+    assert FeatureSpec.from_dict(old) == FeatureSpec(
+        sigmas=[1, 2], sobel=False, difference_of_gaussians=False, membrane=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"set": "ilastik"}, r"set is 'ilastik'; samba, weka will do"),
+        ({"sigma": 3}, r"features\.sigma is not known; .*sigma_scale.*structure_tensor.* will do"),
+        ({"sigmas": 3}, r"sigmas is 3; a list of 1 to 16 numbers"),
+        ({"sigmas": []}, r"sigmas is \[\]; a list"),
+        ({"sigmas": [1, 65]}, r"sigmas\.1 is 65; a number from 0\.1 to 64"),
+        ({"sigmas": [2, 1]}, r"numbers that ascend"),
+        ({"sigmas": "12"}, r"sigmas is '12'"),
+        ({"sigmas": [float("nan")]}, r"sigmas\.0 is nan"),
+        ({"sigmas": [True]}, r"sigmas\.0 is True"),
+        ({"sigmas": [10**400]}, r"sigmas\.0 is 1000"),
+        ({"sigmas": [1j]}, r"sigmas\.0 is 1j"),
+        ({"sigma_scale": 0}, r"sigma_scale is 0; a number from 0\.1 to 1"),
+        ({"color": "rgb"}, r"color is 'rgb'; channels or luminance"),
+        ({"range": (5, 5)}, r"range is \(5, 5\); two numbers"),
+        ({"range": 7}, r"range is 7"),
+        ({"membrane": {"patch": 20}}, r"membrane\.patch is 20; an odd number from 3 to 63"),
+        ({"membrane": {"patch": 5, "thickness": 5}}, r"membrane\.thickness is 5; a number below patch, 5,"),
+        ({"membrane": {"size": 5}}, r"membrane\.size is not known; patch, thickness"),
+        ({"membrane": 19}, r"membrane is 19; True, False, or a mapping"),
+        ({"laplacian": {"sigma": 1}}, r"laplacian\.sigma is not known; sigmas"),
+        ({"entropy": {"bins": [2.5]}}, r"entropy\.bins\.0 is 2\.5; a whole number from 2 to 256"),
+        ({"structure_tensor": {"sigmas": list(range(1, 17)), "integrations": list(range(1, 9))}, "sigmas": list(range(1, 17)),
+          "derivatives": True, "entropy": True, "neighbours": True, "hessian_orientation": True}, "channels; 682 at most"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_named_with_what_would_do(given, says):
+    with pytest.raises(sl.ParameterError, match=says):
+        FeatureSpec(**given)
+
+
+def test_what_is_no_spec_is_refused():
+    for wrong in (None, 7, [1], ("samba",)):
+        with pytest.raises(sl.ParameterError, match="FeatureSpec, 'samba', 'weka' or a mapping"):
+            FeatureSpec.of(wrong)
+    with pytest.raises(sl.ParameterError, match="no feature spec"):
+        FeatureSpec.from_dict("samba")
+    with pytest.raises(sl.ParameterError, match="channels is 2"):
+        FeatureSpec().count(2)
+
+
+def test_changes_stand_on_top_of_a_choice():
+    assert changed(None, {"sobel": False}) == {"sobel": False}
+    assert changed("weka", {"sobel": False, "sigmas": [2]}) == FeatureSpec("weka", sobel=False, sigmas=[2]).to_dict()
+    with pytest.raises(sl.ParameterError, match="sigmas"):
+        changed(None, {"sigmas": [0]})
+
+
+def test_without_the_built_table_the_error_says_to_build(tmp_path, monkeypatch):
+    monkeypatch.setattr(feature_table, "TABLE_FILE", tmp_path / "features.json")
+    feature_table.table.cache_clear()
+    try:
+        with pytest.raises(sl.SambaLabError, match="npm run build"):
+            FeatureSpec()
+    finally:
+        feature_table.table.cache_clear()
+
+
+# What TypeScript makes of each line of input: the spec's names, program and itself, or the error.
+SCRIPT = """
+import { featureSpec, featureNames, featureProgram } from './features';
+import { readFileSync } from 'node:fs';
+const out = readFileSync(0, 'utf8').split('\\n').filter(Boolean).map(line => {
+  try {
+    const spec = featureSpec(JSON.parse(line));
+    return { spec, names: [1, 3].map(n => featureNames(spec, n)), program: Array.from(featureProgram(spec)) };
+  } catch (error) {
+    return { error: error.message };
+  }
+});
+console.log(JSON.stringify(out));
+"""
+
+
+def typescript(lines, folder):
+    """Let TypeScript's half of the code read specs."""
+    esbuild = ROOT / "node_modules/.bin/esbuild"
+    if not esbuild.exists():
+        pytest.skip("esbuild is not installed: npm ci")
+    bundle = folder / "features.cjs"
+    subprocess.run(
+        [esbuild, "--bundle", "--platform=node", "--format=cjs", f"--outfile={bundle}", "--log-level=error"],
+        input=SCRIPT, text=True, check=True, cwd=ROOT / "src/kernel-bridge",
+    )  # fmt: skip
+    node = shutil.which("node") or find_node()
+    done = subprocess.run(
+        [node, bundle], input="\n".join(map(json.dumps, lines)), text=True, check=True, capture_output=True
+    )
+    return json.loads(done.stdout)
+
+
+def random_choice(rng):
+    """Make a choice of features that mostly will do."""
+    families = feature_table.families()
+
+    def number(parameter):
+        low, high = parameter["minimum"], parameter["maximum"]
+        if rng.random() < 0.02:
+            return rng.choice([low - 1, high + 1, "3", None, True, [], {}, 1e300, low + 1e-9])
+        if parameter.get("odd"):
+            return rng.randrange(low, high + 1, 2)
+        return rng.randint(low, high) if parameter.get("whole") else round(rng.uniform(low, high), rng.randint(1, 6))
+
+    def value(parameter):
+        if not parameter.get("list") or rng.random() < 0.01:
+            return number(parameter)
+        count = rng.randint(1, min(4, parameter["list"]))
+        return sorted({number(parameter) for _ in range(count)} if rng.random() < 0.98 else [4, 2]) if count else []
+
+    def some(make):
+        try:
+            return make()
+        except TypeError:  # sorting or hashing what is no number
+            return [1, "2"]
+
+    sigmas = {"minimum": 0.1, "maximum": 64, "list": 5}
+
+    def family(own):
+        if rng.random() < 0.3:
+            return rng.choice([True, True, False, None, {}, 7, "on", []] if rng.random() < 0.1 else [True, False])
+        given = {
+            name: some(lambda p=p: value(p)) for name, p in own.get("parameters", {}).items() if rng.random() < 0.5
+        }
+        if rng.random() < 0.3 or (rng.random() < 0.02):
+            given["sigmas"] = some(lambda: value(sigmas))
+        return given
+
+    choice = {own["name"]: family(own) for own in families if rng.random() < 0.25}
+    if rng.random() < 0.2:
+        choice = {"families": choice}
+    for name, make in {
+        "set": lambda: rng.choice(["samba", "weka", "weka", "samba", "other", 3]),
+        "version": lambda: rng.choice([1, 2, 2, 3]),
+        "color": lambda: rng.choice(["channels", "luminance", "luminance", "grey"]),
+        "sigmas": lambda: some(lambda: value(sigmas)),
+        "sigmaScale": lambda: rng.choice([0.4, 1, 0.123, 0.5, 2, "1"]),
+        "range": lambda: rng.choice([[0, 255], [-1.5, 3.25], None, [3, 3], [1], "ab"]),
+        "unknown": lambda: 1,
+    }.items():
+        if rng.random() < (0.02 if name == "unknown" else 0.15):
+            choice[name] = make()
+    return choice
+
+
+def test_python_and_typescript_agree_on_random_choices(tmp_path):
+    rng = random.Random(20)
+    choices = [{}, {"set": "weka"}, *(random_choice(rng) for _ in range(1500))]
+    answers = typescript(choices, tmp_path)
+    good = 0
+    for choice, answer in zip(choices, answers, strict=True):
+        try:
+            spec = FeatureSpec.from_dict(choice)
+        except sl.ParameterError as error:
+            assert "error" in answer, (choice, str(error))
+            assert blunt(str(error)) == blunt(answer["error"]), choice
+            continue
+        assert "error" not in answer, (choice, answer)
+        good += 1
+        assert spec.to_dict() == answer["spec"]
+        assert [list(spec.names(n)) for n in (1, 3)] == answer["names"]
+        assert spec.program.ravel().tolist() == answer["program"]
+        assert FeatureSpec.from_dict(answer["spec"]) == spec and eval(repr(spec)) == spec
+    assert 200 < good < len(choices) - 200
+
+
+def blunt(message):
+    """Make errors of both languages alike: names in snake case, and without the value, which each shows in its own way."""
+    snaked = re.sub(r"(?<=[a-z])[A-Z]", lambda match: f"_{match[0]}", message)
+    snaked = snaked.replace("an object of its", "a mapping of its").replace("null", "none")
+    return re.sub(r" is (?!not known).*; (.*)", r" is …; \1", snaked).lower()
