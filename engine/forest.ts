@@ -94,7 +94,9 @@ export function joinTrees(parts: readonly ITrees[], classes: number): ITrees {
     out.threshold.set(part.threshold, node);
     out.right.set(part.right, node);
     const leaves = vote / classes;
-    part.left.forEach((left, i) => (out.left[node + i] = part.feature[i]! < 0 ? left + leaves : left));
+    for (let i = 0; i < part.left.length; i++) {
+      out.left[node + i] = part.left[i]! + (part.feature[i]! < 0 ? leaves : 0);
+    }
     out.votes.set(part.votes, vote);
     tree += part.counts.length;
     node += part.feature.length;
@@ -148,26 +150,20 @@ export class TreeGrower {
     // A tree has no more leaves than rows, nor than its depth allows.
     const leaves = Math.min(rows, 2 ** Math.min(maxDepth, 31));
     this._inputs = [engine.put(set.columns), engine.put(set.classOf)];
-    this._weights = engine.put(classWeights(set.classOf, classes, _options.balanced));
-    this._scratch = [
-      engine.allocate(rows * 8),
-      engine.allocate(rows * 8),
-      engine.allocate(rows * 4),
-      engine.allocate(rows * 2),
-      engine.allocate(256 * classes * 4),
-      engine.allocate(features * 4),
-      engine.allocate(classes * 24),
-      engine.allocate(24 * (maxDepth + 3))
-    ];
+    const weights = new Float64Array(Math.ceil(classes / 4) * 4);
+    weights.set(classWeights(set.classOf, classes, _options.balanced));
+    this._weights = engine.put(weights);
+    this._scratch = engine.allocate(engine.kernels.growScratch(rows, features, classes, maxDepth));
     this._nodes = engine.allocate((2 * leaves - 1) * 16);
     this._votes = engine.allocate(leaves * classes * 2);
     this._outOfBag = engine.allocate(rows * classes * 4);
+    this._importance = engine.allocate(features * 8);
     this._result = engine.allocate(8);
     this.clearOutOfBag();
   }
 
-  /** Grow the tree with this number. */
-  grow(tree: number): ITrees {
+  /** Grow the tree with this number; `importance` is each feature's share of the fall of impurity, or all 0 without a split. */
+  grow(tree: number): { trees: ITrees; importance: Float64Array } {
     const { maxDepth, maxFeatures, minLeaf, seed, criterion = 'gini', bootstrap = true } = this._options;
     const engine = this._engine;
     engine.kernels.growTree(
@@ -184,23 +180,32 @@ export class TreeGrower {
       bootstrap ? 1 : 0,
       seed,
       tree,
-      ...this._scratch,
+      this._scratch,
       this._nodes,
       this._votes,
       this._outOfBag,
+      this._importance,
       this._result
     );
     const [count, leaves] = engine.u32(this._result, 2) as unknown as [number, number];
     const nodes = engine.i32(this._nodes, count * 4);
-    const field = (offset: number) => (_: unknown, i: number) => nodes[i * 4 + offset]!;
-    return {
+    const trees: ITrees = {
       counts: Uint32Array.of(count),
-      feature: Int16Array.from({ length: count }, field(0)),
-      threshold: Uint8Array.from({ length: count }, field(1)),
-      left: Uint32Array.from({ length: count }, field(2)),
-      right: Uint32Array.from({ length: count }, field(3)),
+      feature: new Int16Array(count),
+      threshold: new Uint8Array(count),
+      left: new Uint32Array(count),
+      right: new Uint32Array(count),
       votes: engine.u16(this._votes, leaves * this._classes).slice()
     };
+    for (let i = 0; i < count; i++) {
+      trees.feature[i] = nodes[i * 4]!;
+      trees.threshold[i] = nodes[i * 4 + 1]!;
+      trees.left[i] = nodes[i * 4 + 2]!;
+      trees.right[i] = nodes[i * 4 + 3]!;
+    }
+    const importance = engine.f64(this._importance, this._features).slice();
+    const sum = importance.reduce((total, value) => total + value, 0);
+    return { trees, importance: sum > 0 ? importance.map(value => value / sum) : importance };
   }
 
   /** Votes [row][class] of all trees grown since {@link clearOutOfBag} that did not see the row. */
@@ -217,10 +222,11 @@ export class TreeGrower {
   private readonly _classes: number;
   private readonly _inputs: [number, number];
   private readonly _weights: number;
-  private readonly _scratch: number[];
+  private readonly _scratch: number;
   private readonly _nodes: number;
   private readonly _votes: number;
   private readonly _outOfBag: number;
+  private readonly _importance: number;
   private readonly _result: number;
 }
 
@@ -322,6 +328,18 @@ export function validateTrees(engine: Engine, trees: ITrees, classes: number, cu
   } finally {
     engine.release(bottom);
   }
+}
+
+/**
+ * Impurity importance of the features: what the trees say, on average, in sum 1 (`feature_importances_` of scikit-learn).
+ *
+ * @param perTree [tree][feature], in the order of the trees, for the sum's sake; all 0 for a tree without a split, which does not count
+ */
+export function forestImportance(perTree: Float64Array, features: number): number[] {
+  const sums = new Array<number>(features).fill(0);
+  perTree.forEach((value, i) => (sums[i % features]! += value));
+  const total = sums.reduce((sum, value) => sum + value, 0);
+  return total > 0 ? sums.map(value => value / total) : sums;
 }
 
 /** A forest in the form in which it is applied (`engine/assembly/pack.ts` describes it); goes to other threads as it is. */

@@ -12,6 +12,7 @@ export interface IKernels {
   buildTables: Kernel;
   quantise: Kernel;
   growTree: Kernel;
+  growScratch(rows: number, features: number, classes: number, maxDepth: number): number;
   packForest: Kernel;
   validateForest(...args: number[]): number;
   applyForest: Kernel;
@@ -115,6 +116,10 @@ export class Engine {
 
   f32(address: number, length: number): Float32Array {
     return new Float32Array(this.kernels.memory.buffer, address, length);
+  }
+
+  f64(address: number, length: number): Float64Array {
+    return new Float64Array(this.kernels.memory.buffer, address, length);
   }
 
   private _top: number;

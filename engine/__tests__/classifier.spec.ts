@@ -39,7 +39,7 @@ function example(): IClassifier {
     oobScore: 0.5,
     importance: names.map(() => 1 / names.length),
     trees: joinTrees(
-      Array.from({ length: forest.trees }, (_, i) => grower.grow(i)),
+      Array.from({ length: forest.trees }, (_, i) => grower.grow(i).trees),
       2
     )
   };

@@ -37,7 +37,7 @@ function grow(set: ITrainingSet, options: Partial<IGrowOptions> = {}): { trees: 
   };
   const grower = new TreeGrower(newEngine(), set, all);
   const trees = joinTrees(
-    Array.from({ length: all.trees }, (_, i) => grower.grow(i)),
+    Array.from({ length: all.trees }, (_, i) => grower.grow(i).trees),
     set.classes
   );
   return { trees, outOfBag: grower.outOfBag.slice() };
@@ -119,7 +119,7 @@ describe('growing', () => {
     const whole = grow(set, { seed: 5 });
     expect(grow(set, { seed: 5 })).toEqual(whole);
     const alone = new TreeGrower(newEngine(), set, forestParams({ trees: 20, seed: 5 }));
-    const backwards = Array.from({ length: 20 }, (_, i) => alone.grow(19 - i)).reverse();
+    const backwards = Array.from({ length: 20 }, (_, i) => alone.grow(19 - i).trees).reverse();
     expect(joinTrees(backwards, 3)).toEqual(whole.trees);
     expect(alone.outOfBag).toEqual(whole.outOfBag);
     expect(grow(set, { seed: 6 }).trees).not.toEqual(whole.trees);

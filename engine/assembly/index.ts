@@ -6,7 +6,7 @@
  */
 export { computeTile, programHalo } from './program';
 export { buildTables, quantise } from './quantise';
-export { growTree } from './grow';
+export { growTree, growScratch } from './grow';
 export { packForest, validateForest } from './pack';
 export { applyForest, applyScratch, decide } from './apply';
 

@@ -107,7 +107,7 @@ export class EngineService implements IEngineService {
     const cuts = await this._tiles.cuts(request, context);
     const names = engine.featureNames(spec, channels);
     const set = await this._trainingSet(request, cuts, pixels, names.length, classes.length, context);
-    const { trees, outOfBag } = await this._grow(set, forest, context);
+    const { trees, importance, outOfBag } = await this._grow(set, forest, context);
     const classifier: engine.IClassifier = {
       features: spec,
       channels: channels as 1 | 3,
@@ -117,7 +117,7 @@ export class EngineService implements IEngineService {
       forest,
       samples: pixels.classOf.length,
       oobScore: engine.outOfBagScore(outOfBag, pixels.classOf, classes.length),
-      importance: null,
+      importance,
       trees
     };
     const json = engine.encodeClassifier(classifier);
@@ -282,7 +282,7 @@ export class EngineService implements IEngineService {
     set: engine.ITrainingSet,
     forest: ForestParams,
     context: IJobContext
-  ): Promise<{ trees: engine.ITrees; outOfBag: Uint32Array }> {
+  ): Promise<{ trees: engine.ITrees; importance: number[]; outOfBag: Uint32Array }> {
     const job = this._jobs++;
     const group = Math.min(TREES_PER_TASK, Math.ceil(forest.trees / (this.threads * TASKS_PER_THREAD)));
     const tasks = Array.from({ length: Math.ceil(forest.trees / group) }, (_, i): IGrowTask => {
@@ -290,16 +290,24 @@ export class EngineService implements IEngineService {
       return { kind: 'grow', job, set, options: forest, first, end: Math.min(forest.trees, first + group) };
     });
     const parts: engine.ITrees[] = [];
+    const importance = new Float64Array(forest.trees * set.features);
     const outOfBag = new Uint32Array(set.classOf.length * set.classes);
     let done = 0;
     context.progress('growing trees', 0, forest.trees);
     await this._pool.runAll(tasks, context.signal, (result, i) => {
       parts[i] = result.trees;
-      result.outOfBag.forEach((votes, k) => (outOfBag[k]! += votes));
+      importance.set(result.importance, tasks[i]!.first * set.features);
+      for (let k = 0; k < outOfBag.length; k++) {
+        outOfBag[k]! += result.outOfBag[k]!;
+      }
       done += tasks[i]!.end - tasks[i]!.first;
       context.progress('growing trees', done, forest.trees);
     });
-    return { trees: engine.joinTrees(parts, set.classes), outOfBag };
+    return {
+      trees: engine.joinTrees(parts, set.classes),
+      importance: engine.forestImportance(importance, set.features),
+      outOfBag
+    };
   }
 
   private _load(json: Uint8Array): ILoaded {

@@ -94,7 +94,7 @@ export type EngineTask =
 
 /** What a worker answers; nothing where the task says where results go. */
 export type EngineResult<T extends EngineTask> = T extends IGrowTask
-  ? { trees: ITrees; outOfBag: Uint32Array }
+  ? { trees: ITrees; importance: Float64Array; outOfBag: Uint32Array }
   : T extends ISampleTask
     ? Float32Array
     : T extends IPreviewTask

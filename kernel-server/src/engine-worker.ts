@@ -173,11 +173,14 @@ function grow({ job, set, options, first, end }: IGrowTask) {
   }
   const { value } = grower;
   value.clearOutOfBag();
+  const grown = Array.from({ length: end - first }, (_, i) => value.grow(first + i));
+  const importance = new Float64Array(grown.length * set.features);
+  grown.forEach((tree, i) => importance.set(tree.importance, i * set.features));
   const trees = joinTrees(
-    Array.from({ length: end - first }, (_, i) => value.grow(first + i)),
+    grown.map(tree => tree.trees),
     set.classes
   );
-  return { trees, outOfBag: value.outOfBag.slice() };
+  return { trees, importance, outOfBag: value.outOfBag.slice() };
 }
 
 function segment(task: ISegmentTask): void {
