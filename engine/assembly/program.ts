@@ -4,11 +4,19 @@
  */
 import { openArena, mark, release } from './arena';
 import { differenceOfGaussians, gaussian, gaussianRadius, original } from './families/gaussian';
+import { discReach, maximum, mean, minimum, variance } from './families/discs';
+import { derivative, derivativeRadius, laplacian } from './families/derivatives';
 import { hessian, hessianOrientation, sobel } from './families/edges';
+import { gabor, gaborReach } from './families/gabor';
+import { entropy } from './families/entropy';
 import { bilateral } from './families/bilateral';
 import { anisotropicDiffusion } from './families/diffusion';
+import { kuwahara, kuwaharaReach } from './families/kuwahara';
 import { lipschitz, lipschitzReach } from './families/lipschitz';
 import { membrane } from './families/membrane';
+import { neighbourDistance, neighbours } from './families/neighbours';
+import { structureHalo, structureTensor } from './families/structure';
+import { median } from './families/rank';
 import { loadSource, outPlane, placeTile } from './tile';
 
 const RECORD: usize = 64;
@@ -22,7 +30,19 @@ const enum Op {
   hessianOrientation,
   differenceOfGaussians,
   membrane,
+  mean,
+  variance,
+  minimum,
+  maximum,
+  median,
   bilateral = 12,
+  entropy = 16,
+  derivatives = 13,
+  laplacian = 14,
+  structureTensor = 15,
+  neighbours = 17,
+  gabor = 19,
+  kuwahara = 18,
   lipschitz = 20,
   anisotropicDiffusion = 21
 }
@@ -56,12 +76,31 @@ function haloOf(op: i32, a: f64, b: f64): i32 {
       return gaussianRadius(b);
     case Op.membrane:
       return <i32>a >> 1;
+    case Op.mean:
+    case Op.variance:
+    case Op.minimum:
+    case Op.maximum:
+    case Op.median:
+    case Op.entropy:
+      return discReach(a);
     case Op.bilateral:
       return <i32>a;
+    case Op.kuwahara:
+      return kuwaharaReach(<i32>a);
     case Op.lipschitz:
       return lipschitzReach(<i32>a);
     case Op.anisotropicDiffusion:
       return <i32>b;
+    case Op.derivatives:
+      return derivativeRadius(a, <i32>b);
+    case Op.laplacian:
+      return derivativeRadius(a, 2);
+    case Op.structureTensor:
+      return structureHalo(a, b);
+    case Op.neighbours:
+      return neighbourDistance(a);
+    case Op.gabor:
+      return gaborReach(a, b);
     default:
       return -1;
   }
@@ -71,16 +110,24 @@ function channelsOf(op: i32): i32 {
   switch (op) {
     case Op.hessian:
       return 5;
+    case Op.kuwahara:
+      return 3;
     case Op.hessianOrientation:
       return 3;
     case Op.membrane:
       return 6;
+    case Op.structureTensor:
+      return 2;
+    case Op.neighbours:
+      return 8;
+    case Op.gabor:
+      return 4;
     default:
       return 1;
   }
 }
 
-function runOp(op: i32, a: f64, b: f64, out: usize): void {
+function runOp(op: i32, a: f64, b: f64, c: f64, out: usize): void {
   switch (op) {
     case Op.original:
       return original(out);
@@ -96,12 +143,36 @@ function runOp(op: i32, a: f64, b: f64, out: usize): void {
       return differenceOfGaussians(a, b, out);
     case Op.membrane:
       return membrane(<i32>a, <i32>b, out);
+    case Op.mean:
+      return mean(a, out);
+    case Op.variance:
+      return variance(a, out);
+    case Op.minimum:
+      return minimum(a, out);
+    case Op.maximum:
+      return maximum(a, out);
+    case Op.median:
+      return median(a, out);
+    case Op.entropy:
+      return entropy(a, <i32>b, out);
     case Op.bilateral:
       return bilateral(<i32>a, b, out);
+    case Op.kuwahara:
+      return kuwahara(<i32>a, out);
     case Op.lipschitz:
       return lipschitz(<i32>a, out);
     case Op.anisotropicDiffusion:
       return anisotropicDiffusion(a, <i32>b, out);
+    case Op.derivatives:
+      return derivative(a, <i32>b, out);
+    case Op.laplacian:
+      return laplacian(a, out);
+    case Op.structureTensor:
+      return structureTensor(a, b, out);
+    case Op.neighbours:
+      return neighbours(a, out);
+    case Op.gabor:
+      return gabor(a, b, c, out);
     default:
       unreachable();
   }
@@ -147,7 +218,7 @@ export function computeTile(
     for (let i = 0; i < ops; i++) {
       const record = program + <usize>i * RECORD;
       const op = <i32>load<f64>(record);
-      runOp(op, load<f64>(record, 8), load<f64>(record, 16), next);
+      runOp(op, load<f64>(record, 8), load<f64>(record, 16), load<f64>(record, 24), next);
       next += <usize>channelsOf(op) * outPlane;
     }
     release(bottom);

@@ -17,10 +17,10 @@ export const DERIVATIVE_MARGIN = 1;
 /** The image, and the tile in it: rows and columns, the ends exclusive. */
 export let imageRows = 0;
 export let imageColumns = 0;
-let row0 = 0;
-let row1 = 0;
-let column0 = 0;
-let column1 = 0;
+export let row0 = 0;
+export let row1 = 0;
+export let column0 = 0;
+export let column1 = 0;
 /** The tile's own size. */
 export let rows = 0;
 export let columns = 0;
@@ -44,6 +44,8 @@ const KEPT_BYTES: usize = 32;
 let kept: usize = 0;
 let keptCount = 0;
 let grey: usize = 0;
+/** Counts what {@link loadSource} took: families that keep something for these pixels see by it when others have come. */
+export let loads: u32 = 0;
 
 /** Say which tile of which image comes. */
 export function placeTile(
@@ -90,6 +92,7 @@ export const enum Dtype {
  * scikit-image's rgb2gray)
  */
 export function loadSource(pixels: usize, dtype: i32, channels: i32, channel: i32, halo: i32): void {
+  loads++;
   sourceMargin = halo + SMOOTH_MARGIN;
   sourceStride = strideOf(sourceMargin);
   source = newPlane(sourceMargin);

@@ -1,0 +1,105 @@
+/**
+ * Entropy of the grey levels over a disc: −Σ p log₂ p, in bits, with p the part of the disc's pixels in each of `bins` equal bins of the 256
+ * levels, bin ⌊level · bins / 256⌋, as in Trainable Weka Segmentation; but that takes the least and the largest value of each image for its
+ * levels, here the spec's range is. The disc is that of `discs.ts`.
+ *
+ * With c pixels in a bin and n in the disc the entropy is (n log₂ n − Σ c log₂ c) / n. The terms are whole numbers, of fixed point, and slide
+ * with the histogram.
+ */
+import { allocate, mark, release } from '../arena';
+import { columns, greyAt, greyLevels, outStride, rows } from '../tile';
+import { discCount, discReach } from './discs';
+import { PAIR, discOffsets, pairsOf, slidePairs } from './slide';
+
+/** Of c log₂ c, which needs 18 bits for the largest disc. */
+const FRACTION: f64 = <f64>((<u64>1) << 40);
+
+export function entropy(radius: f64, bins: i32, out: usize): void {
+  // Grey levels are kept for later families: they must be there before the mark.
+  greyLevels();
+  const bottom = mark();
+  const reach = discReach(radius);
+  const stride = <usize>(columns + 2 * reach);
+  const binned = allocate(<usize>(rows + 2 * reach) * stride);
+  for (let row = -reach; row < rows + reach; row++) {
+    const from = greyAt(row, -reach);
+    const to = binned + <usize>(row + reach) * stride;
+    for (let column: usize = 0; column < stride; column++) {
+      store<u8>(to + column, (<i32>load<u8>(from + column) * bins) >> 8);
+    }
+  }
+  const pixels = discCount(radius);
+  const gains = gainTable(pixels);
+  const most = <i64>termOf(pixels);
+  const scale = 1 / (FRACTION * <f64>pixels);
+  const histogram = allocate(256 << 2);
+  memory.fill(histogram, 0, 256 << 2);
+  let sum: i64 = 0;
+  let centre = binned + <usize>reach * stride + <usize>reach;
+  const offsets = discOffsets(radius, pixels, stride, 1);
+  for (let i: usize = 0; i < <usize>pixels; i++) {
+    sum += enter(centre + load<i32>(offsets + (i << 2)), histogram, gains);
+  }
+  const right = slidePairs(radius, stride, 1);
+  const step = <usize>pairsOf(radius) * PAIR;
+  for (let row = 0; row < rows; row++) {
+    const leftwards = row & 1;
+    let to = out + <usize>row * outStride;
+    if (row) {
+      sum += slide(right + 2 * step, step, centre, histogram, gains);
+      centre += stride;
+    }
+    if (leftwards) {
+      to += <usize>(columns - 1) << 2;
+    }
+    store<f32>(to, <f32>(<f64>(most - sum) * scale));
+    const pairs = leftwards ? right + step : right;
+    const ahead = leftwards ? <usize>-1 : 1;
+    for (let column = 1; column < columns; column++) {
+      sum += slide(pairs, step, centre, histogram, gains);
+      centre += ahead;
+      to += ahead << 2;
+      store<f32>(to, <f32>(<f64>(most - sum) * scale));
+    }
+  }
+  release(bottom);
+}
+
+/** c log₂ c in fixed point. */
+function termOf(count: i32): f64 {
+  return count ? Math.round(<f64>count * Math.log2(<f64>count) * FRACTION) : 0;
+}
+
+/** By how much the sum grows where a bin of c pixels gets one more, i64 for each c below `pixels`. */
+function gainTable(pixels: i32): usize {
+  const gains = allocate(<usize>(pixels + 1) << 3);
+  let term: f64 = 0;
+  for (let count = 0; count <= pixels; count++) {
+    const next = termOf(count + 1);
+    store<i64>(gains + (<usize>count << 3), <i64>next - <i64>term);
+    term = next;
+  }
+  return gains;
+}
+
+@inline
+function enter(pixel: usize, histogram: usize, gains: usize): i64 {
+  const bin = histogram + (<usize>load<u8>(pixel) << 2);
+  const count = <usize>load<u32>(bin);
+  store<u32>(bin, <u32>(count + 1));
+  return load<i64>(gains + (count << 3));
+}
+
+/** One step. @returns how much the sum grows */
+@inline
+function slide(pairs: usize, bytes: usize, centre: usize, histogram: usize, gains: usize): i64 {
+  let growth: i64 = 0;
+  for (const end = pairs + bytes; pairs < end; pairs += PAIR) {
+    growth += enter(centre + load<i32>(pairs), histogram, gains);
+    const bin = histogram + (<usize>load<u8>(centre + load<i32>(pairs, 4)) << 2);
+    const count = <usize>load<u32>(bin) - 1;
+    store<u32>(bin, <u32>count);
+    growth -= load<i64>(gains + (count << 3));
+  }
+  return growth;
+}
