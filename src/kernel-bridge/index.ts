@@ -4,6 +4,7 @@
  */
 export * from './errors';
 export * from './features';
+export * from './forest';
 export * from './frames';
 export * from './protocol';
 export * from './client';
