@@ -102,7 +102,8 @@ class FeatureStack:
         self._program = engine.put(program)
         self.halo = halo_of(engine, self._program, self._ops)
         self._luminance = int(spec.color == "luminance")
-        self._range = spec.range or (0.0, 255.0)
+        low, high = spec.range or (0, 255)
+        self._range = (float(low), float(high))
 
     def compute(self, pixels: npt.NDArray[Any], tile: Tile) -> Planes:
         """Compute a tile of an image (slices, rows, columns, channels); what was allocated before stays."""
