@@ -252,10 +252,10 @@ def _numbers(path: str, value: Any, parameter: Mapping[str, Any]) -> list[float]
 def _range(value: Any) -> list[float] | None:
     if value is None:
         return None
-    try:
-        low, high = () if isinstance(value, (str, bytes, Mapping, set)) else value
-    except (TypeError, ValueError):
-        low = high = None
+    low = high = None
+    if isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping, set)):
+        ends = list(itertools.islice(value, 3))
+        low, high = ends if len(ends) == 2 else (None, None)
     if not _is_number(low) or not _is_number(high) or not low < high:
         _fail("range", _show(value), "two numbers, the second above the first, or None")
     return [_plain(low), _plain(high)]

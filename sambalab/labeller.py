@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,9 +25,10 @@ from .errors import (
     SessionNotFoundError,
     SidecarError,
 )
+from .features import FeaturesLike
 from .images import Image, ImageLike, prepare
 from .keys import session_key
-from .parameters import feature_spec, forest_params, refuse_unknown
+from .parameters import feature_choice, forest_request, refuse_unknown
 from .progress import ProgressLine
 
 if TYPE_CHECKING:
@@ -113,7 +114,6 @@ class Labeller:
         self._lock = threading.Lock()
         self._maps: dict[str, tuple[tuple[Any, ...], Array]] = {}
         self._closed = False
-        self._features: dict[str, Any] = {}
         self._open_params: dict[str, Any] = {
             "key": session_key(name, info["digest"]),
             "title": name or prepared.title or "",
@@ -247,11 +247,13 @@ class Labeller:
         *,
         trees: int | None = None,
         max_depth: int | None = None,
-        max_features: int | None = None,
+        max_features: int | Literal["sqrt"] | None = None,
         min_leaf: int | None = None,
         balanced: bool | None = None,
-        max_samples: int | None = None,
+        max_samples: int | Literal["all"] | None = None,
         seed: int | None = None,
+        preset: Literal["samba", "deep"] | None = None,
+        features: FeaturesLike | None = None,
         sigmas: Sequence[float] | None = None,
         gaussian: bool | None = None,
         sobel: bool | None = None,
@@ -266,17 +268,24 @@ class Labeller:
         Parameters
         ----------
         trees, max_depth, max_features, min_leaf
-            Number of trees, their depth, features tried at each split, labelled pixels in a leaf at least.
+            Number of trees, their depth, features tried at each split (``"sqrt"``: the root of their number), labelled pixels
+            in a leaf at least.
         balanced
             Whether classes weigh the same, however many pixels they have.
         max_samples
-            Labelled pixels used at most, drawn evenly from the classes.
+            Labelled pixels used at most, drawn evenly from the classes; ``"all"`` takes all of them.
         seed
             The same seed, labels and image give the same forest.
+        preset
+            What the parameters above are on top of: ``"samba"``, 200 trees of depth 10, or ``"deep"``, grown-out trees. If it and
+            all of them are None, the forest is as it was chosen last, here or in the widget.
+        features
+            A `FeatureSpec`, ``"samba"``, ``"weka"``, or a mapping of a spec's fields. If it and all below are left out, the
+            features are as they were chosen last, here or in the widget.
         sigmas
             Scales of the features in pixels, rising.
         gaussian, sobel, hessian, difference_of_gaussians
-            Which features there are.
+            Which features there are, on top of `features` (of ``"samba"`` if that is None).
         membrane
             Patch and thickness in pixels of the membrane projections; None leaves them out, True is the default.
         progress
@@ -302,6 +311,8 @@ class Labeller:
             "balanced": balanced,
             "max_samples": max_samples,
             "seed": seed,
+            "preset": preset,
+            "features": features,
             "sigmas": sigmas,
             "gaussian": gaussian,
             "sobel": sobel,
@@ -310,11 +321,12 @@ class Labeller:
             "membrane": membrane,
         }
         refuse_unknown(unknown, [*given, "progress"])
-        forest, features = forest_params(given), feature_spec(given)
+        chosen = {"features": feature_choice(given), "forest": forest_request(given)}
+        params = {name: value for name, value in chosen.items() if value is not None}
         self._refresh()  # takes part, so that the events of the job come here
         line = ProgressLine("Training", progress)
         try:
-            state = self._request("train", {"features": features, "forest": forest}, on_job=line)
+            state = self._request("train", params, on_job=line)
         except KeyboardInterrupt:
             line.finish("Training was interrupted.")
             raise
@@ -324,7 +336,6 @@ class Labeller:
         except BaseException:
             line.end()
             raise
-        self._features = features
         self._accept(state)
         classifier = self.classifier
         seconds = state["segmentation"]["classifier"]["seconds"]
@@ -364,7 +375,7 @@ class Labeller:
 
     @property
     def features(self) -> npt.NDArray[np.float32]:
-        """The feature stack of the last training, or the default one: float32 (rows, columns, features)."""
+        """The feature stack of the last training, or the one chosen for the next: float32 (rows, columns, features)."""
         self._single("features", "slice_features")
         return self.slice_features(0)
 
@@ -530,7 +541,9 @@ class Labeller:
 
     def _trained(self, name: str) -> Array:
         state = self._refresh()
-        if name not in state["arrays"]:  # large, and computed when somebody asks; or given back after a long time unused
+        if (
+            name not in state["arrays"]
+        ):  # large, and computed when somebody asks; or given back after a long time unused
             try:
                 state = self._accept(self._request("segment", {"arrays": [name]}))
             except NotReadyError:
@@ -547,8 +560,10 @@ class Labeller:
             )
 
     def _feature_request(self, slice: int) -> tuple[tuple[str, ...], npt.NDArray[np.float32]]:
-        self._refresh()  # the session may hold another image now
-        reply = self._request("features", {"slice": self._slice(slice), "features": self._features})
+        segmentation = self._refresh()["segmentation"]  # the session may hold another image now, too
+        spec = segmentation["classifier"].get("spec") if segmentation else None
+        params = {"slice": self._slice(slice), **({"features": spec} if spec else {})}
+        reply = self._request("features", params)
         array: npt.NDArray[np.float32] = map_array(reply["array"])
         return tuple(str(name) for name in reply["names"]), array[0] if array.ndim == 4 else array
 

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from .errors import ParameterError
+from .features import changed
 
+SIGMA_MIN = 0.1
 SIGMA_MAX = 64
 SIGMAS_MAX = 16
 
@@ -32,26 +34,42 @@ _SWITCHES = {
 }
 
 
-def forest_params(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the protocol's ``zForestParams`` of those that are not None.
+_PRESETS = ("samba", "deep")
+
+
+def forest_request(given: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Give the protocol's ``zForestRequest`` of those that are not None; None if all are, for what was chosen before.
 
     Raises
     ------
     ParameterError
         Naming the parameter, its value and what would do.
     """
-    params: dict[str, Any] = {
-        wire: _whole(name, given[name], low, high)
-        for name, (wire, low, high) in _WHOLE.items()
-        if given.get(name) is not None
-    }
+    params: dict[str, Any] = {}
+    for name, (wire, low, high) in _WHOLE.items():
+        value = given.get(name)
+        if value is None:
+            continue
+        word = {"max_features": "sqrt", "max_samples": "all"}.get(name)
+        if isinstance(value, str) and value == word:
+            params[wire] = None if word == "all" else word
+        else:
+            params[wire] = _whole(name, value, low, high, f", or {word!r}," if word else "")
     if given.get("balanced") is not None:
         params["balanced"] = _switch("balanced", given["balanced"])
-    return params
+    preset = given.get("preset")
+    if preset is not None:
+        if preset not in _PRESETS:
+            raise ParameterError(f"preset is {_show(preset)}; {' or '.join(map(repr, _PRESETS))} will do.")
+        params["preset"] = preset
+    return params or None
 
 
-def feature_spec(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the protocol's ``zFeatureSpec`` of those that are not None; None for ``membrane`` leaves it out, True is the default.
+def feature_choice(given: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Give the protocol's ``zFeatureChoice`` of those that are not None; None if all are, for what was chosen before.
+
+    ``features`` is a feature spec in any form; the others are changes on top of it. None for ``membrane`` leaves it out, True takes no
+    part.
 
     Raises
     ------
@@ -69,7 +87,8 @@ def feature_spec(given: Mapping[str, Any]) -> dict[str, Any]:
             spec["membrane"] = None
     else:
         spec["membrane"] = _membrane(membrane)
-    return spec
+    features = given.get("features")
+    return changed(features, spec) if features is not None or spec else None
 
 
 def refuse_unknown(unknown: Iterable[str], known: Iterable[str]) -> None:
@@ -94,10 +113,10 @@ def _index(value: Any) -> int | None:
         return None
 
 
-def _whole(name: str, value: Any, low: int, high: int) -> int:
+def _whole(name: str, value: Any, low: int, high: int, also: str = "") -> int:
     number = _index(value)
     if number is None or not low <= number <= high:
-        raise ParameterError(f"{name} is {_show(value)}; a whole number from {low:,} to {high:,} will do.")
+        raise ParameterError(f"{name} is {_show(value)}; a whole number from {low:,} to {high:,}{also} will do.")
     return number
 
 
@@ -108,7 +127,7 @@ def _switch(name: str, value: Any) -> bool:
 
 
 def _sigmas(value: Any) -> list[float]:
-    wanted = f"1 to {SIGMAS_MAX} numbers above 0 and up to {SIGMA_MAX}, each above the one before, will do: [1, 2, 4]"
+    wanted = f"1 to {SIGMAS_MAX} numbers from {SIGMA_MIN} to {SIGMA_MAX}, each above the one before, will do: [1, 2, 4]"
     try:
         numbers = (
             []
@@ -117,7 +136,7 @@ def _sigmas(value: Any) -> list[float]:
         )
     except (TypeError, ValueError):
         numbers = []
-    fits = all(math.isfinite(sigma) and 0 < sigma <= SIGMA_MAX for sigma in numbers)
+    fits = all(math.isfinite(sigma) and SIGMA_MIN <= sigma <= SIGMA_MAX for sigma in numbers)
     rises = all(small < large for small, large in itertools.pairwise(numbers))
     if not 1 <= len(numbers) <= SIGMAS_MAX or not fits or not rises:
         raise ParameterError(f"sigmas is {_show(value)}; {wanted}.")

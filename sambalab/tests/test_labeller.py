@@ -279,13 +279,19 @@ def test_the_same_seed_gives_the_same_forest(micrograph):
         ({"difference_of_gaussians": 1}, "difference_of_gaussians is 1; True or False"),
         ({"sigmas": []}, r"sigmas is \[\]"),
         ({"sigmas": [-1]}, r"sigmas is \[-1\]"),
-        ({"sigmas": [float("nan")]}, r"sigmas is \[nan\].*numbers above 0"),
+        ({"sigmas": [float("nan")]}, r"sigmas is \[nan\].*numbers from 0\.1"),
         ({"sigmas": [1, float("inf")]}, "sigmas is"),
         ({"sigmas": [2, 1]}, r"sigmas is \[2, 1\].*each above the one before"),
         ({"sigmas": 3}, r"sigmas is 3; .*\[1, 2, 4\]"),
         ({"sigmas": "12"}, "sigmas is '12'"),
         ({"sigmas": ["a"]}, "sigmas is"),
         ({"sigmas": range(1, 40)}, "sigmas is"),
+        ({"preset": "shallow"}, "preset is 'shallow'; 'samba' or 'deep'"),
+        ({"max_features": "log2"}, "max_features is 'log2'; .*'sqrt'"),
+        ({"max_samples": "some"}, "max_samples is 'some'; .*'all'"),
+        ({"features": "ilastik"}, "set is 'ilastik'; samba, weka"),
+        ({"features": 7}, "features is 7; a FeatureSpec"),
+        ({"features": {"median": {"sigmas": [0]}}}, r"median\.sigmas\.0 is 0"),
         ({"membrane": 5}, r"membrane is 5; .*\(19, 1\)"),
         ({"membrane": (4, 1)}, r"membrane is \(4, 1\).*odd"),
         ({"membrane": (5, 5)}, r"membrane is \(5, 5\).*below the patch"),
@@ -323,6 +329,21 @@ def test_training_with_fewer_features_uses_fewer(micrograph):
     lab.train(trees=10, sigmas=[1, 2], membrane=None, hessian=False, progress=False)
     assert 0 < len(lab.feature_names) < full
     assert lab.features.shape[-1] == len(lab.feature_names)
+
+
+def test_training_takes_a_feature_spec_and_keeps_it_as_the_choice(micrograph):
+    lab = sl.Labeller(micrograph.image, name="feature spec")
+    lab.set_labels(some_labels(micrograph.truth))
+    spec = sl.FeatureSpec("weka", gaussian={"sigmas": [1, 3]}, sigmas=[2])
+    classifier = lab.train(trees=5, features=spec, sobel=False, progress=False)
+    expected = sl.FeatureSpec("weka", gaussian={"sigmas": [1, 3]}, sigmas=[2], sobel=False)
+    assert classifier.feature_names == expected.names() and classifier.feature_spec == expected
+    assert lab.features.shape == (*SHAPE, expected.count())
+    # What is left out stays as it was chosen.
+    assert lab.train(progress=False).feature_names == expected.names()
+    assert lab.classifier.n_trees == 5
+    lab.train(features="samba", preset="deep", trees=3, max_samples="all", max_features="sqrt", progress=False)
+    assert lab.classifier.feature_names == sl.FeatureSpec().names()
 
 
 def test_training_says_how_it_is_doing(micrograph, capsys):
