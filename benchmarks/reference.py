@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from reference_families import FAMILIES
 from scipy.ndimage import rotate
 from scipy.signal import convolve
 from skimage import filters, io
@@ -27,6 +28,7 @@ SIGMAS = (1, 2, 4, 8, 16)
 MEMBRANE_PATCH = 19
 MEMBRANE_ANGLES = range(0, 180, 6)
 WORKERS = os.cpu_count() or 1
+DATA = Path(__file__).parents[2] / "shared" / "data"
 
 Floats = NDArray[np.float32]
 
@@ -93,60 +95,129 @@ def draw_strokes(truth: NDArray[np.uint8], seed: int, strokes: int, length: int,
     return labels
 
 
+PRESETS: dict[str, dict[str, Any]] = {
+    "samba": {"n_estimators": 200, "max_features": 2, "max_depth": 10},
+    "deep": {"n_estimators": 200, "max_features": "sqrt", "max_depth": None},
+}
+
+
+class Micrograph:
+    """An image with its truth, labels and features."""
+
+    image: NDArray[np.uint8]
+    truth: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+
+    def __init__(self) -> None:
+        # "own" are those of this process, "taken" those of the other side.
+        self.stacks: dict[str, Floats] = {}
+
+
 class Reference:
     """What the commands work on."""
 
-    def load(self, image: str, truth: str, out: str, percent: int = 100) -> dict[str, Any]:
+    def __init__(self) -> None:
+        self.micrographs: dict[str, Micrograph] = {}
+
+    def versions(self) -> dict[str, Any]:
+        """Say what is compared with."""
+        import scipy
+        import skimage
+        import sklearn
+
+        parts = {"Python": sys.version.split()[0], "NumPy": np.__version__, "SciPy": scipy.__version__}
+        parts |= {"scikit-image": skimage.__version__, "scikit-learn": sklearn.__version__}
+        where = "superalloy micrographs" if DATA.is_dir() else "synthetic micrographs; ../shared/data is not there"
+        return {"versions": ", ".join(f"{name} {version}" for name, version in parts.items()), "data": where}
+
+    def names(self) -> dict[str, Any]:
+        """Name the micrographs with truth."""
+        return {"names": ["superalloy_0", "superalloy_1", "superalloy_2"]}
+
+    def load(self, name: str, out: str, percent: int = 100) -> dict[str, Any]:
         """Read an image and its truth, mirrored to be `percent` of its size on each side."""
-        self.image = np.asarray(io.imread(image), dtype=np.uint8)
-        self.truth = np.asarray(io.imread(truth), dtype=np.uint8)
+        mine = self.micrographs[name] = Micrograph()
+        if DATA.is_dir():
+            mine.image = np.asarray(io.imread(DATA / f"{name}.png"), dtype=np.uint8)
+            mine.truth = np.asarray(io.imread(DATA / f"{name}_truth.png"), dtype=np.uint8)
+        else:
+            from sambalab.data import micrograph
+
+            mine.image, mine.truth = micrograph("grains", seed=int(name[-1]))
         if percent != 100:
-            extra = [(0, round(side * percent / 100) - side) for side in self.image.shape]
-            self.image = np.pad(self.image, extra, mode="reflect")
-            self.truth = np.pad(self.truth, extra, mode="reflect")
-        self.image.tofile(Path(out) / "image.raw")
-        self.truth.tofile(Path(out) / "truth.raw")
-        return {"shape": self.image.shape, "classes": np.unique(self.truth).tolist()}
+            extra = [(0, round(side * percent / 100) - side) for side in mine.image.shape]
+            mine.image = np.pad(mine.image, extra, mode="reflect")
+            mine.truth = np.pad(mine.truth, extra, mode="reflect")
+        mine.image.tofile(Path(out) / "image.raw")
+        mine.truth.tofile(Path(out) / "truth.raw")
+        return {"shape": mine.image.shape, "classes": np.unique(mine.truth).tolist()}
 
-    def strokes(self, seed: int, strokes: int, length: int, radius: int, out: str) -> dict[str, Any]:
+    def strokes(self, name: str, seed: int, strokes: int, length: int, radius: int, out: str) -> dict[str, Any]:
         """Draw labels."""
-        self.labels = draw_strokes(self.truth, seed, strokes, length, radius)
-        self.labels.tofile(Path(out) / "labels.raw")
-        return {"pixels": int((self.labels > 0).sum())}
+        mine = self.micrographs[name]
+        mine.labels = draw_strokes(mine.truth, seed, strokes, length, radius)
+        mine.labels.tofile(Path(out) / "labels.raw")
+        return {"pixels": int((mine.labels > 0).sum())}
 
-    def features(self) -> dict[str, Any]:
-        """Compute the feature stack."""
+    def features(self, name: str) -> dict[str, Any]:
+        """Compute the default feature stack."""
+        mine = self.micrographs[name]
         start = time.perf_counter()
-        self.stack = feature_stack(self.image)
-        return {"seconds": time.perf_counter() - start, "features": self.stack.shape[-1]}
+        mine.stacks["own"] = feature_stack(mine.image)
+        return {"seconds": time.perf_counter() - start, "features": mine.stacks["own"].shape[-1]}
 
-    def grow(self, seed: int, samples: int, trees: int) -> dict[str, Any]:
-        """Grow SAMBA's forest on the labels."""
+    def take(self, name: str, file: str, features: int) -> dict[str, Any]:
+        """Take the other side's features."""
+        mine = self.micrographs[name]
+        mine.stacks["taken"] = np.fromfile(file, np.float32).reshape(*mine.image.shape, features)
+        return {}
+
+    def family(self, name: str, family: str) -> dict[str, Any]:
+        """Compute an optional feature family."""
+        image = self.micrographs[name].image
         start = time.perf_counter()
-        rows = np.flatnonzero(self.labels)
+        FAMILIES[family](image)
+        return {"seconds": time.perf_counter() - start}
+
+    def grow(self, name: str, seed: int, samples: int, source: str = "own", preset: str = "samba") -> dict[str, Any]:
+        """Grow a forest on the labels."""
+        mine = self.micrographs[name]
+        start = time.perf_counter()
+        rows = np.flatnonzero(mine.labels)
         if len(rows) > samples:
             rows = np.random.default_rng(seed).choice(rows, samples, replace=False)
-        x = self.stack.reshape(-1, self.stack.shape[-1])[rows]
-        y = self.labels.ravel()[rows]
+        stack = mine.stacks[source]
         self.forest = RandomForestClassifier(
-            n_estimators=trees,
-            max_features=2,
-            max_depth=10,
-            class_weight="balanced",
-            oob_score=True,
-            n_jobs=-1,
-            random_state=seed,
-        ).fit(x, y)
+            **PRESETS[preset], class_weight="balanced", oob_score=True, n_jobs=-1, random_state=seed
+        ).fit(stack.reshape(-1, stack.shape[-1])[rows], mine.labels.ravel()[rows])
         return {"seconds": time.perf_counter() - start, "oob": self.forest.oob_score_, "samples": len(rows)}
 
-    def apply(self, out: str) -> dict[str, Any]:
-        """Segment the image."""
+    def apply(self, name: str, out: str, source: str = "own") -> dict[str, Any]:
+        """Segment an image with the forest that was grown last."""
+        stack = self.micrographs[name].stacks[source]
         start = time.perf_counter()
-        probabilities = self.forest.predict_proba(self.stack.reshape(-1, self.stack.shape[-1]))
+        probabilities = self.forest.predict_proba(stack.reshape(-1, stack.shape[-1]))
         ids = self.forest.classes_[probabilities.argmax(1)].astype(np.uint8)
         seconds = time.perf_counter() - start
         ids.tofile(Path(out) / "reference.raw")
         return {"seconds": seconds}
+
+    def large(self, side: int, out: str) -> dict[str, Any]:
+        """Make a 16-bit image of three noisy phases in bands, and a few strokes on each."""
+        random = np.random.default_rng(0)
+        labels = np.zeros((side, side), np.uint8)
+        with open(Path(out) / "image.raw", "wb") as file:
+            for row in range(0, side, 64):
+                phase = (row // 512 + np.arange(side) // 512) % 3
+                values = random.normal(12000 + 9000 * phase, 3000, (64, side))
+                values.clip(0, 65535).astype(np.uint16).tofile(file)
+        for _ in range(120):
+            row, column = random.integers(0, side - 40, 2)
+            own = (row // 512 + column // 512) % 3
+            same = (row // 512 + (column + 30) // 512) % 3 == own
+            labels[row : row + 4, column : column + (30 if same else 4)] = own + 1
+        labels.tofile(Path(out) / "labels.raw")
+        return {"pixels": int((labels > 0).sum())}
 
 
 def main() -> None:

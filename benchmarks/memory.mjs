@@ -1,0 +1,44 @@
+/** A 16-bit image of 8192 × 8192 pixels: features, training on strokes and full segmentation, and how much memory that takes at most. */
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { forgetPeak, peakOf } from './processes.mjs';
+import { Work } from './work.mjs';
+
+const SIDE = 8192;
+
+export async function memory(bench) {
+  const work = new Work(bench.folder, bench.service, bench.reference, 'large');
+  work.shape = [1, SIDE, SIDE];
+  work.classes = [1, 2, 3];
+  await bench.reference.ask({ do: 'large', side: SIDE, out: work.folder });
+  work.image = work.array('image.raw', 'uint16', [...work.shape, 1]);
+  forgetPeak(process.pid);
+  const seconds = { train: await work.train() };
+  seconds.apply = await applyAll(work);
+  const peak = peakOf(process.pid);
+  const megapixels = `${SIDE}² of 16 bits`;
+  bench.report('memory', `${megapixels}: features and training`, seconds.train, null, 's');
+  bench.report('memory', `${megapixels}: segmentation, probabilities and uncertainty`, seconds.apply, null, 's');
+  if (peak !== null) {
+    bench.report('memory', `${megapixels}: peak of the resident set`, peak, null, 'MB');
+  }
+}
+
+async function applyAll(work) {
+  const sparse = (name, dtype, shape) => {
+    const bytes = shape.reduce((product, n) => product * n, dtype === 'float32' ? 4 : 1);
+    const file = openSync(join(work.folder, name), 'w');
+    writeSync(file, Buffer.alloc(1), 0, 1, bytes - 1);
+    closeSync(file);
+    return work.array(name, dtype, shape);
+  };
+  const out = {
+    prediction: sparse('prediction.raw', 'uint8', work.shape),
+    probabilities: sparse('probabilities.raw', 'float32', [...work.shape, work.classes.length]),
+    uncertainty: sparse('uncertainty.raw', 'float32', work.shape)
+  };
+  const start = performance.now();
+  const { image, cacheKey } = work;
+  await work.service.apply({ classifier: work.trained.json, image, slice: 0, out, cacheKey }, work.context);
+  return (performance.now() - start) / 1000;
+}

@@ -1,0 +1,100 @@
+/** Both sides of a benchmark: the engine's service, built from the sources, and the reference in Python; and their memory peaks. */
+import { spawn } from 'node:child_process';
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** Build the engine's service and worker beside each other, and load the service. */
+export async function loadEngine(folder) {
+  const { build } = await import('esbuild');
+  const wasm = join(root, 'engine/build/engine.wasm');
+  if (!existsSync(wasm)) {
+    throw new Error('engine/build/engine.wasm is missing; run: npm run build -- engine');
+  }
+  await build({
+    absWorkingDir: root,
+    entryPoints: ['kernel-server/src/engine-service.ts', 'kernel-server/src/engine-worker.ts'],
+    outdir: folder,
+    outExtension: { '.js': '.cjs' },
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'cjs',
+    logLevel: 'warning'
+  });
+  copyFileSync(wasm, join(folder, 'engine.wasm'));
+  return createRequire(import.meta.url)(join(folder, 'engine-service.cjs')).EngineService;
+}
+
+/** The reference process: `ask({do: …})` sends a command and waits for its answer. */
+export function startReference() {
+  const python = join(root, process.platform === 'win32' ? '.venv/Scripts/python.exe' : '.venv/bin/python');
+  if (!existsSync(python)) {
+    throw new Error('There is no .venv; run: npm start -- --no-browser, or npm test.');
+  }
+  const child = spawn(python, [join(root, 'benchmarks/reference.py')], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const waiting = [];
+  createInterface({ input: child.stdout }).on('line', line => waiting.shift()?.resolve(JSON.parse(line)));
+  child.on('exit', code =>
+    waiting.splice(0).forEach(({ reject }) => reject(new Error(`the reference ended: ${code}`)))
+  );
+  return {
+    pid: child.pid,
+    ask: command =>
+      new Promise((resolve, reject) => {
+        waiting.push({ resolve, reject });
+        child.stdin.write(`${JSON.stringify(command)}\n`);
+      }),
+    stop: () => child.stdin.end()
+  };
+}
+
+/** Begin to watch the peak of a process's resident set anew. Linux alone knows how. */
+export function forgetPeak(pid) {
+  try {
+    writeFileSync(`/proc/${pid}/clear_refs`, '5');
+  } catch {
+    // Elsewhere the peak is that of the whole run, or unknown.
+  }
+}
+
+/** The peak of a process's resident set since then in MB; null where the system does not tell. */
+export function peakOf(pid) {
+  try {
+    return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024;
+  } catch {
+    return null;
+  }
+}
+
+export const median = values => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+export const mean = values => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** The paired difference of two lists: its mean and the 95 % interval of that mean (normal approximation). */
+export function paired(ours, reference) {
+  const differences = ours.map((value, i) => value - reference[i]);
+  const centre = mean(differences);
+  const variance = differences.reduce((sum, value) => sum + (value - centre) ** 2, 0) / (differences.length - 1 || 1);
+  const half = 1.96 * Math.sqrt(variance / differences.length);
+  const signed = value => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(4)}`;
+  return `paired ${signed(centre)} [${signed(centre - half)}, ${signed(centre + half)}], n = ${differences.length}`;
+}
+
+/** Intersection over union, averaged over the classes of the truth. */
+export function meanIoU(prediction, truth, classes) {
+  return mean(
+    classes.map(id => {
+      let both = 0;
+      let either = 0;
+      truth.forEach((own, i) => {
+        both += own === id && prediction[i] === id;
+        either += own === id || prediction[i] === id;
+      });
+      return both / either;
+    })
+  );
+}
