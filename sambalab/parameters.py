@@ -68,8 +68,8 @@ def forest_request(given: Mapping[str, Any]) -> dict[str, Any] | None:
 def feature_choice(given: Mapping[str, Any]) -> dict[str, Any] | None:
     """Give the protocol's ``zFeatureChoice`` of those that are not None; None if all are, for what was chosen before.
 
-    ``features`` is a feature spec in any form; the others are changes on top of it. None for ``membrane`` leaves it out, True takes no
-    part.
+    ``features`` is a feature spec in any form; the others are changes on top of it. None for ``membrane`` leaves it out,
+    True takes no part.
 
     Raises
     ------
