@@ -88,6 +88,16 @@ export function classWeights(classOf: Uint8Array, classes: number, balanced: boo
   return counts.map(count => (balanced && count > 0 ? classOf.length / (present * count) : 1));
 }
 
+/** Bytes that a {@link TreeGrower} takes of its engine, nearly. */
+export function growBytes(
+  { rows, features, classes }: { rows: number; features: number; classes: number },
+  maxDepth: number
+): number {
+  const leaves = Math.min(rows, 2 ** Math.min(maxDepth, 31));
+  const perRow = features + 27 + classes * 4;
+  return rows * perRow + leaves * (32 + classes * 2) + classes * 4096;
+}
+
 /** Grows trees on one training set. Keeps an engine to itself. */
 export class TreeGrower {
   constructor(
@@ -172,6 +182,11 @@ export class TreeGrower {
   /** Votes [row][class] of all trees grown since {@link clearOutOfBag} that did not see the row. */
   get outOfBag(): Uint32Array {
     return this._engine.u32(this._outOfBag, this._rows * this._classes);
+  }
+
+  /** Bytes of memory that it holds. */
+  get bytes(): number {
+    return this._engine.bytes;
   }
 
   clearOutOfBag(): void {
