@@ -48,8 +48,8 @@ def feature_stack(
     spec
         A `FeatureSpec`, the name of a set, or a mapping. Families of 256 grey levels take the spec's range, or the image's own.
     tile
-        Side of the tiles in pixels that it is computed in; 256 if None. The result is the same for all. Each thread holds the
-        pixels and features of one tile.
+        Side of the tiles in pixels that it is computed in; 256 if None, less for very many features. The result is the same for
+        all. Each thread holds the pixels and features of one tile.
     threads
         Number of threads; None takes the cores, 16 at most.
     out
@@ -275,8 +275,8 @@ def _compute(
     make: Callable[[Engine], _Tool],
 ) -> None:
     """Fill an array tile by tile with what the tools of each thread make of the tile's planes."""
-    side, workers = tile_side(tile), thread_count(threads)
     pixels = image.pixels
+    side, workers = tile_side(tile, spec.count(pixels.shape[-1])), thread_count(threads)
     target = result if image.stack else result[np.newaxis]
 
     def tools() -> Callable[[Tile], None]:

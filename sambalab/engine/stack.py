@@ -17,8 +17,10 @@ from ..features import FeatureSpec
 from ..images import Image, display_range
 from .wasm import Engine
 
-#: Side of a tile in pixels, unless another is asked for.
-TILE = 256
+# Side of a tile in pixels, and of one with so many features that its planes would have more bytes than these.
+_TILE = 256
+_TILE_MIN = 64
+_TILE_BYTES = 64 << 20
 _TILE_MAX = 1 << 14
 _THREADS_MAX = 256
 
@@ -172,10 +174,13 @@ def with_range(spec: FeatureSpec, image: Image) -> FeatureSpec:
     return spec.with_range(low, high)
 
 
-def tile_side(tile: int | None) -> int:
-    """Check the side of tiles."""
+def tile_side(tile: int | None, features: int) -> int:
+    """Check the side of tiles; None takes what suits so many features, as the sidecar does."""
     if tile is None:
-        return TILE
+        side = _TILE
+        while side > _TILE_MIN and side * side * features * 4 > _TILE_BYTES:
+            side //= 2
+        return side
     if isinstance(tile, bool) or not isinstance(tile, (int, np.integer)) or not 1 <= tile <= _TILE_MAX:
         raise ParameterError(f"tile is {tile!r}; a whole number of pixels from 1 to {_TILE_MAX}, or None, will do.")
     return int(tile)
