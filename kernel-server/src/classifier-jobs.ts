@@ -129,7 +129,7 @@ export class ClassifierJobs {
         const { engine } = this._options;
         const start = performance.now();
         const json = engine.read(file);
-        const { channels, ...described } = engine.describe(json);
+        const { channels, info: described } = engine.describe(json);
         const own = session.record.image.shape[3];
         if (channels !== own) {
           throw new BridgeError(

@@ -6,8 +6,9 @@ import { SharedArray } from './arrays';
 /** Bytes of labels that are read at once. */
 const READ_BYTES = 8 << 20;
 
-/** Labelled pixels, in the order of the array. */
+/** Labelled pixels, in the order of the arrays. */
 export interface ILabelledPixels {
+  /** Counted over all arrays: the first slice of the second one follows the last of the first. */
   slice: Uint32Array;
   row: Uint32Array;
   column: Uint32Array;
@@ -17,33 +18,28 @@ export interface ILabelledPixels {
 
 /**
  * @param maxSamples how many pixels to take at most; null: all of them
+ * @param expect is told how many will be taken, and throws if these are too many
  * @throws BridgeError `not-ready` for no label or one class alone, `invalid` for labels of a class that there is not.
  */
 export async function drawLabels(
-  labels: ArrayDescriptor,
+  labels: readonly ArrayDescriptor[],
   classes: readonly LabelClass[],
   maxSamples: number | null,
-  signal: AbortSignal
+  signal: AbortSignal,
+  expect: (total: number) => void = () => undefined
 ): Promise<ILabelledPixels> {
-  const file = await SharedArray.open(labels, 'r');
+  const files: SharedArray[] = [];
   try {
-    const [slices, rows, columns] = labels.shape as [number, number, number];
+    for (const array of labels) {
+      files.push(await SharedArray.open(array, 'r'));
+    }
     const indexOf = new Int16Array(256).fill(-1);
     classes.forEach(({ id }, index) => (indexOf[id] = index));
-    const step = Math.max(1, Math.floor(READ_BYTES / columns));
     const visit = async (each: (id: number, slice: number, row: number, column: number) => void) => {
-      for (let slice = 0; slice < slices; slice++) {
-        for (let row0 = 0; row0 < rows; row0 += step) {
-          signal.throwIfAborted();
-          const row1 = Math.min(rows, row0 + step);
-          const ids = await file.read({ slice, row0, row1, column0: 0, column1: columns });
-          for (let i = 0; i < ids.length; i++) {
-            const id = ids[i]!;
-            if (id !== 0) {
-              each(id, slice, row0 + Math.floor(i / columns), i % columns);
-            }
-          }
-        }
+      let before = 0;
+      for (const file of files) {
+        await visitFile(file, signal, (id, slice, row, column) => each(id, before + slice, row, column));
+        before += file.descriptor.shape[0]!;
       }
     };
     const counts = new Float64Array(256);
@@ -67,6 +63,7 @@ export async function drawLabels(
 
     const needed = evenQuotas(counts, maxSamples ?? Infinity);
     const total = needed.reduce((sum, n) => sum + n, 0);
+    expect(total);
     const left = counts.slice();
     const random = mulberry(0x5a3ba1ab);
     const out: ILabelledPixels = {
@@ -92,7 +89,30 @@ export async function drawLabels(
     }
     return out;
   } finally {
-    await file.close();
+    await Promise.all(files.map(file => file.close()));
+  }
+}
+
+/** Visit every labelled pixel of an array [slices, rows, columns]. */
+async function visitFile(
+  file: SharedArray,
+  signal: AbortSignal,
+  each: (id: number, slice: number, row: number, column: number) => void
+): Promise<void> {
+  const [slices, rows, columns] = file.descriptor.shape as [number, number, number];
+  const step = Math.max(1, Math.floor(READ_BYTES / columns));
+  for (let slice = 0; slice < slices; slice++) {
+    for (let row0 = 0; row0 < rows; row0 += step) {
+      signal.throwIfAborted();
+      const row1 = Math.min(rows, row0 + step);
+      const ids = await file.read({ slice, row0, row1, column0: 0, column1: columns });
+      for (let i = 0; i < ids.length; i++) {
+        const id = ids[i]!;
+        if (id !== 0) {
+          each(id, slice, row0 + Math.floor(i / columns), i % columns);
+        }
+      }
+    }
   }
 }
 

@@ -7,6 +7,9 @@ import { Worker } from 'node:worker_threads';
 import { BridgeError, ERROR_CODES, ErrorCode } from '../../src/kernel-bridge/errors';
 import { EngineResult, EngineTask, IWorkerRequest, WorkerReply } from './engine-tasks';
 
+/** How long a thread may go on with a task that was cancelled, in milliseconds. */
+const GRACE_MS = 300;
+
 interface IQueued {
   id: number;
   task: EngineTask;
@@ -33,7 +36,8 @@ export class EnginePool {
   /**
    * Run a task.
    *
-   * @throws BridgeError as the worker said it; `cancelled` as soon as the signal is aborted, though a thread may finish what it began.
+   * @throws BridgeError as the worker said it; `cancelled` as soon as the signal is aborted. The thread may finish what it began if that
+   * does not take long; else it is replaced.
    */
   async run<T extends EngineTask>(
     task: T,
@@ -67,6 +71,7 @@ export class EnginePool {
           this._queue.splice(place, 1);
         }
         queued.reject(new BridgeError('cancelled', 'The work was cancelled.'));
+        this._expect(queued);
       };
       signal.addEventListener('abort', abort, { once: true });
       const behind = urgent ? this._queue.findIndex(other => !other.urgent) : -1;
@@ -104,6 +109,19 @@ export class EnginePool {
     await Promise.all(threads.map(async ({ worker }) => worker.terminate()));
   }
 
+  /** Nobody waits for a task any more: the thread that works on it gets a little time, since a new one has to load everything again. */
+  private _expect(queued: IQueued): void {
+    const thread = [...this._all].find(({ current }) => current === queued);
+    if (thread) {
+      const timer = setTimeout(() => {
+        if (thread.current === queued) {
+          void thread.worker.terminate();
+        }
+      }, GRACE_MS);
+      timer.unref();
+    }
+  }
+
   private _dispatch(): void {
     while (this._queue.length > 0) {
       const thread = [...this._all].find(({ current }) => !current) ?? this._start();
@@ -127,8 +145,8 @@ export class EnginePool {
     if (this._all.size >= this._options.threads) {
       return undefined;
     }
-    const { script, wasm } = this._options;
-    const thread: IThread = { worker: new Worker(script, { workerData: { wasm } }), current: undefined };
+    const { script, wasm, threads } = this._options;
+    const thread: IThread = { worker: new Worker(script, { workerData: { wasm, threads } }), current: undefined };
     this._all.add(thread);
     let reason = 'it ended by itself';
     thread.worker.on('message', (reply: WorkerReply) => {

@@ -5,10 +5,10 @@
 import { featureKey, featureNames, featureOps, FeatureSpec } from '../../src/kernel-bridge/features';
 import { BridgeError } from '../../src/kernel-bridge/errors';
 import { ArrayDescriptor, LABEL_TILE } from '../../src/kernel-bridge/protocol';
-import { samplePositions, sortFloats } from '../../engine';
+import { sortFloats } from '../../engine';
 import { EnginePool } from './engine-pool';
 import { IPreviewTask, ISampleTask } from './engine-tasks';
-import { IPlacedTile, tilesOf } from './engine-tiles';
+import { spreadPixels, spreadTiles, tilesOf } from './engine-tiles';
 import { IEngineService, IJobContext } from './interfaces';
 
 type Request = Parameters<IEngineService['featureTiles']>[0];
@@ -50,7 +50,7 @@ export class FeaturePreviews {
     const alone = specOfChannel(request.spec, channels, channel);
     const key = `${cacheKey} ${featureKey(alone.spec)} ${alone.channel}`;
     const range = await this._range(key, image, alone, context.signal);
-    const perSlice = tilesOf(rows, columns, slice, LABEL_TILE);
+    const perSlice = tilesOf({ image }, slice, LABEL_TILE);
     const tiles = request.tiles.map(({ row, column }) => perSlice[row * tileColumns + column]!);
     const keys = request.tiles.map(({ row, column }) => `${key} ${slice} ${row} ${column}`);
     const out = keys.map(tile => this._tiles.get(tile));
@@ -73,19 +73,16 @@ export class FeaturePreviews {
   ): Promise<IValueRange> {
     let range = this._ranges.get(key);
     if (!range) {
-      const [slices, rows, columns] = image.shape as [number, number, number];
-      const perSlice = tilesOf(rows, columns, 0, LABEL_TILE);
-      const chosen = Array.from(samplePositions(slices * perSlice.length, SAMPLE_TILES), i => ({
-        ...perSlice[i % perSlice.length]!,
-        slice: Math.floor(i / perSlice.length)
+      const chosen = spreadTiles([{ image }], SAMPLE_TILES, LABEL_TILE);
+      const positions = spreadPixels(chosen, SAMPLE);
+      const tasks = chosen.map(({ slice, tile }, i): ISampleTask => ({
+        kind: 'sample',
+        image,
+        slice,
+        tile,
+        ...alone,
+        positions: positions[i]!
       }));
-      const area = ({ tile }: IPlacedTile) => (tile.row1 - tile.row0) * (tile.column1 - tile.column0);
-      const pixels = chosen.reduce((sum, placed) => sum + area(placed), 0);
-      const tasks = chosen.map((placed): ISampleTask => {
-        const count = Math.max(1, Math.round((SAMPLE * area(placed)) / pixels));
-        const positions = samplePositions(area(placed), count);
-        return { kind: 'sample', image, slice: placed.slice, tile: placed.tile, ...alone, positions };
-      });
       const values: number[] = [];
       await this._pool.runAll(tasks, signal, part => values.push(...part), { urgent: true });
       range = percentiles(Float32Array.from(values));

@@ -7,20 +7,13 @@ import { FeatureSpec } from '../../src/kernel-bridge/features';
 import { ArrayDescriptor, ClassifierFormat, ForestParams, LabelClass } from '../../src/kernel-bridge/protocol';
 import * as engine from '../../engine';
 import { ILabelledPixels, drawLabels } from './engine-labels';
+import { expectRoom, growForest } from './engine-grow';
 import { EnginePool } from './engine-pool';
 import { FeaturePreviews } from './engine-preview';
-import { IGrowTask, ISegmentTask, IStoreTask } from './engine-tasks';
-import {
-  FEATURE_TILE,
-  FeatureTiles,
-  IFeatureSource,
-  INamedCuts,
-  IPlacedTile,
-  nameCuts,
-  sharedBytes,
-  tilesOf
-} from './engine-tiles';
+import { ISegmentTask, IStoreTask } from './engine-tasks';
+import { FeatureTiles, IFeatureSource, INamedCuts, nameCuts, tileSide, tilesOf } from './engine-tiles';
 import { IDescribed, IEngineService, IJobContext, ISegmentationArrays, ITrained } from './interfaces';
+import { sharedBytes } from './shared-memory';
 
 /** A classifier that was read, in the forms in which it is used. */
 interface ILoaded {
@@ -31,12 +24,12 @@ interface ILoaded {
   forest: engine.IPackedForest;
 }
 
+/** Quantised features that are kept. */
+const CACHE_BYTES = 512 << 20;
 /** Classifiers that stay read. */
 const LOADED_MAX = 4;
 /** Tasks for each thread and stage: enough for even loads and true progress. */
 const TASKS_PER_THREAD = 8;
-/** Trees that a task grows at most: a thread finishes its task although the job was cancelled. */
-const TREES_PER_TASK = 16;
 
 export class EngineService implements IEngineService {
   constructor(options: EngineService.IOptions = {}) {
@@ -51,7 +44,7 @@ export class EngineService implements IEngineService {
     this._compiled = engine.compileEngine(readFileSync(wasm));
     this._pool = new EnginePool({ threads, script, wasm });
     this._previews = new FeaturePreviews(this._pool);
-    this._tiles = new FeatureTiles(this._pool, options.cacheBytes ?? 1 << 30);
+    this._tiles = new FeatureTiles(this._pool, options.cacheBytes ?? CACHE_BYTES);
   }
 
   get threads(): number {
@@ -85,7 +78,7 @@ export class EngineService implements IEngineService {
     const { rows, columns, channels } = shapeOf(image, slice);
     const count = engine.featureNames(spec, channels).length;
     expectArray(out, 'float32', [1, rows, columns, count], 'The array for features');
-    const tasks = tilesOf(rows, columns, slice).map(({ tile }): IStoreTask => ({
+    const tasks = tilesOf({ image }, slice, tileSide(count)).map(({ tile }): IStoreTask => ({
       kind: 'store',
       image,
       slice,
@@ -99,15 +92,28 @@ export class EngineService implements IEngineService {
   }
 
   async train(request: Parameters<IEngineService['train']>[0], context: IJobContext): Promise<ITrained> {
-    const { image, labels, classes, spec, forest } = request;
-    const { slices, rows, columns, channels } = shapeOf(image, 0);
-    expectArray(labels, 'uint8', [slices, rows, columns], 'The label array');
-    const pixels = await drawLabels(labels, classes, forest.maxSamples, context.signal);
-    context.progress('features', 0, 1);
-    const cuts = await this._tiles.cuts(request, context);
+    const { classes, spec, forest, others = [] } = request;
+    const sources = [request, ...others];
+    const { channels } = shapeOf(request.image, 0);
+    for (const { image, labels } of sources) {
+      const { slices, rows, columns, ...its } = shapeOf(image, 0);
+      expectArray(labels, 'uint8', [slices, rows, columns], 'The label array');
+      if (its.channels !== channels) {
+        throw new BridgeError('invalid', `One image has ${channels} channels, another ${its.channels}.`);
+      }
+    }
     const names = engine.featureNames(spec, channels);
-    const set = await this._trainingSet(request, cuts, pixels, names.length, classes.length, context);
-    const { trees, importance, outOfBag } = await this._grow(set, forest, context);
+    const pixels = await drawLabels(
+      sources.map(({ labels }) => labels),
+      classes,
+      forest.maxSamples,
+      context.signal,
+      total => expectRoom(total, names.length, classes.length, forest)
+    );
+    context.progress('features', 0, 1);
+    const cuts = await this._tiles.cuts(sources, spec, context);
+    const set = await this._trainingSet(sources, spec, cuts, pixels, classes.length, context);
+    const { trees, importance, outOfBag } = await growForest(this._pool, this._jobs++, set, forest, context);
     const classifier: engine.IClassifier = {
       features: spec,
       channels: channels as 1 | 3,
@@ -144,10 +150,9 @@ export class EngineService implements IEngineService {
   describe(json: Uint8Array): IDescribed {
     const { classifier } = this._load(json);
     const { classes, channels, names, features, forest, samples, oobScore, importance, trees } = classifier;
-    return {
+    const info = {
       oobScore,
       classes,
-      channels,
       features: names,
       trees: trees.counts.length,
       samples,
@@ -155,6 +160,7 @@ export class EngineService implements IEngineService {
       forest,
       importance
     };
+    return { info, channels };
   }
 
   convert(classifier: Uint8Array, format: ClassifierFormat): Uint8Array {
@@ -185,29 +191,29 @@ export class EngineService implements IEngineService {
     }
     expectOutputs(out, [slices, rows, columns], classifier.classes.length);
     const ids = Uint8Array.from(classifier.classes, ({ id }) => id);
-    const tiles = tilesOf(rows, columns, slice);
-    const key = (placed: IPlacedTile) =>
-      cacheKey === undefined
-        ? undefined
-        : this._tiles.keyOf({ cacheKey, spec: classifier.features }, cuts.name, placed);
+    const { features: spec } = classifier;
+    const source: IFeatureSource = { image, cacheKey };
+    const tiles = tilesOf(source, slice, tileSide(forest.features));
     let done = 0;
     context.progress('segmenting', 0, tiles.length);
-    // A few at a time: bins that nobody keeps should not pile up.
+    // A few at a time: what was found in the cache for them stays in memory until it is used.
     const batch = this.threads * TASKS_PER_THREAD;
     for (let first = 0; first < tiles.length; first += batch) {
       const part = tiles.slice(first, first + batch);
       const tasks = part.map((placed): ISegmentTask => {
-        const name = key(placed);
-        const found = name === undefined ? undefined : this._tiles.find(name);
+        const found = this._tiles.find(spec, cuts, placed, false);
+        const bytes = engine.planeFloats(placed.tile, forest.features);
+        const kept = !found && cacheKey !== undefined && this._tiles.room(bytes, cuts, false);
         return {
           kind: 'segment',
           job,
           image,
           slice,
           tile: placed.tile,
-          spec: classifier.features,
+          spec,
           padded: cuts.padded,
-          blocks: found ?? sharedBytes(engine.planeFloats(placed.tile, forest.features)),
+          ...(found && { blocks: found }),
+          ...(kept && { blocks: sharedBytes(bytes) }),
           ready: found !== undefined,
           forest,
           ids,
@@ -215,9 +221,9 @@ export class EngineService implements IEngineService {
         };
       });
       await this._pool.runAll(tasks, context.signal, (_, i) => {
-        const name = key(part[i]!);
-        if (name !== undefined && !tasks[i]!.ready) {
-          this._tiles.keep(name, tasks[i]!.blocks);
+        const { blocks, ready } = tasks[i]!;
+        if (blocks && !ready) {
+          this._tiles.keep(spec, cuts, part[i]!, blocks, false);
         }
         context.progress('segmenting', ++done, tiles.length);
       });
@@ -230,38 +236,45 @@ export class EngineService implements IEngineService {
 
   /** The bins of the labelled pixels. */
   private async _trainingSet(
-    source: IFeatureSource,
+    sources: readonly IFeatureSource[],
+    spec: FeatureSpec,
     cuts: INamedCuts,
     pixels: ILabelledPixels,
-    features: number,
     classes: number,
     context: IJobContext
   ): Promise<engine.ITrainingSet> {
+    const features = cuts.padded.length / 256;
     const count = pixels.classOf.length;
     const columns = sharedBytes(features * count);
     const classOf = sharedBytes(count);
     classOf.set(pixels.classOf);
-    const [, rows, imageColumns] = source.image.shape as [number, number, number];
-    const perSlice = tilesOf(rows, imageColumns, 0);
-    const tileColumns = Math.ceil(imageColumns / FEATURE_TILE);
-    const members = new Map<number, number[]>();
+    // Labelled pixels of each tile, and where its slice is.
+    const side = tileSide(features);
+    const places = sources.flatMap(source =>
+      Array.from({ length: source.image.shape[0]! }, (_, slice) => ({ source, slice }))
+    );
+    const members = new Map<number, Map<number, number[]>>();
     for (let i = 0; i < count; i++) {
-      const tileRow = Math.floor(pixels.row[i]! / FEATURE_TILE);
-      const number = tileRow * tileColumns + Math.floor(pixels.column[i]! / FEATURE_TILE);
-      const tile = pixels.slice[i]! * perSlice.length + number;
-      const list = members.get(tile);
+      const place = pixels.slice[i]!;
+      const across = Math.ceil(places[place]!.source.image.shape[2]! / side);
+      const number = Math.floor(pixels.row[i]! / side) * across + Math.floor(pixels.column[i]! / side);
+      let inSlice = members.get(place);
+      if (!inSlice) {
+        members.set(place, (inSlice = new Map()));
+      }
+      const list = inSlice.get(number);
       if (list) {
         list.push(i);
       } else {
-        members.set(tile, [i]);
+        inSlice.set(number, [i]);
       }
     }
-    const tiles = [...members.entries()].map(([number, list]) => ({
-      ...perSlice[number % perSlice.length]!,
-      slice: Math.floor(number / perSlice.length),
-      list
-    }));
-    await this._tiles.each(source, cuts, tiles, context, (placed, blocks) => {
+    const tiles = [...members].flatMap(([place, inSlice]) => {
+      const { source, slice } = places[place]!;
+      const grid = tilesOf(source, slice, side);
+      return [...inSlice].map(([number, list]) => ({ ...grid[number]!, list }));
+    });
+    await this._tiles.each(spec, cuts, tiles, context, (placed, blocks) => {
       const { tile, list } = placed as (typeof tiles)[number];
       const across = engine.blocksOf(tile).columns;
       for (const i of list) {
@@ -276,38 +289,6 @@ export class EngineService implements IEngineService {
       }
     });
     return { columns, classOf, features, classes };
-  }
-
-  private async _grow(
-    set: engine.ITrainingSet,
-    forest: ForestParams,
-    context: IJobContext
-  ): Promise<{ trees: engine.ITrees; importance: number[]; outOfBag: Uint32Array }> {
-    const job = this._jobs++;
-    const group = Math.min(TREES_PER_TASK, Math.ceil(forest.trees / (this.threads * TASKS_PER_THREAD)));
-    const tasks = Array.from({ length: Math.ceil(forest.trees / group) }, (_, i): IGrowTask => {
-      const first = i * group;
-      return { kind: 'grow', job, set, options: forest, first, end: Math.min(forest.trees, first + group) };
-    });
-    const parts: engine.ITrees[] = [];
-    const importance = new Float64Array(forest.trees * set.features);
-    const outOfBag = new Uint32Array(set.classOf.length * set.classes);
-    let done = 0;
-    context.progress('growing trees', 0, forest.trees);
-    await this._pool.runAll(tasks, context.signal, (result, i) => {
-      parts[i] = result.trees;
-      importance.set(result.importance, tasks[i]!.first * set.features);
-      for (let k = 0; k < outOfBag.length; k++) {
-        outOfBag[k]! += result.outOfBag[k]!;
-      }
-      done += tasks[i]!.end - tasks[i]!.first;
-      context.progress('growing trees', done, forest.trees);
-    });
-    return {
-      trees: engine.joinTrees(parts, set.classes),
-      importance: engine.forestImportance(importance, set.features),
-      outOfBag
-    };
   }
 
   private _load(json: Uint8Array): ILoaded {
@@ -345,7 +326,7 @@ export namespace EngineService {
     script?: string;
     /** Path of `engine.wasm`; default: beside this bundle. */
     wasm?: string;
-    /** Quantised features that are kept at most; default 1 GiB. */
+    /** Quantised features that are kept at most; default 512 MiB. */
     cacheBytes?: number;
   }
 }

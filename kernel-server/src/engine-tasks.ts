@@ -16,8 +16,8 @@ export interface ITileRequest {
 /** Compute a tile's features, in float32. */
 export interface IPlanesTask extends ITileRequest {
   kind: 'planes';
-  /** Receives the planes as `FeatureStack.compute` lays them out. */
-  planes: Float32Array;
+  /** Receives the planes as `FeatureStack.compute` lays them out, if they are wanted. */
+  planes?: Float32Array;
   /** Receives the values at `positions` (pixel numbers in the tile) from element `offset` of each feature's `length` elements. */
   sample: { values: Float32Array; positions: Uint32Array; offset: number; length: number };
 }
@@ -56,15 +56,17 @@ export interface IGrowTask {
   options: IGrowOptions;
   first: number;
   end: number;
+  /** Shared; the votes of these trees are added. */
+  outOfBag: Uint32Array;
 }
 
-/** Segment a tile; its bins are computed if `ready` is false, and kept in `blocks` either way. */
+/** Segment a tile; its bins are in `blocks` if `ready` is true, else they are computed, and kept there if there is room. */
 export interface ISegmentTask extends ITileRequest {
   kind: 'segment';
   /** Equal for all tasks with one classifier. */
   job: number;
   padded: Float32Array;
-  blocks: Uint8Array;
+  blocks?: Uint8Array;
   ready: boolean;
   forest: IPackedForest;
   /** Class ids in the forest's order. */
@@ -94,7 +96,7 @@ export type EngineTask =
 
 /** What a worker answers; nothing where the task says where results go. */
 export type EngineResult<T extends EngineTask> = T extends IGrowTask
-  ? { trees: ITrees; importance: Float64Array; outOfBag: Uint32Array }
+  ? { trees: ITrees; importance: Float64Array }
   : T extends ISampleTask
     ? Float32Array
     : T extends IPreviewTask

@@ -15,6 +15,7 @@ import {
 } from '../../engine';
 import { joinTrees, TreeGrower } from '../../engine';
 import { allocate, itemSize, TypedArray } from './arrays';
+import { SharedMemoryMeter } from './shared-memory';
 import {
   EngineTask,
   ICutsTask,
@@ -30,10 +31,17 @@ import {
   WorkerReply
 } from './engine-tasks';
 
-const compiled = compileEngine(readFileSync((workerData as { wasm: string }).wasm));
+const { wasm, threads } = workerData as { wasm: string; threads: number };
+const compiled = compileEngine(readFileSync(wasm));
+const meter = new SharedMemoryMeter(threads);
+
+/** A grower that takes more does not wait for its next task: bringing the rows again costs less than holding the memory. */
+const GROWER_BYTES = 256 << 20;
 
 /** What is kept between tasks: the latest of each kind, since tasks of one job come together. */
 let stack: { key: string; value: FeatureStack } | undefined;
+let stackEngine: Engine | undefined;
+let stackBottom: number | undefined;
 let cuts: { padded: Float32Array; value: Cuts } | undefined;
 let grower: { job: number; value: TreeGrower } | undefined;
 let applier: { job: number; value: ForestApplier } | undefined;
@@ -47,6 +55,11 @@ parentPort!.on('message', ({ id, task }: IWorkerRequest) => {
     reply = { id, code, message };
   }
   parentPort!.postMessage(reply);
+  for (const value of Object.values(task) as unknown[]) {
+    if (ArrayBuffer.isView(value) && value.buffer instanceof SharedArrayBuffer) {
+      meter.add(value.byteLength);
+    }
+  }
 });
 
 function run(task: EngineTask): unknown {
@@ -74,7 +87,10 @@ function stackFor(request: ITileRequest): FeatureStack {
   const channels = request.image.shape[3] ?? 1;
   const key = `${channels} ${featureKey(request.spec)}`;
   if (stack?.key !== key) {
-    stack = { key, value: new FeatureStack(new Engine(compiled), request.spec, channels) };
+    // One memory for all: that of another spec would stay until it is collected.
+    stackEngine ??= new Engine(compiled);
+    stackEngine.release((stackBottom ??= stackEngine.mark));
+    stack = { key, value: new FeatureStack(stackEngine, request.spec, channels) };
   }
   return stack.value;
 }
@@ -102,7 +118,7 @@ function compute(request: ITileRequest) {
 
 function planes(task: IPlanesTask): void {
   const { data, stride, plane } = compute(task);
-  task.planes.set(data);
+  task.planes?.set(data);
   const { values, positions, offset, length } = task.sample;
   const columns = task.tile.column1 - task.tile.column0;
   for (let feature = 0; feature * plane < data.length; feature++) {
@@ -166,7 +182,7 @@ function storeFeatures(task: IStoreTask): void {
   }
 }
 
-function grow({ job, set, options, first, end }: IGrowTask) {
+function grow({ job, set, options, first, end, outOfBag }: IGrowTask) {
   if (grower?.job !== job) {
     grower = undefined;
     grower = { job, value: new TreeGrower(new Engine(compiled), set, options) };
@@ -180,18 +196,28 @@ function grow({ job, set, options, first, end }: IGrowTask) {
     grown.map(tree => tree.trees),
     set.classes
   );
-  return { trees, importance, outOfBag: value.outOfBag.slice() };
+  value.outOfBag.forEach((votes, i) => {
+    if (votes) {
+      Atomics.add(outOfBag, i, votes);
+    }
+  });
+  if (value.bytes > GROWER_BYTES) {
+    grower = undefined;
+  }
+  return { trees, importance };
 }
 
 function segment(task: ISegmentTask): void {
-  if (!task.ready) {
-    task.blocks.set(stackFor(task).quantise(task.tile, compute(task).data, cutsOf(task.padded)));
+  let bins = task.blocks;
+  if (!bins || !task.ready) {
+    bins = stackFor(task).quantise(task.tile, compute(task).data, cutsOf(task.padded));
+    task.blocks?.set(bins);
   }
   if (applier?.job !== task.job) {
     applier = { job: task.job, value: new ForestApplier(new Engine(compiled), task.forest) };
   }
   const { out, slice, tile } = task;
-  const { prediction, probabilities, uncertainty } = applier.value.apply(tile, task.blocks, {
+  const { prediction, probabilities, uncertainty } = applier.value.apply(tile, bins, {
     prediction: out.prediction !== undefined,
     probabilities: out.probabilities !== undefined,
     uncertainty: out.uncertainty !== undefined

@@ -71,8 +71,11 @@ export interface ITrained {
   samples: number;
 }
 
-/** What a classifier says of itself: its info, and the channels of the images it is for. */
-export type IDescribed = Omit<ClassifierInfo, 'labelsVersion' | 'seconds'> & { channels: number };
+/** What a classifier says of itself, and how many channels the images have that it is for. */
+export interface IDescribed {
+  info: Omit<ClassifierInfo, 'labelsVersion' | 'seconds'>;
+  channels: number;
+}
 
 /** Where segmentations go; each array is written as a whole for the slice given. */
 export interface ISegmentationArrays {

@@ -281,8 +281,7 @@ export function createHandlers(options: IMethodOptions): Handlers {
 
     'classifier.read': (_, call) => {
       const json = engine.read(classifierOf(call));
-      const { channels: _channels, ...info } = engine.describe(json);
-      return { result: { ...info, labelsVersion: 0, seconds: 0 }, buffers: [json] };
+      return { result: { ...engine.describe(json).info, labelsVersion: 0, seconds: 0 }, buffers: [json] };
     },
 
     'classifier.load': async (params, call) => {

@@ -99,7 +99,7 @@ export class EngineService implements IEngineService {
 
   describe(classifier: Uint8Array): IDescribed {
     const { classes } = parse(classifier);
-    return { oobScore: 1, classes, features: this.featureNames(), trees: 1, samples: 1, channels: 1 };
+    return { info: { oobScore: 1, classes, features: this.featureNames(), trees: 1, samples: 1 }, channels: 1 };
   }
 
   classesOf(classifier: Uint8Array): LabelClass[] {
