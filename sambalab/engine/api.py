@@ -26,6 +26,8 @@ ClassifierLike = Union["Classifier", bytes, str]
 _Tool = Callable[[Tile, Planes, FeatureStack], npt.NDArray[Any]]
 
 _OUTPUTS = ("labels", "probabilities", "uncertainty")
+# Float32 values in a cache line.
+_LINE = 16
 # A classifier's JSON has no more bytes, nor so many values: bounds of what reading it can allocate, as in `engine/classifier.ts`.
 _JSON_BYTES_MAX = 256 << 20
 _JSON_SIGNS_MAX = 400_000
@@ -287,7 +289,14 @@ def _compute(
 
         def work(part: Tile) -> None:
             engine.release(bottom)
-            target[part.number][part.where] = use(part, stack.compute(pixels, part), stack)
+            place = target[part.number][part.where]
+            values = use(part, stack.compute(pixels, part), stack)
+            if values.ndim == 2:
+                place[:] = values
+            else:
+                # From planes to pixels, a cache line of each pixel at once.
+                for first in range(0, values.shape[-1], _LINE):
+                    place[..., first : first + _LINE] = values[..., first : first + _LINE]
 
         return work
 
