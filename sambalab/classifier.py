@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -18,6 +20,7 @@ from .errors import ParameterError, SambaLabError
 from .features import FeatureSpec
 from .forest import Forest
 from .images import Image, prepare
+from .parameters import is_forest
 
 if TYPE_CHECKING:
     from sklearn.ensemble import RandomForestClassifier
@@ -29,6 +32,10 @@ T = TypeVar("T")
 
 FORMAT = "sambalab-classifier"
 VERSION = 2
+_FIELDS = {
+    *("format", "version", "features", "channels", "names", "classes", "pixelSize"),
+    *("forest", "samples", "oobScore", "importance", "cuts", "trees"),
+}
 
 
 class Classifier:
@@ -280,29 +287,40 @@ class Classifier:
         if document.get("format") != FORMAT:
             raise ParameterError("This is JSON, but not a classifier of SambaLab.")
         version = document.get("version")
-        if version not in (1, VERSION):
+        if type(version) is not int or version not in (1, VERSION):
             raise ParameterError(
                 f"The classifier is of version {version!r}, which this version of SambaLab does not know; it reads 1 and "
                 f"{VERSION}."
             )
         classes, channels, samples = document.get("classes"), document.get("channels"), document.get("samples")
         names, forest, score = document.get("names"), document.get("forest"), document.get("oobScore")
-        _expect(channels in (1, 3), "channels", channels)
+        _expect(type(channels) is int and channels in (1, 3), "channels", channels)
         _expect(
             isinstance(classes, list) and 1 <= len(classes) <= 255 and all(map(_is_class, classes)), "classes", classes
         )
         _expect(len({item["id"] for item in classes or []}) == len(classes or []), "classes", classes)
-        _expect(type(samples) is int and samples > 0, "samples", samples)
-        _expect(isinstance(forest, dict), "forest", forest)
-        _expect(score is None or (isinstance(score, (int, float)) and 0 <= score <= 1), "oobScore", score)
+        _expect(type(samples) is int and 0 < samples < 1 << 53, "samples", samples)
+        _expect(is_forest(forest), "forest", forest)
+        _expect(score is None or (_is_number(score) and 0 <= score <= 1), "oobScore", score)
         spec = document.get("features")
         _expect(isinstance(spec, dict), "features", spec)
         expected = list(FeatureSpec.from_dict(spec or {}).names(channels or 1))
         _expect(names == expected, "names", names)
         importance = document.get("importance")
         known = isinstance(importance, list) and len(importance) == len(expected)
-        known = known and all(isinstance(share, (int, float)) for share in importance or [])
+        known = known and all(_is_number(share) and 0 <= share <= 1 for share in importance or [])
         _expect(importance is None or known, "importance", importance)
+        size: Any = document.get("pixelSize")
+        known = (
+            isinstance(size, dict)
+            and set(size) == {"value", "unit"}
+            and _is_number(size["value"])
+            and size["value"] > 0
+        )
+        known = known and isinstance(size["unit"], str) and 1 <= len(size["unit"]) <= 20
+        _expect(size is None or known, "pixelSize", size)
+        unknown = sorted(set(document) - _FIELDS)
+        _expect(not unknown, "the field", unknown)
         trees = document.get("trees")
         counts = trees.get("counts") if isinstance(trees, dict) else None
         return {
@@ -349,11 +367,18 @@ def _is_image(item: Any) -> bool:
 def _is_class(item: Any) -> bool:
     return (
         isinstance(item, dict)
-        and type(item.get("id")) is int
+        and set(item) == {"id", "name", "color"}
+        and type(item["id"]) is int
         and 1 <= item["id"] <= 255
-        and isinstance(item.get("name"), str)
-        and isinstance(item.get("color"), str)
+        and isinstance(item["name"], str)
+        and 1 <= len(item["name"]) <= 200
+        and isinstance(item["color"], str)
+        and re.fullmatch(r"#[0-9a-f]{6}", item["color"]) is not None
     )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _expect(fits: bool, name: str, value: Any) -> None:

@@ -112,6 +112,8 @@ class Forest:
         lengths = np.array([len(cuts) for cuts in self.cuts])
         if (self.threshold[inner] >= lengths[feature[inner]]).any():
             raise _damaged("trees.threshold has a cut that its feature does not have")
+        if self.right[leaf].any() or self.threshold[leaf].any():
+            raise _damaged("trees have leaves whose right child or threshold is not 0")
         if (np.sort(self.left[leaf]) != np.arange(len(self.votes))).any():
             raise _damaged("trees.left does not number the leaves each once")
         if (self.votes.astype(np.int64).sum(axis=1) != VOTES).any():

@@ -65,6 +65,17 @@ def forest_request(given: Mapping[str, Any]) -> dict[str, Any] | None:
     return params or None
 
 
+def is_forest(params: Any) -> bool:
+    """Whether these are complete and valid parameters of a forest, as the protocol's ``zForestParams`` has them."""
+    if not isinstance(params, dict) or set(params) != {wire for wire, _, _ in _WHOLE.values()} | {"balanced"}:
+        return False
+    words = {"maxFeatures": "sqrt", "maxSamples": None}
+    return type(params["balanced"]) is bool and all(
+        (wire in words and params[wire] == words[wire]) or (type(params[wire]) is int and low <= params[wire] <= high)
+        for wire, low, high in _WHOLE.values()
+    )
+
+
 def feature_choice(given: Mapping[str, Any]) -> dict[str, Any] | None:
     """Give the protocol's ``zFeatureChoice`` of those that are not None; None if all are, for what was chosen before.
 
