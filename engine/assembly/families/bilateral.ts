@@ -14,12 +14,12 @@ import { allocate, mark, release } from '../arena';
 import { greyAt, greyLevels, outStride, rows, width } from '../tile';
 
 /** The polynomial's coefficients, the highest power first. */
-const C5: f32 = -0.005669416764485679;
-const C4: f32 = 0.03948191313983919;
-const C3: f32 = -0.16581018986119908;
-const C2: f32 = 0.49984584755400907;
-const C1: f32 = -0.9999897628244514;
-const C0: f32 = 0.9999998890987013;
+const C5: f64 = -0.005669416764485679;
+const C4: f64 = 0.03948191313983919;
+const C3: f64 = -0.16581018986119908;
+const C2: f64 = 0.49984584755400907;
+const C1: f64 = -0.9999897628244514;
+const C0: f64 = 0.9999998890987013;
 
 export function bilateral(radius: i32, range: f64, out: usize): void {
   // Kept, so it has to lie below what is released.
@@ -34,7 +34,14 @@ export function bilateral(radius: i32, range: f64, out: usize): void {
     v128.store(line + (<usize>i << 4), f32x4.splat(<f32>Math.exp((-0.5 * distance * distance) / (spread * spread))));
   }
   const likeness = 0.4 * (range + 1);
-  const scale = f32x4.splat(<f32>(0.125 / (likeness * likeness)));
+  // The polynomial takes squared differences; so its coefficients are scaled, once.
+  const scale = 0.125 / (likeness * likeness);
+  const c0 = f32x4.splat(<f32>C0);
+  const c1 = f32x4.splat(<f32>(C1 * scale));
+  const c2 = f32x4.splat(<f32>(C2 * scale * scale));
+  const c3 = f32x4.splat(<f32>(C3 * scale * scale * scale));
+  const c4 = f32x4.splat(<f32>(C4 * scale * scale * scale * scale));
+  const c5 = f32x4.splat(<f32>(C5 * scale * scale * scale * scale * scale));
   const most = Math.floor(range);
   const cut = f32x4.splat(<f32>(most * most));
   // The window's rows as float32, once for each row of pixels that needs them.
@@ -65,8 +72,8 @@ export function bilateral(radius: i32, range: f64, out: usize): void {
           const near = v128.load(weights);
           const aStep = f32x4.sub(v128.load(q), a);
           const bStep = f32x4.sub(v128.load(q, 16), b);
-          const aPart = f32x4.mul(near, alike(f32x4.mul(aStep, aStep), scale, cut));
-          const bPart = f32x4.mul(near, alike(f32x4.mul(bStep, bStep), scale, cut));
+          const aPart = f32x4.mul(near, alike(f32x4.mul(aStep, aStep), c5, c4, c3, c2, c1, c0, cut));
+          const bPart = f32x4.mul(near, alike(f32x4.mul(bStep, bStep), c5, c4, c3, c2, c1, c0, cut));
           aRowWeight = f32x4.add(aRowWeight, aPart);
           bRowWeight = f32x4.add(bRowWeight, bPart);
           aRowSum = f32x4.add(aRowSum, f32x4.mul(aPart, aStep));
@@ -98,15 +105,14 @@ function widen(row: i32, radius: i32, to: usize, bytes: usize): void {
   }
 }
 
-/** exp(−4 · scale · square), 0 where the square is above the cut. */
+/** The polynomial of a squared difference, to the fourth power; 0 where the square is above the cut. */
 @inline
-function alike(square: v128, scale: v128, cut: v128): v128 {
-  const u = f32x4.mul(square, scale);
-  let y = f32x4.add(f32x4.mul(u, f32x4.splat(C5)), f32x4.splat(C4));
-  y = f32x4.add(f32x4.mul(y, u), f32x4.splat(C3));
-  y = f32x4.add(f32x4.mul(y, u), f32x4.splat(C2));
-  y = f32x4.add(f32x4.mul(y, u), f32x4.splat(C1));
-  y = f32x4.add(f32x4.mul(y, u), f32x4.splat(C0));
+function alike(square: v128, c5: v128, c4: v128, c3: v128, c2: v128, c1: v128, c0: v128, cut: v128): v128 {
+  let y = f32x4.add(f32x4.mul(square, c5), c4);
+  y = f32x4.add(f32x4.mul(y, square), c3);
+  y = f32x4.add(f32x4.mul(y, square), c2);
+  y = f32x4.add(f32x4.mul(y, square), c1);
+  y = f32x4.add(f32x4.mul(y, square), c0);
   y = f32x4.mul(y, y);
   y = f32x4.mul(y, y);
   return v128.and(y, f32x4.le(square, cut));
