@@ -14,6 +14,8 @@ export interface IDebugHandle {
   labelAt(row: number, column: number): number;
   /** The same in the segmentation; 0 for tiles that were not looked at. */
   segmentationAt(row: number, column: number): number;
+  /** The grey level of a pixel in the feature that is shown; −1 where it is not known. */
+  featureAt(row: number, column: number): number;
   /** The suggestion that is shown: its mask (rows × columns, 0 and 1), scale, scores and place. */
   readonly suggestion: {
     mask: Uint8Array;
@@ -43,13 +45,18 @@ export function attachDebugHandle(root: HTMLElement, state: LabellerState, canva
       return { row: Math.floor(image.y), column: Math.floor(image.x) };
     },
     get state() {
-      const { session, parts, connection, training, settings } = state;
+      const { session, parts, connection, training, choice, files, settings } = state;
       return {
         session: session?.session ?? state.id,
         shape: session?.image.shape ?? null,
         connection: connection.state.state,
         embedding: parts?.embedding.state ?? null,
         training: training.state,
+        features: choice.spec,
+        forest: choice.forest,
+        choicePending: choice.pending,
+        preview: parts?.preview.state ?? null,
+        files: files.state,
         tool: state.tool,
         classId: state.currentClass?.id ?? null,
         classes: session?.classes ?? [],
@@ -66,6 +73,7 @@ export function attachDebugHandle(root: HTMLElement, state: LabellerState, canva
     },
     labelAt: (row, column) => state.parts?.labels.slice(state.slice).at(row, column) ?? 0,
     segmentationAt: (row, column) => state.parts?.segmentation.at(state.slice, row, column) ?? 0,
+    featureAt: (row, column) => state.parts?.preview.at(state.slice, row, column) ?? -1,
     get suggestion() {
       const current = state.parts?.suggestions.current;
       if (!current) {

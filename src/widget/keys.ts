@@ -73,7 +73,9 @@ export class KeyMap implements IDisposable {
 
   private _onDown(event: KeyboardEvent): void {
     const target = event.target as HTMLElement;
-    if (target instanceof HTMLInputElement && target.type === 'text') {
+    // Where text is typed, or chosen by its first letters, no key is the labeller's.
+    const typing = target instanceof HTMLInputElement && target.type === 'text';
+    if (typing || target instanceof HTMLSelectElement) {
       event.stopPropagation();
       return;
     }
@@ -81,7 +83,7 @@ export class KeyMap implements IDisposable {
       return;
     }
     // A control that has the focus keeps the keys that it needs itself.
-    const control = target instanceof HTMLInputElement || target instanceof HTMLButtonElement;
+    const control = target.matches('input, button, summary');
     if (control && OWN_KEYS.has(event.key)) {
       event.stopPropagation();
       return;

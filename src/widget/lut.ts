@@ -52,3 +52,8 @@ export function makePalette(classes: readonly { id: number; color: string }[]): 
   }
   return palette;
 }
+
+/** The 256 grey levels as 32-bit RGBA pixels, opaque. */
+export function makeGreys(): Uint32Array {
+  return Uint32Array.from({ length: 256 }, (_, level) => (0xff000000 | (level * 0x010101)) >>> 0);
+}

@@ -4,13 +4,24 @@
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { BridgeError, BridgeEvent, ITransport, LABEL_TILE, LabelClass, SessionState } from '../kernel-bridge';
+import {
+  BridgeError,
+  BridgeEvent,
+  ClassifierFormat,
+  ITransport,
+  LABEL_TILE,
+  LabelClass,
+  SessionState
+} from '../kernel-bridge';
 import { MOBILE_SAM } from '../sam';
+import { Choice } from './choice';
+import { ClassifierFiles, IChosenFile, ISavedFile } from './classifier-files';
 import { Connection } from './connection';
 import { Embedding, ISuggestionDecoder } from './embedding';
 import { ISize, tilesIn } from './geometry';
 import { LabelStore } from './label-store';
 import { IPatch } from './patches';
+import { FeaturePreview } from './preview';
 import { MaskBuilder } from './raster';
 import { SegmentationTiles } from './segmentation';
 import { Settings, ToolName } from './settings';
@@ -19,8 +30,11 @@ import { ImageTiles } from './tiles';
 import { Training } from './training';
 import { trans } from './translation';
 
-/** What changed: the session, something that the status lines say, what is chosen, or what is drawn. */
-export type Change = 'session' | 'status' | 'choice' | 'drawing';
+/**
+ * What changed: the session, something that the status lines say, what is chosen to draw with, what is drawn, or the
+ * features, the forest and the feature that is shown.
+ */
+export type Change = 'session' | 'status' | 'choice' | 'drawing' | 'features';
 
 /** What exists once the session is known. */
 export interface ISessionParts {
@@ -31,6 +45,7 @@ export interface ISessionParts {
   readonly segmentation: SegmentationTiles;
   readonly suggestions: Suggestions;
   readonly embedding: Embedding;
+  readonly preview: FeaturePreview;
 }
 
 /** Round trips that are remembered. */
@@ -50,6 +65,13 @@ export class LabellerState implements IDisposable {
     this.connection.attached.connect((_, session) => this._onAttached(session), this);
     this.connection.event.connect((_, { event, buffers }) => this._onEvent(event, buffers), this);
     this.training.changed.connect(() => this._changed.emit('status'), this);
+    this.files.changed.connect(() => this._changed.emit('status'), this);
+    this.choice = new Choice({
+      request: async choice =>
+        (await this.connection.client.request('session.choice', { session: this.id, ...choice })).result
+    });
+    this.choice.answered.connect((_, session) => this._take(session), this);
+    this.choice.changed.connect(this._onChoice, this);
     this.settings.changed.connect(this._onSettings, this);
   }
 
@@ -58,6 +80,10 @@ export class LabellerState implements IDisposable {
   readonly settings: Settings;
   readonly connection: Connection;
   readonly training = new Training();
+  /** What the next training uses. */
+  readonly choice: Choice;
+  /** The classifier's way into files and back. */
+  readonly files = new ClassifierFiles();
 
   /** Emits what changed. */
   get changed(): ISignal<this, Change> {
@@ -187,6 +213,7 @@ export class LabellerState implements IDisposable {
     if (parts) {
       await this._attempt(async () => {
         await this._accepting;
+        await this.choice.flush();
         const session = await this.training.start(this.connection.client, this.id, parts.labels.queue);
         if (session && !this._disposed) {
           this._take(session);
@@ -198,6 +225,27 @@ export class LabellerState implements IDisposable {
   /** Cancel the training that is shown, whoever began it. */
   async cancelTraining(): Promise<void> {
     await this._attempt(() => this.training.cancel(this.connection.client));
+  }
+
+  /** The classifier as a file; null if there is none, or it failed, which `files` then says. */
+  async saveClassifier(format: ClassifierFormat): Promise<ISavedFile | null> {
+    let saved: ISavedFile | null = null;
+    await this._attempt(async () => {
+      saved = this._session && (await this.files.save(this.connection.client, this._session, format));
+    });
+    return saved;
+  }
+
+  /** Take a classifier's file over and segment with it. */
+  async loadClassifier(file: IChosenFile): Promise<void> {
+    await this._attempt(async () => {
+      await this.drained();
+      const session = await this.files.load(this.connection.client, this.id, file);
+      if (session && !this._disposed) {
+        this._take(session);
+        this.training.dismiss();
+      }
+    });
   }
 
   /** Set the labels aside and begin again. */
@@ -217,6 +265,7 @@ export class LabellerState implements IDisposable {
   async drained(): Promise<void> {
     await this._accepting;
     await this._parts?.labels.queue.drained();
+    await this.choice.flush().catch(() => undefined); // why it was not taken is shown where it was changed
   }
 
   dispose(): void {
@@ -229,8 +278,10 @@ export class LabellerState implements IDisposable {
       leftBehind.set(this.id, [...(leftBehind.get(this.id) ?? []), ...waiting]);
     }
     this.settings.changed.disconnect(this._onSettings, this);
+    this.choice.dispose();
     this.connection.dispose();
     this.training.dispose();
+    this.files.dispose();
     for (const part of this._disposables) {
       part.dispose();
     }
@@ -257,6 +308,7 @@ export class LabellerState implements IDisposable {
     labels.slice(this._slice);
     labels.attached(session.labels.version);
     this._prepare();
+    this._parts!.preview.retry();
     this._changed.emit('drawing');
   }
 
@@ -296,6 +348,8 @@ export class LabellerState implements IDisposable {
         }
         if (event.params.kind === 'train') {
           this.training.progress(event.params);
+        } else if (event.params.kind === 'load') {
+          this.files.progress(event.params);
         } else if (event.params.kind === 'embed' && event.params.state === 'running') {
           parts?.embedding.progress(event.params.done, event.params.total);
         }
@@ -312,6 +366,7 @@ export class LabellerState implements IDisposable {
     } else if (before && before.digest !== session.image.digest) {
       this._replace(this._parts, session, before.shape.join() === session.image.shape.join());
     }
+    this.choice.take(session.choice);
     const version = session.segmentation?.version ?? 0;
     if (version !== this._parts.segmentation.version) {
       this._parts.segmentation.version = version;
@@ -331,7 +386,8 @@ export class LabellerState implements IDisposable {
     this._prepared = -1;
     this._notice = trans.__('The session now shows another image.');
     this._parts = this._build(session, fits ? old.labels : undefined);
-    for (const part of [old.tiles, old.segmentation, old.suggestions, old.embedding, ...(fits ? [] : [old.labels])]) {
+    const replaced = [old.tiles, old.segmentation, old.suggestions, old.embedding, old.preview];
+    for (const part of fits ? replaced : [...replaced, old.labels]) {
       this._disposables.delete(part);
       part.dispose();
     }
@@ -356,7 +412,13 @@ export class LabellerState implements IDisposable {
     });
     const suggestions = new Suggestions({ image, manifest: MOBILE_SAM });
     const embedding = new Embedding({ session: id, image, createDecoder: this._options.createDecoder });
-    [tiles, labels, segmentation, suggestions, embedding].forEach(part => this._disposables.add(part));
+    const preview = new FeaturePreview({
+      image,
+      channels: session.image.shape[3],
+      fetch: (wanted, signal) => ask().request('feature.tiles', { session: id, ...wanted }, { signal })
+    });
+    preview.offer(this.choice.spec);
+    [tiles, labels, segmentation, suggestions, embedding, preview].forEach(part => this._disposables.add(part));
 
     const drawing = () => this._changed.emit('drawing');
     const failed = (_: unknown, error: BridgeError) => this._fail(error);
@@ -367,6 +429,8 @@ export class LabellerState implements IDisposable {
       drawing();
     }, this);
     segmentation.failed.connect(failed, this);
+    preview.arrived.connect(drawing, this);
+    preview.changed.connect(() => this._changed.emit('features'), this);
     suggestions.changed.connect(() => this._changed.emit('drawing'), this);
     suggestions.failed.connect(failed, this);
     embedding.changed.connect(() => {
@@ -374,7 +438,7 @@ export class LabellerState implements IDisposable {
       this._changed.emit('status');
       this._changed.emit('choice');
     }, this);
-    return { image, slices, tiles, labels, segmentation, suggestions, embedding };
+    return { image, slices, tiles, labels, segmentation, suggestions, embedding, preview };
   }
 
   private _buildLabels(image: ISize): LabelStore {
@@ -455,6 +519,11 @@ export class LabellerState implements IDisposable {
       this._error = error.message;
       this._changed.emit('status');
     }
+  }
+
+  private _onChoice(): void {
+    this._parts?.preview.offer(this.choice.spec);
+    this._changed.emit('features');
   }
 
   private _onSettings(): void {

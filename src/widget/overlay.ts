@@ -1,4 +1,4 @@
-/** Tiles of class ids as pictures in the colours of the classes, reduced where the view is. */
+/** Tiles of class ids as pictures in the colours of the classes, and tiles of grey levels, reduced where the view is. */
 import { LABEL_TILE } from '../kernel-bridge';
 import { LruCache } from './lru';
 
@@ -26,20 +26,38 @@ export function reduceClasses(classes: Uint8Array, level: number): Uint8Array {
   return out;
 }
 
-/** Draws and keeps pictures of class tiles. */
+/** Reduce a tile of grey levels 2^level times: a block takes its mean. */
+export function reduceLevels(levels: Uint8Array, level: number): Uint8Array {
+  if (level === 0) {
+    return levels;
+  }
+  const side = LABEL_TILE >> level;
+  const sums = new Uint32Array(side * side);
+  for (let row = 0, at = 0; row < LABEL_TILE; row++) {
+    const base = (row >> level) * side;
+    for (let column = 0; column < LABEL_TILE; column++, at++) {
+      sums[base + (column >> level)]! += levels[at]!;
+    }
+  }
+  return Uint8Array.from(sums, sum => Math.round(sum / 4 ** level));
+}
+
+/** Draws and keeps pictures of tiles of bytes. */
 export class OverlayPictures {
-  /** The picture of a tile at a level; `classes` is only called when it has to be drawn. */
-  get(key: string, level: number, classes: () => Uint8Array | undefined): HTMLCanvasElement | undefined {
+  constructor(private readonly _reduce = reduceClasses) {}
+
+  /** The picture of a tile at a level; `values` is only called when it has to be drawn. */
+  get(key: string, level: number, values: () => Uint8Array | undefined): HTMLCanvasElement | undefined {
     const full = `${key}@${level}`;
     const kept = this._pictures.get(full);
     if (kept) {
       return kept;
     }
-    const ids = classes();
-    if (!ids) {
+    const bytes = values();
+    if (!bytes) {
       return undefined;
     }
-    const reduced = reduceClasses(ids, level);
+    const reduced = this._reduce(bytes, level);
     const side = LABEL_TILE >> level;
     const canvas = document.createElement('canvas');
     canvas.width = canvas.height = side;

@@ -1,13 +1,13 @@
 /**
- * Draws what a view shows: image tiles, the segmentation, the labels on top, and the suggestion over all. Tiles meet on
- * whole device pixels, so that no seam shows through.
+ * Draws what a view shows: image tiles, the segmentation, a feature if one is looked at, the labels on top, and the suggestion
+ * over all. Tiles meet on whole device pixels, so that no seam shows through.
  */
 import { IMAGE_TILE, LABEL_TILE } from '../kernel-bridge';
-import { chooseLevel, IRegion, levelSize, tilesIn, ViewTransform } from './geometry';
-import { makePalette } from './lut';
+import { chooseLevel, IRegion, ITileRef, levelSize, tilesIn, ViewTransform } from './geometry';
+import { makeGreys, makePalette } from './lut';
 import { ISessionParts, LabellerState } from './model';
 import { outline } from './outline';
-import { LEVEL_MAX, OverlayPictures } from './overlay';
+import { LEVEL_MAX, OverlayPictures, reduceLevels } from './overlay';
 import { segmentationKey } from './segmentation';
 import { Suggestion } from './suggestions';
 
@@ -29,7 +29,9 @@ export class Painter {
   constructor(
     private readonly _state: LabellerState,
     private readonly _view: ViewTransform
-  ) {}
+  ) {
+    this._pictures.preview.palette = makeGreys();
+  }
 
   /** Some tiles changed; null for all. */
   invalidate(overlay: 'labels' | 'segmentation', keys: string[] | null): void {
@@ -57,13 +59,25 @@ export class Painter {
     if (shown) {
       const visible = tilesIn(this._view.visible(), LABEL_TILE);
       parts.segmentation.want(slice, visible);
-      this._overlay(context, ratio, 'segmentation', segmentationOpacity, (row, column) =>
-        parts.segmentation.classes(slice, { row, column })
-      );
+      this._overlay(context, ratio, 'segmentation', segmentationOpacity, tile => ({
+        key: segmentationKey(slice, tile),
+        values: () => parts.segmentation.classes(slice, tile)
+      }));
+    }
+    const { preview } = parts;
+    if (!hideOverlays && preview.shown) {
+      preview.want(slice, tilesIn(this._view.visible(), LABEL_TILE));
+      this._overlay(context, ratio, 'preview', preview.opacity, tile => ({
+        key: preview.key(slice, tile),
+        values: () => preview.levels(slice, tile)
+      }));
     }
     if (!hideOverlays && labelOpacity > 0) {
       const labels = parts.labels.slice(slice);
-      this._overlay(context, ratio, 'labels', labelOpacity, (row, column) => labels.tile(row, column));
+      this._overlay(context, ratio, 'labels', labelOpacity, tile => ({
+        key: segmentationKey(slice, tile),
+        values: () => labels.tile(tile.row, tile.column)
+      }));
     }
   }
 
@@ -140,29 +154,34 @@ export class Painter {
   private _overlay(
     context: CanvasRenderingContext2D,
     ratio: number,
-    name: 'labels' | 'segmentation',
+    name: 'labels' | 'segmentation' | 'preview',
     opacity: number,
-    classes: (row: number, column: number) => Uint8Array | undefined
+    find: (tile: ITileRef) => { key: string; values(): Uint8Array | undefined }
   ): void {
     const scale = this._view.scale * ratio;
     const level = Math.min(LEVEL_MAX, Math.max(0, Math.floor(Math.log2(1 / scale) + 1e-6)));
-    const slice = this._state.slice;
     const pictures = this._pictures[name];
+    const { rows, columns } = this._state.parts!.image;
     const tiles = tilesIn(this._view.visible(), LABEL_TILE);
     pictures.reserve(tiles.length);
     context.globalAlpha = opacity;
     context.imageSmoothingEnabled = false;
-    for (const { row, column } of tiles) {
-      const picture = pictures.get(segmentationKey(slice, { row, column }), level, () => classes(row, column));
+    for (const tile of tiles) {
+      const { key, values } = find(tile);
+      const picture = pictures.get(key, level, values);
       if (picture) {
+        // Nothing is drawn beyond the image's edge.
+        const height = Math.min(LABEL_TILE, rows - tile.row * LABEL_TILE);
+        const width = Math.min(LABEL_TILE, columns - tile.column * LABEL_TILE);
         const target = this._target(
-          row * LABEL_TILE,
-          column * LABEL_TILE,
-          (row + 1) * LABEL_TILE,
-          (column + 1) * LABEL_TILE,
+          tile.row * LABEL_TILE,
+          tile.column * LABEL_TILE,
+          tile.row * LABEL_TILE + height,
+          tile.column * LABEL_TILE + width,
           ratio
         );
-        context.drawImage(picture, ...target);
+        const by = 2 ** level;
+        context.drawImage(picture, 0, 0, width / by, height / by, ...target);
       }
     }
     context.globalAlpha = 1;
@@ -248,7 +267,11 @@ export class Painter {
     };
   }
 
-  private readonly _pictures = { labels: new OverlayPictures(), segmentation: new OverlayPictures() };
+  private readonly _pictures = {
+    labels: new OverlayPictures(),
+    segmentation: new OverlayPictures(),
+    preview: new OverlayPictures(reduceLevels)
+  };
   private _colours = '';
   private _kept: ISuggestionPicture | null = null;
 }

@@ -90,6 +90,7 @@ class FakeSidecar implements ITransport {
       labels: { version: this.version, counts: {} },
       resumed: null,
       segmentation: null,
+      choice: { features: {}, forest: {} },
       arrays: {}
     };
   }
