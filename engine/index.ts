@@ -7,7 +7,10 @@
  */
 export * from './classifier';
 export * from './features';
+export { convertClassifier, readClassifier } from './files';
 export * from './forest';
+export { decodeMlRandomForest, encodeMlRandomForest, type IForestMeaning } from './ml-random-forest';
+export { encodeOnnx } from './onnx';
 export * from './quantile';
 export type { ITile } from './tile';
 export { FeatureStack, blocksOf, planeFloats, type ITileFeatures } from './stack';

@@ -164,15 +164,11 @@ export class EngineService implements IEngineService {
   }
 
   convert(classifier: Uint8Array, format: ClassifierFormat): Uint8Array {
-    engine.decodeClassifier(classifier);
-    if (format !== 'json') {
-      throw new BridgeError('invalid', `A classifier cannot be written as ${format}; json will do.`);
-    }
-    return classifier;
+    return engine.convertClassifier(classifier, format);
   }
 
   read(file: Uint8Array): Uint8Array {
-    return engine.encodeClassifier(engine.decodeClassifier(file));
+    return engine.readClassifier(file);
   }
 
   classesOf(classifier: Uint8Array): LabelClass[] {

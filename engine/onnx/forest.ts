@@ -1,0 +1,106 @@
+/**
+ * A forest as nodes of ONNX: a TreeEnsembleRegressor whose outputs are the votes of the classes, whole numbers below 2²⁴, so that float32 adds them
+ * without rounding, in whatever order a runtime takes the trees.
+ */
+import { Cuts } from '../quantile';
+import { ITrees, VOTES } from '../forest';
+import { Attribute, Graph, ML_DOMAIN, Value } from './graph';
+
+/**
+ * Nodes of trees that one operator has at most (or one tree): a runtime takes a pixel through all trees of an operator before the next pixel, and is
+ * several times faster where these trees stay in the processor's cache.
+ */
+const NODES_TOGETHER = 4096;
+/** Sums beyond this are not whole in float32. */
+const WHOLE_MAX = 2 ** 24;
+
+/**
+ * Votes of the classes.
+ *
+ * @param features float32 [pixels, features]
+ * @returns float32 [pixels, classes], whole numbers; and the sum that each pixel has
+ */
+export function forestVotes(
+  graph: Graph,
+  features: Value,
+  trees: ITrees,
+  cuts: Cuts,
+  classes: number
+): { votes: Value; total: number } {
+  const total = trees.counts.length * VOTES;
+  if (total > WHOLE_MAX) {
+    throw new RangeError(`${trees.counts.length} trees have more votes than float32 adds without rounding.`);
+  }
+  const parts: Value[] = [];
+  let node = 0;
+  for (let tree = 0; tree < trees.counts.length;) {
+    const first = { tree, node };
+    do {
+      node += trees.counts[tree++]!;
+    } while (tree < trees.counts.length && node - first.node + trees.counts[tree]! <= NODES_TOGETHER);
+    const attributes = ensemble(trees, cuts, classes, first, { tree, node });
+    parts.push(graph.node('TreeEnsembleRegressor', [features], attributes, { domain: ML_DOMAIN }));
+  }
+  return { votes: parts.reduce((sum, part) => graph.node('Add', [sum, part])), total };
+}
+
+/** Attributes of a node with the trees from `first` to before `end`. */
+function ensemble(
+  trees: ITrees,
+  cuts: Cuts,
+  classes: number,
+  first: { tree: number; node: number },
+  end: { tree: number; node: number }
+): Record<string, Attribute> {
+  const nodes = end.node - first.node;
+  const ints = () => new Uint32Array(nodes);
+  const [treeIds, nodeIds, featureIds, left, right] = [ints(), ints(), ints(), ints(), ints()] as const;
+  const values = new Float32Array(nodes);
+  const modes: string[] = [];
+  const targets = { trees: [] as number[], nodes: [] as number[], ids: [] as number[], weights: [] as number[] };
+  let from = first.node;
+  for (let tree = first.tree; tree < end.tree; tree++) {
+    const count = trees.counts[tree]!;
+    for (let node = 0; node < count; node++) {
+      const i = from + node;
+      const to = i - first.node;
+      treeIds[to] = tree - first.tree;
+      nodeIds[to] = node;
+      const feature = trees.feature[i]!;
+      modes.push(feature < 0 ? 'LEAF' : 'BRANCH_LEQ');
+      if (feature >= 0) {
+        featureIds[to] = feature;
+        values[to] = cuts.features[feature]![trees.threshold[i]!]!;
+        left[to] = trees.left[i]!;
+        right[to] = trees.right[i]!;
+        continue;
+      }
+      for (let target = 0; target < classes; target++) {
+        const weight = trees.votes[trees.left[i]! * classes + target]!;
+        if (weight > 0) {
+          targets.trees.push(tree - first.tree);
+          targets.nodes.push(node);
+          targets.ids.push(target);
+          targets.weights.push(weight);
+        }
+      }
+    }
+    from += count;
+  }
+  return {
+    n_targets: classes,
+    aggregate_function: 'SUM',
+    post_transform: 'NONE',
+    nodes_treeids: { ints: treeIds },
+    nodes_nodeids: { ints: nodeIds },
+    nodes_featureids: { ints: featureIds },
+    nodes_modes: { texts: modes },
+    nodes_values: { floats: values },
+    nodes_truenodeids: { ints: left },
+    nodes_falsenodeids: { ints: right },
+    target_treeids: { ints: targets.trees },
+    target_nodeids: { ints: targets.nodes },
+    target_ids: { ints: targets.ids },
+    target_weights: { floats: Float32Array.from(targets.weights) }
+  };
+}

@@ -1,0 +1,133 @@
+/**
+ * Classifiers as ONNX models: features and forest in one graph, which any runtime of ONNX applies without SambaLab, and the classifier's own JSON in the
+ * metadata, by which SambaLab reads it again.
+ *
+ * Here lives what knows ONNX: its wire format, its operators, and how the engine's features are said in them. Nothing here runs a model.
+ */
+import { BridgeError } from '../../src/kernel-bridge/errors';
+import { encodeClassifier, IClassifier } from '../classifier';
+import { featureOps, planesOf } from '../features';
+import { Channel, featurePlanes, inexpressible } from './features';
+import { forestVotes } from './forest';
+import { Graph, Value } from './graph';
+import { Plane, Planes, reachOf } from './planes';
+import { readFields } from './wire';
+
+/** Weights of red, green and blue in the luminance (ITU-R BT.709, as scikit-image's rgb2gray); `engine/assembly/tile.ts` has the same. */
+const LUMINANCE = [0.2125, 0.7154, 0.0721];
+
+/** Keys of the model's metadata. */
+const METADATA = 'sambalab.';
+const CLASSIFIER_KEY = `${METADATA}classifier`;
+/** ModelProto's and StringStringEntryProto's fields. */
+const FIELD = { metadata: 14, key: 1, value: 2 };
+
+/**
+ * A model with the input `image`, float32 [rows, columns] or [rows, columns, 3], and the outputs `labels`, uint8 [rows, columns], the class id of each
+ * pixel, and `probabilities`, float32 [rows, columns, classes].
+ *
+ * @throws BridgeError `invalid` naming the features that ONNX does not express
+ */
+export function encodeOnnx(classifier: IClassifier): Uint8Array {
+  const { features: spec, channels, names, classes, trees, cuts, pixelSize = null } = classifier;
+  const ops = featureOps(spec);
+  const missing = inexpressible(ops);
+  if (missing.length > 0) {
+    throw new BridgeError(
+      'invalid',
+      `ONNX does not express these features of the classifier: ${missing.join(', ')}. Train without them, or save it as .json.`
+    );
+  }
+  const graph = new Graph();
+  const planes = new Planes(graph);
+  const stack = sources(graph, planes, channels, planesOf(spec, channels)).flatMap(source => {
+    const channel = new Channel(planes, source);
+    return ops.flatMap(op => featurePlanes(channel, op));
+  });
+  const line = graph.constant('int64', [1, -1]);
+  const lines = stack.map(({ value }, i) => graph.node('Reshape', [value, line], {}, { name: names[i]! }));
+  const matrix = graph.node('Transpose', [graph.node('Concat', lines, { axis: 0 })], { perm: { ints: [1, 0] } });
+  const { votes, total } = forestVotes(graph, matrix, trees, cuts, classes.length);
+
+  const shape = graph.node('Shape', ['image'], { start: 0, end: 2 });
+  const shares = graph.node('Div', [votes, graph.float(total)]);
+  const shapeOfShares = graph.node('Concat', [shape, graph.constant('int64', [classes.length])], { axis: 0 });
+  graph.node('Reshape', [shares, shapeOfShares], {}, { name: 'probabilities' });
+  // The first of several with as many votes.
+  const winner = graph.node('ArgMax', [votes], { axis: 1, keepdims: 0 });
+  const ids = graph.constant(
+    'uint8',
+    classes.map(({ id }) => id)
+  );
+  graph.node('Reshape', [graph.node('Gather', [ids, winner], { axis: 0 }), shape], {}, { name: 'labels' });
+
+  const size = ['rows', 'columns'];
+  const halo = Math.max(...reachOf(stack));
+  return graph.encode({
+    inputs: [Graph.described('image', 'float', channels === 1 ? size : [...size, channels])],
+    outputs: [
+      { name: 'labels', described: Graph.described('labels', 'uint8', size) },
+      { name: 'probabilities', described: Graph.described('probabilities', 'float', [...size, classes.length]) }
+    ],
+    description: describe(classifier, halo),
+    metadata: {
+      [`${METADATA}version`]: '1',
+      [`${METADATA}classes`]: JSON.stringify(classes),
+      [`${METADATA}features`]: JSON.stringify(spec),
+      [`${METADATA}halo`]: String(halo),
+      [`${METADATA}pixelSize`]: JSON.stringify(pixelSize),
+      [CLASSIFIER_KEY]: encodeClassifier(classifier)
+    }
+  });
+}
+
+/**
+ * The classifier's JSON in the metadata of a model that {@link encodeOnnx} made. Whether somebody changed the graph beside it is not looked at.
+ *
+ * @throws BridgeError `invalid` for what is no such model
+ */
+export function classifierOfOnnx(model: Uint8Array): Uint8Array {
+  const fields = readFields(model);
+  if (!fields) {
+    throw new BridgeError('invalid', 'This is no classifier: it is neither JSON nor an ONNX model, or it was damaged.');
+  }
+  for (const { bytes } of fields.filter(({ field }) => field === FIELD.metadata)) {
+    const entry = readFields(bytes) ?? [];
+    const key = entry.find(({ field }) => field === FIELD.key)?.bytes;
+    const value = entry.find(({ field }) => field === FIELD.value)?.bytes;
+    if (key && value && new TextDecoder().decode(key.subarray(0, 100)) === CLASSIFIER_KEY) {
+      return value;
+    }
+  }
+  throw new BridgeError(
+    'invalid',
+    `This ONNX model has no classifier of SambaLab: ${CLASSIFIER_KEY} is missing in its metadata.`
+  );
+}
+
+/** The planes of which features are computed: the channels, or the luminance. */
+function sources(graph: Graph, planes: Planes, channels: number, wanted: number): Plane[] {
+  if (channels === 1) {
+    return [new Plane('image', [0, 0])];
+  }
+  const pick = (image: Value, channel: number) =>
+    graph.node('Gather', [image, graph.constant('int64', [channel], [])], { axis: 2 });
+  if (wanted === channels) {
+    return Array.from({ length: channels }, (_, channel) => new Plane(pick('image', channel), [0, 0]));
+  }
+  const image = planes.cast('image', 'double');
+  const sum = LUMINANCE.map((weight, channel) =>
+    graph.node('Mul', [pick(image, channel), graph.double(weight)])
+  ).reduce((total, term) => graph.node('Add', [total, term]));
+  return [new Plane(planes.cast(sum, 'float'), [0, 0])];
+}
+
+function describe({ channels, classes, names }: IClassifier, halo: number): string {
+  const shape = channels === 1 ? '[rows, columns]' : `[rows, columns, ${channels}]`;
+  const list = classes.map(({ id, name }, i) => `${i}: ${name} (id ${id})`).join(', ');
+  return (
+    `Pixel classifier of SambaLab: ${names.length} features and a forest. Input image: float32 ${shape}, the image's own values. ` +
+    `Outputs: labels, uint8 class ids, and probabilities by index: ${list}. ` +
+    `A pixel depends on ${halo} pixels to each side: give tiles so much more of the image around them and cut it off the results.`
+  );
+}

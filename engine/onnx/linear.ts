@@ -1,0 +1,158 @@
+/**
+ * Gaussians, Sobel, Hessians and differences of Gaussians as nodes of ONNX: `engine/assembly/families/{gaussian,edges}.ts` once more, the same terms in
+ * the same order.
+ */
+import { Plane, Planes, reachOf } from './planes';
+
+/** Smoothed planes and their derivatives, each made once. */
+export class Smoothed {
+  constructor(
+    private readonly _planes: Planes,
+    private readonly _source: Plane
+  ) {}
+
+  /** By a Gaussian that ends at four standard deviations. */
+  gaussian(sigma: number): Plane {
+    return once(this._gaussians, sigma, () => {
+      if (sigma === 0) {
+        return this._source;
+      }
+      const half = gaussianKernel(sigma);
+      return this._planes.convolve(this._planes.convolve(this._source, half, 'rows'), half, 'columns');
+    });
+  }
+
+  /** Kx and Ky of the Gaussian. */
+  derivatives(sigma: number): { x: Plane; y: Plane } {
+    return once(this._derivatives, sigma, () => {
+      const plane = this.gaussian(sigma);
+      return { x: this._kx(plane), y: this._ky(plane) };
+    });
+  }
+
+  sobel(sigma: number): Plane {
+    const { x, y } = this.derivatives(sigma);
+    const planes = this._planes;
+    return planes.root(planes.add(planes.multiply(x, x), planes.multiply(y, y)));
+  }
+
+  /** a = Kx⋆sx, b = Ky⋆sx, d = Ky⋆sy. */
+  second(sigma: number): { a: Plane; b: Plane; d: Plane } {
+    return once(this._seconds, sigma, () => {
+      const { x, y } = this.derivatives(sigma);
+      return { a: this._kx(x), b: this._ky(x), d: this._ky(y) };
+    });
+  }
+
+  /** Module, trace, determinant and the two eigenvalues. */
+  hessian(sigma: number): Plane[] {
+    const { a, b, d } = this.second(sigma);
+    const planes = this._planes;
+    const bb = planes.multiply(b, b);
+    const trace = planes.add(a, d);
+    const root = planes.root(this._discriminant(sigma));
+    return [
+      planes.root(planes.add(planes.add(planes.multiply(a, a), bb), planes.multiply(d, d))),
+      trace,
+      planes.subtract(planes.multiply(a, d), bb),
+      planes.times(planes.add(trace, root), 0.5),
+      planes.times(planes.subtract(trace, root), 0.5)
+    ];
+  }
+
+  /** ½ atan2(2b, a − d), (a + d)² D and D = (a − d)² + 4b². */
+  hessianOrientation(sigma: number): Plane[] {
+    const { a, b, d } = this.second(sigma);
+    const planes = this._planes;
+    const trace = planes.add(a, d);
+    const squared = this._discriminant(sigma);
+    return [
+      halfAngle(planes, b, planes.subtract(a, d)),
+      planes.multiply(planes.multiply(trace, trace), squared),
+      squared
+    ];
+  }
+
+  private _discriminant(sigma: number): Plane {
+    return once(this._discriminants, sigma, () => {
+      const { a, b, d } = this.second(sigma);
+      const planes = this._planes;
+      const difference = planes.subtract(a, d);
+      return planes.add(planes.multiply(difference, difference), planes.times(planes.multiply(b, b), 4));
+    });
+  }
+
+  /** [1 2 1; 0 0 0; −1 −2 −1] */
+  private _kx(plane: Plane): Plane {
+    const planes = this._planes;
+    const wide = planes.padded(plane, 1);
+    const at = (column: number) => planes.part(wide, 0, column, 2, 0);
+    const lines = planes.add(planes.add(at(0), at(2)), planes.times(at(1), 2));
+    return planes.subtract(planes.part(lines, 0, 0), planes.part(lines, 2, 0));
+  }
+
+  /** [1 0 −1; 2 0 −2; 1 0 −1] */
+  private _ky(plane: Plane): Plane {
+    const planes = this._planes;
+    const wide = planes.padded(plane, 1);
+    const at = (row: number) => planes.part(wide, row, 0, 0, 2);
+    const lines = planes.add(planes.add(at(0), at(2)), planes.times(at(1), 2));
+    return planes.subtract(planes.part(lines, 0, 0), planes.part(lines, 0, 2));
+  }
+
+  private readonly _gaussians = new Map<number, Plane>();
+  private readonly _derivatives = new Map<number, { x: Plane; y: Plane }>();
+  private readonly _seconds = new Map<number, { a: Plane; b: Plane; d: Plane }>();
+  private readonly _discriminants = new Map<number, Plane>();
+}
+
+/** Half of a Gaussian's kernel as float32, its centre first; the whole has the sum 1. */
+export function gaussianKernel(sigma: number): Float32Array {
+  const radius = Math.ceil(4 * sigma);
+  const weights = Array.from({ length: radius + 1 }, (_, i) => Math.exp((-0.5 * (i * i)) / (sigma * sigma)));
+  const sum = weights.reduce((total, weight, i) => total + (i ? 2 * weight : weight), 0);
+  return Float32Array.from(weights, weight => weight / sum);
+}
+
+/** Terms of the arc tangent's series below: the next one is below the last bit of double precision. */
+const ARC_TERMS = 13;
+
+/**
+ * ½ atan2(2b, difference) in double precision, as float32. ONNX has the arc tangent of float32 alone, so it is made here: of a quotient t from 0
+ * to 1, halved twice by atan t = 2 atan(t / (1 + √(1 + t²))), and then by Taylor's series t − t³/3 + t⁵/5 − …
+ */
+function halfAngle(planes: Planes, b: Plane, difference: Plane): Plane {
+  const { graph } = planes;
+  const op = (operator: string, ...inputs: string[]) => graph.node(operator, inputs);
+  const number = (value: number) => graph.double(value);
+  const y = op('Mul', planes.cast(b.value, 'double'), number(2));
+  const x = planes.cast(difference.value, 'double');
+  const [tall, broad] = [op('Abs', y), op('Abs', x)];
+  const larger = op('Max', tall, broad);
+  const none = op('Equal', larger, number(0));
+  let t = op('Div', op('Min', tall, broad), op('Where', none, number(1), larger));
+  for (let i = 0; i < 2; i++) {
+    t = op('Div', t, op('Add', op('Sqrt', op('Add', op('Mul', t, t), number(1))), number(1)));
+  }
+  const square = op('Mul', t, t);
+  let series = number((-1) ** (ARC_TERMS - 1) / (2 * ARC_TERMS - 1));
+  for (let k = ARC_TERMS - 2; k >= 0; k--) {
+    series = op('Add', op('Mul', series, square), number((-1) ** k / (2 * k + 1)));
+  }
+  const angle = op('Mul', op('Mul', series, t), number(4));
+  const steep = op('Where', op('Greater', tall, broad), op('Sub', number(Math.PI / 2), angle), angle);
+  const back = op('Where', op('Less', x, number(0)), op('Sub', number(Math.PI), steep), steep);
+  const signed = op('Where', op('Less', y, number(0)), op('Neg', back), back);
+  const value = planes.cast(op('Mul', signed, number(0.5)), 'float');
+  return new Plane(value, reachOf([b, difference]));
+}
+
+/** What a map has under a key, made if it is not there. */
+export function once<K, T>(map: Map<K, T>, key: K, make: () => T): T {
+  let found = map.get(key);
+  if (found === undefined) {
+    found = make();
+    map.set(key, found);
+  }
+  return found;
+}

@@ -1,0 +1,155 @@
+/**
+ * Planes in an ONNX graph: [rows, columns] float32 values of which sizes are not known before it runs, and the steps of which the features are
+ * made. Outside the image each plane repeats its nearest pixel, after every step.
+ *
+ * A filter is written as sums of shifted planes, term by term in the order in which the engine's kernels add, rather than as Conv: single
+ * additions and multiplications of float32 give the same bits on every runtime, Conv gives others on each.
+ */
+import { Graph, Value } from './graph';
+
+/** The greatest int64: a slice to the end. */
+const END = 2 ** 63 - 2 ** 10;
+
+/** Rows and columns. */
+export type Reach = readonly [rows: number, columns: number];
+
+export class Plane {
+  constructor(
+    readonly value: Value,
+    /** Rows and columns to each side that it depends on. */
+    readonly reach: Reach,
+    /** Rows and columns that it has more than the image, half of them before it. */
+    readonly rows = 0,
+    readonly columns = 0
+  ) {}
+}
+
+/** Arithmetic on planes of one graph. */
+export class Planes {
+  constructor(readonly graph: Graph) {}
+
+  add(a: Plane, b: Plane): Plane {
+    return this._binary('Add', a, b);
+  }
+
+  subtract(a: Plane, b: Plane): Plane {
+    return this._binary('Sub', a, b);
+  }
+
+  multiply(a: Plane, b: Plane): Plane {
+    return this._binary('Mul', a, b);
+  }
+
+  minimum(a: Plane, b: Plane): Plane {
+    return this._binary('Min', a, b);
+  }
+
+  maximum(a: Plane, b: Plane): Plane {
+    return this._binary('Max', a, b);
+  }
+
+  /** Times a number, as float32. */
+  times(a: Plane, factor: number): Plane {
+    return this._like(a, this.graph.node('Mul', [a.value, this.graph.float(factor)]));
+  }
+
+  /** Divided by a number, as float32. */
+  over(a: Plane, divisor: number): Plane {
+    return this._like(a, this.graph.node('Div', [a.value, this.graph.float(divisor)]));
+  }
+
+  root(a: Plane): Plane {
+    return this._like(a, this.graph.node('Sqrt', [a.value]));
+  }
+
+  /** In the order of the list, one after the other. */
+  sum(planes: readonly Plane[]): Plane {
+    return planes.reduce((total, plane) => this.add(total, plane));
+  }
+
+  /** The least, or the greatest, of several. */
+  extreme(operator: 'Min' | 'Max', planes: readonly Plane[]): Plane {
+    const value = this.graph.node(
+      operator,
+      planes.map(plane => plane.value)
+    );
+    return new Plane(value, reachOf(planes), planes[0]!.rows, planes[0]!.columns);
+  }
+
+  /** A plane of the image's size with `rows` and `columns` more on each side, its edge repeated. */
+  padded(plane: Plane, rows: number, columns = rows): Plane {
+    const key = `${plane.value} ${rows} ${columns}`;
+    let found = this._padded.get(key);
+    if (!found) {
+      const pads = this.graph.constant('int64', [rows, columns, rows, columns]);
+      const value = this.graph.node('Pad', [plane.value, pads], { mode: 'edge' });
+      found = new Plane(value, [plane.reach[0] + rows, plane.reach[1] + columns], 2 * rows, 2 * columns);
+      this._padded.set(key, found);
+    }
+    return found;
+  }
+
+  /**
+   * A part of a plane that is larger than the image.
+   *
+   * @param row the first row
+   * @param rows how many rows more than the image the part has; the image's by default
+   */
+  part(plane: Plane, row: number, column: number, rows = 0, columns = 0): Plane {
+    const steps: [axis: number, start: number, end: number][] = [];
+    if (plane.rows !== rows) {
+      steps.push([0, row, row + rows - plane.rows]);
+    }
+    if (plane.columns !== columns) {
+      steps.push([1, column, column + columns - plane.columns]);
+    }
+    if (steps.length === 0) {
+      return plane;
+    }
+    const list = (pick: (step: (typeof steps)[number]) => number) => this.graph.constant('int64', steps.map(pick));
+    const value = this.graph.node('Slice', [
+      plane.value,
+      list(([, start]) => start),
+      list(([, , end]) => end || END),
+      list(([axis]) => axis)
+    ]);
+    return new Plane(value, plane.reach, rows, columns);
+  }
+
+  /**
+   * Along one axis with a symmetric kernel, the centre first, terms added from the centre outwards.
+   *
+   * @param half weights as float32, that of the centre first
+   */
+  convolve(plane: Plane, half: Float32Array, along: 'rows' | 'columns'): Plane {
+    const radius = half.length - 1;
+    const across = along === 'columns';
+    const wide = this.padded(plane, across ? radius : 0, across ? 0 : radius);
+    const at = (offset: number) => this.part(wide, across ? radius + offset : 0, across ? 0 : radius + offset);
+    let total = this.times(plane, half[0]!);
+    for (let k = 1; k <= radius; k++) {
+      total = this.add(total, this.times(this.add(at(-k), at(k)), half[k]!));
+    }
+    return new Plane(total.value, wide.reach);
+  }
+
+  /** As double precision, of which {@link Graph} has the arithmetic. */
+  cast(value: Value, type: 'float' | 'double'): Value {
+    return this.graph.node('Cast', [value], { to: type === 'float' ? 1 : 11 });
+  }
+
+  private _binary(operator: string, a: Plane, b: Plane): Plane {
+    return new Plane(this.graph.node(operator, [a.value, b.value]), reachOf([a, b]), a.rows, a.columns);
+  }
+
+  private _like(plane: Plane, value: Value): Plane {
+    return new Plane(value, plane.reach, plane.rows, plane.columns);
+  }
+
+  private readonly _padded = new Map<string, Plane>();
+}
+
+/** What several planes depend on together. */
+export function reachOf(planes: readonly Plane[]): Reach {
+  return [0, 1].map(axis => planes.reduce((most, { reach }) => Math.max(most, reach[axis]!), 0)) as unknown as Reach;
+}
