@@ -59,7 +59,7 @@ function ky(p: usize, stride: usize): v128 {
   return f32x4.sub(left, right);
 }
 
-/** Kx and Ky of a plane that begins one row and one column before the results. */
+/** Kx and Ky, as float32, of a plane of float64 that begins one row and one column before the results. */
 export function firstDerivatives(
   src: usize,
   srcStride: usize,
@@ -71,14 +71,26 @@ export function firstDerivatives(
 ): void {
   const bytes = <usize>width << 2;
   for (let y = 0; y < rows; y++) {
-    for (let x: usize = 0; x < bytes; x += 16) {
-      v128.store(sx + x, kx(src + x, srcStride));
-      v128.store(sy + x, ky(src + x, srcStride));
+    for (let x: usize = 0; x < bytes; x += 8) {
+      const p = src + 2 * x;
+      const q = p + srcStride;
+      const r = q + srcStride;
+      const left = sum121(v128.load(p), v128.load(q), v128.load(r));
+      const right = sum121(v128.load(p, 16), v128.load(q, 16), v128.load(r, 16));
+      const above = sum121(v128.load(p), v128.load(p, 8), v128.load(p, 16));
+      const below = sum121(v128.load(r), v128.load(r, 8), v128.load(r, 16));
+      v128.store64_lane(sx + x, f32x4.demote_f64x2_zero(f64x2.sub(above, below)), 0);
+      v128.store64_lane(sy + x, f32x4.demote_f64x2_zero(f64x2.sub(left, right)), 0);
     }
     src += srcStride;
     sx += stride;
     sy += stride;
   }
+}
+
+@inline
+function sum121(a: v128, b: v128, c: v128): v128 {
+  return f64x2.add(f64x2.add(a, c), f64x2.add(b, b));
 }
 
 /** √(sx² + sy²) */

@@ -2,13 +2,13 @@
  * The working planes of one tile of one image channel: the pixels with their halo, and what several feature families share
  * (Gaussians, first derivatives, 256 grey levels), computed when it is first asked for.
  *
- * A plane of float32 holds the tile with a margin on each side. Outside the image it repeats its own nearest pixel inside, after every
+ * Gaussians are kept in float64: derivatives at a large σ are small differences of them. A plane of float32 holds the tile with a margin on each side. Outside the image it repeats its own nearest pixel inside, after every
  * step, as a whole image would be treated; so tiles join without seams.
  */
 import { allocate, mark, release } from './arena';
-import { convolveColumns, convolveRows } from './gaussian';
 import { firstDerivatives, replicateEdges } from './derivatives';
 import { gaussianKernel, gaussianRadius } from './families/gaussian';
+import { continueWide, filterSource, widePlane, wideStride } from './wide';
 
 /** Margin of Gaussians (two Sobel steps follow) and of first derivatives (one follows). */
 export const SMOOTH_MARGIN = 2;
@@ -195,47 +195,21 @@ export function continueEdges(plane: usize, margin: i32): void {
   }
 }
 
-/** The image smoothed by a Gaussian with standard deviation σ, margin {@link SMOOTH_MARGIN}; kept. The pixels themselves for σ 0. */
+/** The image smoothed by a Gaussian with standard deviation σ, as float64 with margin {@link SMOOTH_MARGIN}; kept. The pixels themselves for σ 0. */
 export function smoothed(sigma: f64): usize {
   const entry = entryOf(sigma);
   const found = <usize>load<u32>(entry, 8);
   if (found) {
     return found;
   }
-  const plane = newPlane(SMOOTH_MARGIN);
-  smoothInto(plane, SMOOTH_MARGIN, sigma);
-  store<u32>(entry, <u32>plane, 8);
-  return plane;
-}
-
-/** Write the smoothed image to a plane with some margin, which with the Gaussian's radius must not exceed the source's. */
-export function smoothInto(plane: usize, margin: i32, sigma: f64): void {
-  const stride = strideOf(margin);
-  const height = rows + 2 * margin;
-  if (sigma == 0) {
-    for (let row = 0; row < height; row++) {
-      memory.copy(plane + <usize>row * stride, sourceAt(row - margin, -margin), <usize>(columns + 2 * margin) << 2);
-    }
-    return;
-  }
-  const radius = gaussianRadius(sigma);
-  const columnCount = (columns + 2 * margin + 7) & ~7;
+  const plane = widePlane(SMOOTH_MARGIN, SMOOTH_MARGIN);
   const bottom = mark();
   const half = gaussianKernel(sigma);
-  const between = allocate(<usize>(height + 2 * radius) * stride);
-  convolveRows(
-    sourceAt(-margin - radius, -margin),
-    sourceStride,
-    between,
-    stride,
-    columnCount,
-    height + 2 * radius,
-    half,
-    radius
-  );
-  convolveColumns(between + <usize>radius * stride, stride, plane, stride, columnCount, height, half, radius);
+  filterSource(plane, SMOOTH_MARGIN, gaussianRadius(sigma), half, false, half, false);
   release(bottom);
-  continueEdges(plane, margin);
+  continueWide(plane, SMOOTH_MARGIN);
+  store<u32>(entry, <u32>plane, 8);
+  return plane;
 }
 
 /** Kx of the Gaussian, margin {@link DERIVATIVE_MARGIN}; kept. */
@@ -255,9 +229,8 @@ function derivatives(sigma: f64, wanted: usize): usize {
     const x = newPlane(DERIVATIVE_MARGIN);
     const y = newPlane(DERIVATIVE_MARGIN);
     const columnCount = (columns + 2 * DERIVATIVE_MARGIN + 3) & ~3;
-    const from = at(smooth, strideOf(SMOOTH_MARGIN), SMOOTH_MARGIN, -SMOOTH_MARGIN, -SMOOTH_MARGIN);
     const height = rows + 2 * DERIVATIVE_MARGIN;
-    firstDerivatives(from, strideOf(SMOOTH_MARGIN), x, y, strideOf(DERIVATIVE_MARGIN), columnCount, height);
+    firstDerivatives(smooth, wideStride(SMOOTH_MARGIN), x, y, strideOf(DERIVATIVE_MARGIN), columnCount, height);
     continueEdges(x, DERIVATIVE_MARGIN);
     continueEdges(y, DERIVATIVE_MARGIN);
     store<u32>(entry, <u32>x, 12);
