@@ -245,7 +245,8 @@ def _start(folder: Path) -> ConnectionInfo:
         raise SidecarError(f"{SERVER} is missing. In a source checkout, build it with: npm run build")
     # A file that is there now is stale, or is nonsense: it must not be taken for the new one's.
     connection_file().unlink(missing_ok=True)
-    command = [node, str(SERVER), "--runtime-dir", str(folder), "--data-dir", str(data_dir())]
+    # Memory that threads share comes back only when they collect, and nothing but they themselves makes them.
+    command = [node, "--expose-gc", str(SERVER), "--runtime-dir", str(folder), "--data-dir", str(data_dir())]
     for option, variable in (("--arrays-dir", "SAMBALAB_ARRAYS_DIR"), ("--idle-timeout", "SAMBALAB_IDLE_TIMEOUT")):
         if os.environ.get(variable):
             command += [option, os.environ[variable]]

@@ -1,48 +1,64 @@
-/** Starts the real, bundled sidecar for tests, with the small engine and, where asked for, the real one. */
-import { build } from 'esbuild';
+/** Starts the real, bundled sidecar for tests, with the small engine or, where asked for, the real one. */
+import { build, Plugin } from 'esbuild';
 import { ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { TestClient } from './client';
 
 const ROOT = resolve(__dirname, '../../../..');
-let bundle: Promise<string> | undefined;
+const BUNDLES = join(ROOT, `.cache/kernel-server-tests/${process.pid}`);
+const bundles = new Map<Engine, Promise<string>>();
+
+/** The engine of `small-engine.ts`, or the one that users have. */
+type Engine = 'small' | 'real';
+
+const smallEngine: Plugin = {
+  name: 'small-engine',
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /^\.\/engine-service$/ }, () => ({ path: join(__dirname, 'small-engine.ts') }))
+};
 
 /** Bundle main.ts, once a test run; inside the project, where its native modules are found. */
-export function bundleSidecar(): Promise<string> {
-  bundle ??= (async () => {
-    const outfile = join(ROOT, `.cache/kernel-server-tests/${process.pid}/main.cjs`);
-    await build({
-      absWorkingDir: ROOT,
-      entryPoints: ['kernel-server/src/main.ts'],
-      outfile,
-      bundle: true,
-      platform: 'node',
-      target: 'node20',
-      format: 'cjs',
-      logLevel: 'error',
-      external: ['zeromq', 'onnxruntime-node', 'webgpu'],
-      plugins: [
-        {
-          name: 'small-engine',
-          setup: ({ onResolve }) =>
-            onResolve({ filter: /^\.\/engine-service$/ }, () => ({ path: join(__dirname, 'small-engine.ts') }))
-        }
-      ]
-    });
-    return outfile;
-  })();
+export function bundleSidecar(engine: Engine = 'small'): Promise<string> {
+  let bundle = bundles.get(engine);
+  if (!bundle) {
+    const folder = join(BUNDLES, engine);
+    bundle = (async () => {
+      await build({
+        absWorkingDir: ROOT,
+        entryPoints: ['main', ...(engine === 'real' ? ['engine-worker'] : [])].map(
+          name => `kernel-server/src/${name}.ts`
+        ),
+        outdir: folder,
+        outExtension: { '.js': '.cjs' },
+        bundle: true,
+        platform: 'node',
+        target: 'node20',
+        format: 'cjs',
+        logLevel: 'error',
+        external: ['zeromq', 'onnxruntime-node', 'webgpu'],
+        plugins: engine === 'small' ? [smallEngine] : []
+      });
+      if (engine === 'real') {
+        copyFileSync(join(ROOT, 'engine/build/engine.wasm'), join(folder, 'engine.wasm'));
+      }
+      return join(folder, 'main.cjs');
+    })();
+    bundles.set(engine, bundle);
+  }
   return bundle;
 }
 
-/** Remove the bundle. */
+/** Remove the bundles. */
 export function removeBundle(): void {
-  rmSync(join(ROOT, `.cache/kernel-server-tests/${process.pid}`), { recursive: true, force: true });
+  rmSync(BUNDLES, { recursive: true, force: true });
 }
 
 /** A sidecar in directories of its own. */
 export class TestSidecar {
+  constructor(private readonly _engine: Engine = 'small') {}
+
   readonly base = mkdtempSync(join(tmpdir(), 'sl-'));
   runtimeDir = join(this.base, 'run');
   dataDir = join(this.base, 'data');
@@ -52,9 +68,11 @@ export class TestSidecar {
 
   /** Start it and wait until it is ready; rejects with its log when it ends instead. */
   async start(...args: string[]): Promise<this> {
-    const main = await bundleSidecar();
+    const main = await bundleSidecar(this._engine);
     const directories = ['--runtime-dir', this.runtimeDir, '--data-dir', this.dataDir, '--arrays-dir', this.arraysDir];
-    const child = spawn(process.execPath, [main, ...directories, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, ['--expose-gc', main, ...directories, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe']
+    });
     this.process = child;
     child.stderr.on('data', (data: Buffer) => (this.log += data.toString()));
     await new Promise<void>((ready, failed) => {
