@@ -1,17 +1,17 @@
 import {
   classWeights,
-  ForestApplier,
+  featuresTried,
+  forestImportance,
   forestParams,
   IGrowOptions,
   ITrainingSet,
-  ITrees,
   joinTrees,
   outOfBagScore,
-  packForest,
   TreeGrower,
   VOTES
 } from '../forest';
 import { newEngine, randomSource } from './engine';
+import { walk } from './forests';
 
 /** Rows of bins: class 1 where feature 2 is above 100 and feature 0 below 50, else 0 or, by feature 1, 2. */
 function rowsOf(count: number, seed = 1): { set: ITrainingSet; rows: number[][] } {
@@ -28,7 +28,7 @@ function trainingSet(rows: number[][], classOf: number[], classes: number): ITra
   return { columns, classOf: Uint8Array.from(classOf), features, classes };
 }
 
-function grow(set: ITrainingSet, options: Partial<IGrowOptions> = {}): { trees: ITrees; outOfBag: Uint32Array } {
+function grow(set: ITrainingSet, options: Partial<IGrowOptions> = {}) {
   const { criterion, bootstrap, ...params } = options;
   const all = {
     ...forestParams({ trees: 20, ...params }),
@@ -36,28 +36,13 @@ function grow(set: ITrainingSet, options: Partial<IGrowOptions> = {}): { trees: 
     ...(bootstrap !== undefined && { bootstrap })
   };
   const grower = new TreeGrower(newEngine(), set, all);
+  const grown = Array.from({ length: all.trees }, (_, i) => grower.grow(i));
   const trees = joinTrees(
-    Array.from({ length: all.trees }, (_, i) => grower.grow(i).trees),
+    grown.map(tree => tree.trees),
     set.classes
   );
-  return { trees, outOfBag: grower.outOfBag.slice() };
-}
-
-/** Votes of all trees for a row, by walking down. */
-function walk(trees: ITrees, row: ArrayLike<number>, classes: number): number[] {
-  const sums = new Array<number>(classes).fill(0);
-  let first = 0;
-  trees.counts.forEach(count => {
-    let node = 0;
-    while (trees.feature[first + node]! >= 0) {
-      const low = row[trees.feature[first + node]!]! <= trees.threshold[first + node]!;
-      node = low ? trees.left[first + node]! : trees.right[first + node]!;
-    }
-    const leaf = trees.left[first + node]!;
-    sums.forEach((_, c) => (sums[c]! += trees.votes[leaf * classes + c]!));
-    first += count;
-  });
-  return sums;
+  const perTree = Float64Array.from(grown.flatMap(tree => Array.from(tree.importance)));
+  return { trees, outOfBag: grower.outOfBag.slice(), importance: forestImportance(perTree, set.features) };
 }
 
 /** The mean Gini impurity of rows, with weights. */
@@ -175,6 +160,78 @@ describe('growing', () => {
     });
   });
 
+  it.each([{}, { balanced: false, maxFeatures: 5 }, { criterion: 'entropy' as const, maxDepth: 4 }])(
+    'says how much each feature lessens impurity, with %j',
+    options => {
+      const { trees, importance } = grow(set, { ...options, trees: 6, bootstrap: false });
+      const weights = classWeights(set.classOf, 3, options.balanced ?? true);
+      const cost = (members: number[]) => {
+        const counts = [0, 0, 0];
+        members.forEach(i => counts[set.classOf[i]!]!++);
+        const shares = counts.map((count, c) => count * weights[c]!);
+        const total = shares.reduce((a, b) => a + b, 0);
+        return options.criterion
+          ? -shares.reduce((sum, share) => sum + (share > 0 ? share * Math.log2(share / total) : 0), 0)
+          : total * (1 - shares.reduce((sum, share) => sum + (share / total) ** 2, 0));
+      };
+      // Mean decrease of impurity as in scikit-learn: each tree's in sum 1, then their mean.
+      const expected = new Array<number>(5).fill(0);
+      let first = 0;
+      trees.counts.forEach(count => {
+        const own = new Array<number>(5).fill(0);
+        const members = new Map([[0, rows.map((_, i) => i)]]);
+        for (let node = 0; node < count; node++) {
+          const feature = trees.feature[first + node]!;
+          if (feature >= 0) {
+            const here = members.get(node)!;
+            const low = here.filter(i => rows[i]![feature]! <= trees.threshold[first + node]!);
+            const high = here.filter(i => rows[i]![feature]! > trees.threshold[first + node]!);
+            members.set(trees.left[first + node]!, low).set(trees.right[first + node]!, high);
+            own[feature]! += cost(here) - cost(low) - cost(high);
+          }
+        }
+        const sum = own.reduce((a, b) => a + b, 0);
+        own.forEach((value, feature) => (expected[feature]! += value / sum / 6));
+        first += count;
+      });
+      expect(importance.reduce((a, b) => a + b, 0)).toBeCloseTo(1, 12);
+      importance.forEach((value, feature) => expect(value).toBeCloseTo(expected[feature]!, 9));
+      expect(importance[2]).toBeGreaterThan(importance[4]!);
+    }
+  );
+
+  it('says that nothing is important where no tree has a split', () => {
+    expect(grow(trainingSet([[3], [3]], [0, 1], 2), { trees: 2 }).importance).toEqual([0]);
+  });
+
+  it.each([1, 2, 3, 4, 5, 9, 60])('separates %i classes that one feature tells apart', classes => {
+    const random = randomSource(classes);
+    const many = Array.from({ length: 40 * classes }, (_, i) => [
+      Math.floor(random() * 256),
+      (i % classes) * Math.floor(256 / classes),
+      Math.floor(random() * 256)
+    ]);
+    const classOf = many.map((_, i) => i % classes);
+    for (const criterion of ['gini', 'entropy'] as const) {
+      const { trees } = grow(trainingSet(many, classOf, classes), {
+        trees: 3,
+        maxDepth: 64,
+        maxFeatures: 3,
+        bootstrap: false,
+        criterion
+      });
+      many.forEach((row, i) => expect(walk(trees, row, classes)[classOf[i]!]).toBe(3 * VOTES));
+    }
+  });
+
+  it('resolves the root of the number of features', () => {
+    const wide = { ...set, features: 5 };
+    expect(featuresTried('sqrt', 58)).toBe(7);
+    expect(featuresTried('sqrt', 1)).toBe(1);
+    expect(featuresTried(9, 5)).toBe(5);
+    expect(grow(wide, { maxFeatures: 'sqrt', seed: 2 })).toEqual(grow(wide, { maxFeatures: 2, seed: 2 }));
+  });
+
   it('makes a leaf of rows that are all alike', () => {
     const { trees } = grow(trainingSet([[3], [3], [3]], [0, 1, 1], 2), { trees: 3 });
     expect(Array.from(trees.counts)).toEqual([1, 1, 1]);
@@ -207,87 +264,4 @@ describe('forest params', () => {
       expect(() => forestParams(partial)).toThrow(Object.keys(partial)[0]!);
     }
   );
-});
-
-describe('applying', () => {
-  /** Bins of a tile in blocks, as the kernels read them. */
-  function blocks(rows: number, columns: number, features: number, bin: (pixel: number, feature: number) => number) {
-    const across = Math.ceil(columns / 4);
-    const out = new Uint8Array(Math.ceil(rows / 4) * across * features * 16);
-    for (let row = 0; row < rows; row++) {
-      for (let column = 0; column < columns; column++) {
-        const block = (row >> 2) * across + (column >> 2);
-        for (let feature = 0; feature < features; feature++) {
-          out[(block * features + feature) * 16 + (row & 3) * 4 + (column & 3)] = bin(row * columns + column, feature);
-        }
-      }
-    }
-    return out;
-  }
-
-  it.each([
-    [1, 1, 3, 20, 10],
-    [5, 7, 3, 20, 10],
-    [64, 64, 3, 70, 10],
-    [33, 18, 2, 130, 64],
-    [9, 40, 40, 30, 12]
-  ])(
-    'equals a walk down every tree, %i × %i pixels, %i classes, %i trees, depth %i',
-    (rows, columns, classes, trees, maxDepth) => {
-      const random = randomSource(rows);
-      const training = Array.from({ length: 800 }, () => Array.from({ length: 6 }, () => Math.floor(random() * 256)));
-      const set = trainingSet(
-        training,
-        training.map(() => Math.floor(random() * classes)),
-        classes
-      );
-      const grown = grow(set, { trees, maxDepth }).trees;
-      const pixels = Array.from({ length: rows * columns }, () =>
-        Array.from({ length: 6 }, () => Math.floor(random() * 256))
-      );
-      const tile = { row0: 0, row1: rows, column0: 0, column1: columns };
-      const applier = new ForestApplier(newEngine(), packForest(newEngine(), grown, 6, classes));
-      const input = blocks(rows, columns, 6, (pixel, feature) => pixels[pixel]![feature]!);
-      const { prediction, probabilities, uncertainty } = applier.apply(tile, input, {
-        prediction: true,
-        probabilities: true,
-        uncertainty: true
-      });
-      const total = VOTES * trees;
-      pixels.forEach((pixel, i) => {
-        const votes = walk(grown, pixel, classes);
-        const [best, second] = [...votes].sort((a, b) => b - a) as [number, number];
-        expect(prediction![i]).toBe(votes.indexOf(best));
-        expect(uncertainty![i]).toBe(Math.fround(1 - (best - second) / total));
-        expect(Array.from(probabilities!.subarray(i * classes, (i + 1) * classes))).toEqual(
-          votes.map(vote => Math.fround(vote / total))
-        );
-      });
-    }
-  );
-
-  it('gives a tie to the class that comes first', () => {
-    const leaf = {
-      counts: Uint32Array.of(1, 1),
-      feature: Int16Array.of(-1, -1),
-      threshold: Uint8Array.of(0, 0),
-      left: Uint32Array.of(0, 1),
-      right: Uint32Array.of(0, 0),
-      votes: Uint16Array.of(0, 0, VOTES, 0, VOTES, 0)
-    };
-    const applier = new ForestApplier(newEngine(), packForest(newEngine(), leaf, 1, 3));
-    const tile = { row0: 0, row1: 1, column0: 0, column1: 1 };
-    const { prediction, uncertainty } = applier.apply(tile, new Uint8Array(16), {
-      prediction: true,
-      uncertainty: true
-    });
-    expect(prediction![0]).toBe(1);
-    expect(uncertainty![0]).toBe(1);
-  });
-
-  it('refuses bins that do not fill the tile', () => {
-    const applier = new ForestApplier(newEngine(), packForest(newEngine(), grow(rowsOf(100).set).trees, 5, 3));
-    const tile = { row0: 0, row1: 8, column0: 0, column1: 8 };
-    expect(() => applier.apply(tile, new Uint8Array(16), {})).toThrow(/do not fill/);
-  });
 });
