@@ -1,8 +1,8 @@
 /** The classes: choose, rename, recolour, add. */
-import { Widget } from '@lumino/widgets';
 import { CLASSES_MAX, LabelClass } from '../kernel-bridge';
 import { button, element, setText } from './dom';
-import { Change, LabellerState } from './model';
+import { LabellerState } from './model';
+import { StateWidget } from './state-widget';
 import { trans } from './translation';
 
 /** Colours for classes that are added: Okabe and Ito's, which people with colour blindness can tell apart. */
@@ -36,9 +36,9 @@ export function keptBecause(
   return classes.length === 1 ? trans.__('%1 is the last class', name) : null;
 }
 
-export class ClassList extends Widget {
-  constructor(private readonly _state: LabellerState) {
-    super();
+export class ClassList extends StateWidget {
+  constructor(state: LabellerState) {
+    super(state, ['session', 'choice']);
     this.addClass('sambalab-classes');
     this._list = element('div', {
       class: 'sambalab-class-rows',
@@ -55,22 +55,10 @@ export class ClassList extends Widget {
       element('div', { class: 'sambalab-heading' }, element('span', {}, trans.__('Classes')), add),
       this._list
     );
-    _state.changed.connect(this._onChanged, this);
-    this._update();
+    this.refresh();
   }
 
-  override dispose(): void {
-    this._state.changed.disconnect(this._onChanged, this);
-    super.dispose();
-  }
-
-  private _onChanged(_: LabellerState, change: Change): void {
-    if (change === 'session' || change === 'choice') {
-      this._update();
-    }
-  }
-
-  private _update(): void {
+  protected override refresh(): void {
     const session = this._state.session;
     if (!session) {
       return;

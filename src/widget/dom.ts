@@ -33,7 +33,14 @@ const ICONS = {
   train: '<path d="M4.500 2.800v10.400L13 8z" fill="currentColor" stroke-linejoin="round"/>',
   stop: '<path d="M4 4h8v8H4z" fill="currentColor"/>',
   pencil: '<path d="m3 13 .6-2.700L10.900 3a1 1 0 0 1 1.400 0l.7.7a1 1 0 0 1 0 1.400l-7.300 7.300z"/>',
-  close: '<path d="m4 4 8 8M12 4l-8 8"/>'
+  close: '<path d="m4 4 8 8M12 4l-8 8"/>',
+  sliders:
+    '<path d="M2.500 5h6M12 5h1.500M2.500 11H4M7.500 11h6"/><circle cx="10.200" cy="5" r="1.700"/><circle cx="5.800" cy="11" r="1.700"/>',
+  eye: '<path d="M1.500 8C3 5.200 5.300 3.700 8 3.700S13 5.200 14.500 8C13 10.800 10.700 12.300 8 12.300S3 10.800 1.500 8z"/><circle cx="8" cy="8" r="2"/>',
+  eyeOff:
+    '<path d="M1.500 8C3 5.200 5.300 3.700 8 3.700S13 5.200 14.500 8C13 10.800 10.700 12.300 8 12.300S3 10.800 1.500 8z"/><path d="m3 13 10-10"/>',
+  save: '<path d="M8 2.500v7M5 6.800l3 3 3-3M2.800 12.800h10.400"/>',
+  open: '<path d="M8 9.800v-7M5 5.500l3-3 3 3M2.800 12.800h10.400"/>'
 } as const;
 
 export type IconName = keyof typeof ICONS;

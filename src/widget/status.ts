@@ -2,11 +2,11 @@
  * What is going on, in words: the status line below, the banner about labels that were taken up, and the note over the
  * image when the kernel is gone.
  */
-import { Widget } from '@lumino/widgets';
 import { CanvasView, IHover } from './canvas';
 import { SessionState } from '../kernel-bridge';
 import { button, element, setText } from './dom';
-import { Change, LabellerState } from './model';
+import { LabellerState } from './model';
+import { StateWidget } from './state-widget';
 import { statusText } from './status-text';
 import { trans } from './translation';
 
@@ -14,12 +14,9 @@ import { trans } from './translation';
 const HINT_MS = 2500;
 
 /** The line below the image. */
-export class StatusLine extends Widget {
-  constructor(
-    private readonly _state: LabellerState,
-    canvas: CanvasView
-  ) {
-    super();
+export class StatusLine extends StateWidget {
+  constructor(state: LabellerState, canvas: CanvasView) {
+    super(state, ['session', 'status', 'choice', 'drawing']);
     this.addClass('sambalab-status');
     this._text = element('div', {
       class: 'sambalab-status-text',
@@ -34,11 +31,10 @@ export class StatusLine extends Widget {
       this._text,
       element('div', { class: 'sambalab-status-right' }, this._suggestion, this._unsent, this._where)
     );
-    _state.changed.connect(this._onChanged, this);
     canvas.hovered.connect(this._onHover, this);
     canvas.wheelIgnored.connect(this._onWheel, this);
     canvas.zoomed.connect(this._endHint, this);
-    this._update();
+    this.refresh();
   }
 
   override dispose(): void {
@@ -47,19 +43,10 @@ export class StatusLine extends Widget {
     }
     clearTimeout(this._timer);
     clearTimeout(this._hint);
-    this._state.changed.disconnect(this._onChanged, this);
     super.dispose();
   }
 
-  private _onChanged(_: LabellerState, change: Change): void {
-    if (change === 'drawing') {
-      this._showSuggestion();
-    } else {
-      this._update();
-    }
-  }
-
-  private _update(): void {
+  protected override refresh(): void {
     if (this._hint === undefined) {
       const { text, kind } = statusText(this._state);
       setText(this._text, text);
@@ -126,7 +113,7 @@ export class StatusLine extends Widget {
     if (this._hint !== undefined) {
       clearTimeout(this._hint);
       this._hint = undefined;
-      this._update();
+      this.refresh();
     }
   }
 
@@ -139,27 +126,15 @@ export class StatusLine extends Widget {
 }
 
 /** Says that older labels were taken up, and offers a fresh start. */
-export class ResumedBanner extends Widget {
-  constructor(private readonly _state: LabellerState) {
-    super();
+export class ResumedBanner extends StateWidget {
+  constructor(state: LabellerState) {
+    super(state, ['session']);
     this.addClass('sambalab-banner');
     this.node.dataset['testid'] = 'sambalab-resumed';
-    _state.changed.connect(this._onChanged, this);
-    this._update();
+    this.refresh();
   }
 
-  override dispose(): void {
-    this._state.changed.disconnect(this._onChanged, this);
-    super.dispose();
-  }
-
-  private _onChanged(_: LabellerState, change: Change): void {
-    if (change === 'session') {
-      this._update();
-    }
-  }
-
-  private _update(): void {
+  protected override refresh(): void {
     const session = this._state.session;
     // Only what was there when the labeller was shown is news: a sidecar that was restarted takes the labels up as well,
     // and a banner that comes while somebody paints would move the image under the brush.
@@ -182,7 +157,7 @@ export class ResumedBanner extends Widget {
     );
     const dismiss = () => {
       this._dismissed = true;
-      this._update();
+      this.refresh();
     };
     const fresh = button({
       testid: 'sambalab-fresh',

@@ -1,21 +1,18 @@
 /** The toolbar: tools, brush size, what happens to older labels, zoom, and the slice of a stack. */
-import { Widget } from '@lumino/widgets';
 import { CanvasView } from './canvas';
 import { button, element, icon, setText, slider } from './dom';
-import { Change, LabellerState } from './model';
+import { LabellerState } from './model';
 import { ToolName } from './settings';
+import { StateWidget } from './state-widget';
 import { trans } from './translation';
 
 /** The brush slider is logarithmic: one step in a hundred is the same factor everywhere. */
 const SIZE_STEPS = 100;
 const SIZE_SPAN = Math.log(400);
 
-export class Toolbar extends Widget {
-  constructor(
-    private readonly _state: LabellerState,
-    canvas: CanvasView
-  ) {
-    super();
+export class Toolbar extends StateWidget {
+  constructor(state: LabellerState, canvas: CanvasView) {
+    super(state, ['choice']);
     this.addClass('sambalab-toolbar');
     this.node.setAttribute('role', 'toolbar');
     this.node.setAttribute('aria-label', trans.__('Labelling tools'));
@@ -81,15 +78,9 @@ export class Toolbar extends Widget {
       )
     );
     this.node.lastElementChild!.classList.add('sambalab-end');
-    _state.changed.connect(this._onChanged, this);
     canvas.zoomed.connect(this._onZoom, this);
-    this._onChanged(_state, 'choice');
+    this.refresh();
     this._onZoom(canvas, canvas.view.scale);
-  }
-
-  override dispose(): void {
-    this._state.changed.disconnect(this._onChanged, this);
-    super.dispose();
   }
 
   private _tool(name: ToolName, text: string, title: string): HTMLButtonElement {
@@ -122,10 +113,7 @@ export class Toolbar extends Widget {
     return element('div', { class: 'sambalab-group' }, this._slice.node);
   }
 
-  private _onChanged(_: LabellerState, change: Change): void {
-    if (change !== 'choice') {
-      return;
-    }
+  protected override refresh(): void {
     const { values } = this._state.settings;
     for (const [name, node] of Object.entries(this._tools)) {
       node.setAttribute('aria-pressed', String(name === this._state.tool));

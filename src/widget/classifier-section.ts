@@ -1,0 +1,140 @@
+/** Saves the classifier into a file of the user's, and loads one. */
+import { ClassifierFormat } from '../kernel-bridge';
+import { ISavedFile } from './classifier-files';
+import { button, element, setText } from './dom';
+import { LabellerState } from './model';
+import { StateWidget } from './state-widget';
+import { progressBar } from './training-controls';
+import { trans } from './translation';
+
+export class ClassifierSection extends StateWidget {
+  constructor(state: LabellerState) {
+    super(state, ['status', 'session']);
+    this.addClass('sambalab-classifier');
+    this._save = button({
+      testid: 'sambalab-save',
+      title: trans.__('Save the classifier in a file'),
+      icon: 'save',
+      text: trans.__('Save…'),
+      className: 'sambalab-outlined',
+      run: () => this._toggle()
+    });
+    this._load = button({
+      testid: 'sambalab-load',
+      title: trans.__('Segment with a classifier from a file'),
+      icon: 'open',
+      text: trans.__('Load…'),
+      className: 'sambalab-outlined',
+      run: () => this._file.click()
+    });
+    this._file = element('input', { type: 'file', accept: '.json,.onnx', 'data-testid': 'sambalab-load-file' });
+    this._file.hidden = true;
+    this._file.addEventListener('change', () => {
+      const file = this._file.files?.[0];
+      this._file.value = ''; // so that the same file can be chosen again
+      if (file) {
+        void state.loadClassifier(file);
+      }
+    });
+    const format = (name: ClassifierFormat, text: string, title: string) =>
+      button({
+        testid: `sambalab-save-${name}`,
+        title,
+        text,
+        className: 'sambalab-outlined',
+        run: () => void this._download(name)
+      });
+    this._formats = element(
+      'div',
+      { class: 'sambalab-training-row', role: 'group', 'aria-label': trans.__('Format of the file') },
+      format('json', 'JSON', trans.__('Complete and readable; loads here and in Python')),
+      format('onnx', 'ONNX', trans.__('Features and forest in one graph, which other programs can run'))
+    );
+    this._formats.id = `sambalab-formats-${instances++}`;
+    this._formats.hidden = true;
+    this._save.setAttribute('aria-expanded', 'false');
+    this._save.setAttribute('aria-controls', this._formats.id);
+    this._cancel = button({
+      testid: 'sambalab-files-cancel',
+      title: trans.__('Cancel'),
+      icon: 'close',
+      run: () => (state.files.busy ? state.files.cancel() : state.files.dismiss())
+    });
+    this._bar = progressBar('sambalab-files-progress', trans.__('Loading the classifier'));
+    this._text = element('span', { role: 'status', 'data-testid': 'sambalab-files-note' });
+    this._note = element('div', { class: 'sambalab-note' }, this._text, this._cancel);
+    this.node.append(
+      element('div', { class: 'sambalab-heading' }, element('span', {}, trans.__('Classifier'))),
+      element('div', { class: 'sambalab-training-row' }, this._save, this._load),
+      this._formats,
+      this._file,
+      this._bar.node,
+      this._note
+    );
+    this.refresh();
+  }
+
+  protected override refresh(): void {
+    const { session, files, connection } = this._state;
+    const { state } = files;
+    const idle = connection.state.state === 'connected' && !files.busy;
+    this._save.disabled = !idle || !session?.segmentation;
+    this._save.title = session?.segmentation
+      ? trans.__('Save the classifier in a file')
+      : trans.__('There is no classifier yet: train, or load one');
+    this._load.disabled = !idle || !session?.imageReady;
+    if (this._save.disabled) {
+      this._formats.hidden = true;
+    }
+    this._save.setAttribute('aria-expanded', String(!this._formats.hidden));
+    this._bar.set(state.state === 'loading' ? state : state.state === 'saving' ? { fraction: null } : null);
+    setText(
+      this._text,
+      state.state === 'saving'
+        ? trans.__('Saving…')
+        : state.state === 'loading'
+          ? trans.__('Loading “%1”…', state.name)
+          : state.state === 'loaded'
+            ? trans.__('“%1” is the classifier now.', state.name)
+            : state.state === 'failed'
+              ? state.message
+              : ''
+    );
+    this._note.dataset['kind'] = state.state === 'failed' ? 'error' : 'plain';
+    this._note.hidden = state.state === 'idle';
+    this._cancel.title = files.busy ? trans.__('Cancel') : trans.__('Dismiss');
+    this._cancel.setAttribute('aria-label', this._cancel.title);
+  }
+
+  private _toggle(): void {
+    this._formats.hidden = !this._formats.hidden;
+    this.refresh();
+  }
+
+  private async _download(format: ClassifierFormat): Promise<void> {
+    this._formats.hidden = true;
+    const file = await this._state.saveClassifier(format);
+    if (file) {
+      download(file);
+    }
+  }
+
+  private readonly _save: HTMLButtonElement;
+  private readonly _load: HTMLButtonElement;
+  private readonly _file: HTMLInputElement;
+  private readonly _formats: HTMLElement;
+  private readonly _cancel: HTMLButtonElement;
+  private readonly _bar: ReturnType<typeof progressBar>;
+  private readonly _note: HTMLElement;
+  private readonly _text: HTMLElement;
+}
+
+let instances = 0;
+
+/** Hand a file to the browser, which asks where it goes or puts it with the other downloads. */
+function download({ name, mediaType, bytes }: ISavedFile): void {
+  const url = URL.createObjectURL(new Blob([bytes], { type: mediaType }));
+  const link = element('a', { href: url, download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}

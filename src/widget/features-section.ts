@@ -1,0 +1,246 @@
+/** The features that the next training uses: a named set, families, scales, parameters, colour. */
+import { FamilyParameters, FEATURE_FAMILIES, FEATURE_SETS, featureSpec, FeatureSpec, IFamily } from '../kernel-bridge';
+import { button, element, setText } from './dom';
+import {
+  channelCounts,
+  namedSet,
+  parseNumber,
+  parseNumbers,
+  problemWith,
+  withFamily,
+  withParameter,
+  withSet
+} from './feature-choice';
+import { CheckField, section, SelectField, TextField } from './fields';
+import { LabellerState } from './model';
+import { PreviewControls } from './preview-controls';
+import { StateWidget } from './state-widget';
+import { trans } from './translation';
+
+/** A family's line, with its parameters below. */
+interface IFamilyRow {
+  family: IFamily;
+  check: CheckField;
+  count: HTMLElement;
+  /** Opens the parameters; null where there are none. */
+  more: HTMLButtonElement | null;
+  parameters: HTMLElement;
+  fields: { name: string; field: TextField }[];
+}
+
+export class FeaturesSection extends StateWidget {
+  constructor(state: LabellerState) {
+    super(state, ['features', 'session']);
+    this._set = new SelectField({
+      testid: 'sambalab-feature-set',
+      label: trans.__('Set'),
+      title: trans.__('A named set of features to begin with'),
+      choices: Object.entries(FEATURE_SETS).map(([name, { title }]) => [name, title] as const),
+      choose: name => this._replace(withSet(this._spec, name))
+    });
+    this._sigmas = new TextField({
+      testid: 'sambalab-sigmas',
+      label: trans.__('Scales σ'),
+      title: trans.__(
+        'Standard deviations of Gaussians, radii of discs, distances of neighbours: ascending, in pixels'
+      ),
+      unit: trans.__('px'),
+      apply: text => this._choose(featureSpec({ ...this._spec, sigmas: parseNumbers(text) })),
+      problem: reason => problemWith(trans.__('Scales'), reason)
+    });
+    this._sigmaScale = new TextField({
+      testid: 'sambalab-sigma-scale',
+      label: trans.__('Gaussian per σ'),
+      title: trans.__(
+        'Standard deviation of the Gaussians that smooth, for each σ: 1, or 0.4 as Trainable Weka Segmentation has it'
+      ),
+      apply: text => this._choose(featureSpec({ ...this._spec, sigmaScale: parseNumber(text) })),
+      problem: reason => problemWith(trans.__('Gaussian per σ'), reason)
+    });
+    this._color = new SelectField({
+      testid: 'sambalab-color',
+      label: trans.__('Colour'),
+      title: trans.__('The features of each colour channel, or of the luminance alone'),
+      choices: [
+        ['channels', trans.__('Per channel')],
+        ['luminance', trans.__('Luminance')]
+      ],
+      choose: color => this._choose(featureSpec({ ...this._spec, color }))
+    });
+    this._rows = FEATURE_FAMILIES.map(family => this._row(family));
+    this._error = element('div', { class: 'sambalab-problem', role: 'alert', 'data-kind': 'error' });
+    const reset = button({
+      testid: 'sambalab-features-reset',
+      title: trans.__('The features of SAMBA, as at the beginning'),
+      text: trans.__('Reset'),
+      className: 'sambalab-quiet',
+      run: () => this._replace(withSet({ ...this._spec, color: 'channels', range: null }, 'samba'))
+    });
+    const families = element(
+      'div',
+      { class: 'sambalab-families', role: 'group', 'aria-label': trans.__('Families of features') },
+      ...this._rows.flatMap(({ check, count, more, parameters }) => [
+        element('div', { class: 'sambalab-family' }, check.node, count, ...(more ? [more] : [])),
+        parameters
+      ])
+    );
+    this._preview = new PreviewControls(state);
+    this._section = section({
+      testid: 'sambalab-features',
+      body: [
+        this._set.node,
+        this._sigmas.node,
+        this._sigmaScale.node,
+        this._color.node,
+        families,
+        this._error,
+        element('div', { class: 'sambalab-end-row' }, reset),
+        this._preview.node
+      ]
+    });
+    this.node.append(this._section.node);
+    this.refresh();
+  }
+
+  override dispose(): void {
+    this._preview.dispose();
+    super.dispose();
+  }
+
+  protected override refresh(): void {
+    const spec = this._spec;
+    const channels = this._state.session?.image.shape[3] ?? 1;
+    const counts = channelCounts(spec, channels);
+    const total = counts.get('')!;
+    this._section.head(trans.__('Features'), total === 1 ? trans.__('1 channel') : trans.__('%1 channels', total));
+    this._set.set(namedSet(spec), trans.__('Own choice'));
+    this._sigmas.set(spec.sigmas.join(', '));
+    this._sigmaScale.set(String(spec.sigmaScale));
+    this._color.set(spec.color);
+    this._color.node.hidden = channels === 1;
+    for (const { family, check, count, more, parameters, fields } of this._rows) {
+      const chosen = spec.families[family.name];
+      check.set(chosen !== undefined);
+      setText(count, counts.has(family.name) ? String(counts.get(family.name)) : '');
+      if (chosen) {
+        this._parked.set(family.name, chosen);
+      }
+      if (more) {
+        more.hidden = !chosen;
+        parameters.hidden = !chosen || more.getAttribute('aria-expanded') !== 'true';
+      }
+      for (const { name, field } of fields) {
+        const value = chosen?.[name];
+        field.set(value === undefined ? '' : typeof value === 'number' ? String(value) : value.join(', '));
+        if (name === 'sigmas') {
+          field.placeholder = spec.sigmas.join(', ');
+        }
+      }
+    }
+    setText(this._error, this._state.choice.error ?? '');
+    this._error.hidden = this._state.choice.error === null;
+  }
+
+  private get _spec(): FeatureSpec {
+    return this._state.choice.spec;
+  }
+
+  private _choose(spec: FeatureSpec): void {
+    this._state.choice.setFeatures(spec);
+  }
+
+  /** Take a whole spec; what was typed and is wrong goes. */
+  private _replace(spec: FeatureSpec): void {
+    this._parked.clear();
+    this._choose(spec);
+    this.refresh();
+    [this._sigmas, this._sigmaScale, ...this._rows.flatMap(row => row.fields.map(({ field }) => field))].forEach(
+      field => field.reset()
+    );
+  }
+
+  private _row(family: IFamily): IFamilyRow {
+    const { name, title } = family;
+    const check = new CheckField({
+      testid: `sambalab-family-${name}`,
+      label: title,
+      choose: checked => {
+        try {
+          this._choose(withFamily(this._spec, name, checked && (this._parked.get(name) ?? {})));
+        } catch (reason) {
+          this.refresh();
+          setText(this._error, problemWith(trans.__('These families'), reason));
+          this._error.hidden = false;
+        }
+      }
+    });
+    const fields = Object.entries(family.parameters ?? {}).map(([key, parameter]) => ({
+      name: key,
+      field: new TextField({
+        testid: `sambalab-${name}-${key}`,
+        label: parameter.title,
+        title: trans.__('%1 to %2', parameter.minimum, parameter.maximum),
+        unit: parameter.unit,
+        apply: text => {
+          const value = parameter.list ? parseNumbers(text) : parseNumber(text);
+          this._choose(withParameter(this._spec, name, key, value));
+        },
+        problem: reason => problemWith(parameter.title, reason)
+      })
+    }));
+    if (family.loops.includes('sigmas')) {
+      fields.push({
+        name: 'sigmas',
+        field: new TextField({
+          testid: `sambalab-${name}-sigmas`,
+          label: trans.__('Own scales'),
+          title: trans.__('Scales of this family alone; empty for those above'),
+          unit: trans.__('px'),
+          apply: text => {
+            const value = text.trim() === '' ? undefined : parseNumbers(text);
+            this._choose(withParameter(this._spec, name, 'sigmas', value));
+          },
+          problem: reason => problemWith(trans.__('Own scales'), reason)
+        })
+      });
+    }
+    const id = `sambalab-parameters-${rows++}`;
+    const parameters = element(
+      'div',
+      { id, class: 'sambalab-parameters', role: 'group', 'aria-label': trans.__('Parameters of %1', title) },
+      ...fields.map(({ field }) => field.node)
+    );
+    parameters.hidden = true;
+    const count = element('span', { class: 'sambalab-family-count', title: trans.__('Channels') });
+    return { family, check, count, more: fields.length > 0 ? this._more(family, id) : null, parameters, fields };
+  }
+
+  private _more({ name, title }: IFamily, id: string): HTMLButtonElement {
+    const more = button({
+      testid: `sambalab-more-${name}`,
+      title: trans.__('Parameters of %1', title),
+      icon: 'sliders',
+      className: 'sambalab-small',
+      run: () => {
+        more.setAttribute('aria-expanded', String(more.getAttribute('aria-expanded') !== 'true'));
+        this.refresh();
+      }
+    });
+    more.setAttribute('aria-expanded', 'false');
+    more.setAttribute('aria-controls', id);
+    return more;
+  }
+
+  private readonly _section: ReturnType<typeof section>;
+  private readonly _set: SelectField;
+  private readonly _sigmas: TextField;
+  private readonly _sigmaScale: TextField;
+  private readonly _color: SelectField;
+  private readonly _rows: IFamilyRow[];
+  private readonly _error: HTMLElement;
+  private readonly _preview: PreviewControls;
+  /** Parameters of families as they were last, for those that are chosen again. */
+  private readonly _parked = new Map<string, FamilyParameters>();
+}
+
+let rows = 0;

@@ -1,0 +1,108 @@
+/** Chooses the feature that is shown over the image. */
+import { button, element, icon, setText, slider } from './dom';
+import { channelGroups } from './feature-choice';
+import { LabellerState } from './model';
+import { PREVIEW_TILES_MAX, PreviewState } from './preview';
+import { StateWidget } from './state-widget';
+import { trans } from './translation';
+
+export class PreviewControls extends StateWidget {
+  constructor(state: LabellerState) {
+    super(state, ['features', 'session']);
+    this.addClass('sambalab-preview');
+    this._list = element('select', {
+      class: 'sambalab-select',
+      'aria-label': trans.__('Feature to preview'),
+      title: trans.__('Feature to preview'),
+      'data-testid': 'sambalab-preview-channel'
+    });
+    this._list.addEventListener('change', () => state.parts?.preview.choose(Number(this._list.value)));
+    this._eye = button({
+      testid: 'sambalab-preview',
+      title: trans.__('Show the feature over the image; hold H to hide all overlays'),
+      icon: 'eye',
+      run: () => state.parts?.preview.show(!state.parts.preview.shown)
+    });
+    this._opacity = slider({
+      testid: 'sambalab-preview-opacity',
+      label: trans.__('Opacity'),
+      title: trans.__('Opacity of the feature; hold H to hide all overlays'),
+      min: 0,
+      max: 100,
+      step: 5,
+      format: value => `${value} %`,
+      input: value => {
+        if (state.parts) {
+          state.parts.preview.opacity = value / 100;
+        }
+      }
+    });
+    this._note = element('div', { class: 'sambalab-note', role: 'status', 'data-testid': 'sambalab-preview-note' });
+    this.node.append(
+      element('div', { class: 'sambalab-subheading' }, trans.__('Preview')),
+      element('div', { class: 'sambalab-preview-row' }, this._list, this._eye),
+      this._opacity.node,
+      this._note
+    );
+    this.refresh();
+  }
+
+  protected override refresh(): void {
+    const preview = this._state.parts?.preview;
+    if (!preview) {
+      return;
+    }
+    if (preview.names !== this._names) {
+      this._names = preview.names;
+      this._fill(preview.names);
+    }
+    this._list.value = String(preview.channel);
+    this._eye.setAttribute('aria-pressed', String(preview.shown));
+    this._eye.replaceChildren(icon(preview.shown ? 'eye' : 'eyeOff'));
+    this._opacity.node.hidden = !preview.shown;
+    this._opacity.set(Math.round(preview.opacity * 100));
+    const { state } = preview;
+    setText(this._note, noteOf(state));
+    this._note.dataset['kind'] = state.state === 'failed' ? 'error' : 'plain';
+    this._note.hidden = this._note.textContent === '';
+  }
+
+  private _fill(names: readonly string[]): void {
+    const channels = this._state.session!.image.shape[3];
+    const colors = [trans.__('Red'), trans.__('Green'), trans.__('Blue')];
+    const option = (channel: number) => element('option', { value: String(channel) }, names[channel]!);
+    this._list.replaceChildren(
+      ...channelGroups(this._state.choice.spec, channels, colors).flatMap(group =>
+        group.title
+          ? [element('optgroup', { label: group.title }, ...group.channels.map(option))]
+          : group.channels.map(option)
+      )
+    );
+  }
+
+  private readonly _list: HTMLSelectElement;
+  private readonly _eye: HTMLButtonElement;
+  private readonly _opacity: ReturnType<typeof slider>;
+  private readonly _note: HTMLElement;
+  private _names: readonly string[] | null = null;
+}
+
+function noteOf(state: PreviewState): string {
+  switch (state.state) {
+    case 'far':
+      return trans.__('Zoom in to preview: at most %1 tiles of 256 × 256 pixels are shown.', PREVIEW_TILES_MAX);
+    case 'loading':
+      return trans.__('Computing…');
+    case 'ready':
+      return trans.__('Black %1, white %2', short(state.low), short(state.high));
+    case 'failed':
+      return state.message;
+    default:
+      return '';
+  }
+}
+
+/** Four digits are enough to know a feature's values by. */
+function short(value: number): string {
+  return String(Number(value.toPrecision(4)));
+}

@@ -1,0 +1,193 @@
+/** Trains, and says what is trained, how far it is, and how good it became. */
+import { ClassifierInfo, featureKey, featureNames, featureSpec } from '../kernel-bridge';
+import { button, element, setText } from './dom';
+import { forestChoice } from './feature-choice';
+import { section } from './fields';
+import { presetTitle } from './forest-section';
+import { LabellerState } from './model';
+import { StateWidget } from './state-widget';
+import { trans } from './translation';
+
+/** Features that are named as the most important. */
+const IMPORTANT = 5;
+
+export class TrainingControls extends StateWidget {
+  constructor(state: LabellerState) {
+    super(state, ['status', 'session', 'features']);
+    this.addClass('sambalab-training');
+    this._train = button({
+      testid: 'sambalab-train',
+      title: trans.__('Learn from the labels and segment the image'),
+      icon: 'train',
+      text: trans.__('Train'),
+      className: 'sambalab-primary',
+      run: () => void state.train()
+    });
+    this._cancel = button({
+      testid: 'sambalab-cancel',
+      title: trans.__('Cancel the training'),
+      icon: 'stop',
+      text: trans.__('Cancel'),
+      run: () => void state.cancelTraining()
+    });
+    this._bar = progressBar('sambalab-progress', trans.__('Training'));
+    this._what = element('div', { class: 'sambalab-note', 'data-testid': 'sambalab-training-what' });
+    this._text = element('span', { role: 'status', 'data-testid': 'sambalab-training-note' });
+    this._dismiss = button({
+      testid: 'sambalab-training-dismiss',
+      title: trans.__('Dismiss'),
+      icon: 'close',
+      run: () => state.training.dismiss()
+    });
+    this._note = element('div', { class: 'sambalab-note' }, this._text, this._dismiss);
+    this._list = element('ol', { class: 'sambalab-important' });
+    this._important = section({
+      testid: 'sambalab-important',
+      className: 'sambalab-subsection',
+      body: [this._list]
+    });
+    this._important.head(trans.__('Most important features'));
+    this.node.append(
+      element('div', { class: 'sambalab-training-row' }, this._train, this._cancel),
+      this._bar.node,
+      this._what,
+      this._note,
+      this._important.node
+    );
+    this.refresh();
+  }
+
+  protected override refresh(): void {
+    const { session, training, connection, choice } = this._state;
+    const state = training.state;
+    const running = state.state === 'running';
+    this._train.disabled = running || !session?.imageReady || connection.state.state !== 'connected';
+    this._cancel.hidden = !running;
+    this._cancel.title =
+      running && !state.own
+        ? trans.__('Cancel this training, which was begun elsewhere')
+        : trans.__('Cancel the training');
+    this._bar.set(running ? { fraction: state.fraction } : null);
+
+    const forest = forestChoice(choice.forest);
+    const channels = featureNames(choice.spec, session?.image.shape[3] ?? 1).length;
+    const title = forest.changed ? trans.__('%1, changed', presetTitle(forest.preset)) : presetTitle(forest.preset);
+    setText(this._what, trans.__('Forest: %1 · %2 trees · %3 channels', title, forest.params.trees, channels));
+
+    const classifier = session?.segmentation?.classifier;
+    const failed = state.state === 'failed';
+    const note = failed ? state.message : !running && classifier ? this._result(classifier) : '';
+    setText(this._text, note);
+    this._note.dataset['kind'] = failed ? 'error' : 'plain';
+    this._dismiss.hidden = !failed;
+    this._note.hidden = note === '';
+    this._showImportant(running ? undefined : classifier);
+  }
+
+  /** How good the classifier is, and whether another training would make another one. */
+  private _result({ oobScore, samples, labelsVersion, spec, forest }: ClassifierInfo): string {
+    const { session, choice } = this._state;
+    const parts = [
+      oobScore === null
+        ? trans.__('Trained on %1 pixels.', samples.toLocaleString())
+        : trans.__('Out-of-bag score %1 %', (oobScore * 100).toFixed(1))
+    ];
+    if (labelsVersion === 0) {
+      parts.push(trans.__('loaded from a file'));
+    } else if (labelsVersion !== session!.labels.version) {
+      parts.push(trans.__('labels changed since'));
+    }
+    // The range is the image's and nobody's choice.
+    const features = (value: object) => featureKey({ ...featureSpec(value), range: null });
+    if (spec && known(() => features(spec)) !== features(choice.spec)) {
+      parts.push(trans.__('features changed since'));
+    }
+    if (forest && JSON.stringify(forest) !== JSON.stringify(forestChoice(choice.forest).params)) {
+      parts.push(trans.__('forest changed since'));
+    }
+    return parts.join(' · ');
+  }
+
+  private _showImportant(classifier: ClassifierInfo | undefined): void {
+    const importance = classifier?.importance ?? null;
+    this._important.node.hidden = importance === null;
+    if (importance === null || importance === this._shown) {
+      return;
+    }
+    this._shown = importance;
+    const best = importance
+      .map((value, i) => ({ value, name: classifier!.features[i] ?? '' }))
+      .sort((a, b) => b.value - a.value)
+      .slice(0, IMPORTANT)
+      .filter(({ value }) => value > 0);
+    this._list.replaceChildren(
+      ...best.map(({ name, value }) => {
+        const line = element(
+          'li',
+          { title: trans.__('Mean decrease of impurity') },
+          element('span', {}, name),
+          element('span', { class: 'sambalab-value' }, `${(value * 100).toFixed(1)} %`)
+        );
+        line.style.setProperty('--sambalab-share', `${(100 * value) / best[0]!.value}%`);
+        return line;
+      })
+    );
+  }
+
+  private readonly _train: HTMLButtonElement;
+  private readonly _cancel: HTMLButtonElement;
+  private readonly _bar: ReturnType<typeof progressBar>;
+  private readonly _what: HTMLElement;
+  private readonly _note: HTMLElement;
+  private readonly _text: HTMLElement;
+  private readonly _dismiss: HTMLButtonElement;
+  private readonly _important: ReturnType<typeof section>;
+  private readonly _list: HTMLElement;
+  private _shown: number[] | null = null;
+}
+
+/** The value; undefined if this version cannot read what it is made of. */
+function known<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}
+
+/** A bar that fills; it moves to and fro where nobody knows how far it is. */
+export function progressBar(
+  testid: string,
+  label: string
+): { node: HTMLElement; set(progress: { fraction: number | null } | null): void } {
+  const fill = element('div', {});
+  const node = element(
+    'div',
+    {
+      class: 'sambalab-progress',
+      role: 'progressbar',
+      'aria-label': label,
+      'aria-valuemin': '0',
+      'aria-valuemax': '100',
+      'data-testid': testid
+    },
+    fill
+  );
+  return {
+    node,
+    set(progress) {
+      node.hidden = progress === null;
+      if (!progress) {
+        return;
+      }
+      const percent = progress.fraction === null ? null : Math.round(progress.fraction * 100);
+      node.classList.toggle('sambalab-indeterminate', percent === null);
+      if (percent === null) {
+        node.removeAttribute('aria-valuenow');
+      } else {
+        node.setAttribute('aria-valuenow', String(percent));
+      }
+      fill.style.width = percent === null ? '' : `${percent}%`;
+    }
+  };
+}
