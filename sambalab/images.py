@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Union
@@ -13,10 +14,11 @@ import numpy.typing as npt
 
 from .errors import ImageError
 
-ImageLike = Union[npt.ArrayLike, "os.PathLike[str]", str]
+ImageLike = Union[npt.ArrayLike, "os.PathLike[str]", str, Sequence["os.PathLike[str] | str"]]
 Array = npt.NDArray[Any]
 
 _KEPT = frozenset(["uint8", "uint16", "int16", "uint32", "int32", "float32", "float64"])
+_TOGETHER = "Make one labeller of each, and train them together: first.train(also=[second, third])."
 _SAMPLE = 1 << 20
 _CHUNK = 1 << 22
 
@@ -76,13 +78,19 @@ def prepare(image: ImageLike) -> Image:
         **a last axis of exactly 3 is colour**. Any real dtype; booleans become 0 and 255, int8 int16, float16 float32, and 64-bit
         integers 32-bit ones where they fit, else float64. Or the path of a file that tifffile or Pillow reads.
 
+        A list of grey images of one shape, or of their paths, is a stack.
+
     Raises
     ------
     ImageError
         If it is no such image; the message says why and what would do.
     """
     title = ""
-    if isinstance(image, (str, os.PathLike)):
+    if isinstance(image, (list, tuple)) and any(
+        _is_path(part) or len(getattr(part, "shape", ())) > 1 for part in image
+    ):
+        array = _stacked(image)
+    elif isinstance(image, (str, os.PathLike)):
         if not os.fspath(image):
             raise ImageError("The path is empty.")
         path = Path(image).expanduser()
@@ -118,6 +126,22 @@ def display_range(pixels: Array) -> tuple[float, float]:
         # A constant image: shown as black. The next float is not enough for whoever scales in single precision.
         high = low + max(1.0, abs(low) * 1e-3)
     return low, high
+
+
+def _is_path(image: Any) -> bool:
+    return isinstance(image, (str, os.PathLike))
+
+
+def _stacked(images: Sequence[Any]) -> Array:
+    """Put grey images of one shape, or files of such, on top of each other."""
+    arrays = [_load(Path(image).expanduser()) if _is_path(image) else _as_array(image) for image in images]
+    shapes = list(dict.fromkeys(array.shape for array in arrays))
+    if len(shapes) > 1:
+        some = " and ".join(str(shape) for shape in shapes[:3]) + (", …" if len(shapes) > 3 else "")
+        raise ImageError(f"Images of shapes {some} make no stack. {_TOGETHER}")
+    if len(shapes[0]) == 3:
+        raise ImageError(f"{len(arrays)} images of shape {shapes[0]} make no stack: its slices are grey. {_TOGETHER}")
+    return np.stack(arrays)
 
 
 def _load(path: Path) -> Array:

@@ -64,7 +64,8 @@ class Labeller:
     ----------
     image : array_like or path
         A grey image (rows, columns), a colour image (rows, columns, 3) or a stack of grey images (slices, rows, columns):
-        a last axis of exactly 3 is colour. Any real dtype without NaN and infinity, or the path of an image file.
+        a last axis of exactly 3 is colour. Any real dtype without NaN and infinity, or the path of an image file. A list of
+        grey images of one shape, or of their paths, is a stack; for others see `train`'s ``also``.
     classes
         Names of the phases, or a mapping from names to colours (``#rrggbb``); ids count from 1. If left out, two classes,
         or those that an older session has. An older session's classes take the names given here; its further ones stay if
@@ -260,6 +261,7 @@ class Labeller:
         hessian: bool | None = None,
         difference_of_gaussians: bool | None = None,
         membrane: tuple[int, int] | bool | None = True,
+        also: Labeller | Iterable[Labeller] = (),
         progress: bool = True,
         **unknown: Any,
     ) -> Classifier:
@@ -288,6 +290,9 @@ class Labeller:
             Which features there are, on top of `features` (of ``"samba"`` if that is None).
         membrane
             Patch and thickness in pixels of the membrane projections; None leaves them out, True is the default.
+        also
+            Other labellers whose labels are learned from as well, and whose images are segmented too: they have this classifier
+            from now on. Their images may have other sizes and be stacks, but need as many channels, and the same classes.
         progress
             Whether a line of text says how it is doing.
 
@@ -301,7 +306,8 @@ class Labeller:
         LabelError
             If fewer than two classes are labelled.
         ParameterError
-            If a parameter is outside what is allowed, or there is none of that name.
+            If `also` has images of other channels or classes, a parameter is outside what is allowed, or there is none of that
+            name.
         """
         given = {
             "trees": trees,
@@ -320,10 +326,14 @@ class Labeller:
             "difference_of_gaussians": difference_of_gaussians,
             "membrane": membrane,
         }
-        refuse_unknown(unknown, [*given, "progress"])
+        refuse_unknown(unknown, [*given, "also", "progress"])
+        others = _labellers(also)
         chosen = {"features": feature_choice(given), "forest": forest_request(given)}
-        params = {name: value for name, value in chosen.items() if value is not None}
-        self._refresh()  # takes part, so that the events of the job come here
+        params: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
+        for labeller in (*others, self):  # takes part, so that the events of the job come here
+            labeller._refresh()
+        if others:
+            params["others"] = [labeller._session for labeller in others]
         line = ProgressLine("Training", progress)
         try:
             state = self._request("train", params, on_job=line)
@@ -367,8 +377,12 @@ class Labeller:
     @property
     def classifier(self) -> Classifier:
         """What was learned last, here or by the widget's button."""
-        self._check_trained(self._refresh())
-        reply = self._client.request("classifier.get", {"session": self._session})
+        state = self._refresh()
+        try:
+            reply = self._client.request("classifier.get", {"session": self._session})
+        except NotReadyError:
+            self._check_trained(state)
+            raise
         if not reply.buffers:
             raise SidecarError("The sidecar sent no classifier.")
         return Classifier(bytes(reply.buffers[0]), reply.result)
@@ -576,6 +590,14 @@ class Labeller:
     def _single(self, what: str, instead: str) -> None:
         if self._stack:
             raise ImageError(f"This is a stack of {self.shape[0]} slices: use lab.{instead}(slice) in place of {what}.")
+
+
+def _labellers(also: Labeller | Iterable[Labeller]) -> list[Labeller]:
+    others = [also] if isinstance(also, Labeller) else list(also)
+    for other in others:
+        if not isinstance(other, Labeller):
+            raise ParameterError(f"also is a labeller or a list of labellers; {type(other).__name__} is none.")
+    return others
 
 
 def _detach(sidecar: Client, session: str) -> None:
