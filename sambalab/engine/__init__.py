@@ -5,12 +5,14 @@ whatever the tiles and the number of threads. Here is nothing that talks to a si
 
 >>> from sambalab import FeatureSpec, engine
 >>> stack = engine.feature_stack(image, FeatureSpec("weka", median=True))
->>> labels = engine.apply_classifier(lab.classifier, image)
+>>> classifier = engine.train(image, labels, ["matrix", "pore"])
+>>> labels = engine.apply_classifier(classifier, image)
 """
 
 from __future__ import annotations
 
 from .api import apply_classifier, feature_stack, quantise
+from .training import train
 from .wasm import Engine
 
-__all__ = ["Engine", "apply_classifier", "feature_stack", "quantise"]
+__all__ = ["Engine", "apply_classifier", "feature_stack", "quantise", "train"]

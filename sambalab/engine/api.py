@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from ..errors import ParameterError
 from ..features import FeaturesLike, FeatureSpec
-from ..images import Image, ImageLike, prepare
+from ..images import Image, ImageLike
 from .forest import CUTS_MAX, ForestApplier, Output, PackedForest, Quantiser, pack
-from .stack import FeatureStack, Planes, Tile, each_tile, thread_count, tile_side, tiles_of, with_range
+from .stack import FeatureStack, Planes, Tile, image_of, on_threads, thread_count, tile_side, tiles_of, with_range
 from .wasm import Engine
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def feature_stack(
     EngineError
         If wasmtime is not installed, or a thread gets no memory.
     """
-    chosen, prepared = FeatureSpec.of(spec), _image(image)
+    chosen, prepared = FeatureSpec.of(spec), image_of(image)
     chosen = with_range(chosen, prepared)
     channels = prepared.pixels.shape[-1]
     result = _result(out, prepared, np.float32, (chosen.count(channels),))
@@ -110,7 +110,7 @@ def quantise(
     ImageError, ParameterError, EngineError
         As `feature_stack` does; and if there are not as many lists of cuts as features.
     """
-    chosen, prepared = FeatureSpec.of(spec), _image(image)
+    chosen, prepared = FeatureSpec.of(spec), image_of(image)
     chosen = with_range(chosen, prepared)
     count = chosen.count(prepared.pixels.shape[-1])
     checked = _cuts(cuts, count)
@@ -165,7 +165,7 @@ def apply_classifier(
     if output not in _OUTPUTS:
         raise ParameterError(f"output is {output!r}; {', '.join(map(repr, _OUTPUTS))} will do.")
     loaded = _load(_json_of(classifier))
-    prepared = _image(image)
+    prepared = image_of(image)
     channels = prepared.pixels.shape[-1]
     if channels != loaded.channels:
         raise ParameterError(
@@ -229,18 +229,6 @@ def _load(data: bytes) -> _Loaded:
     return _Loaded(classifier.feature_spec, channels, ids, forest.cuts, pack(forest))
 
 
-def _image(image: Any) -> Image:
-    """Load and check an image; four axes are slices, rows, columns and channels."""
-    if isinstance(image, Image):
-        return image
-    if isinstance(image, np.ndarray) and image.ndim == 4 and image.shape[-1] in (1, 3) and image.size:
-        rows = image.shape[0] * image.shape[1]
-        flat = image.reshape(rows, image.shape[2], image.shape[3])
-        pixels = prepare(flat if image.shape[3] == 3 else flat[..., 0]).pixels
-        return Image(pixels.reshape(image.shape), True, "")
-    return prepare(image)
-
-
 def _cuts(cuts: Any, count: int) -> tuple[npt.NDArray[np.float32], ...]:
     lists: list[npt.NDArray[np.float32]] = []
     for number, given in enumerate(cuts):
@@ -300,4 +288,4 @@ def _compute(
 
         return work
 
-    each_tile(list(tiles_of(pixels.shape, side)), workers, tools)
+    on_threads(list(tiles_of(pixels.shape, side)), workers, tools)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import queue
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import EngineError, ParameterError
 from ..features import FeatureSpec
-from ..images import Image, display_range
+from ..images import Image, display_range, prepare
 from .wasm import Engine
 
 # Side of a tile in pixels, and of one with so many features that its planes would have more bytes than these.
@@ -26,6 +26,9 @@ _THREADS_MAX = 256
 
 # Numbers of the element types; `engine/assembly/tile.ts` has the same.
 _DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -166,6 +169,18 @@ def halo_of(engine: Engine, program: int, ops: int) -> int:
     return halo
 
 
+def image_of(image: Any) -> Image:
+    """Load and check an image; four axes are slices, rows, columns and channels."""
+    if isinstance(image, Image):
+        return image
+    if isinstance(image, np.ndarray) and image.ndim == 4 and image.shape[-1] in (1, 3) and image.size:
+        rows = image.shape[0] * image.shape[1]
+        flat = image.reshape(rows, image.shape[2], image.shape[3])
+        pixels = prepare(flat if image.shape[3] == 3 else flat[..., 0]).pixels
+        return Image(pixels.reshape(image.shape), True, "")
+    return prepare(image)
+
+
 def with_range(spec: FeatureSpec, image: Image) -> FeatureSpec:
     """Give the spec a range if it needs one: the image's values that are shown as black and white."""
     if spec.range or not spec.needs_range() or image.pixels.dtype == np.uint8:
@@ -196,27 +211,27 @@ def thread_count(threads: int | None) -> int:
     return int(threads)
 
 
-def each_tile(tiles: list[Tile], threads: int, make: Callable[[], Callable[[Tile], None]]) -> None:
-    """Do work for each tile on threads; each has what `make` gives for itself. The first error ends it all."""
-    threads = min(threads, len(tiles))
+def on_threads(items: Sequence[T], threads: int, make: Callable[[], Callable[[T], None]]) -> None:
+    """Do work for each item on threads; each has what `make` gives for itself. The first error ends it all."""
+    threads = min(threads, len(items))
     if threads <= 1:
         work = make()
-        for tile in tiles:
-            work(tile)
+        for item in items:
+            work(item)
         return
-    todo: queue.SimpleQueue[Tile] = queue.SimpleQueue()
-    for tile in tiles:
-        todo.put(tile)
+    todo: queue.SimpleQueue[T] = queue.SimpleQueue()
+    for item in items:
+        todo.put(item)
     ended = False
 
     def run() -> None:
         work = make()
         while not ended:
             try:
-                tile = todo.get_nowait()
+                item = todo.get_nowait()
             except queue.Empty:
                 return
-            work(tile)
+            work(item)
 
     with ThreadPoolExecutor(threads, thread_name_prefix="sambalab-engine") as pool:
         try:

@@ -1,0 +1,344 @@
+"""Forests grown by the kernel ``growTree`` on threads; what the sidecar does in ``engine-service.ts`` and ``engine-grow.ts``."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ..classes import ClassesLike, make_classes
+from ..errors import LabelError
+from ..features import FeaturesLike, FeatureSpec
+from ..forest import Forest
+from ..images import Image, ImageLike
+from ..parameters import forest_request
+from .forest import Quantiser
+from .sample import draw_labels, quantile_cuts, sample_tiles
+from .stack import FeatureStack, Tile, image_of, on_threads, thread_count, tile_side, tiles_of, with_range
+from .wasm import Engine
+
+if TYPE_CHECKING:
+    from ..classifier import Classifier
+
+# As in `engine/forest.ts`.
+PRESETS: dict[str, dict[str, Any]] = {
+    "samba": {
+        "trees": 200,
+        "maxDepth": 10,
+        "maxFeatures": 2,
+        "minLeaf": 1,
+        "balanced": True,
+        "maxSamples": 40000,
+        "seed": 0,
+    },
+    "deep": {
+        "trees": 100,
+        "maxDepth": 64,
+        "maxFeatures": "sqrt",
+        "minLeaf": 1,
+        "balanced": True,
+        "maxSamples": 40000,
+        "seed": 0,
+    },
+}
+
+Bins = npt.NDArray[np.uint8]
+
+
+def train(
+    image: ImageLike,
+    labels: npt.ArrayLike,
+    classes: ClassesLike | None = None,
+    features: FeaturesLike = "samba",
+    *,
+    preset: Literal["samba", "deep"] | None = None,
+    trees: int | None = None,
+    max_depth: int | None = None,
+    max_features: int | Literal["sqrt"] | None = None,
+    min_leaf: int | None = None,
+    balanced: bool | None = None,
+    max_samples: int | Literal["all"] | None = None,
+    seed: int | None = None,
+    threads: int | None = None,
+) -> Classifier:
+    """Grow a forest on labelled pixels: the same, for the same image, labels and parameters, as `Labeller.train` grows.
+
+    Parameters
+    ----------
+    image : array_like or path
+        As `Labeller` takes it.
+    labels : array_like
+        Class ids, whole numbers of the image's (rows, columns), of a stack (slices, rows, columns); 0 is unlabelled.
+    classes
+        Names of the classes with ids 1, 2, 3…, or a mapping from names to colours; numbers if None.
+    features
+        A `FeatureSpec`, the name of a set, or a mapping.
+    preset, trees, max_depth, max_features, min_leaf, balanced, max_samples, seed
+        As `Labeller.train` has them.
+    threads
+        Number of threads; None takes the cores, 16 at most. The forest is the same for all.
+
+    Returns
+    -------
+    Classifier
+
+    Raises
+    ------
+    ImageError
+        If it is no image.
+    LabelError
+        If labels do not fit the image or the classes, or fewer than two classes are labelled.
+    ParameterError
+        If a parameter is outside what is allowed.
+    EngineError
+        If wasmtime is not installed, or a thread gets no memory.
+    """
+    from ..classifier import FORMAT, VERSION, Classifier
+
+    workers = thread_count(threads)
+    names = ("preset", "trees", "max_depth", "max_features", "min_leaf", "balanced", "max_samples", "seed")
+    values = (preset, trees, max_depth, max_features, min_leaf, balanced, max_samples, seed)
+    request = forest_request(dict(zip(names, values, strict=True))) or {}
+    forest = {**PRESETS[request.pop("preset", "samba")], **request}
+    prepared = image_of(image)
+    spec = with_range(FeatureSpec.of(features), prepared)
+    drawn = _labels(labels, prepared)
+    made = make_classes(classes if classes is not None else [str(i + 1) for i in range(max(2, int(drawn.max())))])
+    ids = [int(item["id"]) for item in made]
+    pixels, class_of = draw_labels(drawn, ids, [str(item["name"]) for item in made], forest["maxSamples"])
+    channels = prepared.pixels.shape[-1]
+    cuts = _find_cuts(prepared, spec, workers)
+    columns = _bins(prepared, spec, cuts, pixels, workers)
+    grown, votes, importance = _grow(columns, class_of, len(made), forest, cuts, workers)
+    document = {
+        "format": FORMAT,
+        "version": VERSION,
+        "features": spec.to_dict(),
+        "channels": channels,
+        "names": list(spec.names(channels)),
+        "classes": made,
+        "pixelSize": None,
+        "forest": forest,
+        "samples": len(pixels),
+        "oobScore": _out_of_bag_score(votes, class_of),
+        "importance": importance,
+        **grown.to_document(),
+    }
+    classifier = Classifier(json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8"))
+    classifier._check()
+    return classifier
+
+
+def _labels(labels: npt.ArrayLike, image: Image) -> npt.NDArray[np.uint8]:
+    array = np.asarray(labels)
+    if array.shape != image.shape:
+        raise LabelError(f"Labels of shape {array.shape} do not fit; the image needs {image.shape}.")
+    if array.dtype.kind not in "iub":
+        raise LabelError(f"Labels of dtype {array.dtype} will not do; whole numbers will: labels.astype('uint8').")
+    if array.min() < 0 or array.max() > 255:
+        raise LabelError(f"Labels reach from {array.min()} to {array.max()}; 0 to 255 will do.")
+    return array.astype(np.uint8).reshape(image.pixels.shape[:3])
+
+
+def _find_cuts(image: Image, spec: FeatureSpec, threads: int) -> tuple[npt.NDArray[np.float32], ...]:
+    """Find the cuts on tiles spread over the image."""
+    channels = image.pixels.shape[-1]
+    count = spec.count(channels)
+    tiles = sample_tiles(image.pixels.shape, tile_side(None, count), count)
+    ends = np.cumsum([len(positions) for _, positions in tiles])
+    values = np.empty((count, int(ends[-1])), np.float32)
+
+    def make() -> Callable[[int], None]:
+        engine = Engine()
+        stack = FeatureStack(engine, spec, channels)
+        bottom = engine.mark
+
+        def work(number: int) -> None:
+            engine.release(bottom)
+            tile, positions = tiles[number]
+            planes = stack.view(stack.compute(image.pixels, tile))
+            end = int(ends[number])
+            values[:, end - len(positions) : end] = planes[:, positions // tile.columns, positions % tile.columns]
+
+        return work
+
+    on_threads(range(len(tiles)), threads, make)
+    return tuple(quantile_cuts(row) for row in values)
+
+
+def _bins(
+    image: Image,
+    spec: FeatureSpec,
+    cuts: tuple[npt.NDArray[np.float32], ...],
+    pixels: npt.NDArray[np.int64],
+    threads: int,
+) -> Bins:
+    """Compute the bins of some pixels, uint8 (features, pixels)."""
+    slices, rows, columns, channels = image.pixels.shape
+    columns_of = np.empty((len(cuts), len(pixels)), np.uint8)
+    place = np.stack(np.unravel_index(pixels, (slices, rows, columns)))
+    side = tile_side(None, len(cuts))
+    down, across = -(-rows // side), -(-columns // side)
+    tiles = list(tiles_of(image.pixels.shape, side))
+    number = (place[0] * down + place[1] // side) * across + place[2] // side
+    order = np.argsort(number, kind="stable")
+    numbers, starts = np.unique(number[order], return_index=True)
+    members = dict(zip(numbers.tolist(), np.split(order, starts[1:]), strict=True))
+
+    def make() -> Callable[[int], None]:
+        engine = Engine()
+        stack = FeatureStack(engine, spec, channels)
+        quantiser = Quantiser(engine, cuts)
+        bottom = engine.mark
+
+        def work(number: int) -> None:
+            engine.release(bottom)
+            tile: Tile = tiles[number]
+            own = members[number]
+            bins = quantiser.view(quantiser.quantise(stack.compute(image.pixels, tile)), tile)
+            columns_of[:, own] = bins[place[1, own] - tile.row0, place[2, own] - tile.column0].T
+
+        return work
+
+    on_threads(list(members), threads, make)
+    return columns_of
+
+
+def _grow(
+    columns: Bins,
+    class_of: Bins,
+    classes: int,
+    forest: dict[str, Any],
+    cuts: tuple[npt.NDArray[np.float32], ...],
+    threads: int,
+) -> tuple[Forest, npt.NDArray[np.int64], list[float]]:
+    """Grow all trees. Also gives the votes of trees that did not see a row, (rows, classes), and the features' importance."""
+    features = len(columns)
+    count = forest["trees"]
+    trees: list[tuple[npt.NDArray[np.int32], npt.NDArray[np.uint16]]] = [None] * count  # type: ignore[list-item]
+    importance = np.zeros((count, features))
+    growers: list[_Grower] = []
+
+    def make() -> Callable[[int], None]:
+        grower = _Grower(columns, class_of, classes, forest)
+        growers.append(grower)
+
+        def work(number: int) -> None:
+            trees[number], importance[number] = grower.grow(number)
+
+        return work
+
+    on_threads(range(count), threads, make)
+    votes = np.zeros((columns.shape[1], classes), np.int64)
+    for grower in growers:
+        votes += grower.out_of_bag
+    nodes = np.concatenate([own for own, _ in trees])
+    counts = np.array([len(own) for own, _ in trees], np.int64)
+    leaves = np.array([len(own) for _, own in trees], np.int64)
+    left = nodes[:, 2].astype(np.int64)
+    leaf = nodes[:, 0] < 0
+    # Leaves are numbered over all trees.
+    left[leaf] += np.repeat(np.cumsum(leaves) - leaves, counts)[leaf]
+    joined = Forest(
+        counts,
+        nodes[:, 0].astype(np.int16),
+        nodes[:, 1].astype(np.uint8),
+        left,
+        nodes[:, 3].astype(np.int64),
+        np.concatenate([own for _, own in trees]),
+        cuts,
+    )
+    return joined, votes, _shares(np.add.accumulate(importance)[-1]).tolist()
+
+
+class _Grower:
+    """Grows trees on one training set. Keeps an engine to itself."""
+
+    def __init__(self, columns: Bins, class_of: Bins, classes: int, forest: dict[str, Any]) -> None:
+        self._forest = forest
+        self._features, self._rows = columns.shape
+        self._classes = classes
+        depth = forest["maxDepth"]
+        # A tree has no more leaves than rows, nor than its depth allows.
+        leaves = min(self._rows, 1 << min(depth, 31))
+        engine = self._engine = Engine()
+        self._columns = engine.put(columns)
+        self._class_of = engine.put(class_of)
+        weights = np.zeros(-(-classes // 4) * 4)
+        weights[:classes] = _class_weights(class_of, classes, forest["balanced"])
+        self._weights = engine.put(weights)
+        scratch = engine.call("growScratch", self._rows, self._features, classes, depth) & 0xFFFFFFFF
+        sizes = (scratch, (2 * leaves - 1) * 16, leaves * classes * 2, self._rows * classes * 4, self._features * 8, 8)
+        self._places = [engine.allocate(size) for size in sizes]
+        self._votes()[:] = 0
+
+    def grow(self, tree: int) -> tuple[tuple[npt.NDArray[np.int32], npt.NDArray[np.uint16]], npt.NDArray[np.float64]]:
+        """Grow the tree with this number: its nodes, int32 (nodes, 4), votes (leaves, classes), and the features' importance."""
+        forest, engine = self._forest, self._engine
+        tried = forest["maxFeatures"]
+        tried = math.isqrt(self._features) if tried == "sqrt" else min(tried, self._features)
+        engine.call(
+            "growTree",
+            self._columns,
+            self._rows,
+            self._features,
+            self._class_of,
+            self._classes,
+            self._weights,
+            forest["maxDepth"],
+            max(1, tried),
+            forest["minLeaf"],
+            0,
+            1,
+            _signed(forest["seed"]),
+            tree,
+            *self._places,
+        )
+        _, nodes, votes, _, importance, result = self._places
+        count, leaves = (int(number) for number in engine.view(result, 8).view(np.uint32))
+        grown = engine.view(nodes, count * 16).view(np.int32).reshape(count, 4).copy()
+        leaf_votes = engine.view(votes, leaves * self._classes * 2).view(np.uint16).reshape(leaves, -1).copy()
+        shares = _shares(engine.view(importance, self._features * 8).view(np.float64).copy())
+        return (grown, leaf_votes), shares
+
+    @property
+    def out_of_bag(self) -> npt.NDArray[np.uint32]:
+        """Votes (rows, classes) of the trees grown here that did not see the row."""
+        votes: npt.NDArray[np.uint32] = self._votes().copy()
+        return votes
+
+    def _votes(self) -> npt.NDArray[np.uint32]:
+        flat = self._engine.view(self._places[3], self._rows * self._classes * 4).view(np.uint32)
+        votes: npt.NDArray[np.uint32] = flat.reshape(self._rows, self._classes)
+        return votes
+
+
+def _class_weights(class_of: Bins, classes: int, balanced: bool) -> npt.NDArray[np.float64]:
+    """Weights of the classes: equal, or as if every class that occurs had as many pixels as any other."""
+    counts = np.bincount(class_of, minlength=classes)
+    if not balanced:
+        return np.ones(classes)
+    present = int(np.count_nonzero(counts))
+    return np.array([len(class_of) / (present * int(n)) if n else 1.0 for n in counts])
+
+
+def _shares(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Divide by the sum, if there is one. Summed one after the other, as JavaScript does, not in pairs as NumPy does."""
+    total = np.add.accumulate(values)[-1]
+    return values / total if total > 0 else values
+
+
+def _out_of_bag_score(votes: npt.NDArray[np.int64], class_of: Bins) -> float | None:
+    """Share of the rows whose class has the most votes, the lowest of several; rows without votes do not count."""
+    seen = votes.max(axis=1) > 0
+    right = int(np.count_nonzero(votes.argmax(axis=1)[seen] == class_of[seen]))
+    return right / int(np.count_nonzero(seen)) if seen.any() else None
+
+
+def _signed(number: int) -> int:
+    """Make an i32 of a u32."""
+    return number - (1 << 32) if number >> 31 else number
