@@ -41,7 +41,8 @@ export function treesPerTask(rows: number, features: number, forest: ForestParam
 export function expectRoom(rows: number, features: number, classes: number, forest: ForestParams): void {
   const bytes = growBytes({ rows, features, classes }, forest.maxDepth);
   if (bytes > THREAD_BYTES) {
-    const most = Math.floor((rows * THREAD_BYTES) / bytes / 1000) * 1000;
+    // What does not depend on the rows is a hundredth at most.
+    const most = Math.floor((0.99 * rows * THREAD_BYTES) / bytes / 1000) * 1000;
     throw new BridgeError(
       'invalid',
       `Training on ${rows} labelled pixels with ${features} features takes ${Math.ceil(bytes / 2 ** 20)} MiB in each thread, ` +

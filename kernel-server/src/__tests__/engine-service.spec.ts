@@ -178,6 +178,14 @@ describe('training and segmenting', () => {
     expect((await train(service, images, { forest: { maxSamples: 100 } })).samples).toBe(100);
   });
 
+  it('draws every labelled pixel if there is no limit, and says how much each feature matters', async () => {
+    const images = sample(120, 120);
+    const { samples, importance, featureNames } = await train(newService(), images, { forest: { maxSamples: null } });
+    expect(samples).toBe(someRows(images.truth, 120).filter(id => id > 0).length);
+    expect(importance).toHaveLength(featureNames.length);
+    expect(importance!.reduce((sum, value) => sum + value, 0)).toBeCloseTo(1, 9);
+  });
+
   it('says how far it is', async () => {
     const images = sample(300, 300);
     const job = context();
