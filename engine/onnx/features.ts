@@ -1,8 +1,11 @@
 /** The feature families as nodes of ONNX, and which there are not. */
 import { IFeatureOp } from '../../src/kernel-bridge/features';
-import { once, Smoothed } from './linear';
+import { maximum, mean, median, MEDIAN_RADIUS_MAX, minimum, variance } from './discs';
+import { Smoothed } from './linear';
+import { gabor, kuwahara } from './lines';
 import { membrane } from './membrane';
 import { Plane, Planes } from './planes';
+import { derivative, laplacian, neighbours, structureTensor } from './wide';
 
 /** One channel of an image, and what its features share. */
 export class Channel {
@@ -28,18 +31,31 @@ const FAMILIES: Readonly<Record<string, (channel: Channel, args: Arguments) => P
   differenceOfGaussians: ({ smoothed, planes }, [small, large]) => [
     planes.subtract(smoothed.gaussian(small!), smoothed.gaussian(large!))
   ],
-  membrane: ({ planes, source }, [patch, thickness]) => membrane(planes, source, patch!, thickness!)
+  membrane: ({ planes, source }, [patch, thickness]) => membrane(planes, source, patch!, thickness!),
+  mean: ({ planes, source }, [radius]) => [mean(planes, source, radius!)],
+  variance: ({ planes, source }, [radius]) => [variance(planes, source, radius!)],
+  minimum: ({ planes, source }, [radius]) => [minimum(planes, source, radius!)],
+  maximum: ({ planes, source }, [radius]) => [maximum(planes, source, radius!)],
+  median: ({ planes, source }, [radius]) => [median(planes, source, radius!)],
+  derivatives: ({ planes, source }, [sigma, order]) => [derivative(planes, source, sigma!, order!)],
+  laplacian: ({ planes, source }, [sigma]) => [laplacian(planes, source, sigma!)],
+  structureTensor: ({ planes, source }, [sigma, integration]) => structureTensor(planes, source, sigma!, integration!),
+  neighbours: ({ planes, source }, [sigma]) => neighbours(planes, source, sigma!),
+  kuwahara: ({ planes, source }, [length]) => kuwahara(planes, source, length!),
+  gabor: ({ planes, source }, [sigma, gamma, frequency]) => gabor(planes, source, sigma!, gamma!, frequency!)
 };
 
 /** What of these features ONNX does not express, in words. */
 export function inexpressible(ops: readonly IFeatureOp[]): string[] {
-  const found = new Map<string, string>();
-  for (const { family } of ops) {
+  const found = new Set<string>();
+  for (const { family, args, names } of ops) {
     if (!Object.hasOwn(FAMILIES, family)) {
-      once(found, family, () => family);
+      found.add(family);
+    } else if (family === 'median' && args[0]! > MEDIAN_RADIUS_MAX) {
+      found.add(`${names[0]} (r=${MEDIAN_RADIUS_MAX} at most)`);
     }
   }
-  return [...found.values()];
+  return [...found];
 }
 
 /** The channels of one op. */

@@ -20,8 +20,14 @@ export class Plane {
     readonly reach: Reach,
     /** Rows and columns that it has more than the image, half of them before it. */
     readonly rows = 0,
-    readonly columns = 0
+    readonly columns = 0,
+    readonly type: 'float' | 'double' = 'float'
   ) {}
+
+  /** Another plane of the same size, type and reach. */
+  as(value: Value): Plane {
+    return new Plane(value, this.reach, this.rows, this.columns, this.type);
+  }
 }
 
 /** Arithmetic on planes of one graph. */
@@ -48,18 +54,46 @@ export class Planes {
     return this._binary('Max', a, b);
   }
 
-  /** Times a number, as float32. */
-  times(a: Plane, factor: number): Plane {
-    return this._like(a, this.graph.node('Mul', [a.value, this.graph.float(factor)]));
+  divide(a: Plane, b: Plane): Plane {
+    return this._binary('Div', a, b);
   }
 
-  /** Divided by a number, as float32. */
+  /** Plus a number of the plane's type. */
+  plus(a: Plane, number: number): Plane {
+    return a.as(this.graph.node('Add', [a.value, this._number(a, number)]));
+  }
+
+  /** Times a number. */
+  times(a: Plane, factor: number): Plane {
+    return a.as(this.graph.node('Mul', [a.value, this._number(a, factor)]));
+  }
+
+  /** Divided by a number. */
   over(a: Plane, divisor: number): Plane {
-    return this._like(a, this.graph.node('Div', [a.value, this.graph.float(divisor)]));
+    return a.as(this.graph.node('Div', [a.value, this._number(a, divisor)]));
   }
 
   root(a: Plane): Plane {
-    return this._like(a, this.graph.node('Sqrt', [a.value]));
+    return a.as(this.graph.node('Sqrt', [a.value]));
+  }
+
+  absolute(a: Plane): Plane {
+    return a.as(this.graph.node('Abs', [a.value]));
+  }
+
+  /** Not below a number. */
+  atLeast(a: Plane, number: number): Plane {
+    return a.as(this.graph.node('Max', [a.value, this._number(a, number)]));
+  }
+
+  /** In double precision. */
+  widened(a: Plane): Plane {
+    return new Plane(this.cast(a.value, 'double'), a.reach, a.rows, a.columns, 'double');
+  }
+
+  /** In single precision. */
+  narrowed(a: Plane): Plane {
+    return new Plane(this.cast(a.value, 'float'), a.reach, a.rows, a.columns);
   }
 
   /** In the order of the list, one after the other. */
@@ -73,7 +107,7 @@ export class Planes {
       operator,
       planes.map(plane => plane.value)
     );
-    return new Plane(value, reachOf(planes), planes[0]!.rows, planes[0]!.columns);
+    return new Plane(value, reachOf(planes), planes[0]!.rows, planes[0]!.columns, planes[0]!.type);
   }
 
   /** A plane of the image's size with `rows` and `columns` more on each side, its edge repeated. */
@@ -83,7 +117,8 @@ export class Planes {
     if (!found) {
       const pads = this.graph.constant('int64', [rows, columns, rows, columns]);
       const value = this.graph.node('Pad', [plane.value, pads], { mode: 'edge' });
-      found = new Plane(value, [plane.reach[0] + rows, plane.reach[1] + columns], 2 * rows, 2 * columns);
+      const reach: Reach = [plane.reach[0] + rows, plane.reach[1] + columns];
+      found = new Plane(value, reach, 2 * rows, 2 * columns, plane.type);
       this._padded.set(key, found);
     }
     return found;
@@ -113,37 +148,37 @@ export class Planes {
       list(([, , end]) => end || END),
       list(([axis]) => axis)
     ]);
-    return new Plane(value, plane.reach, rows, columns);
+    return new Plane(value, plane.reach, rows, columns, plane.type);
   }
 
   /**
-   * Along one axis with a symmetric kernel, the centre first, terms added from the centre outwards.
+   * Along one axis with a kernel that is even, or odd: w(−i) = w(i) or −w(i). Terms are added from the centre outwards.
    *
-   * @param half weights as float32, that of the centre first
+   * @param half weights, that of the centre first
    */
-  convolve(plane: Plane, half: Float32Array, along: 'rows' | 'columns'): Plane {
+  convolve(plane: Plane, half: ArrayLike<number>, along: 'rows' | 'columns', odd = false): Plane {
     const radius = half.length - 1;
     const across = along === 'columns';
     const wide = this.padded(plane, across ? radius : 0, across ? 0 : radius);
     const at = (offset: number) => this.part(wide, across ? radius + offset : 0, across ? 0 : radius + offset);
     let total = this.times(plane, half[0]!);
     for (let k = 1; k <= radius; k++) {
-      total = this.add(total, this.times(this.add(at(-k), at(k)), half[k]!));
+      const pair = odd ? this.subtract(at(k), at(-k)) : this.add(at(-k), at(k));
+      total = this.add(total, this.times(pair, half[k]!));
     }
-    return new Plane(total.value, wide.reach);
+    return new Plane(total.value, wide.reach, 0, 0, plane.type);
   }
 
-  /** As double precision, of which {@link Graph} has the arithmetic. */
   cast(value: Value, type: 'float' | 'double'): Value {
     return this.graph.node('Cast', [value], { to: type === 'float' ? 1 : 11 });
   }
 
   private _binary(operator: string, a: Plane, b: Plane): Plane {
-    return new Plane(this.graph.node(operator, [a.value, b.value]), reachOf([a, b]), a.rows, a.columns);
+    return new Plane(this.graph.node(operator, [a.value, b.value]), reachOf([a, b]), a.rows, a.columns, a.type);
   }
 
-  private _like(plane: Plane, value: Value): Plane {
-    return new Plane(value, plane.reach, plane.rows, plane.columns);
+  private _number(plane: Plane, value: number): Value {
+    return plane.type === 'float' ? this.graph.float(value) : this.graph.double(value);
   }
 
   private readonly _padded = new Map<string, Plane>();

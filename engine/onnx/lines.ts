@@ -1,0 +1,121 @@
+/** The Kuwahara filter along lines, and Gabor filters, as nodes of ONNX: `engine/assembly/families/{kuwahara,gabor}.ts` say what they are. */
+import { Plane, Planes } from './planes';
+
+const DIRECTIONS = 10;
+/** Keeps 0 / 0 and x / 0 from being no number. */
+const TINY = 1e-300;
+
+/**
+ * Of the lines through a pixel the mean of the most even one, by three criteria; the smallest of several. As in the engine, but for the order of sums of pixels
+ * that are no whole numbers.
+ */
+export function kuwahara(planes: Planes, source: Plane, length: number): Plane[] {
+  const half = length >> 1;
+  const { graph } = planes;
+  const pixels = planes.widened(planes.padded(source, 2 * half));
+  const squares = planes.multiply(pixels, pixels);
+  const candidates: { criteria: Plane[]; mean: Plane; line: [row: number, column: number][] }[] = [];
+  for (let direction = 0; direction < DIRECTIONS; direction++) {
+    const line = linePixels(half, direction);
+    const over = (plane: Plane) =>
+      planes.sum(line.map(([row, column]) => planes.part(plane, half + row, half + column, 2 * half, 2 * half)));
+    const sum = over(pixels);
+    const spread = planes.subtract(planes.times(over(squares), line.length), planes.multiply(sum, sum));
+    const variance = planes.over(planes.atLeast(spread, 0), line.length * line.length);
+    const mean = planes.over(sum, line.length);
+    const criteria = [
+      variance,
+      planes.divide(variance, planes.plus(planes.absolute(mean), TINY)),
+      planes.divide(variance, planes.plus(planes.multiply(mean, mean), TINY))
+    ].map(criterion => planes.narrowed(criterion));
+    candidates.push({ criteria, mean: planes.narrowed(mean), line });
+  }
+  const infinity = graph.float(Infinity);
+  return [0, 1, 2].map(criterion => {
+    const through = candidates.flatMap(({ criteria, mean, line }) =>
+      line.map(([row, column]) => ({
+        own: planes.part(criteria[criterion]!, half + row, half + column),
+        mean: planes.part(mean, half + row, half + column)
+      }))
+    );
+    const least = through.map(({ own }) => own).reduce((a, b) => planes.minimum(a, b));
+    return through
+      .map(({ own, mean }) =>
+        mean.as(graph.node('Where', [graph.node('Equal', [own.value, least.value]), mean.value, infinity]))
+      )
+      .reduce((a, b) => planes.minimum(a, b));
+  });
+}
+
+/** Pixels of a line from its centre: a column rotated by nearest neighbours. */
+function linePixels(half: number, direction: number): [row: number, column: number][] {
+  const angle = (direction * Math.PI) / DIRECTIONS;
+  const [cosine, sine] = [Math.cos(angle), Math.sin(angle)];
+  const end = half + 3;
+  const pixels: [number, number][] = [];
+  for (let row = -half; row <= half; row++) {
+    for (let column = -half; column <= half; column++) {
+      const across = column * cosine + row * sine;
+      const along = row * cosine - column * sine;
+      if (Math.floor(across + 0.5) === 0 && along > -end - 0.01 && along < end + 1) {
+        pixels.push([row, column]);
+      }
+    }
+  }
+  return pixels;
+}
+
+/**
+ * Maximum and minimum over ten angles of the responses, of phase 0 and of π/2. By Conv, whose order of additions is the runtime's own: they differ from
+ * the engine's in the last digits of float32.
+ */
+export function gabor(planes: Planes, source: Plane, sigma: number, gamma: number, frequency: number): Plane[] {
+  const { graph } = planes;
+  const reach = 3 * Math.max(1, Math.floor(Math.max(sigma, sigma / gamma)));
+  const side = 2 * reach + 1;
+  const wide = planes.padded(source, reach);
+  const image = graph.node('Unsqueeze', [wide.value, graph.constant('int64', [0, 1])]);
+  const kernels = Array.from({ length: DIRECTIONS }, (_, i) => gaborKernels(sigma, gamma, frequency, reach, i));
+  return (['real', 'imaginary'] as const).flatMap(phase => {
+    const weights = graph.constant(
+      'float',
+      kernels.flatMap(kernel => kernel[phase]),
+      [DIRECTIONS, 1, side, side]
+    );
+    const responses = graph.node('Conv', [image, weights]);
+    return ['ReduceMax', 'ReduceMin'].map(operator => {
+      const value = graph.node(operator, [responses], { axes: { ints: [0, 1] }, keepdims: 0 });
+      return new Plane(value, wide.reach);
+    });
+  });
+}
+
+/** Kernels of both phases, row by row, of mean 0 and with Σ|w| = 1. */
+function gaborKernels(
+  sigma: number,
+  gamma: number,
+  frequency: number,
+  reach: number,
+  direction: number
+): { real: number[]; imaginary: number[] } {
+  const side = 2 * reach + 1;
+  const wave = (2 * Math.PI * frequency) / side;
+  const angle = (direction * Math.PI) / DIRECTIONS;
+  const [cosine, sine] = [Math.cos(angle), Math.sin(angle)];
+  const pixels = Array.from({ length: side * side }, (_, i) => {
+    const [x, y] = [(i % side) - reach, Math.floor(i / side) - reach];
+    const along = x * cosine + y * sine;
+    const across = (y * cosine - x * sine) * gamma;
+    return { phase: wave * along, g: Math.exp((-0.5 * (along * along + across * across)) / (sigma * sigma)) };
+  });
+  const sum = (list: readonly number[]) => list.reduce((total, value) => total + value, 0);
+  const mean = sum(pixels.map(({ phase, g }) => g * Math.cos(phase))) / sum(pixels.map(({ g }) => g));
+  const scaled = (list: readonly number[]) => {
+    const scale = 1 / sum(list.map(Math.abs));
+    return list.map(value => Math.fround(value * scale));
+  };
+  const real = scaled(pixels.map(({ phase, g }) => g * (Math.cos(phase) - mean)));
+  // What rounding has left of the mean, so that an even image gives 0.
+  real[(side * side - 1) / 2]! -= sum(real);
+  return { real, imaginary: scaled(pixels.map(({ phase, g }) => -g * Math.sin(phase))) };
+}
