@@ -47,7 +47,6 @@ export function gabor(sigma: f64, gamma: f64, frequency: f64, out: usize): void 
       even = single(evenX, reach, 0, products);
       odd = single(oddX, reach, 1, products + <usize>even * productBytes(reach));
     }
-    balance(products, even, reach);
     const mirrored = angle > 0 && 2 * angle < ANGLES;
     for (let row = 0; row < rows; row += BAND) {
       const height = min(BAND, rows - row);
@@ -208,45 +207,6 @@ function storeRow(row: usize, factor: f64, reach: i32, product: usize): void {
     store<f32>(to, <f32>(element(row, reach + 1 + y) * factor), 4);
     to += 8;
   }
-}
-
-/**
- * Take what rounding to float32 has left of the mean of the kernel that is even along x and y off a centre's weight: even in a bright
- * image a filter of mean 0 should see the structure alone.
- */
-function balance(products: usize, count: i32, reach: i32): void {
-  const functionOfY = PRODUCT_HEAD + (<usize>(reach + 1) << 2);
-  let mean: f64 = 0;
-  // The mean changes with a centre's weight by what the other function's sum is.
-  let most: f64 = 0;
-  let address: usize = 0;
-  for (let i = 0; i < count; i++) {
-    const product = products + <usize>i * productBytes(reach);
-    const only = load<i32>(product);
-    const overX: f64 = only < 0 ? sumOf(product + PRODUCT_HEAD, 4, reach) : only ? 2 : 1;
-    const overY = sumOf(product + functionOfY, 8, reach);
-    mean += overX * overY;
-    if (Math.abs(overX) > Math.abs(most)) {
-      most = overX;
-      address = product + functionOfY;
-    }
-    if (only < 0 && Math.abs(overY) > Math.abs(most)) {
-      most = overY;
-      address = product + PRODUCT_HEAD;
-    }
-  }
-  if (address) {
-    store<f32>(address, <f32>(<f64>load<f32>(address) - mean / most));
-  }
-}
-
-/** Sum of an even function from the weights of its half. */
-function sumOf(weights: usize, step: usize, reach: i32): f64 {
-  let sum = <f64>load<f32>(weights);
-  for (let i = 1; i <= reach; i++) {
-    sum += 2 * <f64>load<f32>(weights + <usize>i * step);
-  }
-  return sum;
 }
 
 /** Filter the pixels of a band of rows, with the reach above and below, by a product's function of x. */
