@@ -13,10 +13,15 @@ interface IMeans {
 export class EngineService implements IEngineService {
   readonly threads = 1;
 
+  /** What was asked for. */
+  readonly trained: Parameters<IEngineService['train']>[0][] = [];
   /** Trainings wait here while it is set. */
   gate: Promise<void> | undefined;
 
   featureSpec(partial: Partial<FeatureSpec> = {}): FeatureSpec {
+    if ('nonsense' in partial) {
+      throw new BridgeError('invalid', 'features.nonsense is not known.');
+    }
     return {
       version: 2,
       color: 'channels',
@@ -65,15 +70,18 @@ export class EngineService implements IEngineService {
     context.signal.throwIfAborted();
     const sums = new Map<number, [number, number]>();
     let samples = 0;
-    for (let slice = 0; slice < request.labels.shape[0]!; slice++) {
-      const values = readSlice(request.image, slice);
-      readSlice(request.labels, slice).forEach((id, i) => {
-        if (id > 0) {
-          const [sum, n] = sums.get(id) ?? [0, 0];
-          sums.set(id, [sum + values[i]!, n + 1]);
-          samples++;
-        }
-      });
+    this.trained.push(request);
+    for (const { image, labels } of [request, ...(request.others ?? [])]) {
+      for (let slice = 0; slice < labels.shape[0]!; slice++) {
+        const values = readSlice(image, slice);
+        readSlice(labels, slice).forEach((id, i) => {
+          if (id > 0) {
+            const [sum, n] = sums.get(id) ?? [0, 0];
+            sums.set(id, [sum + values[i]!, n + 1]);
+            samples++;
+          }
+        });
+      }
     }
     const classes = request.classes.filter(({ id }) => sums.has(id));
     const means = classes.map(({ id }) => sums.get(id)![0] / sums.get(id)![1]);

@@ -1,0 +1,65 @@
+/** A sidecar in this process, with the small engine and the small SAM, and clients of it. */
+import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Sidecar } from '../../sidecar';
+import { TestClient } from './client';
+import { rectangle } from './images';
+import { EngineService } from './small-engine';
+import { SmallSam } from './small-sam';
+
+export class Home {
+  readonly base = mkdtempSync(join(tmpdir(), 'sl-'));
+  readonly engine = new EngineService();
+
+  async start(releaseAfter?: number): Promise<this> {
+    const path = join(this.base, 'decoder.onnx');
+    writeFileSync(path, 'graph');
+    const sam = new SmallSam({ path, digest: createHash('sha256').update('graph').digest('hex'), bytes: 5 });
+    this._sidecar = await Sidecar.start(
+      {
+        runtimeDir: join(this.base, 'run'),
+        dataDir: join(this.base, 'data'),
+        arraysDir: join(this.base, 'arrays'),
+        idleTimeout: 600,
+        transport: 'ipc',
+        ...(releaseAfter !== undefined && { releaseAfter })
+      },
+      { engine: this.engine, sam }
+    );
+    return this;
+  }
+
+  async stop(): Promise<void> {
+    this._clients.splice(0).forEach(client => client.close());
+    await this._sidecar?.stop('the test says so');
+  }
+
+  async connect(role: 'python' | 'relay' = 'python'): Promise<TestClient> {
+    const client = await TestClient.connect(join(this.base, 'run'), role);
+    this._clients.push(client);
+    return client;
+  }
+
+  async dispose(): Promise<void> {
+    await this.stop();
+    rmSync(this.base, { recursive: true, force: true });
+  }
+
+  private readonly _clients: TestClient[] = [];
+  private _sidecar: Sidecar | undefined;
+}
+
+/** Draw the two classes of `halves` where the image is dark and bright. */
+export async function label(client: TestClient, session: string, ids = [1, 2]): Promise<void> {
+  for (const [id, tile, columns] of [
+    [1, [0, 0], [0, 20]],
+    [2, [0, 1], [100, 120]]
+  ] as [number, [number, number], [number, number]][]) {
+    if (ids.includes(id)) {
+      const { patch, buffers } = rectangle(session, id, { tile, rows: [0, 20], columns });
+      await client.request('labels.patch', patch, { buffers });
+    }
+  }
+}
