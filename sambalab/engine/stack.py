@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import queue
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -23,6 +23,7 @@ _TILE_MIN = 64
 _TILE_BYTES = 64 << 20
 _TILE_MAX = 1 << 14
 _THREADS_MAX = 256
+_WAIT_SECONDS = 0.1
 
 # Numbers of the element types; `engine/assembly/tile.ts` has the same.
 _DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
@@ -211,6 +212,10 @@ def thread_count(threads: int | None) -> int:
     return int(threads)
 
 
+def _failed(future: Future[None]) -> bool:
+    return future.done() and future.exception() is not None
+
+
 def on_threads(items: Sequence[T], threads: int, make: Callable[[], Callable[[T], None]]) -> None:
     """Do work for each item on threads; each has what `make` gives for itself. The first error ends it all."""
     threads = min(threads, len(items))
@@ -236,8 +241,11 @@ def on_threads(items: Sequence[T], threads: int, make: Callable[[], Callable[[T]
     with ThreadPoolExecutor(threads, thread_name_prefix="sambalab-engine") as pool:
         try:
             futures = [pool.submit(run) for _ in range(threads)]
-            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-            for future in done:
-                future.result()
+            # Again and again, since a wait without an end cannot be interrupted everywhere.
+            while wait(futures, _WAIT_SECONDS, FIRST_EXCEPTION).not_done and not any(map(_failed, futures)):
+                pass
+            for future in futures:
+                if future.done():
+                    future.result()
         finally:
             ended = True

@@ -5,6 +5,7 @@ wasmtime is a ctypes library: while a kernel runs, other Python threads do. An i
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -131,8 +132,7 @@ class Engine:
         """View bytes of the memory; good until the memory grows, which `allocate` and kernels do."""
         if address < 0 or size < 0 or address + size > self.bytes:
             raise SambaLabError(f"{size} bytes at {address} are not in the engine's {self.bytes}.")
-        base = self._memory.data_ptr(self._store)
-        start = self._wasmtime._ffi.ctypes.addressof(base.contents) if size else 0
+        start = ctypes.addressof(self._memory.data_ptr(self._store).contents)
         return np.asarray(_View(self, start + address, size))
 
     def call(self, kernel: str, *arguments: float) -> int:
@@ -152,7 +152,8 @@ class Engine:
         except self._wasmtime.Trap as trap:
             if trap.trap_code == self._wasmtime.TrapCode.UNREACHABLE:
                 raise _out_of_memory(self.bytes) from trap
-            raise EngineError(f"The engine's {kernel} failed: {trap}") from trap
+            reason = trap.trap_code.name.lower().replace("_", " ") if trap.trap_code else "it trapped"
+            raise EngineError(f"The engine's {kernel} failed: {reason}") from trap
         return 0 if result is None else int(result)
 
 

@@ -1,5 +1,6 @@
 """The engine in Python: the same bits as the sidecar's, whatever the tiles and threads; and nothing hostile gets through."""
 
+import _thread
 import base64
 import json
 import random
@@ -13,7 +14,7 @@ import pytest
 import sambalab as sl
 from sambalab import FeatureSpec, engine
 from sambalab.engine import wasm
-from sambalab.engine.stack import halo_of
+from sambalab.engine.stack import FeatureStack, Tile, halo_of
 from sambalab.images import display_range
 
 pytestmark = pytest.mark.usefixtures("sidecar_dirs")
@@ -320,6 +321,28 @@ def test_memory_of_an_engine_has_an_end_and_is_released():
         kernels.view(held, 1)
     with pytest.raises(sl.EngineError, match="no kernel fly"):
         kernels.call("fly")
+
+
+def test_addresses_beyond_two_gibibytes_are_addresses():
+    kernels = engine.Engine()
+    kernels.allocate((2 << 30) + (64 << 20))
+    image = IMAGES["uint8"][:30, :40]
+    stack = FeatureStack(kernels, FeatureSpec(sigmas=[1]), 1)
+    tile = Tile(0, 0, 30, 0, 40)
+    planes = stack.view(stack.compute(image[np.newaxis, :, :, np.newaxis], tile))
+    assert same_bits(planes.transpose(1, 2, 0), engine.feature_stack(image, FeatureSpec(sigmas=[1])))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_interrupt_ends_the_work(threads):
+    image = np.zeros((2000, 2000), np.uint8)
+    out = np.full((2000, 2000, 6), -1, np.float32)
+    spec = FeatureSpec.from_dict({"families": {"median": True}})
+    timer = threading.Timer(0.1, _thread.interrupt_main)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        engine.feature_stack(image, spec, tile=40, out=out, threads=threads)
+    assert (out == -1).any()
 
 
 def test_a_kernel_that_traps_raises_and_the_next_one_works():
