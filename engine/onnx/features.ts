@@ -28,9 +28,7 @@ const FAMILIES: Readonly<Record<string, (channel: Channel, args: Arguments) => P
   sobel: ({ smoothed }, [sigma]) => [smoothed.sobel(sigma!)],
   hessian: ({ smoothed }, [sigma]) => smoothed.hessian(sigma!),
   hessianOrientation: ({ smoothed }, [sigma]) => smoothed.hessianOrientation(sigma!),
-  differenceOfGaussians: ({ smoothed, planes }, [small, large]) => [
-    planes.subtract(smoothed.gaussian(small!), smoothed.gaussian(large!))
-  ],
+  differenceOfGaussians: ({ smoothed }, [small, large]) => [smoothed.difference(small!, large!)],
   membrane: ({ planes, source }, [patch, thickness]) => membrane(planes, source, patch!, thickness!),
   mean: ({ planes, source }, [radius]) => [mean(planes, source, radius!)],
   variance: ({ planes, source }, [radius]) => [variance(planes, source, radius!)],

@@ -98,6 +98,8 @@ function ensemble(
     nodes_values: { floats: values },
     nodes_truenodeids: { ints: left },
     nodes_falsenodeids: { ints: right },
+    // What is no number goes left, as in the engine.
+    nodes_missing_value_tracks_true: { ints: new Uint8Array(nodes).fill(1) },
     target_treeids: { ints: targets.trees },
     target_nodeids: { ints: targets.nodes },
     target_ids: { ints: targets.ids },

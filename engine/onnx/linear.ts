@@ -11,22 +11,20 @@ export class Smoothed {
     private readonly _source: Plane
   ) {}
 
-  /** By a Gaussian that ends at four standard deviations. */
   gaussian(sigma: number): Plane {
-    return once(this._gaussians, sigma, () => {
-      if (sigma === 0) {
-        return this._source;
-      }
-      const half = gaussianKernel(sigma);
-      return this._planes.convolve(this._planes.convolve(this._source, half, 'rows'), half, 'columns');
-    });
+    return this._planes.narrowed(this._wide(sigma));
+  }
+
+  /** The narrower Gaussian less the wider one. */
+  difference(small: number, large: number): Plane {
+    return this._planes.narrowed(this._planes.subtract(this._wide(small), this._wide(large)));
   }
 
   /** Kx and Ky of the Gaussian. */
   derivatives(sigma: number): { x: Plane; y: Plane } {
     return once(this._derivatives, sigma, () => {
-      const plane = this.gaussian(sigma);
-      return { x: this._kx(plane), y: this._ky(plane) };
+      const plane = this._wide(sigma);
+      return { x: this._planes.narrowed(this._kx(plane)), y: this._planes.narrowed(this._ky(plane)) };
     });
   }
 
@@ -73,6 +71,18 @@ export class Smoothed {
     ];
   }
 
+  /** By a Gaussian that ends at four standard deviations, in double precision. */
+  private _wide(sigma: number): Plane {
+    return once(this._gaussians, sigma, () => {
+      const source = this._planes.widened(this._source);
+      if (sigma === 0) {
+        return source;
+      }
+      const half = gaussianKernel(sigma);
+      return this._planes.convolve(this._planes.convolve(source, half, 'rows'), half, 'columns');
+    });
+  }
+
   private _discriminant(sigma: number): Plane {
     return once(this._discriminants, sigma, () => {
       const { a, b, d } = this.second(sigma);
@@ -106,12 +116,12 @@ export class Smoothed {
   private readonly _discriminants = new Map<number, Plane>();
 }
 
-/** Half of a Gaussian's kernel as float32, its centre first; the whole has the sum 1. */
-export function gaussianKernel(sigma: number): Float32Array {
+/** Half of a Gaussian's kernel, its centre first; the whole has the sum 1. */
+function gaussianKernel(sigma: number): number[] {
   const radius = Math.ceil(4 * sigma);
   const weights = Array.from({ length: radius + 1 }, (_, i) => Math.exp((-0.5 * (i * i)) / (sigma * sigma)));
   const sum = weights.reduce((total, weight, i) => total + (i ? 2 * weight : weight), 0);
-  return Float32Array.from(weights, weight => weight / sum);
+  return weights.map(weight => weight / sum);
 }
 
 /** Terms of the arc tangent's series below: the next one is below the last bit of double precision. */

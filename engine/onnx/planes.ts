@@ -1,9 +1,10 @@
 /**
- * Planes in an ONNX graph: [rows, columns] float32 values of which sizes are not known before it runs, and the steps of which the features are
+ * Planes in an ONNX graph: [rows, columns] float32 values whose sizes are not known before it runs, and the steps of which the features are
  * made. Outside the image each plane repeats its nearest pixel, after every step.
  *
  * A filter is written as sums of shifted planes, term by term in the order in which the engine's kernels add, rather than as Conv: single
- * additions and multiplications of float32 give the same bits on every runtime, Conv gives others on each.
+ * additions and multiplications give the same bits on every runtime, Conv gives others on each. What the engine computes in double
+ * precision is so here.
  */
 import { Graph, Value } from './graph';
 
