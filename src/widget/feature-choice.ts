@@ -129,8 +129,8 @@ export function withForest(request: ForestRequest, values: Partial<ForestParams>
   };
 }
 
-/** What is wrong with a value, under the title that the person sees in place of its path. */
+/** What is wrong with a value, after the title that the person sees in place of its path. */
 export function problemWith(title: string, reason: unknown): string {
   const { message } = BridgeError.from(reason);
-  return message.replace(/^(features|forest)(\.[\w.]+)?(?=[: ])/, title);
+  return message.replace(/^(?:features|forest)(?:\.[\w.]+)?(?:: | is (?!not ))?/, `${title}: `);
 }

@@ -13,7 +13,6 @@ import {
 } from './feature-choice';
 import { CheckField, section, SelectField, TextField } from './fields';
 import { LabellerState } from './model';
-import { PreviewControls } from './preview-controls';
 import { StateWidget } from './state-widget';
 import { trans } from './translation';
 
@@ -46,16 +45,16 @@ export class FeaturesSection extends StateWidget {
       ),
       unit: trans.__('px'),
       apply: text => this._choose(featureSpec({ ...this._spec, sigmas: parseNumbers(text) })),
-      problem: reason => problemWith(trans.__('Scales'), reason)
+      problem: reason => problemWith(trans.__('Scales σ'), reason)
     });
     this._sigmaScale = new TextField({
       testid: 'sambalab-sigma-scale',
-      label: trans.__('Gaussian per σ'),
+      label: trans.__('Gaussians σ ×'),
       title: trans.__(
         'Standard deviation of the Gaussians that smooth, for each σ: 1, or 0.4 as Trainable Weka Segmentation has it'
       ),
       apply: text => this._choose(featureSpec({ ...this._spec, sigmaScale: parseNumber(text) })),
-      problem: reason => problemWith(trans.__('Gaussian per σ'), reason)
+      problem: reason => problemWith(trans.__('Gaussians σ ×'), reason)
     });
     this._color = new SelectField({
       testid: 'sambalab-color',
@@ -84,7 +83,6 @@ export class FeaturesSection extends StateWidget {
         parameters
       ])
     );
-    this._preview = new PreviewControls(state);
     this._section = section({
       testid: 'sambalab-features',
       body: [
@@ -94,17 +92,11 @@ export class FeaturesSection extends StateWidget {
         this._color.node,
         families,
         this._error,
-        element('div', { class: 'sambalab-end-row' }, reset),
-        this._preview.node
+        element('div', { class: 'sambalab-end-row' }, reset)
       ]
     });
     this.node.append(this._section.node);
     this.refresh();
-  }
-
-  override dispose(): void {
-    this._preview.dispose();
-    super.dispose();
   }
 
   protected override refresh(): void {
@@ -238,7 +230,6 @@ export class FeaturesSection extends StateWidget {
   private readonly _color: SelectField;
   private readonly _rows: IFamilyRow[];
   private readonly _error: HTMLElement;
-  private readonly _preview: PreviewControls;
   /** Parameters of families as they were last, for those that are chosen again. */
   private readonly _parked = new Map<string, FamilyParameters>();
 }

@@ -1,4 +1,4 @@
-/** The side panel: classes, opacities, features, forest, training, the classifier's files. */
+/** The side panel: classes, opacities, features, their preview, forest, training, the classifier's files. */
 import { Panel } from '@lumino/widgets';
 import { ClassList } from './class-list';
 import { ClassifierSection } from './classifier-section';
@@ -6,6 +6,7 @@ import { element, slider } from './dom';
 import { FeaturesSection } from './features-section';
 import { ForestSection } from './forest-section';
 import { LabellerState } from './model';
+import { PreviewSection } from './preview-section';
 import { StateWidget } from './state-widget';
 import { TrainingControls } from './training-controls';
 import { trans } from './translation';
@@ -19,6 +20,7 @@ export class SidePanel extends Panel {
     const choice = new Panel();
     choice.addClass('sambalab-choice');
     choice.addWidget(new FeaturesSection(state));
+    choice.addWidget(new PreviewSection(state));
     choice.addWidget(new ForestSection(state));
     this.addWidget(choice);
     this.addWidget(new TrainingControls(state));

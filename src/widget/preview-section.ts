@@ -1,15 +1,15 @@
 /** Chooses the feature that is shown over the image. */
 import { button, element, icon, setText, slider } from './dom';
 import { channelGroups } from './feature-choice';
+import { section } from './fields';
 import { LabellerState } from './model';
 import { PREVIEW_TILES_MAX, PreviewState } from './preview';
 import { StateWidget } from './state-widget';
 import { trans } from './translation';
 
-export class PreviewControls extends StateWidget {
+export class PreviewSection extends StateWidget {
   constructor(state: LabellerState) {
     super(state, ['features', 'session']);
-    this.addClass('sambalab-preview');
     this._list = element('select', {
       class: 'sambalab-select',
       'aria-label': trans.__('Feature to preview'),
@@ -38,12 +38,11 @@ export class PreviewControls extends StateWidget {
       }
     });
     this._note = element('div', { class: 'sambalab-note', role: 'status', 'data-testid': 'sambalab-preview-note' });
-    this.node.append(
-      element('div', { class: 'sambalab-subheading' }, trans.__('Preview')),
-      element('div', { class: 'sambalab-preview-row' }, this._list, this._eye),
-      this._opacity.node,
-      this._note
-    );
+    this._section = section({
+      testid: 'sambalab-preview-section',
+      body: [element('div', { class: 'sambalab-preview-row' }, this._list, this._eye), this._opacity.node, this._note]
+    });
+    this.node.append(this._section.node);
     this.refresh();
   }
 
@@ -57,6 +56,7 @@ export class PreviewControls extends StateWidget {
       this._fill(preview.names);
     }
     this._list.value = String(preview.channel);
+    this._section.head(trans.__('Preview'), preview.shown ? (preview.names[preview.channel] ?? '') : '');
     this._eye.setAttribute('aria-pressed', String(preview.shown));
     this._eye.replaceChildren(icon(preview.shown ? 'eye' : 'eyeOff'));
     this._opacity.node.hidden = !preview.shown;
@@ -80,6 +80,7 @@ export class PreviewControls extends StateWidget {
     );
   }
 
+  private readonly _section: ReturnType<typeof section>;
   private readonly _list: HTMLSelectElement;
   private readonly _eye: HTMLButtonElement;
   private readonly _opacity: ReturnType<typeof slider>;
