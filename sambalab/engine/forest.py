@@ -44,8 +44,8 @@ class Quantiser:
         engine.call(
             "quantise",
             planes.address,
-            planes.plane,
-            planes.stride,
+            tile.plane,
+            tile.stride,
             tile.block_rows,
             tile.block_columns,
             self.features,

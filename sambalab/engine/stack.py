@@ -63,6 +63,16 @@ class Tile:
         return (self.columns + 3) // 4
 
     @property
+    def stride(self) -> int:
+        """Bytes from row to row of its planes of float32."""
+        return self.block_columns * 16
+
+    @property
+    def plane(self) -> int:
+        """Bytes from plane to plane."""
+        return self.block_rows * 4 * self.stride
+
+    @property
     def where(self) -> tuple[slice, slice]:
         """Its place in a slice's array."""
         return slice(self.row0, self.row1), slice(self.column0, self.column1)
@@ -75,16 +85,6 @@ class Planes:
     address: int
     count: int
     tile: Tile
-
-    @property
-    def stride(self) -> int:
-        """Bytes from row to row."""
-        return self.tile.block_columns * 16
-
-    @property
-    def plane(self) -> int:
-        """Bytes from plane to plane."""
-        return self.tile.block_rows * 4 * self.stride
 
 
 def tiles_of(shape: tuple[int, ...], side: int) -> Iterator[Tile]:
@@ -121,8 +121,7 @@ class FeatureStack:
             max(0, tile.row0 - halo) : min(rows, tile.row1 + halo),
             max(0, tile.column0 - halo) : min(columns, tile.column1 + halo),
         ]
-        planes = Planes(0, self.count, tile)
-        planes = Planes(engine.allocate(self.count * planes.plane), self.count, tile)
+        planes = Planes(engine.allocate(self.count * tile.plane), self.count, tile)
         bottom = engine.mark
         source = engine.put(part)
         engine.call(
@@ -151,7 +150,7 @@ class FeatureStack:
     def view(self, planes: Planes) -> npt.NDArray[np.float32]:
         """View planes without their padding, float32 (features, rows, columns); good until the next call of the engine."""
         tile = planes.tile
-        floats = self.engine.view(planes.address, planes.count * planes.plane).view(np.float32)
+        floats = self.engine.view(planes.address, planes.count * tile.plane).view(np.float32)
         full = floats.reshape(planes.count, tile.block_rows * 4, tile.block_columns * 4)
         return full[:, : tile.rows, : tile.columns]
 
