@@ -6,8 +6,8 @@ import { EnginePool } from './engine-pool';
 import { IGrowTask } from './engine-tasks';
 import { IJobContext } from './interfaces';
 
-/** Tasks for each thread: enough for even loads and true progress. */
-const TASKS_PER_THREAD = 8;
+/** Tasks for each thread: enough for even loads and true progress, few for their out-of-bag votes to be added. */
+const TASKS_PER_THREAD = 5;
 /** Seconds that a task should take at most: a thread finishes its task although the job was cancelled. */
 const TASK_SECONDS = 0.1;
 /** Seconds that one row costs at one level of a tree: to be handed down, and for each feature tried. Measured on one core, rounded up. */
