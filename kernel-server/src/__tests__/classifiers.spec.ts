@@ -67,8 +67,9 @@ describe('What is chosen for the next training', () => {
     expect((await client.request('session.attach', { session })).choice.forest).toEqual({ preset: 'deep' });
     await home.stop();
     const path = join(home.base, 'data/sessions', session, 'session.json');
-    const { choice: _, ...older } = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
-    writeFileSync(path, JSON.stringify(older));
+    const record = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
+    delete record['choice'];
+    writeFileSync(path, JSON.stringify(record));
     await home.start();
     client = await home.connect();
     expect((await client.request('session.attach', { session })).choice).toEqual({ features: {}, forest: {} });

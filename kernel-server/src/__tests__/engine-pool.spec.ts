@@ -14,6 +14,8 @@ writeFileSync(
     if (task.kind === 'throw') throw new Error('out of cheese');
     if (task.kind === 'refuse') parentPort.postMessage({ id, code: 'invalid', message: 'no such thing' });
     if (task.kind === 'never') return;
+    if (task.kind === 'spin') for (;;);
+    if (task.kind === 'slow') setTimeout(() => parentPort.postMessage({ id, result: threadId }), 50);
     if (task.kind === 'answer') parentPort.postMessage({ id, result: threadId });
   });`
 );
@@ -62,6 +64,38 @@ describe('the pool of threads', () => {
       await expect(one).rejects.toMatchObject({ code: 'cancelled' });
     }
     await expect(pool.run(task('answer'), controller.signal)).rejects.toMatchObject({ code: 'cancelled' });
+  });
+
+  it('replaces a thread that goes on with a task that was cancelled, and keeps one that comes to its end', async () => {
+    const pool = newPool(1);
+    const first = await pool.run(task('answer'), never);
+    for (const [kind, same] of [
+      ['slow', true],
+      ['spin', false]
+    ] as const) {
+      const controller = new AbortController();
+      const running = pool.run(task(kind), controller.signal);
+      const waiting = pool.run(task('answer'), never);
+      controller.abort();
+      await expect(running).rejects.toMatchObject({ code: 'cancelled' });
+      expect((await waiting) === first).toBe(same);
+    }
+  });
+
+  it('does urgent tasks before others that wait, in the order in which they came', async () => {
+    const pool = newPool(1);
+    const order: string[] = [];
+    const run = async (name: string, kind: string, urgent: boolean) => {
+      await pool.run(task(kind), never, { urgent });
+      order.push(name);
+    };
+    await Promise.all([
+      run('first', 'slow', false),
+      run('late', 'answer', false),
+      run('urgent', 'answer', true),
+      run('urgent too', 'answer', true)
+    ]);
+    expect(order).toEqual(['first', 'urgent', 'urgent too', 'late']);
   });
 
   it('uses all its threads, and no more', async () => {

@@ -1,111 +1,21 @@
 import { rmSync } from 'node:fs';
 import { BridgeError } from '../../../src/kernel-bridge/errors';
-import { ArrayDescriptor, Dtype, LabelClass } from '../../../src/kernel-bridge/protocol';
+import { Dtype } from '../../../src/kernel-bridge/protocol';
 import { EngineService } from '../engine-service';
-import { IJobContext, ITrained } from '../interfaces';
-import { EngineFolder, wasm } from './engine-build';
+import { agreement, CLASSES as classes, context, EngineBench, IMicrograph, someRows } from './support/engine';
 
-const folder = new EngineFolder();
-const services: EngineService[] = [];
+const bench = new EngineBench();
+const { folder } = bench;
+const newService = (options?: Partial<EngineService.IOptions>) => bench.service(options);
+const sample = (rows: number, columns: number, channels?: number, dtype?: Dtype) =>
+  bench.micrograph(rows, columns, channels, dtype);
+const train = bench.train.bind(bench);
+const apply = bench.apply.bind(bench);
 
-function newService(options: Partial<EngineService.IOptions> = {}): EngineService {
-  const service = new EngineService({ threads: 2, script: folder.worker, wasm, ...options });
-  services.push(service);
-  return service;
-}
-
-afterAll(async () => {
-  await Promise.all(services.map(async service => service.dispose()));
-  folder.dispose();
-});
-
-const classes: LabelClass[] = [
-  { id: 4, name: 'matrix', color: '#aa0000' },
-  { id: 9, name: 'particles', color: '#00aa00' }
-];
-
-/** Bright discs in a noisy dark matrix, and what each pixel is. */
-function micrograph(rows: number, columns: number, channels = 1) {
-  let state = 1;
-  const random = () => ((state = (Math.imul(state, 1664525) + 1013904223) >>> 0) >>> 8) / 2 ** 24;
-  const truth = Uint8Array.from({ length: rows * columns }, (_, i) => {
-    const row = Math.floor(i / columns) % 40;
-    const column = (i % columns) % 40;
-    return Math.hypot(row - 20, column - 20) < 11 ? 9 : 4;
-  });
-  const pixels = Uint8Array.from({ length: rows * columns * channels }, (_, i) => {
-    const bright = truth[Math.floor(i / channels)] === 9;
-    return Math.floor((bright ? 150 : 80) + 40 * random() + (i % channels));
-  });
-  return { truth, pixels };
-}
-
-/** Labels of some rows of the truth. */
-function someRows(truth: Uint8Array, columns: number, step = 16, first = 4): Uint8Array {
-  return truth.map((id, i) => (Math.floor(i / columns) % step === first ? id : 0));
-}
-
-function context(signal = new AbortController().signal): IJobContext & { said: [string, number, number][] } {
-  const said: [string, number, number][] = [];
-  return { signal, said, progress: (stage, done, total) => said.push([stage, done, total]) };
-}
-
-interface ISample {
-  image: ArrayDescriptor;
-  labels: ArrayDescriptor;
-  truth: Uint8Array;
-  shape: [number, number, number];
-}
-
-function sample(rows: number, columns: number, channels = 1, dtype: Dtype = 'uint8'): ISample {
-  const { truth, pixels } = micrograph(rows, columns, channels);
-  return {
-    image: folder.array(dtype, [1, rows, columns, channels], pixels),
-    labels: folder.array('uint8', [1, rows, columns], someRows(truth, columns)),
-    truth,
-    shape: [1, rows, columns]
-  };
-}
-
-async function train(
-  service: EngineService,
-  { image, labels }: Pick<ISample, 'image' | 'labels'>,
-  options: { forest?: object; features?: object; cacheKey?: string; context?: IJobContext; classes?: LabelClass[] } = {}
-): Promise<ITrained> {
-  return service.train(
-    {
-      image,
-      labels,
-      classes: options.classes ?? classes,
-      spec: service.featureSpec(options.features),
-      forest: service.forestParams({ trees: 20, ...options.forest }),
-      cacheKey: options.cacheKey ?? image.path
-    },
-    options.context ?? context()
-  );
-}
-
-async function apply(service: EngineService, trained: ITrained, { image, shape }: ISample, cacheKey?: string) {
-  const out = {
-    prediction: folder.array('uint8', shape),
-    probabilities: folder.array('float32', [...shape, 2]),
-    uncertainty: folder.array('float32', shape)
-  };
-  const request = { classifier: trained.json, image, slice: 0, out };
-  await service.apply(cacheKey === undefined ? request : { ...request, cacheKey }, context());
-  return {
-    prediction: folder.read(out.prediction),
-    probabilities: folder.read(out.probabilities),
-    uncertainty: folder.read(out.uncertainty)
-  };
-}
-
-function agreement(prediction: ArrayLike<number>, truth: Uint8Array): number {
-  return truth.filter((id, i) => id === prediction[i]).length / truth.length;
-}
+afterAll(async () => bench.dispose());
 
 describe('training and segmenting', () => {
-  it.each<[string, ISample, object]>([
+  it.each<[string, IMicrograph, object]>([
     ['one channel of 8 bits, over several tiles', sample(300, 530), {}],
     ['three channels', sample(70, 90, 3), { sigmas: [1, 2] }],
     ['16 bits', sample(60, 50, 1, 'uint16'), {}],

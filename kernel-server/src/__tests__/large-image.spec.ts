@@ -167,7 +167,7 @@ const running = (id: string, stage: string, least: number) => (heard: { event?: 
     expect(right / (rows.length * SIDE)).toBeGreaterThan(0.98);
     expect(state.arrays['probabilities']).toBeUndefined();
     expect(resident('VmHWM')).toBeLessThan(RESIDENT_BYTES_MAX);
-  }, 300_000);
+  }, 600_000);
 
   it('is trained again after more labels without computing the features of labelled tiles, and is still below 2 GB', async () => {
     await stroke(1, 500, 10, 200);
