@@ -15,7 +15,7 @@ import { kuwahara, kuwaharaReach } from './families/kuwahara';
 import { lipschitz, lipschitzReach } from './families/lipschitz';
 import { membrane } from './families/membrane';
 import { neighbourDistance, neighbours } from './families/neighbours';
-import { structureHalo, structureTensor } from './families/structure';
+import { noteIntegration, resetIntegrations, structureHalo, structureTensor } from './families/structure';
 import { median } from './families/rank';
 import { loadSource, outPlane, placeTile } from './tile';
 
@@ -211,6 +211,13 @@ export function computeTile(
   openArena(scratch);
   placeTile(imageRows, imageColumns, row0, row1, column0, column1, low, high);
   const bottom = mark();
+  resetIntegrations();
+  for (let i = 0; i < ops; i++) {
+    const record = program + <usize>i * RECORD;
+    if (<i32>load<f64>(record) == Op.structureTensor) {
+      noteIntegration(load<f64>(record, 16));
+    }
+  }
   const planes = luminance ? 1 : channels;
   let next = out;
   for (let plane = 0; plane < planes; plane++) {

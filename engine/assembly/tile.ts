@@ -38,7 +38,10 @@ export let sourceMargin = 0;
 export let low: f64 = 0;
 export let high: f64 = 255;
 
-/** Planes that are kept for this channel: f64 σ, u32 address of the Gaussian, of its derivatives along rows' and columns' direction; 0 is none. */
+/**
+ * Planes that are kept for this channel: f64 σ, u32 address of the Gaussian, of its derivatives along rows' and columns' direction; 0 is none.
+ * From byte 20 on a family may keep what is its own (`families/derivatives.ts`, `families/structure.ts`).
+ */
 const KEPT_MAX = 64;
 const KEPT_BYTES: usize = 32;
 let kept: usize = 0;
@@ -239,8 +242,8 @@ function derivatives(sigma: f64, wanted: usize): usize {
   return <usize>load<u32>(entry + wanted);
 }
 
-/** What is kept for a σ. */
-function entryOf(sigma: f64): usize {
+/** Address of what is kept for a σ. */
+export function entryOf(sigma: f64): usize {
   for (let i = 0; i < keptCount; i++) {
     const entry = kept + <usize>i * KEPT_BYTES;
     if (load<f64>(entry) == sigma) {

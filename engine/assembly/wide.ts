@@ -45,33 +45,70 @@ export function filterSource(
   for (let row = 0; row < rows + 2 * above; row++) {
     widen(sourceAt(row - above, -above), line, count);
     const from = line + (<usize>radius << 3);
-    convolveLine(from, between + <usize>row * stride, columns + 2 * margin, rowKernel, radius, rowOdd);
+    convolveLine(from, 8, between + <usize>row * stride, columns + 2 * margin, rowKernel, radius, rowOdd);
   }
-  filterColumns(between + <usize>radius * stride, stride, plane, stride, margin, radius, columnKernel, columnOdd);
+  const from = between + <usize>radius * stride;
+  filterColumns(from, stride, stride, plane, stride, margin, columnKernel, radius, columnOdd);
+  release(bottom);
+}
+
+/**
+ * Filter a plane along rows, then along columns, by kernels whose weights are `spacing` pixels apart.
+ *
+ * @param from a plane with `fromMargin` on all sides, which must not be less than `margin + spacing * radius`
+ * @param plane result, with `margin` on all sides
+ */
+export function filterWide(
+  from: usize,
+  fromMargin: i32,
+  plane: usize,
+  margin: i32,
+  spacing: i32,
+  radius: i32,
+  rowKernel: usize,
+  rowOdd: bool,
+  columnKernel: usize,
+  columnOdd: bool
+): void {
+  const bottom = mark();
+  const reach = spacing * radius;
+  const above = margin + reach;
+  const between = widePlane(above, margin);
+  const fromStride = wideStride(fromMargin);
+  const stride = wideStride(margin);
+  let line = from + <usize>(fromMargin - above) * fromStride + (<usize>(fromMargin - margin) << 3);
+  for (let row = 0; row < rows + 2 * above; row++) {
+    const to = between + <usize>row * stride;
+    convolveLine(line, <usize>spacing << 3, to, columns + 2 * margin, rowKernel, radius, rowOdd);
+    line += fromStride;
+  }
+  const middle = between + <usize>reach * stride;
+  filterColumns(middle, stride, <usize>spacing * stride, plane, stride, margin, columnKernel, radius, columnOdd);
   release(bottom);
 }
 
 /**
  * Smooth the product of two planes, pixel by pixel, with an even kernel in both directions.
  *
- * @param a plane with margin `radius`, as `b` is
+ * @param a plane with `margin`, as `b` is, which must not be less than `radius`
  * @param plane result, without margin
  */
-export function smoothProduct(a: usize, b: usize, plane: usize, kernel: usize, radius: i32): void {
+export function smoothProduct(a: usize, b: usize, margin: i32, plane: usize, kernel: usize, radius: i32): void {
   const bottom = mark();
   const between = widePlane(radius, 0);
   const count = columns + 2 * radius;
   const line = allocate((<usize>count << 3) + BLOCK);
-  const from = wideStride(radius);
+  const from = wideStride(margin);
+  const first = <usize>(margin - radius) * (from + 8);
   const stride = wideStride(0);
   for (let row = 0; row < rows + 2 * radius; row++) {
-    const offset = <usize>row * from;
+    const offset = first + <usize>row * from;
     for (let i: usize = 0; i < <usize>count << 3; i += 16) {
       v128.store(line + i, f64x2.mul(v128.load(a + offset + i), v128.load(b + offset + i)));
     }
-    convolveLine(line + (<usize>radius << 3), between + <usize>row * stride, columns, kernel, radius, false);
+    convolveLine(line + (<usize>radius << 3), 8, between + <usize>row * stride, columns, kernel, radius, false);
   }
-  filterColumns(between + <usize>radius * stride, stride, plane, stride, 0, radius, kernel, false);
+  filterColumns(between + <usize>radius * stride, stride, stride, plane, stride, 0, kernel, radius, false);
   release(bottom);
 }
 
@@ -110,14 +147,15 @@ function widen(from: usize, to: usize, count: i32): void {
   }
 }
 
-function convolveLine(from: usize, to: usize, count: i32, kernel: usize, radius: i32, odd: bool): void {
+/** Along a row; `step` is how many bytes the kernel's weights are apart. */
+function convolveLine(from: usize, step: usize, to: usize, count: i32, kernel: usize, radius: i32, odd: bool): void {
   const end = to + (<usize>count << 3);
   const last = kernel + (<usize>radius << 3);
   for (; to < end; to += BLOCK) {
     if (odd) {
-      convolveBlock(from, 8, to, kernel, last, true);
+      convolveBlock(from, step, to, kernel, last, true);
     } else {
-      convolveBlock(from, 8, to, kernel, last, false);
+      convolveBlock(from, step, to, kernel, last, false);
     }
     from += BLOCK;
   }
@@ -127,11 +165,12 @@ function convolveLine(from: usize, to: usize, count: i32, kernel: usize, radius:
 function filterColumns(
   from: usize,
   fromStride: usize,
+  step: usize,
   to: usize,
   toStride: usize,
   margin: i32,
-  radius: i32,
   kernel: usize,
+  radius: i32,
   odd: bool
 ): void {
   const bytes = <usize>(columns + 2 * margin) << 3;
@@ -141,9 +180,9 @@ function filterColumns(
     let q = to + x;
     for (let row = 0; row < rows + 2 * margin; row++) {
       if (odd) {
-        convolveBlock(p, fromStride, q, kernel, last, true);
+        convolveBlock(p, step, q, kernel, last, true);
       } else {
-        convolveBlock(p, fromStride, q, kernel, last, false);
+        convolveBlock(p, step, q, kernel, last, false);
       }
       p += fromStride;
       q += toStride;

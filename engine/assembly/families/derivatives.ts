@@ -3,28 +3,88 @@
  *
  * The kernels are samples of the Gaussian's derivatives, (−1)ᵏ σ⁻ᵏ Heₖ(i/σ) g(i), with g divided by its sum and Hermite's polynomials
  * Heₖ₊₁(t) = t Heₖ(t) − k Heₖ₋₁(t) (Lindeberg, Scale-Space Theory in Computer Vision, 1994), as SciPy's gaussian_filter and gaussian_laplace
- * have them. They end at 5 σ for the first derivative and at 6 σ for higher ones; beyond lies less than 10⁻⁵ of the kernel. Below σ 0.7 the
- * samples are too far apart for derivatives to be more than differences of neighbours.
+ * have them. They end at 6 σ for the first and second derivative and at 7 σ for higher ones; beyond lies less than 10⁻⁶ of the kernel.
+ * Below σ 0.7 the samples are too far apart for derivatives to be more than differences of neighbours.
+ *
+ * From σ 6 on the image is smoothed by a Gaussian of standard deviation 4 first, once for all, and then filtered by the derivatives of one with
+ * √(σ² − 16) at each third, from σ 12 on at each fourth pixel alone. It is the same filter: variances of Gaussians add up, and of the
+ * frequencies that so few pixels cannot tell apart the first Gaussian leaves 10⁻⁵ at most.
  *
  * Trainable Weka Segmentation has both from FeatureJ, with true σ as here, where the kernels end at 3 to 5 σ and the image is mirrored at its edge.
  */
 import { allocate, mark, release } from '../arena';
-import { outStride, rows } from '../tile';
-import { filterSource, widePlane, wideStride } from '../wide';
+import { entryOf, outStride, rows, sourceMargin } from '../tile';
+import { filterSource, filterWide, widePlane, wideStride } from '../wide';
+
+/** Standard deviation of what is smoothed first, and its radius. */
+const BASE_SIGMA: f64 = 4;
+const BASE_RADIUS = 20;
+/** Where its address stands in the entry of its σ (`tile.ts`). */
+const BASE_ENTRY: usize = 20;
+
+/** How far apart the weights of the filter are; 1 needs no smoothing first. */
+function spacingOf(sigma: f64): i32 {
+  return sigma < 6 ? 1 : sigma < 12 ? 3 : 4;
+}
 
 /** How many pixels the kernel of a derivative looks to each side. */
 export function derivativeRadius(sigma: f64, order: i32): i32 {
-  return <i32>Math.ceil((order > 1 ? 6 : 5) * sigma);
+  const truncate: f64 = order > 2 ? 7 : 6;
+  const spacing = spacingOf(sigma);
+  return spacing == 1
+    ? <i32>Math.ceil(truncate * sigma)
+    : BASE_RADIUS + spacing * <i32>Math.ceil((truncate * rest(sigma)) / <f64>spacing);
+}
+
+/** Standard deviation of the second filter. */
+function rest(sigma: f64): f64 {
+  return Math.sqrt(sigma * sigma - BASE_SIGMA * BASE_SIGMA);
+}
+
+/** Smooth the image for all derivatives that need it; to be called before the scratch memory of a family is marked, since it is kept. */
+export function prepareDerivatives(sigma: f64): void {
+  const entry = entryOf(BASE_SIGMA);
+  if (spacingOf(sigma) > 1 && !load<u32>(entry, BASE_ENTRY)) {
+    const margin = sourceMargin - BASE_RADIUS;
+    const plane = widePlane(margin, margin);
+    const bottom = mark();
+    const kernel = derivativeKernel(BASE_SIGMA, 0, BASE_RADIUS);
+    filterSource(plane, margin, BASE_RADIUS, kernel, false, kernel, false);
+    release(bottom);
+    store<u32>(entry, <u32>plane, BASE_ENTRY);
+  }
+}
+
+/** Write a derivative of the smoothed image to a plane; its margin and {@link derivativeRadius} of the higher order must not exceed the source's. */
+export function derivativePlane(plane: usize, margin: i32, sigma: f64, orderX: i32, orderY: i32): void {
+  const bottom = mark();
+  const oddX = (orderX & 1) != 0;
+  const oddY = (orderY & 1) != 0;
+  const reach = derivativeRadius(sigma, max(orderX, orderY));
+  const spacing = spacingOf(sigma);
+  if (spacing == 1) {
+    const kernelX = derivativeKernel(sigma, orderX, reach);
+    filterSource(plane, margin, reach, kernelX, oddX, derivativeKernel(sigma, orderY, reach), oddY);
+  } else {
+    const radius = (reach - BASE_RADIUS) / spacing;
+    const base = <usize>load<u32>(entryOf(BASE_SIGMA), BASE_ENTRY);
+    const kernelX = derivativeKernel(rest(sigma), orderX, radius, spacing);
+    const kernelY = derivativeKernel(rest(sigma), orderY, radius, spacing);
+    filterWide(base, sourceMargin - BASE_RADIUS, plane, margin, spacing, radius, kernelX, oddX, kernelY, oddY);
+  }
+  release(bottom);
 }
 
 /**
  * Half of the kernel, to be correlated with, as f64 [radius + 1] in the arena: even orders are even. The centre comes first.
+ *
+ * @param spacing pixels from weight to weight
  */
-export function derivativeKernel(sigma: f64, order: i32, radius: i32): usize {
+export function derivativeKernel(sigma: f64, order: i32, radius: i32, spacing: i32 = 1): usize {
   const half = allocate(<usize>(radius + 1) << 3);
   let sum: f64 = 0;
   for (let i = radius; i >= 0; i--) {
-    const t = <f64>i / sigma;
+    const t = <f64>(i * spacing) / sigma;
     const weight = Math.exp(-0.5 * t * t);
     sum += i ? 2 * weight : weight;
     // Heₖ(t) / σᵏ
@@ -46,25 +106,21 @@ export function derivativeKernel(sigma: f64, order: i32, radius: i32): usize {
 
 /** ∂²ᵏ/∂xᵏ∂yᵏ */
 export function derivative(sigma: f64, order: i32, out: usize): void {
+  prepareDerivatives(sigma);
   const bottom = mark();
-  const radius = derivativeRadius(sigma, order);
-  const kernel = derivativeKernel(sigma, order, radius);
   const plane = widePlane(0, 0);
-  const odd = (order & 1) != 0;
-  filterSource(plane, 0, radius, kernel, odd, kernel, odd);
+  derivativePlane(plane, 0, sigma, order, order);
   narrowSum(plane, 0, out);
   release(bottom);
 }
 
 export function laplacian(sigma: f64, out: usize): void {
+  prepareDerivatives(sigma);
   const bottom = mark();
-  const radius = derivativeRadius(sigma, 2);
-  const smooth = derivativeKernel(sigma, 0, radius);
-  const second = derivativeKernel(sigma, 2, radius);
   const alongX = widePlane(0, 0);
-  filterSource(alongX, 0, radius, second, false, smooth, false);
+  derivativePlane(alongX, 0, sigma, 2, 0);
   const alongY = widePlane(0, 0);
-  filterSource(alongY, 0, radius, smooth, false, second, false);
+  derivativePlane(alongY, 0, sigma, 0, 2);
   narrowSum(alongX, alongY, out);
   release(bottom);
 }

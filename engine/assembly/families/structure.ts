@@ -7,10 +7,27 @@
  * structure_tensor has Sobel steps for derivatives and one scale.
  */
 import { mark, release } from '../arena';
-import { outPlane, outStride, rows } from '../tile';
-import { continueWide, filterSource, smoothProduct, widePlane, wideStride } from '../wide';
-import { derivativeKernel, derivativeRadius } from './derivatives';
+import { entryOf, outPlane, outStride, rows } from '../tile';
+import { continueWide, smoothProduct, widePlane, wideStride } from '../wide';
+import { derivativeKernel, derivativePlane, derivativeRadius, prepareDerivatives } from './derivatives';
 import { gaussianRadius } from './gaussian';
+
+/** Where the addresses of the derivatives stand in the entry of a σ (`tile.ts`). */
+const X_ENTRY: usize = 24;
+const Y_ENTRY: usize = 28;
+
+/** The largest ρ of a program: derivatives are computed once for all ρ. */
+let largestIntegration: f64 = 0;
+
+/** Forget the ρ of the program before. */
+export function resetIntegrations(): void {
+  largestIntegration = 0;
+}
+
+/** Say which ρ a program has. */
+export function noteIntegration(integration: f64): void {
+  largestIntegration = max(largestIntegration, integration);
+}
 
 /** Pixels that the eigenvalues depend on to each side. */
 export function structureHalo(sigma: f64, integration: f64): i32 {
@@ -18,26 +35,33 @@ export function structureHalo(sigma: f64, integration: f64): i32 {
 }
 
 export function structureTensor(sigma: f64, integration: f64, out: usize): void {
+  const entry = entryOf(sigma);
+  const margin = gaussianRadius(largestIntegration);
+  if (!load<u32>(entry, X_ENTRY)) {
+    prepareDerivatives(sigma);
+    store<u32>(entry, <u32>firstDerivative(sigma, margin, 1, 0), X_ENTRY);
+    store<u32>(entry, <u32>firstDerivative(sigma, margin, 0, 1), Y_ENTRY);
+  }
+  const x = <usize>load<u32>(entry, X_ENTRY);
+  const y = <usize>load<u32>(entry, Y_ENTRY);
   const bottom = mark();
-  const radius = derivativeRadius(sigma, 1);
-  const smooth = derivativeKernel(sigma, 0, radius);
-  const first = derivativeKernel(sigma, 1, radius);
-  const margin = gaussianRadius(integration);
-  const x = widePlane(margin, margin);
-  filterSource(x, margin, radius, first, true, smooth, false);
-  continueWide(x, margin);
-  const y = widePlane(margin, margin);
-  filterSource(y, margin, radius, smooth, false, first, true);
-  continueWide(y, margin);
-  const kernel = derivativeKernel(integration, 0, margin);
+  const radius = gaussianRadius(integration);
+  const kernel = derivativeKernel(integration, 0, radius);
   const xx = widePlane(0, 0);
-  smoothProduct(x, x, xx, kernel, margin);
+  smoothProduct(x, x, margin, xx, kernel, radius);
   const xy = widePlane(0, 0);
-  smoothProduct(x, y, xy, kernel, margin);
+  smoothProduct(x, y, margin, xy, kernel, radius);
   const yy = widePlane(0, 0);
-  smoothProduct(y, y, yy, kernel, margin);
+  smoothProduct(y, y, margin, yy, kernel, radius);
   eigenvalues(xx, xy, yy, out);
   release(bottom);
+}
+
+function firstDerivative(sigma: f64, margin: i32, orderX: i32, orderY: i32): usize {
+  const plane = widePlane(margin, margin);
+  derivativePlane(plane, margin, sigma, orderX, orderY);
+  continueWide(plane, margin);
+  return plane;
 }
 
 function eigenvalues(xx: usize, xy: usize, yy: usize, out: usize): void {
