@@ -8,10 +8,13 @@
 
 const DIRECTIONS = 10;
 
+/** Bytes of the ten averages of four pixels. */
+const TEN: usize = 16 * DIRECTIONS;
+
 /**
  * @param table for each direction u32 count, f32 pixels, then `count` addresses (u32) of box planes at the first pixel of the result
  * @param stride of the box planes in bytes
- * @param scratch 160 bytes
+ * @param scratch 320 bytes
  */
 export function membrane(
   table: usize,
@@ -24,29 +27,37 @@ export function membrane(
   scratch: usize
 ): void {
   const bytes = <usize>width << 2;
-  const scratchEnd = scratch + 16 * DIRECTIONS;
+  const scratchEnd = scratch + TEN;
   for (let y = 0; y < rows; y++) {
     const shift = <usize>y * stride;
-    for (let x: usize = 0; x < bytes; x += 16) {
+    // Eight pixels at a time; the last four of a row may be alone.
+    for (let x: usize = 0; x < bytes; x += 32) {
       const position = shift + x;
       let entry = table;
       for (let s = scratch; s < scratchEnd; s += 16) {
         const end = entry + 8 + (<usize>load<u32>(entry) << 2);
         const pixels = v128.load32_splat(entry, 4);
         entry += 8;
-        let sum = v128.load(<usize>load<u32>(entry) + position);
+        const first = <usize>load<u32>(entry) + position;
+        let a = v128.load(first);
+        let b = v128.load(first, 16);
         for (entry += 4; entry < end; entry += 4) {
-          sum = f32x4.add(sum, v128.load(<usize>load<u32>(entry) + position));
+          const box = <usize>load<u32>(entry) + position;
+          a = f32x4.add(a, v128.load(box));
+          b = f32x4.add(b, v128.load(box, 16));
         }
-        v128.store(s, f32x4.div(sum, pixels));
+        v128.store(s, f32x4.div(a, pixels));
+        v128.store(s, f32x4.div(b, pixels), TEN);
       }
       project(scratch, out + x, outPlane);
+      if (x + 16 < bytes) {
+        project(scratchEnd, out + x + 16, outPlane);
+      }
     }
     out += outStride;
   }
 }
 
-@inline
 function project(scratch: usize, out: usize, outPlane: usize): void {
   let v0 = v128.load(scratch, 0);
   let v1 = v128.load(scratch, 16);

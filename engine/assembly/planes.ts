@@ -1,9 +1,9 @@
 /** Whole planes of float32: sums and copies that the feature families share. */
 
-/** dst[i] = src[i] + src[i + offset] for `bytes` bytes (a multiple of 16); `offset` in bytes. */
-export function addShifted(src: usize, dst: usize, offset: usize, bytes: usize): void {
+/** to[i] = a[i] + b[i] for `bytes` bytes (a multiple of 16). */
+export function add(a: usize, b: usize, to: usize, bytes: usize): void {
   for (let i: usize = 0; i < bytes; i += 16) {
-    v128.store(dst + i, f32x4.add(v128.load(src + i), v128.load(src + i + offset)));
+    v128.store(to + i, f32x4.add(v128.load(a + i), v128.load(b + i)));
   }
 }
 

@@ -9,17 +9,21 @@
  */
 import { allocate, mark, release } from '../arena';
 import { membrane as projections } from '../membrane';
-import { addShifted } from '../planes';
+import { add } from '../planes';
 import { outPlane, outStride, rows, sourceAt, sourceStride, width } from '../tile';
 
 const DIRECTIONS = 10;
-/** Kinds of boxes, the largest first: rows × columns, the box that each is two of, and how far apart, in rows and columns. */
-const BOXES = 8;
-const BOX_ROWS: StaticArray<i32> = [4, 2, 2, 4, 1, 2, 1, 1];
-const BOX_COLUMNS: StaticArray<i32> = [2, 4, 2, 1, 4, 1, 2, 1];
-const BOX_HALF: StaticArray<i32> = [2, 4, 6, 5, 6, 7, 7, -1];
-const BOX_DOWN: StaticArray<i32> = [2, 1, 1, 2, 0, 1, 0, 0];
-const BOX_RIGHT: StaticArray<i32> = [0, 0, 0, 0, 2, 0, 1, 0];
+/**
+ * Kinds of boxes, the largest first: rows × columns; the kinds that each is made of, and how many rows and columns the second lies below
+ * and right of the first.
+ */
+const BOXES = 10;
+const BOX_ROWS: StaticArray<i32> = [4, 2, 3, 2, 2, 4, 1, 2, 1, 1];
+const BOX_COLUMNS: StaticArray<i32> = [2, 4, 2, 3, 2, 1, 4, 1, 2, 1];
+const BOX_FIRST: StaticArray<i32> = [4, 4, 4, 4, 8, 7, 8, 9, 9, -1];
+const BOX_SECOND: StaticArray<i32> = [4, 4, 8, 7, 8, 7, 8, 9, 9, -1];
+const BOX_DOWN: StaticArray<i32> = [2, 0, 2, 0, 1, 2, 0, 1, 0, 0];
+const BOX_RIGHT: StaticArray<i32> = [0, 2, 0, 2, 0, 0, 2, 0, 1, 0];
 
 /** Write the rotated line, patch × patch bytes of 0 and 1, to `out`. @returns its pixels */
 export function rotatedLine(patch: i32, thickness: i32, direction: i32, out: usize): i32 {
@@ -86,10 +90,11 @@ export function boxPlanes(boxes: usize, reach: i32): void {
   const bytes = <usize>(rows + 2 * reach) * sourceStride;
   store<u32>(boxes + (<usize>(BOXES - 1) << 2), <u32>sourceAt(-reach, -reach));
   for (let box = BOXES - 2; box >= 0; box--) {
-    const from = <usize>load<u32>(boxes + (<usize>unchecked(BOX_HALF[box]) << 2));
+    const first = <usize>load<u32>(boxes + (<usize>unchecked(BOX_FIRST[box]) << 2));
+    const second = <usize>load<u32>(boxes + (<usize>unchecked(BOX_SECOND[box]) << 2));
     const address = allocate(bytes + 4 * sourceStride);
     const shift = <usize>unchecked(BOX_DOWN[box]) * sourceStride + (<usize>unchecked(BOX_RIGHT[box]) << 2);
-    addShifted(from, address, shift, bytes);
+    add(first, second + shift, address, bytes);
     store<u32>(boxes + (<usize>box << 2), <u32>address);
   }
 }
@@ -109,7 +114,7 @@ export function membrane(patch: i32, thickness: i32, out: usize): void {
     store<f32>(entry, <f32>pixels, 4);
     entry += 8 + (<usize>count << 2);
   }
-  const scratch = allocate(16 * <usize>DIRECTIONS);
+  const scratch = allocate(32 * <usize>DIRECTIONS);
   projections(table, sourceStride, out, outStride, outPlane, width, rows, scratch);
   release(bottom);
 }
