@@ -7,7 +7,7 @@
  * with the histogram.
  */
 import { allocate, mark, release } from '../arena';
-import { columns, greyAt, greyLevels, outStride, rows } from '../tile';
+import { columns, greyAt, greyLevels, greyStride, outStride, rows } from '../tile';
 import { discCount, discReach } from './discs';
 import { PAIR, discOffsets, pairsOf, slidePairs } from './slide';
 
@@ -18,15 +18,16 @@ export function entropy(radius: f64, bins: i32, out: usize): void {
   // Grey levels are kept for later families: they must be there before the mark.
   greyLevels();
   const bottom = mark();
-  const reach = discReach(radius);
-  const stride = <usize>(columns + 2 * reach);
-  const binned = allocate(<usize>(rows + 2 * reach) * stride);
-  for (let row = -reach; row < rows + reach; row++) {
-    const from = greyAt(row, -reach);
-    const to = binned + <usize>(row + reach) * stride;
-    for (let column: usize = 0; column < stride; column++) {
-      store<u8>(to + column, (<i32>load<u8>(from + column) * bins) >> 8);
+  let stride = greyStride();
+  let centre = greyAt(0, 0);
+  if (bins < 256) {
+    const reach = discReach(radius);
+    stride = <usize>(columns + 2 * reach + 15) & ~15;
+    const binned = allocate(<usize>(rows + 2 * reach) * stride);
+    for (let row = -reach; row < rows + reach; row++) {
+      binRow(greyAt(row, -reach), binned + <usize>(row + reach) * stride, stride, bins);
     }
+    centre = binned + <usize>reach * stride + <usize>reach;
   }
   const pixels = discCount(radius);
   const gains = gainTable(pixels);
@@ -35,7 +36,6 @@ export function entropy(radius: f64, bins: i32, out: usize): void {
   const histogram = allocate(256 << 2);
   memory.fill(histogram, 0, 256 << 2);
   let sum: i64 = 0;
-  let centre = binned + <usize>reach * stride + <usize>reach;
   const offsets = discOffsets(radius, pixels, stride, 1);
   for (let i: usize = 0; i < <usize>pixels; i++) {
     sum += enter(centre + load<i32>(offsets + (i << 2)), histogram, gains);
@@ -63,6 +63,17 @@ export function entropy(radius: f64, bins: i32, out: usize): void {
     }
   }
   release(bottom);
+}
+
+/** Bins of a row of levels, fewer than 256 of them; `bytes` is a multiple of 16. */
+function binRow(from: usize, to: usize, bytes: usize, bins: i32): void {
+  const factor = i8x16.splat(<i8>bins);
+  for (let x: usize = 0; x < bytes; x += 16) {
+    const levels = v128.load(from + x);
+    const low = i16x8.shr_u(i16x8.extmul_low_i8x16_u(levels, factor), 8);
+    const high = i16x8.shr_u(i16x8.extmul_high_i8x16_u(levels, factor), 8);
+    v128.store(to + x, i8x16.narrow_i16x8_u(low, high));
+  }
 }
 
 /** c log₂ c in fixed point. */

@@ -24,8 +24,8 @@ import { discCount, discReach } from './discs';
 import { PAIR, discOffsets, pairsOf, slidePairs } from './slide';
 
 /** Pixels of the largest discs that are thinned out, bytes and floats. */
-const THINNED_BYTES = 37;
-const THINNED_FLOATS = 25;
+const THINNED_BYTES = 100;
+const THINNED_FLOATS = 60;
 /** Least reach that ranks are made for, that several radii may share them. */
 const RANK_REACH = 16;
 
