@@ -86,10 +86,11 @@ def prepare(image: ImageLike) -> Image:
         If it is no such image; the message says why and what would do.
     """
     title = ""
+    stacked = False
     if isinstance(image, (list, tuple)) and any(
         _is_path(part) or len(getattr(part, "shape", ())) > 1 for part in image
     ):
-        array = _stacked(image)
+        array, stacked = _stacked(image)
     elif isinstance(image, (str, os.PathLike)):
         if not os.fspath(image):
             raise ImageError("The path is empty.")
@@ -98,10 +99,10 @@ def prepare(image: ImageLike) -> Image:
         array = _load(path)
     else:
         array = _as_array(image)
-    plain = _plain_dtype(_check_shape(array))
+    plain = _plain_dtype(array if stacked else _check_shape(array))
     if plain.ndim == 2:
         pixels, stack = plain[np.newaxis, :, :, np.newaxis], False
-    elif plain.shape[-1] == 3:
+    elif plain.shape[-1] == 3 and not stacked:
         pixels, stack = plain[np.newaxis], False
     else:
         pixels, stack = plain[..., np.newaxis], True
@@ -132,16 +133,20 @@ def _is_path(image: Any) -> bool:
     return isinstance(image, (str, os.PathLike))
 
 
-def _stacked(images: Sequence[Any]) -> Array:
-    """Put grey images of one shape, or files of such, on top of each other."""
+def _stacked(images: Sequence[Any]) -> tuple[Array, bool]:
+    """Put grey images of one shape, or files of such, on top of each other; rows of one image (False) are no slices."""
     arrays = [_load(Path(image).expanduser()) if _is_path(image) else _as_array(image) for image in images]
     shapes = list(dict.fromkeys(array.shape for array in arrays))
     if len(shapes) > 1:
         some = " and ".join(str(shape) for shape in shapes[:3]) + (", …" if len(shapes) > 3 else "")
         raise ImageError(f"Images of shapes {some} make no stack. {_TOGETHER}")
-    if len(shapes[0]) == 3:
+    if len(shapes[0]) < 2:
+        return np.stack(arrays), False
+    if len(shapes[0]) > 2:
         raise ImageError(f"{len(arrays)} images of shape {shapes[0]} make no stack: its slices are grey. {_TOGETHER}")
-    return np.stack(arrays)
+    for array in arrays:
+        _check_shape(array)
+    return np.stack(arrays), True
 
 
 def _load(path: Path) -> Array:
