@@ -253,7 +253,7 @@ class TreeReader {
 function votesOf(distribution: unknown, labels: readonly number[], where: string): number[] {
   const rows: unknown[] = Array.isArray(distribution) ? (distribution as unknown[]) : [];
   const shares: unknown[] = rows.length === 1 && Array.isArray(rows[0]) ? (rows[0] as unknown[]) : [];
-  const strange = shares.find(share => typeof share !== 'number' || !(share >= 0 && share <= 1));
+  const strange = shares.find(share => typeof share !== 'number' || !(share >= 0 && share < 2));
   const numbers = shares as number[];
   const total = numbers.reduce((sum, share) => sum + share, 0);
   if (strange !== undefined || Math.abs(total - 1) > 1e-6) {

@@ -1,49 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BridgeError } from '../../src/kernel-bridge/errors';
-import { CLASSIFIER_VERSION, decodeClassifier, encodeClassifier, IClassifier } from '../classifier';
-import { featureNames, featureSpec } from '../features';
-import { ForestApplier, forestParams, joinTrees, packForest, TreeGrower } from '../forest';
-import { Cuts } from '../quantile';
+import { CLASSIFIER_VERSION, decodeClassifier, encodeClassifier } from '../classifier';
+import { featureSpec } from '../features';
+import { ForestApplier, packForest } from '../forest';
 import { FeatureStack } from '../stack';
-import { newEngine, randomSource } from './engine';
-
-const random = randomSource(21);
-const spec = featureSpec({ sigmas: [1], hessian: false, membrane: null });
-const names = featureNames(spec, 1);
-const tile = { row0: 0, row1: 8, column0: 0, column1: 8 };
-const bins = Uint8Array.from({ length: 4 * names.length * 16 }, () => Math.floor(random() * 256));
-
-function example(): IClassifier {
-  const rows = 300;
-  const set = {
-    columns: Uint8Array.from({ length: rows * names.length }, () => Math.floor(random() * 200)),
-    classOf: Uint8Array.from({ length: rows }, () => Math.floor(random() * 2)),
-    features: names.length,
-    classes: 2
-  };
-  const forest = forestParams({ trees: 4, maxDepth: 4 });
-  const grower = new TreeGrower(newEngine(), set, forest);
-  return {
-    features: spec,
-    channels: 1,
-    names,
-    classes: [
-      { id: 7, name: 'matrix', color: '#102030' },
-      { id: 2, name: 'Ausscheidung γ′', color: '#ffffff' }
-    ],
-    pixelSize: { value: 0.1, unit: 'µm' },
-    cuts: new Cuts(names.map(() => Float32Array.from({ length: 200 }, (_, i) => i * 1.1 - 40))),
-    forest,
-    samples: rows,
-    oobScore: 0.5,
-    importance: names.map(() => 1 / names.length),
-    trees: joinTrees(
-      Array.from({ length: forest.trees }, (_, i) => grower.grow(i).trees),
-      2
-    )
-  };
-}
+import { applyToNoise, exampleClassifier } from './classifiers';
+import { newEngine } from './engine';
 
 type Json = { [key: string]: unknown };
 
@@ -51,11 +14,6 @@ function changed(bytes: Uint8Array, change: (json: Json) => void): Uint8Array {
   const json = JSON.parse(new TextDecoder().decode(bytes)) as Json;
   change(json);
   return new TextEncoder().encode(JSON.stringify(json));
-}
-
-function apply(classifier: IClassifier) {
-  const packed = packForest(newEngine(), classifier.trees, classifier.names.length, classifier.classes.length);
-  return new ForestApplier(newEngine(), packed).apply(tile, bins, { prediction: true, probabilities: true });
 }
 
 describe('a classifier of version 1', () => {
@@ -79,9 +37,9 @@ describe('a classifier of version 1', () => {
     const blocks = stack.quantise(whole, data, classifier.cuts).slice();
     const packed = packForest(newEngine(), classifier.trees, classifier.names.length, 3);
     const { prediction } = new ForestApplier(newEngine(), packed).apply(whole, blocks, { prediction: true });
-    const counts = [0, 1, 2].map(index => prediction!.filter(own => own === index).length);
-    expect(counts).toEqual([504, 507, 429]);
-    expect(prediction!.reduce((hash, own) => (Math.imul(hash, 31) + own) >>> 0, 7)).toBe(2959717964);
+    const before = readFileSync(join(__dirname, 'fixtures/classifier-1-prediction.dat'));
+    // Features may differ in their last digits from version to version.
+    expect(prediction!.filter((own, i) => own !== before[i]).length).toBeLessThan(10);
   });
 
   it('is of the present version when it is written again', () => {
@@ -92,13 +50,13 @@ describe('a classifier of version 1', () => {
 });
 
 describe('a classifier', () => {
-  const original = example();
+  const original = exampleClassifier();
   const bytes = encodeClassifier(original);
 
   it('is the same after a round trip through JSON', () => {
     const back = decodeClassifier(bytes);
     expect(back).toEqual(original);
-    expect(apply(back)).toEqual(apply(original));
+    expect(applyToNoise(back)).toEqual(applyToNoise(original));
     expect(encodeClassifier(back)).toEqual(bytes);
   });
 
@@ -121,7 +79,7 @@ describe('a classifier', () => {
     ['a later version', json => (json['version'] = 3), /version 3 .* newer .* versions 1 to 2/],
     ['a version that is no number', json => (json['version'] = '2'), /version/],
     ['a field too many', json => (json['code'] = 'x'), /code/],
-    ['names of other features', json => (json['names'] = [...names.slice(1), 'nose']), /names/],
+    ['names of other features', json => (json['names'] = [...original.names.slice(1), 'nose']), /names/],
     ['a spec of other features', json => ((json['features'] as Json)['hessian'] = true), /names/],
     ['classes with equal ids', json => ((json['classes'] as Json[])[1]!['id'] = 7), /id occurs twice/],
     ['a class id of 0', json => ((json['classes'] as Json[])[1]!['id'] = 0), /classes\.1\.id/],
@@ -205,40 +163,5 @@ describe('a classifier', () => {
       expect(() => decodeClassifier(new TextEncoder().encode(text))).toThrow(/not a classifier/);
     }
     expect(() => decodeClassifier(Uint8Array.of(0xff, 0xfe, 0x00))).toThrow(/not JSON/);
-  });
-
-  it('never crashes or hangs on a damaged file: it is refused, or can be applied', () => {
-    const source = randomSource(77);
-    const pick = (n: number) => Math.floor(source() * n);
-    const outcome = { refused: 0, applied: 0 };
-    for (let round = 0; round < 500; round++) {
-      let damaged: Uint8Array = bytes.slice();
-      if (round % 2) {
-        for (let i = 0; i <= pick(3); i++) {
-          damaged[pick(damaged.length)] = 32 + pick(95);
-        }
-      } else {
-        damaged = changed(damaged, json => {
-          const fields = ['feature', 'threshold', 'left', 'right', 'votes'];
-          const trees = json['trees'] as Json;
-          const field = fields[pick(fields.length)]!;
-          const data = Buffer.from(trees[field] as string, 'base64');
-          data[pick(data.length)] = pick(256);
-          trees[field] = data.toString('base64');
-        });
-      }
-      try {
-        const { probabilities } = apply(decodeClassifier(damaged));
-        probabilities!.forEach((value, i) => {
-          expect(i % 2 ? value + probabilities![i - 1]! : 1).toBeCloseTo(1, 6);
-        });
-        outcome.applied++;
-      } catch (error) {
-        expect(error).toBeInstanceOf(BridgeError);
-        expect((error as BridgeError).code).toBe('invalid');
-        outcome.refused++;
-      }
-    }
-    expect(outcome.refused).toBeGreaterThan(200);
   });
 });
