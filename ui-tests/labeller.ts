@@ -233,6 +233,24 @@ export class LabellerPage {
     );
   }
 
+  /** The grey level of a pixel in the feature that is shown. */
+  async feature(row: number, column: number): Promise<number> {
+    return this.root.evaluate((root, [r, c]) => (root as Handled).sambalab.featureAt(r!, c!), [row, column]);
+  }
+
+  /** Open a section of the panel. */
+  async open(section: string): Promise<void> {
+    const details = this.root.getByTestId(`sambalab-${section}`);
+    if ((await details.getAttribute('open')) === null) {
+      await details.locator('> summary').click();
+    }
+  }
+
+  /** Which segmentation is shown. */
+  async version(): Promise<number> {
+    return (await this._state()).segmentationVersion;
+  }
+
   /** How many pixels the widget shows as labelled. */
   async countLabelled(): Promise<number> {
     const { rows, columns } = await this.size();

@@ -22,9 +22,9 @@ export class SidePanel extends Panel {
     choice.addWidget(new FeaturesSection(state));
     choice.addWidget(new PreviewSection(state));
     choice.addWidget(new ForestSection(state));
+    choice.addWidget(new ClassifierSection(state));
     this.addWidget(choice);
     this.addWidget(new TrainingControls(state));
-    this.addWidget(new ClassifierSection(state));
   }
 }
 

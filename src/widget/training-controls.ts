@@ -2,14 +2,10 @@
 import { ClassifierInfo, featureKey, featureNames, featureSpec } from '../kernel-bridge';
 import { button, element, setText } from './dom';
 import { forestChoice } from './feature-choice';
-import { section } from './fields';
 import { presetTitle } from './forest-section';
 import { LabellerState } from './model';
 import { StateWidget } from './state-widget';
 import { trans } from './translation';
-
-/** Features that are named as the most important. */
-const IMPORTANT = 5;
 
 export class TrainingControls extends StateWidget {
   constructor(state: LabellerState) {
@@ -40,19 +36,11 @@ export class TrainingControls extends StateWidget {
       run: () => state.training.dismiss()
     });
     this._note = element('div', { class: 'sambalab-note' }, this._text, this._dismiss);
-    this._list = element('ol', { class: 'sambalab-important' });
-    this._important = section({
-      testid: 'sambalab-important',
-      className: 'sambalab-subsection',
-      body: [this._list]
-    });
-    this._important.head(trans.__('Most important features'));
     this.node.append(
       element('div', { class: 'sambalab-training-row' }, this._train, this._cancel),
       this._bar.node,
       this._what,
-      this._note,
-      this._important.node
+      this._note
     );
     this.refresh();
   }
@@ -81,7 +69,6 @@ export class TrainingControls extends StateWidget {
     this._note.dataset['kind'] = failed ? 'error' : 'plain';
     this._dismiss.hidden = !failed;
     this._note.hidden = note === '';
-    this._showImportant(running ? undefined : classifier);
   }
 
   /** How good the classifier is, and whether another training would make another one. */
@@ -108,32 +95,6 @@ export class TrainingControls extends StateWidget {
     return parts.join(' · ');
   }
 
-  private _showImportant(classifier: ClassifierInfo | undefined): void {
-    const importance = classifier?.importance ?? null;
-    this._important.node.hidden = importance === null;
-    if (importance === null || importance === this._shown) {
-      return;
-    }
-    this._shown = importance;
-    const best = importance
-      .map((value, i) => ({ value, name: classifier!.features[i] ?? '' }))
-      .sort((a, b) => b.value - a.value)
-      .slice(0, IMPORTANT)
-      .filter(({ value }) => value > 0);
-    this._list.replaceChildren(
-      ...best.map(({ name, value }) => {
-        const line = element(
-          'li',
-          { title: trans.__('Mean decrease of impurity') },
-          element('span', {}, name),
-          element('span', { class: 'sambalab-value' }, `${(value * 100).toFixed(1)} %`)
-        );
-        line.style.setProperty('--sambalab-share', `${(100 * value) / best[0]!.value}%`);
-        return line;
-      })
-    );
-  }
-
   private readonly _train: HTMLButtonElement;
   private readonly _cancel: HTMLButtonElement;
   private readonly _bar: ReturnType<typeof progressBar>;
@@ -141,9 +102,6 @@ export class TrainingControls extends StateWidget {
   private readonly _note: HTMLElement;
   private readonly _text: HTMLElement;
   private readonly _dismiss: HTMLButtonElement;
-  private readonly _important: ReturnType<typeof section>;
-  private readonly _list: HTMLElement;
-  private _shown: number[] | null = null;
 }
 
 /** The value; undefined if this version cannot read what it is made of. */
