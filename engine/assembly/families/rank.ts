@@ -1,8 +1,8 @@
 /**
  * Median over a disc, that of `discs.ts`, exact for values of any type: the middle one of an odd number.
  *
- * Small discs: for each pixel the values of the disc are thinned out, again and again the least and the largest of more than half of them
- * are neither of them the median; many pixels at once, by minima and maxima of vectors. (Devillard 1998; Paeth 1990.)
+ * Small discs are thinned out: of a little more than half of the values neither the least nor the largest can be the median, so both go and
+ * the next value comes (Paeth 1990), for many pixels at once by minima and maxima of vectors. The work grows with the square of the number.
  *
  * Larger discs: a histogram slides with the disc, and the median moves from bin to bin with the count of pixels below it (Huang, Yang and
  * Tang 1979). Pixels of 8 bits are their own bins. Others take the place of their values' ranks among all values of the tile; a bin is a
@@ -23,7 +23,7 @@ import {
 import { discCount, discReach } from './discs';
 import { PAIR, discOffsets, pairsOf, slidePairs } from './slide';
 
-/** Pixels of the largest discs that are thinned out, bytes and floats. */
+/** Pixels of the largest discs that are thinned out, bytes and floats: about where sliding becomes as fast. */
 const THINNED_BYTES = 100;
 const THINNED_FLOATS = 60;
 /** Least reach that ranks are made for, that several radii may share them. */
