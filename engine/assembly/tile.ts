@@ -42,7 +42,7 @@ export let high: f64 = 255;
  * Planes that are kept for this channel: f64 σ, u32 address of the Gaussian, of its derivatives along rows' and columns' direction; 0 is none.
  * From byte 20 on a family may keep what is its own (`families/derivatives.ts`, `families/structure.ts`).
  */
-const KEPT_MAX = 64;
+const KEPT_MAX = 128;
 const KEPT_BYTES: usize = 32;
 let kept: usize = 0;
 let keptCount = 0;
