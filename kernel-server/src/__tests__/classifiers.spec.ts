@@ -4,14 +4,15 @@ import { dirname, join } from 'node:path';
 import { EventParams, LabelClass } from '../../../src/kernel-bridge/protocol';
 import { TestClient } from './support/client';
 import { Home, label } from './support/home';
+import { EngineService } from './support/small-engine';
 import { bytesOf, CLASSES, halves, histogram, inflateTile, openSession, rectangle } from './support/images';
 
-let home: Home;
+let home: Home<EngineService>;
 let client: TestClient;
 
 beforeEach(async () => {
   jest.spyOn(process.stderr, 'write').mockReturnValue(true);
-  home = await new Home().start();
+  home = await new Home(new EngineService()).start();
   client = await home.connect();
 });
 

@@ -1,17 +1,18 @@
-/** A sidecar in this process, with the small engine and the small SAM, and clients of it. */
+/** A sidecar in this process, with the small SAM, and clients of it. */
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { IEngineService } from '../../interfaces';
 import { Sidecar } from '../../sidecar';
 import { TestClient } from './client';
 import { rectangle } from './images';
-import { EngineService } from './small-engine';
 import { SmallSam } from './small-sam';
 
-export class Home {
+export class Home<E extends IEngineService> {
+  constructor(readonly engine: E) {}
+
   readonly base = mkdtempSync(join(tmpdir(), 'sl-'));
-  readonly engine = new EngineService();
 
   async start(releaseAfter?: number): Promise<this> {
     const path = join(this.base, 'decoder.onnx');
