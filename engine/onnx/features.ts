@@ -5,7 +5,7 @@ import { Smoothed } from './linear';
 import { gabor, kuwahara } from './lines';
 import { membrane } from './membrane';
 import { Plane, Planes } from './planes';
-import { derivative, laplacian, neighbours, structureTensor } from './wide';
+import { Derivatives, neighbours } from './wide';
 
 /** One channel of an image, and what its features share. */
 export class Channel {
@@ -14,9 +14,11 @@ export class Channel {
     readonly source: Plane
   ) {
     this.smoothed = new Smoothed(planes, source);
+    this.derivatives = new Derivatives(planes, source);
   }
 
   readonly smoothed: Smoothed;
+  readonly derivatives: Derivatives;
 }
 
 type Arguments = readonly number[];
@@ -35,9 +37,9 @@ const FAMILIES: Readonly<Record<string, (channel: Channel, args: Arguments) => P
   minimum: ({ planes, source }, [radius]) => [minimum(planes, source, radius!)],
   maximum: ({ planes, source }, [radius]) => [maximum(planes, source, radius!)],
   median: ({ planes, source }, [radius]) => [median(planes, source, radius!)],
-  derivatives: ({ planes, source }, [sigma, order]) => [derivative(planes, source, sigma!, order!)],
-  laplacian: ({ planes, source }, [sigma]) => [laplacian(planes, source, sigma!)],
-  structureTensor: ({ planes, source }, [sigma, integration]) => structureTensor(planes, source, sigma!, integration!),
+  derivatives: ({ derivatives }, [sigma, order]) => [derivatives.mixed(sigma!, order!)],
+  laplacian: ({ derivatives }, [sigma]) => [derivatives.laplacian(sigma!)],
+  structureTensor: ({ derivatives }, [sigma, integration]) => derivatives.structureTensor(sigma!, integration!),
   neighbours: ({ planes, source }, [sigma]) => neighbours(planes, source, sigma!),
   kuwahara: ({ planes, source }, [length]) => kuwahara(planes, source, length!),
   gabor: ({ planes, source }, [sigma, gamma, frequency]) => gabor(planes, source, sigma!, gamma!, frequency!)

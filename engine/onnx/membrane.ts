@@ -5,16 +5,18 @@
 import { Plane, Planes } from './planes';
 
 const DIRECTIONS = 10;
-/** Boxes, the largest first: rows × columns, which box each is two of, and how far apart these are. */
+/** Boxes, the largest first: rows × columns, the two boxes that each is made of, and how far the second lies below and right of the first. */
 const BOXES = [
-  { rows: 4, columns: 2, half: 2, down: 2, right: 0 },
-  { rows: 2, columns: 4, half: 4, down: 1, right: 0 },
-  { rows: 2, columns: 2, half: 6, down: 1, right: 0 },
-  { rows: 4, columns: 1, half: 5, down: 2, right: 0 },
-  { rows: 1, columns: 4, half: 6, down: 0, right: 2 },
-  { rows: 2, columns: 1, half: 7, down: 1, right: 0 },
-  { rows: 1, columns: 2, half: 7, down: 0, right: 1 },
-  { rows: 1, columns: 1, half: -1, down: 0, right: 0 }
+  { rows: 4, columns: 2, first: 4, second: 4, down: 2, right: 0 },
+  { rows: 2, columns: 4, first: 4, second: 4, down: 0, right: 2 },
+  { rows: 3, columns: 2, first: 4, second: 8, down: 2, right: 0 },
+  { rows: 2, columns: 3, first: 4, second: 7, down: 0, right: 2 },
+  { rows: 2, columns: 2, first: 8, second: 8, down: 1, right: 0 },
+  { rows: 4, columns: 1, first: 7, second: 7, down: 2, right: 0 },
+  { rows: 1, columns: 4, first: 8, second: 8, down: 0, right: 2 },
+  { rows: 2, columns: 1, first: 9, second: 9, down: 1, right: 0 },
+  { rows: 1, columns: 2, first: 9, second: 9, down: 0, right: 1 },
+  { rows: 1, columns: 1, first: -1, second: -1, down: 0, right: 0 }
 ];
 
 /** Mean, maximum, minimum, sum, standard deviation and median of the means along ten lines. */
@@ -22,11 +24,13 @@ export function membrane(planes: Planes, source: Plane, patch: number, thickness
   const reach = patch >> 1;
   const boxes: Plane[] = [];
   for (let i = BOXES.length - 1; i >= 0; i--) {
-    const { half, down, right } = BOXES[i]!;
-    const from = half < 0 ? planes.padded(source, reach) : boxes[half]!;
-    const part = (row: number, column: number) =>
-      planes.part(from, row, column, from.rows - down, from.columns - right);
-    boxes[i] = half < 0 ? from : planes.add(part(0, 0), part(down, right));
+    const { rows, columns, first, second, down, right } = BOXES[i]!;
+    const part = (box: Plane, row: number, column: number) =>
+      planes.part(box, row, column, 2 * reach - rows + 1, 2 * reach - columns + 1);
+    boxes[i] =
+      first < 0
+        ? planes.padded(source, reach)
+        : planes.add(part(boxes[first]!, 0, 0), part(boxes[second]!, down, right));
   }
   const lines = Array.from({ length: DIRECTIONS }, (_, direction) => {
     const line = rotatedLine(patch, thickness, direction);

@@ -89,7 +89,12 @@ export class Planes {
 
   /** In double precision. */
   widened(a: Plane): Plane {
-    return new Plane(this.cast(a.value, 'double'), a.reach, a.rows, a.columns, 'double');
+    let found = this._widened.get(a.value);
+    if (!found) {
+      found = new Plane(this.cast(a.value, 'double'), a.reach, a.rows, a.columns, 'double');
+      this._widened.set(a.value, found);
+    }
+    return found;
   }
 
   /** In single precision. */
@@ -159,15 +164,29 @@ export class Planes {
    */
   convolve(plane: Plane, half: ArrayLike<number>, along: 'rows' | 'columns', odd = false): Plane {
     const radius = half.length - 1;
-    const across = along === 'columns';
-    const wide = this.padded(plane, across ? radius : 0, across ? 0 : radius);
-    const at = (offset: number) => this.part(wide, across ? radius + offset : 0, across ? 0 : radius + offset);
-    let total = this.times(plane, half[0]!);
-    for (let k = 1; k <= radius; k++) {
-      const pair = odd ? this.subtract(at(k), at(-k)) : this.add(at(-k), at(k));
+    const wide = along === 'columns' ? this.padded(plane, radius, 0) : this.padded(plane, 0, radius);
+    return this.correlate(wide, half, along, odd);
+  }
+
+  /** The same without the edge repeated: the result is so much smaller. The weights may be several pixels apart. */
+  correlate(wide: Plane, half: ArrayLike<number>, along: 'rows' | 'columns', odd = false, spacing = 1): Plane {
+    const reach = (half.length - 1) * spacing;
+    const [down, right] = along === 'columns' ? [1, 0] : [0, 1];
+    const at = (offset: number) =>
+      this.part(
+        wide,
+        down * (reach + offset),
+        right * (reach + offset),
+        wide.rows - 2 * down * reach,
+        wide.columns - 2 * right * reach
+      );
+    let total = this.times(at(0), half[0]!);
+    for (let k = 1; k < half.length; k++) {
+      const [before, after] = [at(-k * spacing), at(k * spacing)];
+      const pair = odd ? this.subtract(after, before) : this.add(before, after);
       total = this.add(total, this.times(pair, half[k]!));
     }
-    return new Plane(total.value, wide.reach, 0, 0, plane.type);
+    return total;
   }
 
   cast(value: Value, type: 'float' | 'double'): Value {
@@ -182,6 +201,7 @@ export class Planes {
     return plane.type === 'float' ? this.graph.float(value) : this.graph.double(value);
   }
 
+  private readonly _widened = new Map<Value, Plane>();
   private readonly _padded = new Map<string, Plane>();
 }
 

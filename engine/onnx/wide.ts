@@ -2,19 +2,24 @@
  * Derivatives, Laplacian and structure tensor as nodes of ONNX, in double precision: `engine/assembly/families/{derivatives,structure}.ts` once more, the same
  * terms in the same order; and the neighbours.
  */
+import { once } from './linear';
 import { Plane, Planes } from './planes';
 
-/** How many pixels the kernel of a derivative looks to each side. */
-function derivativeRadius(sigma: number, order: number): number {
-  return Math.ceil((order > 1 ? 6 : 5) * sigma);
+/** Standard deviation of what is smoothed first where σ is large, and its radius. */
+const BASE_SIGMA = 4;
+const BASE_RADIUS = 20;
+
+/** How far apart the weights of a derivative's kernel are; 1 needs no smoothing first. */
+function spacingOf(sigma: number): number {
+  return sigma < 6 ? 1 : sigma < 12 ? 3 : 4;
 }
 
-/** Half of the kernel of a Gaussian's derivative, to be correlated with, the centre first: Heₖ(i/σ) σ⁻ᵏ g(i), g with the sum 1. */
-function derivativeKernel(sigma: number, order: number, radius: number): Float64Array {
+/** Half of the kernel of a Gaussian's derivative, to be correlated with, the centre first: Heₖ(t) σ⁻ᵏ g(t), g with the sum 1. */
+function derivativeKernel(sigma: number, order: number, radius: number, spacing = 1): Float64Array {
   const half = new Float64Array(radius + 1);
   let sum = 0;
   for (let i = radius; i >= 0; i--) {
-    const t = i / sigma;
+    const t = (i * spacing) / sigma;
     const weight = Math.exp(-0.5 * t * t);
     sum += i ? 2 * weight : weight;
     let before = 0;
@@ -27,38 +32,63 @@ function derivativeKernel(sigma: number, order: number, radius: number): Float64
   return half.map(weight => weight / sum);
 }
 
-/** ∂²ᵏ/∂xᵏ∂yᵏ */
-export function derivative(planes: Planes, source: Plane, sigma: number, order: number): Plane {
-  const kernel = derivativeKernel(sigma, order, derivativeRadius(sigma, order));
-  const odd = order % 2 === 1;
-  return planes.narrowed(filter(planes, planes.widened(source), kernel, odd, kernel, odd));
-}
+/** Derivatives of a smoothed image, each made once. */
+export class Derivatives {
+  constructor(
+    private readonly _planes: Planes,
+    private readonly _source: Plane
+  ) {}
 
-export function laplacian(planes: Planes, source: Plane, sigma: number): Plane {
-  const radius = derivativeRadius(sigma, 2);
-  const smooth = derivativeKernel(sigma, 0, radius);
-  const second = derivativeKernel(sigma, 2, radius);
-  const wide = planes.widened(source);
-  const alongX = filter(planes, wide, second, false, smooth, false);
-  return planes.narrowed(planes.add(alongX, filter(planes, wide, smooth, false, second, false)));
-}
+  /** ∂²ᵏ/∂xᵏ∂yᵏ */
+  mixed(sigma: number, order: number): Plane {
+    return this._planes.narrowed(this._derivative(sigma, order, order));
+  }
 
-/** The two eigenvalues, the largest first. */
-export function structureTensor(planes: Planes, source: Plane, sigma: number, integration: number): Plane[] {
-  const radius = derivativeRadius(sigma, 1);
-  const smooth = derivativeKernel(sigma, 0, radius);
-  const first = derivativeKernel(sigma, 1, radius);
-  const wide = planes.widened(source);
-  const x = filter(planes, wide, first, true, smooth, false);
-  const y = filter(planes, wide, smooth, false, first, true);
-  const kernel = derivativeKernel(integration, 0, Math.ceil(4 * integration));
-  const smoothed = (a: Plane, b: Plane) => filter(planes, planes.multiply(a, b), kernel, false, kernel, false);
-  const [a, b, d] = [smoothed(x, x), smoothed(x, y), smoothed(y, y)];
-  const trace = planes.add(a, d);
-  const difference = planes.subtract(a, d);
-  const twice = planes.add(b, b);
-  const root = planes.root(planes.add(planes.multiply(difference, difference), planes.multiply(twice, twice)));
-  return [planes.add(trace, root), planes.subtract(trace, root)].map(sum => planes.narrowed(planes.times(sum, 0.5)));
+  laplacian(sigma: number): Plane {
+    return this._planes.narrowed(this._planes.add(this._derivative(sigma, 2, 0), this._derivative(sigma, 0, 2)));
+  }
+
+  /** The two eigenvalues of the structure tensor, the largest first. */
+  structureTensor(sigma: number, integration: number): Plane[] {
+    const planes = this._planes;
+    const [x, y] = [this._derivative(sigma, 1, 0), this._derivative(sigma, 0, 1)];
+    const kernel = derivativeKernel(integration, 0, Math.ceil(4 * integration));
+    const smoothed = (one: Plane, other: Plane) =>
+      planes.convolve(planes.convolve(planes.multiply(one, other), kernel, 'rows'), kernel, 'columns');
+    const [a, b, d] = [smoothed(x, x), smoothed(x, y), smoothed(y, y)];
+    const trace = planes.add(a, d);
+    const difference = planes.subtract(a, d);
+    const twice = planes.add(b, b);
+    const root = planes.root(planes.add(planes.multiply(difference, difference), planes.multiply(twice, twice)));
+    return [planes.add(trace, root), planes.subtract(trace, root)].map(sum => planes.narrowed(planes.times(sum, 0.5)));
+  }
+
+  private _derivative(sigma: number, orderX: number, orderY: number): Plane {
+    return once(this._made, `${sigma} ${orderX} ${orderY}`, () => {
+      const spacing = spacingOf(sigma);
+      const own = spacing > 1 ? Math.sqrt(sigma * sigma - BASE_SIGMA * BASE_SIGMA) : sigma;
+      const radius = Math.ceil(((Math.max(orderX, orderY) > 2 ? 7 : 6) * own) / spacing);
+      const from = spacing > 1 ? this._base(radius * spacing) : this._padded(radius);
+      const kernel = (order: number) => derivativeKernel(own, order, radius, spacing);
+      const along = this._planes.correlate(from, kernel(orderX), 'rows', orderX % 2 === 1, spacing);
+      return this._planes.correlate(along, kernel(orderY), 'columns', orderY % 2 === 1, spacing);
+    });
+  }
+
+  /** The image smoothed, with a margin in which it is the smoothed margin of the image. */
+  private _base(margin: number): Plane {
+    return once(this._made, `base ${margin}`, () => {
+      const half = derivativeKernel(BASE_SIGMA, 0, BASE_RADIUS);
+      const along = this._planes.correlate(this._padded(BASE_RADIUS + margin), half, 'rows');
+      return this._planes.correlate(along, half, 'columns');
+    });
+  }
+
+  private _padded(margin: number): Plane {
+    return this._planes.padded(this._planes.widened(this._source), margin);
+  }
+
+  private readonly _made = new Map<string, Plane>();
 }
 
 /** The pixels at the corners and sides of a square about each pixel, row by row. */
@@ -70,16 +100,4 @@ export function neighbours(planes: Planes, source: Plane, sigma: number): Plane[
       .filter(right => down || right)
       .map(right => planes.part(wide, distance * (1 + down), distance * (1 + right)))
   );
-}
-
-/** Along rows, then along columns. */
-function filter(
-  planes: Planes,
-  plane: Plane,
-  rowKernel: Float64Array,
-  rowOdd: boolean,
-  columnKernel: Float64Array,
-  columnOdd: boolean
-): Plane {
-  return planes.convolve(planes.convolve(plane, rowKernel, 'rows', rowOdd), columnKernel, 'columns', columnOdd);
 }
