@@ -12,9 +12,11 @@ import { continueWide, smoothProduct, widePlane, wideStride } from '../wide';
 import { derivativeKernel, derivativePlane, derivativeRadius, prepareDerivatives } from './derivatives';
 import { gaussianRadius } from './gaussian';
 
-/** Where the addresses of the derivatives stand in the entry of a σ (`tile.ts`). */
+/** Where the addresses of the derivatives stand in the entry of σ 0 (`tile.ts`): one pair of planes serves one σ after the other. */
 const X_ENTRY: usize = 24;
 const Y_ENTRY: usize = 28;
+/** The σ that they are of. */
+let heldSigma: f64 = 0;
 
 /** The largest ρ of a program: derivatives are computed once for all ρ. */
 let largestIntegration: f64 = 0;
@@ -35,15 +37,23 @@ export function structureHalo(sigma: f64, integration: f64): i32 {
 }
 
 export function structureTensor(sigma: f64, integration: f64, out: usize): void {
-  const entry = entryOf(sigma);
   const margin = gaussianRadius(largestIntegration);
+  const entry = entryOf(0);
+  prepareDerivatives(sigma);
   if (!load<u32>(entry, X_ENTRY)) {
-    prepareDerivatives(sigma);
-    store<u32>(entry, <u32>firstDerivative(sigma, margin, 1, 0), X_ENTRY);
-    store<u32>(entry, <u32>firstDerivative(sigma, margin, 0, 1), Y_ENTRY);
+    store<u32>(entry, <u32>widePlane(margin, margin), X_ENTRY);
+    store<u32>(entry, <u32>widePlane(margin, margin), Y_ENTRY);
+    heldSigma = 0;
   }
   const x = <usize>load<u32>(entry, X_ENTRY);
   const y = <usize>load<u32>(entry, Y_ENTRY);
+  if (heldSigma != sigma) {
+    derivativePlane(x, margin, sigma, 1, 0);
+    continueWide(x, margin);
+    derivativePlane(y, margin, sigma, 0, 1);
+    continueWide(y, margin);
+    heldSigma = sigma;
+  }
   const bottom = mark();
   const radius = gaussianRadius(integration);
   const kernel = derivativeKernel(integration, 0, radius);
@@ -55,13 +65,6 @@ export function structureTensor(sigma: f64, integration: f64, out: usize): void 
   smoothProduct(y, y, margin, yy, kernel, radius);
   eigenvalues(xx, xy, yy, out);
   release(bottom);
-}
-
-function firstDerivative(sigma: f64, margin: i32, orderX: i32, orderY: i32): usize {
-  const plane = widePlane(margin, margin);
-  derivativePlane(plane, margin, sigma, orderX, orderY);
-  continueWide(plane, margin);
-  return plane;
 }
 
 function eigenvalues(xx: usize, xy: usize, yy: usize, out: usize): void {
