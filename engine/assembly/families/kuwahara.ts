@@ -20,7 +20,7 @@ import { columns, outPlane, outStride, rows, sourceAt } from '../tile';
 const DIRECTIONS = 10;
 const CRITERIA = 3;
 /** Pixels on a block's side: what is computed at a time, so that it stays in the cache. */
-const BLOCK = 64;
+const BLOCK = 128;
 /** Keeps 0 / 0 and x / 0 from being no number. */
 const TINY: f64 = 1e-300;
 
