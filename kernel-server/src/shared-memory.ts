@@ -7,6 +7,9 @@
 /** Bytes that may wait in all threads together to be collected. */
 const COLLECT_BYTES = 128 << 20;
 
+/** Bytes for which no thread collects yet, however many there are. */
+const LEAST_BYTES = 16 << 20;
+
 /** Counts what passes through a thread. */
 export class SharedMemoryMeter {
   /** @param share of {@link COLLECT_BYTES} that this thread may let wait, as one part of so many */
@@ -15,7 +18,7 @@ export class SharedMemoryMeter {
   /** So many bytes were allocated, or came from another thread. */
   add(bytes: number): void {
     this._bytes += bytes;
-    if (this._bytes > COLLECT_BYTES / this._share) {
+    if (this._bytes > Math.max(COLLECT_BYTES / this._share, LEAST_BYTES)) {
       this._bytes = 0;
       globalThis.gc?.();
     }
