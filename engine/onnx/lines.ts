@@ -91,7 +91,7 @@ export function gabor(planes: Planes, source: Plane, sigma: number, gamma: numbe
 }
 
 /** Kernels of both phases, row by row, of mean 0 and with Σ|w| = 1. */
-function gaborKernels(
+export function gaborKernels(
   sigma: number,
   gamma: number,
   frequency: number,
