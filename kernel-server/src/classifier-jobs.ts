@@ -44,6 +44,7 @@ export class ClassifierJobs {
       key: `train/${first.id}/${call.id}`,
       id: call.id,
       session: first.id,
+      others: sessions.slice(1).map(({ id }) => id),
       kind: 'train' as const
     };
     await this._options.jobs.run(description, call.signal, context =>

@@ -50,7 +50,7 @@ class Reporter {
 
 interface IJob {
   id: string;
-  session: string;
+  sessions: readonly string[];
   result: Promise<unknown>;
   controller: AbortController;
   /** Callers that still want it. */
@@ -64,6 +64,8 @@ export interface IJobDescription {
   /** The id of the request that begins it. */
   id: string;
   session: string;
+  /** Further sessions that it works on. */
+  others?: readonly string[];
   kind: JobState['kind'];
 }
 
@@ -78,7 +80,7 @@ export class Jobs {
 
   /** Whether one of a session runs. */
   runs(session: string): boolean {
-    return [...this._jobs.values()].some(job => job.session === session);
+    return [...this._jobs.values()].some(job => job.sessions.includes(session));
   }
 
   /**
@@ -98,8 +100,14 @@ export class Jobs {
     }
     if (!job) {
       const controller = new AbortController();
-      const { id, session } = description;
-      job = { id, session, controller, wanted: 0, result: this._work(description, controller, work) };
+      const { id, session, others = [] } = description;
+      job = {
+        id,
+        sessions: [session, ...others],
+        controller,
+        wanted: 0,
+        result: this._work(description, controller, work)
+      };
       job.result.catch(() => undefined);
       this._jobs.set(description.key, job);
     }

@@ -107,6 +107,26 @@ describe('Several sessions', () => {
     }
   });
 
+  it('keep their arrays while a training works on them that nobody else attends to', async () => {
+    await home.stop();
+    await home.start(0.1);
+    client = await home.connect();
+    const [one, two] = [await openSession(client, { key: 'one' }), await openSession(client, { key: 'two' })];
+    await label(client, one.session);
+    let open!: () => void;
+    home.engine.gate = new Promise(resolve => (open = resolve));
+    const training = client.request('train', { session: one.session, others: [two.session] });
+    await client.hear(heard => heard.event === 'job');
+    await client.request('session.detach', { session: two.session });
+    await new Promise(resolve => setTimeout(resolve, 400));
+    expect(existsSync(two.arrays['labels']!.path)).toBe(true);
+    open();
+    await training;
+    while (existsSync(two.arrays['labels']!.path)) {
+      await new Promise(resolve => setTimeout(resolve, 20));
+    }
+  });
+
   it('wait for each other in whatever order they are named', async () => {
     const [one, two] = [await openSession(client, { key: 'one' }), await openSession(client, { key: 'two' })];
     await label(client, one.session);
