@@ -2,6 +2,7 @@
  * A forest as nodes of ONNX: a TreeEnsembleRegressor whose outputs are the votes of the classes, whole numbers below 2²⁴, so that float32 adds them
  * without rounding, in whatever order a runtime takes the trees.
  */
+import { BridgeError } from '../../src/kernel-bridge/errors';
 import { Cuts } from '../quantile';
 import { ITrees, VOTES } from '../forest';
 import { Attribute, Graph, ML_DOMAIN, Value } from './graph';
@@ -11,8 +12,8 @@ import { Attribute, Graph, ML_DOMAIN, Value } from './graph';
  * several times faster where these trees stay in the processor's cache.
  */
 const NODES_TOGETHER = 4096;
-/** Sums beyond this are not whole in float32. */
-const WHOLE_MAX = 2 ** 24;
+/** Nodes that are written at most: a file has about forty bytes for each, and none may have 2 GiB. */
+const NODES_MAX = 10_000_000;
 
 /**
  * Votes of the classes.
@@ -27,10 +28,14 @@ export function forestVotes(
   cuts: Cuts,
   classes: number
 ): { votes: Value; total: number } {
-  const total = trees.counts.length * VOTES;
-  if (total > WHOLE_MAX) {
-    throw new RangeError(`${trees.counts.length} trees have more votes than float32 adds without rounding.`);
+  if (trees.feature.length > NODES_MAX) {
+    throw new BridgeError(
+      'invalid',
+      `The forest has ${trees.feature.length} nodes; an ONNX model will do for ${NODES_MAX}. Save it as .json, or grow fewer or shallower trees.`
+    );
   }
+  // 2000 trees at most: whole numbers in float32.
+  const total = trees.counts.length * VOTES;
   const parts: Value[] = [];
   let node = 0;
   for (let tree = 0; tree < trees.counts.length;) {

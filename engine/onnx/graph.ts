@@ -147,8 +147,7 @@ function attribute(name: string, value: Attribute): Message {
   if ('floats' in value) {
     return message.floats(7, value.floats).integer(20, ATTRIBUTE.floats);
   }
-  value.texts.forEach(text => message.text(9, text));
-  return message.integer(20, ATTRIBUTE.texts);
+  return message.texts(9, value.texts).integer(20, ATTRIBUTE.texts);
 }
 
 function raw(type: ElementType, values: readonly number[]): Uint8Array {

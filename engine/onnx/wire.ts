@@ -45,6 +45,22 @@ export class Message {
     return this;
   }
 
+  /** A field for each text; there are many, and few different ones. */
+  texts(field: number, values: readonly string[]): this {
+    const known = new Map<string, Uint8Array>();
+    for (const value of new Set(values)) {
+      known.set(value, new Message().text(field, value).toBytes());
+    }
+    const out = new Uint8Array(values.reduce((length, value) => length + known.get(value)!.length, 0));
+    let at = 0;
+    for (const value of values) {
+      const bytes = known.get(value)!;
+      out.set(bytes, at);
+      at += bytes.length;
+    }
+    return this._push(out);
+  }
+
   /** A packed list of whole numbers that are not negative. */
   integers(field: number, values: ArrayLike<number>): this {
     const out = new Uint8Array(values.length * 8);
