@@ -42,7 +42,7 @@ checks = {
     "median": [name for name in names if name.startswith("median")] == ["median r=1", "median r=2", "median r=4"],
     "weka": any(name.startswith("hessian orientation") for name in names),
     "scales": not any("σ=8" in name or "σ=16" in name for name in names),
-    "trees": lab.classifier.trees == 20,
+    "trees": lab.classifier.n_trees == 20,
 }
 print([name for name, right in checks.items() if not right], len(names))`
   );

@@ -153,7 +153,9 @@ export class FeaturePreview implements IDisposable {
       return;
     }
     const missing = tiles.filter(tile => !this._tiles.has(this.key(slice, tile)));
-    const flight = this._flight;
+    const given = this._flight;
+    const alive = given && given.of === this._what && given.slice === slice && !given.controller.signal.aborted;
+    const flight = alive ? given : null;
     const coming = (tile: ITileRef) => flight?.tiles.some(one => one.row === tile.row && one.column === tile.column);
     if (flight && missing.length > 0 && !missing.some(coming)) {
       flight.controller.abort(); // the view has moved on

@@ -35,6 +35,7 @@ class FakeSidecar implements ITransport {
   labels = new Uint8Array(image.rows * image.columns);
   version = 0;
   digest = 'a'.repeat(64);
+  choice: SessionState['choice'] = { features: {}, forest: {} };
   methods: string[] = [];
 
   send(frames: Frames): void {
@@ -90,7 +91,7 @@ class FakeSidecar implements ITransport {
       labels: { version: this.version, counts: {} },
       resumed: null,
       segmentation: null,
-      choice: { features: {}, forest: {} },
+      choice: this.choice,
       arrays: {}
     };
   }
@@ -135,7 +136,12 @@ class FakeSidecar implements ITransport {
         this.version++;
         this._emit({ re, result: this.session });
         return;
+      case 'session.choice':
+        this.choice = { ...this.choice, ...(params as object) };
+        this._emit({ re, result: this.session });
+        return;
       case 'session.attach':
+      case 'classifier.load':
       case 'train':
         this._emit({ re, result: this.session });
         return;
@@ -375,6 +381,41 @@ describe('LabellerState', () => {
     const { methods } = labeller.sidecar;
     expect(methods.indexOf('train')).toBeGreaterThan(methods.lastIndexOf('labels.patch'));
     labeller.state.dispose();
+  });
+
+  it('trains with what was chosen last, however recently', async () => {
+    const { sidecar, state } = await open();
+    state.choice.setForest({ preset: 'deep' });
+    await state.train();
+    const { methods } = sidecar;
+    expect(methods.indexOf('train')).toBeGreaterThan(methods.indexOf('session.choice'));
+    expect(sidecar.choice.forest).toEqual({ preset: 'deep' });
+    state.dispose();
+  });
+
+  it('shows what Python chose, offers those features for a preview, and forgets the preview with the image', async () => {
+    const { sidecar, state, parts } = await open();
+    sidecar.choice = { features: { set: 'weka', median: { sigmas: [3] } }, forest: {} };
+    sidecar.tell('session', sidecar.session);
+    expect(state.choice.spec.sigmaScale).toBe(0.4);
+    expect(parts.preview.names).toContain('median r=3');
+    parts.preview.show(true);
+    sidecar.digest = 'c'.repeat(64);
+    sidecar.tell('session', sidecar.session);
+    expect(state.parts!.preview.shown).toBe(false);
+    expect(state.parts!.preview.names).toContain('median r=3');
+    state.dispose();
+  });
+
+  it('loads a classifier only after every stroke was sent', async () => {
+    const { sidecar, state } = await open();
+    stroke(state, 1, 100, 240);
+    const bytes = new TextEncoder().encode('{}');
+    await state.loadClassifier({ name: 'a.json', size: 2, arrayBuffer: () => Promise.resolve(bytes.buffer) });
+    const { methods } = sidecar;
+    expect(methods.indexOf('classifier.load')).toBeGreaterThan(methods.lastIndexOf('labels.patch'));
+    expect(state.files.state).toEqual({ state: 'loaded', name: 'a.json' });
+    state.dispose();
   });
 
   it('says that a training failed until labels change, and says what SAM runs on meanwhile', async () => {

@@ -1,0 +1,225 @@
+/** @jest-environment jsdom */
+import './page';
+import { Signal } from '@lumino/signaling';
+import { featureSpec, SessionState } from '../../kernel-bridge';
+import { Choice } from '../choice';
+import { FeaturesSection } from '../features-section';
+import { ForestSection } from '../forest-section';
+import type { LabellerState } from '../model';
+import { FeaturePreview } from '../preview';
+import { PreviewSection } from '../preview-section';
+import { TrainingControls } from '../training-controls';
+
+const classifier = {
+  oobScore: 0.987,
+  classes: [],
+  features: ['original'],
+  trees: 200,
+  samples: 99,
+  spec: featureSpec(),
+  labelsVersion: 1,
+  seconds: 1
+};
+
+function make(channels: 1 | 3 = 1) {
+  const changed = new Signal<object, string>({});
+  const choice = new Choice({ request: () => new Promise(() => undefined) });
+  const preview = new FeaturePreview({
+    image: { rows: 10, columns: 10 },
+    channels,
+    fetch: () => new Promise(() => undefined)
+  });
+  preview.offer(choice.spec);
+  const state = {
+    changed,
+    choice,
+    parts: { preview },
+    session: {
+      imageReady: true,
+      image: { shape: [1, 10, 10, channels] },
+      labels: { version: 1 },
+      segmentation: { classifier }
+    },
+    training: { state: { state: 'idle' } },
+    connection: { state: { state: 'connected' } }
+  };
+  choice.changed.connect(() => {
+    preview.offer(choice.spec);
+    changed.emit('features');
+  });
+  preview.changed.connect(() => changed.emit('features'));
+  const labeller = state as unknown as LabellerState;
+  const widgets = [
+    new FeaturesSection(labeller),
+    new PreviewSection(labeller),
+    new ForestSection(labeller),
+    new TrainingControls(labeller)
+  ];
+  document.body.replaceChildren(...widgets.map(({ node }) => node));
+  const get = <T extends HTMLElement>(testid: string) =>
+    document.body.querySelector<T>(`[data-testid="sambalab-${testid}"]`)!;
+  const type = (testid: string, text: string) => {
+    get<HTMLInputElement>(testid).value = text;
+    get(testid).dispatchEvent(new Event('input', { bubbles: true }));
+  };
+  const select = (testid: string, value: string) => {
+    get<HTMLSelectElement>(testid).value = value;
+    get(testid).dispatchEvent(new Event('change', { bubbles: true }));
+  };
+  /** What is said to be wrong, where it is shown. */
+  const problem = (testid: string) => {
+    const node = document.getElementById(get(testid).getAttribute('aria-describedby')!)!;
+    return node.hidden ? null : node.textContent;
+  };
+  const heading = (testid: string) => get(testid).querySelector('summary')!.textContent;
+  const python = (values: Partial<SessionState['choice']>) => choice.take({ features: {}, forest: {}, ...values });
+  return { choice, preview, get, type, select, problem, heading, python, state };
+}
+
+describe('FeaturesSection', () => {
+  it('is closed at first and counts the channels live', () => {
+    const { get, heading } = make();
+    expect(get<HTMLDetailsElement>('features').open).toBe(false);
+    expect(heading('features')).toBe('Features· 58 channels');
+    get('family-median').click();
+    expect(heading('features')).toBe('Features· 63 channels');
+    expect(heading('features')).not.toBe(make(3).heading('features'));
+  });
+
+  it('checks scales as they are typed, and loses neither what is typed nor what was chosen', () => {
+    const { choice, get, type, problem } = make();
+    type('sigmas', '1, 2, x');
+    expect(problem('sigmas')).toBe('Scales σ: “x”; a number will do.');
+    expect(get('sigmas').getAttribute('aria-invalid')).toBe('true');
+    expect(choice.spec.sigmas).toEqual([1, 2, 4, 8, 16]);
+    get('family-median').click();
+    expect(get<HTMLInputElement>('sigmas').value).toBe('1, 2, x');
+    type('sigmas', '1, 2, 3');
+    expect(problem('sigmas')).toBeNull();
+    expect(choice.spec.sigmas).toEqual([1, 2, 3]);
+    expect(choice.spec.families).toHaveProperty('median');
+  });
+
+  it('does not write over what is being typed when the session answers', () => {
+    const { get, type, python } = make();
+    get('sigmas').focus();
+    type('sigmas', '1,2,');
+    python({ features: { sigmas: [1, 2] } });
+    expect(get<HTMLInputElement>('sigmas').value).toBe('1,2,');
+    get('sigmas').blur();
+    expect(get<HTMLInputElement>('sigmas').value).toBe('1, 2');
+  });
+
+  it('names a set, and an own choice when it is none', () => {
+    const { choice, get, select, type } = make();
+    select('feature-set', 'weka');
+    expect(choice.spec).toEqual(featureSpec({ set: 'weka' }));
+    expect(get<HTMLSelectElement>('feature-set').value).toBe('weka');
+    type('sigma-scale', '1');
+    expect(get<HTMLSelectElement>('feature-set').selectedOptions[0]!.textContent).toBe('Own choice');
+    type('sigmas', 'wrong');
+    get('features-reset').click();
+    expect(choice.spec).toEqual(featureSpec());
+    expect(get<HTMLInputElement>('sigmas').value).toBe('1, 2, 4, 8, 16');
+  });
+
+  it('has the parameters of a family behind a button, and keeps them while it is not chosen', () => {
+    const { choice, get, type, problem } = make();
+    const parameters = () => get('membrane-patch').closest<HTMLElement>('.sambalab-parameters')!;
+    expect(parameters().hidden).toBe(true);
+    get('more-membrane').click();
+    expect(get('more-membrane').getAttribute('aria-expanded')).toBe('true');
+    expect(parameters().hidden).toBe(false);
+    type('membrane-patch', '18');
+    expect(problem('membrane-patch')).toContain('an odd number from 3 to 63');
+    type('membrane-patch', '21');
+    get('family-membrane').click();
+    expect(choice.spec.families).not.toHaveProperty('membrane');
+    get('family-membrane').click();
+    expect(choice.spec.families['membrane']).toMatchObject({ patch: 21 });
+  });
+
+  it('gives a family scales of its own, until they are emptied', () => {
+    const { choice, type } = make();
+    type('gaussian-sigmas', '3');
+    expect(choice.spec.families['gaussian']).toEqual({ sigmas: [3] });
+    type('gaussian-sigmas', '');
+    expect(choice.spec).toEqual(featureSpec());
+  });
+
+  it('offers luminance for images in colour alone', () => {
+    expect(make().get('color').closest('label')!.hidden).toBe(true);
+    const { choice, get, select, heading } = make(3);
+    expect(get('color').closest('label')!.hidden).toBe(false);
+    expect(heading('features')).toBe('Features· 174 channels');
+    select('color', 'luminance');
+    expect(choice.spec.color).toBe('luminance');
+    expect(heading('features')).toBe('Features· 58 channels');
+  });
+
+  it('shows what Python chose', () => {
+    const { get, python, heading } = make();
+    python({ features: { set: 'weka', kuwahara: { length: 9 } }, forest: { preset: 'deep', trees: 12 } });
+    expect(get<HTMLInputElement>('family-kuwahara').checked).toBe(true);
+    expect(get<HTMLInputElement>('kuwahara-length').value).toBe('9');
+    expect(get<HTMLSelectElement>('forest-preset').value).toBe('deep');
+    expect(get<HTMLInputElement>('forest-trees').value).toBe('12');
+    expect(heading('forest')).toBe('Forest· Deep, changed');
+  });
+});
+
+describe('ForestSection', () => {
+  it('changes a preset, and takes words where they stand for something', () => {
+    const { choice, type, select, problem, get } = make();
+    type('forest-maxSamples', 'all');
+    type('forest-maxFeatures', 'sqrt');
+    get('forest-balanced').click();
+    expect(choice.forest).toEqual({ preset: 'samba', maxFeatures: 'sqrt', balanced: false, maxSamples: null });
+    type('forest-trees', '2001');
+    expect(problem('forest-trees')).toBe('Trees: 2001; a whole number from 1 to 2000 will do.');
+    type('forest-maxSamples', 'some');
+    expect(problem('forest-maxSamples')).toContain('“some”');
+    expect(choice.forest.trees).toBeUndefined();
+    select('forest-preset', 'deep');
+    expect(choice.forest).toEqual({ preset: 'deep' });
+    expect(get<HTMLInputElement>('forest-trees').value).toBe('100');
+    expect(problem('forest-trees')).toBeNull();
+  });
+});
+
+describe('PreviewSection', () => {
+  it('lists the channels by family, chooses one and shows it', () => {
+    const { preview, get, select, heading } = make();
+    const list = get<HTMLSelectElement>('preview-channel');
+    expect(list.options).toHaveLength(58);
+    expect([...list.querySelectorAll('optgroup')].map(({ label }) => label)).toEqual([
+      'Sobel',
+      'Hessian',
+      'Gaussian',
+      'Difference of Gaussians',
+      'Membrane projections'
+    ]);
+    select('preview-channel', String(preview.names.indexOf('membrane median')));
+    expect(preview.shown).toBe(false);
+    get('preview').click();
+    expect(preview.shown).toBe(true);
+    expect(heading('preview-section')).toBe('Preview· membrane median');
+    expect(get('preview').getAttribute('aria-pressed')).toBe('true');
+    get('family-membrane').click();
+    expect(preview.shown).toBe(false);
+    expect(get('preview-note').textContent).toContain('membrane median');
+    expect(get('preview-note').dataset['kind']).toBe('error');
+  });
+});
+
+describe('TrainingControls', () => {
+  it('says what would be trained, and whether it is what was trained', () => {
+    const { get, select, type } = make();
+    expect(get('training-what').textContent).toBe('Forest: SAMBA · 200 trees · 58 channels');
+    expect(get('training-note').textContent).toBe('Out-of-bag score 98.7 %');
+    select('forest-preset', 'deep');
+    type('sigmas', '1');
+    expect(get('training-what').textContent).toBe('Forest: Deep · 100 trees · 20 channels');
+    expect(get('training-note').textContent).toBe('Out-of-bag score 98.7 % · features changed since');
+  });
+});
