@@ -21,7 +21,7 @@ const REMAINDER: f64 = 1e-7;
 const BAND = 64;
 /** Pixels of a row, as bytes, that are computed together. */
 const BLOCK: usize = 32;
-/** A product: planes' address, column of which the plane is made (−1: of all, by weights), half of the function of x. */
+/** In front of a product's functions: i32 the column that it takes (−1: all, by the function of x); f32 the sum of an even function of x. */
 const PRODUCT_HEAD: usize = 16;
 
 /** How many pixels a kernel looks to each side. */
@@ -54,7 +54,7 @@ export function gabor(sigma: f64, gamma: f64, frequency: f64, out: usize): void 
         const plane = planes + <usize>(i * (BAND + 2 * reach)) * stride;
         alongX(products + <usize>i * productBytes(reach), reach, i >= even, row, height, plane);
       }
-      alongY(products, even, odd, reach, height, planes, out + <usize>row * outStride, angle == 0, mirrored);
+      alongY(products, even, odd, reach, row, height, planes, out + <usize>row * outStride, angle == 0, mirrored);
     }
   }
   release(bottom);
@@ -163,6 +163,7 @@ function cross(matrix: usize, reach: i32, products: usize): i32 {
     for (let x = 0; x < size; x++) {
       store<f32>(product + (<usize>x << 2), <f32>element(left, 2 * x * size + column), PRODUCT_HEAD);
     }
+    store<f32>(product, <f32>sumOf(product + PRODUCT_HEAD, reach), 4);
     storeRow(left + (<usize>(2 * row * size) << 3), 1 / largest, reach, product);
     for (let x = 0; x < size; x++) {
       const factor = element(left, 2 * x * size + column) / largest;
@@ -194,6 +195,7 @@ function single(matrix: usize, reach: i32, first: i32, products: usize): i32 {
   for (let x = first; x <= reach; x++) {
     const product = products + <usize>(x - first) * productBytes(reach);
     store<i32>(product, x);
+    store<f32>(product, x ? 2 : 1, 4);
     storeRow(matrix + (<usize>(2 * x * (reach + 1)) << 3), 1, reach, product);
   }
   return reach + 1 - first;
@@ -207,6 +209,15 @@ function storeRow(row: usize, factor: f64, reach: i32, product: usize): void {
     store<f32>(to, <f32>(element(row, reach + 1 + y) * factor), 4);
     to += 8;
   }
+}
+
+/** Sum of an even function from the weights of its half. */
+function sumOf(weights: usize, reach: i32): f64 {
+  let sum = <f64>load<f32>(weights);
+  for (let i = 1; i <= reach; i++) {
+    sum += 2 * <f64>load<f32>(weights + (<usize>i << 2));
+  }
+  return sum;
 }
 
 /** Filter the pixels of a band of rows, with the reach above and below, by a product's function of x. */
@@ -238,9 +249,14 @@ function lineAlongX(product: usize, reach: i32, from: usize, to: usize, odd: boo
   const kernel = product + PRODUCT_HEAD;
   const last = kernel + (<usize>reach << 2);
   for (let x: usize = 0; x < bytes; x += BLOCK) {
-    const centre = v128.load32_splat(kernel);
-    let a = odd ? f32x4.splat(0) : f32x4.mul(centre, v128.load(from + x));
-    let b = odd ? f32x4.splat(0) : f32x4.mul(centre, v128.load(from + x, 16));
+    // Even ones see differences from the middle: w₀ v₀ + Σ wᵢ (v₋ᵢ + vᵢ) = (Σ w) v₀ + Σ wᵢ (v₋ᵢ + vᵢ − 2 v₀).
+    const sum = v128.load32_splat(product, 4);
+    const middle0 = v128.load(from + x);
+    const middle1 = v128.load(from + x, 16);
+    const twice0 = f32x4.add(middle0, middle0);
+    const twice1 = f32x4.add(middle1, middle1);
+    let a = f32x4.splat(0);
+    let b = f32x4.splat(0);
     let before = from + x;
     let after = from + x;
     for (let k = kernel; k < last; ) {
@@ -248,8 +264,14 @@ function lineAlongX(product: usize, reach: i32, from: usize, to: usize, odd: boo
       before -= 4;
       after += 4;
       const w = v128.load32_splat(k);
-      a = f32x4.add(a, f32x4.mul(w, pair(v128.load(after), v128.load(before), odd)));
-      b = f32x4.add(b, f32x4.mul(w, pair(v128.load(after, 16), v128.load(before, 16), odd)));
+      const pair0 = pair(v128.load(after), v128.load(before), odd);
+      const pair1 = pair(v128.load(after, 16), v128.load(before, 16), odd);
+      a = f32x4.add(a, f32x4.mul(w, odd ? pair0 : f32x4.sub(pair0, twice0)));
+      b = f32x4.add(b, f32x4.mul(w, odd ? pair1 : f32x4.sub(pair1, twice1)));
+    }
+    if (!odd) {
+      a = f32x4.add(a, f32x4.mul(sum, middle0));
+      b = f32x4.add(b, f32x4.mul(sum, middle1));
     }
     v128.store(to + x, a);
     v128.store(to + x, b, 16);
@@ -270,6 +292,7 @@ function alongY(
   even: i32,
   odd: i32,
   reach: i32,
+  first: i32,
   height: i32,
   planes: usize,
   out: usize,
@@ -279,18 +302,18 @@ function alongY(
   const stride = planeStride();
   const plane = <usize>(BAND + 2 * reach) * stride;
   const step = productBytes(reach);
-  const weights = products + PRODUCT_HEAD + (<usize>(reach + 1) << 2);
   const middle = planes + <usize>reach * stride;
   for (let x: usize = 0; x < outStride; x += BLOCK) {
     const whole = x + 16 < outStride;
     for (let row = 0; row < height; row++) {
       const p = middle + <usize>row * stride + x;
-      sums(p, plane, stride, weights, step, even, reach);
+      const pixels = sourceAt(first + row, 0) + x;
+      sums(p, plane, stride, products, step, even, reach, pixels, false);
       const evenY0 = sumA;
       const evenY1 = sumB;
       const oddY0 = sumC;
       const oddY1 = sumD;
-      sums(p + <usize>even * plane, plane, stride, weights + <usize>even * step, step, odd, reach);
+      sums(p + <usize>even * plane, plane, stride, products + <usize>even * step, step, odd, reach, pixels, true);
       const to = out + <usize>row * outStride + x;
       widenRange(to, evenY0, sumC, fresh, mirrored);
       widenRange(to + 2 * outPlane, oddY0, sumA, fresh, mirrored);
@@ -308,18 +331,38 @@ let sumB: v128 = f32x4.splat(0);
 let sumC: v128 = f32x4.splat(0);
 let sumD: v128 = f32x4.splat(0);
 
+/**
+ * Sums over the products of one parity along x. Those that are even see pixels as differences from the one in the middle, at `middle`, which
+ * a kernel of mean 0 allows: in a bright image long sums of pixels would lose the structure.
+ */
 @inline
-function sums(p: usize, plane: usize, stride: usize, weights: usize, step: usize, count: i32, reach: i32): void {
-  let allA = f32x4.splat(0);
-  let allB = f32x4.splat(0);
-  let allC = f32x4.splat(0);
-  let allD = f32x4.splat(0);
+function sums(
+  p: usize,
+  plane: usize,
+  stride: usize,
+  product: usize,
+  step: usize,
+  count: i32,
+  reach: i32,
+  middle: usize,
+  odd: bool
+): void {
+  let a = f32x4.splat(0);
+  let b = f32x4.splat(0);
+  let c = f32x4.splat(0);
+  let d = f32x4.splat(0);
+  const middle0 = v128.load(middle);
+  const middle1 = v128.load(middle, 16);
   for (let i = 0; i < count; i++) {
+    const weights = product + PRODUCT_HEAD + (<usize>(reach + 1) << 2);
+    const sum = v128.load32_splat(product, 4);
+    const base0 = f32x4.mul(sum, middle0);
+    const base1 = f32x4.mul(sum, middle1);
+    const twice0 = f32x4.add(base0, base0);
+    const twice1 = f32x4.add(base1, base1);
     const centre = v128.load32_splat(weights);
-    let a = f32x4.mul(centre, v128.load(p));
-    let b = f32x4.mul(centre, v128.load(p, 16));
-    let c = f32x4.splat(0);
-    let d = f32x4.splat(0);
+    a = f32x4.add(a, f32x4.mul(centre, odd ? v128.load(p) : f32x4.sub(v128.load(p), base0)));
+    b = f32x4.add(b, f32x4.mul(centre, odd ? v128.load(p, 16) : f32x4.sub(v128.load(p, 16), base1)));
     let before = p;
     let after = p;
     const last = weights + (<usize>reach << 3);
@@ -333,23 +376,20 @@ function sums(p: usize, plane: usize, stride: usize, weights: usize, step: usize
       const before1 = v128.load(before, 16);
       const w = v128.load32_splat(k);
       const v = v128.load32_splat(k, 4);
-      a = f32x4.add(a, f32x4.mul(w, f32x4.add(after0, before0)));
-      b = f32x4.add(b, f32x4.mul(w, f32x4.add(after1, before1)));
+      const sum0 = f32x4.add(after0, before0);
+      const sum1 = f32x4.add(after1, before1);
+      a = f32x4.add(a, f32x4.mul(w, odd ? sum0 : f32x4.sub(sum0, twice0)));
+      b = f32x4.add(b, f32x4.mul(w, odd ? sum1 : f32x4.sub(sum1, twice1)));
       c = f32x4.add(c, f32x4.mul(v, f32x4.sub(after0, before0)));
       d = f32x4.add(d, f32x4.mul(v, f32x4.sub(after1, before1)));
     }
-    // Products are summed first, which keeps more digits than one long sum.
-    allA = f32x4.add(allA, a);
-    allB = f32x4.add(allB, b);
-    allC = f32x4.add(allC, c);
-    allD = f32x4.add(allD, d);
-    weights += step;
+    product += step;
     p += plane;
   }
-  sumA = allA;
-  sumB = allB;
-  sumC = allC;
-  sumD = allD;
+  sumA = a;
+  sumB = b;
+  sumC = c;
+  sumD = d;
 }
 
 /** Take the responses `one` + `other`, and `one` − `other` where mirrored, into the maximum and the minimum of 4 pixels. */
