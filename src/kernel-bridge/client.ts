@@ -47,11 +47,15 @@ interface IPending {
   due: number;
   /** Milliseconds until the next time after that. */
   wait: number;
+  /** Milliseconds until the first time. */
+  first: number;
 }
 
 /** First pause before a request without a reply is sent again; it doubles up to {@link RETRY_MAX_MS}. */
 const RETRY_MS = 4000;
 const RETRY_MAX_MS = 30000;
+/** What is larger takes its time on a slow way: a megabyte a second is allowed for, so that it is not sent on top of itself. */
+const BYTES_PER_MS = 1000;
 
 /** Sends requests until they are answered. */
 export class BridgeClient implements IDisposable {
@@ -99,8 +103,10 @@ export class BridgeClient implements IDisposable {
     options.onId?.(id);
     const parts = encodeMessage({ id, method, params }, options.buffers);
     const answered = new Promise<{ result: unknown; buffers: Uint8Array[] }>((resolve, reject) => {
-      const due = performance.now() + this._retryMs;
-      this._pending.set(id, { method, parts, resolve, reject, due, wait: this._retryMs });
+      const bytes = (options.buffers ?? []).reduce((sum, buffer) => sum + buffer.byteLength, 0);
+      const first = this._retryMs + bytes / BYTES_PER_MS;
+      const due = performance.now() + first;
+      this._pending.set(id, { method, parts, resolve, reject, due, wait: first, first });
     });
     const abort = () => {
       const pending = this._pending.get(id);
@@ -125,8 +131,8 @@ export class BridgeClient implements IDisposable {
   /** Send everything that is not answered yet again now, for instance because the sidecar is back. */
   resend(): void {
     for (const pending of this._pending.values()) {
-      pending.due = performance.now() + this._retryMs;
-      pending.wait = this._retryMs;
+      pending.due = performance.now() + pending.first;
+      pending.wait = pending.first;
       this._send(pending.parts);
     }
   }
@@ -152,7 +158,7 @@ export class BridgeClient implements IDisposable {
     const now = performance.now();
     for (const pending of this._pending.values()) {
       if (pending.due <= now) {
-        pending.wait = Math.min(pending.wait * 2, RETRY_MAX_MS);
+        pending.wait = Math.max(pending.first, Math.min(pending.wait * 2, RETRY_MAX_MS));
         pending.due = now + pending.wait;
         this._send(pending.parts);
       }

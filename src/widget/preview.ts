@@ -99,6 +99,11 @@ export class FeaturePreview implements IDisposable {
     this._spec = spec;
     this._names = featureNames(spec, this._channels);
     if (!this._names.includes(this._name)) {
+      // Per channel or of the luminance, it is the same feature.
+      const bare = this._name.replace(/^[a-z0-9 ]+: /, '');
+      this._name = this._names.find(name => name === bare || name.endsWith(`: ${bare}`)) ?? this._name;
+    }
+    if (!this._names.includes(this._name)) {
       const message = trans.__('“%1” is not among the features any more.', this._name);
       this._name = this._names[0]!;
       if (this._shown) {

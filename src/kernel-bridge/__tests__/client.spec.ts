@@ -71,6 +71,19 @@ describe('BridgeClient', () => {
     client.dispose();
   });
 
+  it('gives a large request time to get through before it sends it again', async () => {
+    const { wire, client } = make();
+    wire.answer = () => undefined;
+    const large = new Uint8Array(60_000_000);
+    void client.request('ping', {}).catch(() => undefined);
+    void client.request('classifier.read', {}, { buffers: [large] }).catch(() => undefined);
+    while (wire.requests.filter(({ header }) => header['method'] === 'ping').length < 3) {
+      await new Promise(resolve => setTimeout(resolve, 5));
+    }
+    expect(wire.requests.filter(({ header }) => header['method'] === 'classifier.read')).toHaveLength(1);
+    client.dispose();
+  });
+
   it('ignores a second answer to the same request', async () => {
     const { wire, client } = make();
     wire.answer = ({ header }) => {

@@ -164,6 +164,21 @@ describe('FeaturePreview', () => {
     });
   });
 
+  it('stays with its feature when only the colour changes', () => {
+    const preview = new FeaturePreview({
+      image: { rows: 9, columns: 9 },
+      channels: 3,
+      fetch: () => new Promise(() => 0)
+    });
+    preview.offer(featureSpec());
+    preview.choose(preview.names.indexOf('green: membrane median'));
+    preview.show(true);
+    preview.offer(featureSpec({ color: 'luminance' }));
+    expect([preview.shown, preview.names[preview.channel]]).toEqual([true, 'membrane median']);
+    preview.offer(featureSpec());
+    expect([preview.shown, preview.names[preview.channel]]).toEqual([true, 'red: membrane median']);
+  });
+
   it('is as bright at the edge of the image as inside when it is reduced', async () => {
     const { preview, answer } = make();
     preview.show(true);
