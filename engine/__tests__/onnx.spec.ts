@@ -2,12 +2,12 @@ import { FEATURE_FAMILIES } from '../../src/kernel-bridge/features';
 import { encodeClassifier, IClassifier } from '../classifier';
 import { featureNames, featureSpec, halo } from '../features';
 import { classifierOfOnnx, encodeOnnx } from '../onnx';
-import { gaborKernels } from '../onnx/lines';
+import { byParts, gaborKernels } from '../onnx/lines';
 import { rotatedLine } from '../onnx/membrane';
 import { Message, readFields } from '../onnx/wire';
 import { Cuts } from '../quantile';
 import { exampleClassifier } from './classifiers';
-import { newEngine } from './engine';
+import { newEngine, randomSource } from './engine';
 
 /** A classifier with these features and a forest that asks for the first one. */
 function classifierWith(features: object, channels: 1 | 3 = 1): IClassifier {
@@ -132,6 +132,23 @@ describe('an ONNX model', () => {
         expect(kernel.reduce((sum, weight) => sum + Math.abs(weight), 0)).toBeCloseTo(1, 5);
       }
     }
+  });
+
+  it('applies weights of mean 0 to differences of neighbours with the same result', () => {
+    const side = 5;
+    const random = randomSource(9);
+    const some = Array.from({ length: side * side }, () => random() - 0.5);
+    const mean = some.reduce((sum, weight) => sum + weight, 0) / some.length;
+    const weights = some.map(weight => weight - mean);
+    const pixels = some.map(() => 1000 + random());
+    const direct = weights.reduce((sum, weight, i) => sum + weight * pixels[i]!, 0);
+    const { right, down } = byParts(weights, side);
+    const alongRows = right.map((weight, i) => {
+      const at = Math.floor(i / (side - 1)) * side + (i % (side - 1));
+      return weight * (pixels[at + 1]! - pixels[at]!);
+    });
+    const alongColumn = down.map((weight, row) => weight * (pixels[(row + 1) * side + 2]! - pixels[row * side + 2]!));
+    expect([...alongRows, ...alongColumn].reduce((sum, term) => sum + term, 0)).toBeCloseTo(direct, 9);
   });
 
   it('turns membrane lines as they lie in the image', () => {

@@ -67,27 +67,74 @@ function linePixels(half: number, direction: number): [row: number, column: numb
 
 /**
  * Maximum and minimum over ten angles of the responses, of phase 0 and of π/2. By Conv, whose order of additions is the runtime's own: they differ from
- * the engine's in the last digits of float32.
+ * the engine's in the last digits of float32. As the kernels have mean 0, they are applied to differences of neighbouring pixels, by summation
+ * by parts, so that an even region gives 0 at any brightness.
  */
 export function gabor(planes: Planes, source: Plane, sigma: number, gamma: number, frequency: number): Plane[] {
   const { graph } = planes;
   const reach = 3 * Math.max(1, Math.floor(Math.max(sigma, sigma / gamma)));
   const side = 2 * reach + 1;
   const wide = planes.padded(source, reach);
-  const image = graph.node('Unsqueeze', [wide.value, graph.constant('int64', [0, 1])]);
+  const steps = 2 * reach - 1;
+  const middle = planes.part(wide, 0, reach, 2 * reach, 0);
+  const right = planes.subtract(planes.part(wide, 0, 1, 2 * reach, steps), planes.part(wide, 0, 0, 2 * reach, steps));
+  const down = planes.subtract(planes.part(middle, 1, 0, steps, 0), planes.part(middle, 0, 0, steps, 0));
+  const [alongRows, alongColumns] = [right, down].map(({ value }) =>
+    graph.node('Unsqueeze', [value, graph.constant('int64', [0, 1])])
+  ) as [string, string];
   const kernels = Array.from({ length: DIRECTIONS }, (_, i) => gaborKernels(sigma, gamma, frequency, reach, i));
   return (['real', 'imaginary'] as const).flatMap(phase => {
-    const weights = graph.constant(
-      'float',
-      kernels.flatMap(kernel => kernel[phase]),
-      [DIRECTIONS, 1, side, side]
-    );
-    const responses = graph.node('Conv', [image, weights]);
+    const parts = kernels.map(kernel => byParts(kernel[phase], side));
+    const weights = (values: number[], rows: number, columns: number) =>
+      graph.constant('float', values, [DIRECTIONS, 1, rows, columns]);
+    const responses = graph.node('Add', [
+      graph.node('Conv', [
+        alongRows,
+        weights(
+          parts.flatMap(part => part.right),
+          side,
+          side - 1
+        )
+      ]),
+      graph.node('Conv', [
+        alongColumns,
+        weights(
+          parts.flatMap(part => part.down),
+          side - 1,
+          1
+        )
+      ])
+    ]);
     return ['ReduceMax', 'ReduceMin'].map(operator => {
       const value = graph.node(operator, [responses], { axes: { ints: [0, 1] }, keepdims: 0 });
       return new Plane(value, wide.reach);
     });
   });
+}
+
+/**
+ * Weights w of mean 0, square, as weights of differences: of v(x + 1) − v(x) in every row, and of v(y + 1) − v(y) in the middle column alone. Σ w v =
+ * −Σ W (v(x + 1) − v(x)) with W the running sum of w, where the sum of w is 0; each row's sum is taken to the middle column first.
+ */
+export function byParts(weights: readonly number[], side: number): { right: number[]; down: number[] } {
+  const middle = (side - 1) / 2;
+  const right: number[] = [];
+  const down: number[] = [];
+  let above = 0;
+  for (let row = 0; row < side; row++) {
+    const line = weights.slice(row * side, (row + 1) * side);
+    const sum = line.reduce((total, weight) => total + weight, 0);
+    let running = 0;
+    for (let column = 0; column < side - 1; column++) {
+      running += line[column]! - (column === middle ? sum : 0);
+      right.push(-running);
+    }
+    above += sum;
+    if (row < side - 1) {
+      down.push(-above);
+    }
+  }
+  return { right, down };
 }
 
 /** Kernels of both phases, row by row, of mean 0 and with Σ|w| = 1. */
@@ -112,10 +159,10 @@ export function gaborKernels(
   const mean = sum(pixels.map(({ phase, g }) => g * Math.cos(phase))) / sum(pixels.map(({ g }) => g));
   const scaled = (list: readonly number[]) => {
     const scale = 1 / sum(list.map(Math.abs));
-    return list.map(value => Math.fround(value * scale));
+    return list.map(value => value * scale);
   };
-  const real = scaled(pixels.map(({ phase, g }) => g * (Math.cos(phase) - mean)));
-  // What rounding has left of the mean, so that an even image gives 0.
-  real[(side * side - 1) / 2]! -= sum(real);
-  return { real, imaginary: scaled(pixels.map(({ phase, g }) => -g * Math.sin(phase))) };
+  return {
+    real: scaled(pixels.map(({ phase, g }) => g * (Math.cos(phase) - mean))),
+    imaginary: scaled(pixels.map(({ phase, g }) => -g * Math.sin(phase)))
+  };
 }

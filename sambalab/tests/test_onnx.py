@@ -119,6 +119,13 @@ def test_the_other_families_are_the_same(families, dtype, tmp_path):
     expect_same(session_of(classifier, tmp_path), classifier, image, 1e-2 if "gabor" in families else 1e-3)
 
 
+def test_even_regions_give_gabor_features_of_0_at_any_brightness(tmp_path):
+    image = noisy((70, 81), "uint16")
+    image[:, 30:60] = 60_000
+    classifier = trained(image, sl.FeatureSpec("samba", **NONE, gabor=True))
+    expect_same(session_of(classifier, tmp_path), classifier, image, 1e-2)
+
+
 def test_a_forest_that_is_grown_out_is_the_same(tmp_path):
     image = noisy((90, 113))
     classifier = trained(image, preset="deep")
