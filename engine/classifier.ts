@@ -7,7 +7,15 @@
  */
 import { z } from 'zod';
 import { BridgeError } from '../src/kernel-bridge/errors';
-import { ForestParams, LabelClass, zClass, zFeatureChoice, zForestParams } from '../src/kernel-bridge/protocol';
+import {
+  ForestParams,
+  LabelClass,
+  PixelSize,
+  zClass,
+  zFeatureChoice,
+  zForestParams,
+  zPixelSize
+} from '../src/kernel-bridge/protocol';
 import { fromBase64, toBase64 } from './base64';
 import { featureNames, featureSpec, FeatureSpec } from './features';
 import { ITrees } from './forest';
@@ -22,8 +30,6 @@ export const JSON_BYTES_MAX = 256 << 20;
 /** Brackets, commas and colons in a classifier at most; what is large in it is text. Bounds what reading it can allocate. */
 const JSON_SIGNS_MAX = 400_000;
 
-const zPixelSize = z.object({ value: z.number().positive(), unit: z.string().min(1).max(20) }).strict();
-
 const zClassifier = z
   .object({
     format: z.literal(CLASSIFIER_FORMAT),
@@ -33,7 +39,7 @@ const zClassifier = z
     names: z.array(z.string().max(200)).max(20000),
     classes: z.array(zClass.strict()).min(1).max(255),
     /** Side of a pixel of the images that it was trained on; absent or null where it is not known. */
-    pixelSize: zPixelSize.nullable().optional(),
+    pixelSize: zPixelSize.strict().nullable().optional(),
     forest: zForestParams.strict(),
     samples: z.number().int().positive(),
     oobScore: z.number().min(0).max(1).nullable(),
@@ -55,9 +61,6 @@ const zClassifier = z
   })
   .strict();
 type File = z.infer<typeof zClassifier>;
-
-/** Side of a pixel in some unit, `nm` for example. */
-export type PixelSize = z.infer<typeof zPixelSize>;
 
 export interface IClassifier {
   features: FeatureSpec;

@@ -70,7 +70,13 @@ __all__ = [
 ]
 
 # Jupyter Server imports this package for its extension alone, so what needs NumPy and ipywidgets is imported when it is used.
-_LAZY = {"Labeller": ".labeller", "Classifier": ".classifier", "FeatureSpec": ".features", "data": ".data", "engine": ".engine"}
+_LAZY = {
+    "Labeller": ".labeller",
+    "Classifier": ".classifier",
+    "FeatureSpec": ".features",
+    "data": ".data",
+    "engine": ".engine",
+}
 
 
 def __getattr__(name: str) -> Any:

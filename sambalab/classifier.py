@@ -202,6 +202,12 @@ class Classifier:
         return None if importance is None else np.array(importance, dtype=np.float64)
 
     @property
+    def pixel_size(self) -> tuple[float, str] | None:
+        """Side of the pixels of the images that it learned from, and its unit; None if nobody said it."""
+        size = self._document.get("pixelSize")
+        return None if size is None else (float(size["value"]), str(size["unit"]))
+
+    @property
     def n_trees(self) -> int:
         """Number of trees."""
         return int(self._info["trees"])

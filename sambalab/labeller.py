@@ -28,7 +28,7 @@ from .errors import (
 from .features import FeaturesLike
 from .images import Image, ImageLike, prepare
 from .keys import session_key
-from .parameters import feature_choice, forest_request, refuse_unknown
+from .parameters import feature_choice, forest_request, pixel_size_of, refuse_unknown
 from .progress import ProgressLine
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ class Labeller:
         same shape was opened under it, older labellers of that name show the newer image.
     colors
         Colours of the classes, if `classes` is a list of names.
+    pixel_size
+        Side of a pixel and its unit, ``(0.5, "nm")``; classifiers remember it.
     fresh
         True sets older labels aside and begins without any, and with no other classes than those given.
 
@@ -101,6 +103,7 @@ class Labeller:
         *,
         name: str | None = None,
         colors: Iterable[str] | None = None,
+        pixel_size: tuple[float, str] | None = None,
         fresh: bool = False,
     ) -> None:
         if name is not None and (not isinstance(name, str) or not 1 <= len(name) <= _NAME_MAX):
@@ -109,7 +112,7 @@ class Labeller:
             raise LabelError("colors needs classes beside it.")
         wanted = make_classes(DEFAULT_CLASSES if classes is None else classes, colors)
         prepared = prepare(image)
-        info = prepared.info()
+        info = {**prepared.info(), "pixelSize": pixel_size_of(pixel_size)}
         self._stack = prepared.stack
         self._client: Client = client()
         self._lock = threading.Lock()
@@ -352,6 +355,12 @@ class Labeller:
         score = "" if classifier.oob_score is None else f", out-of-bag score {classifier.oob_score:.3f}"
         line.finish(f"Trained in {seconds:.1f} s{score}.")
         return classifier
+
+    @property
+    def pixel_size(self) -> tuple[float, str] | None:
+        """Side of a pixel and its unit, as it was given."""
+        size = self._open_params["image"].get("pixelSize")
+        return None if size is None else (float(size["value"]), str(size["unit"]))
 
     @property
     def segmentation(self) -> npt.NDArray[np.uint8]:

@@ -65,6 +65,26 @@ def forest_request(given: Mapping[str, Any]) -> dict[str, Any] | None:
     return params or None
 
 
+def pixel_size_of(size: Any) -> dict[str, Any] | None:
+    """Give the protocol's ``zPixelSize`` of a pair of a number and its unit, or None.
+
+    Raises
+    ------
+    ParameterError
+        If it is something else.
+    """
+    if size is None:
+        return None
+    value: Any = None
+    unit: Any = None
+    if isinstance(size, (tuple, list)) and len(size) == 2:
+        value, unit = size
+    number = isinstance(value, (int, float, np.number)) and not _is_bool(value) and 0 < float(value) < math.inf
+    if not number or not isinstance(unit, str) or not 1 <= len(unit) <= 20:
+        raise ParameterError(f"pixel_size is {_show(size)}; a number above 0 and its unit will do: (0.5, 'nm').")
+    return {"value": float(value), "unit": unit}
+
+
 def is_forest(params: Any) -> bool:
     """Whether these are complete and valid parameters of a forest, as the protocol's ``zForestParams`` has them."""
     if not isinstance(params, dict) or set(params) != {wire for wire, _, _ in _WHOLE.values()} | {"balanced"}:

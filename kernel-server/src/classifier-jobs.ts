@@ -198,7 +198,8 @@ export class ClassifierJobs {
       labels: session.labels.array,
       cacheKey: session.record.image.digest
     }));
-    const trained = await engine.train({ ...source!, others, classes, spec, forest }, context);
+    const pixelSize = first.record.image.pixelSize ?? null;
+    const trained = await engine.train({ ...source!, others, classes, spec, forest, pixelSize }, context);
     await this._apply(parts, trained.json, ['prediction'], context, async made => {
       const seconds = (performance.now() - start) / 1000;
       const shared = {

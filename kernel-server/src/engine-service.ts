@@ -92,7 +92,7 @@ export class EngineService implements IEngineService {
   }
 
   async train(request: Parameters<IEngineService['train']>[0], context: IJobContext): Promise<ITrained> {
-    const { classes, spec, forest, others = [] } = request;
+    const { classes, spec, forest, others = [], pixelSize = null } = request;
     const sources = [request, ...others];
     const { channels } = shapeOf(request.image, 0);
     for (const { image, labels } of sources) {
@@ -119,6 +119,7 @@ export class EngineService implements IEngineService {
       channels: channels as 1 | 3,
       names,
       classes,
+      pixelSize,
       cuts: engine.Cuts.fromPadded(cuts.padded),
       forest,
       samples: pixels.classOf.length,

@@ -10,6 +10,7 @@ import {
   ForestParams,
   ImageInfo,
   LabelClass,
+  PixelSize,
   PointPrompt,
   SamDevice
 } from '../../src/kernel-bridge/protocol';
@@ -117,6 +118,8 @@ export interface IEngineService {
       cacheKey: string;
       /** Further images with labels, of as many channels, that are learned from as well. */
       others?: readonly ILabelledImage[];
+      /** Side of the image's pixels, which the classifier remembers. */
+      pixelSize?: PixelSize | null;
     },
     context: IJobContext
   ): Promise<ITrained>;

@@ -288,3 +288,21 @@ def small_classifier():
         random_.random((60, spec.count())) * 255, np.arange(60) % 2 + 1
     )
     return sl.Classifier.from_sklearn(forest, spec, ["a", "b"])
+
+
+def test_a_classifier_remembers_the_size_of_the_pixels(trained, tmp_path, sidecar_dirs):
+    assert trained.pixel_size is None and trained.classifier.pixel_size is None
+    image, truth = sl.data.micrograph("particles", (60, 64), seed=3)
+    lab = sl.Labeller(image, ["matrix", "particle"], pixel_size=(0.49, "nm"))
+    assert lab.pixel_size == (0.49, "nm")
+    lab.set_labels(some_labels(truth))
+    lab.train(trees=3, progress=False)
+    for extension in ("json", "onnx", "skops"):
+        lab.classifier.save(tmp_path / f"a.{extension}")
+        assert sl.Classifier.load(tmp_path / f"a.{extension}").pixel_size == (0.49, "nm")
+
+
+@pytest.mark.parametrize("size", [0, (0, "nm"), (-1.0, "nm"), ("1", "nm"), (1.0, ""), (float("inf"), "nm"), (1.0,)])
+def test_a_wrong_pixel_size_is_named(size, sidecar_dirs):
+    with pytest.raises(sl.ParameterError, match=r"pixel_size is .*\(0\.5, 'nm'\)"):
+        sl.Labeller(np.zeros((5, 5), np.uint8), pixel_size=size)

@@ -62,6 +62,10 @@ const newClasses = classes.superRefine((list, context) => {
   }
 });
 
+/** Side of a pixel in some unit, `nm` for example. */
+export const zPixelSize = z.object({ value: z.number().positive(), unit: z.string().min(1).max(20) });
+export type PixelSize = z.infer<typeof zPixelSize>;
+
 /** What an image is. `shape` is always [slices, rows, columns, channels] with 1 or 3 channels. */
 export const zImage = z.object({
   shape: z.tuple([natural, natural, natural, z.union([z.literal(1), z.literal(3)])]),
@@ -69,7 +73,9 @@ export const zImage = z.object({
   /** SHA-256 over dtype, shape and pixels. */
   digest,
   /** The values shown as black and white: for integers of 8 bits 0 and 255, else the 0.1 and 99.9 percentile. */
-  display: z.object({ low: z.number(), high: z.number() })
+  display: z.object({ low: z.number(), high: z.number() }),
+  /** Null or absent where nobody said it. */
+  pixelSize: zPixelSize.nullable().optional()
 });
 export type ImageInfo = z.infer<typeof zImage>;
 
