@@ -97,7 +97,7 @@ def draw_strokes(truth: NDArray[np.uint8], seed: int, strokes: int, length: int,
 
 PRESETS: dict[str, dict[str, Any]] = {
     "samba": {"n_estimators": 200, "max_features": 2, "max_depth": 10},
-    "deep": {"n_estimators": 200, "max_features": "sqrt", "max_depth": None},
+    "deep": {"n_estimators": 100, "max_features": "sqrt", "max_depth": None},
 }
 
 
@@ -173,10 +173,10 @@ class Reference:
         return {}
 
     def family(self, name: str, family: str) -> dict[str, Any]:
-        """Compute an optional feature family."""
+        """Compute an optional feature family, as columns of the feature stack."""
         image = self.micrographs[name].image
         start = time.perf_counter()
-        FAMILIES[family](image)
+        np.stack([image, *FAMILIES[family](image)], axis=-1).astype(np.float32, copy=False)
         return {"seconds": time.perf_counter() - start}
 
     def grow(self, name: str, seed: int, samples: int, source: str = "own", preset: str = "samba") -> dict[str, Any]:

@@ -87,7 +87,8 @@ def structure(image: Image) -> Planes:
         smooth = gaussian(image.astype(np.float32), pair[0], preserve_range=True)
         return structure_tensor_eigenvalues(structure_tensor(smooth, sigma=pair[1], order="rc"))
 
-    return spread(one, [(sigma, rho) for sigma in SIGMAS for rho in (1, 3)])
+    pairs = [(sigma, rho) for sigma in SIGMAS for rho in (1, 3)]
+    return [plane for planes in spread(one, pairs) for plane in planes]
 
 
 def neighbours(image: Image) -> Planes:

@@ -124,37 +124,30 @@ function gaussianKernel(sigma: number): number[] {
   return weights.map(weight => weight / sum);
 }
 
-/** Terms of the arc tangent's series below: the next one is below the last bit of double precision. */
-const ARC_TERMS = 13;
+/** The polynomial of `arcTangent` in `engine/assembly/derivatives.ts`, the highest power first. */
+const ARC = [
+  0.00276628, -0.01573125, 0.04213762, -0.07456855, 0.10618371, -0.14197798, 0.19991872, -0.33333037, 0.99999998
+];
 
-/**
- * ½ atan2(2b, difference) in double precision, as float32. ONNX has the arc tangent of float32 alone, so it is made here: of a quotient t from 0
- * to 1, halved twice by atan t = 2 atan(t / (1 + √(1 + t²))), and then by Taylor's series t − t³/3 + t⁵/5 − …
- */
+/** ½ atan2(2b, difference) as the kernels have it, in float32: its own polynomial, since ONNX's arc tangent has other last bits. */
 function halfAngle(planes: Planes, b: Plane, difference: Plane): Plane {
   const { graph } = planes;
   const op = (operator: string, ...inputs: string[]) => graph.node(operator, inputs);
-  const number = (value: number) => graph.double(value);
-  const y = op('Mul', planes.cast(b.value, 'double'), number(2));
-  const x = planes.cast(difference.value, 'double');
+  const number = (value: number) => graph.float(value);
+  const y = op('Add', b.value, b.value);
+  const x = difference.value;
   const [tall, broad] = [op('Abs', y), op('Abs', x)];
   const larger = op('Max', tall, broad);
   const none = op('Equal', larger, number(0));
-  let t = op('Div', op('Min', tall, broad), op('Where', none, number(1), larger));
-  for (let i = 0; i < 2; i++) {
-    t = op('Div', t, op('Add', op('Sqrt', op('Add', op('Mul', t, t), number(1))), number(1)));
-  }
-  const square = op('Mul', t, t);
-  let series = number((-1) ** (ARC_TERMS - 1) / (2 * ARC_TERMS - 1));
-  for (let k = ARC_TERMS - 2; k >= 0; k--) {
-    series = op('Add', op('Mul', series, square), number((-1) ** k / (2 * k + 1)));
-  }
-  const angle = op('Mul', op('Mul', series, t), number(4));
+  const r = op('Div', op('Min', tall, broad), op('Where', none, number(1), larger));
+  const square = op('Mul', r, r);
+  const [highest, ...rest] = ARC;
+  const sum = rest.reduce((p, term) => op('Add', op('Mul', p, square), number(term)), number(highest!));
+  const angle = op('Mul', r, sum);
   const steep = op('Where', op('Greater', tall, broad), op('Sub', number(Math.PI / 2), angle), angle);
   const back = op('Where', op('Less', x, number(0)), op('Sub', number(Math.PI), steep), steep);
   const signed = op('Where', op('Less', y, number(0)), op('Neg', back), back);
-  const value = planes.cast(op('Mul', signed, number(0.5)), 'float');
-  return new Plane(value, reachOf([b, difference]));
+  return new Plane(op('Mul', signed, number(0.5)), reachOf([b, difference]));
 }
 
 /** What a map has under a key, made if it is not there. */
