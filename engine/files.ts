@@ -1,5 +1,5 @@
 /** The files that a classifier is written to and read from, told apart by what they contain. */
-import { ClassifierFormat } from '../src/kernel-bridge/protocol';
+import { ClassifierFormat, ForestMeaning } from '../src/kernel-bridge/protocol';
 import { decodeClassifier, encodeClassifier } from './classifier';
 import { decodeMlRandomForest, encodeMlRandomForest, isMlRandomForest } from './ml-random-forest';
 import { classifierOfOnnx, encodeOnnx } from './onnx';
@@ -30,12 +30,13 @@ export function convertClassifier(json: Uint8Array, format: ClassifierFormat): U
  * Read a classifier's file of any form: JSON, an ONNX model with a classifier in its metadata, or a forest of ml-random-forest that says which features and
  * classes it is for.
  *
+ * @param meaning what a forest of ml-random-forest is for that does not say so
  * @returns the classifier's JSON, checked
  * @throws BridgeError `invalid`, naming what is wrong
  */
-export function readClassifier(file: Uint8Array): Uint8Array {
+export function readClassifier(file: Uint8Array, meaning?: ForestMeaning): Uint8Array {
   const first = file.subarray(0, 1000).find(byte => !BLANK.has(byte));
   // An ONNX model begins with the number of a field, which is no brace.
   const json = first === BRACE || first === undefined ? file : classifierOfOnnx(file);
-  return encodeClassifier(isMlRandomForest(json) ? decodeMlRandomForest(json) : decodeClassifier(json));
+  return encodeClassifier(isMlRandomForest(json) ? decodeMlRandomForest(json, meaning) : decodeClassifier(json));
 }

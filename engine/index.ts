@@ -9,7 +9,7 @@ export * from './classifier';
 export * from './features';
 export { convertClassifier, readClassifier } from './files';
 export * from './forest';
-export { decodeMlRandomForest, encodeMlRandomForest, type IForestMeaning } from './ml-random-forest';
+export { decodeMlRandomForest, encodeMlRandomForest } from './ml-random-forest';
 export { encodeOnnx } from './onnx';
 export * from './quantile';
 export type { ITile } from './tile';

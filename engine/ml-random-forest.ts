@@ -9,7 +9,7 @@
  */
 import { z } from 'zod';
 import { BridgeError } from '../src/kernel-bridge/errors';
-import { LabelClass, zClass, zFeatureChoice } from '../src/kernel-bridge/protocol';
+import { ForestMeaning, zClass, zFeatureChoice } from '../src/kernel-bridge/protocol';
 import { IClassifier, parseBounded } from './classifier';
 import { featureNames, featureSpec } from './features';
 import { ITrees, VOTES } from './forest';
@@ -20,16 +20,6 @@ import { DEPTH_MAX } from './tree-check';
 const NODES_MAX = 2_000_000;
 /** Brackets, commas and colons of a file at most, about ten a node. */
 const SIGNS_MAX = 20_000_000;
-
-/** What a forest of that package must be told to become a classifier. */
-export interface IForestMeaning {
-  /** Any spec; its features are the columns of what the forest was trained on, in their order. */
-  features?: object;
-  channels: 1 | 3;
-  classes: LabelClass[];
-  /** The number that stands for each class in that forest; its id by default. */
-  labels?: number[];
-}
 
 const zMeaning = z.object({
   features: zFeatureChoice,
@@ -110,7 +100,7 @@ export function isMlRandomForest(file: Uint8Array): boolean {
  * @param meaning what the forest is for; where the file says so itself it may be left out
  * @throws BridgeError `invalid` naming what is wrong: another kind of file, more than 255 splits of one feature, a class that is not there
  */
-export function decodeMlRandomForest(file: Uint8Array, meaning?: IForestMeaning): IClassifier {
+export function decodeMlRandomForest(file: Uint8Array, meaning?: ForestMeaning): IClassifier {
   const json = parseBounded(file, SIGNS_MAX);
   const parsed = zForest.safeParse(json);
   if (!parsed.success) {
@@ -273,7 +263,7 @@ function votesOf(distribution: unknown, labels: readonly number[], where: string
   return votes;
 }
 
-function meaningOf(json: unknown): IForestMeaning {
+function meaningOf(json: unknown): ForestMeaning {
   const parsed = zMeaning.safeParse((json as { sambalab?: unknown }).sambalab);
   if (!parsed.success) {
     const issue = parsed.error.issues[0]!;

@@ -169,6 +169,55 @@ class Classifier:
         classifier._check()
         return classifier
 
+    def to_ml_random_forest(self) -> dict[str, Any]:
+        """Give the forest as the JSON of the npm package ml-random-forest (``RandomForestClassifier.load`` there).
+
+        Each of its trees has one vote, where ours add up the shares of their leaves: labels differ where trees are in doubt.
+        """
+        forest: dict[str, Any] = json.loads(self._convert("ml-random-forest"))
+        return forest
+
+    @classmethod
+    def from_ml_random_forest(
+        cls,
+        forest: Mapping[str, Any] | str | bytes,
+        features: FeaturesLike | None = None,
+        classes: ClassesLike | None = None,
+        channels: Literal[1, 3] = 1,
+    ) -> Classifier:
+        """Make a classifier of a forest of the npm package ml-random-forest.
+
+        Parameters
+        ----------
+        forest
+            Its JSON (``toJSON()``), parsed or as text.
+        features
+            What its columns are: a `FeatureSpec`, or what makes one. None if `to_ml_random_forest` wrote it and says so.
+        classes
+            Names, or names and colours, of the classes 0, 1, 2… of the forest, which get ids 1, 2, 3…; needed with `features`.
+        channels
+            Channels of the images that it is for.
+
+        Raises
+        ------
+        ParameterError
+            If it is no such forest, or does not fit the features and classes.
+        """
+        if isinstance(forest, Mapping):
+            data = json.dumps(forest).encode("utf-8")
+        else:
+            data = forest.encode("utf-8") if isinstance(forest, str) else bytes(forest)
+        params: dict[str, Any] = {}
+        if features is not None:
+            if classes is None:
+                raise ParameterError("classes is None; the names of the forest's classes 0, 1, 2… will do.")
+            made = make_classes(classes)
+            spec = FeatureSpec.of(features).to_dict()
+            labels = list(range(len(made)))
+            params = {"meaning": {"features": spec, "channels": channels, "classes": made, "labels": labels}}
+        reply = _once_more(lambda sidecar: sidecar.request("classifier.read", params, [data]))
+        return cls(bytes(reply.buffers[0]), reply.result)
+
     @property
     def oob_score(self) -> float | None:
         """Fraction of labelled pixels that the trees which did not see them get right; None if every tree saw all."""

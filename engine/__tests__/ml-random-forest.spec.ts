@@ -2,7 +2,8 @@ import { RandomForestClassifier } from 'ml-random-forest';
 import { BridgeError } from '../../src/kernel-bridge/errors';
 import { decodeClassifier, encodeClassifier, IClassifier } from '../classifier';
 import { VOTES } from '../forest';
-import { decodeMlRandomForest, encodeMlRandomForest, IForestMeaning } from '../ml-random-forest';
+import { ForestMeaning } from '../../src/kernel-bridge/protocol';
+import { decodeMlRandomForest, encodeMlRandomForest } from '../ml-random-forest';
 import { EXAMPLE_CLASSES, exampleClassifier } from './classifiers';
 import { randomSource } from './engine';
 
@@ -67,7 +68,7 @@ describe("ml-random-forest's JSON", () => {
 
   describe('of a forest that the package trained', () => {
     const random = randomSource(4);
-    const meaning: IForestMeaning = {
+    const meaning: ForestMeaning = {
       features: { sigmas: [1], families: { gaussian: {}, sobel: {} } },
       channels: 1,
       classes: EXAMPLE_CLASSES,

@@ -4,7 +4,13 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { BridgeError } from '../../src/kernel-bridge/errors';
 import { FeatureSpec } from '../../src/kernel-bridge/features';
-import { ArrayDescriptor, ClassifierFormat, ForestParams, LabelClass } from '../../src/kernel-bridge/protocol';
+import {
+  ArrayDescriptor,
+  ClassifierFormat,
+  ForestMeaning,
+  ForestParams,
+  LabelClass
+} from '../../src/kernel-bridge/protocol';
 import * as engine from '../../engine';
 import { ILabelledPixels, drawLabels } from './engine-labels';
 import { expectRoom, growForest } from './engine-grow';
@@ -168,8 +174,8 @@ export class EngineService implements IEngineService {
     return engine.convertClassifier(classifier, format);
   }
 
-  read(file: Uint8Array): Uint8Array {
-    return engine.readClassifier(file);
+  read(file: Uint8Array, meaning?: ForestMeaning): Uint8Array {
+    return engine.readClassifier(file, meaning);
   }
 
   classesOf(classifier: Uint8Array): LabelClass[] {

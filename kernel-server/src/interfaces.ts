@@ -7,6 +7,7 @@ import {
   ArrayDescriptor,
   ClassifierFormat,
   ClassifierInfo,
+  ForestMeaning,
   ForestParams,
   ImageInfo,
   LabelClass,
@@ -141,7 +142,7 @@ export interface IEngineService {
   /** Write a classifier in another form. Throws BridgeError `invalid` for what that form cannot express. */
   convert(classifier: Uint8Array, format: ClassifierFormat): Uint8Array;
   /** Read a classifier's file of any form: its JSON, checked. Throws BridgeError `invalid`. */
-  read(file: Uint8Array): Uint8Array;
+  read(file: Uint8Array, meaning?: ForestMeaning): Uint8Array;
   /** Class ids in the order of the probabilities' last axis. Throws BridgeError `invalid` for what is no classifier. */
   classesOf(classifier: Uint8Array): LabelClass[];
   /** What a classifier is. Throws BridgeError `invalid` for what is no classifier. */

@@ -279,8 +279,8 @@ export function createHandlers(options: IMethodOptions): Handlers {
       buffers: [engine.convert(classifierOf(call), format)]
     }),
 
-    'classifier.read': (_, call) => {
-      const json = engine.read(classifierOf(call));
+    'classifier.read': ({ meaning }, call) => {
+      const json = engine.read(classifierOf(call), meaning);
       return { result: { ...engine.describe(json).info, labelsVersion: 0, seconds: 0 }, buffers: [json] };
     },
 

@@ -306,3 +306,34 @@ def test_a_classifier_remembers_the_size_of_the_pixels(trained, tmp_path, sideca
 def test_a_wrong_pixel_size_is_named(size, sidecar_dirs):
     with pytest.raises(sl.ParameterError, match=r"pixel_size is .*\(0\.5, 'nm'\)"):
         sl.Labeller(np.zeros((5, 5), np.uint8), pixel_size=size)
+
+
+def test_a_forest_goes_to_ml_random_forest_and_back(trained, other):
+    forest = trained.classifier.to_ml_random_forest()
+    assert forest["name"] == "RFClassifier" and len(forest["baseModel"]["estimators"]) == 25
+    again = sl.Classifier.from_ml_random_forest(forest)
+    np.testing.assert_array_equal(
+        again.apply(other, output="probabilities"), trained.classifier.apply(other, output="probabilities")
+    )
+
+
+def test_a_foreign_forest_of_ml_random_forest_needs_its_meaning(trained, other):
+    leaf = [{"kind": "classifier", "distribution": [[p, 1 - p]]} for p in (1.0, 0.25)]
+    root = {"kind": "classifier", "splitColumn": 0, "splitValue": 100, "left": leaf[0], "right": leaf[1]}
+    foreign = {
+        "name": "RFClassifier",
+        "baseModel": {
+            "isClassifier": True,
+            "indexes": [[0]],
+            "estimators": [{"name": "DTClassifier", "options": {}, "root": root}],
+        },
+    }
+    classifier = sl.Classifier.from_ml_random_forest(foreign, "samba", ["dark", "bright"])
+    probabilities = classifier.apply(other, output="probabilities")
+    np.testing.assert_array_equal(probabilities[..., 0], np.where(other < 100, 1, 0.25).astype(np.float32))
+    with pytest.raises(sl.ParameterError, match="sambalab"):
+        sl.Classifier.from_ml_random_forest(foreign)
+    with pytest.raises(sl.ParameterError, match="names of the forest's classes"):
+        sl.Classifier.from_ml_random_forest(foreign, "samba")
+    with pytest.raises(sl.ParameterError, match="not a classifier|no RandomForestClassifier|not JSON"):
+        sl.Classifier.from_ml_random_forest("{}")

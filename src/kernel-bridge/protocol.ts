@@ -192,6 +192,17 @@ export type OverlayName = z.infer<typeof zOverlay>;
 
 const tileRef = z.object({ row: count, column: count });
 
+/** What a foreign forest is for: its features, and its classes in the order of their numbers from 0. */
+export const zForestMeaning = z.object({
+  /** Any spec; its features are the columns of what the forest was trained on, in their order. */
+  features: zFeatureChoice.optional(),
+  channels: z.union([z.literal(1), z.literal(3)]),
+  classes: newClasses,
+  /** The numbers that the forest has for the classes; their ids where it is absent. */
+  labels: z.array(z.number().int()).optional()
+});
+export type ForestMeaning = z.infer<typeof zForestMeaning>;
+
 /** Forms in which a classifier leaves. */
 export const zClassifierFormat = z.enum(['json', 'onnx', 'ml-random-forest']);
 export type ClassifierFormat = z.infer<typeof zClassifierFormat>;
@@ -385,7 +396,10 @@ export const METHODS = {
     result: z.object({ mediaType: z.string(), extension: z.string() })
   },
   /** Read a classifier's file (the request's buffer: `json` or `onnx`, told apart by its content). One buffer: its JSON, checked. */
-  'classifier.read': { params: z.object({}), result: zClassifierInfo },
+  'classifier.read': {
+    params: z.object({ meaning: zForestMeaning.optional() }),
+    result: zClassifierInfo
+  },
   /**
    * Take a classifier over into a session (the request's buffer, as for `classifier.read`) and segment every slice with it. Fails with
    * `invalid` if the image has another number of channels, or the session's labels have classes that it does not know.
