@@ -35,16 +35,16 @@ const enum Op {
   minimum,
   maximum,
   median,
-  bilateral = 12,
-  entropy = 16,
-  derivatives = 13,
-  laplacian = 14,
-  structureTensor = 15,
-  neighbours = 17,
-  gabor = 19,
-  kuwahara = 18,
-  lipschitz = 20,
-  anisotropicDiffusion = 21
+  bilateral,
+  derivatives,
+  laplacian,
+  structureTensor,
+  entropy,
+  neighbours,
+  kuwahara,
+  gabor,
+  lipschitz,
+  anisotropicDiffusion
 }
 
 /** Pixels around a tile that a program's channels depend on; −1 if there is an op that is not known. */
