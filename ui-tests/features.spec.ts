@@ -99,12 +99,18 @@ print(json.dumps([float(grey[row, column]) for row, column in ${JSON.stringify(p
     expect(Math.abs(level - expected[i]!), `${row}, ${column}`).toBeLessThanOrEqual(2);
     await expect.poll(() => lab.pixel(row, column)).toEqual([level, level, level, 255]);
   }
-  // H hides it while it is held, the eye for good.
-  await lab.root.focus();
-  await page.keyboard.down('h');
-  await expect.poll(() => lab.pixel(100, 120)).toEqual(bare[0]);
-  await page.keyboard.up('h');
-  await expect.poll(() => lab.pixel(100, 120)).not.toEqual(bare[0]);
+  // H hides it while it is held, also right after the list was used, and chooses nothing there; the eye hides it for good.
+  const chosen = await part('preview-channel').inputValue();
+  for (const over of [false, true]) {
+    await part('preview-channel').focus();
+    await (over ? lab.moveTo(40, 40) : page.mouse.move(5, 5));
+    await page.keyboard.down('h');
+    await expect.poll(() => lab.pixel(100, 120)).toEqual(bare[0]);
+    await page.keyboard.up('h');
+    await expect.poll(() => lab.pixel(100, 120)).not.toEqual(bare[0]);
+  }
+  await page.mouse.move(5, 5);
+  await expect(part('preview-channel')).toHaveValue(chosen);
   await part('preview').click();
   await expect.poll(() => lab.pixel(300, 333)).toEqual(bare[2]);
   expect(await lab.error()).toBeNull();

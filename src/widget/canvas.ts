@@ -66,6 +66,11 @@ export class CanvasView extends Widget {
     return this._wheelIgnored;
   }
 
+  /** Whether the pointer is over the image. */
+  get underPointer(): boolean {
+    return this.node.matches(':hover');
+  }
+
   /** Draw neither labels nor segmentation. */
   set hideOverlays(hide: boolean) {
     if (hide !== this._hideOverlays) {

@@ -73,17 +73,22 @@ export class KeyMap implements IDisposable {
 
   private _onDown(event: KeyboardEvent): void {
     const target = event.target as HTMLElement;
-    // Where text is typed, or chosen by its first letters, no key is the labeller's.
-    const typing = target instanceof HTMLInputElement && target.type === 'text';
-    if (typing || target instanceof HTMLSelectElement) {
+    // Where text is typed no key is the labeller's.
+    if (target instanceof HTMLInputElement && target.type === 'text') {
       event.stopPropagation();
       return;
     }
     if (event.ctrlKey || event.metaKey) {
       return;
     }
+    // A list is chosen from by first letters, until the pointer is over the image. H means the overlays even then: it is
+    // held to look below the feature that was just chosen.
+    if (target instanceof HTMLSelectElement && !/^h$/i.test(event.key) && !this._options.canvas.underPointer) {
+      event.stopPropagation();
+      return;
+    }
     // A control that has the focus keeps the keys that it needs itself.
-    const control = target.matches('input, button, summary');
+    const control = target.matches('input, button, summary, select');
     if (control && OWN_KEYS.has(event.key)) {
       event.stopPropagation();
       return;
