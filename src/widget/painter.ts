@@ -67,10 +67,12 @@ export class Painter {
     const { preview } = parts;
     if (!hideOverlays && preview.shown) {
       preview.want(slice, tilesIn(this._view.visible(), LABEL_TILE));
-      this._overlay(context, ratio, 'preview', preview.opacity, tile => ({
-        key: preview.key(slice, tile),
-        values: () => preview.levels(slice, tile)
-      }));
+      if (preview.drawn) {
+        this._overlay(context, ratio, 'preview', preview.opacity, tile => ({
+          key: preview.key(slice, tile),
+          values: () => preview.levels(slice, tile)
+        }));
+      }
     }
     if (!hideOverlays && labelOpacity > 0) {
       const labels = parts.labels.slice(slice);

@@ -55,14 +55,18 @@ export class PreviewSection extends StateWidget {
       this._names = preview.names;
       this._fill(preview.names);
     }
+    const gone = preview.channel < 0;
+    this._showGone(gone ? preview.name : null);
     this._list.value = String(preview.channel);
-    this._section.head(trans.__('Preview'), preview.shown ? (preview.names[preview.channel] ?? '') : '');
+    const { name } = preview;
+    const heading = gone ? trans.__('%1 is not among the features', name) : name;
+    this._section.head(trans.__('Preview'), preview.shown ? heading : '');
     this._eye.setAttribute('aria-pressed', String(preview.shown));
     this._eye.replaceChildren(icon(preview.shown ? 'eye' : 'eyeOff'));
     this._opacity.node.hidden = !preview.shown;
     this._opacity.set(Math.round(preview.opacity * 100));
     const { state } = preview;
-    setText(this._note, noteOf(state));
+    setText(this._note, noteOf(state, name));
     this._note.dataset['kind'] = state.state === 'failed' ? 'error' : 'plain';
     this._note.hidden = this._note.textContent === '';
   }
@@ -80,18 +84,30 @@ export class PreviewSection extends StateWidget {
     );
   }
 
+  /** A feature that is not there keeps its place in the list, for as long as it is waited for. */
+  private _showGone(name: string | null): void {
+    this._gone?.remove();
+    this._gone = name === null ? null : element('option', { value: '-1', disabled: '', hidden: '' }, name);
+    if (this._gone) {
+      this._list.prepend(this._gone);
+    }
+  }
+
   private readonly _section: ReturnType<typeof section>;
   private readonly _list: HTMLSelectElement;
   private readonly _eye: HTMLButtonElement;
   private readonly _opacity: ReturnType<typeof slider>;
   private readonly _note: HTMLElement;
+  private _gone: HTMLOptionElement | null = null;
   private _names: readonly string[] | null = null;
 }
 
-function noteOf(state: PreviewState): string {
+function noteOf(state: PreviewState, name: string): string {
   switch (state.state) {
     case 'far':
       return trans.__('Zoom in to preview: at most %1 tiles of 256 × 256 pixels are shown.', PREVIEW_TILES_MAX);
+    case 'gone':
+      return trans.__('“%1” is not among the features. It is shown again as soon as it is.', name);
     case 'loading':
       return trans.__('Computing…');
     case 'ready':

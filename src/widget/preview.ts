@@ -8,7 +8,6 @@ import { BridgeError, featureKey, featureNames, FeatureSpec, IReply, LABEL_TILE 
 import { ISize, ITileRef } from './geometry';
 import { LruCache } from './lru';
 import { decodeTile } from './patches';
-import { trans } from './translation';
 
 /** Tiles in view at most: beyond, most of the image's features would have to be computed for a small picture. */
 export const PREVIEW_TILES_MAX = 64;
@@ -17,10 +16,14 @@ const BATCH = 8;
 /** Tiles kept, of 64 KiB each. */
 const KEPT = 320;
 
-/** How the preview is. `low` and `high` are the feature's values that are black and white. */
+/**
+ * How the preview is. `low` and `high` are the feature's values that are black and white. `gone`: the feature is not among those
+ * that there are; it is shown again once it is.
+ */
 export type PreviewState =
   | { state: 'off' }
   | { state: 'far' }
+  | { state: 'gone' }
   | { state: 'loading' }
   | { state: 'ready'; low: number; high: number }
   | { state: 'failed'; message: string };
@@ -67,14 +70,24 @@ export class FeaturePreview implements IDisposable {
     return this._names;
   }
 
-  /** Number of the channel that is chosen, in the stack. */
-  get channel(): number {
-    return Math.max(0, this._names.indexOf(this._name));
+  /** Name of the channel that is chosen; one that is not there now keeps its name. */
+  get name(): string {
+    return this._names[this._channel] ?? this._chosen;
   }
 
-  /** Whether the feature is shown. */
+  /** Number of the channel that is chosen, in the stack; −1 if it is not there. */
+  get channel(): number {
+    return this._channel;
+  }
+
+  /** Whether the feature is to be shown: whoever switched it on has not switched it off. */
   get shown(): boolean {
     return this._shown;
+  }
+
+  /** Whether there is something to draw now. From far off a few tiles that happen to be here would be a patchwork. */
+  get drawn(): boolean {
+    return this._shown && this._state.state !== 'far' && this._state.state !== 'gone';
   }
 
   /** 0 to 1. */
@@ -91,36 +104,26 @@ export class FeaturePreview implements IDisposable {
     return this._disposed;
   }
 
-  /** The features that there are. If the one that is shown is not among them any more, it is hidden. */
+  /** The features that there are. The one that is chosen is followed by its name; it may go for a while and come back. */
   offer(spec: FeatureSpec): void {
     if (this._spec && featureKey(spec) === featureKey(this._spec)) {
       return;
     }
     this._spec = spec;
     this._names = featureNames(spec, this._channels);
-    if (!this._names.includes(this._name)) {
-      // Per channel or of the luminance, it is the same feature.
-      const bare = this._name.replace(/^[a-z0-9 ]+: /, '');
-      this._name = this._names.find(name => name === bare || name.endsWith(`: ${bare}`)) ?? this._name;
+    if (this._chosen === '') {
+      this._chosen = this._names[0]!;
     }
-    if (!this._names.includes(this._name)) {
-      const message = trans.__('“%1” is not among the features any more.', this._name);
-      this._name = this._names[0]!;
-      if (this._shown) {
-        this._shown = false;
-        this._begin();
-        this._set({ state: 'failed', message });
-        return;
-      }
-    }
+    this._channel = this._find();
     this._begin();
   }
 
   /** Choose another channel, by its number in the stack. */
   choose(channel: number): void {
     const name = this._names[channel];
-    if (name !== undefined && name !== this._name) {
-      this._name = name;
+    if (name !== undefined && name !== this._chosen) {
+      this._chosen = name;
+      this._channel = channel;
       this._begin();
     }
   }
@@ -141,7 +144,7 @@ export class FeaturePreview implements IDisposable {
 
   /** Name the tiles in view, most wanted first. */
   want(slice: number, tiles: ITileRef[]): void {
-    if (!this._shown) {
+    if (!this._shown || this._channel < 0) {
       return;
     }
     if (this._slice !== slice) {
@@ -203,9 +206,19 @@ export class FeaturePreview implements IDisposable {
     Signal.clearData(this);
   }
 
+  /** Where the chosen channel is among the names; −1 if it is not. Per channel or of the luminance, it is the same feature. */
+  private _find(): number {
+    const exact = this._names.indexOf(this._chosen);
+    if (exact >= 0) {
+      return exact;
+    }
+    const bare = (name: string) => name.replace(/^(?:red|green|blue): /, '');
+    return this._names.findIndex(name => bare(name) === bare(this._chosen));
+  }
+
   /** Another feature, or the same anew: what was asked for before is given up. */
   private _begin(): void {
-    const key = `${featureKey(this._spec!)}${this._name}`;
+    const key = `${featureKey(this._spec!)}${this.name}`;
     let what = this._known.get(key);
     if (what === undefined) {
       what = String(this._known.size);
@@ -214,7 +227,7 @@ export class FeaturePreview implements IDisposable {
     this._what = what;
     this._flight?.controller.abort();
     this._wanted = [];
-    this._state = this._shown ? { state: 'loading' } : { state: 'off' };
+    this._state = { state: !this._shown ? 'off' : this._channel < 0 ? 'gone' : 'loading' };
     this._changed.emit();
   }
 
@@ -300,7 +313,8 @@ export class FeaturePreview implements IDisposable {
   private readonly _ranges = new Map<string, { low: number; high: number }>();
   private _spec: FeatureSpec | null = null;
   private _names: string[] = [];
-  private _name = '';
+  private _chosen = '';
+  private _channel = 0;
   private _what = '';
   private _shown = false;
   private _opacity = 1;

@@ -111,14 +111,18 @@ describe('FeaturePreview', () => {
     expect(preview.state).toEqual({ state: 'off' });
   });
 
-  it('asks for no more tiles than is sensible, and says that the view is too far out', () => {
-    const { preview, asked } = make();
+  it('asks for no more tiles than is sensible, and says that the view is too far out', async () => {
+    const { preview, asked, answer } = make();
     preview.show(true);
     preview.want(0, tiles(PREVIEW_TILES_MAX + 1));
     expect(asked).toEqual([]);
     expect(preview.state).toEqual({ state: 'far' });
     preview.want(0, tiles(2));
     expect(asked[0]!.wanted.tiles).toEqual(tiles(2));
+    await answer();
+    expect(preview.drawn).toBe(true);
+    preview.want(0, tiles(PREVIEW_TILES_MAX + 1));
+    expect(preview.drawn).toBe(false);
   });
 
   it('says what went wrong, asks for no more, and begins again with another channel or when it is told to', async () => {
@@ -148,20 +152,39 @@ describe('FeaturePreview', () => {
     expect(preview.state).toMatchObject({ state: 'failed', message: expect.stringContaining('65536') as string });
   });
 
-  it('follows its channel by name when the features change, and is hidden when it goes', () => {
-    const { preview } = make();
+  it('follows its channel by name when the features change, waits when it goes, and comes back with it', async () => {
+    const { preview, asked, answer } = make();
     preview.choose(preview.names.indexOf('gaussian σ=4'));
     preview.show(true);
     const before = preview.channel;
     preview.offer(featureSpec({ sigmas: [4] }));
-    expect(preview.names[preview.channel]).toBe('gaussian σ=4');
+    expect(preview.name).toBe('gaussian σ=4');
     expect(preview.channel).not.toBe(before);
+    preview.want(0, [A]);
+    await answer();
+    expect(preview.drawn).toBe(true);
     preview.offer(featureSpec({ sigmas: [2] }));
-    expect(preview.shown).toBe(false);
-    expect(preview.state).toMatchObject({
-      state: 'failed',
-      message: expect.stringContaining('gaussian σ=4') as string
-    });
+    preview.want(0, [A]);
+    expect(asked).toHaveLength(1);
+    expect(preview.state).toEqual({ state: 'gone' });
+    expect([preview.shown, preview.drawn, preview.name, preview.channel]).toEqual([true, false, 'gaussian σ=4', -1]);
+    preview.offer(featureSpec({ sigmas: [4] }));
+    preview.want(0, [A]);
+    expect(preview.state.state).toBe('ready');
+    expect([preview.drawn, preview.at(0, 3, 77)]).toEqual([true, 77]);
+  });
+
+  it('waits for another feature when that is chosen instead, and for none when it is switched off', () => {
+    const { preview } = make();
+    preview.choose(preview.names.indexOf('gaussian σ=4'));
+    preview.show(true);
+    preview.offer(featureSpec({ sigmas: [2] }));
+    preview.choose(preview.names.indexOf('gaussian σ=2'));
+    expect(preview.state).toEqual({ state: 'loading' });
+    preview.offer(featureSpec({ sigmas: [1] }));
+    preview.show(false);
+    preview.offer(featureSpec({ sigmas: [2] }));
+    expect(preview.state).toEqual({ state: 'off' });
   });
 
   it('stays with its feature when only the colour changes', () => {
@@ -176,7 +199,7 @@ describe('FeaturePreview', () => {
     preview.offer(featureSpec({ color: 'luminance' }));
     expect([preview.shown, preview.names[preview.channel]]).toEqual([true, 'membrane median']);
     preview.offer(featureSpec());
-    expect([preview.shown, preview.names[preview.channel]]).toEqual([true, 'red: membrane median']);
+    expect([preview.shown, preview.names[preview.channel]]).toEqual([true, 'green: membrane median']);
   });
 
   it('is as bright at the edge of the image as inside when it is reduced', async () => {

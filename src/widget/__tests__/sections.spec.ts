@@ -206,9 +206,13 @@ describe('PreviewSection', () => {
     expect(heading('preview-section')).toBe('Preview· membrane median');
     expect(get('preview').getAttribute('aria-pressed')).toBe('true');
     get('family-membrane').click();
-    expect(preview.shown).toBe(false);
-    expect(get('preview-note').textContent).toContain('membrane median');
-    expect(get('preview-note').dataset['kind']).toBe('error');
+    expect(preview.shown).toBe(true);
+    expect(get('preview-note').textContent).toContain('“membrane median” is not among the features');
+    expect(heading('preview-section')).toBe('Preview· membrane median is not among the features');
+    expect(list.selectedOptions[0]!.textContent).toBe('membrane median');
+    get('family-membrane').click();
+    expect(heading('preview-section')).toBe('Preview· membrane median');
+    expect(list.value).toBe(String(preview.channel));
   });
 });
 
