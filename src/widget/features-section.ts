@@ -44,6 +44,7 @@ export class FeaturesSection extends StateWidget {
         'Standard deviations of Gaussians, radii of discs, distances of neighbours: ascending, in pixels'
       ),
       unit: trans.__('px'),
+      list: true,
       apply: text => this._choose(featureSpec({ ...this._spec, sigmas: parseNumbers(text) })),
       problem: reason => problemWith(trans.__('Scales σ'), reason)
     });
@@ -173,6 +174,7 @@ export class FeaturesSection extends StateWidget {
         label: parameter.title,
         title: trans.__('%1 to %2', parameter.minimum, parameter.maximum),
         unit: parameter.unit,
+        list: parameter.list !== undefined,
         apply: text => {
           const value = parameter.list ? parseNumbers(text) : parseNumber(text);
           this._choose(withParameter(this._spec, name, key, value));
@@ -188,6 +190,7 @@ export class FeaturesSection extends StateWidget {
           label: trans.__('Own scales'),
           title: trans.__('Scales of this family alone; empty for those above'),
           unit: trans.__('px'),
+          list: true,
           apply: text => {
             const value = text.trim() === '' ? undefined : parseNumbers(text);
             this._choose(withParameter(this._spec, name, 'sigmas', value));

@@ -25,10 +25,10 @@ export function section(options: { testid: string; className?: string; body: (No
 }
 
 /** A line with a label before its control. */
-export function row(label: string, control: Node, title = ''): HTMLLabelElement {
+export function row(label: string, control: Node, title = '', className = ''): HTMLLabelElement {
   return element(
     'label',
-    { class: 'sambalab-field', ...(title ? { title } : {}) },
+    { class: `sambalab-field ${className}`.trim(), ...(title ? { title } : {}) },
     element('span', { class: 'sambalab-field-label' }, label),
     control
   );
@@ -97,6 +97,8 @@ export class TextField {
     label: string;
     title?: string;
     unit?: string;
+    /** A list of numbers: it takes the whole width, below its label. */
+    list?: boolean;
     placeholder?: string;
     /** Take the text; throws for what cannot be taken. */
     apply(text: string): void;
@@ -114,9 +116,9 @@ export class TextField {
       'data-testid': options.testid
     });
     this._problem = element('div', { id, class: 'sambalab-problem', role: 'alert', 'data-kind': 'error' });
-    const unit = options.unit ? [element('span', { class: 'sambalab-unit' }, options.unit)] : [];
-    const control = element('span', { class: 'sambalab-text-unit' }, this._input, ...unit);
-    this.node = element('div', {}, row(options.label, control, options.title), this._problem);
+    const label = options.unit ? `${options.label} (${options.unit})` : options.label;
+    const className = options.list ? 'sambalab-list-field' : 'sambalab-number-field';
+    this.node = element('div', {}, row(label, this._input, options.title, className), this._problem);
     this._input.addEventListener('input', () => {
       try {
         this._wrong = false;
