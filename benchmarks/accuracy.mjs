@@ -25,9 +25,11 @@ export async function accuracy(bench) {
   }
   const variants = Object.keys(VARIANTS);
   const cells = new Map();
-  const note = (where, who, value) => {
+  const note = (where, who, seed, value) => {
     const key = `${where}|${who}`;
-    cells.set(key, [...(cells.get(key) ?? []), value]);
+    const seeds = cells.get(key) ?? Array.from({ length: bench.seeds }, () => []);
+    seeds[seed].push(value);
+    cells.set(key, seeds);
   };
   for (const strokes of [5, 40]) {
     for (const work of works) {
@@ -39,7 +41,7 @@ export async function accuracy(bench) {
           await work.train({ ...forest, seed }, features);
           for (const on of [work, ...others]) {
             await on.apply(work.trained);
-            note(on === work ? `${strokes} strokes` : 'other images', variant, on.iou());
+            note(on === work ? `${strokes} strokes` : 'other images', variant, seed, on.iou());
           }
         }
         for (const [who, source] of [
@@ -49,7 +51,7 @@ export async function accuracy(bench) {
           await bench.reference.ask({ do: 'grow', name: work.name, seed, samples: SAMPLES, source });
           for (const on of [work, ...others]) {
             await bench.reference.ask({ do: 'apply', name: on.name, source, out: on.folder });
-            note(on === work ? `${strokes} strokes` : 'other images', who, on.iou('reference.raw'));
+            note(on === work ? `${strokes} strokes` : 'other images', who, seed, on.iou('reference.raw'));
           }
         }
       }
@@ -60,7 +62,8 @@ export async function accuracy(bench) {
       const [ours, reference] = [cells.get(`${where}|${variant}`), cells.get(`${where}|${who}`)];
       if (ours) {
         const name = `${where}, ${variant} against ${what}`;
-        bench.report('accuracy', name, mean(ours), mean(reference), 'IoU', paired(ours, reference));
+        const { interval, text } = paired(ours, reference);
+        bench.report('accuracy', name, mean(ours.flat()), mean(reference.flat()), 'IoU', text, interval);
       }
     };
     variants.forEach(variant => compare(variant, 'reference', "scikit-image and scikit-learn, SAMBA's way"));

@@ -39,10 +39,10 @@ class Bench {
     return (await this.reference.ask({ do: 'names' })).names;
   }
 
-  report(section, name, ours, reference, unit, note = '') {
+  report(section, name, ours, reference, unit, note = '', interval = null) {
     const { digits, better } = UNITS[unit];
     const ratio = reference === null ? null : better === 'less' ? reference / ours : ours / reference;
-    this.rows.push({ section, name, ours, reference, ratio, unit });
+    this.rows.push({ section, name, ours, reference, ratio, unit, ...(interval && { interval }) });
     if (!this.json) {
       const against =
         reference === null ? '' : ` against ${reference.toFixed(digits)} ${unit}, ratio ${ratio.toFixed(2)}`;
@@ -65,6 +65,8 @@ class Bench {
   }
 }
 
+const USAGE = `npm run bench [-- section…] [--json] [--seeds N]; sections: ${Object.keys(SECTIONS).join(', ')}.`;
+
 function parse(args) {
   const json = args.includes('--json');
   const seedsAt = args.indexOf('--seeds');
@@ -72,12 +74,18 @@ function parse(args) {
   const chosen = args.filter((arg, i) => !arg.startsWith('--') && (seedsAt < 0 || i !== seedsAt + 1));
   const unknown = chosen.find(name => !(name in SECTIONS));
   if (unknown !== undefined || !(seeds >= 1)) {
-    throw new Error(`Sections are ${Object.keys(SECTIONS).join(', ')}; --seeds takes a number from 1.`);
+    throw new Error(
+      `${unknown === undefined ? '--seeds takes a number from 1' : `there is no section ${unknown}`}. ${USAGE}`
+    );
   }
   return { json, seeds, chosen: chosen.length ? chosen : Object.keys(SECTIONS) };
 }
 
 async function main(args) {
+  if (args.includes('--help')) {
+    console.log(USAGE);
+    return;
+  }
   const options = parse(args);
   const folder = mkdtempSync(join(tmpdir(), 'sambalab-bench-'));
   mkdirSync(join(folder, 'engine'));

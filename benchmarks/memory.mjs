@@ -13,15 +13,34 @@ export async function memory(bench) {
   await bench.reference.ask({ do: 'large', side: SIDE, out: work.folder });
   work.image = work.array('image.raw', 'uint16', [...work.shape, 1]);
   forgetPeak(process.pid);
+  const cancelled = await cancelTraining(work);
   const seconds = { train: await work.train() };
   seconds.apply = await applyAll(work);
   const peak = peakOf(process.pid);
   const megapixels = `${SIDE}² of 16 bits`;
   bench.report('memory', `${megapixels}: features and training`, seconds.train, null, 's');
   bench.report('memory', `${megapixels}: segmentation, probabilities and uncertainty`, seconds.apply, null, 's');
+  bench.report('memory', `${megapixels}: from cancelling to its answer`, cancelled, null, 's');
   if (peak !== null) {
     bench.report('memory', `${megapixels}: peak of the resident set`, peak, null, 'MB');
   }
+}
+
+/** Begin a training, cancel it while features are computed. @returns seconds until that is answered */
+async function cancelTraining(work) {
+  const controller = new AbortController();
+  const { context } = work;
+  let asked = 0;
+  const progress = (stage, done) => {
+    if (!asked && stage === 'features' && done >= 2) {
+      asked = performance.now();
+      controller.abort();
+    }
+  };
+  work.context = { signal: controller.signal, progress };
+  await work.train().catch(() => undefined);
+  work.context = context;
+  return (performance.now() - asked) / 1000;
 }
 
 async function applyAll(work) {

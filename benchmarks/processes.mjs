@@ -74,14 +74,28 @@ export function peakOf(pid) {
 export const median = values => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 export const mean = values => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-/** The paired difference of two lists: its mean and the 95 % interval of that mean (normal approximation). */
+/** Student's t for a two-sided interval of 95 %, for 1, 2, 3 … degrees of freedom; 1.96 beyond. */
+const STUDENT = [
+  12.71, 4.3, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.2, 2.18, 2.16, 2.14, 2.13, 2.12, 2.11, 2.1, 2.09
+];
+
+/**
+ * The paired difference: its mean and the 95 % interval of that mean over the seeds. What one seed gives on several images is averaged first, since
+ * only the seeds are drawn anew.
+ *
+ * @param ours for each seed the values on the images; `reference` likewise
+ */
 export function paired(ours, reference) {
-  const differences = ours.map((value, i) => value - reference[i]);
+  const differences = ours.map((values, seed) => mean(values) - mean(reference[seed]));
   const centre = mean(differences);
-  const variance = differences.reduce((sum, value) => sum + (value - centre) ** 2, 0) / (differences.length - 1 || 1);
-  const half = 1.96 * Math.sqrt(variance / differences.length);
+  const freedom = differences.length - 1;
+  const variance = differences.reduce((sum, value) => sum + (value - centre) ** 2, 0) / Math.max(freedom, 1);
+  const half = (STUDENT[freedom - 1] ?? (freedom > 0 ? 1.96 : NaN)) * Math.sqrt(variance / differences.length);
   const signed = value => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(4)}`;
-  return `paired ${signed(centre)} [${signed(centre - half)}, ${signed(centre + half)}], n = ${differences.length}`;
+  return {
+    interval: [centre - half, centre + half],
+    text: `paired ${signed(centre)} [${signed(centre - half)}, ${signed(centre + half)}], ${differences.length} seeds`
+  };
 }
 
 /** Intersection over union, averaged over the classes of the truth. */

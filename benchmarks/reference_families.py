@@ -128,7 +128,9 @@ def gabor(image: Image) -> Planes:
         sigma, gamma, frequency = setting
         size = 6 * math.floor(max(sigma, sigma / gamma)) + 1
         responses = [
-            fftconvolve(around, gabor_kernel(frequency / size, angle, sigma_x=sigma, sigma_y=sigma / gamma), "same")
+            fftconvolve(around, gabor_kernel(frequency / size, angle, sigma_x=sigma, sigma_y=sigma / gamma), "same")[
+                12:-12, 12:-12
+            ]
             for angle in np.arange(10) * np.pi / 10
         ]
         planes = [np.stack([part(response) for response in responses]) for part in (np.real, np.imag)]

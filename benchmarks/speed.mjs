@@ -64,8 +64,7 @@ export async function families(bench) {
     const { count } = await work.features(choice);
     const times = await interleaved(
       async () => (await work.features(choice)).seconds,
-      async () => (await bench.reference.ask({ do: 'family', name: work.name, family })).seconds,
-      1
+      async () => (await bench.reference.ask({ do: 'family', name: work.name, family })).seconds
     );
     bench.time('families', `${family}, ${count - 1} channels, ${megapixels(work)}`, times);
   }

@@ -89,9 +89,10 @@ export function encodeMlRandomForest(classifier: IClassifier): Uint8Array {
   return new TextEncoder().encode(JSON.stringify({ baseModel, name: 'RFClassifier', sambalab }));
 }
 
-/** Whether a JSON file looks like one of that package. */
+/** Whether a JSON file looks like one of that package. Any file may begin with a name: that of the package's class it must be. */
 export function isMlRandomForest(file: Uint8Array): boolean {
-  return /^\s*\{\s*"(baseModel|name|sambalab)"/.test(new TextDecoder().decode(file.subarray(0, 200)));
+  const start = new TextDecoder().decode(file.subarray(0, 200));
+  return /^\s*\{\s*("(baseModel|sambalab)"|"name"\s*:\s*"RFClassifier")/.test(start);
 }
 
 /**

@@ -93,8 +93,8 @@ class Classifier:
         """Give the forest as a fitted RandomForestClassifier of scikit-learn, with the same probabilities for the same features.
 
         Its input is float32 (pixels, features), as `Labeller.features` or `sambalab.engine.feature_stack` give them; it
-        predicts class ids. Numbers of samples and impurities of its nodes are not kept, so it has no
-        ``feature_importances_``; ours are in `feature_importances`.
+        predicts class ids. Numbers of samples and impurities of its nodes are not kept, so its ``feature_importances_`` are no
+        numbers; ours are in `feature_importances`.
         """
         from .sklearn_forest import to_forest
 
@@ -205,8 +205,12 @@ class Classifier:
         """
         if isinstance(forest, Mapping):
             data = json.dumps(forest).encode("utf-8")
+        elif isinstance(forest, (str, bytes)):
+            data = forest.encode("utf-8") if isinstance(forest, str) else forest
         else:
-            data = forest.encode("utf-8") if isinstance(forest, str) else bytes(forest)
+            raise ParameterError(f"The forest is a {type(forest).__name__}; its JSON, parsed or as text, will do.")
+        if channels not in (1, 3):
+            raise ParameterError(f"channels is {channels!r}; 1 or 3 will do.")
         params: dict[str, Any] = {}
         if features is not None:
             if classes is None:

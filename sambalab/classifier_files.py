@@ -13,7 +13,11 @@ from typing import Any
 from .errors import ParameterError, SambaLabError
 
 EXTENSIONS = (".json", ".onnx", ".skops")
+# Of a file, and of what an archive unpacks to.
 BYTES_MAX = 1 << 30
+# What is read of a classifier's JSON, as in `engine/classifier.ts`: what is large in it is text, so few signs bound the memory.
+JSON_BYTES_MAX = 256 << 20
+JSON_SIGNS_MAX = 400_000
 # The classifier's JSON in an ONNX file's metadata and in a scikit-learn forest's attribute.
 METADATA_KEY = "sambalab.classifier"
 ATTRIBUTE = "sambalab_classifier_"
@@ -175,6 +179,12 @@ def document_of(data: bytes) -> dict[str, Any]:
     ParameterError
         If it is none.
     """
+    signs = sum(map(data.count, (b",", b":", b"[", b"{")))
+    if len(data) > JSON_BYTES_MAX or signs > JSON_SIGNS_MAX:
+        raise ParameterError(
+            f"This is not a classifier of SambaLab, or it was damaged: it has {len(data):,} bytes and {signs:,} values; at most "
+            f"{JSON_BYTES_MAX:,} and {JSON_SIGNS_MAX:,} will do."
+        )
     try:
         document = json.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:

@@ -109,7 +109,7 @@ def complete(given: Mapping[str, Any]) -> Spec:
     if not _is_number(scale) or not 0.1 <= scale <= 1:
         _fail("sigmaScale", _show(scale), "a number from 0.1 to 1")
     if "families" in chosen:
-        listed = _renamed("families.", _mapping("families", chosen["families"]))
+        listed = _renamed("families.", _mapping("families", chosen["families"], "a mapping of its families"))
         for name in listed:
             if name not in names:
                 _fail(f"families.{name}", "is not known", ", ".join(map(snake, names)))
@@ -261,9 +261,9 @@ def _range(value: Any) -> list[float] | None:
     return [_plain(low), _plain(high)]
 
 
-def _mapping(path: str, value: Any) -> Mapping[str, Any]:
+def _mapping(path: str, value: Any, wanted: str = "True, False, or a mapping of its parameters") -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        _fail(path, _show(value), "True, False, or a mapping of its parameters")
+        _fail(path, _show(value), wanted)
     return value
 
 

@@ -2,8 +2,6 @@
 import { Plane, Planes } from './planes';
 
 const DIRECTIONS = 10;
-/** Keeps 0 / 0 and x / 0 from being no number. */
-const TINY = 1e-300;
 
 /**
  * Of the lines through a pixel the mean of the most even one, by three criteria; the smallest of several. As in the engine, but for the order of sums of pixels
@@ -25,8 +23,8 @@ export function kuwahara(planes: Planes, source: Plane, length: number): Plane[]
     const mean = planes.over(sum, line.length);
     const criteria = [
       variance,
-      planes.divide(variance, planes.plus(planes.absolute(mean), TINY)),
-      planes.divide(variance, planes.plus(planes.multiply(mean, mean), TINY))
+      perUnit(planes, variance, planes.absolute(mean)),
+      perUnit(planes, variance, planes.multiply(mean, mean))
     ].map(criterion => planes.narrowed(criterion));
     candidates.push({ criteria, mean: planes.narrowed(mean), line });
   }
@@ -45,6 +43,16 @@ export function kuwahara(planes: Planes, source: Plane, length: number): Plane[]
       )
       .reduce((a, b) => planes.minimum(a, b));
   });
+}
+
+/** variance / unit, where 0 / 0 is 0. Nothing is divided by 0: a runtime may leave out what adds a tiny number to the divisor. */
+function perUnit(planes: Planes, variance: Plane, unit: Plane): Plane {
+  const { graph } = planes;
+  const [zero, one, infinity] = [0, 1, Infinity].map(value => graph.double(value)) as [string, string, string];
+  const none = graph.node('Equal', [unit.value, zero]);
+  const quotient = graph.node('Div', [variance.value, graph.node('Where', [none, one, unit.value])]);
+  const even = graph.node('Where', [graph.node('Equal', [variance.value, zero]), zero, infinity]);
+  return variance.as(graph.node('Where', [none, even, quotient]));
 }
 
 /** Pixels of a line from its centre: a column rotated by nearest neighbours. */

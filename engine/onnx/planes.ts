@@ -55,15 +55,6 @@ export class Planes {
     return this._binary('Max', a, b);
   }
 
-  divide(a: Plane, b: Plane): Plane {
-    return this._binary('Div', a, b);
-  }
-
-  /** Plus a number of the plane's type. */
-  plus(a: Plane, number: number): Plane {
-    return a.as(this.graph.node('Add', [a.value, this._number(a, number)]));
-  }
-
   /** Times a number. */
   times(a: Plane, factor: number): Plane {
     return a.as(this.graph.node('Mul', [a.value, this._number(a, factor)]));

@@ -336,7 +336,8 @@ function mergedClasses(session: Session, classes: LabelClass[]): LabelClass[] {
 }
 
 function nameOf({ record }: Session): string {
-  return `“${record.title || record.key}”`;
+  const [, rows, columns] = record.image.shape;
+  return record.title ? `“${record.title}”` : `a session without a name (${rows} × ${columns} pixels)`;
 }
 
 function channels(count: number): string {

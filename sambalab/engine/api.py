@@ -28,9 +28,6 @@ _Tool = Callable[[Tile, Planes, FeatureStack], npt.NDArray[Any]]
 _OUTPUTS = ("labels", "probabilities", "uncertainty")
 # Float32 values in a cache line.
 _LINE = 16
-# A classifier's JSON has no more bytes, nor so many values: bounds of what reading it can allocate, as in `engine/classifier.ts`.
-_JSON_BYTES_MAX = 256 << 20
-_JSON_SIGNS_MAX = 400_000
 
 
 def feature_stack(
@@ -215,12 +212,6 @@ def _load(data: bytes) -> _Loaded:
     """Read and check a classifier; the latest stay read."""
     from ..classifier import Classifier
 
-    signs = sum(map(data.count, (b",", b":", b"[", b"{")))
-    if len(data) > _JSON_BYTES_MAX or signs > _JSON_SIGNS_MAX:
-        raise ParameterError(
-            f"This is not a classifier of SambaLab, or it was damaged: it has {len(data):,} bytes and {signs:,} values; at most "
-            f"{_JSON_BYTES_MAX:,} and {_JSON_SIGNS_MAX:,} will do."
-        )
     classifier = Classifier(data)
     classifier._check()
     forest = classifier._forest

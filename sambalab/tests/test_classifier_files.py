@@ -337,3 +337,18 @@ def test_a_foreign_forest_of_ml_random_forest_needs_its_meaning(trained, other):
         sl.Classifier.from_ml_random_forest(foreign, "samba")
     with pytest.raises(sl.ParameterError, match="not a classifier|no RandomForestClassifier|not JSON"):
         sl.Classifier.from_ml_random_forest("{}")
+
+
+def test_json_of_too_many_values_is_refused_before_it_is_parsed(tmp_path, monkeypatch):
+    path = tmp_path / "many.json"
+    path.write_bytes(b'{"format":[' + b"[]," * 500_000 + b"0]}")
+    monkeypatch.setattr(json, "loads", lambda *_: pytest.fail("it was parsed"))
+    with pytest.raises(sl.ParameterError, match="1,000,002 values; at most"):
+        sl.Classifier.load(path)
+
+
+def test_what_is_no_json_of_ml_random_forest_is_named():
+    with pytest.raises(sl.ParameterError, match="The forest is a NoneType"):
+        sl.Classifier.from_ml_random_forest(None)
+    with pytest.raises(sl.ParameterError, match="channels is 2; 1 or 3"):
+        sl.Classifier.from_ml_random_forest("{}", "samba", ["a", "b"], channels=2)

@@ -199,3 +199,8 @@ def test_one_bright_pixel_in_a_constant_image_can_be_seen():
 def test_an_empty_path_is_called_so():
     with pytest.raises(ImageError, match=r"The path is empty\."):
         prepare("")
+
+
+def test_values_beyond_single_precision_are_refused():
+    with pytest.raises(ImageError, match=r"largest value is 1e\+39.*single precision"):
+        prepare(np.array([[1.0, -1e39]]))

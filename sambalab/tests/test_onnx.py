@@ -119,6 +119,15 @@ def test_the_other_families_are_the_same(families, dtype, tmp_path):
     expect_same(session_of(classifier, tmp_path), classifier, image, 1e-2 if "gabor" in families else 1e-3)
 
 
+@pytest.mark.parametrize("value", [0, 37])
+def test_even_regions_give_the_same_kuwahara_features_black_ones_too(value, tmp_path):
+    image = noisy((70, 81))
+    image[10:40, 20:50] = value
+    for length in (5, 19):
+        classifier = trained(image, sl.FeatureSpec("samba", **NONE, kuwahara={"length": length}))
+        expect_same(session_of(classifier, tmp_path), classifier, image, 1e-3)
+
+
 def test_even_regions_give_gabor_features_of_0_at_any_brightness(tmp_path):
     image = noisy((70, 81), "uint16")
     image[:, 30:60] = 60_000

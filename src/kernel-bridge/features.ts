@@ -131,7 +131,7 @@ export function featureSpec(partial: object = {}): FeatureSpec {
   if (given['families'] === undefined) {
     set.families.forEach(name => (chosen[name] = {}));
   } else {
-    Object.assign(chosen, record('families', given['families']));
+    Object.assign(chosen, record('families', given['families'], 'an object of its families'));
     const strange = Object.keys(chosen).find(name => !FEATURE_FAMILIES.some(family => family.name === name));
     if (strange !== undefined) {
       fail(`families.${strange}`, 'is not known', FEATURE_FAMILIES.map(({ name }) => name).join(', '));
@@ -319,9 +319,13 @@ function rangeOf(value: unknown): [number, number] | null {
   return [low, high];
 }
 
-function record(path: string, value: unknown): Record<string, unknown> {
+function record(
+  path: string,
+  value: unknown,
+  wanted = 'true, false, or an object of its parameters'
+): Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    fail(path, show(value), 'true, false, or an object of its parameters');
+    fail(path, show(value), wanted);
   }
   return value as Record<string, unknown>;
 }

@@ -143,14 +143,20 @@ const running = (id: string, stage: string, least: number) => (heard: { event?: 
       const training = client.request('train', { session: state.session }, { id });
       const failed = expect(training).rejects.toMatchObject({ code: 'cancelled' });
       await client.hear(running(id, stage, 0.02));
+      const asked = performance.now();
       await client.request('cancel', { id });
       await failed;
+      // What is promised, not how fast it is: it takes some 25 ms.
+      expect(performance.now() - asked).toBeLessThan(1000);
       const { params } = await client.hear(
         heard => heard.event === 'job' && (heard.params as EventParams<'job'>).state === 'cancelled'
       );
-      const { done, total } = params as EventParams<'job'>;
+      const { stage: reached, done, total } = params as EventParams<'job'>;
+      expect(reached).toBe(stage);
       // There are few tiles in the sample for the cuts, and many threads may be at the last of them.
-      expect(done / total).toBeLessThan(stage === 'features' ? 1.01 : 0.6);
+      if (stage === 'segmenting') {
+        expect(done / total).toBeLessThan(0.6);
+      }
     }
     expect((await client.request('session.attach', { session: state.session })).segmentation).toBeNull();
   }, 120_000);
