@@ -3,7 +3,7 @@ import { BridgeError } from '../../src/kernel-bridge/errors';
 import { decodeClassifier, encodeClassifier, IClassifier } from '../classifier';
 import { VOTES } from '../forest';
 import { ForestMeaning } from '../../src/kernel-bridge/protocol';
-import { decodeMlRandomForest, encodeMlRandomForest } from '../ml-random-forest';
+import { decodeMlRandomForest, encodeMlRandomForest, isMlRandomForest } from '../ml-random-forest';
 import { EXAMPLE_CLASSES, exampleClassifier } from './classifiers';
 import { randomSource } from './engine';
 
@@ -141,6 +141,21 @@ describe("ml-random-forest's JSON", () => {
       const middle = Math.fround((cut + value) / 2);
       expect(middle <= cut || middle >= value).toBe(true);
     });
+  });
+
+  it('knows its files from other JSON that begins with a name', () => {
+    const is = (json: object) => isMlRandomForest(new TextEncoder().encode(JSON.stringify(json)));
+    const { name, baseModel } = forestOf(leaf);
+    expect([is({ name, baseModel }), is({ baseModel, name }), is({ sambalab: {}, baseModel, name })]).toEqual([
+      true,
+      true,
+      true
+    ]);
+    expect([is({ name: 'a-package', version: '1.0.0' }), is({}), is({ format: 'x', name })]).toEqual([
+      false,
+      false,
+      false
+    ]);
   });
 
   it.each<[string, unknown, RegExp]>([
