@@ -44,9 +44,9 @@ export class Choice implements IDisposable {
     return this._own?.forest ?? this._theirs.forest;
   }
 
-  /** Why the last change was not taken; null if it was. */
+  /** Why the last change was not taken, or the session's choice cannot be shown; null if nothing is wrong. */
   get error(): string | null {
-    return this._error;
+    return this._refusal ?? this._unknown;
   }
 
   /** Whether something is not sent, or not answered yet. */
@@ -64,13 +64,22 @@ export class Choice implements IDisposable {
       return;
     }
     this._theirs = choice;
+    this._refusal = this._unknown = null;
     try {
       this._spec = featureSpec(choice.features);
     } catch (reason) {
       // A sidecar of another version may know families that are unknown here.
-      this._error = BridgeError.from(reason).message;
+      this._unknown = BridgeError.from(reason).message;
     }
     this._changed.emit();
+  }
+
+  /** That a change was not taken is no news any more. */
+  dismiss(): void {
+    if (this._refusal !== null) {
+      this._refusal = null;
+      this._changed.emit();
+    }
   }
 
   setFeatures(features: FeatureSpec): void {
@@ -109,7 +118,7 @@ export class Choice implements IDisposable {
   private _change(values: Partial<Choice.IOwn>): void {
     this._own = { ...this._own, ...values };
     this._unsent = true;
-    this._error = null;
+    this._refusal = null;
     clearTimeout(this._timer);
     // Why it was not taken is kept, and shown.
     this._timer = setTimeout(() => void this.flush().catch(() => undefined), this._sendAfterMs);
@@ -137,7 +146,7 @@ export class Choice implements IDisposable {
         }
         if (own === this._own) {
           this._own = null;
-          this._error = error.message;
+          this._refusal = error.message;
           this._changed.emit();
           throw error;
         }
@@ -155,7 +164,8 @@ export class Choice implements IDisposable {
   private _own: Choice.IOwn | null = null;
   private _unsent = false;
   private _sending: Promise<void> | null = null;
-  private _error: string | null = null;
+  private _refusal: string | null = null;
+  private _unknown: string | null = null;
   private _timer: ReturnType<typeof setTimeout> | undefined;
   private _disposed = false;
 }

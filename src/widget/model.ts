@@ -299,6 +299,7 @@ export class LabellerState implements IDisposable {
   private _onAttached(session: SessionState): void {
     this._take(session);
     this._error = null;
+    this.choice.dismiss();
     this.training.reset();
     const { labels } = this._parts!;
     for (const patch of leftBehind.get(this.id) ?? []) {

@@ -83,6 +83,26 @@ describe('Choice', () => {
     expect(choice.error).toBeNull();
   });
 
+  it('says no more that a change was refused when a new choice arrives or the connection is back', async () => {
+    const { choice, answers } = make();
+    const refuse = async () => {
+      choice.setFeatures(featureSpec({ sigmas: [6] }));
+      const flushed = choice.flush().catch(() => undefined);
+      answers.at(-1)!.reject(new BridgeError('disconnected', 'No connection.'));
+      await flushed;
+      expect(choice.error).toBe('No connection.');
+    };
+    await refuse();
+    choice.take({ features: { sigmas: [5] }, forest: {} });
+    expect(choice.error).toBeNull();
+    await refuse();
+    choice.dismiss();
+    expect(choice.error).toBeNull();
+    choice.take({ features: { wavelets: true }, forest: {} });
+    choice.dismiss();
+    expect(choice.error).toContain('wavelets');
+  });
+
   it('says so when the session has features that this version does not know, and keeps what it showed', () => {
     const { choice } = make();
     choice.take({ features: { sigmas: [5] }, forest: {} });
