@@ -11,6 +11,7 @@ export const FILE_BYTES_MAX = 64 << 20;
 export type FilesState =
   | { state: 'idle' }
   | { state: 'saving' }
+  | { state: 'saved'; message: string }
   | { state: 'loading'; name: string; fraction: number | null }
   | { state: 'loaded'; name: string }
   | { state: 'failed'; message: string };
@@ -57,8 +58,11 @@ export class ClassifierFiles implements IDisposable {
       if (!bytes) {
         throw new BridgeError('malformed', 'The classifier came without its buffer.');
       }
-      this._set({ state: 'idle' });
-      return { name: fileName(session.title, result.extension), mediaType: result.mediaType, bytes: bytes.slice() };
+      const name = fileName(session.title, result.extension);
+      this._set(
+        bytes.length > FILE_BYTES_MAX ? { state: 'saved', message: larger(name, bytes.length) } : { state: 'idle' }
+      );
+      return { name, mediaType: result.mediaType, bytes: bytes.slice() };
     });
   }
 
@@ -67,12 +71,7 @@ export class ClassifierFiles implements IDisposable {
     const { name, size } = file;
     return this._run({ state: 'loading', name, fraction: null }, async signal => {
       if (size > FILE_BYTES_MAX) {
-        const megabytes = (bytes: number) => Math.ceil(bytes / 2 ** 20);
-        const message = trans.__(
-          '“%1” has %2 MB; files of up to %3 MB are loaded here. In Python, sambalab.Classifier.load reads larger ones.',
-          ...[name, megabytes(size), megabytes(FILE_BYTES_MAX)]
-        );
-        throw new BridgeError('too-large', message);
+        throw new BridgeError('too-large', larger(name, size));
       }
       if (size === 0) {
         throw new BridgeError('invalid', trans.__('“%1” is empty; choose a classifier’s JSON or ONNX file.', name));
@@ -143,6 +142,15 @@ export class ClassifierFiles implements IDisposable {
   private _running: AbortController | null = null;
   private _job: string | null = null;
   private _disposed = false;
+}
+
+/** What to say of a file that is not loaded here, before that is tried as well. */
+function larger(name: string, size: number): string {
+  const megabytes = (bytes: number) => Math.ceil(bytes / 2 ** 20);
+  return trans.__(
+    '“%1” has %2 MB; files of up to %3 MB are loaded here. In Python, sambalab.Classifier.load reads larger ones.',
+    ...[name, megabytes(size), megabytes(FILE_BYTES_MAX)]
+  );
 }
 
 /** A file's name that every system takes. */

@@ -69,6 +69,18 @@ describe('ClassifierFiles', () => {
     expect(files.state).toEqual({ state: 'idle' });
   });
 
+  it('says so when it saves what it would not load', async () => {
+    const { wire, client, files } = make();
+    const saved = files.save(client, { session, title: 'gold' } as SessionState, 'onnx');
+    const result = { mediaType: 'application/octet-stream', extension: '.onnx' };
+    wire.answer({ re: wire.requests[0]!.id, result }, [new Uint8Array(FILE_BYTES_MAX + 1)]);
+    expect((await saved)!.bytes).toHaveLength(FILE_BYTES_MAX + 1);
+    expect(files.state).toMatchObject({
+      state: 'saved',
+      message: expect.stringMatching(/“gold.onnx” has 65 MB.*64 MB/) as string
+    });
+  });
+
   it('says which features a format has no room for', async () => {
     const { wire, client, files } = make();
     const saved = files.save(client, { session, title: 'gold' } as SessionState, 'onnx');
