@@ -1,7 +1,7 @@
 /** The classifier: saved into a file of the user's, loaded from one, and what it goes by. */
 import { ClassifierFormat, ClassifierInfo } from '../kernel-bridge';
 import { ISavedFile } from './classifier-files';
-import { button, element, setText } from './dom';
+import { button, element, hide, setDisabled, setText } from './dom';
 import { section } from './fields';
 import { LabellerState } from './model';
 import { StateWidget } from './state-widget';
@@ -23,13 +23,17 @@ export class ClassifierSection extends StateWidget {
       className: 'sambalab-outlined',
       run: () => this._toggle()
     });
+    this._from = this._save;
     this._load = button({
       testid: 'sambalab-load',
       title: trans.__('Segment with a classifier from a file'),
       icon: 'open',
       text: trans.__('Load…'),
       className: 'sambalab-outlined',
-      run: () => this._file.click()
+      run: () => {
+        this._from = this._load;
+        this._file.click();
+      }
     });
     this._file = element('input', { type: 'file', accept: '.json,.onnx', 'data-testid': 'sambalab-load-file' });
     this._file.hidden = true;
@@ -94,13 +98,14 @@ export class ClassifierSection extends StateWidget {
     const { session, files, connection } = this._state;
     const { state } = files;
     const idle = connection.state.state === 'connected' && !files.busy;
-    this._save.disabled = !idle || !session?.segmentation;
+    const saves = idle && !!session?.segmentation;
+    setDisabled(this._save, !saves);
     this._save.title = session?.segmentation
       ? trans.__('Save the classifier in a file')
       : trans.__('There is no classifier yet: train, or load one');
-    this._load.disabled = !idle || !session?.imageReady;
-    if (this._save.disabled) {
-      this._formats.hidden = true;
+    setDisabled(this._load, !idle || !session?.imageReady);
+    if (!saves) {
+      hide(this._formats, true, this._save);
     }
     this._save.setAttribute('aria-expanded', String(!this._formats.hidden));
     this._bar.set(state.state === 'loading' ? state : state.state === 'saving' ? { fraction: null } : null);
@@ -114,10 +119,12 @@ export class ClassifierSection extends StateWidget {
             ? trans.__('“%1” is the classifier now.', state.name)
             : state.state === 'failed'
               ? state.message
-              : ''
+              : state.state === 'saved'
+                ? state.message
+                : ''
     );
     this._note.dataset['kind'] = state.state === 'failed' ? 'error' : 'plain';
-    this._note.hidden = state.state === 'idle';
+    hide(this._note, state.state === 'idle', this._from);
     this._cancel.title = files.busy ? trans.__('Cancel') : trans.__('Dismiss');
     this._cancel.setAttribute('aria-label', this._cancel.title);
     this._showImportant(session?.segmentation?.classifier);
@@ -150,12 +157,13 @@ export class ClassifierSection extends StateWidget {
   }
 
   private _toggle(): void {
+    this._from = this._save;
     this._formats.hidden = !this._formats.hidden;
     this.refresh();
   }
 
   private async _download(format: ClassifierFormat): Promise<void> {
-    this._formats.hidden = true;
+    hide(this._formats, true, this._save);
     const file = await this._state.saveClassifier(format);
     if (file) {
       download(file);
@@ -172,6 +180,8 @@ export class ClassifierSection extends StateWidget {
   private readonly _text: HTMLElement;
   private readonly _important: HTMLElement;
   private readonly _list: HTMLElement;
+  /** The button that was used last. */
+  private _from: HTMLButtonElement;
   private _shown: number[] | null = null;
 }
 

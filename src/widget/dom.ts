@@ -77,13 +77,36 @@ export function button(options: {
     node.append(element('span', {}, options.text));
   }
   node.addEventListener('click', event => {
-    options.run();
+    if (!inert.has(node)) {
+      options.run();
+    }
     // After a click with the pointer the keys belong to the labeller again, not to the button.
     if (event.detail > 0) {
       node.closest<HTMLElement>('.sambalab')?.focus({ preventScroll: true });
     }
   });
   return node;
+}
+
+/** Buttons that do nothing at present. */
+const inert = new WeakSet<HTMLButtonElement>();
+
+/** Disable a button of {@link button}. It keeps the focus, which a button with the attribute `disabled` loses to nowhere. */
+export function setDisabled(node: HTMLButtonElement, disabled: boolean): void {
+  node.setAttribute('aria-disabled', String(disabled));
+  if (disabled) {
+    inert.add(node);
+  } else {
+    inert.delete(node);
+  }
+}
+
+/** Hide a node, or show it. A focus in it goes to another node before it would be lost. */
+export function hide(node: HTMLElement, hidden: boolean, heir: HTMLElement): void {
+  if (hidden && !node.hidden && node.contains(document.activeElement)) {
+    heir.focus({ preventScroll: true });
+  }
+  node.hidden = hidden;
 }
 
 /** Set an attribute or text only where it differs, so that nothing is announced or laid out for nothing. */

@@ -14,6 +14,7 @@ import {
   ForestRequest,
   planesOf
 } from '../kernel-bridge';
+import { trans } from './translation';
 
 /** The named set that a spec is, whatever its colour and range; null if it is none. */
 export function namedSet(spec: FeatureSpec): string | null {
@@ -77,7 +78,9 @@ export function channelGroups(spec: FeatureSpec, channels: number, colors: reado
       let group = byFamily.get(family);
       if (!group) {
         const title = FEATURE_FAMILIES.find(({ name }) => name === family)?.title ?? '';
-        group = { title: planes === 1 ? title : `${colors[plane] ?? plane}: ${title}`, channels: [] };
+        // The image itself is of no family.
+        const titles = planes === 1 ? [title] : [colors[plane] ?? String(plane), title];
+        group = { title: titles.filter(part => part !== '').join(': '), channels: [] };
         byFamily.set(family, group);
         groups.push(group);
       }
@@ -85,6 +88,16 @@ export function channelGroups(spec: FeatureSpec, channels: number, colors: reado
     }
   }
   return groups;
+}
+
+/** So many channels. */
+export function channelsText(count: number): string {
+  return count === 1 ? trans.__('1 channel') : trans.__('%1 channels', count);
+}
+
+/** So many trees. */
+export function treesText(count: number): string {
+  return count === 1 ? trans.__('1 tree') : trans.__('%1 trees', count);
 }
 
 /** The numbers in a text like "1, 2, 4". @throws BridgeError `invalid` naming what is no number. */

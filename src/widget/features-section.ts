@@ -3,6 +3,7 @@ import { FamilyParameters, FEATURE_FAMILIES, FEATURE_SETS, featureSpec, FeatureS
 import { button, element, setText } from './dom';
 import {
   channelCounts,
+  channelsText,
   namedSet,
   parseNumber,
   parseNumbers,
@@ -11,7 +12,7 @@ import {
   withParameter,
   withSet
 } from './feature-choice';
-import { CheckField, section, SelectField, TextField } from './fields';
+import { CheckField, Mistakes, section, SelectField, TextField } from './fields';
 import { LabellerState } from './model';
 import { StateWidget } from './state-widget';
 import { trans } from './translation';
@@ -28,8 +29,11 @@ interface IFamilyRow {
 }
 
 export class FeaturesSection extends StateWidget {
-  constructor(state: LabellerState) {
+  constructor(state: LabellerState, mistakes = new Mistakes()) {
     super(state, ['features', 'session']);
+    const heading = trans.__('Features');
+    this._marked = (field, wrong) => mistakes.set(heading, field, wrong);
+    mistakes.changed.connect(() => this._section.mark(mistakes.sections.includes(heading)), this);
     this._set = new SelectField({
       testid: 'sambalab-feature-set',
       label: trans.__('Set'),
@@ -46,7 +50,8 @@ export class FeaturesSection extends StateWidget {
       unit: trans.__('px'),
       list: true,
       apply: text => this._choose(featureSpec({ ...this._spec, sigmas: parseNumbers(text) })),
-      problem: reason => problemWith(trans.__('Scales σ'), reason)
+      problem: reason => problemWith(trans.__('Scales σ'), reason),
+      marked: this._marked
     });
     this._sigmaScale = new TextField({
       testid: 'sambalab-sigma-scale',
@@ -55,7 +60,8 @@ export class FeaturesSection extends StateWidget {
         'Standard deviation of the Gaussians that smooth, for each σ: 1, or 0.4 as Trainable Weka Segmentation has it'
       ),
       apply: text => this._choose(featureSpec({ ...this._spec, sigmaScale: parseNumber(text) })),
-      problem: reason => problemWith(trans.__('Gaussians σ ×'), reason)
+      problem: reason => problemWith(trans.__('Gaussians σ ×'), reason),
+      marked: this._marked
     });
     this._color = new SelectField({
       testid: 'sambalab-color',
@@ -105,7 +111,7 @@ export class FeaturesSection extends StateWidget {
     const channels = this._state.session?.image.shape[3] ?? 1;
     const counts = channelCounts(spec, channels);
     const total = counts.get('')!;
-    this._section.head(trans.__('Features'), total === 1 ? trans.__('1 channel') : trans.__('%1 channels', total));
+    this._section.head(trans.__('Features'), channelsText(total));
     this._set.set(namedSet(spec), trans.__('Own choice'));
     this._sigmas.set(spec.sigmas.join(', '));
     this._sigmaScale.set(String(spec.sigmaScale));
@@ -121,6 +127,9 @@ export class FeaturesSection extends StateWidget {
       if (more) {
         more.hidden = !chosen;
         parameters.hidden = !chosen || more.getAttribute('aria-expanded') !== 'true';
+      }
+      if (!chosen) {
+        fields.forEach(({ field }) => field.reset());
       }
       for (const { name, field } of fields) {
         const value = chosen?.[name];
@@ -179,7 +188,8 @@ export class FeaturesSection extends StateWidget {
           const value = parameter.list ? parseNumbers(text) : parseNumber(text);
           this._choose(withParameter(this._spec, name, key, value));
         },
-        problem: reason => problemWith(parameter.title, reason)
+        problem: reason => problemWith(parameter.title, reason),
+        marked: this._marked
       })
     }));
     if (family.loops.includes('sigmas')) {
@@ -195,7 +205,8 @@ export class FeaturesSection extends StateWidget {
             const value = text.trim() === '' ? undefined : parseNumbers(text);
             this._choose(withParameter(this._spec, name, 'sigmas', value));
           },
-          problem: reason => problemWith(trans.__('Own scales'), reason)
+          problem: reason => problemWith(trans.__('Own scales'), reason),
+          marked: this._marked
         })
       });
     }
@@ -233,6 +244,7 @@ export class FeaturesSection extends StateWidget {
   private readonly _color: SelectField;
   private readonly _rows: IFamilyRow[];
   private readonly _error: HTMLElement;
+  private readonly _marked: (field: TextField, wrong: boolean) => void;
   /** Parameters of families as they were last, for those that are chosen again. */
   private readonly _parked = new Map<string, FamilyParameters>();
 }

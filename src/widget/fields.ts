@@ -1,18 +1,23 @@
 /** Controls of the side panel: sections that open, lines of text that are checked as they are typed, lists to choose from. */
+import { ISignal, Signal } from '@lumino/signaling';
 import { element, setText } from './dom';
+import { trans } from './translation';
 
 /** A part of the panel that opens and closes under its heading. */
 export function section(options: { testid: string; className?: string; body: (Node | string)[] }): {
   node: HTMLDetailsElement;
   /** Name it, and say what it is set to. */
   head(title: string, value?: string): void;
+  /** Say whether a field in it is wrong, which is not seen while it is closed. */
+  mark(wrong: boolean): void;
 } {
   const title = element('span', { class: 'sambalab-section-title' });
   const value = element('span', { class: 'sambalab-section-value' });
+  const mark = element('span', { class: 'sambalab-section-mark', 'data-kind': 'error' });
   const node = element(
     'details',
     { class: `sambalab-section ${options.className ?? ''}`.trim(), 'data-testid': options.testid },
-    element('summary', {}, title, value),
+    element('summary', {}, title, value, mark),
     element('div', { class: 'sambalab-section-body' }, ...options.body)
   );
   return {
@@ -20,8 +25,45 @@ export function section(options: { testid: string; className?: string; body: (No
     head(name, text = '') {
       setText(title, name);
       setText(value, text ? `· ${text}` : '');
+    },
+    mark(wrong) {
+      setText(mark, wrong ? trans.__('wrong value') : '');
     }
   };
+}
+
+/** The sections of one panel in which something is typed that is wrong. */
+export class Mistakes {
+  /** Emits when {@link sections} changes. */
+  get changed(): ISignal<this, void> {
+    return this._changed;
+  }
+
+  /** Titles of the sections. */
+  get sections(): string[] {
+    return [...this._fields.keys()];
+  }
+
+  /** A field of a section is wrong, or not any more. */
+  set(section: string, field: object, wrong: boolean): void {
+    const fields = this._fields.get(section) ?? new Set<object>();
+    if (wrong) {
+      fields.add(field);
+    } else {
+      fields.delete(field);
+    }
+    if (fields.size > 0 !== this._fields.has(section)) {
+      if (fields.size > 0) {
+        this._fields.set(section, fields);
+      } else {
+        this._fields.delete(section);
+      }
+      this._changed.emit();
+    }
+  }
+
+  private readonly _changed = new Signal<this, void>(this);
+  private readonly _fields = new Map<string, Set<object>>();
 }
 
 /** A line with a label before its control. */
@@ -90,7 +132,10 @@ export class CheckField {
 
 let fields = 0;
 
-/** A line of text that is checked as it is typed. What is wrong stays, with the reason below it, until it is right. */
+/**
+ * A line of text that is checked as it is typed. What is wrong stays, with the reason below it, until it is right or the value
+ * is changed from elsewhere.
+ */
 export class TextField {
   constructor(options: {
     testid: string;
@@ -104,7 +149,10 @@ export class TextField {
     apply(text: string): void;
     /** What is wrong, in words. */
     problem(reason: unknown): string;
+    /** The text became wrong, or right. */
+    marked?(field: TextField, wrong: boolean): void;
   }) {
+    this._marked = options.marked;
     const id = `sambalab-problem-${fields++}`;
     this._input = element('input', {
       type: 'text',
@@ -121,12 +169,14 @@ export class TextField {
     this.node = element('div', {}, row(label, this._input, options.title, className), this._problem);
     this._input.addEventListener('input', () => {
       try {
-        this._wrong = false;
+        // Not over what is being typed, though it is the value that changes.
+        this._applying = true;
         options.apply(this._input.value);
         this._say('');
       } catch (reason) {
-        this._wrong = true;
         this._say(options.problem(reason));
+      } finally {
+        this._applying = false;
       }
     });
     this._input.addEventListener('blur', () => {
@@ -141,16 +191,20 @@ export class TextField {
 
   /** Show a value, unless the person is about to type another one. */
   set(value: string): void {
+    const other = value !== this._value;
     this._value = value;
-    if (!this._wrong && document.activeElement !== this._input && this._input.value !== value) {
+    if (this._wrong && other && !this._applying) {
+      this.reset();
+    } else if (!this._wrong && document.activeElement !== this._input && this._input.value !== value) {
       this._input.value = value;
     }
   }
 
   /** Give up what was typed and is wrong. */
   reset(): void {
-    this._wrong = false;
-    this._input.value = this._value;
+    if (this._wrong || document.activeElement !== this._input) {
+      this._input.value = this._value;
+    }
     this._say('');
   }
 
@@ -161,6 +215,10 @@ export class TextField {
   private _say(problem: string): void {
     setText(this._problem, problem);
     this._problem.hidden = problem === '';
+    if (this._wrong !== (problem !== '')) {
+      this._wrong = problem !== '';
+      this._marked?.(this, this._wrong);
+    }
     if (problem) {
       this._input.setAttribute('aria-invalid', 'true');
     } else {
@@ -170,6 +228,8 @@ export class TextField {
 
   private readonly _input: HTMLInputElement;
   private readonly _problem: HTMLElement;
+  private readonly _marked: ((field: TextField, wrong: boolean) => void) | undefined;
   private _value = '';
   private _wrong = false;
+  private _applying = false;
 }

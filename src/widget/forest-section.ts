@@ -1,7 +1,7 @@
 /** The forest that the next training grows: a preset, and what differs from it. */
 import { FOREST_PRESETS, ForestParams, zForestParams } from '../kernel-bridge';
 import { forestChoice, IForestChoice, parseNumber, problemWith, withForest } from './feature-choice';
-import { CheckField, section, SelectField, TextField } from './fields';
+import { CheckField, Mistakes, section, SelectField, TextField } from './fields';
 import { LabellerState } from './model';
 import { StateWidget } from './state-widget';
 import { trans } from './translation';
@@ -25,8 +25,14 @@ interface IParameter {
 }
 
 export class ForestSection extends StateWidget {
-  constructor(state: LabellerState) {
+  constructor(state: LabellerState, mistakes = new Mistakes()) {
     super(state, ['features']);
+    const heading = trans.__('Forest');
+    this._marked = (field, wrong) => mistakes.set(heading, field, wrong);
+    mistakes.changed.connect(() => {
+      this._section.mark(mistakes.sections.includes(heading));
+      details.mark(mistakes.sections.includes(heading));
+    }, this);
     this._preset = new SelectField({
       testid: 'sambalab-forest-preset',
       label: trans.__('Preset'),
@@ -86,7 +92,8 @@ export class ForestSection extends StateWidget {
         }
         choice.setForest(withForest(choice.forest, { [name]: value }));
       },
-      problem: reason => problemWith(label, reason)
+      problem: reason => problemWith(label, reason),
+      marked: this._marked
     });
   }
 
@@ -94,6 +101,7 @@ export class ForestSection extends StateWidget {
   private readonly _preset: SelectField;
   private readonly _fields: { parameter: IParameter; field: TextField }[];
   private readonly _balanced: CheckField;
+  private readonly _marked: (field: TextField, wrong: boolean) => void;
 }
 
 function parameters(): IParameter[] {

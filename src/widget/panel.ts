@@ -4,6 +4,7 @@ import { ClassList } from './class-list';
 import { ClassifierSection } from './classifier-section';
 import { element, slider } from './dom';
 import { FeaturesSection } from './features-section';
+import { Mistakes } from './fields';
 import { ForestSection } from './forest-section';
 import { LabellerState } from './model';
 import { PreviewSection } from './preview-section';
@@ -17,14 +18,15 @@ export class SidePanel extends Panel {
     this.addClass('sambalab-panel');
     this.addWidget(new ClassList(state));
     this.addWidget(new OpacitySliders(state));
+    const mistakes = new Mistakes();
     const choice = new Panel();
     choice.addClass('sambalab-choice');
-    choice.addWidget(new FeaturesSection(state));
+    choice.addWidget(new FeaturesSection(state, mistakes));
     choice.addWidget(new PreviewSection(state));
-    choice.addWidget(new ForestSection(state));
+    choice.addWidget(new ForestSection(state, mistakes));
     choice.addWidget(new ClassifierSection(state));
     this.addWidget(choice);
-    this.addWidget(new TrainingControls(state));
+    this.addWidget(new TrainingControls(state, mistakes));
   }
 }
 

@@ -1,15 +1,20 @@
 /** Trains, and says what is trained, how far it is, and how good it became. */
 import { ClassifierInfo, featureKey, featureNames, featureSpec } from '../kernel-bridge';
-import { button, element, setText } from './dom';
-import { forestChoice } from './feature-choice';
+import { button, element, hide, setDisabled, setText } from './dom';
+import { channelsText, forestChoice, treesText } from './feature-choice';
+import { Mistakes } from './fields';
 import { presetTitle } from './forest-section';
 import { LabellerState } from './model';
 import { StateWidget } from './state-widget';
 import { trans } from './translation';
 
 export class TrainingControls extends StateWidget {
-  constructor(state: LabellerState) {
+  constructor(
+    state: LabellerState,
+    private readonly _mistakes = new Mistakes()
+  ) {
     super(state, ['status', 'session', 'features']);
+    _mistakes.changed.connect(() => this.refresh(), this);
     this.addClass('sambalab-training');
     this._train = button({
       testid: 'sambalab-train',
@@ -28,6 +33,12 @@ export class TrainingControls extends StateWidget {
     });
     this._bar = progressBar('sambalab-progress', trans.__('Training'));
     this._what = element('div', { class: 'sambalab-note', 'data-testid': 'sambalab-training-what' });
+    this._wrong = element('div', {
+      class: 'sambalab-note',
+      role: 'status',
+      'data-kind': 'error',
+      'data-testid': 'sambalab-training-wrong'
+    });
     this._text = element('span', { role: 'status', 'data-testid': 'sambalab-training-note' });
     this._dismiss = button({
       testid: 'sambalab-training-dismiss',
@@ -40,6 +51,7 @@ export class TrainingControls extends StateWidget {
       element('div', { class: 'sambalab-training-row' }, this._train, this._cancel),
       this._bar.node,
       this._what,
+      this._wrong,
       this._note
     );
     this.refresh();
@@ -49,8 +61,8 @@ export class TrainingControls extends StateWidget {
     const { session, training, connection, choice } = this._state;
     const state = training.state;
     const running = state.state === 'running';
-    this._train.disabled = running || !session?.imageReady || connection.state.state !== 'connected';
-    this._cancel.hidden = !running;
+    setDisabled(this._train, running || !session?.imageReady || connection.state.state !== 'connected');
+    hide(this._cancel, !running, this._train);
     this._cancel.title =
       running && !state.own
         ? trans.__('Cancel this training, which was begun elsewhere')
@@ -60,15 +72,21 @@ export class TrainingControls extends StateWidget {
     const forest = forestChoice(choice.forest);
     const channels = featureNames(choice.spec, session?.image.shape[3] ?? 1).length;
     const title = forest.changed ? trans.__('%1, changed', presetTitle(forest.preset)) : presetTitle(forest.preset);
-    setText(this._what, trans.__('Forest: %1 · %2 trees · %3 channels', title, forest.params.trees, channels));
+    setText(
+      this._what,
+      trans.__('Forest: %1 · %2 · %3', title, treesText(forest.params.trees), channelsText(channels))
+    );
+    const { sections } = this._mistakes;
+    setText(this._wrong, sections.length > 0 ? trans.__('What is wrong in %1 is not used.', sections.join(', ')) : '');
+    this._wrong.hidden = sections.length === 0;
 
     const classifier = session?.segmentation?.classifier;
     const failed = state.state === 'failed';
     const note = failed ? state.message : !running && classifier ? this._result(classifier) : '';
     setText(this._text, note);
     this._note.dataset['kind'] = failed ? 'error' : 'plain';
-    this._dismiss.hidden = !failed;
-    this._note.hidden = note === '';
+    hide(this._dismiss, !failed, this._train);
+    hide(this._note, note === '', this._train);
   }
 
   /** How good the classifier is, and whether another training would make another one. */
@@ -100,6 +118,7 @@ export class TrainingControls extends StateWidget {
   private readonly _bar: ReturnType<typeof progressBar>;
   private readonly _what: HTMLElement;
   private readonly _note: HTMLElement;
+  private readonly _wrong: HTMLElement;
   private readonly _text: HTMLElement;
   private readonly _dismiss: HTMLButtonElement;
 }

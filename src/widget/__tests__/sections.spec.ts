@@ -4,10 +4,12 @@ import { Signal } from '@lumino/signaling';
 import { featureSpec, SessionState } from '../../kernel-bridge';
 import { Choice } from '../choice';
 import { FeaturesSection } from '../features-section';
+import { Mistakes } from '../fields';
 import { ForestSection } from '../forest-section';
 import type { LabellerState } from '../model';
 import { FeaturePreview } from '../preview';
 import { PreviewSection } from '../preview-section';
+import { TrainingState } from '../training';
 import { TrainingControls } from '../training-controls';
 
 const classifier = {
@@ -40,7 +42,10 @@ function make(channels: 1 | 3 = 1) {
       labels: { version: 1 },
       segmentation: { classifier }
     },
-    training: { state: { state: 'idle' } },
+    training: { state: { state: 'idle' } as TrainingState, dismiss: () => undefined },
+    trained: 0,
+    train: () => void state.trained++,
+    cancelTraining: () => undefined,
     connection: { state: { state: 'connected' } }
   };
   choice.changed.connect(() => {
@@ -49,11 +54,12 @@ function make(channels: 1 | 3 = 1) {
   });
   preview.changed.connect(() => changed.emit('features'));
   const labeller = state as unknown as LabellerState;
+  const mistakes = new Mistakes();
   const widgets = [
-    new FeaturesSection(labeller),
+    new FeaturesSection(labeller, mistakes),
     new PreviewSection(labeller),
-    new ForestSection(labeller),
-    new TrainingControls(labeller)
+    new ForestSection(labeller, mistakes),
+    new TrainingControls(labeller, mistakes)
   ];
   document.body.replaceChildren(...widgets.map(({ node }) => node));
   const get = <T extends HTMLElement>(testid: string) =>
@@ -108,6 +114,37 @@ describe('FeaturesSection', () => {
     expect(get<HTMLInputElement>('sigmas').value).toBe('1,2,');
     get('sigmas').blur();
     expect(get<HTMLInputElement>('sigmas').value).toBe('1, 2');
+  });
+
+  it('drops what is wrong when the value is changed from elsewhere, or its family goes', () => {
+    const { get, type, python, problem } = make();
+    type('sigmas', '1, 2, x');
+    type('membrane-patch', '18');
+    python({ features: { families: { gaussian: {}, membrane: {} }, sigmas: [3] } });
+    expect(problem('sigmas')).toBeNull();
+    expect(get<HTMLInputElement>('sigmas').value).toBe('3');
+    expect(problem('membrane-patch')).not.toBeNull();
+    type('gaussian-sigmas', 'q');
+    get('family-gaussian').click();
+    expect(problem('gaussian-sigmas')).toBeNull();
+    expect(get<HTMLInputElement>('gaussian-sigmas').value).toBe('');
+  });
+
+  it('says in its heading, and where the training is begun, that something is wrong in it', () => {
+    const { get, type, heading, select } = make();
+    type('forest-trees', '0');
+    type('sigmas', 'x');
+    type('sigma-scale', 'x');
+    expect(heading('features')).toBe('Features· 58 channelswrong value');
+    expect(heading('forest-parameters')).toBe('Parameterswrong value');
+    expect(get('training-wrong').textContent).toBe('What is wrong in Forest, Features is not used.');
+    type('sigmas', '2');
+    expect(heading('features')).toContain('wrong value');
+    type('sigma-scale', '1');
+    select('forest-preset', 'deep');
+    expect(heading('features')).not.toContain('wrong value');
+    expect(heading('forest')).toBe('Forest· Deep');
+    expect(get('training-wrong').hidden).toBe(true);
   });
 
   it('names a set, and an own choice when it is none', () => {
@@ -190,8 +227,11 @@ describe('ForestSection', () => {
 describe('PreviewSection', () => {
   it('lists the channels by family, chooses one and shows it', () => {
     const { preview, get, select, heading } = make();
+    const nodes = [...document.body.children];
     const list = get<HTMLSelectElement>('preview-channel');
     expect(list.options).toHaveLength(58);
+    expect(make(3).get('preview-channel').querySelector('optgroup')!.label).toBe('Red');
+    document.body.replaceChildren(...nodes);
     expect([...list.querySelectorAll('optgroup')].map(({ label }) => label)).toEqual([
       'Sobel',
       'Hessian',
@@ -225,5 +265,33 @@ describe('TrainingControls', () => {
     type('sigmas', '1');
     expect(get('training-what').textContent).toBe('Forest: Deep · 100 trees · 20 channels');
     expect(get('training-note').textContent).toBe('Out-of-bag score 98.7 % · features changed since');
+    type('forest-trees', '1');
+    ['gaussian', 'sobel', 'hessian', 'differenceOfGaussians', 'membrane'].forEach(name =>
+      get(`family-${name}`).click()
+    );
+    expect(get('training-what').textContent).toBe('Forest: Deep, changed · 1 tree · 1 channel');
+  });
+
+  it('loses the focus to nowhere: neither when it trains, nor when that is over, nor when a failure was read', () => {
+    const { get, state } = make();
+    const training = (now: TrainingState) => {
+      state.training.state = now;
+      state.changed.emit('status');
+    };
+    get('train').focus();
+    get('train').click();
+    training({ state: 'running', stage: 'features', fraction: 0, message: '', own: true });
+    expect(document.activeElement).toBe(get('train'));
+    expect(get('train').getAttribute('aria-disabled')).toBe('true');
+    get('train').click();
+    expect(state.trained).toBe(1);
+    get('cancel').focus();
+    training({ state: 'failed', message: 'No labels.' });
+    expect(document.activeElement).toBe(get('train'));
+    get('training-dismiss').focus();
+    training({ state: 'idle' });
+    expect(document.activeElement).toBe(get('train'));
+    get('train').click();
+    expect(state.trained).toBe(2);
   });
 });
