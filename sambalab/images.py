@@ -255,7 +255,7 @@ def _check_finite(pixels: Array) -> None:
             "Replace them first, for instance with numpy.nan_to_num(image, nan=0, posinf=0, neginf=0)."
         )
     most = max(abs(float(pixels.min())), abs(float(pixels.max()))) if flat.size else 0.0
-    if most > np.finfo(np.float32).max:
+    if most > float(np.finfo(np.float32).max):
         raise ImageError(
             f"The largest value is {most:.3g}; features are computed in single precision, up to 3.4e38. Scale it."
         )

@@ -343,7 +343,7 @@ def test_json_of_too_many_values_is_refused_before_it_is_parsed(tmp_path, monkey
     path = tmp_path / "many.json"
     path.write_bytes(b'{"format":[' + b"[]," * 500_000 + b"0]}")
     monkeypatch.setattr(json, "loads", lambda *_: pytest.fail("it was parsed"))
-    with pytest.raises(sl.ParameterError, match="1,000,002 values; at most"):
+    with pytest.raises(sl.ParameterError, match="1,000,003 values; at most"):
         sl.Classifier.load(path)
 
 
