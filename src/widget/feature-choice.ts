@@ -12,6 +12,7 @@ import {
   ForestParams,
   forestParams,
   ForestRequest,
+  IFamily,
   planesOf
 } from '../kernel-bridge';
 import { trans } from './translation';
@@ -60,6 +61,12 @@ export function channelCounts(spec: FeatureSpec, channels: number): Map<string, 
   return counts;
 }
 
+/** The family that a channel of the stack is of; undefined for the image itself. */
+export function familyOf(spec: FeatureSpec, channel: number): IFamily | undefined {
+  const families = featureOps(spec).flatMap(({ family, names }) => names.map(() => family));
+  return FEATURE_FAMILIES.find(({ name }) => name === families[channel % families.length]);
+}
+
 /** Channels of a stack under a common title. */
 export interface IChannelGroup {
   title: string;
@@ -88,6 +95,11 @@ export function channelGroups(spec: FeatureSpec, channels: number, colors: reado
     }
   }
   return groups;
+}
+
+/** Four digits are enough to know a value of an image or a feature by. */
+export function shortNumber(value: number): string {
+  return String(Number(value.toPrecision(4)));
 }
 
 /** So many channels. */

@@ -1,5 +1,13 @@
 /** The features that the next training uses: a named set, families, scales, parameters, colour. */
-import { FamilyParameters, FEATURE_FAMILIES, FEATURE_SETS, featureSpec, FeatureSpec, IFamily } from '../kernel-bridge';
+import {
+  FamilyParameters,
+  FEATURE_FAMILIES,
+  FEATURE_SETS,
+  featureSpec,
+  FeatureSpec,
+  IFamily,
+  withRange
+} from '../kernel-bridge';
 import { button, element, setText } from './dom';
 import {
   channelCounts,
@@ -8,6 +16,7 @@ import {
   parseNumber,
   parseNumbers,
   problemWith,
+  shortNumber,
   withFamily,
   withParameter,
   withSet
@@ -74,6 +83,7 @@ export class FeaturesSection extends StateWidget {
       choose: color => this._choose(featureSpec({ ...this._spec, color }))
     });
     this._rows = FEATURE_FAMILIES.map(family => this._row(family));
+    this._greys = element('div', { class: 'sambalab-note', 'data-testid': 'sambalab-greys' });
     this._error = element('div', { class: 'sambalab-problem', role: 'alert', 'data-kind': 'error' });
     const reset = button({
       testid: 'sambalab-features-reset',
@@ -98,6 +108,7 @@ export class FeaturesSection extends StateWidget {
         this._sigmaScale.node,
         this._color.node,
         families,
+        this._greys,
         this._error,
         element('div', { class: 'sambalab-end-row' }, reset)
       ]
@@ -139,12 +150,29 @@ export class FeaturesSection extends StateWidget {
         }
       }
     }
+    const greys = this._greyLevels();
+    setText(this._greys, greys);
+    this._greys.hidden = greys === '';
     setText(this._error, this._state.choice.error ?? '');
     this._error.hidden = this._state.choice.error === null;
   }
 
   private get _spec(): FeatureSpec {
     return this._state.choice.spec;
+  }
+
+  /** Which values of the image families of 256 grey levels go by: their parameters are in grey levels, not in these values. */
+  private _greyLevels(): string {
+    const image = this._state.session?.image;
+    const titles = this._rows.filter(({ family }) => family.ranged && this._spec.families[family.name]);
+    if (!image || titles.length === 0) {
+      return '';
+    }
+    const [low, high] = withRange(this._spec, image).range ?? [0, 255];
+    return trans.__(
+      'Grey levels 0–255 are values from %1 to %2 (%3).',
+      ...[shortNumber(low), shortNumber(high), titles.map(({ family }) => family.title).join(', ')]
+    );
   }
 
   private _choose(spec: FeatureSpec): void {
@@ -243,6 +271,7 @@ export class FeaturesSection extends StateWidget {
   private readonly _sigmaScale: TextField;
   private readonly _color: SelectField;
   private readonly _rows: IFamilyRow[];
+  private readonly _greys: HTMLElement;
   private readonly _error: HTMLElement;
   private readonly _marked: (field: TextField, wrong: boolean) => void;
   /** Parameters of families as they were last, for those that are chosen again. */

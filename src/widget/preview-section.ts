@@ -1,6 +1,6 @@
 /** Chooses the feature that is shown over the image. */
 import { button, element, icon, setText, slider } from './dom';
-import { channelGroups } from './feature-choice';
+import { channelGroups, familyOf, shortNumber } from './feature-choice';
 import { section } from './fields';
 import { LabellerState } from './model';
 import { PREVIEW_TILES_MAX, PreviewState } from './preview';
@@ -66,7 +66,8 @@ export class PreviewSection extends StateWidget {
     this._opacity.node.hidden = !preview.shown;
     this._opacity.set(Math.round(preview.opacity * 100));
     const { state } = preview;
-    setText(this._note, noteOf(state, name));
+    const ranged = familyOf(this._state.choice.spec, preview.channel)?.ranged ?? false;
+    setText(this._note, noteOf(state, name, ranged));
     this._note.dataset['kind'] = state.state === 'failed' ? 'error' : 'plain';
     this._note.hidden = this._note.textContent === '';
   }
@@ -102,7 +103,7 @@ export class PreviewSection extends StateWidget {
   private _names: readonly string[] | null = null;
 }
 
-function noteOf(state: PreviewState, name: string): string {
+function noteOf(state: PreviewState, name: string, ranged: boolean): string {
   switch (state.state) {
     case 'far':
       return trans.__('Zoom in to preview: at most %1 tiles of 256 × 256 pixels are shown.', PREVIEW_TILES_MAX);
@@ -110,16 +111,15 @@ function noteOf(state: PreviewState, name: string): string {
       return trans.__('“%1” is not among the features. It is shown again as soon as it is.', name);
     case 'loading':
       return trans.__('Computing…');
-    case 'ready':
-      return trans.__('Black %1, white %2', short(state.low), short(state.high));
+    case 'ready': {
+      const values = [shortNumber(state.low), shortNumber(state.high)];
+      return ranged
+        ? trans.__('Black %1, white %2, made of grey levels 0–255', ...values)
+        : trans.__('Black %1, white %2', ...values);
+    }
     case 'failed':
       return state.message;
     default:
       return '';
   }
-}
-
-/** Four digits are enough to know a feature's values by. */
-function short(value: number): string {
-  return String(Number(value.toPrecision(4)));
 }

@@ -2,6 +2,7 @@ import { featureNames, featureSpec, FOREST_PRESETS } from '../../kernel-bridge';
 import {
   channelCounts,
   channelGroups,
+  familyOf,
   forestChoice,
   namedSet,
   parseNumbers,
@@ -22,6 +23,19 @@ function problem(action: () => unknown): string {
 }
 
 describe('a choice of features', () => {
+  it('knows the family of a channel, in colour images too, and that the image itself has none', () => {
+    const spec = featureSpec({ set: 'samba', entropy: true });
+    const names = featureNames(spec, 3);
+    const family = (name: string) => familyOf(spec, names.indexOf(name))?.name;
+    expect(family('blue: entropy r=4 bins=64')).toBe('entropy');
+    expect(family('green: gaussian σ=4')).toBe('gaussian');
+    expect([family('red: original'), family('blue: original'), familyOf(spec, -1)]).toEqual([
+      undefined,
+      undefined,
+      undefined
+    ]);
+  });
+
   it('is recognised as a named set, whatever its colour, until something differs', () => {
     expect(namedSet(featureSpec())).toBe('samba');
     expect(namedSet(featureSpec({ set: 'weka', color: 'luminance', range: [3, 9] }))).toBe('weka');

@@ -38,7 +38,7 @@ function make(channels: 1 | 3 = 1) {
     parts: { preview },
     session: {
       imageReady: true,
-      image: { shape: [1, 10, 10, channels] },
+      image: { shape: [1, 10, 10, channels], dtype: 'uint16', display: { low: 12, high: 1234.56 } },
       labels: { version: 1 },
       segmentation: { classifier }
     },
@@ -192,6 +192,17 @@ describe('FeaturesSection', () => {
     select('color', 'luminance');
     expect(choice.spec.color).toBe('luminance');
     expect(heading('features')).toBe('Features· 58 channels');
+  });
+
+  it('says which values are the grey levels that some families go by', () => {
+    const { get } = make();
+    expect(get('greys').hidden).toBe(true);
+    get('family-entropy').click();
+    get('family-lipschitz').click();
+    expect(get('greys').textContent).toBe('Grey levels 0–255 are values from 12 to 1235 (Entropy, Lipschitz).');
+    const other = make();
+    other.python({ features: { entropy: true, range: [1, 3] } });
+    expect(other.get('greys').textContent).toBe('Grey levels 0–255 are values from 1 to 3 (Entropy).');
   });
 
   it('shows what Python chose', () => {
