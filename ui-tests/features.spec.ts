@@ -131,11 +131,13 @@ test('A classifier that is saved in one labeller segments the same in another', 
   await expect(lab.root.getByTestId('sambalab-save')).toBeDisabled();
   await lab.train();
   const save = async (format: string) => {
-    await lab.root.getByTestId('sambalab-save').click();
+    // By keyboard, which keeps the focus where it can go on.
+    await lab.root.getByTestId('sambalab-save').press('Enter');
     const [download] = await Promise.all([
       page.waitForEvent('download'),
-      lab.root.getByTestId(`sambalab-save-${format}`).click()
+      lab.root.getByTestId(`sambalab-save-${format}`).press('Enter')
     ]);
+    await expect(lab.root.getByTestId('sambalab-save')).toBeFocused();
     return { name: download.suggestedFilename(), path: await download.path() };
   };
   const json = await save('json');
@@ -163,6 +165,9 @@ test('A classifier that is saved in one labeller segments the same in another', 
   });
   await expect(part('files-note')).not.toBeEmpty();
   await expect(part('files-note').locator('..')).toHaveAttribute('data-kind', 'error');
+  await part('files-cancel').press('Enter');
+  await expect(part('files-note').locator('..')).toBeHidden();
+  await expect(part('load')).toBeFocused();
   for (const { path } of [onnx, different, json]) {
     const before = await other.version();
     await part('load-file').setInputFiles({ name: 'classifier', mimeType: '', buffer: readFileSync(path) });

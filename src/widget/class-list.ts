@@ -23,6 +23,11 @@ export function nameTaken(classes: readonly LabelClass[], id: number, name: stri
   return classes.some(item => item.id !== id && item.name === name);
 }
 
+/** So many labelled pixels. */
+function labelledText(count: number): string {
+  return count === 1 ? trans.__('1 labelled pixel') : trans.__('%1 labelled pixels', count.toLocaleString());
+}
+
 /** Why a class cannot be removed; null if it can. */
 export function keptBecause(
   classes: readonly LabelClass[],
@@ -31,7 +36,7 @@ export function keptBecause(
 ): string | null {
   const count = counts[String(id)] ?? 0;
   if (count > 0) {
-    return trans.__('%1 has %2 labelled pixels: erase them to remove it', name, count.toLocaleString());
+    return trans.__('%1 has %2: erase them to remove it', name, labelledText(count));
   }
   return classes.length === 1 ? trans.__('%1 is the last class', name) : null;
 }
@@ -89,7 +94,7 @@ export class ClassList extends StateWidget {
       row.remove.setAttribute('aria-label', row.remove.title);
       const count = session.labels.counts[String(item.id)] ?? 0;
       setText(row.count, count > 0 ? count.toLocaleString() : '');
-      row.count.title = count > 0 ? trans.__('%1 labelled pixels', count.toLocaleString()) : '';
+      row.count.title = count > 0 ? labelledText(count) : '';
     });
   }
 

@@ -30,10 +30,7 @@ export class ClassifierSection extends StateWidget {
       icon: 'open',
       text: trans.__('Load…'),
       className: 'sambalab-outlined',
-      run: () => {
-        this._from = this._load;
-        this._file.click();
-      }
+      run: () => this._file.click()
     });
     this._file = element('input', { type: 'file', accept: '.json,.onnx', 'data-testid': 'sambalab-load-file' });
     this._file.hidden = true;
@@ -41,6 +38,7 @@ export class ClassifierSection extends StateWidget {
       const file = this._file.files?.[0];
       this._file.value = ''; // so that the same file can be chosen again
       if (file) {
+        this._from = this._load;
         void state.loadClassifier(file);
       }
     });
