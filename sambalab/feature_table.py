@@ -42,21 +42,27 @@ class FeatureOp:
 
 
 @functools.cache
-def table() -> Mapping[str, Any]:
-    """Read the table of families and sets. Not to be changed.
+def built_table(name: str) -> Mapping[str, Any]:
+    """Read a table that the build puts beside the sidecar. Not to be changed.
 
     Raises
     ------
     SambaLabError
         If the package was not built.
     """
+    file = TABLE_FILE.with_name(name)
     try:
-        loaded: Mapping[str, Any] = json.loads(TABLE_FILE.read_text("utf-8"))
+        loaded: Mapping[str, Any] = json.loads(file.read_text("utf-8"))
     except FileNotFoundError:
         raise SambaLabError(
-            f"{TABLE_FILE} is missing. In a source tree, build it: npm run build. Otherwise install sambalab again."
+            f"{file} is missing. In a source tree, build it: npm run build. Otherwise install sambalab again."
         ) from None
     return loaded
+
+
+def table() -> Mapping[str, Any]:
+    """Give the table of families and sets. Not to be changed."""
+    return built_table(TABLE_FILE.name)
 
 
 def families() -> Sequence[Mapping[str, Any]]:

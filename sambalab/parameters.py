@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .errors import ParameterError
+from .feature_table import built_table
 from .features import changed
 
 SIGMA_MIN = 0.1
@@ -34,7 +35,9 @@ _SWITCHES = {
 }
 
 
-_PRESETS = ("samba", "deep")
+def presets() -> Mapping[str, Mapping[str, Any]]:
+    """Give the named forests, complete, as the protocol's ``ForestParams``."""
+    return built_table("forest.json")
 
 
 def forest_request(given: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -59,8 +62,8 @@ def forest_request(given: Mapping[str, Any]) -> dict[str, Any] | None:
         params["balanced"] = _switch("balanced", given["balanced"])
     preset = given.get("preset")
     if preset is not None:
-        if preset not in _PRESETS:
-            raise ParameterError(f"preset is {_show(preset)}; {' or '.join(map(repr, _PRESETS))} will do.")
+        if not isinstance(preset, str) or preset not in presets():
+            raise ParameterError(f"preset is {_show(preset)}; {' or '.join(map(repr, presets()))} will do.")
         params["preset"] = preset
     return params or None
 

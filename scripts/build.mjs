@@ -52,7 +52,9 @@ const parts = {
       external: ['zeromq', 'onnxruntime-node', 'webgpu']
     });
     copyFileSync(join(root, 'engine/build/engine.wasm'), join(out, 'engine.wasm'));
-    copyFileSync(join(root, 'src/kernel-bridge/features.json'), join(out, 'features.json'));
+    for (const table of ['features.json', 'forest.json']) {
+      copyFileSync(join(root, 'src/kernel-bridge', table), join(out, table));
+    }
     node(join(root, 'scripts/build-decoder.mjs'), join(out, 'decoder.onnx'));
   },
   browser() {

@@ -9,7 +9,7 @@ export const ONNX = {
   graph: { node: 1, initializer: 5, input: 11, output: 12, valueInfo: 13 },
   node: { input: 1, output: 2, attribute: 5 },
   attribute: { graph: 6, graphs: 11 },
-  tensor: { dims: 1, dataType: 2, name: 8, rawData: 9 },
+  tensor: { name: 8 },
   valueInfo: { name: 1, type: 2 },
   type: { tensor: 1 },
   tensorType: { elementType: 1, shape: 2 },
@@ -97,16 +97,6 @@ export function floatValueInfo(name, shape) {
   return [
     bytesField(ONNX.valueInfo.name, name),
     bytesField(ONNX.valueInfo.type, [bytesField(ONNX.type.tensor, tensor)])
-  ];
-}
-
-/** A TensorProto of zeros. */
-export function floatZeros(name, shape) {
-  return [
-    ...shape.map(size => numberField(ONNX.tensor.dims, size)),
-    numberField(ONNX.tensor.dataType, FLOAT),
-    bytesField(ONNX.tensor.name, name),
-    bytesField(ONNX.tensor.rawData, Buffer.alloc(4 * shape.reduce((product, size) => product * size, 1)))
   ];
 }
 

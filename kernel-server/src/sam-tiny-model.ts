@@ -1,7 +1,8 @@
 /**
  * ONNX graphs of a few hundred bytes, written here. A probe runs one before the real model is trusted to a provider.
- * Field numbers: onnx.proto3; wire format: https://protobuf.dev/programming-guides/encoding.
+ * Field numbers: onnx.proto3.
  */
+import { Message } from '../../engine/onnx/wire';
 
 const FLOAT = 1;
 const IR_VERSION = 8;
@@ -32,14 +33,14 @@ export interface ITinyGraph {
 
 /** The bytes of an ONNX file. */
 export function encodeTinyModel(graph: ITinyGraph): Uint8Array {
-  const body = [
-    ...graph.nodes.map(node => message(1, encodeNode(node))),
-    text(2, 'tiny'),
-    ...graph.weights.map(weight => message(5, encodeWeight(weight))),
-    ...graph.inputs.map(input => message(11, encodeValueInfo(input))),
-    ...graph.outputs.map(output => message(12, encodeValueInfo(output)))
-  ];
-  return Buffer.concat([integer(1, IR_VERSION), message(7, body), message(8, [text(1, ''), integer(2, OPSET)])]);
+  const body = new Message();
+  graph.nodes.forEach(node => body.message(1, encodeNode(node)));
+  body.text(2, 'tiny');
+  graph.weights.forEach(weight => body.message(5, encodeWeight(weight)));
+  graph.inputs.forEach(input => body.message(11, encodeValueInfo(input)));
+  graph.outputs.forEach(output => body.message(12, encodeValueInfo(output)));
+  const opset = new Message().text(1, '').integer(2, OPSET);
+  return new Message().integer(1, IR_VERSION).message(7, body).message(8, opset).toBytes();
 }
 
 /** y = relu(x·w + b) for 8×8 matrices, with an input and the output it must give. */
@@ -74,47 +75,25 @@ export function probeModel(): { model: Uint8Array; input: Float32Array; output: 
   return { model, input: x, output, shape };
 }
 
-function encodeNode(node: ITinyNode): Uint8Array[] {
-  return [
-    ...node.inputs.map(name => text(1, name)),
-    ...node.outputs.map(name => text(2, name)),
-    text(4, node.operator),
-    ...Object.entries(node.attributes ?? {}).map(([name, values]) =>
-      message(5, [text(1, name), ...values.map(value => integer(8, value)), integer(20, ATTRIBUTE_INTS)])
-    )
-  ];
+function encodeNode({ inputs, outputs, operator, attributes = {} }: ITinyNode): Message {
+  const node = new Message().texts(1, inputs).texts(2, outputs).text(4, operator);
+  for (const [name, values] of Object.entries(attributes)) {
+    const attribute = new Message().text(1, name);
+    values.forEach(value => attribute.integer(8, value));
+    node.message(5, attribute.integer(20, ATTRIBUTE_INTS));
+  }
+  return node;
 }
 
-function encodeWeight({ name, shape, data }: ITinyTensor & { data: Float32Array }): Uint8Array[] {
-  return [
-    ...shape.map(size => integer(1, size)),
-    integer(2, FLOAT),
-    text(8, name),
-    bytes(9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
-  ];
+function encodeWeight({ name, shape, data }: ITinyTensor & { data: Float32Array }): Message {
+  const tensor = new Message();
+  shape.forEach(size => tensor.integer(1, size));
+  return tensor.integer(2, FLOAT).text(8, name).floats(9, data);
 }
 
-function encodeValueInfo({ name, shape }: ITinyTensor): Uint8Array[] {
-  const dims = shape.map(size => message(1, [integer(1, size)]));
-  return [text(1, name), message(2, [message(1, [integer(1, FLOAT), message(2, dims)])])];
-}
-
-function integer(field: number, value: number): Uint8Array {
-  return Uint8Array.of(...varint(field * 8), ...varint(value));
-}
-
-function bytes(field: number, value: Uint8Array): Uint8Array {
-  return Buffer.concat([Uint8Array.of(...varint(field * 8 + 2), ...varint(value.length)), value]);
-}
-
-function text(field: number, value: string): Uint8Array {
-  return bytes(field, new TextEncoder().encode(value));
-}
-
-function message(field: number, fields: Uint8Array[]): Uint8Array {
-  return bytes(field, Buffer.concat(fields));
-}
-
-function varint(value: number): number[] {
-  return value < 128 ? [value] : [(value % 128) | 128, ...varint(Math.floor(value / 128))];
+function encodeValueInfo({ name, shape }: ITinyTensor): Message {
+  const dims = new Message();
+  shape.forEach(size => dims.message(1, new Message().integer(1, size)));
+  const tensor = new Message().integer(1, FLOAT).message(2, dims);
+  return new Message().text(1, name).message(2, new Message().message(1, tensor));
 }

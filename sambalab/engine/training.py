@@ -15,7 +15,7 @@ from ..errors import LabelError
 from ..features import FeaturesLike, FeatureSpec
 from ..forest import Forest
 from ..images import Image, ImageLike
-from ..parameters import forest_request
+from ..parameters import forest_request, presets
 from .forest import Quantiser
 from .sample import draw_labels, quantile_cuts, sample_tiles
 from .stack import FeatureStack, Tile, image_of, on_threads, thread_count, tile_side, tiles_of, with_range
@@ -23,28 +23,6 @@ from .wasm import Engine
 
 if TYPE_CHECKING:
     from ..classifier import Classifier
-
-# As in `engine/forest.ts`.
-PRESETS: dict[str, dict[str, Any]] = {
-    "samba": {
-        "trees": 200,
-        "maxDepth": 10,
-        "maxFeatures": 2,
-        "minLeaf": 1,
-        "balanced": True,
-        "maxSamples": 40000,
-        "seed": 0,
-    },
-    "deep": {
-        "trees": 100,
-        "maxDepth": 64,
-        "maxFeatures": "sqrt",
-        "minLeaf": 1,
-        "balanced": True,
-        "maxSamples": 40000,
-        "seed": 0,
-    },
-}
 
 Bins = npt.NDArray[np.uint8]
 
@@ -103,7 +81,7 @@ def train(
     names = ("preset", "trees", "max_depth", "max_features", "min_leaf", "balanced", "max_samples", "seed")
     values = (preset, trees, max_depth, max_features, min_leaf, balanced, max_samples, seed)
     request = forest_request(dict(zip(names, values, strict=True))) or {}
-    forest = {**PRESETS[request.pop("preset", "samba")], **request}
+    forest = {**presets()[request.pop("preset", "samba")], **request}
     prepared = image_of(image)
     spec = with_range(FeatureSpec.of(features), prepared)
     drawn = _labels(labels, prepared)

@@ -145,12 +145,12 @@ def test_changes_stand_on_top_of_a_choice():
 
 def test_without_the_built_table_the_error_says_to_build(tmp_path, monkeypatch):
     monkeypatch.setattr(feature_table, "TABLE_FILE", tmp_path / "features.json")
-    feature_table.table.cache_clear()
+    feature_table.built_table.cache_clear()
     try:
         with pytest.raises(sl.SambaLabError, match="npm run build"):
             FeatureSpec()
     finally:
-        feature_table.table.cache_clear()
+        feature_table.built_table.cache_clear()
 
 
 # What TypeScript makes of each line of input: the spec's names, program and itself, or the error.

@@ -1,28 +1,13 @@
 /** The presets of forests, and what a person changed on top of one, checked. */
 import { BridgeError } from './errors';
+import presets from './forest.json';
 import { ForestParams, zForestParams, zForestRequest } from './protocol';
 
-/** SAMBA's forest, and one of trees that are grown out: more accurate on hard images, larger and slower. */
-export const FOREST_PRESETS: Readonly<Record<'samba' | 'deep', ForestParams>> = {
-  samba: {
-    trees: 200,
-    maxDepth: 10,
-    maxFeatures: 2,
-    minLeaf: 1,
-    balanced: true,
-    maxSamples: 40000,
-    seed: 0
-  },
-  deep: {
-    trees: 100,
-    maxDepth: 64,
-    maxFeatures: 'sqrt',
-    minLeaf: 1,
-    balanced: true,
-    maxSamples: 40000,
-    seed: 0
-  }
-};
+/**
+ * SAMBA's forest, and one of trees that are grown out: more accurate on hard images, larger and slower. Python reads the same table
+ * (`sambalab/parameters.py`).
+ */
+export const FOREST_PRESETS = presets as Readonly<Record<'samba' | 'deep', ForestParams>>;
 
 /** SAMBA's forest. */
 export const DEFAULT_FOREST = FOREST_PRESETS.samba;
