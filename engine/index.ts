@@ -15,3 +15,4 @@ export * from './quantile';
 export type { ITile } from './tile';
 export { FeatureStack, blocksOf, planeFloats, type ITileFeatures } from './stack';
 export { Engine, compileEngine, type TypedArray } from './wasm';
+export * from './embedding';

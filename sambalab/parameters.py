@@ -37,7 +37,8 @@ _SWITCHES = {
 
 def presets() -> Mapping[str, Mapping[str, Any]]:
     """Give the named forests, complete, as the protocol's ``ForestParams``."""
-    return built_table("forest.json")
+    loaded: Mapping[str, Mapping[str, Any]] = built_table("forest.json")["presets"]
+    return loaded
 
 
 def forest_request(given: Mapping[str, Any]) -> dict[str, Any] | None:

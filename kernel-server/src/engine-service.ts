@@ -4,12 +4,13 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { BridgeError } from '../../src/kernel-bridge/errors';
 import { FeatureSpec } from '../../src/kernel-bridge/features';
+import { isBoosting, learnerParams } from '../../src/kernel-bridge/forest';
 import {
   ArrayDescriptor,
   ClassifierFormat,
   ForestMeaning,
-  ForestParams,
-  LabelClass
+  LabelClass,
+  LearnerParams
 } from '../../src/kernel-bridge/protocol';
 import * as engine from '../../engine';
 import { ILabelledPixels, drawLabels } from './engine-labels';
@@ -66,8 +67,8 @@ export class EngineService implements IEngineService {
     return engine.featureSpec(partial);
   }
 
-  forestParams(partial?: object): ForestParams {
-    return engine.forestParams(partial);
+  forestParams(partial?: object): LearnerParams {
+    return learnerParams(partial);
   }
 
   featureNames(spec: FeatureSpec, channels: number): string[] {
@@ -98,7 +99,11 @@ export class EngineService implements IEngineService {
   }
 
   async train(request: Parameters<IEngineService['train']>[0], context: IJobContext): Promise<ITrained> {
-    const { classes, spec, forest, others = [], pixelSize = null } = request;
+    const { classes, spec, others = [], pixelSize = null } = request;
+    const { forest } = request;
+    if (isBoosting(forest)) {
+      throw new BridgeError('internal', 'Boosting is not there yet.');
+    }
     const sources = [request, ...others];
     const { channels } = shapeOf(request.image, 0);
     for (const { image, labels } of sources) {
@@ -140,6 +145,7 @@ export class EngineService implements IEngineService {
       json,
       oobScore: classifier.oobScore,
       importance: classifier.importance,
+      scores: null,
       featureNames: names,
       trees: forest.trees,
       samples: classifier.samples
@@ -176,6 +182,10 @@ export class EngineService implements IEngineService {
 
   read(file: Uint8Array, meaning?: ForestMeaning): Uint8Array {
     return engine.readClassifier(file, meaning);
+  }
+
+  basisOf(): engine.IEmbeddingBasis | null {
+    return null;
   }
 
   classesOf(classifier: Uint8Array): LabelClass[] {

@@ -2,18 +2,20 @@
  * The seams inside the sidecar: what sessions and jobs need of SAM and of the engine. Both work on shared arrays by
  * descriptor, so their worker threads and processes open the files themselves and no pixels pass between them.
  */
-import { FeatureSpec } from '../../src/kernel-bridge/features';
+import type { IEmbeddingBasis, ISliceEmbedding } from '../../engine';
+import { EmbeddingSpec, FeatureSpec } from '../../src/kernel-bridge/features';
 import {
   ArrayDescriptor,
   ClassifierFormat,
   ClassifierInfo,
   ForestMeaning,
-  ForestParams,
   ImageInfo,
   LabelClass,
+  LearnerParams,
   PixelSize,
   PointPrompt,
-  SamDevice
+  SamDevice,
+  Scores
 } from '../../src/kernel-bridge/protocol';
 
 /** A long piece of work: when to stop, and whom to tell. */
@@ -42,6 +44,26 @@ export interface ISamService {
     context: IJobContext
   ): Promise<{ embedding: Float32Array; device: SamDevice; seconds: number }>;
   /**
+   * Encode a slice in the windows of `spec`, and reduce it. Without a `basis` one is fitted to this slice.
+   * @returns the slice under the basis; and the embedding of the whole image as {@link embed} gives it where one window covers it, since it is
+   * the same then.
+   * Throws BridgeError `model` if `basis` is of another model than this one.
+   */
+  reduce(
+    image: ArrayDescriptor,
+    display: ImageInfo['display'],
+    slice: number,
+    spec: EmbeddingSpec,
+    basis: IEmbeddingBasis | null,
+    context: IJobContext
+  ): Promise<{
+    basis: IEmbeddingBasis;
+    maps: ISliceEmbedding;
+    embedding: Float32Array | null;
+    device: SamDevice;
+    seconds: number;
+  }>;
+  /**
    * Decode.
    * @returns masks uint8 0/1 [3, rows, columns], SAM's small, medium and large scale, and their predicted quality.
    */
@@ -54,11 +76,20 @@ export interface ISamService {
   dispose(): Promise<void>;
 }
 
+/** What an encoder sees of an image, for classifiers whose spec asks for it. */
+export interface IImageEmbedding {
+  basis: IEmbeddingBasis;
+  /** A slice under the basis; may take long the first time. Fails as SAM fails. */
+  slice(slice: number, context: IJobContext): Promise<ISliceEmbedding>;
+}
+
 /** An image with its labels, uint8 [slices, rows, columns], and the key under which its features are kept. */
 export interface ILabelledImage {
   image: ArrayDescriptor;
   labels: ArrayDescriptor;
   cacheKey: string;
+  /** Needed if the spec has an embedding; under the same basis for all images. */
+  embedding?: IImageEmbedding;
 }
 
 /** A trained classifier as an object that JSON can carry; its fields are the engine's business (`engine/classifier.ts`). */
@@ -68,6 +99,7 @@ export interface ITrained {
   oobScore: number | null;
   /** Impurity importance of each feature, in sum 1; null where it is not known. */
   importance: number[] | null;
+  scores: Scores | null;
   featureNames: string[];
   trees: number;
   samples: number;
@@ -94,7 +126,7 @@ export interface IEngineService {
   readonly threads: number;
   /** The default features, with `partial` on top. Throws BridgeError `invalid` for what cannot be computed. */
   featureSpec(partial?: object): FeatureSpec;
-  forestParams(partial?: object): ForestParams;
+  forestParams(partial?: object): LearnerParams;
   featureNames(spec: FeatureSpec, channels: number): string[];
   /** Compute the feature stack of a slice into `out`, float32 [1, rows, columns, features]. */
   features(
@@ -102,7 +134,8 @@ export interface IEngineService {
     slice: number,
     spec: FeatureSpec,
     out: ArrayDescriptor,
-    context: IJobContext
+    context: IJobContext,
+    embedding?: IImageEmbedding
   ): Promise<void>;
   /**
    * Grow a forest on the labelled pixels (labels uint8 [slices, rows, columns]; 0 is unlabelled).
@@ -114,13 +147,15 @@ export interface IEngineService {
       labels: ArrayDescriptor;
       classes: LabelClass[];
       spec: FeatureSpec;
-      forest: ForestParams;
+      forest: LearnerParams;
       /** Features already computed are kept under this key (the image's digest). */
       cacheKey: string;
       /** Further images with labels, of as many channels, that are learned from as well. */
       others?: readonly ILabelledImage[];
       /** Side of the image's pixels, which the classifier remembers. */
       pixelSize?: PixelSize | null;
+      /** Needed if the spec has an embedding. */
+      embedding?: IImageEmbedding;
     },
     context: IJobContext
   ): Promise<ITrained>;
@@ -136,6 +171,8 @@ export interface IEngineService {
       channel: number;
       tiles: { row: number; column: number }[];
       cacheKey: string;
+      /** Needed if the spec has an embedding. */
+      embedding?: IImageEmbedding;
     },
     context: IJobContext
   ): Promise<{ name: string; low: number; high: number; tiles: Uint8Array[] }>;
@@ -143,6 +180,8 @@ export interface IEngineService {
   convert(classifier: Uint8Array, format: ClassifierFormat): Uint8Array;
   /** Read a classifier's file of any form: its JSON, checked. Throws BridgeError `invalid`. */
   read(file: Uint8Array, meaning?: ForestMeaning): Uint8Array;
+  /** How a classifier reduces the embedding that it sees; null if it sees none. Throws BridgeError `invalid` for what is no classifier. */
+  basisOf(classifier: Uint8Array): IEmbeddingBasis | null;
   /** Class ids in the order of the probabilities' last axis. Throws BridgeError `invalid` for what is no classifier. */
   classesOf(classifier: Uint8Array): LabelClass[];
   /** What a classifier is. Throws BridgeError `invalid` for what is no classifier. */
@@ -155,6 +194,10 @@ export interface IEngineService {
       slice: number;
       out: ISegmentationArrays;
       cacheKey?: string;
+      /** Needed if the classifier's spec has an embedding; under the classifier's basis. */
+      embedding?: IImageEmbedding;
+      /** Only the tiles that touch this region, and no others. */
+      region?: { row0: number; row1: number; column0: number; column1: number };
     },
     context: IJobContext
   ): Promise<void>;

@@ -134,6 +134,12 @@ export function createHandlers(options: IMethodOptions): Handlers {
       return { result: session.state() };
     },
 
+    'session.live': () => notThereYet('session.live'),
+    'session.view': () => notThereYet('session.view'),
+    'uncertainty.tiles': () => notThereYet('uncertainty.tiles'),
+    regions: () => notThereYet('regions'),
+    'classifier.embedding': () => notThereYet('classifier.embedding'),
+
     'session.fresh': async params => {
       const session = await sessions.get(params.session);
       await replacing(session, () => session.fresh());
@@ -329,4 +335,8 @@ function classifierOf({ buffers }: ICall): Uint8Array {
     throw new BridgeError('invalid', `One buffer with the classifier is needed; ${buffers.length} came.`);
   }
   return classifier;
+}
+
+function notThereYet(method: string): never {
+  throw new BridgeError('unknown-method', `${method} is not there yet.`);
 }

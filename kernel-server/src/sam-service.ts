@@ -68,6 +68,10 @@ export class SamService implements ISamService {
     return result;
   }
 
+  async reduce(): Promise<never> {
+    throw new BridgeError('internal', 'Reduced embeddings are not there yet.');
+  }
+
   async suggest(
     embedding: Float32Array,
     size: ISize,

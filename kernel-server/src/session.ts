@@ -174,6 +174,7 @@ export class Session {
       labels: { version: this._labels.version, counts: this._labels.counts },
       resumed: this._resumed,
       segmentation: classifier && arrays['segmentation'] ? { version: segmentationVersion, classifier } : null,
+      live: false,
       choice,
       arrays: { ...arrays, labels: { ...this._labels.array, version: this._labels.version } }
     };

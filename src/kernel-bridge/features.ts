@@ -20,7 +20,33 @@ export type FeatureSpec = {
   /** Values that families of 256 grey levels take as 0 and 255; null until an image says so, and then 0 and 255. */
   range: [number, number] | null;
   families: Record<string, FamilyParameters>;
+  /** What an encoder sees, after the families; null for none. */
+  embedding: EmbeddingSpec | null;
 };
+
+/** Layers of an encoder's output that are reduced to a few principal components each. */
+export type EmbeddingSpec = {
+  /** Id of the model (`src/sam/manifest.ts`). */
+  model: string;
+  /**
+   * Side in pixels of the square that fills the encoder's frame, a multiple of {@link WINDOW_STEP}; larger images are encoded in several that
+   * overlap. Null until an image says so ({@link withImage}).
+   */
+  window: number | null;
+  layers: EmbeddingLayer[];
+};
+
+/** One layer; an encoder's manifest has the names. */
+export type EmbeddingLayer = { layer: string; components: number };
+
+/** Windows of the encoder are multiples of this, so that its cells are whole pixels. */
+export const WINDOW_STEP = 64;
+const WINDOW_MIN = 128;
+export const WINDOW_MAX = 1024;
+/** Layers that encoders have. */
+export const EMBEDDING_LAYERS = ['stage1', 'stage2', 'stage3', 'output'] as const;
+const COMPONENTS_MAX = 64;
+const FALLBACK_LAYERS: EmbeddingLayer[] = [{ layer: 'output', components: 8 }];
 
 /** Parameters of one family; `sigmas` only where they are its own. */
 export type FamilyParameters = Record<string, number | number[]>;
@@ -67,6 +93,7 @@ export interface IFeatureSet {
   sigmas: number[];
   sigmaScale: number;
   families: string[];
+  embedding?: { model: string; layers: EmbeddingLayer[] };
 }
 
 /** Channels that one kernel computes together. */
@@ -79,6 +106,8 @@ export interface IFeatureOp {
 
 export const FEATURE_FAMILIES: readonly IFamily[] = table.families;
 export const FEATURE_SETS: Readonly<Record<string, IFeatureSet>> = table.sets;
+/** The set that is meant where none is named. */
+export const DEFAULT_SET: string = table.default;
 
 /** Scales of a spec or a family. */
 const SIGMAS: IFamilyParameter = {
@@ -96,10 +125,10 @@ export const OP_NUMBERS = 8;
 
 /** Names of the channels of an image with three. */
 const COLORS = ['red', 'green', 'blue'];
-const GENERAL = ['version', 'set', 'color', 'sigmas', 'sigmaScale', 'range', 'families'];
+const GENERAL = ['version', 'set', 'color', 'sigmas', 'sigmaScale', 'range', 'families', 'embedding'];
 
 /**
- * A complete spec of what is given; the set `samba` stands behind it.
+ * A complete spec of what is given; the default set stands behind it, and behind a list of families no embedding.
  *
  * @param partial any of the fields of {@link FeatureSpec}; `set`, a named set to begin with; and a family's name with true, false, or
  * its parameters, which adds it to the set, or takes it away. `families` takes the place of the set's. Specs of version 1 are read too.
@@ -112,7 +141,7 @@ export function featureSpec(partial: object = {}): FeatureSpec {
   if (unknown !== undefined) {
     fail(unknown, 'is not known', known.join(', '));
   }
-  const { version = 2, set: setName = 'samba', color = 'channels' } = given;
+  const { version = 2, set: setName = DEFAULT_SET, color = 'channels' } = given;
   if (version !== 1 && version !== 2) {
     fail('version', show(version), '1 or 2');
   }
@@ -150,7 +179,8 @@ export function featureSpec(partial: object = {}): FeatureSpec {
     sigmas: numbers('sigmas', given['sigmas'] ?? set.sigmas, SIGMAS),
     sigmaScale,
     range: rangeOf(given['range'] ?? null),
-    families
+    families,
+    embedding: embeddingOf(given['embedding'], given['families'] === undefined ? set.embedding : undefined)
   };
   const count = featureOps(spec).reduce((sum, { names }) => sum + names.length, 0);
   if (count * COLORS.length > FEATURES_MAX) {
@@ -169,6 +199,32 @@ export function withRange(
   }
   const { low, high } = image.display;
   return { ...spec, range: [low, high > low ? high : low + 1] };
+}
+
+/** The same spec with what an image has to say: its range, and the window that shows it to the encoder. */
+export function withImage(
+  spec: FeatureSpec,
+  image: { dtype: string; display: { low: number; high: number }; shape: readonly number[] }
+): FeatureSpec {
+  const ranged = withRange(spec, image);
+  if (!ranged.embedding || ranged.embedding.window !== null) {
+    return ranged;
+  }
+  const longest = Math.max(image.shape[1]!, image.shape[2]!);
+  const window = Math.min(WINDOW_MAX, Math.max(WINDOW_MIN, Math.ceil(longest / WINDOW_STEP) * WINDOW_STEP));
+  return { ...ranged, embedding: { ...ranged.embedding, window } };
+}
+
+/** The same spec without what an encoder sees. */
+export function withoutEmbedding(spec: FeatureSpec): FeatureSpec {
+  return { ...spec, embedding: null };
+}
+
+/** Names of the channels that an encoder gives, in the order of the layers. */
+export function embeddingNames({ embedding }: FeatureSpec): string[] {
+  return (embedding?.layers ?? []).flatMap(({ layer, components }) =>
+    Array.from({ length: components }, (_, i) => `SAM ${layer === 'output' ? '' : `${layer} `}${i + 1}`)
+  );
 }
 
 /** Whether a family works on 256 grey levels. */
@@ -198,8 +254,13 @@ export function featureOps(spec: FeatureSpec): IFeatureOp[] {
   return ops;
 }
 
-/** Names of the channels of the feature stack of an image with `channels` channels. */
+/** Names of the channels of the feature stack of an image with `channels` channels: those of the families, then the encoder's. */
 export function featureNames(spec: FeatureSpec, channels: number): string[] {
+  return [...familyNames(spec, channels), ...embeddingNames(spec)];
+}
+
+/** Names of the channels that the families give. */
+export function familyNames(spec: FeatureSpec, channels: number): string[] {
   const names = featureOps(spec).flatMap(op => op.names);
   if (planesOf(spec, channels) === 1) {
     return names;
@@ -317,6 +378,44 @@ function rangeOf(value: unknown): [number, number] | null {
     fail('range', show(value), 'two numbers, the second above the first, or null');
   }
   return [low, high];
+}
+
+/** @param value what was given: absent, false or null, true, or the fields of an {@link EmbeddingSpec} on top of `base` */
+function embeddingOf(value: unknown, base: IFeatureSet['embedding']): EmbeddingSpec | null {
+  if (value === null || value === false || (value === undefined && !base)) {
+    return null;
+  }
+  const given = value === undefined || value === true ? {} : record('embedding', value);
+  const unknown = Object.keys(given).find(key => !['model', 'window', 'layers'].includes(key));
+  if (unknown !== undefined) {
+    fail(`embedding.${unknown}`, 'is not known', 'model, window, layers');
+  }
+  const { model = 'mobile-sam', layers = FALLBACK_LAYERS } = base ?? {};
+  const { model: own = model, window = null, layers: list = layers } = given;
+  if (typeof own !== 'string' || own.length < 1 || own.length > 100) {
+    fail('embedding.model', show(own), 'the name of a model');
+  }
+  const step = { whole: true, minimum: WINDOW_MIN, maximum: WINDOW_MAX } as IFamilyParameter;
+  const side = window === null ? null : number('embedding.window', window, step);
+  if (side !== null && side % WINDOW_STEP !== 0) {
+    fail('embedding.window', show(side), `a multiple of ${WINDOW_STEP}`);
+  }
+  if (!Array.isArray(list) || list.length < 1 || list.length > EMBEDDING_LAYERS.length) {
+    fail('embedding.layers', show(list), `a list of 1 to ${EMBEDDING_LAYERS.length} layers`);
+  }
+  const checked = (list as unknown[]).map((item, i): EmbeddingLayer => {
+    const path = `embedding.layers.${i}`;
+    const { layer, components, ...more } = record(path, item, 'an object with layer and components');
+    if (!EMBEDDING_LAYERS.includes(layer as never) || Object.keys(more).length > 0) {
+      fail(`${path}.layer`, show(layer), EMBEDDING_LAYERS.join(', '));
+    }
+    const most = { whole: true, minimum: 1, maximum: COMPONENTS_MAX } as IFamilyParameter;
+    return { layer: layer as string, components: number(`${path}.components`, components, most) };
+  });
+  if (new Set(checked.map(({ layer }) => layer)).size !== checked.length) {
+    fail('embedding.layers', show(list), 'each layer once');
+  }
+  return { model: own, window: side, layers: checked };
 }
 
 function record(

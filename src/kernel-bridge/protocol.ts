@@ -100,9 +100,61 @@ export const zForestParams = z.object({
 });
 export type ForestParams = z.infer<typeof zForestParams>;
 
-/** Changes to a forest's parameters, on top of a preset; `samba` if none is named. */
-export const zForestRequest = zForestParams.partial().extend({ preset: z.enum(['samba', 'deep']).optional() });
+/** How boosted trees are grown: one tree a round, whose leaves have a value for every class. */
+export const zBoostingParams = z.object({
+  kind: z.literal('boosting'),
+  /** Trees at most. */
+  rounds: natural.max(2000),
+  /** Shrinkage: the share of a tree's step that is taken. */
+  learningRate: z.number().positive().max(1),
+  /** Leaves of a tree at most; the leaf whose split gains most is split next. */
+  maxLeaves: natural.min(2).max(1024),
+  maxDepth: natural.max(64),
+  /** Features tried for a tree; `sqrt`: the root of their number; `all`. */
+  maxFeatures: z.union([natural.max(4096), z.enum(['sqrt', 'all'])]),
+  minLeaf: natural.max(1_000_000),
+  /** Added to the sum of second derivatives in a leaf. */
+  l2: z.number().nonnegative().max(1e6),
+  balanced: z.boolean(),
+  /** As for a forest. */
+  maxSamples: natural.nullable(),
+  /** Rounds without a better loss on held-out strokes after which growing stops; null: it never does. */
+  patience: natural.max(2000).nullable(),
+  seed: count.max(0xffffffff)
+});
+export type BoostingParams = z.infer<typeof zBoostingParams>;
+
+/** How an ensemble of trees is grown; `kind` tells boosted trees from a forest. */
+export const zLearnerParams = z.union([zBoostingParams, zForestParams]);
+export type LearnerParams = z.infer<typeof zLearnerParams>;
+
+/** Changes to the parameters of a preset; the default one if none is named. */
+export const zForestRequest = zBoostingParams
+  .omit({ kind: true })
+  .partial()
+  .extend({
+    ...zForestParams.partial().shape,
+    maxFeatures: zBoostingParams.shape.maxFeatures.optional(),
+    preset: z.enum(['samba', 'deep', 'boosting']).optional()
+  });
 export type ForestRequest = z.infer<typeof zForestRequest>;
+
+/** How well a classifier does on labelled pixels that it had not seen. */
+export const zScores = z.object({
+  /** Forests: the trees that had not drawn the pixel. Boosting: strokes that were held out while the number of rounds was found. */
+  source: z.enum(['out-of-bag', 'held-out']),
+  /** Pixels [labelled class][predicted class], both in the order of the classes. */
+  confusion: z.array(z.array(count))
+});
+export type Scores = z.infer<typeof zScores>;
+
+/** The model whose embedding a classifier sees. */
+export const zEmbeddingModel = z.object({
+  model: z.string().max(100),
+  /** SHA-256 of the encoder's file. */
+  digest
+});
+export type EmbeddingModel = z.infer<typeof zEmbeddingModel>;
 
 /** A point prompt: `label` 1 belongs to the object, 0 does not. Row and column are pixel indices, their centre at .0. */
 export const zPoint = z.object({ row: z.number(), column: z.number(), label: z.union([z.literal(0), z.literal(1)]) });
@@ -129,8 +181,14 @@ export const zClassifierInfo = z.object({
   samples: natural,
   /** The complete feature spec; absent in what an older version kept. */
   spec: zFeatureChoice.optional(),
-  /** How the forest was grown. */
-  forest: zForestParams.optional(),
+  /** How the trees were grown. */
+  forest: zLearnerParams.optional(),
+  /** Null if nothing is known; absent in what an older version kept. */
+  scores: zScores.nullable().optional(),
+  /** The model whose embedding is among the features; null if none is. */
+  embedding: zEmbeddingModel.nullable().optional(),
+  /** What the person should know of the training: that the embedding was to be had too late, for example. Empty if nothing. */
+  note: z.string().max(1000).optional(),
   /** Mean decrease of impurity of each feature, adding up to 1; null if it is not known. */
   importance: z.array(z.number()).nullable().optional(),
   /** Version of the labels that it was trained on; 0 if it was loaded from a file. */
@@ -161,7 +219,16 @@ export const zSession = z.object({
    * (ISO 8601). Null if there were none, or they were set aside since; the same for all who come later.
    */
   resumed: z.object({ pixels: natural, changed: z.string() }).nullable(),
-  segmentation: z.object({ version: count, classifier: zClassifierInfo }).nullable(),
+  segmentation: z
+    .object({
+      version: count,
+      classifier: zClassifierInfo,
+      /** Pixels of each class id over all slices, labels on top; absent until they are counted. */
+      counts: z.record(z.string(), count).optional()
+    })
+    .nullable(),
+  /** Whether every change of the labels is learned and segmented at once. */
+  live: z.boolean(),
   /** What the next training uses unless it is told otherwise; what the last one used, or somebody chose since. */
   choice: zTrainingChoice,
   arrays: z.record(z.string(), zArray)
@@ -191,6 +258,22 @@ export const zOverlay = z.enum(['labels', 'segmentation']);
 export type OverlayName = z.infer<typeof zOverlay>;
 
 const tileRef = z.object({ row: count, column: count });
+
+/** Pixels of a slice, from `row0` and `column0` to before `row1` and `column1`. */
+export const zRegion = z.object({ slice: count, row0: count, row1: natural, column0: count, column1: natural });
+export type Region = z.infer<typeof zRegion>;
+
+/** How uncertainty is measured: 1 − (highest − second highest probability), or 1 − highest probability. */
+export const zUncertaintyMeasure = z.enum(['margin', 'maximum']);
+export type UncertaintyMeasure = z.infer<typeof zUncertaintyMeasure>;
+
+/** A region that would be worth labels, and why. */
+export const zSuggestedRegion = zRegion.extend({
+  reason: z.enum(['uncertain', 'representative', 'unusual']),
+  /** Mean uncertainty of the region's pixels; or what share of the image looks like it (`representative`); or how far it is from all others (`unusual`). */
+  score: z.number()
+});
+export type SuggestedRegion = z.infer<typeof zSuggestedRegion>;
 
 /** What a foreign forest is for: its features, and its classes in the order of their numbers from 0. */
 export const zForestMeaning = z.object({
@@ -351,6 +434,47 @@ export const METHODS = {
     result: zSession
   },
   /**
+   * Live segmentation on or off, for all who take part. While it is on, every change of the labels grows the classifier anew by the session's
+   * choice; tiles in somebody's view are segmented first and sent with `segmentation.tiles`, then the rest. A newer change takes the place
+   * of older work. Arrays change when a segmentation is complete. `view`: what this peer sees.
+   */
+  'session.live': {
+    params: z.object({ session: sessionId, on: z.boolean(), view: zRegion.optional() }),
+    result: zSession
+  },
+  /** What this peer sees of a session, so that it is segmented first. Null: nothing. */
+  'session.view': { params: z.object({ session: sessionId, view: zRegion.nullable() }), result: z.object({}) },
+  /**
+   * Uncertainty for an overlay: tiles of {@link LABEL_TILE} pixels, one buffer each, as `feature.tiles` has them; byte 0 stands for 0 and
+   * 255 for 1. Fails with `not-ready` without a classifier.
+   */
+  'uncertainty.tiles': {
+    params: z.object({
+      session: sessionId,
+      slice: count,
+      measure: zUncertaintyMeasure,
+      tiles: z.array(tileRef).min(1).max(64)
+    }),
+    result: z.object({ version: count, low: z.number(), high: z.number() })
+  },
+  /**
+   * Where labels would help most, the best first: square regions of `side` pixels without labels, over all slices. By `uncertainty` they are
+   * those of the highest mean uncertainty, no two of which overlap. By `embedding` they are representative and unusual ones in turn,
+   * before there is any label. `auto`: by uncertainty if there is a classifier.
+   */
+  regions: {
+    params: z.object({
+      session: sessionId,
+      count: natural.max(1000),
+      by: z.enum(['auto', 'uncertainty', 'embedding']),
+      measure: zUncertaintyMeasure.optional(),
+      side: natural.min(4).max(1024).optional(),
+      /** Only these slices; all if left out. */
+      slices: z.array(count).min(1).max(100_000).optional()
+    }),
+    result: z.object({ by: z.enum(['uncertainty', 'embedding']), regions: z.array(zSuggestedRegion) })
+  },
+  /**
    * What the classifier says of the image, in arrays: those named are computed unless they are there. `probabilities` (float32 [slices,
    * rows, columns, classes]) and `uncertainty` (float32 [slices, rows, columns], 1 − (highest − second highest probability)) are large,
    * so training leaves them out; `segmentation` is missing where a session gave its arrays back that nobody had looked at for long.
@@ -408,6 +532,17 @@ export const METHODS = {
   /** The session's classifier, complete: one buffer of JSON in UTF-8 (`engine/classifier.ts`). */
   'classifier.get': { params: z.object({ session: sessionId }), result: zClassifierInfo },
   /**
+   * The reduced embedding that a classifier (the request's buffer) sees of a staged image, as its ONNX form takes it: one staged float32 array
+   * [slices, components, rows, columns] for each layer; `cell` pixels of the image lie under each of its values. No array if the
+   * classifier sees none.
+   */
+  'classifier.embedding': {
+    params: z.object({ staged: stagedId }),
+    result: z.object({
+      maps: z.array(z.object({ name: z.string(), staged: stagedId, array: zArray, cell: z.number().positive() }))
+    })
+  },
+  /**
    * Apply a classifier (the request's buffer, as `classifier.get` gave it) to a staged image [slices, rows, columns, channels].
    * The result is staged too: labels uint8 [slices, rows, columns], or probabilities float32 [slices, rows, columns, classes].
    */
@@ -431,11 +566,24 @@ export const EVENTS = {
   labels: z.object({ session: sessionId, version: count }),
   /** The segmentation is new: fetch what is in view again. */
   segmentation: z.object({ session: sessionId, version: count }),
+  /**
+   * Tiles of a segmentation that is being made, {@link LABEL_TILE} pixels wide, with the labels on top of it: one buffer each, as
+   * `overlay.tiles` has them. `round` counts the trainings of live segmentation; tiles of an older round than was seen are of no use.
+   * When a segmentation is complete `segmentation` tells.
+   */
+  'segmentation.tiles': z.object({
+    session: sessionId,
+    round: count,
+    /** Version of the labels that the classifier was trained on. */
+    labelsVersion: count,
+    slice: count,
+    tiles: z.array(tileRef).min(1)
+  }),
   /** How a long request is doing. `job` is the id of the request that began it; `done` of `total` in no particular unit. */
   job: z.object({
     session: sessionId,
     job: z.string(),
-    kind: z.enum(['embed', 'train', 'features', 'apply', 'load']),
+    kind: z.enum(['embed', 'train', 'features', 'apply', 'load', 'live', 'regions']),
     state: z.enum(['running', 'done', 'failed', 'cancelled']),
     /** What is going on, for the person who waits: "features", "growing trees". */
     stage: z.string(),

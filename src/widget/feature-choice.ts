@@ -129,7 +129,7 @@ export function parseNumber(text: string): number {
 
 /** A forest as a person sees it. */
 export interface IForestChoice {
-  preset: keyof typeof FOREST_PRESETS;
+  preset: 'samba' | 'deep';
   params: ForestParams;
   /** Whether something differs from the preset. */
   changed: boolean;
@@ -139,8 +139,8 @@ export interface IForestChoice {
 export function forestChoice(request: ForestRequest): IForestChoice {
   const params = forestParams(request);
   const equal = (preset: ForestParams) => JSON.stringify(forestParams(preset)) === JSON.stringify(params);
-  const known = Object.entries(FOREST_PRESETS).find(([, preset]) => equal(preset))?.[0] as IForestChoice['preset'];
-  const preset = request.preset ?? known ?? 'samba';
+  const known = (['samba', 'deep'] as const).find(name => equal(FOREST_PRESETS[name]));
+  const preset = request.preset === 'deep' ? 'deep' : (known ?? 'samba');
   return { preset, params, changed: !equal(FOREST_PRESETS[preset]) };
 }
 

@@ -1,5 +1,5 @@
 /** The forest that the next training grows: a preset, and what differs from it. */
-import { FOREST_PRESETS, ForestParams, zForestParams } from '../kernel-bridge';
+import { ForestParams, zForestParams } from '../kernel-bridge';
 import { forestChoice, IForestChoice, parseNumber, problemWith, withForest } from './feature-choice';
 import { CheckField, Mistakes, section, SelectField, TextField } from './fields';
 import { LabellerState } from './model';
@@ -37,9 +37,7 @@ export class ForestSection extends StateWidget {
       testid: 'sambalab-forest-preset',
       label: trans.__('Preset'),
       title: trans.__('SAMBA’s forest, or fewer trees that are grown out: often more accurate, larger and slower'),
-      choices: (Object.keys(FOREST_PRESETS) as IForestChoice['preset'][]).map(
-        name => [name, presetTitle(name)] as const
-      ),
+      choices: (['samba', 'deep'] as const).map(name => [name, presetTitle(name)] as const),
       choose: preset => {
         state.choice.setForest({ preset: preset as IForestChoice['preset'] });
         this._fields.forEach(({ field }) => field.reset());

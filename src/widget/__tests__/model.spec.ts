@@ -90,6 +90,7 @@ class FakeSidecar implements ITransport {
       ],
       labels: { version: this.version, counts: {} },
       resumed: null,
+      live: false,
       segmentation: null,
       choice: this.choice,
       arrays: {}

@@ -29,6 +29,7 @@ export class EngineService implements IEngineService {
       sigmaScale: 1,
       range: null,
       families: {},
+      embedding: null,
       ...partial
     };
   }
@@ -86,7 +87,7 @@ export class EngineService implements IEngineService {
     const classes = request.classes.filter(({ id }) => sums.has(id));
     const means = classes.map(({ id }) => sums.get(id)![0] / sums.get(id)![1]);
     const json = new TextEncoder().encode(JSON.stringify({ classes, means } satisfies IMeans));
-    return { json, importance: null, oobScore: 1, featureNames: this.featureNames(), trees: 1, samples };
+    return { json, importance: null, scores: null, oobScore: 1, featureNames: this.featureNames(), trees: 1, samples };
   }
 
   async featureTiles(
@@ -108,6 +109,10 @@ export class EngineService implements IEngineService {
   describe(classifier: Uint8Array): IDescribed {
     const { classes } = parse(classifier);
     return { info: { oobScore: 1, classes, features: this.featureNames(), trees: 1, samples: 1 }, channels: 1 };
+  }
+
+  basisOf() {
+    return null;
   }
 
   classesOf(classifier: Uint8Array): LabelClass[] {

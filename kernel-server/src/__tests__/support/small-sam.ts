@@ -30,6 +30,10 @@ export class SmallSam implements ISamService {
     return { embedding, device: this.device, seconds: 0.25 };
   }
 
+  async reduce(): Promise<never> {
+    throw new BridgeError('model', 'The small model has no layers.');
+  }
+
   async suggest(...[embedding, size, points]: Parameters<ISamService['suggest']>): ReturnType<ISamService['suggest']> {
     const { rows, columns } = size;
     const masks = new Uint8Array(3 * rows * columns);
