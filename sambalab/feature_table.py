@@ -27,8 +27,16 @@ Spec = dict[str, Any]
 FEATURES_MAX = 2048
 OP_NUMBERS = 8
 COLORS = ("red", "green", "blue")
+# Windows of an encoder are multiples of this number of pixels.
+WINDOW_STEP = 64
+WINDOW_MIN = 128
+WINDOW_MAX = 1024
+# Layers of an encoder, and how many of their cells lie along the side of a window.
+EMBEDDING_LAYERS = {"stage1": 256, "stage2": 128, "stage3": 64, "output": 64}
+_COMPONENTS_MAX = 64
+_FALLBACK_LAYERS = ({"layer": "output", "components": 8},)
 _SIGMAS: dict[str, Any] = {"minimum": 0.1, "maximum": 64, "list": 16}
-_GENERAL = ("version", "set", "color", "sigmas", "sigmaScale", "range", "families")
+_GENERAL = ("version", "set", "color", "sigmas", "sigmaScale", "range", "families", "embedding")
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,11 @@ def families() -> Sequence[Mapping[str, Any]]:
     return listed
 
 
+def default_set() -> str:
+    """Give the name of the set that is meant where none is named."""
+    return str(table()["default"])
+
+
 def snake(name: str) -> str:
     """Turn ``sigmaScale`` into ``sigma_scale``."""
     return re.sub(r"[A-Z]", lambda match: f"_{match[0].lower()}", name)
@@ -82,13 +95,14 @@ def camel(name: str) -> str:
 
 
 def complete(given: Mapping[str, Any]) -> Spec:
-    """Make a complete spec of what was chosen; the set `samba` stands behind it.
+    """Make a complete spec of what was chosen; the default set stands behind it, and behind ``families`` no embedding.
 
     Parameters
     ----------
     given
         Fields of a spec of version 1 or 2; ``set``, a named set to begin with; families with True, False or None, or their
-        parameters, which are added to the set or taken away. ``families`` takes the place of the set's.
+        parameters, which are added to the set or taken away. ``families`` takes the place of the set's, ``embedding`` (True,
+        its fields, False or None) of the set's embedding.
 
     Raises
     ------
@@ -104,7 +118,7 @@ def complete(given: Mapping[str, Any]) -> Spec:
     version = chosen.get("version", 2)
     if not _is_number(version) or version not in (1, 2):
         _fail("version", _show(version), "1 or 2")
-    set_name = chosen.get("set", "samba")
+    set_name = chosen.get("set", default_set() if version == 2 else "samba")
     if not isinstance(set_name, str) or set_name not in table()["sets"]:
         _fail("set", _show(set_name), ", ".join(table()["sets"]))
     base = table()["sets"][set_name]
@@ -128,6 +142,7 @@ def complete(given: Mapping[str, Any]) -> Spec:
         "sigmaScale": _plain(scale),
         "range": None,
         "families": {},
+        "embedding": None,
     }
     for family in families():
         name = family["name"]
@@ -139,6 +154,8 @@ def complete(given: Mapping[str, Any]) -> Spec:
     sigmas = chosen.get("sigmas")
     spec["sigmas"] = _numbers("sigmas", base["sigmas"] if sigmas is None else sigmas, _SIGMAS)
     spec["range"] = _range(chosen.get("range"))
+    behind = None if "families" in chosen else base.get("embedding")
+    spec["embedding"] = _embedding(chosen.get("embedding", behind is not None), behind or {})
     count = sum(len(op.names) for op in ops(spec))
     if count * len(COLORS) > FEATURES_MAX:
         _fail("", f"make {count} channels", f"{FEATURES_MAX // len(COLORS)} at most")
@@ -161,6 +178,21 @@ def ops(spec: Spec) -> list[FeatureOp]:
         if not family.get("interleaved"):
             found += [_op(spec, family, values) for values in _loop_values(spec, family)]
     return found
+
+
+def embedding_names(spec: Spec) -> list[str]:
+    """Give the names of the channels of an encoder, in the order of its layers."""
+    names: list[str] = []
+    for layer in (spec["embedding"] or {"layers": ()})["layers"]:
+        word = "" if layer["layer"] == "output" else f"{layer['layer']} "
+        names += [f"SAM {word}{i + 1}" for i in range(layer["components"])]
+    return names
+
+
+def window_of(rows: int, columns: int) -> int:
+    """Give the side of the window that shows an image of this size to an encoder: all of it, if it is not too large."""
+    steps = -(-max(rows, columns) // WINDOW_STEP)
+    return min(WINDOW_MAX, max(WINDOW_MIN, steps * WINDOW_STEP))
 
 
 def number_text(value: float) -> str:
@@ -265,6 +297,42 @@ def _range(value: Any) -> list[float] | None:
     if not _is_number(low) or not _is_number(high) or not low < high:
         _fail("range", _show(value), "two numbers, the second above the first, or None")
     return [_plain(low), _plain(high)]
+
+
+def _embedding(value: Any, base: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Check what was given: None or False, True, or the fields of an ``EmbeddingSpec`` on top of `base`."""
+    if value is None or (_is_bool(value) and not value):
+        return None
+    known = ("model", "window", "layers")
+    given = {} if _is_bool(value) else _renamed("embedding.", _mapping("embedding", value))
+    for key in given:
+        if key not in known:
+            _fail(f"embedding.{key}", "is not known", ", ".join(known))
+    model = given.get("model", base.get("model", "mobile-sam"))
+    if not isinstance(model, str) or not 1 <= len(model) <= 100:
+        _fail("embedding.model", _show(model), "the name of a model")
+    window = given.get("window")
+    if window is not None:
+        window = _number("embedding.window", window, {"minimum": WINDOW_MIN, "maximum": WINDOW_MAX, "whole": True})
+        if window % WINDOW_STEP:
+            _fail("embedding.window", _show(window), f"a multiple of {WINDOW_STEP}")
+    layers = given.get("layers", base.get("layers", _FALLBACK_LAYERS))
+    most = len(EMBEDDING_LAYERS)
+    if not isinstance(layers, Sequence) or isinstance(layers, (str, bytes)) or not 1 <= len(layers) <= most:
+        _fail("embedding.layers", _show(layers), f"a list of 1 to {most} layers")
+    checked = [_layer(f"embedding.layers.{i}", item) for i, item in enumerate(layers)]
+    if len({item["layer"] for item in checked}) != len(checked):
+        _fail("embedding.layers", _show(layers), "each layer once")
+    return {"model": model, "window": window, "layers": checked}
+
+
+def _layer(path: str, given: Any) -> dict[str, Any]:
+    fields = _renamed(f"{path}.", _mapping(path, given, "a mapping with layer and components"))
+    layer = fields.get("layer")
+    if not isinstance(layer, str) or layer not in EMBEDDING_LAYERS or set(fields) - {"layer", "components"}:
+        _fail(f"{path}.layer", _show(layer), ", ".join(EMBEDDING_LAYERS))
+    limits = {"minimum": 1, "maximum": _COMPONENTS_MAX, "whole": True}
+    return {"layer": layer, "components": _number(f"{path}.components", fields.get("components"), limits)}
 
 
 def _mapping(path: str, value: Any, wanted: str = "True, False, or a mapping of its parameters") -> Mapping[str, Any]:

@@ -19,11 +19,14 @@ from .feature_table import (
     Spec,
     camel,
     complete,
+    default_set,
+    embedding_names,
     families,
     needs_range,
     ops,
     snake,
     table,
+    window_of,
 )
 
 #: What stands for a feature spec: one, the name of a set, or a mapping of its fields.
@@ -36,7 +39,8 @@ class FeatureSpec:
     Parameters
     ----------
     set
-        ``"samba"`` or ``"weka"``: the families to begin with.
+        ``"samba"``, ``"weka"`` or ``"sam"``: what to begin with; ``"sam"`` has the families of ``"samba"`` and an embedding.
+        None takes what the widget begins with.
     sigmas
         Scales in pixels, ascending, up to 16 of 0.1 to 64, of every family that is not given its own: standard deviation of a
         Gaussian, radius of a disc, distance of a neighbour. The sets have 1, 2, 4, 8 and 16.
@@ -48,6 +52,11 @@ class FeatureSpec:
     range
         The values that families of 256 grey levels take as 0 and 255. None takes what the widget shows as black and white: 0
         and 255 for 8 bits, else the 0.1 and 99.9 percentile of the image.
+    embedding
+        What the encoder of SAM sees, reduced to a few principal components, as further features: True, False or None, or a
+        mapping with ``model`` (``"mobile-sam"``), ``window`` (side in pixels of the square that fills the encoder's frame, a
+        multiple of 64 from 128 to 1024; None lets the first image decide) and ``layers``, a list of mappings with ``layer``
+        (``"stage1"``, ``"stage2"``, ``"stage3"``, ``"output"``) and ``components`` (1 to 64). ``"set"``: as `set` has it.
     **families
         A family's name with True, its parameters as a mapping, or False or None to leave it out.
         `FeatureSpec.families_known` lists them.
@@ -71,15 +80,18 @@ class FeatureSpec:
 
     def __init__(
         self,
-        set: str = "samba",
+        set: str | None = None,
         *,
         sigmas: Sequence[float] | None = None,
         sigma_scale: float | None = None,
         color: Literal["channels", "luminance"] | None = None,
         range: tuple[float, float] | None = None,
+        embedding: bool | Mapping[str, Any] | Literal["set"] | None = "set",
         **families: bool | Mapping[str, Any] | None,
     ) -> None:
-        given: dict[str, Any] = {"set": set, **families}
+        given: dict[str, Any] = {"set": default_set() if set is None else set, **families}
+        if not (isinstance(embedding, str) and embedding == "set"):
+            given["embedding"] = embedding
         for name, value in (("sigmas", sigmas), ("sigma_scale", sigma_scale), ("color", color), ("range", range)):
             if value is not None:
                 given[name] = value
@@ -91,7 +103,9 @@ class FeatureSpec:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> FeatureSpec:
-        """Read a spec of version 1 or 2, whole or in part; the set ``samba`` stands behind it, or that named by ``set``.
+        """Read a spec of version 1 or 2, whole or in part; the default set stands behind it, or that named by ``set``.
+
+        Without a set, ``families`` has no embedding beside it unless it is named.
 
         Raises
         ------
@@ -150,6 +164,12 @@ class FeatureSpec:
         """The families with their parameters."""
         return MappingProxyType({snake(name): copy.copy(own) for name, own in self._spec["families"].items()})
 
+    @property
+    def embedding(self) -> Mapping[str, Any] | None:
+        """The encoder's part: ``model``, ``window`` (None until an image says so) and ``layers``; None if there is none."""
+        embedding = self._spec["embedding"]
+        return None if embedding is None else MappingProxyType(copy.deepcopy(embedding))
+
     def needs_range(self) -> bool:
         """Whether a family works on 256 grey levels."""
         return needs_range(self._spec)
@@ -158,16 +178,26 @@ class FeatureSpec:
         """Give the same spec with these values as the grey levels 0 and 255."""
         return FeatureSpec.from_dict({**self._spec, "range": [low, high]})
 
+    def with_window(self, rows: int, columns: int) -> FeatureSpec:
+        """Give the same spec with the window of an image of this size, if it has an embedding whose window is None."""
+        embedding = self._spec["embedding"]
+        if embedding is None or embedding["window"] is not None:
+            return self
+        return FeatureSpec.from_dict({**self._spec, "embedding": {**embedding, "window": window_of(rows, columns)}})
+
     def names(self, channels: int = 1) -> tuple[str, ...]:
-        """Give the names of the features of an image with `channels` channels, in the order of the stack's last axis."""
+        """Give the names of the features of an image with `channels` channels, in the order of the stack's last axis.
+
+        Those of the families come first, of each channel where there are three; then the encoder's, ``SAM 1``, ``SAM 2``, ….
+        """
         names = tuple(name for op in self.ops() for name in op.names)
-        if self.planes(channels) == 1:
-            return names
-        return tuple(f"{color}: {name}" for color in COLORS[:channels] for name in names)
+        if self.planes(channels) != 1:
+            names = tuple(f"{color}: {name}" for color in COLORS[:channels] for name in names)
+        return (*names, *embedding_names(self._spec))
 
     def count(self, channels: int = 1) -> int:
         """Give the number of features of an image with `channels` channels."""
-        return self.planes(channels) * sum(len(op.names) for op in self.ops())
+        return self.planes(channels) * sum(len(op.names) for op in self.ops()) + len(embedding_names(self._spec))
 
     def planes(self, channels: int = 1) -> int:
         """Give the number of planes of an image whose features are computed: its channels, or one."""
@@ -213,6 +243,10 @@ class FeatureSpec:
         for name in ("sigmas", "sigmaScale", "color", "range"):
             if spec[name] != base[name]:
                 yield f"{snake(name)}={spec[name]!r}"
+        embedding = spec["embedding"]
+        if embedding != base["embedding"]:
+            full = complete({"set": set_name, "embedding": True})["embedding"]
+            yield f"embedding={True if embedding == full else embedding!r}"
         for family in families():
             name = family["name"]
             own, normal = spec["families"].get(name), base["families"].get(name)

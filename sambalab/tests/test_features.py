@@ -61,9 +61,11 @@ def test_a_spec_is_a_value():
         (FeatureSpec(), "FeatureSpec('samba')"),
         (FeatureSpec("weka", mean=True), "FeatureSpec('weka', mean=True)"),
         (
-            FeatureSpec(membrane={"patch": 9}, sobel=False, sigmas=[1, 3]),
+            FeatureSpec("samba", membrane={"patch": 9}, sobel=False, sigmas=[1, 3]),
             "FeatureSpec('samba', sigmas=[1, 3], sobel=False, membrane={'patch': 9})",
         ),
+        (FeatureSpec("sam", mean=True), "FeatureSpec('sam', mean=True)"),
+        (FeatureSpec("weka", embedding=True), "FeatureSpec('weka', embedding=True)"),
     ],
 )
 def test_the_text_of_a_spec_makes_it_again(spec, text):
@@ -76,6 +78,33 @@ def test_names_of_both_languages_are_read_in_mappings():
     assert spec.families.keys() == {"structure_tensor"} and "structureTensor" in spec.to_dict()["families"]
     with pytest.raises(sl.ParameterError, match="sigma_scale is there twice"):
         FeatureSpec.from_dict({"sigmaScale": 0.5, "sigma_scale": 0.5})
+
+
+def test_an_embedding_adds_its_components_after_the_families():
+    spec = FeatureSpec("sam")
+    assert spec.names()[:58] == FeatureSpec("samba").names() and spec.names()[58:] == tuple(
+        f"SAM {i + 1}" for i in range(8)
+    )
+    assert spec.count() == 66 and spec.count(3) == 3 * 58 + 8
+    assert spec.embedding == {
+        "model": "mobile-sam",
+        "window": None,
+        "layers": [{"layer": "output", "components": 8}],
+    }
+    layers = [{"layer": "stage2", "components": 2}, {"layer": "output", "components": 1}]
+    other = FeatureSpec("weka", embedding={"layers": layers})
+    assert other.names()[-3:] == ("SAM stage2 1", "SAM stage2 2", "SAM 1")
+    assert FeatureSpec("samba", embedding=True) == spec and FeatureSpec("sam", embedding=None) == FeatureSpec("samba")
+    assert FeatureSpec("samba").embedding is None and FeatureSpec("sam", embedding=False).embedding is None
+    # A list of families says all that there is.
+    assert FeatureSpec.from_dict({"set": "sam", "families": {"mean": True}}).embedding is None
+
+
+@pytest.mark.parametrize(("shape", "window"), [((1, 1), 128), ((128, 129), 192), ((700, 950), 960), ((20000, 5), 1024)])
+def test_an_image_gives_the_window_that_shows_it_whole_if_it_can(shape, window):
+    spec = FeatureSpec("sam").with_window(*shape)
+    assert spec.embedding["window"] == window and spec.with_window(1000, 1000) is spec
+    assert FeatureSpec("samba").with_window(*shape) == FeatureSpec("samba")
 
 
 def test_specs_of_version_1_are_read():
@@ -96,7 +125,7 @@ def test_specs_of_version_1_are_read():
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"set": "ilastik"}, r"set is 'ilastik'; samba, weka will do"),
+        ({"set": "ilastik"}, r"set is 'ilastik'; sam, samba, weka will do"),
         ({"sigma": 3}, r"features\.sigma is not known; .*sigma_scale.*structure_tensor.* will do"),
         ({"sigmas": 3}, r"sigmas is 3; a list of 1 to 16 numbers"),
         ({"sigmas": []}, r"sigmas is \[\]; a list"),
@@ -119,6 +148,17 @@ def test_specs_of_version_1_are_read():
         ({"entropy": {"bins": [2.5]}}, r"entropy\.bins\.0 is 2\.5; a whole number from 2 to 256"),
         ({"structure_tensor": {"sigmas": list(range(1, 17)), "integrations": list(range(1, 9))}, "sigmas": list(range(1, 17)),
           "derivatives": True, "entropy": True, "neighbours": True, "hessian_orientation": True}, "channels; 682 at most"),
+        ({"embedding": 3}, r"embedding is 3; True, False, or a mapping of its parameters"),
+        ({"embedding": {"size": 3}}, r"embedding\.size is not known; model, window, layers"),
+        ({"embedding": {"model": ""}}, r"embedding\.model is ''; the name of a model"),
+        ({"embedding": {"window": 64}}, r"embedding\.window is 64; a whole number from 128 to 1024"),
+        ({"embedding": {"window": 200}}, r"embedding\.window is 200; a multiple of 64"),
+        ({"embedding": {"layers": []}}, r"embedding\.layers is \[\]; a list of 1 to 4 layers"),
+        ({"embedding": {"layers": [{"layer": "stage9", "components": 3}]}},
+         r"embedding\.layers\.0\.layer is 'stage9'; stage1, stage2, stage3, output"),
+        ({"embedding": {"layers": [{"layer": "output", "components": 65}]}},
+         r"embedding\.layers\.0\.components is 65; a whole number from 1 to 64"),
+        ({"embedding": {"layers": [{"layer": "output", "components": 3}] * 2}}, "each layer once"),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_named_with_what_would_do(given, says):
@@ -128,7 +168,7 @@ def test_a_wrong_value_is_named_with_what_would_do(given, says):
 
 def test_what_is_no_spec_is_refused():
     for wrong in (None, 7, [1], ("samba",)):
-        with pytest.raises(sl.ParameterError, match="FeatureSpec, 'samba', 'weka' or a mapping"):
+        with pytest.raises(sl.ParameterError, match="FeatureSpec, 'sam', 'samba', 'weka' or a mapping"):
             FeatureSpec.of(wrong)
     with pytest.raises(sl.ParameterError, match="no feature spec"):
         FeatureSpec.from_dict("samba")
@@ -226,17 +266,39 @@ def random_choice(rng):
     if rng.random() < 0.2:
         choice = {"families": choice}
     for name, make in {
-        "set": lambda: rng.choice(["samba", "weka", "weka", "samba", "other", 3]),
+        "set": lambda: rng.choice(["samba", "weka", "weka", "samba", "sam", "sam", "sam", "other", 3]),
         "version": lambda: rng.choice([1, 2, 2, 3]),
         "color": lambda: rng.choice(["channels", "luminance", "luminance", "grey"]),
         "sigmas": lambda: some(lambda: value(sigmas)),
         "sigmaScale": lambda: rng.choice([0.4, 1, 0.123, 0.5, 2, "1"]),
         "range": lambda: rng.choice([[0, 255], [-1.5, 3.25], None, [3, 3], [1], "ab"]),
+        "embedding": lambda: rng.choice([True, True, False, None, *(embedding(rng) for _ in range(12)), 7, "on", []]),
         "unknown": lambda: 1,
     }.items():
         if rng.random() < (0.02 if name == "unknown" else 0.15):
             choice[name] = make()
     return choice
+
+
+def embedding(rng):
+    """Make the fields of an embedding that mostly will do."""
+    names = [*feature_table.EMBEDDING_LAYERS]
+    layers = [
+        {"layer": layer, "components": rng.choice([1, 8, 16, 64])} for layer in rng.sample(names, rng.randint(1, 4))
+    ]
+    if rng.random() < 0.3:
+        wrong = [0, 65, 2.5, None, "8"]
+        layers = rng.choice(
+            [[], layers * 2, None, "output", [{"layer": "output"}], [{**layers[0], "more": 1}], [3], [{"components": 8}]]
+            + [[{"layer": "stage4", "components": 8}], [{"layer": "output", "components": rng.choice(wrong)}]]
+        )
+    fields = {
+        "model": rng.choice(["mobile-sam", "another", "x" * 100] * 4 + ["x" * 101, "", None, 3]),
+        "window": rng.choice([None, 128, 512, 1024] * 4 + [64, 1088, 200, 256.5, "512", True]),
+        "layers": layers,
+        "unknown": 1,
+    }
+    return {name: value for name, value in fields.items() if rng.random() < (0.03 if name == "unknown" else 0.6)}
 
 
 def test_python_and_typescript_agree_on_random_choices(tmp_path):
@@ -263,5 +325,5 @@ def test_python_and_typescript_agree_on_random_choices(tmp_path):
 def blunt(message):
     """Make errors of both languages alike: names in snake case, and without the value, which each shows in its own way."""
     snaked = re.sub(r"(?<=[a-z])[A-Z]", lambda match: f"_{match[0]}", message)
-    snaked = snaked.replace("an object of its", "a mapping of its").replace("null", "none")
+    snaked = snaked.replace("an object ", "a mapping ").replace("null", "none")
     return re.sub(r" is (?!not known).*; (.*)", r" is …; \1", snaked).lower()

@@ -141,7 +141,9 @@ export function featureSpec(partial: object = {}): FeatureSpec {
   if (unknown !== undefined) {
     fail(unknown, 'is not known', known.join(', '));
   }
-  const { version = 2, set: setName = DEFAULT_SET, color = 'channels' } = given;
+  const { version = 2, color = 'channels' } = given;
+  // Version 1 had one set.
+  const { set: setName = version === 1 ? 'samba' : DEFAULT_SET } = given;
   if (version !== 1 && version !== 2) {
     fail('version', show(version), '1 or 2');
   }
