@@ -222,6 +222,8 @@ export const zSession = z.object({
   segmentation: z
     .object({
       version: count,
+      /** The round of live segmentation that made it, so that tiles which that round brought are not asked for again; absent for another. */
+      round: count.optional(),
       classifier: zClassifierInfo,
       /** Pixels of each class id over all slices, labels on top; absent until they are counted. */
       counts: z.record(z.string(), count).optional()
@@ -564,8 +566,8 @@ export const EVENTS = {
   patch: z.object({ origin: z.string(), version: count, patch: zPatch }),
   /** The labels of the session were replaced as a whole: fetch what is in view again. */
   labels: z.object({ session: sessionId, version: count }),
-  /** The segmentation is new: fetch what is in view again. */
-  segmentation: z.object({ session: sessionId, version: count }),
+  /** The segmentation is new: fetch what is in view again, but for tiles of the round of live segmentation that made it, if one did. */
+  segmentation: z.object({ session: sessionId, version: count, round: count.optional() }),
   /**
    * Tiles of a segmentation that is being made, {@link LABEL_TILE} pixels wide, with the labels on top of it: one buffer each, as
    * `overlay.tiles` has them. `round` counts the trainings of live segmentation; tiles of an older round than was seen are of no use.
