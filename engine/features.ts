@@ -4,6 +4,8 @@ import { featureProgram, type FeatureSpec, OP_NUMBERS } from '../src/kernel-brid
 import { Engine } from './wasm';
 
 export {
+  embeddingNames,
+  familyNames,
   featureKey,
   featureNames,
   featureOps,
@@ -11,6 +13,8 @@ export {
   featureSpec,
   needsRange,
   planesOf,
+  withImage,
+  withoutEmbedding,
   withRange,
   type FeatureSpec
 } from '../src/kernel-bridge/features';

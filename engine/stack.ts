@@ -1,8 +1,10 @@
 /**
  * The feature stack of one tile: float32 planes, and from them 8-bit bins in blocks of 4 × 4 pixels, the form in which forests read them.
+ * First come the channels of the families, then those of an embedding.
  */
 import { OP_NUMBERS } from '../src/kernel-bridge/features';
-import { featureNames, featureProgram, type FeatureSpec, halo } from './features';
+import { IEmbeddingMap, ISliceEmbedding } from './embedding';
+import { embeddingNames, familyNames, featureProgram, type FeatureSpec, halo } from './features';
 import { Cuts } from './quantile';
 import { ITile } from './tile';
 import { Engine, TypedArray } from './wasm';
@@ -43,16 +45,19 @@ export function planeFloats(tile: ITile, features: number): number {
 
 /** Computes tiles of the feature stack of one kind of image. Keeps an engine to itself. */
 export class FeatureStack {
+  /** @param families false leaves the families' channels out: what remains is the embedding's */
   constructor(
     private readonly _engine: Engine,
     private readonly _spec: FeatureSpec,
-    readonly channels: number
+    readonly channels: number,
+    families = true
   ) {
-    this.halo = halo(_engine, _spec);
-    const program = featureProgram(_spec);
+    const program = families ? featureProgram(_spec) : new Float64Array();
+    this.halo = families ? halo(_engine, _spec) : 0;
     this._program = _engine.put(program);
     this._ops = program.length / OP_NUMBERS;
-    this.count = featureNames(_spec, channels).length;
+    this._families = families ? familyNames(_spec, channels).length : 0;
+    this.count = this._families + embeddingNames(_spec).length;
     this._bottom = _engine.mark;
   }
 
@@ -63,10 +68,40 @@ export class FeatureStack {
   /**
    * Compute the stack of a tile.
    *
-   * @param source the tile's pixels with {@link halo} around, clipped at the image's edges; rows, columns, channels interleaved
+   * @param source the tile's pixels with {@link halo} around, clipped at the image's edges; rows, columns, channels interleaved. Only the
+   * families look at it.
+   * @param embedding what the encoder sees of the slice; needed if the spec has an embedding
    * @returns a view of the engine's memory, good until the next call of this object
+   * @throws RangeError for pixels or an embedding that do not fit
    */
-  compute(image: { rows: number; columns: number }, tile: ITile, source: TypedArray): ITileFeatures {
+  compute(
+    image: { rows: number; columns: number },
+    tile: ITile,
+    source: TypedArray,
+    embedding?: ISliceEmbedding
+  ): ITileFeatures {
+    const maps = this._mapsOf(embedding);
+    const blocks = blocksOf(tile);
+    const stride = blocks.columns * 4;
+    const plane = blocks.rows * 4 * stride;
+    const out = this._planes(plane * this.count);
+    if (this._families > 0) {
+      this._computeFamilies(image, tile, source, out);
+    }
+    let next = out + this._families * plane * 4;
+    for (const map of maps) {
+      this._computeEmbedding(map, tile, next);
+      next += map.components * plane * 4;
+    }
+    return { data: this._engine.f32(out, plane * this.count), stride, plane };
+  }
+
+  private _computeFamilies(
+    image: { rows: number; columns: number },
+    tile: ITile,
+    source: TypedArray,
+    out: number
+  ): void {
     const engine = this._engine;
     const { row0, row1, column0, column1 } = tile;
     const height = Math.min(image.rows, row1 + this.halo) - Math.max(0, row0 - this.halo);
@@ -78,10 +113,6 @@ export class FeatureStack {
     if (dtype < 0) {
       throw new RangeError('Pixels are typed arrays of whole numbers or floats.');
     }
-    const blocks = blocksOf(tile);
-    const stride = blocks.columns * 4;
-    const plane = blocks.rows * 4 * stride;
-    const out = this._planes(plane * this.count);
     const mark = engine.mark;
     const pixels = engine.put(source);
     const [low, high] = this._spec.range ?? [0, 255];
@@ -107,7 +138,72 @@ export class FeatureStack {
       )
     );
     engine.release(mark);
-    return { data: engine.f32(out, plane * this.count), stride, plane };
+  }
+
+  /** The part of the grid that a tile lies on, and its planes from it. */
+  private _computeEmbedding(map: IEmbeddingMap, tile: ITile, out: number): void {
+    const engine = this._engine;
+    const { components, rows, columns, cell, data } = map;
+    const place = (pixel: number, count: number) =>
+      Math.floor(Math.max(0, Math.min(count - 1, (pixel + 0.5) / cell - 0.5)));
+    const row = place(tile.row0, rows);
+    const column = place(tile.column0, columns);
+    const height = Math.min(rows, place(tile.row1 - 1, rows) + 2) - row;
+    const width = Math.min(columns, place(tile.column1 - 1, columns) + 2) - column;
+    const mark = engine.mark;
+    const cells = engine.allocate(components * height * width * 4);
+    const crop = engine.f32(cells, components * height * width);
+    let to = 0;
+    for (let component = 0; component < components; component++) {
+      for (let r = row; r < row + height; r++) {
+        const from = (component * rows + r) * columns + column;
+        crop.set(data.subarray(from, from + width), to);
+        to += width;
+      }
+    }
+    engine.run(kernels =>
+      kernels.embedTile(
+        cells,
+        components,
+        row,
+        column,
+        height,
+        width,
+        rows,
+        columns,
+        cell,
+        tile.row0,
+        tile.row1,
+        tile.column0,
+        tile.column1,
+        out,
+        engine.mark
+      )
+    );
+    engine.release(mark);
+  }
+
+  /** An embedding's maps if they are what the spec asks for. */
+  private _mapsOf(embedding: ISliceEmbedding = []): ISliceEmbedding {
+    const layers = this._spec.embedding?.layers ?? [];
+    if (layers.length > 0 && embedding.length !== layers.length) {
+      throw new RangeError(
+        `These features need an embedding of ${layers.length} layers; ${embedding.length} are given.`
+      );
+    }
+    return layers.map(({ layer, components }, i) => {
+      const map = embedding[i]!;
+      if (map.components !== components) {
+        throw new RangeError(`The layer ${layer} has ${map.components} components instead of ${components}.`);
+      }
+      const { rows, columns, cell, data } = map;
+      if (!(rows > 0 && columns > 0 && cell > 0 && data.length === components * rows * columns)) {
+        throw new RangeError(
+          `${data.length} values are not ${components} × ${rows} × ${columns} of the layer ${layer}.`
+        );
+      }
+      return map;
+    });
   }
 
   /**
@@ -167,6 +263,8 @@ export class FeatureStack {
 
   private readonly _program: number;
   private readonly _ops: number;
+  /** Channels of the families. */
+  private readonly _families: number;
   private readonly _bottom: number;
   private _top = 0;
   private _planesAddress: number | undefined;

@@ -9,6 +9,8 @@ export interface IKernels {
   heapBase(): number;
   computeTile: Kernel;
   programHalo(program: number, ops: number): number;
+  embedTile: Kernel;
+  joinBlocks: Kernel;
   buildTables: Kernel;
   quantise: Kernel;
   growTree: Kernel;

@@ -5,6 +5,7 @@
  * bytes and keeps 256 bytes free behind each block, since vector loops may read a little past the end; scratch grows behind it (`arena.ts`).
  */
 export { computeTile, programHalo } from './program';
+export { embedTile, joinBlocks } from './embedding';
 export { buildTables, quantise } from './quantise';
 export { growTree, growScratch } from './grow';
 export { packForest, validateForest } from './pack';
