@@ -20,7 +20,7 @@ from .errors import ParameterError, SambaLabError
 from .features import FeatureSpec
 from .forest import Forest
 from .images import Image, prepare
-from .parameters import is_forest
+from .learners import is_learner
 
 if TYPE_CHECKING:
     from sklearn.ensemble import RandomForestClassifier
@@ -359,7 +359,7 @@ class Classifier:
         )
         _expect(len({item["id"] for item in classes or []}) == len(classes or []), "classes", classes)
         _expect(type(samples) is int and 0 < samples < 1 << 53, "samples", samples)
-        _expect(is_forest(forest), "forest", forest)
+        _expect(is_learner(forest), "forest", forest)
         _expect(score is None or (_is_number(score) and 0 <= score <= 1), "oobScore", score)
         spec = document.get("features")
         _expect(isinstance(spec, dict), "features", spec)

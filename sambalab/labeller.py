@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -28,7 +28,8 @@ from .errors import (
 from .features import FeaturesLike
 from .images import Image, ImageLike, prepare
 from .keys import session_key
-from .parameters import feature_choice, forest_request, pixel_size_of, refuse_unknown
+from .learners import learner_request
+from .parameters import feature_choice, pixel_size_of, refuse_unknown
 from .progress import ProgressLine
 
 if TYPE_CHECKING:
@@ -251,12 +252,17 @@ class Labeller:
         *,
         trees: int | None = None,
         max_depth: int | None = None,
-        max_features: int | Literal["sqrt"] | None = None,
+        max_features: int | Literal["sqrt", "all"] | None = None,
         min_leaf: int | None = None,
         balanced: bool | None = None,
         max_samples: int | Literal["all"] | None = None,
         seed: int | None = None,
-        preset: Literal["samba", "deep"] | None = None,
+        rounds: int | None = None,
+        learning_rate: float | None = None,
+        max_leaves: int | None = None,
+        l2: float | None = None,
+        patience: int | Literal["never"] | None = None,
+        preset: Literal["samba", "deep", "boosting"] | None = None,
         features: FeaturesLike | None = None,
         sigmas: Sequence[float] | None = None,
         gaussian: bool | None = None,
@@ -264,35 +270,45 @@ class Labeller:
         hessian: bool | None = None,
         difference_of_gaussians: bool | None = None,
         membrane: tuple[int, int] | bool | None = True,
+        embedding: bool | Mapping[str, Any] | None = None,
         also: Labeller | Iterable[Labeller] = (),
         progress: bool = True,
         **unknown: Any,
     ) -> Classifier:
-        """Grow a forest on the labels and segment the image. Waits; interrupting the cell stops the work.
+        """Grow trees on the labels and segment the image. Waits; interrupting the cell stops the work.
 
         Parameters
         ----------
-        trees, max_depth, max_features, min_leaf
-            Number of trees, their depth, features tried at each split (``"sqrt"``: the root of their number), labelled pixels
-            in a leaf at least.
+        trees
+            Number of trees of a forest.
+        max_depth, max_features, min_leaf
+            Depth of the trees; features tried at each split of a forest, or for each boosted tree (``"sqrt"``: the root of their
+            number, ``"all"``: all, for boosted trees); labelled pixels in a leaf at least.
         balanced
             Whether classes weigh the same, however many pixels they have.
         max_samples
             Labelled pixels used at most, drawn evenly from the classes; ``"all"`` takes all of them.
         seed
-            The same seed, labels and image give the same forest.
+            The same seed, labels and image give the same trees.
+        rounds, learning_rate, max_leaves, l2, patience
+            Of boosted trees, which are grown one after the other, each on what those before it get wrong: trees at most; the
+            share of its step that a tree takes; leaves of a tree at most; what is added to the sum of second derivatives in a
+            leaf; trees without a better loss on strokes that are held out after which no more are grown, or ``"never"``.
         preset
-            What the parameters above are on top of: ``"samba"``, 200 trees of depth 10, or ``"deep"``, grown-out trees. If it and
-            all of them are None, the forest is as it was chosen last, here or in the widget.
+            What the parameters above are on top of: ``"samba"``, a forest of 200 trees of depth 10; ``"deep"``, one of grown-out
+            trees; or ``"boosting"``, boosted trees. If it is None, a preset that has these parameters; if all of them are None
+            too, everything is as it was chosen last, here or in the widget.
         features
-            A `FeatureSpec`, ``"samba"``, ``"weka"``, or a mapping of a spec's fields. If it and all below are left out, the
-            features are as they were chosen last, here or in the widget.
+            A `FeatureSpec`, ``"samba"``, ``"weka"``, ``"sam"``, or a mapping of a spec's fields. If it and all below are left
+            out, the features are as they were chosen last, here or in the widget.
         sigmas
             Scales of the features in pixels, rising.
         gaussian, sobel, hessian, difference_of_gaussians
-            Which features there are, on top of `features` (of ``"samba"`` if that is None).
+            Which features there are, on top of `features` (of what the widget begins with if that is None).
         membrane
             Patch and thickness in pixels of the membrane projections; None leaves them out, True is the default.
+        embedding
+            Whether there are features of SAM's encoder, or its part of a `FeatureSpec`; None leaves it to `features`.
         also
             Other labellers whose labels are learned from as well, and whose images are segmented too: they have this classifier
             from now on. Their images may have other sizes and be stacks, but need as many channels, and the same classes.
@@ -309,8 +325,15 @@ class Labeller:
         LabelError
             If fewer than two classes are labelled.
         ParameterError
-            If `also` has images of other channels or classes, a parameter is outside what is allowed, or there is none of that
-            name.
+            If `also` has images of other channels or classes, a parameter is outside what is allowed or of another kind of
+            trees than the others, or there is none of that name.
+        ModelError
+            If there are features of SAM's encoder and it does not run.
+
+        Warns
+        -----
+        UserWarning
+            If something about the training is worth knowing, for example that no embedding was to be had.
         """
         given = {
             "trees": trees,
@@ -320,6 +343,11 @@ class Labeller:
             "balanced": balanced,
             "max_samples": max_samples,
             "seed": seed,
+            "rounds": rounds,
+            "learning_rate": learning_rate,
+            "max_leaves": max_leaves,
+            "l2": l2,
+            "patience": patience,
             "preset": preset,
             "features": features,
             "sigmas": sigmas,
@@ -328,10 +356,11 @@ class Labeller:
             "hessian": hessian,
             "difference_of_gaussians": difference_of_gaussians,
             "membrane": membrane,
+            "embedding": embedding,
         }
         refuse_unknown(unknown, [*given, "also", "progress"])
         others = _labellers(also)
-        chosen = {"features": feature_choice(given), "forest": forest_request(given)}
+        chosen = {"features": feature_choice(given), "forest": learner_request(given)}
         params: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
         for labeller in (*others, self):  # takes part, so that the events of the job come here
             labeller._refresh()

@@ -15,7 +15,7 @@ from ..errors import LabelError
 from ..features import FeaturesLike, FeatureSpec
 from ..forest import Forest
 from ..images import Image, ImageLike
-from ..parameters import forest_request, presets
+from ..learners import complete_learner
 from .forest import Quantiser
 from .sample import draw_labels, quantile_cuts, sample_tiles
 from .stack import FeatureStack, Tile, image_of, on_threads, thread_count, tile_side, tiles_of, with_range
@@ -80,8 +80,7 @@ def train(
     workers = thread_count(threads)
     names = ("preset", "trees", "max_depth", "max_features", "min_leaf", "balanced", "max_samples", "seed")
     values = (preset, trees, max_depth, max_features, min_leaf, balanced, max_samples, seed)
-    request = forest_request(dict(zip(names, values, strict=True))) or {}
-    forest = {**presets()[request.pop("preset", "samba")], **request}
+    forest = complete_learner({**dict(zip(names, values, strict=True)), "preset": preset or "samba"})
     prepared = image_of(image)
     spec = with_range(FeatureSpec.of(features), prepared)
     drawn = _labels(labels, prepared)

@@ -209,15 +209,15 @@ console.log(JSON.stringify(out));
 """
 
 
-def typescript(lines, folder):
-    """Let TypeScript's half of the code read specs."""
+def typescript(lines, folder, script=SCRIPT):
+    """Let TypeScript's half of the code read specs, or what the script reads."""
     esbuild = ROOT / "node_modules/.bin/esbuild"
     if not esbuild.exists():
         pytest.skip("esbuild is not installed: npm ci")
     bundle = folder / "features.cjs"
     subprocess.run(
         [esbuild, "--bundle", "--platform=node", "--format=cjs", f"--outfile={bundle}", "--log-level=error"],
-        input=SCRIPT, text=True, check=True, cwd=ROOT / "src/kernel-bridge",
+        input=script, text=True, check=True, cwd=ROOT / "src/kernel-bridge",
     )  # fmt: skip
     node = shutil.which("node") or find_node()
     done = subprocess.run(
@@ -289,8 +289,11 @@ def embedding(rng):
     if rng.random() < 0.3:
         wrong = [0, 65, 2.5, None, "8"]
         layers = rng.choice(
-            [[], layers * 2, None, "output", [{"layer": "output"}], [{**layers[0], "more": 1}], [3], [{"components": 8}]]
-            + [[{"layer": "stage4", "components": 8}], [{"layer": "output", "components": rng.choice(wrong)}]]
+            [
+                *([], layers * 2, None, "output", [3], [{"layer": "output"}], [{"components": 8}]),
+                *([{**layers[0], "more": 1}], [{"layer": "stage4", "components": 8}]),
+                [{"layer": "output", "components": rng.choice(wrong)}],
+            ]
         )
     fields = {
         "model": rng.choice(["mobile-sam", "another", "x" * 100] * 4 + ["x" * 101, "", None, 3]),
