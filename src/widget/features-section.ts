@@ -1,5 +1,8 @@
 /** The features that the next training uses: a named set, families, scales, parameters, colour. */
 import {
+  DEFAULT_SET,
+  EMBEDDING_LAYERS,
+  EmbeddingSpec,
   FamilyParameters,
   FEATURE_FAMILIES,
   FEATURE_SETS,
@@ -12,14 +15,19 @@ import { button, element, setText } from './dom';
 import {
   channelCounts,
   channelsText,
+  EMBEDDING,
+  embeddingTitle,
   namedSet,
   parseNumber,
   parseNumbers,
   problemWith,
   shortNumber,
+  withEmbedding,
   withFamily,
+  withLayer,
   withParameter,
-  withSet
+  withSet,
+  withWindow
 } from './feature-choice';
 import { CheckField, Mistakes, section, SelectField, TextField } from './fields';
 import { LabellerState } from './model';
@@ -27,8 +35,7 @@ import { StateWidget } from './state-widget';
 import { trans } from './translation';
 
 /** A family's line, with its parameters below. */
-interface IFamilyRow {
-  family: IFamily;
+interface IRow {
   check: CheckField;
   count: HTMLElement;
   /** Opens the parameters; null where there are none. */
@@ -37,9 +44,13 @@ interface IFamilyRow {
   fields: { name: string; field: TextField }[];
 }
 
+interface IFamilyRow extends IRow {
+  family: IFamily;
+}
+
 export class FeaturesSection extends StateWidget {
   constructor(state: LabellerState, mistakes = new Mistakes()) {
-    super(state, ['features', 'session']);
+    super(state, ['features', 'session', 'status']);
     const heading = trans.__('Features');
     this._marked = (field, wrong) => mistakes.set(heading, field, wrong);
     mistakes.changed.connect(() => this._section.mark(mistakes.sections.includes(heading)), this);
@@ -83,22 +94,23 @@ export class FeaturesSection extends StateWidget {
       choose: color => this._choose(featureSpec({ ...this._spec, color }))
     });
     this._rows = FEATURE_FAMILIES.map(family => this._row(family));
+    this._seen = this._embeddingRow();
+    this._sam = element('div', { class: 'sambalab-note', role: 'status', 'data-testid': 'sambalab-sam-note' });
     this._greys = element('div', { class: 'sambalab-note', 'data-testid': 'sambalab-greys' });
     this._error = element('div', { class: 'sambalab-problem', role: 'alert', 'data-kind': 'error' });
     const reset = button({
       testid: 'sambalab-features-reset',
-      title: trans.__('The features of SAMBA, as at the beginning'),
+      title: trans.__('The features as at the beginning'),
       text: trans.__('Reset'),
       className: 'sambalab-quiet',
-      run: () => this._replace(withSet({ ...this._spec, color: 'channels', range: null }, 'samba'))
+      run: () => this._replace(withSet({ ...this._spec, color: 'channels', range: null }, DEFAULT_SET))
     });
     const families = element(
       'div',
       { class: 'sambalab-families', role: 'group', 'aria-label': trans.__('Families of features') },
-      ...this._rows.flatMap(({ check, count, more, parameters }) => [
-        element('div', { class: 'sambalab-family' }, check.node, count, ...(more ? [more] : [])),
-        parameters
-      ])
+      ...rowNodes(this._seen),
+      this._sam,
+      ...this._rows.flatMap(rowNodes)
     );
     this._section = section({
       testid: 'sambalab-features',
@@ -150,6 +162,7 @@ export class FeaturesSection extends StateWidget {
         }
       }
     }
+    this._refreshEmbedding(spec, counts.get(EMBEDDING)!);
     const greys = this._greyLevels();
     setText(this._greys, greys);
     this._greys.hidden = greys === '';
@@ -184,8 +197,10 @@ export class FeaturesSection extends StateWidget {
     this._parked.clear();
     this._choose(spec);
     this.refresh();
-    [this._sigmas, this._sigmaScale, ...this._rows.flatMap(row => row.fields.map(({ field }) => field))].forEach(
-      field => field.reset()
+    this._parkedLayers = null;
+    const rows = [...this._rows, this._seen];
+    [this._sigmas, this._sigmaScale, ...rows.flatMap(row => row.fields.map(({ field }) => field))].forEach(field =>
+      field.reset()
     );
   }
 
@@ -246,10 +261,103 @@ export class FeaturesSection extends StateWidget {
     );
     parameters.hidden = true;
     const count = element('span', { class: 'sambalab-family-count', title: trans.__('Channels') });
-    return { family, check, count, more: fields.length > 0 ? this._more(family, id) : null, parameters, fields };
+    return { family, check, count, more: fields.length > 0 ? this._more(name, title, id) : null, parameters, fields };
   }
 
-  private _more({ name, title }: IFamily, id: string): HTMLButtonElement {
+  /** The encoder's line: what it sees is no family, but is chosen like one. */
+  private _embeddingRow(): IRow {
+    const title = embeddingTitle();
+    const check = new CheckField({
+      testid: `sambalab-family-${EMBEDDING}`,
+      label: title,
+      title: trans.__('What SAM’s encoder sees around each pixel, reduced to a few components'),
+      choose: checked => {
+        const last = checked ? this._parkedLayers : null;
+        const spec = withEmbedding(this._spec, last ? last.layers : checked);
+        this._choose(last ? withWindow(spec, last.window) : spec);
+      }
+    });
+    const titles: Record<(typeof EMBEDDING_LAYERS)[number], string> = {
+      stage1: trans.__('First stage'),
+      stage2: trans.__('Second stage'),
+      stage3: trans.__('Third stage'),
+      output: trans.__('Output')
+    };
+    const fields = [...EMBEDDING_LAYERS].reverse().map(layer => ({
+      name: layer as string,
+      field: new TextField({
+        testid: `sambalab-${EMBEDDING}-${layer}`,
+        label: titles[layer],
+        title: trans.__('Components of this layer of the encoder; 0 for none'),
+        apply: text => this._choose(withLayer(this._spec, layer, parseNumber(text))),
+        problem: reason => problemWith(titles[layer], reason),
+        marked: this._marked
+      })
+    }));
+    const window = new TextField({
+      testid: `sambalab-${EMBEDDING}-window`,
+      label: trans.__('Window'),
+      title: trans.__('Side of the square that the encoder sees at once, a multiple of 64; empty for one that fits'),
+      unit: trans.__('px'),
+      placeholder: trans.__('fits'),
+      apply: text => this._choose(withWindow(this._spec, text.trim() === '' ? null : parseNumber(text))),
+      problem: reason => problemWith(trans.__('Window'), reason),
+      marked: this._marked
+    });
+    fields.push({ name: 'window', field: window });
+    const id = `sambalab-parameters-${rows++}`;
+    const parameters = element(
+      'div',
+      { id, class: 'sambalab-parameters', role: 'group', 'aria-label': trans.__('Parameters of %1', title) },
+      element('div', { class: 'sambalab-field-label' }, trans.__('Components of the encoder’s layers')),
+      ...fields.map(({ field }) => field.node)
+    );
+    parameters.hidden = true;
+    const count = element('span', { class: 'sambalab-family-count', title: trans.__('Channels') });
+    return { check, count, more: this._more(EMBEDDING, title, id), parameters, fields };
+  }
+
+  private _refreshEmbedding({ embedding }: FeatureSpec, channels: number): void {
+    const { check, count, more, parameters, fields } = this._seen;
+    check.set(embedding !== null);
+    setText(count, embedding ? String(channels) : '');
+    more!.hidden = !embedding;
+    parameters.hidden = !embedding || more!.getAttribute('aria-expanded') !== 'true';
+    if (embedding) {
+      this._parkedLayers = embedding;
+    }
+    for (const { name, field } of fields) {
+      if (!embedding) {
+        field.reset();
+      }
+      const value =
+        name === 'window'
+          ? embedding?.window
+          : (embedding?.layers.find(({ layer }) => layer === name)?.components ?? 0);
+      field.set(value === null || value === undefined ? '' : String(value));
+    }
+    const { text, kind } = embedding ? this._samText() : { text: '', kind: 'plain' };
+    setText(this._sam, text);
+    this._sam.dataset['kind'] = kind;
+    this._sam.hidden = text === '';
+  }
+
+  /** Whether what SAM sees is there, and whether the classifier had it. */
+  private _samText(): { text: string; kind: 'plain' | 'error' } {
+    const { parts, session } = this._state;
+    const state = parts?.embedding?.state;
+    const classifier = session?.segmentation?.classifier;
+    if (state?.state === 'failed') {
+      return { text: trans.__('SAM failed, so trainings do without: %1', state.message), kind: 'error' };
+    }
+    if (state && state.state !== 'ready') {
+      return { text: trans.__('SAM has not seen this image yet; Train waits for it.'), kind: 'plain' };
+    }
+    const without = classifier?.embedding === null && classifier.labelsVersion > 0;
+    return { text: without ? (classifier.note ?? '') : '', kind: 'plain' };
+  }
+
+  private _more(name: string, title: string, id: string): HTMLButtonElement {
     const more = button({
       testid: `sambalab-more-${name}`,
       title: trans.__('Parameters of %1', title),
@@ -271,11 +379,19 @@ export class FeaturesSection extends StateWidget {
   private readonly _sigmaScale: TextField;
   private readonly _color: SelectField;
   private readonly _rows: IFamilyRow[];
+  private readonly _seen: IRow;
+  private readonly _sam: HTMLElement;
   private readonly _greys: HTMLElement;
   private readonly _error: HTMLElement;
   private readonly _marked: (field: TextField, wrong: boolean) => void;
   /** Parameters of families as they were last, for those that are chosen again. */
   private readonly _parked = new Map<string, FamilyParameters>();
+  /** The same for the layers of the encoder. */
+  private _parkedLayers: EmbeddingSpec | null = null;
 }
 
 let rows = 0;
+
+function rowNodes({ check, count, more, parameters }: IRow): HTMLElement[] {
+  return [element('div', { class: 'sambalab-family' }, check.node, count, ...(more ? [more] : [])), parameters];
+}

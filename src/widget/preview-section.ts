@@ -66,7 +66,8 @@ export class PreviewSection extends StateWidget {
     this._opacity.node.hidden = !preview.shown;
     this._opacity.set(Math.round(preview.opacity * 100));
     const { state } = preview;
-    const ranged = familyOf(this._state.choice.spec, preview.channel)?.ranged ?? false;
+    const channels = this._state.session?.image.shape[3] ?? 1;
+    const ranged = familyOf(this._state.choice.spec, channels, preview.channel)?.ranged ?? false;
     setText(this._note, noteOf(state, name, ranged));
     this._note.dataset['kind'] = state.state === 'failed' ? 'error' : 'plain';
     this._note.hidden = this._note.textContent === '';

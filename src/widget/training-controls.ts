@@ -1,7 +1,7 @@
 /** Trains, and says what is trained, how far it is, and how good it became. */
-import { ClassifierInfo, featureKey, featureNames, featureSpec } from '../kernel-bridge';
+import { ClassifierInfo, featureNames, featureSpec } from '../kernel-bridge';
 import { button, element, hide, setDisabled, setText } from './dom';
-import { channelsText, forestChoice, treesText } from './feature-choice';
+import { channelsText, forestChoice, sameFeatures, sameLearner, treesText } from './feature-choice';
 import { Mistakes } from './fields';
 import { presetTitle } from './forest-section';
 import { LabellerState } from './model';
@@ -72,10 +72,7 @@ export class TrainingControls extends StateWidget {
     const forest = forestChoice(choice.forest);
     const channels = featureNames(choice.spec, session?.image.shape[3] ?? 1).length;
     const title = forest.changed ? trans.__('%1, changed', presetTitle(forest.preset)) : presetTitle(forest.preset);
-    setText(
-      this._what,
-      trans.__('Forest: %1 · %2 · %3', title, treesText(forest.params.trees), channelsText(channels))
-    );
+    setText(this._what, trans.__('Trees: %1 · %2 · %3', title, treesText(forest.params), channelsText(channels)));
     const { sections } = this._mistakes;
     setText(this._wrong, sections.length > 0 ? trans.__('What is wrong in %1 is not used.', sections.join(', ')) : '');
     this._wrong.hidden = sections.length === 0;
@@ -102,13 +99,11 @@ export class TrainingControls extends StateWidget {
     } else if (labelsVersion !== session!.labels.version) {
       parts.push(trans.__('labels changed since'));
     }
-    // The range is the image's and nobody's choice.
-    const features = (value: object) => featureKey({ ...featureSpec(value), range: null });
-    if (spec && known(() => features(spec)) !== features(choice.spec)) {
+    if (spec && !known(() => sameFeatures(featureSpec(spec), choice.spec))) {
       parts.push(trans.__('features changed since'));
     }
-    if (forest && JSON.stringify(forest) !== JSON.stringify(forestChoice(choice.forest).params)) {
-      parts.push(trans.__('forest changed since'));
+    if (forest && !sameLearner(forest, forestChoice(choice.forest).params)) {
+      parts.push(trans.__('trees changed since'));
     }
     return parts.join(' · ');
   }

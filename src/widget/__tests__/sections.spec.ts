@@ -1,7 +1,7 @@
 /** @jest-environment jsdom */
 import './page';
 import { Signal } from '@lumino/signaling';
-import { featureSpec, SessionState } from '../../kernel-bridge';
+import { DEFAULT_SET, featureSpec, SessionState } from '../../kernel-bridge';
 import { Choice } from '../choice';
 import { FeaturesSection } from '../features-section';
 import { Mistakes } from '../fields';
@@ -12,13 +12,15 @@ import { PreviewSection } from '../preview-section';
 import { TrainingState } from '../training';
 import { TrainingControls } from '../training-controls';
 
+const SAMBA = featureSpec({ set: 'samba' });
+
 const classifier = {
   oobScore: 0.987,
   classes: [],
   features: ['original'],
   trees: 200,
   samples: 99,
-  spec: featureSpec(),
+  spec: SAMBA,
   labelsVersion: 1,
   seconds: 1
 };
@@ -26,6 +28,7 @@ const classifier = {
 function make(channels: 1 | 3 = 1) {
   const changed = new Signal<object, string>({});
   const choice = new Choice({ request: () => new Promise(() => undefined) });
+  choice.take({ features: SAMBA, forest: { preset: 'samba' } });
   const preview = new FeaturePreview({
     image: { rows: 10, columns: 10 },
     channels,
@@ -137,13 +140,13 @@ describe('FeaturesSection', () => {
     type('sigma-scale', 'x');
     expect(heading('features')).toBe('Features· 58 channelswrong value');
     expect(heading('forest-parameters')).toBe('Parameterswrong value');
-    expect(get('training-wrong').textContent).toBe('What is wrong in Forest, Features is not used.');
+    expect(get('training-wrong').textContent).toBe('What is wrong in Trees, Features is not used.');
     type('sigmas', '2');
     expect(heading('features')).toContain('wrong value');
     type('sigma-scale', '1');
     select('forest-preset', 'deep');
     expect(heading('features')).not.toContain('wrong value');
-    expect(heading('forest')).toBe('Forest· Deep');
+    expect(heading('forest')).toBe('Trees· Deep');
     expect(get('training-wrong').hidden).toBe(true);
   });
 
@@ -157,6 +160,7 @@ describe('FeaturesSection', () => {
     type('sigmas', 'wrong');
     get('features-reset').click();
     expect(choice.spec).toEqual(featureSpec());
+    expect(get<HTMLSelectElement>('feature-set').value).toBe(DEFAULT_SET);
     expect(get<HTMLInputElement>('sigmas').value).toBe('1, 2, 4, 8, 16');
   });
 
@@ -181,7 +185,7 @@ describe('FeaturesSection', () => {
     type('gaussian-sigmas', '3');
     expect(choice.spec.families['gaussian']).toEqual({ sigmas: [3] });
     type('gaussian-sigmas', '');
-    expect(choice.spec).toEqual(featureSpec());
+    expect(choice.spec).toEqual(SAMBA);
   });
 
   it('offers luminance for images in colour alone', () => {
@@ -192,6 +196,48 @@ describe('FeaturesSection', () => {
     select('color', 'luminance');
     expect(choice.spec.color).toBe('luminance');
     expect(heading('features')).toBe('Features· 58 channels');
+  });
+
+  it('has what SAM sees beside the families, and keeps its layers while it is not chosen', () => {
+    const { choice, get, type, problem, heading } = make();
+    expect(get<HTMLInputElement>('family-embedding').checked).toBe(false);
+    get('family-embedding').click();
+    expect(choice.spec.embedding!.layers).toEqual([{ layer: 'output', components: 8 }]);
+    expect(heading('features')).toBe('Features· 66 channels');
+    type('embedding-stage3', '4');
+    type('embedding-output', '6');
+    type('embedding-window', '500');
+    expect(problem('embedding-window')).toBe('Window: 500; a multiple of 64 will do.');
+    type('embedding-window', '512');
+    expect(choice.spec.embedding).toMatchObject({
+      window: 512,
+      layers: [
+        { layer: 'stage3', components: 4 },
+        { layer: 'output', components: 6 }
+      ]
+    });
+    const chosen = choice.spec;
+    get('family-embedding').click();
+    expect(choice.spec).toEqual(SAMBA);
+    get('family-embedding').click();
+    expect(choice.spec).toEqual(chosen);
+  });
+
+  it('says when SAM has not seen the image, or failed, but only while it is chosen', () => {
+    const { get, state } = make();
+    const embedding = (now: object) => {
+      Object.assign(state.parts, { embedding: { state: now } });
+      state.changed.emit('status');
+    };
+    embedding({ state: 'computing', fraction: null });
+    expect(get('sam-note').hidden).toBe(true);
+    get('family-embedding').click();
+    expect(get('sam-note').textContent).toContain('has not seen this image yet');
+    embedding({ state: 'failed', message: 'No memory.' });
+    expect(get('sam-note').textContent).toContain('No memory.');
+    expect(get('sam-note').dataset['kind']).toBe('error');
+    embedding({ state: 'ready' });
+    expect(get('sam-note').hidden).toBe(true);
   });
 
   it('says which values are the grey levels that some families go by', () => {
@@ -212,7 +258,7 @@ describe('FeaturesSection', () => {
     expect(get<HTMLInputElement>('kuwahara-length').value).toBe('9');
     expect(get<HTMLSelectElement>('forest-preset').value).toBe('deep');
     expect(get<HTMLInputElement>('forest-trees').value).toBe('12');
-    expect(heading('forest')).toBe('Forest· Deep, changed');
+    expect(heading('forest')).toBe('Trees· Deep, changed');
   });
 });
 
@@ -232,6 +278,48 @@ describe('ForestSection', () => {
     expect(choice.forest).toEqual({ preset: 'deep' });
     expect(get<HTMLInputElement>('forest-trees').value).toBe('100');
     expect(problem('forest-trees')).toBeNull();
+  });
+
+  it('keeps what was changed of each preset, until it is reset', () => {
+    const { choice, type, select, get, heading } = make();
+    type('forest-trees', '50');
+    select('forest-preset', 'boosting');
+    expect(choice.forest).toEqual({ preset: 'boosting' });
+    type('boosting-rounds', '30');
+    select('forest-preset', 'samba');
+    expect(choice.forest).toEqual({ preset: 'samba', trees: 50 });
+    expect(get<HTMLInputElement>('forest-trees').value).toBe('50');
+    get('forest-reset').click();
+    expect(choice.forest).toEqual({ preset: 'samba' });
+    select('forest-preset', 'boosting');
+    expect(heading('forest')).toBe('Trees· Boosting, changed');
+    expect(get('training-what').textContent).toContain('Boosting, changed · up to 30 rounds');
+  });
+
+  it('has the parameters of boosting while that is chosen, and checks them', () => {
+    const { choice, type, select, problem, get } = make();
+    const shown = (testid: string) => get(testid).closest<HTMLElement>('.sambalab-fields')!.hidden === false;
+    expect([shown('forest-trees'), shown('boosting-rounds')]).toEqual([true, false]);
+    type('forest-trees', 'x');
+    select('forest-preset', 'boosting');
+    expect([shown('forest-trees'), shown('boosting-rounds')]).toEqual([false, true]);
+    expect(get('training-wrong').hidden).toBe(true);
+    expect(get<HTMLInputElement>('boosting-maxFeatures').value).toBe('all');
+    type('boosting-learningRate', '0');
+    expect(problem('boosting-learningRate')).toBe('Learning rate: 0; a number above 0, 1 at most, will do.');
+    type('boosting-learningRate', '0.05');
+    type('boosting-patience', 'never');
+    type('boosting-maxFeatures', 'sqrt');
+    type('boosting-l2', '0');
+    type('boosting-maxLeaves', '1.5');
+    expect(problem('boosting-maxLeaves')).toContain('a whole number from 2 to 1024');
+    expect(choice.forest).toEqual({
+      preset: 'boosting',
+      learningRate: 0.05,
+      patience: null,
+      maxFeatures: 'sqrt',
+      l2: 0
+    });
   });
 });
 
@@ -270,17 +358,17 @@ describe('PreviewSection', () => {
 describe('TrainingControls', () => {
   it('says what would be trained, and whether it is what was trained', () => {
     const { get, select, type } = make();
-    expect(get('training-what').textContent).toBe('Forest: SAMBA · 200 trees · 58 channels');
+    expect(get('training-what').textContent).toBe('Trees: SAMBA · 200 trees · 58 channels');
     expect(get('training-note').textContent).toBe('Out-of-bag score 98.7 %');
     select('forest-preset', 'deep');
     type('sigmas', '1');
-    expect(get('training-what').textContent).toBe('Forest: Deep · 100 trees · 20 channels');
+    expect(get('training-what').textContent).toBe('Trees: Deep · 100 trees · 20 channels');
     expect(get('training-note').textContent).toBe('Out-of-bag score 98.7 % · features changed since');
     type('forest-trees', '1');
     ['gaussian', 'sobel', 'hessian', 'differenceOfGaussians', 'membrane'].forEach(name =>
       get(`family-${name}`).click()
     );
-    expect(get('training-what').textContent).toBe('Forest: Deep, changed · 1 tree · 1 channel');
+    expect(get('training-what').textContent).toBe('Trees: Deep, changed · 1 tree · 1 channel');
   });
 
   it('loses the focus to nowhere: neither when it trains, nor when that is over, nor when a failure was read', () => {
