@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -29,8 +30,9 @@ from .features import FeaturesLike
 from .images import Image, ImageLike, prepare
 from .keys import session_key
 from .learners import learner_request
-from .parameters import feature_choice, pixel_size_of, refuse_unknown
+from .parameters import feature_choice, pixel_size_of, refuse_unknown, switch
 from .progress import ProgressLine
+from .scores import Report, report_of, scores_of
 
 if TYPE_CHECKING:
     from .widget import LabellerWidget
@@ -379,11 +381,40 @@ class Labeller:
             line.end()
             raise
         self._accept(state)
-        classifier = self.classifier
-        seconds = state["segmentation"]["classifier"]["seconds"]
-        score = "" if classifier.oob_score is None else f", out-of-bag score {classifier.oob_score:.3f}"
-        line.finish(f"Trained in {seconds:.1f} s{score}.")
-        return classifier
+        info = state["segmentation"]["classifier"]
+        scores = scores_of(info["classes"], info.get("scores"))
+        score = "" if scores is None else f", {scores.source} score {scores.accuracy:.3f}"
+        line.finish(f"Trained in {info['seconds']:.1f} s{score}.")
+        if info.get("note"):
+            warnings.warn(info["note"], UserWarning, stacklevel=2)
+        return self.classifier
+
+    @property
+    def live(self) -> bool:
+        """Whether each change of the labels trains and segments at once, here and in the widget. Set it: ``lab.live = True``.
+
+        It trains as it was chosen last; until two classes are labelled nothing happens. `segmentation` and the others follow a
+        moment after the labels.
+        """
+        return bool(self._refresh()["live"])
+
+    @live.setter
+    def live(self, on: bool) -> None:
+        switched = switch("live", on)
+        self._refresh()  # takes part
+        self._accept(self._request("session.live", {"on": switched}))
+
+    def report(self) -> Report:
+        """Tell how it goes: of each class labelled pixels, scores and phase fraction; confusion; what each feature is worth.
+
+        Returns
+        -------
+        Report
+            As it is now; a cell's last line shows it as a table, ``to_pandas()`` makes it a DataFrame. Live segmentation
+            keeps up with the labels, so the next call tells more.
+        """
+        state = self._refresh()
+        return report_of(state, lambda: np.bincount(self.segmentation.ravel(), minlength=256))
 
     @property
     def pixel_size(self) -> tuple[float, str] | None:
@@ -393,7 +424,7 @@ class Labeller:
 
     @property
     def segmentation(self) -> npt.NDArray[np.uint8]:
-        """What the forest says, with the labels on top: class ids, uint8 of `shape`."""
+        """What the classifier says, with the labels on top: class ids, uint8 of `shape`."""
         return self._trained("segmentation")
 
     @property
@@ -409,7 +440,7 @@ class Labeller:
 
     @property
     def uncertainty(self) -> npt.NDArray[np.float32]:
-        """How unsure the forest is, float32 of `shape`: 1 − (highest − second highest probability)."""
+        """How unsure the classifier is, float32 of `shape`: 1 − (highest − second highest probability)."""
         return self._trained("uncertainty")
 
     @property

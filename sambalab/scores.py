@@ -1,0 +1,251 @@
+"""How well a classifier does, and what it makes of an image: the tables of ``Labeller.report`` and ``Classifier.scores``."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import SambaLabError
+
+Shares = npt.NDArray[np.float64]
+
+_IMPORTANCES_SHOWN = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """How well a classifier does on labelled pixels that it had not seen.
+
+    Attributes
+    ----------
+    classes
+        Names, in the order of the confusion's axes.
+    class_ids
+        Their ids, as they stand in label arrays.
+    source
+        ``"out-of-bag"``: each pixel by the trees of a forest that had not drawn it. ``"held-out"``: strokes that were kept back
+        while the number of boosted trees was found.
+    confusion
+        int64 (classes, classes): pixels of each labelled class (row) that were given each class (column). Read-only.
+    """
+
+    classes: tuple[str, ...]
+    class_ids: tuple[int, ...]
+    source: Literal["out-of-bag", "held-out"]
+    confusion: npt.NDArray[np.int64]
+
+    @property
+    def recall(self) -> Shares:
+        """Of the pixels of each class, the share that was given it; NaN for a class without pixels."""
+        return _divided(self._right, self.confusion.sum(axis=1))
+
+    @property
+    def precision(self) -> Shares:
+        """Of the pixels that were given each class, the share that has it; NaN for a class that was never given."""
+        return _divided(self._right, self.confusion.sum(axis=0))
+
+    @property
+    def iou(self) -> Shares:
+        """Intersection over union of each class: right / (labelled or given); NaN for a class that is neither."""
+        return _divided(self._right, self.confusion.sum(axis=1) + self.confusion.sum(axis=0) - self._right)
+
+    @property
+    def accuracy(self) -> float:
+        """Share of all these pixels that was given its class; NaN if there are none."""
+        return float(_divided(self._right.sum(), self.confusion.sum()))
+
+    @property
+    def mean_iou(self) -> float:
+        """Mean of `iou` over the classes that have one; NaN if none has."""
+        iou = self.iou[~np.isnan(self.iou)]
+        return float(iou.mean()) if len(iou) else float("nan")
+
+    @property
+    def _right(self) -> npt.NDArray[np.int64]:
+        diagonal: npt.NDArray[np.int64] = self.confusion.diagonal()
+        return diagonal
+
+    def __repr__(self) -> str:
+        return f"Scores({self.source}: accuracy {self.accuracy:.3f}, mean IoU {self.mean_iou:.3f})"
+
+    def _repr_html_(self) -> str:
+        table = _html_table(
+            ["labelled as", *self.classes, "recall", "precision", "IoU"],
+            [
+                [name, *(f"{count:,}" for count in row), *map(_percent, shares)]
+                for name, row, shares in zip(
+                    self.classes,
+                    self.confusion.tolist(),
+                    np.stack([self.recall, self.precision, self.iou], axis=1).tolist(),
+                    strict=True,
+                )
+            ],
+        )
+        caption = f"{self.source} pixels; columns are what they were given. Accuracy {_percent(self.accuracy)}."
+        return f"{table}<div>{html.escape(caption)}</div>"
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """What is known of a labeller's classes and classifier at one moment. A cell's last line shows it as a table.
+
+    Attributes
+    ----------
+    classes
+        Names of the labeller's classes.
+    class_ids
+        Their ids, as they stand in label arrays.
+    labelled
+        int64 (classes,): labelled pixels of each.
+    fractions
+        float64 (classes,): phase fractions, shares of the segmentation's pixels; None before the first training.
+    scores
+        How well the classifier does; None if it is not known.
+    importances
+        Share of each feature in what the trees gain by their splits, the largest first; empty if it is not known.
+    """
+
+    classes: tuple[str, ...]
+    class_ids: tuple[int, ...]
+    labelled: npt.NDArray[np.int64]
+    fractions: Shares | None
+    scores: Scores | None
+    importances: Mapping[str, float]
+
+    @property
+    def confusion(self) -> npt.NDArray[np.int64] | None:
+        """That of `scores`: int64 (labelled class, given class), the classes as in ``scores.classes``."""
+        return None if self.scores is None else self.scores.confusion
+
+    @property
+    def table(self) -> npt.NDArray[np.void]:
+        """A structured array with a row for each class: name, id, labelled, recall, precision, iou, fraction.
+
+        The last four are NaN where they are not known.
+        """
+        width = max(map(len, self.classes), default=1)
+        fields = [("name", f"U{width}"), ("id", np.int64), ("labelled", np.int64)]
+        table = np.zeros(len(self.classes), [*fields, *((name, np.float64) for name in _MEASURES)])
+        table["name"], table["id"], table["labelled"] = self.classes, self.class_ids, self.labelled
+        for name in _MEASURES:
+            table[name] = np.nan
+        if self.fractions is not None:
+            table["fraction"] = self.fractions
+        if self.scores is not None:
+            place = {number: row for row, number in enumerate(self.scores.class_ids)}
+            for name in ("recall", "precision", "iou"):
+                values = getattr(self.scores, name)
+                table[name] = [values[place[number]] if number in place else np.nan for number in self.class_ids]
+        return table
+
+    def to_pandas(self) -> Any:
+        """Give `table` as a DataFrame of pandas with the names as its index.
+
+        Raises
+        ------
+        SambaLabError
+            If pandas is not installed.
+        """
+        try:
+            pandas = import_module("pandas")
+        except ImportError:
+            raise SambaLabError(
+                "This needs pandas: pip install pandas. `table` has the same as a NumPy array."
+            ) from None
+        return pandas.DataFrame(self.table).set_index("name")
+
+    def __repr__(self) -> str:
+        rows = [_HEADER, *self._rows()]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [
+            "  ".join(
+                [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+            )
+            for row in rows
+        ]
+        return "\n".join([*lines, *self._remarks()])
+
+    def _repr_html_(self) -> str:
+        remarks = "".join(f"<div>{html.escape(remark)}</div>" for remark in self._remarks())
+        return _html_table(_HEADER, self._rows()) + remarks
+
+    def _rows(self) -> list[list[str]]:
+        return [
+            [str(row["name"]), f"{row['labelled']:,}", *(_percent(float(row[name])) for name in _MEASURES)]
+            for row in self.table
+        ]
+
+    def _remarks(self) -> list[str]:
+        remarks = []
+        if self.scores is None:
+            remarks.append("No scores are known." if self.fractions is not None else "There is no segmentation yet.")
+        else:
+            pixels = f"{self.scores.confusion.sum():,} {self.scores.source} pixels"
+            remarks.append(f"Recall, precision and IoU are of {pixels}; accuracy {_percent(self.scores.accuracy)}.")
+        first = [f"{name} {_percent(share)}" for name, share in list(self.importances.items())[:_IMPORTANCES_SHOWN]]
+        return [*remarks, f"Most important: {', '.join(first)}."] if first else remarks
+
+
+_MEASURES = ("recall", "precision", "iou", "fraction")
+_HEADER = ["class", "labelled", "recall", "precision", "IoU", "phase fraction"]
+
+
+def scores_of(classes: Sequence[Mapping[str, Any]], scores: Mapping[str, Any] | None) -> Scores | None:
+    """Make it of the protocol's ``zScores``."""
+    if scores is None:
+        return None
+    confusion = np.array(scores["confusion"], np.int64).reshape(len(classes), len(classes))
+    confusion.flags.writeable = False
+    ids = tuple(int(item["id"]) for item in classes)
+    return Scores(tuple(str(item["name"]) for item in classes), ids, scores["source"], confusion)
+
+
+def report_of(state: Mapping[str, Any], count: Callable[[], npt.NDArray[np.int64]]) -> Report:
+    """Make a report of a session's state; `count` gives the segmentation's pixels of each id, where the state does not."""
+    classes = state["classes"]
+    ids = tuple(int(item["id"]) for item in classes)
+    labelled = np.array([int(state["labels"]["counts"].get(str(number), 0)) for number in ids], np.int64)
+    names = tuple(str(item["name"]) for item in classes)
+    segmentation = state["segmentation"]
+    if not segmentation:
+        return Report(names, ids, labelled, None, None, {})
+    counts = segmentation.get("counts")
+    if counts is None:
+        pixels = count()
+        fractions = pixels[list(ids)] / pixels.sum()
+    else:
+        fractions = np.array([int(counts.get(str(number), 0)) for number in ids]) / sum(map(int, counts.values()))
+    info = segmentation["classifier"]
+    scores = scores_of(info["classes"], info.get("scores"))
+    return Report(names, ids, labelled, fractions, scores, importances_of(info["features"], info.get("importance")))
+
+
+def importances_of(names: Sequence[str], shares: Sequence[float] | None) -> dict[str, float]:
+    """Pair them, the largest first."""
+    pairs = zip(names, shares, strict=True) if shares is not None else ()
+    return dict(sorted(((str(name), float(share)) for name, share in pairs), key=lambda pair: -pair[1]))
+
+
+def _divided(part: Any, whole: Any) -> Shares:
+    """Divide numbers or arrays; NaN where there is nothing to divide by."""
+    part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
+    shares: Shares = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+    return shares
+
+
+def _percent(share: float) -> str:
+    return "–" if np.isnan(share) else f"{100 * share:.1f} %"
+
+
+def _html_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    def line(cells: Sequence[str], tag: str) -> str:
+        return f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in cells)}</tr>"
+
+    body = "".join(line(row, "td") for row in rows)
+    return f"<table><thead>{line(header, 'th')}</thead><tbody>{body}</tbody></table>"
