@@ -1,0 +1,145 @@
+/** What windows of an image look like, as vectors: what an encoder sees of them, or how bright and rough they are. */
+import { ISliceEmbedding, IEmbeddingMap } from '../../engine';
+import { ArrayDescriptor, ImageInfo } from '../../src/kernel-bridge/protocol';
+import { IVectors } from './clusters';
+import { breathe } from './files';
+import { TileFile } from './tile-file';
+import { area, IBlock, WindowGrid, WindowSums } from './windows';
+
+/** A window of a slice. */
+export interface IPlace extends IBlock {
+  slice: number;
+}
+
+/** Rows that are read at once. */
+const BAND = 256;
+
+/** About `most` windows of a grid or fewer, spread evenly. */
+export function sampleWindows(grid: WindowGrid, most: number): IBlock[] {
+  const [rows, columns] = [grid.down.starts.length, grid.across.starts.length];
+  const step = Math.max(1, Math.ceil(Math.sqrt(grid.count / most)));
+  const blocks: IBlock[] = [];
+  for (let row = 0; row < rows; row += step) {
+    for (let column = 0; column < columns; column += step) {
+      blocks.push(grid.block(row * columns + column));
+    }
+  }
+  return blocks;
+}
+
+/** The mean of each component over each window. Layers weigh the same: their components have a variance of 1 together. */
+export function viewed(places: readonly IPlace[], maps: ReadonlyMap<number, ISliceEmbedding>): IVectors {
+  const [some] = maps.values();
+  const layers = (some ?? []).map(({ components }) => components);
+  const length = layers.reduce((sum, components) => sum + components, 0);
+  const values = new Float32Array(places.length * length);
+  places.forEach((place, i) => {
+    let at = i * length;
+    for (const map of maps.get(place.slice)!) {
+      values.set(meanOf(map, place), at);
+      at += map.components;
+    }
+  });
+  return { values: evened(values, layers), length };
+}
+
+/** Mean, standard deviation and mean step from pixel to pixel of each window, each with a variance of 1 over the windows. */
+export async function textures(
+  image: ArrayDescriptor,
+  display: ImageInfo['display'],
+  places: readonly IPlace[],
+  grid: WindowGrid,
+  signal: AbortSignal
+): Promise<IVectors> {
+  const length = 3;
+  const values = new Float32Array(places.length * length);
+  const file = new TileFile(image, 'r');
+  try {
+    for (const slice of new Set(places.map(place => place.slice))) {
+      const [first, second, steps] = [new WindowSums(grid), new WindowSums(grid), new WindowSums(grid)];
+      for (let row0 = 0; row0 < file.rows; row0 += BAND) {
+        signal.throwIfAborted();
+        const block = { row0, row1: Math.min(file.rows, row0 + BAND), column0: 0, column1: file.columns };
+        // One row more on top, for the steps downwards.
+        const above = Math.max(0, row0 - 1);
+        const grey = greyOf(file.read({ slice, ...block, row0: above }), file.channels, display);
+        const own = grey.subarray((row0 - above) * file.columns);
+        first.add(block, own);
+        second.add(
+          block,
+          own.map(value => value * value)
+        );
+        const offset = grey.length - own.length;
+        steps.add(
+          block,
+          own.map((value, i) => {
+            const left = i % file.columns > 0 ? own[i - 1]! : value;
+            const up = offset + i >= file.columns ? grey[offset + i - file.columns]! : value;
+            return Math.abs(value - left) + Math.abs(value - up);
+          })
+        );
+        await breathe();
+      }
+      [first, second, steps].forEach(sums => sums.finish());
+      places.forEach((place, i) => {
+        if (place.slice === slice) {
+          const mean = first.mean(place);
+          const variance = Math.max(0, second.mean(place) - mean * mean);
+          values.set([mean, Math.sqrt(variance), steps.sum(place) / area(place)], i * length);
+        }
+      });
+    }
+  } finally {
+    file.close();
+  }
+  return { values: evened(values, [1, 1, 1]), length };
+}
+
+/** The mean of the cells whose centres lie in a window, or the cell under its centre where there is none. */
+function meanOf({ data, components, rows, columns, cell }: IEmbeddingMap, block: IBlock): Float32Array {
+  const along = (from: number, to: number, cells: number) => {
+    const first = Math.ceil(from / cell - 0.5);
+    const end = Math.min(cells, Math.ceil(to / cell - 0.5));
+    const under = Math.min(cells - 1, Math.floor((from + to) / 2 / cell));
+    return first < end ? [first, end] : [under, under + 1];
+  };
+  const [row0, row1] = along(block.row0, block.row1, rows) as [number, number];
+  const [column0, column1] = along(block.column0, block.column1, columns) as [number, number];
+  return Float32Array.from({ length: components }, (_, k) => {
+    let sum = 0;
+    for (let row = row0; row < row1; row++) {
+      for (let column = column0; column < column1; column++) {
+        sum += data[(k * rows + row) * columns + column]!;
+      }
+    }
+    return sum / ((row1 - row0) * (column1 - column0));
+  });
+}
+
+/** The same vectors, each group of components centred and with a variance of 1 in sum. */
+function evened(values: Float32Array, groups: readonly number[]): Float32Array {
+  const length = groups.reduce((sum, components) => sum + components, 0);
+  const n = values.length / length;
+  const mean = new Float64Array(length);
+  const variance = new Float64Array(length);
+  values.forEach((value, at) => (mean[at % length]! += value / n));
+  values.forEach((value, at) => (variance[at % length]! += (value - mean[at % length]!) ** 2 / n));
+  const scale = groups.flatMap((components, g) => {
+    const begin = groups.slice(0, g).reduce((sum, other) => sum + other, 0);
+    const sum = variance.subarray(begin, begin + components).reduce((all, own) => all + own, 0);
+    return Array.from({ length: components }, () => (sum > 0 ? 1 / Math.sqrt(sum) : 0));
+  });
+  return values.map((value, at) => (value - mean[at % length]!) * scale[at % length]!);
+}
+
+/** The mean of a pixel's channels, 0 where it is shown black and 1 where white. */
+function greyOf(pixels: ArrayLike<number>, channels: number, { low, high }: ImageInfo['display']): Float32Array {
+  const range = high > low ? high - low : 1;
+  return Float32Array.from({ length: pixels.length / channels }, (_, i) => {
+    let sum = 0;
+    for (let channel = 0; channel < channels; channel++) {
+      sum += pixels[i * channels + channel]!;
+    }
+    return (sum / channels - low) / range;
+  });
+}
