@@ -12,8 +12,9 @@ import numpy.typing as npt
 from ..errors import ParameterError
 from ..features import FeaturesLike, FeatureSpec
 from ..images import Image, ImageLike
+from .embedding import EmbeddingLike, EmbeddingMap, maps_of
 from .forest import CUTS_MAX, ForestApplier, Output, PackedForest, Quantiser, pack
-from .stack import FeatureStack, Planes, Tile, image_of, on_threads, thread_count, tile_side, tiles_of, with_range
+from .stack import FeatureStack, Planes, Tile, image_of, on_threads, thread_count, tile_side, tiles_of, with_image
 from .wasm import Engine
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def feature_stack(
     tile: int | None = None,
     threads: int | None = None,
     out: npt.NDArray[np.float32] | None = None,
+    embedding: EmbeddingLike | None = None,
 ) -> npt.NDArray[np.float32]:
     """Compute the feature stack of an image, as `Labeller.features` has it.
 
@@ -45,7 +47,8 @@ def feature_stack(
     image : array_like or path
         As `Labeller` takes it.
     spec
-        A `FeatureSpec`, the name of a set, or a mapping. Families of 256 grey levels take the spec's range, or the image's own.
+        A `FeatureSpec`, the name of a set, or a mapping. Families of 256 grey levels take the spec's range, or the image's own;
+        an embedding the spec's window, or the image's own.
     tile
         Side of the tiles in pixels that it is computed in; 256 if None, less for very many features. The result is the same for
         all. Each thread holds the pixels and features of one tile.
@@ -53,6 +56,9 @@ def feature_stack(
         Number of threads; None takes the cores, 16 at most.
     out
         Where to write, a memory map for example; a new array if None.
+    embedding
+        Of each layer of the spec's embedding float32 (slices, components, rows, columns), as `Classifier.embedding` gives them;
+        needed if it has one, since no encoder runs here.
 
     Returns
     -------
@@ -69,14 +75,15 @@ def feature_stack(
         If wasmtime is not installed, or a thread gets no memory.
     """
     chosen, prepared = FeatureSpec.of(spec), image_of(image)
-    chosen = with_range(chosen, prepared)
+    chosen = with_image(chosen, prepared)
     channels = prepared.pixels.shape[-1]
+    maps = maps_of(chosen, embedding, prepared.pixels.shape)
     result = _result(out, prepared, np.float32, (chosen.count(channels),))
 
     def tool(engine: Engine) -> _Tool:
         return lambda tile, planes, stack: stack.view(planes).transpose(1, 2, 0)
 
-    _compute(prepared, chosen, result, tile, threads, tool)
+    _compute(prepared, chosen, maps, result, tile, threads, tool)
     return result
 
 
@@ -87,12 +94,13 @@ def quantise(
     *,
     tile: int | None = None,
     threads: int | None = None,
+    embedding: EmbeddingLike | None = None,
 ) -> npt.NDArray[np.uint8]:
     """Compute the feature stack in bins: a value's bin is the number of its feature's cuts that are below it.
 
     Parameters
     ----------
-    image, spec, tile, threads
+    image, spec, tile, threads, embedding
         As `feature_stack` has them.
     cuts
         Of each feature at most 255 finite numbers that ascend; they are taken as float32.
@@ -108,16 +116,17 @@ def quantise(
         As `feature_stack` does; and if there are not as many lists of cuts as features.
     """
     chosen, prepared = FeatureSpec.of(spec), image_of(image)
-    chosen = with_range(chosen, prepared)
+    chosen = with_image(chosen, prepared)
     count = chosen.count(prepared.pixels.shape[-1])
     checked = _cuts(cuts, count)
+    maps = maps_of(chosen, embedding, prepared.pixels.shape)
     result = _result(None, prepared, np.uint8, (count,))
 
     def tool(engine: Engine) -> _Tool:
         quantiser = Quantiser(engine, checked)
         return lambda tile, planes, stack: quantiser.view(quantiser.quantise(planes), tile)
 
-    _compute(prepared, chosen, result, tile, threads, tool)
+    _compute(prepared, chosen, maps, result, tile, threads, tool)
     return result
 
 
@@ -129,6 +138,7 @@ def apply_classifier(
     tile: int | None = None,
     threads: int | None = None,
     out: npt.NDArray[Any] | None = None,
+    embedding: EmbeddingLike | None = None,
 ) -> npt.NDArray[Any]:
     """Segment an image, with the same bits as `Classifier.apply`.
 
@@ -140,7 +150,7 @@ def apply_classifier(
         As `Labeller` takes it, with as many channels as the classifier was trained on; or (slices, rows, columns, 1 or 3).
     output
         ``"labels"``, ``"probabilities"`` or ``"uncertainty"``.
-    tile, threads, out
+    tile, threads, out, embedding
         As `feature_stack` has them.
 
     Returns
@@ -168,6 +178,7 @@ def apply_classifier(
         raise ParameterError(
             f"The image has {channels} channels, the classifier was trained on images with {loaded.channels}."
         )
+    maps = maps_of(loaded.spec, embedding, prepared.pixels.shape)
     axis = (len(loaded.ids),) if output == "probabilities" else ()
     result = _result(out, prepared, np.uint8 if output == "labels" else np.float32, axis)
 
@@ -181,7 +192,7 @@ def apply_classifier(
 
         return work
 
-    _compute(prepared, loaded.spec, result, tile, threads, tool)
+    _compute(prepared, loaded.spec, maps, result, tile, threads, tool)
     return result
 
 
@@ -250,6 +261,7 @@ def _result(out: Any, image: Image, dtype: type[np.generic], axis: tuple[int, ..
 def _compute(
     image: Image,
     spec: FeatureSpec,
+    maps: tuple[EmbeddingMap, ...],
     result: npt.NDArray[Any],
     tile: int | None,
     threads: int | None,
@@ -262,7 +274,7 @@ def _compute(
 
     def tools() -> Callable[[Tile], None]:
         engine = Engine()
-        stack = FeatureStack(engine, spec, pixels.shape[-1])
+        stack = FeatureStack(engine, spec, pixels.shape[-1], maps)
         use = make(engine)
         bottom = engine.mark
 

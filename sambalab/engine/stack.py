@@ -15,6 +15,7 @@ import numpy.typing as npt
 from ..errors import EngineError, ParameterError
 from ..features import FeatureSpec
 from ..images import Image, display_range, prepare
+from .embedding import EmbeddingMap
 from .wasm import Engine
 
 # Side of a tile in pixels, and of one with so many features that its planes would have more bytes than these.
@@ -97,12 +98,26 @@ def tiles_of(shape: tuple[int, ...], side: int) -> Iterator[Tile]:
 
 
 class FeatureStack:
-    """Computes tiles of the feature stack of images with some number of channels. Keeps an engine to itself."""
+    """Computes tiles of the feature stack of an image, or of images without an embedding. Keeps an engine to itself.
 
-    def __init__(self, engine: Engine, spec: FeatureSpec, channels: int) -> None:
+    Parameters
+    ----------
+    engine
+        Where it is computed.
+    spec
+        Which features; with a window, if it has an embedding.
+    channels
+        Channels of the images.
+    maps
+        The embedding of the image, as `maps_of` checked it.
+    """
+
+    def __init__(self, engine: Engine, spec: FeatureSpec, channels: int, maps: tuple[EmbeddingMap, ...] = ()) -> None:
         self.engine = engine
         self.channels = channels
         self.count = spec.count(channels)
+        self._maps = maps
+        self._families = self.count - sum(own.components for own in maps)
         program = spec.program
         self._ops = len(program)
         self._program = engine.put(program)
@@ -145,6 +160,10 @@ class FeatureStack:
             engine.mark,
         )
         engine.release(bottom)
+        out = planes.address + self._families * tile.plane
+        for own in self._maps:
+            own.tile(engine, tile.number, (tile.row0, tile.row1), (tile.column0, tile.column1), out)
+            out += own.components * tile.plane
         return planes
 
     def view(self, planes: Planes) -> npt.NDArray[np.float32]:
@@ -181,8 +200,9 @@ def image_of(image: Any) -> Image:
     return prepare(image)
 
 
-def with_range(spec: FeatureSpec, image: Image) -> FeatureSpec:
-    """Give the spec a range if it needs one: the image's values that are shown as black and white."""
+def with_image(spec: FeatureSpec, image: Image) -> FeatureSpec:
+    """Give the spec a range if it needs one, the image's values that are shown as black and white; and a window likewise."""
+    spec = spec.with_window(*image.pixels.shape[1:3])
     if spec.range or not spec.needs_range() or image.pixels.dtype == np.uint8:
         return spec
     low, high = display_range(image.pixels)

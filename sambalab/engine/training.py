@@ -18,7 +18,7 @@ from ..images import Image, ImageLike
 from ..learners import complete_learner
 from .forest import Quantiser
 from .sample import draw_labels, quantile_cuts, sample_tiles
-from .stack import FeatureStack, Tile, image_of, on_threads, thread_count, tile_side, tiles_of, with_range
+from .stack import FeatureStack, Tile, image_of, on_threads, thread_count, tile_side, tiles_of, with_image
 from .wasm import Engine
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def train(
     values = (preset, trees, max_depth, max_features, min_leaf, balanced, max_samples, seed)
     forest = complete_learner({**dict(zip(names, values, strict=True)), "preset": preset or "samba"})
     prepared = image_of(image)
-    spec = with_range(FeatureSpec.of(features), prepared)
+    spec = with_image(FeatureSpec.of(features), prepared)
     drawn = _labels(labels, prepared)
     made = make_classes(classes if classes is not None else [str(i + 1) for i in range(max(2, int(drawn.max())))])
     ids = [int(item["id"]) for item in made]
