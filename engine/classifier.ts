@@ -17,6 +17,7 @@ import {
   zPixelSize
 } from '../src/kernel-bridge/protocol';
 import { fromBase64, toBase64 } from './base64';
+import { IEmbeddingBasis } from './embedding';
 import { featureNames, featureSpec, FeatureSpec } from './features';
 import { ITrees } from './forest';
 import { Cuts, CUTS_MAX } from './quantile';
@@ -71,6 +72,8 @@ export interface IClassifier {
   classes: LabelClass[];
   /** Side of a pixel of the images that it was trained on; null or absent where it is not known. */
   pixelSize?: PixelSize | null;
+  /** How the embedding among its features is reduced; null or absent if there is none. */
+  basis?: IEmbeddingBasis | null;
   cuts: Cuts;
   forest: ForestParams;
   /** Labelled pixels that it was trained on. */

@@ -412,21 +412,36 @@ export class ForestApplier {
   /**
    * Segment a tile.
    *
-   * @param blocks u8 [block][feature][16], as {@link FeatureStack.quantise} gives them
+   * @param blocks u8 [block][feature][16], as {@link FeatureStack.quantise} gives them; or those of the first features and those of the others
    * @returns views of the engine's memory, good until the next call
    */
-  apply(tile: ITile, blocks: Uint8Array, wanted: { [name in keyof ISegmentedTile]?: boolean }): ISegmentedTile {
+  apply(
+    tile: ITile,
+    blocks: Uint8Array | readonly Uint8Array[],
+    wanted: { [name in keyof ISegmentedTile]?: boolean }
+  ): ISegmentedTile {
     const engine = this._engine;
     const { features, classes, trees } = this._forest;
     const { count, columns: blockColumns } = blocksOf(tile);
-    if (blocks.length !== count * features * 16) {
-      throw new RangeError(`${blocks.length} bins do not fill ${count} blocks of ${features} features.`);
+    const parts = blocks instanceof Uint8Array ? [blocks] : blocks;
+    const bins = parts.reduce((sum, part) => sum + part.length, 0);
+    if (parts.length < 1 || parts.length > 2 || bins !== count * features * 16) {
+      throw new RangeError(`${bins} bins do not fill ${count} blocks of ${features} features.`);
     }
     engine.release(this._bottom);
     const rows = tile.row1 - tile.row0;
     const columns = tile.column1 - tile.column0;
     const pixels = rows * columns;
-    const input = engine.put(blocks);
+    const input = engine.allocate(bins);
+    if (parts.length === 1) {
+      engine.u8(input, bins).set(parts[0]!);
+    } else {
+      const mark = engine.mark;
+      const [first, second] = parts.map(part => engine.put(part)) as [number, number];
+      const bytes = (part: Uint8Array) => part.length / count;
+      engine.kernels.joinBlocks(first, bytes(parts[0]!), second, bytes(parts[1]!), count, input);
+      engine.release(mark);
+    }
     const sums = engine.allocate(count * classes * 64);
     const prediction = wanted.prediction ? engine.allocate(pixels) : 0;
     const probabilities = wanted.probabilities ? engine.allocate(pixels * classes * 4) : 0;

@@ -1,14 +1,22 @@
 /**
  * One feature as bytes, for an overlay. Only the kernel that makes it is run, and what was computed is kept for a while: a view that moves to
- * and fro asks for the same tiles again.
+ * and fro asks for the same tiles again. Features of the families have the same range of values in all slices; an embedding's has one for
+ * each slice, since other slices would have to be encoded first.
  */
-import { featureKey, featureNames, featureOps, FeatureSpec } from '../../src/kernel-bridge/features';
+import {
+  familyNames,
+  featureKey,
+  featureNames,
+  featureOps,
+  FeatureSpec,
+  withoutEmbedding
+} from '../../src/kernel-bridge/features';
 import { BridgeError } from '../../src/kernel-bridge/errors';
 import { ArrayDescriptor, LABEL_TILE } from '../../src/kernel-bridge/protocol';
 import { sortFloats } from '../../engine';
 import { EnginePool } from './engine-pool';
-import { IPreviewTask, ISampleTask } from './engine-tasks';
-import { spreadPixels, spreadTiles, tilesOf } from './engine-tiles';
+import { IPreviewTask, ISampleTask, ITileRequest } from './engine-tasks';
+import { IFeatureSource, mapsOf, partsOf, spreadPixels, spreadTiles, tilesOf } from './engine-tiles';
 import { IEngineService, IJobContext } from './interfaces';
 
 type Request = Parameters<IEngineService['featureTiles']>[0];
@@ -20,6 +28,9 @@ const SAMPLE_TILES = 16;
 /** Tiles and ranges that are kept: 16 MiB. */
 const TILES_MAX = 256;
 const RANGES_MAX = 1024;
+
+/** What a task needs to compute little more than one channel, and which it is. */
+type IAlone = Pick<ITileRequest, 'spec' | 'part' | 'maps'> & { channel: number };
 
 /** Values that become black and white. */
 interface IValueRange {
@@ -47,9 +58,13 @@ export class FeaturePreviews {
         `Tile (${outside.row}, ${outside.column}) is outside; there are ${tileRows} × ${tileColumns} tiles, counted from 0.`
       );
     }
-    const alone = specOfChannel(request.spec, channels, channel);
-    const key = `${cacheKey} ${featureKey(alone.spec)} ${alone.channel}`;
-    const range = await this._range(key, image, alone, context.signal);
+    const families = familyNames(request.spec, channels).length;
+    const source: IFeatureSource = { image, embedding: request.embedding };
+    const { alone, key } =
+      channel < families
+        ? aloneInFamilies(request.spec, channels, channel, cacheKey)
+        : await aloneInEmbedding(request, source, channels, channel - families, context);
+    const range = await this._range(key, image, alone, channel < families ? undefined : slice, context.signal);
     const perSlice = tilesOf({ image }, slice, LABEL_TILE);
     const tiles = request.tiles.map(({ row, column }) => perSlice[row * tileColumns + column]!);
     const keys = request.tiles.map(({ row, column }) => `${key} ${slice} ${row} ${column}`);
@@ -64,16 +79,17 @@ export class FeaturePreviews {
     return { name, ...range, tiles: out as Uint8Array[] };
   }
 
-  /** The 1st and 99th percentile of the feature in the image. */
+  /** The 1st and 99th percentile of the feature in the image, or in one slice of it. */
   private async _range(
     key: string,
     image: ArrayDescriptor,
-    alone: { spec: FeatureSpec; channel: number },
+    alone: IAlone,
+    slice: number | undefined,
     signal: AbortSignal
   ): Promise<IValueRange> {
     let range = this._ranges.get(key);
     if (!range) {
-      const chosen = spreadTiles([{ image }], SAMPLE_TILES, LABEL_TILE);
+      const chosen = spreadTiles([{ image }], SAMPLE_TILES, LABEL_TILE, slice === undefined ? undefined : [[slice]]);
       const positions = spreadPixels(chosen, SAMPLE);
       const tasks = chosen.map(({ slice, tile }, i): ISampleTask => ({
         kind: 'sample',
@@ -95,7 +111,24 @@ export class FeaturePreviews {
   private readonly _ranges = new Map<string, IValueRange>();
 }
 
-/** A spec of little more than one channel of another, and that channel's number in it. */
+function aloneInFamilies(spec: FeatureSpec, channels: number, channel: number, cacheKey: string) {
+  const alone: IAlone = specOfChannel(withoutEmbedding(spec), channels, channel);
+  return { alone, key: `${cacheKey} ${featureKey(alone.spec)} ${alone.channel}` };
+}
+
+async function aloneInEmbedding(
+  { spec, slice, cacheKey }: Request,
+  source: IFeatureSource,
+  channels: number,
+  channel: number,
+  context: IJobContext
+) {
+  const part = partsOf(spec, channels, source.embedding?.basis).at(-1)!;
+  const alone: IAlone = { spec: part.spec, part: part.name, ...(await mapsOf(part, source, slice, context)), channel };
+  return { alone, key: `${cacheKey} ${part.key} ${slice} ${channel}` };
+}
+
+/** A spec of little more than one channel of another that has no embedding, and that channel's number in it. */
 export function specOfChannel(
   spec: FeatureSpec,
   channels: number,

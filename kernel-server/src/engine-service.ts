@@ -17,18 +17,47 @@ import { ILabelledPixels, drawLabels } from './engine-labels';
 import { expectRoom, growForest } from './engine-grow';
 import { EnginePool } from './engine-pool';
 import { FeaturePreviews } from './engine-preview';
-import { ISegmentTask, IStoreTask } from './engine-tasks';
-import { FeatureTiles, IFeatureSource, INamedCuts, nameCuts, tileSide, tilesOf } from './engine-tiles';
-import { IDescribed, IEngineService, IJobContext, ISegmentationArrays, ITrained } from './interfaces';
+import { ISegmentPart, ISegmentTask, IStoreTask } from './engine-tasks';
+import {
+  FeatureTiles,
+  ICutPart,
+  IFeatureSource,
+  IPlacedTile,
+  mapsOf,
+  nameCuts,
+  partsOf,
+  sideOf,
+  tileSide,
+  tilesOf
+} from './engine-tiles';
+import {
+  AnyClassifier,
+  IDescribed,
+  IEngineService,
+  IImageEmbedding,
+  IJobContext,
+  IRegion,
+  ISegmentationArrays,
+  ITrained
+} from './interfaces';
+import { basisKey } from './basis-key';
 import { sharedBytes } from './shared-memory';
 
-/** A classifier that was read, in the forms in which it is used. */
+/** A classifier in the forms in which it is used. */
 interface ILoaded {
   job: number;
-  bytes: Buffer;
   classifier: engine.IClassifier;
-  cuts: INamedCuts;
+  /** Its features under its cuts. */
+  parts: ICutPart[];
   forest: engine.IPackedForest;
+  /** Its JSON, as far as anybody asked for it. */
+  bytes?: Buffer;
+}
+
+/** A slice of an image. */
+interface IPlace {
+  source: IFeatureSource;
+  slice: number;
 }
 
 /** Quantised features that are kept. */
@@ -80,17 +109,22 @@ export class EngineService implements IEngineService {
     slice: number,
     spec: FeatureSpec,
     out: ArrayDescriptor,
-    context: IJobContext
+    context: IJobContext,
+    embedding?: IImageEmbedding
   ): Promise<void> {
     const { rows, columns, channels } = shapeOf(image, slice);
     const count = engine.featureNames(spec, channels).length;
     expectArray(out, 'float32', [1, rows, columns, count], 'The array for features');
-    const tasks = tilesOf({ image }, slice, tileSide(count)).map(({ tile }): IStoreTask => ({
+    const source: IFeatureSource = { image, embedding };
+    const last = partsOf(spec, channels, embedding?.basis).at(-1)!;
+    const maps = await mapsOf(last, source, slice, context);
+    const tasks = tilesOf(source, slice, tileSide(count)).map(({ tile }): IStoreTask => ({
       kind: 'store',
       image,
       slice,
       tile,
       spec,
+      ...maps,
       out
     }));
     let done = 0;
@@ -113,6 +147,8 @@ export class EngineService implements IEngineService {
         throw new BridgeError('invalid', `One image has ${channels} channels, another ${its.channels}.`);
       }
     }
+    const basis = basisOfAll(sources, spec);
+    const parts = partsOf(spec, channels, basis);
     const names = engine.featureNames(spec, channels);
     const pixels = await drawLabels(
       sources.map(({ labels }) => labels),
@@ -122,8 +158,11 @@ export class EngineService implements IEngineService {
       total => expectRoom(total, names.length, classes.length, forest)
     );
     context.progress('features', 0, 1);
-    const cuts = await this._tiles.cuts(sources, spec, context);
-    const set = await this._trainingSet(sources, spec, cuts, pixels, classes.length, context);
+    const places = sources.flatMap(source =>
+      Array.from({ length: source.image.shape[0]! }, (_, slice) => ({ source, slice }))
+    );
+    const cut = await this._tiles.cut(sources, parts, labelledSlices(sources, places, pixels), context);
+    const set = await this._trainingSet(places, cut, pixels, classes.length, context);
     const { trees, importance, outOfBag } = await growForest(this._pool, this._jobs++, set, forest, context);
     const classifier: engine.IClassifier = {
       features: spec,
@@ -131,18 +170,20 @@ export class EngineService implements IEngineService {
       names,
       classes,
       pixelSize,
-      cuts: engine.Cuts.fromPadded(cuts.padded),
+      basis,
+      cuts: new engine.Cuts(cut.flatMap(({ cuts }) => engine.Cuts.fromPadded(cuts.padded).features)),
       forest,
       samples: pixels.classOf.length,
       oobScore: engine.outOfBagScore(outOfBag, pixels.classOf, classes.length),
       importance,
       trees
     };
-    const json = engine.encodeClassifier(classifier);
-    // It is about to be applied; reading it again would find the same.
-    this._remember(json, classifier, cuts);
-    return {
-      json,
+    // It is about to be applied: what is at hand is kept, its JSON is written when somebody wants it.
+    const loaded = this._remember(classifier, cut);
+    const trained: ITrained = {
+      get json() {
+        return (loaded.bytes ??= Buffer.from(engine.encodeClassifier(classifier)));
+      },
       oobScore: classifier.oobScore,
       importance: classifier.importance,
       scores: null,
@@ -150,6 +191,8 @@ export class EngineService implements IEngineService {
       trees: forest.trees,
       samples: classifier.samples
     };
+    this._handles.set(trained, loaded);
+    return trained;
   }
 
   async featureTiles(
@@ -160,8 +203,9 @@ export class EngineService implements IEngineService {
     return this._previews.tiles(request, context);
   }
 
-  describe(json: Uint8Array): IDescribed {
-    const { classifier } = this._load(json);
+  describe(file: AnyClassifier): IDescribed {
+    const { classifier } = this._load(file);
+    const { basis } = classifier;
     const { classes, channels, names, features, forest, samples, oobScore, importance, trees } = classifier;
     const info = {
       oobScore,
@@ -171,6 +215,7 @@ export class EngineService implements IEngineService {
       samples,
       spec: { ...features },
       forest,
+      embedding: basis ? { model: basis.model, digest: basis.digest } : null,
       importance
     };
     return { info, channels };
@@ -184,17 +229,18 @@ export class EngineService implements IEngineService {
     return engine.readClassifier(file, meaning);
   }
 
-  basisOf(): engine.IEmbeddingBasis | null {
-    return null;
+  basisOf(classifier: AnyClassifier): engine.IEmbeddingBasis | null {
+    return this._load(classifier).classifier.basis ?? null;
   }
 
-  classesOf(classifier: Uint8Array): LabelClass[] {
+  classesOf(classifier: AnyClassifier): LabelClass[] {
     return this._load(classifier).classifier.classes;
   }
 
   async apply(request: Parameters<IEngineService['apply']>[0], context: IJobContext): Promise<void> {
-    const { image, slice, out, cacheKey } = request;
-    const { job, classifier, cuts, forest } = this._load(request.classifier);
+    const { image, slice, out, cacheKey, embedding, region, skip = [], written } = request;
+    const loaded = this._load(request.classifier);
+    const { classifier, forest, parts, job } = loaded;
     const { slices, rows, columns, channels } = shapeOf(image, slice);
     if (channels !== classifier.channels) {
       throw new BridgeError(
@@ -203,41 +249,38 @@ export class EngineService implements IEngineService {
       );
     }
     expectOutputs(out, [slices, rows, columns], classifier.classes.length);
+    if (classifier.basis && embedding && basisKey(embedding.basis) !== basisKey(classifier.basis)) {
+      throw new BridgeError(
+        'internal',
+        'The embedding of the image is reduced in another way than the classifier says.'
+      );
+    }
     const ids = Uint8Array.from(classifier.classes, ({ id }) => id);
-    const { features: spec } = classifier;
-    const source: IFeatureSource = { image, cacheKey };
-    const tiles = tilesOf(source, slice, tileSide(forest.features));
+    const source: IFeatureSource = { image, cacheKey, embedding };
+    const tiles = tilesOf(source, slice, sideOf(parts)).filter(
+      ({ tile }) => (!region || touch(tile, region)) && !skip.some(done => touch(tile, done))
+    );
     let done = 0;
     context.progress('segmenting', 0, tiles.length);
     // A few at a time: what was found in the cache for them stays in memory until it is used.
     const batch = this.threads * TASKS_PER_THREAD;
     for (let first = 0; first < tiles.length; first += batch) {
-      const part = tiles.slice(first, first + batch);
-      const tasks = part.map((placed): ISegmentTask => {
-        const found = this._tiles.find(spec, cuts, placed, false);
-        const bytes = engine.planeFloats(placed.tile, forest.features);
-        const kept = !found && cacheKey !== undefined && this._tiles.room(bytes, cuts, false);
-        return {
-          kind: 'segment',
-          job,
-          image,
-          slice,
-          tile: placed.tile,
-          spec,
-          padded: cuts.padded,
-          ...(found && { blocks: found }),
-          ...(kept && { blocks: sharedBytes(bytes) }),
-          ready: found !== undefined,
-          forest,
-          ids,
-          out
-        };
-      });
-      await this._pool.runAll(tasks, context.signal, (_, i) => {
-        const { blocks, ready } = tasks[i]!;
-        if (blocks && !ready) {
-          this._tiles.keep(spec, cuts, part[i]!, blocks, false);
+      const placed = tiles.slice(first, first + batch);
+      const tasks: ISegmentTask[] = [];
+      for (const item of placed) {
+        const own: ISegmentPart[] = [];
+        for (const part of parts) {
+          own.push(await this._segmentPart(part, parts, item, context));
         }
+        tasks.push({ kind: 'segment', job, image, slice, tile: item.tile, parts: own, forest, ids, out });
+      }
+      await this._pool.runAll(tasks, context.signal, (_, i) => {
+        tasks[i]!.parts.forEach(({ blocks, ready }, k) => {
+          if (blocks && !ready) {
+            this._tiles.keep(parts[k]!, parts, placed[i]!, blocks, false);
+          }
+        });
+        written?.(placed[i]!.tile);
         context.progress('segmenting', ++done, tiles.length);
       });
     }
@@ -247,25 +290,41 @@ export class EngineService implements IEngineService {
     await this._pool.dispose();
   }
 
+  /** A part of the features of a tile, for a task: its bins if they are kept, else room for them if there is some. */
+  private async _segmentPart(
+    part: ICutPart,
+    parts: readonly ICutPart[],
+    placed: IPlacedTile,
+    context: IJobContext
+  ): Promise<ISegmentPart> {
+    const { name, spec, cuts, features } = part;
+    const task: ISegmentPart = { part: name, spec, cuts, ready: false };
+    const found = this._tiles.find(part, placed, false);
+    if (found) {
+      return { ...task, blocks: found, ready: true };
+    }
+    const { source, slice, tile } = placed;
+    const bytes = engine.planeFloats(tile, features);
+    const kept = source.cacheKey !== undefined && this._tiles.room(bytes, parts, false);
+    const maps = await mapsOf(part, source, slice, context);
+    return { ...task, ...maps, ...(kept && { blocks: sharedBytes(bytes) }) };
+  }
+
   /** The bins of the labelled pixels. */
   private async _trainingSet(
-    sources: readonly IFeatureSource[],
-    spec: FeatureSpec,
-    cuts: INamedCuts,
+    places: readonly IPlace[],
+    parts: readonly ICutPart[],
     pixels: ILabelledPixels,
     classes: number,
     context: IJobContext
   ): Promise<engine.ITrainingSet> {
-    const features = cuts.padded.length / 256;
+    const features = parts.reduce((sum, part) => sum + part.features, 0);
     const count = pixels.classOf.length;
     const columns = sharedBytes(features * count);
     const classOf = sharedBytes(count);
     classOf.set(pixels.classOf);
     // Labelled pixels of each tile, and where its slice is.
-    const side = tileSide(features);
-    const places = sources.flatMap(source =>
-      Array.from({ length: source.image.shape[0]! }, (_, slice) => ({ source, slice }))
-    );
+    const side = sideOf(parts);
     const members = new Map<number, Map<number, number[]>>();
     for (let i = 0; i < count; i++) {
       const place = pixels.slice[i]!;
@@ -287,36 +346,52 @@ export class EngineService implements IEngineService {
       const grid = tilesOf(source, slice, side);
       return [...inSlice].map(([number, list]) => ({ ...grid[number]!, list }));
     });
-    await this._tiles.each(spec, cuts, tiles, context, (placed, blocks) => {
+    const firsts = parts.map((_, i) => parts.slice(0, i).reduce((sum, part) => sum + part.features, 0));
+    await this._tiles.each(parts, tiles, context, (placed, blocks, number) => {
       const { tile, list } = placed as (typeof tiles)[number];
+      const own = parts[number]!.features;
       const across = engine.blocksOf(tile).columns;
       for (const i of list) {
         const row = pixels.row[i]! - tile.row0;
         const column = pixels.column[i]! - tile.column0;
         const block = (row >> 2) * across + (column >> 2);
-        let from = block * features * 16 + (row & 3) * 4 + (column & 3);
-        for (let feature = 0; feature < features; feature++) {
-          columns[feature * count + i] = blocks[from]!;
+        let from = block * own * 16 + (row & 3) * 4 + (column & 3);
+        let to = firsts[number]! * count + i;
+        for (let feature = 0; feature < own; feature++) {
+          columns[to] = blocks[from]!;
           from += 16;
+          to += count;
         }
       }
     });
     return { columns, classOf, features, classes };
   }
 
-  private _load(json: Uint8Array): ILoaded {
-    const known = this._loaded.find(({ bytes }) => bytes.equals(json));
+  private _load(classifier: AnyClassifier): ILoaded {
+    const known = this._handles.get(classifier);
     if (known) {
       return known;
     }
-    const classifier = engine.decodeClassifier(json);
-    return this._remember(json, classifier, nameCuts(classifier.cuts));
+    const json = 'json' in classifier ? classifier.json : classifier;
+    const found = this._loaded.find(({ bytes }) => bytes?.equals(json));
+    if (found) {
+      return found;
+    }
+    const read = engine.decodeClassifier(json);
+    let first = 0;
+    const parts = partsOf(read.features, read.channels, read.basis).map(part => {
+      const cuts = nameCuts(new engine.Cuts(read.cuts.features.slice(first, (first += part.features))));
+      return { ...part, cuts };
+    });
+    const loaded = this._remember(read, parts);
+    loaded.bytes = Buffer.from(json);
+    return loaded;
   }
 
-  private _remember(json: Uint8Array, classifier: engine.IClassifier, cuts: INamedCuts): ILoaded {
+  private _remember(classifier: engine.IClassifier, parts: ICutPart[]): ILoaded {
     const { trees, names, classes } = classifier;
     const forest = engine.packForest(new engine.Engine(this._compiled), trees, names.length, classes.length);
-    const loaded: ILoaded = { job: this._jobs++, bytes: Buffer.from(json), classifier, cuts, forest };
+    const loaded: ILoaded = { job: this._jobs++, classifier, parts, forest };
     this._loaded.unshift(loaded);
     this._loaded.splice(LOADED_MAX);
     return loaded;
@@ -327,6 +402,8 @@ export class EngineService implements IEngineService {
   private readonly _tiles: FeatureTiles;
   private readonly _previews: FeaturePreviews;
   private readonly _loaded: ILoaded[] = [];
+  /** What training returned. */
+  private readonly _handles = new WeakMap<AnyClassifier, ILoaded>();
   private _jobs = 0;
 }
 
@@ -377,4 +454,31 @@ function expectOutputs(out: ISegmentationArrays, shape: number[], classes: numbe
   if (out.uncertainty) {
     expectArray(out.uncertainty, 'float32', shape, 'The array for the uncertainty');
   }
+}
+
+/** Whether two regions have a pixel in common. */
+function touch(a: IRegion, b: IRegion): boolean {
+  return a.row0 < b.row1 && b.row0 < a.row1 && a.column0 < b.column1 && b.column0 < a.column1;
+}
+
+/** How the embedding of all images is reduced; null if the spec has none. @throws BridgeError `internal` where callers disagree. */
+function basisOfAll(sources: readonly IFeatureSource[], spec: FeatureSpec): engine.IEmbeddingBasis | null {
+  const basis = sources[0]!.embedding?.basis;
+  if (!spec.embedding) {
+    return null;
+  }
+  if (!basis || sources.some(({ embedding }) => !embedding || basisKey(embedding.basis) !== basisKey(basis))) {
+    throw new BridgeError('internal', 'The features need an embedding of every image, reduced in the same way.');
+  }
+  return basis;
+}
+
+/** The slices of each image in which pixels are learned from. */
+function labelledSlices(
+  sources: readonly IFeatureSource[],
+  places: readonly IPlace[],
+  pixels: ILabelledPixels
+): number[][] {
+  const used = [...new Set(pixels.slice)].sort((a, b) => a - b).map(place => places[place]!);
+  return sources.map(source => used.filter(place => place.source === source).map(({ slice }) => slice));
 }

@@ -2,8 +2,12 @@
 import { FeatureSpec } from '../../src/kernel-bridge/features';
 import { ArrayDescriptor } from '../../src/kernel-bridge/protocol';
 import { IGrowOptions, IPackedForest, ITrainingSet, ITrees } from '../../engine/forest';
+import { ISliceEmbedding } from '../../engine/embedding';
 import { ITile } from '../../engine/tile';
 import { ISegmentationArrays } from './interfaces';
+
+/** Features that are computed and kept together: those of the families, and those of the embedding. */
+export type PartName = 'families' | 'embedding';
 
 /** A tile of a slice, and which features of it. */
 export interface ITileRequest {
@@ -11,6 +15,16 @@ export interface ITileRequest {
   slice: number;
   tile: ITile;
   spec: FeatureSpec;
+  /** One part of the spec's features; all of them if left out. */
+  part?: PartName;
+  /** The slice's embedding, in shared memory; needed where the features asked for have one. */
+  maps?: ISliceEmbedding;
+}
+
+/** Cuts, 256 floats a feature, and a name that is the same for equal cuts. */
+export interface INamedCuts {
+  padded: Float32Array;
+  name: string;
 }
 
 /** Compute a tile's features, in float32. */
@@ -37,7 +51,7 @@ export interface ICutsTask {
 export interface IQuantiseTask extends ITileRequest {
   kind: 'quantise';
   planes?: Float32Array;
-  padded: Float32Array;
+  cuts: INamedCuts;
   blocks: Uint8Array;
 }
 
@@ -60,14 +74,26 @@ export interface IGrowTask {
   outOfBag: Uint32Array;
 }
 
-/** Segment a tile; its bins are in `blocks` if `ready` is true, else they are computed, and kept there if there is room. */
-export interface ISegmentTask extends ITileRequest {
+/** Bins of a part of a tile's features: in `blocks` if `ready` is true, else they are computed, and kept there if there is room. */
+export interface ISegmentPart {
+  part: PartName;
+  spec: FeatureSpec;
+  maps?: ISliceEmbedding;
+  cuts: INamedCuts;
+  blocks?: Uint8Array;
+  ready: boolean;
+}
+
+/** Segment a tile. */
+export interface ISegmentTask {
   kind: 'segment';
   /** Equal for all tasks with one classifier. */
   job: number;
-  padded: Float32Array;
-  blocks?: Uint8Array;
-  ready: boolean;
+  image: ArrayDescriptor;
+  slice: number;
+  tile: ITile;
+  /** In the order of the classifier's features. */
+  parts: ISegmentPart[];
   forest: IPackedForest;
   /** Class ids in the forest's order. */
   ids: Uint8Array;

@@ -1,15 +1,33 @@
 /**
  * Tiles of quantised features, computed once and kept: training again after more labels computes no feature. Images that are trained on
- * together share one set of cuts under a spec. It is found on tiles spread over all of them, labelled or not, and never changed, so bins
- * stay comparable and the next label costs nothing.
+ * together share one set of cuts under a spec. The families' are found on tiles spread over all of them, labelled or not, and never
+ * changed, so bins stay comparable and the next label costs nothing.
+ *
+ * What the families give and what an encoder sees are two parts with cuts and bins of their own: an embedding that comes late, or another
+ * one, leaves the families' bins as they are. The embedding's cuts are found on the slices that have labels, and on no others, since each
+ * further slice would have to be encoded first; they are found anew when another slice gets its first label. So cuts follow from the images
+ * and the labels alone, not from the order in which the labels came.
  */
 import { createHash } from 'node:crypto';
+import { BridgeError } from '../../src/kernel-bridge/errors';
 import { FeatureSpec } from '../../src/kernel-bridge/features';
 import { ArrayDescriptor } from '../../src/kernel-bridge/protocol';
-import { Cuts, featureKey, featureNames, ITile, planeFloats, samplePositions } from '../../engine';
+import {
+  Cuts,
+  embeddingNames,
+  familyNames,
+  featureKey,
+  IEmbeddingBasis,
+  ISliceEmbedding,
+  ITile,
+  planeFloats,
+  samplePositions,
+  withoutEmbedding
+} from '../../engine';
+import { basisKey } from './basis-key';
 import { EnginePool } from './engine-pool';
-import { ICutsTask, IPlanesTask, IQuantiseTask } from './engine-tasks';
-import { IJobContext } from './interfaces';
+import { ICutsTask, INamedCuts, IPlanesTask, IQuantiseTask, PartName } from './engine-tasks';
+import { IImageEmbedding, IJobContext } from './interfaces';
 import { sharedBytes, sharedFloats } from './shared-memory';
 
 /** Side of a tile of features in pixels, and of those with so many features that they would not fit a thread's memory. */
@@ -30,6 +48,65 @@ const CUTS_KEPT = 64;
 export interface IFeatureSource {
   image: ArrayDescriptor;
   cacheKey?: string | undefined;
+  /** Needed for the features of an embedding. */
+  embedding?: IImageEmbedding | undefined;
+}
+
+/** A part of a spec's features. */
+export interface IFeaturePart {
+  name: PartName;
+  spec: FeatureSpec;
+  /** What its values follow from, beside the image. */
+  key: string;
+  features: number;
+}
+
+/** The same under cuts. */
+export interface ICutPart extends IFeaturePart {
+  cuts: INamedCuts;
+}
+
+/**
+ * The parts of a spec, in the order of its features.
+ *
+ * @param basis how the embedding is reduced
+ * @throws BridgeError `internal` if the spec has an embedding and there is no basis, or one of other layers: callers see to that
+ */
+export function partsOf(
+  spec: FeatureSpec,
+  channels: number,
+  basis: IEmbeddingBasis | null | undefined
+): IFeaturePart[] {
+  const families = withoutEmbedding(spec);
+  const features = familyNames(families, channels).length;
+  const parts: IFeaturePart[] = [{ name: 'families', spec: families, key: featureKey(families), features }];
+  if (spec.embedding) {
+    const own = spec.embedding.layers.map(({ layer, components }) => `${layer}: ${components}`).join(', ');
+    const its = basis?.layers.map(({ layer, components }) => `${layer}: ${components}`).join(', ');
+    if (!basis || own !== its) {
+      throw new BridgeError('internal', `The features need an embedding of ${own}; ${its ?? 'none'} is given.`);
+    }
+    const alone = { ...spec, families: {} };
+    const key = `${JSON.stringify(spec.embedding)} ${basisKey(basis)}`;
+    parts.push({ name: 'embedding', spec: alone, key, features: embeddingNames(spec).length });
+  }
+  return parts;
+}
+
+/** What the encoder sees of a slice, if a part needs it. @throws BridgeError `internal` if nobody says; as SAM fails. */
+export async function mapsOf(
+  { name }: IFeaturePart,
+  { embedding }: IFeatureSource,
+  slice: number,
+  context: IJobContext
+): Promise<{ maps?: ISliceEmbedding }> {
+  if (name === 'families') {
+    return {};
+  }
+  if (!embedding) {
+    throw new BridgeError('internal', 'The features need an embedding of each image; one has none.');
+  }
+  return { maps: await embedding.slice(slice, context) };
 }
 
 /** A tile and where it is. */
@@ -37,6 +114,11 @@ export interface IPlacedTile {
   source: IFeatureSource;
   slice: number;
   tile: ITile;
+}
+
+/** Side of the tiles in which some parts are computed. */
+export function sideOf(parts: readonly IFeaturePart[]): number {
+  return tileSide(Math.max(...parts.map(({ features }) => features)));
 }
 
 /** Side of the tiles in which so many features are computed: a power of two. */
@@ -62,10 +144,21 @@ export function tilesOf(source: IFeatureSource, slice: number, side: number): IP
   return tiles;
 }
 
-/** About `count` tiles spread evenly over all slices of some images. */
-export function spreadTiles(sources: readonly IFeatureSource[], count: number, side: number): IPlacedTile[] {
+/**
+ * About `count` tiles spread evenly over all slices of some images.
+ *
+ * @param slices the only slices of each image that are looked at; all if left out
+ */
+export function spreadTiles(
+  sources: readonly IFeatureSource[],
+  count: number,
+  side: number,
+  slices: readonly (readonly number[])[] = sources.map(({ image }) =>
+    Array.from({ length: image.shape[0]! }, (_, i) => i)
+  )
+): IPlacedTile[] {
   const perSlice = sources.map(source => tilesOf(source, 0, side));
-  const numbers = sources.map(({ image }, i) => image.shape[0]! * perSlice[i]!.length);
+  const numbers = sources.map((_, i) => slices[i]!.length * perSlice[i]!.length);
   const positions = samplePositions(
     numbers.reduce((sum, number) => sum + number, 0),
     count
@@ -78,7 +171,7 @@ export function spreadTiles(sources: readonly IFeatureSource[], count: number, s
     }
     const tiles = perSlice[source]!;
     const left = position - before;
-    return { ...tiles[left % tiles.length]!, slice: Math.floor(left / tiles.length) };
+    return { ...tiles[left % tiles.length]!, slice: slices[source]![Math.floor(left / tiles.length)]! };
   });
 }
 
@@ -87,12 +180,6 @@ export function spreadPixels(tiles: readonly IPlacedTile[], count: number): Uint
   const area = ({ tile }: IPlacedTile) => (tile.row1 - tile.row0) * (tile.column1 - tile.column0);
   const pixels = tiles.reduce((sum, placed) => sum + area(placed), 0);
   return tiles.map(placed => samplePositions(area(placed), Math.max(1, Math.round((count * area(placed)) / pixels))));
-}
-
-/** Cuts, padded to 256 a feature, and a name that is the same for equal cuts. */
-export interface INamedCuts {
-  padded: Float32Array;
-  name: string;
 }
 
 export function nameCuts(cuts: Cuts): INamedCuts {
@@ -125,9 +212,9 @@ export class FeatureTiles {
     return this._bytes;
   }
 
-  /** The bins of a tile if they are kept: u8 [block][feature][16]. `learned`: they are for training. */
-  find(spec: FeatureSpec, cuts: INamedCuts, placed: IPlacedTile, learned: boolean): Uint8Array | undefined {
-    const key = keyOf(spec, cuts, placed);
+  /** The bins of a part of a tile if they are kept: u8 [block][feature][16]. `learned`: they are for training. */
+  find(part: ICutPart, placed: IPlacedTile, learned: boolean): Uint8Array | undefined {
+    const key = keyOf(part, placed);
     const found = key === undefined ? undefined : this._tiles.get(key);
     if (found) {
       found.learned ||= learned;
@@ -138,15 +225,16 @@ export class FeatureTiles {
   }
 
   /**
-   * Make room in the cache. What is under other cuts goes, the longest unused first; for training also what was segmented only. The rest
-   * stays: of an image larger than the cache, whoever kept the latest would find nothing the next time.
+   * Make room in the cache. What is under other cuts than those of `parts` goes, the longest unused first; for training also what was
+   * segmented only. The rest stays: of an image larger than the cache, whoever kept the latest would find nothing the next time.
    *
    * @returns whether there is room for so many bytes
    */
-  room(bytes: number, cuts: INamedCuts, learned: boolean): boolean {
+  room(bytes: number, parts: readonly ICutPart[], learned: boolean): boolean {
+    const current = (kept: IKept) => parts.some(({ cuts }) => cuts.name === kept.cuts);
     for (const dispensable of [
-      (kept: IKept) => kept.cuts !== cuts.name,
-      (kept: IKept) => learned && kept.cuts === cuts.name && !kept.learned
+      (kept: IKept) => !current(kept),
+      (kept: IKept) => learned && current(kept) && !kept.learned
     ]) {
       for (const [key, kept] of this._tiles) {
         if (this._bytes + bytes <= this._cacheBytes) {
@@ -160,76 +248,96 @@ export class FeatureTiles {
     return this._bytes + bytes <= this._cacheBytes;
   }
 
-  /** Keep the bins of a tile if there is room. */
-  keep(spec: FeatureSpec, cuts: INamedCuts, placed: IPlacedTile, blocks: Uint8Array, learned: boolean): void {
-    const key = keyOf(spec, cuts, placed);
-    if (key !== undefined && !this._tiles.has(key) && this.room(blocks.byteLength, cuts, learned)) {
-      this._tiles.set(key, { blocks, cuts: cuts.name, learned });
+  /** Keep the bins of a tile under one of `parts` if there is room. */
+  keep(part: ICutPart, parts: readonly ICutPart[], placed: IPlacedTile, blocks: Uint8Array, learned: boolean): void {
+    const key = keyOf(part, placed);
+    if (key !== undefined && !this._tiles.has(key) && this.room(blocks.byteLength, parts, learned)) {
+      this._tiles.set(key, { blocks, cuts: part.cuts.name, learned });
       this._bytes += blocks.byteLength;
     }
   }
 
-  /** The cuts of images under a spec, found if there are none yet. */
-  async cuts(sources: readonly IFeatureSource[], spec: FeatureSpec, context: IJobContext): Promise<INamedCuts> {
-    const key = `${sources.map(({ cacheKey }) => cacheKey).join()} ${featureKey(spec)}`;
-    const cuts = this._cuts.get(key) ?? (await this._findCuts(sources, spec, context));
-    this._cuts.delete(key);
-    this._cuts.set(key, cuts);
-    if (this._cuts.size > CUTS_KEPT) {
-      this._cuts.delete(this._cuts.keys().next().value!);
+  /**
+   * Parts under the cuts of some images, which are found if there are none yet.
+   *
+   * @param labelled the slices of each image that have labels
+   */
+  async cut(
+    sources: readonly IFeatureSource[],
+    parts: readonly IFeaturePart[],
+    labelled: readonly (readonly number[])[],
+    context: IJobContext
+  ): Promise<ICutPart[]> {
+    const side = sideOf(parts);
+    const out: ICutPart[] = [];
+    for (const part of parts) {
+      const slices = part.name === 'embedding' ? labelled : undefined;
+      const key = `${sources.map(({ cacheKey }) => cacheKey).join()} ${part.key} ${slices?.join(';')}`;
+      const cuts = this._cuts.get(key) ?? (await this._findCuts(sources, part, out, slices, side, context));
+      this._cuts.delete(key);
+      this._cuts.set(key, cuts);
+      if (this._cuts.size > CUTS_KEPT) {
+        this._cuts.delete(this._cuts.keys().next().value!);
+      }
+      out.push({ ...part, cuts });
     }
-    return cuts;
+    return out;
   }
 
-  /** Hand the bins of tiles out, one after the other as they are ready: those that are kept at once, the others computed. */
+  /** Hand the bins of tiles out, one part after the other as they are ready: those that are kept at once, the others computed. */
   async each(
-    spec: FeatureSpec,
-    cuts: INamedCuts,
+    parts: readonly ICutPart[],
     tiles: readonly IPlacedTile[],
     context: IJobContext,
-    use: (placed: IPlacedTile, blocks: Uint8Array) => void
+    use: (placed: IPlacedTile, blocks: Uint8Array, part: number) => void
   ): Promise<void> {
-    const missing: IPlacedTile[] = [];
     let done = 0;
-    const advance = () => context.progress('features', ++done, tiles.length);
-    for (const placed of tiles) {
-      const blocks = this.find(spec, cuts, placed, true);
-      if (blocks) {
-        use(placed, blocks);
-        advance();
-      } else {
-        missing.push(placed);
+    const advance = () => context.progress('features', ++done, tiles.length * parts.length);
+    for (const [number, part] of parts.entries()) {
+      const missing: IPlacedTile[] = [];
+      for (const placed of tiles) {
+        const blocks = this.find(part, placed, true);
+        if (blocks) {
+          use(placed, blocks, number);
+          advance();
+        } else {
+          missing.push(placed);
+        }
       }
+      await this._quantise(part, parts, missing, true, context, (placed, blocks) => {
+        use(placed, blocks, number);
+        advance();
+      });
     }
-    await this._quantise(spec, cuts, missing, true, context.signal, (placed, blocks) => {
-      use(placed, blocks);
-      advance();
-    });
   }
 
   private async _findCuts(
     sources: readonly IFeatureSource[],
-    spec: FeatureSpec,
+    part: IFeaturePart,
+    before: readonly ICutPart[],
+    slices: readonly (readonly number[])[] | undefined,
+    side: number,
     context: IJobContext
   ): Promise<INamedCuts> {
-    const features = featureNames(spec, sources[0]!.image.shape[3] ?? 1).length;
-    const side = tileSide(features);
+    const { features, spec, name } = part;
     const [first] = tilesOf(sources[0]!, 0, side);
     const held = Math.floor(PLANES_BYTES / (planeFloats(first!.tile, features) * 4));
-    const chosen = spreadTiles(sources, Math.max(SAMPLE_TILES_MIN, held), side);
+    const chosen = spreadTiles(sources, Math.max(SAMPLE_TILES_MIN, held), side, slices);
     const positions = spreadPixels(chosen, SAMPLE);
     const length = positions.reduce((sum, list) => sum + list.length, 0);
     const values = sharedFloats(features * length);
     let offset = 0;
     let floats = 0;
-    const tasks = chosen.map(({ source, slice, tile }, i): IPlanesTask => {
+    const tasks: IPlanesTask[] = [];
+    for (const [i, { source, slice, tile }] of chosen.entries()) {
       const sample = { values, positions: positions[i]!, offset, length };
       offset += positions[i]!.length;
       const size = planeFloats(tile, features);
       const hold = (floats += size) * 4 <= PLANES_BYTES;
-      const task: IPlanesTask = { kind: 'planes', image: source.image, slice, tile, spec, sample };
-      return hold ? { ...task, planes: sharedFloats(size) } : task;
-    });
+      const maps = await mapsOf(part, source, slice, context);
+      const task: IPlanesTask = { kind: 'planes', image: source.image, slice, tile, spec, part: name, ...maps, sample };
+      tasks.push(hold ? { ...task, planes: sharedFloats(size) } : task);
+    }
     let done = 0;
     await this._pool.runAll(tasks, context.signal, () => context.progress('features', ++done, tasks.length));
 
@@ -243,33 +351,34 @@ export class FeatureTiles {
     const cuts = { padded, name: nameOf(padded) };
     // The planes are at hand: quantising them now saves computing them again.
     const ready = tasks.flatMap(({ planes }, i) => (planes ? [{ ...chosen[i]!, planes }] : []));
-    await this._quantise(spec, cuts, ready, false, context.signal, () => undefined);
+    const cut = { ...part, cuts };
+    await this._quantise(cut, [...before, cut], ready, false, context, () => undefined);
     return cuts;
   }
 
   private async _quantise(
-    spec: FeatureSpec,
-    cuts: INamedCuts,
+    part: ICutPart,
+    parts: readonly ICutPart[],
     tiles: readonly (IPlacedTile & { planes?: Float32Array })[],
     learned: boolean,
-    signal: AbortSignal,
+    context: IJobContext,
     use: (placed: IPlacedTile, blocks: Uint8Array) => void
   ): Promise<void> {
-    const features = cuts.padded.length / 256;
-    const { padded } = cuts;
+    const { features, spec, name, cuts } = part;
     // A few at a time: bins that nobody keeps should not pile up.
     const batch = this._pool.threads * 2;
     for (let first = 0; first < tiles.length; first += batch) {
-      const part = tiles.slice(first, first + batch);
-      const tasks = part.map(({ source, slice, tile, planes }): IQuantiseTask => {
+      const placed = tiles.slice(first, first + batch);
+      const tasks: IQuantiseTask[] = [];
+      for (const { source, slice, tile, planes } of placed) {
         const blocks = sharedBytes(planeFloats(tile, features));
-        const { image } = source;
-        return { kind: 'quantise', image, slice, tile, spec, padded, blocks, ...(planes && { planes }) };
-      });
-      await this._pool.runAll(tasks, signal, (_, i) => {
+        const values = planes ? { planes } : await mapsOf(part, source, slice, context);
+        tasks.push({ kind: 'quantise', image: source.image, slice, tile, spec, part: name, ...values, cuts, blocks });
+      }
+      await this._pool.runAll(tasks, context.signal, (_, i) => {
         const { blocks } = tasks[i]!;
-        this.keep(spec, cuts, part[i]!, blocks, learned);
-        use(part[i]!, blocks);
+        this.keep(part, parts, placed[i]!, blocks, learned);
+        use(placed[i]!, blocks);
       });
     }
   }
@@ -284,9 +393,10 @@ export class FeatureTiles {
   private _bytes = 0;
 }
 
-/** Where the bins of a tile are kept. */
-function keyOf(spec: FeatureSpec, cuts: INamedCuts, { source, slice, tile }: IPlacedTile): string | undefined {
+/** Where the bins of a part of a tile are kept. */
+function keyOf({ key, cuts }: ICutPart, { source, slice, tile }: IPlacedTile): string | undefined {
+  const { row0, row1, column0, column1 } = tile;
   return source.cacheKey === undefined
     ? undefined
-    : `${source.cacheKey} ${featureKey(spec)} ${cuts.name} ${slice} ${tile.row0} ${tile.column0}`;
+    : `${source.cacheKey} ${key} ${cuts.name} ${slice} ${row0} ${row1} ${column0} ${column1}`;
 }

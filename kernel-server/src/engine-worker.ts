@@ -20,6 +20,7 @@ import {
   EngineTask,
   ICutsTask,
   IGrowTask,
+  INamedCuts,
   IPlanesTask,
   IPreviewTask,
   IQuantiseTask,
@@ -38,11 +39,17 @@ const meter = new SharedMemoryMeter(threads);
 /** A grower that takes more does not wait for its next task: bringing the rows again costs less than holding the memory. */
 const GROWER_BYTES = 256 << 20;
 
+/** Stacks of one kind: one memory for all, since that of another spec would stay until it is collected. */
+interface IStack {
+  engine: Engine;
+  bottom: number;
+  key?: string;
+  value?: FeatureStack;
+  cuts?: { name: string; value: Cuts };
+}
+
 /** What is kept between tasks: the latest of each kind, since tasks of one job come together. */
-let stack: { key: string; value: FeatureStack } | undefined;
-let stackEngine: Engine | undefined;
-let stackBottom: number | undefined;
-let cuts: { padded: Float32Array; value: Cuts } | undefined;
+const stacks: Record<'families' | 'embedding', IStack | undefined> = { families: undefined, embedding: undefined };
 let grower: { job: number; value: TreeGrower } | undefined;
 let applier: { job: number; value: ForestApplier } | undefined;
 
@@ -55,7 +62,9 @@ parentPort!.on('message', ({ id, task }: IWorkerRequest) => {
     reply = { id, code, message };
   }
   parentPort!.postMessage(reply);
-  for (const value of Object.values(task) as unknown[]) {
+  // Bins that are kept stay where they are; only what is new may be left over soon.
+  const fresh = task.kind === 'segment' ? task.parts.map(({ blocks, ready }) => (ready ? undefined : blocks)) : [];
+  for (const value of [...(Object.values(task) as unknown[]), ...fresh]) {
     if (ArrayBuffer.isView(value) && value.buffer instanceof SharedArrayBuffer) {
       meter.add(value.byteLength);
     }
@@ -83,37 +92,45 @@ function run(task: EngineTask): unknown {
   }
 }
 
-function stackFor(request: ITileRequest): FeatureStack {
-  const channels = request.image.shape[3] ?? 1;
-  const key = `${channels} ${featureKey(request.spec)}`;
-  if (stack?.key !== key) {
-    // One memory for all: that of another spec would stay until it is collected.
-    stackEngine ??= new Engine(compiled);
-    stackEngine.release((stackBottom ??= stackEngine.mark));
-    stack = { key, value: new FeatureStack(stackEngine, request.spec, channels) };
+/** The stack of a request's features. That of an embedding alone has a place of its own: tiles take turns in both. */
+function stackFor({ image, spec, part }: Pick<ITileRequest, 'image' | 'spec' | 'part'>) {
+  const place = part === 'embedding' ? 'embedding' : 'families';
+  let found = stacks[place];
+  if (!found) {
+    const engine = new Engine(compiled);
+    found = stacks[place] = { engine, bottom: engine.mark };
   }
-  return stack.value;
+  const channels = image.shape[3] ?? 1;
+  const key = `${channels} ${part} ${featureKey(spec)}`;
+  if (!found.value || found.key !== key) {
+    found.engine.release(found.bottom);
+    found.value = new FeatureStack(found.engine, spec, channels, part !== 'embedding');
+    found.key = key;
+  }
+  return { stack: found.value, place: found };
 }
 
-function cutsOf(padded: Float32Array): Cuts {
-  // The same cuts arrive as another view each time; building tables again is what comparing them saves.
-  if (!cuts || cuts.padded.length !== padded.length || cuts.padded.some((value, i) => value !== padded[i])) {
-    cuts = { padded: padded.slice(), value: Cuts.fromPadded(padded) };
+function quantised(request: ITileRequest, features: Float32Array, { name, padded }: INamedCuts): Uint8Array {
+  const { stack, place } = stackFor(request);
+  // The same cuts arrive as another view each time; building tables again is what comparing their names saves.
+  if (place.cuts?.name !== name) {
+    place.cuts = { name, value: Cuts.fromPadded(padded) };
   }
-  return cuts.value;
+  return stack.quantise(request.tile, features, place.cuts.value);
 }
 
 function compute(request: ITileRequest) {
-  const { image, slice, tile } = request;
+  const { image, slice, tile, part, maps } = request;
   const [, rows, columns] = image.shape as [number, number, number];
-  const features = stackFor(request);
+  const { stack } = stackFor(request);
   const region = {
-    row0: Math.max(0, tile.row0 - features.halo),
-    row1: Math.min(rows, tile.row1 + features.halo),
-    column0: Math.max(0, tile.column0 - features.halo),
-    column1: Math.min(columns, tile.column1 + features.halo)
+    row0: Math.max(0, tile.row0 - stack.halo),
+    row1: Math.min(rows, tile.row1 + stack.halo),
+    column0: Math.max(0, tile.column0 - stack.halo),
+    column1: Math.min(columns, tile.column1 + stack.halo)
   };
-  return features.compute({ rows, columns }, tile, readRegion(image, slice, region));
+  const source = part === 'embedding' ? new Uint8Array() : readRegion(image, slice, region);
+  return stack.compute({ rows, columns }, tile, source, maps);
 }
 
 function planes(task: IPlanesTask): void {
@@ -161,7 +178,7 @@ function findCuts({ values, length, first, end, padded }: ICutsTask): void {
 
 function quantise(task: IQuantiseTask): void {
   const features = task.planes ?? compute(task).data;
-  task.blocks.set(stackFor(task).quantise(task.tile, features, cutsOf(task.padded)));
+  task.blocks.set(quantised(task, features, task.cuts));
 }
 
 function storeFeatures(task: IStoreTask): void {
@@ -208,11 +225,16 @@ function grow({ job, set, options, first, end, outOfBag }: IGrowTask) {
 }
 
 function segment(task: ISegmentTask): void {
-  let bins = task.blocks;
-  if (!bins || !task.ready) {
-    bins = stackFor(task).quantise(task.tile, compute(task).data, cutsOf(task.padded));
-    task.blocks?.set(bins);
-  }
+  const bins = task.parts.map(({ part, spec, maps, cuts, blocks, ready }) => {
+    if (blocks && ready) {
+      return blocks;
+    }
+    const { image, slice, tile } = task;
+    const request: ITileRequest = { image, slice, tile, part, spec, ...(maps && { maps }) };
+    const made = quantised(request, compute(request).data, cuts);
+    blocks?.set(made);
+    return made;
+  });
   if (applier?.job !== task.job) {
     applier = { job: task.job, value: new ForestApplier(new Engine(compiled), task.forest) };
   }

@@ -8,6 +8,7 @@ import {
   ArrayDescriptor,
   ClassifierFormat,
   ClassifierInfo,
+  EmbeddingModel,
   ForestMeaning,
   ImageInfo,
   LabelClass,
@@ -31,6 +32,8 @@ export interface ISamService {
   readonly device: SamDevice | null;
   /** Process id of the compute process, null while none runs. */
   readonly pid: number | null;
+  /** The model, and the encoder's file as it should be. */
+  readonly encoder: EmbeddingModel;
   /** The decoder's graph with four masks, as file and SHA-256. Throws BridgeError `model` if it is missing or corrupt. */
   decoder(): Promise<{ model: string; digest: string; path: string; bytes: number }>;
   /**
@@ -46,8 +49,8 @@ export interface ISamService {
   /**
    * Encode a slice in the windows of `spec`, and reduce it. Without a `basis` one is fitted to this slice.
    * @returns the slice under the basis; and the embedding of the whole image as {@link embed} gives it where one window covers it, since it is
-   * the same then.
-   * Throws BridgeError `model` if `basis` is of another model than this one.
+   * the same then; `onEmbedding` has it as soon as it is there, before the slice is reduced (again if the process had to start anew).
+   * Throws BridgeError `model` if `basis` or `spec` is of another model than this one, `invalid` for layers or components that it does not have.
    */
   reduce(
     image: ArrayDescriptor,
@@ -55,7 +58,8 @@ export interface ISamService {
     slice: number,
     spec: EmbeddingSpec,
     basis: IEmbeddingBasis | null,
-    context: IJobContext
+    context: IJobContext,
+    onEmbedding?: (result: { embedding: Float32Array; device: SamDevice; seconds: number }) => void
   ): Promise<{
     basis: IEmbeddingBasis;
     maps: ISliceEmbedding;
@@ -94,8 +98,8 @@ export interface ILabelledImage {
 
 /** A trained classifier as an object that JSON can carry; its fields are the engine's business (`engine/classifier.ts`). */
 export interface ITrained {
-  /** The classifier's JSON in UTF-8. */
-  json: Uint8Array;
+  /** The classifier's JSON in UTF-8; written when it is first asked for, which takes a while for a large forest. Do not change it. */
+  readonly json: Uint8Array;
   oobScore: number | null;
   /** Impurity importance of each feature, in sum 1; null where it is not known. */
   importance: number[] | null;
@@ -103,6 +107,17 @@ export interface ITrained {
   featureNames: string[];
   trees: number;
   samples: number;
+}
+
+/** A classifier: what training returned, which is applied without being written and read again, or its JSON. */
+export type AnyClassifier = ITrained | Uint8Array;
+
+/** Rows and columns of a slice, the ends exclusive. */
+export interface IRegion {
+  row0: number;
+  row1: number;
+  column0: number;
+  column1: number;
 }
 
 /** What a classifier says of itself, and how many channels the images have that it is for. */
@@ -181,15 +196,15 @@ export interface IEngineService {
   /** Read a classifier's file of any form: its JSON, checked. Throws BridgeError `invalid`. */
   read(file: Uint8Array, meaning?: ForestMeaning): Uint8Array;
   /** How a classifier reduces the embedding that it sees; null if it sees none. Throws BridgeError `invalid` for what is no classifier. */
-  basisOf(classifier: Uint8Array): IEmbeddingBasis | null;
+  basisOf(classifier: AnyClassifier): IEmbeddingBasis | null;
   /** Class ids in the order of the probabilities' last axis. Throws BridgeError `invalid` for what is no classifier. */
-  classesOf(classifier: Uint8Array): LabelClass[];
+  classesOf(classifier: AnyClassifier): LabelClass[];
   /** What a classifier is. Throws BridgeError `invalid` for what is no classifier. */
-  describe(classifier: Uint8Array): IDescribed;
+  describe(classifier: AnyClassifier): IDescribed;
   /** Segment one slice. Throws BridgeError `invalid` if the image's channels are not those the classifier was trained on. */
   apply(
     request: {
-      classifier: Uint8Array;
+      classifier: AnyClassifier;
       image: ArrayDescriptor;
       slice: number;
       out: ISegmentationArrays;
@@ -197,7 +212,11 @@ export interface IEngineService {
       /** Needed if the classifier's spec has an embedding; under the classifier's basis. */
       embedding?: IImageEmbedding;
       /** Only the tiles that touch this region, and no others. */
-      region?: { row0: number; row1: number; column0: number; column1: number };
+      region?: IRegion;
+      /** Not the tiles that touch any of these regions: those of earlier calls with them as `region`. */
+      skip?: readonly IRegion[];
+      /** Told of each tile when its results are in the arrays. */
+      written?(tile: IRegion): void;
     },
     context: IJobContext
   ): Promise<void>;

@@ -2,7 +2,7 @@
 import { BridgeError } from '../../../../src/kernel-bridge/errors';
 import { FeatureSpec } from '../../../../src/kernel-bridge/features';
 import { ClassifierFormat, ForestParams, LABEL_TILE, LabelClass } from '../../../../src/kernel-bridge/protocol';
-import { IDescribed, IEngineService, IJobContext } from '../../interfaces';
+import { AnyClassifier, IDescribed, IEngineService, IJobContext } from '../../interfaces';
 import { TileFile } from '../../tile-file';
 
 interface IMeans {
@@ -106,7 +106,7 @@ export class EngineService implements IEngineService {
     return file;
   }
 
-  describe(classifier: Uint8Array): IDescribed {
+  describe(classifier: AnyClassifier): IDescribed {
     const { classes } = parse(classifier);
     return { info: { oobScore: 1, classes, features: this.featureNames(), trees: 1, samples: 1 }, channels: 1 };
   }
@@ -115,7 +115,7 @@ export class EngineService implements IEngineService {
     return null;
   }
 
-  classesOf(classifier: Uint8Array): LabelClass[] {
+  classesOf(classifier: AnyClassifier): LabelClass[] {
     return parse(classifier).classes;
   }
 
@@ -154,9 +154,9 @@ function aborted({ signal }: IJobContext): Promise<void> {
   return new Promise(resolve => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
 
-function parse(classifier: Uint8Array): IMeans {
+function parse(classifier: AnyClassifier): IMeans {
   try {
-    return JSON.parse(new TextDecoder().decode(classifier)) as IMeans;
+    return JSON.parse(new TextDecoder().decode('json' in classifier ? classifier.json : classifier)) as IMeans;
   } catch {
     throw new BridgeError('invalid', 'This is no classifier.');
   }
