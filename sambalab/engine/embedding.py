@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -73,7 +74,7 @@ class EmbeddingMap:
         return first, min(count, last + 2)
 
 
-def maps_of(spec: FeatureSpec, embedding: EmbeddingLike | None, shape: tuple[int, ...]) -> tuple[EmbeddingMap, ...]:
+def maps_of(spec: FeatureSpec, embedding: Any, shape: tuple[int, ...]) -> tuple[EmbeddingMap, ...]:
     """Check the arrays of an embedding against a spec with a window, and an image (slices, rows, columns, channels).
 
     Raises
