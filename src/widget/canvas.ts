@@ -5,7 +5,8 @@
 import { Message } from '@lumino/messaging';
 import { ISignal, Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
-import { IPoint, ViewTransform } from './geometry';
+import { LABEL_TILE } from '../kernel-bridge';
+import { IPoint, tilesIn, ViewTransform } from './geometry';
 import { Change, LabellerState } from './model';
 import { Painter } from './painter';
 import { createTools, ITool, IToolEvent } from './tools';
@@ -71,6 +72,11 @@ export class CanvasView extends Widget {
     return this.node.matches(':hover');
   }
 
+  /** Milliseconds that drawing the lower layer took at most. */
+  get longestDraw(): number {
+    return this._longest;
+  }
+
   /** Draw neither labels nor segmentation. */
   set hideOverlays(hide: boolean) {
     if (hide !== this._hideOverlays) {
@@ -112,6 +118,7 @@ export class CanvasView extends Widget {
     if (this.isDisposed) {
       return;
     }
+    this._state.live.show(this, 0, null);
     this._unwatch();
     this._state.changed.disconnect(this._onState, this);
     this._state.repaint.disconnect(this._onRepaint, this);
@@ -157,7 +164,9 @@ export class CanvasView extends Widget {
     this._resizes.observe(this.node);
     // Canvases may come back blank after they were out of sight for long.
     this._sights = new IntersectionObserver(entries => {
-      if (entries.some(entry => entry.isIntersecting)) {
+      this._inSight = entries[entries.length - 1]!.isIntersecting;
+      this._tellView();
+      if (this._inSight) {
         this.redraw('both');
       }
     });
@@ -208,7 +217,13 @@ export class CanvasView extends Widget {
     }
     this.view.resize(width, height);
     this._draw(true);
+    this._tellView();
     this._zoomed.emit(this.view.scale);
+  }
+
+  /** What is in view is segmented first. */
+  private _tellView(): void {
+    this._state.live.show(this, this._state.slice, this._inSight ? this.view.visible() : null);
   }
 
   private _draw(all = false): void {
@@ -216,10 +231,13 @@ export class CanvasView extends Widget {
       this._fitSize(); // the window went to another screen, or the page was zoomed
       return;
     }
+    let unfinished = false;
     if (all || this._dirtyBase) {
       const context = this._base.getContext('2d');
       if (context) {
-        this._painter.base(context, this._ratio, this._hideOverlays);
+        const start = performance.now();
+        unfinished = !this._painter.base(context, this._ratio, this._hideOverlays);
+        this._longest = Math.max(this._longest, performance.now() - start);
       }
     }
     if (all || this._dirtyTop) {
@@ -234,6 +252,12 @@ export class CanvasView extends Widget {
       }
     }
     this._dirtyBase = this._dirtyTop = false;
+    if (unfinished) {
+      this.redraw('base');
+      return;
+    }
+    const { parts, times, slice } = this._state;
+    times.drawn(() => parts?.segmentation.labelsVersion(slice, tilesIn(this.view.visible(), LABEL_TILE)) ?? -1);
   }
 
   private get _tool(): ITool {
@@ -248,6 +272,7 @@ export class CanvasView extends Widget {
         this._hoverTool = tool;
       }
       this._cursor();
+      this._tellView();
     }
     if (change !== 'status') {
       this.redraw('both');
@@ -263,6 +288,7 @@ export class CanvasView extends Widget {
 
   private _onView(): void {
     this.redraw('both');
+    this._tellView();
     this._zoomed.emit(this.view.scale);
   }
 
@@ -324,7 +350,9 @@ export class CanvasView extends Widget {
       this._dragFrom = null;
       this._cursor();
     } else if (this._pressed?.id === event.pointerId) {
+      this._state.times.releasing = event.timeStamp;
       this._pressed.tool.release();
+      this._state.times.releasing = null;
       this._pressed = null;
       this._cursor();
     }
@@ -363,6 +391,8 @@ export class CanvasView extends Widget {
   private _hideOverlays = false;
   private _resizes: ResizeObserver | null = null;
   private _sights: IntersectionObserver | null = null;
+  private _inSight = true;
+  private _longest = 0;
   private _frame = 0;
   private _ratio = 1;
   private _dirtyBase = true;

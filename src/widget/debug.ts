@@ -1,6 +1,7 @@
 /** A handle on a view's root element, for tests and for scripts in the browser's console: `root.sambalab`. */
 import { CanvasView } from './canvas';
 import { LabellerState } from './model';
+import { IStrokeTimes } from './stroke-times';
 
 /** What `root.sambalab` offers. Read only: it changes nothing. */
 export interface IDebugHandle {
@@ -27,6 +28,10 @@ export interface IDebugHandle {
   } | null;
   /** Strokes that are not acknowledged. */
   readonly pendingPatches: number;
+  /** Where the time went from the last strokes to their effect on the screen. */
+  readonly times: readonly IStrokeTimes[];
+  /** Tiles of the segmentation that are kept, and their bytes; milliseconds that drawing took at most. */
+  readonly load: { tiles: number; bytes: number; longestDraw: number };
   /** Milliseconds from a stroke to its acknowledgement. */
   readonly roundTrip: { count: number; median: number; p95: number };
 }
@@ -45,13 +50,15 @@ export function attachDebugHandle(root: HTMLElement, state: LabellerState, canva
       return { row: Math.floor(image.y), column: Math.floor(image.x) };
     },
     get state() {
-      const { session, parts, connection, training, choice, files, settings } = state;
+      const { session, parts, connection, training, live, choice, files, settings } = state;
       return {
         session: session?.session ?? state.id,
         shape: session?.image.shape ?? null,
         connection: connection.state.state,
         embedding: parts?.embedding.state ?? null,
         training: training.state,
+        live: { on: live.on, ...live.state },
+        segmentationAhead: parts?.segmentation.ahead ?? false,
         features: choice.spec,
         forest: choice.forest,
         choicePending: choice.pending,
@@ -84,6 +91,13 @@ export function attachDebugHandle(root: HTMLElement, state: LabellerState, canva
     },
     get pendingPatches() {
       return state.parts?.labels.queue.waiting.length ?? 0;
+    },
+    get times() {
+      return state.times.all;
+    },
+    get load() {
+      const { tiles = 0, bytes = 0 } = state.parts?.segmentation.size ?? {};
+      return { tiles, bytes, longestDraw: canvas.longestDraw };
     },
     get roundTrip() {
       const sorted = [...state.roundTrips].sort((a, b) => a - b);

@@ -31,6 +31,7 @@ const ICONS = {
   shield:
     '<path d="M8 1.800 3 3.700v4c0 3.100 2 5.300 5 6.500 3-1.200 5-3.400 5-6.500v-4z"/><path d="m5.700 7.900 1.700 1.700 3-3.200"/>',
   train: '<path d="M4.500 2.800v10.400L13 8z" fill="currentColor" stroke-linejoin="round"/>',
+  live: '<path d="M9.200 1.600 3.600 9h3.600L6.400 14.400 12.400 6.800H8.700z" fill="currentColor" stroke-linejoin="round"/>',
   stop: '<path d="M4 4h8v8H4z" fill="currentColor"/>',
   pencil: '<path d="m3 13 .6-2.700L10.900 3a1 1 0 0 1 1.400 0l.7.7a1 1 0 0 1 0 1.400l-7.300 7.300z"/>',
   close: '<path d="m4 4 8 8M12 4l-8 8"/>',

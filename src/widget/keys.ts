@@ -124,6 +124,10 @@ export class KeyMap implements IDisposable {
       case 'S':
         state.setTool('suggest');
         return true;
+      case 'l':
+      case 'L':
+        void state.setLive(!state.live.on);
+        return true;
       case '[':
       case '{':
         settings.set({ brushSize: nextBrushSize(settings.values.brushSize, -1, event.shiftKey) });

@@ -46,6 +46,11 @@ export class LabelStore implements IDisposable {
     return this._failed;
   }
 
+  /** Emits each patch that was made here, before it is sent. */
+  get committed(): ISignal<this, IPatch> {
+    return this._committed;
+  }
+
   get isDisposed(): boolean {
     return this._disposed;
   }
@@ -80,6 +85,7 @@ export class LabelStore implements IDisposable {
       return;
     }
     this._apply(patch);
+    this._committed.emit(patch);
     this.queue.push(patch);
   }
 
@@ -233,6 +239,7 @@ export class LabelStore implements IDisposable {
   private readonly _latest = new Map<number, number>();
   private readonly _recent: { version: number; patch: IPatch }[] = [];
   private readonly _changed = new Signal<this, ILabelChange>(this);
+  private readonly _committed = new Signal<this, IPatch>(this);
   private readonly _failed = new Signal<this, BridgeError>(this);
   private _stroke: Stroke | null = null;
   private _requests = 0;

@@ -24,6 +24,15 @@ export class LruCache<K, V> {
     return value;
   }
 
+  /** The value, which is no use of it. */
+  peek(key: K): V | undefined {
+    return this._entries.get(key);
+  }
+
+  values(): IterableIterator<V> {
+    return this._entries.values();
+  }
+
   has(key: K): boolean {
     return this._entries.has(key);
   }

@@ -11,6 +11,7 @@ import {
   ITransport,
   LABEL_TILE,
   LabelClass,
+  LabelPatch,
   SessionState
 } from '../kernel-bridge';
 import { MOBILE_SAM } from '../sam';
@@ -20,11 +21,13 @@ import { Connection } from './connection';
 import { Embedding, ISuggestionDecoder } from './embedding';
 import { ISize, tilesIn } from './geometry';
 import { LabelStore } from './label-store';
+import { Live } from './live';
 import { IPatch } from './patches';
 import { FeaturePreview } from './preview';
 import { MaskBuilder } from './raster';
 import { SegmentationTiles } from './segmentation';
 import { Settings, ToolName } from './settings';
+import { StrokeTimes } from './stroke-times';
 import { IPixel, Suggestion, Suggestions } from './suggestions';
 import { ImageTiles } from './tiles';
 import { Training } from './training';
@@ -73,6 +76,12 @@ export class LabellerState implements IDisposable {
     this.choice.answered.connect((_, session) => this._take(session), this);
     this.choice.changed.connect(this._onChoice, this);
     this.settings.changed.connect(this._onSettings, this);
+    this.live = new Live({
+      session: options.session,
+      request: async params => this.connection.client.request('session.view', params)
+    });
+    this.live.changed.connect(() => this._changed.emit('status'), this);
+    this.live.quiet.connect(this._onQuiet, this);
   }
 
   /** The session's id. */
@@ -80,6 +89,9 @@ export class LabellerState implements IDisposable {
   readonly settings: Settings;
   readonly connection: Connection;
   readonly training = new Training();
+  readonly live: Live;
+  /** Where the time went from the last strokes to their effect. */
+  readonly times = new StrokeTimes();
   /** What the next training uses. */
   readonly choice: Choice;
   /** The classifier's way into files and back. */
@@ -222,9 +234,23 @@ export class LabellerState implements IDisposable {
     }
   }
 
-  /** Cancel the training that is shown, whoever began it. */
+  /** Cancel the training that is shown, whoever began it, or else the live round that takes long. */
   async cancelTraining(): Promise<void> {
-    await this._attempt(() => this.training.cancel(this.connection.client));
+    const { client } = this.connection;
+    await this._attempt(() =>
+      this.training.state.state === 'running' ? this.training.cancel(client) : this.live.cancel(client)
+    );
+  }
+
+  /** Switch live segmentation on or off, for all who look at the session. */
+  async setLive(on: boolean): Promise<void> {
+    await this._attempt(async () => {
+      await this.choice.flush().catch(() => undefined); // why it was not taken is shown where it was changed
+      const session = await this.live.set(this.connection.client, on);
+      if (!this._disposed) {
+        this._take(session);
+      }
+    });
   }
 
   /** The classifier as a file; null if there is none, or it failed, which `files` then says. */
@@ -255,7 +281,7 @@ export class LabellerState implements IDisposable {
       const { result } = await this.connection.client.request('session.fresh', { session: this.id });
       this._take(result);
       this._parts?.labels.attached(result.labels.version);
-      this._parts?.segmentation.staleAll();
+      this._parts?.segmentation.staleAll(result.labels.version);
       this.training.dismiss();
       this._changed.emit('drawing');
     });
@@ -281,6 +307,7 @@ export class LabellerState implements IDisposable {
     this.choice.dispose();
     this.connection.dispose();
     this.training.dispose();
+    this.live.dispose();
     this.files.dispose();
     for (const part of this._disposables) {
       part.dispose();
@@ -297,8 +324,20 @@ export class LabellerState implements IDisposable {
   }
 
   private _onAttached(session: SessionState): void {
+    const wasLive = this._session?.live ?? false;
+    const parts = this._parts;
+    if (parts) {
+      // What changed meanwhile is not known, and what was under way may never be completed.
+      parts.segmentation.forgetRounds();
+      parts.segmentation.fallBack();
+      parts.segmentation.staleAll(session.labels.version);
+    }
     this._take(session);
+    this.live.attached();
     this._error = null;
+    if (wasLive && !session.live) {
+      this._notice = trans.__('Live segmentation is off since the sidecar was started anew.');
+    }
     this.choice.dismiss();
     this.training.reset();
     const { labels } = this._parts!;
@@ -325,22 +364,28 @@ export class LabellerState implements IDisposable {
       case 'patch':
         if (event.params.patch.session === this.id) {
           parts?.labels.receive(event.params.version, event.params.patch, buffers);
-          parts?.segmentation.stale(event.params.patch.slice, event.params.patch.tiles);
-          this.training.dismiss();
+          this._labelled(event.params.patch.class, event.params.patch, event.params.version);
         }
         break;
       case 'labels':
         if (event.params.session === this.id) {
           parts?.labels.attached(event.params.version);
-          parts?.segmentation.staleAll();
+          parts?.segmentation.staleAll(event.params.version);
           this.training.dismiss();
           this._changed.emit('drawing');
         }
         break;
       case 'segmentation':
         if (event.params.session === this.id && parts) {
-          parts.segmentation.version = event.params.version;
+          parts.segmentation.settle(event.params.version, event.params.round);
           this._changed.emit('drawing');
+        }
+        break;
+      case 'segmentation.tiles':
+        if (event.params.session === this.id && parts) {
+          parts.segmentation.receive(event.params, buffers);
+          this.times.tiles(event.params.labelsVersion);
+          this.live.heard();
         }
         break;
       case 'job':
@@ -349,6 +394,8 @@ export class LabellerState implements IDisposable {
         }
         if (event.params.kind === 'train') {
           this.training.progress(event.params);
+        } else if (event.params.kind === 'live') {
+          this.live.progress(event.params);
         } else if (event.params.kind === 'load') {
           this.files.progress(event.params);
         } else if (event.params.kind === 'embed' && event.params.state === 'running') {
@@ -368,12 +415,13 @@ export class LabellerState implements IDisposable {
       this._replace(this._parts, session, before.shape.join() === session.image.shape.join());
     }
     this.choice.take(session.choice);
+    const { segmentation } = this._parts;
+    if (this.live.take(session)) {
+      segmentation.forgetRounds();
+    }
     const version = session.segmentation?.version ?? 0;
-    if (version !== this._parts.segmentation.version) {
-      this._parts.segmentation.version = version;
-      if (version === 0) {
-        this._repaint.emit({ overlay: 'segmentation', keys: null });
-      }
+    if (segmentation.settle(version, session.segmentation?.round) && version === 0) {
+      this._repaint.emit({ overlay: 'segmentation', keys: null });
     }
     this._changed.emit('session');
     this._changed.emit('drawing');
@@ -408,6 +456,9 @@ export class LabellerState implements IDisposable {
     const tiles = new ImageTiles({ image, fetch: tile => ask().request('image.tile', { session: id, ...tile }) });
     const labels = kept ?? this._buildLabels(image);
     const segmentation = new SegmentationTiles({
+      image,
+      slices,
+      labels: slice => labels.slice(slice),
       fetch: (slice, wanted) =>
         ask().request('overlay.tiles', { session: id, overlay: 'segmentation', slice, tiles: wanted })
     });
@@ -456,15 +507,41 @@ export class LabellerState implements IDisposable {
       this._repaint.emit({ overlay: 'labels', keys });
       this._changed.emit('drawing');
     }, this);
+    labels.committed.connect((_, patch) => this.times.committed(patch), this);
+    labels.queue.sent.connect((_, patch) => this.times.sent(patch), this);
     labels.queue.changed.connect(() => this._changed.emit('status'), this);
-    labels.queue.acknowledged.connect((_, { patch, milliseconds }) => {
+    labels.queue.acknowledged.connect((_, { patch, reply, milliseconds }) => {
       this._roundTrips = [...this._roundTrips.slice(1 - ROUND_TRIPS_MAX), milliseconds];
-      this._parts?.segmentation.stale(patch.slice, patch.tiles);
+      this.times.acknowledged(patch, reply.version);
       this._notice = null;
-      this.training.dismiss();
+      this._labelled(patch.classId, patch, reply.version);
       this._changed.emit('drawing');
     }, this);
     return labels;
+  }
+
+  /** A patch is in the sidecar. Labels drawn lie on top of the segmentation here too; what lies below erased ones only the sidecar knows. */
+  private _labelled(
+    classId: number,
+    { slice, tiles }: Pick<IPatch, 'slice' | 'tiles'> | LabelPatch,
+    version: number
+  ): void {
+    if (classId === 0) {
+      this._parts?.segmentation.stale(slice, tiles, version);
+    }
+    this.training.dismiss();
+    this.live.dismiss();
+  }
+
+  /** No live round is under way: what such rounds brought and none completed is not the session's segmentation. */
+  private _onQuiet(): void {
+    if (this._parts?.segmentation.ahead) {
+      this._parts.segmentation.fallBack();
+      if (this._parts.segmentation.version === 0) {
+        this._repaint.emit({ overlay: 'segmentation', keys: null });
+      }
+      this._changed.emit('drawing');
+    }
   }
 
   /** Get the embedding of the slice, once the image is where the sidecar can read it. */

@@ -42,57 +42,89 @@ export function reduceLevels(levels: Uint8Array, level: number): Uint8Array {
   return Uint8Array.from(sums, sum => Math.round(sum / 4 ** level));
 }
 
+interface IPicture {
+  canvas: HTMLCanvasElement;
+  /** Whether it shows what was. */
+  old: boolean;
+}
+
 /** Draws and keeps pictures of tiles of bytes. */
 export class OverlayPictures {
   constructor(private readonly _reduce = reduceClasses) {}
 
-  /** The picture of a tile at a level; `values` is only called when it has to be drawn. */
-  get(key: string, level: number, values: () => Uint8Array | undefined): HTMLCanvasElement | undefined {
+  /** Whether pictures had to be left for the next frame since this was last reset. */
+  late = false;
+
+  /**
+   * The picture of a tile at a level; `values` is only called when it has to be drawn. After `until` nothing is drawn any more: what was is
+   * shown once more, so that a frame in which many tiles come takes no longer than others.
+   */
+  get(
+    key: string,
+    level: number,
+    values: () => Uint8Array | undefined,
+    until = Infinity
+  ): HTMLCanvasElement | undefined {
     const full = `${key}@${level}`;
     const kept = this._pictures.get(full);
-    if (kept) {
-      return kept;
+    if (kept && !kept.old) {
+      return kept.canvas;
+    }
+    if (performance.now() > until) {
+      this.late = true;
+      return kept?.canvas;
     }
     const bytes = values();
     if (!bytes) {
+      this._pictures.delete(full);
       return undefined;
     }
-    const reduced = this._reduce(bytes, level);
-    const side = LABEL_TILE >> level;
-    const canvas = document.createElement('canvas');
-    canvas.width = canvas.height = side;
-    const data = new ImageData(side, side);
-    const pixels = new Uint32Array(data.data.buffer);
-    for (let i = 0; i < reduced.length; i++) {
-      pixels[i] = this._palette[reduced[i]!]!;
-    }
-    canvas.getContext('2d')!.putImageData(data, 0, 0);
-    this._pictures.set(full, canvas);
+    const canvas = kept?.canvas ?? document.createElement('canvas');
+    this._draw(canvas, this._reduce(bytes, level), LABEL_TILE >> level);
+    this._pictures.set(full, { canvas, old: false });
     return canvas;
   }
 
   /** A tile changed. */
   invalidate(key: string): void {
     for (let level = 0; level <= LEVEL_MAX; level++) {
-      this._pictures.delete(`${key}@${level}`);
+      const kept = this._pictures.peek(`${key}@${level}`);
+      if (kept) {
+        kept.old = true;
+      }
     }
   }
 
-  /** All tiles changed, or their number in view did: keep at least as many as one view shows. */
-  clear(): void {
-    this._pictures.clear();
+  /** All tiles changed. */
+  invalidateAll(): void {
+    for (const kept of this._pictures.values()) {
+      kept.old = true;
+    }
   }
 
+  /** The number of tiles in view changed: keep at least as many as one view shows. */
   reserve(tiles: number): void {
     this._pictures.limit = Math.max(KEPT, tiles + 64);
   }
 
   set palette(palette: Uint32Array) {
     this._palette = palette;
-    this.clear();
+    this.invalidateAll();
   }
 
-  private readonly _pictures = new LruCache<string, HTMLCanvasElement>(KEPT);
+  private _draw(canvas: HTMLCanvasElement, values: Uint8Array, side: number): void {
+    if (canvas.width !== side) {
+      canvas.width = canvas.height = side;
+    }
+    const data = new ImageData(side, side);
+    const pixels = new Uint32Array(data.data.buffer);
+    for (let i = 0; i < values.length; i++) {
+      pixels[i] = this._palette[values[i]!]!;
+    }
+    canvas.getContext('2d')!.putImageData(data, 0, 0);
+  }
+
+  private readonly _pictures = new LruCache<string, IPicture>(KEPT);
   private _palette: Uint32Array = new Uint32Array(256);
 }
 

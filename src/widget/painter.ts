@@ -14,6 +14,9 @@ import { Suggestion } from './suggestions';
 /** Pixels beyond the view for which a suggestion is made as well, so that small moves of the view need no new one. */
 const MARGIN = 64;
 
+/** Milliseconds of a frame in which pictures of the segmentation or a feature are drawn; the rest waits for the next one. */
+const FRAME_MS = 7;
+
 /** A suggestion as it was drawn last. */
 interface ISuggestionPicture {
   suggestion: Suggestion;
@@ -35,16 +38,30 @@ export class Painter {
 
   /** Some tiles changed; null for all. */
   invalidate(overlay: 'labels' | 'segmentation', keys: string[] | null): void {
-    const pictures = this._pictures[overlay];
-    if (keys) {
-      keys.forEach(key => pictures.invalidate(key));
-    } else {
-      pictures.clear();
+    // Labels lie on top of the segmentation in its own picture too, so that nothing shines through them.
+    const concerned = overlay === 'labels' ? (['labels', 'segmentation'] as const) : ([overlay] as const);
+    for (const pictures of concerned.map(name => this._pictures[name])) {
+      if (keys) {
+        keys.forEach(key => pictures.invalidate(key));
+      } else {
+        pictures.invalidateAll();
+      }
     }
   }
 
-  /** Draw image and overlays; `ratio` is device pixels a CSS pixel. */
-  base(context: CanvasRenderingContext2D, ratio: number, hideOverlays: boolean): void {
+  /**
+   * Draw image and overlays; `ratio` is device pixels a CSS pixel.
+   *
+   * @returns whether all is drawn; else some tiles are as they were, or missing, and the next frame goes on.
+   */
+  base(context: CanvasRenderingContext2D, ratio: number, hideOverlays: boolean): boolean {
+    const { segmentation, preview } = this._pictures;
+    segmentation.late = preview.late = false;
+    this._base(context, ratio, hideOverlays);
+    return !segmentation.late && !preview.late;
+  }
+
+  private _base(context: CanvasRenderingContext2D, ratio: number, hideOverlays: boolean): void {
     const parts = this._state.parts;
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, context.canvas.width, context.canvas.height);
@@ -160,6 +177,8 @@ export class Painter {
     opacity: number,
     find: (tile: ITileRef) => { key: string; values(): Uint8Array | undefined }
   ): void {
+    // What is drawn under the pointer waits for nothing.
+    const until = name === 'labels' ? Infinity : performance.now() + FRAME_MS;
     const scale = this._view.scale * ratio;
     const level = Math.min(LEVEL_MAX, Math.max(0, Math.floor(Math.log2(1 / scale) + 1e-6)));
     const pictures = this._pictures[name];
@@ -170,7 +189,7 @@ export class Painter {
     context.imageSmoothingEnabled = false;
     for (const tile of tiles) {
       const { key, values } = find(tile);
-      const picture = pictures.get(key, level, values);
+      const picture = pictures.get(key, level, values, until);
       if (picture) {
         // Nothing is drawn beyond the image's edge.
         const height = Math.min(LABEL_TILE, rows - tile.row * LABEL_TILE);

@@ -50,6 +50,11 @@ export class PatchQueue implements IDisposable {
     return this._changed;
   }
 
+  /** Emits each patch when it was handed over to be sent. */
+  get sent(): ISignal<this, IPatch> {
+    return this._sent;
+  }
+
   /** Emits each acknowledged patch. */
   get acknowledged(): ISignal<this, { patch: IPatch; reply: IPatchReply; milliseconds: number }> {
     return this._acknowledged;
@@ -131,7 +136,9 @@ export class PatchQueue implements IDisposable {
         const start = performance.now();
         let outcome: { reply: IPatchReply } | { error: BridgeError };
         try {
-          outcome = { reply: await this._send(patch) };
+          const reply = this._send(patch);
+          this._sent.emit(patch);
+          outcome = { reply: await reply };
         } catch (reason) {
           outcome = { error: BridgeError.from(reason) };
         }
@@ -162,6 +169,7 @@ export class PatchQueue implements IDisposable {
   private readonly _retryMs: number;
   private readonly _patches: IPatch[] = [];
   private readonly _changed = new Signal<this, void>(this);
+  private readonly _sent = new Signal<this, IPatch>(this);
   private readonly _acknowledged = new Signal<this, { patch: IPatch; reply: IPatchReply; milliseconds: number }>(this);
   private readonly _refused = new Signal<this, { patch: IPatch; error: BridgeError }>(this);
   private _held: BridgeError | null = null;

@@ -49,6 +49,11 @@ function mostImportant(state: LabellerState): IStatusText {
     const percent = training.fraction === null ? '' : ` ${Math.round(training.fraction * 100)} %`;
     return { text: `${trans.__('Training: %1', training.message || training.stage)}${percent}`, kind: 'busy' };
   }
+  const live = state.live.state;
+  if (live.state === 'working') {
+    const percent = live.fraction === null ? '' : ` ${Math.round(live.fraction * 100)} %`;
+    return { text: `${trans.__('Live: %1', live.message || live.stage)}${percent}`, kind: 'busy' };
+  }
   if (!state.session?.imageReady) {
     return { text: trans.__('Waiting for the image…'), kind: 'busy' };
   }

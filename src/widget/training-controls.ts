@@ -24,6 +24,15 @@ export class TrainingControls extends StateWidget {
       className: 'sambalab-primary',
       run: () => void state.train()
     });
+    this._live = button({
+      testid: 'sambalab-live',
+      title: trans.__('Learn and segment again after each stroke, what is in view first (L)'),
+      icon: 'live',
+      text: trans.__('Live'),
+      className: 'sambalab-outlined sambalab-live',
+      run: () => void state.setLive(!state.live.on)
+    });
+    this._live.setAttribute('aria-keyshortcuts', 'L');
     this._cancel = button({
       testid: 'sambalab-cancel',
       title: trans.__('Cancel the training'),
@@ -44,11 +53,14 @@ export class TrainingControls extends StateWidget {
       testid: 'sambalab-training-dismiss',
       title: trans.__('Dismiss'),
       icon: 'close',
-      run: () => state.training.dismiss()
+      run: () => {
+        state.training.dismiss();
+        state.live.dismiss();
+      }
     });
     this._note = element('div', { class: 'sambalab-note' }, this._text, this._dismiss);
     this.node.append(
-      element('div', { class: 'sambalab-training-row' }, this._train, this._cancel),
+      element('div', { class: 'sambalab-training-row' }, this._train, this._live, this._cancel),
       this._bar.node,
       this._what,
       this._wrong,
@@ -58,16 +70,22 @@ export class TrainingControls extends StateWidget {
   }
 
   protected override refresh(): void {
-    const { session, training, connection, choice } = this._state;
+    const { session, training, live, connection, choice } = this._state;
     const state = training.state;
     const running = state.state === 'running';
-    setDisabled(this._train, running || !session?.imageReady || connection.state.state !== 'connected');
-    hide(this._cancel, !running, this._train);
-    this._cancel.title =
-      running && !state.own
+    const round = live.state;
+    const slow = !running && round.state === 'working';
+    const able = !!session?.imageReady && connection.state.state === 'connected';
+    setDisabled(this._train, running || !able);
+    setDisabled(this._live, !able);
+    this._live.setAttribute('aria-pressed', String(live.on));
+    hide(this._cancel, !running && !slow, this._train);
+    this._cancel.title = slow
+      ? trans.__('Leave this stroke out until the next one')
+      : running && !state.own
         ? trans.__('Cancel this training, which was begun elsewhere')
         : trans.__('Cancel the training');
-    this._bar.set(running ? { fraction: state.fraction } : null);
+    this._bar.set(running ? { fraction: state.fraction } : slow ? { fraction: round.fraction } : null);
 
     const forest = forestChoice(choice.forest);
     const channels = featureNames(choice.spec, session?.image.shape[3] ?? 1).length;
@@ -78,22 +96,42 @@ export class TrainingControls extends StateWidget {
     this._wrong.hidden = sections.length === 0;
 
     const classifier = session?.segmentation?.classifier;
-    const failed = state.state === 'failed';
-    const note = failed ? state.message : !running && classifier ? this._result(classifier) : '';
-    setText(this._text, note);
+    const failure = state.state === 'failed' ? state.message : round.state === 'failed' ? round.message : null;
+    const failed = failure !== null;
+    const waits = live.on && !running ? this._waits() : '';
+    setText(this._text, failure ?? (waits || (!running && classifier ? this._result(classifier) : '')));
+    const note = this._text.textContent;
     this._note.dataset['kind'] = failed ? 'error' : 'plain';
     hide(this._dismiss, !failed, this._train);
     hide(this._note, note === '', this._train);
   }
 
+  /** What live segmentation waits for; empty if for nothing. */
+  private _waits(): string {
+    const { labels, classes } = this._state.session!;
+    const labelled = classes.filter(({ id }) => (labels.counts[id] ?? 0) > 0);
+    if (labelled.length >= 2) {
+      return '';
+    }
+    return labelled.length === 0
+      ? trans.__('Live begins once two classes have labels.')
+      : trans.__('Live waits for labels of a second class; only “%1” has some.', labelled[0]!.name);
+  }
+
   /** How good the classifier is, and whether another training would make another one. */
-  private _result({ oobScore, samples, labelsVersion, spec, forest }: ClassifierInfo): string {
-    const { session, choice } = this._state;
+  private _result({ oobScore, samples, labelsVersion, spec, forest, note }: ClassifierInfo): string {
+    const { session, choice, live } = this._state;
     const parts = [
       oobScore === null
         ? trans.__('Trained on %1 pixels.', samples.toLocaleString())
         : trans.__('Out-of-bag score %1 %', (oobScore * 100).toFixed(1))
     ];
+    if (note) {
+      parts.push(note);
+    }
+    if (live.on) {
+      return parts.join(' · '); // what changed since is being learned
+    }
     if (labelsVersion === 0) {
       parts.push(trans.__('loaded from a file'));
     } else if (labelsVersion !== session!.labels.version) {
@@ -109,6 +147,7 @@ export class TrainingControls extends StateWidget {
   }
 
   private readonly _train: HTMLButtonElement;
+  private readonly _live: HTMLButtonElement;
   private readonly _cancel: HTMLButtonElement;
   private readonly _bar: ReturnType<typeof progressBar>;
   private readonly _what: HTMLElement;
