@@ -35,6 +35,7 @@ const RUN_AGAIN: ReadonlySet<Method> = new Set<Method>([
   'image.tile',
   'overlay.tiles',
   'feature.tiles',
+  'uncertainty.tiles',
   'sam.embedding',
   'sam.decoder',
   'session.attach',

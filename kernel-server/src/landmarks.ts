@@ -7,8 +7,6 @@ import { clusters, IVectors, loneliness } from './clusters';
 import { IPlace } from './window-vectors';
 import { overlap } from './windows';
 
-export type { IPlace } from './window-vectors';
-
 /** Groups at least and at most, if there are so many windows. */
 const GROUPS = [4, 16] as const;
 /** Windows that an unusual one is compared with. */

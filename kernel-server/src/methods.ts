@@ -9,12 +9,15 @@ import { ComputeJobs } from './compute-jobs';
 import { Handlers, ICall } from './dispatcher';
 import { IEngineService, ISamService } from './interfaces';
 import { Jobs } from './jobs';
+import type { IEmbeddingSource } from './learning';
 import { deflateTile, overlayTiles } from './overlays';
 import { Peers } from './peers';
+import { Regions } from './regions';
 import { Session } from './session';
 import { Sessions } from './sessions';
 import { Staging } from './staging';
 import { TileFile } from './tile-file';
+import { Uncertainty } from './uncertainty';
 import { VERSION } from './version';
 
 /** What a classifier's file is called and how it is sent. */
@@ -44,8 +47,11 @@ export interface IMethodOptions {
 
 /** The handlers. */
 export function createHandlers(options: IMethodOptions): Handlers {
+  const embeddings: Pick<IEmbeddingSource, 'of'> = { of: () => notThereYet('what the encoder sees') };
   const { engine, sam, store, sessions, peers, jobs, compute, staging } = options;
   const { classifiers } = compute;
+  const uncertainty = new Uncertainty({ engine, store, classifiers, embeddings });
+  const regions = new Regions({ engine, jobs, uncertainty, embeddings });
 
   const pythonOnly = (call: ICall, method: string) => {
     if (call.peer.role !== 'python') {
@@ -136,8 +142,15 @@ export function createHandlers(options: IMethodOptions): Handlers {
 
     'session.live': () => notThereYet('session.live'),
     'session.view': () => notThereYet('session.view'),
-    'uncertainty.tiles': () => notThereYet('uncertainty.tiles'),
-    regions: () => notThereYet('regions'),
+    'uncertainty.tiles': async (params, call) => {
+      const session = await sessions.get(params.session);
+      const { segmentationVersion: version } = session.record;
+      const tiles = await uncertainty.tiles(session, params, call.signal);
+      return { result: { version, low: 0, high: 1 }, buffers: await Promise.all(tiles.map(deflateTile)) };
+    },
+
+    regions: async (params, call) => ({ result: await regions.find(await sessions.get(params.session), params, call) }),
+
     'classifier.embedding': () => notThereYet('classifier.embedding'),
 
     'session.fresh': async params => {

@@ -9,13 +9,14 @@ import { ICall } from './dispatcher';
 import { breathe, isBlank } from './files';
 import { IEngineService, IImageEmbedding, IJobContext } from './interfaces';
 import { Jobs } from './jobs';
-import { landmarks, IPlace } from './landmarks';
+import { landmarks } from './landmarks';
+import type { IEmbeddingSource } from './learning';
 import { log } from './log';
 import { Session } from './session';
 import { TileFile } from './tile-file';
 import { IUnsure, Uncertainty } from './uncertainty';
 import { bestWindows, WindowGrid, WindowSums } from './windows';
-import { sampleWindows, textures, viewed } from './window-vectors';
+import { IPlace, sampleWindows, textures, viewed } from './window-vectors';
 
 /** Side of a region in pixels if nobody says one, and the least. */
 const SIDE = 32;
@@ -33,8 +34,7 @@ export interface IRegionOptions {
   engine: IEngineService;
   jobs: Jobs;
   uncertainty: Uncertainty;
-  /** What the encoder sees of a session's image. */
-  embeddingOf(session: Session, spec: NonNullable<ReturnType<typeof withImage>['embedding']>): Promise<IImageEmbedding>;
+  embeddings: Pick<IEmbeddingSource, 'of'>;
 }
 
 type Found = Result<'regions'>;
@@ -176,7 +176,7 @@ export class Regions {
       const spec = [choice.features, { embedding: true }]
         .map(features => withImage(engine.featureSpec(features), image).embedding)
         .find(embedding => embedding !== null);
-      const embedding = await this._options.embeddingOf(session, spec!);
+      const embedding = await this._options.embeddings.of(session, spec!);
       const maps = new Map<number, Awaited<ReturnType<IImageEmbedding['slice']>>>();
       for (const [i, slice] of slices.entries()) {
         context.progress('embedding', i, slices.length);

@@ -9,8 +9,10 @@ import { existsSync } from 'node:fs';
 import { BridgeError } from '../../src/kernel-bridge/errors';
 import { ArrayDescriptor, LABEL_TILE, Params, UncertaintyMeasure } from '../../src/kernel-bridge/protocol';
 import { ArrayStore } from './array-store';
+import type { ClassifierJobs } from './classifier-jobs';
 import { breathe } from './files';
 import { IEngineService, IImageEmbedding, IJobContext } from './interfaces';
+import type { IEmbeddingSource } from './learning';
 import { Session } from './session';
 import { TileFile } from './tile-file';
 import { IBlock } from './windows';
@@ -29,10 +31,10 @@ const BLOCK_BYTES = 64 << 20;
 export interface IUncertaintyOptions {
   engine: IEngineService;
   store: ArrayStore;
-  /** The classifier of a session. Throws BridgeError `not-ready` if there is none. */
-  classifierOf(session: Session): Promise<Uint8Array>;
-  /** What the classifier sees of the session's image through an encoder; undefined if it sees nothing so. */
-  embeddingOf(session: Session, classifier: Uint8Array): Promise<IImageEmbedding | undefined>;
+  /** Has the classifiers of sessions. */
+  classifiers: Pick<ClassifierJobs, 'of'>;
+  /** Has what an encoder sees of them. */
+  embeddings: Pick<IEmbeddingSource, 'of'>;
 }
 
 /** A session's classifier, as it was when somebody asked for it. */
@@ -53,8 +55,8 @@ export class Uncertainty {
   /** What the uncertainty of a session follows from. Throws BridgeError `not-ready` if there is no classifier. */
   async of(session: Session, measure: UncertaintyMeasure): Promise<IUnsure> {
     const { image } = session;
-    const classifier = await this._options.classifierOf(session);
-    const embedding = await this._options.embeddingOf(session, classifier);
+    const { json: classifier } = await this._options.classifiers.of(session);
+    const embedding = await this._embeddingOf(session, classifier);
     const held = session.array(ARRAYS[measure]);
     const from = held
       ? `${held.path} ${held.version}`
@@ -177,6 +179,14 @@ export class Uncertainty {
     } finally {
       await store.remove(scratch);
     }
+  }
+
+  /** What the classifier sees of the session's image through an encoder; undefined if it sees nothing so. */
+  private async _embeddingOf(session: Session, classifier: Uint8Array): Promise<IImageEmbedding | undefined> {
+    const { engine, embeddings } = this._options;
+    const basis = engine.basisOf(classifier);
+    const spec = basis && engine.featureSpec(engine.describe(classifier).info.spec).embedding;
+    return basis && spec ? embeddings.of(session, spec, basis) : undefined;
   }
 
   private _keep(key: string, tile: Uint8Array): void {
