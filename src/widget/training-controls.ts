@@ -129,12 +129,13 @@ export class TrainingControls extends StateWidget {
     if (note) {
       parts.push(note);
     }
+    if (labelsVersion === 0) {
+      parts.push(trans.__('loaded from a file'));
+    }
     if (live.on) {
       return parts.join(' · '); // what changed since is being learned
     }
-    if (labelsVersion === 0) {
-      parts.push(trans.__('loaded from a file'));
-    } else if (labelsVersion !== session!.labels.version) {
+    if (labelsVersion !== 0 && labelsVersion !== session!.labels.version) {
       parts.push(trans.__('labels changed since'));
     }
     if (spec && !known(() => sameFeatures(featureSpec(spec), choice.spec))) {

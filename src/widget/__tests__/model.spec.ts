@@ -36,6 +36,8 @@ class FakeSidecar implements ITransport {
   version = 0;
   digest = 'a'.repeat(64);
   choice: SessionState['choice'] = { features: {}, forest: {} };
+  live = false;
+  views: unknown[] = [];
   methods: string[] = [];
 
   send(frames: Frames): void {
@@ -90,7 +92,7 @@ class FakeSidecar implements ITransport {
       ],
       labels: { version: this.version, counts: {} },
       resumed: null,
-      live: false,
+      live: this.live,
       segmentation: null,
       choice: this.choice,
       arrays: {}
@@ -136,6 +138,15 @@ class FakeSidecar implements ITransport {
         this.labels.fill(0);
         this.version++;
         this._emit({ re, result: this.session });
+        return;
+      case 'session.live':
+        this.live = (params as { on: boolean }).on;
+        this.views.push((params as { view?: object }).view);
+        this._emit({ re, result: this.session });
+        return;
+      case 'session.view':
+        this.views.push((params as { view: object | null }).view);
+        this._emit({ re, result: {} });
         return;
       case 'session.choice':
         this.choice = { ...this.choice, ...(params as object) };
@@ -566,6 +577,74 @@ describe('LabellerState', () => {
     expect(state.currentClass?.name).toBe('pore');
     state.setClass(9);
     expect(state.currentClass?.name).toBe('pore');
+    state.dispose();
+  });
+
+  it('shows live tiles at once, what is drawn meanwhile on top, and fetches none of them again', async () => {
+    const { sidecar, state, parts } = await open();
+    state.live.show({}, 0, { row0: 0, row1: 200, column0: 0, column1: 200 });
+    await state.setLive(true);
+    expect(state.live.on).toBe(true);
+    expect(sidecar.views).toEqual([{ slice: 0, row0: 0, row1: 200, column0: 0, column1: 200 }]);
+    const bring = (round: number, classId: number, labelsVersion: number) =>
+      sidecar.tell(
+        'segmentation.tiles',
+        { session: id, round, labelsVersion, slice: 0, tiles: [{ row: 0, column: 0 }] },
+        [deflateRawSync(new Uint8Array(LABEL_TILE ** 2).fill(classId))]
+      );
+    const repainted: unknown[] = [];
+    state.repaint.connect((_, change) => repainted.push(change));
+    bring(1, 1, 0);
+    expect(repainted).toEqual([{ overlay: 'segmentation', keys: ['0/0/0'] }]);
+    expect(parts.segmentation.at(0, 100, 105)).toBe(1);
+    stroke(state, 2, 100, 100);
+    bring(1, 1, 0); // does not know of the stroke
+    expect(parts.segmentation.at(0, 100, 105)).toBe(2);
+    await state.drained();
+    bring(2, 1, 1);
+    const asked = () => sidecar.methods.filter(method => method === 'overlay.tiles').length;
+    const before = asked();
+    sidecar.tell('segmentation', { session: id, version: 1, round: 2 });
+    parts.segmentation.want(0, [{ row: 0, column: 0 }]);
+    await settle();
+    expect(asked()).toBe(before);
+    const [times] = state.times.all;
+    expect(times!.version).toBe(1);
+    expect(times!.firstTiles).toBeGreaterThanOrEqual(times!.acknowledged!);
+    state.dispose();
+  });
+
+  it('counts rounds anew after it was switched, and drops what came of a live round that ended early', async () => {
+    const { sidecar, state, parts } = await open();
+    const bring = (round: number, classId: number) =>
+      sidecar.tell(
+        'segmentation.tiles',
+        { session: id, round, labelsVersion: 0, slice: 0, tiles: [{ row: 0, column: 0 }] },
+        [deflateRawSync(new Uint8Array(LABEL_TILE ** 2).fill(classId))]
+      );
+    await state.setLive(true);
+    bring(9, 1);
+    await state.setLive(false);
+    await state.setLive(true);
+    bring(1, 2);
+    expect(parts.segmentation.at(0, 5, 5)).toBe(2);
+    await until(() => !parts.segmentation.ahead);
+    expect(parts.segmentation.at(0, 5, 5)).toBe(0);
+    state.dispose();
+  });
+
+  it('says so when a sidecar that was started anew is not live any more, and follows what others switch', async () => {
+    const { sidecar, state } = await open();
+    await state.setLive(true);
+    sidecar.live = false;
+    sidecar.tell('relay', { state: 'lost', message: 'gone' });
+    sidecar.tell('relay', { state: 'connected', message: '' });
+    await settle();
+    expect(state.live.on).toBe(false);
+    expect(statusText(state).text).toContain('Live segmentation is off since the sidecar was started anew.');
+    sidecar.live = true;
+    sidecar.tell('session', sidecar.session);
+    expect(state.live.on).toBe(true);
     state.dispose();
   });
 });

@@ -6,6 +6,7 @@ import { Choice } from '../choice';
 import { FeaturesSection } from '../features-section';
 import { Mistakes } from '../fields';
 import { ForestSection } from '../forest-section';
+import type { LiveState } from '../live';
 import type { LabellerState } from '../model';
 import { FeaturePreview } from '../preview';
 import { PreviewSection } from '../preview-section';
@@ -42,10 +43,16 @@ function make(channels: 1 | 3 = 1) {
     session: {
       imageReady: true,
       image: { shape: [1, 10, 10, channels], dtype: 'uint16', display: { low: 12, high: 1234.56 } },
-      labels: { version: 1 },
+      classes: [
+        { id: 1, name: 'matrix', color: '#e69f00' },
+        { id: 2, name: 'pore', color: '#56b4e9' }
+      ],
+      labels: { version: 1, counts: { 1: 5, 2: 5 } as Record<string, number> },
       segmentation: { classifier }
     },
     training: { state: { state: 'idle' } as TrainingState, dismiss: () => undefined },
+    live: { on: false, state: { state: 'off' } as LiveState, dismiss: () => undefined },
+    setLive: (on: boolean) => void (state.live.on = on),
     trained: 0,
     train: () => void state.trained++,
     cancelTraining: () => undefined,
@@ -392,5 +399,50 @@ describe('TrainingControls', () => {
     expect(document.activeElement).toBe(get('train'));
     get('train').click();
     expect(state.trained).toBe(2);
+  });
+
+  it('switches live segmentation, and says whether it is on', () => {
+    const { get, state } = make();
+    expect(get('live').getAttribute('aria-pressed')).toBe('false');
+    get('live').click();
+    state.changed.emit('status');
+    expect(get('live').getAttribute('aria-pressed')).toBe('true');
+    get('live').click();
+    expect(state.live.on).toBe(false);
+    state.connection.state.state = 'lost';
+    state.changed.emit('status');
+    get('live').click();
+    expect(state.live.on).toBe(false);
+  });
+
+  it('says what live waits for, and not that labels changed, since they are being learned', () => {
+    const { get, state } = make();
+    state.session.labels = { version: 2, counts: { 1: 5 } };
+    state.changed.emit('session');
+    expect(get('training-note').textContent).toBe('Out-of-bag score 98.7 % · labels changed since');
+    state.live.on = true;
+    state.changed.emit('status');
+    expect(get('training-note').textContent).toBe('Live waits for labels of a second class; only “matrix” has some.');
+    state.session.labels.counts = {};
+    state.changed.emit('session');
+    expect(get('training-note').textContent).toBe('Live begins once two classes have labels.');
+    state.session.labels.counts = { 1: 5, 2: 1 };
+    state.changed.emit('session');
+    expect(get('training-note').textContent).toBe('Out-of-bag score 98.7 %');
+  });
+
+  it('shows a live round only while it takes long, and leaves Train in reach', () => {
+    const { get, state } = make();
+    const live = (now: LiveState) => {
+      Object.assign(state.live, { on: true, state: now });
+      state.changed.emit('status');
+    };
+    live({ state: 'ready' });
+    expect([get('cancel').hidden, get('progress').hidden]).toEqual([true, true]);
+    live({ state: 'working', stage: 'growing trees', fraction: 0.5, message: '' });
+    expect([get('cancel').hidden, get('progress').getAttribute('aria-valuenow')]).toEqual([false, '50']);
+    expect(get('train').getAttribute('aria-disabled')).toBe('false');
+    live({ state: 'failed', message: 'No memory.' });
+    expect([get('training-note').textContent, get('training-dismiss').hidden]).toEqual(['No memory.', false]);
   });
 });
