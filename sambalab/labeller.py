@@ -32,7 +32,7 @@ from .keys import session_key
 from .learners import learner_request
 from .parameters import feature_choice, pixel_size_of, refuse_unknown, switch
 from .progress import ProgressLine
-from .scores import Report, report_of, scores_of
+from .scores import Report, report_of
 
 if TYPE_CHECKING:
     from .widget import LabellerWidget
@@ -382,12 +382,12 @@ class Labeller:
             raise
         self._accept(state)
         info = state["segmentation"]["classifier"]
-        scores = scores_of(info["classes"], info.get("scores"))
-        score = "" if scores is None else f", {scores.source} score {scores.accuracy:.3f}"
+        classifier = self.classifier
+        score = f", {classifier._score_text}" if classifier._score_text else ""
         line.finish(f"Trained in {info['seconds']:.1f} s{score}.")
         if info.get("note"):
             warnings.warn(info["note"], UserWarning, stacklevel=2)
-        return self.classifier
+        return classifier
 
     @property
     def live(self) -> bool:
