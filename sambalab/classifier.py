@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import json
-import math
 import os
-import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from . import classifier_files, staging
 from .classes import ClassesLike, make_classes
+from .classifier_document import FORMAT, VERSION, info_of
 from .client import Client, client
-from .errors import ParameterError, SambaLabError
+from .errors import NodeNotFoundError, ParameterError, SambaLabError, SidecarError
 from .features import FeatureSpec
 from .forest import Forest
 from .images import Image, prepare
-from .learners import is_learner
+from .learners import is_boosting
+from .scores import Scores, scores_of
 
 if TYPE_CHECKING:
     from sklearn.ensemble import RandomForestClassifier
@@ -30,16 +30,24 @@ if TYPE_CHECKING:
 Output = Literal["labels", "probabilities"]
 T = TypeVar("T")
 
-FORMAT = "sambalab-classifier"
-VERSION = 2
-_FIELDS = {
-    *("format", "version", "features", "channels", "names", "classes", "pixelSize"),
-    *("forest", "samples", "oobScore", "importance", "cuts", "trees"),
-}
+
+class EmbeddingModel(NamedTuple):
+    """The model whose embedding a classifier sees.
+
+    Attributes
+    ----------
+    model
+        Its name.
+    digest
+        SHA-256 of the encoder's file, in hexadecimal.
+    """
+
+    model: str
+    digest: str
 
 
 class Classifier:
-    """What `Labeller.train` learned: feature spec, forest and classes. It does not change when its labeller is trained again.
+    """What `Labeller.train` learned: feature spec, trees and classes. It does not change when its labeller is trained again.
 
     Not made by hand: take it from `Labeller.classifier`, `Classifier.load` or `Classifier.from_sklearn`.
 
@@ -74,14 +82,15 @@ class Classifier:
         Parameters
         ----------
         path
-            ``.json``: complete and readable. ``.onnx``: features and forest in one graph, which onnxruntime runs without
-            SambaLab, for features that ONNX can express. ``.skops``: a fitted RandomForestClassifier of scikit-learn. `load`
-            reads all three.
+            ``.json``: complete and readable. ``.onnx``: features and trees in one graph, which onnxruntime runs without
+            SambaLab, for features that ONNX can express; it takes an `embedding` as further inputs. ``.skops``: a forest as a
+            fitted RandomForestClassifier of scikit-learn. `load` reads all three.
 
         Raises
         ------
         ParameterError
-            If the extension is another, the file cannot be written, or ONNX cannot express some features, which are named.
+            If the extension is another, the file cannot be written, ONNX cannot express some features, which are named, or
+            scikit-learn has no such trees.
         """
         suffix = classifier_files.extension_of(path)
         if suffix == ".skops":
@@ -92,11 +101,22 @@ class Classifier:
     def to_sklearn(self) -> RandomForestClassifier:
         """Give the forest as a fitted RandomForestClassifier of scikit-learn, with the same probabilities for the same features.
 
-        Its input is float32 (pixels, features), as `Labeller.features` or `sambalab.engine.feature_stack` give them; it
-        predicts class ids. Numbers of samples and impurities of its nodes are not kept, so its ``feature_importances_`` are no
-        numbers; ours are in `feature_importances`.
+        Its input is float32 (pixels, features), as `Labeller.features` or `sambalab.engine.feature_stack` give them: columns in
+        the order of `feature_names`, the families' first and then the embedding's. It predicts class ids. Numbers of samples and
+        impurities of its nodes are not kept, so its ``feature_importances_`` are no numbers; ours are in `feature_importances`.
+
+        Raises
+        ------
+        ParameterError
+            If the trees are boosted ones, which scikit-learn has in no form that can be filled in.
         """
         from .sklearn_forest import to_forest
+
+        if self.kind == "boosting":
+            raise ParameterError(
+                "These are boosted trees, whose leaves hold values for all classes at once; scikit-learn has no such trees. "
+                "Files that end in .json or .onnx will do, or a forest: lab.train(preset='samba')."
+            )
 
         return to_forest(self._forest, self.class_ids, self._document["forest"])
 
@@ -107,6 +127,7 @@ class Classifier:
         features: FeaturesLike = "samba",
         classes: ClassesLike | None = None,
         channels: Literal[1, 3] = 1,
+        embedding: Classifier | None = None,
     ) -> Classifier:
         """Make a classifier of a forest that scikit-learn has fitted on features of SambaLab.
 
@@ -121,22 +142,26 @@ class Classifier:
             are 1 to 255, else 1, 2, 3…
         channels
             Channels of the images that it is for.
+        embedding
+            If the features have an embedding, the classifier in whose features its columns were computed, since it knows how
+            that is reduced: ``lab.classifier`` for ``lab.features``.
 
         Raises
         ------
         ParameterError
-            If the forest is not fitted, or has another number of features or classes.
+            If the forest is not fitted, or has another number of features or classes, or the embedding is not that classifier's.
 
         Warns
         -----
         UserWarning
             If a feature has more than 255 different thresholds: they are merged, and a few pixels may be classified otherwise.
         """
-        from .sklearn_forest import from_forest
+        from .sklearn_forest import basis_of, from_forest, parameters_of
 
         spec = FeatureSpec.of(features)
         if channels not in (1, 3):
             raise ParameterError(f"channels is {channels!r}; 1 or 3 will do.")
+        spec, basis = basis_of(spec, embedding)
         trees, answers = from_forest(forest)
         names = list(spec.names(channels))
         if len(trees.cuts) != len(names):
@@ -158,11 +183,14 @@ class Classifier:
             "channels": channels,
             "names": names,
             "classes": made,
-            "forest": _parameters(forest, len(trees.counts)),
+            "forest": parameters_of(forest, len(trees.counts)),
             "samples": max(1, int(getattr(forest, "_n_samples", 1))),
             "oobScore": None,
+            "scores": None,
             "importance": None,
             "pixelSize": None,
+            "embedding": basis,
+            "scale": None,
             **trees.to_document(),
         }
         classifier = cls(json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8"))
@@ -223,8 +251,27 @@ class Classifier:
         return cls(bytes(reply.buffers[0]), reply.result)
 
     @property
+    def kind(self) -> Literal["forest", "boosting"]:
+        """``"forest"``, or ``"boosting"`` for boosted trees."""
+        return "boosting" if is_boosting(self._document["forest"]) else "forest"
+
+    @property
+    def scores(self) -> Scores | None:
+        """How well it does on labelled pixels that it had not seen: confusion, recall, precision, IoU; None if unknown."""
+        return scores_of(self._info["classes"], self._info.get("scores"))
+
+    @property
+    def embedding_model(self) -> EmbeddingModel | None:
+        """The model whose embedding is among the features, by name and hash; None if none is."""
+        model = self._info.get("embedding")
+        return None if model is None else EmbeddingModel(str(model["model"]), str(model["digest"]))
+
+    @property
     def oob_score(self) -> float | None:
-        """Fraction of labelled pixels that the trees which did not see them get right; None if every tree saw all."""
+        """Fraction of labelled pixels that the trees which did not see them get right; None if every tree saw all.
+
+        None for boosted trees, too: see `scores`.
+        """
         score = self._info["oobScore"]
         return None if score is None else float(score)
 
@@ -270,7 +317,37 @@ class Classifier:
         """Number of labelled pixels it learned from."""
         return int(self._info["samples"])
 
-    def apply(self, image: Any, output: Output = "labels", *, engine: Literal["sidecar", "python"] = "sidecar") -> Any:
+    def embedding(self, image: Any) -> Any:
+        """Compute what the encoder sees of images, reduced as this classifier sees it: the further inputs of its ONNX file.
+
+        Parameters
+        ----------
+        image : array_like, path, or a list or tuple of them
+            As `apply` takes it.
+
+        Returns
+        -------
+        list of ndarray, or a list or tuple of lists, as `image` is
+            Of each layer of `feature_spec`'s embedding, in its order, float32 (slices, components, rows, columns), read-only; an
+            image that is no stack is one slice. Rows and columns are cells, not pixels. Empty if it sees no embedding.
+
+        Raises
+        ------
+        ImageError
+            If it is no image.
+        ModelError
+            If the sidecar has another model than `embedding_model`, or it does not run.
+        """
+        return _each(image, lambda one: self._embed(prepare(one)))
+
+    def apply(
+        self,
+        image: Any,
+        output: Output = "labels",
+        *,
+        engine: Literal["sidecar", "python"] = "sidecar",
+        embedding: Any = None,
+    ) -> Any:
         """Segment other images.
 
         Parameters
@@ -283,6 +360,9 @@ class Classifier:
         engine
             ``"sidecar"``: the process that labellers use. ``"python"``: this process, for a cluster's worker say; the same
             bits, and it needs ``sambalab[engine]``.
+        embedding
+            With ``engine="python"``, for a classifier that sees an embedding: what `embedding` gave for the same `image`. If
+            None, the sidecar is asked for it.
 
         Returns
         -------
@@ -295,17 +375,26 @@ class Classifier:
         ImageError
             If it is no image.
         ParameterError
-            If `output` is something else, or the number of channels is not that of the training.
+            If `output` is something else, or the number of channels is not that of the training, or `embedding` does not fit.
+        ModelError
+            If it sees the embedding of a model that is not here.
         """
         if output not in ("labels", "probabilities"):
             raise ParameterError(f"output is {output!r}; 'labels' or 'probabilities' will do.")
         if engine not in ("sidecar", "python"):
             raise ParameterError(f"engine is {engine!r}; 'sidecar' or 'python' will do.")
-        one = self._apply_here if engine == "python" else self._apply_in_sidecar
-        if isinstance(image, (list, tuple)) and len(image) > 0 and all(_is_image(item) for item in image):
-            results = [one(prepare(item), output) for item in image]
-            return tuple(results) if isinstance(image, tuple) else results
-        return one(prepare(image), output)
+        if engine == "sidecar":
+            if embedding is not None:
+                raise ParameterError("embedding goes with engine='python'; the sidecar computes it by itself.")
+            return _each(image, lambda one: self._apply_in_sidecar(prepare(one), output))
+        if embedding is None or not _is_list(image):
+            return _each(image, lambda one: self._apply_here(prepare(one), output, embedding))
+        if not isinstance(embedding, (list, tuple)) or len(embedding) != len(image):
+            raise ParameterError(
+                f"embedding is not a list of {len(image)}, one for each image; classifier.embedding gives it."
+            )
+        given = iter(embedding)
+        return _each(image, lambda one: self._apply_here(prepare(one), output, next(given)))
 
     def _apply_in_sidecar(self, image: Image, output: Output) -> npt.NDArray[Any]:
         def work(sidecar: Client) -> npt.NDArray[Any]:
@@ -319,12 +408,34 @@ class Classifier:
         result = _once_more(work)
         return result if image.stack else result[0]
 
-    def _apply_here(self, image: Image, output: Output) -> npt.NDArray[Any]:
+    def _apply_here(self, image: Image, output: Output, embedding: Any) -> npt.NDArray[Any]:
         from .engine import apply_classifier
 
-        result: npt.NDArray[Any] = apply_classifier(self._data, image.pixels, output)
+        if embedding is None and self.embedding_model is not None:
+            embedding = self._embedding_for_here(image)
+        result: npt.NDArray[Any] = apply_classifier(self._data, image.pixels, output, embedding=embedding)
         result.flags.writeable = False
         return result if image.stack else result[0]
+
+    def _embed(self, image: Image) -> list[npt.NDArray[np.float32]]:
+        def work(sidecar: Client) -> list[npt.NDArray[np.float32]]:
+            staged = staging.stage(sidecar, image.pixels)
+            try:
+                reply = sidecar.request("classifier.embedding", {"staged": staged}, [self._data])
+                return [staging.take(sidecar, layer) for layer in reply.result["maps"]]
+            finally:
+                staging.release(sidecar, staged)
+
+        return _once_more(work)
+
+    def _embedding_for_here(self, image: Image) -> list[npt.NDArray[np.float32]]:
+        try:
+            return self._embed(image)
+        except (NodeNotFoundError, SidecarError) as error:
+            raise type(error)(
+                f"{error} This classifier sees an embedding, which a sidecar computes. Where there is none, bring it along: "
+                "embedding=classifier.embedding(image), computed elsewhere."
+            ) from error
 
     def _convert(self, form: str) -> bytes:
         """Let the sidecar write it in another form."""
@@ -342,64 +453,27 @@ class Classifier:
 
     @cached_property
     def _info(self) -> dict[str, Any]:
-        document = self._document
-        if document.get("format") != FORMAT:
-            raise ParameterError("This is JSON, but not a classifier of SambaLab.")
-        version = document.get("version")
-        if type(version) is not int or version not in (1, VERSION):
-            raise ParameterError(
-                f"The classifier is of version {version!r}, which this version of SambaLab does not know; it reads 1 and "
-                f"{VERSION}."
-            )
-        classes, channels, samples = document.get("classes"), document.get("channels"), document.get("samples")
-        names, forest, score = document.get("names"), document.get("forest"), document.get("oobScore")
-        _expect(type(channels) is int and channels in (1, 3), "channels", channels)
-        _expect(
-            isinstance(classes, list) and 1 <= len(classes) <= 255 and all(map(_is_class, classes)), "classes", classes
-        )
-        _expect(len({item["id"] for item in classes or []}) == len(classes or []), "classes", classes)
-        _expect(type(samples) is int and 0 < samples < 1 << 53, "samples", samples)
-        _expect(is_learner(forest), "forest", forest)
-        _expect(score is None or (_is_number(score) and 0 <= score <= 1), "oobScore", score)
-        spec = document.get("features")
-        _expect(isinstance(spec, dict), "features", spec)
-        expected = list(FeatureSpec.from_dict(spec or {}).names(channels or 1))
-        _expect(names == expected, "names", names)
-        importance = document.get("importance")
-        known = isinstance(importance, list) and len(importance) == len(expected)
-        known = known and all(_is_number(share) and 0 <= share <= 1 for share in importance or [])
-        _expect(importance is None or known, "importance", importance)
-        size: Any = document.get("pixelSize")
-        known = (
-            isinstance(size, dict)
-            and set(size) == {"value", "unit"}
-            and _is_number(size["value"])
-            and size["value"] > 0
-        )
-        known = known and isinstance(size["unit"], str) and 1 <= len(size["unit"]) <= 20
-        _expect(size is None or known, "pixelSize", size)
-        unknown = sorted(set(document) - _FIELDS)
-        _expect(not unknown, "the field", unknown)
-        trees = document.get("trees")
-        counts = trees.get("counts") if isinstance(trees, dict) else None
-        return {
-            "oobScore": score,
-            "classes": classes,
-            "features": expected,
-            "trees": len(counts) if isinstance(counts, list) else 0,
-            "samples": samples,
-            "importance": importance,
-        }
+        return info_of(self._document)
 
     @cached_property
     def _forest(self) -> Forest:
         return Forest.from_document(self._document, len(self.feature_names), len(self.class_ids))
 
+    @property
+    def _score_text(self) -> str:
+        """Its score in words; empty if none is known."""
+        scores = self.scores
+        if scores is not None and scores.confusion.any():
+            return f"{scores.source} score {scores.accuracy:.3f}"
+        return "" if self.oob_score is None else f"out-of-bag score {self.oob_score:.3f}"
+
     def __repr__(self) -> str:
-        score = "none" if self.oob_score is None else f"{self.oob_score:.3f}"
+        trees = f"{self.n_trees} {'boosted ' if self.kind == 'boosting' else ''}trees"
+        model = self.embedding_model
+        seen = "" if model is None else f", embedding of {model.model} {model.digest[:12]}"
         return (
-            f"Classifier({', '.join(self.classes)}: {self.n_trees} trees on {len(self.feature_names)} features, "
-            f"{self.n_samples:,} labelled pixels, out-of-bag score {score})"
+            f"Classifier({', '.join(self.classes)}: {trees} on {len(self.feature_names)} features{seen}, "
+            f"{self.n_samples:,} labelled pixels, {self._score_text or 'no score'})"
         )
 
 
@@ -416,49 +490,20 @@ def _once_more(work: Callable[[Client], T]) -> T:
     raise AssertionError("unreachable")
 
 
+def _each(image: Any, work: Callable[[Any], T]) -> Any:
+    """Do it for an image, or for each of a list or tuple of them."""
+    if not _is_list(image):
+        return work(image)
+    results = [work(item) for item in image]
+    return tuple(results) if isinstance(image, tuple) else results
+
+
+def _is_list(image: Any) -> bool:
+    return isinstance(image, (list, tuple)) and len(image) > 0 and all(map(_is_image, image))
+
+
 def _is_image(item: Any) -> bool:
     """Whether an item of a list is an image by itself, rather than a row of one."""
     if isinstance(item, (str, os.PathLike)):
         return True
     return np.ndim(item) >= 2
-
-
-def _is_class(item: Any) -> bool:
-    return (
-        isinstance(item, dict)
-        and set(item) == {"id", "name", "color"}
-        and type(item["id"]) is int
-        and 1 <= item["id"] <= 255
-        and isinstance(item["name"], str)
-        and 1 <= len(item["name"]) <= 200
-        and isinstance(item["color"], str)
-        and re.fullmatch(r"#[0-9a-f]{6}", item["color"]) is not None
-    )
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _expect(fits: bool, name: str, value: Any) -> None:
-    if not fits:
-        text = repr(value)
-        shown = text if len(text) <= 80 else f"{text[:77]}…"
-        raise ParameterError(f"This is not a classifier of SambaLab, or it was damaged: {name} is {shown}.")
-
-
-def _parameters(forest: Any, trees: int) -> dict[str, Any]:
-    """Give the protocol's ``ForestParams`` as far as scikit-learn's parameters have them."""
-    depth = getattr(forest, "max_depth", None)
-    max_features = getattr(forest, "max_features", None)
-    leaf = getattr(forest, "min_samples_leaf", 1)
-    seed = getattr(forest, "random_state", None)
-    return {
-        "trees": min(trees, 2000),
-        "maxDepth": min(depth, 64) if isinstance(depth, int) else 64,
-        "maxFeatures": max_features if type(max_features) is int and max_features >= 1 else "sqrt",
-        "minLeaf": leaf if isinstance(leaf, int) else 1,
-        "balanced": getattr(forest, "class_weight", None) is not None,
-        "maxSamples": None,
-        "seed": seed if type(seed) is int and 0 <= seed < 1 << 32 else 0,
-    }

@@ -14,6 +14,8 @@ import numpy.typing as npt
 from .errors import ParameterError
 
 VOTES = 1024
+# A boosted tree's value of 0 as a vote.
+ZERO = 512
 CUTS_MAX = 255
 
 
@@ -35,9 +37,12 @@ class Forest:
     left, right
         int64 (nodes,): children; in a leaf ``left`` is its row in ``votes``.
     votes
-        uint16 (leaves, classes): whole numbers; each leaf's sum is 1024.
+        uint16 (leaves, classes): whole numbers. Each leaf's sum is 1024 in a forest, 512 × classes in boosted trees, where a vote
+        is 512 more than the leaf's value for the class × `scale`.
     cuts
         Of each feature float32 (n,), ascending, n ≤ 255.
+    scale
+        Of boosted trees, whole numbers in a logit of 1; None for a forest.
     """
 
     counts: npt.NDArray[np.int64]
@@ -47,6 +52,12 @@ class Forest:
     right: npt.NDArray[np.int64]
     votes: npt.NDArray[np.uint16]
     cuts: tuple[npt.NDArray[np.float32], ...]
+    scale: float | None = None
+
+    @property
+    def leaf_sum(self) -> int:
+        """Sum of each leaf's votes."""
+        return VOTES if self.scale is None else ZERO * self.votes.shape[1]
 
     @property
     def starts(self) -> npt.NDArray[np.int64]:
@@ -85,6 +96,7 @@ class Forest:
             _array(trees, "right", "<u4", nodes).astype(np.int64),
             _array(trees, "votes", "<u2", leaves * classes).reshape(leaves, classes),
             lists,
+            document.get("scale"),
         )
         forest.check()
         return forest
@@ -116,8 +128,8 @@ class Forest:
             raise _damaged("trees have leaves whose right child or threshold is not 0")
         if (np.sort(self.left[leaf]) != np.arange(len(self.votes))).any():
             raise _damaged("trees.left does not number the leaves each once")
-        if (self.votes.astype(np.int64).sum(axis=1) != VOTES).any():
-            raise _damaged(f"trees.votes has leaves whose votes do not add up to {VOTES}")
+        if (self.votes.astype(np.int64).sum(axis=1) != self.leaf_sum).any():
+            raise _damaged(f"trees.votes has leaves whose votes do not add up to {self.leaf_sum}")
 
     def to_document(self) -> dict[str, Any]:
         """Give the parts ``cuts`` and ``trees`` of a classifier's JSON."""

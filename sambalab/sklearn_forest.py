@@ -9,10 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import ParameterError, SambaLabError
+from .features import FeatureSpec
 from .forest import CUTS_MAX, VOTES, Forest, whole_votes
 
 if TYPE_CHECKING:
     from sklearn.ensemble import RandomForestClassifier
+
+    from .classifier import Classifier
 
 NODES_MAX = 50_000_000
 
@@ -203,3 +206,39 @@ def _scikit_learn() -> tuple[Any, Any, Any]:
     except ImportError:
         raise SambaLabError("This needs scikit-learn: pip install 'sambalab[files]'.") from None
     return ensemble, tree, _tree
+
+
+def basis_of(spec: FeatureSpec, known: Classifier | None) -> tuple[FeatureSpec, dict[str, Any] | None]:
+    """Give the spec with the window, and how its embedding is reduced, of a classifier that has the same."""
+    if spec.embedding is None:
+        return spec, None
+    own = None if known is None else known.feature_spec.embedding
+    if known is None or own is None:
+        raise ParameterError(
+            "The features have an embedding; embedding=lab.classifier, in whose features its columns were computed, will do."
+        )
+    window = spec.embedding["window"]
+    same = window in (None, own["window"]) and {**spec.embedding, "window": None} == {**own, "window": None}
+    if not same:
+        raise ParameterError(
+            f"The features' embedding is {dict(spec.embedding)!r}, that of the classifier given {dict(own)!r}."
+        )
+    basis: dict[str, Any] = known._document["embedding"]
+    return FeatureSpec.from_dict({**spec.to_dict(), "embedding": dict(own)}), basis
+
+
+def parameters_of(forest: Any, trees: int) -> dict[str, Any]:
+    """Give the protocol's ``ForestParams`` as far as scikit-learn's parameters have them."""
+    depth = getattr(forest, "max_depth", None)
+    max_features = getattr(forest, "max_features", None)
+    leaf = getattr(forest, "min_samples_leaf", 1)
+    seed = getattr(forest, "random_state", None)
+    return {
+        "trees": min(trees, 2000),
+        "maxDepth": min(depth, 64) if isinstance(depth, int) else 64,
+        "maxFeatures": max_features if type(max_features) is int and max_features >= 1 else "sqrt",
+        "minLeaf": leaf if isinstance(leaf, int) else 1,
+        "balanced": getattr(forest, "class_weight", None) is not None,
+        "maxSamples": None,
+        "seed": seed if type(seed) is int and 0 <= seed < 1 << 32 else 0,
+    }

@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ..classes import ClassesLike, make_classes
-from ..errors import LabelError
+from ..classifier_document import FORMAT, VERSION
+from ..errors import LabelError, ParameterError
 from ..features import FeaturesLike, FeatureSpec
 from ..forest import Forest
 from ..images import Image, ImageLike
-from ..learners import complete_learner
+from ..learners import complete_learner, is_boosting
 from .forest import Quantiser
 from .sample import draw_labels, quantile_cuts, sample_tiles
 from .stack import FeatureStack, Tile, image_of, on_threads, thread_count, tile_side, tiles_of, with_image
@@ -75,14 +76,21 @@ def train(
     EngineError
         If wasmtime is not installed, or a thread gets no memory.
     """
-    from ..classifier import FORMAT, VERSION, Classifier
+    from ..classifier import Classifier
 
     workers = thread_count(threads)
     names = ("preset", "trees", "max_depth", "max_features", "min_leaf", "balanced", "max_samples", "seed")
     values = (preset, trees, max_depth, max_features, min_leaf, balanced, max_samples, seed)
     forest = complete_learner({**dict(zip(names, values, strict=True)), "preset": preset or "samba"})
+    if is_boosting(forest):
+        raise ParameterError("preset is 'boosting', which Labeller.train grows; 'samba' or 'deep' will do here.")
     prepared = image_of(image)
     spec = with_image(FeatureSpec.of(features), prepared)
+    if spec.embedding is not None:
+        raise ParameterError(
+            "These features have an embedding, and no encoder runs here; Labeller.train has one. Features without will do: "
+            "FeatureSpec(…, embedding=None)."
+        )
     drawn = _labels(labels, prepared)
     made = make_classes(classes if classes is not None else [str(i + 1) for i in range(max(2, int(drawn.max())))])
     ids = [int(item["id"]) for item in made]
@@ -91,6 +99,7 @@ def train(
     cuts = _find_cuts(prepared, spec, workers)
     columns = _bins(prepared, spec, cuts, pixels, workers)
     grown, votes, importance = _grow(columns, class_of, len(made), forest, cuts, workers)
+    confusion = _out_of_bag_confusion(votes, class_of)
     document = {
         "format": FORMAT,
         "version": VERSION,
@@ -101,8 +110,11 @@ def train(
         "pixelSize": None,
         "forest": forest,
         "samples": len(pixels),
-        "oobScore": _out_of_bag_score(votes, class_of),
+        "oobScore": _out_of_bag_score(confusion),
+        "scores": {"source": "out-of-bag", "confusion": confusion.tolist()},
         "importance": importance,
+        "embedding": None,
+        "scale": None,
         **grown.to_document(),
     }
     classifier = Classifier(json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8"))
@@ -309,11 +321,18 @@ def _shares(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return values / total if total > 0 else values
 
 
-def _out_of_bag_score(votes: npt.NDArray[np.int64], class_of: Bins) -> float | None:
-    """Share of the rows whose class has the most votes, the lowest of several; rows without votes do not count."""
+def _out_of_bag_confusion(votes: npt.NDArray[np.int64], class_of: Bins) -> npt.NDArray[np.int64]:
+    """Rows (labelled class, class with the most votes, the first of several); rows without votes do not count."""
     seen = votes.max(axis=1) > 0
-    right = int(np.count_nonzero(votes.argmax(axis=1)[seen] == class_of[seen]))
-    return right / int(np.count_nonzero(seen)) if seen.any() else None
+    classes = votes.shape[1]
+    cells = np.bincount(class_of[seen].astype(np.int64) * classes + votes[seen].argmax(axis=1), minlength=classes**2)
+    return cells.astype(np.int64).reshape(classes, classes)
+
+
+def _out_of_bag_score(confusion: npt.NDArray[np.int64]) -> float | None:
+    """Share of the rows that are right; None if there are none."""
+    seen = int(confusion.sum())
+    return int(np.trace(confusion)) / seen if seen else None
 
 
 def _signed(number: int) -> int:
