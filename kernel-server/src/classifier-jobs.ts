@@ -1,21 +1,34 @@
 /** Classifiers of sessions: trained on the labels of one or several, loaded from files, applied to all their slices. */
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { BridgeError } from '../../src/kernel-bridge/errors';
-import { FeatureSpec, withRange } from '../../src/kernel-bridge/features';
-import {
-  ArrayDescriptor,
-  ClassifierInfo,
-  FeatureChoice,
-  LabelClass,
-  Params,
-  TrainingChoice
-} from '../../src/kernel-bridge/protocol';
-import { IComputeOptions } from './compute-jobs';
+import { FeatureSpec } from '../../src/kernel-bridge/features';
+import { ClassifierInfo, FeatureChoice, LabelClass, Params, TrainingChoice } from '../../src/kernel-bridge/protocol';
+import { ArrayStore } from './array-store';
 import { ICall } from './dispatcher';
-import { explainFull, isMissing, writeAtomically } from './files';
-import { IJobContext, ISegmentationArrays } from './interfaces';
+import { isMissing } from './files';
+import { AnyClassifier, IEngineService, IImageEmbedding, IJobContext, ISegmentationArrays } from './interfaces';
+import { Jobs } from './jobs';
+import { Learner } from './learner';
+import {
+  classifierPath,
+  IEmbeddingSource,
+  infoOf,
+  IPart,
+  missingLabels,
+  nameOf,
+  partOf,
+  specOf,
+  writeClassifier
+} from './learning';
 import { Session } from './session';
+
+/** What classifiers are made with. */
+export interface IClassifierOptions {
+  engine: IEngineService;
+  store: ArrayStore;
+  jobs: Jobs;
+  embeddings: IEmbeddingSource;
+}
 
 /** Arrays that follow from image and classifier. */
 const RESULTS = {
@@ -25,16 +38,12 @@ const RESULTS = {
 } as const;
 type ResultName = keyof typeof RESULTS;
 
-/** A session as it was when work on it began. */
-interface IPart {
-  session: Session;
-  image: ArrayDescriptor;
-  generation: number;
-  labelsVersion: number;
-}
-
 export class ClassifierJobs {
-  constructor(private readonly _options: IComputeOptions) {}
+  constructor(private readonly _options: IClassifierOptions) {
+    this.learner = new Learner(_options.engine, _options.embeddings);
+  }
+
+  readonly learner: Learner;
 
   /** Grow a forest on the labels of all `sessions` and segment every slice of each. The first one's choice is taken. */
   async train(sessions: readonly Session[], params: Params<'train'>, call: ICall): Promise<void> {
@@ -78,7 +87,18 @@ export class ClassifierJobs {
 
   /** The spec of a request, or else the session's choice, for its image. */
   spec(session: Session, features: FeatureChoice = session.record.choice.features): FeatureSpec {
-    return withRange(this._options.engine.featureSpec(features), session.record.image);
+    return specOf(this._options.engine, features, [session]);
+  }
+
+  /** What a classifier sees of a session's image through an encoder; `undefined` if it sees nothing so. */
+  async embeddingOf(session: Session, classifier: AnyClassifier): Promise<IImageEmbedding | undefined> {
+    const { engine, embeddings } = this._options;
+    const basis = engine.basisOf(classifier);
+    if (!basis) {
+      return undefined;
+    }
+    const { embedding } = engine.featureSpec(engine.describe(classifier).info.spec);
+    return embeddings.of(session, embedding!, basis);
   }
 
   /**
@@ -109,7 +129,7 @@ export class ClassifierJobs {
         if (!session.array('prediction') && !names.includes('prediction')) {
           names.push('prediction');
         }
-        await this._apply([part], json, names, context, ([made]) =>
+        await this._apply([part], json, await this._seen(session, json, context), names, context, ([made]) =>
           session.takeResults(made!, part.generation, made!.prediction ? info : undefined)
         );
         return names.includes('prediction');
@@ -140,9 +160,10 @@ export class ClassifierJobs {
         }
         const part = partOf(session);
         mergedClasses(session, described.classes); // to fail before the work rather than after it
-        await this._apply([part], json, ['prediction'], context, async ([made]) => {
+        const embeddings = await this._seen(session, json, context);
+        await this._apply([part], json, embeddings, ['prediction'], context, async ([made]) => {
           await session.setClasses(mergedClasses(session, described.classes));
-          await this._write(session, json);
+          await writeClassifier(session, json);
           const info = { ...described, labelsVersion: 0, seconds: (performance.now() - start) / 1000 };
           await session.takeResults(made!, part.generation, info);
           const { spec, forest } = described;
@@ -170,63 +191,50 @@ export class ClassifierJobs {
   private async _train(sessions: readonly Session[], choice: TrainingChoice, context: IJobContext): Promise<void> {
     const { engine } = this._options;
     const first = sessions[0]!;
-    const { classes } = first.record;
     const parts = sessions.map(partOf);
     sessions.slice(1).forEach(other => expectAlike(first, other));
-    const labelled = classes.filter(({ id }) => sessions.some(({ labels }) => labels.count(id) > 0));
-    if (labelled.length < 2) {
-      const have = labelled.length
-        ? `Only class ${labelled[0]!.id} (${labelled[0]!.name}) has labels`
-        : 'There are no labels';
-      throw new BridgeError('not-ready', `${have}. Label a few pixels of at least two classes, then train.`);
+    const missing = missingLabels(sessions);
+    if (missing !== undefined) {
+      throw new BridgeError('not-ready', `${missing}, then train.`);
     }
-    const images = sessions.map(({ record }) => record.image);
-    const spec = withRange(engine.featureSpec(choice.features), {
-      dtype: (images.find(({ dtype }) => dtype !== 'uint8') ?? images[0]!).dtype,
-      display: {
-        low: Math.min(...images.map(({ display }) => display.low)),
-        high: Math.max(...images.map(({ display }) => display.high))
-      }
-    });
+    const spec = specOf(engine, choice.features, sessions);
     const forest = engine.forestParams(choice.forest);
     const start = performance.now();
     for (const { labels } of sessions) {
       await labels.exclusive(async () => undefined); // what was acknowledged is in the array
     }
-    const [source, ...others] = parts.map(({ session, image }) => ({
-      image,
-      labels: session.labels.array,
-      cacheKey: session.record.image.digest
-    }));
-    const pixelSize = first.record.image.pixelSize ?? null;
-    const trained = await engine.train({ ...source!, others, classes, spec, forest, pixelSize }, context);
-    await this._apply(parts, trained.json, ['prediction'], context, async made => {
-      const seconds = (performance.now() - start) / 1000;
-      const shared = {
-        oobScore: trained.oobScore,
-        classes: engine.classesOf(trained.json),
-        features: trained.featureNames,
-        trees: trained.trees,
-        samples: trained.samples,
-        spec,
-        forest,
-        importance: trained.importance,
-        seconds
-      };
-      for (const [i, { session, generation, labelsVersion }] of parts.entries()) {
-        await this._write(session, trained.json);
-        await session.takeResults(made[i]!, generation, { ...shared, labelsVersion });
-        if (session !== first) {
-          await session.choose(choice);
+    await this.learner.learn(parts, spec, forest, context, ({ trained, embeddings, ...learned }) =>
+      this._apply(parts, trained, embeddings, ['prediction'], context, async made => {
+        const seconds = (performance.now() - start) / 1000;
+        const basis = embeddings?.[0]?.basis;
+        for (const [i, { session, generation, labelsVersion }] of parts.entries()) {
+          await writeClassifier(session, trained.json);
+          const info = infoOf(trained, { ...learned, forest, basis, labelsVersion, seconds });
+          await session.takeResults(made[i]!, generation, info);
+          if (session !== first) {
+            await session.choose(choice);
+          }
         }
-      }
-    });
+      })
+    );
+  }
+
+  /** What {@link _apply} needs of one session besides the classifier. */
+  private async _seen(
+    session: Session,
+    json: Uint8Array,
+    context: IJobContext
+  ): Promise<IImageEmbedding[] | undefined> {
+    const embedding = await this.embeddingOf(session, json);
+    context.signal.throwIfAborted();
+    return embedding && [embedding];
   }
 
   /** Apply a classifier to every slice of some sessions, into new arrays, which `take` takes over; what it leaves is removed. */
   private async _apply(
     parts: readonly IPart[],
-    classifier: Uint8Array,
+    classifier: AnyClassifier,
+    embeddings: readonly IImageEmbedding[] | undefined,
     names: readonly ResultName[],
     context: IJobContext,
     take: (made: ISegmentationArrays[]) => Promise<void>
@@ -249,7 +257,14 @@ export class ClassifierJobs {
         for (let slice = 0; slice < image.shape[0]!; slice++, before++) {
           context.signal.throwIfAborted();
           await engine.apply(
-            { classifier, image, slice, out: made[i]!, cacheKey },
+            {
+              classifier,
+              image,
+              slice,
+              out: made[i]!,
+              cacheKey,
+              ...(embeddings && { embedding: embeddings[i]! })
+            },
             {
               signal: context.signal,
               progress: (stage, done, total, message) =>
@@ -268,29 +283,12 @@ export class ClassifierJobs {
       throw error;
     }
   }
-
-  private async _write(session: Session, json: Uint8Array): Promise<void> {
-    const path = classifierPath(session);
-    await writeAtomically(path, json).catch(async error => {
-      throw await explainFull(error, path, json.byteLength);
-    });
-  }
 }
 
 /** Work on sessions when each one's turn has come; always in the same order, so that no two wait for each other. */
 function inTurn<T>(sessions: readonly Session[], signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   const [next, ...rest] = [...sessions].sort((a, b) => (a.id < b.id ? -1 : 1));
   return next ? next.training.run(signal, () => inTurn(rest, signal, work)) : work();
-}
-
-function partOf(session: Session): IPart {
-  try {
-    const { image, generation, labels } = session;
-    return { session, image, generation, labelsVersion: labels.version };
-  } catch (error) {
-    const { code, message } = BridgeError.from(error);
-    throw new BridgeError(code, `${nameOf(session)}: ${message}`);
-  }
 }
 
 /** Throws BridgeError `invalid` if two sessions cannot share a classifier. */
@@ -335,15 +333,6 @@ function mergedClasses(session: Session, classes: LabelClass[]): LabelClass[] {
   return [...classes, ...more].sort((a, b) => a.id - b.id);
 }
 
-function nameOf({ record }: Session): string {
-  const [, rows, columns] = record.image.shape;
-  return record.title ? `“${record.title}”` : `a session without a name (${rows} × ${columns} pixels)`;
-}
-
 function channels(count: number): string {
   return count === 1 ? '1 channel' : `${count} channels`;
-}
-
-function classifierPath(session: Session): string {
-  return join(session.folder, 'classifier.json');
 }

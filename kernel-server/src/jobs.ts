@@ -197,9 +197,38 @@ export function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<
   });
 }
 
-/** Runs work one after the other; work that is cancelled before its turn never begins. */
+/**
+ * Runs work one after the other; work that is cancelled before its turn never begins. Work behind the line has its turn when nobody else
+ * wants it, and gives way as soon as somebody comes.
+ */
 export class Line {
   async run<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    this._ahead++;
+    this._behind.forEach(controller => controller.abort());
+    try {
+      return await this._inTurn(signal, work);
+    } finally {
+      if (--this._ahead === 0) {
+        this._waiting.splice(0).forEach(wake => wake());
+      }
+    }
+  }
+
+  /** `work` gets a signal that aborts with `signal`, and when it has to give way. */
+  async runBehind<T>(signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    while (this._ahead > 0) {
+      await orAborted(new Promise<void>(wake => this._waiting.push(wake)), signal);
+    }
+    const controller = new AbortController();
+    this._behind.add(controller);
+    try {
+      return await this._inTurn(signal, () => work(AbortSignal.any([signal, controller.signal])));
+    } finally {
+      this._behind.delete(controller);
+    }
+  }
+
+  private async _inTurn<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     const before = this._tail;
     let finish!: () => void;
     this._tail = new Promise(resolve => (finish = resolve));
@@ -217,4 +246,7 @@ export class Line {
   }
 
   private _tail: Promise<void> = Promise.resolve();
+  private _ahead = 0;
+  private readonly _behind = new Set<AbortController>();
+  private readonly _waiting: (() => void)[] = [];
 }

@@ -103,6 +103,9 @@ export class LabelStore {
   /** Set by the session: keeps the segmentation in step. */
   onTile: TileListener = () => undefined;
 
+  /** Set by the session: called when the array has other labels than before. */
+  onChange: () => void = () => undefined;
+
   get version(): number {
     return this._version;
   }
@@ -209,8 +212,7 @@ export class LabelStore {
         }
         this._snapshotBytes = this._journal.bytes;
         this._counts = counts;
-        this._version++;
-        this._changed = new Date();
+        this._advance();
         return { version: this._version, changed };
       });
     } finally {
@@ -233,8 +235,7 @@ export class LabelStore {
       }
       this._snapshotBytes = this._journal.bytes;
       this._counts = new Array<number>(CLASSES_MAX + 1).fill(0);
-      this._version++;
-      this._changed = new Date();
+      this._advance();
     });
   }
 
@@ -284,11 +285,16 @@ export class LabelStore {
         await breathe();
       }
     }
-    this._version++;
-    this._changed = new Date();
+    this._advance();
     const result = { version: this._version, changed };
     this._remember(id, result);
     return result;
+  }
+
+  private _advance(): void {
+    this._version++;
+    this._changed = new Date();
+    this.onChange();
   }
 
   /** @returns how many pixels changed. */

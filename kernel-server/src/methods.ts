@@ -9,7 +9,7 @@ import { ComputeJobs } from './compute-jobs';
 import { Handlers, ICall } from './dispatcher';
 import { IEngineService, ISamService } from './interfaces';
 import { Jobs } from './jobs';
-import type { IEmbeddingSource } from './learning';
+import { LiveSessions, viewOf } from './live';
 import { deflateTile, overlayTiles } from './overlays';
 import { Peers } from './peers';
 import { Regions } from './regions';
@@ -47,9 +47,8 @@ export interface IMethodOptions {
 
 /** The handlers. */
 export function createHandlers(options: IMethodOptions): Handlers {
-  const embeddings: Pick<IEmbeddingSource, 'of'> = { of: () => notThereYet('what the encoder sees') };
   const { engine, sam, store, sessions, peers, jobs, compute, staging } = options;
-  const { classifiers } = compute;
+  const { classifiers, embeddings } = compute;
   const uncertainty = new Uncertainty({ engine, store, classifiers, embeddings });
   const regions = new Regions({ engine, jobs, uncertainty, embeddings });
 
@@ -60,8 +59,15 @@ export function createHandlers(options: IMethodOptions): Handlers {
   };
 
   /** Tell everybody that a segmentation is new. */
-  const segmented = ({ id, record }: Session) =>
-    peers.emit(id, 'segmentation', { session: id, version: record.segmentationVersion });
+  const segmented = ({ id, record }: Session, round?: number) =>
+    peers.emit(id, 'segmentation', {
+      session: id,
+      version: record.segmentationVersion,
+      ...(round !== undefined && { round })
+    });
+
+  const { learner } = classifiers;
+  const live = new LiveSessions({ engine, store, jobs, peers, learner, embeddings, segmented });
 
   /** Work that replaces the labels as a whole and brings the segmentation along; then everybody is told. */
   const replacing = async <T>(session: Session, work: () => Promise<T>): Promise<T> => {
@@ -117,17 +123,20 @@ export function createHandlers(options: IMethodOptions): Handlers {
         peers.emit(session.id, 'labels', { session: session.id, version: session.labels.version });
       }
       call.peer.attached.add(session.id);
+      live.attended(session);
       return { result: session.state() };
     },
 
     'session.attach': async (params, { peer }) => {
       const session = await sessions.get(params.session);
       peer.attached.add(session.id);
+      live.attended(session);
       return { result: session.state() };
     },
 
     'session.detach': async (params, { peer }) => {
       peer.attached.delete(params.session);
+      peer.views.delete(params.session);
       if (peer.role === 'python' && !peers.attends(params.session, 'python')) {
         await sessions.forgetFeatures(params.session);
       }
@@ -140,8 +149,27 @@ export function createHandlers(options: IMethodOptions): Handlers {
       return { result: session.state() };
     },
 
-    'session.live': () => notThereYet('session.live'),
-    'session.view': () => notThereYet('session.view'),
+    'session.live': async ({ session: id, on, view }, { peer }) => {
+      const session = await sessions.get(id);
+      if (view) {
+        peer.views.set(id, viewOf(session, view));
+      }
+      await live.set(session, on);
+      options.changed(session);
+      return { result: session.state() };
+    },
+
+    'session.view': async ({ session: id, view }, { peer }) => {
+      const session = await sessions.get(id);
+      if (view) {
+        peer.views.set(id, viewOf(session, view));
+        live.viewed(session);
+      } else {
+        peer.views.delete(id);
+      }
+      return { result: {} };
+    },
+
     'uncertainty.tiles': async (params, call) => {
       const session = await sessions.get(params.session);
       const { segmentationVersion: version } = session.record;
@@ -266,7 +294,7 @@ export function createHandlers(options: IMethodOptions): Handlers {
       const ids = new Set([params.session, ...(params.others ?? [])]);
       const taking = await Promise.all([...ids].map(id => sessions.get(id)));
       await classifiers.train(taking, params, call);
-      taking.forEach(segmented);
+      taking.forEach(taken => segmented(taken));
       return { result: taking[0]!.state() };
     },
 

@@ -5,6 +5,7 @@ import { BridgeError } from '../../src/kernel-bridge/errors';
 import { HEADER_BYTES_MAX } from '../../src/kernel-bridge/frames';
 import { ArrayDescriptor, LABEL_TILE, Params } from '../../src/kernel-bridge/protocol';
 import { breathe, isBlank } from './files';
+import type { LabelStore } from './labels';
 import { TileFile } from './tile-file';
 
 const deflate = promisify(deflateRaw);
@@ -12,7 +13,7 @@ const deflate = promisify(deflateRaw);
 /** Tiles whose names fit into a header. */
 const TILES_MAX = Math.floor((HEADER_BYTES_MAX - 4096) / 34);
 
-type TileRefs = NonNullable<Params<'overlay.tiles'>['tiles']>;
+export type TileRefs = NonNullable<Params<'overlay.tiles'>['tiles']>;
 
 /** The tiles named, or all that are not empty, of a uint8 array [slices, rows, columns]. */
 export async function overlayTiles(
@@ -61,6 +62,32 @@ export async function overlayTiles(
     return { tiles: found, buffers };
   } finally {
     file.close();
+  }
+}
+
+/** Tiles of a prediction with the labels on top, as they are sent. */
+export function composedTiles(
+  prediction: TileFile,
+  labels: LabelStore,
+  slice: number,
+  tiles: TileRefs
+): Promise<Uint8Array[]> {
+  return Promise.all(
+    tiles.map(({ row, column }) => {
+      const region = prediction.tile(slice, row, column, LABEL_TILE);
+      const tile = prediction.read(region) as Uint8Array;
+      layLabels(tile, labels.readTile(slice, row, column));
+      return deflateTile(padded(tile, region.column1 - region.column0));
+    })
+  );
+}
+
+/** Lay labels over a prediction, in place. */
+export function layLabels(prediction: Uint8Array, labels: Uint8Array): void {
+  for (let i = 0; i < labels.length; i++) {
+    if (labels[i] !== 0) {
+      prediction[i] = labels[i]!;
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 /** Who talks to the sidecar: one peer for each ZeroMQ identity, with what belongs to it. */
 import { encodeMessage, Frames, MessageAssembler } from '../../src/kernel-bridge/frames';
-import { ArrayDescriptor, EventName, EventParams } from '../../src/kernel-bridge/protocol';
+import { ArrayDescriptor, EventName, EventParams, Region } from '../../src/kernel-bridge/protocol';
 import { log } from './log';
 import { RequestCache } from './request-cache';
 
@@ -20,6 +20,8 @@ export class Peer {
   readonly requests = new RequestCache();
   /** Sessions whose events it gets. */
   readonly attached = new Set<string>();
+  /** What it sees of sessions, as it said last. */
+  readonly views = new Map<string, Region>();
   /** Staged arrays by id. */
   readonly staged = new Map<string, ArrayDescriptor>();
   /** What it said it is; `undefined` before a valid hello. */
@@ -61,14 +63,25 @@ export class Peers {
     return [...this._peers.values()].some(peer => peer.attached.has(session) && (!role || peer.role === role));
   }
 
-  /** Tell everyone who takes part in a session. */
+  /** Who takes part in a session and said what it sees of it. */
+  views(session: string): [Peer, Region][] {
+    return [...this._peers.values()].flatMap((peer): [Peer, Region][] => {
+      const view = peer.attached.has(session) ? peer.views.get(session) : undefined;
+      return view ? [[peer, view]] : [];
+    });
+  }
+
+  /** Tell everyone who takes part in a session, or one of them. */
   emit<E extends EventName>(
     session: string,
     event: E,
     params: EventParams<E>,
-    options: { buffers?: Uint8Array[]; except?: Peer } = {}
+    options: { buffers?: Uint8Array[]; except?: Peer; to?: Peer } = {}
   ): void {
-    const others = [...this._peers.values()].filter(peer => peer !== options.except && peer.attached.has(session));
+    const { except, to } = options;
+    const others = [...this._peers.values()].filter(
+      peer => peer !== except && (!to || peer === to) && peer.attached.has(session)
+    );
     if (others.length === 0) {
       return;
     }

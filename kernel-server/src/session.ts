@@ -17,6 +17,8 @@ import { ISegmentationArrays } from './interfaces';
 import { Line } from './jobs';
 import { LabelStore } from './labels';
 import { log } from './log';
+import { layLabels } from './overlays';
+import { PhaseCounts } from './phase-counts';
 import { Pyramid, TileCache } from './pyramid';
 import { readRecord, SessionRecord, writeRecord } from './session-record';
 import { TileFile } from './tile-file';
@@ -38,6 +40,9 @@ export interface ISessionContext {
 /** Arrays that are computed from the image: they go when it is another one. */
 const DERIVED = ['prediction', 'segmentation', 'probabilities', 'uncertainty', 'embedding', 'features'] as const;
 export type DerivedArray = (typeof DERIVED)[number];
+
+/** What a classifier follows from, and what of it changed; `classifier`: there is another one. */
+export type SessionChange = 'labels' | 'choice' | 'classes' | 'image' | 'classifier' | 'closed';
 
 export class Session {
   private constructor(
@@ -106,6 +111,17 @@ export class Session {
   /** Training runs one at a time; who comes later waits. */
   readonly training = new Line();
 
+  /** Called after every change that a classifier would have to follow. */
+  readonly changes = new Set<(change: SessionChange) => void>();
+
+  /** Whether every change is learned and segmented at once. It is not kept: a sidecar that starts anew waits to be told. */
+  live = false;
+
+  /** A number for a round of live segmentation: higher than all before, of an earlier run of the sidecar too. */
+  nextRound(): number {
+    return (this._round = Math.max(this._round + 1, Date.now()));
+  }
+
   /** Rises when the image is replaced: what was computed from the old one is of no use. */
   get generation(): number {
     return this._generation;
@@ -173,8 +189,16 @@ export class Session {
       classes,
       labels: { version: this._labels.version, counts: this._labels.counts },
       resumed: this._resumed,
-      segmentation: classifier && arrays['segmentation'] ? { version: segmentationVersion, classifier } : null,
-      live: false,
+      segmentation:
+        classifier && arrays['segmentation']
+          ? {
+              version: segmentationVersion,
+              ...(this._segmentationRound !== undefined && { round: this._segmentationRound }),
+              classifier,
+              ...(this._phases && { counts: this._phases.counts })
+            }
+          : null,
+      live: this.live,
       choice,
       arrays: { ...arrays, labels: { ...this._labels.array, version: this._labels.version } }
     };
@@ -221,6 +245,7 @@ export class Session {
     await this._labels.exclusive(async () => undefined);
     await this._take(params, resumes);
     this._context.changed(this);
+    this._tell('image');
   }
 
   /** The image's pixels are in their file. */
@@ -228,6 +253,7 @@ export class Session {
     this._record.imageReady = true;
     this._bump('image');
     this._forgetTiles();
+    this._tell('image');
     await this.save();
   }
 
@@ -246,12 +272,14 @@ export class Session {
       }
       this._record.classes = classes;
     });
+    this._tell('classes');
     await this.save();
   }
 
   /** Choose features or forest for the next training; what is left out stays. */
   async choose(choice: Partial<TrainingChoice>): Promise<void> {
     this._record.choice = { ...this._record.choice, ...choice };
+    this._tell('choice');
     await this.save();
   }
 
@@ -274,12 +302,13 @@ export class Session {
 
   /**
    * Enter what a classifier says of the image. With a new prediction comes the classifier's info, and what older ones said goes; the
-   * segmentation is written over in place, so that those who map it see it.
+   * segmentation is written over in place, so that those who map it see it. `round`: the one of live segmentation that made it.
    */
   async takeResults(
     arrays: ISegmentationArrays,
     generation: number,
-    classifier: SessionRecord['classifier'] = null
+    classifier: SessionRecord['classifier'] = null,
+    round?: number
   ): Promise<void> {
     const shape = this._labels.array.shape;
     const segmentation =
@@ -301,8 +330,10 @@ export class Session {
         this._record.arrays['segmentation'] = segmentation;
         this._record.classifier = classifier;
         this._record.segmentationVersion++;
+        this._segmentationRound = round;
         this._openSegmentation();
         await this.recombine();
+        this._tell('classifier');
       }
     });
     await this.save();
@@ -333,6 +364,7 @@ export class Session {
   async recombine(): Promise<void> {
     const labels = new TileFile(this._labels.array, 'r');
     try {
+      await this._countPhases();
       const bytes = byteLength(this._labels.array);
       for (let position = 0; position < bytes; position += CHUNK) {
         if (!this._prediction || !this._segmentation) {
@@ -341,7 +373,8 @@ export class Session {
         const length = Math.min(CHUNK, bytes - position);
         const out = this._prediction.readBytes(position, length);
         const drawn = labels.readBytes(position, length);
-        overlay(out, drawn);
+        layLabels(out, drawn);
+        this._phases?.replace(this._segmentation.readBytes(position, length), out);
         this._segmentation.writeBytes(position, out);
         await breathe();
       }
@@ -366,6 +399,7 @@ export class Session {
 
   /** Let go of the files; `forgetArrays` removes the shared ones too, the labels stay in their journal. */
   async close(forgetArrays = false): Promise<void> {
+    this._tell('closed');
     await this._saving.catch(() => undefined);
     await this._labels.close();
     this._closeFiles();
@@ -485,15 +519,37 @@ export class Session {
     }
     this._labels = await LabelStore.open(path, arrays['labels'], blank);
     this._labels.onTile = (slice, row, column) => this._recombineTile(slice, row, column);
+    this._labels.onChange = () => this._tell('labels');
     this._resumed = null;
   }
 
   private _openSegmentation(): void {
     this._prediction?.close();
-    this._segmentation?.close();
     const { prediction, segmentation } = this._record.arrays;
+    if (!prediction || segmentation?.path !== this._segmentation?.array.path) {
+      this._phases = undefined;
+    }
+    this._segmentation?.close();
     this._prediction = prediction && segmentation ? new TileFile(prediction, 'r') : undefined;
     this._segmentation = prediction && segmentation ? new TileFile(segmentation, 'r+') : undefined;
+  }
+
+  /** Count what the segmentation holds, unless it is known. */
+  private async _countPhases(): Promise<void> {
+    const file = this._segmentation;
+    const bytes = byteLength(this._labels.array);
+    while (file && file === this._segmentation && !this._phases) {
+      const version = this._record.arrays['segmentation']?.version;
+      const phases = new PhaseCounts();
+      for (let position = 0; position < bytes && file === this._segmentation; position += CHUNK) {
+        phases.add(file.readBytes(position, Math.min(CHUNK, bytes - position)));
+        await breathe();
+      }
+      // A tile that changed meanwhile may have been counted as it was or as it is.
+      if (file === this._segmentation && version === this._record.arrays['segmentation']?.version) {
+        this._phases = phases;
+      }
+    }
   }
 
   private _recombineTile(slice: number, row: number, column: number): void {
@@ -502,9 +558,14 @@ export class Session {
     }
     const region = this._segmentation.tile(slice, row, column, LABEL_TILE);
     const out = this._prediction.read(region) as Uint8Array;
-    overlay(out, this._labels.readTile(slice, row, column));
+    layLabels(out, this._labels.readTile(slice, row, column));
+    this._phases?.replace(this._segmentation.read(region) as Uint8Array, out);
     this._segmentation.write(region, out);
     this._bump('segmentation');
+  }
+
+  private _tell(change: SessionChange): void {
+    this.changes.forEach(listener => listener(change));
   }
 
   private _bump(name: string): void {
@@ -536,7 +597,7 @@ export class Session {
     this._imageFile?.close();
     this._prediction?.close();
     this._segmentation?.close();
-    this._imageFile = this._pyramid = this._prediction = this._segmentation = undefined;
+    this._imageFile = this._pyramid = this._prediction = this._segmentation = this._phases = undefined;
   }
 
   private _labels!: LabelStore; // from the first _openLabels on
@@ -544,20 +605,15 @@ export class Session {
   private _pyramid: Pyramid | undefined;
   private _prediction: TileFile | undefined;
   private _segmentation: TileFile | undefined;
+  /** What {@link _segmentation} holds, once that was counted. */
+  private _phases: PhaseCounts | undefined;
   /** Labels that were there when the session was opened and nobody used it; the same for all who come later. */
   private _resumed: SessionState['resumed'] = null;
   private _generation = 0;
+  private _round = 0;
+  private _segmentationRound: number | undefined;
   private _saving: Promise<void> = Promise.resolve();
   private _nextSave: Promise<void> | undefined;
-}
-
-/** Lay labels over a prediction, in place. */
-function overlay(prediction: Uint8Array, labels: Uint8Array): void {
-  for (let i = 0; i < labels.length; i++) {
-    if (labels[i] !== 0) {
-      prediction[i] = labels[i]!;
-    }
-  }
 }
 
 /** The size of an image, for people: a single slice goes without saying. */
