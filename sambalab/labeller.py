@@ -32,6 +32,7 @@ from .keys import session_key
 from .learners import learner_request
 from .parameters import feature_choice, pixel_size_of, refuse_unknown, switch
 from .progress import ProgressLine
+from .regions import Region, find_regions
 from .scores import Report, report_of
 
 if TYPE_CHECKING:
@@ -443,6 +444,27 @@ class Labeller:
         """How unsure the classifier is, float32 of `shape`: 1 − (highest − second highest probability)."""
         return self._trained("uncertainty")
 
+    def uncertainty_by(self, measure: Literal["margin", "maximum"]) -> npt.NDArray[np.float32]:
+        """Tell how unsure the classifier is, float32 of `shape`.
+
+        Parameters
+        ----------
+        measure
+            ``"margin"``: 1 − (highest − second highest probability), as `uncertainty`. ``"maximum"``: 1 − highest probability, in
+            a new array.
+
+        Raises
+        ------
+        ParameterError
+            If it is another measure.
+        """
+        if measure not in ("margin", "maximum"):
+            raise ParameterError(f"measure is {measure!r}; 'margin' or 'maximum' will do.")
+        if measure == "margin":
+            return self.uncertainty
+        uncertainty: npt.NDArray[np.float32] = np.float32(1) - self.probabilities.max(axis=-1)
+        return uncertainty
+
     @property
     def classifier(self) -> Classifier:
         """What was learned last, here or by the widget's button."""
@@ -473,6 +495,95 @@ class Labeller:
         if segmentation:
             return tuple(str(name) for name in segmentation["classifier"]["features"])
         return self._feature_request(0)[0]
+
+    # Where to label next
+
+    def most_uncertain(
+        self,
+        n: int = 1,
+        *,
+        measure: Literal["margin", "maximum"] = "margin",
+        side: int | None = None,
+        slices: int | Iterable[int] | None = None,
+        progress: bool = True,
+    ) -> list[Region]:
+        """Find the regions in which the classifier is least sure, over all slices, the least sure first.
+
+        They hold no label and do not overlap; once one has a label the next call passes over it.
+
+        Parameters
+        ----------
+        n
+            How many at most, 1 to 1,000.
+        measure
+            ``"margin"``: 1 − (highest − second highest probability), as in `uncertainty`; ``"maximum"``: 1 − highest probability.
+        side
+            Side of a region in pixels, 8 to 1,024; 32 if left out.
+        slices
+            A slice or some of them; all if left out.
+        progress
+            Whether a line of text says how it is doing, in stacks.
+
+        Returns
+        -------
+        list of Region
+            ``lab.image[region.index]`` are the pixels of one.
+
+        Raises
+        ------
+        NotTrainedError
+            If there is no classifier yet; see `suggest_regions`.
+        ParameterError
+            If a parameter is outside what is allowed.
+        """
+        state = self._refresh()
+        try:
+            return find_regions(
+                self._request,
+                self.shape,
+                "uncertainty",
+                n,
+                measure=measure,
+                side=side,
+                slices=slices,
+                progress=progress,
+            )
+        except NotReadyError:
+            self._check_trained(state)
+            raise
+
+    def suggest_regions(
+        self,
+        n: int = 6,
+        *,
+        side: int | None = None,
+        slices: int | Iterable[int] | None = None,
+        progress: bool = True,
+    ) -> list[Region]:
+        """Find regions to begin with, before anything is labelled: representative and unusual ones in turn.
+
+        What SAM sees of the image decides; where its embedding cannot be had, a warning says so and brightness and roughness
+        decide. Of a long stack a few slices are looked at.
+
+        Parameters
+        ----------
+        n
+            How many at most, 1 to 1,000.
+        side, slices, progress
+            As `most_uncertain` has them.
+
+        Returns
+        -------
+        list of Region
+            Whose ``reason`` is ``"representative"`` (many others are like it) or ``"unusual"`` (no other is).
+
+        Raises
+        ------
+        ParameterError
+            If a parameter is outside what is allowed.
+        """
+        self._refresh()
+        return find_regions(self._request, self.shape, "embedding", n, side=side, slices=slices, progress=progress)
 
     # Segment anything
 
