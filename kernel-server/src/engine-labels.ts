@@ -4,7 +4,9 @@ import { ArrayDescriptor, LabelClass } from '../../src/kernel-bridge/protocol';
 import { SharedArray } from './arrays';
 
 /** Bytes of labels that are read at once. */
-const READ_BYTES = 8 << 20;
+const READ_BYTES = 1 << 20;
+/** Labelled pixels that are remembered where they were counted; if there are more, the labels are read twice. */
+const NOTED_MAX = 1 << 20;
 
 /** Labelled pixels, in the order of the arrays. */
 export interface ILabelledPixels {
@@ -43,7 +45,22 @@ export async function drawLabels(
       }
     };
     const counts = new Float64Array(256);
-    await visit(id => counts[id]!++);
+    const noted: number[] = [];
+    let total = 0;
+    await visit((id, slice, row, column) => {
+      counts[id]!++;
+      if (total++ < NOTED_MAX) {
+        noted.push(id, slice, row, column);
+      }
+    });
+    const again = async (each: Parameters<typeof visit>[0]) => {
+      if (total > NOTED_MAX) {
+        return visit(each);
+      }
+      for (let i = 0; i < noted.length; i += 4) {
+        each(noted[i]!, noted[i + 1]!, noted[i + 2]!, noted[i + 3]!);
+      }
+    };
     const present = [...counts.keys()].filter(id => counts[id]! > 0);
     const strange = present.find(id => indexOf[id]! < 0);
     if (strange !== undefined) {
@@ -62,20 +79,20 @@ export async function drawLabels(
     }
 
     const needed = evenQuotas(counts, maxSamples ?? Infinity);
-    const total = needed.reduce((sum, n) => sum + n, 0);
-    expect(total);
+    const wanted = needed.reduce((sum, n) => sum + n, 0);
+    expect(wanted);
     const left = counts.slice();
     const random = mulberry(0x5a3ba1ab);
     const out: ILabelledPixels = {
-      slice: new Uint32Array(total),
-      row: new Uint32Array(total),
-      column: new Uint32Array(total),
-      classOf: new Uint8Array(total)
+      slice: new Uint32Array(wanted),
+      row: new Uint32Array(wanted),
+      column: new Uint32Array(wanted),
+      classOf: new Uint8Array(wanted)
     };
     let taken = 0;
-    await visit((id, slice, row, column) => {
+    await again((id, slice, row, column) => {
       // Selection sampling (Knuth, TAOCP 2, 3.4.2, algorithm S), for each class on its own.
-      if (taken < total && random() * left[id]! < needed[id]!) {
+      if (taken < wanted && random() * left[id]! < needed[id]!) {
         needed[id]!--;
         out.slice[taken] = slice;
         out.row[taken] = row;
@@ -84,7 +101,7 @@ export async function drawLabels(
       }
       left[id]!--;
     });
-    if (taken !== total) {
+    if (taken !== wanted) {
       throw new BridgeError('internal', 'The labels changed while they were read. Train once more.');
     }
     return out;
@@ -106,10 +123,17 @@ async function visitFile(
       signal.throwIfAborted();
       const row1 = Math.min(rows, row0 + step);
       const ids = await file.read({ slice, row0, row1, column0: 0, column1: columns });
-      for (let i = 0; i < ids.length; i++) {
-        const id = ids[i]!;
-        if (id !== 0) {
-          each(id, slice, row0 + Math.floor(i / columns), i % columns);
+      // Most are 0: four at a time.
+      const words = new Uint32Array(ids.buffer, 0, ids.length >> 2);
+      for (let word = 0; word <= words.length; word++) {
+        if (words[word] === 0) {
+          continue;
+        }
+        const end = Math.min(ids.length, word * 4 + 4);
+        for (let i = word * 4; i < end; i++) {
+          if (ids[i] !== 0) {
+            each(ids[i]!, slice, row0 + Math.floor(i / columns), i % columns);
+          }
         }
       }
     }
