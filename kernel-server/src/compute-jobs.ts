@@ -1,11 +1,15 @@
 /** What takes long: embeddings, suggestions, features, classifiers for other images. Classifiers of sessions are next door. */
 import { BridgeError } from '../../src/kernel-bridge/errors';
+import { familyNames, withoutEmbedding } from '../../src/kernel-bridge/features';
 import { ArrayDescriptor, Params, Result } from '../../src/kernel-bridge/protocol';
 import { ArrayStore } from './array-store';
 import { ClassifierJobs } from './classifier-jobs';
 import { ICall } from './dispatcher';
-import { IEngineService, IJobContext, ISamService } from './interfaces';
+import { displayRange } from './display-range';
+import { Embeddings, IWholeEmbedding } from './embeddings';
+import { IEngineService, IImageEmbedding, IJobContext, ISamService } from './interfaces';
 import { Jobs } from './jobs';
+import { log } from './log';
 import { Session } from './session';
 import { TileFile } from './tile-file';
 
@@ -25,9 +29,16 @@ export interface IComputeOptions {
 
 export class ComputeJobs {
   constructor(private readonly _options: IComputeOptions) {
-    this.classifiers = new ClassifierJobs(_options);
+    this.embeddings = new Embeddings({
+      ..._options,
+      keep: (session, slice, whole) =>
+        void this._keep(session, slice, whole).catch(error => log('an embedding could not be kept', error))
+    });
+    this.classifiers = new ClassifierJobs({ ..._options, embeddings: this.embeddings });
   }
 
+  /** What SAM sees of sessions, for classifiers. */
+  readonly embeddings: Embeddings;
   readonly classifiers: ClassifierJobs;
 
   /** The embedding of a slice, in the session's array; computed once. */
@@ -39,8 +50,7 @@ export class ComputeJobs {
       return entry && array ? { ...entry, array } : undefined;
     };
     if (!found()) {
-      const { image } = session;
-      const generation = session.generation;
+      const { image, generation } = session;
       const description = {
         key: `embed/${session.id}/${slice}/${generation}`,
         id: call.id,
@@ -48,24 +58,16 @@ export class ComputeJobs {
         kind: 'embed' as const
       };
       await this._options.jobs.run(description, call.signal, async context => {
-        const { embedding, device, seconds } = await this._options.sam.embed(
-          image,
-          session.record.image.display,
-          slice,
-          context
-        );
-        if (generation !== session.generation) {
-          throw new BridgeError('cancelled', 'The image was replaced meanwhile.');
+        await this._embedWithMaps(session, slice, context);
+        if (!found()) {
+          const { display } = session.record.image;
+          const whole = await this._options.sam.embed(image, display, slice, context);
+          await this._take(session, generation, slice, whole);
         }
-        const file = new TileFile(await this._embeddingArray(session), 'r+');
-        try {
-          file.writeBytes(slice * EMBEDDING_BYTES, bytesOf(embedding));
-        } finally {
-          file.close();
-        }
-        await session.tookEmbedding(slice, { device, seconds });
       });
     }
+    // What classifiers see of the slice will be wanted next.
+    this.embeddings.prefetch(session, slice);
     const entry = found();
     if (!entry) {
       throw new BridgeError('cancelled', 'The image was replaced meanwhile.');
@@ -133,7 +135,10 @@ export class ComputeJobs {
       const [, rows, columns] = session.record.image.shape;
       const out = await store.allocate(session.arrays, 'features', 'float32', [rows, columns, names.length]);
       try {
-        await engine.features(image, params.slice, spec, { ...out, shape: [1, ...out.shape] }, context);
+        const embedding =
+          spec.embedding && (await this.embeddings.of(session, spec.embedding, undefined, context, params.slice));
+        const shape = [1, ...out.shape];
+        await engine.features(image, params.slice, spec, { ...out, shape }, context, embedding ?? undefined);
         if (generation !== session.generation) {
           throw new BridgeError('cancelled', 'The image was replaced meanwhile.');
         }
@@ -156,10 +161,15 @@ export class ComputeJobs {
   ): ReturnType<IEngineService['featureTiles']> {
     session.checkSlice(params.slice);
     const { slice, channel, tiles } = params;
-    const spec = this.classifiers.spec(session, params.features);
+    const { engine } = this._options;
+    const whole = this.classifiers.spec(session, params.features);
     const context: IJobContext = { signal, progress: () => undefined };
-    const cacheKey = session.record.image.digest;
-    return this._options.engine.featureTiles({ image: session.image, slice, spec, channel, tiles, cacheKey }, context);
+    const { digest: cacheKey, shape } = session.record.image;
+    // What the families give does not wait for SAM.
+    const spec = channel < familyNames(whole, shape[3]).length ? withoutEmbedding(whole) : whole;
+    const embedding = spec.embedding && (await this.embeddings.of(session, spec.embedding, undefined, context, slice));
+    const request = { image: session.image, slice, spec, channel, tiles, cacheKey, ...(embedding && { embedding }) };
+    return engine.featureTiles(request, context);
   }
 
   /** Apply a classifier to another image; the result goes into `out`. */
@@ -172,10 +182,118 @@ export class ComputeJobs {
   ): Promise<void> {
     const context: IJobContext = { signal, progress: () => undefined };
     const arrays = output === 'labels' ? { prediction: out } : { probabilities: out };
+    const embedding = await this._embeddingOf(classifier, image);
     for (let slice = 0; slice < image.shape[0]!; slice++) {
       signal.throwIfAborted();
-      await this._options.engine.apply({ classifier, image, slice, out: arrays }, context);
+      const request = { classifier, image, slice, out: arrays, ...(embedding && { embedding }) };
+      await this._options.engine.apply(request, context);
     }
+  }
+
+  /**
+   * The reduced embedding that a classifier sees of an image, as arrays that `make` makes.
+   *
+   * @returns one array [slices, components, rows, columns] for each layer; none if the classifier sees no embedding
+   */
+  async classifierEmbedding(
+    classifier: Uint8Array,
+    image: ArrayDescriptor,
+    make: (shape: number[]) => Promise<{ staged: string; array: ArrayDescriptor }>,
+    signal: AbortSignal
+  ): Promise<Result<'classifier.embedding'>> {
+    const embedding = await this._embeddingOf(classifier, image);
+    const maps: Result<'classifier.embedding'>['maps'] = [];
+    const slices = image.shape[0]!;
+    for (let slice = 0; embedding && slice < slices; slice++) {
+      signal.throwIfAborted();
+      const layers = await embedding.slice(slice, { signal, progress: () => undefined });
+      for (const [i, { data, components, rows, columns, cell }] of layers.entries()) {
+        if (!maps[i]) {
+          const name = embedding.basis.layers[i]!.layer;
+          maps[i] = { name, cell, ...(await make([slices, components, rows, columns])) };
+        }
+        const file = new TileFile(maps[i].array, 'r+');
+        try {
+          file.writeBytes(slice * data.byteLength, bytesOf(data));
+        } finally {
+          file.close();
+        }
+      }
+    }
+    return { maps };
+  }
+
+  /** What a classifier sees of a handed-over image besides its pixels; undefined for nothing. */
+  private async _embeddingOf(classifier: Uint8Array, image: ArrayDescriptor): Promise<IImageEmbedding | undefined> {
+    const { engine } = this._options;
+    const basis = engine.basisOf(classifier);
+    const spec = basis && engine.featureSpec(engine.describe(classifier).info.spec).embedding;
+    if (!basis || !spec) {
+      return undefined;
+    }
+    return this.embeddings.ofArray(image, await displayRange(image), undefined, spec, basis);
+  }
+
+  /**
+   * One run of the encoder for both what SAM's decoder and what classifiers take, where the session's choice wants the same view of the image.
+   * Returns as soon as the decoder's part is there.
+   */
+  private async _embedWithMaps(session: Session, slice: number, context: IJobContext): Promise<void> {
+    const { embeddings } = this;
+    const spec = embeddings.chosen(session);
+    if (!spec || !embeddings.coversWhole(session, spec) || embeddings.ready(session, slice, spec)) {
+      return;
+    }
+    let arrived!: () => void;
+    const kept = new Promise<void>(resolve => (arrived = resolve));
+    const waiting = { session, slice, arrived };
+    this._waiting.add(waiting);
+    const reducing = embeddings
+      .of(session, spec, undefined, context, slice)
+      .then(async image => void (await image.slice(slice, context)));
+    reducing.catch(() => undefined);
+    try {
+      await Promise.race([kept, reducing]);
+    } catch (thrown) {
+      const error = BridgeError.from(thrown);
+      if (context.signal.aborted || error.code === 'cancelled' || error.code === 'compute') {
+        throw error;
+      }
+      // The layers may be at fault; the embedding alone may be had all the same.
+    } finally {
+      this._waiting.delete(waiting);
+    }
+  }
+
+  /** Take an embedding over that came along with a reduction. */
+  private async _keep(session: Session, slice: number, whole: IWholeEmbedding): Promise<void> {
+    if (!session.record.embeddings[slice] || !session.array('embedding')) {
+      await this._take(session, session.generation, slice, whole);
+    }
+    this._waiting.forEach(waiting => {
+      if (waiting.session === session && waiting.slice === slice) {
+        waiting.arrived();
+      }
+    });
+  }
+
+  private async _take(session: Session, generation: number, slice: number, whole: IWholeEmbedding): Promise<void> {
+    const checkImage = () => {
+      if (generation !== session.generation) {
+        throw new BridgeError('cancelled', 'The image was replaced meanwhile.');
+      }
+    };
+    checkImage();
+    const array = await this._embeddingArray(session);
+    checkImage();
+    const file = new TileFile(array, 'r+');
+    try {
+      file.writeBytes(slice * EMBEDDING_BYTES, bytesOf(whole.embedding));
+    } finally {
+      file.close();
+    }
+    const { device, seconds } = whole;
+    await session.tookEmbedding(slice, { device, seconds });
   }
 
   private _embeddingArray(session: Session): Promise<ArrayDescriptor> {
@@ -201,6 +319,8 @@ export class ComputeJobs {
     return session.array('embedding')!;
   }
 
+  /** Those who wait for an embedding to come along. */
+  private readonly _waiting = new Set<{ session: Session; slice: number; arrived(): void }>();
   private readonly _makingEmbedding = new Map<Session, Promise<ArrayDescriptor>>();
 }
 

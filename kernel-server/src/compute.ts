@@ -5,123 +5,147 @@
  * It leaves when its parent does. The same bundle serves as the short-lived probe of GPUs.
  */
 import { Worker } from 'node:worker_threads';
-import type { InferenceSession } from 'onnxruntime-node';
 import { BridgeError } from '../../src/kernel-bridge/errors';
-import { embeddingLength, ITensor, Preprocessor, SamDecoder } from '../../src/sam';
+import { encoderLayer, EncoderWindows, IView, OUTPUT_LAYER, Preprocessor, SamDecoder, wholeView } from '../../src/sam';
 import { SharedArray } from './arrays';
+import { breathe } from './files';
+import { Encoder, Progress, REINSTALL } from './sam-encoder';
 import {
   ComputeJob,
   FromCompute,
   IComputeStart,
   IEmbedJob,
   IEmbedResult,
+  IReduceJob,
+  IReduceResult,
   ISuggestJob,
   ISuggestResult,
   ToCompute
 } from './sam-messages';
-import { checkModelFile, encoderPath } from './sam-models';
-import {
-  IPlacedSession,
-  loadRuntime,
-  openOnCpu,
-  placeSession,
-  PROBE_ARGUMENT,
-  ProbeKind,
-  relativeDifference,
-  runProbe,
-  Runtime
-} from './sam-providers';
+import { checkModelFile } from './sam-models';
+import { loadRuntime, openOnCpu, PROBE_ARGUMENT, ProbeKind, runProbe, Runtime } from './sam-providers';
+import { Reduction } from './sam-reduce';
 
 /** Pixels are read in bands of about this many values. */
 const BAND_VALUES = 1 << 21;
 
-/** A GPU whose first embedding differs by more than this fraction of the largest value is not used. */
-const GPU_TOLERANCE = 0.02;
-
-const REINSTALL = 'Install SambaLab again, or set SAMBALAB_MODELS to a folder with the right files.';
-
-type Progress = (stage: string, done: number, total: number, message?: string) => void;
+/** Maps may have this many bytes together. */
+const MAPS_MAX = 1 << 30;
 
 /** The models of this process, opened when they are first needed. */
 class Compute {
-  constructor(private readonly _start: IComputeStart) {}
+  constructor(private readonly _start: IComputeStart) {
+    this._encoder = new Encoder(
+      _start,
+      () => this._runtime,
+      device => void send({ kind: 'device', device })
+    );
+  }
 
-  async run(job: ComputeJob, progress: Progress, signal: AbortSignal): Promise<IEmbedResult | ISuggestResult> {
-    return job.kind === 'embed' ? this._embed(job, progress, signal) : this._suggest(job, progress);
+  async run(
+    job: ComputeJob,
+    progress: Progress,
+    signal: AbortSignal,
+    onEmbedding: (result: IEmbedResult) => Promise<void>
+  ): Promise<IEmbedResult | ISuggestResult | IReduceResult> {
+    switch (job.kind) {
+      case 'embed':
+        return this._embed(job, progress, signal);
+      case 'reduce':
+        return this._reduce(job, progress, signal, onEmbedding);
+      case 'suggest':
+        return this._suggest(job, progress);
+    }
   }
 
   private async _embed(job: IEmbedJob, progress: Progress, signal: AbortSignal): Promise<IEmbedResult> {
-    const { encoder } = this._start.manifest;
-    progress('loading the model', 0, 1);
-    await this._openEncoder();
+    await this._encoder.open([OUTPUT_LAYER], progress);
     signal.throwIfAborted();
     const begin = performance.now();
-    const runtime = this._runtime;
-    const pixels = await this._preprocess(job, progress, signal);
+    const pixels = await this._preprocess(job, undefined, progress, signal);
     progress('encoding', 0, 1);
-    const tensor = new runtime.Tensor('float32', pixels, [1, 3, encoder.size, encoder.size]);
-    const embedding = await this._encode(tensor, progress);
-    return { embedding, device: this._encoder!.device, seconds: (performance.now() - begin) / 1000 };
+    const layers = await this._encoder.encode(pixels, [OUTPUT_LAYER], progress);
+    return { embedding: layers.get(OUTPUT_LAYER)!, device: this._encoder.device, seconds: since(begin) };
   }
 
-  private async _preprocess(job: IEmbedJob, progress: Progress, signal: AbortSignal): Promise<Float32Array> {
-    const { image, display, slice } = job;
-    const [, rows, columns] = image.shape as [number, number, number];
+  private async _reduce(
+    job: IReduceJob,
+    progress: Progress,
+    signal: AbortSignal,
+    onEmbedding: (result: IEmbedResult) => Promise<void>
+  ): Promise<IReduceResult> {
+    const { manifest } = this._start;
+    const [, rows, columns] = job.image.shape as [number, number, number];
+    const windows = new EncoderWindows({ rows, columns }, job.window, manifest);
+    const bytes = job.layers.reduce((sum, { layer, components }) => {
+      const grid = windows.layer(encoderLayer(manifest, layer)!.shape);
+      return sum + 4 * components * grid.rows * grid.columns;
+    }, 0);
+    if (bytes > MAPS_MAX) {
+      throw new BridgeError(
+        'too-large',
+        `The reduced embedding of ${rows} × ${columns} pixels would have ${bytes} bytes; ${MAPS_MAX} at most will do. ` +
+          'Choose fewer components, or the layer output alone.'
+      );
+    }
+    const names = [...new Set([...job.layers.map(({ layer }) => layer), ...(windows.isWhole ? [OUTPUT_LAYER] : [])])];
+    await this._encoder.open(names, progress);
+    signal.throwIfAborted();
+    const begin = performance.now();
+    const reduction = new Reduction(windows, job.layers, manifest, job.basis);
+    for (const [done, index] of reduction.order.entries()) {
+      await breathe(); // a cancellation may have come
+      signal.throwIfAborted();
+      const view = windows.view(index);
+      const pixels = await this._preprocess(job, view, windows.count === 1 ? progress : () => undefined, signal);
+      progress('encoding', done, windows.count);
+      const layers = await this._encoder.encode(pixels, names, progress);
+      if (windows.isWhole) {
+        await onEmbedding({
+          embedding: layers.get(OUTPUT_LAYER)!,
+          device: this._encoder.device,
+          seconds: since(begin)
+        });
+      }
+      reduction.add(index, layers);
+    }
+    return { ...reduction.finish(), device: this._encoder.device, seconds: since(begin) };
+  }
+
+  /** The encoder's input for a view of the image; of the whole image if none is given. */
+  private async _preprocess(
+    { image, display, slice }: Pick<IEmbedJob, 'image' | 'display' | 'slice'>,
+    view: IView | undefined,
+    progress: Progress,
+    signal: AbortSignal
+  ): Promise<Float32Array> {
+    const { manifest } = this._start;
+    const [, height, width] = image.shape as [number, number, number];
+    const shown = view ?? wholeView({ rows: height, columns: width }, manifest);
+    const [top, left] = [Math.floor(shown.row0), Math.floor(shown.column0)];
+    const [rows, columns] = [Math.ceil(shown.row1) - top, Math.ceil(shown.column1) - left];
+    const moved = {
+      row0: shown.row0 - top,
+      row1: shown.row1 - top,
+      column0: shown.column0 - left,
+      column1: shown.column1 - left,
+      frame: shown.frame
+    };
     const array = await SharedArray.open(image, 'r');
     try {
-      const preprocessor = new Preprocessor({ rows, columns }, array.channels, display, this._start.manifest);
+      const preprocessor = new Preprocessor({ rows, columns }, array.channels, display, manifest, moved);
       const band = Math.max(1, Math.floor(BAND_VALUES / (columns * array.channels)));
       for (let row0 = 0; row0 < rows; row0 += band) {
         signal.throwIfAborted();
         progress('reading the image', row0, rows);
         const row1 = Math.min(rows, row0 + band);
-        preprocessor.add(await array.read({ slice, row0, row1, column0: 0, column1: columns }));
+        const region = { slice, row0: top + row0, row1: top + row1, column0: left, column1: left + columns };
+        preprocessor.add(await array.read(region));
       }
       return preprocessor.finish();
     } finally {
       await array.close();
     }
-  }
-
-  /** Run the encoder; a GPU's first result is held against the CPU's. */
-  private async _encode(tensor: ITensor, progress: Progress): Promise<Float32Array> {
-    const placed = this._encoder!;
-    const embedding = await this._runEncoder(placed.session, tensor);
-    if (placed.device.provider === 'cpu' || this._gpuChecked) {
-      return embedding;
-    }
-    progress('checking the GPU against the CPU', 0, 1);
-    const session = await openOnCpu(this._runtime, this._encoderPath!);
-    const expected = await this._runEncoder(session, tensor);
-    const difference = relativeDifference(embedding, expected);
-    if (difference <= GPU_TOLERANCE) {
-      this._gpuChecked = true;
-      await session.release();
-      return embedding;
-    }
-    const { provider, adapter, note } = placed.device;
-    const why = `${provider}${adapter ? ` on ${adapter}` : ''} differs from the CPU by ${(100 * difference).toFixed(1)} %`;
-    if (this._start.provider !== 'auto') {
-      throw new BridgeError('compute', `SAMBALAB_PROVIDER=${provider}, but ${why}. Leave it unset to use the CPU.`);
-    }
-    await placed.session.release();
-    this._encoder = {
-      session,
-      device: { ...placed.device, provider: 'cpu', adapter: null, note: [note, why].filter(Boolean).join('; ') }
-    };
-    send({ kind: 'device', device: this._encoder.device });
-    return expected;
-  }
-
-  private async _runEncoder(session: InferenceSession, tensor: ITensor): Promise<Float32Array> {
-    const { input, output } = this._start.manifest.encoder;
-    const results = await session.run({ [input]: tensor as never });
-    const data = results[output]?.data;
-    const length = embeddingLength(this._start.manifest);
-    if (!(data instanceof Float32Array) || data.length !== length) {
-      throw new BridgeError('model', `The encoder's ${output} is no embedding of ${length} numbers of float32.`);
-    }
-    return data;
   }
 
   private async _suggest(job: ISuggestJob, progress: Progress): Promise<ISuggestResult> {
@@ -140,33 +164,29 @@ class Compute {
     return this._decoder.decode(this._decoder.prepare(job.embedding), job.size, job.points);
   }
 
-  private async _openEncoder(): Promise<void> {
-    if (this._encoder) {
-      return;
-    }
-    const { manifest, modelsDir, provider, note } = this._start;
-    const path = encoderPath(manifest.encoder.file, modelsDir, __dirname);
-    await checkModelFile(path, manifest.encoder.file, REINSTALL);
-    this._encoder = await placeSession(this._runtime, { id: manifest.id, path }, provider, note);
-    this._encoderPath = path;
-    send({ kind: 'device', device: this._encoder.device });
-  }
-
   private get _runtime(): Runtime {
     return (this._loaded ??= loadRuntime());
   }
 
   private _loaded: Runtime | undefined;
-  private _encoder: IPlacedSession | undefined;
-  private _encoderPath: string | undefined;
-  private _gpuChecked = false;
+  private readonly _encoder: Encoder;
   private _decoder: SamDecoder | undefined;
 }
 
-function send(message: FromCompute): void {
-  if (process.connected) {
-    process.send!(message);
-  }
+/** Seconds since a point of time, as performance.now() has it. */
+function since(begin: number): number {
+  return (performance.now() - begin) / 1000;
+}
+
+/** @returns when it is on its way; large messages need the event loop for that */
+function send(message: FromCompute): Promise<void> {
+  return new Promise(resolve => {
+    if (process.connected) {
+      process.send!(message, undefined, undefined, () => resolve());
+    } else {
+      resolve();
+    }
+  });
 }
 
 /** Leave with the parent, also when native code holds the main thread and `disconnect` is not heard. */
@@ -191,11 +211,12 @@ function serve(): void {
     try {
       abort.signal.throwIfAborted();
       const progress: Progress = (stage, done, total, message) =>
-        send({ kind: 'progress', id, stage, done, total, ...(message === undefined ? {} : { message }) });
-      send({ kind: 'result', id, result: await compute!.run(job, progress, abort.signal) });
+        void send({ kind: 'progress', id, stage, done, total, ...(message === undefined ? {} : { message }) });
+      const onEmbedding = (result: IEmbedResult) => send({ kind: 'embedding', id, result });
+      void send({ kind: 'result', id, result: await compute!.run(job, progress, abort.signal, onEmbedding) });
     } catch (error) {
       const { code, message } = BridgeError.from(error);
-      send({ kind: 'error', id, code, message });
+      void send({ kind: 'error', id, code, message });
     } finally {
       aborts.delete(id);
     }

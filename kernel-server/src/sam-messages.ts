@@ -1,5 +1,7 @@
 /** What passes between the sidecar and its compute process, by Node's own IPC with `serialization: 'advanced'`. */
 import type { ArrayDescriptor, ImageInfo, PointPrompt, SamDevice } from '../../src/kernel-bridge/protocol';
+import type { IBasisLayer, IEmbeddingMap } from '../../engine/embedding';
+import type { EmbeddingLayer } from '../../src/kernel-bridge/features';
 import type { ErrorCode } from '../../src/kernel-bridge/errors';
 import type { IModelManifest, ISize } from '../../src/sam';
 
@@ -33,10 +35,31 @@ export interface ISuggestJob {
   points: PointPrompt[];
 }
 
-export type ComputeJob = IEmbedJob | ISuggestJob;
+/** Encode a slice in windows, and reduce what the layers say. */
+export interface IReduceJob {
+  kind: 'reduce';
+  image: ArrayDescriptor;
+  display: ImageInfo['display'];
+  slice: number;
+  /** Side of a window in pixels. */
+  window: number;
+  layers: EmbeddingLayer[];
+  /** How the layers are reduced, in their order; null to find that out from this slice. */
+  basis: IBasisLayer[] | null;
+}
+
+export type ComputeJob = IEmbedJob | ISuggestJob | IReduceJob;
 
 export interface IEmbedResult {
   embedding: Float32Array;
+  device: SamDevice;
+  seconds: number;
+}
+
+export interface IReduceResult {
+  basis: IBasisLayer[];
+  /** One for each layer. */
+  maps: IEmbeddingMap[];
   device: SamDevice;
   seconds: number;
 }
@@ -51,5 +74,7 @@ export type ToCompute = IComputeStart | { kind: 'job'; id: number; job: ComputeJ
 export type FromCompute =
   | { kind: 'device'; device: SamDevice }
   | { kind: 'progress'; id: number; stage: string; done: number; total: number; message?: string }
-  | { kind: 'result'; id: number; result: IEmbedResult | ISuggestResult }
+  /** The embedding of the whole image, while it is still being reduced. */
+  | { kind: 'embedding'; id: number; result: IEmbedResult }
+  | { kind: 'result'; id: number; result: IEmbedResult | ISuggestResult | IReduceResult }
   | { kind: 'error'; id: number; code: ErrorCode; message: string };

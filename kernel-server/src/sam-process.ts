@@ -3,7 +3,15 @@ import { ChildProcess, fork } from 'node:child_process';
 import { BridgeError } from '../../src/kernel-bridge/errors';
 import type { SamDevice } from '../../src/kernel-bridge/protocol';
 import type { IJobContext } from './interfaces';
-import type { ComputeJob, FromCompute, IComputeStart, IEmbedResult, ISuggestResult, ToCompute } from './sam-messages';
+import type {
+  ComputeJob,
+  FromCompute,
+  IComputeStart,
+  IEmbedResult,
+  IReduceResult,
+  ISuggestResult,
+  ToCompute
+} from './sam-messages';
 
 /** So much of what the process wrote to its standard error is kept for the message about its death. */
 const STDERR_CHARS = 4000;
@@ -24,11 +32,18 @@ export class ComputeDied extends Error {
   }
 }
 
-type ResultOf<J extends ComputeJob> = J['kind'] extends 'embed' ? IEmbedResult : ISuggestResult;
+interface IResults {
+  embed: IEmbedResult;
+  suggest: ISuggestResult;
+  reduce: IReduceResult;
+}
+type AnyResult = IResults[keyof IResults];
+type ResultOf<J extends ComputeJob> = IResults[J['kind']];
 
 interface IWaiting {
   context: IJobContext;
-  resolve(result: IEmbedResult | ISuggestResult): void;
+  onEmbedding: ((result: IEmbedResult) => void) | undefined;
+  resolve(result: AnyResult): void;
   reject(error: Error): void;
 }
 
@@ -77,12 +92,17 @@ export class ComputeProcess {
   /**
    * Do a job.
    *
+   * @param onEmbedding told of an embedding that is there before the job is done
    * @throws ComputeDied when the process ends before the job does; BridgeError as the process said it, or `cancelled`.
    */
-  run<J extends ComputeJob>(job: J, context: IJobContext): Promise<ResultOf<J>> {
+  run<J extends ComputeJob>(
+    job: J,
+    context: IJobContext,
+    onEmbedding?: (result: IEmbedResult) => void
+  ): Promise<ResultOf<J>> {
     const { signal } = context;
     const id = this._jobs++;
-    return new Promise<IEmbedResult | ISuggestResult>((resolve, reject) => {
+    return new Promise<AnyResult>((resolve, reject) => {
       if (signal.aborted) {
         reject(new BridgeError('cancelled', 'The work was cancelled.'));
         return;
@@ -102,6 +122,7 @@ export class ComputeProcess {
       const done = () => signal.removeEventListener('abort', abort);
       const waiting: IWaiting = {
         context,
+        onEmbedding,
         resolve: result => (done(), resolve(result)),
         reject: error => (done(), reject(error))
       };
@@ -150,6 +171,12 @@ export class ComputeProcess {
     if (message.kind === 'progress') {
       if (!waiting.context.signal.aborted) {
         waiting.context.progress(message.stage, message.done, message.total, message.message);
+      }
+      return;
+    }
+    if (message.kind === 'embedding') {
+      if (!waiting.context.signal.aborted) {
+        waiting.onEmbedding?.(message.result);
       }
       return;
     }

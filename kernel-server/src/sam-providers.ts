@@ -48,10 +48,13 @@ export function isSoftwareAdapter(info: IAdapterInfo): boolean {
   return info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|softpipe|basic render|\bcpu\b/i.test(names);
 }
 
+/** A model's file, or its bytes. */
+export type ModelSource = string | Uint8Array;
+
 /** Open the model on the best provider there is, or on the one chosen. */
 export async function placeSession(
   runtime: Runtime,
-  model: { id: string; path: string },
+  model: { id: string; source: ModelSource },
   choice: ProviderChoice,
   reason: string
 ): Promise<IPlacedSession> {
@@ -71,7 +74,7 @@ export async function placeSession(
 
   if (choice === 'auto' || choice === 'cuda') {
     try {
-      const session = await runtime.InferenceSession.create(model.path, { executionProviders: ['cuda'] });
+      const session = await create(runtime, model.source, { executionProviders: ['cuda'] });
       return { session, device: device('cuda', null) };
     } catch (error) {
       failed('CUDA', firstLine(error));
@@ -83,22 +86,33 @@ export async function placeSession(
       failed('WebGPU', why);
     } else {
       try {
-        const session = await runtime.InferenceSession.create(model.path, { executionProviders: ['webgpu'] });
+        const session = await create(runtime, model.source, { executionProviders: ['webgpu'] });
         return { session, device: device('webgpu', adapter) };
       } catch (error) {
         failed('WebGPU', firstLine(error));
       }
     }
   }
-  return { session: await openOnCpu(runtime, model.path), device: device('cpu', null) };
+  return { session: await openOnCpu(runtime, model.source), device: device('cpu', null) };
 }
 
 /** Open a model on all cores. */
-export function openOnCpu(runtime: Runtime, path: string): Promise<InferenceSession> {
-  return runtime.InferenceSession.create(path, {
+export function openOnCpu(runtime: Runtime, source: ModelSource): Promise<InferenceSession> {
+  return create(runtime, source, {
     executionProviders: ['cpu'],
     intraOpNumThreads: availableParallelism()
   });
+}
+
+function create(
+  runtime: Runtime,
+  source: ModelSource,
+  options: InferenceSession.SessionOptions
+): Promise<InferenceSession> {
+  // The runtime tells the two apart by its overloads.
+  return typeof source === 'string'
+    ? runtime.InferenceSession.create(source, options)
+    : runtime.InferenceSession.create(source, options);
 }
 
 /** The name of the adapter that WebGPU would run on, or why it cannot. */

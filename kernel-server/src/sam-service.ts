@@ -3,14 +3,32 @@
  * When it dies the job says so and is tried once more, then once on the CPU if it was a GPU that it died on.
  */
 import { join } from 'node:path';
+import type { IEmbeddingBasis } from '../../engine/embedding';
 import { BridgeError } from '../../src/kernel-bridge/errors';
-import type { ArrayDescriptor, ImageInfo, PointPrompt, SamDevice } from '../../src/kernel-bridge/protocol';
-import { embeddingLength, encodePoints, IModelManifest, ISize, MOBILE_SAM, upscaleMaskRegion } from '../../src/sam';
+import type { EmbeddingLayer, EmbeddingSpec } from '../../src/kernel-bridge/features';
+import type {
+  ArrayDescriptor,
+  EmbeddingModel,
+  ImageInfo,
+  PointPrompt,
+  SamDevice
+} from '../../src/kernel-bridge/protocol';
+import {
+  embeddingLength,
+  encodePoints,
+  encoderLayer,
+  encoderLayers,
+  IModelManifest,
+  ISize,
+  MOBILE_SAM,
+  upscaleMaskRegion
+} from '../../src/sam';
 import type { IJobContext, ISamService } from './interfaces';
-import type { ComputeJob, ProviderChoice } from './sam-messages';
+import type { ComputeJob, IEmbedResult, ProviderChoice } from './sam-messages';
 import { PROVIDERS } from './sam-messages';
 import { checkModelFile } from './sam-models';
 import { ComputeDied, ComputeProcess } from './sam-process';
+import { sharedFloats } from './shared-memory';
 
 /** The masks are made in pieces of about this many pixels, between which the sidecar does other things. */
 const BAND_PIXELS = 1 << 20;
@@ -37,6 +55,10 @@ export class SamService implements ISamService {
     return this._process?.pid ?? null;
   }
 
+  get encoder(): EmbeddingModel {
+    return { model: this._manifest.id, digest: this._manifest.encoder.file.sha256 };
+  }
+
   async decoder(): Promise<{ model: string; digest: string; path: string; bytes: number }> {
     const { sha256, bytes } = this._manifest.decoder.file;
     this._decoderChecked ??= checkModelFile(
@@ -59,17 +81,45 @@ export class SamService implements ISamService {
     slice: number,
     context: IJobContext
   ): Promise<{ embedding: Float32Array; device: SamDevice; seconds: number }> {
-    const slices = image.shape[0] ?? 0;
-    if (!(Number.isInteger(slice) && slice >= 0 && slice < slices)) {
-      throw new BridgeError('invalid', `There is no slice ${slice}; the image has slices 0 to ${slices - 1}.`);
-    }
+    checkSlice(image, slice);
     const result = await this._run({ kind: 'embed', image, display, slice }, context);
     this._device = result.device;
     return result;
   }
 
-  async reduce(): Promise<never> {
-    throw new BridgeError('internal', 'Reduced embeddings are not there yet.');
+  async reduce(
+    image: ArrayDescriptor,
+    display: ImageInfo['display'],
+    slice: number,
+    spec: EmbeddingSpec,
+    basis: IEmbeddingBasis | null,
+    context: IJobContext,
+    onEmbedding?: (result: IEmbedResult) => void
+  ): ReturnType<ISamService['reduce']> {
+    checkSlice(image, slice);
+    const { window, layers } = spec;
+    if (window === null) {
+      throw new BridgeError('invalid', 'features.embedding.window is null; a number of pixels is needed here.');
+    }
+    this._checkLayers(spec);
+    if (basis) {
+      this._checkBasis(basis, layers);
+    }
+    let embedding: Float32Array | null = null;
+    const job = { kind: 'reduce' as const, image, display, slice, window, layers, basis: basis?.layers ?? null };
+    const result = await this._run(job, context, early => {
+      this._device = early.device;
+      embedding = early.embedding;
+      onEmbedding?.(early);
+    });
+    this._device = result.device;
+    return {
+      basis: basis ?? { ...this.encoder, layers: result.basis },
+      maps: result.maps.map(map => ({ ...map, data: shared(map.data) })),
+      embedding,
+      device: result.device,
+      seconds: result.seconds
+    };
   }
 
   async suggest(
@@ -113,12 +163,54 @@ export class SamService implements ISamService {
     await this._process?.stop();
   }
 
-  private async _run<J extends ComputeJob>(job: J, context: IJobContext) {
+  private _checkLayers({ model, layers }: EmbeddingSpec): void {
+    const manifest = this._manifest;
+    if (model !== manifest.id) {
+      throw new BridgeError(
+        'model',
+        `The features are to see the embedding of ${model}, but the model here is ${manifest.id} (${manifest.title}). ` +
+          `Choose ${manifest.id} as features.embedding.model, or turn the embedding off.`
+      );
+    }
+    for (const { layer, components } of layers) {
+      const channels = encoderLayer(manifest, layer)?.shape[0];
+      if (channels === undefined) {
+        throw new BridgeError(
+          'invalid',
+          `${manifest.title} has no layer ${layer}; ${encoderLayers(manifest).join(', ')} will do.`
+        );
+      }
+      if (components > channels) {
+        throw new BridgeError(
+          'invalid',
+          `The layer ${layer} of ${manifest.title} has ${channels} channels; ${components} components cannot be made of them.`
+        );
+      }
+    }
+  }
+
+  private _checkBasis(basis: IEmbeddingBasis, layers: EmbeddingLayer[]): void {
+    const { model, digest } = this.encoder;
+    if (basis.digest !== digest) {
+      throw new BridgeError(
+        'model',
+        `The classifier sees the embedding of ${basis.model} (SHA-256 ${basis.digest.slice(0, 12)}…), but the model here is ${model} ` +
+          `(${digest.slice(0, 12)}…). Set SAMBALAB_MODELS to a folder with the classifier's model, or train anew.`
+      );
+    }
+    const wanted = layers.map(({ layer, components }) => `${layer} (${components})`).join(', ');
+    const given = basis.layers.map(({ layer, components }) => `${layer} (${components})`).join(', ');
+    if (wanted !== given) {
+      throw new BridgeError('invalid', `The embedding was reduced to ${given}; the features are to see ${wanted}.`);
+    }
+  }
+
+  private async _run<J extends ComputeJob>(job: J, context: IJobContext, onEmbedding?: (result: IEmbedResult) => void) {
     const chosen = this._choice();
     for (let deaths = 0; ; deaths++) {
       const compute = this._start(chosen);
       try {
-        return await compute.run(job, context);
+        return await compute.run(job, context, onEmbedding);
       } catch (error) {
         if (!(error instanceof ComputeDied)) {
           throw error;
@@ -207,6 +299,20 @@ export class SamService implements ISamService {
   private _decoderChecked: Promise<void> | undefined;
   private _idle: ReturnType<typeof setTimeout> | undefined;
   private _disposed = false;
+}
+
+function checkSlice(image: ArrayDescriptor, slice: number): void {
+  const slices = image.shape[0] ?? 0;
+  if (!(Number.isInteger(slice) && slice >= 0 && slice < slices)) {
+    throw new BridgeError('invalid', `There is no slice ${slice}; the image has slices 0 to ${slices - 1}.`);
+  }
+}
+
+/** A copy in memory that threads see. */
+function shared(values: Float32Array): Float32Array {
+  const out = sharedFloats(values.length);
+  out.set(values);
+  return out;
 }
 
 /** The namespace for {@link SamService}. */

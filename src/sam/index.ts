@@ -10,3 +10,4 @@ export * from './manifest';
 export * from './masks';
 export * from './preprocess';
 export * from './prompts';
+export * from './windows';

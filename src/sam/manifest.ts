@@ -12,6 +12,13 @@ export interface IModelFile {
   sha256: string;
 }
 
+/** What the encoder knows of an image at one depth: a tensor of its graph, float32 [1, ...shape]. */
+export interface IEncoderLayer {
+  tensor: string;
+  /** Channels, rows and columns; the rows and columns divide the encoder's frame evenly. */
+  shape: readonly [number, number, number];
+}
+
 /** A model of the SAM family, as two ONNX graphs. */
 export interface IModelManifest {
   id: string;
@@ -30,6 +37,11 @@ export interface IModelManifest {
     std: readonly [number, number, number];
     /** Shape of the embedding without the batch axis. */
     embedding: readonly [number, number, number];
+    /**
+     * What classifiers may see besides the embedding, by the names that feature specs use. Each has as many cells in a row as the embedding, or
+     * a whole multiple of that.
+     */
+    layers: Readonly<Record<string, IEncoderLayer>>;
   };
   decoder: {
     file: IModelFile;
@@ -67,7 +79,12 @@ export const MOBILE_SAM: IModelManifest = {
     size: 1024,
     mean: [123.675, 116.28, 103.53],
     std: [58.395, 57.12, 57.375],
-    embedding: [256, 64, 64]
+    embedding: [256, 64, 64],
+    layers: {
+      stage1: { tensor: '/layers.0/blocks.1/act3/Mul_1_output_0', shape: [64, 256, 256] },
+      stage2: { tensor: '/layers.1/downsample/Transpose_output_0', shape: [128, 128, 128] },
+      stage3: { tensor: '/layers.2/downsample/Transpose_output_0', shape: [160, 64, 64] }
+    }
   },
   decoder: {
     file: {
@@ -94,4 +111,20 @@ export const MOBILE_SAM: IModelManifest = {
 /** Numbers in an embedding. */
 export function embeddingLength(manifest: IModelManifest): number {
   return manifest.encoder.embedding.reduce((product, size) => product * size, 1);
+}
+
+/** Name of the layer that is the embedding itself. */
+export const OUTPUT_LAYER = 'output';
+
+/** A layer of an encoder by its name, the embedding included; undefined if it has none of that name. */
+export function encoderLayer({ encoder }: IModelManifest, name: string): IEncoderLayer | undefined {
+  if (name === OUTPUT_LAYER) {
+    return { tensor: encoder.output, shape: encoder.embedding };
+  }
+  return Object.hasOwn(encoder.layers, name) ? encoder.layers[name] : undefined;
+}
+
+/** Names of an encoder's layers, from the first to its output. */
+export function encoderLayers({ encoder }: IModelManifest): string[] {
+  return [...Object.keys(encoder.layers), OUTPUT_LAYER];
 }

@@ -20,15 +20,14 @@ export interface ITaps {
   weights: Float64Array;
 }
 
-/** The triangle filter's weights from `input` positions to `output` positions. */
-export function triangleFilter(input: number, output: number): ITaps[] {
-  const scale = input / output;
+/** The triangle filter's weights from `input` positions, or those from `begin` to `end` of them, to `output` positions. */
+export function triangleFilter(input: number, output: number, begin = 0, end = input): ITaps[] {
+  const scale = (end - begin) / output;
   const support = Math.max(scale, 1);
   return Array.from({ length: output }, (_, index) => {
-    const centre = (index + 0.5) * scale;
+    const centre = begin + (index + 0.5) * scale;
     const start = Math.max(0, Math.floor(centre - support + 0.5));
-    const end = Math.min(input, Math.floor(centre + support + 0.5));
-    const weights = new Float64Array(end - start);
+    const weights = new Float64Array(Math.min(input, Math.floor(centre + support + 0.5)) - start);
     let sum = 0;
     for (let i = 0; i < weights.length; i++) {
       weights[i] = Math.max(0, 1 - Math.abs(start + i + 0.5 - centre) / support);
@@ -38,14 +37,35 @@ export function triangleFilter(input: number, output: number): ITaps[] {
   });
 }
 
+/** What of an image goes where in the encoder's frame: rows and columns, fractions allowed, to the frame's first `frame` ones. */
+export interface IView {
+  row0: number;
+  row1: number;
+  column0: number;
+  column1: number;
+  frame: ISize;
+}
+
+/** The whole of an image, as SAM sees it. */
+export function wholeView(size: ISize, manifest: IModelManifest): IView {
+  return { row0: 0, row1: size.rows, column0: 0, column1: size.columns, frame: frameSize(size, manifest.encoder.size) };
+}
+
 /** Makes the encoder's input from an image given row by row. */
 export class Preprocessor {
   /**
    * @param size of the image
    * @param channels values a pixel, 1 or 3
    * @param display intensities that become 0 and 255; what is outside is clipped, NaN becomes 0
+   * @param view the part of the image that is shown; all of it if left out
    */
-  constructor(size: ISize, channels: number, display: IDisplayRange, manifest: IModelManifest) {
+  constructor(
+    size: ISize,
+    channels: number,
+    display: IDisplayRange,
+    manifest: IModelManifest,
+    view: IView = wholeView(size, manifest)
+  ) {
     if (channels !== 1 && channels !== 3) {
       throw new RangeError(`The image has ${channels} channels; 1 (grey) or 3 (red, green, blue) will do.`);
     }
@@ -53,9 +73,9 @@ export class Preprocessor {
     this._channels = channels;
     this._display = display;
     this._manifest = manifest;
-    this._frame = frameSize(size, manifest.encoder.size);
-    this._across = triangleFilter(size.columns, this._frame.columns);
-    this._down = triangleFilter(size.rows, this._frame.rows);
+    this._frame = view.frame;
+    this._across = triangleFilter(size.columns, view.frame.columns, view.column0, view.column1);
+    this._down = triangleFilter(size.rows, view.frame.rows, view.row0, view.row1);
     this._sums = new Float32Array(this._frame.rows * this._frame.columns * channels);
     this._scaled = new Float32Array(size.columns * channels);
     this._narrow = new Float32Array(this._frame.columns * channels);

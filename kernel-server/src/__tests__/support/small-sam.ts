@@ -5,6 +5,11 @@ import { IJobContext, ISamService } from '../../interfaces';
 export class SmallSam implements ISamService {
   readonly device = { model: 'small', provider: 'cpu' as const, adapter: null, note: '' };
   readonly pid = null;
+  encoder = { model: 'small', digest: '0'.repeat(64) };
+  /** Why no reduced embedding can be had, while it is set. */
+  failure: BridgeError | undefined;
+  /** How many slices were reduced. */
+  reduced = 0;
   /** How many embeddings were computed. */
   embedded = 0;
   /** How many were stopped. */
@@ -30,8 +35,42 @@ export class SmallSam implements ISamService {
     return { embedding, device: this.device, seconds: 0.25 };
   }
 
-  async reduce(): Promise<never> {
-    throw new BridgeError('model', 'The small model has no layers.');
+  /** Waves over the image: component k of every layer has k + 1 of them across a window. */
+  async reduce(
+    ...[image, , slice, spec, basis, context]: Parameters<ISamService['reduce']>
+  ): ReturnType<ISamService['reduce']> {
+    context.progress('embedding', 0, 1);
+    await Promise.race([this.gate, aborted(context)]);
+    if (context.signal.aborted) {
+      this.stopped++;
+      throw new BridgeError('cancelled', 'stopped');
+    }
+    if (this.failure) {
+      throw this.failure;
+    }
+    const { digest } = this.encoder;
+    if (basis && basis.digest !== digest) {
+      throw new BridgeError('model', `The classifier sees another model, ${basis.digest.slice(0, 12)}.`);
+    }
+    this.reduced++;
+    const [, rows, columns] = image.shape as [number, number, number];
+    const cell = spec.window! / 64;
+    const size = { rows: Math.ceil(rows / cell), columns: Math.ceil(columns / cell), cell };
+    const layers = spec.layers.map(({ layer, components }) => ({
+      layer,
+      channels: components,
+      components,
+      mean: new Float32Array(components),
+      matrix: Float32Array.from({ length: components ** 2 }, (_, i) => (i % (components + 1) === 0 ? 1 : 0))
+    }));
+    const maps = layers.map(({ components }) => {
+      const data = new Float32Array(new SharedArrayBuffer(4 * components * size.rows * size.columns));
+      const wave = (k: number, column: number) => Math.sin(((k + 1) * (column + 1) * (slice + 1)) / 10);
+      data.forEach((_, i) => (data[i] = wave(Math.floor(i / (size.rows * size.columns)), i % size.columns)));
+      return { data, components, ...size };
+    });
+    const { device } = this;
+    return { basis: basis ?? { model: spec.model, digest, layers }, maps, embedding: null, device, seconds: 0.25 };
   }
 
   async suggest(...[embedding, size, points]: Parameters<ISamService['suggest']>): ReturnType<ISamService['suggest']> {

@@ -1,0 +1,159 @@
+/**
+ * How an image of any size is shown to an encoder at one scale: in square windows that fill its frame, on one grid of cells.
+ *
+ * The grid begins at the image's upper left; a cell is what one cell of the encoder's output covers, window / 64 pixels for SAM. An image that
+ * fits into a window is put into the frame's upper left, and the rest of the frame stays empty. A larger one is covered by windows that are at most
+ * three quarters of a window apart, as evenly as the grid allows. Where windows overlap, what they say is blended linearly.
+ */
+import { IModelManifest } from './manifest';
+import { IView } from './preprocess';
+import { ISize } from './prompts';
+
+/** Windows are at most this part of their side apart. */
+const STRIDE = 3 / 4;
+
+/** Where the windows of an image are. */
+export class EncoderWindows {
+  /** @param window side of a window in pixels of the image */
+  constructor(
+    readonly size: ISize,
+    readonly window: number,
+    private readonly _manifest: IModelManifest
+  ) {
+    const side = _manifest.encoder.embedding[1];
+    this.cell = window / side;
+    this.down = windowStarts(Math.ceil(size.rows / this.cell), side);
+    this.across = windowStarts(Math.ceil(size.columns / this.cell), side);
+  }
+
+  /** Pixels of the image under a side of a cell of the encoder's output. */
+  readonly cell: number;
+  /** Where windows begin, in cells. */
+  readonly down: readonly number[];
+  readonly across: readonly number[];
+
+  /** How many there are; they are counted row by row. */
+  get count(): number {
+    return this.down.length * this.across.length;
+  }
+
+  /** Whether the only window shows the image as SAM's prompts mean it: its longer side fills the frame. */
+  get isWhole(): boolean {
+    return Math.max(this.size.rows, this.size.columns) === this.window;
+  }
+
+  /** What a window shows of the image. */
+  view(index: number): IView {
+    const [row0, row1] = this._span(this.down[Math.floor(index / this.across.length)]!, this.size.rows);
+    const [column0, column1] = this._span(this.across[index % this.across.length]!, this.size.columns);
+    const scale = this._manifest.encoder.size / this.window;
+    const pixels = (length: number) => Math.max(1, Math.floor(length * scale + 0.5));
+    return { row0, row1, column0, column1, frame: { rows: pixels(row1 - row0), columns: pixels(column1 - column0) } };
+  }
+
+  /** The grid of a layer. */
+  layer(shape: readonly [number, number, number]): LayerGrid {
+    return new LayerGrid(this, shape, shape[1] / this._manifest.encoder.embedding[1]);
+  }
+
+  private _span(start: number, length: number): [number, number] {
+    const begin = start * this.cell;
+    return [begin, Math.min(begin + this.window, length)];
+  }
+}
+
+/** The cells of one layer over an image, and which of them its windows know. */
+export class LayerGrid {
+  constructor(
+    private readonly _windows: EncoderWindows,
+    shape: readonly [number, number, number],
+    factor: number
+  ) {
+    const { size, cell, down, across } = _windows;
+    this.side = shape[1];
+    this.cell = cell / factor;
+    this.rows = Math.ceil(size.rows / this.cell);
+    this.columns = Math.ceil(size.columns / this.cell);
+    this._down = down.map(start => start * factor);
+    this._across = across.map(start => start * factor);
+    this._weightsDown = blendWeights(this._down, this.side);
+    this._weightsAcross = blendWeights(this._across, this.side);
+  }
+
+  /** Cells in a row of a window. */
+  readonly side: number;
+  /** Pixels of the image under a side of a cell. */
+  readonly cell: number;
+  /** Cells over the image. */
+  readonly rows: number;
+  readonly columns: number;
+
+  /** Where a window is on the grid, and how many of its cells lie inside the image. */
+  place(index: number): { row: number; column: number; rows: number; columns: number } {
+    const row = this._down[this._rowOf(index)]!;
+    const column = this._across[this._columnOf(index)]!;
+    return {
+      row,
+      column,
+      rows: Math.min(this.side, this.rows - row),
+      columns: Math.min(this.side, this.columns - column)
+    };
+  }
+
+  /** Add what a window says, [side][side], to a plane of the grid, [rows][columns], by its part in the blend. */
+  add(index: number, values: Float32Array, plane: Float32Array): void {
+    const { row, column, rows, columns } = this.place(index);
+    const down = this._weightsDown[this._rowOf(index)]!;
+    const across = this._weightsAcross[this._columnOf(index)]!;
+    for (let i = 0; i < rows; i++) {
+      const from = i * this.side;
+      const to = (row + i) * this.columns + column;
+      for (let j = 0; j < columns; j++) {
+        plane[to + j]! += down[i]! * across[j]! * values[from + j]!;
+      }
+    }
+  }
+
+  private _rowOf(index: number): number {
+    return Math.floor(index / this._windows.across.length);
+  }
+
+  private _columnOf(index: number): number {
+    return index % this._windows.across.length;
+  }
+
+  private readonly _down: number[];
+  private readonly _across: number[];
+  private readonly _weightsDown: Float64Array[];
+  private readonly _weightsAcross: Float64Array[];
+}
+
+/** Where windows of `side` cells begin, so that they cover `cells` cells. */
+export function windowStarts(cells: number, side: number): number[] {
+  const beyond = cells - side;
+  if (beyond <= 0) {
+    return [0];
+  }
+  const steps = Math.ceil(beyond / (side * STRIDE));
+  return Array.from({ length: steps + 1 }, (_, i) => Math.round((i * beyond) / steps));
+}
+
+/**
+ * The part of each window in the blend at each of its cells. It falls linearly over what a window shares with its neighbour; of all windows at a
+ * cell the parts add up to 1.
+ */
+export function blendWeights(starts: readonly number[], side: number): Float64Array[] {
+  const sums = new Float64Array(starts[starts.length - 1]! + side);
+  const weights = starts.map((start, index) => {
+    const before = index > 0 ? starts[index - 1]! + side - start : 0;
+    const after = index + 1 < starts.length ? start + side - starts[index + 1]! : 0;
+    return Float64Array.from({ length: side }, (_, i) => {
+      const rising = before > 0 ? (i + 0.5) / before : 1;
+      const falling = after > 0 ? (side - i - 0.5) / after : 1;
+      const weight = Math.min(1, rising, falling);
+      sums[start + i]! += weight;
+      return weight;
+    });
+  });
+  return weights.map((list, index) => list.map((weight, i) => weight / sums[starts[index]! + i]!));
+}
