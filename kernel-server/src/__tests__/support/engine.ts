@@ -1,7 +1,7 @@
 /** The real engine for tests: services on its bundled worker, and micrographs with labels. */
 import { ArrayDescriptor, Dtype, LabelClass } from '../../../../src/kernel-bridge/protocol';
 import { EngineService } from '../../engine-service';
-import { IJobContext, ILabelledImage, ITrained } from '../../interfaces';
+import { IImageEmbedding, IJobContext, ILabelledImage, ITrained } from '../../interfaces';
 import { EngineFolder, wasm } from '../engine-build';
 
 export const CLASSES: LabelClass[] = [
@@ -73,6 +73,7 @@ export class EngineBench {
       context?: IJobContext;
       classes?: LabelClass[];
       others?: readonly ILabelledImage[];
+      embedding?: IImageEmbedding | undefined;
     } = {}
   ): Promise<ITrained> {
     return service.train(
@@ -83,19 +84,26 @@ export class EngineBench {
         spec: service.featureSpec(options.features),
         forest: service.forestParams({ trees: 20, ...options.forest }),
         cacheKey: options.cacheKey ?? image.path,
-        others: options.others ?? []
+        others: options.others ?? [],
+        ...(options.embedding && { embedding: options.embedding })
       },
       options.context ?? context()
     );
   }
 
-  async apply(service: EngineService, trained: ITrained, { image, shape }: IMicrograph, cacheKey?: string) {
+  async apply(
+    service: EngineService,
+    trained: ITrained,
+    { image, shape }: IMicrograph,
+    cacheKey?: string,
+    embedding?: IImageEmbedding
+  ) {
     const out = {
       prediction: this.folder.array('uint8', shape),
       probabilities: this.folder.array('float32', [...shape, 2]),
       uncertainty: this.folder.array('float32', shape)
     };
-    const request = { classifier: trained.json, image, slice: 0, out };
+    const request = { classifier: trained.json, image, slice: 0, out, ...(embedding && { embedding }) };
     await service.apply(cacheKey === undefined ? request : { ...request, cacheKey }, context());
     return {
       prediction: this.folder.read(out.prediction),
