@@ -3,10 +3,12 @@ import { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application'
 import { ICommandPalette } from '@jupyterlab/apputils';
 import { INotebookTracker, NotebookActions } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { lastUsed, lastUsedChanged } from '../widget/last-used';
 
 /** The ids of the commands. */
 export namespace CommandIDs {
   export const labelImage = 'sambalab:label-image';
+  export const goToNextRegion = 'sambalab:go-to-next-region';
 }
 
 /** What the new cell says: it runs as it is, and shows what to put in. */
@@ -48,7 +50,17 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
         await notebook.activeCell?.ready;
       }
     });
+    app.commands.addCommand(CommandIDs.goToNextRegion, {
+      label: trans.__('SambaLab: Go to Where Labels Help Most'),
+      caption: trans.__('In the labeller that was used last, show the next region that is worth labels (N)'),
+      describedBy: { args: { type: 'object', properties: {} } },
+      isEnabled: () => lastUsed() !== null,
+      execute: () => lastUsed()?.nextRegion()
+    });
+    lastUsedChanged.connect(() => app.commands.notifyCommandChanged(CommandIDs.goToNextRegion), tracker);
     tracker.currentChanged.connect(() => app.commands.notifyCommandChanged(CommandIDs.labelImage), tracker);
-    palette?.addItem({ command: CommandIDs.labelImage, category: trans.__('SambaLab') });
+    for (const command of Object.values(CommandIDs)) {
+      palette?.addItem({ command, category: trans.__('SambaLab') });
+    }
   }
 };

@@ -7,5 +7,6 @@ export * from './features';
 export * from './forest';
 export * from './frames';
 export * from './protocol';
+export * from './scores';
 export * from './client';
 export * from './live-comm';

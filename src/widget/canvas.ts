@@ -6,8 +6,8 @@ import { Message } from '@lumino/messaging';
 import { ISignal, Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
 import { LABEL_TILE } from '../kernel-bridge';
-import { IPoint, tilesIn, ViewTransform } from './geometry';
-import { Change, LabellerState } from './model';
+import { IPoint, IRegion, tilesIn, ViewTransform } from './geometry';
+import { Change, LabellerState, RepaintedOverlay } from './model';
 import { Painter } from './painter';
 import { createTools, ITool, IToolEvent } from './tools';
 import { trans } from './translation';
@@ -94,6 +94,13 @@ export class CanvasView extends Widget {
   showAll(): void {
     this.view.fit();
     this._onView();
+  }
+
+  /** Bring a region into view, large enough to draw in. */
+  lookAt(region: IRegion): void {
+    if (!this.isDisposed && this.view.show(region)) {
+      this._onView();
+    }
   }
 
   /** Zoom about the middle. */
@@ -246,6 +253,7 @@ export class CanvasView extends Widget {
         context.setTransform(this._ratio, 0, 0, this._ratio, 0, 0);
         context.clearRect(0, 0, this.view.width, this.view.height);
         if (!this._hideOverlays) {
+          this._painter.mark(context);
           this._painter.suggestion(context, this._ratio);
         }
         this._tool.draw(context);
@@ -279,10 +287,7 @@ export class CanvasView extends Widget {
     }
   }
 
-  private _onRepaint(
-    _: LabellerState,
-    { overlay, keys }: { overlay: 'labels' | 'segmentation'; keys: string[] | null }
-  ): void {
+  private _onRepaint(_: LabellerState, { overlay, keys }: { overlay: RepaintedOverlay; keys: string[] | null }): void {
     this._painter.invalidate(overlay, keys);
   }
 

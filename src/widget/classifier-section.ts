@@ -1,5 +1,5 @@
-/** The classifier: saved into a file of the user's, loaded from one, and what it goes by. */
-import { ClassifierFormat, ClassifierInfo } from '../kernel-bridge';
+/** The classifier: saved into a file of the user's, loaded from one. */
+import { ClassifierFormat } from '../kernel-bridge';
 import { ISavedFile } from './classifier-files';
 import { button, element, hide, setDisabled, setText } from './dom';
 import { section } from './fields';
@@ -7,9 +7,6 @@ import { LabellerState } from './model';
 import { StateWidget } from './state-widget';
 import { progressBar } from './training-controls';
 import { trans } from './translation';
-
-/** Features that are named as the most important. */
-const IMPORTANT = 5;
 
 export class ClassifierSection extends StateWidget {
   constructor(state: LabellerState) {
@@ -69,13 +66,6 @@ export class ClassifierSection extends StateWidget {
     this._bar = progressBar('sambalab-files-progress', trans.__('Loading the classifier'));
     this._text = element('span', { role: 'status', 'data-testid': 'sambalab-files-note' });
     this._note = element('div', { class: 'sambalab-note' }, this._text, this._cancel);
-    this._list = element('ol', { class: 'sambalab-important', 'data-testid': 'sambalab-important' });
-    this._important = element(
-      'div',
-      {},
-      element('div', { class: 'sambalab-field-label' }, trans.__('Most important features')),
-      this._list
-    );
     const whole = section({
       testid: 'sambalab-classifier',
       body: [
@@ -83,8 +73,7 @@ export class ClassifierSection extends StateWidget {
         this._formats,
         this._file,
         this._bar.node,
-        this._note,
-        this._important
+        this._note
       ]
     });
     whole.head(trans.__('Classifier'));
@@ -125,33 +114,6 @@ export class ClassifierSection extends StateWidget {
     hide(this._note, state.state === 'idle', this._from);
     this._cancel.title = files.busy ? trans.__('Cancel') : trans.__('Dismiss');
     this._cancel.setAttribute('aria-label', this._cancel.title);
-    this._showImportant(session?.segmentation?.classifier);
-  }
-
-  private _showImportant(classifier: ClassifierInfo | undefined): void {
-    const importance = classifier?.importance ?? null;
-    this._important.hidden = importance === null;
-    if (importance === null || importance === this._shown) {
-      return;
-    }
-    this._shown = importance;
-    const best = importance
-      .map((value, i) => ({ value, name: classifier!.features[i] ?? '' }))
-      .sort((a, b) => b.value - a.value)
-      .slice(0, IMPORTANT)
-      .filter(({ value }) => value > 0);
-    this._list.replaceChildren(
-      ...best.map(({ name, value }) => {
-        const line = element(
-          'li',
-          { title: trans.__('Mean decrease of impurity') },
-          element('span', {}, name),
-          element('span', { class: 'sambalab-value' }, `${(value * 100).toFixed(1)} %`)
-        );
-        line.style.setProperty('--sambalab-share', `${(100 * value) / best[0]!.value}%`);
-        return line;
-      })
-    );
   }
 
   private _toggle(): void {
@@ -176,11 +138,8 @@ export class ClassifierSection extends StateWidget {
   private readonly _bar: ReturnType<typeof progressBar>;
   private readonly _note: HTMLElement;
   private readonly _text: HTMLElement;
-  private readonly _important: HTMLElement;
-  private readonly _list: HTMLElement;
   /** The button that was used last. */
   private _from: HTMLButtonElement;
-  private _shown: number[] | null = null;
 }
 
 let instances = 0;

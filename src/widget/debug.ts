@@ -15,6 +15,8 @@ export interface IDebugHandle {
   labelAt(row: number, column: number): number;
   /** The same in the segmentation; 0 for tiles that were not looked at. */
   segmentationAt(row: number, column: number): number;
+  /** The uncertainty of a pixel, 255 for 1; −1 where it is not known, or not shown. */
+  uncertaintyAt(row: number, column: number): number;
   /** The grey level of a pixel in the feature that is shown; −1 where it is not known. */
   featureAt(row: number, column: number): number;
   /** The suggestion that is shown: its mask (rows × columns, 0 and 1), scale, scores and place. */
@@ -63,6 +65,8 @@ export function attachDebugHandle(root: HTMLElement, state: LabellerState, canva
         forest: choice.forest,
         choicePending: choice.pending,
         preview: parts?.preview.state ?? null,
+        uncertainty: parts?.uncertainty.state ?? null,
+        guide: parts?.guide.state ?? null,
         files: files.state,
         tool: state.tool,
         classId: state.currentClass?.id ?? null,
@@ -80,6 +84,7 @@ export function attachDebugHandle(root: HTMLElement, state: LabellerState, canva
     },
     labelAt: (row, column) => state.parts?.labels.slice(state.slice).at(row, column) ?? 0,
     segmentationAt: (row, column) => state.parts?.segmentation.at(state.slice, row, column) ?? 0,
+    uncertaintyAt: (row, column) => state.parts?.uncertainty.at(state.slice, row, column) ?? -1,
     featureAt: (row, column) => state.parts?.preview.at(state.slice, row, column) ?? -1,
     get suggestion() {
       const current = state.parts?.suggestions.current;

@@ -30,6 +30,8 @@ const ICONS = {
   minus: '<path d="M3 8h10"/>',
   shield:
     '<path d="M8 1.800 3 3.700v4c0 3.100 2 5.300 5 6.500 3-1.200 5-3.400 5-6.500v-4z"/><path d="m5.700 7.900 1.700 1.700 3-3.200"/>',
+  target:
+    '<circle cx="8" cy="8" r="4.200"/><path d="M8 1.500v3M8 11.500v3M1.500 8h3M11.500 8h3"/><circle cx="8" cy="8" r=".900" fill="currentColor" stroke="none"/>',
   train: '<path d="M4.500 2.800v10.400L13 8z" fill="currentColor" stroke-linejoin="round"/>',
   live: '<path d="M9.200 1.600 3.600 9h3.600L6.400 14.400 12.400 6.800H8.700z" fill="currentColor" stroke-linejoin="round"/>',
   stop: '<path d="M4 4h8v8H4z" fill="currentColor"/>',

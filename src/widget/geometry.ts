@@ -25,6 +25,11 @@ export interface IPoint {
   y: number;
 }
 
+/** A region is shown at least this large, in CSS pixels, and in at most this share of the view. */
+const SHOWN_LEAST = 72;
+const SHOWN_BEST = 160;
+const SHOWN_MOST = 0.7;
+
 /** No image pixel is drawn larger than this, in CSS pixels. */
 const SCALE_MAX = 64;
 
@@ -95,6 +100,36 @@ export class ViewTransform {
     this._y -= dy / this._scale;
     this._fitted = false;
     this._clamp();
+  }
+
+  /**
+   * Bring a region into view: a tiny one is enlarged, one that does not fit is reduced, and what is well in view stays where it is.
+   *
+   * @returns whether anything moved.
+   */
+  show({ row0, row1, column0, column1 }: IRegion): boolean {
+    const side = Math.max(row1 - row0, column1 - column0, 1);
+    const room = Math.min(this._width, this._height);
+    if (room === 0) {
+      return false;
+    }
+    const most = (SHOWN_MOST * room) / side;
+    const tiny = side * this._scale < SHOWN_LEAST;
+    const wanted = Math.min(tiny ? SHOWN_BEST / side : this._scale, most, SCALE_MAX);
+    const from = this.toScreen({ x: column0, y: row0 });
+    const to = this.toScreen({ x: column1, y: row1 });
+    const margin = 0.1 * room;
+    const inside =
+      from.x >= margin && from.y >= margin && to.x <= this._width - margin && to.y <= this._height - margin;
+    if (inside && wanted === this._scale) {
+      return false;
+    }
+    this._fitted = false;
+    this._scale = wanted;
+    this._x = (column0 + column1 - this._width / wanted) / 2;
+    this._y = (row0 + row1 - this._height / wanted) / 2;
+    this._clamp();
+    return true;
   }
 
   toImage(screen: IPoint): IPoint {

@@ -1,6 +1,7 @@
 /** The keys of a labeller, while it has the focus. */
 import { IDisposable } from '@lumino/disposable';
 import { CanvasView } from './canvas';
+import { ILastUsed, setLastUsed } from './last-used';
 import { LabellerState } from './model';
 
 /** The brush one step larger (1) or smaller (−1): a tenth, at least one pixel; ten steps at once with Shift. */
@@ -9,13 +10,22 @@ export function nextBrushSize(size: number, direction: 1 | -1, large: boolean): 
   return size + direction * step;
 }
 
+/** Go to the next region that would be worth labels, in this view. */
+export async function goToNextRegion(state: LabellerState, canvas: CanvasView): Promise<void> {
+  const region = await state.nextRegion();
+  if (region) {
+    canvas.lookAt(region);
+  }
+}
+
 /** Hears the keyboard on a view's root. */
-export class KeyMap implements IDisposable {
+export class KeyMap implements IDisposable, ILastUsed {
   constructor(options: KeyMap.IOptions) {
     this._options = options;
     for (const type of EVENTS) {
       options.node.addEventListener(type, this);
     }
+    setLastUsed(this);
     // Before JupyterLab's own listener, which sits on the document.
     window.addEventListener('keydown', this._onAnyDown, true);
   }
@@ -29,10 +39,16 @@ export class KeyMap implements IDisposable {
       return;
     }
     this._disposed = true;
+    setLastUsed(null, this);
     window.removeEventListener('keydown', this._onAnyDown, true);
     for (const type of EVENTS) {
       this._options.node.removeEventListener(type, this);
     }
+  }
+
+  /** For the command of JupyterLab. */
+  nextRegion(): void {
+    void goToNextRegion(this._options.state, this._options.canvas);
   }
 
   handleEvent(event: Event): void {
@@ -42,6 +58,9 @@ export class KeyMap implements IDisposable {
         break;
       case 'keyup':
         this._onUp(event as KeyboardEvent);
+        break;
+      case 'focusin':
+        setLastUsed(this);
         break;
       default: {
         // The focus went elsewhere with a key held down: its release will not be heard.
@@ -128,6 +147,10 @@ export class KeyMap implements IDisposable {
       case 'L':
         void state.setLive(!state.live.on);
         return true;
+      case 'n':
+      case 'N':
+        void goToNextRegion(state, canvas);
+        return true;
       case '[':
       case '{':
         settings.set({ brushSize: nextBrushSize(settings.values.brushSize, -1, event.shiftKey) });
@@ -161,6 +184,7 @@ export class KeyMap implements IDisposable {
         return true;
       case 'Escape':
         suggestions?.reject();
+        state.parts?.guide.dismiss();
         return true;
       case 'Enter':
         if (suggestions?.current) {
@@ -193,5 +217,5 @@ export namespace KeyMap {
   }
 }
 
-const EVENTS = ['keydown', 'keyup', 'focusout'] as const;
+const EVENTS = ['keydown', 'keyup', 'focusin', 'focusout'] as const;
 const OWN_KEYS: ReadonlySet<string> = new Set([' ', 'Enter', 'PageUp', 'PageDown']);

@@ -12,7 +12,9 @@ import {
   LABEL_TILE,
   LabelClass,
   LabelPatch,
-  SessionState
+  Region,
+  SessionState,
+  SuggestedRegion
 } from '../kernel-bridge';
 import { MOBILE_SAM } from '../sam';
 import { Choice } from './choice';
@@ -25,6 +27,7 @@ import { Live } from './live';
 import { IPatch } from './patches';
 import { FeaturePreview } from './preview';
 import { MaskBuilder } from './raster';
+import { Guide } from './regions';
 import { SegmentationTiles } from './segmentation';
 import { Settings, ToolName } from './settings';
 import { StrokeTimes } from './stroke-times';
@@ -32,12 +35,16 @@ import { IPixel, Suggestion, Suggestions } from './suggestions';
 import { ImageTiles } from './tiles';
 import { Training } from './training';
 import { trans } from './translation';
+import { UncertaintyOverlay } from './uncertainty';
 
 /**
  * What changed: the session, something that the status lines say, what is chosen to draw with, what is drawn, or the
  * features, the forest and the feature that is shown.
  */
 export type Change = 'session' | 'status' | 'choice' | 'drawing' | 'features';
+
+/** Overlays whose tiles are drawn again when they change. */
+export type RepaintedOverlay = 'labels' | 'segmentation' | 'uncertainty';
 
 /** What exists once the session is known. */
 export interface ISessionParts {
@@ -49,6 +56,9 @@ export interface ISessionParts {
   readonly suggestions: Suggestions;
   readonly embedding: Embedding;
   readonly preview: FeaturePreview;
+  readonly uncertainty: UncertaintyOverlay;
+  /** Where to label next. */
+  readonly guide: Guide;
 }
 
 /** Round trips that are remembered. */
@@ -103,7 +113,7 @@ export class LabellerState implements IDisposable {
   }
 
   /** Emits which label tiles have to be drawn again; null for all. */
-  get repaint(): ISignal<this, { overlay: 'labels' | 'segmentation'; keys: string[] | null }> {
+  get repaint(): ISignal<this, { overlay: RepaintedOverlay; keys: string[] | null }> {
     return this._repaint;
   }
 
@@ -253,6 +263,16 @@ export class LabellerState implements IDisposable {
     });
   }
 
+  /** Go to where labels would help most, on whichever slice that is. Null if nothing is suggested, which the status says. */
+  async nextRegion(): Promise<SuggestedRegion | null> {
+    this._error = this._notice = null;
+    const region = (await this._parts?.guide.next()) ?? null;
+    if (region && !this._disposed) {
+      this.setSlice(region.slice);
+    }
+    return region;
+  }
+
   /** The classifier as a file; null if there is none, or it failed, which `files` then says. */
   async saveClassifier(format: ClassifierFormat): Promise<ISavedFile | null> {
     let saved: ISavedFile | null = null;
@@ -349,6 +369,7 @@ export class LabellerState implements IDisposable {
     labels.attached(session.labels.version);
     this._prepare();
     this._parts!.preview.retry();
+    this._parts!.uncertainty.retry();
     this._changed.emit('drawing');
   }
 
@@ -396,6 +417,8 @@ export class LabellerState implements IDisposable {
           this.training.progress(event.params);
         } else if (event.params.kind === 'live') {
           this.live.progress(event.params);
+        } else if (event.params.kind === 'regions') {
+          parts?.guide.progress(event.params);
         } else if (event.params.kind === 'load') {
           this.files.progress(event.params);
         } else if (event.params.kind === 'embed' && event.params.state === 'running') {
@@ -420,6 +443,7 @@ export class LabellerState implements IDisposable {
       segmentation.forgetRounds();
     }
     const version = session.segmentation?.version ?? 0;
+    this._parts.uncertainty.follow(version);
     if (segmentation.settle(version, session.segmentation?.round) && version === 0) {
       this._repaint.emit({ overlay: 'segmentation', keys: null });
     }
@@ -435,7 +459,8 @@ export class LabellerState implements IDisposable {
     this._prepared = -1;
     this._notice = trans.__('The session now shows another image.');
     this._parts = this._build(session, fits ? old.labels : undefined);
-    const replaced = [old.tiles, old.segmentation, old.suggestions, old.embedding, old.preview];
+    const { tiles, segmentation, suggestions, embedding, preview, uncertainty, guide } = old;
+    const replaced = [tiles, segmentation, suggestions, embedding, preview, uncertainty, guide];
     for (const part of fits ? replaced : [...replaced, old.labels]) {
       this._disposables.delete(part);
       part.dispose();
@@ -470,7 +495,20 @@ export class LabellerState implements IDisposable {
       fetch: (wanted, signal) => ask().request('feature.tiles', { session: id, ...wanted }, { signal })
     });
     preview.offer(this.choice.spec);
-    [tiles, labels, segmentation, suggestions, embedding, preview].forEach(part => this._disposables.add(part));
+    const uncertainty = new UncertaintyOverlay({
+      image,
+      fetch: (wanted, signal) => ask().request('uncertainty.tiles', { session: id, ...wanted }, { signal })
+    });
+    const guide = new Guide({
+      slices,
+      find: async (count, signal, onId) =>
+        (await ask().request('regions', { session: id, count, by: 'auto' }, { signal, onId })).result,
+      labelled: region => hasLabels(labels, region),
+      version: () => this._session?.segmentation?.version ?? 0
+    });
+    for (const part of [tiles, labels, segmentation, suggestions, embedding, preview, uncertainty, guide]) {
+      this._disposables.add(part);
+    }
 
     const drawing = () => this._changed.emit('drawing');
     const failed = (_: unknown, error: BridgeError) => this._fail(error);
@@ -483,6 +521,15 @@ export class LabellerState implements IDisposable {
     segmentation.failed.connect(failed, this);
     preview.arrived.connect(drawing, this);
     preview.changed.connect(() => this._changed.emit('features'), this);
+    uncertainty.arrived.connect((_, keys) => {
+      this._repaint.emit({ overlay: 'uncertainty', keys });
+      drawing();
+    }, this);
+    uncertainty.changed.connect(() => this._changed.emit('features'), this);
+    guide.changed.connect(() => {
+      this._changed.emit('status');
+      drawing();
+    }, this);
     suggestions.changed.connect(() => this._changed.emit('drawing'), this);
     suggestions.failed.connect(failed, this);
     embedding.changed.connect(() => {
@@ -490,7 +537,7 @@ export class LabellerState implements IDisposable {
       this._changed.emit('status');
       this._changed.emit('choice');
     }, this);
-    return { image, slices, tiles, labels, segmentation, suggestions, embedding, preview };
+    return { image, slices, tiles, labels, segmentation, suggestions, embedding, preview, uncertainty, guide };
   }
 
   private _buildLabels(image: ISize): LabelStore {
@@ -611,7 +658,7 @@ export class LabellerState implements IDisposable {
 
   private readonly _options: LabellerState.IOptions;
   private readonly _changed = new Signal<this, Change>(this);
-  private readonly _repaint = new Signal<this, { overlay: 'labels' | 'segmentation'; keys: string[] | null }>(this);
+  private readonly _repaint = new Signal<this, { overlay: RepaintedOverlay; keys: string[] | null }>(this);
   private readonly _disposables = new Set<IDisposable>();
   private _roundTrips: readonly number[] = [];
   private _session: SessionState | null = null;
@@ -625,6 +672,19 @@ export class LabellerState implements IDisposable {
   private _error: string | null = null;
   private _notice: string | null = null;
   private _disposed = false;
+}
+
+/** Whether there is a label in a region, as far as is known here. */
+function hasLabels(labels: LabelStore, { slice, row0, row1, column0, column1 }: Region): boolean {
+  const tiles = labels.slice(slice);
+  for (let row = row0; row < row1; row++) {
+    for (let column = column0; column < column1; column++) {
+      if (tiles.at(row, column) > 0) {
+        return true;
+      }
+    }
+  }
+  return false;
 }
 
 /** The namespace for {@link LabellerState}. */

@@ -5,11 +5,13 @@
 import { IMAGE_TILE, LABEL_TILE } from '../kernel-bridge';
 import { chooseLevel, IRegion, ITileRef, levelSize, tilesIn, ViewTransform } from './geometry';
 import { makeGreys, makePalette } from './lut';
-import { ISessionParts, LabellerState } from './model';
+import { ISessionParts, LabellerState, RepaintedOverlay } from './model';
 import { outline } from './outline';
 import { LEVEL_MAX, OverlayPictures, reduceLevels } from './overlay';
+import { drawMark } from './regions';
 import { segmentationKey } from './segmentation';
 import { Suggestion } from './suggestions';
+import { makeUncertaintyPalette } from './uncertainty-colors';
 
 /** Pixels beyond the view for which a suggestion is made as well, so that small moves of the view need no new one. */
 const MARGIN = 64;
@@ -34,10 +36,11 @@ export class Painter {
     private readonly _view: ViewTransform
   ) {
     this._pictures.preview.palette = makeGreys();
+    this._pictures.uncertainty.palette = makeUncertaintyPalette();
   }
 
   /** Some tiles changed; null for all. */
-  invalidate(overlay: 'labels' | 'segmentation', keys: string[] | null): void {
+  invalidate(overlay: RepaintedOverlay, keys: string[] | null): void {
     // Labels lie on top of the segmentation in its own picture too, so that nothing shines through them.
     const concerned = overlay === 'labels' ? (['labels', 'segmentation'] as const) : ([overlay] as const);
     for (const pictures of concerned.map(name => this._pictures[name])) {
@@ -55,10 +58,10 @@ export class Painter {
    * @returns whether all is drawn; else some tiles are as they were, or missing, and the next frame goes on.
    */
   base(context: CanvasRenderingContext2D, ratio: number, hideOverlays: boolean): boolean {
-    const { segmentation, preview } = this._pictures;
-    segmentation.late = preview.late = false;
+    const { segmentation, preview, uncertainty } = this._pictures;
+    segmentation.late = preview.late = uncertainty.late = false;
     this._base(context, ratio, hideOverlays);
-    return !segmentation.late && !preview.late;
+    return !segmentation.late && !preview.late && !uncertainty.late;
   }
 
   private _base(context: CanvasRenderingContext2D, ratio: number, hideOverlays: boolean): void {
@@ -69,7 +72,7 @@ export class Painter {
       return;
     }
     this._image(context, parts, ratio);
-    const { labelOpacity, segmentationOpacity } = this._state.settings.values;
+    const { labelOpacity, segmentationOpacity, uncertaintyOpacity } = this._state.settings.values;
     this._recolour();
     const slice = this._state.slice;
     const shown = !hideOverlays && segmentationOpacity > 0;
@@ -81,7 +84,16 @@ export class Painter {
         values: () => parts.segmentation.classes(slice, tile)
       }));
     }
-    const { preview } = parts;
+    const { preview, uncertainty } = parts;
+    if (!hideOverlays && uncertainty.shown && uncertaintyOpacity > 0) {
+      uncertainty.want(slice, tilesIn(this._view.visible(), LABEL_TILE));
+      if (uncertainty.drawn) {
+        this._overlay(context, ratio, 'uncertainty', uncertaintyOpacity, tile => ({
+          key: uncertainty.key(slice, tile),
+          values: () => uncertainty.levels(slice, tile)
+        }));
+      }
+    }
     if (!hideOverlays && preview.shown) {
       preview.want(slice, tilesIn(this._view.visible(), LABEL_TILE));
       if (preview.drawn) {
@@ -97,6 +109,16 @@ export class Painter {
         key: segmentationKey(slice, tile),
         values: () => labels.tile(tile.row, tile.column)
       }));
+    }
+  }
+
+  /** Mark the region where labels would help; the context is in CSS pixels. */
+  mark(context: CanvasRenderingContext2D): void {
+    const region = this._state.parts?.guide.region;
+    if (region && region.slice === this._state.slice) {
+      const from = this._view.toScreen({ x: region.column0, y: region.row0 });
+      const to = this._view.toScreen({ x: region.column1, y: region.row1 });
+      drawMark(context, from.x, from.y, to.x - from.x, to.y - from.y);
     }
   }
 
@@ -173,7 +195,7 @@ export class Painter {
   private _overlay(
     context: CanvasRenderingContext2D,
     ratio: number,
-    name: 'labels' | 'segmentation' | 'preview',
+    name: RepaintedOverlay | 'preview',
     opacity: number,
     find: (tile: ITileRef) => { key: string; values(): Uint8Array | undefined }
   ): void {
@@ -291,7 +313,8 @@ export class Painter {
   private readonly _pictures = {
     labels: new OverlayPictures(),
     segmentation: new OverlayPictures(),
-    preview: new OverlayPictures(reduceLevels)
+    preview: new OverlayPictures(reduceLevels),
+    uncertainty: new OverlayPictures(reduceLevels)
   };
   private _colours = '';
   private _kept: ISuggestionPicture | null = null;

@@ -1,4 +1,4 @@
-/** The side panel: classes, opacities, features, their preview, forest, training, the classifier's files. */
+/** The side panel: classes, opacities, scores, uncertainty, features, their preview, trees, training, the classifier's files. */
 import { Panel } from '@lumino/widgets';
 import { ClassList } from './class-list';
 import { ClassifierSection } from './classifier-section';
@@ -8,9 +8,11 @@ import { Mistakes } from './fields';
 import { ForestSection } from './forest-section';
 import { LabellerState } from './model';
 import { PreviewSection } from './preview-section';
+import { ScoresSection } from './scores-section';
 import { StateWidget } from './state-widget';
 import { TrainingControls } from './training-controls';
 import { trans } from './translation';
+import { UncertaintySection } from './uncertainty-section';
 
 export class SidePanel extends Panel {
   constructor(state: LabellerState) {
@@ -21,6 +23,8 @@ export class SidePanel extends Panel {
     const mistakes = new Mistakes();
     const choice = new Panel();
     choice.addClass('sambalab-choice');
+    choice.addWidget(new ScoresSection(state));
+    choice.addWidget(new UncertaintySection(state));
     choice.addWidget(new FeaturesSection(state, mistakes));
     choice.addWidget(new PreviewSection(state));
     choice.addWidget(new ForestSection(state, mistakes));

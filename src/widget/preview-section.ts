@@ -3,7 +3,7 @@ import { button, element, icon, setText, slider } from './dom';
 import { channelGroups, familyOf, shortNumber } from './feature-choice';
 import { section } from './fields';
 import { LabellerState } from './model';
-import { PREVIEW_TILES_MAX, PreviewState } from './preview';
+import { PREVIEW_TILES_MAX, PreviewState } from './preview-tiles';
 import { StateWidget } from './state-widget';
 import { trans } from './translation';
 

@@ -14,6 +14,7 @@ export interface ISettings {
   /** 0 to 1. */
   labelOpacity: number;
   segmentationOpacity: number;
+  uncertaintyOpacity: number;
   /** Whether older labels stay where new ones overlap them. */
   preserve: boolean;
   wheelZoom: WheelZoom;
@@ -24,6 +25,7 @@ export const DEFAULT_SETTINGS: Readonly<ISettings> = {
   brushSize: 15,
   labelOpacity: 0.65,
   segmentationOpacity: 0.4,
+  uncertaintyOpacity: 0.75,
   preserve: true,
   wheelZoom: 'focus'
 };
@@ -74,6 +76,7 @@ export function checkSettings(values: Partial<Record<keyof ISettings, unknown>>)
   const brushSize = ranged(values.brushSize, BRUSH_MIN, BRUSH_MAX);
   const labelOpacity = ranged(values.labelOpacity, 0, 1);
   const segmentationOpacity = ranged(values.segmentationOpacity, 0, 1);
+  const uncertaintyOpacity = ranged(values.uncertaintyOpacity, 0, 1);
   if (brushSize !== undefined) {
     out.brushSize = Math.round(brushSize);
   }
@@ -82,6 +85,9 @@ export function checkSettings(values: Partial<Record<keyof ISettings, unknown>>)
   }
   if (segmentationOpacity !== undefined) {
     out.segmentationOpacity = segmentationOpacity;
+  }
+  if (uncertaintyOpacity !== undefined) {
+    out.uncertaintyOpacity = uncertaintyOpacity;
   }
   if (typeof values.preserve === 'boolean') {
     out.preserve = values.preserve;

@@ -57,6 +57,10 @@ function mostImportant(state: LabellerState): IStatusText {
   if (!state.session?.imageReady) {
     return { text: trans.__('Waiting for the image…'), kind: 'busy' };
   }
+  const told = parts?.guide.told;
+  if (told) {
+    return told;
+  }
   const embedding = parts?.embedding.state;
   switch (embedding?.state) {
     case 'computing':

@@ -1,6 +1,7 @@
 /** The toolbar: tools, brush size, what happens to older labels, zoom, and the slice of a stack. */
 import { CanvasView } from './canvas';
 import { button, element, icon, setText, slider } from './dom';
+import { goToNextRegion } from './keys';
 import { LabellerState } from './model';
 import { ToolName } from './settings';
 import { StateWidget } from './state-widget';
@@ -49,11 +50,21 @@ export class Toolbar extends StateWidget {
     this._preserve.addEventListener('click', () =>
       this._state.settings.set({ preserve: !this._state.settings.values.preserve })
     );
+    this._next = button({
+      testid: 'sambalab-next-region',
+      title: trans.__('Go to where labels help most (N); again for the next such region'),
+      icon: 'target',
+      text: trans.__('Where next'),
+      className: 'sambalab-tool',
+      run: () => void goToNextRegion(state, canvas)
+    });
+    this._next.setAttribute('aria-keyshortcuts', 'N');
     const group = (...children: Node[]) => element('div', { class: 'sambalab-group', role: 'group' }, ...children);
     this._zoom = element('span', { class: 'sambalab-zoom', 'data-testid': 'sambalab-zoom' });
     this.node.append(
       group(this._tools.suggest, this._tools.brush, this._tools.eraser),
       group(this._size.node, this._preserve),
+      group(this._next),
       this._slices(),
       group(
         button({
@@ -132,6 +143,7 @@ export class Toolbar extends StateWidget {
   private readonly _tools: Record<ToolName, HTMLButtonElement>;
   private readonly _size: ReturnType<typeof slider>;
   private readonly _preserve: HTMLButtonElement;
+  private readonly _next: HTMLButtonElement;
   private readonly _zoom: HTMLElement;
   private _slice: ReturnType<typeof slider> | null = null;
 }

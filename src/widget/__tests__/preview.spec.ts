@@ -2,7 +2,8 @@ import { deflateRawSync } from 'node:zlib';
 import { BridgeError, featureSpec, IReply, LABEL_TILE } from '../../kernel-bridge';
 import { ITileRef } from '../geometry';
 import { reduceLevels } from '../overlay';
-import { FeaturePreview, IFeatureTiles, PREVIEW_TILES_MAX } from '../preview';
+import { FeaturePreview, IFeatureTiles } from '../preview';
+import { PREVIEW_TILES_MAX } from '../preview-tiles';
 
 const A = { row: 0, column: 0 };
 const B = { row: 0, column: 1 };
