@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -16,34 +16,28 @@ from .arrays import identity, map_array, write_array
 from .classes import ClassesLike, make_classes, merge_classes
 from .classifier import Classifier
 from .client import Client, client
-from .connection import Connection
 from .errors import (
-    ImageError,
     LabelError,
     NotReadyError,
     NotTrainedError,
     ParameterError,
-    SessionNotFoundError,
     SidecarError,
 )
 from .features import FeaturesLike
-from .images import Image, ImageLike, prepare
+from .images import ImageLike, prepare
 from .keys import session_key
 from .learners import learner_request
 from .parameters import feature_choice, pixel_size_of, refuse_unknown, switch
 from .progress import ProgressLine
 from .regions import Region, find_regions
 from .scores import Report, report_of
+from .session_access import CLOSED, Array, SessionAccess, State
 
 if TYPE_CHECKING:
     from .widget import LabellerWidget
 
-Array = npt.NDArray[Any]
-State = dict[str, Any]
-
 DEFAULT_CLASSES = ("1", "2")
 _NAME_MAX = 500
-_CLOSED = "This labeller is closed. Make it again with sambalab.Labeller(image)."
 
 
 class Suggestion(NamedTuple):
@@ -61,7 +55,7 @@ class Suggestion(NamedTuple):
     scores: npt.NDArray[np.float64]
 
 
-class Labeller:
+class Labeller(SessionAccess):
     """Label an image and segment it; the last line of a cell shows the widget.
 
     Parameters
@@ -196,7 +190,7 @@ class Labeller:
         from .widget import widget_of
 
         if self._closed:
-            raise SidecarError(_CLOSED)
+            raise SidecarError(CLOSED)
         return widget_of(self._session, str(self._open_params["title"]))
 
     # Labels
@@ -669,69 +663,7 @@ class Labeller:
             "lab.fresh_start() begins without them."
         )
 
-    # Below: talking to the sidecar
-
-    def _request(self, method: str, params: dict[str, Any] | None = None, **options: Any) -> State:
-        if self._closed:
-            raise SidecarError(_CLOSED)
-        return self._client.request(method, {"session": self._session, **(params or {})}, **options).result
-
-    def _refresh(self) -> State:
-        """Fetch what is small about the session: another kernel or the widget may have changed it."""
-        return self._accept(self._mend(self._request("session.attach"), self._call))
-
-    def _accept(self, state: State) -> State:
-        self._state = state
-        return state
-
-    def _call(self, method: str, params: dict[str, Any]) -> State:
-        return self._client.request(method, params).result
-
-    def _restore(self, connection: Connection) -> None:
-        """Put the session right on a sidecar that was started anew; called by whoever reconnected."""
-
-        def call(method: str, params: dict[str, Any]) -> State:
-            return connection.call(method, params)[0]
-
-        try:
-            state = call("session.attach", {"session": self._session})
-        except SessionNotFoundError:
-            state = call("session.open", {**self._open_params, "classes": self._state["classes"], "again": True})
-        self._accept(self._mend(state, call))
-
-    def _mend(self, state: State, call: Callable[[str, dict[str, Any]], State]) -> State:
-        """Write the pixels again if the sidecar does not have them any more; take another image over if there is one."""
-        if state["image"]["digest"] != self._open_params["image"]["digest"]:
-            if state["image"]["shape"] != self._open_params["image"]["shape"]:
-                raise SidecarError(
-                    f"The session {self._open_params['title'] or self._session} holds an image of another shape now. "
-                    "Run the cell again that made this labeller, or give it a name of its own."
-                )
-            self._open_params = {**self._open_params, "image": state["image"]}
-            self._map_pixels(state)
-        if not state["imageReady"]:
-            if Image(self._pixels, self._stack, "").digest() != self._open_params["image"]["digest"]:
-                raise SidecarError("The pixels of the image are gone. Run the cell again that made the labeller.")
-            write_array(state["arrays"]["image"], self._pixels)
-            state = call("image.ready", {"session": self._session})
-        if identity(state["arrays"]["image"]) != self._pixels_file:
-            self._map_pixels(state)
-        return state
-
-    def _map_pixels(self, state: State) -> None:
-        self._pixels = map_array(state["arrays"]["image"])
-        self._pixels_file = identity(state["arrays"]["image"])
-
-    def _array(self, name: str, state: State) -> Array:
-        descriptor = state["arrays"].get(name)
-        if descriptor is None:
-            raise SidecarError(f"The sidecar has no array {name} for this session.")
-        key = (*identity(descriptor), descriptor["dtype"], tuple(descriptor["shape"]))
-        with self._lock:
-            known = self._maps.get(name)
-            if known is None or known[0] != key:
-                known = self._maps[name] = (key, map_array(descriptor))
-        return known[1] if self._stack else known[1][0]
+    # Below: what the classifier says
 
     def _trained(self, name: str) -> Array:
         state = self._refresh()
@@ -760,16 +692,6 @@ class Labeller:
         reply = self._request("features", params)
         array: npt.NDArray[np.float32] = map_array(reply["array"])
         return tuple(str(name) for name in reply["names"]), array[0] if array.ndim == 4 else array
-
-    def _slice(self, slice: int) -> int:
-        slices = int(self._open_params["image"]["shape"][0])
-        if not 0 <= int(slice) < slices:
-            raise ParameterError(f"slice is {slice}; the image has 0 to {slices - 1}.")
-        return int(slice)
-
-    def _single(self, what: str, instead: str) -> None:
-        if self._stack:
-            raise ImageError(f"This is a stack of {self.shape[0]} slices: use lab.{instead}(slice) in place of {what}.")
 
 
 def _labellers(also: Labeller | Iterable[Labeller]) -> list[Labeller]:
