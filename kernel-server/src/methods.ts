@@ -49,7 +49,7 @@ export interface IMethodOptions {
 export function createHandlers(options: IMethodOptions): Handlers {
   const { engine, sam, store, sessions, peers, jobs, compute, staging } = options;
   const { classifiers, embeddings } = compute;
-  const uncertainty = new Uncertainty({ engine, store, classifiers, embeddings });
+  const uncertainty = new Uncertainty({ engine, store, classifiers });
   const regions = new Regions({ engine, jobs, uncertainty, embeddings });
 
   const pythonOnly = (call: ICall, method: string) => {

@@ -172,15 +172,17 @@ export class Regions {
   ): ReturnType<typeof textures> {
     const { engine } = this._options;
     const { image, choice } = session.record;
+    const quiet: IJobContext = { signal: context.signal, progress: () => undefined };
     try {
+      context.progress('embedding', 0, slices.length);
       const spec = [choice.features, { embedding: true }]
         .map(features => withImage(engine.featureSpec(features), image).embedding)
         .find(embedding => embedding !== null);
-      const embedding = await this._options.embeddings.of(session, spec!);
+      const embedding = await this._options.embeddings.of(session, spec!, undefined, quiet, slices[0]);
       const maps = new Map<number, Awaited<ReturnType<IImageEmbedding['slice']>>>();
       for (const [i, slice] of slices.entries()) {
         context.progress('embedding', i, slices.length);
-        maps.set(slice, await embedding.slice(slice, { signal: context.signal, progress: () => undefined }));
+        maps.set(slice, await embedding.slice(slice, quiet));
       }
       return viewed(places, maps);
     } catch (thrown) {

@@ -12,7 +12,6 @@ import { ArrayStore } from './array-store';
 import type { ClassifierJobs } from './classifier-jobs';
 import { breathe } from './files';
 import { IEngineService, IImageEmbedding, IJobContext } from './interfaces';
-import type { IEmbeddingSource } from './learning';
 import { Session } from './session';
 import { TileFile } from './tile-file';
 import { IBlock } from './windows';
@@ -31,10 +30,8 @@ const BLOCK_BYTES = 64 << 20;
 export interface IUncertaintyOptions {
   engine: IEngineService;
   store: ArrayStore;
-  /** Has the classifiers of sessions. */
-  classifiers: Pick<ClassifierJobs, 'of'>;
-  /** Has what an encoder sees of them. */
-  embeddings: Pick<IEmbeddingSource, 'of'>;
+  /** Has the classifiers of sessions, and what they see through an encoder. */
+  classifiers: Pick<ClassifierJobs, 'of' | 'embeddingOf'>;
 }
 
 /** A session's classifier, as it was when somebody asked for it. */
@@ -55,8 +52,9 @@ export class Uncertainty {
   /** What the uncertainty of a session follows from. Throws BridgeError `not-ready` if there is no classifier. */
   async of(session: Session, measure: UncertaintyMeasure): Promise<IUnsure> {
     const { image } = session;
-    const { json: classifier } = await this._options.classifiers.of(session);
-    const embedding = await this._embeddingOf(session, classifier);
+    const { classifiers } = this._options;
+    const { json: classifier } = await classifiers.of(session);
+    const embedding = await classifiers.embeddingOf(session, classifier);
     const held = session.array(ARRAYS[measure]);
     const from = held
       ? `${held.path} ${held.version}`
@@ -179,14 +177,6 @@ export class Uncertainty {
     } finally {
       await store.remove(scratch);
     }
-  }
-
-  /** What the classifier sees of the session's image through an encoder; undefined if it sees nothing so. */
-  private async _embeddingOf(session: Session, classifier: Uint8Array): Promise<IImageEmbedding | undefined> {
-    const { engine, embeddings } = this._options;
-    const basis = engine.basisOf(classifier);
-    const spec = basis && engine.featureSpec(engine.describe(classifier).info.spec).embedding;
-    return basis && spec ? embeddings.of(session, spec, basis) : undefined;
   }
 
   private _keep(key: string, tile: Uint8Array): void {
