@@ -6,6 +6,8 @@ import { OP_NUMBERS } from '../src/kernel-bridge/features';
 import { IEmbeddingMap, ISliceEmbedding } from './embedding';
 import { embeddingNames, familyNames, featureProgram, type FeatureSpec, halo } from './features';
 import { Cuts } from './quantile';
+import { dtypeOf } from './dtype';
+import { IIntensity, standardised } from './intensity';
 import { ITile } from './tile';
 import { Engine, TypedArray } from './wasm';
 
@@ -16,18 +18,6 @@ export interface ITileFeatures {
   plane: number;
 }
 
-/** Numbers of the element types; `engine/assembly/tile.ts` has the same. */
-const DTYPES = [
-  Uint8Array,
-  Int8Array,
-  Uint16Array,
-  Int16Array,
-  Uint32Array,
-  Int32Array,
-  Float32Array,
-  Float64Array
-] as const;
-
 /** Bytes of a feature's table; `engine/assembly/quantise.ts` has the same. */
 const TABLE_BYTES = 16 + 16384 + 16;
 
@@ -36,6 +26,13 @@ export function blocksOf(tile: ITile): { rows: number; columns: number; count: n
   const rows = Math.ceil((tile.row1 - tile.row0) / 4);
   const columns = Math.ceil((tile.column1 - tile.column0) / 4);
   return { rows, columns, count: rows * columns };
+}
+
+/** An image's size, and its intensity where features need it. */
+export interface IImageSize {
+  rows: number;
+  columns: number;
+  intensity?: IIntensity;
 }
 
 /** Floats in the planes of a tile. */
@@ -74,12 +71,7 @@ export class FeatureStack {
    * @returns a view of the engine's memory, good until the next call of this object
    * @throws RangeError for pixels or an embedding that do not fit
    */
-  compute(
-    image: { rows: number; columns: number },
-    tile: ITile,
-    source: TypedArray,
-    embedding?: ISliceEmbedding
-  ): ITileFeatures {
+  compute(image: IImageSize, tile: ITile, source: TypedArray, embedding?: ISliceEmbedding): ITileFeatures {
     const maps = this._mapsOf(embedding);
     const blocks = blocksOf(tile);
     const stride = blocks.columns * 4;
@@ -96,12 +88,7 @@ export class FeatureStack {
     return { data: this._engine.f32(out, plane * this.count), stride, plane };
   }
 
-  private _computeFamilies(
-    image: { rows: number; columns: number },
-    tile: ITile,
-    source: TypedArray,
-    out: number
-  ): void {
+  private _computeFamilies(image: IImageSize, tile: ITile, source: TypedArray, out: number): void {
     const engine = this._engine;
     const { row0, row1, column0, column1 } = tile;
     const height = Math.min(image.rows, row1 + this.halo) - Math.max(0, row0 - this.halo);
@@ -109,13 +96,14 @@ export class FeatureStack {
     if (source.length !== height * width * this.channels) {
       throw new RangeError(`${source.length} values are not ${height} × ${width} × ${this.channels}.`);
     }
-    const dtype = DTYPES.findIndex(type => source instanceof type);
-    if (dtype < 0) {
-      throw new RangeError('Pixels are typed arrays of whole numbers or floats.');
-    }
+    const dtype = dtypeOf(source);
     const mark = engine.mark;
     const pixels = engine.put(source);
     const [low, high] = this._spec.range ?? [0, 255];
+    if (this._spec.standardise && !image.intensity) {
+      throw new RangeError('These features need the mean and the deviation of the image.');
+    }
+    const { origin, gain } = standardised(this._spec.standardise ? image.intensity! : null);
     engine.run(kernels =>
       kernels.computeTile(
         this._program,
@@ -133,6 +121,8 @@ export class FeatureStack {
         this._spec.color === 'luminance' ? 1 : 0,
         low,
         high,
+        origin,
+        gain,
         out,
         engine.mark
       )

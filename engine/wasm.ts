@@ -15,11 +15,20 @@ export interface IKernels {
   quantise: Kernel;
   growTree: Kernel;
   growScratch(rows: number, features: number, classes: number, maxDepth: number): number;
+  boostSlot(tried: number, classes: number, shift: number): number;
+  boostScratch(rows: number, features: number, classes: number, maxLeaves: number, slot: number, slots: number): number;
+  boostTree: Kernel;
+  boostGradients: Kernel;
+  boostLoss(...args: number[]): number;
   packForest: Kernel;
   validateForest(...args: number[]): number;
   applyForest: Kernel;
   applyScratch(classes: number): number;
   decide: Kernel;
+  decideBoosted: Kernel;
+  refine: Kernel;
+  refineScratch(rows: number, columns: number, radius: number): number;
+  rowMoments: Kernel;
 }
 type Kernel = (...args: number[]) => void;
 

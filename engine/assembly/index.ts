@@ -8,8 +8,12 @@ export { computeTile, programHalo } from './program';
 export { embedTile, joinBlocks } from './embedding';
 export { buildTables, quantise } from './quantise';
 export { growTree, growScratch } from './grow';
+export { boostScratch, boostSlot, boostTree } from './boost';
+export { boostGradients, boostLoss } from './boost-softmax';
 export { packForest, validateForest } from './pack';
-export { applyForest, applyScratch, decide } from './apply';
+export { applyForest, applyScratch, decide, decideBoosted } from './apply';
+export { refine, refineScratch } from './refine';
+export { rowMoments } from './moments';
 
 /** Where the caller's memory begins, behind the module's own data. */
 export function heapBase(): usize {

@@ -186,6 +186,7 @@ function runOp(op: i32, a: f64, b: f64, c: f64, out: usize): void {
  * @param dtype number of {@link Dtype}
  * @param luminance 1 computes the features of the luminance of three channels, 0 those of each channel, one after the other
  * @param low value that families of 256 grey levels take as 0; `high` as 255
+ * @param origin pixels are taken as (value − `origin`) · `gain`
  * @param out f32 planes, one a feature: rows and columns rounded up to multiples of 4
  * @param scratch where free memory begins; the memory grows as needed, and the call traps where it cannot
  */
@@ -205,11 +206,13 @@ export function computeTile(
   luminance: i32,
   low: f64,
   high: f64,
+  origin: f64,
+  gain: f64,
   out: usize,
   scratch: usize
 ): void {
   openArena(scratch);
-  placeTile(imageRows, imageColumns, row0, row1, column0, column1, low, high);
+  placeTile(imageRows, imageColumns, row0, row1, column0, column1, low, high, origin, gain);
   const bottom = mark();
   resetIntegrations();
   for (let i = 0; i < ops; i++) {

@@ -37,6 +37,9 @@ export let sourceMargin = 0;
 /** Grey values that families of 256 grey levels take as 0 and 255. */
 export let low: f64 = 0;
 export let high: f64 = 255;
+/** Pixels are taken as (value − {@link origin}) · {@link gain}. */
+let origin: f64 = 0;
+let gain: f64 = 1;
 
 /**
  * Planes that are kept for this channel: f64 σ, u32 address of the Gaussian, of its derivatives along rows' and columns' direction; 0 is none.
@@ -59,8 +62,12 @@ export function placeTile(
   firstColumn: i32,
   endColumn: i32,
   rangeLow: f64,
-  rangeHigh: f64
+  rangeHigh: f64,
+  zero: f64,
+  factor: f64
 ): void {
+  origin = zero;
+  gain = factor;
   imageRows = ofRows;
   imageColumns = ofColumns;
   row0 = firstRow;
@@ -110,23 +117,20 @@ export function loadSource(pixels: usize, dtype: i32, channels: i32, channel: i3
   for (let row = top; row < bottom; row++) {
     let to = at(source, sourceStride, sourceMargin, row - row0, left - column0);
     const end = index + (right - left) * channels;
-    if (channel >= 0 && dtype == Dtype.u8) {
+    if (channel >= 0 && dtype == Dtype.u8 && origin == 0 && gain == 1) {
       for (; index < end; index += channels) {
         store<f32>(to, <f32>load<u8>(pixels + <usize>(index + channel)));
         to += 4;
       }
     } else {
       for (; index < end; index += channels) {
-        store<f32>(
-          to,
+        const value =
           channel >= 0
-            ? <f32>valueAt(pixels, dtype, index + channel)
-            : <f32>(
-                (0.2125 * valueAt(pixels, dtype, index) +
-                  0.7154 * valueAt(pixels, dtype, index + 1) +
-                  0.0721 * valueAt(pixels, dtype, index + 2))
-              )
-        );
+            ? valueAt(pixels, dtype, index + channel)
+            : 0.2125 * valueAt(pixels, dtype, index) +
+              0.7154 * valueAt(pixels, dtype, index + 1) +
+              0.0721 * valueAt(pixels, dtype, index + 2);
+        store<f32>(to, <f32>((value - origin) * gain));
         to += 4;
       }
     }
@@ -144,7 +148,7 @@ export function loadSource(pixels: usize, dtype: i32, channels: i32, channel: i3
   );
 }
 
-function valueAt(pixels: usize, dtype: i32, index: i32): f64 {
+export function valueAt(pixels: usize, dtype: i32, index: i32): f64 {
   const i = <usize>index;
   switch (dtype) {
     case Dtype.u8:

@@ -156,6 +156,8 @@ class FeatureStack:
             self._luminance,
             self._range[0],
             self._range[1],
+            0.0,
+            1.0,
             planes.address,
             engine.mark,
         )

@@ -19,6 +19,8 @@ export type FeatureSpec = {
   sigmaScale: number;
   /** Values that families of 256 grey levels take as 0 and 255; null until an image says so, and then 0 and 255. */
   range: [number, number] | null;
+  /** Pixels are taken by the image's mean and deviation (`engine/intensity.ts`), so that brightness and contrast do not matter. */
+  standardise: boolean;
   families: Record<string, FamilyParameters>;
   /** What an encoder sees, after the families; null for none. */
   embedding: EmbeddingSpec | null;
@@ -92,6 +94,7 @@ export interface IFeatureSet {
   title: string;
   sigmas: number[];
   sigmaScale: number;
+  standardise?: boolean;
   families: string[];
   embedding?: { model: string; layers: EmbeddingLayer[] };
 }
@@ -125,7 +128,7 @@ export const OP_NUMBERS = 8;
 
 /** Names of the channels of an image with three. */
 const COLORS = ['red', 'green', 'blue'];
-const GENERAL = ['version', 'set', 'color', 'sigmas', 'sigmaScale', 'range', 'families', 'embedding'];
+const GENERAL = ['version', 'set', 'color', 'sigmas', 'sigmaScale', 'range', 'standardise', 'families', 'embedding'];
 
 /**
  * A complete spec of what is given; the default set stands behind it, and behind a list of families no embedding.
@@ -158,6 +161,10 @@ export function featureSpec(partial: object = {}): FeatureSpec {
   if (!isNumber(sigmaScale) || sigmaScale < 0.1 || sigmaScale > 1) {
     fail('sigmaScale', show(sigmaScale), 'a number from 0.1 to 1');
   }
+  const { standardise = given['families'] === undefined && set.standardise === true } = given;
+  if (typeof standardise !== 'boolean') {
+    fail('standardise', show(standardise), 'true or false');
+  }
   const chosen: Record<string, unknown> = {};
   if (given['families'] === undefined) {
     set.families.forEach(name => (chosen[name] = {}));
@@ -181,6 +188,7 @@ export function featureSpec(partial: object = {}): FeatureSpec {
     sigmas: numbers('sigmas', given['sigmas'] ?? set.sigmas, SIGMAS),
     sigmaScale,
     range: rangeOf(given['range'] ?? null),
+    standardise,
     families,
     embedding: embeddingOf(given['embedding'], given['families'] === undefined ? set.embedding : undefined)
   };
@@ -196,7 +204,7 @@ export function withRange(
   spec: FeatureSpec,
   image: { dtype: string; display: { low: number; high: number } }
 ): FeatureSpec {
-  if (spec.range || !needsRange(spec) || image.dtype === 'uint8') {
+  if (spec.range || spec.standardise || !needsRange(spec) || image.dtype === 'uint8') {
     return spec;
   }
   const { low, high } = image.display;

@@ -19,6 +19,8 @@ export const IMAGE_TILE = 512;
 export const LABEL_TILE = 256;
 /** Class ids run from 1 to this; 0 is unlabelled. */
 export const CLASSES_MAX = 255;
+/** Radius of the filter that smooths probabilities, at most. */
+export const REFINE_MAX = 32;
 
 const count = z.number().int().nonnegative();
 const natural = z.number().int().positive();
@@ -96,7 +98,9 @@ export const zForestParams = z.object({
   balanced: z.boolean(),
   /** Labelled pixels used at most, drawn evenly from the classes; null: all of them. */
   maxSamples: natural.nullable(),
-  seed: count.max(0xffffffff)
+  seed: count.max(0xffffffff),
+  /** Radius in pixels of the guided filter that smooths the probabilities along the image's edges; 0 or absent: none. */
+  refine: count.max(REFINE_MAX).optional()
 });
 export type ForestParams = z.infer<typeof zForestParams>;
 
@@ -120,7 +124,9 @@ export const zBoostingParams = z.object({
   maxSamples: natural.nullable(),
   /** Rounds without a better loss on held-out strokes after which growing stops; null: it never does. */
   patience: natural.max(2000).nullable(),
-  seed: count.max(0xffffffff)
+  seed: count.max(0xffffffff),
+  /** As for a forest. */
+  refine: count.max(REFINE_MAX).optional()
 });
 export type BoostingParams = z.infer<typeof zBoostingParams>;
 

@@ -2,7 +2,7 @@
 import { BridgeError } from '../../../../src/kernel-bridge/errors';
 import { FeatureSpec } from '../../../../src/kernel-bridge/features';
 import { ClassifierFormat, ForestParams, LABEL_TILE, LabelClass } from '../../../../src/kernel-bridge/protocol';
-import { AnyClassifier, IDescribed, IEngineService, IJobContext } from '../../interfaces';
+import { AnyClassifier, IDescribed, IEngineService, IJobContext, IRegion } from '../../interfaces';
 import { TileFile } from '../../tile-file';
 
 interface IMeans {
@@ -17,6 +17,12 @@ export class EngineService implements IEngineService {
   readonly trained: Parameters<IEngineService['train']>[0][] = [];
   /** Trainings wait here while it is set. */
   gate: Promise<void> | undefined;
+  /** What was segmented, in this order. */
+  readonly applied: { slice: number; region: IRegion | undefined }[] = [];
+  /** Called before anything is segmented; who waits in it is waited for. */
+  applying: (slice: number, region: IRegion | undefined) => Promise<void> | void = () => undefined;
+  /** Why the next trainings fail. */
+  readonly failures: BridgeError[] = [];
 
   featureSpec(partial: Partial<FeatureSpec> = {}): FeatureSpec {
     if ('nonsense' in partial) {
@@ -29,6 +35,7 @@ export class EngineService implements IEngineService {
       sigmaScale: 1,
       range: null,
       families: {},
+      standardise: false,
       embedding: null,
       ...partial
     };
@@ -69,6 +76,10 @@ export class EngineService implements IEngineService {
       await Promise.race([this.gate, aborted(context)]);
     }
     context.signal.throwIfAborted();
+    const failure = this.failures.shift();
+    if (failure) {
+      throw failure;
+    }
     const sums = new Map<number, [number, number]>();
     let samples = 0;
     this.trained.push(request);
@@ -131,12 +142,22 @@ export class EngineService implements IEngineService {
       prediction[i] = classes[best]!.id;
       probabilities[i * classes.length + best] = 1;
     }
+    const { out, slice, region } = request;
+    await Promise.race([this.applying(slice, region), aborted(context)]);
+    context.signal.throwIfAborted();
+    this.applied.push({ slice, region });
     context.progress('segmenting', 1, 1);
-    const { out, slice } = request;
     const put = (array: typeof out.prediction, data: Uint8Array | Float32Array) => {
       if (array) {
         const file = new TileFile(array, 'r+');
-        file.writeBytes(slice * data.byteLength, new Uint8Array(data.buffer));
+        const pixel = data.byteLength / pixels;
+        const { rows, columns } = file;
+        const { row0, row1, column0, column1 } = region ?? { row0: 0, row1: rows, column0: 0, column1: columns };
+        const bytes = new Uint8Array(data.buffer);
+        for (let row = row0; row < row1; row++) {
+          const run = bytes.subarray((row * columns + column0) * pixel, (row * columns + column1) * pixel);
+          file.writeBytes((slice * rows * columns + row * columns + column0) * pixel, run);
+        }
         file.close();
       }
     };

@@ -1,0 +1,58 @@
+/**
+ * Mean and standard deviation of an image, by which it is standardised: brightness and contrast of the microscope do not matter then, and a
+ * classifier fits images that were taken otherwise.
+ *
+ * A standardised pixel is 127.5 + 42.5 (value − mean) / deviation, so that three deviations to each side fill the range of 8 bits.
+ */
+import { Engine, TypedArray } from './wasm';
+import { dtypeOf } from './dtype';
+
+/** Of all finite values of all slices and channels of an image. */
+export interface IIntensity {
+  mean: number;
+  /** 0 for an image of one value. */
+  deviation: number;
+}
+
+/** What the kernels take a pixel by: (value − origin) · gain. Null: as it is. */
+export function standardised(intensity: IIntensity | null): { origin: number; gain: number } {
+  if (!intensity) {
+    return { origin: 0, gain: 1 };
+  }
+  const gain = 42.5 / (intensity.deviation > 0 ? intensity.deviation : 1);
+  return { origin: intensity.mean - 127.5 / gain, gain };
+}
+
+/**
+ * Count, sum and sum of squares of each row, less `shift`; {@link intensityOf} makes the image's of those of all rows.
+ *
+ * @param pixels rows of `values` numbers each
+ * @returns float64 [row][3]
+ */
+export function rowMoments(engine: Engine, pixels: TypedArray, values: number, shift: number): Float64Array {
+  const rows = pixels.length / values;
+  const mark = engine.mark;
+  const from = engine.put(pixels);
+  const out = engine.allocate(rows * 24);
+  engine.kernels.rowMoments(from, dtypeOf(pixels), rows, values, shift, out);
+  const moments = engine.f64(out, rows * 3).slice();
+  engine.release(mark);
+  return moments;
+}
+
+/** @param moments of all rows in their order, float64 [row][3], less `shift` */
+export function intensityOf(moments: Float64Array, shift: number): IIntensity {
+  let count = 0;
+  let sum = 0;
+  let squares = 0;
+  for (let i = 0; i < moments.length; i += 3) {
+    count += moments[i]!;
+    sum += moments[i + 1]!;
+    squares += moments[i + 2]!;
+  }
+  if (count === 0) {
+    return { mean: 0, deviation: 0 };
+  }
+  const mean = sum / count;
+  return { mean: mean + shift, deviation: Math.sqrt(Math.max(0, squares / count - mean * mean)) };
+}
