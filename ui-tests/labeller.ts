@@ -3,6 +3,7 @@ import type { IJupyterLabPageFixture } from '@jupyterlab/galata';
 import { expect } from '@jupyterlab/galata';
 import type { Locator } from '@playwright/test';
 import type { IDebugHandle } from '../src/widget/debug';
+import type { IStrokeTimes } from '../src/widget/stroke-times';
 
 type Handled = HTMLElement & { sambalab: IDebugHandle };
 
@@ -12,6 +13,9 @@ interface IState {
   connection: string;
   embedding: { state: string } | null;
   training: { state: string };
+  live: { on: boolean; state: string };
+  labelsVersion: number;
+  segmentationAhead: boolean;
   segmentationVersion: number;
   segmentationSettled: boolean;
   tilesPending: number;
@@ -289,6 +293,62 @@ export class LabellerPage {
       .poll(async () => (await this._state()).segmentationVersion, { timeout: 60_000 })
       .toBeGreaterThan(before);
     await expect.poll(async () => (await this._state()).segmentationSettled).toBe(true);
+  }
+
+  /** Switch live segmentation by its button. */
+  async live(on: boolean): Promise<void> {
+    const button = this.root.getByTestId('sambalab-live');
+    if ((await button.getAttribute('aria-pressed')) !== String(on)) {
+      await button.click();
+    }
+    await expect.poll(async () => (await this._state()).live.state !== 'off').toBe(on);
+  }
+
+  /** Whether live segmentation is on, as the page has it. */
+  async isLive(): Promise<boolean> {
+    return (await this._state()).live.on;
+  }
+
+  /** Wait until live segmentation has nothing left to do: what is shown is the session's segmentation. */
+  async liveSettled(timeout = 60_000): Promise<void> {
+    await this.saved(timeout);
+    await expect
+      .poll(
+        async () => {
+          const { segmentationAhead, segmentationSettled, segmentationVersion, live } = await this._state();
+          return segmentationVersion > 0 && !segmentationAhead && segmentationSettled && live.state === 'ready';
+        },
+        { timeout }
+      )
+      .toBe(true);
+  }
+
+  /** The times of the last strokes. */
+  async times(): Promise<IStrokeTimes[]> {
+    return this._get(handle => handle.times.map(one => ({ ...one })));
+  }
+
+  /** What the page holds of the segmentation, and how long drawing took at most. */
+  async load(): Promise<IDebugHandle['load']> {
+    return this._get(handle => handle.load);
+  }
+
+  /** Strokes with the brush, one after the other as fast as the browser takes them. */
+  async strokes(paths: readonly (readonly IPixel[])[]): Promise<void> {
+    await this._still();
+    const all = await this.root.evaluate(
+      (root, list) =>
+        list.map(path => path.map(({ row, column }) => (root as Handled).sambalab.imageToClient(row, column))),
+      paths.map(path => [...path])
+    );
+    for (const path of all) {
+      await this.page.mouse.move(path[0]!.x, path[0]!.y);
+      await this.page.mouse.down();
+      for (const { x, y } of path.slice(1)) {
+        await this.page.mouse.move(x, y, { steps: 2 });
+      }
+      await this.page.mouse.up();
+    }
   }
 
   async startFresh(): Promise<void> {
