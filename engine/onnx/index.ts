@@ -7,6 +7,7 @@
 import { BridgeError } from '../../src/kernel-bridge/errors';
 import { encodeClassifier, IClassifier } from '../classifier';
 import { featureOps, planesOf } from '../features';
+import { describeInput, embeddingLines, embeddingOf, embeddingReach, IEmbeddingMetadata } from './embedding';
 import { Channel, featurePlanes, inexpressible } from './features';
 import { forestVotes } from './forest';
 import { Graph, Value } from './graph';
@@ -24,7 +25,8 @@ const FIELD = { metadata: 14, key: 1, value: 2 };
 
 /**
  * A model with the input `image`, float32 [rows, columns] or [rows, columns, 3], and the outputs `labels`, uint8 [rows, columns], the class id of each
- * pixel, and `probabilities`, float32 [rows, columns, classes].
+ * pixel, and `probabilities`, float32 [rows, columns, classes]. A classifier that sees an embedding has it as a second input, `embedding`, or
+ * as several, `embedding_1`, …, one for each layer: float32 [1, components, grid rows, grid columns], as `sambalab.embedding` in the metadata says.
  *
  * @throws BridgeError `invalid` naming the features that ONNX does not express
  */
@@ -38,6 +40,7 @@ export function encodeOnnx(classifier: IClassifier): Uint8Array {
       `ONNX does not express these features of the classifier: ${missing.join(', ')}. Train without them, or save it as .json.`
     );
   }
+  const embedding = embeddingOf(classifier);
   const graph = new Graph();
   const planes = new Planes(graph);
   const stack = sources(graph, planes, channels, planesOf(spec, channels)).flatMap(source => {
@@ -46,6 +49,7 @@ export function encodeOnnx(classifier: IClassifier): Uint8Array {
   });
   const line = graph.constant('int64', [1, -1]);
   const lines = stack.map(({ value }, i) => graph.node('Reshape', [value, line], {}, { name: names[i]! }));
+  lines.push(...(embedding?.layers ?? []).map(input => embeddingLines(graph, input)));
   const matrix = graph.node('Transpose', [graph.node('Concat', lines, { axis: 0 })], { perm: { ints: [1, 0] } });
   const { votes, total } = forestVotes(graph, matrix, trees, cuts, classes.length);
 
@@ -62,19 +66,23 @@ export function encodeOnnx(classifier: IClassifier): Uint8Array {
   graph.node('Reshape', [graph.node('Gather', [ids, winner], { axis: 0 }), shape], {}, { name: 'labels' });
 
   const size = ['rows', 'columns'];
-  const halo = Math.max(...reachOf(stack));
+  const halo = Math.max(...reachOf(stack), embedding ? embeddingReach(embedding) : 0);
   return graph.encode({
-    inputs: [Graph.described('image', 'float', channels === 1 ? size : [...size, channels])],
+    inputs: [
+      Graph.described('image', 'float', channels === 1 ? size : [...size, channels]),
+      ...(embedding?.layers ?? []).map(describeInput)
+    ],
     outputs: [
       { name: 'labels', described: Graph.described('labels', 'uint8', size) },
       { name: 'probabilities', described: Graph.described('probabilities', 'float', [...size, classes.length]) }
     ],
-    description: describe(classifier, halo),
+    description: describe(classifier, halo, embedding),
     metadata: {
       [`${METADATA}version`]: '1',
       [`${METADATA}classes`]: JSON.stringify(classes),
       [`${METADATA}features`]: JSON.stringify(spec),
       [`${METADATA}halo`]: String(halo),
+      ...(embedding && { [`${METADATA}embedding`]: JSON.stringify(embedding) }),
       [`${METADATA}pixelSize`]: JSON.stringify(pixelSize),
       [CLASSIFIER_KEY]: encodeClassifier(classifier)
     }
@@ -122,12 +130,29 @@ function sources(graph: Graph, planes: Planes, channels: number, wanted: number)
   return [new Plane(planes.cast(sum, 'float'), [0, 0])];
 }
 
-function describe({ channels, classes, names }: IClassifier, halo: number): string {
+function describe(
+  { channels, classes, names }: IClassifier,
+  halo: number,
+  embedding: IEmbeddingMetadata | null
+): string {
   const shape = channels === 1 ? '[rows, columns]' : `[rows, columns, ${channels}]`;
   const list = classes.map(({ id, name }, i) => `${i}: ${name} (id ${id})`).join(', ');
   return (
     `Pixel classifier of SambaLab: ${names.length} features and a forest. Input image: float32 ${shape}, the image's own values. ` +
+    (embedding ? describeEmbedding(embedding) : '') +
     `Outputs: labels, uint8 class ids, and probabilities by index: ${list}. ` +
     `A pixel depends on ${halo} pixels to each side: give tiles so much more of the image around them and cut it off the results.`
+  );
+}
+
+function describeEmbedding({ model, digest, window, layers }: IEmbeddingMetadata): string {
+  const inputs = layers.map(
+    ({ name, layer, components, cell }) => `${name} (${layer}, ${components}, ${cell} pixels a cell)`
+  );
+  const coarsest = Math.max(...layers.map(({ cell }) => cell));
+  return (
+    `Further inputs: the embedding of the image by ${model}, whose encoder has SHA-256 ${digest}, shown to it in windows of ${window} pixels and ` +
+    `reduced to principal components, float32 [1, components, rows, columns] from the image's upper left: ${inputs.join(', ')}. ` +
+    `Tiles begin at multiples of ${coarsest} pixels and get the cells from there on. `
   );
 }
