@@ -124,7 +124,7 @@ export class Learner {
     }));
     const pixelSize = image.pixelSize ?? null;
     const trained = await this._engine.train({ ...source!, others, classes, spec, forest, pixelSize }, context);
-    return { trained, classes, spec, embeddings, note };
+    return { trained, classes: this._engine.classesOf(trained), spec, embeddings, note };
   }
 
   /** What an encoder sees of sessions, all under the first one's basis. */

@@ -14,10 +14,17 @@ export class Home<E extends IEngineService> {
 
   readonly base = mkdtempSync(join(tmpdir(), 'sl-'));
 
+  /** The latest start's. */
+  sam!: SmallSam;
+
   async start(releaseAfter?: number): Promise<this> {
     const path = join(this.base, 'decoder.onnx');
     writeFileSync(path, 'graph');
-    const sam = new SmallSam({ path, digest: createHash('sha256').update('graph').digest('hex'), bytes: 5 });
+    const sam = (this.sam = new SmallSam({
+      path,
+      digest: createHash('sha256').update('graph').digest('hex'),
+      bytes: 5
+    }));
     this._sidecar = await Sidecar.start(
       {
         runtimeDir: join(this.base, 'run'),
