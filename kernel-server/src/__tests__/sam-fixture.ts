@@ -91,27 +91,47 @@ export function discImage(folder: string): {
   return { image: { path, dtype: 'uint16', shape: [2, size.rows, size.columns, 1], version: 0 }, size, centre, truth };
 }
 
-/** A model whose encoder is one convolution on a frame of 32 pixels, so that it runs anywhere in no time. */
+/** Weights of the tiny model: 4 channels of the embedding and 6 of the layer before it, each over three colours of a square. */
+export const TINY_KERNELS = {
+  output: Float32Array.from({ length: 4 * 3 * 64 }, (_, i) => (((i * 37) % 101) - 50) / 500),
+  stage1: Float32Array.from({ length: 6 * 3 * 16 }, (_, i) => (((i * 53) % 97) - 48) / 300)
+};
+
+/**
+ * A model whose encoder is one convolution on a frame of 32 pixels, so that it runs anywhere in no time. Another one beside it, with cells of 4
+ * pixels instead of 8, is the layer `stage1`, which the graph does not give out by itself.
+ */
 export function tinyManifest(folder: string): IModelManifest {
-  const data = Float32Array.from({ length: 4 * 3 * 64 }, (_, i) => (((i * 37) % 101) - 50) / 500);
+  const kernel = (name: keyof typeof TINY_KERNELS, side: number, channels: number) => ({
+    name: `kernel-${name}`,
+    shape: [channels, 3, side, side],
+    data: TINY_KERNELS[name]
+  });
+  const convolution = (name: keyof typeof TINY_KERNELS, side: number, out: string) => ({
+    operator: 'Conv',
+    inputs: ['pixels', `kernel-${name}`],
+    outputs: [out],
+    attributes: { kernel_shape: [side, side], strides: [side, side] }
+  });
   const model = encodeTinyModel({
     inputs: [{ name: 'pixels', shape: [1, 3, 32, 32] }],
     outputs: [{ name: 'embedding', shape: [1, 4, 4, 4] }],
-    weights: [{ name: 'kernel', shape: [4, 3, 8, 8], data }],
-    nodes: [
-      {
-        operator: 'Conv',
-        inputs: ['pixels', 'kernel'],
-        outputs: ['embedding'],
-        attributes: { kernel_shape: [8, 8], strides: [8, 8] }
-      }
-    ]
+    weights: [kernel('output', 8, 4), kernel('stage1', 4, 6)],
+    nodes: [convolution('output', 8, 'embedding'), convolution('stage1', 4, 'fine')]
   });
   const file = writeModel(folder, 'tiny.onnx', model);
   return {
     ...MOBILE_SAM,
     id: 'tiny',
-    encoder: { ...MOBILE_SAM.encoder, file, input: 'pixels', output: 'embedding', size: 32, embedding: [4, 4, 4] }
+    encoder: {
+      ...MOBILE_SAM.encoder,
+      file,
+      input: 'pixels',
+      output: 'embedding',
+      size: 32,
+      embedding: [4, 4, 4],
+      layers: { stage1: { tensor: 'fine', shape: [6, 8, 8] } }
+    }
   };
 }
 

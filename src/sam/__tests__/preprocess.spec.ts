@@ -92,6 +92,35 @@ describe('preprocess', () => {
     expect(none[0]).toBeCloseTo(black, 5);
   });
 
+  it('shows a part of an image as it shows that part alone', () => {
+    const [rows, columns] = [20, 30];
+    const pixels = noise(rows * columns, 7);
+    const part = Float64Array.from(
+      { length: 8 * 12 },
+      (_, i) => pixels[(5 + Math.floor(i / 12)) * columns + 9 + (i % 12)]!
+    );
+    const alone = preprocess(part, { rows: 8, columns: 12 }, 1, { low: 0, high: 1 }, SMALL);
+    const view = { row0: 0, row1: 8, column0: 0, column1: 12, frame: { rows: 11, columns: 16 } };
+    const shown = new Preprocessor({ rows: 8, columns: 12 }, 1, { low: 0, high: 1 }, SMALL, view);
+    shown.add(part);
+    expect([...shown.finish()]).toEqual([...alone]);
+  });
+
+  it('begins and ends between pixels where a view does', () => {
+    // A ramp: the mean under a triangle is the value at its centre, wherever that stands.
+    const ramp = Float64Array.from({ length: 40 * 40 }, (_, i) => i % 40);
+    const view = { row0: 2, row1: 38, column0: 4.25, column1: 35.75, frame: { rows: 16, columns: 9 } };
+    const shown = new Preprocessor({ rows: 40, columns: 40 }, 1, { low: 0, high: 255 }, SMALL, view);
+    shown.add(ramp);
+    const out = shown.finish();
+    const { mean, std } = SMALL.encoder;
+    for (let column = 0; column < SIDE; column++) {
+      // Pixel 3.5 of the ramp's axis has the value 3: centres stand at halves.
+      const value = column < 9 ? (4.25 + ((column + 0.5) * 31.5) / 9 - 0.5 - mean[0]!) / std[0]! : 0;
+      expect(out[5 * SIDE + column]).toBeCloseTo(value, 5);
+    }
+  });
+
   it('refuses rows that are too many, too few or of the wrong length, and channels it does not know', () => {
     const make = () => new Preprocessor({ rows: 2, columns: 3 }, 1, { low: 0, high: 1 }, SMALL);
     expect(() => make().add(new Float32Array(4))).toThrow('4 values');

@@ -1,0 +1,109 @@
+import { blendWeights, EncoderWindows, MOBILE_SAM, windowStarts } from '..';
+
+const SIDE = 64;
+
+describe('windowStarts', () => {
+  it.each([1, 40, 64, 65, 100, 112, 113, 128, 500, 1251])('covers %i cells without a gap and not more', cells => {
+    const starts = windowStarts(cells, SIDE);
+    expect(starts[0]).toBe(0);
+    expect(starts[starts.length - 1]! + SIDE).toBe(Math.max(cells, SIDE));
+    for (let i = 1; i < starts.length; i++) {
+      expect(starts[i]).toBeGreaterThan(starts[i - 1]!);
+      // Rounding to the grid may widen a stride by a cell.
+      expect(starts[i]! - starts[i - 1]!).toBeLessThanOrEqual(49);
+    }
+  });
+});
+
+describe('blendWeights', () => {
+  it('adds up to one at each cell, and is one where a window is alone', () => {
+    for (const cells of [64, 70, 128, 300]) {
+      const starts = windowStarts(cells, SIDE);
+      const weights = blendWeights(starts, SIDE);
+      const sums = new Float64Array(cells);
+      const owners = new Uint8Array(cells);
+      starts.forEach((start, i) => {
+        weights[i]!.forEach((weight, j) => {
+          sums[start + j]! += weight;
+          owners[start + j]!++;
+        });
+      });
+      expect(Math.max(...sums.map(sum => Math.abs(sum - 1)))).toBeLessThan(1e-12);
+      expect(Math.min(...weights.flatMap(list => [...list]))).toBeGreaterThan(0);
+      const alone = starts.flatMap((start, i) => [...weights[i]!].filter((_, j) => owners[start + j] === 1));
+      expect(alone.every(weight => weight === 1)).toBe(true);
+    }
+  });
+
+  it('falls linearly over what two windows share', () => {
+    const [left, right] = blendWeights([0, 48], SIDE) as [Float64Array, Float64Array];
+    for (let i = 0; i < 16; i++) {
+      expect(left[48 + i]).toBeCloseTo((15.5 - i) / 16, 12);
+      expect(right[i]).toBeCloseTo((i + 0.5) / 16, 12);
+    }
+  });
+});
+
+describe('EncoderWindows', () => {
+  it('shows an image that fits as SAM does, whose longer side is the window', () => {
+    const windows = new EncoderWindows({ rows: 300, columns: 512 }, 512, MOBILE_SAM);
+    expect(windows.count).toBe(1);
+    expect(windows.isWhole).toBe(true);
+    expect(windows.view(0)).toEqual({
+      row0: 0,
+      row1: 300,
+      column0: 0,
+      column1: 512,
+      frame: { rows: 600, columns: 1024 }
+    });
+  });
+
+  it('keeps the scale of a smaller image, whose cells are as large as those of any', () => {
+    const windows = new EncoderWindows({ rows: 100, columns: 130 }, 256, MOBILE_SAM);
+    expect(windows.isWhole).toBe(false);
+    expect(windows.view(0)).toEqual({
+      row0: 0,
+      row1: 100,
+      column0: 0,
+      column1: 130,
+      frame: { rows: 400, columns: 520 }
+    });
+    const grid = windows.layer([64, 256, 256]);
+    expect([grid.cell, grid.rows, grid.columns]).toEqual([1, 100, 130]);
+    const output = windows.layer([256, 64, 64]);
+    expect([output.cell, output.rows, output.columns]).toEqual([4, 25, 33]);
+  });
+
+  it('covers a large image with windows that begin on cells and end with the image', () => {
+    const size = { rows: 700, columns: 1000 };
+    const windows = new EncoderWindows(size, 320, MOBILE_SAM);
+    const covered = new Uint8Array(size.rows * size.columns);
+    for (let i = 0; i < windows.count; i++) {
+      const { row0, row1, column0, column1, frame } = windows.view(i);
+      expect(row0 % windows.cell).toBe(0);
+      expect(column0 % windows.cell).toBe(0);
+      expect(Math.abs(frame.rows / (row1 - row0) - 3.2)).toBeLessThan(0.5 / (row1 - row0));
+      expect(Math.abs(frame.columns / (column1 - column0) - 3.2)).toBeLessThan(0.5 / (column1 - column0));
+      for (let row = row0; row < row1; row++) {
+        covered.fill(1, row * size.columns + column0, row * size.columns + column1);
+      }
+    }
+    expect(covered.indexOf(0)).toBe(-1);
+  });
+
+  it('gives back on the grid what each window says, where all say the same of a place', () => {
+    const windows = new EncoderWindows({ rows: 300, columns: 777 }, 256, MOBILE_SAM);
+    const grid = windows.layer([128, 128, 128]);
+    const truth = (row: number, column: number) => Math.sin(row * 0.3) + column * 0.01;
+    const plane = new Float32Array(grid.rows * grid.columns);
+    for (let i = 0; i < windows.count; i++) {
+      const { row, column } = grid.place(i);
+      const says = Float32Array.from({ length: grid.side ** 2 }, (_, at) =>
+        truth(row + Math.floor(at / grid.side), column + (at % grid.side))
+      );
+      grid.add(i, says, plane);
+    }
+    const wrong = plane.map((value, at) => value - truth(Math.floor(at / grid.columns), at % grid.columns));
+    expect(Math.max(...wrong.map(Math.abs))).toBeLessThan(1e-5);
+  });
+});
