@@ -219,7 +219,8 @@ export function forestChoice(request: ForestRequest): IForestChoice {
 
 /** Whether two ensembles are grown in the same way. */
 export function sameLearner(a: LearnerParams, b: LearnerParams): boolean {
-  const key = (params: object) => JSON.stringify(Object.entries(params).sort(([x], [y]) => (x < y ? -1 : 1)));
+  const said = (params: object) => Object.entries(params).filter(([name, value]) => name !== 'refine' || value !== 0);
+  const key = (params: object) => JSON.stringify(said(params).sort(([x], [y]) => (x < y ? -1 : 1)));
   return key(a) === key(b);
 }
 
@@ -241,7 +242,7 @@ function presetOf(request: ForestRequest): PresetName {
 export function withForest(request: ForestRequest, values: ForestRequest): ForestRequest {
   const { preset, params } = forestChoice(request);
   const next = Object.entries(learnerParams({ ...valuesOf(params), ...values, preset }));
-  const usual: Record<string, unknown> = FOREST_PRESETS[preset];
+  const usual: Record<string, unknown> = { refine: 0, ...FOREST_PRESETS[preset] };
   return { preset, ...Object.fromEntries(next.filter(([name, value]) => value !== usual[name])) };
 }
 

@@ -93,6 +93,14 @@ export class FeaturesSection extends StateWidget {
       ],
       choose: color => this._choose(featureSpec({ ...this._spec, color }))
     });
+    this._standardise = new CheckField({
+      testid: 'sambalab-standardise',
+      label: trans.__('Whatever brightness and contrast'),
+      title: trans.__(
+        'Pixels are taken by the mean and deviation of their image, so that images of other exposure look alike'
+      ),
+      choose: standardise => this._choose(featureSpec({ ...this._spec, standardise }))
+    });
     this._rows = FEATURE_FAMILIES.map(family => this._row(family));
     this._seen = this._embeddingRow();
     this._sam = element('div', { class: 'sambalab-note', role: 'status', 'data-testid': 'sambalab-sam-note' });
@@ -119,6 +127,7 @@ export class FeaturesSection extends StateWidget {
         this._sigmas.node,
         this._sigmaScale.node,
         this._color.node,
+        this._standardise.node,
         families,
         this._greys,
         this._error,
@@ -138,6 +147,7 @@ export class FeaturesSection extends StateWidget {
     this._set.set(namedSet(spec), trans.__('Own choice'));
     this._sigmas.set(spec.sigmas.join(', '));
     this._sigmaScale.set(String(spec.sigmaScale));
+    this._standardise.set(spec.standardise);
     this._color.set(spec.color);
     this._color.node.hidden = channels === 1;
     for (const { family, check, count, more, parameters, fields } of this._rows) {
@@ -178,7 +188,7 @@ export class FeaturesSection extends StateWidget {
   private _greyLevels(): string {
     const image = this._state.session?.image;
     const titles = this._rows.filter(({ family }) => family.ranged && this._spec.families[family.name]);
-    if (!image || titles.length === 0) {
+    if (!image || titles.length === 0 || this._spec.standardise) {
       return '';
     }
     const [low, high] = withRange(this._spec, image).range ?? [0, 255];
@@ -378,6 +388,7 @@ export class FeaturesSection extends StateWidget {
   private readonly _sigmas: TextField;
   private readonly _sigmaScale: TextField;
   private readonly _color: SelectField;
+  private readonly _standardise: CheckField;
   private readonly _rows: IFamilyRow[];
   private readonly _seen: IRow;
   private readonly _sam: HTMLElement;

@@ -110,7 +110,7 @@ export class ForestSection extends StateWidget {
     for (const { parameter, field } of shown.fields) {
       const value = values[parameter.name];
       const word = parameter.words?.find(one => one.value === value);
-      field.set(word ? word.text : String(value));
+      field.set(word ? word.text : String(value ?? 0)); // what a preset does not name is off
     }
     this._balanced.set(params.balanced);
   }
@@ -202,6 +202,7 @@ function forestParameters(): IParameter[] {
     },
     leastInLeaf(shape.minLeaf.maxValue!),
     labelledPixels(),
+    smoothing(shape.refine.unwrap().maxValue!),
     {
       name: 'seed',
       label: trans.__('Seed'),
@@ -257,6 +258,7 @@ function boostingParameters(): IParameter[] {
       fraction: { aboveZero: false }
     },
     labelledPixels(),
+    smoothing(shape.refine.unwrap().maxValue!),
     {
       name: 'patience',
       label: trans.__('Patience'),
@@ -296,6 +298,17 @@ function leastInLeaf(maximum: number): IParameter {
     title: trans.__('A split leaves at least this many labelled pixels on either side.'),
     unit: trans.__('px'),
     minimum: 1,
+    maximum
+  };
+}
+
+function smoothing(maximum: number): IParameter {
+  return {
+    name: 'refine',
+    label: trans.__('Smoothing'),
+    title: trans.__('Radius within which probabilities are smoothed along the edges of the image; 0 for none.'),
+    unit: trans.__('px'),
+    minimum: 0,
     maximum
   };
 }

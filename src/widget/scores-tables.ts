@@ -60,7 +60,7 @@ export function classTable(): IPart<[classes: readonly LabelClass[], table: ISco
       lines.forEach((line, i) => {
         const { recall, precision, iou, labelled } = table.classes[i]!;
         showClass(line.firstElementChild!.firstElementChild!, classes[i]!);
-        line.title = trans.__('%1: %2 pixels were asked about', classes[i]!.name, labelled.toLocaleString());
+        setTitle(line, trans.__('%1: %2 pixels were asked about', classes[i]!.name, labelled.toLocaleString()));
         [recall, precision, iou].forEach((share, k) => setText(line.children[k + 1]!, percent(share)));
       });
     }
