@@ -24,7 +24,8 @@ _FIELDS = {
 }
 _LAYER_FIELDS = {"layer", "channels", "components", "mean", "matrix"}
 _CHANNELS_MAX = 4096
-_SCALE_MAX = 1e12
+_SCALE_MIN = 1e-3
+_SCALE_MAX = 1e9
 
 
 def info_of(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,7 +69,7 @@ def info_of(document: Mapping[str, Any]) -> dict[str, Any]:
     _check_pixel_size(document.get("pixelSize"))
     _check_scores(document.get("scores"), len(ids))
     scale: Any = document.get("scale")
-    fits = is_number(scale) and 0 < scale <= _SCALE_MAX if is_boosting(forest or {}) else scale is None
+    fits = is_number(scale) and _SCALE_MIN <= scale <= _SCALE_MAX if is_boosting(forest or {}) else scale is None
     _expect(fits, "scale", scale)
     embedding = _embedding(document.get("embedding"), chosen)
     unknown = sorted(set(document) - _FIELDS)
@@ -128,7 +129,7 @@ def _embedding(given: Any, spec: FeatureSpec) -> dict[str, str] | None:
         _expect(isinstance(layer, dict) and set(layer) == _LAYER_FIELDS, path, layer)
         channels = layer["channels"]
         _expect(all(layer[name] == own[name] for name in ("layer", "components")), path, layer)
-        _expect(type(channels) is int and own["components"] <= channels <= _CHANNELS_MAX, f"{path}.channels", channels)
+        _expect(type(channels) is int and 1 <= channels <= _CHANNELS_MAX, f"{path}.channels", channels)
         for name, count in (("mean", channels), ("matrix", own["components"] * channels)):
             _expect(_is_floats(layer[name], count), f"{path}.{name}", layer[name])
     return {"model": model, "digest": digest}

@@ -36,7 +36,7 @@ EMBEDDING_LAYERS = {"stage1": 256, "stage2": 128, "stage3": 64, "output": 64}
 _COMPONENTS_MAX = 64
 _FALLBACK_LAYERS = ({"layer": "output", "components": 8},)
 _SIGMAS: dict[str, Any] = {"minimum": 0.1, "maximum": 64, "list": 16}
-_GENERAL = ("version", "set", "color", "sigmas", "sigmaScale", "range", "families", "embedding")
+_GENERAL = ("version", "set", "color", "sigmas", "sigmaScale", "range", "standardise", "families", "embedding")
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,9 @@ def complete(given: Mapping[str, Any]) -> Spec:
     scale = chosen.get("sigmaScale", base["sigmaScale"])
     if not _is_number(scale) or not 0.1 <= scale <= 1:
         _fail("sigmaScale", _show(scale), "a number from 0.1 to 1")
+    standardise = chosen.get("standardise", "families" not in chosen and base.get("standardise", False))
+    if not _is_bool(standardise):
+        _fail("standardise", _show(standardise), "True or False")
     if "families" in chosen:
         listed = _renamed("families.", _mapping("families", chosen["families"], "a mapping of its families"))
         for name in listed:
@@ -141,6 +144,7 @@ def complete(given: Mapping[str, Any]) -> Spec:
         "sigmas": [],
         "sigmaScale": _plain(scale),
         "range": None,
+        "standardise": bool(standardise),
         "families": {},
         "embedding": None,
     }

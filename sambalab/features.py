@@ -52,6 +52,9 @@ class FeatureSpec:
     range
         The values that families of 256 grey levels take as 0 and 255. None takes what the widget shows as black and white: 0
         and 255 for 8 bits, else the 0.1 and 99.9 percentile of the image.
+    standardise
+        Whether pixels are taken by the image's mean and standard deviation, as 127.5 + 42.5 (value − mean) / deviation, so that
+        brightness and contrast of a microscope do not matter. None takes what the set has.
     embedding
         What the encoder of SAM sees, reduced to a few principal components, as further features: True, False or None, or a
         mapping with ``model`` (``"mobile-sam"``), ``window`` (side in pixels of the square that fills the encoder's frame, a
@@ -86,13 +89,20 @@ class FeatureSpec:
         sigma_scale: float | None = None,
         color: Literal["channels", "luminance"] | None = None,
         range: tuple[float, float] | None = None,
+        standardise: bool | None = None,
         embedding: bool | Mapping[str, Any] | Literal["set"] | None = "set",
         **families: bool | Mapping[str, Any] | None,
     ) -> None:
         given: dict[str, Any] = {"set": default_set() if set is None else set, **families}
         if not (isinstance(embedding, str) and embedding == "set"):
             given["embedding"] = embedding
-        for name, value in (("sigmas", sigmas), ("sigma_scale", sigma_scale), ("color", color), ("range", range)):
+        for name, value in (
+            ("sigmas", sigmas),
+            ("sigma_scale", sigma_scale),
+            ("color", color),
+            ("range", range),
+            ("standardise", standardise),
+        ):
             if value is not None:
                 given[name] = value
         self._take(complete(given))
@@ -158,6 +168,11 @@ class FeatureSpec:
     def range(self) -> tuple[float, float] | None:
         """Values that families of 256 grey levels take as 0 and 255; None until an image says so."""
         return tuple(self._spec["range"]) if self._spec["range"] else None
+
+    @property
+    def standardise(self) -> bool:
+        """Whether pixels are taken by the image's mean and standard deviation."""
+        return bool(self._spec["standardise"])
 
     @property
     def families(self) -> Mapping[str, Mapping[str, Any]]:
@@ -240,7 +255,7 @@ class FeatureSpec:
 
     def _differences(self, set_name: str) -> Iterator[str]:
         spec, base = self._spec, complete({"set": set_name})
-        for name in ("sigmas", "sigmaScale", "color", "range"):
+        for name in ("sigmas", "sigmaScale", "color", "range", "standardise"):
             if spec[name] != base[name]:
                 yield f"{snake(name)}={spec[name]!r}"
         embedding = spec["embedding"]

@@ -130,6 +130,8 @@ class Forest:
             raise _damaged("trees.left does not number the leaves each once")
         if (self.votes.astype(np.int64).sum(axis=1) != self.leaf_sum).any():
             raise _damaged(f"trees.votes has leaves whose votes do not add up to {self.leaf_sum}")
+        if self.votes.max() > VOTES:
+            raise _damaged(f"trees.votes has a vote of {self.votes.max()}, above {VOTES}")
 
     def to_document(self) -> dict[str, Any]:
         """Give the parts ``cuts`` and ``trees`` of a classifier's JSON."""

@@ -254,6 +254,7 @@ class Labeller(SessionAccess):
         balanced: bool | None = None,
         max_samples: int | Literal["all"] | None = None,
         seed: int | None = None,
+        refine: int | None = None,
         rounds: int | None = None,
         learning_rate: float | None = None,
         max_leaves: int | None = None,
@@ -287,6 +288,9 @@ class Labeller(SessionAccess):
             Labelled pixels used at most, drawn evenly from the classes; ``"all"`` takes all of them.
         seed
             The same seed, labels and image give the same trees.
+        refine
+            Radius in pixels, 0 to 32, of a guided filter that smooths probabilities along the image's edges; 0: they stay as the
+            trees give them.
         rounds, learning_rate, max_leaves, l2, patience
             Of boosted trees, which are grown one after the other, each on what those before it get wrong: trees at most; the
             share of its step that a tree takes; leaves of a tree at most; what is added to the sum of second derivatives in a
@@ -340,6 +344,7 @@ class Labeller(SessionAccess):
             "balanced": balanced,
             "max_samples": max_samples,
             "seed": seed,
+            "refine": refine,
             "rounds": rounds,
             "learning_rate": learning_rate,
             "max_leaves": max_leaves,

@@ -62,6 +62,7 @@ _SHARED = {
     "min_leaf": _Parameter("minLeaf", 1, 1_000_000),
     "max_samples": _Parameter("maxSamples", 1, (1 << 53) - 1, {"all": None}),
     "seed": _Parameter("seed", 0, (1 << 32) - 1),
+    "refine": _Parameter("refine", 0, 32),
 }
 _FOREST = {"trees": _Parameter("trees", 1, 2000), **_SHARED}
 _BOOSTING = {
@@ -129,9 +130,12 @@ def is_learner(params: Any) -> bool:
     if not isinstance(params, dict):
         return False
     table = {parameter.wire: parameter for parameter in _table(params).values()}
-    if set(params) != {*table, "balanced", *(["kind"] if is_boosting(params) else [])}:
+    wanted = {*table, "balanced", *(["kind"] if is_boosting(params) else [])}
+    if wanted - set(params) - {"refine"} or set(params) - wanted:
         return False
-    return type(params["balanced"]) is bool and all(own.fits(params[wire]) for wire, own in table.items())
+    return type(params["balanced"]) is bool and all(
+        own.fits(params[wire]) for wire, own in table.items() if wire in params
+    )
 
 
 def _table(params: Mapping[str, Any]) -> Mapping[str, _Parameter]:

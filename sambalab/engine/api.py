@@ -14,7 +14,10 @@ from ..features import FeaturesLike, FeatureSpec
 from ..images import Image, ImageLike
 from .embedding import EmbeddingLike, EmbeddingMap, maps_of
 from .forest import CUTS_MAX, ForestApplier, Output, PackedForest, Quantiser, pack
-from .stack import FeatureStack, Planes, Tile, image_of, on_threads, thread_count, tile_side, tiles_of, with_image
+from .intensity import Intensity, intensity_of
+from .refine import Refiner, grown
+from .stack import FeatureStack, Planes, Tile, image_of, tile_side, tiles_of, with_image
+from .threads import on_threads, thread_count
 from .wasm import Engine
 
 if TYPE_CHECKING:
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 #: A classifier, or its JSON as `Classifier.save` writes it.
 ClassifierLike = Union["Classifier", bytes, str]
 
-# What a thread makes of the planes of a tile.
+# What a thread makes of a tile, of the planes of it (or of a larger one that was asked for).
 _Tool = Callable[[Tile, Planes, FeatureStack], npt.NDArray[Any]]
 
 _OUTPUTS = ("labels", "probabilities", "uncertainty")
@@ -182,17 +185,29 @@ def apply_classifier(
     axis = (len(loaded.ids),) if output == "probabilities" else ()
     result = _result(out, prepared, np.uint8 if output == "labels" else np.float32, axis)
 
+    radius = loaded.refine
+    intensity = _intensity(loaded.spec, prepared, threads, wanted=radius > 0)
+
     def tool(engine: Engine) -> _Tool:
         quantiser = Quantiser(engine, loaded.cuts)
         applier = ForestApplier(engine, loaded.forest)
+        refiner = Refiner(engine, channels, intensity, radius) if radius and intensity else None
 
         def work(tile: Tile, planes: Planes, stack: FeatureStack) -> npt.NDArray[Any]:
-            found = applier.apply(tile, quantiser.quantise(planes), output)
+            blocks = quantiser.quantise(planes)
+            if refiner is None:
+                found = applier.apply(tile, blocks, output)
+            else:
+                first = applier.place(planes.tile, blocks, "probabilities")
+                found = refiner.refine(prepared.pixels, planes.tile, tile, first, len(loaded.ids), output)
             return loaded.ids[found] if output == "labels" else found
 
         return work
 
-    _compute(prepared, loaded.spec, maps, result, tile, threads, tool)
+    def larger(tile: Tile) -> Tile:
+        return grown(tile, prepared.pixels.shape, radius) if radius else tile
+
+    _compute(prepared, loaded.spec, maps, result, tile, threads, tool, intensity, larger)
     return result
 
 
@@ -204,6 +219,8 @@ class _Loaded(NamedTuple):
     ids: npt.NDArray[np.uint8]
     cuts: tuple[npt.NDArray[np.float32], ...]
     forest: PackedForest
+    # Radius of the filter that smooths probabilities; 0: none does.
+    refine: int
 
 
 def _json_of(classifier: Any) -> bytes:
@@ -228,7 +245,8 @@ def _load(data: bytes) -> _Loaded:
     forest = classifier._forest
     ids = np.array(classifier.class_ids, np.uint8)
     channels = int(classifier._document["channels"])
-    return _Loaded(classifier.feature_spec, channels, ids, forest.cuts, pack(forest))
+    refine = int(classifier._document["forest"].get("refine", 0))
+    return _Loaded(classifier.feature_spec, channels, ids, forest.cuts, pack(forest), refine)
 
 
 def _cuts(cuts: Any, count: int) -> tuple[npt.NDArray[np.float32], ...]:
@@ -266,22 +284,25 @@ def _compute(
     tile: int | None,
     threads: int | None,
     make: Callable[[Engine], _Tool],
+    intensity: Intensity | None = None,
+    larger: Callable[[Tile], Tile] = lambda tile: tile,
 ) -> None:
-    """Fill an array tile by tile with what the tools of each thread make of the tile's planes."""
+    """Fill an array tile by tile with what the tools of each thread make of the planes of the tile, or of a larger one."""
     pixels = image.pixels
     side, workers = tile_side(tile, spec.count(pixels.shape[-1])), thread_count(threads)
     target = result if image.stack else result[np.newaxis]
+    intensity = intensity or _intensity(spec, image, threads)
 
     def tools() -> Callable[[Tile], None]:
         engine = Engine()
-        stack = FeatureStack(engine, spec, pixels.shape[-1], maps)
+        stack = FeatureStack(engine, spec, pixels.shape[-1], maps, intensity)
         use = make(engine)
         bottom = engine.mark
 
         def work(part: Tile) -> None:
             engine.release(bottom)
             place = target[part.number][part.where]
-            values = use(part, stack.compute(pixels, part), stack)
+            values = use(part, stack.compute(pixels, larger(part)), stack)
             if values.ndim == 2:
                 place[:] = values
             else:
@@ -292,3 +313,8 @@ def _compute(
         return work
 
     on_threads(list(tiles_of(pixels.shape, side)), workers, tools)
+
+
+def _intensity(spec: FeatureSpec, image: Image, threads: int | None, wanted: bool = False) -> Intensity | None:
+    """Take the image's intensity if it is wanted or the features need it."""
+    return intensity_of(image.pixels, thread_count(threads)) if wanted or spec.standardise else None

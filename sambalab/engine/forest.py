@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import EngineError, ParameterError
-from ..forest import Forest
+from ..forest import VOTES, Forest
 from .stack import Planes, Tile
 from .wasm import Engine
 
@@ -73,6 +73,9 @@ class PackedForest:
     trees: int
     features: int
     classes: int
+    # Sum of the votes of a leaf; of boosted trees, whole numbers in a logit of 1.
+    leaf_sum: int
+    scale: float | None
 
 
 def pack(forest: Forest) -> PackedForest:
@@ -101,11 +104,11 @@ def pack(forest: Forest) -> PackedForest:
     bottom = engine.mark
     cuts = engine.put(np.array([len(own) for own in forest.cuts], np.uint16))
     scratch = engine.allocate(nodes + leaves)
-    sizes = (features, classes)
+    sizes = (features, classes, forest.leaf_sum)
     fault = engine.call("validateForest", counts, trees, nodes, leaves, *flat, *sizes, cuts, scratch, result)
     if fault:
         raise ParameterError(
-            f"This is not a classifier of SambaLab, or it was damaged: trees: {_fault(fault, engine, result)}."
+            f"This is not a classifier of SambaLab, or it was damaged: trees: {_fault(fault, engine, result, forest)}."
         )
     _check_depth(forest)
     engine.release(bottom)
@@ -119,10 +122,10 @@ def pack(forest: Forest) -> PackedForest:
     engine.call("packForest", counts, trees, *flat, classes, *places, scratch, result)
     sizes_of = zip(places, (quad_bytes, trees * 8, table_bytes), strict=True)
     packed = [engine.view(place, size).copy() for place, size in sizes_of]
-    return PackedForest(packed[0], packed[1], packed[2], trees, features, classes)
+    return PackedForest(packed[0], packed[1], packed[2], trees, features, classes, forest.leaf_sum, forest.scale)
 
 
-def _fault(fault: int, engine: Engine, result: int) -> str:
+def _fault(fault: int, engine: Engine, result: int, forest: Forest) -> str:
     tree, node, value = (int(number) for number in engine.view(result, 12).view(np.uint32))
     where = f"node {node} of tree {tree}"
     return {
@@ -134,7 +137,8 @@ def _fault(fault: int, engine: Engine, result: int) -> str:
         6: f"{where} is a leaf, whose right child and threshold must be 0",
         7: f"{where} has cut {value}, which its feature does not have",
         8: f"{where} has child {value}, which is before it, beyond its tree or another's",
-        9: f"the votes of leaf {node} add up to {value}, not 1024",
+        9: f"the votes of leaf {node} add up to {value}, not {forest.leaf_sum}",
+        10: f"leaf {node} has a vote of {value}, above {VOTES}",
     }.get(fault, f"fault {fault} at {where}")
 
 
@@ -166,6 +170,16 @@ class ForestApplier:
 
         A view, good until the next call of the engine.
         """
+        shape: tuple[int, ...] = (tile.rows, tile.columns)
+        if output == "probabilities":
+            shape = (*shape, self._forest.classes)
+        dtype = np.dtype(np.uint8 if output == "labels" else np.float32)
+        size = int(np.prod(shape)) * dtype.itemsize
+        place = self.place(tile, blocks, output)
+        return self._engine.view(place, size).view(dtype).reshape(shape)
+
+    def place(self, tile: Tile, blocks: int, output: Output) -> int:
+        """Segment a tile, and give the address of what `apply` gives."""
         engine, forest = self._engine, self._forest
         quads, roots, tables = self._places
         count = tile.block_rows * tile.block_columns
@@ -180,15 +194,16 @@ class ForestApplier:
             forest.trees,
             tables,
             forest.classes,
+            forest.leaf_sum,
             sums,
             self._scratch,
         )
-        shape: tuple[int, ...] = (tile.rows, tile.columns)
-        if output == "probabilities":
-            shape = (*shape, forest.classes)
-        dtype = np.dtype(np.uint8 if output == "labels" else np.float32)
-        size = int(np.prod(shape)) * dtype.itemsize
-        place = engine.allocate(size)
-        places = [place if output == name else 0 for name in ("labels", "probabilities", "uncertainty")]
-        engine.call("decide", sums, tile.block_columns, tile.rows, tile.columns, forest.classes, forest.trees, *places)
-        return engine.view(place, size).view(dtype).reshape(shape)
+        pixels = tile.rows * tile.columns
+        found = engine.allocate(pixels * {"labels": 1, "probabilities": 4 * forest.classes, "uncertainty": 4}[output])
+        places = [found if output == name else 0 for name in ("labels", "probabilities", "uncertainty")]
+        size = (tile.block_columns, tile.rows, tile.columns, forest.classes)
+        if forest.scale is None:
+            engine.call("decide", sums, *size, float(forest.leaf_sum * forest.trees), *places)
+        else:
+            engine.call("decideBoosted", sums, *size, 1 / forest.scale, *places)
+        return found

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import queue
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,21 +13,14 @@ from ..errors import EngineError, ParameterError
 from ..features import FeatureSpec
 from ..images import Image, display_range, prepare
 from .embedding import EmbeddingMap
-from .wasm import Engine
+from .intensity import Intensity
+from .wasm import DTYPES, Engine
 
 # Side of a tile in pixels, and of one with so many features that its planes would have more bytes than these.
 _TILE = 256
 _TILE_MIN = 64
 _TILE_BYTES = 64 << 20
 _TILE_MAX = 1 << 14
-_THREADS_MAX = 256
-_WAIT_SECONDS = 0.1
-
-# Numbers of the element types; `engine/assembly/tile.ts` has the same.
-_DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
-
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -110,9 +100,18 @@ class FeatureStack:
         Channels of the images.
     maps
         The embedding of the image, as `maps_of` checked it.
+    intensity
+        Of the image, if the spec standardises.
     """
 
-    def __init__(self, engine: Engine, spec: FeatureSpec, channels: int, maps: tuple[EmbeddingMap, ...] = ()) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        spec: FeatureSpec,
+        channels: int,
+        maps: tuple[EmbeddingMap, ...] = (),
+        intensity: Intensity | None = None,
+    ) -> None:
         self.engine = engine
         self.channels = channels
         self.count = spec.count(channels)
@@ -125,6 +124,9 @@ class FeatureStack:
         self._luminance = int(spec.color == "luminance")
         low, high = spec.range or (0, 255)
         self._range = (float(low), float(high))
+        if spec.standardise and intensity is None:
+            raise ValueError("These features need the mean and the deviation of the image.")
+        self._taken = intensity.taken if spec.standardise and intensity is not None else (0.0, 1.0)
 
     def compute(self, pixels: npt.NDArray[Any], tile: Tile) -> Planes:
         """Compute a tile of an image (slices, rows, columns, channels); what was allocated before stays."""
@@ -151,13 +153,12 @@ class FeatureStack:
             tile.column1,
             halo,
             source,
-            _DTYPES.index(pixels.dtype.name),
+            DTYPES.index(pixels.dtype.name),
             self.channels,
             self._luminance,
             self._range[0],
             self._range[1],
-            0.0,
-            1.0,
+            *self._taken,
             planes.address,
             engine.mark,
         )
@@ -205,7 +206,7 @@ def image_of(image: Any) -> Image:
 def with_image(spec: FeatureSpec, image: Image) -> FeatureSpec:
     """Give the spec a range if it needs one, the image's values that are shown as black and white; and a window likewise."""
     spec = spec.with_window(*image.pixels.shape[1:3])
-    if spec.range or not spec.needs_range() or image.pixels.dtype == np.uint8:
+    if spec.range or spec.standardise or not spec.needs_range() or image.pixels.dtype == np.uint8:
         return spec
     low, high = display_range(image.pixels)
     return spec.with_range(low, high)
@@ -221,52 +222,3 @@ def tile_side(tile: int | None, features: int) -> int:
     if isinstance(tile, bool) or not isinstance(tile, (int, np.integer)) or not 1 <= tile <= _TILE_MAX:
         raise ParameterError(f"tile is {tile!r}; a whole number of pixels from 1 to {_TILE_MAX}, or None, will do.")
     return int(tile)
-
-
-def thread_count(threads: int | None) -> int:
-    """Check the number of threads; None is one for each core that this process may use, 16 at most."""
-    if threads is None:
-        affinity = getattr(os, "sched_getaffinity", None)
-        return min(16, len(affinity(0)) if affinity else os.cpu_count() or 1)
-    if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or not 1 <= threads <= _THREADS_MAX:
-        raise ParameterError(f"threads is {threads!r}; a whole number from 1 to {_THREADS_MAX}, or None, will do.")
-    return int(threads)
-
-
-def _failed(future: Future[None]) -> bool:
-    return future.done() and future.exception() is not None
-
-
-def on_threads(items: Sequence[T], threads: int, make: Callable[[], Callable[[T], None]]) -> None:
-    """Do work for each item on threads; each has what `make` gives for itself. The first error ends it all."""
-    threads = min(threads, len(items))
-    if threads <= 1:
-        work = make()
-        for item in items:
-            work(item)
-        return
-    todo: queue.SimpleQueue[T] = queue.SimpleQueue()
-    for item in items:
-        todo.put(item)
-    ended = False
-
-    def run() -> None:
-        work = make()
-        while not ended:
-            try:
-                item = todo.get_nowait()
-            except queue.Empty:
-                return
-            work(item)
-
-    with ThreadPoolExecutor(threads, thread_name_prefix="sambalab-engine") as pool:
-        try:
-            futures = [pool.submit(run) for _ in range(threads)]
-            # Again and again, since a wait without an end cannot be interrupted everywhere.
-            while wait(futures, _WAIT_SECONDS, FIRST_EXCEPTION).not_done and not any(map(_failed, futures)):
-                pass
-            for future in futures:
-                if future.done():
-                    future.result()
-        finally:
-            ended = True

@@ -18,8 +18,10 @@ from ..forest import Forest
 from ..images import Image, ImageLike
 from ..learners import complete_learner, is_boosting
 from .forest import Quantiser
+from .intensity import Intensity, intensity_of
 from .sample import draw_labels, quantile_cuts, sample_tiles
-from .stack import FeatureStack, Tile, image_of, on_threads, thread_count, tile_side, tiles_of, with_image
+from .stack import FeatureStack, Tile, image_of, tile_side, tiles_of, with_image
+from .threads import on_threads, thread_count
 from .wasm import Engine
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ def train(
     balanced: bool | None = None,
     max_samples: int | Literal["all"] | None = None,
     seed: int | None = None,
+    refine: int | None = None,
     threads: int | None = None,
 ) -> Classifier:
     """Grow a forest on labelled pixels: the same, for the same image, labels and parameters, as `Labeller.train` grows.
@@ -56,7 +59,7 @@ def train(
         Names of the classes with ids 1, 2, 3…, or a mapping from names to colours; numbers if None.
     features
         A `FeatureSpec`, the name of a set, or a mapping.
-    preset, trees, max_depth, max_features, min_leaf, balanced, max_samples, seed
+    preset, trees, max_depth, max_features, min_leaf, balanced, max_samples, seed, refine
         As `Labeller.train` has them.
     threads
         Number of threads; None takes the cores, 16 at most. The forest is the same for all.
@@ -79,8 +82,8 @@ def train(
     from ..classifier import Classifier
 
     workers = thread_count(threads)
-    names = ("preset", "trees", "max_depth", "max_features", "min_leaf", "balanced", "max_samples", "seed")
-    values = (preset, trees, max_depth, max_features, min_leaf, balanced, max_samples, seed)
+    names = ("preset", "trees", "max_depth", "max_features", "min_leaf", "balanced", "max_samples", "seed", "refine")
+    values = (preset, trees, max_depth, max_features, min_leaf, balanced, max_samples, seed, refine)
     forest = complete_learner({**dict(zip(names, values, strict=True)), "preset": preset or "samba"})
     if is_boosting(forest):
         raise ParameterError("preset is 'boosting', which Labeller.train grows; 'samba' or 'deep' will do here.")
@@ -96,8 +99,9 @@ def train(
     ids = [int(item["id"]) for item in made]
     pixels, class_of = draw_labels(drawn, ids, [str(item["name"]) for item in made], forest["maxSamples"])
     channels = prepared.pixels.shape[-1]
-    cuts = _find_cuts(prepared, spec, workers)
-    columns = _bins(prepared, spec, cuts, pixels, workers)
+    intensity = intensity_of(prepared.pixels, workers) if spec.standardise else None
+    cuts = _find_cuts(prepared, spec, intensity, workers)
+    columns = _bins(prepared, spec, intensity, cuts, pixels, workers)
     grown, votes, importance = _grow(columns, class_of, len(made), forest, cuts, workers)
     confusion = _out_of_bag_confusion(votes, class_of)
     document = {
@@ -133,7 +137,9 @@ def _labels(labels: npt.ArrayLike, image: Image) -> npt.NDArray[np.uint8]:
     return array.astype(np.uint8).reshape(image.pixels.shape[:3])
 
 
-def _find_cuts(image: Image, spec: FeatureSpec, threads: int) -> tuple[npt.NDArray[np.float32], ...]:
+def _find_cuts(
+    image: Image, spec: FeatureSpec, intensity: Intensity | None, threads: int
+) -> tuple[npt.NDArray[np.float32], ...]:
     """Find the cuts on tiles spread over the image."""
     channels = image.pixels.shape[-1]
     count = spec.count(channels)
@@ -143,7 +149,7 @@ def _find_cuts(image: Image, spec: FeatureSpec, threads: int) -> tuple[npt.NDArr
 
     def make() -> Callable[[int], None]:
         engine = Engine()
-        stack = FeatureStack(engine, spec, channels)
+        stack = FeatureStack(engine, spec, channels, intensity=intensity)
         bottom = engine.mark
 
         def work(number: int) -> None:
@@ -162,6 +168,7 @@ def _find_cuts(image: Image, spec: FeatureSpec, threads: int) -> tuple[npt.NDArr
 def _bins(
     image: Image,
     spec: FeatureSpec,
+    intensity: Intensity | None,
     cuts: tuple[npt.NDArray[np.float32], ...],
     pixels: npt.NDArray[np.int64],
     threads: int,
@@ -180,7 +187,7 @@ def _bins(
 
     def make() -> Callable[[int], None]:
         engine = Engine()
-        stack = FeatureStack(engine, spec, channels)
+        stack = FeatureStack(engine, spec, channels, intensity=intensity)
         quantiser = Quantiser(engine, cuts)
         bottom = engine.mark
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 WASM_FILE = Path(__file__).parent.parent / "server" / "engine.wasm"
 
+#: Numbers of the element types of pixels; `engine/assembly/tile.ts` has the same.
+DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
+
 _PAGE = 65536
 _PAGES_MAX = 65536
 # Vector loops may read this far past the end of a block.

@@ -94,7 +94,8 @@ def test_an_embedding_adds_its_components_after_the_families():
     layers = [{"layer": "stage2", "components": 2}, {"layer": "output", "components": 1}]
     other = FeatureSpec("weka", embedding={"layers": layers})
     assert other.names()[-3:] == ("SAM stage2 1", "SAM stage2 2", "SAM 1")
-    assert FeatureSpec("samba", embedding=True) == spec and FeatureSpec("sam", embedding=None) == FeatureSpec("samba")
+    assert FeatureSpec("samba", embedding=True).embedding == spec.embedding
+    assert FeatureSpec("sam", embedding=None, standardise=False) == FeatureSpec("samba")
     assert FeatureSpec("samba").embedding is None and FeatureSpec("sam", embedding=False).embedding is None
     # A list of families says all that there is.
     assert FeatureSpec.from_dict({"set": "sam", "families": {"mean": True}}).embedding is None
@@ -105,6 +106,12 @@ def test_an_image_gives_the_window_that_shows_it_whole_if_it_can(shape, window):
     spec = FeatureSpec("sam").with_window(*shape)
     assert spec.embedding["window"] == window and spec.with_window(1000, 1000) is spec
     assert FeatureSpec("samba").with_window(*shape) == FeatureSpec("samba")
+
+
+def test_the_set_says_whether_images_are_standardised_unless_families_are_listed():
+    assert FeatureSpec("sam").standardise and not FeatureSpec("samba").standardise
+    assert FeatureSpec("samba", standardise=True).standardise and not FeatureSpec("sam", standardise=False).standardise
+    assert not FeatureSpec.from_dict({"set": "sam", "families": {"mean": True}}).standardise
 
 
 def test_specs_of_version_1_are_read():
@@ -148,6 +155,7 @@ def test_specs_of_version_1_are_read():
         ({"entropy": {"bins": [2.5]}}, r"entropy\.bins\.0 is 2\.5; a whole number from 2 to 256"),
         ({"structure_tensor": {"sigmas": list(range(1, 17)), "integrations": list(range(1, 9))}, "sigmas": list(range(1, 17)),
           "derivatives": True, "entropy": True, "neighbours": True, "hessian_orientation": True}, "channels; 682 at most"),
+        ({"standardise": 1}, "standardise is 1; True or False will do"),
         ({"embedding": 3}, r"embedding is 3; True, False, or a mapping of its parameters"),
         ({"embedding": {"size": 3}}, r"embedding\.size is not known; model, window, layers"),
         ({"embedding": {"model": ""}}, r"embedding\.model is ''; the name of a model"),
@@ -272,6 +280,7 @@ def random_choice(rng):
         "sigmas": lambda: some(lambda: value(sigmas)),
         "sigmaScale": lambda: rng.choice([0.4, 1, 0.123, 0.5, 2, "1"]),
         "range": lambda: rng.choice([[0, 255], [-1.5, 3.25], None, [3, 3], [1], "ab"]),
+        "standardise": lambda: rng.choice([True, False, True, False, None, 1, "yes"]),
         "embedding": lambda: rng.choice([True, True, False, None, *(embedding(rng) for _ in range(12)), 7, "on", []]),
         "unknown": lambda: 1,
     }.items():

@@ -1,0 +1,67 @@
+"""Work on threads of this process: wasmtime lets go of Python's lock while a kernel runs."""
+
+from __future__ import annotations
+
+import os
+import queue
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from typing import TypeVar
+
+import numpy as np
+
+from ..errors import ParameterError
+
+_THREADS_MAX = 256
+_WAIT_SECONDS = 0.1
+
+T = TypeVar("T")
+
+
+def thread_count(threads: int | None) -> int:
+    """Check the number of threads; None is one for each core that this process may use, 16 at most."""
+    if threads is None:
+        affinity = getattr(os, "sched_getaffinity", None)
+        return min(16, len(affinity(0)) if affinity else os.cpu_count() or 1)
+    if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or not 1 <= threads <= _THREADS_MAX:
+        raise ParameterError(f"threads is {threads!r}; a whole number from 1 to {_THREADS_MAX}, or None, will do.")
+    return int(threads)
+
+
+def _failed(future: Future[None]) -> bool:
+    return future.done() and future.exception() is not None
+
+
+def on_threads(items: Sequence[T], threads: int, make: Callable[[], Callable[[T], None]]) -> None:
+    """Do work for each item on threads; each has what `make` gives for itself. The first error ends it all."""
+    threads = min(threads, len(items))
+    if threads <= 1:
+        work = make()
+        for item in items:
+            work(item)
+        return
+    todo: queue.SimpleQueue[T] = queue.SimpleQueue()
+    for item in items:
+        todo.put(item)
+    ended = False
+
+    def run() -> None:
+        work = make()
+        while not ended:
+            try:
+                item = todo.get_nowait()
+            except queue.Empty:
+                return
+            work(item)
+
+    with ThreadPoolExecutor(threads, thread_name_prefix="sambalab-engine") as pool:
+        try:
+            futures = [pool.submit(run) for _ in range(threads)]
+            # Again and again, since a wait without an end cannot be interrupted everywhere.
+            while wait(futures, _WAIT_SECONDS, FIRST_EXCEPTION).not_done and not any(map(_failed, futures)):
+                pass
+            for future in futures:
+                if future.done():
+                    future.result()
+        finally:
+            ended = True
