@@ -15,6 +15,8 @@ from .wasm import DTYPES, Engine
 
 # Values that a thread sums at once, at least one row.
 _VALUES = 1 << 20
+# Values that mean and deviation are taken of, about: of larger images every so manieth row.
+_VALUES_MAX = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -40,28 +42,41 @@ class Intensity:
 
 
 def intensity_of(pixels: npt.NDArray[Any], threads: int) -> Intensity:
-    """Take the mean and the deviation of an image (slices, rows, columns, channels)."""
-    rows = pixels.reshape(pixels.shape[0] * pixels.shape[1], -1)
-    count, values = rows.shape
-    shift = float(rows[0, 0])
-    step = max(1, _VALUES // values)
-    moments = np.empty((count, 3))
+    """Take the mean and the deviation of an image (slices, rows, columns, channels), of large ones from some rows."""
+    every = max(1, math.ceil(pixels.size / _VALUES_MAX))
+    within = np.arange(0, pixels.shape[1], every)
+    numbers, places = np.repeat(np.arange(len(pixels)), len(within)), np.tile(within, len(pixels))
+    step = max(1, _VALUES // (pixels.shape[2] * pixels.shape[3]))
+    # The first row's mean is taken off: squares of large values with a small spread would lose it.
+    first, _ = _mean(_moments(Engine(), pixels[0, :1], 0.0))
+    shift = float(np.float32(first))
+    moments = np.empty((len(places), 3))
 
     def make() -> Callable[[int], None]:
         engine = Engine()
         bottom = engine.mark
 
-        def work(first: int) -> None:
+        def work(start: int) -> None:
             engine.release(bottom)
-            part = rows[first : first + step]
-            source, out = engine.put(part), engine.allocate(len(part) * 24)
-            engine.call("rowMoments", source, DTYPES.index(part.dtype.name), len(part), values, shift, out)
-            moments[first : first + step] = engine.view(out, len(part) * 24).view(np.float64).reshape(-1, 3)
+            own = slice(start, start + step)
+            moments[own] = _moments(engine, pixels[numbers[own], places[own]], shift)
 
         return work
 
-    on_threads(range(0, count, step), threads, make)
-    # One after the other, as JavaScript adds, not in pairs.
-    number, total, squares = (float(last) for last in np.add.accumulate(moments)[-1])
-    mean = total / number
-    return Intensity(mean + shift, math.sqrt(max(0.0, squares / number - mean * mean)))
+    on_threads(range(0, len(places), step), threads, make)
+    mean, squares = _mean(moments)
+    return Intensity(mean + shift, math.sqrt(max(0.0, squares - mean * mean)))
+
+
+def _moments(engine: Engine, rows: npt.NDArray[Any], shift: float) -> npt.NDArray[np.float64]:
+    """Sum rows (rows, columns, channels): count, sum and sum of squares, less the shift, float64 (rows, 3)."""
+    source, out = engine.put(rows), engine.allocate(len(rows) * 24)
+    values = rows.shape[1] * rows.shape[2]
+    engine.call("rowMoments", source, DTYPES.index(rows.dtype.name), len(rows), values, shift, out)
+    return engine.view(out, len(rows) * 24).view(np.float64).reshape(-1, 3)
+
+
+def _mean(moments: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """Give the mean and the mean square. Summed one after the other, as JavaScript adds, not in pairs."""
+    count, total, squares = (float(last) for last in np.add.accumulate(moments)[-1])
+    return total / count, squares / count

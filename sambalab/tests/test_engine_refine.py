@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sambalab import FeatureSpec, engine
+from sambalab.engine import intensity
 from sambalab.engine.intensity import intensity_of
 from sambalab.tests.test_classifier_document import document
 
@@ -25,6 +26,19 @@ def test_the_intensity_is_mean_and_deviation_of_all_values(dtype, threads):
     assert intensity_of(pixels, 1) == found
     flat = intensity_of(np.full((1, 4, 5, 1), 7, np.uint8), 1)
     assert (flat.mean, flat.deviation) == (7, 0) and (7 - flat.taken[0]) * flat.taken[1] == 127.5
+
+
+def test_the_intensity_of_a_large_image_is_that_of_some_rows(monkeypatch):
+    monkeypatch.setattr(intensity, "_VALUES_MAX", 3000)
+    pixels = RNG.integers(0, 1000, (2, 40, 50, 1), np.uint16)
+    # 4,000 values: every second row of each slice.
+    assert intensity_of(pixels, 2) == intensity_of(pixels[:, ::2].copy(), 2)
+    assert intensity_of(pixels, 2).mean == pytest.approx(pixels[:, ::2].mean())
+
+
+def test_large_values_with_a_small_spread_keep_it():
+    pixels = (1e9 + RNG.normal(0, 1, (1, 60, 60, 1))).astype(np.float64)
+    assert intensity_of(pixels, 1).deviation == pytest.approx(pixels.std(), rel=1e-6)
 
 
 def test_standardised_pixels_are_three_deviations_to_each_side_of_the_mean():
