@@ -145,6 +145,11 @@ function firstCentres(vectors: IVectors, most: number): Float64Array {
   return Float64Array.from(chosen.flatMap(i => [...values.subarray(i * length, (i + 1) * length)]));
 }
 
+/** How far two vectors are from each other. */
+export function distance({ values, length }: IVectors, a: number, b: number): number {
+  return Math.sqrt(squared(values, a * length, values, b * length, length));
+}
+
 function squared(a: ArrayLike<number>, from: number, b: ArrayLike<number>, to: number, length: number): number {
   let sum = 0;
   for (let k = 0; k < length; k++) {

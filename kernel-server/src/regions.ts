@@ -5,9 +5,11 @@
 import { BridgeError } from '../../src/kernel-bridge/errors';
 import { withImage } from '../../src/kernel-bridge/features';
 import { Params, Region, Result, SuggestedRegion } from '../../src/kernel-bridge/protocol';
+import type { ISliceEmbedding } from '../../engine';
+import { IVectors } from './clusters';
 import { ICall } from './dispatcher';
 import { breathe, isBlank } from './files';
-import { IEngineService, IImageEmbedding, IJobContext } from './interfaces';
+import { IEngineService, IJobContext } from './interfaces';
 import { Jobs } from './jobs';
 import { landmarks } from './landmarks';
 import type { IEmbeddingSource } from './learning';
@@ -158,19 +160,19 @@ export class Regions {
         }
       }
     }
-    const vectors = await this._vectors(session, chosen, places, grid, context);
-    return landmarks({ places, vectors, rows, columns, count }, context.signal);
+    const seen = await this._seen(session, chosen, places, context);
+    const views = [...seen, await textures(session.image, session.record.image.display, places, context.signal)];
+    return landmarks({ places, views, rows, columns, count }, context.signal);
   }
 
-  /** What SAM's encoder sees of windows; or, where it cannot be had, how bright and how rough they are. */
-  private async _vectors(
+  /** What the encoder sees of windows; nothing where it cannot be had, which is told. */
+  private async _seen(
     session: Session,
     slices: readonly number[],
     places: readonly IPlace[],
-    grid: WindowGrid,
     context: IJobContext
-  ): ReturnType<typeof textures> {
-    const { engine } = this._options;
+  ): Promise<IVectors[]> {
+    const { engine, embeddings } = this._options;
     const { image, choice } = session.record;
     const quiet: IJobContext = { signal: context.signal, progress: () => undefined };
     try {
@@ -178,13 +180,13 @@ export class Regions {
       const spec = [choice.features, { embedding: true }]
         .map(features => withImage(engine.featureSpec(features), image).embedding)
         .find(embedding => embedding !== null);
-      const embedding = await this._options.embeddings.of(session, spec!, undefined, quiet, slices[0]);
-      const maps = new Map<number, Awaited<ReturnType<IImageEmbedding['slice']>>>();
+      const embedding = await embeddings.of(session, spec!, undefined, quiet, slices[0]);
+      const maps = new Map<number, ISliceEmbedding>();
       for (const [i, slice] of slices.entries()) {
-        context.progress('embedding', i, slices.length);
         maps.set(slice, await embedding.slice(slice, quiet));
+        context.progress('embedding', i + 1, slices.length);
       }
-      return viewed(places, maps);
+      return [viewed(places, maps)];
     } catch (thrown) {
       context.signal.throwIfAborted();
       const error = BridgeError.from(thrown);
@@ -192,13 +194,10 @@ export class Regions {
         throw error;
       }
       log('regions are suggested without an embedding', error);
-      context.progress(
-        'looking at windows',
-        0,
-        1,
-        `The embedding cannot be had (${error.message}); regions are chosen by brightness and roughness.`
-      );
-      return textures(session.image, image.display, places, grid, context.signal);
+      const why = error.message.replace(/\.$/, '');
+      const note = `The embedding cannot be had (${why}); regions are chosen by brightness and roughness.`;
+      context.progress('brightness and roughness', 0, 1, note);
+      return [];
     }
   }
 

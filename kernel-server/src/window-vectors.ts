@@ -4,15 +4,17 @@ import { ArrayDescriptor, ImageInfo } from '../../src/kernel-bridge/protocol';
 import { IVectors } from './clusters';
 import { breathe } from './files';
 import { TileFile } from './tile-file';
-import { area, IBlock, WindowGrid, WindowSums } from './windows';
+import { IBlock, WindowGrid } from './windows';
 
 /** A window of a slice. */
 export interface IPlace extends IBlock {
   slice: number;
 }
 
-/** Rows that are read at once. */
-const BAND = 256;
+/** Side of a window's middle: of large windows it is enough. */
+const MIDDLE = 64;
+/** Windows between two turns of the event loop. */
+const BREATH = 64;
 
 /** About `most` windows of a grid or fewer, spread evenly. */
 export function sampleWindows(grid: WindowGrid, most: number): IBlock[] {
@@ -43,56 +45,58 @@ export function viewed(places: readonly IPlace[], maps: ReadonlyMap<number, ISli
   return { values: evened(values, layers), length };
 }
 
-/** Mean, standard deviation and mean step from pixel to pixel of each window, each with a variance of 1 over the windows. */
+/** Mean, standard deviation and mean step from pixel to pixel of each window's middle, each with a variance of 1 over the windows. */
 export async function textures(
   image: ArrayDescriptor,
   display: ImageInfo['display'],
   places: readonly IPlace[],
-  grid: WindowGrid,
   signal: AbortSignal
 ): Promise<IVectors> {
   const length = 3;
   const values = new Float32Array(places.length * length);
   const file = new TileFile(image, 'r');
   try {
-    for (const slice of new Set(places.map(place => place.slice))) {
-      const [first, second, steps] = [new WindowSums(grid), new WindowSums(grid), new WindowSums(grid)];
-      for (let row0 = 0; row0 < file.rows; row0 += BAND) {
-        signal.throwIfAborted();
-        const block = { row0, row1: Math.min(file.rows, row0 + BAND), column0: 0, column1: file.columns };
-        // One row more on top, for the steps downwards.
-        const above = Math.max(0, row0 - 1);
-        const grey = greyOf(file.read({ slice, ...block, row0: above }), file.channels, display);
-        const own = grey.subarray((row0 - above) * file.columns);
-        first.add(block, own);
-        second.add(
-          block,
-          own.map(value => value * value)
-        );
-        const offset = grey.length - own.length;
-        steps.add(
-          block,
-          own.map((value, i) => {
-            const left = i % file.columns > 0 ? own[i - 1]! : value;
-            const up = offset + i >= file.columns ? grey[offset + i - file.columns]! : value;
-            return Math.abs(value - left) + Math.abs(value - up);
-          })
-        );
+    for (const [i, place] of places.entries()) {
+      const middle = middleOf(place);
+      const grey = greyOf(file.read({ slice: place.slice, ...middle }), file.channels, display);
+      values.set(textureOf(grey, middle.column1 - middle.column0), i * length);
+      if (i % BREATH === 0) {
         await breathe();
+        signal.throwIfAborted();
       }
-      [first, second, steps].forEach(sums => sums.finish());
-      places.forEach((place, i) => {
-        if (place.slice === slice) {
-          const mean = first.mean(place);
-          const variance = Math.max(0, second.mean(place) - mean * mean);
-          values.set([mean, Math.sqrt(variance), steps.sum(place) / area(place)], i * length);
-        }
-      });
     }
   } finally {
     file.close();
   }
   return { values: evened(values, [1, 1, 1]), length };
+}
+
+/** The middle of a window, or all of it. */
+function middleOf({ row0, row1, column0, column1 }: IBlock): IBlock {
+  const along = (from: number, to: number) => {
+    const begin = from + Math.max(0, Math.floor((to - from - MIDDLE) / 2));
+    return [begin, Math.min(to, begin + MIDDLE)] as const;
+  };
+  const [[top, bottom], [left, right]] = [along(row0, row1), along(column0, column1)];
+  return { row0: top, row1: bottom, column0: left, column1: right };
+}
+
+function textureOf(grey: Float32Array, width: number): [number, number, number] {
+  let [sum, squares, steps, count] = [0, 0, 0, 0];
+  grey.forEach((value, i) => {
+    sum += value;
+    squares += value * value;
+    if (i % width > 0) {
+      steps += Math.abs(value - grey[i - 1]!);
+      count++;
+    }
+    if (i >= width) {
+      steps += Math.abs(value - grey[i - width]!);
+      count++;
+    }
+  });
+  const mean = sum / grey.length;
+  return [mean, Math.sqrt(Math.max(0, squares / grey.length - mean * mean)), steps / Math.max(1, count)];
 }
 
 /** The mean of the cells whose centres lie in a window, or the cell under its centre where there is none. */

@@ -1,6 +1,7 @@
 /** Uncertainty as an overlay and where to label next, by the real engine, on images whose most uncertain place is known. */
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { BridgeError } from '../../../src/kernel-bridge/errors';
 import { ImageInfo, SessionState, SuggestedRegion } from '../../../src/kernel-bridge/protocol';
 import { TestClient } from './support/client';
 import { EngineBench } from './support/engine';
@@ -231,7 +232,26 @@ describe('Uncertainty as tiles', () => {
 });
 
 describe('Before there is a classifier', () => {
+  const failing = () => (home.sam.failure = new BridgeError('model', 'The encoder is missing.'));
+  afterEach(() => (home.sam.failure = undefined));
+
+  it('regions are found in what the encoder sees, of four slices of a long stack', async () => {
+    const { session } = await open('seen', 9);
+    const before = home.sam.reduced;
+    const { by, regions } = await client.request('regions', { session, count: 12, by: 'auto' });
+    expect(by).toBe('embedding');
+    expect(regions).toHaveLength(12);
+    expect(home.sam.reduced - before).toBe(4);
+    const among = new Set(regions.map(({ slice }) => slice));
+    expect([1, 3, 5, 7]).toEqual(expect.arrayContaining([...among]));
+    await client.request('regions', { session, count: 12, by: 'auto' });
+    expect(home.sam.reduced - before).toBe(4);
+    const named = await client.request('regions', { session, count: 3, by: 'embedding', slices: [8] });
+    expect(named.regions.map(({ slice }) => slice)).toEqual([8, 8, 8]);
+  });
+
   it('regions stand for the phases, or are like nothing else; without SAM too, which is said', async () => {
+    failing();
     const { session } = await open('first', 2);
     const ask = () => client.request('regions', { session, count: 8, by: 'auto' });
     const { by, regions } = await ask();
@@ -246,12 +266,14 @@ describe('Before there is a classifier', () => {
     expect(regions.some((region, i) => regions.slice(0, i).some(other => overlap(other, region)))).toBe(false);
     expect((await ask()).regions).toEqual(regions);
     const told = await client.hear(
-      ({ event, params }) => event === 'job' && /embedding cannot be had/.test((params as { message: string }).message)
+      ({ event, params }) =>
+        event === 'job' && /cannot be had \(The encoder is missing\); /.test((params as { message: string }).message)
     );
     expect(told.params).toMatchObject({ kind: 'regions', session });
   });
 
   it('the most unusual region is the one patch that is like no other', async () => {
+    failing();
     const { session } = await open('odd');
     const { regions } = await client.request('regions', { session, count: 2, by: 'embedding' });
     const [, odd] = regions;

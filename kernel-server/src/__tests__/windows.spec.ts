@@ -152,18 +152,39 @@ describe('What an encoder sees', () => {
       return own.reduce((sum, value) => sum + value * value, 0) / own.length;
     };
     expect([variance(0), variance(1)]).toEqual([expect.closeTo(1, 4), expect.closeTo(1, 4)]);
-    const found = await landmarks({ places, vectors, rows: 256, columns: 256, count: 4 }, signal);
+    const found = await landmarks({ places, views: [vectors], rows: 256, columns: 256, count: 4 }, signal);
     expect(found.map(({ reason }) => reason)).toEqual(['representative', 'unusual', 'representative', 'unusual']);
     const [first, unusual, second] = found as [(typeof found)[0], (typeof found)[0], (typeof found)[0]];
     expect([first.column0 < 128, second.column0 < 128].sort()).toEqual([false, true]);
     expect(unusual.row0 < 136 && unusual.row1 > 96 && unusual.column0 < 200 && unusual.column1 > 160).toBe(true);
   });
 
+  it('does not count as strange what is so in one way alone, and says nothing where all is the same', async () => {
+    const grid = new WindowGrid(320, 320, 32);
+    const places = sampleWindows(grid, 1000).map(block => ({ slice: 0, ...block }));
+    const random = randoms(11);
+    const at = (row: number, column: number) =>
+      places.findIndex(({ row0, column0 }) => row0 === row && column0 === column);
+    const view = (odd: Record<number, number>) => ({
+      values: Float32Array.from(places, (_, i) => odd[i] ?? random()),
+      length: 1
+    });
+    const [both, one] = [at(64, 64), at(208, 208)];
+    const views = [view({ [both]: 5, [one]: 9 }), view({ [both]: 5 })];
+    const first = async (some: typeof views) => {
+      const found = await landmarks({ places, views: some, rows: 320, columns: 320, count: 2 }, signal);
+      return found.find(({ reason }) => reason === 'unusual');
+    };
+    expect(await first(views)).toMatchObject(places[both]!);
+    expect(await first([views[0]!])).toMatchObject(places[one]!);
+    expect(await first([view({}), { values: new Float32Array(places.length), length: 1 }])).toBeDefined();
+  });
+
   it('gives no more regions than there are windows, and none of none', async () => {
     const grid = new WindowGrid(40, 40, 32);
     const places = sampleWindows(grid, 1000).map(block => ({ slice: 0, ...block }));
     const vectors = { values: new Float32Array(places.length), length: 1 };
-    expect(await landmarks({ places, vectors, rows: 40, columns: 40, count: 9 }, signal)).toHaveLength(1);
-    expect(await landmarks({ places: [], vectors, rows: 40, columns: 40, count: 9 }, signal)).toEqual([]);
+    expect(await landmarks({ places, views: [vectors], rows: 40, columns: 40, count: 9 }, signal)).toHaveLength(1);
+    expect(await landmarks({ places: [], views: [vectors], rows: 40, columns: 40, count: 9 }, signal)).toEqual([]);
   });
 });
