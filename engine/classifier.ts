@@ -1,51 +1,83 @@
 /**
- * A classifier as one JSON object: which features, how they are cut into bins, the forest, the classes. Whoever has this file and the
+ * A classifier as one JSON object: which features, how they are cut into bins, the trees, the classes. Whoever has this file and the
  * engine segments alike. Nothing in it is believed: a file that was changed is refused with the name of the wrong value, and what
  * is accepted can be applied without looking beyond an array or walking in a circle.
  *
- * Version 2 has the feature spec of version 2, `importance` and `pixelSize`; version 1 is read as well. `docs/engine.md` describes the fields.
+ * Version 2 has the feature spec of version 2, `importance` and `pixelSize`; version 3 boosted trees with their `scale`, `scores`, and how the embedding
+ * is reduced that the classifier sees. Versions 1 and 2 are read as well. `docs/engine.md` describes the fields.
  */
 import { z } from 'zod';
 import { BridgeError } from '../src/kernel-bridge/errors';
+import { isBoosting } from '../src/kernel-bridge/forest';
 import {
-  ForestParams,
   LabelClass,
+  LearnerParams,
   PixelSize,
+  Scores,
+  zBoostingParams,
   zClass,
+  zEmbeddingModel,
   zFeatureChoice,
   zForestParams,
-  zPixelSize
+  zPixelSize,
+  zScores
 } from '../src/kernel-bridge/protocol';
 import { fromBase64, toBase64 } from './base64';
-import { IEmbeddingBasis } from './embedding';
+import { IBasisLayer, IEmbeddingBasis } from './embedding';
 import { featureNames, featureSpec, FeatureSpec } from './features';
 import { ITrees } from './forest';
 import { Cuts, CUTS_MAX } from './quantile';
 import { faultOfTrees } from './tree-check';
 
 export const CLASSIFIER_FORMAT = 'sambalab-classifier';
-export const CLASSIFIER_VERSION = 2;
+export const CLASSIFIER_VERSION = 3;
 
 /** No classifier is larger than this. */
 export const JSON_BYTES_MAX = 256 << 20;
+/** Channels of a layer of an encoder at most. */
+const CHANNELS_MAX = 4096;
 /** Brackets, commas and colons in a classifier at most; what is large in it is text. Bounds what reading it can allocate. */
 const JSON_SIGNS_MAX = 400_000;
 
 const zClassifier = z
   .object({
     format: z.literal(CLASSIFIER_FORMAT),
-    version: z.union([z.literal(1), z.literal(CLASSIFIER_VERSION)]),
+    version: z.union([z.literal(1), z.literal(2), z.literal(CLASSIFIER_VERSION)]),
     features: zFeatureChoice,
     channels: z.union([z.literal(1), z.literal(3)]),
     names: z.array(z.string().max(200)).max(20000),
     classes: z.array(zClass.strict()).min(1).max(255),
     /** Side of a pixel of the images that it was trained on; absent or null where it is not known. */
     pixelSize: zPixelSize.strict().nullable().optional(),
-    forest: zForestParams.strict(),
+    forest: z.union([zBoostingParams.strict(), zForestParams.strict()]),
+    /** Whole numbers in a logit of 1, of boosted trees; absent or null for a forest. */
+    scale: z.number().min(1e-3).max(1e9).nullable().optional(),
     samples: z.number().int().positive(),
     oobScore: z.number().min(0).max(1).nullable(),
     /** Impurity importance of each feature; absent or null where it is not known. */
     importance: z.array(z.number().min(0).max(1)).nullable().optional(),
+    scores: zScores.strict().nullable().optional(),
+    /** How the embedding is reduced: for each layer float32 [channels] and float32 [components][channels], little endian, base64. */
+    embedding: zEmbeddingModel
+      .extend({
+        layers: z
+          .array(
+            z
+              .object({
+                layer: z.string().max(100),
+                channels: z.number().int().positive().max(CHANNELS_MAX),
+                components: z.number().int().positive().max(CHANNELS_MAX),
+                mean: z.string(),
+                matrix: z.string()
+              })
+              .strict()
+          )
+          .min(1)
+          .max(16)
+      })
+      .strict()
+      .nullable()
+      .optional(),
     /** Number of cuts of each feature, and all cuts as float32. */
     cuts: z.object({ counts: z.array(z.number().int().min(0).max(CUTS_MAX)), values: z.string() }).strict(),
     /** Nodes of each tree, and all nodes: int16, uint8, uint32, uint32; leaves' votes uint16. Little endian, base64. */
@@ -72,15 +104,19 @@ export interface IClassifier {
   classes: LabelClass[];
   /** Side of a pixel of the images that it was trained on; null or absent where it is not known. */
   pixelSize?: PixelSize | null;
-  /** How the embedding among its features is reduced; null or absent if there is none. */
-  basis?: IEmbeddingBasis | null;
   cuts: Cuts;
-  forest: ForestParams;
+  forest: LearnerParams;
+  /** Whole numbers in a logit of 1, of boosted trees; null: the trees are a forest. */
+  scale: number | null;
+  /** How the embedding is reduced that is among the features; null if none is. */
+  basis: IEmbeddingBasis | null;
   /** Labelled pixels that it was trained on. */
   samples: number;
   oobScore: number | null;
   /** Impurity importance of each feature, in sum 1 (or 0 where no tree has a split); null where it is not known. */
   importance: number[] | null;
+  /** How well it does on labelled pixels that it had not seen; null where it is not known. */
+  scores: Scores | null;
   trees: ITrees;
 }
 
@@ -91,7 +127,7 @@ export interface IClassifier {
  */
 export function encodeClassifier(classifier: IClassifier): Uint8Array {
   const { features, channels, names, classes, pixelSize = null, cuts, forest, samples, oobScore } = classifier;
-  const { importance, trees } = classifier;
+  const { importance, trees, scale, basis, scores } = classifier;
   const bytes = trees.feature.length * 11 + trees.votes.length * 2;
   if (Math.ceil(bytes / 3) * 4 > JSON_BYTES_MAX * 0.9) {
     fail(
@@ -114,9 +150,22 @@ export function encodeClassifier(classifier: IClassifier): Uint8Array {
     classes,
     pixelSize,
     forest,
+    scale,
     samples,
     oobScore,
     importance,
+    scores,
+    embedding: basis && {
+      model: basis.model,
+      digest: basis.digest,
+      layers: basis.layers.map(({ layer, channels, components, mean, matrix }) => ({
+        layer,
+        channels,
+        components,
+        mean: toBase64(mean),
+        matrix: toBase64(matrix)
+      }))
+    },
     cuts: { counts: cuts.features.map(list => list.length), values: toBase64(values) },
     trees: {
       counts: Array.from(trees.counts),
@@ -165,15 +214,24 @@ export function decodeClassifier(bytes: Uint8Array): IClassifier {
   const cuts = decodeCuts(file.cuts.counts, file.cuts.values, names.length);
   const trees = decodeTrees(file.trees, file.classes.length);
   const counts = cuts.features.map(list => list.length);
-  const fault = faultOfTrees(trees, file.classes.length, counts);
+  const { channels, classes, pixelSize = null, forest, scale = null, samples, oobScore } = file;
+  if (isBoosting(forest) !== (scale !== null)) {
+    damaged(isBoosting(forest) ? 'boosted trees have a scale, it has none' : `a forest has no scale, it has ${scale}`);
+  }
+  const fault = faultOfTrees(trees, classes.length, counts, scale);
   if (fault !== undefined) {
     damaged(`trees: ${fault}`);
   }
-  const { channels, classes, pixelSize = null, forest, samples, oobScore, importance = null } = file;
+  const { importance = null, scores = null } = file;
   if (importance && importance.length !== names.length) {
     damaged(`importance has ${importance.length} entries for ${names.length} features`);
   }
-  return { features, channels, names, classes, pixelSize, cuts, forest, samples, oobScore, importance, trees };
+  if (scores && [scores.confusion, ...scores.confusion].some(({ length }) => length !== classes.length)) {
+    damaged(`scores.confusion is not a table of ${classes.length} by ${classes.length} classes`);
+  }
+  const basis = decodeBasis(features, file.embedding ?? null);
+  const values = { features, channels, names, classes, pixelSize, cuts, forest, scale, basis, samples, oobScore };
+  return { ...values, importance, scores, trees };
 }
 
 /**
@@ -227,6 +285,41 @@ function decodeCuts(counts: number[], text: string, features: number): Cuts {
     return list;
   });
   return new Cuts(lists);
+}
+
+/** How the embedding is reduced, as the features ask for it. */
+function decodeBasis({ embedding: spec }: FeatureSpec, file: File['embedding'] | null): IEmbeddingBasis | null {
+  if (!spec || !file) {
+    if (spec || file) {
+      damaged(spec ? 'its features have an embedding, embedding is missing' : 'embedding: its features have none');
+    }
+    return null;
+  }
+  if (spec.window === null) {
+    damaged('features.embedding.window is null; it must be a number');
+  }
+  if (file.model !== spec.model) {
+    damaged(`embedding.model is ${file.model}, its features are of ${spec.model}`);
+  }
+  if (file.layers.length !== spec.layers.length) {
+    damaged(`embedding.layers has ${file.layers.length} entries, its features have ${spec.layers.length}`);
+  }
+  const layers = file.layers.map((own, i): IBasisLayer => {
+    const { layer, channels, components } = own;
+    const wanted = spec.layers[i]!;
+    if (layer !== wanted.layer || components !== wanted.components) {
+      damaged(
+        `embedding.layers.${i} makes ${components} components of ${layer}, its features are ${wanted.components} of ${wanted.layer}`
+      );
+    }
+    const mean = new Float32Array(decode(`embedding.layers.${i}.mean`, own.mean, channels * 4));
+    const matrix = new Float32Array(decode(`embedding.layers.${i}.matrix`, own.matrix, channels * components * 4));
+    if (![...mean, ...matrix].every(Number.isFinite)) {
+      damaged(`embedding.layers.${i} has a number that is not finite`);
+    }
+    return { layer, channels, components, mean, matrix };
+  });
+  return { model: file.model, digest: file.digest, layers };
 }
 
 function decodeTrees(file: File['trees'], classes: number): ITrees {

@@ -5,10 +5,18 @@ import { ITile } from './tile';
 import { blocksOf } from './stack';
 import { Engine } from './wasm';
 
-export { DEFAULT_FOREST, FOREST_PRESETS, forestParams } from '../src/kernel-bridge/forest';
+export { DEFAULT_FOREST, FOREST_PRESETS, forestParams, isBoosting } from '../src/kernel-bridge/forest';
 
 /** A leaf's votes are whole numbers with this sum; `engine/assembly/grow.ts` has the same. */
 export const VOTES = 1024;
+
+/** A value of 0 as a vote of a boosted tree; `engine/assembly/boost.ts` has the same. */
+export const ZERO = 512;
+
+/** Sum of the votes of a leaf: of a forest, or of boosted trees, which have a `scale` (whole numbers in a logit of 1). */
+export function leafSum(scale: number | null, classes: number): number {
+  return scale === null ? VOTES : ZERO * classes;
+}
 
 /** Blocks of one call, a multiple of the kernel's groups. */
 const BLOCKS_PER_CALL = 64;
@@ -21,7 +29,8 @@ export function featuresTried(maxFeatures: ForestParams['maxFeatures'], features
 /**
  * Trees in flat arrays: the nodes of tree t follow those of tree t − 1, and `left` and `right` count from the tree's first node.
  * A pixel goes left if its bin of `feature` is at most `threshold`. In a leaf `feature` is −1 and `left` is the leaf's number, counted
- * over all trees; `votes` is [leaf][class], each leaf's sum {@link VOTES}.
+ * over all trees; `votes` is [leaf][class], each leaf's sum {@link leafSum}. A forest's votes are shares of the classes; those of boosted trees
+ * are {@link ZERO} and a logit, in whole numbers.
  */
 export interface ITrees {
   /** Nodes of each tree. */
@@ -211,8 +220,18 @@ export class TreeGrower {
  * Null if there is no other. (`oob_score_` of scikit-learn.)
  */
 export function outOfBagScore(votes: Uint32Array, classOf: Uint8Array, classes: number): number | null {
-  let seen = 0;
-  let right = 0;
+  const confusion = outOfBagConfusion(votes, classOf, classes);
+  const seen = confusion.flat().reduce((sum, count) => sum + count, 0);
+  const right = confusion.reduce((sum, row, c) => sum + row[c]!, 0);
+  return seen > 0 ? right / seen : null;
+}
+
+/**
+ * Pixels [labelled class][predicted class] by the out-of-bag votes, the lowest class of several with the most; rows that every tree saw do
+ * not count.
+ */
+export function outOfBagConfusion(votes: Uint32Array, classOf: Uint8Array, classes: number): number[][] {
+  const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
   classOf.forEach((own, row) => {
     const base = row * classes;
     let best = 0;
@@ -222,11 +241,10 @@ export function outOfBagScore(votes: Uint32Array, classOf: Uint8Array, classes: 
       }
     }
     if (votes[base + best]! > 0) {
-      seen++;
-      right += best === own ? 1 : 0;
+      confusion[own]![best]!++;
     }
   });
-  return seen > 0 ? right / seen : null;
+  return confusion;
 }
 
 /** Trees in an engine's memory, in the order in which the kernels take them; released by whoever marked. */
@@ -247,7 +265,13 @@ function putTrees(engine: Engine, { counts, feature, threshold, left, right, vot
  * @param cuts number of cuts of each feature; thresholds are below
  * @throws BridgeError `invalid` naming what is wrong, and where.
  */
-export function validateTrees(engine: Engine, trees: ITrees, classes: number, cuts: ArrayLike<number>): void {
+export function validateTrees(
+  engine: Engine,
+  trees: ITrees,
+  classes: number,
+  cuts: ArrayLike<number>,
+  scale: number | null = null
+): void {
   const fail = (reason: string) => {
     throw new BridgeError('invalid', `The forest is damaged: ${reason}.`);
   };
@@ -282,6 +306,7 @@ export function validateTrees(engine: Engine, trees: ITrees, classes: number, cu
       votes,
       cuts.length,
       classes,
+      leafSum(scale, classes),
       cutCounts,
       scratch,
       result
@@ -297,7 +322,8 @@ export function validateTrees(engine: Engine, trees: ITrees, classes: number, cu
         `node ${node} of tree ${tree} is a leaf, whose right child and threshold must be 0, not ${value}`,
         `node ${node} of tree ${tree} has cut ${value}, which its feature does not have`,
         `node ${node} of tree ${tree} has child ${value}, which is before it, beyond the tree or another's`,
-        `the votes of leaf ${node} add up to ${value}, not ${VOTES}`
+        `the votes of leaf ${node} add up to ${value}, not ${leafSum(scale, classes)}`,
+        `leaf ${node} has a vote of ${value}, above ${VOTES}`
       ];
       fail(reasons[code - 1] ?? `error ${code}`);
     }
@@ -326,6 +352,8 @@ export interface IPackedForest {
   trees: number;
   features: number;
   classes: number;
+  /** Whole numbers in a logit of 1, of boosted trees; null: the votes are those of a forest. */
+  scale: number | null;
 }
 
 /**
@@ -333,7 +361,13 @@ export interface IPackedForest {
  *
  * @throws BridgeError `invalid` for a forest beyond 32-bit addresses.
  */
-export function packForest(engine: Engine, trees: ITrees, features: number, classes: number): IPackedForest {
+export function packForest(
+  engine: Engine,
+  trees: ITrees,
+  features: number,
+  classes: number,
+  scale: number | null = null
+): IPackedForest {
   const count = trees.counts.length;
   const bottom = engine.mark;
   try {
@@ -381,7 +415,8 @@ export function packForest(engine: Engine, trees: ITrees, features: number, clas
       tables: shared(tables, tableBytes),
       trees: count,
       features,
-      classes
+      classes,
+      scale
     };
   } finally {
     engine.release(bottom);
@@ -421,7 +456,7 @@ export class ForestApplier {
     wanted: { [name in keyof ISegmentedTile]?: boolean }
   ): ISegmentedTile {
     const engine = this._engine;
-    const { features, classes, trees } = this._forest;
+    const { features, classes, trees, scale } = this._forest;
     const { count, columns: blockColumns } = blocksOf(tile);
     const parts = blocks instanceof Uint8Array ? [blocks] : blocks;
     const bins = parts.reduce((sum, part) => sum + part.length, 0);
@@ -458,11 +493,17 @@ export class ForestApplier {
         trees,
         this._tables,
         classes,
+        leafSum(scale, classes),
         sums + block * classes * 64,
         this._scratch
       );
     }
-    kernels.decide(sums, blockColumns, rows, columns, classes, trees, prediction, probabilities, uncertainty);
+    const results = [prediction, probabilities, uncertainty] as const;
+    if (scale === null) {
+      kernels.decide(sums, blockColumns, rows, columns, classes, trees * VOTES, ...results);
+    } else {
+      kernels.decideBoosted(sums, blockColumns, rows, columns, classes, 1 / scale, ...results);
+    }
     return {
       ...(prediction && { prediction: engine.u8(prediction, pixels) }),
       ...(probabilities && { probabilities: engine.f32(probabilities, pixels * classes) }),

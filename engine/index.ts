@@ -16,5 +16,6 @@ export type { ITile } from './tile';
 export { FeatureStack, blocksOf, planeFloats, type ITileFeatures } from './stack';
 export { Engine, compileEngine, type TypedArray } from './wasm';
 export * from './embedding';
+export * from './boosting';
 export * from './intensity';
 export * from './refine';

@@ -12,7 +12,7 @@ import { BridgeError } from '../src/kernel-bridge/errors';
 import { ForestMeaning, zClass, zFeatureChoice } from '../src/kernel-bridge/protocol';
 import { IClassifier, parseBounded } from './classifier';
 import { featureNames, featureSpec } from './features';
-import { ITrees, VOTES } from './forest';
+import { isBoosting, ITrees, VOTES } from './forest';
 import { Cuts, CUTS_MAX } from './quantile';
 import { DEPTH_MAX } from './tree-check';
 
@@ -39,9 +39,19 @@ const zForest = z.object({
   })
 });
 
-/** The forest of a classifier, for `RandomForestClassifier.load`. @throws BridgeError `invalid` for one that is too large */
+/** The forest of a classifier, for `RandomForestClassifier.load`. @throws BridgeError `invalid` for one that is too large, or no forest */
 export function encodeMlRandomForest(classifier: IClassifier): Uint8Array {
   const { features, channels, classes, names, cuts, forest, trees } = classifier;
+  if (isBoosting(forest)) {
+    fail(
+      "This classifier has boosted trees, whose leaves add to logits; ml-random-forest's trees vote. Save it as .json or .onnx, or train a forest."
+    );
+  }
+  if (features.embedding) {
+    fail(
+      "This classifier sees what SAM sees, which ml-random-forest's JSON does not say. Save it as .json, or train without it."
+    );
+  }
   if (trees.feature.length > NODES_MAX) {
     fail(`The forest has ${trees.feature.length} nodes; ml-random-forest's JSON will do for ${NODES_MAX}.`);
   }
@@ -145,6 +155,9 @@ export function decodeMlRandomForest(file: Uint8Array, meaning?: ForestMeaning):
     samples: reader.samples,
     oobScore: null,
     importance: null,
+    scores: null,
+    scale: null,
+    basis: null,
     trees
   };
 }

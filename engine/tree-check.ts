@@ -1,5 +1,5 @@
 /** Trees from outside, checked: what passes can be applied without looking beyond an array or walking in a circle. */
-import { ITrees, VOTES } from './forest';
+import { ITrees, leafSum, VOTES } from './forest';
 
 /** No tree is deeper; `maxDepth` of the protocol says the same. */
 export const DEPTH_MAX = 64;
@@ -9,9 +9,15 @@ export const DEPTH_MAX = 64;
  * once each, and their votes have the sum that they must have.
  *
  * @param cuts number of cuts of each feature
+ * @param scale of boosted trees; null for a forest
  * @returns the first fault in words, or undefined
  */
-export function faultOfTrees(trees: ITrees, classes: number, cuts: ArrayLike<number>): string | undefined {
+export function faultOfTrees(
+  trees: ITrees,
+  classes: number,
+  cuts: ArrayLike<number>,
+  scale: number | null = null
+): string | undefined {
   const { counts, feature, threshold, left, right, votes } = trees;
   const leaves = votes.length / classes;
   const numbered = new Uint8Array(leaves);
@@ -60,13 +66,20 @@ export function faultOfTrees(trees: ITrees, classes: number, cuts: ArrayLike<num
     }
     first += count;
   }
+  const wanted = leafSum(scale, classes);
   for (let leaf = 0; leaf < leaves; leaf++) {
     let sum = 0;
+    let most = 0;
     for (let c = 0; c < classes; c++) {
-      sum += votes[leaf * classes + c]!;
+      const vote = votes[leaf * classes + c]!;
+      sum += vote;
+      most = Math.max(most, vote);
     }
-    if (sum !== VOTES) {
-      return `the votes of leaf ${leaf} add up to ${sum}, not ${VOTES}`;
+    if (sum !== wanted) {
+      return `the votes of leaf ${leaf} add up to ${sum}, not ${wanted}`;
+    }
+    if (most > VOTES) {
+      return `leaf ${leaf} has a vote of ${most}, above ${VOTES}`;
     }
   }
   return undefined;

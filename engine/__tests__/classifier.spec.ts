@@ -76,7 +76,7 @@ describe('a classifier', () => {
 
   it.each<[string, (json: Json) => void, RegExp]>([
     ['another format', json => (json['format'] = 'zip'), /format/],
-    ['a later version', json => (json['version'] = 3), /version 3 .* newer .* versions 1 to 2/],
+    ['a later version', json => (json['version'] = 4), /version 4 .* newer .* versions 1 to 3/],
     ['a version that is no number', json => (json['version'] = '2'), /version/],
     ['a field too many', json => (json['code'] = 'x'), /code/],
     ['names of other features', json => (json['names'] = [...original.names.slice(1), 'nose']), /names/],
@@ -133,7 +133,7 @@ describe('a classifier', () => {
 
   it('has a line for each of its fields, so it can be read', () => {
     const lines = new TextDecoder().decode(bytes).split('\n');
-    expect(lines).toContain('  "version": 2,');
+    expect(lines).toContain('  "version": 3,');
     expect(lines).toContain('  "pixelSize": {"value":0.1,"unit":"µm"},');
     expect(lines.length).toBe(Object.keys(original).length + 2 + 3);
   });

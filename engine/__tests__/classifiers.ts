@@ -40,6 +40,9 @@ export function exampleClassifier(
     samples: rows,
     oobScore: 0.5,
     importance: names.map(() => 1 / names.length),
+    scores: null,
+    scale: null,
+    basis: null,
     trees: joinTrees(
       Array.from({ length: forest.trees }, (_, i) => grower.grow(i).trees),
       2
@@ -51,6 +54,12 @@ export function exampleClassifier(
 export function applyToNoise(classifier: IClassifier): ISegmentedTile {
   const random = randomSource(3);
   const bins = Uint8Array.from({ length: 4 * classifier.names.length * 16 }, () => Math.floor(random() * 256));
-  const packed = packForest(newEngine(), classifier.trees, classifier.names.length, classifier.classes.length);
+  const packed = packForest(
+    newEngine(),
+    classifier.trees,
+    classifier.names.length,
+    classifier.classes.length,
+    classifier.scale
+  );
   return new ForestApplier(newEngine(), packed).apply(tile, bins, { prediction: true, probabilities: true });
 }

@@ -109,7 +109,8 @@ describe('applying', () => {
       for (let first = 0; first < count; first += step) {
         const size = Math.min(step, count - first);
         const from = blocks + first * FEATURES * 16;
-        engine.kernels.applyForest(from, size, FEATURES, quads, roots, 30, tables, 3, sums + first * 3 * 64, scratch);
+        const to = sums + first * 3 * 64;
+        engine.kernels.applyForest(from, size, FEATURES, quads, roots, 30, tables, 3, VOTES, to, scratch);
       }
       return engine.u32(sums, count * 3 * 16).slice();
     };

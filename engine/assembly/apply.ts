@@ -7,14 +7,14 @@
  * written always and kept by moving the end of the list, so that no branch depends on a pixel. In the last two levels there are no
  * lists: the tests give each pixel the number of its leaf, 0 to 3, and a byte shuffle looks its votes up.
  *
- * A leaf's votes are whole numbers that add up to VOTES, so sums are exact and the order of trees does not matter; the last class
- * is not counted, it gets what the others leave.
+ * A leaf's votes are whole numbers below 1024 that add up to the same for all leaves, so sums are exact and the order of trees does not matter; the last
+ * class is not counted, it gets what the others leave.
  *
  * To apply a forest: `applyForest` on all blocks of a tile (at once, or piece by piece), then `decide`. Addresses are in bytes.
  */
 
-/** Sum of the votes of one leaf; `engine/forest.ts` has the same. */
-const VOTES: u32 = 1024;
+import { exponential } from './exponential';
+
 /** So many trees fit 16-bit sums: 63 × 1024 < 65536. */
 const TREES_PER_SUM: i32 = 63;
 /** Blocks that go down a tree together: enough for long lists, few enough for the fastest cache. */
@@ -35,6 +35,7 @@ export function applyScratch(classes: i32): usize {
 /**
  * @param blocks u8 [block][feature][16]
  * @param quads 16 bytes each, @param roots u32 [tree][2], @param tables u8: as `packForest` wrote them
+ * @param leafSum sum of the votes of each leaf
  * @param sums u32 [block][class][16], the result: votes of all trees
  * @param scratch `applyScratch(classes)` bytes
  */
@@ -47,6 +48,7 @@ export function applyForest(
   trees: i32,
   tables: usize,
   classes: i32,
+  leafSum: u32,
   sums: usize,
   scratch: usize
 ): void {
@@ -73,7 +75,7 @@ export function applyForest(
     }
     for (let b: usize = 0; b < <usize>count; b++) {
       const own = groupSums + b * sumBytes;
-      giveRest(own, own + (<usize>counted << 6), VOTES * <u32>trees);
+      giveRest(own, own + (<usize>counted << 6), leafSum * <u32>trees);
     }
   }
 }
@@ -268,6 +270,8 @@ function giveRest(sums: usize, last: usize, total: u32): void {
 /**
  * From sums to what is shown, row by row: index of the class with the most votes (the lowest of several), probabilities
  * [pixel][class], and uncertainty 1 − (highest − second highest probability). An address of 0 leaves a result out.
+ *
+ * @param total votes that each pixel has
  */
 export function decide(
   sums: usize,
@@ -275,12 +279,11 @@ export function decide(
   rows: i32,
   columns: i32,
   classes: i32,
-  trees: i32,
+  total: f64,
   prediction: usize,
   probabilities: usize,
   uncertainty: usize
 ): void {
-  const total = <f64>VOTES * <f64>trees;
   for (let y = 0; y < rows; y++) {
     for (let x = 0; x < columns; x++) {
       const block = <usize>((y >> 2) * blockColumns + (x >> 2)) * (<usize>classes << 6);
@@ -309,6 +312,80 @@ export function decide(
         const p = probabilities + pixel * (<usize>classes << 2);
         for (let c = 0; c < classes; c++) {
           store<f32>(p + (<usize>c << 2), <f32>(<f64>load<u32>(s + (<usize>c << 6)) / total));
+        }
+      }
+    }
+  }
+}
+
+/**
+ * The same for boosted trees, whose votes are logits: probabilities are their softmax.
+ *
+ * @param sums are used up
+ * @param step logit of one vote
+ */
+export function decideBoosted(
+  sums: usize,
+  blockColumns: i32,
+  rows: i32,
+  columns: i32,
+  classes: i32,
+  step: f32,
+  prediction: usize,
+  probabilities: usize,
+  uncertainty: usize
+): void {
+  const logit = f32x4.splat(step);
+  const last = <usize>(classes - 1) << 6;
+  for (let y = 0; y < rows; y++) {
+    for (let x = 0; x < columns; x += 4) {
+      const block = <usize>((y >> 2) * blockColumns + (x >> 2)) * (<usize>classes << 6);
+      const s = sums + block + <usize>((y & 3) << 4);
+      let best = v128.load(s);
+      let second = i32x4.splat(0);
+      let winner = i32x4.splat(0);
+      for (let c = 1; c < classes; c++) {
+        const votes = v128.load(s + (<usize>c << 6));
+        const more = i32x4.gt_u(votes, best);
+        winner = v128.bitselect(i32x4.splat(c), winner, more);
+        second = i32x4.max_u(second, i32x4.min_u(votes, best));
+        best = i32x4.max_u(best, votes);
+      }
+      const width = min(4, columns - x);
+      const pixel = <usize>(y * columns + x);
+      if (prediction) {
+        for (let i = 0; i < width; i++) {
+          store<u8>(prediction + pixel + <usize>i, <u8>(<u32>i32x4.extract_lane(winner, 0)));
+          winner = i8x16.shuffle(winner, winner, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3);
+        }
+      }
+      if (!probabilities && !uncertainty) {
+        continue;
+      }
+      let total = f32x4.splat(0);
+      for (let c: usize = 0; c <= last; c += 64) {
+        const power = exponential(f32x4.mul(f32x4.convert_i32x4_s(i32x4.sub(v128.load(s + c), best)), logit));
+        v128.store(s + c, power);
+        total = f32x4.add(total, power);
+      }
+      const share = f32x4.div(f32x4.splat(1), total);
+      if (uncertainty) {
+        const next = exponential(f32x4.mul(f32x4.convert_i32x4_s(i32x4.sub(second, best)), logit));
+        const lead = f32x4.mul(f32x4.sub(f32x4.splat(1), classes > 1 ? next : f32x4.splat(0)), share);
+        let value = f32x4.sub(f32x4.splat(1), lead);
+        for (let i = 0; i < width; i++) {
+          store<f32>(uncertainty + ((pixel + <usize>i) << 2), f32x4.extract_lane(value, 0));
+          value = i8x16.shuffle(value, value, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3);
+        }
+      }
+      if (probabilities) {
+        for (let c = 0; c < classes; c++) {
+          let value = f32x4.mul(v128.load(s + (<usize>c << 6)), share);
+          for (let i = 0; i < width; i++) {
+            const to = probabilities + (((pixel + <usize>i) * <usize>classes + <usize>c) << 2);
+            store<f32>(to, f32x4.extract_lane(value, 0));
+            value = i8x16.shuffle(value, value, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3);
+          }
         }
       }
     }

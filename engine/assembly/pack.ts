@@ -7,7 +7,7 @@
  *   threshold  u8  [node]   a pixel goes left if its bin is at most this; 0 in a leaf
  *   left       u32 [node]   child, counted from the tree's first node; in a leaf its number, counted over all trees
  *   right      u32 [node]   child; 0 in a leaf
- *   votes      u16 [leaf][class], each leaf's sum 1024
+ *   votes      u16 [leaf][class], each leaf's sum the same, at most 1024
  *
  * Packed: a node and its two children make a quad of 16 bytes, three tests and u32 `below`. A test is u32: feature × 16 in the
  * upper 24 bits, threshold in the lower 8; 255 passes always. Passing the first, the second test decides, else the third. Four
@@ -27,8 +27,8 @@
  *   4. `applyForest` and `decide` (`apply.ts`).
  */
 
-/** Sum of the votes of one leaf. */
-const VOTES: u32 = 1024;
+/** No vote is larger: sums of 16 bits hold so many of so many trees. */
+const VOTE_MAX: u32 = 1024;
 /** Trees of at most this height have all bottoms at one level, so that no visit needs to ask what comes next. */
 const SHALLOW: u32 = 12;
 /** Levels of quads at the top of taller trees above which no bottom stands. */
@@ -46,6 +46,7 @@ const LEAF_FIELDS: i32 = 6;
 const THRESHOLD: i32 = 7;
 const CHILD: i32 = 8;
 const LEAF_VOTES: i32 = 9;
+const LEAF_VOTE: i32 = 10;
 
 /**
  * @param scratch 16 × (nodes of the largest tree + 8) bytes
@@ -186,11 +187,12 @@ function testOf(feature: usize, threshold: usize, node: u32): u32 {
  *
  * @param nodes nodes of all trees, the length of the arrays
  * @param leaves leaves of all trees, by the length of `votes`
+ * @param leafSum sum of the votes of each leaf
  * @param cuts u16 [feature]: cuts that each feature has; thresholds are below. 0: not asked
  * @param scratch `nodes` + `leaves` bytes
  * @param result u32 [3]: tree, node in the tree (for votes: the leaf), and the wrong value
  * @returns 0, or what is wrong: 1 a tree without nodes, 2 `counts` do not add up to `nodes`, or leaves to `leaves`, 3 feature,
- * 4 a node that is nobody's child, 5 a leaf's number, 6 a leaf with a threshold or a right child, 7 threshold, 8 child, 9 votes
+ * 4 a node that is nobody's child, 5 a leaf's number, 6 a leaf with a threshold or a right child, 7 threshold, 8 child, 9 votes' sum, 10 a vote
  */
 export function validateForest(
   counts: usize,
@@ -204,6 +206,7 @@ export function validateForest(
   votes: usize,
   features: i32,
   classes: i32,
+  leafSum: u32,
   cuts: usize,
   scratch: usize,
   result: usize
@@ -264,11 +267,17 @@ export function validateForest(
   }
   for (let leaf: u32 = 0; leaf < leaves; leaf++) {
     let sum: u32 = 0;
+    let most: u32 = 0;
     for (let c: i32 = 0; c < classes; c++) {
-      sum += <u32>load<u16>(votes + ((<usize>leaf * <usize>classes + <usize>c) << 1));
+      const vote = <u32>load<u16>(votes + ((<usize>leaf * <usize>classes + <usize>c) << 1));
+      sum += vote;
+      most = max(most, vote);
     }
-    if (sum != VOTES) {
+    if (sum != leafSum) {
       return found(LEAF_VOTES, result, 0, leaf, sum);
+    }
+    if (most > VOTE_MAX) {
+      return found(LEAF_VOTE, result, 0, leaf, most);
     }
   }
   return 0;

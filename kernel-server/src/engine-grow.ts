@@ -1,9 +1,24 @@
-/** Growing a forest on the pool: how many trees make a task, what a training may take, and how the parts come together. */
+/** Growing trees on the pool, a forest or boosted: how many make a task, what a training may take, and how the parts come together. */
 import { BridgeError } from '../../src/kernel-bridge/errors';
-import { ForestParams } from '../../src/kernel-bridge/protocol';
-import { featuresTried, forestImportance, growBytes, ITrainingSet, ITrees, joinTrees } from '../../engine';
+import { isBoosting } from '../../src/kernel-bridge/forest';
+import { BoostingParams, ForestParams, LearnerParams, Scores } from '../../src/kernel-bridge/protocol';
+import {
+  boostBytes,
+  BoostGrower,
+  boostingScale,
+  featuresTried,
+  forestImportance,
+  growBytes,
+  holdOut,
+  ITrainingSet,
+  ITrees,
+  joinTrees,
+  outOfBagConfusion,
+  outOfBagScore,
+  silentTree
+} from '../../engine';
 import { EnginePool } from './engine-pool';
-import { IGrowTask } from './engine-tasks';
+import { IBoosted, IBoostTask, IGrowTask } from './engine-tasks';
 import { IJobContext } from './interfaces';
 
 /** Tasks for each thread: enough for even loads and true progress, few for their out-of-bag votes to be added. */
@@ -16,12 +31,14 @@ const ROW_FEATURE_SECONDS = 2e-9;
 /** Bytes that one thread has for growing. */
 const THREAD_BYTES = 2 ** 30;
 
-/** What the threads found out. */
+/** What the threads found out, in the words of a classifier. */
 export interface IGrown {
   trees: ITrees;
+  /** Whole numbers in a logit of 1, of boosted trees; null for a forest. */
+  scale: number | null;
   importance: number[];
-  /** Votes [row][class] of the trees that did not see the row. */
-  outOfBag: Uint32Array;
+  oobScore: number | null;
+  scores: Scores | null;
 }
 
 /** Trees that one task grows: few enough to be cancelled soon, by an estimate of the work. */
@@ -38,8 +55,9 @@ export function treesPerTask(rows: number, features: number, forest: ForestParam
  *
  * @throws BridgeError `invalid`, naming how many will do.
  */
-export function expectRoom(rows: number, features: number, classes: number, forest: ForestParams): void {
-  const bytes = growBytes({ rows, features, classes }, forest.maxDepth);
+export function expectRoom(rows: number, features: number, classes: number, params: LearnerParams): void {
+  const size = { rows, features, classes };
+  const bytes = isBoosting(params) ? boostBytes(size, params) : growBytes(size, params.maxDepth);
   if (bytes > THREAD_BYTES) {
     // What does not depend on the rows is a hundredth at most.
     const most = Math.floor((0.99 * rows * THREAD_BYTES) / bytes / 1000) * 1000;
@@ -51,8 +69,26 @@ export function expectRoom(rows: number, features: number, classes: number, fore
   }
 }
 
-/** Grow a forest; `job` is a number that no other job of the pool has. */
-export async function growForest(
+/**
+ * Grow the trees of a classifier.
+ *
+ * @param jobs gives a number that no other job of the pool has
+ * @param strokes number of each row's stroke, for boosting: whole strokes are held out
+ */
+export function growTrees(
+  pool: EnginePool,
+  jobs: () => number,
+  set: ITrainingSet,
+  strokes: Uint32Array | undefined,
+  params: LearnerParams,
+  context: IJobContext
+): Promise<IGrown> {
+  return isBoosting(params)
+    ? growBoosted(pool, jobs, set, strokes, params, context)
+    : growForest(pool, jobs(), set, params, context);
+}
+
+async function growForest(
   pool: EnginePool,
   job: number,
   set: ITrainingSet,
@@ -77,9 +113,108 @@ export async function growForest(
     done += tasks[i]!.end - tasks[i]!.first;
     context.progress('growing trees', done, forest.trees);
   });
+  const votes = outOfBag.slice();
+  const oobScore = outOfBagScore(votes, set.classOf, set.classes);
+  const confusion = outOfBagConfusion(votes, set.classOf, set.classes);
   return {
     trees: joinTrees(parts, set.classes),
+    scale: null,
     importance: forestImportance(importance, set.features),
-    outOfBag: outOfBag.slice()
+    oobScore,
+    scores: oobScore === null ? null : { source: 'out-of-bag', confusion }
   };
+}
+
+/**
+ * Two ensembles at once, where threads allow: one without the held-out strokes, which finds how many rounds are best, and one on all
+ * pixels, of which so many rounds are taken.
+ */
+async function growBoosted(
+  pool: EnginePool,
+  jobs: () => number,
+  set: ITrainingSet,
+  strokes: Uint32Array | undefined,
+  params: BoostingParams,
+  context: IJobContext
+): Promise<IGrown> {
+  const { rounds: most, patience, seed } = params;
+  const held = strokes ? holdOut(strokes, set.classOf, set.classes, seed) : null;
+  const failed = new AbortController();
+  const signal = AbortSignal.any([context.signal, failed.signal]);
+  let wanted = most;
+  let best = { round: most, loss: Infinity, confusion: [] as number[][] };
+  const trees: (ITrees | null)[] = [];
+  const gains: Float64Array[] = [];
+  const tell = () => context.progress('growing trees', Math.min(trees.length, wanted), wanted);
+
+  const find = async (without: Uint8Array) => {
+    await inTurn(pool, jobs(), set, without, params, signal, (round, { heldOut: { loss, confusion } }) => {
+      if (loss < best.loss) {
+        best = { round: round + 1, loss, confusion };
+      }
+      return patience === null || round + 1 - best.round < patience;
+    });
+    if (patience === null) {
+      return;
+    }
+    wanted = best.round;
+    tell();
+  };
+  const grow = () =>
+    inTurn(pool, jobs(), set, null, params, signal, (round, { trees: tree, importance }) => {
+      trees.push(tree);
+      gains.push(importance);
+      tell();
+      return round + 1 < wanted;
+    });
+
+  tell();
+  try {
+    await Promise.all([...(held ? [find(held)] : []), grow()]);
+  } catch (error) {
+    failed.abort();
+    throw error;
+  }
+  const kept = trees.slice(0, wanted).filter(tree => tree !== null);
+  const gained = new Float64Array(wanted * set.features);
+  gains.slice(0, wanted).forEach((gain, round) => gained.set(gain, round * set.features));
+  return {
+    trees: joinTrees(kept.length > 0 ? kept : [silentTree(set.classes)], set.classes),
+    scale: boostingScale(params),
+    importance: forestImportance(gained, set.features),
+    oobScore: null,
+    scores: held && { source: 'held-out', confusion: best.confusion }
+  };
+}
+
+/**
+ * Rounds of one ensemble, a task after the other on any thread: what a round needs of those before are the scores of the rows.
+ *
+ * @param each takes a round, and says whether another is wanted
+ */
+async function inTurn(
+  pool: EnginePool,
+  job: number,
+  set: ITrainingSet,
+  held: Uint8Array | null,
+  params: BoostingParams,
+  signal: AbortSignal,
+  each: (round: number, result: IBoosted) => boolean
+): Promise<void> {
+  const length = BoostGrower.scoresLength(set.classOf.length, set.classes);
+  const scores = new Int32Array(new SharedArrayBuffer(length * 4));
+  let step = 1;
+  for (let first = 0; first < params.rounds;) {
+    const end = Math.min(params.rounds, first + step);
+    const start = performance.now();
+    const task: IBoostTask = { kind: 'boost', job, set, held, params, first, end, scores };
+    const results = await pool.run(task, signal);
+    const seconds = (performance.now() - start) / 1000;
+    if (!results.every((result, i) => each(first + i, result))) {
+      return;
+    }
+    // As many as the time allows, by what the last ones took; waiting for a thread counts as well, which errs on the short side.
+    step = Math.max(1, Math.min(2 * step, Math.floor((TASK_SECONDS * step) / Math.max(seconds, 1e-6))));
+    first = end;
+  }
 }

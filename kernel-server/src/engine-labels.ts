@@ -2,6 +2,7 @@
 import { BridgeError } from '../../src/kernel-bridge/errors';
 import { ArrayDescriptor, LabelClass } from '../../src/kernel-bridge/protocol';
 import { SharedArray } from './arrays';
+import { StrokeFinder } from './strokes';
 
 /** Bytes of labels that are read at once. */
 const READ_BYTES = 1 << 20;
@@ -16,11 +17,14 @@ export interface ILabelledPixels {
   column: Uint32Array;
   /** Index into the classes. */
   classOf: Uint8Array;
+  /** Number of each pixel's stroke, if strokes were asked for. */
+  stroke?: Uint32Array;
 }
 
 /**
  * @param maxSamples how many pixels to take at most; null: all of them
  * @param expect is told how many will be taken, and throws if these are too many
+ * @param strokes whether to find the stroke of each pixel
  * @throws BridgeError `not-ready` for no label or one class alone, `invalid` for labels of a class that there is not.
  */
 export async function drawLabels(
@@ -28,7 +32,8 @@ export async function drawLabels(
   classes: readonly LabelClass[],
   maxSamples: number | null,
   signal: AbortSignal,
-  expect: (total: number) => void = () => undefined
+  expect: (total: number) => void = () => undefined,
+  strokes = false
 ): Promise<ILabelledPixels> {
   const files: SharedArray[] = [];
   try {
@@ -87,22 +92,31 @@ export async function drawLabels(
       slice: new Uint32Array(wanted),
       row: new Uint32Array(wanted),
       column: new Uint32Array(wanted),
-      classOf: new Uint8Array(wanted)
+      classOf: new Uint8Array(wanted),
+      ...(strokes && { stroke: new Uint32Array(wanted) })
     };
+    const finder = strokes ? new StrokeFinder(Math.max(...labels.map(({ shape }) => shape[2]!))) : undefined;
     let taken = 0;
     await again((id, slice, row, column) => {
+      const stroke = finder?.take(id, slice, row, column);
       // Selection sampling (Knuth, TAOCP 2, 3.4.2, algorithm S), for each class on its own.
       if (taken < wanted && random() * left[id]! < needed[id]!) {
         needed[id]!--;
         out.slice[taken] = slice;
         out.row[taken] = row;
         out.column[taken] = column;
+        if (out.stroke) {
+          out.stroke[taken] = stroke!;
+        }
         out.classOf[taken++] = indexOf[id]!;
       }
       left[id]!--;
     });
     if (taken !== wanted) {
       throw new BridgeError('internal', 'The labels changed while they were read. Train once more.');
+    }
+    if (finder) {
+      out.stroke!.forEach((stroke, i, all) => (all[i] = finder.strokeOf(stroke)));
     }
     return out;
   } finally {
