@@ -3,7 +3,9 @@ import { BridgeError } from '../../src/kernel-bridge/errors';
 import { EmbeddingSpec, FeatureSpec, withoutEmbedding } from '../../src/kernel-bridge/features';
 import { LabelClass, LearnerParams } from '../../src/kernel-bridge/protocol';
 import { IEngineService, IImageEmbedding, IJobContext, ITrained } from './interfaces';
-import { IEmbeddingSource, IPart, WatchedEmbedding } from './learning';
+import { IEmbeddingSource, IPart, WatchedEmbedding, withoutEmbeddingNote } from './learning';
+
+const PENDING = "SAM's embedding is being computed; the classifier sees it as soon as it is there.";
 
 /** What was learned, and what goes with it. */
 export interface ILearned {
@@ -49,9 +51,8 @@ export class Learner {
       if (!failure || failure.code === 'cancelled' || context.signal.aborted) {
         throw error;
       }
-      const why = failure.message.replace(/\.$/, '');
-      const note = `Trained without SAM's embedding, which could not be computed: ${why}. Train again to try once more.`;
-      return use(await this._train(parts, withoutEmbedding(spec), forest, note.slice(0, 1000), context));
+      const note = `${withoutEmbeddingNote(failure)} Train again to try once more.`;
+      return use(await this._train(parts, withoutEmbedding(spec), forest, note, context));
     }
   }
 
@@ -74,11 +75,12 @@ export class Learner {
       return this._train([part], spec, forest, '', context);
     }
     const { session } = part;
-    let pending = false;
+    let note = '';
     const ready = (slice: number) => {
       const there = this._embeddings.ready(session, slice, embedding);
       if (!there) {
-        pending = true;
+        const failure = this._embeddings.failure(session, slice, embedding);
+        note = failure ? withoutEmbeddingNote(failure) : note || PENDING;
         missing(slice);
       }
       return there;
@@ -103,7 +105,6 @@ export class Learner {
         }
       }
     }
-    const note = pending ? "SAM's embedding is being computed; the classifier sees it as soon as it is there." : '';
     return this._train([part], withoutEmbedding(spec), forest, note, context);
   }
 

@@ -71,7 +71,13 @@ export function specOf(
 }
 
 /** Where sessions get what an encoder sees of them. */
-export type IEmbeddingSource = Pick<Embeddings, 'of' | 'ready' | 'prefetch' | 'arrived'>;
+export type IEmbeddingSource = Pick<Embeddings, 'of' | 'ready' | 'failure' | 'prefetch' | 'arrived'>;
+
+/** What to say of a classifier that was trained without the embedding that it should have seen. */
+export function withoutEmbeddingNote({ message }: BridgeError): string {
+  const why = message.replace(/\.$/, '').slice(0, 900);
+  return `Trained without SAM's embedding, which could not be computed: ${why}.`;
+}
 
 /** An embedding that remembers why a slice of it could not be had. */
 export class WatchedEmbedding implements IImageEmbedding {

@@ -121,10 +121,6 @@ class Live {
         this._wanted = false;
       }
     } else if (change !== 'classifier') {
-      if (change !== 'labels') {
-        this._awaited.clear();
-        this._failure = undefined;
-      }
       this._wanted = change === 'labels' || !this._upToDate();
       this._supersede(change);
       this.start();
@@ -134,24 +130,12 @@ class Live {
   /** A slice of the embedding is missing. */
   private _miss(slice: number, { embedding }: FeatureSpec): void {
     this._awaited.add(slice);
-    if (this._failure === undefined && embedding) {
-      this._options.embeddings.prefetch(this._session, slice, embedding);
-    }
+    this._options.embeddings.prefetch(this._session, slice, embedding);
   }
 
-  /** A slice of an embedding is there, or failed: learn with it once all that were missed are. */
-  private readonly _arrived = ({ session, slice, error: failure }: IArrival): void => {
-    if (session !== this._session || !this._awaited.has(slice)) {
-      return;
-    }
-    const known = this._failure !== undefined;
-    const why = failure?.message.replace(/\.$/, '').slice(0, 900);
-    this._failure = failure ? `Trained without SAM's embedding, which could not be computed: ${why}.` : undefined;
-    if (!failure) {
-      this._awaited.delete(slice);
-    }
-    // Once more without it only tells why.
-    if (failure ? !known : this._awaited.size === 0) {
+  /** A slice of an embedding is there, or failed: once all that were missed are, learn with it, or say why that cannot be. */
+  private readonly _arrived = ({ session, slice }: IArrival): void => {
+    if (session === this._session && this._awaited.delete(slice) && this._awaited.size === 0) {
       this._wanted = true;
       this._supersede('choice');
       this.start();
@@ -246,6 +230,7 @@ class Live {
       throw new BridgeError('not-ready', `${missing}; live segmentation goes on then.`);
     }
     this._first = true;
+    this._awaited.clear();
     const number = session.nextRound();
     // Its blocks are filled by the segmentation: writing zeros first would only take time.
     const allocated = store.allocate(session.arrays, 'prediction', 'uint8', session.labels.array.shape, true);
@@ -266,8 +251,7 @@ class Live {
       signal.throwIfAborted();
       const seconds = (performance.now() - start) / 1000;
       const { labelsVersion } = part;
-      const note = learned.note && (this._failure ?? learned.note);
-      this._own = infoOf(trained, { ...learned, forest, basis: embedding?.basis, labelsVersion, note, seconds });
+      this._own = infoOf(trained, { ...learned, forest, basis: embedding?.basis, labelsVersion, seconds });
       await session.takeResults({ prediction }, part.generation, this._own, number);
       segmented(session, number);
     } finally {
@@ -399,9 +383,8 @@ class Live {
   private _seen = 0;
   /** The latest classifier of a round. */
   private _own: ClassifierInfo | undefined;
-  /** Slices whose embedding the latest round did without, and why it could not be had if it could not. */
+  /** Slices whose embedding the latest round did without. */
   private readonly _awaited = new Set<number>();
-  private _failure: string | undefined;
   /** A classifier that somebody trained or loaded, and the labels at that time. */
   private _kept: { classifier: ClassifierInfo; version: number } | undefined;
 }

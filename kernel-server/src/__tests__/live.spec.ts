@@ -150,17 +150,17 @@ describe('Live segmentation', () => {
   });
 
   it('brings what comes into view while the rest is made', async () => {
-    const session = await begin({ rows: 30, columns: 256 * 80 });
+    const session = await begin({ rows: 30, columns: 256 * 45 });
     const { shut, open } = gate();
     engine.applying = (_, region) => (region!.column0 > 0 ? shut : undefined);
     await page.request('session.live', { session, on: true, view: whole({ column1: 200 }) });
     await tilesFrom(page);
-    const view = whole({ column0: 256 * 75, column1: 256 * 75 + 10, row1: 5 });
+    const view = whole({ column0: 256 * 40, column1: 256 * 40 + 10, row1: 5 });
     await page.request('session.view', { session, view });
     open();
-    expect(await tilesFrom(page)).toMatchObject({ tiles: [{ row: 0, column: 75 }] });
+    expect(await tilesFrom(page)).toMatchObject({ tiles: [{ row: 0, column: 40 }] });
     await segmented(page);
-    const brought = engine.applied.findIndex(({ region }) => region!.column0 === 256 * 75);
+    const brought = engine.applied.findIndex(({ region }) => region!.column0 === 256 * 40);
     expect(brought).toBe(2);
     await page.request('session.view', { session, view: null });
     await draw(page, session, 1, [0, 5], [0, 5]);
