@@ -18,6 +18,8 @@ const SHIFT_MAX = 2;
 /** One in so many strokes is held out, of classes that have so many. */
 const HELD_OUT = 5;
 const STROKES_LEAST = 3;
+/** With fewer held-out strokes of some class than this, they say how well a classifier does, but not how many rounds are best. */
+const HELD_OUT_LEAST = 2;
 /** Strokes with more of their class's pixels than this are not held out. */
 const STROKE_SHARE = 0.4;
 
@@ -58,17 +60,19 @@ export function boostBytes(
  * Strokes to hold out: about a fifth of each class's, the same for the same seed.
  *
  * @param strokes number of each row's stroke; a stroke has one class
- * @returns 1 for rows that are held out; null if some class that occurs has too few strokes to spare one
+ * @returns 1 for rows that are held out, and whether they are enough to find the best number of rounds by; null if some class that occurs has
+ * too few strokes to spare one
  */
 export function holdOut(
   strokes: ArrayLike<number>,
   classOf: Uint8Array,
   classes: number,
   seed: number
-): Uint8Array | null {
+): { rows: Uint8Array; enough: boolean } | null {
   const pixels = Array.from({ length: classes }, () => new Map<number, number>());
   classOf.forEach((c, row) => pixels[c]!.set(strokes[row]!, (pixels[c]!.get(strokes[row]!) ?? 0) + 1));
   const held = new Set<number>();
+  let least = Infinity;
   for (const own of pixels) {
     if (own.size === 0) {
       continue;
@@ -80,6 +84,7 @@ export function holdOut(
       return null;
     }
     small.sort((a, b) => scatter(a, seed) - scatter(b, seed) || a - b);
+    const before = held.size;
     let spared = total;
     for (const stroke of small.slice(0, wanted)) {
       spared -= own.get(stroke)!;
@@ -88,8 +93,9 @@ export function holdOut(
       }
       held.add(stroke);
     }
+    least = Math.min(least, held.size - before);
   }
-  return classOf.map((_, row) => (held.has(strokes[row]!) ? 1 : 0));
+  return { rows: classOf.map((_, row) => (held.has(strokes[row]!) ? 1 : 0)), enough: least >= HELD_OUT_LEAST };
 }
 
 /** A number in [0, 2³²) that looks random (Murmur3's last steps, Appleby, public domain). */

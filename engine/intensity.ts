@@ -7,7 +7,15 @@
 import { Engine, TypedArray } from './wasm';
 import { dtypeOf } from './dtype';
 
-/** Of all finite values of all slices and channels of an image. */
+/** Values that mean and deviation are taken of, about: of larger images every so manieth row. */
+const VALUES_MAX = 1 << 26;
+
+/** Rows of each slice that count are 0, and every so manieth. */
+export function intensityStep(shape: readonly number[]): number {
+  return Math.max(1, Math.ceil(shape.reduce((product, n) => product * n, 1) / VALUES_MAX));
+}
+
+/** Of the finite values of all slices and channels of an image. */
 export interface IIntensity {
   mean: number;
   /** 0 for an image of one value. */

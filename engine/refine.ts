@@ -16,7 +16,7 @@ export const GUIDE_SPEC = featureSpec({
 export const GUIDE_CHANNEL = 1;
 
 /** What counts as flat: a variance of the guide of a twentieth of the image's. */
-const EPSILON = 0.05 * 42.5 ** 2;
+export const REFINE_EPSILON = 0.05 * 42.5 ** 2;
 
 /** Pixels beyond a tile that its refined probabilities depend on, rounded up to whole blocks of 4 × 4 pixels. */
 export function refineHalo(radius: number): number {
@@ -81,7 +81,7 @@ export function refineTile(
     partRows,
     partColumns,
     radius,
-    EPSILON,
+    REFINE_EPSILON,
     refined,
     prediction,
     uncertainty,

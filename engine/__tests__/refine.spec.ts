@@ -150,7 +150,7 @@ describe('refining probabilities', () => {
 describe('the intensity of an image', () => {
   it.each([Uint8Array, Int16Array, Uint16Array, Float32Array, Float64Array])('is mean and deviation: %p', type => {
     const random = randomSource(5);
-    const pixels = type.from({ length: 600 }, () => 20 + 100 * random());
+    const pixels = new type(600).map(() => 20 + 100 * random());
     const moments = rowMoments(newEngine(), pixels, 60, Number(pixels[0]));
     const { mean, deviation } = intensityOf(moments, Number(pixels[0]));
     const expected = Array.from(pixels).reduce((a, b) => a + b, 0) / 600;

@@ -139,6 +139,7 @@ async function growBoosted(
 ): Promise<IGrown> {
   const { rounds: most, patience, seed } = params;
   const held = strokes ? holdOut(strokes, set.classOf, set.classes, seed) : null;
+  const stops = held !== null && held.enough && patience !== null;
   const failed = new AbortController();
   const signal = AbortSignal.any([context.signal, failed.signal]);
   let wanted = most;
@@ -149,16 +150,15 @@ async function growBoosted(
 
   const find = async (without: Uint8Array) => {
     await inTurn(pool, jobs(), set, without, params, signal, (round, { heldOut: { loss, confusion } }) => {
-      if (loss < best.loss) {
+      if (!stops || loss < best.loss) {
         best = { round: round + 1, loss, confusion };
       }
-      return patience === null || round + 1 - best.round < patience;
+      return !stops || round + 1 - best.round < patience;
     });
-    if (patience === null) {
-      return;
+    if (stops) {
+      wanted = best.round;
+      tell();
     }
-    wanted = best.round;
-    tell();
   };
   const grow = () =>
     inTurn(pool, jobs(), set, null, params, signal, (round, { trees: tree, importance }) => {
@@ -170,7 +170,7 @@ async function growBoosted(
 
   tell();
   try {
-    await Promise.all([...(held ? [find(held)] : []), grow()]);
+    await Promise.all([...(held ? [find(held.rows)] : []), grow()]);
   } catch (error) {
     failed.abort();
     throw error;

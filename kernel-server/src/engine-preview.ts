@@ -17,6 +17,7 @@ import { sortFloats } from '../../engine';
 import { EnginePool } from './engine-pool';
 import { IPreviewTask, ISampleTask, ITileRequest } from './engine-tasks';
 import { IFeatureSource, mapsOf, partsOf, spreadPixels, spreadTiles, tilesOf } from './engine-tiles';
+import { Intensities } from './intensities';
 import { IEngineService, IJobContext } from './interfaces';
 
 type Request = Parameters<IEngineService['featureTiles']>[0];
@@ -30,7 +31,7 @@ const TILES_MAX = 256;
 const RANGES_MAX = 1024;
 
 /** What a task needs to compute little more than one channel, and which it is. */
-type IAlone = Pick<ITileRequest, 'spec' | 'part' | 'maps'> & { channel: number };
+type IAlone = Pick<ITileRequest, 'spec' | 'part' | 'maps' | 'intensity'> & { channel: number };
 
 /** Values that become black and white. */
 interface IValueRange {
@@ -39,7 +40,10 @@ interface IValueRange {
 }
 
 export class FeaturePreviews {
-  constructor(private readonly _pool: EnginePool) {}
+  constructor(
+    private readonly _pool: EnginePool,
+    private readonly _intensities: Intensities
+  ) {}
 
   async tiles(request: Request, context: IJobContext): Promise<Answer> {
     const { image, slice, channel, cacheKey } = request;
@@ -60,10 +64,14 @@ export class FeaturePreviews {
     }
     const families = familyNames(request.spec, channels).length;
     const source: IFeatureSource = { image, embedding: request.embedding };
-    const { alone, key } =
+    const { alone: plain, key } =
       channel < families
         ? aloneInFamilies(request.spec, channels, channel, cacheKey)
         : await aloneInEmbedding(request, source, channels, channel - families, context);
+    const intensity = request.spec.standardise
+      ? await this._intensities.of(image, cacheKey, context.signal)
+      : undefined;
+    const alone: IAlone = { ...plain, ...(intensity && { intensity }) };
     const range = await this._range(key, image, alone, channel < families ? undefined : slice, context.signal);
     const perSlice = tilesOf({ image }, slice, LABEL_TILE);
     const tiles = request.tiles.map(({ row, column }) => perSlice[row * tileColumns + column]!);

@@ -14,10 +14,10 @@ import {
 } from '../../src/kernel-bridge/protocol';
 import * as engine from '../../engine';
 import { ILabelledPixels, drawLabels } from './engine-labels';
-import { expectRoom, growForest } from './engine-grow';
+import { expectRoom, growTrees } from './engine-grow';
 import { EnginePool } from './engine-pool';
 import { FeaturePreviews } from './engine-preview';
-import { ISegmentPart, ISegmentTask, IStoreTask } from './engine-tasks';
+import { IPiece, ISegmentPart, ISegmentTask, IStoreTask } from './engine-tasks';
 import {
   FeatureTiles,
   ICutPart,
@@ -27,9 +27,11 @@ import {
   nameCuts,
   partsOf,
   sideOf,
+  takenBy,
   tileSide,
   tilesOf
 } from './engine-tiles';
+import { Intensities } from './intensities';
 import {
   AnyClassifier,
   IDescribed,
@@ -79,7 +81,8 @@ export class EngineService implements IEngineService {
     }
     this._compiled = engine.compileEngine(readFileSync(wasm));
     this._pool = new EnginePool({ threads, script, wasm });
-    this._previews = new FeaturePreviews(this._pool);
+    this._intensities = new Intensities(this._pool);
+    this._previews = new FeaturePreviews(this._pool, this._intensities);
     this._tiles = new FeatureTiles(this._pool, options.cacheBytes ?? CACHE_BYTES);
   }
 
@@ -115,12 +118,12 @@ export class EngineService implements IEngineService {
     const { rows, columns, channels } = shapeOf(image, slice);
     const count = engine.featureNames(spec, channels).length;
     expectArray(out, 'float32', [1, rows, columns, count], 'The array for features');
-    const source: IFeatureSource = { image, embedding };
+    const source = await this._known({ image, embedding }, spec.standardise, context);
     const last = partsOf(spec, channels, embedding?.basis).at(-1)!;
     const maps = await mapsOf(last, source, slice, context);
     const tasks = tilesOf(source, slice, tileSide(count)).map(({ tile }): IStoreTask => ({
       kind: 'store',
-      image,
+      ...takenBy(source),
       slice,
       tile,
       spec,
@@ -133,37 +136,38 @@ export class EngineService implements IEngineService {
   }
 
   async train(request: Parameters<IEngineService['train']>[0], context: IJobContext): Promise<ITrained> {
-    const { classes, spec, others = [], pixelSize = null } = request;
-    const { forest } = request;
-    if (isBoosting(forest)) {
-      throw new BridgeError('internal', 'Boosting is not there yet.');
-    }
-    const sources = [request, ...others];
+    const { classes, spec, forest, others = [], pixelSize = null } = request;
+    const given = [request, ...others];
     const { channels } = shapeOf(request.image, 0);
-    for (const { image, labels } of sources) {
+    for (const { image, labels } of given) {
       const { slices, rows, columns, ...its } = shapeOf(image, 0);
       expectArray(labels, 'uint8', [slices, rows, columns], 'The label array');
       if (its.channels !== channels) {
         throw new BridgeError('invalid', `One image has ${channels} channels, another ${its.channels}.`);
       }
     }
-    const basis = basisOfAll(sources, spec);
+    const basis = basisOfAll(given, spec);
     const parts = partsOf(spec, channels, basis);
     const names = engine.featureNames(spec, channels);
     const pixels = await drawLabels(
-      sources.map(({ labels }) => labels),
+      given.map(({ labels }) => labels),
       classes,
       forest.maxSamples,
       context.signal,
-      total => expectRoom(total, names.length, classes.length, forest)
+      total => expectRoom(total, names.length, classes.length, forest),
+      isBoosting(forest)
     );
     context.progress('features', 0, 1);
+    const sources: IFeatureSource[] = [];
+    for (const source of given) {
+      sources.push(await this._known(source, spec.standardise, context));
+    }
     const places = sources.flatMap(source =>
       Array.from({ length: source.image.shape[0]! }, (_, slice) => ({ source, slice }))
     );
     const cut = await this._tiles.cut(sources, parts, labelledSlices(sources, places, pixels), context);
     const set = await this._trainingSet(places, cut, pixels, classes.length, context);
-    const { trees, importance, outOfBag } = await growForest(this._pool, this._jobs++, set, forest, context);
+    const grown = await growTrees(this._pool, () => this._jobs++, set, pixels.stroke, forest, context);
     const classifier: engine.IClassifier = {
       features: spec,
       channels: channels as 1 | 3,
@@ -174,9 +178,7 @@ export class EngineService implements IEngineService {
       cuts: new engine.Cuts(cut.flatMap(({ cuts }) => engine.Cuts.fromPadded(cuts.padded).features)),
       forest,
       samples: pixels.classOf.length,
-      oobScore: engine.outOfBagScore(outOfBag, pixels.classOf, classes.length),
-      importance,
-      trees
+      ...grown
     };
     // It is about to be applied: what is at hand is kept, its JSON is written when somebody wants it.
     const loaded = this._remember(classifier, cut);
@@ -186,9 +188,9 @@ export class EngineService implements IEngineService {
       },
       oobScore: classifier.oobScore,
       importance: classifier.importance,
-      scores: null,
+      scores: classifier.scores,
       featureNames: names,
-      trees: forest.trees,
+      trees: classifier.trees.counts.length,
       samples: classifier.samples
     };
     this._handles.set(trained, loaded);
@@ -206,9 +208,10 @@ export class EngineService implements IEngineService {
   describe(file: AnyClassifier): IDescribed {
     const { classifier } = this._load(file);
     const { basis } = classifier;
-    const { classes, channels, names, features, forest, samples, oobScore, importance, trees } = classifier;
+    const { classes, channels, names, features, forest, samples, oobScore, importance, scores, trees } = classifier;
     const info = {
       oobScore,
+      scores,
       classes,
       features: names,
       trees: trees.counts.length,
@@ -256,7 +259,12 @@ export class EngineService implements IEngineService {
       );
     }
     const ids = Uint8Array.from(classifier.classes, ({ id }) => id);
-    const source: IFeatureSource = { image, cacheKey, embedding };
+    const radius = classifier.forest.refine ?? 0;
+    const source = await this._known(
+      { image, cacheKey, embedding },
+      classifier.features.standardise || radius > 0,
+      context
+    );
     const tiles = tilesOf(source, slice, sideOf(parts)).filter(
       ({ tile }) => (!region || touch(tile, region)) && !skip.some(done => touch(tile, done))
     );
@@ -269,10 +277,24 @@ export class EngineService implements IEngineService {
       const tasks: ISegmentTask[] = [];
       for (const item of placed) {
         const own: ISegmentPart[] = [];
+        const outer = radius > 0 ? engine.refinedTile({ rows, columns }, item.tile, radius) : null;
         for (const part of parts) {
-          own.push(await this._segmentPart(part, parts, item, context));
+          own.push(await this._segmentPart(part, parts, item, outer, context));
         }
-        tasks.push({ kind: 'segment', job, image, slice, tile: item.tile, parts: own, forest, ids, out });
+        const { tile } = item;
+        tasks.push({
+          kind: 'segment',
+          job,
+          ...takenBy(source),
+          slice,
+          tile,
+          outer,
+          radius,
+          parts: own,
+          forest,
+          ids,
+          out
+        });
       }
       await this._pool.runAll(tasks, context.signal, (_, i) => {
         tasks[i]!.parts.forEach(({ blocks, ready }, k) => {
@@ -295,19 +317,34 @@ export class EngineService implements IEngineService {
     part: ICutPart,
     parts: readonly ICutPart[],
     placed: IPlacedTile,
+    outer: engine.ITile | null,
     context: IJobContext
   ): Promise<ISegmentPart> {
     const { name, spec, cuts, features } = part;
     const task: ISegmentPart = { part: name, spec, cuts, ready: false };
     const found = this._tiles.find(part, placed, false);
-    if (found) {
+    if (found && !outer) {
       return { ...task, blocks: found, ready: true };
     }
     const { source, slice, tile } = placed;
+    if (found && outer) {
+      const around = tilesOf(source, slice, sideOf(parts)).filter(other => touch(other.tile, outer));
+      const pieces = around.map(other => ({ tile: other.tile, blocks: this._tiles.find(part, other, false) }));
+      if (pieces.every(({ blocks }) => blocks)) {
+        return { ...task, pieces: pieces as IPiece[] };
+      }
+    }
     const bytes = engine.planeFloats(tile, features);
-    const kept = source.cacheKey !== undefined && this._tiles.room(bytes, parts, false);
+    const kept = !found && source.cacheKey !== undefined && this._tiles.room(bytes, parts, false);
     const maps = await mapsOf(part, source, slice, context);
     return { ...task, ...maps, ...(kept && { blocks: sharedBytes(bytes) }) };
+  }
+
+  /** A source with the mean and deviation of its image if they are needed. */
+  private async _known(source: IFeatureSource, needed: boolean, { signal }: IJobContext): Promise<IFeatureSource> {
+    const { image, cacheKey, embedding } = source;
+    const intensity = needed ? await this._intensities.of(image, cacheKey, signal) : undefined;
+    return { image, cacheKey, embedding, intensity };
   }
 
   /** The bins of the labelled pixels. */
@@ -390,7 +427,7 @@ export class EngineService implements IEngineService {
 
   private _remember(classifier: engine.IClassifier, parts: ICutPart[]): ILoaded {
     const { trees, names, classes } = classifier;
-    const forest = engine.packForest(new engine.Engine(this._compiled), trees, names.length, classes.length);
+    const forest = engine.packForest(new engine.Engine(this._compiled), trees, names.length, classes.length, classifier.scale);
     const loaded: ILoaded = { job: this._jobs++, classifier, parts, forest };
     this._loaded.unshift(loaded);
     this._loaded.splice(LOADED_MAX);
@@ -401,6 +438,7 @@ export class EngineService implements IEngineService {
   private readonly _pool: EnginePool;
   private readonly _tiles: FeatureTiles;
   private readonly _previews: FeaturePreviews;
+  private readonly _intensities: Intensities;
   private readonly _loaded: ILoaded[] = [];
   /** What training returned. */
   private readonly _handles = new WeakMap<AnyClassifier, ILoaded>();

@@ -1,8 +1,10 @@
 /** What the engine's service asks of its worker threads. Arrays over shared memory pass by reference, all others are copied. */
 import { FeatureSpec } from '../../src/kernel-bridge/features';
-import { ArrayDescriptor } from '../../src/kernel-bridge/protocol';
+import { ArrayDescriptor, BoostingParams } from '../../src/kernel-bridge/protocol';
+import { IBoostRound } from '../../engine/boosting';
 import { IGrowOptions, IPackedForest, ITrainingSet, ITrees } from '../../engine/forest';
 import { ISliceEmbedding } from '../../engine/embedding';
+import { IIntensity } from '../../engine/intensity';
 import { ITile } from '../../engine/tile';
 import { ISegmentationArrays } from './interfaces';
 
@@ -19,6 +21,8 @@ export interface ITileRequest {
   part?: PartName;
   /** The slice's embedding, in shared memory; needed where the features asked for have one. */
   maps?: ISliceEmbedding;
+  /** The image's; needed where the spec standardises, and for refining. */
+  intensity?: IIntensity;
 }
 
 /** Cuts, 256 floats a feature, and a name that is the same for equal cuts. */
@@ -74,7 +78,37 @@ export interface IGrowTask {
   outOfBag: Uint32Array;
 }
 
-/** Bins of a part of a tile's features: in `blocks` if `ready` is true, else they are computed, and kept there if there is room. */
+/** Grow rounds `first` to `end` of boosted trees. */
+export interface IBoostTask {
+  kind: 'boost';
+  /** Equal for all tasks of one ensemble. */
+  job: number;
+  set: ITrainingSet;
+  /** 1 for rows that are held out; null holds none out. */
+  held: Uint8Array | null;
+  params: BoostingParams;
+  first: number;
+  end: number;
+  /** Shared; the rows' scores after the rounds before, and then after these. */
+  scores: Int32Array;
+}
+
+/** One round. */
+export interface IBoosted extends IBoostRound {
+  /** Of the rows that are held out. */
+  heldOut: { loss: number; confusion: number[][] };
+}
+
+/** Bins of a tile that are kept. */
+export interface IPiece {
+  tile: ITile;
+  blocks: Uint8Array;
+}
+
+/**
+ * Bins of a part of a tile's features: put together from `pieces` if they are there, or in `blocks` if `ready` is true; else they are computed,
+ * and kept in `blocks` if there is room.
+ */
 export interface ISegmentPart {
   part: PartName;
   spec: FeatureSpec;
@@ -82,6 +116,8 @@ export interface ISegmentPart {
   cuts: INamedCuts;
   blocks?: Uint8Array;
   ready: boolean;
+  /** Tiles that cover all that is asked of the forest. */
+  pieces?: IPiece[];
 }
 
 /** Segment a tile. */
@@ -92,12 +128,27 @@ export interface ISegmentTask {
   image: ArrayDescriptor;
   slice: number;
   tile: ITile;
+  /** What the forest is asked of, to refine the tile: the tile and pixels around it. Null: nothing is refined. */
+  outer: ITile | null;
+  /** Radius of the refinement. */
+  radius: number;
+  intensity?: IIntensity;
   /** In the order of the classifier's features. */
   parts: ISegmentPart[];
   forest: IPackedForest;
   /** Class ids in the forest's order. */
   ids: Uint8Array;
   out: ISegmentationArrays;
+}
+
+/** Sums over the rows of a region, from which the image's mean and deviation follow. */
+export interface IMomentsTask {
+  kind: 'moments';
+  image: ArrayDescriptor;
+  slice: number;
+  row0: number;
+  row1: number;
+  shift: number;
 }
 
 /** Values of one channel of the stack at some pixels of a tile. */
@@ -118,16 +169,29 @@ export interface IPreviewTask extends ITileRequest {
 }
 
 export type EngineTask =
-  IPlanesTask | ICutsTask | IQuantiseTask | IStoreTask | IGrowTask | ISegmentTask | ISampleTask | IPreviewTask;
+  | IPlanesTask
+  | ICutsTask
+  | IQuantiseTask
+  | IStoreTask
+  | IGrowTask
+  | IBoostTask
+  | ISegmentTask
+  | IMomentsTask
+  | ISampleTask
+  | IPreviewTask;
 
 /** What a worker answers; nothing where the task says where results go. */
 export type EngineResult<T extends EngineTask> = T extends IGrowTask
   ? { trees: ITrees; importance: Float64Array }
-  : T extends ISampleTask
-    ? Float32Array
-    : T extends IPreviewTask
-      ? Uint8Array
-      : undefined;
+  : T extends IBoostTask
+    ? IBoosted[]
+  : T extends IMomentsTask
+    ? Float64Array
+    : T extends ISampleTask
+      ? Float32Array
+      : T extends IPreviewTask
+        ? Uint8Array
+        : undefined;
 
 /** From the pool to a worker. */
 export interface IWorkerRequest {

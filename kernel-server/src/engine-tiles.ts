@@ -18,6 +18,7 @@ import {
   familyNames,
   featureKey,
   IEmbeddingBasis,
+  IIntensity,
   ISliceEmbedding,
   ITile,
   planeFloats,
@@ -26,7 +27,7 @@ import {
 } from '../../engine';
 import { basisKey } from './basis-key';
 import { EnginePool } from './engine-pool';
-import { ICutsTask, INamedCuts, IPlanesTask, IQuantiseTask, PartName } from './engine-tasks';
+import { ICutsTask, INamedCuts, IPlanesTask, IQuantiseTask, ITileRequest, PartName } from './engine-tasks';
 import { IImageEmbedding, IJobContext } from './interfaces';
 import { sharedBytes, sharedFloats } from './shared-memory';
 
@@ -50,6 +51,13 @@ export interface IFeatureSource {
   cacheKey?: string | undefined;
   /** Needed for the features of an embedding. */
   embedding?: IImageEmbedding | undefined;
+  /** Needed where a spec standardises. */
+  intensity?: IIntensity | undefined;
+}
+
+/** What a task takes pixels by. */
+export function takenBy({ image, intensity }: IFeatureSource): Pick<ITileRequest, 'image' | 'intensity'> {
+  return { image, ...(intensity && { intensity }) };
 }
 
 /** A part of a spec's features. */
@@ -335,7 +343,7 @@ export class FeatureTiles {
       const size = planeFloats(tile, features);
       const hold = (floats += size) * 4 <= PLANES_BYTES;
       const maps = await mapsOf(part, source, slice, context);
-      const task: IPlanesTask = { kind: 'planes', image: source.image, slice, tile, spec, part: name, ...maps, sample };
+      const task: IPlanesTask = { kind: 'planes', ...takenBy(source), slice, tile, spec, part: name, ...maps, sample };
       tasks.push(hold ? { ...task, planes: sharedFloats(size) } : task);
     }
     let done = 0;
@@ -373,7 +381,7 @@ export class FeatureTiles {
       for (const { source, slice, tile, planes } of placed) {
         const blocks = sharedBytes(planeFloats(tile, features));
         const values = planes ? { planes } : await mapsOf(part, source, slice, context);
-        tasks.push({ kind: 'quantise', image: source.image, slice, tile, spec, part: name, ...values, cuts, blocks });
+        tasks.push({ kind: 'quantise', ...takenBy(source), slice, tile, spec, part: name, ...values, cuts, blocks });
       }
       await this._pool.runAll(tasks, context.signal, (_, i) => {
         const { blocks } = tasks[i]!;

@@ -4,27 +4,39 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { BridgeError } from '../../src/kernel-bridge/errors';
 import { ArrayDescriptor } from '../../src/kernel-bridge/protocol';
 import {
+  blocksOf,
   Engine,
   compileEngine,
   Cuts,
   FeatureStack,
   featureKey,
   ForestApplier,
+  GUIDE_CHANNEL,
+  GUIDE_SPEC,
+  intensityStep,
+  ISegmentedTile,
   ITile,
-  quantileCuts
+  quantileCuts,
+  refineTile,
+  rowMoments
 } from '../../engine';
-import { joinTrees, TreeGrower } from '../../engine';
+import { BoostGrower, joinTrees, TreeGrower } from '../../engine';
 import { allocate, itemSize, TypedArray } from './arrays';
 import { SharedMemoryMeter } from './shared-memory';
 import {
   EngineTask,
+  IBoosted,
+  IBoostTask,
   ICutsTask,
   IGrowTask,
+  IMomentsTask,
   INamedCuts,
   IPlanesTask,
   IPreviewTask,
+  IPiece,
   IQuantiseTask,
   ISampleTask,
+  ISegmentPart,
   ISegmentTask,
   IStoreTask,
   ITileRequest,
@@ -48,10 +60,15 @@ interface IStack {
   cuts?: { name: string; value: Cuts };
 }
 
+const BOOSTERS = 2;
+
 /** What is kept between tasks: the latest of each kind, since tasks of one job come together. */
-const stacks: Record<'families' | 'embedding', IStack | undefined> = { families: undefined, embedding: undefined };
+const stacks: Partial<Record<'families' | 'embedding' | 'guide', IStack>> = {};
+let momentsEngine: Engine | undefined;
 let grower: { job: number; value: TreeGrower } | undefined;
-let applier: { job: number; value: ForestApplier } | undefined;
+/** Two, since one ensemble is grown beside another to find how many rounds are best. */
+let boosters: { job: number; value: BoostGrower }[] = [];
+let applier: { job: number; engine: Engine; value: ForestApplier } | undefined;
 
 parentPort!.on('message', ({ id, task }: IWorkerRequest) => {
   let reply: WorkerReply;
@@ -83,8 +100,12 @@ function run(task: EngineTask): unknown {
       return storeFeatures(task);
     case 'grow':
       return grow(task);
+    case 'boost':
+      return boost(task);
     case 'segment':
       return segment(task);
+    case 'moments':
+      return moments(task);
     case 'sample':
       return sample(task);
     case 'preview':
@@ -92,9 +113,9 @@ function run(task: EngineTask): unknown {
   }
 }
 
-/** The stack of a request's features. That of an embedding alone has a place of its own: tiles take turns in both. */
+/** The stack of a request's features. Those of an embedding alone and the guide have places of their own: tiles take turns in all. */
 function stackFor({ image, spec, part }: Pick<ITileRequest, 'image' | 'spec' | 'part'>) {
-  const place = part === 'embedding' ? 'embedding' : 'families';
+  const place = spec === GUIDE_SPEC ? 'guide' : part === 'embedding' ? 'embedding' : 'families';
   let found = stacks[place];
   if (!found) {
     const engine = new Engine(compiled);
@@ -120,7 +141,7 @@ function quantised(request: ITileRequest, features: Float32Array, { name, padded
 }
 
 function compute(request: ITileRequest) {
-  const { image, slice, tile, part, maps } = request;
+  const { image, slice, tile, part, maps, intensity } = request;
   const [, rows, columns] = image.shape as [number, number, number];
   const { stack } = stackFor(request);
   const region = {
@@ -130,7 +151,7 @@ function compute(request: ITileRequest) {
     column1: Math.min(columns, tile.column1 + stack.halo)
   };
   const source = part === 'embedding' ? new Uint8Array() : readRegion(image, slice, region);
-  return stack.compute({ rows, columns }, tile, source, maps);
+  return stack.compute({ rows, columns, ...(intensity && { intensity }) }, tile, source, maps);
 }
 
 function planes(task: IPlanesTask): void {
@@ -224,22 +245,108 @@ function grow({ job, set, options, first, end, outOfBag }: IGrowTask) {
   return { trees, importance };
 }
 
-function segment(task: ISegmentTask): void {
-  const bins = task.parts.map(({ part, spec, maps, cuts, blocks, ready }) => {
-    if (blocks && ready) {
-      return blocks;
-    }
-    const { image, slice, tile } = task;
-    const request: ITileRequest = { image, slice, tile, part, spec, ...(maps && { maps }) };
-    const made = quantised(request, compute(request).data, cuts);
-    blocks?.set(made);
-    return made;
-  });
-  if (applier?.job !== task.job) {
-    applier = { job: task.job, value: new ForestApplier(new Engine(compiled), task.forest) };
+function boost({ job, set, held, params, first, end, scores }: IBoostTask): IBoosted[] {
+  let own = boosters.find(other => other.job === job);
+  if (!own) {
+    own = { job, value: new BoostGrower(new Engine(compiled), set, held, params) };
+    boosters = [own, ...boosters].slice(0, BOOSTERS);
   }
+  const { value } = own;
+  value.scores.set(scores);
+  const rounds = Array.from({ length: end - first }, (_, i) => ({ ...value.grow(first + i), heldOut: value.heldOut() }));
+  scores.set(value.scores);
+  if (value.bytes > GROWER_BYTES) {
+    boosters = boosters.filter(other => other !== own);
+  }
+  return rounds;
+}
+
+function moments({ image, slice, row0, row1, shift }: IMomentsTask): Float64Array {
+  const [, , columns, channels = 1] = image.shape as [number, number, number, number?];
+  const step = intensityStep(image.shape);
+  const parts: Float64Array[] = [];
+  const engine = (momentsEngine ??= new Engine(compiled));
+  // Rows that follow each other are read at once.
+  const band = step === 1 ? row1 - row0 : 1;
+  for (let row = Math.ceil(row0 / step) * step; row < row1; row += step === 1 ? band : step) {
+    const values = readRegion(image, slice, { row0: row, row1: row + band, column0: 0, column1: columns });
+    parts.push(rowMoments(engine, values, columns * channels, shift));
+  }
+  const out = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));
+  parts.reduce((offset, part) => (out.set(part, offset), offset + part.length), 0);
+  return out;
+}
+
+/** The bins of a part of a tile. */
+function binsOf(task: ISegmentTask, { part, spec, maps, cuts, blocks, ready, pieces }: ISegmentPart): Uint8Array {
+  if (blocks && ready) {
+    return blocks;
+  }
+  const { image, slice, tile, outer, intensity } = task;
+  if (pieces) {
+    return assembled(outer!, pieces);
+  }
+  const around = outer ?? tile;
+  const request: ITileRequest = {
+    image,
+    slice,
+    tile: around,
+    part,
+    spec,
+    ...(maps && { maps }),
+    ...(intensity && { intensity })
+  };
+  const made = quantised(request, compute(request).data, cuts);
+  if (blocks) {
+    copyBlocks({ tile: around, blocks: made }, { tile, blocks });
+  }
+  return made;
+}
+
+/** The bins of a region out of those of tiles that cover it. */
+function assembled(region: ITile, pieces: readonly IPiece[]): Uint8Array {
+  const { blocks, tile } = pieces[0]!;
+  const block = blocks.length / blocksOf(tile).count;
+  const out = { tile: region, blocks: new Uint8Array(blocksOf(region).count * block) };
+  pieces.forEach(piece => copyBlocks(piece, out));
+  return out.blocks;
+}
+
+/** Copy the blocks that two regions share; both begin at multiples of 4, and end there or with the image. */
+function copyBlocks(from: IPiece, to: IPiece): void {
+  const [theirs, own] = [blocksOf(from.tile), blocksOf(to.tile)];
+  const size = from.blocks.length / theirs.count;
+  const row0 = Math.max(from.tile.row0, to.tile.row0);
+  const row1 = Math.min(from.tile.row1, to.tile.row1);
+  const column0 = Math.max(from.tile.column0, to.tile.column0);
+  const length = Math.ceil((Math.min(from.tile.column1, to.tile.column1) - column0) / 4) * size;
+  for (let row = row0; row < row1; row += 4) {
+    const at = ((row - from.tile.row0) / 4) * theirs.columns + (column0 - from.tile.column0) / 4;
+    const into = ((row - to.tile.row0) / 4) * own.columns + (column0 - to.tile.column0) / 4;
+    to.blocks.set(from.blocks.subarray(at * size, at * size + length), into * size);
+  }
+}
+
+function segmented(task: ISegmentTask, wanted: { [name in keyof ISegmentedTile]: boolean }): ISegmentedTile {
+  const bins = task.parts.map(part => binsOf(task, part));
+  if (applier?.job !== task.job) {
+    const engine = new Engine(compiled);
+    applier = { job: task.job, engine, value: new ForestApplier(engine, task.forest) };
+  }
+  const { image, slice, tile, outer, radius, intensity } = task;
+  if (!outer) {
+    return applier.value.apply(tile, bins, wanted);
+  }
+  const { probabilities } = applier.value.apply(outer, bins, { probabilities: true });
+  const { data, stride, plane } = compute({ image, slice, tile: outer, spec: GUIDE_SPEC, intensity: intensity! });
+  const guide = { data: data.subarray(GUIDE_CHANNEL * plane, (GUIDE_CHANNEL + 1) * plane), stride };
+  const { classes } = task.forest;
+  return refineTile(applier.engine, outer, tile, probabilities!, classes, guide, radius, wanted);
+}
+
+function segment(task: ISegmentTask): void {
   const { out, slice, tile } = task;
-  const { prediction, probabilities, uncertainty } = applier.value.apply(tile, bins, {
+  const { prediction, probabilities, uncertainty } = segmented(task, {
     prediction: out.prediction !== undefined,
     probabilities: out.probabilities !== undefined,
     uncertainty: out.uncertainty !== undefined
