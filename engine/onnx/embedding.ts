@@ -54,10 +54,14 @@ export function embeddingOf({ features, basis }: Pick<IClassifier, 'features' | 
         `ONNX files are not written for the layer ${layer}; those of ${Object.keys(CELLS).join(', ')} are.`
       );
     }
-    const name = spec.layers.length === 1 ? 'embedding' : `embedding_${i + 1}`;
-    return { name, layer, components, cell: window / cells };
+    return { name: embeddingInput(i, spec.layers.length), layer, components, cell: window / cells };
   });
   return { model: basis.model, digest: basis.digest, window, layers };
+}
+
+/** Name of the input for a layer, of so many. */
+export function embeddingInput(index: number, count: number): string {
+  return count === 1 ? 'embedding' : `embedding_${index + 1}`;
 }
 
 /** The input's description in the graph. */

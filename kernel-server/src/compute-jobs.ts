@@ -1,4 +1,5 @@
 /** What takes long: embeddings, suggestions, features, classifiers for other images. Classifiers of sessions are next door. */
+import { embeddingInput } from '../../engine/onnx/embedding';
 import { BridgeError } from '../../src/kernel-bridge/errors';
 import { familyNames, withoutEmbedding } from '../../src/kernel-bridge/features';
 import { ArrayDescriptor, Params, Result } from '../../src/kernel-bridge/protocol';
@@ -209,7 +210,7 @@ export class ComputeJobs {
       const layers = await embedding.slice(slice, { signal, progress: () => undefined });
       for (const [i, { data, components, rows, columns, cell }] of layers.entries()) {
         if (!maps[i]) {
-          const name = embedding.basis.layers[i]!.layer;
+          const name = embeddingInput(i, layers.length);
           maps[i] = { name, cell, ...(await make([slices, components, rows, columns])) };
         }
         const file = new TileFile(maps[i].array, 'r+');

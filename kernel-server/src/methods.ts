@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { BridgeError } from '../../src/kernel-bridge/errors';
 import { PROTOCOL_VERSION } from '../../src/kernel-bridge/frames';
-import { ClassifierFormat } from '../../src/kernel-bridge/protocol';
+import { ArrayDescriptor, ClassifierFormat } from '../../src/kernel-bridge/protocol';
 import { toFloat16 } from '../../src/sam/float16';
 import { ArrayStore } from './array-store';
 import { ComputeJobs } from './compute-jobs';
@@ -179,8 +179,6 @@ export function createHandlers(options: IMethodOptions): Handlers {
 
     regions: async (params, call) => ({ result: await regions.find(await sessions.get(params.session), params, call) }),
 
-    'classifier.embedding': () => notThereYet('classifier.embedding'),
-
     'session.fresh': async params => {
       const session = await sessions.get(params.session);
       await replacing(session, () => session.fresh());
@@ -343,15 +341,25 @@ export function createHandlers(options: IMethodOptions): Handlers {
       return { result: info, buffers: [json] };
     },
 
-    'classifier.apply': async ({ staged: id, output }, call) => {
-      const image = staging.get(call.peer, id);
-      const classifier = classifierOf(call);
-      if (image.shape.length !== 4) {
-        throw new BridgeError(
-          'invalid',
-          `The image has shape [${image.shape.join(', ')}]; it must be [slices, rows, columns, channels].`
-        );
+    'classifier.embedding': async ({ staged: id }, call) => {
+      const image = imageOf(staging.get(call.peer, id));
+      const made: string[] = [];
+      const make = async (shape: number[]) => {
+        const staged = await staging.make(call.peer, 'float32', shape);
+        made.push(staged.staged);
+        return staged;
+      };
+      try {
+        return { result: await compute.classifierEmbedding(classifierOf(call), image, make, call.signal) };
+      } catch (error) {
+        await Promise.all(made.map(staged => staging.release(call.peer, staged)));
+        throw error;
       }
+    },
+
+    'classifier.apply': async ({ staged: id, output }, call) => {
+      const image = imageOf(staging.get(call.peer, id));
+      const classifier = classifierOf(call);
       const classes = engine.classesOf(classifier);
       const shape = image.shape.slice(0, 3);
       const { staged, array } =
@@ -378,6 +386,14 @@ function classifierOf({ buffers }: ICall): Uint8Array {
   return classifier;
 }
 
-function notThereYet(method: string): never {
-  throw new BridgeError('unknown-method', `${method} is not there yet.`);
+/** An image that was handed over. Throws BridgeError `invalid` for an array of another kind. */
+function imageOf(array: ArrayDescriptor): ArrayDescriptor {
+  const channels = array.shape[3];
+  if (array.shape.length !== 4 || (channels !== 1 && channels !== 3)) {
+    throw new BridgeError(
+      'invalid',
+      `The image has shape [${array.shape.join(', ')}]; it must be [slices, rows, columns, channels] with 1 or 3 channels.`
+    );
+  }
+  return array;
 }

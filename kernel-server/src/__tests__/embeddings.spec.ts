@@ -362,7 +362,7 @@ describe('Embeddings', () => {
       });
       const { signal } = new AbortController();
       const { maps } = await compute.classifierEmbedding(classifier(basis), session.image, make, signal);
-      expect(maps).toMatchObject([{ cell: 64, array: { shape: [3, 1, 2, 2] } }]);
+      expect(maps).toMatchObject([{ name: 'embedding', cell: 64, array: { shape: [3, 1, 2, 2] } }]);
       const values = new Float32Array(new Uint8Array(readFileSync(maps[0]!.array.path)).buffer);
       expect([...values]).toEqual([0, 1, 2].flatMap(slice => new Array(4).fill(slice - 0.125)));
       expect(sam.runs.slice(1).map(({ window }) => window)).toEqual([192, 192, 192]);

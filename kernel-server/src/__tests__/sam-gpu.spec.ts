@@ -83,4 +83,21 @@ describe('isSoftwareAdapter', () => {
     expect(largest).toBeGreaterThan(0.1);
     cpu.embedding.forEach((value, i) => expect(Math.abs(value - gpu.embedding[i]!)).toBeLessThan(1e-4 * largest));
   });
+
+  it('computes the layers that classifiers see as the CPU does, those too that are no output by themselves', async () => {
+    const spec = {
+      model: 'tiny',
+      window: 64,
+      layers: ['stage1', 'output'].map(layer => ({ layer, components: 3 }))
+    };
+    const cpu = await open('cpu').reduce(disc.image, display, 1, spec, null, makeContext());
+    const gpu = await open('webgpu').reduce(disc.image, display, 1, spec, cpu.basis, makeContext());
+    expect(gpu.device.provider).toBe('webgpu');
+    cpu.maps.forEach(({ data }, i) => {
+      const largest = data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+      expect(largest).toBeGreaterThan(0.1);
+      const worst = data.reduce((most, value, at) => Math.max(most, Math.abs(value - gpu.maps[i]!.data[at]!)), 0);
+      expect(worst).toBeLessThan(1e-3 * largest);
+    });
+  });
 });
