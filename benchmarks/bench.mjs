@@ -7,6 +7,7 @@
  *   apply      segmenting an image whose features are at hand
  *   stroke     from a stroke to the new segmentation of a view
  *   accuracy   mean intersection over union, from strokes drawn from the truth
+ *   guided     a simulated user who labels where told, beside one who labels at random places, ours alone
  *   memory     a 16-bit image of 8192 × 8192 pixels from features to segmentation, ours alone
  *
  * Times are medians of runs that alternate between the two sides, so that a busy machine slows both, on the same number of threads. Ours
@@ -16,27 +17,29 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { accuracy } from './accuracy.mjs';
+import { guided } from './guided.mjs';
 import { memory } from './memory.mjs';
-import { forgetPeak, loadEngine, peakOf, root, startReference } from './processes.mjs';
+import { forgetPeak, loadEngine, loadSam, peakOf, root, startReference } from './processes.mjs';
 import { apply, families, features, grow, stroke } from './speed.mjs';
 
-const SECTIONS = { features, families, grow, apply, stroke, accuracy, memory };
+const SECTIONS = { features, families, grow, apply, stroke, accuracy, guided, memory };
 const UNITS = {
   s: { digits: 3, better: 'less' },
   IoU: { digits: 4, better: 'more' },
-  MB: { digits: 0, better: 'less' }
+  MB: { digits: 0, better: 'less' },
+  strokes: { digits: 1, better: 'less' }
 };
 
 /** What the sections work with, and what they tell. */
 class Bench {
-  constructor(folder, service, reference, { seeds, json }) {
-    Object.assign(this, { folder, service, reference, seeds, json });
+  constructor(folder, service, sam, reference, { seeds, json }) {
+    Object.assign(this, { folder, service, sam, reference, seeds, json });
     this.rows = [];
   }
 
-  /** Names of the micrographs with truth: the superalloys, or where they are not, synthetic ones. */
-  async micrographs() {
-    return (await this.reference.ask({ do: 'names' })).names;
+  /** Names of the micrographs with truth, by kind: the real ones where they are, and synthetic ones. */
+  async micrographs(kind = 'superalloy') {
+    return (await this.reference.ask({ do: 'names' })).kinds[kind] ?? [];
   }
 
   report(section, name, ours, reference, unit, note = '', interval = null) {
@@ -91,9 +94,11 @@ async function main(args) {
   mkdirSync(join(folder, 'engine'));
   const reference = startReference();
   let service;
+  let sam;
   try {
     service = new (await loadEngine(join(folder, 'engine')))();
-    const bench = new Bench(folder, service, reference, options);
+    sam = await loadSam(join(folder, 'engine'));
+    const bench = new Bench(folder, service, sam, reference, options);
     if (!options.json) {
       const { versions, data } = await reference.ask({ do: 'versions' });
       const cpu = cpus()[0]?.model ?? 'an unknown processor';
@@ -109,6 +114,7 @@ async function main(args) {
   } finally {
     reference.stop();
     await service?.dispose();
+    await sam?.dispose();
     rmSync(folder, { recursive: true, force: true });
   }
 }

@@ -19,10 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from reference_families import FAMILIES
-from scipy.ndimage import rotate
+from scipy.ndimage import gaussian_filter, rotate
 from scipy.signal import convolve
 from skimage import filters, io
 from sklearn.ensemble import RandomForestClassifier
+
+from sambalab.data import KINDS, micrograph
 
 SIGMAS = (1, 2, 4, 8, 16)
 MEMBRANE_PATCH = 19
@@ -95,6 +97,35 @@ def draw_strokes(truth: NDArray[np.uint8], seed: int, strokes: int, length: int,
     return labels
 
 
+def tomography(seed: int, side: int = 512) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Draw a slice of a container with bright particles, as X-ray tomography shows it: rings, grainy noise. 1 is particle, 2 the rest."""
+    random = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:side, :side] - side / 2
+    distance = np.hypot(rows, columns) / side
+    grey = np.select([distance < 0.44, distance < 0.47], [0.42, 0.62], 0.3)
+    truth = np.full((side, side), 2, np.uint8)
+    placed: list[tuple[float, float, float]] = []
+    for _ in range(6000):
+        radius = side * random.uniform(0.012, 0.045)
+        y, x = random.uniform(-side / 2, side / 2, 2)
+        apart = all(np.hypot(y - b, x - a) > radius + 0.98 * other for b, a, other in placed)
+        if not apart or np.hypot(y, x) + radius > 0.43 * side:
+            continue
+        placed.append((y, x, radius))
+        angle, flat = random.uniform(0, np.pi), random.uniform(0.75, 1)
+        along = (rows - y) * np.cos(angle) + (columns - x) * np.sin(angle)
+        across = (columns - x) * np.cos(angle) - (rows - y) * np.sin(angle)
+        inside = (along / radius) ** 2 + (across / (radius * flat)) ** 2 < 1
+        grey[inside] = 0.66 + random.normal(0, 0.03)
+        truth[inside] = 1
+        if len(placed) == 170:
+            break
+    noise = gaussian_filter(random.normal(size=(side, side)), 0.7)
+    rings = random.normal(0, 0.012, side)[np.minimum((distance * side).astype(int), side - 1)]
+    values = gaussian_filter(grey, 1.0) + rings + 0.07 * noise / noise.std()
+    return (values * 255).clip(0, 255).astype(np.uint8), truth
+
+
 PRESETS: dict[str, dict[str, Any]] = {
     "samba": {"n_estimators": 200, "max_features": 2, "max_depth": 10},
     "deep": {"n_estimators": 100, "max_features": "sqrt", "max_depth": None},
@@ -131,19 +162,24 @@ class Reference:
         return {"versions": ", ".join(f"{name} {version}" for name, version in parts.items()), "data": where}
 
     def names(self) -> dict[str, Any]:
-        """Name the micrographs with truth."""
-        return {"names": ["superalloy_0", "superalloy_1", "superalloy_2"]}
+        """Name the micrographs with truth, by kind; the superalloys are synthetic where there is no data."""
+        kinds = {"superalloy": [f"superalloy_{i}" for i in range(3)]}
+        if (DATA / "coating_0.png").is_file():
+            kinds["coating"] = ["coating_0"]
+        return {"kinds": kinds | {kind: [f"{kind}_{seed}" for seed in range(2)] for kind in (*KINDS, "tomography")}}
 
     def load(self, name: str, out: str, percent: int = 100) -> dict[str, Any]:
         """Read an image and its truth, mirrored to be `percent` of its size on each side."""
         mine = self.micrographs[name] = Micrograph()
-        if DATA.is_dir():
+        if (DATA / f"{name}.png").is_file():
             mine.image = np.asarray(io.imread(DATA / f"{name}.png"), dtype=np.uint8)
             mine.truth = np.asarray(io.imread(DATA / f"{name}_truth.png"), dtype=np.uint8)
         else:
-            from sambalab.data import micrograph
-
-            mine.image, mine.truth = micrograph("grains", seed=int(name[-1]))
+            kind, _, seed = name.rpartition("_")
+            if kind == "tomography":
+                mine.image, mine.truth = tomography(int(seed))
+            else:
+                mine.image, mine.truth = micrograph(kind if kind in KINDS else "grains", seed=int(seed))
         if percent != 100:
             extra = [(0, round(side * percent / 100) - side) for side in mine.image.shape]
             mine.image = np.pad(mine.image, extra, mode="reflect")

@@ -8,10 +8,10 @@ export const SAMPLES = 40000;
 
 export class Work {
   /** @param name of the image, and of its folder */
-  constructor(folder, service, reference, name) {
+  constructor({ folder, service, sam, reference }, name) {
     this.folder = join(folder, name);
     mkdirSync(this.folder, { recursive: true });
-    Object.assign(this, { service, reference, name });
+    Object.assign(this, { service, sam, reference, name });
     this.context = { signal: new AbortController().signal, progress: () => undefined };
     this.keys = 0;
   }
@@ -57,31 +57,65 @@ export class Work {
     return this.reference.ask({ do: 'strokes', name: this.name, seed, strokes, length, radius: 2, out: this.folder });
   }
 
+  /** What SAM sees of this image under a spec, and under the basis of a classifier where one is given. */
+  async embedding(spec, basis = null) {
+    if (!spec.embedding) {
+      return undefined;
+    }
+    const key = JSON.stringify([
+      spec.embedding,
+      basis && Buffer.from(basis.layers[0].matrix.buffer).toString('base64')
+    ]);
+    this.embeddings ??= new Map();
+    if (!this.embeddings.has(key)) {
+      const display = { low: 0, high: 255 };
+      const { basis: own, maps } = await this.sam.reduce(this.image, display, 0, spec.embedding, basis, this.context);
+      this.embeddings.set(key, { basis: own, slice: async () => maps });
+    }
+    return this.embeddings.get(key);
+  }
+
+  /** A spec for images of this size. */
+  spec(choice) {
+    const spec = this.service.featureSpec(choice);
+    const side = Math.ceil(Math.max(...this.shape) / 64) * 64;
+    return spec.embedding ? { ...spec, embedding: { ...spec.embedding, window: Math.min(1024, side) } } : spec;
+  }
+
   async train(forest = {}, features = {}) {
+    const spec = this.spec(features);
+    const embedding = await this.embedding(spec);
     const start = performance.now();
-    this.trained = await this.service.train(
+    const trained = await this.service.train(
       {
         image: this.image,
         labels: this.array('labels.raw', 'uint8', this.shape),
         classes: this.classes.map(id => ({ id, name: `class ${id}`, color: '#808080' })),
-        spec: this.service.featureSpec(features),
+        spec,
+        ...(embedding && { embedding }),
         forest: this.service.forestParams({ maxSamples: SAMPLES, ...forest }),
         cacheKey: this.cacheKey
       },
       this.context
     );
+    this.trained = Object.assign(trained, { spec });
     return (performance.now() - start) / 1000;
   }
 
   /** Segment this image, with its own classifier or another image's. */
-  async apply({ json } = this.trained, probabilities = false) {
+  async apply(trained = this.trained, probabilities = false, uncertainty = false) {
     const out = { prediction: this.result('prediction.raw', 'uint8', this.shape) };
     if (probabilities) {
       out.probabilities = this.result('probabilities.raw', 'float32', [...this.shape, this.classes.length]);
     }
-    const start = performance.now();
+    if (uncertainty) {
+      out.uncertainty = this.result('uncertainty.raw', 'float32', this.shape);
+    }
     const { image, cacheKey } = this;
-    await this.service.apply({ classifier: json, image, slice: 0, out, cacheKey }, this.context);
+    const embedding = await this.embedding(trained.spec, this.service.basisOf(trained));
+    const start = performance.now();
+    const request = { classifier: trained, image, slice: 0, out, cacheKey, ...(embedding && { embedding }) };
+    await this.service.apply(request, this.context);
     return (performance.now() - start) / 1000;
   }
 
