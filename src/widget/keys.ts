@@ -12,9 +12,16 @@ export function nextBrushSize(size: number, direction: 1 | -1, large: boolean): 
 
 /** Go to the next region that would be worth labels, in this view. */
 export async function goToNextRegion(state: LabellerState, canvas: CanvasView): Promise<void> {
-  const region = await state.nextRegion();
-  if (region) {
-    canvas.lookAt(region);
+  // Whoever draws or drags meanwhile has found another place, and is not to be taken from there.
+  const leave = () => state.parts?.guide.leave();
+  canvas.node.addEventListener('pointerdown', leave);
+  try {
+    const region = await state.nextRegion();
+    if (region) {
+      canvas.lookAt(region);
+    }
+  } finally {
+    canvas.node.removeEventListener('pointerdown', leave);
   }
 }
 

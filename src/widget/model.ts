@@ -444,6 +444,7 @@ export class LabellerState implements IDisposable {
     }
     const version = session.segmentation?.version ?? 0;
     this._parts.uncertainty.follow(version);
+    this._parts.guide.follow(version);
     if (segmentation.settle(version, session.segmentation?.round) && version === 0) {
       this._repaint.emit({ overlay: 'segmentation', keys: null });
     }
@@ -561,6 +562,7 @@ export class LabellerState implements IDisposable {
       this._roundTrips = [...this._roundTrips.slice(1 - ROUND_TRIPS_MAX), milliseconds];
       this.times.acknowledged(patch, reply.version);
       this._notice = null;
+      this._parts?.guide.drawn();
       this._labelled(patch.classId, patch, reply.version);
       this._changed.emit('drawing');
     }, this);

@@ -52,10 +52,13 @@ export class Guide implements IDisposable {
     const state = this._state;
     switch (state.state) {
       case 'asking': {
-        const percent = state.fraction === null ? '' : ` ${Math.round(state.fraction * 100)} %`;
+        const percent = !state.fraction ? '' : ` ${Math.round(state.fraction * 100)} %`;
         return { text: trans.__('Looking for a region to label…') + percent, kind: 'busy' };
       }
       case 'shown': {
+        if (this._old) {
+          return null;
+        }
         const text = [reasonText(state.region, this._options.slices), this._note].filter(part => part !== '');
         return { text: text.join(' '), kind: 'plain' };
       }
@@ -88,6 +91,30 @@ export class Guide implements IDisposable {
     this._asking?.abort();
     if (this._state.state !== 'idle') {
       this._set({ state: 'idle' });
+    }
+  }
+
+  /** Something was drawn: why the region is marked is known by now. */
+  drawn(): void {
+    if (this._state.state === 'shown' && !this._old) {
+      this._old = true;
+      this._changed.emit();
+    }
+  }
+
+  /** There is another segmentation: a region that has got its label is done with. */
+  follow(version: number): void {
+    const other = version !== this._followed;
+    this._followed = version;
+    if (other && this.region && this._options.labelled(this.region)) {
+      this.dismiss();
+    }
+  }
+
+  /** Give up what is being looked for; what is marked stays. */
+  leave(): void {
+    if (this._state.state === 'asking') {
+      this.dismiss();
     }
   }
 
@@ -149,6 +176,7 @@ export class Guide implements IDisposable {
   }
 
   private _set(state: GuideState): void {
+    this._old = false;
     this._state = state;
     this._changed.emit();
   }
@@ -159,6 +187,9 @@ export class Guide implements IDisposable {
   private _seen: SuggestedRegion[] = [];
   private _asking: AbortController | null = null;
   private _job = '';
+  /** Whether something was drawn since the region was found. */
+  private _old = false;
+  private _followed = 0;
   /** What had to be done differently. */
   private _note = '';
   private _disposed = false;

@@ -14,10 +14,12 @@ export class UncertaintySection extends StateWidget {
     this._measure = new SelectField({
       testid: 'sambalab-uncertainty-measure',
       label: trans.__('Measure'),
-      title: trans.__('How unsure the classifier is: by the two most probable classes, or by the most probable one'),
+      title: trans.__(
+        'Margin: 1 − (p₁ − p₂), by the two most probable classes; maximum: 1 − p₁, by the most probable one'
+      ),
       choices: [
-        ['margin', trans.__('Margin: 1 − (p₁ − p₂)')],
-        ['maximum', trans.__('Maximum: 1 − p₁')]
+        ['margin', trans.__('Margin')],
+        ['maximum', trans.__('Maximum')]
       ],
       choose: measure => {
         if (state.parts) {

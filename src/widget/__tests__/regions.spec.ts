@@ -82,6 +82,34 @@ describe('Guide', () => {
     expect((await guide.next())!.row0).toBe(7);
   });
 
+  it('is silent once something was drawn, and unmarks what has its label with the next segmentation', async () => {
+    const { guide, state, next } = make();
+    guide.follow(1);
+    await next();
+    guide.drawn();
+    guide.follow(1);
+    state.version = 2;
+    guide.follow(2);
+    expect([guide.told, guide.region]).toEqual([null, at(0)]);
+    state.labelled.add(0);
+    guide.follow(2);
+    expect(guide.region).toEqual(at(0));
+    guide.follow(3);
+    expect(guide.region).toBeNull();
+    await next();
+    expect(guide.told).not.toBeNull();
+  });
+
+  it('gives up what it looks for when the person has gone on, but not what is marked', async () => {
+    const { guide, next } = make();
+    const asking = guide.next();
+    guide.leave();
+    expect([await asking, guide.state.state]).toEqual([null, 'idle']);
+    await next();
+    guide.leave();
+    expect(guide.region).not.toBeNull();
+  });
+
   it('marks nothing any more once it is dismissed, also while it looks', async () => {
     const { guide, next } = make();
     await next();
