@@ -2,7 +2,7 @@
 import { BridgeError } from '../../src/kernel-bridge/errors';
 import { EmbeddingSpec, FeatureSpec, withoutEmbedding } from '../../src/kernel-bridge/features';
 import { LabelClass, LearnerParams } from '../../src/kernel-bridge/protocol';
-import { IEngineService, IImageEmbedding, IJobContext, ITrained } from './interfaces';
+import { IEngineService, IJobContext, ITrained } from './interfaces';
 import { IEmbeddingSource, IPart, WatchedEmbedding, withoutEmbeddingNote } from './learning';
 
 const PENDING = "SAM's embedding is being computed; the classifier sees it as soon as it is there.";
@@ -15,7 +15,7 @@ export interface ILearned {
   /** What the classifier sees in fact. */
   spec: FeatureSpec;
   /** The embedding of each part, if it sees that. */
-  embeddings: readonly IImageEmbedding[] | undefined;
+  embeddings: readonly WatchedEmbedding[] | undefined;
   /** What the person should know. */
   note: string;
 }
@@ -108,13 +108,24 @@ export class Learner {
     return this._train([part], withoutEmbedding(spec), forest, note, context);
   }
 
+  /** Learn from a session at once without the embedding, since of some slice it `failed`. */
+  learnWithout(
+    part: IPart,
+    spec: FeatureSpec,
+    forest: LearnerParams,
+    context: IJobContext,
+    failed: BridgeError
+  ): Promise<ILearned> {
+    return this._train([part], withoutEmbedding(spec), forest, withoutEmbeddingNote(failed), context);
+  }
+
   private async _train(
     parts: readonly IPart[],
     spec: FeatureSpec,
     forest: LearnerParams,
     note: string,
     context: IJobContext,
-    embeddings?: readonly IImageEmbedding[]
+    embeddings?: readonly WatchedEmbedding[]
   ): Promise<ILearned> {
     const { classes, image } = parts[0]!.session.record;
     const [source, ...others] = parts.map((part, i) => ({

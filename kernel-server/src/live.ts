@@ -121,6 +121,9 @@ class Live {
         this._wanted = false;
       }
     } else if (change !== 'classifier') {
+      if (change !== 'labels') {
+        this._refused = undefined;
+      }
       this._wanted = change === 'labels' || !this._upToDate();
       this._supersede(change);
       this.start();
@@ -145,7 +148,7 @@ class Live {
   /** Stop the round that runs, since there is a newer state. */
   private _supersede(change: SessionChange): void {
     const unseen = performance.now() - this._seen > UNSEEN_MS;
-    if (change === 'labels' && this._first && unseen && this._options.peers.views(this._session.id).length > 0) {
+    if (change === 'labels' && this._visible && unseen && this._options.peers.views(this._session.id).length > 0) {
       return; // it stops by itself once something of it was seen
     }
     this._round?.abort();
@@ -181,10 +184,12 @@ class Live {
   /** Rounds, until there is no newer change. */
   private async _run(context: IJobContext): Promise<void> {
     try {
+      let message = '';
       for (let deaths = 0; this._wanted;) {
         const round = (this._round = new AbortController());
         let turn: AbortSignal | undefined;
-        context.progress('waiting', 0, 1);
+        context.progress('waiting', 0, 1, message);
+        message = '';
         try {
           await this._session.training.runBehind(AbortSignal.any([context.signal, round.signal]), async signal => {
             turn = signal;
@@ -203,7 +208,7 @@ class Live {
             this._wanted = true; // it gave way
           } else if (error.code === 'compute' && deaths++ === 0) {
             this._wanted = true;
-            context.progress('waiting', 0, 1, `${error.message} Trying once more.`);
+            message = `${error.message} Trying once more.`;
           } else if (error.code === 'not-ready') {
             context.progress('waiting', 0, 1, error.message);
           } else if (error.code !== 'cancelled' && !this._wanted) {
@@ -229,7 +234,7 @@ class Live {
     if (missing !== undefined) {
       throw new BridgeError('not-ready', `${missing}; live segmentation goes on then.`);
     }
-    this._first = true;
+    this._visible = true;
     this._awaited.clear();
     const number = session.nextRound();
     // Its blocks are filled by the segmentation: writing zeros first would only take time.
@@ -241,21 +246,32 @@ class Live {
       const forest = engine.forestParams(choice.forest);
       const spec = specOf(engine, choice.features, [session]);
       const seen = this._options.peers.views(session.id)[0]?.[1].slice ?? 0;
-      const { trained, embeddings, ...learned } = await learner.learnNow(part, spec, forest, work, seen, slice =>
-        this._miss(slice, spec)
-      );
+      const { trained, embeddings, ...learned } = await (this._refused
+        ? learner.learnWithout(part, spec, forest, work, this._refused)
+        : learner.learnNow(part, spec, forest, work, seen, slice => this._miss(slice, spec)));
       const [embedding] = embeddings ?? [];
       const prediction = await allocated;
-      await this._segment(part, number, { trained, embedding }, prediction, work);
-      await writeClassifier(session, trained.json);
+      try {
+        await this._segment(part, number, { trained, embedding }, prediction, work);
+      } catch (error) {
+        const failure = embedding?.failure;
+        if (!failure || failure.code === 'cancelled' || signal.aborted) {
+          throw error;
+        }
+        this._refused = failure;
+        this._wanted = true; // once more, without it
+        return;
+      }
       signal.throwIfAborted();
+      // From here on it is not stopped: file, record and arrays belong together.
+      await writeClassifier(session, trained.json);
       const seconds = (performance.now() - start) / 1000;
       const { labelsVersion } = part;
       this._own = infoOf(trained, { ...learned, forest, basis: embedding?.basis, labelsVersion, seconds });
       await session.takeResults({ prediction }, part.generation, this._own, number);
       segmented(session, number);
     } finally {
-      this._first = false;
+      this._visible = false;
       const prediction = await allocated.catch(() => undefined);
       if (session.record.arrays['prediction']?.path !== prediction?.path) {
         await store.remove(prediction);
@@ -302,9 +318,9 @@ class Live {
         signal.throwIfAborted();
         tiles.mark(batch);
         this._send(showing);
-        if (this._first && views().every(view => tiles.covers(view))) {
+        if (this._visible && views().every(view => tiles.covers(view))) {
           await showing.sent;
-          this._first = false;
+          this._visible = false;
         }
         if (this._wanted) {
           await showing.sent; // nobody stopped it, so that something is seen; now it was
@@ -376,13 +392,15 @@ class Live {
   private _running: Promise<void> | undefined;
   /** Stops the round that runs. */
   private _round: AbortController | undefined;
-  /** Whether nothing that can be seen of the round is left to be made. */
-  private _first = false;
+  /** Whether a round runs of which something that can be seen is not made yet. */
+  private _visible = false;
   private _showing: IShowing | undefined;
   /** When something was seen last, or the first change came. */
   private _seen = 0;
   /** The latest classifier of a round. */
   private _own: ClassifierInfo | undefined;
+  /** Why the embedding of some slice could not be had when it was needed; it is done without until the choice changes. */
+  private _refused: BridgeError | undefined;
   /** Slices whose embedding the latest round did without. */
   private readonly _awaited = new Set<number>();
   /** A classifier that somebody trained or loaded, and the labels at that time. */

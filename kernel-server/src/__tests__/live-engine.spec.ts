@@ -223,6 +223,18 @@ describe('The embedding', () => {
     expect(again.segmentation!.classifier).toMatchObject({ note: '', embedding: { model: expect.any(String) } });
   });
 
+  it('that fails for another slice than those with labels is done without too', async () => {
+    home.sam.fails = slice => (slice === 2 ? new BridgeError('compute', 'The compute process died.') : undefined);
+    const session = await open('fails later', { ...choice, forest: FOREST }, 12);
+    await page.request('session.live', { session, on: true, view: VIEW });
+    await stroke(session, 0);
+    const { version } = await stroke(session, 1);
+    await page.hear(classifierWhere(info => info.labelsVersion === version && /died/.test(info.note ?? '')));
+    await expectSame(session, await afresh(session, { ...choice, features: FILTERS }, 12));
+    const trained = await page.request('train', { session });
+    expect(trained.segmentation!.classifier).toMatchObject({ embedding: null, note: expect.stringMatching(/died/) });
+  });
+
   it('of several sessions is that under the first one’s basis', async () => {
     const [first, second] = [await open('first', choice), await open('second', choice)];
     await stroke(first, 0);

@@ -6,8 +6,10 @@ export class SmallSam implements ISamService {
   readonly device = { model: 'small', provider: 'cpu' as const, adapter: null, note: '' };
   readonly pid = null;
   encoder = { model: 'small', digest: '0'.repeat(64) };
-  /** Why no reduced embedding can be had, while it is set. */
+  /** Why no slice can be reduced, while it is set. */
   failure: BridgeError | undefined;
+  /** Why this slice cannot be reduced. */
+  fails = (_slice: number): BridgeError | undefined => this.failure;
   /** How many slices were reduced. */
   reduced = 0;
   /** How many embeddings were computed. */
@@ -45,8 +47,9 @@ export class SmallSam implements ISamService {
       this.stopped++;
       throw new BridgeError('cancelled', 'stopped');
     }
-    if (this.failure) {
-      throw this.failure;
+    const failure = this.fails(slice);
+    if (failure) {
+      throw failure;
     }
     const { digest } = this.encoder;
     if (basis && basis.digest !== digest) {
