@@ -6,12 +6,15 @@
  */
 import { BridgeError } from '../../src/kernel-bridge/errors';
 import { encodeClassifier, IClassifier } from '../classifier';
-import { featureOps, planesOf } from '../features';
+import { featureOps, FeatureSpec, planesOf } from '../features';
+import { GUIDE_CHANNEL, GUIDE_SPEC } from '../refine';
 import { describeInput, embeddingLines, embeddingOf, embeddingReach, IEmbeddingMetadata } from './embedding';
 import { Channel, featurePlanes, inexpressible } from './features';
 import { forestVotes } from './forest';
 import { Graph, Value } from './graph';
+import { INTENSITY, Intensity } from './intensity';
 import { Plane, Planes, reachOf } from './planes';
+import { refined } from './refine';
 import { readFields } from './wire';
 
 /** Weights of red, green and blue in the luminance (ITU-R BT.709, as scikit-image's rgb2gray); `engine/assembly/tile.ts` has the same. */
@@ -27,11 +30,12 @@ const FIELD = { metadata: 14, key: 1, value: 2 };
  * A model with the input `image`, float32 [rows, columns] or [rows, columns, 3], and the outputs `labels`, uint8 [rows, columns], the class id of each
  * pixel, and `probabilities`, float32 [rows, columns, classes]. A classifier that sees an embedding has it as a second input, `embedding`, or
  * as several, `embedding_1`, …, one for each layer: float32 [1, components, grid rows, grid columns], as `sambalab.embedding` in the metadata says.
+ * One that goes by the image's mean and deviation takes them as the input `intensity`, float64 [2]; NaN says that they are to be taken of the image given.
  *
  * @throws BridgeError `invalid` naming the features that ONNX does not express
  */
 export function encodeOnnx(classifier: IClassifier): Uint8Array {
-  const { features: spec, channels, names, classes, trees, cuts, pixelSize = null } = classifier;
+  const { features: spec, channels, names, classes, trees, scale, cuts, forest, pixelSize = null } = classifier;
   const ops = featureOps(spec);
   const missing = inexpressible(ops);
   if (missing.length > 0) {
@@ -43,22 +47,27 @@ export function encodeOnnx(classifier: IClassifier): Uint8Array {
   const embedding = embeddingOf(classifier);
   const graph = new Graph();
   const planes = new Planes(graph);
-  const stack = sources(graph, planes, channels, planesOf(spec, channels)).flatMap(source => {
-    const channel = new Channel(planes, source);
-    return ops.flatMap(op => featurePlanes(channel, op));
-  });
+  const intensity = new Intensity(graph);
+  const stack = stackOf(graph, planes, channels, spec, intensity);
   const line = graph.constant('int64', [1, -1]);
   const lines = stack.map(({ value }, i) => graph.node('Reshape', [value, line], {}, { name: names[i]! }));
   lines.push(...(embedding?.layers ?? []).map(input => embeddingLines(graph, input)));
   const matrix = graph.node('Transpose', [graph.node('Concat', lines, { axis: 0 })], { perm: { ints: [1, 0] } });
-  const { votes, total } = forestVotes(graph, matrix, trees, cuts, classes.length);
+  const forestSays = forestVotes(graph, matrix, trees, cuts, classes.length, scale);
 
   const shape = graph.node('Shape', ['image'], { start: 0, end: 2 });
-  const shares = graph.node('Div', [votes, graph.float(total)]);
+  let { shares, votes: decisive } = forestSays;
+  const radius = forest.refine ?? 0;
+  let reach = Math.max(...reachOf(stack), embedding ? embeddingReach(embedding) : 0);
+  if (radius > 0) {
+    const guide = stackOf(graph, planes, channels, GUIDE_SPEC, intensity)[GUIDE_CHANNEL]!;
+    shares = decisive = refined(graph, shares, guide.value, classes.length, radius);
+    reach = Math.max(reach, ...guide.reach) + 2 * radius;
+  }
   const shapeOfShares = graph.node('Concat', [shape, graph.constant('int64', [classes.length])], { axis: 0 });
   graph.node('Reshape', [shares, shapeOfShares], {}, { name: 'probabilities' });
   // The first of several with as many votes.
-  const winner = graph.node('ArgMax', [votes], { axis: 1, keepdims: 0 });
+  const winner = graph.node('ArgMax', [decisive], { axis: 1, keepdims: 0 });
   const ids = graph.constant(
     'uint8',
     classes.map(({ id }) => id)
@@ -66,17 +75,18 @@ export function encodeOnnx(classifier: IClassifier): Uint8Array {
   graph.node('Reshape', [graph.node('Gather', [ids, winner], { axis: 0 }), shape], {}, { name: 'labels' });
 
   const size = ['rows', 'columns'];
-  const halo = Math.max(...reachOf(stack), embedding ? embeddingReach(embedding) : 0);
+  const halo = reach;
   return graph.encode({
     inputs: [
       Graph.described('image', 'float', channels === 1 ? size : [...size, channels]),
-      ...(embedding?.layers ?? []).map(describeInput)
+      ...(embedding?.layers ?? []).map(describeInput),
+      ...(intensity.used ? [Graph.described(INTENSITY, 'double', [2])] : [])
     ],
     outputs: [
       { name: 'labels', described: Graph.described('labels', 'uint8', size) },
       { name: 'probabilities', described: Graph.described('probabilities', 'float', [...size, classes.length]) }
     ],
-    description: describe(classifier, halo, embedding),
+    description: describe(classifier, halo, embedding, intensity.used),
     metadata: {
       [`${METADATA}version`]: '1',
       [`${METADATA}classes`]: JSON.stringify(classes),
@@ -113,33 +123,52 @@ export function classifierOfOnnx(model: Uint8Array): Uint8Array {
   );
 }
 
+/** The channels of a feature spec, less those of an embedding. */
+function stackOf(graph: Graph, planes: Planes, channels: number, spec: FeatureSpec, intensity: Intensity): Plane[] {
+  return sources(graph, planes, channels, planesOf(spec, channels), spec.standardise ? intensity : null).flatMap(
+    source => {
+      const channel = new Channel(planes, source);
+      return featureOps(spec).flatMap(op => featurePlanes(channel, op));
+    }
+  );
+}
+
 /** The planes of which features are computed: the channels, or the luminance. */
-function sources(graph: Graph, planes: Planes, channels: number, wanted: number): Plane[] {
-  if (channels === 1) {
-    return [new Plane('image', [0, 0])];
-  }
+function sources(graph: Graph, planes: Planes, channels: number, wanted: number, intensity: Intensity | null): Plane[] {
   const pick = (image: Value, channel: number) =>
     graph.node('Gather', [image, graph.constant('int64', [channel], [])], { axis: 2 });
+  const plane = (value: Value) => {
+    const taken = intensity ? intensity.standardised(planes.cast(value, 'double')) : value;
+    return new Plane(taken, [0, 0]);
+  };
+  if (channels === 1) {
+    return [plane('image')];
+  }
   if (wanted === channels) {
-    return Array.from({ length: channels }, (_, channel) => new Plane(pick('image', channel), [0, 0]));
+    return Array.from({ length: channels }, (_, channel) => plane(pick('image', channel)));
   }
   const image = planes.cast('image', 'double');
   const sum = LUMINANCE.map((weight, channel) =>
     graph.node('Mul', [pick(image, channel), graph.double(weight)])
   ).reduce((total, term) => graph.node('Add', [total, term]));
-  return [new Plane(planes.cast(sum, 'float'), [0, 0])];
+  return [new Plane(intensity ? intensity.standardised(sum) : planes.cast(sum, 'float'), [0, 0])];
 }
 
 function describe(
   { channels, classes, names }: IClassifier,
   halo: number,
-  embedding: IEmbeddingMetadata | null
+  embedding: IEmbeddingMetadata | null,
+  byIntensity: boolean
 ): string {
   const shape = channels === 1 ? '[rows, columns]' : `[rows, columns, ${channels}]`;
   const list = classes.map(({ id, name }, i) => `${i}: ${name} (id ${id})`).join(', ');
   return (
     `Pixel classifier of SambaLab: ${names.length} features and a forest. Input image: float32 ${shape}, the image's own values. ` +
     (embedding ? describeEmbedding(embedding) : '') +
+    (byIntensity
+      ? `Input ${INTENSITY}, float64 [mean, standard deviation] of the finite values of the image, of all slices of a stack; NaN for what ` +
+        'is to be taken of what is given as the image, which is wrong for tiles and for slices of a stack. '
+      : '') +
     `Outputs: labels, uint8 class ids, and probabilities by index: ${list}. ` +
     `A pixel depends on ${halo} pixels to each side: give tiles so much more of the image around them and cut it off the results.`
   );
