@@ -7,7 +7,7 @@ import { Work } from './work.mjs';
 const SIDE = 8192;
 
 export async function memory(bench) {
-  const work = new Work(bench.folder, bench.service, bench.reference, 'large');
+  const work = new Work(bench, 'large');
   work.shape = [1, SIDE, SIDE];
   work.classes = [1, 2, 3];
   await bench.reference.ask({ do: 'large', side: SIDE, out: work.folder });

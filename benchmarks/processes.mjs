@@ -30,6 +30,27 @@ export async function loadEngine(folder) {
   return createRequire(import.meta.url)(join(folder, 'engine-service.cjs')).EngineService;
 }
 
+/** SAM's service, which encodes in the process that `npm run build` made. */
+export async function loadSam(folder) {
+  const { build } = await import('esbuild');
+  const server = join(root, 'sambalab/server');
+  if (!existsSync(join(server, 'compute.cjs'))) {
+    throw new Error('sambalab/server/compute.cjs is missing; run: npm run build -- server');
+  }
+  await build({
+    absWorkingDir: root,
+    entryPoints: ['kernel-server/src/sam-service.ts'],
+    outfile: join(folder, 'sam-service.cjs'),
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'cjs',
+    logLevel: 'warning'
+  });
+  const { SamService } = createRequire(import.meta.url)(join(folder, 'sam-service.cjs'));
+  return new SamService({ directory: server });
+}
+
 /** The reference process: `ask({do: …})` sends a command and waits for its answer. */
 export function startReference() {
   const python = join(root, process.platform === 'win32' ? '.venv/Scripts/python.exe' : '.venv/bin/python');

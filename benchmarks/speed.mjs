@@ -39,7 +39,7 @@ async function interleaved(ours, reference, runs = RUNS) {
 }
 
 async function timed(bench, percent = PERCENT) {
-  const work = await new Work(bench.folder, bench.service, bench.reference, 'superalloy_0').load(percent);
+  const work = await new Work(bench, 'superalloy_0').load(percent);
   // Longer strokes, for as many labelled pixels as a forest takes at most.
   await work.strokes(0, 600, 20);
   return work;
