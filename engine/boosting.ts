@@ -114,12 +114,16 @@ export interface IBoostRound {
 
 /** Grows boosted trees on one training set, round after round. Keeps an engine to itself. */
 export class BoostGrower {
-  /** @param held 1 for rows that are held out; null holds none out */
+  /**
+   * @param held 1 for rows that are held out; null holds none out
+   * @param histogramBytes of histograms that are kept for leaves that may be divided
+   */
   constructor(
     private readonly _engine: Engine,
     set: ITrainingSet,
     held: Uint8Array | null,
-    private readonly _params: BoostingParams
+    private readonly _params: BoostingParams,
+    histogramBytes = HISTOGRAM_BYTES
   ) {
     const rows = set.classOf.length;
     const { features, classes } = set;
@@ -163,8 +167,7 @@ export class BoostGrower {
     this._records = engine.allocate(this._grown * this._vectors * 32);
     const { maxLeaves } = _params;
     const slot = kernels.boostSlot(this._tried, classes, this._shift) >>> 0;
-    // The last tree's last leaves need none.
-    this._slots = Math.max(1, Math.min(maxLeaves, Math.floor(HISTOGRAM_BYTES / slot)));
+    this._slots = Math.max(1, Math.min(maxLeaves, Math.floor(histogramBytes / slot)));
     this._scratch = engine.allocate(kernels.boostScratch(rows, features, classes, maxLeaves, slot, this._slots) >>> 0);
     this._nodes = engine.allocate((2 * maxLeaves - 1) * 16);
     this._votes = engine.allocate(maxLeaves * classes * 2);

@@ -1,11 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BridgeError } from '../../src/kernel-bridge/errors';
-import { CLASSIFIER_VERSION, decodeClassifier, encodeClassifier } from '../classifier';
-import { featureSpec } from '../features';
+import { EMBEDDING_LAYERS } from '../../src/kernel-bridge/features';
+import { CLASSIFIER_VERSION, decodeClassifier, encodeClassifier, IClassifier } from '../classifier';
+import { featureNames, featureSpec } from '../features';
+import { convertClassifier } from '../files';
 import { ForestApplier, packForest } from '../forest';
+import { Cuts } from '../quantile';
 import { FeatureStack } from '../stack';
-import { applyToNoise, exampleClassifier } from './classifiers';
+import { applyToNoise, boostedClassifier, exampleClassifier } from './classifiers';
 import { newEngine } from './engine';
 
 type Json = { [key: string]: unknown };
@@ -46,6 +49,120 @@ describe('a classifier of version 1', () => {
     const again = encodeClassifier(decodeClassifier(bytes));
     expect(JSON.parse(new TextDecoder().decode(again))).toMatchObject({ version: CLASSIFIER_VERSION });
     expect(decodeClassifier(again)).toEqual(decodeClassifier(bytes));
+  });
+});
+
+describe('a classifier of version 2', () => {
+  const bytes = readFileSync(join(__dirname, 'fixtures/classifier-2.dat'));
+
+  it('is read, and segments as it did when it was made', () => {
+    const classifier = decodeClassifier(bytes);
+    expect(classifier).toMatchObject({ scale: null, scores: null, basis: null, samples: 300 });
+    expect(classifier.pixelSize).toEqual({ value: 0.1, unit: 'µm' });
+    const before = readFileSync(join(__dirname, 'fixtures/classifier-2-prediction.dat'));
+    expect(Buffer.from(applyToNoise(classifier).prediction!).equals(before)).toBe(true);
+  });
+
+  it('is of the present version when it is written again', () => {
+    const again = encodeClassifier(decodeClassifier(bytes));
+    expect(JSON.parse(new TextDecoder().decode(again))).toMatchObject({ version: CLASSIFIER_VERSION });
+    expect(decodeClassifier(again)).toEqual(decodeClassifier(bytes));
+  });
+});
+
+describe('a classifier with boosted trees', () => {
+  const original = boostedClassifier();
+  const bytes = encodeClassifier(original);
+
+  it('is the same after a round trip through JSON', () => {
+    const back = decodeClassifier(bytes);
+    expect(back).toEqual(original);
+    expect(applyToNoise(back)).toEqual(applyToNoise(original));
+    expect(encodeClassifier(back)).toEqual(bytes);
+  });
+
+  it.each<[string, (json: Json) => void, RegExp]>([
+    ['no scale', json => (json['scale'] = null), /boosted trees have a scale/],
+    ['a scale of 0', json => (json['scale'] = 0), /scale/],
+    ['the parameters of a forest', json => (json['forest'] = exampleClassifier().forest), /a forest has no scale/],
+    ['scores of other classes', json => (json['scores'] = { source: 'held-out', confusion: [[1]] }), /2 by 2 classes/]
+  ])('is refused with %s, by name', (_, change, message) => {
+    expect(() => decodeClassifier(changed(bytes, change))).toThrow(message);
+  });
+
+  it('is no forest of ml-random-forest, which is said', () => {
+    expect(() => convertClassifier(bytes, 'ml-random-forest')).toThrow(/boosted trees.*\.json or \.onnx/);
+  });
+});
+
+describe('a classifier that sees an embedding', () => {
+  const plain = exampleClassifier();
+  const layers = [
+    { layer: 'output', components: 2 },
+    { layer: EMBEDDING_LAYERS[0]!, components: 3 }
+  ];
+  const features = featureSpec({ ...plain.features, embedding: { model: 'mobile-sam', window: 1024, layers } });
+  const names = featureNames(features, 1);
+  const original: IClassifier = {
+    ...plain,
+    features,
+    names,
+    cuts: new Cuts(names.map(() => Float32Array.from({ length: 200 }, (_, i) => i))),
+    importance: null,
+    basis: {
+      model: 'mobile-sam',
+      digest: 'ab'.repeat(32),
+      layers: layers.map(({ layer, components }, i) => ({
+        layer,
+        components,
+        channels: 4 + i,
+        mean: Float32Array.from({ length: 4 + i }, (_, c) => c / 7),
+        matrix: Float32Array.from({ length: (4 + i) * components }, (_, c) => Math.sin(c))
+      }))
+    }
+  };
+  const bytes = encodeClassifier(original);
+  const layerOf = (json: Json, i: number) => ((json['embedding'] as Json)['layers'] as Json[])[i]!;
+
+  it('has how it is reduced after a round trip through JSON', () => {
+    const back = decodeClassifier(bytes);
+    expect(back).toEqual(original);
+    expect(encodeClassifier(back)).toEqual(bytes);
+  });
+
+  it.each<[string, (json: Json) => void, RegExp]>([
+    ['no reduction', json => (json['embedding'] = null), /embedding is missing/],
+    [
+      'no window',
+      json => (((json['features'] as Json)['embedding'] as Json)['window'] = null),
+      /window is null; it must be a number/
+    ],
+    ['another model', json => ((json['embedding'] as Json)['model'] = 'x'), /embedding\.model is x/],
+    ['a digest that is none', json => ((json['embedding'] as Json)['digest'] = 'x'), /digest/],
+    ['a layer less', json => ((json['embedding'] as Json)['layers'] as Json[]).pop(), /has 1 entries/],
+    ['other components', json => (layerOf(json, 1)['components'] = 2), /layers\.1 makes 2 components/],
+    ['a mean of another length', json => (layerOf(json, 0)['channels'] = 5), /layers\.0\.mean is not base64 of 20/],
+    [
+      'a number that is not finite',
+      json => (layerOf(json, 0)['mean'] = Buffer.from(Float32Array.of(1, NaN, 0, 0).buffer).toString('base64')),
+      /layers\.0 has a number that is not finite/
+    ]
+  ])('is refused with %s, by name', (_, change, message) => {
+    expect(() => decodeClassifier(changed(bytes, change))).toThrow(message);
+  });
+
+  it('is refused with a reduction that its features do not ask for', () => {
+    expect(() =>
+      decodeClassifier(
+        changed(encodeClassifier(plain), json => {
+          json['embedding'] = {
+            model: 'mobile-sam',
+            digest: 'ab'.repeat(32),
+            layers: [layerOf(JSON.parse(new TextDecoder().decode(bytes)) as Json, 0)]
+          };
+        })
+      )
+    ).toThrow(/its features have none/);
   });
 });
 

@@ -2,7 +2,16 @@
 import { LabelClass } from '../../src/kernel-bridge/protocol';
 import { IClassifier } from '../classifier';
 import { featureNames, featureSpec } from '../features';
-import { ForestApplier, forestParams, ISegmentedTile, joinTrees, packForest, TreeGrower } from '../forest';
+import { BoostGrower, boostingScale } from '../boosting';
+import {
+  FOREST_PRESETS,
+  ForestApplier,
+  forestParams,
+  ISegmentedTile,
+  joinTrees,
+  packForest,
+  TreeGrower
+} from '../forest';
 import { Cuts } from '../quantile';
 import { newEngine, randomSource } from './engine';
 
@@ -45,6 +54,34 @@ export function exampleClassifier(
     basis: null,
     trees: joinTrees(
       Array.from({ length: forest.trees }, (_, i) => grower.grow(i).trees),
+      2
+    )
+  };
+}
+
+/** A classifier with boosted trees, grown on noise. */
+export function boostedClassifier(): IClassifier {
+  const base = exampleClassifier();
+  const random = randomSource(5);
+  const [rows, features] = [400, base.names.length];
+  const columns = Uint8Array.from({ length: rows * features }, () => Math.floor(random() * 201));
+  const classOf = Uint8Array.from({ length: rows }, (_, row) => (columns[row]! + 60 * random() > 130 ? 1 : 0));
+  const forest = { ...FOREST_PRESETS.boosting, rounds: 8, maxLeaves: 6 };
+  const grower = new BoostGrower(newEngine(), { columns, classOf, features, classes: 2 }, null, forest);
+  return {
+    ...base,
+    forest,
+    scale: boostingScale(forest),
+    scores: {
+      source: 'held-out',
+      confusion: [
+        [30, 4],
+        [3, 40]
+      ]
+    },
+    oobScore: null,
+    trees: joinTrees(
+      Array.from({ length: forest.rounds }, (_, round) => grower.grow(round).trees!),
       2
     )
   };

@@ -1,5 +1,7 @@
 import { BridgeError } from '../../src/kernel-bridge/errors';
+import { silentTree } from '../boosting';
 import { ITrees, validateTrees, VOTES } from '../forest';
+import { faultOfTrees } from '../tree-check';
 import { newEngine, randomSource } from './engine';
 import { madeUpForest } from './forests';
 
@@ -78,5 +80,14 @@ describe('trees from outside', () => {
     // A node that forgets its children: they are left over.
     trees.feature[node] = -1;
     expect(() => validateTrees(newEngine(), trees, CLASSES, CUTS)).toThrow(/damaged/);
+  });
+
+  it('are refused with a vote that sums of 16 bits have no room for, although the votes add up', () => {
+    const trees = { ...silentTree(CLASSES), votes: Uint16Array.of(1100, 400, 36) };
+    expect(() => validateTrees(newEngine(), silentTree(CLASSES), CLASSES, CUTS, 100)).not.toThrow();
+    expect(() => validateTrees(newEngine(), trees, CLASSES, CUTS, 100)).toThrow(/leaf 0 has a vote of 1100/);
+    expect(faultOfTrees(silentTree(CLASSES), CLASSES, CUTS, 100)).toBeUndefined();
+    expect(faultOfTrees(trees, CLASSES, CUTS, 100)).toMatch(/leaf 0 has a vote of 1100/);
+    expect(faultOfTrees(silentTree(CLASSES), CLASSES, CUTS)).toMatch(/add up to 1536, not 1024/);
   });
 });

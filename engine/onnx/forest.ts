@@ -1,10 +1,12 @@
 /**
- * A forest as nodes of ONNX: a TreeEnsembleRegressor whose outputs are the votes of the classes, whole numbers below 2²⁴, so that float32 adds them
- * without rounding, in whatever order a runtime takes the trees.
+ * Trees as nodes of ONNX: a TreeEnsembleRegressor whose outputs are the votes of the classes, whole numbers below 2²⁴, so that float32 adds them
+ * without rounding, in whatever order a runtime takes the trees. A forest's votes over their sum are probabilities; those of boosted trees,
+ * counted from {@link ZERO}, are logits for a softmax. (TreeEnsembleClassifier, which has that built in, is one operator of all trees and
+ * would add rounded logits.)
  */
 import { BridgeError } from '../../src/kernel-bridge/errors';
 import { Cuts } from '../quantile';
-import { ITrees, VOTES } from '../forest';
+import { ITrees, VOTES, ZERO } from '../forest';
 import { Attribute, Graph, ML_DOMAIN, Value } from './graph';
 
 /**
@@ -16,26 +18,26 @@ const NODES_TOGETHER = 4096;
 const NODES_MAX = 10_000_000;
 
 /**
- * Votes of the classes.
+ * Votes of the classes, and what they say.
  *
  * @param features float32 [pixels, features]
- * @returns float32 [pixels, classes], whole numbers; and the sum that each pixel has
+ * @param scale of boosted trees; null for a forest
+ * @returns votes: float32 [pixels, classes], whole numbers; shares: float32 [pixels, classes], the probabilities
  */
 export function forestVotes(
   graph: Graph,
   features: Value,
   trees: ITrees,
   cuts: Cuts,
-  classes: number
-): { votes: Value; total: number } {
+  classes: number,
+  scale: number | null = null
+): { votes: Value; shares: Value } {
   if (trees.feature.length > NODES_MAX) {
     throw new BridgeError(
       'invalid',
       `The forest has ${trees.feature.length} nodes; an ONNX model will do for ${NODES_MAX}. Save it as .json, or grow fewer or shallower trees.`
     );
   }
-  // 2000 trees at most: whole numbers in float32.
-  const total = trees.counts.length * VOTES;
   const parts: Value[] = [];
   let node = 0;
   for (let tree = 0; tree < trees.counts.length;) {
@@ -43,10 +45,16 @@ export function forestVotes(
     do {
       node += trees.counts[tree++]!;
     } while (tree < trees.counts.length && node - first.node + trees.counts[tree]! <= NODES_TOGETHER);
-    const attributes = ensemble(trees, cuts, classes, first, { tree, node });
+    const attributes = ensemble(trees, cuts, classes, scale === null ? 0 : ZERO, first, { tree, node });
     parts.push(graph.node('TreeEnsembleRegressor', [features], attributes, { domain: ML_DOMAIN }));
   }
-  return { votes: parts.reduce((sum, part) => graph.node('Add', [sum, part])), total };
+  const votes = parts.reduce((sum, part) => graph.node('Add', [sum, part]));
+  const shares =
+    scale === null
+      ? // 2000 trees at most: whole numbers in float32.
+        graph.node('Div', [votes, graph.float(trees.counts.length * VOTES)])
+      : graph.node('Softmax', [graph.node('Mul', [votes, graph.float(1 / scale)])], { axis: 1 });
+  return { votes, shares };
 }
 
 /** Attributes of a node with the trees from `first` to before `end`. */
@@ -54,6 +62,7 @@ function ensemble(
   trees: ITrees,
   cuts: Cuts,
   classes: number,
+  zero: number,
   first: { tree: number; node: number },
   end: { tree: number; node: number }
 ): Record<string, Attribute> {
@@ -81,8 +90,8 @@ function ensemble(
         continue;
       }
       for (let target = 0; target < classes; target++) {
-        const weight = trees.votes[trees.left[i]! * classes + target]!;
-        if (weight > 0) {
+        const weight = trees.votes[trees.left[i]! * classes + target]! - zero;
+        if (weight !== 0) {
           targets.trees.push(tree - first.tree);
           targets.nodes.push(node);
           targets.ids.push(target);
