@@ -142,10 +142,11 @@ describe('a choice of a forest', () => {
   });
 
   it('is boosting with parameters of its own, and recognised without its name', () => {
+    const { learningRate, patience, rounds } = FOREST_PRESETS.boosting;
     const slower = withForest({ preset: 'boosting' }, { learningRate: 0.05, patience: null });
     expect(slower).toEqual({ preset: 'boosting', learningRate: 0.05, patience: null });
-    expect(forestChoice(slower)).toMatchObject({ preset: 'boosting', changed: true, params: { rounds: 100 } });
-    expect(withForest(slower, { learningRate: 0.1, patience: 10 })).toEqual({ preset: 'boosting' });
+    expect(forestChoice(slower)).toMatchObject({ preset: 'boosting', changed: true, params: { rounds } });
+    expect(withForest(slower, { learningRate, patience })).toEqual({ preset: 'boosting' });
     expect(forestChoice({ rounds: 7 }).preset).toBe('boosting');
     expect(['samba', 'deep']).toContain(forestChoice({ trees: 7 }).preset);
     expect(problem(() => withForest(slower, { trees: 7 }))).not.toBe('');
@@ -154,9 +155,13 @@ describe('a choice of a forest', () => {
   });
 
   it('says how many trees it comes to', () => {
-    expect(treesText(FOREST_PRESETS.samba)).toBe('200 trees');
+    expect(treesText({ ...FOREST_PRESETS.samba, trees: 12 })).toBe('12 trees');
+    // Smoothing by 0 is none, as in a preset that does not name it.
+    expect(withForest({ preset: 'samba' }, { refine: 0 })).toEqual({ preset: 'samba' });
+    expect(withForest({ preset: 'samba' }, { refine: 3 })).toEqual({ preset: 'samba', refine: 3 });
     expect(treesText(forestChoice({ preset: 'deep', trees: 1 }).params)).toBe('1 tree');
-    expect(treesText(FOREST_PRESETS.boosting)).toBe('up to 100 rounds');
-    expect(treesText({ ...FOREST_PRESETS.boosting, patience: null })).toBe('100 rounds');
+    const boosting = { ...FOREST_PRESETS.boosting, rounds: 80, patience: 5 };
+    expect(treesText(boosting)).toBe('up to 80 rounds');
+    expect(treesText({ ...boosting, patience: null })).toBe('80 rounds');
   });
 });

@@ -1,7 +1,7 @@
 /** @jest-environment jsdom */
 import './page';
 import { Signal } from '@lumino/signaling';
-import { DEFAULT_SET, featureSpec, SessionState } from '../../kernel-bridge';
+import { DEFAULT_SET, featureSpec, FOREST_PRESETS, SessionState } from '../../kernel-bridge';
 import { Choice } from '../choice';
 import { FeaturesSection } from '../features-section';
 import { Mistakes } from '../fields';
@@ -311,7 +311,7 @@ describe('ForestSection', () => {
     select('forest-preset', 'boosting');
     expect([shown('forest-trees'), shown('boosting-rounds')]).toEqual([false, true]);
     expect(get('training-wrong').hidden).toBe(true);
-    expect(get<HTMLInputElement>('boosting-maxFeatures').value).toBe('all');
+    expect(get<HTMLInputElement>('boosting-maxFeatures').value).toBe(String(FOREST_PRESETS.boosting.maxFeatures));
     type('boosting-learningRate', '0');
     expect(problem('boosting-learningRate')).toBe('Learning rate: 0; a number above 0, 1 at most, will do.');
     type('boosting-learningRate', '0.05');
