@@ -50,7 +50,7 @@ print([name for name, right in checks.items() if not right], len(names))`
   expect(wrong).toBe('[]');
   await expect(part('training-what')).toContainText(`${channels} channels`);
   await expect(part('training-note')).toContainText('Out-of-bag score');
-  await lab.open('classifier');
+  await lab.open('scores');
   await expect(part('important').locator('li')).toHaveCount(5);
 
   await notebook.execute(2, 'lab.train(features={"set": "samba", "mean": True}, trees=10)');
