@@ -34,7 +34,11 @@ const MAPS_MAX = 1 << 30;
 
 /** The models of this process, opened when they are first needed. */
 class Compute {
-  constructor(private readonly _start: IComputeStart) {
+  constructor(
+    private readonly _start: IComputeStart,
+    /** Do the short jobs that wait; called between the windows of a long one. */
+    private readonly _giveWay: () => Promise<void>
+  ) {
     this._encoder = new Encoder(
       _start,
       () => this._runtime,
@@ -94,7 +98,8 @@ class Compute {
     const begin = performance.now();
     const reduction = new Reduction(windows, job.layers, manifest, job.basis);
     for (const [done, index] of reduction.order.entries()) {
-      await breathe(); // a cancellation may have come
+      await breathe(); // a cancellation may have come, or a short job
+      await this._giveWay();
       signal.throwIfAborted();
       const view = windows.view(index);
       const pixels = await this._preprocess(job, view, windows.count === 1 ? progress : () => undefined, signal);
@@ -202,12 +207,20 @@ function leaveWithParent(): void {
   new Worker(watch, { eval: true }).unref();
 }
 
+/** A job and how it is stopped. */
+interface IWaitingJob {
+  id: number;
+  job: ComputeJob;
+  abort: AbortController;
+}
+
 function serve(): void {
   let compute: Compute | undefined;
-  let last: Promise<void> = Promise.resolve();
+  let busy = false;
+  const waiting: IWaitingJob[] = [];
   const aborts = new Map<number, AbortController>();
 
-  const work = async (id: number, job: ComputeJob, abort: AbortController) => {
+  const work = async ({ id, job, abort }: IWaitingJob) => {
     try {
       abort.signal.throwIfAborted();
       const progress: Progress = (stage, done, total, message) =>
@@ -222,13 +235,29 @@ function serve(): void {
     }
   };
 
+  /** Do the jobs that wait, those first for which somebody holds a mouse. */
+  const doWaiting = async (shortOnly: boolean) => {
+    for (;;) {
+      const short = waiting.findIndex(({ job }) => job.kind !== 'reduce');
+      const [next] = short >= 0 || !shortOnly ? waiting.splice(Math.max(short, 0), 1) : [];
+      if (!next) {
+        return;
+      }
+      await work(next);
+    }
+  };
+
   process.on('message', (message: ToCompute) => {
     if (message.kind === 'start') {
-      compute = new Compute(message);
+      compute = new Compute(message, () => doWaiting(true));
     } else if (message.kind === 'job') {
       const abort = new AbortController();
       aborts.set(message.id, abort);
-      last = last.then(() => work(message.id, message.job, abort));
+      waiting.push({ id: message.id, job: message.job, abort });
+      if (!busy) {
+        busy = true;
+        void doWaiting(false).finally(() => (busy = false));
+      }
     } else {
       aborts.get(message.id)?.abort();
     }

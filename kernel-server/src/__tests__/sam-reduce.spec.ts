@@ -215,7 +215,7 @@ describe('A tiny model', () => {
   });
 
   it('stops between two windows when cancelled, and the process does the next job', async () => {
-    const image = makeImage('thousands.u8', 1000, 1000);
+    const image = makeImage('hundreds.u8', 500, 500);
     const service = tiny();
     let seen = 0;
     let total = 0;
@@ -233,8 +233,31 @@ describe('A tiny model', () => {
     const { pid } = service;
     await service.embed(image, display, 0, makeContext());
     expect(service.pid).toBe(pid);
-    expect(total).toBe(42 * 42);
+    expect(total).toBe(21 * 21);
     expect(seen).toBeLessThan(total);
+  });
+
+  it('lets shorter jobs go before, between two windows', async () => {
+    const image = makeImage('long.u8', 300, 300);
+    const service = tiny();
+    const order: string[] = [];
+    let short: Promise<unknown> | undefined;
+    const context = makeContext(stage => {
+      if (stage === 'encoding' && !short) {
+        const [first, second] = [
+          service.reduce(disc, display, 0, spec, null, makeContext()),
+          service.embed(disc, display, 0, makeContext())
+        ];
+        short = Promise.all([first.then(() => order.push('reduced after')), second.then(() => order.push('embedded'))]);
+      }
+    });
+    const disc = makeImage('short.u8', 32, 32);
+    const alone = await tiny().reduce(image, display, 0, spec, null, makeContext());
+    const { maps } = await service.reduce(image, display, 0, spec, null, context);
+    order.push('reduced');
+    await short;
+    expect(order).toEqual(['embedded', 'reduced', 'reduced after']);
+    expect([...maps[1]!.data]).toEqual([...alone.maps[1]!.data]);
   });
 
   it('begins again when the process dies, once, and then says so; afterwards it works', async () => {
