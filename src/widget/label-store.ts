@@ -32,6 +32,7 @@ export class LabelStore implements IDisposable {
     this.queue.paused = true;
     this.queue.acknowledged.connect(this._onAcknowledged, this);
     this.queue.refused.connect(this._onRefused, this);
+    this.queue.disordered.connect(this.reload, this);
   }
 
   readonly queue: PatchQueue;

@@ -16,15 +16,51 @@ function makeQueue(retryMs = 5) {
 }
 
 describe('PatchQueue', () => {
-  it('sends one patch at a time, in order', async () => {
+  it('waits for no answer before it sends the next patch, and tells of answers in the order of the patches', async () => {
     const { queue, asked } = makeQueue();
+    const told: number[] = [];
+    let disordered = 0;
+    queue.acknowledged.connect((_, { patch: { classId } }) => told.push(classId));
+    queue.disordered.connect(() => disordered++);
     [1, 2, 3].forEach(id => queue.push(patch(id)));
+    expect(asked.map(one => one.patch.classId)).toEqual([1, 2, 3]);
+    asked[1]!.resolve({ version: 2, changed: 1 });
     await tick();
-    expect(asked.map(one => one.patch.classId)).toEqual([1]);
+    expect(told).toEqual([]);
+    expect(queue.waiting).toHaveLength(3);
     asked[0]!.resolve({ version: 1, changed: 1 });
     await tick();
-    expect(asked.map(one => one.patch.classId)).toEqual([1, 2]);
+    expect(told).toEqual([1, 2]);
+    expect(queue.waiting.map(({ classId }) => classId)).toEqual([3]);
+    expect(disordered).toBe(0);
+    queue.dispose();
+  });
+
+  it('has no more than 16 patches under way', async () => {
+    const { queue, asked } = makeQueue();
+    Array.from({ length: 40 }, (_, i) => queue.push(patch(i)));
+    expect(asked).toHaveLength(16);
+    asked[0]!.resolve({ version: 1, changed: 1 });
+    asked[1]!.resolve({ version: 2, changed: 1 });
+    await tick();
+    expect(asked.map(one => one.patch.classId)).toEqual(Array.from({ length: 18 }, (_, i) => i));
+    queue.dispose();
+  });
+
+  it('tells when a patch was taken after one that was drawn later', async () => {
+    const { queue, asked } = makeQueue();
+    let disordered = 0;
+    queue.disordered.connect(() => disordered++);
+    queue.push(patch(1));
+    queue.push(patch(2));
+    asked[0]!.reject(new BridgeError('disk-full', 'No space is left.'));
+    asked[1]!.resolve({ version: 1, changed: 1 });
+    await new Promise(resolve => setTimeout(resolve, 20));
     expect(queue.waiting).toHaveLength(2);
+    expect(asked.map(one => one.patch.classId)).toEqual([1, 2, 1]);
+    asked[2]!.resolve({ version: 2, changed: 1 });
+    await queue.drained();
+    expect(disordered).toBe(1);
     queue.dispose();
   });
 
@@ -34,18 +70,19 @@ describe('PatchQueue', () => {
     queue.acknowledged.connect((_, { reply }) => versions.push(reply.version));
     queue.push(patch(1));
     queue.push(patch(2));
-    asked[0]!.reject(new BridgeError('disk-full', 'No space is left.'));
+    const full = new BridgeError('disk-full', 'No space is left.');
+    asked.forEach(({ reject }) => reject(full));
     await tick();
     expect(queue.held?.message).toBe('No space is left.');
     expect(queue.waiting).toHaveLength(2);
+    queue.push(patch(3));
+    expect(asked).toHaveLength(2);
     await new Promise(resolve => setTimeout(resolve, 20));
-    expect(asked.map(one => one.patch.classId)).toEqual([1, 1]);
-    asked[1]!.resolve({ version: 1, changed: 1 });
-    await tick();
-    asked[2]!.resolve({ version: 2, changed: 1 });
+    expect(asked.map(one => one.patch.classId)).toEqual([1, 2, 1, 2, 3]);
+    asked.slice(2).forEach(({ resolve }, i) => resolve({ version: i + 1, changed: 1 }));
     await queue.drained();
     expect(queue.held).toBeNull();
-    expect(versions).toEqual([1, 2]);
+    expect(versions).toEqual([1, 2, 3]);
     queue.dispose();
   });
 
