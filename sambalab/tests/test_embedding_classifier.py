@@ -25,13 +25,17 @@ def micrograph():
     return sl.data.micrograph("particles", SHAPE, seed=3)
 
 
-@pytest.fixture(scope="module", params=["samba", "boosting"])
-def trained(request, micrograph, sidecar_dirs):
-    lab = sl.Labeller(micrograph.image, ["matrix", "particle"], name=f"embedding {request.param}")
+def labelled(micrograph, name):
+    lab = sl.Labeller(micrograph.image, ["matrix", "particle"], name=name)
     chosen = np.random.default_rng(0).random(SHAPE) < 0.05
     lab.set_labels(np.where(chosen, micrograph.truth, 0))
-    size = {"trees": 30} if request.param == "samba" else {"rounds": 30}
-    lab.train(preset=request.param, features=SPEC, progress=False, **size)
+    return lab
+
+
+@pytest.fixture(scope="module")
+def trained(micrograph, sidecar_dirs):
+    lab = labelled(micrograph, "embedding")
+    lab.train(preset="samba", trees=30, features=SPEC, progress=False)
     return lab
 
 
@@ -60,13 +64,21 @@ def test_the_embedding_gives_the_features_that_the_labeller_has(trained):
 def test_python_segments_as_the_sidecar_with_the_embedding_given_or_fetched(trained, micrograph, output):
     classifier = trained.classifier
     other = micrograph.image[10:130, ::-1].copy()
-    for image in (trained.image, other):
-        expected = np.array(classifier.apply(image, output))
-        assert same_bits(np.array(classifier.apply(image, output, engine="python")), expected)
-        given = classifier.apply(image, output, engine="python", embedding=classifier.embedding(image))
-        assert same_bits(np.array(given), expected)
+    expected = np.array(classifier.apply(other, output))
+    assert same_bits(np.array(classifier.apply(other, output, engine="python")), expected)
+    given = classifier.apply(other, output, engine="python", embedding=classifier.embedding(other))
+    assert same_bits(np.array(given), expected)
     if output == "probabilities":
         assert same_bits(np.array(classifier.apply(trained.image, output)), np.array(trained.probabilities))
+
+
+def test_boosted_trees_see_an_embedding_too(micrograph):
+    lab = labelled(micrograph, "boosted embedding")
+    classifier = lab.train(preset="boosting", rounds=20, features=SPEC, progress=False)
+    assert classifier.kind == "boosting" and classifier.embedding_model
+    expected = np.array(classifier.apply(lab.image, "probabilities"))
+    assert same_bits(np.array(classifier.apply(lab.image, "probabilities", engine="python")), expected)
+    assert same_bits(expected, np.array(lab.probabilities))
 
 
 def test_lists_and_stacks_have_an_embedding_each(trained, micrograph):
@@ -91,9 +103,8 @@ def test_lists_and_stacks_have_an_embedding_each(trained, micrograph):
 
 
 def test_a_saved_classifier_segments_alike(trained, tmp_path):
-    forest = trained.classifier.kind == "forest"
     expected = np.array(trained.classifier.apply(trained.image, "probabilities"))
-    for extension in (".json", ".onnx", *([".skops"] if forest else [])):
+    for extension in (".json", ".onnx", ".skops"):
         file = tmp_path / f"classifier{extension}"
         if extension == ".skops":
             pytest.importorskip("skops")
@@ -104,8 +115,6 @@ def test_a_saved_classifier_segments_alike(trained, tmp_path):
 
 
 def test_scikit_learn_takes_the_columns_in_the_order_of_the_names(trained):
-    if trained.classifier.kind == "boosting":
-        pytest.skip("scikit-learn has no such trees")
     pytest.importorskip("sklearn")
     columns = np.array(trained.features).reshape(-1, len(trained.feature_names))[::7]
     found = trained.classifier.to_sklearn().predict_proba(columns)
@@ -145,9 +154,7 @@ def test_training_in_python_has_no_encoder(micrograph):
 
 
 def test_an_image_without_an_embedding_gives_none(micrograph):
-    lab = sl.Labeller(micrograph.image, ["matrix", "particle"], name="no embedding")
-    chosen = np.random.default_rng(0).random(SHAPE) < 0.02
-    lab.set_labels(np.where(chosen, micrograph.truth, 0))
+    lab = labelled(micrograph, "no embedding")
     classifier = lab.train(preset="samba", trees=5, features="samba", progress=False)
     assert classifier.embedding_model is None and classifier.embedding(micrograph.image) == []
     assert lab.train(preset="samba", trees=5, features="sam", embedding=False, progress=False).embedding_model is None
