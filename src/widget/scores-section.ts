@@ -1,5 +1,5 @@
 /** How well the classifier does, and how much there is of each phase: it follows every new segmentation. */
-import { ClassifierInfo, LabelClass, Scores, scoreTable, SessionState } from '../kernel-bridge';
+import { ClassifierInfo, isBoosting, LabelClass, Scores, scoreTable, SessionState } from '../kernel-bridge';
 import { element, setText } from './dom';
 import { section } from './fields';
 import { LabellerState } from './model';
@@ -95,13 +95,16 @@ function emptyText(session: SessionState | null): string {
 
 /** How good it is overall, and what that was measured on. */
 function overallText(
-  { scores, samples, labelsVersion }: ClassifierInfo,
+  { scores, samples, labelsVersion, forest }: ClassifierInfo,
   overall: number | null,
   iou: number | null
 ): string {
   if (overall === null) {
-    return labelsVersion === 0
-      ? trans.__('This classifier came from a file that says nothing of how well it does.')
+    if (labelsVersion === 0) {
+      return trans.__('This classifier came from a file that says nothing of how well it does.');
+    }
+    return forest && isBoosting(forest)
+      ? trans.__('How well it does is known once there are a few strokes of each class: some are then held out.')
       : trans.__('Too little is labelled to say how well it does: %1 pixels.', samples.toLocaleString());
   }
   const right =

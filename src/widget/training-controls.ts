@@ -1,10 +1,11 @@
 /** Trains, and says what is trained, how far it is, and how good it became. */
-import { ClassifierInfo, featureNames, featureSpec } from '../kernel-bridge';
+import { ClassifierInfo, featureNames, featureSpec, scoreTable } from '../kernel-bridge';
 import { button, element, hide, setDisabled, setText } from './dom';
 import { channelsText, forestChoice, sameFeatures, sameLearner, treesText } from './feature-choice';
 import { Mistakes } from './fields';
 import { presetTitle } from './forest-section';
 import { LabellerState } from './model';
+import { percent } from './scores-tables';
 import { StateWidget } from './state-widget';
 import { trans } from './translation';
 
@@ -119,12 +120,15 @@ export class TrainingControls extends StateWidget {
   }
 
   /** How good the classifier is, and whether another training would make another one. */
-  private _result({ oobScore, samples, labelsVersion, spec, forest, note }: ClassifierInfo): string {
+  private _result({ oobScore, scores, samples, labelsVersion, spec, forest, note }: ClassifierInfo): string {
     const { session, choice, live } = this._state;
+    const held = scores?.source === 'held-out' ? scoreTable(scores.confusion).accuracy : null;
     const parts = [
-      oobScore === null
-        ? trans.__('Trained on %1 pixels.', samples.toLocaleString())
-        : trans.__('Out-of-bag score %1 %', (oobScore * 100).toFixed(1))
+      oobScore !== null
+        ? trans.__('Out-of-bag score %1 %', percent(oobScore))
+        : held !== null
+          ? trans.__('Held-out score %1 %', percent(held))
+          : trans.__('Trained on %1 pixels.', samples.toLocaleString())
     ];
     if (note) {
       parts.push(note);

@@ -158,6 +158,8 @@ describe('ScoresSection', () => {
     tell(segmentation([], { scores: null, oobScore: null, importance: null, labelsVersion: 0 }));
     expect(get('scores-overall').textContent).toContain('came from a file');
     expect(get('scores-classes').hidden).toBe(true);
+    tell(segmentation([], { scores: null, oobScore: null, forest: { kind: 'boosting' } }));
+    expect(get('scores-overall').textContent).toContain('a few strokes of each class');
     tell(segmentation([], { scores: null, oobScore: 0.81 }));
     expect(get('scores-overall').textContent).toBe('81.0 % of out-of-bag labels right');
     tell(segmentation([[3, 1], [0, 4]], { scores: { source: 'held-out', confusion: [[3, 1], [0, 4]] } })); // prettier-ignore

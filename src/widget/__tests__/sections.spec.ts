@@ -378,6 +378,14 @@ describe('TrainingControls', () => {
     expect(get('training-what').textContent).toBe('Trees: Deep, changed · 1 tree · 1 channel');
   });
 
+  it('has the score of held-out strokes where there is no out-of-bag score', () => {
+    const { get, state } = make();
+    const scores = { source: 'held-out', confusion: [[3, 1], [0, 4]] }; // prettier-ignore
+    Object.assign(state.session, { segmentation: { classifier: { ...classifier, oobScore: null, scores } } });
+    state.changed.emit('session');
+    expect(get('training-note').textContent).toContain('Held-out score 87.5 %');
+  });
+
   it('loses the focus to nowhere: neither when it trains, nor when that is over, nor when a failure was read', () => {
     const { get, state } = make();
     const training = (now: TrainingState) => {
