@@ -56,6 +56,24 @@ describe('ViewTransform', () => {
     expect(view.scale).toBe(64);
   });
 
+  it('brings a region into view: a tiny one larger, one beyond the edge to the middle, and leaves what is well in view', () => {
+    const view = new ViewTransform({ rows: 4000, columns: 4000 });
+    view.resize(500, 400);
+    const tiny = { row0: 1000, row1: 1032, column0: 3000, column1: 3032 };
+    expect(view.show(tiny)).toBe(true);
+    const middle = view.toScreen({ x: 3016, y: 1016 });
+    expect([middle.x, middle.y].map(Math.round)).toEqual([250, 200]);
+    expect(32 * view.scale).toBeGreaterThan(100);
+    const { scale } = view;
+    expect(view.show({ row0: 1005, row1: 1037, column0: 3005, column1: 3037 })).toBe(false);
+    expect(view.show({ row0: 1300, row1: 1332, column0: 10, column1: 42 })).toBe(true);
+    expect(view.scale).toBe(scale);
+    expect(view.show({ row0: 0, row1: 1000, column0: 0, column1: 1000 })).toBe(true);
+    expect(1000 * view.scale).toBeLessThan(400);
+    view.resize(0, 0);
+    expect(view.show(tiny)).toBe(false);
+  });
+
   it('names the pixels in view, clipped to the image', () => {
     const view = make();
     expect(view.visible()).toEqual({ row0: 0, row1: 100, column0: 0, column1: 400 });
