@@ -33,7 +33,7 @@ function expected(map: ISliceEmbedding[number], component: number, row: number, 
 
 const layers = (...components: number[]) =>
   components.map((count, i) => ({ layer: ['output', 'stage3', 'stage1'][i]!, components: count }));
-const few = { sigmas: [1], hessian: false, membrane: false, differenceOfGaussians: false };
+const few = { set: 'samba', sigmas: [1], hessian: false, membrane: false, differenceOfGaussians: false };
 
 /** [channel][row][column] of an image in tiles of some size. */
 function channelsOf(stack: FeatureStack, rows: number, columns: number, maps: ISliceEmbedding, side: number) {

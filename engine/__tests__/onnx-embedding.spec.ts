@@ -86,7 +86,7 @@ describe('An ONNX model of a classifier that sees an embedding', () => {
         { name: 'embedding_2', layer: 'output', components: 3, cell: 5 }
       ]
     });
-    const plain = featureSpec({ sigmas: [1], hessian: false, membrane: false });
+    const plain = featureSpec({ set: 'samba', sigmas: [1], hessian: false, membrane: false });
     const without = { ...classifier, features: plain, names: featureNames(plain, 1), basis: null };
     const few = { ...without, cuts: new Cuts(classifier.cuts.features.slice(0, without.names.length)) };
     few.trees = { ...few.trees, feature: few.trees.feature.map(f => Math.min(f, without.names.length - 1)) };

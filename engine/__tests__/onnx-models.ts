@@ -76,7 +76,7 @@ export function example(layers: Layers, window: number, { features: more = {}, r
   const { rows, columns } = SIZE;
   const random = randomSource(9);
   const embedding = layers.length > 0 ? { window, layers } : null;
-  const spec = featureSpec({ sigmas: [1], hessian: false, membrane: false, embedding, ...more });
+  const spec = featureSpec({ set: 'samba', sigmas: [1], hessian: false, membrane: false, embedding, ...more });
   const maps: ISliceEmbedding = layers.map(({ layer, components }) => {
     const cell = window / CELLS[layer];
     const [gridRows, gridColumns] = [Math.ceil(rows / cell), Math.ceil(columns / cell)];

@@ -50,6 +50,8 @@ const meter = new SharedMemoryMeter(threads);
 
 /** A grower that takes more does not wait for its next task: bringing the rows again costs less than holding the memory. */
 const GROWER_BYTES = 256 << 20;
+/** Memory of an applier up to this size is used for the next classifier, since fresh pages cost more than what is done in them. */
+const APPLIER_BYTES = 128 << 20;
 
 /** Stacks of one kind: one memory for all, since that of another spec would stay until it is collected. */
 interface IStack {
@@ -68,7 +70,7 @@ let momentsEngine: Engine | undefined;
 let grower: { job: number; value: TreeGrower } | undefined;
 /** Two, since one ensemble is grown beside another to find how many rounds are best. */
 let boosters: { job: number; value: BoostGrower }[] = [];
-let applier: { job: number; engine: Engine; value: ForestApplier } | undefined;
+let applier: { job: number; engine: Engine; bottom: number; value: ForestApplier } | undefined;
 
 parentPort!.on('message', ({ id, task }: IWorkerRequest) => {
   let reply: WorkerReply;
@@ -253,7 +255,10 @@ function boost({ job, set, held, params, first, end, scores }: IBoostTask): IBoo
   }
   const { value } = own;
   value.scores.set(scores);
-  const rounds = Array.from({ length: end - first }, (_, i) => ({ ...value.grow(first + i), heldOut: value.heldOut() }));
+  const rounds = Array.from({ length: end - first }, (_, i) => ({
+    ...value.grow(first + i),
+    heldOut: value.heldOut()
+  }));
   scores.set(value.scores);
   if (value.bytes > GROWER_BYTES) {
     boosters = boosters.filter(other => other !== own);
@@ -330,8 +335,10 @@ function copyBlocks(from: IPiece, to: IPiece): void {
 function segmented(task: ISegmentTask, wanted: { [name in keyof ISegmentedTile]: boolean }): ISegmentedTile {
   const bins = task.parts.map(part => binsOf(task, part));
   if (applier?.job !== task.job) {
-    const engine = new Engine(compiled);
-    applier = { job: task.job, engine, value: new ForestApplier(engine, task.forest) };
+    const engine = applier && applier.engine.bytes <= APPLIER_BYTES ? applier.engine : new Engine(compiled);
+    const bottom = engine === applier?.engine ? applier.bottom : engine.mark;
+    engine.release(bottom);
+    applier = { job: task.job, engine, bottom, value: new ForestApplier(engine, task.forest) };
   }
   const { image, slice, tile, outer, radius, intensity } = task;
   if (!outer) {

@@ -11,7 +11,7 @@ const { folder } = bench;
 afterAll(async () => bench.dispose());
 
 const CELL = 16;
-const few = { sigmas: [1], hessian: false, membrane: false, differenceOfGaussians: false };
+const few = { set: 'samba', sigmas: [1], hessian: false, membrane: false, differenceOfGaussians: false };
 const withLayers = (...components: number[]) => ({
   ...few,
   embedding: {

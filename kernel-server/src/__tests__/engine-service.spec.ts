@@ -27,7 +27,9 @@ describe('training and segmenting', () => {
     expect(trained.oobScore).toBeGreaterThan(0.9);
     expect(trained.trees).toBe(20);
     expect(trained.samples).toBe(folder.read(images.labels).filter(id => id > 0).length);
-    expect(trained.featureNames).toEqual(service.featureNames(service.featureSpec(features), images.image.shape[3]!));
+    expect(trained.featureNames).toEqual(
+      service.featureNames(service.featureSpec({ set: 'samba', ...features }), images.image.shape[3]!)
+    );
     expect(service.classesOf(trained.json)).toEqual(classes);
     const { prediction, probabilities, uncertainty } = await apply(service, trained, images);
     expect(agreement(prediction, images.truth)).toBeGreaterThan(0.95);
@@ -108,7 +110,7 @@ describe('training and segmenting', () => {
   it('computes the feature stack of a slice', async () => {
     const { image } = sample(280, 300);
     const service = newService();
-    const spec = service.featureSpec();
+    const spec = service.featureSpec({ set: 'samba' });
     const whole = folder.array('float32', [1, 280, 300, 58]);
     await service.features(image, 0, spec, whole, context());
     const values = folder.read(whole);

@@ -189,7 +189,7 @@ describe('A feature as it is shown', () => {
     'has the values of the stack, every channel of it: %s',
     async (_, channels, partial) => {
       const { image } = bench.micrograph(30, 41, channels);
-      const spec = service.featureSpec(partial);
+      const spec = service.featureSpec({ set: 'samba', ...partial });
       const names = service.featureNames(spec, channels);
       const out = folder.array('float32', [1, 30, 41, names.length]);
       await service.features(image, 0, spec, out, context());
@@ -213,7 +213,7 @@ describe('A feature as it is shown', () => {
   it('is black and white at the 1st and 99th percentile, over all tiles and slices', async () => {
     const pixels = Float32Array.from({ length: 2 * 300 * 700 }, (_, i) => ((i * 7919) % 100003) / 100003);
     const image = folder.array('float32', [2, 300, 700, 1], pixels);
-    const spec = service.featureSpec();
+    const spec = service.featureSpec({ set: 'samba' });
     const all = [0, 1, 2].flatMap(column => [0, 1].map(row => ({ row, column })));
     const request = { image, slice: 1, spec, channel: 0, tiles: all, cacheKey: image.path };
     const { low, high, tiles } = await service.featureTiles(request, context());
@@ -238,7 +238,7 @@ describe('A feature as it is shown', () => {
 
   it('is black where it is the same everywhere', async () => {
     const image = folder.array('uint16', [1, 20, 20, 1], new Uint16Array(400).fill(700));
-    const request = { image, slice: 0, spec: service.featureSpec(), channel: 0, cacheKey: image.path };
+    const request = { image, slice: 0, spec: service.featureSpec({ set: 'samba' }), channel: 0, cacheKey: image.path };
     const shown = await service.featureTiles({ ...request, tiles: [{ row: 0, column: 0 }] }, context());
     expect(shown.low).toBe(700);
     expect(shown.high).toBeGreaterThan(700);
@@ -246,7 +246,7 @@ describe('A feature as it is shown', () => {
   });
 
   it('is computed without the others, and kept for a while', async () => {
-    const spec = service.featureSpec();
+    const spec = service.featureSpec({ set: 'samba' });
     for (const [channel, name] of service.featureNames(spec, 1).entries()) {
       const alone = specOfChannel(spec, 1, channel);
       const names = service.featureNames(alone.spec, 1);
@@ -262,7 +262,7 @@ describe('A feature as it is shown', () => {
 
   it('is refused by name if there is no such channel, tile or slice, and stops when it is cancelled', async () => {
     const { image } = bench.micrograph(30, 40);
-    const request = { image, slice: 0, spec: service.featureSpec(), channel: 0, cacheKey: image.path };
+    const request = { image, slice: 0, spec: service.featureSpec({ set: 'samba' }), channel: 0, cacheKey: image.path };
     const tiles = [{ row: 0, column: 0 }];
     const invalid = (message: RegExp) => ({ code: 'invalid', message: expect.stringMatching(message) });
     const ask = async (more: object) => service.featureTiles({ ...request, tiles, ...more }, context());

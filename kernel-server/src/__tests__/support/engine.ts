@@ -81,8 +81,8 @@ export class EngineBench {
         image,
         labels,
         classes: options.classes ?? CLASSES,
-        spec: service.featureSpec(options.features),
-        forest: service.forestParams({ trees: 20, ...options.forest }),
+        spec: service.featureSpec({ set: 'samba', ...options.features }),
+        forest: service.forestParams({ preset: 'samba', trees: 20, ...options.forest }),
         cacheKey: options.cacheKey ?? image.path,
         others: options.others ?? [],
         ...(options.embedding && { embedding: options.embedding })
