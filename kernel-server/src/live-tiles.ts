@@ -73,13 +73,30 @@ export class LiveTiles {
 
   /** These are made. */
   mark({ slice, tiles }: ITileBatch): void {
-    for (const { row, column } of tiles) {
-      const index = this._index(slice, row, column);
-      if (this._done[index] === 0) {
-        this._done[index] = 1;
-        this._left[slice]!--;
-        this._made++;
-      }
+    tiles.forEach(({ row, column }) => this._mark(slice, this._index(slice, row, column)));
+    this._pixels.clear();
+  }
+
+  /** Some pixels of one tile are made, none of them twice. @returns whether that completes the tile */
+  add(slice: number, part: IRegion): boolean {
+    const row = Math.floor(part.row0 / LABEL_TILE);
+    const column = Math.floor(part.column0 / LABEL_TILE);
+    const inside = (from: number, end: number) => Math.min(LABEL_TILE, end - from * LABEL_TILE);
+    const index = this._index(slice, row, column);
+    const whole = inside(row, this._size.rows) * inside(column, this._size.columns);
+    const pixels = (this._pixels.get(index) ?? 0) + (part.row1 - part.row0) * (part.column1 - part.column0);
+    this._pixels.set(index, pixels);
+    if (pixels === whole) {
+      this._mark(slice, index);
+    }
+    return pixels === whole;
+  }
+
+  private _mark(slice: number, index: number): void {
+    if (this._done[index] === 0) {
+      this._done[index] = 1;
+      this._left[slice]!--;
+      this._made++;
     }
   }
 
@@ -187,14 +204,15 @@ export class LiveTiles {
     if (view.slice >= this._slices) {
       row1 = row0; // of an image that was replaced
     }
-    for (let front = true; (row1 - row0) * (column1 - column0) > SENT_MAX; front = !front) {
-      if (row1 - row0 > column1 - column0) {
-        row0 += front ? 1 : 0;
-        row1 -= front ? 0 : 1;
-      } else {
-        column0 += front ? 1 : 0;
-        column1 -= front ? 0 : 1;
-      }
+    const [rows, columns] = [row1 - row0, column1 - column0];
+    if (rows * columns > SENT_MAX) {
+      const side = Math.sqrt(SENT_MAX);
+      const fewer = Math.min(rows, Math.floor(Math.max(side, SENT_MAX / columns)));
+      const narrower = Math.min(columns, Math.floor(SENT_MAX / fewer));
+      row0 += (rows - fewer) >> 1;
+      row1 = row0 + fewer;
+      column0 += (columns - narrower) >> 1;
+      column1 = column0 + narrower;
     }
     return { row0, row1, column0, column1 };
   }
@@ -211,5 +229,7 @@ export class LiveTiles {
   /** Tiles of each slice that are not made. */
   private readonly _left: number[];
   private _made = 0;
+  /** Pixels that are made of tiles that are not. */
+  private readonly _pixels = new Map<number, number>();
   private readonly _sent = new WeakMap<object, Set<number>>();
 }

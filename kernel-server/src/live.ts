@@ -298,14 +298,21 @@ class Live {
     try {
       for (let batch = tiles.next(views()); batch; batch = tiles.next(views())) {
         const { made, total } = tiles;
+        const { slice } = batch;
         const share = batch.tiles.length;
         await engine.apply(
           {
             classifier: trained,
             image,
-            slice: batch.slice,
+            slice,
             out: { prediction },
             region: batch.region,
+            // Who looks sees each as soon as it is there.
+            written: part => {
+              if (!signal.aborted && tiles.add(slice, part)) {
+                this._send(showing);
+              }
+            },
             cacheKey,
             ...(embedding && { embedding })
           },
@@ -318,6 +325,9 @@ class Live {
         signal.throwIfAborted();
         tiles.mark(batch);
         this._send(showing);
+        if (this._visible) {
+          void showing.sent.then(() => (this._seen = performance.now()));
+        }
         if (this._visible && views().every(view => tiles.covers(view))) {
           await showing.sent;
           this._visible = false;
@@ -383,7 +393,6 @@ class Live {
         first = end;
       }
     }
-    this._seen = performance.now();
   }
 
   /** There is something newer than what was learned last. */
