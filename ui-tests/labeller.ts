@@ -15,6 +15,7 @@ interface IState {
   training: { state: string };
   live: { on: boolean; state: string };
   labelsVersion: number;
+  learnedVersion: number;
   segmentationAhead: boolean;
   segmentationVersion: number;
   segmentationSettled: boolean;
@@ -309,9 +310,17 @@ export class LabellerPage {
     return (await this._state()).live.on;
   }
 
-  /** Wait until live segmentation has nothing left to do: what is shown is the session's segmentation. */
+  /** Wait until live segmentation has nothing left to do: what is shown is the session's segmentation, learned from the last labels. */
   async liveSettled(timeout = 60_000): Promise<void> {
     await this.saved(timeout);
+    await expect
+      .poll(async () => (await this._state()).learnedVersion === (await this._state()).labelsVersion, { timeout })
+      .toBe(true);
+    await this.shownIsKept(timeout);
+  }
+
+  /** Wait until what is shown is the session's segmentation. */
+  async shownIsKept(timeout = 60_000): Promise<void> {
     await expect
       .poll(
         async () => {

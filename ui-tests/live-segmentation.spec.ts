@@ -285,7 +285,7 @@ test('A class that is erased while it is learned leaves what was segmented befor
   await expect(lab.root.getByTestId('sambalab-training-note')).toHaveText(
     'Live waits for labels of a second class; only “gold” has some.'
   );
-  await lab.liveSettled();
+  await lab.shownIsKept();
   const seen = () => lab.read('segmentation', row, column);
   const python = async (): Promise<number[]> =>
     JSON.parse(

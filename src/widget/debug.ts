@@ -74,6 +74,7 @@ export function attachDebugHandle(root: HTMLElement, state: LabellerState, canva
         slice: state.slice,
         settings: settings.values,
         labelsVersion: parts?.labels.version ?? 0,
+        learnedVersion: session?.segmentation?.classifier.labelsVersion ?? -1,
         segmentationVersion: parts?.segmentation.version ?? 0,
         segmentationSettled: parts?.segmentation.settled ?? true,
         tilesPending: parts?.tiles.pending ?? 0,
