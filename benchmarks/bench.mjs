@@ -4,6 +4,7 @@
  *   features   the default feature stack
  *   families   each optional feature family beside its counterpart in scikit-image or SciPy
  *   grow       the forest, with its out-of-bag score
+ *   boosting   boosted trees beside LightGBM's and scikit-learn's
  *   apply      segmenting an image whose features are at hand
  *   stroke     from a stroke to the new segmentation of a view
  *   accuracy   mean intersection over union, from strokes drawn from the truth
@@ -18,11 +19,12 @@ import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { accuracy } from './accuracy.mjs';
 import { guided } from './guided.mjs';
+import { boosting } from './boosting.mjs';
 import { memory } from './memory.mjs';
 import { forgetPeak, loadEngine, loadSam, peakOf, root, startReference } from './processes.mjs';
 import { apply, families, features, grow, stroke } from './speed.mjs';
 
-const SECTIONS = { features, families, grow, apply, stroke, accuracy, guided, memory };
+const SECTIONS = { features, families, grow, boosting, apply, stroke, accuracy, guided, memory };
 const UNITS = {
   s: { digits: 3, better: 'less' },
   IoU: { digits: 4, better: 'more' },

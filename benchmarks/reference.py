@@ -6,6 +6,7 @@ so that both sides see the same pixels, strokes and samples.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import sys
@@ -22,7 +23,7 @@ from reference_families import FAMILIES
 from scipy.ndimage import gaussian_filter, rotate
 from scipy.signal import convolve
 from skimage import filters, io
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 
 from sambalab.data import KINDS, micrograph
 
@@ -228,6 +229,47 @@ class Reference:
         ).fit(stack.reshape(-1, stack.shape[-1])[rows], mine.labels.ravel()[rows])
         return {"seconds": time.perf_counter() - start, "oob": self.forest.oob_score_, "samples": len(rows)}
 
+    def boosters(self) -> dict[str, Any]:
+        """Name the boosting libraries that are here."""
+        return {"learners": [*(["LightGBM"] if importlib.util.find_spec("lightgbm") else []), "scikit-learn"]}
+
+    def boost(self, name: str, learner: str, params: dict[str, Any], source: str) -> dict[str, Any]:
+        """Grow boosted trees on the labels, with the other side's parameters."""
+        mine = self.micrographs[name]
+        start = time.perf_counter()
+        rows = np.flatnonzero(mine.labels)
+        if len(rows) > params["maxSamples"]:
+            rows = np.random.default_rng(params["seed"]).choice(rows, params["maxSamples"], replace=False)
+        stack = mine.stacks[source]
+        features = stack.shape[-1]
+        share = 1.0 if params["maxFeatures"] == "all" else min(1.0, params["maxFeatures"] / features)
+        common = {"learning_rate": params["learningRate"], "class_weight": "balanced", "random_state": params["seed"]}
+        if learner == "LightGBM":
+            from lightgbm import LGBMClassifier
+
+            self.forest = LGBMClassifier(
+                n_estimators=params["rounds"],
+                num_leaves=params["maxLeaves"],
+                min_child_samples=params["minLeaf"],
+                reg_lambda=params["l2"],
+                colsample_bytree=share,
+                n_jobs=WORKERS,
+                verbose=-1,
+                **common,
+            )
+        else:
+            self.forest = HistGradientBoostingClassifier(
+                max_iter=params["rounds"],
+                max_leaf_nodes=params["maxLeaves"],
+                min_samples_leaf=params["minLeaf"],
+                l2_regularization=params["l2"],
+                max_features=share,
+                early_stopping=False,
+                **common,
+            )
+        self.forest.fit(stack.reshape(-1, features)[rows], mine.labels.ravel()[rows])
+        return {"seconds": time.perf_counter() - start}
+
     def apply(self, name: str, out: str, source: str = "own") -> dict[str, Any]:
         """Segment an image with the forest that was grown last."""
         stack = self.micrographs[name].stacks[source]
@@ -260,6 +302,7 @@ def main() -> None:
     """Serve commands until standard input ends."""
     # Class weights steer the bootstrap, so every tree may see all pixels of a rare class.
     warnings.filterwarnings("ignore", message="Some inputs do not have OOB scores")
+    warnings.filterwarnings("ignore", message="X does not have valid feature names")
     reference = Reference()
     for line in sys.stdin:
         command = json.loads(line)

@@ -482,9 +482,12 @@ export class ForestApplier {
     const probabilities = wanted.probabilities ? engine.allocate(pixels * classes * 4) : 0;
     const uncertainty = wanted.uncertainty ? engine.allocate(pixels * 4) : 0;
     const { kernels } = engine;
+    // The sums are wanted in full for all but the labels; of boosted trees no bound is known.
+    const labelsAlone = scale === null && !wanted.probabilities && !wanted.uncertainty;
+    const applyTo = labelsAlone ? kernels.applyForestForLabels : kernels.applyForest;
     // Many short calls: the first ones run in code that was compiled in haste, and a call that runs is not replaced.
     for (let block = 0; block < count; block += BLOCKS_PER_CALL) {
-      kernels.applyForest(
+      applyTo(
         input + block * features * 16,
         Math.min(BLOCKS_PER_CALL, count - block),
         features,

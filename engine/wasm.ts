@@ -23,6 +23,7 @@ export interface IKernels {
   packForest: Kernel;
   validateForest(...args: number[]): number;
   applyForest: Kernel;
+  applyForestForLabels: Kernel;
   applyScratch(classes: number): number;
   decide: Kernel;
   decideBoosted: Kernel;

@@ -118,6 +118,36 @@ describe('applying', () => {
     [1, 3, 16, 17, 40].forEach(step => expect(sumsFor(step)).toEqual(whole));
   });
 
+  it.each([
+    [1, 40],
+    [2, 40],
+    [2, 200],
+    [3, 131],
+    [9, 60]
+  ])(
+    'finds the same labels where it stops as soon as they are certain, for %i classes and %i trees',
+    (classes, trees) => {
+      const random = randomSource(classes + trees);
+      const spread = madeUpForest(random, { trees, depth: 6, share: 0.7, features: FEATURES, classes });
+      // Leaves that mostly agree, as a trained forest's do: some blocks are certain early, some never.
+      const agreeing = { ...spread, votes: spread.votes.slice() };
+      for (let leaf = 0; leaf < agreeing.votes.length; leaf += classes) {
+        if (random() < 0.8) {
+          agreeing.votes.fill(0, leaf, leaf + classes);
+          agreeing.votes[leaf + classes - 1] = VOTES;
+        }
+      }
+      const tile = tileOf(70, 66);
+      const pixels = binsOf(70 * 66, random);
+      const blocks = blocksFrom(tile, FEATURES, (pixel, feature) => pixels[pixel]![feature]!);
+      for (const forest of [spread, agreeing]) {
+        const applier = new ForestApplier(newEngine(), packForest(newEngine(), forest, FEATURES, classes));
+        const full = applier.apply(tile, blocks, { prediction: true, uncertainty: true }).prediction!.slice();
+        expect(applier.apply(tile, blocks, { prediction: true }).prediction).toEqual(full);
+      }
+    }
+  );
+
   it('gives a tie to the class that comes first', () => {
     const leaf = {
       counts: Uint32Array.of(1, 1),

@@ -21,6 +21,10 @@ const TREES_PER_SUM: i32 = 63;
 const GROUP: i32 = 16;
 /** Bytes of a list of visits: no more than one a pixel of the group, 8 bytes each, and room for what is written and not kept. */
 const LIST: usize = (<usize>GROUP << 7) + 64;
+/** Bytes of the list of a group's blocks that want more trees: u32 each. */
+const ACTIVE: usize = <usize>GROUP << 2;
+/** Trees, as a part of all, after which it is looked again whether blocks want more. */
+const LOOKS: i32 = 16;
 /** A visit: u16 mask, u16 block, u32 offset of the quad in bytes. */
 const QUAD_OF: u64 = 0xffffffff00000000;
 const NEXT_QUAD: u64 = 0x1000000000;
@@ -29,7 +33,7 @@ const QUAD_OF_ROUTED: u64 = 0xfffffff000000000;
 
 /** Bytes of scratch that `applyForest` wants: three lists, and 16-bit sums of all classes but one. */
 export function applyScratch(classes: i32): usize {
-  return 3 * LIST + <usize>(GROUP * (classes - 1)) * 32;
+  return 3 * LIST + <usize>(GROUP * (classes - 1)) * 32 + ACTIVE;
 }
 
 /**
@@ -52,32 +56,109 @@ export function applyForest(
   sums: usize,
   scratch: usize
 ): void {
+  apply(blocks, blockCount, features, quads, roots, trees, tables, classes, leafSum, false, sums, scratch);
+}
+
+/**
+ * The same where only the class with most votes is wanted: a block of which no pixel can get another one any more gets no more trees, and its sums are those
+ * of the trees that it had. For forests alone, whose leaves give at most `leafSum` to a class.
+ */
+export function applyForestForLabels(
+  blocks: usize,
+  blockCount: i32,
+  features: i32,
+  quads: usize,
+  roots: usize,
+  trees: i32,
+  tables: usize,
+  classes: i32,
+  leafSum: u32,
+  sums: usize,
+  scratch: usize
+): void {
+  apply(blocks, blockCount, features, quads, roots, trees, tables, classes, leafSum, true, sums, scratch);
+}
+
+function apply(
+  blocks: usize,
+  blockCount: i32,
+  features: i32,
+  quads: usize,
+  roots: usize,
+  trees: i32,
+  tables: usize,
+  classes: i32,
+  leafSum: u32,
+  early: bool,
+  sums: usize,
+  scratch: usize
+): void {
   const blockBytes = <usize>features << 4;
   const counted = classes - 1;
   const shortBytes = <usize>counted << 5;
   const sumBytes = <usize>classes << 6;
   const short = scratch + 3 * LIST;
+  const active = short + <usize>GROUP * shortBytes;
   for (let first = 0; first < blockCount; first += GROUP) {
     const count = min(GROUP, blockCount - first);
     const group = blocks + <usize>first * blockBytes;
     const groupSums = sums + <usize>first * sumBytes;
     memory.fill(groupSums, 0, <usize>count * sumBytes);
-    for (let tree = 0; tree < trees; tree += TREES_PER_SUM) {
+    let many = count;
+    for (let b = 0; b < count; b++) {
+      store<u32>(active + (<usize>b << 2), <u32>b);
+    }
+    let tree = 0;
+    while (tree < trees && many > 0) {
+      let end = min(tree + TREES_PER_SUM, trees);
+      if (early) {
+        // Before half of the trees no lead is large enough.
+        const look = tree <= trees >> 1 ? (trees >> 1) + 1 : tree + max(4, trees / LOOKS);
+        end = min(end, look);
+      }
       memory.fill(short, 0, <usize>count * shortBytes);
-      const end = min(tree + TREES_PER_SUM, trees);
       for (let t = tree; t < end; t++) {
         const root = roots + (<usize>t << 3);
-        descend(load<u32>(root), load<u32>(root, 4), group, blockBytes, count, quads, tables, counted, short, scratch);
+        descend(load<u32>(root), load<u32>(root, 4), group, blockBytes, active, many, quads, tables, counted, short, scratch);
       }
-      for (let b: usize = 0; b < <usize>count; b++) {
-        flush(short + b * shortBytes, groupSums + b * sumBytes, shortBytes);
+      tree = end;
+      const total = leafSum * <u32>tree;
+      const most = leafSum * <u32>(trees - tree);
+      let kept = 0;
+      for (let i = 0; i < many; i++) {
+        const b = load<u32>(active + (<usize>i << 2));
+        const own = groupSums + <usize>b * sumBytes;
+        flush(short + <usize>b * shortBytes, own, shortBytes);
+        const last = own + (<usize>counted << 6);
+        if (tree == trees || (early && tree > trees >> 1)) {
+          giveRest(own, last, total);
+          if (tree == trees || leads(own, last, most)) {
+            continue;
+          }
+        }
+        store<u32>(active + (<usize>kept << 2), b);
+        kept++;
       }
-    }
-    for (let b: usize = 0; b < <usize>count; b++) {
-      const own = groupSums + b * sumBytes;
-      giveRest(own, own + (<usize>counted << 6), leafSum * <u32>trees);
+      many = kept;
     }
   }
+}
+
+/** Whether at each of a block's pixels the class with most votes is more than `most` before all others. */
+@inline
+function leads(sums: usize, last: usize, most: u32): bool {
+  let all = i32x4.splat(-1);
+  for (let i: usize = 0; i < 64; i += 16) {
+    let best = v128.load(sums + i);
+    let second = i32x4.splat(0);
+    for (let s = sums + 64; s <= last; s += 64) {
+      const votes = v128.load(s + i);
+      second = i32x4.max_u(second, i32x4.min_u(votes, best));
+      best = i32x4.max_u(best, votes);
+    }
+    all = v128.and(all, i32x4.gt_u(i32x4.sub(best, second), i32x4.splat(most)));
+  }
+  return i32x4.all_true(all);
 }
 
 /** Which of a block's 16 pixels pass a test: u32 feature × 16 in the upper 24 bits, threshold in the lower 8. */
@@ -99,6 +180,7 @@ function descend(
   way: u32,
   blocks: usize,
   blockBytes: usize,
+  active: usize,
   count: i32,
   quads: usize,
   tables: usize,
@@ -110,7 +192,7 @@ function descend(
   let other = lists + LIST;
   let end = current;
   for (let b = 0; b < count; b++) {
-    store<u64>(end, (<u64>root << 32) | (<u64>b << 16) | 0xffff);
+    store<u64>(end, (<u64>root << 32) | (<u64>load<u32>(active + (<usize>b << 2)) << 16) | 0xffff);
     end += 8;
   }
   for (let level: u32 = 0, plain = way >> 1; level < plain; level++) {

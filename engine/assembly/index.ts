@@ -11,7 +11,7 @@ export { growTree, growScratch } from './grow';
 export { boostScratch, boostSlot, boostTree } from './boost';
 export { boostGradients, boostLoss } from './boost-softmax';
 export { packForest, validateForest } from './pack';
-export { applyForest, applyScratch, decide, decideBoosted } from './apply';
+export { applyForest, applyForestForLabels, applyScratch, decide, decideBoosted } from './apply';
 export { refine, refineScratch } from './refine';
 export { rowMoments } from './moments';
 
