@@ -31,7 +31,7 @@ describe('Tiles of a live round', () => {
     expect(batches[0]!.tiles).toContainEqual({ row: 4, column: 4 });
     expect(batches[0]!.tiles.length).toBeLessThanOrEqual(16);
     expect(batches.findIndex(({ slice }) => slice === 0)).toBeGreaterThan(
-      batches.findLastIndex(({ slice }) => slice === 1)
+      batches.map(({ slice }) => slice).lastIndexOf(1)
     );
     expect(Math.max(...batches.map(({ region }) => region.row1))).toBe(256 * 9 + 1);
   });
