@@ -188,8 +188,12 @@ export class FeaturesSection extends StateWidget {
   private _greyLevels(): string {
     const image = this._state.session?.image;
     const titles = this._rows.filter(({ family }) => family.ranged && this._spec.families[family.name]);
-    if (!image || titles.length === 0 || this._spec.standardise) {
+    if (!image || titles.length === 0) {
       return '';
+    }
+    if (this._spec.standardise && !this._spec.range) {
+      const names = titles.map(({ family }) => family.title).join(', ');
+      return trans.__('Grey levels 0–255 are three deviations to each side of the image’s mean (%1).', names);
     }
     const [low, high] = withRange(this._spec, image).range ?? [0, 255];
     return trans.__(
@@ -307,7 +311,7 @@ export class FeaturesSection extends StateWidget {
     const window = new TextField({
       testid: `sambalab-${EMBEDDING}-window`,
       label: trans.__('Window'),
-      title: trans.__('Side of the square that the encoder sees at once, a multiple of 64; empty for one that fits'),
+      title: trans.__('Side of the square that the encoder sees at once, from 128 to 1024; empty for one that fits'),
       unit: trans.__('px'),
       placeholder: trans.__('fits'),
       apply: text => this._choose(withWindow(this._spec, text.trim() === '' ? null : parseNumber(text))),

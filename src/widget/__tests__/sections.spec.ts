@@ -213,8 +213,8 @@ describe('FeaturesSection', () => {
     expect(heading('features')).toBe('Features· 66 channels');
     type('embedding-stage3', '4');
     type('embedding-output', '6');
-    type('embedding-window', '500');
-    expect(problem('embedding-window')).toBe('Window: 500; a multiple of 64 will do.');
+    type('embedding-window', '100');
+    expect(problem('embedding-window')).toBe('Window: 100; a whole number from 128 to 1024 will do.');
     type('embedding-window', '512');
     expect(choice.spec.embedding).toMatchObject({
       window: 512,
@@ -254,8 +254,10 @@ describe('FeaturesSection', () => {
     get('family-lipschitz').click();
     expect(get('greys').textContent).toBe('Grey levels 0–255 are values from 12 to 1235 (Entropy, Lipschitz).');
     const other = make();
-    other.python({ features: { entropy: true, range: [1, 3] } });
+    other.python({ features: { set: 'samba', entropy: true, range: [1, 3] } });
     expect(other.get('greys').textContent).toBe('Grey levels 0–255 are values from 1 to 3 (Entropy).');
+    other.python({ features: { set: 'samba', entropy: true, standardise: true } });
+    expect(other.get('greys').textContent).toContain('three deviations to each side');
   });
 
   it('shows what Python chose', () => {
