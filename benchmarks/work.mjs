@@ -78,8 +78,8 @@ export class Work {
   /** A spec for images of this size. */
   spec(choice) {
     const spec = this.service.featureSpec(choice);
-    const side = Math.ceil(Math.max(...this.shape) / 64) * 64;
-    return spec.embedding ? { ...spec, embedding: { ...spec.embedding, window: Math.min(1024, side) } } : spec;
+    const window = Math.min(1024, Math.max(128, ...this.shape));
+    return spec.embedding ? { ...spec, embedding: { ...spec.embedding, window } } : spec;
   }
 
   async train(forest = {}, features = {}) {

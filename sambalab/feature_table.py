@@ -27,8 +27,7 @@ Spec = dict[str, Any]
 FEATURES_MAX = 2048
 OP_NUMBERS = 8
 COLORS = ("red", "green", "blue")
-# Windows of an encoder are multiples of this number of pixels.
-WINDOW_STEP = 64
+# Sides of an encoder's window in pixels.
 WINDOW_MIN = 128
 WINDOW_MAX = 1024
 # Layers of an encoder, and how many of their cells lie along the side of a window.
@@ -195,8 +194,7 @@ def embedding_names(spec: Spec) -> list[str]:
 
 def window_of(rows: int, columns: int) -> int:
     """Give the side of the window that shows an image of this size to an encoder: all of it, if it is not too large."""
-    steps = -(-max(rows, columns) // WINDOW_STEP)
-    return min(WINDOW_MAX, max(WINDOW_MIN, steps * WINDOW_STEP))
+    return min(WINDOW_MAX, max(WINDOW_MIN, rows, columns))
 
 
 def number_text(value: float) -> str:
@@ -318,8 +316,6 @@ def _embedding(value: Any, base: Mapping[str, Any]) -> dict[str, Any] | None:
     window = given.get("window")
     if window is not None:
         window = _number("embedding.window", window, {"minimum": WINDOW_MIN, "maximum": WINDOW_MAX, "whole": True})
-        if window % WINDOW_STEP:
-            _fail("embedding.window", _show(window), f"a multiple of {WINDOW_STEP}")
     layers = given.get("layers", base.get("layers", _FALLBACK_LAYERS))
     most = len(EMBEDDING_LAYERS)
     if not isinstance(layers, Sequence) or isinstance(layers, (str, bytes)) or not 1 <= len(layers) <= most:

@@ -58,8 +58,9 @@ class FeatureSpec:
     embedding
         What the encoder of SAM sees, reduced to a few principal components, as further features: True, False or None, or a
         mapping with ``model`` (``"mobile-sam"``), ``window`` (side in pixels of the square that fills the encoder's frame, a
-        multiple of 64 from 128 to 1024; None lets the first image decide) and ``layers``, a list of mappings with ``layer``
-        (``"stage1"``, ``"stage2"``, ``"stage3"``, ``"output"``) and ``components`` (1 to 64). ``"set"``: as `set` has it.
+        whole number from 128 to 1024; None lets the first image decide: its longest side, if that is allowed) and ``layers``,
+        a list of mappings with ``layer`` (``"stage1"``, ``"stage2"``, ``"stage3"``, ``"output"``) and ``components`` (1 to
+        64). ``"set"``: as `set` has it.
     **families
         A family's name with True, its parameters as a mapping, or False or None to leave it out.
         `FeatureSpec.families_known` lists them.

@@ -22,10 +22,17 @@ ROOT = Path(__file__).parents[2]
 
 def test_the_sets_have_the_channels_of_their_models():
     # SAMBA's 58; Weka's default channels in its order, all of the Hessian among them.
-    assert FeatureSpec().count() == 58 and FeatureSpec("weka").count() == 76
-    assert FeatureSpec().names()[:4] == ("original", "sobel σ=0", "hessian module σ=0", "hessian trace σ=0")
-    assert FeatureSpec().count(3) == 174 and FeatureSpec(color="luminance").count(3) == 58
-    assert FeatureSpec().names(3)[58] == "green: original"
+    samba = FeatureSpec("samba")
+    assert samba.count() == 58 and FeatureSpec("weka").count() == 76
+    assert samba.names()[:4] == ("original", "sobel σ=0", "hessian module σ=0", "hessian trace σ=0")
+    assert samba.count(3) == 174 and FeatureSpec("samba", color="luminance").count(3) == 58
+    assert samba.names(3)[58] == "green: original"
+
+
+def test_where_no_set_is_named_there_are_sambas_families_standardised_and_what_sam_sees():
+    assert FeatureSpec() == FeatureSpec.from_dict({}) == FeatureSpec("sam") == FeatureSpec.of("sam")
+    assert FeatureSpec() == FeatureSpec("samba", standardise=True, embedding=True)
+    assert FeatureSpec(color="luminance").count(3) == FeatureSpec().count() == 58 + 8
 
 
 def test_families_are_added_taken_away_and_changed():
@@ -44,8 +51,8 @@ def test_families_are_added_taken_away_and_changed():
 
 def test_a_spec_is_a_value():
     spec = FeatureSpec("samba", median=True, range=(0, 4095))
-    same = FeatureSpec(sigmas=[1.0, 2, 4, 8, 16], median=True, range=[0.0, 4095])
-    assert spec == same and hash(spec) == hash(same) and spec != FeatureSpec() and spec != "samba"
+    same = FeatureSpec("samba", sigmas=[1.0, 2, 4, 8, 16], median=True, range=[0.0, 4095])
+    assert spec == same and hash(spec) == hash(same) and spec != FeatureSpec("samba") and spec != "samba"
     for again in (copy.deepcopy(spec), pickle.loads(pickle.dumps(spec)), FeatureSpec.from_dict(spec.to_dict())):
         assert again == spec
     with pytest.raises(AttributeError):
@@ -58,7 +65,8 @@ def test_a_spec_is_a_value():
 @pytest.mark.parametrize(
     ("spec", "text"),
     [
-        (FeatureSpec(), "FeatureSpec('samba')"),
+        (FeatureSpec(), "FeatureSpec('sam')"),
+        (FeatureSpec("samba"), "FeatureSpec('samba')"),
         (FeatureSpec("weka", mean=True), "FeatureSpec('weka', mean=True)"),
         (
             FeatureSpec("samba", membrane={"patch": 9}, sobel=False, sigmas=[1, 3]),
@@ -101,7 +109,7 @@ def test_an_embedding_adds_its_components_after_the_families():
     assert FeatureSpec.from_dict({"set": "sam", "families": {"mean": True}}).embedding is None
 
 
-@pytest.mark.parametrize(("shape", "window"), [((1, 1), 128), ((128, 129), 192), ((700, 950), 960), ((20000, 5), 1024)])
+@pytest.mark.parametrize(("shape", "window"), [((1, 1), 128), ((128, 129), 129), ((700, 950), 950), ((20000, 5), 1024)])
 def test_an_image_gives_the_window_that_shows_it_whole_if_it_can(shape, window):
     spec = FeatureSpec("sam").with_window(*shape)
     assert spec.embedding["window"] == window and spec.with_window(1000, 1000) is spec
@@ -125,7 +133,7 @@ def test_specs_of_version_1_are_read():
         "membrane": None,
     }
     assert FeatureSpec.from_dict(old) == FeatureSpec(
-        sigmas=[1, 2], sobel=False, difference_of_gaussians=False, membrane=False
+        "samba", sigmas=[1, 2], sobel=False, difference_of_gaussians=False, membrane=False
     )
 
 
@@ -160,7 +168,8 @@ def test_specs_of_version_1_are_read():
         ({"embedding": {"size": 3}}, r"embedding\.size is not known; model, window, layers"),
         ({"embedding": {"model": ""}}, r"embedding\.model is ''; the name of a model"),
         ({"embedding": {"window": 64}}, r"embedding\.window is 64; a whole number from 128 to 1024"),
-        ({"embedding": {"window": 200}}, r"embedding\.window is 200; a multiple of 64"),
+        ({"embedding": {"window": 1025}}, r"embedding\.window is 1025; a whole number from 128 to 1024"),
+        ({"embedding": {"window": 200.5}}, r"embedding\.window is 200\.5; a whole number from 128 to 1024"),
         ({"embedding": {"layers": []}}, r"embedding\.layers is \[\]; a list of 1 to 4 layers"),
         ({"embedding": {"layers": [{"layer": "stage9", "components": 3}]}},
          r"embedding\.layers\.0\.layer is 'stage9'; stage1, stage2, stage3, output"),
@@ -306,7 +315,7 @@ def embedding(rng):
         )
     fields = {
         "model": rng.choice(["mobile-sam", "another", "x" * 100] * 4 + ["x" * 101, "", None, 3]),
-        "window": rng.choice([None, 128, 512, 1024] * 4 + [64, 1088, 200, 256.5, "512", True]),
+        "window": rng.choice([None, 128, 200, 1024] * 4 + [127, 1025, 0, 256.5, "512", True]),
         "layers": layers,
         "unknown": 1,
     }

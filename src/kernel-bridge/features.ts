@@ -31,8 +31,8 @@ export type EmbeddingSpec = {
   /** Id of the model (`src/sam/manifest.ts`). */
   model: string;
   /**
-   * Side in pixels of the square that fills the encoder's frame, a multiple of {@link WINDOW_STEP}; larger images are encoded in several that
-   * overlap. Null until an image says so ({@link withImage}).
+   * Side in pixels of the square that fills the encoder's frame; larger images are encoded in several that overlap. Null until an image says so
+   * ({@link withImage}).
    */
   window: number | null;
   layers: EmbeddingLayer[];
@@ -41,8 +41,6 @@ export type EmbeddingSpec = {
 /** One layer; an encoder's manifest has the names. */
 export type EmbeddingLayer = { layer: string; components: number };
 
-/** Windows of the encoder are multiples of this, so that its cells are whole pixels. */
-export const WINDOW_STEP = 64;
 const WINDOW_MIN = 128;
 export const WINDOW_MAX = 1024;
 /** Layers that encoders have. */
@@ -211,7 +209,10 @@ export function withRange(
   return { ...spec, range: [low, high > low ? high : low + 1] };
 }
 
-/** The same spec with what an image has to say: its range, and the window that shows it to the encoder. */
+/**
+ * The same spec with what an image has to say: its range, and the window that shows it to the encoder. The longest side is the window if it may be
+ * one, so that the encoder sees the image as SAM's prompts mean it and one run of it serves both.
+ */
 export function withImage(
   spec: FeatureSpec,
   image: { dtype: string; display: { low: number; high: number }; shape: readonly number[] }
@@ -221,7 +222,7 @@ export function withImage(
     return ranged;
   }
   const longest = Math.max(image.shape[1]!, image.shape[2]!);
-  const window = Math.min(WINDOW_MAX, Math.max(WINDOW_MIN, Math.ceil(longest / WINDOW_STEP) * WINDOW_STEP));
+  const window = Math.min(WINDOW_MAX, Math.max(WINDOW_MIN, longest));
   return { ...ranged, embedding: { ...ranged.embedding, window } };
 }
 
@@ -405,11 +406,8 @@ function embeddingOf(value: unknown, base: IFeatureSet['embedding']): EmbeddingS
   if (typeof own !== 'string' || own.length < 1 || own.length > 100) {
     fail('embedding.model', show(own), 'the name of a model');
   }
-  const step = { whole: true, minimum: WINDOW_MIN, maximum: WINDOW_MAX } as IFamilyParameter;
-  const side = window === null ? null : number('embedding.window', window, step);
-  if (side !== null && side % WINDOW_STEP !== 0) {
-    fail('embedding.window', show(side), `a multiple of ${WINDOW_STEP}`);
-  }
+  const pixels = { whole: true, minimum: WINDOW_MIN, maximum: WINDOW_MAX } as IFamilyParameter;
+  const side = window === null ? null : number('embedding.window', window, pixels);
   if (!Array.isArray(list) || list.length < 1 || list.length > EMBEDDING_LAYERS.length) {
     fail('embedding.layers', show(list), `a list of 1 to ${EMBEDDING_LAYERS.length} layers`);
   }

@@ -200,7 +200,7 @@ describe('The embedding', () => {
     await stroke(session, 0);
     await stroke(session, 1);
     const trained = await page.request('train', { session });
-    expect(trained.segmentation!.classifier).toMatchObject({ note: '', spec: { embedding: { window: 448 } } });
+    expect(trained.segmentation!.classifier).toMatchObject({ note: '', spec: { embedding: { window: COLUMNS } } });
     const more = await page.request('segment', { session, arrays: ['probabilities'] });
     expect(more.arrays['probabilities']!.shape).toEqual([3, ROWS, COLUMNS, 2]);
     expect(histogram(bytesOf(more.arrays['segmentation']!))).toEqual(more.segmentation!.counts);

@@ -1,4 +1,4 @@
-import { blendWeights, EncoderWindows, MOBILE_SAM, windowStarts } from '..';
+import { blendWeights, EncoderWindows, MOBILE_SAM, wholeView, windowStarts } from '..';
 
 const SIDE = 64;
 
@@ -58,6 +58,15 @@ describe('EncoderWindows', () => {
     });
   });
 
+  it.each([128, 129, 500, 701, 1023, 1024])('shows an image of %i pixels wholly in a window of its own', side => {
+    const windows = new EncoderWindows({ rows: side, columns: 100 }, side, MOBILE_SAM);
+    expect([windows.count, windows.isWhole]).toEqual([1, true]);
+    expect(windows.view(0)).toEqual(wholeView({ rows: side, columns: 100 }, MOBILE_SAM));
+    for (const { shape } of Object.values(MOBILE_SAM.encoder.layers)) {
+      expect(windows.layer(shape).rows).toBe(shape[1]);
+    }
+  });
+
   it('keeps the scale of a smaller image, whose cells are as large as those of any', () => {
     const windows = new EncoderWindows({ rows: 100, columns: 130 }, 256, MOBILE_SAM);
     expect(windows.isWhole).toBe(false);
@@ -74,18 +83,21 @@ describe('EncoderWindows', () => {
     expect([output.cell, output.rows, output.columns]).toEqual([4, 25, 33]);
   });
 
-  it('covers a large image with windows that begin on cells and end with the image', () => {
+  it.each([320, 321, 399])('covers a large image with windows of %i pixels that begin on cells', side => {
     const size = { rows: 700, columns: 1000 };
-    const windows = new EncoderWindows(size, 320, MOBILE_SAM);
+    const windows = new EncoderWindows(size, side, MOBILE_SAM);
+    const scale = MOBILE_SAM.encoder.size / side;
     const covered = new Uint8Array(size.rows * size.columns);
     for (let i = 0; i < windows.count; i++) {
       const { row0, row1, column0, column1, frame } = windows.view(i);
       expect(row0 % windows.cell).toBe(0);
       expect(column0 % windows.cell).toBe(0);
-      expect(Math.abs(frame.rows / (row1 - row0) - 3.2)).toBeLessThan(0.5 / (row1 - row0));
-      expect(Math.abs(frame.columns / (column1 - column0) - 3.2)).toBeLessThan(0.5 / (column1 - column0));
-      for (let row = row0; row < row1; row++) {
-        covered.fill(1, row * size.columns + column0, row * size.columns + column1);
+      expect(Math.abs(frame.rows / (row1 - row0) - scale)).toBeLessThanOrEqual(0.5 / (row1 - row0));
+      expect(Math.abs(frame.columns / (column1 - column0) - scale)).toBeLessThanOrEqual(0.5 / (column1 - column0));
+      expect(Math.max(row1 / size.rows, column1 / size.columns)).toBeLessThanOrEqual(1);
+      // Pixels that a window shows wholly.
+      for (let row = Math.ceil(row0); row < Math.floor(row1); row++) {
+        covered.fill(1, row * size.columns + Math.ceil(column0), row * size.columns + Math.floor(column1));
       }
     }
     expect(covered.indexOf(0)).toBe(-1);

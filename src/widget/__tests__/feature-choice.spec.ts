@@ -102,7 +102,8 @@ describe('a choice of features', () => {
     expect(withLayer(withLayer(more, 'stage2', 0), 'stage1', 0)).toEqual(SAM);
     expect(problem(() => withLayer(SAM, 'output', 65))).toBe('Title: 65; a whole number from 1 to 64 will do.');
     expect(withWindow(withWindow(SAM, 512), null)).toEqual(SAM);
-    expect(problem(() => withWindow(SAM, 500))).toBe('Title: 500; a multiple of 64 will do.');
+    expect(withWindow(SAM, 500).embedding!.window).toBe(500);
+    expect(problem(() => withWindow(SAM, 100))).toBe('Title: 100; a whole number from 128 to 1024 will do.');
   });
 
   it('is what a classifier sees, whatever the image said of its range and window', () => {
