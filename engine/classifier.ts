@@ -202,7 +202,8 @@ export function decodeClassifier(bytes: Uint8Array): IClassifier {
     damaged(`${issue.path.join('.') || 'it'}: ${issue.message}`);
   }
   const file = parsed.data;
-  const features = specOf(file.features);
+  // Before version 3 a spec said nothing of what only later sets have.
+  const features = specOf(file.version < 3 ? { set: 'samba', ...file.features } : file.features);
   const names = featureNames(features, file.channels);
   if (names.length !== file.names.length || names.some((name, i) => name !== file.names[i])) {
     damaged(`names are not the ${names.length} names that its features have`);

@@ -24,7 +24,8 @@ describe('a classifier of version 1', () => {
 
   it('is read, and segments as it did when it was made', () => {
     const classifier = decodeClassifier(bytes);
-    expect(classifier.features).toEqual(featureSpec({ sigmas: [1, 3], membrane: { patch: 9, thickness: 1 } }));
+    const membrane = { patch: 9, thickness: 1 };
+    expect(classifier.features).toEqual(featureSpec({ set: 'samba', sigmas: [1, 3], membrane }));
     expect(classifier.classes.map(({ id }) => id)).toEqual([3, 1, 9]);
     expect(classifier).toMatchObject({ importance: null, pixelSize: null, samples: 480 });
     // The image that it was trained on: three bands, each with a texture.

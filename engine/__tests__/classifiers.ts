@@ -26,7 +26,10 @@ export function exampleClassifier(
   options: { features?: object; trees?: number; depth?: number; cuts?: number; channels?: 1 | 3 } = {}
 ): IClassifier {
   const { features, trees = 4, depth = 4, cuts = 200, channels = 1 } = options;
-  const spec = featureSpec(features ?? { sigmas: [1], hessian: false, membrane: null });
+  const spec = featureSpec({
+    set: 'samba',
+    ...(features ?? { sigmas: [1], hessian: false, membrane: null })
+  });
   const names = featureNames(spec, channels);
   const random = randomSource(21);
   const rows = 300;

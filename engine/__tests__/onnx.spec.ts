@@ -66,14 +66,15 @@ describe('an ONNX model', () => {
   });
 
   it('names every feature that it cannot have, and what would do', () => {
-    const classifier = classifierWith({ sigmas: [1, 8], median: true, entropy: true, bilateral: true });
+    const classifier = classifierWith({ set: 'samba', sigmas: [1, 8], median: true, entropy: true, bilateral: true });
     expect(() => encodeOnnx(classifier)).toThrow(
       /: median r=8 \(r=4 at most\), bilateral, entropy\. Train without them, or save it as \.json\.$/
     );
   });
 
   it.each<[string, object]>([
-    ['samba', {}],
+    ['samba', { set: 'samba' }],
+    ['the default without what SAM sees', { embedding: false }],
     ['weka', { set: 'weka' }],
     ['discs', { sigmas: [1, 2.5, 7], families: { mean: {}, variance: {}, minimum: {}, maximum: {} } }],
     ['medians', { sigmas: [4], families: { median: {} } }],
