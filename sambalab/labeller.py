@@ -296,9 +296,10 @@ class Labeller(SessionAccess):
             share of its step that a tree takes; leaves of a tree at most; what is added to the sum of second derivatives in a
             leaf; trees without a better loss on strokes that are held out after which no more are grown, or ``"never"``.
         preset
-            What the parameters above are on top of: ``"samba"``, a forest of 200 trees of depth 10; ``"deep"``, one of grown-out
-            trees; or ``"boosting"``, boosted trees. If it is None, a preset that has these parameters; if all of them are None
-            too, everything is as it was chosen last, here or in the widget.
+            What the parameters above are on top of: ``"deep"``, a forest of 100 grown-out trees, its probabilities refined;
+            ``"samba"``, a forest of 200 trees of depth 10; or ``"boosting"``, boosted trees, refined. If it is None, a preset
+            that has these parameters, ``"deep"`` first; if all of them are None too, everything is as it was chosen last, here
+            or in the widget, and ``"deep"`` before that.
         features
             A `FeatureSpec`, ``"samba"``, ``"weka"``, ``"sam"``, or a mapping of a spec's fields. If it and all below are left
             out, the features are as they were chosen last, here or in the widget.

@@ -45,6 +45,9 @@ def feature_stack(
 ) -> npt.NDArray[np.float32]:
     """Compute the feature stack of an image, as `Labeller.features` has it.
 
+    Where nothing is said it has the features ``"samba"``, not those that the widget begins with, which have an embedding: no
+    encoder runs here.
+
     Parameters
     ----------
     image : array_like or path

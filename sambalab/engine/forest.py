@@ -184,8 +184,10 @@ class ForestApplier:
         quads, roots, tables = self._places
         count = tile.block_rows * tile.block_columns
         sums = engine.allocate(count * forest.classes * 64)
+        # The sums are wanted in full for all but the labels; of boosted trees no bound is known.
+        labels_alone = output == "labels" and forest.scale is None
         engine.call(
-            "applyForest",
+            "applyForestForLabels" if labels_alone else "applyForest",
             blocks,
             count,
             forest.features,

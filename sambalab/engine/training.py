@@ -49,6 +49,9 @@ def train(
 ) -> Classifier:
     """Grow a forest on labelled pixels: the same, for the same image, labels and parameters, as `Labeller.train` grows.
 
+    Where nothing is said it takes the features and the preset ``"samba"``, not what `Labeller.train` begins with, whose features
+    have an embedding: no encoder runs here.
+
     Parameters
     ----------
     image : array_like or path
@@ -58,9 +61,11 @@ def train(
     classes
         Names of the classes with ids 1, 2, 3…, or a mapping from names to colours; numbers if None.
     features
-        A `FeatureSpec`, the name of a set, or a mapping.
-    preset, trees, max_depth, max_features, min_leaf, balanced, max_samples, seed, refine
-        As `Labeller.train` has them.
+        A `FeatureSpec`, the name of a set, or a mapping, without an embedding.
+    preset
+        ``"samba"`` or ``"deep"``; None is ``"samba"``.
+    trees, max_depth, max_features, min_leaf, balanced, max_samples, seed, refine
+        As `Labeller.train` has them, on top of the preset.
     threads
         Number of threads; None takes the cores, 16 at most. The forest is the same for all.
 

@@ -15,6 +15,9 @@ import pytest
 import sambalab.client
 from sambalab import sidecar
 
+#: Training as in SAMBA: no encoder and no refined probabilities, for tests of something else than what is learned.
+SAMBA = {"features": "samba", "preset": "samba"}
+
 VARIABLES = ("SAMBALAB_RUNTIME_DIR", "SAMBALAB_DATA_DIR", "SAMBALAB_ARRAYS_DIR")
 
 
@@ -42,6 +45,8 @@ def kill(pid: int, how: signal.Signals = signal.SIGKILL) -> None:
 def folders() -> Iterator[Path]:
     """Point Python and sidecar at fresh folders."""
     before = {name: os.environ.get(name) for name in VARIABLES}
+    # A test's own folders may lie within its module's, whose sidecar is connected.
+    outer, sambalab.client._client = sambalab.client._client, None
     # Not pytest's own folder: a socket's path may have 107 characters at most.
     with tempfile.TemporaryDirectory(prefix="sl-", ignore_cleanup_errors=True) as path:
         for name, part in zip(VARIABLES, ("run", "data", "arrays"), strict=True):
@@ -51,7 +56,7 @@ def folders() -> Iterator[Path]:
         finally:
             if sambalab.client._client is not None:
                 sambalab.client._client.close()
-                sambalab.client._client = None
+            sambalab.client._client = outer
             stop_sidecar()
             for name, value in before.items():
                 if value is None:

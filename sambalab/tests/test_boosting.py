@@ -118,7 +118,7 @@ def test_a_saved_boosted_classifier_comes_back_to_the_last_bit(trained, tmp_path
 def test_the_same_seed_gives_the_same_boosted_trees():
     lab = sl.Labeller(MICROGRAPH.image, ["a", "b"], name="boosted seeds")
     lab.set_labels(strokes(MICROGRAPH.truth, 12))
-    options = {"rounds": 12, "max_features": "sqrt", "patience": "never", "progress": False}
+    options = {"features": "samba", "rounds": 12, "max_features": "sqrt", "patience": "never", "progress": False}
     one, again, other = (lab.train(seed=seed, **options)._data for seed in (3, 3, 4))
     assert one == again and one != other
     assert Classifier(one).n_trees == 12
@@ -128,7 +128,7 @@ def test_the_same_seed_gives_the_same_boosted_trees():
 def test_without_strokes_to_spare_every_round_is_grown_and_no_score_known():
     lab = sl.Labeller(MICROGRAPH.image, ["a", "b"], name="few strokes")
     lab.set_labels(strokes(MICROGRAPH.truth, 1))
-    classifier = lab.train(preset="boosting", rounds=9, min_leaf=1, progress=False)
+    classifier = lab.train(preset="boosting", features="samba", rounds=9, min_leaf=1, progress=False)
     assert classifier.n_trees <= 9 and classifier.scores is None and "no score" in repr(classifier)
     assert lab.report().scores is None and "No scores are known" in repr(lab.report())
     lab.close()

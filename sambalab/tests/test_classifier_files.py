@@ -13,6 +13,7 @@ from sklearn.ensemble import ExtraTreesClassifier, GradientBoostingClassifier, R
 from sklearn.tree import DecisionTreeClassifier
 
 import sambalab as sl
+from sambalab.tests.conftest import SAMBA
 from sambalab.tests.test_labeller import some_labels
 
 SHAPE = (96, 110)
@@ -23,7 +24,7 @@ def trained(sidecar_dirs):
     image, truth = sl.data.micrograph("particles", SHAPE, seed=2)
     lab = sl.Labeller(image, ["matrix", "particle"], name="files")
     lab.set_labels(some_labels(truth))
-    lab.train(trees=25, seed=1, progress=False)
+    lab.train(**SAMBA, trees=25, seed=1, progress=False)
     return lab
 
 
@@ -296,7 +297,7 @@ def test_a_classifier_remembers_the_size_of_the_pixels(trained, tmp_path, sideca
     lab = sl.Labeller(image, ["matrix", "particle"], pixel_size=(0.49, "nm"))
     assert lab.pixel_size == (0.49, "nm")
     lab.set_labels(some_labels(truth))
-    lab.train(trees=3, progress=False)
+    lab.train(**SAMBA, trees=3, progress=False)
     for extension in ("json", "onnx", "skops"):
         lab.classifier.save(tmp_path / f"a.{extension}")
         assert sl.Classifier.load(tmp_path / f"a.{extension}").pixel_size == (0.49, "nm")

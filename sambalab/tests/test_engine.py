@@ -61,7 +61,7 @@ def of_the_sidecar(image, spec, name):
 
 @pytest.mark.parametrize("kind", IMAGES)
 @pytest.mark.parametrize(
-    "spec", [FeatureSpec(), FeatureSpec("weka", color="luminance", sigmas=[0.7, 3])], ids=["samba", "weka"]
+    "spec", [FeatureSpec("samba"), FeatureSpec("weka", color="luminance", sigmas=[0.7, 3])], ids=["samba", "weka"]
 )
 def test_features_have_the_bits_of_the_sidecar(kind, spec):
     image = IMAGES[kind]
@@ -83,7 +83,7 @@ def test_every_family_has_the_bits_of_the_sidecar_in_tiles_of_any_size(family):
 @pytest.mark.parametrize(("tile", "threads"), [(1 << 14, 1), (256, 2), (100, 3), (33, 8), (7, 2)])
 def test_tiles_and_threads_do_not_show(tile, threads):
     image = IMAGES["colour16"][:80, :90]
-    spec = FeatureSpec(sigmas=[1, 4])
+    spec = FeatureSpec("samba", sigmas=[1, 4])
     assert same_bits(engine.feature_stack(image, spec, tile=tile, threads=threads), engine.feature_stack(image, spec))
 
 
@@ -111,7 +111,7 @@ def test_features_are_written_where_one_wants_them(tmp_path):
 
 def test_bins_are_numbers_of_cuts_below_a_value():
     image = IMAGES["float32"]
-    spec = FeatureSpec(sigmas=[1], membrane=False)
+    spec = FeatureSpec("samba", sigmas=[1], membrane=False)
     stack = engine.feature_stack(image, spec)
     rng = np.random.default_rng(2)
     # Cuts at values that occur: a value is not above itself.
@@ -146,8 +146,8 @@ def trained(request):
     chosen = np.random.default_rng(3).random(SHAPE) < 0.1
     lab = sl.Labeller(image, ["a", "b", "c"], name=f"trained {request.param}")
     lab.set_labels(np.where(chosen, truth, 0))
-    options = {"preset": "deep", "trees": 20} if request.param == "deep" else {"trees": 70}
-    lab.train(progress=False, features=FeatureSpec(sigmas=[1, 3], mean=True), **options)
+    options = {"preset": "deep", "trees": 20} if request.param == "deep" else {"preset": "samba", "trees": 70}
+    lab.train(progress=False, features=FeatureSpec("samba", sigmas=[1, 3], mean=True), **options)
     return lab
 
 
@@ -327,10 +327,10 @@ def test_addresses_beyond_two_gibibytes_are_addresses():
     kernels = engine.Engine()
     kernels.allocate((2 << 30) + (64 << 20))
     image = IMAGES["uint8"][:30, :40]
-    stack = FeatureStack(kernels, FeatureSpec(sigmas=[1]), 1)
+    stack = FeatureStack(kernels, FeatureSpec("samba", sigmas=[1]), 1)
     tile = Tile(0, 0, 30, 0, 40)
     planes = stack.view(stack.compute(image[np.newaxis, :, :, np.newaxis], tile))
-    assert same_bits(planes.transpose(1, 2, 0), engine.feature_stack(image, FeatureSpec(sigmas=[1])))
+    assert same_bits(planes.transpose(1, 2, 0), engine.feature_stack(image, FeatureSpec("samba", sigmas=[1])))
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -362,7 +362,7 @@ def test_memory_does_not_grow_with_the_image():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sl.engine.api, "Engine", Watched)
         for rows in (200, 2000):
-            engine.feature_stack(np.zeros((rows, 200), np.uint8), FeatureSpec(sigmas=[2]), tile=64, threads=1)
+            engine.feature_stack(np.zeros((rows, 200), np.uint8), FeatureSpec("samba", sigmas=[2]), tile=64, threads=1)
     assert len(used) == 2 and used[0] == used[1]
 
 

@@ -34,12 +34,12 @@ CASES = {
     "stack": (
         NOISE,
         np.stack([drawn(np.full((70, 90), label), 0.1) for label in (1, 2, 0)]),
-        {"features": FeatureSpec(sigmas=[1, 2], entropy={"bins": [32]}), "trees": 15, "min_leaf": 5},
+        {"features": FeatureSpec("samba", sigmas=[1, 2], entropy={"bins": [32]}), "trees": 15, "min_leaf": 5},
     ),
     "colour": (
         np.moveaxis(NOISE, 0, -1),
         drawn((NOISE[0] > 30000) + np.uint8(1), 0.2),
-        {"features": {"sigmas": [1], "membrane": None}, "trees": 12, "max_features": "sqrt"},
+        {"features": {"set": "samba", "sigmas": [1], "membrane": None}, "trees": 12, "max_features": "sqrt"},
     ),
 }
 
@@ -49,7 +49,7 @@ def test_a_classifier_trained_here_is_the_sidecars(case):
     image, labels, options = CASES[case]
     lab = sl.Labeller(image, ["one", "two"], name=case)
     lab.set_labels(labels)
-    theirs = lab.train(progress=False, **{"features": "samba", **options})
+    theirs = lab.train(progress=False, **{"features": "samba", "preset": "samba", **options})
     ours = engine.train(image, labels, ["one", "two"], threads=3, **options)
     assert json.loads(ours._data) == json.loads(theirs._data)
     np.testing.assert_array_equal(ours.apply(image, engine="python"), theirs.apply(image))

@@ -246,7 +246,7 @@ def test_channels_of_a_set_are_what_scipy_computes(name: str, chosen: str, scale
 @pytest.mark.parametrize("name", IMAGES)
 def test_channels_of_the_other_linear_families_are_what_scipy_computes(name: str) -> None:
     image = IMAGES[name]()
-    spec = FeatureSpec(**NOTHING, **dict.fromkeys(ALONE, True))
+    spec = FeatureSpec("samba", **NOTHING, **dict.fromkeys(ALONE, True))
     expected = _alone(image.astype(np.float64))
     _check(feature_stack(image, spec), spec.names(), expected, BOUND_GABOR.get(name, BOUND))
 
@@ -255,7 +255,7 @@ def test_each_channel_of_the_sets_is_compared_with_one_of_its_name() -> None:
     values = np.zeros((3, 3))
     assert set(_sets(values, 1.0)) == set(FeatureSpec("weka").names())
     orders = {"orders": [1, 2, 3, 4, 5]}
-    every = FeatureSpec(**NOTHING, **{**dict.fromkeys(ALONE, True), "derivatives": orders})
+    every = FeatureSpec("samba", **NOTHING, **{**dict.fromkeys(ALONE, True), "derivatives": orders})
     assert set(_alone(values)) == set(every.names())
 
 
@@ -269,7 +269,7 @@ def test_scales_that_are_no_whole_numbers_are_taken_as_they_are() -> None:
         "structure_tensor": {"integrations": integrations},
         "neighbours": True,
     }
-    spec = FeatureSpec(sigmas=sigmas, **{**NOTHING, **families})
+    spec = FeatureSpec("samba", sigmas=sigmas, **{**NOTHING, **families})
     _check(feature_stack(image, spec), spec.names(), _alone(image.astype(np.float64), sigmas, integrations))
     spec = FeatureSpec("weka", sigmas=sigmas, sigma_scale=0.55)
     _check(feature_stack(image, spec), spec.names(), _sets(image.astype(np.float64), 0.55, sigmas))
@@ -278,7 +278,7 @@ def test_scales_that_are_no_whole_numbers_are_taken_as_they_are() -> None:
 @pytest.mark.parametrize(("patch", "thickness"), [(3, 1), (11, 4), (31, 2)])
 def test_membranes_of_other_sizes_are_what_their_definition_says(patch: int, thickness: int) -> None:
     image = IMAGES["random floats"]()
-    spec = FeatureSpec(**{**NOTHING, "membrane": {"patch": patch, "thickness": thickness}})
+    spec = FeatureSpec("samba", **{**NOTHING, "membrane": {"patch": patch, "thickness": thickness}})
     values = image.astype(np.float64)
     _check(feature_stack(image, spec), spec.names(), {"original": values, **dict(_membrane(values, patch, thickness))})
 
@@ -310,8 +310,8 @@ def test_colour_images_give_the_features_of_each_channel_or_of_their_luminance()
 def test_the_range_of_grey_levels_changes_none_of_these_families() -> None:
     image = IMAGES["random values of 16 bits"]()
     families: dict[str, Any] = dict.fromkeys((*ALONE, "hessian_orientation"), True)
-    plain = feature_stack(image, FeatureSpec(sigmas=(1, 2), **families))
-    ranged = feature_stack(image, FeatureSpec(sigmas=(1, 2), range=(500, 1000), **families))
+    plain = feature_stack(image, FeatureSpec("samba", sigmas=(1, 2), **families))
+    ranged = feature_stack(image, FeatureSpec("samba", sigmas=(1, 2), range=(500, 1000), **families))
     np.testing.assert_array_equal(plain, ranged)
 
 
@@ -319,6 +319,6 @@ def test_the_range_of_grey_levels_changes_none_of_these_families() -> None:
 def test_tiles_join_without_seams(tile: int) -> None:
     image = IMAGES["a step"]()
     families: dict[str, Any] = dict.fromkeys((*ALONE, "hessian_orientation"), True)
-    spec = FeatureSpec(**families)
+    spec = FeatureSpec("samba", **families)
     whole = feature_stack(image, spec, tile=256)
     assert whole.tobytes() == feature_stack(image, spec, tile=tile, threads=2).tobytes()

@@ -14,7 +14,7 @@ import pytest
 import sambalab as sl
 from sambalab import sidecar
 
-from .conftest import kill
+from .conftest import SAMBA, kill
 
 pytestmark = pytest.mark.usefixtures("sidecar_dirs")
 
@@ -187,7 +187,7 @@ def test_training_without_labels_of_two_classes_is_refused(micrograph):
 def trained(micrograph, sidecar_dirs):
     lab = sl.Labeller(micrograph.image, ["matrix", "particle"], name="trained")
     lab.set_labels(some_labels(micrograph.truth))
-    lab.train(trees=60, seed=1, progress=False)
+    lab.train(**SAMBA, trees=60, seed=1, progress=False)
     return lab
 
 
@@ -256,7 +256,7 @@ def test_the_same_seed_gives_the_same_forest(micrograph):
     lab.set_labels(some_labels(micrograph.truth))
     results = []
     for seed in (5, 5, 6):
-        lab.train(trees=20, seed=seed, progress=False)
+        lab.train(**SAMBA, trees=20, seed=seed, progress=False)
         results.append(lab.probabilities.copy())
     np.testing.assert_array_equal(results[0], results[1])
     assert not np.array_equal(results[0], results[2])
@@ -311,6 +311,7 @@ def test_training_takes_numbers_of_numpy(micrograph):
     lab = sl.Labeller(micrograph.image, name="numpy numbers")
     lab.set_labels(some_labels(micrograph.truth))
     classifier = lab.train(
+        **SAMBA,
         trees=np.int64(7),
         max_depth=np.uint8(5),
         seed=np.uint32(3),
@@ -325,9 +326,9 @@ def test_training_takes_numbers_of_numpy(micrograph):
 def test_training_with_fewer_features_uses_fewer(micrograph):
     lab = sl.Labeller(micrograph.image, name="few features")
     lab.set_labels(some_labels(micrograph.truth))
-    full = len(lab.feature_names)
-    lab.train(trees=10, sigmas=[1, 2], membrane=None, hessian=False, progress=False)
-    assert 0 < len(lab.feature_names) < full
+    full = set(sl.FeatureSpec("samba").names())
+    lab.train(**SAMBA, trees=10, sigmas=[1, 2], membrane=None, hessian=False, progress=False)
+    assert len(lab.feature_names) > 0 and set(lab.feature_names) < full
     assert lab.features.shape[-1] == len(lab.feature_names)
 
 
@@ -343,13 +344,13 @@ def test_training_takes_a_feature_spec_and_keeps_it_as_the_choice(micrograph):
     assert lab.train(progress=False).feature_names == expected.names()
     assert lab.classifier.n_trees == 5
     lab.train(features="samba", preset="deep", trees=3, max_samples="all", max_features="sqrt", progress=False)
-    assert lab.classifier.feature_names == sl.FeatureSpec().names()
+    assert lab.classifier.feature_names == sl.FeatureSpec("samba").names()
 
 
 def test_training_says_how_it_is_doing(micrograph, capsys):
     lab = sl.Labeller(micrograph.image, name="progress")
     lab.set_labels(some_labels(micrograph.truth))
-    lab.train(trees=10)
+    lab.train(**SAMBA, trees=10)
     said = capsys.readouterr().err
     assert "Training: " in said and "Trained in" in said and "out-of-bag score" in said
 
@@ -398,7 +399,7 @@ def test_a_stack_is_segmented_as_a_whole(micrograph):
     drawn = np.zeros(stack.shape, np.uint8)
     drawn[0] = some_labels(micrograph.truth)
     lab.set_labels(drawn)
-    lab.train(trees=30, progress=False)
+    lab.train(**SAMBA, trees=30, progress=False)
     assert lab.segmentation.shape == stack.shape and lab.probabilities.shape == (*stack.shape, 2)
     assert (lab.segmentation[1] == other.truth).mean() > 0.85
     assert lab.slice_features(1).shape[:2] == SHAPE
@@ -433,7 +434,7 @@ def test_after_the_sidecar_was_killed_everything_is_there(micrograph):
     lab = sl.Labeller(micrograph.image, ["matrix", "particle"], name="killed")
     drawn = some_labels(micrograph.truth)
     lab.set_labels(drawn)
-    lab.train(trees=20, progress=False)
+    lab.train(**SAMBA, trees=20, progress=False)
     labels, segmentation = lab.labels, lab.segmentation
     expected = segmentation.copy()
     old = sidecar._find()
@@ -459,7 +460,7 @@ def test_killed_in_the_middle_of_training_it_is_trained_all_the_same():
     pid = sidecar._find().pid
     timer = threading.Timer(0.4, kill, (pid,))
     timer.start()
-    lab.train(trees=200, max_samples=1_000_000, progress=False)
+    lab.train(**SAMBA, trees=200, max_samples=1_000_000, progress=False)
     timer.join()
     assert sidecar._find().pid != pid
     assert (lab.segmentation == truth).mean() > 0.5
@@ -471,7 +472,7 @@ def test_the_image_is_written_again_when_its_file_is_gone(micrograph, sidecar_di
     path = lab._state["arrays"]["image"]["path"]
     kill(sidecar._find().pid)
     os.unlink(path)
-    lab.train(trees=10, progress=False)
+    lab.train(**SAMBA, trees=10, progress=False)
     assert lab.segmentation_version == 1
     np.testing.assert_array_equal(np.fromfile(lab._state["arrays"]["image"]["path"], np.uint8), lab.image.ravel())
 
@@ -493,21 +494,21 @@ def test_a_name_used_for_another_image_shows_it_to_the_first(micrograph, dtype):
     drawn = some_labels(micrograph.truth)
     first.set_labels(drawn)
     second = sl.Labeller(newer, name=f"shared name {dtype}")
-    second.train(trees=10, progress=False)
+    second.train(**SAMBA, trees=10, progress=False)
     for lab in (first, second):
         np.testing.assert_array_equal(lab.image, newer)
         np.testing.assert_array_equal(lab.labels, drawn)
         assert lab.classes == ("1", "2") and lab.shape == SHAPE and lab.segmentation_version == 1
         np.testing.assert_array_equal(lab.classifier.apply(lab.image, output="probabilities"), lab.probabilities)
     first.set_labels(drawn)
-    first.train(trees=10, progress=False)
+    first.train(**SAMBA, trees=10, progress=False)
     np.testing.assert_array_equal(first.segmentation, second.segmentation)
     # Either of them puts things right after the sidecar's death.
     path = first._state["arrays"]["image"]["path"]
     kill(sidecar._find().pid)
     os.unlink(path)
     for lab in (first, second):
-        lab.train(trees=10, progress=False)
+        lab.train(**SAMBA, trees=10, progress=False)
         np.testing.assert_array_equal(lab.image, newer)
 
 
@@ -643,7 +644,7 @@ def test_a_labeller_that_is_dropped_is_forgotten(micrograph):
 def test_what_the_classifier_says_is_computed_again_where_the_sidecar_gave_it_up(micrograph, name):
     lab = sl.Labeller(micrograph.image, ["matrix", "particle"], name=f"given up: {name}")
     lab.set_labels(some_labels(micrograph.truth))
-    lab.train(trees=10, progress=False)
+    lab.train(**SAMBA, trees=10, progress=False)
     before = getattr(lab, name).copy()
     kill(sidecar._find().pid, signal.SIGTERM)
     os.unlink(lab._state["arrays"]["prediction"]["path"])

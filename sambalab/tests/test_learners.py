@@ -80,9 +80,14 @@ def test_every_preset_is_complete():
     assert [name for name, params in presets().items() if is_boosting(params)] == ["boosting"]
 
 
+def test_where_no_preset_is_named_trees_are_deep_and_probabilities_refined():
+    assert complete_learner({}) == presets()["deep"] and presets()["deep"]["refine"] == 6
+    assert complete_learner({"trees": 7}) == {**presets()["deep"], "trees": 7}
+
+
 def test_a_parameter_of_one_kind_takes_a_preset_of_that_kind():
     assert is_boosting(complete_learner({"rounds": 7})) and complete_learner({"rounds": 7})["rounds"] == 7
-    assert complete_learner({"trees": 7}) == {**presets()["samba"], "trees": 7}
+    assert complete_learner({"preset": "samba", "trees": 7}) == {**presets()["samba"], "trees": 7}
     assert complete_learner({"preset": "boosting", "patience": "never", "max_samples": "all"}) == {
         **presets()["boosting"],
         "patience": None,

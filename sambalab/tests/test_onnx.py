@@ -93,7 +93,7 @@ def test_every_kind_of_pixel_and_both_sets_are_the_same(dtype, features, tmp_pat
 @pytest.mark.parametrize("color", ["channels", "luminance"])
 def test_three_channels_are_taken_one_by_one_or_as_their_luminance(color, tmp_path):
     image = noisy((64, 75, 3))
-    classifier = trained(image, sl.FeatureSpec(sigmas=[1, 3], color=color))
+    classifier = trained(image, sl.FeatureSpec("samba", sigmas=[1, 3], color=color))
     session = session_of(classifier, tmp_path)
     assert session.get_inputs()[0].shape == ["rows", "columns", 3]
     expect_same(session, classifier, image, 1e-3)
@@ -149,7 +149,7 @@ def test_images_of_any_size_are_segmented(shape, tmp_path):
 
 def test_tiles_with_the_halo_around_give_what_the_whole_image_gives(tmp_path):
     image = noisy((120, 140))
-    session = session_of(trained(image, sl.FeatureSpec(sigmas=[1, 4])), tmp_path)
+    session = session_of(trained(image, sl.FeatureSpec("samba", sigmas=[1, 4])), tmp_path)
     halo = int(session.get_modelmeta().custom_metadata_map["sambalab.halo"])
     assert halo == 4 * 4 + 2
     whole = session.run(["probabilities"], {"image": image.astype(np.float32)})[0]
@@ -189,7 +189,9 @@ def test_the_metadata_say_what_the_classifier_is(tmp_path):
 
 def test_features_that_onnx_does_not_express_are_named(tmp_path):
     image = noisy((60, 60))
-    classifier = trained(image, sl.FeatureSpec(sigmas=[1, 8], entropy=True, lipschitz=True, median=True), trees=3)
+    classifier = trained(
+        image, sl.FeatureSpec("samba", sigmas=[1, 8], entropy=True, lipschitz=True, median=True), trees=3
+    )
     with pytest.raises(sl.SambaLabError, match=r"median r=8 \(r=4 at most\), entropy, lipschitz\. Train without them"):
         classifier.save(tmp_path / "classifier.onnx")
     assert not (tmp_path / "classifier.onnx").exists()

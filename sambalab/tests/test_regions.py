@@ -8,6 +8,8 @@ import pytest
 import sambalab as sl
 from sambalab.regions import Region
 
+from .conftest import SAMBA
+
 pytestmark = pytest.mark.usefixtures("sidecar_dirs")
 
 SHAPE = (288, 320)
@@ -31,7 +33,7 @@ def strokes(shape=SHAPE):
 
 
 def train(lab):
-    lab.train(trees=40, sigmas=[1, 2], membrane=None, progress=False)
+    lab.train(**SAMBA, trees=40, sigmas=[1, 2], membrane=None, progress=False)
 
 
 def within(part, whole):

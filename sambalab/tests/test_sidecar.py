@@ -20,7 +20,7 @@ from sambalab import node, sidecar
 from sambalab.connection import Connection, context
 from sambalab.wire import encode
 
-from .conftest import kill
+from .conftest import SAMBA, kill
 
 pytestmark = pytest.mark.usefixtures("own_dirs")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX")
@@ -229,7 +229,7 @@ def test_a_large_request_and_a_large_reply_travel_in_chunks():
     assert len(reply.buffers[0]) == reply.result["bytes"] > 4 << 20
     # Labels without any order make large trees.
     lab.set_labels(random.integers(1, 3, image.shape))
-    classifier = lab.train(trees=60, max_depth=16, progress=False)
+    classifier = lab.train(**SAMBA, trees=60, max_depth=16, progress=False)
     assert len(classifier._data) > 2 << 20
     assert classifier.apply(image[:50, :60]).shape == (50, 60)
 

@@ -7,6 +7,8 @@ import tifffile
 import sambalab as sl
 from sambalab.images import prepare
 
+from .conftest import SAMBA
+
 pytestmark = pytest.mark.usefixtures("sidecar_dirs")
 CLASSES = ["matrix", "particle"]
 
@@ -61,7 +63,7 @@ def test_labellers_learn_from_each_other_and_are_all_segmented():
     three = sl.Labeller(stack, CLASSES, name="part 2")
     one.set_labels(labels_of(parts[0].truth, only=1))
     two.set_labels(labels_of(parts[1].truth, only=2))
-    classifier = one.train(trees=30, also=[two, three], progress=False)
+    classifier = one.train(**SAMBA, trees=30, also=[two, three], progress=False)
     drawn = np.count_nonzero(one.labels) + np.count_nonzero(two.labels)
     for labeller, part in zip((one, two), parts[:2], strict=True):
         assert (labeller.segmentation == part.truth).mean() > 0.85
@@ -96,11 +98,11 @@ def test_probabilities_are_those_of_the_last_training():
     part = micrograph((64, 64), 5)
     lab = sl.Labeller(part.image, CLASSES, name="last")
     lab.set_labels(labels_of(part.truth))
-    lab.train(trees=5, seed=1, progress=False)
+    lab.train(**SAMBA, trees=5, seed=1, progress=False)
     first = lab.probabilities
     assert lab.probabilities is first or np.shares_memory(lab.probabilities, first)
     before = first.copy()
-    lab.train(trees=7, seed=2, progress=False)
+    lab.train(**SAMBA, trees=7, seed=2, progress=False)
     assert not np.array_equal(lab.probabilities, before)
     np.testing.assert_array_equal(first, before)  # what was taken stays
     np.testing.assert_array_equal(lab.classifier.apply(part.image, output="probabilities"), lab.probabilities)
