@@ -1,0 +1,136 @@
+"""What ``lab.train()`` does where nothing is said: SAMBA's families with what SAM sees, standardised, and deep trees, refined."""
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+
+import sambalab as sl
+from sambalab import FeatureSpec, engine
+from sambalab.learners import presets
+
+from .conftest import SAMBA
+
+SHAPE = (150, 200)
+SAM = tuple(f"SAM {number}" for number in range(1, 9))
+
+
+def labelled(image, truth, name):
+    """Label a twentieth of the pixels."""
+    lab = sl.Labeller(image, ["matrix", "particle"], name=name)
+    chosen = np.random.default_rng(0).random(truth.shape) < 0.05
+    lab.set_labels(np.where(chosen, truth, 0))
+    return lab
+
+
+@pytest.fixture(scope="module")
+def micrograph():
+    return sl.data.micrograph("particles", SHAPE, seed=3)
+
+
+@pytest.fixture(scope="module")
+def trained(micrograph, sidecar_dirs):
+    lab = labelled(micrograph.image, micrograph.truth, "default")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        lab.train(progress=False)
+    return lab
+
+
+def test_the_classifier_sees_what_sam_sees_and_has_deep_trees_and_nothing_to_note(trained):
+    classifier = trained.classifier
+    assert classifier.feature_names == (*FeatureSpec("samba").names(), *SAM)
+    assert classifier.feature_spec == FeatureSpec("sam").with_window(*SHAPE) and classifier.feature_spec.standardise
+    model, digest = classifier.embedding_model
+    assert model == "mobile-sam" and len(digest) == 64
+    assert classifier._document["forest"] == presets()["deep"]
+    assert classifier.n_trees == 100 and classifier.scores.source == "out-of-bag"
+    info = trained._refresh()["segmentation"]["classifier"]
+    assert info["note"] == ""
+    assert info["embedding"] == {"model": model, "digest": digest}
+
+
+def test_labels_probabilities_and_features_are_of_the_same_classifier(trained, micrograph):
+    assert (trained.segmentation == micrograph.truth).mean() > 0.95
+    unlabelled = trained.labels == 0
+    np.testing.assert_array_equal(
+        trained.segmentation[unlabelled], trained.probabilities.argmax(axis=-1)[unlabelled] + 1
+    )
+    assert trained.features.shape == (*SHAPE, 66) and trained.feature_names[-8:] == SAM
+    # Components tell the image's parts apart: they are no constants.
+    assert (trained.features[..., -8:].std(axis=(0, 1)) > 0.01).all()
+    for output in ("labels", "probabilities"):
+        there = np.array(trained.classifier.apply(trained.image, output))
+        here = np.array(trained.classifier.apply(trained.image, output, engine="python"))
+        assert here.dtype == there.dtype and here.tobytes() == there.tobytes()
+
+
+def test_it_is_not_worse_than_samba_from_a_few_strokes(micrograph, sidecar_dirs):
+    labels = np.zeros(SHAPE, np.uint8)
+    rng = np.random.default_rng(1)
+    for number in (1, 2):
+        inside = np.argwhere(micrograph.truth == number)
+        for row, column in inside[rng.integers(len(inside), size=4)]:
+            own = np.s_[max(0, row - 1) : row + 2, max(0, column - 6) : column + 7]
+            labels[own][micrograph.truth[own] == number] = number
+    right = {}
+    for name, options in (("default", {}), ("samba", SAMBA)):
+        lab = sl.Labeller(micrograph.image, ["matrix", "particle"], name=f"strokes {name}")
+        lab.set_labels(labels)
+        lab.train(**options, progress=False)
+        right[name] = float((lab.segmentation == micrograph.truth).mean())
+    assert right["default"] > right["samba"] - 0.01, right
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.array([[0, 255], [0, 255]], np.uint8),
+        np.full((30, 40), 7, np.float32),
+        np.random.default_rng(0).integers(0, 65536, (3, 20, 500), dtype=np.uint16),
+        np.random.default_rng(0).integers(0, 256, (1, 300, 3), dtype=np.uint8),
+    ],
+    ids=["four pixels", "constant", "stack", "colour row"],
+)
+@pytest.mark.filterwarnings("error::UserWarning")
+def test_images_of_every_kind_are_encoded(image, sidecar_dirs):
+    lab = sl.Labeller(image, ["one", "two"], name=f"kind {image.shape} {image.dtype}")
+    labels = np.zeros(lab.shape, np.uint8)
+    labels[..., : lab.shape[-1] // 2] = 1
+    labels[..., lab.shape[-1] // 2 :] = 2
+    labels[..., 1:, :] = 0
+    lab.set_labels(labels)
+    classifier = lab.train(progress=False)
+    assert classifier.embedding_model and classifier.feature_names[-8:] == SAM
+    assert set(np.unique(lab.segmentation)) <= {1, 2} and np.isfinite(lab.probabilities).all()
+
+
+def test_training_in_python_begins_without_an_encoder_as_samba_does(micrograph):
+    labels = np.where(np.random.default_rng(0).random(SHAPE) < 0.02, micrograph.truth, 0)
+    classifier = engine.train(micrograph.image, labels)
+    assert classifier.feature_spec == FeatureSpec("samba") and classifier.embedding_model is None
+    assert classifier._document["forest"] == presets()["samba"]
+    assert engine.feature_stack(micrograph.image).shape == (*SHAPE, 58)
+
+
+def test_where_sam_does_not_run_it_warns_and_goes_on_without(micrograph, own_dirs, monkeypatch):
+    models = own_dirs / "models"
+    models.mkdir()
+    (models / "encoder.onnx").write_bytes(b"no model")
+    monkeypatch.setenv("SAMBALAB_MODELS", str(models))
+    lab = labelled(micrograph.image, micrograph.truth, "without SAM")
+    with pytest.warns(UserWarning, match=r"Trained without SAM's embedding.*encoder\.onnx") as caught:
+        classifier = lab.train(progress=False)
+    assert len(caught) == 1 and caught[0].filename == __file__
+    assert classifier.embedding_model is None and classifier.feature_spec == FeatureSpec("sam", embedding=None)
+    assert classifier.feature_spec.standardise and classifier.n_trees == 100
+    assert (lab.segmentation == micrograph.truth).mean() > 0.95
+    assert lab.features.shape == (*SHAPE, 58) and json.loads(classifier._data)["embedding"] is None
+    # It is what was chosen that did not run, so that it is tried again.
+    with pytest.warns(UserWarning, match="Trained without SAM's embedding"):
+        lab.train(progress=False)
+    # What says that it has none needs no warning.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        assert lab.train(embedding=False, progress=False).feature_spec.standardise
