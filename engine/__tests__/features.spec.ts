@@ -1,8 +1,11 @@
-import { featureNames, featureSpec, halo } from '../features';
+import { featureNames, featureSpec, halo, withImage } from '../features';
 import { FeatureStack } from '../stack';
 import { newEngine, randomSource } from './engine';
 import { defaultStack, gaussian, Plain } from './reference';
 import { stackOf } from './stacks';
+
+/** SAMBA's families and nothing else. */
+const SAMBA = { set: 'samba' };
 
 const random = randomSource(7);
 const images: Record<string, Plain> = {
@@ -17,7 +20,23 @@ const images: Record<string, Plain> = {
 };
 
 describe('the default feature stack', () => {
-  const names = featureNames(featureSpec(), 1);
+  it('has SAMBA’s families of standardised pixels, and after them what SAM sees', () => {
+    const spec = featureSpec();
+    const { embedding, ...filters } = featureSpec(SAMBA);
+    expect(embedding).toBeNull();
+    expect(spec).toEqual({
+      ...filters,
+      standardise: true,
+      embedding: { model: 'mobile-sam', window: null, layers: [{ layer: 'output', components: 8 }] }
+    });
+    const names = featureNames(spec, 1);
+    expect(names.slice(0, 58)).toEqual(featureNames(featureSpec(SAMBA), 1));
+    expect(names.slice(58)).toEqual(Array.from({ length: 8 }, (_, i) => `SAM ${i + 1}`));
+  });
+});
+
+describe('the feature stack of SAMBA', () => {
+  const names = featureNames(featureSpec(SAMBA), 1);
 
   it('has 58 channels with names that differ', () => {
     expect(names).toHaveLength(58);
@@ -39,7 +58,7 @@ describe('the default feature stack', () => {
   it.each(Object.keys(images))('equals the plain reference on %s, feature by feature', name => {
     const image = images[name]!;
     const expected = defaultStack(image);
-    const computed = stackOf(image);
+    const computed = stackOf(image, undefined, SAMBA);
     expect(computed).toHaveLength(expected.length);
     const scale = Math.max(...image.data);
     computed.forEach((values, feature) => {
@@ -64,8 +83,8 @@ describe('the default feature stack', () => {
   ])('is the same to the last bit in tiles of %i × %i pixels', (rows, columns) => {
     const source = randomSource(3);
     const image = Plain.from(61, 90, () => source() * 1000 - 300);
-    const whole = stackOf(image);
-    const tiled = stackOf(image, { rows, columns });
+    const whole = stackOf(image, undefined, SAMBA);
+    const tiled = stackOf(image, { rows, columns }, SAMBA);
     tiled.forEach((values, feature) => {
       const same = Buffer.compare(Buffer.from(values.buffer), Buffer.from(whole[feature]!.buffer)) === 0;
       expect({ feature: names[feature], same }).toEqual({ feature: names[feature], same: true });
@@ -75,17 +94,18 @@ describe('the default feature stack', () => {
   it('is left as it is by pixels beyond the halo', () => {
     const source = randomSource(4);
     const image = Plain.from(3, 400, () => source() * 255);
-    const margin = halo(newEngine(), featureSpec());
+    const margin = halo(newEngine(), featureSpec(SAMBA));
     const changed = new Plain(3, 400, image.data.slice());
     for (let row = 0; row < 3; row++) {
       changed.data[row * 400] = 9999;
     }
-    const before = stackOf(image);
-    stackOf(changed).forEach((values, feature) => {
+    const before = stackOf(image, undefined, SAMBA);
+    const after = stackOf(changed, undefined, SAMBA);
+    after.forEach((values, feature) => {
       expect(values.subarray(margin + 1, 400)).toEqual(before[feature]!.subarray(margin + 1, 400));
     });
     // and the halo is not wider than needed
-    const differs = stackOf(changed).some((values, feature) => values[margin] !== before[feature]![margin]);
+    const differs = after.some((values, feature) => values[margin] !== before[feature]![margin]);
     expect(margin).toBe(66);
     expect(differs).toBe(true);
   });
@@ -93,7 +113,7 @@ describe('the default feature stack', () => {
 
 describe('a feature spec', () => {
   it('chooses its families and scales', () => {
-    const spec = { sigmas: [3], sobel: false, hessian: false, membrane: null };
+    const spec = { ...SAMBA, sigmas: [3], sobel: false, hessian: false, membrane: null };
     expect(featureNames(featureSpec(spec), 1)).toEqual(['original', 'gaussian σ=3']);
     const image = images['random pixels']!;
     const [original, smooth] = stackOf(image, undefined, spec);
@@ -103,7 +123,8 @@ describe('a feature spec', () => {
   });
 
   it('names the channels of a colour image one after the other, and computes each on its own', () => {
-    const spec = featureSpec({ sigmas: [1], hessian: false, differenceOfGaussians: false, membrane: null });
+    const few = { sigmas: [1], hessian: false, differenceOfGaussians: false, membrane: null };
+    const spec = featureSpec({ ...SAMBA, ...few });
     expect(featureNames(spec, 3)).toEqual(
       ['red', 'green', 'blue'].flatMap(colour =>
         ['original', 'sobel σ=0', 'gaussian σ=1', 'sobel σ=1'].map(name => `${colour}: ${name}`)
@@ -124,6 +145,20 @@ describe('a feature spec', () => {
   });
 
   it.each([
+    [[1, 40], 128],
+    [[129, 128], 129],
+    [[700, 950], 950],
+    [[20000, 5], 1024]
+  ])('is shown an image of %j pixels in a window of %i, wholly if it can', ([rows, columns], window) => {
+    const image = { dtype: 'uint8', display: { low: 0, high: 255 }, shape: [1, rows!, columns!, 1] };
+    const spec = withImage(featureSpec({ set: 'sam' }), image);
+    expect(spec.embedding!.window).toBe(window);
+    expect(featureSpec(spec)).toEqual(spec);
+    expect(withImage(spec, { ...image, shape: [1, 300, 300, 1] })).toEqual(spec);
+    expect(withImage(featureSpec(SAMBA), image)).toEqual(featureSpec(SAMBA));
+  });
+
+  it.each([
     [{ sigmas: [] }, /features\.sigmas is \[\]; a list of 1 to 16/],
     [{ sigmas: [2, 1] }, /numbers that ascend will do/],
     [{ sigmas: [1, 1] }, /numbers that ascend will do/],
@@ -132,7 +167,10 @@ describe('a feature spec', () => {
     [{ sobel: 'yes' }, /features\.sobel is "yes"; true, false/],
     [{ membrane: { patch: 18, thickness: 1 } }, /patch is 18; an odd number from 3 to 63/],
     [{ membrane: { patch: 5, thickness: 5 } }, /thickness is 5; a number below patch, 5, will do/],
-    [{ sigma: [1] }, /features\.sigma is not known/]
+    [{ sigma: [1] }, /features\.sigma is not known/],
+    [{ embedding: { window: 127 } }, /embedding\.window is 127; a whole number from 128 to 1024 will do/],
+    [{ embedding: { window: 1025 } }, /embedding\.window is 1025; a whole number from 128 to 1024 will do/],
+    [{ embedding: { window: 200.5 } }, /embedding\.window is 200\.5; a whole number/]
   ])('refuses %j', (partial, message) => {
     expect(() => featureSpec(partial)).toThrow(message);
   });

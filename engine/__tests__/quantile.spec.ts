@@ -52,6 +52,7 @@ describe('quantile cuts', () => {
 describe('bins', () => {
   it('count the cuts below a value, for every kind of float', () => {
     const spec = featureSpec({
+      set: 'samba',
       sigmas: [1],
       gaussian: false,
       sobel: false,
