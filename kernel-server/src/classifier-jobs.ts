@@ -164,7 +164,7 @@ export class ClassifierJobs {
         await this._apply([part], json, embeddings, ['prediction'], context, async ([made]) => {
           await session.setClasses(mergedClasses(session, described.classes));
           await writeClassifier(session, json);
-          const info = { ...described, labelsVersion: 0, seconds: (performance.now() - start) / 1000 };
+          const info = { ...described, note: '', labelsVersion: 0, seconds: (performance.now() - start) / 1000 };
           await session.takeResults(made!, part.generation, info);
           const { spec, forest } = described;
           await session.choose({ ...(spec && { features: spec }), ...(forest && { forest }) });

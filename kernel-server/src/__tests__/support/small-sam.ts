@@ -68,7 +68,7 @@ export class SmallSam implements ISamService {
     }));
     const maps = layers.map(({ components }) => {
       const data = new Float32Array(new SharedArrayBuffer(4 * components * size.rows * size.columns));
-      const wave = (k: number, column: number) => Math.sin(((k + 1) * (column + 1) * (slice + 1)) / 10);
+      const wave = (k: number, column: number) => Math.sin(((k + 1) * (column + 1)) / 10);
       data.forEach((_, i) => (data[i] = wave(Math.floor(i / (size.rows * size.columns)), i % size.columns)));
       return { data, components, ...size };
     });
