@@ -144,8 +144,8 @@ describe('a choice of a forest', () => {
 
   it('is boosting with parameters of its own, and recognised without its name', () => {
     const { learningRate, patience, rounds } = FOREST_PRESETS.boosting;
-    const slower = withForest({ preset: 'boosting' }, { learningRate: 0.05, patience: null });
-    expect(slower).toEqual({ preset: 'boosting', learningRate: 0.05, patience: null });
+    const slower = withForest({ preset: 'boosting' }, { learningRate: 0.037, patience: 7 });
+    expect(slower).toEqual({ preset: 'boosting', learningRate: 0.037, patience: 7 });
     expect(forestChoice(slower)).toMatchObject({ preset: 'boosting', changed: true, params: { rounds } });
     expect(withForest(slower, { learningRate, patience })).toEqual({ preset: 'boosting' });
     expect(forestChoice({ rounds: 7 }).preset).toBe('boosting');

@@ -294,7 +294,7 @@ describe('ForestSection', () => {
     type('forest-trees', '50');
     select('forest-preset', 'boosting');
     expect(choice.forest).toEqual({ preset: 'boosting' });
-    type('boosting-rounds', '30');
+    type('boosting-rounds', '37');
     select('forest-preset', 'samba');
     expect(choice.forest).toEqual({ preset: 'samba', trees: 50 });
     expect(get<HTMLInputElement>('forest-trees').value).toBe('50');
@@ -302,7 +302,7 @@ describe('ForestSection', () => {
     expect(choice.forest).toEqual({ preset: 'samba' });
     select('forest-preset', 'boosting');
     expect(heading('forest')).toBe('Trees· Boosting, changed');
-    expect(get('training-what').textContent).toContain('Boosting, changed · up to 30 rounds');
+    expect(get('training-what').textContent).toMatch(/Boosting, changed · (up to )?37 rounds/);
   });
 
   it('has the parameters of boosting while that is chosen, and checks them', () => {
@@ -316,16 +316,18 @@ describe('ForestSection', () => {
     expect(get<HTMLInputElement>('boosting-maxFeatures').value).toBe(String(FOREST_PRESETS.boosting.maxFeatures));
     type('boosting-learningRate', '0');
     expect(problem('boosting-learningRate')).toBe('Learning rate: 0; a number above 0, 1 at most, will do.');
-    type('boosting-learningRate', '0.05');
-    type('boosting-patience', 'never');
+    type('boosting-learningRate', '0.037');
+    // Another one than the preset's, whichever that is.
+    const patience = FOREST_PRESETS.boosting.patience === null ? 7 : null;
+    type('boosting-patience', patience === null ? 'never' : '7');
     type('boosting-maxFeatures', 'sqrt');
     type('boosting-l2', '0');
     type('boosting-maxLeaves', '1.5');
     expect(problem('boosting-maxLeaves')).toContain('a whole number from 2 to 1024');
     expect(choice.forest).toEqual({
       preset: 'boosting',
-      learningRate: 0.05,
-      patience: null,
+      learningRate: 0.037,
+      patience,
       maxFeatures: 'sqrt',
       l2: 0
     });
