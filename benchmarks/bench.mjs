@@ -1,9 +1,9 @@
 /**
  * Ours against the reference, in one run: `npm run bench [-- section…] [--json] [--seeds N]`.
  *
- *   features   the default feature stack
+ *   features   SAMBA's feature stack
  *   families   each optional feature family beside its counterpart in scikit-image or SciPy
- *   grow       the forest, with its out-of-bag score
+ *   grow       forests, with their out-of-bag score
  *   boosting   boosted trees beside LightGBM's and scikit-learn's
  *   apply      segmenting an image whose features are at hand
  *   stroke     from a stroke to the new segmentation of a view

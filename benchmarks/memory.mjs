@@ -1,10 +1,11 @@
-/** A 16-bit image of 8192 × 8192 pixels: features, training on strokes and full segmentation, and how much memory that takes at most. */
+/** A 16-bit image of 8192 × 8192 pixels: SAMBA's features and forest, and full segmentation, and how much memory that takes at most. */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { forgetPeak, peakOf } from './processes.mjs';
 import { Work } from './work.mjs';
 
 const SIDE = 8192;
+const SAMBA = [{ preset: 'samba' }, { set: 'samba' }];
 
 export async function memory(bench) {
   const work = new Work(bench, 'large');
@@ -14,7 +15,7 @@ export async function memory(bench) {
   work.image = work.array('image.raw', 'uint16', [...work.shape, 1]);
   forgetPeak(process.pid);
   const cancelled = await cancelTraining(work);
-  const seconds = { train: await work.train() };
+  const seconds = { train: await work.train(...SAMBA) };
   seconds.apply = await applyAll(work);
   const peak = peakOf(process.pid);
   const megapixels = `${SIDE}² of 16 bits`;
@@ -38,7 +39,7 @@ async function cancelTraining(work) {
     }
   };
   work.context = { signal: controller.signal, progress };
-  await work.train().catch(() => undefined);
+  await work.train(...SAMBA).catch(() => undefined);
   work.context = context;
   return (performance.now() - asked) / 1000;
 }

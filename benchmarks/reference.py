@@ -65,7 +65,7 @@ def membrane(image: Floats) -> list[Floats]:
 
 
 def feature_stack(image: NDArray[np.uint8]) -> Floats:
-    """The default features: 58 channels, channels last."""
+    """SAMBA's features: 58 channels, channels last."""
     values = image.astype(np.float32)
     with ThreadPoolExecutor(WORKERS) as pool:
         scales = list(pool.map(lambda sigma: at_sigma(values, sigma), (0, *SIGMAS)))
@@ -197,7 +197,7 @@ class Reference:
         return {"pixels": int((mine.labels > 0).sum())}
 
     def features(self, name: str) -> dict[str, Any]:
-        """Compute the default feature stack."""
+        """Compute SAMBA's feature stack."""
         mine = self.micrographs[name]
         start = time.perf_counter()
         mine.stacks["own"] = feature_stack(mine.image)

@@ -8,7 +8,20 @@ const PERCENT = 163;
 /** A view's side in pixels, for the time from a stroke to its segmentation. */
 const VIEW_PERCENT = 100;
 
-/** The families that the default stack has not, as each is alone. */
+/** Ours, and the preset of scikit-learn's forest beside it, which takes so many runs. */
+const SAMBA = { title: 'samba', forest: { preset: 'samba' }, features: { set: 'samba' }, preset: 'samba', runs: RUNS };
+const DEEP = {
+  title: 'deep trees',
+  forest: { preset: 'deep', refine: 0 },
+  features: { set: 'samba' },
+  preset: 'deep',
+  runs: 1
+};
+/** scikit-learn has the same features, those of SAM among them, and does not refine. */
+const DEFAULT = { title: 'the default', forest: {}, features: {}, preset: 'deep', runs: 1, shared: true };
+const VARIANTS = [SAMBA, DEEP, DEFAULT];
+
+/** The families that SAMBA's stack has not, as each is alone. */
 const FAMILIES = [
   'hessianOrientation',
   'mean',
@@ -45,16 +58,29 @@ async function timed(bench, percent = PERCENT) {
   return work;
 }
 
+/** Have features ready on the other side. @returns which they are */
+async function shareFeatures(bench, work, { features, shared }) {
+  const { name } = work;
+  if (!shared) {
+    await bench.reference.ask({ do: 'features', name });
+    return 'own';
+  }
+  const { count } = await work.features(features);
+  await bench.reference.ask({ do: 'take', name, file: work.file('features.raw'), features: count });
+  return 'taken';
+}
+
 const megapixels = ({ pixels }) => `${(pixels / 1e6).toFixed(2)} MP`;
 
+/** SAMBA's feature stack of a micrograph. */
 export async function features(bench) {
   const work = await timed(bench);
-  const { count } = await work.features();
+  const { count } = await work.features(SAMBA.features);
   const times = await interleaved(
-    async () => (await work.features()).seconds,
+    async () => (await work.features(SAMBA.features)).seconds,
     async () => (await bench.reference.ask({ do: 'features', name: work.name })).seconds
   );
-  bench.time('features', `default, ${count} channels, ${megapixels(work)}`, times);
+  bench.time('features', `samba, ${count} channels, ${megapixels(work)}`, times);
 }
 
 export async function families(bench) {
@@ -72,59 +98,69 @@ export async function families(bench) {
 
 export async function grow(bench) {
   const work = await timed(bench);
-  await bench.reference.ask({ do: 'features', name: work.name });
-  await work.train({ trees: 1 });
-  let samples = 0;
-  const times = await interleaved(
-    async run => work.train({ seed: run }),
-    async run => {
-      const grown = await bench.reference.ask({ do: 'grow', name: work.name, seed: run, samples: SAMPLES });
-      samples = grown.samples;
-      return grown.seconds;
-    }
-  );
-  bench.time('grow', `samba, 200 trees, ${samples} pixels, with out-of-bag score`, times);
-  const deep = await interleaved(
-    async run => work.train({ preset: 'deep', seed: run }),
-    async run =>
-      (await bench.reference.ask({ do: 'grow', name: work.name, seed: run, samples: SAMPLES, preset: 'deep' })).seconds,
-    1
-  );
-  bench.time('grow', `deep, ${samples} pixels, with out-of-bag score`, deep);
+  for (const variant of VARIANTS) {
+    const { title, forest, features, preset, runs } = variant;
+    const source = await shareFeatures(bench, work, variant);
+    await work.train({ ...forest, trees: 1 }, features);
+    let samples = 0;
+    const times = await interleaved(
+      async run => work.train({ ...forest, seed: run }, features),
+      async run => {
+        const grown = await bench.reference.ask({
+          do: 'grow',
+          name: work.name,
+          seed: run,
+          samples: SAMPLES,
+          preset,
+          source
+        });
+        samples = grown.samples;
+        return grown.seconds;
+      },
+      runs
+    );
+    bench.time('grow', `${title}, ${samples} pixels, with out-of-bag score`, times);
+  }
 }
 
 export async function apply(bench) {
   const work = await timed(bench);
-  await bench.reference.ask({ do: 'features', name: work.name });
-  for (const preset of ['samba', 'deep']) {
-    await work.train({ preset });
-    await bench.reference.ask({ do: 'grow', name: work.name, seed: 0, samples: SAMPLES, preset });
+  for (const variant of VARIANTS) {
+    const { title, forest, features, preset, runs } = variant;
+    const source = await shareFeatures(bench, work, variant);
+    await work.train(forest, features);
+    await bench.reference.ask({ do: 'grow', name: work.name, seed: 0, samples: SAMPLES, preset, source });
     await work.apply(undefined, true);
     const times = await interleaved(
       async () => work.apply(undefined, true),
-      async () => (await bench.reference.ask({ do: 'apply', name: work.name, out: work.folder })).seconds,
-      preset === 'samba' ? RUNS : 1
+      async () => (await bench.reference.ask({ do: 'apply', name: work.name, source, out: work.folder })).seconds,
+      runs
     );
-    bench.time('apply', `${preset}, ${megapixels(work)}, labels and probabilities`, times);
+    bench.time('apply', `${title}, ${megapixels(work)}, labels and probabilities`, times);
   }
 }
 
-/** What a new stroke costs once features are there: the forest is grown again and a view of 512 × 512 pixels segmented. */
+/**
+ * What a new stroke costs once features are there: the forest is grown again and a view of 512 × 512 pixels segmented. The reference is SAMBA's way
+ * for the default too.
+ */
 export async function stroke(bench) {
   const work = await timed(bench, VIEW_PERCENT);
   await work.strokes(0);
-  await work.train();
-  await work.apply();
-  const times = await interleaved(
-    async run => (await work.train({ seed: run })) + (await work.apply()),
-    async run => {
-      // SAMBA's way has no feature that it kept: its server computes them with each training.
-      const { reference } = bench;
-      const computed = await reference.ask({ do: 'features', name: work.name });
-      const grown = await reference.ask({ do: 'grow', name: work.name, seed: run, samples: SAMPLES });
-      const applied = await reference.ask({ do: 'apply', name: work.name, out: work.folder });
-      return computed.seconds + grown.seconds + applied.seconds;
-    }
-  );
-  bench.time('stroke', `40 strokes a class to a new segmentation, ${megapixels(work)}`, times);
+  for (const { title, forest, features } of [SAMBA, DEFAULT]) {
+    await work.train(forest, features);
+    await work.apply();
+    const times = await interleaved(
+      async run => (await work.train({ ...forest, seed: run }, features)) + (await work.apply()),
+      async run => {
+        // SAMBA's way has no feature that it kept: its server computes them with each training.
+        const { reference } = bench;
+        const computed = await reference.ask({ do: 'features', name: work.name });
+        const grown = await reference.ask({ do: 'grow', name: work.name, seed: run, samples: SAMPLES });
+        const applied = await reference.ask({ do: 'apply', name: work.name, out: work.folder });
+        return computed.seconds + grown.seconds + applied.seconds;
+      }
+    );
+    bench.time('stroke', `${title}, 40 strokes a class to a new segmentation, ${megapixels(work)}`, times);
+  }
 }

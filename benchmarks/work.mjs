@@ -3,6 +3,12 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { meanIoU } from './processes.mjs';
 
+const keyOf = (spec, basis) =>
+  JSON.stringify([
+    spec,
+    basis && basis.layers.map(({ matrix }) => Buffer.from(matrix.slice().buffer).toString('base64'))
+  ]);
+
 /** Labelled pixels that a forest takes at most, on both sides. */
 export const SAMPLES = 40000;
 
@@ -62,15 +68,14 @@ export class Work {
     if (!spec.embedding) {
       return undefined;
     }
-    const key = JSON.stringify([
-      spec.embedding,
-      basis && Buffer.from(basis.layers[0].matrix.buffer).toString('base64')
-    ]);
+    const key = keyOf(spec.embedding, basis);
     this.embeddings ??= new Map();
     if (!this.embeddings.has(key)) {
       const display = { low: 0, high: 255 };
       const { basis: own, maps } = await this.sam.reduce(this.image, display, 0, spec.embedding, basis, this.context);
-      this.embeddings.set(key, { basis: own, slice: async () => maps });
+      const reduced = { basis: own, slice: async () => maps };
+      // Whoever applies a classifier that was trained here asks under the basis that was fitted here.
+      [key, keyOf(spec.embedding, own)].forEach(each => this.embeddings.set(each, reduced));
     }
     return this.embeddings.get(key);
   }
@@ -82,6 +87,7 @@ export class Work {
     return spec.embedding ? { ...spec, embedding: { ...spec.embedding, window } } : spec;
   }
 
+  /** Train on `labels.raw`, by default the default. @returns seconds, without those of the encoder */
   async train(forest = {}, features = {}) {
     const spec = this.spec(features);
     const embedding = await this.embedding(spec);
@@ -119,13 +125,14 @@ export class Work {
     return (performance.now() - start) / 1000;
   }
 
-  /** Compute the feature stack into `features.raw`, float32. */
+  /** Compute the feature stack into `features.raw`, float32; what SAM sees is encoded before the clock runs. */
   async features(choice = {}) {
-    const spec = this.service.featureSpec(choice);
+    const spec = this.spec(choice);
+    const embedding = await this.embedding(spec);
     const names = this.service.featureNames(spec, 1);
     const out = this.result('features.raw', 'float32', [...this.shape, names.length]);
     const start = performance.now();
-    await this.service.features(this.image, 0, spec, out, this.context);
+    await this.service.features(this.image, 0, spec, out, this.context, embedding);
     return { seconds: (performance.now() - start) / 1000, count: names.length };
   }
 
