@@ -62,5 +62,9 @@ export function intensityOf(moments: Float64Array, shift: number): IIntensity {
     return { mean: 0, deviation: 0 };
   }
   const mean = sum / count;
-  return { mean: mean + shift, deviation: Math.sqrt(Math.max(0, squares / count - mean * mean)) };
+  const deviation = Math.sqrt(Math.max(0, squares / count - mean * mean));
+  // Values beyond 10¹⁵⁰ have squares beyond all numbers: such an image is taken as it is.
+  return Number.isFinite(deviation) && Number.isFinite(mean + shift)
+    ? { mean: mean + shift, deviation }
+    : { mean: 0, deviation: 0 };
 }

@@ -85,6 +85,7 @@ export function refine(
     // What lies behind the last column is added nowhere, but must be a number.
     memory.fill(to + (<usize>columns << 2), 0, stride - (<usize>columns << 2));
   }
+  makeSound(image, plane);
   memory.fill(p, 0, plane);
   multiply(image, image, product);
   box(image, rest, mean);
@@ -119,6 +120,16 @@ export function refine(
     }
   }
   choose(refined, <usize>partRows * <usize>partColumns, classes, prediction, uncertainty);
+}
+
+/** Pixels that are no numbers, or beyond all measure, would take all windows around them along: they guide as the image's mean does. */
+function makeSound(guide: usize, bytes: usize): void {
+  const limit = f32x4.splat(1e6);
+  const mean = f32x4.splat(127.5);
+  for (let i: usize = 0; i < bytes; i += 16) {
+    const value = v128.load(guide + i);
+    v128.store(guide + i, v128.bitselect(value, mean, f32x4.le(f32x4.abs(value), limit)));
+  }
 }
 
 /** One class of the probabilities, as a plane. */

@@ -23,7 +23,10 @@ export class Intensities {
     // The first row's mean is taken off: squares of large values with a small spread would lose it.
     const first: IMomentsTask = { kind: 'moments', image, slice: 0, row0: 0, row1: 1, shift: 0 };
     let shift = 0;
-    await this._pool.runAll([first], signal, moments => (shift = Math.fround(intensityOf(moments, 0).mean)));
+    await this._pool.runAll([first], signal, moments => {
+      const mean = Math.fround(intensityOf(moments, 0).mean);
+      shift = Number.isFinite(mean) ? mean : 0;
+    });
     const band = Math.max(1, Math.floor(TASK_BYTES / (columns * channels * itemSize(image.dtype))));
     const tasks: IMomentsTask[] = [];
     for (let slice = 0; slice < slices; slice++) {

@@ -49,7 +49,9 @@ def intensity_of(pixels: npt.NDArray[Any], threads: int) -> Intensity:
     step = max(1, _VALUES // (pixels.shape[2] * pixels.shape[3]))
     # The first row's mean is taken off: squares of large values with a small spread would lose it.
     first, _ = _mean(_moments(Engine(), pixels[0, :1], 0.0))
-    shift = float(np.float32(first))
+    with np.errstate(over="ignore"):
+        shift = float(np.float32(first))
+    shift = shift if math.isfinite(shift) else 0.0
     moments = np.empty((len(places), 3))
 
     def make() -> Callable[[int], None]:
@@ -65,7 +67,11 @@ def intensity_of(pixels: npt.NDArray[Any], threads: int) -> Intensity:
 
     on_threads(range(0, len(places), step), threads, make)
     mean, squares = _mean(moments)
-    return Intensity(mean + shift, math.sqrt(max(0.0, squares - mean * mean)))
+    variance = squares - mean * mean
+    # Values beyond 1e150 have squares beyond all numbers: such an image is taken as it is.
+    if not (math.isfinite(variance) and math.isfinite(mean + shift)):
+        return Intensity(0.0, 0.0)
+    return Intensity(mean + shift, math.sqrt(max(0.0, variance)))
 
 
 def _moments(engine: Engine, rows: npt.NDArray[Any], shift: float) -> npt.NDArray[np.float64]:
@@ -79,4 +85,4 @@ def _moments(engine: Engine, rows: npt.NDArray[Any], shift: float) -> npt.NDArra
 def _mean(moments: npt.NDArray[np.float64]) -> tuple[float, float]:
     """Give the mean and the mean square. Summed one after the other, as JavaScript adds, not in pairs."""
     count, total, squares = (float(last) for last in np.add.accumulate(moments)[-1])
-    return total / count, squares / count
+    return (total / count, squares / count) if count else (0.0, 0.0)
