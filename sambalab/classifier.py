@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from . import classifier_files, staging
 from .classes import ClassesLike, make_classes
-from .classifier_document import FORMAT, VERSION, info_of
+from .classifier_document import FORMAT, VERSION, info_of, spec_of
 from .client import Client, client
 from .errors import NodeNotFoundError, ParameterError, SambaLabError, SidecarError
 from .features import FeatureSpec
@@ -293,7 +293,7 @@ class Classifier:
     @cached_property
     def feature_spec(self) -> FeatureSpec:
         """Which features it sees."""
-        return FeatureSpec.from_dict(self._document["features"])
+        return spec_of(self._document)
 
     @property
     def feature_importances(self) -> npt.NDArray[np.float64] | None:

@@ -59,7 +59,7 @@ def info_of(document: Mapping[str, Any]) -> dict[str, Any]:
     _expect(score is None or (is_number(score) and 0 <= score <= 1), "oobScore", score)
     spec = document.get("features")
     _expect(isinstance(spec, dict), "features", spec)
-    chosen = FeatureSpec.from_dict(spec or {})
+    chosen = spec_of(document)
     expected = list(chosen.names(channels or 1))
     _expect(names == expected, "names", names)
     importance = document.get("importance")
@@ -87,6 +87,12 @@ def info_of(document: Mapping[str, Any]) -> dict[str, Any]:
         "embedding": embedding,
         "importance": importance,
     }
+
+
+def spec_of(document: Mapping[str, Any]) -> FeatureSpec:
+    """Give the features of a classifier's JSON: before version 3 a spec said nothing of what only later sets have."""
+    spec: Mapping[str, Any] = document["features"]
+    return FeatureSpec.from_dict(spec if document["version"] >= 3 else {"set": "samba", **spec})
 
 
 def is_number(value: Any) -> bool:

@@ -105,6 +105,28 @@ def test_older_versions_have_no_scores_and_no_embedding(version):
     assert repr(found).endswith("out-of-bag score 0.900)")
 
 
+@pytest.mark.parametrize("version", [1, 2])
+def test_what_an_older_version_leaves_out_is_as_in_the_set_that_was_the_default_then(version):
+    """Today's default has an embedding and standardises pixels."""
+    names = FeatureSpec("samba", sigmas=[1], sobel=False, hessian=False, membrane=False).names()
+    assert names == ("original", "gaussian σ=1")
+
+    def older(made):
+        made["version"] = version
+        made["features"] = {"version": version, "sigmas": [1], "sobel": False, "hessian": False, "membrane": False}
+        if version == 1:
+            made["features"]["membrane"] = None
+        made["names"] = list(names)
+        made["cuts"] = {**made["cuts"], "counts": [1, 0]}
+        made["cuts"]["values"] = floats(100)
+        for name in ("scores", "embedding", "scale"):
+            del made[name]
+
+    found = classifier(False, False, change=older)
+    expected = FeatureSpec("samba", sigmas=[1], sobel=False, hessian=False, membrane=False)
+    assert found.feature_spec == expected and found.feature_names == names
+
+
 def of(*path):
     """Give a function that changes what lies at a path."""
 

@@ -42,7 +42,7 @@ def trained(micrograph, sidecar_dirs):
 def test_a_classifier_names_the_model_that_it_sees_with(trained):
     classifier = trained.classifier
     assert classifier.feature_names[-8:] == tuple(f"SAM {number}" for number in range(1, 9))
-    assert classifier.feature_spec == SPEC.with_window(*SHAPE) and classifier.feature_spec.embedding["window"] == 256
+    assert classifier.feature_spec == SPEC.with_window(*SHAPE) and classifier.feature_spec.embedding["window"] == 200
     model, digest = classifier.embedding_model
     assert model == "mobile-sam" and len(bytes.fromhex(digest)) == 32
     assert f"embedding of mobile-sam {digest[:12]}" in repr(classifier)
@@ -51,7 +51,7 @@ def test_a_classifier_names_the_model_that_it_sees_with(trained):
 def test_the_embedding_gives_the_features_that_the_labeller_has(trained):
     classifier = trained.classifier
     maps = classifier.embedding(trained.image)
-    assert [own.shape for own in maps] == [(1, 8, 38, 50)] and maps[0].dtype == np.float32
+    assert [own.shape for own in maps] == [(1, 8, 48, 64)] and maps[0].dtype == np.float32
     assert not maps[0].flags.writeable
     stack = engine.feature_stack(trained.image, classifier.feature_spec, embedding=maps)
     assert same_bits(np.array(trained.features), stack)
@@ -85,7 +85,7 @@ def test_lists_and_stacks_have_an_embedding_each(trained, micrograph):
     classifier = trained.classifier
     images = (micrograph.image, micrograph.image[:70, :90])
     embeddings = classifier.embedding(images)
-    assert isinstance(embeddings, tuple) and [own[0].shape[2:] for own in embeddings] == [(38, 50), (18, 23)]
+    assert isinstance(embeddings, tuple) and [own[0].shape[2:] for own in embeddings] == [(48, 64), (23, 29)]
     expected = classifier.apply(images)
     for found in (
         classifier.apply(images, engine="python", embedding=embeddings),
@@ -96,7 +96,7 @@ def test_lists_and_stacks_have_an_embedding_each(trained, micrograph):
             np.testing.assert_array_equal(one, other)
     stack = np.stack([micrograph.image, micrograph.image[::-1]])
     (maps,) = classifier.embedding(stack)
-    assert maps.shape == (2, 8, 38, 50) and not np.array_equal(maps[0], maps[1])
+    assert maps.shape == (2, 8, 48, 64) and not np.array_equal(maps[0], maps[1])
     np.testing.assert_array_equal(
         classifier.apply(stack, engine="python", embedding=[maps]), np.array(classifier.apply(stack))
     )

@@ -105,7 +105,7 @@ def test_an_embedding_that_does_not_fit_is_named_with_what_would(spec, embedding
 def test_without_a_window_that_of_the_image_is_meant():
     spec = FeatureSpec("samba", sigmas=[1], membrane=None, embedding={"layers": LAYERS})
     own = spec.with_window(*IMAGE.shape)
-    assert own.embedding["window"] == 256
+    assert own.embedding["window"] == 210
     maps = embedding_of(IMAGE.shape, own)
     np.testing.assert_array_equal(
         engine.feature_stack(IMAGE, spec, embedding=maps), engine.feature_stack(IMAGE, own, embedding=maps)

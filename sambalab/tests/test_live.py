@@ -41,7 +41,8 @@ def test_live_follows_the_labels(micrograph):
     assert (lab.segmentation == micrograph.truth).mean() > 0.95
     second = some_labels(micrograph.truth, 0.1, seed=1)
     lab.set_labels(second)
-    wait_for(lambda: lab.classifier.n_samples == np.count_nonzero(second))
+    # The first ones do without what SAM sees, until it is there.
+    wait_for(lambda: lab.classifier.n_samples == np.count_nonzero(second) and lab.classifier.embedding_model)
     # What it ends in is what a training gives.
     live = lab.segmentation.copy()
     report = lab.report()

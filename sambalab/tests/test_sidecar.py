@@ -388,7 +388,8 @@ def test_a_model_file_that_is_missing_or_corrupt_is_told_and_labelling_goes_on(o
     with pytest.raises(sl.ModelError, match=r"encoder\.onnx"):
         lab.suggest(5, 5)
     lab.set_labels(IMAGE % 3)
-    lab.train(trees=5, progress=False)
+    with pytest.warns(UserWarning, match=r"Trained without SAM's embedding.*encoder\.onnx"):
+        lab.train(trees=5, progress=False)
     np.testing.assert_array_equal(lab.labels, IMAGE % 3)
 
 
