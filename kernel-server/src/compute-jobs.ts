@@ -32,8 +32,12 @@ export class ComputeJobs {
   constructor(private readonly _options: IComputeOptions) {
     this.embeddings = new Embeddings({
       ..._options,
-      keep: (session, slice, whole) =>
-        void this._keep(session, slice, whole).catch(error => log('an embedding could not be kept', error))
+      keep: (session, slice, whole) => {
+        const keeping = this._keep(session, slice, whole)
+          .catch(error => log('an embedding could not be kept', error))
+          .finally(() => this._keeping.delete(keeping));
+        this._keeping.add(keeping);
+      }
     });
     this.classifiers = new ClassifierJobs({ ..._options, embeddings: this.embeddings });
   }
@@ -60,6 +64,7 @@ export class ComputeJobs {
       };
       await this._options.jobs.run(description, call.signal, async context => {
         await this._embedWithMaps(session, slice, context);
+        await Promise.all(this._keeping); // what a reduction has just brought along need not be computed again
         if (!found()) {
           const { display } = session.record.image;
           const whole = await this._options.sam.embed(image, display, slice, context);
@@ -320,6 +325,8 @@ export class ComputeJobs {
     return session.array('embedding')!;
   }
 
+  /** Embeddings that are being written into their sessions' arrays. */
+  private readonly _keeping = new Set<Promise<void>>();
   /** Those who wait for an embedding to come along. */
   private readonly _waiting = new Set<{ session: Session; slice: number; arrived(): void }>();
   private readonly _makingEmbedding = new Map<Session, Promise<ArrayDescriptor>>();

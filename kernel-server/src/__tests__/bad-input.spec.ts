@@ -89,9 +89,10 @@ async function trainWholly(session: string, features: object, trees = 5): Promis
 const invalid = (message: RegExp) => ({ code: 'invalid', message: expect.stringMatching(message) });
 const all = Object.fromEntries(FEATURE_FAMILIES.map(({ name }) => [name, true]));
 const SETS: [string, object][] = [
-  ['the set samba', {}],
+  ['the set samba', { set: 'samba' }],
+  ['the set sam', {}],
   ['the set weka', { set: 'weka' }],
-  ['all families', { ...all, sigmas: [1, 4] }]
+  ['all families', { set: 'samba', ...all, sigmas: [1, 4] }]
 ];
 
 describe.each(SETS)('Images smaller than halo and patch, with %s', (_, features) => {
@@ -143,7 +144,7 @@ describe('Refused by name', () => {
     [{ sigmas: [4, 2] }, /\[4,2\]; numbers that ascend/],
     [{ membrane: { patch: 18 } }, /features\.membrane\.patch is 18; an odd number/],
     [{ membrane: { patch: 5, thickness: 7 } }, /thickness is 7; a number below patch, 5/],
-    [{ set: 'best' }, /features\.set is "best"; samba, weka/],
+    [{ set: 'best' }, /features\.set is "best"; sam, samba, weka will do/],
     [{ entropy: { bins: [1e9] } }, /entropy\.bins/]
   ])('features %j', async (features, message) => {
     const { session, choice } = await open('uint8', [1, 4, 4, 1], i => i);
