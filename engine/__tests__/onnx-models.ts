@@ -71,8 +71,13 @@ export type Layers = { layer: 'output' | 'stage1'; components: number }[];
  *
  * @param options.features on top of a few simple ones
  * @param options.refine radius of the refinement
+ * @param options.odd puts this value, which may be no number, into some pixels
  */
-export function example(layers: Layers, window: number, { features: more = {}, refine = 0 } = {}) {
+export function example(
+  layers: Layers,
+  window: number,
+  { features: more = {}, refine = 0, odd = null }: { features?: object; refine?: number; odd?: number | null } = {}
+) {
   const { rows, columns } = SIZE;
   const random = randomSource(9);
   const embedding = layers.length > 0 ? { window, layers } : null;
@@ -84,7 +89,7 @@ export function example(layers: Layers, window: number, { features: more = {}, r
     return { data, components, rows: gridRows, columns: gridColumns, cell };
   });
   const pixels = Float32Array.from({ length: rows * columns }, (_, i) =>
-    Math.floor(120 + 60 * Math.sin(i / 7) + 40 * random())
+    odd !== null && i % 1297 === 600 ? odd : Math.floor(120 + 60 * Math.sin(i / 7) + 40 * random())
   );
   const tile = { row0: 0, row1: rows, column0: 0, column1: columns };
   const stack = new FeatureStack(newEngine(), spec, 1);

@@ -37,6 +37,15 @@ describe('An ONNX model of a classifier that goes by mean and deviation of the i
     expect(other.probabilities).not.toEqual(probabilities);
   });
 
+  it.each([NaN, Infinity, -3e38])('refines around pixels of %d, as the engine does', odd => {
+    const { classifier, feeds, intensity, labels, probabilities } = example([], 1024, { refine: 3, odd });
+    expect(probabilities.every(value => value >= 0 && value <= 1)).toBe(true);
+    const told = { name: 'intensity', shape: [2], data: Float64Array.of(intensity.mean, intensity.deviation) };
+    const result = runModel(encodeOnnx(classifier), [...feeds, told]);
+    expect(Buffer.from(result.labels).equals(Buffer.from(labels))).toBe(true);
+    expect(result.probabilities).toEqual(probabilities);
+  });
+
   it('leaves what is no number out of them', () => {
     const { classifier, feeds } = example([], 1024, { features: { standardise: true } });
     const [image] = feeds as [IFeed];

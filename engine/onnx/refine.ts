@@ -23,7 +23,9 @@ export function refined(graph: Graph, probabilities: Value, guide: Value, classe
     return probabilities;
   }
   const size = graph.node('Shape', [guide]);
-  const image = node('Unsqueeze', guide, axes(0));
+  // As the engine has it: what is no number, or beyond all measure, guides as the image's mean does.
+  const isSound = node('LessOrEqual', node('Abs', guide), graph.float(1e6));
+  const image = node('Unsqueeze', node('Where', isSound, guide, graph.float(127.5)), axes(0));
   const areas = node(
     'Mul',
     node('Unsqueeze', windows(graph, size, 0, radius), axes(1)),

@@ -298,8 +298,7 @@ describe('Embeddings', () => {
     it('are both served by a training that came first', async () => {
       const session = await openSession();
       await value(session, 0);
-      // What came along is still being written.
-      expect(session.record.embeddings).toEqual({});
+      // What came along may still be on its way into the session's array.
       expect((await compute.embed(session, 0, call())).seconds).toBe(0.5);
       expect([sam.embedded, sam.runs.length]).toEqual([0, 1]);
     });
