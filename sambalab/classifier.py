@@ -101,6 +101,7 @@ class Classifier:
     def to_sklearn(self) -> RandomForestClassifier:
         """Give the forest as a fitted RandomForestClassifier of scikit-learn, with the same probabilities for the same features.
 
+        They are those of the trees, not yet refined where ``refine`` is not 0, since smoothing needs the image.
         Its input is float32 (pixels, features), as `Labeller.features` or `sambalab.engine.feature_stack` give them: columns in
         the order of `feature_names`, the families' first and then the embedding's. It predicts class ids. Numbers of samples and
         impurities of its nodes are not kept, so its ``feature_importances_`` are no numbers; ours are in `feature_importances`.
@@ -136,7 +137,7 @@ class Classifier:
         forest
             A fitted RandomForestClassifier, ExtraTreesClassifier or DecisionTreeClassifier.
         features
-            What its columns are: a `FeatureSpec`, or what makes one.
+            What its columns are: a `FeatureSpec`, or what makes one; for ``lab.features`` ``lab.classifier.feature_spec``.
         classes
             Names, or names and colours, in the order of the forest's ``classes_``; ids are those in ``classes_`` where they
             are 1 to 255, else 1, 2, 3…

@@ -66,6 +66,32 @@ def test_labels_probabilities_and_features_are_of_the_same_classifier(trained, m
         assert here.dtype == there.dtype and here.tobytes() == there.tobytes()
 
 
+@pytest.mark.parametrize("extension", ["json", "onnx", "skops"])
+def test_files_keep_all_of_it(trained, tmp_path, extension):
+    if extension == "skops":
+        pytest.importorskip("skops")
+    file = tmp_path / f"default.{extension}"
+    trained.classifier.save(file)
+    again = sl.Classifier.load(file)
+    assert again._data == trained.classifier._data and again.embedding_model == trained.classifier.embedding_model
+    np.testing.assert_array_equal(again.apply(trained.image, "probabilities"), trained.probabilities)
+
+
+def test_scikit_learn_gives_what_the_trees_say_before_it_is_refined(trained):
+    pytest.importorskip("sklearn")
+    columns = np.array(trained.features).reshape(-1, 66)
+    forest = trained.classifier.to_sklearn()
+    back = sl.Classifier.from_sklearn(
+        forest, trained.classifier.feature_spec, ["matrix", "particle"], embedding=trained.classifier
+    )
+    plain = np.array(back.apply(trained.image, "probabilities"))
+    np.testing.assert_allclose(forest.predict_proba(columns).reshape(*SHAPE, 2), plain, atol=1e-6)
+    refined = np.array(trained.probabilities)
+    assert np.abs(refined - plain).max() > 0.1
+    # Smoothing leaves less difference between neighbours.
+    assert np.abs(np.diff(refined, axis=0)).mean() < np.abs(np.diff(plain, axis=0)).mean()
+
+
 def test_it_is_not_worse_than_samba_from_a_few_strokes(micrograph, sidecar_dirs):
     labels = np.zeros(SHAPE, np.uint8)
     rng = np.random.default_rng(1)
