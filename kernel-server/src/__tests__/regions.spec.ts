@@ -68,8 +68,12 @@ async function open(key: string, slices = 1): Promise<SessionState> {
   return client.request('image.ready', { session: opened.session });
 }
 
-/** A stroke of each phase near the upper edge, and a classifier. */
-async function train(session: string, features: object = {}): Promise<SessionState> {
+/** A stroke of each phase near the upper edge, and a classifier: SAMBA's, if nothing else is said. */
+async function train(
+  session: string,
+  features: object = {},
+  forest: object = { preset: 'samba', trees: 40 }
+): Promise<SessionState> {
   for (const [id, tile, columns] of [
     [1, [0, 0], [20, 80]],
     [2, [0, 1], [40, 100]]
@@ -79,8 +83,8 @@ async function train(session: string, features: object = {}): Promise<SessionSta
   }
   return client.request('train', {
     session,
-    forest: { trees: 40 },
-    features: { sigmas: [1, 2], membrane: false, ...features }
+    forest,
+    features: { set: 'samba', sigmas: [1, 2], membrane: false, ...features }
   });
 }
 
@@ -177,49 +181,54 @@ describe('The most uncertain regions', () => {
 
 describe('Uncertainty as tiles', () => {
   it.each([
-    ['that sees filters alone', false],
-    ['that sees an embedding too', true]
-  ])('is what the arrays have, as bytes, by both measures, of a classifier %s', async (_, embedding) => {
-    const { session } = await open(`tiles ${embedding}`, 2);
-    const trained = await train(session, { embedding });
-    expect(trained.segmentation!.classifier.features.some(name => name.startsWith('SAM'))).toBe(embedding);
-    const tiles = [
-      { row: 1, column: 1 },
-      { row: 0, column: 0 },
-      { row: 1, column: 0 }
-    ];
-    const asked = async () => {
-      const both: Buffer[][] = [];
-      for (const measure of ['margin', 'maximum'] as const) {
-        const answer = await client.request('uncertainty.tiles', { session, slice: 1, measure, tiles });
-        expect(answer).toMatchObject({ version: 1, low: 0, high: 1 });
-        both.push(answer.buffers.map(buffer => Buffer.from(inflateTile(buffer))));
+    ['that sees filters alone', false, {}, undefined],
+    ['that sees an embedding too', true, { embedding: true }, undefined],
+    ['of the default set and learner', true, { set: 'sam' }, {}]
+  ])(
+    'is what the arrays have, as bytes, by both measures, of a classifier %s',
+    async (name, seen, features, forest) => {
+      const { session } = await open(`tiles ${name}`, 2);
+      const trained = await train(session, features, forest);
+      expect(trained.segmentation!.classifier.features.some(feature => feature.startsWith('SAM'))).toBe(seen);
+      expect(trained.segmentation!.classifier.forest.refine).toBe(forest && 6);
+      const tiles = [
+        { row: 1, column: 1 },
+        { row: 0, column: 0 },
+        { row: 1, column: 0 }
+      ];
+      const asked = async () => {
+        const both: Buffer[][] = [];
+        for (const measure of ['margin', 'maximum'] as const) {
+          const answer = await client.request('uncertainty.tiles', { session, slice: 1, measure, tiles });
+          expect(answer).toMatchObject({ version: 1, low: 0, high: 1 });
+          both.push(answer.buffers.map(buffer => Buffer.from(inflateTile(buffer))));
+        }
+        return both;
+      };
+      const alike = (a: Buffer[][], b: Buffer[][]) => Buffer.concat(a.flat()).equals(Buffer.concat(b.flat()));
+      const computed = await asked();
+      const apply = jest.spyOn(home.engine, 'apply');
+      expect(alike(await asked(), computed)).toBe(true);
+      expect(apply).not.toHaveBeenCalled();
+      apply.mockRestore();
+      const { arrays } = await client.request('segment', { session, arrays: ['uncertainty', 'probabilities'] });
+      const values = (name: string) => new Float32Array(new Uint8Array(readFileSync(arrays[name]!.path)).buffer);
+      const [margin, probabilities] = [values('uncertainty'), values('probabilities')];
+      for (const [m, list] of computed.entries()) {
+        for (const [i, { row, column }] of tiles.entries()) {
+          const expected = Uint8Array.from({ length: 256 * 256 }, (_, at) => {
+            const [y, x] = [row * 256 + Math.floor(at / 256), column * 256 + (at % 256)];
+            const pixel = (ROWS + y) * COLUMNS + x;
+            const value =
+              m === 0 ? margin[pixel]! : 1 - Math.max(probabilities[2 * pixel]!, probabilities[2 * pixel + 1]!);
+            return y < ROWS && x < COLUMNS ? Math.round(255 * value) : 0;
+          });
+          expect(list[i]!.equals(expected)).toBe(true);
+        }
       }
-      return both;
-    };
-    const alike = (a: Buffer[][], b: Buffer[][]) => Buffer.concat(a.flat()).equals(Buffer.concat(b.flat()));
-    const computed = await asked();
-    const apply = jest.spyOn(home.engine, 'apply');
-    expect(alike(await asked(), computed)).toBe(true);
-    expect(apply).not.toHaveBeenCalled();
-    apply.mockRestore();
-    const { arrays } = await client.request('segment', { session, arrays: ['uncertainty', 'probabilities'] });
-    const values = (name: string) => new Float32Array(new Uint8Array(readFileSync(arrays[name]!.path)).buffer);
-    const [margin, probabilities] = [values('uncertainty'), values('probabilities')];
-    for (const [m, list] of computed.entries()) {
-      for (const [i, { row, column }] of tiles.entries()) {
-        const expected = Uint8Array.from({ length: 256 * 256 }, (_, at) => {
-          const [y, x] = [row * 256 + Math.floor(at / 256), column * 256 + (at % 256)];
-          const pixel = (ROWS + y) * COLUMNS + x;
-          const value =
-            m === 0 ? margin[pixel]! : 1 - Math.max(probabilities[2 * pixel]!, probabilities[2 * pixel + 1]!);
-          return y < ROWS && x < COLUMNS ? Math.round(255 * value) : 0;
-        });
-        expect(list[i]!.equals(expected)).toBe(true);
-      }
+      expect(alike(await asked(), computed)).toBe(true); // from the arrays
     }
-    expect(alike(await asked(), computed)).toBe(true); // from the arrays
-  });
+  );
 
   it('follows the classifier, and says what it cannot do', async () => {
     const { session } = await open('new');
