@@ -39,8 +39,8 @@ class FeatureSpec:
     Parameters
     ----------
     set
-        ``"samba"``, ``"weka"`` or ``"sam"``: what to begin with; ``"sam"`` has the families of ``"samba"`` and an embedding.
-        None takes what the widget begins with.
+        ``"samba"``, ``"weka"`` or ``"sam"``: what to begin with; ``"sam"`` has the families of ``"samba"`` and an embedding, and
+        standardises. None is ``"sam"``, with which the widget begins, too.
     sigmas
         Scales in pixels, ascending, up to 16 of 0.1 to 64, of every family that is not given its own: standard deviation of a
         Gaussian, radius of a disc, distance of a neighbour. The sets have 1, 2, 4, 8 and 16.
@@ -279,7 +279,7 @@ class FeatureSpec:
 def changed(features: FeaturesLike | None, changes: Mapping[str, Any]) -> dict[str, Any]:
     """Give a choice of features, as the protocol has it, with changes (fields of a spec, families) on top.
 
-    Only the changes where `features` is None: what was chosen before stays behind them.
+    Only the changes where `features` is None: the default set stands behind them.
 
     Raises
     ------

@@ -301,12 +301,14 @@ class Labeller(SessionAccess):
             that has these parameters, ``"deep"`` first; if all of them are None too, everything is as it was chosen last, here
             or in the widget, and ``"deep"`` before that.
         features
-            A `FeatureSpec`, ``"samba"``, ``"weka"``, ``"sam"``, or a mapping of a spec's fields. If it and all below are left
-            out, the features are as they were chosen last, here or in the widget.
+            A `FeatureSpec`, ``"sam"``, ``"samba"``, ``"weka"``, or a mapping of a spec's fields. If it and all below are left
+            out, the features are as they were chosen last, here or in the widget, and ``"sam"`` before that: those of
+            ``"samba"``, of the standardised image, and what SAM's encoder sees. Where SAM does not run it warns and goes on
+            without.
         sigmas
             Scales of the features in pixels, rising.
         gaussian, sobel, hessian, difference_of_gaussians
-            Which features there are, on top of `features` (of what the widget begins with if that is None).
+            Which features there are, on top of `features` (of ``"sam"`` if that is None).
         membrane
             Patch and thickness in pixels of the membrane projections; None leaves them out, True is the default.
         embedding
@@ -329,13 +331,11 @@ class Labeller(SessionAccess):
         ParameterError
             If `also` has images of other channels or classes, a parameter is outside what is allowed or of another kind of
             trees than the others, or there is none of that name.
-        ModelError
-            If there are features of SAM's encoder and it does not run.
 
         Warns
         -----
         UserWarning
-            If something about the training is worth knowing, for example that no embedding was to be had.
+            If there are features of SAM's encoder and it does not run: the classifier does without.
         """
         given = {
             "trees": trees,
