@@ -185,21 +185,26 @@ describe('A tiny model', () => {
     expect(largestDifference(second.maps[1]!.data, first.maps[1]!.data)).toBeGreaterThan(0.1);
   });
 
-  it('has the embedding for the decoder too, before the end, where one window is the whole image', async () => {
-    const image = makeImage('whole.u8', 24, 32);
-    const service = tiny();
-    const alone = await service.embed(image, display, 0, makeContext());
-    const early: Float32Array[] = [];
-    const stages: string[] = [];
-    const context = makeContext(stage => stages.push(stage));
-    const { embedding } = await service.reduce(image, display, 0, spec, null, context, result =>
-      early.push(result.embedding)
-    );
-    expect([...embedding!]).toEqual([...alone.embedding]);
-    expect(early).toHaveLength(1);
-    expect([...early[0]!]).toEqual([...alone.embedding]);
-    expect(stages.filter(stage => stage === 'encoding')).toHaveLength(1);
-  });
+  it.each([32, 35, 50])(
+    'has the embedding for the decoder too, early, where a window of %i is the image',
+    async side => {
+      const image = makeImage('whole.u8', 24, side);
+      const service = tiny();
+      const alone = await service.embed(image, display, 0, makeContext());
+      const early: Float32Array[] = [];
+      const stages: string[] = [];
+      const context = makeContext(stage => stages.push(stage));
+      const own = { ...spec, window: side };
+      const { embedding, maps } = await service.reduce(image, display, 0, own, null, context, result =>
+        early.push(result.embedding)
+      );
+      expect(maps.map(({ columns }) => columns)).toEqual([8, 4]); // one frame, whatever the scale
+      expect([...embedding!]).toEqual([...alone.embedding]);
+      expect(early).toHaveLength(1);
+      expect([...early[0]!]).toEqual([...alone.embedding]);
+      expect(stages.filter(stage => stage === 'encoding')).toHaveLength(1);
+    }
+  );
 
   it('tells of each window', async () => {
     const image = makeImage('many.u8', 200, 300);
