@@ -137,8 +137,25 @@ def test_even_regions_give_gabor_features_of_0_at_any_brightness(tmp_path):
 
 def test_a_forest_that_is_grown_out_is_the_same(tmp_path):
     image = noisy((90, 113))
-    classifier = trained(image, preset="deep")
+    classifier = trained(image, preset="deep", refine=0)
     expect_same(session_of(classifier, tmp_path), classifier, image, 1e-3)
+
+
+def test_refined_probabilities_are_the_same_by_the_intensity_that_is_given_or_the_images_own(tmp_path):
+    image = noisy((90, 113))
+    classifier = trained(image, preset="deep")
+    assert classifier._document["forest"]["refine"] == 6
+    session = session_of(classifier, tmp_path)
+    wanted = classifier.apply(image, "probabilities", engine="python")
+    plain = image.astype(np.float64)
+    for intensity in ([plain.mean(), plain.std()], [np.nan, np.nan]):
+        inputs = {"image": image.astype(np.float32), "intensity": np.array(intensity)}
+        labels, probabilities = session.run(["labels", "probabilities"], inputs)
+        np.testing.assert_allclose(probabilities, wanted, atol=1e-3)
+        ordered = np.sort(wanted, axis=-1)
+        clear = ordered[..., -1] - ordered[..., -2] > 2e-3
+        assert clear.mean() > 0.9
+        np.testing.assert_array_equal(labels[clear], classifier.apply(image, engine="python")[clear])
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 200), (200, 1), (3, 5), (37, 150)])
