@@ -701,7 +701,7 @@ class Labeller(SessionAccess):
 
 
 def _labellers(also: Labeller | Iterable[Labeller]) -> list[Labeller]:
-    others = [also] if isinstance(also, Labeller) else list(also)
+    others = [also] if isinstance(also, Labeller) or not isinstance(also, Iterable) else list(also)
     for other in others:
         if not isinstance(other, Labeller):
             raise ParameterError(f"also is a labeller or a list of labellers; {type(other).__name__} is none.")

@@ -86,7 +86,7 @@ def is_bool(value: Any) -> bool:
     return isinstance(value, (bool, np.bool_))
 
 
-def _index(value: Any) -> int | None:
+def index(value: Any) -> int | None:
     """Give a whole number, NumPy's too; None if it is none."""
     if is_bool(value):
         return None
@@ -98,7 +98,7 @@ def _index(value: Any) -> int | None:
 
 def whole(name: str, value: Any, low: int, high: int, also: str = "") -> int:
     """Check a whole number."""
-    number = _index(value)
+    number = index(value)
     if number is None or not low <= number <= high:
         raise ParameterError(f"{name} is {show(value)}; a whole number from {low:,} to {high:,}{also} will do.")
     return number
@@ -130,7 +130,7 @@ def _sigmas(value: Any) -> list[float]:
 
 def _membrane(value: Any) -> dict[str, int]:
     try:
-        pair = [_index(part) for part in value]
+        pair = [index(part) for part in value]
     except TypeError:
         pair = []
     patch, thickness = pair if len(pair) == 2 else (None, None)

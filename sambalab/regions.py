@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import builtins
-import operator
 import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, NamedTuple
 
 from .errors import ParameterError
+from .parameters import index, show, whole
 from .progress import ProgressLine
 
 COUNT_MAX = 1000
@@ -80,13 +80,13 @@ def find_regions(
     ParameterError
         Naming the parameter, its value and what would do.
     """
-    params: dict[str, Any] = {"count": _whole("n", n, 1, COUNT_MAX), "by": by}
+    params: dict[str, Any] = {"count": whole("n", n, 1, COUNT_MAX), "by": by}
     if by == "uncertainty":
         if measure not in MEASURES:
             raise ParameterError(f"measure is {measure!r}; {' or '.join(map(repr, MEASURES))} will do.")
         params["measure"] = measure
     if side is not None:
-        params["side"] = _whole("side", side, SIDE_MIN, SIDE_MAX)
+        params["side"] = whole("side", side, SIDE_MIN, SIDE_MAX)
     if slices is not None:
         params["slices"] = _slices(slices, shape)
     notes: list[str] = []
@@ -117,30 +117,15 @@ def find_regions(
     ]
 
 
-def _whole(name: str, value: Any, low: int, high: int) -> int:
-    number = _index(value)
-    if number is None or not low <= number <= high:
-        raise ParameterError(f"{name} is {value!r}; a whole number from {low:,} to {high:,} will do.")
-    return number
-
-
 def _slices(value: Any, shape: tuple[int, ...]) -> list[int]:
     count = shape[0] if len(shape) == 3 else 1
     wanted = f"a whole number from 0 to {count - 1} or some of them will do"
-    one = _index(value)
+    one = index(value)
     try:
-        numbers = [one] if one is not None else [_index(item) for item in value]
+        numbers = [one] if one is not None else [index(item) for item in value]
     except TypeError:
-        raise ParameterError(f"slices is {value!r}; {wanted}.") from None
+        raise ParameterError(f"slices is {show(value)}; {wanted}.") from None
     wrong = [number for number in numbers if number is None or not 0 <= number < count]
     if wrong or not numbers:
-        raise ParameterError(f"slices is {value!r}; {wanted}.")
+        raise ParameterError(f"slices is {show(value)}; {wanted}.")
     return sorted({number for number in numbers if number is not None})
-
-
-def _index(value: Any) -> int | None:
-    """Give a whole number, NumPy's too; None if it is none."""
-    try:
-        return None if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        return None

@@ -1,5 +1,4 @@
 /** What is kept of reduced embeddings: maps in memory up to a number of bytes, and a session's basis in its folder. */
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -56,22 +55,6 @@ export class MapCache {
 
 function bytesOf(maps: ISliceEmbedding): number {
   return maps.reduce((sum, { data }) => sum + data.byteLength, 0);
-}
-
-const keys = new WeakMap<IEmbeddingBasis, string>();
-
-/** A text that is the same for equal bases. */
-export function basisKey(basis: IEmbeddingBasis): string {
-  let key = keys.get(basis);
-  if (key === undefined) {
-    const hash = createHash('sha256').update(basis.digest);
-    for (const { layer, components, mean, matrix } of basis.layers) {
-      hash.update(`/${layer}/${components}/`).update(new Uint8Array(mean.buffer, mean.byteOffset, mean.byteLength));
-      hash.update(new Uint8Array(matrix.buffer, matrix.byteOffset, matrix.byteLength));
-    }
-    keys.set(basis, (key = hash.digest('hex').slice(0, 32)));
-  }
-  return key;
 }
 
 /** Whether a basis gives what a spec asks for, by this model. */

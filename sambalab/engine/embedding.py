@@ -84,7 +84,7 @@ def maps_of(spec: FeatureSpec, embedding: Any, shape: tuple[int, ...]) -> tuple[
     """
     wanted = spec.embedding
     if wanted is None:
-        if embedding is not None and len(embedding):
+        if embedding is not None and not (isinstance(embedding, Sequence) and len(embedding) == 0):
             raise ParameterError("These features have no embedding; None will do.")
         return ()
     layers = wanted["layers"]
@@ -93,7 +93,7 @@ def maps_of(spec: FeatureSpec, embedding: Any, shape: tuple[int, ...]) -> tuple[
             f"These features see what {wanted['model']} sees of an image, which is not computed here. Give it as embedding: "
             "classifier.embedding(image) has it of the sidecar. Or use features without an embedding."
         )
-    if isinstance(embedding, np.ndarray) or len(embedding) != len(layers):
+    if isinstance(embedding, np.ndarray) or not isinstance(embedding, Sequence) or len(embedding) != len(layers):
         what = (
             f"has {len(embedding)} layers" if isinstance(embedding, (list, tuple)) else f"is {type(embedding).__name__}"
         )
