@@ -190,7 +190,7 @@ describe('Uncertainty as tiles', () => {
       const { session } = await open(`tiles ${name}`, 2);
       const trained = await train(session, features, forest);
       expect(trained.segmentation!.classifier.features.some(feature => feature.startsWith('SAM'))).toBe(seen);
-      expect(trained.segmentation!.classifier.forest.refine).toBe(forest && 6);
+      expect(trained.segmentation!.classifier.forest!.refine).toBe(forest && 6);
       const tiles = [
         { row: 1, column: 1 },
         { row: 0, column: 0 },
