@@ -1,7 +1,7 @@
 /** SAM for one labeller: gets the decoder and a slice's embedding, and says how far it is. */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { BridgeClient, BridgeError, SamDevice } from '../kernel-bridge';
+import { BridgeClient, BridgeError, EventParams, SamDevice } from '../kernel-bridge';
 import { ICandidates } from '../sam';
 import { ISize } from './geometry';
 import { IDecode } from './suggestions';
@@ -36,6 +36,11 @@ export class Embedding implements IDisposable {
 
   get state(): EmbeddingState {
     return this._state;
+  }
+
+  /** How far SAM is with what classifiers see of a large image, window by window; null while it does no such thing. */
+  get closer(): number | null {
+    return this._closer && this._closer.done / this._closer.total;
   }
 
   /** Decodes points of the slice that is ready; null before. */
@@ -84,10 +89,20 @@ export class Embedding implements IDisposable {
   }
 
   /** The sidecar tells how far it is. */
-  progress(done: number, total: number): void {
-    if (this._state.state === 'computing') {
+  progress(job: EventParams<'job'>): void {
+    const { done, total } = job;
+    if (job.state !== 'running') {
+      this._closer = this._closer?.job === job.job ? null : this._closer;
+    } else if (this._state.state === 'computing') {
       this._set({ state: 'computing', fraction: total > 0 ? done / total : null });
+    } else if (total > 1 && job.stage === 'encoding') {
+      this._closer = job;
     }
+  }
+
+  /** The sidecar may be another one: work that still goes on is told again. */
+  attached(): void {
+    this._closer = null;
   }
 
   dispose(): void {
@@ -137,6 +152,7 @@ export class Embedding implements IDisposable {
   private _state: EmbeddingState = { state: 'waiting' };
   private _decoder: ISuggestionDecoder | null = null;
   private _running: AbortController | null = null;
+  private _closer: EventParams<'job'> | null = null;
   private _disposed = false;
 }
 

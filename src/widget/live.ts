@@ -56,6 +56,11 @@ export class Live implements IDisposable {
     return this._failure === null ? { state: 'ready' } : { state: 'failed', message: this._failure };
   }
 
+  /** Whether the last round was given up, so that its changes are not learned before the next one. */
+  get left(): boolean {
+    return this._on && this._left && this._quietTimer === undefined;
+  }
+
   get isDisposed(): boolean {
     return this._disposed;
   }
@@ -94,6 +99,7 @@ export class Live implements IDisposable {
     }
     this._on = live;
     this._failure = null;
+    this._left = false;
     if (live) {
       this._send();
     } else {
@@ -106,6 +112,7 @@ export class Live implements IDisposable {
   /** The sidecar may be another one, and events were missed: rounds that still run are told again, and it does not know the view. */
   attached(): void {
     this._jobs.clear();
+    this._left = false;
     this._sent = '';
     this._settle();
     this._send();
@@ -128,8 +135,10 @@ export class Live implements IDisposable {
   progress(job: EventParams<'job'>): void {
     if (job.state === 'running') {
       this._jobs.set(job.job, job);
+      this._left = false;
     } else {
       this._jobs.delete(job.job);
+      this._left = job.state === 'cancelled' && this._jobs.size === 0;
       this._failure = job.state === 'failed' ? job.message : null;
     }
     this._settle();
@@ -188,6 +197,9 @@ export class Live implements IDisposable {
     this._quietTimer ??= setTimeout(() => {
       this._quietTimer = undefined;
       this._quiet.emit();
+      if (this._left) {
+        this._changed.emit();
+      }
     }, this._options.quietAfterMs ?? QUIET_MS);
   }
 
@@ -234,6 +246,7 @@ export class Live implements IDisposable {
   private _asked = 0;
   private _sent = '';
   private _slow = false;
+  private _left = false;
   private _failure: string | null = null;
   private _viewTimer: ReturnType<typeof setTimeout> | undefined;
   private _gapTimer: ReturnType<typeof setTimeout> | undefined;

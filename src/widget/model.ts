@@ -354,6 +354,7 @@ export class LabellerState implements IDisposable {
     }
     this._take(session);
     this.live.attached();
+    this._parts?.embedding.attached();
     this._error = null;
     if (wasLive && !session.live) {
       this._notice = trans.__('Live segmentation is off since the sidecar was started anew.');
@@ -421,8 +422,9 @@ export class LabellerState implements IDisposable {
           parts?.guide.progress(event.params);
         } else if (event.params.kind === 'load') {
           this.files.progress(event.params);
-        } else if (event.params.kind === 'embed' && event.params.state === 'running') {
-          parts?.embedding.progress(event.params.done, event.params.total);
+        } else if (event.params.kind === 'embed') {
+          parts?.embedding.progress(event.params);
+          this._changed.emit('status');
         }
         break;
       default:

@@ -141,7 +141,8 @@ export function phaseTable(): IPart<
     node: element('div', {}, bar, table),
     show(classes, counts, size, slices) {
       const pixels = classes.map(({ id }) => counts[String(id)] ?? 0);
-      const all = pixels.reduce((sum, count) => sum + count, 0);
+      // A class that was removed keeps its pixels until the next training.
+      const all = Object.values(counts).reduce((sum, count) => sum + count, 0);
       const share = (count: number) => (all > 0 ? count / all : null);
       keep(bar, classes.length, () => element('div', {})).forEach((part, i) => {
         setStyle(part, '--sambalab-class', classes[i]!.color);

@@ -67,8 +67,19 @@ function mostImportant(state: LabellerState): IStatusText {
       return { text: trans.__('Preparing SAM for this image; brush and eraser work already…'), kind: 'busy' };
     case 'failed':
       return { text: trans.__('No suggestions: %1', embedding.message), kind: 'error' };
-    case 'ready':
-      return { text: trans.__('SAM is ready, on %1', deviceName(state)), kind: 'plain' };
+    case 'ready': {
+      const closer = parts?.embedding.closer ?? null;
+      return closer === null
+        ? { text: trans.__('SAM is ready, on %1', deviceName(state)), kind: 'plain' }
+        : {
+            text: trans.__(
+              'SAM is ready, on %1; looking closer for the classifier… %2 %',
+              deviceName(state),
+              Math.round(closer * 100)
+            ),
+            kind: 'busy'
+          };
+    }
     default:
       return { text: '', kind: 'plain' };
   }

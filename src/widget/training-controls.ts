@@ -136,7 +136,7 @@ export class TrainingControls extends StateWidget {
     if (labelsVersion === 0) {
       parts.push(trans.__('loaded from a file'));
     }
-    if (live.on) {
+    if (live.on && !live.left) {
       return parts.join(' · '); // what changed since is being learned
     }
     if (labelsVersion !== 0 && labelsVersion !== session!.labels.version) {

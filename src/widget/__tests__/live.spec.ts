@@ -157,6 +157,25 @@ describe('Live', () => {
     expect(quiet()).toBe(2);
   });
 
+  it('tells that a round was given up once no other follows, until the next', async () => {
+    const { live, take, job } = make();
+    let changes = 0;
+    live.changed.connect(() => changes++);
+    take(true);
+    job('a');
+    job('a', { state: 'cancelled' });
+    expect(live.left).toBe(false);
+    const before = changes;
+    await after(80);
+    expect(live.left).toBe(true);
+    expect(changes).toBeGreaterThan(before); // who shows it hears of it
+    job('b');
+    expect(live.left).toBe(false);
+    job('b', { state: 'done' });
+    await after(80);
+    expect(live.left).toBe(false);
+  });
+
   it('cancels the round that runs', async () => {
     const { live, client, asked, answers, take, job } = make();
     take(true);

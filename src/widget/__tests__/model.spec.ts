@@ -430,6 +430,26 @@ describe('LabellerState', () => {
     state.dispose();
   });
 
+  it('says how far SAM is with the windows of a large image, while suggestions are there already', async () => {
+    const { sidecar, state } = await open();
+    const job = { session: id, job: 'windows', kind: 'embed', state: 'running', stage: 'encoding', message: '' };
+    let prepared = 0;
+    state.parts!.embedding.changed.connect(() => prepared++);
+    sidecar.tell('job', { ...job, done: 0, total: 1 });
+    expect(statusText(state).text).toBe('SAM is ready, on CPU');
+    sidecar.tell('job', { ...job, done: 9, total: 36 });
+    expect(statusText(state)).toEqual({
+      text: 'SAM is ready, on CPU; looking closer for the classifier… 25 %',
+      kind: 'busy'
+    });
+    expect(prepared).toBe(0); // a suggestion that is shown stays
+    sidecar.tell('job', { ...job, job: 'another', state: 'done', done: 1, total: 1 });
+    expect(statusText(state).kind).toBe('busy');
+    sidecar.tell('job', { ...job, state: 'done', done: 36, total: 36 });
+    expect(statusText(state)).toEqual({ text: 'SAM is ready, on CPU', kind: 'plain' });
+    state.dispose();
+  });
+
   it('says that a training failed until labels change, and says what SAM runs on meanwhile', async () => {
     const { sidecar, state } = await open();
     const fail = () =>

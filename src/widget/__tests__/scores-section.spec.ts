@@ -144,6 +144,8 @@ describe('ScoresSection', () => {
       ['matrix', '75.0'],
       ['particle', '25.0']
     ]);
+    tell(segmentation([[1, 0], [0, 1]], {}, { '1': 75, '4': 20, '9': 5 })); // prettier-ignore
+    expect(rows('phases').map(([, share]) => share)).toEqual(['75.0', '20.0']); // 9 was removed since
     const area = () => get('phases').querySelector<HTMLElement>('tbody td:last-child')!;
     expect(area().hidden).toBe(true);
     state.session.image.pixelSize = { value: 0.5, unit: 'nm' };

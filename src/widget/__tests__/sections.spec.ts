@@ -51,7 +51,7 @@ function make(channels: 1 | 3 = 1) {
       segmentation: { classifier }
     },
     training: { state: { state: 'idle' } as TrainingState, dismiss: () => undefined },
-    live: { on: false, state: { state: 'off' } as LiveState, dismiss: () => undefined },
+    live: { on: false, left: false, state: { state: 'off' } as LiveState, dismiss: () => undefined },
     setLive: (on: boolean) => void (state.live.on = on),
     trained: 0,
     train: () => void state.trained++,
@@ -441,6 +441,9 @@ describe('TrainingControls', () => {
     state.session.labels.counts = { 1: 5, 2: 1 };
     state.changed.emit('session');
     expect(get('training-note').textContent).toBe('Out-of-bag score 98.7 %');
+    state.live.left = true; // but for a round that somebody cancelled
+    state.changed.emit('status');
+    expect(get('training-note').textContent).toBe('Out-of-bag score 98.7 % · labels changed since');
   });
 
   it('shows a live round only while it takes long, and leaves Train in reach', () => {
