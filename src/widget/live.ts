@@ -231,7 +231,10 @@ export class Live implements IDisposable {
     this._sent = key;
     this._options.request({ session: this._options.session, view }).catch(reason => {
       // It decides what comes first and no more. What was lost with the connection is sent again once it is back.
-      console.warn('sambalab:', BridgeError.from(reason).message);
+      const error = BridgeError.from(reason);
+      if (error.code !== 'disconnected') {
+        console.warn('sambalab:', error.message);
+      }
     });
   }
 

@@ -75,8 +75,8 @@ export class TrainingControls extends StateWidget {
     const state = training.state;
     const running = state.state === 'running';
     const round = live.state;
-    const slow = !running && round.state === 'working';
     const able = !!session?.imageReady && connection.state.state === 'connected';
+    const slow = able && !running && round.state === 'working'; // else nobody tells how far it is
     setDisabled(this._train, running || !able);
     setDisabled(this._live, !able);
     this._live.setAttribute('aria-pressed', String(live.on));

@@ -457,6 +457,9 @@ describe('TrainingControls', () => {
     live({ state: 'working', stage: 'growing trees', fraction: 0.5, message: '' });
     expect([get('cancel').hidden, get('progress').getAttribute('aria-valuenow')]).toEqual([false, '50']);
     expect(get('train').getAttribute('aria-disabled')).toBe('false');
+    state.connection.state.state = 'closed';
+    state.changed.emit('status');
+    expect([get('cancel').hidden, get('progress').hidden]).toEqual([true, true]);
     live({ state: 'failed', message: 'No memory.' });
     expect([get('training-note').textContent, get('training-dismiss').hidden]).toEqual(['No memory.', false]);
   });
