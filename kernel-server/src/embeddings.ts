@@ -39,8 +39,8 @@ export interface IWholeEmbedding {
 interface ISource {
   image: ArrayDescriptor;
   display: ImageInfo['display'];
-  /** Names what it shows; undefined if nothing is to be kept of it. */
-  key: string | undefined;
+  /** Names what it shows. */
+  key: string;
 }
 
 type SessionBases = Map<string, IEmbeddingBasis>;
@@ -78,7 +78,8 @@ export class Embeddings {
   /**
    * A handed-over image under a basis.
    *
-   * @param key names what the image shows, so that its maps are kept; undefined to keep nothing
+   * @param key names what the image shows, so that its maps are kept; undefined to keep no more than the latest slice, as long as what this
+   * gives: an image is asked for tile by tile
    */
   ofArray(
     image: ArrayDescriptor,
@@ -88,20 +89,19 @@ export class Embeddings {
     basis: IEmbeddingBasis
   ): IImageEmbedding {
     const complete = completeSpec(spec, { ...image, display });
-    const source = { image, display, key: key && `${key}/` };
+    const source = { image, display, key: `${key ?? randomBytes(8).toString('hex')}/` };
+    const cache = key === undefined ? new MapCache(0) : this._cache;
     return {
       basis,
       slice: async (slice, context) => {
         const path = mapKey(source, slice, complete, basis);
-        const found = source.key && this._cache.get(path);
+        const found = cache.get(path);
         if (found) {
           return found;
         }
-        return this._work.run(source.key ? path : randomBytes(8).toString('hex'), context, async inner => {
+        return this._work.run(path, context, async inner => {
           const { maps } = await this._options.sam.reduce(image, display, slice, complete, basis, inner);
-          if (source.key) {
-            this._cache.set(path, maps);
-          }
+          cache.set(path, maps);
           return maps;
         });
       }

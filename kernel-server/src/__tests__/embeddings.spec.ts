@@ -155,6 +155,24 @@ describe('Embeddings', () => {
     ]);
   });
 
+  it('encodes a slice of a handed-over image once, however many tiles want it', async () => {
+    const session = await openSession();
+    const { basis } = await compute.embeddings.of(session, spec);
+    const { display } = session.record.image;
+    const image = compute.embeddings.ofArray(session.image, display, undefined, spec, basis);
+    sam.runs.length = 0;
+    const seen = [];
+    for (const slice of [0, 1]) {
+      const together = await Promise.all([image.slice(slice, calm()), image.slice(slice, calm())]);
+      seen.push(...[...together, await image.slice(slice, calm())].map(maps => maps[0]!.data[0]));
+    }
+    expect(seen).toEqual([-0.125, -0.125, -0.125, 0.875, 0.875, 0.875]);
+    expect(sam.runs.map(({ slice }) => slice)).toEqual([0, 1]);
+    // Another image may be another one under the same path.
+    await compute.embeddings.ofArray(session.image, display, undefined, spec, basis).slice(1, calm());
+    expect(sam.runs.map(({ slice }) => slice)).toEqual([0, 1, 1]);
+  });
+
   it('goes on while somebody wants it, and stops when all have left', async () => {
     const session = await openSession();
     const { shut, open } = gate();
