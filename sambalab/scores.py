@@ -29,8 +29,8 @@ class Scores:
     class_ids
         Their ids, as they stand in label arrays.
     source
-        ``"out-of-bag"``: each pixel by the trees of a forest that had not drawn it. ``"held-out"``: strokes that were kept back
-        while the number of boosted trees was found.
+        ``"out-of-bag"``: each pixel by the trees of a forest that had not drawn it; pixels of one stroke are alike, so places
+        without labels fare worse. ``"held-out"``: strokes that boosted trees had not seen, mostly a lower and truer score.
     confusion
         int64 (classes, classes): pixels of each labelled class (row) that were given each class (column). Read-only.
     """

@@ -214,12 +214,8 @@ export class ClassList extends StateWidget {
 
   private _add(): void {
     const classes = this._state.session?.classes ?? [];
-    const used = new Set(classes.map(item => item.id));
-    let id = 1;
-    while (used.has(id)) {
-      id++;
-    }
-    if (id > CLASSES_MAX) {
+    const id = freeId(classes, this._state.session?.segmentation?.classifier.classes ?? []);
+    if (id === null) {
       return;
     }
     const color = COLOURS.find(one => !classes.some(item => item.color === one)) ?? COLOURS[id % COLOURS.length]!;
@@ -252,4 +248,15 @@ export class ClassList extends StateWidget {
   private readonly _list: HTMLElement;
   private _rows: IRow[] = [];
   private _ids = '';
+}
+
+/**
+ * An id for a new class; null if there is none. Those of classes that were removed and stand in the segmentation still are taken last: the new
+ * class would seem to be what they were.
+ */
+export function freeId(classes: readonly LabelClass[], learned: readonly LabelClass[]): number | null {
+  const used = new Set(classes.map(({ id }) => id));
+  const shown = new Set(learned.map(({ id }) => id));
+  const ids = Array.from({ length: CLASSES_MAX }, (_, i) => i + 1).filter(id => !used.has(id));
+  return ids.find(id => !shown.has(id)) ?? ids[0] ?? null;
 }

@@ -46,6 +46,7 @@ export class ScoresSection extends StateWidget {
     }
     say(this._empty, classifier ? '' : emptyText(session));
     say(this._overall, classifier ? overallText(classifier, overall, table?.meanIou ?? null) : '');
+    this._overall.title = scores ? sourceText(scores) : '';
     say(this._note, classifier?.note ?? '');
     this._classes.node.hidden = this._confusion.node.hidden = !table;
     if (table && scores) {
@@ -91,6 +92,17 @@ function emptyText(session: SessionState | null): string {
   return labelled < 2
     ? trans.__('Label something of two classes, then train: how well each is recognised is shown here.')
     : trans.__('Train, or switch Live on: how well each class is recognised is shown here.');
+}
+
+/** What a score was measured on, and how far it can be believed. */
+function sourceText({ source }: Scores): string {
+  return source === 'out-of-bag'
+    ? trans.__(
+        'Each labelled pixel is judged by the trees that had not drawn it. Pixels of one stroke are alike, so places without labels fare worse than this.'
+      )
+    : trans.__(
+        'Whole strokes were held out and judged by trees that had not seen them, so this can be lower than an out-of-bag score.'
+      );
 }
 
 /** How good it is overall, and what that was measured on. */

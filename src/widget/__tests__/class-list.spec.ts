@@ -2,7 +2,7 @@
 import './page';
 import { Signal } from '@lumino/signaling';
 import type { LabelClass } from '../../kernel-bridge';
-import { ClassList } from '../class-list';
+import { ClassList, freeId } from '../class-list';
 import type { LabellerState } from '../model';
 
 const matrix = { id: 1, name: 'matrix', color: '#e69f00' };
@@ -75,5 +75,15 @@ describe('ClassList', () => {
     expect(last.get('remove-1')!.title).toBe('matrix is the last class');
     last.get('remove-1')!.click();
     expect(last.names()).toEqual(['matrix']);
+  });
+});
+
+describe('the id of a new class', () => {
+  it('is the first that is free, and one of a removed class that is segmented still only if there is no other', () => {
+    const all = Array.from({ length: 255 }, (_, i) => ({ ...pore, id: i + 1 }));
+    expect(freeId([matrix], [])).toBe(2);
+    expect(freeId([matrix], [matrix, pore])).toBe(3);
+    expect(freeId([matrix], all)).toBe(2);
+    expect(freeId(all, [])).toBeNull();
   });
 });
