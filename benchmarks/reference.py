@@ -99,7 +99,7 @@ def draw_strokes(truth: NDArray[np.uint8], seed: int, strokes: int, length: int,
 
 
 def tomography(seed: int, side: int = 512) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Draw a slice of a container with bright particles, as X-ray tomography shows it: rings, grainy noise. 1 is particle, 2 the rest."""
+    """Draw a slice of a container with bright particles (1; 2 is the rest) as X-ray tomography shows it: rings, grainy noise."""
     random = np.random.default_rng(seed)
     rows, columns = np.mgrid[:side, :side] - side / 2
     distance = np.hypot(rows, columns) / side

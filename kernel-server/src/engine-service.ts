@@ -427,7 +427,13 @@ export class EngineService implements IEngineService {
 
   private _remember(classifier: engine.IClassifier, parts: ICutPart[]): ILoaded {
     const { trees, names, classes } = classifier;
-    const forest = engine.packForest(new engine.Engine(this._compiled), trees, names.length, classes.length, classifier.scale);
+    const forest = engine.packForest(
+      new engine.Engine(this._compiled),
+      trees,
+      names.length,
+      classes.length,
+      classifier.scale
+    );
     const loaded: ILoaded = { job: this._jobs++, classifier, parts, forest };
     this._loaded.unshift(loaded);
     this._loaded.splice(LOADED_MAX);

@@ -185,13 +185,13 @@ export type EngineResult<T extends EngineTask> = T extends IGrowTask
   ? { trees: ITrees; importance: Float64Array }
   : T extends IBoostTask
     ? IBoosted[]
-  : T extends IMomentsTask
-    ? Float64Array
-    : T extends ISampleTask
-      ? Float32Array
-      : T extends IPreviewTask
-        ? Uint8Array
-        : undefined;
+    : T extends IMomentsTask
+      ? Float64Array
+      : T extends ISampleTask
+        ? Float32Array
+        : T extends IPreviewTask
+          ? Uint8Array
+          : undefined;
 
 /** From the pool to a worker. */
 export interface IWorkerRequest {
