@@ -83,8 +83,10 @@ class Classifier:
         ----------
         path
             ``.json``: complete and readable. ``.onnx``: features and trees in one graph, which onnxruntime runs without
-            SambaLab, for features that ONNX can express; it takes an `embedding` as further inputs. ``.skops``: a forest as a
-            fitted RandomForestClassifier of scikit-learn. `load` reads all three.
+            SambaLab, for features that ONNX can express; it takes an `embedding` as further inputs, and where pixels are
+            standardised or probabilities refined ``intensity``: float64 (2,), mean and standard deviation of the image, or NaN
+            for those of what is given as ``image``, which is right for a whole image that is no stack. ``.skops``: a forest as
+            a fitted RandomForestClassifier of scikit-learn. `load` reads all three.
 
         Raises
         ------
