@@ -46,7 +46,10 @@ export class ScoresSection extends StateWidget {
     }
     say(this._empty, classifier ? '' : emptyText(session));
     say(this._overall, classifier ? overallText(classifier, overall, table?.meanIou ?? null) : '');
-    this._overall.title = scores ? sourceText(scores) : '';
+    const source = scores ? sourceText(scores) : '';
+    if (this._overall.title !== source) {
+      this._overall.title = source;
+    }
     say(this._note, classifier?.note ?? '');
     this._classes.node.hidden = this._confusion.node.hidden = !table;
     if (table && scores) {
