@@ -148,7 +148,7 @@ async function loadWindows(folder) {
   const outfile = join(folder, 'windows.cjs');
   await build({
     absWorkingDir: root,
-    entryPoints: ['kernel-server/src/windows.ts'],
+    entryPoints: ['kernel-server/src/next-region/score-windows.ts'],
     outfile,
     bundle: true,
     platform: 'node',

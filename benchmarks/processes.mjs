@@ -17,7 +17,10 @@ export async function loadEngine(folder) {
   }
   await build({
     absWorkingDir: root,
-    entryPoints: ['kernel-server/src/engine-service.ts', 'kernel-server/src/engine-worker.ts'],
+    entryPoints: {
+      'engine-service': 'kernel-server/src/engine/service.ts',
+      'engine-worker': 'kernel-server/src/engine/worker.ts'
+    },
     outdir: folder,
     outExtension: { '.js': '.cjs' },
     bundle: true,
@@ -34,12 +37,12 @@ export async function loadEngine(folder) {
 export async function loadSam(folder) {
   const { build } = await import('esbuild');
   const server = join(root, 'sambalab/server');
-  if (!existsSync(join(server, 'compute.cjs'))) {
-    throw new Error('sambalab/server/compute.cjs is missing; run: npm run build -- server');
+  if (!existsSync(join(server, 'sam-child-process.cjs'))) {
+    throw new Error('sambalab/server/sam-child-process.cjs is missing; run: npm run build -- server');
   }
   await build({
     absWorkingDir: root,
-    entryPoints: ['kernel-server/src/sam-service.ts'],
+    entryPoints: ['kernel-server/src/sam/service.ts'],
     outfile: join(folder, 'sam-service.cjs'),
     bundle: true,
     platform: 'node',

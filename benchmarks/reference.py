@@ -25,7 +25,7 @@ from scipy.signal import convolve
 from skimage import filters, io
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 
-from sambalab.data import KINDS, micrograph
+from sambalab.files.data import KINDS, micrograph
 
 SIGMAS = (1, 2, 4, 8, 16)
 MEMBRANE_PATCH = 19

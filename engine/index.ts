@@ -5,17 +5,17 @@
  * in Node's worker threads, in the browser and wherever else WebAssembly runs, with the same bits out. No files, no network, no
  * threads, nothing of Node or of a page; who calls it brings the bytes of `engine.wasm`.
  */
-export * from './classifier';
-export * from './features';
-export { convertClassifier, readClassifier } from './files';
-export * from './forest';
-export { decodeMlRandomForest, encodeMlRandomForest } from './ml-random-forest';
+export * from './core/classifier';
+export * from './core/features';
+export { convertClassifier, readClassifier } from './codecs/codecs';
+export * from './core/forest';
+export { decodeMlRandomForest, encodeMlRandomForest } from './codecs/ml-random-forest';
 export { encodeOnnx } from './onnx';
-export * from './quantile';
-export type { ITile } from './tile';
-export { FeatureStack, blocksOf, planeFloats, type ITileFeatures } from './stack';
-export { Engine, compileEngine, type TypedArray } from './wasm';
-export * from './embedding';
-export * from './boosting';
-export * from './intensity';
-export * from './refine';
+export * from './core/quantile';
+export type { ITile } from './core/tile';
+export { FeatureStack, blocksOf, planeFloats, type ITileFeatures } from './core/stack';
+export { Engine, compileEngine, type TypedArray } from './core/wasm';
+export * from './core/embedding';
+export * from './core/boosting';
+export * from './core/intensity';
+export * from './core/refine';

@@ -13,8 +13,8 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
-from . import relay as _relay
-from .errors import (
+from .sidecar_client import relay as _relay
+from .spec.errors import (
     CancelledError,
     ComputeError,
     DiskFullError,
@@ -34,10 +34,11 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
-    from . import data, engine
+    from . import engine
     from .classifier import Classifier
-    from .features import FeatureSpec
+    from .files import data
     from .labeller import Labeller
+    from .spec.features import FeatureSpec
 
 try:
     __version__ = version("sambalab")
@@ -73,8 +74,8 @@ __all__ = [
 _LAZY = {
     "Labeller": ".labeller",
     "Classifier": ".classifier",
-    "FeatureSpec": ".features",
-    "data": ".data",
+    "FeatureSpec": ".spec.features",
+    "data": ".files.data",
     "engine": ".engine",
 }
 

@@ -11,21 +11,22 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from . import classifier_files, staging
-from .classes import ClassesLike, make_classes
-from .classifier_document import FORMAT, VERSION, info_of, spec_of
-from .client import Client, client
-from .errors import NodeNotFoundError, ParameterError, SambaLabError, SidecarError
-from .features import FeatureSpec
-from .forest import Forest
-from .images import Image, prepare
-from .learners import is_boosting
-from .scores import Scores, scores_of
+from .files import classifier_files
+from .files.images import Image, prepare
+from .sidecar_client import staging
+from .sidecar_client.client import Client, client
+from .spec.classes import ClassesLike, make_classes
+from .spec.classifier_document import FORMAT, VERSION, info_of, spec_of
+from .spec.errors import NodeNotFoundError, ParameterError, SambaLabError, SidecarError
+from .spec.features import FeatureSpec
+from .spec.forest import Forest
+from .spec.learners import is_boosting
+from .spec.scores import Scores, scores_of
 
 if TYPE_CHECKING:
     from sklearn.ensemble import RandomForestClassifier
 
-    from .features import FeaturesLike
+    from .spec.features import FeaturesLike
 
 Output = Literal["labels", "probabilities"]
 T = TypeVar("T")
@@ -113,7 +114,7 @@ class Classifier:
         ParameterError
             If the trees are boosted ones, which scikit-learn has in no form that can be filled in.
         """
-        from .sklearn_forest import to_forest
+        from .files.sklearn_forest import to_forest
 
         if self.kind == "boosting":
             raise ParameterError(
@@ -159,7 +160,7 @@ class Classifier:
         UserWarning
             If a feature has more than 255 different thresholds: they are merged, and a few pixels may be classified otherwise.
         """
-        from .sklearn_forest import basis_of, from_forest, parameters_of
+        from .files.sklearn_forest import basis_of, from_forest, parameters_of
 
         spec = FeatureSpec.of(features)
         if channels not in (1, 3):

@@ -11,27 +11,27 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from . import sessions, staging
-from .arrays import identity, map_array, write_array
-from .classes import ClassesLike, make_classes, merge_classes
 from .classifier import Classifier
-from .client import Client, client
-from .errors import (
+from .files.images import ImageLike, prepare
+from .sidecar_client import sessions, staging
+from .sidecar_client.arrays import identity, map_array, write_array
+from .sidecar_client.client import Client, client
+from .sidecar_client.keys import session_key
+from .sidecar_client.progress import ProgressLine
+from .sidecar_client.regions import Region, find_regions
+from .sidecar_client.session_access import CLOSED, Array, SessionAccess, State
+from .spec.classes import ClassesLike, make_classes, merge_classes
+from .spec.errors import (
     LabelError,
     NotReadyError,
     NotTrainedError,
     ParameterError,
     SidecarError,
 )
-from .features import FeaturesLike
-from .images import ImageLike, prepare
-from .keys import session_key
-from .learners import learner_request
-from .parameters import feature_choice, pixel_size_of, refuse_unknown, switch
-from .progress import ProgressLine
-from .regions import Region, find_regions
-from .scores import Report, report_of
-from .session_access import CLOSED, Array, SessionAccess, State
+from .spec.features import FeaturesLike
+from .spec.learners import learner_request
+from .spec.parameters import feature_choice, pixel_size_of, refuse_unknown, switch
+from .spec.scores import Report, report_of
 
 if TYPE_CHECKING:
     from .widget import LabellerWidget

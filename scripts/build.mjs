@@ -40,7 +40,11 @@ const parts = {
     const out = join(root, 'sambalab/server');
     await build({
       absWorkingDir: root,
-      entryPoints: ['main', 'compute', 'engine-worker'].map(name => `kernel-server/src/${name}.ts`),
+      entryPoints: {
+        main: 'kernel-server/src/main.ts',
+        'sam-child-process': 'kernel-server/src/sam/child-process.ts',
+        'engine-worker': 'kernel-server/src/engine/worker.ts'
+      },
       outdir: out,
       outExtension: { '.js': '.cjs' },
       bundle: true,
@@ -53,7 +57,7 @@ const parts = {
     });
     copyFileSync(join(root, 'engine/build/engine.wasm'), join(out, 'engine.wasm'));
     for (const table of ['features.json', 'forest.json']) {
-      copyFileSync(join(root, 'src/kernel-bridge', table), join(out, table));
+      copyFileSync(join(root, 'src/shared', table), join(out, table));
     }
     node(join(root, 'scripts/build-decoder.mjs'), join(out, 'decoder.onnx'));
   },

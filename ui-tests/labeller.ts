@@ -2,8 +2,8 @@
 import type { IJupyterLabPageFixture } from '@jupyterlab/galata';
 import { expect } from '@jupyterlab/galata';
 import type { Locator } from '@playwright/test';
-import type { IDebugHandle } from '../src/widget/debug';
-import type { IStrokeTimes } from '../src/widget/stroke-times';
+import type { IDebugHandle } from '../src/widget/frame/debug';
+import type { IStrokeTimes } from '../src/widget/state/stroke-times';
 
 type Handled = HTMLElement & { sambalab: IDebugHandle };
 

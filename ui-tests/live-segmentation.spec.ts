@@ -1,7 +1,7 @@
 /** Live segmentation: how soon a stroke has its effect, that the last one always has it, and what is said when there is nothing to learn. */
 import { expect, test } from '@jupyterlab/galata';
 import type { IJupyterLabPageFixture } from '@jupyterlab/galata';
-import type { IStrokeTimes } from '../src/widget/stroke-times';
+import type { IStrokeTimes } from '../src/widget/state/stroke-times';
 import { IPixel, LabellerPage } from './labeller';
 import { TestNotebook } from './notebook';
 

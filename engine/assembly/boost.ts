@@ -13,7 +13,7 @@ import { bestCut, countFour, countOne, cutScore, scoreOf, subtract } from './boo
 import { vectorsOf } from './boost-softmax';
 import { below, seedTree } from './random';
 
-/** A value of 0 as a vote; `engine/boosting.ts` has the same. */
+/** A value of 0 as a vote; `engine/core/boosting.ts` has the same. */
 const ZERO: i32 = 512;
 /** Below 512 by what rounding may add. */
 const VALUE_MAX: f64 = 510;

@@ -1,7 +1,7 @@
 /**
  * The engine's kernels, compiled to WebAssembly with fixed-width SIMD and nothing relaxed, so that every host computes the same bits.
  *
- * Here live loops over memory and nothing else: no objects, no imports. The caller lays memory out (`engine/wasm.ts`), passes addresses in
+ * Here live loops over memory and nothing else: no objects, no imports. The caller lays memory out (`engine/core/wasm.ts`), passes addresses in
  * bytes and keeps 256 bytes free behind each block, since vector loops may read a little past the end; scratch grows behind it (`arena.ts`).
  */
 export { computeTile, programHalo } from './program';

@@ -1,5 +1,5 @@
 /**
- * Feature programs: what `src/kernel-bridge/features.ts` makes of a spec, eight numbers an instruction (its op and arguments), and what it
+ * Feature programs: what `src/shared/features.ts` makes of a spec, eight numbers an instruction (its op and arguments), and what it
  * takes to run them. Each op writes its channels to consecutive planes.
  */
 import { openArena, mark, release } from './arena';

@@ -6,7 +6,7 @@
  * step, as a whole image would be treated; so tiles join without seams.
  */
 import { allocate, mark, release } from './arena';
-import { firstDerivatives, replicateEdges } from './derivatives';
+import { firstDerivatives, replicateEdges } from './derivative-planes';
 import { gaussianKernel, gaussianRadius } from './families/gaussian';
 import { continueWide, filterSource, widePlane, wideStride } from './wide';
 
@@ -83,7 +83,7 @@ export function placeTile(
   high = rangeHigh;
 }
 
-/** Element types of images, numbered: `engine/stack.ts` and `sambalab/engine` have the same. */
+/** Element types of images, numbered: `engine/core/stack.ts` and `sambalab/engine` have the same. */
 export const enum Dtype {
   u8,
   i8,

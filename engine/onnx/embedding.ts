@@ -2,8 +2,8 @@
  * What an encoder sees, as inputs of the graph, read bilinearly at each pixel by the formula of `engine/assembly/embedding.ts` in the same order
  * of operations: places in float64, values in float32, first along the columns, then along the rows.
  */
-import { BridgeError } from '../../src/kernel-bridge/errors';
-import { IClassifier } from '../classifier';
+import { BridgeError } from '../../src/shared/errors';
+import { IClassifier } from '../core/classifier';
 import { Graph, TYPES, Value } from './graph';
 import { Message } from './wire';
 

@@ -1,5 +1,5 @@
 /** The feature families as nodes of ONNX, and which there are not. */
-import { IFeatureOp } from '../../src/kernel-bridge/features';
+import { IFeatureOp } from '../../src/shared/features';
 import { maximum, mean, median, MEDIAN_RADIUS_MAX, minimum, variance } from './discs';
 import { Smoothed } from './linear';
 import { gabor, kuwahara } from './lines';

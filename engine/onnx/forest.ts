@@ -4,9 +4,9 @@
  * counted from {@link ZERO}, are logits for a softmax. (TreeEnsembleClassifier, which has that built in, is one operator of all trees and
  * would add rounded logits.)
  */
-import { BridgeError } from '../../src/kernel-bridge/errors';
-import { Cuts } from '../quantile';
-import { ITrees, VOTES, ZERO } from '../forest';
+import { BridgeError } from '../../src/shared/errors';
+import { Cuts } from '../core/quantile';
+import { ITrees, VOTES, ZERO } from '../core/forest';
 import { Attribute, Graph, ML_DOMAIN, Value } from './graph';
 
 /**

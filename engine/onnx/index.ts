@@ -4,10 +4,10 @@
  *
  * Here lives what knows ONNX: its wire format, its operators, and how the engine's features are said in them. Nothing here runs a model.
  */
-import { BridgeError } from '../../src/kernel-bridge/errors';
-import { encodeClassifier, IClassifier } from '../classifier';
-import { featureOps, FeatureSpec, planesOf } from '../features';
-import { GUIDE_CHANNEL, GUIDE_SPEC } from '../refine';
+import { BridgeError } from '../../src/shared/errors';
+import { encodeClassifier, IClassifier } from '../core/classifier';
+import { featureOps, FeatureSpec, planesOf } from '../core/features';
+import { GUIDE_CHANNEL, GUIDE_SPEC } from '../core/refine';
 import { describeInput, embeddingLines, embeddingOf, embeddingReach, IEmbeddingMetadata } from './embedding';
 import { Channel, featurePlanes, inexpressible } from './features';
 import { forestVotes } from './forest';

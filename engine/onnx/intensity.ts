@@ -1,5 +1,5 @@
 /**
- * Pixels by the image's mean and deviation (`engine/intensity.ts`): a further input `intensity`, float64 [mean, deviation]. What of it is NaN
+ * Pixels by the image's mean and deviation (`engine/core/intensity.ts`): a further input `intensity`, float64 [mean, deviation]. What of it is NaN
  * is taken of the image that is given, which is right for a whole image of one slice and not for tiles.
  */
 import { Graph, Value } from './graph';

@@ -124,7 +124,7 @@ function gaussianKernel(sigma: number): number[] {
   return weights.map(weight => weight / sum);
 }
 
-/** The polynomial of `arcTangent` in `engine/assembly/derivatives.ts`, the highest power first. */
+/** The polynomial of `arcTangent` in `engine/assembly/derivative-planes.ts`, the highest power first. */
 const ARC = [
   0.00276628, -0.01573125, 0.04213762, -0.07456855, 0.10618371, -0.14197798, 0.19991872, -0.33333037, 0.99999998
 ];

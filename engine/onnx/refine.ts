@@ -2,7 +2,7 @@
  * Probabilities smoothed along the image's edges, as nodes of ONNX: the guided filter of `engine/assembly/refine.ts`, term by term in the same order
  * and in float32, so that the results are the same in every bit.
  */
-import { REFINE_EPSILON } from '../refine';
+import { REFINE_EPSILON } from '../core/refine';
 import { Graph, Value } from './graph';
 
 /** The greatest int64: a slice to the end. */

@@ -7,10 +7,10 @@
  * No mathematics of features, forests or masks (`engine`, `src/sam`), no definition of messages (`src/kernel-bridge`), and
  * nothing that knows of notebooks or pages.
  */
-import { EngineService } from './engine-service';
-import { log } from './log';
+import { EngineService } from './engine/service';
+import { log } from './base/log';
 import { ISidecarOptions, parseOptions, USAGE } from './options';
-import { SamService } from './sam-service';
+import { SamService } from './sam/service';
 import { Sidecar } from './sidecar';
 
 async function main(): Promise<void> {

@@ -1,24 +1,24 @@
 /** Every method of the protocol, in terms of sessions and jobs. */
 import { readFile } from 'node:fs/promises';
-import { BridgeError } from '../../src/kernel-bridge/errors';
-import { PROTOCOL_VERSION } from '../../src/kernel-bridge/frames';
-import { ArrayDescriptor, ClassifierFormat } from '../../src/kernel-bridge/protocol';
+import { BridgeError } from '../../src/shared/errors';
+import { PROTOCOL_VERSION } from '../../src/shared/frames';
+import { ArrayDescriptor, ClassifierFormat } from '../../src/shared/protocol';
 import { toFloat16 } from '../../src/sam/float16';
-import { ArrayStore } from './array-store';
-import { ComputeJobs } from './compute-jobs';
-import { Handlers, ICall } from './dispatcher';
-import { IEngineService, ISamService } from './interfaces';
-import { Jobs } from './jobs';
-import { LiveSessions, viewOf } from './live';
-import { deflateTile, overlayTiles } from './overlays';
-import { Peers } from './peers';
-import { Regions } from './regions';
-import { Session } from './session';
-import { Sessions } from './sessions';
-import { Staging } from './staging';
-import { TileFile } from './tile-file';
-import { Uncertainty } from './uncertainty';
-import { VERSION } from './version';
+import { ArrayStore } from './arrays/array-store';
+import { ComputeJobs } from './learning/compute-jobs';
+import { Handlers, ICall } from './transport/dispatcher';
+import { IEngineService, ISamService } from './jobs/interfaces';
+import { Jobs } from './jobs/jobs';
+import { LiveSessions, viewOf } from './learning/live-rounds';
+import { deflateTile, overlayTiles } from './session/overlays';
+import { Peers } from './transport/peers';
+import { Regions } from './next-region/regions';
+import { Session } from './session/session';
+import { Sessions } from './session/sessions';
+import { Staging } from './transport/staging';
+import { TileFile } from './arrays/tile-file';
+import { Uncertainty } from './next-region/uncertainty';
+import { VERSION } from './base/version';
 
 /** What a classifier's file is called and how it is sent. */
 const FILES: Record<ClassifierFormat, { mediaType: string; extension: string }> = {

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Union
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import ParameterError
-from ..features import FeaturesLike, FeatureSpec
-from ..images import Image, ImageLike
+from ..files.images import Image, ImageLike
+from ..spec.errors import ParameterError
+from ..spec.features import FeaturesLike, FeatureSpec
 from .embedding import EmbeddingLike, EmbeddingMap, maps_of
 from .forest import CUTS_MAX, ForestApplier, Output, PackedForest, Quantiser, pack
 from .intensity import Intensity, intensity_of

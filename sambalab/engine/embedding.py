@@ -1,6 +1,6 @@
 """What an encoder sees of an image, as the feature stack takes it: a few components on a coarse grid, read between its cells.
 
-``engine/embedding.ts`` has the formula; the kernel is ``engine/assembly/embedding.ts``.
+``engine/core/embedding.ts`` has the formula; the kernel is ``engine/assembly/embedding.ts``.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import ParameterError
-from ..feature_table import EMBEDDING_LAYERS
-from ..features import FeatureSpec
+from ..spec.errors import ParameterError
+from ..spec.feature_table import EMBEDDING_LAYERS
+from ..spec.features import FeatureSpec
 from .wasm import Engine
 
 #: One layer of an image: float32 (slices, components, rows, columns), as `Classifier.embedding` gives them.

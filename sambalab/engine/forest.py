@@ -1,4 +1,4 @@
-"""Classifiers applied to tiles: bins of 8 bits, and a forest on them. So do ``engine/stack.ts`` and ``engine/forest.ts``."""
+"""Classifiers applied to tiles: bins of 8 bits, and a forest on them. So do ``engine/core/stack.ts`` and ``engine/core/forest.ts``."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import EngineError, ParameterError
-from ..forest import VOTES, Forest
+from ..spec.errors import EngineError, ParameterError
+from ..spec.forest import VOTES, Forest
 from .stack import Planes, Tile
 from .wasm import Engine
 

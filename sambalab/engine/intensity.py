@@ -1,4 +1,4 @@
-"""Mean and standard deviation of an image, by which pixels are standardised. ``engine/intensity.ts`` does the same."""
+"""Mean and standard deviation of an image, by which pixels are standardised. ``engine/core/intensity.ts`` does the same."""
 
 from __future__ import annotations
 

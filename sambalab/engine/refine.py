@@ -1,4 +1,4 @@
-"""Probabilities smoothed along an image's edges by a guided filter. ``engine/refine.ts`` is the same in JavaScript."""
+"""Probabilities smoothed along an image's edges by a guided filter. ``engine/core/refine.ts`` is the same in JavaScript."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..features import FeatureSpec
+from ..spec.features import FeatureSpec
 from .intensity import Intensity
 from .stack import FeatureStack, Tile
 from .wasm import Engine

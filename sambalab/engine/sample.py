@@ -1,6 +1,6 @@
 """What a forest is trained on: which pixels, and the quantile cuts that make bins of their features.
 
-The numbers are those of ``kernel-server/src/engine-labels.ts``, ``engine-tiles.ts`` and ``engine/quantile.ts``, to the last bit.
+The numbers are those of ``kernel-server/src/engine/labels.ts``, ``engine-tiles.ts`` and ``engine/core/quantile.ts``, to the last bit.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import LabelError
+from ..spec.errors import LabelError
 from .forest import CUTS_MAX
 from .stack import Tile, tiles_of
 

@@ -1,4 +1,4 @@
-"""Feature stacks, tile by tile on threads. ``engine/stack.ts`` is the same in JavaScript."""
+"""Feature stacks, tile by tile on threads. ``engine/core/stack.ts`` is the same in JavaScript."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import EngineError, ParameterError
-from ..features import FeatureSpec
-from ..images import Image, display_range, prepare
+from ..files.images import Image, display_range, prepare
+from ..spec.errors import EngineError, ParameterError
+from ..spec.features import FeatureSpec
 from .embedding import EmbeddingMap
 from .intensity import Intensity
 from .wasm import DTYPES, Engine

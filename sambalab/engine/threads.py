@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from ..errors import ParameterError
+from ..spec.errors import ParameterError
 
 _THREADS_MAX = 256
 _WAIT_SECONDS = 0.1

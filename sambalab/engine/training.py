@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..classes import ClassesLike, make_classes
-from ..classifier_document import FORMAT, VERSION
-from ..errors import LabelError, ParameterError
-from ..features import FeaturesLike, FeatureSpec
-from ..forest import Forest
-from ..images import Image, ImageLike
-from ..learners import complete_learner, is_boosting
+from ..files.images import Image, ImageLike
+from ..spec.classes import ClassesLike, make_classes
+from ..spec.classifier_document import FORMAT, VERSION
+from ..spec.errors import LabelError, ParameterError
+from ..spec.features import FeaturesLike, FeatureSpec
+from ..spec.forest import Forest
+from ..spec.learners import complete_learner, is_boosting
 from .forest import Quantiser
 from .intensity import Intensity, intensity_of
 from .sample import draw_labels, quantile_cuts, sample_tiles

@@ -1,4 +1,4 @@
-"""The kernels of ``engine.wasm``, run by wasmtime, and their memory. ``engine/wasm.ts`` is the same in JavaScript.
+"""The kernels of ``engine.wasm``, run by wasmtime, and their memory. ``engine/core/wasm.ts`` is the same in JavaScript.
 
 wasmtime is a ctypes library: while a kernel runs, other Python threads do. An instance belongs to one thread at a time.
 """
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import EngineError, SambaLabError
+from ..spec.errors import EngineError, SambaLabError
 
 if TYPE_CHECKING:
     import wasmtime

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-import sambalab.client
-from sambalab import sidecar
+from sambalab.sidecar_client import client, sidecar
 
 #: Training as in SAMBA: no encoder and no refined probabilities, for tests of something else than what is learned.
 SAMBA = {"features": "samba", "preset": "samba"}
@@ -46,7 +45,7 @@ def folders() -> Iterator[Path]:
     """Point Python and sidecar at fresh folders."""
     before = {name: os.environ.get(name) for name in VARIABLES}
     # A test's own folders may lie within its module's, whose sidecar is connected.
-    outer, sambalab.client._client = sambalab.client._client, None
+    outer, client._client = client._client, None
     # Not pytest's own folder: a socket's path may have 107 characters at most.
     with tempfile.TemporaryDirectory(prefix="sl-", ignore_cleanup_errors=True) as path:
         for name, part in zip(VARIABLES, ("run", "data", "arrays"), strict=True):
@@ -54,9 +53,9 @@ def folders() -> Iterator[Path]:
         try:
             yield Path(path)
         finally:
-            if sambalab.client._client is not None:
-                sambalab.client._client.close()
-            sambalab.client._client = outer
+            if client._client is not None:
+                client._client.close()
+            client._client = outer
             stop_sidecar()
             for name, value in before.items():
                 if value is None:

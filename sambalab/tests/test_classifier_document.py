@@ -10,8 +10,8 @@ import pytest
 import sambalab as sl
 from sambalab import FeatureSpec
 from sambalab.classifier import Classifier
-from sambalab.forest import Forest
-from sambalab.learners import presets
+from sambalab.spec.forest import Forest
+from sambalab.spec.learners import presets
 
 DIGEST = "0123456789abcdef" * 4
 SPEC = FeatureSpec.from_dict(

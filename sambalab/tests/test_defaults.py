@@ -8,7 +8,7 @@ import pytest
 
 import sambalab as sl
 from sambalab import FeatureSpec, engine
-from sambalab.learners import presets
+from sambalab.spec.learners import presets
 
 from .conftest import SAMBA
 

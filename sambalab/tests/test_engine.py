@@ -15,7 +15,7 @@ import sambalab as sl
 from sambalab import FeatureSpec, engine
 from sambalab.engine import wasm
 from sambalab.engine.stack import FeatureStack, Tile, halo_of
-from sambalab.images import display_range
+from sambalab.files.images import display_range
 
 pytestmark = pytest.mark.usefixtures("sidecar_dirs")
 

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 import sambalab as sl
-from sambalab import FeatureSpec, feature_table
-from sambalab.features import changed
-from sambalab.node import find_node
+from sambalab import FeatureSpec
+from sambalab.sidecar_client.node import find_node
+from sambalab.spec import feature_table
+from sambalab.spec.features import changed
 
 ROOT = Path(__file__).parents[2]
 
@@ -234,7 +235,7 @@ def typescript(lines, folder, script=SCRIPT):
     bundle = folder / "features.cjs"
     subprocess.run(
         [esbuild, "--bundle", "--platform=node", "--format=cjs", f"--outfile={bundle}", "--log-level=error"],
-        input=script, text=True, check=True, cwd=ROOT / "src/kernel-bridge",
+        input=script, text=True, check=True, cwd=ROOT / "src/shared",
     )  # fmt: skip
     node = shutil.which("node") or find_node()
     done = subprocess.run(

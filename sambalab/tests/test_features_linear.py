@@ -20,7 +20,7 @@ import scipy.signal as signal
 import skimage.color
 import skimage.io
 
-import sambalab.data
+import sambalab.files.data
 from sambalab import FeatureSpec
 from sambalab.engine import feature_stack
 

@@ -13,7 +13,7 @@ import skimage.filters.rank
 from scipy import ndimage
 
 from sambalab import FeatureSpec, data
-from sambalab.images import prepare
+from sambalab.files.images import prepare
 
 pytest.importorskip("wasmtime")
 

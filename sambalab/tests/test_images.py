@@ -6,7 +6,7 @@ import tifffile
 from PIL import Image as Pillow
 
 from sambalab import ImageError
-from sambalab.images import display_range, prepare
+from sambalab.files.images import display_range, prepare
 
 
 @pytest.mark.parametrize(

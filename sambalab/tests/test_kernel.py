@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from sambalab.wire import Assembler, encode
+from sambalab.sidecar_client.wire import Assembler, encode
 
 from .test_relay import patch
 

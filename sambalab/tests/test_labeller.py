@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import sambalab as sl
-from sambalab import sidecar
+from sambalab.sidecar_client import sidecar
 
 from .conftest import SAMBA, kill
 
@@ -356,7 +356,7 @@ def test_training_says_how_it_is_doing(micrograph, capsys):
 
 
 def test_what_stops_a_training_is_raised_and_not_printed(micrograph, monkeypatch, capsys):
-    from sambalab import progress
+    from sambalab.sidecar_client import progress
 
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     lab = sl.Labeller(micrograph.image, name="no labels")
@@ -614,7 +614,7 @@ def test_two_processes_that_start_at_once_share_one_sidecar(own_dirs, tmp_path):
     script.write_text(
         textwrap.dedent("""
         import numpy as np, sambalab as sl
-        from sambalab import sidecar
+        from sambalab.sidecar_client import sidecar
         lab = sl.Labeller(np.zeros((20, 20), np.uint8), name="both")
         print(sidecar._find().pid, lab.session)
         """)
@@ -630,7 +630,7 @@ def test_two_processes_that_start_at_once_share_one_sidecar(own_dirs, tmp_path):
 def test_a_labeller_that_is_dropped_is_forgotten(micrograph):
     import gc
 
-    from sambalab import sessions
+    from sambalab.sidecar_client import sessions
 
     lab = sl.Labeller(micrograph.image, name="dropped")
     session = lab.session

@@ -5,7 +5,7 @@ import random
 import pytest
 
 import sambalab as sl
-from sambalab.learners import NAMES, complete_learner, is_boosting, is_learner, learner_request, presets
+from sambalab.spec.learners import NAMES, complete_learner, is_boosting, is_learner, learner_request, presets
 from sambalab.tests.test_features import typescript
 
 # What TypeScript makes of each line: complete parameters from a request; and whether something is complete.

@@ -196,8 +196,10 @@ def test_the_metadata_say_what_the_classifier_is(tmp_path):
     classifier = trained(image, sl.FeatureSpec("weka", sigmas=[1, 2]), trees=5)
     session = session_of(classifier, tmp_path)
     metadata = session.get_modelmeta().custom_metadata_map
-    assert [entry["name"] for entry in json.loads(metadata["sambalab.classes"])] == ["dark", "middle", "bright"]
-    assert sl.FeatureSpec.from_dict(json.loads(metadata["sambalab.features"])) == sl.FeatureSpec("weka", sigmas=[1, 2])
+    assert [entry["name"] for entry in json.loads(metadata["sambalab.spec.classes"])] == ["dark", "middle", "bright"]
+    assert sl.FeatureSpec.from_dict(json.loads(metadata["sambalab.spec.features"])) == sl.FeatureSpec(
+        "weka", sigmas=[1, 2]
+    )
     assert metadata["sambalab.version"] == "1" and json.loads(metadata["sambalab.pixelSize"]) is None
     assert [output.name for output in session.get_outputs()] == ["labels", "probabilities"]
     again = sl.Classifier.load(tmp_path / "classifier.onnx")

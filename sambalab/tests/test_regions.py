@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import sambalab as sl
-from sambalab.regions import Region
+from sambalab.sidecar_client.regions import Region
 
 from .conftest import SAMBA
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import sambalab as sl
-from sambalab import node, relay, sidecar
-from sambalab.wire import Assembler, encode
+from sambalab.sidecar_client import node, relay, sidecar
+from sambalab.sidecar_client.wire import Assembler, encode
 
 from .conftest import kill
 

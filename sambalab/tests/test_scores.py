@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import sambalab as sl
-from sambalab.scores import Report, importances_of, report_of, scores_of
+from sambalab.spec.scores import Report, importances_of, report_of, scores_of
 
 CLASSES = [{"id": 1, "name": "matrix", "color": "#000000"}, {"id": 4, "name": "<pore>", "color": "#ffffff"}]
 THIRD = {"id": 9, "name": "late", "color": "#ff0000"}

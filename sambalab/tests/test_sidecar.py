@@ -15,10 +15,10 @@ import pytest
 import zmq
 
 import sambalab as sl
-from sambalab import client as clients
-from sambalab import node, sidecar
-from sambalab.connection import Connection, context
-from sambalab.wire import encode
+from sambalab.sidecar_client import client as clients
+from sambalab.sidecar_client import node, sidecar
+from sambalab.sidecar_client.connection import Connection, context
+from sambalab.sidecar_client.wire import encode
 
 from .conftest import SAMBA, kill
 

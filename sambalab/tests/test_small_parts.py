@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 import sambalab
-from sambalab import LabelError, NodeNotFoundError, ProtocolError, SambaLabError, errors, keys, node, wire
-from sambalab.classes import make_classes, merge_classes
+from sambalab import LabelError, NodeNotFoundError, ProtocolError, SambaLabError
+from sambalab.sidecar_client import keys, node, wire
+from sambalab.spec import errors
+from sambalab.spec.classes import make_classes, merge_classes
 
-CODES = Path(__file__).parents[2] / "src/kernel-bridge/errors.ts"
+CODES = Path(__file__).parents[2] / "src/shared/errors.ts"
 
 
 # frames

@@ -5,7 +5,7 @@ import pytest
 import tifffile
 
 import sambalab as sl
-from sambalab.images import prepare
+from sambalab.files.images import prepare
 
 from .conftest import SAMBA
 

@@ -3,7 +3,7 @@ import { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application'
 import { ICommandPalette } from '@jupyterlab/apputils';
 import { INotebookTracker, NotebookActions } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
-import { lastUsed, lastUsedChanged } from '../widget/last-used';
+import { lastUsed, lastUsedChanged } from '../widget/base/last-used';
 
 /** The ids of the commands. */
 export namespace CommandIDs {

@@ -3,8 +3,8 @@ import { IJupyterWidgetRegistry } from '@jupyter-widgets/base';
 import { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ITranslator } from '@jupyterlab/translation';
-import { ISettings, userSettings } from '../widget/settings';
-import { setTranslation } from '../widget/translation';
+import { ISettings, userSettings } from '../widget/base/settings';
+import { setTranslation } from '../widget/base/translation';
 import { MODULE_NAME, MODULE_VERSION } from '../widget/version';
 
 export const widgetPlugin: JupyterFrontEndPlugin<void> = {

@@ -10,9 +10,9 @@
  */
 import { ISignal, Signal } from '@lumino/signaling';
 import { IDisposable } from '@lumino/disposable';
-import { BridgeError } from './errors';
-import { encodeMessage, Frames, MessageAssembler } from './frames';
-import { BridgeEvent, Method, Params, parseIncoming, parseResult, Result } from './protocol';
+import { BridgeError } from '../shared/errors';
+import { encodeMessage, Frames, MessageAssembler } from '../shared/frames';
+import { BridgeEvent, Method, Params, parseIncoming, parseResult, Result } from '../shared/protocol';
 
 /** A way to send and receive frames that may lose some of them. */
 export interface ITransport extends IDisposable {

@@ -1,12 +1,6 @@
 /**
- * The protocol between browser, Python and sidecar, and the browser's client of it.
- * Nothing here knows of pages, widgets, images or files; the sidecar imports the same definitions.
+ * The browser's client of the protocol, and the comm that carries its messages to the sidecar.
+ * Nothing here knows of pages, widgets, images or files. Imports `src/shared` and Lumino.
  */
-export * from './errors';
-export * from './features';
-export * from './forest';
-export * from './frames';
-export * from './protocol';
-export * from './scores';
 export * from './client';
 export * from './live-comm';

@@ -6,7 +6,7 @@
  * the comm message; its data stays empty.
  */
 import { ISignal, Signal } from '@lumino/signaling';
-import { Frames } from './frames';
+import { Frames } from '../shared/frames';
 import { ITransport } from './client';
 
 /** What Python registers the live protocol under. */

@@ -3,7 +3,7 @@
  * (`ipywidget.ts`). Lumino widgets and plain DOM; nothing here uses JupyterLab's services, an extension may.
  * Data goes one way: messages and the pointer change the state, the state's signal makes views draw.
  */
-export * from './model';
-export * from './settings';
-export * from './translation';
-export * from './view';
+export * from './state/labeller-state';
+export * from './base/settings';
+export * from './base/translation';
+export * from './frame/view';

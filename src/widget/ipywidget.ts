@@ -2,12 +2,13 @@
 import { DOMWidgetModel, DOMWidgetView, ISerializers, JupyterLuminoPanelWidget } from '@jupyter-widgets/base';
 import { Message } from '@lumino/messaging';
 import { Panel } from '@lumino/widgets';
-import { BridgeError, IKernelLike, LiveComm } from '../kernel-bridge';
-import { LabellerState } from './model';
-import { Settings, userSettings } from './settings';
-import { trans } from './translation';
+import { IKernelLike, LiveComm } from '../kernel-bridge';
+import { BridgeError } from '../shared';
+import { LabellerState } from './state/labeller-state';
+import { Settings, userSettings } from './base/settings';
+import { trans } from './base/translation';
 import { MODULE_NAME, MODULE_VERSION } from './version';
-import { LabellerView as LabellerPanel } from './view';
+import { LabellerView as LabellerPanel } from './frame/view';
 
 /** The part of JupyterLab's kernel connection that is used besides comms. */
 interface IKernel extends IKernelLike {
@@ -93,7 +94,7 @@ export class LabellerModel extends DOMWidgetModel {
         }
         return LiveComm.open(kernel);
       },
-      createDecoder: async () => new (await import('./decoder')).SuggestionDecoder()
+      createDecoder: async () => new (await import('./decoder/decoder')).SuggestionDecoder()
     });
     this._state = state;
     const unwatch = manager.kernel ? watchKernel(manager.kernel, state) : undefined;

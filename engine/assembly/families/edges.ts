@@ -2,7 +2,7 @@
  * Sobel's gradient magnitude and the Hessian of a Gaussian, made of Sobel steps as in Trainable Weka Segmentation: √(sx² + sy²) with
  * sx = Kx⋆G, sy = Ky⋆G, and a = Kx⋆sx, b = Ky⋆sx, d = Ky⋆sy.
  */
-import { hessian as hessianPlanes, hessianOrientation as orientationPlanes, sobelMagnitude } from '../derivatives';
+import { hessian as hessianPlanes, hessianOrientation as orientationPlanes, sobelMagnitude } from '../derivative-planes';
 import {
   DERIVATIVE_MARGIN,
   at,

@@ -8,7 +8,7 @@
  * Each rotated line is covered by small boxes, whose sums are planes of their own, made by doubling.
  */
 import { allocate, mark, release } from '../arena';
-import { membrane as projections } from '../membrane';
+import { membrane as projections } from '../membrane-lines';
 import { add } from '../planes';
 import { outPlane, outStride, rows, sourceAt, sourceStride, width } from '../tile';
 

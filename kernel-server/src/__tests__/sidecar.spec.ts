@@ -1,7 +1,7 @@
 /** The sidecar as its peers see it: the real process, real sockets, real files. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { deflateRawSync } from 'node:zlib';
-import { encodeMessage } from '../../../src/kernel-bridge/frames';
+import { encodeMessage } from '../../../src/shared/frames';
 import { TestClient, readConnection } from './support/client';
 import { bytesOf, CLASSES, halves, histogram, inflateTile, openSession, rectangle } from './support/images';
 import { removeBundle, TestSidecar } from './support/process';

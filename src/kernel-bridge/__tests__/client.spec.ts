@@ -1,8 +1,8 @@
 import { Signal } from '@lumino/signaling';
 import { BridgeClient, ITransport } from '../client';
-import { BridgeError } from '../errors';
-import { encodeMessage, Frames, IMessage, MessageAssembler } from '../frames';
-import { parseRequest } from '../protocol';
+import { BridgeError } from '../../shared/errors';
+import { encodeMessage, Frames, IMessage, MessageAssembler } from '../../shared/frames';
+import { parseRequest } from '../../shared/protocol';
 
 /** A transport whose other end is the test: it loses what it is told to lose. */
 class Wire implements ITransport {

@@ -1,4 +1,4 @@
-import { Frames } from '../frames';
+import { Frames } from '../../shared/frames';
 import { COMM_TARGET, ICommLike, IKernelLike, LiveComm } from '../live-comm';
 
 class FakeComm implements ICommLike {

@@ -36,7 +36,7 @@ jest.mock('@jupyter-widgets/base', () => {
   }
   return { DOMWidgetModel, DOMWidgetView, JupyterLuminoPanelWidget };
 });
-jest.mock('../decoder', () => ({}));
+jest.mock('../decoder/decoder', () => ({}));
 
 const settle = () => new Promise(resolve => setTimeout(resolve, 10));
 

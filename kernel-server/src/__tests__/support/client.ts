@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Dealer } from 'zeromq';
-import { BridgeError } from '../../../../src/kernel-bridge/errors';
-import { encodeMessage, Frames, MessageAssembler } from '../../../../src/kernel-bridge/frames';
-import { Method, Params, parseIncoming, parseResult, Result } from '../../../../src/kernel-bridge/protocol';
+import { BridgeError } from '../../../../src/shared/errors';
+import { encodeMessage, Frames, MessageAssembler } from '../../../../src/shared/frames';
+import { Method, Params, parseIncoming, parseResult, Result } from '../../../../src/shared/protocol';
 
 /** The connection file. */
 export interface IConnection {

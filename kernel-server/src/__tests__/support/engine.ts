@@ -1,8 +1,8 @@
 /** The real engine for tests: services on its bundled worker, and micrographs with labels. */
-import { ArrayDescriptor, Dtype, LabelClass } from '../../../../src/kernel-bridge/protocol';
-import { EngineService } from '../../engine-service';
-import { IImageEmbedding, IJobContext, ILabelledImage, ITrained } from '../../interfaces';
-import { EngineFolder, wasm } from '../engine-build';
+import { ArrayDescriptor, Dtype, LabelClass } from '../../../../src/shared/protocol';
+import { EngineService } from '../../engine/service';
+import { IImageEmbedding, IJobContext, ILabelledImage, ITrained } from '../../jobs/interfaces';
+import { EngineFolder, wasm } from './engine-build';
 
 export const CLASSES: LabelClass[] = [
   { id: 4, name: 'matrix', color: '#aa0000' },

@@ -2,13 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
-import {
-  ArrayDescriptor,
-  ImageInfo,
-  LABEL_TILE,
-  LabelPatch,
-  SessionState
-} from '../../../../src/kernel-bridge/protocol';
+import { ArrayDescriptor, ImageInfo, LABEL_TILE, LabelPatch, SessionState } from '../../../../src/shared/protocol';
 import { TestClient } from './client';
 
 export const CLASSES = [

@@ -16,7 +16,7 @@ type Engine = 'small' | 'real';
 const smallEngine: Plugin = {
   name: 'small-engine',
   setup: ({ onResolve }) =>
-    onResolve({ filter: /^\.\/engine-service$/ }, () => ({ path: join(__dirname, 'small-engine.ts') }))
+    onResolve({ filter: /^\.\/engine\/service$/ }, () => ({ path: join(__dirname, 'small-engine.ts') }))
 };
 
 /** Bundle main.ts, once a test run; inside the project, where its native modules are found. */
@@ -27,9 +27,10 @@ export function bundleSidecar(engine: Engine = 'small'): Promise<string> {
     bundle = (async () => {
       await build({
         absWorkingDir: ROOT,
-        entryPoints: ['main', ...(engine === 'real' ? ['engine-worker'] : [])].map(
-          name => `kernel-server/src/${name}.ts`
-        ),
+        entryPoints: {
+          main: 'kernel-server/src/main.ts',
+          ...(engine === 'real' && { 'engine-worker': 'kernel-server/src/engine/worker.ts' })
+        },
         outdir: folder,
         outExtension: { '.js': '.cjs' },
         bundle: true,

@@ -1,9 +1,9 @@
 /** An engine for tests of the sidecar: one feature, the pixel's value, and the class whose mean is nearest. */
-import { BridgeError } from '../../../../src/kernel-bridge/errors';
-import { FeatureSpec } from '../../../../src/kernel-bridge/features';
-import { ClassifierFormat, ForestParams, LABEL_TILE, LabelClass } from '../../../../src/kernel-bridge/protocol';
-import { AnyClassifier, IDescribed, IEngineService, IJobContext, IRegion } from '../../interfaces';
-import { TileFile } from '../../tile-file';
+import { BridgeError } from '../../../../src/shared/errors';
+import { FeatureSpec } from '../../../../src/shared/features';
+import { ClassifierFormat, ForestParams, LABEL_TILE, LabelClass } from '../../../../src/shared/protocol';
+import { AnyClassifier, IDescribed, IEngineService, IJobContext, IRegion } from '../../jobs/interfaces';
+import { TileFile } from '../../arrays/tile-file';
 
 interface IMeans {
   classes: LabelClass[];

@@ -1,0 +1,123 @@
+/** Image tiles: exact means, display scaling, edges. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ImageInfo } from '../../../../src/shared/protocol';
+import { TypedArray } from '../shared-array';
+import { Pyramid, TileCache } from '../pyramid';
+import { TileFile } from '../tile-file';
+
+let folder: string;
+const files: TileFile[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sl-'));
+});
+
+afterEach(() => {
+  files.splice(0).forEach(file => file.close());
+  rmSync(folder, { recursive: true });
+});
+
+function pyramid(
+  pixels: TypedArray,
+  shape: ImageInfo['shape'],
+  dtype: ImageInfo['dtype'],
+  display = { low: 0, high: 255 },
+  cache = new TileCache()
+): Pyramid {
+  const path = join(folder, `${files.length}.bin`);
+  writeFileSync(path, pixels);
+  const file = new TileFile({ path, dtype, shape, version: 0 }, 'r');
+  files.push(file);
+  return new Pyramid(file, display, cache, path);
+}
+
+/** The mean over the pixels under one pixel of a level, the plain way. */
+function mean(
+  pixels: TypedArray,
+  rows: number,
+  columns: number,
+  channels: number,
+  level: number,
+  at: number[]
+): number {
+  const size = 2 ** level;
+  const [row, column, channel] = at as [number, number, number];
+  let sum = 0;
+  let n = 0;
+  for (let r = row * size; r < Math.min(rows, (row + 1) * size); r++) {
+    for (let c = column * size; c < Math.min(columns, (column + 1) * size); c++) {
+      sum += pixels[(r * columns + c) * channels + channel]!;
+      n++;
+    }
+  }
+  return sum / n;
+}
+
+const noise = (i: number) => (Math.imul(i + 1, 2654435761) >>> 16) & 255;
+
+describe('Image tiles', () => {
+  it('of level 0 are the pixels themselves, clipped at the edges', async () => {
+    const pixels = Uint8Array.from({ length: 600 * 700 * 3 }, (_, i) => noise(i));
+    const tile = await pyramid(pixels, [1, 600, 700, 3], 'uint8').tile(0, 0, 1, 1);
+    expect(tile).toMatchObject({ rows: 88, columns: 188, channels: 3, dtype: 'uint8' });
+    for (const [row, column] of [
+      [0, 0],
+      [87, 187],
+      [40, 3]
+    ] as const) {
+      for (let k = 0; k < 3; k++) {
+        const value = pixels[((512 + row) * 700 + 512 + column) * 3 + k];
+        expect(tile.pixels[(row * 188 + column) * 3 + k]).toBe(value);
+      }
+    }
+  });
+
+  it.each([1, 2, 3, 5])('of level %i are exact means, at odd edges and across tiles as well', async level => {
+    const [rows, columns] = [1111, 1301];
+    const pixels = Uint8Array.from({ length: rows * columns }, (_, i) => noise(i));
+    const images = pyramid(pixels, [1, rows, columns, 1], 'uint8');
+    const [high, wide] = [Math.ceil(rows / 2 ** level), Math.ceil(columns / 2 ** level)];
+    for (let row = 0; row * 512 < high; row++) {
+      for (let column = 0; column * 512 < wide; column++) {
+        const tile = await images.tile(0, level, row, column);
+        expect([tile.rows, tile.columns]).toEqual([
+          Math.min(512, high - row * 512),
+          Math.min(512, wide - column * 512)
+        ]);
+        for (let r = 0; r < tile.rows; r += r < tile.rows - 3 ? 7 : 1) {
+          for (let c = 0; c < tile.columns; c += c < tile.columns - 3 ? 7 : 1) {
+            const expected = mean(pixels, rows, columns, 1, level, [row * 512 + r, column * 512 + c, 0]);
+            expect(Math.abs(tile.pixels[r * tile.columns + c]! - expected)).toBeLessThanOrEqual(0.501);
+          }
+        }
+      }
+    }
+  });
+
+  it('of other types than uint8 run from 0 at display.low to 65535 at display.high', async () => {
+    const values = Float32Array.of(-10, 0, 0.5, 1, 99, 0.25);
+    const tile = await pyramid(values, [1, 1, 6, 1], 'float32', { low: 0, high: 1 }).tile(0, 0, 0, 0);
+    expect(tile.dtype).toBe('uint16');
+    expect([...new Uint16Array(tile.pixels.buffer)]).toEqual([0, 0, 32768, 65535, 65535, 16384]);
+    const flat = await pyramid(Int16Array.of(4, 5, 6), [1, 1, 3, 1], 'int16', { low: 5, high: 5 }).tile(0, 0, 0, 0);
+    expect([...new Uint16Array(flat.pixels.buffer)]).toEqual([0, 0, 65535]);
+  });
+
+  it('exist for the smallest image up to any level, and nowhere outside', async () => {
+    const images = pyramid(Uint8Array.of(9), [1, 1, 1, 1], 'uint8');
+    const tile = await images.tile(0, 16, 0, 0);
+    expect([tile.rows, tile.columns, tile.pixels[0]]).toEqual([1, 1, 9]);
+    await expect(images.tile(0, 0, 1, 0)).rejects.toMatchObject({ code: 'invalid' });
+    await expect(images.tile(1, 0, 0, 0)).rejects.toMatchObject({ code: 'invalid' });
+  });
+
+  it('come out the same with a cache too small to hold them', async () => {
+    const pixels = Uint8Array.from({ length: 1500 * 1500 }, (_, i) => noise(i));
+    const shape: ImageInfo['shape'] = [1, 1500, 1500, 1];
+    const large = await pyramid(pixels, shape, 'uint8').tile(0, 2, 0, 0);
+    const tiny = await pyramid(pixels, shape, 'uint8', undefined, new TileCache(1000)).tile(0, 2, 0, 0);
+    expect(Buffer.from(tiny.pixels).equals(Buffer.from(large.pixels))).toBe(true);
+  });
+});

@@ -1,0 +1,191 @@
+/** Files and folders that nobody but their owner sees, and files that are replaced as a whole or not at all. */
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, realpath, rename, stat, statfs, unlink } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { BridgeError } from '../../../src/shared/errors';
+
+/**
+ * Make a directory, and those above it that are missing, for their owner alone. Not by the `recursive` of mkdir: where the
+ * system says that nothing can be made in a directory that is there (/proc), that tries for ever.
+ *
+ * @throws Error that says why it cannot be made, with the system's `code`.
+ */
+export async function makeDirectory(path: string): Promise<void> {
+  try {
+    const missing: string[] = [];
+    for (let at = resolve(path); !(await isDirectory(at)); at = dirname(at)) {
+      missing.push(at);
+    }
+    for (const directory of missing.reverse()) {
+      try {
+        await mkdir(directory, { mode: 0o700 });
+      } catch (error) {
+        // Somebody else may have made it meanwhile.
+        if (codeOf(error) !== 'EEXIST' || !(await isDirectory(directory))) {
+          throw error;
+        }
+      }
+    }
+  } catch (error) {
+    const why = `The directory ${resolve(path)} cannot be made: ${(error as Error).message}.`;
+    throw Object.assign(new Error(why), { code: codeOf(error) });
+  }
+}
+
+/** Whether a directory is there. Throws an Error for something else that is there, or that may not be looked at. */
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    if ((await stat(path)).isDirectory()) {
+      return true;
+    }
+  } catch (error) {
+    if (isMissing(error) && path !== dirname(path)) {
+      return false;
+    }
+    throw error;
+  }
+  throw Object.assign(new Error(`${path} is not a directory`), { code: 'ENOTDIR' });
+}
+
+/**
+ * Make a directory for its owner alone, or check that it is one.
+ *
+ * @param variable the environment variable by which another one can be chosen.
+ * @returns its real path.
+ * @throws Error that says whose it is, or what its mode is.
+ */
+export async function privateDirectory(path: string, variable: string): Promise<string> {
+  try {
+    await makeDirectory(path);
+  } catch (error) {
+    throw new Error(`${(error as Error).message} Set ${variable} to another one.`);
+  }
+  const real = await realpath(path);
+  const info = await stat(real);
+  if (!info.isDirectory()) {
+    throw new Error(`${real} is not a directory.`);
+  }
+  if (process.platform === 'win32') {
+    return real; // the profile's access lists guard it there
+  }
+  if (info.uid !== process.getuid?.()) {
+    throw new Error(
+      `The directory ${real} belongs to user ${info.uid}, not to ${process.getuid?.()}. Set ${variable} to another one.`
+    );
+  }
+  if (info.mode & 0o077) {
+    const mode = (info.mode & 0o777).toString(8).padStart(4, '0');
+    throw new Error(
+      `The directory ${real} has mode ${mode}: others have access. Say: chmod 700 ${JSON.stringify(real)}`
+    );
+  }
+  return real;
+}
+
+/**
+ * A directory for its owner alone at `path`, or in it where others have access to `path`, as they have to a scratch disk.
+ *
+ * @returns its real path.
+ * @throws Error if that directory cannot be made, or is somebody else's.
+ */
+export async function privatePlace(path: string, variable: string): Promise<string> {
+  const uid = process.getuid?.();
+  const shared = await stat(path).then(
+    info => uid !== undefined && info.isDirectory() && (info.uid !== uid || (info.mode & 0o077) !== 0),
+    () => false
+  );
+  if (!shared) {
+    return privateDirectory(path, variable);
+  }
+  const own = join(await realpath(path), `sambalab-${uid}`);
+  const real = await privateDirectory(own, variable);
+  if (real !== own) {
+    throw new Error(`${own} is a link to ${real}, which somebody else may have laid. Remove it.`);
+  }
+  return real;
+}
+
+/** Replace a file's content so that a reader, and a crash, sees the old one or the new one. Mode 0600. */
+export async function writeAtomically(path: string, content: string | Uint8Array): Promise<void> {
+  const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`;
+  try {
+    const file = await open(temporary, 'wx', 0o600);
+    try {
+      await file.writeFile(content);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await unlink(temporary).catch(() => undefined);
+    throw error;
+  }
+  await syncDirectory(dirname(path));
+}
+
+/** Make renames in a directory durable. Not every system lets a directory be opened; there the rename has to do. */
+export async function syncDirectory(path: string): Promise<void> {
+  try {
+    const directory = await open(path, 'r');
+    try {
+      await directory.sync();
+    } finally {
+      await directory.close();
+    }
+  } catch {
+    // Windows, some network file systems
+  }
+}
+
+/** True for "no such file". */
+export function isMissing(error: unknown): boolean {
+  return codeOf(error) === 'ENOENT';
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException | null)?.code;
+}
+
+/** True for "no room". */
+export function isFull(error: unknown): boolean {
+  const code = codeOf(error);
+  return code === 'ENOSPC' || code === 'EDQUOT';
+}
+
+/** What to say when a file of the data directory could not be written: what is full, and what can be done. Other errors stay. */
+export async function explainFull(error: unknown, path: string, bytes?: number): Promise<unknown> {
+  if (!isFull(error)) {
+    return error;
+  }
+  const directory = dirname(path);
+  const room = await statfs(directory).then(
+    ({ bavail, bsize }) => `${bavail * bsize} are available`,
+    () => 'how many are available is not known'
+  );
+  const needed = bytes === undefined ? 'more bytes are needed' : `${bytes} bytes are needed`;
+  const state = codeOf(error) === 'EDQUOT' ? 'and your quota is used up' : room;
+  return new BridgeError(
+    'disk-full',
+    `There is no room in ${directory}: ${needed}, ${state}. Free some; or move the data directory to a disk with room, set ` +
+      'SAMBALAB_DATA_DIR to it and restart the sidecar.'
+  );
+}
+
+const ZEROS = Buffer.alloc(1 << 20);
+
+/** Whether all bytes are 0; by memcmp, since whole images are looked through. */
+export function isBlank(bytes: Uint8Array): boolean {
+  for (let start = 0; start < bytes.byteLength; start += ZEROS.byteLength) {
+    const part = bytes.subarray(start, start + ZEROS.byteLength);
+    if (ZEROS.compare(part, 0, part.byteLength, 0, part.byteLength) !== 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/** Let the event loop turn once: other requests, the socket. */
+export function breathe(): Promise<void> {
+  return new Promise(resolve => setImmediate(resolve));
+}

@@ -1,0 +1,52 @@
+/** Mean and deviation of images, found on the pool and kept for those with a key. */
+import { ArrayDescriptor } from '../../../src/shared/protocol';
+import { IIntensity, intensityOf } from '../../../engine';
+import { itemSize } from '../arrays/shared-array';
+import { EnginePool } from './pool';
+import { IMomentsTask } from './tasks';
+
+/** How many are kept. */
+const KEPT_MAX = 256;
+/** Bytes of pixels that a task reads. */
+const TASK_BYTES = 4 << 20;
+
+export class Intensities {
+  constructor(private readonly _pool: EnginePool) {}
+
+  /** @param key what the image's pixels are known by; without one nothing is kept */
+  async of(image: ArrayDescriptor, key: string | undefined, signal: AbortSignal): Promise<IIntensity> {
+    const known = key === undefined ? undefined : this._kept.get(key);
+    if (known) {
+      return known;
+    }
+    const [slices, rows, columns, channels = 1] = image.shape as [number, number, number, number?];
+    // The first row's mean is taken off: squares of large values with a small spread would lose it.
+    const first: IMomentsTask = { kind: 'moments', image, slice: 0, row0: 0, row1: 1, shift: 0 };
+    let shift = 0;
+    await this._pool.runAll([first], signal, moments => {
+      const mean = Math.fround(intensityOf(moments, 0).mean);
+      shift = Number.isFinite(mean) ? mean : 0;
+    });
+    const band = Math.max(1, Math.floor(TASK_BYTES / (columns * channels * itemSize(image.dtype))));
+    const tasks: IMomentsTask[] = [];
+    for (let slice = 0; slice < slices; slice++) {
+      for (let row0 = 0; row0 < rows; row0 += band) {
+        tasks.push({ kind: 'moments', image, slice, row0, row1: Math.min(rows, row0 + band), shift });
+      }
+    }
+    const parts: Float64Array[] = [];
+    await this._pool.runAll(tasks, signal, (moments, i) => (parts[i] = moments));
+    const all = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));
+    parts.reduce((offset, part) => (all.set(part, offset), offset + part.length), 0);
+    const intensity = intensityOf(all, shift);
+    if (key !== undefined) {
+      this._kept.set(key, intensity);
+      if (this._kept.size > KEPT_MAX) {
+        this._kept.delete(this._kept.keys().next().value!);
+      }
+    }
+    return intensity;
+  }
+
+  private readonly _kept = new Map<string, IIntensity>();
+}

@@ -1,0 +1,178 @@
+/** Labelled pixels to train on: counted, drawn evenly from the classes, always the same ones for the same labels. */
+import { BridgeError } from '../../../src/shared/errors';
+import { ArrayDescriptor, LabelClass } from '../../../src/shared/protocol';
+import { SharedArray } from '../arrays/shared-array';
+import { StrokeFinder } from './strokes';
+
+/** Bytes of labels that are read at once. */
+const READ_BYTES = 1 << 20;
+/** Labelled pixels that are remembered where they were counted; if there are more, the labels are read twice. */
+const NOTED_MAX = 1 << 20;
+
+/** Labelled pixels, in the order of the arrays. */
+export interface ILabelledPixels {
+  /** Counted over all arrays: the first slice of the second one follows the last of the first. */
+  slice: Uint32Array;
+  row: Uint32Array;
+  column: Uint32Array;
+  /** Index into the classes. */
+  classOf: Uint8Array;
+  /** Number of each pixel's stroke, if strokes were asked for. */
+  stroke?: Uint32Array;
+}
+
+/**
+ * @param maxSamples how many pixels to take at most; null: all of them
+ * @param expect is told how many will be taken, and throws if these are too many
+ * @param strokes whether to find the stroke of each pixel
+ * @throws BridgeError `not-ready` for no label or one class alone, `invalid` for labels of a class that there is not.
+ */
+export async function drawLabels(
+  labels: readonly ArrayDescriptor[],
+  classes: readonly LabelClass[],
+  maxSamples: number | null,
+  signal: AbortSignal,
+  expect: (total: number) => void = () => undefined,
+  strokes = false
+): Promise<ILabelledPixels> {
+  const files: SharedArray[] = [];
+  try {
+    for (const array of labels) {
+      files.push(await SharedArray.open(array, 'r'));
+    }
+    const indexOf = new Int16Array(256).fill(-1);
+    classes.forEach(({ id }, index) => (indexOf[id] = index));
+    const visit = async (each: (id: number, slice: number, row: number, column: number) => void) => {
+      let before = 0;
+      for (const file of files) {
+        await visitFile(file, signal, (id, slice, row, column) => each(id, before + slice, row, column));
+        before += file.descriptor.shape[0]!;
+      }
+    };
+    const counts = new Float64Array(256);
+    const noted: number[] = [];
+    let total = 0;
+    await visit((id, slice, row, column) => {
+      counts[id]!++;
+      if (total++ < NOTED_MAX) {
+        noted.push(id, slice, row, column);
+      }
+    });
+    const again = async (each: Parameters<typeof visit>[0]) => {
+      if (total > NOTED_MAX) {
+        return visit(each);
+      }
+      for (let i = 0; i < noted.length; i += 4) {
+        each(noted[i]!, noted[i + 1]!, noted[i + 2]!, noted[i + 3]!);
+      }
+    };
+    const present = [...counts.keys()].filter(id => counts[id]! > 0);
+    const strange = present.find(id => indexOf[id]! < 0);
+    if (strange !== undefined) {
+      const ids = classes.map(({ id }) => id).join(', ');
+      throw new BridgeError(
+        'invalid',
+        `${counts[strange]} pixels are labelled ${strange}, but the classes are ${ids}. Add the class or erase these labels.`
+      );
+    }
+    if (present.length === 0) {
+      throw new BridgeError('not-ready', 'No pixel is labelled yet. Label a few regions of at least two classes.');
+    }
+    if (present.length === 1) {
+      const { name } = classes[indexOf[present[0]!]!]!;
+      throw new BridgeError('not-ready', `Only “${name}” is labelled. Label a few regions of another class as well.`);
+    }
+
+    const needed = evenQuotas(counts, maxSamples ?? Infinity);
+    const wanted = needed.reduce((sum, n) => sum + n, 0);
+    expect(wanted);
+    const left = counts.slice();
+    const random = mulberry(0x5a3ba1ab);
+    const out: ILabelledPixels = {
+      slice: new Uint32Array(wanted),
+      row: new Uint32Array(wanted),
+      column: new Uint32Array(wanted),
+      classOf: new Uint8Array(wanted),
+      ...(strokes && { stroke: new Uint32Array(wanted) })
+    };
+    const finder = strokes ? new StrokeFinder(Math.max(...labels.map(({ shape }) => shape[2]!))) : undefined;
+    let taken = 0;
+    await again((id, slice, row, column) => {
+      const stroke = finder?.take(id, slice, row, column);
+      // Selection sampling (Knuth, TAOCP 2, 3.4.2, algorithm S), for each class on its own.
+      if (taken < wanted && random() * left[id]! < needed[id]!) {
+        needed[id]!--;
+        out.slice[taken] = slice;
+        out.row[taken] = row;
+        out.column[taken] = column;
+        if (out.stroke) {
+          out.stroke[taken] = stroke!;
+        }
+        out.classOf[taken++] = indexOf[id]!;
+      }
+      left[id]!--;
+    });
+    if (taken !== wanted) {
+      throw new BridgeError('internal', 'The labels changed while they were read. Train once more.');
+    }
+    if (finder) {
+      out.stroke!.forEach((stroke, i, all) => (all[i] = finder.strokeOf(stroke)));
+    }
+    return out;
+  } finally {
+    await Promise.all(files.map(file => file.close()));
+  }
+}
+
+/** Visit every labelled pixel of an array [slices, rows, columns]. */
+async function visitFile(
+  file: SharedArray,
+  signal: AbortSignal,
+  each: (id: number, slice: number, row: number, column: number) => void
+): Promise<void> {
+  const [slices, rows, columns] = file.descriptor.shape as [number, number, number];
+  const step = Math.max(1, Math.floor(READ_BYTES / columns));
+  for (let slice = 0; slice < slices; slice++) {
+    for (let row0 = 0; row0 < rows; row0 += step) {
+      signal.throwIfAborted();
+      const row1 = Math.min(rows, row0 + step);
+      const ids = await file.read({ slice, row0, row1, column0: 0, column1: columns });
+      // Most are 0: four at a time.
+      const words = new Uint32Array(ids.buffer, 0, ids.length >> 2);
+      for (let word = 0; word <= words.length; word++) {
+        if (words[word] === 0) {
+          continue;
+        }
+        const end = Math.min(ids.length, word * 4 + 4);
+        for (let i = word * 4; i < end; i++) {
+          if (ids[i] !== 0) {
+            each(ids[i]!, slice, row0 + Math.floor(i / columns), i % columns);
+          }
+        }
+      }
+    }
+  }
+}
+
+/** How many to take of each: all if they are few, else shares as equal as the counts allow. */
+export function evenQuotas(counts: Float64Array, most: number): Float64Array {
+  const quotas = new Float64Array(counts.length);
+  const order = [...counts.keys()].filter(i => counts[i]! > 0).sort((a, b) => counts[a]! - counts[b]! || a - b);
+  let room = Math.max(most, order.length);
+  order.forEach((id, i) => {
+    quotas[id] = Math.min(counts[id]!, Math.floor(room / (order.length - i)));
+    room -= quotas[id]!;
+  });
+  return quotas;
+}
+
+/** A small generator of numbers in [0, 1): mulberry32 (Tommy Ettinger, public domain). */
+function mulberry(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}

@@ -1,0 +1,188 @@
+/**
+ * One feature as bytes, for an overlay. Only the kernel that makes it is run, and what was computed is kept for a while: a view that moves to
+ * and fro asks for the same tiles again. Features of the families have the same range of values in all slices; an embedding's has one for
+ * each slice, since other slices would have to be encoded first.
+ */
+import {
+  familyNames,
+  featureKey,
+  featureNames,
+  featureOps,
+  FeatureSpec,
+  withoutEmbedding
+} from '../../../src/shared/features';
+import { BridgeError } from '../../../src/shared/errors';
+import { ArrayDescriptor, LABEL_TILE } from '../../../src/shared/protocol';
+import { sortFloats } from '../../../engine';
+import { EnginePool } from './pool';
+import { IPreviewTask, ISampleTask, ITileRequest } from './tasks';
+import { IFeatureSource, mapsOf, partsOf, spreadPixels, spreadTiles, tilesOf } from './tiles';
+import { Intensities } from './intensities';
+import { IEngineService, IJobContext } from '../jobs/interfaces';
+
+type Request = Parameters<IEngineService['featureTiles']>[0];
+type Answer = Awaited<ReturnType<IEngineService['featureTiles']>>;
+
+/** Pixels that the percentiles are taken of, and tiles that they lie in at most. */
+const SAMPLE = 16384;
+const SAMPLE_TILES = 16;
+/** Tiles and ranges that are kept: 16 MiB. */
+const TILES_MAX = 256;
+const RANGES_MAX = 1024;
+
+/** What a task needs to compute little more than one channel, and which it is. */
+type IAlone = Pick<ITileRequest, 'spec' | 'part' | 'maps' | 'intensity'> & { channel: number };
+
+/** Values that become black and white. */
+interface IValueRange {
+  low: number;
+  high: number;
+}
+
+export class FeaturePreviews {
+  constructor(
+    private readonly _pool: EnginePool,
+    private readonly _intensities: Intensities
+  ) {}
+
+  async tiles(request: Request, context: IJobContext): Promise<Answer> {
+    const { image, slice, channel, cacheKey } = request;
+    const [, rows, columns, channels = 1] = image.shape as [number, number, number, number?];
+    const names = featureNames(request.spec, channels);
+    const name = names[channel];
+    if (name === undefined) {
+      throw new BridgeError('invalid', `There is no feature ${channel}; there are ${names.length}, counted from 0.`);
+    }
+    const tileColumns = Math.ceil(columns / LABEL_TILE);
+    const tileRows = Math.ceil(rows / LABEL_TILE);
+    const outside = request.tiles.find(({ row, column }) => row >= tileRows || column >= tileColumns);
+    if (outside) {
+      throw new BridgeError(
+        'invalid',
+        `Tile (${outside.row}, ${outside.column}) is outside; there are ${tileRows} × ${tileColumns} tiles, counted from 0.`
+      );
+    }
+    const families = familyNames(request.spec, channels).length;
+    const source: IFeatureSource = { image, embedding: request.embedding };
+    const { alone: plain, key } =
+      channel < families
+        ? aloneInFamilies(request.spec, channels, channel, cacheKey)
+        : await aloneInEmbedding(request, source, channels, channel - families, context);
+    const intensity = request.spec.standardise
+      ? await this._intensities.of(image, cacheKey, context.signal)
+      : undefined;
+    const alone: IAlone = { ...plain, ...(intensity && { intensity }) };
+    const range = await this._range(key, image, alone, channel < families ? undefined : slice, context.signal);
+    const perSlice = tilesOf({ image }, slice, LABEL_TILE);
+    const tiles = request.tiles.map(({ row, column }) => perSlice[row * tileColumns + column]!);
+    const keys = request.tiles.map(({ row, column }) => `${key} ${slice} ${row} ${column}`);
+    const out = keys.map(tile => this._tiles.get(tile));
+    const missing = [...out.keys()].filter(i => !out[i]);
+    const tasks = missing.map((i): IPreviewTask => {
+      const { tile } = tiles[i]!;
+      return { kind: 'preview', image, slice, tile, ...alone, ...range, side: LABEL_TILE };
+    });
+    await this._pool.runAll(tasks, context.signal, (bytes, i) => (out[missing[i]!] = bytes), { urgent: true });
+    keys.forEach((tile, i) => keep(this._tiles, tile, out[i]!, TILES_MAX));
+    return { name, ...range, tiles: out as Uint8Array[] };
+  }
+
+  /** The 1st and 99th percentile of the feature in the image, or in one slice of it. */
+  private async _range(
+    key: string,
+    image: ArrayDescriptor,
+    alone: IAlone,
+    slice: number | undefined,
+    signal: AbortSignal
+  ): Promise<IValueRange> {
+    let range = this._ranges.get(key);
+    if (!range) {
+      const chosen = spreadTiles([{ image }], SAMPLE_TILES, LABEL_TILE, slice === undefined ? undefined : [[slice]]);
+      const positions = spreadPixels(chosen, SAMPLE);
+      const tasks = chosen.map(({ slice, tile }, i): ISampleTask => ({
+        kind: 'sample',
+        image,
+        slice,
+        tile,
+        ...alone,
+        positions: positions[i]!
+      }));
+      const values: number[] = [];
+      await this._pool.runAll(tasks, signal, part => values.push(...part), { urgent: true });
+      range = percentiles(Float32Array.from(values));
+    }
+    keep(this._ranges, key, range, RANGES_MAX);
+    return range;
+  }
+
+  private readonly _tiles = new Map<string, Uint8Array>();
+  private readonly _ranges = new Map<string, IValueRange>();
+}
+
+function aloneInFamilies(spec: FeatureSpec, channels: number, channel: number, cacheKey: string) {
+  const alone: IAlone = specOfChannel(withoutEmbedding(spec), channels, channel);
+  return { alone, key: `${cacheKey} ${featureKey(alone.spec)} ${alone.channel}` };
+}
+
+async function aloneInEmbedding(
+  { spec, slice, cacheKey }: Request,
+  source: IFeatureSource,
+  channels: number,
+  channel: number,
+  context: IJobContext
+) {
+  const part = partsOf(spec, channels, source.embedding?.basis).at(-1)!;
+  const alone: IAlone = { spec: part.spec, part: part.name, ...(await mapsOf(part, source, slice, context)), channel };
+  return { alone, key: `${cacheKey} ${part.key} ${slice} ${channel}` };
+}
+
+/** A spec of little more than one channel of another that has no embedding, and that channel's number in it. */
+export function specOfChannel(
+  spec: FeatureSpec,
+  channels: number,
+  channel: number
+): { spec: FeatureSpec; channel: number } {
+  const name = featureNames(spec, channels)[channel]!;
+  const ops = featureOps(spec);
+  const perPlane = ops.reduce((sum, op) => sum + op.names.length, 0);
+  let left = channel % perPlane;
+  const op = ops.find(({ names }) => (left -= names.length) < 0)!;
+  const parameters = spec.families[op.family];
+  if (!parameters) {
+    const original = { ...spec, families: {} };
+    return { spec: original, channel: featureNames(original, channels).indexOf(name) };
+  }
+  // Of the scales one is enough, or two where differences of them are taken.
+  const sigmas = (parameters['sigmas'] as number[] | undefined) ?? spec.sigmas;
+  const some = [...sigmas.map(sigma => [sigma]), ...sigmas.flatMap((a, i) => sigmas.slice(i + 1).map(b => [a, b]))];
+  for (const few of some) {
+    const narrow = { ...spec, sigmas: few, families: { [op.family]: withSigmas(parameters, few) } };
+    const found = featureNames(narrow, channels).indexOf(name);
+    if (found >= 0) {
+      return { spec: narrow, channel: found };
+    }
+  }
+  return { spec, channel };
+}
+
+function withSigmas(parameters: FeatureSpec['families'][string], sigmas: number[]) {
+  return 'sigmas' in parameters ? { ...parameters, sigmas } : parameters;
+}
+
+function percentiles(values: Float32Array): IValueRange {
+  const sorted = sortFloats(values);
+  const at = (fraction: number) => sorted[Math.round(fraction * (sorted.length - 1))] ?? 0;
+  const low = at(0.01);
+  const high = at(0.99);
+  // A feature that is the same everywhere is shown as black.
+  return { low, high: high > low ? high : low + Math.max(1, Math.abs(low) * 1e-3) };
+}
+
+/** Enter as the latest, and let the longest unused go. */
+function keep<T>(map: Map<string, T>, key: string, value: T, most: number): void {
+  map.delete(key);
+  map.set(key, value);
+  if (map.size > most) {
+    map.delete(map.keys().next().value!);
+  }
+}

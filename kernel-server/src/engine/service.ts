@@ -1,0 +1,528 @@
+/** The engine on the sidecar's worker threads: features, training and segmentation of shared arrays. */
+import { existsSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { BridgeError } from '../../../src/shared/errors';
+import { FeatureSpec } from '../../../src/shared/features';
+import { isBoosting, learnerParams } from '../../../src/shared/forest';
+import {
+  ArrayDescriptor,
+  ClassifierFormat,
+  ForestMeaning,
+  LabelClass,
+  LearnerParams
+} from '../../../src/shared/protocol';
+import * as engine from '../../../engine';
+import { ILabelledPixels, drawLabels } from './labels';
+import { expectRoom, growTrees } from './grow';
+import { EnginePool } from './pool';
+import { FeaturePreviews } from './preview';
+import { IPiece, ISegmentPart, ISegmentTask, IStoreTask } from './tasks';
+import {
+  FeatureTiles,
+  ICutPart,
+  IFeatureSource,
+  IPlacedTile,
+  mapsOf,
+  nameCuts,
+  partsOf,
+  sideOf,
+  takenBy,
+  tileSide,
+  tilesOf
+} from './tiles';
+import { Intensities } from './intensities';
+import {
+  AnyClassifier,
+  IDescribed,
+  IEngineService,
+  IImageEmbedding,
+  IJobContext,
+  IRegion,
+  ISegmentationArrays,
+  ITrained
+} from '../jobs/interfaces';
+import { basisKey } from '../sam/basis-key';
+import { sharedBytes } from '../base/shared-memory';
+
+/** A classifier in the forms in which it is used. */
+interface ILoaded {
+  job: number;
+  classifier: engine.IClassifier;
+  /** Its features under its cuts. */
+  parts: ICutPart[];
+  forest: engine.IPackedForest;
+  /** Its JSON, as far as anybody asked for it. */
+  bytes?: Buffer;
+}
+
+/** A slice of an image. */
+interface IPlace {
+  source: IFeatureSource;
+  slice: number;
+}
+
+/** Quantised features that are kept. */
+const CACHE_BYTES = 512 << 20;
+/** Classifiers that stay read. */
+const LOADED_MAX = 4;
+/** Tasks for each thread and stage: enough for even loads and true progress. */
+const TASKS_PER_THREAD = 8;
+
+export class EngineService implements IEngineService {
+  constructor(options: EngineService.IOptions = {}) {
+    const threads = options.threads ?? Math.max(1, Math.min(availableParallelism(), 16));
+    const script = options.script ?? join(__dirname, 'engine-worker.cjs');
+    const wasm = options.wasm ?? join(__dirname, 'engine.wasm');
+    for (const file of [script, wasm]) {
+      if (!existsSync(file)) {
+        throw new BridgeError('compute', `The engine's file ${file} is missing. Install sambalab again.`);
+      }
+    }
+    this._compiled = engine.compileEngine(readFileSync(wasm));
+    this._pool = new EnginePool({ threads, script, wasm });
+    this._intensities = new Intensities(this._pool);
+    this._previews = new FeaturePreviews(this._pool, this._intensities);
+    this._tiles = new FeatureTiles(this._pool, options.cacheBytes ?? CACHE_BYTES);
+  }
+
+  get threads(): number {
+    return this._pool.threads;
+  }
+
+  /** Bytes of quantised features that are kept. */
+  get cachedBytes(): number {
+    return this._tiles.bytes;
+  }
+
+  featureSpec(partial?: object): FeatureSpec {
+    return engine.featureSpec(partial);
+  }
+
+  forestParams(partial?: object): LearnerParams {
+    return learnerParams(partial);
+  }
+
+  featureNames(spec: FeatureSpec, channels: number): string[] {
+    return engine.featureNames(spec, channels);
+  }
+
+  async features(
+    image: ArrayDescriptor,
+    slice: number,
+    spec: FeatureSpec,
+    out: ArrayDescriptor,
+    context: IJobContext,
+    embedding?: IImageEmbedding
+  ): Promise<void> {
+    const { rows, columns, channels } = shapeOf(image, slice);
+    const count = engine.featureNames(spec, channels).length;
+    expectArray(out, 'float32', [1, rows, columns, count], 'The array for features');
+    const source = await this._known({ image, embedding }, spec.standardise, context);
+    const last = partsOf(spec, channels, embedding?.basis).at(-1)!;
+    const maps = await mapsOf(last, source, slice, context);
+    const tasks = tilesOf(source, slice, tileSide(count)).map(({ tile }): IStoreTask => ({
+      kind: 'store',
+      ...takenBy(source),
+      slice,
+      tile,
+      spec,
+      ...maps,
+      out
+    }));
+    let done = 0;
+    context.progress('features', 0, tasks.length);
+    await this._pool.runAll(tasks, context.signal, () => context.progress('features', ++done, tasks.length));
+  }
+
+  async train(request: Parameters<IEngineService['train']>[0], context: IJobContext): Promise<ITrained> {
+    const { classes, spec, forest, others = [], pixelSize = null } = request;
+    const given = [request, ...others];
+    const { channels } = shapeOf(request.image, 0);
+    for (const { image, labels } of given) {
+      const { slices, rows, columns, ...its } = shapeOf(image, 0);
+      expectArray(labels, 'uint8', [slices, rows, columns], 'The label array');
+      if (its.channels !== channels) {
+        throw new BridgeError('invalid', `One image has ${channels} channels, another ${its.channels}.`);
+      }
+    }
+    const basis = basisOfAll(given, spec);
+    const parts = partsOf(spec, channels, basis);
+    const names = engine.featureNames(spec, channels);
+    const pixels = await drawLabels(
+      given.map(({ labels }) => labels),
+      classes,
+      forest.maxSamples,
+      context.signal,
+      total => expectRoom(total, names.length, classes.length, forest),
+      isBoosting(forest)
+    );
+    context.progress('features', 0, 1);
+    const sources: IFeatureSource[] = [];
+    for (const source of given) {
+      sources.push(await this._known(source, spec.standardise, context));
+    }
+    const places = sources.flatMap(source =>
+      Array.from({ length: source.image.shape[0]! }, (_, slice) => ({ source, slice }))
+    );
+    const cut = await this._tiles.cut(sources, parts, labelledSlices(sources, places, pixels), context);
+    const set = await this._trainingSet(places, cut, pixels, classes.length, context);
+    const grown = await growTrees(this._pool, () => this._jobs++, set, pixels.stroke, forest, context);
+    const classifier: engine.IClassifier = {
+      features: spec,
+      channels: channels as 1 | 3,
+      names,
+      classes,
+      pixelSize,
+      basis,
+      cuts: new engine.Cuts(cut.flatMap(({ cuts }) => engine.Cuts.fromPadded(cuts.padded).features)),
+      forest,
+      samples: pixels.classOf.length,
+      ...grown
+    };
+    // It is about to be applied: what is at hand is kept, its JSON is written when somebody wants it.
+    const loaded = this._remember(classifier, cut);
+    const trained: ITrained = {
+      get json() {
+        return (loaded.bytes ??= Buffer.from(engine.encodeClassifier(classifier)));
+      },
+      oobScore: classifier.oobScore,
+      importance: classifier.importance,
+      scores: classifier.scores,
+      featureNames: names,
+      trees: classifier.trees.counts.length,
+      samples: classifier.samples
+    };
+    this._handles.set(trained, loaded);
+    return trained;
+  }
+
+  async featureTiles(
+    request: Parameters<IEngineService['featureTiles']>[0],
+    context: IJobContext
+  ): ReturnType<IEngineService['featureTiles']> {
+    shapeOf(request.image, request.slice);
+    return this._previews.tiles(request, context);
+  }
+
+  describe(file: AnyClassifier): IDescribed {
+    const { classifier } = this._load(file);
+    const { basis } = classifier;
+    const { classes, channels, names, features, forest, samples, oobScore, importance, scores, trees } = classifier;
+    const info = {
+      oobScore,
+      scores,
+      classes,
+      features: names,
+      trees: trees.counts.length,
+      samples,
+      spec: { ...features },
+      forest,
+      embedding: basis ? { model: basis.model, digest: basis.digest } : null,
+      importance
+    };
+    return { info, channels };
+  }
+
+  convert(classifier: Uint8Array, format: ClassifierFormat): Uint8Array {
+    return engine.convertClassifier(classifier, format);
+  }
+
+  read(file: Uint8Array, meaning?: ForestMeaning): Uint8Array {
+    return engine.readClassifier(file, meaning);
+  }
+
+  basisOf(classifier: AnyClassifier): engine.IEmbeddingBasis | null {
+    return this._load(classifier).classifier.basis ?? null;
+  }
+
+  classesOf(classifier: AnyClassifier): LabelClass[] {
+    return this._load(classifier).classifier.classes;
+  }
+
+  async apply(request: Parameters<IEngineService['apply']>[0], context: IJobContext): Promise<void> {
+    const { image, slice, out, cacheKey, embedding, region, skip = [], written } = request;
+    const loaded = this._load(request.classifier);
+    const { classifier, forest, parts, job } = loaded;
+    const { slices, rows, columns, channels } = shapeOf(image, slice);
+    if (channels !== classifier.channels) {
+      throw new BridgeError(
+        'invalid',
+        `The image has ${channels} channels, the classifier was trained on images with ${classifier.channels}.`
+      );
+    }
+    expectOutputs(out, [slices, rows, columns], classifier.classes.length);
+    if (classifier.basis && embedding && basisKey(embedding.basis) !== basisKey(classifier.basis)) {
+      throw new BridgeError(
+        'internal',
+        'The embedding of the image is reduced in another way than the classifier says.'
+      );
+    }
+    const ids = Uint8Array.from(classifier.classes, ({ id }) => id);
+    const radius = classifier.forest.refine ?? 0;
+    const source = await this._known(
+      { image, cacheKey, embedding },
+      classifier.features.standardise || radius > 0,
+      context
+    );
+    const tiles = tilesOf(source, slice, sideOf(parts)).filter(
+      ({ tile }) => (!region || touch(tile, region)) && !skip.some(done => touch(tile, done))
+    );
+    let done = 0;
+    context.progress('segmenting', 0, tiles.length);
+    // A few at a time: what was found in the cache for them stays in memory until it is used.
+    const batch = this.threads * TASKS_PER_THREAD;
+    for (let first = 0; first < tiles.length; first += batch) {
+      const placed = tiles.slice(first, first + batch);
+      const tasks: ISegmentTask[] = [];
+      for (const item of placed) {
+        const own: ISegmentPart[] = [];
+        const outer = radius > 0 ? engine.refinedTile({ rows, columns }, item.tile, radius) : null;
+        for (const part of parts) {
+          own.push(await this._segmentPart(part, parts, item, outer, context));
+        }
+        const { tile } = item;
+        tasks.push({
+          kind: 'segment',
+          job,
+          ...takenBy(source),
+          slice,
+          tile,
+          outer,
+          radius,
+          parts: own,
+          forest,
+          ids,
+          out
+        });
+      }
+      await this._pool.runAll(tasks, context.signal, (_, i) => {
+        tasks[i]!.parts.forEach(({ blocks, ready }, k) => {
+          if (blocks && !ready) {
+            this._tiles.keep(parts[k]!, parts, placed[i]!, blocks, false);
+          }
+        });
+        written?.(placed[i]!.tile);
+        context.progress('segmenting', ++done, tiles.length);
+      });
+    }
+  }
+
+  async dispose(): Promise<void> {
+    await this._pool.dispose();
+  }
+
+  /** A part of the features of a tile, for a task: its bins if they are kept, else room for them if there is some. */
+  private async _segmentPart(
+    part: ICutPart,
+    parts: readonly ICutPart[],
+    placed: IPlacedTile,
+    outer: engine.ITile | null,
+    context: IJobContext
+  ): Promise<ISegmentPart> {
+    const { name, spec, cuts, features } = part;
+    const task: ISegmentPart = { part: name, spec, cuts, ready: false };
+    const found = this._tiles.find(part, placed, false);
+    if (found && !outer) {
+      return { ...task, blocks: found, ready: true };
+    }
+    const { source, slice, tile } = placed;
+    if (found && outer) {
+      const around = tilesOf(source, slice, sideOf(parts)).filter(other => touch(other.tile, outer));
+      const pieces = around.map(other => ({ tile: other.tile, blocks: this._tiles.find(part, other, false) }));
+      if (pieces.every(({ blocks }) => blocks)) {
+        return { ...task, pieces: pieces as IPiece[] };
+      }
+    }
+    const bytes = engine.planeFloats(tile, features);
+    const kept = !found && source.cacheKey !== undefined && this._tiles.room(bytes, parts, false);
+    const maps = await mapsOf(part, source, slice, context);
+    return { ...task, ...maps, ...(kept && { blocks: sharedBytes(bytes) }) };
+  }
+
+  /** A source with the mean and deviation of its image if they are needed. */
+  private async _known(source: IFeatureSource, needed: boolean, { signal }: IJobContext): Promise<IFeatureSource> {
+    const { image, cacheKey, embedding } = source;
+    const intensity = needed ? await this._intensities.of(image, cacheKey, signal) : undefined;
+    return { image, cacheKey, embedding, intensity };
+  }
+
+  /** The bins of the labelled pixels. */
+  private async _trainingSet(
+    places: readonly IPlace[],
+    parts: readonly ICutPart[],
+    pixels: ILabelledPixels,
+    classes: number,
+    context: IJobContext
+  ): Promise<engine.ITrainingSet> {
+    const features = parts.reduce((sum, part) => sum + part.features, 0);
+    const count = pixels.classOf.length;
+    const columns = sharedBytes(features * count);
+    const classOf = sharedBytes(count);
+    classOf.set(pixels.classOf);
+    // Labelled pixels of each tile, and where its slice is.
+    const side = sideOf(parts);
+    const members = new Map<number, Map<number, number[]>>();
+    for (let i = 0; i < count; i++) {
+      const place = pixels.slice[i]!;
+      const across = Math.ceil(places[place]!.source.image.shape[2]! / side);
+      const number = Math.floor(pixels.row[i]! / side) * across + Math.floor(pixels.column[i]! / side);
+      let inSlice = members.get(place);
+      if (!inSlice) {
+        members.set(place, (inSlice = new Map()));
+      }
+      const list = inSlice.get(number);
+      if (list) {
+        list.push(i);
+      } else {
+        inSlice.set(number, [i]);
+      }
+    }
+    const tiles = [...members].flatMap(([place, inSlice]) => {
+      const { source, slice } = places[place]!;
+      const grid = tilesOf(source, slice, side);
+      return [...inSlice].map(([number, list]) => ({ ...grid[number]!, list }));
+    });
+    const firsts = parts.map((_, i) => parts.slice(0, i).reduce((sum, part) => sum + part.features, 0));
+    await this._tiles.each(parts, tiles, context, (placed, blocks, number) => {
+      const { tile, list } = placed as (typeof tiles)[number];
+      const own = parts[number]!.features;
+      const across = engine.blocksOf(tile).columns;
+      for (const i of list) {
+        const row = pixels.row[i]! - tile.row0;
+        const column = pixels.column[i]! - tile.column0;
+        const block = (row >> 2) * across + (column >> 2);
+        let from = block * own * 16 + (row & 3) * 4 + (column & 3);
+        let to = firsts[number]! * count + i;
+        for (let feature = 0; feature < own; feature++) {
+          columns[to] = blocks[from]!;
+          from += 16;
+          to += count;
+        }
+      }
+    });
+    return { columns, classOf, features, classes };
+  }
+
+  private _load(classifier: AnyClassifier): ILoaded {
+    const known = this._handles.get(classifier);
+    if (known) {
+      return known;
+    }
+    const json = 'json' in classifier ? classifier.json : classifier;
+    const found = this._loaded.find(({ bytes }) => bytes?.equals(json));
+    if (found) {
+      return found;
+    }
+    const read = engine.decodeClassifier(json);
+    let first = 0;
+    const parts = partsOf(read.features, read.channels, read.basis).map(part => {
+      const cuts = nameCuts(new engine.Cuts(read.cuts.features.slice(first, (first += part.features))));
+      return { ...part, cuts };
+    });
+    const loaded = this._remember(read, parts);
+    loaded.bytes = Buffer.from(json);
+    return loaded;
+  }
+
+  private _remember(classifier: engine.IClassifier, parts: ICutPart[]): ILoaded {
+    const { trees, names, classes } = classifier;
+    const forest = engine.packForest(
+      new engine.Engine(this._compiled),
+      trees,
+      names.length,
+      classes.length,
+      classifier.scale
+    );
+    const loaded: ILoaded = { job: this._jobs++, classifier, parts, forest };
+    this._loaded.unshift(loaded);
+    this._loaded.splice(LOADED_MAX);
+    return loaded;
+  }
+
+  private readonly _compiled: WebAssembly.Module;
+  private readonly _pool: EnginePool;
+  private readonly _tiles: FeatureTiles;
+  private readonly _previews: FeaturePreviews;
+  private readonly _intensities: Intensities;
+  private readonly _loaded: ILoaded[] = [];
+  /** What training returned. */
+  private readonly _handles = new WeakMap<AnyClassifier, ILoaded>();
+  private _jobs = 0;
+}
+
+/** The namespace for {@link EngineService}. */
+export namespace EngineService {
+  export interface IOptions {
+    /** Default: one for each core, 16 at most. */
+    threads?: number;
+    /** Path of the bundled `engine-worker.cjs`; default: beside this bundle. */
+    script?: string;
+    /** Path of `engine.wasm`; default: beside this bundle. */
+    wasm?: string;
+    /** Quantised features that are kept at most; default 512 MiB. */
+    cacheBytes?: number;
+  }
+}
+
+function shapeOf(image: ArrayDescriptor, slice: number) {
+  const [slices, rows, columns, channels = 1] = image.shape;
+  if (!slices || !rows || !columns || (channels !== 1 && channels !== 3)) {
+    throw new BridgeError(
+      'invalid',
+      `The image has shape [${image.shape.join(', ')}]; it must be [slices, rows, columns, channels] with 1 or 3 channels and no side 0.`
+    );
+  }
+  if (!Number.isInteger(slice) || slice < 0 || slice >= slices) {
+    throw new BridgeError('invalid', `There is no slice ${slice}; the image has ${slices}, counted from 0.`);
+  }
+  return { slices, rows, columns, channels };
+}
+
+function expectArray(array: ArrayDescriptor, dtype: string, shape: number[], what: string): void {
+  if (array.dtype !== dtype || array.shape.length !== shape.length || array.shape.some((n, i) => n !== shape[i])) {
+    throw new BridgeError(
+      'invalid',
+      `${what} is ${array.dtype} [${array.shape.join(', ')}]; it must be ${dtype} [${shape.join(', ')}].`
+    );
+  }
+}
+
+function expectOutputs(out: ISegmentationArrays, shape: number[], classes: number): void {
+  if (out.prediction) {
+    expectArray(out.prediction, 'uint8', shape, 'The array for the segmentation');
+  }
+  if (out.probabilities) {
+    expectArray(out.probabilities, 'float32', [...shape, classes], 'The array for probabilities');
+  }
+  if (out.uncertainty) {
+    expectArray(out.uncertainty, 'float32', shape, 'The array for the uncertainty');
+  }
+}
+
+/** Whether two regions have a pixel in common. */
+function touch(a: IRegion, b: IRegion): boolean {
+  return a.row0 < b.row1 && b.row0 < a.row1 && a.column0 < b.column1 && b.column0 < a.column1;
+}
+
+/** How the embedding of all images is reduced; null if the spec has none. @throws BridgeError `internal` where callers disagree. */
+function basisOfAll(sources: readonly IFeatureSource[], spec: FeatureSpec): engine.IEmbeddingBasis | null {
+  const basis = sources[0]!.embedding?.basis;
+  if (!spec.embedding) {
+    return null;
+  }
+  if (!basis || sources.some(({ embedding }) => !embedding || basisKey(embedding.basis) !== basisKey(basis))) {
+    throw new BridgeError('internal', 'The features need an embedding of every image, reduced in the same way.');
+  }
+  return basis;
+}
+
+/** The slices of each image in which pixels are learned from. */
+function labelledSlices(
+  sources: readonly IFeatureSource[],
+  places: readonly IPlace[],
+  pixels: ILabelledPixels
+): number[][] {
+  const used = [...new Set(pixels.slice)].sort((a, b) => a - b).map(place => places[place]!);
+  return sources.map(source => used.filter(place => place.source === source).map(({ slice }) => slice));
+}

@@ -1,0 +1,435 @@
+/** A worker thread of the engine: takes one task at a time, opens shared arrays itself, answers with the result or the error. */
+import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
+import { parentPort, workerData } from 'node:worker_threads';
+import { BridgeError } from '../../../src/shared/errors';
+import { ArrayDescriptor } from '../../../src/shared/protocol';
+import {
+  blocksOf,
+  Engine,
+  compileEngine,
+  Cuts,
+  FeatureStack,
+  featureKey,
+  ForestApplier,
+  GUIDE_CHANNEL,
+  GUIDE_SPEC,
+  intensityStep,
+  ISegmentedTile,
+  ITile,
+  quantileCuts,
+  refineTile,
+  rowMoments
+} from '../../../engine';
+import { BoostGrower, joinTrees, TreeGrower } from '../../../engine';
+import { allocate, itemSize, TypedArray } from '../arrays/shared-array';
+import { SharedMemoryMeter } from '../base/shared-memory';
+import {
+  EngineTask,
+  IBoosted,
+  IBoostTask,
+  ICutsTask,
+  IGrowTask,
+  IMomentsTask,
+  INamedCuts,
+  IPlanesTask,
+  IPreviewTask,
+  IPiece,
+  IQuantiseTask,
+  ISampleTask,
+  ISegmentPart,
+  ISegmentTask,
+  IStoreTask,
+  ITileRequest,
+  IWorkerRequest,
+  WorkerReply
+} from './tasks';
+
+const { wasm, threads } = workerData as { wasm: string; threads: number };
+const compiled = compileEngine(readFileSync(wasm));
+const meter = new SharedMemoryMeter(threads);
+
+/** A grower that takes more does not wait for its next task: bringing the rows again costs less than holding the memory. */
+const GROWER_BYTES = 256 << 20;
+/** Memory of an applier up to this size is used for the next classifier, since fresh pages cost more than what is done in them. */
+const APPLIER_BYTES = 128 << 20;
+
+/** Stacks of one kind: one memory for all, since that of another spec would stay until it is collected. */
+interface IStack {
+  engine: Engine;
+  bottom: number;
+  key?: string;
+  value?: FeatureStack;
+  cuts?: { name: string; value: Cuts };
+}
+
+const BOOSTERS = 2;
+
+/** What is kept between tasks: the latest of each kind, since tasks of one job come together. */
+const stacks: Partial<Record<'families' | 'embedding' | 'guide', IStack>> = {};
+let momentsEngine: Engine | undefined;
+let grower: { job: number; value: TreeGrower } | undefined;
+/** Two, since one ensemble is grown beside another to find how many rounds are best. */
+let boosters: { job: number; value: BoostGrower }[] = [];
+let applier: { job: number; engine: Engine; bottom: number; value: ForestApplier } | undefined;
+
+parentPort!.on('message', ({ id, task }: IWorkerRequest) => {
+  let reply: WorkerReply;
+  try {
+    reply = { id, result: run(task) };
+  } catch (error) {
+    const { code, message } = BridgeError.from(error);
+    reply = { id, code, message };
+  }
+  parentPort!.postMessage(reply);
+  // Bins that are kept stay where they are; only what is new may be left over soon.
+  const fresh = task.kind === 'segment' ? task.parts.map(({ blocks, ready }) => (ready ? undefined : blocks)) : [];
+  for (const value of [...(Object.values(task) as unknown[]), ...fresh]) {
+    if (ArrayBuffer.isView(value) && value.buffer instanceof SharedArrayBuffer) {
+      meter.add(value.byteLength);
+    }
+  }
+});
+
+function run(task: EngineTask): unknown {
+  switch (task.kind) {
+    case 'planes':
+      return planes(task);
+    case 'cuts':
+      return findCuts(task);
+    case 'quantise':
+      return quantise(task);
+    case 'store':
+      return storeFeatures(task);
+    case 'grow':
+      return grow(task);
+    case 'boost':
+      return boost(task);
+    case 'segment':
+      return segment(task);
+    case 'moments':
+      return moments(task);
+    case 'sample':
+      return sample(task);
+    case 'preview':
+      return preview(task);
+  }
+}
+
+/** The stack of a request's features. Those of an embedding alone and the guide have places of their own: tiles take turns in all. */
+function stackFor({ image, spec, part }: Pick<ITileRequest, 'image' | 'spec' | 'part'>) {
+  const place = spec === GUIDE_SPEC ? 'guide' : part === 'embedding' ? 'embedding' : 'families';
+  let found = stacks[place];
+  if (!found) {
+    const engine = new Engine(compiled);
+    found = stacks[place] = { engine, bottom: engine.mark };
+  }
+  const channels = image.shape[3] ?? 1;
+  const key = `${channels} ${part} ${featureKey(spec)}`;
+  if (!found.value || found.key !== key) {
+    found.engine.release(found.bottom);
+    found.value = new FeatureStack(found.engine, spec, channels, part !== 'embedding');
+    found.key = key;
+  }
+  return { stack: found.value, place: found };
+}
+
+function quantised(request: ITileRequest, features: Float32Array, { name, padded }: INamedCuts): Uint8Array {
+  const { stack, place } = stackFor(request);
+  // The same cuts arrive as another view each time; building tables again is what comparing their names saves.
+  if (place.cuts?.name !== name) {
+    place.cuts = { name, value: Cuts.fromPadded(padded) };
+  }
+  return stack.quantise(request.tile, features, place.cuts.value);
+}
+
+function compute(request: ITileRequest) {
+  const { image, slice, tile, part, maps, intensity } = request;
+  const [, rows, columns] = image.shape as [number, number, number];
+  const { stack } = stackFor(request);
+  const region = {
+    row0: Math.max(0, tile.row0 - stack.halo),
+    row1: Math.min(rows, tile.row1 + stack.halo),
+    column0: Math.max(0, tile.column0 - stack.halo),
+    column1: Math.min(columns, tile.column1 + stack.halo)
+  };
+  const source = part === 'embedding' ? new Uint8Array() : readRegion(image, slice, region);
+  return stack.compute({ rows, columns, ...(intensity && { intensity }) }, tile, source, maps);
+}
+
+function planes(task: IPlanesTask): void {
+  const { data, stride, plane } = compute(task);
+  task.planes?.set(data);
+  const { values, positions, offset, length } = task.sample;
+  const columns = task.tile.column1 - task.tile.column0;
+  for (let feature = 0; feature * plane < data.length; feature++) {
+    positions.forEach((position, i) => {
+      const row = Math.floor(position / columns);
+      values[feature * length + offset + i] = data[feature * plane + row * stride + (position - row * columns)]!;
+    });
+  }
+}
+
+function sample(task: ISampleTask): Float32Array {
+  const { data, stride, plane } = compute(task);
+  const columns = task.tile.column1 - task.tile.column0;
+  return Float32Array.from(task.positions, position => {
+    const row = Math.floor(position / columns);
+    return data[task.channel * plane + row * stride + (position - row * columns)]!;
+  });
+}
+
+function preview(task: IPreviewTask): Uint8Array {
+  const { data, stride, plane } = compute(task);
+  const { tile, channel, low, high, side } = task;
+  const columns = tile.column1 - tile.column0;
+  const out = new Uint8ClampedArray(side * side);
+  for (let row = 0; row < tile.row1 - tile.row0; row++) {
+    const from = channel * plane + row * stride;
+    for (let column = 0; column < columns; column++) {
+      out[row * side + column] = ((data[from + column]! - low) / (high - low)) * 255;
+    }
+  }
+  return new Uint8Array(out.buffer);
+}
+
+function findCuts({ values, length, first, end, padded }: ICutsTask): void {
+  for (let feature = first; feature < end; feature++) {
+    padded.fill(Infinity, feature * 256, feature * 256 + 256);
+    padded.set(quantileCuts(values.slice(feature * length, (feature + 1) * length)), feature * 256);
+  }
+}
+
+function quantise(task: IQuantiseTask): void {
+  const features = task.planes ?? compute(task).data;
+  task.blocks.set(quantised(task, features, task.cuts));
+}
+
+function storeFeatures(task: IStoreTask): void {
+  const { data, stride, plane } = compute(task);
+  const { tile, out } = task;
+  const count = data.length / plane;
+  const columns = tile.column1 - tile.column0;
+  const row = new Float32Array(columns * count);
+  for (let r = 0; r < tile.row1 - tile.row0; r++) {
+    for (let feature = 0; feature < count; feature++) {
+      const from = feature * plane + r * stride;
+      for (let c = 0; c < columns; c++) {
+        row[c * count + feature] = data[from + c]!;
+      }
+    }
+    // The array holds this slice alone.
+    writeRegion(out, 0, { ...tile, row0: tile.row0 + r, row1: tile.row0 + r + 1 }, row);
+  }
+}
+
+function grow({ job, set, options, first, end, outOfBag }: IGrowTask) {
+  if (grower?.job !== job) {
+    grower = undefined;
+    grower = { job, value: new TreeGrower(new Engine(compiled), set, options) };
+  }
+  const { value } = grower;
+  value.clearOutOfBag();
+  const grown = Array.from({ length: end - first }, (_, i) => value.grow(first + i));
+  const importance = new Float64Array(grown.length * set.features);
+  grown.forEach((tree, i) => importance.set(tree.importance, i * set.features));
+  const trees = joinTrees(
+    grown.map(tree => tree.trees),
+    set.classes
+  );
+  value.outOfBag.forEach((votes, i) => {
+    if (votes) {
+      Atomics.add(outOfBag, i, votes);
+    }
+  });
+  if (value.bytes > GROWER_BYTES) {
+    grower = undefined;
+  }
+  return { trees, importance };
+}
+
+function boost({ job, set, held, params, first, end, scores }: IBoostTask): IBoosted[] {
+  let own = boosters.find(other => other.job === job);
+  if (!own) {
+    own = { job, value: new BoostGrower(new Engine(compiled), set, held, params) };
+    boosters = [own, ...boosters].slice(0, BOOSTERS);
+  }
+  const { value } = own;
+  value.scores.set(scores);
+  const rounds = Array.from({ length: end - first }, (_, i) => ({
+    ...value.grow(first + i),
+    heldOut: value.heldOut()
+  }));
+  scores.set(value.scores);
+  if (value.bytes > GROWER_BYTES) {
+    boosters = boosters.filter(other => other !== own);
+  }
+  return rounds;
+}
+
+function moments({ image, slice, row0, row1, shift }: IMomentsTask): Float64Array {
+  const [, , columns, channels = 1] = image.shape as [number, number, number, number?];
+  const step = intensityStep(image.shape);
+  const parts: Float64Array[] = [];
+  const engine = (momentsEngine ??= new Engine(compiled));
+  // Rows that follow each other are read at once.
+  const band = step === 1 ? row1 - row0 : 1;
+  for (let row = Math.ceil(row0 / step) * step; row < row1; row += step === 1 ? band : step) {
+    const values = readRegion(image, slice, { row0: row, row1: row + band, column0: 0, column1: columns });
+    parts.push(rowMoments(engine, values, columns * channels, shift));
+  }
+  const out = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));
+  parts.reduce((offset, part) => (out.set(part, offset), offset + part.length), 0);
+  return out;
+}
+
+/** The bins of a part of a tile. */
+function binsOf(task: ISegmentTask, { part, spec, maps, cuts, blocks, ready, pieces }: ISegmentPart): Uint8Array {
+  if (blocks && ready) {
+    return blocks;
+  }
+  const { image, slice, tile, outer, intensity } = task;
+  if (pieces) {
+    return assembled(outer!, pieces);
+  }
+  const around = outer ?? tile;
+  const request: ITileRequest = {
+    image,
+    slice,
+    tile: around,
+    part,
+    spec,
+    ...(maps && { maps }),
+    ...(intensity && { intensity })
+  };
+  const made = quantised(request, compute(request).data, cuts);
+  if (blocks) {
+    copyBlocks({ tile: around, blocks: made }, { tile, blocks });
+  }
+  return made;
+}
+
+/** The bins of a region out of those of tiles that cover it. */
+function assembled(region: ITile, pieces: readonly IPiece[]): Uint8Array {
+  const { blocks, tile } = pieces[0]!;
+  const block = blocks.length / blocksOf(tile).count;
+  const out = { tile: region, blocks: new Uint8Array(blocksOf(region).count * block) };
+  pieces.forEach(piece => copyBlocks(piece, out));
+  return out.blocks;
+}
+
+/** Copy the blocks that two regions share; both begin at multiples of 4, and end there or with the image. */
+function copyBlocks(from: IPiece, to: IPiece): void {
+  const [theirs, own] = [blocksOf(from.tile), blocksOf(to.tile)];
+  const size = from.blocks.length / theirs.count;
+  const row0 = Math.max(from.tile.row0, to.tile.row0);
+  const row1 = Math.min(from.tile.row1, to.tile.row1);
+  const column0 = Math.max(from.tile.column0, to.tile.column0);
+  const length = Math.ceil((Math.min(from.tile.column1, to.tile.column1) - column0) / 4) * size;
+  for (let row = row0; row < row1; row += 4) {
+    const at = ((row - from.tile.row0) / 4) * theirs.columns + (column0 - from.tile.column0) / 4;
+    const into = ((row - to.tile.row0) / 4) * own.columns + (column0 - to.tile.column0) / 4;
+    to.blocks.set(from.blocks.subarray(at * size, at * size + length), into * size);
+  }
+}
+
+function segmented(task: ISegmentTask, wanted: { [name in keyof ISegmentedTile]: boolean }): ISegmentedTile {
+  const bins = task.parts.map(part => binsOf(task, part));
+  if (applier?.job !== task.job) {
+    const engine = applier && applier.engine.bytes <= APPLIER_BYTES ? applier.engine : new Engine(compiled);
+    const bottom = engine === applier?.engine ? applier.bottom : engine.mark;
+    engine.release(bottom);
+    applier = { job: task.job, engine, bottom, value: new ForestApplier(engine, task.forest) };
+  }
+  const { image, slice, tile, outer, radius, intensity } = task;
+  if (!outer) {
+    return applier.value.apply(tile, bins, wanted);
+  }
+  const { probabilities } = applier.value.apply(outer, bins, { probabilities: true });
+  const { data, stride, plane } = compute({ image, slice, tile: outer, spec: GUIDE_SPEC, intensity: intensity! });
+  const guide = { data: data.subarray(GUIDE_CHANNEL * plane, (GUIDE_CHANNEL + 1) * plane), stride };
+  const { classes } = task.forest;
+  return refineTile(applier.engine, outer, tile, probabilities!, classes, guide, radius, wanted);
+}
+
+function segment(task: ISegmentTask): void {
+  const { out, slice, tile } = task;
+  const { prediction, probabilities, uncertainty } = segmented(task, {
+    prediction: out.prediction !== undefined,
+    probabilities: out.probabilities !== undefined,
+    uncertainty: out.uncertainty !== undefined
+  });
+  if (prediction) {
+    writeRegion(
+      out.prediction!,
+      slice,
+      tile,
+      prediction.map(index => task.ids[index]!)
+    );
+  }
+  if (probabilities) {
+    writeRegion(out.probabilities!, slice, tile, probabilities);
+  }
+  if (uncertainty) {
+    writeRegion(out.uncertainty!, slice, tile, uncertainty);
+  }
+}
+
+/** Like `SharedArray.read`, but without leaving the thread: a tile has hundreds of rows, each a call of its own. */
+function readRegion(array: ArrayDescriptor, slice: number, region: ITile): TypedArray {
+  const out = allocate(array.dtype, pixels(region) * (array.shape[3] ?? 1));
+  const bytes = new Uint8Array(out.buffer);
+  const file = openSync(array.path, 'r');
+  try {
+    eachRun(array, slice, region, (offset, length, position) => {
+      for (let done = 0; done < length;) {
+        const read = readSync(file, bytes, offset + done, length - done, position + done);
+        if (read === 0) {
+          throw new Error(`The shared array ${array.path} ends before byte ${position + length}.`);
+        }
+        done += read;
+      }
+    });
+  } finally {
+    closeSync(file);
+  }
+  return out;
+}
+
+/** Like `SharedArray.write`, within the thread. */
+function writeRegion(array: ArrayDescriptor, slice: number, region: ITile, data: TypedArray): void {
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  const file = openSync(array.path, 'r+');
+  try {
+    eachRun(array, slice, region, (offset, length, position) => {
+      for (let done = 0; done < length;) {
+        done += writeSync(file, bytes, offset + done, length - done, position + done);
+      }
+    });
+  } finally {
+    closeSync(file);
+  }
+}
+
+function pixels(region: ITile): number {
+  return (region.row1 - region.row0) * (region.column1 - region.column0);
+}
+
+/** Every run of bytes that is contiguous both in a region and in the file. */
+function eachRun(
+  array: ArrayDescriptor,
+  slice: number,
+  region: ITile,
+  run: (offset: number, length: number, position: number) => void
+): void {
+  const [, rows, columns, channels = 1] = array.shape as [number, number, number, number?];
+  const pixel = channels * itemSize(array.dtype);
+  const span = (region.column1 - region.column0) * pixel;
+  const at = (row: number) => ((slice * rows + row) * columns + region.column0) * pixel;
+  if (region.column1 - region.column0 === columns) {
+    run(0, span * (region.row1 - region.row0), at(region.row0));
+    return;
+  }
+  for (let row = region.row0; row < region.row1; row++) {
+    run((row - region.row0) * span, span, at(row));
+  }
+}

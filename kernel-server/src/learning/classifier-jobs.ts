@@ -1,0 +1,338 @@
+/** Classifiers of sessions: trained on the labels of one or several, loaded from files, applied to all their slices. */
+import { readFile } from 'node:fs/promises';
+import { BridgeError } from '../../../src/shared/errors';
+import { FeatureSpec } from '../../../src/shared/features';
+import { ClassifierInfo, FeatureChoice, LabelClass, Params, TrainingChoice } from '../../../src/shared/protocol';
+import { ArrayStore } from '../arrays/array-store';
+import { ICall } from '../transport/dispatcher';
+import { isMissing } from '../base/files';
+import { AnyClassifier, IEngineService, IImageEmbedding, IJobContext, ISegmentationArrays } from '../jobs/interfaces';
+import { Jobs } from '../jobs/jobs';
+import { Learner } from './learner';
+import {
+  classifierPath,
+  IEmbeddingSource,
+  infoOf,
+  IPart,
+  missingLabels,
+  nameOf,
+  partOf,
+  specOf,
+  writeClassifier
+} from './training-part';
+import { Session } from '../session/session';
+
+/** What classifiers are made with. */
+export interface IClassifierOptions {
+  engine: IEngineService;
+  store: ArrayStore;
+  jobs: Jobs;
+  embeddings: IEmbeddingSource;
+}
+
+/** Arrays that follow from image and classifier. */
+const RESULTS = {
+  prediction: 'uint8',
+  probabilities: 'float32',
+  uncertainty: 'float32'
+} as const;
+type ResultName = keyof typeof RESULTS;
+
+export class ClassifierJobs {
+  constructor(private readonly _options: IClassifierOptions) {
+    this.learner = new Learner(_options.engine, _options.embeddings);
+  }
+
+  readonly learner: Learner;
+
+  /** Grow a forest on the labels of all `sessions` and segment every slice of each. The first one's choice is taken. */
+  async train(sessions: readonly Session[], params: Params<'train'>, call: ICall): Promise<void> {
+    const first = sessions[0]!;
+    const choice = await this.choose(first, params);
+    const description = {
+      key: `train/${first.id}/${call.id}`,
+      id: call.id,
+      session: first.id,
+      others: sessions.slice(1).map(({ id }) => id),
+      kind: 'train' as const
+    };
+    await this._options.jobs.run(description, call.signal, context =>
+      inTurn(sessions, context.signal, () => this._train(sessions, choice, context))
+    );
+  }
+
+  /**
+   * Choose features or forest for the next training. Throws BridgeError `invalid` for what cannot be computed.
+   *
+   * @returns what is chosen now
+   */
+  async choose(
+    session: Session,
+    { features, forest }: Pick<Params<'train'>, 'features' | 'forest'>
+  ): Promise<TrainingChoice> {
+    const { engine } = this._options;
+    const choice = { ...session.record.choice };
+    if (features) {
+      choice.features = { ...engine.featureSpec(features) };
+    }
+    if (forest) {
+      engine.forestParams(forest);
+      choice.forest = forest;
+    }
+    if (features || forest) {
+      await session.choose(choice);
+    }
+    return choice;
+  }
+
+  /** The spec of a request, or else the session's choice, for its image. */
+  spec(session: Session, features: FeatureChoice = session.record.choice.features): FeatureSpec {
+    return specOf(this._options.engine, features, [session]);
+  }
+
+  /** What a classifier sees of a session's image through an encoder; `undefined` if it sees nothing so. */
+  async embeddingOf(session: Session, classifier: AnyClassifier): Promise<IImageEmbedding | undefined> {
+    const { engine, embeddings } = this._options;
+    const basis = engine.basisOf(classifier);
+    if (!basis) {
+      return undefined;
+    }
+    const { embedding } = engine.featureSpec(engine.describe(classifier).info.spec);
+    return embeddings.of(session, embedding!, basis);
+  }
+
+  /**
+   * Compute what is missing of the arrays named.
+   *
+   * @returns whether the segmentation was missing
+   */
+  async segment(session: Session, arrays: Params<'segment'>['arrays'], call: ICall): Promise<boolean> {
+    const wanted = arrays.map((name): ResultName => (name === 'segmentation' ? 'prediction' : name));
+    const missing = () => [...new Set(wanted)].filter(name => !session.array(name)).sort();
+    if (missing().length === 0) {
+      return false;
+    }
+    const description = {
+      key: `segment/${session.id}/${session.generation}/${session.record.segmentationVersion}/${missing().join()}`,
+      id: call.id,
+      session: session.id,
+      kind: 'apply' as const
+    };
+    return this._options.jobs.run(description, call.signal, context =>
+      inTurn([session], context.signal, async () => {
+        const names = missing(); // a training before us may have changed that
+        const { info, json } = await this.of(session);
+        const part = partOf(session);
+        if (names.length === 0) {
+          return false;
+        }
+        if (!session.array('prediction') && !names.includes('prediction')) {
+          names.push('prediction');
+        }
+        await this._apply([part], json, await this._seen(session, json, context), names, context, ([made]) =>
+          session.takeResults(made!, part.generation, made!.prediction ? info : undefined)
+        );
+        return names.includes('prediction');
+      })
+    );
+  }
+
+  /** Take a classifier's file over into a session and segment every slice with it. */
+  async load(session: Session, file: Uint8Array, call: ICall): Promise<void> {
+    const description = {
+      key: `load/${session.id}/${call.id}`,
+      id: call.id,
+      session: session.id,
+      kind: 'load' as const
+    };
+    await this._options.jobs.run(description, call.signal, context =>
+      inTurn([session], context.signal, async () => {
+        const { engine } = this._options;
+        const start = performance.now();
+        const json = engine.read(file);
+        const { channels, info: described } = engine.describe(json);
+        const own = session.record.image.shape[3];
+        if (channels !== own) {
+          throw new BridgeError(
+            'invalid',
+            `The image has ${own} ${own === 1 ? 'channel' : 'channels'}, the classifier was trained on images with ${channels}.`
+          );
+        }
+        const part = partOf(session);
+        mergedClasses(session, described.classes); // to fail before the work rather than after it
+        const embeddings = await this._seen(session, json, context);
+        await this._apply([part], json, embeddings, ['prediction'], context, async ([made]) => {
+          await session.setClasses(mergedClasses(session, described.classes));
+          await writeClassifier(session, json);
+          const info = { ...described, note: '', labelsVersion: 0, seconds: (performance.now() - start) / 1000 };
+          await session.takeResults(made!, part.generation, info);
+          const { spec, forest } = described;
+          await session.choose({ ...(spec && { features: spec }), ...(forest && { forest }) });
+        });
+      })
+    );
+  }
+
+  /** The classifier of a session: what it is, and its JSON. Throws BridgeError `not-ready` if there is none. */
+  async of(session: Session): Promise<{ info: ClassifierInfo; json: Uint8Array }> {
+    const info = session.record.classifier;
+    if (info) {
+      try {
+        return { info, json: await readFile(classifierPath(session)) };
+      } catch (error) {
+        if (!isMissing(error)) {
+          throw error;
+        }
+      }
+    }
+    throw new BridgeError('not-ready', 'There is no classifier yet. Label a few pixels of two classes and train.');
+  }
+
+  private async _train(sessions: readonly Session[], choice: TrainingChoice, context: IJobContext): Promise<void> {
+    const { engine } = this._options;
+    const first = sessions[0]!;
+    const parts = sessions.map(partOf);
+    sessions.slice(1).forEach(other => expectAlike(first, other));
+    const missing = missingLabels(sessions);
+    if (missing !== undefined) {
+      throw new BridgeError('not-ready', `${missing}, then train.`);
+    }
+    const spec = specOf(engine, choice.features, sessions);
+    const forest = engine.forestParams(choice.forest);
+    const start = performance.now();
+    for (const { labels } of sessions) {
+      await labels.exclusive(async () => undefined); // what was acknowledged is in the array
+    }
+    await this.learner.learn(parts, spec, forest, context, ({ trained, embeddings, ...learned }) =>
+      this._apply(parts, trained, embeddings, ['prediction'], context, async made => {
+        const seconds = (performance.now() - start) / 1000;
+        const basis = embeddings?.[0]?.basis;
+        for (const [i, { session, generation, labelsVersion }] of parts.entries()) {
+          await writeClassifier(session, trained.json);
+          const info = infoOf(trained, { ...learned, forest, basis, labelsVersion, seconds });
+          await session.takeResults(made[i]!, generation, info);
+          if (session !== first) {
+            await session.choose(choice);
+          }
+        }
+      })
+    );
+  }
+
+  /** What {@link _apply} needs of one session besides the classifier. */
+  private async _seen(
+    session: Session,
+    json: Uint8Array,
+    context: IJobContext
+  ): Promise<IImageEmbedding[] | undefined> {
+    const embedding = await this.embeddingOf(session, json);
+    context.signal.throwIfAborted();
+    return embedding && [embedding];
+  }
+
+  /** Apply a classifier to every slice of some sessions, into new arrays, which `take` takes over; what it leaves is removed. */
+  private async _apply(
+    parts: readonly IPart[],
+    classifier: AnyClassifier,
+    embeddings: readonly IImageEmbedding[] | undefined,
+    names: readonly ResultName[],
+    context: IJobContext,
+    take: (made: ISegmentationArrays[]) => Promise<void>
+  ): Promise<void> {
+    const { engine, store } = this._options;
+    const classes = engine.classesOf(classifier).length;
+    const made: ISegmentationArrays[] = parts.map(() => ({}));
+    try {
+      for (const [i, { session }] of parts.entries()) {
+        const shape = session.labels.array.shape;
+        for (const name of names) {
+          const size = name === 'probabilities' ? [...shape, classes] : shape;
+          made[i]![name] = await store.allocate(session.arrays, name, RESULTS[name], size);
+        }
+      }
+      const slices = parts.reduce((sum, { image }) => sum + image.shape[0]!, 0);
+      let before = 0;
+      for (const [i, { session, image }] of parts.entries()) {
+        const cacheKey = session.record.image.digest;
+        for (let slice = 0; slice < image.shape[0]!; slice++, before++) {
+          context.signal.throwIfAborted();
+          await engine.apply(
+            {
+              classifier,
+              image,
+              slice,
+              out: made[i]!,
+              cacheKey,
+              ...(embeddings && { embedding: embeddings[i]! })
+            },
+            {
+              signal: context.signal,
+              progress: (stage, done, total, message) =>
+                context.progress(stage, before + (total > 0 ? done / total : 0), slices, message)
+            }
+          );
+        }
+      }
+      context.signal.throwIfAborted();
+      await take(made);
+    } catch (error) {
+      for (const [i, { session }] of parts.entries()) {
+        const taken = new Set(Object.values(session.record.arrays).map(array => array.path));
+        await store.remove(...Object.values(made[i]!).filter(array => !taken.has(array.path)));
+      }
+      throw error;
+    }
+  }
+}
+
+/** Work on sessions when each one's turn has come; always in the same order, so that no two wait for each other. */
+function inTurn<T>(sessions: readonly Session[], signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  const [next, ...rest] = [...sessions].sort((a, b) => (a.id < b.id ? -1 : 1));
+  return next ? next.training.run(signal, () => inTurn(rest, signal, work)) : work();
+}
+
+/** Throws BridgeError `invalid` if two sessions cannot share a classifier. */
+function expectAlike(first: Session, other: Session): void {
+  const [own, its] = [first.record.image.shape[3], other.record.image.shape[3]];
+  if (own !== its) {
+    throw new BridgeError(
+      'invalid',
+      `The image of ${nameOf(other)} has ${channels(its)}, that of ${nameOf(first)} ${channels(own)}; one classifier needs the same number.`
+    );
+  }
+  const list = ({ record }: Session) => record.classes.map(({ id, name }) => `${id} (${name})`).sort();
+  if (list(first).join('\n') !== list(other).join('\n')) {
+    throw new BridgeError(
+      'invalid',
+      `The classes of ${nameOf(other)} are ${list(other).join(', ')}, those of ${nameOf(first)} are ${list(first).join(', ')}; ` +
+        'one classifier needs the same ids and names.'
+    );
+  }
+}
+
+/**
+ * The classes of a session that takes a classifier over: the classifier's, and its own others.
+ *
+ * @throws BridgeError `invalid` if labels have a class that the classifier does not know, or knows by another name.
+ */
+function mergedClasses(session: Session, classes: LabelClass[]): LabelClass[] {
+  const known = new Map(classes.map(item => [item.id, item]));
+  const names = new Set(classes.map(({ name }) => name));
+  const list = classes.map(({ id, name }) => `${id} (${name})`).join(', ');
+  const more = session.record.classes.filter(({ id, name }) => {
+    const same = known.get(id);
+    if (session.labels.count(id) > 0 && same?.name !== name) {
+      throw new BridgeError(
+        'invalid',
+        `There are labels of class ${id} (${name}); the classifier has the classes ${list}. ` +
+          'Give the class the same id and name, or begin without labels.'
+      );
+    }
+    return !same && !names.has(name);
+  });
+  return [...classes, ...more].sort((a, b) => a.id - b.id);
+}
+
+function channels(count: number): string {
+  return count === 1 ? '1 channel' : `${count} channels`;
+}

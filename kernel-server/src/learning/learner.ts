@@ -1,0 +1,157 @@
+/** Grows classifiers for sessions, with what an encoder sees of them where their spec asks for it and it can be had. */
+import { BridgeError } from '../../../src/shared/errors';
+import { EmbeddingSpec, FeatureSpec, withoutEmbedding } from '../../../src/shared/features';
+import { LabelClass, LearnerParams } from '../../../src/shared/protocol';
+import { IEngineService, IJobContext, ITrained } from '../jobs/interfaces';
+import { IEmbeddingSource, IPart, WatchedEmbedding, withoutEmbeddingNote } from './training-part';
+
+const PENDING = "SAM's embedding is being computed; the classifier sees it as soon as it is there.";
+
+/** What was learned, and what goes with it. */
+export interface ILearned {
+  trained: ITrained;
+  /** The classes that it knows. */
+  classes: LabelClass[];
+  /** What the classifier sees in fact. */
+  spec: FeatureSpec;
+  /** The embedding of each part, if it sees that. */
+  embeddings: readonly WatchedEmbedding[] | undefined;
+  /** What the person should know. */
+  note: string;
+}
+
+export class Learner {
+  constructor(
+    private readonly _engine: IEngineService,
+    private readonly _embeddings: IEmbeddingSource
+  ) {}
+
+  /**
+   * Learn from sessions, and `use` what was learned. Where the embedding cannot be had, for the training or while it is used, both are
+   * done without it.
+   */
+  async learn<T>(
+    parts: readonly IPart[],
+    spec: FeatureSpec,
+    forest: LearnerParams,
+    context: IJobContext,
+    use: (learned: ILearned) => Promise<T>
+  ): Promise<T> {
+    if (!spec.embedding) {
+      return use(await this._train(parts, spec, forest, '', context));
+    }
+    const embeddings: WatchedEmbedding[] = [];
+    let found = false;
+    try {
+      await this._find(parts, spec.embedding, context, embeddings);
+      found = true;
+      return await use(await this._train(parts, spec, forest, '', context, embeddings));
+    } catch (error) {
+      const failure = found ? embeddings.find(({ failure }) => failure)?.failure : BridgeError.from(error);
+      if (!failure || failure.code === 'cancelled' || context.signal.aborted) {
+        throw error;
+      }
+      const note = `${withoutEmbeddingNote(failure)} Train again to try once more.`;
+      return use(await this._train(parts, withoutEmbedding(spec), forest, note, context));
+    }
+  }
+
+  /**
+   * Learn from a session at once: without the embedding as long as slices of it are missing.
+   *
+   * @param slice a slice that somebody sees
+   * @param missing is told of each that is missing
+   */
+  async learnNow(
+    part: IPart,
+    spec: FeatureSpec,
+    forest: LearnerParams,
+    context: IJobContext,
+    slice: number,
+    missing: (slice: number) => void
+  ): Promise<ILearned> {
+    const { embedding } = spec;
+    if (!embedding) {
+      return this._train([part], spec, forest, '', context);
+    }
+    const { session } = part;
+    let note = '';
+    const ready = (slice: number) => {
+      const there = this._embeddings.ready(session, slice, embedding);
+      if (!there) {
+        const failure = this._embeddings.failure(session, slice, embedding);
+        note = failure ? withoutEmbeddingNote(failure) : note || PENDING;
+        missing(slice);
+      }
+      return there;
+    };
+    // Any slice gives a basis; which ones are needed besides the training finds out.
+    if (ready(slice)) {
+      const own = new WatchedEmbedding(
+        await this._embeddings.of(session, embedding, undefined, context, slice),
+        asked => {
+          if (!ready(asked)) {
+            throw new BridgeError('not-ready', `SAM's embedding of slice ${asked} is not there yet.`);
+          }
+        }
+      );
+      try {
+        const learned = await this._train([part], spec, forest, '', context, [own]);
+        own.before = undefined; // what is segmented with it has to wait
+        return learned;
+      } catch (error) {
+        if (!own.failure || context.signal.aborted) {
+          throw error;
+        }
+      }
+    }
+    return this._train([part], withoutEmbedding(spec), forest, note, context);
+  }
+
+  /** Learn from a session at once without the embedding, since of some slice it `failed`. */
+  learnWithout(
+    part: IPart,
+    spec: FeatureSpec,
+    forest: LearnerParams,
+    context: IJobContext,
+    failed: BridgeError
+  ): Promise<ILearned> {
+    return this._train([part], withoutEmbedding(spec), forest, withoutEmbeddingNote(failed), context);
+  }
+
+  private async _train(
+    parts: readonly IPart[],
+    spec: FeatureSpec,
+    forest: LearnerParams,
+    note: string,
+    context: IJobContext,
+    embeddings?: readonly WatchedEmbedding[]
+  ): Promise<ILearned> {
+    const { classes, image } = parts[0]!.session.record;
+    const [source, ...others] = parts.map((part, i) => ({
+      image: part.image,
+      labels: part.session.labels.array,
+      cacheKey: part.session.record.image.digest,
+      ...(embeddings && { embedding: embeddings[i]! })
+    }));
+    const pixelSize = image.pixelSize ?? null;
+    const trained = await this._engine.train({ ...source!, others, classes, spec, forest, pixelSize }, context);
+    return { trained, classes: this._engine.classesOf(trained), spec, embeddings, note };
+  }
+
+  /** What an encoder sees of sessions, all under the first one's basis. */
+  private async _find(
+    [first, ...others]: readonly IPart[],
+    spec: EmbeddingSpec,
+    context: IJobContext,
+    found: WatchedEmbedding[]
+  ): Promise<void> {
+    context.progress('embedding', 0, 1);
+    const own = await this._embeddings.of(first!.session, spec, undefined, context);
+    context.signal.throwIfAborted();
+    found.push(new WatchedEmbedding(own));
+    for (const { session } of others) {
+      found.push(new WatchedEmbedding(await this._embeddings.of(session, spec, own.basis, context)));
+    }
+  }
+}

@@ -1,0 +1,462 @@
+/**
+ * Live segmentation: while it is on for a session, every change of its labels, classes or choice grows the classifier anew and segments the
+ * image, the tiles that somebody looks at first.
+ *
+ * One training with its segmentation is a round. Rounds that follow each other without a pause are one job. A newer change takes the place
+ * of older work, so that the last one always gets its round; somebody who never stops drawing still sees something every half second.
+ * Work that was asked for by itself (`train`, `segment`, `classifier.load`) goes before a round.
+ */
+import { randomBytes } from 'node:crypto';
+import { BridgeError } from '../../../src/shared/errors';
+import { FeatureSpec } from '../../../src/shared/features';
+import { ArrayDescriptor, ClassifierInfo, Region } from '../../../src/shared/protocol';
+import { ArrayStore } from '../arrays/array-store';
+import type { IArrival } from '../sam/reduced-embeddings';
+import { IEngineService, IImageEmbedding, IJobContext, ITrained } from '../jobs/interfaces';
+import { Jobs } from '../jobs/jobs';
+import { Learner } from './learner';
+import { IEmbeddingSource, infoOf, IPart, missingLabels, partOf, specOf, writeClassifier } from './training-part';
+import { LiveTiles } from './live-tiles';
+import { log } from '../base/log';
+import { composedTiles, TileRefs } from '../session/overlays';
+import { Peer, Peers } from '../transport/peers';
+import { Session, SessionChange } from '../session/session';
+import { TileFile } from '../arrays/tile-file';
+
+/** A newer change does not stop what would be the first thing seen for so long, in milliseconds. */
+const UNSEEN_MS = 500;
+/** Bytes of tiles in one event. */
+const EVENT_BYTES = 960 << 10;
+
+/** What live segmentation works with. */
+export interface ILiveOptions {
+  engine: IEngineService;
+  store: ArrayStore;
+  jobs: Jobs;
+  peers: Peers;
+  learner: Learner;
+  embeddings: IEmbeddingSource;
+  /** The segmentation of a session is complete. */
+  segmented(session: Session, round: number): void;
+}
+
+/** A round from its first visible tile on. */
+interface IShowing {
+  part: IPart;
+  number: number;
+  signal: AbortSignal;
+  tiles: LiveTiles;
+  file: TileFile;
+  /** Settles when what is to be sent is sent. */
+  sent: Promise<void>;
+}
+
+/** Live segmentation of one session. */
+class Live {
+  constructor(
+    private readonly _session: Session,
+    private readonly _options: ILiveOptions,
+    /** It ended, since its session did. */
+    private readonly _ended: () => void
+  ) {
+    _session.live = true;
+    _session.changes.add(this._changed);
+    _options.embeddings.arrived.add(this._arrived);
+    this._changed('choice');
+  }
+
+  /** Begin what waits for somebody to be there. */
+  start(): void {
+    const { jobs, peers } = this._options;
+    if (this._running || !this._wanted || this._off.signal.aborted || !peers.attends(this._session.id)) {
+      return;
+    }
+    this._seen = performance.now();
+    const description = {
+      key: `live/${this._session.id}`,
+      id: `live-${randomBytes(8).toString('hex')}`,
+      session: this._session.id,
+      kind: 'live' as const
+    };
+    this._running = jobs
+      .run(description, this._off.signal, context => this._run(context))
+      .catch(error => {
+        if (BridgeError.from(error).code === 'internal') {
+          log('live segmentation failed', error);
+        }
+      })
+      .finally(() => {
+        this._running = undefined;
+        this.start();
+      });
+  }
+
+  /** Somebody looks at something else. */
+  viewed(): void {
+    if (this._showing) {
+      this._send(this._showing);
+    }
+  }
+
+  /** Switch it off. Settles when nothing of it runs any more. */
+  async off(): Promise<void> {
+    this._session.live = false;
+    this._session.changes.delete(this._changed);
+    this._options.embeddings.arrived.delete(this._arrived);
+    this._off.abort();
+    await this._running;
+  }
+
+  private readonly _changed = (change: SessionChange): void => {
+    if (change === 'closed') {
+      this._ended();
+      return;
+    }
+    const { classifier } = this._session.record;
+    if (change === 'classifier' && classifier !== this._own) {
+      // Somebody trained or loaded one: it stays until the next change.
+      const { version } = this._session.labels;
+      if (classifier?.labelsVersion === 0 || classifier?.labelsVersion === version) {
+        this._kept = { classifier, version };
+        this._wanted = false;
+      }
+    } else if (change !== 'classifier') {
+      if (change !== 'labels') {
+        this._refused = undefined;
+      }
+      this._wanted = change === 'labels' || !this._upToDate();
+      this._supersede(change);
+      this.start();
+    }
+  };
+
+  /** A slice of the embedding is missing. */
+  private _miss(slice: number, { embedding }: FeatureSpec): void {
+    this._awaited.add(slice);
+    this._options.embeddings.prefetch(this._session, slice, embedding);
+  }
+
+  /** A slice of an embedding is there, or failed: once all that were missed are, learn with it, or say why that cannot be. */
+  private readonly _arrived = ({ session, slice }: IArrival): void => {
+    if (session === this._session && this._awaited.delete(slice) && this._awaited.size === 0) {
+      this._wanted = true;
+      this._supersede('choice');
+      this.start();
+    }
+  };
+
+  /** Stop the round that runs, since there is a newer state. */
+  private _supersede(change: SessionChange): void {
+    const unseen = performance.now() - this._seen > UNSEEN_MS;
+    if (change === 'labels' && this._visible && unseen && this._options.peers.views(this._session.id).length > 0) {
+      return; // it stops by itself once something of it was seen
+    }
+    this._round?.abort();
+  }
+
+  /** Whether the session's classifier and segmentation are those that a training would give now. */
+  private _upToDate(): boolean {
+    const { classifier, classes, arrays, choice } = this._session.record;
+    const { version } = this._session.labels;
+    const { engine } = this._options;
+    if (!classifier || !arrays['prediction'] || !arrays['segmentation']) {
+      return false;
+    }
+    const kept = this._kept?.classifier === classifier && this._kept.version === version;
+    if (classifier.labelsVersion !== version && !kept) {
+      return false;
+    }
+    try {
+      const wanted = specOf(engine, choice.features, [this._session]);
+      // Several images may have been learned from, which widens the range, and the embedding may have failed.
+      const plain = (spec: object) =>
+        JSON.stringify({ ...spec, range: null, ...(classifier.note && { embedding: null }) });
+      const same =
+        (!classifier.spec || plain(engine.featureSpec(classifier.spec)) === plain(wanted)) &&
+        (!classifier.forest ||
+          JSON.stringify(classifier.forest) === JSON.stringify(engine.forestParams(choice.forest)));
+      return same && (kept || JSON.stringify(classifier.classes) === JSON.stringify(classes));
+    } catch {
+      return false; // the round will say what is wrong
+    }
+  }
+
+  /** Rounds, until there is no newer change. */
+  private async _run(context: IJobContext): Promise<void> {
+    try {
+      let message = '';
+      for (let deaths = 0; this._wanted;) {
+        const round = (this._round = new AbortController());
+        let turn: AbortSignal | undefined;
+        context.progress('waiting', 0, 1, message);
+        message = '';
+        try {
+          await this._session.training.runBehind(AbortSignal.any([context.signal, round.signal]), async signal => {
+            turn = signal;
+            if (this._wanted) {
+              this._wanted = false;
+              await this._learn(signal, context);
+            }
+          });
+          deaths = 0;
+        } catch (thrown) {
+          context.signal.throwIfAborted();
+          const error = BridgeError.from(thrown);
+          if (round.signal.aborted) {
+            // Who stopped it knew whether there is anything newer.
+          } else if (turn?.aborted) {
+            this._wanted = true; // it gave way
+          } else if (error.code === 'compute' && deaths++ === 0) {
+            this._wanted = true;
+            message = `${error.message} Trying once more.`;
+          } else if (error.code === 'not-ready') {
+            context.progress('waiting', 0, 1, error.message);
+          } else if (error.code !== 'cancelled' && !this._wanted) {
+            throw error; // an older state may be wrong in itself: labels that change while they are read
+          }
+        }
+      }
+    } catch (error) {
+      this._wanted = false; // until the next change
+      throw error;
+    } finally {
+      this._round = undefined;
+    }
+  }
+
+  /** One round: learn from the labels as they are, segment, show. */
+  private async _learn(signal: AbortSignal, context: IJobContext): Promise<void> {
+    const { engine, store, learner, segmented } = this._options;
+    const session = this._session;
+    const start = performance.now();
+    const part = partOf(session);
+    const missing = missingLabels([session]);
+    if (missing !== undefined) {
+      throw new BridgeError('not-ready', `${missing}; live segmentation goes on then.`);
+    }
+    this._visible = true;
+    this._awaited.clear();
+    const number = session.nextRound();
+    // Its blocks are filled by the segmentation: writing zeros first would only take time.
+    const allocated = store.allocate(session.arrays, 'prediction', 'uint8', session.labels.array.shape, true);
+    allocated.catch(() => undefined);
+    const work: IJobContext = { signal, progress: (...args) => context.progress(...args) };
+    try {
+      const { choice } = session.record;
+      const forest = engine.forestParams(choice.forest);
+      const spec = specOf(engine, choice.features, [session]);
+      const seen = this._options.peers.views(session.id)[0]?.[1].slice ?? 0;
+      const { trained, embeddings, ...learned } = await (this._refused
+        ? learner.learnWithout(part, spec, forest, work, this._refused)
+        : learner.learnNow(part, spec, forest, work, seen, slice => this._miss(slice, spec)));
+      const [embedding] = embeddings ?? [];
+      const prediction = await allocated;
+      try {
+        await this._segment(part, number, { trained, embedding }, prediction, work);
+      } catch (error) {
+        const failure = embedding?.failure;
+        if (!failure || failure.code === 'cancelled' || signal.aborted) {
+          throw error;
+        }
+        this._refused = failure;
+        this._wanted = true; // once more, without it
+        return;
+      }
+      signal.throwIfAborted();
+      // From here on it is not stopped: file, record and arrays belong together.
+      await writeClassifier(session, trained.json);
+      const seconds = (performance.now() - start) / 1000;
+      const { labelsVersion } = part;
+      this._own = infoOf(trained, { ...learned, forest, basis: embedding?.basis, labelsVersion, seconds });
+      await session.takeResults({ prediction }, part.generation, this._own, number);
+      segmented(session, number);
+    } finally {
+      this._visible = false;
+      const prediction = await allocated.catch(() => undefined);
+      if (session.record.arrays['prediction']?.path !== prediction?.path) {
+        await store.remove(prediction);
+      }
+    }
+  }
+
+  /** Segment all slices into `prediction`, what is seen first, and send that. */
+  private async _segment(
+    part: IPart,
+    number: number,
+    { trained, embedding }: { trained: ITrained; embedding: IImageEmbedding | undefined },
+    prediction: ArrayDescriptor,
+    context: IJobContext
+  ): Promise<void> {
+    const { engine, peers } = this._options;
+    const { session, image } = part;
+    const { signal } = context;
+    const cacheKey = session.record.image.digest;
+    const tiles = new LiveTiles(prediction.shape);
+    const file = new TileFile(prediction, 'r');
+    const showing: IShowing = (this._showing = { part, number, signal, tiles, file, sent: Promise.resolve() });
+    const views = () => peers.views(session.id).map(([, view]) => view);
+    try {
+      for (let batch = tiles.next(views()); batch; batch = tiles.next(views())) {
+        const { made, total } = tiles;
+        const { slice } = batch;
+        const share = batch.tiles.length;
+        await engine.apply(
+          {
+            classifier: trained,
+            image,
+            slice,
+            out: { prediction },
+            region: batch.region,
+            // Who looks sees each as soon as it is there.
+            written: part => {
+              if (!signal.aborted && tiles.add(slice, part)) {
+                this._send(showing);
+              }
+            },
+            cacheKey,
+            ...(embedding && { embedding })
+          },
+          {
+            signal,
+            progress: (stage, done, of, message) =>
+              context.progress(stage, made + (of > 0 ? (done / of) * share : 0), total, message)
+          }
+        );
+        signal.throwIfAborted();
+        tiles.mark(batch);
+        this._send(showing);
+        if (this._visible) {
+          void showing.sent.then(() => (this._seen = performance.now()));
+        }
+        if (this._visible && views().every(view => tiles.covers(view))) {
+          await showing.sent;
+          this._visible = false;
+        }
+        if (this._wanted) {
+          await showing.sent; // nobody stopped it, so that something is seen; now it was
+          this._round?.abort();
+          signal.throwIfAborted();
+        }
+      }
+    } finally {
+      await showing.sent;
+      this._showing = undefined;
+      file.close();
+    }
+  }
+
+  /** Send everybody what is made of what they look at, and was not sent yet. */
+  private _send(showing: IShowing): void {
+    const { peers } = this._options;
+    const { signal, tiles } = showing;
+    const slices = new Map<number, [Peer, TileRefs][]>();
+    for (const [peer, view] of peers.views(this._session.id)) {
+      const unsent = signal.aborted ? [] : tiles.unsent(peer, view);
+      if (unsent.length > 0) {
+        slices.set(view.slice, [...(slices.get(view.slice) ?? []), [peer, unsent]]);
+      }
+    }
+    for (const [slice, takers] of slices) {
+      const sending = this._compose(showing, slice, takers);
+      showing.sent = Promise.all([showing.sent, sending]).then(
+        () => undefined,
+        error => log('tiles could not be sent', error) // the whole segmentation follows
+      );
+    }
+  }
+
+  private async _compose(showing: IShowing, slice: number, takers: readonly [Peer, TileRefs][]): Promise<void> {
+    const { part, number: round, signal, file } = showing;
+    const { session, labelsVersion } = part;
+    const nameOf = ({ row, column }: TileRefs[number]) => `${row} ${column}`;
+    const all = new Map(takers.flatMap(([, tiles]) => tiles.map(tile => [nameOf(tile), tile] as const)));
+    const composed = await composedTiles(file, session.labels, slice, [...all.values()]);
+    const bufferOf = new Map([...all.keys()].map((name, i) => [name, composed[i]!]));
+    if (signal.aborted) {
+      return; // the next round has newer ones
+    }
+    for (const [peer, tiles] of takers) {
+      for (let first = 0; first < tiles.length;) {
+        const buffers: Uint8Array[] = [];
+        let bytes = 0;
+        let end = first;
+        for (; end < tiles.length; end++) {
+          const buffer = bufferOf.get(nameOf(tiles[end]!))!;
+          if (buffers.length > 0 && bytes + buffer.byteLength > EVENT_BYTES) {
+            break;
+          }
+          buffers.push(buffer);
+          bytes += buffer.byteLength;
+        }
+        const event = { session: session.id, round, labelsVersion, slice, tiles: tiles.slice(first, end) };
+        this._options.peers.emit(session.id, 'segmentation.tiles', event, { buffers, to: peer });
+        first = end;
+      }
+    }
+  }
+
+  /** There is something newer than what was learned last. */
+  private _wanted = false;
+  private readonly _off = new AbortController();
+  private _running: Promise<void> | undefined;
+  /** Stops the round that runs. */
+  private _round: AbortController | undefined;
+  /** Whether a round runs of which something that can be seen is not made yet. */
+  private _visible = false;
+  private _showing: IShowing | undefined;
+  /** When something was seen last, or the first change came. */
+  private _seen = 0;
+  /** The latest classifier of a round. */
+  private _own: ClassifierInfo | undefined;
+  /** Why the embedding of some slice could not be had when it was needed; it is done without until the choice changes. */
+  private _refused: BridgeError | undefined;
+  /** Slices whose embedding the latest round did without. */
+  private readonly _awaited = new Set<number>();
+  /** A classifier that somebody trained or loaded, and the labels at that time. */
+  private _kept: { classifier: ClassifierInfo; version: number } | undefined;
+}
+
+/** The sessions that are live. */
+export class LiveSessions {
+  constructor(private readonly _options: ILiveOptions) {}
+
+  /** Switch it on or off. */
+  async set(session: Session, on: boolean): Promise<void> {
+    const live = this._live.get(session);
+    if (on && !live) {
+      const ended = () => void this.set(session, false);
+      this._live.set(session, new Live(session, this._options, ended));
+    } else if (!on && live) {
+      this._live.delete(session);
+      await live.off();
+    }
+  }
+
+  /** Somebody came. */
+  attended(session: Session): void {
+    this._live.get(session)?.start();
+  }
+
+  /** Somebody looks at something else. */
+  viewed(session: Session): void {
+    this._live.get(session)?.viewed();
+  }
+
+  private readonly _live = new Map<Session, Live>();
+}
+
+/** What a peer says that it sees, clipped to the image. Throws BridgeError `invalid` for what is not in it. */
+export function viewOf(session: Session, view: Region): Region {
+  session.checkSlice(view.slice);
+  const [, rows, columns] = session.record.image.shape;
+  const row1 = Math.min(view.row1, rows);
+  const column1 = Math.min(view.column1, columns);
+  if (view.row0 >= row1 || view.column0 >= column1) {
+    throw new BridgeError(
+      'invalid',
+      `The view has rows ${view.row0} to ${view.row1} and columns ${view.column0} to ${view.column1}; it must have some of ` +
+        `the ${rows} × ${columns} pixels, or be null.`
+    );
+  }
+  return { ...view, row1, column1 };
+}

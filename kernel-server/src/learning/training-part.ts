@@ -1,0 +1,145 @@
+/** What a training takes from sessions and what it leaves: shared by trainings that are asked for and live ones. */
+import { join } from 'node:path';
+import type { IEmbeddingBasis } from '../../../engine';
+import { BridgeError } from '../../../src/shared/errors';
+import { FeatureSpec, withImage } from '../../../src/shared/features';
+import {
+  ArrayDescriptor,
+  ClassifierInfo,
+  LabelClass,
+  LearnerParams,
+  TrainingChoice
+} from '../../../src/shared/protocol';
+import type { Embeddings } from '../sam/reduced-embeddings';
+import { explainFull, writeAtomically } from '../base/files';
+import { IEngineService, IImageEmbedding, IJobContext, ITrained } from '../jobs/interfaces';
+import { Session } from '../session/session';
+
+/** A session as it was when work on it began. */
+export interface IPart {
+  session: Session;
+  image: ArrayDescriptor;
+  generation: number;
+  labelsVersion: number;
+}
+
+/** Throws BridgeError `not-ready` for a session without pixels. */
+export function partOf(session: Session): IPart {
+  try {
+    const { image, generation, labels } = session;
+    return { session, image, generation, labelsVersion: labels.version };
+  } catch (error) {
+    const { code, message } = BridgeError.from(error);
+    throw new BridgeError(code, `${nameOf(session)}: ${message}`);
+  }
+}
+
+/** The name of a session, for people. */
+export function nameOf({ record }: Session): string {
+  const [, rows, columns] = record.image.shape;
+  return record.title ? `“${record.title}”` : `a session without a name (${rows} × ${columns} pixels)`;
+}
+
+/** What is missing before anything can be learned, as a sentence; `undefined` if nothing is. */
+export function missingLabels(sessions: readonly Session[]): string | undefined {
+  const { classes } = sessions[0]!.record;
+  const labelled = classes.filter(({ id }) => sessions.some(({ labels }) => labels.count(id) > 0));
+  if (labelled.length >= 2) {
+    return undefined;
+  }
+  const have = labelled.length
+    ? `Only class ${labelled[0]!.id} (${labelled[0]!.name}) has labels`
+    : 'There are no labels';
+  return `${have}. Label a few pixels of at least two classes`;
+}
+
+/** The spec that a choice means for some images: values between those that are shown as black and white in any of them. */
+export function specOf(
+  engine: IEngineService,
+  features: TrainingChoice['features'],
+  sessions: readonly Session[]
+): FeatureSpec {
+  const images = sessions.map(({ record }) => record.image);
+  return withImage(engine.featureSpec(features), {
+    dtype: (images.find(({ dtype }) => dtype !== 'uint8') ?? images[0]!).dtype,
+    display: {
+      low: Math.min(...images.map(({ display }) => display.low)),
+      high: Math.max(...images.map(({ display }) => display.high))
+    },
+    shape: images[0]!.shape
+  });
+}
+
+/** Where sessions get what an encoder sees of them. */
+export type IEmbeddingSource = Pick<Embeddings, 'of' | 'ready' | 'failure' | 'prefetch' | 'arrived'>;
+
+/** What to say of a classifier that was trained without the embedding that it should have seen. */
+export function withoutEmbeddingNote({ message }: BridgeError): string {
+  const why = message.replace(/\.$/, '').slice(0, 900);
+  return `Trained without SAM's embedding, which could not be computed: ${why}.`;
+}
+
+/** An embedding that remembers why a slice of it could not be had. */
+export class WatchedEmbedding implements IImageEmbedding {
+  constructor(
+    private readonly _embedding: IImageEmbedding,
+    /** Called before a slice is asked for; it may throw. */
+    public before?: (slice: number) => void
+  ) {}
+
+  /** Why it failed. */
+  failure: BridgeError | undefined;
+
+  get basis(): IEmbeddingBasis {
+    return this._embedding.basis;
+  }
+
+  async slice(slice: number, context: IJobContext): ReturnType<IImageEmbedding['slice']> {
+    try {
+      this.before?.(slice);
+      return await this._embedding.slice(slice, context);
+    } catch (error) {
+      this.failure ??= BridgeError.from(error);
+      throw error;
+    }
+  }
+}
+
+/** A classifier's summary. */
+export function infoOf(
+  trained: ITrained,
+  more: {
+    classes: LabelClass[];
+    spec: FeatureSpec;
+    forest: LearnerParams;
+    labelsVersion: number;
+    seconds: number;
+    basis?: IEmbeddingBasis | undefined;
+    note: string;
+  }
+): ClassifierInfo {
+  const { basis, ...rest } = more;
+  const { oobScore, importance, scores, featureNames, trees, samples } = trained;
+  return {
+    oobScore,
+    features: featureNames,
+    trees,
+    samples,
+    importance,
+    scores,
+    embedding: basis ? { model: basis.model, digest: basis.digest } : null,
+    ...rest
+  };
+}
+
+/** The file of a session's classifier. */
+export function classifierPath(session: Session): string {
+  return join(session.folder, 'classifier.json');
+}
+
+export async function writeClassifier(session: Session, json: Uint8Array): Promise<void> {
+  const path = classifierPath(session);
+  await writeAtomically(path, json).catch(async error => {
+    throw await explainFull(error, path, json.byteLength);
+  });
+}

@@ -1,0 +1,136 @@
+/**
+ * Windows to begin with, before anything is labelled: representative ones, which are next to the centres of the largest groups of alike windows, and
+ * unusual ones, which are far from all others.
+ */
+import { SuggestedRegion } from '../../../src/shared/protocol';
+import { clusters, distance, ICluster, IVectors, loneliness } from './clusters';
+import { IPlace } from './window-vectors';
+import { overlap } from './score-windows';
+
+/** Groups at least and at most, if there are so many windows. */
+const GROUPS = [4, 16] as const;
+/** Windows that an unusual one is compared with. */
+const NEIGHBOURS = 3;
+/** Distances below this part of the usual one are no smaller: windows of equal pixels are there in drawn images alone. */
+const SAME = 0.1;
+
+/** What is looked for, and among what. */
+export interface ILandmarkRequest {
+  places: readonly IPlace[];
+  /** What the windows look like in one way or several: one vector of each for each place. Groups are of the first. */
+  views: readonly IVectors[];
+  /** Size of a slice. */
+  rows: number;
+  columns: number;
+  count: number;
+}
+
+/** Representative and unusual windows in turn, none of which overlap. */
+export async function landmarks(request: ILandmarkRequest, signal: AbortSignal): Promise<SuggestedRegion[]> {
+  const { places, count } = request;
+  if (places.length === 0) {
+    return [];
+  }
+  const most = Math.min(GROUPS[1], Math.max(GROUPS[0], Math.ceil(count / 2)));
+  const groups = await clusters(request.views[0]!, most, signal);
+  const found: SuggestedRegion[] = [];
+  const fits = (i: number) =>
+    isInside(request, places[i]!) &&
+    !found.some(other => other.slice === places[i]!.slice && overlap(other, places[i]!));
+  const typical = typicalOnes(groups, places.length, fits);
+  const unusual = unusualOnes(await lonelyViews(request, signal), fits);
+  for (let turn = 0, dry = 0; found.length < count && dry < 2; turn++) {
+    const [reason, next] =
+      turn % 2 === 0 ? (['representative', typical()] as const) : (['unusual', unusual()] as const);
+    dry = next ? 0 : dry + 1;
+    if (next) {
+      found.push({ ...places[next.place]!, reason, score: next.score });
+    }
+  }
+  return found;
+}
+
+interface INext {
+  place: number;
+  score: number;
+}
+
+/** Gives the window next to the centre of each group that fits, the largest group first, then the next of each, and so on. */
+function typicalOnes(groups: readonly ICluster[], all: number, fits: (place: number) => boolean) {
+  const left = groups.map(({ members }) => ({ members: [...members], share: members.length / all }));
+  return (): INext | undefined => {
+    for (let group = left.shift(); group; group = left.shift()) {
+      const at = group.members.findIndex(fits);
+      if (at >= 0) {
+        const { members, share } = group;
+        left.push({ members: members.slice(at + 1), share });
+        return { place: members[at]!, score: share };
+      }
+    }
+    return undefined;
+  };
+}
+
+/** One way to look at windows, and how lonely they are in it, as a multiple of what is usual. */
+interface ILonely {
+  lonely: Float64Array;
+  /** How far two windows are from each other in the same unit. */
+  away(a: number, b: number): number;
+}
+
+/** The views, each in its own unit: the mean distance of windows from those most like them. Where all look the same a view says nothing. */
+async function lonelyViews({ places, views }: ILandmarkRequest, signal: AbortSignal): Promise<ILonely[]> {
+  const found: ILonely[] = [];
+  for (const vectors of views) {
+    const lonely = await loneliness(vectors, NEIGHBOURS, (a, b) => apart(places[a]!, places[b]!), signal);
+    const unit = lonely.reduce((sum, value) => sum + value, 0) / lonely.length;
+    if (unit > 0) {
+      const away = (a: number, b: number) => Math.max(distance(vectors, a, b) / unit, SAME);
+      found.push({ lonely: lonely.map(value => Math.max(value / unit, SAME)), away });
+    }
+  }
+  return found;
+}
+
+/**
+ * Gives the loneliest window, then the one that is far from all others and from those before, and so on. What counts is the geometric mean over all
+ * views, so that what is strange in one alone, as the corners of an image are to an encoder, does not come first.
+ */
+function unusualOnes(views: readonly ILonely[], fits: (place: number) => boolean) {
+  const mean = (of: (view: ILonely) => number) => views.reduce((all, view) => all * of(view) ** (1 / views.length), 1);
+  const scores = (views[0]?.lonely ?? new Float64Array()).map((_, place) => mean(({ lonely }) => lonely[place]!));
+  return (): INext | undefined => {
+    let best: INext | undefined;
+    scores.forEach((score, place) => {
+      if (score > (best?.score ?? 0) && fits(place)) {
+        best = { place, score };
+      }
+    });
+    if (best) {
+      const { place: chosen } = best;
+      scores.forEach(
+        (score, place) =>
+          (scores[place] = Math.min(
+            score,
+            mean(({ away }) => away(place, chosen))
+          ))
+      );
+    }
+    return best;
+  };
+}
+
+/** Whether windows are so far from each other that what is alike in them says something: their own neighbours are always like them. */
+function apart(a: IPlace, b: IPlace): boolean {
+  const [height, width] = [a.row1 - a.row0, a.column1 - a.column0];
+  return a.slice !== b.slice || Math.abs(a.row0 - b.row0) >= 2 * height || Math.abs(a.column0 - b.column0) >= 2 * width;
+}
+
+/** Whether a window is away from the edge, where encoder and filters see something else; in images of a few windows all are. */
+function isInside({ rows, columns }: ILandmarkRequest, place: IPlace): boolean {
+  const away = (from: number, to: number, length: number) => {
+    const margin = length >= 4 * (to - from) ? (to - from) / 2 : 0;
+    return from >= margin && to <= length - margin;
+  };
+  return away(place.row0, place.row1, rows) && away(place.column0, place.column1, columns);
+}

@@ -1,0 +1,244 @@
+/**
+ * Where labels would help most. With a classifier: the windows in which it is least sure on average. Before there is one: windows that stand for
+ * many others in what SAM's encoder sees, and windows that are like no other. Windows that have a label already are left out.
+ */
+import { BridgeError } from '../../../src/shared/errors';
+import { withImage } from '../../../src/shared/features';
+import { Params, Region, Result, SuggestedRegion } from '../../../src/shared/protocol';
+import type { ISliceEmbedding } from '../../../engine';
+import { IVectors } from './clusters';
+import { ICall } from '../transport/dispatcher';
+import { breathe, isBlank } from '../base/files';
+import { IEngineService, IJobContext } from '../jobs/interfaces';
+import { Jobs } from '../jobs/jobs';
+import { landmarks } from './landmarks';
+import type { IEmbeddingSource } from '../learning/training-part';
+import { log } from '../base/log';
+import { Session } from '../session/session';
+import { TileFile } from '../arrays/tile-file';
+import { IUnsure, Uncertainty } from './uncertainty';
+import { bestWindows, WindowGrid, WindowSums } from './score-windows';
+import { IPlace, sampleWindows, textures, viewed } from './window-vectors';
+
+/** Side of a region in pixels if nobody says one, and the least. */
+const SIDE = 32;
+const SIDE_MIN = 8;
+/** Rows that are read at once. */
+const BAND = 256;
+/** Sums over windows that are kept, in bytes. */
+const KEPT_BYTES = 64 << 20;
+/** Slices that are looked at before there is a classifier, and windows on all of them. */
+const SLICES_MAX = 4;
+const WINDOWS_MAX = 2048;
+
+/** What regions are found with. */
+export interface IRegionOptions {
+  engine: IEngineService;
+  jobs: Jobs;
+  uncertainty: Uncertainty;
+  embeddings: Pick<IEmbeddingSource, 'of'>;
+}
+
+type Found = Result<'regions'>;
+
+export class Regions {
+  constructor(private readonly _options: IRegionOptions) {}
+
+  /** The best regions, as the protocol has them. */
+  async find(session: Session, params: Params<'regions'>, call: ICall): Promise<Found> {
+    const { measure = 'margin', side = SIDE, slices } = params;
+    if (side < SIDE_MIN) {
+      throw new BridgeError('invalid', `regions: the side is ${side}; ${SIDE_MIN} to 1024 pixels will do.`);
+    }
+    slices?.forEach(slice => session.checkSlice(slice));
+    const all = Array.from({ length: session.record.image.shape[0] }, (_, slice) => slice);
+    const among = slices ? [...new Set(slices)].sort((a, b) => a - b) : all;
+    const by = params.by === 'auto' ? (session.record.classifier ? 'uncertainty' : 'embedding') : params.by;
+    // Not in the job: without a classifier there is nothing to tell anybody of.
+    const unsure = by === 'uncertainty' ? await this._options.uncertainty.of(session, measure) : undefined;
+    const { generation, labels, id } = session;
+    const asked = JSON.stringify([unsure?.key ?? '', labels.version, params.count, side, among]);
+    const description = {
+      key: `regions/${id}/${generation}/${asked}`,
+      id: call.id,
+      session: id,
+      kind: 'regions' as const
+    };
+    const regions = await this._options.jobs.run(description, call.signal, async context => {
+      await labels.exclusive(async () => undefined); // what was acknowledged is in the array
+      const found = unsure
+        ? await this._uncertain(session, unsure, { count: params.count, side, slices: among }, context)
+        : await this._landmarks(session, { count: params.count, side, slices: among }, context);
+      if (generation !== session.generation) {
+        throw new BridgeError('cancelled', 'The image was replaced meanwhile.');
+      }
+      return found;
+    });
+    return { by, regions };
+  }
+
+  /** Windows of the highest mean uncertainty. Slices are looked at one after the other, and what is kept of each are its best windows. */
+  private async _uncertain(
+    session: Session,
+    unsure: IUnsure,
+    { count, side, slices }: IWanted,
+    context: IJobContext
+  ): Promise<SuggestedRegion[]> {
+    const [, rows, columns] = session.record.image.shape;
+    const grid = new WindowGrid(rows, columns, side);
+    const found: SuggestedRegion[] = [];
+    for (const [i, slice] of slices.entries()) {
+      context.signal.throwIfAborted();
+      const tell: IJobContext = {
+        signal: context.signal,
+        progress: (_, done, total, message) =>
+          context.progress('uncertainty', i + (total > 0 ? done / total : 0), slices.length, message)
+      };
+      const sums = await this._sums(session, unsure, slice, grid, tell);
+      const labelled = await labelSums(session, slice, grid);
+      const scores = new Float64Array(grid.count);
+      for (let window = 0; window < scores.length; window++) {
+        const block = grid.block(window);
+        scores[window] = labelled && labelled.sum(block) > 0 ? -Infinity : sums.mean(block);
+      }
+      // No two slices' windows overlap, so the best of each are enough.
+      for (const window of bestWindows(grid, scores, count)) {
+        found.push({ slice, ...window, reason: 'uncertain' });
+      }
+      found.sort((a, b) => b.score - a.score || inOrder(a, b)).splice(count);
+      context.progress('uncertainty', i + 1, slices.length);
+    }
+    return found;
+  }
+
+  /** The sums of a slice's uncertainty over windows; found again for as long as the classifier is the same. */
+  private async _sums(
+    session: Session,
+    unsure: IUnsure,
+    slice: number,
+    grid: WindowGrid,
+    context: IJobContext
+  ): Promise<WindowSums> {
+    const key = `${unsure.key} ${slice} ${grid.side}`;
+    let sums = this._kept.get(key);
+    if (!sums) {
+      const summing = new WindowSums(grid);
+      await this._options.uncertainty.each(session, unsure, slice, context, (block, values) =>
+        summing.add(block, values)
+      );
+      sums = summing.finish();
+      this._bytes += sums.bytes;
+    }
+    this._kept.delete(key);
+    this._kept.set(key, sums);
+    for (const [oldest, { bytes }] of this._kept) {
+      if (this._bytes <= KEPT_BYTES) {
+        break;
+      }
+      this._kept.delete(oldest);
+      this._bytes -= bytes;
+    }
+    return sums;
+  }
+
+  /** Representative and unusual windows in turn. Of a long stack a few slices are looked at. */
+  private async _landmarks(
+    session: Session,
+    { count, side, slices }: IWanted,
+    context: IJobContext
+  ): Promise<SuggestedRegion[]> {
+    const [, rows, columns] = session.record.image.shape;
+    const grid = new WindowGrid(rows, columns, side);
+    const number = Math.min(SLICES_MAX, slices.length);
+    const chosen = Array.from({ length: number }, (_, i) => slices[Math.floor(((i + 0.5) * slices.length) / number)]!);
+    const places: IPlace[] = [];
+    for (const slice of chosen) {
+      const labelled = await labelSums(session, slice, grid);
+      for (const block of sampleWindows(grid, Math.floor(WINDOWS_MAX / number))) {
+        if (!labelled || labelled.sum(block) === 0) {
+          places.push({ slice, ...block });
+        }
+      }
+    }
+    const seen = await this._seen(session, chosen, places, context);
+    const views = [...seen, await textures(session.image, session.record.image.display, places, context.signal)];
+    return landmarks({ places, views, rows, columns, count }, context.signal);
+  }
+
+  /** What the encoder sees of windows; nothing where it cannot be had, which is told. */
+  private async _seen(
+    session: Session,
+    slices: readonly number[],
+    places: readonly IPlace[],
+    context: IJobContext
+  ): Promise<IVectors[]> {
+    const { engine, embeddings } = this._options;
+    const { image, choice } = session.record;
+    const quiet: IJobContext = { signal: context.signal, progress: () => undefined };
+    try {
+      context.progress('embedding', 0, slices.length);
+      const spec = [choice.features, { embedding: true }]
+        .map(features => withImage(engine.featureSpec(features), image).embedding)
+        .find(embedding => embedding !== null);
+      const embedding = await embeddings.of(session, spec!, undefined, quiet, slices[0]);
+      const maps = new Map<number, ISliceEmbedding>();
+      for (const [i, slice] of slices.entries()) {
+        maps.set(slice, await embedding.slice(slice, quiet));
+        context.progress('embedding', i + 1, slices.length);
+      }
+      return [viewed(places, maps)];
+    } catch (thrown) {
+      context.signal.throwIfAborted();
+      const error = BridgeError.from(thrown);
+      if (error.code === 'cancelled') {
+        throw error;
+      }
+      log('regions are suggested without an embedding', error);
+      const why = error.message.replace(/\.$/, '');
+      const note = `The embedding cannot be had (${why}); regions are chosen by brightness and roughness.`;
+      context.progress('brightness and roughness', 0, 1, note);
+      return [];
+    }
+  }
+
+  private readonly _kept = new Map<string, WindowSums>();
+  private _bytes = 0;
+}
+
+interface IWanted {
+  count: number;
+  side: number;
+  /** Rising. */
+  slices: readonly number[];
+}
+
+/** Labelled pixels in the windows of a slice; undefined if it has none. */
+async function labelSums(session: Session, slice: number, grid: WindowGrid): Promise<WindowSums | undefined> {
+  if (session.labels.pixels === 0) {
+    return undefined;
+  }
+  const file = new TileFile(session.labels.array, 'r');
+  try {
+    const { rows, columns } = file;
+    let sums: WindowSums | undefined;
+    for (let row0 = 0; row0 < rows; row0 += BAND) {
+      const block = { row0, row1: Math.min(rows, row0 + BAND), column0: 0, column1: columns };
+      const labels = file.read({ slice, ...block }) as Uint8Array;
+      if (!isBlank(labels)) {
+        sums ??= new WindowSums(grid);
+        sums.add(
+          block,
+          labels.map(id => Number(id > 0))
+        );
+      }
+      await breathe();
+    }
+    return sums?.finish();
+  } finally {
+    file.close();
+  }
+}
+
+function inOrder(a: Region, b: Region): number {
+  return a.slice - b.slice || a.row0 - b.row0 || a.column0 - b.column0;
+}

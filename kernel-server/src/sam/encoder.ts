@@ -1,0 +1,134 @@
+/** SAM's encoder in the compute process: opened with the layers that are asked for, placed on a GPU or the CPU, and checked there. */
+import { readFile } from 'node:fs/promises';
+import type { InferenceSession } from 'onnxruntime-node';
+import { Message } from '../../../engine/onnx/wire';
+import { BridgeError } from '../../../src/shared/errors';
+import type { SamDevice } from '../../../src/shared/protocol';
+import { encoderLayer, IModelManifest, ITensor, OUTPUT_LAYER } from '../../../src/sam';
+import { IComputeStart } from './messages';
+import { checkModelFile, encoderPath } from './models';
+import { IPlacedSession, ModelSource, openOnCpu, placeSession, relativeDifference, Runtime } from './providers';
+
+/** A GPU whose first embedding differs by more than this fraction of the largest value is not used. */
+const GPU_TOLERANCE = 0.02;
+
+/** What to do about a damaged installation. */
+export const REINSTALL = 'Install SambaLab again, or set SAMBALAB_MODELS to a folder with the right files.';
+
+export type Progress = (stage: string, done: number, total: number, message?: string) => void;
+
+/** Layers by their names: float32 [channels, rows, columns] each. */
+export type Layers = Map<string, Float32Array>;
+
+export class Encoder {
+  constructor(
+    private readonly _start: IComputeStart,
+    private readonly _runtime: () => Runtime,
+    /** Told when it is known where the encoder runs. */
+    private readonly _placed: (device: SamDevice) => void
+  ) {}
+
+  /** Where it runs; only once it is open. */
+  get device(): SamDevice {
+    return this._session!.device;
+  }
+
+  /** Load the model, unless it is there with these layers. Outputs cost memory and fusions, so others than the embedding come when asked for. */
+  async open(layers: readonly string[], progress: Progress): Promise<void> {
+    const missing = layers.filter(layer => !this._layers.has(layer));
+    if (this._session && missing.length === 0) {
+      return;
+    }
+    progress('loading the model', 0, 1);
+    const { manifest, modelsDir, provider, note } = this._start;
+    const path = encoderPath(manifest.encoder.file, modelsDir, __dirname);
+    await checkModelFile(path, manifest.encoder.file, REINSTALL);
+    const all = new Set([...this._layers, ...missing]);
+    const more = [...all].filter(layer => layer !== OUTPUT_LAYER);
+    const source: ModelSource = more.length > 0 ? withOutputs(await readFile(path), manifest, more) : path;
+    // If it was on the CPU, for whatever reason, it stays there.
+    const settled = this._session?.device;
+    const placed =
+      settled?.provider === 'cpu'
+        ? { session: await openOnCpu(this._runtime(), source), device: settled }
+        : await placeSession(this._runtime(), { id: manifest.id, source }, provider, note);
+    await this._session?.session.release();
+    this._session = placed;
+    this._source = source;
+    this._layers = all;
+    this._gpuChecked = false;
+    this._placed(placed.device);
+  }
+
+  /** Run the encoder on its input, float32 [1, 3, side, side]; a GPU's first result is held against the CPU's. */
+  async encode(pixels: Float32Array, layers: readonly string[], progress: Progress): Promise<Layers> {
+    const { size } = this._start.manifest.encoder;
+    const placed = this._session!;
+    const tensor = new (this._runtime().Tensor)('float32', pixels, [1, 3, size, size]);
+    const found = await this._run(placed.session, tensor, layers);
+    if (placed.device.provider === 'cpu' || this._gpuChecked) {
+      return found;
+    }
+    progress('checking the GPU against the CPU', 0, 1);
+    const session = await openOnCpu(this._runtime(), this._source!);
+    const expected = await this._run(session, tensor, layers);
+    const difference = Math.max(...layers.map(layer => relativeDifference(found.get(layer)!, expected.get(layer)!)));
+    if (difference <= GPU_TOLERANCE) {
+      this._gpuChecked = true;
+      await session.release();
+      return found;
+    }
+    const { provider, adapter, note } = placed.device;
+    const why = `${provider}${adapter ? ` on ${adapter}` : ''} differs from the CPU by ${(100 * difference).toFixed(1)} %`;
+    if (this._start.provider !== 'auto') {
+      throw new BridgeError('compute', `SAMBALAB_PROVIDER=${provider}, but ${why}. Leave it unset to use the CPU.`);
+    }
+    await placed.session.release();
+    this._session = {
+      session,
+      device: { ...placed.device, provider: 'cpu', adapter: null, note: [note, why].filter(Boolean).join('; ') }
+    };
+    this._placed(this._session.device);
+    return expected;
+  }
+
+  private async _run(session: InferenceSession, tensor: ITensor, layers: readonly string[]): Promise<Layers> {
+    const { manifest } = this._start;
+    const wanted = layers.map(layer => ({ layer, ...encoderLayer(manifest, layer)! }));
+    const fetches = wanted.map(each => each.tensor);
+    const results = await session.run({ [manifest.encoder.input]: tensor as never }, fetches);
+    return new Map(
+      wanted.map(({ layer, tensor: name, shape }) => {
+        const result = results[name];
+        if (!(result?.data instanceof Float32Array) || result.dims.join() !== [1, ...shape].join()) {
+          throw new BridgeError(
+            'model',
+            `The encoder's ${name} is ${result?.type} [${result?.dims.join(', ')}]; it must be float32 [${[1, ...shape].join(', ')}].`
+          );
+        }
+        return [layer, result.data];
+      })
+    );
+  }
+
+  private _session: IPlacedSession | undefined;
+  private _source: ModelSource | undefined;
+  private _layers = new Set<string>([OUTPUT_LAYER]);
+  private _gpuChecked = false;
+}
+
+/**
+ * An encoder's file with some of its tensors as further outputs. They are written behind it as one more field `graph` that holds nothing else:
+ * protobuf merges a message that comes in parts (https://protobuf.dev/programming-guides/encoding/#last-one-wins).
+ */
+export function withOutputs(model: Uint8Array, manifest: IModelManifest, layers: readonly string[]): Uint8Array {
+  const graph = new Message();
+  for (const layer of layers) {
+    graph.message(12, new Message().text(1, encoderLayer(manifest, layer)!.tensor));
+  }
+  const more = new Message().message(7, graph).toBytes();
+  const out = new Uint8Array(model.length + more.length);
+  out.set(model);
+  out.set(more, model.length);
+  return out;
+}

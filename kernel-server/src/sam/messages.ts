@@ -1,0 +1,80 @@
+/** What passes between the sidecar and its compute process, by Node's own IPC with `serialization: 'advanced'`. */
+import type { ArrayDescriptor, ImageInfo, PointPrompt, SamDevice } from '../../../src/shared/protocol';
+import type { IBasisLayer, IEmbeddingMap } from '../../../engine/core/embedding';
+import type { EmbeddingLayer } from '../../../src/shared/features';
+import type { ErrorCode } from '../../../src/shared/errors';
+import type { IModelManifest, ISize } from '../../../src/sam';
+
+/** Where the encoder may run. `auto` probes for the fastest. */
+export const PROVIDERS = ['auto', 'cuda', 'webgpu', 'cpu'] as const;
+export type ProviderChoice = (typeof PROVIDERS)[number];
+
+/** The first message to the process. */
+export interface IComputeStart {
+  kind: 'start';
+  manifest: IModelManifest;
+  provider: ProviderChoice;
+  /** Why that provider, where it was not the user who chose; goes before the device's note. */
+  note: string;
+  /** Folder of the model files; null to find the package that carries them. */
+  modelsDir: string | null;
+  decoderPath: string;
+}
+
+export interface IEmbedJob {
+  kind: 'embed';
+  image: ArrayDescriptor;
+  display: ImageInfo['display'];
+  slice: number;
+}
+
+export interface ISuggestJob {
+  kind: 'suggest';
+  embedding: Float32Array;
+  size: ISize;
+  points: PointPrompt[];
+}
+
+/** Encode a slice in windows, and reduce what the layers say. */
+export interface IReduceJob {
+  kind: 'reduce';
+  image: ArrayDescriptor;
+  display: ImageInfo['display'];
+  slice: number;
+  /** Side of a window in pixels. */
+  window: number;
+  layers: EmbeddingLayer[];
+  /** How the layers are reduced, in their order; null to find that out from this slice. */
+  basis: IBasisLayer[] | null;
+}
+
+export type ComputeJob = IEmbedJob | ISuggestJob | IReduceJob;
+
+export interface IEmbedResult {
+  embedding: Float32Array;
+  device: SamDevice;
+  seconds: number;
+}
+
+export interface IReduceResult {
+  basis: IBasisLayer[];
+  /** One for each layer. */
+  maps: IEmbeddingMap[];
+  device: SamDevice;
+  seconds: number;
+}
+
+export interface ISuggestResult {
+  lowRes: Float32Array[];
+  scores: number[];
+}
+
+export type ToCompute = IComputeStart | { kind: 'job'; id: number; job: ComputeJob } | { kind: 'cancel'; id: number };
+
+export type FromCompute =
+  | { kind: 'device'; device: SamDevice }
+  | { kind: 'progress'; id: number; stage: string; done: number; total: number; message?: string }
+  /** The embedding of the whole image, while it is still being reduced. */
+  | { kind: 'embedding'; id: number; result: IEmbedResult }
+  | { kind: 'result'; id: number; result: IEmbedResult | ISuggestResult | IReduceResult }
+  | { kind: 'error'; id: number; code: ErrorCode; message: string };

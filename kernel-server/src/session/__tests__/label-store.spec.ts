@@ -1,0 +1,174 @@
+/** Labels against a plain model of them: any patches, in any order, through reopening, compaction and setting aside. */
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { deflateRawSync } from 'node:zlib';
+import { ArrayDescriptor, LABEL_TILE } from '../../../../src/shared/protocol';
+import { LabelStore, MASK_BYTES, Patch } from '../label-store';
+
+const SHAPE = [2, 300, 517] as const;
+let folder: string;
+let array: ArrayDescriptor;
+let store: LabelStore | undefined;
+let seed: number;
+
+function random(n: number): number {
+  seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+  return Math.floor((seed / 2 ** 32) * n);
+}
+
+beforeEach(() => {
+  seed = 7;
+  folder = mkdtempSync(join(tmpdir(), 'sl-'));
+  array = { path: join(folder, 'labels.bin'), dtype: 'uint8', shape: [...SHAPE], version: 0 };
+  writeFileSync(array.path, new Uint8Array(SHAPE[0] * SHAPE[1] * SHAPE[2]));
+});
+
+afterEach(async () => {
+  await store?.close();
+  rmSync(folder, { recursive: true });
+});
+
+const journal = () => join(folder, 'labels.journal');
+const reopen = async (compactBytes?: number) => {
+  await store?.close();
+  store = await LabelStore.open(journal(), array, false, compactBytes);
+  return store;
+};
+const onDisk = () => new Uint8Array(readFileSync(array.path));
+
+/** A patch of some tiles with blocky masks, and what it does to the model. */
+function stroke(): { patch: Patch; buffers: Uint8Array[]; apply(model: Uint8Array): number } {
+  const [, rows, columns] = SHAPE;
+  const patch: Patch = { slice: random(2), class: random(4), preserve: random(2) === 1, tiles: [] };
+  const masks: Uint8Array[] = [];
+  for (let n = 1 + random(3); n > 0; n--) {
+    const tile = { row: random(2), column: random(3) };
+    if (!patch.tiles.some(({ row, column }) => row === tile.row && column === tile.column)) {
+      patch.tiles.push(tile);
+      const [top, height] = [random(LABEL_TILE), 1 + random(40)];
+      const fill = 1 + random(255);
+      masks.push(
+        Uint8Array.from({ length: MASK_BYTES }, (_, i) => {
+          const row = i >> 5;
+          return row >= top && row < top + height && random(3) > 0 ? fill : 0;
+        })
+      );
+    }
+  }
+  const apply = (model: Uint8Array) => {
+    let changed = 0;
+    patch.tiles.forEach((tile, i) => {
+      for (let r = 0; r < LABEL_TILE; r++) {
+        for (let c = 0; c < LABEL_TILE; c++) {
+          const [row, column] = [tile.row * LABEL_TILE + r, tile.column * LABEL_TILE + c];
+          const bit = r * LABEL_TILE + c;
+          if (row >= rows || column >= columns || !((masks[i]![bit >> 3]! >> (7 - (bit & 7))) & 1)) {
+            continue;
+          }
+          const at = (patch.slice * rows + row) * columns + column;
+          if (model[at] !== patch.class && !(patch.preserve && patch.class > 0 && model[at]! > 0)) {
+            model[at] = patch.class;
+            changed++;
+          }
+        }
+      }
+    });
+    return changed;
+  };
+  return { patch, buffers: masks.map(mask => deflateRawSync(mask)), apply };
+}
+
+function countsOf(model: Uint8Array): Record<string, number> {
+  const counts: Record<string, number> = {};
+  model.forEach(id => id > 0 && (counts[id] = (counts[id] ?? 0) + 1));
+  return counts;
+}
+
+describe('Labels', () => {
+  it.each([undefined, 4000])(
+    'are what the patches say, after reopening as well (compaction at %s bytes)',
+    async bytes => {
+      const model = new Uint8Array(onDisk().byteLength);
+      let version = 0;
+      for (let round = 0; round < 4; round++) {
+        const labels = await reopen(bytes);
+        expect(labels.version).toBe(version);
+        const strokes = Array.from({ length: 25 }, stroke);
+        const replies = await Promise.all(
+          strokes.map(({ patch, buffers }, i) => labels.patch(`${round}-${i}`, patch, buffers))
+        );
+        for (const [i, { apply }] of strokes.entries()) {
+          expect(replies[i]).toEqual({ version: ++version, changed: apply(model) });
+        }
+        expect(Buffer.from(onDisk()).equals(Buffer.from(model))).toBe(true);
+        expect(labels.counts).toEqual(countsOf(model));
+      }
+      await store!.close();
+      store = undefined;
+      writeFileSync(array.path, new Uint8Array(model.byteLength).fill(9), { flag: 'r+' });
+      const labels = await reopen(bytes);
+      expect(Buffer.from(onDisk()).equals(Buffer.from(model))).toBe(true);
+      expect([labels.version, labels.counts]).toEqual([version, countsOf(model)]);
+    }
+  );
+
+  it('remember through a compaction which patches they have had', async () => {
+    const labels = await reopen(1);
+    const { patch, buffers } = stroke();
+    const first = await labels.patch('once', patch, buffers);
+    for (let i = 0; i < 30; i++) {
+      const next = stroke();
+      await labels.patch(`later-${i}`, next.patch, next.buffers);
+    }
+    const again = await reopen(1);
+    expect(await again.patch('once', patch, buffers)).toEqual(first);
+    expect(again.version).toBe(31);
+  });
+
+  it('keep their journal small when much is drawn', async () => {
+    const labels = await reopen(20000);
+    const mask = deflateRawSync(new Uint8Array(MASK_BYTES).fill(255, 100, 900));
+    let largest = 0;
+    for (let i = 0; i < 400; i++) {
+      const patch: Patch = { slice: 0, class: i % 3, preserve: false, tiles: [{ row: 0, column: 0 }] };
+      await labels.patch(`${i}`, patch, [mask]);
+      await labels.exclusive(async () => undefined);
+      largest = Math.max(largest, statSync(journal()).size);
+    }
+    // 400 records have 74 kB; the ids that are remembered take some room in every snapshot.
+    expect(largest).toBeLessThan(30000);
+    expect(labels.version).toBe(400);
+  });
+
+  it('are set aside into a file from which they can be had again', async () => {
+    const labels = await reopen();
+    const model = new Uint8Array(onDisk().byteLength);
+    for (let i = 0; i < 5; i++) {
+      const { patch, buffers, apply } = stroke();
+      await labels.patch(`${i}`, patch, buffers);
+      apply(model);
+    }
+    const aside = join(folder, 'aside.bak');
+    await labels.setAside(aside);
+    expect(labels.counts).toEqual({});
+    expect(onDisk().every(id => id === 0)).toBe(true);
+    const copy = { ...array, path: join(folder, 'copy.bin') };
+    writeFileSync(copy.path, new Uint8Array(model.byteLength));
+    const old = await LabelStore.open(aside, copy);
+    expect(Buffer.from(readFileSync(copy.path)).equals(Buffer.from(model))).toBe(true);
+    await old.close();
+    expect((await reopen()).pixels).toBe(0);
+  });
+
+  it('refuse a journal of another shape', async () => {
+    await reopen();
+    await store!.close();
+    store = undefined;
+    await expect(LabelStore.open(journal(), { ...array, shape: [2, 517, 300] })).rejects.toMatchObject({
+      code: 'invalid'
+    });
+    expect(await LabelStore.shapeOf(journal())).toEqual([...SHAPE]);
+    expect(await LabelStore.shapeOf(join(folder, 'none'))).toBeUndefined();
+  });
+});

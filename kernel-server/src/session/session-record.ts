@@ -1,0 +1,60 @@
+/** What a session keeps in `session.json`. */
+import { readFile, rename } from 'node:fs/promises';
+import { z } from 'zod';
+import { zArray, zClass, zClassifierInfo, zImage, zSamDevice, zTrainingChoice } from '../../../src/shared/protocol';
+import { explainFull, isMissing, writeAtomically } from '../base/files';
+import { log } from '../base/log';
+
+const zRecord = z.object({
+  format: z.literal(1),
+  /** Version of the sidecar that wrote it. */
+  sidecar: z.string(),
+  key: z.string(),
+  title: z.string(),
+  image: zImage,
+  imageReady: z.boolean(),
+  classes: z.array(zClass),
+  created: z.string(),
+  changed: z.string(),
+  /** The shared arrays, as far as their files last. */
+  arrays: z.record(z.string(), zArray),
+  /** The classifier that `classifier.json` holds. */
+  classifier: zClassifierInfo.nullable(),
+  /** Rises with every new segmentation. */
+  segmentationVersion: z.number().int().nonnegative(),
+  /** Slices whose embedding is in the array `embedding`. */
+  embeddings: z.record(z.string(), z.object({ device: zSamDevice, seconds: z.number() })),
+  /** What the array `features` holds: slice and feature spec as JSON. */
+  featuresOf: z.string().nullable(),
+  /** Features and forest of the next training; records of older versions have none. */
+  choice: zTrainingChoice.default({ features: {}, forest: {} })
+});
+export type SessionRecord = z.infer<typeof zRecord>;
+
+/** Read a session's record; `undefined` if there is none. One that cannot be understood is renamed, not overwritten. */
+export async function readRecord(path: string): Promise<SessionRecord | undefined> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (isMissing(error)) {
+      return undefined;
+    }
+    throw error;
+  }
+  try {
+    return zRecord.parse(JSON.parse(text));
+  } catch (error) {
+    log(`${path} cannot be understood; it is kept as ${path}.broken`, error);
+    await rename(path, `${path}.broken`);
+    return undefined;
+  }
+}
+
+/** Write a session's record. */
+export async function writeRecord(path: string, record: SessionRecord): Promise<void> {
+  const json = JSON.stringify(record, undefined, 1) + '\n';
+  await writeAtomically(path, json).catch(async error => {
+    throw await explainFull(error, path, Buffer.byteLength(json));
+  });
+}

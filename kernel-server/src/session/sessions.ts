@@ -1,0 +1,133 @@
+/** The sessions that are open, and those that wait in their folders. */
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { BridgeError } from '../../../src/shared/errors';
+import { Params } from '../../../src/shared/protocol';
+import { log } from '../base/log';
+import { ISessionContext, Session } from './session';
+
+export class Sessions {
+  constructor(
+    private readonly _dataDir: string,
+    private readonly _context: ISessionContext
+  ) {}
+
+  /** Ids of the sessions in memory. */
+  get ids(): string[] {
+    return [...this._open.keys()];
+  }
+
+  /** The id of the session of a key. */
+  idOf(key: string): string {
+    return createHash('sha256').update(key).digest('hex').slice(0, 32);
+  }
+
+  /** Find the session of a key, or make it. `resumes`: nobody uses it, so that its labels, if any, are news. */
+  open(params: Params<'session.open'>, resumes: boolean): Promise<Session> {
+    const id = this.idOf(params.key);
+    return this._inTurn(id, async session => {
+      if (!session) {
+        return Session.open(id, this._folder(id), params, this._context, resumes);
+      }
+      await session.admit(params);
+      try {
+        await session.reopen(params, resumes);
+      } catch (error) {
+        // It may be half way between two images. What is on the disk is whole: load that when it is asked for next.
+        this._settled.delete(id);
+        await session.close().catch(problem => log(`session ${id} did not close`, problem));
+        throw error;
+      }
+      return session;
+    });
+  }
+
+  /** A session by its id, loaded if need be. Throws BridgeError `unknown-session`. */
+  get(id: string): Promise<Session> {
+    return this._inTurn(id, async session => {
+      const found = session ?? (await Session.load(id, this._folder(id), this._context));
+      if (!found) {
+        throw new BridgeError('unknown-session', `There is no session ${id}. Run the cell that shows the image again.`);
+      }
+      return found;
+    });
+  }
+
+  /** Milliseconds since anybody asked for a session, or {@link touch}ed it. */
+  idle(id: string): number {
+    return performance.now() - (this._touched.get(id) ?? 0);
+  }
+
+  /** A session is in use. */
+  touch(id: string): void {
+    this._touched.set(id, performance.now());
+  }
+
+  /** Nobody who would look at a session's feature stack is left: it is large, and computed again in no time. */
+  async forgetFeatures(id: string): Promise<void> {
+    await this._settled.get(id)?.forgetFeatures();
+  }
+
+  /** Close those that `unused` names and free their arrays. @returns whether there were any. */
+  async release(unused: (id: string) => boolean): Promise<boolean> {
+    let any = false;
+    for (const [id, opening] of [...this._open]) {
+      const session = this._settled.get(id);
+      if (!session || this._busy.has(opening) || !unused(id)) {
+        continue;
+      }
+      this._settled.delete(id);
+      this._touched.delete(id);
+      // Whoever asks for it meanwhile waits until it is closed, and then loads it.
+      const closed = session.close(true).then(() => Promise.reject<Session>(new Error(`Session ${id} was closed.`)));
+      this._open.set(id, closed);
+      await closed.catch(error => log('freed arrays', error.message));
+      if (this._open.get(id) === closed) {
+        this._open.delete(id);
+      }
+      any = true;
+    }
+    return any;
+  }
+
+  /** Close all. */
+  async close(forgetArrays: boolean): Promise<void> {
+    for (const session of this._settled.values()) {
+      await session.close(forgetArrays).catch(error => log(`session ${session.id} did not close`, error));
+    }
+    this._open.clear();
+    this._settled.clear();
+  }
+
+  /** One after the other for each id, with the session as it was left. */
+  private _inTurn(id: string, work: (session: Session | undefined) => Promise<Session>): Promise<Session> {
+    this.touch(id);
+    const before = this._open.get(id)?.catch(() => undefined) ?? Promise.resolve(undefined);
+    const after = before.then(() => work(this._settled.get(id)));
+    this._open.set(id, after);
+    this._busy.add(after);
+    return after.then(
+      session => {
+        this._busy.delete(after);
+        this._settled.set(id, session);
+        return session;
+      },
+      error => {
+        this._busy.delete(after);
+        if (this._open.get(id) === after && !this._settled.has(id)) {
+          this._open.delete(id);
+        }
+        throw error;
+      }
+    );
+  }
+
+  private _folder(id: string): string {
+    return join(this._dataDir, 'sessions', id);
+  }
+
+  private readonly _open = new Map<string, Promise<Session>>();
+  private readonly _busy = new Set<Promise<Session>>();
+  private readonly _touched = new Map<string, number>();
+  private readonly _settled = new Map<string, Session>();
+}

@@ -1,0 +1,150 @@
+/**
+ * From frames to replies: puts messages together, checks who is asking and what, carries each request out once, and answers
+ * everything, errors too. Nothing that a peer sends may throw beyond this file.
+ */
+import { timingSafeEqual } from 'node:crypto';
+import { BridgeError } from '../../../src/shared/errors';
+import { encodeMessage, Frames, HEADER_BYTES_MAX, MESSAGE_BYTES_MAX } from '../../../src/shared/frames';
+import { IRequest, Method, Params, parseRequest, Result } from '../../../src/shared/protocol';
+import { log } from '../base/log';
+import { Peer } from './peers';
+
+/** A request as its handler sees it. */
+export interface ICall {
+  id: string;
+  peer: Peer;
+  buffers: Uint8Array[];
+  /** Aborts when the peer cancels the request. */
+  signal: AbortSignal;
+}
+
+/** What a handler gives back. */
+export interface IAnswer<M extends Method> {
+  result: Result<M>;
+  buffers?: Uint8Array[];
+}
+
+/** One handler a method. */
+export type Handlers = { [M in Method]: (params: Params<M>, call: ICall) => Promise<IAnswer<M>> | IAnswer<M> };
+
+/** Replies to these are large or always new, and asking again does no harm: they are not kept. */
+const RUN_AGAIN: ReadonlySet<Method> = new Set<Method>([
+  'hello',
+  'ping',
+  'status',
+  'image.tile',
+  'overlay.tiles',
+  'feature.tiles',
+  'uncertainty.tiles',
+  'sam.embedding',
+  'sam.decoder',
+  'session.attach',
+  'session.detach'
+]);
+
+/** Somebody whom we do not know yet gets no more of our memory than this. */
+const STRANGER_BYTES_MAX = 64 << 10;
+/** Requests of one peer that run at the same time. */
+const RUNNING_MAX = 1024;
+
+export class Dispatcher {
+  constructor(
+    private readonly _handlers: Handlers,
+    private readonly _secret: string,
+    private readonly _send: (peer: Peer, parts: Frames[]) => void
+  ) {}
+
+  /** Take what a peer sent. */
+  accept(peer: Peer, frames: Frames): void {
+    let id = '';
+    try {
+      const bytes = frames.reduce((sum, frame) => sum + frame.byteLength, 0);
+      const limit = peer.role ? MESSAGE_BYTES_MAX : STRANGER_BYTES_MAX;
+      if (bytes > limit) {
+        throw new BridgeError('too-large', `The message has ${bytes} bytes; at most ${limit} will do here.`);
+      }
+      const message = peer.assembler.accept(frames);
+      if (!message) {
+        if (!peer.role) {
+          throw new BridgeError('unauthorized', 'The first message must be hello, in one piece.');
+        }
+        return;
+      }
+      id = typeof message.header['id'] === 'string' ? message.header['id'].slice(0, 100) : '';
+      const request = parseRequest(message.header);
+      this._authorize(peer, request);
+      void this._carryOut(peer, request, message.buffers);
+    } catch (error) {
+      this._send(peer, failure(id || idOf(frames[0]), error));
+    }
+  }
+
+  private _authorize(peer: Peer, request: IRequest): void {
+    if (peer.role) {
+      return; // a relay's browser says hello too, and has no secret
+    }
+    if (request.method !== 'hello') {
+      throw new BridgeError('unauthorized', 'The first message must be hello with the secret of the connection file.');
+    }
+    const { role, secret } = request.params as Params<'hello'>;
+    const given = Buffer.from(secret ?? '');
+    const expected = Buffer.from(this._secret);
+    if (given.byteLength !== expected.byteLength || !timingSafeEqual(given, expected)) {
+      throw new BridgeError('unauthorized', 'The secret is not that of the connection file. Read the file again.');
+    }
+    peer.role = role;
+  }
+
+  private async _carryOut(peer: Peer, request: IRequest, buffers: Uint8Array[]): Promise<void> {
+    const { id, method, params } = request;
+    const { requests } = peer;
+    const known = requests.reply(id);
+    if (known) {
+      this._send(peer, known);
+      return;
+    }
+    if (requests.runs(id)) {
+      return; // its reply goes to this peer when it is there
+    }
+    if (requests.running >= RUNNING_MAX) {
+      this._send(peer, failure(id, new BridgeError('invalid', `${RUNNING_MAX} requests run; wait for some of them.`)));
+      return;
+    }
+    const signal = requests.begin(id);
+    let parts: Frames[];
+    try {
+      const handler = this._handlers[method] as (params: unknown, call: ICall) => Promise<IAnswer<Method>>;
+      const answer = await handler(params, { id, peer, buffers, signal });
+      parts = encodeMessage({ re: id, result: answer.result }, answer.buffers);
+    } catch (thrown) {
+      const error = BridgeError.from(thrown);
+      if (error.code === 'internal') {
+        log(`${method} failed`, thrown);
+      }
+      parts = failure(id, error);
+    }
+    requests.end(id, RUN_AGAIN.has(method) ? undefined : parts);
+    this._send(peer, parts);
+  }
+}
+
+/** A reply that says what went wrong. */
+function failure(id: string, thrown: unknown): Frames[] {
+  const { code, message } = BridgeError.from(thrown);
+  return encodeMessage({ re: id, error: { code, message: message.slice(0, 4000) } });
+}
+
+/** The id in a header that may be wrong in every other way, so that its sender learns of the error. */
+function idOf(frame: Uint8Array | undefined): string {
+  if (!frame || frame.byteLength > HEADER_BYTES_MAX) {
+    return '';
+  }
+  try {
+    const header = JSON.parse(Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength).toString()) as {
+      id?: unknown;
+    } | null;
+    return typeof header?.id === 'string' ? header.id.slice(0, 100) : '';
+  } catch {
+    return '';
+  }
+}

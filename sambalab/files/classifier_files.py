@@ -1,0 +1,208 @@
+"""Classifiers in files: ``.json``, ``.onnx`` and ``.skops``. Reading one never runs code that is in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..spec.errors import ParameterError, SambaLabError
+
+EXTENSIONS = (".json", ".onnx", ".skops")
+# Of a file, and of what an archive unpacks to.
+BYTES_MAX = 1 << 30
+# What is read of a classifier's JSON, as in `engine/core/classifier.ts`: what is large in it is text, so few signs bound the memory.
+JSON_BYTES_MAX = 256 << 20
+JSON_SIGNS_MAX = 400_000
+# The classifier's JSON in an ONNX file's metadata and in a scikit-learn forest's attribute.
+METADATA_KEY = "sambalab.classifier"
+ATTRIBUTE = "sambalab_classifier_"
+# What a forest is made of beside what skops takes for harmless: its nodes, of which none is visited in reading.
+TRUSTED = ("sklearn.tree._tree.Tree",)
+
+
+def extension_of(path: str | os.PathLike[str]) -> str:
+    """Give the extension, in lower case.
+
+    Raises
+    ------
+    ParameterError
+        If it is none of those that are known.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in EXTENSIONS:
+        raise ParameterError(f"The file is {os.fspath(path)!r}; names that end in {', '.join(EXTENSIONS)} will do.")
+    return suffix
+
+
+def read(path: str | os.PathLike[str]) -> bytes:
+    """Read the classifier's JSON from a file of any form, not yet checked.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such file, or it is no classifier.
+    """
+    suffix = extension_of(path)
+    file = Path(path).expanduser()
+    try:
+        size = file.stat().st_size
+        if size > BYTES_MAX:
+            raise ParameterError(f"{file} has {size:,} bytes; a classifier has {BYTES_MAX:,} at most.")
+        if suffix == ".skops":
+            return _from_skops(file)
+        data = file.read_bytes()
+    except OSError as error:
+        raise ParameterError(f"{file} cannot be read: {error.strerror or error}.") from None
+    return _metadata(data, file) if suffix == ".onnx" else data
+
+
+def write(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file as a whole or not at all."""
+
+    def fill(temporary: str) -> None:
+        Path(temporary).write_bytes(data)
+
+    _atomically(Path(path).expanduser(), fill)
+
+
+def write_skops(path: str | os.PathLike[str], forest: Any, data: bytes) -> None:
+    """Write a scikit-learn forest with the classifier's JSON as its attribute ``sambalab_classifier_``."""
+    io = _skops()
+    setattr(forest, ATTRIBUTE, data.decode("utf-8"))
+    compression = {"compression": zipfile.ZIP_DEFLATED, "compresslevel": 6}
+    _atomically(Path(path).expanduser(), lambda temporary: io.dump(forest, temporary, **compression))
+
+
+def _atomically(file: Path, write_to: Callable[[str], None]) -> None:
+    try:
+        handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+        os.close(handle)
+    except OSError as error:
+        raise ParameterError(f"{file} cannot be written: {error.strerror or error}.") from None
+    try:
+        write_to(temporary)
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, file)
+    except OSError as error:
+        raise ParameterError(f"{file} cannot be written: {error.strerror or error}.") from None
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def _from_skops(file: Path) -> bytes:
+    io = _skops()
+    try:
+        with zipfile.ZipFile(file) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+            if unpacked > BYTES_MAX:
+                raise _no_classifier(file, f"it unpacks to {unpacked:,} bytes")
+        strange = sorted(set(io.get_untrusted_types(file=file)) - set(TRUSTED))
+        if strange:
+            raise _no_classifier(file, f"it holds objects of the types {', '.join(strange[:5])}, which are not loaded")
+        model = io.load(file, trusted=list(TRUSTED))
+    except SambaLabError:
+        raise
+    except RecursionError:
+        raise _no_classifier(file, "it is nested too deeply") from None
+    except Exception as error:  # a damaged archive fails in many ways
+        raise _no_classifier(file, f"{type(error).__name__}: {error}") from None
+    text = getattr(model, ATTRIBUTE, None)
+    if not isinstance(text, str):
+        raise _no_classifier(
+            file,
+            "it holds no feature spec; load the forest with skops and use Classifier.from_sklearn(forest, features=…)",
+        )
+    return text.encode("utf-8")
+
+
+def _metadata(data: bytes, file: Path) -> bytes:
+    """Find our entry among ``metadata_props`` of an ONNX ``ModelProto`` (field 14; entries have a key, 1, and a value, 2)."""
+    try:
+        for number, value in _fields(data):
+            if number == 14 and isinstance(value, memoryview):
+                entry = {key: bytes(part) for key, part in _fields(value) if isinstance(part, memoryview)}
+                if entry.get(1) == METADATA_KEY.encode():
+                    return entry[2]
+    except (IndexError, KeyError, ValueError):
+        raise _no_classifier(file, "it is not ONNX") from None
+    raise _no_classifier(file, f"its metadata has no {METADATA_KEY}, which only Classifier.save writes")
+
+
+def _fields(data: bytes | memoryview) -> Any:
+    """Walk the fields of a protobuf message: number, and value (a view, or None for a number)."""
+    view = memoryview(data)
+    at = 0
+    while at < len(view):
+        key, at = _varint(view, at)
+        kind = key & 7
+        if kind == 2:
+            length, at = _varint(view, at)
+            if at + length > len(view):
+                raise ValueError("a field ends beyond its message")
+            yield key >> 3, view[at : at + length]
+            at += length
+        elif kind == 0:
+            _, at = _varint(view, at)
+            yield key >> 3, None
+        elif kind in (1, 5):
+            at += 8 if kind == 1 else 4
+            yield key >> 3, None
+        else:
+            raise ValueError("a field of an unknown kind")
+
+
+def _varint(view: memoryview, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = view[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+        if shift > 63:
+            raise ValueError("a number of too many bytes")
+
+
+def document_of(data: bytes) -> dict[str, Any]:
+    """Parse a classifier's JSON.
+
+    Raises
+    ------
+    ParameterError
+        If it is none.
+    """
+    signs = sum(map(data.count, (b",", b":", b"[", b"{")))
+    if len(data) > JSON_BYTES_MAX or signs > JSON_SIGNS_MAX:
+        raise ParameterError(
+            f"This is not a classifier of SambaLab, or it was damaged: it has {len(data):,} bytes and {signs:,} values; at most "
+            f"{JSON_BYTES_MAX:,} and {JSON_SIGNS_MAX:,} will do."
+        )
+    try:
+        document = json.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ParameterError(
+            f"This is not a classifier of SambaLab, or it was damaged: it is not JSON ({error})."
+        ) from None
+    if not isinstance(document, dict):
+        raise ParameterError("This is not a classifier of SambaLab: it is JSON, but no object.")
+    return document
+
+
+def _no_classifier(file: Path, reason: str) -> ParameterError:
+    return ParameterError(f"{file} is not a classifier of SambaLab, or it was damaged: {reason}.")
+
+
+def _skops() -> Any:
+    try:
+        import skops.io
+    except ImportError:
+        raise SambaLabError("Files that end in .skops need skops: pip install 'sambalab[files]'.") from None
+    return skops.io

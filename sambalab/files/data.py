@@ -1,0 +1,188 @@
+"""Micrographs to try things on: a real one, and synthetic ones whose truth is known exactly."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ..spec.errors import ImageError, ParameterError, SambaLabError
+
+KINDS = ("particles", "grains", "layers")
+SIDE_MAX = 20_000
+
+_GOLD_WIDTH_NM = 556.0
+_GOLD_ROWS = 690  # below lies the microscope's data bar
+
+UInt8 = npt.NDArray[np.uint8]
+Float = npt.NDArray[np.float32]
+
+
+class Micrograph(NamedTuple):
+    """An image and the width of its pixels in nanometres."""
+
+    image: UInt8
+    pixel_size: float
+
+
+class SyntheticMicrograph(NamedTuple):
+    """An image and, for each of its pixels, the class it belongs to (1 …)."""
+
+    image: UInt8
+    truth: UInt8
+
+
+def nanoporous_gold() -> Micrograph:
+    """Load a scanning electron micrograph of nanoporous gold, 556 nm wide.
+
+    It is the sample of the package aquami 1.1.0 (MIT licence) without its data bar. Dark is pore, bright is ligament.
+
+    Returns
+    -------
+    Micrograph
+        ``image``, uint8 (690, 1024), and ``pixel_size`` in nanometres.
+
+    Raises
+    ------
+    SambaLabError
+        If the package is not installed; the message says how to install it.
+    """
+    # Looked up, not imported: its imports are of the age of the package.
+    spec = importlib.util.find_spec("aquami")
+    path = Path(spec.origin).parent / "micrographs" / "Sample.tif" if spec and spec.origin else None
+    if path is None or not path.is_file():
+        raise SambaLabError(
+            "The micrograph of nanoporous gold comes with the package aquami, which is not there. "
+            "Install it with: pip install aquami==1.1.0"
+        )
+    import tifffile
+
+    try:
+        loaded = np.asarray(tifffile.imread(path))
+    except Exception as error:
+        raise ImageError(f"{path} cannot be read: {error}. Install aquami==1.1.0 anew.") from error
+    if loaded.ndim != 2 or loaded.dtype != np.uint8 or loaded.shape[0] <= _GOLD_ROWS:
+        raise ImageError(f"{path} is {loaded.dtype} {loaded.shape}; aquami 1.1.0 has uint8 (768, 1024).")
+    return Micrograph(np.ascontiguousarray(loaded[:_GOLD_ROWS]), _GOLD_WIDTH_NM / loaded.shape[1])
+
+
+def micrograph(kind: str = "particles", shape: tuple[int, int] = (512, 512), seed: int = 0) -> SyntheticMicrograph:
+    """Make a micrograph with noise and uneven illumination, and its exact truth.
+
+    Parameters
+    ----------
+    kind
+        ``"particles"``: bright ellipses (class 2) in a matrix (1), touching ones among them.
+        ``"grains"``: a Voronoi mosaic of three phases (1, 2, 3) that differ in grey and in roughness.
+        ``"layers"``: wavy bands of three phases (1, 2, 3), repeating from top to bottom.
+    shape
+        Rows and columns, 1 to 20,000 each.
+    seed
+        The same kind, shape and seed give the same pixels.
+
+    Returns
+    -------
+    SyntheticMicrograph
+        ``image`` uint8 and ``truth`` uint8, both of `shape`.
+
+    Raises
+    ------
+    ParameterError
+        If kind, shape or seed will not do.
+    """
+    if kind not in KINDS:
+        raise ParameterError(f"There is no kind {kind!r}; kinds are {', '.join(KINDS)}.")
+    rows, columns = _check_shape(shape)
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise ParameterError(f"seed is {seed!r}; a whole number from 0 on will do.")
+    random = np.random.Generator(np.random.PCG64(int(seed)))
+    truth = {"particles": _particles, "grains": _grains, "layers": _layers}[kind](rows, columns, random)
+    grey, texture = {
+        "particles": ((0.32, 0.62), (0.03, 0.02)),
+        "grains": ((0.36, 0.5, 0.64), (0.015, 0.06, 0.03)),
+        "layers": ((0.3, 0.5, 0.7), (0.02, 0.05, 0.02)),
+    }[kind]
+    return SyntheticMicrograph(_render(truth, grey, texture, random), truth)
+
+
+def _check_shape(shape: Any) -> tuple[int, int]:
+    try:
+        rows, columns = (int(length) for length in shape)
+    except (TypeError, ValueError):
+        raise ParameterError(f"shape is {shape!r}; (rows, columns) will do.") from None
+    if not (1 <= rows <= SIDE_MAX and 1 <= columns <= SIDE_MAX):
+        raise ParameterError(f"shape is {shape!r}; 1 to {SIDE_MAX} rows and columns will do.")
+    return rows, columns
+
+
+def _particles(rows: int, columns: int, random: np.random.Generator) -> UInt8:
+    """Ellipses that cover about a third of the image; each is drawn in its bounding box alone."""
+    truth = np.ones((rows, columns), np.uint8)
+    scale = max(4.0, min(rows, columns) / 24)
+    count = max(1, round(0.4 * rows * columns / (np.pi * scale**2)))
+    centres = random.uniform((0, 0), (rows, columns), (count, 2))
+    radii = scale * random.lognormal(0, 0.25, (count, 1)) * random.uniform(0.7, 1.0, (count, 2))
+    angles = random.uniform(0, np.pi, count)
+    for (y, x), (a, b), angle in zip(centres, radii, angles, strict=True):
+        reach = int(np.ceil(max(a, b))) + 1
+        top, left = max(0, int(y) - reach), max(0, int(x) - reach)
+        box = truth[top : int(y) + reach + 1, left : int(x) + reach + 1]
+        dy = np.arange(top, top + box.shape[0])[:, np.newaxis] - y
+        dx = np.arange(left, left + box.shape[1])[np.newaxis] - x
+        along = (dx * np.cos(angle) + dy * np.sin(angle)) / a
+        across = (dy * np.cos(angle) - dx * np.sin(angle)) / b
+        box[along**2 + across**2 <= 1] = 2
+    return truth
+
+
+def _grains(rows: int, columns: int, random: np.random.Generator) -> UInt8:
+    """Each pixel has the phase of the nearest of a few random seeds; bands of rows keep the distances small in memory."""
+    count = 90
+    seeds = random.uniform((0, 0), (rows, columns), (count, 2)).astype(np.float32)
+    phases = random.permutation(np.arange(count) % 3 + 1).astype(np.uint8)
+    truth = np.empty((rows, columns), np.uint8)
+    across = (np.arange(columns, dtype=np.float32)[:, np.newaxis] - seeds[:, 1]) ** 2
+    band = max(1, 4_000_000 // (columns * count))
+    for top in range(0, rows, band):
+        down = (np.arange(top, min(rows, top + band), dtype=np.float32)[:, np.newaxis] - seeds[:, 0]) ** 2
+        truth[top : top + band] = phases[np.argmin(down[:, np.newaxis] + across[np.newaxis], axis=2)]
+    return truth
+
+
+def _layers(rows: int, columns: int, random: np.random.Generator) -> UInt8:
+    """Bands between wavy lines."""
+    period = max(3.0, rows / 9)
+    x = np.arange(columns) / columns
+    waves = np.zeros(columns)
+    for frequency in (1, 2, 5, 11):
+        waves += period * 0.25 / np.sqrt(frequency) * np.sin(2 * np.pi * (frequency * x + random.uniform()))
+    depth = (np.arange(rows)[:, np.newaxis] + waves[np.newaxis]) / period
+    truth: UInt8 = (np.floor(depth).astype(np.int64) % 3 + 1).astype(np.uint8)
+    return truth
+
+
+def _render(truth: UInt8, grey: tuple[float, ...], texture: tuple[float, ...], random: np.random.Generator) -> UInt8:
+    """Give each class its grey and roughness, then blur, shade and add noise, as a microscope does."""
+    rows, columns = truth.shape
+    values = np.array(grey, np.float32)[truth - 1]
+    values += np.array(texture, np.float32)[truth - 1] * random.standard_normal(truth.shape, np.float32)
+    values = _blur(values)
+    y = np.linspace(-1, 1, rows, dtype=np.float32)[:, np.newaxis]
+    x = np.linspace(-1, 1, columns, dtype=np.float32)[np.newaxis]
+    angle = random.uniform(0, 2 * np.pi)
+    values *= 1 + np.float32(0.12 * np.cos(angle)) * x + np.float32(0.12 * np.sin(angle)) * y - 0.08 * (x**2 + y**2)
+    values += 0.05 * random.standard_normal(truth.shape, np.float32)
+    image: UInt8 = np.clip(np.rint(values * 255), 0, 255).astype(np.uint8)
+    return image
+
+
+def _blur(values: Float) -> Float:
+    """Convolve with (1, 2, 1)/4 along both axes: about a Gaussian of σ 0.7 pixels."""
+    down = np.pad(values, ((1, 1), (0, 0)), mode="edge")
+    values = (down[:-2] + 2 * values + down[2:]) * np.float32(0.25)
+    across = np.pad(values, ((0, 0), (1, 1)), mode="edge")
+    blurred: Float = (across[:, :-2] + 2 * values + across[:, 2:]) * np.float32(0.25)
+    return blurred

@@ -1,0 +1,99 @@
+"""Shared arrays: files that the sidecar and Python both see. C order, little endian, no header, never truncated."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..files.images import as_bytes
+from ..spec.errors import DiskFullError, SidecarError
+
+Array = npt.NDArray[Any]
+Descriptor = dict[str, Any]
+
+_CHUNK = 1 << 24
+
+
+def map_array(descriptor: Descriptor) -> Array:
+    """Map a shared array for reading; what the sidecar writes shows at once.
+
+    Parameters
+    ----------
+    descriptor
+        Path, dtype and shape, as the protocol's ``zArray`` has them.
+
+    Returns
+    -------
+    numpy.memmap
+        Read-only.
+    """
+    path, dtype, shape = _parse(descriptor)
+    with os.fdopen(_open(path, os.O_RDONLY, dtype, shape), "rb") as file:
+        return np.memmap(file, dtype=dtype, mode="r", shape=shape)
+
+
+def identity(descriptor: Descriptor) -> tuple[str, int, int]:
+    """Tell files apart that had the same path one after the other."""
+    path = str(descriptor["path"])
+    try:
+        status = os.stat(path)
+    except OSError:
+        return path, 0, 0
+    return path, status.st_dev, status.st_ino
+
+
+def write_array(descriptor: Descriptor, values: Array) -> None:
+    """Fill a shared array.
+
+    Raises
+    ------
+    DiskFullError
+        If the disk is full.
+    """
+    path, dtype, shape = _parse(descriptor)
+    if values.shape != shape or values.dtype.newbyteorder("=") != dtype.newbyteorder("="):
+        raise ValueError(f"{values.dtype} {values.shape} does not fill an array of {dtype} {shape}.")
+    data = as_bytes(np.ascontiguousarray(values, dtype=dtype))
+    # Written, not mapped: on a full disk a mapping kills the process.
+    with os.fdopen(_open(path, os.O_RDWR, dtype, shape), "r+b", buffering=0) as file:
+        done = 0
+        try:
+            while done < len(data):
+                done += file.write(data[done : done + _CHUNK]) or 0
+        except OSError as error:
+            raise DiskFullError(
+                f"{path} could not be written ({error}). It needs {len(data):,} bytes; "
+                "make room, or set SAMBALAB_ARRAYS_DIR to a folder with more of it."
+            ) from error
+
+
+def _parse(descriptor: Descriptor) -> tuple[str, np.dtype[Any], tuple[int, ...]]:
+    try:
+        shape = tuple(int(length) for length in descriptor["shape"])
+        return str(descriptor["path"]), np.dtype(str(descriptor["dtype"])).newbyteorder("<"), shape
+    except (KeyError, TypeError, ValueError) as error:
+        raise SidecarError(f"The sidecar described an array in a way that is not understood: {descriptor!r}") from error
+
+
+def _open(path: str, flags: int, dtype: np.dtype[Any], shape: tuple[int, ...]) -> int:
+    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    try:
+        descriptor = os.open(path, flags)
+    except OSError as error:
+        raise SidecarError(f"The shared array {path} cannot be opened: {error}") from error
+    status = os.fstat(descriptor)
+    needed = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    problem = None
+    if sys.platform != "win32" and status.st_uid != os.getuid():
+        problem = f"belongs to user {status.st_uid}, not to you ({os.getuid()})"
+    elif status.st_size < needed:
+        # A mapping beyond the end would kill the process that looks.
+        problem = f"has {status.st_size} bytes, and {needed} are needed"
+    if problem:
+        os.close(descriptor)
+        raise SidecarError(f"The shared array {path} {problem}.")
+    return descriptor

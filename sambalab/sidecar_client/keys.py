@@ -1,0 +1,135 @@
+"""What a session is found again by: its name, or the image, the notebook and the variable or cell it came from."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import linecache
+import os
+import sys
+from types import FrameType
+from typing import Any
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_TESTS = os.path.join(_PACKAGE, "tests")
+
+
+def session_key(name: str | None, digest: str) -> str:
+    """Make the key of a session.
+
+    Parameters
+    ----------
+    name
+        What the user called it: alone enough, if given.
+    digest
+        SHA-256 of the image.
+
+    Returns
+    -------
+    str
+        At most 1000 characters.
+    """
+    if name is not None:
+        return f"name:{name}"
+    frame = _caller()
+    return f"image:{digest}|in:{_document()[-700:]}|from:{_origin(frame)[:200]}"
+
+
+def _caller() -> FrameType | None:
+    """Give the frame that is not this package's own."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        file = os.path.abspath(frame.f_code.co_filename)
+        if not file.startswith(_PACKAGE + os.sep) or file.startswith(_TESTS + os.sep):
+            return frame
+        frame = frame.f_back
+    return None
+
+
+def _shell() -> Any:
+    ipython = sys.modules.get("IPython")
+    return ipython.get_ipython() if ipython is not None else None
+
+
+def _document() -> str:
+    """Name the notebook or script."""
+    shell = _shell()
+    in_vscode: object = shell.user_ns.get("__vsc_ipynb_file__") if shell is not None else None
+    notebook = in_vscode or os.environ.get("JPY_SESSION_NAME")
+    if notebook:
+        return str(notebook)
+    script = getattr(sys.modules.get("__main__"), "__file__", None)
+    if script and getattr(shell, "kernel", None) is None:
+        return os.path.abspath(str(script))
+    return f"interactive:{os.getcwd()}"
+
+
+def _origin(frame: FrameType | None) -> str:
+    """Name the variable that the call's result is assigned to, else the cell, else the function."""
+    variable = _variable(frame) if frame is not None else None
+    if variable:
+        return f"variable {variable}"
+    cell = _cell_id()
+    if cell:
+        return f"cell {cell}"
+    return f"function {frame.f_code.co_name}" if frame is not None else "nowhere"
+
+
+def _cell_id() -> str | None:
+    shell = _shell()
+    if shell is None or not hasattr(shell, "get_parent"):
+        return None
+    try:
+        cell = shell.get_parent()["metadata"].get("cellId")
+    except (KeyError, TypeError, AttributeError, LookupError):
+        return None
+    return str(cell) if cell else None
+
+
+def _variable(frame: FrameType) -> str | None:
+    """Find the assignment around the line that is being executed."""
+    source = "".join(linecache.getlines(frame.f_code.co_filename, frame.f_globals))
+    if not source:
+        return None
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return None
+    start, end = _position(frame)
+    found: str | None = None
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr)) and node.value is not None:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for target, value in _pairs(targets[0], node.value):
+                # ast.walk goes from the outside in, so the innermost assignment stays.
+                first = (value.lineno, value.col_offset)
+                last = (value.end_lineno or value.lineno, value.end_col_offset or 0)
+                if first <= start and end <= last and _calls(value):
+                    found = ast.unparse(target)
+    return found
+
+
+def _position(frame: FrameType) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Give line and column where the expression that is being executed begins and ends; Python 3.10 knows lines alone."""
+    code: Any = frame.f_code
+    if hasattr(code, "co_positions"):
+        line, end_line, column, end_column = next(itertools.islice(code.co_positions(), frame.f_lasti // 2, None))
+        if None not in (line, end_line, column, end_column):
+            return (line, column), (end_line, end_column)
+    # The end of the line for the beginning, and the other way round: whatever shares the line contains it.
+    return (frame.f_lineno, sys.maxsize), (frame.f_lineno, 0)
+
+
+def _pairs(target: ast.expr, value: ast.expr) -> list[tuple[ast.expr, ast.expr]]:
+    """Take `a, b = x, y` apart."""
+    if (
+        isinstance(target, (ast.Tuple, ast.List))
+        and isinstance(value, (ast.Tuple, ast.List))
+        and len(target.elts) == len(value.elts)
+    ):
+        return list(zip(target.elts, value.elts, strict=True))
+    return [(target, value)]
+
+
+def _calls(value: ast.expr) -> bool:
+    return any(isinstance(node, ast.Call) for node in ast.walk(value))

@@ -1,0 +1,131 @@
+"""Where labels would help most: what the sidecar suggests, as regions that index the arrays of a labeller."""
+
+from __future__ import annotations
+
+import builtins
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, NamedTuple
+
+from ..spec.errors import ParameterError
+from ..spec.parameters import index, show, whole
+from .progress import ProgressLine
+
+COUNT_MAX = 1000
+SIDE_MIN = 8
+SIDE_MAX = 1024
+MEASURES = ("margin", "maximum")
+
+
+class Region(NamedTuple):
+    """A square of pixels that would be worth labels.
+
+    ``lab.labels[region.index]`` are its pixels, and so are those of every array of the image's shape.
+
+    Attributes
+    ----------
+    slice
+        The slice of a stack, counted from 0; None of a single image.
+    rows, columns
+        Its rows and columns, as slices of Python.
+    score
+        Of an uncertain region the mean uncertainty of its pixels, 0 to 1; of a representative one the part of all windows that
+        are like it, 0 to 1; of an unusual one how far it is from the windows that are most like it, without a unit.
+    reason
+        ``"uncertain"``, ``"representative"`` or ``"unusual"``.
+    """
+
+    slice: int | None
+    rows: builtins.slice
+    columns: builtins.slice
+    score: float
+    reason: Literal["uncertain", "representative", "unusual"]
+
+    @property
+    def index(  # type: ignore[override]  # nobody looks a value up in a region, and this is what it is for
+        self,
+    ) -> tuple[int | builtins.slice, ...]:
+        """What indexes arrays of the image's shape: (slice, rows, columns) in a stack, (rows, columns) in a single image."""
+        return (self.rows, self.columns) if self.slice is None else (self.slice, self.rows, self.columns)
+
+
+def find_regions(
+    request: Callable[..., dict[str, Any]],
+    shape: tuple[int, ...],
+    by: Literal["uncertainty", "embedding"],
+    n: int,
+    *,
+    measure: str = "margin",
+    side: int | None = None,
+    slices: int | Iterable[int] | None = None,
+    progress: bool = True,
+) -> list[Region]:
+    """Ask the sidecar for regions, the best first.
+
+    Parameters
+    ----------
+    request
+        Sends a request of the session: method, params and ``on_job``; gives its result.
+    shape
+        Shape of the labels: (rows, columns) or (slices, rows, columns).
+    by
+        What they are found by.
+    n, measure, side, slices
+        As `Labeller.most_uncertain` has them.
+    progress
+        Whether a line of text says how it is doing; of a single image there is none.
+
+    Raises
+    ------
+    ParameterError
+        Naming the parameter, its value and what would do.
+    """
+    params: dict[str, Any] = {"count": whole("n", n, 1, COUNT_MAX), "by": by}
+    if by == "uncertainty":
+        if measure not in MEASURES:
+            raise ParameterError(f"measure is {measure!r}; {' or '.join(map(repr, MEASURES))} will do.")
+        params["measure"] = measure
+    if side is not None:
+        params["side"] = whole("side", side, SIDE_MIN, SIDE_MAX)
+    if slices is not None:
+        params["slices"] = _slices(slices, shape)
+    notes: list[str] = []
+    stack = len(shape) == 3
+    line = ProgressLine("Looking for regions", progress and stack)
+
+    def on_job(job: dict[str, Any]) -> None:
+        note = str(job.get("message") or "")
+        if note and note not in notes and job.get("state") not in ("failed", "cancelled"):
+            notes.append(note)
+        line({**job, "message": ""})
+
+    try:
+        result = request("regions", params, on_job=on_job)
+    finally:
+        line.end()
+    for note in notes:
+        warnings.warn(note, UserWarning, stacklevel=3)
+    return [
+        Region(
+            int(region["slice"]) if stack else None,
+            builtins.slice(int(region["row0"]), int(region["row1"])),
+            builtins.slice(int(region["column0"]), int(region["column1"])),
+            float(region["score"]),
+            region["reason"],
+        )
+        for region in result["regions"]
+    ]
+
+
+def _slices(value: Any, shape: tuple[int, ...]) -> list[int]:
+    count = shape[0] if len(shape) == 3 else 1
+    wanted = f"a whole number from 0 to {count - 1} or some of them will do"
+    one = index(value)
+    try:
+        numbers = [one] if one is not None else [index(item) for item in value]
+    except TypeError:
+        raise ParameterError(f"slices is {show(value)}; {wanted}.") from None
+    wrong = [number for number in numbers if number is None or not 0 <= number < count]
+    if wrong or not numbers:
+        raise ParameterError(f"slices is {show(value)}; {wanted}.")
+    return sorted({number for number in numbers if number is not None})

@@ -1,0 +1,223 @@
+"""The relay between a browser and the sidecar: a comm that stays live while a cell runs.
+
+The browser opens the comm, on a subshell where the kernel has them. ipykernel sends the browser's messages to the shell that
+last published on the comm, so all publishing is done by one thread in the context of the open; a second thread could not enter
+that context. The same thread owns the socket to the sidecar. Frames pass in both directions without being looked into.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import contextvars
+import logging
+import sys
+import threading
+import time
+import uuid
+from typing import Any
+
+import zmq
+
+from ..spec.errors import NodeNotFoundError
+from . import sessions, sidecar
+from .client import Waker
+from .connection import Connection
+from .wire import encode
+
+log = logging.getLogger("sambalab")
+
+TARGET = "sambalab"
+PING_SECONDS = 10.0
+SILENCE_SECONDS = 60.0
+RETRY_SECONDS = (0.0, 0.5, 2.0, 5.0)
+"""Pauses before each attempt to find the sidecar again."""
+
+SWITCH_SECONDS = 0.001
+"""While a relay is open, threads hand the interpreter over this soon. A message passes four threads of the kernel; beside a cell
+that computes in Python each of them waits for its turn, 5 ms by default. Such a cell itself gets no slower (measured)."""
+
+_relays: set[Relay] = set()
+_usual_switch: float | None = None
+_lock = threading.Lock()
+
+
+class Relay:
+    """Kernel side of one comm that a browser opened.
+
+    Parameters
+    ----------
+    comm
+        The comm; its ``handle_msg`` is replaced.
+    """
+
+    def __init__(self, comm: Any) -> None:
+        self._context = contextvars.copy_context()
+        self._comm = comm
+        self._inbox: collections.deque[list[Any]] = collections.deque()
+        self._waker = Waker()
+        self._closed = False
+        self._down = False
+        # Not on_msg: that fires pre_execute and post_execute around each message, and matplotlib's inline backend then shows
+        # the half-drawn figures of the running cell.
+        comm.handle_msg = self._take
+        comm.on_close(self._on_close)
+        _add(self)
+        self._thread = threading.Thread(target=self._run, name="sambalab-relay", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the relay; the comm stays as it is."""
+        self._closed = True
+        self._waker.wake()
+
+    def _take(self, message: dict[str, Any]) -> None:
+        # The kernel's thread: nothing but taking over.
+        self._inbox.append(message.get("buffers") or [])
+        self._waker.wake()
+
+    def _on_close(self, _: Any) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        try:
+            while not self._closed:
+                connection = self._connect()
+                if connection is None:
+                    self._wait_for_message()
+                    continue
+                try:
+                    if self._down:
+                        self._down = False
+                        self._tell("connected", "The sidecar is back.")
+                    self._forward(connection)
+                finally:
+                    connection.close()
+                self._say_down("lost", "The sidecar stopped; it is being restarted.")
+        except Exception:
+            log.exception("The relay to the browser failed.")
+            self._say_down("failed", "The relay in the kernel failed; its log says why. Run the cell again.")
+        finally:
+            _discard(self)
+            self._waker.close()
+
+    def _connect(self) -> Connection | None:
+        """Find the sidecar and put the sessions right. None after telling the browser that it cannot be."""
+        problem: Exception | None = None
+        for pause in RETRY_SECONDS:
+            deadline = time.monotonic() + pause
+            while time.monotonic() < deadline and not self._closed:
+                time.sleep(0.05)
+            if self._closed:
+                return None
+            try:
+                info = sidecar.ensure()
+                sessions.restore(info)
+                return Connection(info, "relay")
+            except Exception as error:
+                problem = error
+            if isinstance(problem, NodeNotFoundError):
+                break
+        self._say_down("failed", str(problem))
+        return None
+
+    def _wait_for_message(self) -> None:
+        """Sleep until the browser says something: reason to try once more."""
+        while not self._inbox and not self._closed:
+            self._poll_waker()
+
+    def _poll_waker(self) -> None:
+        poller = zmq.Poller()
+        poller.register(self._waker.fileno(), zmq.POLLIN)
+        poller.poll(1000)
+        self._waker.clear()
+
+    def _say_down(self, state: str, message: str) -> None:
+        # What was not answered the browser sends again, once it hears that the sidecar is back.
+        self._down = True
+        self._inbox.clear()
+        self._tell(state, message)
+
+    def _forward(self, connection: Connection) -> None:
+        """Pass frames on in both directions until either end goes away."""
+        poller = zmq.Poller()
+        poller.register(connection.socket, zmq.POLLIN)
+        poller.register(connection.monitor, zmq.POLLIN)
+        poller.register(self._waker.fileno(), zmq.POLLIN)
+        ping = f"relay-{uuid.uuid4().hex}"
+        mark = ping.encode()
+        heard = pinged = time.monotonic()
+        while not self._closed and not connection.lost():
+            ready = dict(poller.poll(int(PING_SECONDS * 1000)))
+            now = time.monotonic()
+            if self._waker.fileno() in ready:
+                self._waker.clear()
+            while self._inbox:
+                frames = self._inbox.popleft()
+                if frames:
+                    connection.send(frames)
+            if connection.socket in ready:
+                heard = now
+                received = connection.receive()
+                # The answer to our own ping is nobody else's business, and would look like activity of the kernel.
+                if not (len(received) == 1 and len(received[0]) < 256 and mark in bytes(received[0])):
+                    self._publish(received)
+            if now - pinged >= PING_SECONDS:
+                pinged = now
+                connection.send(encode({"id": ping, "method": "ping", "params": {}})[0])
+            if now - heard > SILENCE_SECONDS:
+                return
+
+    def _tell(self, state: str, message: str) -> None:
+        self._publish(encode({"event": "relay", "params": {"state": state, "message": message}})[0])
+
+    def _publish(self, frames: list[Any]) -> None:
+        if self._closed:
+            return
+        try:
+            self._context.run(self._comm.send, {}, None, frames)
+        except Exception:
+            log.exception("A message to the browser could not be published.")
+
+
+def _add(relay: Relay) -> None:
+    global _usual_switch
+    with _lock:
+        _relays.add(relay)
+        if _usual_switch is None and sys.getswitchinterval() > SWITCH_SECONDS:
+            _usual_switch = sys.getswitchinterval()
+            sys.setswitchinterval(SWITCH_SECONDS)
+
+
+def _discard(relay: Relay) -> None:
+    global _usual_switch
+    with _lock:
+        _relays.discard(relay)
+        if not _relays and _usual_switch is not None:
+            sys.setswitchinterval(_usual_switch)
+            _usual_switch = None
+
+
+def _open(comm: Any, _: dict[str, Any]) -> None:
+    Relay(comm)
+
+
+def register() -> bool:
+    """Listen for the browser's comms, if this process is a kernel that has them.
+
+    Returns
+    -------
+    bool
+        Whether it is.
+    """
+    # IPython is there already in every process where this can be true.
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    if shell is None or getattr(shell, "kernel", None) is None:
+        return False
+    with contextlib.suppress(ImportError):
+        from comm import get_comm_manager
+
+        get_comm_manager().register_target(TARGET, _open)
+        return True
+    return False

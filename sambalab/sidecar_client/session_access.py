@@ -1,0 +1,110 @@
+"""How a labeller talks to its session in the sidecar: requests, shared arrays, and putting it right after a crash."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy.typing as npt
+
+from ..files.images import Image
+from ..spec.errors import ImageError, ParameterError, SessionNotFoundError, SidecarError
+from .arrays import identity, map_array, write_array
+from .client import Client
+from .connection import Connection
+
+Array = npt.NDArray[Any]
+State = dict[str, Any]
+
+CLOSED = "This labeller is closed. Make it again with sambalab.Labeller(image)."
+
+
+class SessionAccess:
+    """What a labeller has of its session. Its constructor sets all of this."""
+
+    _client: Client
+    _lock: threading.Lock
+    _maps: dict[str, tuple[tuple[Any, ...], Array]]
+    _closed: bool
+    _stack: bool
+    _session: str
+    _open_params: dict[str, Any]
+    _state: State
+    _pixels: Array
+    _pixels_file: tuple[str, int, int]
+
+    def _request(self, method: str, params: dict[str, Any] | None = None, **options: Any) -> State:
+        if self._closed:
+            raise SidecarError(CLOSED)
+        return self._client.request(method, {"session": self._session, **(params or {})}, **options).result
+
+    def _refresh(self) -> State:
+        """Fetch what is small about the session: another kernel or the widget may have changed it."""
+        return self._accept(self._mend(self._request("session.attach"), self._call))
+
+    def _accept(self, state: State) -> State:
+        self._state = state
+        return state
+
+    def _call(self, method: str, params: dict[str, Any]) -> State:
+        return self._client.request(method, params).result
+
+    def _restore(self, connection: Connection) -> None:
+        """Put the session right on a sidecar that was started anew; called by whoever reconnected."""
+
+        def call(method: str, params: dict[str, Any]) -> State:
+            return connection.call(method, params)[0]
+
+        try:
+            state = call("session.attach", {"session": self._session})
+        except SessionNotFoundError:
+            state = call("session.open", {**self._open_params, "classes": self._state["classes"], "again": True})
+        self._accept(self._mend(state, call))
+
+    def _mend(self, state: State, call: Callable[[str, dict[str, Any]], State]) -> State:
+        """Write the pixels again if the sidecar does not have them any more; take another image over if there is one."""
+        if state["image"]["digest"] != self._open_params["image"]["digest"]:
+            if state["image"]["shape"] != self._open_params["image"]["shape"]:
+                raise SidecarError(
+                    f"The session {self._open_params['title'] or self._session} holds an image of another shape now. "
+                    "Run the cell again that made this labeller, or give it a name of its own."
+                )
+            self._open_params = {**self._open_params, "image": state["image"]}
+            self._map_pixels(state)
+        if not state["imageReady"]:
+            if Image(self._pixels, self._stack, "").digest() != self._open_params["image"]["digest"]:
+                raise SidecarError("The pixels of the image are gone. Run the cell again that made the labeller.")
+            write_array(state["arrays"]["image"], self._pixels)
+            state = call("image.ready", {"session": self._session})
+        if identity(state["arrays"]["image"]) != self._pixels_file:
+            self._map_pixels(state)
+        return state
+
+    def _map_pixels(self, state: State) -> None:
+        self._pixels = map_array(state["arrays"]["image"])
+        self._pixels_file = identity(state["arrays"]["image"])
+
+    def _array(self, name: str, state: State) -> Array:
+        descriptor = state["arrays"].get(name)
+        if descriptor is None:
+            raise SidecarError(f"The sidecar has no array {name} for this session.")
+        key = (*identity(descriptor), descriptor["dtype"], tuple(descriptor["shape"]))
+        with self._lock:
+            known = self._maps.get(name)
+            if known is None or known[0] != key:
+                known = self._maps[name] = (key, map_array(descriptor))
+        return known[1] if self._stack else known[1][0]
+
+    @property
+    def _slices(self) -> int:
+        return int(self._open_params["image"]["shape"][0])
+
+    def _slice(self, slice: int) -> int:
+        if not 0 <= int(slice) < self._slices:
+            raise ParameterError(f"slice is {slice}; the image has 0 to {self._slices - 1}.")
+        return int(slice)
+
+    def _single(self, what: str, instead: str) -> None:
+        if self._stack:
+            raise ImageError(f"This is a stack of {self._slices} slices: use lab.{instead}(slice) in place of {what}.")

@@ -1,0 +1,295 @@
+"""Finding the sidecar, or starting it.
+
+One sidecar serves all kernels of a user on a host. It writes where it listens, and a secret, into an owner-only connection
+file; who finds none that answers starts one under a lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..spec.errors import SidecarError
+from .node import find_node
+from .wire import PROTOCOL_VERSION
+
+START_SECONDS = 60.0
+LOG_TAIL_LINES = 12
+
+SERVER = Path(__file__).parent.parent / "server" / "main.cjs"
+
+
+@dataclass(frozen=True)
+class CurveKeys:
+    """What a client needs of a CURVE connection, in Z85."""
+
+    server: bytes
+    public: bytes
+    secret: bytes
+
+
+@dataclass(frozen=True)
+class ConnectionInfo:
+    """Where a sidecar listens, and how to be let in."""
+
+    endpoint: str
+    secret: str
+    pid: int
+    instance: str
+    curve: CurveKeys | None
+    log: Path
+
+
+def runtime_dir() -> Path:
+    """Give the folder of the connection file: ``SAMBALAB_RUNTIME_DIR``, or ``sambalab`` in Jupyter's runtime directory."""
+    named = os.environ.get("SAMBALAB_RUNTIME_DIR")
+    if named:
+        return Path(named).absolute()
+    from jupyter_core.paths import jupyter_runtime_dir
+
+    return Path(jupyter_runtime_dir()).absolute() / "sambalab"
+
+
+def data_dir() -> Path:
+    """Give the folder of labels and classifiers: ``SAMBALAB_DATA_DIR``, or ``sambalab`` in Jupyter's data directory."""
+    named = os.environ.get("SAMBALAB_DATA_DIR")
+    if named:
+        return Path(named).absolute()
+    from jupyter_core.paths import jupyter_data_dir
+
+    return Path(jupyter_data_dir()).absolute() / "sambalab"
+
+
+def connection_file() -> Path:
+    """Give the path of the connection file of this version of the protocol."""
+    return runtime_dir() / f"sidecar-{PROTOCOL_VERSION}.json"
+
+
+def ensure() -> ConnectionInfo:
+    """Find a sidecar that listens, or start one.
+
+    Returns
+    -------
+    ConnectionInfo
+        Where it listens. Whether it lets us in, the handshake shows.
+
+    Raises
+    ------
+    NodeNotFoundError
+        If one has to be started and there is no Node.js.
+    SidecarError
+        If it does not start; the message ends with the last lines of its log.
+    """
+    found = _find()
+    if found:
+        return found
+    folder = runtime_dir()
+    _make_private(folder)
+    with _locked(folder / f"sidecar-{PROTOCOL_VERSION}.lock"):
+        return _find() or _start(folder)
+
+
+def _make_private(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SidecarError(
+            f"The folder {folder} cannot be made: {error}. Set SAMBALAB_RUNTIME_DIR to another."
+        ) from error
+    if sys.platform == "win32":
+        return
+    status = folder.stat()
+    if status.st_uid != os.getuid():
+        raise SidecarError(
+            f"The folder {folder} belongs to user {status.st_uid}, not to you ({os.getuid()}). "
+            "Set SAMBALAB_RUNTIME_DIR to a folder of your own."
+        )
+    if stat.S_IMODE(status.st_mode) & 0o077:
+        folder.chmod(0o700)
+
+
+def _find() -> ConnectionInfo | None:
+    """Read the connection file; None if there is none, or nobody listens where it points."""
+    path = connection_file()
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise SidecarError(f"The connection file {path} cannot be read: {error}. Remove it.") from error
+    with os.fdopen(descriptor, "rb") as file:
+        if sys.platform != "win32":
+            status = os.fstat(file.fileno())
+            if status.st_uid != os.getuid():
+                raise SidecarError(
+                    f"The connection file {path} belongs to user {status.st_uid}, not to you ({os.getuid()}). "
+                    "Remove it, or set SAMBALAB_RUNTIME_DIR to a folder of your own."
+                )
+            if stat.S_IMODE(status.st_mode) & 0o077:
+                raise SidecarError(
+                    f"The connection file {path} has mode {stat.S_IMODE(status.st_mode):04o}, so that others may know its "
+                    "secret; 0600 would do. Remove it."
+                )
+        content = file.read(1 << 16)
+    info = _parse(content)
+    # A file that cannot be understood, or that a dead sidecar left behind, is replaced by the next one's.
+    return info if info and runs(info.pid) and _listens(info.endpoint) else None
+
+
+def _parse(content: bytes) -> ConnectionInfo | None:
+    try:
+        data: Any = json.loads(content)
+        if data["protocol"] != PROTOCOL_VERSION:
+            return None
+        curve = data.get("curve")
+        return ConnectionInfo(
+            endpoint=str(data["endpoint"]),
+            secret=str(data["secret"]),
+            pid=int(data["pid"]),
+            instance=str(data["instance"]),
+            curve=CurveKeys(*(str(curve[key]).encode() for key in ("serverKey", "publicKey", "secretKey")))
+            if curve
+            else None,
+            log=_log_file(),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _log_file() -> Path:
+    return runtime_dir() / f"sidecar-{PROTOCOL_VERSION}.log"
+
+
+def runs(pid: int) -> bool:
+    """Say whether a process of ours has that number."""
+    if pid <= 0:
+        return False
+    if sys.platform == "win32":  # there a signal of 0 would end the process; the socket tells enough
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return False  # not ours, so the number was given to somebody else since
+    return True
+
+
+def _listens(endpoint: str) -> bool:
+    """Say whether somebody accepts connections there; ZeroMQ itself would wait without a word."""
+    scheme, _, rest = endpoint.partition("://")
+    try:
+        if scheme == "ipc":
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+                probe.settimeout(5)
+                probe.connect(rest)
+            return True
+        if scheme == "tcp":
+            host, _, port = rest.rpartition(":")
+            with socket.create_connection((host, int(port)), timeout=5):
+                return True
+    except (OSError, ValueError):
+        return False
+    return False
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock between processes. It goes with the process that holds it."""
+    deadline = time.monotonic() + 2 * START_SECONDS
+    with open(path, "a+b") as file:
+        while not _try_lock(file.fileno()):
+            if time.monotonic() > deadline:
+                raise SidecarError(
+                    f"Another process has held {path} for {2 * START_SECONDS:g} s. End it, or try again."
+                )
+            time.sleep(0.05)
+        yield  # closing the file lets go of the lock
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_lock(descriptor: int) -> bool:
+        try:
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+else:
+    import fcntl
+
+    def _try_lock(descriptor: int) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+
+def _start(folder: Path) -> ConnectionInfo:
+    node = find_node()
+    if not SERVER.is_file():
+        raise SidecarError(f"{SERVER} is missing. In a source checkout, build it with: npm run build")
+    # A file that is there now is stale, or is nonsense: it must not be taken for the new one's.
+    connection_file().unlink(missing_ok=True)
+    # Memory that threads share comes back only when they collect, and nothing but they themselves makes them.
+    command = [node, "--expose-gc", str(SERVER), "--runtime-dir", str(folder), "--data-dir", str(data_dir())]
+    for option, variable in (("--arrays-dir", "SAMBALAB_ARRAYS_DIR"), ("--idle-timeout", "SAMBALAB_IDLE_TIMEOUT")):
+        if os.environ.get(variable):
+            command += [option, os.environ[variable]]
+    log = _log_file()
+    flags = 0
+    if sys.platform == "win32":
+        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS
+    try:
+        if log.exists():
+            log.replace(log.with_suffix(".old.log"))
+        with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as output:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=folder,
+                close_fds=True,
+                # A session of its own: Ctrl-C and the kernel's end are not meant for it.
+                start_new_session=True,
+                creationflags=flags,
+            )
+    except OSError as error:
+        raise SidecarError(f"SambaLab's sidecar could not be started with {node}: {error}") from error
+    # Somebody has to wait for the child, else its process id looks alive for as long as this kernel lives.
+    threading.Thread(target=process.wait, name="sambalab-reaper", daemon=True).start()
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        found = _find()
+        if found:
+            return found
+        if process.poll() is not None:
+            raise SidecarError(
+                f"SambaLab's sidecar ended at its start with status {process.returncode}.{_log_tail(log)}"
+            )
+        time.sleep(0.02)
+    process.kill()
+    raise SidecarError(f"SambaLab's sidecar was not ready after {START_SECONDS:g} s.{_log_tail(log)}")
+
+
+def _log_tail(log: Path) -> str:
+    try:
+        lines = log.read_text(errors="replace").rstrip().splitlines()[-LOG_TAIL_LINES:]
+    except OSError:
+        lines = []
+    return f" The end of its log, {log}:\n" + "\n".join(lines) if lines else f" Its log, {log}, is empty."

@@ -1,0 +1,170 @@
+"""A classifier's JSON, checked before anything in it is used. ``engine/core/classifier.ts`` defines it, and checks the same."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .errors import ParameterError
+from .features import FeatureSpec
+from .learners import is_boosting, is_learner
+
+FORMAT = "sambalab-classifier"
+VERSION = 3
+
+_FIELDS = {
+    *("format", "version", "features", "channels", "names", "classes", "pixelSize", "embedding"),
+    *("forest", "samples", "oobScore", "scores", "importance", "scale", "cuts", "trees"),
+}
+_LAYER_FIELDS = {"layer", "channels", "components", "mean", "matrix"}
+_CHANNELS_MAX = 4096
+_SCALE_MIN = 1e-3
+_SCALE_MAX = 1e9
+
+
+def info_of(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Check a classifier's JSON but for its trees and cuts, which `Forest.from_document` checks.
+
+    Returns
+    -------
+    dict
+        What it says of itself: the protocol's ``ClassifierInfo``, but for what only a session knows.
+
+    Raises
+    ------
+    ParameterError
+        If it is no classifier or a damaged one; the message says which value is wrong.
+    """
+    if document.get("format") != FORMAT:
+        raise ParameterError("This is JSON, but not a classifier of SambaLab.")
+    version = document.get("version")
+    if type(version) is not int or not 1 <= version <= VERSION:
+        raise ParameterError(
+            f"The classifier is of version {version!r}, which this version of SambaLab does not know; it reads 1 to {VERSION}."
+        )
+    classes, channels, samples = document.get("classes"), document.get("channels"), document.get("samples")
+    names, forest, score = document.get("names"), document.get("forest"), document.get("oobScore")
+    _expect(type(channels) is int and channels in (1, 3), "channels", channels)
+    _expect(isinstance(classes, list) and 1 <= len(classes) <= 255 and all(map(_is_class, classes)), "classes", classes)
+    ids = [item["id"] for item in classes or []]
+    _expect(len(set(ids)) == len(ids), "classes", classes)
+    _expect(type(samples) is int and 0 < samples < 1 << 53, "samples", samples)
+    _expect(is_learner(forest), "forest", forest)
+    _expect(score is None or (is_number(score) and 0 <= score <= 1), "oobScore", score)
+    spec = document.get("features")
+    _expect(isinstance(spec, dict), "features", spec)
+    chosen = spec_of(document)
+    expected = list(chosen.names(channels or 1))
+    _expect(names == expected, "names", names)
+    importance = document.get("importance")
+    known = isinstance(importance, list) and len(importance) == len(expected)
+    known = known and all(is_number(share) and 0 <= share <= 1 for share in importance or [])
+    _expect(importance is None or known, "importance", importance)
+    _check_pixel_size(document.get("pixelSize"))
+    _check_scores(document.get("scores"), len(ids))
+    scale: Any = document.get("scale")
+    fits = is_number(scale) and _SCALE_MIN <= scale <= _SCALE_MAX if is_boosting(forest or {}) else scale is None
+    _expect(fits, "scale", scale)
+    embedding = _embedding(document.get("embedding"), chosen)
+    unknown = sorted(set(document) - _FIELDS)
+    _expect(not unknown, "the field", unknown)
+    trees = document.get("trees")
+    counts = trees.get("counts") if isinstance(trees, dict) else None
+    return {
+        "oobScore": score,
+        "classes": classes,
+        "features": expected,
+        "trees": len(counts) if isinstance(counts, list) else 0,
+        "samples": samples,
+        "forest": forest,
+        "scores": document.get("scores"),
+        "embedding": embedding,
+        "importance": importance,
+    }
+
+
+def spec_of(document: Mapping[str, Any]) -> FeatureSpec:
+    """Give the features of a classifier's JSON: before version 3 a spec said nothing of what only later sets have."""
+    spec: Mapping[str, Any] = document["features"]
+    return FeatureSpec.from_dict(spec if document["version"] >= 3 else {"set": "samba", **spec})
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a finite number."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _check_pixel_size(size: Any) -> None:
+    known = isinstance(size, dict) and set(size) == {"value", "unit"} and is_number(size["value"]) and size["value"] > 0
+    known = known and isinstance(size["unit"], str) and 1 <= len(size["unit"]) <= 20
+    _expect(size is None or known, "pixelSize", size)
+
+
+def _check_scores(scores: Any, classes: int) -> None:
+    if scores is None:
+        return
+    _expect(isinstance(scores, dict) and set(scores) == {"source", "confusion"}, "scores", scores)
+    _expect(scores["source"] in ("out-of-bag", "held-out"), "scores.source", scores["source"])
+    confusion = scores["confusion"]
+    fits = isinstance(confusion, list) and len(confusion) == classes
+    fits = fits and all(isinstance(row, list) and len(row) == classes for row in confusion)
+    fits = fits and all(type(count) is int and 0 <= count < 1 << 53 for row in confusion for count in row)
+    _expect(fits, "scores.confusion", confusion)
+
+
+def _embedding(given: Any, spec: FeatureSpec) -> dict[str, str] | None:
+    """Check how the embedding is reduced against the spec. @returns model and digest."""
+    if spec.embedding is None:
+        _expect(given is None, "embedding", given)
+        return None
+    _expect(spec.embedding["window"] is not None, "features.embedding.window", None)
+    _expect(isinstance(given, dict) and set(given) == {"model", "digest", "layers"}, "embedding", given)
+    model, digest, layers = given["model"], given["digest"], given["layers"]
+    _expect(model == spec.embedding["model"], "embedding.model", model)
+    _expect(isinstance(digest, str) and re.fullmatch(r"[0-9a-f]{64}", digest) is not None, "embedding.digest", digest)
+    wanted = spec.embedding["layers"]
+    _expect(isinstance(layers, list) and len(layers) == len(wanted), "embedding.layers", layers)
+    for number, (layer, own) in enumerate(zip(layers, wanted, strict=True)):
+        path = f"embedding.layers.{number}"
+        _expect(isinstance(layer, dict) and set(layer) == _LAYER_FIELDS, path, layer)
+        channels = layer["channels"]
+        _expect(all(layer[name] == own[name] for name in ("layer", "components")), path, layer)
+        _expect(type(channels) is int and 1 <= channels <= _CHANNELS_MAX, f"{path}.channels", channels)
+        for name, count in (("mean", channels), ("matrix", own["components"] * channels)):
+            _expect(_is_floats(layer[name], count), f"{path}.{name}", layer[name])
+    return {"model": model, "digest": digest}
+
+
+def _is_floats(text: Any, count: int) -> bool:
+    """Whether it is base64 of so many finite numbers of float32."""
+    try:
+        data = base64.b64decode(text, validate=True) if isinstance(text, str) else b""
+    except (binascii.Error, ValueError):
+        return False
+    return len(data) == count * 4 and bool(np.isfinite(np.frombuffer(data, "<f4")).all())
+
+
+def _is_class(item: Any) -> bool:
+    return (
+        isinstance(item, dict)
+        and set(item) == {"id", "name", "color"}
+        and type(item["id"]) is int
+        and 1 <= item["id"] <= 255
+        and isinstance(item["name"], str)
+        and 1 <= len(item["name"]) <= 200
+        and isinstance(item["color"], str)
+        and re.fullmatch(r"#[0-9a-f]{6}", item["color"]) is not None
+    )
+
+
+def _expect(fits: bool, name: str, value: Any) -> None:
+    if not fits:
+        text = repr(value)
+        shown = text if len(text) <= 80 else f"{text[:77]}…"
+        raise ParameterError(f"This is not a classifier of SambaLab, or it was damaged: {name} is {shown}.")

@@ -1,0 +1,380 @@
+"""The table of feature families, and complete specs from what somebody chose. ``src/shared/features.ts`` does the same.
+
+Both read one table, ``features.json``. Names here are as in Python (``difference_of_gaussians``); the table's own
+(``differenceOfGaussians``) are understood as well, and are what `Spec` and files have.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Real
+from pathlib import Path
+from typing import Any, NoReturn, TypeGuard
+
+from .errors import ParameterError, SambaLabError
+
+TABLE_FILE = Path(__file__).parent.parent / "server" / "features.json"
+
+# A complete spec as JSON has it, version 2.
+Spec = dict[str, Any]
+
+FEATURES_MAX = 2048
+OP_NUMBERS = 8
+COLORS = ("red", "green", "blue")
+# Sides of an encoder's window in pixels.
+WINDOW_MIN = 128
+WINDOW_MAX = 1024
+# Layers of an encoder, and how many of their cells lie along the side of a window.
+EMBEDDING_LAYERS = {"stage1": 256, "stage2": 128, "stage3": 64, "output": 64}
+_COMPONENTS_MAX = 64
+_FALLBACK_LAYERS = ({"layer": "output", "components": 8},)
+_SIGMAS: dict[str, Any] = {"minimum": 0.1, "maximum": 64, "list": 16}
+_GENERAL = ("version", "set", "color", "sigmas", "sigmaScale", "range", "standardise", "families", "embedding")
+
+
+@dataclass(frozen=True)
+class FeatureOp:
+    """Channels that one kernel computes together."""
+
+    family: str
+    op: int
+    args: tuple[float, ...]
+    names: tuple[str, ...]
+
+
+@functools.cache
+def built_table(name: str) -> Mapping[str, Any]:
+    """Read a table that the build puts beside the sidecar. Not to be changed.
+
+    Raises
+    ------
+    SambaLabError
+        If the package was not built.
+    """
+    file = TABLE_FILE.with_name(name)
+    try:
+        loaded: Mapping[str, Any] = json.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        raise SambaLabError(
+            f"{file} is missing. In a source tree, build it: npm run build. Otherwise install sambalab again."
+        ) from None
+    return loaded
+
+
+def table() -> Mapping[str, Any]:
+    """Give the table of families and sets. Not to be changed."""
+    return built_table(TABLE_FILE.name)
+
+
+def families() -> Sequence[Mapping[str, Any]]:
+    """Give the families in the table's order."""
+    listed: Sequence[Mapping[str, Any]] = table()["families"]
+    return listed
+
+
+def default_set() -> str:
+    """Give the name of the set that is meant where none is named."""
+    return str(table()["default"])
+
+
+def snake(name: str) -> str:
+    """Turn ``sigmaScale`` into ``sigma_scale``."""
+    return re.sub(r"[A-Z]", lambda match: f"_{match[0].lower()}", name)
+
+
+def camel(name: str) -> str:
+    """Turn ``sigma_scale`` into ``sigmaScale``."""
+    return re.sub(r"_([a-z])", lambda match: match[1].upper(), name)
+
+
+def complete(given: Mapping[str, Any]) -> Spec:
+    """Make a complete spec of what was chosen; the default set stands behind it, and behind ``families`` no embedding.
+
+    Parameters
+    ----------
+    given
+        Fields of a spec of version 1 or 2; ``set``, a named set to begin with; families with True, False or None, or their
+        parameters, which are added to the set or taken away. ``families`` takes the place of the set's, ``embedding`` (True,
+        its fields, False or None) of the set's embedding.
+
+    Raises
+    ------
+    ParameterError
+        Naming the wrong value and what would do.
+    """
+    chosen = _renamed("", given)
+    names = [str(family["name"]) for family in families()]
+    known = [*_GENERAL, *names]
+    for key in chosen:
+        if key not in known:
+            _fail(key, "is not known", ", ".join(map(snake, known)))
+    version = chosen.get("version", 2)
+    if not _is_number(version) or version not in (1, 2):
+        _fail("version", _show(version), "1 or 2")
+    set_name = chosen.get("set", default_set() if version == 2 else "samba")
+    if not isinstance(set_name, str) or set_name not in table()["sets"]:
+        _fail("set", _show(set_name), ", ".join(table()["sets"]))
+    base = table()["sets"][set_name]
+    color = chosen.get("color", "channels")
+    if not isinstance(color, str) or color not in ("channels", "luminance"):
+        _fail("color", _show(color), "channels or luminance")
+    scale = chosen.get("sigmaScale", base["sigmaScale"])
+    if not _is_number(scale) or not 0.1 <= scale <= 1:
+        _fail("sigmaScale", _show(scale), "a number from 0.1 to 1")
+    standardise = chosen.get("standardise", "families" not in chosen and base.get("standardise", False))
+    if not _is_bool(standardise):
+        _fail("standardise", _show(standardise), "True or False")
+    if "families" in chosen:
+        listed = _renamed("families.", _mapping("families", chosen["families"], "a mapping of its families"))
+        for name in listed:
+            if name not in names:
+                _fail(f"families.{name}", "is not known", ", ".join(map(snake, names)))
+    else:
+        listed = {name: {} for name in base["families"]}
+    spec: Spec = {
+        "version": 2,
+        "color": color,
+        "sigmas": [],
+        "sigmaScale": _plain(scale),
+        "range": None,
+        "standardise": bool(standardise),
+        "families": {},
+        "embedding": None,
+    }
+    for family in families():
+        name = family["name"]
+        own = chosen[name] if name in chosen else listed.get(name)
+        if own is None or _is_bool(own):
+            own = {} if own else None
+        if own is not None:
+            spec["families"][name] = _parameters(family, _mapping(name, own))
+    sigmas = chosen.get("sigmas")
+    spec["sigmas"] = _numbers("sigmas", base["sigmas"] if sigmas is None else sigmas, _SIGMAS)
+    spec["range"] = _range(chosen.get("range"))
+    behind = None if "families" in chosen else base.get("embedding")
+    spec["embedding"] = _embedding(chosen.get("embedding", behind is not None), behind or {})
+    count = sum(len(op.names) for op in ops(spec))
+    if count * len(COLORS) > FEATURES_MAX:
+        _fail("", f"make {count} channels", f"{FEATURES_MAX // len(COLORS)} at most")
+    return spec
+
+
+def needs_range(spec: Spec) -> bool:
+    """Whether a family works on 256 grey levels."""
+    return any(family.get("ranged") and family["name"] in spec["families"] for family in families())
+
+
+def ops(spec: Spec) -> list[FeatureOp]:
+    """Give what is computed of one image channel, in the order of the stack."""
+    found = [FeatureOp("original", 0, (), ("original",))]
+    chosen = [family for family in families() if family["name"] in spec["families"]]
+    together = [family for family in chosen if family.get("interleaved")]
+    for sigma in sorted({sigma for family in together for sigma in _sigmas_of(spec, family)}):
+        found += [_op(spec, family, {"sigmas": sigma}) for family in together if sigma in _sigmas_of(spec, family)]
+    for family in chosen:
+        if not family.get("interleaved"):
+            found += [_op(spec, family, values) for values in _loop_values(spec, family)]
+    return found
+
+
+def embedding_names(spec: Spec) -> list[str]:
+    """Give the names of the channels of an encoder, in the order of its layers."""
+    names: list[str] = []
+    for layer in (spec["embedding"] or {"layers": ()})["layers"]:
+        word = "" if layer["layer"] == "output" else f"{layer['layer']} "
+        names += [f"SAM {word}{i + 1}" for i in range(layer["components"])]
+    return names
+
+
+def window_of(rows: int, columns: int) -> int:
+    """Give the side of the window that shows an image of this size to an encoder: all of it, if it is not too large."""
+    return min(WINDOW_MAX, max(WINDOW_MIN, rows, columns))
+
+
+def number_text(value: float) -> str:
+    """Write a number as JavaScript does, whose text is part of channel names."""
+    return str(int(value)) if value == int(value) else repr(float(value))
+
+
+def _sigmas_of(spec: Spec, family: Mapping[str, Any]) -> list[float]:
+    own: list[float] = spec["families"][family["name"]].get("sigmas", spec["sigmas"])
+    return [0, *own] if family.get("unsmoothed") else own
+
+
+def _loop_values(spec: Spec, family: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+    """Give the values of the loops, one record for each time the family's kernel runs."""
+    if "kernels" in family:
+        for kernel in family["kernels"]:
+            yield {str(i): value for i, value in enumerate(kernel)}
+        return
+    sigmas = _sigmas_of(spec, family) if "sigmas" in family["loops"] else []
+    if family["loops"] == ["sigmas", "sigmas"]:
+        for i, small in enumerate(sigmas):
+            for large in sigmas[i + 1 :]:
+                yield {"small": small, "large": large}
+        return
+    records: list[dict[str, float]] = [{}]
+    for loop in family["loops"]:
+        values = sigmas if loop == "sigmas" else spec["families"][family["name"]][loop]
+        records = [{**record, loop: value} for record in records for value in values]
+    yield from records
+
+
+def _op(spec: Spec, family: Mapping[str, Any], values: Mapping[str, float]) -> FeatureOp:
+    """Arguments are the loops' values, then the parameters that are single numbers, in the table's order."""
+    scale = spec["sigmaScale"] if family.get("scaled") else 1
+    parameters = spec["families"][family["name"]]
+    singles = [parameters[name] for name in family.get("parameters", {}) if name not in family["loops"]]
+    return FeatureOp(
+        family["name"],
+        family["op"],
+        (*(value * scale for value in values.values()), *singles),
+        tuple(
+            re.sub(r"\{(\w+)\}", lambda match: number_text(values[match[1]]), channel) for channel in family["channels"]
+        ),
+    )
+
+
+def _parameters(family: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    name, own = family["name"], family.get("parameters", {})
+    chosen = _renamed(f"{name}.", given)
+    known = [*own, *(["sigmas"] if "sigmas" in family["loops"] else [])]
+    for key in chosen:
+        if key not in known:
+            _fail(f"{name}.{key}", "is not known", ", ".join(map(snake, known)) or "no parameter")
+    out: dict[str, Any] = {}
+    for key, parameter in own.items():
+        value = chosen.get(key)
+        value = parameter["default"] if value is None else value
+        read = _numbers if "list" in parameter else _number
+        out[key] = read(f"{name}.{key}", value, parameter)
+    for key, parameter in own.items():
+        below = parameter.get("below")
+        if below and not out[key] < out[below]:
+            _fail(f"{name}.{key}", _show(out[key]), f"a number below {snake(below)}, {out[below]},")
+    if chosen.get("sigmas") is not None:
+        out["sigmas"] = _numbers(f"{name}.sigmas", chosen["sigmas"], _SIGMAS)
+    return out
+
+
+def _number(path: str, value: Any, parameter: Mapping[str, Any]) -> float:
+    low, high = parameter["minimum"], parameter["maximum"]
+    whole, odd = parameter.get("whole"), parameter.get("odd")
+    fits = _is_number(value) and low <= value <= high
+    if not fits or (whole and value != int(value)) or (odd and value % 2 != 1):
+        kind = "an odd number" if odd else "a whole number" if whole else "a number"
+        _fail(path, _show(value), f"{kind} from {low} to {high}")
+    return _plain(value)
+
+
+def _numbers(path: str, value: Any, parameter: Mapping[str, Any]) -> list[float]:
+    most = parameter["list"]
+    items: list[Any] = []
+    if isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping)):
+        for item in value:  # which may be without an end
+            items.append(item)
+            if len(items) > most:
+                break
+    if not 1 <= len(items) <= most:
+        _fail(path, _show(value), f"a list of 1 to {most} numbers")
+    numbers = [_number(f"{path}.{i}", item, parameter) for i, item in enumerate(items)]
+    if any(low >= high for low, high in itertools.pairwise(numbers)):
+        _fail(path, _show(numbers), "numbers that ascend")
+    return numbers
+
+
+def _range(value: Any) -> list[float] | None:
+    if value is None:
+        return None
+    low = high = None
+    if isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping, set)):
+        ends = list(itertools.islice(value, 3))
+        low, high = ends if len(ends) == 2 else (None, None)
+    if not _is_number(low) or not _is_number(high) or not low < high:
+        _fail("range", _show(value), "two numbers, the second above the first, or None")
+    return [_plain(low), _plain(high)]
+
+
+def _embedding(value: Any, base: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Check what was given: None or False, True, or the fields of an ``EmbeddingSpec`` on top of `base`."""
+    if value is None or (_is_bool(value) and not value):
+        return None
+    known = ("model", "window", "layers")
+    given = {} if _is_bool(value) else _renamed("embedding.", _mapping("embedding", value))
+    for key in given:
+        if key not in known:
+            _fail(f"embedding.{key}", "is not known", ", ".join(known))
+    model = given.get("model", base.get("model", "mobile-sam"))
+    if not isinstance(model, str) or not 1 <= len(model) <= 100:
+        _fail("embedding.model", _show(model), "the name of a model")
+    window = given.get("window")
+    if window is not None:
+        window = _number("embedding.window", window, {"minimum": WINDOW_MIN, "maximum": WINDOW_MAX, "whole": True})
+    layers = given.get("layers", base.get("layers", _FALLBACK_LAYERS))
+    most = len(EMBEDDING_LAYERS)
+    if not isinstance(layers, Sequence) or isinstance(layers, (str, bytes)) or not 1 <= len(layers) <= most:
+        _fail("embedding.layers", _show(layers), f"a list of 1 to {most} layers")
+    checked = [_layer(f"embedding.layers.{i}", item) for i, item in enumerate(layers)]
+    if len({item["layer"] for item in checked}) != len(checked):
+        _fail("embedding.layers", _show(layers), "each layer once")
+    return {"model": model, "window": window, "layers": checked}
+
+
+def _layer(path: str, given: Any) -> dict[str, Any]:
+    fields = _renamed(f"{path}.", _mapping(path, given, "a mapping with layer and components"))
+    layer = fields.get("layer")
+    if not isinstance(layer, str) or layer not in EMBEDDING_LAYERS or set(fields) - {"layer", "components"}:
+        _fail(f"{path}.layer", _show(layer), ", ".join(EMBEDDING_LAYERS))
+    limits = {"minimum": 1, "maximum": _COMPONENTS_MAX, "whole": True}
+    return {"layer": layer, "components": _number(f"{path}.components", fields.get("components"), limits)}
+
+
+def _mapping(path: str, value: Any, wanted: str = "True, False, or a mapping of its parameters") -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        _fail(path, _show(value), wanted)
+    return value
+
+
+def _renamed(path: str, given: Mapping[Any, Any]) -> dict[str, Any]:
+    """Take Python's names for the table's."""
+    out: dict[str, Any] = {}
+    for key, value in given.items():
+        name = camel(key) if isinstance(key, str) else _show(key)[3:]
+        if name in out:
+            _fail(f"{path}{name}", "is there twice", f"{snake(name)} or {name}")
+        out[name] = value
+    return out
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool) or type(value).__name__ == "bool" or type(value).__name__ == "bool_"
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    if not isinstance(value, Real) or _is_bool(value):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def _plain(value: Any) -> float:
+    """Make a number that JSON knows, whole ones without a point, as JavaScript writes them."""
+    number = float(value)
+    return int(number) if number == int(number) and abs(number) < 1 << 53 else number
+
+
+def _show(value: Any) -> str:
+    text = repr(value)
+    return f"is {text if len(text) <= 80 else f'{text[:77]}…'}"
+
+
+def _fail(path: str, what: str, wanted: str) -> NoReturn:
+    raise ParameterError(f"features{f'.{snake(path)}' if path else ''} {what}; {wanted} will do.")

@@ -1,0 +1,451 @@
+/**
+ * Which features the classifier sees: the spec, checked, and what follows from it: names, order and number of the channels, and the
+ * program that the engine's kernels run. `features.json` is the one table of families; Python reads it too (`sambalab/features.py`).
+ *
+ * A spec names its families with their parameters. σ is in pixels: the standard deviation of a Gaussian times {@link FeatureSpec.sigmaScale},
+ * the radius of a disc, the distance of a neighbour.
+ */
+import { BridgeError } from './errors';
+import table from './features.json';
+
+/** A complete feature spec: what a classifier keeps. */
+export type FeatureSpec = {
+  version: 2;
+  /** What an image of three channels gives: the features of each, or of its luminance alone. */
+  color: 'channels' | 'luminance';
+  /** Scales in pixels, ascending, of every family that does not bring its own. */
+  sigmas: number[];
+  /** Standard deviation of the Gaussians per σ, for those families that smooth: 1, or 0.4 as in Trainable Weka Segmentation. */
+  sigmaScale: number;
+  /** Values that families of 256 grey levels take as 0 and 255; null until an image says so, and then 0 and 255. */
+  range: [number, number] | null;
+  /** Pixels are taken by the image's mean and deviation (`engine/core/intensity.ts`), so that brightness and contrast do not matter. */
+  standardise: boolean;
+  families: Record<string, FamilyParameters>;
+  /** What an encoder sees, after the families; null for none. */
+  embedding: EmbeddingSpec | null;
+};
+
+/** Layers of an encoder's output that are reduced to a few principal components each. */
+export type EmbeddingSpec = {
+  /** Id of the model (`src/sam/manifest.ts`). */
+  model: string;
+  /**
+   * Side in pixels of the square that fills the encoder's frame; larger images are encoded in several that overlap. Null until an image says so
+   * ({@link withImage}).
+   */
+  window: number | null;
+  layers: EmbeddingLayer[];
+};
+
+/** One layer; an encoder's manifest has the names. */
+export type EmbeddingLayer = { layer: string; components: number };
+
+const WINDOW_MIN = 128;
+export const WINDOW_MAX = 1024;
+/** Layers that encoders have. */
+export const EMBEDDING_LAYERS = ['stage1', 'stage2', 'stage3', 'output'] as const;
+const COMPONENTS_MAX = 64;
+const FALLBACK_LAYERS: EmbeddingLayer[] = [{ layer: 'output', components: 8 }];
+
+/** Parameters of one family; `sigmas` only where they are its own. */
+export type FamilyParameters = Record<string, number | number[]>;
+
+/** A parameter in the table of families. */
+export interface IFamilyParameter {
+  title: string;
+  unit: string;
+  default: number | number[];
+  minimum: number;
+  maximum: number;
+  whole?: boolean;
+  odd?: boolean;
+  /** Name of a parameter that must be larger. */
+  below?: string;
+  /** Numbers at most; a single number where absent. */
+  list?: number;
+}
+
+/** A family in the table. */
+export interface IFamily {
+  name: string;
+  title: string;
+  /** Number of its kernel (`engine/assembly/program.ts`). */
+  op: number;
+  /** What its channels are repeated over, the outermost first. */
+  loops: string[];
+  channels: string[];
+  /** Stands with the others of its σ. */
+  interleaved?: boolean;
+  /** Is there without smoothing too, as σ = 0. */
+  unsmoothed?: boolean;
+  /** Its σ are multiplied by `sigmaScale`. */
+  scaled?: boolean;
+  /** Works on 256 grey levels. */
+  ranged?: boolean;
+  kernels?: number[][];
+  parameters?: Record<string, IFamilyParameter>;
+}
+
+/** A named set of families. */
+export interface IFeatureSet {
+  title: string;
+  sigmas: number[];
+  sigmaScale: number;
+  standardise?: boolean;
+  families: string[];
+  embedding?: { model: string; layers: EmbeddingLayer[] };
+}
+
+/** Channels that one kernel computes together. */
+export interface IFeatureOp {
+  family: string;
+  op: number;
+  args: number[];
+  names: string[];
+}
+
+export const FEATURE_FAMILIES: readonly IFamily[] = table.families;
+export const FEATURE_SETS: Readonly<Record<string, IFeatureSet>> = table.sets;
+/** The set that is meant where none is named. */
+export const DEFAULT_SET: string = table.default;
+
+/** Scales of a spec or a family. */
+const SIGMAS: IFamilyParameter = {
+  title: 'Scales',
+  unit: 'px',
+  default: [],
+  minimum: 0.1,
+  maximum: 64,
+  list: 16
+};
+/** Channels of a feature stack at most. */
+export const FEATURES_MAX = 2048;
+/** Numbers in one instruction of a program: op and arguments. */
+export const OP_NUMBERS = 8;
+
+/** Names of the channels of an image with three. */
+const COLORS = ['red', 'green', 'blue'];
+const GENERAL = ['version', 'set', 'color', 'sigmas', 'sigmaScale', 'range', 'standardise', 'families', 'embedding'];
+
+/**
+ * A complete spec of what is given; the default set stands behind it, and behind a list of families no embedding.
+ *
+ * @param partial any of the fields of {@link FeatureSpec}; `set`, a named set to begin with; and a family's name with true, false, or
+ * its parameters, which adds it to the set, or takes it away. `families` takes the place of the set's. Specs of version 1 are read too.
+ * @throws BridgeError `invalid`, naming the wrong value and what would do.
+ */
+export function featureSpec(partial: object = {}): FeatureSpec {
+  const given = Object.fromEntries(Object.entries(partial).filter(([, value]) => value !== undefined));
+  const known = [...GENERAL, ...FEATURE_FAMILIES.map(({ name }) => name)];
+  const unknown = Object.keys(given).find(key => !known.includes(key));
+  if (unknown !== undefined) {
+    fail(unknown, 'is not known', known.join(', '));
+  }
+  const { version = 2, color = 'channels' } = given;
+  // Version 1 had one set.
+  const { set: setName = version === 1 ? 'samba' : DEFAULT_SET } = given;
+  if (version !== 1 && version !== 2) {
+    fail('version', show(version), '1 or 2');
+  }
+  const set = typeof setName === 'string' && Object.hasOwn(FEATURE_SETS, setName) ? FEATURE_SETS[setName] : undefined;
+  if (!set) {
+    fail('set', show(setName), Object.keys(FEATURE_SETS).join(', '));
+  }
+  if (color !== 'channels' && color !== 'luminance') {
+    fail('color', show(color), 'channels or luminance');
+  }
+  const { sigmaScale = set.sigmaScale } = given;
+  if (!isNumber(sigmaScale) || sigmaScale < 0.1 || sigmaScale > 1) {
+    fail('sigmaScale', show(sigmaScale), 'a number from 0.1 to 1');
+  }
+  const { standardise = given['families'] === undefined && set.standardise === true } = given;
+  if (typeof standardise !== 'boolean') {
+    fail('standardise', show(standardise), 'true or false');
+  }
+  const chosen: Record<string, unknown> = {};
+  if (given['families'] === undefined) {
+    set.families.forEach(name => (chosen[name] = {}));
+  } else {
+    Object.assign(chosen, record('families', given['families'], 'an object of its families'));
+    const strange = Object.keys(chosen).find(name => !FEATURE_FAMILIES.some(family => family.name === name));
+    if (strange !== undefined) {
+      fail(`families.${strange}`, 'is not known', FEATURE_FAMILIES.map(({ name }) => name).join(', '));
+    }
+  }
+  const families: FeatureSpec['families'] = {};
+  for (const family of FEATURE_FAMILIES) {
+    const own = given[family.name] ?? (Object.hasOwn(given, family.name) ? false : chosen[family.name]);
+    if (own !== undefined && own !== false && own !== null) {
+      families[family.name] = familyParameters(family, own === true ? {} : record(family.name, own));
+    }
+  }
+  const spec: FeatureSpec = {
+    version: 2,
+    color,
+    sigmas: numbers('sigmas', given['sigmas'] ?? set.sigmas, SIGMAS),
+    sigmaScale,
+    range: rangeOf(given['range'] ?? null),
+    standardise,
+    families,
+    embedding: embeddingOf(given['embedding'], given['families'] === undefined ? set.embedding : undefined)
+  };
+  const count = featureOps(spec).reduce((sum, { names }) => sum + names.length, 0);
+  if (count * COLORS.length > FEATURES_MAX) {
+    fail('', `make ${count} channels`, `${Math.floor(FEATURES_MAX / COLORS.length)} at most`);
+  }
+  return spec;
+}
+
+/** The same spec with a range if it needs one: the values that are shown as black and white, or 0 and 255 for images of 8 bits. */
+export function withRange(
+  spec: FeatureSpec,
+  image: { dtype: string; display: { low: number; high: number } }
+): FeatureSpec {
+  if (spec.range || spec.standardise || !needsRange(spec) || image.dtype === 'uint8') {
+    return spec;
+  }
+  const { low, high } = image.display;
+  return { ...spec, range: [low, high > low ? high : low + 1] };
+}
+
+/**
+ * The same spec with what an image has to say: its range, and the window that shows it to the encoder. The longest side is the window if it may be
+ * one, so that the encoder sees the image as SAM's prompts mean it and one run of it serves both.
+ */
+export function withImage(
+  spec: FeatureSpec,
+  image: { dtype: string; display: { low: number; high: number }; shape: readonly number[] }
+): FeatureSpec {
+  const ranged = withRange(spec, image);
+  if (!ranged.embedding || ranged.embedding.window !== null) {
+    return ranged;
+  }
+  const longest = Math.max(image.shape[1]!, image.shape[2]!);
+  const window = Math.min(WINDOW_MAX, Math.max(WINDOW_MIN, longest));
+  return { ...ranged, embedding: { ...ranged.embedding, window } };
+}
+
+/** The same spec without what an encoder sees. */
+export function withoutEmbedding(spec: FeatureSpec): FeatureSpec {
+  return { ...spec, embedding: null };
+}
+
+/** Names of the channels that an encoder gives, in the order of the layers. */
+export function embeddingNames({ embedding }: FeatureSpec): string[] {
+  return (embedding?.layers ?? []).flatMap(({ layer, components }) =>
+    Array.from({ length: components }, (_, i) => `SAM ${layer === 'output' ? '' : `${layer} `}${i + 1}`)
+  );
+}
+
+/** Whether a family works on 256 grey levels. */
+export function needsRange(spec: FeatureSpec): boolean {
+  return FEATURE_FAMILIES.some(({ name, ranged }) => ranged && Object.hasOwn(spec.families, name));
+}
+
+/** What is computed of one image channel, in the order of the stack. */
+export function featureOps(spec: FeatureSpec): IFeatureOp[] {
+  const ops: IFeatureOp[] = [{ family: 'original', op: 0, args: [], names: ['original'] }];
+  const chosen = FEATURE_FAMILIES.filter(({ name }) => Object.hasOwn(spec.families, name));
+  const interleaved = chosen.filter(family => family.interleaved);
+  const scales = new Set<number>();
+  for (const family of interleaved) {
+    sigmasOf(spec, family).forEach(sigma => scales.add(sigma));
+  }
+  for (const sigma of [...scales].sort((a, b) => a - b)) {
+    for (const family of interleaved.filter(each => sigmasOf(spec, each).includes(sigma))) {
+      ops.push(opOf(spec, family, { sigmas: sigma }));
+    }
+  }
+  for (const family of chosen.filter(each => !each.interleaved)) {
+    for (const values of loopValues(spec, family)) {
+      ops.push(opOf(spec, family, values));
+    }
+  }
+  return ops;
+}
+
+/** Names of the channels of the feature stack of an image with `channels` channels: those of the families, then the encoder's. */
+export function featureNames(spec: FeatureSpec, channels: number): string[] {
+  return [...familyNames(spec, channels), ...embeddingNames(spec)];
+}
+
+/** Names of the channels that the families give. */
+export function familyNames(spec: FeatureSpec, channels: number): string[] {
+  const names = featureOps(spec).flatMap(op => op.names);
+  if (planesOf(spec, channels) === 1) {
+    return names;
+  }
+  return Array.from({ length: channels }, (_, i) => COLORS[i] ?? `channel ${i}`).flatMap(color =>
+    names.map(name => `${color}: ${name}`)
+  );
+}
+
+/** Planes of an image whose features are computed: its channels, or one. */
+export function planesOf(spec: FeatureSpec, channels: number): number {
+  return spec.color === 'luminance' ? 1 : channels;
+}
+
+/** What the kernels run on each plane: {@link OP_NUMBERS} numbers an op. */
+export function featureProgram(spec: FeatureSpec): Float64Array {
+  const ops = featureOps(spec);
+  const program = new Float64Array(ops.length * OP_NUMBERS);
+  ops.forEach(({ op, args }, i) => program.set([op, ...args], i * OP_NUMBERS));
+  return program;
+}
+
+/** A text that is the same for equal specs, to find cached features by. */
+export function featureKey(spec: FeatureSpec): string {
+  return JSON.stringify(spec);
+}
+
+function sigmasOf(spec: FeatureSpec, family: IFamily): number[] {
+  const own = (spec.families[family.name]!['sigmas'] as number[] | undefined) ?? spec.sigmas;
+  return family.unsmoothed ? [0, ...own] : own;
+}
+
+/** Values of the loops of a family, one record for each time its kernel runs. */
+function loopValues(spec: FeatureSpec, family: IFamily): Record<string, number>[] {
+  if (family.kernels) {
+    return family.kernels.map(kernel => Object.fromEntries(kernel.map((value, i) => [String(i), value])));
+  }
+  if (family.loops.join() === 'sigmas,sigmas') {
+    const sigmas = sigmasOf(spec, family);
+    return sigmas.flatMap((small, i) => sigmas.slice(i + 1).map(large => ({ small, large })));
+  }
+  let all: Record<string, number>[] = [{}];
+  for (const loop of family.loops) {
+    const values = loop === 'sigmas' ? sigmasOf(spec, family) : (spec.families[family.name]![loop] as number[]);
+    all = all.flatMap(record => values.map(value => ({ ...record, [loop]: value })));
+  }
+  return all;
+}
+
+/** Arguments are the loops' values, then the parameters that are single numbers, in the table's order. */
+function opOf(spec: FeatureSpec, family: IFamily, values: Record<string, number>): IFeatureOp {
+  const scale = family.scaled ? spec.sigmaScale : 1;
+  const singles = Object.keys(family.parameters ?? {}).filter(name => !family.loops.includes(name));
+  const parameters = spec.families[family.name]!;
+  return {
+    family: family.name,
+    op: family.op,
+    args: [...Object.values(values).map(value => value * scale), ...singles.map(name => parameters[name] as number)],
+    names: family.channels.map(channel => channel.replace(/\{(\w+)\}/g, (_, name: string) => String(values[name])))
+  };
+}
+
+function familyParameters(family: IFamily, given: Record<string, unknown>): FamilyParameters {
+  const table = family.parameters ?? {};
+  const known = [...Object.keys(table), ...(family.loops.includes('sigmas') ? ['sigmas'] : [])];
+  const unknown = Object.keys(given).find(key => !known.includes(key));
+  if (unknown !== undefined) {
+    fail(`${family.name}.${unknown}`, 'is not known', known.join(', ') || 'no parameter');
+  }
+  const out: FamilyParameters = {};
+  for (const [name, parameter] of Object.entries(table)) {
+    const value = given[name] ?? parameter.default;
+    const path = `${family.name}.${name}`;
+    out[name] = parameter.list ? numbers(path, value, parameter) : number(path, value, parameter);
+  }
+  for (const [name, { below }] of Object.entries(table)) {
+    if (below && !(out[name]! < out[below]!)) {
+      fail(`${family.name}.${name}`, show(out[name]), `a number below ${below}, ${String(out[below])},`);
+    }
+  }
+  if (given['sigmas'] !== undefined && given['sigmas'] !== null) {
+    out['sigmas'] = numbers(`${family.name}.sigmas`, given['sigmas'], SIGMAS);
+  }
+  return out;
+}
+
+function number(path: string, value: unknown, parameter: IFamilyParameter): number {
+  const { minimum, maximum, whole, odd } = parameter;
+  const fits = isNumber(value) && value >= minimum && value <= maximum;
+  if (!fits || (whole && !Number.isInteger(value)) || (odd && value % 2 !== 1)) {
+    const kind = odd ? 'an odd number' : whole ? 'a whole number' : 'a number';
+    fail(path, show(value), `${kind} from ${minimum} to ${maximum}`);
+  }
+  return value;
+}
+
+function numbers(path: string, value: unknown, parameter: IFamilyParameter): number[] {
+  const most = parameter.list!;
+  if (!Array.isArray(value) || value.length < 1 || value.length > most) {
+    fail(path, show(value), `a list of 1 to ${most} numbers`);
+  }
+  const list = value.map((item, i) => number(`${path}.${i}`, item, parameter));
+  if (list.some((item, i) => i > 0 && item <= list[i - 1]!)) {
+    fail(path, show(list), 'numbers that ascend');
+  }
+  return list;
+}
+
+function rangeOf(value: unknown): [number, number] | null {
+  if (value === null) {
+    return null;
+  }
+  const [low, high] = Array.isArray(value) && value.length === 2 ? (value as unknown[]) : [];
+  if (!isNumber(low) || !isNumber(high) || !(low < high)) {
+    fail('range', show(value), 'two numbers, the second above the first, or null');
+  }
+  return [low, high];
+}
+
+/** @param value what was given: absent, false or null, true, or the fields of an {@link EmbeddingSpec} on top of `base` */
+function embeddingOf(value: unknown, base: IFeatureSet['embedding']): EmbeddingSpec | null {
+  if (value === null || value === false || (value === undefined && !base)) {
+    return null;
+  }
+  const given = value === undefined || value === true ? {} : record('embedding', value);
+  const unknown = Object.keys(given).find(key => !['model', 'window', 'layers'].includes(key));
+  if (unknown !== undefined) {
+    fail(`embedding.${unknown}`, 'is not known', 'model, window, layers');
+  }
+  const { model = 'mobile-sam', layers = FALLBACK_LAYERS } = base ?? {};
+  const { model: own = model, window = null, layers: list = layers } = given;
+  if (typeof own !== 'string' || own.length < 1 || own.length > 100) {
+    fail('embedding.model', show(own), 'the name of a model');
+  }
+  const pixels = { whole: true, minimum: WINDOW_MIN, maximum: WINDOW_MAX } as IFamilyParameter;
+  const side = window === null ? null : number('embedding.window', window, pixels);
+  if (!Array.isArray(list) || list.length < 1 || list.length > EMBEDDING_LAYERS.length) {
+    fail('embedding.layers', show(list), `a list of 1 to ${EMBEDDING_LAYERS.length} layers`);
+  }
+  const checked = (list as unknown[]).map((item, i): EmbeddingLayer => {
+    const path = `embedding.layers.${i}`;
+    const { layer, components, ...more } = record(path, item, 'an object with layer and components');
+    if (!EMBEDDING_LAYERS.includes(layer as never) || Object.keys(more).length > 0) {
+      fail(`${path}.layer`, show(layer), EMBEDDING_LAYERS.join(', '));
+    }
+    const most = { whole: true, minimum: 1, maximum: COMPONENTS_MAX } as IFamilyParameter;
+    return { layer: layer as string, components: number(`${path}.components`, components, most) };
+  });
+  if (new Set(checked.map(({ layer }) => layer)).size !== checked.length) {
+    fail('embedding.layers', show(list), 'each layer once');
+  }
+  return { model: own, window: side, layers: checked };
+}
+
+function record(
+  path: string,
+  value: unknown,
+  wanted = 'true, false, or an object of its parameters'
+): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    fail(path, show(value), wanted);
+  }
+  return value as Record<string, unknown>;
+}
+
+function isNumber(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value);
+}
+
+function show(value: unknown): string {
+  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
+  return `is ${text.length > 80 ? `${text.slice(0, 77)}…` : text}`;
+}
+
+function fail(path: string, what: string, wanted: string): never {
+  throw new BridgeError('invalid', `features${path ? `.${path}` : ''} ${what}; ${wanted} will do.`);
+}

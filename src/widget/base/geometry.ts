@@ -1,0 +1,211 @@
+/**
+ * Where image pixels are on the screen. Image coordinates are continuous: pixel (row, column) covers
+ * [column, column + 1) × [row, row + 1) in (x, y), its centre is at + 0.5. Screen coordinates are CSS pixels from the
+ * upper left of the canvas.
+ */
+import { IMAGE_TILE } from '../../shared';
+
+/** The image of a session, one slice of it. */
+export interface ISize {
+  rows: number;
+  columns: number;
+}
+
+/** A rectangle of whole pixels; the ends are exclusive. */
+export interface IRegion {
+  row0: number;
+  row1: number;
+  column0: number;
+  column1: number;
+}
+
+/** A point, in whichever frame the name around it says. */
+export interface IPoint {
+  x: number;
+  y: number;
+}
+
+/** A region is shown at least this large, in CSS pixels, and in at most this share of the view. */
+const SHOWN_LEAST = 72;
+const SHOWN_BEST = 160;
+const SHOWN_MOST = 0.7;
+
+/** No image pixel is drawn larger than this, in CSS pixels. */
+const SCALE_MAX = 64;
+
+/** The window through which the image is seen. Values are changed only by its methods. */
+export class ViewTransform {
+  constructor(private _image: ISize) {}
+
+  /** CSS pixels of an image pixel. */
+  get scale(): number {
+    return this._scale;
+  }
+
+  /** Size of the canvas in CSS pixels. */
+  get width(): number {
+    return this._width;
+  }
+
+  get height(): number {
+    return this._height;
+  }
+
+  /** Whether the image follows the size of the canvas, until the user zooms. */
+  get fitted(): boolean {
+    return this._fitted;
+  }
+
+  /** The scale at which the whole image is seen. */
+  get fitScale(): number {
+    return Math.min(this._width / this._image.columns, this._height / this._image.rows, SCALE_MAX) || 1;
+  }
+
+  /** The canvas has a new size; what was in its middle stays there, or the whole image stays in view. */
+  resize(width: number, height: number): void {
+    const middle = this.toImage({ x: this._width / 2, y: this._height / 2 });
+    this._width = width;
+    this._height = height;
+    if (this._fitted) {
+      this.fit();
+      return;
+    }
+    this._x = middle.x - width / 2 / this._scale;
+    this._y = middle.y - height / 2 / this._scale;
+    this._clamp();
+  }
+
+  /** Show the whole image. */
+  fit(): void {
+    this._fitted = true;
+    this._scale = this.fitScale;
+    this._x = (this._image.columns - this._width / this._scale) / 2;
+    this._y = (this._image.rows - this._height / this._scale) / 2;
+  }
+
+  /** Zoom by a factor; the image point under `at` stays under it. */
+  zoomAt(at: IPoint, factor: number): void {
+    const fixed = this.toImage(at);
+    const least = Math.min(this.fitScale / 2, 1);
+    this._scale = Math.min(Math.max(this._scale * factor, least), SCALE_MAX);
+    this._x = fixed.x - at.x / this._scale;
+    this._y = fixed.y - at.y / this._scale;
+    this._fitted = false;
+    this._clamp();
+  }
+
+  /** Move the image by CSS pixels. */
+  panBy(dx: number, dy: number): void {
+    this._x -= dx / this._scale;
+    this._y -= dy / this._scale;
+    this._fitted = false;
+    this._clamp();
+  }
+
+  /**
+   * Bring a region into view: a tiny one is enlarged, one that does not fit is reduced, and what is well in view stays where it is.
+   *
+   * @returns whether anything moved.
+   */
+  show({ row0, row1, column0, column1 }: IRegion): boolean {
+    const side = Math.max(row1 - row0, column1 - column0, 1);
+    const room = Math.min(this._width, this._height);
+    if (room === 0) {
+      return false;
+    }
+    const most = (SHOWN_MOST * room) / side;
+    const tiny = side * this._scale < SHOWN_LEAST;
+    const wanted = Math.min(tiny ? SHOWN_BEST / side : this._scale, most, SCALE_MAX);
+    const from = this.toScreen({ x: column0, y: row0 });
+    const to = this.toScreen({ x: column1, y: row1 });
+    const margin = 0.1 * room;
+    const inside =
+      from.x >= margin && from.y >= margin && to.x <= this._width - margin && to.y <= this._height - margin;
+    if (inside && wanted === this._scale) {
+      return false;
+    }
+    this._fitted = false;
+    this._scale = wanted;
+    this._x = (column0 + column1 - this._width / wanted) / 2;
+    this._y = (row0 + row1 - this._height / wanted) / 2;
+    this._clamp();
+    return true;
+  }
+
+  toImage(screen: IPoint): IPoint {
+    return { x: this._x + screen.x / this._scale, y: this._y + screen.y / this._scale };
+  }
+
+  toScreen(image: IPoint): IPoint {
+    return { x: (image.x - this._x) * this._scale, y: (image.y - this._y) * this._scale };
+  }
+
+  /** The pixels of the image that are in view, at least in part. */
+  visible(): IRegion {
+    const from = this.toImage({ x: 0, y: 0 });
+    const to = this.toImage({ x: this._width, y: this._height });
+    const clip = (value: number, most: number) => Math.min(Math.max(value, 0), most);
+    return {
+      row0: clip(Math.floor(from.y), this._image.rows),
+      row1: clip(Math.ceil(to.y), this._image.rows),
+      column0: clip(Math.floor(from.x), this._image.columns),
+      column1: clip(Math.ceil(to.x), this._image.columns)
+    };
+  }
+
+  /** Keeps the middle of the canvas on the image, so that it cannot be lost. */
+  private _clamp(): void {
+    const halfWidth = this._width / 2 / this._scale;
+    const halfHeight = this._height / 2 / this._scale;
+    this._x = Math.min(Math.max(this._x, -halfWidth), this._image.columns - halfWidth);
+    this._y = Math.min(Math.max(this._y, -halfHeight), this._image.rows - halfHeight);
+  }
+
+  private _scale = 1;
+  private _x = 0;
+  private _y = 0;
+  private _width = 0;
+  private _height = 0;
+  private _fitted = true;
+}
+
+/** Size of level `level`: the image reduced 2^level times, rounded up. */
+export function levelSize(image: ISize, level: number): ISize {
+  const by = 2 ** level;
+  return { rows: Math.ceil(image.rows / by), columns: Math.ceil(image.columns / by) };
+}
+
+/** The coarsest level that makes sense: the whole image in one tile. */
+export function topLevel(image: ISize): number {
+  const longest = Math.max(image.rows, image.columns);
+  return Math.min(16, Math.max(0, Math.ceil(Math.log2(longest / IMAGE_TILE))));
+}
+
+/** The level to draw at `scale` device pixels an image pixel: never coarser than the screen, less than twice as fine. */
+export function chooseLevel(image: ISize, scale: number): number {
+  return Math.min(topLevel(image), Math.max(0, Math.floor(Math.log2(1 / scale) + 1e-6)));
+}
+
+/** A tile's name. */
+export interface ITileRef {
+  row: number;
+  column: number;
+}
+
+/** Tiles of side `tile · 2^level` image pixels that a region touches, those nearest its middle first. */
+export function tilesIn(region: IRegion, tile: number, level = 0): ITileRef[] {
+  if (region.row1 <= region.row0 || region.column1 <= region.column0) {
+    return [];
+  }
+  const side = tile * 2 ** level;
+  const tiles: ITileRef[] = [];
+  for (let row = Math.floor(region.row0 / side); row * side < region.row1; row++) {
+    for (let column = Math.floor(region.column0 / side); column * side < region.column1; column++) {
+      tiles.push({ row, column });
+    }
+  }
+  const middleRow = (region.row0 + region.row1) / 2 / side - 0.5;
+  const middleColumn = (region.column0 + region.column1) / 2 / side - 0.5;
+  const distance = (t: ITileRef) => (t.row - middleRow) ** 2 + (t.column - middleColumn) ** 2;
+  return tiles.sort((a, b) => distance(a) - distance(b));
+}

@@ -1,0 +1,425 @@
+/**
+ * The canvas of a view: two layers (what changes seldom below, what follows the pointer above), the pointer, the wheel,
+ * and the size.
+ */
+import { Message } from '@lumino/messaging';
+import { ISignal, Signal } from '@lumino/signaling';
+import { Widget } from '@lumino/widgets';
+import { LABEL_TILE } from '../../shared';
+import { IPoint, IRegion, tilesIn, ViewTransform } from '../base/geometry';
+import { Change, LabellerState, RepaintedOverlay } from '../state/labeller-state';
+import { Painter } from './painter';
+import { createTools, ITool, IToolEvent } from './tools';
+import { trans } from '../base/translation';
+
+/** Where the pointer is, for the status line. */
+export interface IHover {
+  row: number;
+  column: number;
+}
+
+/** Least and largest height of the canvas in CSS pixels. */
+const HEIGHT_MIN = 240;
+const HEIGHT_MAX = 600;
+
+export class CanvasView extends Widget {
+  constructor(options: CanvasView.IOptions) {
+    super();
+    this._state = options.state;
+    this._hasFocus = options.hasFocus;
+    const parts = options.state.parts!;
+    this.view = new ViewTransform(parts.image);
+    this._image = parts.image;
+    this._painter = new Painter(options.state, this.view);
+    this._tools = createTools({
+      state: options.state,
+      view: this.view,
+      redraw: () => this.redraw('top')
+    });
+    this.addClass('sambalab-canvas');
+    this.node.dataset['testid'] = 'sambalab-canvas';
+    for (const layer of [this._base, this._top]) {
+      this.node.appendChild(layer);
+    }
+    this._top.setAttribute('role', 'img');
+    this._top.setAttribute(
+      'aria-label',
+      trans.__('Image of %1 rows and %2 columns, with labels', parts.image.rows, parts.image.columns)
+    );
+    options.state.changed.connect(this._onState, this);
+    options.state.repaint.connect(this._onRepaint, this);
+  }
+
+  readonly view: ViewTransform;
+
+  /** Emits where the pointer is, null when it left. */
+  get hovered(): ISignal<this, IHover | null> {
+    return this._hovered;
+  }
+
+  /** Emits when the zoom changed. */
+  get zoomed(): ISignal<this, number> {
+    return this._zoomed;
+  }
+
+  /** Emits when the wheel was turned but does not zoom, since the labeller has no focus. */
+  get wheelIgnored(): ISignal<this, void> {
+    return this._wheelIgnored;
+  }
+
+  /** Whether the pointer is over the image. */
+  get underPointer(): boolean {
+    return this.node.matches(':hover');
+  }
+
+  /** Milliseconds that drawing the lower layer took at most. */
+  get longestDraw(): number {
+    return this._longest;
+  }
+
+  /** Draw neither labels nor segmentation. */
+  set hideOverlays(hide: boolean) {
+    if (hide !== this._hideOverlays) {
+      this._hideOverlays = hide;
+      this.redraw('both');
+    }
+  }
+
+  /** Dragging moves the image. */
+  set panning(panning: boolean) {
+    this._panning = panning;
+    this._cursor();
+  }
+
+  showAll(): void {
+    this.view.fit();
+    this._onView();
+  }
+
+  /** Bring a region into view, large enough to draw in. */
+  lookAt(region: IRegion): void {
+    if (!this.isDisposed && this.view.show(region)) {
+      this._onView();
+    }
+  }
+
+  /** Zoom about the middle. */
+  zoom(factor: number): void {
+    this.view.zoomAt({ x: this.view.width / 2, y: this.view.height / 2 }, factor);
+    this._onView();
+  }
+
+  /** Draw again with the next frame. */
+  redraw(layer: 'base' | 'top' | 'both'): void {
+    this._dirtyBase ||= layer !== 'top';
+    this._dirtyTop ||= layer !== 'base';
+    if (this._frame === 0 && this.isAttached) {
+      this._frame = requestAnimationFrame(() => {
+        this._frame = 0;
+        this._draw();
+      });
+    }
+  }
+
+  override dispose(): void {
+    if (this.isDisposed) {
+      return;
+    }
+    this._state.live.show(this, 0, null);
+    this._unwatch();
+    this._state.changed.disconnect(this._onState, this);
+    this._state.repaint.disconnect(this._onRepaint, this);
+    Signal.clearData(this);
+    super.dispose();
+  }
+
+  handleEvent(event: Event): void {
+    switch (event.type) {
+      case 'pointerdown':
+        this._onPointerDown(event as PointerEvent);
+        break;
+      case 'pointermove':
+        this._onPointerMove(event as PointerEvent);
+        break;
+      case 'pointerup':
+      case 'pointercancel':
+        this._onPointerUp(event as PointerEvent);
+        break;
+      case 'pointerleave':
+        if (!this._pressed) {
+          this._tool.leave();
+          this._hovered.emit(null);
+        }
+        break;
+      case 'contextmenu':
+        event.preventDefault();
+        event.stopPropagation();
+        break;
+      case 'wheel':
+        this._onWheel(event as WheelEvent);
+        break;
+      default:
+    }
+  }
+
+  protected override onAfterAttach(message: Message): void {
+    super.onAfterAttach(message);
+    for (const type of EVENTS) {
+      this.node.addEventListener(type, this, type === 'wheel' ? { passive: false } : {});
+    }
+    this._resizes = new ResizeObserver(() => this._fitSize());
+    this._resizes.observe(this.node);
+    // Canvases may come back blank after they were out of sight for long.
+    this._sights = new IntersectionObserver(entries => {
+      this._inSight = entries[entries.length - 1]!.isIntersecting;
+      this._tellView();
+      if (this._inSight) {
+        this.redraw('both');
+      }
+    });
+    this._sights.observe(this.node);
+    this._fitSize();
+  }
+
+  protected override onBeforeDetach(message: Message): void {
+    this._unwatch();
+    super.onBeforeDetach(message);
+  }
+
+  protected override onAfterShow(message: Message): void {
+    super.onAfterShow(message);
+    this._fitSize();
+    this.redraw('both');
+  }
+
+  private _unwatch(): void {
+    for (const type of EVENTS) {
+      this.node.removeEventListener(type, this);
+    }
+    this._resizes?.disconnect();
+    this._sights?.disconnect();
+    cancelAnimationFrame(this._frame);
+    this._frame = 0;
+  }
+
+  /** The height follows from the width and the image; the layers follow both and the screen's resolution. */
+  private _fitSize(): void {
+    const width = this.node.clientWidth;
+    if (width === 0) {
+      return;
+    }
+    const most = Math.max(HEIGHT_MIN, Math.min(HEIGHT_MAX, window.innerHeight * 0.66));
+    const height = Math.round(Math.min(Math.max((width * this._image.rows) / this._image.columns, HEIGHT_MIN), most));
+    if (this.node.style.height !== `${height}px`) {
+      this.node.style.height = `${height}px`;
+    }
+    this._ratio = window.devicePixelRatio || 1;
+    for (const layer of [this._base, this._top]) {
+      const w = Math.round(width * this._ratio);
+      const h = Math.round(height * this._ratio);
+      if (layer.width !== w || layer.height !== h) {
+        layer.width = w;
+        layer.height = h;
+      }
+    }
+    this.view.resize(width, height);
+    this._draw(true);
+    this._tellView();
+    this._zoomed.emit(this.view.scale);
+  }
+
+  /** What is in view is segmented first. */
+  private _tellView(): void {
+    this._state.live.show(this, this._state.slice, this._inSight ? this.view.visible() : null);
+  }
+
+  private _draw(all = false): void {
+    if (window.devicePixelRatio && window.devicePixelRatio !== this._ratio) {
+      this._fitSize(); // the window went to another screen, or the page was zoomed
+      return;
+    }
+    let unfinished = false;
+    if (all || this._dirtyBase) {
+      const context = this._base.getContext('2d');
+      if (context) {
+        const start = performance.now();
+        unfinished = !this._painter.base(context, this._ratio, this._hideOverlays);
+        this._longest = Math.max(this._longest, performance.now() - start);
+      }
+    }
+    if (all || this._dirtyTop) {
+      const context = this._top.getContext('2d');
+      if (context) {
+        context.setTransform(this._ratio, 0, 0, this._ratio, 0, 0);
+        context.clearRect(0, 0, this.view.width, this.view.height);
+        if (!this._hideOverlays) {
+          this._painter.mark(context);
+          this._painter.suggestion(context, this._ratio);
+        }
+        this._tool.draw(context);
+      }
+    }
+    this._dirtyBase = this._dirtyTop = false;
+    if (unfinished) {
+      this.redraw('base');
+      return;
+    }
+    const { parts, times, slice } = this._state;
+    times.drawn(() => parts?.segmentation.labelsVersion(slice, tilesIn(this.view.visible(), LABEL_TILE)) ?? -1);
+  }
+
+  private get _tool(): ITool {
+    return this._pressed?.tool ?? this._tools[this._state.tool];
+  }
+
+  private _onState(_: LabellerState, change: Change): void {
+    if (change === 'choice') {
+      const tool = this._tools[this._state.tool];
+      if (this._hoverTool !== tool) {
+        this._hoverTool?.leave();
+        this._hoverTool = tool;
+      }
+      this._cursor();
+      this._tellView();
+    }
+    if (change !== 'status') {
+      this.redraw('both');
+    }
+  }
+
+  private _onRepaint(_: LabellerState, { overlay, keys }: { overlay: RepaintedOverlay; keys: string[] | null }): void {
+    this._painter.invalidate(overlay, keys);
+  }
+
+  private _onView(): void {
+    this.redraw('both');
+    this._tellView();
+    this._zoomed.emit(this.view.scale);
+  }
+
+  private _cursor(): void {
+    this._top.style.cursor = this._dragFrom ? 'grabbing' : this._panning ? 'grab' : this._tool.cursor;
+  }
+
+  private _screen(event: MouseEvent): IPoint {
+    const box = this.node.getBoundingClientRect();
+    return { x: event.clientX - box.left, y: event.clientY - box.top };
+  }
+
+  private _toolEvent(event: PointerEvent): IToolEvent {
+    return { image: this.view.toImage(this._screen(event)), altKey: event.altKey };
+  }
+
+  private _onPointerDown(event: PointerEvent): void {
+    if (this._pressed || this._dragFrom) {
+      return;
+    }
+    event.preventDefault();
+    if (event.button === 2) {
+      this._tool.turn();
+      return;
+    }
+    this._top.setPointerCapture?.(event.pointerId);
+    if (event.button === 1 || this._panning) {
+      this._dragFrom = { id: event.pointerId, at: this._screen(event) };
+      this._cursor();
+    } else if (event.button === 0) {
+      const tool = this._tools[this._state.tool];
+      this._pressed = { id: event.pointerId, tool };
+      tool.press(this._toolEvent(event));
+    }
+  }
+
+  private _onPointerMove(event: PointerEvent): void {
+    const at = this._screen(event);
+    if (this._dragFrom?.id === event.pointerId) {
+      this.view.panBy(at.x - this._dragFrom.at.x, at.y - this._dragFrom.at.y);
+      this._dragFrom.at = at;
+      this._onView();
+      return;
+    }
+    const image = this.view.toImage(at);
+    const { rows, columns } = this._image;
+    const inside = image.x >= 0 && image.y >= 0 && image.x < columns && image.y < rows;
+    this._hovered.emit(inside ? { row: Math.floor(image.y), column: Math.floor(image.x) } : null);
+    if (this._pressed?.id === event.pointerId) {
+      const all = event.getCoalescedEvents?.() ?? [];
+      this._pressed.tool.drag((all.length > 0 ? all : [event]).map(part => this._toolEvent(part)));
+    } else if (!this._pressed) {
+      this._tool.hover(this._toolEvent(event));
+    }
+  }
+
+  private _onPointerUp(event: PointerEvent): void {
+    if (this._dragFrom?.id === event.pointerId) {
+      this._dragFrom = null;
+      this._cursor();
+    } else if (this._pressed?.id === event.pointerId) {
+      this._state.times.releasing = event.timeStamp;
+      this._pressed.tool.release();
+      this._state.times.releasing = null;
+      this._pressed = null;
+      this._cursor();
+    }
+  }
+
+  private _onWheel(event: WheelEvent): void {
+    const how = this._state.settings.values.wheelZoom;
+    const zooms = event.ctrlKey || event.metaKey || how === 'always' || (how === 'focus' && this._hasFocus());
+    if (!zooms) {
+      this._wheelIgnored.emit();
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+    // Lines and pages, as some browsers count, in pixels; no single turn does more than double.
+    const pixels = event.deltaY * (event.deltaMode === 1 ? 20 : event.deltaMode === 2 ? 400 : 1);
+    const speed = event.ctrlKey && Math.abs(pixels) < 20 ? 0.01 : 0.0025; // a pinch comes as small steps with Ctrl
+    this.view.zoomAt(this._screen(event), Math.exp(Math.min(Math.max(-pixels * speed, -0.7), 0.7)));
+    this._onView();
+  }
+
+  private readonly _state: LabellerState;
+  private readonly _hasFocus: () => boolean;
+  private readonly _image: { rows: number; columns: number };
+  private readonly _painter: Painter;
+  private readonly _tools: Record<'suggest' | 'brush' | 'eraser', ITool>;
+  private readonly _base = document.createElement('canvas');
+  private readonly _top = document.createElement('canvas');
+  private readonly _hovered = new Signal<this, IHover | null>(this);
+  private readonly _zoomed = new Signal<this, number>(this);
+  private readonly _wheelIgnored = new Signal<this, void>(this);
+  private _hoverTool: ITool | null = null;
+  private _pressed: { id: number; tool: ITool } | null = null;
+  private _dragFrom: { id: number; at: IPoint } | null = null;
+  private _panning = false;
+  private _hideOverlays = false;
+  private _resizes: ResizeObserver | null = null;
+  private _sights: IntersectionObserver | null = null;
+  private _inSight = true;
+  private _longest = 0;
+  private _frame = 0;
+  private _ratio = 1;
+  private _dirtyBase = true;
+  private _dirtyTop = true;
+}
+
+const EVENTS = [
+  'pointerdown',
+  'pointermove',
+  'pointerup',
+  'pointercancel',
+  'pointerleave',
+  'contextmenu',
+  'wheel'
+] as const;
+
+/** The namespace for {@link CanvasView}. */
+export namespace CanvasView {
+  export interface IOptions {
+    /** Its session must be known. */
+    state: LabellerState;
+    /** Whether the keyboard focus is in the labeller. */
+    hasFocus(): boolean;
+  }
+}

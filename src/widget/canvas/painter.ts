@@ -1,0 +1,330 @@
+/**
+ * Draws what a view shows: image tiles, the segmentation, a feature if one is looked at, the labels on top, and the suggestion
+ * over all. Tiles meet on whole device pixels, so that no seam shows through.
+ */
+import { IMAGE_TILE, LABEL_TILE } from '../../shared';
+import { chooseLevel, IRegion, ITileRef, levelSize, tilesIn, ViewTransform } from '../base/geometry';
+import { makeGreys, makePalette } from '../tiles/lut';
+import { ISessionParts, LabellerState, RepaintedOverlay } from '../state/labeller-state';
+import { outline } from '../tiles/outline';
+import { LEVEL_MAX, OverlayPictures, reduceLevels } from '../tiles/overlay-pictures';
+import { drawMark } from '../state/guide';
+import { segmentationKey } from '../tiles/segmentation-tiles';
+import { Suggestion } from '../state/suggestions';
+import { makeUncertaintyPalette } from '../tiles/uncertainty-colors';
+
+/** Pixels beyond the view for which a suggestion is made as well, so that small moves of the view need no new one. */
+const MARGIN = 64;
+
+/** Milliseconds of a frame in which pictures of the segmentation or a feature are drawn; the rest waits for the next one. */
+const FRAME_MS = 7;
+
+/** A suggestion as it was drawn last. */
+interface ISuggestionPicture {
+  suggestion: Suggestion;
+  level: number;
+  color: string;
+  region: IRegion;
+  canvas: HTMLCanvasElement;
+  outline: Path2D;
+}
+
+/** The painter of one view. */
+export class Painter {
+  constructor(
+    private readonly _state: LabellerState,
+    private readonly _view: ViewTransform
+  ) {
+    this._pictures.preview.palette = makeGreys();
+    this._pictures.uncertainty.palette = makeUncertaintyPalette();
+  }
+
+  /** Some tiles changed; null for all. */
+  invalidate(overlay: RepaintedOverlay, keys: string[] | null): void {
+    // Labels lie on top of the segmentation in its own picture too, so that nothing shines through them.
+    const concerned = overlay === 'labels' ? (['labels', 'segmentation'] as const) : ([overlay] as const);
+    for (const pictures of concerned.map(name => this._pictures[name])) {
+      if (keys) {
+        keys.forEach(key => pictures.invalidate(key));
+      } else {
+        pictures.invalidateAll();
+      }
+    }
+  }
+
+  /**
+   * Draw image and overlays; `ratio` is device pixels a CSS pixel.
+   *
+   * @returns whether all is drawn; else some tiles are as they were, or missing, and the next frame goes on.
+   */
+  base(context: CanvasRenderingContext2D, ratio: number, hideOverlays: boolean): boolean {
+    const { segmentation, preview, uncertainty } = this._pictures;
+    segmentation.late = preview.late = uncertainty.late = false;
+    this._base(context, ratio, hideOverlays);
+    return !segmentation.late && !preview.late && !uncertainty.late;
+  }
+
+  private _base(context: CanvasRenderingContext2D, ratio: number, hideOverlays: boolean): void {
+    const parts = this._state.parts;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, context.canvas.width, context.canvas.height);
+    if (!parts || this._view.width === 0) {
+      return;
+    }
+    this._image(context, parts, ratio);
+    const { labelOpacity, segmentationOpacity, uncertaintyOpacity } = this._state.settings.values;
+    this._recolour();
+    const slice = this._state.slice;
+    const shown = !hideOverlays && segmentationOpacity > 0;
+    if (shown) {
+      const visible = tilesIn(this._view.visible(), LABEL_TILE);
+      parts.segmentation.want(slice, visible);
+      this._overlay(context, ratio, 'segmentation', segmentationOpacity, tile => ({
+        key: segmentationKey(slice, tile),
+        values: () => parts.segmentation.classes(slice, tile)
+      }));
+    }
+    const { preview, uncertainty } = parts;
+    if (!hideOverlays && uncertainty.shown && uncertaintyOpacity > 0) {
+      uncertainty.want(slice, tilesIn(this._view.visible(), LABEL_TILE));
+      if (uncertainty.drawn) {
+        this._overlay(context, ratio, 'uncertainty', uncertaintyOpacity, tile => ({
+          key: uncertainty.key(slice, tile),
+          values: () => uncertainty.levels(slice, tile)
+        }));
+      }
+    }
+    if (!hideOverlays && preview.shown) {
+      preview.want(slice, tilesIn(this._view.visible(), LABEL_TILE));
+      if (preview.drawn) {
+        this._overlay(context, ratio, 'preview', preview.opacity, tile => ({
+          key: preview.key(slice, tile),
+          values: () => preview.levels(slice, tile)
+        }));
+      }
+    }
+    if (!hideOverlays && labelOpacity > 0) {
+      const labels = parts.labels.slice(slice);
+      this._overlay(context, ratio, 'labels', labelOpacity, tile => ({
+        key: segmentationKey(slice, tile),
+        values: () => labels.tile(tile.row, tile.column)
+      }));
+    }
+  }
+
+  /** Mark the region where labels would help; the context is in CSS pixels. */
+  mark(context: CanvasRenderingContext2D): void {
+    const region = this._state.parts?.guide.region;
+    if (region && region.slice === this._state.slice) {
+      const from = this._view.toScreen({ x: region.column0, y: region.row0 });
+      const to = this._view.toScreen({ x: region.column1, y: region.row1 });
+      drawMark(context, from.x, from.y, to.x - from.x, to.y - from.y);
+    }
+  }
+
+  /** Draw the suggestion; the context is in CSS pixels. */
+  suggestion(context: CanvasRenderingContext2D, ratio: number): void {
+    const parts = this._state.parts;
+    const suggestion = parts?.suggestions.current;
+    const color = this._state.currentClass?.color ?? '#ffffff';
+    if (!parts || !suggestion) {
+      this._kept = null;
+      return;
+    }
+    const level = chooseLevel(parts.image, this._view.scale * ratio);
+    const kept = this._suggestionPicture(parts, suggestion, level, color);
+    if (!kept) {
+      return;
+    }
+    const by = 2 ** level;
+    const { region } = kept;
+    const from = this._view.toScreen({ x: region.column0 * by, y: region.row0 * by });
+    const size = by * this._view.scale;
+    context.imageSmoothingEnabled = false;
+    context.globalAlpha = 0.42;
+    context.drawImage(
+      kept.canvas,
+      from.x,
+      from.y,
+      (region.column1 - region.column0) * size,
+      (region.row1 - region.row0) * size
+    );
+    context.globalAlpha = 1;
+    context.save();
+    context.translate(from.x, from.y);
+    context.scale(size, size);
+    context.lineJoin = context.lineCap = 'round';
+    context.lineWidth = 3.5 / size;
+    context.strokeStyle = 'rgba(0, 0, 0, 0.6)';
+    context.stroke(kept.outline);
+    context.lineWidth = 1.75 / size;
+    context.strokeStyle = color;
+    context.stroke(kept.outline);
+    context.restore();
+  }
+
+  private _image(context: CanvasRenderingContext2D, parts: ISessionParts, ratio: number): void {
+    const scale = this._view.scale * ratio;
+    const level = chooseLevel(parts.image, scale);
+    const slice = this._state.slice;
+    const tiles = tilesIn(this._view.visible(), IMAGE_TILE, level).map(tile => ({ ...tile, slice, level }));
+    if (this._state.session?.imageReady) {
+      parts.tiles.want(tiles);
+    }
+    const by = 2 ** level;
+    const size = levelSize(parts.image, level);
+    for (const tile of tiles) {
+      const picture = parts.tiles.picture(tile);
+      if (!picture) {
+        continue;
+      }
+      // Up close a pixel is a square; what is reduced, or stands in for finer tiles, is smooth.
+      context.imageSmoothingEnabled = scale * by < 1 || !picture.exact;
+      const target = this._target(
+        tile.row * IMAGE_TILE * by,
+        tile.column * IMAGE_TILE * by,
+        Math.min((tile.row + 1) * IMAGE_TILE, size.rows) * by,
+        Math.min((tile.column + 1) * IMAGE_TILE, size.columns) * by,
+        ratio
+      );
+      const { canvas, x, y, width, height } = picture;
+      context.drawImage(canvas, x, y, width, height, ...target);
+    }
+  }
+
+  private _overlay(
+    context: CanvasRenderingContext2D,
+    ratio: number,
+    name: RepaintedOverlay | 'preview',
+    opacity: number,
+    find: (tile: ITileRef) => { key: string; values(): Uint8Array | undefined }
+  ): void {
+    // What is drawn under the pointer waits for nothing.
+    const until = name === 'labels' ? Infinity : performance.now() + FRAME_MS;
+    const scale = this._view.scale * ratio;
+    const level = Math.min(LEVEL_MAX, Math.max(0, Math.floor(Math.log2(1 / scale) + 1e-6)));
+    const pictures = this._pictures[name];
+    const { rows, columns } = this._state.parts!.image;
+    const tiles = tilesIn(this._view.visible(), LABEL_TILE);
+    pictures.reserve(tiles.length);
+    context.globalAlpha = opacity;
+    context.imageSmoothingEnabled = false;
+    for (const tile of tiles) {
+      const { key, values } = find(tile);
+      const picture = pictures.get(key, level, values, until);
+      if (picture) {
+        // Nothing is drawn beyond the image's edge.
+        const height = Math.min(LABEL_TILE, rows - tile.row * LABEL_TILE);
+        const width = Math.min(LABEL_TILE, columns - tile.column * LABEL_TILE);
+        const target = this._target(
+          tile.row * LABEL_TILE,
+          tile.column * LABEL_TILE,
+          tile.row * LABEL_TILE + height,
+          tile.column * LABEL_TILE + width,
+          ratio
+        );
+        const by = 2 ** level;
+        context.drawImage(picture, 0, 0, width / by, height / by, ...target);
+      }
+    }
+    context.globalAlpha = 1;
+  }
+
+  /** A rectangle of the image in whole device pixels. */
+  private _target(
+    row0: number,
+    column0: number,
+    row1: number,
+    column1: number,
+    ratio: number
+  ): [number, number, number, number] {
+    const from = this._view.toScreen({ x: column0, y: row0 });
+    const to = this._view.toScreen({ x: column1, y: row1 });
+    const x = Math.round(from.x * ratio);
+    const y = Math.round(from.y * ratio);
+    return [x, y, Math.round(to.x * ratio) - x, Math.round(to.y * ratio) - y];
+  }
+
+  private _recolour(): void {
+    const classes = this._state.session?.classes ?? [];
+    const key = classes.map(({ id, color }) => `${id}${color}`).join();
+    if (key !== this._colours) {
+      this._colours = key;
+      this._pictures.labels.palette = this._pictures.segmentation.palette = makePalette(classes);
+    }
+  }
+
+  private _suggestionPicture(
+    parts: ISessionParts,
+    suggestion: Suggestion,
+    level: number,
+    color: string
+  ): ISuggestionPicture | null {
+    const needed = this._reduced(parts, suggestion, level, 0);
+    const kept = this._kept;
+    if (
+      kept?.suggestion === suggestion &&
+      kept.level === level &&
+      kept.color === color &&
+      covers(kept.region, needed)
+    ) {
+      return kept;
+    }
+    const region = this._reduced(parts, suggestion, level, MARGIN);
+    const rows = region.row1 - region.row0;
+    const columns = region.column1 - region.column0;
+    if (rows <= 0 || columns <= 0) {
+      return null;
+    }
+    const mask = suggestion.region(region, level);
+    const canvas = document.createElement('canvas');
+    canvas.width = columns;
+    canvas.height = rows;
+    const data = new ImageData(columns, rows);
+    const pixels = new Uint32Array(data.data.buffer);
+    const pixel = makePalette([{ id: 1, color }])[1]!;
+    for (let i = 0; i < mask.length; i++) {
+      pixels[i] = mask[i] ? pixel : 0;
+    }
+    canvas.getContext('2d')!.putImageData(data, 0, 0);
+    const path = new Path2D();
+    const lines = outline(mask, rows, columns);
+    for (let i = 0; i < lines.length; i += 4) {
+      path.moveTo(lines[i]!, lines[i + 1]!);
+      path.lineTo(lines[i + 2]!, lines[i + 3]!);
+    }
+    this._kept = { suggestion, level, color, region, canvas, outline: path };
+    return this._kept;
+  }
+
+  /** The part of the suggestion that is in view, with a margin, at a level. */
+  private _reduced(parts: ISessionParts, { bounds }: Suggestion, level: number, margin: number): IRegion {
+    const by = 2 ** level;
+    const size = levelSize(parts.image, level);
+    const visible = this._view.visible();
+    return {
+      row0: Math.max(Math.floor(bounds.row0 / by), Math.floor(visible.row0 / by) - margin, 0),
+      row1: Math.min(Math.ceil(bounds.row1 / by), Math.ceil(visible.row1 / by) + margin, size.rows),
+      column0: Math.max(Math.floor(bounds.column0 / by), Math.floor(visible.column0 / by) - margin, 0),
+      column1: Math.min(Math.ceil(bounds.column1 / by), Math.ceil(visible.column1 / by) + margin, size.columns)
+    };
+  }
+
+  private readonly _pictures = {
+    labels: new OverlayPictures(),
+    segmentation: new OverlayPictures(),
+    preview: new OverlayPictures(reduceLevels),
+    uncertainty: new OverlayPictures(reduceLevels)
+  };
+  private _colours = '';
+  private _kept: ISuggestionPicture | null = null;
+}
+
+function covers(outer: IRegion, inner: IRegion): boolean {
+  return (
+    outer.row0 <= inner.row0 &&
+    outer.row1 >= inner.row1 &&
+    outer.column0 <= inner.column0 &&
+    outer.column1 >= inner.column1
+  );
+}

@@ -1,0 +1,220 @@
+/** The order of requests and the lives of workers; the real decoder is run by the UI tests. */
+import { BridgeError } from '../../../shared/errors';
+import { IPoint } from '../../../sam';
+import { IDecoderWorker, SuggestionDecoder } from '../decoder';
+import { FromDecoderWorker, ToDecoderWorker } from '../decoder-messages';
+
+jest.mock('../decoder-worker-factory', () => ({
+  createDecoderWorker: () => {
+    throw new Error('These tests bring their own workers.');
+  }
+}));
+
+/** A worker that answers when the test says so. */
+class FakeWorker implements IDecoderWorker {
+  onmessage: ((event: MessageEvent<FromDecoderWorker>) => void) | null = null;
+  onerror: ((event: ErrorEvent) => void) | null = null;
+  onmessageerror: ((event: MessageEvent) => void) | null = null;
+  readonly got: ToDecoderWorker[] = [];
+  terminated = false;
+  /** Answer these kinds at once. */
+  atOnce: string[] = ['load', 'embedding'];
+
+  postMessage(message: ToDecoderWorker): void {
+    this.got.push(message);
+    if (this.atOnce.includes(message.kind)) {
+      queueMicrotask(() => this.answer(message));
+    }
+  }
+
+  terminate(): void {
+    this.terminated = true;
+  }
+
+  answer(message: ToDecoderWorker): void {
+    const candidates = { lowRes: [new Float32Array([message.id])], scores: [message.id, 0, 0] };
+    const done = { kind: 'done' as const, id: message.id, milliseconds: 1 };
+    this.post(message.kind === 'suggest' ? { ...done, candidates } : done);
+  }
+
+  post(data: FromDecoderWorker): void {
+    this.onmessage?.({ data } as MessageEvent<FromDecoderWorker>);
+  }
+
+  die(message: string): void {
+    this.onerror?.({ message } as ErrorEvent);
+  }
+
+  get suggests(): Extract<ToDecoderWorker, { kind: 'suggest' }>[] {
+    return this.got.filter(message => message.kind === 'suggest');
+  }
+
+  get embeddings(): string[] {
+    return this.got.flatMap(message => (message.kind === 'embedding' ? [message.key] : []));
+  }
+}
+
+const GRAPH = Uint8Array.of(1);
+const SIZE = { rows: 10, columns: 10 };
+const at = (column: number): IPoint[] => [{ row: 0, column, label: 1 }];
+const settle = () => new Promise(resolve => setTimeout(resolve, 0));
+const codeOf = (promise: Promise<unknown>) =>
+  promise.then(
+    () => 'fulfilled',
+    (error: BridgeError) => error.code
+  );
+
+describe('SuggestionDecoder', () => {
+  let workers: FakeWorker[];
+  let decoder: SuggestionDecoder;
+  const worker = () => workers[workers.length - 1]!;
+
+  beforeEach(async () => {
+    workers = [];
+    decoder = new SuggestionDecoder({
+      createWorker: () => {
+        workers.push(new FakeWorker());
+        return worker();
+      }
+    });
+    await decoder.load(GRAPH);
+    decoder.setEmbedding('a', new Uint8Array(4), SIZE);
+  });
+  afterEach(() => decoder.dispose());
+
+  it('lets only the newest request wait while one is decoded', async () => {
+    const first = decoder.suggest(at(1));
+    await settle();
+    const second = decoder.suggest(at(2));
+    const third = decoder.suggest(at(3));
+    await expect(codeOf(second)).resolves.toBe('cancelled');
+    expect(worker().suggests.map(({ points }) => points[0]!.column)).toEqual([1]);
+    worker().answer(worker().suggests[0]!);
+    await expect(codeOf(first)).resolves.toBe('fulfilled');
+    await settle();
+    expect(worker().suggests.map(({ points }) => points[0]!.column)).toEqual([1, 3]);
+    worker().answer(worker().suggests[1]!);
+    await expect(third).resolves.toEqual(expect.objectContaining({ scores: [worker().suggests[1]!.id, 0, 0] }));
+  });
+
+  it('decodes every point that was clicked, in order and before what follows the mouse', async () => {
+    const column = () => worker().suggests.map(({ points }) => points[0]!.column);
+    const hover = decoder.suggest(at(1));
+    await settle();
+    const clicks = [decoder.suggest(at(2), undefined, true), decoder.suggest(at(3), undefined, true)];
+    const moves = [decoder.suggest(at(4)), decoder.suggest(at(5))];
+    await expect(codeOf(moves[0]!)).resolves.toBe('cancelled');
+    for (let done = 0; done < 4; done++) {
+      worker().answer(worker().suggests[done]!);
+      await settle();
+    }
+    expect(column()).toEqual([1, 2, 3, 5]);
+    const all = await Promise.all([hover, ...clicks, moves[1]!].map(codeOf));
+    expect(all).toEqual(['fulfilled', 'fulfilled', 'fulfilled', 'fulfilled']);
+  });
+
+  it('drops a request that is aborted, whether it waits or is being decoded', async () => {
+    const running = new AbortController();
+    const waiting = new AbortController();
+    const first = decoder.suggest(at(1), running.signal);
+    await settle();
+    const second = decoder.suggest(at(2), waiting.signal);
+    waiting.abort();
+    running.abort();
+    await expect(codeOf(first)).resolves.toBe('cancelled');
+    await expect(codeOf(second)).resolves.toBe('cancelled');
+    worker().answer(worker().suggests[0]!);
+    await settle();
+    expect(worker().suggests).toHaveLength(1);
+    await expect(codeOf(decoder.suggest(at(3), running.signal))).resolves.toBe('cancelled');
+  });
+
+  it('sends an embedding to the worker once, and again only after others have taken its place', async () => {
+    const decode = async (key: string) => {
+      expect(decoder.useEmbedding(key)).toBe(true);
+      worker().atOnce.push('suggest');
+      await decoder.suggest(at(1));
+    };
+    for (const key of ['b', 'c', 'd']) {
+      decoder.setEmbedding(key, new Uint8Array(4), SIZE);
+    }
+    for (const key of ['a', 'b', 'a', 'c', 'd', 'a']) {
+      await decode(key);
+    }
+    expect(worker().embeddings).toEqual(['a', 'b', 'c', 'd']);
+    decoder.setEmbedding('e', new Uint8Array(4), SIZE);
+    await decode('e');
+    expect(decoder.hasEmbedding('b')).toBe(false);
+    expect(decoder.useEmbedding('b')).toBe(false);
+    expect(decoder.hasEmbedding('a')).toBe(true);
+  });
+
+  it('says that the worker died, and starts a new one with what it needs at the next request', async () => {
+    const first = decoder.suggest(at(1));
+    await settle();
+    const second = decoder.suggest(at(2));
+    worker().die('out of memory');
+    await expect(first).rejects.toThrow("The decoder's worker died (out of memory)");
+    await expect(codeOf(second)).resolves.toBe('compute');
+    expect(workers[0]!.terminated).toBe(true);
+    const third = decoder.suggest(at(3));
+    await settle();
+    expect(workers).toHaveLength(2);
+    expect(worker().got.map(({ kind }) => kind)).toEqual(['load', 'embedding', 'suggest']);
+    worker().answer(worker().suggests[0]!);
+    await expect(codeOf(third)).resolves.toBe('fulfilled');
+  });
+
+  it('passes on what the worker could not do, and goes on', async () => {
+    const first = decoder.suggest(at(1));
+    await settle();
+    worker().post({ kind: 'error', id: worker().suggests[0]!.id, message: 'point outside the image' });
+    await expect(first).rejects.toEqual(
+      expect.objectContaining({ code: 'compute', message: 'point outside the image' })
+    );
+    worker().atOnce.push('suggest');
+    await expect(codeOf(decoder.suggest(at(2)))).resolves.toBe('fulfilled');
+    expect(workers).toHaveLength(1);
+  });
+
+  it('says what is missing before the decoder and the embedding are there', async () => {
+    const fresh = new SuggestionDecoder({ createWorker: () => new FakeWorker() });
+    await expect(fresh.suggest(at(1))).rejects.toEqual(
+      expect.objectContaining({ code: 'not-ready', message: expect.stringContaining('decoder') })
+    );
+    await fresh.load(GRAPH);
+    await expect(fresh.suggest(at(1))).rejects.toEqual(
+      expect.objectContaining({ code: 'not-ready', message: expect.stringContaining('embedding') })
+    );
+    fresh.dispose();
+  });
+
+  it('reports a graph that does not load, and takes another one', async () => {
+    const broken = new FakeWorker();
+    broken.atOnce = [];
+    const spare = new FakeWorker();
+    const queue = [broken, spare];
+    const fresh = new SuggestionDecoder({ createWorker: () => queue.shift()! });
+    const loading = fresh.load(GRAPH);
+    broken.post({ kind: 'error', id: broken.got[0]!.id, message: 'protobuf parsing failed' });
+    await expect(loading).rejects.toEqual(
+      expect.objectContaining({ code: 'model', message: expect.stringContaining('protobuf parsing failed') })
+    );
+    expect(fresh.isLoaded).toBe(false);
+    expect(broken.terminated).toBe(true);
+    await fresh.load(GRAPH);
+    expect(fresh.isLoaded).toBe(true);
+    fresh.dispose();
+  });
+
+  it('ends its worker and its requests when it is disposed', async () => {
+    const first = decoder.suggest(at(1));
+    await settle();
+    decoder.dispose();
+    await expect(codeOf(first)).resolves.toBe('cancelled');
+    expect(worker().terminated).toBe(true);
+    await expect(codeOf(decoder.suggest(at(2)))).resolves.toBe('cancelled');
+    await expect(codeOf(decoder.load(GRAPH))).resolves.toBe('cancelled');
+    expect(workers).toHaveLength(1);
+  });
+});

@@ -1,0 +1,11 @@
+/** What passes between the widget and its decoder's worker. */
+import type { ICandidates, IPoint, ISize } from '../../sam';
+
+export type ToDecoderWorker =
+  | { kind: 'load'; id: number; decoder: Uint8Array }
+  | { kind: 'embedding'; id: number; key: string; halves: Uint8Array; size: ISize }
+  | { kind: 'suggest'; id: number; key: string; points: IPoint[] };
+
+export type FromDecoderWorker =
+  | { kind: 'done'; id: number; candidates?: ICandidates; milliseconds: number }
+  | { kind: 'error'; id: number; message: string };

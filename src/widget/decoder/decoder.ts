@@ -1,0 +1,343 @@
+/**
+ * The browser's SAM: points under the cursor in, masks out, without a round trip to the kernel.
+ *
+ * The decoder runs in a worker. While it works on one request only the newest of those that come waits for it; the
+ * mouse has left the places of the others. Points that were clicked are another matter: all of them are decoded, first. A worker that crashes takes its requests with it, and the next request starts a new one.
+ */
+import { IDisposable } from '@lumino/disposable';
+import { BridgeError } from '../../shared/errors';
+import type { ICandidates, IPoint, ISize } from '../../sam';
+import type { FromDecoderWorker, ToDecoderWorker } from './decoder-messages';
+import { createDecoderWorker } from './decoder-worker-factory';
+
+/** Embeddings of so many slices are kept as they came, for a new worker; its own store is as large. */
+const EMBEDDINGS_KEPT = 4;
+
+/** The part of a web worker that is used. */
+export interface IDecoderWorker {
+  postMessage(message: ToDecoderWorker): void;
+  terminate(): void;
+  onmessage: ((event: MessageEvent<FromDecoderWorker>) => void) | null;
+  onerror: ((event: ErrorEvent) => void) | null;
+  onmessageerror: ((event: MessageEvent) => void) | null;
+}
+
+interface IEmbedding {
+  halves: Uint8Array;
+  size: ISize;
+}
+
+interface ICall {
+  resolve(candidates: ICandidates | undefined): void;
+  reject(error: Error): void;
+}
+
+interface ISuggestRequest extends ICall {
+  key: string;
+  points: IPoint[];
+}
+
+/** Decodes suggestions in a worker; of those that follow the mouse the latest wins. */
+export class SuggestionDecoder implements IDisposable {
+  constructor(options: SuggestionDecoder.IOptions = {}) {
+    this._createWorker = options.createWorker ?? (createDecoderWorker as () => IDecoderWorker);
+  }
+
+  /** Whether the decoder's graph is here. */
+  get isLoaded(): boolean {
+    return this._graph !== undefined;
+  }
+
+  /** Key of the embedding that {@link suggest} works on; null before the first. */
+  get key(): string | null {
+    return this._key;
+  }
+
+  /** How long the last decoding took in the worker, in milliseconds; null before the first. */
+  get lastMilliseconds(): number | null {
+    return this._lastMilliseconds;
+  }
+
+  get isDisposed(): boolean {
+    return this._disposed;
+  }
+
+  /**
+   * Take the decoder's graph, an ONNX file, and get it ready.
+   *
+   * @throws BridgeError `model` if it does not load.
+   */
+  async load(decoder: Uint8Array): Promise<void> {
+    this._checkUsable();
+    this._stopWorker(new BridgeError('cancelled', 'Another decoder was loaded.'));
+    this._graph = decoder;
+    try {
+      await this._startWorker();
+    } catch (error) {
+      if (this._graph === decoder) {
+        this._graph = undefined;
+      }
+      throw error;
+    }
+  }
+
+  /** Whether the embedding of this key is kept, so that it need not be fetched. */
+  hasEmbedding(key: string): boolean {
+    return this._embeddings.has(key);
+  }
+
+  /** Work on an embedding that is kept. Returns false if it is not. */
+  useEmbedding(key: string): boolean {
+    const embedding = this._embeddings.get(key);
+    if (!embedding) {
+      return false;
+    }
+    this._embeddings.delete(key);
+    this._embeddings.set(key, embedding);
+    this._key = key;
+    return true;
+  }
+
+  /**
+   * Work on this embedding from now on.
+   *
+   * @param key names it, for instance by session and slice
+   * @param embedding float16 [256, 64, 64], as bytes
+   * @param size of the image it was made of
+   */
+  setEmbedding(key: string, embedding: Uint8Array, size: ISize): void {
+    this._checkUsable();
+    this._inWorker.delete(key);
+    this._embeddings.delete(key);
+    this._embeddings.set(key, { halves: embedding, size });
+    if (this._embeddings.size > EMBEDDINGS_KEPT) {
+      const oldest = this._embeddings.keys().next().value!;
+      this._embeddings.delete(oldest);
+    }
+    this._key = key;
+  }
+
+  /** Forget every embedding, for instance when the session changed. */
+  clearEmbeddings(): void {
+    this._embeddings.clear();
+    this._inWorker.clear();
+    this._key = null;
+  }
+
+  /**
+   * SAM's three candidates at the points.
+   *
+   * @param urgent decode these before all that only follow the mouse, and whatever comes after them.
+   * @throws BridgeError `cancelled` when a newer request took its place or the signal was aborted; `not-ready` without
+   * decoder or embedding; `compute` when the worker died or could not decode.
+   */
+  suggest(points: readonly IPoint[], signal?: AbortSignal, urgent = false): Promise<ICandidates> {
+    const key = this._key;
+    return new Promise<ICandidates>((resolve, reject) => {
+      this._checkUsable();
+      if (!this._graph) {
+        throw new BridgeError('not-ready', 'The decoder is not loaded yet.');
+      }
+      if (key === null) {
+        throw new BridgeError('not-ready', 'The image has no embedding yet.');
+      }
+      if (signal?.aborted) {
+        throw cancelled();
+      }
+      const abort = () => {
+        if (this._next === request) {
+          this._next = undefined;
+        }
+        this._urgent = this._urgent.filter(one => one !== request);
+        request.reject(cancelled());
+      };
+      const request: ISuggestRequest = {
+        key,
+        points: points.map(({ row, column, label }) => ({ row, column, label })),
+        resolve: candidates => {
+          signal?.removeEventListener('abort', abort);
+          resolve(candidates!);
+        },
+        reject: error => {
+          signal?.removeEventListener('abort', abort);
+          reject(error);
+        }
+      };
+      signal?.addEventListener('abort', abort, { once: true });
+      if (urgent) {
+        this._urgent.push(request);
+      } else {
+        this._next?.reject(cancelled());
+        this._next = request;
+      }
+      void this._pump();
+    });
+  }
+
+  dispose(): void {
+    if (this._disposed) {
+      return;
+    }
+    this._disposed = true;
+    this._stopWorker(cancelled());
+    this._embeddings.clear();
+    this._graph = undefined;
+  }
+
+  /** Work off the waiting requests, and those that come meanwhile. */
+  private async _pump(): Promise<void> {
+    if (this._pumping) {
+      return;
+    }
+    this._pumping = true;
+    try {
+      for (;;) {
+        const request = this._urgent.shift() ?? this._next;
+        if (!request) {
+          return;
+        }
+        if (request === this._next) {
+          this._next = undefined;
+        }
+        try {
+          request.resolve(await this._decode(request));
+        } catch (error) {
+          request.reject(error as Error);
+        }
+      }
+    } finally {
+      this._pumping = false;
+    }
+  }
+
+  private async _decode({ key, points }: ISuggestRequest): Promise<ICandidates | undefined> {
+    await (this._starting ?? this._startWorker());
+    const embedding = this._embeddings.get(key);
+    if (!embedding) {
+      throw cancelled(); // the widget has gone on to other images
+    }
+    if (!this._inWorker.has(key)) {
+      const { halves, size } = embedding;
+      await this._call(id => ({ kind: 'embedding', id, key, halves, size }));
+      this._inWorker.add(key);
+    }
+    // The worker drops the embedding that was used the longest ago, as is done here.
+    this._inWorker.delete(key);
+    this._inWorker.add(key);
+    if (this._inWorker.size > EMBEDDINGS_KEPT) {
+      this._inWorker.delete(this._inWorker.keys().next().value!);
+    }
+    return this._call(id => ({ kind: 'suggest', id, key, points }));
+  }
+
+  /** Start a worker with the graph that is here. */
+  private _startWorker(): Promise<void> {
+    const graph = this._graph;
+    if (!graph) {
+      return Promise.reject(new BridgeError('not-ready', 'The decoder is not loaded yet.'));
+    }
+    const worker = this._createWorker();
+    this._worker = worker;
+    worker.onmessage = ({ data }) => this._onMessage(data);
+    // A failure is news only while it is this worker that is in use.
+    const died = (why: string) => {
+      if (this._worker === worker) {
+        this._stopWorker(
+          new BridgeError('compute', `The decoder's worker died (${why}). Move the mouse to try again.`)
+        );
+      }
+    };
+    worker.onerror = event => died(event.message || 'it could not start');
+    worker.onmessageerror = () => died('its message could not be read');
+    const starting = this._call(id => ({ kind: 'load', id, decoder: graph })).then(
+      () => undefined,
+      (error: unknown) => {
+        const { code, message } = BridgeError.from(error);
+        if (this._worker === worker) {
+          this._stopWorker(BridgeError.from(error));
+        }
+        throw code === 'cancelled' ? error : new BridgeError('model', `SAM's decoder does not load: ${message}`);
+      }
+    );
+    this._starting = starting;
+    return starting;
+  }
+
+  private _stopWorker(error: Error): void {
+    this._worker?.terminate();
+    this._worker = undefined;
+    this._starting = undefined;
+    this._inWorker.clear();
+    const calls = [...this._calls.values()];
+    this._calls.clear();
+    calls.forEach(call => call.reject(error));
+    this._next?.reject(error);
+    this._next = undefined;
+    this._urgent.splice(0).forEach(request => request.reject(error));
+  }
+
+  private _call(message: (id: number) => ToDecoderWorker): Promise<ICandidates | undefined> {
+    return new Promise((resolve, reject) => {
+      const id = this._ids++;
+      this._calls.set(id, { resolve, reject });
+      if (!this._worker) {
+        this._calls.delete(id);
+        throw cancelled();
+      }
+      this._worker.postMessage(message(id));
+    });
+  }
+
+  private _onMessage(message: FromDecoderWorker): void {
+    const call = this._calls.get(message.id);
+    this._calls.delete(message.id);
+    if (!call) {
+      return;
+    }
+    if (message.kind === 'error') {
+      call.reject(new BridgeError('compute', message.message));
+      return;
+    }
+    if (message.candidates) {
+      this._lastMilliseconds = message.milliseconds;
+    }
+    call.resolve(message.candidates);
+  }
+
+  private _checkUsable(): void {
+    if (this._disposed) {
+      throw new BridgeError('cancelled', 'The widget is closed.');
+    }
+  }
+
+  private readonly _createWorker: () => IDecoderWorker;
+  private _worker: IDecoderWorker | undefined;
+  /** Settles once the worker has loaded the graph. */
+  private _starting: Promise<void> | undefined;
+  private _graph: Uint8Array | undefined;
+  private _key: string | null = null;
+  /** In the order of their last use. */
+  private readonly _embeddings = new Map<string, IEmbedding>();
+  /** Keys of those that the worker has, in the order of their last use. */
+  private readonly _inWorker = new Set<string>();
+  private readonly _calls = new Map<number, ICall>();
+  private _next: ISuggestRequest | undefined;
+  /** Of points that were clicked, in order. */
+  private _urgent: ISuggestRequest[] = [];
+  private _pumping = false;
+  private _ids = 0;
+  private _lastMilliseconds: number | null = null;
+  private _disposed = false;
+}
+
+/** The namespace for {@link SuggestionDecoder}. */
+export namespace SuggestionDecoder {
+  export interface IOptions {
+    /** Starts a worker; tests bring their own. */
+    createWorker?: () => IDecoderWorker;
+  }
+}
+
+function cancelled(): BridgeError {
+  return new BridgeError('cancelled', 'A newer request took the place of this one.');
+}

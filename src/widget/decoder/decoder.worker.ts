@@ -1,0 +1,86 @@
+/**
+ * The web worker in which SAM's decoder runs, on onnxruntime's WebAssembly with SIMD, on one thread. More threads need a page
+ * that is isolated from other origins, which Jupyter's are not; and even there they would not start, since the runtime
+ * starts them from its own script, which the bundler has taken apart.
+ */
+import { env, InferenceSession, Tensor } from 'onnxruntime-web/wasm';
+import { asHalves, fromFloat16, ICandidates, IPreparedEmbedding, ISize, MOBILE_SAM, SamDecoder } from '../../sam';
+import type { FromDecoderWorker, ToDecoderWorker } from './decoder-messages';
+
+/** The part of a worker's global scope that is used; TypeScript's types for it clash with the page's. */
+interface IWorkerScope {
+  postMessage(message: FromDecoderWorker, transfer?: Transferable[]): void;
+  onmessage: ((event: MessageEvent<ToDecoderWorker>) => void) | null;
+}
+
+/** Embeddings of so many slices are kept, 4 MB each; going back to one of them takes no time. */
+const EMBEDDINGS_KEPT = 4;
+
+const scope = self as unknown as IWorkerScope;
+
+// The bundler makes a file of its own of the WebAssembly and knows its address, whatever the base URL of the server is.
+env.wasm.wasmPaths = { wasm: new URL('onnxruntime-web/ort-wasm-simd-threaded.wasm', import.meta.url).href };
+env.wasm.numThreads = 1;
+
+let decoder: SamDecoder | undefined;
+/** In the order of their last use. */
+const embeddings = new Map<string, { prepared: IPreparedEmbedding; size: ISize }>();
+
+async function handle(message: ToDecoderWorker): Promise<ICandidates | undefined> {
+  if (message.kind === 'load') {
+    const session = await InferenceSession.create(message.decoder, { executionProviders: ['wasm'] });
+    decoder = new SamDecoder({
+      manifest: MOBILE_SAM,
+      session: session as never,
+      tensor: (data, dims) => new Tensor('float32', data, dims)
+    });
+    embeddings.clear();
+    return undefined;
+  }
+  if (!decoder) {
+    throw new Error('The decoder is not loaded.');
+  }
+  if (message.kind === 'embedding') {
+    const prepared = decoder.prepare(fromFloat16(asHalves(message.halves)));
+    embeddings.delete(message.key);
+    embeddings.set(message.key, { prepared, size: message.size });
+    if (embeddings.size > EMBEDDINGS_KEPT) {
+      embeddings.delete(embeddings.keys().next().value!);
+    }
+    return undefined;
+  }
+  const entry = embeddings.get(message.key);
+  if (!entry) {
+    throw new Error(`There is no embedding ${message.key}.`);
+  }
+  embeddings.delete(message.key);
+  embeddings.set(message.key, entry);
+  return decoder.decode(entry.prepared, entry.size, message.points);
+}
+
+// One at a time: the runtime is not re-entrant.
+let last: Promise<void> = Promise.resolve();
+
+async function work(message: ToDecoderWorker): Promise<void> {
+  const begin = performance.now();
+  try {
+    const candidates = await handle(message);
+    const milliseconds = performance.now() - begin;
+    if (candidates) {
+      const transfer = candidates.lowRes.map(logits => logits.buffer as ArrayBuffer);
+      scope.postMessage({ kind: 'done', id: message.id, candidates, milliseconds }, transfer);
+    } else {
+      scope.postMessage({ kind: 'done', id: message.id, milliseconds });
+    }
+  } catch (error) {
+    scope.postMessage({
+      kind: 'error',
+      id: message.id,
+      message: error instanceof Error ? error.message : String(error)
+    });
+  }
+}
+
+scope.onmessage = ({ data }) => {
+  last = last.then(() => work(data));
+};

@@ -1,0 +1,117 @@
+/** @jest-environment jsdom */
+import '../../__tests__/page';
+import { CanvasView } from '../../canvas/canvas';
+import { element } from '../../base/dom';
+import { KeyMap } from '../keys';
+import { lastUsed } from '../../base/last-used';
+import { LabellerState } from '../../state/labeller-state';
+
+const maps: KeyMap[] = [];
+afterEach(() => maps.splice(0).forEach(map => map.dispose()));
+
+function make() {
+  const chosen: number[] = [];
+  const looked: object[] = [];
+  const region = { slice: 0, row0: 1, row1: 2, column0: 3, column1: 4 };
+  const left: string[] = [];
+  let found = (_: object | null): void => undefined;
+  const state = {
+    session: { classes: [{ id: 7 }, { id: 9 }] },
+    settings: {},
+    parts: { guide: { leave: () => left.push('left'), dismiss: () => left.push('dismissed') } },
+    nextRegion: () => new Promise(resolve => (found = resolve)),
+    setClass: (id: number) => chosen.push(id)
+  } as unknown as LabellerState;
+  const canvas = {
+    node: element('div', {}),
+    panning: false,
+    hideOverlays: false,
+    underPointer: false,
+    lookAt: (at: object) => looked.push(at)
+  };
+  const node = element('div', { tabindex: '0' });
+  document.body.replaceChildren(node);
+  maps.push(new KeyMap({ node, state, canvas: canvas as unknown as CanvasView }));
+  const press = (target: HTMLElement, key: string) => {
+    node.append(target);
+    const event = new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true });
+    target.dispatchEvent(event);
+    return event.defaultPrevented;
+  };
+  return { chosen, canvas, press, node, looked, left, region, find: (at: object | null) => found(at) };
+}
+
+describe('KeyMap', () => {
+  it('chooses classes and hides overlays from anywhere in the labeller but where text is typed', () => {
+    const { chosen, canvas, press } = make();
+    press(element('div', {}), '2');
+    press(element('input', { type: 'checkbox' }), '1');
+    expect(chosen).toEqual([9, 7]);
+    const text = element('input', { type: 'text' });
+    expect([press(text, '1'), press(text, 'h')]).toEqual([false, false]);
+    expect(chosen).toEqual([9, 7]);
+    expect(canvas.hideOverlays).toBe(false);
+    press(element('summary', {}), 'h');
+    expect(canvas.hideOverlays).toBe(true);
+  });
+
+  it('goes to the next region, unless the person goes on elsewhere meanwhile', async () => {
+    const { press, canvas, looked, left, region, find } = make();
+    press(element('div', {}), 'n');
+    find(region);
+    await Promise.resolve().then(() => undefined);
+    expect(looked).toEqual([region]);
+    canvas.node.dispatchEvent(new Event('pointerdown'));
+    expect(left).toEqual([]);
+    press(element('div', {}), 'N');
+    canvas.node.dispatchEvent(new Event('pointerdown'));
+    expect(left).toEqual(['left']);
+    find(null);
+    await Promise.resolve().then(() => undefined);
+    expect(looked).toEqual([region]);
+    press(element('div', {}), 'Escape');
+    expect(left).toEqual(['left', 'dismissed']);
+  });
+
+  it('is what commands mean while it was used last, and no more when it is gone', () => {
+    make();
+    const first = maps.at(-1)!;
+    const { node } = make();
+    expect(lastUsed()).toBe(maps.at(-1));
+    first.dispose();
+    expect(lastUsed()).toBe(maps.at(-1));
+    const other = make();
+    expect(lastUsed()).toBe(maps.at(-1));
+    node.dispatchEvent(new Event('focusin'));
+    expect(lastUsed()).toBe(maps.at(-2));
+    maps.at(-2)!.dispose();
+    expect(lastUsed()).toBeNull();
+    other.node.dispatchEvent(new Event('focusin'));
+    expect(lastUsed()).toBe(maps.at(-1));
+  });
+
+  it('hides overlays, and chooses nothing, while a list has the focus; its other keys are the list’s until the pointer is over the image', () => {
+    const { chosen, canvas, press } = make();
+    const list = element('select', {});
+    expect(press(list, '1')).toBe(false);
+    expect(press(list, 'h')).toBe(true);
+    expect(canvas.hideOverlays).toBe(true);
+    expect(chosen).toEqual([]);
+    canvas.underPointer = true;
+    expect(press(list, '1')).toBe(true);
+    expect(chosen).toEqual([7]);
+    expect(press(list, 'ArrowDown')).toBe(false);
+  });
+
+  it.each(['input', 'button', 'summary', 'select'] as const)(
+    'leaves space and Enter to a control that has the focus (%s)',
+    tag => {
+      const { canvas, press } = make();
+      expect(press(element(tag, {}), ' ')).toBe(false);
+      expect(press(element(tag, {}), 'Enter')).toBe(false);
+      expect(canvas.panning).toBe(false);
+      press(element('div', {}), ' ');
+      expect(canvas.panning).toBe(true);
+    }
+  );
+});

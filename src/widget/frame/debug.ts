@@ -1,0 +1,115 @@
+/** A handle on a view's root element, for tests and for scripts in the browser's console: `root.sambalab`. */
+import { CanvasView } from '../canvas/canvas';
+import { LabellerState } from '../state/labeller-state';
+import { IStrokeTimes } from '../state/stroke-times';
+
+/** What `root.sambalab` offers. Read only: it changes nothing. */
+export interface IDebugHandle {
+  /** Where the centre of a pixel is in the window, in CSS pixels. */
+  imageToClient(row: number, column: number): { x: number; y: number };
+  /** Which pixel is at a place in the window. */
+  clientToImage(x: number, y: number): { row: number; column: number };
+  /** Small state, as JSON. */
+  readonly state: object;
+  /** The class id of a pixel of the slice that is shown, in the labels. */
+  labelAt(row: number, column: number): number;
+  /** The same in the segmentation; 0 for tiles that were not looked at. */
+  segmentationAt(row: number, column: number): number;
+  /** The uncertainty of a pixel, 255 for 1; −1 where it is not known, or not shown. */
+  uncertaintyAt(row: number, column: number): number;
+  /** The grey level of a pixel in the feature that is shown; −1 where it is not known. */
+  featureAt(row: number, column: number): number;
+  /** The suggestion that is shown: its mask (rows × columns, 0 and 1), scale, scores and place. */
+  readonly suggestion: {
+    mask: Uint8Array;
+    rows: number;
+    columns: number;
+    scale: number;
+    scores: number[];
+    at: { row: number; column: number };
+  } | null;
+  /** Strokes that are not acknowledged. */
+  readonly pendingPatches: number;
+  /** Where the time went from the last strokes to their effect on the screen. */
+  readonly times: readonly IStrokeTimes[];
+  /** Tiles of the segmentation that are kept, and their bytes; milliseconds that drawing took at most. */
+  readonly load: { tiles: number; bytes: number; longestDraw: number };
+  /** Milliseconds from a stroke to its acknowledgement. */
+  readonly roundTrip: { count: number; median: number; p95: number };
+}
+
+/** Puts the handle on the root of a view. */
+export function attachDebugHandle(root: HTMLElement, state: LabellerState, canvas: CanvasView): void {
+  const handle: IDebugHandle = {
+    imageToClient: (row, column) => {
+      const box = canvas.node.getBoundingClientRect();
+      const { x, y } = canvas.view.toScreen({ x: column + 0.5, y: row + 0.5 });
+      return { x: box.left + x, y: box.top + y };
+    },
+    clientToImage: (x, y) => {
+      const box = canvas.node.getBoundingClientRect();
+      const image = canvas.view.toImage({ x: x - box.left, y: y - box.top });
+      return { row: Math.floor(image.y), column: Math.floor(image.x) };
+    },
+    get state() {
+      const { session, parts, connection, training, live, choice, files, settings } = state;
+      return {
+        session: session?.session ?? state.id,
+        shape: session?.image.shape ?? null,
+        connection: connection.state.state,
+        embedding: parts?.embedding.state ?? null,
+        training: training.state,
+        live: { on: live.on, ...live.state },
+        segmentationAhead: parts?.segmentation.ahead ?? false,
+        features: choice.spec,
+        forest: choice.forest,
+        choicePending: choice.pending,
+        preview: parts?.preview.state ?? null,
+        uncertainty: parts?.uncertainty.state ?? null,
+        guide: parts?.guide.state ?? null,
+        files: files.state,
+        tool: state.tool,
+        classId: state.currentClass?.id ?? null,
+        classes: session?.classes ?? [],
+        slice: state.slice,
+        settings: settings.values,
+        labelsVersion: parts?.labels.version ?? 0,
+        learnedVersion: session?.segmentation?.classifier.labelsVersion ?? -1,
+        segmentationVersion: parts?.segmentation.version ?? 0,
+        segmentationSettled: parts?.segmentation.settled ?? true,
+        tilesPending: parts?.tiles.pending ?? 0,
+        suggesting: parts?.suggestions.busy ?? false,
+        scale: canvas.view.scale,
+        error: state.error
+      };
+    },
+    labelAt: (row, column) => state.parts?.labels.slice(state.slice).at(row, column) ?? 0,
+    segmentationAt: (row, column) => state.parts?.segmentation.at(state.slice, row, column) ?? 0,
+    uncertaintyAt: (row, column) => state.parts?.uncertainty.at(state.slice, row, column) ?? -1,
+    featureAt: (row, column) => state.parts?.preview.at(state.slice, row, column) ?? -1,
+    get suggestion() {
+      const current = state.parts?.suggestions.current;
+      if (!current) {
+        return null;
+      }
+      const { rows, columns } = current.image;
+      return { mask: current.mask(), rows, columns, scale: current.scale, scores: current.scores, at: current.at };
+    },
+    get pendingPatches() {
+      return state.parts?.labels.queue.waiting.length ?? 0;
+    },
+    get times() {
+      return state.times.all;
+    },
+    get load() {
+      const { tiles = 0, bytes = 0 } = state.parts?.segmentation.size ?? {};
+      return { tiles, bytes, longestDraw: canvas.longestDraw };
+    },
+    get roundTrip() {
+      const sorted = [...state.roundTrips].sort((a, b) => a - b);
+      const at = (fraction: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * fraction))] ?? 0;
+      return { count: sorted.length, median: at(0.5), p95: at(0.95) };
+    }
+  };
+  Object.defineProperty(root, 'sambalab', { value: handle, configurable: true });
+}

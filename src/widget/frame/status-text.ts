@@ -1,0 +1,96 @@
+/** What is going on, in one sentence. No DOM here. */
+import { Closed } from '../state/connection';
+import { LabellerState } from '../state/labeller-state';
+import { trans } from '../base/translation';
+
+/** What to do when the kernel is gone. */
+export function closedText(why: Closed): string {
+  return why === 'stopped'
+    ? trans.__('The kernel was shut down. Start one and run the cell again to go on.')
+    : trans.__('The kernel was restarted. Run the cell again to go on.');
+}
+
+export interface IStatusText {
+  text: string;
+  kind: 'plain' | 'busy' | 'error';
+}
+
+/** The most important thing to say. */
+export function statusText(state: LabellerState): IStatusText {
+  const status = mostImportant(state);
+  return state.notice && status.kind !== 'error'
+    ? { text: `${state.notice} ${status.text}`.trimEnd(), kind: status.kind }
+    : status;
+}
+
+function mostImportant(state: LabellerState): IStatusText {
+  const connection = state.connection.state;
+  const parts = state.parts;
+  const held = parts?.labels.queue.held;
+  switch (connection.state) {
+    case 'connecting':
+      return { text: trans.__('Connecting to the kernel…'), kind: 'busy' };
+    case 'lost':
+      return { text: trans.__('The sidecar stopped; restarting…'), kind: 'busy' };
+    case 'failed':
+      return { text: connection.message, kind: 'error' };
+    case 'closed':
+      return { text: closedText(connection.why), kind: 'error' };
+    default:
+  }
+  if (held) {
+    return { text: trans.__('Strokes wait to be saved: %1', held.message), kind: 'error' };
+  }
+  if (state.error) {
+    return { text: state.error, kind: 'error' };
+  }
+  const training = state.training.state;
+  if (training.state === 'running') {
+    const percent = training.fraction === null ? '' : ` ${Math.round(training.fraction * 100)} %`;
+    return { text: `${trans.__('Training: %1', training.message || training.stage)}${percent}`, kind: 'busy' };
+  }
+  const live = state.live.state;
+  if (live.state === 'working') {
+    const percent = live.fraction === null ? '' : ` ${Math.round(live.fraction * 100)} %`;
+    return { text: `${trans.__('Live: %1', live.message || live.stage)}${percent}`, kind: 'busy' };
+  }
+  if (!state.session?.imageReady) {
+    return { text: trans.__('Waiting for the image…'), kind: 'busy' };
+  }
+  const told = parts?.guide.told;
+  if (told) {
+    return told;
+  }
+  const embedding = parts?.embedding.state;
+  switch (embedding?.state) {
+    case 'computing':
+      return { text: trans.__('Preparing SAM for this image; brush and eraser work already…'), kind: 'busy' };
+    case 'failed':
+      return { text: trans.__('No suggestions: %1', embedding.message), kind: 'error' };
+    case 'ready': {
+      const closer = parts?.embedding.closer ?? null;
+      return closer === null
+        ? { text: trans.__('SAM is ready, on %1', deviceName(state)), kind: 'plain' }
+        : {
+            text: trans.__(
+              'SAM is ready, on %1; looking closer for the classifier… %2 %',
+              deviceName(state),
+              Math.round(closer * 100)
+            ),
+            kind: 'busy'
+          };
+    }
+    default:
+      return { text: '', kind: 'plain' };
+  }
+}
+
+function deviceName(state: LabellerState): string {
+  const embedding = state.parts?.embedding.state;
+  if (embedding?.state !== 'ready') {
+    return '';
+  }
+  const { provider, adapter } = embedding.device;
+  const name = provider === 'cpu' ? trans.__('CPU') : provider === 'cuda' ? 'CUDA' : 'WebGPU';
+  return adapter && provider !== 'cpu' ? `${name} (${adapter})` : name;
+}

@@ -1,0 +1,198 @@
+/**
+ * What is going on, in words: the status line below, the banner about labels that were taken up, and the note over the
+ * image when the kernel is gone.
+ */
+import { CanvasView, IHover } from '../canvas/canvas';
+import { SessionState } from '../../shared';
+import { button, element, setText } from '../base/dom';
+import { LabellerState } from '../state/labeller-state';
+import { StateWidget } from '../panel/state-widget';
+import { statusText } from './status-text';
+import { trans } from '../base/translation';
+
+/** How long the hint about the wheel stays, in milliseconds. */
+const HINT_MS = 2500;
+
+/** The line below the image. */
+export class StatusLine extends StateWidget {
+  constructor(state: LabellerState, canvas: CanvasView) {
+    super(state, ['session', 'status', 'choice', 'drawing']);
+    this.addClass('sambalab-status');
+    this._text = element('div', {
+      class: 'sambalab-status-text',
+      role: 'status',
+      'aria-live': 'polite',
+      'data-testid': 'sambalab-status'
+    });
+    this._suggestion = element('span', { 'data-testid': 'sambalab-scale' });
+    this._unsent = element('span', { class: 'sambalab-unsent', 'data-testid': 'sambalab-unsent' });
+    this._where = element('span', { class: 'sambalab-where', 'data-testid': 'sambalab-where' });
+    this.node.append(
+      this._text,
+      element('div', { class: 'sambalab-status-right' }, this._suggestion, this._unsent, this._where)
+    );
+    canvas.hovered.connect(this._onHover, this);
+    canvas.wheelIgnored.connect(this._onWheel, this);
+    canvas.zoomed.connect(this._endHint, this);
+    this.refresh();
+  }
+
+  override dispose(): void {
+    if (this.isDisposed) {
+      return;
+    }
+    clearTimeout(this._timer);
+    clearTimeout(this._hint);
+    super.dispose();
+  }
+
+  protected override refresh(): void {
+    if (this._hint === undefined) {
+      const { text, kind } = statusText(this._state);
+      setText(this._text, text);
+      this._text.title = this._details();
+      this._text.dataset['kind'] = kind;
+    }
+    this._showUnsent();
+    this._showSuggestion();
+  }
+
+  private _details(): string {
+    const embedding = this._state.parts?.embedding.state;
+    if (embedding?.state !== 'ready') {
+      return this._text.textContent ?? '';
+    }
+    const { device, seconds } = embedding;
+    return [
+      trans.__('%1: the embedding took %2 s', device.model, seconds.toFixed(2)),
+      ...(device.note ? [device.note] : [])
+    ].join('\n');
+  }
+
+  /** Strokes are acknowledged within milliseconds; only what takes longer is worth saying. */
+  private _showUnsent(): void {
+    const count = this._state.parts?.labels.queue.waiting.length ?? 0;
+    if (count === 0) {
+      clearTimeout(this._timer);
+      this._timer = undefined;
+      setText(this._unsent, '');
+    } else {
+      this._timer ??= setTimeout(() => {
+        this._timer = undefined;
+        const now = this._state.parts?.labels.queue.waiting.length ?? 0;
+        setText(
+          this._unsent,
+          now === 0 ? '' : now === 1 ? trans.__('1 stroke unsent') : trans.__('%1 strokes unsent', now)
+        );
+      }, 400);
+    }
+  }
+
+  private _showSuggestion(): void {
+    const suggestion = this._state.parts?.suggestions.current;
+    const names = [trans.__('small'), trans.__('medium'), trans.__('large')];
+    if (this._state.parts?.suggestions.accepting) {
+      setText(this._suggestion, trans.__('Taking the mask…'));
+      return;
+    }
+    setText(this._suggestion, suggestion ? trans.__('Suggestion: %1', names[suggestion.scale] ?? '') : '');
+  }
+
+  private _onHover(_: CanvasView, at: IHover | null): void {
+    setText(this._where, at ? trans.__('row %1, column %2', at.row, at.column) : '');
+  }
+
+  private _onWheel(): void {
+    clearTimeout(this._hint);
+    setText(this._text, trans.__('Click the image, or hold Ctrl, to zoom with the wheel.'));
+    this._text.dataset['kind'] = 'plain';
+    this._hint = setTimeout(() => this._endHint(), HINT_MS);
+  }
+
+  private _endHint(): void {
+    if (this._hint !== undefined) {
+      clearTimeout(this._hint);
+      this._hint = undefined;
+      this.refresh();
+    }
+  }
+
+  private readonly _text: HTMLElement;
+  private readonly _suggestion: HTMLElement;
+  private readonly _unsent: HTMLElement;
+  private readonly _where: HTMLElement;
+  private _timer: ReturnType<typeof setTimeout> | undefined;
+  private _hint: ReturnType<typeof setTimeout> | undefined;
+}
+
+/** Says that older labels were taken up, and offers a fresh start. */
+export class ResumedBanner extends StateWidget {
+  constructor(state: LabellerState) {
+    super(state, ['session']);
+    this.addClass('sambalab-banner');
+    this.node.dataset['testid'] = 'sambalab-resumed';
+    this.refresh();
+  }
+
+  protected override refresh(): void {
+    const session = this._state.session;
+    // Only what was there when the labeller was shown is news: a sidecar that was restarted takes the labels up as well,
+    // and a banner that comes while somebody paints would move the image under the brush.
+    this._first ??= session;
+    const resumed = this._first?.resumed && session?.resumed ? this._first.resumed : null;
+    const key = resumed && !this._dismissed ? `${resumed.pixels} ${resumed.changed}` : '';
+    this.setHidden(key === '');
+    if (!resumed || key === this._key) {
+      return;
+    }
+    this._key = key;
+    const when = new Date(resumed.changed);
+    const date = Number.isNaN(when.getTime())
+      ? resumed.changed
+      : when.toLocaleDateString(undefined, { day: 'numeric', month: 'long', year: 'numeric' });
+    const text = element(
+      'span',
+      { role: 'status' },
+      trans.__('%1 labelled pixels from %2 were taken up.', resumed.pixels.toLocaleString(), date)
+    );
+    const dismiss = () => {
+      this._dismissed = true;
+      this.refresh();
+    };
+    const fresh = button({
+      testid: 'sambalab-fresh',
+      title: trans.__('Set these labels aside and begin without any'),
+      text: trans.__('Start fresh'),
+      run: () => {
+        fresh.replaceWith(sure);
+        sure.querySelector('button')?.focus();
+      }
+    });
+    const sure = element(
+      'span',
+      { class: 'sambalab-confirm' },
+      trans.__('Set them aside?'),
+      button({
+        testid: 'sambalab-fresh-confirm',
+        title: trans.__('The labels stay in the session’s folder'),
+        text: trans.__('Set aside'),
+        run: () => {
+          dismiss();
+          void this._state.fresh();
+        }
+      }),
+      button({
+        testid: 'sambalab-fresh-keep',
+        title: trans.__('Go on with these labels'),
+        text: trans.__('Keep'),
+        run: () => sure.replaceWith(fresh)
+      })
+    );
+    const close = button({ testid: 'sambalab-resumed-close', title: trans.__('Dismiss'), icon: 'close', run: dismiss });
+    this.node.replaceChildren(text, fresh, close);
+  }
+
+  private _first: SessionState | null = null;
+  private _key = '';
+  private _dismissed = false;
+}

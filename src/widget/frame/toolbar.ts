@@ -1,0 +1,149 @@
+/** The toolbar: tools, brush size, what happens to older labels, zoom, and the slice of a stack. */
+import { CanvasView } from '../canvas/canvas';
+import { button, element, icon, setText, slider } from '../base/dom';
+import { goToNextRegion } from './keys';
+import { LabellerState } from '../state/labeller-state';
+import { ToolName } from '../base/settings';
+import { StateWidget } from '../panel/state-widget';
+import { trans } from '../base/translation';
+
+/** The brush slider is logarithmic: one step in a hundred is the same factor everywhere. */
+const SIZE_STEPS = 100;
+const SIZE_SPAN = Math.log(400);
+
+export class Toolbar extends StateWidget {
+  constructor(state: LabellerState, canvas: CanvasView) {
+    super(state, ['choice']);
+    this.addClass('sambalab-toolbar');
+    this.node.setAttribute('role', 'toolbar');
+    this.node.setAttribute('aria-label', trans.__('Labelling tools'));
+    this._tools = {
+      suggest: this._tool(
+        'suggest',
+        trans.__('Suggest'),
+        trans.__('Suggest regions with SAM (S): click takes, right click changes the scale')
+      ),
+      brush: this._tool('brush', trans.__('Brush'), trans.__('Paint with the brush (B); with Alt it erases')),
+      eraser: this._tool('eraser', trans.__('Eraser'), trans.__('Erase labels (E)'))
+    };
+    this._size = slider({
+      testid: 'sambalab-brush-size',
+      label: trans.__('Size'),
+      title: trans.__('Diameter of the brush in image pixels ([ and ])'),
+      min: 0,
+      max: SIZE_STEPS,
+      format: step => trans.__('%1 px', Math.round(Math.exp((step / SIZE_STEPS) * SIZE_SPAN))),
+      input: step => this._state.settings.set({ brushSize: Math.round(Math.exp((step / SIZE_STEPS) * SIZE_SPAN)) })
+    });
+    this._preserve = element(
+      'button',
+      {
+        type: 'button',
+        class: 'sambalab-button sambalab-toggle',
+        title: trans.__('Keep older labels where new ones overlap them'),
+        'aria-label': trans.__('Keep older labels where new ones overlap them'),
+        'data-testid': 'sambalab-preserve'
+      },
+      icon('shield'),
+      element('span', {}, trans.__('Keep older'))
+    );
+    this._preserve.addEventListener('click', () =>
+      this._state.settings.set({ preserve: !this._state.settings.values.preserve })
+    );
+    this._next = button({
+      testid: 'sambalab-next-region',
+      title: trans.__('Go to where labels help most (N); again for the next such region'),
+      icon: 'target',
+      text: trans.__('Where next'),
+      className: 'sambalab-tool',
+      run: () => void goToNextRegion(state, canvas)
+    });
+    this._next.setAttribute('aria-keyshortcuts', 'N');
+    const group = (...children: Node[]) => element('div', { class: 'sambalab-group', role: 'group' }, ...children);
+    this._zoom = element('span', { class: 'sambalab-zoom', 'data-testid': 'sambalab-zoom' });
+    this.node.append(
+      group(this._tools.suggest, this._tools.brush, this._tools.eraser),
+      group(this._size.node, this._preserve),
+      group(this._next),
+      this._slices(),
+      group(
+        button({
+          testid: 'sambalab-zoom-out',
+          title: trans.__('Zoom out (−)'),
+          icon: 'minus',
+          run: () => canvas.zoom(1 / 1.5)
+        }),
+        this._zoom,
+        button({
+          testid: 'sambalab-zoom-in',
+          title: trans.__('Zoom in (+)'),
+          icon: 'plus',
+          run: () => canvas.zoom(1.5)
+        }),
+        button({
+          testid: 'sambalab-fit',
+          title: trans.__('Show the whole image (0)'),
+          icon: 'fit',
+          run: () => canvas.showAll()
+        })
+      )
+    );
+    this.node.lastElementChild!.classList.add('sambalab-end');
+    canvas.zoomed.connect(this._onZoom, this);
+    this.refresh();
+    this._onZoom(canvas, canvas.view.scale);
+  }
+
+  private _tool(name: ToolName, text: string, title: string): HTMLButtonElement {
+    const node = button({
+      testid: `sambalab-tool-${name}`,
+      title,
+      icon: name,
+      text,
+      className: 'sambalab-tool',
+      run: () => this._state.setTool(name)
+    });
+    node.setAttribute('aria-keyshortcuts', name[0]!.toUpperCase());
+    return node;
+  }
+
+  private _slices(): Node {
+    const slices = this._state.parts?.slices ?? 1;
+    if (slices < 2) {
+      return document.createTextNode('');
+    }
+    this._slice = slider({
+      testid: 'sambalab-slice',
+      label: trans.__('Slice'),
+      title: trans.__('Slice of the stack (Page Up and Page Down)'),
+      min: 0,
+      max: slices - 1,
+      format: slice => trans.__('%1 of %2', slice + 1, slices),
+      input: slice => this._state.setSlice(slice)
+    });
+    return element('div', { class: 'sambalab-group' }, this._slice.node);
+  }
+
+  protected override refresh(): void {
+    const { values } = this._state.settings;
+    for (const [name, node] of Object.entries(this._tools)) {
+      node.setAttribute('aria-pressed', String(name === this._state.tool));
+    }
+    this._size.set(Math.round((Math.log(values.brushSize) / SIZE_SPAN) * SIZE_STEPS));
+    setText(this._size.node.lastElementChild!, trans.__('%1 px', values.brushSize));
+    this._preserve.setAttribute('aria-pressed', String(values.preserve));
+    this._slice?.set(this._state.slice);
+  }
+
+  private _onZoom(_: CanvasView, scale: number): void {
+    const percent = scale * 100;
+    setText(this._zoom, `${percent < 10 ? percent.toFixed(1) : Math.round(percent)} %`);
+  }
+
+  private readonly _tools: Record<ToolName, HTMLButtonElement>;
+  private readonly _size: ReturnType<typeof slider>;
+  private readonly _preserve: HTMLButtonElement;
+  private readonly _next: HTMLButtonElement;
+  private readonly _zoom: HTMLElement;
+  private _slice: ReturnType<typeof slider> | null = null;
+}

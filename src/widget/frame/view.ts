@@ -1,0 +1,130 @@
+/** A view of a labeller: everything that is seen in the cell, and the keys. */
+import { Message } from '@lumino/messaging';
+import { Panel, Widget } from '@lumino/widgets';
+import { CanvasView } from '../canvas/canvas';
+import { attachDebugHandle } from './debug';
+import { element, setText } from '../base/dom';
+import { KeyMap } from './keys';
+import { Change, LabellerState } from '../state/labeller-state';
+import { SidePanel } from '../panel/panel';
+import { ResumedBanner, StatusLine } from './status';
+import { closedText, statusText } from './status-text';
+import { ImageTiles } from '../tiles/image-tiles';
+import { Toolbar } from './toolbar';
+import { trans } from '../base/translation';
+
+/** Shows a {@link LabellerState}; several views may show the same one. */
+export class LabellerView extends Panel {
+  constructor(private readonly _state: LabellerState) {
+    super();
+    this.addClass('sambalab');
+    this.node.tabIndex = 0;
+    this.node.dataset['testid'] = 'sambalab';
+    // JupyterLab's notebook has shortcuts for many of the same keys.
+    this.node.dataset['lmSuppressShortcuts'] = 'true';
+    this.node.setAttribute('role', 'group');
+    this.node.setAttribute('aria-label', trans.__('Image labeller'));
+    this._placeholder = new Widget();
+    this._placeholder.addClass('sambalab-placeholder');
+    this._placeholder.node.setAttribute('role', 'status');
+    this.addWidget(this._placeholder);
+    _state.changed.connect(this._onChanged, this);
+    this._update();
+  }
+
+  /** The canvas; null until the session is known. */
+  get canvas(): CanvasView | null {
+    return this._canvas;
+  }
+
+  override dispose(): void {
+    if (this.isDisposed) {
+      return;
+    }
+    this._state.changed.disconnect(this._onChanged, this);
+    this._keys?.dispose();
+    super.dispose();
+  }
+
+  handleEvent(event: Event): void {
+    if (event.type === 'pointerdown' && this._canvas?.node.contains(event.target as Node)) {
+      this.node.focus({ preventScroll: true });
+    }
+    // The notebook would select the cell and take the focus away.
+    event.stopPropagation();
+  }
+
+  protected override onAfterAttach(message: Message): void {
+    super.onAfterAttach(message);
+    for (const type of EVENTS) {
+      this.node.addEventListener(type, this);
+    }
+  }
+
+  protected override onBeforeDetach(message: Message): void {
+    for (const type of EVENTS) {
+      this.node.removeEventListener(type, this);
+    }
+    super.onBeforeDetach(message);
+  }
+
+  private _onChanged(_: LabellerState, change: Change): void {
+    if (change === 'session' || change === 'status') {
+      this._update();
+    }
+  }
+
+  private _update(): void {
+    const image = this._state.parts?.tiles;
+    if (image && image !== this._image) {
+      this._image = image; // the first one, or another
+      this._build();
+    }
+    if (!this._canvas) {
+      const { text, kind } = statusText(this._state);
+      setText(this._placeholder.node, text);
+      this._placeholder.node.dataset['kind'] = kind;
+    }
+    const connection = this._state.connection.state;
+    if (this._note) {
+      this._note.hidden = connection.state !== 'closed';
+      setText(this._note, connection.state === 'closed' ? closedText(connection.why) : '');
+    }
+  }
+
+  private _build(): void {
+    this._keys?.dispose();
+    for (const widget of [...this.widgets]) {
+      widget.dispose();
+    }
+    const canvas = new CanvasView({
+      state: this._state,
+      hasFocus: () => this.node.contains(document.activeElement)
+    });
+    this._canvas = canvas;
+    this._note = element('div', { class: 'sambalab-gone', 'data-testid': 'sambalab-gone' });
+    this._note.hidden = true;
+    const stage = new Panel();
+    stage.addClass('sambalab-stage');
+    stage.addWidget(canvas);
+    stage.node.append(this._note);
+    const body = new Panel();
+    body.addClass('sambalab-body');
+    body.addWidget(stage);
+    body.addWidget(new SidePanel(this._state));
+    this.addWidget(new Toolbar(this._state, canvas));
+    this.addWidget(new ResumedBanner(this._state));
+    this.addWidget(body);
+    this.addWidget(new StatusLine(this._state, canvas));
+    this._keys = new KeyMap({ node: this.node, state: this._state, canvas });
+    attachDebugHandle(this.node, this._state, canvas);
+  }
+
+  private readonly _placeholder: Widget;
+  private _image: ImageTiles | null = null;
+  private _canvas: CanvasView | null = null;
+  private _keys: KeyMap | null = null;
+  private _note: HTMLElement | null = null;
+}
+
+const EVENTS = ['pointerdown', 'mousedown', 'dblclick', 'contextmenu'] as const;

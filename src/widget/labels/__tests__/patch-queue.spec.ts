@@ -1,0 +1,123 @@
+import { BridgeError } from '../../../shared';
+import { IPatch } from '../patches';
+import { IPatchReply, PatchQueue } from '../patch-queue';
+
+const patch = (classId: number): IPatch => ({ slice: 0, classId, preserve: true, tiles: [] });
+const tick = () => new Promise(resolve => setTimeout(resolve, 0));
+
+/** A sidecar that answers when it is told to. */
+function makeQueue(retryMs = 5) {
+  const asked: { patch: IPatch; resolve(reply: IPatchReply): void; reject(error: unknown): void }[] = [];
+  const queue = new PatchQueue({
+    send: one => new Promise((resolve, reject) => asked.push({ patch: one, resolve, reject })),
+    retryMs
+  });
+  return { queue, asked };
+}
+
+describe('PatchQueue', () => {
+  it('waits for no answer before it sends the next patch, and tells of answers in the order of the patches', async () => {
+    const { queue, asked } = makeQueue();
+    const told: number[] = [];
+    let disordered = 0;
+    queue.acknowledged.connect((_, { patch: { classId } }) => told.push(classId));
+    queue.disordered.connect(() => disordered++);
+    [1, 2, 3].forEach(id => queue.push(patch(id)));
+    expect(asked.map(one => one.patch.classId)).toEqual([1, 2, 3]);
+    asked[1]!.resolve({ version: 2, changed: 1 });
+    await tick();
+    expect(told).toEqual([]);
+    expect(queue.waiting).toHaveLength(3);
+    asked[0]!.resolve({ version: 1, changed: 1 });
+    await tick();
+    expect(told).toEqual([1, 2]);
+    expect(queue.waiting.map(({ classId }) => classId)).toEqual([3]);
+    expect(disordered).toBe(0);
+    queue.dispose();
+  });
+
+  it('has no more than 16 patches under way', async () => {
+    const { queue, asked } = makeQueue();
+    Array.from({ length: 40 }, (_, i) => queue.push(patch(i)));
+    expect(asked).toHaveLength(16);
+    asked[0]!.resolve({ version: 1, changed: 1 });
+    asked[1]!.resolve({ version: 2, changed: 1 });
+    await tick();
+    expect(asked.map(one => one.patch.classId)).toEqual(Array.from({ length: 18 }, (_, i) => i));
+    queue.dispose();
+  });
+
+  it('tells when a patch was taken after one that was drawn later', async () => {
+    const { queue, asked } = makeQueue();
+    let disordered = 0;
+    queue.disordered.connect(() => disordered++);
+    queue.push(patch(1));
+    queue.push(patch(2));
+    asked[0]!.reject(new BridgeError('disk-full', 'No space is left.'));
+    asked[1]!.resolve({ version: 1, changed: 1 });
+    await new Promise(resolve => setTimeout(resolve, 20));
+    expect(queue.waiting).toHaveLength(2);
+    expect(asked.map(one => one.patch.classId)).toEqual([1, 2, 1]);
+    asked[2]!.resolve({ version: 2, changed: 1 });
+    await queue.drained();
+    expect(disordered).toBe(1);
+    queue.dispose();
+  });
+
+  it('keeps a patch that there was no room for, says why, and sends it again before the others', async () => {
+    const { queue, asked } = makeQueue();
+    const versions: number[] = [];
+    queue.acknowledged.connect((_, { reply }) => versions.push(reply.version));
+    queue.push(patch(1));
+    queue.push(patch(2));
+    const full = new BridgeError('disk-full', 'No space is left.');
+    asked.forEach(({ reject }) => reject(full));
+    await tick();
+    expect(queue.held?.message).toBe('No space is left.');
+    expect(queue.waiting).toHaveLength(2);
+    queue.push(patch(3));
+    expect(asked).toHaveLength(2);
+    await new Promise(resolve => setTimeout(resolve, 20));
+    expect(asked.map(one => one.patch.classId)).toEqual([1, 2, 1, 2, 3]);
+    asked.slice(2).forEach(({ resolve }, i) => resolve({ version: i + 1, changed: 1 }));
+    await queue.drained();
+    expect(queue.held).toBeNull();
+    expect(versions).toEqual([1, 2, 3]);
+    queue.dispose();
+  });
+
+  it('drops what is refused for good, tells it, and goes on', async () => {
+    const { queue, asked } = makeQueue();
+    const refused: string[] = [];
+    queue.refused.connect((_, { error }) => refused.push(error.code));
+    queue.push(patch(1));
+    queue.push(patch(2));
+    asked[0]!.reject(new BridgeError('invalid', 'slice 9 is outside'));
+    await tick();
+    expect(refused).toEqual(['invalid']);
+    expect(asked.map(one => one.patch.classId)).toEqual([1, 2]);
+    queue.dispose();
+  });
+
+  it('gathers strokes while it is paused', async () => {
+    const { queue, asked } = makeQueue();
+    queue.paused = true;
+    queue.push(patch(1));
+    await tick();
+    expect(asked).toHaveLength(0);
+    queue.paused = false;
+    await tick();
+    expect(asked).toHaveLength(1);
+    queue.dispose();
+  });
+
+  it('lets those who wait for it go when they abort', async () => {
+    const { queue } = makeQueue();
+    queue.push(patch(1));
+    const abort = new AbortController();
+    const drained = queue.drained(abort.signal);
+    abort.abort();
+    await expect(drained).rejects.toMatchObject({ code: 'cancelled' });
+    queue.dispose();
+  });
+});

@@ -1,0 +1,91 @@
+import { LABEL_TILE } from '../../../shared';
+import { IPoint } from '../../base/geometry';
+import { brushRuns, MaskBuilder } from '../raster';
+
+const image = { rows: 300, columns: 520 };
+
+function painted(from: IPoint, to: IPoint, radius: number): Set<string> {
+  const pixels = new Set<string>();
+  brushRuns(from, to, radius, image, (row, start, end) => {
+    for (let column = start; column < end; column++) {
+      pixels.add(`${row},${column}`);
+    }
+  });
+  return pixels;
+}
+
+/** Every pixel whose centre is within the radius of the segment, one by one. */
+function expected(from: IPoint, to: IPoint, radius: number): Set<string> {
+  const pixels = new Set<string>();
+  const dx = to.x - from.x;
+  const dy = to.y - from.y;
+  const length2 = dx * dx + dy * dy;
+  for (let row = 0; row < image.rows; row++) {
+    for (let column = 0; column < image.columns; column++) {
+      const px = column + 0.5 - from.x;
+      const py = row + 0.5 - from.y;
+      const t = length2 > 0 ? Math.min(Math.max((px * dx + py * dy) / length2, 0), 1) : 0;
+      if (Math.hypot(px - t * dx, py - t * dy) <= radius) {
+        pixels.add(`${row},${column}`);
+      }
+    }
+  }
+  return pixels;
+}
+
+describe('brushRuns', () => {
+  it.each([
+    ['a disc', { x: 100.5, y: 80.5 }, { x: 100.5, y: 80.5 }, 7.5],
+    ['a disc between pixels', { x: 33.2, y: 47.9 }, { x: 33.2, y: 47.9 }, 10.3],
+    ['a level line', { x: 20.3, y: 60.1 }, { x: 90.8, y: 60.1 }, 6.2],
+    ['an upright line', { x: 70.3, y: 10.1 }, { x: 70.3, y: 99.4 }, 4.7],
+    ['a slanted line', { x: 12.7, y: 200.3 }, { x: 260.9, y: 31.6 }, 9.1],
+    ['a steep line backwards', { x: 250.1, y: 250.2 }, { x: 230.6, y: 20.4 }, 13.3],
+    ['a line over the border', { x: -20.2, y: 290.4 }, { x: 60.3, y: 320.7 }, 15.1]
+  ])('covers the pixels whose centres are within the radius: %s', (_, from, to, radius) => {
+    const want = expected(from, to, radius);
+    expect(want.size).toBeGreaterThan(0);
+    expect(painted(from, to, radius)).toEqual(want);
+  });
+
+  it('covers the pixel under the pointer however small the brush is', () => {
+    expect(painted({ x: 10.01, y: 20.99 }, { x: 10.01, y: 20.99 }, 0.1)).toEqual(new Set(['20,10']));
+  });
+
+  it('paints nothing outside the image', () => {
+    expect(painted({ x: -50, y: -50 }, { x: -60, y: -50 }, 8).size).toBe(0);
+  });
+});
+
+describe('MaskBuilder', () => {
+  it('sets the most significant bit for the first pixel and splits runs at tiles', () => {
+    const mask = new MaskBuilder(image);
+    mask.addRun(1, 254, 259);
+    const tiles = mask.tiles();
+    expect(tiles.map(({ row, column }) => [row, column])).toEqual([
+      [0, 0],
+      [0, 1]
+    ]);
+    expect(tiles[0]!.bits[(LABEL_TILE + 248) / 8]).toBe(0b00000011);
+    expect(tiles[1]!.bits[LABEL_TILE / 8]).toBe(0b11100000);
+  });
+
+  it('leaves out what is outside the image', () => {
+    const mask = new MaskBuilder({ rows: 3, columns: 5 });
+    mask.addRun(2, -4, 100);
+    mask.addRun(3, 0, 5);
+    mask.addRun(-1, 0, 5);
+    expect(mask.tiles()).toHaveLength(1);
+    const { bits } = mask.tiles()[0]!;
+    expect(bits[(2 * LABEL_TILE) / 8]).toBe(0b11111000);
+    expect(bits.reduce((sum, byte) => sum + (byte ? 1 : 0), 0)).toBe(1);
+  });
+
+  it('takes the pixels of a region', () => {
+    const mask = new MaskBuilder(image);
+    mask.addMask({ row0: 10, row1: 12, column0: 8, column1: 12 }, Uint8Array.from([1, 0, 1, 1, 0, 0, 0, 1]));
+    const { bits } = mask.tiles()[0]!;
+    expect(bits[(10 * LABEL_TILE + 8) / 8]).toBe(0b10110000);
+    expect(bits[(11 * LABEL_TILE + 8) / 8]).toBe(0b00010000);
+  });
+});

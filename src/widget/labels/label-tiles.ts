@@ -1,0 +1,110 @@
+/**
+ * The labels of one slice as the browser knows them: sparse tiles of class ids. What a patch does here is what it does
+ * in the sidecar, so that both have the same pixels without being asked.
+ */
+import { LABEL_TILE } from '../../shared';
+import { ISize, ITileRef } from '../base/geometry';
+import { IMaskTile } from './raster';
+
+/** Sparse tiles of class ids; a tile that is not there is 0. */
+export class LabelTiles {
+  constructor(readonly image: ISize) {}
+
+  /** The class id of a pixel; 0 outside the image. */
+  at(row: number, column: number): number {
+    const tile = this.tile(Math.floor(row / LABEL_TILE), Math.floor(column / LABEL_TILE));
+    return tile?.[(row % LABEL_TILE) * LABEL_TILE + (column % LABEL_TILE)] ?? 0;
+  }
+
+  tile(row: number, column: number): Uint8Array | undefined {
+    return this._tiles.get(keyOf(row, column));
+  }
+
+  /** Which tiles there are. */
+  refs(): ITileRef[] {
+    return [...this._tiles.keys()].map(key => {
+      const [row, column] = key.split('/').map(Number) as [number, number];
+      return { row, column };
+    });
+  }
+
+  /** Take a tile as the sidecar has it. */
+  replace(row: number, column: number, classes: Uint8Array | undefined): void {
+    if (!classes) {
+      this._tiles.delete(keyOf(row, column));
+      return;
+    }
+    if (classes.length !== LABEL_TILE * LABEL_TILE) {
+      throw new Error(`A tile has ${LABEL_TILE * LABEL_TILE} class ids; ${classes.length} came.`);
+    }
+    this._tiles.set(keyOf(row, column), classes);
+  }
+
+  clear(): void {
+    this._tiles.clear();
+  }
+
+  /** Set a run of pixels; `end` is exclusive and inside the image. Returns the tiles that were touched. */
+  paintRun(row: number, start: number, end: number, classId: number, preserve: boolean): ITileRef[] {
+    const touched: ITileRef[] = [];
+    const tileRow = Math.floor(row / LABEL_TILE);
+    const keep = preserve && classId !== 0;
+    for (let column = start; column < end;) {
+      const tileColumn = Math.floor(column / LABEL_TILE);
+      const last = Math.min(end, (tileColumn + 1) * LABEL_TILE);
+      const tile = this._writable(tileRow, tileColumn, classId);
+      if (tile) {
+        const base = (row % LABEL_TILE) * LABEL_TILE - tileColumn * LABEL_TILE;
+        for (; column < last; column++) {
+          if (!keep || tile[base + column] === 0) {
+            tile[base + column] = classId;
+          }
+        }
+        touched.push({ row: tileRow, column: tileColumn });
+      }
+      column = last;
+    }
+    return touched;
+  }
+
+  /** Set the pixels of a mask. Returns how many changed. */
+  apply(mask: IMaskTile, classId: number, preserve: boolean): number {
+    const tile = this._writable(mask.row, mask.column, classId);
+    if (!tile) {
+      return 0;
+    }
+    const keep = preserve && classId !== 0;
+    let changed = 0;
+    for (let byte = 0; byte < mask.bits.length; byte++) {
+      const bits = mask.bits[byte]!;
+      if (bits === 0) {
+        continue;
+      }
+      for (let bit = 0; bit < 8; bit++) {
+        const at = byte * 8 + bit;
+        if (bits & (0x80 >> bit) && tile[at] !== classId && !(keep && tile[at] !== 0)) {
+          tile[at] = classId;
+          changed++;
+        }
+      }
+    }
+    return changed;
+  }
+
+  /** The tile to write to; none where erasing would only make an empty one. */
+  private _writable(row: number, column: number, classId: number): Uint8Array | undefined {
+    const key = keyOf(row, column);
+    let tile = this._tiles.get(key);
+    if (!tile && classId !== 0) {
+      tile = new Uint8Array(LABEL_TILE * LABEL_TILE);
+      this._tiles.set(key, tile);
+    }
+    return tile;
+  }
+
+  private readonly _tiles = new Map<string, Uint8Array>();
+}
+
+function keyOf(row: number, column: number): string {
+  return `${row}/${column}`;
+}

@@ -1,0 +1,229 @@
+/**
+ * Strokes on their way to the sidecar: sent in order, several under way at once, kept until they are acknowledged, and told of in order.
+ *
+ * What fails for a reason that can pass (no room on the disk, no sidecar) stays first in line and is tried again; what
+ * the sidecar refuses for good leaves the queue, and whoever listens has to fetch what the sidecar has. The same holds after a stroke that
+ * was tried again while one behind it was taken: the versions tell.
+ */
+import { IDisposable } from '@lumino/disposable';
+import { ISignal, Signal } from '@lumino/signaling';
+import { BridgeError, ErrorCode } from '../../shared';
+import { IPatch } from './patches';
+
+/** Causes that pass: the stroke is kept. */
+const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'disk-full',
+  'disconnected',
+  'not-ready',
+  'unknown-session',
+  'unauthorized',
+  'cancelled'
+]);
+
+/** Strokes under way at once: while the sidecar learns, an answer takes longer than a quick stroke does. */
+const UNDER_WAY_MAX = 16;
+
+/** Pause before a stroke that could not be taken is sent again. */
+const RETRY_MS = 3000;
+
+/** What the sidecar says to a patch. */
+export interface IPatchReply {
+  version: number;
+  changed: number;
+}
+
+interface IEntry {
+  patch: IPatch;
+  sent: boolean;
+  outcome: { reply: IPatchReply; milliseconds: number } | { error: BridgeError } | null;
+}
+
+/** The queue of unsent patches. */
+export class PatchQueue implements IDisposable {
+  constructor(options: PatchQueue.IOptions) {
+    this._send = options.send;
+    this._retryMs = options.retryMs ?? RETRY_MS;
+  }
+
+  /** Patches that are not acknowledged yet, in order. */
+  get waiting(): readonly IPatch[] {
+    return this._entries.map(({ patch }) => patch);
+  }
+
+  /** Why the first patch could not be taken, if it was tried and is tried again. */
+  get held(): BridgeError | null {
+    return this._held;
+  }
+
+  /** Emits when the number of patches or the reason for waiting changes. */
+  get changed(): ISignal<this, void> {
+    return this._changed;
+  }
+
+  /** Emits each patch when it was handed over to be sent. */
+  get sent(): ISignal<this, IPatch> {
+    return this._sent;
+  }
+
+  /** Emits each acknowledged patch. */
+  get acknowledged(): ISignal<this, { patch: IPatch; reply: IPatchReply; milliseconds: number }> {
+    return this._acknowledged;
+  }
+
+  /** Emits each patch that was refused for good. */
+  get refused(): ISignal<this, { patch: IPatch; error: BridgeError }> {
+    return this._refused;
+  }
+
+  /** Emits when the sidecar took strokes in another order than they were drawn here. */
+  get disordered(): ISignal<this, void> {
+    return this._disordered;
+  }
+
+  get isDisposed(): boolean {
+    return this._disposed;
+  }
+
+  push(patch: IPatch): void {
+    this._entries.push({ patch, sent: false, outcome: null });
+    this._changed.emit();
+    this._run();
+  }
+
+  /** While paused nothing is sent; strokes gather. */
+  set paused(paused: boolean) {
+    this._paused = paused;
+    if (!paused) {
+      this.retry();
+    }
+  }
+
+  get paused(): boolean {
+    return this._paused;
+  }
+
+  /** Try again now what could not be taken. */
+  retry(): void {
+    clearTimeout(this._timer);
+    this._timer = undefined;
+    for (const entry of this._entries) {
+      if (entry.outcome && 'error' in entry.outcome && PASSING.has(entry.outcome.error.code)) {
+        entry.sent = false;
+        entry.outcome = null;
+      }
+    }
+    this._run();
+  }
+
+  /** Resolves once every patch that is here now is acknowledged or refused. */
+  async drained(signal?: AbortSignal): Promise<void> {
+    while (this._entries.length > 0 && !this._disposed) {
+      if (signal?.aborted) {
+        throw new BridgeError('cancelled', 'The work was cancelled.');
+      }
+      await new Promise<void>(resolve => {
+        const done = () => {
+          this._changed.disconnect(done, this);
+          signal?.removeEventListener('abort', done);
+          resolve();
+        };
+        this._changed.connect(done, this);
+        signal?.addEventListener('abort', done, { once: true });
+      });
+    }
+  }
+
+  dispose(): void {
+    if (this._disposed) {
+      return;
+    }
+    this._disposed = true;
+    clearTimeout(this._timer);
+    this._changed.emit(); // lets those who wait for the queue go
+    Signal.clearData(this);
+  }
+
+  private _run(): void {
+    for (const entry of this._entries) {
+      if (this._disposed || this._paused || this._timer !== undefined || this._underWay >= UNDER_WAY_MAX) {
+        return;
+      }
+      if (!entry.sent) {
+        void this._try(entry);
+      }
+    }
+  }
+
+  private async _try(entry: IEntry): Promise<void> {
+    entry.sent = true;
+    this._underWay++;
+    const start = performance.now();
+    try {
+      const reply = this._send(entry.patch);
+      this._sent.emit(entry.patch);
+      entry.outcome = { reply: await reply, milliseconds: performance.now() - start };
+    } catch (reason) {
+      entry.outcome = { error: BridgeError.from(reason) };
+    }
+    this._underWay--;
+    if (!this._disposed) {
+      this._settle();
+      this._run();
+    }
+  }
+
+  /** Let those in front go whose outcome is known. */
+  private _settle(): void {
+    for (let head = this._entries[0]; head?.outcome; head = this._entries[0]) {
+      const { patch, outcome } = head;
+      if ('error' in outcome && PASSING.has(outcome.error.code)) {
+        this._hold(outcome.error);
+        return;
+      }
+      this._held = null;
+      this._entries.shift();
+      if ('error' in outcome) {
+        this._refused.emit({ patch, error: outcome.error });
+      } else {
+        const { reply, milliseconds } = outcome;
+        this._acknowledged.emit({ patch, reply, milliseconds });
+        if (reply.version < this._version) {
+          this._disordered.emit();
+        }
+        this._version = reply.version;
+      }
+      this._changed.emit();
+    }
+  }
+
+  private _hold(why: BridgeError): void {
+    this._held = why;
+    this._timer ??= setTimeout(() => this.retry(), this._retryMs);
+    this._changed.emit();
+  }
+
+  private readonly _send: (patch: IPatch) => Promise<IPatchReply>;
+  private readonly _retryMs: number;
+  private readonly _entries: IEntry[] = [];
+  private readonly _changed = new Signal<this, void>(this);
+  private readonly _sent = new Signal<this, IPatch>(this);
+  private readonly _acknowledged = new Signal<this, { patch: IPatch; reply: IPatchReply; milliseconds: number }>(this);
+  private readonly _disordered = new Signal<this, void>(this);
+  private readonly _refused = new Signal<this, { patch: IPatch; error: BridgeError }>(this);
+  private _held: BridgeError | null = null;
+  private _underWay = 0;
+  /** The version of the last acknowledgement. */
+  private _version = 0;
+  private _paused = false;
+  private _disposed = false;
+  private _timer: ReturnType<typeof setTimeout> | undefined;
+}
+
+/** The namespace for {@link PatchQueue}. */
+export namespace PatchQueue {
+  export interface IOptions {
+    send(patch: IPatch): Promise<IPatchReply>;
+    /** Milliseconds until a patch that could not be taken is sent again. */
+    retryMs?: number;
+  }
+}

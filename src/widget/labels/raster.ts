@@ -1,0 +1,144 @@
+/**
+ * Strokes and suggestions as pixels: bit masks in sparse tiles, as the protocol's patches carry them.
+ *
+ * A brush covers the pixels whose centres are within its radius of the path of the pointer; between two places of the
+ * pointer the path is straight, so the covered shape is a capsule, which a row of pixels meets in one run.
+ */
+import { LABEL_TILE } from '../../shared';
+import { IPoint, IRegion, ISize } from '../base/geometry';
+
+/** Bytes of one tile's bit mask. */
+export const MASK_BYTES = (LABEL_TILE * LABEL_TILE) / 8;
+
+/** One tile of a mask: LABEL_TILE² bits, row by row, the most significant bit first. */
+export interface IMaskTile {
+  row: number;
+  column: number;
+  bits: Uint8Array;
+}
+
+/** Called with runs of pixels of one row; `end` is exclusive. */
+export type EmitRun = (row: number, start: number, end: number) => void;
+
+/** The runs of pixels that a round brush covers on its way from one point to another (image coordinates). */
+export function brushRuns(from: IPoint, to: IPoint, radius: number, image: ISize, emit: EmitRun): void {
+  const row0 = Math.max(0, Math.ceil(Math.min(from.y, to.y) - radius - 0.5));
+  const row1 = Math.min(image.rows - 1, Math.floor(Math.max(from.y, to.y) + radius - 0.5));
+  for (let row = row0; row <= row1; row++) {
+    const span = capsuleAt(row + 0.5, from, to, radius);
+    if (span) {
+      const start = Math.max(0, Math.ceil(span[0] - 0.5));
+      const end = Math.min(image.columns, Math.floor(span[1] - 0.5) + 1);
+      if (start < end) {
+        emit(row, start, end);
+      }
+    }
+  }
+  // The pixel under the pointer is covered however small the brush is.
+  for (const { x, y } of [from, to]) {
+    const row = Math.floor(y);
+    const column = Math.floor(x);
+    if (row >= 0 && row < image.rows && column >= 0 && column < image.columns) {
+      emit(row, column, column + 1);
+    }
+  }
+}
+
+/** Where the horizontal line at `y` is inside the capsule around the segment, if anywhere. */
+function capsuleAt(y: number, from: IPoint, to: IPoint, radius: number): [number, number] | undefined {
+  let low = Infinity;
+  let high = -Infinity;
+  const include = (x: number) => {
+    low = Math.min(low, x);
+    high = Math.max(high, x);
+  };
+  for (const centre of [from, to]) {
+    const rest = radius * radius - (y - centre.y) ** 2;
+    if (rest >= 0) {
+      include(centre.x - Math.sqrt(rest));
+      include(centre.x + Math.sqrt(rest));
+    }
+  }
+  const dx = to.x - from.x;
+  const dy = to.y - from.y;
+  const length = Math.hypot(dx, dy);
+  if (length > 0 && dy !== 0) {
+    // The two long sides of the rectangle between the discs; its short sides lie inside the discs.
+    for (const side of [-1, 1]) {
+      const sx = from.x - (side * radius * dy) / length;
+      const sy = from.y + (side * radius * dx) / length;
+      const t = (y - sy) / dy;
+      if (t >= 0 && t <= 1) {
+        include(sx + t * dx);
+      }
+    }
+  }
+  return low <= high ? [low, high] : undefined;
+}
+
+/** Gathers the pixels of one patch. */
+export class MaskBuilder {
+  constructor(private readonly _image: ISize) {}
+
+  get isEmpty(): boolean {
+    return this._tiles.size === 0;
+  }
+
+  /** Add a run of pixels of one row; what is outside the image is left out. */
+  addRun(row: number, start: number, end: number): void {
+    if (row < 0 || row >= this._image.rows) {
+      return;
+    }
+    const stop = Math.min(end, this._image.columns);
+    for (let column = Math.max(0, start); column < stop;) {
+      const tileColumn = Math.floor(column / LABEL_TILE);
+      const last = Math.min(stop, (tileColumn + 1) * LABEL_TILE);
+      const bits = this._tile(Math.floor(row / LABEL_TILE), tileColumn).bits;
+      const base = (row % LABEL_TILE) * LABEL_TILE - tileColumn * LABEL_TILE;
+      for (; column < last; column++) {
+        const bit = base + column;
+        bits[bit >> 3]! |= 0x80 >> (bit & 7);
+      }
+    }
+  }
+
+  /** Add the pixels of a region whose value in `mask` is not 0; `mask` has the region's pixels row by row. */
+  addMask(region: IRegion, mask: Uint8Array): void {
+    const width = region.column1 - region.column0;
+    for (let row = region.row0; row < region.row1; row++) {
+      const base = (row - region.row0) * width;
+      for (let i = 0; i < width; i++) {
+        if (mask[base + i]) {
+          const start = i;
+          while (i < width && mask[base + i]) {
+            i++;
+          }
+          this.addRun(row, region.column0 + start, region.column0 + i);
+        }
+      }
+    }
+  }
+
+  /** Add all pixels of a region. */
+  addRegion(region: IRegion): void {
+    for (let row = region.row0; row < region.row1; row++) {
+      this.addRun(row, region.column0, region.column1);
+    }
+  }
+
+  tiles(): IMaskTile[] {
+    return [...this._tiles.values()];
+  }
+
+  private _tile(row: number, column: number): IMaskTile {
+    const key = `${row}/${column}`;
+    let tile = this._tiles.get(key);
+    if (!tile) {
+      tile = { row, column, bits: new Uint8Array(MASK_BYTES) };
+      this._tiles.set(key, tile);
+    }
+    return tile;
+  }
+
+  private readonly _tiles = new Map<string, IMaskTile>();
+}

@@ -1,0 +1,153 @@
+/** The classifier: saved into a file of the user's, loaded from one. */
+import { ClassifierFormat } from '../../shared';
+import { ISavedFile } from '../state/classifier-files';
+import { button, element, hide, setDisabled, setText } from '../base/dom';
+import { section } from './fields';
+import { LabellerState } from '../state/labeller-state';
+import { StateWidget } from './state-widget';
+import { progressBar } from './training-controls';
+import { trans } from '../base/translation';
+
+export class ClassifierSection extends StateWidget {
+  constructor(state: LabellerState) {
+    super(state, ['status', 'session']);
+    this.addClass('sambalab-classifier');
+    this._save = button({
+      testid: 'sambalab-save',
+      title: trans.__('Save the classifier in a file'),
+      icon: 'save',
+      text: trans.__('Save…'),
+      className: 'sambalab-outlined',
+      run: () => this._toggle()
+    });
+    this._from = this._save;
+    this._load = button({
+      testid: 'sambalab-load',
+      title: trans.__('Segment with a classifier from a file'),
+      icon: 'open',
+      text: trans.__('Load…'),
+      className: 'sambalab-outlined',
+      run: () => this._file.click()
+    });
+    this._file = element('input', { type: 'file', accept: '.json,.onnx', 'data-testid': 'sambalab-load-file' });
+    this._file.hidden = true;
+    this._file.addEventListener('change', () => {
+      const file = this._file.files?.[0];
+      this._file.value = ''; // so that the same file can be chosen again
+      if (file) {
+        this._from = this._load;
+        void state.loadClassifier(file);
+      }
+    });
+    const format = (name: ClassifierFormat, text: string, title: string) =>
+      button({
+        testid: `sambalab-save-${name}`,
+        title,
+        text,
+        className: 'sambalab-outlined',
+        run: () => void this._download(name)
+      });
+    this._formats = element(
+      'div',
+      { class: 'sambalab-training-row', role: 'group', 'aria-label': trans.__('Format of the file') },
+      format('json', 'JSON', trans.__('Complete and readable; loads here and in Python')),
+      format('onnx', 'ONNX', trans.__('Features and forest in one graph, which other programs can run'))
+    );
+    this._formats.id = `sambalab-formats-${instances++}`;
+    this._formats.hidden = true;
+    this._save.setAttribute('aria-expanded', 'false');
+    this._save.setAttribute('aria-controls', this._formats.id);
+    this._cancel = button({
+      testid: 'sambalab-files-cancel',
+      title: trans.__('Cancel'),
+      icon: 'close',
+      run: () => (state.files.busy ? state.files.cancel() : state.files.dismiss())
+    });
+    this._bar = progressBar('sambalab-files-progress', trans.__('Loading the classifier'));
+    this._text = element('span', { role: 'status', 'data-testid': 'sambalab-files-note' });
+    this._note = element('div', { class: 'sambalab-note' }, this._text, this._cancel);
+    const whole = section({
+      testid: 'sambalab-classifier',
+      body: [
+        element('div', { class: 'sambalab-training-row' }, this._save, this._load),
+        this._formats,
+        this._file,
+        this._bar.node,
+        this._note
+      ]
+    });
+    whole.head(trans.__('Classifier'));
+    this.node.append(whole.node);
+    this.refresh();
+  }
+
+  protected override refresh(): void {
+    const { session, files, connection } = this._state;
+    const { state } = files;
+    const idle = connection.state.state === 'connected' && !files.busy;
+    const saves = idle && !!session?.segmentation;
+    setDisabled(this._save, !saves);
+    this._save.title = session?.segmentation
+      ? trans.__('Save the classifier in a file')
+      : trans.__('There is no classifier yet: train, or load one');
+    setDisabled(this._load, !idle || !session?.imageReady);
+    if (!saves) {
+      hide(this._formats, true, this._save);
+    }
+    this._save.setAttribute('aria-expanded', String(!this._formats.hidden));
+    this._bar.set(state.state === 'loading' ? state : state.state === 'saving' ? { fraction: null } : null);
+    setText(
+      this._text,
+      state.state === 'saving'
+        ? trans.__('Saving…')
+        : state.state === 'loading'
+          ? trans.__('Loading “%1”…', state.name)
+          : state.state === 'loaded'
+            ? trans.__('“%1” is the classifier now.', state.name)
+            : state.state === 'failed'
+              ? state.message
+              : state.state === 'saved'
+                ? state.message
+                : ''
+    );
+    this._note.dataset['kind'] = state.state === 'failed' ? 'error' : 'plain';
+    hide(this._note, state.state === 'idle', this._from);
+    this._cancel.title = files.busy ? trans.__('Cancel') : trans.__('Dismiss');
+    this._cancel.setAttribute('aria-label', this._cancel.title);
+  }
+
+  private _toggle(): void {
+    this._from = this._save;
+    this._formats.hidden = !this._formats.hidden;
+    this.refresh();
+  }
+
+  private async _download(format: ClassifierFormat): Promise<void> {
+    hide(this._formats, true, this._save);
+    const file = await this._state.saveClassifier(format);
+    if (file) {
+      download(file);
+    }
+  }
+
+  private readonly _save: HTMLButtonElement;
+  private readonly _load: HTMLButtonElement;
+  private readonly _file: HTMLInputElement;
+  private readonly _formats: HTMLElement;
+  private readonly _cancel: HTMLButtonElement;
+  private readonly _bar: ReturnType<typeof progressBar>;
+  private readonly _note: HTMLElement;
+  private readonly _text: HTMLElement;
+  /** The button that was used last. */
+  private _from: HTMLButtonElement;
+}
+
+let instances = 0;
+
+/** Hand a file to the browser, which asks where it goes or puts it with the other downloads. */
+function download({ name, mediaType, bytes }: ISavedFile): void {
+  const url = URL.createObjectURL(new Blob([bytes], { type: mediaType }));
+  const link = element('a', { href: url, download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}

@@ -1,0 +1,126 @@
+/** Chooses the feature that is shown over the image. */
+import { button, element, icon, setText, slider } from '../base/dom';
+import { channelGroups, familyOf, shortNumber } from '../state/feature-choice';
+import { section } from './fields';
+import { LabellerState } from '../state/labeller-state';
+import { PREVIEW_TILES_MAX, PreviewState } from '../tiles/byte-tiles';
+import { StateWidget } from './state-widget';
+import { trans } from '../base/translation';
+
+export class PreviewSection extends StateWidget {
+  constructor(state: LabellerState) {
+    super(state, ['features', 'session']);
+    this._list = element('select', {
+      class: 'sambalab-select',
+      'aria-label': trans.__('Feature to preview'),
+      title: trans.__('Feature to preview'),
+      'data-testid': 'sambalab-preview-channel'
+    });
+    this._list.addEventListener('change', () => state.parts?.preview.choose(Number(this._list.value)));
+    this._eye = button({
+      testid: 'sambalab-preview',
+      title: trans.__('Show the feature over the image; hold H to hide all overlays'),
+      icon: 'eye',
+      run: () => state.parts?.preview.show(!state.parts.preview.shown)
+    });
+    this._opacity = slider({
+      testid: 'sambalab-preview-opacity',
+      label: trans.__('Opacity'),
+      title: trans.__('Opacity of the feature; hold H to hide all overlays'),
+      min: 0,
+      max: 100,
+      step: 5,
+      format: value => `${value} %`,
+      input: value => {
+        if (state.parts) {
+          state.parts.preview.opacity = value / 100;
+        }
+      }
+    });
+    this._note = element('div', { class: 'sambalab-note', role: 'status', 'data-testid': 'sambalab-preview-note' });
+    this._section = section({
+      testid: 'sambalab-preview-section',
+      body: [element('div', { class: 'sambalab-preview-row' }, this._list, this._eye), this._opacity.node, this._note]
+    });
+    this.node.append(this._section.node);
+    this.refresh();
+  }
+
+  protected override refresh(): void {
+    const preview = this._state.parts?.preview;
+    if (!preview) {
+      return;
+    }
+    if (preview.names !== this._names) {
+      this._names = preview.names;
+      this._fill(preview.names);
+    }
+    const gone = preview.channel < 0;
+    this._showGone(gone ? preview.name : null);
+    this._list.value = String(preview.channel);
+    const { name } = preview;
+    const heading = gone ? trans.__('%1 is not among the features', name) : name;
+    this._section.head(trans.__('Preview'), preview.shown ? heading : '');
+    this._eye.setAttribute('aria-pressed', String(preview.shown));
+    this._eye.replaceChildren(icon(preview.shown ? 'eye' : 'eyeOff'));
+    this._opacity.node.hidden = !preview.shown;
+    this._opacity.set(Math.round(preview.opacity * 100));
+    const { state } = preview;
+    const channels = this._state.session?.image.shape[3] ?? 1;
+    const ranged = familyOf(this._state.choice.spec, channels, preview.channel)?.ranged ?? false;
+    setText(this._note, noteOf(state, name, ranged));
+    this._note.dataset['kind'] = state.state === 'failed' ? 'error' : 'plain';
+    this._note.hidden = this._note.textContent === '';
+  }
+
+  private _fill(names: readonly string[]): void {
+    const channels = this._state.session!.image.shape[3];
+    const colors = [trans.__('Red'), trans.__('Green'), trans.__('Blue')];
+    const option = (channel: number) => element('option', { value: String(channel) }, names[channel]!);
+    this._list.replaceChildren(
+      ...channelGroups(this._state.choice.spec, channels, colors).flatMap(group =>
+        group.title
+          ? [element('optgroup', { label: group.title }, ...group.channels.map(option))]
+          : group.channels.map(option)
+      )
+    );
+  }
+
+  /** A feature that is not there keeps its place in the list, for as long as it is waited for. */
+  private _showGone(name: string | null): void {
+    this._gone?.remove();
+    this._gone = name === null ? null : element('option', { value: '-1', disabled: '', hidden: '' }, name);
+    if (this._gone) {
+      this._list.prepend(this._gone);
+    }
+  }
+
+  private readonly _section: ReturnType<typeof section>;
+  private readonly _list: HTMLSelectElement;
+  private readonly _eye: HTMLButtonElement;
+  private readonly _opacity: ReturnType<typeof slider>;
+  private readonly _note: HTMLElement;
+  private _gone: HTMLOptionElement | null = null;
+  private _names: readonly string[] | null = null;
+}
+
+function noteOf(state: PreviewState, name: string, ranged: boolean): string {
+  switch (state.state) {
+    case 'far':
+      return trans.__('Zoom in to preview: at most %1 tiles of 256 × 256 pixels are shown.', PREVIEW_TILES_MAX);
+    case 'gone':
+      return trans.__('“%1” is not among the features. It is shown again as soon as it is.', name);
+    case 'loading':
+      return trans.__('Computing…');
+    case 'ready': {
+      const values = [shortNumber(state.low), shortNumber(state.high)];
+      return ranged
+        ? trans.__('Black %1, white %2, made of grey levels 0–255', ...values)
+        : trans.__('Black %1, white %2', ...values);
+    }
+    case 'failed':
+      return state.message;
+    default:
+      return '';
+  }
+}

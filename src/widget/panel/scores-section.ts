@@ -1,0 +1,135 @@
+/** How well the classifier does, and how much there is of each phase: it follows every new segmentation. */
+import { ClassifierInfo, isBoosting, LabelClass, Scores, scoreTable, SessionState } from '../../shared';
+import { element, setText } from '../base/dom';
+import { section } from './fields';
+import { LabellerState } from '../state/labeller-state';
+import { classTable, confusionTable, importanceList, percent, phaseTable } from './scores-tables';
+import { StateWidget } from './state-widget';
+import { trans } from '../base/translation';
+
+export class ScoresSection extends StateWidget {
+  constructor(state: LabellerState) {
+    super(state, ['session', 'status']);
+    this._empty = element('div', { class: 'sambalab-note', 'data-testid': 'sambalab-scores-empty' });
+    this._overall = element('div', { class: 'sambalab-scores-overall', 'data-testid': 'sambalab-scores-overall' });
+    this._note = element('div', { class: 'sambalab-note', 'data-testid': 'sambalab-scores-note' });
+    this._section = section({
+      testid: 'sambalab-scores',
+      body: [
+        this._empty,
+        this._overall,
+        this._note,
+        this._classes.node,
+        this._confusion.node,
+        this._phases.node,
+        this._important
+      ]
+    });
+    this._important.append(
+      element('div', { class: 'sambalab-field-label' }, trans.__('Most important features')),
+      this._importance.node
+    );
+    this._section.node.addEventListener('toggle', () => this.refresh());
+    this.node.append(this._section.node);
+    this.refresh();
+  }
+
+  protected override refresh(): void {
+    const { session } = this._state;
+    const classifier = session?.segmentation?.classifier;
+    const scores = classifier?.scores && fits(classifier, classifier.scores) ? classifier.scores : null;
+    const table = scores && scoreTable(scores.confusion);
+    const overall = table?.accuracy ?? classifier?.oobScore ?? null;
+    this._section.head(trans.__('Scores'), overall === null ? '' : `${percent(overall)} %`);
+    if (!this._section.node.open) {
+      return; // nobody sees it
+    }
+    say(this._empty, classifier ? '' : emptyText(session));
+    say(this._overall, classifier ? overallText(classifier, overall, table?.meanIou ?? null) : '');
+    const source = scores ? sourceText(scores) : '';
+    if (this._overall.title !== source) {
+      this._overall.title = source;
+    }
+    say(this._note, classifier?.note ?? '');
+    this._classes.node.hidden = this._confusion.node.hidden = !table;
+    if (table && scores) {
+      const classes = coloured(classifier!.classes, session!.classes);
+      this._classes.show(classes, table);
+      this._confusion.show(classes, scores.confusion);
+    }
+    const counts = session?.segmentation?.counts;
+    this._phases.node.hidden = !counts;
+    if (counts) {
+      const { pixelSize, shape } = session.image;
+      this._phases.show(session.classes, counts, pixelSize ?? null, shape[0]);
+    }
+    const importance = classifier?.importance ?? null;
+    this._important.hidden = importance === null;
+    if (importance) {
+      this._importance.show(classifier!.features, importance);
+    }
+  }
+
+  private readonly _section: ReturnType<typeof section>;
+  private readonly _empty: HTMLElement;
+  private readonly _overall: HTMLElement;
+  private readonly _note: HTMLElement;
+  private readonly _classes = classTable();
+  private readonly _confusion = confusionTable();
+  private readonly _phases = phaseTable();
+  private readonly _important = element('div', {});
+  private readonly _importance = importanceList();
+}
+
+/** The classifier's classes as the session names and paints them now. */
+function coloured(classes: readonly LabelClass[], now: readonly LabelClass[]): LabelClass[] {
+  return classes.map(item => now.find(({ id }) => id === item.id) ?? item);
+}
+
+function fits({ classes }: ClassifierInfo, { confusion }: Scores): boolean {
+  return confusion.length === classes.length && confusion.every(row => row.length === classes.length);
+}
+
+function emptyText(session: SessionState | null): string {
+  const labelled = Object.values(session?.labels.counts ?? {}).filter(count => count > 0).length;
+  return labelled < 2
+    ? trans.__('Label something of two classes, then train: how well each is recognised is shown here.')
+    : trans.__('Train, or switch Live on: how well each class is recognised is shown here.');
+}
+
+/** What a score was measured on, and how far it can be believed. */
+function sourceText({ source }: Scores): string {
+  return source === 'out-of-bag'
+    ? trans.__(
+        'Each labelled pixel is judged by the trees that had not drawn it. Pixels of one stroke are alike, so places without labels fare worse than this.'
+      )
+    : trans.__(
+        'Whole strokes were held out and judged by trees that had not seen them, so this can be lower than an out-of-bag score.'
+      );
+}
+
+/** How good it is overall, and what that was measured on. */
+function overallText(
+  { scores, samples, labelsVersion, forest }: ClassifierInfo,
+  overall: number | null,
+  iou: number | null
+): string {
+  if (overall === null) {
+    if (labelsVersion === 0) {
+      return trans.__('This classifier came from a file that says nothing of how well it does.');
+    }
+    return forest && isBoosting(forest)
+      ? trans.__('How well it does is known once there are a few strokes of each class: some are then held out.')
+      : trans.__('Too little is labelled to say how well it does: %1 pixels.', samples.toLocaleString());
+  }
+  const right =
+    scores?.source === 'held-out'
+      ? trans.__('%1 % of held-out labels right', percent(overall))
+      : trans.__('%1 % of out-of-bag labels right', percent(overall));
+  return iou === null ? right : `${right} · ${trans.__('mean IoU %1 %', percent(iou))}`;
+}
+
+function say(node: HTMLElement, text: string): void {
+  setText(node, text);
+  node.hidden = text === '';
+}

@@ -1,0 +1,256 @@
+/** The parts of the scores: how each class does, what is taken for what, how much there is of each phase, which features matter. */
+import { IMistake, IScoreTable, LabelClass, mistakes, PixelSize } from '../../shared';
+import { element, setText } from '../base/dom';
+import { trans } from '../base/translation';
+
+/** Classes up to which the numbers are written into the confusion matrix; beyond, its cells are too small for them. */
+export const CONFUSION_TEXT_MAX = 8;
+/** Confusions that are named, and how many where the matrix has no numbers. */
+const NAMED = 3;
+const NAMED_MORE = 5;
+/** Shares below this are no confusion worth a line. */
+const WORTH_NAMING = 0.005;
+/** Features that are named as the most important. */
+const IMPORTANT = 5;
+
+/** A part: its node, and how it is told what to show. What stays the same is not touched, so that nothing flickers. */
+export interface IPart<T extends unknown[]> {
+  readonly node: HTMLElement;
+  show(...values: T): void;
+}
+
+/** Percent with a digit behind the point, without the sign: 100 is all, – where nothing is known. */
+export function percent(share: number | null): string {
+  return share === null ? '–' : share === 1 ? '100' : Math.min(share * 100, 99.9).toFixed(1);
+}
+
+/** Recall, precision and IoU of each class. */
+export function classTable(): IPart<[classes: readonly LabelClass[], table: IScoreTable]> {
+  const column = (text: string, title: string) => element('th', { scope: 'col', title }, text);
+  const body = element('tbody', {});
+  const node = element(
+    'table',
+    { class: 'sambalab-scores-table', 'data-testid': 'sambalab-scores-classes' },
+    element(
+      'thead',
+      {},
+      element(
+        'tr',
+        {},
+        element('th', { scope: 'col' }, trans.__('Class, %')),
+        column(trans.__('Recall'), trans.__('Which share of the pixels labelled so is recognised')),
+        column(trans.__('Precision'), trans.__('Which share of the pixels taken for the class is labelled so')),
+        column(
+          trans.__('IoU'),
+          trans.__(
+            'Intersection over union: the pixels that are both labelled so and taken for it, of those that are either'
+          )
+        )
+      )
+    ),
+    body
+  );
+  return {
+    node,
+    show(classes, table) {
+      const lines = keep(body, classes.length, () => {
+        const cells = [1, 2, 3].map(() => element('td', {}));
+        return element('tr', {}, element('th', { scope: 'row' }, className()), ...cells);
+      });
+      lines.forEach((line, i) => {
+        const { recall, precision, iou, labelled } = table.classes[i]!;
+        showClass(line.firstElementChild!.firstElementChild!, classes[i]!);
+        setTitle(line, trans.__('%1: %2 pixels were asked about', classes[i]!.name, labelled.toLocaleString()));
+        [recall, precision, iou].forEach((share, k) => setText(line.children[k + 1]!, percent(share)));
+      });
+    }
+  };
+}
+
+/** What is taken for what: a row a labelled class, a column a predicted one, and the worst in words. */
+export function confusionTable(): IPart<[classes: readonly LabelClass[], confusion: readonly (readonly number[])[]]> {
+  const head = element('tr', {});
+  const body = element('tbody', {});
+  const table = element(
+    'table',
+    { class: 'sambalab-confusion', 'data-testid': 'sambalab-confusion' },
+    element('caption', {}, trans.__('Rows as labelled, columns as recognised, % of the row')),
+    element('thead', {}, head),
+    body
+  );
+  const worst = element('ul', { class: 'sambalab-mistakes', 'data-testid': 'sambalab-mistakes' });
+  return {
+    node: element('div', {}, table, worst),
+    show(classes, confusion) {
+      const count = classes.length;
+      table.classList.toggle('sambalab-many', count > CONFUSION_TEXT_MAX);
+      const heads = keep(head, count + 1, i => (i === 0 ? element('td', {}) : headCell('col')));
+      heads.slice(1).forEach((cell, i) => showHead(cell, classes[i]!));
+      const lines = keep(body, count, () => element('tr', {}));
+      lines.forEach((line, i) => {
+        const row = confusion[i]!;
+        const all = row.reduce((sum, pixels) => sum + pixels, 0);
+        const cells = keep(line, count + 1, j => (j === 0 ? headCell('row') : element('td', {}, element('span', {}))));
+        showHead(cells[0]!, classes[i]!);
+        cells.slice(1).forEach((cell, j) => {
+          const share = all > 0 ? row[j]! / all : null;
+          setText(cell.firstElementChild!, wholePercent(share));
+          // Small shares are seen as well: a confusion of 4 % is something.
+          setStyle(cell, '--sambalab-share', `${Math.round(Math.sqrt(share ?? 0) * 100)}%`);
+          cell.dataset['right'] = String(i === j);
+          const title =
+            i === j
+              ? trans.__('%1 is recognised: %2 %', classes[i]!.name, percent(share))
+              : trans.__('%1 is taken for %2: %3 %', classes[i]!.name, classes[j]!.name, percent(share));
+          setTitle(cell, title);
+        });
+      });
+      const most = count > CONFUSION_TEXT_MAX ? NAMED_MORE : count > 2 ? NAMED : 0;
+      const named = mistakes(confusion)
+        .filter(({ share }) => share >= WORTH_NAMING)
+        .slice(0, most);
+      const items = keep(worst, named.length, () =>
+        element('li', {}, element('span', {}), element('span', { class: 'sambalab-value' }))
+      );
+      items.forEach((item, i) => showMistake(item, classes, named[i]!));
+      worst.hidden = named.length === 0;
+    }
+  };
+}
+
+function showMistake(item: HTMLElement, classes: readonly LabelClass[], mistake: IMistake): void {
+  const [from, to] = [classes[mistake.labelled]!.name, classes[mistake.predicted]!.name];
+  setText(item.firstElementChild!, trans.__('%1 taken for %2', from, to));
+  setText(item.lastElementChild!, `${percent(mistake.share)} %`);
+}
+
+/** How much of the image each phase is, labels on top. */
+export function phaseTable(): IPart<
+  [classes: readonly LabelClass[], counts: Readonly<Record<string, number>>, size: PixelSize | null, slices: number]
+> {
+  const bar = element('div', { class: 'sambalab-phase-bar', 'aria-hidden': 'true' });
+  const body = element('tbody', {});
+  const area = element('th', { scope: 'col' });
+  const head = element(
+    'thead',
+    {},
+    element('tr', {}, element('th', { scope: 'col' }, trans.__('Phase')), element('th', { scope: 'col' }, '%'), area)
+  );
+  const table = element('table', { class: 'sambalab-scores-table', 'data-testid': 'sambalab-phases' }, head, body);
+  return {
+    node: element('div', {}, bar, table),
+    show(classes, counts, size, slices) {
+      const pixels = classes.map(({ id }) => counts[String(id)] ?? 0);
+      // A class that was removed keeps its pixels until the next training.
+      const all = Object.values(counts).reduce((sum, count) => sum + count, 0);
+      const share = (count: number) => (all > 0 ? count / all : null);
+      keep(bar, classes.length, () => element('div', {})).forEach((part, i) => {
+        setStyle(part, '--sambalab-class', classes[i]!.color);
+        setStyle(part, 'flex-grow', String(share(pixels[i]!) ?? 0));
+      });
+      area.hidden = size === null;
+      setText(area, size ? trans.__('Area, %1²', size.unit) : '');
+      setTitle(area, slices > 1 ? trans.__('Over all %1 slices', slices) : '');
+      const lines = keep(body, classes.length, () =>
+        element('tr', {}, element('th', { scope: 'row' }, className()), element('td', {}), element('td', {}))
+      );
+      lines.forEach((line, i) => {
+        const [name, part, size2] = [...line.children] as HTMLElement[];
+        showClass(name!.firstElementChild!, classes[i]!);
+        setText(part!, percent(share(pixels[i]!)));
+        setTitle(line, trans.__('%1 pixels', pixels[i]!.toLocaleString()));
+        size2!.hidden = size === null;
+        setText(size2!, size ? areaText(pixels[i]! * size.value ** 2) : '');
+      });
+    }
+  };
+}
+
+/** Four digits are enough to know an area by; very large and very small ones as powers of ten. */
+export function areaText(area: number): string {
+  if (area !== 0 && (area >= 1e7 || area < 1e-3)) {
+    return area.toExponential(2);
+  }
+  return area.toLocaleString(undefined, { maximumSignificantDigits: 4 });
+}
+
+/** The features that trees use most, as bars. */
+export function importanceList(): IPart<[names: readonly string[], importance: readonly number[]]> {
+  const node = element('ol', { class: 'sambalab-important', 'data-testid': 'sambalab-important' });
+  return {
+    node,
+    show(names, importance) {
+      const best = importance
+        .map((value, i) => ({ value, name: names[i] ?? '' }))
+        .sort((a, b) => b.value - a.value)
+        .slice(0, IMPORTANT)
+        .filter(({ value }) => value > 0);
+      const lines = keep(node, best.length, () =>
+        element('li', {}, element('span', {}), element('span', { class: 'sambalab-value' }))
+      );
+      lines.forEach((line, i) => {
+        const { name, value } = best[i]!;
+        setText(line.firstElementChild!, name);
+        setText(line.lastElementChild!, `${(value * 100).toFixed(1)} %`);
+        setStyle(line, '--sambalab-share', `${((100 * value) / best[0]!.value).toFixed(1)}%`);
+      });
+    }
+  };
+}
+
+function className(): HTMLElement {
+  return element(
+    'span',
+    { class: 'sambalab-scores-class' },
+    element('span', { class: 'sambalab-dot', 'aria-hidden': 'true' }),
+    element('span', { class: 'sambalab-class-name' })
+  );
+}
+
+function showClass(node: Element, { name, color }: LabelClass): void {
+  setStyle(node.firstElementChild as HTMLElement, '--sambalab-class', color);
+  setText(node.lastElementChild!, name);
+}
+
+function headCell(scope: 'row' | 'col'): HTMLElement {
+  return element(
+    'th',
+    { scope },
+    element('span', { class: 'sambalab-dot', 'aria-hidden': 'true' }),
+    element('span', { class: 'sambalab-unseen' })
+  );
+}
+
+function showHead(cell: HTMLElement, { name, color }: LabelClass): void {
+  setStyle(cell.firstElementChild as HTMLElement, '--sambalab-class', color);
+  setText(cell.lastElementChild!, name);
+  setTitle(cell, name);
+}
+
+/** Whole percents; what is there but less than one is told from nothing. */
+function wholePercent(share: number | null): string {
+  return share === null ? '–' : share === 0 ? '0' : share < 0.005 ? '<1' : String(Math.round(share * 100));
+}
+
+/** As many children as are wanted; those that are there stay. */
+function keep(parent: HTMLElement, count: number, make: (i: number) => HTMLElement): HTMLElement[] {
+  while (parent.children.length > count) {
+    parent.lastElementChild!.remove();
+  }
+  while (parent.children.length < count) {
+    parent.append(make(parent.children.length));
+  }
+  return [...parent.children] as HTMLElement[];
+}
+
+function setStyle(node: HTMLElement, name: string, value: string): void {
+  if (node.style.getPropertyValue(name) !== value) {
+    node.style.setProperty(name, value);
+  }
+}
+
+function setTitle(node: HTMLElement, title: string): void {
+  if (node.title !== title) {
+    node.title = title;
+  }
+}

@@ -1,0 +1,209 @@
+/** Trains, and says what is trained, how far it is, and how good it became. */
+import { ClassifierInfo, featureNames, featureSpec, scoreTable } from '../../shared';
+import { button, element, hide, setDisabled, setText } from '../base/dom';
+import { channelsText, forestChoice, sameFeatures, sameLearner, treesText } from '../state/feature-choice';
+import { Mistakes } from './fields';
+import { presetTitle } from './forest-section';
+import { LabellerState } from '../state/labeller-state';
+import { percent } from './scores-tables';
+import { StateWidget } from './state-widget';
+import { trans } from '../base/translation';
+
+export class TrainingControls extends StateWidget {
+  constructor(
+    state: LabellerState,
+    private readonly _mistakes = new Mistakes()
+  ) {
+    super(state, ['status', 'session', 'features']);
+    _mistakes.changed.connect(() => this.refresh(), this);
+    this.addClass('sambalab-training');
+    this._train = button({
+      testid: 'sambalab-train',
+      title: trans.__('Learn from the labels and segment the image'),
+      icon: 'train',
+      text: trans.__('Train'),
+      className: 'sambalab-primary',
+      run: () => void state.train()
+    });
+    this._live = button({
+      testid: 'sambalab-live',
+      title: trans.__('Learn and segment again after each stroke, what is in view first (L)'),
+      icon: 'live',
+      text: trans.__('Live'),
+      className: 'sambalab-outlined sambalab-live',
+      run: () => void state.setLive(!state.live.on)
+    });
+    this._live.setAttribute('aria-keyshortcuts', 'L');
+    this._cancel = button({
+      testid: 'sambalab-cancel',
+      title: trans.__('Cancel the training'),
+      icon: 'stop',
+      text: trans.__('Cancel'),
+      run: () => void state.cancelTraining()
+    });
+    this._bar = progressBar('sambalab-progress', trans.__('Training'));
+    this._what = element('div', { class: 'sambalab-note', 'data-testid': 'sambalab-training-what' });
+    this._wrong = element('div', {
+      class: 'sambalab-note',
+      role: 'status',
+      'data-kind': 'error',
+      'data-testid': 'sambalab-training-wrong'
+    });
+    this._text = element('span', { role: 'status', 'data-testid': 'sambalab-training-note' });
+    this._dismiss = button({
+      testid: 'sambalab-training-dismiss',
+      title: trans.__('Dismiss'),
+      icon: 'close',
+      run: () => {
+        state.training.dismiss();
+        state.live.dismiss();
+      }
+    });
+    this._note = element('div', { class: 'sambalab-note' }, this._text, this._dismiss);
+    this.node.append(
+      element('div', { class: 'sambalab-training-row' }, this._train, this._live, this._cancel),
+      this._bar.node,
+      this._what,
+      this._wrong,
+      this._note
+    );
+    this.refresh();
+  }
+
+  protected override refresh(): void {
+    const { session, training, live, connection, choice } = this._state;
+    const state = training.state;
+    const running = state.state === 'running';
+    const round = live.state;
+    const able = !!session?.imageReady && connection.state.state === 'connected';
+    const slow = able && !running && round.state === 'working'; // else nobody tells how far it is
+    setDisabled(this._train, running || !able);
+    setDisabled(this._live, !able);
+    this._live.setAttribute('aria-pressed', String(live.on));
+    hide(this._cancel, !running && !slow, this._train);
+    this._cancel.title = slow
+      ? trans.__('Leave this stroke out until the next one')
+      : running && !state.own
+        ? trans.__('Cancel this training, which was begun elsewhere')
+        : trans.__('Cancel the training');
+    this._bar.set(running ? { fraction: state.fraction } : slow ? { fraction: round.fraction } : null);
+
+    const forest = forestChoice(choice.forest);
+    const channels = featureNames(choice.spec, session?.image.shape[3] ?? 1).length;
+    const title = forest.changed ? trans.__('%1, changed', presetTitle(forest.preset)) : presetTitle(forest.preset);
+    setText(this._what, trans.__('Trees: %1 · %2 · %3', title, treesText(forest.params), channelsText(channels)));
+    const { sections } = this._mistakes;
+    setText(this._wrong, sections.length > 0 ? trans.__('What is wrong in %1 is not used.', sections.join(', ')) : '');
+    this._wrong.hidden = sections.length === 0;
+
+    const classifier = session?.segmentation?.classifier;
+    const failure = state.state === 'failed' ? state.message : round.state === 'failed' ? round.message : null;
+    const failed = failure !== null;
+    const waits = live.on && !running ? this._waits() : '';
+    setText(this._text, failure ?? (waits || (!running && classifier ? this._result(classifier) : '')));
+    const note = this._text.textContent;
+    this._note.dataset['kind'] = failed ? 'error' : 'plain';
+    hide(this._dismiss, !failed, this._train);
+    hide(this._note, note === '', this._train);
+  }
+
+  /** What live segmentation waits for; empty if for nothing. */
+  private _waits(): string {
+    const { labels, classes } = this._state.session!;
+    const labelled = classes.filter(({ id }) => (labels.counts[id] ?? 0) > 0);
+    if (labelled.length >= 2) {
+      return '';
+    }
+    return labelled.length === 0
+      ? trans.__('Live begins once two classes have labels.')
+      : trans.__('Live waits for labels of a second class; only “%1” has some.', labelled[0]!.name);
+  }
+
+  /** How good the classifier is, and whether another training would make another one. */
+  private _result({ oobScore, scores, samples, labelsVersion, spec, forest, note }: ClassifierInfo): string {
+    const { session, choice, live } = this._state;
+    const held = scores?.source === 'held-out' ? scoreTable(scores.confusion).accuracy : null;
+    const parts = [
+      oobScore !== null
+        ? trans.__('Out-of-bag score %1 %', percent(oobScore))
+        : held !== null
+          ? trans.__('Held-out score %1 %', percent(held))
+          : trans.__('Trained on %1 pixels.', samples.toLocaleString())
+    ];
+    if (note) {
+      parts.push(note);
+    }
+    if (labelsVersion === 0) {
+      parts.push(trans.__('loaded from a file'));
+    }
+    if (live.on && !live.left) {
+      return parts.join(' · '); // what changed since is being learned
+    }
+    if (labelsVersion !== 0 && labelsVersion !== session!.labels.version) {
+      parts.push(trans.__('labels changed since'));
+    }
+    if (spec && !known(() => sameFeatures(featureSpec(spec), choice.spec))) {
+      parts.push(trans.__('features changed since'));
+    }
+    if (forest && !sameLearner(forest, forestChoice(choice.forest).params)) {
+      parts.push(trans.__('trees changed since'));
+    }
+    return parts.join(' · ');
+  }
+
+  private readonly _train: HTMLButtonElement;
+  private readonly _live: HTMLButtonElement;
+  private readonly _cancel: HTMLButtonElement;
+  private readonly _bar: ReturnType<typeof progressBar>;
+  private readonly _what: HTMLElement;
+  private readonly _note: HTMLElement;
+  private readonly _wrong: HTMLElement;
+  private readonly _text: HTMLElement;
+  private readonly _dismiss: HTMLButtonElement;
+}
+
+/** The value; undefined if this version cannot read what it is made of. */
+function known<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}
+
+/** A bar that fills; it moves to and fro where nobody knows how far it is. */
+export function progressBar(
+  testid: string,
+  label: string
+): { node: HTMLElement; set(progress: { fraction: number | null } | null): void } {
+  const fill = element('div', {});
+  const node = element(
+    'div',
+    {
+      class: 'sambalab-progress',
+      role: 'progressbar',
+      'aria-label': label,
+      'aria-valuemin': '0',
+      'aria-valuemax': '100',
+      'data-testid': testid
+    },
+    fill
+  );
+  return {
+    node,
+    set(progress) {
+      node.hidden = progress === null;
+      if (!progress) {
+        return;
+      }
+      const percent = progress.fraction === null ? null : Math.round(progress.fraction * 100);
+      node.classList.toggle('sambalab-indeterminate', percent === null);
+      if (percent === null) {
+        node.removeAttribute('aria-valuenow');
+      } else {
+        node.setAttribute('aria-valuenow', String(percent));
+      }
+      fill.style.width = percent === null ? '' : `${percent}%`;
+    }
+  };
+}

@@ -1,0 +1,204 @@
+import { BridgeError } from '../../../shared';
+import { ICandidates, MOBILE_SAM } from '../../../sam';
+import { IPixel, Suggestions } from '../suggestions';
+
+const image = { rows: 512, columns: 512 };
+const tick = () => new Promise(resolve => setTimeout(resolve, 0));
+
+/** Three squares around a pixel, of 10, 20 and 40 samples. */
+function candidates({ row, column }: IPixel, scores = [0.5, 0.9, 0.7]): ICandidates {
+  const lowRes = [10, 20, 40].map(side => {
+    const logits = new Float32Array(256 * 256).fill(-8);
+    for (let r = -side / 2; r < side / 2; r++) {
+      for (let c = -side / 2; c < side / 2; c++) {
+        logits[(Math.floor(row / 2) + r) * 256 + Math.floor(column / 2) + c] = 8;
+      }
+    }
+    return logits;
+  });
+  return { lowRes, scores };
+}
+
+function make() {
+  const asked: {
+    at: IPixel;
+    signal: AbortSignal;
+    urgent: boolean;
+    resolve(c: ICandidates): void;
+    reject(e: unknown): void;
+  }[] = [];
+  const suggestions = new Suggestions({ image, manifest: MOBILE_SAM });
+  suggestions.decode = ([point], signal, urgent) =>
+    new Promise((resolve, reject) => asked.push({ at: point!, signal, urgent, resolve, reject }));
+  const answer = async (index = asked.length - 1) => {
+    asked[index]!.resolve(candidates(asked[index]!.at));
+    await tick();
+  };
+  return { suggestions, asked, answer };
+}
+
+describe('Suggestions', () => {
+  it('shows the scale of the highest score for the pixel under the pointer', async () => {
+    const { suggestions, asked, answer } = make();
+    suggestions.move({ row: 200, column: 240 }, 40);
+    expect(suggestions.busy).toBe(true);
+    await answer();
+    expect(asked[0]!.at).toEqual({ row: 200, column: 240, label: 1 });
+    expect(suggestions.busy).toBe(false);
+    expect(suggestions.current).toMatchObject({ scale: 1, at: { row: 200, column: 240 } });
+  });
+
+  it('shows what comes while the pointer moves on, but nothing older than what is shown', async () => {
+    const { suggestions, answer } = make();
+    [200, 210, 220].forEach(row => suggestions.move({ row, column: 240 }, 40));
+    await answer(1);
+    expect(suggestions.current?.at.row).toBe(210);
+    await answer(0);
+    expect(suggestions.current?.at.row).toBe(210);
+    await answer(2);
+    expect(suggestions.current?.at.row).toBe(220);
+  });
+
+  it('turns through the scales, and keeps the one chosen until the pointer moves far', async () => {
+    const { suggestions, answer } = make();
+    suggestions.move({ row: 200, column: 240 }, 40);
+    await answer();
+    suggestions.cycle();
+    expect(suggestions.current?.scale).toBe(2);
+    suggestions.move({ row: 220, column: 240 }, 40);
+    await answer();
+    expect(suggestions.current?.scale).toBe(2);
+    suggestions.move({ row: 320, column: 240 }, 40);
+    await answer();
+    expect(suggestions.current?.scale).toBe(1);
+  });
+
+  it('gives what is shown when it is accepted, and shows nothing until the pointer moves on', async () => {
+    const { suggestions, asked, answer } = make();
+    suggestions.move({ row: 200, column: 240 }, 40);
+    await answer();
+    const taken = await suggestions.accept({ row: 203, column: 241 });
+    expect(taken?.at.row).toBe(200);
+    expect(suggestions.current).toBeNull();
+    suggestions.move({ row: 204, column: 241 }, 40);
+    expect(asked).toHaveLength(1);
+    suggestions.move({ row: 240, column: 241 }, 40);
+    expect(asked).toHaveLength(2);
+  });
+
+  it('asks for the pixel clicked when what is shown does not belong to it', async () => {
+    const { suggestions, asked, answer } = make();
+    suggestions.move({ row: 100, column: 100 }, 40);
+    await answer();
+    const accepted = suggestions.accept({ row: 400, column: 400 });
+    expect(asked).toHaveLength(2);
+    await answer();
+    expect((await accepted)?.at.row).toBe(400);
+  });
+
+  it('takes the mask at the pixel clicked although the pointer moves on, leaves, or another slice is shown', async () => {
+    for (const then of ['move', 'leave', 'clear'] as const) {
+      const { suggestions, asked, answer } = make();
+      const accepted = suggestions.accept({ row: 400, column: 400 });
+      expect(suggestions.accepting).toBe(1);
+      if (then === 'move') {
+        suggestions.move({ row: 100, column: 100 }, 40);
+        await answer(1);
+        expect(suggestions.current?.at.row).toBe(100);
+      } else {
+        suggestions[then]();
+      }
+      expect(asked.map(({ urgent }) => urgent)).toEqual(then === 'move' ? [true, false] : [true]);
+      expect(asked[0]!.signal.aborted).toBe(false);
+      await answer(0);
+      expect((await accepted)?.at).toEqual({ row: 400, column: 400 });
+      expect(suggestions.accepting).toBe(0);
+      expect(suggestions.current?.at.row).toBe(then === 'move' ? 100 : undefined);
+    }
+  });
+
+  it('takes the scale that was chosen for a click nearby', async () => {
+    const { suggestions, asked, answer } = make();
+    suggestions.move({ row: 200, column: 240 }, 400);
+    await answer();
+    suggestions.cycle();
+    const accepted = suggestions.accept({ row: 300, column: 240 });
+    expect(asked).toHaveLength(2);
+    await answer();
+    expect((await accepted)?.scale).toBe(2);
+  });
+
+  it('starts from the best score again after a click', async () => {
+    const { suggestions, answer } = make();
+    suggestions.move({ row: 200, column: 240 }, 40);
+    await answer();
+    suggestions.cycle();
+    await suggestions.accept({ row: 200, column: 240 });
+    suggestions.move({ row: 215, column: 240 }, 40);
+    await answer();
+    expect(suggestions.current?.scale).toBe(1);
+  });
+
+  it('rejects: nothing is shown, and what is being computed is given up', async () => {
+    const { suggestions, asked, answer } = make();
+    suggestions.move({ row: 200, column: 240 }, 40);
+    suggestions.reject();
+    expect(asked[0]!.signal.aborted).toBe(true);
+    await answer();
+    expect(suggestions.current).toBeNull();
+  });
+
+  it('tells errors of the decoder but not that it was overtaken', async () => {
+    const { suggestions, asked } = make();
+    const failed: string[] = [];
+    suggestions.failed.connect((_, error) => failed.push(error.message));
+    suggestions.move({ row: 1, column: 1 }, 4);
+    suggestions.move({ row: 9, column: 9 }, 4);
+    asked[0]!.reject(new BridgeError('cancelled', 'overtaken'));
+    asked[1]!.reject(new BridgeError('compute', 'The decoder stopped.'));
+    await tick();
+    expect(failed).toEqual(['The decoder stopped.']);
+    expect(suggestions.busy).toBe(false);
+  });
+
+  it('knows a box that no pixel of the mask is outside of', async () => {
+    const { suggestions, answer } = make();
+    suggestions.move({ row: 200, column: 240 }, 40);
+    await answer();
+    const { bounds } = suggestions.current!;
+    const mask = suggestions.current!.mask();
+    let inside = 0;
+    mask.forEach((value, at) => {
+      const row = Math.floor(at / image.columns);
+      const column = at % image.columns;
+      if (value) {
+        inside++;
+        expect(row >= bounds.row0 && row < bounds.row1 && column >= bounds.column0 && column < bounds.column1).toBe(
+          true
+        );
+      }
+    });
+    expect(inside).toBeGreaterThan(1000);
+    expect(bounds.row1 - bounds.row0).toBeLessThan(60);
+  });
+
+  it('calls a region uniform only where every pixel of it is the same', async () => {
+    const { suggestions, answer } = make();
+    suggestions.move({ row: 200, column: 240 }, 40);
+    await answer();
+    suggestions.cycle();
+    const suggestion = suggestions.current!;
+    const seen = new Set<number | undefined>();
+    for (let row0 = 0; row0 < image.rows; row0 += 16) {
+      for (let column0 = 0; column0 < image.columns; column0 += 16) {
+        const region = { row0, row1: row0 + 16, column0, column1: column0 + 16 };
+        const uniform = suggestion.uniform(region);
+        seen.add(uniform);
+        if (uniform !== undefined) {
+          expect(suggestion.region(region).every(value => value === uniform)).toBe(true);
+        }
+      }
+    }
+    expect(seen).toEqual(new Set([0, 1, undefined]));
+  });
+});

@@ -1,0 +1,187 @@
+/**
+ * What the next training uses: the features and the forest, as this labeller shows and changes them. What is changed here is
+ * shown at once and sent a moment later; the session's answer is what holds, and what Python chooses arrives the same way.
+ */
+import { IDisposable } from '@lumino/disposable';
+import { ISignal, Signal } from '@lumino/signaling';
+import {
+  BridgeError,
+  featureKey,
+  featureSpec,
+  FeatureSpec,
+  ForestRequest,
+  SessionState,
+  TrainingChoice
+} from '../../shared';
+
+/** Pause after the last change before it is sent, in milliseconds. */
+const SEND_AFTER_MS = 400;
+
+/** The choice of one session. */
+export class Choice implements IDisposable {
+  constructor(options: Choice.IOptions) {
+    this._request = options.request;
+    this._sendAfterMs = options.sendAfterMs ?? SEND_AFTER_MS;
+  }
+
+  /** Emits when what is shown here changes. */
+  get changed(): ISignal<this, void> {
+    return this._changed;
+  }
+
+  /** Emits the session as the sidecar has it after a change was sent. */
+  get answered(): ISignal<this, SessionState> {
+    return this._answered;
+  }
+
+  /** The features. */
+  get spec(): FeatureSpec {
+    return this._own?.features ?? this._spec;
+  }
+
+  /** The forest: a preset and what differs from it. */
+  get forest(): ForestRequest {
+    return this._own?.forest ?? this._theirs.forest;
+  }
+
+  /** Why the last change was not taken, or the session's choice cannot be shown; null if nothing is wrong. */
+  get error(): string | null {
+    return this._refusal ?? this._unknown;
+  }
+
+  /** Whether something is not sent, or not answered yet. */
+  get pending(): boolean {
+    return this._own !== null;
+  }
+
+  get isDisposed(): boolean {
+    return this._disposed;
+  }
+
+  /** The session's choice, whoever made it. What is changed here and on its way stays: it comes after that. */
+  take(choice: TrainingChoice): void {
+    if (JSON.stringify(choice) === JSON.stringify(this._theirs)) {
+      return;
+    }
+    this._theirs = choice;
+    this._refusal = this._unknown = null;
+    try {
+      this._spec = featureSpec(choice.features);
+    } catch (reason) {
+      // A sidecar of another version may know families that are unknown here.
+      this._unknown = BridgeError.from(reason).message;
+    }
+    this._changed.emit();
+  }
+
+  /** That a change was not taken is no news any more. */
+  dismiss(): void {
+    if (this._refusal !== null) {
+      this._refusal = null;
+      this._changed.emit();
+    }
+  }
+
+  setFeatures(features: FeatureSpec): void {
+    if (featureKey(features) !== featureKey(this.spec)) {
+      this._change({ features });
+    }
+  }
+
+  setForest(forest: ForestRequest): void {
+    if (JSON.stringify(forest) !== JSON.stringify(this.forest)) {
+      this._change({ forest });
+    }
+  }
+
+  /**
+   * Send what is not sent yet.
+   *
+   * @throws BridgeError why it was not taken.
+   */
+  flush(): Promise<void> {
+    clearTimeout(this._timer);
+    this._sending ??= this._send().finally(() => (this._sending = null));
+    return this._sending;
+  }
+
+  dispose(): void {
+    if (this._disposed) {
+      return;
+    }
+    // What was chosen last belongs to the session, not to this view of it.
+    void this.flush().catch(() => undefined);
+    this._disposed = true;
+    Signal.clearData(this);
+  }
+
+  private _change(values: Partial<Choice.IOwn>): void {
+    this._own = { ...this._own, ...values };
+    this._unsent = true;
+    this._refusal = null;
+    clearTimeout(this._timer);
+    // Why it was not taken is kept, and shown.
+    this._timer = setTimeout(() => void this.flush().catch(() => undefined), this._sendAfterMs);
+    this._changed.emit();
+  }
+
+  private async _send(): Promise<void> {
+    while (this._unsent) {
+      const own = this._own!;
+      this._unsent = false;
+      try {
+        const session = await this._request(own);
+        if (this._disposed) {
+          return;
+        }
+        if (own === this._own) {
+          this._own = null;
+          this._answered.emit(session);
+          this._changed.emit();
+        }
+      } catch (reason) {
+        const error = BridgeError.from(reason);
+        if (this._disposed) {
+          return;
+        }
+        if (own === this._own) {
+          this._own = null;
+          this._refusal = error.message;
+          this._changed.emit();
+          throw error;
+        }
+      }
+    }
+  }
+
+  private readonly _request: (choice: Choice.IOwn) => Promise<SessionState>;
+  private readonly _sendAfterMs: number;
+  private readonly _changed = new Signal<this, void>(this);
+  private readonly _answered = new Signal<this, SessionState>(this);
+  private _theirs: TrainingChoice = { features: {}, forest: {} };
+  private _spec = featureSpec();
+  /** What was changed here and is not the session's yet. */
+  private _own: Choice.IOwn | null = null;
+  private _unsent = false;
+  private _sending: Promise<void> | null = null;
+  private _refusal: string | null = null;
+  private _unknown: string | null = null;
+  private _timer: ReturnType<typeof setTimeout> | undefined;
+  private _disposed = false;
+}
+
+/** The namespace for {@link Choice}. */
+export namespace Choice {
+  /** What is changed of a choice. */
+  export interface IOwn {
+    features?: FeatureSpec;
+    forest?: ForestRequest;
+  }
+
+  export interface IOptions {
+    /** Sends a change; the session as it is after that. */
+    request(choice: IOwn): Promise<SessionState>;
+    /** Milliseconds after the last change until it is sent. */
+    sendAfterMs?: number;
+  }
+}

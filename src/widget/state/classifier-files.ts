@@ -1,0 +1,165 @@
+/** The session's classifier as a file: saved from the session, and loaded into it. No DOM here but the file that is read. */
+import { IDisposable } from '@lumino/disposable';
+import { ISignal, Signal } from '@lumino/signaling';
+import { BridgeClient } from '../../kernel-bridge';
+import { BridgeError, ClassifierFormat, EventParams, SessionState } from '../../shared';
+import { trans } from '../base/translation';
+
+/** Files larger than this are not sent through the browser: they would hold up everything else that takes this way. */
+export const FILE_BYTES_MAX = 64 << 20;
+
+/** What is going on with files. */
+export type FilesState =
+  | { state: 'idle' }
+  | { state: 'saving' }
+  | { state: 'saved'; message: string }
+  | { state: 'loading'; name: string; fraction: number | null }
+  | { state: 'loaded'; name: string }
+  | { state: 'failed'; message: string };
+
+/** A file to hand to the user. */
+export interface ISavedFile {
+  name: string;
+  mediaType: string;
+  bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** The part of the browser's `File` that is used. */
+export interface IChosenFile {
+  readonly name: string;
+  readonly size: number;
+  arrayBuffer(): Promise<ArrayBuffer>;
+}
+
+/** Saves and loads the classifier of one session, one file at a time. */
+export class ClassifierFiles implements IDisposable {
+  /** Emits when the state changes. */
+  get changed(): ISignal<this, void> {
+    return this._changed;
+  }
+
+  get state(): FilesState {
+    return this._state;
+  }
+
+  get busy(): boolean {
+    return this._running !== null;
+  }
+
+  get isDisposed(): boolean {
+    return this._disposed;
+  }
+
+  /** The classifier in a format, with a name made of the session's title; null if it failed, which the state then says. */
+  save(client: BridgeClient, session: SessionState, format: ClassifierFormat): Promise<ISavedFile | null> {
+    return this._run({ state: 'saving' }, async signal => {
+      const params = { session: session.session, format };
+      const { result, buffers } = await client.request('classifier.export', params, { signal });
+      const bytes = buffers[0];
+      if (!bytes) {
+        throw new BridgeError('malformed', 'The classifier came without its buffer.');
+      }
+      const name = fileName(session.title, result.extension);
+      this._set(
+        bytes.length > FILE_BYTES_MAX ? { state: 'saved', message: larger(name, bytes.length) } : { state: 'idle' }
+      );
+      return { name, mediaType: result.mediaType, bytes: bytes.slice() };
+    });
+  }
+
+  /** Take the classifier in a file over; the session after it, or null if it failed or was cancelled. */
+  load(client: BridgeClient, session: string, file: IChosenFile): Promise<SessionState | null> {
+    const { name, size } = file;
+    return this._run({ state: 'loading', name, fraction: null }, async signal => {
+      if (size > FILE_BYTES_MAX) {
+        throw new BridgeError('too-large', larger(name, size));
+      }
+      if (size === 0) {
+        throw new BridgeError('invalid', trans.__('“%1” is empty; choose a classifier’s JSON or ONNX file.', name));
+      }
+      const buffers = [new Uint8Array(await file.arrayBuffer())];
+      const onId = (id: string) => (this._job = id);
+      const { result } = await client.request('classifier.load', { session }, { buffers, signal, onId });
+      this._set({ state: 'loaded', name });
+      return result;
+    });
+  }
+
+  /** The sidecar tells how far a file is that is being loaded. */
+  progress(job: EventParams<'job'>): void {
+    if (job.job === this._job && this._state.state === 'loading' && job.state === 'running') {
+      const fraction = job.total > 0 ? Math.min(job.done / job.total, 1) : null;
+      this._set({ ...this._state, fraction });
+    }
+  }
+
+  cancel(): void {
+    this._running?.abort();
+  }
+
+  /** What the state says is no news any more. */
+  dismiss(): void {
+    if (!this.busy && this._state.state !== 'idle') {
+      this._set({ state: 'idle' });
+    }
+  }
+
+  dispose(): void {
+    if (this._disposed) {
+      return;
+    }
+    this._disposed = true;
+    // A classifier that is being taken over goes on: it belongs to the session, not to this view of it.
+    Signal.clearData(this);
+  }
+
+  private async _run<T>(state: FilesState, action: (signal: AbortSignal) => Promise<T>): Promise<T | null> {
+    if (this._running) {
+      return null;
+    }
+    const running = new AbortController();
+    this._running = running;
+    this._set(state);
+    try {
+      return await action(running.signal);
+    } catch (reason) {
+      const error = BridgeError.from(reason);
+      this._set(error.code === 'cancelled' ? { state: 'idle' } : { state: 'failed', message: error.message });
+      return null;
+    } finally {
+      this._running = null;
+      this._job = null;
+      this._changed.emit();
+    }
+  }
+
+  private _set(state: FilesState): void {
+    this._state = state;
+    this._changed.emit();
+  }
+
+  private readonly _changed = new Signal<this, void>(this);
+  private _state: FilesState = { state: 'idle' };
+  private _running: AbortController | null = null;
+  private _job: string | null = null;
+  private _disposed = false;
+}
+
+/** What to say of a file that is not loaded here, before that is tried as well. */
+function larger(name: string, size: number): string {
+  const megabytes = (bytes: number) => Math.ceil(bytes / 2 ** 20);
+  return trans.__(
+    '“%1” has %2 MB; files of up to %3 MB are loaded here. In Python, sambalab.Classifier.load reads larger ones.',
+    ...[name, megabytes(size), megabytes(FILE_BYTES_MAX)]
+  );
+}
+
+/** A file's name that every system takes. */
+export function fileName(title: string, extension: string): string {
+  const safe = title
+    .replace(/\.[a-z0-9]{1,5}$/i, '')
+    .replace(/[^\p{L}\p{N}._-]+/gu, '-')
+    .replace(/^[-.]+|[-.]+$/g, '')
+    .slice(0, 80);
+  return `${safe || 'classifier'}${extension.startsWith('.') ? extension : `.${extension}`}`;
+}

@@ -1,0 +1,186 @@
+/**
+ * A labeller's way to its session: opens the transport, attaches, and attaches again whenever the sidecar or the
+ * browser's socket was away.
+ */
+import { IDisposable } from '@lumino/disposable';
+import { ISignal, Signal } from '@lumino/signaling';
+import { BridgeClient, ITransport } from '../../kernel-bridge';
+import { BridgeError, BridgeEvent, SessionState } from '../../shared';
+
+/** Why the kernel at the other end is gone for good. */
+export type Closed = 'restarted' | 'stopped';
+
+/**
+ * How the way is: `lost` comes back by itself; after `failed` the user has to do something; after `closed` the kernel
+ * is another one and only running the cell again helps.
+ */
+export type ConnectionState =
+  | { state: 'connecting' }
+  | { state: 'connected' }
+  | { state: 'lost'; message: string }
+  | { state: 'failed'; message: string }
+  | { state: 'closed'; why: Closed };
+
+/** Pause before attaching is tried again after an error that can pass. */
+const RETRY_MS = 3000;
+
+/** The connection of one labeller. */
+export class Connection implements IDisposable {
+  constructor(options: Connection.IOptions) {
+    this._session = options.session;
+    this._connect = options.connect;
+    this._retryMs = options.retryMs ?? RETRY_MS;
+  }
+
+  /** Emits when the state changes. */
+  get changed(): ISignal<this, ConnectionState> {
+    return this._changed;
+  }
+
+  /** Emits the session as the sidecar has it, each time after attaching. */
+  get attached(): ISignal<this, SessionState> {
+    return this._attached;
+  }
+
+  /** Emits the sidecar's events. */
+  get event(): ISignal<this, { event: BridgeEvent; buffers: Uint8Array[] }> {
+    return this._event;
+  }
+
+  get state(): ConnectionState {
+    return this._state;
+  }
+
+  /** The client; throws BridgeError `disconnected` while there is none. */
+  get client(): BridgeClient {
+    if (!this._client) {
+      throw new BridgeError('disconnected', 'There is no connection to the kernel yet.');
+    }
+    return this._client;
+  }
+
+  get isDisposed(): boolean {
+    return this._disposed;
+  }
+
+  /** Open the way and attach. Errors become states. */
+  async open(): Promise<void> {
+    if (this._disposed || this.state.state === 'closed') {
+      return;
+    }
+    try {
+      const transport = await this._connect();
+      if (this._disposed || this._state.state === 'closed') {
+        transport.dispose();
+        return;
+      }
+      transport.closed.connect(() => this.close(), this);
+      this._client = new BridgeClient({ transport });
+      this._client.event.connect(this._onEvent, this);
+      this._client.misunderstood.connect((_, error) => console.warn('sambalab:', error.message), this);
+    } catch (error) {
+      this._set({ state: 'failed', message: BridgeError.from(error).message });
+      return;
+    }
+    await this.attach();
+  }
+
+  /** Take part in the session, again if need be, and send again what was not answered. */
+  async attach(): Promise<void> {
+    const client = this._client;
+    if (!client || this._disposed) {
+      return;
+    }
+    clearTimeout(this._timer);
+    this._attaching?.abort(); // the sidecar that this was meant for may be gone
+    const attaching = new AbortController();
+    this._attaching = attaching;
+    try {
+      const { result } = await client.request(
+        'session.attach',
+        { session: this._session },
+        { signal: attaching.signal }
+      );
+      if (this._disposed || client !== this._client) {
+        return;
+      }
+      this._set({ state: 'connected' });
+      this._attached.emit(result);
+      client.resend();
+    } catch (reason) {
+      const error = BridgeError.from(reason);
+      if (this._disposed || error.code === 'cancelled' || this._state.state === 'closed') {
+        return;
+      }
+      this._set({ state: 'failed', message: error.message });
+      if (error.code !== 'protocol-version') {
+        this._timer = setTimeout(() => void this.attach(), this._retryMs);
+      }
+    }
+  }
+
+  /** The kernel at the other end is gone for good. */
+  close(why?: Closed): void {
+    // The comm may close before its kernel says why.
+    if (!this._disposed && (why || this._state.state !== 'closed')) {
+      clearTimeout(this._timer);
+      this._set({ state: 'closed', why: why ?? 'restarted' });
+      this._client?.dispose();
+      this._client = null;
+    }
+  }
+
+  dispose(): void {
+    if (this._disposed) {
+      return;
+    }
+    this._disposed = true;
+    clearTimeout(this._timer);
+    this._client?.dispose();
+    this._client = null;
+    Signal.clearData(this);
+  }
+
+  private _onEvent(_: BridgeClient, message: { event: BridgeEvent; buffers: Uint8Array[] }): void {
+    const { event } = message;
+    if (event.event !== 'relay') {
+      this._event.emit(message);
+      return;
+    }
+    if (event.params.state === 'connected') {
+      // The relay also says this once in the beginning, while attaching is on its way.
+      if (this._state.state !== 'connecting') {
+        void this.attach();
+      }
+    } else {
+      this._set({ state: event.params.state, message: event.params.message });
+    }
+  }
+
+  private _set(state: ConnectionState): void {
+    this._state = state;
+    this._changed.emit(state);
+  }
+
+  private readonly _session: string;
+  private readonly _connect: () => Promise<ITransport>;
+  private readonly _retryMs: number;
+  private readonly _changed = new Signal<this, ConnectionState>(this);
+  private readonly _attached = new Signal<this, SessionState>(this);
+  private readonly _event = new Signal<this, { event: BridgeEvent; buffers: Uint8Array[] }>(this);
+  private _state: ConnectionState = { state: 'connecting' };
+  private _client: BridgeClient | null = null;
+  private _attaching: AbortController | null = null;
+  private _timer: ReturnType<typeof setTimeout> | undefined;
+  private _disposed = false;
+}
+
+/** The namespace for {@link Connection}. */
+export namespace Connection {
+  export interface IOptions {
+    session: string;
+    /** Opens a transport to the kernel's relay. */
+    connect(): Promise<ITransport>;
+    retryMs?: number;
+  }
+}

@@ -1,0 +1,273 @@
+/**
+ * Live segmentation as this labeller sees it: whether it is on, what is in view and therefore segmented first, and how the work goes.
+ * The sidecar does the work, one round after the other; a round that is over within a moment is nothing to speak of.
+ */
+import { IDisposable } from '@lumino/disposable';
+import { ISignal, Signal } from '@lumino/signaling';
+import { BridgeClient } from '../../kernel-bridge';
+import { BridgeError, EventParams, Region, SessionState } from '../../shared';
+import { IRegion } from '../base/geometry';
+
+/** How the work goes. `working` is a round that takes its time. */
+export type LiveState =
+  | { state: 'off' }
+  | { state: 'ready' }
+  | { state: 'working'; stage: string; fraction: number | null; message: string }
+  | { state: 'failed'; message: string };
+
+/** Pause after the last change of the view before it is sent, in milliseconds. */
+const VIEW_AFTER_MS = 100;
+/** Work that takes longer than this is shown. */
+const SHOW_AFTER_MS = 1000;
+/** A round that is cancelled is followed by the next one within this time. */
+const GAP_MS = 150;
+/** Rounds follow each other within this time; afterwards none is under way any more. */
+const QUIET_MS = 1000;
+
+/** Live segmentation of one session. */
+export class Live implements IDisposable {
+  constructor(options: Live.IOptions) {
+    this._options = options;
+  }
+
+  /** Emits when the state changes. */
+  get changed(): ISignal<this, void> {
+    return this._changed;
+  }
+
+  /** Emits when rounds were under way and none is any more, complete or not. */
+  get quiet(): ISignal<this, void> {
+    return this._quiet;
+  }
+
+  /** Whether it is on; what was asked for last, until the sidecar says otherwise. */
+  get on(): boolean {
+    return this._wanted ?? this._on;
+  }
+
+  get state(): LiveState {
+    if (!this._on) {
+      return { state: 'off' };
+    }
+    const job = [...this._jobs.values()].pop();
+    if (job && this._slow) {
+      const { stage, done, total, message } = job;
+      return { state: 'working', stage, fraction: total > 0 ? Math.min(done / total, 1) : null, message };
+    }
+    return this._failure === null ? { state: 'ready' } : { state: 'failed', message: this._failure };
+  }
+
+  /** Whether the last round was given up, so that its changes are not learned before the next one. */
+  get left(): boolean {
+    return this._on && this._left && this._quietTimer === undefined;
+  }
+
+  get isDisposed(): boolean {
+    return this._disposed;
+  }
+
+  /**
+   * Switch it on or off, for all who look at the session.
+   *
+   * @throws BridgeError why that cannot be.
+   */
+  async set(client: BridgeClient, on: boolean): Promise<SessionState> {
+    const asked = ++this._asked;
+    this._wanted = on;
+    this._failure = null;
+    this._changed.emit();
+    try {
+      const view = on ? this._view() : null;
+      this._sent = JSON.stringify(view);
+      const { session } = this._options;
+      return (await client.request('session.live', { session, on, ...(view ? { view } : {}) })).result;
+    } finally {
+      if (asked === this._asked) {
+        this._wanted = null;
+        this._changed.emit();
+      }
+    }
+  }
+
+  /**
+   * The session as the sidecar has it.
+   *
+   * @returns whether it was switched on or off.
+   */
+  take({ live }: SessionState): boolean {
+    if (live === this._on) {
+      return false;
+    }
+    this._on = live;
+    this._failure = null;
+    this._left = false;
+    if (live) {
+      this._send();
+    } else {
+      this._sent = '';
+    }
+    this._changed.emit();
+    return true;
+  }
+
+  /** The sidecar may be another one, and events were missed: rounds that still run are told again, and it does not know the view. */
+  attached(): void {
+    this._jobs.clear();
+    this._left = false;
+    this._sent = '';
+    this._settle();
+    this._send();
+  }
+
+  /** What one view shows; null for nothing. */
+  show(owner: object, slice: number, visible: IRegion | null): void {
+    this._views.delete(owner);
+    if (visible && visible.row1 > visible.row0 && visible.column1 > visible.column0) {
+      const { row0, row1, column0, column1 } = visible;
+      this._views.set(owner, { slice, row0, row1, column0, column1 }); // at the end: it moved last
+    }
+    if (this._on) {
+      clearTimeout(this._viewTimer);
+      this._viewTimer = setTimeout(() => this._send(), this._options.viewAfterMs ?? VIEW_AFTER_MS);
+    }
+  }
+
+  /** The sidecar tells how a round is. */
+  progress(job: EventParams<'job'>): void {
+    if (job.state === 'running') {
+      this._jobs.set(job.job, job);
+      this._left = false;
+    } else {
+      this._jobs.delete(job.job);
+      this._left = job.state === 'cancelled' && this._jobs.size === 0;
+      this._failure = job.state === 'failed' ? job.message : null;
+    }
+    this._settle();
+    this._changed.emit();
+  }
+
+  /** Tiles of a round came. */
+  heard(): void {
+    clearTimeout(this._quietTimer);
+    this._quietTimer = undefined;
+    this._settle();
+  }
+
+  /** Something else happened since: that a round failed is no news any more. */
+  dismiss(): void {
+    if (this._failure !== null) {
+      this._failure = null;
+      this._changed.emit();
+    }
+  }
+
+  /** Give up the round that runs; the next stroke begins another. */
+  async cancel(client: BridgeClient): Promise<void> {
+    await Promise.all([...this._jobs.keys()].map(id => client.request('cancel', { id })));
+  }
+
+  dispose(): void {
+    if (this._disposed) {
+      return;
+    }
+    this._disposed = true;
+    clearTimeout(this._viewTimer);
+    clearTimeout(this._gapTimer);
+    clearTimeout(this._slowTimer);
+    clearTimeout(this._quietTimer);
+    Signal.clearData(this);
+  }
+
+  private _settle(): void {
+    if (this._jobs.size > 0) {
+      clearTimeout(this._quietTimer);
+      clearTimeout(this._gapTimer);
+      this._quietTimer = this._gapTimer = undefined;
+      this._slowTimer ??= setTimeout(() => {
+        this._slow = true;
+        this._changed.emit();
+      }, this._options.showAfterMs ?? SHOW_AFTER_MS);
+      return;
+    }
+    // A round that takes another's place begins at once: between the two the work is not over.
+    this._gapTimer ??= setTimeout(() => {
+      clearTimeout(this._slowTimer);
+      this._slowTimer = this._gapTimer = undefined;
+      this._slow = false;
+    }, GAP_MS);
+    this._quietTimer ??= setTimeout(() => {
+      this._quietTimer = undefined;
+      this._quiet.emit();
+      if (this._left) {
+        this._changed.emit();
+      }
+    }, this._options.quietAfterMs ?? QUIET_MS);
+  }
+
+  /** What all views show together: the smallest region of one slice, that of the view which moved last, that holds them. */
+  private _view(): Region | null {
+    const views = [...this._views.values()];
+    const last = views[views.length - 1];
+    return views
+      .filter(({ slice }) => slice === last!.slice)
+      .reduce<Region | null>(
+        (all, one) => ({
+          slice: one.slice,
+          row0: Math.min(all?.row0 ?? one.row0, one.row0),
+          row1: Math.max(all?.row1 ?? one.row1, one.row1),
+          column0: Math.min(all?.column0 ?? one.column0, one.column0),
+          column1: Math.max(all?.column1 ?? one.column1, one.column1)
+        }),
+        null
+      );
+  }
+
+  private _send(): void {
+    clearTimeout(this._viewTimer);
+    const view = this._view();
+    const key = JSON.stringify(view);
+    if (!this._on || this._disposed || key === this._sent || (view === null && this._sent === '')) {
+      return;
+    }
+    this._sent = key;
+    this._options.request({ session: this._options.session, view }).catch(reason => {
+      // It decides what comes first and no more. What was lost with the connection is sent again once it is back.
+      const error = BridgeError.from(reason);
+      if (error.code !== 'disconnected') {
+        console.warn('sambalab:', error.message);
+      }
+    });
+  }
+
+  private readonly _options: Live.IOptions;
+  private readonly _changed = new Signal<this, void>(this);
+  private readonly _quiet = new Signal<this, void>(this);
+  private readonly _views = new Map<object, Region>();
+  /** Rounds that run, by the id of their job: one, or two for the moment in which one takes the other's place. */
+  private readonly _jobs = new Map<string, EventParams<'job'>>();
+  private _on = false;
+  private _wanted: boolean | null = null;
+  private _asked = 0;
+  private _sent = '';
+  private _slow = false;
+  private _left = false;
+  private _failure: string | null = null;
+  private _viewTimer: ReturnType<typeof setTimeout> | undefined;
+  private _gapTimer: ReturnType<typeof setTimeout> | undefined;
+  private _slowTimer: ReturnType<typeof setTimeout> | undefined;
+  private _quietTimer: ReturnType<typeof setTimeout> | undefined;
+  private _disposed = false;
+}
+
+/** The namespace for {@link Live}. */
+export namespace Live {
+  export interface IOptions {
+    session: string;
+    /** Tells the sidecar what is in view. */
+    request(params: { session: string; view: Region | null }): Promise<unknown>;
+    /** Milliseconds; those above if left out. */
+    viewAfterMs?: number;
+    showAfterMs?: number;
+    quietAfterMs?: number;
+  }
+}

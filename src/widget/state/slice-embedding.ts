@@ -1,0 +1,168 @@
+/** SAM for one labeller: gets the decoder and a slice's embedding, and says how far it is. */
+import { IDisposable } from '@lumino/disposable';
+import { ISignal, Signal } from '@lumino/signaling';
+import { BridgeClient } from '../../kernel-bridge';
+import { BridgeError, EventParams, SamDevice } from '../../shared';
+import { ICandidates } from '../../sam';
+import { ISize } from '../base/geometry';
+import { IDecode } from './suggestions';
+
+/** The decoder in the worker, as it is used here. */
+export interface ISuggestionDecoder extends IDisposable {
+  load(decoder: Uint8Array): Promise<void>;
+  setEmbedding(key: string, embedding: Uint8Array, size: ISize): void;
+  suggest(points: Parameters<IDecode>[0], signal?: AbortSignal, urgent?: boolean): Promise<ICandidates>;
+}
+
+/** How far suggestions are. */
+export type EmbeddingState =
+  | { state: 'waiting' }
+  | { state: 'computing'; fraction: number | null }
+  | { state: 'ready'; device: SamDevice; seconds: number }
+  | { state: 'failed'; message: string };
+
+/** Decoders that this page has got, by digest: all labellers share one copy. */
+const decoders = new Map<string, Uint8Array>();
+
+/** Prepares slices for suggestions. */
+export class Embedding implements IDisposable {
+  constructor(options: Embedding.IOptions) {
+    this._options = options;
+  }
+
+  /** Emits when the state changes. */
+  get changed(): ISignal<this, EmbeddingState> {
+    return this._changed;
+  }
+
+  get state(): EmbeddingState {
+    return this._state;
+  }
+
+  /** How far SAM is with what classifiers see of a large image, window by window; null while it does no such thing. */
+  get closer(): number | null {
+    return this._closer && this._closer.done / this._closer.total;
+  }
+
+  /** Decodes points of the slice that is ready; null before. */
+  get decode(): IDecode | null {
+    const decoder = this._decoder;
+    return this._state.state === 'ready' && decoder
+      ? (points, signal, urgent) => decoder.suggest(points, signal, urgent)
+      : null;
+  }
+
+  get isDisposed(): boolean {
+    return this._disposed;
+  }
+
+  /** Get a slice ready. What was asked for before is given up. */
+  async prepare(client: BridgeClient, slice: number): Promise<void> {
+    this._running?.abort();
+    const running = new AbortController();
+    this._running = running;
+    const { signal } = running;
+    this._set({ state: 'computing', fraction: null });
+    try {
+      const { session, image } = this._options;
+      const graph = this._getDecoder(client, signal);
+      graph.catch(() => undefined); // awaited below; the embedding may fail first
+      const { result, buffers } = await client.request('sam.embedding', { session, slice }, { signal });
+      const bytes = buffers[0];
+      if (!bytes) {
+        throw new BridgeError('malformed', 'The embedding came without its buffer.');
+      }
+      const decoder = await graph;
+      if (signal.aborted || this._disposed) {
+        return;
+      }
+      decoder.setEmbedding(`${session}/${slice}`, bytes, image);
+      if (!signal.aborted && !this._disposed) {
+        this._set({ state: 'ready', device: result.device, seconds: result.seconds });
+      }
+    } catch (reason) {
+      const error = BridgeError.from(reason);
+      if (!signal.aborted && !this._disposed) {
+        // A way that is down comes back and then begins again.
+        this._set(error.code === 'disconnected' ? { state: 'waiting' } : { state: 'failed', message: error.message });
+      }
+    }
+  }
+
+  /** The sidecar tells how far it is. */
+  progress(job: EventParams<'job'>): void {
+    const { done, total } = job;
+    if (job.state !== 'running') {
+      this._closer = this._closer?.job === job.job ? null : this._closer;
+    } else if (this._state.state === 'computing') {
+      this._set({ state: 'computing', fraction: total > 0 ? done / total : null });
+    } else if (total > 1 && job.stage === 'encoding') {
+      this._closer = job;
+    }
+  }
+
+  /** The sidecar may be another one: work that still goes on is told again. */
+  attached(): void {
+    this._closer = null;
+  }
+
+  dispose(): void {
+    if (this._disposed) {
+      return;
+    }
+    this._disposed = true;
+    this._running?.abort();
+    this._decoder?.dispose();
+    this._decoder = null;
+    Signal.clearData(this);
+  }
+
+  private async _getDecoder(client: BridgeClient, signal: AbortSignal): Promise<ISuggestionDecoder> {
+    if (this._decoder) {
+      return this._decoder;
+    }
+    const known = [...decoders.keys()].pop();
+    const { result, buffers } = await client.request('sam.decoder', known ? { known } : {}, { signal });
+    const graph = buffers[0] ?? decoders.get(result.digest);
+    if (!graph) {
+      throw new BridgeError('model', `The decoder ${result.digest} came without its graph.`);
+    }
+    decoders.set(result.digest, graph);
+    const decoder = await this._options.createDecoder();
+    try {
+      await decoder.load(graph);
+    } catch (error) {
+      decoder.dispose();
+      throw error;
+    }
+    if (this._disposed || this._decoder) {
+      decoder.dispose();
+      throw new BridgeError('cancelled', 'The labeller was closed.');
+    }
+    this._decoder = decoder;
+    return decoder;
+  }
+
+  private _set(state: EmbeddingState): void {
+    this._state = state;
+    this._changed.emit(state);
+  }
+
+  private readonly _options: Embedding.IOptions;
+  private readonly _changed = new Signal<this, EmbeddingState>(this);
+  private _state: EmbeddingState = { state: 'waiting' };
+  private _decoder: ISuggestionDecoder | null = null;
+  private _running: AbortController | null = null;
+  private _closer: EventParams<'job'> | null = null;
+  private _disposed = false;
+}
+
+/** The namespace for {@link Embedding}. */
+export namespace Embedding {
+  export interface IOptions {
+    session: string;
+    image: ISize;
+    /** Makes the decoder once it is needed. */
+    createDecoder(): Promise<ISuggestionDecoder>;
+  }
+}

@@ -1,0 +1,96 @@
+import { makeLut, makePalette, toRgba } from '../lut';
+import { LruCache } from '../../base/lru';
+import { outline } from '../outline';
+import { reduceClasses } from '../overlay-pictures';
+
+describe('makeLut', () => {
+  it('takes the ends to black and white and what is between along a line', () => {
+    const lut = makeLut(1000, 2000);
+    expect([lut[0], lut[1000], lut[1500], lut[2000], lut[65535]]).toEqual([0, 0, 128, 255, 255]);
+    const whole = makeLut();
+    expect([whole[0], whole[32768], whole[65535]]).toEqual([0, 128, 255]);
+  });
+});
+
+describe('toRgba', () => {
+  it('shows grey, colour and 16-bit pixels', () => {
+    const lut = makeLut();
+    const grey = toRgba(Uint8Array.from([7, 200]), { rows: 1, columns: 2, channels: 1, dtype: 'uint8' }, lut);
+    expect([...grey]).toEqual([7, 7, 7, 255, 200, 200, 200, 255]);
+    const colour = toRgba(Uint8Array.from([1, 2, 3]), { rows: 1, columns: 1, channels: 3, dtype: 'uint8' }, lut);
+    expect([...colour]).toEqual([1, 2, 3, 255]);
+    // At an odd address, as it may lie in a message.
+    const bytes = Uint8Array.from([9, 0xff, 0xff]).subarray(1);
+    const wide = toRgba(bytes, { rows: 1, columns: 1, channels: 1, dtype: 'uint16' }, lut);
+    expect([...wide]).toEqual([255, 255, 255, 255]);
+  });
+
+  it('refuses a tile of another size than it says', () => {
+    expect(() => toRgba(new Uint8Array(3), { rows: 2, columns: 2, channels: 1, dtype: 'uint8' }, makeLut())).toThrow(
+      /has 4 bytes; 3 came/
+    );
+  });
+});
+
+describe('makePalette', () => {
+  it('has the colours as pixels in memory order, and nothing for unlabelled', () => {
+    const palette = makePalette([{ id: 3, color: '#e69f00' }]);
+    expect([...new Uint8Array(palette.buffer, 12, 4)]).toEqual([0xe6, 0x9f, 0x00, 0xff]);
+    expect(palette[0]).toBe(0);
+  });
+});
+
+describe('reduceClasses', () => {
+  it('keeps a single labelled pixel in sight', () => {
+    const ids = new Uint8Array(256 * 256);
+    ids[37 * 256 + 201] = 4;
+    const reduced = reduceClasses(ids, 3);
+    expect(reduced).toHaveLength(32 * 32);
+    expect(reduced[4 * 32 + 25]).toBe(4);
+    expect(reduced.reduce((sum, id) => sum + id, 0)).toBe(4);
+  });
+});
+
+describe('outline', () => {
+  it('goes around a pixel, and along the edge of the mask', () => {
+    const lines = (flat: number[]) => {
+      const list: string[] = [];
+      for (let i = 0; i < flat.length; i += 4) {
+        list.push(flat.slice(i, i + 4).join());
+      }
+      return list.sort();
+    };
+    expect(lines(outline(Uint8Array.from([1]), 1, 1))).toEqual(['0,0,0,1', '0,0,1,0', '0,1,1,1', '1,0,1,1']);
+    expect(lines(outline(Uint8Array.from([1, 1, 0]), 1, 3))).toEqual(['0,0,0,1', '0,0,2,0', '0,1,2,1', '2,0,2,1']);
+  });
+
+  it('has as many edges as pixels that differ from their neighbours', () => {
+    const mask = Uint8Array.from({ length: 30 * 20 }, (_, i) => ((i * 2654435761) >>> 13) & 1);
+    const at = (r: number, c: number) => (r >= 0 && c >= 0 && r < 30 && c < 20 ? mask[r * 20 + c]! : 0);
+    let edges = 0;
+    for (let r = 0; r <= 30; r++) {
+      for (let c = 0; c <= 20; c++) {
+        edges += (at(r, c) !== at(r - 1, c) ? 1 : 0) + (at(r, c) !== at(r, c - 1) ? 1 : 0);
+      }
+    }
+    const flat = outline(mask, 30, 20);
+    let length = 0;
+    for (let i = 0; i < flat.length; i += 4) {
+      length += Math.abs(flat[i + 2]! - flat[i]!) + Math.abs(flat[i + 3]! - flat[i + 1]!);
+    }
+    expect(length).toBe(edges);
+  });
+});
+
+describe('LruCache', () => {
+  it('forgets what was not used for longest', () => {
+    const cache = new LruCache<string, number>(2);
+    cache.set('a', 1);
+    cache.set('b', 2);
+    cache.get('a');
+    cache.set('c', 3);
+    expect([cache.get('a'), cache.get('b'), cache.get('c')]).toEqual([1, undefined, 3]);
+    cache.limit = 1;
+    expect(cache.size).toBe(1);
+  });
+});

@@ -1,0 +1,172 @@
+/**
+ * The image's tiles: fetched as they are wanted, those in the middle of the view first, kept as small canvases up to a
+ * bound. No canvas of the image's size exists.
+ */
+import { IDisposable } from '@lumino/disposable';
+import { ISignal, Signal } from '@lumino/signaling';
+import { IReply } from '../../kernel-bridge';
+import { BridgeError, IMAGE_TILE } from '../../shared';
+import { ISize, ITileRef, levelSize, topLevel } from '../base/geometry';
+import { LruCache } from '../base/lru';
+import { makeLut, toRgba } from './lut';
+
+/** Tiles fetched at once: enough to keep the way busy, few enough that what the user looks at now comes soon. */
+const IN_FLIGHT = 4;
+/** Canvases kept, of 1 MiB each at most; more if a view needs more. */
+const KEPT = 128;
+/** Pause before a tile that could not be had is asked for again. */
+const RETRY_MS = 2000;
+
+/** A tile of a level of a slice. */
+export interface IImageTileRef extends ITileRef {
+  slice: number;
+  level: number;
+}
+
+/** Where to draw from: a part of a canvas. */
+export interface ITilePicture {
+  canvas: HTMLCanvasElement;
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+  /** False while a coarser level stands in. */
+  exact: boolean;
+}
+
+/** The tile cache of one session. */
+export class ImageTiles implements IDisposable {
+  constructor(options: ImageTiles.IOptions) {
+    this._image = options.image;
+    this._fetch = options.fetch;
+  }
+
+  /** Emits when a tile came. */
+  get arrived(): ISignal<this, void> {
+    return this._arrived;
+  }
+
+  /** Emits the reason when a tile could not be had. */
+  get failed(): ISignal<this, BridgeError> {
+    return this._failed;
+  }
+
+  get isDisposed(): boolean {
+    return this._disposed;
+  }
+
+  /** How many tiles are on their way or wait to be asked for. */
+  get pending(): number {
+    return this._inFlight.size + this._wanted.length;
+  }
+
+  /** Name the tiles that are in view, most wanted first; what was wanted before and is not any more is forgotten. */
+  want(tiles: IImageTileRef[]): void {
+    this._cache.limit = Math.max(KEPT, 2 * tiles.length);
+    // The whole image in one tile stands in for whatever is missing.
+    const slice = tiles[0]?.slice ?? 0;
+    const top = { slice, level: topLevel(this._image), row: 0, column: 0 };
+    this._wanted = [top, ...tiles].filter(tile => !this._cache.has(keyOf(tile)) && !this._inFlight.has(keyOf(tile)));
+    this._pump();
+  }
+
+  /** What to draw for a tile, or `undefined` if nothing of it is here yet. */
+  picture(tile: IImageTileRef): ITilePicture | undefined {
+    const whole = this._cache.get(keyOf(tile));
+    if (whole) {
+      return { canvas: whole, x: 0, y: 0, width: whole.width, height: whole.height, exact: true };
+    }
+    for (let up = 1; tile.level + up <= topLevel(this._image); up++) {
+      const by = 2 ** up;
+      const level = tile.level + up;
+      const row = Math.floor(tile.row / by);
+      const column = Math.floor(tile.column / by);
+      const canvas = this._cache.get(keyOf({ slice: tile.slice, level, row, column }));
+      if (canvas) {
+        const size = levelSize(this._image, tile.level);
+        return {
+          canvas,
+          x: (tile.column * IMAGE_TILE) / by - column * IMAGE_TILE,
+          y: (tile.row * IMAGE_TILE) / by - row * IMAGE_TILE,
+          width: Math.min(IMAGE_TILE, size.columns - tile.column * IMAGE_TILE) / by,
+          height: Math.min(IMAGE_TILE, size.rows - tile.row * IMAGE_TILE) / by,
+          exact: false
+        };
+      }
+    }
+    return undefined;
+  }
+
+  dispose(): void {
+    if (this._disposed) {
+      return;
+    }
+    this._disposed = true;
+    clearTimeout(this._timer);
+    this._wanted = [];
+    this._cache.clear();
+    Signal.clearData(this);
+  }
+
+  private _pump(): void {
+    while (this._inFlight.size < IN_FLIGHT && this._wanted.length > 0 && this._timer === undefined) {
+      void this._load(this._wanted.shift()!);
+    }
+  }
+
+  private async _load(tile: IImageTileRef): Promise<void> {
+    const key = keyOf(tile);
+    this._inFlight.add(key);
+    try {
+      const { result, buffers } = await this._fetch(tile);
+      if (this._disposed) {
+        return;
+      }
+      const rgba = toRgba(buffers[0] ?? new Uint8Array(), result, this._lut);
+      const canvas = document.createElement('canvas');
+      canvas.width = result.columns;
+      canvas.height = result.rows;
+      canvas.getContext('2d')!.putImageData(new ImageData(rgba, result.columns, result.rows), 0, 0);
+      this._cache.set(key, canvas);
+      this._inFlight.delete(key);
+      this._arrived.emit();
+    } catch (reason) {
+      this._inFlight.delete(key);
+      const error = BridgeError.from(reason);
+      if (this._disposed) {
+        return;
+      }
+      if (error.code !== 'disconnected' && error.code !== 'cancelled') {
+        this._failed.emit(error);
+      }
+      this._timer ??= setTimeout(() => {
+        this._timer = undefined;
+        this._arrived.emit(); // who draws wants again what is missing
+      }, RETRY_MS);
+    }
+    this._pump();
+  }
+
+  private readonly _image: ISize;
+  private readonly _fetch: (tile: IImageTileRef) => Promise<IReply<'image.tile'>>;
+  private readonly _cache = new LruCache<string, HTMLCanvasElement>(KEPT);
+  private readonly _inFlight = new Set<string>();
+  private readonly _lut = makeLut();
+  private readonly _arrived = new Signal<this, void>(this);
+  private readonly _failed = new Signal<this, BridgeError>(this);
+  private _wanted: IImageTileRef[] = [];
+  private _timer: ReturnType<typeof setTimeout> | undefined;
+  private _disposed = false;
+}
+
+/** The namespace for {@link ImageTiles}. */
+export namespace ImageTiles {
+  export interface IOptions {
+    image: ISize;
+    fetch(tile: IImageTileRef): Promise<IReply<'image.tile'>>;
+  }
+}
+
+function keyOf(tile: IImageTileRef): string {
+  return `${tile.slice}/${tile.level}/${tile.row}/${tile.column}`;
+}
