@@ -1,11 +1,13 @@
 import jupyter from '@jupyter/eslint-plugin';
 import tseslint from 'typescript-eslint';
+import { walls } from './scripts/walls.mjs';
 
 export default tseslint.config(
   {
     ignores: [
       'node_modules',
       '.venv',
+      '.cache',
       'lib',
       'engine/assembly',
       'engine/build',
@@ -16,6 +18,7 @@ export default tseslint.config(
     ]
   },
   ...tseslint.configs.recommended,
+  ...walls,
   {
     files: ['src/**/*.ts'],
     plugins: { jupyter },
