@@ -1,4 +1,4 @@
-"""Classifiers applied to tiles: bins of 8 bits, and a forest on them. So do ``engine/core/stack.ts`` and ``engine/core/forest.ts``."""
+"""Apply classifiers to tiles: 8-bit bins and a forest on them, as ``engine/core/stack.ts`` and ``forest.ts`` do."""
 
 from __future__ import annotations
 

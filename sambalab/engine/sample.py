@@ -1,6 +1,6 @@
 """What a forest is trained on: which pixels, and the quantile cuts that make bins of their features.
 
-The numbers are those of ``kernel-server/src/engine/labels.ts``, ``engine-tiles.ts`` and ``engine/core/quantile.ts``, to the last bit.
+They are those of ``labels.ts`` and ``tiles.ts`` in ``kernel-server/src/engine`` and of ``engine/core/quantile.ts`` exactly.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from ..spec.errors import ParameterError, SambaLabError
 EXTENSIONS = (".json", ".onnx", ".skops")
 # Of a file, and of what an archive unpacks to.
 BYTES_MAX = 1 << 30
-# What is read of a classifier's JSON, as in `engine/core/classifier.ts`: what is large in it is text, so few signs bound the memory.
+# Limits of a classifier's JSON, as in `engine/core/classifier.ts`: its large parts are text, so few signs bound the memory.
 JSON_BYTES_MAX = 256 << 20
 JSON_SIGNS_MAX = 400_000
 # The classifier's JSON in an ONNX file's metadata and in a scikit-learn forest's attribute.

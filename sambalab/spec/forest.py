@@ -1,4 +1,4 @@
-"""Forests in flat arrays, as a classifier's JSON carries them (``engine/core/classifier.ts``), checked before anybody walks them."""
+"""Forests in flat arrays, as a classifier's JSON carries them (``engine/core/classifier.ts``), checked before use."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ import pytest
 import sambalab as sl
 from sambalab import FeatureSpec, engine
 from sambalab.classifier import Classifier
+from sambalab.spec.forest import Forest
 
 pytestmark = pytest.mark.usefixtures("sidecar_dirs")
 
@@ -140,7 +141,7 @@ def test_training_boosted_trees_in_python_says_who_does():
 
 
 def test_a_leaf_whose_votes_do_not_add_up_is_refused_by_the_kernel_too(trained, monkeypatch):
-    monkeypatch.setattr(sl.forest.Forest, "check", lambda self: None)
+    monkeypatch.setattr(Forest, "check", lambda self: None)
     lab, _ = trained
     classifier = Classifier(lab.classifier._data)
     votes = classifier._forest.votes.copy()

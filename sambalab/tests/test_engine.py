@@ -16,6 +16,7 @@ from sambalab import FeatureSpec, engine
 from sambalab.engine import wasm
 from sambalab.engine.stack import FeatureStack, Tile, halo_of
 from sambalab.files.images import display_range
+from sambalab.spec.forest import Forest
 
 pytestmark = pytest.mark.usefixtures("sidecar_dirs")
 
@@ -263,7 +264,7 @@ def test_a_damaged_classifier_is_refused_or_still_one(trained):
 
 def test_trees_that_the_kernel_finds_unsound_are_refused(trained, monkeypatch):
     # The check in NumPy stands before it; without it the kernel's own must hold.
-    monkeypatch.setattr(sl.forest.Forest, "check", lambda self: None)
+    monkeypatch.setattr(Forest, "check", lambda self: None)
     data = trained.classifier._data
     document = json.loads(data)
     trees = document["trees"]

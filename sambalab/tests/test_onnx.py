@@ -12,6 +12,7 @@ runtime = pytest.importorskip("onnxruntime")
 pytest.importorskip("wasmtime")
 
 from sambalab import engine  # noqa: E402
+from sambalab.files import images  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("sidecar_dirs")
 
@@ -65,7 +66,7 @@ def expect_same(session, classifier, image, allowed=2e-5):
 
 @pytest.mark.parametrize("name", ["gold", "superalloy_0.png", "tomography_0.tif"])
 def test_onnxruntime_alone_gives_the_labels_of_apply(name, tmp_path):
-    image = sl.data.nanoporous_gold().image if name == "gold" else sl.images.prepare(shared(name)).pixels[0, :, :, 0]
+    image = sl.data.nanoporous_gold().image if name == "gold" else images.prepare(shared(name)).pixels[0, :, :, 0]
     image = np.ascontiguousarray(image)
     classifier = trained(image)
     expect_same(session_of(classifier, tmp_path), classifier, image)

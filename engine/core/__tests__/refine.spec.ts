@@ -1,4 +1,4 @@
-import { intensityOf, ITile, refinedTile, refineTile, rowMoments, standardised } from '..';
+import { intensityOf, ITile, refinedTile, refineTile, rowMoments, standardised } from '../..';
 import { newEngine, randomSource } from '../../__tests__/support/engine';
 
 const image = { rows: 41, columns: 53 };
