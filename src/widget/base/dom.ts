@@ -19,12 +19,6 @@ export function element<K extends keyof HTMLElementTagNameMap>(
 }
 
 const ICONS = {
-  suggest:
-    '<path d="M6.2 2.2v2M6.2 8.2v2M2.2 6.2h2M8.2 6.2h2M3.4 3.4l1.2 1.2M9 3.4 7.8 4.6M3.4 9l1.2-1.2"/><path d="m6.6 6.6 7 7" stroke-width="2"/>',
-  brush:
-    '<path d="M13.6 2.4 7.6 8.4M9.4 10.2l4.4-7.6"/><path d="M7.4 8.6c-1.600-.5-3 .3-3.400 1.900-.3 1.300-.8 2.100-1.900 2.700 2.600.9 5.600.3 6.300-1.500.5-1.300.1-2.500-1-3.100z" fill="currentColor" stroke="none"/>',
-  eraser:
-    '<path d="m2.600 10 6.800-6.800a1 1 0 0 1 1.400 0l2.400 2.400a1 1 0 0 1 0 1.400L7.600 12.600H5.200z"/><path d="m5.900 6.700 3.900 3.900M7.600 12.600h6"/>',
   fit: '<path d="M2.500 6V2.500H6M10 2.500h3.500V6M13.500 10v3.500H10M6 13.500H2.500V10"/><path d="M5.500 5.500h5v5h-5z"/>',
   plus: '<path d="M8 3v10M3 8h10"/>',
   minus: '<path d="M3 8h10"/>',
@@ -46,14 +40,15 @@ const ICONS = {
   open: '<path d="M8 9.800v-7M5 5.500l3-3 3 3M2.800 12.800h10.400"/>'
 } as const;
 
-export type IconName = keyof typeof ICONS;
+/** One of the icons above by its name, or the inside of an SVG of 16 × 16 units. */
+export type Icon = keyof typeof ICONS | { svg: string };
 
 /** An icon. It says nothing to assistive technology: the button around it does. */
-export function icon(name: IconName): HTMLElement {
+export function icon(which: Icon): HTMLElement {
   const node = element('span', { class: 'sambalab-icon', 'aria-hidden': 'true' });
   node.innerHTML =
     '<svg viewBox="0 0 16 16" width="16" height="16" fill="none" stroke="currentColor" stroke-width="1.3" ' +
-    `stroke-linecap="round" stroke-linejoin="round" focusable="false">${ICONS[name]}</svg>`;
+    `stroke-linecap="round" stroke-linejoin="round" focusable="false">${typeof which === 'string' ? ICONS[which] : which.svg}</svg>`;
   return node;
 }
 
@@ -61,7 +56,7 @@ export function icon(name: IconName): HTMLElement {
 export function button(options: {
   testid: string;
   title: string;
-  icon?: IconName;
+  icon?: Icon;
   text?: string;
   className?: string;
   run(): void;

@@ -1,14 +1,13 @@
 /** What the user set once for all labellers. The extension fills it from JupyterLab's settings. */
 import { ISignal, Signal } from '@lumino/signaling';
 
-export type ToolName = 'suggest' | 'brush' | 'eraser';
 /** When the plain wheel zooms: with the keyboard focus in the labeller, always, or never (Ctrl+wheel always does). */
 export type WheelZoom = 'focus' | 'always' | 'ctrl';
 
 /** The settings' values. */
 export interface ISettings {
-  /** The tool to begin with, once it can be used. */
-  tool: ToolName;
+  /** Name of the tool to begin with. The registry of tools decides which names exist. */
+  tool: string;
   /** Diameter in image pixels. */
   brushSize: number;
   /** 0 to 1. */
@@ -92,7 +91,7 @@ export function checkSettings(values: Partial<Record<keyof ISettings, unknown>>)
   if (typeof values.preserve === 'boolean') {
     out.preserve = values.preserve;
   }
-  if (values.tool === 'suggest' || values.tool === 'brush' || values.tool === 'eraser') {
+  if (typeof values.tool === 'string') {
     out.tool = values.tool;
   }
   if (values.wheelZoom === 'focus' || values.wheelZoom === 'always' || values.wheelZoom === 'ctrl') {

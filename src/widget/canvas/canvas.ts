@@ -9,7 +9,7 @@ import { LABEL_TILE } from '../../shared';
 import { IPoint, IRegion, tilesIn, ViewTransform } from '../base/geometry';
 import { Change, LabellerState, RepaintedOverlay } from '../state/labeller-state';
 import { Painter } from './painter';
-import { createTools, ITool, IToolEvent } from './tools';
+import { currentTool, findTool, ITool, IToolEvent, IToolHandler, TOOLS } from './tools';
 import { trans } from '../base/translation';
 
 /** Where the pointer is, for the status line. */
@@ -31,11 +31,9 @@ export class CanvasView extends Widget {
     this.view = new ViewTransform(parts.image);
     this._image = parts.image;
     this._painter = new Painter(options.state, this.view);
-    this._tools = createTools({
-      state: options.state,
-      view: this.view,
-      redraw: () => this.redraw('top')
-    });
+    const host = { state: options.state, view: this.view, redraw: () => this.redraw('top') };
+    this._handlers = new Map(TOOLS.map(tool => [tool, tool.create(host)]));
+    this._tool = currentTool(options.state);
     this.addClass('sambalab-canvas');
     this.node.dataset['testid'] = 'sambalab-canvas';
     for (const layer of [this._base, this._top]) {
@@ -48,9 +46,16 @@ export class CanvasView extends Widget {
     );
     options.state.changed.connect(this._onState, this);
     options.state.repaint.connect(this._onRepaint, this);
+    this._checkSettings();
+    this._setCursor();
   }
 
   readonly view: ViewTransform;
+
+  /** Handles pointer and keys now: the tool that is pressed, else the tool in use. */
+  get handler(): IToolHandler {
+    return this._pressed?.handler ?? this._handlers.get(this._tool)!;
+  }
 
   /** Emits where the pointer is, null when it left. */
   get hovered(): ISignal<this, IHover | null> {
@@ -88,7 +93,7 @@ export class CanvasView extends Widget {
   /** Dragging moves the image. */
   set panning(panning: boolean) {
     this._panning = panning;
-    this._cursor();
+    this._setCursor();
   }
 
   showAll(): void {
@@ -147,9 +152,12 @@ export class CanvasView extends Widget {
         break;
       case 'pointerleave':
         if (!this._pressed) {
-          this._tool.leave();
+          this.handler.leave?.();
           this._hovered.emit(null);
         }
+        break;
+      case 'dblclick':
+        this.handler.finish?.();
         break;
       case 'contextmenu':
         event.preventDefault();
@@ -256,7 +264,7 @@ export class CanvasView extends Widget {
           this._painter.mark(context);
           this._painter.suggestion(context, this._ratio);
         }
-        this._tool.draw(context);
+        this.handler.paint?.(context, this.view);
       }
     }
     this._dirtyBase = this._dirtyTop = false;
@@ -268,18 +276,15 @@ export class CanvasView extends Widget {
     times.drawn(() => parts?.segmentation.labelsVersion(slice, tilesIn(this.view.visible(), LABEL_TILE)) ?? -1);
   }
 
-  private get _tool(): ITool {
-    return this._pressed?.tool ?? this._tools[this._state.tool];
-  }
-
   private _onState(_: LabellerState, change: Change): void {
     if (change === 'choice') {
-      const tool = this._tools[this._state.tool];
-      if (this._hoverTool !== tool) {
-        this._hoverTool?.leave();
-        this._hoverTool = tool;
+      const tool = currentTool(this._state);
+      if (this._tool !== tool) {
+        this._handlers.get(this._tool)!.leave?.();
+        this._tool = tool;
       }
-      this._cursor();
+      this._checkSettings();
+      this._setCursor();
       this._tellView();
     }
     if (change !== 'status') {
@@ -297,8 +302,21 @@ export class CanvasView extends Widget {
     this._zoomed.emit(this.view.scale);
   }
 
-  private _cursor(): void {
-    this._top.style.cursor = this._dragFrom ? 'grabbing' : this._panning ? 'grab' : this._tool.cursor;
+  /** Tell the user of a tool in the settings that does not exist, once. */
+  private _checkSettings(): void {
+    const { tool } = this._state.settings.values;
+    if (tool !== this._checkedTool) {
+      this._checkedTool = tool;
+      if (!findTool(tool)) {
+        const names = TOOLS.map(({ name }) => name).join(', ');
+        this._state.note(trans.__('The settings name the tool “%1”; the tools are %2.', tool, names));
+      }
+    }
+  }
+
+  private _setCursor(): void {
+    const { cursor } = this._pressed?.tool ?? this._tool;
+    this._top.style.cursor = this._dragFrom ? 'grabbing' : this._panning ? 'grab' : cursor;
   }
 
   private _screen(event: MouseEvent): IPoint {
@@ -307,7 +325,7 @@ export class CanvasView extends Widget {
   }
 
   private _toolEvent(event: PointerEvent): IToolEvent {
-    return { image: this.view.toImage(this._screen(event)), altKey: event.altKey };
+    return { image: this.view.toImage(this._screen(event)), altKey: event.altKey, time: event.timeStamp };
   }
 
   private _onPointerDown(event: PointerEvent): void {
@@ -316,17 +334,19 @@ export class CanvasView extends Widget {
     }
     event.preventDefault();
     if (event.button === 2) {
-      this._tool.turn();
+      this.handler.secondaryPress?.(this._toolEvent(event));
       return;
     }
     this._top.setPointerCapture?.(event.pointerId);
     if (event.button === 1 || this._panning) {
       this._dragFrom = { id: event.pointerId, at: this._screen(event) };
-      this._cursor();
+      this._setCursor();
     } else if (event.button === 0) {
-      const tool = this._tools[this._state.tool];
-      this._pressed = { id: event.pointerId, tool };
-      tool.press(this._toolEvent(event));
+      const tool = this._tool;
+      const handler = this._handlers.get(tool)!;
+      this._pressed = { id: event.pointerId, tool, handler };
+      this._state.keepTool(tool.name);
+      handler.press(this._toolEvent(event));
     }
   }
 
@@ -344,22 +364,22 @@ export class CanvasView extends Widget {
     this._hovered.emit(inside ? { row: Math.floor(image.y), column: Math.floor(image.x) } : null);
     if (this._pressed?.id === event.pointerId) {
       const all = event.getCoalescedEvents?.() ?? [];
-      this._pressed.tool.drag((all.length > 0 ? all : [event]).map(part => this._toolEvent(part)));
+      this._pressed.handler.drag?.((all.length > 0 ? all : [event]).map(part => this._toolEvent(part)));
     } else if (!this._pressed) {
-      this._tool.hover(this._toolEvent(event));
+      this.handler.hover?.(this._toolEvent(event));
     }
   }
 
   private _onPointerUp(event: PointerEvent): void {
     if (this._dragFrom?.id === event.pointerId) {
       this._dragFrom = null;
-      this._cursor();
+      this._setCursor();
     } else if (this._pressed?.id === event.pointerId) {
       this._state.times.releasing = event.timeStamp;
-      this._pressed.tool.release();
+      this._pressed.handler.release?.(this._toolEvent(event));
       this._state.times.releasing = null;
       this._pressed = null;
-      this._cursor();
+      this._setCursor();
     }
   }
 
@@ -383,14 +403,18 @@ export class CanvasView extends Widget {
   private readonly _hasFocus: () => boolean;
   private readonly _image: { rows: number; columns: number };
   private readonly _painter: Painter;
-  private readonly _tools: Record<'suggest' | 'brush' | 'eraser', ITool>;
+  private readonly _handlers: ReadonlyMap<ITool, IToolHandler>;
   private readonly _base = document.createElement('canvas');
   private readonly _top = document.createElement('canvas');
   private readonly _hovered = new Signal<this, IHover | null>(this);
   private readonly _zoomed = new Signal<this, number>(this);
   private readonly _wheelIgnored = new Signal<this, void>(this);
-  private _hoverTool: ITool | null = null;
-  private _pressed: { id: number; tool: ITool } | null = null;
+  /** The tool in use. */
+  private _tool: ITool;
+  /** The pointer that is pressed, and the tool that it was pressed with: another may be taken meanwhile. */
+  private _pressed: { id: number; tool: ITool; handler: IToolHandler } | null = null;
+  /** The tool of the settings that was looked up last. */
+  private _checkedTool: string | null = null;
   private _dragFrom: { id: number; at: IPoint } | null = null;
   private _panning = false;
   private _hideOverlays = false;
@@ -410,6 +434,7 @@ const EVENTS = [
   'pointerup',
   'pointercancel',
   'pointerleave',
+  'dblclick',
   'contextmenu',
   'wheel'
 ] as const;

@@ -1,5 +1,6 @@
 /** A handle on a view's root element, for tests and for scripts in the browser's console: `root.sambalab`. */
 import { CanvasView } from '../canvas/canvas';
+import { currentTool } from '../canvas/tools';
 import { LabellerState } from '../state/labeller-state';
 import { IStrokeTimes } from '../state/stroke-times';
 
@@ -68,7 +69,7 @@ export function attachDebugHandle(root: HTMLElement, state: LabellerState, canva
         uncertainty: parts?.uncertainty.state ?? null,
         guide: parts?.guide.state ?? null,
         files: files.state,
-        tool: state.tool,
+        tool: currentTool(state).name,
         classId: state.currentClass?.id ?? null,
         classes: session?.classes ?? [],
         slice: state.slice,

@@ -1,6 +1,7 @@
 /** The keys of a labeller, while it has the focus. */
 import { IDisposable } from '@lumino/disposable';
 import { CanvasView } from '../canvas/canvas';
+import { TOOLS } from '../canvas/tools';
 import { ILastUsed, setLastUsed } from '../base/last-used';
 import { LabellerState } from '../state/labeller-state';
 
@@ -129,7 +130,6 @@ export class KeyMap implements IDisposable, ILastUsed {
   private _run(event: KeyboardEvent): boolean {
     const { state, canvas } = this._options;
     const { settings } = state;
-    const suggestions = state.parts?.suggestions;
     if (/^[1-9]$/.test(event.key)) {
       const item = state.session?.classes[Number(event.key) - 1];
       if (item) {
@@ -138,18 +138,6 @@ export class KeyMap implements IDisposable, ILastUsed {
       return true;
     }
     switch (event.key) {
-      case 'b':
-      case 'B':
-        state.setTool('brush');
-        return true;
-      case 'e':
-      case 'E':
-        state.setTool('eraser');
-        return true;
-      case 's':
-      case 'S':
-        state.setTool('suggest');
-        return true;
       case 'l':
       case 'L':
         void state.setLive(!state.live.on);
@@ -190,16 +178,22 @@ export class KeyMap implements IDisposable, ILastUsed {
         state.setSlice(state.slice + 1);
         return true;
       case 'Escape':
-        suggestions?.reject();
+        canvas.handler.cancel?.();
         state.parts?.guide.dismiss();
         return true;
       case 'Enter':
-        if (suggestions?.current) {
-          void state.accept(suggestions.current.at);
-        }
+        canvas.handler.finish?.();
         return true;
-      default:
-        return false;
+      case 'Backspace':
+        canvas.handler.removeLast?.();
+        return canvas.handler.removeLast !== undefined;
+      default: {
+        const tool = TOOLS.find(({ key }) => key === event.key.toLowerCase());
+        if (tool) {
+          state.setTool(tool.name);
+        }
+        return tool !== undefined;
+      }
     }
   }
 

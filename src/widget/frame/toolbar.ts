@@ -1,9 +1,9 @@
 /** The toolbar: tools, brush size, what happens to older labels, zoom, and the slice of a stack. */
 import { CanvasView } from '../canvas/canvas';
+import { currentTool, ITool, TOOLS, ToolSetting } from '../canvas/tools';
 import { button, element, icon, setText, slider } from '../base/dom';
 import { goToNextRegion } from './keys';
 import { LabellerState } from '../state/labeller-state';
-import { ToolName } from '../base/settings';
 import { StateWidget } from '../panel/state-widget';
 import { trans } from '../base/translation';
 
@@ -17,15 +17,7 @@ export class Toolbar extends StateWidget {
     this.addClass('sambalab-toolbar');
     this.node.setAttribute('role', 'toolbar');
     this.node.setAttribute('aria-label', trans.__('Labelling tools'));
-    this._tools = {
-      suggest: this._tool(
-        'suggest',
-        trans.__('Suggest'),
-        trans.__('Suggest regions with SAM (S): click takes, right click changes the scale')
-      ),
-      brush: this._tool('brush', trans.__('Brush'), trans.__('Paint with the brush (B); with Alt it erases')),
-      eraser: this._tool('eraser', trans.__('Eraser'), trans.__('Erase labels (E)'))
-    };
+    this._tools = new Map(TOOLS.map(tool => [tool, this._tool(tool)]));
     this._size = slider({
       testid: 'sambalab-brush-size',
       label: trans.__('Size'),
@@ -61,9 +53,11 @@ export class Toolbar extends StateWidget {
     this._next.setAttribute('aria-keyshortcuts', 'N');
     const group = (...children: Node[]) => element('div', { class: 'sambalab-group', role: 'group' }, ...children);
     this._zoom = element('span', { class: 'sambalab-zoom', 'data-testid': 'sambalab-zoom' });
+    const controls: Record<ToolSetting, Node> = { brushSize: this._size.node, preserve: this._preserve };
+    const used = new Set(TOOLS.flatMap(({ settings }) => settings));
     this.node.append(
-      group(this._tools.suggest, this._tools.brush, this._tools.eraser),
-      group(this._size.node, this._preserve),
+      group(...this._tools.values()),
+      group(...Object.entries(controls).flatMap(([name, node]) => (used.has(name as ToolSetting) ? [node] : []))),
       group(this._next),
       this._slices(),
       group(
@@ -94,16 +88,16 @@ export class Toolbar extends StateWidget {
     this._onZoom(canvas, canvas.view.scale);
   }
 
-  private _tool(name: ToolName, text: string, title: string): HTMLButtonElement {
+  private _tool({ name, title, description, icon: svg, key }: ITool): HTMLButtonElement {
     const node = button({
       testid: `sambalab-tool-${name}`,
-      title,
-      icon: name,
-      text,
+      title: description,
+      icon: { svg },
+      text: title,
       className: 'sambalab-tool',
       run: () => this._state.setTool(name)
     });
-    node.setAttribute('aria-keyshortcuts', name[0]!.toUpperCase());
+    node.setAttribute('aria-keyshortcuts', key.toUpperCase());
     return node;
   }
 
@@ -126,8 +120,9 @@ export class Toolbar extends StateWidget {
 
   protected override refresh(): void {
     const { values } = this._state.settings;
-    for (const [name, node] of Object.entries(this._tools)) {
-      node.setAttribute('aria-pressed', String(name === this._state.tool));
+    const inUse = currentTool(this._state);
+    for (const [tool, node] of this._tools) {
+      node.setAttribute('aria-pressed', String(tool === inUse));
     }
     this._size.set(Math.round((Math.log(values.brushSize) / SIZE_SPAN) * SIZE_STEPS));
     setText(this._size.node.lastElementChild!, trans.__('%1 px', values.brushSize));
@@ -140,7 +135,7 @@ export class Toolbar extends StateWidget {
     setText(this._zoom, `${percent < 10 ? percent.toFixed(1) : Math.round(percent)} %`);
   }
 
-  private readonly _tools: Record<ToolName, HTMLButtonElement>;
+  private readonly _tools: ReadonlyMap<ITool, HTMLButtonElement>;
   private readonly _size: ReturnType<typeof slider>;
   private readonly _preserve: HTMLButtonElement;
   private readonly _next: HTMLButtonElement;

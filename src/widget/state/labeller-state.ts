@@ -29,7 +29,7 @@ import { FeaturePreview } from './preview';
 import { MaskBuilder } from '../labels/raster';
 import { Guide } from './guide';
 import { SegmentationTiles } from '../tiles/segmentation-tiles';
-import { Settings, ToolName } from '../base/settings';
+import { Settings } from '../base/settings';
 import { StrokeTimes } from './stroke-times';
 import { IPixel, Suggestion, Suggestions } from './suggestions';
 import { ImageTiles } from '../tiles/image-tiles';
@@ -135,13 +135,9 @@ export class LabellerState implements IDisposable {
     return classes.find(({ id }) => id === this._classId) ?? classes[0] ?? null;
   }
 
-  /**
-   * The tool in use: what was chosen or drawn with; before that the user's favourite, or the brush until suggestions can
-   * be made.
-   */
-  get tool(): ToolName {
-    const favourite = this.settings.values.tool;
-    return this._tool ?? (favourite === 'suggest' && !this._parts?.suggestions.ready ? 'brush' : favourite);
+  /** Name of the tool that the user took or drew with; null before that. The registry of tools says which one is in use. */
+  get takenTool(): string | null {
+    return this._tool;
   }
 
   /** What went wrong last, for the user; null once something worked again. */
@@ -180,15 +176,22 @@ export class LabellerState implements IDisposable {
     }
   }
 
-  setTool(tool: ToolName): void {
+  /** Take a tool. */
+  setTool(tool: string): void {
     this._tool = tool;
     this._changed.emit('choice');
     this._changed.emit('drawing');
   }
 
-  /** Something is drawn: from now on no other tool comes into the user's hand by itself. */
-  keepTool(): void {
-    this._tool ??= this.tool;
+  /** The user draws with this tool: no other one replaces it unless the user takes it. */
+  keepTool(tool: string): void {
+    this._tool ??= tool;
+  }
+
+  /** Tell the user something about the session, until something is done in it. */
+  note(text: string): void {
+    this._notice = text;
+    this._changed.emit('status');
   }
 
   setClass(id: number): void {
@@ -672,7 +675,7 @@ export class LabellerState implements IDisposable {
   private _accepting: Promise<void> = Promise.resolve();
   private _prepared = -1;
   private _classId = 0;
-  private _tool: ToolName | null = null;
+  private _tool: string | null = null;
   private _error: string | null = null;
   private _notice: string | null = null;
   private _disposed = false;

@@ -1,15 +1,32 @@
-/** Brush and eraser: a disc that follows the pointer. */
-import { IPoint } from '../../base/geometry';
+/** The brush: a disc that follows the pointer and paints the current class. */
+import { IPoint, ViewTransform } from '../../base/geometry';
+import { trans } from '../../base/translation';
 import { Stroke } from '../../labels/label-store';
-import { ITool, IToolEvent, IToolHost } from './tool';
+import { ITool, IToolEvent, IToolHandler, IToolHost } from './tool';
 
-export class BrushTool implements ITool {
+export const brush: ITool = {
+  name: 'brush',
+  get title() {
+    return trans.__('Brush');
+  },
+  get description() {
+    return trans.__('Paint with the brush (B); with Alt it erases');
+  },
+  key: 'b',
+  icon:
+    '<path d="M13.6 2.4 7.6 8.4M9.4 10.2l4.4-7.6"/>' +
+    '<path d="M7.4 8.6c-1.600-.5-3 .3-3.400 1.900-.3 1.300-.8 2.100-1.900 2.700 2.600.9 5.600.3 6.300-1.500.5-1.300.1-2.500-1-3.100z" fill="currentColor" stroke="none"/>',
+  cursor: 'none',
+  settings: ['brushSize', 'preserve'],
+  create: host => new BrushHandler(host, false)
+};
+
+/** Paints with the brush, or erases. */
+export class BrushHandler implements IToolHandler {
   constructor(
     private readonly _host: IToolHost,
     private readonly _erases: boolean
   ) {}
-
-  readonly cursor = 'none';
 
   press(event: IToolEvent): void {
     const { state } = this._host;
@@ -18,7 +35,6 @@ export class BrushTool implements ITool {
     if (!labels || !current) {
       return;
     }
-    state.keepTool();
     const classId = this._erases || event.altKey ? 0 : current.id;
     this._stroke = labels.stroke(state.slice, classId, state.settings.values.preserve);
     this._last = event.image;
@@ -46,15 +62,12 @@ export class BrushTool implements ITool {
     this._host.redraw();
   }
 
-  turn(): void {
-    // The brush has nothing to turn.
-  }
-
-  draw(context: CanvasRenderingContext2D): void {
+  /** Draw the outline of the disc: dashed and white while it erases. */
+  paint(context: CanvasRenderingContext2D, view: ViewTransform): void {
     if (!this._at) {
       return;
     }
-    const { state, view } = this._host;
+    const { state } = this._host;
     const { x, y } = view.toScreen(this._at);
     const radius = Math.max((state.settings.values.brushSize / 2) * view.scale, 1.5);
     const colour = this._erases || this._alt ? '#ffffff' : (state.currentClass?.color ?? '#ffffff');

@@ -1,12 +1,42 @@
-/** The tools. A tool changes labels and suggestions through the state; it knows no DOM but the context it draws on. */
-import { ToolName } from '../../base/settings';
-import { BrushTool } from './brush';
-import { SuggestTool } from './suggest';
-import { ITool, IToolHost } from './tool';
+/**
+ * The tools. Each file says everything about its tool (name, key, title, icon, cursor, settings) and handles pointer and keys;
+ * a new tool is a new file and one line in {@link TOOLS}. The toolbar, the keys, the canvas and the settings ask this list.
+ *
+ * - `tool.ts`: the contract, {@link ITool} and {@link IToolHandler}
+ * - `suggest.ts`, `brush.ts`, `eraser.ts`: the tools
+ *
+ * A tool changes labels and suggestions through the state and draws on the context that it is given: it touches no DOM.
+ */
+import { LabellerState } from '../../state/labeller-state';
+import { brush } from './brush';
+import { eraser } from './eraser';
+import { suggest } from './suggest';
+import { ITool } from './tool';
 
 export * from './tool';
 
-/** The tools of one view. */
-export function createTools(host: IToolHost): Record<ToolName, ITool> {
-  return { suggest: new SuggestTool(host), brush: new BrushTool(host, false), eraser: new BrushTool(host, true) };
+/** All tools, in the toolbar's order. The first is the default. */
+export const TOOLS: readonly [ITool, ...ITool[]] = [
+  suggest, //
+  brush,
+  eraser
+];
+
+/** The tool of this name. */
+export function findTool(name: string | null): ITool | undefined {
+  return TOOLS.find(tool => tool.name === name);
+}
+
+/**
+ * The tool in use: the one that the user took or pressed the pointer with; before that the one of the settings, or the first
+ * that is ready while that one is not. A name that no tool has stands for the default.
+ */
+export function currentTool(state: LabellerState): ITool {
+  const taken = findTool(state.takenTool);
+  if (taken) {
+    return taken;
+  }
+  const ready = (tool: ITool) => tool.ready?.(state) ?? true;
+  const wanted = findTool(state.settings.values.tool) ?? TOOLS[0];
+  return ready(wanted) ? wanted : (TOOLS.find(ready) ?? wanted);
 }

@@ -1,19 +1,34 @@
-/** SAM under the cursor: hover to see, click to take, right click for another scale. */
+/** Suggestions of SAM under the cursor: hover shows one, a click or Enter accepts it, a right click changes its scale, Escape rejects it. */
+import { trans } from '../../base/translation';
 import { IPixel } from '../../state/suggestions';
-import { ITool, IToolEvent, IToolHost } from './tool';
+import { ITool, IToolEvent, IToolHandler, IToolHost } from './tool';
 
-/** How far the pointer may move on the screen and still be where it was, in CSS pixels. */
+/** The scale that the user chose stays while the pointer moves less than this, in CSS pixels. */
 const STAY = 40;
 
-export class SuggestTool implements ITool {
-  constructor(private readonly _host: IToolHost) {}
+export const suggest: ITool = {
+  name: 'suggest',
+  get title() {
+    return trans.__('Suggest');
+  },
+  get description() {
+    return trans.__('Suggest regions with SAM (S): click takes, right click changes the scale');
+  },
+  key: 's',
+  icon: '<path d="M6.2 2.2v2M6.2 8.2v2M2.2 6.2h2M8.2 6.2h2M3.4 3.4l1.2 1.2M9 3.4 7.8 4.6M3.4 9l1.2-1.2"/><path d="m6.6 6.6 7 7" stroke-width="2"/>',
+  cursor: 'crosshair',
+  settings: ['preserve'],
+  ready: state => state.parts?.suggestions.ready ?? false,
+  create: host => new SuggestHandler(host)
+};
 
-  readonly cursor = 'crosshair';
+/** The painter draws the suggestion, since all views show it; this handler draws nothing. */
+class SuggestHandler implements IToolHandler {
+  constructor(private readonly _host: IToolHost) {}
 
   press(event: IToolEvent): void {
     const pixel = this._pixel(event);
     if (pixel) {
-      this._host.state.keepTool();
       void this._host.state.accept(pixel);
     }
   }
@@ -23,10 +38,6 @@ export class SuggestTool implements ITool {
     if (last) {
       this.hover(last);
     }
-  }
-
-  release(): void {
-    // A suggestion is taken when the button goes down.
   }
 
   hover(event: IToolEvent): void {
@@ -43,15 +54,23 @@ export class SuggestTool implements ITool {
     this._host.state.parts?.suggestions.leave();
   }
 
-  turn(): void {
+  secondaryPress(): void {
     this._host.state.parts?.suggestions.cycle();
   }
 
-  draw(): void {
-    // The suggestion is drawn by the painter, in all views; the cursor is the browser's.
+  finish(): void {
+    const { state } = this._host;
+    const current = state.parts?.suggestions.current;
+    if (current) {
+      void state.accept(current.at);
+    }
   }
 
-  /** The pixel under the pointer, if it is on the image. */
+  cancel(): void {
+    this._host.state.parts?.suggestions.reject();
+  }
+
+  /** The pixel under the pointer; null outside the image. */
   private _pixel({ image }: IToolEvent): IPixel | null {
     const size = this._host.state.parts?.image;
     const row = Math.floor(image.y);

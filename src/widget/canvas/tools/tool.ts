@@ -1,37 +1,70 @@
-/** What a tool is: it hears the pointer in image coordinates and draws its cursor over the image. */
+/** The contract of a tool: how the toolbar, the keyboard and the settings know it, and how it handles the pointer in a view. */
 import { IPoint, ViewTransform } from '../../base/geometry';
+import { ISettings } from '../../base/settings';
 import { LabellerState } from '../../state/labeller-state';
+
+/** A setting with a control in the toolbar. */
+export type ToolSetting = Extract<keyof ISettings, 'brushSize' | 'preserve'>;
+
+/** A tool. Each file of this folder exports one or more; `index.ts` registers them. */
+export interface ITool {
+  /** Its name in the settings and in test ids: lower case, without spaces. */
+  readonly name: string;
+  /** The word on its button. */
+  readonly title: string;
+  /** The tooltip of its button. It names the key. */
+  readonly description: string;
+  /** The key that takes it, a lower-case letter. */
+  readonly key: string;
+  /** The inside of an SVG of 16 × 16 units, drawn with `currentColor`. */
+  readonly icon: string;
+  /** CSS cursor over the image. */
+  readonly cursor: string;
+  /** The settings that it draws with. */
+  readonly settings: readonly ToolSetting[];
+  /** Whether it can be used now; always, if left out. Until then another tool stands in. */
+  ready?(state: LabellerState): boolean;
+  /** The handler of one view. */
+  create(host: IToolHost): IToolHandler;
+}
+
+/** Handles pointer and keys in one view while its tool is in use. */
+export interface IToolHandler {
+  /** The main button went down, or a finger or pen touched. */
+  press(event: IToolEvent): void;
+  /** The pointer moved while it is pressed: all places since the last call. */
+  drag?(events: IToolEvent[]): void;
+  /** The pointer was lifted after {@link press}. */
+  release?(event: IToolEvent): void;
+  /** The pointer moved without being pressed. */
+  hover?(event: IToolEvent): void;
+  /** The pointer left the image, or the user takes another tool. */
+  leave?(): void;
+  /** The secondary button went down. */
+  secondaryPress?(event: IToolEvent): void;
+  /** Enter, or a double click. */
+  finish?(): void;
+  /** Escape. */
+  cancel?(): void;
+  /** Backspace. */
+  removeLast?(): void;
+  /** Draw on the top layer; the context is in CSS pixels. {@link IToolHost.redraw} asks for it. */
+  paint?(context: CanvasRenderingContext2D, view: ViewTransform): void;
+}
 
 /** One place of the pointer. */
 export interface IToolEvent {
   /** In image coordinates. */
   image: IPoint;
   altKey: boolean;
+  /** When the browser saw it, in milliseconds as `performance.now()` counts. */
+  time: number;
 }
 
-/** A tool of one view. */
-export interface ITool {
-  /** CSS cursor over the image. */
-  readonly cursor: string;
-  /** The main button went down, or a finger or pen touched. */
-  press(event: IToolEvent): void;
-  /** The pointer moves while it is pressed; all places since the last time. */
-  drag(events: IToolEvent[]): void;
-  release(): void;
-  /** The pointer moves without being pressed. */
-  hover(event: IToolEvent): void;
-  /** The pointer left the image. */
-  leave(): void;
-  /** The secondary button. */
-  turn(): void;
-  /** Draw over the image; the context is in CSS pixels. */
-  draw(context: CanvasRenderingContext2D): void;
-}
-
-/** What tools work with. */
+/** The view that a handler works in. */
 export interface IToolHost {
   readonly state: LabellerState;
   readonly view: ViewTransform;
-  /** The tool's cursor has to be drawn again. */
+  /** Draw the top layer again with the next frame. */
   redraw(): void;
 }

@@ -1,6 +1,7 @@
 /** @jest-environment jsdom */
 import '../../__tests__/page';
 import { CanvasView } from '../../canvas/canvas';
+import { IToolHandler, TOOLS } from '../../canvas/tools';
 import { element } from '../../base/dom';
 import { KeyMap } from '../keys';
 import { lastUsed } from '../../base/last-used';
@@ -14,19 +15,22 @@ function make() {
   const looked: object[] = [];
   const region = { slice: 0, row0: 1, row1: 2, column0: 3, column1: 4 };
   const left: string[] = [];
+  const tools: string[] = [];
   let found = (_: object | null): void => undefined;
   const state = {
     session: { classes: [{ id: 7 }, { id: 9 }] },
     settings: {},
     parts: { guide: { leave: () => left.push('left'), dismiss: () => left.push('dismissed') } },
     nextRegion: () => new Promise(resolve => (found = resolve)),
-    setClass: (id: number) => chosen.push(id)
+    setClass: (id: number) => chosen.push(id),
+    setTool: (name: string) => tools.push(name)
   } as unknown as LabellerState;
   const canvas = {
     node: element('div', {}),
     panning: false,
     hideOverlays: false,
     underPointer: false,
+    handler: { press: () => undefined, cancel: () => left.push('cancelled'), finish: () => undefined } as IToolHandler,
     lookAt: (at: object) => looked.push(at)
   };
   const node = element('div', { tabindex: '0' });
@@ -38,7 +42,7 @@ function make() {
     target.dispatchEvent(event);
     return event.defaultPrevented;
   };
-  return { chosen, canvas, press, node, looked, left, region, find: (at: object | null) => found(at) };
+  return { chosen, tools, canvas, press, node, looked, left, region, find: (at: object | null) => found(at) };
 }
 
 describe('KeyMap', () => {
@@ -53,6 +57,22 @@ describe('KeyMap', () => {
     expect(canvas.hideOverlays).toBe(false);
     press(element('summary', {}), 'h');
     expect(canvas.hideOverlays).toBe(true);
+  });
+
+  it('takes each tool by its key, in either case', () => {
+    const { tools, press } = make();
+    TOOLS.forEach(({ key }) => [press(element('div', {}), key), press(element('div', {}), key.toUpperCase())]);
+    expect(tools).toEqual(TOOLS.flatMap(({ name }) => [name, name]));
+    expect(press(element('div', {}), 'z')).toBe(false);
+  });
+
+  it('leaves Backspace alone, unless the tool in use removes what was drawn last', () => {
+    const { canvas, press } = make();
+    expect(press(element('div', {}), 'Backspace')).toBe(false);
+    const removeLast = jest.fn();
+    canvas.handler.removeLast = removeLast;
+    expect(press(element('div', {}), 'Backspace')).toBe(true);
+    expect(removeLast).toHaveBeenCalledTimes(1);
   });
 
   it('goes to the next region, unless the person goes on elsewhere meanwhile', async () => {
@@ -70,7 +90,7 @@ describe('KeyMap', () => {
     await Promise.resolve().then(() => undefined);
     expect(looked).toEqual([region]);
     press(element('div', {}), 'Escape');
-    expect(left).toEqual(['left', 'dismissed']);
+    expect(left).toEqual(['left', 'cancelled', 'dismissed']);
   });
 
   it('is what commands mean while it was used last, and no more when it is gone', () => {

@@ -1,0 +1,252 @@
+/** A labeller on a sidecar that lives in the test, and what tests of it need. Not a test. */
+import { Signal } from '@lumino/signaling';
+import { deflateRawSync } from 'node:zlib';
+import { ITransport } from '../../../kernel-bridge';
+import {
+  encodeMessage,
+  Frames,
+  IRequest,
+  LABEL_TILE,
+  MessageAssembler,
+  parseRequest,
+  SessionState
+} from '../../../shared';
+import { ICandidates } from '../../../sam';
+import { ISuggestionDecoder } from '../slice-embedding';
+import { LabellerState } from '../labeller-state';
+import { decodePatch, IPatch } from '../../labels/patches';
+import { MaskBuilder } from '../../labels/raster';
+import { Settings } from '../../base/settings';
+
+export const id = '0123456789abcdef0123456789abcdef';
+export const image = { rows: 600, columns: 700 };
+
+/** A sidecar in the page: one label array, patches in the order they come, nothing lost unless it is told to. */
+export class FakeSidecar implements ITransport {
+  readonly received = new Signal<this, Frames>(this);
+  readonly closed = new Signal<this, void>(this);
+  isDisposed = false;
+  /** While down, what is sent is lost. */
+  down = false;
+  /** Errors for the next patches. */
+  refuse: { code: string; message: string }[] = [];
+  labels = new Uint8Array(image.rows * image.columns);
+  version = 0;
+  digest = 'a'.repeat(64);
+  choice: SessionState['choice'] = { features: {}, forest: {} };
+  live = false;
+  views: unknown[] = [];
+  methods: string[] = [];
+
+  send(frames: Frames): void {
+    const message = this._assembler.accept(frames);
+    if (!message || this.down) {
+      return;
+    }
+    const request = parseRequest(message.header);
+    if (this._known.has(request.id)) {
+      return; // sent again: a request is carried out once, and its answer is on its way
+    }
+    this._known.add(request.id);
+    this.methods.push(request.method);
+    setTimeout(() => this._answer(request, message.buffers));
+  }
+
+  tell(event: string, params: object, buffers: Uint8Array[] = []): void {
+    this._emit({ event, params }, buffers);
+  }
+
+  apply(patch: IPatch): void {
+    this.version++;
+    for (const tile of patch.tiles) {
+      for (let bit = 0; bit < LABEL_TILE ** 2; bit++) {
+        const row = tile.row * LABEL_TILE + Math.floor(bit / LABEL_TILE);
+        const column = tile.column * LABEL_TILE + (bit % LABEL_TILE);
+        const at = row * image.columns + column;
+        if (
+          tile.bits[bit >> 3]! & (0x80 >> (bit & 7)) &&
+          (patch.classId === 0 || !patch.preserve || !this.labels[at])
+        ) {
+          this.labels[at] = patch.classId;
+        }
+      }
+    }
+  }
+
+  get session(): SessionState {
+    return {
+      session: id,
+      title: 'test',
+      image: {
+        shape: [1, image.rows, image.columns, 1],
+        dtype: 'uint8',
+        digest: this.digest,
+        display: { low: 0, high: 255 }
+      },
+      imageReady: true,
+      classes: [
+        { id: 1, name: 'matrix', color: '#e69f00' },
+        { id: 2, name: 'pore', color: '#56b4e9' }
+      ],
+      labels: { version: this.version, counts: {} },
+      resumed: null,
+      live: this.live,
+      segmentation: null,
+      choice: this.choice,
+      arrays: {}
+    };
+  }
+
+  dispose(): void {
+    this.isDisposed = true;
+  }
+
+  private _answer({ id: re, method, params }: IRequest, buffers: Uint8Array[]): void {
+    const device = { model: 'mobile-sam', provider: 'cpu', adapter: null, note: '' };
+    switch (method) {
+      case 'labels.patch': {
+        const error = this.refuse.shift();
+        if (error) {
+          this._emit({ re, error });
+          return;
+        }
+        this.apply(decodePatch(params as never, buffers));
+        this._emit({ re, result: { version: this.version, changed: 1 } });
+        return;
+      }
+      case 'overlay.tiles': {
+        const tiles: { row: number; column: number }[] = [];
+        const out: Uint8Array[] = [];
+        for (let row = 0; row < 3; row++) {
+          for (let column = 0; column < 3; column++) {
+            tiles.push({ row, column });
+            out.push(deflateRawSync(this._tile(row, column)));
+          }
+        }
+        this._emit({ re, result: { version: this.version, tiles } }, out);
+        return;
+      }
+      case 'sam.decoder':
+        this._emit({ re, result: { model: 'mobile-sam', digest: 'b'.repeat(64), bytes: 1 } }, [new Uint8Array(1)]);
+        return;
+      case 'sam.embedding':
+        this._emit({ re, result: { device, seconds: 1, shape: [256, 64, 64] } }, [new Uint8Array(2)]);
+        return;
+      case 'session.fresh':
+        this.labels.fill(0);
+        this.version++;
+        this._emit({ re, result: this.session });
+        return;
+      case 'session.live':
+        this.live = (params as { on: boolean }).on;
+        this.views.push((params as { view?: object }).view);
+        this._emit({ re, result: this.session });
+        return;
+      case 'session.view':
+        this.views.push((params as { view: object | null }).view);
+        this._emit({ re, result: {} });
+        return;
+      case 'session.choice':
+        this.choice = { ...this.choice, ...(params as object) };
+        this._emit({ re, result: this.session });
+        return;
+      case 'session.attach':
+      case 'classifier.load':
+      case 'train':
+        this._emit({ re, result: this.session });
+        return;
+      default:
+        this._emit({ re, error: { code: 'invalid', message: `no ${method} here` } });
+    }
+  }
+
+  private _tile(tileRow: number, tileColumn: number): Uint8Array {
+    const tile = new Uint8Array(LABEL_TILE ** 2);
+    for (let row = 0; row < LABEL_TILE; row++) {
+      for (let column = 0; column < LABEL_TILE; column++) {
+        const [r, c] = [tileRow * LABEL_TILE + row, tileColumn * LABEL_TILE + column];
+        tile[row * LABEL_TILE + column] = r < image.rows && c < image.columns ? this.labels[r * image.columns + c]! : 0;
+      }
+    }
+    return tile;
+  }
+
+  private _emit(header: object, buffers: Uint8Array[] = []): void {
+    for (const frames of encodeMessage(header, buffers)) {
+      this.received.emit(frames);
+    }
+  }
+
+  private readonly _assembler = new MessageAssembler();
+  private readonly _known = new Set<string>();
+}
+
+export function squareAt(row: number, column: number): ICandidates {
+  const lowRes = [4, 8, 16].map(half => {
+    const logits = new Float32Array(256 * 256).fill(-5);
+    const scale = 256 / 700;
+    for (let r = Math.round(row * scale) - half; r < Math.round(row * scale) + half; r++) {
+      logits.fill(5, r * 256 + Math.round(column * scale) - half, r * 256 + Math.round(column * scale) + half);
+    }
+    return logits;
+  });
+  return { lowRes, scores: [0.1, 0.2, 0.9] };
+}
+
+const opened: LabellerState[] = [];
+
+/** Dispose the labellers that {@link open} made; call it after each test. */
+export function closeAll(): void {
+  opened.splice(0).forEach(state => state.dispose());
+}
+
+/** A labeller whose image, labels and decoder are ready. */
+export async function open(
+  suggest: ISuggestionDecoder['suggest'] = async ([point]) => squareAt(point!.row, point!.column)
+) {
+  const sidecar = new FakeSidecar();
+  const state = new LabellerState({
+    session: id,
+    settings: new Settings(),
+    connect: () => Promise.resolve(sidecar),
+    createDecoder: () =>
+      Promise.resolve({
+        load: () => Promise.resolve(),
+        setEmbedding: () => undefined,
+        suggest,
+        isDisposed: false,
+        dispose: () => undefined
+      })
+  });
+  opened.push(state);
+  await state.open();
+  await until(() => state.parts?.embedding.state.state === 'ready');
+  return { sidecar, state, parts: state.parts! };
+}
+
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) {
+    await new Promise(resolve => setTimeout(resolve, 2));
+  }
+}
+
+/** Let everything that is on its way arrive. */
+export const settle = () => new Promise(resolve => setTimeout(resolve, 60));
+
+export function stroke(state: LabellerState, classId: number, row: number, column: number, preserve = true): void {
+  const one = state.parts!.labels.stroke(0, classId, preserve);
+  one.line({ x: column, y: row }, { x: column + 40, y: row + 7 }, 9);
+  one.end();
+}
+
+export function run(classId: number, row: number, start: number, end: number): IPatch {
+  const mask = new MaskBuilder(image);
+  mask.addRun(row, start, end);
+  return { slice: 0, classId, preserve: true, tiles: mask.tiles() };
+}
+
+/** Whether the browser shows what the sidecar has. */
+export function same({ state, sidecar }: { state: LabellerState; sidecar: FakeSidecar }): boolean {
+  const labels = state.parts!.labels.slice(0);
+  return sidecar.labels.every((value, at) => labels.at(Math.floor(at / image.columns), at % image.columns) === value);
+}
