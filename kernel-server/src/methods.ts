@@ -253,13 +253,15 @@ export function createHandlers(options: IMethodOptions): Handlers {
       return { result: {} };
     },
 
-    'sam.embed': async ({ session, slice }, call) => ({
-      result: await compute.embed(await sessions.get(session), slice, call)
-    }),
+    'sam.embed': async ({ session: id, slice }, call) => {
+      const session = await sessions.get(id);
+      const { device, seconds } = await embeddings.whole(session, slice, call);
+      return { result: { device, seconds, array: session.array('embedding')! } };
+    },
 
     'sam.embedding': async ({ session, slice }, call) => {
-      const { device, seconds, values } = await compute.embedding(await sessions.get(session), slice, call);
-      const halves = toFloat16(values);
+      const { device, seconds, embedding } = await embeddings.whole(await sessions.get(session), slice, call);
+      const halves = toFloat16(embedding);
       return { result: { device, seconds, shape: [256, 64, 64] }, buffers: [new Uint8Array(halves.buffer)] };
     },
 

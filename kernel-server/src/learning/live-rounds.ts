@@ -11,7 +11,7 @@ import { BridgeError } from '../../../src/shared/errors';
 import { FeatureSpec } from '../../../src/shared/features';
 import { ArrayDescriptor, ClassifierInfo, Region } from '../../../src/shared/protocol';
 import { ArrayStore } from '../arrays/array-store';
-import type { IArrival } from '../sam/reduced-embeddings';
+import type { IArrival } from '../sam/slice-embeddings';
 import { IEngineService, IImageEmbedding, IJobContext, ITrained } from '../jobs/interfaces';
 import { Jobs } from '../jobs/jobs';
 import { Learner } from './learner';

@@ -10,7 +10,7 @@ import {
   LearnerParams,
   TrainingChoice
 } from '../../../src/shared/protocol';
-import type { Embeddings } from '../sam/reduced-embeddings';
+import type { SliceEmbeddings } from '../sam/slice-embeddings';
 import { explainFull, writeAtomically } from '../base/files';
 import { IEngineService, IImageEmbedding, IJobContext, ITrained } from '../jobs/interfaces';
 import { Session } from '../session/session';
@@ -71,7 +71,7 @@ export function specOf(
 }
 
 /** Where sessions get what an encoder sees of them. */
-export type IEmbeddingSource = Pick<Embeddings, 'of' | 'ready' | 'failure' | 'prefetch' | 'arrived'>;
+export type IEmbeddingSource = Pick<SliceEmbeddings, 'of' | 'ready' | 'failure' | 'prefetch' | 'arrived'>;
 
 /** What to say of a classifier that was trained without the embedding that it should have seen. */
 export function withoutEmbeddingNote({ message }: BridgeError): string {

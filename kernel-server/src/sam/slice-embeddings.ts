@@ -1,26 +1,29 @@
 /**
- * What SAM sees of images, for classifiers: reduced embeddings by slice, computed once, kept in memory within bounds.
+ * What the encoder says of slices: the whole embedding, which SAM's decoder takes, and maps, its layers reduced to a few components, which
+ * classifiers take. Where one view of the image serves both, one run of the encoder gives both, the whole embedding first.
  *
- * A session has a basis of its own for each way of seeing (model, window, layers). It is fitted to the slice that is encoded first and kept in the
- * session's folder. A classifier brings the basis that it was trained with.
+ * Maps are made under a basis. A session has its own for each way of seeing; a classifier brings the one that it was trained with.
  */
 import { randomBytes } from 'node:crypto';
 import type { IEmbeddingBasis, ISliceEmbedding } from '../../../engine/core/embedding';
 import { BridgeError } from '../../../src/shared/errors';
 import { EmbeddingSpec, featureSpec, withImage } from '../../../src/shared/features';
-import { ArrayDescriptor, ImageInfo, SamDevice } from '../../../src/shared/protocol';
-import { basisKey } from './basis-key';
-import { fits, MapCache, readBasis, writeBasis } from './embedding-store';
+import { ArrayDescriptor, ImageInfo } from '../../../src/shared/protocol';
+import { ArrayStore } from '../arrays/array-store';
+import { log } from '../base/log';
 import { IImageEmbedding, IJobContext, ISamService } from '../jobs/interfaces';
 import { Jobs } from '../jobs/jobs';
-import { log } from '../base/log';
-import { Session } from '../session/session';
 import { SharedWork } from '../jobs/shared-work';
+import { Session } from '../session/session';
+import { basisKey } from './basis-key';
+import { MapCache } from './map-cache';
+import { SessionBases, specKey } from './session-bases';
+import { IWholeEmbedding, WholeEmbeddings } from './whole-embeddings';
 
-/** For so many milliseconds what failed is not tried again unless somebody asks for it. */
+/** After a failure, prefetching the same slice is refused for this time, in milliseconds. */
 const RETRY_MS = 30_000;
 
-/** A slice whose maps are ready, or could not be made. */
+/** The maps of a slice under its session's own basis are ready, or could not be made. */
 export interface IArrival {
   session: Session;
   slice: number;
@@ -28,35 +31,53 @@ export interface IArrival {
   error: BridgeError | null;
 }
 
-/** The embedding of a whole image, as SAM's decoder takes it. */
-export interface IWholeEmbedding {
-  embedding: Float32Array;
-  device: SamDevice;
-  seconds: number;
-}
-
-/** An image as it was when somebody asked for its embedding. */
+/** An image as it was when its maps were asked for. */
 interface ISource {
   image: ArrayDescriptor;
   display: ImageInfo['display'];
-  /** Names what it shows. */
+  /** Names the image's content. */
   key: string;
 }
 
-type SessionBases = Map<string, IEmbeddingBasis>;
-
-export class Embeddings {
-  constructor(options: Embeddings.IOptions) {
+export class SliceEmbeddings {
+  constructor(options: SliceEmbeddings.IOptions) {
     this._options = options;
     this._cache = new MapCache(options.cacheBytes);
+    this._bases = new SessionBases(() => options.sam.encoder.digest);
+    this._wholes = new WholeEmbeddings(options.store);
   }
 
-  /** Called when a slice of a session has its maps under the session's own basis, and when that failed. */
+  /** Called when the maps of a slice under its session's own basis are ready, and when they could not be made. */
   readonly arrived = new Set<(arrival: IArrival) => void>();
 
   /**
-   * A session's image under a basis; under the session's own if none is given. That takes an encoding where it was not found yet: of `slice`, or a
-   * slice that SAM was asked for.
+   * The whole embedding of a slice, computed once and kept in the session's shared array `embedding`. The maps that the session's choice asks
+   * for follow in the background.
+   *
+   * @param call the id of the request, and what cancels it
+   * @throws BridgeError as SAM fails, and `cancelled` if the image is replaced meanwhile.
+   */
+  async whole(session: Session, slice: number, call: { id: string; signal: AbortSignal }): Promise<IWholeEmbedding> {
+    session.checkSlice(slice);
+    const { id, generation } = session;
+    let whole = await this._wholes.find(session, slice);
+    if (!whole) {
+      const key = `embed/${id}/${slice}/${generation}`;
+      const description = { key, id: call.id, session: id, kind: 'embed' as const };
+      whole = await this._options.jobs.run(description, call.signal, context =>
+        this._encodeWhole(session, slice, context)
+      );
+    }
+    if (generation !== session.generation) {
+      throw replaced();
+    }
+    this.prefetch(session, slice);
+    return whole;
+  }
+
+  /**
+   * The maps of a session's image under a basis; under the session's own if none is given. To find the session's own, a slice is encoded if none
+   * was: `slice`, or one whose whole embedding was asked for.
    *
    * @throws BridgeError as SAM fails, and `model` if the basis is of another model.
    */
@@ -76,10 +97,10 @@ export class Embeddings {
   }
 
   /**
-   * A handed-over image under a basis.
+   * The maps of a handed-over image under a basis.
    *
-   * @param key names what the image shows, so that its maps are kept; undefined to keep no more than the latest slice, as long as what this
-   * gives: an image is asked for tile by tile
+   * @param key names the image's content, so that its maps are kept; if undefined, only the maps of the latest slice are, as long as the object
+   * that this returns: an image is asked for tile by tile
    */
   ofArray(
     image: ArrayDescriptor,
@@ -108,14 +129,14 @@ export class Embeddings {
     };
   }
 
-  /** Whether a slice's maps are at hand without the encoder. */
+  /** Whether a slice's maps are in memory. */
   ready(session: Session, slice: number, spec: EmbeddingSpec, basis?: IEmbeddingBasis): boolean {
     const complete = completeSpec(spec, session.record.image);
-    const used = basis ?? this._known(session, complete);
+    const used = basis ?? this._bases.get(session, complete);
     return used !== undefined && this._cache.has(mapKey(sourceOf(session), slice, complete, used));
   }
 
-  /** Why a slice's maps could not be made a short while ago; null if nobody knows of a reason. */
+  /** Why a slice's maps could not be made a short while ago; null if there was no failure. */
   failure(session: Session, slice: number, spec: EmbeddingSpec): BridgeError | null {
     const key = specKey(session, completeSpec(spec, session.record.image));
     const failed = this._failed.get(`${key}/${slice}`);
@@ -127,10 +148,10 @@ export class Embeddings {
   }
 
   /**
-   * Make a slice's maps in the background, as the session's choice or `spec` asks for them; {@link arrived} tells of the end. Nothing happens
-   * if they are ready, on their way, not asked for, or failed just now.
+   * Make a slice's maps in the background, as the session's choice or `spec` asks for them; {@link arrived} tells of the end. Does nothing if
+   * they are ready, being made, not asked for, or failed a short while ago.
    */
-  prefetch(session: Session, slice: number, spec: EmbeddingSpec | null = this.chosen(session)): void {
+  prefetch(session: Session, slice: number, spec: EmbeddingSpec | null = this._chosen(session)): void {
     if (!spec || this.ready(session, slice, spec) || this.failure(session, slice, spec)) {
       return;
     }
@@ -141,11 +162,11 @@ export class Embeddings {
         const image = await this.of(session, spec, undefined, context, slice);
         await image.slice(slice, context);
       })
-      .catch(() => undefined); // those who wait hear of it
+      .catch(() => undefined); // `arrived` tells of the failure
   }
 
-  /** What the session's choice asks for; null if it asks for no embedding, or for something that there is not. */
-  chosen(session: Session): EmbeddingSpec | null {
+  /** The maps that the session's choice asks for; null if it asks for none, or is invalid. */
+  private _chosen(session: Session): EmbeddingSpec | null {
     try {
       return withImage(featureSpec(session.record.choice.features), session.record.image).embedding;
     } catch {
@@ -153,17 +174,16 @@ export class Embeddings {
     }
   }
 
-  /** Whether one run of the encoder gives both the embedding of the whole image and what `spec` asks for. */
-  coversWhole(session: Session, spec: EmbeddingSpec): boolean {
+  /** Whether one run of the encoder gives both the whole embedding and the maps of `spec`. */
+  private _coversWhole(session: Session, spec: EmbeddingSpec): boolean {
     const { shape } = session.record.image;
     return completeSpec(spec, session.record.image).window === Math.max(shape[1], shape[2]);
   }
 
-  /** Forget a session's maps and bases; what is in its folder stays. */
-  forget(session: Session): void {
+  /** Forget a session's maps and bases; its folder keeps the last basis. */
+  private _forget(session: Session): void {
     this._cache.forget(key => key.startsWith(`${session.id}/`));
-    this._bases.delete(session);
-    this._loading.delete(session);
+    this._bases.forget(session);
     for (const key of this._failed.keys()) {
       if (key.startsWith(`${session.id}/`)) {
         this._failed.delete(key);
@@ -171,41 +191,63 @@ export class Embeddings {
     }
   }
 
-  /** The session's own basis, found if need be. */
+  /** Compute the whole embedding: with the maps that the session's choice asks for if one run gives both, else alone. */
+  private async _encodeWhole(session: Session, slice: number, context: IJobContext): Promise<IWholeEmbedding> {
+    const { image, generation } = session;
+    const { display } = session.record.image;
+    const spec = this._chosen(session);
+    if (spec && this._coversWhole(session, spec) && !this.ready(session, slice, spec)) {
+      const maps = this.of(session, spec, undefined, context, slice).then(all => all.slice(slice, context));
+      maps.catch(() => undefined);
+      try {
+        const early = this._wholes.next(session, slice);
+        const whole = await Promise.race([early, maps.then(() => this._wholes.find(session, slice))]);
+        if (whole) {
+          return whole; // the maps are still being made
+        }
+      } catch (thrown) {
+        const error = BridgeError.from(thrown);
+        if (context.signal.aborted || error.code === 'cancelled' || error.code === 'compute') {
+          throw error;
+        }
+        // The layers may be the cause; the whole embedding alone does not need them.
+      }
+    }
+    return this._wholes.take(session, generation, slice, await this._options.sam.embed(image, display, slice, context));
+  }
+
+  /** The session's own basis, fitted if there is none. */
   private async _ownBasis(
     session: Session,
     spec: EmbeddingSpec,
     context: IJobContext,
     slice: number | undefined
   ): Promise<IEmbeddingBasis> {
-    await this._load(session);
-    if (!this._known(session, spec)) {
-      const seen = Number(Object.keys(session.record.embeddings)[0] ?? 0);
-      await this._fit(session, slice ?? seen, spec, context);
+    this._watch(session);
+    await this._bases.load(session);
+    if (!this._bases.get(session, spec)) {
+      const encoded = Number(Object.keys(session.record.embeddings)[0] ?? 0);
+      await this._fit(session, slice ?? encoded, spec, context);
     }
-    const basis = this._known(session, spec);
+    const basis = this._bases.get(session, spec);
     if (!basis) {
       throw replaced();
     }
     return basis;
   }
 
-  /** Fit the session's own basis to a slice, or join those who fit it to another one. */
+  /** Fit the session's own basis to a slice, or wait for the fit to another one that is under way. */
   private _fit(session: Session, slice: number, spec: EmbeddingSpec, context: IJobContext): Promise<void> {
     session.checkSlice(slice);
-    const key = specKey(session, spec);
-    return this._work.run(`fit/${key}`, context, async inner => {
+    return this._work.run(`fit/${specKey(session, spec)}`, context, async inner => {
       const source = sourceOf(session);
       const { generation } = session;
       const { basis, maps } = await this._reduce(session, slice, spec, null, inner);
       this._checkThere(session, generation);
-      this._watch(session).set(key, basis);
+      const written = this._bases.set(session, spec, basis);
       this._cache.set(mapKey(source, slice, spec, basis), maps);
       this._tell({ session, slice, spec, error: null });
-      const to = { image: session.record.image.digest, window: spec.window! };
-      await writeBasis(session.folder, to, basis).catch(error =>
-        log(`the basis of session ${session.id} could not be kept`, error)
-      );
+      await written;
     });
   }
 
@@ -228,13 +270,14 @@ export class Embeddings {
       this._checkThere(session, generation);
       this._watch(session);
       this._cache.set(key, maps);
-      if (this._known(session, spec) === basis) {
+      if (this._bases.get(session, spec) === basis) {
         this._tell({ session, slice, spec, error: null });
       }
       return maps;
     });
   }
 
+  /** Run the encoder over a slice. A whole embedding that the run brings is handed on at once, before the maps are made. */
   private async _reduce(
     session: Session,
     slice: number,
@@ -247,16 +290,16 @@ export class Embeddings {
     const failed = `${specKey(session, spec)}/${slice}`;
     try {
       const result = await this._options.sam.reduce(image, display, slice, spec, basis, context, whole => {
-        if (generation === session.generation) {
-          this._options.keep(session, slice, whole);
-        }
+        this._wholes
+          .take(session, generation, slice, whole)
+          .catch(error => log(`the embedding of slice ${slice} of session ${session.id} could not be kept`, error));
       });
       this._failed.delete(failed);
       return result;
     } catch (thrown) {
       const error = BridgeError.from(thrown);
-      if (error.code !== 'cancelled' && !context.signal.aborted && (!basis || this._known(session, spec) === basis)) {
-        this._watch(session);
+      const isOwn = !basis || this._bases.get(session, spec) === basis;
+      if (isOwn && error.code !== 'cancelled' && !context.signal.aborted) {
         this._failed.set(failed, { error, at: performance.now() });
         this._tell({ session, slice, spec, error });
       }
@@ -264,51 +307,24 @@ export class Embeddings {
     }
   }
 
-  /** The session's own basis, if it is in memory. */
-  private _known(session: Session, spec: EmbeddingSpec): IEmbeddingBasis | undefined {
-    return this._bases.get(session)?.get(specKey(session, spec));
-  }
-
-  /** Take up what an earlier sidecar found. */
-  private async _load(session: Session): Promise<void> {
-    let loading = this._loading.get(session);
-    if (!loading) {
-      loading = readBasis(session.folder).then(kept => {
-        const spec = kept && { model: kept.basis.model, window: kept.window, layers: kept.basis.layers };
-        const ours = kept && spec && fits(kept.basis, spec, this._options.sam.encoder.digest);
-        if (kept && spec && ours && kept.image === session.record.image.digest) {
-          this._watch(session).set(specKey(session, spec), kept.basis);
-        }
-      });
-      this._loading.set(session, loading);
+  /** Forget what follows from a session's image when that is replaced. */
+  private _watch(session: Session): void {
+    if (this._watched.has(session)) {
+      return;
     }
-    await loading;
-  }
-
-  /** The bases of a session; they and the maps go with the session, or with its image. */
-  private _watch(session: Session): SessionBases {
-    let bases = this._bases.get(session);
-    if (!bases) {
-      bases = new Map();
-      this._bases.set(session, bases);
-      if (!this._watched.has(session)) {
-        this._watched.add(session);
-        let { digest } = session.record.image;
-        session.changes.add(change => {
-          if (change === 'closed') {
-            this._closed.add(session);
-          } else if (change !== 'image' || session.record.image.digest === digest) {
-            return;
-          }
-          ({ digest } = session.record.image);
-          this.forget(session);
-        });
+    this._watched.add(session);
+    let { digest } = session.record.image;
+    session.changes.add(change => {
+      if (change === 'closed') {
+        this._closed.add(session);
+      } else if (change === 'image' && session.record.image.digest !== digest) {
+        ({ digest } = session.record.image);
+        this._forget(session);
       }
-    }
-    return bases;
+    });
   }
 
-  /** Throws BridgeError `cancelled` if the image is not the same any more, or the session was closed. */
+  /** Throws BridgeError `cancelled` if the image was replaced or the session closed. */
   private _checkThere(session: Session, generation: number): void {
     if (generation !== session.generation || this._closed.has(session)) {
       throw replaced();
@@ -320,36 +336,36 @@ export class Embeddings {
       try {
         listener(arrival);
       } catch (error) {
-        log('an embedding arrived, and somebody who waited for it failed', error);
+        log("a listener that was told of a slice's maps failed", error);
       }
     }
   }
 
-  private readonly _options: Embeddings.IOptions;
+  private readonly _options: SliceEmbeddings.IOptions;
   private readonly _cache: MapCache;
+  private readonly _bases: SessionBases;
+  private readonly _wholes: WholeEmbeddings;
   private readonly _work = new SharedWork();
-  private readonly _bases = new WeakMap<Session, SessionBases>();
-  private readonly _loading = new WeakMap<Session, Promise<void>>();
   private readonly _watched = new WeakSet<Session>();
   private readonly _closed = new WeakSet<Session>();
   private readonly _failed = new Map<string, { error: BridgeError; at: number }>();
 }
 
-/** The namespace for {@link Embeddings}. */
-export namespace Embeddings {
+/** The namespace for {@link SliceEmbeddings}. */
+export namespace SliceEmbeddings {
   export interface IOptions {
     sam: ISamService;
     jobs: Jobs;
-    /** Take over the embedding of a whole slice, which came along. */
-    keep(session: Session, slice: number, whole: IWholeEmbedding): void;
+    /** Where the arrays of whole embeddings are made. */
+    store: ArrayStore;
     /** Bytes of maps that stay in memory. */
     cacheBytes?: number;
-    /** Milliseconds for which what failed is not tried again by itself. */
+    /** Milliseconds after a failure in which prefetching is refused. */
     retryMs?: number;
   }
 }
 
-/** The spec with its window, which the image decides where nobody has. */
+/** The spec with its window, which the image decides if it is null. */
 function completeSpec(
   spec: EmbeddingSpec,
   image: { dtype: string; display: ImageInfo['display']; shape: readonly number[] }
@@ -360,13 +376,6 @@ function completeSpec(
 function sourceOf(session: Session): ISource {
   const { digest, display } = session.record.image;
   return { image: session.image, display, key: `${session.id}/${digest}/` };
-}
-
-/** A session's image seen in one way. */
-function specKey(session: Session, { model, window, layers }: EmbeddingSpec): string {
-  const { digest, display } = session.record.image;
-  const names = layers.map(({ layer, components }) => `${layer}:${components}`).join();
-  return `${session.id}/${digest}/${display.low},${display.high}/${model}/${window}/${names}`;
 }
 
 function mapKey({ display, key }: ISource, slice: number, { window }: EmbeddingSpec, basis: IEmbeddingBasis): string {

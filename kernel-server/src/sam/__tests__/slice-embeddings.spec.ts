@@ -9,10 +9,11 @@ import type { EmbeddingSpec } from '../../../../src/shared/features';
 import { ArrayStore } from '../../arrays/array-store';
 import { ComputeJobs } from '../../learning/compute-jobs';
 import { ICall } from '../../transport/dispatcher';
-import { IArrival } from '../reduced-embeddings';
+import { IArrival } from '../slice-embeddings';
 import { IJobContext, ISamService } from '../../jobs/interfaces';
 import { Jobs, JobState } from '../../jobs/jobs';
 import { TileCache } from '../../arrays/pyramid';
+import { TileFile } from '../../arrays/tile-file';
 import { Session } from '../../session/session';
 import { Sessions } from '../../session/sessions';
 import { CLASSES, halves } from '../../__tests__/support/images';
@@ -76,17 +77,18 @@ function calm(signal = new AbortController().signal): IJobContext {
 
 const turn = () => new Promise(resolve => setImmediate(resolve));
 
-describe('Embeddings', () => {
+describe('SliceEmbeddings', () => {
   let base: string;
   let sam: LayeredSam;
   let sessions: Sessions;
   let compute: ComputeJobs;
+  let store: ArrayStore;
   let told: JobState[];
   const arrivals: IArrival[] = [];
 
   /** As a sidecar that starts. */
   function start(): void {
-    const store = new ArrayStore([{ directory: join(base, 'arrays'), memory: false }]);
+    store = new ArrayStore([{ directory: join(base, 'arrays'), memory: false }]);
     const arraysOf = (id: string) => id;
     sessions = new Sessions(base, { store, arraysOf, tiles: new TileCache(), changed: () => undefined });
     told = [];
@@ -255,14 +257,14 @@ describe('Embeddings', () => {
 
   it('keeps maps within bounds, the latest at any rate', async () => {
     const session = await openSession();
-    const { Embeddings } = await import('../reduced-embeddings');
-    const few = new Embeddings({ sam, jobs: new Jobs(() => undefined), keep: () => undefined, cacheBytes: 40 });
+    const { SliceEmbeddings } = await import('../slice-embeddings');
+    const few = new SliceEmbeddings({ sam, jobs: new Jobs(() => undefined), store, cacheBytes: 40 });
     const image = await few.of(session, spec, undefined, calm(), 0);
     for (const slice of [1, 0, 2]) {
       await image.slice(slice, calm());
     }
     expect([0, 1, 2].map(slice => few.ready(session, slice, spec))).toEqual([true, false, true]);
-    const none = new Embeddings({ sam, jobs: new Jobs(() => undefined), keep: () => undefined, cacheBytes: 1 });
+    const none = new SliceEmbeddings({ sam, jobs: new Jobs(() => undefined), store, cacheBytes: 1 });
     await (await none.of(session, spec, image.basis)).slice(1, calm());
     expect(none.ready(session, 1, spec, image.basis)).toBe(true);
   });
@@ -291,7 +293,7 @@ describe('Embeddings', () => {
       compute.embeddings.prefetch(session, 0);
       await turn();
       expect(sam.runs).toEqual([]);
-      await compute.embed(session, 0, call());
+      await compute.embeddings.whole(session, 0, call());
       expect(sam.runs).toEqual([]);
       expect(sam.embedded).toBe(1);
     });
@@ -302,9 +304,12 @@ describe('Embeddings', () => {
       const session = await openSession();
       const { shut, open } = gate();
       sam.late = shut;
-      const { array, seconds } = await compute.embed(session, 1, call());
-      expect(seconds).toBe(0.5);
-      expect(new Float32Array(new Uint8Array(readFileSync(array.path)).buffer, 4 * 256 * 64 * 64, 1)[0]).toBe(1.25);
+      const read = jest.spyOn(TileFile.prototype, 'readBytes');
+      const { embedding, seconds } = await compute.embeddings.whole(session, 1, call());
+      expect([seconds, embedding[0]]).toEqual([0.5, 1.25]);
+      expect(read).not.toHaveBeenCalled(); // it is handed on in memory
+      const { path } = session.array('embedding')!;
+      expect(new Float32Array(new Uint8Array(readFileSync(path)).buffer, 4 * 256 * 64 * 64, 1)[0]).toBe(1.25);
       expect(compute.embeddings.ready(session, 1, spec)).toBe(false);
       const arrived = new Promise<IArrival>(resolve => compute.embeddings.arrived.add(resolve));
       open();
@@ -317,7 +322,7 @@ describe('Embeddings', () => {
       const session = await openSession();
       await value(session, 0);
       // What came along may still be on its way into the session's array.
-      expect((await compute.embed(session, 0, call())).seconds).toBe(0.5);
+      expect((await compute.embeddings.whole(session, 0, call())).seconds).toBe(0.5);
       expect([sam.embedded, sam.runs.length]).toEqual([0, 1]);
     });
 
@@ -325,7 +330,7 @@ describe('Embeddings', () => {
       const windowed = { ...spec, window: 192 };
       const session = await openSession(1, { families: {}, embedding: windowed });
       const arrived = new Promise<IArrival>(resolve => compute.embeddings.arrived.add(resolve));
-      expect((await compute.embed(session, 0, call())).seconds).toBe(0.25);
+      expect((await compute.embeddings.whole(session, 0, call())).seconds).toBe(0.25);
       expect(await arrived).toMatchObject({ slice: 0, error: null });
       expect([sam.embedded, sam.runs.length]).toEqual([1, 1]);
       expect(compute.embeddings.ready(session, 0, windowed)).toBe(true);
@@ -334,7 +339,7 @@ describe('Embeddings', () => {
     it('fail apart: without layers there are still suggestions', async () => {
       const session = await openSession();
       sam.failures.push(new BridgeError('model', 'The model here has no such layer.'));
-      expect((await compute.embed(session, 0, call())).seconds).toBe(0.25);
+      expect((await compute.embeddings.whole(session, 0, call())).seconds).toBe(0.25);
       expect(arrivals.map(({ error }) => error?.code)).toEqual(['model']);
       // Labelling goes on, and the next who asks for the maps has them.
       expect(await value(session, 0)).toBe(-0.125);
@@ -344,7 +349,7 @@ describe('Embeddings', () => {
       const session = await openSession();
       sam.gate = new Promise(() => undefined);
       const abort = new AbortController();
-      const embedding = compute.embed(session, 0, call(abort.signal));
+      const embedding = compute.embeddings.whole(session, 0, call(abort.signal));
       while (sam.runs.length === 0) {
         await turn();
       }
@@ -354,7 +359,7 @@ describe('Embeddings', () => {
       expect(existsSync(join(session.folder, 'embedding-basis.json'))).toBe(false);
       expect(session.record.embeddings).toEqual({});
       sam.gate = undefined;
-      expect((await compute.embed(session, 0, call())).seconds).toBe(0.5);
+      expect((await compute.embeddings.whole(session, 0, call())).seconds).toBe(0.5);
     });
   });
 

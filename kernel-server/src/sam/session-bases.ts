@@ -1,0 +1,67 @@
+/**
+ * The bases that belong to sessions: one for each way of seeing (model, window, layers), fitted to the slice that is encoded first. They are in
+ * memory, and the last one of a session is in its folder, for the next sidecar.
+ */
+import type { IEmbeddingBasis } from '../../../engine/core/embedding';
+import { EmbeddingSpec } from '../../../src/shared/features';
+import { log } from '../base/log';
+import { Session } from '../session/session';
+import { readBasis, writeBasis } from './basis-file';
+
+export class SessionBases {
+  /** @param _digest SHA-256 of the encoder's file: bases of other encoders are of no use */
+  constructor(private readonly _digest: () => string) {}
+
+  /** The session's own basis for a spec, if it is in memory. */
+  get(session: Session, spec: EmbeddingSpec): IEmbeddingBasis | undefined {
+    return this._bases.get(session)?.get(specKey(session, spec));
+  }
+
+  /** Read the basis that an earlier sidecar left in the session's folder, once. */
+  async load(session: Session): Promise<void> {
+    let loading = this._loading.get(session);
+    if (!loading) {
+      loading = this._read(session);
+      this._loading.set(session, loading);
+    }
+    await loading;
+  }
+
+  /** Make a basis the session's own, and write it to the session's folder. */
+  async set(session: Session, spec: EmbeddingSpec, basis: IEmbeddingBasis): Promise<void> {
+    this._put(session, spec, basis);
+    const to = { image: session.record.image.digest, window: spec.window! };
+    await writeBasis(session.folder, to, basis).catch(error =>
+      log(`the basis of session ${session.id} could not be kept`, error)
+    );
+  }
+
+  /** Forget a session's bases; the file stays. */
+  forget(session: Session): void {
+    this._bases.delete(session);
+    this._loading.delete(session);
+  }
+
+  private async _read(session: Session): Promise<void> {
+    const kept = await readBasis(session.folder);
+    if (kept?.image === session.record.image.digest && kept.basis.digest === this._digest()) {
+      const { model, layers } = kept.basis;
+      this._put(session, { model, window: kept.window, layers }, kept.basis);
+    }
+  }
+
+  private _put(session: Session, spec: EmbeddingSpec, basis: IEmbeddingBasis): void {
+    const ofSession = this._bases.get(session) ?? new Map<string, IEmbeddingBasis>();
+    this._bases.set(session, ofSession.set(specKey(session, spec), basis));
+  }
+
+  private readonly _bases = new WeakMap<Session, Map<string, IEmbeddingBasis>>();
+  private readonly _loading = new WeakMap<Session, Promise<void>>();
+}
+
+/** Names a session's image seen in one way. */
+export function specKey(session: Session, { model, window, layers }: EmbeddingSpec): string {
+  const { digest, display } = session.record.image;
+  const names = layers.map(({ layer, components }) => `${layer}:${components}`).join();
+  return `${session.id}/${digest}/${display.low},${display.high}/${model}/${window}/${names}`;
+}
