@@ -7,5 +7,4 @@ export type ToDecoderWorker =
   | { kind: 'suggest'; id: number; key: string; points: IPoint[] };
 
 export type FromDecoderWorker =
-  | { kind: 'done'; id: number; candidates?: ICandidates; milliseconds: number }
-  | { kind: 'error'; id: number; message: string };
+  { kind: 'done'; id: number; candidates?: ICandidates } | { kind: 'error'; id: number; message: string };

@@ -43,21 +43,6 @@ export class SuggestionDecoder implements IDisposable {
     this._createWorker = options.createWorker ?? (createDecoderWorker as () => IDecoderWorker);
   }
 
-  /** Whether the decoder's graph is here. */
-  get isLoaded(): boolean {
-    return this._graph !== undefined;
-  }
-
-  /** Key of the embedding that {@link suggest} works on; null before the first. */
-  get key(): string | null {
-    return this._key;
-  }
-
-  /** How long the last decoding took in the worker, in milliseconds; null before the first. */
-  get lastMilliseconds(): number | null {
-    return this._lastMilliseconds;
-  }
-
   get isDisposed(): boolean {
     return this._disposed;
   }
@@ -79,11 +64,6 @@ export class SuggestionDecoder implements IDisposable {
       }
       throw error;
     }
-  }
-
-  /** Whether the embedding of this key is kept, so that it need not be fetched. */
-  hasEmbedding(key: string): boolean {
-    return this._embeddings.has(key);
   }
 
   /** Work on an embedding that is kept. Returns false if it is not. */
@@ -115,13 +95,6 @@ export class SuggestionDecoder implements IDisposable {
       this._embeddings.delete(oldest);
     }
     this._key = key;
-  }
-
-  /** Forget every embedding, for instance when the session changed. */
-  clearEmbeddings(): void {
-    this._embeddings.clear();
-    this._inWorker.clear();
-    this._key = null;
   }
 
   /**
@@ -298,9 +271,6 @@ export class SuggestionDecoder implements IDisposable {
       call.reject(new BridgeError('compute', message.message));
       return;
     }
-    if (message.candidates) {
-      this._lastMilliseconds = message.milliseconds;
-    }
     call.resolve(message.candidates);
   }
 
@@ -326,7 +296,6 @@ export class SuggestionDecoder implements IDisposable {
   private _urgent: ISuggestRequest[] = [];
   private _pumping = false;
   private _ids = 0;
-  private _lastMilliseconds: number | null = null;
   private _disposed = false;
 }
 

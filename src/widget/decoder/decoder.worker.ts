@@ -62,15 +62,13 @@ async function handle(message: ToDecoderWorker): Promise<ICandidates | undefined
 let last: Promise<void> = Promise.resolve();
 
 async function work(message: ToDecoderWorker): Promise<void> {
-  const begin = performance.now();
   try {
     const candidates = await handle(message);
-    const milliseconds = performance.now() - begin;
     if (candidates) {
       const transfer = candidates.lowRes.map(logits => logits.buffer as ArrayBuffer);
-      scope.postMessage({ kind: 'done', id: message.id, candidates, milliseconds }, transfer);
+      scope.postMessage({ kind: 'done', id: message.id, candidates }, transfer);
     } else {
-      scope.postMessage({ kind: 'done', id: message.id, milliseconds });
+      scope.postMessage({ kind: 'done', id: message.id });
     }
   } catch (error) {
     scope.postMessage({

@@ -20,7 +20,7 @@ import { MOBILE_SAM } from '../../sam';
 import { Choice } from './choice';
 import { ClassifierFiles, IChosenFile, ISavedFile } from './classifier-files';
 import { Connection } from './connection';
-import { Embedding, ISuggestionDecoder } from './slice-embedding';
+import { ISuggestionDecoder, SliceEmbedding } from './slice-embedding';
 import { ISize, tilesIn } from '../base/geometry';
 import { LabelStore } from '../labels/label-store';
 import { Live } from './live-state';
@@ -54,7 +54,7 @@ export interface ISessionParts {
   readonly labels: LabelStore;
   readonly segmentation: SegmentationTiles;
   readonly suggestions: Suggestions;
-  readonly embedding: Embedding;
+  readonly embedding: SliceEmbedding;
   readonly preview: FeaturePreview;
   readonly uncertainty: UncertaintyOverlay;
   /** Where to label next. */
@@ -494,7 +494,7 @@ export class LabellerState implements IDisposable {
         ask().request('overlay.tiles', { session: id, overlay: 'segmentation', slice, tiles: wanted })
     });
     const suggestions = new Suggestions({ image, manifest: MOBILE_SAM });
-    const embedding = new Embedding({ session: id, image, createDecoder: this._options.createDecoder });
+    const embedding = new SliceEmbedding({ session: id, image, createDecoder: this._options.createDecoder });
     const preview = new FeaturePreview({
       image,
       channels: session.image.shape[3],

@@ -11,6 +11,7 @@ import { IDecode } from './suggestions';
 export interface ISuggestionDecoder extends IDisposable {
   load(decoder: Uint8Array): Promise<void>;
   setEmbedding(key: string, embedding: Uint8Array, size: ISize): void;
+  useEmbedding(key: string): boolean;
   suggest(points: Parameters<IDecode>[0], signal?: AbortSignal, urgent?: boolean): Promise<ICandidates>;
 }
 
@@ -25,8 +26,8 @@ export type EmbeddingState =
 const decoders = new Map<string, Uint8Array>();
 
 /** Prepares slices for suggestions. */
-export class Embedding implements IDisposable {
-  constructor(options: Embedding.IOptions) {
+export class SliceEmbedding implements IDisposable {
+  constructor(options: SliceEmbedding.IOptions) {
     this._options = options;
   }
 
@@ -56,34 +57,40 @@ export class Embedding implements IDisposable {
     return this._disposed;
   }
 
-  /** Get a slice ready. What was asked for before is given up. */
+  /** Get a slice ready, in place of the one that was asked for before. Sends no request if the decoder still has the slice's embedding. */
   async prepare(client: BridgeClient, slice: number): Promise<void> {
     this._running?.abort();
     const running = new AbortController();
     this._running = running;
     const { signal } = running;
+    const { session, image } = this._options;
+    const key = `${session}/${slice}`;
+    const computed = this._computed.get(key);
+    if (computed && this._decoder?.useEmbedding(key)) {
+      this._set({ state: 'ready', ...computed });
+      return;
+    }
     this._set({ state: 'computing', fraction: null });
     try {
-      const { session, image } = this._options;
-      const graph = this._getDecoder(client, signal);
-      graph.catch(() => undefined); // awaited below; the embedding may fail first
+      const loading = this._getDecoder(client);
+      loading.catch(() => undefined); // awaited below; the embedding may fail first
       const { result, buffers } = await client.request('sam.embedding', { session, slice }, { signal });
       const bytes = buffers[0];
       if (!bytes) {
         throw new BridgeError('malformed', 'The embedding came without its buffer.');
       }
-      const decoder = await graph;
+      const decoder = await loading;
       if (signal.aborted || this._disposed) {
         return;
       }
-      decoder.setEmbedding(`${session}/${slice}`, bytes, image);
-      if (!signal.aborted && !this._disposed) {
-        this._set({ state: 'ready', device: result.device, seconds: result.seconds });
-      }
+      decoder.setEmbedding(key, bytes, image);
+      const { device, seconds } = result;
+      this._computed.set(key, { device, seconds });
+      this._set({ state: 'ready', device, seconds });
     } catch (reason) {
       const error = BridgeError.from(reason);
       if (!signal.aborted && !this._disposed) {
-        // A way that is down comes back and then begins again.
+        // When the connection is back, the slice is prepared again.
         this._set(error.code === 'disconnected' ? { state: 'waiting' } : { state: 'failed', message: error.message });
       }
     }
@@ -112,16 +119,24 @@ export class Embedding implements IDisposable {
     }
     this._disposed = true;
     this._running?.abort();
+    this._closing.abort();
     this._decoder?.dispose();
     this._decoder = null;
     Signal.clearData(this);
   }
 
-  private async _getDecoder(client: BridgeClient, signal: AbortSignal): Promise<ISuggestionDecoder> {
-    if (this._decoder) {
-      return this._decoder;
-    }
+  /** The decoder, loaded once for all slices; again after a failure. */
+  private _getDecoder(client: BridgeClient): Promise<ISuggestionDecoder> {
+    this._loading ??= this._loadDecoder(client).catch(error => {
+      this._loading = null;
+      throw error;
+    });
+    return this._loading;
+  }
+
+  private async _loadDecoder(client: BridgeClient): Promise<ISuggestionDecoder> {
     const known = [...decoders.keys()].pop();
+    const { signal } = this._closing;
     const { result, buffers } = await client.request('sam.decoder', known ? { known } : {}, { signal });
     const graph = buffers[0] ?? decoders.get(result.digest);
     if (!graph) {
@@ -131,13 +146,12 @@ export class Embedding implements IDisposable {
     const decoder = await this._options.createDecoder();
     try {
       await decoder.load(graph);
+      if (this._disposed) {
+        throw new BridgeError('cancelled', 'The labeller was closed.');
+      }
     } catch (error) {
       decoder.dispose();
       throw error;
-    }
-    if (this._disposed || this._decoder) {
-      decoder.dispose();
-      throw new BridgeError('cancelled', 'The labeller was closed.');
     }
     this._decoder = decoder;
     return decoder;
@@ -148,17 +162,21 @@ export class Embedding implements IDisposable {
     this._changed.emit(state);
   }
 
-  private readonly _options: Embedding.IOptions;
+  private readonly _options: SliceEmbedding.IOptions;
   private readonly _changed = new Signal<this, EmbeddingState>(this);
   private _state: EmbeddingState = { state: 'waiting' };
+  private readonly _closing = new AbortController();
+  private _loading: Promise<ISuggestionDecoder> | null = null;
   private _decoder: ISuggestionDecoder | null = null;
   private _running: AbortController | null = null;
+  /** Where the embedding of each slice was computed, and how long it took. */
+  private readonly _computed = new Map<string, { device: SamDevice; seconds: number }>();
   private _closer: EventParams<'job'> | null = null;
   private _disposed = false;
 }
 
-/** The namespace for {@link Embedding}. */
-export namespace Embedding {
+/** The namespace for {@link SliceEmbedding}. */
+export namespace SliceEmbedding {
   export interface IOptions {
     session: string;
     image: ISize;

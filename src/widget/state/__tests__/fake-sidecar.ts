@@ -213,6 +213,7 @@ export async function open(
       Promise.resolve({
         load: () => Promise.resolve(),
         setEmbedding: () => undefined,
+        useEmbedding: () => false,
         suggest,
         isDisposed: false,
         dispose: () => undefined

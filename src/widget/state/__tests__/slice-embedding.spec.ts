@@ -1,0 +1,109 @@
+/** What is requested for a slice, and what is not; with the real decoder on a worker that answers at once. */
+import { BridgeClient } from '../../../kernel-bridge';
+import { BridgeError, SamDevice } from '../../../shared';
+import { IDecoderWorker, SuggestionDecoder } from '../../decoder/decoder';
+import { FromDecoderWorker, ToDecoderWorker } from '../../decoder/decoder-messages';
+import { EmbeddingState, SliceEmbedding } from '../slice-embedding';
+
+jest.mock('../../decoder/decoder-worker-factory', () => ({ createDecoderWorker: () => new ReadyWorker() }));
+
+class ReadyWorker implements IDecoderWorker {
+  onmessage: ((event: MessageEvent<FromDecoderWorker>) => void) | null = null;
+  onerror = null;
+  onmessageerror = null;
+
+  postMessage(message: ToDecoderWorker): void {
+    const { id } = message;
+    // The score tells which embedding the points were decoded on.
+    const candidates = message.kind === 'suggest' && { lowRes: [], scores: [Number(message.key.split('/')[1])] };
+    const data: FromDecoderWorker = { kind: 'done', id, ...(candidates && { candidates }) };
+    queueMicrotask(() => this.onmessage?.({ data } as MessageEvent<FromDecoderWorker>));
+  }
+
+  terminate(): void {
+    this.onmessage = null;
+  }
+}
+
+const device: SamDevice = { model: 'small', provider: 'cpu', adapter: null, note: '' };
+
+describe('SliceEmbedding', () => {
+  let requests: string[];
+  let failure: BridgeError | null;
+  let embedding: SliceEmbedding;
+  let states: string[];
+
+  const client = {
+    request: async (method: string, { slice }: { slice: number }) => {
+      requests.push(method === 'sam.embedding' ? `embedding ${slice}` : method);
+      if (failure) {
+        throw failure;
+      }
+      return method === 'sam.decoder'
+        ? { result: { model: 'small', digest: 'a'.repeat(64), bytes: 1 }, buffers: [new Uint8Array(1)] }
+        : { result: { device, seconds: slice + 1, shape: [1, 1, 1] }, buffers: [new Uint8Array(2)] };
+    }
+  } as unknown as BridgeClient;
+  /** The slice that suggestions are of. */
+  const decoded = async () =>
+    (await embedding.decode!([{ row: 0, column: 0, label: 1 }], new AbortController().signal, false)).scores[0];
+
+  beforeEach(() => {
+    requests = [];
+    failure = null;
+    states = [];
+    embedding = new SliceEmbedding({
+      session: 'session',
+      image: { rows: 8, columns: 8 },
+      createDecoder: async () => new SuggestionDecoder()
+    });
+    embedding.changed.connect((_, { state }: EmbeddingState) => states.push(state));
+  });
+  afterEach(() => embedding.dispose());
+
+  it('requests nothing for a slice that the decoder still has', async () => {
+    await embedding.prepare(client, 0);
+    await embedding.prepare(client, 1);
+    expect([...requests].sort()).toEqual(['embedding 0', 'embedding 1', 'sam.decoder']);
+    expect(await decoded()).toBe(1);
+    requests = [];
+    states = [];
+    await embedding.prepare(client, 0);
+    expect(requests).toEqual([]);
+    expect(states).toEqual(['ready']);
+    expect(embedding.state).toEqual({ state: 'ready', device, seconds: 1 });
+    expect(await decoded()).toBe(0);
+  });
+
+  it('requests a slice again that others have displaced', async () => {
+    for (const slice of [0, 1, 2, 3, 4]) {
+      await embedding.prepare(client, slice);
+    }
+    requests = [];
+    await embedding.prepare(client, 0);
+    await embedding.prepare(client, 3);
+    expect(requests).toEqual(['embedding 0']);
+    expect(await decoded()).toBe(3);
+  });
+
+  it('waits while there is no connection, says other failures, and requests the slice again', async () => {
+    failure = new BridgeError('disconnected', 'gone');
+    await embedding.prepare(client, 0);
+    expect(embedding.state).toEqual({ state: 'waiting' });
+    failure = new BridgeError('compute', 'SAM died');
+    await embedding.prepare(client, 0);
+    expect(embedding.state).toEqual({ state: 'failed', message: 'SAM died' });
+    expect(embedding.decode).toBeNull();
+    failure = null;
+    await embedding.prepare(client, 0);
+    expect(await decoded()).toBe(0);
+  });
+
+  it('gives up a slice when another one is asked for', async () => {
+    const first = embedding.prepare(client, 0);
+    await Promise.all([first, embedding.prepare(client, 1)]);
+    expect(embedding.state).toEqual({ state: 'ready', device, seconds: 2 });
+    expect(await decoded()).toBe(1);
+    expect(requests.filter(method => method === 'sam.decoder')).toHaveLength(1);
+  });
+});
