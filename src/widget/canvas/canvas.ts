@@ -288,7 +288,7 @@ export class CanvasView extends Widget {
       this._tellView();
     }
     if (change !== 'status') {
-      this.redraw('both');
+      this.redraw(change === 'top' ? 'top' : 'both');
     }
   }
 

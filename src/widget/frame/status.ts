@@ -16,7 +16,7 @@ const HINT_MS = 2500;
 /** The line below the image. */
 export class StatusLine extends StateWidget {
   constructor(state: LabellerState, canvas: CanvasView) {
-    super(state, ['session', 'status', 'choice', 'drawing']);
+    super(state, ['session', 'status', 'choice', 'drawing', 'top']);
     this.addClass('sambalab-status');
     this._text = element('div', {
       class: 'sambalab-status-text',

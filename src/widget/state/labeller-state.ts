@@ -38,10 +38,15 @@ import { trans } from '../base/translation';
 import { UncertaintyOverlay } from './uncertainty';
 
 /**
- * What changed: the session, something that the status lines say, what is chosen to draw with, what is drawn, or the
- * features, the forest and the feature that is shown.
+ * What changed:
+ * - `session`: the session as the sidecar has it
+ * - `status`: something that the status line says
+ * - `choice`: tool, class, slice or settings
+ * - `drawing`: image, labels or an overlay
+ * - `top`: only the suggestion or the mark that lie over these
+ * - `features`: features, forest, or the overlay that is shown
  */
-export type Change = 'session' | 'status' | 'choice' | 'drawing' | 'features';
+export type Change = 'session' | 'status' | 'choice' | 'drawing' | 'top' | 'features';
 
 /** Overlays whose tiles are drawn again when they change. */
 export type RepaintedOverlay = 'labels' | 'segmentation' | 'uncertainty';
@@ -534,9 +539,9 @@ export class LabellerState implements IDisposable {
     uncertainty.changed.connect(() => this._changed.emit('features'), this);
     guide.changed.connect(() => {
       this._changed.emit('status');
-      drawing();
+      this._changed.emit('top');
     }, this);
-    suggestions.changed.connect(() => this._changed.emit('drawing'), this);
+    suggestions.changed.connect(() => this._changed.emit('top'), this);
     suggestions.failed.connect(failed, this);
     embedding.changed.connect(() => {
       suggestions.decode = embedding.decode;

@@ -1,7 +1,7 @@
 /** @jest-environment jsdom */
 import '../../__tests__/page';
 import { Widget } from '@lumino/widgets';
-import { closeAll, image, open, until } from '../../state/__tests__/fake-sidecar';
+import { closeAll, image, open, settle, until } from '../../state/__tests__/fake-sidecar';
 import { statusText } from '../../frame/status-text';
 import { CanvasView } from '../canvas';
 import { currentTool, TOOLS } from '../tools';
@@ -14,8 +14,8 @@ afterEach(() => {
   closeAll();
 });
 
-async function show() {
-  const labeller = await open();
+async function show(size = image) {
+  const labeller = await open(undefined, size);
   const canvas = new CanvasView({ state: labeller.state, hasFocus: () => false });
   canvases.push(canvas);
   Widget.attach(canvas, document.body);
@@ -72,5 +72,27 @@ describe('CanvasView', () => {
     await until(() => parts.suggestions.current !== null);
     state.setTool('brush');
     expect(parts.suggestions.current).toBeNull();
+  });
+
+  it('draws no image and no labels again for a suggestion under the pointer', async () => {
+    const { parts, canvas, point } = await show({ rows: 1024, columns: 1024 });
+    const [base, top] = canvas.node.querySelectorAll('canvas');
+    const draw = () => {
+      let frames = 0;
+      while (page.frame() && frames < 9) {
+        frames++;
+      }
+    };
+    const drawn = () => [base, top].map(layer => page.cleared.get(layer!) ?? 0);
+    await settle();
+    draw();
+    const before = drawn();
+    point('pointermove', 300, 350);
+    draw(); // a browser draws while SAM decodes
+    await until(() => parts.suggestions.current !== null);
+    await settle();
+    draw();
+    const count = drawn().map((times, layer) => times - before[layer]!);
+    expect(count).toEqual([0, 2]);
   });
 });

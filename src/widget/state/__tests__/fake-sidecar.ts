@@ -23,6 +23,10 @@ export const image = { rows: 600, columns: 700 };
 
 /** A sidecar in the page: one label array, patches in the order they come, nothing lost unless it is told to. */
 export class FakeSidecar implements ITransport {
+  constructor(readonly size = image) {
+    this.labels = new Uint8Array(size.rows * size.columns);
+  }
+
   readonly received = new Signal<this, Frames>(this);
   readonly closed = new Signal<this, void>(this);
   isDisposed = false;
@@ -30,7 +34,7 @@ export class FakeSidecar implements ITransport {
   down = false;
   /** Errors for the next patches. */
   refuse: { code: string; message: string }[] = [];
-  labels = new Uint8Array(image.rows * image.columns);
+  labels: Uint8Array;
   version = 0;
   digest = 'a'.repeat(64);
   choice: SessionState['choice'] = { features: {}, forest: {} };
@@ -62,7 +66,7 @@ export class FakeSidecar implements ITransport {
       for (let bit = 0; bit < LABEL_TILE ** 2; bit++) {
         const row = tile.row * LABEL_TILE + Math.floor(bit / LABEL_TILE);
         const column = tile.column * LABEL_TILE + (bit % LABEL_TILE);
-        const at = row * image.columns + column;
+        const at = row * this.size.columns + column;
         if (
           tile.bits[bit >> 3]! & (0x80 >> (bit & 7)) &&
           (patch.classId === 0 || !patch.preserve || !this.labels[at])
@@ -78,7 +82,7 @@ export class FakeSidecar implements ITransport {
       session: id,
       title: 'test',
       image: {
-        shape: [1, image.rows, image.columns, 1],
+        shape: [1, this.size.rows, this.size.columns, 1],
         dtype: 'uint8',
         digest: this.digest,
         display: { low: 0, high: 255 }
@@ -165,7 +169,8 @@ export class FakeSidecar implements ITransport {
     for (let row = 0; row < LABEL_TILE; row++) {
       for (let column = 0; column < LABEL_TILE; column++) {
         const [r, c] = [tileRow * LABEL_TILE + row, tileColumn * LABEL_TILE + column];
-        tile[row * LABEL_TILE + column] = r < image.rows && c < image.columns ? this.labels[r * image.columns + c]! : 0;
+        tile[row * LABEL_TILE + column] =
+          r < this.size.rows && c < this.size.columns ? this.labels[r * this.size.columns + c]! : 0;
       }
     }
     return tile;
@@ -202,9 +207,10 @@ export function closeAll(): void {
 
 /** A labeller whose image, labels and decoder are ready. */
 export async function open(
-  suggest: ISuggestionDecoder['suggest'] = async ([point]) => squareAt(point!.row, point!.column)
+  suggest: ISuggestionDecoder['suggest'] = async ([point]) => squareAt(point!.row, point!.column),
+  size = image
 ) {
-  const sidecar = new FakeSidecar();
+  const sidecar = new FakeSidecar(size);
   const state = new LabellerState({
     session: id,
     settings: new Settings(),
