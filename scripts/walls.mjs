@@ -53,14 +53,25 @@ function restriction(files, patterns) {
 /** What a file of `part` may not import from outside of it; `deep` is the number of folders between the part and the file. */
 function outside(part, deep) {
   const { parts, packages } = PARTS[part];
-  const up = `(?:\\.\\./){${part.split('/').length + deep}}`;
-  const mayParts = [...parts, 'package\\.json$'].map(name => `${name}(?:/|$)`).join('|');
+  const names = part.split('/');
+  // One pattern for each folder above the part: an import climbs to that folder and then names what it wants in there.
+  const relative = names.map((_, i) => {
+    const folder = names
+      .slice(0, i)
+      .map(name => `${name}/`)
+      .join('');
+    const may = [part, ...parts]
+      .filter(name => name.startsWith(folder))
+      .map(name => `${name.slice(folder.length)}(?:/|$)`);
+    const up = `(?:\\.\\./){${deep + names.length - i}}`;
+    return {
+      regex: `^${up}(?!\\.\\./)(?!${[...may, 'package\\.json$'].join('|')})`,
+      message: `${part} may import ${parts.join(', ') || 'no other part'} (scripts/walls.mjs).`
+    };
+  });
   const mayPackages = ['\\.', ...packages.map(name => `${name}$`)].join('|');
   return [
-    {
-      regex: `^${up}(?!${mayParts})`,
-      message: `${part} may import ${parts.join(', ') || 'no other part'} (scripts/walls.mjs).`
-    },
+    ...relative,
     {
       regex: `^(?!${mayPackages})`,
       message: `${part} may import the packages ${packages.join(', ') || 'none'} (scripts/walls.mjs).`

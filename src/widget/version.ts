@@ -1,3 +1,8 @@
-/** The module that Python asks the front end for, and the version of it: that of `package.json`, which a test compares. */
+/** The module that Python asks JupyterLab for, and its version. */
 export const MODULE_NAME = 'sambalab';
-export const MODULE_VERSION = '0.1.0';
+
+// Required, not imported: an import would bring package.json into the TypeScript build, whose sources all lie in `src`.
+// eslint-disable-next-line @typescript-eslint/no-require-imports
+const { version } = require('../../package.json') as { version: string };
+
+export const MODULE_VERSION = version;
