@@ -7,10 +7,14 @@
  */
 export * from './core/classifier';
 export * from './core/features';
-export { convertClassifier, readClassifier } from './codecs/codecs';
+export {
+  classifierFormat,
+  classifierFormats,
+  convertClassifier,
+  readClassifier,
+  type IClassifierFormat
+} from './codecs';
 export * from './core/forest';
-export { decodeMlRandomForest, encodeMlRandomForest } from './codecs/ml-random-forest';
-export { encodeOnnx } from './onnx';
 export * from './core/quantile';
 export type { ITile } from './core/tile';
 export { FeatureStack, blocksOf, planeFloats, type ITileFeatures } from './core/stack';

@@ -15,6 +15,7 @@ import { featureNames, featureSpec } from '../core/features';
 import { isBoosting, ITrees, VOTES } from '../core/forest';
 import { Cuts, CUTS_MAX } from '../core/quantile';
 import { DEPTH_MAX } from '../core/tree-check';
+import { beginsAsJson, IClassifierCodec } from './codec';
 
 /** Nodes that are written at most: there is a text for each. */
 const NODES_MAX = 2_000_000;
@@ -39,8 +40,19 @@ const zForest = z.object({
   })
 });
 
+export const mlRandomForest: IClassifierCodec = {
+  name: 'ml-random-forest',
+  title: 'ml-random-forest',
+  description: 'The forest alone, for the npm package ml-random-forest',
+  extension: '.json',
+  mediaType: 'application/json',
+  write: encodeMlRandomForest,
+  reads: isMlRandomForest,
+  read: decodeMlRandomForest
+};
+
 /** The forest of a classifier, for `RandomForestClassifier.load`. @throws BridgeError `invalid` for one that is too large, or no forest */
-export function encodeMlRandomForest(classifier: IClassifier): Uint8Array {
+function encodeMlRandomForest(classifier: IClassifier): Uint8Array {
   const { features, channels, classes, names, cuts, forest, trees } = classifier;
   if (isBoosting(forest)) {
     fail(
@@ -99,10 +111,10 @@ export function encodeMlRandomForest(classifier: IClassifier): Uint8Array {
   return new TextEncoder().encode(JSON.stringify({ baseModel, name: 'RFClassifier', sambalab }));
 }
 
-/** Whether a JSON file looks like one of that package. Any file may begin with a name: that of the package's class it must be. */
-export function isMlRandomForest(file: Uint8Array): boolean {
-  const start = new TextDecoder().decode(file.subarray(0, 200));
-  return /^\s*\{\s*("(baseModel|sambalab)"|"name"\s*:\s*"RFClassifier")/.test(start);
+/** Whether a JSON file begins with a key that only that package's files begin with. */
+function isMlRandomForest(file: Uint8Array): boolean {
+  const start = new TextDecoder().decode(file.subarray(0, 1200));
+  return beginsAsJson(file) && /^\s*\{\s*("(baseModel|sambalab)"|"name"\s*:\s*"RFClassifier")/.test(start);
 }
 
 /**
@@ -111,7 +123,7 @@ export function isMlRandomForest(file: Uint8Array): boolean {
  * @param meaning what the forest is for; where the file says so itself it may be left out
  * @throws BridgeError `invalid` naming what is wrong: another kind of file, more than 255 splits of one feature, a class that is not there
  */
-export function decodeMlRandomForest(file: Uint8Array, meaning?: ForestMeaning): IClassifier {
+function decodeMlRandomForest(file: Uint8Array, meaning?: ForestMeaning): IClassifier {
   const json = parseBounded(file, SIGNS_MAX);
   const parsed = zForest.safeParse(json);
   if (!parsed.success) {

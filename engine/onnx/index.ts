@@ -99,16 +99,18 @@ export function encodeOnnx(classifier: IClassifier): Uint8Array {
   });
 }
 
+/** Whether a file can be a model: a protobuf message with at least one field of bytes. */
+export function isOnnx(file: Uint8Array): boolean {
+  return (readFields(file)?.length ?? 0) > 0;
+}
+
 /**
- * The classifier's JSON in the metadata of a model that {@link encodeOnnx} made. Whether somebody changed the graph beside it is not looked at.
+ * The classifier's JSON in the metadata of a model that {@link encodeOnnx} made. The graph beside it is not compared with it.
  *
- * @throws BridgeError `invalid` for what is no such model
+ * @throws BridgeError `invalid` for a model without a classifier
  */
 export function classifierOfOnnx(model: Uint8Array): Uint8Array {
-  const fields = readFields(model);
-  if (!fields) {
-    throw new BridgeError('invalid', 'This is no classifier: it is neither JSON nor an ONNX model, or it was damaged.');
-  }
+  const fields = readFields(model) ?? [];
   for (const { bytes } of fields.filter(({ field }) => field === FIELD.metadata)) {
     const entry = readFields(bytes) ?? [];
     const key = entry.find(({ field }) => field === FIELD.key)?.bytes;

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { BridgeError } from '../../src/shared/errors';
 import { PROTOCOL_VERSION } from '../../src/shared/frames';
-import { ArrayDescriptor, ClassifierFormat } from '../../src/shared/protocol';
+import { ArrayDescriptor } from '../../src/shared/protocol';
 import { toFloat16 } from '../../src/sam/float16';
 import { ArrayStore } from './arrays/array-store';
 import { ComputeJobs } from './learning/compute-jobs';
@@ -19,13 +19,6 @@ import { Staging } from './transport/staging';
 import { TileFile } from './arrays/tile-file';
 import { Uncertainty } from './next-region/uncertainty';
 import { VERSION } from './base/version';
-
-/** What a classifier's file is called and how it is sent. */
-const FILES: Record<ClassifierFormat, { mediaType: string; extension: string }> = {
-  json: { mediaType: 'application/json', extension: '.json' },
-  onnx: { mediaType: 'application/octet-stream', extension: '.onnx' },
-  'ml-random-forest': { mediaType: 'application/json', extension: '.json' }
-};
 
 /** What the methods work with. */
 export interface IMethodOptions {
@@ -318,13 +311,10 @@ export function createHandlers(options: IMethodOptions): Handlers {
 
     'classifier.export': async params => {
       const { json } = await classifiers.of(await sessions.get(params.session));
-      return { result: FILES[params.format], buffers: [engine.convert(json, params.format)] };
+      return converted(engine, json, params.format);
     },
 
-    'classifier.convert': ({ format }, call) => ({
-      result: FILES[format],
-      buffers: [engine.convert(classifierOf(call), format)]
-    }),
+    'classifier.convert': ({ format }, call) => converted(engine, classifierOf(call), format),
 
     'classifier.read': ({ meaning }, call) => {
       const json = engine.read(classifierOf(call), meaning);
@@ -377,6 +367,12 @@ export function createHandlers(options: IMethodOptions): Handlers {
       return { result: { staged, array } };
     }
   };
+}
+
+/** A classifier in another format, and what such a file is called and sent as. */
+function converted(engine: IEngineService, json: Uint8Array, name: string) {
+  const { mediaType, extension } = engine.format(name);
+  return { result: { mediaType, extension }, buffers: [engine.convert(json, name)] };
 }
 
 /** The classifier that a request brings. */

@@ -1,6 +1,6 @@
 import { BridgeError } from '../../../src/shared/errors';
 import { decodeClassifier, encodeClassifier } from '../../core/classifier';
-import { convertClassifier, readClassifier } from '../codecs';
+import { classifierFormats, convertClassifier, readClassifier } from '..';
 import { applyToNoise, exampleClassifier } from '../../__tests__/support/classifiers';
 import { randomSource } from '../../__tests__/support/engine';
 
@@ -79,6 +79,25 @@ describe("a classifier's file", () => {
     expect(back.features).toEqual(exampleClassifier().features);
   });
 
+  it('says which formats there are where one is asked for that does not exist', () => {
+    expect(() => convertClassifier(bytes, 'pickle')).toThrow(
+      /no classifier format pickle; the formats are json, onnx, ml-random-forest\./
+    );
+  });
+
+  it('names each format once, with an extension', () => {
+    const formats = classifierFormats();
+    expect(new Set(formats.map(({ name }) => name)).size).toBe(formats.length);
+    for (const { name, extension, mediaType, reads, writes } of formats) {
+      expect({ name, extension, mediaType, either: reads || writes }).toEqual({
+        name,
+        extension: expect.stringMatching(/^\.[a-z]+$/),
+        mediaType: expect.stringMatching(/^application\//),
+        either: true
+      });
+    }
+  });
+
   it.each(['json', 'onnx'] as const)('is the same to the last bit after a round trip through %s', format => {
     expect(readClassifier(convertClassifier(bytes, format))).toEqual(bytes);
   });
@@ -88,11 +107,15 @@ describe("a classifier's file", () => {
   });
 
   it.each<[string, Uint8Array, RegExp]>([
-    ['nothing', new Uint8Array(), /not JSON/],
-    ['an image', Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10, 0, 0, 0, 13), /neither JSON nor an ONNX model/],
+    ['nothing', new Uint8Array(), /none of the formats JSON, ONNX/],
+    ['an image', Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10, 0, 0, 0, 13), /none of the formats JSON, ONNX/],
     ['a model of something else', Uint8Array.of(8, 8, 18, 1, 65), /sambalab\.classifier is missing/],
-    ['a length beyond the end', Uint8Array.of(8, 8, 0x3a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f), /neither JSON/],
-    ['a number that never ends', new Uint8Array(64).fill(0xff), /neither JSON/],
+    [
+      'a length beyond the end',
+      Uint8Array.of(8, 8, 0x3a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f),
+      /none of the formats/
+    ],
+    ['a number that never ends', new Uint8Array(64).fill(0xff), /none of the formats/],
     ['JSON of something else', text('{"a": 1}'), /format/],
     ['brackets alone', text('{"a":'.repeat(500_000)), /more than \d+ values/]
   ])('is refused if it is %s', (_, file, message) => {

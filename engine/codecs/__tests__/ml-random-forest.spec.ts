@@ -3,7 +3,7 @@ import { BridgeError } from '../../../src/shared/errors';
 import { decodeClassifier, encodeClassifier, IClassifier } from '../../core/classifier';
 import { VOTES } from '../../core/forest';
 import { ForestMeaning } from '../../../src/shared/protocol';
-import { decodeMlRandomForest, encodeMlRandomForest, isMlRandomForest } from '../ml-random-forest';
+import { mlRandomForest } from '../ml-random-forest';
 import { EXAMPLE_CLASSES, exampleClassifier } from '../../__tests__/support/classifiers';
 import { randomSource } from '../../__tests__/support/engine';
 
@@ -41,7 +41,7 @@ function rowsFor({ names, cuts }: IClassifier, count: number): number[][] {
 
 describe("ml-random-forest's JSON", () => {
   const classifier = exampleClassifier({ trees: 7 });
-  const bytes = encodeMlRandomForest(classifier);
+  const bytes = mlRandomForest.write!(classifier);
 
   it('is loaded by that package, which predicts the class id with most trees', () => {
     const forest = RandomForestClassifier.load(json(bytes) as never);
@@ -55,7 +55,7 @@ describe("ml-random-forest's JSON", () => {
   });
 
   it('has the same leaf for every pixel after it was read again', () => {
-    const back = decodeMlRandomForest(bytes);
+    const back = mlRandomForest.read!(bytes);
     expect(back.features).toEqual(classifier.features);
     expect(back.classes).toEqual(classifier.classes);
     for (const row of rowsFor(classifier, 500)) {
@@ -89,7 +89,7 @@ describe("ml-random-forest's JSON", () => {
     const trained = text(forest.toJSON());
 
     it('is a classifier whose trees say what the package says', () => {
-      const back = decodeMlRandomForest(trained, meaning);
+      const back = mlRandomForest.read!(trained, meaning);
       const others = Array.from({ length: 300 }, () =>
         Array.from({ length: 4 }, () => Math.fround(random() * 20 - 10))
       );
@@ -103,13 +103,13 @@ describe("ml-random-forest's JSON", () => {
     });
 
     it('needs to be told which features and classes it is for', () => {
-      expect(() => decodeMlRandomForest(trained)).toThrow(/does not say which features and classes.*sambalab/);
+      expect(() => mlRandomForest.read!(trained)).toThrow(/does not say which features and classes.*sambalab/);
     });
 
     it('is refused if it knows more features, or other classes, than it is told', () => {
       const few = { ...meaning, features: { sigmas: [1], families: { gaussian: {} } } };
-      expect(() => decodeMlRandomForest(trained, few)).toThrow(/there is a feature [23]; the spec has 2/);
-      expect(() => decodeMlRandomForest(trained, { ...meaning, labels: [1, 2] })).toThrow(/pixels of class 0/);
+      expect(() => mlRandomForest.read!(trained, few)).toThrow(/there is a feature [23]; the spec has 2/);
+      expect(() => mlRandomForest.read!(trained, { ...meaning, labels: [1, 2] })).toThrow(/pixels of class 0/);
     });
   });
 
@@ -134,7 +134,7 @@ describe("ml-random-forest's JSON", () => {
   it('puts the cut below the split: what is below the split goes left, what is as large goes right', () => {
     const values = [0, 1.5, -1.5, 0.1, 1e-45, -0];
     values.forEach(value => {
-      const { cuts } = decodeMlRandomForest(text(forestOf(split(value))));
+      const { cuts } = mlRandomForest.read!(text(forestOf(split(value))));
       const cut = cuts.features[0]![0]!;
       expect(cut).toBeLessThan(value);
       // Between them there is no other float32.
@@ -144,7 +144,7 @@ describe("ml-random-forest's JSON", () => {
   });
 
   it('knows its files from other JSON that begins with a name', () => {
-    const is = (json: object) => isMlRandomForest(new TextEncoder().encode(JSON.stringify(json)));
+    const is = (json: object) => mlRandomForest.reads!(new TextEncoder().encode(JSON.stringify(json)));
     const { name, baseModel } = forestOf(leaf);
     expect([is({ name, baseModel }), is({ baseModel, name }), is({ sambalab: {}, baseModel, name })]).toEqual([
       true,
@@ -182,13 +182,13 @@ describe("ml-random-forest's JSON", () => {
       /more than 255 values/
     ]
   ])('is refused with %s', (_, file, message) => {
-    expect(() => decodeMlRandomForest(text(file))).toThrow(BridgeError);
-    expect(() => decodeMlRandomForest(text(file))).toThrow(message);
+    expect(() => mlRandomForest.read!(text(file))).toThrow(BridgeError);
+    expect(() => mlRandomForest.read!(text(file))).toThrow(message);
   });
 
   it('rounds shares to votes that add up', () => {
     const thirds = { distribution: [[0, 0, 1 / 3, 0, 0, 0, 0, 2 / 3]] };
-    const { trees } = decodeMlRandomForest(text(forestOf(thirds)));
+    const { trees } = mlRandomForest.read!(text(forestOf(thirds)));
     expect(Array.from(trees.votes)).toEqual([683, 341]);
   });
 });

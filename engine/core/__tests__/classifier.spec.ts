@@ -4,7 +4,7 @@ import { BridgeError } from '../../../src/shared/errors';
 import { EMBEDDING_LAYERS } from '../../../src/shared/features';
 import { CLASSIFIER_VERSION, decodeClassifier, encodeClassifier, IClassifier } from '../classifier';
 import { featureNames, featureSpec } from '../features';
-import { convertClassifier } from '../../codecs/codecs';
+import { convertClassifier } from '../../codecs';
 import { ForestApplier, packForest } from '../forest';
 import { Cuts } from '../quantile';
 import { FeatureStack } from '../stack';

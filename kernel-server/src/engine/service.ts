@@ -5,13 +5,7 @@ import { join } from 'node:path';
 import { BridgeError } from '../../../src/shared/errors';
 import { FeatureSpec } from '../../../src/shared/features';
 import { isBoosting, learnerParams } from '../../../src/shared/forest';
-import {
-  ArrayDescriptor,
-  ClassifierFormat,
-  ForestMeaning,
-  LabelClass,
-  LearnerParams
-} from '../../../src/shared/protocol';
+import { ArrayDescriptor, ForestMeaning, LabelClass, LearnerParams } from '../../../src/shared/protocol';
 import * as engine from '../../../engine';
 import { ILabelledPixels, drawLabels } from './labels';
 import { expectRoom, growTrees } from './grow';
@@ -224,7 +218,15 @@ export class EngineService implements IEngineService {
     return { info, channels };
   }
 
-  convert(classifier: Uint8Array, format: ClassifierFormat): Uint8Array {
+  formats(): engine.IClassifierFormat[] {
+    return engine.classifierFormats();
+  }
+
+  format(name: string): engine.IClassifierFormat {
+    return engine.classifierFormat(name);
+  }
+
+  convert(classifier: Uint8Array, format: string): Uint8Array {
     return engine.convertClassifier(classifier, format);
   }
 

@@ -2,11 +2,10 @@
  * The seams inside the sidecar: what sessions and jobs need of SAM and of the engine. Both work on shared arrays by
  * descriptor, so their worker threads and processes open the files themselves and no pixels pass between them.
  */
-import type { IEmbeddingBasis, ISliceEmbedding } from '../../../engine';
+import type { IClassifierFormat, IEmbeddingBasis, ISliceEmbedding } from '../../../engine';
 import { EmbeddingSpec, FeatureSpec } from '../../../src/shared/features';
 import {
   ArrayDescriptor,
-  ClassifierFormat,
   ClassifierInfo,
   EmbeddingModel,
   ForestMeaning,
@@ -191,8 +190,12 @@ export interface IEngineService {
     },
     context: IJobContext
   ): Promise<{ name: string; low: number; high: number; tiles: Uint8Array[] }>;
-  /** Write a classifier in another form. Throws BridgeError `invalid` for what that form cannot express. */
-  convert(classifier: Uint8Array, format: ClassifierFormat): Uint8Array;
+  /** The formats that a classifier can be saved in or loaded from. */
+  formats(): IClassifierFormat[];
+  /** One of them. Throws BridgeError `invalid` for an unknown name, naming those that exist. */
+  format(name: string): IClassifierFormat;
+  /** Write a classifier in another format. Throws BridgeError `invalid` for what that format cannot express. */
+  convert(classifier: Uint8Array, format: string): Uint8Array;
   /** Read a classifier's file of any form: its JSON, checked. Throws BridgeError `invalid`. */
   read(file: Uint8Array, meaning?: ForestMeaning): Uint8Array;
   /** How a classifier reduces the embedding that it sees; null if it sees none. Throws BridgeError `invalid` for what is no classifier. */

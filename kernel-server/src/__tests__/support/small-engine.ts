@@ -1,7 +1,8 @@
 /** An engine for tests of the sidecar: one feature, the pixel's value, and the class whose mean is nearest. */
+import { classifierFormat, classifierFormats } from '../../../../engine';
 import { BridgeError } from '../../../../src/shared/errors';
 import { FeatureSpec } from '../../../../src/shared/features';
-import { ClassifierFormat, ForestParams, LABEL_TILE, LabelClass } from '../../../../src/shared/protocol';
+import { ForestParams, LABEL_TILE, LabelClass } from '../../../../src/shared/protocol';
 import { AnyClassifier, IDescribed, IEngineService, IJobContext, IRegion } from '../../jobs/interfaces';
 import { TileFile } from '../../arrays/tile-file';
 
@@ -108,7 +109,15 @@ export class EngineService implements IEngineService {
     return { name: this.featureNames()[request.channel]!, low: 0, high: 1, tiles };
   }
 
-  convert(classifier: Uint8Array, format: ClassifierFormat): Uint8Array {
+  formats() {
+    return classifierFormats();
+  }
+
+  format(name: string) {
+    return classifierFormat(name);
+  }
+
+  convert(classifier: Uint8Array, format: string): Uint8Array {
     return format === 'json' ? classifier : new TextEncoder().encode(format);
   }
 
