@@ -6,4 +6,4 @@
 export * from './state/labeller-state';
 export * from './base/settings';
 export * from './base/translation';
-export * from './frame/view';
+export * from './frame/labeller-panel';

@@ -8,7 +8,7 @@ import { LabellerState } from './state/labeller-state';
 import { Settings, userSettings } from './base/settings';
 import { trans } from './base/translation';
 import { MODULE_NAME, MODULE_VERSION } from './version';
-import { LabellerView as LabellerPanel } from './frame/view';
+import { LabellerPanel } from './frame/labeller-panel';
 
 /** The part of JupyterLab's kernel connection that is used besides comms. */
 interface IKernel extends IKernelLike {

@@ -3,13 +3,15 @@ import { ClassifierFormat } from '../../shared';
 import { ISavedFile } from '../state/classifier-files';
 import { button, element, hide, setDisabled, setText } from '../base/dom';
 import { section } from './fields';
-import { LabellerState } from '../state/labeller-state';
+import { ISection, ISectionOptions } from './section';
 import { StateWidget } from './state-widget';
-import { progressBar } from './training-controls';
+import { progressBar } from './progress-bar';
 import { trans } from '../base/translation';
 
+export const classifierSection: ISection = { place: 'middle', create: options => new ClassifierSection(options) };
+
 export class ClassifierSection extends StateWidget {
-  constructor(state: LabellerState) {
+  constructor({ state }: ISectionOptions) {
     super(state, ['status', 'session']);
     this.addClass('sambalab-classifier');
     this._save = button({

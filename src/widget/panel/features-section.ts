@@ -29,8 +29,8 @@ import {
   withSet,
   withWindow
 } from '../state/feature-choice';
-import { CheckField, Mistakes, section, SelectField, TextField } from './fields';
-import { LabellerState } from '../state/labeller-state';
+import { CheckField, section, SelectField, TextField } from './fields';
+import { ISection, ISectionOptions } from './section';
 import { StateWidget } from './state-widget';
 import { trans } from '../base/translation';
 
@@ -48,12 +48,14 @@ interface IFamilyRow extends IRow {
   family: IFamily;
 }
 
+export const featuresSection: ISection = { place: 'middle', create: options => new FeaturesSection(options) };
+
 export class FeaturesSection extends StateWidget {
-  constructor(state: LabellerState, mistakes = new Mistakes()) {
+  constructor({ state, invalid }: ISectionOptions) {
     super(state, ['features', 'session', 'status']);
     const heading = trans.__('Features');
-    this._marked = (field, wrong) => mistakes.set(heading, field, wrong);
-    mistakes.changed.connect(() => this._section.mark(mistakes.sections.includes(heading)), this);
+    this._marked = (field, wrong) => invalid.set(heading, field, wrong);
+    invalid.changed.connect(() => this._section.mark(invalid.sections.includes(heading)), this);
     this._set = new SelectField({
       testid: 'sambalab-feature-set',
       label: trans.__('Set'),

@@ -1,6 +1,6 @@
 /** Controls of the side panel: sections that open, lines of text that are checked as they are typed, lists to choose from. */
 import { ISignal, Signal } from '@lumino/signaling';
-import { element, setText } from '../base/dom';
+import { element, setText, slider } from '../base/dom';
 import { trans } from '../base/translation';
 
 /** A part of the panel that opens and closes under its heading. */
@@ -32,8 +32,8 @@ export function section(options: { testid: string; className?: string; body: (No
   };
 }
 
-/** The sections of one panel in which something is typed that is wrong. */
-export class Mistakes {
+/** The invalid fields of one panel, by section. */
+export class InvalidFields {
   /** Emits when {@link sections} changes. */
   get changed(): ISignal<this, void> {
     return this._changed;
@@ -74,6 +74,28 @@ export function row(label: string, control: Node, title = '', className = ''): H
     element('span', { class: 'sambalab-field-label' }, label),
     control
   );
+}
+
+/** A slider from 0 to 100 %; its value is from 0 to 1. */
+export function opacitySlider(options: {
+  testid: string;
+  label?: string;
+  title: string;
+  input(opacity: number): void;
+}): {
+  node: HTMLElement;
+  set(opacity: number): void;
+} {
+  const { node, set } = slider({
+    label: trans.__('Opacity'),
+    ...options,
+    min: 0,
+    max: 100,
+    step: 5,
+    format: percent => `${percent} %`,
+    input: percent => options.input(percent / 100)
+  });
+  return { node, set: opacity => set(Math.round(opacity * 100)) };
 }
 
 /** A list to choose from. */

@@ -11,8 +11,8 @@ import {
 } from '../../shared';
 import { button, element } from '../base/dom';
 import { forestChoice, parseNumber, problemWith, withForest } from '../state/feature-choice';
-import { CheckField, Mistakes, section, SelectField, TextField } from './fields';
-import { LabellerState } from '../state/labeller-state';
+import { CheckField, section, SelectField, TextField } from './fields';
+import { ISection, ISectionOptions } from './section';
 import { StateWidget } from './state-widget';
 import { trans } from '../base/translation';
 
@@ -42,14 +42,16 @@ interface IGroup {
   fields: { parameter: IParameter; field: TextField }[];
 }
 
+export const forestSection: ISection = { place: 'middle', create: options => new ForestSection(options) };
+
 export class ForestSection extends StateWidget {
-  constructor(state: LabellerState, mistakes = new Mistakes()) {
+  constructor({ state, invalid }: ISectionOptions) {
     super(state, ['features']);
     const heading = trans.__('Trees');
-    this._marked = (field, wrong) => mistakes.set(heading, field, wrong);
-    mistakes.changed.connect(() => {
-      this._section.mark(mistakes.sections.includes(heading));
-      details.mark(mistakes.sections.includes(heading));
+    this._marked = (field, wrong) => invalid.set(heading, field, wrong);
+    invalid.changed.connect(() => {
+      this._section.mark(invalid.sections.includes(heading));
+      details.mark(invalid.sections.includes(heading));
     }, this);
     this._preset = new SelectField({
       testid: 'sambalab-forest-preset',

@@ -1,14 +1,16 @@
 /** Chooses the feature that is shown over the image. */
-import { button, element, icon, setText, slider } from '../base/dom';
+import { button, element, icon, setText } from '../base/dom';
 import { channelGroups, familyOf, shortNumber } from '../state/feature-choice';
-import { section } from './fields';
-import { LabellerState } from '../state/labeller-state';
+import { opacitySlider, section } from './fields';
 import { PREVIEW_TILES_MAX, PreviewState } from '../tiles/byte-tiles';
+import { ISection, ISectionOptions } from './section';
 import { StateWidget } from './state-widget';
 import { trans } from '../base/translation';
 
+export const previewSection: ISection = { place: 'middle', create: options => new PreviewSection(options) };
+
 export class PreviewSection extends StateWidget {
-  constructor(state: LabellerState) {
+  constructor({ state }: ISectionOptions) {
     super(state, ['features', 'session']);
     this._list = element('select', {
       class: 'sambalab-select',
@@ -23,17 +25,12 @@ export class PreviewSection extends StateWidget {
       icon: 'eye',
       run: () => state.parts?.preview.show(!state.parts.preview.shown)
     });
-    this._opacity = slider({
+    this._opacity = opacitySlider({
       testid: 'sambalab-preview-opacity',
-      label: trans.__('Opacity'),
       title: trans.__('Opacity of the feature; hold H to hide all overlays'),
-      min: 0,
-      max: 100,
-      step: 5,
-      format: value => `${value} %`,
-      input: value => {
+      input: opacity => {
         if (state.parts) {
-          state.parts.preview.opacity = value / 100;
+          state.parts.preview.opacity = opacity;
         }
       }
     });
@@ -64,7 +61,7 @@ export class PreviewSection extends StateWidget {
     this._eye.setAttribute('aria-pressed', String(preview.shown));
     this._eye.replaceChildren(icon(preview.shown ? 'eye' : 'eyeOff'));
     this._opacity.node.hidden = !preview.shown;
-    this._opacity.set(Math.round(preview.opacity * 100));
+    this._opacity.set(preview.opacity);
     const { state } = preview;
     const channels = this._state.session?.image.shape[3] ?? 1;
     const ranged = familyOf(this._state.choice.spec, channels, preview.channel)?.ranged ?? false;
@@ -98,7 +95,7 @@ export class PreviewSection extends StateWidget {
   private readonly _section: ReturnType<typeof section>;
   private readonly _list: HTMLSelectElement;
   private readonly _eye: HTMLButtonElement;
-  private readonly _opacity: ReturnType<typeof slider>;
+  private readonly _opacity: ReturnType<typeof opacitySlider>;
   private readonly _note: HTMLElement;
   private _gone: HTMLOptionElement | null = null;
   private _names: readonly string[] | null = null;

@@ -2,13 +2,15 @@
 import { ClassifierInfo, isBoosting, LabelClass, Scores, scoreTable, SessionState } from '../../shared';
 import { element, setText } from '../base/dom';
 import { section } from './fields';
-import { LabellerState } from '../state/labeller-state';
 import { classTable, confusionTable, importanceList, percent, phaseTable } from './scores-tables';
+import { ISection, ISectionOptions } from './section';
 import { StateWidget } from './state-widget';
 import { trans } from '../base/translation';
 
+export const scoresSection: ISection = { place: 'middle', create: options => new ScoresSection(options) };
+
 export class ScoresSection extends StateWidget {
-  constructor(state: LabellerState) {
+  constructor({ state }: ISectionOptions) {
     super(state, ['session', 'status']);
     this._empty = element('div', { class: 'sambalab-note', 'data-testid': 'sambalab-scores-empty' });
     this._overall = element('div', { class: 'sambalab-scores-overall', 'data-testid': 'sambalab-scores-overall' });

@@ -1,15 +1,17 @@
 /** Shows the uncertainty over the image, and leads to where labels would help. */
 import { UncertaintyMeasure } from '../../shared';
-import { button, element, icon, setText, slider } from '../base/dom';
-import { section, SelectField } from './fields';
-import { LabellerState } from '../state/labeller-state';
+import { button, element, icon, setText } from '../base/dom';
+import { opacitySlider, section, SelectField } from './fields';
 import { PREVIEW_TILES_MAX, PreviewState } from '../tiles/byte-tiles';
+import { ISection, ISectionOptions } from './section';
 import { StateWidget } from './state-widget';
 import { trans } from '../base/translation';
 import { uncertaintyGradient } from '../tiles/uncertainty-colors';
 
+export const uncertaintySection: ISection = { place: 'middle', create: options => new UncertaintySection(options) };
+
 export class UncertaintySection extends StateWidget {
-  constructor(state: LabellerState) {
+  constructor({ state }: ISectionOptions) {
     super(state, ['features', 'session', 'choice']);
     this._measure = new SelectField({
       testid: 'sambalab-uncertainty-measure',
@@ -33,15 +35,10 @@ export class UncertaintySection extends StateWidget {
       icon: 'eyeOff',
       run: () => state.parts?.uncertainty.show(!state.parts.uncertainty.shown)
     });
-    this._opacity = slider({
+    this._opacity = opacitySlider({
       testid: 'sambalab-uncertainty-opacity',
-      label: trans.__('Opacity'),
       title: trans.__('Opacity of the uncertainty; hold H to hide all overlays'),
-      min: 0,
-      max: 100,
-      step: 5,
-      format: value => `${value} %`,
-      input: value => state.settings.set({ uncertaintyOpacity: value / 100 })
+      input: opacity => state.settings.set({ uncertaintyOpacity: opacity })
     });
     const ramp = element('div', { class: 'sambalab-ramp', 'aria-hidden': 'true' });
     ramp.style.background = uncertaintyGradient();
@@ -79,7 +76,7 @@ export class UncertaintySection extends StateWidget {
       this._eye.replaceChildren(icon(shown ? 'eye' : 'eyeOff'));
     }
     this._opacity.node.hidden = !shown;
-    this._opacity.set(Math.round(this._state.settings.values.uncertaintyOpacity * 100));
+    this._opacity.set(this._state.settings.values.uncertaintyOpacity);
     this._legend.hidden = !shown;
     // While tiles of the segmentation before are shown, that new ones come is not worth a word.
     const text = noteOf(state, uncertainty.any);
@@ -91,7 +88,7 @@ export class UncertaintySection extends StateWidget {
   private readonly _section: ReturnType<typeof section>;
   private readonly _measure: SelectField;
   private readonly _eye: HTMLButtonElement;
-  private readonly _opacity: ReturnType<typeof slider>;
+  private readonly _opacity: ReturnType<typeof opacitySlider>;
   private readonly _legend: HTMLElement;
   private readonly _note: HTMLElement;
 }

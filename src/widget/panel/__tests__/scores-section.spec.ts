@@ -2,6 +2,7 @@
 import '../../__tests__/page';
 import { Signal } from '@lumino/signaling';
 import type { LabellerState } from '../../state/labeller-state';
+import { InvalidFields } from '../fields';
 import { ScoresSection } from '../scores-section';
 import { areaText, percent } from '../scores-tables';
 
@@ -21,7 +22,7 @@ function make() {
       segmentation: null as object | null
     }
   };
-  const widget = new ScoresSection(state as unknown as LabellerState);
+  const widget = new ScoresSection({ state: state as unknown as LabellerState, invalid: new InvalidFields() });
   document.body.replaceChildren(widget.node);
   const get = (testid: string) => document.body.querySelector<HTMLElement>(`[data-testid="sambalab-${testid}"]`)!;
   const open = () => {

@@ -4,14 +4,14 @@ import { Signal } from '@lumino/signaling';
 import { DEFAULT_SET, featureSpec, FOREST_PRESETS, SessionState } from '../../../shared';
 import { Choice } from '../../state/choice';
 import { FeaturesSection } from '../features-section';
-import { Mistakes } from '../fields';
+import { InvalidFields } from '../fields';
 import { ForestSection } from '../forest-section';
 import type { LiveState } from '../../state/live-state';
 import type { LabellerState } from '../../state/labeller-state';
 import { FeaturePreview } from '../../state/preview';
 import { PreviewSection } from '../preview-section';
 import { TrainingState } from '../../state/training';
-import { TrainingControls } from '../training-controls';
+import { TrainingSection } from '../training-section';
 
 const SAMBA = featureSpec({ set: 'samba' });
 
@@ -64,12 +64,12 @@ function make(channels: 1 | 3 = 1) {
   });
   preview.changed.connect(() => changed.emit('features'));
   const labeller = state as unknown as LabellerState;
-  const mistakes = new Mistakes();
+  const options = { state: labeller, invalid: new InvalidFields() };
   const widgets = [
-    new FeaturesSection(labeller, mistakes),
-    new PreviewSection(labeller),
-    new ForestSection(labeller, mistakes),
-    new TrainingControls(labeller, mistakes)
+    new FeaturesSection(options),
+    new PreviewSection(options),
+    new ForestSection(options),
+    new TrainingSection(options)
   ];
   document.body.replaceChildren(...widgets.map(({ node }) => node));
   const get = <T extends HTMLElement>(testid: string) =>
@@ -366,7 +366,7 @@ describe('PreviewSection', () => {
   });
 });
 
-describe('TrainingControls', () => {
+describe('TrainingSection', () => {
   it('says what would be trained, and whether it is what was trained', () => {
     const { get, select, type } = make();
     expect(get('training-what').textContent).toBe('Trees: SAMBA · 200 trees · 58 channels');

@@ -6,7 +6,7 @@ import { attachDebugHandle } from './debug';
 import { element, setText } from '../base/dom';
 import { KeyMap } from './keys';
 import { Change, LabellerState } from '../state/labeller-state';
-import { SidePanel } from '../panel/panel';
+import { SidePanel } from '../panel/side-panel';
 import { ResumedBanner, StatusLine } from './status';
 import { closedText, statusText } from './status-text';
 import { ImageTiles } from '../tiles/image-tiles';
@@ -14,7 +14,7 @@ import { Toolbar } from './toolbar';
 import { trans } from '../base/translation';
 
 /** Shows a {@link LabellerState}; several views may show the same one. */
-export class LabellerView extends Panel {
+export class LabellerPanel extends Panel {
   constructor(private readonly _state: LabellerState) {
     super();
     this.addClass('sambalab');

@@ -2,20 +2,21 @@
 import { ClassifierInfo, featureNames, featureSpec, scoreTable } from '../../shared';
 import { button, element, hide, setDisabled, setText } from '../base/dom';
 import { channelsText, forestChoice, sameFeatures, sameLearner, treesText } from '../state/feature-choice';
-import { Mistakes } from './fields';
+import { InvalidFields } from './fields';
+import { progressBar } from './progress-bar';
 import { presetTitle } from './forest-section';
-import { LabellerState } from '../state/labeller-state';
 import { percent } from './scores-tables';
+import { ISection, ISectionOptions } from './section';
 import { StateWidget } from './state-widget';
 import { trans } from '../base/translation';
 
-export class TrainingControls extends StateWidget {
-  constructor(
-    state: LabellerState,
-    private readonly _mistakes = new Mistakes()
-  ) {
+export const trainingSection: ISection = { place: 'bottom', create: options => new TrainingSection(options) };
+
+export class TrainingSection extends StateWidget {
+  constructor({ state, invalid }: ISectionOptions) {
     super(state, ['status', 'session', 'features']);
-    _mistakes.changed.connect(() => this.refresh(), this);
+    this._invalid = invalid;
+    invalid.changed.connect(() => this.refresh(), this);
     this.addClass('sambalab-training');
     this._train = button({
       testid: 'sambalab-train',
@@ -92,7 +93,7 @@ export class TrainingControls extends StateWidget {
     const channels = featureNames(choice.spec, session?.image.shape[3] ?? 1).length;
     const title = forest.changed ? trans.__('%1, changed', presetTitle(forest.preset)) : presetTitle(forest.preset);
     setText(this._what, trans.__('Trees: %1 · %2 · %3', title, treesText(forest.params), channelsText(channels)));
-    const { sections } = this._mistakes;
+    const { sections } = this._invalid;
     setText(this._wrong, sections.length > 0 ? trans.__('What is wrong in %1 is not used.', sections.join(', ')) : '');
     this._wrong.hidden = sections.length === 0;
 
@@ -160,6 +161,7 @@ export class TrainingControls extends StateWidget {
   private readonly _wrong: HTMLElement;
   private readonly _text: HTMLElement;
   private readonly _dismiss: HTMLButtonElement;
+  private readonly _invalid: InvalidFields;
 }
 
 /** The value; undefined if this version cannot read what it is made of. */
@@ -169,41 +171,4 @@ function known<T>(read: () => T): T | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** A bar that fills; it moves to and fro where nobody knows how far it is. */
-export function progressBar(
-  testid: string,
-  label: string
-): { node: HTMLElement; set(progress: { fraction: number | null } | null): void } {
-  const fill = element('div', {});
-  const node = element(
-    'div',
-    {
-      class: 'sambalab-progress',
-      role: 'progressbar',
-      'aria-label': label,
-      'aria-valuemin': '0',
-      'aria-valuemax': '100',
-      'data-testid': testid
-    },
-    fill
-  );
-  return {
-    node,
-    set(progress) {
-      node.hidden = progress === null;
-      if (!progress) {
-        return;
-      }
-      const percent = progress.fraction === null ? null : Math.round(progress.fraction * 100);
-      node.classList.toggle('sambalab-indeterminate', percent === null);
-      if (percent === null) {
-        node.removeAttribute('aria-valuenow');
-      } else {
-        node.setAttribute('aria-valuenow', String(percent));
-      }
-      fill.style.width = percent === null ? '' : `${percent}%`;
-    }
-  };
 }

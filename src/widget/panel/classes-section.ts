@@ -1,7 +1,7 @@
 /** The classes: choose, rename, recolour, add. */
 import { CLASSES_MAX, LabelClass } from '../../shared';
 import { button, element, setText } from '../base/dom';
-import { LabellerState } from '../state/labeller-state';
+import { ISection, ISectionOptions } from './section';
 import { StateWidget } from './state-widget';
 import { trans } from '../base/translation';
 
@@ -41,8 +41,10 @@ export function keptBecause(
   return classes.length === 1 ? trans.__('%1 is the last class', name) : null;
 }
 
-export class ClassList extends StateWidget {
-  constructor(state: LabellerState) {
+export const classesSection: ISection = { place: 'top', create: options => new ClassesSection(options) };
+
+export class ClassesSection extends StateWidget {
+  constructor({ state }: ISectionOptions) {
     super(state, ['session', 'choice']);
     this.addClass('sambalab-classes');
     this._list = element('div', {

@@ -2,7 +2,8 @@
 import '../../__tests__/page';
 import { Signal } from '@lumino/signaling';
 import type { LabelClass } from '../../../shared';
-import { ClassList, freeId } from '../class-list';
+import { ClassesSection, freeId } from '../classes-section';
+import { InvalidFields } from '../fields';
 import type { LabellerState } from '../../state/labeller-state';
 
 const matrix = { id: 1, name: 'matrix', color: '#e69f00' };
@@ -22,7 +23,7 @@ function make(classes: LabelClass[], counts: Record<string, number> = {}) {
       changed.emit('session');
     }
   };
-  const list = new ClassList(state as unknown as LabellerState);
+  const list = new ClassesSection({ state: state as unknown as LabellerState, invalid: new InvalidFields() });
   document.body.replaceChildren(list.node);
   const get = (testid: string) => list.node.querySelector<HTMLElement>(`[data-testid="sambalab-class-${testid}"]`);
   const rename = (id: number, name: string, how: 'Enter' | 'blur' = 'Enter') => {
@@ -39,7 +40,7 @@ function make(classes: LabelClass[], counts: Record<string, number> = {}) {
   return { get, rename, refusal, names };
 }
 
-describe('ClassList', () => {
+describe('ClassesSection', () => {
   it.each(['Enter', 'blur'] as const)('refuses a name that another class has, at the input (%s)', how => {
     const { get, rename, refusal, names } = make([matrix, pore]);
     rename(2, ' matrix ', how);
