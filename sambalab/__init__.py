@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from .sidecar_client import relay as _relay
@@ -32,6 +31,7 @@ from .spec.errors import (
     SessionNotFoundError,
     SidecarError,
 )
+from .version import __version__
 
 if TYPE_CHECKING:
     from . import engine
@@ -39,11 +39,6 @@ if TYPE_CHECKING:
     from .files import data
     from .labeller import Labeller
     from .spec.features import FeatureSpec
-
-try:
-    __version__ = version("sambalab")
-except PackageNotFoundError:  # a source tree that is on the path without being installed
-    __version__ = "0+unknown"
 
 __all__ = [
     "CancelledError",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
@@ -13,20 +12,19 @@ import numpy.typing as npt
 
 from .files import classifier_files
 from .files.images import Image, prepare
+from .files.sklearn_forest import basis_of, from_forest, parameters_of, to_forest
 from .sidecar_client import staging
 from .sidecar_client.client import Client, client
 from .spec.classes import ClassesLike, make_classes
-from .spec.classifier_document import FORMAT, VERSION, info_of, spec_of
+from .spec.classifier_document import ClassifierDocument
 from .spec.errors import NodeNotFoundError, ParameterError, SambaLabError, SidecarError
-from .spec.features import FeatureSpec
-from .spec.forest import Forest
+from .spec.features import FeaturesLike, FeatureSpec
 from .spec.learners import is_boosting
 from .spec.scores import Scores, scores_of
+from .wasm.api import apply_document
 
 if TYPE_CHECKING:
     from sklearn.ensemble import RandomForestClassifier
-
-    from .spec.features import FeaturesLike
 
 Output = Literal["labels", "probabilities"]
 T = TypeVar("T")
@@ -59,10 +57,8 @@ class Classifier:
     >>> labels = classifier.apply([image, other])
     """
 
-    def __init__(self, data: bytes, info: Mapping[str, Any] | None = None) -> None:
-        self._data = data
-        if info is not None:
-            self._info = dict(info)
+    def __init__(self, document: ClassifierDocument | bytes, info: Mapping[str, Any] | None = None) -> None:
+        self._document = document if isinstance(document, ClassifierDocument) else ClassifierDocument(document, info)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Classifier:
@@ -73,9 +69,9 @@ class Classifier:
         ParameterError
             If there is no such file, or it is no classifier, or one of a newer version; the message says which value is wrong.
         """
-        classifier = cls(classifier_files.read(path))
-        classifier._check()
-        return classifier
+        document = ClassifierDocument(classifier_files.read(path))
+        document.check()
+        return cls(document)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the classifier to a file; its extension chooses the form.
@@ -97,9 +93,9 @@ class Classifier:
         """
         suffix = classifier_files.extension_of(path)
         if suffix == ".skops":
-            classifier_files.write_skops(path, self.to_sklearn(), self._data)
+            classifier_files.write_skops(path, self.to_sklearn(), self._document.data)
         else:
-            classifier_files.write(path, self._data if suffix == ".json" else self._convert("onnx"))
+            classifier_files.write(path, self._document.data if suffix == ".json" else self._convert("onnx"))
 
     def to_sklearn(self) -> RandomForestClassifier:
         """Give the forest as a fitted RandomForestClassifier of scikit-learn, with the same probabilities for the same features.
@@ -114,15 +110,13 @@ class Classifier:
         ParameterError
             If the trees are boosted ones, which scikit-learn has in no form that can be filled in.
         """
-        from .files.sklearn_forest import to_forest
-
         if self.kind == "boosting":
             raise ParameterError(
                 "These are boosted trees, whose leaves hold values for all classes at once; scikit-learn has no such trees. "
                 "Files that end in .json or .onnx will do, or a forest: lab.train(preset='samba')."
             )
 
-        return to_forest(self._forest, self.class_ids, self._document["forest"])
+        return to_forest(self._document.forest, self.class_ids, self._document.learner)
 
     @classmethod
     def from_sklearn(
@@ -160,12 +154,10 @@ class Classifier:
         UserWarning
             If a feature has more than 255 different thresholds: they are merged, and a few pixels may be classified otherwise.
         """
-        from .files.sklearn_forest import basis_of, from_forest, parameters_of
-
         spec = FeatureSpec.of(features)
         if channels not in (1, 3):
             raise ParameterError(f"channels is {channels!r}; 1 or 3 will do.")
-        spec, basis = basis_of(spec, embedding)
+        spec, basis = basis_of(spec, None if embedding is None else embedding.document)
         trees, answers = from_forest(forest)
         names = list(spec.names(channels))
         if len(trees.cuts) != len(names):
@@ -180,26 +172,16 @@ class Classifier:
             raise ParameterError(f"classes names {len(made)} classes; the forest has {len(answers)}.")
         if answers.dtype.kind in "iu" and answers.min() >= 1 and answers.max() <= 255:
             made = [{**item, "id": int(answer)} for item, answer in zip(made, answers.tolist(), strict=True)]
-        document = {
-            "format": FORMAT,
-            "version": VERSION,
-            "features": spec.to_dict(),
-            "channels": channels,
-            "names": names,
-            "classes": made,
-            "forest": parameters_of(forest, len(trees.counts)),
-            "samples": max(1, int(getattr(forest, "_n_samples", 1))),
-            "oobScore": None,
-            "scores": None,
-            "importance": None,
-            "pixelSize": None,
-            "embedding": basis,
-            "scale": None,
-            **trees.to_document(),
-        }
-        classifier = cls(json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8"))
-        classifier._check()
-        return classifier
+        document = ClassifierDocument.make(
+            spec=spec,
+            channels=channels,
+            classes=made,
+            learner=parameters_of(forest, len(trees.counts)),
+            forest=trees,
+            samples=max(1, int(getattr(forest, "_n_samples", 1))),
+            embedding=basis,
+        )
+        return cls(document)
 
     def to_ml_random_forest(self) -> dict[str, Any]:
         """Give the forest as the JSON of the npm package ml-random-forest (``RandomForestClassifier.load`` there).
@@ -255,19 +237,24 @@ class Classifier:
         return cls(bytes(reply.buffers[0]), reply.result)
 
     @property
+    def document(self) -> ClassifierDocument:
+        """The classifier's JSON, read: what the engine and files take."""
+        return self._document
+
+    @property
     def kind(self) -> Literal["forest", "boosting"]:
         """``"forest"``, or ``"boosting"`` for boosted trees."""
-        return "boosting" if is_boosting(self._document["forest"]) else "forest"
+        return "boosting" if is_boosting(self._document.learner) else "forest"
 
     @property
     def scores(self) -> Scores | None:
         """How well it does on labelled pixels that it had not seen: confusion, recall, precision, IoU; None if unknown."""
-        return scores_of(self._info["classes"], self._info.get("scores"))
+        return scores_of(self._document.info["classes"], self._document.info.get("scores"))
 
     @property
     def embedding_model(self) -> EmbeddingModel | None:
         """The model whose embedding is among the features, by name and hash; None if none is."""
-        model = self._info.get("embedding")
+        model = self._document.info.get("embedding")
         return None if model is None else EmbeddingModel(str(model["model"]), str(model["digest"]))
 
     @property
@@ -276,50 +263,49 @@ class Classifier:
 
         None for boosted trees, too: see `scores`.
         """
-        score = self._info["oobScore"]
+        score = self._document.info["oobScore"]
         return None if score is None else float(score)
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, in the order of the probabilities' last axis."""
-        return tuple(str(item["name"]) for item in self._info["classes"])
+        return tuple(str(item["name"]) for item in self._document.info["classes"])
 
     @property
     def class_ids(self) -> tuple[int, ...]:
         """Ids of the classes, as they stand in label arrays, in the same order."""
-        return tuple(int(item["id"]) for item in self._info["classes"])
+        return self._document.class_ids
 
     @property
     def feature_names(self) -> tuple[str, ...]:
         """Names of the features, in the order of `Labeller.features`' last axis."""
-        return tuple(str(name) for name in self._info["features"])
+        return tuple(str(name) for name in self._document.info["features"])
 
-    @cached_property
+    @property
     def feature_spec(self) -> FeatureSpec:
         """Which features it sees."""
-        return spec_of(self._document)
+        return self._document.spec
 
     @property
     def feature_importances(self) -> npt.NDArray[np.float64] | None:
         """Mean decrease of Gini impurity by each feature, float64 (features,), sum 1; None if it is not known."""
-        importance = self._info.get("importance")
+        importance = self._document.info.get("importance")
         return None if importance is None else np.array(importance, dtype=np.float64)
 
     @property
     def pixel_size(self) -> tuple[float, str] | None:
         """Side of the pixels of the images that it learned from, and its unit; None if nobody said it."""
-        size = self._document.get("pixelSize")
-        return None if size is None else (float(size["value"]), str(size["unit"]))
+        return self._document.pixel_size
 
     @property
     def n_trees(self) -> int:
         """Number of trees."""
-        return int(self._info["trees"])
+        return int(self._document.info["trees"])
 
     @property
     def n_samples(self) -> int:
         """Number of labelled pixels it learned from."""
-        return int(self._info["samples"])
+        return int(self._document.info["samples"])
 
     def embedding(self, image: Any) -> Any:
         """Compute what the encoder sees of images, reduced as this classifier sees it: the further inputs of its ONNX file.
@@ -404,7 +390,7 @@ class Classifier:
         def work(sidecar: Client) -> npt.NDArray[Any]:
             staged = staging.stage(sidecar, image.pixels)
             try:
-                reply = sidecar.request("classifier.apply", {"staged": staged, "output": output}, [self._data])
+                reply = sidecar.request("classifier.apply", {"staged": staged, "output": output}, [self._document.data])
                 return staging.take(sidecar, reply.result)
             finally:
                 staging.release(sidecar, staged)
@@ -413,11 +399,9 @@ class Classifier:
         return result if image.stack else result[0]
 
     def _apply_here(self, image: Image, output: Output, embedding: Any) -> npt.NDArray[Any]:
-        from .engine import apply_classifier
-
         if embedding is None and self.embedding_model is not None:
             embedding = self._embedding_for_here(image)
-        result: npt.NDArray[Any] = apply_classifier(self._data, image.pixels, output, embedding=embedding)
+        result: npt.NDArray[Any] = apply_document(self._document.data, image.pixels, output, embedding=embedding)
         result.flags.writeable = False
         return result if image.stack else result[0]
 
@@ -425,7 +409,7 @@ class Classifier:
         def work(sidecar: Client) -> list[npt.NDArray[np.float32]]:
             staged = staging.stage(sidecar, image.pixels)
             try:
-                reply = sidecar.request("classifier.embedding", {"staged": staged}, [self._data])
+                reply = sidecar.request("classifier.embedding", {"staged": staged}, [self._document.data])
                 return [staging.take(sidecar, layer) for layer in reply.result["maps"]]
             finally:
                 staging.release(sidecar, staged)
@@ -444,24 +428,10 @@ class Classifier:
     def _convert(self, form: str) -> bytes:
         """Let the sidecar write it in another form."""
         return _once_more(
-            lambda sidecar: bytes(sidecar.request("classifier.convert", {"format": form}, [self._data]).buffers[0])
+            lambda sidecar: bytes(
+                sidecar.request("classifier.convert", {"format": form}, [self._document.data]).buffers[0]
+            )
         )
-
-    def _check(self) -> None:
-        """Raise ParameterError unless everything in it fits together."""
-        _ = self._info, self._forest
-
-    @cached_property
-    def _document(self) -> dict[str, Any]:
-        return classifier_files.document_of(self._data)
-
-    @cached_property
-    def _info(self) -> dict[str, Any]:
-        return info_of(self._document)
-
-    @cached_property
-    def _forest(self) -> Forest:
-        return Forest.from_document(self._document, len(self.feature_names), len(self.class_ids))
 
     @property
     def _score_text(self) -> str:

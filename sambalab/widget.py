@@ -7,7 +7,7 @@ from typing import Any
 import ipywidgets
 import traitlets
 
-from . import __version__
+from .version import __version__
 
 MODULE = "sambalab"
 

@@ -83,7 +83,7 @@ export function placeTile(
   high = rangeHigh;
 }
 
-/** Element types of images, numbered: `engine/core/stack.ts` and `sambalab/engine` have the same. */
+/** Element types of images, numbered: `engine/core/stack.ts` and `sambalab/wasm/engine.py` have the same. */
 export const enum Dtype {
   u8,
   i8,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 import zipfile
@@ -15,9 +14,6 @@ from ..spec.errors import ParameterError, SambaLabError
 EXTENSIONS = (".json", ".onnx", ".skops")
 # Of a file, and of what an archive unpacks to.
 BYTES_MAX = 1 << 30
-# Limits of a classifier's JSON, as in `engine/core/classifier.ts`: its large parts are text, so few signs bound the memory.
-JSON_BYTES_MAX = 256 << 20
-JSON_SIGNS_MAX = 400_000
 # The classifier's JSON in an ONNX file's metadata and in a scikit-learn forest's attribute.
 METADATA_KEY = "sambalab.classifier"
 ATTRIBUTE = "sambalab_classifier_"
@@ -169,31 +165,6 @@ def _varint(view: memoryview, at: int) -> tuple[int, int]:
         shift += 7
         if shift > 63:
             raise ValueError("a number of too many bytes")
-
-
-def document_of(data: bytes) -> dict[str, Any]:
-    """Parse a classifier's JSON.
-
-    Raises
-    ------
-    ParameterError
-        If it is none.
-    """
-    signs = sum(map(data.count, (b",", b":", b"[", b"{")))
-    if len(data) > JSON_BYTES_MAX or signs > JSON_SIGNS_MAX:
-        raise ParameterError(
-            f"This is not a classifier of SambaLab, or it was damaged: it has {len(data):,} bytes and {signs:,} values; at most "
-            f"{JSON_BYTES_MAX:,} and {JSON_SIGNS_MAX:,} will do."
-        )
-    try:
-        document = json.loads(data.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ParameterError(
-            f"This is not a classifier of SambaLab, or it was damaged: it is not JSON ({error})."
-        ) from None
-    if not isinstance(document, dict):
-        raise ParameterError("This is not a classifier of SambaLab: it is JSON, but no object.")
-    return document
 
 
 def _no_classifier(file: Path, reason: str) -> ParameterError:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ..spec.classifier_document import ClassifierDocument
 from ..spec.errors import ParameterError, SambaLabError
 from ..spec.features import FeatureSpec
 from ..spec.forest import CUTS_MAX, VOTES, Forest, whole_votes
@@ -15,12 +17,10 @@ from ..spec.forest import CUTS_MAX, VOTES, Forest, whole_votes
 if TYPE_CHECKING:
     from sklearn.ensemble import RandomForestClassifier
 
-    from ..classifier import Classifier
-
 NODES_MAX = 50_000_000
 
 
-def to_forest(forest: Forest, class_ids: tuple[int, ...], parameters: dict[str, Any]) -> RandomForestClassifier:
+def to_forest(forest: Forest, class_ids: tuple[int, ...], parameters: Mapping[str, Any]) -> RandomForestClassifier:
     """Make a fitted RandomForestClassifier that gives the same probabilities for the same features.
 
     Parameters
@@ -208,11 +208,11 @@ def _scikit_learn() -> tuple[Any, Any, Any]:
     return ensemble, tree, _tree
 
 
-def basis_of(spec: FeatureSpec, known: Classifier | None) -> tuple[FeatureSpec, dict[str, Any] | None]:
+def basis_of(spec: FeatureSpec, known: ClassifierDocument | None) -> tuple[FeatureSpec, Mapping[str, Any] | None]:
     """Give the spec with the window, and how its embedding is reduced, of a classifier that has the same."""
     if spec.embedding is None:
         return spec, None
-    own = None if known is None else known.feature_spec.embedding
+    own = None if known is None else known.spec.embedding
     if known is None or own is None:
         raise ParameterError(
             "The features have an embedding; embedding=lab.classifier, in whose features its columns were computed, will do."
@@ -223,8 +223,7 @@ def basis_of(spec: FeatureSpec, known: Classifier | None) -> tuple[FeatureSpec, 
         raise ParameterError(
             f"The features' embedding is {dict(spec.embedding)!r}, that of the classifier given {dict(own)!r}."
         )
-    basis: dict[str, Any] = known._document["embedding"]
-    return FeatureSpec.from_dict({**spec.to_dict(), "embedding": dict(own)}), basis
+    return FeatureSpec.from_dict({**spec.to_dict(), "embedding": dict(own)}), known.basis
 
 
 def parameters_of(forest: Any, trees: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from ..spec.errors import ProtocolError, SidecarError, from_code
+from ..version import __version__
 from .sidecar import runs
 from .wire import Assembler, Buffer, encode
 
@@ -76,8 +77,6 @@ class Connection:
         self._gone = False
         try:
             self.socket.connect(info.endpoint)
-            from .. import __version__
-
             params = {"role": role, "secret": info.secret, "version": __version__}
             answer, _ = self.call("hello", params, timeout=timeout)
         except BaseException:

@@ -1,22 +1,32 @@
-"""A classifier's JSON, checked before anything in it is used. ``engine/core/classifier.ts`` defines it, and checks the same."""
+"""A classifier's JSON: the format, and the checks that it passes before anything in it is used.
+
+``engine/core/classifier.ts`` defines the format and makes the same checks.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import json
 import math
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from .errors import ParameterError
 from .features import FeatureSpec
+from .forest import Forest
 from .learners import is_boosting, is_learner
 
 FORMAT = "sambalab-classifier"
 VERSION = 3
+
+# Limits of `engine/core/classifier.ts`. Large arrays in the JSON are base64 text, so a low number of values bounds the memory.
+BYTES_MAX = 256 << 20
+VALUES_MAX = 400_000
 
 _FIELDS = {
     *("format", "version", "features", "channels", "names", "classes", "pixelSize", "embedding"),
@@ -28,19 +38,161 @@ _SCALE_MIN = 1e-3
 _SCALE_MAX = 1e9
 
 
-def info_of(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Check a classifier's JSON but for its trees and cuts, which `Forest.from_document` checks.
+class ClassifierDocument:
+    """A classifier's JSON. It is parsed and checked part by part, when a part is first used; `check` checks all of it.
 
-    Returns
-    -------
-    dict
-        What it says of itself: the protocol's ``ClassifierInfo``, but for what only a session knows.
+    Parameters
+    ----------
+    data
+        The JSON in UTF-8.
+    info
+        The sidecar's ``ClassifierInfo`` of this classifier, if the sidecar sent it along. `info` then needs no parsing.
 
     Raises
     ------
     ParameterError
-        If it is no classifier or a damaged one; the message says which value is wrong.
+        By the properties: if this is not a classifier, or a damaged one. The message names the wrong value.
     """
+
+    def __init__(self, data: bytes, info: Mapping[str, Any] | None = None) -> None:
+        self.data = data
+        if info is not None:
+            self.info = dict(info)
+
+    @classmethod
+    def make(
+        cls,
+        *,
+        spec: FeatureSpec,
+        channels: int,
+        classes: list[dict[str, Any]],
+        learner: Mapping[str, Any],
+        forest: Forest,
+        samples: int,
+        embedding: Mapping[str, Any] | None = None,
+        **known: Any,
+    ) -> ClassifierDocument:
+        """Write the document of a classifier, and check it.
+
+        Parameters
+        ----------
+        spec
+            The features, with a window if there is an embedding.
+        channels
+            Channels of the images, 1 or 3.
+        classes
+            The protocol's ``zClass`` of each class.
+        learner
+            How the trees were grown, the protocol's ``LearnerParams``.
+        forest
+            Trees and cuts.
+        samples
+            Number of labelled pixels that the trees learned from.
+        embedding
+            How the embedding is reduced: model, digest and layers.
+        **known
+            ``oobScore``, ``scores``, ``importance``; None if left out.
+        """
+        fields = {
+            "format": FORMAT,
+            "version": VERSION,
+            "features": spec.to_dict(),
+            "channels": channels,
+            "names": list(spec.names(channels)),
+            "classes": classes,
+            "pixelSize": None,
+            "forest": learner,
+            "samples": samples,
+            "oobScore": None,
+            "scores": None,
+            "importance": None,
+            "embedding": embedding,
+            "scale": forest.scale,
+            **known,
+            **forest.to_document(),
+        }
+        document = cls(json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8"))
+        document.check()
+        return document
+
+    def check(self) -> None:
+        """Raise ParameterError unless everything in the document fits together."""
+        _ = self.info, self.forest
+
+    @cached_property
+    def fields(self) -> dict[str, Any]:
+        """The parsed JSON, not yet checked."""
+        return _parse(self.data)
+
+    @cached_property
+    def info(self) -> dict[str, Any]:
+        """The protocol's ``ClassifierInfo``, without what only a session knows."""
+        return _info_of(self.fields)
+
+    @cached_property
+    def spec(self) -> FeatureSpec:
+        """The features."""
+        return spec_of(self.fields)
+
+    @cached_property
+    def forest(self) -> Forest:
+        """Trees and cuts."""
+        return Forest.from_document(self.fields, len(self.info["features"]), len(self.class_ids))
+
+    @property
+    def channels(self) -> int:
+        """Channels of the images that the classifier is for, 1 or 3."""
+        return int(self.fields["channels"])
+
+    @property
+    def class_ids(self) -> tuple[int, ...]:
+        """Ids of the classes, in the order of the votes."""
+        return tuple(int(item["id"]) for item in self.info["classes"])
+
+    @property
+    def learner(self) -> Mapping[str, Any]:
+        """How the trees were grown: the protocol's ``LearnerParams``."""
+        learner: Mapping[str, Any] = self.info["forest"]
+        return learner
+
+    @property
+    def refine(self) -> int:
+        """Radius in pixels of the filter that refines probabilities; 0 if they are not refined."""
+        return int(self.learner.get("refine", 0))
+
+    @property
+    def basis(self) -> Mapping[str, Any] | None:
+        """How the embedding is reduced: model, digest and layers; None without an embedding."""
+        basis: Mapping[str, Any] | None = self.fields.get("embedding")
+        return basis
+
+    @property
+    def pixel_size(self) -> tuple[float, str] | None:
+        """Side of a pixel and its unit; None if unknown."""
+        size = self.fields.get("pixelSize")
+        return None if size is None else (float(size["value"]), str(size["unit"]))
+
+
+def _parse(data: bytes) -> dict[str, Any]:
+    values = sum(map(data.count, (b",", b":", b"[", b"{")))
+    if len(data) > BYTES_MAX or values > VALUES_MAX:
+        raise ParameterError(
+            f"This is not a classifier of SambaLab, or it was damaged: it has {len(data):,} bytes and {values:,} values; at most "
+            f"{BYTES_MAX:,} and {VALUES_MAX:,} will do."
+        )
+    try:
+        document = json.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ParameterError(
+            f"This is not a classifier of SambaLab, or it was damaged: it is not JSON ({error})."
+        ) from None
+    if not isinstance(document, dict):
+        raise ParameterError("This is not a classifier of SambaLab: it is JSON, but no object.")
+    return document
+
+
+def _info_of(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Check the document without its trees and cuts, which `Forest.from_document` checks."""
     if document.get("format") != FORMAT:
         raise ParameterError("This is JSON, but not a classifier of SambaLab.")
     version = document.get("version")

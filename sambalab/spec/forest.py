@@ -1,4 +1,4 @@
-"""Forests in flat arrays, as a classifier's JSON carries them (``engine/core/classifier.ts``), checked before use."""
+"""Forests as the flat arrays of a classifier's JSON (``engine/core/classifier.ts``), checked before they are walked."""
 
 from __future__ import annotations
 

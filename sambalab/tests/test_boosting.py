@@ -80,7 +80,7 @@ def test_probabilities_of_boosted_trees_follow_from_their_leaves(trained):
     classifier = lab.classifier
     if len(lab.image.shape) == 3:
         pytest.skip("these are refined")
-    forest = classifier._forest
+    forest = classifier.document.forest
     assert (forest.votes.sum(axis=1) == 512 * len(classifier.classes)).all()
     stack = np.array(lab.features).reshape(-1, len(classifier.feature_names))[::97]
     bins = np.stack([np.searchsorted(cuts, stack[:, f], side="left") for f, cuts in enumerate(forest.cuts)], axis=1)
@@ -108,7 +108,7 @@ def test_a_saved_boosted_classifier_comes_back_to_the_last_bit(trained, tmp_path
     for extension in (".json", ".onnx"):
         lab.classifier.save(tmp_path / f"boosted{extension}")
         again = Classifier.load(tmp_path / f"boosted{extension}")
-        assert again.kind == "boosting" and again._document == lab.classifier._document
+        assert again.kind == "boosting" and again.document.fields == lab.classifier.document.fields
         assert same_bits(np.array(again.apply(lab.image)), np.array(lab.classifier.apply(lab.image)))
     with pytest.raises(sl.ParameterError, match="boosted trees"):
         lab.classifier.save(tmp_path / "boosted.skops")
@@ -120,7 +120,7 @@ def test_the_same_seed_gives_the_same_boosted_trees():
     lab = sl.Labeller(MICROGRAPH.image, ["a", "b"], name="boosted seeds")
     lab.set_labels(strokes(MICROGRAPH.truth, 12))
     options = {"features": "samba", "rounds": 12, "max_features": "sqrt", "patience": "never", "progress": False}
-    one, again, other = (lab.train(seed=seed, **options)._data for seed in (3, 3, 4))
+    one, again, other = (lab.train(seed=seed, **options).document.data for seed in (3, 3, 4))
     assert one == again and one != other
     assert Classifier(one).n_trees == 12
     lab.close()
@@ -143,10 +143,13 @@ def test_training_boosted_trees_in_python_says_who_does():
 def test_a_leaf_whose_votes_do_not_add_up_is_refused_by_the_kernel_too(trained, monkeypatch):
     monkeypatch.setattr(Forest, "check", lambda self: None)
     lab, _ = trained
-    classifier = Classifier(lab.classifier._data)
-    votes = classifier._forest.votes.copy()
+    classifier = Classifier(lab.classifier.document.data)
+    votes = classifier.document.forest.votes.copy()
     votes[2, 0] += 1
-    changed = {**classifier._document, **dataclasses.replace(classifier._forest, votes=votes).to_document()}
+    changed = {
+        **classifier.document.fields,
+        **dataclasses.replace(classifier.document.forest, votes=votes).to_document(),
+    }
     data = json.dumps(changed)
     with pytest.raises(sl.ParameterError, match=rf"the votes of leaf 2 add up to {votes[2].sum()}, not "):
         engine.apply_classifier(data, lab.image)

@@ -72,7 +72,7 @@ def classifier(*args, change=None):
         made = copy.deepcopy(made)
         change(made)
     found = Classifier(json.dumps(made).encode())
-    found._check()
+    found.document.check()
     return found
 
 
@@ -220,7 +220,7 @@ def test_a_forest_on_an_embedding_goes_to_scikit_learn_and_back():
     spec = FeatureSpec.from_dict({**SPEC.to_dict(), "embedding": {**SPEC.embedding, "window": None}})
     back = Classifier.from_sklearn(forest, spec, ["matrix", "pore"], embedding=known)
     assert back.embedding_model == known.embedding_model and back.feature_spec == SPEC
-    assert back._document["embedding"] == known._document["embedding"]
+    assert back.document.fields["embedding"] == known.document.fields["embedding"]
     with pytest.raises(sl.ParameterError, match=r"embedding=lab\.classifier"):
         Classifier.from_sklearn(forest, SPEC, ["matrix", "pore"])
     with pytest.raises(sl.ParameterError, match=r"embedding=lab\.classifier"):

@@ -42,7 +42,7 @@ def test_a_file_gives_the_same_classifier_bit_by_bit(trained, other, tmp_path, e
     path = tmp_path / f"alloy{extension}"
     trained.classifier.save(path)
     loaded = sl.Classifier.load(path)
-    assert loaded._data == trained.classifier._data
+    assert loaded.document.data == trained.classifier.document.data
     assert repr(loaded) == repr(trained.classifier)
     assert loaded.feature_spec == trained.classifier.feature_spec
     np.testing.assert_array_equal(

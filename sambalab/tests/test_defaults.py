@@ -44,7 +44,7 @@ def test_the_classifier_sees_what_sam_sees_and_has_deep_trees_and_nothing_to_not
     assert classifier.feature_spec == FeatureSpec("sam").with_window(*SHAPE) and classifier.feature_spec.standardise
     model, digest = classifier.embedding_model
     assert model == "mobile-sam" and len(digest) == 64
-    assert classifier._document["forest"] == presets()["deep"]
+    assert classifier.document.fields["forest"] == presets()["deep"]
     assert classifier.n_trees == 100 and classifier.scores.source == "out-of-bag"
     info = trained._refresh()["segmentation"]["classifier"]
     assert info["note"] == ""
@@ -73,7 +73,10 @@ def test_files_keep_all_of_it(trained, tmp_path, extension):
     file = tmp_path / f"default.{extension}"
     trained.classifier.save(file)
     again = sl.Classifier.load(file)
-    assert again._data == trained.classifier._data and again.embedding_model == trained.classifier.embedding_model
+    assert (
+        again.document.data == trained.classifier.document.data
+        and again.embedding_model == trained.classifier.embedding_model
+    )
     np.testing.assert_array_equal(again.apply(trained.image, "probabilities"), trained.probabilities)
 
 
@@ -136,7 +139,7 @@ def test_training_in_python_begins_without_an_encoder_as_samba_does(micrograph):
     labels = np.where(np.random.default_rng(0).random(SHAPE) < 0.02, micrograph.truth, 0)
     classifier = engine.train(micrograph.image, labels)
     assert classifier.feature_spec == FeatureSpec("samba") and classifier.embedding_model is None
-    assert classifier._document["forest"] == presets()["samba"]
+    assert classifier.document.fields["forest"] == presets()["samba"]
     assert engine.feature_stack(micrograph.image).shape == (*SHAPE, 58)
 
 
@@ -152,7 +155,7 @@ def test_where_sam_does_not_run_it_warns_and_goes_on_without(micrograph, own_dir
     assert classifier.embedding_model is None and classifier.feature_spec == FeatureSpec("sam", embedding=None)
     assert classifier.feature_spec.standardise and classifier.n_trees == 100
     assert (lab.segmentation == micrograph.truth).mean() > 0.95
-    assert lab.features.shape == (*SHAPE, 58) and json.loads(classifier._data)["embedding"] is None
+    assert lab.features.shape == (*SHAPE, 58) and json.loads(classifier.document.data)["embedding"] is None
     # It is what was chosen that did not run, so that it is tried again.
     with pytest.warns(UserWarning, match="Trained without SAM's embedding"):
         lab.train(progress=False)

@@ -126,7 +126,7 @@ def test_scikit_learn_takes_the_columns_in_the_order_of_the_names(trained):
 
 
 def test_another_model_than_its_own_is_refused(trained):
-    document = json.loads(trained.classifier._data)
+    document = json.loads(trained.classifier.document.data)
     document["embedding"]["digest"] = "0" * 64
     stranger = Classifier(json.dumps(document).encode())
     for call in (stranger.apply, stranger.embedding):

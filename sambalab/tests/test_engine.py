@@ -13,10 +13,12 @@ import pytest
 
 import sambalab as sl
 from sambalab import FeatureSpec, engine
-from sambalab.engine import wasm
-from sambalab.engine.stack import FeatureStack, Tile, halo_of
 from sambalab.files.images import display_range
+from sambalab.sidecar_client.arrays import map_array
 from sambalab.spec.forest import Forest
+from sambalab.wasm import api
+from sambalab.wasm import engine as wasm
+from sambalab.wasm.stack import FeatureStack, Tile, halo_of
 
 pytestmark = pytest.mark.usefixtures("sidecar_dirs")
 
@@ -54,7 +56,7 @@ def same_bits(one, other):
 def of_the_sidecar(image, spec, name):
     lab = sl.Labeller(image, name=name)
     reply = lab._request("features", {"slice": 0, "features": spec.to_dict()})
-    array = np.array(sl.labeller.map_array(reply["array"]))
+    array = np.array(map_array(reply["array"]))
     assert tuple(reply["names"]) == spec.names(3 if np.ndim(image) == 3 else 1)
     lab.close()
     return array[0] if array.ndim == 4 else array
@@ -160,7 +162,7 @@ def test_a_classifier_segments_as_in_the_sidecar(trained, output):
 
 
 def test_a_classifier_segments_alike_in_any_tiles_on_any_threads(trained):
-    data = trained.classifier._data
+    data = trained.classifier.document.data
     for output in ("labels", "probabilities", "uncertainty"):
         whole = engine.apply_classifier(data, trained.image, output)
         for tile, threads in ((1 << 14, 1), (61, 3), (30, 2)):
@@ -246,7 +248,7 @@ def damaged(data, rng):
 
 
 def test_a_damaged_classifier_is_refused_or_still_one(trained):
-    data = trained.classifier._data
+    data = trained.classifier.document.data
     small = trained.image[:9, :11]
     rng = random.Random(4)
     refused = 0
@@ -265,7 +267,7 @@ def test_a_damaged_classifier_is_refused_or_still_one(trained):
 def test_trees_that_the_kernel_finds_unsound_are_refused(trained, monkeypatch):
     # The check in NumPy stands before it; without it the kernel's own must hold.
     monkeypatch.setattr(Forest, "check", lambda self: None)
-    data = trained.classifier._data
+    data = trained.classifier.document.data
     document = json.loads(data)
     trees = document["trees"]
     leaf = int(np.flatnonzero(np.frombuffer(base64.b64decode(trees["feature"]), "<i2") == -1)[0])
@@ -286,7 +288,7 @@ def test_trees_that_the_kernel_finds_unsound_are_refused(trained, monkeypatch):
 
 
 def test_a_tree_deeper_than_any_is_refused(trained):
-    document = json.loads(trained.classifier._data)
+    document = json.loads(trained.classifier.document.data)
     classes, depth = len(document["classes"]), 70
     # Node 2i splits; 2i + 1 is its left child, a leaf, and 2i + 2 the next split.
     nodes = 2 * depth + 1
@@ -339,10 +341,18 @@ def test_an_interrupt_ends_the_work(threads):
     image = np.zeros((2000, 2000), np.uint8)
     out = np.full((2000, 2000, 6), -1, np.float32)
     spec = FeatureSpec.from_dict({"families": {"median": True}})
-    timer = threading.Timer(0.1, _thread.interrupt_main)
-    timer.start()
+    heard = threading.Event()
+
+    def interrupt():
+        # Once more after a while: Python drops an interrupt that arrives in one of wasmtime's finalizers.
+        for pause in (0.1, 0.7):
+            if not heard.wait(pause):
+                _thread.interrupt_main()
+
+    threading.Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
         engine.feature_stack(image, spec, tile=40, out=out, threads=threads)
+    heard.set()
     assert (out == -1).any()
 
 
@@ -361,7 +371,7 @@ def test_memory_does_not_grow_with_the_image():
             used.append(self.bytes)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sl.engine.api, "Engine", Watched)
+        patch.setattr(api, "Engine", Watched)
         for rows in (200, 2000):
             engine.feature_stack(np.zeros((rows, 200), np.uint8), FeatureSpec("samba", sigmas=[2]), tile=64, threads=1)
     assert len(used) == 2 and used[0] == used[1]

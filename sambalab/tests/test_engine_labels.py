@@ -5,7 +5,7 @@ import pytest
 
 import sambalab as sl
 from sambalab import engine
-from sambalab.engine.wasm import Engine
+from sambalab.wasm.engine import Engine
 
 SHAPE = (130, 170)
 MICROGRAPH = sl.data.micrograph("particles", SHAPE, seed=5)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from sambalab import FeatureSpec, engine
-from sambalab.engine import intensity
-from sambalab.engine.intensity import intensity_of
 from sambalab.tests.test_classifier_document import document
+from sambalab.wasm import intensity
+from sambalab.wasm.intensity import intensity_of
 
 RNG = np.random.default_rng(8)
 IMAGE = (RNG.normal(3000, 400, (90, 130)).cumsum(axis=1) % 5000).astype(np.uint16)

@@ -7,7 +7,7 @@ import pytest
 
 import sambalab as sl
 from sambalab import FeatureSpec, engine
-from sambalab.engine.sample import draw_labels, even_quotas, quantile_cuts, sample_positions
+from sambalab.wasm.sample import draw_labels, even_quotas, quantile_cuts, sample_positions
 
 pytestmark = pytest.mark.usefixtures("sidecar_dirs")
 
@@ -51,16 +51,16 @@ def test_a_classifier_trained_here_is_the_sidecars(case):
     lab.set_labels(labels)
     theirs = lab.train(progress=False, **{"features": "samba", "preset": "samba", **options})
     ours = engine.train(image, labels, ["one", "two"], threads=3, **options)
-    assert json.loads(ours._data) == json.loads(theirs._data)
+    assert json.loads(ours.document.data) == json.loads(theirs.document.data)
     np.testing.assert_array_equal(ours.apply(image, engine="python"), theirs.apply(image))
     lab.close()
 
 
 def test_threads_do_not_show_in_a_forest():
     image, labels, _ = CASES["samba"]
-    one, many = (engine.train(image, labels, trees=11, threads=threads)._data for threads in (1, 4))
+    one, many = (engine.train(image, labels, trees=11, threads=threads).document.data for threads in (1, 4))
     assert one == many
-    assert engine.train(image, labels, trees=11, seed=1)._data != one
+    assert engine.train(image, labels, trees=11, seed=1).document.data != one
 
 
 def test_classes_without_names_are_numbered():

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 import sambalab as sl
+from sambalab.files.images import prepare
 
 runtime = pytest.importorskip("onnxruntime")
 pytest.importorskip("wasmtime")
 
 from sambalab import engine  # noqa: E402
-from sambalab.files import images  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("sidecar_dirs")
 
@@ -66,7 +66,7 @@ def expect_same(session, classifier, image, allowed=2e-5):
 
 @pytest.mark.parametrize("name", ["gold", "superalloy_0.png", "tomography_0.tif"])
 def test_onnxruntime_alone_gives_the_labels_of_apply(name, tmp_path):
-    image = sl.data.nanoporous_gold().image if name == "gold" else images.prepare(shared(name)).pixels[0, :, :, 0]
+    image = sl.data.nanoporous_gold().image if name == "gold" else prepare(shared(name)).pixels[0, :, :, 0]
     image = np.ascontiguousarray(image)
     classifier = trained(image)
     expect_same(session_of(classifier, tmp_path), classifier, image)
@@ -145,7 +145,7 @@ def test_a_forest_that_is_grown_out_is_the_same(tmp_path):
 def test_refined_probabilities_are_the_same_by_the_intensity_that_is_given_or_the_images_own(tmp_path):
     image = noisy((90, 113))
     classifier = trained(image, preset="deep")
-    assert classifier._document["forest"]["refine"] == 6
+    assert classifier.document.fields["forest"]["refine"] == 6
     session = session_of(classifier, tmp_path)
     wanted = classifier.apply(image, "probabilities", engine="python")
     plain = image.astype(np.float64)

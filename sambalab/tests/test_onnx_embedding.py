@@ -43,7 +43,7 @@ def knowing(spec):
     """Make a classifier that says how an embedding is reduced; its trees do not ask for it."""
     plain = sl.FeatureSpec.from_dict({**spec.to_dict(), "embedding": None})
     labels = np.where(IMAGE > 128, 1, 2).astype(np.uint8)
-    document = json.loads(bytes(engine.train(IMAGE, labels, ["bright", "dark"], plain, trees=1)._data))
+    document = json.loads(bytes(engine.train(IMAGE, labels, ["bright", "dark"], plain, trees=1).document.data))
     numbers = np.random.default_rng(1)
 
     def text(*shape):
@@ -117,7 +117,7 @@ def test_the_file_says_which_model_and_keeps_how_its_embedding_is_reduced(tmp_pa
     ]
     again = sl.Classifier.load(path)
     assert again.feature_spec == spec and again.embedding_model == classifier.embedding_model
-    assert again._document["embedding"] == classifier._document["embedding"]
+    assert again.document.fields["embedding"] == classifier.document.fields["embedding"]
     again_says = again.apply(IMAGE, "probabilities", engine="python", embedding=maps)
     np.testing.assert_array_equal(again_says, classifier.apply(IMAGE, "probabilities", engine="python", embedding=maps))
 

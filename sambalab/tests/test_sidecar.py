@@ -230,7 +230,7 @@ def test_a_large_request_and_a_large_reply_travel_in_chunks():
     # Labels without any order make large trees.
     lab.set_labels(random.integers(1, 3, image.shape))
     classifier = lab.train(**SAMBA, trees=60, max_depth=16, progress=False)
-    assert len(classifier._data) > 2 << 20
+    assert len(classifier.document.data) > 2 << 20
     assert classifier.apply(image[:50, :60]).shape == (50, 60)
 
 

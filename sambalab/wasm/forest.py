@@ -1,4 +1,4 @@
-"""Apply classifiers to tiles: 8-bit bins and a forest on them, as ``engine/core/stack.ts`` and ``forest.ts`` do."""
+"""Bins and forests applied to tiles, as ``engine/core/stack.ts`` and ``engine/core/forest.ts`` do in JavaScript."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from ..spec.errors import EngineError, ParameterError
 from ..spec.forest import VOTES, Forest
+from .engine import Engine
 from .stack import Planes, Tile
-from .wasm import Engine
 
 CUTS_MAX = 255
 # No tree of the project is deeper.

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .engine import DTYPES, Engine
 from .threads import on_threads
-from .wasm import DTYPES, Engine
 
 # Values that a thread sums at once, at least one row.
 _VALUES = 1 << 20

@@ -1,6 +1,6 @@
-"""What a forest is trained on: which pixels, and the quantile cuts that make bins of their features.
+"""The labelled pixels that a forest is trained on, and the quantile cuts that turn their features into bins.
 
-They are those of ``labels.ts`` and ``tiles.ts`` in ``kernel-server/src/engine`` and of ``engine/core/quantile.ts`` exactly.
+Bit for bit the numbers of ``kernel-server/src/engine/labels.ts`` and ``tiles.ts``, and of ``engine/core/quantile.ts``.
 """
 
 from __future__ import annotations

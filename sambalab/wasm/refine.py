@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..spec.features import FeatureSpec
+from .engine import Engine
 from .intensity import Intensity
 from .stack import FeatureStack, Tile
-from .wasm import Engine
 
 # The guide: the luminance under a Gaussian of one pixel, standardised.
 _GUIDE_SPEC = {"families": {"gaussian": {"sigmas": [1]}}, "color": "luminance", "standardise": True}

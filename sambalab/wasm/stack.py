@@ -13,8 +13,8 @@ from ..files.images import Image, display_range, prepare
 from ..spec.errors import EngineError, ParameterError
 from ..spec.features import FeatureSpec
 from .embedding import EmbeddingMap
+from .engine import DTYPES, Engine
 from .intensity import Intensity
-from .wasm import DTYPES, Engine
 
 # Side of a tile in pixels, and of one with so many features that its planes would have more bytes than these.
 _TILE = 256

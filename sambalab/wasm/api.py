@@ -1,30 +1,25 @@
-"""What others call: arrays in, arrays out."""
+"""Feature stacks, bins and segmentations of whole images: arrays in, arrays out, computed tile by tile on threads."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, Union
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ..files.images import Image, ImageLike
+from ..spec.classifier_document import ClassifierDocument
 from ..spec.errors import ParameterError
 from ..spec.features import FeaturesLike, FeatureSpec
 from .embedding import EmbeddingLike, EmbeddingMap, maps_of
+from .engine import Engine
 from .forest import CUTS_MAX, ForestApplier, Output, PackedForest, Quantiser, pack
 from .intensity import Intensity, intensity_of
 from .refine import Refiner, grown
 from .stack import FeatureStack, Planes, Tile, image_of, tile_side, tiles_of, with_image
 from .threads import on_threads, thread_count
-from .wasm import Engine
-
-if TYPE_CHECKING:
-    from ..classifier import Classifier
-
-#: A classifier, or its JSON as `Classifier.save` writes it.
-ClassifierLike = Union["Classifier", bytes, str]
 
 # What a thread makes of a tile, of the planes of it (or of a larger one that was asked for).
 _Tool = Callable[[Tile, Planes, FeatureStack], npt.NDArray[Any]]
@@ -136,8 +131,8 @@ def quantise(
     return result
 
 
-def apply_classifier(
-    classifier: ClassifierLike,
+def apply_document(
+    data: bytes,
     image: ImageLike,
     output: Output = "labels",
     *,
@@ -146,38 +141,10 @@ def apply_classifier(
     out: npt.NDArray[Any] | None = None,
     embedding: EmbeddingLike | None = None,
 ) -> npt.NDArray[Any]:
-    """Segment an image, with the same bits as `Classifier.apply`.
-
-    Parameters
-    ----------
-    classifier
-        A `Classifier`, or its JSON. It need not be trusted: what is not sound is refused.
-    image : array_like or path
-        As `Labeller` takes it, with as many channels as the classifier was trained on; or (slices, rows, columns, 1 or 3).
-    output
-        ``"labels"``, ``"probabilities"`` or ``"uncertainty"``.
-    tile, threads, out, embedding
-        As `feature_stack` has them.
-
-    Returns
-    -------
-    ndarray
-        Labels: class ids, uint8 (rows, columns), of a stack (slices, rows, columns). Probabilities: float32, one more axis for
-        the classes, sums of 1. Uncertainty: float32 as labels, 1 − (highest − second highest probability).
-
-    Raises
-    ------
-    ImageError
-        If it is no image.
-    ParameterError
-        If it is no classifier or a damaged one, if the image's channels are not its own, or a parameter is outside what is
-        allowed.
-    EngineError
-        If wasmtime is not installed, or a thread gets no memory.
-    """
+    """Segment an image with a classifier's JSON; `sambalab.engine.apply_classifier` describes the parameters."""
     if output not in _OUTPUTS:
         raise ParameterError(f"output is {output!r}; {', '.join(map(repr, _OUTPUTS))} will do.")
-    loaded = _load(_json_of(classifier))
+    loaded = _load(data)
     prepared = image_of(image)
     channels = prepared.pixels.shape[-1]
     if channels != loaded.channels:
@@ -226,30 +193,14 @@ class _Loaded(NamedTuple):
     refine: int
 
 
-def _json_of(classifier: Any) -> bytes:
-    from ..classifier import Classifier
-
-    if isinstance(classifier, Classifier):
-        return classifier._data
-    if isinstance(classifier, str):
-        return classifier.encode("utf-8", "surrogatepass")
-    if isinstance(classifier, (bytes, bytearray, memoryview)):
-        return bytes(classifier)
-    raise ParameterError(f"classifier is {type(classifier).__name__}; a Classifier or its JSON will do.")
-
-
 @lru_cache(maxsize=4)
 def _load(data: bytes) -> _Loaded:
-    """Read and check a classifier; the latest stay read."""
-    from ..classifier import Classifier
-
-    classifier = Classifier(data)
-    classifier._check()
-    forest = classifier._forest
-    ids = np.array(classifier.class_ids, np.uint8)
-    channels = int(classifier._document["channels"])
-    refine = int(classifier._document["forest"].get("refine", 0))
-    return _Loaded(classifier.feature_spec, channels, ids, forest.cuts, pack(forest), refine)
+    """Read and check a classifier. The last few stay in memory."""
+    document = ClassifierDocument(data)
+    document.check()
+    ids = np.array(document.class_ids, np.uint8)
+    forest = document.forest
+    return _Loaded(document.spec, document.channels, ids, forest.cuts, pack(forest), document.refine)
 
 
 def _cuts(cuts: Any, count: int) -> tuple[npt.NDArray[np.float32], ...]:

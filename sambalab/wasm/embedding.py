@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ..spec.errors import ParameterError
 from ..spec.feature_table import EMBEDDING_LAYERS
 from ..spec.features import FeatureSpec
-from .wasm import Engine
+from .engine import Engine
 
 #: One layer of an image: float32 (slices, components, rows, columns), as `Classifier.embedding` gives them.
 EmbeddingLike = Sequence[npt.ArrayLike]

@@ -2,96 +2,39 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..files.images import Image, ImageLike
 from ..spec.classes import ClassesLike, make_classes
-from ..spec.classifier_document import FORMAT, VERSION
+from ..spec.classifier_document import ClassifierDocument
 from ..spec.errors import LabelError, ParameterError
 from ..spec.features import FeaturesLike, FeatureSpec
 from ..spec.forest import Forest
-from ..spec.learners import complete_learner, is_boosting
+from .engine import Engine
 from .forest import Quantiser
 from .intensity import Intensity, intensity_of
 from .sample import draw_labels, quantile_cuts, sample_tiles
 from .stack import FeatureStack, Tile, image_of, tile_side, tiles_of, with_image
 from .threads import on_threads, thread_count
-from .wasm import Engine
-
-if TYPE_CHECKING:
-    from ..classifier import Classifier
 
 Bins = npt.NDArray[np.uint8]
 
 
-def train(
+def train_document(
     image: ImageLike,
     labels: npt.ArrayLike,
-    classes: ClassesLike | None = None,
-    features: FeaturesLike = "samba",
-    *,
-    preset: Literal["samba", "deep"] | None = None,
-    trees: int | None = None,
-    max_depth: int | None = None,
-    max_features: int | Literal["sqrt"] | None = None,
-    min_leaf: int | None = None,
-    balanced: bool | None = None,
-    max_samples: int | Literal["all"] | None = None,
-    seed: int | None = None,
-    refine: int | None = None,
-    threads: int | None = None,
-) -> Classifier:
-    """Grow a forest on labelled pixels: the same, for the same image, labels and parameters, as `Labeller.train` grows.
-
-    Where nothing is said it takes the features and the preset ``"samba"``, not what `Labeller.train` begins with, whose features
-    have an embedding: no encoder runs here.
-
-    Parameters
-    ----------
-    image : array_like or path
-        As `Labeller` takes it.
-    labels : array_like
-        Class ids, whole numbers of the image's (rows, columns), of a stack (slices, rows, columns); 0 is unlabelled.
-    classes
-        Names of the classes with ids 1, 2, 3…, or a mapping from names to colours; numbers if None.
-    features
-        A `FeatureSpec`, the name of a set, or a mapping, without an embedding.
-    preset
-        ``"samba"`` or ``"deep"``; None is ``"samba"``.
-    trees, max_depth, max_features, min_leaf, balanced, max_samples, seed, refine
-        As `Labeller.train` has them, on top of the preset.
-    threads
-        Number of threads; None takes the cores, 16 at most. The forest is the same for all.
-
-    Returns
-    -------
-    Classifier
-
-    Raises
-    ------
-    ImageError
-        If it is no image.
-    LabelError
-        If labels do not fit the image or the classes, or fewer than two classes are labelled.
-    ParameterError
-        If a parameter is outside what is allowed.
-    EngineError
-        If wasmtime is not installed, or a thread gets no memory.
-    """
-    from ..classifier import Classifier
-
+    classes: ClassesLike | None,
+    features: FeaturesLike,
+    forest: dict[str, Any],
+    threads: int | None,
+) -> ClassifierDocument:
+    """Grow a forest with complete ``ForestParams``; `sambalab.engine.train` describes the other parameters."""
     workers = thread_count(threads)
-    names = ("preset", "trees", "max_depth", "max_features", "min_leaf", "balanced", "max_samples", "seed", "refine")
-    values = (preset, trees, max_depth, max_features, min_leaf, balanced, max_samples, seed, refine)
-    forest = complete_learner({**dict(zip(names, values, strict=True)), "preset": preset or "samba"})
-    if is_boosting(forest):
-        raise ParameterError("preset is 'boosting', which Labeller.train grows; 'samba' or 'deep' will do here.")
     prepared = image_of(image)
     spec = with_image(FeatureSpec.of(features), prepared)
     if spec.embedding is not None:
@@ -103,32 +46,22 @@ def train(
     made = make_classes(classes if classes is not None else [str(i + 1) for i in range(max(2, int(drawn.max())))])
     ids = [int(item["id"]) for item in made]
     pixels, class_of = draw_labels(drawn, ids, [str(item["name"]) for item in made], forest["maxSamples"])
-    channels = prepared.pixels.shape[-1]
     intensity = intensity_of(prepared.pixels, workers) if spec.standardise else None
     cuts = _find_cuts(prepared, spec, intensity, workers)
     columns = _bins(prepared, spec, intensity, cuts, pixels, workers)
     grown, votes, importance = _grow(columns, class_of, len(made), forest, cuts, workers)
     confusion = _out_of_bag_confusion(votes, class_of)
-    document = {
-        "format": FORMAT,
-        "version": VERSION,
-        "features": spec.to_dict(),
-        "channels": channels,
-        "names": list(spec.names(channels)),
-        "classes": made,
-        "pixelSize": None,
-        "forest": forest,
-        "samples": len(pixels),
-        "oobScore": _out_of_bag_score(confusion),
-        "scores": {"source": "out-of-bag", "confusion": confusion.tolist()},
-        "importance": importance,
-        "embedding": None,
-        "scale": None,
-        **grown.to_document(),
-    }
-    classifier = Classifier(json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8"))
-    classifier._check()
-    return classifier
+    return ClassifierDocument.make(
+        spec=spec,
+        channels=prepared.pixels.shape[-1],
+        classes=made,
+        learner=forest,
+        forest=grown,
+        samples=len(pixels),
+        oobScore=_out_of_bag_score(confusion),
+        scores={"source": "out-of-bag", "confusion": confusion.tolist()},
+        importance=importance,
+    )
 
 
 def _labels(labels: npt.ArrayLike, image: Image) -> npt.NDArray[np.uint8]:

@@ -1,0 +1,156 @@
+"""SambaLab's engine in Python: features and classifiers without a sidecar, in scripts and on the workers of a cluster.
+
+It runs the same ``engine.wasm`` as the sidecar, by wasmtime (``pip install sambalab[engine]``), and gives the same bits for any
+tiles and any number of threads. ``sambalab.wasm`` does the work.
+
+>>> from sambalab import FeatureSpec, engine
+>>> stack = engine.feature_stack(image, FeatureSpec("weka", median=True))
+>>> classifier = engine.train(image, labels, ["matrix", "pore"])
+>>> labels = engine.apply_classifier(classifier, image)
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy.typing as npt
+
+from .classifier import Classifier
+from .files.images import ImageLike
+from .spec.classes import ClassesLike
+from .spec.errors import ParameterError
+from .spec.features import FeaturesLike
+from .spec.learners import complete_learner, is_boosting
+from .wasm.api import apply_document, feature_stack, quantise
+from .wasm.embedding import EmbeddingLike
+from .wasm.engine import Engine
+from .wasm.forest import Output
+from .wasm.training import train_document
+
+__all__ = ["Engine", "apply_classifier", "feature_stack", "quantise", "train"]
+
+#: A classifier, or its JSON as `Classifier.save` writes it.
+ClassifierLike = Classifier | bytes | str
+
+
+def apply_classifier(
+    classifier: ClassifierLike,
+    image: ImageLike,
+    output: Output = "labels",
+    *,
+    tile: int | None = None,
+    threads: int | None = None,
+    out: npt.NDArray[Any] | None = None,
+    embedding: EmbeddingLike | None = None,
+) -> npt.NDArray[Any]:
+    """Segment an image, with the same bits as `Classifier.apply`.
+
+    Parameters
+    ----------
+    classifier
+        A `Classifier`, or its JSON. It need not be trusted: what is not sound is refused.
+    image : array_like or path
+        As `Labeller` takes it, with as many channels as the classifier was trained on; or (slices, rows, columns, 1 or 3).
+    output
+        ``"labels"``, ``"probabilities"`` or ``"uncertainty"``.
+    tile, threads, out, embedding
+        See `feature_stack`.
+
+    Returns
+    -------
+    ndarray
+        Labels: class ids, uint8 (rows, columns), of a stack (slices, rows, columns). Probabilities: float32, one more axis for
+        the classes, sums of 1. Uncertainty: float32 as labels, 1 − (highest − second highest probability).
+
+    Raises
+    ------
+    ImageError
+        If it is no image.
+    ParameterError
+        If it is no classifier or a damaged one, if the image's channels are not its own, or a parameter is outside what is
+        allowed.
+    EngineError
+        If wasmtime is not installed, or a thread gets no memory.
+    """
+    return apply_document(_json_of(classifier), image, output, tile=tile, threads=threads, out=out, embedding=embedding)
+
+
+def train(
+    image: ImageLike,
+    labels: npt.ArrayLike,
+    classes: ClassesLike | None = None,
+    features: FeaturesLike = "samba",
+    *,
+    preset: Literal["samba", "deep"] | None = None,
+    trees: int | None = None,
+    max_depth: int | None = None,
+    max_features: int | Literal["sqrt"] | None = None,
+    min_leaf: int | None = None,
+    balanced: bool | None = None,
+    max_samples: int | Literal["all"] | None = None,
+    seed: int | None = None,
+    refine: int | None = None,
+    threads: int | None = None,
+) -> Classifier:
+    """Grow a forest on labelled pixels: the same, for the same image, labels and parameters, as `Labeller.train` grows.
+
+    Where nothing is said it takes the features and the preset ``"samba"``, not what `Labeller.train` begins with, whose features
+    have an embedding: no encoder runs here.
+
+    Parameters
+    ----------
+    image : array_like or path
+        As `Labeller` takes it.
+    labels : array_like
+        Class ids, whole numbers of the image's (rows, columns), of a stack (slices, rows, columns); 0 is unlabelled.
+    classes
+        Names of the classes with ids 1, 2, 3…, or a mapping from names to colours; numbers if None.
+    features
+        A `FeatureSpec`, the name of a set, or a mapping, without an embedding.
+    preset
+        ``"samba"`` or ``"deep"``; None is ``"samba"``.
+    trees, max_depth, max_features, min_leaf, balanced, max_samples, seed, refine
+        As `Labeller.train` has them, on top of the preset.
+    threads
+        Number of threads; None takes the cores, 16 at most. The forest is the same for all.
+
+    Returns
+    -------
+    Classifier
+
+    Raises
+    ------
+    ImageError
+        If it is no image.
+    LabelError
+        If labels do not fit the image or the classes, or fewer than two classes are labelled.
+    ParameterError
+        If a parameter is outside what is allowed.
+    EngineError
+        If wasmtime is not installed, or a thread gets no memory.
+    """
+    given = {
+        "preset": preset or "samba",
+        "trees": trees,
+        "max_depth": max_depth,
+        "max_features": max_features,
+        "min_leaf": min_leaf,
+        "balanced": balanced,
+        "max_samples": max_samples,
+        "seed": seed,
+        "refine": refine,
+    }
+    forest = complete_learner(given)
+    if is_boosting(forest):
+        raise ParameterError("preset is 'boosting', which Labeller.train grows; 'samba' or 'deep' will do here.")
+    return Classifier(train_document(image, labels, classes, features, forest, threads))
+
+
+def _json_of(classifier: Any) -> bytes:
+    if isinstance(classifier, Classifier):
+        return classifier.document.data
+    if isinstance(classifier, str):
+        return classifier.encode("utf-8", "surrogatepass")
+    if isinstance(classifier, (bytes, bytearray, memoryview)):
+        return bytes(classifier)
+    raise ParameterError(f"classifier is {type(classifier).__name__}; a Classifier or its JSON will do.")
