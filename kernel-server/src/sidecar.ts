@@ -5,7 +5,6 @@ import { Server } from 'node:net';
 import { join } from 'node:path';
 import { Router } from 'zeromq';
 import { ArrayStore, IPlace } from './arrays/array-store';
-import { ComputeJobs } from './learning/compute-jobs';
 import { Dispatcher } from './transport/dispatcher';
 import { bind, guardDataDirectory, IEndpoint, writeConnectionFile } from './transport/endpoint';
 import { makeDirectory, privateDirectory, privatePlace } from './base/files';
@@ -19,11 +18,10 @@ import { TileCache } from './arrays/pyramid';
 import { Session } from './session/session';
 import { Sessions } from './session/sessions';
 import { createSocket, SendQueue } from './transport/socket';
+import { SessionEvents } from './transport/session-events';
 import { Staging } from './transport/staging';
 import { VERSION } from './base/version';
 
-/** `session` events are told at most this often, in milliseconds. */
-const TELL_MS = 100;
 /** A session that nobody attended for so long gives its arrays back, in seconds. */
 const RELEASE_SECONDS = 3600;
 /** How often silent peers are looked after, in milliseconds. */
@@ -75,7 +73,8 @@ export class Sidecar {
       peer => void this._gone(peer).catch(error => log(`what ${peer.name} left could not be removed`, error))
     );
     this._jobs = new Jobs(state => this._peers.emit(state.session, 'job', state));
-    const changed = (session: Session) => this._changed(session);
+    const events = new SessionEvents(this._peers);
+    const changed = (session: Session) => events.changed(session);
     this._sessions = new Sessions(dataDir, { store, arraysOf, tiles: new TileCache(), changed });
     store.reclaim = () => this._sessions.release(id => this._unused(id));
     const handlers = createHandlers({
@@ -85,10 +84,9 @@ export class Sidecar {
       store,
       sessions: this._sessions,
       peers: this._peers,
+      events,
       jobs: this._jobs,
-      compute: new ComputeJobs({ ..._services, store, jobs: this._jobs }),
       staging: this._staging,
-      changed,
       leave: () => void this.stop('it was asked to')
     });
     this._dispatcher = new Dispatcher(handlers, this._secret, (peer, parts) => this._queue.send(peer, parts));
@@ -198,20 +196,6 @@ export class Sidecar {
     }
   }
 
-  /** Tell of a session's change now, or soon if it was told of one just now. */
-  private _changed(session: Session): void {
-    if (this._telling.has(session.id)) {
-      return;
-    }
-    const wait = Math.max(0, (this._told.get(session.id) ?? 0) + TELL_MS - performance.now());
-    const timer = setTimeout(() => {
-      this._telling.delete(session.id);
-      this._told.set(session.id, performance.now());
-      this._peers.emit(session.id, 'session', session.state());
-    }, wait);
-    this._telling.set(session.id, timer);
-  }
-
   private readonly _secret = randomBytes(32).toString('hex');
   private readonly _socket: Router = createSocket();
   private readonly _store: ArrayStore;
@@ -222,8 +206,6 @@ export class Sidecar {
   private readonly _sessions: Sessions;
   private readonly _staging: Staging;
   private readonly _dispatcher: Dispatcher;
-  private readonly _telling = new Map<string, ReturnType<typeof setTimeout>>();
-  private readonly _told = new Map<string, number>();
   private readonly _timers: ReturnType<typeof setInterval>[] = [];
   private _endpoint: IEndpoint | undefined;
   private _removeConnectionFile: () => Promise<void> = async () => undefined;

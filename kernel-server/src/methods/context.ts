@@ -1,0 +1,61 @@
+/** The objects that the handlers work with, made in one place from the services and stores of the sidecar. */
+import { ArrayStore } from '../arrays/array-store';
+import { IEngineService, ISamService } from '../jobs/interfaces';
+import { Jobs } from '../jobs/jobs';
+import { ClassifierJobs } from '../learning/classifier-jobs';
+import { ComputeJobs } from '../learning/compute-jobs';
+import { LiveSessions } from '../learning/live-rounds';
+import { Regions } from '../next-region/regions';
+import { Uncertainty } from '../next-region/uncertainty';
+import { SliceEmbeddings } from '../sam/slice-embeddings';
+import { Sessions } from '../session/sessions';
+import { Peers } from '../transport/peers';
+import { SessionEvents } from '../transport/session-events';
+import { Staging } from '../transport/staging';
+
+/** What the sidecar gives to the handlers. */
+export interface IMethodOptions {
+  /** Names this run of the sidecar. */
+  instance: string;
+  dataDir: string;
+  engine: IEngineService;
+  sam: ISamService;
+  store: ArrayStore;
+  sessions: Sessions;
+  peers: Peers;
+  events: SessionEvents;
+  jobs: Jobs;
+  staging: Staging;
+  /** Stop the sidecar. */
+  leave(): void;
+}
+
+/** What every handler may use. */
+export interface IMethodContext extends IMethodOptions {
+  embeddings: SliceEmbeddings;
+  classifiers: ClassifierJobs;
+  compute: ComputeJobs;
+  live: LiveSessions;
+  uncertainty: Uncertainty;
+  regions: Regions;
+}
+
+/** Make the parts that compute, on top of `options`. */
+export function createContext(options: IMethodOptions): IMethodContext {
+  const { engine, store, jobs, peers, events } = options;
+  const compute = new ComputeJobs(options);
+  const { classifiers, embeddings } = compute;
+  const { learner } = classifiers;
+  const live = new LiveSessions({
+    engine,
+    store,
+    jobs,
+    peers,
+    learner,
+    embeddings,
+    segmented: (session, round) => events.segmented(session, round)
+  });
+  const uncertainty = new Uncertainty({ engine, store, classifiers });
+  const regions = new Regions({ engine, jobs, uncertainty, embeddings });
+  return { ...options, compute, classifiers, embeddings, live, uncertainty, regions };
+}

@@ -1,0 +1,40 @@
+/**
+ * The handlers of the protocol's methods, one file for each topic. A handler reads its params, calls the sessions and the parts that
+ * compute, tells other peers, and answers. It holds no state and computes nothing itself.
+ *
+ * A new method is an entry in `src/shared/protocol/<topic>.ts` and a handler in `<topic>.ts` here; the compiler reports a method without a handler.
+ *
+ * - `context.ts` makes the objects that the handlers use; `checks.ts` checks what the form of the params cannot say
+ * - `sidecar.ts` hello, status, cancel, shutdown
+ * - `session.ts` opening and attaching, classes, choice, live segmentation, views
+ * - `image.ts` pixels and staged arrays; `labels.ts` patches, labels as a whole, overlay tiles
+ * - `sam.ts` embeddings, decoder, suggestions
+ * - `training.ts` train, segment, features; `classifier.ts` files and application; `next-region.ts` uncertainty and regions
+ *
+ * This folder may import all others of `kernel-server/src`.
+ */
+import { Handlers } from '../transport/dispatcher';
+import { classifierHandlers } from './classifier';
+import { createContext, IMethodOptions } from './context';
+import { imageHandlers } from './image';
+import { labelsHandlers } from './labels';
+import { nextRegionHandlers } from './next-region';
+import { samHandlers } from './sam';
+import { sessionHandlers } from './session';
+import { sidecarHandlers } from './sidecar';
+import { trainingHandlers } from './training';
+
+/** The handler of every method. */
+export function createHandlers(options: IMethodOptions): Handlers {
+  const context = createContext(options);
+  return {
+    ...sidecarHandlers(context),
+    ...sessionHandlers(context),
+    ...imageHandlers(context),
+    ...labelsHandlers(context),
+    ...samHandlers(context),
+    ...trainingHandlers(context),
+    ...classifierHandlers(context),
+    ...nextRegionHandlers(context)
+  };
+}

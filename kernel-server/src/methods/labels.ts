@@ -1,0 +1,56 @@
+/** Handlers of the labels, and of tiles of labels and segmentation. */
+import { BridgeError } from '../../../src/shared/errors';
+import { overlayTiles } from '../session/overlays';
+import { Handlers } from '../transport/dispatcher';
+import { IMethodContext } from './context';
+
+export function labelsHandlers({ sessions, peers, events, staging }: IMethodContext) {
+  return {
+    'labels.patch': async ({ session: id, ...patch }, call) => {
+      const session = await sessions.get(id);
+      if (patch.class !== 0 && !session.classIds.has(patch.class)) {
+        const ids = [...session.classIds].join(', ');
+        throw new BridgeError('invalid', `There is no class ${patch.class}; the classes are ${ids}, and 0 erases.`);
+      }
+      const result = await session.labels.patch(call.id, patch, call.buffers);
+      const event = { origin: call.peer.name, version: result.version, patch: { session: id, ...patch } };
+      peers.emit(id, 'patch', event, { buffers: call.buffers, except: call.peer });
+      events.changed(session);
+      return { result };
+    },
+
+    'labels.set': async (params, { peer }) => {
+      const session = await sessions.get(params.session);
+      const staged = staging.get(peer, params.staged);
+      const { shape } = session.labels.array;
+      if (staged.dtype !== 'uint8' || staged.shape.join() !== shape.join()) {
+        throw new BridgeError(
+          'invalid',
+          `The labels are ${staged.dtype} of shape [${staged.shape.join(', ')}]; they must be uint8 of shape [${shape.join(', ')}].`
+        );
+      }
+      const result = await events.aroundReplacement(session, async () => {
+        const replaced = await session.labels.replace(staged, session.classIds);
+        await session.recombine();
+        return replaced;
+      });
+      return { result };
+    },
+
+    'overlay.tiles': async params => {
+      const session = await sessions.get(params.session);
+      session.checkSlice(params.slice);
+      const array = session.array(params.overlay);
+      if (!array) {
+        throw new BridgeError(
+          'not-ready',
+          'There is no segmentation yet. Label a few pixels of two classes and train.'
+        );
+      }
+      const { labels, segmentation } = session.state();
+      const version = params.overlay === 'labels' ? labels.version : (segmentation?.version ?? 0);
+      const { tiles, buffers } = await overlayTiles(array, params.slice, params.tiles);
+      return { result: { version, tiles }, buffers };
+    }
+  } satisfies Partial<Handlers>;
+}

@@ -1,0 +1,41 @@
+/** Handlers of SAM: embeddings, the decoder's graph, suggestions. */
+import { readFile } from 'node:fs/promises';
+import { toFloat16 } from '../../../src/sam/float16';
+import { TileFile } from '../arrays/tile-file';
+import { Handlers } from '../transport/dispatcher';
+import { IMethodContext } from './context';
+
+export function samHandlers({ sam, sessions, staging, embeddings, compute }: IMethodContext) {
+  return {
+    'sam.embed': async ({ session: id, slice }, call) => {
+      const session = await sessions.get(id);
+      const { device, seconds } = await embeddings.whole(session, slice, call);
+      return { result: { device, seconds, array: session.array('embedding')! } };
+    },
+
+    'sam.embedding': async ({ session, slice }, call) => {
+      const { device, seconds, embedding } = await embeddings.whole(await sessions.get(session), slice, call);
+      const halves = toFloat16(embedding);
+      return { result: { device, seconds, shape: [256, 64, 64] }, buffers: [new Uint8Array(halves.buffer)] };
+    },
+
+    'sam.decoder': async ({ known }) => {
+      const { model, digest, bytes, path } = await sam.decoder();
+      const result = { model, digest, bytes };
+      return known === digest ? { result } : { result, buffers: [await readFile(path)] };
+    },
+
+    'sam.suggest': async (params, call) => {
+      const session = await sessions.get(params.session);
+      const { masks, shape, scores } = await compute.suggest(session, params, call);
+      const { staged, array } = await staging.make(call.peer, 'uint8', shape);
+      const file = new TileFile(array, 'r+');
+      try {
+        file.writeBytes(0, masks);
+      } finally {
+        file.close();
+      }
+      return { result: { staged, array, scores } };
+    }
+  } satisfies Partial<Handlers>;
+}

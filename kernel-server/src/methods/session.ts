@@ -1,0 +1,76 @@
+/** Handlers of sessions: open and attach, classes, choice, live segmentation and views. */
+import { viewOf } from '../learning/live-rounds';
+import { Handlers } from '../transport/dispatcher';
+import { pythonOnly } from './checks';
+import { IMethodContext } from './context';
+
+export function sessionHandlers({ sessions, peers, events, live, classifiers }: IMethodContext) {
+  return {
+    'session.open': async (params, call) => {
+      pythonOnly(call, 'session.open');
+      const resumes = !params.again && !(await peers.uses(sessions.idOf(params.key)));
+      const session = await sessions.open(params, resumes);
+      if (params.fresh) {
+        events.labelsReplaced(session);
+      }
+      call.peer.attached.add(session.id);
+      live.attended(session);
+      return { result: session.state() };
+    },
+
+    'session.attach': async (params, { peer }) => {
+      const session = await sessions.get(params.session);
+      peer.attached.add(session.id);
+      live.attended(session);
+      return { result: session.state() };
+    },
+
+    'session.detach': async (params, { peer }) => {
+      peer.attached.delete(params.session);
+      peer.views.delete(params.session);
+      if (peer.role === 'python' && !peers.attends(params.session, 'python')) {
+        await sessions.forgetFeatures(params.session);
+      }
+      return { result: {} };
+    },
+
+    'session.classes': async params => {
+      const session = await sessions.get(params.session);
+      await session.setClasses(params.classes);
+      return { result: session.state() };
+    },
+
+    'session.choice': async params => {
+      const session = await sessions.get(params.session);
+      await classifiers.choose(session, params);
+      return { result: session.state() };
+    },
+
+    'session.live': async ({ session: id, on, view }, { peer }) => {
+      const session = await sessions.get(id);
+      if (view) {
+        peer.views.set(id, viewOf(session, view));
+      }
+      await live.set(session, on);
+      events.changed(session);
+      return { result: session.state() };
+    },
+
+    'session.view': async ({ session: id, view }, { peer }) => {
+      const session = await sessions.get(id);
+      if (view) {
+        peer.views.set(id, viewOf(session, view));
+        live.viewed(session);
+      } else {
+        peer.views.delete(id);
+      }
+      return { result: {} };
+    },
+
+    'session.fresh': async params => {
+      const session = await sessions.get(params.session);
+      await events.aroundReplacement(session, () => session.fresh());
+      return { result: session.state() };
+    }
+  } satisfies Partial<Handlers>;
+}

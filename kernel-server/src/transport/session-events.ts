@@ -1,0 +1,54 @@
+/** The events that tell the peers of a session about its changes. */
+import { Session } from '../session/session';
+import { Peers } from './peers';
+
+/** At most one `session` event of a session in so many milliseconds. */
+const SESSION_EVENT_MS = 100;
+
+export class SessionEvents {
+  constructor(private readonly _peers: Peers) {}
+
+  /** Send the session's state, at once or {@link SESSION_EVENT_MS} after the last time. */
+  changed(session: Session): void {
+    if (this._timers.has(session.id)) {
+      return;
+    }
+    const wait = Math.max(0, (this._sent.get(session.id) ?? 0) + SESSION_EVENT_MS - performance.now());
+    const timer = setTimeout(() => {
+      this._timers.delete(session.id);
+      this._sent.set(session.id, performance.now());
+      this._peers.emit(session.id, 'session', session.state());
+    }, wait);
+    this._timers.set(session.id, timer);
+  }
+
+  /** All labels of the session were replaced. */
+  labelsReplaced({ id, labels }: Session): void {
+    this._peers.emit(id, 'labels', { session: id, version: labels.version });
+  }
+
+  /** Do work that replaces all labels, then tell the peers if the labels have a new version: also if the work failed after that. */
+  async aroundReplacement<T>(session: Session, work: () => Promise<T>): Promise<T> {
+    const before = session.labels.version;
+    try {
+      return await work();
+    } finally {
+      if (session.labels.version !== before) {
+        this.labelsReplaced(session);
+        this.changed(session);
+      }
+    }
+  }
+
+  /** The segmentation is complete. `round`: the round of live segmentation that made it. */
+  segmented({ id, record }: Session, round?: number): void {
+    this._peers.emit(id, 'segmentation', {
+      session: id,
+      version: record.segmentationVersion,
+      ...(round !== undefined && { round })
+    });
+  }
+
+  private readonly _timers = new Map<string, ReturnType<typeof setTimeout>>();
+  private readonly _sent = new Map<string, number>();
+}
