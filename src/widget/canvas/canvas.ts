@@ -375,9 +375,7 @@ export class CanvasView extends Widget {
       this._dragFrom = null;
       this._setCursor();
     } else if (this._pressed?.id === event.pointerId) {
-      this._state.times.releasing = event.timeStamp;
       this._pressed.handler.release?.(this._toolEvent(event));
-      this._state.times.releasing = null;
       this._pressed = null;
       this._setCursor();
     }

@@ -6,13 +6,13 @@
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { IReply } from '../../kernel-bridge';
-import { BridgeError, LabelPatch, Params } from '../../shared';
-import { IPoint, ISize, ITileRef } from '../base/geometry';
+import { BridgeError } from '../../shared';
+import { ISize, ITileRef } from '../base/geometry';
+import { ISessionEvent, ISessionLink } from '../base/session-link';
 import { LabelTiles } from './label-tiles';
 import { decodePatch, decodeTile, encodePatch, IPatch } from './patches';
 import { IPatchReply, PatchQueue } from './patch-queue';
-import { brushRuns, IMaskTile, MaskBuilder } from './raster';
+import { Stroke } from './stroke';
 
 /** Which tiles of a slice changed; `null` for all. */
 export interface ILabelChange {
@@ -20,20 +20,30 @@ export interface ILabelChange {
   tiles: ITileRef[] | null;
 }
 
+/** A patch that was made here. */
+export interface ICommit {
+  patch: IPatch;
+  /** When the pointer was lifted, in milliseconds; null for a patch that is no stroke. */
+  released: number | null;
+}
+
 /** Labels, their queue, and the version that they have. */
 export class LabelStore implements IDisposable {
   constructor(options: LabelStore.IOptions) {
     this._options = options;
+    const { link } = options;
     this.queue = new PatchQueue({
-      send: patch => {
-        const { params, buffers } = encodePatch(options.session, patch);
-        return options.patch(params, buffers);
+      send: async patch => {
+        const { params, buffers } = encodePatch(link.session, patch);
+        return (await link.request('labels.patch', params, { buffers })).result;
       }
     });
     this.queue.paused = true;
     this.queue.acknowledged.connect(this._onAcknowledged, this);
     this.queue.refused.connect(this._onRefused, this);
     this.queue.disordered.connect(this.reload, this);
+    link.on('patch').connect(this._onPatch, this);
+    link.on('labels').connect((_, { params }) => this.attached(params.version), this);
   }
 
   readonly queue: PatchQueue;
@@ -49,7 +59,7 @@ export class LabelStore implements IDisposable {
   }
 
   /** Emits each patch that was made here, before it is sent. */
-  get committed(): ISignal<this, IPatch> {
+  get committed(): ISignal<this, ICommit> {
     return this._committed;
   }
 
@@ -75,37 +85,34 @@ export class LabelStore implements IDisposable {
     return tiles;
   }
 
-  /** Begin a stroke with the brush. */
+  /** Begin a stroke with the brush. `classId` 0 erases. */
   stroke(slice: number, classId: number, preserve: boolean): Stroke {
-    this._stroke = new Stroke(this, slice, classId, preserve, this._options.image);
-    return this._stroke;
+    const stroke = new Stroke({
+      image: this._options.image,
+      tiles: this.slice(slice),
+      slice,
+      classId,
+      preserve,
+      painted: tiles => this._changed.emit({ slice, tiles }),
+      ended: (patch, released) => {
+        this._strokes.delete(stroke);
+        this.commit(patch, { painted: true, released });
+      }
+    });
+    this._strokes.add(stroke);
+    return stroke;
   }
 
-  /** Apply a patch here and send it. Empty patches are nothing. */
-  commit(patch: IPatch): void {
+  /** Send a patch, and apply it here unless its pixels are painted already. Empty patches are ignored. */
+  commit(patch: IPatch, { painted = false, released = null }: LabelStore.ICommitOptions = {}): void {
     if (patch.tiles.length === 0) {
       return;
     }
-    this._apply(patch);
-    this._committed.emit(patch);
-    this.queue.push(patch);
-  }
-
-  /** Called by a stroke as it goes. */
-  paintRun(stroke: Stroke, row: number, start: number, end: number): ITileRef[] {
-    return this.slice(stroke.slice).paintRun(row, start, end, stroke.classId, stroke.preserve);
-  }
-
-  /** Called by a stroke when it is over or given up. */
-  endStroke(stroke: Stroke): void {
-    if (this._stroke === stroke) {
-      this._stroke = null;
+    if (!painted) {
+      this._apply(patch);
     }
-  }
-
-  /** Called by a stroke after it painted. */
-  touch(slice: number, tiles: ITileRef[] | null): void {
-    this._changed.emit({ slice, tiles });
+    this._committed.emit({ patch, released });
+    this.queue.push(patch);
   }
 
   /** The sidecar is there (again) and its labels have this version. */
@@ -118,30 +125,6 @@ export class LabelStore implements IDisposable {
   /** The sidecar cannot be reached: gather strokes. */
   detached(): void {
     this.queue.paused = true;
-  }
-
-  /** Somebody else's patch. */
-  receive(version: number, params: LabelPatch, buffers: Uint8Array[]): void {
-    if (version <= this._version) {
-      return; // came twice, or is in the tiles that were fetched
-    }
-    const gap = version > this._version + 1;
-    this._version = version;
-    try {
-      const patch = decodePatch(params, buffers);
-      this._log(version, patch);
-      if (this._slices.has(patch.slice)) {
-        this._apply(patch);
-      }
-    } catch (error) {
-      this._failed.emit(BridgeError.from(error));
-      this.reload();
-      return;
-    }
-    if (gap || this.queue.waiting.length > 0) {
-      // Something was missed, or our own strokes come after this one in the sidecar but came first here.
-      this.reload();
-    }
   }
 
   /** Fetch what is shown again; once more when the queue is empty, if it is not. */
@@ -170,6 +153,30 @@ export class LabelStore implements IDisposable {
     Signal.clearData(this);
   }
 
+  /** Another peer's patch. */
+  private _onPatch(_: ISessionLink, { params: { version, patch: params }, buffers }: ISessionEvent<'patch'>): void {
+    if (version <= this._version) {
+      return; // came twice, or is in the tiles that were fetched
+    }
+    const gap = version > this._version + 1;
+    this._version = version;
+    try {
+      const patch = decodePatch(params, buffers);
+      this._log(version, patch);
+      if (this._slices.has(patch.slice)) {
+        this._apply(patch);
+      }
+    } catch (error) {
+      this._failed.emit(BridgeError.from(error));
+      this.reload();
+      return;
+    }
+    if (gap || this.queue.waiting.length > 0 || this._strokes.size > 0) {
+      // A patch was missed, or strokes of ours that came first here come after this one in the sidecar.
+      this.reload();
+    }
+  }
+
   private _apply(patch: IPatch): void {
     const tiles = this.slice(patch.slice);
     for (const mask of patch.tiles) {
@@ -183,8 +190,9 @@ export class LabelStore implements IDisposable {
     this._latest.set(slice, request);
     this._fetching++;
     try {
-      const { session } = this._options;
-      const { result, buffers } = await this._options.tiles({ session, overlay: 'labels', slice });
+      const { link } = this._options;
+      const params = { session: link.session, overlay: 'labels' as const, slice };
+      const { result, buffers } = await link.request('overlay.tiles', params);
       if (this._disposed || this._latest.get(slice) !== request) {
         return;
       }
@@ -195,7 +203,8 @@ export class LabelStore implements IDisposable {
         tiles.replace(row, column, classes);
       }
       const later = this._recent.filter(({ version }) => version > result.version).map(({ patch }) => patch);
-      for (const patch of [...later, ...this.queue.waiting, ...(this._stroke ? [this._stroke.patch()] : [])]) {
+      const drawn = [...this._strokes].map(stroke => stroke.patch());
+      for (const patch of [...later, ...this.queue.waiting, ...drawn]) {
         if (patch.slice === slice) {
           patch.tiles.forEach(mask => tiles.apply(mask, patch.classId, patch.preserve));
         }
@@ -241,9 +250,10 @@ export class LabelStore implements IDisposable {
   private readonly _latest = new Map<number, number>();
   private readonly _recent: { version: number; patch: IPatch }[] = [];
   private readonly _changed = new Signal<this, ILabelChange>(this);
-  private readonly _committed = new Signal<this, IPatch>(this);
+  private readonly _committed = new Signal<this, ICommit>(this);
   private readonly _failed = new Signal<this, BridgeError>(this);
-  private _stroke: Stroke | null = null;
+  /** Strokes that are being drawn: one, or more in several views. */
+  private readonly _strokes = new Set<Stroke>();
   private _requests = 0;
   private _fetching = 0;
   private _version = 0;
@@ -254,51 +264,14 @@ export class LabelStore implements IDisposable {
 /** The namespace for {@link LabelStore}. */
 export namespace LabelStore {
   export interface IOptions {
-    session: string;
     image: ISize;
-    patch(params: LabelPatch, buffers: Uint8Array[]): Promise<IPatchReply>;
-    tiles(params: Params<'overlay.tiles'>): Promise<IReply<'overlay.tiles'>>;
-  }
-}
-
-/** A stroke while it is drawn: its pixels are seen at once and go out as one patch in the end. */
-export class Stroke {
-  constructor(
-    private readonly _store: LabelStore,
-    readonly slice: number,
-    /** 0 erases. */
-    readonly classId: number,
-    readonly preserve: boolean,
-    private readonly _image: ISize
-  ) {
-    this._mask = new MaskBuilder(_image);
+    link: ISessionLink;
   }
 
-  /** Draw from one point of the image to another. */
-  line(from: IPoint, to: IPoint, radius: number): void {
-    const touched = new Map<string, ITileRef>();
-    brushRuns(from, to, radius, this._image, (row, start, end) => {
-      this._mask.addRun(row, start, end);
-      for (const tile of this._store.paintRun(this, row, start, end)) {
-        touched.set(`${tile.row}/${tile.column}`, tile);
-      }
-    });
-    if (touched.size > 0) {
-      this._store.touch(this.slice, [...touched.values()]);
-    }
+  export interface ICommitOptions {
+    /** Whether the labels have the patch's pixels already. */
+    painted?: boolean;
+    /** When the pointer was lifted, in milliseconds. */
+    released?: number | null;
   }
-
-  /** The stroke so far. */
-  patch(): IPatch {
-    const tiles: IMaskTile[] = this._mask.tiles();
-    return { slice: this.slice, classId: this.classId, preserve: this.preserve, tiles };
-  }
-
-  /** The pointer was lifted: send it. */
-  end(): void {
-    this._store.endStroke(this);
-    this._store.commit(this.patch());
-  }
-
-  private readonly _mask: MaskBuilder;
 }

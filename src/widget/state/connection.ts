@@ -4,8 +4,9 @@
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { BridgeClient, ITransport } from '../../kernel-bridge';
-import { BridgeError, BridgeEvent, SessionState } from '../../shared';
+import { BridgeClient, IReply, IRequestOptions, ITransport } from '../../kernel-bridge';
+import { BridgeError, BridgeEvent, EventName, Method, Params, SessionState } from '../../shared';
+import { ISessionEvent, ISessionLink } from '../base/session-link';
 
 /** Why the kernel at the other end is gone for good. */
 export type Closed = 'restarted' | 'stopped';
@@ -25,12 +26,14 @@ export type ConnectionState =
 const RETRY_MS = 3000;
 
 /** The connection of one labeller. */
-export class Connection implements IDisposable {
+export class Connection implements IDisposable, ISessionLink {
   constructor(options: Connection.IOptions) {
-    this._session = options.session;
+    this.session = options.session;
     this._connect = options.connect;
     this._retryMs = options.retryMs ?? RETRY_MS;
   }
+
+  readonly session: string;
 
   /** Emits when the state changes. */
   get changed(): ISignal<this, ConnectionState> {
@@ -42,9 +45,18 @@ export class Connection implements IDisposable {
     return this._attached;
   }
 
-  /** Emits the sidecar's events. */
-  get event(): ISignal<this, { event: BridgeEvent; buffers: Uint8Array[] }> {
-    return this._event;
+  on<E extends EventName>(event: E): ISignal<this, ISessionEvent<E>> {
+    let signal = this._events.get(event);
+    if (!signal) {
+      signal = new Signal(this);
+      this._events.set(event, signal);
+    }
+    return signal as unknown as ISignal<this, ISessionEvent<E>>;
+  }
+
+  // A promise in any case: without a client it is rejected.
+  async request<M extends Method>(method: M, params: Params<M>, options?: IRequestOptions): Promise<IReply<M>> {
+    return this.client.request(method, params, options);
   }
 
   get state(): ConnectionState {
@@ -98,7 +110,7 @@ export class Connection implements IDisposable {
     try {
       const { result } = await client.request(
         'session.attach',
-        { session: this._session },
+        { session: this.session },
         { signal: attaching.signal }
       );
       if (this._disposed || client !== this._client) {
@@ -141,10 +153,12 @@ export class Connection implements IDisposable {
     Signal.clearData(this);
   }
 
-  private _onEvent(_: BridgeClient, message: { event: BridgeEvent; buffers: Uint8Array[] }): void {
-    const { event } = message;
+  private _onEvent(_: BridgeClient, { event, buffers }: { event: BridgeEvent; buffers: Uint8Array[] }): void {
     if (event.event !== 'relay') {
-      this._event.emit(message);
+      const { session } = event.event === 'patch' ? event.params.patch : event.params;
+      if (session === this.session) {
+        this._events.get(event.event)?.emit({ params: event.params, buffers });
+      }
       return;
     }
     if (event.params.state === 'connected') {
@@ -162,12 +176,11 @@ export class Connection implements IDisposable {
     this._changed.emit(state);
   }
 
-  private readonly _session: string;
   private readonly _connect: () => Promise<ITransport>;
   private readonly _retryMs: number;
   private readonly _changed = new Signal<this, ConnectionState>(this);
   private readonly _attached = new Signal<this, SessionState>(this);
-  private readonly _event = new Signal<this, { event: BridgeEvent; buffers: Uint8Array[] }>(this);
+  private readonly _events = new Map<EventName, Signal<this, ISessionEvent<EventName>>>();
   private _state: ConnectionState = { state: 'connecting' };
   private _client: BridgeClient | null = null;
   private _attaching: AbortController | null = null;

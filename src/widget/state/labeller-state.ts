@@ -7,7 +7,6 @@ import { ISignal, Signal } from '@lumino/signaling';
 import { ITransport } from '../../kernel-bridge';
 import {
   BridgeError,
-  BridgeEvent,
   ClassifierFormat,
   LABEL_TILE,
   LabelClass,
@@ -81,7 +80,7 @@ export class LabellerState implements IDisposable {
     this.connection = new Connection({ session: options.session, connect: options.connect });
     this.connection.changed.connect(this._onConnection, this);
     this.connection.attached.connect((_, session) => this._onAttached(session), this);
-    this.connection.event.connect((_, { event, buffers }) => this._onEvent(event, buffers), this);
+    this._listen();
     this.training.changed.connect(() => this._changed.emit('status'), this);
     this.files.changed.connect(() => this._changed.emit('status'), this);
     this.choice = new Choice({
@@ -382,61 +381,45 @@ export class LabellerState implements IDisposable {
     this._changed.emit('drawing');
   }
 
-  private _onEvent(event: BridgeEvent, buffers: Uint8Array[]): void {
-    const parts = this._parts;
-    switch (event.event) {
-      case 'session':
-        if (event.params.session === this.id) {
-          this._take(event.params);
-          this._prepare();
-        }
-        break;
-      case 'patch':
-        if (event.params.patch.session === this.id) {
-          parts?.labels.receive(event.params.version, event.params.patch, buffers);
-          this._labelled(event.params.patch.class, event.params.patch, event.params.version);
-        }
-        break;
-      case 'labels':
-        if (event.params.session === this.id) {
-          parts?.labels.attached(event.params.version);
-          parts?.segmentation.staleAll(event.params.version);
-          this.training.dismiss();
-          this._changed.emit('drawing');
-        }
-        break;
-      case 'segmentation':
-        if (event.params.session === this.id && parts) {
-          parts.segmentation.settle(event.params.version, event.params.round);
-          this._changed.emit('drawing');
-        }
-        break;
-      case 'segmentation.tiles':
-        if (event.params.session === this.id && parts) {
-          parts.segmentation.receive(event.params, buffers);
-          this.times.tiles(event.params.labelsVersion);
-          this.live.heard();
-        }
-        break;
-      case 'job':
-        if (event.params.session !== this.id) {
-          break;
-        }
-        if (event.params.kind === 'train') {
-          this.training.progress(event.params);
-        } else if (event.params.kind === 'live') {
-          this.live.progress(event.params);
-        } else if (event.params.kind === 'regions') {
-          parts?.guide.progress(event.params);
-        } else if (event.params.kind === 'load') {
-          this.files.progress(event.params);
-        } else if (event.params.kind === 'embed') {
-          parts?.embedding.progress(event.params);
-          this._changed.emit('status');
-        }
-        break;
-      default:
-    }
+  private _listen(): void {
+    const { connection } = this;
+    connection.on('session').connect((_, { params }) => {
+      this._take(params);
+      this._prepare();
+    }, this);
+    connection.on('patch').connect((_, { params }) => {
+      this._labelled(params.patch.class, params.patch, params.version);
+    }, this);
+    connection.on('labels').connect((_, { params }) => {
+      this._parts?.segmentation.staleAll(params.version);
+      this.training.dismiss();
+      this._changed.emit('drawing');
+    }, this);
+    connection.on('segmentation').connect((_, { params }) => {
+      this._parts?.segmentation.settle(params.version, params.round);
+      this._changed.emit('drawing');
+    }, this);
+    connection.on('segmentation.tiles').connect((_, { params, buffers }) => {
+      if (this._parts) {
+        this._parts.segmentation.receive(params, buffers);
+        this.times.tiles(params.labelsVersion);
+        this.live.heard();
+      }
+    }, this);
+    connection.on('job').connect((_, { params }) => {
+      if (params.kind === 'train') {
+        this.training.progress(params);
+      } else if (params.kind === 'live') {
+        this.live.progress(params);
+      } else if (params.kind === 'regions') {
+        this._parts?.guide.progress(params);
+      } else if (params.kind === 'load') {
+        this.files.progress(params);
+      } else if (params.kind === 'embed') {
+        this._parts?.embedding.progress(params);
+        this._changed.emit('status');
+      }
+    }, this);
   }
 
   private _take(session: SessionState): void {
@@ -552,20 +535,14 @@ export class LabellerState implements IDisposable {
   }
 
   private _buildLabels(image: ISize): LabelStore {
-    const ask = () => this.connection.client;
-    const labels = new LabelStore({
-      session: this.id,
-      image,
-      patch: async (params, buffers) => (await ask().request('labels.patch', params, { buffers })).result,
-      tiles: params => ask().request('overlay.tiles', params)
-    });
+    const labels = new LabelStore({ link: this.connection, image });
     labels.failed.connect((_, error) => this._fail(error), this);
     labels.changed.connect((_, change) => {
       const keys = change.tiles?.map(({ row, column }) => `${change.slice}/${row}/${column}`) ?? null;
       this._repaint.emit({ overlay: 'labels', keys });
       this._changed.emit('drawing');
     }, this);
-    labels.committed.connect((_, patch) => this.times.committed(patch), this);
+    labels.committed.connect((_, { patch, released }) => this.times.committed(patch, released), this);
     labels.queue.sent.connect((_, patch) => this.times.sent(patch), this);
     labels.queue.changed.connect(() => this._changed.emit('status'), this);
     labels.queue.acknowledged.connect((_, { patch, reply, milliseconds }) => {

@@ -34,14 +34,10 @@ export class StrokeTimes {
     return this._all;
   }
 
-  /** The pointer is being lifted: what is committed until `null` comes from that. */
-  set releasing(at: number | null) {
-    this._releasing = at;
-  }
-
-  committed(patch: IPatch): void {
+  /** A stroke is over; `released` as in {@link IStrokeTimes}. */
+  committed(patch: IPatch, released: number | null): void {
     const times: IStrokeTimes = {
-      released: this._releasing,
+      released,
       committed: performance.now(),
       sent: null,
       acknowledged: null,
@@ -99,5 +95,4 @@ export class StrokeTimes {
 
   private readonly _all: IStrokeTimes[] = [];
   private readonly _of = new WeakMap<IPatch, IStrokeTimes>();
-  private _releasing: number | null = null;
 }

@@ -1,7 +1,7 @@
 /** The brush: a disc that follows the pointer and paints the current class. */
 import { IPoint, ViewTransform } from '../../base/geometry';
 import { trans } from '../../base/translation';
-import { Stroke } from '../../labels/label-store';
+import { Stroke } from '../../labels/stroke';
 import { ITool, IToolEvent, IToolHandler, IToolHost } from './tool';
 
 export const brush: ITool = {
@@ -48,8 +48,8 @@ export class BrushHandler implements IToolHandler {
     this._moveTo(events[events.length - 1]);
   }
 
-  release(): void {
-    this._stroke?.end();
+  release({ time }: IToolEvent): void {
+    this._stroke?.end(time);
     this._stroke = null;
   }
 

@@ -1,0 +1,74 @@
+import { encodePatch } from '../patches';
+import { LabelTiles } from '../label-tiles';
+import { closeAll, id, image, open, run, same, settle } from '../../state/__tests__/fake-sidecar';
+
+afterEach(closeAll);
+afterEach(() => jest.restoreAllMocks());
+
+describe('A stroke', () => {
+  it('paints each pixel once, and ends without painting them again', async () => {
+    const labeller = await open();
+    const { labels } = labeller.parts;
+    const paintRun = jest.spyOn(LabelTiles.prototype, 'paintRun');
+    const apply = jest.spyOn(LabelTiles.prototype, 'apply');
+    const changes: unknown[] = [];
+    labels.changed.connect((_, change) => changes.push(change));
+    const stroke = labels.stroke(0, 1, true);
+    stroke.line({ x: 100, y: 100 }, { x: 140, y: 107 }, 9);
+    const painted = paintRun.mock.calls.length;
+    expect(painted).toBeGreaterThan(0);
+    stroke.end();
+    expect(paintRun).toHaveBeenCalledTimes(painted);
+    expect(apply).not.toHaveBeenCalled();
+    expect(changes).toHaveLength(1);
+    await labeller.state.drained();
+    expect(same(labeller)).toBe(true);
+  });
+
+  it.each([true, false])(
+    'ends with the sidecar’s pixels when another peer draws under it meanwhile (preserve: %s)',
+    async preserve => {
+      const labeller = await open();
+      const { sidecar, parts, state } = labeller;
+      const stroke = parts.labels.stroke(0, 1, preserve);
+      stroke.line({ x: 200, y: 100 }, { x: 320, y: 100 }, 9);
+      const theirs = { ...run(2, 100, 180, 300), preserve };
+      sidecar.apply(theirs);
+      const { params, buffers } = encodePatch(id, theirs);
+      sidecar.tell('patch', { origin: 'other', version: 1, patch: params }, buffers);
+      await settle();
+      stroke.line({ x: 320, y: 100 }, { x: 330, y: 110 }, 9);
+      stroke.end();
+      await state.drained();
+      await settle();
+      expect(sidecar.labels[100 * image.columns + 250]).toBe(preserve ? 2 : 1);
+      expect(same(labeller)).toBe(true);
+    }
+  );
+
+  it('stays in sight in each view, though the labels are fetched again meanwhile', async () => {
+    const labeller = await open();
+    const { labels } = labeller.parts;
+    const strokes = [100, 300].map(row => {
+      const stroke = labels.stroke(0, 1, true);
+      stroke.line({ x: 200, y: row }, { x: 260, y: row }, 9);
+      return stroke;
+    });
+    labels.reload();
+    await settle();
+    expect([labels.slice(0).at(100, 230), labels.slice(0).at(300, 230)]).toEqual([1, 1]);
+    strokes.forEach(stroke => stroke.end());
+    await labeller.state.drained();
+    expect(same(labeller)).toBe(true);
+  });
+
+  it('says when the pointer was lifted', async () => {
+    const { state, parts } = await open();
+    const stroke = parts.labels.stroke(0, 1, true);
+    stroke.line({ x: 200, y: 100 }, { x: 210, y: 100 }, 3);
+    stroke.end(1234);
+    expect(state.times.all.at(-1)!.released).toBe(1234);
+    await state.accept({ row: 300, column: 350 });
+    expect(state.times.all.at(-1)!.released).toBeNull();
+  });
+});

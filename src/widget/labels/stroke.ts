@@ -1,0 +1,60 @@
+/** A stroke of the brush while it is drawn: it paints its pixels at once and gathers them for one patch. */
+import { IPoint, ISize, ITileRef } from '../base/geometry';
+import { LabelTiles } from './label-tiles';
+import { IPatch } from './patches';
+import { brushRuns, MaskBuilder } from './raster';
+
+/** A stroke. Made by {@link LabelStore.stroke}. */
+export class Stroke {
+  constructor(options: Stroke.IOptions) {
+    this._options = options;
+    this._mask = new MaskBuilder(options.image);
+  }
+
+  /** Draw from one point of the image to another. */
+  line(from: IPoint, to: IPoint, radius: number): void {
+    const { tiles, image, classId, preserve } = this._options;
+    const touched = new Map<string, ITileRef>();
+    brushRuns(from, to, radius, image, (row, start, end) => {
+      this._mask.addRun(row, start, end);
+      for (const tile of tiles.paintRun(row, start, end, classId, preserve)) {
+        touched.set(`${tile.row}/${tile.column}`, tile);
+      }
+    });
+    if (touched.size > 0) {
+      this._options.painted([...touched.values()]);
+    }
+  }
+
+  /** The pixels so far. */
+  patch(): IPatch {
+    const { slice, classId, preserve } = this._options;
+    return { slice, classId, preserve, tiles: this._mask.tiles() };
+  }
+
+  /** The pointer was lifted, at this time in milliseconds: send the stroke. */
+  end(released: number | null = null): void {
+    this._options.ended(this.patch(), released);
+  }
+
+  private readonly _options: Stroke.IOptions;
+  private readonly _mask: MaskBuilder;
+}
+
+/** The namespace for {@link Stroke}. */
+export namespace Stroke {
+  export interface IOptions {
+    image: ISize;
+    /** The labels of the slice, which the stroke changes. */
+    tiles: LabelTiles;
+    slice: number;
+    /** 0 erases. */
+    classId: number;
+    /** Whether pixels that have a label keep it. */
+    preserve: boolean;
+    /** Called after each line with the tiles that it touched. */
+    painted(tiles: ITileRef[]): void;
+    /** Called with the whole stroke at its end. */
+    ended(patch: IPatch, released: number | null): void;
+  }
+}
