@@ -1,4 +1,4 @@
-/** `npm run lint`: Prettier, eslint, TypeScript, ruff and mypy. All run even if one fails; the exit code counts failures. */
+/** `npm run lint`: Prettier, eslint, TypeScript, ruff, mypy and import-linter. All run even if one fails; the exit code counts failures. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { environment, main, python, root, say, setup } from './setup.mjs';
@@ -12,7 +12,8 @@ export const checks = {
   typescript: [process.execPath, [join(modules, 'typescript/bin/tsc'), '-p', 'tsconfig.check.json']],
   ruff: [python, ['-m', 'ruff', 'check', '.']],
   'ruff format': [python, ['-m', 'ruff', 'format', '--check', '.']],
-  mypy: [python, ['-m', 'mypy']]
+  mypy: [python, ['-m', 'mypy']],
+  'import-linter': [python, ['-c', 'from importlinter.cli import lint_imports_command as lint; lint()', '--no-cache']]
 };
 
 /** Run every check and return the names of those that failed. */
