@@ -5,6 +5,7 @@
  * Jupyter's websocket; the Python relay between the two does not look into them.
  */
 import { BridgeError } from './errors';
+import { Lru } from './lru';
 
 /** The version that `v` in every header names. */
 export const PROTOCOL_VERSION = 1;
@@ -102,9 +103,6 @@ export class MessageAssembler {
         missing: chunk.count
       };
       this._assemblies.set(chunk.of, assembly);
-      if (this._assemblies.size > ASSEMBLIES_MAX) {
-        this._assemblies.delete(this._assemblies.keys().next().value!);
-      }
     }
     if (assembly.chunk.count !== chunk.count) {
       this._assemblies.delete(chunk.of);
@@ -122,10 +120,10 @@ export class MessageAssembler {
     return { header: parseHeader(whole[0]), buffers: whole.slice(1) };
   }
 
-  private readonly _assemblies = new Map<
+  private readonly _assemblies = new Lru<
     string,
     { chunk: IChunk; pieces: (Uint8Array | undefined)[]; missing: number }
-  >();
+  >({ limit: ASSEMBLIES_MAX });
 }
 
 function parseHeader(frame: Uint8Array | undefined): Record<string, unknown> {

@@ -6,5 +6,7 @@ export * from './errors';
 export * from './features';
 export * from './forest';
 export * from './frames';
+export * from './lru';
 export * from './protocol';
+export * from './rect';
 export * from './scores';

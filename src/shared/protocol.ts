@@ -12,6 +12,7 @@
  */
 import { z } from 'zod';
 import { BridgeError, ERROR_CODES } from './errors';
+import { SliceRect } from './rect';
 
 /** Side of an image tile in pixels. */
 export const IMAGE_TILE = 512;
@@ -267,16 +268,21 @@ export type OverlayName = z.infer<typeof zOverlay>;
 
 const tileRef = z.object({ row: count, column: count });
 
-/** Pixels of a slice, from `row0` and `column0` to before `row1` and `column1`. */
-export const zRegion = z.object({ slice: count, row0: count, row1: natural, column0: count, column1: natural });
-export type Region = z.infer<typeof zRegion>;
+/** A rectangle in one slice. */
+export const zSliceRect = z.object({
+  slice: count,
+  row0: count,
+  row1: natural,
+  column0: count,
+  column1: natural
+}) satisfies z.ZodType<SliceRect>;
 
 /** How uncertainty is measured: 1 − (highest − second highest probability), or 1 − highest probability. */
 export const zUncertaintyMeasure = z.enum(['margin', 'maximum']);
 export type UncertaintyMeasure = z.infer<typeof zUncertaintyMeasure>;
 
 /** A region that would be worth labels, and why. */
-export const zSuggestedRegion = zRegion.extend({
+export const zSuggestedRegion = zSliceRect.extend({
   reason: z.enum(['uncertain', 'representative', 'unusual']),
   /** Mean uncertainty of the region's pixels; or what share of the image looks like it (`representative`); or how far it is from all others (`unusual`). */
   score: z.number()
@@ -447,11 +453,11 @@ export const METHODS = {
    * of older work. Arrays change when a segmentation is complete. `view`: what this peer sees.
    */
   'session.live': {
-    params: z.object({ session: sessionId, on: z.boolean(), view: zRegion.optional() }),
+    params: z.object({ session: sessionId, on: z.boolean(), view: zSliceRect.optional() }),
     result: zSession
   },
   /** What this peer sees of a session, so that it is segmented first. Null: nothing. */
-  'session.view': { params: z.object({ session: sessionId, view: zRegion.nullable() }), result: z.object({}) },
+  'session.view': { params: z.object({ session: sessionId, view: zSliceRect.nullable() }), result: z.object({}) },
   /**
    * Uncertainty for an overlay: tiles of {@link LABEL_TILE} pixels, one buffer each, as `feature.tiles` has them; byte 0 stands for 0 and
    * 255 for 1. Fails with `not-ready` without a classifier.

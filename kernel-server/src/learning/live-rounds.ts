@@ -9,7 +9,8 @@
 import { randomBytes } from 'node:crypto';
 import { BridgeError } from '../../../src/shared/errors';
 import { FeatureSpec } from '../../../src/shared/features';
-import { ArrayDescriptor, ClassifierInfo, Region } from '../../../src/shared/protocol';
+import { ArrayDescriptor, ClassifierInfo } from '../../../src/shared/protocol';
+import { SliceRect } from '../../../src/shared/rect';
 import { ArrayStore } from '../arrays/array-store';
 import type { IArrival } from '../sam/slice-embeddings';
 import { IEngineService, IImageEmbedding, IJobContext, ITrained } from '../jobs/interfaces';
@@ -446,7 +447,7 @@ export class LiveSessions {
 }
 
 /** What a peer says that it sees, clipped to the image. Throws BridgeError `invalid` for what is not in it. */
-export function viewOf(session: Session, view: Region): Region {
+export function viewOf(session: Session, view: SliceRect): SliceRect {
   session.checkSlice(view.slice);
   const [, rows, columns] = session.record.image.shape;
   const row1 = Math.min(view.row1, rows);

@@ -2,7 +2,8 @@
  * Which tiles of a segmentation are made next: what somebody looks at first, from the middle of the view outwards, then the rest of those
  * slices, then the other slices. And which ones each of those who look has been sent.
  */
-import { LABEL_TILE, Region } from '../../../src/shared/protocol';
+import { LABEL_TILE } from '../../../src/shared/protocol';
+import { SliceRect } from '../../../src/shared/rect';
 import { IRegion } from '../jobs/interfaces';
 import { TileRefs } from '../session/overlays';
 
@@ -45,7 +46,7 @@ export class LiveTiles {
   }
 
   /** The tiles to make next, `undefined` if all are made. */
-  next(views: readonly Region[]): ITileBatch | undefined {
+  next(views: readonly SliceRect[]): ITileBatch | undefined {
     for (const view of views) {
       const { slice } = view;
       const seen = this._tilesOf(view);
@@ -67,7 +68,7 @@ export class LiveTiles {
   }
 
   /** Whether all of a view is made. */
-  covers(view: Region): boolean {
+  covers(view: SliceRect): boolean {
     return this._nearest(view.slice, this._tilesOf(view)) === undefined;
   }
 
@@ -101,7 +102,7 @@ export class LiveTiles {
   }
 
   /** Tiles of a view that are made and were not sent to `who` yet; from now on they were. */
-  unsent(who: object, view: Region): TileRefs {
+  unsent(who: object, view: SliceRect): TileRefs {
     let sent = this._sent.get(who);
     if (!sent) {
       this._sent.set(who, (sent = new Set()));
@@ -196,7 +197,7 @@ export class LiveTiles {
   }
 
   /** The tiles that a view touches, or those in its middle. */
-  private _tilesOf(view: Region): IRectangle {
+  private _tilesOf(view: SliceRect): IRectangle {
     let row0 = Math.floor(view.row0 / LABEL_TILE);
     let row1 = Math.min(this._rows, Math.ceil(view.row1 / LABEL_TILE));
     let column0 = Math.floor(view.column0 / LABEL_TILE);

@@ -4,7 +4,8 @@
  */
 import { BridgeError } from '../../../src/shared/errors';
 import { withImage } from '../../../src/shared/features';
-import { Params, Region, Result, SuggestedRegion } from '../../../src/shared/protocol';
+import { Params, Result, SuggestedRegion } from '../../../src/shared/protocol';
+import { SliceRect } from '../../../src/shared/rect';
 import type { ISliceEmbedding } from '../../../engine';
 import { IVectors } from './clusters';
 import { ICall } from '../transport/dispatcher';
@@ -239,6 +240,6 @@ async function labelSums(session: Session, slice: number, grid: WindowGrid): Pro
   }
 }
 
-function inOrder(a: Region, b: Region): number {
+function inOrder(a: SliceRect, b: SliceRect): number {
   return a.slice - b.slice || a.row0 - b.row0 || a.column0 - b.column0;
 }

@@ -1,6 +1,7 @@
 /** Who talks to the sidecar: one peer for each ZeroMQ identity, with what belongs to it. */
 import { encodeMessage, Frames, MessageAssembler } from '../../../src/shared/frames';
-import { ArrayDescriptor, EventName, EventParams, Region } from '../../../src/shared/protocol';
+import { ArrayDescriptor, EventName, EventParams } from '../../../src/shared/protocol';
+import { SliceRect } from '../../../src/shared/rect';
 import { log } from '../base/log';
 import { RequestCache } from './request-cache';
 
@@ -21,7 +22,7 @@ export class Peer {
   /** Sessions whose events it gets. */
   readonly attached = new Set<string>();
   /** What it sees of sessions, as it said last. */
-  readonly views = new Map<string, Region>();
+  readonly views = new Map<string, SliceRect>();
   /** Staged arrays by id. */
   readonly staged = new Map<string, ArrayDescriptor>();
   /** What it said it is; `undefined` before a valid hello. */
@@ -64,8 +65,8 @@ export class Peers {
   }
 
   /** Who takes part in a session and said what it sees of it. */
-  views(session: string): [Peer, Region][] {
-    return [...this._peers.values()].flatMap((peer): [Peer, Region][] => {
+  views(session: string): [Peer, SliceRect][] {
+    return [...this._peers.values()].flatMap((peer): [Peer, SliceRect][] => {
       const view = peer.attached.has(session) ? peer.views.get(session) : undefined;
       return view ? [[peer, view]] : [];
     });

@@ -4,7 +4,7 @@
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { BridgeError, EventParams, Region, Result, SuggestedRegion } from '../../shared';
+import { areaOf, BridgeError, EventParams, overlapArea, Result, SliceRect, SuggestedRegion } from '../../shared';
 import { trans } from '../base/translation';
 
 /** Regions asked for at once. */
@@ -168,7 +168,7 @@ export class Guide implements IDisposable {
   /** The best region that has no label yet and was not seen; once all were, they begin again. */
   private _choose({ regions }: IList): SuggestedRegion | null {
     const left = regions.filter(region => !this._options.labelled(region));
-    const fresh = left.find(region => !this._seen.some(seen => overlap(seen, region) > 0.5));
+    const fresh = left.find(region => !this._seen.some(seen => shareIn(seen, region) > 0.5));
     if (!fresh && left.length > 0) {
       this._seen = [];
     }
@@ -202,7 +202,7 @@ export namespace Guide {
     /** Asks the sidecar; `onId` hears the request's id. */
     find(count: number, signal: AbortSignal, onId: (id: string) => void): Promise<Result<'regions'>>;
     /** Whether a region has a label, as far as is known here. */
-    labelled(region: Region): boolean;
+    labelled(region: SliceRect): boolean;
     /** The segmentation's version: another one has other regions. */
     version(): number;
   }
@@ -221,13 +221,8 @@ export function reasonText({ reason, score, slice }: SuggestedRegion, slices: nu
 }
 
 /** Share of `b` that lies in `a`. */
-function overlap(a: Region, b: Region): number {
-  if (a.slice !== b.slice) {
-    return 0;
-  }
-  const rows = Math.min(a.row1, b.row1) - Math.max(a.row0, b.row0);
-  const columns = Math.min(a.column1, b.column1) - Math.max(a.column0, b.column0);
-  return rows > 0 && columns > 0 ? (rows * columns) / ((b.row1 - b.row0) * (b.column1 - b.column0)) : 0;
+function shareIn(a: SliceRect, b: SliceRect): number {
+  return a.slice === b.slice ? overlapArea(a, b) / areaOf(b) : 0;
 }
 
 /** Draw the mark around a region, in CSS pixels: light on dark, so that it is seen on any image. */

@@ -11,8 +11,8 @@ import {
   LABEL_TILE,
   LabelClass,
   LabelPatch,
-  Region,
   SessionState,
+  SliceRect,
   SuggestedRegion
 } from '../../shared';
 import { MOBILE_SAM } from '../../sam';
@@ -664,7 +664,7 @@ export class LabellerState implements IDisposable {
 }
 
 /** Whether there is a label in a region, as far as is known here. */
-function hasLabels(labels: LabelStore, { slice, row0, row1, column0, column1 }: Region): boolean {
+function hasLabels(labels: LabelStore, { slice, row0, row1, column0, column1 }: SliceRect): boolean {
   const tiles = labels.slice(slice);
   for (let row = row0; row < row1; row++) {
     for (let column = column0; column < column1; column++) {

@@ -5,7 +5,7 @@
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
 import { BridgeClient } from '../../kernel-bridge';
-import { BridgeError, EventParams, Region, SessionState } from '../../shared';
+import { BridgeError, EventParams, SessionState, SliceRect } from '../../shared';
 import { IRegion } from '../base/geometry';
 
 /** How the work goes. `working` is a round that takes its time. */
@@ -205,12 +205,12 @@ export class Live implements IDisposable {
   }
 
   /** What all views show together: the smallest region of one slice, that of the view which moved last, that holds them. */
-  private _view(): Region | null {
+  private _view(): SliceRect | null {
     const views = [...this._views.values()];
     const last = views[views.length - 1];
     return views
       .filter(({ slice }) => slice === last!.slice)
-      .reduce<Region | null>(
+      .reduce<SliceRect | null>(
         (all, one) => ({
           slice: one.slice,
           row0: Math.min(all?.row0 ?? one.row0, one.row0),
@@ -242,7 +242,7 @@ export class Live implements IDisposable {
   private readonly _options: Live.IOptions;
   private readonly _changed = new Signal<this, void>(this);
   private readonly _quiet = new Signal<this, void>(this);
-  private readonly _views = new Map<object, Region>();
+  private readonly _views = new Map<object, SliceRect>();
   /** Rounds that run, by the id of their job: one, or two for the moment in which one takes the other's place. */
   private readonly _jobs = new Map<string, EventParams<'job'>>();
   private _on = false;
@@ -264,7 +264,7 @@ export namespace Live {
   export interface IOptions {
     session: string;
     /** Tells the sidecar what is in view. */
-    request(params: { session: string; view: Region | null }): Promise<unknown>;
+    request(params: { session: string; view: SliceRect | null }): Promise<unknown>;
     /** Milliseconds; those above if left out. */
     viewAfterMs?: number;
     showAfterMs?: number;

@@ -4,9 +4,8 @@
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { BridgeError, LABEL_TILE } from '../../shared';
+import { BridgeError, LABEL_TILE, Lru } from '../../shared';
 import { ISize, ITileRef } from '../base/geometry';
-import { LruCache } from '../base/lru';
 import { decodeTile } from '../labels/patches';
 
 /** Tiles in view at most: beyond, most of the image would have to be computed for a small picture. */
@@ -270,7 +269,7 @@ export abstract class PreviewTiles implements IDisposable {
 
   private readonly _changed = new Signal<this, void>(this);
   private readonly _arrived = new Signal<this, string[]>(this);
-  private readonly _tiles = new LruCache<string, IKeptTile>(KEPT);
+  private readonly _tiles = new Lru<string, IKeptTile>({ limit: KEPT });
   private readonly _ranges = new Map<string, { low: number; high: number }>();
   private _what: string | null = null;
   private _shown = false;

@@ -5,9 +5,8 @@
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
 import { IReply } from '../../kernel-bridge';
-import { BridgeError, IMAGE_TILE } from '../../shared';
+import { BridgeError, IMAGE_TILE, Lru } from '../../shared';
 import { ISize, ITileRef, levelSize, topLevel } from '../base/geometry';
-import { LruCache } from '../base/lru';
 import { makeLut, toRgba } from './lut';
 
 /** Tiles fetched at once: enough to keep the way busy, few enough that what the user looks at now comes soon. */
@@ -149,7 +148,7 @@ export class ImageTiles implements IDisposable {
 
   private readonly _image: ISize;
   private readonly _fetch: (tile: IImageTileRef) => Promise<IReply<'image.tile'>>;
-  private readonly _cache = new LruCache<string, HTMLCanvasElement>(KEPT);
+  private readonly _cache = new Lru<string, HTMLCanvasElement>({ limit: KEPT });
   private readonly _inFlight = new Set<string>();
   private readonly _lut = makeLut();
   private readonly _arrived = new Signal<this, void>(this);

@@ -1,6 +1,5 @@
 /** Tiles of class ids as pictures in the colours of the classes, and tiles of grey levels, reduced where the view is. */
-import { LABEL_TILE } from '../../shared';
-import { LruCache } from '../base/lru';
+import { LABEL_TILE, Lru } from '../../shared';
 
 /** Pictures kept: 256 KiB each at full resolution, less when reduced. */
 const KEPT = 512;
@@ -124,7 +123,7 @@ export class OverlayPictures {
     canvas.getContext('2d')!.putImageData(data, 0, 0);
   }
 
-  private readonly _pictures = new LruCache<string, IPicture>(KEPT);
+  private readonly _pictures = new Lru<string, IPicture>({ limit: KEPT });
   private _palette: Uint32Array = new Uint32Array(256);
 }
 

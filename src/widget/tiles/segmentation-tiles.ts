@@ -9,10 +9,9 @@
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
 import { IReply } from '../../kernel-bridge';
-import { BridgeError, EventParams, LABEL_TILE } from '../../shared';
+import { BridgeError, EventParams, LABEL_TILE, Lru } from '../../shared';
 import { ISize, ITileRef } from '../base/geometry';
 import { LabelTiles } from '../labels/label-tiles';
-import { LruCache } from '../base/lru';
 import { decodeTile } from '../labels/patches';
 
 /** Tiles asked for in one request. */
@@ -332,7 +331,7 @@ export class SegmentationTiles implements IDisposable {
 
   private readonly _options: SegmentationTiles.IOptions;
   private readonly _tiles = new Map<string, ITile>();
-  private readonly _inflated = new LruCache<string, Uint8Array>(INFLATED);
+  private readonly _inflated = new Lru<string, Uint8Array>({ limit: INFLATED });
   private readonly _arrived = new Signal<this, string[]>(this);
   private readonly _failed = new Signal<this, BridgeError>(this);
   private _bytes = 0;

@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { BridgeError } from '../../../../src/shared/errors';
-import { ClassifierInfo, EventParams, Params, Region, SessionState } from '../../../../src/shared/protocol';
+import { ClassifierInfo, EventParams, Params, SessionState } from '../../../../src/shared/protocol';
+import { SliceRect } from '../../../../src/shared/rect';
 import { EngineService } from '../../engine/service';
 import { IHeard, TestClient } from '../../__tests__/support/client';
 import { CLASSES, EngineBench } from '../../__tests__/support/engine';
@@ -12,7 +13,7 @@ import { bytesOf, histogram, inflateTile, rectangle } from '../../__tests__/supp
 
 const ROWS = 300;
 const COLUMNS = 420;
-const VIEW: Region = { slice: 0, row0: 0, row1: ROWS, column0: 0, column1: COLUMNS };
+const VIEW: SliceRect = { slice: 0, row0: 0, row1: ROWS, column0: 0, column1: COLUMNS };
 /** Enough to tell classifiers apart, and quick. */
 const FOREST = { trees: 12, maxDepth: 6 };
 const FILTERS = { set: 'samba', sigmas: [1, 3] };

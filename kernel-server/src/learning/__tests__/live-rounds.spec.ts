@@ -2,7 +2,8 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { BridgeError } from '../../../../src/shared/errors';
-import { EventParams, Region, SessionState } from '../../../../src/shared/protocol';
+import { EventParams, SessionState } from '../../../../src/shared/protocol';
+import { SliceRect } from '../../../../src/shared/rect';
 import { IHeard, TestClient } from '../../__tests__/support/client';
 import { Home, label } from '../../__tests__/support/home';
 import {
@@ -41,7 +42,7 @@ const liveJob = (state: string) => (heard: IHeard) => {
 };
 const stateWhere = (is: (state: SessionState) => boolean) => (heard: IHeard) =>
   heard.event === 'session' && is(heard.params as SessionState);
-const whole = (view: Partial<Region> = {}): Region => ({
+const whole = (view: Partial<SliceRect> = {}): SliceRect => ({
   slice: 0,
   row0: 0,
   row1: 300,

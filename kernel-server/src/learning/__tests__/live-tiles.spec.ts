@@ -1,8 +1,8 @@
 /** Which tiles are made next, and who was sent which. */
-import { Region } from '../../../../src/shared/protocol';
+import { SliceRect } from '../../../../src/shared/rect';
 import { LiveTiles } from '../live-tiles';
 
-const view = (row0: number, row1: number, column0: number, column1: number, slice = 0): Region => ({
+const view = (row0: number, row1: number, column0: number, column1: number, slice = 0): SliceRect => ({
   slice,
   row0,
   row1,

@@ -1,5 +1,5 @@
 import { BridgeClient } from '../../../kernel-bridge';
-import { EventParams, Region, SessionState } from '../../../shared';
+import { EventParams, SessionState, SliceRect } from '../../../shared';
 import { Live } from '../live-state';
 
 const session = '0123456789abcdef0123456789abcdef';
@@ -7,7 +7,7 @@ const after = (ms: number) => new Promise(resolve => setTimeout(resolve, ms));
 const region = (row0: number) => ({ row0, row1: row0 + 10, column0: 0, column1: 20 });
 
 function make() {
-  const views: (Region | null)[] = [];
+  const views: (SliceRect | null)[] = [];
   const asked: { method: string; params: unknown }[] = [];
   const answers: ((error?: Error) => void)[] = [];
   const live = new Live({

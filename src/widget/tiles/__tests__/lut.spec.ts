@@ -1,5 +1,4 @@
 import { makeLut, makePalette, toRgba } from '../lut';
-import { LruCache } from '../../base/lru';
 import { outline } from '../outline';
 import { reduceClasses } from '../overlay-pictures';
 
@@ -79,18 +78,5 @@ describe('outline', () => {
       length += Math.abs(flat[i + 2]! - flat[i]!) + Math.abs(flat[i + 3]! - flat[i + 1]!);
     }
     expect(length).toBe(edges);
-  });
-});
-
-describe('LruCache', () => {
-  it('forgets what was not used for longest', () => {
-    const cache = new LruCache<string, number>(2);
-    cache.set('a', 1);
-    cache.set('b', 2);
-    cache.get('a');
-    cache.set('c', 3);
-    expect([cache.get('a'), cache.get('b'), cache.get('c')]).toEqual([1, undefined, 3]);
-    cache.limit = 1;
-    expect(cache.size).toBe(1);
   });
 });

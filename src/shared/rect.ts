@@ -1,0 +1,27 @@
+/** A rectangle of whole pixels; the ends are exclusive. */
+export type Rect = {
+  row0: number;
+  row1: number;
+  column0: number;
+  column1: number;
+};
+
+/** A rectangle in one slice of a stack. */
+export type SliceRect = Rect & { slice: number };
+
+/** Pixels of a rectangle. */
+export function areaOf({ row0, row1, column0, column1 }: Rect): number {
+  return (row1 - row0) * (column1 - column0);
+}
+
+/** Whether two rectangles have a pixel in common. */
+export function overlaps(a: Rect, b: Rect): boolean {
+  return a.row0 < b.row1 && b.row0 < a.row1 && a.column0 < b.column1 && b.column0 < a.column1;
+}
+
+/** Pixels that two rectangles have in common. */
+export function overlapArea(a: Rect, b: Rect): number {
+  const rows = Math.min(a.row1, b.row1) - Math.max(a.row0, b.row0);
+  const columns = Math.min(a.column1, b.column1) - Math.max(a.column0, b.column0);
+  return Math.max(rows, 0) * Math.max(columns, 0);
+}
