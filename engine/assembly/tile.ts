@@ -5,14 +5,11 @@
  * Gaussians are kept in float64: derivatives at a large σ are small differences of them. A plane of float32 holds the tile with a margin on each side. Outside the image it repeats its own nearest pixel inside, after every
  * step, as a whole image would be treated; so tiles join without seams.
  */
-import { allocate, mark, release } from './arena';
-import { firstDerivatives, replicateEdges } from './derivative-planes';
-import { gaussianKernel, gaussianRadius } from './families/gaussian';
-import { continueWide, filterSource, widePlane, wideStride } from './wide';
+import { allocate } from './arena';
+import { replicateEdges } from './derivative-planes';
 
-/** Margin of Gaussians (two Sobel steps follow) and of first derivatives (one follows). */
+/** Margin of Gaussians: two Sobel steps follow. */
 export const SMOOTH_MARGIN = 2;
-export const DERIVATIVE_MARGIN = 1;
 
 /** The image, and the tile in it: rows and columns, the ends exclusive. */
 export let imageRows = 0;
@@ -53,6 +50,9 @@ let grey: usize = 0;
 /** Counts what {@link loadSource} took: families that keep something for these pixels see by it when others have come. */
 export let loads: u32 = 0;
 
+/** Counts the tiles that {@link placeTile} was told of: families that plan for a tile see by it that another one has come. */
+export let placements: u32 = 0;
+
 /** Say which tile of which image comes. */
 export function placeTile(
   ofRows: i32,
@@ -66,6 +66,7 @@ export function placeTile(
   zero: f64,
   factor: f64
 ): void {
+  placements++;
   origin = zero;
   gain = factor;
   imageRows = ofRows;
@@ -83,7 +84,7 @@ export function placeTile(
   high = rangeHigh;
 }
 
-/** Element types of images, numbered: `engine/core/stack.ts` and `sambalab/wasm/engine.py` have the same. */
+/** Element types of images, numbered: `engine/core/dtype.ts` and `sambalab/wasm/engine.py` have the same. */
 export const enum Dtype {
   u8,
   i8,
@@ -200,50 +201,6 @@ export function continueEdges(plane: usize, margin: i32): void {
   if (above + below + before + after > 0) {
     replicateEdges(plane, strideOf(margin), rows + 2 * margin, columns + 2 * margin, above, below, before, after);
   }
-}
-
-/** The image smoothed by a Gaussian with standard deviation σ, as float64 with margin {@link SMOOTH_MARGIN}; kept. The pixels themselves for σ 0. */
-export function smoothed(sigma: f64): usize {
-  const entry = entryOf(sigma);
-  const found = <usize>load<u32>(entry, 8);
-  if (found) {
-    return found;
-  }
-  const plane = widePlane(SMOOTH_MARGIN, SMOOTH_MARGIN);
-  const bottom = mark();
-  const half = gaussianKernel(sigma);
-  filterSource(plane, SMOOTH_MARGIN, gaussianRadius(sigma), half, false, half, false);
-  release(bottom);
-  continueWide(plane, SMOOTH_MARGIN);
-  store<u32>(entry, <u32>plane, 8);
-  return plane;
-}
-
-/** Kx of the Gaussian, margin {@link DERIVATIVE_MARGIN}; kept. */
-export function derivativeX(sigma: f64): usize {
-  return derivatives(sigma, 12);
-}
-
-/** Ky of the Gaussian, margin {@link DERIVATIVE_MARGIN}; kept. */
-export function derivativeY(sigma: f64): usize {
-  return derivatives(sigma, 16);
-}
-
-function derivatives(sigma: f64, wanted: usize): usize {
-  const entry = entryOf(sigma);
-  if (!load<u32>(entry, 12)) {
-    const smooth = smoothed(sigma);
-    const x = newPlane(DERIVATIVE_MARGIN);
-    const y = newPlane(DERIVATIVE_MARGIN);
-    const columnCount = (columns + 2 * DERIVATIVE_MARGIN + 3) & ~3;
-    const height = rows + 2 * DERIVATIVE_MARGIN;
-    firstDerivatives(smooth, wideStride(SMOOTH_MARGIN), x, y, strideOf(DERIVATIVE_MARGIN), columnCount, height);
-    continueEdges(x, DERIVATIVE_MARGIN);
-    continueEdges(y, DERIVATIVE_MARGIN);
-    store<u32>(entry, <u32>x, 12);
-    store<u32>(entry, <u32>y, 16);
-  }
-  return <usize>load<u32>(entry + wanted);
 }
 
 /** Address of what is kept for a σ. */

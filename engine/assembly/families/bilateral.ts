@@ -14,6 +14,7 @@
  * interpolates at the Chebyshev nodes of [0, 3.125 / 32]; its relative error is below 5e-6.
  */
 import { allocate, mark, release } from '../arena';
+import { argument } from '../family';
 import { greyAt, greyLevels, outStride, rows, width } from '../tile';
 
 /** The polynomial's coefficients. */
@@ -35,7 +36,14 @@ function turn(row: i32): usize {
   return <usize>((row + count) % count) * stride;
 }
 
-export function bilateral(radius: i32, range: f64, out: usize): void {
+export function bilateralReach(args: usize): i32 {
+  return <i32>argument(args, 0);
+}
+
+/** Arguments: radius, range. */
+export function bilateral(args: usize, out: usize): void {
+  const radius = <i32>argument(args, 0);
+  const range = argument(args, 1);
   // Kept, so it has to lie below what is released.
   greyLevels();
   const bottom = mark();

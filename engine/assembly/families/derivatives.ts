@@ -13,6 +13,7 @@
  * Trainable Weka Segmentation has both from FeatureJ, with true σ as here, where the kernels end at 3 to 5 σ and the image is mirrored at its edge.
  */
 import { allocate, mark, release } from '../arena';
+import { argument } from '../family';
 import { entryOf, outStride, rows, sourceMargin } from '../tile';
 import { filterSource, filterWide, widePlane, wideStride } from '../wide';
 
@@ -104,8 +105,14 @@ export function derivativeKernel(sigma: f64, order: i32, radius: i32, spacing: i
   return half;
 }
 
-/** ∂²ᵏ/∂xᵏ∂yᵏ */
-export function derivative(sigma: f64, order: i32, out: usize): void {
+export function derivativeReach(args: usize): i32 {
+  return derivativeRadius(argument(args, 0), <i32>argument(args, 1));
+}
+
+/** ∂²ᵏ/∂xᵏ∂yᵏ. Arguments: σ, k. */
+export function derivatives(args: usize, out: usize): void {
+  const sigma = argument(args, 0);
+  const order = <i32>argument(args, 1);
   prepareDerivatives(sigma);
   const bottom = mark();
   const plane = widePlane(0, 0);
@@ -114,7 +121,13 @@ export function derivative(sigma: f64, order: i32, out: usize): void {
   release(bottom);
 }
 
-export function laplacian(sigma: f64, out: usize): void {
+export function laplacianReach(args: usize): i32 {
+  return derivativeRadius(argument(args, 0), 2);
+}
+
+/** Argument: σ. */
+export function laplacian(args: usize, out: usize): void {
+  const sigma = argument(args, 0);
   prepareDerivatives(sigma);
   const bottom = mark();
   const alongX = widePlane(0, 0);

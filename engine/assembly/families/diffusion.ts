@@ -12,9 +12,18 @@
  */
 import { allocate, mark, release } from '../arena';
 import { exponential } from '../exponential';
+import { argument } from '../family';
 import { at, columns, continueEdges, high, low, newPlane, outStride, rows, sourceAt, strideOf, width } from '../tile';
 
-export function anisotropicDiffusion(conductance: f64, iterations: i32, out: usize): void {
+/** Each iteration sees one pixel further. */
+export function diffusionReach(args: usize): i32 {
+  return <i32>argument(args, 1);
+}
+
+/** Arguments: conductance, iterations. */
+export function anisotropicDiffusion(args: usize, out: usize): void {
+  const conductance = argument(args, 0);
+  const iterations = <i32>argument(args, 1);
   const bottom = mark();
   const plane = newPlane(iterations);
   const stride = strideOf(iterations);

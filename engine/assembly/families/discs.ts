@@ -10,6 +10,7 @@
  * for every pixel, wherever the tile begins. Extrema likewise, but that two overlapping powers of two make a width.
  */
 import { allocate, mark, release } from '../arena';
+import { argument } from '../family';
 import { columns, outStride, rows, sourceAt, sourceStride, width } from '../tile';
 
 const enum Join {
@@ -44,7 +45,14 @@ export function discCount(radius: f64): i32 {
   return count;
 }
 
-export function mean(radius: f64, out: usize): void {
+/** The reach of all families whose first argument is the radius of a disc. */
+export function overDiscReach(args: usize): i32 {
+  return discReach(argument(args, 0));
+}
+
+/** Argument: radius. */
+export function mean(args: usize, out: usize): void {
+  const radius = argument(args, 0);
   const bottom = mark();
   const stride = sumStride();
   const sums = allocate(<usize>rows * stride);
@@ -62,7 +70,9 @@ export function mean(radius: f64, out: usize): void {
   release(bottom);
 }
 
-export function variance(radius: f64, out: usize): void {
+/** Argument: radius. */
+export function variance(args: usize, out: usize): void {
+  const radius = argument(args, 0);
   const bottom = mark();
   const stride = sumStride();
   const sums = allocate(<usize>rows * stride);
@@ -85,12 +95,14 @@ export function variance(radius: f64, out: usize): void {
   release(bottom);
 }
 
-export function minimum(radius: f64, out: usize): void {
-  overDisc<f32>(Join.minimum, radius, out, outStride);
+/** Argument: radius. */
+export function minimum(args: usize, out: usize): void {
+  overDisc<f32>(Join.minimum, argument(args, 0), out, outStride);
 }
 
-export function maximum(radius: f64, out: usize): void {
-  overDisc<f32>(Join.maximum, radius, out, outStride);
+/** Argument: radius. */
+export function maximum(args: usize, out: usize): void {
+  overDisc<f32>(Join.maximum, argument(args, 0), out, outStride);
 }
 
 function discSums(radius: f64, out: usize, stride: usize): void {

@@ -3,32 +3,39 @@
  * sx = Kx⋆G, sy = Ky⋆G, and a = Kx⋆sx, b = Ky⋆sx, d = Ky⋆sy.
  */
 import { hessian as hessianPlanes, hessianOrientation as orientationPlanes, sobelMagnitude } from '../derivative-planes';
-import {
-  DERIVATIVE_MARGIN,
-  at,
-  derivativeX,
-  derivativeY,
-  outPlane,
-  outStride,
-  rows,
-  strideOf,
-  width
-} from '../tile';
+import { argument } from '../family';
+import { gaussianRadius } from '../gaussian-kernel';
+import { DERIVATIVE_MARGIN, derivativeX, derivativeY } from '../smoothed';
+import { at, outPlane, outStride, rows, strideOf, width } from '../tile';
 
-export function sobel(sigma: f64, out: usize): void {
+/** One Sobel step beyond the Gaussian. */
+export function sobelReach(args: usize): i32 {
+  return gaussianRadius(argument(args, 0)) + 1;
+}
+
+/** Two Sobel steps beyond the Gaussian. */
+export function hessianReach(args: usize): i32 {
+  return gaussianRadius(argument(args, 0)) + 2;
+}
+
+/** Argument: σ. */
+export function sobel(args: usize, out: usize): void {
+  const sigma = argument(args, 0);
   const sx = pixel(derivativeX(sigma), 0);
   sobelMagnitude(sx, pixel(derivativeY(sigma), 0), strideOf(DERIVATIVE_MARGIN), out, outStride, width, rows);
 }
 
-/** Module, trace, determinant and the two eigenvalues. */
-export function hessian(sigma: f64, out: usize): void {
+/** Module, trace, determinant and the two eigenvalues. Argument: σ. */
+export function hessian(args: usize, out: usize): void {
+  const sigma = argument(args, 0);
   const sx = pixel(derivativeX(sigma), -1);
   const sy = pixel(derivativeY(sigma), -1);
   hessianPlanes(sx, sy, strideOf(DERIVATIVE_MARGIN), out, outStride, outPlane, width, rows);
 }
 
-/** Orientation, squared trace times squared eigenvalue difference, squared eigenvalue difference. */
-export function hessianOrientation(sigma: f64, out: usize): void {
+/** Orientation, squared trace times squared eigenvalue difference, squared eigenvalue difference. Argument: σ. */
+export function hessianOrientation(args: usize, out: usize): void {
+  const sigma = argument(args, 0);
   const sx = pixel(derivativeX(sigma), -1);
   const sy = pixel(derivativeY(sigma), -1);
   orientationPlanes(sx, sy, strideOf(DERIVATIVE_MARGIN), out, outStride, outPlane, width, rows);

@@ -7,6 +7,7 @@
  * with the histogram.
  */
 import { allocate, mark, release } from '../arena';
+import { argument } from '../family';
 import { columns, greyAt, greyLevels, greyStride, outStride, rows } from '../tile';
 import { discCount, discReach } from './discs';
 import { PAIR, discOffsets, pairsOf, slidePairs } from './slide';
@@ -14,7 +15,10 @@ import { PAIR, discOffsets, pairsOf, slidePairs } from './slide';
 /** Of c log₂ c, which needs 18 bits for the largest disc. */
 const FRACTION: f64 = <f64>((<u64>1) << 40);
 
-export function entropy(radius: f64, bins: i32, out: usize): void {
+/** Arguments: radius, bins. */
+export function entropy(args: usize, out: usize): void {
+  const radius = argument(args, 0);
+  const bins = <i32>argument(args, 1);
   // Grey levels are kept for later families: they must be there before the mark.
   greyLevels();
   const bottom = mark();

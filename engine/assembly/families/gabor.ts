@@ -12,6 +12,7 @@
  * as many products as it has columns otherwise.
  */
 import { allocate, mark, release } from '../arena';
+import { argument } from '../family';
 import { columns, outPlane, outStride, rows, sourceAt, sourceStride } from '../tile';
 
 const ANGLES = 10;
@@ -25,13 +26,19 @@ const BLOCK: usize = 32;
 const PRODUCT_HEAD: usize = 16;
 
 /** How many pixels a kernel looks to each side. */
-export function gaborReach(sigma: f64, gamma: f64): i32 {
+export function gaborReach(args: usize): i32 {
+  const sigma = argument(args, 0);
+  const gamma = argument(args, 1);
   return 3 * max(1, <i32>Math.floor(max(sigma, sigma / gamma)));
 }
 
-export function gabor(sigma: f64, gamma: f64, frequency: f64, out: usize): void {
+/** Arguments: σ, γ, frequency. */
+export function gabor(args: usize, out: usize): void {
+  const sigma = argument(args, 0);
+  const gamma = argument(args, 1);
+  const frequency = argument(args, 2);
   const bottom = mark();
-  const reach = gaborReach(sigma, gamma);
+  const reach = gaborReach(args);
   const stride = planeStride();
   const bytes = matrixBytes(reach);
   const evenX = allocate(bytes);

@@ -1,54 +1,42 @@
 /**
- * Gaussian smoothing and differences of Gaussians. σ is the standard deviation in pixels; the kernel ends at four of them and is divided by
- * its sum; the image is continued by its edge.
+ * Gaussian smoothing and differences of Gaussians, in float64 until the result is written; the image is continued by its edge.
+ * `../gaussian-kernel.ts` defines the kernel.
  */
-import { allocate } from '../arena';
+import { argument } from '../family';
+import { gaussianRadius } from '../gaussian-kernel';
 import { copyRows } from '../planes';
-import { SMOOTH_MARGIN, outStride, rows, smoothed, sourceAt, sourceStride, width } from '../tile';
+import { smoothed } from '../smoothed';
+import { SMOOTH_MARGIN, outStride, rows, sourceAt, sourceStride, width } from '../tile';
 import { wideStride } from '../wide';
 
-const TRUNCATE: f64 = 4;
-
-/** How many pixels the Gaussian looks to each side; 0 for σ 0, no smoothing. */
-export function gaussianRadius(sigma: f64): i32 {
-  return <i32>Math.ceil(TRUNCATE * sigma);
+/** The reach of a pixel that depends on itself alone. */
+export function noReach(_args: usize): i32 {
+  return 0;
 }
 
-/** Half of the kernel as float64, its centre first, in the arena. */
-export function gaussianKernel(sigma: f64): usize {
-  const radius = gaussianRadius(sigma);
-  const half = allocate(<usize>(radius + 1) << 3);
-  let sum: f64 = 0;
-  for (let i = 0; i <= radius; i++) {
-    const weight = gaussianWeight(i, sigma);
-    sum += i ? 2 * weight : weight;
-  }
-  for (let i = 0; i <= radius; i++) {
-    store<f64>(half + (<usize>i << 3), gaussianWeight(i, sigma) / sum);
-  }
-  return half;
+export function gaussianReach(args: usize): i32 {
+  return gaussianRadius(argument(args, 0));
 }
 
-function gaussianWeight(i: i32, sigma: f64): f64 {
-  if (!i) {
-    return 1;
-  }
-  return Math.exp((-0.5 * <f64>(i * i)) / (sigma * sigma));
+/** The wider Gaussian's. */
+export function differenceReach(args: usize): i32 {
+  return gaussianRadius(argument(args, 1));
 }
 
 /** The pixels as they are. */
-export function original(out: usize): void {
+export function original(_args: usize, out: usize): void {
   copyRows(sourceAt(0, 0), sourceStride, out, outStride, width, rows);
 }
 
-export function gaussian(sigma: f64, out: usize): void {
-  narrow(firstPixel(sigma), 0, wideStride(SMOOTH_MARGIN), out);
+/** Argument: σ. */
+export function gaussian(args: usize, out: usize): void {
+  narrow(firstPixel(argument(args, 0)), 0, wideStride(SMOOTH_MARGIN), out);
 }
 
-/** The narrower Gaussian less the wider one. */
-export function differenceOfGaussians(small: f64, large: f64, out: usize): void {
-  const narrower = firstPixel(small);
-  narrow(narrower, firstPixel(large), wideStride(SMOOTH_MARGIN), out);
+/** The narrower Gaussian less the wider one. Arguments: σ of each. */
+export function differenceOfGaussians(args: usize, out: usize): void {
+  const narrower = firstPixel(argument(args, 0));
+  narrow(narrower, firstPixel(argument(args, 1)), wideStride(SMOOTH_MARGIN), out);
 }
 
 /** Write a plane of float64, or what it is more than another, as float32. */

@@ -14,6 +14,7 @@
  * follow, are taken over a line by doubling: `line-plan.ts`. A pair of criterion and mean is one whole number of 64 bits that sorts as they do.
  */
 import { allocate, mark, release } from '../arena';
+import { argument } from '../family';
 import { LINE_PIXELS_MAX, PLAN_BYTES, PLAN_LEVELS, planLine, planPixels, planShift, writeTerms } from '../line-plan';
 import { columns, outPlane, outStride, rows, sourceAt } from '../tile';
 
@@ -25,8 +26,8 @@ const BLOCK = 128;
 const TINY: f64 = 1e-300;
 
 /** How far the filter looks: half a line to a line's centre, and as far again. */
-export function kuwaharaReach(length: i32): i32 {
-  return 2 * (length >> 1);
+export function kuwaharaReach(args: usize): i32 {
+  return 2 * (<i32>argument(args, 0) >> 1);
 }
 
 /** The planes of a block: all have the margin and stride of the pixels, and lie one after the other. */
@@ -46,7 +47,9 @@ function planeAt(index: i32, row: i32, column: i32): usize {
   return planes + <usize>index * plane + <usize>(row + 2 * half) * stride + (<usize>(column + 2 * half) << 3);
 }
 
-export function kuwahara(length: i32, out: usize): void {
+/** Argument: length. */
+export function kuwahara(args: usize, out: usize): void {
+  const length = <i32>argument(args, 0);
   const bottom = mark();
   half = length >> 1;
   stride = <usize>(BLOCK + 4 * half + 2) << 3;

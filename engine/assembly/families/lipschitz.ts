@@ -10,20 +10,23 @@
  * fallen to 0 there; so tiles are exact. Whole numbers: the result is exact too.
  */
 import { allocate, mark, release } from '../arena';
+import { argument } from '../family';
 import { columns, greyAt, greyLevels, outStride, rows } from '../tile';
 
 /** Zeros on each side of a row. */
 const PADDING: usize = 16;
 
-export function lipschitzReach(slope: i32): i32 {
-  return 254 / slope;
+export function lipschitzReach(args: usize): i32 {
+  return 254 / <i32>argument(args, 0);
 }
 
-export function lipschitz(slope: i32, out: usize): void {
+/** Argument: slope. */
+export function lipschitz(args: usize, out: usize): void {
+  const slope = <i32>argument(args, 0);
   // Kept, so it has to lie below what is released.
   greyLevels();
   const bottom = mark();
-  const reach = lipschitzReach(slope);
+  const reach = lipschitzReach(args);
   const breadth = columns + 2 * reach;
   const height = rows + 2 * reach;
   const blocks = <usize>((breadth + 15) & ~15);

@@ -8,6 +8,7 @@
  * Each rotated line is covered by small boxes, whose sums are planes of their own, made by doubling.
  */
 import { allocate, mark, release } from '../arena';
+import { argument } from '../family';
 import { membrane as projections } from '../membrane-lines';
 import { add } from '../planes';
 import { outPlane, outStride, rows, sourceAt, sourceStride, width } from '../tile';
@@ -99,7 +100,14 @@ export function boxPlanes(boxes: usize, reach: i32): void {
   }
 }
 
-export function membrane(patch: i32, thickness: i32, out: usize): void {
+export function membraneReach(args: usize): i32 {
+  return <i32>argument(args, 0) >> 1;
+}
+
+/** Arguments: patch, thickness. */
+export function membrane(args: usize, out: usize): void {
+  const patch = <i32>argument(args, 0);
+  const thickness = <i32>argument(args, 1);
   const bottom = mark();
   const reach = patch >> 1;
   const boxes = allocate(<usize>BOXES << 2);

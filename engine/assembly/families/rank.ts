@@ -9,6 +9,7 @@
  * run of ranks, and which ranks of a run are in the disc is a set of bits. Equal values have ranks of their own, which changes no median.
  */
 import { allocate, mark, release } from '../arena';
+import { argument } from '../family';
 import {
   columns,
   loads,
@@ -39,7 +40,9 @@ let rankStride: usize = 0;
 let sorted: usize = 0;
 let rankCount = 0;
 
-export function median(radius: f64, out: usize): void {
+/** Argument: radius. */
+export function median(args: usize, out: usize): void {
+  const radius = argument(args, 0);
   if (keptFor != loads) {
     keptFor = loads;
     ranks = 0;

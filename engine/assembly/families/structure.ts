@@ -7,10 +7,11 @@
  * structure_tensor has Sobel steps for derivatives and one scale.
  */
 import { mark, release } from '../arena';
-import { entryOf, outPlane, outStride, rows } from '../tile';
+import { argument } from '../family';
+import { gaussianRadius } from '../gaussian-kernel';
+import { entryOf, outPlane, outStride, placements, rows } from '../tile';
 import { continueWide, smoothProduct, widePlane, wideStride } from '../wide';
 import { derivativeKernel, derivativePlane, derivativeRadius, prepareDerivatives } from './derivatives';
-import { gaussianRadius } from './gaussian';
 
 /** Where the addresses of the derivatives stand in the entry of σ 0 (`tile.ts`): one pair of planes serves one σ after the other. */
 const X_ENTRY: usize = 24;
@@ -18,25 +19,25 @@ const Y_ENTRY: usize = 28;
 /** The σ that they are of. */
 let heldSigma: f64 = 0;
 
-/** The largest ρ of a program: derivatives are computed once for all ρ. */
+/** The largest ρ of the program, and the number of the tile that it is planned for: derivatives are computed once for all ρ. */
 let largestIntegration: f64 = 0;
+let plannedFor: u32 = 0;
 
-/** Forget the ρ of the program before. */
-export function resetIntegrations(): void {
-  largestIntegration = 0;
+/** Note the ρ of an op. */
+export function planStructure(args: usize): void {
+  const integration = argument(args, 1);
+  largestIntegration = plannedFor == placements ? max(largestIntegration, integration) : integration;
+  plannedFor = placements;
 }
 
-/** Say which ρ a program has. */
-export function noteIntegration(integration: f64): void {
-  largestIntegration = max(largestIntegration, integration);
+export function structureReach(args: usize): i32 {
+  return derivativeRadius(argument(args, 0), 1) + gaussianRadius(argument(args, 1));
 }
 
-/** Pixels that the eigenvalues depend on to each side. */
-export function structureHalo(sigma: f64, integration: f64): i32 {
-  return derivativeRadius(sigma, 1) + gaussianRadius(integration);
-}
-
-export function structureTensor(sigma: f64, integration: f64, out: usize): void {
+/** Arguments: σ, ρ. */
+export function structureTensor(args: usize, out: usize): void {
+  const sigma = argument(args, 0);
+  const integration = argument(args, 1);
   const margin = gaussianRadius(largestIntegration);
   const entry = entryOf(0);
   prepareDerivatives(sigma);
