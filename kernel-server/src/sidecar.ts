@@ -8,7 +8,7 @@ import { ArrayStore, IPlace } from './arrays/array-store';
 import { Dispatcher } from './transport/dispatcher';
 import { bind, guardDataDirectory, IEndpoint, writeConnectionFile } from './transport/endpoint';
 import { makeDirectory, privateDirectory, privatePlace } from './base/files';
-import { IEngineService, ISamService } from './jobs/interfaces';
+import { IEngineService, ISamService } from './jobs/services';
 import { Jobs } from './jobs/jobs';
 import { log } from './base/log';
 import { createHandlers } from './methods';

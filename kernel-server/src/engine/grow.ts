@@ -19,7 +19,7 @@ import {
 } from '../../../engine';
 import { EnginePool } from './pool';
 import { IBoosted, IBoostTask, IGrowTask } from './tasks';
-import { IJobContext } from '../jobs/interfaces';
+import { IJobContext } from '../jobs/job-context';
 
 /** Tasks for each thread: enough for even loads and true progress, few for their out-of-bag votes to be added. */
 const TASKS_PER_THREAD = 5;

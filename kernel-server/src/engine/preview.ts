@@ -18,7 +18,8 @@ import { EnginePool } from './pool';
 import { IPreviewTask, ISampleTask, ITileRequest } from './tasks';
 import { IFeatureSource, mapsOf, partsOf, spreadPixels, spreadTiles, tilesOf } from './tiles';
 import { Intensities } from './intensities';
-import { IEngineService, IJobContext } from '../jobs/interfaces';
+import { IJobContext } from '../jobs/job-context';
+import { IEngineService } from '../jobs/services';
 
 type Request = Parameters<IEngineService['featureTiles']>[0];
 type Answer = Awaited<ReturnType<IEngineService['featureTiles']>>;

@@ -26,16 +26,16 @@ import {
   tilesOf
 } from './tiles';
 import { Intensities } from './intensities';
+import { IJobContext } from '../jobs/job-context';
 import {
   AnyClassifier,
   IDescribed,
   IEngineService,
   IImageEmbedding,
-  IJobContext,
   IRegion,
   ISegmentationArrays,
   ITrained
-} from '../jobs/interfaces';
+} from '../jobs/services';
 import { basisKey } from '../sam/basis-key';
 import { sharedBytes } from '../base/shared-memory';
 

@@ -6,7 +6,7 @@ import { IGrowOptions, IPackedForest, ITrainingSet, ITrees } from '../../../engi
 import { ISliceEmbedding } from '../../../engine/core/embedding';
 import { IIntensity } from '../../../engine/core/intensity';
 import { ITile } from '../../../engine/core/tile';
-import { ISegmentationArrays } from '../jobs/interfaces';
+import { ISegmentationArrays } from '../jobs/services';
 
 /** Features that are computed and kept together: those of the families, and those of the embedding. */
 export type PartName = 'families' | 'embedding';

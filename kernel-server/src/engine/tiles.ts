@@ -28,7 +28,8 @@ import {
 import { basisKey } from '../sam/basis-key';
 import { EnginePool } from './pool';
 import { ICutsTask, INamedCuts, IPlanesTask, IQuantiseTask, ITileRequest, PartName } from './tasks';
-import { IImageEmbedding, IJobContext } from '../jobs/interfaces';
+import { IJobContext } from '../jobs/job-context';
+import { IImageEmbedding } from '../jobs/services';
 import { sharedBytes, sharedFloats } from '../base/shared-memory';
 
 /** Side of a tile of features in pixels, and of those with so many features that they would not fit a thread's memory. */

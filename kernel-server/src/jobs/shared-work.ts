@@ -1,55 +1,80 @@
-/** Work that several may want at the same time: it is done once, all hear of its progress, and it stops when all have left. */
-import { IJobContext } from './interfaces';
-import { orAborted } from './jobs';
+import { IJobContext } from './job-context';
+import { orAborted } from './or-aborted';
 
 interface IRunning {
   result: Promise<unknown>;
   controller: AbortController;
+  /** The callers that still wait for the result. */
   contexts: Set<IJobContext>;
 }
 
+/** Callers that ask for the same work at the same time share one run of it. It stops when all of them have left. */
 export class SharedWork {
-  /** Whether somebody works under a key. */
+  /** How many pieces of work run. */
+  get size(): number {
+    return this._running.size;
+  }
+
+  /** Whether the work of a key runs. */
   has(key: string): boolean {
     return this._running.has(key);
   }
 
   /**
-   * Do work under a key, or join those who do.
+   * Run the work of a key, or join the run that is under way. Each caller's context gets its progress.
    *
-   * @throws BridgeError `cancelled` for a caller whose signal aborts, whatever becomes of the work
+   * @throws BridgeError `cancelled` for a caller whose signal aborts, even if the work goes on for others
    */
   async run<T>(key: string, context: IJobContext, work: (context: IJobContext) => Promise<T>): Promise<T> {
     let running = this._running.get(key);
-    // Work that is being stopped still cleans up; whoever comes now wants it done anew.
+    // A cancelled run still cleans up. A new caller waits for that and starts a new run.
     while (running?.controller.signal.aborted) {
       await running.result.catch(() => undefined);
       running = this._running.get(key);
     }
-    running ??= this._begin(key, work);
-    const { result, controller, contexts } = running;
-    contexts.add(context);
+    if (running) {
+      running.contexts.add(context);
+    } else {
+      running = this._begin(key, context, work);
+    }
     try {
-      return (await orAborted(result, context.signal)) as T;
+      return (await orAborted(running.result, context.signal)) as T;
     } finally {
-      contexts.delete(context);
-      if (contexts.size === 0) {
-        controller.abort(); // of no effect where it is done
+      running.contexts.delete(context);
+      if (running.contexts.size === 0 && this._running.get(key) === running) {
+        running.controller.abort();
       }
     }
   }
 
-  private _begin<T>(key: string, work: (context: IJobContext) => Promise<T>): IRunning {
+  /** Cancel the run of a key for all its callers. @returns whether there was one that was not cancelled yet */
+  cancel(key: string): boolean {
+    const controller = this._running.get(key)?.controller;
+    if (!controller || controller.signal.aborted) {
+      return false;
+    }
+    controller.abort();
+    return true;
+  }
+
+  /** Cancel everything and wait until it has ended. */
+  async stop(): Promise<void> {
+    const all = [...this._running.values()];
+    all.forEach(({ controller }) => controller.abort());
+    await Promise.allSettled(all.map(({ result }) => result));
+  }
+
+  private _begin<T>(key: string, context: IJobContext, work: (context: IJobContext) => Promise<T>): IRunning {
     const controller = new AbortController();
-    const contexts = new Set<IJobContext>();
+    const contexts = new Set([context]);
     const shared: IJobContext = {
       signal: controller.signal,
-      progress: (...args) => contexts.forEach(context => context.progress(...args))
+      progress: (...args) => contexts.forEach(each => each.progress(...args))
     };
     const result = Promise.resolve()
       .then(() => work(shared))
       .finally(() => this._running.delete(key));
-    result.catch(() => undefined);
+    result.catch(() => undefined); // each caller handles it, unless all have left
     const running = { result, controller, contexts };
     this._running.set(key, running);
     return running;

@@ -6,7 +6,8 @@ import { ClassifierInfo, FeatureChoice, LabelClass, Params, TrainingChoice } fro
 import { ArrayStore } from '../arrays/array-store';
 import { ICall } from '../transport/dispatcher';
 import { isMissing } from '../base/files';
-import { AnyClassifier, IEngineService, IImageEmbedding, IJobContext, ISegmentationArrays } from '../jobs/interfaces';
+import { IJobContext } from '../jobs/job-context';
+import { AnyClassifier, IEngineService, IImageEmbedding, ISegmentationArrays } from '../jobs/services';
 import { Jobs } from '../jobs/jobs';
 import { Learner } from './learner';
 import {

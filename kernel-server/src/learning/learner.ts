@@ -2,7 +2,8 @@
 import { BridgeError } from '../../../src/shared/errors';
 import { EmbeddingSpec, FeatureSpec, withoutEmbedding } from '../../../src/shared/features';
 import { LabelClass, LearnerParams } from '../../../src/shared/protocol';
-import { IEngineService, IJobContext, ITrained } from '../jobs/interfaces';
+import { IJobContext } from '../jobs/job-context';
+import { IEngineService, ITrained } from '../jobs/services';
 import { IEmbeddingSource, IPart, WatchedEmbedding, withoutEmbeddingNote } from './training-part';
 
 const PENDING = "SAM's embedding is being computed; the classifier sees it as soon as it is there.";

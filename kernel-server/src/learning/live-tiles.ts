@@ -4,7 +4,7 @@
  */
 import { LABEL_TILE } from '../../../src/shared/protocol';
 import { SliceRect } from '../../../src/shared/rect';
-import { IRegion } from '../jobs/interfaces';
+import { IRegion } from '../jobs/services';
 import { TileRefs } from '../session/overlays';
 
 /** Tiles that are segmented together: few where somebody waits for them. */

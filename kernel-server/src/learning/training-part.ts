@@ -12,7 +12,8 @@ import {
 } from '../../../src/shared/protocol';
 import type { SliceEmbeddings } from '../sam/slice-embeddings';
 import { explainFull, writeAtomically } from '../base/files';
-import { IEngineService, IImageEmbedding, IJobContext, ITrained } from '../jobs/interfaces';
+import { IJobContext } from '../jobs/job-context';
+import { IEngineService, IImageEmbedding, ITrained } from '../jobs/services';
 import { Session } from '../session/session';
 
 /** A session as it was when work on it began. */

@@ -1,5 +1,5 @@
 /** Handlers of classifiers: their files, and what they say of images that are handed over. */
-import { IEngineService } from '../jobs/interfaces';
+import { IEngineService } from '../jobs/services';
 import { Handlers } from '../transport/dispatcher';
 import { classifierOf, imageOf } from './checks';
 import { IMethodContext } from './context';

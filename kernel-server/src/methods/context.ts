@@ -1,6 +1,6 @@
 /** The objects that the handlers work with, made in one place from the services and stores of the sidecar. */
 import { ArrayStore } from '../arrays/array-store';
-import { IEngineService, ISamService } from '../jobs/interfaces';
+import { IEngineService, ISamService } from '../jobs/services';
 import { Jobs } from '../jobs/jobs';
 import { ClassifierJobs } from '../learning/classifier-jobs';
 import { ComputeJobs } from '../learning/compute-jobs';

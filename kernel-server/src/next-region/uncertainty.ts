@@ -11,7 +11,8 @@ import { ArrayDescriptor, LABEL_TILE, Params, UncertaintyMeasure } from '../../.
 import { ArrayStore } from '../arrays/array-store';
 import type { ClassifierJobs } from '../learning/classifier-jobs';
 import { breathe } from '../base/files';
-import { IEngineService, IImageEmbedding, IJobContext } from '../jobs/interfaces';
+import { IJobContext } from '../jobs/job-context';
+import { IEngineService, IImageEmbedding } from '../jobs/services';
 import { Session } from '../session/session';
 import { TileFile } from '../arrays/tile-file';
 import { IBlock } from './score-windows';

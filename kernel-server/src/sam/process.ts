@@ -2,7 +2,7 @@
 import { ChildProcess, fork } from 'node:child_process';
 import { BridgeError } from '../../../src/shared/errors';
 import type { SamDevice } from '../../../src/shared/protocol';
-import type { IJobContext } from '../jobs/interfaces';
+import type { IJobContext } from '../jobs/job-context';
 import type {
   ComputeJob,
   FromCompute,

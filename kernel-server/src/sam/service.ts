@@ -17,7 +17,8 @@ import {
   MOBILE_SAM,
   upscaleMaskRegion
 } from '../../../src/sam';
-import type { IJobContext, ISamService } from '../jobs/interfaces';
+import type { IJobContext } from '../jobs/job-context';
+import type { ISamService } from '../jobs/services';
 import type { ComputeJob, IEmbedResult, ProviderChoice } from './messages';
 import { PROVIDERS } from './messages';
 import { checkModelFile } from './models';

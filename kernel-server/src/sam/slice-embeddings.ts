@@ -11,7 +11,8 @@ import { EmbeddingSpec, featureSpec, withImage } from '../../../src/shared/featu
 import { ArrayDescriptor, ImageInfo } from '../../../src/shared/protocol';
 import { ArrayStore } from '../arrays/array-store';
 import { log } from '../base/log';
-import { IImageEmbedding, IJobContext, ISamService } from '../jobs/interfaces';
+import { IJobContext } from '../jobs/job-context';
+import { IImageEmbedding, ISamService } from '../jobs/services';
 import { Jobs } from '../jobs/jobs';
 import { SharedWork } from '../jobs/shared-work';
 import { Session } from '../session/session';

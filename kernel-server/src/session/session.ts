@@ -13,8 +13,8 @@ import {
 import { ArrayStore } from '../arrays/array-store';
 import { byteLength } from '../arrays/shared-array';
 import { breathe, explainFull, makeDirectory } from '../base/files';
-import { ISegmentationArrays } from '../jobs/interfaces';
-import { Line } from '../jobs/jobs';
+import { ISegmentationArrays } from '../jobs/services';
+import { Line } from '../jobs/line';
 import { LabelStore } from './label-store';
 import { log } from '../base/log';
 import { layLabels } from './overlays';

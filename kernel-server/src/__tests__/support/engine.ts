@@ -1,7 +1,8 @@
 /** The real engine for tests: services on its bundled worker, and micrographs with labels. */
 import { ArrayDescriptor, Dtype, LabelClass } from '../../../../src/shared/protocol';
 import { EngineService } from '../../engine/service';
-import { IImageEmbedding, IJobContext, ILabelledImage, ITrained } from '../../jobs/interfaces';
+import { IJobContext } from '../../jobs/job-context';
+import { IImageEmbedding, ILabelledImage, ITrained } from '../../jobs/services';
 import { EngineFolder, wasm } from './engine-build';
 
 export const CLASSES: LabelClass[] = [

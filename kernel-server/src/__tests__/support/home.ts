@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { IEngineService } from '../../jobs/interfaces';
+import { IEngineService } from '../../jobs/services';
 import { Sidecar } from '../../sidecar';
 import { TestClient } from './client';
 import { rectangle } from './images';

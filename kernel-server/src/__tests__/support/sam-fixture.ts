@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ArrayDescriptor } from '../../../../src/shared/protocol';
 import { IModelFile, IModelManifest, MOBILE_SAM } from '../../../../src/sam';
-import { IJobContext } from '../../jobs/interfaces';
+import { IJobContext } from '../../jobs/job-context';
 import { encodeTinyModel } from '../../sam/tiny-model';
 
 const ROOT = join(__dirname, '../../../..');

@@ -3,7 +3,8 @@ import { classifierFormat, classifierFormats } from '../../../../engine';
 import { BridgeError } from '../../../../src/shared/errors';
 import { FeatureSpec } from '../../../../src/shared/features';
 import { ForestParams, LABEL_TILE, LabelClass } from '../../../../src/shared/protocol';
-import { AnyClassifier, IDescribed, IEngineService, IJobContext, IRegion } from '../../jobs/interfaces';
+import { IJobContext } from '../../jobs/job-context';
+import { AnyClassifier, IDescribed, IEngineService, IRegion } from '../../jobs/services';
 import { TileFile } from '../../arrays/tile-file';
 
 interface IMeans {

@@ -1,6 +1,7 @@
 /** SAM for tests of the sidecar: an "embedding" that counts how often it was computed, and a square around the first point. */
 import { BridgeError } from '../../../../src/shared/errors';
-import { IJobContext, ISamService } from '../../jobs/interfaces';
+import { IJobContext } from '../../jobs/job-context';
+import { ISamService } from '../../jobs/services';
 
 export class SmallSam implements ISamService {
   readonly device = { model: 'small', provider: 'cpu' as const, adapter: null, note: '' };

@@ -2,7 +2,7 @@
 import { renameSync } from 'node:fs';
 import { IBasisLayer, IEmbeddingBasis, IEmbeddingMap } from '../../../../engine';
 import { LABEL_TILE } from '../../../../src/shared/protocol';
-import { IImageEmbedding } from '../../jobs/interfaces';
+import { IImageEmbedding } from '../../jobs/services';
 import { agreement, context, EngineBench, someRows } from '../../__tests__/support/engine';
 
 const bench = new EngineBench();

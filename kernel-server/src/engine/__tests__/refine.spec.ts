@@ -9,7 +9,7 @@ import {
 import { newEngine } from '../../../../engine/__tests__/support/engine';
 import { Intensities } from '../intensities';
 import { EnginePool } from '../pool';
-import { ITrained } from '../../jobs/interfaces';
+import { ITrained } from '../../jobs/services';
 import { agreement, context, EngineBench, IMicrograph } from '../../__tests__/support/engine';
 import { wasm } from '../../__tests__/support/engine-build';
 

@@ -17,13 +17,7 @@ import {
   SamDevice,
   Scores
 } from '../../../src/shared/protocol';
-
-/** A long piece of work: when to stop, and whom to tell. */
-export interface IJobContext {
-  signal: AbortSignal;
-  /** `done` of `total` of a stage, in any unit; `message` for what the user should know besides. */
-  progress(stage: string, done: number, total: number, message?: string): void;
-}
+import { IJobContext } from './job-context';
 
 /** SAM: encoder and, for Python, decoder. Runs in a process of its own that may die. */
 export interface ISamService {

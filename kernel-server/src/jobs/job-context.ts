@@ -1,0 +1,6 @@
+/** What a long piece of work gets from its caller: a signal that says when to stop, and a way to report progress. */
+export interface IJobContext {
+  signal: AbortSignal;
+  /** `done` of `total` of a stage, in any unit; `message` tells the user something besides. */
+  progress(stage: string, done: number, total: number, message?: string): void;
+}
