@@ -9,7 +9,7 @@ import pytest
 
 from sambalab.sidecar_client.wire import Assembler, encode
 
-from .test_relay import patch
+from .sidecar_client.test_relay import patch
 
 jupyter_client = pytest.importorskip("jupyter_client")
 ipykernel = pytest.importorskip("ipykernel")

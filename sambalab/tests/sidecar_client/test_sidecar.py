@@ -19,8 +19,7 @@ from sambalab.sidecar_client import client as clients
 from sambalab.sidecar_client import node, sidecar
 from sambalab.sidecar_client.connection import Connection, context
 from sambalab.sidecar_client.wire import encode
-
-from .conftest import SAMBA, kill
+from sambalab.tests.conftest import SAMBA, kill
 
 pytestmark = pytest.mark.usefixtures("own_dirs")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX")

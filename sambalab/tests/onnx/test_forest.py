@@ -1,13 +1,12 @@
 """Classifiers as ONNX models: onnxruntime alone says what `Classifier.apply` says."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import sambalab as sl
-from sambalab.files.images import prepare
+from sambalab.tests.shared_data import marked, shared_image
 
 runtime = pytest.importorskip("onnxruntime")
 pytest.importorskip("wasmtime")
@@ -16,15 +15,7 @@ from sambalab import engine  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("sidecar_dirs")
 
-SHARED = Path(__file__).parents[3] / "shared" / "data"
 NONE = {"gaussian": False, "sobel": False, "hessian": False, "difference_of_gaussians": False, "membrane": False}
-
-
-def shared(name):
-    path = SHARED / name
-    if not path.is_file():
-        pytest.skip(f"{name} is not beside the project")
-    return path
 
 
 def three_classes(image):
@@ -64,9 +55,18 @@ def expect_same(session, classifier, image, allowed=2e-5):
     assert (best[:, -1] - best[:, -2] <= 3 / classifier.n_trees).all()
 
 
-@pytest.mark.parametrize("name", ["gold", "superalloy_0.png", "tomography_0.tif"])
+MICROGRAPHS = {
+    "gold": lambda: sl.data.nanoporous_gold().image,
+    "particles": lambda: sl.data.micrograph("particles", seed=1).image,
+    "grains": lambda: sl.data.micrograph("grains", seed=2).image,
+    "superalloy": lambda: shared_image("superalloy_0.png"),
+    "tomography": lambda: shared_image("tomography_0.tif"),
+}
+
+
+@pytest.mark.parametrize("name", marked(MICROGRAPHS, shared=("superalloy", "tomography")))
 def test_onnxruntime_alone_gives_the_labels_of_apply(name, tmp_path):
-    image = sl.data.nanoporous_gold().image if name == "gold" else prepare(shared(name)).pixels[0, :, :, 0]
+    image = MICROGRAPHS[name]()
     image = np.ascontiguousarray(image)
     classifier = trained(image)
     expect_same(session_of(classifier, tmp_path), classifier, image)
@@ -197,10 +197,8 @@ def test_the_metadata_say_what_the_classifier_is(tmp_path):
     classifier = trained(image, sl.FeatureSpec("weka", sigmas=[1, 2]), trees=5)
     session = session_of(classifier, tmp_path)
     metadata = session.get_modelmeta().custom_metadata_map
-    assert [entry["name"] for entry in json.loads(metadata["sambalab.spec.classes"])] == ["dark", "middle", "bright"]
-    assert sl.FeatureSpec.from_dict(json.loads(metadata["sambalab.spec.features"])) == sl.FeatureSpec(
-        "weka", sigmas=[1, 2]
-    )
+    assert [entry["name"] for entry in json.loads(metadata["sambalab.classes"])] == ["dark", "middle", "bright"]
+    assert sl.FeatureSpec.from_dict(json.loads(metadata["sambalab.features"])) == sl.FeatureSpec("weka", sigmas=[1, 2])
     assert metadata["sambalab.version"] == "1" and json.loads(metadata["sambalab.pixelSize"]) is None
     assert [output.name for output in session.get_outputs()] == ["labels", "probabilities"]
     again = sl.Classifier.load(tmp_path / "classifier.onnx")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,14 +12,13 @@ import skimage.filters.rank
 from scipy import ndimage
 
 from sambalab import FeatureSpec, data
-from sambalab.files.images import prepare
+from sambalab.tests.shared_data import marked, shared_image
 
 pytest.importorskip("wasmtime")
 
 from sambalab.engine import feature_stack
 
 Array = npt.NDArray[Any]
-SHARED = Path(__file__).parents[3] / "shared/data"
 #: Radii of every way a median goes: thinned out as bytes and as floats, by histogram, by ranks.
 RADII = (0.5, 1, 1.5, 2, 2.9, 3, 4, 8, 16)
 FAMILIES = ("mean", "variance", "minimum", "maximum", "median", "entropy")
@@ -28,20 +26,15 @@ FAMILIES = ("mean", "variance", "minimum", "maximum", "median", "entropy")
 BOUND = 1e-4
 
 
-def shared_image(name: str) -> Array:
-    path = SHARED / name
-    if not path.exists():
-        pytest.skip(f"{path.name} is not there")
-    return prepare(path).pixels[0, 40:190, 60:223, 0]
-
-
 def random(seed: int, low: int, high: int, dtype: str, shape: tuple[int, int]) -> Array:
     return np.random.default_rng(seed).integers(low, high, shape).astype(dtype)
 
 
 IMAGES: dict[str, Callable[[], Array]] = {
-    "superalloy_0": lambda: shared_image("superalloy_0.png"),
-    "tomography_0": lambda: shared_image("tomography_0.tif"),
+    "superalloy_0": lambda: shared_image("superalloy_0.png")[40:190, 60:223],
+    "tomography_0": lambda: shared_image("tomography_0.tif")[40:190, 60:223],
+    "particles": lambda: data.micrograph("particles", (150, 163), seed=1).image,
+    "grains": lambda: data.micrograph("grains", (150, 163), seed=2).image,
     "the shipped image": lambda: data.nanoporous_gold().image[300:440, 500:671],
     "a constant": lambda: np.full((30, 41), 117, np.uint8),
     "a constant of floats": lambda: np.full((30, 41), 0.1, np.float32),
@@ -59,7 +52,7 @@ IMAGES: dict[str, Callable[[], Array]] = {
 }
 
 
-@pytest.fixture(params=IMAGES)
+@pytest.fixture(params=marked(IMAGES, shared=("superalloy_0", "tomography_0")))
 def image(request: pytest.FixtureRequest) -> Array:
     return np.ascontiguousarray(IMAGES[request.param]())
 

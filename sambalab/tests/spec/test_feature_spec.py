@@ -1,24 +1,18 @@
 """Feature specs in Python: what they are, and that they agree with those of TypeScript."""
 
 import copy
-import json
 import pickle
 import random
 import re
-import shutil
-import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import sambalab as sl
 from sambalab import FeatureSpec
-from sambalab.sidecar_client.node import find_node
 from sambalab.spec import feature_table
 from sambalab.spec.features import changed
-
-ROOT = Path(__file__).parents[2]
+from sambalab.tests.typescript import typescript
 
 
 def test_the_sets_have_the_channels_of_their_models():
@@ -227,23 +221,6 @@ console.log(JSON.stringify(out));
 """
 
 
-def typescript(lines, folder, script=SCRIPT):
-    """Let TypeScript's half of the code read specs, or what the script reads."""
-    esbuild = ROOT / "node_modules/.bin/esbuild"
-    if not esbuild.exists():
-        pytest.skip("esbuild is not installed: npm ci")
-    bundle = folder / "features.cjs"
-    subprocess.run(
-        [esbuild, "--bundle", "--platform=node", "--format=cjs", f"--outfile={bundle}", "--log-level=error"],
-        input=script, text=True, check=True, cwd=ROOT / "src/shared",
-    )  # fmt: skip
-    node = shutil.which("node") or find_node()
-    done = subprocess.run(
-        [node, bundle], input="\n".join(map(json.dumps, lines)), text=True, check=True, capture_output=True
-    )
-    return json.loads(done.stdout)
-
-
 def random_choice(rng):
     """Make a choice of features that mostly will do."""
     families = feature_table.families()
@@ -326,7 +303,7 @@ def embedding(rng):
 def test_python_and_typescript_agree_on_random_choices(tmp_path):
     rng = random.Random(20)
     choices = [{}, {"set": "weka"}, *(random_choice(rng) for _ in range(1500))]
-    answers = typescript(choices, tmp_path)
+    answers = typescript(SCRIPT, choices, tmp_path)
     good = 0
     for choice, answer in zip(choices, answers, strict=True):
         try:

@@ -7,8 +7,7 @@ import pytest
 
 import sambalab as sl
 from sambalab.sidecar_client.regions import Region
-
-from .conftest import SAMBA
+from sambalab.tests.conftest import SAMBA
 
 pytestmark = pytest.mark.usefixtures("sidecar_dirs")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,14 +12,13 @@ import pytest
 from scipy import ndimage
 
 from sambalab import FeatureSpec, data
-from sambalab.files.images import prepare
+from sambalab.tests.shared_data import marked, shared_image
 
 pytest.importorskip("wasmtime")
 
 from sambalab.engine import feature_stack
 
 Array = npt.NDArray[Any]
-SHARED = Path(__file__).parents[3] / "shared/data"
 
 
 def crop(image: Array, size: int = 150) -> Array:
@@ -28,20 +26,15 @@ def crop(image: Array, size: int = 150) -> Array:
     return np.ascontiguousarray(image[40 : 40 + size, 60 : 60 + size + 13])
 
 
-def shared_image(name: str) -> Array:
-    path = SHARED / name
-    if not path.exists():
-        pytest.skip(f"{path.name} is not there")
-    return crop(prepare(path).pixels[0, :, :, 0])
-
-
 def random(seed: int, high: int, dtype: str, shape: tuple[int, int]) -> Array:
     return np.random.default_rng(seed).integers(0, high, shape).astype(dtype)
 
 
 IMAGES: dict[str, Callable[[], Array]] = {
-    "superalloy": lambda: shared_image("superalloy_0.png"),
-    "tomography": lambda: shared_image("tomography_0.tif"),
+    "superalloy": lambda: crop(shared_image("superalloy_0.png")),
+    "tomography": lambda: crop(shared_image("tomography_0.tif")),
+    "particles": lambda: crop(data.micrograph("particles", (256, 256), seed=1).image),
+    "grains": lambda: crop(data.micrograph("grains", (256, 256), seed=2).image),
     "gold": lambda: crop(data.nanoporous_gold().image),
     "constant": lambda: np.full((30, 41), 117, np.uint8),
     "impulse": lambda: np.pad(np.full((1, 1), 255, np.uint8), ((31, 40), (37, 25))),
@@ -55,7 +48,7 @@ IMAGES: dict[str, Callable[[], Array]] = {
 }
 
 
-@pytest.fixture(params=IMAGES)
+@pytest.fixture(params=marked(IMAGES, shared=("superalloy", "tomography")))
 def image(request: pytest.FixtureRequest) -> Array:
     return IMAGES[request.param]()
 

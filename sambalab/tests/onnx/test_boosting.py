@@ -7,7 +7,7 @@ runtime = pytest.importorskip("onnxruntime")
 pytest.importorskip("wasmtime")
 
 import sambalab as sl  # noqa: E402
-from sambalab.tests.test_onnx import noisy, session_of, three_classes  # noqa: E402
+from sambalab.tests.onnx.test_forest import noisy, session_of, three_classes  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("sidecar_dirs")
 

@@ -6,7 +6,7 @@ import pytest
 
 import sambalab as sl
 from sambalab.spec.learners import NAMES, complete_learner, is_boosting, is_learner, learner_request, presets
-from sambalab.tests.test_features import typescript
+from sambalab.tests.typescript import typescript
 
 # What TypeScript makes of each line: complete parameters from a request; and whether something is complete.
 SCRIPT = """
@@ -64,7 +64,7 @@ def test_python_and_typescript_agree_on_parameters(tmp_path):
         if rng.random() < 0.1:
             complete["extra"] = 1
         asked.append((given, {"request": request or {}, "complete": complete}))
-    answers = typescript([line for _, line in asked], tmp_path, SCRIPT)
+    answers = typescript(SCRIPT, [line for _, line in asked], tmp_path)
     assert len(asked) > 150
     seen = {True: 0, False: 0}
     for (given, line), answer in zip(asked, answers, strict=True):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from math import ceil, floor, pi
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,17 +17,16 @@ import pytest
 import scipy.ndimage as ndi
 import scipy.signal as signal
 import skimage.color
-import skimage.io
 
 import sambalab.files.data
 from sambalab import FeatureSpec
 from sambalab.engine import feature_stack
+from sambalab.tests.shared_data import marked, shared_image
 
 Array = npt.NDArray[np.float64]
 #: Channels by name.
 Channels = dict[str, Array]
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
 #: Families that stand in an oracle of their own below.
 ALONE = ("derivatives", "laplacian", "structure_tensor", "neighbours", "gabor")
 NOTHING = dict.fromkeys(("gaussian", "sobel", "hessian", "difference_of_gaussians", "membrane"), False)
@@ -48,8 +46,10 @@ def _images() -> dict[str, Callable[[], npt.NDArray[Any]]]:
     rows, columns = np.mgrid[:90, :101]
     smooth = 30000 + 20000 * np.sin(rows / 23) * np.cos(columns / 31 + 0.5)
     return {
-        "superalloy_0": lambda: _file("superalloy_0.png")[100:350, 60:300],
-        "tomography_0": lambda: _file("tomography_0.tif")[250:490, 200:450],
+        "superalloy_0": lambda: shared_image("superalloy_0.png")[100:350, 60:300],
+        "tomography_0": lambda: shared_image("tomography_0.tif")[250:490, 200:450],
+        "particles": lambda: sambalab.data.micrograph("particles", (250, 240), seed=1).image,
+        "grains": lambda: sambalab.data.micrograph("grains", (240, 250), seed=2).image,
         "the shipped image": lambda: np.asarray(sambalab.data.nanoporous_gold().image)[:230, :210],
         "a constant": lambda: np.full((40, 31), 117, np.uint8),
         "an impulse": lambda: impulse,
@@ -64,13 +64,7 @@ def _images() -> dict[str, Callable[[], npt.NDArray[Any]]]:
 
 
 IMAGES = _images()
-
-
-def _file(name: str) -> npt.NDArray[np.uint8]:
-    path = DATA / name
-    if not path.exists():
-        pytest.skip(f"{path.name} is not there")
-    return np.asarray(skimage.io.imread(path))
+NAMES = marked(IMAGES, shared=("superalloy_0", "tomography_0"))
 
 
 def _correlate(values: Array, kernel: npt.ArrayLike) -> Array:
@@ -235,7 +229,7 @@ def _check(
     assert wrong == {}
 
 
-@pytest.mark.parametrize("name", IMAGES)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("chosen", "scale"), [("samba", 1.0), ("weka", 0.4)])
 def test_channels_of_a_set_are_what_scipy_computes(name: str, chosen: str, scale: float) -> None:
     image = IMAGES[name]()
@@ -243,7 +237,7 @@ def test_channels_of_a_set_are_what_scipy_computes(name: str, chosen: str, scale
     _check(feature_stack(image, spec), spec.names(), _sets(image.astype(np.float64), scale))
 
 
-@pytest.mark.parametrize("name", IMAGES)
+@pytest.mark.parametrize("name", NAMES)
 def test_channels_of_the_other_linear_families_are_what_scipy_computes(name: str) -> None:
     image = IMAGES[name]()
     spec = FeatureSpec("samba", **NOTHING, **dict.fromkeys(ALONE, True))

@@ -15,8 +15,7 @@ import pytest
 import sambalab as sl
 from sambalab.sidecar_client import node, relay, sidecar
 from sambalab.sidecar_client.wire import Assembler, encode
-
-from .conftest import kill
+from sambalab.tests.conftest import kill
 
 pytestmark = pytest.mark.usefixtures("sidecar_dirs")
 

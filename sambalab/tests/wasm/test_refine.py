@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sambalab import FeatureSpec, engine
-from sambalab.tests.test_classifier_document import document
+from sambalab.tests.spec.test_classifier_document import document
 from sambalab.wasm import intensity
 from sambalab.wasm.intensity import intensity_of
 

@@ -1,0 +1,1 @@
+"""Every feature family against SciPy, scikit-image or plain NumPy."""

@@ -1,0 +1,1 @@
+"""Tests of `sambalab.sidecar_client` against a real sidecar."""
