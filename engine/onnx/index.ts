@@ -9,13 +9,14 @@ import { encodeClassifier, IClassifier } from '../core/classifier';
 import { featureOps, FeatureSpec, planesOf } from '../core/features';
 import { GUIDE_CHANNEL, GUIDE_SPEC } from '../core/refine';
 import { describeInput, embeddingLines, embeddingOf, embeddingReach, IEmbeddingMetadata } from './embedding';
+import { ENTRY, MODEL } from './fields';
 import { Channel, featurePlanes, inexpressible } from './features';
 import { forestVotes } from './forest';
 import { Graph, Value } from './graph';
 import { INTENSITY, Intensity } from './intensity';
 import { Plane, Planes, reachOf } from './planes';
 import { refined } from './refine';
-import { readFields } from './wire';
+import { IField, readFields } from './wire';
 
 /** Weights of red, green and blue in the luminance (ITU-R BT.709, as scikit-image's rgb2gray); `engine/assembly/tile.ts` has the same. */
 const LUMINANCE = [0.2125, 0.7154, 0.0721];
@@ -23,8 +24,6 @@ const LUMINANCE = [0.2125, 0.7154, 0.0721];
 /** Keys of the model's metadata. */
 const METADATA = 'sambalab.';
 const CLASSIFIER_KEY = `${METADATA}classifier`;
-/** ModelProto's and StringStringEntryProto's fields. */
-const FIELD = { metadata: 14, key: 1, value: 2 };
 
 /**
  * A model with the input `image`, float32 [rows, columns] or [rows, columns, 3], and the outputs `labels`, uint8 [rows, columns], the class id of each
@@ -99,9 +98,9 @@ export function encodeOnnx(classifier: IClassifier): Uint8Array {
   });
 }
 
-/** Whether a file can be a model: a protobuf message with at least one field of bytes. */
+/** Whether a file can be a model: a protobuf message that has a field with bytes. */
 export function isOnnx(file: Uint8Array): boolean {
-  return (readFields(file)?.length ?? 0) > 0;
+  return fieldsOf(file).some(({ bytes }) => bytes !== undefined);
 }
 
 /**
@@ -110,11 +109,10 @@ export function isOnnx(file: Uint8Array): boolean {
  * @throws BridgeError `invalid` for a model without a classifier
  */
 export function classifierOfOnnx(model: Uint8Array): Uint8Array {
-  const fields = readFields(model) ?? [];
-  for (const { bytes } of fields.filter(({ field }) => field === FIELD.metadata)) {
-    const entry = readFields(bytes) ?? [];
-    const key = entry.find(({ field }) => field === FIELD.key)?.bytes;
-    const value = entry.find(({ field }) => field === FIELD.value)?.bytes;
+  for (const { bytes } of fieldsOf(model).filter(({ number }) => number === MODEL.metadata)) {
+    const entry = fieldsOf(bytes ?? new Uint8Array());
+    const key = entry.find(({ number }) => number === ENTRY.key)?.bytes;
+    const value = entry.find(({ number }) => number === ENTRY.value)?.bytes;
     if (key && value && new TextDecoder().decode(key.subarray(0, 100)) === CLASSIFIER_KEY) {
       return value;
     }
@@ -123,6 +121,15 @@ export function classifierOfOnnx(model: Uint8Array): Uint8Array {
     'invalid',
     `This ONNX model has no classifier of SambaLab: ${CLASSIFIER_KEY} is missing in its metadata.`
   );
+}
+
+/** The fields of a message; none for bytes that are no message. */
+function fieldsOf(message: Uint8Array): IField[] {
+  try {
+    return readFields(message);
+  } catch {
+    return [];
+  }
 }
 
 /** The channels of a feature spec, less those of an embedding. */

@@ -1,8 +1,8 @@
 /**
- * Protobuf's wire format, as far as ONNX needs it: fields are written in any order, and read from the outside in, so that what is not
- * looked into stays the bytes it was.
+ * Protobuf's wire format, as far as ONNX needs it: a writer of messages, and a reader that splits a message into its fields. The reader
+ * does not look into a field's bytes, so a message can be cut without touching the fields that stay.
  *
- * https://protobuf.dev/programming-guides/encoding
+ * https://protobuf.dev/programming-guides/encoding; `fields.ts` has ONNX's field numbers.
  */
 
 const enum Wire {
@@ -12,9 +12,9 @@ const enum Wire {
   fixed32 = 5
 }
 
-/** A message that is being written. */
+/** A message under construction. Fields are written in the order of the calls. */
 export class Message {
-  /** Length of what was written. */
+  /** Bytes written so far. */
   get length(): number {
     return this._length;
   }
@@ -45,7 +45,12 @@ export class Message {
     return this;
   }
 
-  /** A field for each text; there are many, and few different ones. */
+  /** A whole field as {@link readFields} gave it. */
+  field({ raw }: Pick<IField, 'raw'>): this {
+    return this._push(raw);
+  }
+
+  /** A field for each text; fast for many texts of which few differ. */
   texts(field: number, values: readonly string[]): this {
     const known = new Map<string, Uint8Array>();
     for (const value of new Set(values)) {
@@ -101,38 +106,48 @@ export class Message {
   private _length = 0;
 }
 
+/** A field of a message; both are views of the message. */
+export interface IField {
+  number: number;
+  /** The whole field with its number, for {@link Message.field}. */
+  raw: Uint8Array;
+  /** The value of a text, a message or a packed list; undefined for other fields. */
+  bytes: Uint8Array | undefined;
+}
+
 /**
- * The fields of a message that hold bytes (texts, messages, packed lists), in their order; views of it. Numbers are skipped.
+ * The fields of a message in their order.
  *
- * @returns undefined where the bytes are no message
+ * @throws RangeError for bytes that are no message
  */
-export function readFields(message: Uint8Array): { field: number; bytes: Uint8Array }[] | undefined {
-  const fields: { field: number; bytes: Uint8Array }[] = [];
+export function readFields(message: Uint8Array): IField[] {
+  const fields: IField[] = [];
   let at = 0;
-  const number = () => {
+  const integer = () => {
     let value = 0;
     for (let factor = 1; factor <= 2 ** 63; factor *= 128) {
       const byte = message[at++];
       if (byte === undefined) {
-        return undefined;
+        break;
       }
       value += (byte & 127) * factor;
       if (byte < 128) {
         return value;
       }
     }
-    return undefined;
+    throw notAMessage(`a number does not end before byte ${Math.min(at, message.length)}`);
   };
   while (at < message.length) {
-    const key = number();
-    if (key === undefined || key < 8 || key > 0xffffffff) {
-      return undefined;
+    const start = at;
+    const key = integer();
+    const number = Math.floor(key / 8);
+    if (key < 8 || key > 0xffffffff) {
+      throw notAMessage(`a field has the number ${number} at byte ${start}`);
     }
+    let bytes: Uint8Array | undefined;
     switch (key % 8) {
       case Wire.varint:
-        if (number() === undefined) {
-          return undefined;
-        }
+        integer();
         break;
       case Wire.fixed64:
         at += 8;
@@ -141,19 +156,29 @@ export function readFields(message: Uint8Array): { field: number; bytes: Uint8Ar
         at += 4;
         break;
       case Wire.bytes: {
-        const length = number();
-        if (length === undefined || length > message.length - at) {
-          return undefined;
-        }
-        fields.push({ field: Math.floor(key / 8), bytes: message.subarray(at, at + length) });
+        const length = integer();
+        bytes = message.subarray(at, at + length);
         at += length;
         break;
       }
       default:
-        return undefined;
+        throw notAMessage(`a field has the wire type ${key % 8} at byte ${start}`);
     }
+    if (at > message.length) {
+      throw notAMessage(`field ${number} at byte ${start} is longer than the message`);
+    }
+    fields.push({ number, raw: message.subarray(start, at), bytes });
   }
-  return at === message.length ? fields : undefined;
+  return fields;
+}
+
+/** The texts in the fields of a number. */
+export function readTexts(fields: readonly IField[], number: number): string[] {
+  return fields.filter(field => field.number === number).map(({ bytes }) => new TextDecoder().decode(bytes));
+}
+
+function notAMessage(reason: string): RangeError {
+  return new RangeError(`This is no protobuf message: ${reason}.`);
 }
 
 function varint(value: number): Uint8Array {

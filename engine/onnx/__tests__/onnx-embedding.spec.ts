@@ -2,16 +2,17 @@
 import { ISliceEmbedding } from '../../core/embedding';
 import { featureNames, featureSpec } from '../../core/features';
 import { encodeOnnx } from '../index';
+import { MODEL } from '../fields';
 import { readFields } from '../wire';
 import { Cuts } from '../../core/quantile';
 import { example, runModel, SIZE } from '../../__tests__/support/onnx-models';
 
 function metadataOf(model: Uint8Array): Record<string, string> {
   const text = (bytes: Uint8Array | undefined) => new TextDecoder().decode(bytes);
-  const entries = readFields(model)!.filter(({ field }) => field === 14);
+  const entries = readFields(model).filter(({ number }) => number === MODEL.metadata);
   return Object.fromEntries(
     entries.map(({ bytes }) => {
-      const [key, value] = readFields(bytes)!;
+      const [key, value] = readFields(bytes!);
       return [text(key!.bytes), text(value!.bytes)];
     })
   );

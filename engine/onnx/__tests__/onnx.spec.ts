@@ -4,6 +4,7 @@ import { featureNames, featureSpec, halo } from '../../core/features';
 import { classifierOfOnnx, encodeOnnx } from '../index';
 import { byParts, gaborKernels } from '../lines';
 import { rotatedLine } from '../membrane';
+import { GRAPH, MODEL, NODE } from '../fields';
 import { Message, readFields } from '../wire';
 import { Cuts } from '../../core/quantile';
 import { exampleClassifier } from '../../__tests__/support/classifiers';
@@ -34,10 +35,10 @@ function classifierWith(features: object, channels: 1 | 3 = 1): IClassifier {
 const text = (bytes: Uint8Array | undefined) => new TextDecoder().decode(bytes);
 
 function metadataOf(model: Uint8Array): Record<string, string> {
-  const entries = readFields(model)!.filter(({ field }) => field === 14);
+  const entries = readFields(model).filter(({ number }) => number === MODEL.metadata);
   return Object.fromEntries(
     entries.map(({ bytes }) => {
-      const [key, value] = readFields(bytes)!;
+      const [key, value] = readFields(bytes!);
       return [text(key!.bytes), text(value!.bytes)];
     })
   );
@@ -45,9 +46,9 @@ function metadataOf(model: Uint8Array): Record<string, string> {
 
 /** Operators of the graph's nodes. */
 function operatorsOf(model: Uint8Array): string[] {
-  const graph = readFields(model)!.find(({ field }) => field === 7)!.bytes;
-  const nodes = readFields(graph)!.filter(({ field }) => field === 1);
-  return nodes.map(({ bytes }) => text(readFields(bytes)!.find(({ field }) => field === 4)!.bytes));
+  const graph = readFields(model).find(({ number }) => number === MODEL.graph)!.bytes!;
+  const nodes = readFields(graph).filter(({ number }) => number === GRAPH.node);
+  return nodes.map(({ bytes }) => text(readFields(bytes!).find(({ number }) => number === NODE.operator)!.bytes));
 }
 
 describe('an ONNX model', () => {
@@ -168,25 +169,29 @@ describe("protobuf's wire format", () => {
       .text(2, 'γ′')
       .integers(3, [0, 127, 128, 2 ** 40]);
     const outer = new Message().float(4, 1.5).message(7, inner).floats(9, Float32Array.of(1, -2)).toBytes();
-    const fields = readFields(outer)!;
-    expect(fields.map(({ field }) => field)).toEqual([7, 9]);
-    const [name, list] = readFields(fields[0]!.bytes)!;
+    const fields = readFields(outer);
+    expect(fields.map(({ number }) => number)).toEqual([4, 7, 9]);
+    const [packed, floats] = [fields[1]!.bytes!, fields[2]!.bytes!];
+    const [, name, list] = readFields(packed);
     expect(text(name!.bytes)).toBe('γ′');
-    expect(Array.from(list!.bytes)).toEqual([0, 127, 128, 1, 128, 128, 128, 128, 128, 32]);
-    expect(new Float32Array(fields[1]!.bytes.slice().buffer)).toEqual(Float32Array.of(1, -2));
+    expect(Array.from(list!.bytes!)).toEqual([0, 127, 128, 1, 128, 128, 128, 128, 128, 32]);
+    expect(new Float32Array(floats.slice().buffer)).toEqual(Float32Array.of(1, -2));
+    const copy = new Message();
+    fields.forEach(field => copy.field(field));
+    expect(copy.toBytes()).toEqual(outer);
     // As https://protobuf.dev/programming-guides/encoding has it.
     expect(Array.from(new Message().integer(1, 150).toBytes())).toEqual([8, 150, 1]);
     expect(Array.from(new Message().text(2, 'testing').toBytes())).toEqual([18, 7, ...Buffer.from('testing')]);
   });
 
-  it.each<[string, number[]]>([
-    ['a field of number 0', [2, 0]],
-    ['a length beyond the end', [10, 5, 1]],
-    ['a wire type that there is not', [11]],
-    ['a number that breaks off', [8, 200]],
-    ['a number of eleven bytes', [8, ...new Array<number>(10).fill(200), 1]],
-    ['eight bytes that are seven', [9, 1, 2, 3, 4, 5, 6, 7]]
-  ])('is refused with %s', (_, bytes) => {
-    expect(readFields(Uint8Array.from(bytes))).toBeUndefined();
+  it.each<[string, number[], RegExp]>([
+    ['a field of number 0', [2, 0], /number 0 at byte 0/],
+    ['a length beyond the end', [10, 5, 1], /field 1 at byte 0 is longer/],
+    ['an unknown wire type', [11], /wire type 3/],
+    ['a number that breaks off', [8, 200], /does not end before byte 2/],
+    ['a number of eleven bytes', [8, ...new Array<number>(10).fill(200), 1], /does not end/],
+    ['eight bytes that are seven', [9, 1, 2, 3, 4, 5, 6, 7], /longer than the message/]
+  ])('is refused with %s', (_, bytes, message) => {
+    expect(() => readFields(Uint8Array.from(bytes))).toThrow(message);
   });
 });
