@@ -1,6 +1,6 @@
 /** Arrays: live without a call, and never in JSON. */
 import { expect, test } from '@jupyterlab/galata';
-import { LabellerPage, SETUP } from './labeller';
+import { GOLD, LabellerPage } from './labeller';
 import { TestNotebook } from './notebook';
 
 test('lab.labels changes without any call after a stroke, and no array goes through JSON', async ({
@@ -32,7 +32,7 @@ test('lab.labels changes without any call after a stroke, and no array goes thro
     socket.on('framereceived', look);
   });
   const notebook = await TestNotebook.open(page, `${tmpPath}/arrays.ipynb`, [
-    SETUP,
+    GOLD.setup,
     'lab = sl.Labeller(image, classes=["object", "ground"], name="arrays", fresh=True); lab',
     'labels = lab.labels; print(labels[100, 110])',
     'print(labels[100, 110], labels is lab.labels or bool((labels == lab.labels).all()))',

@@ -1,6 +1,6 @@
 /** What the extension adds to JupyterLab: a command that inserts a ready cell, and settings. */
 import { expect, test } from '@jupyterlab/galata';
-import { LabellerPage, SETUP } from './labeller';
+import { GOLD, LabellerPage } from './labeller';
 import { TestNotebook } from './notebook';
 
 test('The command inserts a cell that shows a labeller as it is', async ({ page, tmpPath }) => {
@@ -23,7 +23,7 @@ test('The command inserts a cell that shows a labeller as it is', async ({ page,
 
 test('A changed setting reaches the labellers that are open', async ({ page, tmpPath }) => {
   const notebook = await TestNotebook.open(page, `${tmpPath}/settings.ipynb`, [
-    SETUP,
+    GOLD.setup,
     'lab = sl.Labeller(image, classes=["object", "ground"], name="settings", fresh=True); lab'
   ]);
   await notebook.run(0);

@@ -1,7 +1,7 @@
 /** Features and forest in the panel, the preview of a feature, and classifiers in files. */
 import { readFileSync } from 'node:fs';
 import { expect, test } from '@jupyterlab/galata';
-import { LabellerPage, SETUP, TARGETS } from './labeller';
+import { GOLD, LabellerPage } from './labeller';
 import { TestNotebook } from './notebook';
 
 test('What is chosen in the panel is what is trained, and what Python chooses shows in the panel', async ({
@@ -9,15 +9,15 @@ test('What is chosen in the panel is what is trained, and what Python chooses sh
   tmpPath
 }) => {
   const notebook = await TestNotebook.open(page, `${tmpPath}/choice.ipynb`, [
-    SETUP,
+    GOLD.setup,
     'lab = sl.Labeller(image, classes=["object", "ground"], name="choice", fresh=True); lab',
     ''
   ]);
-  const found = JSON.parse(await notebook.run(0)) as keyof typeof TARGETS;
+  await notebook.run(0);
   await notebook.run(1);
   const lab = await LabellerPage.in(page);
   const part = (name: string) => lab.root.getByTestId(`sambalab-${name}`);
-  await lab.label(TARGETS[found]);
+  await lab.label(GOLD);
   await expect(part('training-what')).toContainText(/\d+ channels/);
 
   await lab.open('features');
@@ -63,7 +63,8 @@ print([name for name, right in checks.items() if not right], len(names))`
 
 test('The preview shows the pixels of the feature, over the image alone', async ({ page, tmpPath }) => {
   const notebook = await TestNotebook.open(page, `${tmpPath}/preview.ipynb`, [
-    SETUP,
+    // A part that is drawn at 100 % or more, where no pixel of the screen mixes pixels of the image.
+    `${GOLD.setup}\nimage = np.ascontiguousarray(image[:512, :512])`,
     'lab = sl.Labeller(image, classes=["object", "ground"], name="preview", fresh=True); lab',
     ''
   ]);
@@ -77,6 +78,7 @@ test('The preview shows the pixels of the feature, over the image alone', async 
     [300, 333],
     [255, 256]
   ] as const;
+  expect(await lab.scale()).toBeGreaterThanOrEqual(1);
   const bare = await Promise.all(places.map(([row, column]) => lab.pixel(row, column)));
   await lab.open('features');
   await part('feature-set').selectOption('samba'); // of the pixels as they are
@@ -120,15 +122,15 @@ print(json.dumps([float(grey[row, column]) for row, column in ${JSON.stringify(p
 
 test('A classifier that is saved in one labeller segments the same in another', async ({ page, tmpPath }) => {
   const notebook = await TestNotebook.open(page, `${tmpPath}/files.ipynb`, [
-    SETUP,
+    GOLD.setup,
     'lab = sl.Labeller(image, classes=["object", "ground"], name="saved here", fresh=True); lab',
     'lab2 = sl.Labeller(image, classes=["object", "ground"], name="loaded there", fresh=True); lab2',
     ''
   ]);
-  const found = JSON.parse(await notebook.run(0)) as keyof typeof TARGETS;
+  await notebook.run(0);
   await notebook.run(1);
   const lab = await LabellerPage.in(page);
-  await lab.label(TARGETS[found]);
+  await lab.label(GOLD);
   await lab.open('classifier');
   await expect(lab.root.getByTestId('sambalab-save')).toBeDisabled();
   await lab.train();

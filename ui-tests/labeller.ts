@@ -20,6 +20,7 @@ interface IState {
   segmentationVersion: number;
   segmentationSettled: boolean;
   tilesPending: number;
+  scale: number;
   error: string | null;
 }
 
@@ -29,57 +30,106 @@ export interface IPixel {
   column: number;
 }
 
-/** The notebook's first cell: the image, its truth if known, and which of {@link TARGETS} it is. */
-export const SETUP = `
+/** Imports that the cells of every test use, as Python. */
+const IMPORTS = `
 import json, os
 from pathlib import Path
 import numpy as np
 from PIL import Image
-import sambalab as sl
-folder = Path(os.environ["SAMBALAB_TEST_DATA"])
-found = "superalloy" if folder.is_dir() else "gold"
-if found == "superalloy":
-    image = np.asarray(Image.open(folder / "superalloy_0.png").convert("L"))
-    truth = (np.asarray(Image.open(folder / "superalloy_0_truth.png")) == 3) + 1  # 1 matrix and small precipitates, 2 large precipitates
-else:
-    image, _ = sl.data.nanoporous_gold()
-print(json.dumps(found))`;
+import sambalab as sl`;
 
-/** Where things are in the two images: an object that SAM finds, ground to paint on, and an object that nobody labels. */
-export const TARGETS = {
-  superalloy: {
-    object: { row: 265, column: 150 },
-    ground: [
-      { row: 120, column: 20 },
-      { row: 40, column: 150 },
-      { row: 240, column: 380 },
-      { row: 300, column: 440 }
-    ],
-    elsewhere: { row: 225, column: 60 },
-    objects: [
-      { row: 85, column: 160 },
-      { row: 390, column: 205 },
-      { row: 60, column: 105 },
-      { row: 130, column: 110 }
-    ]
-  },
-  gold: {
-    object: { row: 218, column: 500 },
-    ground: [
-      { row: 200, column: 420 },
-      { row: 430, column: 200 },
-      { row: 590, column: 660 },
-      { row: 110, column: 240 }
-    ],
-    elsewhere: { row: 152, column: 470 },
-    objects: [
-      { row: 285, column: 515 },
-      { row: 236, column: 650 },
-      { row: 636, column: 803 },
-      { row: 188, column: 72 }
-    ]
-  }
-} as const;
+/** What tests know about an image that they label. */
+export interface ITestImage {
+  /** Its name in titles of tests. */
+  readonly name: string;
+
+  /** Python for the notebook's first cell: it makes `image`, and `truth` (1 object, 2 ground) where that is known. */
+  readonly setup: string;
+
+  /** Whether {@link setup} makes `truth`. */
+  readonly hasTruth: boolean;
+
+  /** A pixel in an object that SAM finds. */
+  readonly object: IPixel;
+
+  /** Pixels in the ground: strokes from here stay in the ground. */
+  readonly ground: readonly [IPixel, ...IPixel[]];
+
+  /** A pixel in an object that no test labels. */
+  readonly elsewhere: IPixel;
+
+  /** Pixels in further objects that SAM finds. */
+  readonly objects: readonly IPixel[];
+}
+
+/** The shipped micrograph. */
+export const GOLD: ITestImage = {
+  name: 'nanoporous gold',
+  setup: `${IMPORTS}
+image, _ = sl.data.nanoporous_gold()`,
+  hasTruth: false,
+  object: { row: 218, column: 500 },
+  ground: [
+    { row: 200, column: 420 },
+    { row: 430, column: 200 },
+    { row: 590, column: 660 },
+    { row: 110, column: 240 }
+  ],
+  elsewhere: { row: 152, column: 470 },
+  objects: [
+    { row: 285, column: 515 },
+    { row: 236, column: 650 },
+    { row: 636, column: 803 },
+    { row: 188, column: 72 }
+  ]
+};
+
+/** A synthetic micrograph whose truth is exact: bright particles in a dark matrix. */
+export const PARTICLES: ITestImage = {
+  name: 'synthetic particles',
+  setup: `${IMPORTS}
+image, truth = sl.data.micrograph("particles", (512, 512), seed=1)
+truth = 3 - truth  # 1 particles, 2 matrix`,
+  hasTruth: true,
+  object: { row: 160, column: 296 },
+  ground: [
+    { row: 20, column: 150 },
+    { row: 230, column: 300 },
+    { row: 300, column: 240 },
+    { row: 480, column: 250 }
+  ],
+  elsewhere: { row: 77, column: 247 },
+  objects: [
+    { row: 110, column: 327 },
+    { row: 405, column: 388 },
+    { row: 195, column: 371 },
+    { row: 444, column: 323 }
+  ]
+};
+
+/** A micrograph of the folder `../shared/data`, with its truth; for the suite `data` only. */
+export const SUPERALLOY: ITestImage = {
+  name: 'a superalloy',
+  setup: `${IMPORTS}
+folder = Path(os.environ["SAMBALAB_TEST_DATA"])
+image = np.asarray(Image.open(folder / "superalloy_0.png").convert("L"))
+truth = 2 - (np.asarray(Image.open(folder / "superalloy_0_truth.png")) == 3)  # 1 large precipitates, 2 the rest`,
+  hasTruth: true,
+  object: { row: 265, column: 150 },
+  ground: [
+    { row: 120, column: 20 },
+    { row: 40, column: 150 },
+    { row: 240, column: 380 },
+    { row: 300, column: 440 }
+  ],
+  elsewhere: { row: 225, column: 60 },
+  objects: [
+    { row: 85, column: 160 },
+    { row: 390, column: 205 },
+    { row: 60, column: 105 },
+    { row: 130, column: 110 }
+  ]
+};
 
 /** A suggestion as the page shows it. */
 export interface IShownSuggestion {
@@ -119,6 +169,11 @@ export class LabellerPage {
   async size(): Promise<{ rows: number; columns: number }> {
     const [, rows, columns] = (await this._state()).shape!;
     return { rows, columns };
+  }
+
+  /** Screen pixels for each pixel of the image. */
+  async scale(): Promise<number> {
+    return (await this._state()).scale;
   }
 
   /** Where a pixel is on the page. */

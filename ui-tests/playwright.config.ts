@@ -1,5 +1,6 @@
 /**
- * UI tests in a real JupyterLab, which starts for them with folders of its own, so that no session of the user is touched.
+ * UI tests in a real JupyterLab, which is started with folders of its own and so leaves the user's sessions alone.
+ * The project `shipped` needs this repository only. The project `data` (`*.data.spec.ts`) needs the micrographs of `../shared/data`.
  * The browser is the one that PLAYWRIGHT_CHROMIUM_EXECUTABLE_PATH names, else Playwright's own.
  */
 import { mkdtempSync } from 'node:fs';
@@ -20,6 +21,10 @@ export default defineConfig({
   retries: 0,
   timeout: 180_000,
   expect: { timeout: 20_000 },
+  projects: [
+    { name: 'shipped', testIgnore: '*.data.spec.ts' },
+    { name: 'data', testMatch: '*.data.spec.ts' }
+  ],
   reporter: [['list'], ...(process.env['PLAYWRIGHT_JSON_OUTPUT_NAME'] ? [['json'] as ['json']] : [])],
   globalSetup: require.resolve('./kernels'),
   use: {

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jupyterlab/galata';
-import { LabellerPage, SETUP, TARGETS } from './labeller';
+import { GOLD, LabellerPage } from './labeller';
 import { TestNotebook } from './notebook';
 
 // Galata's watch over kernels trips over a restart's answer, so it is off here.
@@ -29,13 +29,13 @@ function computePid(): number {
 
 async function open(page: Parameters<typeof TestNotebook.open>[0], path: string, name: string) {
   const notebook = await TestNotebook.open(page, path, [
-    SETUP,
+    GOLD.setup,
     `lab = sl.Labeller(image, classes=["object", "ground"], name="${name}"); lab`,
     COUNT
   ]);
-  const found = JSON.parse(await notebook.run(0)) as keyof typeof TARGETS;
+  await notebook.run(0);
   await notebook.run(1);
-  return { notebook, target: TARGETS[found] };
+  return notebook;
 }
 
 /** Ten short strokes in different places, starting at a row. */
@@ -54,7 +54,7 @@ test('Killing the sidecar in the middle of labelling loses no stroke, and labell
   page,
   tmpPath
 }) => {
-  const { notebook } = await open(page, `${tmpPath}/kill.ipynb`, 'kill sidecar');
+  const notebook = await open(page, `${tmpPath}/kill.ipynb`, 'kill sidecar');
   const lab = await LabellerPage.in(page);
   await paint(lab, 60);
   await lab.saved();
@@ -78,7 +78,7 @@ test('Killing the sidecar in the middle of labelling loses no stroke, and labell
 });
 
 test('Killing the compute process while SAM works gives the suggestion all the same', async ({ page, tmpPath }) => {
-  const { notebook, target } = await open(page, `${tmpPath}/compute.ipynb`, 'kill compute');
+  const notebook = await open(page, `${tmpPath}/compute.ipynb`, 'kill compute');
   const lab = await LabellerPage.in(page);
   await lab.samReady();
   await paint(lab, 60);
@@ -92,14 +92,14 @@ test('Killing the compute process while SAM works gives the suggestion all the s
   await other.samReady();
   expect(computePid()).not.toBe(first);
   const { rows } = await other.size();
-  await other.moveTo(rows - 1 - target.object.row, target.object.column);
-  await other.suggestionAt(rows - 1 - target.object.row, target.object.column);
+  await other.moveTo(rows - 1 - GOLD.object.row, GOLD.object.column);
+  await other.suggestionAt(rows - 1 - GOLD.object.row, GOLD.object.column);
   expect(Number(await notebook.run(2))).toBe(acknowledged);
 });
 
 test('After a kernel restart and after a reload every acknowledged label is there', async ({ page, tmpPath }) => {
   const path = `${tmpPath}/restart.ipynb`;
-  const { notebook } = await open(page, path, 'restart');
+  const notebook = await open(page, path, 'restart');
   const lab = await LabellerPage.in(page);
   await paint(lab, 60);
   await lab.saved();
@@ -127,7 +127,7 @@ test('After a kernel restart and after a reload every acknowledged label is ther
 });
 
 test('A fresh start sets the labels aside and asks first', async ({ page, tmpPath }) => {
-  const { notebook } = await open(page, `${tmpPath}/fresh.ipynb`, 'fresh');
+  const notebook = await open(page, `${tmpPath}/fresh.ipynb`, 'fresh');
   const lab = await LabellerPage.in(page);
   await paint(lab, 60);
   await lab.saved();

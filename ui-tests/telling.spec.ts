@@ -1,6 +1,6 @@
 /** What the panel tells of a classifier, its uncertainty over the image, and the way to where labels would help. */
 import { expect, test } from '@jupyterlab/galata';
-import { LabellerPage, SETUP, TARGETS } from './labeller';
+import { GOLD, LabellerPage } from './labeller';
 import { TestNotebook } from './notebook';
 
 test.use({ autoGoto: true });
@@ -26,11 +26,11 @@ type Handled = HTMLElement & { sambalab: IHandle };
 
 async function open(page: Parameters<typeof TestNotebook.open>[0], path: string, name: string) {
   const notebook = await TestNotebook.open(page, path, [
-    SETUP,
+    GOLD.setup,
     `lab = sl.Labeller(image, classes=["object", "ground"], name="${name}", fresh=True, pixel_size=(2.5, "nm")); lab`,
     ''
   ]);
-  const found = JSON.parse(await notebook.run(0)) as keyof typeof TARGETS;
+  await notebook.run(0);
   await notebook.run(1);
   const lab = await LabellerPage.in(page);
   const part = (testid: string) => lab.root.getByTestId(`sambalab-${testid}`);
@@ -44,14 +44,14 @@ async function open(page: Parameters<typeof TestNotebook.open>[0], path: string,
       .not.toMatch(new RegExp(`^(null|${before.replace(/[{}[\].]/g, '\\$&')})$`));
     return (await guide()).region!;
   };
-  return { notebook, lab, part, next, target: TARGETS[found] };
+  return { notebook, lab, part, next };
 }
 
 test('Leads to regions that are worth labels: before there are any, then where the classifier is unsure', async ({
   page,
   tmpPath
 }) => {
-  const { notebook, lab, part, next, target } = await open(page, `${tmpPath}/regions.ipynb`, 'regions');
+  const { notebook, lab, part, next } = await open(page, `${tmpPath}/regions.ipynb`, 'regions');
   await lab.samReady();
   const first = await next();
   expect(first.reason).toMatch(/representative|unusual/);
@@ -72,7 +72,7 @@ test('Leads to regions that are worth labels: before there are any, then where t
 
   await lab.press('0');
   await lab.press('1');
-  await lab.label(target);
+  await lab.label(GOLD);
   await lab.train();
   const unsure = await next();
   expect(unsure.reason).toBe('uncertain');
@@ -112,17 +112,17 @@ print(int((lab.labels[part] > 0).sum()), float(lab.uncertainty[part].mean()), fl
 });
 
 test('Shows how unsure the classifier is, and how well it does, as Python has it', async ({ page, tmpPath }) => {
-  const { notebook, lab, part, target } = await open(page, `${tmpPath}/telling.ipynb`, 'telling');
+  const { notebook, lab, part } = await open(page, `${tmpPath}/telling.ipynb`, 'telling');
   await lab.open('scores');
   await expect(part('scores-empty')).toContainText('Label something of two classes');
   await lab.open('uncertainty-section');
   await part('uncertainty').click();
   await expect(part('uncertainty-note')).toContainText('There is no classifier yet');
-  await lab.label(target);
+  await lab.label(GOLD);
   await page.mouse.move(5, 5);
   await lab.train();
 
-  const at = { row: target.elsewhere.row, column: target.elsewhere.column };
+  const at = GOLD.elsewhere;
   const shown = () =>
     lab.root.evaluate((root, [r, c]) => (root as Handled).sambalab.uncertaintyAt(r!, c!), [at.row, at.column]);
   await expect.poll(shown, { timeout: 60_000 }).toBeGreaterThanOrEqual(0);
