@@ -16,12 +16,12 @@ function sidecarPid(): number {
   return (JSON.parse(readFileSync(file, 'utf8')) as { pid: number }).pid;
 }
 
-function computePid(): number {
+function samChildPid(): number {
   const children = execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(sidecarPid())], { encoding: 'utf8' });
   return Number(
     children
       .split('\n')
-      .find(line => line.includes('compute.cjs'))!
+      .find(line => line.includes('sam-child-process.cjs'))!
       .trim()
       .split(/\s+/)[0]
   );
@@ -77,7 +77,10 @@ test('Killing the sidecar in the middle of labelling loses no stroke, and labell
   expect(await notebook.execute(2, `print(${kept}, ${strokes})`)).toContain(`${acknowledged} 10 10`);
 });
 
-test('Killing the compute process while SAM works gives the suggestion all the same', async ({ page, tmpPath }) => {
+test('The suggestion still comes when the process that runs SAM is killed while it encodes', async ({
+  page,
+  tmpPath
+}) => {
   const notebook = await open(page, `${tmpPath}/compute.ipynb`, 'kill compute');
   const lab = await LabellerPage.in(page);
   await lab.samReady();
@@ -85,12 +88,12 @@ test('Killing the compute process while SAM works gives the suggestion all the s
   await lab.saved();
   const acknowledged = Number(await notebook.run(2));
   // A new image makes SAM work again; its process dies meanwhile.
-  const first = computePid();
+  const first = samChildPid();
   await notebook.execute(1, 'lab2 = sl.Labeller(image[::-1].copy(), classes=["object", "ground"], fresh=True); lab2');
   process.kill(first, 'SIGKILL');
   const other = await LabellerPage.in(page);
   await other.samReady();
-  expect(computePid()).not.toBe(first);
+  expect(samChildPid()).not.toBe(first);
   const { rows } = await other.size();
   await other.moveTo(rows - 1 - GOLD.object.row, GOLD.object.column);
   await other.suggestionAt(rows - 1 - GOLD.object.row, GOLD.object.column);
