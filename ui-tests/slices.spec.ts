@@ -1,6 +1,6 @@
 /** A stack: what goes over the websocket when a slice is shown again. */
 import { expect, test } from '@jupyterlab/galata';
-import { LabellerPage, SETUP } from './labeller';
+import { GOLD, LabellerPage } from './labeller';
 import { TestNotebook } from './notebook';
 
 const HOLE = { row: 90, column: 150 };
@@ -26,7 +26,7 @@ test('going back to a slice transfers nothing, and suggestions are there at once
     socket.on('framereceived', count);
   });
   const notebook = await TestNotebook.open(page, `${tmpPath}/slices.ipynb`, [
-    SETUP,
+    GOLD.setup,
     `rows, columns = np.indices((400, 600))
 hole = (rows - 90) ** 2 + (columns - 150) ** 2 < 50 ** 2
 stack = np.stack([np.where(hole, 220, 30 + 10 * i).astype(np.uint8) for i in range(3)])
