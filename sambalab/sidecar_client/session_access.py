@@ -1,4 +1,4 @@
-"""How a labeller talks to its session in the sidecar: requests, shared arrays, and putting it right after a crash."""
+"""A labeller's access to its session: requests, shared arrays, and repair after the sidecar was restarted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CLOSED = "This labeller is closed. Make it again with sambalab.Labeller(image)."
 
 
 class SessionAccess:
-    """What a labeller has of its session. Its constructor sets all of this."""
+    """The base of `Labeller`. The constructor of `Labeller` sets the attributes."""
 
     _client: Client
     _lock: threading.Lock
@@ -34,13 +34,19 @@ class SessionAccess:
     _pixels: Array
     _pixels_file: tuple[str, int, int]
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the labels: (rows, columns), of a stack (slices, rows, columns)."""
+        slices, rows, columns, _ = self._open_params["image"]["shape"]
+        return (slices, rows, columns) if self._stack else (rows, columns)
+
     def _request(self, method: str, params: dict[str, Any] | None = None, **options: Any) -> State:
         if self._closed:
             raise SidecarError(CLOSED)
         return self._client.request(method, {"session": self._session, **(params or {})}, **options).result
 
     def _refresh(self) -> State:
-        """Fetch what is small about the session: another kernel or the widget may have changed it."""
+        """Fetch the session's state, which another kernel or the widget may have changed, and join the session."""
         return self._accept(self._mend(self._request("session.attach"), self._call))
 
     def _accept(self, state: State) -> State:
@@ -51,7 +57,7 @@ class SessionAccess:
         return self._client.request(method, params).result
 
     def _restore(self, connection: Connection) -> None:
-        """Put the session right on a sidecar that was started anew; called by whoever reconnected."""
+        """Open the session again on a restarted sidecar, over the connection of the thread that reconnected."""
 
         def call(method: str, params: dict[str, Any]) -> State:
             return connection.call(method, params)[0]
@@ -63,7 +69,7 @@ class SessionAccess:
         self._accept(self._mend(state, call))
 
     def _mend(self, state: State, call: Callable[[str, dict[str, Any]], State]) -> State:
-        """Write the pixels again if the sidecar does not have them any more; take another image over if there is one."""
+        """Write the pixels again if the sidecar lost them; adopt the session's image if another labeller replaced it."""
         if state["image"]["digest"] != self._open_params["image"]["digest"]:
             if state["image"]["shape"] != self._open_params["image"]["shape"]:
                 raise SidecarError(

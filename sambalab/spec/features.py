@@ -17,7 +17,6 @@ from .feature_table import (
     OP_NUMBERS,
     FeatureOp,
     Spec,
-    camel,
     complete,
     default_set,
     embedding_names,
@@ -274,20 +273,3 @@ class FeatureSpec:
             changed = {snake(key): value for key, value in own.items() if value != defaults.get(key)}
             if changed or normal is None:
                 yield f"{snake(name)}={changed or True!r}"
-
-
-def changed(features: FeaturesLike | None, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Give a choice of features, as the protocol has it, with changes (fields of a spec, families) on top.
-
-    Only the changes where `features` is None: the default set stands behind them.
-
-    Raises
-    ------
-    ParameterError
-        Naming the wrong value and what would do.
-    """
-    fields = {camel(name): value for name, value in changes.items()}
-    if features is None:
-        complete(fields)
-        return fields
-    return complete({**FeatureSpec.of(features).to_dict(), **fields})

@@ -162,4 +162,4 @@ def test_where_sam_does_not_run_it_warns_and_goes_on_without(micrograph, own_dir
     # What says that it has none needs no warning.
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
-        assert lab.train(embedding=False, progress=False).feature_spec.standardise
+        assert lab.train(features=FeatureSpec("sam", embedding=None), progress=False).feature_spec.standardise

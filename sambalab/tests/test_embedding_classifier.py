@@ -157,5 +157,10 @@ def test_an_image_without_an_embedding_gives_none(micrograph):
     lab = labelled(micrograph, "no embedding")
     classifier = lab.train(preset="samba", trees=5, features="samba", progress=False)
     assert classifier.embedding_model is None and classifier.embedding(micrograph.image) == []
-    assert lab.train(preset="samba", trees=5, features="sam", embedding=False, progress=False).embedding_model is None
-    assert lab.train(preset="samba", trees=5, features="samba", embedding=True, progress=False).embedding_model
+    assert (
+        lab.train(preset="samba", trees=5, features={"set": "sam", "embedding": False}, progress=False).embedding_model
+        is None
+    )
+    assert lab.train(
+        preset="samba", trees=5, features={"set": "samba", "embedding": True}, progress=False
+    ).embedding_model

@@ -276,27 +276,27 @@ def test_the_same_seed_gives_the_same_forest(micrograph):
         ({"seed": -1}, "seed is -1"),
         ({"seed": 1 << 32}, "seed is 4294967296"),
         ({"balanced": "yes"}, "balanced is 'yes'; True or False"),
-        ({"difference_of_gaussians": 1}, "difference_of_gaussians is 1; True or False"),
-        ({"sigmas": []}, r"sigmas is \[\]"),
-        ({"sigmas": [-1]}, r"sigmas is \[-1\]"),
-        ({"sigmas": [float("nan")]}, r"sigmas is \[nan\].*numbers from 0\.1"),
-        ({"sigmas": [1, float("inf")]}, "sigmas is"),
-        ({"sigmas": [2, 1]}, r"sigmas is \[2, 1\].*each above the one before"),
-        ({"sigmas": 3}, r"sigmas is 3; .*\[1, 2, 4\]"),
-        ({"sigmas": "12"}, "sigmas is '12'"),
-        ({"sigmas": ["a"]}, "sigmas is"),
-        ({"sigmas": range(1, 40)}, "sigmas is"),
+        ({"features": {"difference_of_gaussians": 1}}, "features.difference_of_gaussians is 1; True, False"),
+        ({"features": {"sigmas": []}}, r"sigmas is \[\]; a list of 1 to 16 numbers"),
+        ({"features": {"sigmas": [-1]}}, r"sigmas\.0 is -1; a number from 0\.1 to 64"),
+        ({"features": {"sigmas": [float("nan")]}}, r"sigmas\.0 is nan"),
+        ({"features": {"sigmas": [1, float("inf")]}}, r"sigmas\.1 is inf"),
+        ({"features": {"sigmas": [2, 1]}}, r"sigmas is \[2, 1\]; numbers that ascend"),
+        ({"features": {"sigmas": 3}}, "sigmas is 3; a list"),
+        ({"features": {"sigmas": "12"}}, "sigmas is '12'"),
+        ({"features": {"sigmas": ["a"]}}, r"sigmas\.0 is 'a'"),
+        ({"features": {"sigmas": range(1, 40)}}, r"sigmas is range\(1, 40\)"),
         ({"preset": "shallow"}, "preset is 'shallow'; 'samba' or 'deep' or 'boosting'"),
         ({"max_features": "log2"}, "max_features is 'log2'; .*'sqrt'"),
         ({"max_samples": "some"}, "max_samples is 'some'; .*'all'"),
         ({"features": "ilastik"}, "set is 'ilastik'; sam, samba, weka"),
         ({"features": 7}, "features is 7; a FeatureSpec"),
         ({"features": {"median": {"sigmas": [0]}}}, r"median\.sigmas\.0 is 0"),
-        ({"membrane": 5}, r"membrane is 5; .*\(19, 1\)"),
-        ({"membrane": (4, 1)}, r"membrane is \(4, 1\).*odd"),
-        ({"membrane": (5, 5)}, r"membrane is \(5, 5\).*below the patch"),
-        ({"membrane": (5.0, 1)}, "membrane is"),
-        ({"membrane": "ab"}, "membrane is 'ab'"),
+        ({"features": {"membrane": 5}}, "membrane is 5; True, False, or a mapping"),
+        ({"features": {"membrane": {"patch": 4}}}, r"membrane\.patch is 4; an odd number"),
+        ({"features": {"membrane": {"patch": 5, "thickness": 5}}}, r"membrane\.thickness is 5; a number below patch"),
+        ({"features": {"membrane": "ab"}}, "membrane is 'ab'"),
+        ({"sigmas": [1, 2], "sobel": False}, "no parameters sigmas, sobel; .*features"),
         ({"tree": 5, "depth": 2}, "no parameters tree, depth; .*trees, max_depth"),
     ],
 )
@@ -311,13 +311,12 @@ def test_training_takes_numbers_of_numpy(micrograph):
     lab = sl.Labeller(micrograph.image, name="numpy numbers")
     lab.set_labels(some_labels(micrograph.truth))
     classifier = lab.train(
-        **SAMBA,
+        preset="samba",
         trees=np.int64(7),
         max_depth=np.uint8(5),
         seed=np.uint32(3),
         balanced=np.bool_(True),
-        sigmas=np.array([1, 2], np.float32),
-        membrane=np.array([5, 1]),
+        features=sl.FeatureSpec("samba", sigmas=np.array([1, 2], np.float32), membrane={"patch": np.int64(5)}),
         progress=False,
     )
     assert classifier.n_trees == 7
@@ -327,7 +326,8 @@ def test_training_with_fewer_features_uses_fewer(micrograph):
     lab = sl.Labeller(micrograph.image, name="few features")
     lab.set_labels(some_labels(micrograph.truth))
     full = set(sl.FeatureSpec("samba").names())
-    lab.train(**SAMBA, trees=10, sigmas=[1, 2], membrane=None, hessian=False, progress=False)
+    fewer = sl.FeatureSpec("samba", sigmas=[1, 2], membrane=False, hessian=False)
+    lab.train(preset="samba", trees=10, features=fewer, progress=False)
     assert len(lab.feature_names) > 0 and set(lab.feature_names) < full
     assert lab.features.shape[-1] == len(lab.feature_names)
 
@@ -335,9 +335,8 @@ def test_training_with_fewer_features_uses_fewer(micrograph):
 def test_training_takes_a_feature_spec_and_keeps_it_as_the_choice(micrograph):
     lab = sl.Labeller(micrograph.image, name="feature spec")
     lab.set_labels(some_labels(micrograph.truth))
-    spec = sl.FeatureSpec("weka", gaussian={"sigmas": [1, 3]}, sigmas=[2])
-    classifier = lab.train(trees=5, features=spec, sobel=False, progress=False)
     expected = sl.FeatureSpec("weka", gaussian={"sigmas": [1, 3]}, sigmas=[2], sobel=False)
+    classifier = lab.train(trees=5, features=expected, progress=False)
     assert classifier.feature_names == expected.names() and classifier.feature_spec == expected
     assert lab.features.shape == (*SHAPE, expected.count())
     # What is left out stays as it was chosen.

@@ -88,7 +88,7 @@ def test_what_cannot_be_trained_together_is_refused_by_name():
     other = sl.Labeller(part.image, ["matrix", "pores"], name="pores")
     with pytest.raises(sl.ParameterError, match=r"“pores” are 1 \(matrix\), 2 \(pores\)"):
         one.train(also=[other], progress=False)
-    with pytest.raises(sl.ParameterError, match="also is a labeller"):
+    with pytest.raises(sl.ParameterError, match="also holds a ndarray; a labeller"):
         one.train(also=[part.image], progress=False)
     with pytest.raises(sl.NotTrainedError):
         _ = one.segmentation

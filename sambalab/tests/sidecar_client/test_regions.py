@@ -7,7 +7,6 @@ import pytest
 
 import sambalab as sl
 from sambalab.sidecar_client.regions import Region
-from sambalab.tests.conftest import SAMBA
 
 pytestmark = pytest.mark.usefixtures("sidecar_dirs")
 
@@ -32,7 +31,7 @@ def strokes(shape=SHAPE):
 
 
 def train(lab):
-    lab.train(**SAMBA, trees=40, sigmas=[1, 2], membrane=None, progress=False)
+    lab.train(preset="samba", trees=40, features=sl.FeatureSpec("samba", sigmas=[1, 2], membrane=False), progress=False)
 
 
 def within(part, whole):

@@ -11,7 +11,6 @@ import pytest
 import sambalab as sl
 from sambalab import FeatureSpec
 from sambalab.spec import feature_table
-from sambalab.spec.features import changed
 from sambalab.tests.typescript import typescript
 
 
@@ -186,13 +185,6 @@ def test_what_is_no_spec_is_refused():
         FeatureSpec.from_dict("samba")
     with pytest.raises(sl.ParameterError, match="channels is 2"):
         FeatureSpec().count(2)
-
-
-def test_changes_stand_on_top_of_a_choice():
-    assert changed(None, {"sobel": False}) == {"sobel": False}
-    assert changed("weka", {"sobel": False, "sigmas": [2]}) == FeatureSpec("weka", sobel=False, sigmas=[2]).to_dict()
-    with pytest.raises(sl.ParameterError, match="sigmas"):
-        changed(None, {"sigmas": [0]})
 
 
 def test_without_the_built_table_the_error_says_to_build(tmp_path, monkeypatch):

@@ -1,0 +1,15 @@
+"""The labeller: an image in a notebook cell, its labels, and what a classifier learns from them.
+
+- ``labeller``: `Labeller`: the session, its classes and labels, training.
+- ``results``: segmentation, probabilities, uncertainty, classifier and features as arrays.
+- ``suggestions``: the regions to label next, and the masks that SAM suggests.
+
+Nothing here computes on pixels: arrays are maps of the sidecar's files. Imports ``classifier``, ``widget`` and what lies below.
+"""
+
+from __future__ import annotations
+
+from .labeller import Labeller
+from .suggestions import Suggestion
+
+__all__ = ["Labeller", "Suggestion"]

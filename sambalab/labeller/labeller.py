@@ -1,0 +1,445 @@
+"""`Labeller`: the session of an image, its classes and labels, and training."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+import weakref
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ..classifier import Classifier
+from ..files.images import ImageLike, prepare
+from ..sidecar_client import sessions, staging
+from ..sidecar_client.arrays import identity, write_array
+from ..sidecar_client.client import Client, client
+from ..sidecar_client.keys import session_key
+from ..sidecar_client.progress import ProgressLine
+from ..sidecar_client.session_access import CLOSED, Array, State
+from ..spec.classes import ClassesLike, make_classes, merge_classes
+from ..spec.errors import (
+    LabelError,
+    NotReadyError,
+    ParameterError,
+    SidecarError,
+)
+from ..spec.features import FeaturesLike, FeatureSpec
+from ..spec.learners import learner_request
+from ..spec.parameters import pixel_size_of, refuse_unknown, switch
+from ..spec.scores import Report, report_of
+from .suggestions import Suggestions
+
+if TYPE_CHECKING:
+    from ..widget import LabellerWidget
+
+DEFAULT_CLASSES = ("1", "2")
+_NAME_MAX = 500
+
+
+class Labeller(Suggestions):
+    """Label an image and segment it; the last line of a cell shows the widget.
+
+    Parameters
+    ----------
+    image : array_like or path
+        A grey image (rows, columns), a colour image (rows, columns, 3) or a stack of grey images (slices, rows, columns):
+        a last axis of exactly 3 is colour. Any real dtype without NaN and infinity, or the path of an image file. A list of
+        grey images of one shape, or of their paths, is a stack; for others see `train`'s ``also``.
+    classes
+        Names of the phases, or a mapping from names to colours (``#rrggbb``). Ids count from 1. None: the classes of the
+        resumed session, or two classes. The classes of a resumed session take the names given here. Its further classes stay
+        if all names before them agree, or if they have labelled pixels.
+    name
+        Identifies the session in every notebook. Without a name, image, notebook and variable (or cell) identify it.
+        A name stands for one image at a time: if another image of the same shape is opened under it, older labellers of
+        that name show the newer image.
+    colors
+        Colours of the classes, if `classes` is a list of names.
+    pixel_size
+        Side of a pixel and its unit, ``(0.5, "nm")``; classifiers remember it.
+    fresh
+        True starts without labels and with the given classes alone. The older labels stay in the session's folder.
+
+    Raises
+    ------
+    ImageError
+        If the image cannot be labelled.
+    LabelError
+        If the classes are invalid or change the meaning of older labels, or if older labels of this name have another shape.
+    ParameterError
+        If `name` or `pixel_size` is invalid.
+    NodeNotFoundError, SidecarError
+        If the sidecar cannot be started.
+    DiskFullError
+        If there is no room for the arrays.
+
+    Notes
+    -----
+    All arrays are read-only maps of files that the sidecar writes. Nothing is copied, and strokes in the widget show in
+    `labels` without a call. Copy an array (``lab.labels.copy()``) to keep its present values.
+    """
+
+    def __init__(
+        self,
+        image: ImageLike,
+        classes: ClassesLike | None = None,
+        *,
+        name: str | None = None,
+        colors: Iterable[str] | None = None,
+        pixel_size: tuple[float, str] | None = None,
+        fresh: bool = False,
+    ) -> None:
+        if name is not None and (not isinstance(name, str) or not 1 <= len(name) <= _NAME_MAX):
+            raise ParameterError(f"The name {name!r} will not do; a text of 1 to {_NAME_MAX} characters will.")
+        if classes is None and colors is not None:
+            raise LabelError("colors needs classes beside it.")
+        wanted = make_classes(DEFAULT_CLASSES if classes is None else classes, colors)
+        prepared = prepare(image)
+        info = {**prepared.info(), "pixelSize": pixel_size_of(pixel_size)}
+        self._stack = prepared.stack
+        self._client: Client = client()
+        self._lock = threading.Lock()
+        self._maps: dict[str, tuple[tuple[Any, ...], Array]] = {}
+        self._closed = False
+        self._open_params: dict[str, Any] = {
+            "key": session_key(name, info["digest"]),
+            "title": name or prepared.title or "",
+            "image": info,
+            "classes": wanted,
+            "keepClasses": True,
+            "fresh": False,
+        }
+        try:
+            state = self._client.request("session.open", {**self._open_params, "fresh": bool(fresh)}).result
+        except ParameterError as error:  # labels of another shape exist under this name
+            raise LabelError(str(error)) from None
+        self._session = str(state["session"])
+        self._resumed: dict[str, Any] | None = state["resumed"]
+        self._state: State = state
+        try:
+            if not state["imageReady"]:
+                write_array(state["arrays"]["image"], prepared.pixels)
+                state = self._client.request("image.ready", {"session": self._session}).result
+            if classes is not None:
+                recolor = colors is not None or hasattr(classes, "keys")
+                merged = (
+                    wanted if fresh else merge_classes(wanted, state["classes"], state["labels"]["counts"], recolor)
+                )
+                if merged is not None and merged != state["classes"]:
+                    state = self._request("session.classes", {"classes": merged})
+            self._accept(state)
+            # The map keeps the pixels if the file is deleted, so that they can be written again for a new sidecar.
+            self._map_pixels(state)
+        except BaseException:
+            _detach(self._client, self._session)
+            raise
+        sessions.register(self._session, self)
+        self._refresh()  # joins the session, so that the sidecar keeps the arrays
+        self._finalizer = weakref.finalize(self, _detach, self._client, self._session)
+
+    # The session
+
+    @property
+    def session(self) -> str:
+        """The session's id."""
+        return self._session
+
+    @property
+    def image(self) -> Array:
+        """The image: (rows, columns), (rows, columns, 3) or (slices, rows, columns). Booleans became 0 and 255."""
+        if identity(self._state["arrays"]["image"]) != self._pixels_file and not self._closed:
+            self._refresh()  # another labeller replaced the image, or the file is gone
+        pixels = self._pixels if self._stack else self._pixels[0]
+        return pixels[..., 0] if pixels.shape[-1] == 1 else pixels
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of their ids. Ids are 1, 2, 3…, without those of removed classes."""
+        return tuple(str(item["name"]) for item in self._refresh()["classes"])
+
+    @property
+    def class_ids(self) -> dict[str, int]:
+        """The id of each class, its value in label arrays."""
+        return {str(item["name"]): int(item["id"]) for item in self._refresh()["classes"]}
+
+    @property
+    def widget(self) -> LabellerWidget:
+        """The ipywidget that shows this session; labellers of one session share it."""
+        from ..widget import widget_of
+
+        if self._closed:
+            raise SidecarError(CLOSED)
+        return widget_of(self._session, str(self._open_params["title"]))
+
+    # Labels
+
+    @property
+    def labels(self) -> npt.NDArray[np.uint8]:
+        """The labels: class ids, 0 is unlabelled. uint8 of `shape`, live and read-only; `set_labels` replaces them."""
+        state = self._state
+        known = self._maps.get("labels")
+        if (known is None or known[0][:3] != identity(state["arrays"]["labels"])) and not self._closed:
+            state = self._refresh()  # the sidecar deleted or replaced the file after this process had left the session
+        return self._array("labels", state)
+
+    def set_labels(self, labels: npt.ArrayLike) -> None:
+        """Replace all labels.
+
+        Parameters
+        ----------
+        labels : array_like
+            Class ids, integers or booleans of `shape`; 0 is unlabelled.
+
+        Raises
+        ------
+        LabelError
+            If shape or dtype do not fit, or there is no class of an id.
+        """
+        array = np.asarray(labels)
+        if array.shape != self.shape:
+            raise LabelError(f"Labels of shape {array.shape} do not fit; the image needs {self.shape}.")
+        if array.dtype.kind not in "iub":
+            raise LabelError(f"Labels of dtype {array.dtype} will not do; whole numbers will: labels.astype('uint8').")
+        names = self.class_ids
+        used = np.unique(array)
+        unknown = sorted(set(used.tolist()) - {0, *names.values()})
+        if unknown:
+            some = ", ".join(str(value) for value in unknown[:5]) + (", …" if len(unknown) > 5 else "")
+            known = ", ".join(f"{value} ({name})" for name, value in names.items())
+            raise LabelError(f"There is no class {some}; ids are {known}, and 0 is unlabelled.")
+        values = array.astype(np.uint8)
+        staged = staging.stage(self._client, values if self._stack else values[np.newaxis])
+        try:
+            self._request("labels.set", {"staged": staged})
+        finally:
+            staging.release(self._client, staged)
+
+    def fresh_start(self) -> None:
+        """Start again without labels. The old ones stay in the session's folder."""
+        self._refresh()
+        self._accept(self._request("session.fresh"))
+        self._resumed = None
+
+    # Learning
+
+    def train(
+        self,
+        *,
+        trees: int | None = None,
+        max_depth: int | None = None,
+        max_features: int | Literal["sqrt", "all"] | None = None,
+        min_leaf: int | None = None,
+        balanced: bool | None = None,
+        max_samples: int | Literal["all"] | None = None,
+        seed: int | None = None,
+        refine: int | None = None,
+        rounds: int | None = None,
+        learning_rate: float | None = None,
+        max_leaves: int | None = None,
+        l2: float | None = None,
+        patience: int | Literal["never"] | None = None,
+        preset: Literal["samba", "deep", "boosting"] | None = None,
+        features: FeaturesLike | None = None,
+        also: Labeller | Iterable[Labeller] = (),
+        progress: bool = True,
+        **unknown: Any,
+    ) -> Classifier:
+        """Grow trees on the labels and segment the image. Waits for the result; interrupting the cell cancels the work.
+
+        Parameters
+        ----------
+        trees
+            Number of trees of a forest.
+        max_depth
+            Greatest depth of a tree.
+        max_features
+            Number of features tried at each split of a forest, or for each boosted tree. ``"sqrt"``: the square root of the
+            number of features; ``"all"``: all features, for boosted trees only.
+        min_leaf
+            Smallest number of labelled pixels in a leaf.
+        balanced
+            Whether all classes have the same weight, regardless of their number of labelled pixels.
+        max_samples
+            Greatest number of labelled pixels to learn from, drawn evenly from the classes; ``"all"``: no limit.
+        seed
+            The same seed, labels, image and parameters give the same trees.
+        refine
+            Radius in pixels, 0 to 32, of a guided filter that smooths probabilities along the image's edges; 0: no filter.
+        rounds
+            Greatest number of boosted trees.
+        learning_rate
+            Factor, above 0 and at most 1, on the values of each boosted tree.
+        max_leaves
+            Greatest number of leaves of a boosted tree.
+        l2
+            L2 regularisation of a boosted tree's leaves: added to the sum of second derivatives.
+        patience
+            Boosting stops after this many trees without a better loss on held-out strokes; ``"never"``: it does not stop early.
+        preset
+            Values of the parameters that are None. ``"deep"``: a forest of 100 fully grown trees, refined; ``"samba"``: a
+            forest of 200 trees of depth 10; ``"boosting"``: boosted trees, refined. None with other parameters: the first
+            preset that has these parameters, ``"deep"`` before others. None without other parameters: the last choice, here or
+            in the widget; at first ``"deep"``.
+        features
+            A `FeatureSpec`, ``"sam"``, ``"samba"``, ``"weka"``, or a mapping of a spec's fields. None: the last choice, here or
+            in the widget; at first ``"sam"``: the features of ``"samba"`` of the standardised image, and SAM's embedding. If
+            SAM does not run, training warns and leaves out the embedding.
+        also
+            Other labellers to learn from. Their images are segmented too, and they get this classifier. Their images may have
+            other sizes or be stacks, but must have the same number of channels and the same classes.
+        progress
+            Whether to show a line of text with the progress.
+
+        Returns
+        -------
+        Classifier
+            The same as `classifier` from now on.
+
+        Raises
+        ------
+        LabelError
+            If fewer than two classes are labelled.
+        ParameterError
+            If a parameter is out of range, unknown or for other trees, or images or classes of `also` do not fit.
+
+        Warns
+        -----
+        UserWarning
+            If the features have an embedding and SAM does not run.
+        """
+        given = {
+            "trees": trees,
+            "max_depth": max_depth,
+            "max_features": max_features,
+            "min_leaf": min_leaf,
+            "balanced": balanced,
+            "max_samples": max_samples,
+            "seed": seed,
+            "refine": refine,
+            "rounds": rounds,
+            "learning_rate": learning_rate,
+            "max_leaves": max_leaves,
+            "l2": l2,
+            "patience": patience,
+            "preset": preset,
+            "features": features,
+        }
+        refuse_unknown(unknown, [*given, "also", "progress"])
+        others = _labellers(also)
+        params: dict[str, Any] = {}
+        if features is not None:
+            params["features"] = FeatureSpec.of(features).to_dict()
+        learner = learner_request(given)
+        if learner is not None:
+            params["forest"] = learner
+        for labeller in (*others, self):  # joins the sessions, so that the job's events come here
+            labeller._refresh()
+        if others:
+            params["others"] = [labeller._session for labeller in others]
+        line = ProgressLine("Training", progress)
+        try:
+            state = self._request("train", params, on_job=line)
+        except KeyboardInterrupt:
+            line.finish("Training was interrupted.")
+            raise
+        except NotReadyError as error:
+            line.end()
+            raise LabelError(str(error)) from None
+        except BaseException:
+            line.end()
+            raise
+        self._accept(state)
+        info = state["segmentation"]["classifier"]
+        classifier = self.classifier
+        score = f", {classifier._score_text}" if classifier._score_text else ""
+        line.finish(f"Trained in {info['seconds']:.1f} s{score}.")
+        if info.get("note"):
+            warnings.warn(info["note"], UserWarning, stacklevel=2)
+        return classifier
+
+    @property
+    def live(self) -> bool:
+        """Whether each change of the labels trains and segments at once, here and in the widget. Set it: ``lab.live = True``.
+
+        It trains with the last choice of features and trees, as soon as two classes are labelled. `segmentation` and the other
+        results follow a moment after the labels.
+        """
+        return bool(self._refresh()["live"])
+
+    @live.setter
+    def live(self, on: bool) -> None:
+        switched = switch("live", on)
+        self._refresh()  # joins the session
+        self._accept(self._request("session.live", {"on": switched}))
+
+    def report(self) -> Report:
+        """Summarise the classes (labelled pixels, scores, phase fractions) and the importance of the features.
+
+        Returns
+        -------
+        Report
+            A snapshot. A cell's last line shows it as a table; ``to_pandas()`` makes it a DataFrame.
+        """
+        state = self._refresh()
+        return report_of(state, lambda: np.bincount(self.segmentation.ravel(), minlength=256))
+
+    @property
+    def pixel_size(self) -> tuple[float, str] | None:
+        """Side of a pixel and its unit; None if it was not given."""
+        size = self._open_params["image"].get("pixelSize")
+        return None if size is None else (float(size["value"]), str(size["unit"]))
+
+    # The end
+
+    def close(self) -> None:
+        """Close the widget and leave the session. The sidecar keeps the labels; arrays in variables stay valid."""
+        if self._closed:
+            return
+        self._closed = True
+        sessions.forget(self._session, self)
+        if self._session not in sessions.alive():  # the widget may still show another labeller of the session
+            from ..widget import close_widget_of
+
+            close_widget_of(self._session)
+        self._finalizer()
+
+    def __repr__(self) -> str:
+        shape = " × ".join(str(length) for length in self.shape)
+        classes = ", ".join(str(item["name"]) for item in self._state["classes"])
+        title = self._open_params["title"]
+        text = f"Labeller({f'{title}: ' if title else ''}{shape}, {self._pixels.dtype}; classes {classes})"
+        return text + (f"\n{self._resumed_text()}" if self._resumed else "")
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        if self._closed:
+            return {"text/plain": repr(self)}
+        bundle = self.widget._repr_mimebundle_(**options)
+        data = bundle[0] if isinstance(bundle, tuple) else bundle
+        if isinstance(data, dict):
+            data["text/plain"] = repr(self)
+        return bundle
+
+    def _resumed_text(self) -> str:
+        resumed = self._resumed or {}
+        day = str(resumed.get("changed", ""))[:10]
+        return (
+            f"{int(resumed.get('pixels', 0)):,} labelled pixels from {day} were resumed. "
+            "lab.fresh_start() starts without them."
+        )
+
+
+def _labellers(also: Labeller | Iterable[Labeller]) -> list[Labeller]:
+    others = [also] if isinstance(also, Labeller) or not isinstance(also, Iterable) else list(also)
+    for other in others:
+        if not isinstance(other, Labeller):
+            raise ParameterError(f"also holds a {type(other).__name__}; a labeller or a list of labellers will do.")
+    return others
+
+
+def _detach(sidecar: Client, session: str) -> None:
+    if session in sessions.alive():  # the cell ran again and made a new labeller of the session
+        return
+    sidecar.tell("session.detach", {"session": session})

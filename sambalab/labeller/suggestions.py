@@ -1,0 +1,170 @@
+"""Where to label next, and what SAM suggests there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ..sidecar_client import staging
+from ..sidecar_client.arrays import map_array
+from ..sidecar_client.regions import Region, find_regions
+from ..spec.errors import NotReadyError, ParameterError
+from .results import Results
+
+
+class Suggestion(NamedTuple):
+    """The masks that SAM suggests at a point.
+
+    Attributes
+    ----------
+    masks
+        bool (3, rows, columns): SAM's small, medium and large scale.
+    scores
+        float64 (3,): SAM's prediction of each mask's quality (IoU), about 0 to 1.
+    """
+
+    masks: npt.NDArray[np.bool_]
+    scores: npt.NDArray[np.float64]
+
+
+class Suggestions(Results):
+    """The part of `Labeller` that suggests regions and masks."""
+
+    def most_uncertain(
+        self,
+        n: int = 1,
+        *,
+        measure: Literal["margin", "maximum"] = "margin",
+        side: int | None = None,
+        slices: int | Iterable[int] | None = None,
+        progress: bool = True,
+    ) -> list[Region]:
+        """Find the regions of highest uncertainty over all slices, the most uncertain first.
+
+        Regions do not overlap, and a region with a label in it is skipped.
+
+        Parameters
+        ----------
+        n
+            Greatest number of regions, 1 to 1,000.
+        measure
+            ``"margin"``: 1 − (highest − second highest probability), as in `uncertainty`; ``"maximum"``: 1 − highest probability.
+        side
+            Side of a region in pixels, 8 to 1,024; None is 32.
+        slices
+            One slice or several; None is all.
+        progress
+            Whether to show a line of text with the progress, for a stack.
+
+        Returns
+        -------
+        list of Region
+            ``lab.image[region.index]`` gives the pixels of a region.
+
+        Raises
+        ------
+        NotTrainedError
+            If there is no classifier yet; `suggest_regions` needs none.
+        ParameterError
+            If a parameter is out of range.
+        """
+        state = self._refresh()
+        try:
+            return find_regions(
+                self._request,
+                self.shape,
+                "uncertainty",
+                n,
+                measure=measure,
+                side=side,
+                slices=slices,
+                progress=progress,
+            )
+        except NotReadyError:
+            self._check_trained(state)
+            raise
+
+    def suggest_regions(
+        self,
+        n: int = 6,
+        *,
+        side: int | None = None,
+        slices: int | Iterable[int] | None = None,
+        progress: bool = True,
+    ) -> list[Region]:
+        """Find regions to label first, representative and unusual ones in turn. Needs no labels.
+
+        Compares windows of the image by SAM's embedding. If SAM does not run, it warns and compares brightness and roughness.
+        Of a long stack it reads a few slices only.
+
+        Parameters
+        ----------
+        n
+            Greatest number of regions, 1 to 1,000.
+        side, slices, progress
+            See `most_uncertain`.
+
+        Returns
+        -------
+        list of Region
+            ``reason`` is ``"representative"`` (many windows are like it) or ``"unusual"`` (no other window is like it).
+
+        Raises
+        ------
+        ParameterError
+            If a parameter is out of range.
+
+        Warns
+        -----
+        UserWarning
+            If SAM does not run.
+        """
+        self._refresh()
+        return find_regions(self._request, self.shape, "embedding", n, side=side, slices=slices, progress=progress)
+
+    @property
+    def embedding(self) -> npt.NDArray[np.float32]:
+        """SAM's embedding of the image, float32 (channels, rows, columns); computed at first use."""
+        self._single("embedding", "slice_embedding")
+        return self.slice_embedding(0)
+
+    def slice_embedding(self, slice: int) -> npt.NDArray[np.float32]:
+        """Compute SAM's embedding of a slice, float32 (channels, rows, columns)."""
+        index = self._slice(slice)
+        self._refresh()
+        reply = self._request("sam.embed", {"slice": index})
+        embedding: npt.NDArray[np.float32] = map_array(reply["array"])[index]
+        return embedding
+
+    def suggest(self, row: float, col: float, slice: int = 0) -> Suggestion:
+        """Ask SAM for masks at a pixel, as the widget does under the cursor.
+
+        Parameters
+        ----------
+        row, col
+            The pixel. Whole numbers are centres of pixels.
+        slice
+            The slice of a stack, from 0.
+
+        Returns
+        -------
+        Suggestion
+            ``masks``, bool (3, rows, columns), and ``scores``, float64 (3,), for SAM's small, medium and large scale.
+
+        Raises
+        ------
+        ParameterError
+            If the point is outside the image.
+        """
+        self._refresh()
+        rows, columns = self.shape[-2:]
+        for what, value, size in (("row", row, rows), ("col", col, columns)):
+            if not -0.5 <= float(value) <= size - 0.5:
+                raise ParameterError(f"{what} is {value}; the image has 0 to {size - 1}.")
+        points = [{"row": float(row), "column": float(col), "label": 1}]
+        reply = self._request("sam.suggest", {"slice": self._slice(slice), "points": points})
+        masks = staging.take(self._client, reply).view(np.bool_)
+        return Suggestion(masks, np.array(reply["scores"], dtype=np.float64))
