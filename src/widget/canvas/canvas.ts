@@ -7,7 +7,8 @@ import { ISignal, Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
 import { LABEL_TILE } from '../../shared';
 import { IPoint, IRegion, tilesIn, ViewTransform } from '../base/geometry';
-import { Change, LabellerState, RepaintedOverlay } from '../state/labeller-state';
+import { Change, IRepaint } from '../state/change';
+import { LabellerState } from '../state/labeller-state';
 import { Painter } from './painter';
 import { currentTool, findTool, ITool, IToolEvent, IToolHandler, TOOLS } from './tools';
 import { trans } from '../base/translation';
@@ -292,7 +293,7 @@ export class CanvasView extends Widget {
     }
   }
 
-  private _onRepaint(_: LabellerState, { overlay, keys }: { overlay: RepaintedOverlay; keys: string[] | null }): void {
+  private _onRepaint(_: LabellerState, { overlay, keys }: IRepaint): void {
     this._painter.invalidate(overlay, keys);
   }
 

@@ -5,7 +5,9 @@
 import { IMAGE_TILE, LABEL_TILE } from '../../shared';
 import { chooseLevel, IRegion, ITileRef, levelSize, tilesIn, ViewTransform } from '../base/geometry';
 import { makeGreys, makePalette } from '../tiles/lut';
-import { ISessionParts, LabellerState, RepaintedOverlay } from '../state/labeller-state';
+import { RepaintedOverlay } from '../state/change';
+import { LabellerState } from '../state/labeller-state';
+import { SessionParts } from '../state/session-parts';
 import { outline } from '../tiles/outline';
 import { LEVEL_MAX, OverlayPictures, reduceLevels } from '../tiles/overlay-pictures';
 import { drawMark } from '../state/guide';
@@ -163,7 +165,7 @@ export class Painter {
     context.restore();
   }
 
-  private _image(context: CanvasRenderingContext2D, parts: ISessionParts, ratio: number): void {
+  private _image(context: CanvasRenderingContext2D, parts: SessionParts, ratio: number): void {
     const scale = this._view.scale * ratio;
     const level = chooseLevel(parts.image, scale);
     const slice = this._state.slice;
@@ -255,7 +257,7 @@ export class Painter {
   }
 
   private _suggestionPicture(
-    parts: ISessionParts,
+    parts: SessionParts,
     suggestion: Suggestion,
     level: number,
     color: string
@@ -298,7 +300,7 @@ export class Painter {
   }
 
   /** The part of the suggestion that is in view, with a margin, at a level. */
-  private _reduced(parts: ISessionParts, { bounds }: Suggestion, level: number, margin: number): IRegion {
+  private _reduced(parts: SessionParts, { bounds }: Suggestion, level: number, margin: number): IRegion {
     const by = 2 ** level;
     const size = levelSize(parts.image, level);
     const visible = this._view.visible();

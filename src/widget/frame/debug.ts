@@ -107,7 +107,7 @@ export function attachDebugHandle(root: HTMLElement, state: LabellerState, canva
       return { tiles, bytes, longestDraw: canvas.longestDraw };
     },
     get roundTrip() {
-      const sorted = [...state.roundTrips].sort((a, b) => a - b);
+      const sorted = [...state.times.roundTrips].sort((a, b) => a - b);
       const at = (fraction: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * fraction))] ?? 0;
       return { count: sorted.length, median: at(0.5), p95: at(0.95) };
     }

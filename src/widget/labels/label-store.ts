@@ -11,7 +11,7 @@ import { ISize, ITileRef } from '../base/geometry';
 import { ISessionEvent, ISessionLink } from '../base/session-link';
 import { LabelTiles } from './label-tiles';
 import { decodePatch, decodeTile, encodePatch, IPatch } from './patches';
-import { IPatchReply, PatchQueue } from './patch-queue';
+import { IAcknowledgement, PatchQueue } from './patch-queue';
 import { Stroke } from './stroke';
 
 /** Which tiles of a slice changed; `null` for all. */
@@ -25,6 +25,12 @@ export interface ICommit {
   patch: IPatch;
   /** When the pointer was lifted, in milliseconds; null for a patch that is no stroke. */
   released: number | null;
+}
+
+/** A patch that the sidecar has taken. */
+export interface IStored {
+  patch: Pick<IPatch, 'slice' | 'classId'> & { tiles: readonly ITileRef[] };
+  version: number;
 }
 
 /** Labels, their queue, and the version that they have. */
@@ -61,6 +67,11 @@ export class LabelStore implements IDisposable {
   /** Emits each patch that was made here, before it is sent. */
   get committed(): ISignal<this, ICommit> {
     return this._committed;
+  }
+
+  /** Emits each patch that the sidecar has taken, of ours or of another peer, with the version of the labels since. */
+  get stored(): ISignal<this, IStored> {
+    return this._stored;
   }
 
   get isDisposed(): boolean {
@@ -155,6 +166,7 @@ export class LabelStore implements IDisposable {
 
   /** Another peer's patch. */
   private _onPatch(_: ISessionLink, { params: { version, patch: params }, buffers }: ISessionEvent<'patch'>): void {
+    this._stored.emit({ patch: { slice: params.slice, classId: params.class, tiles: params.tiles }, version });
     if (version <= this._version) {
       return; // came twice, or is in the tiles that were fetched
     }
@@ -224,10 +236,11 @@ export class LabelStore implements IDisposable {
     }
   }
 
-  private _onAcknowledged(_: PatchQueue, { patch, reply }: { patch: IPatch; reply: IPatchReply }): void {
+  private _onAcknowledged(_: PatchQueue, { patch, reply }: IAcknowledgement): void {
     const gap = reply.version > this._version + 1;
     this._version = Math.max(this._version, reply.version);
     this._log(reply.version, patch);
+    this._stored.emit({ patch, version: reply.version });
     if (gap) {
       this.reload();
     }
@@ -251,6 +264,7 @@ export class LabelStore implements IDisposable {
   private readonly _recent: { version: number; patch: IPatch }[] = [];
   private readonly _changed = new Signal<this, ILabelChange>(this);
   private readonly _committed = new Signal<this, ICommit>(this);
+  private readonly _stored = new Signal<this, IStored>(this);
   private readonly _failed = new Signal<this, BridgeError>(this);
   /** Strokes that are being drawn: one, or more in several views. */
   private readonly _strokes = new Set<Stroke>();

@@ -3,7 +3,7 @@
  * in the sidecar, so that both have the same pixels without being asked.
  */
 import { LABEL_TILE } from '../../shared';
-import { ISize, ITileRef } from '../base/geometry';
+import { IRegion, ISize, ITileRef } from '../base/geometry';
 import { IMaskTile } from './raster';
 
 /** Sparse tiles of class ids; a tile that is not there is 0. */
@@ -18,6 +18,18 @@ export class LabelTiles {
 
   tile(row: number, column: number): Uint8Array | undefined {
     return this._tiles.get(keyOf(row, column));
+  }
+
+  /** Whether a pixel of a rectangle has a label. */
+  anyIn({ row0, row1, column0, column1 }: IRegion): boolean {
+    for (let row = row0; row < row1; row++) {
+      for (let column = column0; column < column1; column++) {
+        if (this.at(row, column) > 0) {
+          return true;
+        }
+      }
+    }
+    return false;
   }
 
   /** Which tiles there are. */

@@ -32,6 +32,13 @@ export interface IPatchReply {
   changed: number;
 }
 
+/** A patch that the sidecar has taken, and how long that took from sending. */
+export interface IAcknowledgement {
+  patch: IPatch;
+  reply: IPatchReply;
+  milliseconds: number;
+}
+
 interface IEntry {
   patch: IPatch;
   sent: boolean;
@@ -66,7 +73,7 @@ export class PatchQueue implements IDisposable {
   }
 
   /** Emits each acknowledged patch. */
-  get acknowledged(): ISignal<this, { patch: IPatch; reply: IPatchReply; milliseconds: number }> {
+  get acknowledged(): ISignal<this, IAcknowledgement> {
     return this._acknowledged;
   }
 
@@ -207,7 +214,7 @@ export class PatchQueue implements IDisposable {
   private readonly _entries: IEntry[] = [];
   private readonly _changed = new Signal<this, void>(this);
   private readonly _sent = new Signal<this, IPatch>(this);
-  private readonly _acknowledged = new Signal<this, { patch: IPatch; reply: IPatchReply; milliseconds: number }>(this);
+  private readonly _acknowledged = new Signal<this, IAcknowledgement>(this);
   private readonly _disordered = new Signal<this, void>(this);
   private readonly _refused = new Signal<this, { patch: IPatch; error: BridgeError }>(this);
   private _held: BridgeError | null = null;

@@ -1,6 +1,7 @@
 /** What the small widgets have in common: each shows a part of the state and follows it as long as it exists. */
 import { Widget } from '@lumino/widgets';
-import { Change, LabellerState } from '../state/labeller-state';
+import { Change } from '../state/change';
+import { LabellerState } from '../state/labeller-state';
 
 /** Calls {@link refresh} for the changes that it follows. Whoever extends it calls `refresh` once its nodes are made. */
 export abstract class StateWidget extends Widget {

@@ -13,6 +13,7 @@ import {
   SessionState,
   TrainingChoice
 } from '../../shared';
+import { ISessionLink } from '../base/session-link';
 
 /** Pause after the last change before it is sent, in milliseconds. */
 const SEND_AFTER_MS = 400;
@@ -20,7 +21,7 @@ const SEND_AFTER_MS = 400;
 /** The choice of one session. */
 export class Choice implements IDisposable {
   constructor(options: Choice.IOptions) {
-    this._request = options.request;
+    this._link = options.link;
     this._sendAfterMs = options.sendAfterMs ?? SEND_AFTER_MS;
   }
 
@@ -130,13 +131,13 @@ export class Choice implements IDisposable {
       const own = this._own!;
       this._unsent = false;
       try {
-        const session = await this._request(own);
+        const { result } = await this._link.request('session.choice', { session: this._link.session, ...own });
         if (this._disposed) {
           return;
         }
         if (own === this._own) {
           this._own = null;
-          this._answered.emit(session);
+          this._answered.emit(result);
           this._changed.emit();
         }
       } catch (reason) {
@@ -154,7 +155,7 @@ export class Choice implements IDisposable {
     }
   }
 
-  private readonly _request: (choice: Choice.IOwn) => Promise<SessionState>;
+  private readonly _link: ISessionLink;
   private readonly _sendAfterMs: number;
   private readonly _changed = new Signal<this, void>(this);
   private readonly _answered = new Signal<this, SessionState>(this);
@@ -179,8 +180,7 @@ export namespace Choice {
   }
 
   export interface IOptions {
-    /** Sends a change; the session as it is after that. */
-    request(choice: IOwn): Promise<SessionState>;
+    link: ISessionLink;
     /** Milliseconds after the last change until it is sent. */
     sendAfterMs?: number;
   }

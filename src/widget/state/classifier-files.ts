@@ -1,8 +1,8 @@
 /** The session's classifier as a file: saved from the session, and loaded into it. No DOM here but the file that is read. */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { BridgeClient } from '../../kernel-bridge';
-import { BridgeError, ClassifierFormat, EventParams, SessionState } from '../../shared';
+import { BridgeError, ClassifierFormat, SessionState } from '../../shared';
+import { ISessionEvent, ISessionLink } from '../base/session-link';
 import { trans } from '../base/translation';
 
 /** Files larger than this are not sent through the browser: they would hold up everything else that takes this way. */
@@ -33,6 +33,11 @@ export interface IChosenFile {
 
 /** Saves and loads the classifier of one session, one file at a time. */
 export class ClassifierFiles implements IDisposable {
+  constructor(options: ClassifierFiles.IOptions) {
+    this._link = options.link;
+    this._link.on('job').connect(this._onJob, this);
+  }
+
   /** Emits when the state changes. */
   get changed(): ISignal<this, void> {
     return this._changed;
@@ -51,15 +56,15 @@ export class ClassifierFiles implements IDisposable {
   }
 
   /** The classifier in a format, with a name made of the session's title; null if it failed, which the state then says. */
-  save(client: BridgeClient, session: SessionState, format: ClassifierFormat): Promise<ISavedFile | null> {
+  save(title: string, format: ClassifierFormat): Promise<ISavedFile | null> {
     return this._run({ state: 'saving' }, async signal => {
-      const params = { session: session.session, format };
-      const { result, buffers } = await client.request('classifier.export', params, { signal });
+      const params = { session: this._link.session, format };
+      const { result, buffers } = await this._link.request('classifier.export', params, { signal });
       const bytes = buffers[0];
       if (!bytes) {
         throw new BridgeError('malformed', 'The classifier came without its buffer.');
       }
-      const name = fileName(session.title, result.extension);
+      const name = fileName(title, result.extension);
       this._set(
         bytes.length > FILE_BYTES_MAX ? { state: 'saved', message: larger(name, bytes.length) } : { state: 'idle' }
       );
@@ -68,7 +73,7 @@ export class ClassifierFiles implements IDisposable {
   }
 
   /** Take the classifier in a file over; the session after it, or null if it failed or was cancelled. */
-  load(client: BridgeClient, session: string, file: IChosenFile): Promise<SessionState | null> {
+  load(file: IChosenFile): Promise<SessionState | null> {
     const { name, size } = file;
     return this._run({ state: 'loading', name, fraction: null }, async signal => {
       if (size > FILE_BYTES_MAX) {
@@ -79,18 +84,11 @@ export class ClassifierFiles implements IDisposable {
       }
       const buffers = [new Uint8Array(await file.arrayBuffer())];
       const onId = (id: string) => (this._job = id);
-      const { result } = await client.request('classifier.load', { session }, { buffers, signal, onId });
+      const params = { session: this._link.session };
+      const { result } = await this._link.request('classifier.load', params, { buffers, signal, onId });
       this._set({ state: 'loaded', name });
       return result;
     });
-  }
-
-  /** The sidecar tells how far a file is that is being loaded. */
-  progress(job: EventParams<'job'>): void {
-    if (job.job === this._job && this._state.state === 'loading' && job.state === 'running') {
-      const fraction = job.total > 0 ? Math.min(job.done / job.total, 1) : null;
-      this._set({ ...this._state, fraction });
-    }
   }
 
   cancel(): void {
@@ -111,6 +109,14 @@ export class ClassifierFiles implements IDisposable {
     this._disposed = true;
     // A classifier that is being taken over goes on: it belongs to the session, not to this view of it.
     Signal.clearData(this);
+  }
+
+  /** The sidecar tells how far a file is that is being loaded. */
+  private _onJob(_: ISessionLink, { params: job }: ISessionEvent<'job'>): void {
+    if (job.job === this._job && this._state.state === 'loading' && job.state === 'running') {
+      const fraction = job.total > 0 ? Math.min(job.done / job.total, 1) : null;
+      this._set({ ...this._state, fraction });
+    }
   }
 
   private async _run<T>(state: FilesState, action: (signal: AbortSignal) => Promise<T>): Promise<T | null> {
@@ -138,11 +144,19 @@ export class ClassifierFiles implements IDisposable {
     this._changed.emit();
   }
 
+  private readonly _link: ISessionLink;
   private readonly _changed = new Signal<this, void>(this);
   private _state: FilesState = { state: 'idle' };
   private _running: AbortController | null = null;
   private _job: string | null = null;
   private _disposed = false;
+}
+
+/** The namespace for {@link ClassifierFiles}. */
+export namespace ClassifierFiles {
+  export interface IOptions {
+    link: ISessionLink;
+  }
 }
 
 /** What to say of a file that is not loaded here, before that is tried as well. */

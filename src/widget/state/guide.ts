@@ -4,7 +4,8 @@
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { areaOf, BridgeError, EventParams, overlapArea, Result, SliceRect, SuggestedRegion } from '../../shared';
+import { areaOf, BridgeError, overlapArea, SliceRect, SuggestedRegion } from '../../shared';
+import { ISessionEvent, ISessionLink } from '../base/session-link';
 import { trans } from '../base/translation';
 
 /** Regions asked for at once. */
@@ -27,7 +28,9 @@ interface IList {
 
 /** Leads a person through the regions of one session. */
 export class Guide implements IDisposable {
-  constructor(private readonly _options: Guide.IOptions) {}
+  constructor(private readonly _options: Guide.IOptions) {
+    _options.link.on('job').connect(this._onJob, this);
+  }
 
   /** Emits when the state changes. */
   get changed(): ISignal<this, void> {
@@ -118,14 +121,6 @@ export class Guide implements IDisposable {
     }
   }
 
-  /** The sidecar tells how far it is. */
-  progress(job: EventParams<'job'>): void {
-    if (this._state.state === 'asking' && job.job === this._job && job.state === 'running') {
-      this._note = job.message;
-      this._set({ state: 'asking', fraction: job.total > 0 ? Math.min(job.done / job.total, 1) : null });
-    }
-  }
-
   dispose(): void {
     if (this._disposed) {
       return;
@@ -135,6 +130,14 @@ export class Guide implements IDisposable {
     Signal.clearData(this);
   }
 
+  /** The sidecar tells how far it is. */
+  private _onJob(_: ISessionLink, { params: job }: ISessionEvent<'job'>): void {
+    if (this._state.state === 'asking' && job.job === this._job && job.state === 'running') {
+      this._note = job.message;
+      this._set({ state: 'asking', fraction: job.total > 0 ? Math.min(job.done / job.total, 1) : null });
+    }
+  }
+
   private async _ask(version: number): Promise<SuggestedRegion | null> {
     const asking = new AbortController();
     this._asking = asking;
@@ -142,11 +145,16 @@ export class Guide implements IDisposable {
     this._job = '';
     this._set({ state: 'asking', fraction: null });
     try {
-      const { regions } = await this._options.find(REGIONS_ASKED, asking.signal, id => (this._job = id));
+      const { link } = this._options;
+      const { result } = await link.request(
+        'regions',
+        { session: link.session, count: REGIONS_ASKED, by: 'auto' },
+        { signal: asking.signal, onId: id => (this._job = id) }
+      );
       if (this._disposed || asking.signal.aborted) {
         return null;
       }
-      this._list = { version, regions };
+      this._list = { version, regions: result.regions };
       const region = this._choose(this._list);
       if (!region) {
         this._set({ state: 'none' });
@@ -199,8 +207,7 @@ export class Guide implements IDisposable {
 export namespace Guide {
   export interface IOptions {
     slices: number;
-    /** Asks the sidecar; `onId` hears the request's id. */
-    find(count: number, signal: AbortSignal, onId: (id: string) => void): Promise<Result<'regions'>>;
+    link: ISessionLink;
     /** Whether a region has a label, as far as is known here. */
     labelled(region: SliceRect): boolean;
     /** The segmentation's version: another one has other regions. */

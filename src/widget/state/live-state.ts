@@ -4,12 +4,12 @@
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { BridgeClient } from '../../kernel-bridge';
-import { BridgeError, EventParams, SessionState, SliceRect } from '../../shared';
+import { BridgeError, EventParams, SliceRect, SessionState } from '../../shared';
 import { IRegion } from '../base/geometry';
+import { ISessionEvent, ISessionLink } from '../base/session-link';
 
 /** How the work goes. `working` is a round that takes its time. */
-export type LiveState =
+export type LiveStatus =
   | { state: 'off' }
   | { state: 'ready' }
   | { state: 'working'; stage: string; fraction: number | null; message: string }
@@ -25,9 +25,11 @@ const GAP_MS = 150;
 const QUIET_MS = 1000;
 
 /** Live segmentation of one session. */
-export class Live implements IDisposable {
-  constructor(options: Live.IOptions) {
+export class LiveState implements IDisposable {
+  constructor(options: LiveState.IOptions) {
     this._options = options;
+    options.link.on('job').connect(this._onJob, this);
+    options.link.on('segmentation.tiles').connect(this._onTiles, this);
   }
 
   /** Emits when the state changes. */
@@ -45,7 +47,7 @@ export class Live implements IDisposable {
     return this._wanted ?? this._on;
   }
 
-  get state(): LiveState {
+  get state(): LiveStatus {
     if (!this._on) {
       return { state: 'off' };
     }
@@ -71,7 +73,7 @@ export class Live implements IDisposable {
    *
    * @throws BridgeError why that cannot be.
    */
-  async set(client: BridgeClient, on: boolean): Promise<SessionState> {
+  async set(on: boolean): Promise<SessionState> {
     const asked = ++this._asked;
     this._wanted = on;
     this._failure = null;
@@ -79,8 +81,9 @@ export class Live implements IDisposable {
     try {
       const view = on ? this._view() : null;
       this._sent = JSON.stringify(view);
-      const { session } = this._options;
-      return (await client.request('session.live', { session, on, ...(view ? { view } : {}) })).result;
+      const { link } = this._options;
+      const params = { session: link.session, on, ...(view ? { view } : {}) };
+      return (await link.request('session.live', params)).result;
     } finally {
       if (asked === this._asked) {
         this._wanted = null;
@@ -132,8 +135,36 @@ export class Live implements IDisposable {
     }
   }
 
+  /** Something else happened since: that a round failed is no news any more. */
+  dismiss(): void {
+    if (this._failure !== null) {
+      this._failure = null;
+      this._changed.emit();
+    }
+  }
+
+  /** Give up the round that runs; the next stroke begins another. */
+  async cancel(): Promise<void> {
+    await Promise.all([...this._jobs.keys()].map(id => this._options.link.request('cancel', { id })));
+  }
+
+  dispose(): void {
+    if (this._disposed) {
+      return;
+    }
+    this._disposed = true;
+    clearTimeout(this._viewTimer);
+    clearTimeout(this._gapTimer);
+    clearTimeout(this._slowTimer);
+    clearTimeout(this._quietTimer);
+    Signal.clearData(this);
+  }
+
   /** The sidecar tells how a round is. */
-  progress(job: EventParams<'job'>): void {
+  private _onJob(_: ISessionLink, { params: job }: ISessionEvent<'job'>): void {
+    if (job.kind !== 'live') {
+      return;
+    }
     if (job.state === 'running') {
       this._jobs.set(job.job, job);
       this._left = false;
@@ -147,35 +178,10 @@ export class Live implements IDisposable {
   }
 
   /** Tiles of a round came. */
-  heard(): void {
+  private _onTiles(): void {
     clearTimeout(this._quietTimer);
     this._quietTimer = undefined;
     this._settle();
-  }
-
-  /** Something else happened since: that a round failed is no news any more. */
-  dismiss(): void {
-    if (this._failure !== null) {
-      this._failure = null;
-      this._changed.emit();
-    }
-  }
-
-  /** Give up the round that runs; the next stroke begins another. */
-  async cancel(client: BridgeClient): Promise<void> {
-    await Promise.all([...this._jobs.keys()].map(id => client.request('cancel', { id })));
-  }
-
-  dispose(): void {
-    if (this._disposed) {
-      return;
-    }
-    this._disposed = true;
-    clearTimeout(this._viewTimer);
-    clearTimeout(this._gapTimer);
-    clearTimeout(this._slowTimer);
-    clearTimeout(this._quietTimer);
-    Signal.clearData(this);
   }
 
   private _settle(): void {
@@ -230,8 +236,9 @@ export class Live implements IDisposable {
       return;
     }
     this._sent = key;
-    this._options.request({ session: this._options.session, view }).catch(reason => {
-      // It decides what comes first and no more. What was lost with the connection is sent again once it is back.
+    const { link } = this._options;
+    link.request('session.view', { session: link.session, view }).catch(reason => {
+      // Only a priority hint. After a lost connection it is sent again.
       const error = BridgeError.from(reason);
       if (error.code !== 'disconnected') {
         console.warn('sambalab:', error.message);
@@ -239,7 +246,7 @@ export class Live implements IDisposable {
     });
   }
 
-  private readonly _options: Live.IOptions;
+  private readonly _options: LiveState.IOptions;
   private readonly _changed = new Signal<this, void>(this);
   private readonly _quiet = new Signal<this, void>(this);
   private readonly _views = new Map<object, SliceRect>();
@@ -259,12 +266,10 @@ export class Live implements IDisposable {
   private _disposed = false;
 }
 
-/** The namespace for {@link Live}. */
-export namespace Live {
+/** The namespace for {@link LiveState}. */
+export namespace LiveState {
   export interface IOptions {
-    session: string;
-    /** Tells the sidecar what is in view. */
-    request(params: { session: string; view: SliceRect | null }): Promise<unknown>;
+    link: ISessionLink;
     /** Milliseconds; those above if left out. */
     viewAfterMs?: number;
     showAfterMs?: number;

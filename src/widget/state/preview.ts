@@ -1,23 +1,15 @@
 /** One feature as a picture over the image: tiles of grey levels for what is in view. */
-import { IReply } from '../../kernel-bridge';
 import { featureKey, featureNames, FeatureSpec } from '../../shared';
 import { ISize, ITileRef } from '../base/geometry';
+import { ISessionLink } from '../base/session-link';
 import { ILevels, PreviewTiles } from '../tiles/byte-tiles';
-
-/** What a request asks for. */
-export interface IFeatureTiles {
-  slice: number;
-  features: FeatureSpec;
-  channel: number;
-  tiles: ITileRef[];
-}
 
 /** The preview of one session. */
 export class FeaturePreview extends PreviewTiles {
   constructor(options: FeaturePreview.IOptions) {
     super(options.image);
     this._channels = options.channels;
-    this._fetch = options.fetch;
+    this._link = options.link;
   }
 
   /** Names of the channels that can be chosen. */
@@ -83,8 +75,9 @@ export class FeaturePreview extends PreviewTiles {
   }
 
   protected override async load(slice: number, tiles: ITileRef[], signal: AbortSignal): Promise<ILevels> {
-    const wanted = { slice, features: this._spec!, channel: this.channel, tiles };
-    const { result, buffers } = await this._fetch(wanted, signal);
+    const { session } = this._link;
+    const params = { session, slice, features: this._spec!, channel: this.channel, tiles };
+    const { result, buffers } = await this._link.request('feature.tiles', params, { signal });
     return { version: 0, low: result.low, high: result.high, buffers };
   }
 
@@ -99,7 +92,7 @@ export class FeaturePreview extends PreviewTiles {
   }
 
   private readonly _channels: number;
-  private readonly _fetch: FeaturePreview.IOptions['fetch'];
+  private readonly _link: ISessionLink;
   /** Short names of the features that were shown, by spec and channel. */
   private readonly _known = new Map<string, string>();
   private _spec: FeatureSpec | null = null;
@@ -115,6 +108,6 @@ export namespace FeaturePreview {
     image: ISize;
     /** Channels of the image: 1 or 3. */
     channels: number;
-    fetch(wanted: IFeatureTiles, signal: AbortSignal): Promise<IReply<'feature.tiles'>>;
+    link: ISessionLink;
   }
 }

@@ -1,7 +1,12 @@
 /**
  * Where the time goes from a stroke to its effect on the screen, for tests and for who wonders. Times are those of `performance.now()`.
  */
+import { IDisposable } from '@lumino/disposable';
+import { Signal } from '@lumino/signaling';
+import { ISessionLink } from '../base/session-link';
+import { ICommit, LabelStore } from '../labels/label-store';
 import { IPatch } from '../labels/patches';
+import { IAcknowledgement, PatchQueue } from '../labels/patch-queue';
 
 /** What became of one stroke; null for what has not happened. */
 export interface IStrokeTimes {
@@ -28,14 +33,50 @@ export interface IStrokeTimes {
 const KEPT = 500;
 
 /** Follows strokes through the widget. */
-export class StrokeTimes {
+export class StrokeTimes implements IDisposable {
+  constructor(options: StrokeTimes.IOptions) {
+    options.link.on('segmentation.tiles').connect((_, { params }) => this._onTiles(params.labelsVersion), this);
+  }
+
+  get isDisposed(): boolean {
+    return this._disposed;
+  }
+
+  /** Milliseconds from sending to acknowledgement of the last patches. */
+  get roundTrips(): readonly number[] {
+    return this._roundTrips;
+  }
+
+  /** Follow the patches of these labels. */
+  follow(labels: LabelStore): void {
+    labels.committed.connect(this._onCommitted, this);
+    labels.queue.sent.connect(this._onSent, this);
+    labels.queue.acknowledged.connect(this._onAcknowledged, this);
+  }
+
+  dispose(): void {
+    this._disposed = true;
+    Signal.clearData(this);
+  }
+
   /** The last strokes, in order. */
   get all(): readonly Readonly<IStrokeTimes>[] {
     return this._all;
   }
 
-  /** A stroke is over; `released` as in {@link IStrokeTimes}. */
-  committed(patch: IPatch, released: number | null): void {
+  /** The view was drawn; `labelsVersion` finds out which labels all that is in view has learned from. */
+  drawn(labelsVersion: () => number): void {
+    const open = this._open().filter(times => times.firstTiles !== null);
+    const version = open.length > 0 ? labelsVersion() : -1;
+    const done = open.filter(times => times.version! <= version);
+    const now = performance.now();
+    done.forEach(times => (times.painted = now));
+    if (done.length > 0) {
+      requestAnimationFrame(() => done.forEach(times => (times.shown = performance.now())));
+    }
+  }
+
+  private _onCommitted(_: LabelStore, { patch, released }: ICommit): void {
     const times: IStrokeTimes = {
       released,
       committed: performance.now(),
@@ -52,23 +93,24 @@ export class StrokeTimes {
     this._all.splice(0, this._all.length - KEPT);
   }
 
-  sent(patch: IPatch): void {
+  private _onSent(_: PatchQueue, patch: IPatch): void {
     const times = this._of.get(patch);
     if (times) {
       times.sent ??= performance.now();
     }
   }
 
-  acknowledged(patch: IPatch, version: number): void {
+  private _onAcknowledged(_: PatchQueue, { patch, reply, milliseconds }: IAcknowledgement): void {
+    this._roundTrips = [...this._roundTrips.slice(1 - KEPT), milliseconds];
     const times = this._of.get(patch);
     if (times) {
       times.acknowledged = performance.now();
-      times.version = version;
+      times.version = reply.version;
     }
   }
 
   /** Tiles came from a classifier that learned from these labels. */
-  tiles(labelsVersion: number): void {
+  private _onTiles(labelsVersion: number): void {
     for (const times of this._open()) {
       if (times.version! <= labelsVersion) {
         times.firstTiles ??= performance.now();
@@ -77,22 +119,19 @@ export class StrokeTimes {
     }
   }
 
-  /** The view was drawn; `labelsVersion` finds out which labels all that is in view has learned from. */
-  drawn(labelsVersion: () => number): void {
-    const open = this._open().filter(times => times.firstTiles !== null);
-    const version = open.length > 0 ? labelsVersion() : -1;
-    const done = open.filter(times => times.version! <= version);
-    const now = performance.now();
-    done.forEach(times => (times.painted = now));
-    if (done.length > 0) {
-      requestAnimationFrame(() => done.forEach(times => (times.shown = performance.now())));
-    }
-  }
-
   private _open(): IStrokeTimes[] {
     return this._all.filter(times => times.version !== null && times.painted === null);
   }
 
   private readonly _all: IStrokeTimes[] = [];
+  private _roundTrips: readonly number[] = [];
+  private _disposed = false;
   private readonly _of = new WeakMap<IPatch, IStrokeTimes>();
+}
+
+/** The namespace for {@link StrokeTimes}. */
+export namespace StrokeTimes {
+  export interface IOptions {
+    link: ISessionLink;
+  }
 }

@@ -4,9 +4,10 @@
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { BridgeError, PointPrompt } from '../../shared';
+import { BridgeError, LABEL_TILE, PointPrompt } from '../../shared';
 import { bestScale, coverage, ICandidates, IModelManifest, upscaleMask, upscaleMaskRegion } from '../../sam';
-import { IRegion, ISize, levelSize } from '../base/geometry';
+import { IRegion, ISize, levelSize, tilesIn } from '../base/geometry';
+import { IMaskTile, MaskBuilder } from '../labels/raster';
 
 /** What a suggestion needs of the decoder. */
 export interface IDecode {
@@ -77,6 +78,27 @@ export class Suggestion {
   /** The mask of the whole image. */
   mask(): Uint8Array {
     return upscaleMask(this._logits, this.image, this._manifest);
+  }
+
+  /** The mask in tiles, for a patch. */
+  tiles(): IMaskTile[] {
+    const { bounds } = this;
+    const mask = new MaskBuilder(this.image);
+    for (const tile of tilesIn(bounds, LABEL_TILE)) {
+      const region = {
+        row0: Math.max(tile.row * LABEL_TILE, bounds.row0),
+        row1: Math.min((tile.row + 1) * LABEL_TILE, bounds.row1),
+        column0: Math.max(tile.column * LABEL_TILE, bounds.column0),
+        column1: Math.min((tile.column + 1) * LABEL_TILE, bounds.column1)
+      };
+      const uniform = this.uniform(region);
+      if (uniform === 1) {
+        mask.addRegion(region);
+      } else if (uniform === undefined) {
+        mask.addMask(region, this.region(region));
+      }
+    }
+    return mask.tiles();
   }
 
   contains({ row, column }: IPixel): boolean {

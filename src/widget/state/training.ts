@@ -4,8 +4,8 @@
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { BridgeClient } from '../../kernel-bridge';
 import { BridgeError, EventParams, SessionState } from '../../shared';
+import { ISessionEvent, ISessionLink } from '../base/session-link';
 import { PatchQueue } from '../labels/patch-queue';
 
 /** How the training is. `own` is false where Python or another view began it. */
@@ -23,6 +23,12 @@ interface IOwn {
 
 /** The trainings of one session. */
 export class Training implements IDisposable {
+  constructor(options: Training.IOptions) {
+    this._link = options.link;
+    this._link.on('job').connect(this._onJob, this);
+    this._link.on('labels').connect(this.dismiss, this);
+  }
+
   /** Emits when the state changes. */
   get changed(): ISignal<this, TrainingState> {
     return this._changed;
@@ -42,7 +48,7 @@ export class Training implements IDisposable {
    *
    * @returns the session after it; null if it was cancelled or failed, which the state then says.
    */
-  async start(client: BridgeClient, session: string, queue: PatchQueue): Promise<SessionState | null> {
+  async start(queue: PatchQueue): Promise<SessionState | null> {
     if (this._own) {
       return null;
     }
@@ -54,7 +60,7 @@ export class Training implements IDisposable {
     try {
       await queue.drained(signal);
       const onId = (id: string) => (own.job = id);
-      const { result } = await client.request('train', { session }, { signal, onId });
+      const { result } = await this._link.request('train', { session: this._link.session }, { signal, onId });
       this._end(own, null);
       return result;
     } catch (reason) {
@@ -65,35 +71,15 @@ export class Training implements IDisposable {
   }
 
   /** Cancel the training that is shown, whoever began it. */
-  async cancel(client: BridgeClient): Promise<void> {
+  async cancel(): Promise<void> {
     if (this._own) {
       this._own.controller.abort();
       return;
     }
     const other = this._shown();
     if (other) {
-      await client.request('cancel', { id: other.job });
+      await this._link.request('cancel', { id: other.job });
     }
-  }
-
-  /** The sidecar tells how far a training is, whoever began it. */
-  progress(job: EventParams<'job'>): void {
-    if (this._over.has(job.job)) {
-      return; // it was cancelled here and still cleans up
-    }
-    if (job.state === 'running') {
-      if (!this._jobs.has(job.job)) {
-        this._failure = null; // a new one
-      }
-      this._jobs.set(job.job, job);
-    } else {
-      this._jobs.delete(job.job);
-      // How our own ended its reply tells.
-      if (job.state === 'failed' && job.job !== this._own?.job) {
-        this._failure = job.message;
-      }
-    }
-    this._update();
   }
 
   /** Something else happened since: that a training failed is no news any more. */
@@ -117,6 +103,26 @@ export class Training implements IDisposable {
     this._disposed = true;
     // The training goes on: its result belongs to the session, not to this view of it.
     Signal.clearData(this);
+  }
+
+  /** The sidecar tells how far a training is, whoever began it. */
+  private _onJob(_: ISessionLink, { params: job }: ISessionEvent<'job'>): void {
+    if (job.kind !== 'train' || this._over.has(job.job)) {
+      return; // what was cancelled here still cleans up
+    }
+    if (job.state === 'running') {
+      if (!this._jobs.has(job.job)) {
+        this._failure = null; // a new one
+      }
+      this._jobs.set(job.job, job);
+    } else {
+      this._jobs.delete(job.job);
+      // How our own ended its reply tells.
+      if (job.state === 'failed' && job.job !== this._own?.job) {
+        this._failure = job.message;
+      }
+    }
+    this._update();
   }
 
   private _end(own: IOwn, failure: string | null): void {
@@ -156,6 +162,7 @@ export class Training implements IDisposable {
     this._changed.emit(this._state);
   }
 
+  private readonly _link: ISessionLink;
   private readonly _changed = new Signal<this, TrainingState>(this);
   private _state: TrainingState = { state: 'idle' };
   private _own: IOwn | null = null;
@@ -165,4 +172,11 @@ export class Training implements IDisposable {
   private readonly _over = new Set<string>();
   private _failure: string | null = null;
   private _disposed = false;
+}
+
+/** The namespace for {@link Training}. */
+export namespace Training {
+  export interface IOptions {
+    link: ISessionLink;
+  }
 }

@@ -2,23 +2,16 @@
  * How unsure the classifier is of each pixel, as a picture over the image. It follows every new segmentation: what was is shown until the
  * new tiles are here.
  */
-import { IReply } from '../../kernel-bridge';
 import { UncertaintyMeasure } from '../../shared';
 import { ISize, ITileRef } from '../base/geometry';
+import { ISessionLink } from '../base/session-link';
 import { ILevels, PreviewTiles } from '../tiles/byte-tiles';
-
-/** What a request asks for. */
-export interface IUncertaintyTiles {
-  slice: number;
-  measure: UncertaintyMeasure;
-  tiles: ITileRef[];
-}
 
 /** The uncertainty of one session. */
 export class UncertaintyOverlay extends PreviewTiles {
   constructor(options: UncertaintyOverlay.IOptions) {
     super(options.image);
-    this._fetch = options.fetch;
+    this._link = options.link;
   }
 
   get measure(): UncertaintyMeasure {
@@ -56,11 +49,12 @@ export class UncertaintyOverlay extends PreviewTiles {
   }
 
   protected override async load(slice: number, tiles: ITileRef[], signal: AbortSignal): Promise<ILevels> {
-    const { result, buffers } = await this._fetch({ slice, measure: this._measure, tiles }, signal);
+    const params = { session: this._link.session, slice, measure: this._measure, tiles };
+    const { result, buffers } = await this._link.request('uncertainty.tiles', params, { signal });
     return { ...result, buffers };
   }
 
-  private readonly _fetch: UncertaintyOverlay.IOptions['fetch'];
+  private readonly _link: ISessionLink;
   private _measure: UncertaintyMeasure = 'margin';
   private _version = 0;
   private _generation = 0;
@@ -70,6 +64,6 @@ export class UncertaintyOverlay extends PreviewTiles {
 export namespace UncertaintyOverlay {
   export interface IOptions {
     image: ISize;
-    fetch(wanted: IUncertaintyTiles, signal: AbortSignal): Promise<IReply<'uncertainty.tiles'>>;
+    link: ISessionLink;
   }
 }

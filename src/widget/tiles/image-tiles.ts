@@ -4,9 +4,9 @@
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { IReply } from '../../kernel-bridge';
 import { BridgeError, IMAGE_TILE, Lru } from '../../shared';
 import { ISize, ITileRef, levelSize, topLevel } from '../base/geometry';
+import { ISessionLink } from '../base/session-link';
 import { makeLut, toRgba } from './lut';
 
 /** Tiles fetched at once: enough to keep the way busy, few enough that what the user looks at now comes soon. */
@@ -37,7 +37,7 @@ export interface ITilePicture {
 export class ImageTiles implements IDisposable {
   constructor(options: ImageTiles.IOptions) {
     this._image = options.image;
-    this._fetch = options.fetch;
+    this._link = options.link;
   }
 
   /** Emits when a tile came. */
@@ -117,7 +117,7 @@ export class ImageTiles implements IDisposable {
     const key = keyOf(tile);
     this._inFlight.add(key);
     try {
-      const { result, buffers } = await this._fetch(tile);
+      const { result, buffers } = await this._link.request('image.tile', { session: this._link.session, ...tile });
       if (this._disposed) {
         return;
       }
@@ -147,7 +147,7 @@ export class ImageTiles implements IDisposable {
   }
 
   private readonly _image: ISize;
-  private readonly _fetch: (tile: IImageTileRef) => Promise<IReply<'image.tile'>>;
+  private readonly _link: ISessionLink;
   private readonly _cache = new Lru<string, HTMLCanvasElement>({ limit: KEPT });
   private readonly _inFlight = new Set<string>();
   private readonly _lut = makeLut();
@@ -162,7 +162,7 @@ export class ImageTiles implements IDisposable {
 export namespace ImageTiles {
   export interface IOptions {
     image: ISize;
-    fetch(tile: IImageTileRef): Promise<IReply<'image.tile'>>;
+    link: ISessionLink;
   }
 }
 

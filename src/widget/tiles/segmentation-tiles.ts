@@ -9,9 +9,10 @@
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
 import { IReply } from '../../kernel-bridge';
-import { BridgeError, EventParams, LABEL_TILE, Lru } from '../../shared';
+import { BridgeError, LABEL_TILE, Lru } from '../../shared';
 import { ISize, ITileRef } from '../base/geometry';
-import { LabelTiles } from '../labels/label-tiles';
+import { ISessionEvent, ISessionLink } from '../base/session-link';
+import { LabelStore } from '../labels/label-store';
 import { decodeTile } from '../labels/patches';
 
 /** Tiles asked for in one request. */
@@ -40,6 +41,22 @@ interface ITile {
 export class SegmentationTiles implements IDisposable {
   constructor(options: SegmentationTiles.IOptions) {
     this._options = options;
+    const { link, labels } = options;
+    link.on('segmentation').connect((_, { params }) => {
+      this.settle(params.version, params.round);
+      this._outdated.emit();
+    }, this);
+    link.on('segmentation.tiles').connect(this._onTiles, this);
+    link.on('labels').connect((_, { params }) => {
+      this.staleAll(params.version);
+      this._outdated.emit();
+    }, this);
+    labels.stored.connect((_, { patch, version }) => {
+      // Labels that were drawn lie on top here too; only the sidecar knows the segmentation below erased ones.
+      if (patch.classId === 0) {
+        this.stale(patch.slice, patch.tiles, version);
+      }
+    }, this);
   }
 
   /** Emits the keys of the tiles that came. */
@@ -47,7 +64,12 @@ export class SegmentationTiles implements IDisposable {
     return this._arrived;
   }
 
-  /** Emits the reason when tiles could not be had. */
+  /** Emits when tiles in view may be older than the array: name them again with {@link want}. */
+  get outdated(): ISignal<this, void> {
+    return this._outdated;
+  }
+
+  /** Emits why tiles could not be fetched. */
   get failed(): ISignal<this, BridgeError> {
     return this._failed;
   }
@@ -121,34 +143,6 @@ export class SegmentationTiles implements IDisposable {
     this._round = 0;
   }
 
-  /** Tiles of a live round came. Those of an older round than was seen are dropped. */
-  receive(event: EventParams<'segmentation.tiles'>, buffers: readonly Uint8Array[]): void {
-    const { slice, round, labelsVersion, tiles } = event;
-    if (round < this._round) {
-      return;
-    }
-    const { image, slices } = this._options;
-    const outside = tiles.find(
-      ({ row, column }) => row * LABEL_TILE >= image.rows || column * LABEL_TILE >= image.columns
-    );
-    if (buffers.length !== tiles.length || slice >= slices || outside) {
-      const what = outside
-        ? `tile (${outside.row}, ${outside.column}), which is outside the image`
-        : `${tiles.length} tiles of slice ${slice} with ${buffers.length} buffers; the image has ${slices} slices`;
-      this._failed.emit(new BridgeError('malformed', `Live segmentation came with ${what}.`));
-      return;
-    }
-    this._round = round;
-    const keys = tiles.map((tile, i) => {
-      const key = segmentationKey(slice, tile);
-      const erased = Math.max(this._allErased, this._erased.get(key) ?? 0);
-      const version = erased > labelsVersion ? -1 : 0;
-      this._put(key, { version, round, ahead: true, labelsVersion, bytes: copied(buffers[i]) });
-      return key;
-    });
-    this._arrived.emit(keys);
-  }
-
   /**
    * Labels were erased in these tiles with this version of the labels, and what lies below is to be seen again: fetch them again once they
    * are in view.
@@ -192,7 +186,7 @@ export class SegmentationTiles implements IDisposable {
   /** The class ids of a tile with the labels on top, if it is here. The array is not to be changed. */
   classes(slice: number, tile: ITileRef): Uint8Array | undefined {
     const below = this._inflate(segmentationKey(slice, tile));
-    const labels = below && this._options.labels?.(slice)?.tile(tile.row, tile.column);
+    const labels = below && this._options.labels.slice(slice).tile(tile.row, tile.column);
     if (!labels) {
       return below;
     }
@@ -210,7 +204,7 @@ export class SegmentationTiles implements IDisposable {
     const tile = { row: Math.floor(row / LABEL_TILE), column: Math.floor(column / LABEL_TILE) };
     const at = (row % LABEL_TILE) * LABEL_TILE + (column % LABEL_TILE);
     const below = this._inflate(segmentationKey(slice, tile));
-    return below ? this._options.labels?.(slice)?.tile(tile.row, tile.column)?.[at] || below[at]! : 0;
+    return below ? this._options.labels.slice(slice).tile(tile.row, tile.column)?.[at] || below[at]! : 0;
   }
 
   /** The oldest labels that a classifier behind one of these tiles learned from; −1 where one is missing, or that is not known. */
@@ -228,6 +222,34 @@ export class SegmentationTiles implements IDisposable {
     this._disposed = true;
     this._clear();
     Signal.clearData(this);
+  }
+
+  /** Tiles of a live round came. Those of an older round than was seen are dropped. */
+  private _onTiles(_: ISessionLink, { params, buffers }: ISessionEvent<'segmentation.tiles'>): void {
+    const { slice, round, labelsVersion, tiles } = params;
+    if (round < this._round) {
+      return;
+    }
+    const { image, slices } = this._options;
+    const outside = tiles.find(
+      ({ row, column }) => row * LABEL_TILE >= image.rows || column * LABEL_TILE >= image.columns
+    );
+    if (buffers.length !== tiles.length || slice >= slices || outside) {
+      const what = outside
+        ? `tile (${outside.row}, ${outside.column}), which is outside the image`
+        : `${tiles.length} tiles of slice ${slice} with ${buffers.length} buffers; the image has ${slices} slices`;
+      this._failed.emit(new BridgeError('malformed', `Live segmentation came with ${what}.`));
+      return;
+    }
+    this._round = round;
+    const keys = tiles.map((tile, i) => {
+      const key = segmentationKey(slice, tile);
+      const erased = Math.max(this._allErased, this._erased.get(key) ?? 0);
+      const version = erased > labelsVersion ? -1 : 0;
+      this._put(key, { version, round, ahead: true, labelsVersion, bytes: copied(buffers[i]) });
+      return key;
+    });
+    this._arrived.emit(keys);
   }
 
   private _clear(): void {
@@ -287,7 +309,7 @@ export class SegmentationTiles implements IDisposable {
         const tiles = this._wanted.splice(0, BATCH);
         this._changedMeanwhile.clear();
         this._allChangedMeanwhile = false;
-        const { result, buffers } = await this._options.fetch(slice, tiles);
+        const { result, buffers } = await this._fetch(slice, tiles);
         if (this._disposed) {
           return;
         }
@@ -304,6 +326,11 @@ export class SegmentationTiles implements IDisposable {
     } finally {
       this._busy = false;
     }
+  }
+
+  private _fetch(slice: number, tiles: ITileRef[]): Promise<IReply<'overlay.tiles'>> {
+    const { link } = this._options;
+    return link.request('overlay.tiles', { session: link.session, overlay: 'segmentation', slice, tiles });
   }
 
   private _take(
@@ -333,6 +360,7 @@ export class SegmentationTiles implements IDisposable {
   private readonly _tiles = new Map<string, ITile>();
   private readonly _inflated = new Lru<string, Uint8Array>({ limit: INFLATED });
   private readonly _arrived = new Signal<this, string[]>(this);
+  private readonly _outdated = new Signal<this, void>(this);
   private readonly _failed = new Signal<this, BridgeError>(this);
   private _bytes = 0;
   private _version = 0;
@@ -356,9 +384,8 @@ export namespace SegmentationTiles {
   export interface IOptions {
     image: ISize;
     slices: number;
-    fetch(slice: number, tiles: ITileRef[]): Promise<IReply<'overlay.tiles'>>;
-    /** What is drawn on a slice, as far as it is known here. */
-    labels?(slice: number): LabelTiles | undefined;
+    link: ISessionLink;
+    labels: Pick<LabelStore, 'slice' | 'stored'>;
     /** Compressed bytes that are kept at most. */
     bytesMax?: number;
   }

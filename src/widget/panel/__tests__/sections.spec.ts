@@ -1,12 +1,13 @@
 /** @jest-environment jsdom */
 import '../../__tests__/page';
+import { FakeLink } from '../../base/__tests__/fake-link';
 import { Signal } from '@lumino/signaling';
 import { DEFAULT_SET, featureSpec, FOREST_PRESETS, SessionState } from '../../../shared';
 import { Choice } from '../../state/choice';
 import { FeaturesSection } from '../features-section';
 import { InvalidFields } from '../fields';
 import { ForestSection } from '../forest-section';
-import type { LiveState } from '../../state/live-state';
+import type { LiveStatus } from '../../state/live-state';
 import type { LabellerState } from '../../state/labeller-state';
 import { FeaturePreview } from '../../state/preview';
 import { PreviewSection } from '../preview-section';
@@ -28,12 +29,12 @@ const classifier = {
 
 function make(channels: 1 | 3 = 1) {
   const changed = new Signal<object, string>({});
-  const choice = new Choice({ request: () => new Promise(() => undefined) });
+  const choice = new Choice({ link: new FakeLink() });
   choice.take({ features: SAMBA, forest: { preset: 'samba' } });
   const preview = new FeaturePreview({
     image: { rows: 10, columns: 10 },
     channels,
-    fetch: () => new Promise(() => undefined)
+    link: new FakeLink()
   });
   preview.offer(choice.spec);
   const state = {
@@ -51,7 +52,7 @@ function make(channels: 1 | 3 = 1) {
       segmentation: { classifier }
     },
     training: { state: { state: 'idle' } as TrainingState, dismiss: () => undefined },
-    live: { on: false, left: false, state: { state: 'off' } as LiveState, dismiss: () => undefined },
+    live: { on: false, left: false, state: { state: 'off' } as LiveStatus, dismiss: () => undefined },
     setLive: (on: boolean) => void (state.live.on = on),
     trained: 0,
     train: () => void state.trained++,
@@ -448,7 +449,7 @@ describe('TrainingSection', () => {
 
   it('shows a live round only while it takes long, and leaves Train in reach', () => {
     const { get, state } = make();
-    const live = (now: LiveState) => {
+    const live = (now: LiveStatus) => {
       Object.assign(state.live, { on: true, state: now });
       state.changed.emit('status');
     };

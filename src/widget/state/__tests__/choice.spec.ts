@@ -1,4 +1,5 @@
-import { BridgeError, featureSpec, SessionState } from '../../../shared';
+import { BridgeError, featureSpec } from '../../../shared';
+import { FakeLink } from '../../base/__tests__/fake-link';
 import { Choice } from '../choice';
 
 const tick = (milliseconds = 0) => new Promise(resolve => setTimeout(resolve, milliseconds));
@@ -10,12 +11,15 @@ function make(sendAfterMs = 5) {
   const answers: { resolve(): void; reject(error: Error): void }[] = [];
   const choice = new Choice({
     sendAfterMs,
-    request: own =>
-      new Promise((resolve, reject) => {
-        sent.push(own);
-        const answer = { features: { ...(own.features ?? {}) }, forest: own.forest ?? {} };
-        answers.push({ resolve: () => resolve({ choice: answer } as unknown as SessionState), reject });
-      })
+    link: new FakeLink(
+      (_, { session, ...own }: Choice.IOwn & { session: string }) =>
+        new Promise((resolve, reject) => {
+          void session;
+          sent.push(own);
+          const answer = { features: { ...(own.features ?? {}) }, forest: own.forest ?? {} };
+          answers.push({ resolve: () => resolve({ result: { choice: answer } }), reject });
+        })
+    )
   });
   // As the model does it.
   choice.answered.connect((_, session) => choice.take(session.choice));

@@ -1,14 +1,7 @@
 import { Signal } from '@lumino/signaling';
 import { BridgeClient, ITransport } from '../../../kernel-bridge';
-import {
-  encodeMessage,
-  EventParams,
-  Frames,
-  IRequest,
-  MessageAssembler,
-  parseRequest,
-  SessionState
-} from '../../../shared';
+import { encodeMessage, EventParams, Frames, IRequest, MessageAssembler, parseRequest } from '../../../shared';
+import { FakeLink } from '../../base/__tests__/fake-link';
 import { ClassifierFiles, FILE_BYTES_MAX, fileName } from '../classifier-files';
 
 const session = '0123456789abcdef0123456789abcdef';
@@ -45,21 +38,21 @@ function make() {
   const wire = new Wire();
   const client = new BridgeClient({ transport: wire });
   clients.push(client);
-  const files = new ClassifierFiles();
+  const link = new FakeLink((method, params, options) => client.request(method as 'classifier.load', params, options));
+  const files = new ClassifierFiles({ link });
   const file = (name: string, bytes: Uint8Array<ArrayBuffer>, size = bytes.length) => ({
     name,
     size,
     arrayBuffer: () => Promise.resolve(bytes.buffer)
   });
-  const load = (name: string, bytes: Uint8Array<ArrayBuffer>, size?: number) =>
-    files.load(client, session, file(name, bytes, size));
-  return { wire, client, files, load };
+  const load = (name: string, bytes: Uint8Array<ArrayBuffer>, size?: number) => files.load(file(name, bytes, size));
+  return { wire, link, files, load };
 }
 
 describe('ClassifierFiles', () => {
   it('saves under a name made of the title', async () => {
-    const { wire, client, files } = make();
-    const saved = files.save(client, { session, title: 'gold.tif' } as SessionState, 'onnx');
+    const { wire, files } = make();
+    const saved = files.save('gold.tif', 'onnx');
     expect(files.state).toEqual({ state: 'saving' });
     expect(wire.requests[0]!.params).toEqual({ session, format: 'onnx' });
     const result = { mediaType: 'application/octet-stream', extension: '.onnx' };
@@ -69,8 +62,8 @@ describe('ClassifierFiles', () => {
   });
 
   it('says so when it saves what it would not load', async () => {
-    const { wire, client, files } = make();
-    const saved = files.save(client, { session, title: 'gold' } as SessionState, 'onnx');
+    const { wire, files } = make();
+    const saved = files.save('gold', 'onnx');
     const result = { mediaType: 'application/octet-stream', extension: '.onnx' };
     wire.answer({ re: wire.requests[0]!.id, result }, [new Uint8Array(FILE_BYTES_MAX + 1)]);
     expect((await saved)!.bytes).toHaveLength(FILE_BYTES_MAX + 1);
@@ -81,8 +74,8 @@ describe('ClassifierFiles', () => {
   });
 
   it('says which features a format has no room for', async () => {
-    const { wire, client, files } = make();
-    const saved = files.save(client, { session, title: 'gold' } as SessionState, 'onnx');
+    const { wire, files } = make();
+    const saved = files.save('gold', 'onnx');
     const error = { code: 'invalid', message: 'ONNX cannot express entropy.' };
     wire.answer({ re: wire.requests[0]!.id, error });
     expect(await saved).toBeNull();
@@ -92,14 +85,14 @@ describe('ClassifierFiles', () => {
   });
 
   it('sends a file, shows how far it is, one file at a time', async () => {
-    const { wire, files, load } = make();
+    const { wire, link, files, load } = make();
     void load('a.json', Uint8Array.of(123, 125));
     await tick();
     expect(await load('b.json', Uint8Array.of(1))).toBeNull();
     expect(wire.requests.map(({ method }) => method)).toEqual(['classifier.load']);
     expect(wire.requests[0]!.buffers).toEqual([Uint8Array.of(123, 125)]);
     const job = (id: string, done: number) =>
-      files.progress({ session, job: id, kind: 'load', state: 'running', done, total: 4 } as EventParams<'job'>);
+      link.tell('job', { session, job: id, kind: 'load', state: 'running', done, total: 4 } as EventParams<'job'>);
     job('of-python', 3);
     expect(files.state).toEqual({ state: 'loading', name: 'a.json', fraction: null });
     job(wire.requests[0]!.id, 1);

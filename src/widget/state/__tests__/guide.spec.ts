@@ -1,4 +1,5 @@
 import { BridgeError, Result, SuggestedRegion } from '../../../shared';
+import { FakeLink } from '../../base/__tests__/fake-link';
 import { Guide, reasonText, REGIONS_ASKED } from '../guide';
 
 const tick = () => new Promise(resolve => setTimeout(resolve, 0));
@@ -15,22 +16,23 @@ function make(first: SuggestedRegion[] = [at(0), at(100), at(200)]) {
     fail: null as Error | null,
     asked: [] as number[]
   };
+  const link = new FakeLink(async (_, { count }: { count: number }, options) => {
+    state.asked.push(count);
+    options!.onId!(`job-${state.asked.length}`);
+    await tick();
+    if (state.fail) {
+      throw state.fail;
+    }
+    return { result: { by: 'uncertainty', regions: state.regions } satisfies Result<'regions'>, buffers: [] };
+  });
   const guide = new Guide({
     slices: 1,
-    find: async (count, _signal, onId) => {
-      state.asked.push(count);
-      onId(`job-${state.asked.length}`);
-      await tick();
-      if (state.fail) {
-        throw state.fail;
-      }
-      return { by: 'uncertainty', regions: state.regions } satisfies Result<'regions'>;
-    },
+    link,
     labelled: ({ row0 }) => state.labelled.has(row0),
     version: () => state.version
   });
   const next = async () => (await guide.next())?.row0 ?? null;
-  return { guide, state, next };
+  return { guide, link, state, next };
 }
 
 describe('Guide', () => {
@@ -63,13 +65,13 @@ describe('Guide', () => {
   });
 
   it('says that there is none, what went wrong, and that it looks, with how far it is', async () => {
-    const { guide, state } = make([]);
+    const { guide, link, state } = make([]);
     const asking = guide.next();
     expect(await guide.next()).toBeNull();
     const job = { session: 's', kind: 'regions', state: 'running', stage: '', done: 1, total: 4, message: '' } as const;
-    guide.progress({ ...job, job: 'of somebody else' });
+    link.tell('job', { ...job, job: 'of somebody else' });
     expect(guide.state).toEqual({ state: 'asking', fraction: null });
-    guide.progress({ ...job, job: 'job-1' });
+    link.tell('job', { ...job, job: 'job-1' });
     expect(guide.told).toEqual({ text: 'Looking for a region to label… 25 %', kind: 'busy' });
     expect(await asking).toBeNull();
     expect(state.asked).toHaveLength(1);

@@ -1,8 +1,7 @@
-import { BridgeClient } from '../../../kernel-bridge';
-import { EventParams, SessionState, SliceRect } from '../../../shared';
-import { Live } from '../live-state';
+import { EventParams, SliceRect, SessionState } from '../../../shared';
+import { FakeLink } from '../../base/__tests__/fake-link';
+import { LiveState } from '../live-state';
 
-const session = '0123456789abcdef0123456789abcdef';
 const after = (ms: number) => new Promise(resolve => setTimeout(resolve, ms));
 const region = (row0: number) => ({ row0, row1: row0 + 10, column0: 0, column1: 20 });
 
@@ -10,25 +9,21 @@ function make() {
   const views: (SliceRect | null)[] = [];
   const asked: { method: string; params: unknown }[] = [];
   const answers: ((error?: Error) => void)[] = [];
-  const live = new Live({
-    session,
-    request: async ({ view }) => void views.push(view),
-    viewAfterMs: 5,
-    showAfterMs: 20,
-    quietAfterMs: 60
-  });
-  const client = {
-    request: (method: string, params: { on: boolean }) => {
-      asked.push({ method, params });
-      return new Promise((resolve, reject) =>
-        answers.push(error => (error ? reject(error) : resolve({ result: { live: params.on } })))
-      );
+  const link = new FakeLink((method, params: { on: boolean; view: SliceRect | null }) => {
+    if (method === 'session.view') {
+      views.push(params.view);
+      return Promise.resolve({ result: {} });
     }
-  } as unknown as BridgeClient;
+    asked.push({ method, params });
+    return new Promise((resolve, reject) =>
+      answers.push(error => (error ? reject(error) : resolve({ result: { live: params.on } })))
+    );
+  });
+  const live = new LiveState({ link, viewAfterMs: 5, showAfterMs: 20, quietAfterMs: 60 });
   const take = (on: boolean) => live.take({ live: on } as SessionState);
   const job = (id: string, values: Partial<EventParams<'job'>> = {}) =>
-    live.progress({
-      session,
+    link.tell('job', {
+      session: link.session,
       job: id,
       kind: 'live',
       state: 'running',
@@ -40,19 +35,19 @@ function make() {
     });
   let quiet = 0;
   live.quiet.connect(() => quiet++);
-  return { live, client, views, asked, answers, take, job, quiet: () => quiet };
+  return { live, link, views, asked, answers, take, job, quiet: () => quiet };
 }
 
-describe('Live', () => {
+describe('LiveState', () => {
   it('is shown as it was switched at once, and goes back where the sidecar refuses', async () => {
-    const { live, client, answers, take } = make();
-    const first = live.set(client, true);
+    const { live, answers, take } = make();
+    const first = live.set(true);
     expect(live.on).toBe(true);
     expect(live.state.state).toBe('off'); // no round can be under way yet
     answers[0]!();
     take((await first).live);
     expect([live.on, live.state.state]).toEqual([true, 'ready']);
-    const second = live.set(client, false);
+    const second = live.set(false);
     expect(live.on).toBe(false);
     answers[1]!(new Error('no'));
     await expect(second).rejects.toThrow('no');
@@ -60,11 +55,11 @@ describe('Live', () => {
   });
 
   it('tells what is in view with the switch, then what it moved to, once it rests', async () => {
-    const { live, client, asked, answers, views, take } = make();
+    const { live, link, asked, answers, views, take } = make();
     const canvas = {};
     live.show(canvas, 2, region(0));
-    const switched = live.set(client, true);
-    expect(asked[0]!.params).toEqual({ session, on: true, view: { slice: 2, ...region(0) } });
+    const switched = live.set(true);
+    expect(asked[0]!.params).toEqual({ session: link.session, on: true, view: { slice: 2, ...region(0) } });
     answers[0]!();
     take((await switched).live);
     expect(views).toEqual([]);
@@ -142,7 +137,7 @@ describe('Live', () => {
   });
 
   it('tells when rounds were under way and none is any more, and not between two of them', async () => {
-    const { take, job, live, quiet } = make();
+    const { take, job, link, quiet } = make();
     take(true);
     job('a');
     await after(80);
@@ -153,7 +148,8 @@ describe('Live', () => {
     job('b', { state: 'cancelled' });
     await after(80);
     expect(quiet()).toBe(1);
-    live.heard();
+    const tiles = [{ row: 0, column: 0 }];
+    link.tell('segmentation.tiles', { session: link.session, round: 1, labelsVersion: 1, slice: 0, tiles });
     await after(80);
     expect(quiet()).toBe(2);
   });
@@ -178,10 +174,10 @@ describe('Live', () => {
   });
 
   it('cancels the round that runs', async () => {
-    const { live, client, asked, answers, take, job } = make();
+    const { live, asked, answers, take, job } = make();
     take(true);
     job('a');
-    const cancelled = live.cancel(client);
+    const cancelled = live.cancel();
     answers[0]!();
     await cancelled;
     expect(asked).toEqual([{ method: 'cancel', params: { id: 'a' } }]);

@@ -1,9 +1,10 @@
 import { deflateRawSync } from 'node:zlib';
 import { IReply } from '../../../kernel-bridge';
-import { BridgeError, featureSpec, LABEL_TILE } from '../../../shared';
+import { BridgeError, featureSpec, LABEL_TILE, Params } from '../../../shared';
 import { ITileRef } from '../../base/geometry';
 import { reduceLevels } from '../../tiles/overlay-pictures';
-import { FeaturePreview, IFeatureTiles } from '../preview';
+import { FakeLink } from '../../base/__tests__/fake-link';
+import { FeaturePreview } from '../preview';
 import { PREVIEW_TILES_MAX } from '../../tiles/byte-tiles';
 
 const A = { row: 0, column: 0 };
@@ -13,7 +14,7 @@ const tick = () => new Promise(resolve => setTimeout(resolve, 0));
 
 function make() {
   const asked: {
-    wanted: IFeatureTiles;
+    wanted: Params<'feature.tiles'>;
     aborted: boolean;
     resolve(r: IReply<'feature.tiles'>): void;
     reject(e: Error): void;
@@ -21,15 +22,17 @@ function make() {
   const preview = new FeaturePreview({
     image: { rows: 2000, columns: 300 },
     channels: 1,
-    fetch: (wanted, signal) =>
-      new Promise((resolve, reject) => {
-        const one = { wanted, aborted: false, resolve, reject };
-        asked.push(one);
-        signal.addEventListener('abort', () => {
-          one.aborted = true;
-          reject(new BridgeError('cancelled', 'cancelled'));
-        });
-      })
+    link: new FakeLink(
+      (_, wanted, options) =>
+        new Promise((resolve, reject) => {
+          const one = { wanted, aborted: false, resolve, reject };
+          asked.push(one);
+          options!.signal!.addEventListener('abort', () => {
+            one.aborted = true;
+            reject(new BridgeError('cancelled', 'cancelled'));
+          });
+        })
+    )
   });
   preview.offer(featureSpec());
   /** Answer a request: the levels of its pixels are the column in the tile, 0 outside the image as the sidecar has it. */
@@ -193,7 +196,7 @@ describe('FeaturePreview', () => {
     const preview = new FeaturePreview({
       image: { rows: 9, columns: 9 },
       channels: 3,
-      fetch: () => new Promise(() => 0)
+      link: new FakeLink()
     });
     preview.offer(featureSpec());
     preview.choose(preview.names.indexOf('green: membrane median'));

@@ -1,10 +1,10 @@
 import { Signal } from '@lumino/signaling';
 import { BridgeClient, ITransport } from '../../../kernel-bridge';
 import { encodeMessage, EventParams, Frames, IRequest, MessageAssembler, parseRequest } from '../../../shared';
+import { FakeLink } from '../../base/__tests__/fake-link';
 import { PatchQueue } from '../../labels/patch-queue';
 import { Training } from '../training';
 
-const session = '0123456789abcdef0123456789abcdef';
 const tick = () => new Promise(resolve => setTimeout(resolve, 0));
 
 class Wire implements ITransport {
@@ -39,10 +39,11 @@ function make() {
   const client = new BridgeClient({ transport: wire });
   clients.push(client);
   const queue = new PatchQueue({ send: () => Promise.reject(new Error('nothing was drawn')) });
-  const training = new Training();
+  const link = new FakeLink((method, params, options) => client.request(method as 'train', params, options));
+  const training = new Training({ link });
   const job = (id: string, values: Partial<EventParams<'job'>> = {}): void =>
-    training.progress({
-      session,
+    link.tell('job', {
+      session: link.session,
       job: id,
       kind: 'train',
       state: 'running',
@@ -53,11 +54,11 @@ function make() {
       ...values
     });
   const start = async () => {
-    const result = training.start(client, session, queue);
+    const result = training.start(queue);
     await tick();
     return { result, id: wire.requests.filter(({ method }) => method === 'train').pop()!.id };
   };
-  return { wire, client, training, job, start };
+  return { wire, training, job, start };
 }
 
 describe('Training', () => {
@@ -86,23 +87,23 @@ describe('Training', () => {
   });
 
   it('cancels its own training and no other, then the other', async () => {
-    const { wire, client, training, job, start } = make();
+    const { wire, training, job, start } = make();
     job('python');
     const { result, id } = await start();
-    await training.cancel(client);
+    await training.cancel();
     await expect(result).resolves.toBeNull();
     const cancelled = () => wire.requests.flatMap(one => (one.method === 'cancel' ? [one.params] : []));
     expect(cancelled()).toEqual([{ id }]);
     job(id, { done: 2 }); // it still cleans up
     expect(training.state).toMatchObject({ state: 'running', own: false, fraction: 0.25 });
-    void training.cancel(client).catch(() => undefined);
+    void training.cancel().catch(() => undefined);
     expect(cancelled()).toEqual([{ id }, { id: 'python' }]);
   });
 
   it('cancels a training that ran before the page was loaded', () => {
-    const { wire, client, training, job } = make();
+    const { wire, training, job } = make();
     job('before');
-    void training.cancel(client).catch(() => undefined);
+    void training.cancel().catch(() => undefined);
     expect(wire.requests.map(({ method, params }) => [method, params])).toEqual([['cancel', { id: 'before' }]]);
   });
 

@@ -1,8 +1,9 @@
 import { deflateRawSync } from 'node:zlib';
 import { IReply } from '../../../kernel-bridge';
-import { BridgeError, LABEL_TILE } from '../../../shared';
+import { BridgeError, LABEL_TILE, Params } from '../../../shared';
 import { PREVIEW_TILES_MAX } from '../../tiles/byte-tiles';
-import { IUncertaintyTiles, UncertaintyOverlay } from '../uncertainty';
+import { FakeLink } from '../../base/__tests__/fake-link';
+import { UncertaintyOverlay } from '../uncertainty';
 import { makeUncertaintyPalette, uncertaintyColor, uncertaintyLightness } from '../../tiles/uncertainty-colors';
 
 const A = { row: 0, column: 0 };
@@ -10,11 +11,14 @@ const B = { row: 0, column: 1 };
 const tick = () => new Promise(resolve => setTimeout(resolve, 0));
 
 function make() {
-  const asked: { wanted: IUncertaintyTiles; resolve(r: IReply<'uncertainty.tiles'>): void; reject(e: Error): void }[] =
-    [];
+  const asked: {
+    wanted: Params<'uncertainty.tiles'>;
+    resolve(r: IReply<'uncertainty.tiles'>): void;
+    reject(e: Error): void;
+  }[] = [];
   const overlay = new UncertaintyOverlay({
     image: { rows: 512, columns: 512 },
-    fetch: wanted => new Promise((resolve, reject) => asked.push({ wanted, resolve, reject }))
+    link: new FakeLink((_, wanted) => new Promise((resolve, reject) => asked.push({ wanted, resolve, reject })))
   });
   const answer = async (level: number, version: number) => {
     const { wanted, resolve } = asked.at(-1)!;
@@ -33,7 +37,7 @@ describe('UncertaintyOverlay', () => {
     expect([asked.length, overlay.state.state, overlay.drawn]).toEqual([0, 'gone', false]);
     overlay.follow(3);
     overlay.want(0, [A, B]);
-    expect(asked[0]!.wanted).toEqual({ slice: 0, measure: 'margin', tiles: [A, B] });
+    expect(asked[0]!.wanted).toMatchObject({ slice: 0, measure: 'margin', tiles: [A, B] });
     await answer(200, 3);
     expect(overlay.state).toEqual({ state: 'ready', low: 0, high: 1 });
     expect(overlay.at(0, 5, 300)).toBe(200);

@@ -2,6 +2,9 @@ import { IReply } from '../../../kernel-bridge';
 import { LABEL_TILE } from '../../../shared';
 import { deflateRawSync } from 'node:zlib';
 import { ITileRef } from '../../base/geometry';
+import { Signal } from '@lumino/signaling';
+import { FakeLink } from '../../base/__tests__/fake-link';
+import { IStored } from '../../labels/label-store';
 import { LabelTiles } from '../../labels/label-tiles';
 import { SegmentationTiles } from '../segmentation-tiles';
 
@@ -9,13 +12,20 @@ const A = { row: 0, column: 0 };
 const B = { row: 0, column: 1 };
 const tick = () => new Promise(resolve => setTimeout(resolve, 0));
 
-function make(options: Partial<SegmentationTiles.IOptions> = {}) {
+function make(options: { labels?: LabelTiles; bytesMax?: number } = {}) {
   const asked: { tiles: ITileRef[]; resolve(reply: IReply<'overlay.tiles'>): void; reject(error: Error): void }[] = [];
+  const link = new FakeLink(
+    (_, { tiles }: { tiles: ITileRef[] }) => new Promise((resolve, reject) => asked.push({ tiles, resolve, reject }))
+  );
+  const image = { rows: 300, columns: 700 };
+  const { labels = new LabelTiles(image), ...rest } = options;
+  const stored = new Signal<never, IStored>({} as never);
   const segmentation = new SegmentationTiles({
-    image: { rows: 300, columns: 700 },
+    image,
     slices: 2,
-    fetch: (_, tiles) => new Promise((resolve, reject) => asked.push({ tiles, resolve, reject })),
-    ...options
+    link,
+    labels: { slice: () => labels, stored },
+    ...rest
   });
   segmentation.settle(1);
   const failed: string[] = [];
@@ -29,8 +39,12 @@ function make(options: Partial<SegmentationTiles.IOptions> = {}) {
   };
   /** A live round brings tiles of one class. */
   const bring = (round: number, classId: number, tiles: ITileRef[], labelsVersion = round) =>
-    segmentation.receive({ session: 'a', round, labelsVersion, slice: 0, tiles }, filled(classId, tiles.length));
-  return { segmentation, asked, answer, bring, failed };
+    link.tell(
+      'segmentation.tiles',
+      { session: 'a', round, labelsVersion, slice: 0, tiles },
+      filled(classId, tiles.length)
+    );
+  return { segmentation, link, stored, asked, answer, bring, failed };
 }
 
 function filled(classId: number, tiles: number): Uint8Array[] {
@@ -205,7 +219,7 @@ describe('SegmentationTiles', () => {
 
   it('lays what is drawn here on top of every tile, however old', () => {
     const labels = new LabelTiles({ rows: 300, columns: 700 });
-    const { segmentation, bring } = make({ labels: () => labels });
+    const { segmentation, bring } = make({ labels });
     labels.paintRun(3, 10, 20, 2, true);
     bring(1, 1, [A]);
     expect([9, 10, 19, 20].map(column => segmentation.at(0, 3, column))).toEqual([1, 2, 2, 1]);
@@ -229,11 +243,11 @@ describe('SegmentationTiles', () => {
 
   it('keeps its own bytes, and no more than it may', () => {
     const message = new Uint8Array(1 << 20);
-    const { segmentation, bring } = make({ bytesMax: 3 * 300 });
+    const { segmentation, link, bring } = make({ bytesMax: 3 * 300 });
     const [tile] = filled(1, 1);
     message.set(tile!);
     const view = message.subarray(0, tile!.byteLength);
-    segmentation.receive({ session: 'a', round: 1, labelsVersion: 1, slice: 0, tiles: [A] }, [view]);
+    link.tell('segmentation.tiles', { session: 'a', round: 1, labelsVersion: 1, slice: 0, tiles: [A] }, [view]);
     message.fill(0); // the message is not what is kept
     expect(segmentation.at(0, 3, 3)).toBe(1);
     for (let round = 2; round < 50; round++) {
@@ -248,17 +262,17 @@ describe('SegmentationTiles', () => {
     ['a slice that is not there', [A], 2, 1],
     ['fewer buffers than tiles', [A, B], 0, 1]
   ] as const)('refuses live tiles with %s', (_, tiles, slice, buffers) => {
-    const { segmentation, failed } = make();
+    const { segmentation, link, failed } = make();
     const event = { session: 'a', round: 1, labelsVersion: 1, slice, tiles: [...tiles] };
-    segmentation.receive(event, filled(1, buffers));
+    link.tell('segmentation.tiles', event, filled(1, buffers));
     expect(failed).toHaveLength(1);
     expect(segmentation.size.tiles).toBe(0);
   });
 
   it('says once that a tile cannot be read, and shows nothing of it', () => {
-    const { segmentation, failed } = make();
+    const { segmentation, link, failed } = make();
     const event = { session: 'a', round: 1, labelsVersion: 1, slice: 0, tiles: [A] };
-    segmentation.receive(event, [Uint8Array.of(7, 7, 7)]);
+    link.tell('segmentation.tiles', event, [Uint8Array.of(7, 7, 7)]);
     expect(segmentation.classes(0, A)).toBeUndefined();
     expect(segmentation.classes(0, A)).toBeUndefined();
     expect(failed).toHaveLength(1);

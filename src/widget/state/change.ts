@@ -1,0 +1,21 @@
+/** The changes of a labeller that views follow. */
+
+/**
+ * What changed:
+ * - `session`: the session as the sidecar has it
+ * - `status`: something that the status line says
+ * - `choice`: tool, class, slice or settings
+ * - `drawing`: image, labels or an overlay
+ * - `top`: only the suggestion or the mark that lie over these
+ * - `features`: features, forest, or the overlay that is shown
+ */
+export type Change = 'session' | 'status' | 'choice' | 'drawing' | 'top' | 'features';
+
+/** Overlays whose pictures a view keeps. */
+export type RepaintedOverlay = 'labels' | 'segmentation' | 'uncertainty';
+
+/** Tiles of an overlay whose pictures are outdated; null for all. */
+export interface IRepaint {
+  overlay: RepaintedOverlay;
+  keys: string[] | null;
+}

@@ -1,0 +1,202 @@
+/**
+ * The parts of a labeller that belong to one image: its tiles, labels, overlays, suggestions and guide. They exist once the
+ * session is known; when the session shows another image, new ones replace them. Each part sends its own requests and
+ * follows its own events; here their signals become the changes that views follow.
+ */
+import { IDisposable } from '@lumino/disposable';
+import { ISignal, Signal } from '@lumino/signaling';
+import { MOBILE_SAM } from '../../sam';
+import { BridgeError, SessionState } from '../../shared';
+import { ISize } from '../base/geometry';
+import { ISessionLink } from '../base/session-link';
+import { ILabelChange, LabelStore } from '../labels/label-store';
+import { ImageTiles } from '../tiles/image-tiles';
+import { SegmentationTiles } from '../tiles/segmentation-tiles';
+import { Change, IRepaint } from './change';
+import { Choice } from './choice';
+import { Guide } from './guide';
+import { FeaturePreview } from './preview';
+import { ISuggestionDecoder, SliceEmbedding } from './slice-embedding';
+import { Suggestions } from './suggestions';
+import { UncertaintyOverlay } from './uncertainty';
+
+/** The parts of one image. */
+export class SessionParts implements IDisposable {
+  constructor(options: SessionParts.IOptions) {
+    const { link, session, choice } = options;
+    const [slices, rows, columns, channels] = session.image.shape;
+    const image = { rows, columns };
+    this.image = image;
+    this.slices = slices;
+    this._session = session;
+    this.labels = options.labels ?? new LabelStore({ image, link });
+    this.tiles = new ImageTiles({ image, link });
+    this.segmentation = new SegmentationTiles({ image, slices, link, labels: this.labels });
+    this.suggestions = new Suggestions({ image, manifest: MOBILE_SAM });
+    this.embedding = new SliceEmbedding({ session: link.session, image, createDecoder: options.createDecoder });
+    this.preview = new FeaturePreview({ image, channels, link });
+    this.preview.offer(choice.spec);
+    this.uncertainty = new UncertaintyOverlay({ image, link });
+    this.guide = new Guide({
+      slices,
+      link,
+      labelled: region => this.labels.slice(region.slice).anyIn(region),
+      version: () => this._session.segmentation?.version ?? 0
+    });
+    choice.changed.connect(() => this.preview.offer(choice.spec), this);
+    this._connect(link);
+  }
+
+  /** Rows and columns of a slice. */
+  readonly image: ISize;
+  /** Number of slices. */
+  readonly slices: number;
+  readonly tiles: ImageTiles;
+  readonly labels: LabelStore;
+  readonly segmentation: SegmentationTiles;
+  readonly suggestions: Suggestions;
+  readonly embedding: SliceEmbedding;
+  readonly preview: FeaturePreview;
+  readonly uncertainty: UncertaintyOverlay;
+  /** Where to label next. */
+  readonly guide: Guide;
+
+  /** Emits what views show differently now. */
+  get changed(): ISignal<this, Change> {
+    return this._changed;
+  }
+
+  /** Emits which pictures of tiles are outdated. */
+  get repaint(): ISignal<this, IRepaint> {
+    return this._repaint;
+  }
+
+  /** Emits what went wrong in a part. */
+  get failed(): ISignal<this, BridgeError> {
+    return this._failed;
+  }
+
+  get isDisposed(): boolean {
+    return this._disposed;
+  }
+
+  /** Follow the session's segmentation. */
+  take(session: SessionState): void {
+    this._session = session;
+    const { version = 0, round = 0 } = session.segmentation ?? {};
+    this.uncertainty.follow(version);
+    this.guide.follow(version);
+    if (this.segmentation.settle(version, round) && version === 0) {
+      this._repaint.emit({ overlay: 'segmentation', keys: null });
+    }
+  }
+
+  /** The connection is back: events were missed, and a round that was under way may never be completed. */
+  reattached(labelsVersion: number): void {
+    this.segmentation.forgetRounds();
+    this.segmentation.fallBack();
+    this.segmentation.staleAll(labelsVersion);
+    this.embedding.attached();
+    this.preview.retry();
+    this.uncertainty.retry();
+  }
+
+  /** No live round is under way: drop the tiles of rounds that were not completed. */
+  fallBack(): void {
+    if (this.segmentation.ahead) {
+      this.segmentation.fallBack();
+      if (this.segmentation.version === 0) {
+        this._repaint.emit({ overlay: 'segmentation', keys: null });
+      }
+      this._changed.emit('drawing');
+    }
+  }
+
+  /** Dispose all parts but the labels, which fit the next image. */
+  release(): void {
+    if (this._disposed) {
+      return;
+    }
+    this._disposed = true;
+    const { tiles, segmentation, suggestions, embedding, preview, uncertainty, guide } = this;
+    for (const part of [tiles, segmentation, suggestions, embedding, preview, uncertainty, guide]) {
+      part.dispose();
+    }
+    Signal.clearData(this);
+  }
+
+  dispose(): void {
+    this.release();
+    this.labels.dispose();
+  }
+
+  private _connect(link: ISessionLink): void {
+    const drawing = () => this._changed.emit('drawing');
+    const features = () => this._changed.emit('features');
+    const failed = (_: unknown, error: BridgeError) => this._failed.emit(error);
+    const { tiles, labels, segmentation, suggestions, embedding, preview, uncertainty, guide } = this;
+    for (const part of [tiles, labels, segmentation, suggestions]) {
+      part.failed.connect(failed, this);
+    }
+    tiles.arrived.connect(drawing, this);
+    labels.changed.connect(this._onLabels, this);
+    labels.queue.changed.connect(() => this._changed.emit('status'), this);
+    labels.queue.acknowledged.connect(() => {
+      guide.drawn();
+      drawing();
+    }, this);
+    segmentation.outdated.connect(drawing, this);
+    segmentation.arrived.connect((_, keys) => {
+      this._repaint.emit({ overlay: 'segmentation', keys });
+      drawing();
+    }, this);
+    preview.arrived.connect(drawing, this);
+    preview.changed.connect(features, this);
+    uncertainty.arrived.connect((_, keys) => {
+      this._repaint.emit({ overlay: 'uncertainty', keys });
+      drawing();
+    }, this);
+    uncertainty.changed.connect(features, this);
+    guide.changed.connect(() => {
+      this._changed.emit('status');
+      this._changed.emit('top');
+    }, this);
+    suggestions.changed.connect(() => this._changed.emit('top'), this);
+    embedding.changed.connect(() => {
+      suggestions.decode = embedding.decode;
+      this._changed.emit('status');
+      this._changed.emit('choice');
+    }, this);
+    link.on('job').connect((_, { params }) => {
+      if (params.kind === 'embed') {
+        embedding.progress(params);
+        this._changed.emit('status');
+      }
+    }, this);
+  }
+
+  private _onLabels(_: LabelStore, { slice, tiles }: ILabelChange): void {
+    const keys = tiles?.map(({ row, column }) => `${slice}/${row}/${column}`) ?? null;
+    this._repaint.emit({ overlay: 'labels', keys });
+    this._changed.emit('drawing');
+  }
+
+  private readonly _changed = new Signal<this, Change>(this);
+  private readonly _repaint = new Signal<this, IRepaint>(this);
+  private readonly _failed = new Signal<this, BridgeError>(this);
+  private _session: SessionState;
+  private _disposed = false;
+}
+
+/** The namespace for {@link SessionParts}. */
+export namespace SessionParts {
+  export interface IOptions {
+    session: SessionState;
+    link: ISessionLink;
+    /** What the next training uses: its features can be previewed. */
+    choice: Choice;
+    /** Labels that fit the image; new ones, if left out. */
+    labels?: LabelStore | undefined;
+    createDecoder(): Promise<ISuggestionDecoder>;
+  }
+}
