@@ -8,7 +8,7 @@ import { freemem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { BridgeError } from '../../../src/shared/errors';
 import { ArrayDescriptor, Dtype } from '../../../src/shared/protocol';
-import { byteLength } from './shared-array';
+import { byteLength } from './dtypes';
 import { isFull, makeDirectory } from '../base/files';
 import { log } from '../base/log';
 

@@ -1,6 +1,8 @@
 /** The values of an array that are shown as black and white, where nobody says them; Python has the same rule (`sambalab/images.py`). */
 import type { ArrayDescriptor, ImageInfo } from '../../../src/shared/protocol';
-import { byteLength, itemSize, SharedArray } from './shared-array';
+import { breathe } from '../base/files';
+import { byteLength, itemSize } from './dtypes';
+import { TileFile } from './tile-file';
 
 /** About so many values are looked at, evenly spread. */
 const SAMPLE = 1 << 20;
@@ -17,7 +19,7 @@ export async function displayRange(image: ArrayDescriptor): Promise<ImageInfo['d
   const step = Math.max(1, Math.floor(values / SAMPLE));
   const sample = new Float64Array(Math.ceil(values / step));
   const [slices, rows, columns] = image.shape as [number, number, number];
-  const array = await SharedArray.open(image, 'r');
+  const array = new TileFile(image, 'r');
   try {
     const width = columns * array.channels;
     const band = Math.max(1, Math.floor(BAND_VALUES / width));
@@ -26,7 +28,8 @@ export async function displayRange(image: ArrayDescriptor): Promise<ImageInfo['d
     for (let slice = 0; slice < slices; slice++) {
       for (let row0 = 0; row0 < rows; row0 += band) {
         const row1 = Math.min(rows, row0 + band);
-        const pixels = await array.read({ slice, row0, row1, column0: 0, column1: columns });
+        await breathe();
+        const pixels = array.read({ slice, row0, row1, column0: 0, column1: columns });
         for (; next * step < before + pixels.length; next++) {
           sample[next] = pixels[next * step - before]!;
         }
@@ -34,7 +37,7 @@ export async function displayRange(image: ArrayDescriptor): Promise<ImageInfo['d
       }
     }
   } finally {
-    await array.close();
+    array.close();
   }
   sample.sort();
   let low = percentile(sample, 0.001);

@@ -5,7 +5,7 @@
  */
 import { BridgeError } from '../../../src/shared/errors';
 import { IMAGE_TILE, ImageInfo } from '../../../src/shared/protocol';
-import { TypedArray } from './shared-array';
+import { TypedArray } from './dtypes';
 import { breathe } from '../base/files';
 import { TileFile } from './tile-file';
 

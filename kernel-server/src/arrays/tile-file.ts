@@ -1,10 +1,14 @@
 /**
- * Rectangles of a shared array, read and written by short synchronous calls: a tile is hundreds of rows of a few hundred
- * bytes, and each takes a microsecond or two here against tens by way of the thread pool. Callers breathe between tiles.
+ * Reads and writes rectangles of a shared array: a file in C order, little endian, without a header, that Python maps.
+ *
+ * All calls are synchronous: a tile is hundreds of rows of a few hundred bytes, and each row takes a microsecond or two this way but
+ * tens of them by way of Node's thread pool. On the main thread, callers `breathe` between tiles or bands of rows. A file keeps
+ * its size for ever, since reading a mapping beyond the end kills the process.
  */
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { ArrayDescriptor } from '../../../src/shared/protocol';
-import { allocate, itemSize, IRegion, TypedArray } from './shared-array';
+import { SliceRect } from '../../../src/shared/rect';
+import { allocate, itemSize, TypedArray } from './dtypes';
 
 export class TileFile {
   /** Open an array of shape [slices, rows, columns] or [slices, rows, columns, channels]. */
@@ -25,54 +29,35 @@ export class TileFile {
   readonly columns: number;
   readonly channels: number;
 
-  /** The rectangle's elements, row by row. */
-  read(region: IRegion): TypedArray {
-    const pixels = (region.row1 - region.row0) * (region.column1 - region.column0);
+  /** Read a rectangle: rows × columns × channels elements. */
+  read(rect: SliceRect): TypedArray {
+    const pixels = (rect.row1 - rect.row0) * (rect.column1 - rect.column0);
     const out = allocate(this.array.dtype, pixels * this.channels);
     const bytes = new Uint8Array(out.buffer);
-    this._runs(region, (offset, length, position) => {
-      for (let done = 0; done < length;) {
-        const n = readSync(this._file, bytes, offset + done, length - done, position + done);
-        if (n === 0) {
-          throw new Error(`The shared array ${this.array.path} ends before byte ${position + length}.`);
-        }
-        done += n;
-      }
-    });
+    this._runs(rect, (offset, length, position) => this._readInto(bytes, offset, length, position));
     return out;
   }
 
-  /** Write the rectangle. */
-  write(region: IRegion, data: TypedArray): void {
+  /** Write a rectangle; `data` has rows × columns × channels elements of the array's type. */
+  write(rect: SliceRect, data: TypedArray): void {
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    this._runs(region, (offset, length, position) => {
-      for (let done = 0; done < length;) {
-        done += writeSync(this._file, bytes, offset + done, length - done, position + done);
-      }
-    });
+    this._runs(rect, (offset, length, position) => this._writeFrom(bytes, offset, length, position));
   }
 
-  /** `length` bytes from `position`, whatever they belong to. */
+  /** Read `length` bytes of the file from `position`. */
   readBytes(position: number, length: number): Uint8Array {
     const bytes = new Uint8Array(length);
-    for (let done = 0; done < length;) {
-      const n = readSync(this._file, bytes, done, length - done, position + done);
-      if (n === 0) {
-        throw new Error(`The shared array ${this.array.path} ends before byte ${position + length}.`);
-      }
-      done += n;
-    }
+    this._readInto(bytes, 0, length, position);
     return bytes;
   }
 
+  /** Write bytes to the file at `position`. */
   writeBytes(position: number, bytes: Uint8Array): void {
-    for (let done = 0; done < bytes.byteLength;) {
-      done += writeSync(this._file, bytes, done, bytes.byteLength - done, position + done);
-    }
+    this._writeFrom(bytes, 0, bytes.byteLength, position);
   }
 
   /** The part of a square tile that lies inside the array. */
-  tile(slice: number, row: number, column: number, side: number): IRegion {
+  tile(slice: number, row: number, column: number, side: number): SliceRect {
     return {
       slice,
       row0: row * side,
@@ -89,14 +74,15 @@ export class TileFile {
     }
   }
 
-  private _runs(region: IRegion, each: (offset: number, length: number, position: number) => void): void {
-    const { slice, row0, row1, column0, column1 } = region;
+  /** Call `each` for every run of bytes that is contiguous both in the rectangle and in the file. */
+  private _runs(rect: SliceRect, each: (offset: number, length: number, position: number) => void): void {
+    const { slice, row0, row1, column0, column1 } = rect;
     if (
       this._closed ||
       !(0 <= slice && slice < this.slices && 0 <= row0 && row0 <= row1 && row1 <= this.rows) ||
       !(0 <= column0 && column0 <= column1 && column1 <= this.columns)
     ) {
-      throw new RangeError(`Region ${JSON.stringify(region)} is outside an array of shape [${this.array.shape}].`);
+      throw new RangeError(`The rectangle ${JSON.stringify(rect)} is outside an array of shape [${this.array.shape}].`);
     }
     const pixel = this.channels * itemSize(this.array.dtype);
     const span = (column1 - column0) * pixel;
@@ -110,6 +96,42 @@ export class TileFile {
     }
   }
 
+  private _readInto(bytes: Uint8Array, offset: number, length: number, position: number): void {
+    for (let done = 0; done < length;) {
+      const n = readSync(this._file, bytes, offset + done, length - done, position + done);
+      if (n === 0) {
+        throw new Error(`The shared array ${this.array.path} ends before byte ${position + length}.`);
+      }
+      done += n;
+    }
+  }
+
+  private _writeFrom(bytes: Uint8Array, offset: number, length: number, position: number): void {
+    for (let done = 0; done < length;) {
+      done += writeSync(this._file, bytes, offset + done, length - done, position + done);
+    }
+  }
+
   private readonly _file: number;
   private _closed = false;
+}
+
+/** Open an array, read one rectangle and close it. */
+export function readRect(array: ArrayDescriptor, rect: SliceRect): TypedArray {
+  const file = new TileFile(array, 'r');
+  try {
+    return file.read(rect);
+  } finally {
+    file.close();
+  }
+}
+
+/** Open an array, write one rectangle and close it. */
+export function writeRect(array: ArrayDescriptor, rect: SliceRect, data: TypedArray): void {
+  const file = new TileFile(array, 'r+');
+  try {
+    file.write(rect, data);
+  } finally {
+    file.close();
+  }
 }

@@ -1,7 +1,7 @@
 /** Mean and deviation of images, found on the pool and kept for those with a key. */
 import { ArrayDescriptor } from '../../../src/shared/protocol';
 import { IIntensity, intensityOf } from '../../../engine';
-import { itemSize } from '../arrays/shared-array';
+import { itemSize } from '../arrays/dtypes';
 import { EnginePool } from './pool';
 import { IMomentsTask } from './tasks';
 

@@ -1,7 +1,8 @@
 /** Labelled pixels to train on: counted, drawn evenly from the classes, always the same ones for the same labels. */
 import { BridgeError } from '../../../src/shared/errors';
 import { ArrayDescriptor, LabelClass } from '../../../src/shared/protocol';
-import { SharedArray } from '../arrays/shared-array';
+import { TileFile } from '../arrays/tile-file';
+import { breathe } from '../base/files';
 import { StrokeFinder } from './strokes';
 
 /** Bytes of labels that are read at once. */
@@ -35,10 +36,10 @@ export async function drawLabels(
   expect: (total: number) => void = () => undefined,
   strokes = false
 ): Promise<ILabelledPixels> {
-  const files: SharedArray[] = [];
+  const files: TileFile[] = [];
   try {
     for (const array of labels) {
-      files.push(await SharedArray.open(array, 'r'));
+      files.push(new TileFile(array, 'r'));
     }
     const indexOf = new Int16Array(256).fill(-1);
     classes.forEach(({ id }, index) => (indexOf[id] = index));
@@ -46,7 +47,7 @@ export async function drawLabels(
       let before = 0;
       for (const file of files) {
         await visitFile(file, signal, (id, slice, row, column) => each(id, before + slice, row, column));
-        before += file.descriptor.shape[0]!;
+        before += file.slices;
       }
     };
     const counts = new Float64Array(256);
@@ -120,23 +121,24 @@ export async function drawLabels(
     }
     return out;
   } finally {
-    await Promise.all(files.map(file => file.close()));
+    files.forEach(file => file.close());
   }
 }
 
 /** Visit every labelled pixel of an array [slices, rows, columns]. */
 async function visitFile(
-  file: SharedArray,
+  file: TileFile,
   signal: AbortSignal,
   each: (id: number, slice: number, row: number, column: number) => void
 ): Promise<void> {
-  const [slices, rows, columns] = file.descriptor.shape as [number, number, number];
+  const { slices, rows, columns } = file;
   const step = Math.max(1, Math.floor(READ_BYTES / columns));
   for (let slice = 0; slice < slices; slice++) {
     for (let row0 = 0; row0 < rows; row0 += step) {
+      await breathe();
       signal.throwIfAborted();
       const row1 = Math.min(rows, row0 + step);
-      const ids = await file.read({ slice, row0, row1, column0: 0, column1: columns });
+      const ids = file.read({ slice, row0, row1, column0: 0, column1: columns });
       // Most are 0: four at a time.
       const words = new Uint32Array(ids.buffer, 0, ids.length >> 2);
       for (let word = 0; word <= words.length; word++) {

@@ -6,6 +6,7 @@ import { BridgeError } from '../../../src/shared/errors';
 import { FeatureSpec } from '../../../src/shared/features';
 import { isBoosting, learnerParams } from '../../../src/shared/forest';
 import { ArrayDescriptor, ForestMeaning, LabelClass, LearnerParams } from '../../../src/shared/protocol';
+import { overlaps } from '../../../src/shared/rect';
 import * as engine from '../../../engine';
 import { ILabelledPixels, drawLabels } from './labels';
 import { expectRoom, growTrees } from './grow';
@@ -32,7 +33,6 @@ import {
   IDescribed,
   IEngineService,
   IImageEmbedding,
-  IRegion,
   ISegmentationArrays,
   ITrained
 } from '../jobs/services';
@@ -268,7 +268,7 @@ export class EngineService implements IEngineService {
       context
     );
     const tiles = tilesOf(source, slice, sideOf(parts)).filter(
-      ({ tile }) => (!region || touch(tile, region)) && !skip.some(done => touch(tile, done))
+      ({ tile }) => (!region || overlaps(tile, region)) && !skip.some(done => overlaps(tile, done))
     );
     let done = 0;
     context.progress('segmenting', 0, tiles.length);
@@ -330,7 +330,7 @@ export class EngineService implements IEngineService {
     }
     const { source, slice, tile } = placed;
     if (found && outer) {
-      const around = tilesOf(source, slice, sideOf(parts)).filter(other => touch(other.tile, outer));
+      const around = tilesOf(source, slice, sideOf(parts)).filter(other => overlaps(other.tile, outer));
       const pieces = around.map(other => ({ tile: other.tile, blocks: this._tiles.find(part, other, false) }));
       if (pieces.every(({ blocks }) => blocks)) {
         return { ...task, pieces: pieces as IPiece[] };
@@ -500,11 +500,6 @@ function expectOutputs(out: ISegmentationArrays, shape: number[], classes: numbe
   if (out.uncertainty) {
     expectArray(out.uncertainty, 'float32', shape, 'The array for the uncertainty');
   }
-}
-
-/** Whether two regions have a pixel in common. */
-function touch(a: IRegion, b: IRegion): boolean {
-  return a.row0 < b.row1 && b.row0 < a.row1 && a.column0 < b.column1 && b.column0 < a.column1;
 }
 
 /** How the embedding of all images is reduced; null if the spec has none. @throws BridgeError `internal` where callers disagree. */

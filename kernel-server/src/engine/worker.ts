@@ -1,8 +1,7 @@
 /** A worker thread of the engine: takes one task at a time, opens shared arrays itself, answers with the result or the error. */
-import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { BridgeError } from '../../../src/shared/errors';
-import { ArrayDescriptor } from '../../../src/shared/protocol';
 import {
   blocksOf,
   Engine,
@@ -21,7 +20,7 @@ import {
   rowMoments
 } from '../../../engine';
 import { BoostGrower, joinTrees, TreeGrower } from '../../../engine';
-import { allocate, itemSize, TypedArray } from '../arrays/shared-array';
+import { readRect, writeRect } from '../arrays/tile-file';
 import { SharedMemoryMeter } from '../base/shared-memory';
 import {
   EngineTask,
@@ -152,7 +151,7 @@ function compute(request: ITileRequest) {
     column0: Math.max(0, tile.column0 - stack.halo),
     column1: Math.min(columns, tile.column1 + stack.halo)
   };
-  const source = part === 'embedding' ? new Uint8Array() : readRegion(image, slice, region);
+  const source = part === 'embedding' ? new Uint8Array() : readRect(image, { slice, ...region });
   return stack.compute({ rows, columns, ...(intensity && { intensity }) }, tile, source, maps);
 }
 
@@ -218,7 +217,7 @@ function storeFeatures(task: IStoreTask): void {
       }
     }
     // The array holds this slice alone.
-    writeRegion(out, 0, { ...tile, row0: tile.row0 + r, row1: tile.row0 + r + 1 }, row);
+    writeRect(out, { slice: 0, ...tile, row0: tile.row0 + r, row1: tile.row0 + r + 1 }, row);
   }
 }
 
@@ -274,7 +273,7 @@ function moments({ image, slice, row0, row1, shift }: IMomentsTask): Float64Arra
   // Rows that follow each other are read at once.
   const band = step === 1 ? row1 - row0 : 1;
   for (let row = Math.ceil(row0 / step) * step; row < row1; row += step === 1 ? band : step) {
-    const values = readRegion(image, slice, { row0: row, row1: row + band, column0: 0, column1: columns });
+    const values = readRect(image, { slice, row0: row, row1: row + band, column0: 0, column1: columns });
     parts.push(rowMoments(engine, values, columns * channels, shift));
   }
   const out = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));
@@ -359,77 +358,13 @@ function segment(task: ISegmentTask): void {
     uncertainty: out.uncertainty !== undefined
   });
   if (prediction) {
-    writeRegion(
-      out.prediction!,
-      slice,
-      tile,
-      prediction.map(index => task.ids[index]!)
-    );
+    const ids = prediction.map(index => task.ids[index]!);
+    writeRect(out.prediction!, { slice, ...tile }, ids);
   }
   if (probabilities) {
-    writeRegion(out.probabilities!, slice, tile, probabilities);
+    writeRect(out.probabilities!, { slice, ...tile }, probabilities);
   }
   if (uncertainty) {
-    writeRegion(out.uncertainty!, slice, tile, uncertainty);
-  }
-}
-
-/** Like `SharedArray.read`, but without leaving the thread: a tile has hundreds of rows, each a call of its own. */
-function readRegion(array: ArrayDescriptor, slice: number, region: ITile): TypedArray {
-  const out = allocate(array.dtype, pixels(region) * (array.shape[3] ?? 1));
-  const bytes = new Uint8Array(out.buffer);
-  const file = openSync(array.path, 'r');
-  try {
-    eachRun(array, slice, region, (offset, length, position) => {
-      for (let done = 0; done < length;) {
-        const read = readSync(file, bytes, offset + done, length - done, position + done);
-        if (read === 0) {
-          throw new Error(`The shared array ${array.path} ends before byte ${position + length}.`);
-        }
-        done += read;
-      }
-    });
-  } finally {
-    closeSync(file);
-  }
-  return out;
-}
-
-/** Like `SharedArray.write`, within the thread. */
-function writeRegion(array: ArrayDescriptor, slice: number, region: ITile, data: TypedArray): void {
-  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  const file = openSync(array.path, 'r+');
-  try {
-    eachRun(array, slice, region, (offset, length, position) => {
-      for (let done = 0; done < length;) {
-        done += writeSync(file, bytes, offset + done, length - done, position + done);
-      }
-    });
-  } finally {
-    closeSync(file);
-  }
-}
-
-function pixels(region: ITile): number {
-  return (region.row1 - region.row0) * (region.column1 - region.column0);
-}
-
-/** Every run of bytes that is contiguous both in a region and in the file. */
-function eachRun(
-  array: ArrayDescriptor,
-  slice: number,
-  region: ITile,
-  run: (offset: number, length: number, position: number) => void
-): void {
-  const [, rows, columns, channels = 1] = array.shape as [number, number, number, number?];
-  const pixel = channels * itemSize(array.dtype);
-  const span = (region.column1 - region.column0) * pixel;
-  const at = (row: number) => ((slice * rows + row) * columns + region.column0) * pixel;
-  if (region.column1 - region.column0 === columns) {
-    run(0, span * (region.row1 - region.row0), at(region.row0));
-    return;
-  }
-  for (let row = region.row0; row < region.row1; row++) {
-    run((row - region.row0) * span, span, at(row));
+    writeRect(out.uncertainty!, { slice, ...tile }, uncertainty);
   }
 }

@@ -17,6 +17,7 @@ import {
   SamDevice,
   Scores
 } from '../../../src/shared/protocol';
+import { Rect } from '../../../src/shared/rect';
 import { IJobContext } from './job-context';
 
 /** SAM: encoder and, for Python, decoder. Runs in a process of its own that may die. */
@@ -104,14 +105,6 @@ export interface ITrained {
 
 /** A classifier: what training returned, which is applied without being written and read again, or its JSON. */
 export type AnyClassifier = ITrained | Uint8Array;
-
-/** Rows and columns of a slice, the ends exclusive. */
-export interface IRegion {
-  row0: number;
-  row1: number;
-  column0: number;
-  column1: number;
-}
 
 /** What a classifier says of itself, and how many channels the images have that it is for. */
 export interface IDescribed {
@@ -209,11 +202,11 @@ export interface IEngineService {
       /** Needed if the classifier's spec has an embedding; under the classifier's basis. */
       embedding?: IImageEmbedding;
       /** Only the tiles that touch this region, and no others. */
-      region?: IRegion;
+      region?: Rect;
       /** Not the tiles that touch any of these regions: those of earlier calls with them as `region`. */
-      skip?: readonly IRegion[];
+      skip?: readonly Rect[];
       /** Told of each tile when its results are in the arrays. */
-      written?(tile: IRegion): void;
+      written?(tile: Rect): void;
     },
     context: IJobContext
   ): Promise<void>;

@@ -3,8 +3,7 @@
  * slices, then the other slices. And which ones each of those who look has been sent.
  */
 import { LABEL_TILE } from '../../../src/shared/protocol';
-import { SliceRect } from '../../../src/shared/rect';
-import { IRegion } from '../jobs/services';
+import { Rect, SliceRect } from '../../../src/shared/rect';
 import { TileRefs } from '../session/overlays';
 
 /** Tiles that are segmented together: few where somebody waits for them. */
@@ -14,13 +13,13 @@ const OTHER_TILES = 32;
 const SENT_MAX = 1024;
 
 /** Tiles from `row0` and `column0` to before `row1` and `column1`. */
-type IRectangle = IRegion;
+type IRectangle = Rect;
 
 /** Some tiles of a slice that make a rectangle. */
 export interface ITileBatch {
   slice: number;
   /** In pixels. */
-  region: IRegion;
+  region: Rect;
   tiles: TileRefs;
 }
 
@@ -79,7 +78,7 @@ export class LiveTiles {
   }
 
   /** Some pixels of one tile are made, none of them twice. @returns whether that completes the tile */
-  add(slice: number, part: IRegion): boolean {
+  add(slice: number, part: Rect): boolean {
     const row = Math.floor(part.row0 / LABEL_TILE);
     const column = Math.floor(part.column0 / LABEL_TILE);
     const inside = (from: number, end: number) => Math.min(LABEL_TILE, end - from * LABEL_TILE);

@@ -15,7 +15,7 @@ import {
   SamDecoder,
   wholeView
 } from '../../../src/sam';
-import { SharedArray } from '../arrays/shared-array';
+import { TileFile } from '../arrays/tile-file';
 import { breathe } from '../base/files';
 import { Encoder, Progress, REINSTALL } from './encoder';
 import {
@@ -144,20 +144,21 @@ class Compute {
       column1: shown.column1 - left,
       frame: shown.frame
     };
-    const array = await SharedArray.open(image, 'r');
+    const array = new TileFile(image, 'r');
     try {
       const preprocessor = new Preprocessor({ rows, columns }, array.channels, display, manifest, moved);
       const band = Math.max(1, Math.floor(BAND_VALUES / (columns * array.channels)));
       for (let row0 = 0; row0 < rows; row0 += band) {
+        await breathe(); // a message that cancels the job is received here
         signal.throwIfAborted();
         progress('reading the image', row0, rows);
         const row1 = Math.min(rows, row0 + band);
         const region = { slice, row0: top + row0, row1: top + row1, column0: left, column1: left + columns };
-        preprocessor.add(await array.read(region));
+        preprocessor.add(array.read(region));
       }
       return preprocessor.finish();
     } finally {
-      await array.close();
+      array.close();
     }
   }
 

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { constants, deflateRaw, inflateRaw, inflateRawSync } from 'node:zlib';
 import { BridgeError } from '../../../src/shared/errors';
 import { ArrayDescriptor, CLASSES_MAX, LABEL_TILE, LabelPatch } from '../../../src/shared/protocol';
-import { byteLength } from '../arrays/shared-array';
+import { byteLength } from '../arrays/dtypes';
 import { breathe, explainFull, isBlank } from '../base/files';
 import { IRecord, Journal, RecordType } from './journal';
 import { log } from '../base/log';

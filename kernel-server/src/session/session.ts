@@ -11,7 +11,7 @@ import {
   TrainingChoice
 } from '../../../src/shared/protocol';
 import { ArrayStore } from '../arrays/array-store';
-import { byteLength } from '../arrays/shared-array';
+import { byteLength } from '../arrays/dtypes';
 import { breathe, explainFull, makeDirectory } from '../base/files';
 import { ISegmentationArrays } from '../jobs/services';
 import { Line } from '../jobs/line';

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ArrayDescriptor, Dtype } from '../../../../src/shared/protocol';
-import { allocate, TypedArray } from '../../arrays/shared-array';
+import { allocate, TypedArray } from '../../arrays/dtypes';
 
 const root = join(__dirname, '../../../..');
 export const wasm = join(root, 'engine/build/engine.wasm');

@@ -3,8 +3,9 @@ import { classifierFormat, classifierFormats } from '../../../../engine';
 import { BridgeError } from '../../../../src/shared/errors';
 import { FeatureSpec } from '../../../../src/shared/features';
 import { ForestParams, LABEL_TILE, LabelClass } from '../../../../src/shared/protocol';
+import { Rect } from '../../../../src/shared/rect';
 import { IJobContext } from '../../jobs/job-context';
-import { AnyClassifier, IDescribed, IEngineService, IRegion } from '../../jobs/services';
+import { AnyClassifier, IDescribed, IEngineService } from '../../jobs/services';
 import { TileFile } from '../../arrays/tile-file';
 
 interface IMeans {
@@ -20,9 +21,9 @@ export class EngineService implements IEngineService {
   /** Trainings wait here while it is set. */
   gate: Promise<void> | undefined;
   /** What was segmented, in this order. */
-  readonly applied: { slice: number; region: IRegion | undefined }[] = [];
+  readonly applied: { slice: number; region: Rect | undefined }[] = [];
   /** Called before anything is segmented; who waits in it is waited for. */
-  applying: (slice: number, region: IRegion | undefined) => Promise<void> | void = () => undefined;
+  applying: (slice: number, region: Rect | undefined) => Promise<void> | void = () => undefined;
   /** Why the next trainings fail. */
   readonly failures: BridgeError[] = [];
 

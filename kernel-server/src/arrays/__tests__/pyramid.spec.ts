@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ImageInfo } from '../../../../src/shared/protocol';
-import { TypedArray } from '../shared-array';
+import { TypedArray } from '../dtypes';
 import { Pyramid, TileCache } from '../pyramid';
 import { TileFile } from '../tile-file';
 

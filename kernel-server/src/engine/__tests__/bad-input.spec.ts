@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { FEATURE_FAMILIES } from '../../../../src/shared/features';
 import { Dtype, LABEL_TILE, SessionState } from '../../../../src/shared/protocol';
-import { allocate } from '../../arrays/shared-array';
+import { allocate } from '../../arrays/dtypes';
 import { EngineService } from '../service';
 import { TestClient } from '../../__tests__/support/client';
 import { EngineBench } from '../../__tests__/support/engine';
