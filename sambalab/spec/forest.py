@@ -17,6 +17,8 @@ VOTES = 1024
 # A boosted tree's value of 0 as a vote.
 ZERO = 512
 CUTS_MAX = 255
+# As in `engine/core/tree-check.ts`.
+DEPTH_MAX = 64
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,10 @@ class Forest:
         return forest
 
     def check(self) -> None:
-        """Raise ParameterError unless every pixel finds its way to a leaf in every tree."""
+        """Raise ParameterError unless every pixel reaches one leaf of every tree, by indices inside of the arrays.
+
+        The kernels rely on this check; it is the only one.
+        """
         feature, counts = self.feature, self.counts
         leaf = feature == -1
         if (feature < -1).any() or (feature >= len(self.cuts)).any():
@@ -130,8 +135,20 @@ class Forest:
             raise _damaged("trees.left does not number the leaves each once")
         if (self.votes.astype(np.int64).sum(axis=1) != self.leaf_sum).any():
             raise _damaged(f"trees.votes has leaves whose votes do not add up to {self.leaf_sum}")
+        self._check_depth()
         if self.votes.max() > VOTES:
             raise _damaged(f"trees.votes has a vote of {self.votes.max()}, above {VOTES}")
+
+    def _check_depth(self) -> None:
+        """Walk down all trees at once, a level at a time."""
+        level = self.starts
+        base = np.repeat(self.starts, self.counts)
+        for _ in range(DEPTH_MAX + 1):
+            inner = level[self.feature[level] >= 0]
+            if not len(inner):
+                return
+            level = np.concatenate([base[inner] + self.left[inner], base[inner] + self.right[inner]])
+        raise _damaged(f"a tree is deeper than {DEPTH_MAX} splits")
 
     def to_document(self) -> dict[str, Any]:
         """Give the parts ``cuts`` and ``trees`` of a classifier's JSON."""

@@ -13,9 +13,10 @@ from ..files.images import Image, ImageLike
 from ..spec.classifier_document import ClassifierDocument
 from ..spec.errors import ParameterError
 from ..spec.features import FeaturesLike, FeatureSpec
+from ..spec.forest import CUTS_MAX
 from .embedding import EmbeddingLike, EmbeddingMap, maps_of
 from .engine import Engine
-from .forest import CUTS_MAX, ForestApplier, Output, PackedForest, Quantiser, pack
+from .forest import ForestApplier, Output, PackedForest, Quantiser, pack
 from .intensity import Intensity, intensity_of
 from .refine import Refiner, grown
 from .stack import FeatureStack, Planes, Tile, image_of, tile_side, tiles_of, with_image

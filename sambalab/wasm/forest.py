@@ -9,14 +9,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..spec.errors import EngineError, ParameterError
-from ..spec.forest import VOTES, Forest
+from ..spec.errors import EngineError
+from ..spec.forest import CUTS_MAX, Forest
 from .engine import Engine
 from .stack import Planes, Tile
 
-CUTS_MAX = 255
-# No tree of the project is deeper.
-DEPTH_MAX = 64
 # Bytes of a feature's table; `engine/assembly/quantise.ts` has the same.
 _TABLE_BYTES = 16 + 16384 + 16
 _ADDRESSES = 1 << 32
@@ -79,18 +76,16 @@ class PackedForest:
 
 
 def pack(forest: Forest) -> PackedForest:
-    """Check a forest by the kernel that does so, and pack it.
+    """Pack a forest that `Forest.check` has checked: the kernels read it without looking.
 
     Raises
     ------
-    ParameterError
-        If it is unsound.
     EngineError
         If it does not fit into a thread's memory.
     """
     engine = Engine()
     trees, nodes = len(forest.counts), len(forest.feature)
-    leaves, classes = forest.votes.shape
+    classes = forest.votes.shape[1]
     features = len(forest.cuts)
     flat = [
         engine.put(forest.feature.astype(np.int16)),
@@ -101,17 +96,6 @@ def pack(forest: Forest) -> PackedForest:
     ]
     counts = engine.put(forest.counts.astype(np.uint32))
     result = engine.allocate(12)
-    bottom = engine.mark
-    cuts = engine.put(np.array([len(own) for own in forest.cuts], np.uint16))
-    scratch = engine.allocate(nodes + leaves)
-    sizes = (features, classes, forest.leaf_sum)
-    fault = engine.call("validateForest", counts, trees, nodes, leaves, *flat, *sizes, cuts, scratch, result)
-    if fault:
-        raise ParameterError(
-            f"This is not a classifier of SambaLab, or it was damaged: trees: {_fault(fault, engine, result, forest)}."
-        )
-    _check_depth(forest)
-    engine.release(bottom)
     scratch = engine.allocate(16 * (int(forest.counts.max()) + 8))
     engine.call("packForest", counts, trees, *flat, classes, 0, 0, 0, scratch, result)
     quads, bottoms = (int(number) for number in engine.view(result, 8).view(np.uint32))
@@ -123,37 +107,6 @@ def pack(forest: Forest) -> PackedForest:
     sizes_of = zip(places, (quad_bytes, trees * 8, table_bytes), strict=True)
     packed = [engine.view(place, size).copy() for place, size in sizes_of]
     return PackedForest(packed[0], packed[1], packed[2], trees, features, classes, forest.leaf_sum, forest.scale)
-
-
-def _fault(fault: int, engine: Engine, result: int, forest: Forest) -> str:
-    tree, node, value = (int(number) for number in engine.view(result, 12).view(np.uint32))
-    where = f"node {node} of tree {tree}"
-    return {
-        1: f"tree {tree} has no nodes",
-        2: f"there are {value} nodes or leaves, which is not what the arrays hold",
-        3: f"{where} has feature {value - (1 << 32) if value >> 31 else value}",
-        4: f"{where} is nobody's child",
-        5: f"{where} is leaf {value}, which is another's number or beyond the votes",
-        6: f"{where} is a leaf, whose right child and threshold must be 0",
-        7: f"{where} has cut {value}, which its feature does not have",
-        8: f"{where} has child {value}, which is before it, beyond its tree or another's",
-        9: f"the votes of leaf {node} add up to {value}, not {forest.leaf_sum}",
-        10: f"leaf {node} has a vote of {value}, above {VOTES}",
-    }.get(fault, f"fault {fault} at {where}")
-
-
-def _check_depth(forest: Forest) -> None:
-    """Walk down all trees at once, a level at a time."""
-    level = forest.starts
-    base = np.repeat(forest.starts, forest.counts)
-    for _ in range(DEPTH_MAX + 1):
-        inner = level[forest.feature[level] >= 0]
-        if not len(inner):
-            return
-        level = np.concatenate([base[inner] + forest.left[inner], base[inner] + forest.right[inner]])
-    raise ParameterError(
-        f"This is not a classifier of SambaLab, or it was damaged: trees: one is deeper than {DEPTH_MAX} splits."
-    )
 
 
 class ForestApplier:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..spec.errors import LabelError
-from .forest import CUTS_MAX
+from ..spec.forest import CUTS_MAX
 from .stack import Tile, tiles_of
 
 Indices = npt.NDArray[np.int64]
