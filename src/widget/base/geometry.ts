@@ -3,20 +3,12 @@
  * [column, column + 1) × [row, row + 1) in (x, y), its centre is at + 0.5. Screen coordinates are CSS pixels from the
  * upper left of the canvas.
  */
-import { IMAGE_TILE } from '../../shared';
+import { IMAGE_TILE, Rect } from '../../shared';
 
 /** The image of a session, one slice of it. */
 export interface ISize {
   rows: number;
   columns: number;
-}
-
-/** A rectangle of whole pixels; the ends are exclusive. */
-export interface IRegion {
-  row0: number;
-  row1: number;
-  column0: number;
-  column1: number;
 }
 
 /** A point, in whichever frame the name around it says. */
@@ -107,7 +99,7 @@ export class ViewTransform {
    *
    * @returns whether anything moved.
    */
-  show({ row0, row1, column0, column1 }: IRegion): boolean {
+  show({ row0, row1, column0, column1 }: Rect): boolean {
     const side = Math.max(row1 - row0, column1 - column0, 1);
     const room = Math.min(this._width, this._height);
     if (room === 0) {
@@ -141,7 +133,7 @@ export class ViewTransform {
   }
 
   /** The pixels of the image that are in view, at least in part. */
-  visible(): IRegion {
+  visible(): Rect {
     const from = this.toImage({ x: 0, y: 0 });
     const to = this.toImage({ x: this._width, y: this._height });
     const clip = (value: number, most: number) => Math.min(Math.max(value, 0), most);
@@ -193,7 +185,7 @@ export interface ITileRef {
 }
 
 /** Tiles of side `tile · 2^level` image pixels that a region touches, those nearest its middle first. */
-export function tilesIn(region: IRegion, tile: number, level = 0): ITileRef[] {
+export function tilesIn(region: Rect, tile: number, level = 0): ITileRef[] {
   if (region.row1 <= region.row0 || region.column1 <= region.column0) {
     return [];
   }

@@ -5,8 +5,8 @@
 import { Message } from '@lumino/messaging';
 import { ISignal, Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
-import { LABEL_TILE } from '../../shared';
-import { IPoint, IRegion, tilesIn, ViewTransform } from '../base/geometry';
+import { LABEL_TILE, Rect } from '../../shared';
+import { IPoint, tilesIn, ViewTransform } from '../base/geometry';
 import { Change, IRepaint } from '../state/change';
 import { LabellerState } from '../state/labeller-state';
 import { Painter } from './painter';
@@ -103,7 +103,7 @@ export class CanvasView extends Widget {
   }
 
   /** Bring a region into view, large enough to draw in. */
-  lookAt(region: IRegion): void {
+  lookAt(region: Rect): void {
     if (!this.isDisposed && this.view.show(region)) {
       this._onView();
     }

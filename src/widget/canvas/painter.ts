@@ -2,8 +2,8 @@
  * Draws what a view shows: image tiles, the segmentation, a feature if one is looked at, the labels on top, and the suggestion
  * over all. Tiles meet on whole device pixels, so that no seam shows through.
  */
-import { IMAGE_TILE, LABEL_TILE } from '../../shared';
-import { chooseLevel, IRegion, ITileRef, levelSize, tilesIn, ViewTransform } from '../base/geometry';
+import { IMAGE_TILE, LABEL_TILE, Rect } from '../../shared';
+import { chooseLevel, ITileRef, levelSize, tilesIn, ViewTransform } from '../base/geometry';
 import { makeGreys, makePalette } from '../tiles/lut';
 import { RepaintedOverlay } from '../state/change';
 import { LabellerState } from '../state/labeller-state';
@@ -26,7 +26,7 @@ interface ISuggestionPicture {
   suggestion: Suggestion;
   level: number;
   color: string;
-  region: IRegion;
+  region: Rect;
   canvas: HTMLCanvasElement;
   outline: Path2D;
 }
@@ -300,7 +300,7 @@ export class Painter {
   }
 
   /** The part of the suggestion that is in view, with a margin, at a level. */
-  private _reduced(parts: SessionParts, { bounds }: Suggestion, level: number, margin: number): IRegion {
+  private _reduced(parts: SessionParts, { bounds }: Suggestion, level: number, margin: number): Rect {
     const by = 2 ** level;
     const size = levelSize(parts.image, level);
     const visible = this._view.visible();
@@ -322,7 +322,7 @@ export class Painter {
   private _kept: ISuggestionPicture | null = null;
 }
 
-function covers(outer: IRegion, inner: IRegion): boolean {
+function covers(outer: Rect, inner: Rect): boolean {
   return (
     outer.row0 <= inner.row0 &&
     outer.row1 >= inner.row1 &&

@@ -10,7 +10,7 @@ import { BridgeError } from '../../shared';
 import { ISize, ITileRef } from '../base/geometry';
 import { ISessionEvent, ISessionLink } from '../base/session-link';
 import { LabelTiles } from './label-tiles';
-import { decodePatch, decodeTile, encodePatch, IPatch } from './patches';
+import { decodePatch, decodeTile, encodePatch, IMaskedPatch } from './patches';
 import { IAcknowledgement, PatchQueue } from './patch-queue';
 import { Stroke } from './stroke';
 
@@ -22,14 +22,14 @@ export interface ILabelChange {
 
 /** A patch that was made here. */
 export interface ICommit {
-  patch: IPatch;
+  patch: IMaskedPatch;
   /** When the pointer was lifted, in milliseconds; null for a patch that is no stroke. */
   released: number | null;
 }
 
 /** A patch that the sidecar has taken. */
 export interface IStored {
-  patch: Pick<IPatch, 'slice' | 'classId'> & { tiles: readonly ITileRef[] };
+  patch: Pick<IMaskedPatch, 'slice' | 'classId'> & { tiles: readonly ITileRef[] };
   version: number;
 }
 
@@ -115,7 +115,7 @@ export class LabelStore implements IDisposable {
   }
 
   /** Send a patch, and apply it here unless its pixels are painted already. Empty patches are ignored. */
-  commit(patch: IPatch, { painted = false, released = null }: LabelStore.ICommitOptions = {}): void {
+  commit(patch: IMaskedPatch, { painted = false, released = null }: LabelStore.ICommitOptions = {}): void {
     if (patch.tiles.length === 0) {
       return;
     }
@@ -189,7 +189,7 @@ export class LabelStore implements IDisposable {
     }
   }
 
-  private _apply(patch: IPatch): void {
+  private _apply(patch: IMaskedPatch): void {
     const tiles = this.slice(patch.slice);
     for (const mask of patch.tiles) {
       tiles.apply(mask, patch.classId, patch.preserve);
@@ -252,7 +252,7 @@ export class LabelStore implements IDisposable {
   }
 
   /** While tiles are on their way, patches that came since are remembered: the tiles may not hold them yet. */
-  private _log(version: number, patch: IPatch): void {
+  private _log(version: number, patch: IMaskedPatch): void {
     if (this._fetching > 0) {
       this._recent.push({ version, patch });
     }
@@ -261,7 +261,7 @@ export class LabelStore implements IDisposable {
   private readonly _options: LabelStore.IOptions;
   private readonly _slices = new Map<number, LabelTiles>();
   private readonly _latest = new Map<number, number>();
-  private readonly _recent: { version: number; patch: IPatch }[] = [];
+  private readonly _recent: { version: number; patch: IMaskedPatch }[] = [];
   private readonly _changed = new Signal<this, ILabelChange>(this);
   private readonly _committed = new Signal<this, ICommit>(this);
   private readonly _stored = new Signal<this, IStored>(this);

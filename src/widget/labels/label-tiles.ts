@@ -2,8 +2,8 @@
  * The labels of one slice as the browser knows them: sparse tiles of class ids. What a patch does here is what it does
  * in the sidecar, so that both have the same pixels without being asked.
  */
-import { LABEL_TILE } from '../../shared';
-import { IRegion, ISize, ITileRef } from '../base/geometry';
+import { LABEL_TILE, Rect } from '../../shared';
+import { ISize, ITileRef } from '../base/geometry';
 import { IMaskTile } from './raster';
 
 /** Sparse tiles of class ids; a tile that is not there is 0. */
@@ -21,7 +21,7 @@ export class LabelTiles {
   }
 
   /** Whether a pixel of a rectangle has a label. */
-  anyIn({ row0, row1, column0, column1 }: IRegion): boolean {
+  anyIn({ row0, row1, column0, column1 }: Rect): boolean {
     for (let row = row0; row < row1; row++) {
       for (let column = column0; column < column1; column++) {
         if (this.at(row, column) > 0) {

@@ -8,7 +8,7 @@
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
 import { BridgeError, ErrorCode } from '../../shared';
-import { IPatch } from './patches';
+import { IMaskedPatch } from './patches';
 
 /** Causes that pass: the stroke is kept. */
 const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -34,13 +34,13 @@ export interface IPatchReply {
 
 /** A patch that the sidecar has taken, and how long that took from sending. */
 export interface IAcknowledgement {
-  patch: IPatch;
+  patch: IMaskedPatch;
   reply: IPatchReply;
   milliseconds: number;
 }
 
 interface IEntry {
-  patch: IPatch;
+  patch: IMaskedPatch;
   sent: boolean;
   outcome: { reply: IPatchReply; milliseconds: number } | { error: BridgeError } | null;
 }
@@ -53,7 +53,7 @@ export class PatchQueue implements IDisposable {
   }
 
   /** Patches that are not acknowledged yet, in order. */
-  get waiting(): readonly IPatch[] {
+  get waiting(): readonly IMaskedPatch[] {
     return this._entries.map(({ patch }) => patch);
   }
 
@@ -68,7 +68,7 @@ export class PatchQueue implements IDisposable {
   }
 
   /** Emits each patch when it was handed over to be sent. */
-  get sent(): ISignal<this, IPatch> {
+  get sent(): ISignal<this, IMaskedPatch> {
     return this._sent;
   }
 
@@ -78,7 +78,7 @@ export class PatchQueue implements IDisposable {
   }
 
   /** Emits each patch that was refused for good. */
-  get refused(): ISignal<this, { patch: IPatch; error: BridgeError }> {
+  get refused(): ISignal<this, { patch: IMaskedPatch; error: BridgeError }> {
     return this._refused;
   }
 
@@ -91,7 +91,7 @@ export class PatchQueue implements IDisposable {
     return this._disposed;
   }
 
-  push(patch: IPatch): void {
+  push(patch: IMaskedPatch): void {
     this._entries.push({ patch, sent: false, outcome: null });
     this._changed.emit();
     this._run();
@@ -209,14 +209,14 @@ export class PatchQueue implements IDisposable {
     this._changed.emit();
   }
 
-  private readonly _send: (patch: IPatch) => Promise<IPatchReply>;
+  private readonly _send: (patch: IMaskedPatch) => Promise<IPatchReply>;
   private readonly _retryMs: number;
   private readonly _entries: IEntry[] = [];
   private readonly _changed = new Signal<this, void>(this);
-  private readonly _sent = new Signal<this, IPatch>(this);
+  private readonly _sent = new Signal<this, IMaskedPatch>(this);
   private readonly _acknowledged = new Signal<this, IAcknowledgement>(this);
   private readonly _disordered = new Signal<this, void>(this);
-  private readonly _refused = new Signal<this, { patch: IPatch; error: BridgeError }>(this);
+  private readonly _refused = new Signal<this, { patch: IMaskedPatch; error: BridgeError }>(this);
   private _held: BridgeError | null = null;
   private _underWay = 0;
   /** The version of the last acknowledgement. */
@@ -229,7 +229,7 @@ export class PatchQueue implements IDisposable {
 /** The namespace for {@link PatchQueue}. */
 export namespace PatchQueue {
   export interface IOptions {
-    send(patch: IPatch): Promise<IPatchReply>;
+    send(patch: IMaskedPatch): Promise<IPatchReply>;
     /** Milliseconds until a patch that could not be taken is sent again. */
     retryMs?: number;
   }

@@ -3,8 +3,8 @@ import { deflateSync, inflateSync } from 'fflate';
 import { BridgeError, LABEL_TILE, LabelPatch } from '../../shared';
 import { IMaskTile, MASK_BYTES } from './raster';
 
-/** A change of labels with its masks as they are in memory. */
-export interface IPatch {
+/** A change of labels with its masks inflated: in memory what {@link LabelPatch} and its buffers are on the wire. */
+export interface IMaskedPatch {
   slice: number;
   /** 0 erases. */
   classId: number;
@@ -13,7 +13,7 @@ export interface IPatch {
 }
 
 /** The request of a patch. */
-export function encodePatch(session: string, patch: IPatch): { params: LabelPatch; buffers: Uint8Array[] } {
+export function encodePatch(session: string, patch: IMaskedPatch): { params: LabelPatch; buffers: Uint8Array[] } {
   return {
     params: {
       session,
@@ -27,7 +27,7 @@ export function encodePatch(session: string, patch: IPatch): { params: LabelPatc
 }
 
 /** The masks of a patch that came. Throws BridgeError `malformed` for buffers that are no masks. */
-export function decodePatch(params: LabelPatch, buffers: Uint8Array[]): IPatch {
+export function decodePatch(params: LabelPatch, buffers: Uint8Array[]): IMaskedPatch {
   if (buffers.length !== params.tiles.length) {
     throw new BridgeError('malformed', `A patch of ${params.tiles.length} tiles came with ${buffers.length} buffers.`);
   }

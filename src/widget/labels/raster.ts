@@ -4,8 +4,8 @@
  * A brush covers the pixels whose centres are within its radius of the path of the pointer; between two places of the
  * pointer the path is straight, so the covered shape is a capsule, which a row of pixels meets in one run.
  */
-import { LABEL_TILE } from '../../shared';
-import { IPoint, IRegion, ISize } from '../base/geometry';
+import { LABEL_TILE, Rect } from '../../shared';
+import { IPoint, ISize } from '../base/geometry';
 
 /** Bytes of one tile's bit mask. */
 export const MASK_BYTES = (LABEL_TILE * LABEL_TILE) / 8;
@@ -103,7 +103,7 @@ export class MaskBuilder {
   }
 
   /** Add the pixels of a region whose value in `mask` is not 0; `mask` has the region's pixels row by row. */
-  addMask(region: IRegion, mask: Uint8Array): void {
+  addMask(region: Rect, mask: Uint8Array): void {
     const width = region.column1 - region.column0;
     for (let row = region.row0; row < region.row1; row++) {
       const base = (row - region.row0) * width;
@@ -120,7 +120,7 @@ export class MaskBuilder {
   }
 
   /** Add all pixels of a region. */
-  addRegion(region: IRegion): void {
+  addRegion(region: Rect): void {
     for (let row = region.row0; row < region.row1; row++) {
       this.addRun(row, region.column0, region.column1);
     }

@@ -1,7 +1,7 @@
 /** A stroke of the brush while it is drawn: it paints its pixels at once and gathers them for one patch. */
 import { IPoint, ISize, ITileRef } from '../base/geometry';
 import { LabelTiles } from './label-tiles';
-import { IPatch } from './patches';
+import { IMaskedPatch } from './patches';
 import { brushRuns, MaskBuilder } from './raster';
 
 /** A stroke. Made by {@link LabelStore.stroke}. */
@@ -27,7 +27,7 @@ export class Stroke {
   }
 
   /** The pixels so far. */
-  patch(): IPatch {
+  patch(): IMaskedPatch {
     const { slice, classId, preserve } = this._options;
     return { slice, classId, preserve, tiles: this._mask.tiles() };
   }
@@ -55,6 +55,6 @@ export namespace Stroke {
     /** Called after each line with the tiles that it touched. */
     painted(tiles: ITileRef[]): void;
     /** Called with the whole stroke at its end. */
-    ended(patch: IPatch, released: number | null): void;
+    ended(patch: IMaskedPatch, released: number | null): void;
   }
 }

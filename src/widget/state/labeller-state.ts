@@ -9,7 +9,7 @@ import { BridgeError, ClassifierFormat, LabelClass, SessionState, SuggestedRegio
 import { Settings } from '../base/settings';
 import { trans } from '../base/translation';
 import { LabelStore } from '../labels/label-store';
-import { IPatch } from '../labels/patches';
+import { IMaskedPatch } from '../labels/patches';
 import { Change, IRepaint } from './change';
 import { Choice } from './choice';
 import { ClassifierFiles, IChosenFile, ISavedFile } from './classifier-files';
@@ -22,7 +22,7 @@ import { IPixel } from './suggestions';
 import { Training } from './training';
 
 /** Patches that could not be sent before their kernel went: the next labeller of the same session sends them. */
-const leftBehind = new Map<string, IPatch[]>();
+const leftBehind = new Map<string, IMaskedPatch[]>();
 
 /** The state of one labeller. */
 export class LabellerState implements IDisposable {

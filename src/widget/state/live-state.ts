@@ -4,8 +4,8 @@
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { BridgeError, EventParams, SliceRect, SessionState } from '../../shared';
-import { IRegion } from '../base/geometry';
+import { BridgeError, EventParams, SliceRect, SessionState, Rect } from '../../shared';
+import {} from '../base/geometry';
 import { ISessionEvent, ISessionLink } from '../base/session-link';
 
 /** How the work goes. `working` is a round that takes its time. */
@@ -123,7 +123,7 @@ export class LiveState implements IDisposable {
   }
 
   /** What one view shows; null for nothing. */
-  show(owner: object, slice: number, visible: IRegion | null): void {
+  show(owner: object, slice: number, visible: Rect | null): void {
     this._views.delete(owner);
     if (visible && visible.row1 > visible.row0 && visible.column1 > visible.column0) {
       const { row0, row1, column0, column1 } = visible;

@@ -5,7 +5,7 @@ import { IDisposable } from '@lumino/disposable';
 import { Signal } from '@lumino/signaling';
 import { ISessionLink } from '../base/session-link';
 import { ICommit, LabelStore } from '../labels/label-store';
-import { IPatch } from '../labels/patches';
+import { IMaskedPatch } from '../labels/patches';
 import { IAcknowledgement, PatchQueue } from '../labels/patch-queue';
 
 /** What became of one stroke; null for what has not happened. */
@@ -93,7 +93,7 @@ export class StrokeTimes implements IDisposable {
     this._all.splice(0, this._all.length - KEPT);
   }
 
-  private _onSent(_: PatchQueue, patch: IPatch): void {
+  private _onSent(_: PatchQueue, patch: IMaskedPatch): void {
     const times = this._of.get(patch);
     if (times) {
       times.sent ??= performance.now();
@@ -126,7 +126,7 @@ export class StrokeTimes implements IDisposable {
   private readonly _all: IStrokeTimes[] = [];
   private _roundTrips: readonly number[] = [];
   private _disposed = false;
-  private readonly _of = new WeakMap<IPatch, IStrokeTimes>();
+  private readonly _of = new WeakMap<IMaskedPatch, IStrokeTimes>();
 }
 
 /** The namespace for {@link StrokeTimes}. */

@@ -4,9 +4,9 @@
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { BridgeError, LABEL_TILE, PointPrompt } from '../../shared';
+import { BridgeError, LABEL_TILE, PointPrompt, Rect } from '../../shared';
 import { bestScale, coverage, ICandidates, IModelManifest, upscaleMask, upscaleMaskRegion } from '../../sam';
-import { IRegion, ISize, levelSize, tilesIn } from '../base/geometry';
+import { ISize, levelSize, tilesIn } from '../base/geometry';
 import { IMaskTile, MaskBuilder } from '../labels/raster';
 
 /** What a suggestion needs of the decoder. */
@@ -35,14 +35,14 @@ export class Suggestion {
   }
 
   /** No pixel of the mask is outside this. */
-  readonly bounds: IRegion;
+  readonly bounds: Rect;
 
   get scores(): number[] {
     return this.candidates.scores;
   }
 
   /** The pixels of a region, 0 and 1. At level l the region is one of the image reduced 2^l times, for display alone. */
-  region(region: IRegion, level = 0): Uint8Array {
+  region(region: Rect, level = 0): Uint8Array {
     return upscaleMaskRegion(
       this._logits,
       level === 0 ? this.image : levelSize(this.image, level),
@@ -55,7 +55,7 @@ export class Suggestion {
    * What all pixels of a region are, if they are surely the same: logits that agree in sign do so between them too. Most
    * tiles of a large mask need no pixel to be computed.
    */
-  uniform(region: IRegion): 0 | 1 | undefined {
+  uniform(region: Rect): 0 | 1 | undefined {
     const side = this._manifest.decoder.maskSize;
     const scale = side / Math.max(this.image.rows, this.image.columns);
     const range = (from: number, to: number): [number, number] => [
@@ -117,7 +117,7 @@ export class Suggestion {
     return this.candidates.lowRes[this.scale]!;
   }
 
-  private _bounds(): IRegion {
+  private _bounds(): Rect {
     const { rows, columns } = this.image;
     const side = this._manifest.decoder.maskSize;
     // The frame's longest side is the image's longest side; one sample of margin covers what lies between two.

@@ -41,6 +41,11 @@ interface ITile {
 export class SegmentationTiles implements IDisposable {
   constructor(options: SegmentationTiles.IOptions) {
     this._options = options;
+    this._tiles = new Lru({
+      limit: options.bytesMax ?? BYTES_MAX,
+      weight: ({ bytes }) => TILE_BYTES + (bytes?.byteLength ?? 0),
+      onEvict: key => this._inflated.delete(key)
+    });
     const { link, labels } = options;
     link.on('segmentation').connect((_, { params }) => {
       this.settle(params.version, params.round);
@@ -95,7 +100,7 @@ export class SegmentationTiles implements IDisposable {
 
   /** How much is kept. */
   get size(): { tiles: number; bytes: number } {
-    return { tiles: this._tiles.size, bytes: this._bytes };
+    return { tiles: this._tiles.size, bytes: this._tiles.weight };
   }
 
   /**
@@ -152,7 +157,7 @@ export class SegmentationTiles implements IDisposable {
       const key = segmentationKey(slice, tile);
       this._erased.set(key, labelsVersion);
       this._changedMeanwhile.add(key);
-      const kept = this._tiles.get(key);
+      const kept = this._tiles.peek(key);
       if (kept) {
         kept.version = -1;
       }
@@ -177,7 +182,7 @@ export class SegmentationTiles implements IDisposable {
     }
     this._slice = slice;
     this._wanted = tiles.filter(tile => {
-      const kept = this._tiles.get(segmentationKey(slice, tile));
+      const kept = this._tiles.peek(segmentationKey(slice, tile));
       return !kept || (!kept.ahead && kept.version !== this._version);
     });
     void this._pump();
@@ -210,7 +215,7 @@ export class SegmentationTiles implements IDisposable {
   /** The oldest labels that a classifier behind one of these tiles learned from; −1 where one is missing, or that is not known. */
   labelsVersion(slice: number, tiles: readonly ITileRef[]): number {
     return tiles.reduce(
-      (oldest, tile) => Math.min(oldest, this._tiles.get(segmentationKey(slice, tile))?.labelsVersion ?? -1),
+      (oldest, tile) => Math.min(oldest, this._tiles.peek(segmentationKey(slice, tile))?.labelsVersion ?? -1),
       tiles.length > 0 ? Infinity : -1
     );
   }
@@ -255,11 +260,10 @@ export class SegmentationTiles implements IDisposable {
   private _clear(): void {
     this._tiles.clear();
     this._inflated.clear();
-    this._bytes = 0;
   }
 
   private _inflate(key: string): Uint8Array | undefined {
-    const bytes = this._tiles.get(key)?.bytes;
+    const bytes = this._tiles.peek(key)?.bytes;
     if (!bytes) {
       return undefined;
     }
@@ -268,7 +272,7 @@ export class SegmentationTiles implements IDisposable {
       try {
         classes = decodeTile(bytes);
       } catch (error) {
-        this._tiles.get(key)!.bytes = null; // not to be said again with each frame
+        this._tiles.peek(key)!.bytes = null; // not to be said again with each frame
         this._failed.emit(BridgeError.from(error));
         return undefined;
       }
@@ -278,24 +282,8 @@ export class SegmentationTiles implements IDisposable {
   }
 
   private _put(key: string, tile: ITile): void {
-    const size = ({ bytes }: ITile) => TILE_BYTES + (bytes?.byteLength ?? 0);
-    const drop = (name: string, kept: ITile) => {
-      this._bytes -= size(kept);
-      this._tiles.delete(name);
-      this._inflated.delete(name);
-    };
-    const before = this._tiles.get(key);
-    if (before) {
-      drop(key, before);
-    }
-    this._tiles.set(key, tile); // at the end: the oldest come first
-    this._bytes += size(tile);
-    for (const [name, kept] of this._tiles) {
-      if (this._bytes <= (this._options.bytesMax ?? BYTES_MAX)) {
-        return;
-      }
-      drop(name, kept);
-    }
+    this._inflated.delete(key);
+    this._tiles.set(key, tile);
   }
 
   private async _pump(): Promise<void> {
@@ -342,7 +330,7 @@ export class SegmentationTiles implements IDisposable {
     const came = new Map(tiles.map((tile, i) => [segmentationKey(slice, tile), buffers[i]]));
     const keys: string[] = [];
     for (const key of new Set([...asked.map(tile => segmentationKey(slice, tile)), ...came.keys()])) {
-      const kept = this._tiles.get(key);
+      const kept = this._tiles.peek(key);
       if (kept?.ahead || (kept && kept.version > version)) {
         continue; // a live round was faster
       }
@@ -357,12 +345,12 @@ export class SegmentationTiles implements IDisposable {
   }
 
   private readonly _options: SegmentationTiles.IOptions;
-  private readonly _tiles = new Map<string, ITile>();
+  /** Reading a tile does not mark it as used: what came longest ago goes first. */
+  private readonly _tiles: Lru<string, ITile>;
   private readonly _inflated = new Lru<string, Uint8Array>({ limit: INFLATED });
   private readonly _arrived = new Signal<this, string[]>(this);
   private readonly _outdated = new Signal<this, void>(this);
   private readonly _failed = new Signal<this, BridgeError>(this);
-  private _bytes = 0;
   private _version = 0;
   /** The newest live round that was seen. */
   private _round = 0;

@@ -1,13 +1,13 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { LABEL_TILE } from '../../../shared';
 import { LabelTiles } from '../label-tiles';
-import { decodePatch, decodeTile, encodePatch, IPatch } from '../patches';
+import { decodePatch, decodeTile, encodePatch, IMaskedPatch } from '../patches';
 import { MASK_BYTES, MaskBuilder } from '../raster';
 
 const image = { rows: 300, columns: 520 };
 const session = '0123456789abcdef';
 
-function patch(classId: number, preserve: boolean, runs: [number, number, number][]): IPatch {
+function patch(classId: number, preserve: boolean, runs: [number, number, number][]): IMaskedPatch {
   const mask = new MaskBuilder(image);
   runs.forEach(([row, start, end]) => mask.addRun(row, start, end));
   return { slice: 0, classId, preserve, tiles: mask.tiles() };

@@ -1,13 +1,13 @@
 import { BridgeError } from '../../../shared';
-import { IPatch } from '../patches';
+import { IMaskedPatch } from '../patches';
 import { IPatchReply, PatchQueue } from '../patch-queue';
 
-const patch = (classId: number): IPatch => ({ slice: 0, classId, preserve: true, tiles: [] });
+const patch = (classId: number): IMaskedPatch => ({ slice: 0, classId, preserve: true, tiles: [] });
 const tick = () => new Promise(resolve => setTimeout(resolve, 0));
 
 /** A sidecar that answers when it is told to. */
 function makeQueue(retryMs = 5) {
-  const asked: { patch: IPatch; resolve(reply: IPatchReply): void; reject(error: unknown): void }[] = [];
+  const asked: { patch: IMaskedPatch; resolve(reply: IPatchReply): void; reject(error: unknown): void }[] = [];
   const queue = new PatchQueue({
     send: one => new Promise((resolve, reject) => asked.push({ patch: one, resolve, reject })),
     retryMs

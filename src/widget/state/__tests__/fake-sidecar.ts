@@ -14,7 +14,7 @@ import {
 import { ICandidates } from '../../../sam';
 import { ISuggestionDecoder } from '../slice-embedding';
 import { LabellerState } from '../labeller-state';
-import { decodePatch, IPatch } from '../../labels/patches';
+import { decodePatch, IMaskedPatch } from '../../labels/patches';
 import { MaskBuilder } from '../../labels/raster';
 import { Settings } from '../../base/settings';
 
@@ -60,7 +60,7 @@ export class FakeSidecar implements ITransport {
     this._emit({ event, params }, buffers);
   }
 
-  apply(patch: IPatch): void {
+  apply(patch: IMaskedPatch): void {
     this.version++;
     for (const tile of patch.tiles) {
       for (let bit = 0; bit < LABEL_TILE ** 2; bit++) {
@@ -246,7 +246,7 @@ export function stroke(state: LabellerState, classId: number, row: number, colum
   one.end();
 }
 
-export function run(classId: number, row: number, start: number, end: number): IPatch {
+export function run(classId: number, row: number, start: number, end: number): IMaskedPatch {
   const mask = new MaskBuilder(image);
   mask.addRun(row, start, end);
   return { slice: 0, classId, preserve: true, tiles: mask.tiles() };
