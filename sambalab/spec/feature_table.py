@@ -27,13 +27,7 @@ Spec = dict[str, Any]
 FEATURES_MAX = 2048
 OP_NUMBERS = 8
 COLORS = ("red", "green", "blue")
-# Sides of an encoder's window in pixels.
-WINDOW_MIN = 128
-WINDOW_MAX = 1024
-# Layers of an encoder, and how many of their cells lie along the side of a window.
-EMBEDDING_LAYERS = {"stage1": 256, "stage2": 128, "stage3": 64, "output": 64}
 _COMPONENTS_MAX = 64
-_FALLBACK_LAYERS = ({"layer": "output", "components": 8},)
 _SIGMAS: dict[str, Any] = {"minimum": 0.1, "maximum": 64, "list": 16}
 _GENERAL = ("version", "set", "color", "sigmas", "sigmaScale", "range", "standardise", "families", "embedding")
 
@@ -70,6 +64,29 @@ def built_table(name: str) -> Mapping[str, Any]:
 def table() -> Mapping[str, Any]:
     """Give the table of families and sets. Not to be changed."""
     return built_table(TABLE_FILE.name)
+
+
+def models() -> Sequence[Mapping[str, Any]]:
+    """Give the manifests of SAM models (``src/shared/models``), the default model's first."""
+    listed: Sequence[Mapping[str, Any]] = built_table("models.json")  # type: ignore[assignment]
+    return listed
+
+
+def encoder_layers(model: str) -> dict[str, int]:
+    """Give the layers that a spec of this model may name, and how many of their cells lie along the side of a window.
+
+    If the model is not known here, these are the layers of all models.
+    """
+    found = [manifest for manifest in models() if manifest["id"] == model] or models()
+    return {name: layer["shape"][1] for manifest in found for name, layer in manifest["encoder"]["layers"].items()}
+
+
+def _encoder(model: str) -> Mapping[str, Any]:
+    """Give the encoder of a model; of the default model if that one is not known here."""
+    found: Mapping[str, Any] = next((manifest for manifest in models() if manifest["id"] == model), models()[0])[
+        "encoder"
+    ]
+    return found
 
 
 def families() -> Sequence[Mapping[str, Any]]:
@@ -157,8 +174,8 @@ def complete(given: Mapping[str, Any]) -> Spec:
     sigmas = chosen.get("sigmas")
     spec["sigmas"] = _numbers("sigmas", base["sigmas"] if sigmas is None else sigmas, _SIGMAS)
     spec["range"] = _range(chosen.get("range"))
-    behind = None if "families" in chosen else base.get("embedding")
-    spec["embedding"] = _embedding(chosen.get("embedding", behind is not None), behind or {})
+    usual = "families" not in chosen and base.get("embedding", False)
+    spec["embedding"] = _embedding(chosen.get("embedding", usual))
     count = sum(len(op.names) for op in ops(spec))
     if count * len(COLORS) > FEATURES_MAX:
         _fail("", f"make {count} channels", f"{FEATURES_MAX // len(COLORS)} at most")
@@ -192,9 +209,10 @@ def embedding_names(spec: Spec) -> list[str]:
     return names
 
 
-def window_of(rows: int, columns: int) -> int:
+def window_of(model: str, rows: int, columns: int) -> int:
     """Give the side of the window that shows an image of this size to an encoder: all of it, if it is not too large."""
-    return min(WINDOW_MAX, max(WINDOW_MIN, rows, columns))
+    limits = _encoder(model)["window"]
+    return int(min(limits["maximum"], max(limits["minimum"], rows, columns)))
 
 
 def number_text(value: float) -> str:
@@ -301,8 +319,8 @@ def _range(value: Any) -> list[float] | None:
     return [_plain(low), _plain(high)]
 
 
-def _embedding(value: Any, base: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Check what was given: None or False, True, or the fields of an ``EmbeddingSpec`` on top of `base`."""
+def _embedding(value: Any) -> dict[str, Any] | None:
+    """Check what was given: None or False, True, or fields of an ``EmbeddingSpec``."""
     if value is None or (_is_bool(value) and not value):
         return None
     known = ("model", "window", "layers")
@@ -310,27 +328,28 @@ def _embedding(value: Any, base: Mapping[str, Any]) -> dict[str, Any] | None:
     for key in given:
         if key not in known:
             _fail(f"embedding.{key}", "is not known", ", ".join(known))
-    model = given.get("model", base.get("model", "mobile-sam"))
+    model = given.get("model", models()[0]["id"])
     if not isinstance(model, str) or not 1 <= len(model) <= 100:
         _fail("embedding.model", _show(model), "the name of a model")
     window = given.get("window")
     if window is not None:
-        window = _number("embedding.window", window, {"minimum": WINDOW_MIN, "maximum": WINDOW_MAX, "whole": True})
-    layers = given.get("layers", base.get("layers", _FALLBACK_LAYERS))
-    most = len(EMBEDDING_LAYERS)
+        window = _number("embedding.window", window, {**_encoder(model)["window"], "whole": True})
+    layers = given.get("layers", _encoder(model)["defaultLayers"])
+    known_layers = encoder_layers(model)
+    most = len(known_layers)
     if not isinstance(layers, Sequence) or isinstance(layers, (str, bytes)) or not 1 <= len(layers) <= most:
         _fail("embedding.layers", _show(layers), f"a list of 1 to {most} layers")
-    checked = [_layer(f"embedding.layers.{i}", item) for i, item in enumerate(layers)]
+    checked = [_layer(f"embedding.layers.{i}", item, known_layers) for i, item in enumerate(layers)]
     if len({item["layer"] for item in checked}) != len(checked):
         _fail("embedding.layers", _show(layers), "each layer once")
     return {"model": model, "window": window, "layers": checked}
 
 
-def _layer(path: str, given: Any) -> dict[str, Any]:
+def _layer(path: str, given: Any, known: Mapping[str, int]) -> dict[str, Any]:
     fields = _renamed(f"{path}.", _mapping(path, given, "a mapping with layer and components"))
     layer = fields.get("layer")
-    if not isinstance(layer, str) or layer not in EMBEDDING_LAYERS or set(fields) - {"layer", "components"}:
-        _fail(f"{path}.layer", _show(layer), ", ".join(EMBEDDING_LAYERS))
+    if not isinstance(layer, str) or layer not in known or set(fields) - {"layer", "components"}:
+        _fail(f"{path}.layer", _show(layer), ", ".join(known))
     limits = {"minimum": 1, "maximum": _COMPONENTS_MAX, "whole": True}
     return {"layer": layer, "components": _number(f"{path}.components", fields.get("components"), limits)}
 

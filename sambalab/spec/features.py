@@ -56,10 +56,10 @@ class FeatureSpec:
         brightness and contrast of a microscope do not matter. None takes what the set has.
     embedding
         What the encoder of SAM sees, reduced to a few principal components, as further features: True, False or None, or a
-        mapping with ``model`` (``"mobile-sam"``), ``window`` (side in pixels of the square that fills the encoder's frame, a
-        whole number from 128 to 1024; None lets the first image decide: its longest side, if that is allowed) and ``layers``,
-        a list of mappings with ``layer`` (``"stage1"``, ``"stage2"``, ``"stage3"``, ``"output"``) and ``components`` (1 to
-        64). ``"set"``: as `set` has it.
+        mapping with ``model`` (a model's name; by default the one that the sidecar runs), ``window`` (side in pixels of the
+        square that fills the encoder's frame, a whole number from 128 to 1024; None lets the first image decide: its longest
+        side, if that is allowed) and ``layers``, a list of mappings with ``layer`` (``"stage1"``, ``"stage2"``, ``"stage3"``,
+        ``"output"``) and ``components`` (1 to 64). ``"set"``: as `set` has it.
     **families
         A family's name with True, its parameters as a mapping, or False or None to leave it out.
         `FeatureSpec.families_known` lists them.
@@ -198,7 +198,8 @@ class FeatureSpec:
         embedding = self._spec["embedding"]
         if embedding is None or embedding["window"] is not None:
             return self
-        return FeatureSpec.from_dict({**self._spec, "embedding": {**embedding, "window": window_of(rows, columns)}})
+        window = window_of(embedding["model"], rows, columns)
+        return FeatureSpec.from_dict({**self._spec, "embedding": {**embedding, "window": window}})
 
     def names(self, channels: int = 1) -> tuple[str, ...]:
         """Give the names of the features of an image with `channels` channels, in the order of the stack's last axis.

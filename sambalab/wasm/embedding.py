@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..spec.errors import ParameterError
-from ..spec.feature_table import EMBEDDING_LAYERS
+from ..spec.feature_table import encoder_layers
 from ..spec.features import FeatureSpec
 from .engine import Engine
 
@@ -100,7 +100,7 @@ def maps_of(spec: FeatureSpec, embedding: Any, shape: tuple[int, ...]) -> tuple[
         raise ParameterError(f"embedding {what}; a list of {len(layers)} will do: {_names(layers)}.")
     maps = []
     for number, (layer, given) in enumerate(zip(layers, embedding, strict=True)):
-        cell = wanted["window"] / EMBEDDING_LAYERS[layer["layer"]]
+        cell = wanted["window"] / encoder_layers(wanted["model"])[layer["layer"]]
         expected = (shape[0], layer["components"], math.ceil(shape[1] / cell), math.ceil(shape[2] / cell))
         data = np.asarray(given)
         if data.shape != expected or data.dtype != np.float32:

@@ -1,5 +1,5 @@
 /** SAM's decoder over any ONNX session: points and an embedding in, low-resolution masks and their quality out. */
-import { embeddingLength, IModelManifest } from './manifest';
+import { DecoderManifest, embeddingLength, embeddingShape } from '../shared/models';
 import { encodePoints, IPoint, ISize } from './prompts';
 
 /** A tensor as the ONNX runtimes for Node and for the browser have it. */
@@ -53,13 +53,13 @@ export class SamDecoder {
     this._hasNoMask = options.tensor(new Float32Array(1), [1]);
   }
 
-  /** Take an embedding, float32 [256, 64, 64], to decode on as often as needed. */
+  /** Take an embedding, float32 [channels, rows, columns], to decode on as often as needed. */
   prepare(embedding: Float32Array): IPreparedEmbedding {
     const length = embeddingLength(this._manifest);
     if (embedding.length !== length) {
       throw new RangeError(`The embedding has ${embedding.length} numbers; ${length} will do.`);
     }
-    return { tensor: this._tensor(embedding, [1, ...this._manifest.encoder.embedding]) };
+    return { tensor: this._tensor(embedding, [1, ...embeddingShape(this._manifest)]) };
   }
 
   /** The three candidates at the points on an image of this size. */
@@ -86,7 +86,7 @@ export class SamDecoder {
     }
   }
 
-  private readonly _manifest: IModelManifest;
+  private readonly _manifest: DecoderManifest;
   private readonly _session: ISessionRunner;
   private readonly _tensor: TensorFactory;
   private readonly _noMask: ITensor;
@@ -96,7 +96,7 @@ export class SamDecoder {
 /** The namespace for {@link SamDecoder}. */
 export namespace SamDecoder {
   export interface IOptions {
-    manifest: IModelManifest;
+    manifest: DecoderManifest;
     session: ISessionRunner;
     tensor: TensorFactory;
   }

@@ -6,7 +6,6 @@
  */
 export * from './decoder';
 export * from './float16';
-export * from './manifest';
 export * from './masks';
 export * from './preprocess';
 export * from './prompts';

@@ -3,7 +3,7 @@
  * at the centres of the image's pixels, and what is above 0 is inside. Only the mask that is shown, and only the part
  * of it in view, needs to be made.
  */
-import { IModelManifest } from './manifest';
+import { DecoderManifest } from '../shared/models';
 import { frameSize, ISize } from './prompts';
 
 /** A rectangle of the image in pixels; the ends are exclusive. */
@@ -21,7 +21,7 @@ interface ISamples {
 }
 
 /** A mask of the whole image: 0 and 1, rows × columns. */
-export function upscaleMask(lowRes: Float32Array, size: ISize, manifest: IModelManifest): Uint8Array {
+export function upscaleMask(lowRes: Float32Array, size: ISize, manifest: DecoderManifest): Uint8Array {
   return upscaleMaskRegion(lowRes, size, { row0: 0, row1: size.rows, column0: 0, column1: size.columns }, manifest);
 }
 
@@ -30,7 +30,7 @@ export function upscaleMaskRegion(
   lowRes: Float32Array,
   size: ISize,
   region: IMaskRegion,
-  manifest: IModelManifest
+  manifest: DecoderManifest
 ): Uint8Array {
   const side = manifest.decoder.maskSize;
   if (lowRes.length !== side * side) {
@@ -87,7 +87,7 @@ function samples(begin: number, end: number, scale: number, side: number): ISamp
 const COVERAGE_MAX = 0.9;
 
 /** The fraction of the image that a mask covers, counted on its logits. */
-export function coverage(lowRes: Float32Array, size: ISize, manifest: IModelManifest): number {
+export function coverage(lowRes: Float32Array, size: ISize, manifest: DecoderManifest): number {
   const side = manifest.decoder.maskSize;
   const frame = frameSize(size, manifest.encoder.size);
   const rows = Math.max(1, Math.round((frame.rows / manifest.encoder.size) * side));

@@ -5,7 +5,7 @@
  * The filter is separable: output pixel i is the mean of the input under a triangle centred at (i + ½)·s, of half width
  * max(s, 1) for input pixels per output pixel s. Rows are taken as they come, so no image needs to be in memory as a whole.
  */
-import { IModelManifest } from './manifest';
+import { IModelManifest } from '../shared/models';
 import { frameSize, ISize } from './prompts';
 
 /** The values shown as black and white. */

@@ -3,7 +3,7 @@
  * image resized so that its longer side is the encoder's size, then padded to a square on the right and below
  * (Kirillov et al., "Segment Anything", 2023, and the transforms of its reference code).
  */
-import { IModelManifest } from './manifest';
+import { DecoderManifest } from '../shared/models';
 
 /** Rows and columns of an image in pixels. */
 export interface ISize {
@@ -41,7 +41,7 @@ export function frameSize({ rows, columns }: ISize, side: number): ISize {
  *
  * @throws RangeError for no point, too many, a label other than 0 and 1, or a point outside the image.
  */
-export function encodePoints(points: readonly IPoint[], size: ISize, manifest: IModelManifest): IEncodedPoints {
+export function encodePoints(points: readonly IPoint[], size: ISize, manifest: DecoderManifest): IEncodedPoints {
   const { maxPoints, pad, coordinateOffset } = manifest.decoder;
   if (points.length < 1 || points.length > maxPoints) {
     throw new RangeError(`${points.length} points were given; 1 to ${maxPoints} will do.`);

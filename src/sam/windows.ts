@@ -5,7 +5,7 @@
  * fits into a window is put into the frame's upper left, and the rest of the frame stays empty. A larger one is covered by windows that are at most
  * three quarters of a window apart, as evenly as the grid allows. Where windows overlap, what they say is blended linearly.
  */
-import { IModelManifest } from './manifest';
+import { embeddingShape, IModelManifest } from '../shared/models';
 import { IView } from './preprocess';
 import { ISize } from './prompts';
 
@@ -20,7 +20,7 @@ export class EncoderWindows {
     readonly window: number,
     private readonly _manifest: IModelManifest
   ) {
-    const side = _manifest.encoder.embedding[1];
+    const side = embeddingShape(_manifest)[1];
     this.cell = window / side;
     this.down = windowStarts(Math.ceil(size.rows / this.cell), side);
     this.across = windowStarts(Math.ceil(size.columns / this.cell), side);
@@ -53,7 +53,7 @@ export class EncoderWindows {
 
   /** The grid of a layer. */
   layer(shape: readonly [number, number, number]): LayerGrid {
-    return new LayerGrid(this, shape, shape[1] / this._manifest.encoder.embedding[1]);
+    return new LayerGrid(this, shape, shape[1] / embeddingShape(this._manifest)[1]);
   }
 
   private _span(start: number, length: number): [number, number] {

@@ -7,6 +7,7 @@
  */
 import { BridgeError } from './errors';
 import table from './features.json';
+import { DEFAULT_MODEL, encoderLayers, findModel, MODELS } from './models';
 
 /** A complete feature spec: what a classifier keeps. */
 export type FeatureSpec = {
@@ -41,12 +42,7 @@ export type EmbeddingSpec = {
 /** One layer; an encoder's manifest has the names. */
 export type EmbeddingLayer = { layer: string; components: number };
 
-const WINDOW_MIN = 128;
-export const WINDOW_MAX = 1024;
-/** Layers that encoders have. */
-export const EMBEDDING_LAYERS = ['stage1', 'stage2', 'stage3', 'output'] as const;
 const COMPONENTS_MAX = 64;
-const FALLBACK_LAYERS: EmbeddingLayer[] = [{ layer: 'output', components: 8 }];
 
 /** Parameters of one family; `sigmas` only where they are its own. */
 export type FamilyParameters = Record<string, number | number[]>;
@@ -94,7 +90,8 @@ export interface IFeatureSet {
   sigmaScale: number;
   standardise?: boolean;
   families: string[];
-  embedding?: { model: string; layers: EmbeddingLayer[] };
+  /** Whether it has an embedding: the default model's default layers. */
+  embedding?: boolean;
 }
 
 /** Channels that one kernel computes together. */
@@ -222,7 +219,8 @@ export function withImage(
     return ranged;
   }
   const longest = Math.max(image.shape[1]!, image.shape[2]!);
-  const window = Math.min(WINDOW_MAX, Math.max(WINDOW_MIN, longest));
+  const { minimum, maximum } = windowLimits(ranged.embedding.model);
+  const window = Math.min(maximum, Math.max(minimum, longest));
   return { ...ranged, embedding: { ...ranged.embedding, window } };
 }
 
@@ -391,9 +389,22 @@ function rangeOf(value: unknown): [number, number] | null {
   return [low, high];
 }
 
-/** @param value what was given: absent, false or null, true, or the fields of an {@link EmbeddingSpec} on top of `base` */
-function embeddingOf(value: unknown, base: IFeatureSet['embedding']): EmbeddingSpec | null {
-  if (value === null || value === false || (value === undefined && !base)) {
+/** Names of the layers that a spec may name: those of its model, or of any if its model is not known here. */
+function layerNames(model: string): string[] {
+  const found = findModel(model);
+  return [...new Set((found ? [found] : MODELS).flatMap(encoderLayers))];
+}
+
+function windowLimits(model: string): { minimum: number; maximum: number } {
+  return (findModel(model) ?? DEFAULT_MODEL).encoder.window;
+}
+
+/**
+ * @param value what was given: absent, false or null, true, or fields of an {@link EmbeddingSpec}
+ * @param usual whether there is an embedding if nothing was given
+ */
+function embeddingOf(value: unknown, usual = false): EmbeddingSpec | null {
+  if (value === null || value === false || (value === undefined && !usual)) {
     return null;
   }
   const given = value === undefined || value === true ? {} : record('embedding', value);
@@ -401,21 +412,22 @@ function embeddingOf(value: unknown, base: IFeatureSet['embedding']): EmbeddingS
   if (unknown !== undefined) {
     fail(`embedding.${unknown}`, 'is not known', 'model, window, layers');
   }
-  const { model = 'mobile-sam', layers = FALLBACK_LAYERS } = base ?? {};
-  const { model: own = model, window = null, layers: list = layers } = given;
-  if (typeof own !== 'string' || own.length < 1 || own.length > 100) {
-    fail('embedding.model', show(own), 'the name of a model');
+  const { model = DEFAULT_MODEL.id, window = null } = given;
+  if (typeof model !== 'string' || model.length < 1 || model.length > 100) {
+    fail('embedding.model', show(model), 'the name of a model');
   }
-  const pixels = { whole: true, minimum: WINDOW_MIN, maximum: WINDOW_MAX } as IFamilyParameter;
+  const names = layerNames(model);
+  const { layers: list = (findModel(model) ?? DEFAULT_MODEL).encoder.defaultLayers } = given;
+  const pixels = { whole: true, ...windowLimits(model) } as IFamilyParameter;
   const side = window === null ? null : number('embedding.window', window, pixels);
-  if (!Array.isArray(list) || list.length < 1 || list.length > EMBEDDING_LAYERS.length) {
-    fail('embedding.layers', show(list), `a list of 1 to ${EMBEDDING_LAYERS.length} layers`);
+  if (!Array.isArray(list) || list.length < 1 || list.length > names.length) {
+    fail('embedding.layers', show(list), `a list of 1 to ${names.length} layers`);
   }
   const checked = (list as unknown[]).map((item, i): EmbeddingLayer => {
     const path = `embedding.layers.${i}`;
     const { layer, components, ...more } = record(path, item, 'an object with layer and components');
-    if (!EMBEDDING_LAYERS.includes(layer as never) || Object.keys(more).length > 0) {
-      fail(`${path}.layer`, show(layer), EMBEDDING_LAYERS.join(', '));
+    if (!names.includes(layer as string) || Object.keys(more).length > 0) {
+      fail(`${path}.layer`, show(layer), names.join(', '));
     }
     const most = { whole: true, minimum: 1, maximum: COMPONENTS_MAX } as IFamilyParameter;
     return { layer: layer as string, components: number(`${path}.components`, components, most) };
@@ -423,7 +435,7 @@ function embeddingOf(value: unknown, base: IFeatureSet['embedding']): EmbeddingS
   if (new Set(checked.map(({ layer }) => layer)).size !== checked.length) {
     fail('embedding.layers', show(list), 'each layer once');
   }
-  return { model: own, window: side, layers: checked };
+  return { model, window: side, layers: checked };
 }
 
 function record(

@@ -7,6 +7,7 @@ export * from './features';
 export * from './forest';
 export * from './frames';
 export * from './lru';
+export * from './models';
 export * from './protocol';
 export * from './rect';
 export * from './scores';

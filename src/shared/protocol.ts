@@ -12,6 +12,7 @@
  */
 import { z } from 'zod';
 import { BridgeError, ERROR_CODES } from './errors';
+import { zDecoderManifest } from './models';
 import { SliceRect } from './rect';
 
 /** Side of an image tile in pixels. */
@@ -397,20 +398,20 @@ export const METHODS = {
   },
   'array.release': { params: z.object({ staged: stagedId }), result: z.object({}) },
 
-  /** Compute SAM's embedding of a slice, or find it computed; it is then in the array `embedding` (float32 [slices, 256, 64, 64]). */
+  /** Compute SAM's embedding of a slice, or find it computed; it is then in the array `embedding` (float32 [slices, channels, rows, columns]). */
   'sam.embed': {
     params: z.object({ session: sessionId, slice: count }),
     result: z.object({ device: zSamDevice, seconds: z.number(), array: zArray })
   },
-  /** The same, for the browser: one buffer, the embedding as float16 [256, 64, 64]. */
+  /** The same, for the browser: one buffer, the embedding as float16, [channels, rows, columns]. */
   'sam.embedding': {
     params: z.object({ session: sessionId, slice: count }),
     result: z.object({ device: zSamDevice, seconds: z.number(), shape: z.tuple([natural, natural, natural]) })
   },
-  /** The decoder's graph with four masks as its outputs, to be run in the browser. One buffer unless `known` is its digest. */
+  /** The decoder's graph with all its masks as outputs, and how to run it. One buffer, the graph, unless `known` is its digest. */
   'sam.decoder': {
     params: z.object({ known: digest.optional() }),
-    result: z.object({ model: z.string(), digest, bytes: natural })
+    result: z.object({ manifest: zDecoderManifest, digest, bytes: natural })
   },
   /**
    * What SAM suggests at the points: its three scales, small to large, as a staged uint8 array [3, rows, columns] of 0 and 1,

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BridgeError } from '../../../src/shared/errors';
-import { EMBEDDING_LAYERS } from '../../../src/shared/features';
+import { DEFAULT_MODEL, encoderLayers } from '../../../src/shared/models';
 import { CLASSIFIER_VERSION, decodeClassifier, encodeClassifier, IClassifier } from '../classifier';
 import { featureNames, featureSpec } from '../features';
 import { convertClassifier } from '../../codecs';
@@ -100,7 +100,7 @@ describe('a classifier that sees an embedding', () => {
   const plain = exampleClassifier();
   const layers = [
     { layer: 'output', components: 2 },
-    { layer: EMBEDDING_LAYERS[0]!, components: 3 }
+    { layer: encoderLayers(DEFAULT_MODEL)[0]!, components: 3 }
   ];
   const features = featureSpec({ ...plain.features, embedding: { model: 'mobile-sam', window: 1024, layers } });
   const names = featureNames(features, 1);

@@ -4,6 +4,7 @@
  */
 import type { IClassifierFormat, IEmbeddingBasis, ISliceEmbedding } from '../../../engine';
 import { EmbeddingSpec, FeatureSpec } from '../../../src/shared/features';
+import type { IModelManifest } from '../../../src/shared/models';
 import {
   ArrayDescriptor,
   ClassifierInfo,
@@ -26,13 +27,14 @@ export interface ISamService {
   readonly device: SamDevice | null;
   /** Process id of the compute process, null while none runs. */
   readonly pid: number | null;
-  /** The model, and the encoder's file as it should be. */
+  readonly manifest: IModelManifest;
+  /** The model, and the SHA-256 of the encoder's file. */
   readonly encoder: EmbeddingModel;
-  /** The decoder's graph with four masks, as file and SHA-256. Throws BridgeError `model` if it is missing or corrupt. */
-  decoder(): Promise<{ model: string; digest: string; path: string; bytes: number }>;
+  /** The decoder's graph with all its masks, as file and SHA-256. Throws BridgeError `model` if it is missing or corrupt. */
+  decoder(): Promise<{ digest: string; path: string; bytes: number }>;
   /**
    * Encode a slice of an image (array [slices, rows, columns, channels]; pixel values are scaled by `display` first).
-   * @returns the embedding, float32 [256, 64, 64], the device it was computed on and the seconds it took.
+   * @returns the embedding, float32 [channels, rows, columns], the device it was computed on and the seconds it took.
    */
   embed(
     image: ArrayDescriptor,

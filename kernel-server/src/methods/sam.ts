@@ -1,5 +1,6 @@
 /** Handlers of SAM: embeddings, the decoder's graph, suggestions. */
 import { readFile } from 'node:fs/promises';
+import { embeddingShape, zDecoderManifest } from '../../../src/shared/models';
 import { toFloat16 } from '../../../src/sam/float16';
 import { TileFile } from '../arrays/tile-file';
 import { Handlers } from '../transport/dispatcher';
@@ -16,12 +17,13 @@ export function samHandlers({ sam, sessions, staging, embeddings, compute }: IMe
     'sam.embedding': async ({ session, slice }, call) => {
       const { device, seconds, embedding } = await embeddings.whole(await sessions.get(session), slice, call);
       const halves = toFloat16(embedding);
-      return { result: { device, seconds, shape: [256, 64, 64] }, buffers: [new Uint8Array(halves.buffer)] };
+      const shape = embeddingShape(sam.manifest);
+      return { result: { device, seconds, shape }, buffers: [new Uint8Array(halves.buffer)] };
     },
 
     'sam.decoder': async ({ known }) => {
-      const { model, digest, bytes, path } = await sam.decoder();
-      const result = { model, digest, bytes };
+      const { digest, bytes, path } = await sam.decoder();
+      const result = { manifest: zDecoderManifest.parse(sam.manifest), digest, bytes };
       return known === digest ? { result } : { result, buffers: [await readFile(path)] };
     },
 

@@ -6,15 +6,8 @@
  */
 import { Worker } from 'node:worker_threads';
 import { BridgeError } from '../../../src/shared/errors';
-import {
-  encoderLayer,
-  EncoderWindows,
-  IView,
-  OUTPUT_LAYER,
-  Preprocessor,
-  SamDecoder,
-  wholeView
-} from '../../../src/sam';
+import { encoderLayer, OUTPUT_LAYER } from '../../../src/shared/models';
+import { EncoderWindows, IView, Preprocessor, SamDecoder, wholeView } from '../../../src/sam';
 import { TileFile } from '../arrays/tile-file';
 import { breathe } from '../base/files';
 import { Encoder, Progress, REINSTALL } from './encoder';

@@ -4,7 +4,8 @@ import type { InferenceSession } from 'onnxruntime-node';
 import { Message } from '../../../engine/onnx/wire';
 import { BridgeError } from '../../../src/shared/errors';
 import type { SamDevice } from '../../../src/shared/protocol';
-import { encoderLayer, IModelManifest, ITensor, OUTPUT_LAYER } from '../../../src/sam';
+import { encoderLayer, IModelManifest, OUTPUT_LAYER } from '../../../src/shared/models';
+import type { ITensor } from '../../../src/sam';
 import { IComputeStart } from './messages';
 import { checkModelFile, encoderPath } from './models';
 import { IPlacedSession, ModelSource, openOnCpu, placeSession, relativeDifference, Runtime } from './providers';
@@ -41,7 +42,7 @@ export class Encoder {
     }
     progress('loading the model', 0, 1);
     const { manifest, modelsDir, provider, note } = this._start;
-    const path = encoderPath(manifest.encoder.file, modelsDir, __dirname);
+    const path = encoderPath(manifest, modelsDir, __dirname);
     await checkModelFile(path, manifest.encoder.file, REINSTALL);
     const all = new Set([...this._layers, ...missing]);
     const more = [...all].filter(layer => layer !== OUTPUT_LAYER);

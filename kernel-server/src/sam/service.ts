@@ -8,15 +8,13 @@ import { BridgeError } from '../../../src/shared/errors';
 import type { EmbeddingLayer, EmbeddingSpec } from '../../../src/shared/features';
 import type { ArrayDescriptor, EmbeddingModel, ImageInfo, PointPrompt, SamDevice } from '../../../src/shared/protocol';
 import {
+  DEFAULT_MODEL,
   embeddingLength,
-  encodePoints,
   encoderLayer,
   encoderLayers,
-  IModelManifest,
-  ISize,
-  MOBILE_SAM,
-  upscaleMaskRegion
-} from '../../../src/sam';
+  IModelManifest
+} from '../../../src/shared/models';
+import { encodePoints, ISize, upscaleMaskRegion } from '../../../src/sam';
 import type { IJobContext } from '../jobs/job-context';
 import type { ISamService } from '../jobs/services';
 import type { ComputeJob, IEmbedResult, ProviderChoice } from './messages';
@@ -33,14 +31,16 @@ export class SamService implements ISamService {
   constructor(options: SamService.IOptions = {}) {
     const directory = options.directory ?? __dirname;
     this._env = options.env ?? process.env;
-    this._manifest = options.manifest ?? MOBILE_SAM;
+    this.manifest = options.manifest ?? DEFAULT_MODEL;
     this._computePath = options.computePath ?? join(directory, 'sam-child-process.cjs');
     this._decoderPath =
-      options.decoderPath ?? this._env['SAMBALAB_DECODER'] ?? join(directory, this._manifest.decoder.file.name);
+      options.decoderPath ?? this._env['SAMBALAB_DECODER'] ?? join(directory, this.manifest.decoder.file.name);
     this._graceMs = options.graceMs ?? 30_000;
     this._silenceMs = options.silenceMs ?? 300_000;
     this._idleMs = options.idleMs ?? 900_000;
   }
+
+  readonly manifest: IModelManifest;
 
   get device(): SamDevice | null {
     return this._device;
@@ -51,14 +51,14 @@ export class SamService implements ISamService {
   }
 
   get encoder(): EmbeddingModel {
-    return { model: this._manifest.id, digest: this._manifest.encoder.file.sha256 };
+    return { model: this.manifest.id, digest: this.manifest.encoder.file.sha256 };
   }
 
-  async decoder(): Promise<{ model: string; digest: string; path: string; bytes: number }> {
-    const { sha256, bytes } = this._manifest.decoder.file;
+  async decoder(): Promise<{ digest: string; path: string; bytes: number }> {
+    const { sha256, bytes } = this.manifest.decoder.file;
     this._decoderChecked ??= checkModelFile(
       this._decoderPath,
-      this._manifest.decoder.file,
+      this.manifest.decoder.file,
       'Install SambaLab again; in a source tree run `npm run build`.'
     );
     try {
@@ -67,7 +67,7 @@ export class SamService implements ISamService {
       this._decoderChecked = undefined; // it may be mended meanwhile
       throw error;
     }
-    return { model: this._manifest.id, digest: sha256, path: this._decoderPath, bytes };
+    return { digest: sha256, path: this._decoderPath, bytes };
   }
 
   async embed(
@@ -125,11 +125,11 @@ export class SamService implements ISamService {
   ): Promise<{ masks: Uint8Array; scores: [number, number, number] }> {
     const { rows, columns } = size;
     try {
-      encodePoints(points, size, this._manifest);
+      encodePoints(points, size, this.manifest);
     } catch (error) {
       throw new BridgeError('invalid', (error as Error).message);
     }
-    const length = embeddingLength(this._manifest);
+    const length = embeddingLength(this.manifest);
     if (embedding.length !== length) {
       throw new BridgeError('invalid', `The embedding has ${embedding.length} numbers; ${length} will do.`);
     }
@@ -143,7 +143,7 @@ export class SamService implements ISamService {
       for (let row0 = 0; row0 < rows; row0 += band) {
         context.signal.throwIfAborted();
         const region = { row0, row1: Math.min(rows, row0 + band), column0: 0, column1: columns };
-        masks.set(upscaleMaskRegion(logits, size, region, this._manifest), (index * rows + row0) * columns);
+        masks.set(upscaleMaskRegion(logits, size, region, this.manifest), (index * rows + row0) * columns);
         if (rows * columns > BAND_PIXELS) {
           await new Promise(resolve => setImmediate(resolve));
         }
@@ -159,7 +159,7 @@ export class SamService implements ISamService {
   }
 
   private _checkLayers({ model, layers }: EmbeddingSpec): void {
-    const manifest = this._manifest;
+    const manifest = this.manifest;
     if (model !== manifest.id) {
       throw new BridgeError(
         'model',
@@ -248,7 +248,7 @@ export class SamService implements ISamService {
         silenceMs: this._silenceMs,
         start: {
           kind: 'start',
-          manifest: this._manifest,
+          manifest: this.manifest,
           provider: this._cpuOnly ? 'cpu' : chosen,
           note: this._cpuOnly,
           modelsDir: this._env['SAMBALAB_MODELS'] || null,
@@ -281,7 +281,6 @@ export class SamService implements ISamService {
   }
 
   private readonly _env: NodeJS.ProcessEnv;
-  private readonly _manifest: IModelManifest;
   private readonly _computePath: string;
   private readonly _decoderPath: string;
   private readonly _graceMs: number;

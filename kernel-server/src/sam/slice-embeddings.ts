@@ -45,7 +45,7 @@ export class SliceEmbeddings {
     this._options = options;
     this._cache = new MapCache(options.cacheBytes);
     this._bases = new SessionBases(() => options.sam.encoder.digest);
-    this._wholes = new WholeEmbeddings(options.store);
+    this._wholes = new WholeEmbeddings(options.store, options.sam.manifest);
   }
 
   /** Called when the maps of a slice under its session's own basis are ready, and when they could not be made. */

@@ -1,13 +1,12 @@
 /** The embeddings of whole slices, as SAM's decoder takes them, in each session's shared array `embedding`, which Python maps. */
 import { BridgeError } from '../../../src/shared/errors';
 import { ArrayDescriptor, SamDevice } from '../../../src/shared/protocol';
+import { embeddingShape, IModelManifest } from '../../../src/shared/models';
 import { ArrayStore } from '../arrays/array-store';
+import { byteLength } from '../arrays/dtypes';
 import { TileFile } from '../arrays/tile-file';
 import { Session } from '../session/session';
 
-/** Shape of one slice's embedding. */
-const SHAPE = [256, 64, 64] as const;
-const SLICE_BYTES = 4 * SHAPE[0] * SHAPE[1] * SHAPE[2];
 /** From this number of slices on, the array's blocks are reserved as they are filled. */
 const SPARSE_SLICES = 16;
 
@@ -27,7 +26,11 @@ interface IComing {
 }
 
 export class WholeEmbeddings {
-  constructor(private readonly _store: ArrayStore) {}
+  /** @param _manifest the model whose embeddings these are */
+  constructor(
+    private readonly _store: ArrayStore,
+    private readonly _manifest: IModelManifest
+  ) {}
 
   /** A slice's embedding: read from the array, or as it is once it is written. Undefined if no encoder run has brought it. */
   find(session: Session, slice: number): Promise<IWholeEmbedding> | undefined {
@@ -36,7 +39,7 @@ export class WholeEmbeddings {
       return coming.promise;
     }
     const kept = keptEntry(session, slice);
-    return kept && Promise.resolve({ ...kept.entry, embedding: read(kept.array, slice) });
+    return kept && Promise.resolve({ ...kept.entry, embedding: readSlice(kept.array, slice) });
   }
 
   /** The embedding that the next encoder run over the slice brings; stays pending if no run brings it. */
@@ -98,7 +101,7 @@ export class WholeEmbeddings {
     const file = new TileFile(array, 'r+');
     try {
       const bytes = new Uint8Array(embedding.buffer, embedding.byteOffset, embedding.byteLength);
-      file.writeBytes(slice * SLICE_BYTES, bytes);
+      file.writeBytes(slice * bytes.length, bytes);
     } finally {
       file.close();
     }
@@ -121,8 +124,9 @@ export class WholeEmbeddings {
       return found;
     }
     const [slices] = session.record.image.shape;
+    const shape = [slices, ...embeddingShape(this._manifest)];
     const sparse = slices > SPARSE_SLICES;
-    const array = await this._store.allocate(session.arrays, 'embedding', 'float32', [slices, ...SHAPE], sparse);
+    const array = await this._store.allocate(session.arrays, 'embedding', 'float32', shape, sparse);
     await session.replaceArray('embedding', array);
     return session.array('embedding')!;
   }
@@ -138,10 +142,11 @@ function keptEntry(session: Session, slice: number) {
   return entry && array && { entry, array };
 }
 
-function read(array: ArrayDescriptor, slice: number): Float32Array {
+function readSlice(array: ArrayDescriptor, slice: number): Float32Array {
+  const bytes = byteLength(array) / array.shape[0]!;
   const file = new TileFile(array, 'r');
   try {
-    return new Float32Array(file.readBytes(slice * SLICE_BYTES, SLICE_BYTES).buffer);
+    return new Float32Array(file.readBytes(slice * bytes, bytes).buffer);
   } finally {
     file.close();
   }

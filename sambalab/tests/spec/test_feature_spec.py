@@ -270,7 +270,7 @@ def random_choice(rng):
 
 def embedding(rng):
     """Make the fields of an embedding that mostly will do."""
-    names = [*feature_table.EMBEDDING_LAYERS]
+    names = [*feature_table.encoder_layers("mobile-sam")]
     layers = [
         {"layer": layer, "components": rng.choice([1, 8, 16, 64])} for layer in rng.sample(names, rng.randint(1, 4))
     ]

@@ -1,4 +1,5 @@
-import { bestScale, coverage, frameSize, ISize, maskIoU, MOBILE_SAM, upscaleMask, upscaleMaskRegion } from '..';
+import { bestScale, coverage, frameSize, ISize, maskIoU, upscaleMask, upscaleMaskRegion } from '..';
+import { MOBILE_SAM } from '../../shared/models/mobile-sam';
 
 const SIDE = MOBILE_SAM.decoder.maskSize;
 

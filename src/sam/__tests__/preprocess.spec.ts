@@ -1,4 +1,6 @@
-import { IModelManifest, MOBILE_SAM, preprocess, Preprocessor, triangleFilter } from '..';
+import { preprocess, Preprocessor, triangleFilter } from '..';
+import { IModelManifest } from '../../shared/models';
+import { MOBILE_SAM } from '../../shared/models/mobile-sam';
 
 /** A frame of 16 pixels, so that every value can be computed the slow way. */
 const SMALL: IModelManifest = { ...MOBILE_SAM, encoder: { ...MOBILE_SAM.encoder, size: 16 } };

@@ -1,4 +1,5 @@
-import { encodePoints, frameSize, MOBILE_SAM } from '..';
+import { encodePoints, frameSize } from '..';
+import { MOBILE_SAM } from '../../shared/models/mobile-sam';
 
 describe('frameSize', () => {
   it('fills the frame with the longer side and rounds the shorter one', () => {

@@ -1,4 +1,5 @@
-import { blendWeights, EncoderWindows, MOBILE_SAM, wholeView, windowStarts } from '..';
+import { blendWeights, EncoderWindows, wholeView, windowStarts } from '..';
+import { MOBILE_SAM } from '../../shared/models/mobile-sam';
 
 const SIDE = 64;
 

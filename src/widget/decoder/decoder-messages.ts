@@ -1,8 +1,9 @@
 /** What passes between the widget and its decoder's worker. */
+import type { DecoderManifest } from '../../shared';
 import type { ICandidates, IPoint, ISize } from '../../sam';
 
 export type ToDecoderWorker =
-  | { kind: 'load'; id: number; decoder: Uint8Array }
+  | { kind: 'load'; id: number; graph: Uint8Array; manifest: DecoderManifest }
   | { kind: 'embedding'; id: number; key: string; halves: Uint8Array; size: ISize }
   | { kind: 'suggest'; id: number; key: string; points: IPoint[] };
 

@@ -6,6 +6,7 @@
  */
 import { IDisposable } from '@lumino/disposable';
 import { BridgeError } from '../../shared/errors';
+import type { DecoderManifest } from '../../shared/models';
 import type { ICandidates, IPoint, ISize } from '../../sam';
 import type { FromDecoderWorker, ToDecoderWorker } from './decoder-messages';
 import { createDecoderWorker } from './decoder-worker-factory';
@@ -48,19 +49,20 @@ export class SuggestionDecoder implements IDisposable {
   }
 
   /**
-   * Take the decoder's graph, an ONNX file, and get it ready.
+   * Take the decoder's graph, an ONNX file, and the manifest that says how to run it, and start a worker with them.
    *
    * @throws BridgeError `model` if it does not load.
    */
-  async load(decoder: Uint8Array): Promise<void> {
+  async load(graph: Uint8Array, manifest: DecoderManifest): Promise<void> {
     this._checkUsable();
     this._stopWorker(new BridgeError('cancelled', 'Another decoder was loaded.'));
-    this._graph = decoder;
+    const model = { graph, manifest };
+    this._model = model;
     try {
       await this._startWorker();
     } catch (error) {
-      if (this._graph === decoder) {
-        this._graph = undefined;
+      if (this._model === model) {
+        this._model = undefined;
       }
       throw error;
     }
@@ -82,7 +84,7 @@ export class SuggestionDecoder implements IDisposable {
    * Work on this embedding from now on.
    *
    * @param key names it, for instance by session and slice
-   * @param embedding float16 [256, 64, 64], as bytes
+   * @param embedding float16 [channels, rows, columns], as bytes
    * @param size of the image it was made of
    */
   setEmbedding(key: string, embedding: Uint8Array, size: ISize): void {
@@ -108,7 +110,7 @@ export class SuggestionDecoder implements IDisposable {
     const key = this._key;
     return new Promise<ICandidates>((resolve, reject) => {
       this._checkUsable();
-      if (!this._graph) {
+      if (!this._model) {
         throw new BridgeError('not-ready', 'The decoder is not loaded yet.');
       }
       if (key === null) {
@@ -154,7 +156,7 @@ export class SuggestionDecoder implements IDisposable {
     this._disposed = true;
     this._stopWorker(cancelled());
     this._embeddings.clear();
-    this._graph = undefined;
+    this._model = undefined;
   }
 
   /** Work off the waiting requests, and those that come meanwhile. */
@@ -203,10 +205,10 @@ export class SuggestionDecoder implements IDisposable {
     return this._call(id => ({ kind: 'suggest', id, key, points }));
   }
 
-  /** Start a worker with the graph that is here. */
+  /** Start a worker with the graph. */
   private _startWorker(): Promise<void> {
-    const graph = this._graph;
-    if (!graph) {
+    const model = this._model;
+    if (!model) {
       return Promise.reject(new BridgeError('not-ready', 'The decoder is not loaded yet.'));
     }
     const worker = this._createWorker();
@@ -222,7 +224,7 @@ export class SuggestionDecoder implements IDisposable {
     };
     worker.onerror = event => died(event.message || 'it could not start');
     worker.onmessageerror = () => died('its message could not be read');
-    const starting = this._call(id => ({ kind: 'load', id, decoder: graph })).then(
+    const starting = this._call(id => ({ kind: 'load', id, ...model })).then(
       () => undefined,
       (error: unknown) => {
         const { code, message } = BridgeError.from(error);
@@ -284,7 +286,7 @@ export class SuggestionDecoder implements IDisposable {
   private _worker: IDecoderWorker | undefined;
   /** Settles once the worker has loaded the graph. */
   private _starting: Promise<void> | undefined;
-  private _graph: Uint8Array | undefined;
+  private _model: { graph: Uint8Array; manifest: DecoderManifest } | undefined;
   private _key: string | null = null;
   /** In the order of their last use. */
   private readonly _embeddings = new Map<string, IEmbedding>();

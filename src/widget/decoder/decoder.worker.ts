@@ -4,7 +4,7 @@
  * starts them from its own script, which the bundler has taken apart.
  */
 import { env, InferenceSession, Tensor } from 'onnxruntime-web/wasm';
-import { asHalves, fromFloat16, ICandidates, IPreparedEmbedding, ISize, MOBILE_SAM, SamDecoder } from '../../sam';
+import { asHalves, fromFloat16, ICandidates, IPreparedEmbedding, ISize, SamDecoder } from '../../sam';
 import type { FromDecoderWorker, ToDecoderWorker } from './decoder-messages';
 
 /** The part of a worker's global scope that is used; TypeScript's types for it clash with the page's. */
@@ -28,9 +28,9 @@ const embeddings = new Map<string, { prepared: IPreparedEmbedding; size: ISize }
 
 async function handle(message: ToDecoderWorker): Promise<ICandidates | undefined> {
   if (message.kind === 'load') {
-    const session = await InferenceSession.create(message.decoder, { executionProviders: ['wasm'] });
+    const session = await InferenceSession.create(message.graph, { executionProviders: ['wasm'] });
     decoder = new SamDecoder({
-      manifest: MOBILE_SAM,
+      manifest: message.manifest,
       session: session as never,
       tensor: (data, dims) => new Tensor('float32', data, dims)
     });

@@ -1,7 +1,7 @@
 /** The features that the next training uses: a named set, families, scales, parameters, colour. */
 import {
+  DEFAULT_MODEL,
   DEFAULT_SET,
-  EMBEDDING_LAYERS,
   EmbeddingSpec,
   FamilyParameters,
   FEATURE_FAMILIES,
@@ -293,27 +293,27 @@ export class FeaturesSection extends StateWidget {
         this._choose(last ? withWindow(spec, last.window) : spec);
       }
     });
-    const titles: Record<(typeof EMBEDDING_LAYERS)[number], string> = {
-      stage1: trans.__('First stage'),
-      stage2: trans.__('Second stage'),
-      stage3: trans.__('Third stage'),
-      output: trans.__('Output')
-    };
-    const fields = [...EMBEDDING_LAYERS].reverse().map(layer => ({
-      name: layer as string,
+    const { layers, window: limits } = DEFAULT_MODEL.encoder;
+    const lastFirst = Object.entries(layers).reverse();
+    const fields = lastFirst.map(([layer, { title: label }]) => ({
+      name: layer,
       field: new TextField({
         testid: `sambalab-${EMBEDDING}-${layer}`,
-        label: titles[layer],
+        label,
         title: trans.__('Components of this layer of the encoder; 0 for none'),
         apply: text => this._choose(withLayer(this._spec, layer, parseNumber(text))),
-        problem: reason => problemWith(titles[layer], reason),
+        problem: reason => problemWith(label, reason),
         marked: this._marked
       })
     }));
     const window = new TextField({
       testid: `sambalab-${EMBEDDING}-window`,
       label: trans.__('Window'),
-      title: trans.__('Side of the square that the encoder sees at once, from 128 to 1024; empty for one that fits'),
+      title: trans.__(
+        'Side of the square that the encoder sees at once, from %1 to %2; empty for one that fits',
+        limits.minimum,
+        limits.maximum
+      ),
       unit: trans.__('px'),
       placeholder: trans.__('fits'),
       apply: text => this._choose(withWindow(this._spec, text.trim() === '' ? null : parseNumber(text))),

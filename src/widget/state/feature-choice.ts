@@ -1,11 +1,11 @@
 /** Changes of a feature spec and of a forest's parameters, as a person makes them one by one. No DOM here. */
 import {
   BridgeError,
+  DEFAULT_MODEL,
   DEFAULT_PRESET,
-  DEFAULT_SET,
-  EMBEDDING_LAYERS,
   EmbeddingLayer,
   embeddingNames,
+  encoderLayers,
   FamilyParameters,
   FEATURE_FAMILIES,
   FEATURE_SETS,
@@ -13,6 +13,7 @@ import {
   featureOps,
   featureSpec,
   FeatureSpec,
+  findModel,
   FOREST_PRESETS,
   ForestRequest,
   IFamily,
@@ -70,27 +71,20 @@ export function withParameter(
 /** Name of what an encoder sees, where families have theirs. */
 export const EMBEDDING = 'embedding';
 
-/** A spec with what an encoder sees, or without it. `layers` are checked; true takes those that are meant where nobody says. */
+/** A spec with an embedding of these layers, or without an embedding. True takes the default model's default layers. */
 export function withEmbedding(spec: FeatureSpec, layers: boolean | EmbeddingLayer[]): FeatureSpec {
   if (typeof layers === 'boolean') {
-    const usual = layers && (setEmbedding() ?? true);
-    return featureSpec({ ...spec, embedding: usual });
+    return featureSpec({ ...spec, embedding: layers });
   }
   return featureSpec({ ...spec, embedding: { ...spec.embedding, layers } });
-}
-
-/** What the default set says of the embedding, else the first set that has one. */
-function setEmbedding(): object | undefined {
-  const sets = [FEATURE_SETS[DEFAULT_SET], ...Object.values(FEATURE_SETS)];
-  return sets.find(set => set?.embedding)?.embedding;
 }
 
 /** A spec with so many components of a layer; 0 for none. @throws BridgeError `invalid` */
 export function withLayer(spec: FeatureSpec, layer: string, components: number): FeatureSpec {
   const others = (spec.embedding?.layers ?? []).filter(item => item.layer !== layer);
-  // In the order in which the encoder has them, whichever was chosen first.
   const all = [...others, ...(components === 0 ? [] : [{ layer, components }])];
-  const order = (item: EmbeddingLayer) => (EMBEDDING_LAYERS as readonly string[]).indexOf(item.layer);
+  const encoderOrder = encoderLayers(findModel(spec.embedding?.model) ?? DEFAULT_MODEL);
+  const order = (item: EmbeddingLayer) => encoderOrder.indexOf(item.layer);
   return withEmbedding(
     spec,
     all.sort((a, b) => order(a) - order(b))

@@ -122,7 +122,7 @@ export class LabellerState implements IDisposable {
     const parts = this._parts;
     if (parts && slice !== this._slice && slice >= 0 && slice < parts.slices) {
       this._slice = slice;
-      parts.suggestions.decode = null;
+      parts.suggestions.decoder = null;
       parts.labels.slice(slice);
       this._prepare();
       this._changed.emit('choice');

@@ -5,7 +5,6 @@
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { MOBILE_SAM } from '../../sam';
 import { BridgeError, SessionState } from '../../shared';
 import { ISize } from '../base/geometry';
 import { ISessionLink } from '../base/session-link';
@@ -32,7 +31,7 @@ export class SessionParts implements IDisposable {
     this.labels = options.labels ?? new LabelStore({ image, link });
     this.tiles = new ImageTiles({ image, link });
     this.segmentation = new SegmentationTiles({ image, slices, link, labels: this.labels });
-    this.suggestions = new Suggestions({ image, manifest: MOBILE_SAM });
+    this.suggestions = new Suggestions({ image });
     this.embedding = new SliceEmbedding({ session: link.session, image, createDecoder: options.createDecoder });
     this.preview = new FeaturePreview({ image, channels, link });
     this.preview.offer(choice.spec);
@@ -163,7 +162,7 @@ export class SessionParts implements IDisposable {
     }, this);
     suggestions.changed.connect(() => this._changed.emit('top'), this);
     embedding.changed.connect(() => {
-      suggestions.decode = embedding.decode;
+      suggestions.decoder = embedding.decoder;
       this._changed.emit('status');
       this._changed.emit('choice');
     }, this);

@@ -2,17 +2,17 @@
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
 import { BridgeClient } from '../../kernel-bridge';
-import { BridgeError, EventParams, SamDevice } from '../../shared';
+import { BridgeError, DecoderManifest, EventParams, PointPrompt, SamDevice } from '../../shared';
 import { ICandidates } from '../../sam';
 import { ISize } from '../base/geometry';
-import { IDecode } from './suggestions';
+import { IPointDecoder } from './suggestions';
 
 /** The decoder in the worker, as it is used here. */
 export interface ISuggestionDecoder extends IDisposable {
-  load(decoder: Uint8Array): Promise<void>;
+  load(graph: Uint8Array, manifest: DecoderManifest): Promise<void>;
   setEmbedding(key: string, embedding: Uint8Array, size: ISize): void;
   useEmbedding(key: string): boolean;
-  suggest(points: Parameters<IDecode>[0], signal?: AbortSignal, urgent?: boolean): Promise<ICandidates>;
+  suggest(points: PointPrompt[], signal?: AbortSignal, urgent?: boolean): Promise<ICandidates>;
 }
 
 /** How far suggestions are. */
@@ -46,10 +46,10 @@ export class SliceEmbedding implements IDisposable {
   }
 
   /** Decodes points of the slice that is ready; null before. */
-  get decode(): IDecode | null {
-    const decoder = this._decoder;
-    return this._state.state === 'ready' && decoder
-      ? (points, signal, urgent) => decoder.suggest(points, signal, urgent)
+  get decoder(): IPointDecoder | null {
+    const [decoder, manifest] = [this._decoder, this._manifest];
+    return this._state.state === 'ready' && decoder && manifest
+      ? { manifest, suggest: (points, signal, urgent) => decoder.suggest(points, signal, urgent) }
       : null;
   }
 
@@ -145,7 +145,7 @@ export class SliceEmbedding implements IDisposable {
     decoders.set(result.digest, graph);
     const decoder = await this._options.createDecoder();
     try {
-      await decoder.load(graph);
+      await decoder.load(graph, result.manifest);
       if (this._disposed) {
         throw new BridgeError('cancelled', 'The labeller was closed.');
       }
@@ -154,6 +154,7 @@ export class SliceEmbedding implements IDisposable {
       throw error;
     }
     this._decoder = decoder;
+    this._manifest = result.manifest;
     return decoder;
   }
 
@@ -168,6 +169,7 @@ export class SliceEmbedding implements IDisposable {
   private readonly _closing = new AbortController();
   private _loading: Promise<ISuggestionDecoder> | null = null;
   private _decoder: ISuggestionDecoder | null = null;
+  private _manifest: DecoderManifest | null = null;
   private _running: AbortController | null = null;
   /** Where the embedding of each slice was computed, and how long it took. */
   private readonly _computed = new Map<string, { device: SamDevice; seconds: number }>();

@@ -4,15 +4,16 @@
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { BridgeError, LABEL_TILE, PointPrompt, Rect } from '../../shared';
-import { bestScale, coverage, ICandidates, IModelManifest, upscaleMask, upscaleMaskRegion } from '../../sam';
+import { BridgeError, DecoderManifest, LABEL_TILE, PointPrompt, Rect } from '../../shared';
+import { bestScale, coverage, ICandidates, upscaleMask, upscaleMaskRegion } from '../../sam';
 import { ISize, levelSize, tilesIn } from '../base/geometry';
 import { IMaskTile, MaskBuilder } from '../labels/raster';
 
-/** What a suggestion needs of the decoder. */
-export interface IDecode {
+/** What suggestions need of the decoder. */
+export interface IPointDecoder {
+  readonly manifest: DecoderManifest;
   /** `urgent` points were clicked: they are decoded first, and none of them is left out. */
-  (points: PointPrompt[], signal: AbortSignal, urgent: boolean): Promise<ICandidates>;
+  suggest(points: PointPrompt[], signal: AbortSignal, urgent: boolean): Promise<ICandidates>;
 }
 
 /** A pixel: row and column. */
@@ -29,7 +30,7 @@ export class Suggestion {
     /** 0 small, 1 medium, 2 large. */
     readonly scale: number,
     readonly image: ISize,
-    private readonly _manifest: IModelManifest
+    private readonly _manifest: DecoderManifest
   ) {
     this.bounds = this._bounds();
   }
@@ -181,14 +182,14 @@ export class Suggestions implements IDisposable {
   }
 
   /** The decoder of the slice that is shown, or null while there is none. */
-  set decode(decode: IDecode | null) {
-    this._decode = decode;
+  set decoder(decoder: IPointDecoder | null) {
+    this._decoder = decoder;
     this.clear();
   }
 
   /** Whether suggestions can be made. */
   get ready(): boolean {
-    return this._decode !== null;
+    return this._decoder !== null;
   }
 
   /**
@@ -244,8 +245,8 @@ export class Suggestions implements IDisposable {
     if (shown && (distance(shown.at, at) === 0 || shown.contains(at))) {
       return shown;
     }
-    const decode = this._decode;
-    if (!decode || this._disposed) {
+    const decoder = this._decoder;
+    if (!decoder || this._disposed) {
       return null;
     }
     const { signal } = this._end;
@@ -253,8 +254,8 @@ export class Suggestions implements IDisposable {
     this._pending++;
     this._changed.emit();
     try {
-      const candidates = await decode([{ ...at, label: 1 }], signal, true);
-      return signal.aborted ? null : this._make(at, candidates, chosen?.scale);
+      const candidates = await decoder.suggest([{ ...at, label: 1 }], signal, true);
+      return signal.aborted ? null : this._make(at, candidates, decoder, chosen?.scale);
     } catch (reason) {
       this._fail(reason, signal);
       return null;
@@ -290,8 +291,8 @@ export class Suggestions implements IDisposable {
   }
 
   private async _suggest(at: IPixel): Promise<void> {
-    const decode = this._decode;
-    if (!decode || this._disposed) {
+    const decoder = this._decoder;
+    if (!decoder || this._disposed) {
       return;
     }
     // What is being computed may still finish and be shown: with a slow decoder nothing would ever be shown otherwise
@@ -301,12 +302,12 @@ export class Suggestions implements IDisposable {
     this._pending++;
     this._changed.emit();
     try {
-      const candidates = await decode([{ ...at, label: 1 }], signal, false);
+      const candidates = await decoder.suggest([{ ...at, label: 1 }], signal, false);
       if (signal.aborted || sequence < this._answered) {
         return;
       }
       this._answered = sequence;
-      this._show(this._make(at, candidates, this._chosen?.scale));
+      this._show(this._make(at, candidates, decoder, this._chosen?.scale));
     } catch (reason) {
       this._fail(reason, signal);
     } finally {
@@ -315,8 +316,13 @@ export class Suggestions implements IDisposable {
     }
   }
 
-  private _make(at: IPixel, candidates: ICandidates, chosen: number | undefined): Suggestion {
-    const { image, manifest } = this._options;
+  private _make(
+    at: IPixel,
+    candidates: ICandidates,
+    { manifest }: IPointDecoder,
+    chosen: number | undefined
+  ): Suggestion {
+    const { image } = this._options;
     const coverages = candidates.lowRes.map(lowRes => coverage(lowRes, image, manifest));
     const scale = chosen ?? bestScale(candidates.scores, coverages);
     return new Suggestion(at, candidates, scale, image, manifest);
@@ -343,7 +349,7 @@ export class Suggestions implements IDisposable {
   private readonly _options: Suggestions.IOptions;
   private readonly _changed = new Signal<this, void>(this);
   private readonly _failed = new Signal<this, BridgeError>(this);
-  private _decode: IDecode | null = null;
+  private _decoder: IPointDecoder | null = null;
   private _current: Suggestion | null = null;
   private _epoch = new AbortController();
   /** Aborted when this is disposed. */
@@ -364,7 +370,6 @@ export class Suggestions implements IDisposable {
 export namespace Suggestions {
   export interface IOptions {
     image: ISize;
-    manifest: IModelManifest;
   }
 }
 

@@ -4,7 +4,8 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ArrayDescriptor } from '../../../../src/shared/protocol';
-import { IModelFile, IModelManifest, MOBILE_SAM } from '../../../../src/sam';
+import { IModelFile, IModelManifest } from '../../../../src/shared/models';
+import { MOBILE_SAM } from '../../../../src/shared/models/mobile-sam';
 import { IJobContext } from '../../jobs/job-context';
 import { encodeTinyModel } from '../../sam/tiny-model';
 
@@ -38,7 +39,7 @@ export function bundleCompute(folder: string): string {
 /** Build the decoder's graph. */
 export function buildDecoder(folder: string): string {
   const path = join(folder, 'decoder.onnx');
-  execFileSync(process.execPath, [join(ROOT, 'scripts/build-decoder.mjs'), path], { cwd: ROOT });
+  execFileSync(process.execPath, [join(ROOT, 'scripts/build-decoder.mjs'), 'mobile-sam', path], { cwd: ROOT });
   return path;
 }
 
@@ -127,10 +128,11 @@ export function tinyManifest(folder: string): IModelManifest {
       ...MOBILE_SAM.encoder,
       file,
       input: 'pixels',
-      output: 'embedding',
       size: 32,
-      embedding: [4, 4, 4],
-      layers: { stage1: { tensor: 'fine', shape: [6, 8, 8] } }
+      layers: {
+        stage1: { title: 'Fine', tensor: 'fine', shape: [6, 8, 8] },
+        output: { title: 'Output', tensor: 'embedding', shape: [4, 4, 4] }
+      }
     }
   };
 }

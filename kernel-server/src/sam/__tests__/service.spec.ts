@@ -3,7 +3,8 @@ import { spawn } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BridgeError } from '../../../../src/shared/errors';
-import { bestScale, maskIoU, MOBILE_SAM } from '../../../../src/sam';
+import { bestScale, maskIoU } from '../../../../src/sam';
+import { MOBILE_SAM } from '../../../../src/shared/models/mobile-sam';
 import { SamService } from '../service';
 import {
   buildDecoder,
@@ -236,7 +237,6 @@ describe('SamService', () => {
       await expect(suggest).rejects.toEqual(error('model', path, 'damaged'));
       copyFileSync(decoderPath, path);
       await expect(service.decoder()).resolves.toEqual({
-        model: 'mobile-sam',
         digest: MOBILE_SAM.decoder.file.sha256,
         bytes: MOBILE_SAM.decoder.file.bytes,
         path

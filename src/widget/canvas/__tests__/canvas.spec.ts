@@ -20,22 +20,22 @@ async function show(size = image) {
   canvases.push(canvas);
   Widget.attach(canvas, document.body);
   page.frame();
-  const { decode } = labeller.parts.embedding;
+  const { decoder } = labeller.parts.embedding;
   const point = (type: string, row: number, column: number, button = 0) =>
     canvas.node.dispatchEvent(
       page.pointer(type, { clientX: column * canvas.view.scale, clientY: row * canvas.view.scale, button })
     );
-  return { ...labeller, canvas, decode, point };
+  return { ...labeller, canvas, decoder, point };
 }
 
 describe('CanvasView', () => {
   it('keeps the tool that is pressed first, though suggestions become ready meanwhile', async () => {
-    const { state, parts, decode, point, sidecar } = await show();
-    parts.suggestions.decode = null;
+    const { state, parts, decoder, point, sidecar } = await show();
+    parts.suggestions.decoder = null;
     state.setClass(2); // the canvas looks for the tool in use
     expect(currentTool(state).name).toBe('brush');
     point('pointerdown', 30, 40);
-    parts.suggestions.decode = decode;
+    parts.suggestions.decoder = decoder;
     point('pointerup', 30, 40);
     await state.drained();
     expect(currentTool(state).name).toBe('brush');

@@ -1,5 +1,6 @@
 /** The order of requests and the lives of workers; the real decoder is run by the UI tests. */
 import { BridgeError } from '../../../shared/errors';
+import { DEFAULT_MODEL } from '../../../shared/models';
 import { IPoint } from '../../../sam';
 import { IDecoderWorker, SuggestionDecoder } from '../decoder';
 import { FromDecoderWorker, ToDecoderWorker } from '../decoder-messages';
@@ -77,7 +78,7 @@ describe('SuggestionDecoder', () => {
         return worker();
       }
     });
-    await decoder.load(GRAPH);
+    await decoder.load(GRAPH, DEFAULT_MODEL);
     decoder.setEmbedding('a', new Uint8Array(4), SIZE);
   });
   afterEach(() => decoder.dispose());
@@ -181,7 +182,7 @@ describe('SuggestionDecoder', () => {
     await expect(fresh.suggest(at(1))).rejects.toEqual(
       expect.objectContaining({ code: 'not-ready', message: expect.stringContaining('decoder') })
     );
-    await fresh.load(GRAPH);
+    await fresh.load(GRAPH, DEFAULT_MODEL);
     await expect(fresh.suggest(at(1))).rejects.toEqual(
       expect.objectContaining({ code: 'not-ready', message: expect.stringContaining('embedding') })
     );
@@ -194,7 +195,7 @@ describe('SuggestionDecoder', () => {
     const spare = new FakeWorker();
     const queue = [broken, spare];
     const fresh = new SuggestionDecoder({ createWorker: () => queue.shift()! });
-    const loading = fresh.load(GRAPH);
+    const loading = fresh.load(GRAPH, DEFAULT_MODEL);
     broken.post({ kind: 'error', id: broken.got[0]!.id, message: 'protobuf parsing failed' });
     await expect(loading).rejects.toEqual(
       expect.objectContaining({ code: 'model', message: expect.stringContaining('protobuf parsing failed') })
@@ -202,7 +203,7 @@ describe('SuggestionDecoder', () => {
     expect(broken.terminated).toBe(true);
     fresh.setEmbedding('a', new Uint8Array(4), SIZE);
     await expect(codeOf(fresh.suggest(at(1)))).resolves.toBe('not-ready');
-    await fresh.load(GRAPH);
+    await fresh.load(GRAPH, DEFAULT_MODEL);
     spare.atOnce.push('suggest');
     await expect(codeOf(fresh.suggest(at(1)))).resolves.toBe('fulfilled');
     fresh.dispose();
@@ -215,7 +216,7 @@ describe('SuggestionDecoder', () => {
     await expect(codeOf(first)).resolves.toBe('cancelled');
     expect(worker().terminated).toBe(true);
     await expect(codeOf(decoder.suggest(at(2)))).resolves.toBe('cancelled');
-    await expect(codeOf(decoder.load(GRAPH))).resolves.toBe('cancelled');
+    await expect(codeOf(decoder.load(GRAPH, DEFAULT_MODEL))).resolves.toBe('cancelled');
     expect(workers).toHaveLength(1);
   });
 });

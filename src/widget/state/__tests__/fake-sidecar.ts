@@ -3,13 +3,15 @@ import { Signal } from '@lumino/signaling';
 import { deflateRawSync } from 'node:zlib';
 import { ITransport } from '../../../kernel-bridge';
 import {
+  DEFAULT_MODEL,
   encodeMessage,
   Frames,
   IRequest,
   LABEL_TILE,
   MessageAssembler,
   parseRequest,
-  SessionState
+  SessionState,
+  zDecoderManifest
 } from '../../../shared';
 import { ICandidates } from '../../../sam';
 import { ISuggestionDecoder } from '../slice-embedding';
@@ -131,7 +133,10 @@ export class FakeSidecar implements ITransport {
         return;
       }
       case 'sam.decoder':
-        this._emit({ re, result: { model: 'mobile-sam', digest: 'b'.repeat(64), bytes: 1 } }, [new Uint8Array(1)]);
+        this._emit(
+          { re, result: { manifest: zDecoderManifest.parse(DEFAULT_MODEL), digest: 'b'.repeat(64), bytes: 1 } },
+          [new Uint8Array(1)]
+        );
         return;
       case 'sam.embedding':
         this._emit({ re, result: { device, seconds: 1, shape: [256, 64, 64] } }, [new Uint8Array(2)]);

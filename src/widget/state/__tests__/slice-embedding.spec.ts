@@ -1,6 +1,6 @@
 /** What is requested for a slice, and what is not; with the real decoder on a worker that answers at once. */
 import { BridgeClient } from '../../../kernel-bridge';
-import { BridgeError, SamDevice } from '../../../shared';
+import { BridgeError, DEFAULT_MODEL, SamDevice, zDecoderManifest } from '../../../shared';
 import { IDecoderWorker, SuggestionDecoder } from '../../decoder/decoder';
 import { FromDecoderWorker, ToDecoderWorker } from '../../decoder/decoder-messages';
 import { EmbeddingState, SliceEmbedding } from '../slice-embedding';
@@ -40,13 +40,17 @@ describe('SliceEmbedding', () => {
         throw failure;
       }
       return method === 'sam.decoder'
-        ? { result: { model: 'small', digest: 'a'.repeat(64), bytes: 1 }, buffers: [new Uint8Array(1)] }
+        ? {
+            result: { manifest: zDecoderManifest.parse(DEFAULT_MODEL), digest: 'a'.repeat(64), bytes: 1 },
+            buffers: [new Uint8Array(1)]
+          }
         : { result: { device, seconds: slice + 1, shape: [1, 1, 1] }, buffers: [new Uint8Array(2)] };
     }
   } as unknown as BridgeClient;
   /** The slice that suggestions are of. */
   const decoded = async () =>
-    (await embedding.decode!([{ row: 0, column: 0, label: 1 }], new AbortController().signal, false)).scores[0];
+    (await embedding.decoder!.suggest([{ row: 0, column: 0, label: 1 }], new AbortController().signal, false))
+      .scores[0];
 
   beforeEach(() => {
     requests = [];
@@ -93,7 +97,7 @@ describe('SliceEmbedding', () => {
     failure = new BridgeError('compute', 'SAM died');
     await embedding.prepare(client, 0);
     expect(embedding.state).toEqual({ state: 'failed', message: 'SAM died' });
-    expect(embedding.decode).toBeNull();
+    expect(embedding.decoder).toBeNull();
     failure = null;
     await embedding.prepare(client, 0);
     expect(await decoded()).toBe(0);

@@ -1,5 +1,6 @@
 import { BridgeError } from '../../../shared';
-import { ICandidates, MOBILE_SAM } from '../../../sam';
+import { ICandidates } from '../../../sam';
+import { DEFAULT_MODEL } from '../../../shared';
 import { IPixel, Suggestions } from '../suggestions';
 
 const image = { rows: 512, columns: 512 };
@@ -27,9 +28,12 @@ function make() {
     resolve(c: ICandidates): void;
     reject(e: unknown): void;
   }[] = [];
-  const suggestions = new Suggestions({ image, manifest: MOBILE_SAM });
-  suggestions.decode = ([point], signal, urgent) =>
-    new Promise((resolve, reject) => asked.push({ at: point!, signal, urgent, resolve, reject }));
+  const suggestions = new Suggestions({ image });
+  suggestions.decoder = {
+    manifest: DEFAULT_MODEL,
+    suggest: ([point], signal, urgent) =>
+      new Promise((resolve, reject) => asked.push({ at: point!, signal, urgent, resolve, reject }))
+  };
   const answer = async (index = asked.length - 1) => {
     asked[index]!.resolve(candidates(asked[index]!.at));
     await tick();

@@ -16,10 +16,10 @@ describe('The tools', () => {
 
   it('begin with the brush, go to suggestions once SAM is ready, and stay with the tool that the user takes', async () => {
     const { state, parts } = await open();
-    const { decode } = parts.embedding;
-    parts.suggestions.decode = null;
+    const { decoder } = parts.embedding;
+    parts.suggestions.decoder = null;
     expect(currentTool(state).name).toBe('brush');
-    parts.suggestions.decode = decode;
+    parts.suggestions.decoder = decoder;
     expect(currentTool(state).name).toBe('suggest');
     state.setTool('eraser');
     expect(currentTool(state).name).toBe('eraser');
