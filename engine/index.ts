@@ -16,7 +16,6 @@ export {
 } from './codecs';
 export * from './core/forest';
 export * from './core/quantile';
-export type { ITile } from './core/tile';
 export { FeatureStack, blocksOf, planeFloats, type ITileFeatures } from './core/stack';
 export { Engine, compileEngine, type TypedArray } from './core/wasm';
 export * from './core/embedding';

@@ -10,7 +10,7 @@ export { buildTables, quantise } from './quantise';
 export { growTree, growScratch } from './grow';
 export { boostScratch, boostSlot, boostTree } from './boost';
 export { boostGradients, boostLoss } from './boost-softmax';
-export { packForest, validateForest } from './pack';
+export { packForest } from './pack';
 export { applyForest, applyForestForLabels, applyScratch, decide, decideBoosted } from './apply';
 export { refine, refineScratch } from './refine';
 export { rowMoments } from './moments';

@@ -1,5 +1,5 @@
 /**
- * Forests in the form in which they are applied, and the check of forests that come from outside.
+ * Packs forests into the form in which `apply.ts` applies them.
  *
  * Flat trees, as `grow.ts` makes them and files bring them; the nodes of tree t follow those of tree t − 1:
  *   counts     u32 [tree]   nodes of each tree
@@ -19,34 +19,20 @@
  *           follow, whose `below` has bit k set where child k is a bottom
  *   tables  u8, votes of the bottoms
  *
- * The sequence of calls, for trees from outside:
- *   1. `validateForest`, which must return 0; the calls below believe their input.
- *   2. `packForest` with `quads` 0: counts. `result` is u32 [2], quads and bottoms.
- *   3. Allocate 16 × quads, 8 × trees and 8 × bottoms × (classes − 1) bytes (the caller checks that these fit) and call
+ * The sequence of calls. Trees from outside must be checked before (`engine/core/tree-check.ts`, `sambalab/spec/forest.py`): the kernels
+ * trust them.
+ *   1. `packForest` with `quads` 0: counts. `result` is u32 [2], quads and bottoms.
+ *   2. Allocate 16 × quads, 8 × trees and 8 × bottoms × (classes − 1) bytes (the caller checks that these fit) and call
  *      `packForest` with their addresses.
- *   4. `applyForest` and `decide` (`apply.ts`).
+ *   3. `applyForest` and `decide` (`apply.ts`).
  */
 
-/** No vote is larger: sums of 16 bits hold so many of so many trees. */
-const VOTE_MAX: u32 = 1024;
 /** Trees of at most this height have all bottoms at one level, so that no visit needs to ask what comes next. */
 const SHALLOW: u32 = 12;
 /** Levels of quads at the top of taller trees above which no bottom stands. */
 const PLAIN: u32 = 3;
 /** In an entry of the stack: this quad is a bottom. */
 const BOTTOM: u32 = 0x80000000;
-
-/** What `validateForest` finds wrong. */
-const EMPTY_TREE: i32 = 1;
-const COUNTS: i32 = 2;
-const FEATURE: i32 = 3;
-const ORPHAN: i32 = 4;
-const LEAF_NUMBER: i32 = 5;
-const LEAF_FIELDS: i32 = 6;
-const THRESHOLD: i32 = 7;
-const CHILD: i32 = 8;
-const LEAF_VOTES: i32 = 9;
-const LEAF_VOTE: i32 = 10;
 
 /**
  * @param scratch 16 × (nodes of the largest tree + 8) bytes
@@ -180,112 +166,4 @@ function testOf(feature: usize, threshold: usize, node: u32): u32 {
   return isLeaf(feature, node)
     ? 255
     : (<u32>load<i16>(feature + (<usize>node << 1)) << 12) | <u32>load<u8>(threshold + <usize>node);
-}
-
-/**
- * Whether flat trees are sound: every node is reached once, from a node before it; leaves are numbered from 0, each number once.
- *
- * @param nodes nodes of all trees, the length of the arrays
- * @param leaves leaves of all trees, by the length of `votes`
- * @param leafSum sum of the votes of each leaf
- * @param cuts u16 [feature]: cuts that each feature has; thresholds are below. 0: not asked
- * @param scratch `nodes` + `leaves` bytes
- * @param result u32 [3]: tree, node in the tree (for votes: the leaf), and the wrong value
- * @returns 0, or what is wrong: 1 a tree without nodes, 2 `counts` do not add up to `nodes`, or leaves to `leaves`, 3 feature,
- * 4 a node that is nobody's child, 5 a leaf's number, 6 a leaf with a threshold or a right child, 7 threshold, 8 child, 9 votes' sum, 10 a vote
- */
-export function validateForest(
-  counts: usize,
-  trees: i32,
-  nodes: u32,
-  leaves: u32,
-  feature: usize,
-  threshold: usize,
-  left: usize,
-  right: usize,
-  votes: usize,
-  features: i32,
-  classes: i32,
-  leafSum: u32,
-  cuts: usize,
-  scratch: usize,
-  result: usize
-): i32 {
-  memory.fill(scratch, 0, <usize>nodes + <usize>leaves);
-  const numbered = scratch + <usize>nodes;
-  let first: u32 = 0;
-  let leafCount: u32 = 0;
-  for (let t = 0; t < trees; t++) {
-    const count = load<u32>(counts + (<usize>t << 2));
-    if (count == 0) {
-      return found(EMPTY_TREE, result, t, 0, 0);
-    }
-    if (count > nodes - first) {
-      return found(COUNTS, result, t, 0, count);
-    }
-    const reached = scratch + <usize>first;
-    store<u8>(reached, 1);
-    for (let i: u32 = 0; i < count; i++) {
-      const node = first + i;
-      const f = <i32>load<i16>(feature + (<usize>node << 1));
-      const cut = <u32>load<u8>(threshold + <usize>node);
-      const l = child(left, node);
-      const r = child(right, node);
-      if (!load<u8>(reached + <usize>i)) {
-        return found(ORPHAN, result, t, i, 0);
-      }
-      if (f < -1 || f >= features) {
-        return found(FEATURE, result, t, i, f);
-      }
-      if (f < 0) {
-        if (l >= leaves || load<u8>(numbered + <usize>l)) {
-          return found(LEAF_NUMBER, result, t, i, l);
-        }
-        store<u8>(numbered + <usize>l, 1);
-        leafCount++;
-        if (cut != 0 || r != 0) {
-          return found(LEAF_FIELDS, result, t, i, cut ? cut : r);
-        }
-        continue;
-      }
-      if (cuts && cut >= <u32>load<u16>(cuts + (<usize>f << 1))) {
-        return found(THRESHOLD, result, t, i, cut);
-      }
-      if (l <= i || l >= count || load<u8>(reached + <usize>l)) {
-        return found(CHILD, result, t, i, l);
-      }
-      store<u8>(reached + <usize>l, 1);
-      if (r <= i || r >= count || load<u8>(reached + <usize>r)) {
-        return found(CHILD, result, t, i, r);
-      }
-      store<u8>(reached + <usize>r, 1);
-    }
-    first += count;
-  }
-  if (first != nodes || leafCount != leaves) {
-    return found(COUNTS, result, trees, 0, first != nodes ? first : leafCount);
-  }
-  for (let leaf: u32 = 0; leaf < leaves; leaf++) {
-    let sum: u32 = 0;
-    let most: u32 = 0;
-    for (let c: i32 = 0; c < classes; c++) {
-      const vote = <u32>load<u16>(votes + ((<usize>leaf * <usize>classes + <usize>c) << 1));
-      sum += vote;
-      most = max(most, vote);
-    }
-    if (sum != leafSum) {
-      return found(LEAF_VOTES, result, 0, leaf, sum);
-    }
-    if (most > VOTE_MAX) {
-      return found(LEAF_VOTE, result, 0, leaf, most);
-    }
-  }
-  return 0;
-}
-
-function found(what: i32, result: usize, tree: u32, node: u32, value: u32): i32 {
-  store<u32>(result, tree);
-  store<u32>(result, node, 4);
-  store<u32>(result, value, 8);
-  return what;
 }

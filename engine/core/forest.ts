@@ -1,7 +1,7 @@
 /** Forests in flat arrays, and what of them the kernels do: grow trees and apply them. */
 import { BridgeError } from '../../src/shared/errors';
 import { ForestParams } from '../../src/shared/protocol';
-import { ITile } from './tile';
+import { Rect } from '../../src/shared/rect';
 import { blocksOf } from './stack';
 import { Engine } from './wasm';
 
@@ -247,7 +247,7 @@ export function outOfBagConfusion(votes: Uint32Array, classOf: Uint8Array, class
   return confusion;
 }
 
-/** Trees in an engine's memory, in the order in which the kernels take them; released by whoever marked. */
+/** Copy trees to an engine's memory; the caller releases them. @returns their addresses */
 function putTrees(engine: Engine, { counts, feature, threshold, left, right, votes }: ITrees) {
   return {
     counts: engine.put(counts),
@@ -257,79 +257,6 @@ function putTrees(engine: Engine, { counts, feature, threshold, left, right, vot
     right: engine.put(right),
     votes: engine.put(votes)
   };
-}
-
-/**
- * Whether trees from outside are sound.
- *
- * @param cuts number of cuts of each feature; thresholds are below
- * @throws BridgeError `invalid` naming what is wrong, and where.
- */
-export function validateTrees(
-  engine: Engine,
-  trees: ITrees,
-  classes: number,
-  cuts: ArrayLike<number>,
-  scale: number | null = null
-): void {
-  const fail = (reason: string) => {
-    throw new BridgeError('invalid', `The forest is damaged: ${reason}.`);
-  };
-  const nodes = trees.feature.length;
-  const leaves = trees.votes.length / classes;
-  if (trees.counts.length < 1) {
-    fail('it has no tree');
-  }
-  for (const name of ['threshold', 'left', 'right'] as const) {
-    if (trees[name].length !== nodes) {
-      fail(`${name} has ${trees[name].length} values for ${nodes} nodes`);
-    }
-  }
-  if (!Number.isInteger(leaves)) {
-    fail(`${trees.votes.length} votes are not those of ${classes} classes`);
-  }
-  const bottom = engine.mark;
-  try {
-    const { counts, feature, threshold, left, right, votes } = putTrees(engine, trees);
-    const cutCounts = engine.put(Uint16Array.from(cuts));
-    const scratch = engine.allocate(nodes + leaves);
-    const result = engine.allocate(12);
-    const code = engine.kernels.validateForest(
-      counts,
-      trees.counts.length,
-      nodes,
-      leaves,
-      feature,
-      threshold,
-      left,
-      right,
-      votes,
-      cuts.length,
-      classes,
-      leafSum(scale, classes),
-      cutCounts,
-      scratch,
-      result
-    );
-    if (code !== 0) {
-      const [tree, node, value] = engine.u32(result, 3) as unknown as [number, number, number];
-      const reasons = [
-        `tree ${tree} has no node`,
-        `counts do not add up to ${nodes} nodes and ${leaves} leaves`,
-        `feature ${value | 0} at node ${node} of tree ${tree}; features are 0 to ${cuts.length - 1}, and -1 in leaves`,
-        `node ${node} of tree ${tree} is nobody's child`,
-        `node ${node} of tree ${tree} is leaf ${value}, which is another's number or not below ${leaves}`,
-        `node ${node} of tree ${tree} is a leaf, whose right child and threshold must be 0, not ${value}`,
-        `node ${node} of tree ${tree} has cut ${value}, which its feature does not have`,
-        `node ${node} of tree ${tree} has child ${value}, which is before it, beyond the tree or another's`,
-        `the votes of leaf ${node} add up to ${value}, not ${leafSum(scale, classes)}`,
-        `leaf ${node} has a vote of ${value}, above ${VOTES}`
-      ];
-      fail(reasons[code - 1] ?? `error ${code}`);
-    }
-  } finally {
-    engine.release(bottom);
-  }
 }
 
 /**
@@ -451,7 +378,7 @@ export class ForestApplier {
    * @returns views of the engine's memory, good until the next call
    */
   apply(
-    tile: ITile,
+    tile: Rect,
     blocks: Uint8Array | readonly Uint8Array[],
     wanted: { [name in keyof ISegmentedTile]?: boolean }
   ): ISegmentedTile {

@@ -3,8 +3,8 @@
  * against noise.
  */
 import { featureSpec } from '../../src/shared/features';
+import { Rect } from '../../src/shared/rect';
 import { ISegmentedTile } from './forest';
-import { ITile } from './tile';
 import { Engine } from './wasm';
 
 /** The guide: channel {@link GUIDE_CHANNEL} of this spec, the luminance under a Gaussian of one pixel. */
@@ -24,7 +24,7 @@ export function refineHalo(radius: number): number {
 }
 
 /** A tile and what its refined probabilities depend on, clipped at the image's edges. */
-export function refinedTile(image: { rows: number; columns: number }, tile: ITile, radius: number): ITile {
+export function refinedTile(image: { rows: number; columns: number }, tile: Rect, radius: number): Rect {
   const halo = refineHalo(radius);
   return {
     row0: Math.max(0, tile.row0 - halo),
@@ -44,8 +44,8 @@ export function refinedTile(image: { rows: number; columns: number }, tile: ITil
  */
 export function refineTile(
   engine: Engine,
-  outer: ITile,
-  tile: ITile,
+  outer: Rect,
+  tile: Rect,
   probabilities: Float32Array,
   classes: number,
   guide: { data: Float32Array; stride: number },

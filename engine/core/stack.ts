@@ -3,12 +3,12 @@
  * First come the channels of the families, then those of an embedding.
  */
 import { OP_NUMBERS } from '../../src/shared/features';
+import { Rect } from '../../src/shared/rect';
 import { IEmbeddingMap, ISliceEmbedding } from './embedding';
 import { embeddingNames, familyNames, featureProgram, type FeatureSpec, halo } from './features';
 import { Cuts } from './quantile';
 import { dtypeOf } from './dtype';
 import { IIntensity, standardised } from './intensity';
-import { ITile } from './tile';
 import { Engine, TypedArray } from './wasm';
 
 /** Float32 planes of a tile: values of feature f at row r, column c are at `f * plane + r * stride + c`. */
@@ -22,7 +22,7 @@ export interface ITileFeatures {
 const TABLE_BYTES = 16 + 16384 + 16;
 
 /** Blocks of 4 × 4 pixels that cover a tile. */
-export function blocksOf(tile: ITile): { rows: number; columns: number; count: number } {
+export function blocksOf(tile: Rect): { rows: number; columns: number; count: number } {
   const rows = Math.ceil((tile.row1 - tile.row0) / 4);
   const columns = Math.ceil((tile.column1 - tile.column0) / 4);
   return { rows, columns, count: rows * columns };
@@ -36,7 +36,7 @@ export interface IImageSize {
 }
 
 /** Floats in the planes of a tile. */
-export function planeFloats(tile: ITile, features: number): number {
+export function planeFloats(tile: Rect, features: number): number {
   return blocksOf(tile).count * 16 * features;
 }
 
@@ -71,7 +71,7 @@ export class FeatureStack {
    * @returns a view of the engine's memory, good until the next call of this object
    * @throws RangeError for pixels or an embedding that do not fit
    */
-  compute(image: IImageSize, tile: ITile, source: TypedArray, embedding?: ISliceEmbedding): ITileFeatures {
+  compute(image: IImageSize, tile: Rect, source: TypedArray, embedding?: ISliceEmbedding): ITileFeatures {
     const maps = this._mapsOf(embedding);
     const blocks = blocksOf(tile);
     const stride = blocks.columns * 4;
@@ -88,7 +88,7 @@ export class FeatureStack {
     return { data: this._engine.f32(out, plane * this.count), stride, plane };
   }
 
-  private _computeFamilies(image: IImageSize, tile: ITile, source: TypedArray, out: number): void {
+  private _computeFamilies(image: IImageSize, tile: Rect, source: TypedArray, out: number): void {
     const engine = this._engine;
     const { row0, row1, column0, column1 } = tile;
     const height = Math.min(image.rows, row1 + this.halo) - Math.max(0, row0 - this.halo);
@@ -131,7 +131,7 @@ export class FeatureStack {
   }
 
   /** The part of the grid that a tile lies on, and its planes from it. */
-  private _computeEmbedding(map: IEmbeddingMap, tile: ITile, out: number): void {
+  private _computeEmbedding(map: IEmbeddingMap, tile: Rect, out: number): void {
     const engine = this._engine;
     const { components, rows, columns, cell, data } = map;
     const place = (pixel: number, count: number) =>
@@ -202,7 +202,7 @@ export class FeatureStack {
    * @param features planes as {@link compute} gave them, or a copy of them
    * @returns u8 [block][feature][16], a view of the engine's memory, good until the next call of this object
    */
-  quantise(tile: ITile, features: Float32Array, cuts: Cuts): Uint8Array {
+  quantise(tile: Rect, features: Float32Array, cuts: Cuts): Uint8Array {
     const engine = this._engine;
     if (this._cuts !== cuts) {
       engine.release(this._bottom);

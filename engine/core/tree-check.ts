@@ -1,12 +1,12 @@
-/** Trees from outside, checked: what passes can be applied without looking beyond an array or walking in a circle. */
+/** The check of trees from outside. The kernels trust what passes: they neither read beyond an array nor walk in a circle. `sambalab/spec/forest.py` has the same rules. */
 import { ITrees, leafSum, VOTES } from './forest';
 
-/** No tree is deeper; `maxDepth` of the protocol says the same. */
+/** No split is deeper; `maxDepth` of the protocol has the same limit. */
 export const DEPTH_MAX = 64;
 
 /**
- * Find what is wrong with trees: every node but the root has one parent, which stands before it; features and cuts are there; leaves are numbered
- * once each, and their votes have the sum that they must have.
+ * Find the first fault: every node but the root is the child of one node before it; features and cuts exist; leaves are numbered from 0, each
+ * number once, and their votes have the sum that they must have.
  *
  * @param cuts number of cuts of each feature
  * @param scale of boosted trees; null for a forest
@@ -20,9 +20,29 @@ export function faultOfTrees(
 ): string | undefined {
   const { counts, feature, threshold, left, right, votes } = trees;
   const leaves = votes.length / classes;
+  const nodes = feature.length;
+  if (counts.length < 1) {
+    return 'there is no tree';
+  }
+  const empty = counts.indexOf(0);
+  if (empty >= 0) {
+    return `tree ${empty} has no node`;
+  }
+  const counted = counts.reduce((sum, count) => sum + count, 0);
+  if (counted !== nodes) {
+    return `counts add up to ${counted}, there are ${nodes} nodes`;
+  }
+  for (const name of ['threshold', 'left', 'right'] as const) {
+    if (trees[name].length !== nodes) {
+      return `${name} has ${trees[name].length} values for ${nodes} nodes`;
+    }
+  }
+  if (!Number.isInteger(leaves)) {
+    return `${votes.length} votes are not those of ${classes} classes`;
+  }
   const numbered = new Uint8Array(leaves);
   const longest = counts.reduce((most, count) => Math.max(most, count), 0);
-  /** Depth of a node that was reached, counted from 1 at the root. */
+  /** Depths of the tree's nodes, counted from 1 at the root; 0 before a parent was found. */
   const depths = new Uint8Array(longest);
   let first = 0;
   for (let t = 0; t < counts.length; t++) {
@@ -34,16 +54,16 @@ export function faultOfTrees(
       const where = () => `node ${i} of tree ${t}`;
       const depth = depths[i]!;
       if (depth === 0) {
-        return `${where()} is nobody's child`;
+        return `${where()} is no node's child`;
       }
       const f = feature[node]!;
       if (f === -1) {
         const leaf = left[node]!;
         if (leaf >= leaves || numbered[leaf]) {
-          return `${where()} is leaf ${leaf}, which is another's number or not below ${leaves}`;
+          return `${where()} is leaf ${leaf}; leaves have different numbers below ${leaves}`;
         }
         if (right[node] !== 0 || threshold[node] !== 0) {
-          return `${where()} is a leaf, whose right child and threshold must be 0`;
+          return `${where()} is a leaf, whose right child and threshold must be 0, not ${right[node] || threshold[node]}`;
         }
         numbered[leaf] = 1;
         continue;
@@ -59,12 +79,16 @@ export function faultOfTrees(
       }
       for (const child of [left[node]!, right[node]!]) {
         if (child <= i || child >= count || depths[child]) {
-          return `${where()} has child ${child}, which is before it, beyond ${count} or another's`;
+          return `${where()} has child ${child}, which is before it, beyond the tree or another node's child`;
         }
         depths[child] = depth + 1;
       }
     }
     first += count;
+  }
+  const missing = numbered.indexOf(0);
+  if (missing >= 0) {
+    return `leaf ${missing} has votes, but is in no tree`;
   }
   const wanted = leafSum(scale, classes);
   for (let leaf = 0; leaf < leaves; leaf++) {

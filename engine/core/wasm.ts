@@ -21,7 +21,6 @@ export interface IKernels {
   boostGradients: Kernel;
   boostLoss(...args: number[]): number;
   packForest: Kernel;
-  validateForest(...args: number[]): number;
   applyForest: Kernel;
   applyForestForLabels: Kernel;
   applyScratch(classes: number): number;

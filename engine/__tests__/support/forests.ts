@@ -1,6 +1,6 @@
 /** Forests for tests: made up, walked down plainly, and bins in the blocks in which kernels read them. */
+import { Rect } from '../../../src/shared/rect';
 import { ITrees, joinTrees, VOTES } from '../../core/forest';
-import { ITile } from '../../core/tile';
 
 /** Votes of all trees for a row of bins, by walking down. */
 export function walk(trees: ITrees, row: ArrayLike<number>, classes: number): number[] {
@@ -20,7 +20,7 @@ export function walk(trees: ITrees, row: ArrayLike<number>, classes: number): nu
 }
 
 /** Bins of a tile in blocks u8 [block][feature][16]. */
-export function blocksFrom(tile: ITile, features: number, bin: (pixel: number, feature: number) => number): Uint8Array {
+export function blocksFrom(tile: Rect, features: number, bin: (pixel: number, feature: number) => number): Uint8Array {
   const rows = tile.row1 - tile.row0;
   const columns = tile.column1 - tile.column0;
   const across = Math.ceil(columns / 4);

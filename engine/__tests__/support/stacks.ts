@@ -1,7 +1,7 @@
 /** Feature stacks of whole images for the tests, in tiles of any size. */
+import { Rect } from '../../../src/shared/rect';
 import { featureSpec } from '../../core/features';
 import { FeatureStack } from '../../core/stack';
-import { ITile } from '../../core/tile';
 import { newEngine } from './engine';
 import { Plain } from './reference';
 
@@ -12,7 +12,7 @@ export function stackOf(image: Plain, size = { rows: 1000, columns: 1000 }, part
   const out = Array.from({ length: stack.count }, () => new Float32Array(image.rows * image.columns));
   for (let row0 = 0; row0 < image.rows; row0 += size.rows) {
     for (let column0 = 0; column0 < image.columns; column0 += size.columns) {
-      const tile: ITile = {
+      const tile: Rect = {
         row0,
         column0,
         row1: Math.min(image.rows, row0 + size.rows),
@@ -30,7 +30,7 @@ export function stackOf(image: Plain, size = { rows: 1000, columns: 1000 }, part
   return out;
 }
 
-function withHalo(image: Plain, tile: ITile, margin: number): Float32Array {
+function withHalo(image: Plain, tile: Rect, margin: number): Float32Array {
   const pixels: number[] = [];
   for (let row = Math.max(0, tile.row0 - margin); row < Math.min(image.rows, tile.row1 + margin); row++) {
     for (

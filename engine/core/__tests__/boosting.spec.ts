@@ -1,16 +1,7 @@
 import { BoostingParams } from '../../../src/shared/protocol';
 import { BoostGrower, boostingScale, holdOut, IBoostRound, silentTree } from '../boosting';
-import {
-  ForestApplier,
-  FOREST_PRESETS,
-  ITrainingSet,
-  ITrees,
-  joinTrees,
-  leafSum,
-  packForest,
-  validateTrees,
-  ZERO
-} from '../forest';
+import { ForestApplier, FOREST_PRESETS, ITrainingSet, ITrees, joinTrees, leafSum, packForest, ZERO } from '../forest';
+import { faultOfTrees } from '../tree-check';
 import { newEngine, randomSource } from '../../__tests__/support/engine';
 import { blocksFrom, walk } from '../../__tests__/support/forests';
 
@@ -144,7 +135,7 @@ describe('a boosted tree', () => {
     const options = params({ maxLeaves: 7, maxDepth: 4, minLeaf: 25, balanced: true });
     const { trees } = growAll(set, options, 12);
     const cuts = new Array<number>(FEATURES).fill(255);
-    expect(() => validateTrees(newEngine(), trees, classes, cuts, boostingScale(options))).not.toThrow();
+    expect(faultOfTrees(trees, classes, cuts, boostingScale(options))).toBeUndefined();
     trees.counts.forEach(count => expect(count).toBeLessThanOrEqual(13));
     const leaves = new Map<number, number>();
     set.classOf.forEach((_, row) => {

@@ -203,7 +203,7 @@ describe('a classifier', () => {
     ['a class id of 0', json => ((json['classes'] as Json[])[1]!['id'] = 0), /classes\.1\.id/],
     ['a child before its parent', tree('left', number(u32, 2, 0)), /child/],
     ['a child beyond the tree', tree('right', number(u32, 0, 4000)), /has child 4000/],
-    ['two parents of a child', tree('right', number(u32, 0, 1)), /another's/],
+    ['two parents of a child', tree('right', number(u32, 0, 1)), /another node's child/],
     ['a feature that there is not', tree('feature', number(i16, 0, 99)), /feature 99/],
     ['a feature of −2', tree('feature', number(i16, 0, -2)), /feature -2/],
     [

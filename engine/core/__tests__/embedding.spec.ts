@@ -1,8 +1,8 @@
+import { Rect } from '../../../src/shared/rect';
 import { ISliceEmbedding } from '../embedding';
 import { featureSpec } from '../features';
 import { quantileCuts, Cuts } from '../quantile';
 import { FeatureStack, blocksOf } from '../stack';
-import { ITile } from '../tile';
 import { newEngine, randomSource } from '../../__tests__/support/engine';
 
 /** Maps of noise. */
@@ -59,7 +59,7 @@ function channelsOf(stack: FeatureStack, rows: number, columns: number, maps: IS
   return out;
 }
 
-function around(pixels: Float32Array, rows: number, columns: number, tile: ITile, halo: number): Float32Array {
+function around(pixels: Float32Array, rows: number, columns: number, tile: Rect, halo: number): Float32Array {
   const out: number[] = [];
   for (let row = Math.max(0, tile.row0 - halo); row < Math.min(rows, tile.row1 + halo); row++) {
     for (let column = Math.max(0, tile.column0 - halo); column < Math.min(columns, tile.column1 + halo); column++) {

@@ -1,8 +1,9 @@
-import { intensityOf, ITile, refinedTile, refineTile, rowMoments, standardised } from '../..';
+import { Rect } from '../../../src/shared/rect';
+import { intensityOf, refinedTile, refineTile, rowMoments, standardised } from '../..';
 import { newEngine, randomSource } from '../../__tests__/support/engine';
 
 const image = { rows: 41, columns: 53 };
-const whole: ITile = { row0: 0, row1: image.rows, column0: 0, column1: image.columns };
+const whole: Rect = { row0: 0, row1: image.rows, column0: 0, column1: image.columns };
 
 /** Probabilities of `classes` and a guide with an edge, over the whole image. */
 function scene(classes: number, seed = 1) {
@@ -20,7 +21,7 @@ function scene(classes: number, seed = 1) {
 }
 
 /** A part of planes with `values` numbers a pixel. */
-function cut(data: Float32Array, tile: ITile, values: number): Float32Array {
+function cut(data: Float32Array, tile: Rect, values: number): Float32Array {
   const out: number[] = [];
   for (let row = tile.row0; row < tile.row1; row++) {
     const from = (row * image.columns + tile.column0) * values;

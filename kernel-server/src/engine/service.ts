@@ -6,7 +6,7 @@ import { BridgeError } from '../../../src/shared/errors';
 import { FeatureSpec } from '../../../src/shared/features';
 import { isBoosting, learnerParams } from '../../../src/shared/forest';
 import { ArrayDescriptor, ForestMeaning, LabelClass, LearnerParams } from '../../../src/shared/protocol';
-import { overlaps } from '../../../src/shared/rect';
+import { overlaps, Rect } from '../../../src/shared/rect';
 import * as engine from '../../../engine';
 import { ILabelledPixels, drawLabels } from './labels';
 import { expectRoom, growTrees } from './grow';
@@ -319,7 +319,7 @@ export class EngineService implements IEngineService {
     part: ICutPart,
     parts: readonly ICutPart[],
     placed: IPlacedTile,
-    outer: engine.ITile | null,
+    outer: Rect | null,
     context: IJobContext
   ): Promise<ISegmentPart> {
     const { name, spec, cuts, features } = part;

@@ -1,11 +1,11 @@
 /** What the engine's service asks of its worker threads. Arrays over shared memory pass by reference, all others are copied. */
 import { FeatureSpec } from '../../../src/shared/features';
 import { ArrayDescriptor, BoostingParams } from '../../../src/shared/protocol';
+import { Rect } from '../../../src/shared/rect';
 import { IBoostRound } from '../../../engine/core/boosting';
 import { IGrowOptions, IPackedForest, ITrainingSet, ITrees } from '../../../engine/core/forest';
 import { ISliceEmbedding } from '../../../engine/core/embedding';
 import { IIntensity } from '../../../engine/core/intensity';
-import { ITile } from '../../../engine/core/tile';
 import { ISegmentationArrays } from '../jobs/services';
 
 /** Features that are computed and kept together: those of the families, and those of the embedding. */
@@ -15,7 +15,7 @@ export type PartName = 'families' | 'embedding';
 export interface ITileRequest {
   image: ArrayDescriptor;
   slice: number;
-  tile: ITile;
+  tile: Rect;
   spec: FeatureSpec;
   /** One part of the spec's features; all of them if left out. */
   part?: PartName;
@@ -101,7 +101,7 @@ export interface IBoosted extends IBoostRound {
 
 /** Bins of a tile that are kept. */
 export interface IPiece {
-  tile: ITile;
+  tile: Rect;
   blocks: Uint8Array;
 }
 
@@ -127,9 +127,9 @@ export interface ISegmentTask {
   job: number;
   image: ArrayDescriptor;
   slice: number;
-  tile: ITile;
+  tile: Rect;
   /** What the forest is asked of, to refine the tile: the tile and pixels around it. Null: nothing is refined. */
-  outer: ITile | null;
+  outer: Rect | null;
   /** Radius of the refinement. */
   radius: number;
   intensity?: IIntensity;

@@ -12,6 +12,7 @@ import { createHash } from 'node:crypto';
 import { BridgeError } from '../../../src/shared/errors';
 import { FeatureSpec } from '../../../src/shared/features';
 import { ArrayDescriptor } from '../../../src/shared/protocol';
+import { Rect } from '../../../src/shared/rect';
 import {
   Cuts,
   embeddingNames,
@@ -20,7 +21,6 @@ import {
   IEmbeddingBasis,
   IIntensity,
   ISliceEmbedding,
-  ITile,
   planeFloats,
   samplePositions,
   withoutEmbedding
@@ -122,7 +122,7 @@ export async function mapsOf(
 export interface IPlacedTile {
   source: IFeatureSource;
   slice: number;
-  tile: ITile;
+  tile: Rect;
 }
 
 /** Side of the tiles in which some parts are computed. */

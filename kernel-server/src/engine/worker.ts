@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { BridgeError } from '../../../src/shared/errors';
+import { Rect } from '../../../src/shared/rect';
 import {
   blocksOf,
   Engine,
@@ -14,7 +15,6 @@ import {
   GUIDE_SPEC,
   intensityStep,
   ISegmentedTile,
-  ITile,
   quantileCuts,
   refineTile,
   rowMoments
@@ -308,7 +308,7 @@ function binsOf(task: ISegmentTask, { part, spec, maps, cuts, blocks, ready, pie
 }
 
 /** The bins of a region out of those of tiles that cover it. */
-function assembled(region: ITile, pieces: readonly IPiece[]): Uint8Array {
+function assembled(region: Rect, pieces: readonly IPiece[]): Uint8Array {
   const { blocks, tile } = pieces[0]!;
   const block = blocks.length / blocksOf(tile).count;
   const out = { tile: region, blocks: new Uint8Array(blocksOf(region).count * block) };
