@@ -1,4 +1,4 @@
-/** The labeller as an ipywidget: the model carries the session's id, all else goes over the live comm. */
+/** The labeller as an ipywidget: the model carries the session's id; everything else goes over the live comm. */
 import { DOMWidgetModel, DOMWidgetView, ISerializers, JupyterLuminoPanelWidget } from '@jupyter-widgets/base';
 import { Message } from '@lumino/messaging';
 import { Panel } from '@lumino/widgets';
@@ -10,7 +10,7 @@ import { trans } from './base/translation';
 import { MODULE_NAME, MODULE_VERSION } from './version';
 import { LabellerPanel } from './frame/labeller-panel';
 
-/** The part of JupyterLab's kernel connection that is used besides comms. */
+/** The part of JupyterLab's kernel connection that is used, besides comms. */
 interface IKernel extends IKernelLike {
   readonly statusChanged: ISignalLike;
   readonly connectionStatusChanged: ISignalLike;
@@ -21,7 +21,7 @@ interface ISignalLike {
   disconnect(slot: (sender: unknown, value: string) => void): boolean;
 }
 
-/** The model: one session, shared by all its views. */
+/** The model: one session, whose state all views share. */
 export class LabellerModel extends DOMWidgetModel {
   static override serializers: ISerializers = { ...DOMWidgetModel.serializers };
 
@@ -39,19 +39,19 @@ export class LabellerModel extends DOMWidgetModel {
     };
   }
 
-  /** The state, made for the first view; give it back with {@link release}. */
+  /** The state, created for the first view. Each view calls {@link release} when it is removed. */
   acquire(): LabellerState {
     this._views++;
     this._state ??= this._open();
     return this._state;
   }
 
-  /** A view is gone. With the last one the state goes too, once nothing waits to be sent. */
+  /** A view was removed. After the last one the state is disposed, once its queue is empty or the connection is lost. */
   release(): void {
     this._views--;
     const state = this._state;
     if (this._views === 0 && state) {
-      // What is drawn and not sent yet goes out first, as long as there is a way.
+      // Unsent strokes are sent first, while there is a connection.
       const cut = new Promise<void>(resolve => {
         const check = () => {
           if (state.connection.state.state !== 'connected') {
@@ -71,14 +71,14 @@ export class LabellerModel extends DOMWidgetModel {
   }
 
   override close(commClosed?: boolean): Promise<void> {
-    // The kernel closed the model; views may stay a while, with the image in them.
+    // The kernel closed the model; its views stay in the page with the image.
     this._gone = true;
     this._state?.connection.close();
     return super.close(commClosed);
   }
 
   private _open(): LabellerState {
-    // LabWidgetManager has the kernel; the type of other managers does not promise one.
+    // LabWidgetManager has a kernel; the type of a manager does not say so.
     const manager = this.widget_manager as unknown as { kernel?: IKernel | null };
     const settings = new Settings(userSettings.values);
     const follow = (_: unknown, changed: object) => settings.set(changed);
@@ -98,7 +98,7 @@ export class LabellerModel extends DOMWidgetModel {
     });
     this._state = state;
     const unwatch = manager.kernel ? watchKernel(manager.kernel, state) : undefined;
-    // A page that goes tells nobody: the kernel would feed this comm for ever.
+    // Close the comm when the page is left: the kernel would send to it for ever.
     const leave = () => state.connection.close();
     window.addEventListener('pagehide', leave);
     this._cleanUp = () => {
@@ -125,7 +125,7 @@ export class LabellerModel extends DOMWidgetModel {
   private _cleanUp: (() => void) | undefined;
 }
 
-/** Comms end silently with their kernel, and a socket that was away has lost messages: both are seen here. */
+/** Close the connection with its kernel, since comms end silently, and attach again after the socket was disconnected and lost messages. */
 function watchKernel(kernel: IKernel, state: LabellerState): () => void {
   let away = false;
   const onStatus = (_: unknown, status: string) => {
@@ -160,7 +160,7 @@ export class LabellerView extends DOMWidgetView {
   }
 
   override _setElement(el: HTMLElement): void {
-    // The element belongs to the Lumino widget and stays.
+    // The element belongs to the Lumino widget and is not replaced.
     this.el = el;
     this.$el = this.luminoWidget.node as unknown as typeof this.$el;
   }
@@ -172,7 +172,7 @@ export class LabellerView extends DOMWidgetView {
 
   override processLuminoMessage(message: Message): void {
     super.processLuminoMessage(message);
-    // Not before: a view whose cell is run again while it is made is never shown, and nobody ever removes it.
+    // Not before: if the cell runs again meanwhile, the view is never attached, and never removed.
     if (message.type === 'after-attach' && !this._panel && !this._removed) {
       this._panel = new LabellerPanel((this.model as LabellerModel).acquire());
       (this.luminoWidget as Panel).addWidget(this._panel);

@@ -1,6 +1,6 @@
 /**
- * The canvas of a view: two layers (what changes seldom below, what follows the pointer above), the pointer, the wheel,
- * and the size.
+ * The canvas of a view: pointer, wheel, size, and two layers. Image, overlays and labels are on the lower layer; what follows
+ * the pointer is on the upper one, which is redrawn alone.
  */
 import { Message } from '@lumino/messaging';
 import { ISignal, Signal } from '@lumino/signaling';
@@ -13,7 +13,7 @@ import { Painter } from './painter';
 import { currentTool, findTool, ITool, IToolEvent, IToolHandler, TOOLS } from './tools';
 import { trans } from '../base/translation';
 
-/** Where the pointer is, for the status line. */
+/** The pixel under the pointer, for the status line. */
 export interface IHover {
   row: number;
   column: number;
@@ -23,6 +23,7 @@ export interface IHover {
 const HEIGHT_MIN = 240;
 const HEIGHT_MAX = 600;
 
+/** The canvas of one view of a labeller. */
 export class CanvasView extends Widget {
   constructor(options: CanvasView.IOptions) {
     super();
@@ -51,14 +52,15 @@ export class CanvasView extends Widget {
     this._setCursor();
   }
 
+  /** Where the image is on the canvas. */
   readonly view: ViewTransform;
 
-  /** Handles pointer and keys now: the tool that is pressed, else the tool in use. */
+  /** The handler of pointer and keys: of the tool that is pressed, else of the tool in use. */
   get handler(): IToolHandler {
     return this._pressed?.handler ?? this._handlers.get(this._tool)!;
   }
 
-  /** Emits where the pointer is, null when it left. */
+  /** Emits the pixel under the pointer; null outside the image. */
   get hovered(): ISignal<this, IHover | null> {
     return this._hovered;
   }
@@ -68,7 +70,7 @@ export class CanvasView extends Widget {
     return this._zoomed;
   }
 
-  /** Emits when the wheel was turned but does not zoom, since the labeller has no focus. */
+  /** Emits when the wheel turned without zooming, for example because the labeller has no focus. */
   get wheelIgnored(): ISignal<this, void> {
     return this._wheelIgnored;
   }
@@ -78,12 +80,12 @@ export class CanvasView extends Widget {
     return this.node.matches(':hover');
   }
 
-  /** Milliseconds that drawing the lower layer took at most. */
+  /** The longest time that drawing the lower layer took, in milliseconds. */
   get longestDraw(): number {
     return this._longest;
   }
 
-  /** Draw neither labels nor segmentation. */
+  /** Whether to draw the image alone, without overlays, labels and suggestion. */
   set hideOverlays(hide: boolean) {
     if (hide !== this._hideOverlays) {
       this._hideOverlays = hide;
@@ -91,31 +93,32 @@ export class CanvasView extends Widget {
     }
   }
 
-  /** Dragging moves the image. */
+  /** Whether dragging moves the image. */
   set panning(panning: boolean) {
     this._panning = panning;
     this._setCursor();
   }
 
+  /** Show the whole image. */
   showAll(): void {
     this.view.fit();
     this._onView();
   }
 
-  /** Bring a region into view, large enough to draw in. */
+  /** Bring a region into view, large enough to draw in it. */
   lookAt(region: Rect): void {
     if (!this.isDisposed && this.view.show(region)) {
       this._onView();
     }
   }
 
-  /** Zoom about the middle. */
+  /** Zoom about the middle of the canvas. */
   zoom(factor: number): void {
     this.view.zoomAt({ x: this.view.width / 2, y: this.view.height / 2 }, factor);
     this._onView();
   }
 
-  /** Draw again with the next frame. */
+  /** Draw layers again with the next frame. */
   redraw(layer: 'base' | 'top' | 'both'): void {
     this._dirtyBase ||= layer !== 'top';
     this._dirtyTop ||= layer !== 'base';
@@ -178,7 +181,7 @@ export class CanvasView extends Widget {
     }
     this._resizes = new ResizeObserver(() => this._fitSize());
     this._resizes.observe(this.node);
-    // Canvases may come back blank after they were out of sight for long.
+    // A browser may blank a canvas that has been out of sight for long.
     this._sights = new IntersectionObserver(entries => {
       this._inSight = entries[entries.length - 1]!.isIntersecting;
       this._tellView();
@@ -211,7 +214,7 @@ export class CanvasView extends Widget {
     this._frame = 0;
   }
 
-  /** The height follows from the width and the image; the layers follow both and the screen's resolution. */
+  /** Set the height by the width and the image, and the layers' sizes by both and the screen's resolution. */
   private _fitSize(): void {
     const width = this.node.clientWidth;
     if (width === 0) {
@@ -237,14 +240,14 @@ export class CanvasView extends Widget {
     this._zoomed.emit(this.view.scale);
   }
 
-  /** What is in view is segmented first. */
+  /** Tell the sidecar what is in view: live segmentation begins there. */
   private _tellView(): void {
     this._state.live.show(this, this._state.slice, this._inSight ? this.view.visible() : null);
   }
 
   private _draw(all = false): void {
     if (window.devicePixelRatio && window.devicePixelRatio !== this._ratio) {
-      this._fitSize(); // the window went to another screen, or the page was zoomed
+      this._fitSize(); // the window moved to another screen, or the page was zoomed
       return;
     }
     let unfinished = false;
@@ -303,7 +306,7 @@ export class CanvasView extends Widget {
     this._zoomed.emit(this.view.scale);
   }
 
-  /** Tell the user of a tool in the settings that does not exist, once. */
+  /** Tell the user, once, if the settings name a tool that does not exist. */
   private _checkSettings(): void {
     const { tool } = this._state.settings.values;
     if (tool !== this._checkedTool) {
@@ -391,9 +394,9 @@ export class CanvasView extends Widget {
     }
     event.preventDefault();
     event.stopPropagation();
-    // Lines and pages, as some browsers count, in pixels; no single turn does more than double.
+    // Some browsers count lines or pages: convert to pixels. One event at most doubles the scale.
     const pixels = event.deltaY * (event.deltaMode === 1 ? 20 : event.deltaMode === 2 ? 400 : 1);
-    const speed = event.ctrlKey && Math.abs(pixels) < 20 ? 0.01 : 0.0025; // a pinch comes as small steps with Ctrl
+    const speed = event.ctrlKey && Math.abs(pixels) < 20 ? 0.01 : 0.0025; // browsers report a pinch as small steps with Ctrl
     this.view.zoomAt(this._screen(event), Math.exp(Math.min(Math.max(-pixels * speed, -0.7), 0.7)));
     this._onView();
   }
@@ -410,9 +413,9 @@ export class CanvasView extends Widget {
   private readonly _wheelIgnored = new Signal<this, void>(this);
   /** The tool in use. */
   private _tool: ITool;
-  /** The pointer that is pressed, and the tool that it was pressed with: another may be taken meanwhile. */
+  /** The pressed pointer and its tool, which stays the same until release. */
   private _pressed: { id: number; tool: ITool; handler: IToolHandler } | null = null;
-  /** The tool of the settings that was looked up last. */
+  /** The settings' tool that {@link _checkSettings} has checked. */
   private _checkedTool: string | null = null;
   private _dragFrom: { id: number; at: IPoint } | null = null;
   private _panning = false;

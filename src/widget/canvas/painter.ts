@@ -1,6 +1,6 @@
 /**
- * Draws what a view shows: image tiles, the segmentation, a feature if one is looked at, the labels on top, and the suggestion
- * over all. Tiles meet on whole device pixels, so that no seam shows through.
+ * Draws the layers of a view. Lower layer: the image, the segmentation, the uncertainty, a feature and the labels, in this order.
+ * Upper layer: the mark of a region and the suggestion. Tiles meet on whole device pixels, so that no seam is visible.
  */
 import { IMAGE_TILE, LABEL_TILE, Rect } from '../../shared';
 import { chooseLevel, ITileRef, levelSize, tilesIn, ViewTransform } from '../base/geometry';
@@ -15,13 +15,13 @@ import { segmentationKey } from '../tiles/segmentation-tiles';
 import { Suggestion } from '../state/suggestions';
 import { makeUncertaintyPalette } from '../tiles/uncertainty-colors';
 
-/** Pixels beyond the view for which a suggestion is made as well, so that small moves of the view need no new one. */
+/** Margin around the view, in pixels of the level, for which the suggestion is rendered too: small moves of the view reuse it. */
 const MARGIN = 64;
 
-/** Milliseconds of a frame in which pictures of the segmentation or a feature are drawn; the rest waits for the next one. */
+/** Milliseconds of a frame for drawing pictures of overlay tiles; the rest waits for the next frame. */
 const FRAME_MS = 7;
 
-/** A suggestion as it was drawn last. */
+/** The picture of the suggestion that was drawn last. */
 interface ISuggestionPicture {
   suggestion: Suggestion;
   level: number;
@@ -41,9 +41,9 @@ export class Painter {
     this._pictures.uncertainty.palette = makeUncertaintyPalette();
   }
 
-  /** Some tiles changed; null for all. */
+  /** Tiles of an overlay changed: draw their pictures again. Null for all. */
   invalidate(overlay: RepaintedOverlay, keys: string[] | null): void {
-    // Labels lie on top of the segmentation in its own picture too, so that nothing shines through them.
+    // The segmentation's pictures contain the labels, so that the segmentation does not shine through them.
     const concerned = overlay === 'labels' ? (['labels', 'segmentation'] as const) : ([overlay] as const);
     for (const pictures of concerned.map(name => this._pictures[name])) {
       if (keys) {
@@ -55,9 +55,9 @@ export class Painter {
   }
 
   /**
-   * Draw image and overlays; `ratio` is device pixels a CSS pixel.
+   * Draw the lower layer; `ratio` is device pixels a CSS pixel.
    *
-   * @returns whether all is drawn; else some tiles are as they were, or missing, and the next frame goes on.
+   * @returns whether all pictures are up to date; if not, draw again with the next frame.
    */
   base(context: CanvasRenderingContext2D, ratio: number, hideOverlays: boolean): boolean {
     const { segmentation, preview, uncertainty } = this._pictures;
@@ -114,7 +114,7 @@ export class Painter {
     }
   }
 
-  /** Mark the region where labels would help; the context is in CSS pixels. */
+  /** Mark the region where labels help most; the context is in CSS pixels. */
   mark(context: CanvasRenderingContext2D): void {
     const region = this._state.parts?.guide.region;
     if (region && region.slice === this._state.slice) {
@@ -180,7 +180,7 @@ export class Painter {
       if (!picture) {
         continue;
       }
-      // Up close a pixel is a square; what is reduced, or stands in for finer tiles, is smooth.
+      // Enlarged pixels are squares; reduced ones, and coarser levels in place of missing tiles, are smoothed.
       context.imageSmoothingEnabled = scale * by < 1 || !picture.exact;
       const target = this._target(
         tile.row * IMAGE_TILE * by,
@@ -201,7 +201,7 @@ export class Painter {
     opacity: number,
     find: (tile: ITileRef) => { key: string; values(): Uint8Array | undefined }
   ): void {
-    // What is drawn under the pointer waits for nothing.
+    // Labels follow the pointer and are never left for the next frame.
     const until = name === 'labels' ? Infinity : performance.now() + FRAME_MS;
     const scale = this._view.scale * ratio;
     const level = Math.min(LEVEL_MAX, Math.max(0, Math.floor(Math.log2(1 / scale) + 1e-6)));
@@ -215,7 +215,7 @@ export class Painter {
       const { key, values } = find(tile);
       const picture = pictures.get(key, level, values, until);
       if (picture) {
-        // Nothing is drawn beyond the image's edge.
+        // Clip to the image.
         const height = Math.min(LABEL_TILE, rows - tile.row * LABEL_TILE);
         const width = Math.min(LABEL_TILE, columns - tile.column * LABEL_TILE);
         const target = this._target(
@@ -232,7 +232,7 @@ export class Painter {
     context.globalAlpha = 1;
   }
 
-  /** A rectangle of the image in whole device pixels. */
+  /** A rectangle of the image in whole device pixels: x, y, width, height. */
   private _target(
     row0: number,
     column0: number,
@@ -299,7 +299,7 @@ export class Painter {
     return this._kept;
   }
 
-  /** The part of the suggestion that is in view, with a margin, at a level. */
+  /** The part of the suggestion in view, with a margin, in pixels of a level. */
   private _reduced(parts: SessionParts, { bounds }: Suggestion, level: number, margin: number): Rect {
     const by = 2 ** level;
     const size = levelSize(parts.image, level);

@@ -1,8 +1,8 @@
 /**
- * The labels of a session in the browser: painted at once, sent as patches, changed by the patches of others, and
+ * The labels of a session in the browser: painted at once, sent as patches, changed by the patches of other peers, and
  * fetched again whenever they may differ from the sidecar's.
  *
- * What is shown is always the sidecar's tiles with the unsent patches on top, in order.
+ * The labels here are always the sidecar's tiles, then the unacknowledged patches in order, then the strokes being drawn.
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
@@ -14,13 +14,13 @@ import { decodePatch, decodeTile, encodePatch, IMaskedPatch } from './patches';
 import { IAcknowledgement, PatchQueue } from './patch-queue';
 import { Stroke } from './stroke';
 
-/** Which tiles of a slice changed; `null` for all. */
+/** Tiles of a slice that changed; `null` for all. */
 export interface ILabelChange {
   slice: number;
   tiles: ITileRef[] | null;
 }
 
-/** A patch that was made here. */
+/** A patch made here. */
 export interface ICommit {
   patch: IMaskedPatch;
   /** When the pointer was lifted, in milliseconds; null for a patch that is no stroke. */
@@ -33,7 +33,7 @@ export interface IStored {
   version: number;
 }
 
-/** Labels, their queue, and the version that they have. */
+/** The labels of a session, their version, and the queue of unacknowledged patches. */
 export class LabelStore implements IDisposable {
   constructor(options: LabelStore.IOptions) {
     this._options = options;
@@ -54,17 +54,17 @@ export class LabelStore implements IDisposable {
 
   readonly queue: PatchQueue;
 
-  /** Emits after pixels changed here. */
+  /** Emits after pixels changed. */
   get changed(): ISignal<this, ILabelChange> {
     return this._changed;
   }
 
-  /** Emits what the user should know: a stroke was refused, labels could not be fetched. */
+  /** Emits errors for the user: the sidecar refused a stroke, or labels could not be fetched. */
   get failed(): ISignal<this, BridgeError> {
     return this._failed;
   }
 
-  /** Emits each patch that was made here, before it is sent. */
+  /** Emits each patch made here, before it is sent. */
   get committed(): ISignal<this, ICommit> {
     return this._committed;
   }
@@ -78,12 +78,12 @@ export class LabelStore implements IDisposable {
     return this._disposed;
   }
 
-  /** Version of the labels that is known here. */
+  /** The newest version of the sidecar's labels that is known here. */
   get version(): number {
     return this._version;
   }
 
-  /** The labels of a slice; they are fetched when they are first asked for. */
+  /** The labels of a slice. The first call for a slice fetches them. */
   slice(slice: number): LabelTiles {
     let tiles = this._slices.get(slice);
     if (!tiles) {
@@ -126,19 +126,19 @@ export class LabelStore implements IDisposable {
     this.queue.push(patch);
   }
 
-  /** The sidecar is there (again) and its labels have this version. */
+  /** The sidecar can be reached and its labels have this version: send the queue and fetch the labels. */
   attached(version: number): void {
     this._version = version;
     this.queue.paused = false;
     this.reload();
   }
 
-  /** The sidecar cannot be reached: gather strokes. */
+  /** The sidecar cannot be reached: keep patches in the queue. */
   detached(): void {
     this.queue.paused = true;
   }
 
-  /** Fetch what is shown again; once more when the queue is empty, if it is not. */
+  /** Fetch all slices again, and once more when the queue has drained. */
   reload(): void {
     for (const slice of this._slices.keys()) {
       void this._fetch(slice);
@@ -168,7 +168,7 @@ export class LabelStore implements IDisposable {
   private _onPatch(_: ISessionLink, { params: { version, patch: params }, buffers }: ISessionEvent<'patch'>): void {
     this._stored.emit({ patch: { slice: params.slice, classId: params.class, tiles: params.tiles }, version });
     if (version <= this._version) {
-      return; // came twice, or is in the tiles that were fetched
+      return; // a duplicate, or part of the tiles that were fetched
     }
     const gap = version > this._version + 1;
     this._version = version;
@@ -251,7 +251,7 @@ export class LabelStore implements IDisposable {
     this.reload();
   }
 
-  /** While tiles are on their way, patches that came since are remembered: the tiles may not hold them yet. */
+  /** Remember a patch while tiles are being fetched: they may not contain it yet. */
   private _log(version: number, patch: IMaskedPatch): void {
     if (this._fetching > 0) {
       this._recent.push({ version, patch });

@@ -1,12 +1,12 @@
 /**
- * The labels of one slice as the browser knows them: sparse tiles of class ids. What a patch does here is what it does
- * in the sidecar, so that both have the same pixels without being asked.
+ * The labels of one slice in the browser: sparse tiles of class ids. A patch changes the same pixels here as in the sidecar,
+ * so both agree without a round trip.
  */
 import { LABEL_TILE, Rect } from '../../shared';
 import { ISize, ITileRef } from '../base/geometry';
 import { IMaskTile } from './raster';
 
-/** Sparse tiles of class ids; a tile that is not there is 0. */
+/** Sparse tiles of class ids; a missing tile is 0 everywhere. */
 export class LabelTiles {
   constructor(readonly image: ISize) {}
 
@@ -32,7 +32,7 @@ export class LabelTiles {
     return false;
   }
 
-  /** Which tiles there are. */
+  /** The tiles that exist. */
   refs(): ITileRef[] {
     return [...this._tiles.keys()].map(key => {
       const [row, column] = key.split('/').map(Number) as [number, number];
@@ -40,14 +40,14 @@ export class LabelTiles {
     });
   }
 
-  /** Take a tile as the sidecar has it. */
+  /** Set a tile to the sidecar's class ids; `undefined` removes it. */
   replace(row: number, column: number, classes: Uint8Array | undefined): void {
     if (!classes) {
       this._tiles.delete(keyOf(row, column));
       return;
     }
     if (classes.length !== LABEL_TILE * LABEL_TILE) {
-      throw new Error(`A tile has ${LABEL_TILE * LABEL_TILE} class ids; ${classes.length} came.`);
+      throw new Error(`A tile has ${LABEL_TILE * LABEL_TILE} class ids, but this one has ${classes.length}.`);
     }
     this._tiles.set(keyOf(row, column), classes);
   }
@@ -56,7 +56,7 @@ export class LabelTiles {
     this._tiles.clear();
   }
 
-  /** Set a run of pixels; `end` is exclusive and inside the image. Returns the tiles that were touched. */
+  /** Set a run of pixels inside the image; `end` is exclusive. Returns the tiles that the run touches. */
   paintRun(row: number, start: number, end: number, classId: number, preserve: boolean): ITileRef[] {
     const touched: ITileRef[] = [];
     const tileRow = Math.floor(row / LABEL_TILE);
@@ -79,7 +79,7 @@ export class LabelTiles {
     return touched;
   }
 
-  /** Set the pixels of a mask. Returns how many changed. */
+  /** Set the pixels of a mask. Returns how many of them changed. */
   apply(mask: IMaskTile, classId: number, preserve: boolean): number {
     const tile = this._writable(mask.row, mask.column, classId);
     if (!tile) {
@@ -103,7 +103,7 @@ export class LabelTiles {
     return changed;
   }
 
-  /** The tile to write to; none where erasing would only make an empty one. */
+  /** The tile to write to, created if needed; undefined where erasing would create an empty tile. */
   private _writable(row: number, column: number, classId: number): Uint8Array | undefined {
     const key = keyOf(row, column);
     let tile = this._tiles.get(key);

@@ -1,16 +1,17 @@
 /**
- * Strokes on their way to the sidecar: sent in order, several under way at once, kept until they are acknowledged, and told of in order.
+ * The queue of patches for the sidecar. It sends them in order, several at a time, keeps each until it is acknowledged, and
+ * reports the outcomes in order.
  *
- * What fails for a reason that can pass (no room on the disk, no sidecar) stays first in line and is tried again; what
- * the sidecar refuses for good leaves the queue, and whoever listens has to fetch what the sidecar has. The same holds after a stroke that
- * was tried again while one behind it was taken: the versions tell.
+ * After a passing failure (disk full, no sidecar) a patch stays first in line and is sent again. After any other error it leaves
+ * the queue as refused, and the labels have to be fetched again. The same holds when the sidecar took a later patch before one
+ * that was sent again, which the versions of the acknowledgements show.
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
 import { BridgeError, ErrorCode } from '../../shared';
 import { IMaskedPatch } from './patches';
 
-/** Causes that pass: the stroke is kept. */
+/** Errors that pass: the patch is kept and sent again. */
 const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'disk-full',
   'disconnected',
@@ -20,19 +21,19 @@ const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'cancelled'
 ]);
 
-/** Strokes under way at once: while the sidecar learns, an answer takes longer than a quick stroke does. */
+/** Patches sent and not answered, at most. Several, because an answer takes longer than a quick stroke while the sidecar trains. */
 const UNDER_WAY_MAX = 16;
 
-/** Pause before a stroke that could not be taken is sent again. */
+/** Pause before a patch is sent again after a passing error, in milliseconds. */
 const RETRY_MS = 3000;
 
-/** What the sidecar says to a patch. */
+/** The sidecar's answer to a patch. */
 export interface IPatchReply {
   version: number;
   changed: number;
 }
 
-/** A patch that the sidecar has taken, and how long that took from sending. */
+/** A patch that the sidecar has taken, and the time from sending it to the answer. */
 export interface IAcknowledgement {
   patch: IMaskedPatch;
   reply: IPatchReply;
@@ -45,29 +46,29 @@ interface IEntry {
   outcome: { reply: IPatchReply; milliseconds: number } | { error: BridgeError } | null;
 }
 
-/** The queue of unsent patches. */
+/** The queue of unacknowledged patches. */
 export class PatchQueue implements IDisposable {
   constructor(options: PatchQueue.IOptions) {
     this._send = options.send;
     this._retryMs = options.retryMs ?? RETRY_MS;
   }
 
-  /** Patches that are not acknowledged yet, in order. */
+  /** The unacknowledged patches, in order. */
   get waiting(): readonly IMaskedPatch[] {
     return this._entries.map(({ patch }) => patch);
   }
 
-  /** Why the first patch could not be taken, if it was tried and is tried again. */
+  /** The passing error that holds the queue up; null if there is none. */
   get held(): BridgeError | null {
     return this._held;
   }
 
-  /** Emits when the number of patches or the reason for waiting changes. */
+  /** Emits when the number of patches or {@link held} changes. */
   get changed(): ISignal<this, void> {
     return this._changed;
   }
 
-  /** Emits each patch when it was handed over to be sent. */
+  /** Emits each patch after it was handed to the connection. */
   get sent(): ISignal<this, IMaskedPatch> {
     return this._sent;
   }
@@ -77,12 +78,12 @@ export class PatchQueue implements IDisposable {
     return this._acknowledged;
   }
 
-  /** Emits each patch that was refused for good. */
+  /** Emits each patch that the sidecar refused. */
   get refused(): ISignal<this, { patch: IMaskedPatch; error: BridgeError }> {
     return this._refused;
   }
 
-  /** Emits when the sidecar took strokes in another order than they were drawn here. */
+  /** Emits when the sidecar took patches in another order than they were made here. */
   get disordered(): ISignal<this, void> {
     return this._disordered;
   }
@@ -97,7 +98,7 @@ export class PatchQueue implements IDisposable {
     this._run();
   }
 
-  /** While paused nothing is sent; strokes gather. */
+  /** While paused, the queue keeps patches and sends none. */
   set paused(paused: boolean) {
     this._paused = paused;
     if (!paused) {
@@ -109,7 +110,7 @@ export class PatchQueue implements IDisposable {
     return this._paused;
   }
 
-  /** Try again now what could not be taken. */
+  /** Send the held patches again now. */
   retry(): void {
     clearTimeout(this._timer);
     this._timer = undefined;
@@ -122,7 +123,11 @@ export class PatchQueue implements IDisposable {
     this._run();
   }
 
-  /** Resolves once every patch that is here now is acknowledged or refused. */
+  /**
+   * Resolves once the queue is empty or disposed.
+   *
+   * @throws BridgeError `cancelled` after an abort.
+   */
   async drained(signal?: AbortSignal): Promise<void> {
     while (this._entries.length > 0 && !this._disposed) {
       if (signal?.aborted) {
@@ -146,7 +151,7 @@ export class PatchQueue implements IDisposable {
     }
     this._disposed = true;
     clearTimeout(this._timer);
-    this._changed.emit(); // lets those who wait for the queue go
+    this._changed.emit(); // resolves `drained`
     Signal.clearData(this);
   }
 
@@ -179,7 +184,7 @@ export class PatchQueue implements IDisposable {
     }
   }
 
-  /** Let those in front go whose outcome is known. */
+  /** Report and remove the patches at the head of the queue whose outcome is known. */
   private _settle(): void {
     for (let head = this._entries[0]; head?.outcome; head = this._entries[0]) {
       const { patch, outcome } = head;
@@ -230,7 +235,7 @@ export class PatchQueue implements IDisposable {
 export namespace PatchQueue {
   export interface IOptions {
     send(patch: IMaskedPatch): Promise<IPatchReply>;
-    /** Milliseconds until a patch that could not be taken is sent again. */
+    /** Milliseconds before a patch is sent again after a passing error. */
     retryMs?: number;
   }
 }

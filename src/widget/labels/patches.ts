@@ -1,4 +1,4 @@
-/** Patches between memory and wire: bit masks, raw-deflate compressed, one buffer a tile. */
+/** Patches between memory and wire. On the wire each tile's bit mask is one buffer, compressed with raw deflate. */
 import { deflateSync, inflateSync } from 'fflate';
 import { BridgeError, LABEL_TILE, LabelPatch } from '../../shared';
 import { IMaskTile, MASK_BYTES } from './raster';
@@ -26,10 +26,10 @@ export function encodePatch(session: string, patch: IMaskedPatch): { params: Lab
   };
 }
 
-/** The masks of a patch that came. Throws BridgeError `malformed` for buffers that are no masks. */
+/** Inflate the masks of a received patch. @throws BridgeError `malformed` for buffers that are no masks. */
 export function decodePatch(params: LabelPatch, buffers: Uint8Array[]): IMaskedPatch {
   if (buffers.length !== params.tiles.length) {
-    throw new BridgeError('malformed', `A patch of ${params.tiles.length} tiles came with ${buffers.length} buffers.`);
+    throw new BridgeError('malformed', `A patch of ${params.tiles.length} tiles has ${buffers.length} buffers.`);
   }
   return {
     slice: params.slice,
@@ -39,13 +39,13 @@ export function decodePatch(params: LabelPatch, buffers: Uint8Array[]): IMaskedP
   };
 }
 
-/** The class ids of an overlay's tile. */
+/** Inflate a tile of one byte a pixel. @throws BridgeError `malformed` */
 export function decodeTile(buffer: Uint8Array): Uint8Array {
   return inflate(buffer, LABEL_TILE * LABEL_TILE);
 }
 
 function inflate(buffer: Uint8Array, expected: number): Uint8Array {
-  // One byte more than is allowed, so that a longer stream shows.
+  // One byte more than expected, to notice a longer stream.
   const out = new Uint8Array(expected + 1);
   let bytes: Uint8Array;
   try {
@@ -54,7 +54,7 @@ function inflate(buffer: Uint8Array, expected: number): Uint8Array {
     throw new BridgeError('malformed', `A tile cannot be inflated: ${(error as Error).message}.`);
   }
   if (bytes.length !== expected) {
-    throw new BridgeError('malformed', `A tile inflates to ${bytes.length} bytes; ${expected} are right.`);
+    throw new BridgeError('malformed', `A tile inflates to ${bytes.length} bytes instead of ${expected}.`);
   }
   return bytes.slice();
 }

@@ -1,8 +1,8 @@
 /**
- * Strokes and suggestions as pixels: bit masks in sparse tiles, as the protocol's patches carry them.
+ * Rasters strokes and suggestions to bit masks in sparse tiles, as the protocol's patches carry them.
  *
- * A brush covers the pixels whose centres are within its radius of the path of the pointer; between two places of the
- * pointer the path is straight, so the covered shape is a capsule, which a row of pixels meets in one run.
+ * A brush covers the pixels whose centres lie within its radius of the pointer's path. Between two places of the pointer the
+ * path is straight, so the covered shape is a capsule, which meets each row of pixels in one run.
  */
 import { LABEL_TILE, Rect } from '../../shared';
 import { IPoint, ISize } from '../base/geometry';
@@ -20,7 +20,7 @@ export interface IMaskTile {
 /** Called with runs of pixels of one row; `end` is exclusive. */
 export type EmitRun = (row: number, start: number, end: number) => void;
 
-/** The runs of pixels that a round brush covers on its way from one point to another (image coordinates). */
+/** Emit the runs of pixels that a round brush covers from one point to another, in image coordinates. */
 export function brushRuns(from: IPoint, to: IPoint, radius: number, image: ISize, emit: EmitRun): void {
   const row0 = Math.max(0, Math.ceil(Math.min(from.y, to.y) - radius - 0.5));
   const row1 = Math.min(image.rows - 1, Math.floor(Math.max(from.y, to.y) + radius - 0.5));
@@ -34,7 +34,7 @@ export function brushRuns(from: IPoint, to: IPoint, radius: number, image: ISize
       }
     }
   }
-  // The pixel under the pointer is covered however small the brush is.
+  // Even the smallest brush covers the pixel under the pointer.
   for (const { x, y } of [from, to]) {
     const row = Math.floor(y);
     const column = Math.floor(x);
@@ -44,7 +44,7 @@ export function brushRuns(from: IPoint, to: IPoint, radius: number, image: ISize
   }
 }
 
-/** Where the horizontal line at `y` is inside the capsule around the segment, if anywhere. */
+/** The interval of x where the horizontal line at `y` lies inside the capsule around a segment; undefined if it misses the capsule. */
 function capsuleAt(y: number, from: IPoint, to: IPoint, radius: number): [number, number] | undefined {
   let low = Infinity;
   let high = -Infinity;
@@ -84,7 +84,7 @@ export class MaskBuilder {
     return this._tiles.size === 0;
   }
 
-  /** Add a run of pixels of one row; what is outside the image is left out. */
+  /** Add a run of pixels of one row, clipped to the image. */
   addRun(row: number, start: number, end: number): void {
     if (row < 0 || row >= this._image.rows) {
       return;
@@ -102,30 +102,31 @@ export class MaskBuilder {
     }
   }
 
-  /** Add the pixels of a region whose value in `mask` is not 0; `mask` has the region's pixels row by row. */
-  addMask(region: Rect, mask: Uint8Array): void {
-    const width = region.column1 - region.column0;
-    for (let row = region.row0; row < region.row1; row++) {
-      const base = (row - region.row0) * width;
+  /** Add the pixels of a rectangle that are not 0 in `mask`, which has one byte a pixel, row by row. */
+  addMask(rect: Rect, mask: Uint8Array): void {
+    const width = rect.column1 - rect.column0;
+    for (let row = rect.row0; row < rect.row1; row++) {
+      const base = (row - rect.row0) * width;
       for (let i = 0; i < width; i++) {
         if (mask[base + i]) {
           const start = i;
           while (i < width && mask[base + i]) {
             i++;
           }
-          this.addRun(row, region.column0 + start, region.column0 + i);
+          this.addRun(row, rect.column0 + start, rect.column0 + i);
         }
       }
     }
   }
 
-  /** Add all pixels of a region. */
-  addRegion(region: Rect): void {
-    for (let row = region.row0; row < region.row1; row++) {
-      this.addRun(row, region.column0, region.column1);
+  /** Add all pixels of a rectangle. */
+  addRect(rect: Rect): void {
+    for (let row = rect.row0; row < rect.row1; row++) {
+      this.addRun(row, rect.column0, rect.column1);
     }
   }
 
+  /** The tiles that have a pixel. */
   tiles(): IMaskTile[] {
     return [...this._tiles.values()];
   }

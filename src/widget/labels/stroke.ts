@@ -4,7 +4,7 @@ import { LabelTiles } from './label-tiles';
 import { IMaskedPatch } from './patches';
 import { brushRuns, MaskBuilder } from './raster';
 
-/** A stroke. Made by {@link LabelStore.stroke}. */
+/** A stroke; `LabelStore.stroke` begins one. */
 export class Stroke {
   constructor(options: Stroke.IOptions) {
     this._options = options;
@@ -26,13 +26,13 @@ export class Stroke {
     }
   }
 
-  /** The pixels so far. */
+  /** The stroke so far, as a patch. */
   patch(): IMaskedPatch {
     const { slice, classId, preserve } = this._options;
     return { slice, classId, preserve, tiles: this._mask.tiles() };
   }
 
-  /** The pointer was lifted, at this time in milliseconds: send the stroke. */
+  /** End the stroke and send it. `released` is when the pointer was lifted, in milliseconds. */
   end(released: number | null = null): void {
     this._options.ended(this.patch(), released);
   }

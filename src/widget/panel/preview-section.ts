@@ -2,7 +2,7 @@
 import { button, element, icon, setText } from '../base/dom';
 import { channelGroups, familyOf, shortNumber } from '../state/feature-choice';
 import { opacitySlider, section } from './fields';
-import { PREVIEW_TILES_MAX, PreviewState } from '../tiles/byte-tiles';
+import { TILES_IN_VIEW_MAX, ByteTilesState } from '../tiles/byte-tiles';
 import { ISection, ISectionOptions } from './section';
 import { StateWidget } from './state-widget';
 import { trans } from '../base/translation';
@@ -101,10 +101,10 @@ export class PreviewSection extends StateWidget {
   private _names: readonly string[] | null = null;
 }
 
-function noteOf(state: PreviewState, name: string, ranged: boolean): string {
+function noteOf(state: ByteTilesState, name: string, ranged: boolean): string {
   switch (state.state) {
     case 'far':
-      return trans.__('Zoom in to preview: at most %1 tiles of 256 × 256 pixels are shown.', PREVIEW_TILES_MAX);
+      return trans.__('Zoom in to preview: at most %1 tiles of 256 × 256 pixels are shown.', TILES_IN_VIEW_MAX);
     case 'gone':
       return trans.__('“%1” is not among the features. It is shown again as soon as it is.', name);
     case 'loading':

@@ -2,7 +2,7 @@
 import { UncertaintyMeasure } from '../../shared';
 import { button, element, icon, setText } from '../base/dom';
 import { opacitySlider, section, SelectField } from './fields';
-import { PREVIEW_TILES_MAX, PreviewState } from '../tiles/byte-tiles';
+import { TILES_IN_VIEW_MAX, ByteTilesState } from '../tiles/byte-tiles';
 import { ISection, ISectionOptions } from './section';
 import { StateWidget } from './state-widget';
 import { trans } from '../base/translation';
@@ -93,10 +93,10 @@ export class UncertaintySection extends StateWidget {
   private readonly _note: HTMLElement;
 }
 
-function noteOf(state: PreviewState, any: boolean): string {
+function noteOf(state: ByteTilesState, any: boolean): string {
   switch (state.state) {
     case 'far':
-      return trans.__('Zoom in to see it: at most %1 tiles of 256 × 256 pixels are shown.', PREVIEW_TILES_MAX);
+      return trans.__('Zoom in to see it: at most %1 tiles of 256 × 256 pixels are shown.', TILES_IN_VIEW_MAX);
     case 'gone':
       return trans.__('There is no classifier yet. Label two classes and train.');
     case 'loading':

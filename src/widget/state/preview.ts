@@ -2,10 +2,10 @@
 import { featureKey, featureNames, FeatureSpec } from '../../shared';
 import { ISize, ITileRef } from '../base/geometry';
 import { ISessionLink } from '../base/session-link';
-import { ILevels, PreviewTiles } from '../tiles/byte-tiles';
+import { ILevels, ByteTiles } from '../tiles/byte-tiles';
 
 /** The preview of one session. */
-export class FeaturePreview extends PreviewTiles {
+export class FeaturePreview extends ByteTiles {
   constructor(options: FeaturePreview.IOptions) {
     super(options.image);
     this._channels = options.channels;

@@ -94,7 +94,7 @@ export class Suggestion {
       };
       const uniform = this.uniform(region);
       if (uniform === 1) {
-        mask.addRegion(region);
+        mask.addRect(region);
       } else if (uniform === undefined) {
         mask.addMask(region, this.region(region));
       }

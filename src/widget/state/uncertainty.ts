@@ -5,10 +5,10 @@
 import { UncertaintyMeasure } from '../../shared';
 import { ISize, ITileRef } from '../base/geometry';
 import { ISessionLink } from '../base/session-link';
-import { ILevels, PreviewTiles } from '../tiles/byte-tiles';
+import { ILevels, ByteTiles } from '../tiles/byte-tiles';
 
 /** The uncertainty of one session. */
-export class UncertaintyOverlay extends PreviewTiles {
+export class UncertaintyOverlay extends ByteTiles {
   constructor(options: UncertaintyOverlay.IOptions) {
     super(options.image);
     this._link = options.link;

@@ -1,6 +1,7 @@
 /**
- * Tiles of one byte a pixel for an overlay that is computed on demand: what is in view is fetched as the view moves, given up when it
- * moves on, and kept up to a bound. Tiles of an older version are shown until the new ones come.
+ * Tiles of one byte a pixel for an overlay that the sidecar computes on demand: a feature, or the uncertainty. Tiles in view are
+ * fetched, requests for tiles that left the view are cancelled, and fetched tiles are kept up to a limit. A tile of an older
+ * version is shown until the new one arrives.
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
@@ -8,18 +9,20 @@ import { BridgeError, LABEL_TILE, Lru } from '../../shared';
 import { ISize, ITileRef } from '../base/geometry';
 import { decodeTile } from '../labels/patches';
 
-/** Tiles in view at most: beyond, most of the image would have to be computed for a small picture. */
-export const PREVIEW_TILES_MAX = 64;
-/** Tiles asked for in one request: few, so that the first are soon seen. */
+/** With more tiles in view none is fetched: the sidecar would compute most of the image for a small picture. */
+export const TILES_IN_VIEW_MAX = 64;
+/** Tiles a request asks for: few, so that the first ones arrive soon. */
 const BATCH = 8;
-/** Tiles kept, of 64 KiB each. */
+/** Tiles kept, 64 KiB each. */
 const KEPT = 320;
 
 /**
- * How the overlay is. `low` and `high` are the values that bytes 0 and 255 stand for. `gone`: there is no such thing at present; it is
- * shown again once there is.
+ * The state of the overlay:
+ * - `far`: more than {@link TILES_IN_VIEW_MAX} tiles are in view
+ * - `gone`: the feature or the classifier does not exist at present; the overlay comes back with it
+ * - `ready`: `low` and `high` are the values of bytes 0 and 255
  */
-export type PreviewState =
+export type ByteTilesState =
   | { state: 'off' }
   | { state: 'far' }
   | { state: 'gone' }
@@ -27,7 +30,7 @@ export type PreviewState =
   | { state: 'ready'; low: number; high: number }
   | { state: 'failed'; message: string };
 
-/** What a request brings: a buffer a tile. */
+/** A reply with tiles: one buffer for each. */
 export interface ILevels {
   version: number;
   low: number;
@@ -48,35 +51,35 @@ interface IKeptTile {
   levels: Uint8Array;
 }
 
-/** Fetches and keeps the tiles of one session. What they are of, and whether it is there, is said by {@link begin}. */
-export abstract class PreviewTiles implements IDisposable {
+/** Fetches and keeps the tiles of one overlay. A subclass names what the tiles show ({@link what}) and requests them ({@link load}). */
+export abstract class ByteTiles implements IDisposable {
   constructor(private readonly _image: ISize) {}
 
-  /** Emits when the state or the opacity changes, or what is shown. */
+  /** Emits when the state, the opacity or the overlay's content changes. */
   get changed(): ISignal<this, void> {
     return this._changed;
   }
 
-  /** Emits the keys of the tiles that came. */
+  /** Emits the keys of tiles that arrived. */
   get arrived(): ISignal<this, string[]> {
     return this._arrived;
   }
 
-  get state(): PreviewState {
+  get state(): ByteTilesState {
     return this._state;
   }
 
-  /** Whether it is to be shown: whoever switched it on has not switched it off. */
+  /** Whether the user has switched it on. */
   get shown(): boolean {
     return this._shown;
   }
 
-  /** Whether there is something to draw now. From far off a few tiles that happen to be here would be a patchwork. */
+  /** Whether to draw it now. When the view shows too many tiles, the few kept ones would look like a patchwork. */
   get drawn(): boolean {
     return this._shown && this._state.state !== 'far' && this._state.state !== 'gone';
   }
 
-  /** Whether tiles of it came before, of whatever version. */
+  /** Whether tiles of it have arrived before, of any version. */
   get any(): boolean {
     return this._what !== null && this._ranges.has(this._what);
   }
@@ -85,6 +88,7 @@ export abstract class PreviewTiles implements IDisposable {
     return this._disposed;
   }
 
+  /** Switch it on or off. */
   show(shown: boolean): void {
     if (shown !== this._shown) {
       this._shown = shown;
@@ -92,14 +96,14 @@ export abstract class PreviewTiles implements IDisposable {
     }
   }
 
-  /** Ask again for what could not be had. */
+  /** Fetch again after a failure. */
   retry(): void {
     if (this._shown && this._state.state === 'failed') {
       this.begin();
     }
   }
 
-  /** Name the tiles in view, most wanted first. */
+  /** Fetch the missing ones among the tiles in view, which come most wanted first. */
   want(slice: number, tiles: ITileRef[]): void {
     if (!this._shown || this._what === null) {
       return;
@@ -108,7 +112,7 @@ export abstract class PreviewTiles implements IDisposable {
       this._slice = slice;
       this.begin();
     }
-    if (tiles.length > PREVIEW_TILES_MAX) {
+    if (tiles.length > TILES_IN_VIEW_MAX) {
       this._flight?.controller.abort();
       this._wanted = [];
       this._set({ state: 'far' });
@@ -136,17 +140,17 @@ export abstract class PreviewTiles implements IDisposable {
     void this._pump();
   }
 
-  /** Names a tile of what is shown. */
+  /** The key of a tile of the overlay that is shown. */
   key(slice: number, tile: ITileRef): string {
     return keyOf(this._what ?? '', slice, tile);
   }
 
-  /** The bytes of a tile, if it is here. Beyond the image's edge its last pixels go on. */
+  /** The bytes of a tile, if it is kept. Beyond the image's edge the last pixels are repeated. */
   levels(slice: number, tile: ITileRef): Uint8Array | undefined {
     return this._kept(slice, tile)?.levels;
   }
 
-  /** The byte of a pixel; −1 where it is not known. */
+  /** The byte of a pixel; −1 if its tile is not kept. */
   at(slice: number, row: number, column: number): number {
     const tile = { row: Math.floor(row / LABEL_TILE), column: Math.floor(column / LABEL_TILE) };
     return this.levels(slice, tile)?.[(row % LABEL_TILE) * LABEL_TILE + (column % LABEL_TILE)] ?? -1;
@@ -163,18 +167,18 @@ export abstract class PreviewTiles implements IDisposable {
     Signal.clearData(this);
   }
 
-  /** The version to show; tiles of older ones are fetched again. */
+  /** The version to show; tiles of older versions are fetched again. */
   protected get version(): number {
     return 0;
   }
 
-  /** Names what is shown; null if there is no such thing at present. */
+  /** Name of what the tiles show; null if it does not exist at present. */
   protected abstract what(): string | null;
 
-  /** Get tiles. */
+  /** Request tiles. */
   protected abstract load(slice: number, tiles: ITileRef[], signal: AbortSignal): Promise<ILevels>;
 
-  /** Something else is shown, or the same anew: what was asked for before is given up. */
+  /** Start over, because the content changed or has to be fetched anew; running requests are cancelled. */
   protected begin(): void {
     this._what = this.what();
     this._flight?.controller.abort();
@@ -191,14 +195,14 @@ export abstract class PreviewTiles implements IDisposable {
     return this._tiles.get(this.key(slice, tile));
   }
 
-  private _set(state: PreviewState): void {
+  private _set(state: ByteTilesState): void {
     if (JSON.stringify(state) !== JSON.stringify(this._state)) {
       this._state = state;
       this._changed.emit();
     }
   }
 
-  /** Everything in view is here. */
+  /** All tiles in view have arrived. */
   private _settle(): void {
     const range = this._what === null ? undefined : this._ranges.get(this._what);
     if (range && this._shown) {
@@ -236,13 +240,16 @@ export abstract class PreviewTiles implements IDisposable {
       return;
     }
     if (result.buffers.length !== tiles.length) {
-      throw new BridgeError('malformed', `${tiles.length} tiles came with ${result.buffers.length} buffers.`);
+      throw new BridgeError(
+        'malformed',
+        `The reply to a request for ${tiles.length} tiles has ${result.buffers.length} buffers.`
+      );
     }
     this._ranges.set(of, { low: result.low, high: result.high });
     const keys = tiles.map(tile => keyOf(of, slice, tile));
     keys.forEach((key, i) =>
       this._tiles.set(key, {
-        // What was asked for when a version was known is of that version at least.
+        // The sidecar answers with the version of the request, or a newer one.
         version: Math.max(version, result.version),
         levels: this._decode(tiles[i]!, result.buffers[i]!)
       })
@@ -255,7 +262,7 @@ export abstract class PreviewTiles implements IDisposable {
 
   private _decode(tile: ITileRef, buffer: Uint8Array): Uint8Array {
     const levels = decodeTile(buffer);
-    // So that no black seam comes in when the picture is reduced.
+    // Repeat the last pixels beyond the edge: a reduced picture would have a dark seam otherwise.
     const rows = Math.min(LABEL_TILE, this._image.rows - tile.row * LABEL_TILE);
     const columns = Math.min(LABEL_TILE, this._image.columns - tile.column * LABEL_TILE);
     for (let at = 0; columns < LABEL_TILE && at < rows * LABEL_TILE; at += LABEL_TILE) {
@@ -274,7 +281,7 @@ export abstract class PreviewTiles implements IDisposable {
   private _what: string | null = null;
   private _shown = false;
   private _slice = 0;
-  private _state: PreviewState = { state: 'off' };
+  private _state: ByteTilesState = { state: 'off' };
   private _wanted: ITileRef[] = [];
   private _flight: IFlight | null = null;
   private _disposed = false;

@@ -1,6 +1,6 @@
 /**
- * The image's tiles: fetched as they are wanted, those in the middle of the view first, kept as small canvases up to a
- * bound. No canvas of the image's size exists.
+ * The image's tiles: fetched for the view, those in its middle first, and kept as small canvases up to a limit. No canvas of
+ * the image's size exists.
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
@@ -9,27 +9,27 @@ import { ISize, ITileRef, levelSize, topLevel } from '../base/geometry';
 import { ISessionLink } from '../base/session-link';
 import { makeLut, toRgba } from './lut';
 
-/** Tiles fetched at once: enough to keep the way busy, few enough that what the user looks at now comes soon. */
+/** Requests under way: enough to keep the connection busy, few enough that tiles of the current view arrive soon. */
 const IN_FLIGHT = 4;
-/** Canvases kept, of 1 MiB each at most; more if a view needs more. */
+/** Canvases kept, 1 MiB each at most; more if a view shows more. */
 const KEPT = 128;
-/** Pause before a tile that could not be had is asked for again. */
+/** Pause after a failure before tiles are requested again, in milliseconds. */
 const RETRY_MS = 2000;
 
-/** A tile of a level of a slice. */
+/** A tile of one level of one slice. */
 export interface IImageTileRef extends ITileRef {
   slice: number;
   level: number;
 }
 
-/** Where to draw from: a part of a canvas. */
+/** The part of a canvas that shows a tile. */
 export interface ITilePicture {
   canvas: HTMLCanvasElement;
   x: number;
   y: number;
   width: number;
   height: number;
-  /** False while a coarser level stands in. */
+  /** False if it is a part of a coarser level. */
   exact: boolean;
 }
 
@@ -40,12 +40,12 @@ export class ImageTiles implements IDisposable {
     this._link = options.link;
   }
 
-  /** Emits when a tile came. */
+  /** Emits when a tile arrived, or when failed tiles may be wanted again. */
   get arrived(): ISignal<this, void> {
     return this._arrived;
   }
 
-  /** Emits the reason when a tile could not be had. */
+  /** Emits why a tile could not be fetched. */
   get failed(): ISignal<this, BridgeError> {
     return this._failed;
   }
@@ -54,22 +54,22 @@ export class ImageTiles implements IDisposable {
     return this._disposed;
   }
 
-  /** How many tiles are on their way or wait to be asked for. */
+  /** Number of tiles that are requested or wait to be. */
   get pending(): number {
     return this._inFlight.size + this._wanted.length;
   }
 
-  /** Name the tiles that are in view, most wanted first; what was wanted before and is not any more is forgotten. */
+  /** Fetch the tiles in view, most wanted first. Tiles that were wanted before and are not requested yet are dropped. */
   want(tiles: IImageTileRef[]): void {
     this._cache.limit = Math.max(KEPT, 2 * tiles.length);
-    // The whole image in one tile stands in for whatever is missing.
+    // The coarsest level, the whole image in one tile, is drawn where finer tiles are missing.
     const slice = tiles[0]?.slice ?? 0;
     const top = { slice, level: topLevel(this._image), row: 0, column: 0 };
     this._wanted = [top, ...tiles].filter(tile => !this._cache.has(keyOf(tile)) && !this._inFlight.has(keyOf(tile)));
     this._pump();
   }
 
-  /** What to draw for a tile, or `undefined` if nothing of it is here yet. */
+  /** The picture of a tile, from a coarser level if need be; undefined if no level of it is kept. */
   picture(tile: IImageTileRef): ITilePicture | undefined {
     const whole = this._cache.get(keyOf(tile));
     if (whole) {
@@ -140,7 +140,7 @@ export class ImageTiles implements IDisposable {
       }
       this._timer ??= setTimeout(() => {
         this._timer = undefined;
-        this._arrived.emit(); // who draws wants again what is missing
+        this._arrived.emit(); // the next drawing wants the missing tiles again
       }, RETRY_MS);
     }
     this._pump();

@@ -1,6 +1,6 @@
-/** From stored values to what the screen shows. */
+/** Lookup tables and palettes: from stored values to pixels of the screen. */
 
-/** 16-bit values to grey levels: `low` becomes 0, `high` 255, linear between. */
+/** A table from 16-bit values to grey levels: `low` becomes 0, `high` 255, linear between. */
 export function makeLut(low = 0, high = 65535): Uint8ClampedArray {
   const lut = new Uint8ClampedArray(65536);
   const span = Math.max(high - low, 1);
@@ -10,7 +10,7 @@ export function makeLut(low = 0, high = 65535): Uint8ClampedArray {
   return lut;
 }
 
-/** Pixels of a tile as `image.tile` sends them, as RGBA. */
+/** Convert a tile's pixels as `image.tile` sends them to RGBA. 16-bit values go through `lut`. */
 export function toRgba(
   bytes: Uint8Array,
   tile: { rows: number; columns: number; channels: number; dtype: 'uint8' | 'uint16' },
@@ -21,7 +21,7 @@ export function toRgba(
   const expected = values * (tile.dtype === 'uint16' ? 2 : 1);
   if (bytes.byteLength !== expected) {
     throw new Error(
-      `A tile of ${tile.rows}×${tile.columns}×${tile.channels} ${tile.dtype} has ${expected} bytes; ${bytes.byteLength} came.`
+      `A tile of ${tile.rows}×${tile.columns}×${tile.channels} ${tile.dtype} has ${expected} bytes, but this one has ${bytes.byteLength}.`
     );
   }
   const out = new Uint8ClampedArray(pixels * 4);
@@ -37,7 +37,7 @@ export function toRgba(
   return out;
 }
 
-/** Buffers of a message begin anywhere; a 16-bit view needs an even address. */
+/** View bytes as 16-bit values. A message's buffer may begin at an odd address; then the bytes are copied. */
 function asUint16(bytes: Uint8Array): Uint16Array {
   const even = bytes.byteOffset % 2 === 0 ? bytes : bytes.slice();
   return new Uint16Array(even.buffer, even.byteOffset, even.byteLength / 2);

@@ -1,9 +1,9 @@
-/** The outline of a mask along the edges of its pixels, as straight lines. */
+/** The outline of a mask along the edges of its pixels. */
 
-/** Lines as x0, y0, x1, y1 one after the other, in pixels of the mask. */
+/** The outline's straight lines as x0, y0, x1, y1 one after the other, in pixels of the mask. */
 export function outline(mask: Uint8Array, rows: number, columns: number): number[] {
   const lines: number[] = [];
-  // An edge is where a pixel and its neighbour differ; edges in a row are one line.
+  // There is an edge where two neighbours differ. Adjacent edges become one line.
   for (let row = 0; row <= rows; row++) {
     let start = -1;
     for (let column = 0; column <= columns; column++) {

@@ -1,12 +1,10 @@
-/** Tiles of class ids as pictures in the colours of the classes, and tiles of grey levels, reduced where the view is. */
+/** Pictures of overlay tiles: class ids in the colours of their classes, or bytes in a palette, reduced to the view's level. */
 import { LABEL_TILE, Lru } from '../../shared';
 
-/** Pictures kept: 256 KiB each at full resolution, less when reduced. */
+/** Pictures kept: 256 KiB each at full resolution, less if reduced. */
 const KEPT = 512;
 
-/**
- * Reduce a tile of class ids 2^level times: a block takes the first class found in it, so that thin strokes stay in sight.
- */
+/** Reduce a tile of class ids 2^level times. A block takes the first class in it, so that thin strokes stay visible. */
 export function reduceClasses(classes: Uint8Array, level: number): Uint8Array {
   if (level === 0) {
     return classes;
@@ -25,7 +23,7 @@ export function reduceClasses(classes: Uint8Array, level: number): Uint8Array {
   return out;
 }
 
-/** Reduce a tile of grey levels 2^level times: a block takes its mean. */
+/** Reduce a tile of grey levels 2^level times. A block takes its mean. */
 export function reduceLevels(levels: Uint8Array, level: number): Uint8Array {
   if (level === 0) {
     return levels;
@@ -43,20 +41,20 @@ export function reduceLevels(levels: Uint8Array, level: number): Uint8Array {
 
 interface IPicture {
   canvas: HTMLCanvasElement;
-  /** Whether it shows what was. */
-  old: boolean;
+  /** Whether the tile has changed since it was drawn. */
+  outdated: boolean;
 }
 
-/** Draws and keeps pictures of tiles of bytes. */
+/** Draws and keeps the pictures of one overlay. */
 export class OverlayPictures {
   constructor(private readonly _reduce = reduceClasses) {}
 
-  /** Whether pictures had to be left for the next frame since this was last reset. */
+  /** Whether {@link get} left a picture for the next frame; the caller resets it. */
   late = false;
 
   /**
-   * The picture of a tile at a level; `values` is only called when it has to be drawn. After `until` nothing is drawn any more: what was is
-   * shown once more, so that a frame in which many tiles come takes no longer than others.
+   * The picture of a tile at a level. `values` is called only if the picture has to be drawn. After the time `until`, no picture
+   * is drawn and the outdated one is returned, so that a frame in which many tiles arrive takes no longer than others.
    */
   get(
     key: string,
@@ -66,7 +64,7 @@ export class OverlayPictures {
   ): HTMLCanvasElement | undefined {
     const full = `${key}@${level}`;
     const kept = this._pictures.get(full);
-    if (kept && !kept.old) {
+    if (kept && !kept.outdated) {
       return kept.canvas;
     }
     if (performance.now() > until) {
@@ -80,7 +78,7 @@ export class OverlayPictures {
     }
     const canvas = kept?.canvas ?? document.createElement('canvas');
     this._draw(canvas, this._reduce(bytes, level), LABEL_TILE >> level);
-    this._pictures.set(full, { canvas, old: false });
+    this._pictures.set(full, { canvas, outdated: false });
     return canvas;
   }
 
@@ -89,7 +87,7 @@ export class OverlayPictures {
     for (let level = 0; level <= LEVEL_MAX; level++) {
       const kept = this._pictures.peek(`${key}@${level}`);
       if (kept) {
-        kept.old = true;
+        kept.outdated = true;
       }
     }
   }
@@ -97,15 +95,16 @@ export class OverlayPictures {
   /** All tiles changed. */
   invalidateAll(): void {
     for (const kept of this._pictures.values()) {
-      kept.old = true;
+      kept.outdated = true;
     }
   }
 
-  /** The number of tiles in view changed: keep at least as many as one view shows. */
+  /** Keep at least the pictures of this many tiles, the number in view. */
   reserve(tiles: number): void {
     this._pictures.limit = Math.max(KEPT, tiles + 64);
   }
 
+  /** The colour of each byte, as 32-bit RGBA pixels in memory order. */
   set palette(palette: Uint32Array) {
     this._palette = palette;
     this.invalidateAll();
@@ -127,5 +126,5 @@ export class OverlayPictures {
   private _palette: Uint32Array = new Uint32Array(256);
 }
 
-/** Tiles are not reduced to less than 8² pixels. */
+/** The coarsest level: tiles of 8² pixels. */
 export const LEVEL_MAX = 5;

@@ -1,10 +1,10 @@
 /**
- * The segmentation of the slices as far as it was looked at. Tiles are kept as they came, compressed: a segmentation
- * compresses well, and one of 20,000² pixels would not fit otherwise.
+ * The segmentation, as far as the user has looked at it. Tiles are kept compressed, as they arrive: a segmentation compresses
+ * well, and one of 20,000² pixels would not fit in memory otherwise.
  *
- * Tiles come in two ways. Those of the session's array are asked for, once they are in view, and have its version. Those of a round
- * of live segmentation come by themselves and run ahead of the array, which changes when the round is complete; until then no tile of
- * the array takes their place. Labels drawn here lie on top at once, whatever the tile below knows of them.
+ * Tiles arrive in two ways. Tiles of the session's array are requested when they come into view, and have the array's version.
+ * Tiles of a live round arrive as events and are ahead of the array, which changes when the round is complete; until then no tile
+ * of the array replaces them. Labels always lie on top, even if a tile was computed without them.
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
@@ -15,25 +15,25 @@ import { ISessionEvent, ISessionLink } from '../base/session-link';
 import { LabelStore } from '../labels/label-store';
 import { decodeTile } from '../labels/patches';
 
-/** Tiles asked for in one request. */
+/** Tiles a request asks for, at most. */
 const BATCH = 32;
-/** Compressed bytes that are kept; beyond, what came longest ago goes. */
+/** Compressed bytes kept; above that, the tiles that arrived longest ago are dropped. */
 const BYTES_MAX = 64 << 20;
-/** What a tile takes besides, roughly: a blank one as well. */
+/** Rough size of a tile without its bytes. */
 const TILE_BYTES = 200;
-/** Tiles that are kept inflated, of 64 KiB each: those that are being drawn on. */
+/** Inflated tiles kept, 64 KiB each: those that labels are being drawn on. */
 const INFLATED = 48;
 
 interface ITile {
-  /** Version of the array that it is of; −1 if it has to be fetched again. */
+  /** Version of the array; −1 if the tile has to be fetched again. */
   version: number;
   /** The live round that brought it; 0 if it was fetched. */
   round: number;
-  /** Whether the array is not as far as this. */
+  /** Whether its round is not complete yet, so that the array lacks it. */
   ahead: boolean;
-  /** Version of the labels that the classifier behind it learned from, where that is known; else −1. */
+  /** Version of the labels that its classifier learned from; −1 if unknown. */
   labelsVersion: number;
-  /** Null where every pixel is 0. */
+  /** Compressed class ids; null if every pixel is 0. */
   bytes: Uint8Array | null;
 }
 
@@ -64,12 +64,12 @@ export class SegmentationTiles implements IDisposable {
     }, this);
   }
 
-  /** Emits the keys of the tiles that came. */
+  /** Emits the keys of tiles that arrived. */
   get arrived(): ISignal<this, string[]> {
     return this._arrived;
   }
 
-  /** Emits when tiles in view may be older than the array: name them again with {@link want}. */
+  /** Emits when tiles in view may be outdated; {@link want} fetches them again. */
   get outdated(): ISignal<this, void> {
     return this._outdated;
   }
@@ -83,31 +83,31 @@ export class SegmentationTiles implements IDisposable {
     return this._disposed;
   }
 
-  /** The array's version; 0 for none. Tiles of older versions are shown until the new ones come. */
+  /** The array's version; 0 if there is no segmentation. Tiles of older versions are shown until new ones arrive. */
   get version(): number {
     return this._version;
   }
 
-  /** Whether all tiles that were wanted last have come. */
+  /** Whether all tiles wanted last have arrived. */
   get settled(): boolean {
     return !this._busy && this._wanted.length === 0;
   }
 
-  /** Whether tiles of a live round are shown that is not complete. */
+  /** Whether tiles of an incomplete live round are kept. */
   get ahead(): boolean {
     return [...this._tiles.values()].some(tile => tile.ahead);
   }
 
-  /** How much is kept. */
+  /** Number of tiles kept, and their bytes. */
   get size(): { tiles: number; bytes: number } {
     return { tiles: this._tiles.size, bytes: this._tiles.weight };
   }
 
   /**
-   * The array has this version, made by this live round or by none. Tiles of the round are the array's, and older ones are fetched again
-   * once they are in view.
+   * The array has this version, made by this live round (0: by none). Tiles of the round now belong to the array; older ones are
+   * fetched again when they come into view.
    *
-   * @returns whether anything is different now
+   * @returns whether version or round are new
    */
   settle(version: number, round = 0): boolean {
     if (version === this._version && round === this._settledRound) {
@@ -129,7 +129,7 @@ export class SegmentationTiles implements IDisposable {
     return true;
   }
 
-  /** No round is under way any more that could complete what is shown: the array holds, or there is nothing. */
+  /** No live round will complete the tiles that are ahead: fetch the array's instead, or drop all tiles if there is no array. */
   fallBack(): void {
     if (this._version === 0) {
       this._clear();
@@ -143,15 +143,12 @@ export class SegmentationTiles implements IDisposable {
     }
   }
 
-  /** The sidecar may be another one, or another round counts from 1: what comes next is the newest. */
+  /** Rounds count from 1 again, after a restart of the sidecar for example: take the next one as the newest. */
   forgetRounds(): void {
     this._round = 0;
   }
 
-  /**
-   * Labels were erased in these tiles with this version of the labels, and what lies below is to be seen again: fetch them again once they
-   * are in view.
-   */
+  /** This version of the labels erased some in these tiles, and the segmentation below shows again: fetch the tiles when they come into view. */
   stale(slice: number, tiles: readonly ITileRef[], labelsVersion: number): void {
     for (const tile of tiles) {
       const key = segmentationKey(slice, tile);
@@ -164,7 +161,7 @@ export class SegmentationTiles implements IDisposable {
     }
   }
 
-  /** The labels were replaced as a whole: fetch everything again once it is in view. */
+  /** This version replaced the labels as a whole: fetch every tile again when it comes into view. */
   staleAll(labelsVersion: number): void {
     this._allErased = labelsVersion;
     this._erased.clear();
@@ -174,7 +171,7 @@ export class SegmentationTiles implements IDisposable {
     }
   }
 
-  /** Name the tiles in view, most wanted first. */
+  /** Fetch the missing and outdated ones among the tiles in view, which come most wanted first. */
   want(slice: number, tiles: ITileRef[]): void {
     if (this._version === 0) {
       this._wanted = [];
@@ -188,7 +185,7 @@ export class SegmentationTiles implements IDisposable {
     void this._pump();
   }
 
-  /** The class ids of a tile with the labels on top, if it is here. The array is not to be changed. */
+  /** The class ids of a tile with the labels on top, if it is kept. Do not change the array. */
   classes(slice: number, tile: ITileRef): Uint8Array | undefined {
     const below = this._inflate(segmentationKey(slice, tile));
     const labels = below && this._options.labels.slice(slice).tile(tile.row, tile.column);
@@ -204,7 +201,7 @@ export class SegmentationTiles implements IDisposable {
     return out;
   }
 
-  /** The class id of a pixel; 0 where nothing is known. */
+  /** The class id of a pixel; 0 if its tile is not kept. */
   at(slice: number, row: number, column: number): number {
     const tile = { row: Math.floor(row / LABEL_TILE), column: Math.floor(column / LABEL_TILE) };
     const at = (row % LABEL_TILE) * LABEL_TILE + (column % LABEL_TILE);
@@ -212,7 +209,7 @@ export class SegmentationTiles implements IDisposable {
     return below ? this._options.labels.slice(slice).tile(tile.row, tile.column)?.[at] || below[at]! : 0;
   }
 
-  /** The oldest labels that a classifier behind one of these tiles learned from; −1 where one is missing, or that is not known. */
+  /** The oldest version of the labels that these tiles' classifiers learned from; −1 if a tile is missing or its version unknown. */
   labelsVersion(slice: number, tiles: readonly ITileRef[]): number {
     return tiles.reduce(
       (oldest, tile) => Math.min(oldest, this._tiles.peek(segmentationKey(slice, tile))?.labelsVersion ?? -1),
@@ -229,7 +226,7 @@ export class SegmentationTiles implements IDisposable {
     Signal.clearData(this);
   }
 
-  /** Tiles of a live round came. Those of an older round than was seen are dropped. */
+  /** Keep the tiles of a live round, unless a newer round has sent tiles already. */
   private _onTiles(_: ISessionLink, { params, buffers }: ISessionEvent<'segmentation.tiles'>): void {
     const { slice, round, labelsVersion, tiles } = params;
     if (round < this._round) {
@@ -240,10 +237,10 @@ export class SegmentationTiles implements IDisposable {
       ({ row, column }) => row * LABEL_TILE >= image.rows || column * LABEL_TILE >= image.columns
     );
     if (buffers.length !== tiles.length || slice >= slices || outside) {
-      const what = outside
-        ? `tile (${outside.row}, ${outside.column}), which is outside the image`
-        : `${tiles.length} tiles of slice ${slice} with ${buffers.length} buffers; the image has ${slices} slices`;
-      this._failed.emit(new BridgeError('malformed', `Live segmentation came with ${what}.`));
+      const problem = outside
+        ? `tile (${outside.row}, ${outside.column}) lies outside the image`
+        : `${tiles.length} tiles of slice ${slice} have ${buffers.length} buffers; the image has ${slices} slices`;
+      this._failed.emit(new BridgeError('malformed', `Live segmentation: ${problem}.`));
       return;
     }
     this._round = round;
@@ -272,7 +269,7 @@ export class SegmentationTiles implements IDisposable {
       try {
         classes = decodeTile(bytes);
       } catch (error) {
-        this._tiles.peek(key)!.bytes = null; // not to be said again with each frame
+        this._tiles.peek(key)!.bytes = null; // report the error once, not with each frame
         this._failed.emit(BridgeError.from(error));
         return undefined;
       }
@@ -302,7 +299,7 @@ export class SegmentationTiles implements IDisposable {
           return;
         }
         if (this._version === 0) {
-          continue; // it was set aside while this was on its way
+          continue; // the segmentation was dropped meanwhile
         }
         this._take(slice, tiles, result, buffers);
       }
@@ -332,9 +329,9 @@ export class SegmentationTiles implements IDisposable {
     for (const key of new Set([...asked.map(tile => segmentationKey(slice, tile)), ...came.keys()])) {
       const kept = this._tiles.peek(key);
       if (kept?.ahead || (kept && kept.version > version)) {
-        continue; // a live round was faster
+        continue; // a live round or a newer reply was faster
       }
-      // What changed while it was on its way is shown, and fetched again.
+      // A tile that changed during the request is shown, and fetched again.
       const changed = this._allChangedMeanwhile || this._changedMeanwhile.has(key);
       const bytes = copied(came.get(key));
       this._put(key, { version: changed ? -1 : version, round: 0, ahead: false, labelsVersion: -1, bytes });
@@ -345,21 +342,21 @@ export class SegmentationTiles implements IDisposable {
   }
 
   private readonly _options: SegmentationTiles.IOptions;
-  /** Reading a tile does not mark it as used: what came longest ago goes first. */
+  /** Read with `peek`, so that the tile that arrived longest ago is dropped first. */
   private readonly _tiles: Lru<string, ITile>;
   private readonly _inflated = new Lru<string, Uint8Array>({ limit: INFLATED });
   private readonly _arrived = new Signal<this, string[]>(this);
   private readonly _outdated = new Signal<this, void>(this);
   private readonly _failed = new Signal<this, BridgeError>(this);
   private _version = 0;
-  /** The newest live round that was seen. */
+  /** The newest live round that has sent tiles. */
   private _round = 0;
-  /** The live round that made the array; 0 for none. */
+  /** The live round that made the array; 0 if none did. */
   private _settledRound = 0;
   private _slice = 0;
   private _wanted: ITileRef[] = [];
   private _busy = false;
-  /** The version of the labels with which labels were last erased in a tile, and in all. */
+  /** The version of the labels that last erased some in each tile, and in all tiles. */
   private readonly _erased = new Map<string, number>();
   private _allErased = 0;
   private readonly _changedMeanwhile = new Set<string>();
@@ -374,17 +371,17 @@ export namespace SegmentationTiles {
     slices: number;
     link: ISessionLink;
     labels: Pick<LabelStore, 'slice' | 'stored'>;
-    /** Compressed bytes that are kept at most. */
+    /** Compressed bytes kept at most. */
     bytesMax?: number;
   }
 }
 
-/** Names a tile of the segmentation of a slice. */
+/** The key of a tile of the segmentation, and of the labels. */
 export function segmentationKey(slice: number, tile: ITileRef): string {
   return `${slice}/${tile.row}/${tile.column}`;
 }
 
-/** A buffer of its own: what came is a view of a whole message, which would be kept for it. */
+/** Copy a received buffer: it is a view of a whole message, which would stay in memory with it. */
 function copied(buffer: Uint8Array | undefined): Uint8Array | null {
   return buffer ? buffer.slice() : null;
 }

@@ -1,15 +1,15 @@
 /**
- * The colours of uncertainty: from nearly black for none, over purple and orange, to pale yellow. Equal steps of uncertainty are equal steps
- * of lightness, so the order is seen without a legend, in grey and by colour-blind eyes too.
+ * The colours of uncertainty: from nearly black for none through purple and orange to pale yellow. Equal steps of uncertainty are
+ * equal steps of lightness, so the order is visible without a legend, in grey, and to colour-blind eyes.
  *
- * Lightness, chroma and hue are of OKLCh: Ottosson, "A perceptual color space for image processing" (2020), whose two matrices take OKLab to
- * linear sRGB. The transfer function is that of IEC 61966-2-1. Chroma is reduced where the screen has no such colour.
+ * Lightness, chroma and hue are those of OKLCh: Ottosson, "A perceptual color space for image processing" (2020), whose two matrices
+ * convert OKLab to linear sRGB. The transfer function is that of IEC 61966-2-1. Chroma is reduced until sRGB has the colour.
  */
 
 /** Lightness at both ends. */
 const DARKEST = 0.14;
 const LIGHTEST = 0.96;
-/** Hue in degrees at both ends: purple, and over red (360) yellow. */
+/** Hue in degrees at both ends: purple, through red (360), to yellow. */
 const FROM = 292;
 const TO = 468;
 const CHROMA = 0.2;
@@ -41,7 +41,7 @@ export function makeUncertaintyPalette(): Uint32Array {
   });
 }
 
-/** The same as a gradient in CSS, for a legend. */
+/** The colours as a CSS gradient, for a legend. */
 export function uncertaintyGradient(): string {
   const stops = Array.from({ length: 17 }, (_, i) => `rgb(${uncertaintyColor(i / 16).join(' ')})`);
   return `linear-gradient(90deg, ${stops.join(', ')})`;

@@ -62,7 +62,7 @@ export class BrushHandler implements IToolHandler {
     this._host.redraw();
   }
 
-  /** Draw the outline of the disc: dashed and white while it erases. */
+  /** Draw the outline of the disc, white and dashed if it erases. */
   paint(context: CanvasRenderingContext2D, view: ViewTransform): void {
     if (!this._at) {
       return;

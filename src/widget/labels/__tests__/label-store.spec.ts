@@ -6,7 +6,7 @@ afterEach(closeAll);
 afterEach(() => jest.restoreAllMocks());
 
 describe('A stroke', () => {
-  it('paints each pixel once, and ends without painting them again', async () => {
+  it('paints its pixels once and not again at its end', async () => {
     const labeller = await open();
     const { labels } = labeller.parts;
     const paintRun = jest.spyOn(LabelTiles.prototype, 'paintRun');
@@ -26,7 +26,7 @@ describe('A stroke', () => {
   });
 
   it.each([true, false])(
-    'ends with the sidecar’s pixels when another peer draws under it meanwhile (preserve: %s)',
+    'has the sidecar’s pixels in the end when another peer draws under it (preserve: %s)',
     async preserve => {
       const labeller = await open();
       const { sidecar, parts, state } = labeller;
@@ -46,7 +46,7 @@ describe('A stroke', () => {
     }
   );
 
-  it('stays in sight in each view, though the labels are fetched again meanwhile', async () => {
+  it('stays visible in each view when the labels are fetched again', async () => {
     const labeller = await open();
     const { labels } = labeller.parts;
     const strokes = [100, 300].map(row => {
@@ -62,7 +62,7 @@ describe('A stroke', () => {
     expect(same(labeller)).toBe(true);
   });
 
-  it('says when the pointer was lifted', async () => {
+  it('records when the pointer was lifted', async () => {
     const { state, parts } = await open();
     const stroke = parts.labels.stroke(0, 1, true);
     stroke.line({ x: 200, y: 100 }, { x: 210, y: 100 }, 3);

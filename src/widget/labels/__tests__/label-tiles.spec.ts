@@ -26,7 +26,7 @@ function reference(labels: Uint8Array, classId: number, preserve: boolean, runs:
 }
 
 describe('patches', () => {
-  it('come back from the wire as they went', () => {
+  it('are the same after encoding and decoding', () => {
     const sent = patch(7, true, [
       [5, 3, 400],
       [299, 0, 520]
@@ -36,7 +36,7 @@ describe('patches', () => {
     expect(decodePatch(params, buffers)).toEqual(sent);
   });
 
-  it('are raw deflate, as the sidecar inflates it', () => {
+  it('are raw deflate, which the sidecar inflates', () => {
     const { buffers } = encodePatch(session, patch(1, true, [[0, 0, 8]]));
     const bits = inflateRawSync(buffers[0]!);
     expect(bits.byteLength).toBe(MASK_BYTES);
@@ -44,7 +44,7 @@ describe('patches', () => {
     expect(bits[1]).toBe(0);
   });
 
-  it('are refused when a buffer is no mask', () => {
+  it('are refused if a buffer is no mask', () => {
     const { params, buffers } = encodePatch(session, patch(1, true, [[0, 0, 8]]));
     expect(() => decodePatch(params, [])).toThrow(/0 buffers/);
     expect(() => decodePatch(params, [deflateRawSync(new Uint8Array(MASK_BYTES + 5))])).toThrow(/inflates to/);
@@ -59,7 +59,7 @@ describe('patches', () => {
 });
 
 describe('LabelTiles', () => {
-  it('does what the protocol says that patches do', () => {
+  it('applies patches as the protocol defines them', () => {
     const tiles = new LabelTiles(image);
     const want = new Uint8Array(image.rows * image.columns);
     const steps: [number, boolean, [number, number, number][]][] = [
@@ -105,7 +105,7 @@ describe('LabelTiles', () => {
     }
   });
 
-  it('paints a stroke as it goes to the same pixels as its patch', () => {
+  it('paints a stroke’s runs to the same pixels as its patch', () => {
     const runs: [number, number, number][] = [
       [20, 100, 300],
       [21, 100, 300],
@@ -136,7 +136,7 @@ describe('LabelTiles', () => {
     expect(tiles.apply(mask!, 2, false)).toBe(10);
   });
 
-  it('makes no tile to erase from', () => {
+  it('creates no tile by erasing', () => {
     const tiles = new LabelTiles(image);
     tiles.paintRun(0, 0, 500, 0, true);
     patch(0, true, [[0, 0, 10]]).tiles.forEach(mask => tiles.apply(mask, 0, true));

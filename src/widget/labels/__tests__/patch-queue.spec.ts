@@ -16,7 +16,7 @@ function makeQueue(retryMs = 5) {
 }
 
 describe('PatchQueue', () => {
-  it('waits for no answer before it sends the next patch, and tells of answers in the order of the patches', async () => {
+  it('sends the next patch without waiting for an answer, and reports answers in the order of the patches', async () => {
     const { queue, asked } = makeQueue();
     const told: number[] = [];
     let disordered = 0;
@@ -36,7 +36,7 @@ describe('PatchQueue', () => {
     queue.dispose();
   });
 
-  it('has no more than 16 patches under way', async () => {
+  it('has at most 16 patches under way', async () => {
     const { queue, asked } = makeQueue();
     Array.from({ length: 40 }, (_, i) => queue.push(patch(i)));
     expect(asked).toHaveLength(16);
@@ -47,7 +47,7 @@ describe('PatchQueue', () => {
     queue.dispose();
   });
 
-  it('tells when a patch was taken after one that was drawn later', async () => {
+  it('tells when the sidecar took a patch after a later one', async () => {
     const { queue, asked } = makeQueue();
     let disordered = 0;
     queue.disordered.connect(() => disordered++);
@@ -64,7 +64,7 @@ describe('PatchQueue', () => {
     queue.dispose();
   });
 
-  it('keeps a patch that there was no room for, says why, and sends it again before the others', async () => {
+  it('keeps a patch that the disk has no room for, says why, and sends it again before the others', async () => {
     const { queue, asked } = makeQueue();
     const versions: number[] = [];
     queue.acknowledged.connect((_, { reply }) => versions.push(reply.version));
@@ -86,7 +86,7 @@ describe('PatchQueue', () => {
     queue.dispose();
   });
 
-  it('drops what is refused for good, tells it, and goes on', async () => {
+  it('drops a refused patch, tells so, and goes on', async () => {
     const { queue, asked } = makeQueue();
     const refused: string[] = [];
     queue.refused.connect((_, { error }) => refused.push(error.code));
@@ -99,7 +99,7 @@ describe('PatchQueue', () => {
     queue.dispose();
   });
 
-  it('gathers strokes while it is paused', async () => {
+  it('keeps patches while it is paused', async () => {
     const { queue, asked } = makeQueue();
     queue.paused = true;
     queue.push(patch(1));
@@ -111,7 +111,7 @@ describe('PatchQueue', () => {
     queue.dispose();
   });
 
-  it('lets those who wait for it go when they abort', async () => {
+  it('rejects the wait for an empty queue when it is aborted', async () => {
     const { queue } = makeQueue();
     queue.push(patch(1));
     const abort = new AbortController();

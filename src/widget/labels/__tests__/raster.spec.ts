@@ -48,7 +48,7 @@ describe('brushRuns', () => {
     expect(painted(from, to, radius)).toEqual(want);
   });
 
-  it('covers the pixel under the pointer however small the brush is', () => {
+  it('covers the pixel under the pointer even with the smallest brush', () => {
     expect(painted({ x: 10.01, y: 20.99 }, { x: 10.01, y: 20.99 }, 0.1)).toEqual(new Set(['20,10']));
   });
 
@@ -70,7 +70,7 @@ describe('MaskBuilder', () => {
     expect(tiles[1]!.bits[LABEL_TILE / 8]).toBe(0b11100000);
   });
 
-  it('leaves out what is outside the image', () => {
+  it('clips to the image', () => {
     const mask = new MaskBuilder({ rows: 3, columns: 5 });
     mask.addRun(2, -4, 100);
     mask.addRun(3, 0, 5);
@@ -81,7 +81,7 @@ describe('MaskBuilder', () => {
     expect(bits.reduce((sum, byte) => sum + (byte ? 1 : 0), 0)).toBe(1);
   });
 
-  it('takes the pixels of a region', () => {
+  it('adds the pixels of a rectangle', () => {
     const mask = new MaskBuilder(image);
     mask.addMask({ row0: 10, row1: 12, column0: 8, column1: 12 }, Uint8Array.from([1, 0, 1, 1, 0, 0, 0, 1]));
     const { bits } = mask.tiles()[0]!;

@@ -5,7 +5,7 @@ import { ITileRef } from '../../base/geometry';
 import { reduceLevels } from '../../tiles/overlay-pictures';
 import { FakeLink } from '../../base/__tests__/fake-link';
 import { FeaturePreview } from '../preview';
-import { PREVIEW_TILES_MAX } from '../../tiles/byte-tiles';
+import { TILES_IN_VIEW_MAX } from '../../tiles/byte-tiles';
 
 const A = { row: 0, column: 0 };
 const B = { row: 0, column: 1 };
@@ -119,14 +119,14 @@ describe('FeaturePreview', () => {
   it('asks for no more tiles than is sensible, and says that the view is too far out', async () => {
     const { preview, asked, answer } = make();
     preview.show(true);
-    preview.want(0, tiles(PREVIEW_TILES_MAX + 1));
+    preview.want(0, tiles(TILES_IN_VIEW_MAX + 1));
     expect(asked).toEqual([]);
     expect(preview.state).toEqual({ state: 'far' });
     preview.want(0, tiles(2));
     expect(asked[0]!.wanted.tiles).toEqual(tiles(2));
     await answer();
     expect(preview.drawn).toBe(true);
-    preview.want(0, tiles(PREVIEW_TILES_MAX + 1));
+    preview.want(0, tiles(TILES_IN_VIEW_MAX + 1));
     expect(preview.drawn).toBe(false);
   });
 

@@ -1,7 +1,7 @@
 import { deflateRawSync } from 'node:zlib';
 import { IReply } from '../../../kernel-bridge';
 import { BridgeError, LABEL_TILE, Params } from '../../../shared';
-import { PREVIEW_TILES_MAX } from '../../tiles/byte-tiles';
+import { TILES_IN_VIEW_MAX } from '../../tiles/byte-tiles';
 import { FakeLink } from '../../base/__tests__/fake-link';
 import { UncertaintyOverlay } from '../uncertainty';
 import { makeUncertaintyPalette, uncertaintyColor, uncertaintyLightness } from '../../tiles/uncertainty-colors';
@@ -110,7 +110,7 @@ describe('UncertaintyOverlay', () => {
     expect(overlay.at(0, 0, 0)).toBe(7);
     overlay.want(
       0,
-      Array.from({ length: PREVIEW_TILES_MAX + 1 }, (_, row) => ({ row, column: 0 }))
+      Array.from({ length: TILES_IN_VIEW_MAX + 1 }, (_, row) => ({ row, column: 0 }))
     );
     expect(overlay.state.state).toBe('far');
   });

@@ -3,7 +3,7 @@ import { outline } from '../outline';
 import { reduceClasses } from '../overlay-pictures';
 
 describe('makeLut', () => {
-  it('takes the ends to black and white and what is between along a line', () => {
+  it('maps the ends to black and white, and linearly between them', () => {
     const lut = makeLut(1000, 2000);
     expect([lut[0], lut[1000], lut[1500], lut[2000], lut[65535]]).toEqual([0, 0, 128, 255, 255]);
     const whole = makeLut();
@@ -24,7 +24,7 @@ describe('toRgba', () => {
     expect([...wide]).toEqual([255, 255, 255, 255]);
   });
 
-  it('refuses a tile of another size than it says', () => {
+  it('refuses a tile whose bytes do not fit its size', () => {
     expect(() => toRgba(new Uint8Array(3), { rows: 2, columns: 2, channels: 1, dtype: 'uint8' }, makeLut())).toThrow(
       /has 4 bytes; 3 came/
     );
@@ -32,7 +32,7 @@ describe('toRgba', () => {
 });
 
 describe('makePalette', () => {
-  it('has the colours as pixels in memory order, and nothing for unlabelled', () => {
+  it('has the colours as pixels in memory order, transparent for unlabelled', () => {
     const palette = makePalette([{ id: 3, color: '#e69f00' }]);
     expect([...new Uint8Array(palette.buffer, 12, 4)]).toEqual([0xe6, 0x9f, 0x00, 0xff]);
     expect(palette[0]).toBe(0);
@@ -40,7 +40,7 @@ describe('makePalette', () => {
 });
 
 describe('reduceClasses', () => {
-  it('keeps a single labelled pixel in sight', () => {
+  it('keeps a single labelled pixel visible', () => {
     const ids = new Uint8Array(256 * 256);
     ids[37 * 256 + 201] = 4;
     const reduced = reduceClasses(ids, 3);

@@ -62,7 +62,7 @@ describe('SegmentationTiles', () => {
     expect(segmentation.at(0, 3, LABEL_TILE + 3)).toBe(1);
   });
 
-  it('fetches a tile again whose labels changed, and shows what it was until then', async () => {
+  it('fetches a tile again whose labels were erased, and shows the old one until then', async () => {
     const { segmentation, asked, answer } = make();
     segmentation.want(0, [A, B]);
     await answer(1);
@@ -87,7 +87,7 @@ describe('SegmentationTiles', () => {
     expect(segmentation.at(0, 3, 3)).toBe(2);
   });
 
-  it.each(['stale', 'staleAll'] as const)('fetches again what changed while it was on its way (%s)', async how => {
+  it.each(['stale', 'staleAll'] as const)('fetches a tile again that changed during its request (%s)', async how => {
     const { segmentation, asked, answer } = make();
     segmentation.want(0, [A]);
     if (how === 'stale') {
@@ -104,22 +104,25 @@ describe('SegmentationTiles', () => {
     expect(segmentation.at(0, 3, 3)).toBe(2);
   });
 
-  it.each(['answered', 'refused'])('shows nothing of a segmentation that was set aside before it was %s', async how => {
-    const { segmentation, asked, answer, failed } = make();
-    segmentation.want(0, [A]);
-    segmentation.settle(0);
-    if (how === 'answered') {
-      await answer(1);
-    } else {
-      asked[0]!.reject(new Error('There is no segmentation.'));
-      await tick();
+  it.each(['answered', 'refused'])(
+    'shows nothing of a segmentation that was dropped before its request was %s',
+    async how => {
+      const { segmentation, asked, answer, failed } = make();
+      segmentation.want(0, [A]);
+      segmentation.settle(0);
+      if (how === 'answered') {
+        await answer(1);
+      } else {
+        asked[0]!.reject(new Error('There is no segmentation.'));
+        await tick();
+      }
+      expect(segmentation.version).toBe(0);
+      expect(segmentation.at(0, 3, 3)).toBe(0);
+      expect(failed).toEqual([]);
     }
-    expect(segmentation.version).toBe(0);
-    expect(segmentation.at(0, 3, 3)).toBe(0);
-    expect(failed).toEqual([]);
-  });
+  );
 
-  it('shows the tiles of a live round at once, and asks for none of them when the round is complete', async () => {
+  it('shows the tiles of a live round at once, and requests none of them when the round is complete', async () => {
     const { segmentation, asked, answer, bring } = make();
     segmentation.want(0, [A, B]);
     await answer(1);
@@ -137,7 +140,7 @@ describe('SegmentationTiles', () => {
     expect(asked.slice(1).map(({ tiles }) => tiles)).toEqual([[B]]); // which the round did not bring
   });
 
-  it('drops tiles of an older round than was seen, unless rounds count anew', () => {
+  it('drops tiles of an older round, unless rounds count from 1 again', () => {
     const { segmentation, bring } = make();
     bring(5, 2, [A]);
     bring(4, 1, [A]);
@@ -147,7 +150,7 @@ describe('SegmentationTiles', () => {
     expect(segmentation.at(0, 3, 3)).toBe(1);
   });
 
-  it('lets no tile of the array that was on its way take the place of a live one', async () => {
+  it('replaces no live tile by a tile of the array that was requested before', async () => {
     const { segmentation, asked, answer, bring } = make();
     segmentation.want(0, [A, B]);
     bring(1, 2, [A]);
@@ -163,7 +166,7 @@ describe('SegmentationTiles', () => {
     expect(segmentation.at(0, 3, LABEL_TILE + 3)).toBe(2);
   });
 
-  it('fetches everything again after a training that was no live round', async () => {
+  it('fetches all tiles again after a training that was no live round', async () => {
     const { segmentation, asked, answer, bring } = make();
     bring(1, 2, [A, B]);
     segmentation.settle(2, 1);
@@ -188,7 +191,7 @@ describe('SegmentationTiles', () => {
     expect(segmentation.at(0, 3, LABEL_TILE + 3)).toBe(2);
   });
 
-  it('goes back to the array when a round is never completed, and to nothing where there is none', async () => {
+  it('goes back to the array if a round is never completed, and to nothing without one', async () => {
     const { segmentation, asked, answer, bring } = make();
     bring(1, 2, [A]);
     segmentation.fallBack();
@@ -204,7 +207,7 @@ describe('SegmentationTiles', () => {
     expect(first.segmentation.at(0, 3, 3)).toBe(0);
   });
 
-  it('fetches live tiles again that do not know of labels erased since, even if their round is complete', () => {
+  it('fetches live tiles again that are older than erased labels, even if their round is complete', () => {
     const { segmentation, asked, bring } = make();
     segmentation.stale(0, [A], 7);
     bring(1, 2, [A, B], 6);
@@ -217,7 +220,7 @@ describe('SegmentationTiles', () => {
     expect(asked).toHaveLength(1);
   });
 
-  it('lays what is drawn here on top of every tile, however old', () => {
+  it('lays the labels on top of every tile', () => {
     const labels = new LabelTiles({ rows: 300, columns: 700 });
     const { segmentation, bring } = make({ labels });
     labels.paintRun(3, 10, 20, 2, true);
@@ -229,7 +232,7 @@ describe('SegmentationTiles', () => {
     expect(segmentation.at(0, 3, 10)).toBe(1);
   });
 
-  it('says which labels all that is in view has learned from', () => {
+  it('gives the oldest labels that the tiles in view learned from', () => {
     const { segmentation, bring } = make();
     bring(1, 1, [A], 4);
     expect(segmentation.labelsVersion(0, [A, B])).toBe(-1);
@@ -241,14 +244,14 @@ describe('SegmentationTiles', () => {
     expect(segmentation.labelsVersion(0, [])).toBe(-1);
   });
 
-  it('keeps its own bytes, and no more than it may', () => {
+  it('copies the bytes, and keeps no more than its limit', () => {
     const message = new Uint8Array(1 << 20);
     const { segmentation, link, bring } = make({ bytesMax: 3 * 300 });
     const [tile] = filled(1, 1);
     message.set(tile!);
     const view = message.subarray(0, tile!.byteLength);
     link.tell('segmentation.tiles', { session: 'a', round: 1, labelsVersion: 1, slice: 0, tiles: [A] }, [view]);
-    message.fill(0); // the message is not what is kept
+    message.fill(0); // the tile is a copy of its bytes
     expect(segmentation.at(0, 3, 3)).toBe(1);
     for (let round = 2; round < 50; round++) {
       bring(round, 1 + (round % 2), [A, B, { row: 0, column: 2 }, { row: 1, column: 0 }]);
@@ -269,7 +272,7 @@ describe('SegmentationTiles', () => {
     expect(segmentation.size.tiles).toBe(0);
   });
 
-  it('says once that a tile cannot be read, and shows nothing of it', () => {
+  it('reports a tile that cannot be inflated once, and shows nothing of it', () => {
     const { segmentation, link, failed } = make();
     const event = { session: 'a', round: 1, labelsVersion: 1, slice: 0, tiles: [A] };
     link.tell('segmentation.tiles', event, [Uint8Array.of(7, 7, 7)]);
