@@ -26,7 +26,7 @@ describe('toRgba', () => {
 
   it('refuses a tile whose bytes do not fit its size', () => {
     expect(() => toRgba(new Uint8Array(3), { rows: 2, columns: 2, channels: 1, dtype: 'uint8' }, makeLut())).toThrow(
-      /has 4 bytes; 3 came/
+      /has 4 bytes, but this one has 3/
     );
   });
 });
