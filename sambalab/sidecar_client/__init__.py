@@ -1,4 +1,11 @@
 """The client of the sidecar: it starts the process, connects, relays messages and maps shared arrays.
 
-Imports ``files`` and ``spec``.
+- ``sidecar``: finds or starts the process; ``node``: finds Node.js.
+- ``connection``: one ZeroMQ connection; ``wire``: messages as frames.
+- ``client``: Python's own requests; ``relay``: the browser's messages; ``sessions``: the sessions of this process.
+- ``arrays``: shared arrays; ``staging``: whole arrays in requests and replies.
+- ``session_access``: the base of `Labeller`; ``keys``: how a session is found again.
+- ``regions``: regions to label next; ``progress``: the progress of a job as a line of text.
+
+Nothing here computes on pixels or knows what a message of the browser says. Imports ``files`` and ``spec``.
 """

@@ -1,4 +1,4 @@
-"""Shared arrays: files that the sidecar and Python both see. C order, little endian, no header, never truncated."""
+"""Shared arrays: files that both the sidecar and Python open. C order, little endian, no header, never truncated."""
 
 from __future__ import annotations
 
@@ -19,17 +19,22 @@ _CHUNK = 1 << 24
 
 
 def map_array(descriptor: Descriptor) -> Array:
-    """Map a shared array for reading; what the sidecar writes shows at once.
+    """Map a shared array for reading. It shows what the sidecar writes, without delay.
 
     Parameters
     ----------
     descriptor
-        Path, dtype and shape, as the protocol's ``zArray`` has them.
+        The protocol's ``zArray``: path, dtype and shape.
 
     Returns
     -------
     numpy.memmap
-        Read-only.
+        Read-only, of the descriptor's dtype and shape.
+
+    Raises
+    ------
+    SidecarError
+        If the file cannot be opened, belongs to another user, or is too short.
     """
     path, dtype, shape = _parse(descriptor)
     with os.fdopen(_open(path, os.O_RDONLY, dtype, shape), "rb") as file:
@@ -37,7 +42,7 @@ def map_array(descriptor: Descriptor) -> Array:
 
 
 def identity(descriptor: Descriptor) -> tuple[str, int, int]:
-    """Tell files apart that had the same path one after the other."""
+    """Identify the file of a shared array: path, device and inode. A file that replaced another has another identity."""
     path = str(descriptor["path"])
     try:
         status = os.stat(path)
@@ -49,8 +54,19 @@ def identity(descriptor: Descriptor) -> tuple[str, int, int]:
 def write_array(descriptor: Descriptor, values: Array) -> None:
     """Fill a shared array.
 
+    Parameters
+    ----------
+    descriptor
+        The protocol's ``zArray``: path, dtype and shape.
+    values
+        Of this dtype and shape.
+
     Raises
     ------
+    ValueError
+        If `values` has another dtype or shape.
+    SidecarError
+        If the file cannot be opened, belongs to another user, or is too short.
     DiskFullError
         If the disk is full.
     """
@@ -58,7 +74,7 @@ def write_array(descriptor: Descriptor, values: Array) -> None:
     if values.shape != shape or values.dtype.newbyteorder("=") != dtype.newbyteorder("="):
         raise ValueError(f"{values.dtype} {values.shape} does not fill an array of {dtype} {shape}.")
     data = as_bytes(np.ascontiguousarray(values, dtype=dtype))
-    # Written, not mapped: on a full disk a mapping kills the process.
+    # Not written through a map: on a full disk that would kill the process.
     with os.fdopen(_open(path, os.O_RDWR, dtype, shape), "r+b", buffering=0) as file:
         done = 0
         try:
@@ -67,7 +83,7 @@ def write_array(descriptor: Descriptor, values: Array) -> None:
         except OSError as error:
             raise DiskFullError(
                 f"{path} could not be written ({error}). It needs {len(data):,} bytes; "
-                "make room, or set SAMBALAB_ARRAYS_DIR to a folder with more of it."
+                "make room, or set SAMBALAB_ARRAYS_DIR to a folder with more room."
             ) from error
 
 
@@ -76,7 +92,7 @@ def _parse(descriptor: Descriptor) -> tuple[str, np.dtype[Any], tuple[int, ...]]
         shape = tuple(int(length) for length in descriptor["shape"])
         return str(descriptor["path"]), np.dtype(str(descriptor["dtype"])).newbyteorder("<"), shape
     except (KeyError, TypeError, ValueError) as error:
-        raise SidecarError(f"The sidecar described an array in a way that is not understood: {descriptor!r}") from error
+        raise SidecarError(f"The sidecar sent an invalid description of an array: {descriptor!r}") from error
 
 
 def _open(path: str, flags: int, dtype: np.dtype[Any], shape: tuple[int, ...]) -> int:
@@ -91,7 +107,7 @@ def _open(path: str, flags: int, dtype: np.dtype[Any], shape: tuple[int, ...]) -
     if sys.platform != "win32" and status.st_uid != os.getuid():
         problem = f"belongs to user {status.st_uid}, not to you ({os.getuid()})"
     elif status.st_size < needed:
-        # A mapping beyond the end would kill the process that looks.
+        # Reading a map beyond the file's end would kill the process.
         problem = f"has {status.st_size} bytes, and {needed} are needed"
     if problem:
         os.close(descriptor)

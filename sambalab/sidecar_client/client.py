@@ -1,6 +1,7 @@
 """Python's own requests to the sidecar.
 
-A thread owns the socket. Requests are sent again under their id after a reconnection; the sidecar carries an id out once.
+A thread owns the socket. After a reconnection it sends the pending requests again under their ids; the sidecar runs a request
+once per id.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ from .wire import Buffer, encode
 PING_SECONDS = 15.0
 SILENCE_SECONDS = 60.0
 TROUBLE_SECONDS = 30.0
-"""How long a sidecar may be found and lost again before it could be used."""
+"""Pending requests fail after this time in which each sidecar that was found went away before it could be used."""
 LIVES_MAX = 3
-"""A request that was under way when so many sidecars died is given up: it may be what kills them."""
+"""A request fails after this many sidecars died while it was pending: it may be the cause."""
 
 JobListener = Callable[[dict[str, Any]], None]
 
@@ -49,17 +50,17 @@ class Waker:
         self._writer.setblocking(False)
 
     def fileno(self) -> int:
-        """Give the number that a poller takes."""
+        """Give the file descriptor for a poller."""
         return self._reader.fileno()
 
     def wake(self) -> None:
-        """Make the next or the present poll return."""
-        # Full means that it will wake anyway; closed means that nobody sleeps.
+        """Make the present or the next poll return."""
+        # A full buffer wakes the poller anyway; a closed one has no poller.
         with contextlib.suppress(OSError):
             self._writer.send(b"!")
 
     def clear(self) -> None:
-        """Take back all wakes so far."""
+        """Forget all wakes so far."""
         with contextlib.suppress(OSError):
             while self._reader.recv(4096):
                 pass
@@ -112,18 +113,22 @@ class Client:
         Parameters
         ----------
         method, params, buffers
-            As ``src/shared/protocol.ts`` describes them.
+            The protocol is in ``src/shared/protocol``.
         on_job
-            Called in this thread with the params of the ``job`` events of this request.
+            Called in this thread with the params of each ``job`` event of this request.
         timeout
-            Seconds; None waits as long as the sidecar lives.
+            Seconds; None: no limit.
+
+        Returns
+        -------
+        Reply
 
         Raises
         ------
         SambaLabError
-            As the sidecar said it, or because there is no sidecar.
+            The sidecar's error, or `SidecarError` if there is no sidecar.
         KeyboardInterrupt
-            If interrupted; the sidecar is told to give the work up.
+            If interrupted; the request is cancelled.
         """
         heard: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         request = f"py-{uuid.uuid4().hex}"
@@ -134,7 +139,7 @@ class Client:
         self._waker.wake()
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
-            # Small slices, since waiting in one go cannot be interrupted on every system.
+            # In short waits: on some systems a long wait cannot be interrupted.
             while not pending.done.wait(0.1):
                 if on_job:
                     _drain(heard, on_job)
@@ -152,13 +157,13 @@ class Client:
         return pending.reply
 
     def tell(self, method: str, params: dict[str, Any]) -> None:
-        """Send a request, if there is a connection, and do not wait for its reply. Safe in finalizers."""
+        """Send a request without waiting for the reply, if there is a connection. Safe in finalizers."""
         if self._thread is not None and not self._closing:
             self._outbox.put(encode({"id": f"py-{uuid.uuid4().hex}", "method": method, "params": params}))
             self._waker.wake()
 
     def close(self) -> None:
-        """End the thread and what waits for it."""
+        """End the thread and fail all pending requests."""
         self._closing = True
         self._waker.wake()
         if self._thread is not None and self._thread.is_alive():
@@ -173,7 +178,7 @@ class Client:
     def _start(self) -> None:
         with self._lock:
             if self._closing:
-                raise SidecarError("SambaLab's client is closed, since this process ends.")
+                raise SidecarError("SambaLab's client is closed, because this process is ending.")
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="sambalab-client", daemon=True)
                 self._thread.start()
@@ -183,7 +188,7 @@ class Client:
         while not self._closing:
             self._take()
             if not self._pending:
-                # Without work a sidecar that left is not called back.
+                # A sidecar that left is started again only for a request.
                 self._sleep()
                 continue
             try:
@@ -202,8 +207,8 @@ class Client:
                 trouble = None
                 self._serve(connection)
             except SidecarError as error:
-                # It went away while things were put right (one that was killed may listen for a moment still): once more
-                # from the beginning, but not for ever.
+                # The sidecar went away while the sessions were restored; a killed one may still listen for a moment. Start
+                # over, but not for ever.
                 trouble = trouble or time.monotonic()
                 if time.monotonic() - trouble > TROUBLE_SECONDS:
                     self._fail(error)
@@ -218,7 +223,7 @@ class Client:
         self._fail(SidecarError("SambaLab's client was closed."))
 
     def _serve(self, connection: Connection) -> None:
-        """Send and receive until the sidecar goes away."""
+        """Send and receive until the sidecar goes away or is silent for too long."""
         for pending in list(self._pending.values()):
             self._transmit(connection, pending)
         poller = zmq.Poller()
@@ -242,7 +247,7 @@ class Client:
                 heard = now
             if self._pending and now - heard > SILENCE_SECONDS:
                 return
-        while connection.socket.poll(0):  # what it said before it went
+        while connection.socket.poll(0):  # replies sent before it went away
             self._receive(connection)
 
     def _transmit(self, connection: Connection, pending: _Pending) -> None:
@@ -254,7 +259,7 @@ class Client:
         try:
             message = connection.accept(connection.receive())
         except ProtocolError:
-            return  # the request it may have answered is sent again after the next reconnection
+            return  # the request is sent again after the next reconnection
         if message is None:
             return
         header, buffers = message
@@ -273,7 +278,7 @@ class Client:
             pending.finish(reply=Reply(dict(header.get("result") or {}), buffers))
 
     def _take(self, connection: Connection | None = None) -> list[_Pending]:
-        """Take over what other threads want sent; what is no request (a cancel) is sent at once or not at all."""
+        """Take messages from other threads: requests become pending, others (cancel) are sent now or dropped."""
         self._waker.clear()
         taken = []
         with contextlib.suppress(queue.Empty):
@@ -329,7 +334,7 @@ def client() -> Client:
 
 
 def _after_fork() -> None:
-    # The child has neither the thread nor a right to the parent's socket.
+    # The child has no thread, and must not use the parent's socket.
     global _client, _client_lock
     _client = None
     _client_lock = threading.Lock()

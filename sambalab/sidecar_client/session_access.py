@@ -73,14 +73,14 @@ class SessionAccess:
         if state["image"]["digest"] != self._open_params["image"]["digest"]:
             if state["image"]["shape"] != self._open_params["image"]["shape"]:
                 raise SidecarError(
-                    f"The session {self._open_params['title'] or self._session} holds an image of another shape now. "
-                    "Run the cell again that made this labeller, or give it a name of its own."
+                    f"The session {self._open_params['title'] or self._session} now holds an image of another shape. "
+                    "Run this labeller's cell again, or give the labeller another name."
                 )
             self._open_params = {**self._open_params, "image": state["image"]}
             self._map_pixels(state)
         if not state["imageReady"]:
             if Image(self._pixels, self._stack, "").digest() != self._open_params["image"]["digest"]:
-                raise SidecarError("The pixels of the image are gone. Run the cell again that made the labeller.")
+                raise SidecarError("The pixels of the image are gone. Run this labeller's cell again.")
             write_array(state["arrays"]["image"], self._pixels)
             state = call("image.ready", {"session": self._session})
         if identity(state["arrays"]["image"]) != self._pixels_file:

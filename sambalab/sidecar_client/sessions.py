@@ -1,8 +1,7 @@
-"""The sessions that live in this process, so that they can be put right when the sidecar comes back.
+"""The sessions of this process, to restore them on a restarted sidecar.
 
-A sidecar that was started anew finds labels and classifiers on its disk, but shared arrays may be gone and pixels have to be
-written again. Whoever reconnects first (the client of Python or the relay of a browser) does that, before anybody hears that
-the sidecar is back.
+A restarted sidecar finds labels and classifiers on disk. Shared arrays may be gone, so that pixels must be written again. The
+thread that reconnects first (Python's client or the relay of a browser) does so, before it says that the sidecar is back.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ log = logging.getLogger("sambalab")
 
 
 class Restorable(Protocol):
-    """Something that can open its session again over a connection."""
+    """An owner of a session that can open it again."""
 
     def _restore(self, connection: Connection) -> None: ...
 
@@ -31,29 +30,29 @@ _restored_on: str | None = None
 
 
 def register(session: str, owner: Restorable) -> None:
-    """Remember who owns a session; the latest one counts."""
+    """Set the owner of a session; it replaces an earlier one."""
     _live[session] = weakref.ref(owner)
 
 
 def forget(session: str, owner: Restorable) -> None:
-    """Forget a session if `owner` is still the one that counts."""
+    """Forget a session, if `owner` is still its owner."""
     reference = _live.get(session)
     if reference is not None and reference() in (None, owner):
         _live.pop(session, None)
 
 
 def alive() -> list[str]:
-    """Name the sessions whose owners live."""
+    """List the sessions whose owners still exist."""
     return [session for session, reference in list(_live.items()) if reference() is not None]
 
 
 def restore(info: ConnectionInfo) -> None:
-    """Put all living sessions right on a sidecar that does not have them yet; once for each sidecar."""
+    """Restore all sessions on a sidecar, once for each sidecar."""
     global _restored_on
     with _lock:
         owners = [(session, reference()) for session, reference in list(_live.items())]
         if info.instance != _restored_on and any(owner is not None for _, owner in owners):
-            # A connection of its own, since a relay may not write images.
+            # Over a separate connection: the role "relay" may not write images.
             connection = Connection(info, "python")
             try:
                 for session, owner in owners:
@@ -70,5 +69,5 @@ def _restore(session: str, owner: Restorable, connection: Connection) -> None:
     except SambaLabError as error:
         if connection.lost():
             raise
-        # One session that cannot be opened must not keep the others away; its own next request says why.
+        # A session that cannot be opened must not stop the others. Its next request raises the error.
         log.warning("The session %s could not be opened again: %s", session, error)

@@ -1,7 +1,7 @@
-"""Finding the sidecar, or starting it.
+"""Find the sidecar, or start it.
 
-One sidecar serves all kernels of a user on a host. It writes where it listens, and a secret, into an owner-only connection
-file; who finds none that answers starts one under a lock.
+One sidecar serves all kernels of a user on a host. It writes its address and a secret into a connection file that only the owner
+can read. A process that finds no sidecar that listens starts one, under a lock.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SERVER = Path(__file__).parent.parent / "server" / "main.cjs"
 
 @dataclass(frozen=True)
 class CurveKeys:
-    """What a client needs of a CURVE connection, in Z85."""
+    """The keys of a CURVE connection, in Z85."""
 
     server: bytes
     public: bytes
@@ -41,7 +41,7 @@ class CurveKeys:
 
 @dataclass(frozen=True)
 class ConnectionInfo:
-    """Where a sidecar listens, and how to be let in."""
+    """The address and the secret of a sidecar."""
 
     endpoint: str
     secret: str
@@ -82,14 +82,14 @@ def ensure() -> ConnectionInfo:
     Returns
     -------
     ConnectionInfo
-        Where it listens. Whether it lets us in, the handshake shows.
+        The sidecar may still refuse the handshake.
 
     Raises
     ------
     NodeNotFoundError
-        If one has to be started and there is no Node.js.
+        If it must be started and there is no Node.js.
     SidecarError
-        If it does not start; the message ends with the last lines of its log.
+        If it does not start. The message ends with the last lines of its log.
     """
     found = _find()
     if found:
@@ -120,7 +120,7 @@ def _make_private(folder: Path) -> None:
 
 
 def _find() -> ConnectionInfo | None:
-    """Read the connection file; None if there is none, or nobody listens where it points."""
+    """Read the connection file. None if there is none, or no sidecar listens at its address."""
     path = connection_file()
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
@@ -138,12 +138,12 @@ def _find() -> ConnectionInfo | None:
                 )
             if stat.S_IMODE(status.st_mode) & 0o077:
                 raise SidecarError(
-                    f"The connection file {path} has mode {stat.S_IMODE(status.st_mode):04o}, so that others may know its "
+                    f"The connection file {path} has mode {stat.S_IMODE(status.st_mode):04o}, so others may know its "
                     "secret; 0600 would do. Remove it."
                 )
         content = file.read(1 << 16)
     info = _parse(content)
-    # A file that cannot be understood, or that a dead sidecar left behind, is replaced by the next one's.
+    # The next sidecar replaces an invalid file, and the file of a dead sidecar.
     return info if info and runs(info.pid) and _listens(info.endpoint) else None
 
 
@@ -172,22 +172,22 @@ def _log_file() -> Path:
 
 
 def runs(pid: int) -> bool:
-    """Say whether a process of ours has that number."""
+    """Say whether this user has a process with that id."""
     if pid <= 0:
         return False
-    if sys.platform == "win32":  # there a signal of 0 would end the process; the socket tells enough
+    if sys.platform == "win32":  # there, signal 0 would end the process; probing the socket must do
         return True
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except (PermissionError, OverflowError):
-        return False  # not ours, so the number was given to somebody else since
+        return False  # another user's process: the id was reused
     return True
 
 
 def _listens(endpoint: str) -> bool:
-    """Say whether somebody accepts connections there; ZeroMQ itself would wait without a word."""
+    """Say whether the endpoint accepts connections. ZeroMQ itself would wait silently."""
     scheme, _, rest = endpoint.partition("://")
     try:
         if scheme == "ipc":
@@ -206,7 +206,7 @@ def _listens(endpoint: str) -> bool:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold a lock between processes. It goes with the process that holds it."""
+    """Hold a lock between processes. It is released when its process ends."""
     deadline = time.monotonic() + 2 * START_SECONDS
     with open(path, "a+b") as file:
         while not _try_lock(file.fileno()):
@@ -215,7 +215,7 @@ def _locked(path: Path) -> Iterator[None]:
                     f"Another process has held {path} for {2 * START_SECONDS:g} s. End it, or try again."
                 )
             time.sleep(0.05)
-        yield  # closing the file lets go of the lock
+        yield  # closing the file releases the lock
 
 
 if sys.platform == "win32":
@@ -243,9 +243,9 @@ def _start(folder: Path) -> ConnectionInfo:
     node = find_node()
     if not SERVER.is_file():
         raise SidecarError(f"{SERVER} is missing. In a source checkout, build it with: npm run build")
-    # A file that is there now is stale, or is nonsense: it must not be taken for the new one's.
+    # An existing file is stale or invalid; it must not be mistaken for the new sidecar's.
     connection_file().unlink(missing_ok=True)
-    # Memory that threads share comes back only when they collect, and nothing but they themselves makes them.
+    # --expose-gc: worker threads must start garbage collection themselves, or the memory that they share is not freed.
     command = [node, "--expose-gc", str(SERVER), "--runtime-dir", str(folder), "--data-dir", str(data_dir())]
     for option, variable in (("--arrays-dir", "SAMBALAB_ARRAYS_DIR"), ("--idle-timeout", "SAMBALAB_IDLE_TIMEOUT")):
         if os.environ.get(variable):
@@ -265,13 +265,13 @@ def _start(folder: Path) -> ConnectionInfo:
                 stderr=subprocess.STDOUT,
                 cwd=folder,
                 close_fds=True,
-                # A session of its own: Ctrl-C and the kernel's end are not meant for it.
+                # A separate process session: Ctrl-C and the kernel's end must not reach the sidecar.
                 start_new_session=True,
                 creationflags=flags,
             )
     except OSError as error:
         raise SidecarError(f"SambaLab's sidecar could not be started with {node}: {error}") from error
-    # Somebody has to wait for the child, else its process id looks alive for as long as this kernel lives.
+    # A thread waits for the child; otherwise its process id would stay in use while this kernel lives.
     threading.Thread(target=process.wait, name="sambalab-reaper", daemon=True).start()
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""Handing whole arrays to the sidecar and taking them from it, through files."""
+"""Whole arrays in requests and replies, passed through files."""
 
 from __future__ import annotations
 
@@ -17,12 +17,17 @@ Array = npt.NDArray[Any]
 
 
 def stage(client: Client, values: Array) -> str:
-    """Put an array where the sidecar finds it.
+    """Write an array for the sidecar.
 
     Returns
     -------
     str
-        Its staged id, to be released.
+        The id of the staged array, for requests and for `release`.
+
+    Raises
+    ------
+    DiskFullError
+        If the disk is full.
     """
     reply = client.request("array.stage", {"dtype": values.dtype.name, "shape": list(values.shape)}).result
     staged = str(reply["staged"])
@@ -35,13 +40,13 @@ def stage(client: Client, values: Array) -> str:
 
 
 def release(client: Client, staged: str) -> None:
-    """Give a staged array up. That it is gone already is no error."""
+    """Release a staged array. Does nothing if it is gone already."""
     with contextlib.suppress(SambaLabError):
         client.request("array.release", {"staged": staged}, timeout=30)
 
 
 def take(client: Client, result: dict[str, Any]) -> Array:
-    """Take over a staged result; the array stays valid when the file is gone."""
+    """Map a staged result and release it. The array stays valid without the file."""
     array = map_array(result["array"])
     if sys.platform == "win32":  # a mapped file cannot be removed there
         array = np.array(array)

@@ -25,7 +25,13 @@ Header = dict[str, Any]
 
 
 def encode(header: Header, buffers: Sequence[Buffer] = (), chunk_bytes: int = CHUNK_BYTES) -> list[list[Buffer]]:
-    """Give the lists of frames that carry a message: one, or several if it is larger than `chunk_bytes`."""
+    """Encode a message as one list of frames, or as several if it is larger than `chunk_bytes`.
+
+    Raises
+    ------
+    ProtocolError
+        If header or message are too large.
+    """
     head = json.dumps({"v": PROTOCOL_VERSION, **header}, allow_nan=False, separators=(",", ":")).encode()
     if len(head) > HEADER_BYTES_MAX:
         raise ProtocolError(f"The header has {len(head)} bytes; at most {HEADER_BYTES_MAX} will do.")
@@ -51,23 +57,23 @@ def encode(header: Header, buffers: Sequence[Buffer] = (), chunk_bytes: int = CH
 
 
 class Assembler:
-    """Puts the messages of one peer together again."""
+    """Joins the chunks of one peer's messages."""
 
     def __init__(self) -> None:
         self._parts: dict[str, tuple[list[int], list[Buffer | None]]] = {}
 
     def accept(self, frames: Sequence[Buffer]) -> tuple[Header, list[Buffer]] | None:
-        """Take one list of frames.
+        """Add one list of frames.
 
         Returns
         -------
         tuple or None
-            Header and buffers of the message that these frames complete; None while chunks of it are missing.
+            Header and buffers of the message that these frames complete; None if chunks are still missing.
 
         Raises
         ------
         ProtocolError
-            If the frames are no message of this protocol. The assembler stays usable.
+            If the frames are not a message of this protocol. The assembler stays usable.
         """
         if not frames:
             raise ProtocolError("The message has no frame; the first must be its header.")
@@ -116,7 +122,7 @@ def _parse(frame: Buffer) -> Header:
         raise ProtocolError("The header is not a JSON object.")
     if header.get("v") != PROTOCOL_VERSION:
         raise ProtocolError(
-            f"The message speaks protocol version {header.get('v')!r}; version {PROTOCOL_VERSION} is spoken here. "
+            f"The message has protocol version {header.get('v')!r}; this is version {PROTOCOL_VERSION}. "
             "Restart the kernel after an update of SambaLab."
         )
     return header
