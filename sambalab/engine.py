@@ -48,9 +48,9 @@ def apply_classifier(
     Parameters
     ----------
     classifier
-        A `Classifier`, or its JSON. It need not be trusted: what is not sound is refused.
+        A `Classifier`, or its JSON, which is checked.
     image : array_like or path
-        As `Labeller` takes it, with as many channels as the classifier was trained on; or (slices, rows, columns, 1 or 3).
+        See `Labeller`; with the classifier's number of channels. Also (slices, rows, columns, 1 or 3).
     output
         ``"labels"``, ``"probabilities"`` or ``"uncertainty"``.
     tile, threads, out, embedding
@@ -59,18 +59,18 @@ def apply_classifier(
     Returns
     -------
     ndarray
-        Labels: class ids, uint8 (rows, columns), of a stack (slices, rows, columns). Probabilities: float32, one more axis for
-        the classes, sums of 1. Uncertainty: float32 as labels, 1 − (highest − second highest probability).
+        Labels: class ids, uint8 (rows, columns), of a stack (slices, rows, columns). Probabilities: float32, with a last axis
+        for the classes, along which they add up to 1. Uncertainty: float32 of the labels' shape, 1 − (highest − second highest
+        probability).
 
     Raises
     ------
     ImageError
-        If it is no image.
+        If this is not an image.
     ParameterError
-        If it is no classifier or a damaged one, if the image's channels are not its own, or a parameter is outside what is
-        allowed.
+        If the classifier is damaged, the image has another number of channels, or a parameter is out of range.
     EngineError
-        If wasmtime is not installed, or a thread gets no memory.
+        If wasmtime is not installed, or memory runs out.
     """
     return apply_document(_json_of(classifier), image, output, tile=tile, threads=threads, out=out, embedding=embedding)
 
@@ -92,27 +92,27 @@ def train(
     refine: int | None = None,
     threads: int | None = None,
 ) -> Classifier:
-    """Grow a forest on labelled pixels: the same, for the same image, labels and parameters, as `Labeller.train` grows.
+    """Grow a forest on labelled pixels: the same forest as `Labeller.train` for the same image, labels and parameters.
 
-    Where nothing is said it takes the features and the preset ``"samba"``, not what `Labeller.train` begins with, whose features
-    have an embedding: no encoder runs here.
+    Unlike `Labeller.train`, it defaults to features and preset ``"samba"``, because no encoder runs here that could compute an
+    embedding.
 
     Parameters
     ----------
     image : array_like or path
-        As `Labeller` takes it.
+        See `Labeller`.
     labels : array_like
-        Class ids, whole numbers of the image's (rows, columns), of a stack (slices, rows, columns); 0 is unlabelled.
+        Class ids, integers (rows, columns), of a stack (slices, rows, columns); 0 is unlabelled.
     classes
-        Names of the classes with ids 1, 2, 3…, or a mapping from names to colours; numbers if None.
+        Names of the classes with ids 1, 2, 3…, or a mapping from names to colours. None names them by numbers.
     features
         A `FeatureSpec`, the name of a set, or a mapping, without an embedding.
     preset
         ``"samba"`` or ``"deep"``; None is ``"samba"``.
     trees, max_depth, max_features, min_leaf, balanced, max_samples, seed, refine
-        As `Labeller.train` has them, on top of the preset.
+        See `Labeller.train`. They replace values of the preset.
     threads
-        Number of threads; None takes the cores, 16 at most. The forest is the same for all.
+        Number of threads; None: one per core, at most 16. The forest does not depend on it.
 
     Returns
     -------
@@ -121,13 +121,13 @@ def train(
     Raises
     ------
     ImageError
-        If it is no image.
+        If this is not an image.
     LabelError
         If labels do not fit the image or the classes, or fewer than two classes are labelled.
     ParameterError
-        If a parameter is outside what is allowed.
+        If a parameter is out of range, or the features have an embedding.
     EngineError
-        If wasmtime is not installed, or a thread gets no memory.
+        If wasmtime is not installed, or memory runs out.
     """
     given = {
         "preset": preset or "samba",

@@ -1,4 +1,7 @@
-"""Files and arrays from outside: images, classifier files, scikit-learn forests, example data.
+"""Files and arrays from outside.
 
-Imports ``spec`` and nothing else of the package.
+- ``images``: images, loaded and checked; ``data``: micrographs to try things on.
+- ``classifier_files``: classifiers in files; ``sklearn_forest``: forests of scikit-learn.
+
+Nothing here starts a sidecar or runs a kernel. Imports ``spec``.
 """

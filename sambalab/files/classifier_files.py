@@ -1,4 +1,4 @@
-"""Classifiers in files: ``.json``, ``.onnx`` and ``.skops``. Reading one never runs code that is in it."""
+"""Classifiers in files. Reading a file never runs code that is in it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 from ..spec.errors import ParameterError, SambaLabError
 
 EXTENSIONS = (".json", ".onnx", ".skops")
-# Of a file, and of what an archive unpacks to.
+# Greatest size of a file, and of an unpacked archive.
 BYTES_MAX = 1 << 30
 # The classifier's JSON in an ONNX file's metadata and in a scikit-learn forest's attribute.
 METADATA_KEY = "sambalab.classifier"
 ATTRIBUTE = "sambalab_classifier_"
-# What a forest is made of beside what skops takes for harmless: its nodes, of which none is visited in reading.
+# Types of a forest that skops does not trust by default. Reading visits no node of the trees.
 TRUSTED = ("sklearn.tree._tree.Tree",)
 
 
@@ -36,12 +36,14 @@ def extension_of(path: str | os.PathLike[str]) -> str:
 
 
 def read(path: str | os.PathLike[str]) -> bytes:
-    """Read the classifier's JSON from a file of any form, not yet checked.
+    """Read the classifier's JSON from a file of any format. The JSON is not checked.
 
     Raises
     ------
     ParameterError
-        If there is no such file, or it is no classifier.
+        If the file cannot be read or is not a classifier.
+    SambaLabError
+        If it ends in .skops and skops is not installed.
     """
     suffix = extension_of(path)
     file = Path(path).expanduser()
@@ -58,7 +60,13 @@ def read(path: str | os.PathLike[str]) -> bytes:
 
 
 def write(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file as a whole or not at all."""
+    """Write a file completely or not at all.
+
+    Raises
+    ------
+    ParameterError
+        If it cannot be written.
+    """
 
     def fill(temporary: str) -> None:
         Path(temporary).write_bytes(data)
@@ -67,7 +75,15 @@ def write(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def write_skops(path: str | os.PathLike[str], forest: Any, data: bytes) -> None:
-    """Write a scikit-learn forest with the classifier's JSON as its attribute ``sambalab_classifier_``."""
+    """Write a scikit-learn forest that carries the classifier's JSON in the attribute ``sambalab_classifier_``.
+
+    Raises
+    ------
+    SambaLabError
+        If skops is not installed.
+    ParameterError
+        If the file cannot be written.
+    """
     io = _skops()
     setattr(forest, ATTRIBUTE, data.decode("utf-8"))
     compression = {"compression": zipfile.ZIP_DEFLATED, "compresslevel": 6}
@@ -107,7 +123,7 @@ def _from_skops(file: Path) -> bytes:
         raise
     except RecursionError:
         raise _no_classifier(file, "it is nested too deeply") from None
-    except Exception as error:  # a damaged archive fails in many ways
+    except Exception as error:  # skops and zipfile raise many types for a damaged archive
         raise _no_classifier(file, f"{type(error).__name__}: {error}") from None
     text = getattr(model, ATTRIBUTE, None)
     if not isinstance(text, str):
@@ -119,7 +135,7 @@ def _from_skops(file: Path) -> bytes:
 
 
 def _metadata(data: bytes, file: Path) -> bytes:
-    """Find our entry among ``metadata_props`` of an ONNX ``ModelProto`` (field 14; entries have a key, 1, and a value, 2)."""
+    """Read the classifier's JSON from ``metadata_props`` of an ONNX ``ModelProto`` (field 14; keys are 1, values 2)."""
     try:
         for number, value in _fields(data):
             if number == 14 and isinstance(value, memoryview):
@@ -132,7 +148,7 @@ def _metadata(data: bytes, file: Path) -> bytes:
 
 
 def _fields(data: bytes | memoryview) -> Any:
-    """Walk the fields of a protobuf message: number, and value (a view, or None for a number)."""
+    """Iterate over the fields of a protobuf message: field number, and value (a view, or None for numbers)."""
     view = memoryview(data)
     at = 0
     while at < len(view):

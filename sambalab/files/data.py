@@ -1,4 +1,4 @@
-"""Micrographs to try things on: a real one, and synthetic ones whose truth is known exactly."""
+"""Micrographs for examples and tests: a real one, and synthetic ones with their exact truth."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ Float = npt.NDArray[np.float32]
 
 
 class Micrograph(NamedTuple):
-    """An image and the width of its pixels in nanometres."""
+    """An image, uint8 (rows, columns), and the width of its pixels in nanometres."""
 
     image: UInt8
     pixel_size: float
 
 
 class SyntheticMicrograph(NamedTuple):
-    """An image and, for each of its pixels, the class it belongs to (1 …)."""
+    """An image and the class of each pixel (1, 2, …), both uint8 (rows, columns)."""
 
     image: UInt8
     truth: UInt8
@@ -38,7 +38,7 @@ class SyntheticMicrograph(NamedTuple):
 def nanoporous_gold() -> Micrograph:
     """Load a scanning electron micrograph of nanoporous gold, 556 nm wide.
 
-    It is the sample of the package aquami 1.1.0 (MIT licence) without its data bar. Dark is pore, bright is ligament.
+    The sample of the package aquami 1.1.0 (MIT licence), without the microscope's data bar. Pores are dark, ligaments bright.
 
     Returns
     -------
@@ -48,14 +48,16 @@ def nanoporous_gold() -> Micrograph:
     Raises
     ------
     SambaLabError
-        If the package is not installed; the message says how to install it.
+        If the package is not installed.
+    ImageError
+        If its file is damaged or of another version.
     """
-    # Looked up, not imported: its imports are of the age of the package.
+    # Not imported: the package needs old versions of its dependencies.
     spec = importlib.util.find_spec("aquami")
     path = Path(spec.origin).parent / "micrographs" / "Sample.tif" if spec and spec.origin else None
     if path is None or not path.is_file():
         raise SambaLabError(
-            "The micrograph of nanoporous gold comes with the package aquami, which is not there. "
+            "The micrograph of nanoporous gold is in the package aquami, which is not installed. "
             "Install it with: pip install aquami==1.1.0"
         )
     import tifffile
@@ -63,7 +65,7 @@ def nanoporous_gold() -> Micrograph:
     try:
         loaded = np.asarray(tifffile.imread(path))
     except Exception as error:
-        raise ImageError(f"{path} cannot be read: {error}. Install aquami==1.1.0 anew.") from error
+        raise ImageError(f"{path} cannot be read: {error}. Install aquami==1.1.0 again.") from error
     if loaded.ndim != 2 or loaded.dtype != np.uint8 or loaded.shape[0] <= _GOLD_ROWS:
         raise ImageError(f"{path} is {loaded.dtype} {loaded.shape}; aquami 1.1.0 has uint8 (768, 1024).")
     return Micrograph(np.ascontiguousarray(loaded[:_GOLD_ROWS]), _GOLD_WIDTH_NM / loaded.shape[1])
@@ -75,13 +77,13 @@ def micrograph(kind: str = "particles", shape: tuple[int, int] = (512, 512), see
     Parameters
     ----------
     kind
-        ``"particles"``: bright ellipses (class 2) in a matrix (1), touching ones among them.
+        ``"particles"``: bright ellipses (class 2) in a matrix (1); some touch.
         ``"grains"``: a Voronoi mosaic of three phases (1, 2, 3) that differ in grey and in roughness.
         ``"layers"``: wavy bands of three phases (1, 2, 3), repeating from top to bottom.
     shape
         Rows and columns, 1 to 20,000 each.
     seed
-        The same kind, shape and seed give the same pixels.
+        A whole number from 0 on. The same kind, shape and seed give the same pixels.
 
     Returns
     -------
@@ -91,7 +93,7 @@ def micrograph(kind: str = "particles", shape: tuple[int, int] = (512, 512), see
     Raises
     ------
     ParameterError
-        If kind, shape or seed will not do.
+        If kind, shape or seed are invalid.
     """
     if kind not in KINDS:
         raise ParameterError(f"There is no kind {kind!r}; kinds are {', '.join(KINDS)}.")
@@ -119,7 +121,7 @@ def _check_shape(shape: Any) -> tuple[int, int]:
 
 
 def _particles(rows: int, columns: int, random: np.random.Generator) -> UInt8:
-    """Ellipses that cover about a third of the image; each is drawn in its bounding box alone."""
+    """Draw ellipses that cover about a third of the image, each in its bounding box only."""
     truth = np.ones((rows, columns), np.uint8)
     scale = max(4.0, min(rows, columns) / 24)
     count = max(1, round(0.4 * rows * columns / (np.pi * scale**2)))
@@ -139,7 +141,7 @@ def _particles(rows: int, columns: int, random: np.random.Generator) -> UInt8:
 
 
 def _grains(rows: int, columns: int, random: np.random.Generator) -> UInt8:
-    """Each pixel has the phase of the nearest of a few random seeds; bands of rows keep the distances small in memory."""
+    """Give each pixel the phase of the nearest random seed. Works in bands of rows to save memory."""
     count = 90
     seeds = random.uniform((0, 0), (rows, columns), (count, 2)).astype(np.float32)
     phases = random.permutation(np.arange(count) % 3 + 1).astype(np.uint8)
@@ -153,7 +155,7 @@ def _grains(rows: int, columns: int, random: np.random.Generator) -> UInt8:
 
 
 def _layers(rows: int, columns: int, random: np.random.Generator) -> UInt8:
-    """Bands between wavy lines."""
+    """Draw bands between wavy lines."""
     period = max(3.0, rows / 9)
     x = np.arange(columns) / columns
     waves = np.zeros(columns)

@@ -1,4 +1,4 @@
-"""Images as the sidecar needs them: loaded, checked, of a plain dtype, and named by a digest. Nothing else is computed here."""
+"""Images, loaded, checked, converted to a dtype that the sidecar knows, and identified by a digest."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Image:
     pixels
         Array of shape (slices, rows, columns, channels) with 1 or 3 channels, C order, native byte order.
     stack
-        Whether the first axis was there in what was given.
+        Whether the given image was a stack; if not, there is one slice.
     title
         The file's name, or an empty string.
     """
@@ -43,11 +43,11 @@ class Image:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of labels: (rows, columns), or (slices, rows, columns) of a stack."""
+        """Shape of the labels: (rows, columns), of a stack (slices, rows, columns)."""
         return self.pixels.shape[:3] if self.stack else self.pixels.shape[1:3]
 
     def digest(self) -> str:
-        """SHA-256 over dtype, shape and pixels, as 64 hexadecimal digits."""
+        """SHA-256 of dtype, shape and pixels, 64 hexadecimal digits."""
         sha = hashlib.sha256(f"{self.pixels.dtype.name} {self.pixels.shape}".encode())
         sha.update(as_bytes(self.pixels))
         return sha.hexdigest()
@@ -83,7 +83,7 @@ def prepare(image: ImageLike) -> Image:
     Raises
     ------
     ImageError
-        If it is no such image; the message says why and what would do.
+        If this is not such an image, or has NaN or infinity. The message says what would do.
     """
     title = ""
     stacked = False
@@ -114,7 +114,7 @@ def prepare(image: ImageLike) -> Image:
 def display_range(pixels: Array) -> tuple[float, float]:
     """Give the values that are shown as black and white, low < high.
 
-    0 and 255 for integers of 8 bits, else the 0.1 and 99.9 percentile of an even sample of the values.
+    0 and 255 for uint8; else the 0.1 and 99.9 percentile of an evenly spaced sample of the values.
     """
     if pixels.dtype == np.uint8:
         return 0.0, 255.0
@@ -124,7 +124,7 @@ def display_range(pixels: Array) -> tuple[float, float]:
     if not low < high:
         low, high = float(sample.min()), float(sample.max())
     if not low < high:
-        # A constant image: shown as black. The next float is not enough for whoever scales in single precision.
+        # A constant image is shown as black. The next float above would be lost where the range is scaled in single precision.
         high = low + max(1.0, abs(low) * 1e-3)
     return low, high
 
@@ -134,7 +134,7 @@ def _is_path(image: Any) -> bool:
 
 
 def _stacked(images: Sequence[Any]) -> tuple[Array, bool]:
-    """Put grey images of one shape, or files of such, on top of each other; rows of one image (False) are no slices."""
+    """Stack grey images of one shape, or files of them. False if the list holds the rows of one image."""
     arrays = [_load(Path(image).expanduser()) if _is_path(image) else _as_array(image) for image in images]
     shapes = list(dict.fromkeys(array.shape for array in arrays))
     if len(shapes) > 1:
@@ -161,11 +161,11 @@ def _load(path: Path) -> Array:
             loaded: Array = np.asarray(tifffile.imread(path))
         else:
             loaded = _load_with_pillow(path)
-    except Exception as error:  # each format has errors of its own
+    except Exception as error:  # each format's reader raises other types
         reason = str(error).strip() or type(error).__name__
         raise ImageError(f"{path} cannot be read as an image: {reason}") from error
     if loaded.ndim == 3 and loaded.shape[-1] == 4 and loaded.dtype == np.uint8 and (loaded[..., 3] == 255).all():
-        loaded = loaded[..., :3]  # opaque throughout: the format has it, not the picture
+        loaded = loaded[..., :3]  # fully opaque, so the alpha channel says nothing
     return loaded
 
 
@@ -204,7 +204,7 @@ def _check_shape(array: Array) -> Array:
         raise ImageError(f"The image is empty: its shape is {shape}.")
     if array.ndim < 2 or array.ndim > 3:
         more = " Pass one slice or channel, or a path to a file of these." if array.ndim > 3 else ""
-        raise ImageError(f"An array with {array.ndim} axes, shape {shape}, is no image; {wanted}.{more}")
+        raise ImageError(f"An array with {array.ndim} axes, shape {shape}, is not an image; {wanted}.{more}")
     if array.ndim == 3 and shape[-1] in (1, 2, 4) and shape[0] > 4 and shape[1] > 4:
         advice = {
             1: "drop the last axis: image[..., 0]",
@@ -216,7 +216,7 @@ def _check_shape(array: Array) -> Array:
 
 
 def _plain_dtype(array: Array) -> Array:
-    """Convert to one of the dtypes that arrays are shared in."""
+    """Convert to a dtype of shared arrays."""
     dtype = array.dtype
     if dtype.kind == "b":
         grey: Array = np.where(array, np.uint8(255), np.uint8(0))
@@ -229,7 +229,7 @@ def _plain_dtype(array: Array) -> Array:
     if dtype.name in _KEPT:
         return array.astype(dtype.newbyteorder("="), copy=False)
     if dtype.kind == "i" and dtype.itemsize == 1:
-        return array.astype(np.int16)  # 8 bits are shown as they are, which has no meaning below 0
+        return array.astype(np.int16)  # 8-bit values are displayed unscaled, which cannot show values below 0
     if dtype.kind == "f":
         return array.astype(np.float32 if dtype.itemsize == 2 else np.float64)
     narrow = np.dtype(np.int32 if dtype.kind == "i" else np.uint32)

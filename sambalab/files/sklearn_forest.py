@@ -1,4 +1,4 @@
-"""Forests of SambaLab as fitted forests of scikit-learn, and back."""
+"""Conversion of SambaLab's forests to fitted forests of scikit-learn, and back."""
 
 from __future__ import annotations
 
@@ -26,16 +26,21 @@ def to_forest(forest: Forest, class_ids: tuple[int, ...], parameters: Mapping[st
     Parameters
     ----------
     forest
-        As it was checked.
+        A checked forest.
     class_ids
-        What ``predict`` answers.
+        The values that ``predict`` returns.
     parameters
-        How it was grown: the protocol's ``ForestParams``.
+        How the forest was grown: the protocol's ``ForestParams``.
 
     Returns
     -------
     RandomForestClassifier
-        Its nodes carry no numbers of samples and no impurities: those are not kept.
+        Without numbers of samples and impurities of the nodes, which a classifier does not keep.
+
+    Raises
+    ------
+    SambaLabError
+        If scikit-learn is not installed.
     """
     ensemble, tree_module, tree_base = _scikit_learn()
     features, classes = len(forest.cuts), len(class_ids)
@@ -89,20 +94,27 @@ def to_forest(forest: Forest, class_ids: tuple[int, ...], parameters: Mapping[st
 
 
 def from_forest(model: Any) -> tuple[Forest, npt.NDArray[Any]]:
-    """Take the trees out of a fitted forest or decision tree of scikit-learn.
+    """Convert a fitted forest or decision tree of scikit-learn.
 
     Returns
     -------
     forest
-        Its features are numbered as the model's. Where one has more than 255 different thresholds they are merged into 255,
-        weighted by the samples that saw them, and a UserWarning says how many.
+        With the model's features in their order. If a feature has more than 255 different thresholds, they are merged into 255,
+        weighted by the nodes' samples.
     classes
         The model's ``classes_``.
 
     Raises
     ------
     ParameterError
-        If it is not fitted, or no such model.
+        If the model is not fitted, or of another type.
+    SambaLabError
+        If scikit-learn is not installed.
+
+    Warns
+    -----
+    UserWarning
+        If thresholds were merged.
     """
     ensemble, tree_module, _ = _scikit_learn()
     if isinstance(model, (ensemble.RandomForestClassifier, ensemble.ExtraTreesClassifier)):
@@ -111,7 +123,7 @@ def from_forest(model: Any) -> tuple[Forest, npt.NDArray[Any]]:
         estimators = [model] if hasattr(model, "tree_") else None
     else:
         raise ParameterError(
-            f"{type(model).__name__} cannot be taken over; RandomForestClassifier, ExtraTreesClassifier and "
+            f"{type(model).__name__} cannot be converted; RandomForestClassifier, ExtraTreesClassifier and "
             "DecisionTreeClassifier will do."
         )
     if not estimators or not hasattr(model, "classes_"):
@@ -155,7 +167,7 @@ def _cuts(
     inner: npt.NDArray[np.bool_],
     features: int,
 ) -> tuple[tuple[npt.NDArray[np.float32], ...], npt.NDArray[np.uint8]]:
-    """Give cuts and cut numbers. Features are float32, so the float32 at or below a threshold does what it does."""
+    """Give cuts and cut numbers. Features are float32, so the largest float32 at or below a threshold splits them alike."""
     single = thresholds.astype(np.float32)
     single = np.where(single.astype(np.float64) > thresholds, np.nextafter(single, np.float32(-np.inf)), single) + 0
     out = np.zeros(len(feature), dtype=np.uint8)
@@ -171,7 +183,7 @@ def _cuts(
             weight = np.bincount(place, weights=np.maximum(weights[here], 1), minlength=len(distinct))
             shares = (np.cumsum(weight) - weight / 2) / weight.sum()
             group = np.minimum((shares * CUTS_MAX).astype(np.int64), CUTS_MAX - 1)
-            # The heaviest threshold of each group stands for it.
+            # The threshold of most samples represents its group.
             order = np.lexsort((-weight, group))
             heads = order[np.unique(group[order], return_index=True)[1]]
             place = (np.cumsum(np.diff(group, prepend=group[:1]) > 0))[place]
@@ -189,7 +201,7 @@ def _cuts(
 
 
 def _fill_upwards(nodes: npt.NDArray[Any], values: npt.NDArray[np.float64]) -> int:
-    """Give inner nodes the mean of their children's values. @returns the depth; children come after their parents."""
+    """Give inner nodes the mean of their children's values, and return the depth. Children come after their parents."""
     left, right = nodes["left_child"].tolist(), nodes["right_child"].tolist()
     height = [0] * len(left)
     for node in range(len(left) - 1, -1, -1):
@@ -209,13 +221,31 @@ def _scikit_learn() -> tuple[Any, Any, Any]:
 
 
 def basis_of(spec: FeatureSpec, known: ClassifierDocument | None) -> tuple[FeatureSpec, Mapping[str, Any] | None]:
-    """Give the spec with the window, and how its embedding is reduced, of a classifier that has the same."""
+    """Complete a spec that has an embedding by a classifier that was trained on it: add the window, and give the basis.
+
+    Parameters
+    ----------
+    spec
+        The features.
+    known
+        A classifier with the same embedding; not used for a spec without one.
+
+    Returns
+    -------
+    tuple
+        The spec, and how its embedding is reduced (model, digest, layers); None without an embedding.
+
+    Raises
+    ------
+    ParameterError
+        If `known` is missing or has another embedding.
+    """
     if spec.embedding is None:
         return spec, None
     own = None if known is None else known.spec.embedding
     if known is None or own is None:
         raise ParameterError(
-            "The features have an embedding; embedding=lab.classifier, in whose features its columns were computed, will do."
+            "The features have an embedding; give the classifier whose features the columns are: embedding=lab.classifier."
         )
     window = spec.embedding["window"]
     same = window in (None, own["window"]) and {**spec.embedding, "window": None} == {**own, "window": None}
@@ -227,7 +257,7 @@ def basis_of(spec: FeatureSpec, known: ClassifierDocument | None) -> tuple[Featu
 
 
 def parameters_of(forest: Any, trees: int) -> dict[str, Any]:
-    """Give the protocol's ``ForestParams`` as far as scikit-learn's parameters have them."""
+    """Give the protocol's ``ForestParams`` by scikit-learn's parameters, as far as they correspond."""
     depth = getattr(forest, "max_depth", None)
     max_features = getattr(forest, "max_features", None)
     leaf = getattr(forest, "min_samples_leaf", 1)

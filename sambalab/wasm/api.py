@@ -22,7 +22,7 @@ from .refine import Refiner, grown
 from .stack import FeatureStack, Planes, Tile, image_of, tile_side, tiles_of, with_image
 from .threads import on_threads, thread_count
 
-# What a thread makes of a tile, of the planes of it (or of a larger one that was asked for).
+# Computes the result of a tile from the planes of this tile, or of a larger one around it.
 _Tool = Callable[[Tile, Planes, FeatureStack], npt.NDArray[Any]]
 
 _OUTPUTS = ("labels", "probabilities", "uncertainty")
@@ -41,26 +41,24 @@ def feature_stack(
 ) -> npt.NDArray[np.float32]:
     """Compute the feature stack of an image, as `Labeller.features` has it.
 
-    Where nothing is said it has the features ``"samba"``, not those that the widget begins with, which have an embedding: no
-    encoder runs here.
+    The default is ``"samba"``, not the widget's default, which has an embedding: no encoder runs here.
 
     Parameters
     ----------
     image : array_like or path
-        As `Labeller` takes it.
+        See `Labeller`.
     spec
-        A `FeatureSpec`, the name of a set, or a mapping. Families of 256 grey levels take the spec's range, or the image's own;
-        an embedding the spec's window, or the image's own.
+        A `FeatureSpec`, the name of a set, or a mapping. Without a range or a window in the spec, the image's are used.
     tile
-        Side of the tiles in pixels that it is computed in; 256 if None, less for very many features. The result is the same for
-        all. Each thread holds the pixels and features of one tile.
+        Side in pixels of the tiles in which the work is done. None is 256, or less for very many features. The result does not
+        depend on it. Each thread holds the pixels and features of one tile.
     threads
-        Number of threads; None takes the cores, 16 at most.
+        Number of threads; None: one per core, at most 16.
     out
-        Where to write, a memory map for example; a new array if None.
+        The array to write to, for example a memory map; None makes a new array.
     embedding
-        Of each layer of the spec's embedding float32 (slices, components, rows, columns), as `Classifier.embedding` gives them;
-        needed if it has one, since no encoder runs here.
+        For a spec with an embedding: a list with float32 (slices, components, rows, columns) for each layer, the result of
+        `Classifier.embedding`.
 
     Returns
     -------
@@ -70,11 +68,11 @@ def feature_stack(
     Raises
     ------
     ImageError
-        If it is no image.
+        If this is not an image.
     ParameterError
-        If a parameter is outside what is allowed.
+        If a parameter is out of range.
     EngineError
-        If wasmtime is not installed, or a thread gets no memory.
+        If wasmtime is not installed, or memory runs out.
     """
     chosen, prepared = FeatureSpec.of(spec), image_of(image)
     chosen = with_image(chosen, prepared)
@@ -98,14 +96,14 @@ def quantise(
     threads: int | None = None,
     embedding: EmbeddingLike | None = None,
 ) -> npt.NDArray[np.uint8]:
-    """Compute the feature stack in bins: a value's bin is the number of its feature's cuts that are below it.
+    """Compute the feature stack in bins. The bin of a value is the number of its feature's cuts below the value.
 
     Parameters
     ----------
     image, spec, tile, threads, embedding
-        As `feature_stack` has them.
+        See `feature_stack`.
     cuts
-        Of each feature at most 255 finite numbers that ascend; they are taken as float32.
+        For each feature at most 255 ascending finite numbers, converted to float32.
 
     Returns
     -------
@@ -115,7 +113,7 @@ def quantise(
     Raises
     ------
     ImageError, ParameterError, EngineError
-        As `feature_stack` does; and if there are not as many lists of cuts as features.
+        See `feature_stack`; also if the number of lists of cuts is not that of the features.
     """
     chosen, prepared = FeatureSpec.of(spec), image_of(image)
     chosen = with_image(chosen, prepared)
@@ -183,14 +181,14 @@ def apply_document(
 
 
 class _Loaded(NamedTuple):
-    """A classifier that was read and checked."""
+    """A checked classifier, ready for the kernels."""
 
     spec: FeatureSpec
     channels: int
     ids: npt.NDArray[np.uint8]
     cuts: tuple[npt.NDArray[np.float32], ...]
     forest: PackedForest
-    # Radius of the filter that smooths probabilities; 0: none does.
+    # Radius of the filter that smooths probabilities; 0: no filter.
     refine: int
 
 
@@ -242,7 +240,7 @@ def _compute(
     intensity: Intensity | None = None,
     larger: Callable[[Tile], Tile] = lambda tile: tile,
 ) -> None:
-    """Fill an array tile by tile with what the tools of each thread make of the planes of the tile, or of a larger one."""
+    """Fill an array tile by tile: each thread makes a tool, and the tool computes a tile's result from its planes."""
     pixels = image.pixels
     side, workers = tile_side(tile, spec.count(pixels.shape[-1])), thread_count(threads)
     target = result if image.stack else result[np.newaxis]
@@ -261,7 +259,7 @@ def _compute(
             if values.ndim == 2:
                 place[:] = values
             else:
-                # From planes to pixels, a cache line of each pixel at once.
+                # Transposes planes to pixels, one cache line of each pixel at a time.
                 for first in range(0, values.shape[-1], _LINE):
                     place[..., first : first + _LINE] = values[..., first : first + _LINE]
 
@@ -271,5 +269,5 @@ def _compute(
 
 
 def _intensity(spec: FeatureSpec, image: Image, threads: int | None, wanted: bool = False) -> Intensity | None:
-    """Take the image's intensity if it is wanted or the features need it."""
+    """Compute the image's intensity, if it is wanted or the features are standardised."""
     return intensity_of(image.pixels, thread_count(threads)) if wanted or spec.standardise else None

@@ -1,4 +1,4 @@
-"""What an encoder sees of an image, as the feature stack takes it: a few components on a coarse grid, read between its cells.
+"""The embedding in the feature stack: a few components on a coarse grid, interpolated to pixels.
 
 ``engine/core/embedding.ts`` has the formula; the kernel is ``engine/assembly/embedding.ts``.
 """
@@ -29,9 +29,9 @@ class EmbeddingMap:
     Attributes
     ----------
     data
-        float32 (slices, components, rows, columns), over the image from its upper left on.
+        float32 (slices, components, rows, columns). The first cell begins at the image's upper left corner.
     cell
-        Pixels of the image under a side of one of its cells.
+        Side of a cell in pixels of the image.
     """
 
     data: npt.NDArray[np.float32]
@@ -39,11 +39,11 @@ class EmbeddingMap:
 
     @property
     def components(self) -> int:
-        """Channels of the layer."""
+        """Number of components."""
         return int(self.data.shape[1])
 
     def tile(self, engine: Engine, number: int, rows: tuple[int, int], columns: tuple[int, int], out: int) -> None:
-        """Write planes of a part of the slice with this number: rows and columns, the ends exclusive."""
+        """Write the planes of a tile of slice `number` to address `out`; the ends of `rows` and `columns` are exclusive."""
         cells = self.data[number]
         (row0, row1), (column0, column1) = self._crop(rows, cells.shape[1]), self._crop(columns, cells.shape[2])
         mark = engine.mark
@@ -67,7 +67,7 @@ class EmbeddingMap:
         engine.release(mark)
 
     def _crop(self, pixels: tuple[int, int], count: int) -> tuple[int, int]:
-        """Give the cells that these pixels lie between."""
+        """Give the range of the cells between which these pixels lie."""
         first, last = (
             math.floor(max(0, min(count - 1, (pixel + 0.5) / self.cell - 0.5))) for pixel in (pixels[0], pixels[1] - 1)
         )
@@ -75,12 +75,12 @@ class EmbeddingMap:
 
 
 def maps_of(spec: FeatureSpec, embedding: Any, shape: tuple[int, ...]) -> tuple[EmbeddingMap, ...]:
-    """Check the arrays of an embedding against a spec with a window, and an image (slices, rows, columns, channels).
+    """Check the arrays of an embedding against a spec with a window and an image's shape (slices, rows, columns, channels).
 
     Raises
     ------
     ParameterError
-        If there are none and the spec has an embedding, or the other way round; or if they are not its layers' of this image.
+        If the spec has an embedding and there are no arrays, or the reverse; or if they do not fit the layers and the image.
     """
     wanted = spec.embedding
     if wanted is None:

@@ -1,6 +1,6 @@
 """The kernels of ``engine.wasm``, run by wasmtime, and their memory. ``engine/core/wasm.ts`` is the same in JavaScript.
 
-wasmtime is a ctypes library: while a kernel runs, other Python threads do. An instance belongs to one thread at a time.
+wasmtime is a ctypes library, so that other Python threads run beside a kernel. Only one thread may use an instance at a time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 WASM_FILE = Path(__file__).parent.parent / "server" / "engine.wasm"
 
-#: Numbers of the element types of pixels; `engine/assembly/tile.ts` has the same.
+#: Element types of pixels, in the order of their numbers in `engine/assembly/tile.ts`.
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 
 _PAGE = 65536
@@ -35,7 +35,7 @@ _compiled: tuple[Any, wasmtime.Engine, wasmtime.Module] | None = None
 
 
 def _module() -> tuple[Any, wasmtime.Engine, wasmtime.Module]:
-    """Compile the kernels, once a process: some hundredths of a second, so that no cache on disk is worth its keep."""
+    """Compile the kernels, once in a process. It takes some hundredths of a second, so there is no cache on disk."""
     global _compiled
     with _lock:
         if _compiled is None:
@@ -62,7 +62,7 @@ def _module() -> tuple[Any, wasmtime.Engine, wasmtime.Module]:
 
 
 class _View:
-    """Memory as NumPy sees it; keeps the engine alive as long as an array looks at it."""
+    """A block of memory for NumPy. Keeps the engine alive as long as an array uses it."""
 
     def __init__(self, engine: Engine, address: int, length: int) -> None:
         self.engine = engine
@@ -70,12 +70,12 @@ class _View:
 
 
 class Engine:
-    """An instance of the kernels with memory of its own: an arena that grows upwards, is marked and released.
+    """An instance of the kernels with its own memory: an arena that grows upwards, with marks to release from.
 
     Raises
     ------
     EngineError
-        If wasmtime is not installed, or the host has no memory for it.
+        If wasmtime is not installed, or memory runs out.
     """
 
     def __init__(self) -> None:
@@ -91,25 +91,25 @@ class Engine:
 
     @property
     def bytes(self) -> int:
-        """Bytes of memory that this instance holds."""
+        """Size of this instance's memory in bytes."""
         return int(self._memory.size(self._store)) * _PAGE
 
     @property
     def mark(self) -> int:
-        """Where the arena ends now, for `release`."""
+        """The present end of the arena, for `release`."""
         return self._top
 
     def release(self, mark: int) -> None:
-        """Forget what was allocated since `mark`."""
+        """Free what was allocated since `mark`."""
         self._top = mark
 
     def allocate(self, size: int) -> int:
-        """Give the address of `size` fresh bytes; what they hold is undefined.
+        """Give the address of `size` new bytes with undefined content.
 
         Raises
         ------
         EngineError
-            Beyond 4 GiB, or what the host has.
+            Beyond 4 GiB, or the host's memory.
         """
         address = self._top
         top = _align(address + size + _SLACK)
@@ -125,26 +125,26 @@ class Engine:
         return address
 
     def put(self, data: npt.NDArray[Any]) -> int:
-        """Allocate and fill, row by row."""
+        """Copy an array into new memory, in C order, and give its address."""
         flat = np.ascontiguousarray(data).reshape(-1).view(np.uint8)
         address = self.allocate(flat.size)
         self.view(address, flat.size)[:] = flat
         return address
 
     def view(self, address: int, size: int) -> Bytes:
-        """View bytes of the memory; good until the memory grows, which `allocate` and kernels do."""
+        """View bytes of the memory. Valid until the memory grows, which `allocate` and kernels may do."""
         if address < 0 or size < 0 or address + size > self.bytes:
             raise SambaLabError(f"{size} bytes at {address} are not in the engine's {self.bytes}.")
         start = ctypes.addressof(self._memory.data_ptr(self._store).contents)
         return np.asarray(_View(self, start + address, size))
 
     def call(self, kernel: str, *arguments: float) -> int:
-        """Run a kernel: addresses in bytes, whole numbers; floats where the kernel has them. 0 if it gives nothing.
+        """Run a kernel with numbers and addresses, and give its result; 0 without a result.
 
         Raises
         ------
         EngineError
-            If it traps: it got no memory.
+            If there is no such kernel, or it traps, for example without memory.
         """
         try:
             function = self._exports[kernel]
@@ -162,7 +162,7 @@ class Engine:
 
 def _out_of_memory(size: int) -> EngineError:
     return EngineError(
-        f"The engine needs more than {-(-size >> 20)} MiB in one thread and does not get them; smaller tiles, fewer threads "
+        f"The engine needs more than {-(-size >> 20)} MiB in one thread and cannot get them; smaller tiles, fewer threads "
         "or fewer features will do."
     )
 

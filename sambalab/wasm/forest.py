@@ -22,7 +22,7 @@ Output = Literal["labels", "probabilities", "uncertainty"]
 
 
 class Quantiser:
-    """Turns planes into bins with some cuts. Takes memory of the engine that stays taken."""
+    """Turns planes into bins. Its tables stay in the engine's memory."""
 
     def __init__(self, engine: Engine, cuts: Sequence[npt.NDArray[np.float32]]) -> None:
         self._engine = engine
@@ -53,7 +53,7 @@ class Quantiser:
         return out
 
     def view(self, blocks: int, tile: Tile) -> npt.NDArray[np.uint8]:
-        """View bins as pixels, uint8 (rows, columns, features); good until the next call of the engine."""
+        """View bins as pixels, uint8 (rows, columns, features). Valid until the next call of the engine."""
         shape = (tile.block_rows, tile.block_columns, self.features, 4, 4)
         bins = self._engine.view(blocks, int(np.prod(shape))).reshape(shape).transpose(0, 3, 1, 4, 2)
         pixels: npt.NDArray[np.uint8] = bins.reshape(tile.block_rows * 4, tile.block_columns * 4, -1)
@@ -62,7 +62,7 @@ class Quantiser:
 
 @dataclass(frozen=True)
 class PackedForest:
-    """A forest as the kernels read it; ``engine/assembly/pack.ts`` describes the arrays."""
+    """A forest in the kernels' arrays, which ``engine/assembly/pack.ts`` describes."""
 
     quads: npt.NDArray[np.uint8]
     roots: npt.NDArray[np.uint8]
@@ -70,18 +70,18 @@ class PackedForest:
     trees: int
     features: int
     classes: int
-    # Sum of the votes of a leaf; of boosted trees, whole numbers in a logit of 1.
+    # The sum of a leaf's votes; of boosted trees also the number of votes that stand for a logit of 1.
     leaf_sum: int
     scale: float | None
 
 
 def pack(forest: Forest) -> PackedForest:
-    """Pack a forest that `Forest.check` has checked: the kernels read it without looking.
+    """Pack a forest for the kernels. `Forest.check` must have passed: the kernels do not check.
 
     Raises
     ------
     EngineError
-        If it does not fit into a thread's memory.
+        If the forest does not fit into the memory of an engine.
     """
     engine = Engine()
     trees, nodes = len(forest.counts), len(forest.feature)
@@ -110,7 +110,7 @@ def pack(forest: Forest) -> PackedForest:
 
 
 class ForestApplier:
-    """Applies a forest to bins. Takes memory of the engine that stays taken."""
+    """Applies a forest to bins. The forest stays in the engine's memory."""
 
     def __init__(self, engine: Engine, forest: PackedForest) -> None:
         self._engine = engine
@@ -121,7 +121,7 @@ class ForestApplier:
     def apply(self, tile: Tile, blocks: int, output: Output) -> npt.NDArray[Any]:
         """Segment a tile: class indices, uint8 (rows, columns); float32 (rows, columns, classes); or float32 (rows, columns).
 
-        A view, good until the next call of the engine.
+        A view, valid until the next call of the engine.
         """
         shape: tuple[int, ...] = (tile.rows, tile.columns)
         if output == "probabilities":
@@ -132,12 +132,12 @@ class ForestApplier:
         return self._engine.view(place, size).view(dtype).reshape(shape)
 
     def place(self, tile: Tile, blocks: int, output: Output) -> int:
-        """Segment a tile, and give the address of what `apply` gives."""
+        """Segment a tile, and give the address of the result."""
         engine, forest = self._engine, self._forest
         quads, roots, tables = self._places
         count = tile.block_rows * tile.block_columns
         sums = engine.allocate(count * forest.classes * 64)
-        # The sums are wanted in full for all but the labels; of boosted trees no bound is known.
+        # Labels alone need no exact sums. Boosted trees have no bound by which to stop early.
         labels_alone = output == "labels" and forest.scale is None
         engine.call(
             "applyForestForLabels" if labels_alone else "applyForest",

@@ -1,4 +1,4 @@
-"""Mean and standard deviation of an image, by which pixels are standardised. ``engine/core/intensity.ts`` does the same."""
+"""Mean and standard deviation of an image, to standardise its pixels, as ``engine/core/intensity.ts`` does in JavaScript."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ import numpy.typing as npt
 from .engine import DTYPES, Engine
 from .threads import on_threads
 
-# Values that a thread sums at once, at least one row.
+# Values that a thread sums in one call, in whole rows.
 _VALUES = 1 << 20
-# Values that mean and deviation are taken of, about: of larger images every so manieth row.
+# Larger images are sampled: every nth row, so that about this many values are used.
 _VALUES_MAX = 1 << 26
 
 
 @dataclass(frozen=True)
 class Intensity:
-    """Of all values of all slices and channels of an image.
+    """The intensity of an image: statistics of all values of its slices and channels.
 
     Attributes
     ----------
     mean
-        Their mean.
+        The mean.
     deviation
-        Their standard deviation; 0 for an image of one value.
+        The standard deviation; 0 for a constant image.
     """
 
     mean: float
@@ -36,18 +36,18 @@ class Intensity:
 
     @property
     def taken(self) -> tuple[float, float]:
-        """What a pixel is taken by, origin and gain: (value − origin) · gain is 127.5 + 42.5 (value − mean) / deviation."""
+        """Origin and gain: (value − origin) · gain is the standardised value 127.5 + 42.5 (value − mean) / deviation."""
         gain = 42.5 / (self.deviation if self.deviation > 0 else 1)
         return self.mean - 127.5 / gain, gain
 
 
 def intensity_of(pixels: npt.NDArray[Any], threads: int) -> Intensity:
-    """Take the mean and the deviation of an image (slices, rows, columns, channels), of large ones from some rows."""
+    """Compute the intensity of an image (slices, rows, columns, channels); of a large one from a sample of its rows."""
     every = max(1, math.ceil(pixels.size / _VALUES_MAX))
     within = np.arange(0, pixels.shape[1], every)
     numbers, places = np.repeat(np.arange(len(pixels)), len(within)), np.tile(within, len(pixels))
     step = max(1, _VALUES // (pixels.shape[2] * pixels.shape[3]))
-    # The first row's mean is taken off: squares of large values with a small spread would lose it.
+    # Sums are of differences to the first row's mean, since squares of large values would lose a small spread.
     first, _ = _mean(_moments(Engine(), pixels[0, :1], 0.0))
     with np.errstate(over="ignore"):
         shift = float(np.float32(first))
@@ -68,14 +68,14 @@ def intensity_of(pixels: npt.NDArray[Any], threads: int) -> Intensity:
     on_threads(range(0, len(places), step), threads, make)
     mean, squares = _mean(moments)
     variance = squares - mean * mean
-    # Values beyond 1e150 have squares beyond all numbers: such an image is taken as it is.
+    # The squares of values beyond 1e150 overflow. Such an image is not standardised.
     if not (math.isfinite(variance) and math.isfinite(mean + shift)):
         return Intensity(0.0, 0.0)
     return Intensity(mean + shift, math.sqrt(max(0.0, variance)))
 
 
 def _moments(engine: Engine, rows: npt.NDArray[Any], shift: float) -> npt.NDArray[np.float64]:
-    """Sum rows (rows, columns, channels): count, sum and sum of squares, less the shift, float64 (rows, 3)."""
+    """Give count, sum and sum of squares of value − shift for each row of (rows, columns, channels), float64 (rows, 3)."""
     source, out = engine.put(rows), engine.allocate(len(rows) * 24)
     values = rows.shape[1] * rows.shape[2]
     engine.call("rowMoments", source, DTYPES.index(rows.dtype.name), len(rows), values, shift, out)
@@ -83,6 +83,6 @@ def _moments(engine: Engine, rows: npt.NDArray[Any], shift: float) -> npt.NDArra
 
 
 def _mean(moments: npt.NDArray[np.float64]) -> tuple[float, float]:
-    """Give the mean and the mean square. Summed one after the other, as JavaScript adds, not in pairs."""
+    """Give the mean and the mean square. Adds one after the other, as JavaScript does, not pairwise as NumPy does."""
     count, total, squares = (float(last) for last in np.add.accumulate(moments)[-1])
     return (total / count, squares / count) if count else (0.0, 0.0)

@@ -1,4 +1,4 @@
-"""Probabilities smoothed along an image's edges by a guided filter. ``engine/core/refine.ts`` is the same in JavaScript."""
+"""Probabilities smoothed along an image's edges by a guided filter, as ``engine/core/refine.ts`` does in JavaScript."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from .stack import FeatureStack, Tile
 # The guide: the luminance under a Gaussian of one pixel, standardised.
 _GUIDE_SPEC = {"families": {"gaussian": {"sigmas": [1]}}, "color": "luminance", "standardise": True}
 _GUIDE_CHANNEL = 1
-# What counts as flat: a variance of the guide of a twentieth of the image's.
+# The filter's ε: the guide is flat where its variance is below a twentieth of the image's.
 _EPSILON = 0.05 * 42.5**2
 
 
 class Refiner:
-    """Refines the probabilities of tiles of an image. Takes memory of the engine that stays taken.
+    """Refines the probabilities of tiles of an image.
 
     Parameters
     ----------
     engine
-        Where it is computed.
+        The engine that computes.
     channels
         Channels of the image.
     intensity
-        The image's.
+        Mean and deviation of the image.
     radius
-        Of the filter, in pixels.
+        Radius of the filter in pixels.
     """
 
     def __init__(self, engine: Engine, channels: int, intensity: Intensity, radius: int) -> None:
@@ -49,21 +49,21 @@ class Refiner:
         pixels
             The image (slices, rows, columns, channels).
         outer
-            The tile and what it depends on, as `grown` gives it.
+            The tile with the pixels around that its result depends on; see `grown`.
         tile
-            What is wanted of it.
+            The tile.
         probabilities
             Address of float32 (pixels of `outer`, classes).
         classes
-            Their number.
+            Number of classes.
         output
             ``"labels"``, ``"probabilities"`` or ``"uncertainty"``.
 
         Returns
         -------
         ndarray
-            Class indices, uint8 (rows, columns); float32 (rows, columns, classes); or float32 (rows, columns). A view, good until
-            the next call of the engine.
+            Class indices, uint8 (rows, columns); float32 (rows, columns, classes); or float32 (rows, columns). A view, valid
+            until the next call of the engine.
         """
         engine = self._engine
         guide = self._guide.compute(pixels, outer)
@@ -100,7 +100,7 @@ class Refiner:
 
 
 def grown(tile: Tile, shape: tuple[int, ...], radius: int) -> Tile:
-    """Give a tile with what its refined probabilities depend on, clipped at the edges of an image (slices, rows, columns, …)."""
+    """Add the pixels around a tile that its refined probabilities depend on, within an image (slices, rows, columns, …)."""
     halo = -(-2 * radius // 4) * 4
     return Tile(
         tile.number,

@@ -16,16 +16,16 @@ from .stack import Tile, tiles_of
 
 Indices = npt.NDArray[np.int64]
 
-# Pixels whose features the cuts are found on, and tiles at least if there are so many.
+# Number of pixels on whose features the cuts are found, and the smallest number of tiles that they come from.
 SAMPLE = 16384
 _TILES_MIN = 8
-# Bytes of float32 features of those tiles, more of smaller ones.
+# More tiles are used as long as their float32 features need fewer bytes than this.
 _PLANES_BYTES = 192 << 20
 _SEED = 0x5A3BA1AB
 
 
 def sample_positions(pixels: int, count: int) -> Indices:
-    """Choose `count` of so many pixels (or all), evenly spread, by jitter of the golden ratio. Ascending."""
+    """Choose `count` of `pixels` positions (or all), evenly spread with a golden-ratio jitter. Ascending."""
     if count >= pixels:
         return np.arange(pixels)
     golden = (np.sqrt(5) - 1) / 2
@@ -35,25 +35,25 @@ def sample_positions(pixels: int, count: int) -> Indices:
 
 
 def sample_tiles(shape: tuple[int, ...], side: int, features: int) -> list[tuple[Tile, Indices]]:
-    """Choose tiles of an image (slices, rows, columns, …), and numbers of pixels in each."""
+    """Choose tiles of an image (slices, rows, columns, …), and pixels in each, by their position in the tile."""
     tiles = list(tiles_of(shape, side))
     held = _PLANES_BYTES // (tiles[0].block_rows * tiles[0].block_columns * 16 * features * 4)
     chosen = [tiles[i] for i in sample_positions(len(tiles), max(_TILES_MIN, held))]
     pixels = sum(tile.rows * tile.columns for tile in chosen)
 
     def share(tile: Tile) -> int:
-        # Rounded half up.
+        # Rounds half up, as JavaScript does.
         return max(1, int(np.floor(SAMPLE * tile.rows * tile.columns / pixels + 0.5)))
 
     return [(tile, sample_positions(tile.rows * tile.columns, share(tile))) for tile in chosen]
 
 
 def quantile_cuts(sample: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Cut at the quantiles of a sample of one feature; half way between all its values where it has at most 256.
+    """Give the cuts of a feature, at the quantiles of a sample; half way between all values if there are at most 256.
 
-    Values that are not finite are left out.
+    NaN and infinity are ignored.
     """
-    # Adding 0 makes both zeros the same.
+    # Adding 0 turns −0 into 0.
     values = np.sort(sample[np.isfinite(sample)] + np.float32(0)).astype(np.float64)
     distinct = np.unique(values)
     if len(distinct) <= CUTS_MAX + 1:
@@ -78,19 +78,19 @@ def draw_labels(
     labels
         uint8 (slices, rows, columns).
     ids, names
-        The classes.
+        Ids and names of the classes.
     most
-        How many to take at most; None takes all.
+        Greatest number of pixels; None takes all.
 
     Returns
     -------
     tuple
-        Numbers of pixels in the array, ascending, and the index of each one's class.
+        Flat indices of the pixels, int64, ascending, and the index of each pixel's class, uint8.
 
     Raises
     ------
     LabelError
-        If no pixel is labelled, or one class alone, or there are labels of a class that there is not.
+        If fewer than two classes are labelled, or a label belongs to no class.
     """
     flat = labels.reshape(-1)
     labelled = np.flatnonzero(flat)
@@ -128,7 +128,7 @@ def draw_labels(
 
 
 def even_quotas(counts: npt.NDArray[np.int64], most: int | None) -> npt.NDArray[np.int64]:
-    """How many to take of each: all if they are few, else shares as equal as the counts allow."""
+    """Give the number of pixels to take of each class: as equal as the counts allow, in total at most `most`."""
     quotas = np.zeros_like(counts)
     order = sorted(np.flatnonzero(counts).tolist(), key=lambda label: (counts[label], label))
     room = int(counts.sum()) if most is None else max(most, len(order))

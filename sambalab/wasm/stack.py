@@ -1,4 +1,4 @@
-"""Feature stacks, tile by tile on threads. ``engine/core/stack.ts`` is the same in JavaScript."""
+"""Tiles of feature stacks, as ``engine/core/stack.ts`` computes them in JavaScript."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .embedding import EmbeddingMap
 from .engine import DTYPES, Engine
 from .intensity import Intensity
 
-# Side of a tile in pixels, and of one with so many features that its planes would have more bytes than these.
+# Side of a tile in pixels. It is halved, down to the minimum, until a tile's planes need at most `_TILE_BYTES`.
 _TILE = 256
 _TILE_MIN = 64
 _TILE_BYTES = 64 << 20
@@ -25,7 +25,7 @@ _TILE_MAX = 1 << 14
 
 @dataclass(frozen=True)
 class Tile:
-    """A part of the slice with this number: rows and columns, the ends exclusive."""
+    """A rectangle of the slice `number`; the ends are exclusive."""
 
     number: int
     row0: int
@@ -35,27 +35,27 @@ class Tile:
 
     @property
     def rows(self) -> int:
-        """Its height."""
+        """Height in pixels."""
         return self.row1 - self.row0
 
     @property
     def columns(self) -> int:
-        """Its width."""
+        """Width in pixels."""
         return self.column1 - self.column0
 
     @property
     def block_rows(self) -> int:
-        """Rows of blocks of 4 × 4 pixels that cover it."""
+        """Rows of blocks of 4 × 4 pixels that cover the tile."""
         return (self.rows + 3) // 4
 
     @property
     def block_columns(self) -> int:
-        """Columns of blocks."""
+        """Columns of blocks that cover the tile."""
         return (self.columns + 3) // 4
 
     @property
     def stride(self) -> int:
-        """Bytes from row to row of its planes of float32."""
+        """Bytes from row to row of the tile's float32 planes."""
         return self.block_columns * 16
 
     @property
@@ -65,7 +65,7 @@ class Tile:
 
     @property
     def where(self) -> tuple[slice, slice]:
-        """Its place in a slice's array."""
+        """Index of the tile in a slice's array."""
         return slice(self.row0, self.row1), slice(self.column0, self.column1)
 
 
@@ -88,20 +88,20 @@ def tiles_of(shape: tuple[int, ...], side: int) -> Iterator[Tile]:
 
 
 class FeatureStack:
-    """Computes tiles of the feature stack of an image, or of images without an embedding. Keeps an engine to itself.
+    """Computes tiles of the feature stack of an image. Without an embedding and intensity it serves several images.
 
     Parameters
     ----------
     engine
-        Where it is computed.
+        The engine that computes.
     spec
-        Which features; with a window, if it has an embedding.
+        The features; with a window, if there is an embedding.
     channels
         Channels of the images.
     maps
-        The embedding of the image, as `maps_of` checked it.
+        The embedding of the image, from `maps_of`.
     intensity
-        Of the image, if the spec standardises.
+        Mean and deviation of the image, if the features are standardised.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class FeatureStack:
         self._taken = intensity.taken if spec.standardise and intensity is not None else (0.0, 1.0)
 
     def compute(self, pixels: npt.NDArray[Any], tile: Tile) -> Planes:
-        """Compute a tile of an image (slices, rows, columns, channels); what was allocated before stays."""
+        """Compute the planes of a tile of an image (slices, rows, columns, channels), in new memory of the engine."""
         engine = self.engine
         rows, columns = pixels.shape[1:3]
         halo = self.halo
@@ -170,7 +170,7 @@ class FeatureStack:
         return planes
 
     def view(self, planes: Planes) -> npt.NDArray[np.float32]:
-        """View planes without their padding, float32 (features, rows, columns); good until the next call of the engine."""
+        """View planes without padding, float32 (features, rows, columns). Valid until the next call of the engine."""
         tile = planes.tile
         floats = self.engine.view(planes.address, planes.count * tile.plane).view(np.float32)
         full = floats.reshape(planes.count, tile.block_rows * 4, tile.block_columns * 4)
@@ -178,12 +178,12 @@ class FeatureStack:
 
 
 def halo_of(engine: Engine, program: int, ops: int) -> int:
-    """Give the pixels around a tile that its features depend on.
+    """Give the width in pixels of the border around a tile on which its features depend.
 
     Raises
     ------
     EngineError
-        If the kernels do not know an op.
+        If the kernels do not know an operation of the program.
     """
     halo = engine.call("programHalo", program, ops)
     if halo < 0:
@@ -192,7 +192,7 @@ def halo_of(engine: Engine, program: int, ops: int) -> int:
 
 
 def image_of(image: Any) -> Image:
-    """Load and check an image; four axes are slices, rows, columns and channels."""
+    """Load and check an image; an array of four axes is (slices, rows, columns, channels)."""
     if isinstance(image, Image):
         return image
     if isinstance(image, np.ndarray) and image.ndim == 4 and image.shape[-1] in (1, 3) and image.size:
@@ -204,7 +204,7 @@ def image_of(image: Any) -> Image:
 
 
 def with_image(spec: FeatureSpec, image: Image) -> FeatureSpec:
-    """Give the spec a range if it needs one, the image's values that are shown as black and white; and a window likewise."""
+    """Add the image's display range and window to a spec that needs them and has none."""
     spec = spec.with_window(*image.pixels.shape[1:3])
     if spec.range or spec.standardise or not spec.needs_range() or image.pixels.dtype == np.uint8:
         return spec
@@ -213,7 +213,7 @@ def with_image(spec: FeatureSpec, image: Image) -> FeatureSpec:
 
 
 def tile_side(tile: int | None, features: int) -> int:
-    """Check the side of tiles; None takes what suits so many features, as the sidecar does."""
+    """Check the side of tiles. None: the side that the sidecar uses for this number of features."""
     if tile is None:
         side = _TILE
         while side > _TILE_MIN and side * side * features * 4 > _TILE_BYTES:

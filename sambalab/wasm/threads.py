@@ -1,4 +1,4 @@
-"""Work on threads of this process: wasmtime lets go of Python's lock while a kernel runs."""
+"""Work on threads of this process. wasmtime releases Python's lock while a kernel runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 def thread_count(threads: int | None) -> int:
-    """Check the number of threads; None is one for each core that this process may use, 16 at most."""
+    """Check the number of threads. None: one for each core that this process may use, at most 16."""
     if threads is None:
         affinity = getattr(os, "sched_getaffinity", None)
         return min(16, len(affinity(0)) if affinity else os.cpu_count() or 1)
@@ -33,7 +33,7 @@ def _failed(future: Future[None]) -> bool:
 
 
 def on_threads(items: Sequence[T], threads: int, make: Callable[[], Callable[[T], None]]) -> None:
-    """Do work for each item on threads; each has what `make` gives for itself. The first error ends it all."""
+    """Process items on threads. Each thread calls `make` for its own worker function. The first error stops all threads."""
     threads = min(threads, len(items))
     if threads <= 1:
         work = make()
@@ -57,7 +57,7 @@ def on_threads(items: Sequence[T], threads: int, make: Callable[[], Callable[[T]
     with ThreadPoolExecutor(threads, thread_name_prefix="sambalab-engine") as pool:
         try:
             futures = [pool.submit(run) for _ in range(threads)]
-            # Again and again, since a wait without an end cannot be interrupted everywhere.
+            # In short waits: on some systems an endless wait cannot be interrupted.
             while wait(futures, _WAIT_SECONDS, FIRST_EXCEPTION).not_done and not any(map(_failed, futures)):
                 pass
             for future in futures:

@@ -1,4 +1,4 @@
-"""Forests grown by the kernel ``growTree`` on threads; what the sidecar does in ``engine-service.ts`` and ``engine-grow.ts``."""
+"""Forests grown by the kernel ``growTree`` on threads, as in ``kernel-server/src/engine`` (``service.ts``, ``grow.ts``)."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _labels(labels: npt.ArrayLike, image: Image) -> npt.NDArray[np.uint8]:
 def _find_cuts(
     image: Image, spec: FeatureSpec, intensity: Intensity | None, threads: int
 ) -> tuple[npt.NDArray[np.float32], ...]:
-    """Find the cuts on tiles spread over the image."""
+    """Find the cuts of all features on a sample of tiles."""
     channels = image.pixels.shape[-1]
     count = spec.count(channels)
     tiles = sample_tiles(image.pixels.shape, tile_side(None, count), count)
@@ -111,7 +111,7 @@ def _bins(
     pixels: npt.NDArray[np.int64],
     threads: int,
 ) -> Bins:
-    """Compute the bins of some pixels, uint8 (features, pixels)."""
+    """Compute the bins of the pixels at these flat indices, uint8 (features, pixels)."""
     slices, rows, columns, channels = image.pixels.shape
     columns_of = np.empty((len(cuts), len(pixels)), np.uint8)
     place = np.stack(np.unravel_index(pixels, (slices, rows, columns)))
@@ -150,7 +150,7 @@ def _grow(
     cuts: tuple[npt.NDArray[np.float32], ...],
     threads: int,
 ) -> tuple[Forest, npt.NDArray[np.int64], list[float]]:
-    """Grow all trees. Also gives the votes of trees that did not see a row, (rows, classes), and the features' importance."""
+    """Grow all trees. Gives the forest, the out-of-bag votes (rows, classes) and the features' importance."""
     features = len(columns)
     count = forest["trees"]
     trees: list[tuple[npt.NDArray[np.int32], npt.NDArray[np.uint16]]] = [None] * count  # type: ignore[list-item]
@@ -175,7 +175,7 @@ def _grow(
     leaves = np.array([len(own) for _, own in trees], np.int64)
     left = nodes[:, 2].astype(np.int64)
     leaf = nodes[:, 0] < 0
-    # Leaves are numbered over all trees.
+    # A tree numbers its leaves from 0, the forest numbers them over all trees.
     left[leaf] += np.repeat(np.cumsum(leaves) - leaves, counts)[leaf]
     joined = Forest(
         counts,
@@ -190,14 +190,14 @@ def _grow(
 
 
 class _Grower:
-    """Grows trees on one training set. Keeps an engine to itself."""
+    """Grows trees on a training set, on its own engine."""
 
     def __init__(self, columns: Bins, class_of: Bins, classes: int, forest: dict[str, Any]) -> None:
         self._forest = forest
         self._features, self._rows = columns.shape
         self._classes = classes
         depth = forest["maxDepth"]
-        # A tree has no more leaves than rows, nor than its depth allows.
+        # The number of rows and the depth limit the number of leaves.
         leaves = min(self._rows, 1 << min(depth, 31))
         engine = self._engine = Engine()
         self._columns = engine.put(columns)
@@ -211,7 +211,7 @@ class _Grower:
         self._votes()[:] = 0
 
     def grow(self, tree: int) -> tuple[tuple[npt.NDArray[np.int32], npt.NDArray[np.uint16]], npt.NDArray[np.float64]]:
-        """Grow the tree with this number: its nodes, int32 (nodes, 4), votes (leaves, classes), and the features' importance."""
+        """Grow a tree by its number: nodes, int32 (nodes, 4), votes, uint16 (leaves, classes), and the features' importance."""
         forest, engine = self._forest, self._engine
         tried = forest["maxFeatures"]
         tried = math.isqrt(self._features) if tried == "sqrt" else min(tried, self._features)
@@ -241,7 +241,7 @@ class _Grower:
 
     @property
     def out_of_bag(self) -> npt.NDArray[np.uint32]:
-        """Votes (rows, classes) of the trees grown here that did not see the row."""
+        """Votes (rows, classes) for each row by the trees of this grower that did not see it."""
         votes: npt.NDArray[np.uint32] = self._votes().copy()
         return votes
 
@@ -252,7 +252,7 @@ class _Grower:
 
 
 def _class_weights(class_of: Bins, classes: int, balanced: bool) -> npt.NDArray[np.float64]:
-    """Weights of the classes: equal, or as if every class that occurs had as many pixels as any other."""
+    """Give the weights of the classes: equal, or balanced, so that all classes that occur have the same total weight."""
     counts = np.bincount(class_of, minlength=classes)
     if not balanced:
         return np.ones(classes)
@@ -261,13 +261,13 @@ def _class_weights(class_of: Bins, classes: int, balanced: bool) -> npt.NDArray[
 
 
 def _shares(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Divide by the sum, if there is one. Summed one after the other, as JavaScript does, not in pairs as NumPy does."""
+    """Divide by the sum, unless it is 0. Adds one after the other, as JavaScript does, not pairwise as NumPy does."""
     total = np.add.accumulate(values)[-1]
     return values / total if total > 0 else values
 
 
 def _out_of_bag_confusion(votes: npt.NDArray[np.int64], class_of: Bins) -> npt.NDArray[np.int64]:
-    """Rows (labelled class, class with the most votes, the first of several); rows without votes do not count."""
+    """Count rows by labelled class and class with the most votes (the first of equals). Rows without votes do not count."""
     seen = votes.max(axis=1) > 0
     classes = votes.shape[1]
     cells = np.bincount(class_of[seen].astype(np.int64) * classes + votes[seen].argmax(axis=1), minlength=classes**2)
@@ -275,11 +275,11 @@ def _out_of_bag_confusion(votes: npt.NDArray[np.int64], class_of: Bins) -> npt.N
 
 
 def _out_of_bag_score(confusion: npt.NDArray[np.int64]) -> float | None:
-    """Share of the rows that are right; None if there are none."""
+    """Give the share of correct rows; None without rows."""
     seen = int(confusion.sum())
     return int(np.trace(confusion)) / seen if seen else None
 
 
 def _signed(number: int) -> int:
-    """Make an i32 of a u32."""
+    """Convert a u32 to an i32."""
     return number - (1 << 32) if number >> 31 else number

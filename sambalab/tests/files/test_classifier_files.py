@@ -116,7 +116,7 @@ def test_a_forest_with_too_many_thresholds_is_merged_with_a_warning_and_hardly_d
 def test_what_is_no_fitted_forest_is_refused(trained):
     with pytest.raises(sl.ParameterError, match="not fitted"):
         sl.Classifier.from_sklearn(RandomForestClassifier())
-    with pytest.raises(sl.ParameterError, match="GradientBoostingClassifier cannot be taken over"):
+    with pytest.raises(sl.ParameterError, match="GradientBoostingClassifier cannot be converted"):
         sl.Classifier.from_sklearn(GradientBoostingClassifier())
     forest = RandomForestClassifier(2).fit(np.random.default_rng(0).random((20, 3)), np.arange(20) % 2)
     with pytest.raises(sl.ParameterError, match="fitted on 3 features; this feature spec has 58"):
