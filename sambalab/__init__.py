@@ -65,7 +65,7 @@ __all__ = [
     "engine",
 ]
 
-# Jupyter Server imports this package for its extension alone, so what needs NumPy and ipywidgets is imported when it is used.
+# Jupyter Server imports this package only for its extension. So modules that need NumPy or ipywidgets are imported at first use.
 _LAZY = {
     "Labeller": ".labeller",
     "Classifier": ".classifier",

@@ -1,4 +1,4 @@
-"""A trained classifier, to be kept in a file, handed to other tools, and applied to other images."""
+"""`Classifier`: a trained classifier, to save, to convert for other tools, and to apply to other images."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ T = TypeVar("T")
 
 
 class EmbeddingModel(NamedTuple):
-    """The model whose embedding a classifier sees.
+    """The model whose embedding a classifier uses.
 
     Attributes
     ----------
     model
-        Its name.
+        The model's name.
     digest
         SHA-256 of the encoder's file, in hexadecimal.
     """
@@ -46,9 +46,9 @@ class EmbeddingModel(NamedTuple):
 
 
 class Classifier:
-    """What `Labeller.train` learned: feature spec, trees and classes. It does not change when its labeller is trained again.
+    """A feature spec, trees and classes. It does not change when its labeller is trained again.
 
-    Not made by hand: take it from `Labeller.classifier`, `Classifier.load` or `Classifier.from_sklearn`.
+    `Labeller.train`, `Labeller.classifier`, `Classifier.load`, `Classifier.from_sklearn` and `engine.train` give one.
 
     Examples
     --------
@@ -62,12 +62,14 @@ class Classifier:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Classifier:
-        """Read a classifier from a file that `save` wrote: ``.json``, ``.onnx`` or ``.skops``. No code in it is run.
+        """Read a classifier from a file that `save` wrote: ``.json``, ``.onnx`` or ``.skops``. Runs no code in the file.
 
         Raises
         ------
         ParameterError
-            If there is no such file, or it is no classifier, or one of a newer version; the message says which value is wrong.
+            If the file cannot be read, or is not a classifier of this version. The message names the wrong value.
+        SambaLabError
+            If the file ends in .skops and skops is not installed.
         """
         document = ClassifierDocument(classifier_files.read(path))
         document.check()
@@ -98,17 +100,19 @@ class Classifier:
             classifier_files.write(path, self._document.data if suffix == ".json" else self._convert("onnx"))
 
     def to_sklearn(self) -> RandomForestClassifier:
-        """Give the forest as a fitted RandomForestClassifier of scikit-learn, with the same probabilities for the same features.
+        """Convert to a fitted RandomForestClassifier of scikit-learn, with the same probabilities for the same features.
 
-        They are those of the trees, not yet refined where ``refine`` is not 0, since smoothing needs the image.
-        Its input is float32 (pixels, features), as `Labeller.features` or `sambalab.engine.feature_stack` give them: columns in
-        the order of `feature_names`, the families' first and then the embedding's. It predicts class ids. Numbers of samples and
-        impurities of its nodes are not kept, so its ``feature_importances_`` are no numbers; ours are in `feature_importances`.
+        Probabilities are those of the trees, before they are refined, which would need the image. The input is float32
+        (pixels, features), columns in the order of `feature_names`, as in `Labeller.features` and
+        `sambalab.engine.feature_stack`. It predicts class ids. Its ``feature_importances_`` are NaN, because the nodes have no
+        numbers of samples and no impurities; use `feature_importances`.
 
         Raises
         ------
         ParameterError
-            If the trees are boosted ones, which scikit-learn has in no form that can be filled in.
+            If the trees are boosted: scikit-learn has no equivalent.
+        SambaLabError
+            If scikit-learn is not installed.
         """
         if self.kind == "boosting":
             raise ParameterError(
@@ -127,32 +131,35 @@ class Classifier:
         channels: Literal[1, 3] = 1,
         embedding: Classifier | None = None,
     ) -> Classifier:
-        """Make a classifier of a forest that scikit-learn has fitted on features of SambaLab.
+        """Convert a forest that scikit-learn fitted on features of SambaLab.
 
         Parameters
         ----------
         forest
             A fitted RandomForestClassifier, ExtraTreesClassifier or DecisionTreeClassifier.
         features
-            What its columns are: a `FeatureSpec`, or what makes one; for ``lab.features`` ``lab.classifier.feature_spec``.
+            The features of its columns: a `FeatureSpec`, the name of a set, or a mapping. For columns of ``lab.features``:
+            ``lab.classifier.feature_spec``.
         classes
-            Names, or names and colours, in the order of the forest's ``classes_``; ids are those in ``classes_`` where they
-            are 1 to 255, else 1, 2, 3…
+            Names, or names and colours, in the order of the forest's ``classes_``. Ids are the values in ``classes_`` if these
+            are integers from 1 to 255, else 1, 2, 3…
         channels
-            Channels of the images that it is for.
+            Channels of the images that the classifier is for, 1 or 3.
         embedding
-            If the features have an embedding, the classifier in whose features its columns were computed, since it knows how
-            that is reduced: ``lab.classifier`` for ``lab.features``.
+            If the features have an embedding: the classifier with whose features the columns were computed, for ``lab.features``
+            ``lab.classifier``. It says how the embedding is reduced.
 
         Raises
         ------
         ParameterError
-            If the forest is not fitted, or has another number of features or classes, or the embedding is not that classifier's.
+            If the forest is not fitted, or features, classes or embedding do not fit it.
+        SambaLabError
+            If scikit-learn is not installed.
 
         Warns
         -----
         UserWarning
-            If a feature has more than 255 different thresholds: they are merged, and a few pixels may be classified otherwise.
+            If a feature has more than 255 different thresholds. They are merged, so that a few pixels may change their class.
         """
         spec = FeatureSpec.of(features)
         if channels not in (1, 3):
@@ -184,9 +191,9 @@ class Classifier:
         return cls(document)
 
     def to_ml_random_forest(self) -> dict[str, Any]:
-        """Give the forest as the JSON of the npm package ml-random-forest (``RandomForestClassifier.load`` there).
+        """Convert to the JSON of the npm package ml-random-forest (``RandomForestClassifier.load`` there).
 
-        Each of its trees has one vote, where ours add up the shares of their leaves: labels differ where trees are in doubt.
+        There, each tree has one vote. Here, trees add up the shares of their leaves. So labels differ where trees are uncertain.
         """
         forest: dict[str, Any] = json.loads(self._convert("ml-random-forest"))
         return forest
@@ -199,23 +206,24 @@ class Classifier:
         classes: ClassesLike | None = None,
         channels: Literal[1, 3] = 1,
     ) -> Classifier:
-        """Make a classifier of a forest of the npm package ml-random-forest.
+        """Convert a forest of the npm package ml-random-forest.
 
         Parameters
         ----------
         forest
             Its JSON (``toJSON()``), parsed or as text.
         features
-            What its columns are: a `FeatureSpec`, or what makes one. None if `to_ml_random_forest` wrote it and says so.
+            The features of its columns: a `FeatureSpec`, the name of a set, or a mapping. None for a forest of
+            `to_ml_random_forest`, which contains them.
         classes
-            Names, or names and colours, of the classes 0, 1, 2… of the forest, which get ids 1, 2, 3…; needed with `features`.
+            Names, or names and colours, of the forest's classes 0, 1, 2…, which get ids 1, 2, 3…; required with `features`.
         channels
-            Channels of the images that it is for.
+            Channels of the images that the classifier is for, 1 or 3.
 
         Raises
         ------
         ParameterError
-            If it is no such forest, or does not fit the features and classes.
+            If this is not such a forest, or does not fit the features and classes.
         """
         if isinstance(forest, Mapping):
             data = json.dumps(forest).encode("utf-8")
@@ -238,7 +246,7 @@ class Classifier:
 
     @property
     def document(self) -> ClassifierDocument:
-        """The classifier's JSON, read: what the engine and files take."""
+        """The classifier's JSON."""
         return self._document
 
     @property
@@ -248,20 +256,20 @@ class Classifier:
 
     @property
     def scores(self) -> Scores | None:
-        """How well it does on labelled pixels that it had not seen: confusion, recall, precision, IoU; None if unknown."""
+        """Confusion, recall, precision and IoU on labelled pixels that the trees had not seen; None if unknown."""
         return scores_of(self._document.info["classes"], self._document.info.get("scores"))
 
     @property
     def embedding_model(self) -> EmbeddingModel | None:
-        """The model whose embedding is among the features, by name and hash; None if none is."""
+        """The model whose embedding is among the features; None without an embedding."""
         model = self._document.info.get("embedding")
         return None if model is None else EmbeddingModel(str(model["model"]), str(model["digest"]))
 
     @property
     def oob_score(self) -> float | None:
-        """Fraction of labelled pixels that the trees which did not see them get right; None if every tree saw all.
+        """Share of labelled pixels that are classified correctly by the trees that had not seen them, 0 to 1.
 
-        None for boosted trees, too: see `scores`.
+        None if every tree saw all pixels, and for boosted trees; see `scores`.
         """
         score = self._document.info["oobScore"]
         return None if score is None else float(score)
@@ -273,7 +281,7 @@ class Classifier:
 
     @property
     def class_ids(self) -> tuple[int, ...]:
-        """Ids of the classes, as they stand in label arrays, in the same order."""
+        """Ids of the classes, their values in label arrays, in the same order."""
         return self._document.class_ids
 
     @property
@@ -283,18 +291,18 @@ class Classifier:
 
     @property
     def feature_spec(self) -> FeatureSpec:
-        """Which features it sees."""
+        """The features of the classifier."""
         return self._document.spec
 
     @property
     def feature_importances(self) -> npt.NDArray[np.float64] | None:
-        """Mean decrease of Gini impurity by each feature, float64 (features,), sum 1; None if it is not known."""
+        """Mean decrease of Gini impurity by each feature, float64 (features,), sum 1; None if unknown."""
         importance = self._document.info.get("importance")
         return None if importance is None else np.array(importance, dtype=np.float64)
 
     @property
     def pixel_size(self) -> tuple[float, str] | None:
-        """Side of the pixels of the images that it learned from, and its unit; None if nobody said it."""
+        """Side of a pixel of the training images and its unit; None if unknown."""
         return self._document.pixel_size
 
     @property
@@ -304,29 +312,29 @@ class Classifier:
 
     @property
     def n_samples(self) -> int:
-        """Number of labelled pixels it learned from."""
+        """Number of labelled pixels that the trees learned from."""
         return int(self._document.info["samples"])
 
     def embedding(self, image: Any) -> Any:
-        """Compute what the encoder sees of images, reduced as this classifier sees it: the further inputs of its ONNX file.
+        """Compute the embedding of images, reduced to this classifier's components: the further inputs of its ONNX file.
 
         Parameters
         ----------
         image : array_like, path, or a list or tuple of them
-            As `apply` takes it.
+            See `apply`.
 
         Returns
         -------
         list of ndarray, or a list or tuple of lists, as `image` is
-            Of each layer of `feature_spec`'s embedding, in its order, float32 (slices, components, rows, columns), read-only; an
-            image that is no stack is one slice. Rows and columns are cells, not pixels. Empty if it sees no embedding.
+            For each layer of `feature_spec`'s embedding float32 (slices, components, rows, columns), read-only. An image that is
+            not a stack has one slice. Rows and columns are cells, not pixels. Empty without an embedding.
 
         Raises
         ------
         ImageError
-            If it is no image.
+            If this is not an image.
         ModelError
-            If the sidecar has another model than `embedding_model`, or it does not run.
+            If the sidecar does not have the model of `embedding_model`, or cannot run it.
         """
         return _each(image, lambda one: self._embed(prepare(one)))
 
@@ -343,31 +351,30 @@ class Classifier:
         Parameters
         ----------
         image : array_like, path, or a list or tuple of them
-            As `Labeller` takes it; with as many channels as the image that the classifier was trained on. The images of a
-            list may differ in shape.
+            See `Labeller`; with the classifier's number of channels. The images of a list may differ in shape.
         output
             ``"labels"`` or ``"probabilities"``.
         engine
-            ``"sidecar"``: the process that labellers use. ``"python"``: this process, for a cluster's worker say; the same
-            bits, and it needs ``sambalab[engine]``.
+            ``"sidecar"``: the sidecar computes. ``"python"``: this process computes, for example a worker of a cluster. Both
+            give the same bits; ``"python"`` needs ``sambalab[engine]``.
         embedding
-            With ``engine="python"``, for a classifier that sees an embedding: what `embedding` gave for the same `image`. If
-            None, the sidecar is asked for it.
+            With ``engine="python"``, for a classifier with an embedding: the result of `embedding` for the same `image`. If
+            None, the sidecar computes it.
 
         Returns
         -------
         ndarray, or a list or tuple of them, as `image` is
             Read-only. Labels: class ids, uint8 (rows, columns), of a stack (slices, rows, columns). Probabilities: float32,
-            one more axis for the classes, sums of 1.
+            with a last axis for the classes, along which they add up to 1.
 
         Raises
         ------
         ImageError
-            If it is no image.
+            If this is not an image.
         ParameterError
-            If `output` is something else, or the number of channels is not that of the training, or `embedding` does not fit.
+            If a parameter is invalid, the image has another number of channels, or `embedding` does not fit.
         ModelError
-            If it sees the embedding of a model that is not here.
+            If the sidecar does not have the model of `embedding_model`, or cannot run it.
         """
         if output not in ("labels", "probabilities"):
             raise ParameterError(f"output is {output!r}; 'labels' or 'probabilities' will do.")
@@ -375,7 +382,7 @@ class Classifier:
             raise ParameterError(f"engine is {engine!r}; 'sidecar' or 'python' will do.")
         if engine == "sidecar":
             if embedding is not None:
-                raise ParameterError("embedding goes with engine='python'; the sidecar computes it by itself.")
+                raise ParameterError("embedding goes with engine='python'; the sidecar computes its own.")
             return _each(image, lambda one: self._apply_in_sidecar(prepare(one), output))
         if embedding is None or not _is_list(image):
             return _each(image, lambda one: self._apply_here(prepare(one), output, embedding))
@@ -421,12 +428,12 @@ class Classifier:
             return self._embed(image)
         except (NodeNotFoundError, SidecarError) as error:
             raise type(error)(
-                f"{error} This classifier sees an embedding, which a sidecar computes. Where there is none, bring it along: "
-                "embedding=classifier.embedding(image), computed elsewhere."
+                f"{error} This classifier needs an embedding, which a sidecar computes. Without a sidecar, compute it elsewhere "
+                "and pass it: embedding=classifier.embedding(image)."
             ) from error
 
     def _convert(self, form: str) -> bytes:
-        """Let the sidecar write it in another form."""
+        """Convert to another format, in the sidecar."""
         return _once_more(
             lambda sidecar: bytes(
                 sidecar.request("classifier.convert", {"format": form}, [self._document.data]).buffers[0]
@@ -435,7 +442,7 @@ class Classifier:
 
     @property
     def _score_text(self) -> str:
-        """Its score in words; empty if none is known."""
+        """The score in words; empty if unknown."""
         scores = self.scores
         if scores is not None and scores.confusion.any():
             return f"{scores.source} score {scores.accuracy:.3f}"
@@ -452,7 +459,7 @@ class Classifier:
 
 
 def _once_more(work: Callable[[Client], T]) -> T:
-    """Do it, and once more if the sidecar went away meanwhile: what is staged goes with its sidecar."""
+    """Run `work`, and again if the sidecar went away meanwhile, because its staged arrays are gone."""
     sidecar = client()
     for attempt in range(2):
         instance = sidecar.instance
@@ -465,7 +472,7 @@ def _once_more(work: Callable[[Client], T]) -> T:
 
 
 def _each(image: Any, work: Callable[[Any], T]) -> Any:
-    """Do it for an image, or for each of a list or tuple of them."""
+    """Run `work` for an image, or for each image of a list or tuple."""
     if not _is_list(image):
         return work(image)
     results = [work(item) for item in image]
@@ -477,7 +484,7 @@ def _is_list(image: Any) -> bool:
 
 
 def _is_image(item: Any) -> bool:
-    """Whether an item of a list is an image by itself, rather than a row of one."""
+    """Whether an item of a list is an image, rather than a row of one."""
     if isinstance(item, (str, os.PathLike)):
         return True
     return np.ndim(item) >= 2

@@ -1,4 +1,4 @@
-"""The ipywidget that stands for a session in a notebook. It carries the session's id and nothing big."""
+"""The ipywidget of a session. Its state is the session's id and title; labels and images use the browser's own comm."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MODULE = "sambalab"
 
 
 class LabellerWidget(ipywidgets.DOMWidget):  # type: ignore[misc]
-    """Shows a session; everything else goes over the browser's own comm."""
+    """Shows a session in a notebook."""
 
     _model_name = traitlets.Unicode("LabellerModel").tag(sync=True)
     _model_module = traitlets.Unicode(MODULE).tag(sync=True)
@@ -23,7 +23,7 @@ class LabellerWidget(ipywidgets.DOMWidget):  # type: ignore[misc]
     _view_module_version = traitlets.Unicode(f"^{__version__}").tag(sync=True)
 
     session = traitlets.Unicode(help="The session's id.").tag(sync=True)
-    title = traitlets.Unicode(help="What the widget calls the image.").tag(sync=True)
+    title = traitlets.Unicode(help="The title of the image.").tag(sync=True)
 
     def __init__(self, session: str, title: str, **kwargs: Any) -> None:
         super().__init__(session=session, title=title, **kwargs)
@@ -33,11 +33,10 @@ _shown: dict[str, LabellerWidget] = {}
 
 
 def widget_of(session: str, title: str) -> LabellerWidget:
-    """Give the one widget of a session.
+    """Give the widget of a session. A session has one widget, which its labellers share.
 
-    A cell that runs again shows the same one: the labeller of its last run may be forgotten, or live on in IPython's ``Out``,
-    and a widget of its own for each run would stay in the kernel and in the page. It outlives its labellers, since an output
-    shows it that nobody has to have a variable for.
+    A cell that runs again shows the same widget: with a new one for each run, old ones would stay in the kernel and in the page.
+    The widget outlives its labellers, because a cell's output shows it even if no variable refers to a labeller.
     """
     widget = _shown.get(session)
     if widget is None or widget.comm is None:  # closed, perhaps by Widget.close_all

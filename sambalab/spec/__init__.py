@@ -1,4 +1,9 @@
-"""What a classifier is made of: features, learners, classes, scores, the classifier document, and the errors.
+"""The parts of a classifier as values: specs and documents, with their checks.
 
-Imports nothing else of the package.
+- ``feature_table``, ``features``: the table of feature families, and `FeatureSpec`.
+- ``learners``: parameters of forests and boosted trees; ``parameters``: checks of single parameters.
+- ``classes``: names and colours; ``forest``: trees as arrays; ``scores``: scores and reports.
+- ``classifier_document``: all of it as JSON; ``errors``: the package's exceptions.
+
+Nothing here reads a file but the tables that the build puts beside the sidecar. Imports nothing else of the package.
 """

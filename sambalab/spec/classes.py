@@ -1,4 +1,4 @@
-"""Classes, or phases: their names and colours."""
+"""Names and colours of classes (phases)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Class = dict[str, Any]
 
 
 def default_color(index: int) -> str:
-    """Give the colour of the class at an index: Okabe and Ito's first, then hues a golden section apart."""
+    """Give the colour of the class at an index: Okabe and Ito's seven, then hues a golden section apart."""
     if index < len(OKABE_ITO):
         return OKABE_ITO[index]
     step = index - len(OKABE_ITO)
@@ -31,19 +31,24 @@ def default_color(index: int) -> str:
 
 
 def make_classes(classes: ClassesLike, colors: Iterable[str] | None = None) -> list[Class]:
-    """Check names and colours, and give ids from 1 on.
+    """Check names and colours, and number the classes from 1.
 
     Parameters
     ----------
     classes
         Names, or a mapping from names to colours.
     colors
-        Colours as ``#rrggbb`` or ``#rgb``, one a name.
+        A colour for each name, ``#rrggbb`` or ``#rgb``.
+
+    Returns
+    -------
+    list
+        The protocol's ``zClass`` of each class: id, name and color.
 
     Raises
     ------
     LabelError
-        If there are none or more than 255, or names are empty or appear twice, or a colour is none.
+        If there are no classes or more than 255, a name is empty or not unique, or a colour is invalid.
     """
     if isinstance(classes, str):
         raise LabelError(f"classes is the text {classes!r}; a list of names will do: [{classes!r}].")
@@ -79,20 +84,20 @@ def make_classes(classes: ClassesLike, colors: Iterable[str] | None = None) -> l
 def merge_classes(
     wanted: list[Class], have: list[Class], counts: Mapping[str, int], recolor: bool
 ) -> list[Class] | None:
-    """Bring the classes that a cell asks for together with those of an older session.
+    """Merge the classes that a cell asks for with those of a resumed session.
 
-    The cell's names count. Classes beyond them stay if the names agree so far, or if they have labelled pixels. Colours
-    are the older ones unless `recolor`.
+    The cell's names win. The session's further classes stay if all names before them agree, or if they have labelled pixels.
+    Colours are the session's, unless `recolor` is True.
 
     Returns
     -------
     list or None
-        The classes to set, or None if the session's may stay as they are.
+        The classes to set; None if the session's classes need no change.
 
     Raises
     ------
     LabelError
-        If labelled pixels would silently come under the name of another class of the session.
+        If labelled pixels would get the name of another class of the session.
     """
     older = {item["id"]: item for item in have}
     _check_meaning(wanted, have, counts)
@@ -106,7 +111,7 @@ def merge_classes(
 
 
 def _check_meaning(wanted: list[Class], have: list[Class], counts: Mapping[str, int]) -> None:
-    """Refuse another order of the same names: the pixels of one phase would become another's. New names are renamings."""
+    """Refuse names in another order, which would give labelled pixels another phase. A new name renames a class."""
     ids = {item["name"]: item["id"] for item in have}
     names = {item["id"]: item["name"] for item in have}
 

@@ -1,34 +1,34 @@
-"""The errors that SambaLab raises: one class a cause, each with a message that says what would do."""
+"""The errors that SambaLab raises: one class for each cause. Messages name the wrong value and the valid ones."""
 
 from __future__ import annotations
 
 
 class SambaLabError(Exception):
-    """The base of every error of this package."""
+    """The base class of this package's errors."""
 
 
 class ImageError(SambaLabError, ValueError):
-    """The image cannot be labelled: its dtype, shape, values or file are not what is needed."""
+    """The image's dtype, shape, values or file are invalid."""
 
 
 class LabelError(SambaLabError, ValueError):
-    """Labels or classes are not what is needed."""
+    """Labels or classes are invalid."""
 
 
 class ParameterError(SambaLabError, ValueError):
-    """A value is outside what is allowed."""
+    """A parameter is invalid."""
 
 
 class NodeNotFoundError(SambaLabError):
-    """No Node.js was found that could run the sidecar."""
+    """There is no Node.js that can run the sidecar."""
 
 
 class SidecarError(SambaLabError):
-    """The sidecar could not be started or does not answer."""
+    """The sidecar does not start or does not answer."""
 
 
 class ProtocolError(SambaLabError):
-    """The two ends do not understand each other, for instance because one of them was updated."""
+    """Python and the sidecar speak different protocols, for example after an update of one of them."""
 
 
 class SessionNotFoundError(SambaLabError):
@@ -36,7 +36,7 @@ class SessionNotFoundError(SambaLabError):
 
 
 class NotReadyError(SambaLabError):
-    """The session is not ready for what was asked."""
+    """The session is not ready for the request."""
 
 
 class NotTrainedError(NotReadyError):
@@ -48,23 +48,23 @@ class CancelledError(SambaLabError):
 
 
 class DiskFullError(SambaLabError):
-    """There is no room for the arrays or the journal of the labels."""
+    """There is no room for arrays or for the journal of the labels."""
 
 
 class ModelError(SambaLabError):
-    """A model file is missing or is not what its manifest says."""
+    """A model's file is missing or does not match its manifest."""
 
 
 class ComputeError(SambaLabError):
-    """The compute process died, and died again when it was tried once more."""
+    """The sidecar's compute process died twice during a job."""
 
 
 class EngineError(SambaLabError):
-    """The engine cannot run in Python: wasmtime is missing, or a thread gets no memory."""
+    """The engine cannot run in Python: wasmtime is missing, or memory runs out."""
 
 
 class InternalError(SambaLabError):
-    """Something in the sidecar went wrong that it did not foresee; its log says more."""
+    """An unexpected error in the sidecar; its log says more."""
 
 
 _CLASSES: dict[str, type[SambaLabError]] = {
@@ -86,5 +86,5 @@ _CLASSES: dict[str, type[SambaLabError]] = {
 
 
 def from_code(code: str, message: str) -> SambaLabError:
-    """Make the error that a code of the protocol stands for; unknown codes give `InternalError`."""
+    """Make the error of a code of the protocol; `InternalError` for an unknown code."""
     return _CLASSES.get(code, InternalError)(message)

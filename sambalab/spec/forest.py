@@ -23,10 +23,10 @@ DEPTH_MAX = 64
 
 @dataclass(frozen=True)
 class Forest:
-    """Trees on features of 8 bits.
+    """Trees on binned features.
 
     The nodes of tree t follow those of tree t − 1; ``left`` and ``right`` count from the tree's first node. A pixel goes left
-    if its bin of ``feature`` is at most ``threshold``, that is, if its value is at most that cut.
+    if its bin of ``feature`` is at most ``threshold``, that is, if its value is at most the cut of this number.
 
     Attributes
     ----------
@@ -37,14 +37,14 @@ class Forest:
     threshold
         uint8 (nodes,): number of a cut of the feature.
     left, right
-        int64 (nodes,): children; in a leaf ``left`` is its row in ``votes``.
+        int64 (nodes,): children. In a leaf ``left`` is the leaf's row in ``votes`` and ``right`` is 0.
     votes
-        uint16 (leaves, classes): whole numbers. Each leaf's sum is 1024 in a forest, 512 × classes in boosted trees, where a vote
-        is 512 more than the leaf's value for the class × `scale`.
+        uint16 (leaves, classes). The votes of a leaf add up to 1024 in a forest, to 512 × classes in boosted trees, where a vote
+        is 512 + `scale` × the leaf's value for the class.
     cuts
-        Of each feature float32 (n,), ascending, n ≤ 255.
+        For each feature float32 (n,), ascending, n ≤ 255.
     scale
-        Of boosted trees, whole numbers in a logit of 1; None for a forest.
+        Votes for a logit of 1 in boosted trees; None for a forest.
     """
 
     counts: npt.NDArray[np.int64]
@@ -58,7 +58,7 @@ class Forest:
 
     @property
     def leaf_sum(self) -> int:
-        """Sum of each leaf's votes."""
+        """The sum of the votes of a leaf."""
         return VOTES if self.scale is None else ZERO * self.votes.shape[1]
 
     @property
@@ -68,12 +68,12 @@ class Forest:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any], features: int, classes: int) -> Forest:
-        """Take the forest out of a classifier's JSON.
+        """Read the forest of a classifier's JSON, and check it.
 
         Raises
         ------
         ParameterError
-            If anything in it does not fit; the message names it.
+            If it is damaged. The message names the field.
         """
         trees, cuts = _mapping(document, "trees"), _mapping(document, "cuts")
         cut_counts = _integers(cuts, "counts", 0, CUTS_MAX)
@@ -151,7 +151,7 @@ class Forest:
         raise _damaged(f"a tree is deeper than {DEPTH_MAX} splits")
 
     def to_document(self) -> dict[str, Any]:
-        """Give the parts ``cuts`` and ``trees`` of a classifier's JSON."""
+        """Give the fields ``cuts`` and ``trees`` of a classifier's JSON."""
         return {
             "cuts": {
                 "counts": [len(cuts) for cuts in self.cuts],
@@ -169,7 +169,7 @@ class Forest:
 
 
 def whole_votes(fractions: npt.NDArray[np.float64]) -> npt.NDArray[np.uint16]:
-    """Turn shares of the classes, (leaves, classes), into whole numbers that add up to 1024, by largest remainders."""
+    """Round shares of the classes, (leaves, classes), to votes that add up to 1024, by largest remainders."""
     total = fractions.sum(axis=1, keepdims=True)
     if not np.isfinite(fractions).all() or (fractions < 0).any() or (total <= 0).any():
         raise ParameterError("A leaf of the forest has no valid class probabilities.")

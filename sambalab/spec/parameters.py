@@ -1,4 +1,4 @@
-"""Parameters, checked where the user gave them; those of trees are in `learners`. Ranges are those of the protocol."""
+"""Checks of single parameters, with errors that name the parameter. Parameters of trees are in `learners`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .errors import ParameterError
 
 
 def pixel_size_of(size: Any) -> dict[str, Any] | None:
-    """Give the protocol's ``zPixelSize`` of a pair of a number and its unit, or None.
+    """Give the protocol's ``zPixelSize`` of a pair (number, unit); None of None.
 
     Raises
     ------
     ParameterError
-        If it is something else.
+        If this is not such a pair.
     """
     if size is None:
         return None
@@ -41,12 +41,12 @@ def refuse_unknown(unknown: Iterable[str], known: Iterable[str]) -> None:
 
 
 def is_bool(value: Any) -> bool:
-    """Whether it is True or False, NumPy's too."""
+    """Whether the value is a bool of Python or NumPy."""
     return isinstance(value, (bool, np.bool_))
 
 
 def index(value: Any) -> int | None:
-    """Give a whole number, NumPy's too; None if it is none."""
+    """Give an integer of Python or NumPy as int; None of other values."""
     if is_bool(value):
         return None
     try:
@@ -56,7 +56,7 @@ def index(value: Any) -> int | None:
 
 
 def whole(name: str, value: Any, low: int, high: int, also: str = "") -> int:
-    """Check a whole number."""
+    """Check a whole number from `low` to `high`; `also` names other valid values in the error."""
     number = index(value)
     if number is None or not low <= number <= high:
         raise ParameterError(f"{name} is {show(value)}; a whole number from {low:,} to {high:,}{also} will do.")
@@ -64,13 +64,13 @@ def whole(name: str, value: Any, low: int, high: int, also: str = "") -> int:
 
 
 def switch(name: str, value: Any) -> bool:
-    """Check a switch."""
+    """Check a bool."""
     if not is_bool(value):
         raise ParameterError(f"{name} is {show(value)}; True or False will do.")
     return bool(value)
 
 
 def show(value: Any) -> str:
-    """Write a value for an error."""
+    """Write a value for an error message, at most 80 characters."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}…"

@@ -1,4 +1,4 @@
-"""How well a classifier does, and what it makes of an image: the tables of ``Labeller.report`` and ``Classifier.scores``."""
+"""Scores of a classifier, and the report of a labeller."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ _IMPORTANCES_SHOWN = 10
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """How well a classifier does on labelled pixels that it had not seen.
+    """Scores of a classifier on labelled pixels that it had not seen.
 
     Attributes
     ----------
     classes
         Names, in the order of the confusion's axes.
     class_ids
-        Their ids, as they stand in label arrays.
+        Ids, the values in label arrays.
     source
-        ``"out-of-bag"``: each pixel by the trees of a forest that had not drawn it; pixels of one stroke are alike, so places
-        without labels fare worse. ``"held-out"``: strokes that boosted trees had not seen, mostly a lower and truer score.
+        ``"out-of-bag"``: each pixel was classified by the trees of a forest that had not drawn it. Pixels of one stroke are
+        alike, so expect lower scores away from the strokes. ``"held-out"``: whole strokes that boosted trees had not seen; mostly
+        lower, and closer to the truth.
     confusion
-        int64 (classes, classes): pixels of each labelled class (row) that were given each class (column). Read-only.
+        int64 (classes, classes): number of pixels by labelled class (row) and predicted class (column). Read-only.
     """
 
     classes: tuple[str, ...]
@@ -42,27 +43,27 @@ class Scores:
 
     @property
     def recall(self) -> Shares:
-        """Of the pixels of each class, the share that was given it; NaN for a class without pixels."""
+        """Share of each class's labelled pixels that were predicted as it, float64 (classes,); NaN without pixels."""
         return _divided(self._right, self.confusion.sum(axis=1))
 
     @property
     def precision(self) -> Shares:
-        """Of the pixels that were given each class, the share that has it; NaN for a class that was never given."""
+        """Share of the pixels predicted as each class that are labelled as it, float64 (classes,); NaN if never predicted."""
         return _divided(self._right, self.confusion.sum(axis=0))
 
     @property
     def iou(self) -> Shares:
-        """Intersection over union of each class: right / (labelled or given); NaN for a class that is neither."""
+        """Intersection over union of each class, float64 (classes,): correct / (labelled or predicted); NaN if neither."""
         return _divided(self._right, self.confusion.sum(axis=1) + self.confusion.sum(axis=0) - self._right)
 
     @property
     def accuracy(self) -> float:
-        """Share of all these pixels that was given its class; NaN if there are none."""
+        """Share of all pixels that were predicted correctly; NaN without pixels."""
         return float(_divided(self._right.sum(), self.confusion.sum()))
 
     @property
     def mean_iou(self) -> float:
-        """Mean of `iou` over the classes that have one; NaN if none has."""
+        """Mean of `iou` over the classes that have one; NaN without any."""
         iou = self.iou[~np.isnan(self.iou)]
         return float(iou.mean()) if len(iou) else float("nan")
 
@@ -87,28 +88,28 @@ class Scores:
                 )
             ],
         )
-        caption = f"{self.source} pixels; columns are what they were given. Accuracy {_percent(self.accuracy)}."
+        caption = f"{self.source} pixels; columns are the predicted classes. Accuracy {_percent(self.accuracy)}."
         return f"{table}<div>{html.escape(caption)}</div>"
 
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """What is known of a labeller's classes and classifier at one moment. A cell's last line shows it as a table.
+    """A snapshot of a labeller's classes and classifier. A cell's last line shows it as a table.
 
     Attributes
     ----------
     classes
         Names of the labeller's classes.
     class_ids
-        Their ids, as they stand in label arrays.
+        Ids, the values in label arrays.
     labelled
-        int64 (classes,): labelled pixels of each.
+        int64 (classes,): number of labelled pixels.
     fractions
-        float64 (classes,): phase fractions, shares of the segmentation's pixels; None before the first training.
+        float64 (classes,): phase fractions, the shares of the segmentation's pixels; None before the first training.
     scores
-        How well the classifier does; None if it is not known.
+        Scores of the classifier; None if unknown.
     importances
-        Share of each feature in what the trees gain by their splits, the largest first; empty if it is not known.
+        Each feature's share of the decrease of impurity, the largest first; empty if unknown.
     """
 
     classes: tuple[str, ...]
@@ -120,14 +121,14 @@ class Report:
 
     @property
     def confusion(self) -> npt.NDArray[np.int64] | None:
-        """That of `scores`: int64 (labelled class, given class), the classes as in ``scores.classes``."""
+        """The confusion of `scores`: int64 (labelled class, predicted class), classes of `scores`; None if unknown."""
         return None if self.scores is None else self.scores.confusion
 
     @property
     def table(self) -> npt.NDArray[np.void]:
         """A structured array with a row for each class: name, id, labelled, recall, precision, iou, fraction.
 
-        The last four are NaN where they are not known.
+        The last four are NaN if unknown.
         """
         width = max(map(len, self.classes), default=1)
         fields = [("name", f"U{width}"), ("id", np.int64), ("labelled", np.int64)]
@@ -145,7 +146,7 @@ class Report:
         return table
 
     def to_pandas(self) -> Any:
-        """Give `table` as a DataFrame of pandas with the names as its index.
+        """Convert `table` to a DataFrame of pandas, indexed by the names.
 
         Raises
         ------
@@ -197,7 +198,7 @@ _HEADER = ["class", "labelled", "recall", "precision", "IoU", "phase fraction"]
 
 
 def scores_of(classes: Sequence[Mapping[str, Any]], scores: Mapping[str, Any] | None) -> Scores | None:
-    """Make it of the protocol's ``zScores``."""
+    """Make `Scores` of the protocol's ``zScores``."""
     if scores is None:
         return None
     confusion = np.array(scores["confusion"], np.int64).reshape(len(classes), len(classes))
@@ -207,7 +208,7 @@ def scores_of(classes: Sequence[Mapping[str, Any]], scores: Mapping[str, Any] | 
 
 
 def report_of(state: Mapping[str, Any], count: Callable[[], npt.NDArray[np.int64]]) -> Report:
-    """Make a report of a session's state; `count` gives the segmentation's pixels of each id, where the state does not."""
+    """Make a report of a session's state; `count` counts the segmentation's pixels by id, if the state has no counts."""
     classes = state["classes"]
     ids = tuple(int(item["id"]) for item in classes)
     labelled = np.array([int(state["labels"]["counts"].get(str(number), 0)) for number in ids], np.int64)
@@ -227,13 +228,13 @@ def report_of(state: Mapping[str, Any], count: Callable[[], npt.NDArray[np.int64
 
 
 def importances_of(names: Sequence[str], shares: Sequence[float] | None) -> dict[str, float]:
-    """Pair them, the largest first."""
+    """Map names of features to their importance, the largest first."""
     pairs = zip(names, shares, strict=True) if shares is not None else ()
     return dict(sorted(((str(name), float(share)) for name, share in pairs), key=lambda pair: -pair[1]))
 
 
 def _divided(part: Any, whole: Any) -> Shares:
-    """Divide numbers or arrays; NaN where there is nothing to divide by."""
+    """Divide numbers or arrays; NaN where the divisor is 0."""
     part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
     shares: Shares = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
     return shares

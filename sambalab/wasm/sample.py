@@ -53,7 +53,7 @@ def quantile_cuts(sample: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
     NaN and infinity are ignored.
     """
-    # Adding 0 turns −0 into 0.
+    # Adding 0 turns a negative zero into 0.
     values = np.sort(sample[np.isfinite(sample)] + np.float32(0)).astype(np.float64)
     distinct = np.unique(values)
     if len(distinct) <= CUTS_MAX + 1:
