@@ -1,1 +1,2 @@
-import './base.css';
+// What package.json's "styleModule" names: JupyterLab's bundler takes the styles from here.
+import './index.css';
