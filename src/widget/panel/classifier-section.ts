@@ -2,17 +2,22 @@
 import { ClassifierFormat } from '../../shared';
 import { ISavedFile } from '../state/classifier-files';
 import { button, element, hide, setDisabled, setText } from '../base/dom';
-import { section } from './fields';
+import { FoldingSection } from './folding-section';
 import { ISection, ISectionOptions } from './section';
-import { StateWidget } from './state-widget';
 import { progressBar } from './progress-bar';
 import { trans } from '../base/translation';
 
 export const classifierSection: ISection = { place: 'middle', create: options => new ClassifierSection(options) };
 
-export class ClassifierSection extends StateWidget {
-  constructor({ state }: ISectionOptions) {
-    super(state, ['status', 'session']);
+export class ClassifierSection extends FoldingSection {
+  constructor(options: ISectionOptions) {
+    super({
+      ...options,
+      testid: 'sambalab-classifier',
+      title: trans.__('Classifier'),
+      follows: ['status', 'session']
+    });
+    const { state } = options;
     this.addClass('sambalab-classifier');
     this._save = button({
       testid: 'sambalab-save',
@@ -51,7 +56,7 @@ export class ClassifierSection extends StateWidget {
       });
     this._formats = element(
       'div',
-      { class: 'sambalab-training-row', role: 'group', 'aria-label': trans.__('Format of the file') },
+      { class: 'sambalab-button-row', role: 'group', 'aria-label': trans.__('Format of the file') },
       format('json', 'JSON', trans.__('Complete and readable; loads here and in Python')),
       format('onnx', 'ONNX', trans.__('Features and forest in one graph, which other programs can run'))
     );
@@ -68,18 +73,13 @@ export class ClassifierSection extends StateWidget {
     this._bar = progressBar('sambalab-files-progress', trans.__('Loading the classifier'));
     this._text = element('span', { role: 'status', 'data-testid': 'sambalab-files-note' });
     this._note = element('div', { class: 'sambalab-note' }, this._text, this._cancel);
-    const whole = section({
-      testid: 'sambalab-classifier',
-      body: [
-        element('div', { class: 'sambalab-training-row' }, this._save, this._load),
-        this._formats,
-        this._file,
-        this._bar.node,
-        this._note
-      ]
-    });
-    whole.head(trans.__('Classifier'));
-    this.node.append(whole.node);
+    this._fold.body.append(
+      element('div', { class: 'sambalab-button-row' }, this._save, this._load),
+      this._formats,
+      this._file,
+      this._bar.node,
+      this._note
+    );
     this.refresh();
   }
 

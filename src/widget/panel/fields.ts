@@ -1,53 +1,58 @@
-/** Controls of the side panel: sections that open, lines of text that are checked as they are typed, lists to choose from. */
+/** Controls that several sections of the panel use: folds, notes, text fields with validation, lists, check boxes, sliders. */
 import { ISignal, Signal } from '@lumino/signaling';
-import { element, setText, slider } from '../base/dom';
+import { button, element, icon, setText, slider } from '../base/dom';
 import { trans } from '../base/translation';
 
-/** A part of the panel that opens and closes under its heading. */
-export function section(options: { testid: string; className?: string; body: (Node | string)[] }): {
-  node: HTMLDetailsElement;
-  /** Name it, and say what it is set to. */
-  head(title: string, value?: string): void;
-  /** Say whether a field in it is wrong, which is not seen while it is closed. */
-  mark(wrong: boolean): void;
-} {
-  const title = element('span', { class: 'sambalab-section-title' });
-  const value = element('span', { class: 'sambalab-section-value' });
-  const mark = element('span', { class: 'sambalab-section-mark', 'data-kind': 'error' });
-  const node = element(
-    'details',
-    { class: `sambalab-section ${options.className ?? ''}`.trim(), 'data-testid': options.testid },
-    element('summary', {}, title, value, mark),
-    element('div', { class: 'sambalab-section-body' }, ...options.body)
-  );
-  return {
-    node,
-    head(name, text = '') {
-      setText(title, name);
-      setText(value, text ? `· ${text}` : '');
-    },
-    mark(wrong) {
-      setText(mark, wrong ? trans.__('wrong value') : '');
-    }
-  };
+/** A part of the panel that opens and closes under its title. */
+export class Fold {
+  constructor(options: { testid: string; title: string; className?: string }) {
+    this.node = element(
+      'details',
+      { class: `sambalab-section ${options.className ?? ''}`.trim(), 'data-testid': options.testid },
+      element(
+        'summary',
+        {},
+        element('span', { class: 'sambalab-section-title' }, options.title),
+        this._value,
+        this._mark
+      ),
+      this.body
+    );
+  }
+
+  readonly node: HTMLDetailsElement;
+  readonly body = element('div', { class: 'sambalab-section-body' });
+
+  /** Say beside the title what is chosen inside. */
+  set value(text: string) {
+    setText(this._value, text ? `· ${text}` : '');
+  }
+
+  /** Say beside the title that a field inside is invalid. Shown while the fold is closed. */
+  set invalid(invalid: boolean) {
+    setText(this._mark, invalid ? trans.__('invalid value') : '');
+  }
+
+  private readonly _value = element('span', { class: 'sambalab-section-value' });
+  private readonly _mark = element('span', { class: 'sambalab-section-mark', 'data-kind': 'error' });
 }
 
-/** The invalid fields of one panel, by section. */
+/** The invalid fields of one panel, by section. A section stands in {@link sections} while it has one. */
 export class InvalidFields {
   /** Emits when {@link sections} changes. */
   get changed(): ISignal<this, void> {
     return this._changed;
   }
 
-  /** Titles of the sections. */
+  /** Titles of the sections that have an invalid field. */
   get sections(): string[] {
     return [...this._fields.keys()];
   }
 
-  /** A field of a section is wrong, or not any more. */
-  set(section: string, field: object, wrong: boolean): void {
+  /** Note that a field of a section became invalid, or valid. */
+  set(section: string, field: object, invalid: boolean): void {
     const fields = this._fields.get(section) ?? new Set<object>();
-    if (wrong) {
+    if (invalid) {
       fields.add(field);
     } else {
       fields.delete(field);
@@ -64,6 +69,43 @@ export class InvalidFields {
 
   private readonly _changed = new Signal<this, void>(this);
   private readonly _fields = new Map<string, Set<object>>();
+}
+
+/** A line or two of text below other controls. It is hidden while it is empty. */
+export class Note {
+  constructor(options: { testid?: string; className?: string; announced?: boolean; alert?: boolean }) {
+    this.node = element('div', {
+      class: options.className ?? 'sambalab-note',
+      role: options.alert ? 'alert' : options.announced ? 'status' : undefined,
+      'data-testid': options.testid
+    });
+    this.set('');
+  }
+
+  readonly node: HTMLElement;
+
+  set(text: string, kind: 'plain' | 'error' = 'plain'): void {
+    setText(this.node, text);
+    this.node.dataset['kind'] = kind;
+    this.node.hidden = text === '';
+  }
+}
+
+/** A button that shows and hides an overlay. Its eye is open while the overlay is shown. */
+export function eyeButton(options: { testid: string; title: string; run(): void }): {
+  node: HTMLButtonElement;
+  set(shown: boolean): void;
+} {
+  const node = button({ ...options, icon: 'eyeOff' });
+  return {
+    node,
+    set(shown) {
+      if (node.getAttribute('aria-pressed') !== String(shown)) {
+        node.setAttribute('aria-pressed', String(shown));
+        node.replaceChildren(icon(shown ? 'eye' : 'eyeOff'));
+      }
+    }
+  };
 }
 
 /** A line with a label before its control. */
@@ -115,7 +157,7 @@ export class SelectField {
 
   readonly node: HTMLElement;
 
-  /** Show a value. One that cannot be chosen is shown as `other`. */
+  /** Show a value. `null` stands for a value that is not in the list; `other` is its text. */
   set(value: string | null, other = ''): void {
     this._other?.remove();
     this._other = null;
@@ -130,7 +172,7 @@ export class SelectField {
   private _other: HTMLOptionElement | null = null;
 }
 
-/** A box to check, with its text behind it. */
+/** A check box with its label. */
 export class CheckField {
   constructor(options: { testid: string; label: string; title?: string; choose(checked: boolean): void }) {
     this._input = element('input', { type: 'checkbox', 'data-testid': options.testid });
@@ -155,8 +197,8 @@ export class CheckField {
 let fields = 0;
 
 /**
- * A line of text that is checked as it is typed. What is wrong stays, with the reason below it, until it is right or the value
- * is changed from elsewhere.
+ * A line of text that is checked as it is typed. Invalid input stays, with the reason below it, until the user corrects it or
+ * the value changes from elsewhere, for example from Python.
  */
 export class TextField {
   constructor(options: {
@@ -164,17 +206,17 @@ export class TextField {
     label: string;
     title?: string;
     unit?: string;
-    /** A list of numbers: it takes the whole width, below its label. */
+    /** The text is a list of numbers: it takes the whole width, below its label. */
     list?: boolean;
     placeholder?: string;
-    /** Take the text; throws for what cannot be taken. */
+    /** Take the text over; throws if it is invalid. */
     apply(text: string): void;
-    /** What is wrong, in words. */
+    /** Words for an error that `apply` threw. */
     problem(reason: unknown): string;
-    /** The text became wrong, or right. */
-    marked?(field: TextField, wrong: boolean): void;
+    /** The text became invalid, or valid. */
+    report(field: TextField, invalid: boolean): void;
   }) {
-    this._marked = options.marked;
+    this._report = options.report;
     const id = `sambalab-problem-${fields++}`;
     this._input = element('input', {
       type: 'text',
@@ -191,7 +233,7 @@ export class TextField {
     this.node = element('div', {}, row(label, this._input, options.title, className), this._problem);
     this._input.addEventListener('input', () => {
       try {
-        // Not over what is being typed, though it is the value that changes.
+        // The value changes now, but the text that is being typed stays.
         this._applying = true;
         options.apply(this._input.value);
         this._say('');
@@ -202,7 +244,7 @@ export class TextField {
       }
     });
     this._input.addEventListener('blur', () => {
-      if (!this._wrong) {
+      if (!this._invalid) {
         this._input.value = this._value;
       }
     });
@@ -211,20 +253,20 @@ export class TextField {
 
   readonly node: HTMLElement;
 
-  /** Show a value, unless the person is about to type another one. */
+  /** Show a value, unless the user is typing another one. */
   set(value: string): void {
-    const other = value !== this._value;
+    const changed = value !== this._value;
     this._value = value;
-    if (this._wrong && other && !this._applying) {
+    if (this._invalid && changed && !this._applying) {
       this.reset();
-    } else if (!this._wrong && document.activeElement !== this._input && this._input.value !== value) {
+    } else if (!this._invalid && document.activeElement !== this._input && this._input.value !== value) {
       this._input.value = value;
     }
   }
 
-  /** Give up what was typed and is wrong. */
+  /** Discard invalid input. */
   reset(): void {
-    if (this._wrong || document.activeElement !== this._input) {
+    if (this._invalid || document.activeElement !== this._input) {
       this._input.value = this._value;
     }
     this._say('');
@@ -237,9 +279,9 @@ export class TextField {
   private _say(problem: string): void {
     setText(this._problem, problem);
     this._problem.hidden = problem === '';
-    if (this._wrong !== (problem !== '')) {
-      this._wrong = problem !== '';
-      this._marked?.(this, this._wrong);
+    if (this._invalid !== (problem !== '')) {
+      this._invalid = problem !== '';
+      this._report(this, this._invalid);
     }
     if (problem) {
       this._input.setAttribute('aria-invalid', 'true');
@@ -250,8 +292,8 @@ export class TextField {
 
   private readonly _input: HTMLInputElement;
   private readonly _problem: HTMLElement;
-  private readonly _marked: ((field: TextField, wrong: boolean) => void) | undefined;
+  private readonly _report: (field: TextField, invalid: boolean) => void;
   private _value = '';
-  private _wrong = false;
+  private _invalid = false;
   private _applying = false;
 }

@@ -1,40 +1,12 @@
-/** The ensemble of trees that the next training grows: a preset, forest or boosting, and what differs from it. */
-import {
-  BoostingParams,
-  FOREST_PRESETS,
-  ForestParams,
-  ForestRequest,
-  isBoosting,
-  PresetName,
-  zBoostingParams,
-  zForestParams
-} from '../../shared';
+/** The trees that the next training grows: a preset, forest or boosting, and changes to it. */
+import { FOREST_PRESETS, ForestRequest, isBoosting, PresetName } from '../../shared';
 import { button, element } from '../base/dom';
-import { forestChoice, parseNumber, problemWith, withForest } from '../state/feature-choice';
-import { CheckField, section, SelectField, TextField } from './fields';
-import { ISection, ISectionOptions } from './section';
-import { StateWidget } from './state-widget';
 import { trans } from '../base/translation';
-
-/** Titles of the presets. */
-export function presetTitle(preset: PresetName): string {
-  return preset === 'deep' ? trans.__('Deep') : preset === 'boosting' ? trans.__('Boosting') : 'SAMBA';
-}
-
-type NumberName = Exclude<keyof ForestParams | keyof BoostingParams, 'balanced' | 'kind'>;
-
-/** A parameter as text: a number, or a word that stands for something else. */
-interface IParameter {
-  name: NumberName;
-  label: string;
-  title: string;
-  unit?: string;
-  minimum: number;
-  maximum: number;
-  /** Whether there is something between whole numbers; 0 itself may then not be allowed. */
-  fraction?: { aboveZero: boolean };
-  words?: readonly { text: string; value: null | 'sqrt' | 'all' }[];
-}
+import { forestChoice, parseNumber, problemWith, withForest } from '../state/feature-choice';
+import { CheckField, Fold, SelectField, TextField } from './fields';
+import { FoldingSection } from './folding-section';
+import { boostingParameters, fits, forestParameters, IParameter, presetTitle, wantedText } from './forest-parameters';
+import { ISection, ISectionOptions } from './section';
 
 /** The fields of forests, or those of boosting. */
 interface IGroup {
@@ -44,20 +16,15 @@ interface IGroup {
 
 export const forestSection: ISection = { place: 'middle', create: options => new ForestSection(options) };
 
-export class ForestSection extends StateWidget {
-  constructor({ state, invalid }: ISectionOptions) {
-    super(state, ['features']);
-    const heading = trans.__('Trees');
-    this._marked = (field, wrong) => invalid.set(heading, field, wrong);
-    invalid.changed.connect(() => {
-      this._section.mark(invalid.sections.includes(heading));
-      details.mark(invalid.sections.includes(heading));
-    }, this);
+export class ForestSection extends FoldingSection {
+  constructor(options: ISectionOptions) {
+    super({ ...options, testid: 'sambalab-forest', title: trans.__('Trees'), follows: ['features'] });
+    const { state } = options;
     this._preset = new SelectField({
       testid: 'sambalab-forest-preset',
       label: trans.__('Preset'),
       title: trans.__(
-        'SAMBA’s forest; fewer trees that are grown out: often more accurate, larger and slower; or small trees of which each corrects those before it'
+        'SAMBA: SAMBA’s forest. Deep: fewer trees, fully grown; often more accurate, larger and slower. Boosting: small trees, each of which corrects those before it.'
       ),
       choices: (Object.keys(FOREST_PRESETS) as PresetName[]).map(name => [name, presetTitle(name)] as const),
       choose: preset => this._choosePreset(preset as PresetName)
@@ -72,37 +39,36 @@ export class ForestSection extends StateWidget {
       title: trans.__('Classes with few labelled pixels count as much as those with many'),
       choose: balanced => state.choice.setForest(withForest(state.choice.forest, { balanced }))
     });
-    this._reset = button({
+    const reset = button({
       testid: 'sambalab-forest-reset',
-      title: trans.__('The parameters as the preset has them'),
+      title: trans.__('Return to the parameters of the preset'),
       text: trans.__('Reset'),
       className: 'sambalab-quiet',
       run: () => {
         const { preset } = forestChoice(state.choice.forest);
         state.choice.setForest({ preset });
-        this._dropWrong();
+        this._discardInvalid();
       }
     });
-    const details = section({
+    this._parameters = new Fold({
       testid: 'sambalab-forest-parameters',
-      className: 'sambalab-subsection',
-      body: [
-        this._groups.forest.node,
-        this._groups.boosting.node,
-        this._balanced.node,
-        element('div', { class: 'sambalab-end-row' }, this._reset)
-      ]
+      title: trans.__('Parameters'),
+      className: 'sambalab-subsection'
     });
-    details.head(trans.__('Parameters'));
-    this._section = section({ testid: 'sambalab-forest', body: [this._preset.node, details.node] });
-    this.node.append(this._section.node);
+    this._parameters.body.append(
+      this._groups.forest.node,
+      this._groups.boosting.node,
+      this._balanced.node,
+      element('div', { class: 'sambalab-end-row' }, reset)
+    );
+    this._fold.body.append(this._preset.node, this._parameters.node);
     this.refresh();
   }
 
   protected override refresh(): void {
     const { preset, params, changed } = forestChoice(this._state.choice.forest);
     const title = presetTitle(preset);
-    this._section.head(trans.__('Trees'), changed ? trans.__('%1, changed', title) : title);
+    this._fold.value = changed ? trans.__('%1, changed', title) : title;
     this._preset.set(preset);
     const shown = isBoosting(params) ? this._groups.boosting : this._groups.forest;
     for (const group of Object.values(this._groups)) {
@@ -112,20 +78,25 @@ export class ForestSection extends StateWidget {
     for (const { parameter, field } of shown.fields) {
       const value = values[parameter.name];
       const word = parameter.words?.find(one => one.value === value);
-      field.set(word ? word.text : String(value ?? 0)); // what a preset does not name is off
+      field.set(word ? word.text : String(value ?? 0)); // a parameter that the preset leaves out is off
     }
     this._balanced.set(params.balanced);
   }
 
-  /** Another preset, with what was changed of it when it was chosen last. */
+  protected override onInvalid(invalid: boolean): void {
+    super.onInvalid(invalid);
+    this._parameters.invalid = invalid;
+  }
+
+  /** Choose a preset, with the changes that the user made to it before. */
   private _choosePreset(preset: PresetName): void {
     const { choice } = this._state;
     this._parked.set(forestChoice(choice.forest).preset, choice.forest);
     choice.setForest(this._parked.get(preset) ?? { preset });
-    this._dropWrong();
+    this._discardInvalid();
   }
 
-  private _dropWrong(): void {
+  private _discardInvalid(): void {
     Object.values(this._groups).forEach(({ fields }) => fields.forEach(({ field }) => field.reset()));
   }
 
@@ -153,175 +124,14 @@ export class ForestSection extends StateWidget {
         choice.setForest(withForest(choice.forest, { [name]: value } as ForestRequest));
       },
       problem: reason => problemWith(label, reason),
-      marked: this._marked
+      report: this.report
     });
   }
 
-  private readonly _section: ReturnType<typeof section>;
+  private readonly _parameters: Fold;
   private readonly _preset: SelectField;
   private readonly _groups: Record<'forest' | 'boosting', IGroup>;
   private readonly _balanced: CheckField;
-  private readonly _reset: HTMLButtonElement;
-  private readonly _marked: (field: TextField, wrong: boolean) => void;
-  /** What was changed of the presets that are not chosen now. */
+  /** Changes to the presets that are not chosen now. */
   private readonly _parked = new Map<PresetName, ForestRequest>();
-}
-
-function fits({ minimum, maximum, fraction }: IParameter, value: number): boolean {
-  const low = fraction?.aboveZero ? value > 0 : value >= minimum;
-  return low && value <= maximum && (fraction !== undefined || Number.isInteger(value));
-}
-
-/** What a field takes, in words. */
-function wantedText({ minimum, maximum, fraction, words = [] }: IParameter): string {
-  const number = fraction?.aboveZero
-    ? trans.__('a number above 0, %1 at most,', maximum)
-    : fraction
-      ? trans.__('a number from %1 to %2', minimum, maximum)
-      : trans.__('a whole number from %1 to %2', minimum, maximum);
-  return words.reduceRight((rest, { text }) => trans.__('“%1” or %2', text, rest), number);
-}
-
-function forestParameters(): IParameter[] {
-  const { shape } = zForestParams;
-  const [featuresMost] = shape.maxFeatures.options;
-  return [
-    {
-      name: 'trees',
-      label: trans.__('Trees'),
-      title: trans.__('How many trees vote.'),
-      minimum: 1,
-      maximum: shape.trees.maxValue!
-    },
-    depth(shape.maxDepth.maxValue!),
-    {
-      name: 'maxFeatures',
-      label: trans.__('Features a split'),
-      title: trans.__('How many features are tried for each split; “sqrt” is the root of their number.'),
-      minimum: 1,
-      maximum: featuresMost.maxValue!,
-      words: [SQRT]
-    },
-    leastInLeaf(shape.minLeaf.maxValue!),
-    labelledPixels(),
-    smoothing(shape.refine.unwrap().maxValue!),
-    {
-      name: 'seed',
-      label: trans.__('Seed'),
-      title: trans.__('The same seed grows the same forest.'),
-      minimum: 0,
-      maximum: shape.seed.maxValue!
-    }
-  ];
-}
-
-function boostingParameters(): IParameter[] {
-  const { shape } = zBoostingParams;
-  const [featuresMost] = shape.maxFeatures.options;
-  return [
-    {
-      name: 'rounds',
-      label: trans.__('Rounds'),
-      title: trans.__('How many trees are grown at most, one after the other.'),
-      minimum: 1,
-      maximum: shape.rounds.maxValue!
-    },
-    {
-      name: 'learningRate',
-      label: trans.__('Learning rate'),
-      title: trans.__('How much of its correction a tree may make: less needs more rounds.'),
-      minimum: 0,
-      maximum: shape.learningRate.maxValue!,
-      fraction: { aboveZero: true }
-    },
-    {
-      name: 'maxLeaves',
-      label: trans.__('Leaves a tree'),
-      title: trans.__('Leaves of a tree at most; the leaf whose split gains most is split next.'),
-      minimum: shape.maxLeaves.minValue!,
-      maximum: shape.maxLeaves.maxValue!
-    },
-    depth(shape.maxDepth.maxValue!),
-    {
-      name: 'maxFeatures',
-      label: trans.__('Features a tree'),
-      title: trans.__('How many features are tried for a tree; “sqrt” is the root of their number.'),
-      minimum: 1,
-      maximum: featuresMost.maxValue!,
-      words: [{ text: trans.__('all'), value: 'all' }, SQRT]
-    },
-    leastInLeaf(shape.minLeaf.maxValue!),
-    {
-      name: 'l2',
-      label: trans.__('Regularisation'),
-      title: trans.__('Added to the second derivatives in a leaf: more keeps leaves of few pixels from large values.'),
-      minimum: 0,
-      maximum: shape.l2.maxValue!,
-      fraction: { aboveZero: false }
-    },
-    labelledPixels(),
-    smoothing(shape.refine.unwrap().maxValue!),
-    {
-      name: 'patience',
-      label: trans.__('Patience'),
-      title: trans.__(
-        'Growing stops after so many rounds that held-out strokes do not get better by; “never” goes on.'
-      ),
-      minimum: 1,
-      maximum: shape.patience.unwrap().maxValue!,
-      words: [{ text: trans.__('never'), value: null }]
-    },
-    {
-      name: 'seed',
-      label: trans.__('Seed'),
-      title: trans.__('The same seed grows the same trees.'),
-      minimum: 0,
-      maximum: shape.seed.maxValue!
-    }
-  ];
-}
-
-const SQRT = { text: 'sqrt', value: 'sqrt' } as const;
-
-function depth(maximum: number): IParameter {
-  return {
-    name: 'maxDepth',
-    label: trans.__('Depth'),
-    title: trans.__('Splits one below the other at most.'),
-    minimum: 1,
-    maximum
-  };
-}
-
-function leastInLeaf(maximum: number): IParameter {
-  return {
-    name: 'minLeaf',
-    label: trans.__('Least in a leaf'),
-    title: trans.__('A split leaves at least this many labelled pixels on either side.'),
-    unit: trans.__('px'),
-    minimum: 1,
-    maximum
-  };
-}
-
-function smoothing(maximum: number): IParameter {
-  return {
-    name: 'refine',
-    label: trans.__('Smoothing'),
-    title: trans.__('Radius within which probabilities are smoothed along the edges of the image; 0 for none.'),
-    unit: trans.__('px'),
-    minimum: 0,
-    maximum
-  };
-}
-
-function labelledPixels(): IParameter {
-  return {
-    name: 'maxSamples',
-    label: trans.__('Labelled pixels'),
-    title: trans.__('How many labelled pixels are learned from at most, drawn evenly from the classes.'),
-    minimum: 1,
-    maximum: Number.MAX_SAFE_INTEGER,
-    words: [{ text: trans.__('all'), value: null }]
-  };
 }

@@ -1,17 +1,23 @@
-/** Chooses the feature that is shown over the image. */
-import { button, element, icon, setText } from '../base/dom';
+/** The preview: shows one feature over the image. */
+import { element } from '../base/dom';
 import { channelGroups, familyOf, shortNumber } from '../state/feature-choice';
-import { opacitySlider, section } from './fields';
+import { eyeButton, Note, opacitySlider } from './fields';
+import { FoldingSection } from './folding-section';
 import { TILES_IN_VIEW_MAX, ByteTilesState } from '../tiles/byte-tiles';
 import { ISection, ISectionOptions } from './section';
-import { StateWidget } from './state-widget';
 import { trans } from '../base/translation';
 
 export const previewSection: ISection = { place: 'middle', create: options => new PreviewSection(options) };
 
-export class PreviewSection extends StateWidget {
-  constructor({ state }: ISectionOptions) {
-    super(state, ['features', 'session']);
+export class PreviewSection extends FoldingSection {
+  constructor(options: ISectionOptions) {
+    super({
+      ...options,
+      testid: 'sambalab-preview-section',
+      title: trans.__('Preview'),
+      follows: ['features', 'session']
+    });
+    const { state } = options;
     this._list = element('select', {
       class: 'sambalab-select',
       'aria-label': trans.__('Feature to preview'),
@@ -19,10 +25,9 @@ export class PreviewSection extends StateWidget {
       'data-testid': 'sambalab-preview-channel'
     });
     this._list.addEventListener('change', () => state.parts?.preview.choose(Number(this._list.value)));
-    this._eye = button({
+    this._eye = eyeButton({
       testid: 'sambalab-preview',
       title: trans.__('Show the feature over the image; hold H to hide all overlays'),
-      icon: 'eye',
       run: () => state.parts?.preview.show(!state.parts.preview.shown)
     });
     this._opacity = opacitySlider({
@@ -34,12 +39,11 @@ export class PreviewSection extends StateWidget {
         }
       }
     });
-    this._note = element('div', { class: 'sambalab-note', role: 'status', 'data-testid': 'sambalab-preview-note' });
-    this._section = section({
-      testid: 'sambalab-preview-section',
-      body: [element('div', { class: 'sambalab-preview-row' }, this._list, this._eye), this._opacity.node, this._note]
-    });
-    this.node.append(this._section.node);
+    this._fold.body.append(
+      element('div', { class: 'sambalab-preview-row' }, this._list, this._eye.node),
+      this._opacity.node,
+      this._note.node
+    );
     this.refresh();
   }
 
@@ -57,17 +61,14 @@ export class PreviewSection extends StateWidget {
     this._list.value = String(preview.channel);
     const { name } = preview;
     const heading = gone ? trans.__('%1 is not among the features', name) : name;
-    this._section.head(trans.__('Preview'), preview.shown ? heading : '');
-    this._eye.setAttribute('aria-pressed', String(preview.shown));
-    this._eye.replaceChildren(icon(preview.shown ? 'eye' : 'eyeOff'));
+    this._fold.value = preview.shown ? heading : '';
+    this._eye.set(preview.shown);
     this._opacity.node.hidden = !preview.shown;
     this._opacity.set(preview.opacity);
     const { state } = preview;
     const channels = this._state.session?.image.shape[3] ?? 1;
     const ranged = familyOf(this._state.choice.spec, channels, preview.channel)?.ranged ?? false;
-    setText(this._note, noteOf(state, name, ranged));
-    this._note.dataset['kind'] = state.state === 'failed' ? 'error' : 'plain';
-    this._note.hidden = this._note.textContent === '';
+    this._note.set(noteOf(state, name, ranged), state.state === 'failed' ? 'error' : 'plain');
   }
 
   private _fill(names: readonly string[]): void {
@@ -83,7 +84,7 @@ export class PreviewSection extends StateWidget {
     );
   }
 
-  /** A feature that is not there keeps its place in the list, for as long as it is waited for. */
+  /** Keep a feature in the list that is not among the features now: it is shown again as soon as it is. */
   private _showGone(name: string | null): void {
     this._gone?.remove();
     this._gone = name === null ? null : element('option', { value: '-1', disabled: '', hidden: '' }, name);
@@ -92,11 +93,10 @@ export class PreviewSection extends StateWidget {
     }
   }
 
-  private readonly _section: ReturnType<typeof section>;
   private readonly _list: HTMLSelectElement;
-  private readonly _eye: HTMLButtonElement;
+  private readonly _eye: ReturnType<typeof eyeButton>;
   private readonly _opacity: ReturnType<typeof opacitySlider>;
-  private readonly _note: HTMLElement;
+  private readonly _note = new Note({ testid: 'sambalab-preview-note', announced: true });
   private _gone: HTMLOptionElement | null = null;
   private _names: readonly string[] | null = null;
 }

@@ -1,38 +1,31 @@
 /** How well the classifier does, and how much there is of each phase: it follows every new segmentation. */
 import { ClassifierInfo, isBoosting, LabelClass, Scores, scoreTable, SessionState } from '../../shared';
-import { element, setText } from '../base/dom';
-import { section } from './fields';
+import { element } from '../base/dom';
+import { Note } from './fields';
+import { FoldingSection } from './folding-section';
 import { classTable, confusionTable, importanceList, percent, phaseTable } from './scores-tables';
 import { ISection, ISectionOptions } from './section';
-import { StateWidget } from './state-widget';
 import { trans } from '../base/translation';
 
 export const scoresSection: ISection = { place: 'middle', create: options => new ScoresSection(options) };
 
-export class ScoresSection extends StateWidget {
-  constructor({ state }: ISectionOptions) {
-    super(state, ['session', 'status']);
-    this._empty = element('div', { class: 'sambalab-note', 'data-testid': 'sambalab-scores-empty' });
-    this._overall = element('div', { class: 'sambalab-scores-overall', 'data-testid': 'sambalab-scores-overall' });
-    this._note = element('div', { class: 'sambalab-note', 'data-testid': 'sambalab-scores-note' });
-    this._section = section({
-      testid: 'sambalab-scores',
-      body: [
-        this._empty,
-        this._overall,
-        this._note,
-        this._classes.node,
-        this._confusion.node,
-        this._phases.node,
-        this._important
-      ]
-    });
+export class ScoresSection extends FoldingSection {
+  constructor(options: ISectionOptions) {
+    super({ ...options, testid: 'sambalab-scores', title: trans.__('Scores'), follows: ['session', 'status'] });
+    this._fold.body.append(
+      this._empty.node,
+      this._overall.node,
+      this._note.node,
+      this._classes.node,
+      this._confusion.node,
+      this._phases.node,
+      this._important
+    );
     this._important.append(
       element('div', { class: 'sambalab-field-label' }, trans.__('Most important features')),
       this._importance.node
     );
-    this._section.node.addEventListener('toggle', () => this.refresh());
-    this.node.append(this._section.node);
+    this._fold.node.addEventListener('toggle', () => this.refresh());
     this.refresh();
   }
 
@@ -42,17 +35,17 @@ export class ScoresSection extends StateWidget {
     const scores = classifier?.scores && fits(classifier, classifier.scores) ? classifier.scores : null;
     const table = scores && scoreTable(scores.confusion);
     const overall = table?.accuracy ?? classifier?.oobScore ?? null;
-    this._section.head(trans.__('Scores'), overall === null ? '' : `${percent(overall)} %`);
-    if (!this._section.node.open) {
-      return; // nobody sees it
+    this._fold.value = overall === null ? '' : `${percent(overall)} %`;
+    if (!this._fold.node.open) {
+      return;
     }
-    say(this._empty, classifier ? '' : emptyText(session));
-    say(this._overall, classifier ? overallText(classifier, overall, table?.meanIou ?? null) : '');
+    this._empty.set(classifier ? '' : emptyText(session));
+    this._overall.set(classifier ? overallText(classifier, overall, table?.meanIou ?? null) : '');
     const source = scores ? sourceText(scores) : '';
-    if (this._overall.title !== source) {
-      this._overall.title = source;
+    if (this._overall.node.title !== source) {
+      this._overall.node.title = source;
     }
-    say(this._note, classifier?.note ?? '');
+    this._note.set(classifier?.note ?? '');
     this._classes.node.hidden = this._confusion.node.hidden = !table;
     if (table && scores) {
       const classes = coloured(classifier!.classes, session!.classes);
@@ -72,10 +65,9 @@ export class ScoresSection extends StateWidget {
     }
   }
 
-  private readonly _section: ReturnType<typeof section>;
-  private readonly _empty: HTMLElement;
-  private readonly _overall: HTMLElement;
-  private readonly _note: HTMLElement;
+  private readonly _empty = new Note({ testid: 'sambalab-scores-empty' });
+  private readonly _overall = new Note({ testid: 'sambalab-scores-overall', className: 'sambalab-scores-overall' });
+  private readonly _note = new Note({ testid: 'sambalab-scores-note' });
   private readonly _classes = classTable();
   private readonly _confusion = confusionTable();
   private readonly _phases = phaseTable();
@@ -129,9 +121,4 @@ function overallText(
       ? trans.__('%1 % of held-out labels right', percent(overall))
       : trans.__('%1 % of out-of-bag labels right', percent(overall));
   return iou === null ? right : `${right} · ${trans.__('mean IoU %1 %', percent(iou))}`;
-}
-
-function say(node: HTMLElement, text: string): void {
-  setText(node, text);
-  node.hidden = text === '';
 }

@@ -2,9 +2,9 @@
 import { ClassifierInfo, featureNames, featureSpec, scoreTable } from '../../shared';
 import { button, element, hide, setDisabled, setText } from '../base/dom';
 import { channelsText, forestChoice, sameFeatures, sameLearner, treesText } from '../state/feature-choice';
-import { InvalidFields } from './fields';
+import { InvalidFields, Note } from './fields';
 import { progressBar } from './progress-bar';
-import { presetTitle } from './forest-section';
+import { presetTitle } from './forest-parameters';
 import { percent } from './scores-tables';
 import { ISection, ISectionOptions } from './section';
 import { StateWidget } from './state-widget';
@@ -43,13 +43,6 @@ export class TrainingSection extends StateWidget {
       run: () => void state.cancelTraining()
     });
     this._bar = progressBar('sambalab-progress', trans.__('Training'));
-    this._what = element('div', { class: 'sambalab-note', 'data-testid': 'sambalab-training-what' });
-    this._wrong = element('div', {
-      class: 'sambalab-note',
-      role: 'status',
-      'data-kind': 'error',
-      'data-testid': 'sambalab-training-wrong'
-    });
     this._text = element('span', { role: 'status', 'data-testid': 'sambalab-training-note' });
     this._dismiss = button({
       testid: 'sambalab-training-dismiss',
@@ -62,10 +55,10 @@ export class TrainingSection extends StateWidget {
     });
     this._note = element('div', { class: 'sambalab-note' }, this._text, this._dismiss);
     this.node.append(
-      element('div', { class: 'sambalab-training-row' }, this._train, this._live, this._cancel),
+      element('div', { class: 'sambalab-button-row' }, this._train, this._live, this._cancel),
       this._bar.node,
-      this._what,
-      this._wrong,
+      this._what.node,
+      this._wrong.node,
       this._note
     );
     this.refresh();
@@ -92,10 +85,9 @@ export class TrainingSection extends StateWidget {
     const forest = forestChoice(choice.forest);
     const channels = featureNames(choice.spec, session?.image.shape[3] ?? 1).length;
     const title = forest.changed ? trans.__('%1, changed', presetTitle(forest.preset)) : presetTitle(forest.preset);
-    setText(this._what, trans.__('Trees: %1 · %2 · %3', title, treesText(forest.params), channelsText(channels)));
-    const { sections } = this._invalid;
-    setText(this._wrong, sections.length > 0 ? trans.__('What is wrong in %1 is not used.', sections.join(', ')) : '');
-    this._wrong.hidden = sections.length === 0;
+    this._what.set(trans.__('Trees: %1 · %2 · %3', title, treesText(forest.params), channelsText(channels)));
+    const sections = this._invalid.sections.join(', ');
+    this._wrong.set(sections && trans.__('Invalid values in %1 are not used.', sections), 'error');
 
     const classifier = session?.segmentation?.classifier;
     const failure = state.state === 'failed' ? state.message : round.state === 'failed' ? round.message : null;
@@ -156,9 +148,9 @@ export class TrainingSection extends StateWidget {
   private readonly _live: HTMLButtonElement;
   private readonly _cancel: HTMLButtonElement;
   private readonly _bar: ReturnType<typeof progressBar>;
-  private readonly _what: HTMLElement;
+  private readonly _what = new Note({ testid: 'sambalab-training-what' });
   private readonly _note: HTMLElement;
-  private readonly _wrong: HTMLElement;
+  private readonly _wrong = new Note({ testid: 'sambalab-training-wrong', announced: true });
   private readonly _text: HTMLElement;
   private readonly _dismiss: HTMLButtonElement;
   private readonly _invalid: InvalidFields;

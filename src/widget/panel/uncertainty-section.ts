@@ -1,18 +1,24 @@
-/** Shows the uncertainty over the image, and leads to where labels would help. */
+/** The uncertainty of the classifier: shows it over the image. */
 import { UncertaintyMeasure } from '../../shared';
-import { button, element, icon, setText } from '../base/dom';
-import { opacitySlider, section, SelectField } from './fields';
+import { element } from '../base/dom';
+import { eyeButton, Note, opacitySlider, SelectField } from './fields';
+import { FoldingSection } from './folding-section';
 import { TILES_IN_VIEW_MAX, ByteTilesState } from '../tiles/byte-tiles';
 import { ISection, ISectionOptions } from './section';
-import { StateWidget } from './state-widget';
 import { trans } from '../base/translation';
 import { uncertaintyGradient } from '../tiles/uncertainty-colors';
 
 export const uncertaintySection: ISection = { place: 'middle', create: options => new UncertaintySection(options) };
 
-export class UncertaintySection extends StateWidget {
-  constructor({ state }: ISectionOptions) {
-    super(state, ['features', 'session', 'choice']);
+export class UncertaintySection extends FoldingSection {
+  constructor(options: ISectionOptions) {
+    super({
+      ...options,
+      testid: 'sambalab-uncertainty-section',
+      title: trans.__('Uncertainty'),
+      follows: ['features', 'session', 'choice']
+    });
+    const { state } = options;
     this._measure = new SelectField({
       testid: 'sambalab-uncertainty-measure',
       label: trans.__('Measure'),
@@ -29,10 +35,9 @@ export class UncertaintySection extends StateWidget {
         }
       }
     });
-    this._eye = button({
+    this._eye = eyeButton({
       testid: 'sambalab-uncertainty',
       title: trans.__('Show the uncertainty over the image; hold H to hide all overlays'),
-      icon: 'eyeOff',
       run: () => state.parts?.uncertainty.show(!state.parts.uncertainty.shown)
     });
     this._opacity = opacitySlider({
@@ -49,17 +54,12 @@ export class UncertaintySection extends StateWidget {
       ramp,
       element('span', {}, trans.__('unsure'))
     );
-    this._note = element('div', { class: 'sambalab-note', role: 'status', 'data-testid': 'sambalab-uncertainty-note' });
-    this._section = section({
-      testid: 'sambalab-uncertainty-section',
-      body: [
-        element('div', { class: 'sambalab-preview-row' }, this._measure.node, this._eye),
-        this._opacity.node,
-        this._legend,
-        this._note
-      ]
-    });
-    this.node.append(this._section.node);
+    this._fold.body.append(
+      element('div', { class: 'sambalab-preview-row' }, this._measure.node, this._eye.node),
+      this._opacity.node,
+      this._legend,
+      this._note.node
+    );
     this.refresh();
   }
 
@@ -69,28 +69,20 @@ export class UncertaintySection extends StateWidget {
       return;
     }
     const { shown, state } = uncertainty;
-    this._section.head(trans.__('Uncertainty'), shown ? trans.__('shown') : '');
+    this._fold.value = shown ? trans.__('shown') : '';
     this._measure.set(uncertainty.measure);
-    if (this._eye.getAttribute('aria-pressed') !== String(shown)) {
-      this._eye.setAttribute('aria-pressed', String(shown));
-      this._eye.replaceChildren(icon(shown ? 'eye' : 'eyeOff'));
-    }
+    this._eye.set(shown);
     this._opacity.node.hidden = !shown;
     this._opacity.set(this._state.settings.values.uncertaintyOpacity);
     this._legend.hidden = !shown;
-    // While tiles of the segmentation before are shown, that new ones come is not worth a word.
-    const text = noteOf(state, uncertainty.any);
-    setText(this._note, text);
-    this._note.dataset['kind'] = state.state === 'failed' ? 'error' : 'plain';
-    this._note.hidden = text === '';
+    this._note.set(noteOf(state, uncertainty.any), state.state === 'failed' ? 'error' : 'plain');
   }
 
-  private readonly _section: ReturnType<typeof section>;
   private readonly _measure: SelectField;
-  private readonly _eye: HTMLButtonElement;
+  private readonly _eye: ReturnType<typeof eyeButton>;
   private readonly _opacity: ReturnType<typeof opacitySlider>;
   private readonly _legend: HTMLElement;
-  private readonly _note: HTMLElement;
+  private readonly _note = new Note({ testid: 'sambalab-uncertainty-note', announced: true });
 }
 
 function noteOf(state: ByteTilesState, any: boolean): string {
@@ -100,6 +92,7 @@ function noteOf(state: ByteTilesState, any: boolean): string {
     case 'gone':
       return trans.__('There is no classifier yet. Label two classes and train.');
     case 'loading':
+      // Tiles of the last segmentation stay shown until the new ones are there: no need to say so.
       return any ? '' : trans.__('Computing…');
     case 'failed':
       return state.message;
