@@ -56,7 +56,7 @@ class ModelError(SambaLabError):
 
 
 class ComputeError(SambaLabError):
-    """The sidecar's compute process died twice during a job."""
+    """The sidecar's SAM process died twice during a job."""
 
 
 class EngineError(SambaLabError):

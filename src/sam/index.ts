@@ -9,4 +9,4 @@ export * from './float16';
 export * from './masks';
 export * from './preprocess';
 export * from './prompts';
-export * from './windows';
+export * from './encoder-windows';

@@ -4,15 +4,8 @@
  * of it in view, needs to be made.
  */
 import { DecoderManifest } from '../shared/models';
+import { Rect } from '../shared/rect';
 import { frameSize, ISize } from './prompts';
-
-/** A rectangle of the image in pixels; the ends are exclusive. */
-export interface IMaskRegion {
-  row0: number;
-  row1: number;
-  column0: number;
-  column1: number;
-}
 
 /** Sample positions along an axis: the lower neighbour of each, and how far it is to the upper one (0 to 1). */
 interface ISamples {
@@ -29,7 +22,7 @@ export function upscaleMask(lowRes: Float32Array, size: ISize, manifest: Decoder
 export function upscaleMaskRegion(
   lowRes: Float32Array,
   size: ISize,
-  region: IMaskRegion,
+  region: Rect,
   manifest: DecoderManifest
 ): Uint8Array {
   const side = manifest.decoder.maskSize;
@@ -115,20 +108,4 @@ export function bestScale(scores: ArrayLike<number>, coverages: ArrayLike<number
     }
   }
   return best;
-}
-
-/** Intersection over union of two masks; 1 for two empty ones. */
-export function maskIoU(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  if (a.length !== b.length) {
-    throw new RangeError(`The masks have ${a.length} and ${b.length} pixels.`);
-  }
-  let both = 0;
-  let either = 0;
-  for (let i = 0; i < a.length; i++) {
-    const inA = a[i] !== 0;
-    const inB = b[i] !== 0;
-    both += inA && inB ? 1 : 0;
-    either += inA || inB ? 1 : 0;
-  }
-  return either === 0 ? 1 : both / either;
 }

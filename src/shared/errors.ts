@@ -22,7 +22,7 @@ export const ERROR_CODES = [
   'disk-full',
   /** A model file is missing or is not what its manifest says. */
   'model',
-  /** The compute process died and the retry failed as well. */
+  /** The SAM process died and the retry failed as well. */
   'compute',
   /** The way to the sidecar is down; the request was not answered in time. */
   'disconnected',

@@ -322,8 +322,8 @@ export const METHODS = {
     result: z.object({
       version: z.string(),
       pid: natural,
-      /** Process id of the compute process; null while none runs. */
-      computePid: natural.nullable(),
+      /** Process id of the SAM process; null while none runs. */
+      samPid: natural.nullable(),
       uptime: z.number(),
       threads: natural,
       sessions: z.array(sessionId),
@@ -604,7 +604,7 @@ export const EVENTS = {
     stage: z.string(),
     done: z.number(),
     total: z.number(),
-    /** Why it failed, or what had to be done differently ("the compute process died, trying once more"). */
+    /** Why it failed, or what had to be done differently ("the SAM process died, trying once more"). */
     message: z.string()
   }),
   /** From the relay: whether the sidecar is reachable. After `connected` attach again and send again what was not answered. */

@@ -25,7 +25,7 @@ import { IJobContext } from './job-context';
 export interface ISamService {
   /** Where the encoder runs; null until it was first needed. */
   readonly device: SamDevice | null;
-  /** Process id of the compute process, null while none runs. */
+  /** Process id of the SAM process, null while none runs. */
   readonly pid: number | null;
   readonly manifest: IModelManifest;
   /** The model, and the SHA-256 of the encoder's file. */

@@ -17,7 +17,7 @@ export function sidecarHandlers({ instance, dataDir, engine, sam, store, session
       result: {
         version: VERSION,
         pid: process.pid,
-        computePid: sam.pid,
+        samPid: sam.pid,
         uptime: process.uptime(),
         threads: engine.threads,
         sessions: sessions.ids,

@@ -1,5 +1,5 @@
 /**
- * The compute process: SAM's encoder and decoder on native code that may die, so it runs outside the sidecar.
+ * The SAM process: SAM's encoder and decoder on native code that may die, so it runs outside the sidecar.
  *
  * Started by `sam-process.ts` with an IPC channel; works on one job at a time; reads the pixels of shared arrays itself.
  * It leaves when its parent does. The same bundle serves as the short-lived probe of GPUs.
@@ -12,20 +12,20 @@ import { TileFile } from '../arrays/tile-file';
 import { breathe } from '../base/files';
 import { Encoder, Progress, REINSTALL } from './encoder';
 import {
-  ComputeJob,
-  FromCompute,
-  IComputeStart,
+  SamJob,
+  FromSamProcess,
+  ISamStart,
   IEmbedJob,
   IEmbedResult,
   IReduceJob,
   IReduceResult,
   ISuggestJob,
   ISuggestResult,
-  ToCompute
+  ToSamProcess
 } from './messages';
-import { checkModelFile } from './models';
+import { checkModelFile } from './model-files';
 import { loadRuntime, openOnCpu, PROBE_ARGUMENT, ProbeKind, runProbe, Runtime } from './providers';
-import { Reduction } from './reduce';
+import { Reduction } from './reduction';
 
 /** Pixels are read in bands of about this many values. */
 const BAND_VALUES = 1 << 21;
@@ -33,10 +33,10 @@ const BAND_VALUES = 1 << 21;
 /** Maps may have this many bytes together. */
 const MAPS_MAX = 1 << 30;
 
-/** The models of this process, opened when they are first needed. */
-class Compute {
+/** Runs jobs on the models of this process, which are opened when they are first needed. */
+class JobRunner {
   constructor(
-    private readonly _start: IComputeStart,
+    private readonly _start: ISamStart,
     /** Do the short jobs that wait; called between the windows of a long one. */
     private readonly _giveWay: () => Promise<void>
   ) {
@@ -48,7 +48,7 @@ class Compute {
   }
 
   async run(
-    job: ComputeJob,
+    job: SamJob,
     progress: Progress,
     signal: AbortSignal,
     onEmbedding: (result: IEmbedResult) => Promise<void>
@@ -186,7 +186,7 @@ function since(begin: number): number {
 }
 
 /** @returns when it is on its way; large messages need the event loop for that */
-function send(message: FromCompute): Promise<void> {
+function send(message: FromSamProcess): Promise<void> {
   return new Promise(resolve => {
     if (process.connected) {
       process.send!(message, undefined, undefined, () => resolve());
@@ -212,12 +212,12 @@ function leaveWithParent(): void {
 /** A job and how it is stopped. */
 interface IWaitingJob {
   id: number;
-  job: ComputeJob;
+  job: SamJob;
   abort: AbortController;
 }
 
 function serve(): void {
-  let compute: Compute | undefined;
+  let runner: JobRunner | undefined;
   let busy = false;
   const waiting: IWaitingJob[] = [];
   const aborts = new Map<number, AbortController>();
@@ -228,7 +228,7 @@ function serve(): void {
       const progress: Progress = (stage, done, total, message) =>
         void send({ kind: 'progress', id, stage, done, total, ...(message === undefined ? {} : { message }) });
       const onEmbedding = (result: IEmbedResult) => send({ kind: 'embedding', id, result });
-      void send({ kind: 'result', id, result: await compute!.run(job, progress, abort.signal, onEmbedding) });
+      void send({ kind: 'result', id, result: await runner!.run(job, progress, abort.signal, onEmbedding) });
     } catch (error) {
       const { code, message } = BridgeError.from(error);
       void send({ kind: 'error', id, code, message });
@@ -249,9 +249,9 @@ function serve(): void {
     }
   };
 
-  process.on('message', (message: ToCompute) => {
+  process.on('message', (message: ToSamProcess) => {
     if (message.kind === 'start') {
-      compute = new Compute(message, () => doWaiting(true));
+      runner = new JobRunner(message, () => doWaiting(true));
     } else if (message.kind === 'job') {
       const abort = new AbortController();
       aborts.set(message.id, abort);

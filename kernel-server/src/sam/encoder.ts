@@ -1,4 +1,4 @@
-/** SAM's encoder in the compute process: opened with the layers that are asked for, placed on a GPU or the CPU, and checked there. */
+/** SAM's encoder in the SAM process: opened with the layers that are asked for, placed on a GPU or the CPU, and checked there. */
 import { readFile } from 'node:fs/promises';
 import type { InferenceSession } from 'onnxruntime-node';
 import { Message } from '../../../engine/onnx/wire';
@@ -6,8 +6,8 @@ import { BridgeError } from '../../../src/shared/errors';
 import type { SamDevice } from '../../../src/shared/protocol';
 import { encoderLayer, IModelManifest, OUTPUT_LAYER } from '../../../src/shared/models';
 import type { ITensor } from '../../../src/sam';
-import { IComputeStart } from './messages';
-import { checkModelFile, encoderPath } from './models';
+import { ISamStart } from './messages';
+import { checkModelFile, encoderPath } from './model-files';
 import { IPlacedSession, ModelSource, openOnCpu, placeSession, relativeDifference, Runtime } from './providers';
 
 /** A GPU whose first embedding differs by more than this fraction of the largest value is not used. */
@@ -23,7 +23,7 @@ export type Layers = Map<string, Float32Array>;
 
 export class Encoder {
   constructor(
-    private readonly _start: IComputeStart,
+    private readonly _start: ISamStart,
     private readonly _runtime: () => Runtime,
     /** Told when it is known where the encoder runs. */
     private readonly _placed: (device: SamDevice) => void

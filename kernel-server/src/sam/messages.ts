@@ -1,4 +1,4 @@
-/** What passes between the sidecar and its compute process, by Node's own IPC with `serialization: 'advanced'`. */
+/** What passes between the sidecar and its SAM process, by Node's own IPC with `serialization: 'advanced'`. */
 import type { ArrayDescriptor, ImageInfo, PointPrompt, SamDevice } from '../../../src/shared/protocol';
 import type { IBasisLayer, IEmbeddingMap } from '../../../engine/core/embedding';
 import type { EmbeddingLayer } from '../../../src/shared/features';
@@ -11,7 +11,7 @@ export const PROVIDERS = ['auto', 'cuda', 'webgpu', 'cpu'] as const;
 export type ProviderChoice = (typeof PROVIDERS)[number];
 
 /** The first message to the process. */
-export interface IComputeStart {
+export interface ISamStart {
   kind: 'start';
   manifest: IModelManifest;
   provider: ProviderChoice;
@@ -49,7 +49,7 @@ export interface IReduceJob {
   basis: IBasisLayer[] | null;
 }
 
-export type ComputeJob = IEmbedJob | ISuggestJob | IReduceJob;
+export type SamJob = IEmbedJob | ISuggestJob | IReduceJob;
 
 export interface IEmbedResult {
   embedding: Float32Array;
@@ -70,9 +70,9 @@ export interface ISuggestResult {
   scores: number[];
 }
 
-export type ToCompute = IComputeStart | { kind: 'job'; id: number; job: ComputeJob } | { kind: 'cancel'; id: number };
+export type ToSamProcess = ISamStart | { kind: 'job'; id: number; job: SamJob } | { kind: 'cancel'; id: number };
 
-export type FromCompute =
+export type FromSamProcess =
   | { kind: 'device'; device: SamDevice }
   | { kind: 'progress'; id: number; stage: string; done: number; total: number; message?: string }
   /** The embedding of the whole image, while it is still being reduced. */

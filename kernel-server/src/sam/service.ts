@@ -17,10 +17,10 @@ import {
 import { encodePoints, ISize, upscaleMaskRegion } from '../../../src/sam';
 import type { IJobContext } from '../jobs/job-context';
 import type { ISamService } from '../jobs/services';
-import type { ComputeJob, IEmbedResult, ProviderChoice } from './messages';
+import type { SamJob, IEmbedResult, ProviderChoice } from './messages';
 import { PROVIDERS } from './messages';
-import { checkModelFile } from './models';
-import { ComputeDied, ComputeProcess } from './process';
+import { checkModelFile } from './model-files';
+import { SamProcessDied, SamProcess } from './sam-process';
 import { sharedFloats } from '../base/shared-memory';
 
 /** The masks are made in pieces of about this many pixels, between which the sidecar does other things. */
@@ -32,7 +32,7 @@ export class SamService implements ISamService {
     const directory = options.directory ?? __dirname;
     this._env = options.env ?? process.env;
     this.manifest = options.manifest ?? DEFAULT_MODEL;
-    this._computePath = options.computePath ?? join(directory, 'sam-child-process.cjs');
+    this._processPath = options.processPath ?? join(directory, 'sam-child-process.cjs');
     this._decoderPath =
       options.decoderPath ?? this._env['SAMBALAB_DECODER'] ?? join(directory, this.manifest.decoder.file.name);
     this._graceMs = options.graceMs ?? 30_000;
@@ -200,14 +200,14 @@ export class SamService implements ISamService {
     }
   }
 
-  private async _run<J extends ComputeJob>(job: J, context: IJobContext, onEmbedding?: (result: IEmbedResult) => void) {
+  private async _run<J extends SamJob>(job: J, context: IJobContext, onEmbedding?: (result: IEmbedResult) => void) {
     const chosen = this._choice();
     for (let deaths = 0; ; deaths++) {
-      const compute = this._start(chosen);
+      const child = this._start(chosen);
       try {
-        return await compute.run(job, context, onEmbedding);
+        return await child.run(job, context, onEmbedding);
       } catch (error) {
-        if (!(error instanceof ComputeDied)) {
+        if (!(error instanceof SamProcessDied)) {
           throw error;
         }
         if (this._disposed) {
@@ -216,33 +216,33 @@ export class SamService implements ISamService {
         // Unknown where: it died while a GPU was tried.
         const onGpu = !this._cpuOnly && chosen === 'auto' && error.device?.provider !== 'cpu';
         if (deaths === 0) {
-          context.progress('starting again', 0, 1, 'the compute process died, trying once more');
+          context.progress('starting again', 0, 1, 'the SAM process died, trying once more');
         } else if (deaths === 1 && onGpu) {
           const where = error.device?.adapter ?? error.device?.provider ?? 'the GPU';
-          this._cpuOnly = `the compute process died twice on ${where} (${error.how})`;
-          context.progress('starting again', 0, 1, 'the compute process died again, trying on the CPU');
+          this._cpuOnly = `the SAM process died twice on ${where} (${error.how})`;
+          context.progress('starting again', 0, 1, 'the SAM process died again, trying on the CPU');
         } else {
           throw new BridgeError(
             'compute',
-            `The compute process died ${deaths + 1} times over this (${error.how}). ` +
+            `The SAM process died ${deaths + 1} times over this (${error.how}). ` +
               'Everything but suggestions works without it; try again, or look whether memory runs out.'
           );
         }
       } finally {
-        this._device = compute.device ?? this._device;
+        this._device = child.device ?? this._device;
         this._letGoWhenIdle();
       }
     }
   }
 
-  private _start(chosen: ProviderChoice): ComputeProcess {
+  private _start(chosen: ProviderChoice): SamProcess {
     if (this._disposed) {
       throw new BridgeError('cancelled', 'The sidecar is leaving.');
     }
     clearTimeout(this._idle);
     if (!this._process || this._process.isEnded) {
-      this._process = new ComputeProcess({
-        path: this._computePath,
+      this._process = new SamProcess({
+        path: this._processPath,
         env: this._env,
         graceMs: this._graceMs,
         silenceMs: this._silenceMs,
@@ -281,12 +281,12 @@ export class SamService implements ISamService {
   }
 
   private readonly _env: NodeJS.ProcessEnv;
-  private readonly _computePath: string;
+  private readonly _processPath: string;
   private readonly _decoderPath: string;
   private readonly _graceMs: number;
   private readonly _silenceMs: number;
   private readonly _idleMs: number;
-  private _process: ComputeProcess | undefined;
+  private _process: SamProcess | undefined;
   private _device: SamDevice | null = null;
   /** Why GPUs are not tried any more; empty while they are. */
   private _cpuOnly = '';
@@ -312,12 +312,12 @@ function shared(values: Float32Array): Float32Array {
 /** The namespace for {@link SamService}. */
 export namespace SamService {
   export interface IOptions {
-    /** Where `compute.cjs` and the decoder's file are; beside the running bundle if not given. */
+    /** Where `sam-child-process.cjs` and the decoder's file are; beside the running bundle if not given. */
     directory?: string;
-    computePath?: string;
+    processPath?: string;
     decoderPath?: string;
     manifest?: IModelManifest;
-    /** Read for SAMBALAB_PROVIDER, SAMBALAB_MODELS and SAMBALAB_DECODER, and handed to the compute process. */
+    /** Read for SAMBALAB_PROVIDER, SAMBALAB_MODELS and SAMBALAB_DECODER, and handed to the SAM process. */
     env?: NodeJS.ProcessEnv;
     /** Milliseconds until a cancelled job that goes on is ended by killing the process. */
     graceMs?: number;

@@ -17,7 +17,7 @@ import { Jobs } from '../jobs/jobs';
 import { SharedWork } from '../jobs/shared-work';
 import { Session } from '../session/session';
 import { basisKey } from './basis-key';
-import { MapCache } from './map-cache';
+import { createMapCache, MapCache } from './map-cache';
 import { SessionBases, specKey } from './session-bases';
 import { IWholeEmbedding, WholeEmbeddings } from './whole-embeddings';
 
@@ -43,7 +43,7 @@ interface ISource {
 export class SliceEmbeddings {
   constructor(options: SliceEmbeddings.IOptions) {
     this._options = options;
-    this._cache = new MapCache(options.cacheBytes);
+    this._cache = createMapCache(options.cacheBytes);
     this._bases = new SessionBases(() => options.sam.encoder.digest);
     this._wholes = new WholeEmbeddings(options.store, options.sam.manifest);
   }
@@ -112,7 +112,7 @@ export class SliceEmbeddings {
   ): IImageEmbedding {
     const complete = completeSpec(spec, { ...image, display });
     const source = { image, display, key: `${key ?? randomBytes(8).toString('hex')}/` };
-    const cache = key === undefined ? new MapCache(0) : this._cache;
+    const cache = key === undefined ? createMapCache(1) : this._cache;
     return {
       basis,
       slice: async (slice, context) => {
@@ -183,11 +183,12 @@ export class SliceEmbeddings {
 
   /** Forget a session's maps and bases; its folder keeps the last basis. */
   private _forget(session: Session): void {
-    this._cache.forget(key => key.startsWith(`${session.id}/`));
     this._bases.forget(session);
-    for (const key of this._failed.keys()) {
-      if (key.startsWith(`${session.id}/`)) {
-        this._failed.delete(key);
+    for (const entries of [this._cache, this._failed]) {
+      for (const key of entries.keys()) {
+        if (key.startsWith(`${session.id}/`)) {
+          entries.delete(key);
+        }
       }
     }
   }

@@ -397,13 +397,13 @@ def test_a_compute_process_that_is_killed_is_replaced():
     lab = sl.Labeller(np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8), name="compute")
     before, _ = lab.suggest(10, 10)
     status = clients.client().request("status", {}).result
-    assert status["computePid"]
-    kill(status["computePid"])
+    assert status["samPid"]
+    kill(status["samPid"])
     after, _ = lab.suggest(10, 10)
     np.testing.assert_array_equal(before, after)
     # While it computes, too: the job is tried once more.
     other = sl.Labeller(np.random.default_rng(1).integers(0, 255, (64, 64), np.uint8), name="compute, another")
-    pid = clients.client().request("status", {}).result["computePid"]
+    pid = clients.client().request("status", {}).result["samPid"]
     threading.Timer(0.15, kill, (pid,)).start()
     assert other.suggest(10, 10).masks.shape == (3, 64, 64)
     assert clients.client().request("status", {}).result["pid"] == status["pid"]

@@ -1,4 +1,4 @@
-import { bestScale, coverage, frameSize, ISize, maskIoU, upscaleMask, upscaleMaskRegion } from '..';
+import { bestScale, coverage, frameSize, ISize, upscaleMask, upscaleMaskRegion } from '..';
 import { MOBILE_SAM } from '../../shared/models/mobile-sam';
 
 const SIDE = MOBILE_SAM.decoder.maskSize;
@@ -107,12 +107,5 @@ describe('coverage', () => {
     expect(coverage(lowRes, { rows: 100, columns: 400 }, MOBILE_SAM)).toBe(1);
     lowRes.fill(-1, 0, (side / 8) * side);
     expect(coverage(lowRes, { rows: 100, columns: 400 }, MOBILE_SAM)).toBeCloseTo(0.5, 2);
-  });
-});
-
-describe('maskIoU', () => {
-  it('is the intersection over the union, and 1 where both are empty', () => {
-    expect(maskIoU([1, 1, 0, 0], [0, 1, 1, 0])).toBeCloseTo(1 / 3);
-    expect(maskIoU([0, 0], [0, 0])).toBe(1);
   });
 });

@@ -2,6 +2,9 @@
 import type { DecoderManifest } from '../../shared';
 import type { ICandidates, IPoint, ISize } from '../../sam';
 
+/** Embeddings that the page and the worker keep, each for itself: those of the slices that were used last. */
+export const EMBEDDINGS_KEPT = 4;
+
 export type ToDecoderWorker =
   | { kind: 'load'; id: number; graph: Uint8Array; manifest: DecoderManifest }
   | { kind: 'embedding'; id: number; key: string; halves: Uint8Array; size: ISize }

@@ -6,13 +6,11 @@
  */
 import { IDisposable } from '@lumino/disposable';
 import { BridgeError } from '../../shared/errors';
+import { Lru } from '../../shared/lru';
 import type { DecoderManifest } from '../../shared/models';
 import type { ICandidates, IPoint, ISize } from '../../sam';
-import type { FromDecoderWorker, ToDecoderWorker } from './decoder-messages';
+import { EMBEDDINGS_KEPT, FromDecoderWorker, ToDecoderWorker } from './decoder-messages';
 import { createDecoderWorker } from './decoder-worker-factory';
-
-/** Embeddings of so many slices are kept as they came, for a new worker; its own store is as large. */
-const EMBEDDINGS_KEPT = 4;
 
 /** The part of a web worker that is used. */
 export interface IDecoderWorker {
@@ -70,12 +68,9 @@ export class SuggestionDecoder implements IDisposable {
 
   /** Work on an embedding that is kept. Returns false if it is not. */
   useEmbedding(key: string): boolean {
-    const embedding = this._embeddings.get(key);
-    if (!embedding) {
+    if (!this._embeddings.get(key)) {
       return false;
     }
-    this._embeddings.delete(key);
-    this._embeddings.set(key, embedding);
     this._key = key;
     return true;
   }
@@ -90,12 +85,7 @@ export class SuggestionDecoder implements IDisposable {
   setEmbedding(key: string, embedding: Uint8Array, size: ISize): void {
     this._checkUsable();
     this._inWorker.delete(key);
-    this._embeddings.delete(key);
     this._embeddings.set(key, { halves: embedding, size });
-    if (this._embeddings.size > EMBEDDINGS_KEPT) {
-      const oldest = this._embeddings.keys().next().value!;
-      this._embeddings.delete(oldest);
-    }
     this._key = key;
   }
 
@@ -187,20 +177,14 @@ export class SuggestionDecoder implements IDisposable {
 
   private async _decode({ key, points }: ISuggestRequest): Promise<ICandidates | undefined> {
     await (this._starting ?? this._startWorker());
-    const embedding = this._embeddings.get(key);
+    const embedding = this._embeddings.peek(key);
     if (!embedding) {
-      throw cancelled(); // the widget has gone on to other images
+      throw cancelled(); // other slices have displaced it
     }
-    if (!this._inWorker.has(key)) {
+    if (!this._inWorker.get(key)) {
       const { halves, size } = embedding;
       await this._call(id => ({ kind: 'embedding', id, key, halves, size }));
-      this._inWorker.add(key);
-    }
-    // The worker drops the embedding that was used the longest ago, as is done here.
-    this._inWorker.delete(key);
-    this._inWorker.add(key);
-    if (this._inWorker.size > EMBEDDINGS_KEPT) {
-      this._inWorker.delete(this._inWorker.keys().next().value!);
+      this._inWorker.set(key, true);
     }
     return this._call(id => ({ kind: 'suggest', id, key, points }));
   }
@@ -288,10 +272,10 @@ export class SuggestionDecoder implements IDisposable {
   private _starting: Promise<void> | undefined;
   private _model: { graph: Uint8Array; manifest: DecoderManifest } | undefined;
   private _key: string | null = null;
-  /** In the order of their last use. */
-  private readonly _embeddings = new Map<string, IEmbedding>();
-  /** Keys of those that the worker has, in the order of their last use. */
-  private readonly _inWorker = new Set<string>();
+  /** For {@link useEmbedding}, and for a new worker. */
+  private readonly _embeddings = new Lru<string, IEmbedding>({ limit: EMBEDDINGS_KEPT });
+  /** The embeddings that the worker has: its own cache is used in the same order. */
+  private readonly _inWorker = new Lru<string, true>({ limit: EMBEDDINGS_KEPT });
   private readonly _calls = new Map<number, ICall>();
   private _next: ISuggestRequest | undefined;
   /** Of points that were clicked, in order. */

@@ -5,16 +5,14 @@
  */
 import { env, InferenceSession, Tensor } from 'onnxruntime-web/wasm';
 import { asHalves, fromFloat16, ICandidates, IPreparedEmbedding, ISize, SamDecoder } from '../../sam';
-import type { FromDecoderWorker, ToDecoderWorker } from './decoder-messages';
+import { Lru } from '../../shared/lru';
+import { EMBEDDINGS_KEPT, FromDecoderWorker, ToDecoderWorker } from './decoder-messages';
 
 /** The part of a worker's global scope that is used; TypeScript's types for it clash with the page's. */
 interface IWorkerScope {
   postMessage(message: FromDecoderWorker, transfer?: Transferable[]): void;
   onmessage: ((event: MessageEvent<ToDecoderWorker>) => void) | null;
 }
-
-/** Embeddings of so many slices are kept, 4 MB each; going back to one of them takes no time. */
-const EMBEDDINGS_KEPT = 4;
 
 const scope = self as unknown as IWorkerScope;
 
@@ -23,8 +21,8 @@ env.wasm.wasmPaths = { wasm: new URL('onnxruntime-web/ort-wasm-simd-threaded.was
 env.wasm.numThreads = 1;
 
 let decoder: SamDecoder | undefined;
-/** In the order of their last use. */
-const embeddings = new Map<string, { prepared: IPreparedEmbedding; size: ISize }>();
+/** Embeddings of slices, 4 MB each. */
+const embeddings = new Lru<string, { prepared: IPreparedEmbedding; size: ISize }>({ limit: EMBEDDINGS_KEPT });
 
 async function handle(message: ToDecoderWorker): Promise<ICandidates | undefined> {
   if (message.kind === 'load') {
@@ -42,19 +40,13 @@ async function handle(message: ToDecoderWorker): Promise<ICandidates | undefined
   }
   if (message.kind === 'embedding') {
     const prepared = decoder.prepare(fromFloat16(asHalves(message.halves)));
-    embeddings.delete(message.key);
     embeddings.set(message.key, { prepared, size: message.size });
-    if (embeddings.size > EMBEDDINGS_KEPT) {
-      embeddings.delete(embeddings.keys().next().value!);
-    }
     return undefined;
   }
   const entry = embeddings.get(message.key);
   if (!entry) {
     throw new Error(`There is no embedding ${message.key}.`);
   }
-  embeddings.delete(message.key);
-  embeddings.set(message.key, entry);
   return decoder.decode(entry.prepared, entry.size, message.points);
 }
 

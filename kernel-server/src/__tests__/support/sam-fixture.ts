@@ -1,4 +1,4 @@
-/** What the tests of SAM share: the compute process as it is shipped, tiny models, images with known content. */
+/** What the tests of SAM share: the SAM process as it is shipped, tiny models, images with known content. */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -18,8 +18,8 @@ export function makeFolder(): { path: string; remove(): void } {
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-/** Bundle the compute process as the build does. */
-export function bundleCompute(folder: string): string {
+/** Bundle the SAM process as the build does. */
+export function bundleSamProcess(folder: string): string {
   const options = {
     absWorkingDir: ROOT,
     entryPoints: ['kernel-server/src/sam/child-process.ts'],
@@ -90,6 +90,12 @@ export function discImage(folder: string): {
   const path = join(folder, 'disc.u16');
   writeFileSync(path, pixels);
   return { image: { path, dtype: 'uint16', shape: [2, size.rows, size.columns, 1], version: 0 }, size, centre, truth };
+}
+
+/** Intersection over union of two masks. */
+export function intersectionOverUnion(a: Uint8Array, b: Uint8Array): number {
+  const both = a.filter((value, i) => value && b[i]).length;
+  return both / a.filter((value, i) => value || b[i]).length;
 }
 
 /** Weights of the tiny model: 4 channels of the embedding and 6 of the layer before it, each over three colours of a square. */

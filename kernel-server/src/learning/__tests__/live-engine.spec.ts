@@ -208,12 +208,12 @@ describe('The embedding', () => {
   });
 
   it('that fails is done without, in a training that was asked for and in a live one, and both say why', async () => {
-    home.sam.failure = new BridgeError('compute', 'The compute process died.');
+    home.sam.failure = new BridgeError('compute', 'The SAM process died.');
     const session = await open('fails', choice);
     await stroke(session, 0);
     await stroke(session, 1);
     const trained = await page.request('train', { session });
-    const said = { embedding: null, note: expect.stringMatching(/could not be computed: The compute process died\./) };
+    const said = { embedding: null, note: expect.stringMatching(/could not be computed: The SAM process died\./) };
     expect(trained.segmentation!.classifier).toMatchObject({ ...said, spec: { embedding: null } });
     await page.request('session.live', { session, on: true, view: VIEW });
     const { version } = await stroke(session, 2);
@@ -225,7 +225,7 @@ describe('The embedding', () => {
   });
 
   it('that fails for another slice than those with labels is done without too', async () => {
-    home.sam.fails = slice => (slice === 2 ? new BridgeError('compute', 'The compute process died.') : undefined);
+    home.sam.fails = slice => (slice === 2 ? new BridgeError('compute', 'The SAM process died.') : undefined);
     const session = await open('fails later', { ...choice, forest: FOREST }, 12);
     await page.request('session.live', { session, on: true, view: VIEW });
     await stroke(session, 0);

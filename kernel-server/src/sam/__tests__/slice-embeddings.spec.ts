@@ -275,7 +275,7 @@ describe('SliceEmbeddings', () => {
     it('tells of a failure, does not try again by itself for a while, but does when somebody asks', async () => {
       const session = await openSession();
       const { embeddings } = compute;
-      sam.failures.push(new BridgeError('compute', 'The compute process died.'));
+      sam.failures.push(new BridgeError('compute', 'The SAM process died.'));
       const arrived = new Promise<IArrival>(resolve => embeddings.arrived.add(resolve));
       embeddings.prefetch(session, 0);
       embeddings.prefetch(session, 0);

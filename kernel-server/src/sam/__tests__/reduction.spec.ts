@@ -9,7 +9,7 @@ import { MOBILE_SAM } from '../../../../src/shared/models/mobile-sam';
 import { withOutputs } from '../encoder';
 import { SamService } from '../service';
 import {
-  bundleCompute,
+  bundleSamProcess,
   inNode,
   makeContext,
   makeFolder,
@@ -20,7 +20,7 @@ import {
 const display = { low: 10, high: 240 };
 const folder = makeFolder();
 const services: SamService[] = [];
-let computePath: string;
+let processPath: string;
 
 /** Noise that is smooth enough for an encoder to see something; another one for each slice. */
 function makeImage(name: string, rows: number, columns: number, slices = 1): ArrayDescriptor {
@@ -59,7 +59,7 @@ function crop(
 
 function open(options: SamService.IOptions = {}): SamService {
   const service = new SamService({
-    computePath,
+    processPath,
     ...options,
     env: { ...process.env, SAMBALAB_PROVIDER: 'cpu', ...options.env }
   });
@@ -108,7 +108,7 @@ function part(map: IEmbeddingMap, rows: [number, number], columns: [number, numb
   return out;
 }
 
-beforeAll(() => (computePath = bundleCompute(folder.path)));
+beforeAll(() => (processPath = bundleSamProcess(folder.path)));
 afterEach(async () => {
   await Promise.all(services.splice(0).map(service => service.dispose()));
 });
@@ -287,7 +287,7 @@ describe('A tiny model', () => {
       });
     const context = dying(1);
     const again = await service.reduce(image, display, 0, spec, null, context);
-    expect(context.messages).toEqual(['the compute process died, trying once more']);
+    expect(context.messages).toEqual(['the SAM process died, trying once more']);
     expect([...again.maps[0]!.data]).toEqual([...calm.maps[0]!.data]);
     deaths = 0;
     await expect(service.reduce(image, display, 0, spec, null, dying(99))).rejects.toEqual(

@@ -1,16 +1,16 @@
-/** The compute process as seen from the sidecar: started, asked, stopped, and missed when it dies. */
+/** The SAM process as seen from the sidecar: started, asked, stopped, and missed when it dies. */
 import { ChildProcess, fork } from 'node:child_process';
 import { BridgeError } from '../../../src/shared/errors';
 import type { SamDevice } from '../../../src/shared/protocol';
 import type { IJobContext } from '../jobs/job-context';
 import type {
-  ComputeJob,
-  FromCompute,
-  IComputeStart,
+  SamJob,
+  FromSamProcess,
+  ISamStart,
   IEmbedResult,
   IReduceResult,
   ISuggestResult,
-  ToCompute
+  ToSamProcess
 } from './messages';
 
 /** So much of what the process wrote to its standard error is kept for the message about its death. */
@@ -20,15 +20,15 @@ const STDERR_CHARS = 4000;
 const LAST_WORDS_MS = 200;
 
 /** The process is gone, and the job with it. */
-export class ComputeDied extends Error {
+export class SamProcessDied extends Error {
   constructor(
     /** How it ended, for people: "SIGKILL", "exit code 1". */
     readonly how: string,
     /** Where its encoder ran; null if it had not got that far. */
     readonly device: SamDevice | null
   ) {
-    super(`The compute process died (${how}).`);
-    this.name = 'ComputeDied';
+    super(`The SAM process died (${how}).`);
+    this.name = 'SamProcessDied';
   }
 }
 
@@ -38,7 +38,7 @@ interface IResults {
   reduce: IReduceResult;
 }
 type AnyResult = IResults[keyof IResults];
-type ResultOf<J extends ComputeJob> = IResults[J['kind']];
+type ResultOf<J extends SamJob> = IResults[J['kind']];
 
 interface IWaiting {
   context: IJobContext;
@@ -47,9 +47,9 @@ interface IWaiting {
   reject(error: Error): void;
 }
 
-/** One run of the compute process. */
-export class ComputeProcess {
-  constructor(options: ComputeProcess.IOptions) {
+/** One run of the SAM process. */
+export class SamProcess {
+  constructor(options: SamProcess.IOptions) {
     this._options = options;
     this._child = fork(options.path, [], {
       serialization: 'advanced',
@@ -60,7 +60,7 @@ export class ComputeProcess {
     this._child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this._stderr = (this._stderr + text).slice(-STDERR_CHARS);
     });
-    this._child.on('message', message => this._onMessage(message as FromCompute));
+    this._child.on('message', message => this._onMessage(message as FromSamProcess));
     this._child.on('error', error => this._onEnd(error.message));
     this._child.on('exit', (code, signal) => {
       const end = () => this._onEnd(signal ?? `exit code ${code}`);
@@ -93,9 +93,9 @@ export class ComputeProcess {
    * Do a job.
    *
    * @param onEmbedding told of an embedding that is there before the job is done
-   * @throws ComputeDied when the process ends before the job does; BridgeError as the process said it, or `cancelled`.
+   * @throws SamProcessDied when the process ends before the job does; BridgeError as the process said it, or `cancelled`.
    */
-  run<J extends ComputeJob>(
+  run<J extends SamJob>(
     job: J,
     context: IJobContext,
     onEmbedding?: (result: IEmbedResult) => void
@@ -108,7 +108,7 @@ export class ComputeProcess {
         return;
       }
       if (this._ended) {
-        reject(new ComputeDied(this._how, this._device));
+        reject(new SamProcessDied(this._how, this._device));
         return;
       }
       const abort = () => {
@@ -132,7 +132,7 @@ export class ComputeProcess {
     }) as Promise<ResultOf<J>>;
   }
 
-  /** End it at once. Its jobs fail with {@link ComputeDied}. */
+  /** End it at once. Its jobs fail with {@link SamProcessDied}. */
   kill(): void {
     this._child.kill('SIGKILL');
   }
@@ -151,14 +151,14 @@ export class ComputeProcess {
     clearTimeout(timer);
   }
 
-  private _send(message: ToCompute): void {
+  private _send(message: ToSamProcess): void {
     if (this._child.connected) {
       // A failure to send means that the process is ending, which `exit` tells.
       this._child.send(message, () => undefined);
     }
   }
 
-  private _onMessage(message: FromCompute): void {
+  private _onMessage(message: FromSamProcess): void {
     this._watch();
     if (message.kind === 'device') {
       this._device = message.device;
@@ -214,11 +214,11 @@ export class ComputeProcess {
     this._how ||= words.length > 0 ? `${how}: ${words[0]!.slice(0, 300)}` : how;
     const waiting = [...this._waiting.values()];
     this._waiting.clear();
-    waiting.forEach(({ reject }) => reject(new ComputeDied(this._how, this._device)));
+    waiting.forEach(({ reject }) => reject(new SamProcessDied(this._how, this._device)));
     this._gone();
   }
 
-  private readonly _options: ComputeProcess.IOptions;
+  private readonly _options: SamProcess.IOptions;
   private readonly _child: ChildProcess;
   private readonly _waiting = new Map<number, IWaiting>();
   private _gone: () => void = () => undefined;
@@ -230,13 +230,13 @@ export class ComputeProcess {
   private _ended = false;
 }
 
-/** The namespace for {@link ComputeProcess}. */
-export namespace ComputeProcess {
+/** The namespace for {@link SamProcess}. */
+export namespace SamProcess {
   export interface IOptions {
     /** The bundle of `child-process.ts`. */
     path: string;
     env: NodeJS.ProcessEnv;
-    start: IComputeStart;
+    start: ISamStart;
     /** How long a cancelled job may go on before the process is killed. */
     graceMs: number;
     /** How long the process may be silent over its work before it is killed. */

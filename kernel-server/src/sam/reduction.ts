@@ -1,4 +1,4 @@
-/** Encodes an image window by window and reduces what the encoder says to maps over the whole image (`src/sam/windows.ts`, `sam-basis.ts`). */
+/** Encodes an image window by window and reduces what the encoder says to maps over the whole image (`src/sam/encoder-windows.ts`, `sam-basis.ts`). */
 import type { IBasisLayer, IEmbeddingMap } from '../../../engine/core/embedding';
 import type { EmbeddingLayer } from '../../../src/shared/features';
 import { encoderLayer, IModelManifest } from '../../../src/shared/models';
