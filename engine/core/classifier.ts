@@ -1,10 +1,9 @@
 /**
- * A classifier as one JSON object: which features, how they are cut into bins, the trees, the classes. Whoever has this file and the
- * engine segments alike. Nothing in it is believed: a file that was changed is refused with the name of the wrong value, and what
- * is accepted can be applied without looking beyond an array or walking in a circle.
+ * A classifier as one JSON object: features, cuts into bins, trees, classes. This file and the engine are all that it takes to segment in
+ * the same way elsewhere. `docs/engine.md` describes the fields.
  *
- * Version 2 has the feature spec of version 2, `importance` and `pixelSize`; version 3 boosted trees with their `scale`, `scores`, and how the embedding
- * is reduced that the classifier sees. Versions 1 and 2 are read as well. `docs/engine.md` describes the fields.
+ * The reader trusts nothing: it refuses a file that was changed and names the wrong value. The kernels can apply what it accepts without
+ * reading beyond an array or walking in a circle.
  */
 import { z } from 'zod';
 import { BridgeError } from '../../src/shared/errors';
@@ -22,6 +21,7 @@ import {
   zPixelSize,
   zScores
 } from '../../src/shared/protocol';
+import { CLASSIFIER_VERSION } from '../../src/shared/versions';
 import { fromBase64, toBase64 } from './base64';
 import { IBasisLayer, IEmbeddingBasis } from './embedding';
 import { featureNames, featureSpec, FeatureSpec } from './features';
@@ -30,7 +30,6 @@ import { Cuts, CUTS_MAX } from './quantile';
 import { faultOfTrees } from './tree-check';
 
 export const CLASSIFIER_FORMAT = 'sambalab-classifier';
-export const CLASSIFIER_VERSION = 3;
 
 /** No classifier is larger than this. */
 export const JSON_BYTES_MAX = 256 << 20;
@@ -42,21 +41,21 @@ const JSON_SIGNS_MAX = 400_000;
 const zClassifier = z
   .object({
     format: z.literal(CLASSIFIER_FORMAT),
-    version: z.union([z.literal(1), z.literal(2), z.literal(CLASSIFIER_VERSION)]),
+    version: z.literal(CLASSIFIER_VERSION),
     features: zFeatureChoice,
     channels: z.union([z.literal(1), z.literal(3)]),
     names: z.array(z.string().max(200)).max(20000),
     classes: z.array(zClass.strict()).min(1).max(255),
-    /** Side of a pixel of the images that it was trained on; absent or null where it is not known. */
-    pixelSize: zPixelSize.strict().nullable().optional(),
+    /** Side of a pixel of the images that it was trained on; null if unknown. */
+    pixelSize: zPixelSize.strict().nullable(),
     forest: z.union([zBoostingParams.strict(), zForestParams.strict()]),
-    /** Whole numbers in a logit of 1, of boosted trees; absent or null for a forest. */
-    scale: z.number().min(1e-3).max(1e9).nullable().optional(),
+    /** Votes in a logit of 1, for boosted trees; null for a forest. */
+    scale: z.number().min(1e-3).max(1e9).nullable(),
     samples: z.number().int().positive(),
     oobScore: z.number().min(0).max(1).nullable(),
-    /** Impurity importance of each feature; absent or null where it is not known. */
-    importance: z.array(z.number().min(0).max(1)).nullable().optional(),
-    scores: zScores.strict().nullable().optional(),
+    /** Impurity importance of each feature; null if unknown. */
+    importance: z.array(z.number().min(0).max(1)).nullable(),
+    scores: zScores.strict().nullable(),
     /** How the embedding is reduced: for each layer float32 [channels] and float32 [components][channels], little endian, base64. */
     embedding: zEmbeddingModel
       .extend({
@@ -76,8 +75,7 @@ const zClassifier = z
           .max(16)
       })
       .strict()
-      .nullable()
-      .optional(),
+      .nullable(),
     /** Number of cuts of each feature, and all cuts as float32. */
     cuts: z.object({ counts: z.array(z.number().int().min(0).max(CUTS_MAX)), values: z.string() }).strict(),
     /** Nodes of each tree, and all nodes: int16, uint8, uint32, uint32; leaves' votes uint16. Little endian, base64. */
@@ -102,8 +100,8 @@ export interface IClassifier {
   /** Names of the features. */
   names: string[];
   classes: LabelClass[];
-  /** Side of a pixel of the images that it was trained on; null or absent where it is not known. */
-  pixelSize?: PixelSize | null;
+  /** Side of a pixel of the images that it was trained on; null if unknown. */
+  pixelSize: PixelSize | null;
   cuts: Cuts;
   forest: LearnerParams;
   /** Whole numbers in a logit of 1, of boosted trees; null: the trees are a forest. */
@@ -126,7 +124,7 @@ export interface IClassifier {
  * @throws BridgeError `invalid` for a forest that makes a larger file than would be read again.
  */
 export function encodeClassifier(classifier: IClassifier): Uint8Array {
-  const { features, channels, names, classes, pixelSize = null, cuts, forest, samples, oobScore } = classifier;
+  const { features, channels, names, classes, pixelSize, cuts, forest, samples, oobScore } = classifier;
   const { importance, trees, scale, basis, scores } = classifier;
   const bytes = trees.feature.length * 11 + trees.votes.length * 2;
   if (Math.ceil(bytes / 3) * 4 > JSON_BYTES_MAX * 0.9) {
@@ -189,11 +187,8 @@ export function decodeClassifier(bytes: Uint8Array): IClassifier {
   const json = parseBounded(bytes);
   if (typeof json === 'object' && json !== null) {
     const { format, version } = json as { format?: unknown; version?: unknown };
-    if (format === CLASSIFIER_FORMAT && typeof version === 'number' && version > CLASSIFIER_VERSION) {
-      fail(
-        `This classifier has version ${version} of the format, made by a newer SambaLab; this one reads versions 1 to ` +
-          `${CLASSIFIER_VERSION}. Update SambaLab, or save the classifier with an older one.`
-      );
+    if (format === CLASSIFIER_FORMAT && typeof version === 'number' && version !== CLASSIFIER_VERSION) {
+      fail(`This classifier's version is ${version}; ${CLASSIFIER_VERSION} will do. Another SambaLab made it.`);
     }
   }
   const parsed = zClassifier.safeParse(json);
@@ -202,8 +197,7 @@ export function decodeClassifier(bytes: Uint8Array): IClassifier {
     damaged(`${issue.path.join('.') || 'it'}: ${issue.message}`);
   }
   const file = parsed.data;
-  // Before version 3 a spec said nothing of what only later sets have.
-  const features = specOf(file.version < 3 ? { set: 'samba', ...file.features } : file.features);
+  const features = specOf(file.features);
   const names = featureNames(features, file.channels);
   if (names.length !== file.names.length || names.some((name, i) => name !== file.names[i])) {
     damaged(`names are not the ${names.length} names that its features have`);
@@ -215,7 +209,7 @@ export function decodeClassifier(bytes: Uint8Array): IClassifier {
   const cuts = decodeCuts(file.cuts.counts, file.cuts.values, names.length);
   const trees = decodeTrees(file.trees, file.classes.length);
   const counts = cuts.features.map(list => list.length);
-  const { channels, classes, pixelSize = null, forest, scale = null, samples, oobScore } = file;
+  const { channels, classes, pixelSize, forest, scale, samples, oobScore } = file;
   if (isBoosting(forest) !== (scale !== null)) {
     damaged(isBoosting(forest) ? 'boosted trees have a scale, it has none' : `a forest has no scale, it has ${scale}`);
   }
@@ -223,14 +217,14 @@ export function decodeClassifier(bytes: Uint8Array): IClassifier {
   if (fault !== undefined) {
     damaged(`trees: ${fault}`);
   }
-  const { importance = null, scores = null } = file;
+  const { importance, scores } = file;
   if (importance && importance.length !== names.length) {
     damaged(`importance has ${importance.length} entries for ${names.length} features`);
   }
   if (scores && [scores.confusion, ...scores.confusion].some(({ length }) => length !== classes.length)) {
     damaged(`scores.confusion is not a table of ${classes.length} by ${classes.length} classes`);
   }
-  const basis = decodeBasis(features, file.embedding ?? null);
+  const basis = decodeBasis(features, file.embedding);
   const values = { features, channels, names, classes, pixelSize, cuts, forest, scale, basis, samples, oobScore };
   return { ...values, importance, scores, trees };
 }
@@ -289,7 +283,7 @@ function decodeCuts(counts: number[], text: string, features: number): Cuts {
 }
 
 /** How the embedding is reduced, as the features ask for it. */
-function decodeBasis({ embedding: spec }: FeatureSpec, file: File['embedding'] | null): IEmbeddingBasis | null {
+function decodeBasis({ embedding: spec }: FeatureSpec, file: File['embedding']): IEmbeddingBasis | null {
   if (!spec || !file) {
     if (spec || file) {
       damaged(spec ? 'its features have an embedding, embedding is missing' : 'embedding: its features have none');

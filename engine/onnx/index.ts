@@ -34,7 +34,7 @@ const CLASSIFIER_KEY = `${METADATA}classifier`;
  * @throws BridgeError `invalid` naming the features that ONNX does not express
  */
 export function encodeOnnx(classifier: IClassifier): Uint8Array {
-  const { features: spec, channels, names, classes, trees, scale, cuts, forest, pixelSize = null } = classifier;
+  const { features: spec, channels, names, classes, trees, scale, cuts, forest, pixelSize } = classifier;
   const ops = featureOps(spec);
   const missing = inexpressible(ops);
   if (missing.length > 0) {

@@ -22,7 +22,7 @@ from .forest import Forest
 from .learners import is_boosting, is_learner
 
 FORMAT = "sambalab-classifier"
-VERSION = 3
+VERSION = 1
 
 # Limits of `engine/core/classifier.ts`. Large arrays in the JSON are base64 text, so a low number of values bounds the memory.
 BYTES_MAX = 256 << 20
@@ -196,10 +196,10 @@ def _info_of(document: Mapping[str, Any]) -> dict[str, Any]:
     if document.get("format") != FORMAT:
         raise ParameterError("This is JSON, but not a classifier of SambaLab.")
     version = document.get("version")
-    if type(version) is not int or not 1 <= version <= VERSION:
-        raise ParameterError(
-            f"The classifier is of version {version!r}, which this version of SambaLab does not know; it reads 1 to {VERSION}."
-        )
+    if type(version) is not int or version != VERSION:
+        raise ParameterError(f"This classifier's version is {version!r}; {VERSION} will do. Another SambaLab made it.")
+    missing = sorted(_FIELDS - set(document))
+    _expect(not missing, "the list of missing fields", missing)
     classes, channels, samples = document.get("classes"), document.get("channels"), document.get("samples")
     names, forest, score = document.get("names"), document.get("forest"), document.get("oobScore")
     _expect(type(channels) is int and channels in (1, 3), "channels", channels)
@@ -242,9 +242,8 @@ def _info_of(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def spec_of(document: Mapping[str, Any]) -> FeatureSpec:
-    """Give the features of a classifier's JSON: before version 3 a spec said nothing of what only later sets have."""
-    spec: Mapping[str, Any] = document["features"]
-    return FeatureSpec.from_dict(spec if document["version"] >= 3 else {"set": "samba", **spec})
+    """Give the features of a classifier's JSON."""
+    return FeatureSpec.from_dict(document["features"])
 
 
 def is_number(value: Any) -> bool:

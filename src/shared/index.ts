@@ -11,3 +11,4 @@ export * from './models';
 export * from './protocol';
 export * from './rect';
 export * from './scores';
+export * from './versions';

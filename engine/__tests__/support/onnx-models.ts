@@ -143,6 +143,7 @@ export function example(
     forest,
     samples: pixels.length,
     oobScore: null,
+    pixelSize: null,
     scores: null,
     scale: null,
     importance: null,

@@ -156,7 +156,7 @@ def test_lists_tuples_and_stacks_come_back_as_they_went(trained, other):
         ("a.json", b"{", "not JSON"),
         ("a.json", b"[1]", "no object"),
         ("a.json", b'{"format": "other"}', "not a classifier"),
-        ("a.json", b'{"format": "sambalab-classifier", "version": 99}', "version 99"),
+        ("a.json", b'{"format": "sambalab-classifier", "version": 99}', "version is 99"),
         ("a.onnx", b"\x08\x09", "metadata has no"),
         ("a.onnx", b"\xff\xff\xff", "not ONNX"),
         ("a.skops", b"PK", "damaged"),

@@ -46,7 +46,7 @@ def document(boosted=False, embedding=True):
     }
     return {
         "format": "sambalab-classifier",
-        "version": 3,
+        "version": 1,
         "features": spec.to_dict(),
         "channels": 1,
         "names": list(spec.names()),
@@ -92,41 +92,6 @@ def test_a_classifier_says_what_it_is():
     )
 
 
-@pytest.mark.parametrize("version", [1, 2])
-def test_older_versions_have_no_scores_and_no_embedding(version):
-    def older(made):
-        made["version"] = version
-        for name in ("scores", "embedding", "scale"):
-            del made[name]
-        del made["features"]["embedding"]
-
-    found = classifier(False, False, change=older)
-    assert found.scores is None and found.embedding_model is None and found.kind == "forest" and found.oob_score == 0.9
-    assert repr(found).endswith("out-of-bag score 0.900)")
-
-
-@pytest.mark.parametrize("version", [1, 2])
-def test_what_an_older_version_leaves_out_is_as_in_the_set_that_was_the_default_then(version):
-    """Today's default has an embedding and standardises pixels."""
-    names = FeatureSpec("samba", sigmas=[1], sobel=False, hessian=False, membrane=False).names()
-    assert names == ("original", "gaussian σ=1")
-
-    def older(made):
-        made["version"] = version
-        made["features"] = {"version": version, "sigmas": [1], "sobel": False, "hessian": False, "membrane": False}
-        if version == 1:
-            made["features"]["membrane"] = None
-        made["names"] = list(names)
-        made["cuts"] = {**made["cuts"], "counts": [1, 0]}
-        made["cuts"]["values"] = floats(100)
-        for name in ("scores", "embedding", "scale"):
-            del made[name]
-
-    found = classifier(False, False, change=older)
-    expected = FeatureSpec("samba", sigmas=[1], sobel=False, hessian=False, membrane=False)
-    assert found.feature_spec == expected and found.feature_names == names
-
-
 def of(*path):
     """Give a function that changes what lies at a path."""
 
@@ -147,8 +112,9 @@ LAYER = ("embedding", "layers", 0)
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (of("version")(4), "version 4.*reads 1 to 3"),
-        (of("version")(True), "version True"),
+        (of("version")(2), "version is 2; 1 will do"),
+        (of("version")(True), "version is True"),
+        (lambda made: made.pop("scores"), r"missing fields is \['scores'\]"),
         (of("scores")([]), r"scores is \[\]"),
         (of("scores")({"source": "held-out"}), "scores is"),
         (of("scores", "source")("guessed"), r"scores\.source is 'guessed'"),
