@@ -10,9 +10,8 @@ import { LabellerState } from '../state/labeller-state';
 import { SessionParts } from '../state/session-parts';
 import { outline } from '../tiles/outline';
 import { LEVEL_MAX, OverlayPictures, reduceLevels } from '../tiles/overlay-pictures';
-import { drawMark } from '../state/guide';
 import { segmentationKey } from '../tiles/segmentation-tiles';
-import { Suggestion } from '../state/suggestions';
+import { Suggestion } from '../state/suggestion';
 import { makeUncertaintyPalette } from '../tiles/uncertainty-colors';
 
 /** Margin around the view, in pixels of the level, for which the suggestion is rendered too: small moves of the view reuse it. */
@@ -329,4 +328,22 @@ function covers(outer: Rect, inner: Rect): boolean {
     outer.column0 <= inner.column0 &&
     outer.column1 >= inner.column1
   );
+}
+
+/** Draw the mark around a region, in CSS pixels. It is light on dark, to be visible on any image. */
+function drawMark(context: CanvasRenderingContext2D, x: number, y: number, width: number, height: number): void {
+  context.save();
+  context.lineJoin = 'round';
+  context.beginPath();
+  context.rect(x - 2, y - 2, width + 4, height + 4);
+  context.lineWidth = 4;
+  context.strokeStyle = 'rgba(0, 0, 0, 0.65)';
+  context.stroke();
+  context.lineWidth = 2;
+  context.strokeStyle = '#ffffff';
+  context.stroke();
+  context.setLineDash([7, 7]);
+  context.strokeStyle = '#ff7f0e';
+  context.stroke();
+  context.restore();
 }

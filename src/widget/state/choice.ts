@@ -1,6 +1,6 @@
 /**
- * What the next training uses: the features and the forest, as this labeller shows and changes them. What is changed here is
- * shown at once and sent a moment later; the session's answer is what holds, and what Python chooses arrives the same way.
+ * The features and the forest of the next training. A change made here is shown at once and sent a moment later. The session's
+ * answer is authoritative, and choices made in Python arrive with the session too.
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
@@ -25,32 +25,32 @@ export class Choice implements IDisposable {
     this._sendAfterMs = options.sendAfterMs ?? SEND_AFTER_MS;
   }
 
-  /** Emits when what is shown here changes. */
+  /** Emits when a value below changes. */
   get changed(): ISignal<this, void> {
     return this._changed;
   }
 
-  /** Emits the session as the sidecar has it after a change was sent. */
+  /** Emits the session from the answer to a change. */
   get answered(): ISignal<this, SessionState> {
     return this._answered;
   }
 
-  /** The features. */
+  /** The features, with the changes made here. */
   get spec(): FeatureSpec {
     return this._own?.features ?? this._spec;
   }
 
-  /** The forest: a preset and what differs from it. */
+  /** The forest, with the changes made here: a preset and the parameters that differ from it. */
   get forest(): ForestRequest {
     return this._own?.forest ?? this._theirs.forest;
   }
 
-  /** Why the last change was not taken, or the session's choice cannot be shown; null if nothing is wrong. */
+  /** Why the last change was refused, or why the session's choice cannot be shown; null without an error. */
   get error(): string | null {
     return this._refusal ?? this._unknown;
   }
 
-  /** Whether something is not sent, or not answered yet. */
+  /** Whether a change is not answered yet. */
   get pending(): boolean {
     return this._own !== null;
   }
@@ -59,7 +59,7 @@ export class Choice implements IDisposable {
     return this._disposed;
   }
 
-  /** The session's choice, whoever made it. What is changed here and on its way stays: it comes after that. */
+  /** Take the session's choice. A change made here that is not answered yet still applies on top of it. */
   take(choice: TrainingChoice): void {
     if (JSON.stringify(choice) === JSON.stringify(this._theirs)) {
       return;
@@ -69,13 +69,13 @@ export class Choice implements IDisposable {
     try {
       this._spec = featureSpec(choice.features);
     } catch (reason) {
-      // A sidecar of another version may know families that are unknown here.
+      // A sidecar of another version may have feature families that this version lacks.
       this._unknown = BridgeError.from(reason).message;
     }
     this._changed.emit();
   }
 
-  /** That a change was not taken is no news any more. */
+  /** Clear the error of a refused change. */
   dismiss(): void {
     if (this._refusal !== null) {
       this._refusal = null;
@@ -83,12 +83,14 @@ export class Choice implements IDisposable {
     }
   }
 
+  /** Change the features. */
   setFeatures(features: FeatureSpec): void {
     if (featureKey(features) !== featureKey(this.spec)) {
       this._change({ features });
     }
   }
 
+  /** Change the forest. */
   setForest(forest: ForestRequest): void {
     if (JSON.stringify(forest) !== JSON.stringify(this.forest)) {
       this._change({ forest });
@@ -96,9 +98,9 @@ export class Choice implements IDisposable {
   }
 
   /**
-   * Send what is not sent yet.
+   * Send the changes that are not sent yet.
    *
-   * @throws BridgeError why it was not taken.
+   * @throws BridgeError if the sidecar refuses them.
    */
   flush(): Promise<void> {
     clearTimeout(this._timer);
@@ -110,7 +112,7 @@ export class Choice implements IDisposable {
     if (this._disposed) {
       return;
     }
-    // What was chosen last belongs to the session, not to this view of it.
+    // The last change belongs to the session: send it.
     void this.flush().catch(() => undefined);
     this._disposed = true;
     Signal.clearData(this);
@@ -121,7 +123,7 @@ export class Choice implements IDisposable {
     this._unsent = true;
     this._refusal = null;
     clearTimeout(this._timer);
-    // Why it was not taken is kept, and shown.
+    // `error` keeps the reason of a refusal.
     this._timer = setTimeout(() => void this.flush().catch(() => undefined), this._sendAfterMs);
     this._changed.emit();
   }
@@ -161,7 +163,7 @@ export class Choice implements IDisposable {
   private readonly _answered = new Signal<this, SessionState>(this);
   private _theirs: TrainingChoice = { features: {}, forest: {} };
   private _spec = featureSpec();
-  /** What was changed here and is not the session's yet. */
+  /** Changes made here that are not answered yet. */
   private _own: Choice.IOwn | null = null;
   private _unsent = false;
   private _sending: Promise<void> | null = null;
@@ -173,7 +175,7 @@ export class Choice implements IDisposable {
 
 /** The namespace for {@link Choice}. */
 export namespace Choice {
-  /** What is changed of a choice. */
+  /** A change of the choice. */
   export interface IOwn {
     features?: FeatureSpec;
     forest?: ForestRequest;

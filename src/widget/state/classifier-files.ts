@@ -1,14 +1,14 @@
-/** The session's classifier as a file: saved from the session, and loaded into it. No DOM here but the file that is read. */
+/** Saves the session's classifier as a file, and loads one into the session. */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
 import { BridgeError, ClassifierFormat, SessionState } from '../../shared';
 import { ISessionEvent, ISessionLink } from '../base/session-link';
 import { trans } from '../base/translation';
 
-/** Files larger than this are not sent through the browser: they would hold up everything else that takes this way. */
+/** Larger files are not loaded through the browser: they would delay all other messages. */
 export const FILE_BYTES_MAX = 64 << 20;
 
-/** What is going on with files. */
+/** The state of saving and loading. */
 export type FilesState =
   | { state: 'idle' }
   | { state: 'saving' }
@@ -55,14 +55,14 @@ export class ClassifierFiles implements IDisposable {
     return this._disposed;
   }
 
-  /** The classifier in a format, with a name made of the session's title; null if it failed, which the state then says. */
+  /** Get the classifier in a format, under a file name made of `title`; null after a failure, which the state describes. */
   save(title: string, format: ClassifierFormat): Promise<ISavedFile | null> {
     return this._run({ state: 'saving' }, async signal => {
       const params = { session: this._link.session, format };
       const { result, buffers } = await this._link.request('classifier.export', params, { signal });
       const bytes = buffers[0];
       if (!bytes) {
-        throw new BridgeError('malformed', 'The classifier came without its buffer.');
+        throw new BridgeError('malformed', 'The reply has no buffer with the classifier.');
       }
       const name = fileName(title, result.extension);
       this._set(
@@ -72,7 +72,7 @@ export class ClassifierFiles implements IDisposable {
     });
   }
 
-  /** Take the classifier in a file over; the session after it, or null if it failed or was cancelled. */
+  /** Load a classifier into the session. Returns the session after that; null if it failed or was cancelled. */
   load(file: IChosenFile): Promise<SessionState | null> {
     const { name, size } = file;
     return this._run({ state: 'loading', name, fraction: null }, async signal => {
@@ -91,11 +91,12 @@ export class ClassifierFiles implements IDisposable {
     });
   }
 
+  /** Cancel saving or loading. */
   cancel(): void {
     this._running?.abort();
   }
 
-  /** What the state says is no news any more. */
+  /** Clear the outcome of the last file. */
   dismiss(): void {
     if (!this.busy && this._state.state !== 'idle') {
       this._set({ state: 'idle' });
@@ -107,11 +108,11 @@ export class ClassifierFiles implements IDisposable {
       return;
     }
     this._disposed = true;
-    // A classifier that is being taken over goes on: it belongs to the session, not to this view of it.
+    // Loading goes on: the classifier belongs to the session, not to this view.
     Signal.clearData(this);
   }
 
-  /** The sidecar tells how far a file is that is being loaded. */
+  /** Follow the progress of loading. */
   private _onJob(_: ISessionLink, { params: job }: ISessionEvent<'job'>): void {
     if (job.job === this._job && this._state.state === 'loading' && job.state === 'running') {
       const fraction = job.total > 0 ? Math.min(job.done / job.total, 1) : null;
@@ -159,16 +160,16 @@ export namespace ClassifierFiles {
   }
 }
 
-/** What to say of a file that is not loaded here, before that is tried as well. */
+/** The message for a file that is too large to load here; saving shows it too. */
 function larger(name: string, size: number): string {
   const megabytes = (bytes: number) => Math.ceil(bytes / 2 ** 20);
   return trans.__(
-    '“%1” has %2 MB; files of up to %3 MB are loaded here. In Python, sambalab.Classifier.load reads larger ones.',
+    '“%1” has %2 MB; the widget loads files of up to %3 MB. In Python, sambalab.Classifier.load reads larger ones.',
     ...[name, megabytes(size), megabytes(FILE_BYTES_MAX)]
   );
 }
 
-/** A file's name that every system takes. */
+/** A file name that is valid on every system. */
 export function fileName(title: string, extension: string): string {
   const safe = title
     .replace(/\.[a-z0-9]{1,5}$/i, '')

@@ -1,6 +1,6 @@
 /**
- * A labeller's way to its session: opens the transport, attaches, and attaches again whenever the sidecar or the
- * browser's socket was away.
+ * The connection of a labeller to its session: opens the transport, attaches, and attaches again whenever the sidecar or the
+ * browser's socket was gone.
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
@@ -8,12 +8,12 @@ import { BridgeClient, IReply, IRequestOptions, ITransport } from '../../kernel-
 import { BridgeError, BridgeEvent, EventName, Method, Params, SessionState } from '../../shared';
 import { ISessionEvent, ISessionLink } from '../base/session-link';
 
-/** Why the kernel at the other end is gone for good. */
+/** What happened to the kernel. */
 export type Closed = 'restarted' | 'stopped';
 
 /**
- * How the way is: `lost` comes back by itself; after `failed` the user has to do something; after `closed` the kernel
- * is another one and only running the cell again helps.
+ * The state of the connection: `lost` recovers by itself; after `failed` the user has to act; after `closed` the kernel is gone,
+ * and only running the cell again helps.
  */
 export type ConnectionState =
   | { state: 'connecting' }
@@ -22,7 +22,7 @@ export type ConnectionState =
   | { state: 'failed'; message: string }
   | { state: 'closed'; why: Closed };
 
-/** Pause before attaching is tried again after an error that can pass. */
+/** Pause after an error before attaching is tried again, in milliseconds. */
 const RETRY_MS = 3000;
 
 /** The connection of one labeller. */
@@ -40,7 +40,7 @@ export class Connection implements IDisposable, ISessionLink {
     return this._changed;
   }
 
-  /** Emits the session as the sidecar has it, each time after attaching. */
+  /** Emits the session after each attach. */
   get attached(): ISignal<this, SessionState> {
     return this._attached;
   }
@@ -54,7 +54,7 @@ export class Connection implements IDisposable, ISessionLink {
     return signal as unknown as ISignal<this, ISessionEvent<E>>;
   }
 
-  // A promise in any case: without a client it is rejected.
+  // `async`, so that a missing client rejects the promise and does not throw.
   async request<M extends Method>(method: M, params: Params<M>, options?: IRequestOptions): Promise<IReply<M>> {
     return this.client.request(method, params, options);
   }
@@ -75,7 +75,7 @@ export class Connection implements IDisposable, ISessionLink {
     return this._disposed;
   }
 
-  /** Open the way and attach. Errors become states. */
+  /** Open the transport and attach. Errors become states. */
   async open(): Promise<void> {
     if (this._disposed || this.state.state === 'closed') {
       return;
@@ -97,14 +97,14 @@ export class Connection implements IDisposable, ISessionLink {
     await this.attach();
   }
 
-  /** Take part in the session, again if need be, and send again what was not answered. */
+  /** Attach to the session, for the first time or again, and repeat unanswered requests. */
   async attach(): Promise<void> {
     const client = this._client;
     if (!client || this._disposed) {
       return;
     }
     clearTimeout(this._timer);
-    this._attaching?.abort(); // the sidecar that this was meant for may be gone
+    this._attaching?.abort(); // it may have been sent to a sidecar that is gone
     const attaching = new AbortController();
     this._attaching = attaching;
     try {
@@ -131,9 +131,9 @@ export class Connection implements IDisposable, ISessionLink {
     }
   }
 
-  /** The kernel at the other end is gone for good. */
+  /** Close for good: the kernel is gone. */
   close(why?: Closed): void {
-    // The comm may close before its kernel says why.
+    // The comm may close before the kernel's status says why.
     if (!this._disposed && (why || this._state.state !== 'closed')) {
       clearTimeout(this._timer);
       this._set({ state: 'closed', why: why ?? 'restarted' });
@@ -162,7 +162,7 @@ export class Connection implements IDisposable, ISessionLink {
       return;
     }
     if (event.params.state === 'connected') {
-      // The relay also says this once in the beginning, while attaching is on its way.
+      // The relay also sends this at the start, while the first attach is under way.
       if (this._state.state !== 'connecting') {
         void this.attach();
       }

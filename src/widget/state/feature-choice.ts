@@ -1,4 +1,4 @@
-/** Changes of a feature spec and of a forest's parameters, as a person makes them one by one. No DOM here. */
+/** Single changes of a feature spec and of a forest's parameters, and what the panel says of them. No DOM. */
 import {
   BridgeError,
   DEFAULT_MODEL,
@@ -25,7 +25,7 @@ import {
 } from '../../shared';
 import { trans } from '../base/translation';
 
-/** The named set that a spec is, whatever its colour and range; null if it is none. */
+/** The named set that a spec equals, ignoring colour and range; null if there is none. */
 export function namedSet(spec: FeatureSpec): string | null {
   const { color, range } = spec;
   return (
@@ -33,7 +33,7 @@ export function namedSet(spec: FeatureSpec): string | null {
   );
 }
 
-/** Whether a classifier sees what is chosen. What an image says where nobody chose is nobody's choice: range and window. */
+/** Whether a classifier has the chosen features. Ignores `range`, and `window` unless it was chosen: the image fills them in. */
 export function sameFeatures(classifier: FeatureSpec, choice: FeatureSpec): boolean {
   const key = (spec: FeatureSpec) => {
     const { embedding } = spec;
@@ -44,19 +44,19 @@ export function sameFeatures(classifier: FeatureSpec, choice: FeatureSpec): bool
   return key(classifier) === key(choice);
 }
 
-/** A named set; colour and range stay as they are. */
+/** The named set with a spec's colour and range. */
 export function withSet({ color, range }: FeatureSpec, set: string): FeatureSpec {
   return featureSpec({ set, color, range });
 }
 
-/** A spec with a family, or without it. `parameters` are checked; false takes the family away. */
+/** A spec with a family, or without it if `parameters` is false. @throws BridgeError `invalid` */
 export function withFamily(spec: FeatureSpec, family: string, parameters: FamilyParameters | false): FeatureSpec {
   const families: Record<string, unknown> = { ...spec.families };
   delete families[family];
   return featureSpec({ ...spec, families: parameters ? { ...families, [family]: parameters } : families });
 }
 
-/** A spec with another parameter of a family that it has; undefined for its default. */
+/** A spec with another value of a family's parameter; undefined for the default. @throws BridgeError `invalid` */
 export function withParameter(
   spec: FeatureSpec,
   family: string,
@@ -68,7 +68,7 @@ export function withParameter(
   return withFamily(spec, family, value === undefined ? parameters : { ...parameters, [name]: value });
 }
 
-/** Name of what an encoder sees, where families have theirs. */
+/** The embedding's name among those of the families. */
 export const EMBEDDING = 'embedding';
 
 /** A spec with an embedding of these layers, or without an embedding. True takes the default model's default layers. */
@@ -79,7 +79,7 @@ export function withEmbedding(spec: FeatureSpec, layers: boolean | EmbeddingLaye
   return featureSpec({ ...spec, embedding: { ...spec.embedding, layers } });
 }
 
-/** A spec with so many components of a layer; 0 for none. @throws BridgeError `invalid` */
+/** A spec with this number of components of a layer; 0 removes the layer. @throws BridgeError `invalid` */
 export function withLayer(spec: FeatureSpec, layer: string, components: number): FeatureSpec {
   const others = (spec.embedding?.layers ?? []).filter(item => item.layer !== layer);
   const all = [...others, ...(components === 0 ? [] : [{ layer, components }])];
@@ -91,14 +91,14 @@ export function withLayer(spec: FeatureSpec, layer: string, components: number):
   );
 }
 
-/** A spec whose encoder sees squares of this side; null for one that fits the image. @throws BridgeError `invalid` */
+/** A spec whose encoder sees squares of this side; null lets the image decide. @throws BridgeError `invalid` */
 export function withWindow(spec: FeatureSpec, window: number | null): FeatureSpec {
   return featureSpec({ ...spec, embedding: { ...spec.embedding, window } });
 }
 
 /**
- * How many channels each family makes of an image with `channels` channels. The key '' has the sum, with the image itself and what an
- * encoder sees, which {@link EMBEDDING} has alone.
+ * The number of channels of each family, for an image with `channels` channels. The key {@link EMBEDDING} has those of the embedding,
+ * and '' the total, which includes the image itself.
  */
 export function channelCounts(spec: FeatureSpec, channels: number): Map<string, number> {
   const planes = planesOf(spec, channels);
@@ -114,7 +114,7 @@ export function channelCounts(spec: FeatureSpec, channels: number): Map<string, 
   return counts;
 }
 
-/** The family that a channel of the stack is of; undefined for the image itself and for what an encoder sees. */
+/** The family of a channel of the stack; undefined for the image itself and for the embedding. */
 export function familyOf(spec: FeatureSpec, channels: number, channel: number): IFamily | undefined {
   const families = featureOps(spec).flatMap(({ family, names }) => names.map(() => family));
   const own = channel < families.length * planesOf(spec, channels) ? families[channel % families.length] : undefined;
@@ -128,7 +128,7 @@ export interface IChannelGroup {
   channels: number[];
 }
 
-/** The channels of the stack by family, and those of a colour image by colour before that; what an encoder sees comes last. */
+/** The channels of the stack, grouped by colour for a colour image and then by family; the embedding comes last. */
 export function channelGroups(spec: FeatureSpec, channels: number, colors: readonly string[]): IChannelGroup[] {
   const groups: IChannelGroup[] = [];
   const planes = planesOf(spec, channels);
@@ -139,7 +139,7 @@ export function channelGroups(spec: FeatureSpec, channels: number, colors: reado
       let group = byFamily.get(family);
       if (!group) {
         const title = FEATURE_FAMILIES.find(({ name }) => name === family)?.title ?? '';
-        // The image itself is of no family.
+        // The image itself has no family.
         const titles = planes === 1 ? [title] : [colors[plane] ?? String(plane), title];
         group = { title: titles.filter(part => part !== '').join(': '), channels: [] };
         byFamily.set(family, group);
@@ -152,22 +152,22 @@ export function channelGroups(spec: FeatureSpec, channels: number, colors: reado
   return seen.length > 0 ? [...groups, { title: embeddingTitle(), channels: seen }] : groups;
 }
 
-/** What an encoder sees, as it is called among the families. */
+/** The embedding's title among those of the families. */
 export function embeddingTitle(): string {
   return trans.__('What SAM sees');
 }
 
-/** Four digits are enough to know a value of an image or a feature by. */
+/** A value of an image or a feature, to four digits. */
 export function shortNumber(value: number): string {
   return String(Number(value.toPrecision(4)));
 }
 
-/** So many channels. */
+/** A number of channels, in words. */
 export function channelsText(count: number): string {
   return count === 1 ? trans.__('1 channel') : trans.__('%1 channels', count);
 }
 
-/** So many trees; boosting may stop before it has grown as many. */
+/** A number of trees, in words; boosting may stop early. */
 export function treesText(params: LearnerParams): string {
   if (isBoosting(params)) {
     const { rounds } = params;
@@ -179,13 +179,13 @@ export function treesText(params: LearnerParams): string {
   return params.trees === 1 ? trans.__('1 tree') : trans.__('%1 trees', params.trees);
 }
 
-/** The numbers in a text like "1, 2, 4". @throws BridgeError `invalid` naming what is no number. */
+/** Parse a text like "1, 2, 4". @throws BridgeError `invalid`, which quotes the part that is no number. */
 export function parseNumbers(text: string): number[] {
   const parts = text.split(/[\s,;]+/).filter(part => part !== '');
   return parts.map(parseNumber);
 }
 
-/** The number that a text is. @throws BridgeError `invalid` if it is none. */
+/** Parse a number. @throws BridgeError `invalid` */
 export function parseNumber(text: string): number {
   const value = text.trim() === '' ? NaN : Number(text);
   if (!Number.isFinite(value)) {
@@ -194,31 +194,31 @@ export function parseNumber(text: string): number {
   return value;
 }
 
-/** An ensemble of trees as a person sees it. */
+/** A forest as the panel shows it. */
 export interface IForestChoice {
   preset: PresetName;
   params: LearnerParams;
-  /** Whether something differs from the preset. */
+  /** Whether a parameter differs from the preset. */
   changed: boolean;
 }
 
 const PRESETS = Object.keys(FOREST_PRESETS) as PresetName[];
 
-/** Which preset a request begins with, and what it comes to. Complete parameters without a preset are recognised. */
+/** The preset and the complete parameters of a request. Without a preset, the one that fits the parameters is found. */
 export function forestChoice(request: ForestRequest): IForestChoice {
   const preset = request.preset ?? presetOf(request);
   const params = learnerParams({ ...request, preset });
   return { preset, params, changed: !sameLearner(params, FOREST_PRESETS[preset]) };
 }
 
-/** Whether two ensembles are grown in the same way. */
+/** Whether two sets of parameters grow the same trees. */
 export function sameLearner(a: LearnerParams, b: LearnerParams): boolean {
   const said = (params: object) => Object.entries(params).filter(([name, value]) => name !== 'refine' || value !== 0);
   const key = (params: object) => JSON.stringify(said(params).sort(([x], [y]) => (x < y ? -1 : 1)));
   return key(a) === key(b);
 }
 
-/** The preset that is what is asked for, else one that it can be put on top of: the default one if possible. */
+/** The preset that equals a request, else one that the request can be applied to, the default one if possible. */
 function presetOf(request: ForestRequest): PresetName {
   const fitting = [DEFAULT_PRESET, ...PRESETS].filter(preset => {
     try {
@@ -232,7 +232,7 @@ function presetOf(request: ForestRequest): PresetName {
   return equal ?? fitting[0] ?? DEFAULT_PRESET;
 }
 
-/** A request with other parameters; those that are the preset's are left out. @throws BridgeError `invalid` */
+/** A request with other parameters; parameters equal to the preset's are left out. @throws BridgeError `invalid` */
 export function withForest(request: ForestRequest, values: ForestRequest): ForestRequest {
   const { preset, params } = forestChoice(request);
   const next = Object.entries(learnerParams({ ...valuesOf(params), ...values, preset }));
@@ -240,12 +240,12 @@ export function withForest(request: ForestRequest, values: ForestRequest): Fores
   return { preset, ...Object.fromEntries(next.filter(([name, value]) => value !== usual[name])) };
 }
 
-/** Without what tells boosting from a forest, which a request says by its preset. */
+/** Parameters without `kind`, which a request gives by its preset. */
 function valuesOf(params: LearnerParams): ForestRequest {
   return Object.fromEntries(Object.entries(params).filter(([name]) => name !== 'kind'));
 }
 
-/** What is wrong with a value, after the title that the person sees in place of its path. */
+/** An error's message, with the title that the panel shows in place of the value's path. */
 export function problemWith(title: string, reason: unknown): string {
   const { message } = BridgeError.from(reason);
   return message.replace(/^(?:features|forest)(?:\.[\w.]+)?(?:: | is (?!not ))?/, `${title}: `);

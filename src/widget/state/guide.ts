@@ -1,6 +1,6 @@
 /**
- * Where to label next: the regions that the sidecar suggests, one after the other. Those that got a label meanwhile are left out, and those
- * that were looked at and left alone come again only when there are no others.
+ * Where to label next: leads the user through the regions that the sidecar suggests. Regions that have a label are skipped;
+ * regions that the user has seen come again only when there are no others.
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
@@ -8,12 +8,12 @@ import { areaOf, BridgeError, overlapArea, SliceRect, SuggestedRegion } from '..
 import { ISessionEvent, ISessionLink } from '../base/session-link';
 import { trans } from '../base/translation';
 
-/** Regions asked for at once. */
+/** Regions a request asks for. */
 export const REGIONS_ASKED = 20;
-/** Regions that are remembered as seen. */
+/** Seen regions that are remembered. */
 const SEEN_MAX = 200;
 
-/** How the search is. */
+/** The state of the search. */
 export type GuideState =
   | { state: 'idle' }
   | { state: 'asking'; fraction: number | null }
@@ -26,7 +26,7 @@ interface IList {
   regions: readonly SuggestedRegion[];
 }
 
-/** Leads a person through the regions of one session. */
+/** The guide of one session. */
 export class Guide implements IDisposable {
   constructor(private readonly _options: Guide.IOptions) {
     _options.link.on('job').connect(this._onJob, this);
@@ -50,7 +50,7 @@ export class Guide implements IDisposable {
     return this._disposed;
   }
 
-  /** What to tell the person; null for nothing. */
+  /** Text for the status line; null for none. */
   get told(): { text: string; kind: 'plain' | 'busy' | 'error' } | null {
     const state = this._state;
     switch (state.state) {
@@ -74,7 +74,7 @@ export class Guide implements IDisposable {
     }
   }
 
-  /** Go to the next region. Null if there is none, or one is being looked for already. */
+  /** Choose the next region. Null if there is none, or a search is running. */
   async next(): Promise<SuggestedRegion | null> {
     if (this._state.state === 'asking' || this._disposed) {
       return null;
@@ -89,7 +89,7 @@ export class Guide implements IDisposable {
     return region;
   }
 
-  /** Mark no region, and say no more of it. */
+  /** Remove the mark, or stop the search. */
   dismiss(): void {
     this._asking?.abort();
     if (this._state.state !== 'idle') {
@@ -97,7 +97,7 @@ export class Guide implements IDisposable {
     }
   }
 
-  /** Something was drawn: why the region is marked is known by now. */
+  /** The user has drawn: stop explaining why the region is marked. */
   drawn(): void {
     if (this._state.state === 'shown' && !this._old) {
       this._old = true;
@@ -105,7 +105,7 @@ export class Guide implements IDisposable {
     }
   }
 
-  /** There is another segmentation: a region that has got its label is done with. */
+  /** The segmentation has this version: remove the mark of a region that has a label now. */
   follow(version: number): void {
     const other = version !== this._followed;
     this._followed = version;
@@ -114,7 +114,7 @@ export class Guide implements IDisposable {
     }
   }
 
-  /** Give up what is being looked for; what is marked stays. */
+  /** Stop the search; a mark stays. */
   leave(): void {
     if (this._state.state === 'asking') {
       this.dismiss();
@@ -130,7 +130,7 @@ export class Guide implements IDisposable {
     Signal.clearData(this);
   }
 
-  /** The sidecar tells how far it is. */
+  /** Follow the progress of the search. */
   private _onJob(_: ISessionLink, { params: job }: ISessionEvent<'job'>): void {
     if (this._state.state === 'asking' && job.job === this._job && job.state === 'running') {
       this._note = job.message;
@@ -173,7 +173,7 @@ export class Guide implements IDisposable {
     }
   }
 
-  /** The best region that has no label yet and was not seen; once all were, they begin again. */
+  /** The best region without a label that was not seen; when all were seen, begin again with the best. */
   private _choose({ regions }: IList): SuggestedRegion | null {
     const left = regions.filter(region => !this._options.labelled(region));
     const fresh = left.find(region => !this._seen.some(seen => shareIn(seen, region) > 0.5));
@@ -195,10 +195,10 @@ export class Guide implements IDisposable {
   private _seen: SuggestedRegion[] = [];
   private _asking: AbortController | null = null;
   private _job = '';
-  /** Whether something was drawn since the region was found. */
+  /** Whether the user has drawn since the region was shown. */
   private _old = false;
   private _followed = 0;
-  /** What had to be done differently. */
+  /** The sidecar's remark on how it searched. */
   private _note = '';
   private _disposed = false;
 }
@@ -208,14 +208,14 @@ export namespace Guide {
   export interface IOptions {
     slices: number;
     link: ISessionLink;
-    /** Whether a region has a label, as far as is known here. */
+    /** Whether a region has a label. */
     labelled(region: SliceRect): boolean;
-    /** The segmentation's version: another one has other regions. */
+    /** The segmentation's version: with a new one the regions are requested again. */
     version(): number;
   }
 }
 
-/** Why a region is worth a look. */
+/** Why to label a region, in words. */
 export function reasonText({ reason, score, slice }: SuggestedRegion, slices: number): string {
   const percent = Math.round(Math.min(Math.max(score, 0), 1) * 100);
   const why =
@@ -230,22 +230,4 @@ export function reasonText({ reason, score, slice }: SuggestedRegion, slices: nu
 /** Share of `b` that lies in `a`. */
 function shareIn(a: SliceRect, b: SliceRect): number {
   return a.slice === b.slice ? overlapArea(a, b) / areaOf(b) : 0;
-}
-
-/** Draw the mark around a region, in CSS pixels: light on dark, so that it is seen on any image. */
-export function drawMark(context: CanvasRenderingContext2D, x: number, y: number, width: number, height: number): void {
-  context.save();
-  context.lineJoin = 'round';
-  context.beginPath();
-  context.rect(x - 2, y - 2, width + 4, height + 4);
-  context.lineWidth = 4;
-  context.strokeStyle = 'rgba(0, 0, 0, 0.65)';
-  context.stroke();
-  context.lineWidth = 2;
-  context.strokeStyle = '#ffffff';
-  context.stroke();
-  context.setLineDash([7, 7]);
-  context.strokeStyle = '#ff7f0e';
-  context.stroke();
-  context.restore();
 }

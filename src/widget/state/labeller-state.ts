@@ -18,10 +18,10 @@ import { LiveState } from './live-state';
 import { SessionParts } from './session-parts';
 import { ISuggestionDecoder } from './slice-embedding';
 import { StrokeTimes } from './stroke-times';
-import { IPixel } from './suggestions';
+import { IPixel } from './suggestion';
 import { Training } from './training';
 
-/** Patches that could not be sent before their kernel went: the next labeller of the same session sends them. */
+/** Patches that were not sent when their kernel went away, by session: the session's next labeller sends them. */
 const leftBehind = new Map<string, IMaskedPatch[]>();
 
 /** The state of one labeller. */
@@ -58,7 +58,7 @@ export class LabellerState implements IDisposable {
   readonly connection: Connection;
   readonly training: Training;
   readonly live: LiveState;
-  /** Where the time went from the last strokes to their effect. */
+  /** Times from the last strokes to their effect on the screen. */
   readonly times: StrokeTimes;
   /** What the next training uses. */
   readonly choice: Choice;
@@ -99,12 +99,12 @@ export class LabellerState implements IDisposable {
     return this._tool;
   }
 
-  /** What went wrong last, for the user; null once something worked again. */
+  /** The last error, for the user; null after the next successful action. */
   get error(): string | null {
     return this._error;
   }
 
-  /** What the user should know about the session, until something is done in it; null for nothing. */
+  /** A notice about the session, shown until the user does something in it; null for none. */
   get notice(): string | null {
     return this._notice;
   }
@@ -113,11 +113,12 @@ export class LabellerState implements IDisposable {
     return this._disposed;
   }
 
-  /** Begin: connect and attach. */
+  /** Connect and attach. */
   open(): Promise<void> {
     return this.connection.open();
   }
 
+  /** Show a slice. */
   setSlice(slice: number): void {
     const parts = this._parts;
     if (parts && slice !== this._slice && slice >= 0 && slice < parts.slices) {
@@ -142,12 +143,13 @@ export class LabellerState implements IDisposable {
     this._tool ??= tool;
   }
 
-  /** Tell the user something about the session, until something is done in it. */
+  /** Show a notice. */
   note(text: string): void {
     this._notice = text;
     this._changed.emit('status');
   }
 
+  /** Draw this class from now on. */
   setClass(id: number): void {
     if (id !== this._classId && this._session?.classes.some(item => item.id === id)) {
       this._classId = id;
@@ -156,7 +158,7 @@ export class LabellerState implements IDisposable {
     }
   }
 
-  /** Tell the sidecar other classes; the answer changes the state. */
+  /** Change the classes of the session. */
   async setClasses(classes: LabelClass[]): Promise<void> {
     await this._attempt(async () => {
       const { result } = await this.connection.request('session.classes', { session: this.id, classes });
@@ -165,7 +167,7 @@ export class LabellerState implements IDisposable {
     });
   }
 
-  /** Accept what is suggested at a pixel into the current class. Clicks are carried out in their order. */
+  /** Accept the suggestion at a pixel into the current class. Clicks are carried out in order. */
   accept(at: IPixel): Promise<void> {
     const parts = this._parts;
     const current = this.currentClass;
@@ -181,11 +183,12 @@ export class LabellerState implements IDisposable {
           parts.labels.commit({ slice, classId: current.id, preserve, tiles: suggestion.tiles() });
         }
       })
-      // Later clicks and trainings wait for this one: what goes wrong with it must not go wrong with them.
+      // Later clicks and trainings wait for this one: its error must not reach them.
       .catch(error => this._fail(BridgeError.from(error)));
     return this._accepting;
   }
 
+  /** Train with all strokes and the current choice. */
   async train(): Promise<void> {
     const parts = this._parts;
     if (parts) {
@@ -200,16 +203,16 @@ export class LabellerState implements IDisposable {
     }
   }
 
-  /** Cancel the training that is shown, whoever began it, or else the live round that takes long. */
+  /** Cancel the training that is shown, or else the live round. */
   async cancelTraining(): Promise<void> {
     const { training, live } = this;
     await this._attempt(() => (training.state.state === 'running' ? training.cancel() : live.cancel()));
   }
 
-  /** Switch live segmentation on or off, for all who look at the session. */
+  /** Switch live segmentation on or off for the session. */
   async setLive(on: boolean): Promise<void> {
     await this._attempt(async () => {
-      await this.choice.flush().catch(() => undefined); // why it was not taken is shown where it was changed
+      await this.choice.flush().catch(() => undefined); // the panel shows why a choice was refused
       const session = await this.live.set(on);
       if (!this._disposed) {
         this._take(session);
@@ -217,7 +220,7 @@ export class LabellerState implements IDisposable {
     });
   }
 
-  /** Go to where labels would help most, on whichever slice that is. Null if nothing is suggested, which the status says. */
+  /** Find where labels help most and show its slice. Null if there is no such region, which the status line says. */
   async nextRegion(): Promise<SuggestedRegion | null> {
     this._error = this._notice = null;
     const region = (await this._parts?.guide.next()) ?? null;
@@ -227,7 +230,7 @@ export class LabellerState implements IDisposable {
     return region;
   }
 
-  /** The classifier as a file; null if there is none, or it failed, which `files` then says. */
+  /** The classifier as a file; null without a session, or after a failure, which `files` describes. */
   async saveClassifier(format: ClassifierFormat): Promise<ISavedFile | null> {
     let saved: ISavedFile | null = null;
     await this._attempt(async () => {
@@ -236,7 +239,7 @@ export class LabellerState implements IDisposable {
     return saved;
   }
 
-  /** Take a classifier's file over and segment with it. */
+  /** Load a classifier from a file and segment with it. */
   async loadClassifier(file: IChosenFile): Promise<void> {
     await this._attempt(async () => {
       await this.drained();
@@ -248,7 +251,7 @@ export class LabellerState implements IDisposable {
     });
   }
 
-  /** Set the labels aside and begin again. */
+  /** Begin again without labels; the sidecar keeps the old ones on disk. */
   async fresh(): Promise<void> {
     await this._attempt(async () => {
       await this.drained();
@@ -261,11 +264,11 @@ export class LabellerState implements IDisposable {
     });
   }
 
-  /** Resolves when nothing waits to be sent any more. */
+  /** Resolves when all clicks, strokes and choices are sent and answered. */
   async drained(): Promise<void> {
     await this._accepting;
     await this._parts?.labels.queue.drained();
-    await this.choice.flush().catch(() => undefined); // why it was not taken is shown where it was changed
+    await this.choice.flush().catch(() => undefined); // the panel shows why a choice was refused
   }
 
   dispose(): void {
@@ -298,7 +301,7 @@ export class LabellerState implements IDisposable {
     this._take(session);
     this._error = null;
     if (wasLive && !session.live) {
-      this._notice = trans.__('Live segmentation is off since the sidecar was started anew.');
+      this._notice = trans.__('Live segmentation is off because the sidecar restarted.');
     }
     this.live.attached();
     this.choice.dismiss();
@@ -332,7 +335,7 @@ export class LabellerState implements IDisposable {
     this._changed.emit('drawing');
   }
 
-  /** The session shows another image. Labels that fit it belong to the session, not to the old image. */
+  /** The session has another image. Labels of the same shape belong to the session and stay. */
   private _replace(old: SessionParts, session: SessionState, fits: boolean): void {
     if (!fits) {
       this._slice = 0;
@@ -417,7 +420,7 @@ export class LabellerState implements IDisposable {
   private _session: SessionState | null = null;
   private _parts: SessionParts | null = null;
   private _slice = 0;
-  /** Settles when the last click has been carried out. */
+  /** Resolves when the last click has been carried out. */
   private _accepting: Promise<void> = Promise.resolve();
   private _prepared = -1;
   private _classId = 0;

@@ -1,6 +1,6 @@
 /**
- * Live segmentation as this labeller sees it: whether it is on, what is in view and therefore segmented first, and how the work goes.
- * The sidecar does the work, one round after the other; a round that is over within a moment is nothing to speak of.
+ * Live segmentation in one labeller: whether it is on, the view that the sidecar segments first, and the progress of rounds.
+ * The sidecar runs one round after the other; short rounds are not shown.
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
@@ -8,20 +8,20 @@ import { BridgeError, EventParams, SliceRect, SessionState, Rect } from '../../s
 import {} from '../base/geometry';
 import { ISessionEvent, ISessionLink } from '../base/session-link';
 
-/** How the work goes. `working` is a round that takes its time. */
+/** The state of live segmentation. `working`: a round takes longer than a moment. */
 export type LiveStatus =
   | { state: 'off' }
   | { state: 'ready' }
   | { state: 'working'; stage: string; fraction: number | null; message: string }
   | { state: 'failed'; message: string };
 
-/** Pause after the last change of the view before it is sent, in milliseconds. */
+/** Time after the last move of the view before it is sent, in milliseconds. */
 const VIEW_AFTER_MS = 100;
-/** Work that takes longer than this is shown. */
+/** Rounds that take longer than this are shown, in milliseconds. */
 const SHOW_AFTER_MS = 1000;
-/** A round that is cancelled is followed by the next one within this time. */
+/** The next round begins within this time after a cancelled one, in milliseconds. */
 const GAP_MS = 150;
-/** Rounds follow each other within this time; afterwards none is under way any more. */
+/** Without an event of a round for this time, none is under way, in milliseconds. */
 const QUIET_MS = 1000;
 
 /** Live segmentation of one session. */
@@ -37,12 +37,12 @@ export class LiveState implements IDisposable {
     return this._changed;
   }
 
-  /** Emits when rounds were under way and none is any more, complete or not. */
+  /** Emits when no round is under way any more, whether the last one was completed or not. */
   get quiet(): ISignal<this, void> {
     return this._quiet;
   }
 
-  /** Whether it is on; what was asked for last, until the sidecar says otherwise. */
+  /** Whether it is on: the value requested last, until the sidecar answers. */
   get on(): boolean {
     return this._wanted ?? this._on;
   }
@@ -59,7 +59,7 @@ export class LiveState implements IDisposable {
     return this._failure === null ? { state: 'ready' } : { state: 'failed', message: this._failure };
   }
 
-  /** Whether the last round was given up, so that its changes are not learned before the next one. */
+  /** Whether the last round was cancelled, so that the newest labels are not learned until the next one. */
   get left(): boolean {
     return this._on && this._left && this._quietTimer === undefined;
   }
@@ -69,9 +69,9 @@ export class LiveState implements IDisposable {
   }
 
   /**
-   * Switch it on or off, for all who look at the session.
+   * Switch it on or off for the session.
    *
-   * @throws BridgeError why that cannot be.
+   * @throws BridgeError if the sidecar refuses.
    */
   async set(on: boolean): Promise<SessionState> {
     const asked = ++this._asked;
@@ -93,7 +93,7 @@ export class LiveState implements IDisposable {
   }
 
   /**
-   * The session as the sidecar has it.
+   * Follow the session.
    *
    * @returns whether it was switched on or off.
    */
@@ -113,7 +113,7 @@ export class LiveState implements IDisposable {
     return true;
   }
 
-  /** The sidecar may be another one, and events were missed: rounds that still run are told again, and it does not know the view. */
+  /** Attached again: forget the rounds, whose events were missed, and send the view, since the sidecar may be new. */
   attached(): void {
     this._jobs.clear();
     this._left = false;
@@ -122,12 +122,12 @@ export class LiveState implements IDisposable {
     this._send();
   }
 
-  /** What one view shows; null for nothing. */
+  /** `owner` shows this part of a slice; null if it shows nothing. */
   show(owner: object, slice: number, visible: Rect | null): void {
     this._views.delete(owner);
     if (visible && visible.row1 > visible.row0 && visible.column1 > visible.column0) {
       const { row0, row1, column0, column1 } = visible;
-      this._views.set(owner, { slice, row0, row1, column0, column1 }); // at the end: it moved last
+      this._views.set(owner, { slice, row0, row1, column0, column1 }); // the last entry is the view that moved last
     }
     if (this._on) {
       clearTimeout(this._viewTimer);
@@ -135,7 +135,7 @@ export class LiveState implements IDisposable {
     }
   }
 
-  /** Something else happened since: that a round failed is no news any more. */
+  /** Clear the error of a failed round. */
   dismiss(): void {
     if (this._failure !== null) {
       this._failure = null;
@@ -143,7 +143,7 @@ export class LiveState implements IDisposable {
     }
   }
 
-  /** Give up the round that runs; the next stroke begins another. */
+  /** Cancel the running round; the next stroke begins another. */
   async cancel(): Promise<void> {
     await Promise.all([...this._jobs.keys()].map(id => this._options.link.request('cancel', { id })));
   }
@@ -160,7 +160,7 @@ export class LiveState implements IDisposable {
     Signal.clearData(this);
   }
 
-  /** The sidecar tells how a round is. */
+  /** Follow the progress of a round. */
   private _onJob(_: ISessionLink, { params: job }: ISessionEvent<'job'>): void {
     if (job.kind !== 'live') {
       return;
@@ -177,7 +177,7 @@ export class LiveState implements IDisposable {
     this._changed.emit();
   }
 
-  /** Tiles of a round came. */
+  /** Tiles of a round arrived, so that a round is under way. */
   private _onTiles(): void {
     clearTimeout(this._quietTimer);
     this._quietTimer = undefined;
@@ -195,7 +195,7 @@ export class LiveState implements IDisposable {
       }, this._options.showAfterMs ?? SHOW_AFTER_MS);
       return;
     }
-    // A round that takes another's place begins at once: between the two the work is not over.
+    // The next round begins at once after a cancelled one: keep showing progress between them.
     this._gapTimer ??= setTimeout(() => {
       clearTimeout(this._slowTimer);
       this._slowTimer = this._gapTimer = undefined;
@@ -210,7 +210,7 @@ export class LiveState implements IDisposable {
     }, this._options.quietAfterMs ?? QUIET_MS);
   }
 
-  /** What all views show together: the smallest region of one slice, that of the view which moved last, that holds them. */
+  /** The smallest rectangle around all views of the slice that the view which moved last shows; null without views. */
   private _view(): SliceRect | null {
     const views = [...this._views.values()];
     const last = views[views.length - 1];
@@ -250,7 +250,7 @@ export class LiveState implements IDisposable {
   private readonly _changed = new Signal<this, void>(this);
   private readonly _quiet = new Signal<this, void>(this);
   private readonly _views = new Map<object, SliceRect>();
-  /** Rounds that run, by the id of their job: one, or two for the moment in which one takes the other's place. */
+  /** Running rounds by the id of their job: one, or two while one replaces the other. */
   private readonly _jobs = new Map<string, EventParams<'job'>>();
   private _on = false;
   private _wanted: boolean | null = null;
@@ -270,7 +270,7 @@ export class LiveState implements IDisposable {
 export namespace LiveState {
   export interface IOptions {
     link: ISessionLink;
-    /** Milliseconds; those above if left out. */
+    /** Milliseconds; by default the constants of this file. */
     viewAfterMs?: number;
     showAfterMs?: number;
     quietAfterMs?: number;

@@ -1,4 +1,4 @@
-/** One feature as a picture over the image: tiles of grey levels for what is in view. */
+/** One feature as a grey picture over the image. */
 import { featureKey, featureNames, FeatureSpec } from '../../shared';
 import { ISize, ITileRef } from '../base/geometry';
 import { ISessionLink } from '../base/session-link';
@@ -12,17 +12,17 @@ export class FeaturePreview extends ByteTiles {
     this._link = options.link;
   }
 
-  /** Names of the channels that can be chosen. */
+  /** Names of the channels of the feature stack. */
   get names(): readonly string[] {
     return this._names;
   }
 
-  /** Name of the channel that is chosen; one that is not there now keeps its name. */
+  /** Name of the chosen channel, even while the stack lacks it. */
   get name(): string {
     return this._names[this._channel] ?? this._chosen;
   }
 
-  /** Number of the channel that is chosen, in the stack; −1 if it is not there. */
+  /** Number of the chosen channel in the stack; −1 while the stack lacks it. */
   get channel(): number {
     return this._channel;
   }
@@ -37,7 +37,7 @@ export class FeaturePreview extends ByteTiles {
     this.emitChanged();
   }
 
-  /** The features that there are. The one that is chosen is followed by its name; it may go for a while and come back. */
+  /** Set the features. The chosen channel is found by its name; it may be missing for a while and come back. */
   offer(spec: FeatureSpec): void {
     if (this._spec && featureKey(spec) === featureKey(this._spec)) {
       return;
@@ -81,7 +81,7 @@ export class FeaturePreview extends ByteTiles {
     return { version: 0, low: result.low, high: result.high, buffers };
   }
 
-  /** Where the chosen channel is among the names; −1 if it is not. Per channel or of the luminance, it is the same feature. */
+  /** Number of the chosen channel; −1 if the stack lacks it. A feature of a colour and that of the luminance count as the same. */
   private _find(): number {
     const exact = this._names.indexOf(this._chosen);
     if (exact >= 0) {
@@ -93,7 +93,7 @@ export class FeaturePreview extends ByteTiles {
 
   private readonly _channels: number;
   private readonly _link: ISessionLink;
-  /** Short names of the features that were shown, by spec and channel. */
+  /** Short keys of the features that were shown, by spec and channel. */
   private readonly _known = new Map<string, string>();
   private _spec: FeatureSpec | null = null;
   private _names: string[] = [];

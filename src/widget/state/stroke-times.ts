@@ -1,6 +1,4 @@
-/**
- * Where the time goes from a stroke to its effect on the screen, for tests and for who wonders. Times are those of `performance.now()`.
- */
+/** Records the times from a stroke to its effect on the screen, for tests and measurements, as `performance.now()` gives them. */
 import { IDisposable } from '@lumino/disposable';
 import { Signal } from '@lumino/signaling';
 import { ISessionLink } from '../base/session-link';
@@ -8,28 +6,28 @@ import { ICommit, LabelStore } from '../labels/label-store';
 import { IMaskedPatch } from '../labels/patches';
 import { IAcknowledgement, PatchQueue } from '../labels/patch-queue';
 
-/** What became of one stroke; null for what has not happened. */
+/** The times of one stroke; null for events that have not happened. */
 export interface IStrokeTimes {
-  /** When the pointer was lifted, as the browser's event says; null for what came otherwise. */
+  /** When the pointer was lifted, by the browser's event; null for a patch that is no stroke. */
   released: number | null;
-  /** When the stroke was over and its mask made. */
+  /** When its patch was made. */
   committed: number;
-  /** When it was handed to the connection. */
+  /** When the patch was handed to the connection. */
   sent: number | null;
-  /** When the sidecar had it, and the version of the labels since. */
+  /** When the sidecar's answer arrived, and the version of the labels in it. */
   acknowledged: number | null;
   version: number | null;
-  /** When the first tiles came that learned from it. */
+  /** When the first tiles of a classifier that learned from it arrived. */
   firstTiles: number | null;
-  /** When the last of those came that are in view. */
+  /** When the last such tiles in view arrived. */
   lastTiles: number | null;
-  /** When all of the view was drawn by them. */
+  /** When the whole view was drawn with them. */
   painted: number | null;
-  /** The frame after that: by then it is on the screen. */
+  /** The next frame, when the drawing is on the screen. */
   shown: number | null;
 }
 
-/** Strokes that are remembered. */
+/** Strokes and round trips that are remembered. */
 const KEPT = 500;
 
 /** Follows strokes through the widget. */
@@ -64,7 +62,7 @@ export class StrokeTimes implements IDisposable {
     return this._all;
   }
 
-  /** The view was drawn; `labelsVersion` finds out which labels all that is in view has learned from. */
+  /** The view was drawn; `labelsVersion` gives the oldest labels that the tiles in view learned from. */
   drawn(labelsVersion: () => number): void {
     const open = this._open().filter(times => times.firstTiles !== null);
     const version = open.length > 0 ? labelsVersion() : -1;
@@ -109,7 +107,7 @@ export class StrokeTimes implements IDisposable {
     }
   }
 
-  /** Tiles came from a classifier that learned from these labels. */
+  /** Tiles of a classifier that learned from these labels arrived. */
   private _onTiles(labelsVersion: number): void {
     for (const times of this._open()) {
       if (times.version! <= labelsVersion) {

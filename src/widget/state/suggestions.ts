@@ -1,178 +1,48 @@
 /**
- * SAM's suggestion under the cursor: asked for as the pointer moves, shown, turned through its scales, accepted or
- * rejected. The model runs elsewhere; here is what happens when.
+ * SAM's suggestion under the cursor: requested as the pointer moves, shown, turned through its scales, accepted or rejected.
+ * The decoder runs in a worker; this file decides when to call it and which answer to show.
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { BridgeError, DecoderManifest, LABEL_TILE, PointPrompt, Rect } from '../../shared';
-import { bestScale, coverage, ICandidates, upscaleMask, upscaleMaskRegion } from '../../sam';
-import { ISize, levelSize, tilesIn } from '../base/geometry';
-import { IMaskTile, MaskBuilder } from '../labels/raster';
+import { BridgeError, DecoderManifest, PointPrompt } from '../../shared';
+import { bestScale, coverage, ICandidates } from '../../sam';
+import { ISize } from '../base/geometry';
+import { IPixel, Suggestion } from './suggestion';
 
 /** What suggestions need of the decoder. */
 export interface IPointDecoder {
   readonly manifest: DecoderManifest;
-  /** `urgent` points were clicked: they are decoded first, and none of them is left out. */
+  /** Decode points. `urgent` ones, which were clicked, are decoded first and never skipped. */
   suggest(points: PointPrompt[], signal: AbortSignal, urgent: boolean): Promise<ICandidates>;
 }
 
-/** A pixel: row and column. */
-export interface IPixel {
-  row: number;
-  column: number;
-}
-
-/** A suggestion that is shown. Its value never changes; turning the scale makes a new one. */
-export class Suggestion {
-  constructor(
-    readonly at: IPixel,
-    readonly candidates: ICandidates,
-    /** 0 small, 1 medium, 2 large. */
-    readonly scale: number,
-    readonly image: ISize,
-    private readonly _manifest: DecoderManifest
-  ) {
-    this.bounds = this._bounds();
-  }
-
-  /** No pixel of the mask is outside this. */
-  readonly bounds: Rect;
-
-  get scores(): number[] {
-    return this.candidates.scores;
-  }
-
-  /** The pixels of a region, 0 and 1. At level l the region is one of the image reduced 2^l times, for display alone. */
-  region(region: Rect, level = 0): Uint8Array {
-    return upscaleMaskRegion(
-      this._logits,
-      level === 0 ? this.image : levelSize(this.image, level),
-      region,
-      this._manifest
-    );
-  }
-
-  /**
-   * What all pixels of a region are, if they are surely the same: logits that agree in sign do so between them too. Most
-   * tiles of a large mask need no pixel to be computed.
-   */
-  uniform(region: Rect): 0 | 1 | undefined {
-    const side = this._manifest.decoder.maskSize;
-    const scale = side / Math.max(this.image.rows, this.image.columns);
-    const range = (from: number, to: number): [number, number] => [
-      Math.max(0, Math.floor(from * scale - 1.5)),
-      Math.min(side - 1, Math.ceil(to * scale + 1.5))
-    ];
-    const [row0, row1] = range(region.row0, region.row1);
-    const [column0, column1] = range(region.column0, region.column1);
-    const first = this._logits[row0 * side + column0]! > 0;
-    for (let row = row0; row <= row1; row++) {
-      for (let column = column0; column <= column1; column++) {
-        if (this._logits[row * side + column]! > 0 !== first) {
-          return undefined;
-        }
-      }
-    }
-    return first ? 1 : 0;
-  }
-
-  /** The mask of the whole image. */
-  mask(): Uint8Array {
-    return upscaleMask(this._logits, this.image, this._manifest);
-  }
-
-  /** The mask in tiles, for a patch. */
-  tiles(): IMaskTile[] {
-    const { bounds } = this;
-    const mask = new MaskBuilder(this.image);
-    for (const tile of tilesIn(bounds, LABEL_TILE)) {
-      const region = {
-        row0: Math.max(tile.row * LABEL_TILE, bounds.row0),
-        row1: Math.min((tile.row + 1) * LABEL_TILE, bounds.row1),
-        column0: Math.max(tile.column * LABEL_TILE, bounds.column0),
-        column1: Math.min((tile.column + 1) * LABEL_TILE, bounds.column1)
-      };
-      const uniform = this.uniform(region);
-      if (uniform === 1) {
-        mask.addRect(region);
-      } else if (uniform === undefined) {
-        mask.addMask(region, this.region(region));
-      }
-    }
-    return mask.tiles();
-  }
-
-  contains({ row, column }: IPixel): boolean {
-    const { rows, columns } = this.image;
-    if (row < 0 || column < 0 || row >= rows || column >= columns) {
-      return false;
-    }
-    return this.region({ row0: row, row1: row + 1, column0: column, column1: column + 1 })[0] === 1;
-  }
-
-  withScale(scale: number): Suggestion {
-    return new Suggestion(this.at, this.candidates, scale, this.image, this._manifest);
-  }
-
-  private get _logits(): Float32Array {
-    return this.candidates.lowRes[this.scale]!;
-  }
-
-  private _bounds(): Rect {
-    const { rows, columns } = this.image;
-    const side = this._manifest.decoder.maskSize;
-    // The frame's longest side is the image's longest side; one sample of margin covers what lies between two.
-    const step = Math.max(rows, columns) / side;
-    let [top, bottom, left, right] = [side, -1, side, -1];
-    for (let row = 0, at = 0; row < side; row++) {
-      for (let column = 0; column < side; column++, at++) {
-        if (this._logits[at]! > 0) {
-          top = Math.min(top, row);
-          bottom = Math.max(bottom, row);
-          left = Math.min(left, column);
-          right = Math.max(right, column);
-        }
-      }
-    }
-    const clip = (value: number, most: number) => Math.min(Math.max(value, 0), most);
-    return bottom < 0
-      ? { row0: 0, row1: 0, column0: 0, column1: 0 }
-      : {
-          row0: clip(Math.floor((top - 1) * step), rows),
-          row1: clip(Math.ceil((bottom + 2) * step), rows),
-          column0: clip(Math.floor((left - 1) * step), columns),
-          column1: clip(Math.ceil((right + 2) * step), columns)
-        };
-  }
-}
-
-/** The state of suggesting. */
+/** The suggestions of one labeller. */
 export class Suggestions implements IDisposable {
   constructor(options: Suggestions.IOptions) {
     this._options = options;
   }
 
-  /** Emits when what is shown, or whether something is computed, changes. */
+  /** Emits when {@link current}, {@link busy} or {@link accepting} changes. */
   get changed(): ISignal<this, void> {
     return this._changed;
   }
 
-  /** Emits what went wrong in the decoder. */
+  /** Emits the decoder's errors. */
   get failed(): ISignal<this, BridgeError> {
     return this._failed;
   }
 
-  /** What is shown. */
+  /** The suggestion that is shown. */
   get current(): Suggestion | null {
     return this._current;
   }
 
-  /** Whether a suggestion is being computed. */
+  /** Whether the decoder works on a suggestion. */
   get busy(): boolean {
     return this._pending > 0;
   }
 
-  /** How many clicks wait for their mask. */
+  /** Number of clicks that wait for their mask. */
   get accepting(): number {
     return this._accepting;
   }
@@ -195,7 +65,7 @@ export class Suggestions implements IDisposable {
   /**
    * The pointer is over a pixel.
    *
-   * @param stay how many pixels it may move and still count as staying, for the scale chosen and for what was rejected.
+   * @param stay distance in pixels within which the chosen scale is kept; within a quarter of it, nothing is suggested after accepting or rejecting.
    */
   move(at: IPixel, stay: number): void {
     if (this._last && this._last.row === at.row && this._last.column === at.column) {
@@ -220,7 +90,7 @@ export class Suggestions implements IDisposable {
     this._show(null);
   }
 
-  /** Turn to the next scale; it stays until the pointer moves away. */
+  /** Show the next scale and keep it until the pointer moves away. */
   cycle(): void {
     if (this._current) {
       const scale = (this._current.scale + 1) % this._current.candidates.lowRes.length;
@@ -230,10 +100,10 @@ export class Suggestions implements IDisposable {
   }
 
   /**
-   * Take what is shown if `at` belongs to it, else what there is at `at`, whatever the pointer does meanwhile. Nothing is
-   * shown until it moves on.
+   * Accept the shown suggestion if it contains `at`; otherwise decode one for `at`, even if the pointer moves on meanwhile. No
+   * suggestion is shown until the pointer moves away.
    *
-   * @returns null if there is no decoder, or it failed, which {@link failed} tells.
+   * @returns null if there is no decoder, or after an error, which {@link failed} emits.
    */
   async accept(at: IPixel): Promise<Suggestion | null> {
     const shown = this._current;
@@ -266,7 +136,7 @@ export class Suggestions implements IDisposable {
     }
   }
 
-  /** Do not show this suggestion; the next comes when the pointer has moved on. */
+  /** Hide the suggestion; the next one is shown when the pointer has moved away. */
   reject(): void {
     this._quiet = this._last ?? this._current?.at ?? null;
     this._chosen = null;
@@ -274,7 +144,7 @@ export class Suggestions implements IDisposable {
     this._show(null);
   }
 
-  /** Forget everything, for instance because another slice is shown. */
+  /** Start over, for example with another slice. */
   clear(): void {
     this._chosen = null;
     this.leave();
@@ -295,8 +165,8 @@ export class Suggestions implements IDisposable {
     if (!decoder || this._disposed) {
       return;
     }
-    // What is being computed may still finish and be shown: with a slow decoder nothing would ever be shown otherwise
-    // while the pointer moves. The decoder itself drops what waits behind.
+    // An older request that finishes is still shown: with a slow decoder, a moving pointer would otherwise never see a suggestion.
+    // The decoder itself skips points that wait.
     const { signal } = this._epoch;
     const sequence = ++this._asked;
     this._pending++;
@@ -335,7 +205,7 @@ export class Suggestions implements IDisposable {
     }
   }
 
-  /** Nothing of what is being computed is to be shown. Clicks are still carried out. */
+  /** Show none of the suggestions that are being decoded. Clicks are still carried out. */
   private _abort(): void {
     this._epoch.abort();
     this._epoch = new AbortController();
@@ -359,9 +229,9 @@ export class Suggestions implements IDisposable {
   private _answered = 0;
   private _pending = 0;
   private _last: IPixel | null = null;
-  /** The scale that the user turned to, and where. */
+  /** The scale that the user chose, and the pixel where. */
   private _chosen: { scale: number; at: IPixel } | null = null;
-  /** Near this pixel nothing is suggested: it was accepted or rejected here. */
+  /** The user accepted or rejected here: nothing is suggested nearby. */
   private _quiet: IPixel | null = null;
   private _disposed = false;
 }

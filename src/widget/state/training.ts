@@ -1,6 +1,6 @@
 /**
- * Growing the forest and segmenting: the request of this labeller, and the trainings that Python and other views began.
- * The sidecar runs those of one session one after the other.
+ * The trainings of a session: that of this labeller, and those that Python or other views began. The sidecar runs them one after
+ * the other.
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
@@ -8,16 +8,16 @@ import { BridgeError, EventParams, SessionState } from '../../shared';
 import { ISessionEvent, ISessionLink } from '../base/session-link';
 import { PatchQueue } from '../labels/patch-queue';
 
-/** How the training is. `own` is false where Python or another view began it. */
+/** The state of the training that is shown. `own` is false if Python or another view began it. */
 export type TrainingState =
   | { state: 'idle' }
   | { state: 'running'; stage: string; fraction: number | null; message: string; own: boolean }
   | { state: 'failed'; message: string };
 
-/** The training that this labeller asked for. */
+/** The training that this labeller requested. */
 interface IOwn {
   controller: AbortController;
-  /** Null until everything that was drawn is sent. */
+  /** Null until all strokes are sent. */
   job: string | null;
 }
 
@@ -34,7 +34,7 @@ export class Training implements IDisposable {
     return this._changed;
   }
 
-  /** The training of this labeller if there is one, else that of somebody else. */
+  /** The training of this labeller if there is one, else another one. */
   get state(): TrainingState {
     return this._state;
   }
@@ -44,9 +44,9 @@ export class Training implements IDisposable {
   }
 
   /**
-   * Send what was drawn, then train.
+   * Train once all strokes are sent.
    *
-   * @returns the session after it; null if it was cancelled or failed, which the state then says.
+   * @returns the session after it; null if it was cancelled, or failed, which the state describes.
    */
   async start(queue: PatchQueue): Promise<SessionState | null> {
     if (this._own) {
@@ -70,7 +70,7 @@ export class Training implements IDisposable {
     }
   }
 
-  /** Cancel the training that is shown, whoever began it. */
+  /** Cancel the training that is shown. */
   async cancel(): Promise<void> {
     if (this._own) {
       this._own.controller.abort();
@@ -82,7 +82,7 @@ export class Training implements IDisposable {
     }
   }
 
-  /** Something else happened since: that a training failed is no news any more. */
+  /** Clear the error of a failed training. */
   dismiss(): void {
     if (this._failure !== null) {
       this._failure = null;
@@ -90,7 +90,7 @@ export class Training implements IDisposable {
     }
   }
 
-  /** The sidecar is another one, or events were missed: trainings that still run are told again. */
+  /** Attached again: forget the trainings, whose events were missed. The sidecar reports those that still run. */
   reset(): void {
     this._jobs.clear();
     this._update();
@@ -101,23 +101,23 @@ export class Training implements IDisposable {
       return;
     }
     this._disposed = true;
-    // The training goes on: its result belongs to the session, not to this view of it.
+    // The training goes on: its result belongs to the session, not to this view.
     Signal.clearData(this);
   }
 
-  /** The sidecar tells how far a training is, whoever began it. */
+  /** Follow the progress of a training. */
   private _onJob(_: ISessionLink, { params: job }: ISessionEvent<'job'>): void {
     if (job.kind !== 'train' || this._over.has(job.job)) {
-      return; // what was cancelled here still cleans up
+      return; // a training that ended here may still report
     }
     if (job.state === 'running') {
       if (!this._jobs.has(job.job)) {
-        this._failure = null; // a new one
+        this._failure = null; // a new training
       }
       this._jobs.set(job.job, job);
     } else {
       this._jobs.delete(job.job);
-      // How our own ended its reply tells.
+      // The reply says how our own training ended.
       if (job.state === 'failed' && job.job !== this._own?.job) {
         this._failure = job.message;
       }
@@ -135,7 +135,7 @@ export class Training implements IDisposable {
     this._update();
   }
 
-  /** The job that is shown: our own, else the one that is being worked on. */
+  /** The job that is shown: our own, else the running one. */
   private _shown(): EventParams<'job'> | undefined {
     if (this._own) {
       return this._own.job === null ? undefined : this._jobs.get(this._own.job);
@@ -166,9 +166,9 @@ export class Training implements IDisposable {
   private readonly _changed = new Signal<this, TrainingState>(this);
   private _state: TrainingState = { state: 'idle' };
   private _own: IOwn | null = null;
-  /** Trainings that run, by the id of the request that began each. */
+  /** Running trainings by the id of their request. */
   private readonly _jobs = new Map<string, EventParams<'job'>>();
-  /** Ids of our own trainings that have ended. */
+  /** Ids of our own trainings that ended. */
   private readonly _over = new Set<string>();
   private _failure: string | null = null;
   private _disposed = false;

@@ -1,6 +1,6 @@
 /**
- * How unsure the classifier is of each pixel, as a picture over the image. It follows every new segmentation: what was is shown until the
- * new tiles are here.
+ * The classifier's uncertainty of each pixel, as a picture over the image. After each new segmentation its tiles are fetched again;
+ * the old ones are shown until then.
  */
 import { UncertaintyMeasure } from '../../shared';
 import { ISize, ITileRef } from '../base/geometry';
@@ -25,7 +25,7 @@ export class UncertaintyOverlay extends ByteTiles {
     }
   }
 
-  /** The segmentation is this one; 0: there is none, and nothing to be unsure of. */
+  /** Follow the segmentation's version; 0 if there is none, and no uncertainty either. */
   follow(version: number): void {
     if (version === this._version) {
       return;
@@ -33,7 +33,7 @@ export class UncertaintyOverlay extends ByteTiles {
     const before = this._version;
     this._version = version;
     if (before === 0 || version < before || this.state.state === 'failed') {
-      this._generation += version === 0 || version < before ? 1 : 0; // not those of a classifier that was set aside
+      this._generation += version === 0 || version < before ? 1 : 0; // drop the tiles of the old classifier
       this.begin();
     } else if (this.shown) {
       this.emitChanged();

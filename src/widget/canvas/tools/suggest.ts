@@ -1,6 +1,6 @@
 /** Suggestions of SAM under the cursor: hover shows one, a click or Enter accepts it, a right click changes its scale, Escape rejects it. */
 import { trans } from '../../base/translation';
-import { IPixel } from '../../state/suggestions';
+import { IPixel } from '../../state/suggestion';
 import { ITool, IToolEvent, IToolHandler, IToolHost } from './tool';
 
 /** The scale that the user chose stays while the pointer moves less than this, in CSS pixels. */

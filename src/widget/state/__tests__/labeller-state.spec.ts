@@ -398,7 +398,7 @@ describe('LabellerState', () => {
     sidecar.tell('relay', { state: 'connected', message: '' });
     await settle();
     expect(state.live.on).toBe(false);
-    expect(statusText(state).text).toContain('Live segmentation is off since the sidecar was started anew.');
+    expect(statusText(state).text).toContain('Live segmentation is off because the sidecar restarted.');
     sidecar.live = true;
     sidecar.tell('session', sidecar.session);
     expect(state.live.on).toBe(true);

@@ -1,7 +1,8 @@
 import { BridgeError } from '../../../shared';
 import { ICandidates } from '../../../sam';
 import { DEFAULT_MODEL } from '../../../shared';
-import { IPixel, Suggestions } from '../suggestions';
+import { IPixel } from '../suggestion';
+import { Suggestions } from '../suggestions';
 
 const image = { rows: 512, columns: 512 };
 const tick = () => new Promise(resolve => setTimeout(resolve, 0));

@@ -1,0 +1,135 @@
+/** One suggestion of SAM: the mask for a point at one of three scales. */
+import { ICandidates, upscaleMask, upscaleMaskRegion } from '../../sam';
+import { DecoderManifest, LABEL_TILE, Rect } from '../../shared';
+import { ISize, levelSize, tilesIn } from '../base/geometry';
+import { IMaskTile, MaskBuilder } from '../labels/raster';
+
+/** A pixel: row and column. */
+export interface IPixel {
+  row: number;
+  column: number;
+}
+
+/** An immutable suggestion. Another scale makes a new one. */
+export class Suggestion {
+  constructor(
+    readonly at: IPixel,
+    readonly candidates: ICandidates,
+    /** 0 small, 1 medium, 2 large. */
+    readonly scale: number,
+    readonly image: ISize,
+    private readonly _manifest: DecoderManifest
+  ) {
+    this.bounds = this._bounds();
+  }
+
+  /** A rectangle that holds all pixels of the mask. */
+  readonly bounds: Rect;
+
+  get scores(): number[] {
+    return this.candidates.scores;
+  }
+
+  /** The mask's pixels in a rectangle, 0 or 1. At level l, which is for display only, the rectangle is one of the image reduced 2^l times. */
+  region(region: Rect, level = 0): Uint8Array {
+    return upscaleMaskRegion(
+      this._logits,
+      level === 0 ? this.image : levelSize(this.image, level),
+      region,
+      this._manifest
+    );
+  }
+
+  /**
+   * The common value of all pixels in a rectangle; undefined if they may differ. Where the logits around it have one sign, all
+   * pixels between have it too, so that most tiles of a large mask need no upscaling.
+   */
+  uniform(region: Rect): 0 | 1 | undefined {
+    const side = this._manifest.decoder.maskSize;
+    const scale = side / Math.max(this.image.rows, this.image.columns);
+    const range = (from: number, to: number): [number, number] => [
+      Math.max(0, Math.floor(from * scale - 1.5)),
+      Math.min(side - 1, Math.ceil(to * scale + 1.5))
+    ];
+    const [row0, row1] = range(region.row0, region.row1);
+    const [column0, column1] = range(region.column0, region.column1);
+    const first = this._logits[row0 * side + column0]! > 0;
+    for (let row = row0; row <= row1; row++) {
+      for (let column = column0; column <= column1; column++) {
+        if (this._logits[row * side + column]! > 0 !== first) {
+          return undefined;
+        }
+      }
+    }
+    return first ? 1 : 0;
+  }
+
+  /** The mask of the whole image. */
+  mask(): Uint8Array {
+    return upscaleMask(this._logits, this.image, this._manifest);
+  }
+
+  /** The mask in tiles, for a patch. */
+  tiles(): IMaskTile[] {
+    const { bounds } = this;
+    const mask = new MaskBuilder(this.image);
+    for (const tile of tilesIn(bounds, LABEL_TILE)) {
+      const region = {
+        row0: Math.max(tile.row * LABEL_TILE, bounds.row0),
+        row1: Math.min((tile.row + 1) * LABEL_TILE, bounds.row1),
+        column0: Math.max(tile.column * LABEL_TILE, bounds.column0),
+        column1: Math.min((tile.column + 1) * LABEL_TILE, bounds.column1)
+      };
+      const uniform = this.uniform(region);
+      if (uniform === 1) {
+        mask.addRect(region);
+      } else if (uniform === undefined) {
+        mask.addMask(region, this.region(region));
+      }
+    }
+    return mask.tiles();
+  }
+
+  contains({ row, column }: IPixel): boolean {
+    const { rows, columns } = this.image;
+    if (row < 0 || column < 0 || row >= rows || column >= columns) {
+      return false;
+    }
+    return this.region({ row0: row, row1: row + 1, column0: column, column1: column + 1 })[0] === 1;
+  }
+
+  withScale(scale: number): Suggestion {
+    return new Suggestion(this.at, this.candidates, scale, this.image, this._manifest);
+  }
+
+  private get _logits(): Float32Array {
+    return this.candidates.lowRes[this.scale]!;
+  }
+
+  private _bounds(): Rect {
+    const { rows, columns } = this.image;
+    const side = this._manifest.decoder.maskSize;
+    // The longest side of the mask is that of the image. One sample of margin covers the pixels between two samples.
+    const step = Math.max(rows, columns) / side;
+    let [top, bottom, left, right] = [side, -1, side, -1];
+    for (let row = 0, at = 0; row < side; row++) {
+      for (let column = 0; column < side; column++, at++) {
+        if (this._logits[at]! > 0) {
+          top = Math.min(top, row);
+          bottom = Math.max(bottom, row);
+          left = Math.min(left, column);
+          right = Math.max(right, column);
+        }
+      }
+    }
+    const clip = (value: number, most: number) => Math.min(Math.max(value, 0), most);
+    return bottom < 0
+      ? { row0: 0, row1: 0, column0: 0, column1: 0 }
+      : {
+          row0: clip(Math.floor((top - 1) * step), rows),
+          row1: clip(Math.ceil((bottom + 2) * step), rows),
+          column0: clip(Math.floor((left - 1) * step), columns),
+          column1: clip(Math.ceil((right + 2) * step), columns)
+        };
+  }
+}
