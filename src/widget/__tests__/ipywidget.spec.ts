@@ -73,7 +73,7 @@ function make() {
 }
 
 describe('LabellerView', () => {
-  it('opens no comm before it is shown: a cell that is run again leaves views that never are', async () => {
+  it('opens no comm before it is attached: a cell that runs again leaves views that never are', async () => {
     const { view, log, know, show } = make();
     know();
     await settle();

@@ -29,7 +29,7 @@ async function show(size = image) {
 }
 
 describe('CanvasView', () => {
-  it('keeps the tool that is pressed first, though suggestions become ready meanwhile', async () => {
+  it('keeps the tool that is pressed first when suggestions become ready', async () => {
     const { state, parts, decoder, point, sidecar } = await show();
     parts.suggestions.decoder = null;
     state.setClass(2); // the canvas looks for the tool in use
@@ -74,7 +74,7 @@ describe('CanvasView', () => {
     expect(parts.suggestions.current).toBeNull();
   });
 
-  it('draws no image and no labels again for a suggestion under the pointer', async () => {
+  it('redraws only the top layer for a suggestion under the pointer', async () => {
     const { parts, canvas, point } = await show({ rows: 1024, columns: 1024 });
     const [base, top] = canvas.node.querySelectorAll('canvas');
     const draw = () => {

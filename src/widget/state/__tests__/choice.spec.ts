@@ -21,7 +21,7 @@ function make(sendAfterMs = 5) {
         })
     )
   });
-  // As the model does it.
+  // As LabellerState does it.
   choice.answered.connect((_, session) => choice.take(session.choice));
   choices.push(choice);
   return { choice, sent, answers };
@@ -44,7 +44,7 @@ describe('Choice', () => {
     expect(choice.spec.sigmas).toEqual([1, 2]);
   });
 
-  it('takes what Python chooses, but not over a change that is still on its way', async () => {
+  it('takes the choice made in Python, but keeps a change that is not answered yet', async () => {
     const { choice, answers } = make();
     choice.take({ features: { set: 'weka' }, forest: { trees: 7 } });
     expect(choice.spec.sigmaScale).toBe(0.4);
@@ -59,7 +59,7 @@ describe('Choice', () => {
     expect(choice.spec.sigmas).toEqual([3]);
   });
 
-  it('keeps what is changed while an earlier change is answered, and sends it too', async () => {
+  it('keeps a change made before an earlier one is answered, and sends it too', async () => {
     const { choice, sent, answers } = make();
     choice.setFeatures(featureSpec({ sigmas: [3] }));
     const flushed = choice.flush();
@@ -74,7 +74,7 @@ describe('Choice', () => {
     expect(choice.spec.sigmas).toEqual([4]);
   });
 
-  it('goes back to the session’s choice when a change is refused, says why, and lets nobody train with it', async () => {
+  it('goes back to the session’s choice when a change is refused, says why, and rejects a training with it', async () => {
     const { choice, answers } = make();
     choice.take({ features: { sigmas: [5] }, forest: {} });
     choice.setFeatures(featureSpec({ sigmas: [6] }));
@@ -87,7 +87,7 @@ describe('Choice', () => {
     expect(choice.error).toBeNull();
   });
 
-  it('says no more that a change was refused when a new choice arrives or the connection is back', async () => {
+  it('clears the error of a refused change when a new choice arrives or the connection is back', async () => {
     const { choice, answers } = make();
     const refuse = async () => {
       choice.setFeatures(featureSpec({ sigmas: [6] }));
@@ -107,7 +107,7 @@ describe('Choice', () => {
     expect(choice.error).toContain('wavelets');
   });
 
-  it('says so when the session has features that this version does not know, and keeps what it showed', () => {
+  it('reports features of the session that this version does not know, and keeps the features it showed', () => {
     const { choice } = make();
     choice.take({ features: { sigmas: [5] }, forest: {} });
     choice.take({ features: { wavelets: true }, forest: {} });
@@ -115,7 +115,7 @@ describe('Choice', () => {
     expect(choice.spec.sigmas).toEqual([5]);
   });
 
-  it('sends what was changed last when the labeller goes', () => {
+  it('sends the last change when it is disposed', () => {
     const { choice, sent } = make(10_000);
     choice.setForest({ trees: 3 });
     choice.dispose();

@@ -50,7 +50,7 @@ function make() {
 }
 
 describe('ClassifierFiles', () => {
-  it('saves under a name made of the title', async () => {
+  it('saves under a file name made of the title', async () => {
     const { wire, files } = make();
     const saved = files.save('gold.tif', 'onnx');
     expect(files.state).toEqual({ state: 'saving' });
@@ -61,7 +61,7 @@ describe('ClassifierFiles', () => {
     expect(files.state).toEqual({ state: 'idle' });
   });
 
-  it('says so when it saves what it would not load', async () => {
+  it('says so when it saves a file that is too large to load', async () => {
     const { wire, files } = make();
     const saved = files.save('gold', 'onnx');
     const result = { mediaType: 'application/octet-stream', extension: '.onnx' };
@@ -73,7 +73,7 @@ describe('ClassifierFiles', () => {
     });
   });
 
-  it('says which features a format has no room for', async () => {
+  it('says which features a format cannot express', async () => {
     const { wire, files } = make();
     const saved = files.save('gold', 'onnx');
     const error = { code: 'invalid', message: 'ONNX cannot express entropy.' };
@@ -84,7 +84,7 @@ describe('ClassifierFiles', () => {
     expect(files.state).toEqual({ state: 'idle' });
   });
 
-  it('sends a file, shows how far it is, one file at a time', async () => {
+  it('loads one file at a time and shows the progress', async () => {
     const { wire, link, files, load } = make();
     void load('a.json', Uint8Array.of(123, 125));
     await tick();
@@ -99,7 +99,7 @@ describe('ClassifierFiles', () => {
     expect(files.state).toEqual({ state: 'loading', name: 'a.json', fraction: 0.25 });
   });
 
-  it('cancels what is being loaded', async () => {
+  it('cancels loading', async () => {
     const { wire, files, load } = make();
     const loading = load('a.json', Uint8Array.of(123, 125));
     await tick();
@@ -109,7 +109,7 @@ describe('ClassifierFiles', () => {
     expect(files.state).toEqual({ state: 'idle' });
   });
 
-  it('refuses files that are too large or empty without sending them, and says what would do', async () => {
+  it('refuses too large and empty files without sending them, and says what to do', async () => {
     const { wire, files, load } = make();
     await load('big.onnx', Uint8Array.of(1), FILE_BYTES_MAX + 1);
     expect(files.state).toMatchObject({
@@ -131,7 +131,7 @@ describe('fileName', () => {
     ['../../etc/passwd', 'onnx', 'etc-passwd.onnx'],
     ['', '.json', 'classifier.json'],
     ['…', '.json', 'classifier.json']
-  ])('makes a name of %j that every system takes', (title, extension, expected) => {
+  ])('makes a file name of %j that is valid on every system', (title, extension, expected) => {
     expect(fileName(title, extension)).toBe(expected);
   });
 });

@@ -32,7 +32,7 @@ function problem(action: () => unknown): string {
 }
 
 describe('a choice of features', () => {
-  it('knows the family of a channel, in colour images too, and that the image itself has none', () => {
+  it('knows the family of each channel, and that the image itself has none', () => {
     const spec = featureSpec({ set: 'samba', entropy: true });
     const names = featureNames(spec, 3);
     const family = (name: string) => familyOf(spec, 3, names.indexOf(name))?.name;
@@ -47,7 +47,7 @@ describe('a choice of features', () => {
     expect([familyOf(SAM, 3, seen.indexOf('SAM 1')), seen.indexOf('SAM 1')]).toEqual([undefined, 174]);
   });
 
-  it('is recognised as a named set, whatever its colour, until something differs', () => {
+  it('is recognised as a named set with any colour, until a family differs', () => {
     expect(namedSet(featureSpec())).toBe(DEFAULT_SET);
     expect(namedSet(SAMBA)).toBe('samba');
     expect(namedSet(featureSpec({ set: 'weka', color: 'luminance', range: [3, 9] }))).toBe('weka');
@@ -66,7 +66,7 @@ describe('a choice of features', () => {
     expect(withParameter(own, 'gaussian', 'sigmas', undefined)).toEqual(SAMBA);
   });
 
-  it('counts the channels of each family as the stack has them', () => {
+  it('counts the channels of each family', () => {
     const counts = channelCounts(SAMBA, 1);
     expect([counts.get(''), counts.get('gaussian'), counts.get('hessian'), counts.has('median')]).toEqual([
       58,
@@ -92,7 +92,7 @@ describe('a choice of features', () => {
     medians.forEach(group => group.channels.forEach(channel => expect(names[channel]).toContain('median r=')));
   });
 
-  it('gains and loses what SAM sees, layer by layer in the encoder’s order', () => {
+  it('gains and loses the embedding’s layers, in the encoder’s order', () => {
     expect(withEmbedding(SAMBA, true).embedding).toEqual(SAM.embedding);
     expect(withEmbedding(SAM, false)).toEqual({ ...SAM, embedding: null });
     const more = withLayer(withLayer(SAM, 'stage2', 4), 'stage1', 2);
@@ -106,7 +106,7 @@ describe('a choice of features', () => {
     expect(problem(() => withWindow(SAM, 100))).toBe('Title: 100; a whole number from 128 to 1024 will do.');
   });
 
-  it('is what a classifier sees, whatever the image said of its range and window', () => {
+  it('equals a classifier’s features also where the image filled in range and window', () => {
     const image = { dtype: 'uint16', display: { low: 3, high: 9 }, shape: [1, 200, 300, 1] };
     const choice = withFamily(SAM, 'entropy', {});
     const trained = withImage(choice, image);
@@ -117,7 +117,7 @@ describe('a choice of features', () => {
     expect(sameFeatures(withEmbedding(trained, false), choice)).toBe(false);
   });
 
-  it('says what is wrong after the title that the person sees', () => {
+  it('puts the panel’s title in front of an error', () => {
     expect(parseNumbers(' 1,2;  0.5 ')).toEqual([1, 2, 0.5]);
     expect(problem(() => parseNumbers('1, x'))).toBe('Title: “x”; a number will do.');
     expect(problem(() => featureSpec({ sigmas: [2, 1] }))).toBe('Title: [2,1]; numbers that ascend will do.');
@@ -129,7 +129,7 @@ describe('a choice of features', () => {
 });
 
 describe('a choice of a forest', () => {
-  it('is a preset and what differs from it', () => {
+  it('is a preset and the parameters that differ from it', () => {
     expect(forestChoice({})).toEqual({
       preset: DEFAULT_PRESET,
       params: FOREST_PRESETS[DEFAULT_PRESET],
@@ -142,7 +142,7 @@ describe('a choice of a forest', () => {
     expect(withForest(fewer, { trees: FOREST_PRESETS.deep.trees, maxSamples: 40000 })).toEqual({ preset: 'deep' });
   });
 
-  it('is boosting with parameters of its own, and recognised without its name', () => {
+  it('recognises boosting by its parameters', () => {
     const { learningRate, patience, rounds } = FOREST_PRESETS.boosting;
     const slower = withForest({ preset: 'boosting' }, { learningRate: 0.037, patience: 7 });
     expect(slower).toEqual({ preset: 'boosting', learningRate: 0.037, patience: 7 });
@@ -155,7 +155,7 @@ describe('a choice of a forest', () => {
     expect(sameLearner(FOREST_PRESETS.boosting, forestChoice(slower).params)).toBe(false);
   });
 
-  it('says how many trees it comes to', () => {
+  it('gives the number of trees in words', () => {
     expect(treesText({ ...FOREST_PRESETS.samba, trees: 12 })).toBe('12 trees');
     // Smoothing by 0 is none, as in a preset that does not name it.
     expect(withForest({ preset: 'samba' }, { refine: 0 })).toEqual({ preset: 'samba' });

@@ -36,7 +36,7 @@ function make(first: SuggestedRegion[] = [at(0), at(100), at(200)]) {
 }
 
 describe('Guide', () => {
-  it('asks once, goes from the best region to the next, and begins again after the last', async () => {
+  it('requests regions once, goes from the best to the next, and begins again after the last', async () => {
     const { guide, state, next } = make();
     expect([await next(), await next(), await next(), await next()]).toEqual([0, 100, 200, 0]);
     expect(state.asked).toEqual([REGIONS_ASKED]);
@@ -44,7 +44,7 @@ describe('Guide', () => {
     expect(guide.told!.text).toContain('least sure');
   });
 
-  it('leaves out what got a label meanwhile, and asks again when nothing is left', async () => {
+  it('skips regions that have a label now, and requests others when none is left', async () => {
     const { state, next } = make();
     expect(await next()).toBe(0);
     state.labelled.add(0).add(100);
@@ -55,7 +55,7 @@ describe('Guide', () => {
     expect(state.asked).toHaveLength(2);
   });
 
-  it('asks again for another segmentation, and passes over what was seen and left alone', async () => {
+  it('requests regions again for a new segmentation, and skips those that were seen', async () => {
     const { state, next } = make();
     expect(await next()).toBe(0);
     state.version = 2;
@@ -64,12 +64,12 @@ describe('Guide', () => {
     expect(state.asked).toHaveLength(2);
   });
 
-  it('says that there is none, what went wrong, and that it looks, with how far it is', async () => {
+  it('tells of no region, of an error, and of the progress of the search', async () => {
     const { guide, link, state } = make([]);
     const asking = guide.next();
     expect(await guide.next()).toBeNull();
     const job = { session: 's', kind: 'regions', state: 'running', stage: '', done: 1, total: 4, message: '' } as const;
-    link.tell('job', { ...job, job: 'of somebody else' });
+    link.tell('job', { ...job, job: 'another' });
     expect(guide.state).toEqual({ state: 'asking', fraction: null });
     link.tell('job', { ...job, job: 'job-1' });
     expect(guide.told).toEqual({ text: 'Looking for a region to label… 25 %', kind: 'busy' });
@@ -84,7 +84,7 @@ describe('Guide', () => {
     expect((await guide.next())!.row0).toBe(7);
   });
 
-  it('is silent once something was drawn, and unmarks what has its label with the next segmentation', async () => {
+  it('stops explaining once the user draws, and unmarks a labelled region with the next segmentation', async () => {
     const { guide, state, next } = make();
     guide.follow(1);
     await next();
@@ -102,7 +102,7 @@ describe('Guide', () => {
     expect(guide.told).not.toBeNull();
   });
 
-  it('gives up what it looks for when the person has gone on, but not what is marked', async () => {
+  it('stops the search when the user goes on, but keeps a mark', async () => {
     const { guide, next } = make();
     const asking = guide.next();
     guide.leave();
@@ -112,7 +112,7 @@ describe('Guide', () => {
     expect(guide.region).not.toBeNull();
   });
 
-  it('marks nothing any more once it is dismissed, also while it looks', async () => {
+  it('marks nothing once it is dismissed, even during a search', async () => {
     const { guide, next } = make();
     await next();
     guide.dismiss();
@@ -124,7 +124,7 @@ describe('Guide', () => {
     expect(fresh.guide.state).toEqual({ state: 'idle' });
   });
 
-  it('says why a region is worth a look, and where it is in a stack', () => {
+  it('says why to label a region, and on which slice of a stack', () => {
     expect(reasonText(at(0, { score: 0.874 }), 1)).toBe(
       'Where next: the classifier is least sure here (uncertainty 87 %).'
     );

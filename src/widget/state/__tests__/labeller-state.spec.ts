@@ -7,7 +7,7 @@ import { closeAll, id, image, open, run, same, settle, squareAt, stroke, until }
 afterEach(closeAll);
 
 describe('LabellerState', () => {
-  it('shows strokes at once and has the sidecar’s pixels after they were sent', async () => {
+  it('shows strokes at once, and has the sidecar’s pixels after sending them', async () => {
     const labeller = await open();
     stroke(labeller.state, 1, 100, 240);
     expect(labeller.parts.labels.slice(0).at(100, 245)).toBe(1);
@@ -20,7 +20,7 @@ describe('LabellerState', () => {
     labeller.state.dispose();
   });
 
-  it('accepts a suggestion into the class that is chosen', async () => {
+  it('accepts a suggestion into the current class', async () => {
     const labeller = await open();
     labeller.state.setClass(2);
     await labeller.state.accept({ row: 300, column: 350 });
@@ -33,7 +33,7 @@ describe('LabellerState', () => {
     labeller.state.dispose();
   });
 
-  it('carries out quick clicks in their order, in the class that each was made with', async () => {
+  it('carries out quick clicks in order, each in the class of its time', async () => {
     const answers: (() => void)[] = [];
     const labeller = await open(
       ([point]) => new Promise(resolve => answers.push(() => resolve(squareAt(point!.row, point!.column))))
@@ -46,13 +46,13 @@ describe('LabellerState', () => {
     answers.reverse().forEach(answer => answer());
     await state.drained();
     expect(labeller.sidecar.version).toBe(2);
-    expect(parts.labels.slice(0).at(320, 365)).toBe(1); // in both: what was clicked first stays
+    expect(parts.labels.slice(0).at(320, 365)).toBe(1); // in both masks: the first click's label stays
     expect(parts.labels.slice(0).at(370, 400)).toBe(2);
     expect(same(labeller)).toBe(true);
     state.dispose();
   });
 
-  it('says what went wrong with a click, and carries out those after it', async () => {
+  it('reports the error of a click, and carries out the clicks after it', async () => {
     const labeller = await open();
     const { state, parts } = labeller;
     jest.spyOn(parts.labels, 'commit').mockImplementationOnce(() => {
@@ -66,7 +66,7 @@ describe('LabellerState', () => {
     state.dispose();
   });
 
-  it('takes what others draw', async () => {
+  it('takes the patches of other peers', async () => {
     const labeller = await open();
     const patch = run(2, 50, 10, 600);
     labeller.sidecar.apply(patch);
@@ -77,7 +77,7 @@ describe('LabellerState', () => {
     labeller.state.dispose();
   });
 
-  it('ends with the sidecar’s pixels when others draw under a stroke that is on its way', async () => {
+  it('has the sidecar’s pixels in the end when another peer draws under a stroke that is being sent', async () => {
     const labeller = await open();
     const theirs = run(2, 100, 200, 320);
     labeller.sidecar.apply(theirs); // the sidecar has theirs first, the browser has its own first
@@ -102,7 +102,7 @@ describe('LabellerState', () => {
     labeller.state.dispose();
   });
 
-  it('goes on painting while the sidecar is away, and sends everything when it is back', async () => {
+  it('paints while the sidecar is gone, and sends all strokes when it is back', async () => {
     const labeller = await open();
     labeller.sidecar.down = true;
     labeller.sidecar.tell('relay', { state: 'lost', message: 'gone' });
@@ -121,7 +121,7 @@ describe('LabellerState', () => {
     labeller.state.dispose();
   });
 
-  it('takes back a stroke that the sidecar refuses, and says why', async () => {
+  it('removes a stroke that the sidecar refuses, and says why', async () => {
     const labeller = await open();
     labeller.sidecar.refuse = [{ code: 'invalid', message: 'class 1 is gone' }];
     stroke(labeller.state, 1, 100, 240);
@@ -145,7 +145,7 @@ describe('LabellerState', () => {
     labeller.state.dispose();
   });
 
-  it('trains only after every stroke was sent', async () => {
+  it('trains only after all strokes are acknowledged', async () => {
     const labeller = await open();
     stroke(labeller.state, 1, 100, 240);
     stroke(labeller.state, 2, 300, 240);
@@ -155,7 +155,7 @@ describe('LabellerState', () => {
     labeller.state.dispose();
   });
 
-  it('trains with what was chosen last, however recently', async () => {
+  it('trains with the last choice, even one made just before', async () => {
     const { sidecar, state } = await open();
     state.choice.setForest({ preset: 'deep' });
     await state.train();
@@ -165,7 +165,7 @@ describe('LabellerState', () => {
     state.dispose();
   });
 
-  it('shows what Python chose, offers those features for a preview, and forgets the preview with the image', async () => {
+  it('shows the choice made in Python, offers its features for a preview, and drops the preview with the image', async () => {
     const { sidecar, state, parts } = await open();
     sidecar.choice = { features: { set: 'weka', median: { sigmas: [3] } }, forest: {} };
     sidecar.tell('session', sidecar.session);
@@ -179,7 +179,7 @@ describe('LabellerState', () => {
     state.dispose();
   });
 
-  it('loads a classifier only after every stroke was sent', async () => {
+  it('loads a classifier only after all strokes are acknowledged', async () => {
     const { sidecar, state } = await open();
     stroke(state, 1, 100, 240);
     const bytes = new TextEncoder().encode('{}');
@@ -190,7 +190,7 @@ describe('LabellerState', () => {
     state.dispose();
   });
 
-  it('says how far SAM is with the windows of a large image, while suggestions are there already', async () => {
+  it('shows SAM’s progress with the windows of a large image while suggestions are ready', async () => {
     const { sidecar, state } = await open();
     const job = { session: id, job: 'windows', kind: 'embed', state: 'running', stage: 'encoding', message: '' };
     let prepared = 0;
@@ -210,7 +210,7 @@ describe('LabellerState', () => {
     state.dispose();
   });
 
-  it('says that a training failed until labels change, and says what SAM runs on meanwhile', async () => {
+  it('shows a failed training until labels change, and SAM’s device beside it', async () => {
     const { sidecar, state } = await open();
     const fail = () =>
       sidecar.tell('job', {
@@ -245,7 +245,7 @@ describe('LabellerState', () => {
     state.dispose();
   });
 
-  it('hands unsent strokes to the next labeller of the session when its kernel went', async () => {
+  it('leaves unsent strokes to the session’s next labeller when its kernel is gone', async () => {
     const first = await open();
     first.state.connection.close();
     stroke(first.state, 1, 100, 240);
@@ -275,7 +275,7 @@ describe('LabellerState', () => {
     state.dispose();
   });
 
-  it('draws nothing of the segmentation any more after a fresh start', async () => {
+  it('draws no segmentation after a fresh start', async () => {
     const { sidecar, state, parts } = await open();
     sidecar.tell('segmentation', { session: id, version: 1 });
     const repainted: unknown[] = [];
@@ -286,7 +286,7 @@ describe('LabellerState', () => {
     state.dispose();
   });
 
-  it('shows another image when the session has one, and keeps the labels that fit it', async () => {
+  it('shows the session’s new image, and keeps labels of the same shape', async () => {
     const labeller = await open();
     const { sidecar, state, parts } = labeller;
     const asked = () => sidecar.methods.filter(method => method === 'sam.embedding').length;
@@ -313,7 +313,7 @@ describe('LabellerState', () => {
     state.dispose();
   });
 
-  it('drops the labels of an image of another shape', async () => {
+  it('drops labels of another shape with the image', async () => {
     const { sidecar, state, parts } = await open();
     stroke(state, 1, 100, 240);
     await state.drained();
@@ -327,7 +327,7 @@ describe('LabellerState', () => {
     state.dispose();
   });
 
-  it('chooses classes that exist', async () => {
+  it('takes only classes that exist', async () => {
     const { state } = await open();
     expect(state.currentClass?.name).toBe('matrix');
     state.setClass(2);
@@ -337,7 +337,7 @@ describe('LabellerState', () => {
     state.dispose();
   });
 
-  it('shows live tiles at once, what is drawn meanwhile on top, and fetches none of them again', async () => {
+  it('shows live tiles at once with newer labels on top, and fetches none of them again', async () => {
     const { sidecar, state, parts } = await open();
     state.live.show({}, 0, { row0: 0, row1: 200, column0: 0, column1: 200 });
     await state.setLive(true);
@@ -371,7 +371,7 @@ describe('LabellerState', () => {
     state.dispose();
   });
 
-  it('counts rounds anew after it was switched, and drops what came of a live round that ended early', async () => {
+  it('counts live rounds from 1 after switching, and drops the tiles of a round that ended early', async () => {
     const { sidecar, state, parts } = await open();
     const bring = (round: number, classId: number) =>
       sidecar.tell(
@@ -390,7 +390,7 @@ describe('LabellerState', () => {
     state.dispose();
   });
 
-  it('says so when a sidecar that was started anew is not live any more, and follows what others switch', async () => {
+  it('says that live segmentation is off after a restart of the sidecar, and follows the session’s switch', async () => {
     const { sidecar, state } = await open();
     await state.setLive(true);
     sidecar.live = false;

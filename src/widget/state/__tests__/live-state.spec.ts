@@ -39,7 +39,7 @@ function make() {
 }
 
 describe('LiveState', () => {
-  it('is shown as it was switched at once, and goes back where the sidecar refuses', async () => {
+  it('shows the switch at once, and goes back if the sidecar refuses', async () => {
     const { live, answers, take } = make();
     const first = live.set(true);
     expect(live.on).toBe(true);
@@ -54,7 +54,7 @@ describe('LiveState', () => {
     expect(live.on).toBe(true);
   });
 
-  it('tells what is in view with the switch, then what it moved to, once it rests', async () => {
+  it('sends the view with the switch, and again when a moved view rests', async () => {
     const { live, link, asked, answers, views, take } = make();
     const canvas = {};
     live.show(canvas, 2, region(0));
@@ -74,7 +74,7 @@ describe('LiveState', () => {
     expect(views).toEqual([{ slice: 2, ...region(30) }, null]);
   });
 
-  it('tells nothing while it is off, and what is in view when somebody else switches it on', async () => {
+  it('sends no view while it is off, and sends it when another peer switches it on', async () => {
     const { live, views, take } = make();
     live.show({}, 0, region(0));
     await after(20);
@@ -83,7 +83,7 @@ describe('LiveState', () => {
     expect(views).toEqual([{ slice: 0, ...region(0) }]);
   });
 
-  it('tells a new sidecar what is in view', () => {
+  it('sends the view to a new sidecar', () => {
     const { live, views, take } = make();
     live.show({}, 0, region(0));
     take(true);
@@ -91,7 +91,7 @@ describe('LiveState', () => {
     expect(views).toHaveLength(2);
   });
 
-  it('tells the region that holds what several views show of the slice that was moved to last', async () => {
+  it('sends the rectangle around all views of the slice that was shown last', async () => {
     const { live, views, take } = make();
     take(true);
     const [one, other, elsewhere] = [{}, {}, {}];
@@ -105,7 +105,7 @@ describe('LiveState', () => {
     expect(views[1]).toEqual({ slice: 1, ...region(500) });
   });
 
-  it('says nothing of rounds that are over within a moment, and how far one is that takes longer', async () => {
+  it('shows the progress of long rounds only', async () => {
     const { live, take, job } = make();
     take(true);
     job('a');
@@ -124,7 +124,7 @@ describe('LiveState', () => {
     expect(live.state.state).toBe('ready');
   });
 
-  it('says why a round failed until another one succeeds', () => {
+  it('shows why a round failed until another one succeeds', () => {
     const { live, take, job } = make();
     take(true);
     job('a', { state: 'failed', message: 'No memory.' });
@@ -136,7 +136,7 @@ describe('LiveState', () => {
     expect(live.state.state).toBe('ready');
   });
 
-  it('tells when rounds were under way and none is any more, and not between two of them', async () => {
+  it('emits when no round is under way, but not between two rounds', async () => {
     const { take, job, link, quiet } = make();
     take(true);
     job('a');
@@ -154,7 +154,7 @@ describe('LiveState', () => {
     expect(quiet()).toBe(2);
   });
 
-  it('tells that a round was given up once no other follows, until the next', async () => {
+  it('says that a round was cancelled if no other follows, until the next', async () => {
     const { live, take, job } = make();
     let changes = 0;
     live.changed.connect(() => changes++);
@@ -173,7 +173,7 @@ describe('LiveState', () => {
     expect(live.left).toBe(false);
   });
 
-  it('cancels the round that runs', async () => {
+  it('cancels the running round', async () => {
     const { live, asked, answers, take, job } = make();
     take(true);
     job('a');

@@ -54,7 +54,7 @@ function make() {
 const tiles = (count: number): ITileRef[] => Array.from({ length: count }, (_, row) => ({ row, column: 0 }));
 
 describe('FeaturePreview', () => {
-  it('asks for nothing until it is shown, then for the channel that is chosen', async () => {
+  it('requests no tiles until it is shown, then those of the chosen channel', async () => {
     const { preview, asked, answer } = make();
     preview.want(0, [A]);
     expect(asked).toEqual([]);
@@ -69,7 +69,7 @@ describe('FeaturePreview', () => {
     expect([preview.at(0, 3, 77), preview.at(0, 3, 256 + 5), preview.at(0, 600, 0)]).toEqual([77, 5, -1]);
   });
 
-  it('keeps what it has, also when another channel was looked at meanwhile', async () => {
+  it('keeps tiles while another channel is shown', async () => {
     const { preview, asked, answer } = make();
     preview.show(true);
     preview.want(0, [A]);
@@ -85,7 +85,7 @@ describe('FeaturePreview', () => {
     expect(preview.state.state).toBe('ready');
   });
 
-  it('gives up what is on its way when the view has moved on, and not while some of it is in view', async () => {
+  it('cancels a request when all its tiles left the view', async () => {
     const { preview, asked, answer } = make();
     preview.show(true);
     preview.want(0, [A, B]);
@@ -99,7 +99,7 @@ describe('FeaturePreview', () => {
     expect(preview.state.state).toBe('ready');
   });
 
-  it('gives up what is on its way for another slice, another channel, or when it is hidden', async () => {
+  it('cancels a request for another slice or channel, or when it is hidden', async () => {
     const { preview, asked } = make();
     preview.show(true);
     preview.want(0, [A]);
@@ -116,7 +116,7 @@ describe('FeaturePreview', () => {
     expect(preview.state).toEqual({ state: 'off' });
   });
 
-  it('asks for no more tiles than is sensible, and says that the view is too far out', async () => {
+  it('requests no tiles when too many are in view, and says so', async () => {
     const { preview, asked, answer } = make();
     preview.show(true);
     preview.want(0, tiles(TILES_IN_VIEW_MAX + 1));
@@ -130,7 +130,7 @@ describe('FeaturePreview', () => {
     expect(preview.drawn).toBe(false);
   });
 
-  it('says what went wrong, asks for no more, and begins again with another channel or when it is told to', async () => {
+  it('stops after an error, and begins again with another channel or on retry', async () => {
     const { preview, asked, answer } = make();
     preview.show(true);
     preview.want(0, [A]);
@@ -145,7 +145,7 @@ describe('FeaturePreview', () => {
     expect(preview.state.state).toBe('ready');
   });
 
-  it('refuses tiles that are no tiles', async () => {
+  it('refuses malformed tiles', async () => {
     const { preview, asked } = make();
     preview.show(true);
     preview.want(0, [A]);
@@ -157,7 +157,7 @@ describe('FeaturePreview', () => {
     expect(preview.state).toMatchObject({ state: 'failed', message: expect.stringContaining('65536') as string });
   });
 
-  it('follows its channel by name when the features change, waits when it goes, and comes back with it', async () => {
+  it('follows its channel by name when the features change, and waits while the channel is missing', async () => {
     const { preview, asked, answer } = make();
     preview.choose(preview.names.indexOf('gaussian σ=4'));
     preview.show(true);
@@ -179,7 +179,7 @@ describe('FeaturePreview', () => {
     expect([preview.drawn, preview.at(0, 3, 77)]).toEqual([true, 77]);
   });
 
-  it('waits for another feature when that is chosen instead, and for none when it is switched off', () => {
+  it('shows another chosen feature instead of a missing one, and none when it is switched off', () => {
     const { preview } = make();
     preview.choose(preview.names.indexOf('gaussian σ=4'));
     preview.show(true);
@@ -192,7 +192,7 @@ describe('FeaturePreview', () => {
     expect(preview.state).toEqual({ state: 'off' });
   });
 
-  it('stays with its feature when only the colour changes', () => {
+  it('keeps its feature when only the colour changes', () => {
     const preview = new FeaturePreview({
       image: { rows: 9, columns: 9 },
       channels: 3,
@@ -207,7 +207,7 @@ describe('FeaturePreview', () => {
     expect([preview.shown, preview.names[preview.channel]]).toEqual([true, 'green: membrane median']);
   });
 
-  it('is as bright at the edge of the image as inside when it is reduced', async () => {
+  it('is as bright at the image’s edge as inside when it is reduced', async () => {
     const { preview, answer } = make();
     preview.show(true);
     preview.want(0, [B, { row: 7, column: 0 }]);

@@ -53,7 +53,7 @@ describe('Suggestions', () => {
     expect(suggestions.current).toMatchObject({ scale: 1, at: { row: 200, column: 240 } });
   });
 
-  it('shows what comes while the pointer moves on, but nothing older than what is shown', async () => {
+  it('shows answers while the pointer moves on, but none older than the shown one', async () => {
     const { suggestions, answer } = make();
     [200, 210, 220].forEach(row => suggestions.move({ row, column: 240 }, 40));
     await answer(1);
@@ -64,7 +64,7 @@ describe('Suggestions', () => {
     expect(suggestions.current?.at.row).toBe(220);
   });
 
-  it('turns through the scales, and keeps the one chosen until the pointer moves far', async () => {
+  it('cycles through the scales, and keeps the chosen one until the pointer moves far', async () => {
     const { suggestions, answer } = make();
     suggestions.move({ row: 200, column: 240 }, 40);
     await answer();
@@ -78,7 +78,7 @@ describe('Suggestions', () => {
     expect(suggestions.current?.scale).toBe(1);
   });
 
-  it('gives what is shown when it is accepted, and shows nothing until the pointer moves on', async () => {
+  it('accepts the shown suggestion, and shows none until the pointer moves away', async () => {
     const { suggestions, asked, answer } = make();
     suggestions.move({ row: 200, column: 240 }, 40);
     await answer();
@@ -91,7 +91,7 @@ describe('Suggestions', () => {
     expect(asked).toHaveLength(2);
   });
 
-  it('asks for the pixel clicked when what is shown does not belong to it', async () => {
+  it('decodes the clicked pixel if the shown suggestion does not contain it', async () => {
     const { suggestions, asked, answer } = make();
     suggestions.move({ row: 100, column: 100 }, 40);
     await answer();
@@ -101,7 +101,7 @@ describe('Suggestions', () => {
     expect((await accepted)?.at.row).toBe(400);
   });
 
-  it('takes the mask at the pixel clicked although the pointer moves on, leaves, or another slice is shown', async () => {
+  it('accepts the mask of the clicked pixel even if the pointer moves on or leaves, or the slice changes', async () => {
     for (const then of ['move', 'leave', 'clear'] as const) {
       const { suggestions, asked, answer } = make();
       const accepted = suggestions.accept({ row: 400, column: 400 });
@@ -122,7 +122,7 @@ describe('Suggestions', () => {
     }
   });
 
-  it('takes the scale that was chosen for a click nearby', async () => {
+  it('uses the chosen scale for a click nearby', async () => {
     const { suggestions, asked, answer } = make();
     suggestions.move({ row: 200, column: 240 }, 400);
     await answer();
@@ -144,7 +144,7 @@ describe('Suggestions', () => {
     expect(suggestions.current?.scale).toBe(1);
   });
 
-  it('rejects: nothing is shown, and what is being computed is given up', async () => {
+  it('hides a rejected suggestion, and drops those that are being decoded', async () => {
     const { suggestions, asked, answer } = make();
     suggestions.move({ row: 200, column: 240 }, 40);
     suggestions.reject();
@@ -153,7 +153,7 @@ describe('Suggestions', () => {
     expect(suggestions.current).toBeNull();
   });
 
-  it('tells errors of the decoder but not that it was overtaken', async () => {
+  it('emits the decoder’s errors, but not cancelled requests', async () => {
     const { suggestions, asked } = make();
     const failed: string[] = [];
     suggestions.failed.connect((_, error) => failed.push(error.message));
@@ -166,7 +166,7 @@ describe('Suggestions', () => {
     expect(suggestions.busy).toBe(false);
   });
 
-  it('knows a box that no pixel of the mask is outside of', async () => {
+  it('has bounds that hold every pixel of the mask', async () => {
     const { suggestions, answer } = make();
     suggestions.move({ row: 200, column: 240 }, 40);
     await answer();
@@ -187,7 +187,7 @@ describe('Suggestions', () => {
     expect(bounds.row1 - bounds.row0).toBeLessThan(60);
   });
 
-  it('calls a region uniform only where every pixel of it is the same', async () => {
+  it('calls a rectangle uniform only if all its pixels are equal', async () => {
     const { suggestions, answer } = make();
     suggestions.move({ row: 200, column: 240 }, 40);
     await answer();

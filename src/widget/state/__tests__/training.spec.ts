@@ -62,7 +62,7 @@ function make() {
 }
 
 describe('Training', () => {
-  it('shows its own training while one of Python runs before it, and that one is not its own', async () => {
+  it('shows its own training while one of Python runs first, and tells the two apart', async () => {
     const { training, job, start } = make();
     job('python', { done: 3 });
     expect(training.state).toMatchObject({ state: 'running', own: false, fraction: 0.75 });
@@ -76,7 +76,7 @@ describe('Training', () => {
     expect(training.state).toMatchObject({ own: true, fraction: 0.5 });
   });
 
-  it('is not idle because another training has ended', async () => {
+  it('is not idle while another training still runs', async () => {
     const { training, job } = make();
     job('a', { stage: 'waiting' });
     job('b');
@@ -86,7 +86,7 @@ describe('Training', () => {
     expect(training.state).toEqual({ state: 'idle' });
   });
 
-  it('cancels its own training and no other, then the other', async () => {
+  it('cancels its own training first, then the other', async () => {
     const { wire, training, job, start } = make();
     job('python');
     const { result, id } = await start();
@@ -107,7 +107,7 @@ describe('Training', () => {
     expect(wire.requests.map(({ method, params }) => [method, params])).toEqual([['cancel', { id: 'before' }]]);
   });
 
-  it('says why a training failed until something else happens or a new one begins', async () => {
+  it('shows why a training failed until it is dismissed or a new one begins', async () => {
     const { wire, training, job, start } = make();
     const fail = async () => {
       const { result, id } = await start();

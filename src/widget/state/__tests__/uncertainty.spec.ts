@@ -30,7 +30,7 @@ function make() {
 }
 
 describe('UncertaintyOverlay', () => {
-  it('waits for a classifier, then shows how unsure it is', async () => {
+  it('waits for a classifier, then shows its uncertainty', async () => {
     const { overlay, asked, answer } = make();
     overlay.show(true);
     overlay.want(0, [A]);
@@ -43,7 +43,7 @@ describe('UncertaintyOverlay', () => {
     expect(overlay.at(0, 5, 300)).toBe(200);
   });
 
-  it('shows what was until the tiles of a new segmentation are here, and names those that came', async () => {
+  it('shows old tiles until those of a new segmentation arrive, and emits their keys', async () => {
     const { overlay, asked, answer } = make();
     const came: string[] = [];
     overlay.arrived.connect((_, keys) => came.push(...keys));
@@ -63,7 +63,7 @@ describe('UncertaintyOverlay', () => {
     expect(asked).toHaveLength(2);
   });
 
-  it('fetches again what was asked for before a new segmentation, once, whatever version the answer names', async () => {
+  it('fetches tiles again once that were requested before a new segmentation', async () => {
     const { overlay, asked, answer } = make();
     overlay.follow(3);
     overlay.show(true);
@@ -77,7 +77,7 @@ describe('UncertaintyOverlay', () => {
     expect([asked.length, overlay.at(0, 0, 0)]).toEqual([2, 20]);
   });
 
-  it('forgets a classifier that was set aside, and has other tiles for another measure', async () => {
+  it('drops the tiles of a classifier that is gone, and has others for another measure', async () => {
     const { overlay, asked, answer } = make();
     overlay.follow(3);
     overlay.show(true);
@@ -96,7 +96,7 @@ describe('UncertaintyOverlay', () => {
     expect(overlay.at(0, 0, 0)).toBe(-1);
   });
 
-  it('begins again with the next segmentation after something went wrong', async () => {
+  it('fetches again with the next segmentation after an error', async () => {
     const { overlay, asked, answer } = make();
     overlay.follow(3);
     overlay.show(true);
@@ -117,7 +117,7 @@ describe('UncertaintyOverlay', () => {
 });
 
 describe('the colours of uncertainty', () => {
-  it('are as light as they should be, to a byte, in even steps', () => {
+  it('have the intended lightness to a byte, in even steps', () => {
     // From sRGB back to the lightness of OKLab.
     const lightness = (rgb: number[]) => {
       const [r, g, b] = rgb.map(byte => {
@@ -136,7 +136,7 @@ describe('the colours of uncertainty', () => {
     }
   });
 
-  it('stand in the palette as the canvas takes them', () => {
+  it('are in the palette in memory order', () => {
     const palette = makeUncertaintyPalette();
     expect(palette).toHaveLength(256);
     const [red, green, blue] = uncertaintyColor(128 / 255);
