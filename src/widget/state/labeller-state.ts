@@ -383,7 +383,7 @@ export class LabellerState implements IDisposable {
     const { state } = parts.embedding.state;
     if (this._prepared !== this._slice || state === 'waiting') {
       this._prepared = this._slice;
-      void parts.embedding.prepare(this.connection.client, this._slice);
+      void parts.embedding.prepare(this._slice);
     }
   }
 

@@ -32,7 +32,7 @@ export class SessionParts implements IDisposable {
     this.tiles = new ImageTiles({ image, link });
     this.segmentation = new SegmentationTiles({ image, slices, link, labels: this.labels });
     this.suggestions = new Suggestions({ image });
-    this.embedding = new SliceEmbedding({ session: link.session, image, createDecoder: options.createDecoder });
+    this.embedding = new SliceEmbedding({ link, image, createDecoder: options.createDecoder });
     this.preview = new FeaturePreview({ image, channels, link });
     this.preview.offer(choice.spec);
     this.uncertainty = new UncertaintyOverlay({ image, link });
@@ -43,7 +43,7 @@ export class SessionParts implements IDisposable {
       version: () => this._session.segmentation?.version ?? 0
     });
     choice.changed.connect(() => this.preview.offer(choice.spec), this);
-    this._connect(link);
+    this._connect();
   }
 
   /** Rows and columns of a slice. */
@@ -129,7 +129,7 @@ export class SessionParts implements IDisposable {
     this.labels.dispose();
   }
 
-  private _connect(link: ISessionLink): void {
+  private _connect(): void {
     const drawing = () => this._changed.emit('drawing');
     const features = () => this._changed.emit('features');
     const failed = (_: unknown, error: BridgeError) => this._failed.emit(error);
@@ -166,12 +166,7 @@ export class SessionParts implements IDisposable {
       this._changed.emit('status');
       this._changed.emit('choice');
     }, this);
-    link.on('job').connect((_, { params }) => {
-      if (params.kind === 'embed') {
-        embedding.progress(params);
-        this._changed.emit('status');
-      }
-    }, this);
+    embedding.progressed.connect(() => this._changed.emit('status'), this);
   }
 
   private _onLabels(_: LabelStore, { slice, tiles }: ILabelChange): void {

@@ -1,10 +1,10 @@
-/** SAM for one labeller: gets the decoder and a slice's embedding, and says how far it is. */
+/** SAM for one labeller: requests the decoder and the embedding of a slice, and follows the encoder's progress. */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { BridgeClient } from '../../kernel-bridge';
 import { BridgeError, DecoderManifest, EventParams, PointPrompt, SamDevice } from '../../shared';
 import { ICandidates } from '../../sam';
 import { ISize } from '../base/geometry';
+import { ISessionEvent, ISessionLink } from '../base/session-link';
 import { IPointDecoder } from './suggestions';
 
 /** The decoder in the worker, as it is used here. */
@@ -15,20 +15,21 @@ export interface ISuggestionDecoder extends IDisposable {
   suggest(points: PointPrompt[], signal?: AbortSignal, urgent?: boolean): Promise<ICandidates>;
 }
 
-/** How far suggestions are. */
+/** The state of a slice's embedding. */
 export type EmbeddingState =
   | { state: 'waiting' }
   | { state: 'computing'; fraction: number | null }
   | { state: 'ready'; device: SamDevice; seconds: number }
   | { state: 'failed'; message: string };
 
-/** Decoders that this page has got, by digest: all labellers share one copy. */
+/** Decoders that this page has fetched, by digest: all labellers share one copy. */
 const decoders = new Map<string, Uint8Array>();
 
 /** Prepares slices for suggestions. */
 export class SliceEmbedding implements IDisposable {
   constructor(options: SliceEmbedding.IOptions) {
     this._options = options;
+    options.link.on('job').connect(this._onJob, this);
   }
 
   /** Emits when the state changes. */
@@ -36,16 +37,21 @@ export class SliceEmbedding implements IDisposable {
     return this._changed;
   }
 
+  /** Emits when {@link closer} may have changed. */
+  get progressed(): ISignal<this, void> {
+    return this._progressed;
+  }
+
   get state(): EmbeddingState {
     return this._state;
   }
 
-  /** How far SAM is with what classifiers see of a large image, window by window; null while it does no such thing. */
+  /** Share of a large image's windows that the encoder has finished for the classifier, 0 to 1; null if it works on none. */
   get closer(): number | null {
     return this._closer && this._closer.done / this._closer.total;
   }
 
-  /** Decodes points of the slice that is ready; null before. */
+  /** Decodes points of the slice; null until it is ready. */
   get decoder(): IPointDecoder | null {
     const [decoder, manifest] = [this._decoder, this._manifest];
     return this._state.state === 'ready' && decoder && manifest
@@ -57,13 +63,14 @@ export class SliceEmbedding implements IDisposable {
     return this._disposed;
   }
 
-  /** Get a slice ready, in place of the one that was asked for before. Sends no request if the decoder still has the slice's embedding. */
-  async prepare(client: BridgeClient, slice: number): Promise<void> {
+  /** Prepare a slice, instead of the one requested before. Sends no request if the decoder still has the slice's embedding. */
+  async prepare(slice: number): Promise<void> {
     this._running?.abort();
     const running = new AbortController();
     this._running = running;
     const { signal } = running;
-    const { session, image } = this._options;
+    const { link, image } = this._options;
+    const { session } = link;
     const key = `${session}/${slice}`;
     const computed = this._computed.get(key);
     if (computed && this._decoder?.useEmbedding(key)) {
@@ -72,9 +79,9 @@ export class SliceEmbedding implements IDisposable {
     }
     this._set({ state: 'computing', fraction: null });
     try {
-      const loading = this._getDecoder(client);
+      const loading = this._getDecoder();
       loading.catch(() => undefined); // awaited below; the embedding may fail first
-      const { result, buffers } = await client.request('sam.embedding', { session, slice }, { signal });
+      const { result, buffers } = await link.request('sam.embedding', { session, slice }, { signal });
       const bytes = buffers[0];
       if (!bytes) {
         throw new BridgeError('malformed', 'The embedding came without its buffer.');
@@ -96,19 +103,7 @@ export class SliceEmbedding implements IDisposable {
     }
   }
 
-  /** The sidecar tells how far it is. */
-  progress(job: EventParams<'job'>): void {
-    const { done, total } = job;
-    if (job.state !== 'running') {
-      this._closer = this._closer?.job === job.job ? null : this._closer;
-    } else if (this._state.state === 'computing') {
-      this._set({ state: 'computing', fraction: total > 0 ? done / total : null });
-    } else if (total > 1 && job.stage === 'encoding') {
-      this._closer = job;
-    }
-  }
-
-  /** The sidecar may be another one: work that still goes on is told again. */
+  /** Attached again: forget the encoder's progress. The sidecar reports work that still runs. */
   attached(): void {
     this._closer = null;
   }
@@ -125,19 +120,35 @@ export class SliceEmbedding implements IDisposable {
     Signal.clearData(this);
   }
 
+  /** Follow the progress of the encoder. */
+  private _onJob(_: ISessionLink, { params: job }: ISessionEvent<'job'>): void {
+    if (job.kind !== 'embed') {
+      return;
+    }
+    const { done, total } = job;
+    if (job.state !== 'running') {
+      this._closer = this._closer?.job === job.job ? null : this._closer;
+    } else if (this._state.state === 'computing') {
+      this._set({ state: 'computing', fraction: total > 0 ? done / total : null });
+    } else if (total > 1 && job.stage === 'encoding') {
+      this._closer = job;
+    }
+    this._progressed.emit();
+  }
+
   /** The decoder, loaded once for all slices; again after a failure. */
-  private _getDecoder(client: BridgeClient): Promise<ISuggestionDecoder> {
-    this._loading ??= this._loadDecoder(client).catch(error => {
+  private _getDecoder(): Promise<ISuggestionDecoder> {
+    this._loading ??= this._loadDecoder().catch(error => {
       this._loading = null;
       throw error;
     });
     return this._loading;
   }
 
-  private async _loadDecoder(client: BridgeClient): Promise<ISuggestionDecoder> {
+  private async _loadDecoder(): Promise<ISuggestionDecoder> {
     const known = [...decoders.keys()].pop();
     const { signal } = this._closing;
-    const { result, buffers } = await client.request('sam.decoder', known ? { known } : {}, { signal });
+    const { result, buffers } = await this._options.link.request('sam.decoder', known ? { known } : {}, { signal });
     const graph = buffers[0] ?? decoders.get(result.digest);
     if (!graph) {
       throw new BridgeError('model', `The decoder ${result.digest} came without its graph.`);
@@ -165,6 +176,7 @@ export class SliceEmbedding implements IDisposable {
 
   private readonly _options: SliceEmbedding.IOptions;
   private readonly _changed = new Signal<this, EmbeddingState>(this);
+  private readonly _progressed = new Signal<this, void>(this);
   private _state: EmbeddingState = { state: 'waiting' };
   private readonly _closing = new AbortController();
   private _loading: Promise<ISuggestionDecoder> | null = null;
@@ -180,7 +192,7 @@ export class SliceEmbedding implements IDisposable {
 /** The namespace for {@link SliceEmbedding}. */
 export namespace SliceEmbedding {
   export interface IOptions {
-    session: string;
+    link: ISessionLink;
     image: ISize;
     /** Makes the decoder once it is needed. */
     createDecoder(): Promise<ISuggestionDecoder>;

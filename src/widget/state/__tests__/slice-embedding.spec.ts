@@ -1,6 +1,6 @@
 /** What is requested for a slice, and what is not; with the real decoder on a worker that answers at once. */
-import { BridgeClient } from '../../../kernel-bridge';
 import { BridgeError, DEFAULT_MODEL, SamDevice, zDecoderManifest } from '../../../shared';
+import { FakeLink } from '../../base/__tests__/fake-link';
 import { IDecoderWorker, SuggestionDecoder } from '../../decoder/decoder';
 import { FromDecoderWorker, ToDecoderWorker } from '../../decoder/decoder-messages';
 import { EmbeddingState, SliceEmbedding } from '../slice-embedding';
@@ -33,20 +33,18 @@ describe('SliceEmbedding', () => {
   let embedding: SliceEmbedding;
   let states: string[];
 
-  const client = {
-    request: async (method: string, { slice }: { slice: number }) => {
-      requests.push(method === 'sam.embedding' ? `embedding ${slice}` : method);
-      if (failure) {
-        throw failure;
-      }
-      return method === 'sam.decoder'
-        ? {
-            result: { manifest: zDecoderManifest.parse(DEFAULT_MODEL), digest: 'a'.repeat(64), bytes: 1 },
-            buffers: [new Uint8Array(1)]
-          }
-        : { result: { device, seconds: slice + 1, shape: [1, 1, 1] }, buffers: [new Uint8Array(2)] };
+  const link = new FakeLink(async (method, { slice }: { slice: number }) => {
+    requests.push(method === 'sam.embedding' ? `embedding ${slice}` : method);
+    if (failure) {
+      throw failure;
     }
-  } as unknown as BridgeClient;
+    return method === 'sam.decoder'
+      ? {
+          result: { manifest: zDecoderManifest.parse(DEFAULT_MODEL), digest: 'a'.repeat(64), bytes: 1 },
+          buffers: [new Uint8Array(1)]
+        }
+      : { result: { device, seconds: slice + 1, shape: [1, 1, 1] }, buffers: [new Uint8Array(2)] };
+  });
   /** The slice that suggestions are of. */
   const decoded = async () =>
     (await embedding.decoder!.suggest([{ row: 0, column: 0, label: 1 }], new AbortController().signal, false))
@@ -57,7 +55,7 @@ describe('SliceEmbedding', () => {
     failure = null;
     states = [];
     embedding = new SliceEmbedding({
-      session: 'session',
+      link,
       image: { rows: 8, columns: 8 },
       createDecoder: async () => new SuggestionDecoder()
     });
@@ -66,46 +64,46 @@ describe('SliceEmbedding', () => {
   afterEach(() => embedding.dispose());
 
   it('requests nothing for a slice that the decoder still has', async () => {
-    await embedding.prepare(client, 0);
-    await embedding.prepare(client, 1);
+    await embedding.prepare(0);
+    await embedding.prepare(1);
     expect([...requests].sort()).toEqual(['embedding 0', 'embedding 1', 'sam.decoder']);
     expect(await decoded()).toBe(1);
     requests = [];
     states = [];
-    await embedding.prepare(client, 0);
+    await embedding.prepare(0);
     expect(requests).toEqual([]);
     expect(states).toEqual(['ready']);
     expect(embedding.state).toEqual({ state: 'ready', device, seconds: 1 });
     expect(await decoded()).toBe(0);
   });
 
-  it('requests a slice again that others have displaced', async () => {
+  it('requests a slice again that newer ones have displaced', async () => {
     for (const slice of [0, 1, 2, 3, 4]) {
-      await embedding.prepare(client, slice);
+      await embedding.prepare(slice);
     }
     requests = [];
-    await embedding.prepare(client, 0);
-    await embedding.prepare(client, 3);
+    await embedding.prepare(0);
+    await embedding.prepare(3);
     expect(requests).toEqual(['embedding 0']);
     expect(await decoded()).toBe(3);
   });
 
-  it('waits while there is no connection, says other failures, and requests the slice again', async () => {
+  it('waits without a connection, shows other errors, and requests the slice again', async () => {
     failure = new BridgeError('disconnected', 'gone');
-    await embedding.prepare(client, 0);
+    await embedding.prepare(0);
     expect(embedding.state).toEqual({ state: 'waiting' });
     failure = new BridgeError('compute', 'SAM died');
-    await embedding.prepare(client, 0);
+    await embedding.prepare(0);
     expect(embedding.state).toEqual({ state: 'failed', message: 'SAM died' });
     expect(embedding.decoder).toBeNull();
     failure = null;
-    await embedding.prepare(client, 0);
+    await embedding.prepare(0);
     expect(await decoded()).toBe(0);
   });
 
-  it('gives up a slice when another one is asked for', async () => {
-    const first = embedding.prepare(client, 0);
-    await Promise.all([first, embedding.prepare(client, 1)]);
+  it('drops a slice when another one is requested', async () => {
+    const first = embedding.prepare(0);
+    await Promise.all([first, embedding.prepare(1)]);
     expect(embedding.state).toEqual({ state: 'ready', device, seconds: 2 });
     expect(await decoded()).toBe(1);
     expect(requests.filter(method => method === 'sam.decoder')).toHaveLength(1);
