@@ -1,29 +1,30 @@
 /**
- * A packed forest (`pack.ts`) applied to blocks of 4 × 4 pixels: 16 pixels, one bin of a feature a byte.
+ * Applies a packed forest (`pack.ts`) to blocks of 4 × 4 pixels; a block has one byte, a bin, for each feature and pixel. `engine/onnx/forest.ts`
+ * counts the same votes in ONNX; `sambalab/tests/onnx/test_forest.py` and `test_boosting.py` compare the two.
  *
  * A visit is a block at a quad with a mask of its pixels. The quad's three tests are made on all 16 pixels, which splits the mask in
- * four; what is not empty is visited next. Neighbours mostly go the same way, so that far fewer quads are visited than 16 paths have.
- * A group of blocks goes down a tree together, level by level: the visits of a level do not wait for each other, and a visit is
- * written always and kept by moving the end of the list, so that no branch depends on a pixel. In the last two levels there are no
+ * four; masks that are not empty are visited next. Neighbouring pixels mostly go the same way, so few quads are visited for 16 pixels.
+ * A group of blocks goes down a tree together, level by level: the visits of a level do not wait for each other, and each visit is
+ * written, and kept by moving the end of the list, so that no branch depends on a pixel. In the last two levels there are no
  * lists: the tests give each pixel the number of its leaf, 0 to 3, and a byte shuffle looks its votes up.
  *
  * A leaf's votes are whole numbers below 1024 that add up to the same for all leaves, so sums are exact and the order of trees does not matter; the last
- * class is not counted, it gets what the others leave.
+ * class is not counted: it gets the votes that the others leave.
  *
  * To apply a forest: `applyForest` on all blocks of a tile (at once, or piece by piece), then `decide`. Addresses are in bytes.
  */
 
 import { exponential } from './exponential';
 
-/** So many trees fit 16-bit sums: 63 × 1024 < 65536. */
+/** Trees whose votes fit a 16-bit sum: 63 × 1024 < 65536. */
 const TREES_PER_SUM: i32 = 63;
 /** Blocks that go down a tree together: enough for long lists, few enough for the fastest cache. */
 const GROUP: i32 = 16;
-/** Bytes of a list of visits: no more than one a pixel of the group, 8 bytes each, and room for what is written and not kept. */
+/** Bytes of a list of visits: at most one for each pixel of the group, 8 bytes each, and room for visits that are written but not kept. */
 const LIST: usize = (<usize>GROUP << 7) + 64;
-/** Bytes of the list of a group's blocks that want more trees: u32 each. */
+/** Bytes of the list of a group's blocks that still need trees: u32 each. */
 const ACTIVE: usize = <usize>GROUP << 2;
-/** Trees, as a part of all, after which it is looked again whether blocks want more. */
+/** After each 1 / LOOKS of the trees, blocks whose labels are certain drop out. */
 const LOOKS: i32 = 16;
 /** A visit: u16 mask, u16 block, u32 offset of the quad in bytes. */
 const QUAD_OF: u64 = 0xffffffff00000000;
@@ -31,12 +32,14 @@ const NEXT_QUAD: u64 = 0x1000000000;
 /** The same without the four bits that say which children are bottoms. */
 const QUAD_OF_ROUTED: u64 = 0xfffffff000000000;
 
-/** Bytes of scratch that `applyForest` wants: three lists, and 16-bit sums of all classes but one. */
+/** Bytes of scratch that `applyForest` needs: three lists, and 16-bit sums of all classes but one. */
 export function applyScratch(classes: i32): usize {
   return 3 * LIST + <usize>(GROUP * (classes - 1)) * 32 + ACTIVE;
 }
 
 /**
+ * Add up the votes of all trees.
+ *
  * @param blocks u8 [block][feature][16]
  * @param quads 16 bytes each, @param roots u32 [tree][2], @param tables u8: as `packForest` wrote them
  * @param leafSum sum of the votes of each leaf
@@ -60,8 +63,8 @@ export function applyForest(
 }
 
 /**
- * The same where only the class with most votes is wanted: a block of which no pixel can get another one any more gets no more trees, and its sums are those
- * of the trees that it had. For forests alone, whose leaves give at most `leafSum` to a class.
+ * The same for labels only: a block is done once the remaining trees cannot change any pixel's class, and its sums then lack their
+ * votes. For forests only, whose leaves give a class at most `leafSum`.
  */
 export function applyForestForLabels(
   blocks: usize,
@@ -112,7 +115,7 @@ function apply(
     while (tree < trees && many > 0) {
       let end = min(tree + TREES_PER_SUM, trees);
       if (early) {
-        // Before half of the trees no lead is large enough.
+        // In the first half of the trees no lead can be large enough.
         const look = tree <= trees >> 1 ? (trees >> 1) + 1 : tree + max(4, trees / LOOKS);
         end = min(end, look);
       }
@@ -144,7 +147,7 @@ function apply(
   }
 }
 
-/** Whether at each of a block's pixels the class with most votes is more than `most` before all others. */
+/** Whether at each of a block's pixels the class with most votes leads by more than `most`. */
 @inline
 function leads(sums: usize, last: usize, most: u32): bool {
   let all = i32x4.splat(-1);
@@ -350,7 +353,7 @@ function giveRest(sums: usize, last: usize, total: u32): void {
 }
 
 /**
- * From sums to what is shown, row by row: index of the class with the most votes (the lowest of several), probabilities
+ * The results from the sums, row by row: index of the class with the most votes (the lowest at a tie), probabilities
  * [pixel][class], and uncertainty 1 − (highest − second highest probability). An address of 0 leaves a result out.
  *
  * @param total votes that each pixel has
@@ -403,7 +406,7 @@ export function decide(
 /**
  * The same for boosted trees, whose votes are logits: probabilities are their softmax.
  *
- * @param sums are used up
+ * @param sums are overwritten
  * @param step logit of one vote
  */
 export function decideBoosted(

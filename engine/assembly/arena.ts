@@ -1,5 +1,6 @@
 /**
- * Scratch memory of the kernels: it grows upwards from where the caller says, is marked and released, and never freed piece by piece.
+ * Scratch memory of the kernels: it grows upwards from an address that the caller gives. Callers mark its end and release all that lies behind the mark;
+ * single blocks are not freed.
  * Behind each block 256 bytes stay free, since vector loops may read a little past the end.
  */
 
@@ -7,7 +8,7 @@ const SLACK: usize = 256;
 
 let top: usize = 0;
 
-/** Begin at an address that the caller's own data end before. */
+/** Begin at an address behind the caller's own data. */
 export function openArena(address: usize): void {
   top = (address + 63) & ~63;
 }
@@ -17,12 +18,12 @@ export function mark(): usize {
   return top;
 }
 
-/** Forget what was allocated since `to`. */
+/** Free all blocks behind a {@link mark}. */
 export function release(to: usize): void {
   top = to;
 }
 
-/** Address of `bytes` fresh bytes, a multiple of 64; what they hold is undefined. Traps where the host has no more memory. */
+/** Address of `bytes` fresh bytes, a multiple of 64; their contents are undefined. Traps where the host has no more memory. */
 export function allocate(bytes: usize): usize {
   const address = top;
   const end = <u64>address + <u64>bytes + <u64>SLACK + 64;

@@ -1,13 +1,13 @@
 /**
- * Histograms of derivatives over the bins of features, and of all cuts the one that gains most: Σ over the classes of G² / (H + λ) left and right (Chen and
+ * Histograms of derivatives over the bins of features, and the cut that gains most: Σ over the classes of G² / (H + λ) left and right (Chen and
  * Guestrin, XGBoost, 2016, equation 7; one tree for all classes: Zhang and Jung, GBDT-MO, 2020, equation 5).
  *
- * A bin is a record as rows have them (`boost-softmax.ts`), the sum of its rows'. Bins may be joined, 2^shift to one.
+ * A bin is a record (`boost-softmax.ts`): the sum of its rows' records. Bins may be joined, 2^shift to one.
  */
 
 import { sumOf } from './boost-softmax';
 
-/** Rows of a node and their records, one behind the other, into the histograms of four features. */
+/** Count the rows of a node, whose records lie one behind the other, in the histograms of four features. */
 export function countFour(
   columns: usize,
   rowCount: usize,
@@ -84,14 +84,14 @@ export function countOne(
   }
 }
 
-/** Take the histograms of one child off those of the parent: what is left is the other child's. */
+/** Subtract one child's histograms from the parent's: the difference is the other child's. */
 export function subtract(parent: usize, child: usize, bytes: usize): void {
   for (let i: usize = 0; i < bytes; i += 16) {
     v128.store(parent + i, f32x4.sub(v128.load(parent + i), v128.load(child + i)));
   }
 }
 
-/** Σ G² / (H + λ) of a record. What subtraction leaves of nothing may be below 0. */
+/** Σ G² / (H + λ) of a record. Subtraction may leave H a little below 0 where there are no rows. */
 export function scoreOf(record: usize, vectors: usize, l2: f32): f32 {
   let sum = f32x4.splat(0);
   for (let v: usize = 0; v < vectors; v++) {
@@ -110,7 +110,7 @@ function share(g: v128, h: v128, l2: v128): v128 {
 export let cutScore: f32 = 0;
 
 /**
- * The cut with the highest score, the first of several, if it is above `least`.
+ * The cut with the highest score (the first at a tie) if it is above `least`.
  *
  * @param total record of the node
  * @param counter offset in bytes of a record's count

@@ -2,11 +2,11 @@
  * Multi-class log-loss for boosting (Friedman, Greedy function approximation: a gradient boosting machine, 2001, section 4.6): its first and second
  * derivatives at each row, and its value on rows that were held out.
  *
- * A row's scores are whole numbers i32 [class], the sums of its leaves' values; the logit of a class is its score × `step`. So what is learned from is
- * exactly what is applied later, and sums do not depend on an order.
+ * A row's scores are whole numbers i32 [class], the sums of its leaves' values; the logit of a class is its score × `step`. So training sees exactly the scores
+ * that application computes later, and sums do not depend on the order.
  *
  * Vectors ("lanes") of four: a row has `lanes` = 4 ⌈(classes + 1) / 4⌉ scores, zeros behind the last class. Its record is f32 [2][lanes]: gradients, then
- * second derivatives with a 1 behind the last class, by which rows are counted.
+ * second derivatives with a 1 behind the last class, which counts rows.
  */
 
 import { exponential } from './exponential';
@@ -49,7 +49,7 @@ function softmax(scores: usize, classes: u32, vectors: usize, step: f32, out: us
   let total = f32x4.splat(0);
   for (let v: usize = 0; v < vectors; v++) {
     const below = f32x4.convert_i32x4_s(i32x4.sub(v128.load(scores + (v << 4)), top));
-    // Behind the last class a score may be above the top: what comes out there is set aside.
+    // Lanes behind the last class may exceed the highest score; they are masked out.
     const power = exponential(f32x4.pmin(f32x4.mul(below, f32x4.splat(step)), f32x4.splat(0)));
     const e = v128.and(power, classLanes(v, classes));
     v128.store(out + (v << 4), e);
@@ -99,9 +99,9 @@ export function boostGradients(
 }
 
 /**
- * Loss of rows `first` to `end`: the mean over those classes that occur of the mean of −ln p of their rows.
+ * Loss of rows `first` to `end`: the mean over the classes that occur of the mean −ln p of their rows.
  *
- * @param confusion u32 [labelled class][predicted class], the result; the predicted class is that of the highest score, the lowest of several
+ * @param confusion u32 [labelled class][predicted class], the result; the predicted class has the highest score, the lowest class at a tie
  * @param scratch 16 × vectors bytes, and 8 × classes
  */
 export function boostLoss(

@@ -2,11 +2,11 @@
  * One tree of a boosted ensemble: leaf-wise growth on histograms (Ke et al., LightGBM, 2017), one tree for all classes, whose leaves hold a value for each
  * (Zhang and Jung, GBDT-MO, 2020).
  *
- * Of all leaves the one whose best cut gains most is divided next. Of its children the one with fewer rows is counted; the other's histograms are the parent's
+ * The leaf whose best cut gains most is divided next. Its child with fewer rows is counted; the other child's histograms are the parent's
  * less these. A leaf's values are the Newton step −rate × G / (H + λ) less its mean over the classes, as whole numbers of 1 / scale, at most
  * VALUE_MAX, that add up to 0 exactly. They are added to the scores of the leaf's rows, and written as votes, which are 512 more.
  *
- * What is tried for a tree (columns) depends on its number and the seed alone.
+ * The columns that a tree tries depend only on its number and the seed.
  */
 
 import { bestCut, countFour, countOne, cutScore, scoreOf, subtract } from './boost-cuts';
@@ -15,12 +15,12 @@ import { below, seedTree } from './random';
 
 /** A value of 0 as a vote; `engine/core/boosting.ts` has the same. */
 const ZERO: i32 = 512;
-/** Below 512 by what rounding may add. */
+/** Below 512, to leave room for rounding. */
 const VALUE_MAX: f64 = 510;
 /** Gain below which a cut is rounding error, as a share of the node's own score. */
 const LEAST_GAIN: f32 = 1e-5;
 
-/** In front of the two records of a leaf, its sums and those of its best cut's left side (and one more as scratch). */
+/** Bytes of a leaf before its records: its sums, those of its best cut's left side, and one for scratch. */
 const LEAF: usize = 48;
 /** u32 first and last row + 1 in the list of rows, i32 slot of its histograms, u32 depth, node, i32 feature (−1: no cut), u32 threshold, f32 gain. */
 const END: usize = 4;
@@ -31,7 +31,7 @@ const FEATURE: usize = 20;
 const THRESHOLD: usize = 24;
 const GAIN: usize = 28;
 
-/** What all parts of a tree need; set by `boostTree`. */
+/** The arguments of `boostTree`, which all functions below read. */
 let columns: usize = 0;
 let rowCount: usize = 0;
 let vectors: usize = 0;
@@ -59,7 +59,7 @@ export function boostSlot(tried: u32, classes: u32, shift: u32): usize {
   return <usize>tried * <usize>(256 >> shift) * (vectorsOf(classes) << 5);
 }
 
-/** Bytes of scratch that `boostTree` wants, with histograms for so many leaves. */
+/** Bytes of scratch that `boostTree` needs, with histograms for `slots` leaves. */
 export function boostScratch(rowCount: u32, features: u32, classes: u32, maxLeaves: u32, slot: usize, slots: u32): usize {
   const record = vectorsOf(classes) << 5;
   const lists = (<usize>features << 2) + (<usize>rowCount << 3) + (<usize>slots << 2);
@@ -67,15 +67,17 @@ export function boostScratch(rowCount: u32, features: u32, classes: u32, maxLeav
 }
 
 /**
- * @param columns_ u8 [feature][row]; rows from `grown` on are held out: nothing is learned from them, their scores follow
+ * Grow a tree.
+ *
+ * @param columns_ u8 [feature][row]; rows from `grown` on are held out: they are not learned from, but their scores are updated
  * @param records f32 [row][2][lanes] of the rows before `grown`
  * @param scores i32 [row][lanes]; the tree's values are added
- * @param slots leaves that have room for histograms; children of others are both counted
+ * @param slots leaves that have room for histograms; of other leaves both children are counted
  * @param scratch `boostScratch` bytes
  * @param nodes 16 bytes each: i32 feature, u32 threshold, u32 left, u32 right; feature −1 in a leaf, whose number is `left`
  * @param votes u16 [leaf][class]
  * @param importance f64 [feature], the result: gain of this feature's cuts
- * @param result u32 [2]: nodes, leaves. A tree of one leaf says nothing: its values are 0
+ * @param result u32 [2]: nodes, leaves. A tree of one leaf has the values 0
  */
 export function boostTree(
   columns_: usize,
@@ -114,7 +116,7 @@ export function boostTree(
   histogramBytes = <usize>bins * recordBytes;
   slotBytes = <usize>tried * histogramBytes;
   minLeafRows = <f32>max(1, minLeaf);
-  // What is in a record behind the classes must not divide by 0.
+  // Lanes of a record behind the classes must not divide by 0.
   lambda = <f32>max(l2, 1e-3);
   depthMax = maxDepth;
   order = scratch;
@@ -308,7 +310,7 @@ function release(leaf: usize): void {
   store<i32>(leaf, -1, SLOT);
 }
 
-/** The leaf whose cut gains most, the first of several; 0 if none has a cut. */
+/** The leaf whose cut gains most (the first at a tie); 0 if none has a cut. */
 function mostGain(leaves: usize, count: u32): usize {
   let best: usize = 0;
   let most: f32 = 0;
@@ -322,7 +324,7 @@ function mostGain(leaves: usize, count: u32): usize {
   return best;
 }
 
-/** Count a leaf that has no histograms to take others off, and find its cut; in the last slot, which nobody keeps, where there is no room. */
+/** Count a leaf whose sibling's histograms cannot give its own, and find its cut. Without a free slot it uses the last one, which no leaf keeps. */
 function countAndFind(leaf: usize, records: usize): void {
   if (load<i32>(leaf, SLOT) < 0) {
     giveSlot(leaf);
@@ -345,7 +347,7 @@ function countRows(leaf: usize, records: usize): void {
   const from = rows + (<usize>begin << 2);
   let own = records;
   if (load<u32>(leaf, NODE) > 0) {
-    // Once for all features: rows lie far from each other.
+    // Gathered once for all features, since the rows lie far apart.
     own = gathered;
     for (let i: usize = 0; i < <usize>count; i++) {
       const record = records + <usize>load<u32>(from + (i << 2)) * recordBytes;
@@ -366,7 +368,7 @@ function countRows(leaf: usize, records: usize): void {
   }
 }
 
-/** The best cut of a leaf whose histograms are there. */
+/** Find the best cut of a leaf from its histograms. */
 function findCut(leaf: usize): void {
   const total = leaf + LEAF;
   const left = total + recordBytes;
@@ -395,7 +397,7 @@ function findCut(leaf: usize): void {
   }
 }
 
-/** Rows of a leaf that go left first, both in their order. @returns where the others begin */
+/** Sort the rows of a leaf: those that go left, then the others, each in their order. @returns where the others begin */
 function partition(column: usize, threshold: u32, begin: u32, end: u32, spare: usize): u32 {
   let l = rows + (<usize>begin << 2);
   let r = spare;
@@ -432,7 +434,7 @@ function writeValues(sums: usize, classes: u32, scale: f64, rate: f64, values: u
     store<i32>(values + (c << 2), value);
     rest += value;
   }
-  // What rounding leaves is taken where it errs most.
+  // The rest of rounding goes to the class whose rounding error is largest.
   while (rest != 0) {
     const sign: i32 = rest > 0 ? 1 : -1;
     let worst: usize = 0;

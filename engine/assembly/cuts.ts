@@ -1,5 +1,5 @@
 /**
- * The cuts of a node: histograms of its rows over the bins of a feature, and of all cuts the one with the least impurity (Breiman et al.,
+ * The cuts of a node: histograms of its rows over the bins of a feature, and the cut with the least impurity (Breiman et al.,
  * Classification and Regression Trees, 1984), by Gini or entropy.
  *
  * Counts of classes are kept four to a vector ("row of counts", 16 bytes for up to four classes, zeros behind the last).
@@ -13,17 +13,17 @@ export function countBytes(classes: u32): usize {
   return (<usize>(classes + 3) >> 2) << 4;
 }
 
-/** Histograms of two features, and of the one that is looked through each bin that has rows, and the counts of all rows up to it. */
+/** Addresses: histograms of two features; of the feature in hand, the bins that have rows and the counts of all rows up to each. */
 export let histogram0: usize = 0;
 export let histogram1: usize = 0;
 export let upTo: usize = 0;
 export let bins: usize = 0;
-/** A bit for each bin that a node with few rows has, for both features. */
+/** Address: for both features a bit for each bin with rows, in nodes with few rows. */
 export let seen: usize = 0;
 /** Bytes of a row of counts. */
 export let stride: usize = 0;
 
-/** Lay histograms and what belongs to them out in memory. @returns the address behind */
+/** Set the addresses above, from `scratch` on. @returns the address behind */
 export function placeHistograms(at: usize, classes: u32): usize {
   stride = countBytes(classes);
   histogram0 = at;
@@ -53,7 +53,7 @@ export function weigh(counts: usize, weights: usize, weighted: usize): f64 {
   return total;
 }
 
-/** Sum of squares over the sum: what `bestGini` gives a node that is not divided. */
+/** Sum of squares over the sum: the score of `bestGini` for an undivided node. */
 @inline
 export function giniOf(weighted: usize, total: f64): f64 {
   let squares: f64 = 0;
@@ -64,7 +64,7 @@ export function giniOf(weighted: usize, total: f64): f64 {
   return squares / total;
 }
 
-/** What `bestEntropy` gives a node that is not divided. */
+/** The score of `bestEntropy` for an undivided node. */
 @inline
 export function entropyOf(weighted: usize, classes: u32, total: f64): f64 {
   let sum: f64 = 0;
@@ -133,7 +133,7 @@ export function countPairFew(column0: usize, column1: usize, from: usize, to: us
   }
 }
 
-/** From a histogram to the bins with rows and the counts up to each of them; the histogram is left empty. @returns how many bins */
+/** List the bins with rows and the counts up to each of them; empties the histogram. @returns the number of bins */
 export function accumulate(histogram: usize): u32 {
   let found: usize = 0;
   if (stride == 16) {
@@ -197,7 +197,7 @@ export let cutScore: f64 = 0;
 
 /**
  * The cut with the largest Σ wₗ² / Σ wₗ + Σ wᵣ² / Σ wᵣ over the weighted counts left and right, which has the least Gini impurity;
- * the first of several. @returns its number among the bins with rows, the last that goes left, or −1
+ * the first at a tie. @returns its number among the bins with rows, the last that goes left, or −1
  */
 export function bestGini(found: u32, counts: usize, weights: usize, weighted: usize, total: f64, minLeaf: u32): i32 {
   let best: f64 = -Infinity;

@@ -1,12 +1,15 @@
 /**
- * Sobel derivatives and the Hessian made of them, as in Trainable Weka Segmentation: correlation with
+ * Sobel derivatives and the Hessian made of them (families sobel, hessian, hessianOrientation), as in Trainable Weka Segmentation: correlation with
  * Kx = [1 2 1; 0 0 0; −1 −2 −1] and Ky = [1 0 −1; 2 0 −2; 1 0 −1], the image continued by its edge before each of the two steps.
  * Strides are in bytes, widths multiples of 4.
+ *
+ * `engine/onnx/linear.ts` repeats this arithmetic and must change with it; `sambalab/tests/onnx/test_forest.py` compares the two, and
+ * `sambalab/tests/features/test_linear.py` compares the kernels with NumPy.
  */
 
 /**
- * Overwrite what lies outside the image with the nearest pixel inside: `top`, `bottom`, `left`, `right` are how many rows and columns
- * of the plane lie outside.
+ * Overwrite the pixels outside of the image with their nearest pixel inside. `top`, `bottom`, `left` and `right` count the rows and columns
+ * of the plane that lie outside.
  */
 export function replicateEdges(
   plane: usize,
@@ -158,8 +161,8 @@ export function hessian(
 }
 
 /**
- * What Trainable Weka Segmentation has of the Hessian beside that, with D = (a − d)² + 4b²: the orientation ±½ acos((a − d) / √D), negative
- * where b is, and 0 where D is; (a + d)² D; and D. Three planes `outPlane` bytes apart.
+ * The further features that Trainable Weka Segmentation makes of the Hessian, with D = (a − d)² + 4b²: the orientation ±½ acos((a − d) / √D), negative
+ * where b is negative, and 0 where D is 0; (a + d)² D; and D. Three planes `outPlane` bytes apart.
  */
 export function hessianOrientation(
   sx: usize,

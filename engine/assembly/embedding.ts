@@ -1,9 +1,12 @@
 /**
- * What an encoder sees, from a coarse grid to the pixels of a tile, bilinearly: component k at pixel (row, column) is the value of its map at
+ * Interpolates an encoder's maps bilinearly from their coarse grid to the pixels of a tile: component k at pixel (row, column) is the value of its map at
  * ((row + ½) / cell − ½, (column + ½) / cell − ½), clamped to the grid (pixels and cells are squares, and values are those of their centres).
  *
  * Places are float64 and depend on the pixel alone, so tiles join without seams. Values are float32: first along the columns, then along the
- * rows, each a + (b − a) · weight, in this order everywhere (`engine/onnx/embedding.ts` has the same).
+ * rows, each a + (b − a) · weight, in this order everywhere.
+ *
+ * `engine/onnx/embedding.ts` repeats this arithmetic and must change with it; `sambalab/tests/onnx/test_embedding.py` and
+ * `sambalab/tests/wasm/test_embedding.py` compare the two.
  */
 import { allocate, openArena } from './arena';
 
@@ -17,7 +20,7 @@ function placeOf(pixel: i32, cell: f64, count: i32): f64 {
 /**
  * Write the components of a layer into planes of a tile, laid out as those of `computeTile`.
  *
- * @param cells f32 [components][cropRows][cropColumns], the part of the grid from cell (cropRow, cropColumn) on that the tile's pixels need
+ * @param cells f32 [components][cropRows][cropColumns], the part of the grid that the tile's pixels need, from cell (cropRow, cropColumn) on
  * @param gridRows rows of the whole grid
  * @param cell pixels under a cell's side
  * @param out f32 planes, one a component: rows and columns rounded up to multiples of 4
@@ -99,7 +102,7 @@ function between(low: v128, high: v128, weight: v128): v128 {
   return f32x4.add(low, f32x4.mul(f32x4.sub(high, low), weight));
 }
 
-/** Columns beyond the tile, up to a multiple of 4, may lie beyond what is given. */
+/** Columns beyond the tile, up to a multiple of 4, may lie beyond the cells that are given. */
 @inline
 function within(index: i32, count: i32): u32 {
   return <u32>max(0, min(index, count - 1));

@@ -1,7 +1,7 @@
 /**
  * e^x of four float32 numbers that are not above 0, in the same steps on every host: 2^k e^r with x = k ln 2 + r, |r| ≤ ½ ln 2 (the
  * reduction of Cody and Waite, with ln 2 in two parts), and e^r by its Taylor polynomial of degree 6, which is then right to 2e-8. Relative error
- * about 2e-7; what is below e^-87 becomes e^-87, about 1e-38.
+ * about 2e-7; results below e^-87 become e^-87, about 1e-38.
  */
 @inline
 export function exponential(x: v128): v128 {

@@ -1,12 +1,15 @@
 /**
- * The Gaussian's kernel. σ is the standard deviation in pixels; the kernel ends at four of them and is divided by its sum, as in
- * SciPy's `gaussian_filter`.
+ * The definition of the Gaussian. σ is the standard deviation in pixels; the kernel ends at 4 σ and is divided by its sum, as in SciPy's
+ * `gaussian_filter`.
+ *
+ * `smoothed.ts` filters with it. `gaussianKernel` in `engine/onnx/linear.ts` repeats it and must change with it:
+ * `sambalab/tests/onnx/test_forest.py` compares the two, and `sambalab/tests/features/test_linear.py` compares the kernel with SciPy.
  */
 import { allocate } from './arena';
 
 const TRUNCATE: f64 = 4;
 
-/** How many pixels the Gaussian looks to each side; 0 for σ 0, no smoothing. */
+/** Pixels to each side under the kernel; 0 for σ 0, which does not smooth. */
 export function gaussianRadius(sigma: f64): i32 {
   return <i32>Math.ceil(TRUNCATE * sigma);
 }

@@ -2,10 +2,10 @@
  * One tree of a random forest (Breiman 2001) on features of 8 bits: for each node, histograms of the features tried, the best cut
  * by the fall of Gini impurity or entropy, and a partition of the rows.
  *
- * A row of the bag is touched only where a node tries features on it or hands it down: the children's class counts come with the best
- * cut, and rows of nodes that will not be split stay where they are. Rows that the bootstrap leaves out travel along and get the
+ * A row of the bag is read only where a node tries features on it or passes it to a child: the children's class counts come with the best
+ * cut, and rows of nodes that will not be split are not moved. Rows that the bootstrap leaves out travel along and get the
  * tree's votes at their leaf: the out-of-bag estimate costs no second walk. All counts are whole numbers and every tree has its own
- * random numbers, so a tree depends on nothing but its seed and data.
+ * random numbers, so a tree depends only on its seed and data.
  */
 
 import { below, seedTree } from './random';
@@ -34,13 +34,13 @@ import {
 } from './cuts';
 
 const VOTES: u32 = 1024;
-/** Rows up to which the bins of a node are noted one by one; above, all 256 are looked through. */
+/** Nodes with at most this many rows list their bins; larger nodes search all 256. */
 const FEW: u32 = 192;
 
 /** Bytes in front of the counts in an entry of the stack: node, depth, bag begin and end, out-of-bag begin and end. */
 const ENTRY: usize = 32;
 
-/** Bytes of scratch that `growTree` wants. */
+/** Bytes of scratch that `growTree` needs. */
 export function growScratch(rowCount: u32, features: u32, classes: u32, maxDepth: u32): usize {
   const row: usize = countBytes(classes);
   const tables: usize = 4 * row + histogramBytes(classes) + (<usize>features << 2);
@@ -48,6 +48,8 @@ export function growScratch(rowCount: u32, features: u32, classes: u32, maxDepth
 }
 
 /**
+ * Grow a tree.
+ *
  * @param columns u8 [feature][row]
  * @param rowClass u8 [row]
  * @param weights f64 [class], with zeros up to a multiple of four
@@ -56,7 +58,7 @@ export function growScratch(rowCount: u32, features: u32, classes: u32, maxDepth
  * @param nodes 16 bytes each: i32 feature, u32 threshold, u32 left, u32 right; feature −1 in a leaf, whose number is `left`
  * @param votes u16 [leaf][class]
  * @param outOfBag u32 [row][class]: votes of the trees that did not see the row are added
- * @param importance f64 [feature], the result: fall of impurity by this feature's splits, weighted as the tree's rows are
+ * @param importance f64 [feature], the result: fall of impurity by this feature's splits, by the weights of the tree's rows
  * @param result u32 [2]: nodes, leaves
  */
 export function growTree(
@@ -212,7 +214,7 @@ export function growTree(
     store<u32>(record, nodeCount, 8);
     store<u32>(record, nodeCount + 1, 12);
 
-    // The right child takes this entry's place, the left one is looked at first.
+    // The right child replaces this entry; the left child comes first.
     const leftEntry = top + entryBytes;
     for (let v: usize = 0; v < stride; v += 16) {
       const l = v128.load(bestLeft + v);
@@ -322,7 +324,7 @@ function partitionOut(column: usize, threshold: u32, out: usize, to: usize, begi
   return <u32>((l - to) >> 2);
 }
 
-/** Weighted shares of the classes as whole numbers that add up to VOTES; what rounding leaves goes to the largest share, the lowest class of several. */
+/** Weighted shares of the classes as whole numbers that add up to VOTES; the rest of rounding goes to the largest share, the lowest class at a tie. */
 @inline
 function writeVotes(counts: usize, weights: usize, classes: u32, leaf: usize): void {
   let total: f64 = 0;

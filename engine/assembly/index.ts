@@ -1,8 +1,13 @@
 /**
- * The engine's kernels, compiled to WebAssembly with fixed-width SIMD and nothing relaxed, so that every host computes the same bits.
+ * The engine's kernels in AssemblyScript, compiled to WebAssembly with fixed-width SIMD, not relaxed SIMD, so that every host computes the same bits.
  *
- * Here live loops over memory and nothing else: no objects, no imports. The caller lays memory out (`engine/core/wasm.ts`), passes addresses in
- * bytes and keeps 256 bytes free behind each block, since vector loops may read a little past the end; scratch grows behind it (`arena.ts`).
+ * Only loops over memory belong here: no objects, and no imports from outside of this folder. The caller lays out memory (`engine/core/wasm.ts`),
+ * passes addresses in bytes and keeps 256 bytes free behind each block, since vector loops may read past its end; scratch grows behind it.
+ *
+ * - features: `program` runs a feature program's ops on a `tile`; `family` registers the ops of `families/`; `embedding` has an encoder's maps
+ * - for the families: `gaussian-kernel`, `smoothed`, `derivative-planes`, `membrane-lines`, `line-plan`, `wide` (float64), `planes`, `arena`
+ * - bins: `quantise`; growing: `grow` with `cuts`, `boost` with `boost-cuts` and `boost-softmax`, `random`
+ * - applying: `pack`, `apply`, `refine`; `moments` (mean and deviation of an image), `exponential`
  */
 export { computeTile, programHalo } from './program';
 export { embedTile, joinBlocks } from './embedding';

@@ -1,7 +1,7 @@
 /**
- * How to add up the pixels of a line, or find the least, with few operations a pixel of the image: by doubling. A shift t is chosen so that
+ * Plans how to add up the pixels of a line, or find their minimum, with few operations: by doubling. A shift t is chosen so that
  * many of the line's pixels p have p + t in the line too; the plane of a(p) + a(p + t) then holds these pairs, its own pairs are fours, and
- * so on. Of each level those are taken that are in no pair. Each pixel of the line is in exactly one term.
+ * so on. A term is an element of a level that is in no pair. Each pixel of the line is in exactly one term.
  *
  * A plan is: i32 levels, i32 pixels; for each level i32 row and column of its shift; i32 number of terms, and for each i32 level, row,
  * column, the highest level first.
@@ -13,12 +13,12 @@ export const PLAN_LEVELS = 3;
 const SHIFTS: usize = 8;
 const TERMS: usize = SHIFTS + 8 * PLAN_LEVELS;
 export const PLAN_BYTES: usize = TERMS + 4 + 12 * LINE_PIXELS_MAX;
-/** Pairs that are worth another level. */
+/** A level needs at least this many pairs. */
 const WORTH = 3;
-/** The shift is one that some pair with one of the first pixels has. */
+/** Shifts are tried from this many first pixels to all others. */
 const FIRST = 4;
 
-/** What a pixel is in the shift that was tried last. */
+/** For each pixel: its role in the shift that was tried last. */
 const ALONE: u8 = 0;
 const FIRST_OF_PAIR: u8 = 1;
 const SECOND_OF_PAIR: u8 = 2;
@@ -95,7 +95,7 @@ export function planLine(line: usize, pixels: i32, plan: usize): void {
   store<i32>(plan + TERMS, terms);
 }
 
-/** Pair pixels that are one shift apart, each at most once, and note what each is. @returns pairs */
+/** Pair pixels that are one shift apart, each at most once, and note their roles. @returns the number of pairs */
 function pairUp(line: usize, count: i32, down: i32, right: i32): i32 {
   for (let i = 0; i < count; i++) {
     unchecked((states[i] = ALONE));
@@ -124,7 +124,7 @@ function pairUp(line: usize, count: i32, down: i32, right: i32): i32 {
  *
  * @param pixels address of the centre in the plane of single pixels
  * @param levels bytes from there to that of the first level's plane, and `next` from one level to the next
- * @returns how many there are
+ * @returns the number of terms
  */
 export function writeTerms(plan: usize, pixels: usize, levels: usize, next: usize, stride: usize, out: usize): i32 {
   const count = load<i32>(plan + TERMS);

@@ -1,9 +1,11 @@
 /**
  * Membrane projections: mean, maximum, minimum, sum, standard deviation (n − 1) and median over ten directional means.
  *
- * Each directional mean is a sum over few pixels of planes that hold sums over small boxes already (`engine/membrane.ts` covers every
+ * Each directional mean is a sum over few pixels of planes that hold sums over small boxes already (`families/membrane.ts` covers every
  * rotated line by such boxes). The ten are ordered by a network of 29 comparators (checked by the 0-1 principle), of which the
- * compiler drops what the middle two do not need.
+ * compiler drops those that the middle two do not need.
+ *
+ * `engine/onnx/membrane.ts` repeats this arithmetic and must change with it; `sambalab/tests/onnx/test_forest.py` compares the two.
  */
 
 const DIRECTIONS = 10;
@@ -12,6 +14,8 @@ const DIRECTIONS = 10;
 const TEN: usize = 16 * DIRECTIONS;
 
 /**
+ * Write the six projections.
+ *
  * @param table for each direction u32 count, f32 pixels, then `count` addresses (u32) of box planes at the first pixel of the result
  * @param stride of the box planes in bytes
  * @param scratch 320 bytes

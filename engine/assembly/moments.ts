@@ -1,12 +1,16 @@
 /**
  * Sums of pixels and of their squares, row by row, from which an image's mean and standard deviation follow. Each row is summed on its own and in
- * its order, so it does not matter how rows are shared out; numbers that are not finite do not count.
+ * its order, so the result does not depend on which thread takes which rows. Values that are not finite do not count.
+ *
+ * `engine/onnx/intensity.ts` computes the mean and deviation in ONNX for images that come without them.
  */
 import { valueAt } from './tile';
 
 /**
+ * Count and sum the values of each row.
+ *
  * @param pixels rows × values, of an element type numbered as in `tile.ts`
- * @param shift is taken from each value first, to keep squares small
+ * @param shift is subtracted from each value first, to keep squares small
  * @param out f64 [row][3]: count, sum, sum of squares
  */
 export function rowMoments(pixels: usize, dtype: i32, rows: i32, values: i32, shift: f64, out: usize): void {

@@ -1,7 +1,7 @@
 /**
  * Packs forests into the form in which `apply.ts` applies them.
  *
- * Flat trees, as `grow.ts` makes them and files bring them; the nodes of tree t follow those of tree t − 1:
+ * Flat trees, as `grow.ts` makes them and files contain them; the nodes of tree t follow those of tree t − 1:
  *   counts     u32 [tree]   nodes of each tree
  *   feature    i16 [node]   feature that is tested; −1 in a leaf
  *   threshold  u8  [node]   a pixel goes left if its bin is at most this; 0 in a leaf
@@ -13,7 +13,7 @@
  * upper 24 bits, threshold in the lower 8; 255 passes always. Passing the first, the second test decides, else the third. Four
  * children follow each other, at `below` bytes: left-left, left-right, right-left, right-right. Above the last two levels of a path
  * stands a bottom, whose children are leaves: there `below` is the offset in bytes of its votes, u8 [class but the last][8], the low
- * bytes of four leaves, then their high bytes. A path that ends early is drawn out by quads that pass always.
+ * bytes of four leaves, then their high bytes. A path that ends early is extended by quads that pass always.
  *   quads   16 bytes each
  *   roots   u32 [tree][2]: offset of the first quad in bytes; levels of quads whose children are all alike × 2, plus 1 if others
  *           follow, whose `below` has bit k set where child k is a bottom
@@ -27,14 +27,16 @@
  *   3. `applyForest` and `decide` (`apply.ts`).
  */
 
-/** Trees of at most this height have all bottoms at one level, so that no visit needs to ask what comes next. */
+/** Trees of at most this height have all bottoms at one level, so a visit need not test whether a bottom follows. */
 const SHALLOW: u32 = 12;
-/** Levels of quads at the top of taller trees above which no bottom stands. */
+/** Taller trees have no bottom within this many levels of quads from the top. */
 const PLAIN: u32 = 3;
 /** In an entry of the stack: this quad is a bottom. */
 const BOTTOM: u32 = 0x80000000;
 
 /**
+ * Pack trees, or count quads and bottoms if `quads` is 0.
+ *
  * @param scratch 16 × (nodes of the largest tree + 8) bytes
  * @param result u32 [2]: quads, bottoms
  */
@@ -106,7 +108,7 @@ export function packForest(
         const middle = k & 2 ? b : a;
         const ends = isLeaf(feature, middle);
         if ((ends && k & 1) || (leaf && k)) {
-          // Nothing comes here, since the test above passes always.
+          // No pixel comes here, since the test above passes always.
           continue;
         }
         const next = ends ? middle : child(k & 1 ? right : left, middle);

@@ -1,12 +1,12 @@
 /**
- * Float32 features to 8 bits: a value's bin is the number of cuts that are smaller than it, and 0 for NaN.
+ * Quantises float32 features to 8 bits: a value's bin is the number of cuts below it, and 0 for NaN.
  *
  * Floats, as integers that keep their order, are divided into cells between a feature's lowest and highest cut. A table gives, for each
- * cell, how many cuts lie in the cells before it: a bound from below. Most cells hold one cut or none, so one comparison makes the
- * bin and a loop for the rest is seldom entered.
+ * cell, how many cuts lie in the cells before it: a bound from below. Most cells hold one cut or none, so one comparison gives the
+ * bin and the loop for further cuts is seldom entered.
  */
 
-/** Cells of a feature; one more is for what lies above the highest cut. */
+/** Cells of a feature; one more is for values above the highest cut. */
 const CELLS: u32 = 16384;
 /** Bytes for each feature: i32 lowest key, i32 key above the highest, u32 shift, u32 unused, then the table. */
 const TABLE_BYTES: usize = 16 + 16384 + 16;

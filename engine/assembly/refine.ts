@@ -1,14 +1,16 @@
 /**
- * Probabilities smoothed along the image's edges, not across them: the guided filter (K. He, J. Sun, X. Tang, Guided image filtering, IEEE TPAMI 35,
+ * Smooths probabilities along the image's edges, not across them: the guided filter (K. He, J. Sun, X. Tang, Guided image filtering, IEEE TPAMI 35,
  * 2013, equations 5, 6 and 8), with the image as guide. In a window of (2r + 1)² pixels, cut off at the image's edge, the probability p of a class
  * is fitted by a line in the guide's value I,
  *   a = (mean(I p) − mean(I) mean(p)) / (var(I) + ε),   b = mean(p) − a mean(I),
- * and a pixel gets mean(a) I + mean(b) over the windows that it is in. So a pixel depends on 2r pixels to each side.
+ * and a pixel gets mean(a) I + mean(b) over the windows that contain it. So a pixel depends on 2r pixels to each side.
  *
- * Sums are taken anew at each pixel, in the same order: the outcome does not depend on where a tile begins.
+ * Sums are taken anew at each pixel, in the same order, so the result does not depend on where a tile begins.
+ *
+ * `engine/onnx/refine.ts` repeats this arithmetic bit by bit and must change with it; `engine/onnx/__tests__/onnx-refine.spec.ts` compares the two.
  */
 
-/** A plane of float32 of a tile, and the room that sums along a row need beyond both ends. */
+/** Bytes of a plane of float32 with the margins that sums along a row need. */
 let rows: i32 = 0;
 let columns: i32 = 0;
 let radius: i32 = 0;
@@ -40,7 +42,7 @@ export function refineScratch(ofRows: i32, ofColumns: i32, reach: i32): usize {
  * @param guide f32, a plane of the whole tile, `guideStride` bytes from row to row
  * @param firstRow first row of the part; the tile reaches 2 `reach` pixels beyond the part, or to the image's edge
  * @param refined f32 [pixel][class] of the part: receives probabilities
- * @param prediction u8 [pixel] of the part: index of the class with the highest, the lowest of several; 0 leaves it out
+ * @param prediction u8 [pixel] of the part: index of the class with the highest probability, the lowest at a tie; 0 leaves it out
  * @param uncertainty f32 [pixel] of the part: 1 − (highest − second highest); 0 leaves it out
  * @param scratch {@link refineScratch} bytes
  */
@@ -82,7 +84,7 @@ export function refine(
   for (let row = 0; row < rows; row++) {
     const to = image + <usize>row * stride;
     memory.copy(to, guide + <usize>row * guideStride, <usize>columns << 2);
-    // What lies behind the last column is added nowhere, but must be a number.
+    // Values behind the last column are never added, but must be numbers.
     memory.fill(to + (<usize>columns << 2), 0, stride - (<usize>columns << 2));
   }
   makeSound(image, plane);
@@ -122,7 +124,7 @@ export function refine(
   choose(refined, <usize>partRows * <usize>partColumns, classes, prediction, uncertainty);
 }
 
-/** Pixels that are no numbers, or beyond all measure, would take all windows around them along: they guide as the image's mean does. */
+/** Replace pixels that are not finite, or huge, by the image's mean: they would spoil all windows around them. */
 function makeSound(guide: usize, bytes: usize): void {
   const limit = f32x4.splat(1e6);
   const mean = f32x4.splat(127.5);
@@ -191,7 +193,7 @@ function box(from: usize, down: usize, to: usize): void {
   }
 }
 
-/** Give the last class what the others leave, cut off below 0, make the sum 1 and choose. */
+/** Give the last class what the others leave of 1, clip below 0, divide by the sum and choose the class. */
 function choose(refined: usize, pixels: usize, classes: i32, prediction: usize, uncertainty: usize): void {
   const bytes = <usize>classes << 2;
   for (let pixel: usize = 0; pixel < pixels; pixel++) {

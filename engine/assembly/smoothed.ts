@@ -1,4 +1,7 @@
-/** Gaussians of a tile and their first derivatives, which several families share; computed on first use and kept until other pixels are loaded. */
+/**
+ * Gaussians of a tile and their first derivatives, which several families share; computed on first use and kept until other pixels are loaded.
+ * `Smoothed` in `engine/onnx/linear.ts` repeats this arithmetic and must change with it (`gaussian-kernel.ts` names the tests).
+ */
 import { mark, release } from './arena';
 import { firstDerivatives } from './derivative-planes';
 import { gaussianKernel, gaussianRadius } from './gaussian-kernel';

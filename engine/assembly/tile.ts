@@ -1,9 +1,11 @@
 /**
- * The working planes of one tile of one image channel: the pixels with their halo, and what several feature families share
- * (Gaussians, first derivatives, 256 grey levels), computed when it is first asked for.
+ * The tile in hand: its place in the image, the pixels of one channel with their halo, and the planes that several feature families share
+ * (256 grey levels here, Gaussians and derivatives in `smoothed.ts`), computed on first use.
  *
- * Gaussians are kept in float64: derivatives at a large σ are small differences of them. A plane of float32 holds the tile with a margin on each side. Outside the image it repeats its own nearest pixel inside, after every
- * step, as a whole image would be treated; so tiles join without seams.
+ * A plane of float32 holds the tile with a margin on each side. Outside of the image it repeats its nearest pixel inside, after every
+ * step, as the plane of a whole image does; so tiles join without seams.
+ *
+ * Luminance and standardising have twins in `engine/onnx/index.ts` and `engine/onnx/intensity.ts`.
  */
 import { allocate } from './arena';
 import { replicateEdges } from './derivative-planes';
@@ -21,7 +23,7 @@ export let column1 = 0;
 /** The tile's own size. */
 export let rows = 0;
 export let columns = 0;
-/** Columns, rounded up to a multiple of 4: what kernels compute of a row of the results. */
+/** Columns, rounded up to a multiple of 4: kernels compute this many of each row of the results. */
 export let width = 0;
 /** Bytes from row to row, and from plane to plane, of the results. */
 export let outStride: usize = 0;
@@ -40,20 +42,20 @@ let gain: f64 = 1;
 
 /**
  * Planes that are kept for this channel: f64 σ, u32 address of the Gaussian, of its derivatives along rows' and columns' direction; 0 is none.
- * From byte 20 on a family may keep what is its own (`families/derivatives.ts`, `families/structure.ts`).
+ * From byte 20 on families keep values of their own (`families/derivatives.ts`, `families/structure.ts`).
  */
 const KEPT_MAX = 128;
 const KEPT_BYTES: usize = 32;
 let kept: usize = 0;
 let keptCount = 0;
 let grey: usize = 0;
-/** Counts what {@link loadSource} took: families that keep something for these pixels see by it when others have come. */
+/** Number of calls of {@link loadSource}: a family whose kept values belong to an earlier one must compute them again. */
 export let loads: u32 = 0;
 
-/** Counts the tiles that {@link placeTile} was told of: families that plan for a tile see by it that another one has come. */
+/** Number of calls of {@link placeTile}: a family whose plan belongs to an earlier tile must begin another. */
 export let placements: u32 = 0;
 
-/** Say which tile of which image comes. */
+/** Set the tile and the image that the kernels work on. */
 export function placeTile(
   ofRows: i32,
   ofColumns: i32,
@@ -97,9 +99,9 @@ export const enum Dtype {
 }
 
 /**
- * Take the pixels of a channel: the tile with `halo` around, clipped at the image's edges, `channels` values a pixel.
+ * Load the pixels of a channel: the tile with `halo` around, clipped at the image's edges, `channels` values a pixel.
  *
- * @param channel the one that is taken; −1 takes the luminance of three, 0.2125 R + 0.7154 G + 0.0721 B (ITU-R BT.709, as
+ * @param channel its number; −1 takes the luminance of three, 0.2125 R + 0.7154 G + 0.0721 B (ITU-R BT.709, as
  * scikit-image's rgb2gray)
  */
 export function loadSource(pixels: usize, dtype: i32, channels: i32, channel: i32, halo: i32): void {
@@ -136,7 +138,7 @@ export function loadSource(pixels: usize, dtype: i32, channels: i32, channel: i3
       }
     }
   }
-  // Whatever lies beyond what was given is beyond the image, or not looked at.
+  // Pixels beyond those given are outside of the image, or never read.
   replicateEdges(
     source,
     sourceStride,
@@ -203,7 +205,7 @@ export function continueEdges(plane: usize, margin: i32): void {
   }
 }
 
-/** Address of what is kept for a σ. */
+/** Address of the entry of a σ. */
 export function entryOf(sigma: f64): usize {
   for (let i = 0; i < keptCount; i++) {
     const entry = kept + <usize>i * KEPT_BYTES;
@@ -228,7 +230,7 @@ export function greyStride(): usize {
 
 /**
  * The pixels as whole numbers 0 to 255, one byte each, with the source's margin; kept. (value − low) · 255 / (high − low), rounded half up
- * and clipped; pixels of 8 bits are as they are with the range 0 to 255.
+ * and clipped; pixels of 8 bits stay the same with the range 0 to 255.
  */
 export function greyLevels(): usize {
   if (!grey) {

@@ -1,17 +1,17 @@
 /**
- * Separable convolution in float64, two lanes at once, for what float32 would lose: a high derivative is a small difference of large sums.
+ * Separable convolution in float64, two lanes at once: float32 is too coarse, since a high derivative is a small difference of large sums.
  * Planes of float64 hold the tile with a margin on each side, as those of float32 do (`tile.ts`).
  *
  * A kernel is given by its half, the centre's weight first, and is even or odd: w(−i) = w(i) or −w(i). Terms are added from the centre
- * outwards, pixel and mirror pixel together, in every lane alike, so a value does not depend on where its tile begins.
+ * outwards, pixel and mirror pixel together, in every lane alike, so a value does not depend on where its tile begins. `Planes.convolve` in `engine/onnx/planes.ts` adds in the same order.
  */
 import { allocate, mark, release } from './arena';
 import { column0, column1, columns, imageColumns, imageRows, row0, row1, rows, sourceAt } from './tile';
 
-/** Bytes of the pixels of a row that are computed together. */
+/** Bytes of a row that are computed together. */
 const BLOCK: usize = 64;
 
-/** Bytes from row to row: an odd multiple of 64, so that a column's rows do not fall on the same lines of the cache; a block fits behind each. */
+/** Bytes from row to row: an odd multiple of 64, so that the rows of a column use different lines of the cache; a block fits behind each row. */
 export function wideStride(margin: i32): usize {
   return (((<usize>(columns + 2 * margin) << 3) + 2 * BLOCK - 1) & ~63) | 64;
 }
@@ -147,7 +147,7 @@ function widen(from: usize, to: usize, count: i32): void {
   }
 }
 
-/** Along a row; `step` is how many bytes the kernel's weights are apart. */
+/** Filter along a row; the kernel's weights are `step` bytes apart. */
 function convolveLine(from: usize, step: usize, to: usize, count: i32, kernel: usize, radius: i32, odd: bool): void {
   const end = to + (<usize>count << 3);
   const last = kernel + (<usize>radius << 3);
@@ -161,7 +161,7 @@ function convolveLine(from: usize, step: usize, to: usize, count: i32, kernel: u
   }
 }
 
-/** Along columns, a strip of blocks after the other, so that the rows of one stay in the cache. */
+/** Filter along columns, strip by strip, so that the rows of a strip stay in the cache. */
 function filterColumns(
   from: usize,
   fromStride: usize,

@@ -4,14 +4,16 @@
  *
  *   exp(−(dx² + dy²) / 2σ²) · exp(−d² / 2ρ²) with σ = 0.4 (r + 1), ρ = 0.4 (R + 1), and 0 where |d| > R,
  *
- * d the difference of two of 256 grey levels. These are the widths and the cut that Trainable Weka Segmentation has; it rounds the mean
- * down to a whole level, which is not done here. scikit-image's `denoise_bilateral` knows no cut.
+ * where d is the difference of two of 256 grey levels. Widths and cut are those of Trainable Weka Segmentation, which rounds the mean
+ * down to a whole level; the kernel does not. scikit-image's `denoise_bilateral` has no cut.
  *
- * The weight of two pixels is the same seen from either, so each pair of different rows is weighed once, and adds to both. Row after row,
+ * A pair of pixels has one weight, so each pair of different rows is weighed once and adds to both. Row after row,
  * a pixel's terms come from the rows above it first, then from its own, then from those below: always in the same order.
  *
  * exp(−u) is needed for u = d² / 2ρ² up to 3.125, where the cut falls at the latest. It is the 32nd power of a polynomial in u / 32, which
  * interpolates at the Chebyshev nodes of [0, 3.125 / 32]; its relative error is below 5e-6.
+ *
+ * ONNX cannot express it. `sambalab/tests/features/test_nonlinear.py` compares the kernel with NumPy and SciPy.
  */
 import { allocate, mark, release } from '../arena';
 import { argument } from '../family';
@@ -23,14 +25,14 @@ const C2: f64 = 0.4995203907742631;
 const C1: f64 = -0.999990663604321;
 const C0: f64 = 0.9999999715250744;
 
-/** Rows at hand, in turn: grey levels as float32, and sums of weights and of weighted differences. */
+/** A ring of rows: grey levels as float32, and sums of weights and of weighted differences. */
 let count = 0;
 let stride: usize = 0;
 let greys: usize = 0;
 let weights: usize = 0;
 let sums: usize = 0;
 
-/** Bytes from the first row at hand to this one. */
+/** Offset of a row in the ring, in bytes. */
 @inline
 function turn(row: i32): usize {
   return <usize>((row + count) % count) * stride;
@@ -44,7 +46,7 @@ export function bilateralReach(args: usize): i32 {
 export function bilateral(args: usize, out: usize): void {
   const radius = <i32>argument(args, 0);
   const range = argument(args, 1);
-  // Kept, so it has to lie below what is released.
+  // The grey levels stay, so they must be allocated before the mark.
   greyLevels();
   const bottom = mark();
   const spread = 0.4 * <f64>(radius + 1);
@@ -52,7 +54,7 @@ export function bilateral(args: usize, out: usize): void {
   for (let i = 0; i <= radius; i++) {
     store<f64>(closeness + (<usize>i << 3), Math.exp((-0.5 * <f64>(i * i)) / (spread * spread)));
   }
-  // The polynomial takes squared differences; so its coefficients are scaled, once.
+  // The polynomial is evaluated at squared differences, so its coefficients are scaled once.
   const likeness = 0.4 * (range + 1);
   const scale = 1 / (64 * likeness * likeness);
   const c0 = f32x4.splat(<f32>C0);
@@ -61,7 +63,7 @@ export function bilateral(args: usize, out: usize): void {
   const c3 = f32x4.splat(<f32>(C3 * scale * scale * scale));
   const most = Math.floor(range);
   const cut = f32x4.splat(<f32>(most * most));
-  // Pixels beside the tile have sums too, which are not looked at, of windows that reach as far again.
+  // Pixels beside the tile have sums as well, which are not used; their windows reach as far again.
   count = radius + 1;
   stride = <usize>((width + 4 * radius + 15) & ~7) << 2;
   const block = <usize>count * stride;
@@ -106,7 +108,7 @@ export function bilateral(args: usize, out: usize): void {
   release(bottom);
 }
 
-/** Take in the grey levels of a row, from `radius` pixels before the tile on. */
+/** Load the grey levels of a row, from `radius` pixels before the tile on. */
 function widen(row: i32, radius: i32): void {
   const from = greyAt(row, -radius);
   const to = greys + turn(row) + (<usize>radius << 2);

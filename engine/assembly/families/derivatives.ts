@@ -6,29 +6,32 @@
  * have them. They end at 6 σ for the first and second derivative and at 7 σ for higher ones; beyond lies less than 10⁻⁶ of the kernel.
  * Below σ 0.7 the samples are too far apart for derivatives to be more than differences of neighbours.
  *
- * From σ 6 on the image is smoothed by a Gaussian of standard deviation 4 first, once for all, and then filtered by the derivatives of one with
- * √(σ² − 16) at each third, from σ 12 on at each fourth pixel alone. It is the same filter: variances of Gaussians add up, and of the
- * frequencies that so few pixels cannot tell apart the first Gaussian leaves 10⁻⁵ at most.
+ * From σ 6 on, the image is first smoothed by a Gaussian of standard deviation 4, once for all σ, and then filtered by the derivatives of one with
+ * √(σ² − 16) that has a weight at each third pixel, from σ 12 on at each fourth. It is the same filter: variances of Gaussians add up, and of the
+ * frequencies that alias at this spacing the first Gaussian leaves 10⁻⁵ at most.
  *
  * Trainable Weka Segmentation has both from FeatureJ, with true σ as here, where the kernels end at 3 to 5 σ and the image is mirrored at its edge.
+ *
+ * `engine/onnx/wide.ts` repeats this arithmetic and must change with it; `sambalab/tests/onnx/test_forest.py` compares the two, and
+ * `sambalab/tests/features/test_linear.py` compares the kernels with NumPy and SciPy.
  */
 import { allocate, mark, release } from '../arena';
 import { argument } from '../family';
 import { entryOf, outStride, rows, sourceMargin } from '../tile';
 import { filterSource, filterWide, widePlane, wideStride } from '../wide';
 
-/** Standard deviation of what is smoothed first, and its radius. */
+/** Standard deviation of the first Gaussian, and its radius. */
 const BASE_SIGMA: f64 = 4;
 const BASE_RADIUS = 20;
-/** Where its address stands in the entry of its σ (`tile.ts`). */
+/** Offset of its address in the entry of its σ (`tile.ts`). */
 const BASE_ENTRY: usize = 20;
 
-/** How far apart the weights of the filter are; 1 needs no smoothing first. */
+/** Pixels between the filter's weights; 1 needs no first Gaussian. */
 function spacingOf(sigma: f64): i32 {
   return sigma < 6 ? 1 : sigma < 12 ? 3 : 4;
 }
 
-/** How many pixels the kernel of a derivative looks to each side. */
+/** Pixels to each side under the kernel of a derivative. */
 export function derivativeRadius(sigma: f64, order: i32): i32 {
   const truncate: f64 = order > 2 ? 7 : 6;
   const spacing = spacingOf(sigma);
@@ -42,7 +45,7 @@ function rest(sigma: f64): f64 {
   return Math.sqrt(sigma * sigma - BASE_SIGMA * BASE_SIGMA);
 }
 
-/** Smooth the image for all derivatives that need it; to be called before the scratch memory of a family is marked, since it is kept. */
+/** Apply the first Gaussian if the σ needs it. The result is kept, so call this before a family marks its scratch memory. */
 export function prepareDerivatives(sigma: f64): void {
   const entry = entryOf(BASE_SIGMA);
   if (spacingOf(sigma) > 1 && !load<u32>(entry, BASE_ENTRY)) {

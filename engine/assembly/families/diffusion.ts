@@ -4,11 +4,13 @@
  *
  *   I ← I + ¼ Σ over the four neighbours q of g(I_q − I) (I_q − I),   g(d) = exp(−(d / K)²),
  *
- * so that differences well above the conductance K stay and smaller ones are evened out. It runs on grey levels, (value − low) · 255 /
- * (high − low), neither rounded nor clipped. What flows between two pixels is computed once: it leaves one and enters the other.
+ * so that differences well above the conductance K stay and smaller ones fade. It runs on grey levels, (value − low) · 255 /
+ * (high − low), neither rounded nor clipped. The flow between two pixels is computed once: it leaves one and enters the other.
  *
  * The feature of this name in Trainable Weka Segmentation is another scheme (diffusion by a tensor from the smoothed structure tensor,
  * Tschumperlé and Deriche); the two do not agree.
+ *
+ * ONNX cannot express it. `sambalab/tests/features/test_nonlinear.py` compares the kernel with NumPy and SciPy.
  */
 import { allocate, mark, release } from '../arena';
 import { exponential } from '../exponential';
@@ -28,7 +30,7 @@ export function anisotropicDiffusion(args: usize, out: usize): void {
   const plane = newPlane(iterations);
   const stride = strideOf(iterations);
   scaleInto(plane, iterations);
-  // What flows into the right neighbours of one row, and into the neighbours below it and below the row above.
+  // Flows into the right neighbours of one row, into the neighbours below it, and into those below the row above.
   const right = allocate(stride + 64);
   const above = allocate(stride);
   const below = allocate(stride);
@@ -46,7 +48,7 @@ export function anisotropicDiffusion(args: usize, out: usize): void {
   release(bottom);
 }
 
-/** Grey levels as they are, not rounded. */
+/** Write the grey levels, not rounded. */
 function scaleInto(plane: usize, margin: i32): void {
   const stride = strideOf(margin);
   const factor = 255 / (high - low);
@@ -63,7 +65,7 @@ function scaleInto(plane: usize, margin: i32): void {
   }
 }
 
-/** Change the tile and `around` pixels on each side of it, of which one pixel more is at hand. */
+/** Do an iteration on the tile and `around` pixels on each side; the plane has one pixel more. */
 function iterate(
   plane: usize,
   stride: usize,

@@ -2,12 +2,15 @@
  * Mean, variance, minimum and maximum over a disc.
  *
  * The disc of radius r is that of ImageJ's RankFilters: rows y with y² ≤ r² + 1, in each the columns x with x² + y² ≤ r² + 1, so r = 1 is
- * 3 × 3 pixels and r < 1 a cross. (ImageJ takes 1.5 ≤ r < 1.75 and 2.5 ≤ r < 2.85 for 1.75 and 2.85; here a radius is what it says.)
+ * 3 × 3 pixels and r < 1 a cross. (ImageJ takes 1.5 ≤ r < 1.75 and 2.5 ≤ r < 2.85 for 1.75 and 2.85; here every radius is taken as given.)
  * The variance is that of the population, Σ (v − m)² / n, as ImageJ's and NumPy's, of sums in double precision: (n Σ v² − (Σ v)²) / n².
  *
- * Of each row of pixels the sums over all widths that the disc has are made, the wider ones from the narrower ones and from sums over powers
- * of two; they wait in a ring of rows until each pixel has added up its disc, from top to bottom. So the order of the additions is the same
- * for every pixel, wherever the tile begins. Extrema likewise, but that two overlapping powers of two make a width.
+ * Each row of pixels is summed over all widths that the disc has, the wider from the narrower and from sums over powers of two. A ring of
+ * rows keeps these sums until each pixel has added up its disc, from top to bottom. So the order of the additions is the same
+ * for every pixel, wherever the tile begins. Extrema are computed likewise, except that two overlapping powers of two make a width.
+ *
+ * `engine/onnx/discs.ts` repeats this arithmetic and must change with it; `sambalab/tests/onnx/test_forest.py` compares the two, and
+ * `sambalab/tests/features/test_rank.py` compares the kernels with NumPy and SciPy.
  */
 import { allocate, mark, release } from '../arena';
 import { argument } from '../family';
@@ -20,7 +23,7 @@ const enum Join {
   maximum
 }
 
-/** Columns that are treated together, so that the ring stays in the cache. */
+/** Columns that are computed together, so that the ring stays in the cache. */
 const STRIP = 64;
 /** Bytes of a row that are added up together. */
 const BLOCK: usize = 64;
@@ -123,7 +126,7 @@ function narrow(low: v128, high: v128): v128 {
   return v128.shuffle<i32>(f32x4.demote_f64x2_zero(low), f32x4.demote_f64x2_zero(high), 0, 1, 4, 5);
 }
 
-/** Never below 0, where rounding would have it so. */
+/** The larger of a value and 0: rounding may leave variances below 0. */
 @inline
 function spread(sum: v128, square: v128, count: v128, divisor: v128): v128 {
   const difference = f64x2.sub(f64x2.mul(count, square), f64x2.mul(sum, sum));
@@ -141,7 +144,7 @@ function overDisc<T>(op: i32, radius: f64, out: usize, stride: usize): void {
   const bottom = mark();
   const reach = discReach(radius);
   const height = 2 * reach + 1;
-  // The widths of the disc, the narrowest first, and for each row of the disc which one it has.
+  // The widths of the disc, the narrowest first, and the number of its width for each row of the disc.
   const halves = allocate(<usize>height << 2);
   const kind = allocate(<usize>height << 2);
   let kinds = 0;
@@ -223,7 +226,7 @@ function loadLine<T>(op: i32, from: usize, to: usize, count: i32): void {
   }
 }
 
-/** Sums of a row over each width: those of the next narrower one, and what is new to the left and to the right, by powers of two. */
+/** Sums of a row over each width: those of the next narrower width plus the new pixels to the left and right, by powers of two. */
 function sumsOfWidths(
   lines: usize,
   lineBytes: usize,

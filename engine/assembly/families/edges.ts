@@ -1,6 +1,9 @@
 /**
  * Sobel's gradient magnitude and the Hessian of a Gaussian, made of Sobel steps as in Trainable Weka Segmentation: √(sx² + sy²) with
  * sx = Kx⋆G, sy = Ky⋆G, and a = Kx⋆sx, b = Ky⋆sx, d = Ky⋆sy.
+ *
+ * `engine/onnx/linear.ts` repeats this arithmetic and must change with it; `sambalab/tests/onnx/test_forest.py` compares the two, and
+ * `sambalab/tests/features/test_linear.py` compares the kernels with NumPy and SciPy.
  */
 import { hessian as hessianPlanes, hessianOrientation as orientationPlanes, sobelMagnitude } from '../derivative-planes';
 import { argument } from '../family';

@@ -1,10 +1,12 @@
 /**
  * Entropy of the grey levels over a disc: −Σ p log₂ p, in bits, with p the part of the disc's pixels in each of `bins` equal bins of the 256
- * levels, bin ⌊level · bins / 256⌋, as in Trainable Weka Segmentation; but that takes the least and the largest value of each image for its
- * levels, here the spec's range is. The disc is that of `discs.ts`.
+ * levels, bin ⌊level · bins / 256⌋, as in Trainable Weka Segmentation, which scales its levels to the least and largest value of each image;
+ * here the spec's range scales them. The disc is that of `discs.ts`.
  *
- * With c pixels in a bin and n in the disc the entropy is (n log₂ n − Σ c log₂ c) / n. The terms are whole numbers, of fixed point, and slide
- * with the histogram.
+ * With c pixels in a bin and n in the disc the entropy is (n log₂ n − Σ c log₂ c) / n. The terms are fixed-point whole numbers, which are updated
+ * as the histogram slides.
+ *
+ * ONNX cannot express it. `sambalab/tests/features/test_rank.py` compares the kernel with NumPy and SciPy.
  */
 import { allocate, mark, release } from '../arena';
 import { argument } from '../family';
@@ -12,14 +14,14 @@ import { columns, greyAt, greyLevels, greyStride, outStride, rows } from '../til
 import { discCount, discReach } from './discs';
 import { PAIR, discOffsets, pairsOf, slidePairs } from './slide';
 
-/** Of c log₂ c, which needs 18 bits for the largest disc. */
+/** Fractional bits of c log₂ c, which has up to 18 bits before the point for the largest disc. */
 const FRACTION: f64 = <f64>((<u64>1) << 40);
 
 /** Arguments: radius, bins. */
 export function entropy(args: usize, out: usize): void {
   const radius = argument(args, 0);
   const bins = <i32>argument(args, 1);
-  // Grey levels are kept for later families: they must be there before the mark.
+  // The grey levels stay, so they must be allocated before the mark.
   greyLevels();
   const bottom = mark();
   let stride = greyStride();
@@ -85,7 +87,7 @@ function termOf(count: i32): f64 {
   return count ? Math.round(<f64>count * Math.log2(<f64>count) * FRACTION) : 0;
 }
 
-/** By how much the sum grows where a bin of c pixels gets one more, i64 for each c below `pixels`. */
+/** The increase of the sum when a bin of c pixels gets one more, i64 for each c below `pixels`. */
 function gainTable(pixels: i32): usize {
   const gains = allocate(<usize>(pixels + 1) << 3);
   let term: f64 = 0;
@@ -105,7 +107,7 @@ function enter(pixel: usize, histogram: usize, gains: usize): i64 {
   return load<i64>(gains + (count << 3));
 }
 
-/** One step. @returns how much the sum grows */
+/** Move the disc by one step. @returns the increase of the sum */
 @inline
 function slide(pairs: usize, bytes: usize, centre: usize, histogram: usize, gains: usize): i64 {
   let growth: i64 = 0;

@@ -3,29 +3,32 @@
  * coordinates turned by ten angles, 18° apart. For each of ψ = 0 and π/2: the maximum and the minimum of the ten responses. Daugman, 1985;
  * kernels and parameters are those of Trainable Weka Segmentation.
  *
- * There each response is standardised over the whole image, which depends on all of it. Here the kernel is made to have mean 0, by taking its
- * mean weighted by the Gaussian off the cosine, and to have Σ|w| = 1.
+ * That plugin standardises each response over the whole image, which a tile cannot. Here the kernel gets mean 0, by subtracting its
+ * Gaussian-weighted mean from the cosine, and Σ|w| = 1.
  *
- * A kernel is split by its symmetry along x and along y. A turn by −θ mirrors it, which changes but the sign of the parts that are odd along x, so
- * both angles are had from the same parts. A part is the sum of few products of a function of x and one of y where the Gaussian is round, found by
- * crosses through its largest element (Bebendorf, Approximation of boundary element matrices, 2000, with full pivoting), and such a sum of
- * as many products as it has columns otherwise.
+ * A kernel is split by its symmetry along x and along y. Turning by −θ mirrors it, which only changes the sign of the parts that are odd along x, so
+ * the same parts serve both angles. Where the Gaussian is round, a part is a sum of few products of a function of x and one of y, found by
+ * cross approximation (Bebendorf, Approximation of boundary element matrices, 2000, with full pivoting); elsewhere it is a sum of
+ * one product for each column.
+ *
+ * `engine/onnx/lines.ts` repeats this arithmetic and must change with it; `sambalab/tests/onnx/test_forest.py` compares the two, and
+ * `sambalab/tests/features/test_linear.py` compares the kernels with NumPy and SciPy.
  */
 import { allocate, mark, release } from '../arena';
 import { argument } from '../family';
 import { columns, outPlane, outStride, rows, sourceAt, sourceStride } from '../tile';
 
 const ANGLES = 10;
-/** What may be left of a part, of Σ|w| = 1, spread over all pixels. */
+/** Largest error of a part, of Σ|w| = 1, spread over all pixels. */
 const REMAINDER: f64 = 1e-7;
 /** Rows that are filtered at a time: the planes of all functions of x stay in the cache. */
 const BAND = 64;
 /** Pixels of a row, as bytes, that are computed together. */
 const BLOCK: usize = 32;
-/** In front of a product's functions: i32 the column that it takes (−1: all, by the function of x); f32 the sum of an even function of x. */
+/** Bytes before a product's functions: i32 its column (−1: all, by the function of x); f32 the sum of an even function of x. */
 const PRODUCT_HEAD: usize = 16;
 
-/** How many pixels a kernel looks to each side. */
+/** Pixels to each side under a kernel. */
 export function gaborReach(args: usize): i32 {
   const sigma = argument(args, 0);
   const gamma = argument(args, 1);
@@ -77,7 +80,7 @@ function productBytes(reach: i32): usize {
   return (PRODUCT_HEAD + (<usize>(3 * (reach + 1)) << 2) + 15) & ~15;
 }
 
-/** An odd multiple of 64, so that rows do not fall on the same lines of the cache; a block fits behind each. */
+/** An odd multiple of 64, so that rows use different lines of the cache; a block fits behind each row. */
 function planeStride(): usize {
   return (((<usize>columns << 2) + 2 * BLOCK + 63) & ~63) | 64;
 }
@@ -144,7 +147,7 @@ function absoluteSum(values: usize, count: i32): f64 {
   return sum;
 }
 
-/** Write a matrix as a sum of products of a column and a row. @returns how many they are */
+/** Write a matrix as a sum of products of a column and a row. @returns the number of products */
 function cross(matrix: usize, reach: i32, products: usize): i32 {
   const bottom = mark();
   const size = reach + 1;
@@ -197,7 +200,7 @@ function subtractRow(matrix: usize, row: i32, other: i32, factor: f64, size: i32
   }
 }
 
-/** Write a matrix as the sum of its rows from `first`, each with a function of x that is 1 there alone. @returns how many they are */
+/** Write a matrix as the sum of its rows from `first`, each with a function of x that is 1 in this row only. @returns the number of products */
 function single(matrix: usize, reach: i32, first: i32, products: usize): i32 {
   for (let x = first; x <= reach; x++) {
     const product = products + <usize>(x - first) * productBytes(reach);
@@ -292,7 +295,7 @@ function pair(after: v128, before: v128, odd: bool): v128 {
 
 /**
  * Filter the planes of all products along y, add them up, and widen the range of the responses so far; `fresh` for the first angle.
- * Where `mirrored`, that is done for the mirrored kernel too.
+ * If `mirrored`, do so for the mirrored kernel, too.
  */
 function alongY(
   products: usize,
@@ -332,7 +335,7 @@ function alongY(
   }
 }
 
-/** What {@link sums} has found: with the even functions of y, and with the odd ones, 8 pixels each. */
+/** Results of {@link sums}: with the even functions of y, and with the odd ones, 8 pixels each. */
 let sumA: v128 = f32x4.splat(0);
 let sumB: v128 = f32x4.splat(0);
 let sumC: v128 = f32x4.splat(0);

@@ -1,6 +1,9 @@
 /**
  * Gaussian smoothing and differences of Gaussians, in float64 until the result is written; the image is continued by its edge.
  * `../gaussian-kernel.ts` defines the kernel.
+ *
+ * `engine/onnx/linear.ts` repeats this arithmetic and must change with it; `sambalab/tests/onnx/test_forest.py` compares the two, and
+ * `sambalab/tests/features/test_linear.py` compares the kernels with NumPy and SciPy.
  */
 import { argument } from '../family';
 import { gaussianRadius } from '../gaussian-kernel';
@@ -39,7 +42,7 @@ export function differenceOfGaussians(args: usize, out: usize): void {
   narrow(narrower, firstPixel(argument(args, 1)), wideStride(SMOOTH_MARGIN), out);
 }
 
-/** Write a plane of float64, or what it is more than another, as float32. */
+/** Write a plane of float64, or its difference from another, as float32. */
 function narrow(a: usize, b: usize, stride: usize, out: usize): void {
   for (let row = 0; row < rows; row++) {
     for (let x: usize = 0; x < outStride; x += 8) {

@@ -1,17 +1,20 @@
 /**
  * Kuwahara filter along lines, after Kuwahara et al. ("Processing of RI-angiocardiographic images", 1976), with lines in the place of squares as in
- * Trainable Weka Segmentation: of all lines of ten directions, 18° apart, that run through a pixel, not only of those centred on it, the
- * one that is the most even gives its mean. Three criteria say how uneven a line is, the variance σ² = Σ(v − m)² / n, σ² / |m|, and
+ * Trainable Weka Segmentation: a pixel gets the mean of the most even line of all that
+ * run through it (not only those centred on it) in ten directions, 18° apart. Three criteria measure how uneven a line is: the variance σ² = Σ(v − m)² / n, σ² / |m|, and
  * σ² / m², with m its mean; 0 / 0 is 0. Where several lines are equally even (as float32), the smallest mean is taken.
  *
  * A line is one pixel wide, cut out of a square of `length` pixels' side; it is a column of length + 6 pixels, rotated by nearest neighbours.
  *
- * Where that differs from Trainable Weka Segmentation: it takes the image's minimum off before it divides by the mean, which no tile can
- * know; it takes the first of equal lines; it adds ½; and beyond the image's edge it takes the evenness of the edge's own pixels, while
- * here the image goes on.
+ * Trainable Weka Segmentation differs: it subtracts the image's minimum before it divides by the mean, which no tile can
+ * know; it takes the first of equal lines; it adds ½; and beyond the image's edge it repeats the evenness of the edge's pixels, while
+ * here the edge's pixels are repeated.
  *
- * Sums are float64: exact for images of 8 and 16 bits, so are then the means and variances but for one rounding. Sums, and the minima that
- * follow, are taken over a line by doubling: `line-plan.ts`. A pair of criterion and mean is one whole number of 64 bits that sorts as they do.
+ * Sums are float64, which is exact for images of 8 and 16 bits; means and variances are then rounded once. Sums, and the minima that
+ * follow, are taken over a line by doubling: `line-plan.ts`. A criterion and its mean are packed into one whole number of 64 bits, which sorts by criterion, then mean.
+ *
+ * `engine/onnx/lines.ts` repeats this arithmetic and must change with it; `sambalab/tests/onnx/test_forest.py` compares the two, and
+ * `sambalab/tests/features/test_nonlinear.py` compares the kernels with NumPy and SciPy.
  */
 import { allocate, mark, release } from '../arena';
 import { argument } from '../family';
@@ -20,12 +23,12 @@ import { columns, outPlane, outStride, rows, sourceAt } from '../tile';
 
 const DIRECTIONS = 10;
 const CRITERIA = 3;
-/** Pixels on a block's side: what is computed at a time, so that it stays in the cache. */
+/** Pixels on the side of a block, which is computed at a time so that it stays in the cache. */
 const BLOCK = 128;
-/** Keeps 0 / 0 and x / 0 from being no number. */
+/** Added to divisors, so that 0 / 0 is 0 and x / 0 is finite. */
 const TINY: f64 = 1e-300;
 
-/** How far the filter looks: half a line to a line's centre, and as far again. */
+/** Half a line from the pixel to a line's centre, and as far again. */
 export function kuwaharaReach(args: usize): i32 {
   return 2 * (<i32>argument(args, 0) >> 1);
 }
@@ -53,7 +56,7 @@ export function kuwahara(args: usize, out: usize): void {
   const bottom = mark();
   half = length >> 1;
   stride = <usize>(BLOCK + 4 * half + 2) << 3;
-  // Doubling reads up to a line's length of rows past what it needs.
+  // Doubling reads up to a line's length of rows too many.
   plane = <usize>(BLOCK + 6 * half + 4) * stride;
   planes = allocate(<usize>PLANES * plane);
   const plans = allocate(<usize>DIRECTIONS * PLAN_BYTES);
@@ -71,7 +74,7 @@ export function kuwahara(args: usize, out: usize): void {
   release(bottom);
 }
 
-/** Write the pixels of a line, i32 row and column from its centre, row by row. @returns how many there are */
+/** Write the pixels of a line, i32 row and column from its centre, row by row. @returns the number of pixels */
 export function rotatedLine(half: i32, direction: i32, out: usize): i32 {
   const angle = (<f64>direction * Math.PI) / <f64>DIRECTIONS;
   const cosine = Math.cos(angle);

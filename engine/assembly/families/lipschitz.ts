@@ -1,13 +1,15 @@
 /**
- * Lipschitz filter: how far a pixel lies under the upper Lipschitz cover of the image, 255 + I − U, on 256 grey levels.
+ * Lipschitz filter: 255 + I − U on 256 grey levels, which falls with the depth of a pixel below the upper Lipschitz cover U of the image.
  *
  * U(p) = max over q of I(q) − c(p − q) is the least function that is nowhere below the image and nowhere steeper than `slope`. A cone falls by
  * s a step along rows and columns and by ⌊s √2⌋ along diagonals, c = s (m − n) + ⌊s √2⌋ n with m, n the larger and smaller of the two
- * distances. Two passes over the image find it, as they find chamfer distances (Borgefors, "Distance transformations in digital images",
- * 1986): a path that gains something takes steps of two kinds only, one of which the first pass takes and the other the second.
+ * distances. Two passes over the image find U, as for chamfer distances (Borgefors, "Distance transformations in digital images",
+ * 1986): a best path has steps of two kinds only, one for each pass.
  *
- * This is what Trainable Weka Segmentation computes. A cone is never looked at more than ⌊254 / s⌋ pixels from its top, since it has
- * fallen to 0 there; so tiles are exact. Whole numbers: the result is exact too.
+ * This is what Trainable Weka Segmentation computes. A cone falls to 0 within ⌊254 / s⌋ pixels,
+ * so tiles are exact; and all values are whole numbers.
+ *
+ * ONNX cannot express it. `sambalab/tests/features/test_nonlinear.py` compares the kernel with NumPy and SciPy.
  */
 import { allocate, mark, release } from '../arena';
 import { argument } from '../family';
@@ -23,7 +25,7 @@ export function lipschitzReach(args: usize): i32 {
 /** Argument: slope. */
 export function lipschitz(args: usize, out: usize): void {
   const slope = <i32>argument(args, 0);
-  // Kept, so it has to lie below what is released.
+  // The grey levels stay, so they must be allocated before the mark.
   greyLevels();
   const bottom = mark();
   const reach = lipschitzReach(args);
@@ -67,7 +69,7 @@ function fourLevels(address: usize): v128 {
   return i16x8.extend_low_i8x16_u(v128.load32_zero(address));
 }
 
-/** Cones that reach a row from its neighbour row. */
+/** Let the cones of the neighbour row reach a row. */
 function spread(line: usize, neighbour: usize, bytes: usize, slope: i32, diagonal: i32): void {
   const straight = i8x16.splat(<i8>slope);
   const aslant = i8x16.splat(<i8>min(255, diagonal));
@@ -79,7 +81,7 @@ function spread(line: usize, neighbour: usize, bytes: usize, slope: i32, diagona
   }
 }
 
-/** Cones along a row, to the right: within 16 pixels by doubling the distance, and from the last of the 16 before. */
+/** Let cones reach along a row to the right: within 16 pixels by doubling the distance, then on from the last of the 16 before. */
 function sweepRight(line: usize, bytes: usize, slope: i32): void {
   const zero = i8x16.splat(0);
   const one = fall(slope, 1);
@@ -140,7 +142,7 @@ function sweepLeft(line: usize, bytes: usize, slope: i32): void {
   }
 }
 
-/** What a cone falls in some steps, to 255 at most, in every lane. */
+/** The fall of a cone over some steps, at most 255, in every lane. */
 @inline
 function fall(slope: i32, steps: i32): v128 {
   return i8x16.splat(<i8>min(255, slope * steps));

@@ -6,6 +6,9 @@
  * pixels wide) and rotated by nearest neighbours about the patch's centre, as ImageJ rotates.
  *
  * Each rotated line is covered by small boxes, whose sums are planes of their own, made by doubling.
+ *
+ * `engine/onnx/membrane.ts` repeats this arithmetic and must change with it; `sambalab/tests/onnx/test_forest.py` compares the two, and
+ * `sambalab/tests/features/test_linear.py` compares the kernels with NumPy and SciPy.
  */
 import { allocate, mark, release } from '../arena';
 import { argument } from '../family';

@@ -1,6 +1,9 @@
 /**
  * The pixels at the eight corners and sides of a square about the pixel: up left, up, up right, left, right, down left, down, down right, each
- * d = max(1, ⌊σ + ½⌋) rows and columns away. Trainable Weka Segmentation has the same, but mirrors the image at its edge.
+ * d = max(1, ⌊σ + ½⌋) rows and columns away. Trainable Weka Segmentation does the same, but mirrors the image at its edge.
+ *
+ * `engine/onnx/wide.ts` repeats this arithmetic and must change with it; `sambalab/tests/onnx/test_forest.py` compares the two, and
+ * `sambalab/tests/features/test_linear.py` compares the kernels with NumPy and SciPy.
  */
 import { argument } from '../family';
 import { copyRows } from '../planes';

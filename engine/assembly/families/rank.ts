@@ -1,12 +1,16 @@
 /**
  * Median over a disc, that of `discs.ts`, exact for values of any type: the middle one of an odd number.
  *
- * Small discs are thinned out: of a little more than half of the values neither the least nor the largest can be the median, so both go and
- * the next value comes (Paeth 1990), for many pixels at once by minima and maxima of vectors. The work grows with the square of the number.
+ * Small discs are thinned out: among a little more than half of the values neither the least nor the largest can be the median, so both are
+ * dropped and the next value is added (Paeth 1990), for many pixels at once by minima and maxima of vectors. The work grows with the square of the
+ * number of pixels.
  *
  * Larger discs: a histogram slides with the disc, and the median moves from bin to bin with the count of pixels below it (Huang, Yang and
- * Tang 1979). Pixels of 8 bits are their own bins. Others take the place of their values' ranks among all values of the tile; a bin is a
- * run of ranks, and which ranks of a run are in the disc is a set of bits. Equal values have ranks of their own, which changes no median.
+ * Tang 1979). Pixels of 8 bits are their own bins. Other pixels are replaced by the ranks of their values in the tile; a bin is a
+ * run of ranks, and a bit set says which ranks of the run are in the disc. Equal values have different ranks, which does not change the median.
+ *
+ * `engine/onnx/discs.ts` repeats this arithmetic and must change with it; `sambalab/tests/onnx/test_forest.py` compares the two, and
+ * `sambalab/tests/features/test_rank.py` compares the kernels with NumPy and SciPy.
  */
 import { allocate, mark, release } from '../arena';
 import { argument } from '../family';
@@ -24,13 +28,13 @@ import {
 import { discCount, discReach } from './discs';
 import { PAIR, discOffsets, pairsOf, slidePairs } from './slide';
 
-/** Pixels of the largest discs that are thinned out, bytes and floats: about where sliding becomes as fast. */
+/** Largest number of pixels for thinning out, of bytes and of floats: about where sliding becomes as fast. */
 const THINNED_BYTES = 100;
 const THINNED_FLOATS = 60;
-/** Least reach that ranks are made for, that several radii may share them. */
+/** Ranks are made for at least this reach, so that several radii share them. */
 const RANK_REACH = 16;
 
-/** What is kept for the pixels now loaded: as bytes, 0 where they are none, with the source's margin; their ranks and values by rank. */
+/** Kept for the loaded pixels: their bytes with the source's margin (0 if they are not bytes), their ranks, and the values by rank. */
 let keptFor: u32 = 0;
 let bytes: usize = 0;
 let byteStride: usize = 0;
@@ -66,7 +70,7 @@ export function median(args: usize, out: usize): void {
   }
 }
 
-/** The source as bytes, if its values are whole numbers 0 to 255, else 0. −0 is no such number, to stay what it is. */
+/** The source as bytes, if its values are whole numbers 0 to 255, else 0. −0 does not count as one, so that it stays −0. */
 function packBytes(): usize {
   const start = mark();
   const height = rows + 2 * sourceMargin;
@@ -81,7 +85,7 @@ function packBytes(): usize {
       strange = v128.or(strange, packFour(from + (column << 2), to + column));
     }
     for (; column < <usize>(columns + 2 * sourceMargin); column++) {
-      // The last ones once more on their own: what is behind them is nobody's.
+      // The last vector once more, on its own: the bytes behind the row are undefined.
       const value = v128.load32_splat(from + (column << 2));
       const whole = i32x4.trunc_sat_f32x4_u(value);
       strange = v128.or(strange, strangers(value, whole));
@@ -139,7 +143,7 @@ function upper<T>(a: v128, b: v128): v128 {
 
 /**
  * Medians of an odd number n ≥ 5 of values. Of (n + 3) / 2 of them the least and the largest cannot be the median, since fewer than half
- * of all can be on their far side; they go, and one more comes, until all have come and three are left.
+ * of all values can lie beyond them. Both are dropped and one value is added, until all were added and three are left.
  */
 function thin<T>(radius: f64, pixels: i32, from: usize, stride: usize, out: usize, toStride: usize = outStride): void {
   const bottom = mark();
@@ -169,7 +173,7 @@ function thin<T>(radius: f64, pixels: i32, from: usize, stride: usize, out: usiz
   release(bottom);
 }
 
-/** Bring the least value to the first place, which is then free, and the largest to the last, which is then behind the end. */
+/** Move the least value to the first place, which the caller reuses, and the largest to the last, which the caller cuts off. */
 @inline
 function extremesOut<T>(first: usize, last: usize): void {
   let left = first;
@@ -247,7 +251,7 @@ function slideBytes(radius: f64, pixels: i32, out: usize): void {
   release(bottom);
 }
 
-/** One step. @returns how many more pixels are below `level` */
+/** Move the disc by one step. @returns the increase of the pixels below `level` */
 @inline
 function slideByte(pairs: usize, size: usize, centre: usize, histogram: usize, level: u32): i32 {
   let more = 0;
@@ -324,7 +328,7 @@ function tally(places: usize, bin: u32): void {
   store<u32>(place, load<u32>(place) + 1);
 }
 
-/** The bits of a float as a number that grows with the float: all flipped if it is negative, else the sign. */
+/** The bits of a float as a number that grows with the float: flips all bits of a negative float, else the sign. */
 @inline
 function keyOf(bits: u32): u32 {
   return bits ^ (<u32>(<i32>bits >> 31) | 0x80000000);
@@ -412,7 +416,7 @@ function toggle(present: usize, own: u32): void {
   store<u64>(word, load<u64>(word) ^ ((<u64>1) << (own & 63)));
 }
 
-/** One step. @returns how many more pixels are below `run` */
+/** Move the disc by one step. @returns the increase of the pixels below `run` */
 @inline
 function slideRank(
   pairs: usize,

@@ -1,6 +1,6 @@
 /**
  * A disc that slides over a tile: to the right along a row, one down, to the left along the next, and so on, so that each step changes only
- * the pixels along its edge. What slides is a histogram of whole numbers, which have no rounding that could remember the way.
+ * the pixels along its edge. The histogram that slides has whole numbers, so no rounding errors build up along the way.
  */
 import { allocate } from '../arena';
 import { discReach, halfWidth } from './discs';

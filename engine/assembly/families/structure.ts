@@ -1,10 +1,13 @@
 /**
  * Eigenvalues of the structure tensor, the largest first: the first derivatives of the image smoothed at σ, their products smoothed by a
- * Gaussian of standard deviation ρ (which ends at 4 ρ), and of the matrix [a b; b d] of these (a + d ± √((a − d)² + 4b²)) / 2.
+ * Gaussian of standard deviation ρ (which ends at 4 ρ) to a matrix [a b; b d], and its eigenvalues (a + d ± √((a − d)² + 4b²)) / 2.
  * Förstner & Gülch, A fast operator for detection and precise location of distinct points, 1987; Bigün & Granlund, 1987.
  *
  * Trainable Weka Segmentation has it from FeatureJ, with the same scales; there the image is mirrored at its edge. scikit-image's
- * structure_tensor has Sobel steps for derivatives and one scale.
+ * structure_tensor takes Sobel steps as derivatives and has one scale.
+ *
+ * `engine/onnx/wide.ts` repeats this arithmetic and must change with it; `sambalab/tests/onnx/test_forest.py` compares the two, and
+ * `sambalab/tests/features/test_linear.py` compares the kernels with NumPy and SciPy.
  */
 import { mark, release } from '../arena';
 import { argument } from '../family';
@@ -13,13 +16,13 @@ import { entryOf, outPlane, outStride, placements, rows } from '../tile';
 import { continueWide, smoothProduct, widePlane, wideStride } from '../wide';
 import { derivativeKernel, derivativePlane, derivativeRadius, prepareDerivatives } from './derivatives';
 
-/** Where the addresses of the derivatives stand in the entry of σ 0 (`tile.ts`): one pair of planes serves one σ after the other. */
+/** Offsets of the derivatives' addresses in the entry of σ 0 (`tile.ts`): one pair of planes serves one σ after the other. */
 const X_ENTRY: usize = 24;
 const Y_ENTRY: usize = 28;
-/** The σ that they are of. */
+/** The σ of these derivatives. */
 let heldSigma: f64 = 0;
 
-/** The largest ρ of the program, and the number of the tile that it is planned for: derivatives are computed once for all ρ. */
+/** The largest ρ of the program, whose margin serves all ρ, and the tile (`placements`) that it was planned for. */
 let largestIntegration: f64 = 0;
 let plannedFor: u32 = 0;
 
