@@ -3,7 +3,7 @@
  * a new tool is a new file and one line in {@link TOOLS}. The toolbar, the keys, the canvas and the settings ask this list.
  *
  * - `tool.ts`: the contract, {@link ITool} and {@link IToolHandler}
- * - `suggest.ts`, `brush.ts`, `eraser.ts`: the tools
+ * - every other file: a tool
  *
  * A tool changes labels and suggestions through the state and draws on the context that it is given: it touches no DOM.
  */
@@ -16,11 +16,7 @@ import { ITool } from './tool';
 export * from './tool';
 
 /** All tools, in the toolbar's order. The first is the default. */
-export const TOOLS: readonly [ITool, ...ITool[]] = [
-  suggest, //
-  brush,
-  eraser
-];
+export const TOOLS: readonly [ITool, ...ITool[]] = [suggest, brush, eraser];
 
 /** The tool of this name. */
 export function findTool(name: string | null): ITool | undefined {
