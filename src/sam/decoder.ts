@@ -2,11 +2,11 @@
 import { DecoderManifest, embeddingLength, embeddingShape } from '../shared/models';
 import { encodePoints, IPoint, ISize } from './prompts';
 
-/** A tensor as the ONNX runtimes for Node and for the browser have it. */
+/** The part of a tensor that the ONNX runtimes for Node and for the browser share. */
 export interface ITensor {
   readonly data: unknown;
   readonly dims: readonly number[];
-  /** Frees what the runtime holds for it. */
+  /** Frees the runtime's memory for it. */
   dispose?(): void;
 }
 
@@ -20,20 +20,20 @@ export interface ISessionRunner {
 /** Makes a float32 tensor of the runtime that the session belongs to. */
 export type TensorFactory = (data: Float32Array, dims: readonly number[]) => ITensor;
 
-/** What SAM suggests: for its small, medium and large scale the logits of the padded frame, and the predicted quality. */
+/** Suggestions: for SAM's small, medium and large scale the logits of the padded frame, and the predicted quality. */
 export interface ICandidates {
   lowRes: Float32Array[];
   scores: number[];
 }
 
-/** An embedding that was taken over by a decoder. */
+/** An embedding as a decoder's input. */
 export interface IPreparedEmbedding {
   readonly tensor: ITensor;
 }
 
 /** Runs the decoder's graph. One call at a time: sessions in a browser are not re-entrant. */
 export class SamDecoder {
-  /** @throws Error if the session is not of the graph that the manifest describes. */
+  /** @throws Error if the session's graph lacks an input or output that the manifest names. */
   constructor(options: SamDecoder.IOptions) {
     const { inputs, outputs, maskSize } = options.manifest.decoder;
     const { inputNames, outputNames } = options.session;
@@ -53,7 +53,7 @@ export class SamDecoder {
     this._hasNoMask = options.tensor(new Float32Array(1), [1]);
   }
 
-  /** Take an embedding, float32 [channels, rows, columns], to decode on as often as needed. */
+  /** Make an embedding, float32 [channels, rows, columns], the input of any number of {@link decode} calls. */
   prepare(embedding: Float32Array): IPreparedEmbedding {
     const length = embeddingLength(this._manifest);
     if (embedding.length !== length) {

@@ -1,9 +1,9 @@
 /**
- * How an image of any size is shown to an encoder at one scale: in square windows that fill its frame, on one grid of cells.
+ * Square windows that show an image of any size to an encoder at one scale. Each window fills the encoder's frame; all lie on one grid of cells.
  *
- * The grid begins at the image's upper left; a cell is what one cell of the encoder's output covers, window / 64 pixels for SAM. An image that
- * fits into a window is put into the frame's upper left, and the rest of the frame stays empty. A larger one is covered by windows that are at most
- * three quarters of a window apart, as evenly as the grid allows. Where windows overlap, what they say is blended linearly.
+ * The grid begins at the image's upper left; one cell of the encoder's output covers one cell of the grid, window / 64 pixels for SAM. An image
+ * that fits into a window is put into the frame's upper left, and the rest of the frame stays empty. Windows over a larger image are at most three
+ * quarters of a window apart, as evenly as the grid allows. Where windows overlap, their values are blended linearly.
  */
 import { embeddingShape, IModelManifest } from '../shared/models';
 import { IView } from './preprocess';
@@ -12,7 +12,7 @@ import { ISize } from './prompts';
 /** Windows are at most this part of their side apart. */
 const STRIDE = 3 / 4;
 
-/** Where the windows of an image are. */
+/** The windows of an image. */
 export class EncoderWindows {
   /** @param window side of a window in pixels of the image */
   constructor(
@@ -28,21 +28,21 @@ export class EncoderWindows {
 
   /** Pixels of the image under a side of a cell of the encoder's output. */
   readonly cell: number;
-  /** Where windows begin, in cells. */
+  /** Where windows begin along each axis, in cells. */
   readonly down: readonly number[];
   readonly across: readonly number[];
 
-  /** How many there are; they are counted row by row. */
+  /** Number of windows; their indices go row by row. */
   get count(): number {
     return this.down.length * this.across.length;
   }
 
-  /** Whether the only window shows the image as SAM's prompts mean it: its longer side fills the frame. */
+  /** Whether the only window shows the image as SAM's decoder expects it: its longer side fills the frame. */
   get isWhole(): boolean {
     return Math.max(this.size.rows, this.size.columns) === this.window;
   }
 
-  /** What a window shows of the image. */
+  /** The part of the image that a window shows. */
   view(index: number): IView {
     const [row0, row1] = this._span(this.down[Math.floor(index / this.across.length)]!, this.size.rows);
     const [column0, column1] = this._span(this.across[index % this.across.length]!, this.size.columns);
@@ -62,7 +62,7 @@ export class EncoderWindows {
   }
 }
 
-/** The cells of one layer over an image, and which of them its windows know. */
+/** The cells of one layer over an image, and the place of each window among them. */
 export class LayerGrid {
   constructor(
     private readonly _windows: EncoderWindows,
@@ -88,7 +88,7 @@ export class LayerGrid {
   readonly rows: number;
   readonly columns: number;
 
-  /** Where a window is on the grid, and how many of its cells lie inside the image. */
+  /** Where a window begins on the grid, and how many of its cells lie inside the image. */
   place(index: number): { row: number; column: number; rows: number; columns: number } {
     const row = this._down[this._rowOf(index)]!;
     const column = this._across[this._columnOf(index)]!;
@@ -100,7 +100,7 @@ export class LayerGrid {
     };
   }
 
-  /** Add what a window says, [side][side], to a plane of the grid, [rows][columns], by its part in the blend. */
+  /** Add a window's values, [side][side], to a plane of the grid, [rows][columns], by their weights in the blend. */
   add(index: number, values: Float32Array, plane: Float32Array): void {
     const { row, column, rows, columns } = this.place(index);
     const down = this._weightsDown[this._rowOf(index)]!;
@@ -139,8 +139,8 @@ export function windowStarts(cells: number, side: number): number[] {
 }
 
 /**
- * The part of each window in the blend at each of its cells. It falls linearly over what a window shares with its neighbour; of all windows at a
- * cell the parts add up to 1.
+ * The weight of each window in the blend, at each of its cells. It falls linearly over the cells that a window shares with its neighbour; the
+ * weights of all windows at a cell add up to 1.
  */
 export function blendWeights(starts: readonly number[], side: number): Float64Array[] {
   const sums = new Float64Array(starts[starts.length - 1]! + side);

@@ -1,6 +1,6 @@
 /**
- * Half precision (IEEE 754 binary16), in which embeddings travel: half the bytes, and masks that agree. Rounds to the
- * nearest, ties to even; what is too large becomes infinite.
+ * Half precision (IEEE 754 binary16), in which embeddings travel to the browser: half the bytes, and the same masks. Rounds to the nearest,
+ * ties to even; values that are too large become infinite.
  */
 const single = new Float32Array(1);
 const bits = new Uint32Array(single.buffer);
@@ -19,7 +19,7 @@ export function toFloat16(values: ArrayLike<number>): Uint16Array {
       // 65520 and above is nearer to 2^16 than to the largest half.
       out[i] = sign | 0x7c00;
     } else if (magnitude >= 0x38800000) {
-      // Normal: rebias the exponent; adding the carry of the mantissa may raise it, which is right.
+      // Normal: rebias the exponent. The mantissa's carry may raise the exponent, as it should.
       out[i] = sign | ((magnitude - 0x38000000 + 0xfff + ((magnitude >>> 13) & 1)) >>> 13);
     } else if (magnitude > 0x33000000) {
       // Subnormal: units of 2^-24.
@@ -61,7 +61,7 @@ export function fromFloat16(halves: Uint16Array): Float32Array {
 /** A view of bytes as halves, copied only if they begin at an odd address. */
 export function asHalves(bytes: Uint8Array): Uint16Array {
   if (bytes.byteLength % 2 !== 0) {
-    throw new RangeError(`${bytes.byteLength} bytes are no list of halves; the number must be even.`);
+    throw new RangeError(`${bytes.byteLength} bytes are not a list of halves; the number must be even.`);
   }
   const aligned = bytes.byteOffset % 2 === 0 ? bytes : bytes.slice();
   return new Uint16Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 2);

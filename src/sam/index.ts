@@ -1,8 +1,15 @@
 /**
- * SAM without a place to run: model manifests, prompts, pre- and post-processing, and the decoder over any ONNX session.
+ * SAM's pre- and post-processing, and its decoder over any ONNX session. The browser and the sidecar run the same code, so that a suggestion in
+ * the page and one in Python are the same pixels.
  *
- * The browser and the sidecar run the same code here, so that a suggestion in the page and one in Python are the same
- * pixels. No import of Node, of the page or of an ONNX runtime belongs here; whoever runs a model brings its session.
+ * preprocess.ts       pixels to the encoder's input
+ * encoder-windows.ts  the windows in which the encoder sees a large image, and how their layers are blended
+ * prompts.ts          points to the decoder's input
+ * decoder.ts          the decoder's graph: points and an embedding in, low-resolution masks and their scores out
+ * masks.ts            low-resolution masks to pixels; which of the three scales to show
+ * float16.ts          the form in which embeddings travel to the browser
+ *
+ * Imports `src/shared` (the manifests of models are there) and no Node, page or ONNX runtime: the caller brings the runtime's session.
  */
 export * from './decoder';
 export * from './float16';

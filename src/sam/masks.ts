@@ -1,7 +1,6 @@
 /**
- * From the decoder's low-resolution logits to pixels. A mask's logits cover the padded frame; they are sampled bilinearly
- * at the centres of the image's pixels, and what is above 0 is inside. Only the mask that is shown, and only the part
- * of it in view, needs to be made.
+ * From the decoder's low-resolution logits to pixels. A mask's logits cover the padded frame. They are sampled bilinearly at the centres of the
+ * image's pixels; a pixel whose logit is above 0 is inside. Callers make only the mask that is shown, and only its part in view.
  */
 import { DecoderManifest } from '../shared/models';
 import { Rect } from '../shared/rect';
@@ -76,7 +75,7 @@ function samples(begin: number, end: number, scale: number, side: number): ISamp
   return { index, fraction };
 }
 
-/** A mask that covers more of the image than this says "everything" and is no suggestion. */
+/** A mask that covers a larger part of the image than this is of no use as a suggestion. */
 const COVERAGE_MAX = 0.9;
 
 /** The fraction of the image that a mask covers, counted on its logits. */
@@ -95,8 +94,8 @@ export function coverage(lowRes: Float32Array, size: ISize, manifest: DecoderMan
 }
 
 /**
- * Which of the scales to show first: the one that SAM predicts to be best, but not one that covers nearly the whole image,
- * which SAM often rates highest. `coverages` are the fractions of the image that the scales cover.
+ * The index of the scale to show first: the one with the highest score, except scales that cover nearly the whole image, which SAM often rates
+ * highest. `coverages` are the fractions of the image that the scales cover.
  */
 export function bestScale(scores: ArrayLike<number>, coverages: ArrayLike<number> = []): number {
   const useful = (i: number) => (coverages[i] ?? 0) <= COVERAGE_MAX;

@@ -1,9 +1,9 @@
 /**
- * From pixels to the encoder's input: intensities to 0–255, grey to RGB, resized with an antialiasing bilinear (triangle)
- * filter so that the longer side fills the frame, normalised, padded with zeros on the right and below.
+ * From pixels to the encoder's input: scale intensities to 0–255, turn grey into RGB, resize with an antialiasing bilinear (triangle) filter so
+ * that the longer side fills the frame, normalise, pad with zeros on the right and below.
  *
  * The filter is separable: output pixel i is the mean of the input under a triangle centred at (i + ½)·s, of half width
- * max(s, 1) for input pixels per output pixel s. Rows are taken as they come, so no image needs to be in memory as a whole.
+ * max(s, 1) for input pixels per output pixel s. Rows are added one after the other, so the whole image is never in memory.
  */
 import { IModelManifest } from '../shared/models';
 import { frameSize, ISize } from './prompts';
@@ -14,7 +14,7 @@ export interface IDisplayRange {
   high: number;
 }
 
-/** One output position: which inputs it is made of, from `start` on, and their weights, which sum to 1. */
+/** The weights of one output position for the inputs from `start` on; they sum to 1. */
 export interface ITaps {
   start: number;
   weights: Float64Array;
@@ -37,7 +37,7 @@ export function triangleFilter(input: number, output: number, begin = 0, end = i
   });
 }
 
-/** What of an image goes where in the encoder's frame: rows and columns, fractions allowed, to the frame's first `frame` ones. */
+/** A part of an image, fractions of pixels allowed, that is resized to the first `frame` rows and columns of the encoder's frame. */
 export interface IView {
   row0: number;
   row1: number;
@@ -46,7 +46,7 @@ export interface IView {
   frame: ISize;
 }
 
-/** The whole of an image, as SAM sees it. */
+/** The view of a whole image. */
 export function wholeView(size: ISize, manifest: IModelManifest): IView {
   return { row0: 0, row1: size.rows, column0: 0, column1: size.columns, frame: frameSize(size, manifest.encoder.size) };
 }
@@ -56,7 +56,7 @@ export class Preprocessor {
   /**
    * @param size of the image
    * @param channels values a pixel, 1 or 3
-   * @param display intensities that become 0 and 255; what is outside is clipped, NaN becomes 0
+   * @param display intensities that become 0 and 255; values outside are clipped, NaN becomes 0
    * @param view the part of the image that is shown; all of it if left out
    */
   constructor(
@@ -172,7 +172,7 @@ export class Preprocessor {
   private readonly _scaled: Float32Array;
   private readonly _narrow: Float32Array;
   private _row = 0;
-  /** The first output row that still waits for input. */
+  /** The first output row that needs further input rows. */
   private _first = 0;
 }
 

@@ -1,5 +1,5 @@
 /**
- * From points on the image to what the decoder reads. Image and frame share their upper left corner; the frame is the
+ * From points on the image to the decoder's input. Image and frame share their upper left corner; the frame is the
  * image resized so that its longer side is the encoder's size, then padded to a square on the right and below
  * (Kirillov et al., "Segment Anything", 2023, and the transforms of its reference code).
  */
@@ -51,7 +51,7 @@ export function encodePoints(points: readonly IPoint[], size: ISize, manifest: D
   const coordinates = new Float32Array(2 * length);
   const labels = new Float32Array(length).fill(-1);
   points.forEach(({ row, column, label }, index) => {
-    // The ends are those of the outermost pixels, whose centres stand at whole indices.
+    // Pixel centres are at whole indices, so the image's edges are half a pixel further out.
     if (!(row >= -0.5 && row <= size.rows - 0.5 && column >= -0.5 && column <= size.columns - 0.5)) {
       throw new RangeError(
         `Point (row ${row}, column ${column}) is outside the image of ${size.rows} rows and ${size.columns} columns.`
@@ -60,7 +60,7 @@ export function encodePoints(points: readonly IPoint[], size: ISize, manifest: D
     if (label !== 0 && label !== 1) {
       throw new RangeError(`A point's label is ${String(label)}; 1 (in the object) or 0 (outside) will do.`);
     }
-    // Centres map to centres: half a pixel is added here, in the image's own pixels, so what the graph adds is taken off.
+    // Add half a pixel in the image's pixels, so that centres map to centres, and subtract what the graph will add.
     coordinates[2 * index] = ((column + 0.5) * frame.columns) / size.columns - coordinateOffset;
     coordinates[2 * index + 1] = ((row + 0.5) * frame.rows) / size.rows - coordinateOffset;
     labels[index] = label;

@@ -94,7 +94,7 @@ export class ComputeJobs {
     return { names, array };
   }
 
-  /** Tiles of one feature as bytes. */
+  /** Tiles of one feature, a byte per pixel. */
   async featureTiles(
     session: Session,
     params: Params<'feature.tiles'>,
@@ -106,7 +106,7 @@ export class ComputeJobs {
     const whole = this.classifiers.spec(session, params.features);
     const context: IJobContext = { signal, progress: () => undefined };
     const { digest: cacheKey, shape } = session.record.image;
-    // What the families give does not wait for SAM.
+    // Channels of families do not need SAM.
     const spec = channel < familyNames(whole, shape[3]).length ? withoutEmbedding(whole) : whole;
     const embedding = spec.embedding && (await this.embeddings.of(session, spec.embedding, undefined, context, slice));
     const request = { image: session.image, slice, spec, channel, tiles, cacheKey, ...(embedding && { embedding }) };
@@ -132,9 +132,9 @@ export class ComputeJobs {
   }
 
   /**
-   * The reduced embedding that a classifier sees of an image, as arrays that `make` makes.
+   * The maps that a classifier takes of an image, written to arrays that `make` makes.
    *
-   * @returns one array [slices, components, rows, columns] for each layer; none if the classifier sees no embedding
+   * @returns one array [slices, components, rows, columns] for each layer; none if the classifier takes no embedding
    */
   async classifierEmbedding(
     classifier: Uint8Array,
@@ -164,7 +164,7 @@ export class ComputeJobs {
     return { maps };
   }
 
-  /** What a classifier sees of a handed-over image besides its pixels; undefined for nothing. */
+  /** The maps that a classifier takes of a handed-over image; undefined if it takes none. */
   private async _embeddingOf(classifier: Uint8Array, image: ArrayDescriptor): Promise<IImageEmbedding | undefined> {
     const { engine } = this._options;
     const basis = engine.basisOf(classifier);

@@ -1,4 +1,4 @@
-/** The file `embedding-basis.json` in a session's folder: the basis that was fitted to the session's image last. */
+/** The file `embedding-basis.json` in a session's folder: the basis that was fitted last. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -20,7 +20,7 @@ const zLayer = z
   );
 const zKept = z.object({
   format: z.literal(1),
-  /** Digest of the image and side of the window that it was fitted to. */
+  /** Digest of the image, and side of the window, that the basis was fitted to. */
   image: z.string(),
   window: z.number(),
   model: z.string(),
@@ -28,13 +28,13 @@ const zKept = z.object({
   layers: z.array(zLayer).min(1)
 });
 
-/** What a basis was fitted to. */
+/** The image and the window that a basis was fitted to. */
 export interface IFittedTo {
   image: string;
   window: number;
 }
 
-/** Read a session's basis; undefined if there is none that can be understood. */
+/** Read a session's basis; undefined if there is none, or it is not valid. */
 export async function readBasis(folder: string): Promise<(IFittedTo & { basis: IEmbeddingBasis }) | undefined> {
   const path = pathOf(folder);
   try {
@@ -42,7 +42,7 @@ export async function readBasis(folder: string): Promise<(IFittedTo & { basis: I
     return { image, window, basis: { model, digest, layers } };
   } catch (error) {
     if (!isMissing(error)) {
-      log(`${path} cannot be understood; what SAM sees is reduced anew`, error);
+      log(`${path} is not valid; a new basis will be fitted`, error);
     }
     return undefined;
   }

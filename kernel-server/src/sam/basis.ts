@@ -9,14 +9,14 @@ import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
 import type { IBasisLayer } from '../../../engine/core/embedding';
 import { BridgeError } from '../../../src/shared/errors';
 
-/** Cells that a basis is fitted to at most. */
+/** The largest number of cells that a basis is fitted to. */
 export const SAMPLES_MAX = 16384;
 
 /**
- * Find how a layer is reduced.
+ * Fit a layer's basis: how its channels are reduced to components.
  *
  * @param samples [channels][count]
- * @throws BridgeError `model` for values that are no numbers.
+ * @throws BridgeError `model` for NaN or infinite values.
  */
 export function fitBasis(
   layer: string,
@@ -28,7 +28,7 @@ export function fitBasis(
   const { mean, centred } = centre(samples, channels, count);
   const covariance = covarianceOf(centred, channels, count);
   if (!covariance.every(Number.isFinite)) {
-    throw new BridgeError('model', `The encoder's layer ${layer} has values that are no numbers.`);
+    throw new BridgeError('model', `The encoder's layer ${layer} has values that are NaN or infinite.`);
   }
   const rows = Array.from({ length: channels }, (_, i) => covariance.subarray(i * channels, (i + 1) * channels));
   const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(new Matrix(rows as never), {
@@ -73,7 +73,7 @@ function centre(samples: Float32Array, channels: number, count: number): { mean:
     for (let i = c * count; i < (c + 1) * count; i++) {
       sum += samples[i]!;
     }
-    // As it is kept, so that what is taken off is what was taken off here.
+    // Rounded as it is stored, so that applying the basis subtracts the same mean.
     mean[c] = Math.fround(sum / count);
     for (let i = c * count; i < (c + 1) * count; i++) {
       centred[i] = samples[i]! - mean[c]!;
@@ -82,7 +82,7 @@ function centre(samples: Float32Array, channels: number, count: number): { mean:
   return { mean, centred };
 }
 
-/** Two rows against two at a time: each value that is read is used twice. */
+/** The covariance of channels, two rows against two at a time: each value that is read is used twice. */
 function covarianceOf(centred: Float64Array, channels: number, count: number): Float64Array {
   const out = new Float64Array(channels * channels);
   const row = (c: number) => centred.subarray(c * count, (c + 1) * count);

@@ -1,8 +1,8 @@
 /**
- * The SAM process: SAM's encoder and decoder on native code that may die, so it runs outside the sidecar.
+ * The SAM process: runs SAM's encoder and decoder outside the sidecar, since their native code may crash.
  *
- * Started by `sam-process.ts` with an IPC channel; works on one job at a time; reads the pixels of shared arrays itself.
- * It leaves when its parent does. The same bundle serves as the short-lived probe of GPUs.
+ * `sam-process.ts` starts it with an IPC channel. It works on one job at a time, reads the pixels of shared arrays itself, and ends when the
+ * sidecar does. The same bundle serves as the short-lived probe of GPUs.
  */
 import { Worker } from 'node:worker_threads';
 import { BridgeError } from '../../../src/shared/errors';
@@ -30,7 +30,7 @@ import { Reduction } from './reduction';
 /** Pixels are read in bands of about this many values. */
 const BAND_VALUES = 1 << 21;
 
-/** Maps may have this many bytes together. */
+/** The largest number of bytes of a job's maps together. */
 const MAPS_MAX = 1 << 30;
 
 /** Runs jobs on the models of this process, which are opened when they are first needed. */
@@ -89,7 +89,7 @@ class JobRunner {
     if (bytes > MAPS_MAX) {
       throw new BridgeError(
         'too-large',
-        `The reduced embedding of ${rows} × ${columns} pixels would have ${bytes} bytes; ${MAPS_MAX} at most will do. ` +
+        `The maps of ${rows} × ${columns} pixels would have ${bytes} bytes; at most ${MAPS_MAX} will do. ` +
           'Choose fewer components, or the layer output alone.'
       );
     }
@@ -99,7 +99,7 @@ class JobRunner {
     const begin = performance.now();
     const reduction = new Reduction(windows, job.layers, manifest, job.basis);
     for (const [done, index] of reduction.order.entries()) {
-      await breathe(); // a cancellation may have come, or a short job
+      await breathe(); // receive cancellations and short jobs
       await this._giveWay();
       signal.throwIfAborted();
       const view = windows.view(index);
@@ -180,12 +180,12 @@ class JobRunner {
   private _decoder: SamDecoder | undefined;
 }
 
-/** Seconds since a point of time, as performance.now() has it. */
+/** Seconds since a time of performance.now(). */
 function since(begin: number): number {
   return (performance.now() - begin) / 1000;
 }
 
-/** @returns when it is on its way; large messages need the event loop for that */
+/** Send a message. Resolves when it is written to the channel; large messages need the event loop for that. */
 function send(message: FromSamProcess): Promise<void> {
   return new Promise(resolve => {
     if (process.connected) {
@@ -196,7 +196,7 @@ function send(message: FromSamProcess): Promise<void> {
   });
 }
 
-/** Leave with the parent, also when native code holds the main thread and `disconnect` is not heard. */
+/** End with the parent, also while native code blocks the main thread so that `disconnect` is not received. */
 function leaveWithParent(): void {
   process.on('disconnect', () => process.exit(0));
   const watch = `
@@ -209,7 +209,7 @@ function leaveWithParent(): void {
   new Worker(watch, { eval: true }).unref();
 }
 
-/** A job and how it is stopped. */
+/** A job that waits, and what cancels it. */
 interface IWaitingJob {
   id: number;
   job: SamJob;
@@ -237,7 +237,7 @@ function serve(): void {
     }
   };
 
-  /** Do the jobs that wait, those first for which somebody holds a mouse. */
+  /** Do the jobs that wait; short ones first, since a user waits for them at the mouse. */
   const doWaiting = async (shortOnly: boolean) => {
     for (;;) {
       const short = waiting.findIndex(({ job }) => job.kind !== 'reduce');

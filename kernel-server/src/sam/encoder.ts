@@ -1,4 +1,4 @@
-/** SAM's encoder in the SAM process: opened with the layers that are asked for, placed on a GPU or the CPU, and checked there. */
+/** SAM's encoder in the SAM process: opens the model with the wanted layers, chooses a GPU or the CPU, and checks a GPU's results. */
 import { readFile } from 'node:fs/promises';
 import type { InferenceSession } from 'onnxruntime-node';
 import { Message } from '../../../engine/onnx/wire';
@@ -10,7 +10,7 @@ import { ISamStart } from './messages';
 import { checkModelFile, encoderPath } from './model-files';
 import { IPlacedSession, ModelSource, openOnCpu, placeSession, relativeDifference, Runtime } from './providers';
 
-/** A GPU whose first embedding differs by more than this fraction of the largest value is not used. */
+/** A GPU is not used if its first result differs from the CPU's by more than this fraction of the largest value. */
 const GPU_TOLERANCE = 0.02;
 
 /** What to do about a damaged installation. */
@@ -25,16 +25,16 @@ export class Encoder {
   constructor(
     private readonly _start: ISamStart,
     private readonly _runtime: () => Runtime,
-    /** Told when it is known where the encoder runs. */
+    /** Called when it is known where the encoder runs. */
     private readonly _placed: (device: SamDevice) => void
   ) {}
 
-  /** Where it runs; only once it is open. */
+  /** Where the encoder runs. It must be open. */
   get device(): SamDevice {
     return this._session!.device;
   }
 
-  /** Load the model, unless it is there with these layers. Outputs cost memory and fusions, so others than the embedding come when asked for. */
+  /** Load the model, unless it is open with these layers. Outputs cost memory and fusions, so layers are added only when they are wanted. */
   async open(layers: readonly string[], progress: Progress): Promise<void> {
     const missing = layers.filter(layer => !this._layers.has(layer));
     if (this._session && missing.length === 0) {
@@ -47,7 +47,7 @@ export class Encoder {
     const all = new Set([...this._layers, ...missing]);
     const more = [...all].filter(layer => layer !== OUTPUT_LAYER);
     const source: ModelSource = more.length > 0 ? withOutputs(await readFile(path), manifest, more) : path;
-    // If it was on the CPU, for whatever reason, it stays there.
+    // An encoder that is on the CPU stays there.
     const settled = this._session?.device;
     const placed =
       settled?.provider === 'cpu'
@@ -61,7 +61,7 @@ export class Encoder {
     this._placed(placed.device);
   }
 
-  /** Run the encoder on its input, float32 [1, 3, side, side]; a GPU's first result is held against the CPU's. */
+  /** Run the encoder on its input, float32 [1, 3, side, side]; a GPU's first result is compared with the CPU's. */
   async encode(pixels: Float32Array, layers: readonly string[], progress: Progress): Promise<Layers> {
     const { size } = this._start.manifest.encoder;
     const placed = this._session!;
@@ -119,8 +119,8 @@ export class Encoder {
 }
 
 /**
- * An encoder's file with some of its tensors as further outputs. They are written behind it as one more field `graph` that holds nothing else:
- * protobuf merges a message that comes in parts (https://protobuf.dev/programming-guides/encoding/#last-one-wins).
+ * An encoder's file with some of its tensors as further outputs. A second field `graph` that holds only these outputs is appended to the file:
+ * protobuf merges the parts of a message (https://protobuf.dev/programming-guides/encoding/#last-one-wins).
  */
 export function withOutputs(model: Uint8Array, manifest: IModelManifest, layers: readonly string[]): Uint8Array {
   const graph = new Message();

@@ -1,4 +1,4 @@
-/** What passes between the sidecar and its SAM process, by Node's own IPC with `serialization: 'advanced'`. */
+/** The messages between the sidecar and its SAM process, sent by Node's own IPC with `serialization: 'advanced'`. */
 import type { ArrayDescriptor, ImageInfo, PointPrompt, SamDevice } from '../../../src/shared/protocol';
 import type { IBasisLayer, IEmbeddingMap } from '../../../engine/core/embedding';
 import type { EmbeddingLayer } from '../../../src/shared/features';
@@ -15,7 +15,7 @@ export interface ISamStart {
   kind: 'start';
   manifest: IModelManifest;
   provider: ProviderChoice;
-  /** Why that provider, where it was not the user who chose; goes before the device's note. */
+  /** Why the sidecar chose that provider, put before the device's note; empty if the user chose. */
   note: string;
   /** Folder of the model files; null to find the package that carries them. */
   modelsDir: string | null;
@@ -36,7 +36,7 @@ export interface ISuggestJob {
   points: PointPrompt[];
 }
 
-/** Encode a slice in windows, and reduce what the layers say. */
+/** Encode a slice in windows, and reduce its layers to maps. */
 export interface IReduceJob {
   kind: 'reduce';
   image: ArrayDescriptor;
@@ -45,7 +45,7 @@ export interface IReduceJob {
   /** Side of a window in pixels. */
   window: number;
   layers: EmbeddingLayer[];
-  /** How the layers are reduced, in their order; null to find that out from this slice. */
+  /** How the layers are reduced, in their order; null to fit that to this slice. */
   basis: IBasisLayer[] | null;
 }
 
@@ -59,7 +59,7 @@ export interface IEmbedResult {
 
 export interface IReduceResult {
   basis: IBasisLayer[];
-  /** One for each layer. */
+  /** One map for each layer. */
   maps: IEmbeddingMap[];
   device: SamDevice;
   seconds: number;
@@ -75,7 +75,7 @@ export type ToSamProcess = ISamStart | { kind: 'job'; id: number; job: SamJob } 
 export type FromSamProcess =
   | { kind: 'device'; device: SamDevice }
   | { kind: 'progress'; id: number; stage: string; done: number; total: number; message?: string }
-  /** The embedding of the whole image, while it is still being reduced. */
+  /** The whole embedding, sent before the maps are made. */
   | { kind: 'embedding'; id: number; result: IEmbedResult }
   | { kind: 'result'; id: number; result: IEmbedResult | ISuggestResult | IReduceResult }
   | { kind: 'error'; id: number; code: ErrorCode; message: string };

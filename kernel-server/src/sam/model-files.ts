@@ -1,4 +1,4 @@
-/** Finds model files and makes sure that they are what the manifest says, before a native library reads them. */
+/** Finds model files and checks their size and SHA-256 against the manifest, before a native library reads them. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -33,10 +33,10 @@ export function encoderPath(manifest: IModelManifest, modelsDir: string | null, 
  * Check a file's size and SHA-256.
  *
  * @param remedy what the user can do, as a sentence
- * @throws BridgeError `model` naming path, what was expected and what was found.
+ * @throws BridgeError `model` that names the path, the expected and the found value.
  */
 export async function checkModelFile(path: string, file: IModelFile, remedy: string): Promise<void> {
-  const expected = `expected are ${file.bytes} bytes with SHA-256 ${file.sha256}`;
+  const expected = `expected ${file.bytes} bytes with SHA-256 ${file.sha256}`;
   let found: string;
   try {
     const { size } = await stat(path);

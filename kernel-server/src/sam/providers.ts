@@ -1,8 +1,8 @@
 /**
- * Chooses where the encoder runs: CUDA where its libraries are, else WebGPU on a real adapter, else the CPU.
+ * Decides where the encoder runs: on CUDA if its libraries load, else on WebGPU if there is a real adapter, else on the CPU.
  *
- * Native GPU code may crash or hang while it looks around. So the looking is done by short-lived processes of their own
- * with a time limit, which run this same bundle; see {@link runProbe}.
+ * Native GPU code may crash or hang when it looks for devices. So short-lived processes with a time limit look for them; they run this same
+ * bundle, see {@link runProbe}.
  */
 import { fork } from 'node:child_process';
 import { createRequire } from 'node:module';
@@ -13,7 +13,7 @@ import type { SamDevice } from '../../../src/shared/protocol';
 import type { ProviderChoice } from './messages';
 import { probeModel } from './tiny-model';
 
-/** What a WebGPU adapter says of itself. */
+/** A WebGPU adapter's description of itself. */
 export interface IAdapterInfo {
   vendor: string;
   architecture: string;
@@ -27,10 +27,10 @@ export type ProbeKind = 'adapter' | 'runtime';
 /** The command line argument that makes the bundle a probe. */
 export const PROBE_ARGUMENT = '--probe=';
 
-/** Drivers may compile shaders on their first run; longer than this they hang. */
+/** Milliseconds until a probe counts as hung; drivers may compile shaders on their first run. */
 const PROBE_MS = 30000;
 
-/** Largest difference to the CPU at which a GPU's tiny result counts as right. */
+/** The largest difference between GPU and CPU in the result of the tiny graph. */
 const TINY_TOLERANCE = 1e-2;
 
 /** The part of the runtime's module that is used; loaded late, since it is native code. */
@@ -42,7 +42,7 @@ export interface IPlacedSession {
   device: SamDevice;
 }
 
-/** Whether an adapter is a program that plays a GPU: always slower than the CPU provider. */
+/** Whether an adapter is software that imitates a GPU, which is always slower than the CPU provider. */
 export function isSoftwareAdapter(info: IAdapterInfo): boolean {
   const names = [info.vendor, info.architecture, info.device, info.description].join(' ');
   return info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|softpipe|basic render|\bcpu\b/i.test(names);
@@ -51,7 +51,7 @@ export function isSoftwareAdapter(info: IAdapterInfo): boolean {
 /** A model's file, or its bytes. */
 export type ModelSource = string | Uint8Array;
 
-/** Open the model on the best provider there is, or on the one chosen. */
+/** Open the model on the best available provider, or on the chosen one. */
 export async function placeSession(
   runtime: Runtime,
   model: { id: string; source: ModelSource },
@@ -109,7 +109,7 @@ function create(
   source: ModelSource,
   options: InferenceSession.SessionOptions
 ): Promise<InferenceSession> {
-  // The runtime tells the two apart by its overloads.
+  // The runtime has an overload for each.
   return typeof source === 'string'
     ? runtime.InferenceSession.create(source, options)
     : runtime.InferenceSession.create(source, options);
@@ -140,7 +140,7 @@ async function probeWebGpu(allowSoftware: boolean): Promise<{ adapter: string | 
   return { adapter: name, why: '' };
 }
 
-/** Ask a short-lived process. */
+/** Run a probe in a short-lived process. */
 function inProbe<T>(kind: ProbeKind): Promise<{ value: T } | { why: string }> {
   return new Promise(resolve => {
     const child = fork(__filename, [PROBE_ARGUMENT + kind], {
@@ -164,7 +164,7 @@ function inProbe<T>(kind: ProbeKind): Promise<{ value: T } | { why: string }> {
   });
 }
 
-/** What a probe process does; it is killed once it has answered. */
+/** The main function of a probe process, which is killed once it has answered. */
 export async function runProbe(kind: ProbeKind): Promise<void> {
   process.on('disconnect', () => process.exit(0));
   try {
@@ -180,7 +180,7 @@ interface IDawn {
   create(options: string[]): { requestAdapter(options: object): Promise<{ info: IAdapterInfo } | null> };
 }
 
-/** Node ends in a segmentation fault when this is collected. */
+/** Kept, since Node ends in a segmentation fault when it is garbage-collected. */
 let keptGpu: unknown;
 
 async function findAdapter(): Promise<IAdapterInfo | null> {
@@ -195,10 +195,10 @@ async function findAdapter(): Promise<IAdapterInfo | null> {
   return { vendor, architecture, device, description, isFallbackAdapter: Boolean(isFallbackAdapter && keptGpu) };
 }
 
-/** Packages with native parts stay outside the bundle and are looked for from where it lies. */
+/** Packages with native parts are not bundled; they are resolved from the bundle's folder. */
 const requireNative = createRequire(__filename);
 
-/** Run a tiny graph on the runtime's WebGPU. Returns the largest difference to what must come out. */
+/** Run a tiny graph on the runtime's WebGPU. Returns the largest difference from the right result. */
 async function tryRuntime(): Promise<number> {
   const runtime = loadRuntime();
   const { model, input, output, shape } = probeModel();
@@ -221,7 +221,7 @@ export function loadRuntime(): Runtime {
   }
 }
 
-/** The first line of an error's message, cut at a length that a status line bears. */
+/** The first line of an error's message, cut to the length of a status line. */
 export function firstLine(error: unknown): string {
   const line = (error instanceof Error ? error.message : String(error)).split('\n')[0]!.trim();
   return line.length > 200 ? `${line.slice(0, 199)}…` : line.replace(/\.$/, '');

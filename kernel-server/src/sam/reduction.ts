@@ -1,4 +1,4 @@
-/** Encodes an image window by window and reduces what the encoder says to maps over the whole image (`src/sam/encoder-windows.ts`, `sam-basis.ts`). */
+/** Reduces the encoder's layers, window by window, to maps over the whole image (`src/sam/encoder-windows.ts`, `basis.ts`). */
 import type { IBasisLayer, IEmbeddingMap } from '../../../engine/core/embedding';
 import type { EmbeddingLayer } from '../../../src/shared/features';
 import { encoderLayer, IModelManifest } from '../../../src/shared/models';
@@ -6,10 +6,10 @@ import { EncoderWindows, LayerGrid } from '../../../src/sam';
 import { applyBasis, fitBasis, SAMPLES_MAX } from './basis';
 import type { Layers } from './encoder';
 
-/** Windows that a basis is fitted to at most: all that they say is held in memory meanwhile. */
+/** The largest number of windows that a basis is fitted to: their layers are all in memory until then. */
 const FIT_WINDOWS = 9;
 
-/** Windows of an image, encoded and reduced. */
+/** The maps of an image in the making. */
 export class Reduction {
   constructor(
     readonly windows: EncoderWindows,
@@ -27,13 +27,13 @@ export class Reduction {
     this._fit = new Set(_basis ? [] : Array.from({ length: first }, (_, i) => Math.floor(((i + 0.5) * count) / first)));
   }
 
-  /** The windows in the order in which they are wanted: those first to which the basis is fitted. */
+  /** The order in which windows must be added: first those that the basis is fitted to. */
   get order(): number[] {
     const rest = Array.from({ length: this.windows.count }, (_, i) => i).filter(i => !this._fit.has(i));
     return [...this._fit, ...rest];
   }
 
-  /** Take what the encoder says of a window. */
+  /** Add a window's layers. */
   add(index: number, layers: Layers): void {
     if (this._basis) {
       this._reduce(index, layers);
@@ -49,7 +49,7 @@ export class Reduction {
     }
   }
 
-  /** The maps and how they were made; all windows must have been added. */
+  /** The maps and their basis; all windows must have been added. */
   finish(): { basis: IBasisLayer[]; maps: IEmbeddingMap[] } {
     return { basis: [...this._basis!], maps: this._maps };
   }

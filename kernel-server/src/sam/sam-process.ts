@@ -1,4 +1,4 @@
-/** The SAM process as seen from the sidecar: started, asked, stopped, and missed when it dies. */
+/** The sidecar's side of the SAM process: starts it, sends it jobs, stops it, and notices when it dies. */
 import { ChildProcess, fork } from 'node:child_process';
 import { BridgeError } from '../../../src/shared/errors';
 import type { SamDevice } from '../../../src/shared/protocol';
@@ -13,18 +13,18 @@ import type {
   ToSamProcess
 } from './messages';
 
-/** So much of what the process wrote to its standard error is kept for the message about its death. */
+/** Characters of the process's standard error that are kept for the message about its death. */
 const STDERR_CHARS = 4000;
 
-/** How long to wait for them after its end. */
+/** Milliseconds to wait after the process's end for the rest of its standard error. */
 const LAST_WORDS_MS = 200;
 
-/** The process is gone, and the job with it. */
+/** The process ended before the job did. */
 export class SamProcessDied extends Error {
   constructor(
     /** How it ended, for people: "SIGKILL", "exit code 1". */
     readonly how: string,
-    /** Where its encoder ran; null if it had not got that far. */
+    /** Where its encoder ran; null if that was not decided yet. */
     readonly device: SamDevice | null
   ) {
     super(`The SAM process died (${how}).`);
@@ -64,7 +64,7 @@ export class SamProcess {
     this._child.on('error', error => this._onEnd(error.message));
     this._child.on('exit', (code, signal) => {
       const end = () => this._onEnd(signal ?? `exit code ${code}`);
-      // The last words on standard error may come after the end. (`close` does not come at all after `disconnect()`.)
+      // Standard error may still arrive after the end. (`close` is not emitted after `disconnect()`.)
       this._child.stderr?.once('close', end);
       setTimeout(end, LAST_WORDS_MS);
     });
@@ -84,7 +84,7 @@ export class SamProcess {
     return this._ended;
   }
 
-  /** How many jobs it has to do. */
+  /** Number of unfinished jobs. */
   get jobs(): number {
     return this._waiting.size;
   }
@@ -92,8 +92,8 @@ export class SamProcess {
   /**
    * Do a job.
    *
-   * @param onEmbedding told of an embedding that is there before the job is done
-   * @throws SamProcessDied when the process ends before the job does; BridgeError as the process said it, or `cancelled`.
+   * @param onEmbedding called with an embedding that is ready before the job is done
+   * @throws SamProcessDied when the process ends before the job does; the process's BridgeError, or `cancelled`.
    */
   run<J extends SamJob>(
     job: J,
@@ -114,7 +114,7 @@ export class SamProcess {
       const abort = () => {
         this._send({ kind: 'cancel', id });
         waiting.reject(new BridgeError('cancelled', 'The work was cancelled.'));
-        // The job stays in the list until the process has let go of it; if it does not, it is stuck.
+        // The process answers a cancelled job as well. If it does not answer in time, it is stuck.
         const grace = setTimeout(() => this._waiting.has(id) && this.kill(), this._options.graceMs);
         grace.unref();
       };
@@ -137,7 +137,7 @@ export class SamProcess {
     this._child.kill('SIGKILL');
   }
 
-  /** Let it go: it ends by itself when its channel closes. Resolves once it is gone. */
+  /** Close the channel, upon which the process ends by itself. Resolves when it has ended. */
   async stop(): Promise<void> {
     if (this._ended) {
       return;
@@ -153,7 +153,7 @@ export class SamProcess {
 
   private _send(message: ToSamProcess): void {
     if (this._child.connected) {
-      // A failure to send means that the process is ending, which `exit` tells.
+      // If sending fails, the process is ending, and `exit` follows.
       this._child.send(message, () => undefined);
     }
   }
@@ -189,12 +189,12 @@ export class SamProcess {
     }
   }
 
-  /** While there is work, silence for too long means that native code hangs. */
+  /** Kill a process that is silent for too long over its jobs: native code hangs. */
   private _watch(): void {
     clearTimeout(this._silence);
     if (this._waiting.size > 0 && !this._ended) {
       this._silence = setTimeout(() => {
-        this._how = `it gave no sign for ${this._options.silenceMs / 1000} s`;
+        this._how = `it was silent for ${this._options.silenceMs / 1000} s`;
         this.kill();
       }, this._options.silenceMs);
       this._silence.unref();
@@ -237,9 +237,9 @@ export namespace SamProcess {
     path: string;
     env: NodeJS.ProcessEnv;
     start: ISamStart;
-    /** How long a cancelled job may go on before the process is killed. */
+    /** Milliseconds that a cancelled job may go on before the process is killed. */
     graceMs: number;
-    /** How long the process may be silent over its work before it is killed. */
+    /** Milliseconds that the process may be silent over its jobs before it is killed. */
     silenceMs: number;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * SAM for the sidecar. The models run in a process of their own, started when it is first needed and let go when idle.
- * When it dies the job says so and is tried once more, then once on the CPU if it was a GPU that it died on.
+ * SAM for the sidecar. The models run in the SAM process, which is started when it is first needed and stopped when idle. If it dies, the job's
+ * progress says so and the job is tried once more; if it dies again and a GPU may be the cause, the job is tried on the CPU.
  */
 import { join } from 'node:path';
 import type { IEmbeddingBasis } from '../../../engine/core/embedding';
@@ -23,10 +23,9 @@ import { checkModelFile } from './model-files';
 import { SamProcessDied, SamProcess } from './sam-process';
 import { sharedFloats } from '../base/shared-memory';
 
-/** The masks are made in pieces of about this many pixels, between which the sidecar does other things. */
+/** Masks are made in pieces of about this many pixels, so that the sidecar can do other work between them. */
 const BAND_PIXELS = 1 << 20;
 
-/** SAM's encoder and decoder, in a process that may die. */
 export class SamService implements ISamService {
   constructor(options: SamService.IOptions = {}) {
     const directory = options.directory ?? __dirname;
@@ -64,7 +63,7 @@ export class SamService implements ISamService {
     try {
       await this._decoderChecked;
     } catch (error) {
-      this._decoderChecked = undefined; // it may be mended meanwhile
+      this._decoderChecked = undefined; // check again next time: the user may replace the file
       throw error;
     }
     return { digest: sha256, path: this._decoderPath, bytes };
@@ -163,7 +162,7 @@ export class SamService implements ISamService {
     if (model !== manifest.id) {
       throw new BridgeError(
         'model',
-        `The features are to see the embedding of ${model}, but the model here is ${manifest.id} (${manifest.title}). ` +
+        `The features use the embedding of ${model}, but the model here is ${manifest.id} (${manifest.title}). ` +
           `Choose ${manifest.id} as features.embedding.model, or turn the embedding off.`
       );
     }
@@ -189,14 +188,14 @@ export class SamService implements ISamService {
     if (basis.digest !== digest) {
       throw new BridgeError(
         'model',
-        `The classifier sees the embedding of ${basis.model} (SHA-256 ${basis.digest.slice(0, 12)}…), but the model here is ${model} ` +
-          `(${digest.slice(0, 12)}…). Set SAMBALAB_MODELS to a folder with the classifier's model, or train anew.`
+        `The classifier uses the embedding of ${basis.model} (SHA-256 ${basis.digest.slice(0, 12)}…), but the model here is ${model} ` +
+          `(${digest.slice(0, 12)}…). Set SAMBALAB_MODELS to a folder with the classifier's model, or train again.`
       );
     }
     const wanted = layers.map(({ layer, components }) => `${layer} (${components})`).join(', ');
     const given = basis.layers.map(({ layer, components }) => `${layer} (${components})`).join(', ');
     if (wanted !== given) {
-      throw new BridgeError('invalid', `The embedding was reduced to ${given}; the features are to see ${wanted}.`);
+      throw new BridgeError('invalid', `The embedding was reduced to ${given}; the features use ${wanted}.`);
     }
   }
 
@@ -213,7 +212,7 @@ export class SamService implements ISamService {
         if (this._disposed) {
           throw new BridgeError('cancelled', 'The sidecar is leaving.');
         }
-        // Unknown where: it died while a GPU was tried.
+        // No device: it died while a GPU was being tried.
         const onGpu = !this._cpuOnly && chosen === 'auto' && error.device?.provider !== 'cpu';
         if (deaths === 0) {
           context.progress('starting again', 0, 1, 'the SAM process died, trying once more');
@@ -225,7 +224,7 @@ export class SamService implements ISamService {
           throw new BridgeError(
             'compute',
             `The SAM process died ${deaths + 1} times over this (${error.how}). ` +
-              'Everything but suggestions works without it; try again, or look whether memory runs out.'
+              'Everything but suggestions works without it. Try again, or check whether memory runs out.'
           );
         }
       } finally {
@@ -269,7 +268,7 @@ export class SamService implements ISamService {
     return choice;
   }
 
-  /** Models hold memory, on a shared GPU as well. */
+  /** Stop the process once it is idle: models hold memory, also that of a shared GPU. */
   private _letGoWhenIdle(): void {
     clearTimeout(this._idle);
     this._idle = setTimeout(() => {
@@ -288,7 +287,7 @@ export class SamService implements ISamService {
   private readonly _idleMs: number;
   private _process: SamProcess | undefined;
   private _device: SamDevice | null = null;
-  /** Why GPUs are not tried any more; empty while they are. */
+  /** Why GPUs are no longer tried; empty while they are. */
   private _cpuOnly = '';
   private _decoderChecked: Promise<void> | undefined;
   private _idle: ReturnType<typeof setTimeout> | undefined;
@@ -312,18 +311,18 @@ function shared(values: Float32Array): Float32Array {
 /** The namespace for {@link SamService}. */
 export namespace SamService {
   export interface IOptions {
-    /** Where `sam-child-process.cjs` and the decoder's file are; beside the running bundle if not given. */
+    /** The folder of `sam-child-process.cjs` and the decoder's file; by default that of the running bundle. */
     directory?: string;
     processPath?: string;
     decoderPath?: string;
     manifest?: IModelManifest;
     /** Read for SAMBALAB_PROVIDER, SAMBALAB_MODELS and SAMBALAB_DECODER, and handed to the SAM process. */
     env?: NodeJS.ProcessEnv;
-    /** Milliseconds until a cancelled job that goes on is ended by killing the process. */
+    /** Milliseconds until the process is killed if a cancelled job goes on. */
     graceMs?: number;
     /** Milliseconds of silence over a job until the process counts as hung. */
     silenceMs?: number;
-    /** Milliseconds without a job until the process is let go. */
+    /** Milliseconds without a job until the process is stopped. */
     idleMs?: number;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The bases that belong to sessions: one for each way of seeing (model, window, layers), fitted to the slice that is encoded first. They are in
- * memory, and the last one of a session is in its folder, for the next sidecar.
+ * Each session's own bases: one for each model, window and list of layers, fitted to the slice that is encoded first. They are in memory; the
+ * basis that a session fitted last is also in its folder, for the next sidecar.
  */
 import type { IEmbeddingBasis } from '../../../engine/core/embedding';
 import { EmbeddingSpec } from '../../../src/shared/features';
@@ -9,7 +9,7 @@ import { Session } from '../session/session';
 import { readBasis, writeBasis } from './basis-file';
 
 export class SessionBases {
-  /** @param _digest SHA-256 of the encoder's file: bases of other encoders are of no use */
+  /** @param _digest SHA-256 of the encoder's file: bases of other encoders are ignored */
   constructor(private readonly _digest: () => string) {}
 
   /** The session's own basis for a spec, if it is in memory. */
@@ -59,7 +59,7 @@ export class SessionBases {
   private readonly _loading = new WeakMap<Session, Promise<void>>();
 }
 
-/** Names a session's image seen in one way. */
+/** A key for a session's image together with a model, window and layers. */
 export function specKey(session: Session, { model, window, layers }: EmbeddingSpec): string {
   const { digest, display } = session.record.image;
   const names = layers.map(({ layer, components }) => `${layer}:${components}`).join();

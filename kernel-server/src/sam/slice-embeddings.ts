@@ -1,8 +1,8 @@
 /**
- * What the encoder says of slices: the whole embedding, which SAM's decoder takes, and maps, its layers reduced to a few components, which
- * classifiers take. Where one view of the image serves both, one run of the encoder gives both, the whole embedding first.
+ * The encoder's results for slices: the whole embedding, which SAM's decoder takes, and maps, its layers reduced to a few components, which
+ * classifiers take. If the window of the maps is the whole image, one run of the encoder gives both, the whole embedding first.
  *
- * Maps are made under a basis. A session has its own for each way of seeing; a classifier brings the one that it was trained with.
+ * Maps are made under a basis. A session has its own bases; a classifier brings the one that it was trained with.
  */
 import { randomBytes } from 'node:crypto';
 import type { IEmbeddingBasis, ISliceEmbedding } from '../../../engine/core/embedding';
@@ -32,7 +32,7 @@ export interface IArrival {
   error: BridgeError | null;
 }
 
-/** An image as it was when its maps were asked for. */
+/** An image at the time when its maps were asked for. */
 interface ISource {
   image: ArrayDescriptor;
   display: ImageInfo['display'];

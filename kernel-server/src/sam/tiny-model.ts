@@ -1,5 +1,5 @@
 /**
- * ONNX graphs of a few hundred bytes, written here. A probe runs one before the real model is trusted to a provider.
+ * Writes ONNX graphs of a few hundred bytes. A probe runs one on a provider before the real model is opened there.
  * Field numbers: onnx.proto3.
  */
 import { Message } from '../../../engine/onnx/wire';

@@ -59,16 +59,19 @@ describe('EncoderWindows', () => {
     });
   });
 
-  it.each([128, 129, 500, 701, 1023, 1024])('shows an image of %i pixels wholly in a window of its own', side => {
-    const windows = new EncoderWindows({ rows: side, columns: 100 }, side, MOBILE_SAM);
-    expect([windows.count, windows.isWhole]).toEqual([1, true]);
-    expect(windows.view(0)).toEqual(wholeView({ rows: side, columns: 100 }, MOBILE_SAM));
-    for (const { shape } of Object.values(MOBILE_SAM.encoder.layers)) {
-      expect(windows.layer(shape).rows).toBe(shape[1]);
+  it.each([128, 129, 500, 701, 1023, 1024])(
+    'shows the whole of an image of %i pixels in a window of its size',
+    side => {
+      const windows = new EncoderWindows({ rows: side, columns: 100 }, side, MOBILE_SAM);
+      expect([windows.count, windows.isWhole]).toEqual([1, true]);
+      expect(windows.view(0)).toEqual(wholeView({ rows: side, columns: 100 }, MOBILE_SAM));
+      for (const { shape } of Object.values(MOBILE_SAM.encoder.layers)) {
+        expect(windows.layer(shape).rows).toBe(shape[1]);
+      }
     }
-  });
+  );
 
-  it('keeps the scale of a smaller image, whose cells are as large as those of any', () => {
+  it('keeps the scale for an image smaller than the window', () => {
     const windows = new EncoderWindows({ rows: 100, columns: 130 }, 256, MOBILE_SAM);
     expect(windows.isWhole).toBe(false);
     expect(windows.view(0)).toEqual({
@@ -104,7 +107,7 @@ describe('EncoderWindows', () => {
     expect(covered.indexOf(0)).toBe(-1);
   });
 
-  it('gives back on the grid what each window says, where all say the same of a place', () => {
+  it('blends windows that agree to the values that they agree on', () => {
     const windows = new EncoderWindows({ rows: 300, columns: 777 }, 256, MOBILE_SAM);
     const grid = windows.layer([128, 128, 128]);
     const truth = (row: number, column: number) => Math.sin(row * 0.3) + column * 0.01;

@@ -26,7 +26,7 @@ describe('float16', () => {
     }
   });
 
-  it('turns what is too large into infinity and what is too small into zero', () => {
+  it('turns too large values into infinity and too small ones into zero', () => {
     expect([...toFloat16([65519.9, 65520, 1e30, -1e30, 2 ** -25, 2 ** -25 * 1.01, -1e-30])]).toEqual([
       0x7bff, 0x7c00, 0x7c00, 0xfc00, 0, 1, 0x8000
     ]);

@@ -61,7 +61,7 @@ describe('upscaleMask', () => {
     expect(mask.reduce((sum, value) => sum + value, 0)).toBe(200 * 100);
   });
 
-  it('gives for a region the pixels of the whole mask, without making it', () => {
+  it('gives a region the pixels of the whole mask, without making the whole mask', () => {
     const size = { rows: 333, columns: 512 };
     const logits = waves();
     const whole = upscaleMask(logits, size, MOBILE_SAM);
@@ -93,7 +93,7 @@ describe('bestScale', () => {
     expect(bestScale([0.7, 0.1, 0.3])).toBe(0);
   });
 
-  it('passes over a mask of nearly the whole image, unless all are', () => {
+  it('skips masks of nearly the whole image, unless all are', () => {
     expect(bestScale([0.6, 0.8, 1.0], [0.1, 0.2, 0.99])).toBe(1);
     expect(bestScale([1.0, 0.8, 0.9], [0.99, 0.95, 0.3])).toBe(2);
     expect(bestScale([0.6, 0.8, 1.0], [0.99, 0.95, 0.98])).toBe(2);

@@ -86,7 +86,7 @@ describe('preprocess', () => {
     expect([...ours.subarray(8, 16)]).toEqual(new Array(8).fill(0));
   });
 
-  it('makes a flat image and pixels that are no number black', () => {
+  it('makes a flat image and NaN pixels black', () => {
     const black = (0 - SMALL.encoder.mean[0]) / SMALL.encoder.std[0];
     const flat = preprocess(new Float32Array(256).fill(7), { rows: 16, columns: 16 }, 1, { low: 7, high: 7 }, SMALL);
     expect(flat[0]).toBeCloseTo(black, 5);

@@ -1,4 +1,4 @@
-/** What passes between the widget and its decoder's worker. */
+/** The messages between the page and the decoder's worker. */
 import type { DecoderManifest } from '../../shared';
 import type { ICandidates, IPoint, ISize } from '../../sam';
 

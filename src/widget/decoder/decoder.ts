@@ -1,8 +1,8 @@
 /**
- * The browser's SAM: points under the cursor in, masks out, without a round trip to the kernel.
+ * SAM's decoder in the browser: points under the cursor in, masks out, without a round trip to the kernel.
  *
- * The decoder runs in a worker. While it works on one request only the newest of those that come waits for it; the
- * mouse has left the places of the others. Points that were clicked are another matter: all of them are decoded, first. A worker that crashes takes its requests with it, and the next request starts a new one.
+ * The decoder runs in a worker, one request at a time. Of the requests that follow the mouse only the newest waits; the others are cancelled.
+ * Points that were clicked are all decoded, before those. If the worker crashes, its requests fail, and the next request starts a new worker.
  */
 import { IDisposable } from '@lumino/disposable';
 import { BridgeError } from '../../shared/errors';
@@ -12,7 +12,7 @@ import type { ICandidates, IPoint, ISize } from '../../sam';
 import { EMBEDDINGS_KEPT, FromDecoderWorker, ToDecoderWorker } from './decoder-messages';
 import { createDecoderWorker } from './decoder-worker-factory';
 
-/** The part of a web worker that is used. */
+/** The part of a web worker that the decoder uses. */
 export interface IDecoderWorker {
   postMessage(message: ToDecoderWorker): void;
   terminate(): void;
@@ -36,7 +36,6 @@ interface ISuggestRequest extends ICall {
   points: IPoint[];
 }
 
-/** Decodes suggestions in a worker; of those that follow the mouse the latest wins. */
 export class SuggestionDecoder implements IDisposable {
   constructor(options: SuggestionDecoder.IOptions = {}) {
     this._createWorker = options.createWorker ?? (createDecoderWorker as () => IDecoderWorker);
@@ -66,7 +65,7 @@ export class SuggestionDecoder implements IDisposable {
     }
   }
 
-  /** Work on an embedding that is kept. Returns false if it is not. */
+  /** Decode points on this embedding from now on, if it is still kept. Returns whether it is. */
   useEmbedding(key: string): boolean {
     if (!this._embeddings.get(key)) {
       return false;
@@ -76,11 +75,11 @@ export class SuggestionDecoder implements IDisposable {
   }
 
   /**
-   * Work on this embedding from now on.
+   * Keep an embedding, and decode points on it from now on.
    *
    * @param key names it, for instance by session and slice
    * @param embedding float16 [channels, rows, columns], as bytes
-   * @param size of the image it was made of
+   * @param size of its image
    */
   setEmbedding(key: string, embedding: Uint8Array, size: ISize): void {
     this._checkUsable();
@@ -92,7 +91,7 @@ export class SuggestionDecoder implements IDisposable {
   /**
    * SAM's three candidates at the points.
    *
-   * @param urgent decode these before all that only follow the mouse, and whatever comes after them.
+   * @param urgent decode these points before all that only follow the mouse, and do not cancel them for newer ones
    * @throws BridgeError `cancelled` when a newer request took its place or the signal was aborted; `not-ready` without
    * decoder or embedding; `compute` when the worker died or could not decode.
    */
@@ -149,7 +148,7 @@ export class SuggestionDecoder implements IDisposable {
     this._model = undefined;
   }
 
-  /** Work off the waiting requests, and those that come meanwhile. */
+  /** Decode the waiting requests, one after the other. */
   private async _pump(): Promise<void> {
     if (this._pumping) {
       return;
@@ -198,7 +197,7 @@ export class SuggestionDecoder implements IDisposable {
     const worker = this._createWorker();
     this._worker = worker;
     worker.onmessage = ({ data }) => this._onMessage(data);
-    // A failure is news only while it is this worker that is in use.
+    // Ignore failures of a worker that was replaced.
     const died = (why: string) => {
       if (this._worker === worker) {
         this._stopWorker(
@@ -278,7 +277,7 @@ export class SuggestionDecoder implements IDisposable {
   private readonly _inWorker = new Lru<string, true>({ limit: EMBEDDINGS_KEPT });
   private readonly _calls = new Map<number, ICall>();
   private _next: ISuggestRequest | undefined;
-  /** Of points that were clicked, in order. */
+  /** Requests of points that were clicked, in order. */
   private _urgent: ISuggestRequest[] = [];
   private _pumping = false;
   private _ids = 0;

