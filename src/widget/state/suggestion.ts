@@ -30,7 +30,7 @@ export class Suggestion {
     return this.candidates.scores;
   }
 
-  /** The mask's pixels in a rectangle, 0 or 1. At level l, which is for display only, the rectangle is one of the image reduced 2^l times. */
+  /** The mask's pixels in a rectangle, 0 or 1. At level l, for display only, the image and the rectangle are reduced 2^l times. */
   region(region: Rect, level = 0): Uint8Array {
     return upscaleMaskRegion(
       this._logits,

@@ -65,7 +65,8 @@ export class Suggestions implements IDisposable {
   /**
    * The pointer is over a pixel.
    *
-   * @param stay distance in pixels within which the chosen scale is kept; within a quarter of it, nothing is suggested after accepting or rejecting.
+   * @param stay distance in pixels within which the chosen scale is kept. Within a quarter of it, nothing is suggested after
+   * accepting or rejecting.
    */
   move(at: IPixel, stay: number): void {
     if (this._last && this._last.row === at.row && this._last.column === at.column) {

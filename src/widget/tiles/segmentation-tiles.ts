@@ -148,7 +148,7 @@ export class SegmentationTiles implements IDisposable {
     this._round = 0;
   }
 
-  /** This version of the labels erased some in these tiles, and the segmentation below shows again: fetch the tiles when they come into view. */
+  /** This version of the labels erased some in these tiles, so that the segmentation shows again: fetch the tiles when in view. */
   stale(slice: number, tiles: readonly ITileRef[], labelsVersion: number): void {
     for (const tile of tiles) {
       const key = segmentationKey(slice, tile);

@@ -1,4 +1,4 @@
-/** Suggestions of SAM under the cursor: hover shows one, a click or Enter accepts it, a right click changes its scale, Escape rejects it. */
+/** SAM's suggestions: hover shows one, a click or Enter accepts it, a right click changes its scale, Escape rejects it. */
 import { trans } from '../../base/translation';
 import { IPixel } from '../../state/suggestion';
 import { ITool, IToolEvent, IToolHandler, IToolHost } from './tool';
