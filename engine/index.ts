@@ -1,9 +1,14 @@
 /**
- * The engine: features, bins, forests, classifiers.
+ * The engine: features, bins, forests, classifiers and their files. Pure computation on typed arrays: no files, no network, no threads,
+ * nothing of Node or of a page. It runs in Node's worker threads and in the browser with the same bits out; Python runs `engine.wasm`
+ * by itself. Callers bring the bytes of `engine.wasm`.
  *
- * Here lives pure computation on typed arrays: TypeScript that lays out memory and WebAssembly (`assembly/`) that loops over it. It runs
- * in Node's worker threads, in the browser and wherever else WebAssembly runs, with the same bits out. No files, no network, no
- * threads, nothing of Node or of a page; who calls it brings the bytes of `engine.wasm`.
+ * - `core`: TypeScript that lays out memory and calls the kernels; classifiers and their check
+ * - `assembly`: the kernels, AssemblyScript that compiles to `build/engine.wasm`; feature families in `assembly/families`
+ * - `onnx`: classifiers as ONNX models
+ * - `codecs`: the formats of classifier files
+ *
+ * Imports `src/shared` and zod. Inside, codecs may import onnx and core, onnx may import core.
  */
 export * from './core/classifier';
 export * from './core/features';

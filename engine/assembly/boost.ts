@@ -20,7 +20,7 @@ const VALUE_MAX: f64 = 510;
 /** Gain below which a cut is rounding error, as a share of the node's own score. */
 const LEAST_GAIN: f32 = 1e-5;
 
-/** Bytes of a leaf before its records: its sums, those of its best cut's left side, and one for scratch. */
+/** Bytes of a leaf in front of its records, which are its sums, those of its best cut's left side, and one for scratch. */
 const LEAF: usize = 48;
 /** u32 first and last row + 1 in the list of rows, i32 slot of its histograms, u32 depth, node, i32 feature (−1: no cut), u32 threshold, f32 gain. */
 const END: usize = 4;
@@ -324,7 +324,7 @@ function mostGain(leaves: usize, count: u32): usize {
   return best;
 }
 
-/** Count a leaf whose sibling's histograms cannot give its own, and find its cut. Without a free slot it uses the last one, which no leaf keeps. */
+/** Count the rows of a leaf and find its cut. Without a free slot the histograms go to a spare one, which no leaf keeps. */
 function countAndFind(leaf: usize, records: usize): void {
   if (load<i32>(leaf, SLOT) < 0) {
     giveSlot(leaf);

@@ -23,7 +23,7 @@ export let seen: usize = 0;
 /** Bytes of a row of counts. */
 export let stride: usize = 0;
 
-/** Set the addresses above, from `scratch` on. @returns the address behind */
+/** Set the addresses above, from `at` on. @returns the address behind */
 export function placeHistograms(at: usize, classes: u32): usize {
   stride = countBytes(classes);
   histogram0 = at;

@@ -7,7 +7,7 @@
  * column, the highest level first.
  */
 
-/** Pixels of a line at most. */
+/** Most pixels of a line. */
 export const LINE_PIXELS_MAX: usize = 160;
 export const PLAN_LEVELS = 3;
 const SHIFTS: usize = 8;
@@ -15,7 +15,7 @@ const TERMS: usize = SHIFTS + 8 * PLAN_LEVELS;
 export const PLAN_BYTES: usize = TERMS + 4 + 12 * LINE_PIXELS_MAX;
 /** A level needs at least this many pairs. */
 const WORTH = 3;
-/** Shifts are tried from this many first pixels to all others. */
+/** Shifts are tried from each of this many first pixels to all others. */
 const FIRST = 4;
 
 /** For each pixel: its role in the shift that was tried last. */

@@ -10,7 +10,7 @@
  * `engine/onnx/refine.ts` repeats this arithmetic bit by bit and must change with it; `engine/onnx/__tests__/onnx-refine.spec.ts` compares the two.
  */
 
-/** Bytes of a plane of float32 with the margins that sums along a row need. */
+/** Size of the tile, and radius of the windows, which is the margin of each row before and behind. */
 let rows: i32 = 0;
 let columns: i32 = 0;
 let radius: i32 = 0;

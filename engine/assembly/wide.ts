@@ -3,7 +3,8 @@
  * Planes of float64 hold the tile with a margin on each side, as those of float32 do (`tile.ts`).
  *
  * A kernel is given by its half, the centre's weight first, and is even or odd: w(−i) = w(i) or −w(i). Terms are added from the centre
- * outwards, pixel and mirror pixel together, in every lane alike, so a value does not depend on where its tile begins. `Planes.convolve` in `engine/onnx/planes.ts` adds in the same order.
+ * outwards, pixel and mirror pixel together, in every lane alike, so a value does not depend on where its tile begins.
+ * `Planes.convolve` in `engine/onnx/planes.ts` adds in the same order.
  */
 import { allocate, mark, release } from './arena';
 import { column0, column1, columns, imageColumns, imageRows, row0, row1, rows, sourceAt } from './tile';

@@ -1,14 +1,14 @@
-/** What a format of classifier files is. Each format is one file of this folder; `index.ts` registers it. */
+/** The interface of a format of classifier files. Each format is one file of this folder; `index.ts` registers it. */
 import { ForestMeaning } from '../../src/shared/protocol';
 import { IClassifier } from '../core/classifier';
 
 /** A file format of classifiers. */
 export interface IClassifierCodec {
-  /** What the protocol and Python call the format. */
+  /** Its name in the protocol and in Python. */
   name: string;
-  /** What users call it, a word or two. */
+  /** Its name for users, a word or two. */
   title: string;
-  /** What it is good for, in one sentence. */
+  /** Its purpose, in a sentence for a tooltip. */
   description: string;
   /** With its dot: '.json'. */
   extension: string;

@@ -1,11 +1,10 @@
 /**
- * Forests as the npm package ml-random-forest has them: the JSON of `RandomForestClassifier.toJSON()`, version 2, whose trees are those of ml-cart. It has
- * the forest alone; a section `sambalab` beside it, which that package does not look at, says which features and classes it is for.
+ * Forests in the format of the npm package ml-random-forest: the JSON of `RandomForestClassifier.toJSON()`, version 2, with trees of ml-cart. It has
+ * the forest only; a section `sambalab` beside it, which the package ignores, has the features and classes.
  *
- * There a value goes left if it is below the split, here if it is at most the cut, so a split is the float32 next above its cut. A leaf's
- * distribution has a column for each class id. There each tree has one vote, for the class that its leaf has most of (the lowest id of several),
- * and the class with most trees wins (the one that had so many first); here the leaves' shares are added up. So labels may differ where trees
- * are in doubt.
+ * In the package a value goes left if it is below the split, in the engine if it is at most the cut, so a split is the float32 next above its cut.
+ * A leaf's distribution has a column for each class id. In the package each tree votes for the class with the largest share of its leaf, and the
+ * class with most trees wins; the engine adds up the shares. So labels may differ where trees are in doubt.
  */
 import { z } from 'zod';
 import { BridgeError } from '../../src/shared/errors';
@@ -17,9 +16,9 @@ import { Cuts, CUTS_MAX } from '../core/quantile';
 import { DEPTH_MAX } from '../core/tree-check';
 import { beginsAsJson, IClassifierCodec } from './codec';
 
-/** Nodes that are written at most: there is a text for each. */
+/** Most nodes of a file: each takes a text. */
 const NODES_MAX = 2_000_000;
-/** Brackets, commas and colons of a file at most, about ten a node. */
+/** Most brackets, commas and colons of a file, about ten a node. */
 const SIGNS_MAX = 20_000_000;
 
 const zMeaning = z.object({
@@ -61,11 +60,11 @@ function encodeMlRandomForest(classifier: IClassifier): Uint8Array {
   }
   if (features.embedding) {
     fail(
-      "This classifier sees what SAM sees, which ml-random-forest's JSON does not say. Save it as .json, or train without it."
+      "This classifier has SAM's embedding among its features, which ml-random-forest's JSON cannot describe. Save it as .json, or train without the embedding."
     );
   }
   if (trees.feature.length > NODES_MAX) {
-    fail(`The forest has ${trees.feature.length} nodes; ml-random-forest's JSON will do for ${NODES_MAX}.`);
+    fail(`The forest has ${trees.feature.length} nodes; ml-random-forest's JSON holds ${NODES_MAX}.`);
   }
   const columns = Math.max(...classes.map(({ id }) => id)) + 1;
   const all = names.map((_, i) => i);
@@ -118,10 +117,10 @@ function isMlRandomForest(file: Uint8Array): boolean {
 }
 
 /**
- * A classifier with a forest of that package. Its cuts are the splits of the trees; its importances are not known.
+ * Read a forest of the package. The classifier's cuts are the splits of the trees; its importances are unknown.
  *
- * @param meaning what the forest is for; where the file says so itself it may be left out
- * @throws BridgeError `invalid` naming what is wrong: another kind of file, more than 255 splits of one feature, a class that is not there
+ * @param meaning features and classes of the forest; needed if the file has no section `sambalab`
+ * @throws BridgeError `invalid` naming what is wrong: another kind of file, more than 255 splits of one feature, an unknown class
  */
 function decodeMlRandomForest(file: Uint8Array, meaning?: ForestMeaning): IClassifier {
   const json = parseBounded(file, SIGNS_MAX);
@@ -143,7 +142,7 @@ function decodeMlRandomForest(file: Uint8Array, meaning?: ForestMeaning): IClass
   }
   const stranger = indexes.flat().find(index => index >= names.length);
   if (stranger !== undefined) {
-    fail(`baseModel.indexes: there is a feature ${stranger}; the spec has ${names.length}, counted from 0.`);
+    fail(`baseModel.indexes has feature ${stranger}; the spec has 0 to ${names.length - 1}.`);
   }
   const reader = new TreeReader(labels ?? ids, names);
   estimators.forEach(({ root }, tree) => reader.read(root, indexes[tree]!, tree));
@@ -174,17 +173,17 @@ function decodeMlRandomForest(file: Uint8Array, meaning?: ForestMeaning): IClass
   };
 }
 
-/** Trees of objects to trees in flat arrays. */
+/** Turns trees of objects into trees in flat arrays. */
 class TreeReader {
   constructor(
-    /** What stands for each class. */
+    /** The package's number of each class. */
     private readonly _labels: readonly number[],
     private readonly _names: readonly string[]
   ) {
     this._splits = _names.map(() => new Set<number>());
   }
 
-  /** Labelled pixels that the first tree was grown on, as far as it says so. */
+  /** Labelled pixels of the first tree, if the file has their number. */
   samples = 1;
 
   read(root: unknown, columns: readonly number[], tree: number): void {
@@ -219,7 +218,7 @@ class TreeReader {
       }
       const cut = typeof splitValue === 'number' ? floatBefore(splitValue) : NaN;
       if (!Number.isFinite(cut)) {
-        fail(`${where}: splitValue is ${show(splitValue)}; a number that float32 has will do.`);
+        fail(`${where}: splitValue is ${show(splitValue)}; a number in the range of float32 will do.`);
       }
       if (depth >= DEPTH_MAX) {
         fail(`${where} is deeper than ${DEPTH_MAX} splits.`);
@@ -227,8 +226,8 @@ class TreeReader {
       const splits = this._splits[feature]!.add(cut);
       if (splits.size > CUTS_MAX) {
         fail(
-          `The trees split feature ${feature}, ${this._names[feature]}, at more than ${CUTS_MAX} values, which is all that ` +
-            'a classifier has; fewer or shallower trees will do.'
+          `The trees split feature ${feature}, ${this._names[feature]}, at more than ${CUTS_MAX} values, ` +
+            'the most that a classifier has; fewer or shallower trees will do.'
         );
       }
       this._feature.push(feature);
@@ -265,7 +264,7 @@ class TreeReader {
   private _leaves = 0;
 }
 
-/** Shares as whole votes: rounded down, and what is missing goes to those that lost most, the first of several. */
+/** Shares as whole votes: rounded down; the missing votes go to the classes that lost most, the first at a tie. */
 function votesOf(distribution: unknown, labels: readonly number[], where: string): number[] {
   const rows: unknown[] = Array.isArray(distribution) ? (distribution as unknown[]) : [];
   const shares: unknown[] = rows.length === 1 && Array.isArray(rows[0]) ? (rows[0] as unknown[]) : [];
@@ -294,7 +293,7 @@ function meaningOf(json: unknown): ForestMeaning {
   if (!parsed.success) {
     const issue = parsed.error.issues[0]!;
     fail(
-      `This forest of ml-random-forest does not say which features and classes it is for: ` +
+      `This forest of ml-random-forest does not name its features and classes: ` +
         `${['sambalab', ...issue.path].join('.')}: ${issue.message}.`
     );
   }

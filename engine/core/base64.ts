@@ -1,4 +1,4 @@
-/** Base64 (RFC 4648, section 4) of typed arrays, strictly: one text for the same bytes, so a file is the same after a round trip. */
+/** Strict Base64 (RFC 4648, section 4) of typed arrays: each byte sequence has one text, so a file stays the same after a round trip. */
 
 const ALPHABET = new TextEncoder().encode('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/');
 const PAD = 0x3d;
@@ -6,7 +6,7 @@ const PAD = 0x3d;
 const VALUES = new Uint8Array(256).fill(255);
 ALPHABET.forEach((code, value) => (VALUES[code] = value));
 
-/** By hand, since `btoa` wants a string and a forest has megabytes. */
+/** Our own code, since `btoa` takes a string and a forest has megabytes. */
 export function toBase64(data: ArrayBufferView): string {
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   const out = new Uint8Array(Math.ceil(bytes.length / 3) * 4);
@@ -23,7 +23,7 @@ export function toBase64(data: ArrayBufferView): string {
 }
 
 /**
- * Bytes in memory of their own; nothing is allocated before the text is seen to be as long as it must be.
+ * Decode to a new array; allocates nothing if the text has the wrong length.
  *
  * @returns undefined for a text that is not base64 of `bytes` bytes
  */

@@ -1,29 +1,30 @@
 /**
  * Gradient-boosted trees on quantised features: multi-class log-loss, shrinkage, leaf-wise growth, one tree a round for all classes
- * (`engine/assembly/boost.ts` has the sources). How many rounds are best is found on strokes that are held out.
+ * (`engine/assembly/boost.ts` has the sources). Held-out strokes tell the best number of rounds.
  *
- * A leaf's values are whole numbers of 1 / scale that add up to 0, written as votes {@link ZERO} above: so packing, application and files are a forest's.
+ * A leaf's values are whole numbers of 1 / scale that add up to 0, written as votes that are {@link ZERO} larger, so packing, application and
+ * files are those of a forest.
  */
 import { BoostingParams } from '../../src/shared/protocol';
 import { classWeights, ITrainingSet, ITrees, ZERO } from './forest';
 import { Engine } from './wasm';
 
-/** Steps before shrinkage that a leaf's values hold, to each side of 0; longer ones are shortened. */
+/** Largest step of a leaf before shrinkage; longer steps are shortened. */
 const STEP_MAX = 4;
-/** Bytes of histograms that are kept for leaves that may be divided. */
+/** Most bytes of histograms of leaves that may be divided. */
 const HISTOGRAM_BYTES = 128 << 20;
-/** Bins are joined while there are fewer rows than this for each: what is lost drowns in noise, and looking through them costs more than the rows do. */
+/** Bins are joined while they have fewer rows than this on average: then noise hides the loss, and searching the bins costs more than counting the rows. */
 const ROWS_PER_BIN = 400;
 const SHIFT_MAX = 2;
-/** One in so many strokes is held out, of classes that have so many. */
+/** One in this many strokes of a class is held out; a class needs at least {@link STROKES_LEAST}. */
 const HELD_OUT = 5;
 const STROKES_LEAST = 3;
-/** With fewer held-out strokes of some class than this, they say how well a classifier does, but not how many rounds are best. */
+/** With fewer held-out strokes of some class than this, they give a score, but do not decide the number of rounds. */
 const HELD_OUT_LEAST = 2;
 /** Strokes with more of their class's pixels than this are not held out. */
 const STROKE_SHARE = 0.4;
 
-/** Whole numbers in a logit of 1. */
+/** Votes in a logit of 1. */
 export function boostingScale({ learningRate }: BoostingParams): number {
   return (ZERO - 2) / (learningRate * STEP_MAX);
 }
@@ -36,7 +37,7 @@ export function featuresBoosted(maxFeatures: BoostingParams['maxFeatures'], feat
   return maxFeatures === 'sqrt' ? Math.max(1, Math.floor(Math.sqrt(features))) : Math.min(maxFeatures, features);
 }
 
-/** By how many bits bins are made coarser for so many rows. */
+/** Bits that are dropped from bins for this number of rows. */
 export function binShift(rows: number): number {
   let shift = 0;
   while (shift < SHIFT_MAX && rows < (256 >> shift) * ROWS_PER_BIN) {
@@ -45,7 +46,7 @@ export function binShift(rows: number): number {
   return shift;
 }
 
-/** Bytes that a {@link BoostGrower} takes of its engine, nearly. */
+/** Approximate bytes of a {@link BoostGrower} in its engine. */
 export function boostBytes(
   { rows, features, classes }: { rows: number; features: number; classes: number },
   params: BoostingParams
@@ -60,8 +61,8 @@ export function boostBytes(
  * Strokes to hold out: about a fifth of each class's, the same for the same seed.
  *
  * @param strokes number of each row's stroke; a stroke has one class
- * @returns 1 for rows that are held out, and whether they are enough to find the best number of rounds by; null if some class that occurs has
- * too few strokes to spare one
+ * @returns `rows`: 1 for held-out rows; `enough`: whether they suffice to find the best number of rounds. Null if some class that occurs has too few
+ * strokes to spare one
  */
 export function holdOut(
   strokes: ArrayLike<number>,
@@ -98,7 +99,7 @@ export function holdOut(
   return { rows: classOf.map((_, row) => (held.has(strokes[row]!) ? 1 : 0)), enough: least >= HELD_OUT_LEAST };
 }
 
-/** A number in [0, 2³²) that looks random (Murmur3's last steps, Appleby, public domain). */
+/** A pseudo-random number in [0, 2³²) (the last steps of Murmur3, Appleby, public domain). */
 function scatter(value: number, seed: number): number {
   let h = Math.imul(value + 1, 0x9e3779b1) ^ seed;
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
@@ -116,7 +117,7 @@ export interface IBoostRound {
 export class BoostGrower {
   /**
    * @param held 1 for rows that are held out; null holds none out
-   * @param histogramBytes of histograms that are kept for leaves that may be divided
+   * @param histogramBytes most bytes of histograms of leaves that may be divided
    */
   constructor(
     private readonly _engine: Engine,
@@ -177,7 +178,7 @@ export class BoostGrower {
     this._lossScratch = engine.allocate(this._vectors * 16 + classes * 8);
   }
 
-  /** Grow the tree of this round; rounds come in their order. */
+  /** Grow the tree of a round; call it for round 0, 1, 2, … */
   grow(round: number): IBoostRound {
     const { maxLeaves, maxDepth, minLeaf, l2, learningRate, seed } = this._params;
     const engine = this._engine;
@@ -228,7 +229,7 @@ export class BoostGrower {
     return { trees, importance };
   }
 
-  /** Log-loss of the held-out rows, each class counting alike, and how they are classified: pixels [labelled class][predicted class]. */
+  /** Log-loss of the held-out rows, with equal weights of the classes, and their confusion: pixels [labelled class][predicted class]. */
   heldOut(): { loss: number; confusion: number[][] } {
     const engine = this._engine;
     const classes = this._classes;
@@ -249,12 +250,12 @@ export class BoostGrower {
     };
   }
 
-  /** Scores [row][lanes] after the rounds that were grown, whole numbers: whoever has them goes on where they are. */
+  /** Scores [row][lanes] after the rounds that were grown, whole numbers. */
   get scores(): Int32Array {
     return this._engine.i32(this._scores, this._rows * this._vectors * 4);
   }
 
-  /** Length of the scores for so many rows. */
+  /** Length of {@link scores} for a number of rows. */
   static scoresLength(rows: number, classes: number): number {
     return rows * Math.floor((classes + 4) / 4) * 4;
   }
@@ -265,7 +266,7 @@ export class BoostGrower {
   }
 
   private readonly _rows: number;
-  /** Rows that are grown on; those that are held out stand behind them. */
+  /** Rows that are learned from; the held-out rows stand behind them. */
   private readonly _grown: number;
   private readonly _features: number;
   private readonly _classes: number;
@@ -288,7 +289,7 @@ export class BoostGrower {
   private readonly _lossScratch: number;
 }
 
-/** A tree that says nothing, for an ensemble that has no other. */
+/** A tree of one leaf with the values 0, for an ensemble without trees. */
 export function silentTree(classes: number): ITrees {
   return {
     counts: Uint32Array.of(1),

@@ -31,11 +31,11 @@ import { faultOfTrees } from './tree-check';
 
 export const CLASSIFIER_FORMAT = 'sambalab-classifier';
 
-/** No classifier is larger than this. */
+/** Most bytes of a classifier. */
 export const JSON_BYTES_MAX = 256 << 20;
-/** Channels of a layer of an encoder at most. */
+/** Most channels of an encoder's layer. */
 const CHANNELS_MAX = 4096;
-/** Brackets, commas and colons in a classifier at most; what is large in it is text. Bounds what reading it can allocate. */
+/** Most brackets, commas and colons of a classifier, whose large parts are texts. Bounds the memory that reading takes. */
 const JSON_SIGNS_MAX = 400_000;
 
 const zClassifier = z
@@ -95,7 +95,7 @@ type File = z.infer<typeof zClassifier>;
 
 export interface IClassifier {
   features: FeatureSpec;
-  /** Channels of the images it is for. */
+  /** Channels of the images that it takes. */
   channels: 1 | 3;
   /** Names of the features. */
   names: string[];
@@ -104,24 +104,24 @@ export interface IClassifier {
   pixelSize: PixelSize | null;
   cuts: Cuts;
   forest: LearnerParams;
-  /** Whole numbers in a logit of 1, of boosted trees; null: the trees are a forest. */
+  /** Votes in a logit of 1, for boosted trees; null for a forest. */
   scale: number | null;
-  /** How the embedding is reduced that is among the features; null if none is. */
+  /** How the embedding among the features is reduced; null without one. */
   basis: IEmbeddingBasis | null;
   /** Labelled pixels that it was trained on. */
   samples: number;
   oobScore: number | null;
-  /** Impurity importance of each feature, in sum 1 (or 0 where no tree has a split); null where it is not known. */
+  /** Impurity importance of each feature, in sum 1 (or 0 if no tree has a split); null if unknown. */
   importance: number[] | null;
-  /** How well it does on labelled pixels that it had not seen; null where it is not known. */
+  /** Confusion on labelled pixels that it had not seen; null if unknown. */
   scores: Scores | null;
   trees: ITrees;
 }
 
 /**
- * The classifier as JSON in UTF-8, a line for each of its fields.
+ * Write a classifier as JSON in UTF-8, one line for each field.
  *
- * @throws BridgeError `invalid` for a forest that makes a larger file than would be read again.
+ * @throws BridgeError `invalid` for a forest whose file would be too large to be read.
  */
 export function encodeClassifier(classifier: IClassifier): Uint8Array {
   const { features, channels, names, classes, pixelSize, cuts, forest, samples, oobScore } = classifier;
@@ -230,7 +230,7 @@ export function decodeClassifier(bytes: Uint8Array): IClassifier {
 }
 
 /**
- * JSON whose values are few, whatever somebody wrote.
+ * Parse JSON with a bounded number of values, so that a hostile file takes little memory.
  *
  * @throws BridgeError `invalid`
  */
@@ -241,7 +241,7 @@ export function parseBounded(bytes: Uint8Array, signsMax = JSON_SIGNS_MAX): unkn
   let signs = 0;
   for (let i = 0; i < bytes.length; i++) {
     const byte = bytes[i]!;
-    // [ { , : — texts in base64 have none of them.
+    // [ { , : do not occur in base64.
     if (byte === 0x2c || byte === 0x3a || byte === 0x5b || byte === 0x7b) {
       signs++;
     }
@@ -282,7 +282,7 @@ function decodeCuts(counts: number[], text: string, features: number): Cuts {
   return new Cuts(lists);
 }
 
-/** How the embedding is reduced, as the features ask for it. */
+/** The basis of the embedding, checked against the features. */
 function decodeBasis({ embedding: spec }: FeatureSpec, file: File['embedding']): IEmbeddingBasis | null {
   if (!spec || !file) {
     if (spec || file) {

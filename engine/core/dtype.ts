@@ -1,4 +1,4 @@
-/** Numbers of the element types of pixels; `engine/assembly/tile.ts` has the same. */
+/** Numbers of the element types of pixels; `Dtype` in `engine/assembly/tile.ts` has the same. */
 import { TypedArray } from './wasm';
 
 const DTYPES = [
@@ -12,11 +12,11 @@ const DTYPES = [
   Float64Array
 ] as const;
 
-/** @throws RangeError for what is no array of pixels. */
+/** The number of an array's element type. @throws RangeError for an array without pixels */
 export function dtypeOf(pixels: TypedArray): number {
   const dtype = DTYPES.findIndex(type => pixels instanceof type);
   if (dtype < 0) {
-    throw new RangeError('Pixels are typed arrays of whole numbers or floats.');
+    throw new RangeError('Pixels must be a typed array of whole numbers of up to 32 bits or of floats.');
   }
   return dtype;
 }

@@ -1,18 +1,18 @@
 /**
- * What an encoder (SAM's) sees of an image, in the form in which classifiers see it: a few principal components of each layer, on a coarse grid,
- * read between its cells bilinearly.
+ * The types of the embedding as classifiers see it: SAM's encoder gives layers of channels on a coarse grid, which are reduced to a few principal
+ * components each (maps) and interpolated bilinearly.
  *
  * A {@link IEmbeddingBasis} says how the channels of each layer become components: component = matrix · (channels − mean). It is fitted once
  * for a session and goes into its classifiers. {@link ISliceEmbedding} is one slice under a basis.
  *
  * Component k at pixel (row, column) is the bilinear value at ((row + ½) / cell − ½, (column + ½) / cell − ½) of the map's grid, which is clamped
- * to the grid. So a tile's values depend on nothing but the pixel's place in the image: tiled equals untiled.
+ * to the grid. So a value depends only on the pixel's place in the image: tiled equals untiled.
  */
 
-/** One layer. */
+/** One layer's part of a basis. */
 export interface IBasisLayer {
   layer: string;
-  /** Channels of the layer, and components that are made of them. */
+  /** Channels of the layer; `components` are made of them. */
   channels: number;
   components: number;
   /** float32 [channels] */
@@ -32,7 +32,7 @@ export interface IEmbeddingBasis {
 
 /** One layer of a slice, reduced: float32 [component][row][column] over the image from its upper left on. */
 export interface IEmbeddingMap {
-  /** In shared memory, so that threads take it as it is. */
+  /** In shared memory, so that threads need no copy. */
   data: Float32Array;
   components: number;
   rows: number;
@@ -41,5 +41,5 @@ export interface IEmbeddingMap {
   cell: number;
 }
 
-/** A slice under a basis: one map for each of its layers, in their order. */
+/** The reduced embedding of a slice: one map for each of its layers, in their order. */
 export type ISliceEmbedding = readonly IEmbeddingMap[];

@@ -1,4 +1,4 @@
-/** Which features there are, for the engine: the specs of `src/shared/features.ts`, and how far a tile must see beyond itself. */
+/** Feature specs (`src/shared/features.ts`) for the engine, and the halo of a tile. */
 import { BridgeError } from '../../src/shared/errors';
 import { featureProgram, type FeatureSpec, OP_NUMBERS } from '../../src/shared/features';
 import { Engine } from './wasm';
@@ -26,7 +26,7 @@ export function halo(engine: Engine, spec: FeatureSpec): number {
   const pixels = engine.kernels.programHalo(engine.put(program), program.length / OP_NUMBERS);
   engine.release(mark);
   if (pixels < 0) {
-    throw new BridgeError('invalid', 'These features are of a newer version of SambaLab; update it.');
+    throw new BridgeError('invalid', 'The engine does not know one of these features; update SambaLab.');
   }
   return pixels;
 }

@@ -1,4 +1,4 @@
-/** Forests in flat arrays, and what of them the kernels do: grow trees and apply them. */
+/** Forests in flat arrays: growing, packing and applying them by the kernels. */
 import { BridgeError } from '../../src/shared/errors';
 import { ForestParams } from '../../src/shared/protocol';
 import { Rect } from '../../src/shared/rect';
@@ -13,7 +13,7 @@ export const VOTES = 1024;
 /** A value of 0 as a vote of a boosted tree; `engine/assembly/boost.ts` has the same. */
 export const ZERO = 512;
 
-/** Sum of the votes of a leaf: of a forest, or of boosted trees, which have a `scale` (whole numbers in a logit of 1). */
+/** Sum of the votes of a leaf: of a forest, or of boosted trees, which have a `scale` (votes in a logit of 1). */
 export function leafSum(scale: number | null, classes: number): number {
   return scale === null ? VOTES : ZERO * classes;
 }
@@ -42,7 +42,7 @@ export interface ITrees {
   votes: Uint16Array;
 }
 
-/** Put trees behind each other. */
+/** Concatenate trees. */
 export function joinTrees(parts: readonly ITrees[], classes: number): ITrees {
   const total = (pick: (trees: ITrees) => { length: number }) =>
     parts.reduce((sum, part) => sum + pick(part).length, 0);
@@ -75,7 +75,7 @@ export function joinTrees(parts: readonly ITrees[], classes: number): ITrees {
   return out;
 }
 
-/** Labelled pixels to grow on: bins [feature][row] and class index of each row. */
+/** Labelled pixels to learn from: bins [feature][row] and class index of each row. */
 export interface ITrainingSet {
   columns: Uint8Array;
   classOf: Uint8Array;
@@ -89,7 +89,7 @@ export interface IGrowOptions extends ForestParams {
   bootstrap?: boolean;
 }
 
-/** Weights of the classes: equal, or as if every class that occurs had as many pixels as any other. */
+/** Weights of the classes: 1, or balanced as if all classes that occur had equally many pixels. */
 export function classWeights(classOf: Uint8Array, classes: number, balanced: boolean): Float64Array {
   const counts = new Float64Array(classes);
   classOf.forEach(c => counts[c]!++);
@@ -97,7 +97,7 @@ export function classWeights(classOf: Uint8Array, classes: number, balanced: boo
   return counts.map(count => (balanced && count > 0 ? classOf.length / (present * count) : 1));
 }
 
-/** Bytes that a {@link TreeGrower} takes of its engine, nearly. */
+/** Approximate bytes of a {@link TreeGrower} in its engine. */
 export function growBytes(
   { rows, features, classes }: { rows: number; features: number; classes: number },
   maxDepth: number
@@ -127,7 +127,7 @@ export class TreeGrower {
     this._features = features;
     this._classes = classes;
     const { maxDepth } = _options;
-    // A tree has no more leaves than rows, nor than its depth allows.
+    // Rows and depth both bound the number of leaves.
     const leaves = Math.min(rows, 2 ** Math.min(maxDepth, 31));
     this._inputs = [engine.put(set.columns), engine.put(set.classOf)];
     const weights = new Float64Array(Math.ceil(classes / 4) * 4);
@@ -216,8 +216,8 @@ export class TreeGrower {
 }
 
 /**
- * Share of the rows whose class has the most out-of-bag votes, the lowest class of several; rows that every tree saw do not count.
- * Null if there is no other. (`oob_score_` of scikit-learn.)
+ * Share of the rows whose class has the most out-of-bag votes, the lowest class at a tie; rows that every tree saw do not count.
+ * Null if all are such rows. (`oob_score_` of scikit-learn.)
  */
 export function outOfBagScore(votes: Uint32Array, classOf: Uint8Array, classes: number): number | null {
   const confusion = outOfBagConfusion(votes, classOf, classes);
@@ -227,8 +227,7 @@ export function outOfBagScore(votes: Uint32Array, classOf: Uint8Array, classes: 
 }
 
 /**
- * Pixels [labelled class][predicted class] by the out-of-bag votes, the lowest class of several with the most; rows that every tree saw do
- * not count.
+ * Pixels [labelled class][predicted class] by the out-of-bag votes, the lowest class at a tie; rows that every tree saw do not count.
  */
 export function outOfBagConfusion(votes: Uint32Array, classOf: Uint8Array, classes: number): number[][] {
   const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
@@ -260,9 +259,9 @@ function putTrees(engine: Engine, { counts, feature, threshold, left, right, vot
 }
 
 /**
- * Impurity importance of the features: what the trees say, on average, in sum 1 (`feature_importances_` of scikit-learn).
+ * Impurity importance of the features: the mean over the trees, in sum 1 (`feature_importances_` of scikit-learn).
  *
- * @param perTree [tree][feature], in the order of the trees, for the sum's sake; all 0 for a tree without a split, which does not count
+ * @param perTree [tree][feature], in the order of the trees, so that the sum has the same bits; a tree without a split has only 0 and does not count
  */
 export function forestImportance(perTree: Float64Array, features: number): number[] {
   const sums = new Array<number>(features).fill(0);
@@ -271,7 +270,7 @@ export function forestImportance(perTree: Float64Array, features: number): numbe
   return total > 0 ? sums.map(value => value / total) : sums;
 }
 
-/** A forest in the form in which it is applied (`engine/assembly/pack.ts` describes it); goes to other threads as it is. */
+/** A forest in the form in which kernels apply it (`engine/assembly/pack.ts`); threads share it without a copy. */
 export interface IPackedForest {
   quads: Uint8Array;
   roots: Uint32Array;
@@ -279,12 +278,12 @@ export interface IPackedForest {
   trees: number;
   features: number;
   classes: number;
-  /** Whole numbers in a logit of 1, of boosted trees; null: the votes are those of a forest. */
+  /** Votes in a logit of 1, for boosted trees; null for a forest. */
   scale: number | null;
 }
 
 /**
- * Pack sound trees, with the help of any engine; what is returned lies in memory that threads share.
+ * Pack checked trees, by any engine, into memory that threads share.
  *
  * @throws BridgeError `invalid` for a forest beyond 32-bit addresses.
  */
@@ -350,7 +349,7 @@ export function packForest(
   }
 }
 
-/** What a forest says of a tile, row by row; class indices, not ids. */
+/** Results of a forest for a tile, row by row; class indices, not ids. */
 export interface ISegmentedTile {
   prediction?: Uint8Array;
   /** [pixel][class] */
@@ -374,7 +373,7 @@ export class ForestApplier {
   /**
    * Segment a tile.
    *
-   * @param blocks u8 [block][feature][16], as {@link FeatureStack.quantise} gives them; or those of the first features and those of the others
+   * @param blocks u8 [block][feature][16], as {@link FeatureStack.quantise} gives them; or two such arrays, of the first features and of the others
    * @returns views of the engine's memory, good until the next call
    */
   apply(
@@ -409,10 +408,10 @@ export class ForestApplier {
     const probabilities = wanted.probabilities ? engine.allocate(pixels * classes * 4) : 0;
     const uncertainty = wanted.uncertainty ? engine.allocate(pixels * 4) : 0;
     const { kernels } = engine;
-    // The sums are wanted in full for all but the labels; of boosted trees no bound is known.
+    // Only labels can do with partial sums, and only a forest's votes have the bound that this needs.
     const labelsAlone = scale === null && !wanted.probabilities && !wanted.uncertainty;
     const applyTo = labelsAlone ? kernels.applyForestForLabels : kernels.applyForest;
-    // Many short calls: the first ones run in code that was compiled in haste, and a call that runs is not replaced.
+    // Many short calls, since a running call keeps its code: V8 replaces its first, slow code only between calls.
     for (let block = 0; block < count; block += BLOCKS_PER_CALL) {
       applyTo(
         input + block * features * 16,

@@ -1,28 +1,28 @@
 /**
- * Mean and standard deviation of an image, by which it is standardised: brightness and contrast of the microscope do not matter then, and a
- * classifier fits images that were taken otherwise.
+ * Mean and standard deviation of an image, by which pixels are standardised, so that brightness and contrast do not matter and a classifier fits images
+ * that were taken with other settings. `engine/onnx/intensity.ts` does the same in ONNX and must change with this file.
  *
  * A standardised pixel is 127.5 + 42.5 (value − mean) / deviation, so that three deviations to each side fill the range of 8 bits.
  */
 import { Engine, TypedArray } from './wasm';
 import { dtypeOf } from './dtype';
 
-/** Values that mean and deviation are taken of, about: of larger images every so manieth row. */
+/** About the most values that mean and deviation are computed from; larger images are sampled by rows. */
 const VALUES_MAX = 1 << 26;
 
-/** Rows of each slice that count are 0, and every so manieth. */
+/** Step between the rows of a slice that count; the first is row 0. */
 export function intensityStep(shape: readonly number[]): number {
   return Math.max(1, Math.ceil(shape.reduce((product, n) => product * n, 1) / VALUES_MAX));
 }
 
-/** Of the finite values of all slices and channels of an image. */
+/** Mean and deviation of the finite values of all slices and channels of an image. */
 export interface IIntensity {
   mean: number;
   /** 0 for an image of one value. */
   deviation: number;
 }
 
-/** What the kernels take a pixel by: (value − origin) · gain. Null: as it is. */
+/** The kernels replace a pixel by (value − origin) · gain; null leaves it unchanged. */
 export function standardised(intensity: IIntensity | null): { origin: number; gain: number } {
   if (!intensity) {
     return { origin: 0, gain: 1 };
@@ -32,7 +32,7 @@ export function standardised(intensity: IIntensity | null): { origin: number; ga
 }
 
 /**
- * Count, sum and sum of squares of each row, less `shift`; {@link intensityOf} makes the image's of those of all rows.
+ * Count, sum and sum of squares of each row, less `shift`; {@link intensityOf} joins them.
  *
  * @param pixels rows of `values` numbers each
  * @returns float64 [row][3]
@@ -48,7 +48,7 @@ export function rowMoments(engine: Engine, pixels: TypedArray, values: number, s
   return moments;
 }
 
-/** @param moments of all rows in their order, float64 [row][3], less `shift` */
+/** Mean and deviation from the moments of rows. @param moments of all rows in their order, float64 [row][3], less `shift` */
 export function intensityOf(moments: Float64Array, shift: number): IIntensity {
   let count = 0;
   let sum = 0;
@@ -63,7 +63,7 @@ export function intensityOf(moments: Float64Array, shift: number): IIntensity {
   }
   const mean = sum / count;
   const deviation = Math.sqrt(Math.max(0, squares / count - mean * mean));
-  // Values beyond 10¹⁵⁰ have squares beyond all numbers: such an image is taken as it is.
+  // Squares of values beyond 10¹⁵⁰ overflow: such an image is not standardised.
   return Number.isFinite(deviation) && Number.isFinite(mean + shift)
     ? { mean: mean + shift, deviation }
     : { mean: 0, deviation: 0 };

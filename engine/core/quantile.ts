@@ -30,8 +30,8 @@ export class Cuts {
 }
 
 /**
- * Cuts at the quantiles of a sample of one feature; half way between all its values where it has at most 256. Values that are not
- * finite are left out.
+ * Cuts at the quantiles of a sample of one feature; half way between its values if at most 256 differ. Values that are not
+ * finite are ignored.
  */
 export function quantileCuts(sample: Float32Array): Float32Array {
   const sorted = sortFloats(sample);
@@ -62,8 +62,8 @@ function between(low: number, high: number): number {
 }
 
 /**
- * Which of `pixels` pixels to sample: `count` of them (or all), evenly spread but in step with nothing that repeats in an image, by
- * jitter of the golden ratio. Ascending.
+ * Choose `count` of `pixels` pixels to sample (or all): evenly spread, with a jitter by the golden ratio against patterns that repeat in the
+ * image. Ascending.
  */
 export function samplePositions(pixels: number, count: number): Uint32Array {
   if (count >= pixels) {
@@ -73,7 +73,7 @@ export function samplePositions(pixels: number, count: number): Uint32Array {
   return Uint32Array.from({ length: count }, (_, k) => Math.floor(((k + ((k * golden) % 1)) * pixels) / count));
 }
 
-/** The finite values, ascending, by radix on the floats' bits made to keep their order; much faster than `sort`. −0 becomes 0. */
+/** The finite values, ascending, by a radix sort of the floats' bits; much faster than `sort`. −0 becomes 0. */
 export function sortFloats(values: Float32Array): Float32Array {
   const floats = new Float32Array(values.length);
   let length = 0;

@@ -1,5 +1,5 @@
 /**
- * Probabilities smoothed along the image's edges by a guided filter (`assembly/refine.ts`); the guide is the standardised image, a little smoothed
+ * Smooths probabilities along the image's edges by a guided filter (`assembly/refine.ts`); the guide is the standardised image, slightly smoothed
  * against noise.
  */
 import { featureSpec } from '../../src/shared/features';
@@ -15,7 +15,7 @@ export const GUIDE_SPEC = featureSpec({
 });
 export const GUIDE_CHANNEL = 1;
 
-/** What counts as flat: a variance of the guide of a twentieth of the image's. */
+/** ε of the filter: a region is flat if the guide's variance is well below a twentieth of the image's. */
 export const REFINE_EPSILON = 0.05 * 42.5 ** 2;
 
 /** Pixels beyond a tile that its refined probabilities depend on, rounded up to whole blocks of 4 × 4 pixels. */
@@ -23,7 +23,7 @@ export function refineHalo(radius: number): number {
   return Math.ceil((2 * radius) / 4) * 4;
 }
 
-/** A tile and what its refined probabilities depend on, clipped at the image's edges. */
+/** A tile with its halo, clipped at the image's edges. */
 export function refinedTile(image: { rows: number; columns: number }, tile: Rect, radius: number): Rect {
   const halo = refineHalo(radius);
   return {

@@ -1,6 +1,6 @@
 /**
- * The feature stack of one tile: float32 planes, and from them 8-bit bins in blocks of 4 × 4 pixels, the form in which forests read them.
- * First come the channels of the families, then those of an embedding.
+ * The feature stack of a tile: float32 planes, quantised to 8-bit bins in blocks of 4 × 4 pixels, which forests read. The channels of the
+ * families come first, then those of the embedding.
  */
 import { OP_NUMBERS } from '../../src/shared/features';
 import { Rect } from '../../src/shared/rect';
@@ -42,7 +42,7 @@ export function planeFloats(tile: Rect, features: number): number {
 
 /** Computes tiles of the feature stack of one kind of image. Keeps an engine to itself. */
 export class FeatureStack {
-  /** @param families false leaves the families' channels out: what remains is the embedding's */
+  /** @param families false computes the embedding's channels only */
   constructor(
     private readonly _engine: Engine,
     private readonly _spec: FeatureSpec,
@@ -66,8 +66,8 @@ export class FeatureStack {
    * Compute the stack of a tile.
    *
    * @param source the tile's pixels with {@link halo} around, clipped at the image's edges; rows, columns, channels interleaved. Only the
-   * families look at it.
-   * @param embedding what the encoder sees of the slice; needed if the spec has an embedding
+   * families read it.
+   * @param embedding the slice's reduced embedding; needed if the spec has one
    * @returns a view of the engine's memory, good until the next call of this object
    * @throws RangeError for pixels or an embedding that do not fit
    */
@@ -130,7 +130,7 @@ export class FeatureStack {
     engine.release(mark);
   }
 
-  /** The part of the grid that a tile lies on, and its planes from it. */
+  /** Write the planes of a map, from the part of its grid that the tile needs. */
   private _computeEmbedding(map: IEmbeddingMap, tile: Rect, out: number): void {
     const engine = this._engine;
     const { components, rows, columns, cell, data } = map;
@@ -173,7 +173,7 @@ export class FeatureStack {
     engine.release(mark);
   }
 
-  /** An embedding's maps if they are what the spec asks for. */
+  /** An embedding's maps, checked against the spec. */
   private _mapsOf(embedding: ISliceEmbedding = []): ISliceEmbedding {
     const layers = this._spec.embedding?.layers ?? [];
     if (layers.length > 0 && embedding.length !== layers.length) {
@@ -244,7 +244,7 @@ export class FeatureStack {
     return engine.u8(out, bytes);
   }
 
-  /** Room for planes at the bottom of what belongs to a tile. */
+  /** Release the last tile's memory and allocate planes. */
   private _planes(floats: number): number {
     this._engine.release(this._cuts ? this._top : this._bottom);
     this._planesAddress = this._engine.allocate(floats * 4);

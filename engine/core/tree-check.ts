@@ -1,4 +1,7 @@
-/** The check of trees from outside. The kernels trust what passes: they neither read beyond an array nor walk in a circle. `sambalab/spec/forest.py` has the same rules. */
+/**
+ * The check of trees from outside. The kernels trust trees that pass: they neither read beyond an array nor walk in a circle.
+ * `sambalab/spec/forest.py` has the same rules in Python.
+ */
 import { ITrees, leafSum, VOTES } from './forest';
 
 /** No split is deeper; `maxDepth` of the protocol has the same limit. */

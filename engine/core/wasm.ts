@@ -1,9 +1,9 @@
 /**
- * The compiled kernels and their memory: an arena that grows upwards, is marked and released, and never freed piece by piece.
+ * The compiled kernels and their memory: an arena that grows upwards. Callers mark its end and release all that lies behind the mark.
  */
 import { BridgeError } from '../../src/shared/errors';
 
-/** What `engine/assembly/index.ts` exports; addresses are bytes. */
+/** The exports of `engine/assembly/index.ts`; addresses are in bytes. */
 export interface IKernels {
   memory: WebAssembly.Memory;
   heapBase(): number;
@@ -32,7 +32,7 @@ export interface IKernels {
 }
 type Kernel = (...args: number[]) => void;
 
-/** Pixels, as they come. */
+/** Pixels of any element type. */
 export type TypedArray =
   Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array | Float32Array | Float64Array;
 
@@ -64,15 +64,15 @@ export class Engine {
     return this._top;
   }
 
-  /** Forget what was allocated since `mark`. */
+  /** Free all blocks behind a {@link mark}. */
   release(mark: number): void {
     this._top = mark;
   }
 
   /**
-   * Address of `bytes` fresh bytes; what they hold is undefined. Views made before may be detached.
+   * Address of `bytes` fresh bytes; their contents are undefined. Earlier views may be detached.
    *
-   * @throws BridgeError `invalid` beyond 4 GiB or what the host has.
+   * @throws BridgeError `invalid` beyond 4 GiB or the host's memory.
    */
   allocate(bytes: number): number {
     const address = this._top;
@@ -90,9 +90,9 @@ export class Engine {
   }
 
   /**
-   * Run a kernel that takes scratch memory by itself, behind {@link mark}. Views made before may be detached.
+   * Run a kernel that allocates scratch memory itself, behind {@link mark}. Earlier views may be detached.
    *
-   * @throws BridgeError `invalid` where it gets no memory.
+   * @throws BridgeError `invalid` if the host has no more memory.
    */
   run(kernel: (kernels: IKernels) => void): void {
     try {
@@ -139,7 +139,7 @@ export class Engine {
 function outOfMemory(bytes: number): BridgeError {
   return new BridgeError(
     'invalid',
-    `The engine needs more than ${Math.ceil(bytes / 2 ** 20)} MiB in one thread and does not get them; fewer features, classes, maxSamples or maxDepth will do.`
+    `The engine needs more than ${Math.ceil(bytes / 2 ** 20)} MiB in one thread, which the host does not have; fewer features, classes, maxSamples or maxDepth will do.`
   );
 }
 

@@ -1,10 +1,10 @@
 /**
- * Mean, variance, minimum, maximum and median over a disc as nodes of ONNX: `engine/assembly/families/discs.ts` says what they are. Sums are taken in
- * double precision; those of whole numbers are exact, so is their order no matter.
+ * Mean, variance, minimum, maximum and median over a disc in ONNX. `engine/assembly/families/discs.ts` and `rank.ts` define them and must change with
+ * this file. Sums are taken in double precision; those of whole numbers are exact, whatever their order.
  */
 import { Plane, Planes } from './planes';
 
-/** Medians are made for discs up to this radius: beyond, a graph would have more than a thousand comparisons for each. */
+/** Largest radius of a median: beyond, a graph would have more than a thousand comparisons for each. */
 export const MEDIAN_RADIUS_MAX = 4;
 
 /** Columns of the disc to each side of its centre, `row` rows from it. */
@@ -50,8 +50,8 @@ export function maximum(planes: Planes, source: Plane, radius: number): Plane {
 }
 
 /**
- * Of (n + 3) / 2 of the disc's n values the least and the largest cannot be the median, since fewer than half of all can be on their far side; they go,
- * and one more comes, until all have come and three are left.
+ * Of (n + 3) / 2 of the disc's n values the least and the largest cannot be the median, since fewer than half of all values can lie beyond them. Both are
+ * dropped and one value is added, until all were added and three are left.
  */
 export function median(planes: Planes, source: Plane, radius: number): Plane {
   const reach = discReach(radius);
@@ -73,7 +73,7 @@ export function median(planes: Planes, source: Plane, radius: number): Plane {
   return planes.maximum(planes.minimum(a, b), planes.minimum(planes.maximum(a, b), c));
 }
 
-/** Take the least and the largest of a list away. */
+/** Remove the least and the largest of a list. */
 function withoutExtremes(planes: Planes, list: Plane[]): void {
   const order = (i: number, j: number) => {
     const [a, b] = [list[i]!, list[j]!];
@@ -81,7 +81,7 @@ function withoutExtremes(planes: Planes, list: Plane[]): void {
     list[j] = planes.maximum(a, b);
   };
   const last = list.length - 1;
-  // The least of each pair is in the first half then, the largest in the second; one in the middle belongs to both.
+  // Then the least is in the first half and the largest in the second; a value in the middle belongs to both.
   for (let i = 0; i < last - i; i++) {
     order(i, last - i);
   }

@@ -1,14 +1,12 @@
 /**
- * What an encoder sees, as inputs of the graph, read bilinearly at each pixel by the formula of `engine/assembly/embedding.ts` in the same order
- * of operations: places in float64, values in float32, first along the columns, then along the rows.
+ * An encoder's maps as inputs of the graph, interpolated at each pixel by the formula of `engine/assembly/embedding.ts`, which must change with this
+ * file. The order of operations is the same: places in float64, values in float32, first along the columns, then along the rows.
  */
 import { BridgeError } from '../../src/shared/errors';
+import { encoderLayer, encoderLayers, findModel } from '../../src/shared/models';
 import { IClassifier } from '../core/classifier';
 import { Graph, TYPES, Value } from './graph';
 import { Message } from './wire';
-
-/** Cells of a layer along the side of a window. */
-const CELLS: Readonly<Record<string, number>> = { stage1: 256, stage2: 128, stage3: 64, output: 64 };
 
 /** An input of the graph: a layer, reduced; float32 [1, components, grid rows, grid columns]. */
 export interface IEmbeddingInput {
@@ -19,7 +17,7 @@ export interface IEmbeddingInput {
   cell: number;
 }
 
-/** What the metadata say of the embedding: whoever has the encoder can make the inputs again with the classifier's matrix and mean. */
+/** The metadata's description of the embedding: with the encoder and the classifier's matrix and mean, a program can compute the inputs. */
 export interface IEmbeddingMetadata {
   model: string;
   /** SHA-256 of the encoder's file. */
@@ -32,7 +30,7 @@ export interface IEmbeddingMetadata {
 /**
  * The inputs that a classifier needs besides the image; null if it sees no embedding.
  *
- * @throws BridgeError `invalid` if it does not say how the embedding was made
+ * @throws BridgeError `invalid` if the classifier has no basis for the embedding
  */
 export function embeddingOf({ features, basis }: Pick<IClassifier, 'features' | 'basis'>): IEmbeddingMetadata | null {
   const spec = features.embedding;
@@ -42,24 +40,25 @@ export function embeddingOf({ features, basis }: Pick<IClassifier, 'features' | 
   if (!basis || spec.window === null) {
     throw new BridgeError(
       'invalid',
-      'The classifier sees an embedding, but does not say how it was made. Train it again.'
+      'The classifier has an embedding among its features, but no basis for it. Train it again.'
     );
   }
   const window = spec.window;
+  const model = findModel(basis.model);
   const layers = spec.layers.map(({ layer, components }, i) => {
-    const cells = CELLS[layer];
-    if (cells === undefined) {
+    const found = model && encoderLayer(model, layer);
+    if (!found) {
       throw new BridgeError(
         'invalid',
-        `ONNX files are not written for the layer ${layer}; those of ${Object.keys(CELLS).join(', ')} are.`
+        `ONNX files do not support the layer ${layer} of ${basis.model}; ${model ? encoderLayers(model).join(', ') : 'no layer of it'} will do.`
       );
     }
-    return { name: embeddingInput(i, spec.layers.length), layer, components, cell: window / cells };
+    return { name: embeddingInput(i, spec.layers.length), layer, components, cell: window / found.shape[1] };
   });
   return { model: basis.model, digest: basis.digest, window, layers };
 }
 
-/** Name of the input for a layer, of so many. */
+/** Name of the input for a layer. */
 export function embeddingInput(index: number, count: number): string {
   return count === 1 ? 'embedding' : `embedding_${index + 1}`;
 }
@@ -69,7 +68,7 @@ export function describeInput({ name, components }: IEmbeddingInput): Message {
   return Graph.described(name, 'float', [1, components, `${name}_rows`, `${name}_columns`]);
 }
 
-/** Pixels to each side that a pixel depends on: half a cell, and the other half belongs to the cell that a tile begins with. */
+/** Pixels to each side that a pixel depends on: half a cell; tiles begin at a cell, which covers the other half. */
 export function embeddingReach({ layers }: IEmbeddingMetadata): number {
   return Math.ceil(Math.max(...layers.map(({ cell }) => cell)) / 2);
 }

@@ -1,4 +1,4 @@
-/** The feature families as nodes of ONNX, and which there are not. */
+/** The registry of feature families in ONNX. A family that is not in {@link FAMILIES} cannot be exported. */
 import { IFeatureOp } from '../../src/shared/features';
 import { maximum, mean, median, MEDIAN_RADIUS_MAX, minimum, variance } from './discs';
 import { Smoothed } from './linear';
@@ -7,7 +7,7 @@ import { membrane } from './membrane';
 import { Plane, Planes } from './planes';
 import { Derivatives, neighbours } from './wide';
 
-/** One channel of an image, and what its features share. */
+/** One channel of an image, and the planes that its features share. */
 export class Channel {
   constructor(
     readonly planes: Planes,
@@ -23,7 +23,7 @@ export class Channel {
 
 type Arguments = readonly number[];
 
-/** How each family is made; the arguments are those of its instruction in a feature program. */
+/** The builder of each family; its arguments are those of the op in a feature program. One line a family. */
 const FAMILIES: Readonly<Record<string, (channel: Channel, args: Arguments) => Plane[]>> = {
   original: ({ source }) => [source],
   gaussian: ({ smoothed }, [sigma]) => [smoothed.gaussian(sigma!)],
@@ -45,7 +45,7 @@ const FAMILIES: Readonly<Record<string, (channel: Channel, args: Arguments) => P
   gabor: ({ planes, source }, [sigma, gamma, frequency]) => gabor(planes, source, sigma!, gamma!, frequency!)
 };
 
-/** What of these features ONNX does not express, in words. */
+/** Those of the features that ONNX cannot express, in words. */
 export function inexpressible(ops: readonly IFeatureOp[]): string[] {
   const found = new Set<string>();
   for (const { family, args, names } of ops) {

@@ -1,6 +1,6 @@
 /**
- * Trees as nodes of ONNX: a TreeEnsembleRegressor whose outputs are the votes of the classes, whole numbers below 2²⁴, so that float32 adds them
- * without rounding, in whatever order a runtime takes the trees. A forest's votes over their sum are probabilities; those of boosted trees,
+ * Trees in ONNX: a TreeEnsembleRegressor whose outputs are the votes of the classes, whole numbers below 2²⁴, so that float32 adds them
+ * without rounding, in any order of the trees. A forest's votes over their sum are probabilities; those of boosted trees,
  * counted from {@link ZERO}, are logits for a softmax. (TreeEnsembleClassifier, which has that built in, is one operator of all trees and
  * would add rounded logits.)
  */
@@ -10,15 +10,15 @@ import { ITrees, VOTES, ZERO } from '../core/forest';
 import { Attribute, Graph, ML_DOMAIN, Value } from './graph';
 
 /**
- * Nodes of trees that one operator has at most (or one tree): a runtime takes a pixel through all trees of an operator before the next pixel, and is
- * several times faster where these trees stay in the processor's cache.
+ * Most nodes of an operator with several trees: a runtime takes a pixel through all trees of an operator before the next pixel, and is
+ * several times faster if these trees stay in the processor's cache.
  */
 const NODES_TOGETHER = 4096;
-/** Nodes that are written at most: a file has about forty bytes for each, and none may have 2 GiB. */
+/** Most nodes of a file: each takes about forty bytes, and a file must have less than 2 GiB. */
 const NODES_MAX = 10_000_000;
 
 /**
- * Votes of the classes, and what they say.
+ * The votes of the classes and the probabilities.
  *
  * @param features float32 [pixels, features]
  * @param scale of boosted trees; null for a forest
@@ -35,7 +35,7 @@ export function forestVotes(
   if (trees.feature.length > NODES_MAX) {
     throw new BridgeError(
       'invalid',
-      `The forest has ${trees.feature.length} nodes; an ONNX model will do for ${NODES_MAX}. Save it as .json, or grow fewer or shallower trees.`
+      `The forest has ${trees.feature.length} nodes; an ONNX model holds ${NODES_MAX}. Save it as .json, or grow fewer or shallower trees.`
     );
   }
   const parts: Value[] = [];
@@ -112,7 +112,7 @@ function ensemble(
     nodes_values: { floats: values },
     nodes_truenodeids: { ints: left },
     nodes_falsenodeids: { ints: right },
-    // What is no number goes left, as in the engine.
+    // NaN goes left, as in the engine.
     nodes_missing_value_tracks_true: { ints: new Uint8Array(nodes).fill(1) },
     target_treeids: { ints: targets.trees },
     target_nodeids: { ints: targets.nodes },

@@ -47,7 +47,7 @@ export class Graph {
   /**
    * Add a node with one output.
    *
-   * @param name of its output; a number by default
+   * @param name of its output; numbered by default
    */
   node(
     operator: string,
@@ -67,7 +67,7 @@ export class Graph {
     return output;
   }
 
-  /** A constant; the same name for the same one. */
+  /** A constant; equal constants share a name. */
   constant(type: ElementType, values: readonly number[], shape: readonly number[] = [values.length]): Value {
     const key = `${type} ${shape.join()} ${values.join()}`;
     let name = this._constants.get(key);
@@ -82,12 +82,12 @@ export class Graph {
     return name;
   }
 
-  /** One float, for arithmetic. */
+  /** One float32, for arithmetic. */
   float(value: number): Value {
     return this.constant('float', [value], []);
   }
 
-  /** One float of double precision. */
+  /** One float64, for arithmetic. */
   double(value: number): Value {
     return this.constant('double', [value], []);
   }
@@ -105,7 +105,7 @@ export class Graph {
       .message(VALUE_INFO.type, new Message().message(TYPE.tensor, tensor));
   }
 
-  /** The file; what leads to no output is left out. */
+  /** The file; nodes that lead to no output are left out. */
   encode(options: {
     inputs: readonly Message[];
     outputs: readonly { name: Value; described: Message }[];

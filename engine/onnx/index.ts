@@ -1,8 +1,13 @@
 /**
- * Classifiers as ONNX models: features and forest in one graph, which any runtime of ONNX applies without SambaLab, and the classifier's own JSON in the
- * metadata, by which SambaLab reads it again.
+ * Classifiers as ONNX models: features and forest in one graph, which any ONNX runtime applies without SambaLab. The metadata hold the classifier's
+ * JSON, from which SambaLab reads it again.
  *
- * Here lives what knows ONNX: its wire format, its operators, and how the engine's features are said in them. Nothing here runs a model.
+ * Everything that knows ONNX belongs here; nothing here runs a model. Imports `core` and `src/shared`. Most files repeat the arithmetic of kernels in
+ * `engine/assembly` and must change with them: each names its kernels.
+ *
+ * - `wire`, `fields`: protobuf; `graph`: a model under construction; `planes`: arithmetic on planes of the image's size
+ * - `features`: the registry of families, built by `linear`, `wide`, `discs`, `lines`, `membrane`
+ * - `embedding`, `intensity`: further inputs; `forest`: the trees; `refine`: smoothing along edges
  */
 import { BridgeError } from '../../src/shared/errors';
 import { encodeClassifier, IClassifier } from '../core/classifier';
@@ -27,11 +32,11 @@ const CLASSIFIER_KEY = `${METADATA}classifier`;
 
 /**
  * A model with the input `image`, float32 [rows, columns] or [rows, columns, 3], and the outputs `labels`, uint8 [rows, columns], the class id of each
- * pixel, and `probabilities`, float32 [rows, columns, classes]. A classifier that sees an embedding has it as a second input, `embedding`, or
- * as several, `embedding_1`, …, one for each layer: float32 [1, components, grid rows, grid columns], as `sambalab.embedding` in the metadata says.
- * One that goes by the image's mean and deviation takes them as the input `intensity`, float64 [2]; NaN says that they are to be taken of the image given.
+ * pixel; and `probabilities`, float32 [rows, columns, classes]. For a classifier that sees an embedding, the second input is `embedding`, or
+ * there are several, `embedding_1`, …, one for each layer: float32 [1, components, grid rows, grid columns], as described by `sambalab.embedding` in the metadata.
+ * A classifier with standardised pixels takes the image's mean and deviation as the input `intensity`, float64 [2]; for NaN the model computes them.
  *
- * @throws BridgeError `invalid` naming the features that ONNX does not express
+ * @throws BridgeError `invalid` naming the features that ONNX cannot express
  */
 export function encodeOnnx(classifier: IClassifier): Uint8Array {
   const { features: spec, channels, names, classes, trees, scale, cuts, forest, pixelSize } = classifier;
@@ -40,7 +45,7 @@ export function encodeOnnx(classifier: IClassifier): Uint8Array {
   if (missing.length > 0) {
     throw new BridgeError(
       'invalid',
-      `ONNX does not express these features of the classifier: ${missing.join(', ')}. Train without them, or save it as .json.`
+      `ONNX cannot express these features of the classifier: ${missing.join(', ')}. Train without them, or save it as .json.`
     );
   }
   const embedding = embeddingOf(classifier);
@@ -65,7 +70,7 @@ export function encodeOnnx(classifier: IClassifier): Uint8Array {
   }
   const shapeOfShares = graph.node('Concat', [shape, graph.constant('int64', [classes.length])], { axis: 0 });
   graph.node('Reshape', [shares, shapeOfShares], {}, { name: 'probabilities' });
-  // The first of several with as many votes.
+  // The first class at a tie.
   const winner = graph.node('ArgMax', [decisive], { axis: 1, keepdims: 0 });
   const ids = graph.constant(
     'uint8',
@@ -119,7 +124,7 @@ export function classifierOfOnnx(model: Uint8Array): Uint8Array {
   }
   throw new BridgeError(
     'invalid',
-    `This ONNX model has no classifier of SambaLab: ${CLASSIFIER_KEY} is missing in its metadata.`
+    `This ONNX model has no classifier of SambaLab: its metadata have no ${CLASSIFIER_KEY}.`
   );
 }
 
@@ -132,7 +137,7 @@ function fieldsOf(message: Uint8Array): IField[] {
   }
 }
 
-/** The channels of a feature spec, less those of an embedding. */
+/** The channels of a feature spec without those of the embedding. */
 function stackOf(graph: Graph, planes: Planes, channels: number, spec: FeatureSpec, intensity: Intensity): Plane[] {
   return sources(graph, planes, channels, planesOf(spec, channels), spec.standardise ? intensity : null).flatMap(
     source => {
@@ -142,7 +147,7 @@ function stackOf(graph: Graph, planes: Planes, channels: number, spec: FeatureSp
   );
 }
 
-/** The planes of which features are computed: the channels, or the luminance. */
+/** The planes that features are computed from: the channels, or the luminance. */
 function sources(graph: Graph, planes: Planes, channels: number, wanted: number, intensity: Intensity | null): Plane[] {
   const pick = (image: Value, channel: number) =>
     graph.node('Gather', [image, graph.constant('int64', [channel], [])], { axis: 2 });

@@ -1,12 +1,12 @@
 /**
- * Pixels by the image's mean and deviation (`engine/core/intensity.ts`): a further input `intensity`, float64 [mean, deviation]. What of it is NaN
- * is taken of the image that is given, which is right for a whole image of one slice and not for tiles.
+ * Standardises pixels by the image's mean and deviation, as `engine/core/intensity.ts` does, which must change with this file. They come as the input
+ * `intensity`, float64 [mean, deviation]. In place of NaN the model computes them from its image, which is right for whole images but not for tiles.
  */
 import { Graph, Value } from './graph';
 
 export const INTENSITY = 'intensity';
 
-/** How pixels are taken: (value − origin) · gain, both float64. */
+/** Replaces pixels by (value − origin) · gain, both float64. */
 export class Intensity {
   constructor(private readonly _graph: Graph) {}
 
@@ -15,7 +15,7 @@ export class Intensity {
     return this._made !== undefined;
   }
 
-  /** A plane of float64, standardised, as float32. */
+  /** Standardise a plane of float64. @returns float32 */
   standardised(plane: Value): Value {
     const { origin, gain } = this._scale();
     const graph = this._graph;
@@ -34,7 +34,7 @@ export class Intensity {
       return graph.node('Where', [graph.node('IsNaN', [own]), otherwise, own]);
     };
     const image = graph.node('Cast', ['image'], { to: 11 });
-    // No comparison is true of what is no number.
+    // Every comparison with NaN is false.
     const finite = graph.node('Less', [graph.node('Abs', [image]), graph.double(Infinity)]);
     const sum = (value: Value) => graph.node('ReduceSum', [value], { keepdims: 0 });
     const count = graph.node('Max', [sum(graph.node('Cast', [finite], { to: 11 })), graph.double(1)]);

@@ -1,6 +1,6 @@
 /**
- * Gaussians, Sobel, Hessians and differences of Gaussians as nodes of ONNX: `engine/assembly/families/{gaussian,edges}.ts` once more, the same terms in
- * the same order.
+ * Gaussians, Sobel, Hessians and differences of Gaussians in ONNX: the terms of `engine/assembly/gaussian-kernel.ts`, `smoothed.ts`,
+ * `derivative-planes.ts` and `families/{gaussian,edges}.ts` in the same order. These files must change with this one.
  */
 import { Plane, Planes, reachOf } from './planes';
 
@@ -71,7 +71,7 @@ export class Smoothed {
     ];
   }
 
-  /** By a Gaussian that ends at four standard deviations, in double precision. */
+  /** The source smoothed in double precision. */
   private _wide(sigma: number): Plane {
     return once(this._gaussians, sigma, () => {
       const source = this._planes.widened(this._source);
@@ -129,7 +129,7 @@ const ARC = [
   0.00276628, -0.01573125, 0.04213762, -0.07456855, 0.10618371, -0.14197798, 0.19991872, -0.33333037, 0.99999998
 ];
 
-/** ½ atan2(2b, difference) as the kernels have it, in float32: its own polynomial, since ONNX's arc tangent has other last bits. */
+/** ½ atan2(2b, difference) in float32 by the kernels' polynomial, since ONNX's arc tangent has other last bits. */
 function halfAngle(planes: Planes, b: Plane, difference: Plane): Plane {
   const { graph } = planes;
   const op = (operator: string, ...inputs: string[]) => graph.node(operator, inputs);
@@ -150,7 +150,7 @@ function halfAngle(planes: Planes, b: Plane, difference: Plane): Plane {
   return new Plane(op('Mul', signed, number(0.5)), reachOf([b, difference]));
 }
 
-/** What a map has under a key, made if it is not there. */
+/** The value of a key; makes it on first use. */
 export function once<K, T>(map: Map<K, T>, key: K, make: () => T): T {
   let found = map.get(key);
   if (found === undefined) {

@@ -1,11 +1,11 @@
-/** The Kuwahara filter along lines, and Gabor filters, as nodes of ONNX: `engine/assembly/families/{kuwahara,gabor}.ts` say what they are. */
+/** The Kuwahara filter along lines and Gabor filters in ONNX. `engine/assembly/families/{kuwahara,gabor}.ts` define them and must change with this file. */
 import { Plane, Planes } from './planes';
 
 const DIRECTIONS = 10;
 
 /**
- * Of the lines through a pixel the mean of the most even one, by three criteria; the smallest of several. As in the engine, but for the order of sums of pixels
- * that are no whole numbers.
+ * The mean of the most even line through a pixel, by three criteria; the smallest mean at a tie. As in the kernel, except for the order of sums, which
+ * matters for pixels that are not whole numbers.
  */
 export function kuwahara(planes: Planes, source: Plane, length: number): Plane[] {
   const half = length >> 1;
@@ -45,7 +45,7 @@ export function kuwahara(planes: Planes, source: Plane, length: number): Plane[]
   });
 }
 
-/** variance / unit, where 0 / 0 is 0. Nothing is divided by 0: a runtime may leave out what adds a tiny number to the divisor. */
+/** variance / unit, where 0 / 0 is 0. Never divides by 0: a runtime may optimise away a tiny number that is added to the divisor. */
 function perUnit(planes: Planes, variance: Plane, unit: Plane): Plane {
   const { graph } = planes;
   const [zero, one, infinity] = [0, 1, Infinity].map(value => graph.double(value)) as [string, string, string];
@@ -74,8 +74,8 @@ function linePixels(half: number, direction: number): [row: number, column: numb
 }
 
 /**
- * Maximum and minimum over ten angles of the responses, of phase 0 and of π/2. By Conv, whose order of additions is the runtime's own: they differ from
- * the engine's in the last digits of float32. As the kernels have mean 0, they are applied to differences of neighbouring pixels, by summation
+ * Maximum and minimum over ten angles of the responses, of phase 0 and of π/2. By Conv, whose order of additions depends on the runtime: results differ from
+ * the kernel's in the last digits of float32. As the kernels have mean 0, they are applied to differences of neighbouring pixels, by summation
  * by parts, so that an even region gives 0 at any brightness.
  */
 export function gabor(planes: Planes, source: Plane, sigma: number, gamma: number, frequency: number): Plane[] {

@@ -1,6 +1,6 @@
 /**
- * Membrane projections as nodes of ONNX: `engine/assembly/families/membrane.ts` once more, with the same cover of each line by boxes, so that sums are
- * taken in the same order.
+ * Membrane projections in ONNX: the terms of `engine/assembly/families/membrane.ts` and `membrane-lines.ts`, which must change with this file. Each line
+ * is covered by the same boxes, so that sums are taken in the same order.
  */
 import { Plane, Planes } from './planes';
 
@@ -97,7 +97,7 @@ function cover(line: Uint8Array, patch: number): { box: number; row: number; col
   return found;
 }
 
-/** Ascending, by transpositions of neighbours; what no output needs is left out of the graph. */
+/** Sort by exchanges of neighbours, ascending; the graph drops exchanges that no output needs. */
 function sort(planes: Planes, list: readonly Plane[]): Plane[] {
   const sorted = [...list];
   for (let end = sorted.length - 1; end > 0; end--) {

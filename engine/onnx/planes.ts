@@ -1,10 +1,10 @@
 /**
- * Planes in an ONNX graph: [rows, columns] float32 values whose sizes are not known before it runs, and the steps of which the features are
- * made. Outside the image each plane repeats its nearest pixel, after every step.
+ * Planes in an ONNX graph: [rows, columns] float32 values whose sizes are unknown until the model runs, and arithmetic on them. Outside of the
+ * image each plane repeats its nearest pixel, after every step.
  *
- * A filter is written as sums of shifted planes, term by term in the order in which the engine's kernels add, rather than as Conv: single
- * additions and multiplications give the same bits on every runtime, Conv gives others on each. What the engine computes in double
- * precision is so here.
+ * A filter is written as sums of shifted planes, term by term in the order in which the engine's kernels add, not as Conv: single
+ * additions and multiplications give the same bits on every runtime, Conv does not. Where the engine computes in double precision, so
+ * does the graph.
  */
 import { Graph, Value } from './graph';
 
@@ -19,7 +19,7 @@ export class Plane {
     readonly value: Value,
     /** Rows and columns to each side that it depends on. */
     readonly reach: Reach,
-    /** Rows and columns that it has more than the image, half of them before it. */
+    /** Rows and columns beyond the image's, half of them before the image. */
     readonly rows = 0,
     readonly columns = 0,
     readonly type: 'float' | 'double' = 'float'
@@ -93,7 +93,7 @@ export class Planes {
     return new Plane(this.cast(a.value, 'float'), a.reach, a.rows, a.columns);
   }
 
-  /** In the order of the list, one after the other. */
+  /** The sum, in the order of the list. */
   sum(planes: readonly Plane[]): Plane {
     return planes.reduce((total, plane) => this.add(total, plane));
   }
@@ -159,7 +159,7 @@ export class Planes {
     return this.correlate(wide, half, along, odd);
   }
 
-  /** The same without the edge repeated: the result is so much smaller. The weights may be several pixels apart. */
+  /** The same without repeating the edge, so the result is smaller. The weights may be several pixels apart. */
   correlate(wide: Plane, half: ArrayLike<number>, along: 'rows' | 'columns', odd = false, spacing = 1): Plane {
     const reach = (half.length - 1) * spacing;
     const [down, right] = along === 'columns' ? [1, 0] : [0, 1];
@@ -196,7 +196,7 @@ export class Planes {
   private readonly _padded = new Map<string, Plane>();
 }
 
-/** What several planes depend on together. */
+/** The reach of several planes together. */
 export function reachOf(planes: readonly Plane[]): Reach {
   return [0, 1].map(axis => planes.reduce((most, { reach }) => Math.max(most, reach[axis]!), 0)) as unknown as Reach;
 }

@@ -1,6 +1,6 @@
 /**
- * Probabilities smoothed along the image's edges, as nodes of ONNX: the guided filter of `engine/assembly/refine.ts`, term by term in the same order
- * and in float32, so that the results are the same in every bit.
+ * Smooths probabilities along the image's edges in ONNX: the guided filter of `engine/assembly/refine.ts`, term by term in the same order and in
+ * float32, so that the results agree in every bit. The two files must change together.
  */
 import { REFINE_EPSILON } from '../core/refine';
 import { Graph, Value } from './graph';
@@ -9,7 +9,7 @@ import { Graph, Value } from './graph';
 const END = 2 ** 63 - 2 ** 10;
 
 /**
- * Refine.
+ * Refine probabilities.
  *
  * @param probabilities float32 [pixels, classes]
  * @param guide float32 [rows, columns]
@@ -23,7 +23,7 @@ export function refined(graph: Graph, probabilities: Value, guide: Value, classe
     return probabilities;
   }
   const size = graph.node('Shape', [guide]);
-  // As the engine has it: what is no number, or beyond all measure, guides as the image's mean does.
+  // As in the kernel: pixels that are not finite, or huge, are replaced by the image's mean.
   const isSound = node('LessOrEqual', node('Abs', guide), graph.float(1e6));
   const image = node('Unsqueeze', node('Where', isSound, guide, graph.float(127.5)), axes(0));
   const areas = node(
@@ -40,7 +40,7 @@ export function refined(graph: Graph, probabilities: Value, guide: Value, classe
   };
   const [mean, square] = box(image, node('Mul', image, image), 1);
   const variance = node('Max', graph.float(0), node('Sub', square, node('Mul', mean, mean)));
-  // Ones as a plane: by a single number runtimes do not always divide exactly.
+  // A plane of ones: runtimes do not always divide exactly by a scalar.
   const ones = node('Expand', graph.float(1), node('Shape', variance));
   const inverse = node('Div', ones, node('Add', variance, graph.float(Math.fround(REFINE_EPSILON))));
 
@@ -53,7 +53,7 @@ export function refined(graph: Graph, probabilities: Value, guide: Value, classe
   const [a, b] = box(slope, node('Sub', level, node('Mul', slope, mean)), counted);
   const fitted = node('Add', node('Mul', a, image), b);
 
-  // The last class gets what the others leave; what is below 0 is cut off, and the sum is 1.
+  // The last class gets what the others leave of 1; negative values are clipped, and the sum is made 1.
   const kept: Value[] = [];
   let rest = graph.float(1);
   let sum = graph.float(0);
@@ -69,7 +69,7 @@ export function refined(graph: Graph, probabilities: Value, guide: Value, classe
   return graph.node('Transpose', [lines], { perm: { ints: [1, 0] } });
 }
 
-/** Sums over 2 radius + 1 neighbours along an axis of [planes, rows, columns]; there is nothing beyond the image. */
+/** Sums over 2 radius + 1 neighbours along an axis of [planes, rows, columns]; pixels beyond the image count as 0. */
 function sums(graph: Graph, planes: Value, axis: 1 | 2, radius: number): Value {
   const pads = axis === 1 ? [0, radius, 0, 0, radius, 0] : [0, 0, radius, 0, 0, radius];
   const wide = graph.node('Pad', [planes, graph.constant('int64', pads)], { mode: 'constant' });

@@ -1,15 +1,15 @@
 /**
- * Derivatives, Laplacian and structure tensor as nodes of ONNX, in double precision: `engine/assembly/families/{derivatives,structure}.ts` once more, the same
- * terms in the same order; and the neighbours.
+ * Derivatives, Laplacian, structure tensor and neighbours in ONNX, in double precision: the terms of
+ * `engine/assembly/families/{derivatives,structure,neighbours}.ts` in the same order. These files must change with this one.
  */
 import { once } from './linear';
 import { Plane, Planes } from './planes';
 
-/** Standard deviation of what is smoothed first where σ is large, and its radius. */
+/** Standard deviation of the first Gaussian for large σ, and its radius. */
 const BASE_SIGMA = 4;
 const BASE_RADIUS = 20;
 
-/** How far apart the weights of a derivative's kernel are; 1 needs no smoothing first. */
+/** Pixels between the weights of a derivative's kernel; 1 needs no first Gaussian. */
 function spacingOf(sigma: number): number {
   return sigma < 6 ? 1 : sigma < 12 ? 3 : 4;
 }
@@ -75,7 +75,7 @@ export class Derivatives {
     });
   }
 
-  /** The image smoothed, with a margin in which it is the smoothed margin of the image. */
+  /** The smoothed image with a margin; the margin is the image's margin, smoothed. */
   private _base(margin: number): Plane {
     return once(this._made, `base ${margin}`, () => {
       const half = derivativeKernel(BASE_SIGMA, 0, BASE_RADIUS);

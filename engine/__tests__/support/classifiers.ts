@@ -1,4 +1,4 @@
-/** A small classifier for tests, and what it says of random bins. */
+/** Small classifiers for tests, and their results for random bins. */
 import { LabelClass } from '../../../src/shared/protocol';
 import { IClassifier } from '../../core/classifier';
 import { featureNames, featureSpec } from '../../core/features';

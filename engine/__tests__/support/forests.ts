@@ -1,4 +1,4 @@
-/** Forests for tests: made up, walked down plainly, and bins in the blocks in which kernels read them. */
+/** For tests: made-up forests, a plain walk down their trees, and bins in the kernels' blocks. */
 import { Rect } from '../../../src/shared/rect';
 import { ITrees, joinTrees, VOTES } from '../../core/forest';
 
@@ -37,7 +37,7 @@ export function blocksFrom(tile: Rect, features: number, bin: (pixel: number, fe
 }
 
 /**
- * Trees that nobody grew: a node down to `depth` is divided with probability `share`, and the left-most always; thresholds are any, votes
+ * Made-up trees: a node down to `depth` is divided with probability `share`, and the left-most always; thresholds are any, votes
  * are spread at random.
  */
 export function madeUpForest(

@@ -1,4 +1,4 @@
-/** Classifiers of features that need more than the image's pixels, and onnxruntime to try their ONNX models. */
+/** Classifiers that need more than the image's pixels, and onnxruntime to run their ONNX models. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,7 +14,7 @@ import { FeatureStack } from '../../core/stack';
 import { EXAMPLE_CLASSES } from './classifiers';
 import { newEngine, randomSource } from './engine';
 
-/** Runs a model on files of floats with the shapes given, in a process of its own, since onnxruntime does not bear Jest's globals. */
+/** Runs a model on files of floats with the shapes given, in a process of its own, since onnxruntime does not work with Jest's globals. */
 const RUN = `
   const ort = require('onnxruntime-node');
   const { readFileSync, writeFileSync } = require('node:fs');
@@ -34,7 +34,7 @@ const RUN = `
     console.log(JSON.stringify({ inputs: session.inputNames }));
   })();`;
 
-/** What goes into a model. */
+/** The inputs of a model. */
 export interface IFeed {
   name: string;
   shape: number[];
@@ -67,11 +67,11 @@ export const SIZE = { rows: 77, columns: 101 };
 export type Layers = { layer: 'output' | 'stage1'; components: number }[];
 
 /**
- * An image, an embedding if there are layers, a forest grown on both, and what it says.
+ * An image, an embedding if there are layers, a forest grown on both, and its results.
  *
  * @param options.features on top of a few simple ones
  * @param options.refine radius of the refinement
- * @param options.odd puts this value, which may be no number, into some pixels
+ * @param options.odd a value, NaN for example, for some pixels
  */
 export function example(
   layers: Layers,

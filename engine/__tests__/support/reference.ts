@@ -1,4 +1,4 @@
-/** The features once more, in double precision on whole images, one pixel after the other, for the tests to compare with. */
+/** Reference for tests: the features in double precision on whole images, pixel by pixel. */
 
 /** An image as a function of row and column that repeats its edge. */
 export class Plain {

@@ -1,17 +1,18 @@
 /**
- * Kuwahara filter along lines, after Kuwahara et al. ("Processing of RI-angiocardiographic images", 1976), with lines in the place of squares as in
- * Trainable Weka Segmentation: a pixel gets the mean of the most even line of all that
- * run through it (not only those centred on it) in ten directions, 18° apart. Three criteria measure how uneven a line is: the variance σ² = Σ(v − m)² / n, σ² / |m|, and
- * σ² / m², with m its mean; 0 / 0 is 0. Where several lines are equally even (as float32), the smallest mean is taken.
+ * Kuwahara filter along lines, after Kuwahara et al. ("Processing of RI-angiocardiographic images", 1976), with lines in the place of
+ * squares as in Trainable Weka Segmentation: a pixel gets the mean of the most even line of all that run through it (not only those
+ * centred on it) in ten directions, 18° apart. Three criteria measure how uneven a line is: the variance σ² = Σ(v − m)² / n, σ² / |m|,
+ * and σ² / m², with m its mean; 0 / 0 is 0. Where several lines are equally even (as float32), the smallest mean is taken.
  *
  * A line is one pixel wide, cut out of a square of `length` pixels' side; it is a column of length + 6 pixels, rotated by nearest neighbours.
  *
- * Trainable Weka Segmentation differs: it subtracts the image's minimum before it divides by the mean, which no tile can
- * know; it takes the first of equal lines; it adds ½; and beyond the image's edge it repeats the evenness of the edge's pixels, while
- * here the edge's pixels are repeated.
+ * Trainable Weka Segmentation differs: it subtracts the image's minimum before it divides by the mean, which no tile can know; it takes
+ * the first of equal lines; it adds ½; and beyond the image's edge it repeats the evenness of the edge's pixels, while here the edge's
+ * pixels are repeated.
  *
  * Sums are float64, which is exact for images of 8 and 16 bits; means and variances are then rounded once. Sums, and the minima that
- * follow, are taken over a line by doubling: `line-plan.ts`. A criterion and its mean are packed into one whole number of 64 bits, which sorts by criterion, then mean.
+ * follow, are taken over a line by doubling: `line-plan.ts`. A criterion and its mean are packed into one whole number of 64 bits, which
+ * sorts by criterion, then by mean.
  *
  * `engine/onnx/lines.ts` repeats this arithmetic and must change with it; `sambalab/tests/onnx/test_forest.py` compares the two, and
  * `sambalab/tests/features/test_nonlinear.py` compares the kernels with NumPy and SciPy.

@@ -7,7 +7,7 @@ import { randomSource } from '../../__tests__/support/engine';
 const bytes = encodeClassifier(exampleClassifier());
 const text = (value: string) => new TextEncoder().encode(value);
 
-/** What reading makes of a file: the classifier, or why it is refused; anything else fails the test. */
+/** Read a file and apply its classifier, or see it refused; anything else fails the test. */
 function outcomeOf(file: Uint8Array): 'refused' | 'read' {
   let json: Uint8Array;
   try {
@@ -27,7 +27,7 @@ function outcomeOf(file: Uint8Array): 'refused' | 'read' {
   return 'read';
 }
 
-/** A file with a few bytes changed, put in, taken out or doubled. */
+/** A file with a few bytes changed, inserted, removed or doubled. */
 function damaged(file: Uint8Array, random: () => number): Uint8Array {
   const pick = (n: number) => Math.floor(random() * n);
   let out = Buffer.from(file);
@@ -43,7 +43,7 @@ function damaged(file: Uint8Array, random: () => number): Uint8Array {
         out[at]! ^= 1 << pick(8);
         break;
       case 2:
-        // Of the characters that stand in JSON.
+        // A printable character.
         out[at] = 32 + pick(95);
         break;
       case 3:
@@ -72,14 +72,14 @@ function damagedInside(json: Uint8Array, random: () => number): Uint8Array {
 }
 
 describe("a classifier's file", () => {
-  it.each(['json', 'onnx', 'ml-random-forest'] as const)('is told by its content, if it is %s', format => {
+  it.each(['json', 'onnx', 'ml-random-forest'] as const)('is recognised by its content: %s', format => {
     const back = decodeClassifier(readClassifier(convertClassifier(bytes, format)));
     expect(applyToNoise({ ...back, cuts: back.cuts }).prediction!.length).toBe(64);
     expect(back.classes).toEqual(exampleClassifier().classes);
     expect(back.features).toEqual(exampleClassifier().features);
   });
 
-  it('says which formats there are where one is asked for that does not exist', () => {
+  it('names the existing formats if another is asked for', () => {
     expect(() => convertClassifier(bytes, 'pickle')).toThrow(
       /no classifier format pickle; the formats are json, onnx, ml-random-forest\./
     );
@@ -109,7 +109,7 @@ describe("a classifier's file", () => {
   it.each<[string, Uint8Array, RegExp]>([
     ['nothing', new Uint8Array(), /none of the formats JSON, ONNX/],
     ['an image', Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10, 0, 0, 0, 13), /none of the formats JSON, ONNX/],
-    ['a model of something else', Uint8Array.of(8, 8, 18, 1, 65), /sambalab\.classifier is missing/],
+    ['a model of something else', Uint8Array.of(8, 8, 18, 1, 65), /metadata have no sambalab\.classifier/],
     [
       'a length beyond the end',
       Uint8Array.of(8, 8, 0x3a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f),
@@ -123,7 +123,7 @@ describe("a classifier's file", () => {
     expect(() => readClassifier(file)).toThrow(BridgeError);
   });
 
-  it('takes no memory for what it only claims to have', () => {
+  it('takes no memory for nodes that it only claims to have', () => {
     const file = JSON.parse(new TextDecoder().decode(bytes)) as { trees: { counts: number[] } };
     file.trees.counts = file.trees.counts.map(() => 2 ** 28);
     expect(() => readClassifier(text(JSON.stringify(file)))).toThrow(
@@ -131,7 +131,7 @@ describe("a classifier's file", () => {
     );
   });
 
-  it('is refused or can be applied, whatever was done to it: 11,000 times', () => {
+  it('is refused or can be applied after any of 11,000 damages', () => {
     const random = randomSource(77);
     const small = encodeClassifier(
       exampleClassifier({ features: { sigmas: [1], families: { gaussian: {} } }, cuts: 30 })

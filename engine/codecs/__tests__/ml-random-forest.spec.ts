@@ -43,7 +43,7 @@ describe("ml-random-forest's JSON", () => {
   const classifier = exampleClassifier({ trees: 7 });
   const bytes = mlRandomForest.write!(classifier);
 
-  it('is loaded by that package, which predicts the class id with most trees', () => {
+  it('loads in the package, which predicts the class id with most trees', () => {
     const forest = RandomForestClassifier.load(json(bytes) as never);
     const rows = rowsFor(classifier, 500);
     const wanted = rows.map(row => {
@@ -54,14 +54,14 @@ describe("ml-random-forest's JSON", () => {
     expect(new Set(wanted)).toEqual(new Set([2, 7]));
   });
 
-  it('has the same leaf for every pixel after it was read again', () => {
+  it('gives every pixel the same leaf after reading it back', () => {
     const back = mlRandomForest.read!(bytes);
     expect(back.features).toEqual(classifier.features);
     expect(back.classes).toEqual(classifier.classes);
     for (const row of rowsFor(classifier, 500)) {
       expect(leavesOf(back, row)).toEqual(leavesOf(classifier, row));
     }
-    // And as a file of our own it is none that would be refused.
+    // As a file of our own it is accepted as well.
     const written = encodeClassifier(back);
     expect(encodeClassifier(decodeClassifier(written))).toEqual(written);
   });
@@ -88,7 +88,7 @@ describe("ml-random-forest's JSON", () => {
     forest.train(rows, labels);
     const trained = text(forest.toJSON());
 
-    it('is a classifier whose trees say what the package says', () => {
+    it('becomes a classifier whose trees vote as in the package', () => {
       const back = mlRandomForest.read!(trained, meaning);
       const others = Array.from({ length: 300 }, () =>
         Array.from({ length: 4 }, () => Math.fround(random() * 20 - 10))
@@ -102,13 +102,13 @@ describe("ml-random-forest's JSON", () => {
       expect(back.names).toHaveLength(4);
     });
 
-    it('needs to be told which features and classes it is for', () => {
-      expect(() => mlRandomForest.read!(trained)).toThrow(/does not say which features and classes.*sambalab/);
+    it('needs the features and classes from outside', () => {
+      expect(() => mlRandomForest.read!(trained)).toThrow(/does not name its features and classes.*sambalab/);
     });
 
-    it('is refused if it knows more features, or other classes, than it is told', () => {
+    it('is refused if it uses more features or other classes than those', () => {
       const few = { ...meaning, features: { sigmas: [1], families: { gaussian: {} } } };
-      expect(() => mlRandomForest.read!(trained, few)).toThrow(/there is a feature [23]; the spec has 2/);
+      expect(() => mlRandomForest.read!(trained, few)).toThrow(/has feature [23]; the spec has 0 to 1/);
       expect(() => mlRandomForest.read!(trained, { ...meaning, labels: [1, 2] })).toThrow(/pixels of class 0/);
     });
   });
@@ -131,7 +131,7 @@ describe("ml-random-forest's JSON", () => {
   });
   const chain = (length: number): unknown => (length ? split(length, leaf, chain(length - 1)) : leaf);
 
-  it('puts the cut below the split: what is below the split goes left, what is as large goes right', () => {
+  it('puts the cut below the split: smaller values go left, equal ones right', () => {
     const values = [0, 1.5, -1.5, 0.1, 1e-45, -0];
     values.forEach(value => {
       const { cuts } = mlRandomForest.read!(text(forestOf(split(value))));
@@ -143,7 +143,7 @@ describe("ml-random-forest's JSON", () => {
     });
   });
 
-  it('knows its files from other JSON that begins with a name', () => {
+  it('tells its files from other JSON that begins with a name', () => {
     const is = (json: object) => mlRandomForest.reads!(new TextEncoder().encode(JSON.stringify(json)));
     const { name, baseModel } = forestOf(leaf);
     expect([is({ name, baseModel }), is({ baseModel, name }), is({ sambalab: {}, baseModel, name })]).toEqual([
@@ -168,13 +168,13 @@ describe("ml-random-forest's JSON", () => {
     ],
     ['a node that is no object', forestOf(split(1, 5)), /node 1 of tree 0 is 5/],
     ['a branch that is missing', forestOf(split(1, leaf, null)), /node 2 of tree 0 is null/],
-    ['a feature that there is not', forestOf({ ...split(1), splitColumn: 1 }), /splitColumn is 1; 0 to 0/],
+    ['an unknown feature', forestOf({ ...split(1), splitColumn: 1 }), /splitColumn is 1; 0 to 0/],
     ['a split that is no number', forestOf(split('1')), /splitValue is "1"/],
     ['a split below all numbers', forestOf(split(-3.5e38)), /splitValue/],
     ['shares that are no list', forestOf({ distribution: 1 }), /distribution is 1/],
     ['shares that do not add up', forestOf({ distribution: [[0.5, 0, 0]] }), /distribution/],
     ['a negative share', forestOf({ distribution: [[-1, 2]] }), /distribution/],
-    ['a class that there is not', forestOf({ distribution: [[0, 1]] }), /pixels of class 1; there are 7, 2/],
+    ['an unknown class', forestOf({ distribution: [[0, 1]] }), /pixels of class 1; there are 7, 2/],
     ['a tree that is too deep', forestOf(chain(65)), /deeper than 64/],
     [
       'too many splits of a feature',

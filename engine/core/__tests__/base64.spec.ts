@@ -2,7 +2,7 @@ import { fromBase64, toBase64 } from '../base64';
 import { randomSource } from '../../__tests__/support/engine';
 
 describe('base64', () => {
-  it('is what Node makes of the same bytes, and back', () => {
+  it('agrees with Node in both directions', () => {
     const random = randomSource(5);
     for (let length = 0; length < 100; length++) {
       const bytes = Uint8Array.from({ length }, () => Math.floor(random() * 256));
@@ -14,7 +14,7 @@ describe('base64', () => {
 
   it.each([
     ['another length', 'AAAA', 2],
-    ['bits that nothing uses', 'AB==', 1],
+    ['unused bits that are set', 'AB==', 1],
     ['a sign that is not in the alphabet', 'AA-A', 3],
     ['a sign beyond Latin 1', 'AAšA', 3],
     ['an end in the middle', 'A=AA', 3],

@@ -149,7 +149,7 @@ describe('a boosted tree', () => {
     expect(Math.min(...leaves.values())).toBeGreaterThanOrEqual(25);
   });
 
-  it('depends on the seed where features are drawn, and on nothing else', () => {
+  it('depends on the seed only if features are drawn', () => {
     const set = sample(500, 3);
     const grow = (seed: number) => growAll(set, params({ maxFeatures: 2, seed }), 5).trees;
     expect(grow(4)).toEqual(grow(4));
@@ -158,7 +158,7 @@ describe('a boosted tree', () => {
     expect(used.size).toBeGreaterThan(2);
   });
 
-  it('is the same where histograms have no room and are counted anew', () => {
+  it('is the same if histograms have no room and are counted anew', () => {
     const set = sample(1500, 3);
     const options = params({ maxLeaves: 40, minLeaf: 1 });
     const roomy = growAll(set, options, 3).trees;
@@ -175,7 +175,7 @@ describe('a boosted tree', () => {
 });
 
 describe('boosting', () => {
-  it('has as scores what its trees say of a row, held out or not, and the loss that follows', () => {
+  it('has the sums of its trees as scores of every row, held out or not, and the loss that follows', () => {
     const set = sample(800, 3);
     const held = set.classOf.map((_, row) => (row % 5 === 2 ? 1 : 0));
     const options = params({ rounds: 20 });
@@ -200,7 +200,7 @@ describe('boosting', () => {
     expect(growAll(wrong, params(), 6, held).trees).toEqual(growAll(set, params(), 6, held).trees);
   });
 
-  it('goes on in another grower from the scores alone', () => {
+  it('continues in another grower from the scores alone', () => {
     const set = sample(700, 4);
     const whole = growAll(set, params({ maxFeatures: 3 }), 8);
     const { grower } = growAll(set, params({ maxFeatures: 3 }), 5);
@@ -210,7 +210,7 @@ describe('boosting', () => {
     expect(grower.scores).toHaveLength(BoostGrower.scoresLength(700, 4));
   });
 
-  it('says so when no cut gains anything', () => {
+  it('gives no tree if no cut gains anything', () => {
     const set = { ...sample(50, 2), classOf: new Uint8Array(50) };
     const { trees, importance } = new BoostGrower(
       newEngine(),
@@ -228,27 +228,30 @@ describe('boosting', () => {
     expect(Math.min(gains[0]!, gains[2]!)).toBeGreaterThan(3 * Math.max(gains[1]!, gains[3]!, gains[4]!, gains[5]!));
   });
 
-  it.each([1, 2, 3, 5, 40])('is applied as a softmax of what a walk down each tree finds, for %i classes', classes => {
-    const set = sample(500, classes);
-    const options = params({ learningRate: 0.3 });
-    const { trees } = growAll(set, options, 15);
-    const [rows, columns] = [9, 14];
-    const tile = { row0: 0, row1: rows, column0: 0, column1: columns };
-    const packed = packForest(newEngine(), trees, FEATURES, classes, boostingScale(options));
-    const applied = new ForestApplier(newEngine(), packed).apply(
-      tile,
-      blocksFrom(tile, FEATURES, (pixel, f) => binsOf(set, pixel)[f]!),
-      { prediction: true, probabilities: true, uncertainty: true }
-    );
-    const logits = logitsOf(set, trees, options);
-    for (let pixel = 0; pixel < rows * columns; pixel++) {
-      const shares = softmax(logits[pixel]!);
-      const [best, second = 0] = [...shares].sort((a, b) => b - a) as [number, number?];
-      expect(applied.prediction![pixel]).toBe(logits[pixel]!.indexOf(Math.max(...logits[pixel]!)));
-      expect(applied.uncertainty![pixel]).toBeCloseTo(1 - (best - second), 5);
-      shares.forEach((share, c) => expect(applied.probabilities![pixel * classes + c]).toBeCloseTo(share, 5));
+  it.each([1, 2, 3, 5, 40])(
+    'is applied as a softmax of the sums over a walk down each tree, for %i classes',
+    classes => {
+      const set = sample(500, classes);
+      const options = params({ learningRate: 0.3 });
+      const { trees } = growAll(set, options, 15);
+      const [rows, columns] = [9, 14];
+      const tile = { row0: 0, row1: rows, column0: 0, column1: columns };
+      const packed = packForest(newEngine(), trees, FEATURES, classes, boostingScale(options));
+      const applied = new ForestApplier(newEngine(), packed).apply(
+        tile,
+        blocksFrom(tile, FEATURES, (pixel, f) => binsOf(set, pixel)[f]!),
+        { prediction: true, probabilities: true, uncertainty: true }
+      );
+      const logits = logitsOf(set, trees, options);
+      for (let pixel = 0; pixel < rows * columns; pixel++) {
+        const shares = softmax(logits[pixel]!);
+        const [best, second = 0] = [...shares].sort((a, b) => b - a) as [number, number?];
+        expect(applied.prediction![pixel]).toBe(logits[pixel]!.indexOf(Math.max(...logits[pixel]!)));
+        expect(applied.uncertainty![pixel]).toBeCloseTo(1 - (best - second), 5);
+        shares.forEach((share, c) => expect(applied.probabilities![pixel * classes + c]).toBeCloseTo(share, 5));
+      }
     }
-  });
+  );
 });
 
 describe('strokes that are held out', () => {
@@ -279,7 +282,7 @@ describe('strokes that are held out', () => {
     expect(holdOut(strokes, classOf, 2, 2)).not.toEqual(held);
   });
 
-  it('are none where a class has too few, or one that is nearly all of it', () => {
+  it('are none if a class has too few, or one with nearly all of its pixels', () => {
     const few = rows([0, 20, 7], [1, 2, 3]);
     expect(holdOut(few.strokes, few.classOf, 2, 1)).toBeNull();
     const large = rows([0, 2, 1], [0, 1, 100], [1, 5, 4]);
@@ -287,7 +290,7 @@ describe('strokes that are held out', () => {
     expect(held.rows.reduce((sum, out, i) => sum + (large.classOf[i] === 0 ? out : 0), 0)).toBe(1);
   });
 
-  it('are too few to stop by where one of a class stands alone', () => {
+  it('are too few to stop by if a class has only one', () => {
     const { classOf, strokes } = rows([0, 5, 7], [1, 5, 3]);
     expect(holdOut(strokes, classOf, 3, 1)!.enough).toBe(false);
   });

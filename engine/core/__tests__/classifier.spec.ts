@@ -19,11 +19,11 @@ function changed(bytes: Uint8Array, change: (json: Json) => void): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(json));
 }
 
-/** A file that is not made anew by the test: it was trained and applied once. */
+/** A classifier that was trained and applied once, or the prediction of then. */
 const fixture = (name: string) => readFileSync(join(__dirname, '../../__tests__/fixtures', name));
 
 describe('a classifier from a file', () => {
-  it('segments as it did when it was trained, features included', () => {
+  it('segments its image as when it was trained', () => {
     const classifier = decodeClassifier(fixture('bands.dat'));
     const membrane = { patch: 9, thickness: 1 };
     expect(classifier.features).toEqual(featureSpec({ set: 'samba', sigmas: [1, 3], membrane }));
@@ -42,11 +42,11 @@ describe('a classifier from a file', () => {
     const packed = packForest(newEngine(), classifier.trees, classifier.names.length, 3);
     const { prediction } = new ForestApplier(newEngine(), packed).apply(whole, blocks, { prediction: true });
     const before = fixture('bands-prediction.dat');
-    // Features may differ in their last digits from those of then.
+    // Features may differ in their last digits.
     expect(prediction!.filter((own, i) => own !== before[i]).length).toBeLessThan(10);
   });
 
-  it('segments the same bins in the same way', () => {
+  it('segments bins as when it was trained', () => {
     const classifier = decodeClassifier(fixture('noise.dat'));
     const before = fixture('noise-prediction.dat');
     expect(Buffer.from(applyToNoise(classifier).prediction!).equals(before)).toBe(true);
@@ -73,7 +73,7 @@ describe('a classifier with boosted trees', () => {
     expect(() => decodeClassifier(changed(bytes, change))).toThrow(message);
   });
 
-  it('is no forest of ml-random-forest, which is said', () => {
+  it('cannot become a forest of ml-random-forest', () => {
     expect(() => convertClassifier(bytes, 'ml-random-forest')).toThrow(/boosted trees.*\.json or \.onnx/);
   });
 });
@@ -107,14 +107,14 @@ describe('a classifier that sees an embedding', () => {
   const bytes = encodeClassifier(original);
   const layerOf = (json: Json, i: number) => ((json['embedding'] as Json)['layers'] as Json[])[i]!;
 
-  it('has how it is reduced after a round trip through JSON', () => {
+  it('keeps its basis after a round trip through JSON', () => {
     const back = decodeClassifier(bytes);
     expect(back).toEqual(original);
     expect(encodeClassifier(back)).toEqual(bytes);
   });
 
   it.each<[string, (json: Json) => void, RegExp]>([
-    ['no reduction', json => (json['embedding'] = null), /embedding is missing/],
+    ['no basis', json => (json['embedding'] = null), /embedding is missing/],
     [
       'no window',
       json => (((json['features'] as Json)['embedding'] as Json)['window'] = null),
@@ -134,7 +134,7 @@ describe('a classifier that sees an embedding', () => {
     expect(() => decodeClassifier(changed(bytes, change))).toThrow(message);
   });
 
-  it('is refused with a reduction that its features do not ask for', () => {
+  it('is refused with a basis although its features have no embedding', () => {
     expect(() =>
       decodeClassifier(
         changed(encodeClassifier(plain), json => {
@@ -189,10 +189,10 @@ describe('a classifier', () => {
     ['a child before its parent', tree('left', number(u32, 2, 0)), /child/],
     ['a child beyond the tree', tree('right', number(u32, 0, 4000)), /has child 4000/],
     ['two parents of a child', tree('right', number(u32, 0, 1)), /another node's child/],
-    ['a feature that there is not', tree('feature', number(i16, 0, 99)), /feature 99/],
+    ['an unknown feature number', tree('feature', number(i16, 0, 99)), /feature 99/],
     ['a feature of −2', tree('feature', number(i16, 0, -2)), /feature -2/],
     [
-      'a cut that there is not',
+      'an unknown cut',
       tree(
         'threshold',
         number(b => new Uint8Array(b), 0, 201)
@@ -234,7 +234,7 @@ describe('a classifier', () => {
     expect(attempt).toThrow(message);
   });
 
-  it('has a line for each of its fields, so it can be read', () => {
+  it('has a line for each of its fields', () => {
     const lines = new TextDecoder().decode(bytes).split('\n');
     expect(lines).toContain('  "version": 1,');
     expect(lines).toContain('  "pixelSize": {"value":0.1,"unit":"µm"},');
@@ -256,7 +256,7 @@ describe('a classifier', () => {
     expect(() => decodeClassifier(encodeClassifier({ ...original, trees }))).toThrow(/deeper than 64/);
   });
 
-  it('is refused before a million values are made of it', () => {
+  it('is refused before a million values are allocated', () => {
     const text = new TextEncoder().encode('['.repeat(1_000_000));
     expect(() => decodeClassifier(text)).toThrow(/more than 400000 values/);
   });

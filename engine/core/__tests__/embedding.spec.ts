@@ -98,7 +98,7 @@ describe('An embedding among the features', () => {
     });
   });
 
-  it('is the same in tiles as in one piece, and leaves the other features as they are', () => {
+  it('is the same in tiles as in one piece, and does not change the other features', () => {
     const maps = mapsOf([
       [3, 6, 9, 16],
       [2, 90, 140, 1]
@@ -145,7 +145,7 @@ describe('An embedding among the features', () => {
     expect(engine.u8(out, whole.length).slice()).toEqual(whole);
   });
 
-  it('is refused if it is missing or another than the spec says', () => {
+  it('is refused if it is missing or not that of the spec', () => {
     const spec = featureSpec({ ...few, embedding: { layers: layers(3, 2) } });
     const stack = new FeatureStack(newEngine(), spec, 1);
     const compute = (maps?: ISliceEmbedding) =>

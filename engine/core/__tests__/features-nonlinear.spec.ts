@@ -84,7 +84,7 @@ describe('bilateral, Kuwahara, Lipschitz and diffusion features', () => {
     const before = stackOf(plain, undefined, spec).slice(1);
     const after = stackOf(changed, undefined, spec).slice(1);
     before.forEach((values, i) => expect(after[i]!.subarray(margin + 1, 80)).toEqual(values.subarray(margin + 1, 80)));
-    // A line of Kuwahara's that is not flat loses to one that is; that it looks so far is for the comparison with SciPy to show.
+    // Kuwahara prefers flat lines, so a far pixel does not matter here; the comparison with SciPy shows its reach.
     if (family !== 'kuwahara') {
       expect(before.some((values, i) => after[i]![margin] !== values[margin])).toBe(true);
     }
@@ -95,7 +95,7 @@ describe('bilateral, Kuwahara, Lipschitz and diffusion features', () => {
     ['the longest lines', { kuwahara: { length: 63 } }],
     ['the largest window', { bilateral: { radii: [32], ranges: [1, 1000] } }],
     ['the most iterations', { anisotropicDiffusion: { iterations: 60, conductances: [0.5, 255] } }]
-  ])('take %s, on small tiles and on one pixel', (_, families) => {
+  ])('allow %s, on small tiles and on one pixel', (_, families) => {
     const spec = specOf(families);
     const own = featureNames(featureSpec(spec), 1);
     const image = noise(20, 31, 5);
@@ -106,7 +106,7 @@ describe('bilateral, Kuwahara, Lipschitz and diffusion features', () => {
     dot.forEach(values => expect(Number.isFinite(values[0])).toBe(true));
   });
 
-  it('leave a constant image as it is', () => {
+  it('do not change a constant image', () => {
     const image = Plain.from(12, 15, () => 232);
     const grey = Math.floor(((232 - RANGE[0]!) * 255) / (RANGE[1]! - RANGE[0]!) + 0.5);
     const stack = stackOf(image, undefined, specOf(FAMILIES));

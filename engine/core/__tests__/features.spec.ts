@@ -38,7 +38,7 @@ describe('the default feature stack', () => {
 describe('the feature stack of SAMBA', () => {
   const names = featureNames(featureSpec(SAMBA), 1);
 
-  it('has 58 channels with names that differ', () => {
+  it('has 58 channels with different names', () => {
     expect(names).toHaveLength(58);
     expect(new Set(names).size).toBe(58);
     expect(names.slice(0, 9)).toEqual([
@@ -91,7 +91,7 @@ describe('the feature stack of SAMBA', () => {
     });
   });
 
-  it('is left as it is by pixels beyond the halo', () => {
+  it('does not depend on pixels beyond the halo', () => {
     const source = randomSource(4);
     const image = Plain.from(3, 400, () => source() * 255);
     const margin = halo(newEngine(), featureSpec(SAMBA));
@@ -122,7 +122,7 @@ describe('a feature spec', () => {
     smooth!.forEach((value, i) => expect(value).toBeCloseTo(expected[i]!, 3));
   });
 
-  it('names the channels of a colour image one after the other, and computes each on its own', () => {
+  it('names the channels of a colour image one after the other and computes each alone', () => {
     const few = { sigmas: [1], hessian: false, differenceOfGaussians: false, membrane: null };
     const spec = featureSpec({ ...SAMBA, ...few });
     expect(featureNames(spec, 3)).toEqual(

@@ -84,7 +84,7 @@ describe('applying', () => {
     expectWalks(trees, 2, rows, columns, rows);
   });
 
-  it('equals a walk where trees are of all kinds at once', () => {
+  it('equals a walk for trees of all kinds at once', () => {
     const random = randomSource(77);
     const kinds = [0, 64, 1, 13, 10, 3].map(depth =>
       madeUpForest(random, { trees: 5, depth, share: 0.45, features: FEATURES, classes: 3 })
@@ -148,7 +148,7 @@ describe('applying', () => {
     }
   );
 
-  it('gives a tie to the class that comes first', () => {
+  it('gives a tie to the first class', () => {
     const leaf = {
       counts: Uint32Array.of(1, 1),
       feature: Int16Array.of(-1, -1),
@@ -172,7 +172,7 @@ describe('applying', () => {
     expect(() => applier.apply(tileOf(8, 8), new Uint8Array(16), {})).toThrow(/do not fill/);
   });
 
-  it('packs into memory of the same content whatever the engine did before', () => {
+  it('packs to the same bytes whatever the engine did before', () => {
     const trees = madeUpForest(randomSource(4), { trees: 6, depth: 15, share: 0.6, features: FEATURES, classes: 4 });
     const used = newEngine();
     used.u8(used.allocate(1 << 20), 1 << 20).fill(0xa5);

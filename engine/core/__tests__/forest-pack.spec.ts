@@ -31,9 +31,9 @@ describe('trees from outside', () => {
     ['fields of other lengths', trees => ({ right: trees.right.slice(1) }), /right has/],
     ['votes of other classes', trees => ({ votes: trees.votes.slice(1) }), /are not those of 3 classes/],
     ['votes of a leaf too many', trees => ({ votes: Uint16Array.from([...trees.votes, VOTES, 0, 0]) }), /in no tree/],
-    ['a feature that there is not', trees => void (trees.feature[0] = 4), /node 0 of tree 0 has feature 4/],
+    ['an unknown feature', trees => void (trees.feature[0] = 4), /node 0 of tree 0 has feature 4/],
     ['a feature below -1', trees => void (trees.feature[0] = -2), /node 0 of tree 0 has feature -2/],
-    ['a threshold that is no cut', trees => void ((trees.feature[0] = 3), (trees.threshold[0] = 255)), /has cut 255/],
+    ['an unknown cut', trees => void ((trees.feature[0] = 3), (trees.threshold[0] = 255)), /has cut 255/],
     ['a child before its parent', trees => void (trees.left[find(trees, false)] = 0), /has child 0/],
     ['a child beyond the tree', trees => void (trees.right[0] = trees.counts[0]!), /beyond the tree/],
     ['a child far away', trees => void (trees.left[0] = 0xfffffff0), /beyond the tree/],
@@ -60,7 +60,7 @@ describe('trees from outside', () => {
       bytes[Math.floor(random() * bytes.length)]! ^= 1 << Math.floor(random() * 8);
       refused += faultOfTrees(trees, CLASSES, CUTS) === undefined ? 0 : 1;
     }
-    // Another feature or threshold is another forest, but a sound one.
+    // A change of a feature or a threshold may give another sound forest.
     expect(refused).toBeGreaterThan(300);
     expect(refused).toBeLessThan(500);
   });
@@ -76,7 +76,7 @@ describe('trees from outside', () => {
     expect(faultOfTrees(trees, CLASSES, CUTS)).toMatch(/no node's child/);
   });
 
-  it('are refused with a vote that sums of 16 bits have no room for, although the votes add up', () => {
+  it('are refused with a vote too large for 16-bit sums, although the votes add up', () => {
     const trees = { ...silentTree(CLASSES), votes: Uint16Array.of(1100, 400, 36) };
     expect(faultOfTrees(silentTree(CLASSES), CLASSES, CUTS, 100)).toBeUndefined();
     expect(faultOfTrees(trees, CLASSES, CUTS, 100)).toMatch(/leaf 0 has a vote of 1100/);

@@ -55,7 +55,7 @@ function impurity(counts: number[], weights: ArrayLike<number>): number {
 describe('growing', () => {
   const { set, rows } = rowsOf(3000);
 
-  it('separates what is separable', () => {
+  it('separates separable classes', () => {
     const { trees, outOfBag } = grow(set, { maxFeatures: 3, trees: 50 });
     const fresh = rowsOf(2000, 99);
     const right = fresh.rows.filter((row, i) => {
@@ -100,7 +100,7 @@ describe('growing', () => {
     }
   });
 
-  it('gives the same trees for the same seed, whoever grows them, and others for another', () => {
+  it('gives the same trees in every grower for the same seed, and others for another', () => {
     const whole = grow(set, { seed: 5 });
     expect(grow(set, { seed: 5 })).toEqual(whole);
     const alone = new TreeGrower(newEngine(), set, forestParams({ trees: 20, seed: 5 }));
@@ -200,7 +200,7 @@ describe('growing', () => {
     }
   );
 
-  it('says that nothing is important where no tree has a split', () => {
+  it('has only importances of 0 if no tree has a split', () => {
     expect(grow(trainingSet([[3], [3]], [0, 1], 2), { trees: 2 }).importance).toEqual([0]);
   });
 
@@ -232,7 +232,7 @@ describe('growing', () => {
     expect(grow(wide, { maxFeatures: 'sqrt', seed: 2 })).toEqual(grow(wide, { maxFeatures: 2, seed: 2 }));
   });
 
-  it('makes a leaf of rows that are all alike', () => {
+  it('makes a leaf of equal rows', () => {
     const { trees } = grow(trainingSet([[3], [3], [3]], [0, 1, 1], 2), { trees: 3 });
     expect(Array.from(trees.counts)).toEqual([1, 1, 1]);
   });

@@ -7,7 +7,7 @@ const random = randomSource(11);
 const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 
 describe('quantile cuts', () => {
-  it('lie half way between the values where these are few', () => {
+  it('lie half way between the values if these are few', () => {
     expect(Array.from(quantileCuts(Float32Array.of(3, 1, 1, 8, 3)))).toEqual([2, 5.5]);
     expect(quantileCuts(Float32Array.of(4, 4)).length).toBe(0);
     expect(quantileCuts(new Float32Array(0)).length).toBe(0);
@@ -23,7 +23,7 @@ describe('quantile cuts', () => {
     expect(Math.max(...sizes)).toBeLessThan(100);
   });
 
-  it('ascend strictly and are finite, whatever the sample holds', () => {
+  it('ascend strictly and are finite for any sample', () => {
     const odd = [NaN, Infinity, -Infinity, 3.4e38, -3.4e38, 1e-45, -0, 0];
     const sample = Float32Array.from({ length: 5000 }, (_, i) => odd[i % 16] ?? Math.fround(normal() * 10 ** (i % 30)));
     const cuts = quantileCuts(sample);
@@ -34,7 +34,7 @@ describe('quantile cuts', () => {
     });
   });
 
-  it('are found on values sorted as numbers', () => {
+  it('come from values sorted as numbers', () => {
     const sample = Float32Array.from({ length: 3000 }, (_, i) => normal() * 10 ** ((i % 60) - 30));
     expect(Array.from(sortFloats(sample))).toEqual(Array.from(sample).sort((a, b) => a - b));
   });

@@ -121,7 +121,7 @@ describe('refining probabilities', () => {
     }
   });
 
-  it('keeps to an edge of the guide: noise goes, the border stays', () => {
+  it('removes noise and keeps the border at an edge of the guide', () => {
     const random = randomSource(3);
     const guide = Float32Array.from({ length: image.rows * image.columns }, (_, i) =>
       i % image.columns < 26 ? 80 : 180
@@ -163,7 +163,7 @@ describe('the intensity of an image', () => {
     expect((mean + deviation - origin) * gain).toBeCloseTo(170, 8);
   });
 
-  it('leaves out what is no number, and does without a deviation', () => {
+  it('ignores values that are not finite, and may have no deviation', () => {
     const pixels = Float32Array.of(2, NaN, 4, Infinity, 6, 4);
     expect(intensityOf(rowMoments(newEngine(), pixels, 3, 0), 0)).toEqual({ mean: 4, deviation: Math.sqrt(2) });
     const flat = intensityOf(rowMoments(newEngine(), Uint8Array.of(7, 7), 2, 0), 0);

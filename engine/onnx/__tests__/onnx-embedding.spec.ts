@@ -1,4 +1,4 @@
-/** ONNX models of classifiers that see an embedding: a runtime of ONNX gives what the engine gives. */
+/** ONNX models of classifiers that see an embedding: an ONNX runtime agrees with the engine. */
 import { ISliceEmbedding } from '../../core/embedding';
 import { featureNames, featureSpec } from '../../core/features';
 import { encodeOnnx } from '../index';
@@ -39,7 +39,7 @@ describe('An ONNX model of a classifier that sees an embedding', () => {
     expect(result.probabilities).toEqual(probabilities);
   });
 
-  it('gives a tile that begins with a cell, with its halo around, what it gives the whole image', () => {
+  it('gives a tile that begins at a cell, with its halo, the results of the whole image', () => {
     const { classifier, maps, feeds, labels } = example([{ layer: 'output', components: 4 }], 1024);
     const model = encodeOnnx(classifier);
     const halo = Number(metadataOf(model)['sambalab.halo']);
@@ -69,7 +69,7 @@ describe('An ONNX model of a classifier that sees an embedding', () => {
     }
   });
 
-  it('says in its metadata which model, by hash, in which windows, and what the inputs are', () => {
+  it('has model, hash, window and inputs in its metadata', () => {
     const { classifier } = example(
       [
         { layer: 'stage1', components: 2 },
@@ -94,8 +94,8 @@ describe('An ONNX model of a classifier that sees an embedding', () => {
     expect(metadataOf(encodeOnnx(few))).not.toHaveProperty('sambalab.embedding');
   });
 
-  it('is not written of a classifier that does not say how the embedding was made', () => {
+  it('is not written for a classifier without a basis', () => {
     const { classifier } = example([{ layer: 'output', components: 1 }], 1024);
-    expect(() => encodeOnnx({ ...classifier, basis: null })).toThrow(/does not say how it was made/);
+    expect(() => encodeOnnx({ ...classifier, basis: null })).toThrow(/no basis for it/);
   });
 });

@@ -1,10 +1,10 @@
-/** ONNX models that go by the image's mean and deviation, and those whose probabilities are refined. */
+/** ONNX models with standardised pixels or refined probabilities. */
 import { encodeOnnx } from '../index';
 import { example, IFeed, Layers, runModel, SIZE } from '../../__tests__/support/onnx-models';
 
 const output: Layers = [{ layer: 'output', components: 3 }];
 
-describe('An ONNX model of a classifier that goes by mean and deviation of the image', () => {
+describe('An ONNX model of a classifier with standardised pixels', () => {
   it.each<[string, Layers, object]>([
     ['standardised features', [], { features: { standardise: true } }],
     ['refined probabilities', [], { refine: 3 }],
@@ -13,7 +13,7 @@ describe('An ONNX model of a classifier that goes by mean and deviation of the i
       output,
       { features: { standardise: true }, refine: 6 }
     ]
-  ])('gives the same labels and probabilities, with and without being told both: %s', (_, layers, options) => {
+  ])('gives the same labels and probabilities with and without the intensity as an input: %s', (_, layers, options) => {
     const { classifier, feeds, intensity, labels, probabilities } = example(layers, 1024, options);
     const model = encodeOnnx(classifier);
     const told: IFeed = {
@@ -46,7 +46,7 @@ describe('An ONNX model of a classifier that goes by mean and deviation of the i
     expect(result.probabilities).toEqual(probabilities);
   });
 
-  it('leaves what is no number out of them', () => {
+  it('leaves values that are not finite out of mean and deviation', () => {
     const { classifier, feeds } = example([], 1024, { features: { standardise: true } });
     const [image] = feeds as [IFeed];
     const holes = Float32Array.from(image.data, (value, i) => (i % 97 === 0 ? (i % 2 ? NaN : Infinity) : value));

@@ -10,7 +10,7 @@ import { Cuts } from '../../core/quantile';
 import { exampleClassifier } from '../../__tests__/support/classifiers';
 import { newEngine, randomSource } from '../../__tests__/support/engine';
 
-/** A classifier with these features and a forest that asks for the first one. */
+/** A classifier with these features and a forest that tests the first one. */
 function classifierWith(features: object, channels: 1 | 3 = 1): IClassifier {
   const spec = featureSpec(features);
   const names = featureNames(spec, channels);
@@ -58,15 +58,13 @@ describe('an ONNX model', () => {
     const sigmas = [1, 2.5, ...(family === 'median' ? [4] : [7])];
     const classifier = classifierWith({ sigmas, families: { [family]: {} } });
     if (inexpressible.includes(family)) {
-      expect(() => encodeOnnx(classifier)).toThrow(
-        `ONNX does not express these features of the classifier: ${family}.`
-      );
+      expect(() => encodeOnnx(classifier)).toThrow(`ONNX cannot express these features of the classifier: ${family}.`);
     } else {
       expect(operatorsOf(encodeOnnx(classifier))).toContain('TreeEnsembleRegressor');
     }
   });
 
-  it('names every feature that it cannot have, and what would do', () => {
+  it('names every feature that it cannot have, and a way out', () => {
     const classifier = classifierWith({ set: 'samba', sigmas: [1, 8], median: true, entropy: true, bilateral: true });
     expect(() => encodeOnnx(classifier)).toThrow(
       /: median r=8 \(r=4 at most\), bilateral, entropy\. Train without them, or save it as \.json\.$/
@@ -91,7 +89,7 @@ describe('an ONNX model', () => {
     expect(own).toBe(halo(newEngine(), classifier.features));
   });
 
-  it('has the classifier in its metadata, to the last bit, and beside it what others may want to know', () => {
+  it('has the classifier in its metadata to the last bit, and a description for other programs', () => {
     const classifier = exampleClassifier();
     const model = encodeOnnx(classifier);
     expect(classifierOfOnnx(model)).toEqual(encodeClassifier(classifier));
@@ -102,7 +100,7 @@ describe('an ONNX model', () => {
     expect(encodeOnnx(classifier)).toEqual(model);
   });
 
-  it('leaves out what no feature needs', () => {
+  it('leaves out nodes that no feature needs', () => {
     // The sorting of ten averages is needed for their median alone, and there is none of both without the membrane.
     const count = (features: object) => operatorsOf(encodeOnnx(classifierWith(features))).length;
     expect(count({ families: {} })).toBeLessThan(20);
@@ -126,7 +124,7 @@ describe('an ONNX model', () => {
     expect(ensembles).toHaveLength(3);
   });
 
-  it('has Gabor kernels that see neither brightness nor scale', () => {
+  it('has Gabor kernels of mean 0 and sum of magnitudes 1', () => {
     for (let direction = 0; direction < 10; direction++) {
       const { real, imaginary } = gaborKernels(2, 0.5, 2, 12, direction);
       for (const kernel of [real, imaginary]) {
@@ -153,7 +151,7 @@ describe('an ONNX model', () => {
     expect([...alongRows, ...alongColumn].reduce((sum, term) => sum + term, 0)).toBeCloseTo(direct, 9);
   });
 
-  it('turns membrane lines as they lie in the image', () => {
+  it('turns membrane lines to their directions in the image', () => {
     const upright = rotatedLine(5, 1, 0);
     expect(Array.from(upright.subarray(0, 5))).toEqual([0, 0, 1, 1, 0]);
     const flat = rotatedLine(5, 1, 5);
@@ -163,7 +161,7 @@ describe('an ONNX model', () => {
 });
 
 describe("protobuf's wire format", () => {
-  it('is read as it was written', () => {
+  it('reads the fields that were written', () => {
     const inner = new Message()
       .integer(1, 300)
       .text(2, 'γ′')
