@@ -99,7 +99,7 @@ export class ClassifierJobs {
       return undefined;
     }
     const { embedding } = engine.featureSpec(engine.describe(classifier).info.spec);
-    return embeddings.of(session, embedding!, basis);
+    return embeddings.maps(session, embedding!, basis);
   }
 
   /**

@@ -77,7 +77,7 @@ export class ComputeJobs {
       const out = await store.allocate(session.arrays, 'features', 'float32', [rows, columns, names.length]);
       try {
         const embedding =
-          spec.embedding && (await this.embeddings.of(session, spec.embedding, undefined, context, params.slice));
+          spec.embedding && (await this.embeddings.maps(session, spec.embedding, undefined, context, params.slice));
         const shape = [1, ...out.shape];
         await engine.features(image, params.slice, spec, { ...out, shape }, context, embedding ?? undefined);
         if (generation !== session.generation) {
@@ -108,7 +108,8 @@ export class ComputeJobs {
     const { digest: cacheKey, shape } = session.record.image;
     // Channels of families do not need SAM.
     const spec = channel < familyNames(whole, shape[3]).length ? withoutEmbedding(whole) : whole;
-    const embedding = spec.embedding && (await this.embeddings.of(session, spec.embedding, undefined, context, slice));
+    const embedding =
+      spec.embedding && (await this.embeddings.maps(session, spec.embedding, undefined, context, slice));
     const request = { image: session.image, slice, spec, channel, tiles, cacheKey, ...(embedding && { embedding }) };
     return engine.featureTiles(request, context);
   }
@@ -172,7 +173,7 @@ export class ComputeJobs {
     if (!basis || !spec) {
       return undefined;
     }
-    return this.embeddings.ofArray(image, await displayRange(image), undefined, spec, basis);
+    return this.embeddings.arrayMaps(image, await displayRange(image), undefined, spec, basis);
   }
 }
 

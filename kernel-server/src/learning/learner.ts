@@ -89,7 +89,7 @@ export class Learner {
     // Any slice gives a basis; which ones are needed besides the training finds out.
     if (ready(slice)) {
       const own = new WatchedEmbedding(
-        await this._embeddings.of(session, embedding, undefined, context, slice),
+        await this._embeddings.maps(session, embedding, undefined, context, slice),
         asked => {
           if (!ready(asked)) {
             throw new BridgeError('not-ready', `SAM's embedding of slice ${asked} is not there yet.`);
@@ -148,11 +148,11 @@ export class Learner {
     found: WatchedEmbedding[]
   ): Promise<void> {
     context.progress('embedding', 0, 1);
-    const own = await this._embeddings.of(first!.session, spec, undefined, context);
+    const own = await this._embeddings.maps(first!.session, spec, undefined, context);
     context.signal.throwIfAborted();
     found.push(new WatchedEmbedding(own));
     for (const { session } of others) {
-      found.push(new WatchedEmbedding(await this._embeddings.of(session, spec, own.basis, context)));
+      found.push(new WatchedEmbedding(await this._embeddings.maps(session, spec, own.basis, context)));
     }
   }
 }

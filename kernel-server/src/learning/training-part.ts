@@ -72,7 +72,7 @@ export function specOf(
 }
 
 /** Where sessions get what an encoder sees of them. */
-export type IEmbeddingSource = Pick<SliceEmbeddings, 'of' | 'ready' | 'failure' | 'prefetch' | 'arrived'>;
+export type IEmbeddingSource = Pick<SliceEmbeddings, 'maps' | 'ready' | 'failure' | 'prefetch' | 'arrived'>;
 
 /** What to say of a classifier that was trained without the embedding that it should have seen. */
 export function withoutEmbeddingNote({ message }: BridgeError): string {

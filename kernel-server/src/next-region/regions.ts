@@ -38,7 +38,7 @@ export interface IRegionOptions {
   engine: IEngineService;
   jobs: Jobs;
   uncertainty: Uncertainty;
-  embeddings: Pick<IEmbeddingSource, 'of'>;
+  embeddings: Pick<IEmbeddingSource, 'maps'>;
 }
 
 type Found = Result<'regions'>;
@@ -182,7 +182,7 @@ export class Regions {
       const spec = [choice.features, { embedding: true }]
         .map(features => withImage(engine.featureSpec(features), image).embedding)
         .find(embedding => embedding !== null);
-      const embedding = await embeddings.of(session, spec!, undefined, quiet, slices[0]);
+      const embedding = await embeddings.maps(session, spec!, undefined, quiet, slices[0]);
       const maps = new Map<number, ISliceEmbedding>();
       for (const [i, slice] of slices.entries()) {
         maps.set(slice, await embedding.slice(slice, quiet));

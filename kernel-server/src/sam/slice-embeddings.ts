@@ -82,7 +82,7 @@ export class SliceEmbeddings {
    *
    * @throws BridgeError as SAM fails, and `model` if the basis is of another model.
    */
-  async of(
+  async maps(
     session: Session,
     spec: EmbeddingSpec,
     basis?: IEmbeddingBasis,
@@ -103,7 +103,7 @@ export class SliceEmbeddings {
    * @param key names the image's content, so that its maps are kept; if undefined, only the maps of the latest slice are, as long as the object
    * that this returns: an image is asked for tile by tile
    */
-  ofArray(
+  arrayMaps(
     image: ArrayDescriptor,
     display: ImageInfo['display'],
     key: string | undefined,
@@ -160,7 +160,7 @@ export class SliceEmbeddings {
     const description = { key, id: randomBytes(8).toString('hex'), session: session.id, kind: 'embed' as const };
     this._options.jobs
       .run(description, new AbortController().signal, async context => {
-        const image = await this.of(session, spec, undefined, context, slice);
+        const image = await this.maps(session, spec, undefined, context, slice);
         await image.slice(slice, context);
       })
       .catch(() => undefined); // `arrived` tells of the failure
@@ -199,7 +199,7 @@ export class SliceEmbeddings {
     const { display } = session.record.image;
     const spec = this._chosen(session);
     if (spec && this._coversWhole(session, spec) && !this.ready(session, slice, spec)) {
-      const maps = this.of(session, spec, undefined, context, slice).then(all => all.slice(slice, context));
+      const maps = this.maps(session, spec, undefined, context, slice).then(all => all.slice(slice, context));
       maps.catch(() => undefined);
       try {
         const early = this._wholes.next(session, slice);

@@ -58,10 +58,15 @@ describe('A second model', () => {
 
   beforeAll(() => {
     jest.isolateModules(() => {
-      jest.doMock('../models/mobile-sam', () => ({ MOBILE_SAM: tiny }));
+      jest.doMock('../models', () => ({
+        ...jest.requireActual<object>('../models'),
+        MODELS: [tiny, ...MODELS],
+        DEFAULT_MODEL: tiny,
+        findModel: (id: string) => [tiny, ...MODELS].find(model => model.id === id)
+      }));
       features = jest.requireActual<typeof Features>('../features');
     });
-    jest.dontMock('../models/mobile-sam');
+    jest.dontMock('../models');
   });
 
   it('gives feature specs its layers and windows by its manifest alone', () => {
@@ -73,5 +78,8 @@ describe('A second model', () => {
     expect(() => features.featureSpec({ embedding: { window: 128 } })).toThrow('a whole number from 8 to 32 will do.');
     const layers = [{ layer: 'stage1', components: 1 }];
     expect(() => features.featureSpec({ embedding: { layers } })).toThrow('fine, output will do.');
+    // Specs that name another model still mean that one.
+    const { model, layers: others } = features.featureSpec({ embedding: { model: 'mobile-sam', layers } }).embedding!;
+    expect([model, others]).toEqual(['mobile-sam', layers]);
   });
 });

@@ -112,7 +112,7 @@ describe('SliceEmbeddings', () => {
 
   const call = (signal = new AbortController().signal) => ({ id: 'call', signal, buffers: [] }) as unknown as ICall;
   const value = async (session: Session, slice: number, basis?: IEmbeddingBasis) => {
-    const image = await compute.embeddings.of(session, spec, basis, calm(), slice);
+    const image = await compute.embeddings.maps(session, spec, basis, calm(), slice);
     return (await image.slice(slice, calm()))[0]!.data[0];
   };
 
@@ -161,9 +161,9 @@ describe('SliceEmbeddings', () => {
 
   it('encodes a slice of a handed-over image once for all its tiles', async () => {
     const session = await openSession();
-    const { basis } = await compute.embeddings.of(session, spec);
+    const { basis } = await compute.embeddings.maps(session, spec);
     const { display } = session.record.image;
-    const image = compute.embeddings.ofArray(session.image, display, undefined, spec, basis);
+    const image = compute.embeddings.arrayMaps(session.image, display, undefined, spec, basis);
     sam.runs.length = 0;
     const seen = [];
     for (const slice of [0, 1]) {
@@ -173,16 +173,16 @@ describe('SliceEmbeddings', () => {
     expect(seen).toEqual([-0.125, -0.125, -0.125, 0.875, 0.875, 0.875]);
     expect(sam.runs.map(({ slice }) => slice)).toEqual([0, 1]);
     // Another object may be for another image under the same path.
-    await compute.embeddings.ofArray(session.image, display, undefined, spec, basis).slice(1, calm());
+    await compute.embeddings.arrayMaps(session.image, display, undefined, spec, basis).slice(1, calm());
     expect(sam.runs.map(({ slice }) => slice)).toEqual([0, 1, 1]);
   });
 
   it('goes on while a caller waits, and stops when the last one has cancelled', async () => {
     const session = await openSession();
     const { shut, open } = gate();
-    const { basis } = await compute.embeddings.of(session, spec);
+    const { basis } = await compute.embeddings.maps(session, spec);
     sam.gate = shut;
-    const image = await compute.embeddings.of(session, spec, basis);
+    const image = await compute.embeddings.maps(session, spec, basis);
     const [first, second] = [new AbortController(), new AbortController()];
     const slow = image.slice(2, calm(first.signal));
     const other = image.slice(2, calm(second.signal));
@@ -230,7 +230,7 @@ describe('SliceEmbeddings', () => {
 
   it('makes maps under the basis of a classifier, apart from those under its own', async () => {
     const session = await openSession();
-    const own = await compute.embeddings.of(session, spec);
+    const own = await compute.embeddings.maps(session, spec);
     const layer = { ...own.basis.layers[0]!, mean: Float32Array.of(-10) };
     const foreign = { ...own.basis, layers: [layer] };
     expect(await value(session, 1, foreign)).toBe(11);
@@ -261,13 +261,13 @@ describe('SliceEmbeddings', () => {
     const session = await openSession();
     const { SliceEmbeddings } = await import('../slice-embeddings');
     const few = new SliceEmbeddings({ sam, jobs: new Jobs(() => undefined), store, cacheBytes: 40 });
-    const image = await few.of(session, spec, undefined, calm(), 0);
+    const image = await few.maps(session, spec, undefined, calm(), 0);
     for (const slice of [1, 0, 2]) {
       await image.slice(slice, calm());
     }
     expect([0, 1, 2].map(slice => few.ready(session, slice, spec))).toEqual([true, false, true]);
     const none = new SliceEmbeddings({ sam, jobs: new Jobs(() => undefined), store, cacheBytes: 1 });
-    await (await none.of(session, spec, image.basis)).slice(1, calm());
+    await (await none.maps(session, spec, image.basis)).slice(1, calm());
     expect(none.ready(session, 1, spec, image.basis)).toBe(true);
   });
 
@@ -379,7 +379,7 @@ describe('SliceEmbeddings', () => {
 
     it('come as arrays, one for each layer over all slices', async () => {
       const session = await openSession();
-      const { basis } = await compute.embeddings.of(session, spec);
+      const { basis } = await compute.embeddings.maps(session, spec);
       const store = new ArrayStore([{ directory: join(base, 'arrays'), memory: false }]);
       const make = async (shape: number[]) => ({
         staged: 'f'.repeat(32),
@@ -396,7 +396,7 @@ describe('SliceEmbeddings', () => {
 
     it('are given to a classifier that is applied to it', async () => {
       const session = await openSession();
-      const { basis } = await compute.embeddings.of(session, spec);
+      const { basis } = await compute.embeddings.maps(session, spec);
       const apply = jest
         .spyOn(EngineService.prototype, 'apply')
         .mockImplementation(async ({ embedding, slice }, own) => {
