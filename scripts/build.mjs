@@ -2,7 +2,7 @@
  * Build everything, or the parts named: `node scripts/build.mjs [engine|server|browser]...`
  *
  *   engine   engine/assembly → engine/build/engine.wasm
- *   server   kernel-server, engine, its table of features and the SAM models' manifests and decoders → sambalab/server
+ *   server   kernel-server, engine, the tables and limits of src/shared, the SAM models' manifests and decoders → sambalab/server
  *   browser  src → lib → sambalab/labextension
  */
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -57,7 +57,7 @@ const parts = {
       external: ['zeromq', 'onnxruntime-node', 'webgpu']
     });
     copyFileSync(join(root, 'engine/build/engine.wasm'), join(out, 'engine.wasm'));
-    for (const table of ['features.json', 'forest.json']) {
+    for (const table of ['features.json', 'learners.json']) {
       copyFileSync(join(root, 'src/shared', table), join(out, table));
     }
     const { MODELS } = await importTypeScript('src/shared/models/index.ts');
@@ -65,6 +65,8 @@ const parts = {
     for (const { id, decoder } of MODELS) {
       node(join(root, 'scripts/build-decoder.mjs'), id, join(out, decoder.file.name));
     }
+    const { LIMITS } = await importTypeScript('src/shared/limits-json.ts');
+    writeFileSync(join(out, 'limits.json'), `${JSON.stringify(LIMITS, undefined, 1)}\n`);
   },
   browser() {
     node(tool('typescript/bin/tsc'), '-p', 'tsconfig.json');

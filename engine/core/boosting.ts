@@ -5,7 +5,7 @@
  * A leaf's values are whole numbers of 1 / scale that add up to 0, written as votes that are {@link ZERO} larger, so packing, application and
  * files are those of a forest.
  */
-import { BoostingParams } from '../../src/shared/protocol';
+import { BoostingParams } from '../../src/shared/learners';
 import { classWeights, ITrainingSet, ITrees, ZERO } from './forest';
 import { Engine } from './wasm';
 

@@ -7,17 +7,14 @@
  */
 import { z } from 'zod';
 import { BridgeError } from '../../src/shared/errors';
-import { isBoosting } from '../../src/shared/forest';
+import { isBoosting, LearnerParams, zBoostingParams, zForestParams } from '../../src/shared/learners';
 import {
   LabelClass,
-  LearnerParams,
   PixelSize,
   Scores,
-  zBoostingParams,
   zClass,
   zEmbeddingModel,
   zFeatureChoice,
-  zForestParams,
   zPixelSize,
   zScores
 } from '../../src/shared/protocol';

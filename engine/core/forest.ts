@@ -1,11 +1,10 @@
 /** Forests in flat arrays: growing, packing and applying them by the kernels. */
 import { BridgeError } from '../../src/shared/errors';
-import { ForestParams } from '../../src/shared/protocol';
+export { DEFAULT_FOREST, FOREST_PRESETS, forestParams, isBoosting } from '../../src/shared/learners';
+import { ForestParams } from '../../src/shared/learners';
 import { Rect } from '../../src/shared/rect';
 import { blocksOf } from './stack';
 import { Engine } from './wasm';
-
-export { DEFAULT_FOREST, FOREST_PRESETS, forestParams, isBoosting } from '../../src/shared/forest';
 
 /** A leaf's votes are whole numbers with this sum; `engine/assembly/grow.ts` has the same. */
 export const VOTES = 1024;

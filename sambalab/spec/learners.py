@@ -1,6 +1,6 @@
 """How trees are grown: the parameters of forests and of boosted trees, checked where the user gave them.
 
-Ranges are those of ``src/shared/protocol.ts``; presets are in ``src/shared/forest.json``.
+Ranges are those of ``src/shared/learners.ts``; presets are in ``src/shared/learners.json``.
 """
 
 from __future__ import annotations
@@ -81,13 +81,13 @@ NAMES = ("preset", "balanced", *dict.fromkeys((*_FOREST, *_BOOSTING)))
 
 def presets() -> Mapping[str, Mapping[str, Any]]:
     """Give the named forests and boosted trees, complete, as the protocol's ``LearnerParams``."""
-    loaded: Mapping[str, Mapping[str, Any]] = built_table("forest.json")["presets"]
+    loaded: Mapping[str, Mapping[str, Any]] = built_table("learners.json")["presets"]
     return loaded
 
 
 def default_preset() -> str:
     """Give the name of the preset that is meant where none is named."""
-    return str(built_table("forest.json")["default"])
+    return str(built_table("learners.json")["default"])
 
 
 def is_boosting(params: Mapping[str, Any]) -> bool:

@@ -7,6 +7,7 @@
  */
 import { BridgeError } from './errors';
 import table from './features.json';
+import { FEATURES_MAX, SIGMA_SCALE, SIGMAS } from './limits';
 import { DEFAULT_MODEL, encoderLayers, findModel, MODELS } from './models';
 
 /** A complete feature spec: what a classifier keeps. */
@@ -47,11 +48,8 @@ const COMPONENTS_MAX = 64;
 /** Parameters of one family; `sigmas` only where they are its own. */
 export type FamilyParameters = Record<string, number | number[]>;
 
-/** A parameter in the table of families. */
-export interface IFamilyParameter {
-  title: string;
-  unit: string;
-  default: number | number[];
+/** Limits of a number, or of the numbers in a list. */
+interface INumberLimits {
   minimum: number;
   maximum: number;
   whole?: boolean;
@@ -60,6 +58,13 @@ export interface IFamilyParameter {
   below?: string;
   /** Numbers at most; a single number where absent. */
   list?: number;
+}
+
+/** A parameter in the table of families. */
+export interface IFamilyParameter extends INumberLimits {
+  title: string;
+  unit: string;
+  default: number | number[];
 }
 
 /** A family in the table. */
@@ -107,17 +112,6 @@ export const FEATURE_SETS: Readonly<Record<string, IFeatureSet>> = table.sets;
 /** The set that is meant where none is named. */
 export const DEFAULT_SET: string = table.default;
 
-/** Scales of a spec or a family. */
-const SIGMAS: IFamilyParameter = {
-  title: 'Scales',
-  unit: 'px',
-  default: [],
-  minimum: 0.1,
-  maximum: 64,
-  list: 16
-};
-/** Channels of a feature stack at most. */
-export const FEATURES_MAX = 2048;
 /** Numbers in one instruction of a program: op and arguments. */
 export const OP_NUMBERS = 8;
 
@@ -153,9 +147,6 @@ export function featureSpec(partial: object = {}): FeatureSpec {
     fail('color', show(color), 'channels or luminance');
   }
   const { sigmaScale = set.sigmaScale } = given;
-  if (!isNumber(sigmaScale) || sigmaScale < 0.1 || sigmaScale > 1) {
-    fail('sigmaScale', show(sigmaScale), 'a number from 0.1 to 1');
-  }
   const { standardise = given['families'] === undefined && set.standardise === true } = given;
   if (typeof standardise !== 'boolean') {
     fail('standardise', show(standardise), 'true or false');
@@ -181,7 +172,7 @@ export function featureSpec(partial: object = {}): FeatureSpec {
     version: 2,
     color,
     sigmas: numbers('sigmas', given['sigmas'] ?? set.sigmas, SIGMAS),
-    sigmaScale,
+    sigmaScale: number('sigmaScale', sigmaScale, SIGMA_SCALE),
     range: rangeOf(given['range'] ?? null),
     standardise,
     families,
@@ -356,7 +347,7 @@ function familyParameters(family: IFamily, given: Record<string, unknown>): Fami
   return out;
 }
 
-function number(path: string, value: unknown, parameter: IFamilyParameter): number {
+function number(path: string, value: unknown, parameter: INumberLimits): number {
   const { minimum, maximum, whole, odd } = parameter;
   const fits = isNumber(value) && value >= minimum && value <= maximum;
   if (!fits || (whole && !Number.isInteger(value)) || (odd && value % 2 !== 1)) {
@@ -366,7 +357,7 @@ function number(path: string, value: unknown, parameter: IFamilyParameter): numb
   return value;
 }
 
-function numbers(path: string, value: unknown, parameter: IFamilyParameter): number[] {
+function numbers(path: string, value: unknown, parameter: INumberLimits): number[] {
   const most = parameter.list!;
   if (!Array.isArray(value) || value.length < 1 || value.length > most) {
     fail(path, show(value), `a list of 1 to ${most} numbers`);
@@ -418,7 +409,7 @@ function embeddingOf(value: unknown, usual = false): EmbeddingSpec | null {
   }
   const names = layerNames(model);
   const { layers: list = (findModel(model) ?? DEFAULT_MODEL).encoder.defaultLayers } = given;
-  const pixels = { whole: true, ...windowLimits(model) } as IFamilyParameter;
+  const pixels = { whole: true, ...windowLimits(model) };
   const side = window === null ? null : number('embedding.window', window, pixels);
   if (!Array.isArray(list) || list.length < 1 || list.length > names.length) {
     fail('embedding.layers', show(list), `a list of 1 to ${names.length} layers`);
@@ -429,7 +420,7 @@ function embeddingOf(value: unknown, usual = false): EmbeddingSpec | null {
     if (!names.includes(layer as string) || Object.keys(more).length > 0) {
       fail(`${path}.layer`, show(layer), names.join(', '));
     }
-    const most = { whole: true, minimum: 1, maximum: COMPONENTS_MAX } as IFamilyParameter;
+    const most = { whole: true, minimum: 1, maximum: COMPONENTS_MAX };
     return { layer: layer as string, components: number(`${path}.components`, components, most) };
   });
   if (new Set(checked.map(({ layer }) => layer)).size !== checked.length) {

@@ -19,8 +19,8 @@ export const MESSAGE_BYTES_MAX = 256 << 20;
 /** No header is larger than this: arrays travel as buffers or shared files, never as JSON. */
 export const HEADER_BYTES_MAX = 256 << 10;
 
-/** How many messages one peer may have half way in at once; the oldest is dropped beyond that (its sender retries). */
-const ASSEMBLIES_MAX = 16;
+/** Messages of one peer that may be incomplete at once. Beyond that, the least recently continued one is dropped; its sender retries. */
+export const MESSAGES_UNFINISHED_MAX = 16;
 
 /** Frames as they are sent: the header's JSON in UTF-8, then the buffers. */
 export type Frames = Uint8Array[];
@@ -123,7 +123,7 @@ export class MessageAssembler {
   private readonly _assemblies = new Lru<
     string,
     { chunk: IChunk; pieces: (Uint8Array | undefined)[]; missing: number }
-  >({ limit: ASSEMBLIES_MAX });
+  >({ limit: MESSAGES_UNFINISHED_MAX });
 }
 
 function parseHeader(frame: Uint8Array | undefined): Record<string, unknown> {

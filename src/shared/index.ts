@@ -1,11 +1,20 @@
 /**
- * What the browser, the sidecar and the engine must agree on: the protocol, frames, errors, and the tables of features and forests.
- * Imports zod and nothing else: no Lumino, no Node, no page, so that every part can import it.
+ * What the browser, the sidecar and the engine agree on: the protocol, frames, errors, the tables of features and learners, limits.
+ * Imports zod and nothing else: no Lumino, no Node, no DOM, so that all parts can import it.
+ *
+ * - `protocol/`: requests, replies and events; `frames`: messages on the wire; `errors`: their codes
+ * - `features`, `features.json`: feature families and specs
+ * - `learners`, `learners.json`: parameters of forests and boosted trees
+ * - `limits`, `versions`: numbers that several parts need; `limits-json`: those that Python reads
+ * - `models/`: manifests of SAM models
+ * - `scores`: recall, precision and IoU of a confusion matrix
+ * - `lru`, `rect`: small types that all parts use
  */
 export * from './errors';
 export * from './features';
-export * from './forest';
 export * from './frames';
+export * from './learners';
+export * from './limits';
 export * from './lru';
 export * from './models';
 export * from './protocol';

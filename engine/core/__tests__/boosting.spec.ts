@@ -1,4 +1,4 @@
-import { BoostingParams } from '../../../src/shared/protocol';
+import { BoostingParams } from '../../../src/shared/learners';
 import { BoostGrower, boostingScale, holdOut, IBoostRound, silentTree } from '../boosting';
 import { ForestApplier, FOREST_PRESETS, ITrainingSet, ITrees, joinTrees, leafSum, packForest, ZERO } from '../forest';
 import { faultOfTrees } from '../tree-check';

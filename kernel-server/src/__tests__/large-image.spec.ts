@@ -4,7 +4,8 @@
  */
 import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { deflateRawSync } from 'node:zlib';
-import { EventParams, LABEL_TILE, SessionState } from '../../../src/shared/protocol';
+import { LABEL_TILE } from '../../../src/shared/limits';
+import { EventParams, SessionState } from '../../../src/shared/protocol';
 import { TestClient } from './support/client';
 import { removeBundle, TestSidecar } from './support/process';
 

@@ -4,7 +4,8 @@
  * means are exact at the right and lower edge as well; what was made is kept, up to a bound.
  */
 import { BridgeError } from '../../../src/shared/errors';
-import { IMAGE_TILE, ImageInfo } from '../../../src/shared/protocol';
+import { IMAGE_TILE } from '../../../src/shared/limits';
+import { ImageInfo } from '../../../src/shared/protocol';
 import { TypedArray } from './dtypes';
 import { breathe } from '../base/files';
 import { TileFile } from './tile-file';

@@ -1,7 +1,7 @@
 /** Growing trees on the pool, a forest or boosted: how many make a task, what a training may take, and how the parts come together. */
 import { BridgeError } from '../../../src/shared/errors';
-import { isBoosting } from '../../../src/shared/forest';
-import { BoostingParams, ForestParams, LearnerParams, Scores } from '../../../src/shared/protocol';
+import { isBoosting, BoostingParams, ForestParams, LearnerParams } from '../../../src/shared/learners';
+import { Scores } from '../../../src/shared/protocol';
 import {
   boostBytes,
   BoostGrower,

@@ -11,8 +11,9 @@ import {
   FeatureSpec,
   withoutEmbedding
 } from '../../../src/shared/features';
+import { LABEL_TILE } from '../../../src/shared/limits';
+import { ArrayDescriptor } from '../../../src/shared/protocol';
 import { BridgeError } from '../../../src/shared/errors';
-import { ArrayDescriptor, LABEL_TILE } from '../../../src/shared/protocol';
 import { sortFloats } from '../../../engine';
 import { EnginePool } from './pool';
 import { IPreviewTask, ISampleTask, ITileRequest } from './tasks';

@@ -1,6 +1,7 @@
 /** What the engine's service asks of its worker threads. Arrays over shared memory pass by reference, all others are copied. */
 import { FeatureSpec } from '../../../src/shared/features';
-import { ArrayDescriptor, BoostingParams } from '../../../src/shared/protocol';
+import { BoostingParams } from '../../../src/shared/learners';
+import { ArrayDescriptor } from '../../../src/shared/protocol';
 import { Rect } from '../../../src/shared/rect';
 import { IBoostRound } from '../../../engine/core/boosting';
 import { IGrowOptions, IPackedForest, ITrainingSet, ITrees } from '../../../engine/core/forest';

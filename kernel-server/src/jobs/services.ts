@@ -4,7 +4,7 @@
  */
 import type { IClassifierFormat, IEmbeddingBasis, ISliceEmbedding } from '../../../engine';
 import { EmbeddingSpec, FeatureSpec } from '../../../src/shared/features';
-import type { IModelManifest } from '../../../src/shared/models';
+import { LearnerParams } from '../../../src/shared/learners';
 import {
   ArrayDescriptor,
   ClassifierInfo,
@@ -12,12 +12,12 @@ import {
   ForestMeaning,
   ImageInfo,
   LabelClass,
-  LearnerParams,
   PixelSize,
   PointPrompt,
   SamDevice,
   Scores
 } from '../../../src/shared/protocol';
+import type { IModelManifest } from '../../../src/shared/models';
 import { Rect } from '../../../src/shared/rect';
 import { IJobContext } from './job-context';
 

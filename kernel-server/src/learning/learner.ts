@@ -1,7 +1,8 @@
 /** Grows classifiers for sessions, with what an encoder sees of them where their spec asks for it and it can be had. */
 import { BridgeError } from '../../../src/shared/errors';
 import { EmbeddingSpec, FeatureSpec, withoutEmbedding } from '../../../src/shared/features';
-import { LabelClass, LearnerParams } from '../../../src/shared/protocol';
+import { LearnerParams } from '../../../src/shared/learners';
+import { LabelClass } from '../../../src/shared/protocol';
 import { IJobContext } from '../jobs/job-context';
 import { IEngineService, ITrained } from '../jobs/services';
 import { IEmbeddingSource, IPart, WatchedEmbedding, withoutEmbeddingNote } from './training-part';

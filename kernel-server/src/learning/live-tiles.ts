@@ -2,7 +2,7 @@
  * Which tiles of a segmentation are made next: what somebody looks at first, from the middle of the view outwards, then the rest of those
  * slices, then the other slices. And which ones each of those who look has been sent.
  */
-import { LABEL_TILE } from '../../../src/shared/protocol';
+import { LABEL_TILE } from '../../../src/shared/limits';
 import { Rect, SliceRect } from '../../../src/shared/rect';
 import { TileRefs } from '../session/overlays';
 

@@ -3,13 +3,8 @@ import { join } from 'node:path';
 import type { IEmbeddingBasis } from '../../../engine';
 import { BridgeError } from '../../../src/shared/errors';
 import { FeatureSpec, withImage } from '../../../src/shared/features';
-import {
-  ArrayDescriptor,
-  ClassifierInfo,
-  LabelClass,
-  LearnerParams,
-  TrainingChoice
-} from '../../../src/shared/protocol';
+import { LearnerParams } from '../../../src/shared/learners';
+import { ArrayDescriptor, ClassifierInfo, LabelClass, TrainingChoice } from '../../../src/shared/protocol';
 import type { SliceEmbeddings } from '../sam/slice-embeddings';
 import { explainFull, writeAtomically } from '../base/files';
 import { IJobContext } from '../jobs/job-context';

@@ -6,6 +6,8 @@ import { IMethodContext } from './context';
 
 export function classifierHandlers({ engine, sessions, staging, events, classifiers, compute }: IMethodContext) {
   return {
+    'classifier.formats': () => ({ result: { formats: engine.formats() } }),
+
     'classifier.export': async params => {
       const { json } = await classifiers.of(await sessions.get(params.session));
       return fileOf(engine, json, params.format);

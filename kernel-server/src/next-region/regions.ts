@@ -4,6 +4,7 @@
  */
 import { BridgeError } from '../../../src/shared/errors';
 import { withImage } from '../../../src/shared/features';
+import { REGION_SIDE } from '../../../src/shared/limits';
 import { Params, Result, SuggestedRegion } from '../../../src/shared/protocol';
 import { SliceRect } from '../../../src/shared/rect';
 import type { ISliceEmbedding } from '../../../engine';
@@ -22,9 +23,6 @@ import { IUnsure, Uncertainty } from './uncertainty';
 import { bestWindows, WindowGrid, WindowSums } from './score-windows';
 import { IPlace, sampleWindows, textures, viewed } from './window-vectors';
 
-/** Side of a region in pixels if nobody says one, and the least. */
-const SIDE = 32;
-const SIDE_MIN = 8;
 /** Rows that are read at once. */
 const BAND = 256;
 /** Sums over windows that are kept, in bytes. */
@@ -48,10 +46,7 @@ export class Regions {
 
   /** The best regions, as the protocol has them. */
   async find(session: Session, params: Params<'regions'>, call: ICall): Promise<Found> {
-    const { measure = 'margin', side = SIDE, slices } = params;
-    if (side < SIDE_MIN) {
-      throw new BridgeError('invalid', `regions: the side is ${side}; ${SIDE_MIN} to 1024 pixels will do.`);
-    }
+    const { measure = 'margin', side = REGION_SIDE.default, slices } = params;
     slices?.forEach(slice => session.checkSlice(slice));
     const all = Array.from({ length: session.record.image.shape[0] }, (_, slice) => slice);
     const among = slices ? [...new Set(slices)].sort((a, b) => a - b) : all;

@@ -7,7 +7,8 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { BridgeError } from '../../../src/shared/errors';
-import { ArrayDescriptor, LABEL_TILE, Params, UncertaintyMeasure } from '../../../src/shared/protocol';
+import { LABEL_TILE } from '../../../src/shared/limits';
+import { ArrayDescriptor, Params, UncertaintyMeasure } from '../../../src/shared/protocol';
 import { ArrayStore } from '../arrays/array-store';
 import type { ClassifierJobs } from '../learning/classifier-jobs';
 import { breathe } from '../base/files';

@@ -1,5 +1,5 @@
 /** How many pixels each class has in a segmentation, kept true as parts of it change. */
-import { CLASSES_MAX } from '../../../src/shared/protocol';
+import { CLASSES_MAX } from '../../../src/shared/limits';
 
 export class PhaseCounts {
   /** Pixels of each class id that has any. */

@@ -26,8 +26,8 @@ const zRecord = z.object({
   embeddings: z.record(z.string(), z.object({ device: zSamDevice, seconds: z.number() })),
   /** What the array `features` holds: slice and feature spec as JSON. */
   featuresOf: z.string().nullable(),
-  /** Features and forest of the next training; records of older versions have none. */
-  choice: zTrainingChoice.default({ features: {}, forest: {} })
+  /** Features and learner of the next training. */
+  choice: zTrainingChoice
 });
 export type SessionRecord = z.infer<typeof zRecord>;
 

@@ -2,14 +2,8 @@
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BridgeError } from '../../../src/shared/errors';
-import {
-  ArrayDescriptor,
-  LABEL_TILE,
-  LabelClass,
-  Params,
-  SessionState,
-  TrainingChoice
-} from '../../../src/shared/protocol';
+import { LABEL_TILE } from '../../../src/shared/limits';
+import { ArrayDescriptor, LabelClass, Params, SessionState, TrainingChoice } from '../../../src/shared/protocol';
 import { ArrayStore } from '../arrays/array-store';
 import { byteLength } from '../arrays/dtypes';
 import { breathe, explainFull, makeDirectory } from '../base/files';

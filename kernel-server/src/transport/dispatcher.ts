@@ -5,7 +5,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { BridgeError } from '../../../src/shared/errors';
 import { encodeMessage, Frames, HEADER_BYTES_MAX, MESSAGE_BYTES_MAX } from '../../../src/shared/frames';
-import { IRequest, Method, Params, parseRequest, Result } from '../../../src/shared/protocol';
+import { IRequest, isRepeatable, Method, Params, parseRequest, Result } from '../../../src/shared/protocol';
 import { log } from '../base/log';
 import { Peer } from './peers';
 
@@ -26,21 +26,6 @@ export interface IAnswer<M extends Method> {
 
 /** One handler a method. */
 export type Handlers = { [M in Method]: (params: Params<M>, call: ICall) => Promise<IAnswer<M>> | IAnswer<M> };
-
-/** Replies to these are large or always new, and asking again does no harm: they are not kept. */
-const RUN_AGAIN: ReadonlySet<Method> = new Set<Method>([
-  'hello',
-  'ping',
-  'status',
-  'image.tile',
-  'overlay.tiles',
-  'feature.tiles',
-  'uncertainty.tiles',
-  'sam.embedding',
-  'sam.decoder',
-  'session.attach',
-  'session.detach'
-]);
 
 /** Somebody whom we do not know yet gets no more of our memory than this. */
 const STRANGER_BYTES_MAX = 64 << 10;
@@ -123,7 +108,7 @@ export class Dispatcher {
       }
       parts = failure(id, error);
     }
-    requests.end(id, RUN_AGAIN.has(method) ? undefined : parts);
+    requests.end(id, isRepeatable(method) ? undefined : parts);
     this._send(peer, parts);
   }
 }

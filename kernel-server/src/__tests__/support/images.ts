@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
-import { ArrayDescriptor, ImageInfo, LABEL_TILE, LabelPatch, SessionState } from '../../../../src/shared/protocol';
+import { LABEL_TILE } from '../../../../src/shared/limits';
+import { ArrayDescriptor, ImageInfo, LabelPatch, SessionState } from '../../../../src/shared/protocol';
 import { TestClient } from './client';
 
 export const CLASSES = [

@@ -2,7 +2,9 @@
 import { classifierFormat, classifierFormats } from '../../../../engine';
 import { BridgeError } from '../../../../src/shared/errors';
 import { FeatureSpec } from '../../../../src/shared/features';
-import { ForestParams, LABEL_TILE, LabelClass } from '../../../../src/shared/protocol';
+import { DEFAULT_FOREST, ForestParams } from '../../../../src/shared/learners';
+import { LABEL_TILE } from '../../../../src/shared/limits';
+import { LabelClass } from '../../../../src/shared/protocol';
 import { Rect } from '../../../../src/shared/rect';
 import { IJobContext } from '../../jobs/job-context';
 import { AnyClassifier, IDescribed, IEngineService } from '../../jobs/services';
@@ -130,7 +132,19 @@ export class EngineService implements IEngineService {
 
   describe(classifier: AnyClassifier): IDescribed {
     const { classes } = parse(classifier);
-    return { info: { oobScore: 1, classes, features: this.featureNames(), trees: 1, samples: 1 }, channels: 1 };
+    const info = {
+      oobScore: 1,
+      classes,
+      features: this.featureNames(),
+      trees: 1,
+      samples: 1,
+      spec: {},
+      forest: DEFAULT_FOREST,
+      scores: null,
+      embedding: null,
+      importance: null
+    };
+    return { info, channels: 1 };
   }
 
   basisOf() {

@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { FEATURE_FAMILIES } from '../../../../src/shared/features';
-import { Dtype, LABEL_TILE, SessionState } from '../../../../src/shared/protocol';
+import { LABEL_TILE } from '../../../../src/shared/limits';
+import { Dtype, SessionState } from '../../../../src/shared/protocol';
 import { allocate } from '../../arrays/dtypes';
 import { EngineService } from '../service';
 import { TestClient } from '../../__tests__/support/client';

@@ -1,7 +1,7 @@
 /** Features of an embedding: when a slice is encoded, what is kept, and that it helps. */
 import { renameSync } from 'node:fs';
 import { IBasisLayer, IEmbeddingBasis, IEmbeddingMap } from '../../../../engine';
-import { LABEL_TILE } from '../../../../src/shared/protocol';
+import { LABEL_TILE } from '../../../../src/shared/limits';
 import { IImageEmbedding } from '../../jobs/services';
 import { agreement, context, EngineBench, someRows } from '../../__tests__/support/engine';
 

@@ -1,6 +1,6 @@
 /** Which features are computed, which are kept, and how one of them looks. */
 import { renameSync } from 'node:fs';
-import { LABEL_TILE } from '../../../../src/shared/protocol';
+import { LABEL_TILE } from '../../../../src/shared/limits';
 import { EngineService } from '../service';
 import { specOfChannel } from '../preview';
 import { spreadTiles, tileSide } from '../tiles';

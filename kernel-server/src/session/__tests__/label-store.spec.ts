@@ -3,7 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { deflateRawSync } from 'node:zlib';
-import { ArrayDescriptor, LABEL_TILE } from '../../../../src/shared/protocol';
+import { LABEL_TILE } from '../../../../src/shared/limits';
+import { ArrayDescriptor } from '../../../../src/shared/protocol';
 import { LabelStore, MASK_BYTES, Patch } from '../label-store';
 
 const SHAPE = [2, 300, 517] as const;

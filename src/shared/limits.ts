@@ -1,0 +1,42 @@
+/**
+ * Limits and defaults that more than one part needs. Limits of a single parameter stand in its zod schema (`learners.ts`, `protocol/`).
+ * The build writes what Python needs of both into `limits.json` (`limits-json.ts`).
+ */
+
+/** Side of an image tile in pixels. */
+export const IMAGE_TILE = 512;
+/** Side of a tile of labels or of the segmentation in pixels. */
+export const LABEL_TILE = 256;
+
+/** Class ids run from 1 to this; 0 is unlabelled. */
+export const CLASSES_MAX = 255;
+/** Characters of a class name. */
+export const CLASS_NAME_MAX = 200;
+/** Characters of the unit of a pixel size. */
+export const UNIT_MAX = 20;
+
+/** Radius in pixels of the filter that smooths probabilities. */
+export const REFINE_MAX = 32;
+
+/** Side in pixels of a region that is suggested for labelling. */
+export const REGION_SIDE = { minimum: 8, maximum: 1024, default: 32 } as const;
+/** Regions that one request asks for. */
+export const REGIONS_MAX = 1000;
+
+/** Scales in pixels of a feature spec or of a family: their range, and how many. */
+export const SIGMAS = { minimum: 0.1, maximum: 64, list: 16 } as const;
+/** Standard deviation of a Gaussian per σ. */
+export const SIGMA_SCALE = { minimum: 0.1, maximum: 1 } as const;
+/** Channels of a feature stack. */
+export const FEATURES_MAX = 2048;
+
+/** Bytes of a classifier document. */
+export const CLASSIFIER_BYTES_MAX = 256 << 20;
+/** Brackets, commas and colons in a classifier document: bounds what reading it allocates. */
+export const CLASSIFIER_VALUES_MAX = 400_000;
+/** Channels of an encoder's layer in a classifier document. */
+export const LAYER_CHANNELS_MAX = 4096;
+/** Whole numbers in a logit of 1 of boosted trees. */
+export const BOOSTING_SCALE = { minimum: 1e-3, maximum: 1e9 } as const;
+/** Cuts between the bins of a feature. */
+export const CUTS_MAX = 255;

@@ -1,0 +1,46 @@
+/** Labels: patches of strokes, and tiles of what is shown over the image. */
+import { z } from 'zod';
+import { CLASSES_MAX } from '../limits';
+import { MethodTable, zCount, zSessionId, zStagedId, zTileRef } from './types';
+
+/** A change of labels: one class (0 erases) under one bit mask a tile. Buffer i belongs to tile i. */
+export const zLabelPatch = z.object({
+  session: zSessionId,
+  slice: zCount,
+  class: zCount.max(CLASSES_MAX),
+  /** True leaves labelled pixels unchanged. Erasing ignores it. */
+  preserve: z.boolean(),
+  /**
+   * The tiles, {@link LABEL_TILE} pixels wide. Each has one buffer: a raw-deflate compressed mask of LABEL_TILE² bits, row by
+   * row, the most significant bit first; bits outside the image are 0.
+   */
+  tiles: z.array(zTileRef).min(1).max(65536)
+});
+export type LabelPatch = z.infer<typeof zLabelPatch>;
+
+/** Names of the arrays that are shown over the image. */
+export const zOverlay = z.enum(['labels', 'segmentation']);
+export type OverlayName = z.infer<typeof zOverlay>;
+
+export const LABEL_METHODS = {
+  'labels.patch': { params: zLabelPatch, result: z.object({ version: zCount, changed: zCount }) },
+  /** Replace the labels of all slices by a staged uint8 array [slices, rows, columns]. */
+  'labels.set': {
+    params: z.object({ session: zSessionId, staged: zStagedId }),
+    result: z.object({ version: zCount, changed: zCount })
+  },
+  /**
+   * Tiles of an overlay at full resolution: those named, or all tiles that are not empty. One buffer for each tile of the result: the
+   * raw-deflate compressed LABEL_TILE² class ids, row by row, 0 outside the image.
+   */
+  'overlay.tiles': {
+    params: z.object({
+      session: zSessionId,
+      overlay: zOverlay,
+      slice: zCount,
+      tiles: z.array(zTileRef).max(65536).optional()
+    }),
+    result: z.object({ version: zCount, tiles: z.array(zTileRef) }),
+    repeat: true
+  }
+} as const satisfies MethodTable;

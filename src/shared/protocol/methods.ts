@@ -1,0 +1,32 @@
+/** All methods. A new method is one entry in its topic's table, and a handler in `kernel-server/src/methods`. */
+import { z } from 'zod';
+import { ARRAY_METHODS } from './arrays';
+import { CLASSIFIER_METHODS } from './classifier';
+import { LABEL_METHODS } from './labels';
+import { NEXT_REGION_METHODS } from './next-region';
+import { SAM_METHODS } from './sam';
+import { SESSION_METHODS } from './session';
+import { SIDECAR_METHODS } from './sidecar';
+import { TRAINING_METHODS } from './training';
+import { IMethod } from './types';
+
+export const METHODS = {
+  ...SIDECAR_METHODS,
+  ...SESSION_METHODS,
+  ...LABEL_METHODS,
+  ...ARRAY_METHODS,
+  ...SAM_METHODS,
+  ...TRAINING_METHODS,
+  ...NEXT_REGION_METHODS,
+  ...CLASSIFIER_METHODS
+};
+
+export type Method = keyof typeof METHODS;
+export type Params<M extends Method> = z.infer<(typeof METHODS)[M]['params']>;
+export type Result<M extends Method> = z.infer<(typeof METHODS)[M]['result']>;
+
+/** Whether a request of this method may run twice under the same id ({@link IMethod.repeat}). */
+export function isRepeatable(method: Method): boolean {
+  const { repeat }: IMethod = METHODS[method];
+  return repeat === true;
+}

@@ -1,0 +1,37 @@
+/** SAM's embedding, its decoder, and suggestions. */
+import { z } from 'zod';
+import { zDecoderManifest } from '../models';
+import { zSamDevice } from './sam-device';
+import { MethodTable, zArray, zCount, zDigest, zNatural, zSessionId, zStagedId } from './types';
+
+/** A point prompt: `label` 1 belongs to the object, 0 does not. Row and column are pixel indices, their centre at .0. */
+export const zPoint = z.object({ row: z.number(), column: z.number(), label: z.union([z.literal(0), z.literal(1)]) });
+export type PointPrompt = z.infer<typeof zPoint>;
+
+export const SAM_METHODS = {
+  /** Compute SAM's embedding of a slice, unless it is computed; it is then in the array `embedding` (float32 [slices, channels, rows, columns]). */
+  'sam.embed': {
+    params: z.object({ session: zSessionId, slice: zCount }),
+    result: z.object({ device: zSamDevice, seconds: z.number(), array: zArray })
+  },
+  /** The same for the browser. One buffer: the embedding as float16 [channels, rows, columns]. */
+  'sam.embedding': {
+    params: z.object({ session: zSessionId, slice: zCount }),
+    result: z.object({ device: zSamDevice, seconds: z.number(), shape: z.tuple([zNatural, zNatural, zNatural]) }),
+    repeat: true
+  },
+  /** The decoder's graph with all its masks as outputs, and how to run it. One buffer, the graph, unless `known` is its digest. */
+  'sam.decoder': {
+    params: z.object({ known: zDigest.optional() }),
+    result: z.object({ manifest: zDecoderManifest, digest: zDigest, bytes: zNatural }),
+    repeat: true
+  },
+  /**
+   * Decode the masks at some points: SAM's three scales, small to large, as a staged uint8 array [3, rows, columns] of 0 and 1,
+   * and the quality that SAM predicts for each.
+   */
+  'sam.suggest': {
+    params: z.object({ session: zSessionId, slice: zCount, points: z.array(zPoint).min(1).max(64) }),
+    result: z.object({ staged: zStagedId, array: zArray, scores: z.array(z.number()).length(3) })
+  }
+} as const satisfies MethodTable;

@@ -1,0 +1,77 @@
+/** Sessions: an image or stack with its labels, classes and classifier. */
+import { z } from 'zod';
+import { zClassifierInfo, zTrainingChoice } from './classifier-info';
+import { MethodTable, zArray, zClasses, zCount, zImage, zNatural, zSessionId } from './types';
+
+/** The state of a session, without pixels. */
+export const zSession = z.object({
+  session: zSessionId,
+  title: z.string(),
+  image: zImage,
+  /** False until the image's pixels are in their shared file. */
+  imageReady: z.boolean(),
+  classes: zClasses,
+  labels: z.object({
+    version: zCount,
+    /** Labelled pixels of each class id. */
+    counts: z.record(z.string(), zCount)
+  }),
+  /**
+   * The labels that the sidecar found when it opened the session for its first user: how many pixels, and when they last changed
+   * (ISO 8601). Null if there were none, or if they were set aside since. The same for all users of the session.
+   */
+  resumed: z.object({ pixels: zNatural, changed: z.string() }).nullable(),
+  segmentation: z
+    .object({
+      version: zCount,
+      /** The round of live segmentation that made it. A browser that got that round's tiles need not fetch them again. Absent if no round made it. */
+      round: zCount.optional(),
+      classifier: zClassifierInfo,
+      /** Pixels of each class id over all slices, with the labels on top; absent until they are counted. */
+      counts: z.record(z.string(), zCount).optional()
+    })
+    .nullable(),
+  /** Whether each change of the labels starts a training and a segmentation at once. */
+  live: z.boolean(),
+  /** The features and the learner of the next training: those of the last training, or a later choice. */
+  choice: zTrainingChoice,
+  arrays: z.record(z.string(), zArray)
+});
+export type SessionState = z.infer<typeof zSession>;
+
+export const SESSION_METHODS = {
+  /** Find the session of `key`, or make it. Python only. `keepClasses` keeps the classes of a session that exists. */
+  'session.open': {
+    params: z.object({
+      key: z.string().min(1).max(1000),
+      title: z.string().max(1000),
+      image: zImage,
+      classes: zClasses,
+      keepClasses: z.boolean(),
+      /** True sets existing labels aside and begins without any. */
+      fresh: z.boolean(),
+      /** True if the caller had the session open and opens it again after the sidecar restarted: `resumed` is then null. */
+      again: z.boolean().optional()
+    }),
+    result: zSession
+  },
+  /** Join a session: from now on this peer gets the session's events. */
+  'session.attach': { params: z.object({ session: zSessionId }), result: zSession, repeat: true },
+  'session.detach': { params: z.object({ session: zSessionId }), result: z.object({}), repeat: true },
+  'session.classes': { params: z.object({ session: zSessionId, classes: zClasses }), result: zSession },
+  /** Set the labels aside (they stay in the session's folder) and begin without any. */
+  'session.fresh': { params: z.object({ session: zSessionId }), result: zSession },
+
+  /** Python has written the pixels to `arrays.image`. */
+  'image.ready': { params: z.object({ session: zSessionId }), result: zSession },
+  /**
+   * A tile of the image for display. Level l is the image reduced 2^l times by means; tiles count from the upper left of that level.
+   * One buffer: rows × columns × channels values of `dtype`. 8-bit images are sent unchanged; all others are scaled so that
+   * `display.low` becomes 0 and `display.high` becomes 65535.
+   */
+  'image.tile': {
+    params: z.object({ session: zSessionId, slice: zCount, level: zCount.max(16), row: zCount, column: zCount }),
+    result: z.object({ rows: zNatural, columns: zNatural, channels: zNatural, dtype: z.enum(['uint8', 'uint16']) }),
+    repeat: true
+  }
+} as const satisfies MethodTable;
