@@ -1,6 +1,6 @@
 /**
  * The cuts of a node: histograms of its rows over the bins of a feature, and the cut with the least impurity (Breiman et al.,
- * Classification and Regression Trees, 1984), by Gini or entropy.
+ * Classification and Regression Trees, 1984), by Gini.
  *
  * Counts of classes are kept four to a vector ("row of counts", 16 bytes for up to four classes, zeros behind the last).
  */
@@ -62,21 +62,6 @@ export function giniOf(weighted: usize, total: f64): f64 {
     squares += w * w;
   }
   return squares / total;
-}
-
-/** The score of `bestEntropy` for an undivided node. */
-@inline
-export function entropyOf(weighted: usize, classes: u32, total: f64): f64 {
-  let sum: f64 = 0;
-  for (let c: usize = 0; c < <usize>classes; c++) {
-    sum += timesLog(load<f64>(weighted + (c << 3)));
-  }
-  return sum - timesLog(total);
-}
-
-@inline
-function timesLog(x: f64): f64 {
-  return x > 0 ? x * Math.log(x) : 0;
 }
 
 /** Add an entry of the bag to a histogram. */
@@ -192,7 +177,7 @@ function accumulateBin(h: usize, found: usize): void {
   }
 }
 
-/** Score of the cut that `bestGini` or `bestEntropy` returned; higher is better. */
+/** Score of the cut that `bestGini` returned; higher is better. */
 export let cutScore: f64 = 0;
 
 /**
@@ -267,32 +252,4 @@ function leavesEnough(left: usize, counts: usize, minLeaf: u32): bool {
     all += load<u32>(counts + c);
   }
   return l >= minLeaf && all - l >= minLeaf;
-}
-
-/** The same with Σ w ln w − W ln W of both sides, for the least entropy. */
-export function bestEntropy(found: u32, counts: usize, weights: usize, classes: u32, minLeaf: u32): i32 {
-  let best: f64 = -Infinity;
-  let at: i32 = -1;
-  for (let i: u32 = 0; i < found - 1; i++) {
-    const a = upTo + <usize>i * stride;
-    let left: f64 = 0;
-    let right: f64 = 0;
-    let sum: f64 = 0;
-    for (let c: usize = 0; c < <usize>classes; c++) {
-      const n = load<u32>(a + (c << 2));
-      const weight = load<f64>(weights + (c << 3));
-      const l = weight * <f64>n;
-      const r = weight * <f64>(load<u32>(counts + (c << 2)) - n);
-      left += l;
-      right += r;
-      sum += timesLog(l) + timesLog(r);
-    }
-    const score = sum - timesLog(left) - timesLog(right);
-    if (score > best && leavesEnough(a, counts, minLeaf)) {
-      best = score;
-      at = <i32>i;
-    }
-  }
-  cutScore = best;
-  return at;
 }

@@ -1,6 +1,6 @@
 /**
  * One tree of a random forest (Breiman 2001) on features of 8 bits: for each node, histograms of the features tried, the best cut
- * by the fall of Gini impurity or entropy, and a partition of the rows.
+ * by the fall of Gini impurity, and a partition of the rows.
  *
  * A row of the bag is read only where a node tries features on it or passes it to a child: the children's class counts come with the best
  * cut, and rows of nodes that will not be split are not moved. Rows that the bootstrap leaves out travel along and get the
@@ -12,7 +12,6 @@ import { below, seedTree } from './random';
 import {
   accumulate,
   accumulateFew,
-  bestEntropy,
   bestGini,
   bins,
   countBytes,
@@ -21,7 +20,6 @@ import {
   countPair,
   countPairFew,
   cutScore,
-  entropyOf,
   giniOf,
   histogram0,
   histogram1,
@@ -53,7 +51,6 @@ export function growScratch(rowCount: u32, features: u32, classes: u32, maxDepth
  * @param columns u8 [feature][row]
  * @param rowClass u8 [row]
  * @param weights f64 [class], with zeros up to a multiple of four
- * @param criterion 0 Gini, 1 entropy
  * @param scratch `growScratch` bytes
  * @param nodes 16 bytes each: i32 feature, u32 threshold, u32 left, u32 right; feature −1 in a leaf, whose number is `left`
  * @param votes u16 [leaf][class]
@@ -71,7 +68,6 @@ export function growTree(
   maxDepth: u32,
   maxFeatures: u32,
   minLeaf: u32,
-  criterion: i32,
   bootstrap: i32,
   seed: u32,
   tree: u32,
@@ -138,7 +134,7 @@ export function growTree(
     let bestThreshold: u32 = 0;
     if (depth < maxDepth && canSplit(counts, minLeaf)) {
       const total = weigh(counts, weights, weighted);
-      const whole = criterion ? entropyOf(weighted, classes, total) : giniOf(weighted, total);
+      const whole = giniOf(weighted, total);
       let bestScore: f64 = -Infinity;
       let varied: u32 = 0;
       let visited: u32 = 0;
@@ -172,9 +168,7 @@ export function growTree(
             continue;
           }
           varied = 1;
-          const cut = criterion
-            ? bestEntropy(found, counts, weights, classes, minLeaf)
-            : bestGini(found, counts, weights, weighted, total, minLeaf);
+          const cut = bestGini(found, counts, weights, weighted, total, minLeaf);
           if (cut >= 0 && cutScore > bestScore) {
             bestScore = cutScore;
             bestFeature = <i32>(k ? feature1 : feature0);

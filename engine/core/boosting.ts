@@ -30,7 +30,7 @@ export function boostingScale({ learningRate }: BoostingParams): number {
 }
 
 /** Features that a tree tries out of `features`. */
-export function featuresBoosted(maxFeatures: BoostingParams['maxFeatures'], features: number): number {
+function featuresBoosted(maxFeatures: BoostingParams['maxFeatures'], features: number): number {
   if (maxFeatures === 'all') {
     return features;
   }
@@ -38,7 +38,7 @@ export function featuresBoosted(maxFeatures: BoostingParams['maxFeatures'], feat
 }
 
 /** Bits that are dropped from bins for this number of rows. */
-export function binShift(rows: number): number {
+function binShift(rows: number): number {
   let shift = 0;
   while (shift < SHIFT_MAX && rows < (256 >> shift) * ROWS_PER_BIN) {
     shift++;

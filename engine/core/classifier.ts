@@ -26,10 +26,10 @@ import { ITrees } from './forest';
 import { Cuts, CUTS_MAX } from './quantile';
 import { faultOfTrees } from './tree-check';
 
-export const CLASSIFIER_FORMAT = 'sambalab-classifier';
+const CLASSIFIER_FORMAT = 'sambalab-classifier';
 
 /** Most bytes of a classifier. */
-export const JSON_BYTES_MAX = 256 << 20;
+const JSON_BYTES_MAX = 256 << 20;
 /** Most channels of an encoder's layer. */
 const CHANNELS_MAX = 4096;
 /** Most brackets, commas and colons of a classifier, whose large parts are texts. Bounds the memory that reading takes. */

@@ -83,7 +83,6 @@ export interface ITrainingSet {
 }
 
 export interface IGrowOptions extends ForestParams {
-  criterion?: 'gini' | 'entropy';
   /** False grows every tree on all rows, for tests; there is no out-of-bag score then. */
   bootstrap?: boolean;
 }
@@ -143,7 +142,7 @@ export class TreeGrower {
 
   /** Grow the tree with this number; `importance` is each feature's share of the fall of impurity, or all 0 without a split. */
   grow(tree: number): { trees: ITrees; importance: Float64Array } {
-    const { maxDepth, maxFeatures, minLeaf, seed, criterion = 'gini', bootstrap = true } = this._options;
+    const { maxDepth, maxFeatures, minLeaf, seed, bootstrap = true } = this._options;
     const engine = this._engine;
     engine.kernels.growTree(
       this._inputs[0],
@@ -155,7 +154,6 @@ export class TreeGrower {
       maxDepth,
       featuresTried(maxFeatures, this._features),
       minLeaf,
-      criterion === 'entropy' ? 1 : 0,
       bootstrap ? 1 : 0,
       seed,
       tree,

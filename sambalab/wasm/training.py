@@ -226,7 +226,6 @@ class _Grower:
             forest["maxDepth"],
             max(1, tried),
             forest["minLeaf"],
-            0,
             1,
             _signed(forest["seed"]),
             tree,

@@ -90,7 +90,7 @@ function cover(line: usize, patch: i32, boxes: usize, addresses: usize): i32 {
 }
 
 /** Make the planes of box sums of the source and write their addresses to `boxes`. */
-export function boxPlanes(boxes: usize, reach: i32): void {
+function boxPlanes(boxes: usize, reach: i32): void {
   const bytes = <usize>(rows + 2 * reach) * sourceStride;
   store<u32>(boxes + (<usize>(BOXES - 1) << 2), <u32>sourceAt(-reach, -reach));
   for (let box = BOXES - 2; box >= 0; box--) {

@@ -29,10 +29,9 @@ function trainingSet(rows: number[][], classOf: number[], classes: number): ITra
 }
 
 function grow(set: ITrainingSet, options: Partial<IGrowOptions> = {}) {
-  const { criterion, bootstrap, ...params } = options;
+  const { bootstrap, ...params } = options;
   const all = {
     ...forestParams({ trees: 20, ...params }),
-    ...(criterion && { criterion }),
     ...(bootstrap !== undefined && { bootstrap })
   };
   const grower = new TreeGrower(newEngine(), set, all);
@@ -123,44 +122,41 @@ describe('growing', () => {
     expect(outOfBagScore(Uint32Array.of(1, 1, 0, 3, 0, 0), Uint8Array.of(0, 1), 2)).toBe(1);
   });
 
-  it.each([
-    { maxDepth: 1 },
-    { maxDepth: 64, maxFeatures: 1 },
-    { minLeaf: 100 },
-    { criterion: 'entropy' as const },
-    { maxFeatures: 4096 }
-  ])('keeps to %j', options => {
-    const { trees } = grow(set, { ...options, trees: 5, bootstrap: false });
-    let first = 0;
-    trees.counts.forEach(count => {
-      const reached = new Map([[0, rows.map((_, i) => i)]]);
-      const depth = new Map([[0, 0]]);
-      for (let node = 0; node < count; node++) {
-        const own = reached.get(node)!;
-        const feature = trees.feature[first + node]!;
-        expect(own.length).toBeGreaterThanOrEqual(options.minLeaf ?? 1);
-        if (feature < 0) {
-          continue;
+  it.each([{ maxDepth: 1 }, { maxDepth: 64, maxFeatures: 1 }, { minLeaf: 100 }, { maxFeatures: 4096 }])(
+    'keeps to %j',
+    options => {
+      const { trees } = grow(set, { ...options, trees: 5, bootstrap: false });
+      let first = 0;
+      trees.counts.forEach(count => {
+        const reached = new Map([[0, rows.map((_, i) => i)]]);
+        const depth = new Map([[0, 0]]);
+        for (let node = 0; node < count; node++) {
+          const own = reached.get(node)!;
+          const feature = trees.feature[first + node]!;
+          expect(own.length).toBeGreaterThanOrEqual(options.minLeaf ?? 1);
+          if (feature < 0) {
+            continue;
+          }
+          const { left, right, threshold } = trees;
+          const low = (i: number) => rows[i]![feature]! <= threshold[first + node]!;
+          reached.set(
+            left[first + node]!,
+            own.filter(i => low(i))
+          );
+          reached.set(
+            right[first + node]!,
+            own.filter(i => !low(i))
+          );
+          depth.set(left[first + node]!, depth.get(node)! + 1);
+          depth.set(right[first + node]!, depth.get(node)! + 1);
         }
-        const { left, right, threshold } = trees;
-        const low = (i: number) => rows[i]![feature]! <= threshold[first + node]!;
-        reached.set(
-          left[first + node]!,
-          own.filter(i => low(i))
-        );
-        reached.set(
-          right[first + node]!,
-          own.filter(i => !low(i))
-        );
-        depth.set(left[first + node]!, depth.get(node)! + 1);
-        depth.set(right[first + node]!, depth.get(node)! + 1);
-      }
-      expect(Math.max(...depth.values())).toBeLessThanOrEqual(options.maxDepth ?? 10);
-      first += count;
-    });
-  });
+        expect(Math.max(...depth.values())).toBeLessThanOrEqual(options.maxDepth ?? 10);
+        first += count;
+      });
+    }
+  );
 
-  it.each([{}, { balanced: false, maxFeatures: 5 }, { criterion: 'entropy' as const, maxDepth: 4 }])(
+  it.each([{}, { balanced: false, maxFeatures: 5 }, { maxDepth: 4 }])(
     'says how much each feature lessens impurity, with %j',
     options => {
       const { trees, importance } = grow(set, { ...options, trees: 6, bootstrap: false });
@@ -170,9 +166,7 @@ describe('growing', () => {
         members.forEach(i => counts[set.classOf[i]!]!++);
         const shares = counts.map((count, c) => count * weights[c]!);
         const total = shares.reduce((a, b) => a + b, 0);
-        return options.criterion
-          ? -shares.reduce((sum, share) => sum + (share > 0 ? share * Math.log2(share / total) : 0), 0)
-          : total * (1 - shares.reduce((sum, share) => sum + (share / total) ** 2, 0));
+        return total * (1 - shares.reduce((sum, share) => sum + (share / total) ** 2, 0));
       };
       // Mean decrease of impurity as in scikit-learn: each tree's in sum 1, then their mean.
       const expected = new Array<number>(5).fill(0);
@@ -212,16 +206,9 @@ describe('growing', () => {
       Math.floor(random() * 256)
     ]);
     const classOf = many.map((_, i) => i % classes);
-    for (const criterion of ['gini', 'entropy'] as const) {
-      const { trees } = grow(trainingSet(many, classOf, classes), {
-        trees: 3,
-        maxDepth: 64,
-        maxFeatures: 3,
-        bootstrap: false,
-        criterion
-      });
-      many.forEach((row, i) => expect(walk(trees, row, classes)[classOf[i]!]).toBe(3 * VOTES));
-    }
+    const options = { trees: 3, maxDepth: 64, maxFeatures: 3, bootstrap: false };
+    const { trees } = grow(trainingSet(many, classOf, classes), options);
+    many.forEach((row, i) => expect(walk(trees, row, classes)[classOf[i]!]).toBe(3 * VOTES));
   });
 
   it('resolves the root of the number of features', () => {
