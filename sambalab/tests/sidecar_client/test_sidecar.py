@@ -393,7 +393,7 @@ def test_a_model_file_that_is_missing_or_corrupt_is_told_and_labelling_goes_on(o
 
 
 @posix
-def test_a_compute_process_that_is_killed_is_replaced():
+def test_a_sam_process_that_is_killed_is_replaced():
     lab = sl.Labeller(np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8), name="compute")
     before, _ = lab.suggest(10, 10)
     status = clients.client().request("status", {}).result
