@@ -1,8 +1,8 @@
 /**
- * Mean intersection over union from strokes that are drawn on the truth: 5 and 40 strokes a class on the same image, and trained with 40 on one
- * micrograph and applied to the others of its kind. Strokes, seeds and pixels are the same on both sides, so differences are paired.
+ * Mean intersection over union from strokes drawn on the truth: with 5 and 40 strokes a class on the same image, and with a classifier that was trained
+ * with 40 strokes on one micrograph and is applied to the others of its kind. Strokes, seeds and pixels are the same on both sides, so differences are paired.
  *
- * The superalloys show by steps what gives how much; the other kinds of image, real and synthetic, whether that holds elsewhere.
+ * The superalloys are measured step by step, which shows what each step adds. The other kinds of image, real and synthetic, show whether this holds elsewhere.
  */
 import { mean, paired } from './processes.mjs';
 import { SAMPLES, Work } from './work.mjs';
@@ -20,9 +20,9 @@ const STEPS = [
   ['boosting + SAM + standardised', { preset: 'boosting', refine: 0 }, { set: 'sam' }],
   ['boosting + SAM + standardised + refined', { preset: 'boosting' }, { set: 'sam' }]
 ];
-/** Seeds that the steps get at most; and scikit-learn's forest on our features. */
+/** The most seeds of the steps, and of scikit-learn's forest on our features. */
 const STEP_SEEDS = 4;
-/** Kinds of images beside the superalloys, and how many seeds they get at most: a seed of the coating takes half a minute. */
+/** Kinds of images besides the superalloys, and the most seeds of each: a seed of the coating takes half a minute. */
 const OTHERS = { coating: 3, tomography: 5, grains: 5, particles: 5, layers: 5 };
 const WHERE = ['5 strokes', '40 strokes', 'other images'];
 const REFERENCE = "scikit-image and scikit-learn, SAMBA's way";
@@ -83,7 +83,7 @@ async function compare(bench, kind, seeds, always, steps) {
     const tell = (variant, who, what) => {
       const [ours, reference] = [variant, who].map(name => cells.get(`${where}|${name}`)?.slice());
       if (ours) {
-        // What has fewer seeds is compared on those.
+        // A variant with fewer seeds is compared on its own seeds.
         const same = Math.min(ours.length, reference.length);
         [ours, reference].forEach(list => list.splice(same));
         const { interval, text } = paired(ours, reference);

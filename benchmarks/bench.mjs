@@ -1,15 +1,15 @@
 /**
- * Ours against the reference, in one run: `npm run bench [-- section…] [--json] [--seeds N]`.
+ * Compares the engine with the reference in one run: `npm run bench [-- section…] [--json] [--seeds N]`.
  *
  *   features   SAMBA's feature stack
  *   families   each optional feature family beside its counterpart in scikit-image or SciPy
  *   grow       forests, with their out-of-bag score
  *   boosting   boosted trees beside LightGBM's and scikit-learn's
- *   apply      segmenting an image whose features are at hand
+ *   apply      segmenting an image whose features are computed
  *   stroke     from a stroke to the new segmentation of a view
  *   accuracy   mean intersection over union, from strokes drawn from the truth
- *   guided     a simulated user who labels where told, beside one who labels at random places, ours alone
- *   memory     a 16-bit image of 8192 × 8192 pixels from features to segmentation, ours alone
+ *   guided     a simulated user who labels the most uncertain region, beside one who labels random places; ours alone
+ *   memory     a 16-bit image of 8192 × 8192 pixels from features to segmentation; ours alone
  *
  * Times are medians of runs that alternate between the two sides, so that a busy machine slows both, on the same number of threads. Ours
  * runs through the sidecar's engine service, with arrays in shared files, as in use; `reference.py` is the other side.
@@ -32,14 +32,14 @@ const UNITS = {
   strokes: { digits: 1, better: 'less' }
 };
 
-/** What the sections work with, and what they tell. */
+/** The context of the sections, and their results. */
 class Bench {
   constructor(folder, service, sam, reference, { seeds, json }) {
     Object.assign(this, { folder, service, sam, reference, seeds, json });
     this.rows = [];
   }
 
-  /** Names of the micrographs with truth, by kind: the real ones where they are, and synthetic ones. */
+  /** Names of the micrographs with truth, by kind: real ones if `../shared/data` exists, and synthetic ones. */
   async micrographs(kind = 'superalloy') {
     return (await this.reference.ask({ do: 'names' })).kinds[kind] ?? [];
   }
@@ -59,7 +59,7 @@ class Bench {
     this.report(section, name, ours, reference, 's');
   }
 
-  /** Run a section, and tell the memory peaks of both sides. */
+  /** Run a section, and report the memory peaks of both sides. */
   async run(section) {
     [process.pid, this.reference.pid].forEach(forgetPeak);
     await SECTIONS[section](this);

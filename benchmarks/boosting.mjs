@@ -4,14 +4,14 @@ import { SAMPLES, Work } from './work.mjs';
 
 const SEEDS = 3;
 const FEATURES = { set: 'samba' };
-/** All rounds on both sides, so that the same work is compared. */
+/** Both sides grow all rounds, so the work is the same. */
 const SAME = { preset: 'boosting', refine: 0, patience: null };
 const VARIANTS = [
   ['the preset', {}],
   ['all features, 31 leaves', { maxFeatures: 'all', maxLeaves: 31, minLeaf: 20 }]
 ];
 
-/** For each learner the medians of its times and its mean IoU; what is not installed is left out. */
+/** The median time and the mean IoU of each learner that is installed. */
 export async function boosting(bench) {
   const { learners } = await bench.reference.ask({ do: 'boosters' });
   for (const name of ['superalloy_0', 'superalloy_1']) {
@@ -27,7 +27,7 @@ export async function boosting(bench) {
         const found = new Map(['ours', ...learners].map(learner => [learner, { seconds: [], ious: [] }]));
         for (let seed = 0; seed < SEEDS; seed++) {
           await work.strokes(seed, strokes, length);
-          // The features are there before the clock runs.
+          // Compute the features before the clock starts.
           await work.train({ ...SAME, rounds: 1 }, FEATURES);
           found.get('ours').seconds.push(await work.train({ ...SAME, ...change, seed }, FEATURES));
           await work.apply();

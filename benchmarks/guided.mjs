@@ -1,7 +1,7 @@
 /**
- * A simulated user who draws one short stroke a step where told, in the most uncertain region without labels, beside one who draws it at random
- * places: mean intersection over union after so many strokes, and the strokes needed for the same. Both begin with the same stroke of each class; the
- * class of a stroke is what the truth says where it begins.
+ * Two simulated users draw one short stroke a step: one in the most uncertain region without labels, the other at a random place. Prints the mean
+ * intersection over union after a number of strokes, and the strokes that each needs for the same value. Both begin with the same stroke of each class.
+ * A stroke has the true class of the pixel where it begins.
  */
 import { writeFileSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -12,10 +12,10 @@ import { Work } from './work.mjs';
 /** Strokes after which both are measured. */
 const MEASURED = [5, 10, 15, 20, 25, 30, 40];
 const SEEDS_MAX = 5;
-/** A round brush of this radius goes so many steps of a pixel, and stays within its class. */
+/** The brush's radius, and the pixels that a stroke goes; it stays within its class. */
 const RADIUS = 2;
 const LENGTH = 6;
-/** Side of the regions, as `regions` has it if nobody says one. */
+/** Side of the regions: the default of the method `regions`. */
 const SIDE = 32;
 
 export async function guided(bench) {
@@ -46,7 +46,7 @@ export async function guided(bench) {
 
 const perSeed = ({ seeds }) => Array.from({ length: Math.min(seeds, SEEDS_MAX) }, () => []);
 
-/** Strokes after which a curve first reaches a value, between its points too; null if it never does. */
+/** The number of strokes at which a curve first reaches a value, interpolated; null if it never does. */
 function strokesFor(curve, value) {
   const next = curve.findIndex(([, reached]) => reached >= value);
   if (next <= 0) {
@@ -88,7 +88,7 @@ async function label(work, seed, windows) {
   }
 }
 
-/** The region that the sidecar would name. */
+/** The region that the sidecar would suggest. */
 function mostUncertain(work, labels, { WindowGrid, WindowSums, bestWindows }) {
   const [, rows, columns] = work.shape;
   const grid = new WindowGrid(rows, columns, SIDE);

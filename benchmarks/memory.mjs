@@ -1,4 +1,4 @@
-/** A 16-bit image of 8192 × 8192 pixels: SAMBA's features and forest, and full segmentation, and how much memory that takes at most. */
+/** A 16-bit image of 8192 × 8192 pixels: SAMBA's features and forest, the whole segmentation, and the peak of memory. */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { forgetPeak, peakOf } from './processes.mjs';
@@ -27,7 +27,7 @@ export async function memory(bench) {
   }
 }
 
-/** Begin a training, cancel it while features are computed. @returns seconds until that is answered */
+/** Begin a training and cancel it while features are computed. @returns seconds until the cancel is answered */
 async function cancelTraining(work) {
   const controller = new AbortController();
   const { context } = work;

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** Build the engine's service and worker beside each other, and load the service. */
+/** Bundle the engine's service and worker into one folder, and load the service. */
 export async function loadEngine(folder) {
   const { build } = await import('esbuild');
   const wasm = join(root, 'engine/build/engine.wasm');
@@ -33,7 +33,7 @@ export async function loadEngine(folder) {
   return createRequire(import.meta.url)(join(folder, 'engine-service.cjs')).EngineService;
 }
 
-/** SAM's service, which encodes in the process that `npm run build` made. */
+/** SAM's service; its child process is the bundle that `npm run build` makes. */
 export async function loadSam(folder) {
   const { build } = await import('esbuild');
   const server = join(root, 'sambalab/server');
@@ -77,16 +77,16 @@ export function startReference() {
   };
 }
 
-/** Begin to watch the peak of a process's resident set anew. Linux alone knows how. */
+/** Reset the peak of a process's resident set. Works on Linux only. */
 export function forgetPeak(pid) {
   try {
     writeFileSync(`/proc/${pid}/clear_refs`, '5');
   } catch {
-    // Elsewhere the peak is that of the whole run, or unknown.
+    // On other systems the peak is of the whole run, or unknown.
   }
 }
 
-/** The peak of a process's resident set since then in MB; null where the system does not tell. */
+/** The peak of a process's resident set since the reset, in MB; null if the system does not report it. */
 export function peakOf(pid) {
   try {
     return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024;

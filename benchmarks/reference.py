@@ -141,18 +141,18 @@ class Micrograph:
     labels: NDArray[np.uint8]
 
     def __init__(self) -> None:
-        # "own" are those of this process, "taken" those of the other side.
+        # "own" features are of this process, "taken" ones of the engine.
         self.stacks: dict[str, Floats] = {}
 
 
 class Reference:
-    """What the commands work on."""
+    """The state and the commands of the reference."""
 
     def __init__(self) -> None:
         self.micrographs: dict[str, Micrograph] = {}
 
     def versions(self) -> dict[str, Any]:
-        """Say what is compared with."""
+        """Describe the libraries and the images."""
         import scipy
         import skimage
         import sklearn
@@ -204,7 +204,7 @@ class Reference:
         return {"seconds": time.perf_counter() - start, "features": mine.stacks["own"].shape[-1]}
 
     def take(self, name: str, file: str, features: int) -> dict[str, Any]:
-        """Take the other side's features."""
+        """Take the engine's features."""
         mine = self.micrographs[name]
         mine.stacks["taken"] = np.fromfile(file, np.float32).reshape(*mine.image.shape, features)
         return {}
@@ -230,11 +230,11 @@ class Reference:
         return {"seconds": time.perf_counter() - start, "oob": self.forest.oob_score_, "samples": len(rows)}
 
     def boosters(self) -> dict[str, Any]:
-        """Name the boosting libraries that are here."""
+        """Name the boosting libraries that are installed."""
         return {"learners": [*(["LightGBM"] if importlib.util.find_spec("lightgbm") else []), "scikit-learn"]}
 
     def boost(self, name: str, learner: str, params: dict[str, Any], source: str) -> dict[str, Any]:
-        """Grow boosted trees on the labels, with the other side's parameters."""
+        """Grow boosted trees on the labels, with the engine's parameters."""
         mine = self.micrographs[name]
         start = time.perf_counter()
         rows = np.flatnonzero(mine.labels)

@@ -1,4 +1,4 @@
-"""The optional feature families the usual way: scikit-image, SciPy and vectorised NumPy, on as many threads as cores."""
+"""The optional feature families with scikit-image, SciPy and vectorised NumPy, on as many threads as cores."""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
-/** Sections that take times: features, each optional family, growing, applying, and from a stroke to a new segmentation. */
+/** The sections that measure time: features, each optional family, growing, applying, and from a stroke to a new segmentation. */
 import { median } from './processes.mjs';
 import { SAMPLES, Work } from './work.mjs';
 
 const RUNS = 3;
-/** Side of the image that times are taken on, in percent of a micrograph's 512 pixels: 0.70 megapixel. */
+/** Side of the image that is timed, in percent of a micrograph's 512 pixels: 0.70 megapixel. */
 const PERCENT = 163;
 /** A view's side in pixels, for the time from a stroke to its segmentation. */
 const VIEW_PERCENT = 100;
 
-/** Ours, and the preset of scikit-learn's forest beside it, which takes so many runs. */
+/** Our presets, the preset of scikit-learn's forest for each, and its number of runs. */
 const SAMBA = { title: 'samba', forest: { preset: 'samba' }, features: { set: 'samba' }, preset: 'samba', runs: RUNS };
 const DEEP = {
   title: 'deep trees',
@@ -21,7 +21,7 @@ const DEEP = {
 const DEFAULT = { title: 'the default', forest: {}, features: {}, preset: 'deep', runs: 1, shared: true };
 const VARIANTS = [SAMBA, DEEP, DEFAULT];
 
-/** The families that SAMBA's stack has not, as each is alone. */
+/** The families that are not in SAMBA's stack, each alone. */
 const FAMILIES = [
   'hessianOrientation',
   'mean',
@@ -53,12 +53,12 @@ async function interleaved(ours, reference, runs = RUNS) {
 
 async function timed(bench, percent = PERCENT) {
   const work = await new Work(bench, 'superalloy_0').load(percent);
-  // Longer strokes, for as many labelled pixels as a forest takes at most.
+  // Longer strokes, so that there are as many labelled pixels as a forest takes at most.
   await work.strokes(0, 600, 20);
   return work;
 }
 
-/** Have features ready on the other side. @returns which they are */
+/** Make the reference compute features. @returns which features they are */
 async function shareFeatures(bench, work, { features, shared }) {
   const { name } = work;
   if (!shared) {
@@ -153,7 +153,7 @@ export async function stroke(bench) {
     const times = await interleaved(
       async run => (await work.train({ ...forest, seed: run }, features)) + (await work.apply()),
       async run => {
-        // SAMBA's way has no feature that it kept: its server computes them with each training.
+        // SAMBA's server keeps no features: it computes them with each training.
         const { reference } = bench;
         const computed = await reference.ask({ do: 'features', name: work.name });
         const grown = await reference.ask({ do: 'grow', name: work.name, seed: run, samples: SAMPLES });

@@ -1,4 +1,4 @@
-/** One image, its labels and results in raw files, as both sides see them. */
+/** One image, its labels and its results, in raw files that both sides read and write. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { meanIoU } from './processes.mjs';
@@ -9,7 +9,7 @@ const keyOf = (spec, basis) =>
     basis && basis.layers.map(({ matrix }) => Buffer.from(matrix.slice().buffer).toString('base64'))
   ]);
 
-/** Labelled pixels that a forest takes at most, on both sides. */
+/** The most labelled pixels that a forest takes, on both sides. */
 export const SAMPLES = 40000;
 
 export class Work {
@@ -26,7 +26,7 @@ export class Work {
     return join(this.folder, name);
   }
 
-  /** Have the reference read the image; `percent` of its size on each side, mirrored. */
+  /** Let the reference read the image, mirrored to `percent` of its size on each side. */
   async load(percent = 100) {
     const found = await this.reference.ask({ do: 'load', name: this.name, out: this.folder, percent });
     this.shape = [1, ...found.shape];
@@ -38,7 +38,7 @@ export class Work {
     return this;
   }
 
-  /** Let no feature that was computed be found again. */
+  /** Make all features be computed anew. */
   forget() {
     this.keys++;
   }
@@ -63,7 +63,7 @@ export class Work {
     return this.reference.ask({ do: 'strokes', name: this.name, seed, strokes, length, radius: 2, out: this.folder });
   }
 
-  /** What SAM sees of this image under a spec, and under the basis of a classifier where one is given. */
+  /** The embedding of this image under a spec, and under a classifier's basis if one is given. */
   async embedding(spec, basis = null) {
     if (!spec.embedding) {
       return undefined;
@@ -74,7 +74,7 @@ export class Work {
       const display = { low: 0, high: 255 };
       const { basis: own, maps } = await this.sam.reduce(this.image, display, 0, spec.embedding, basis, this.context);
       const reduced = { basis: own, slice: async () => maps };
-      // Whoever applies a classifier that was trained here asks under the basis that was fitted here.
+      // A classifier that was trained here is applied under the basis that was fitted here.
       [key, keyOf(spec.embedding, own)].forEach(each => this.embeddings.set(each, reduced));
     }
     return this.embeddings.get(key);
@@ -87,7 +87,7 @@ export class Work {
     return spec.embedding ? { ...spec, embedding: { ...spec.embedding, window } } : spec;
   }
 
-  /** Train on `labels.raw`, by default the default. @returns seconds, without those of the encoder */
+  /** Train on `labels.raw`, with the default features and preset if none are given. @returns seconds, without the encoder's */
   async train(forest = {}, features = {}) {
     const spec = this.spec(features);
     const embedding = await this.embedding(spec);
@@ -125,7 +125,7 @@ export class Work {
     return (performance.now() - start) / 1000;
   }
 
-  /** Compute the feature stack into `features.raw`, float32; what SAM sees is encoded before the clock runs. */
+  /** Compute the feature stack into `features.raw`, float32. The encoder runs before the clock starts. */
   async features(choice = {}) {
     const spec = this.spec(choice);
     const embedding = await this.embedding(spec);

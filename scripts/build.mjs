@@ -1,5 +1,5 @@
 /**
- * Build everything, or the parts named: `node scripts/build.mjs [engine|server|browser]...`
+ * Build all parts, or only those named: `node scripts/build.mjs [engine|server|browser]...`
  *
  *   engine   engine/assembly → engine/build/engine.wasm
  *   server   kernel-server, engine, the tables and limits of src/shared, the SAM models' manifests and decoders → sambalab/server
@@ -14,7 +14,7 @@ import { importTypeScript } from './typescript.mjs';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const node = (...args) => execFileSync(process.execPath, args, { cwd: root, stdio: 'inherit' });
 
-/** Run a tool that talks much; what it said is shown if it fails. */
+/** Run a tool and show its output only if it fails. */
 function quietly(...args) {
   const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' });
   if (status !== 0) {

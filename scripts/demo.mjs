@@ -1,6 +1,6 @@
 /**
- * `npm run demo`: execute the quickstart notebook without a browser, its labels drawn by a script, then segment a
- * synthetic micrograph from few strokes and compare with its exact truth. Results are in examples/out.
+ * `npm run demo`: execute the quickstart notebook without a browser, with labels from a script; then segment a synthetic
+ * micrograph from a few strokes and compare it with its exact truth. Results are in examples/out.
  */
 import { environment, main, python, run, setup } from './setup.mjs';
 

@@ -29,7 +29,7 @@ if (process.argv[1] && import.meta.url.endsWith('/lint.mjs') && process.argv[1].
   await main(async () => {
     await setup();
     const failed = lint();
-    say(failed.length ? `lint: failed: ${failed.join(', ')}` : 'lint: all well');
+    say(failed.length ? `lint: failed: ${failed.join(', ')}` : 'lint: no problems');
     process.exitCode = failed.length;
   });
 }

@@ -1,9 +1,9 @@
 /**
- * What a fresh clone lacks, made once: npm packages, a Python environment, the builds, the links into JupyterLab, a browser.
- * Node's built-ins alone, so that it runs before anything is installed. Each step leaves a stamp of what it was made
- * from and is skipped while that stays the same.
+ * Sets up a fresh clone: npm packages, a Python environment, the builds, the links into JupyterLab, a browser.
+ * Imports only Node's built-in modules, since it runs before anything is installed. Each step leaves a stamp with a hash of its
+ * sources, and is skipped while the hash stays the same.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   accessSync,
@@ -29,20 +29,20 @@ const venvBin = join(venv, windows ? 'Scripts' : 'bin');
 /** The environment's Python. */
 export const python = join(venvBin, windows ? 'python.exe' : 'python');
 
-/** The environment variables for whatever runs in the Python environment. */
+/** The environment variables of commands that run in the Python environment. */
 export function environment(extra = {}) {
   return { ...process.env, PATH: venvBin + delimiter + process.env.PATH, VIRTUAL_ENV: venv, ...extra };
 }
 
-/** An error whose message is all that the user needs to see. */
+/** An error that is shown to the user as its message, without a stack. */
 export class SetupError extends Error {}
 
-/** Say what is going on. */
+/** Print a line of progress. */
 export function say(text) {
   console.log(`sambalab: ${text}`);
 }
 
-/** Run a command to its end, its output shown; an error that names it if it fails. */
+/** Run a command to its end and show its output. Throws a SetupError that names the command if it fails. */
 export function run(command, args, options = {}) {
   const result = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options });
   if (result.error) {
@@ -71,7 +71,7 @@ function hashFiles(paths) {
   return hash.digest('hex');
 }
 
-/** Do something unless it was done from the same sources and its products are there. */
+/** Make products from sources, unless they exist and were made from the same sources. */
 async function once(name, sources, products, make) {
   const stamps = join(root, '.cache/stamps');
   const stamp = join(stamps, name);
@@ -83,7 +83,7 @@ async function once(name, sources, products, make) {
   const start = Date.now();
   await make();
   mkdirSync(stamps, { recursive: true });
-  // Hashed again: npm and pip may have touched what they were made from.
+  // Hash again: npm and pip may have changed the sources.
   writeFileSync(stamp, hashFiles(sources));
   say(`${name}: done in ${((Date.now() - start) / 1000).toFixed(1)} s`);
   return true;
@@ -149,7 +149,7 @@ async function installPython() {
           );
         }
       }
-      // Hatchling wants the folders that it ships to be there, the builds come later.
+      // Hatchling requires the folders that it ships; the builds fill them later.
       mkdirSync(join(root, 'sambalab/labextension'), { recursive: true });
       mkdirSync(join(root, 'sambalab/server'), { recursive: true });
       say('installing JupyterLab and the Python package …');
@@ -209,14 +209,14 @@ function onPath(names) {
   return undefined;
 }
 
-/** The browser that Playwright has downloaded for itself, if it has. */
+/** The browser that Playwright downloaded; undefined if it did not. */
 function playwrightBrowser() {
   const require = createRequire(join(root, 'package.json'));
   const path = require('@playwright/test').chromium.executablePath();
   return existsSync(path) ? path : undefined;
 }
 
-/** A Chromium for the UI tests: the one named, one on the PATH, Playwright's own; else one is installed. */
+/** Find a Chromium for the UI tests: PLAYWRIGHT_CHROMIUM_EXECUTABLE_PATH, the PATH, Playwright's own; else install one. */
 export function ensureBrowser() {
   const find = () =>
     process.env.PLAYWRIGHT_CHROMIUM_EXECUTABLE_PATH ||
@@ -247,7 +247,7 @@ export function ensureBrowser() {
   return installed;
 }
 
-/** Everything that JupyterLab with SambaLab needs. */
+/** Set up everything that JupyterLab with SambaLab needs. */
 export async function setup() {
   checkNode();
   await installPackages();
@@ -256,21 +256,12 @@ export async function setup() {
   await link();
 }
 
-/** Run a script's main function; a SetupError is said in a line, without a stack. */
+/** Run a script's main function. A SetupError is printed in one line. */
 export async function main(body) {
   try {
     await body(process.argv.slice(2));
   } catch (error) {
     console.error(error instanceof SetupError ? `sambalab: ${error.message}` : error);
     process.exitCode = 1;
-  }
-}
-
-/** The output of a command, trimmed; undefined if it failed. */
-export function outputOf(command, args) {
-  try {
-    return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
-  } catch {
-    return undefined;
   }
 }

@@ -17,7 +17,7 @@ await main(async args => {
     throw new SetupError(`--port needs a number, got ${args[port + 1] ?? 'nothing'}.`);
   }
   await setup();
-  // Jupyter's command line takes --port=N alone, and refuses to run as root unless it is told to.
+  // Jupyter's command line accepts only the form --port=N, and runs as root only with --allow-root.
   const options = args.flatMap((arg, i) =>
     arg === '--port' ? [`--port=${args[i + 1]}`] : args[i - 1] === '--port' ? [] : [arg]
   );

@@ -1,4 +1,4 @@
-/** Arrays: live without a call, and never in JSON. */
+/** Arrays change without a call, and never pass through JSON. */
 import { expect, test } from '@jupyterlab/galata';
 import { GOLD, LabellerPage } from './labeller';
 import { TestNotebook } from './notebook';

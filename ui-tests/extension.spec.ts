@@ -3,7 +3,7 @@ import { expect, test } from '@jupyterlab/galata';
 import { GOLD, LabellerPage } from './labeller';
 import { TestNotebook } from './notebook';
 
-test('The command inserts a cell that shows a labeller as it is', async ({ page, tmpPath }) => {
+test('The command inserts a cell that shows a labeller when it is run', async ({ page, tmpPath }) => {
   const errors: string[] = [];
   page.on('pageerror', error => errors.push(error.message));
   const notebook = await TestNotebook.open(page, `${tmpPath}/command.ipynb`, ['1 + 1']);

@@ -4,10 +4,7 @@ import { expect, test } from '@jupyterlab/galata';
 import { GOLD, LabellerPage } from './labeller';
 import { TestNotebook } from './notebook';
 
-test('What is chosen in the panel is what is trained, and what Python chooses shows in the panel', async ({
-  page,
-  tmpPath
-}) => {
+test('A training uses the choice of the panel, and the panel shows the choice of Python', async ({ page, tmpPath }) => {
   const notebook = await TestNotebook.open(page, `${tmpPath}/choice.ipynb`, [
     GOLD.setup,
     'lab = sl.Labeller(image, classes=["object", "ground"], name="choice", fresh=True); lab',
@@ -32,7 +29,7 @@ test('What is chosen in the panel is what is trained, and what Python chooses sh
   await lab.open('forest-parameters');
   await part('forest-trees').fill('20');
   await expect(part('training-what')).toContainText(/Deep, changed · 20 trees · \d+ channels/);
-  // At once: what is chosen goes out before the training does.
+  // Without a pause: the choice is sent before the training.
   await lab.train();
   const checks = await notebook.execute(
     2,
@@ -89,7 +86,7 @@ test('The preview shows the pixels of the feature, over the image alone', async 
   const corner = [3, 4] as const; // outside of the view
   const bare = await Promise.all(places.map(([row, column]) => lab.pixel(row, column)));
   await lab.open('features');
-  await part('feature-set').selectOption('samba'); // of the pixels as they are
+  await part('feature-set').selectOption('samba'); // features of the pixels without standardising
   await lab.open('preview-section');
   await part('preview-channel').selectOption({ label: 'gaussian σ=4' });
   await part('preview').click();
@@ -114,7 +111,7 @@ print(json.dumps([float(grey[row, column]) for row, column in ${JSON.stringify([
       .toEqual([level, level, level, 255]);
   }
   expect(Math.abs((await lab.feature(...corner)) - expected.at(-1)!)).toBeLessThanOrEqual(2);
-  // H hides it while it is held, also right after the list was used, and chooses nothing there; the eye hides it for good.
+  // H hides the preview while it is held, also right after the list was used, and changes nothing in the list. The eye hides it until it is pressed again.
   const chosen = await part('preview-channel').inputValue();
   for (const over of [false, true]) {
     await part('preview-channel').focus();
@@ -131,7 +128,7 @@ print(json.dumps([float(grey[row, column]) for row, column in ${JSON.stringify([
   expect(await lab.error()).toBeNull();
 });
 
-test('A classifier that is saved in one labeller segments the same in another', async ({ page, tmpPath }) => {
+test('A classifier that is saved in one labeller gives the same segmentation in another', async ({ page, tmpPath }) => {
   const notebook = await TestNotebook.open(page, `${tmpPath}/files.ipynb`, [
     GOLD.setup,
     'lab = sl.Labeller(image, classes=["object", "ground"], name="saved here", fresh=True); lab',
@@ -146,7 +143,7 @@ test('A classifier that is saved in one labeller segments the same in another', 
   await expect(lab.root.getByTestId('sambalab-save')).toBeDisabled();
   await lab.train();
   const save = async (format: string) => {
-    // By keyboard, which keeps the focus where it can go on.
+    // By keyboard: the focus must stay on the button.
     await lab.root.getByTestId('sambalab-save').press('Enter');
     const [download] = await Promise.all([
       page.waitForEvent('download'),
@@ -161,7 +158,7 @@ test('A classifier that is saved in one labeller segments the same in another', 
   const onnx = await save('onnx');
   expect(onnx.name).toMatch(/\.onnx$/);
 
-  // One that differs between the two, so that each has to change what is there.
+  // A different classifier is loaded between the two, so that each of them has to replace one.
   await notebook.execute(
     3,
     'wanted = lab.segmentation.copy(); unlabelled = lab.labels == 0\nlab.train(features={"sigmas": [16]}, trees=2)'

@@ -1,6 +1,6 @@
 /**
- * Before the UI tests: a kernel with ipykernel 6, which has no subshells, beside the environment's own.
- * The old ipykernel lies in a folder of its own and comes first on the kernel's path; all else is shared.
+ * Installs a kernel with ipykernel 6, which has no subshells, before the UI tests.
+ * The old ipykernel lies in a folder of its own that comes first on the kernel's path; all other packages are the environment's.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';

@@ -236,7 +236,7 @@ export class LabellerPage {
     await expect.poll(() => this._get(handle => handle.pendingPatches), { timeout }).toBe(0);
   }
 
-  /** The suggestion shown, once there is one of another scale than `not`. */
+  /** Wait for a suggestion whose scale is not `not`, and return it. */
   async suggestion(not?: number): Promise<IShownSuggestion> {
     await expect
       .poll(() => this._get(handle => (handle.suggestion ? handle.suggestion.scale : -1)), { timeout: 20_000 })
@@ -255,7 +255,7 @@ export class LabellerPage {
     };
   }
 
-  /** The suggestion once it belongs to this pixel, and not to one where the mouse was before. */
+  /** Wait for the suggestion at this pixel, not at one where the mouse was before, and return it. */
   async suggestionAt(row: number, column: number): Promise<IShownSuggestion> {
     await expect
       .poll(
@@ -306,7 +306,7 @@ export class LabellerPage {
     }
   }
 
-  /** Which segmentation is shown. */
+  /** The version of the segmentation that is shown. */
   async version(): Promise<number> {
     return (await this._state()).segmentationVersion;
   }
@@ -360,12 +360,12 @@ export class LabellerPage {
     await expect.poll(async () => (await this._state()).live.state !== 'off').toBe(on);
   }
 
-  /** Whether live segmentation is on, as the page has it. */
+  /** Whether live segmentation is on in the page. */
   async isLive(): Promise<boolean> {
     return (await this._state()).live.on;
   }
 
-  /** Wait until live segmentation has nothing left to do: what is shown is the session's segmentation, learned from the last labels. */
+  /** Wait until live segmentation is done: the page shows the session's segmentation, learned from the last labels. */
   async liveSettled(timeout = 60_000): Promise<void> {
     await this.saved(timeout);
     await expect
@@ -374,7 +374,7 @@ export class LabellerPage {
     await this.shownIsKept(timeout);
   }
 
-  /** Wait until what is shown is the session's segmentation. */
+  /** Wait until the page shows the session's segmentation. */
   async shownIsKept(timeout = 60_000): Promise<void> {
     await expect
       .poll(
@@ -392,12 +392,12 @@ export class LabellerPage {
     return this._get(handle => handle.times.map(one => ({ ...one })));
   }
 
-  /** What the page holds of the segmentation, and how long drawing took at most. */
+  /** Tiles and bytes of the segmentation that the page holds, and the longest time of drawing. */
   async load(): Promise<IDebugHandle['load']> {
     return this._get(handle => handle.load);
   }
 
-  /** Strokes with the brush, one after the other as fast as the browser takes them. */
+  /** Draw strokes with the brush, as fast as the browser takes them. */
   async strokes(paths: readonly (readonly IPixel[])[]): Promise<void> {
     await this._still();
     const all = await this.root.evaluate(

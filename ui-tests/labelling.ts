@@ -40,7 +40,7 @@ export function testLabelling(image: ITestImage): void {
       ground.forEach(({ row, column }) => expect(first.covers(row, column)).toBe(false));
       await expect.poll(() => lab.pixel(object.row, object.column), 'the suggestion is drawn').not.toEqual(bare);
 
-      // Right click changes its scale, three times around is where it was.
+      // A right click changes its scale; after three the first is back.
       const scales = [first];
       for (let i = 0; i < 3; i++) {
         await lab.rightClick();
@@ -51,7 +51,7 @@ export function testLabelling(image: ITestImage): void {
       expect(scales[3]!.scale).toBe(first.scale);
       expect(scales[3]!.pixels).toEqual(first.pixels);
 
-      // Click accepts it.
+      // A click accepts it.
       await lab.click();
       await lab.saved();
       expect(

@@ -1,11 +1,11 @@
-/** Live segmentation: how soon a stroke has its effect, that the last one always has it, and what is said when there is nothing to learn. */
+/** Live segmentation: how long a stroke takes to be segmented, that the last one always is, and the messages when there is nothing to learn. */
 import { expect, test } from '@jupyterlab/galata';
 import type { IJupyterLabPageFixture } from '@jupyterlab/galata';
 import type { IStrokeTimes } from '../src/widget/state/stroke-times';
 import { IPixel, LabellerPage } from './labeller';
 import { TestNotebook } from './notebook';
 
-/** Nanoporous gold, what a threshold makes of it, and where strokes of one class lie in it: [class, row, column] of their left ends. */
+/** Python: nanoporous gold, its segmentation by a threshold, and places of strokes within one class: [class, row, column] of their left ends. */
 const GOLD = (size: number) => `
 import json
 import numpy as np
@@ -41,7 +41,7 @@ const pathOf = ([, row, column]: Place): IPixel[] => [
   { row: row + 1, column: column + 15 }
 ];
 
-/** Open a labeller on gold; what the first cell printed are places for strokes. */
+/** Open a labeller on gold. The first cell prints places for strokes. */
 async function open(page: IJupyterLabPageFixture, path: string, name: string, size = 512) {
   const errors: string[] = [];
   page.on('console', message => {
@@ -58,7 +58,7 @@ async function open(page: IJupyterLabPageFixture, path: string, name: string, si
   const places = JSON.parse(await notebook.run(0)) as Place[];
   await notebook.run(1);
   const lab = await LabellerPage.in(page);
-  errors.length = 0; // JupyterLab's own, while it starts
+  errors.length = 0; // errors of JupyterLab's start
   await lab.press('b');
   await lab.root.getByTestId('sambalab-brush-size').fill('27'); // 5 pixels
   return { notebook, lab, places, errors };
@@ -75,7 +75,7 @@ async function draw(lab: LabellerPage, places: readonly Place[]): Promise<void> 
 const atFraction = (values: number[], fraction: number): number =>
   [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * fraction))]!;
 
-/** Where the time goes, from the pointer to the pixels. */
+/** The time of each step from the pointer to the pixels, as text. */
 function table(all: readonly IStrokeTimes[]): string {
   const steps: [string, keyof IStrokeTimes, keyof IStrokeTimes][] = [
     ['pointer lifted → mask made', 'released', 'committed'],
@@ -97,7 +97,7 @@ function table(all: readonly IStrokeTimes[]): string {
 }
 
 for (const which of ['the default', 'samba'] as const) {
-  test(`A stroke changes what is seen of 512² pixels, with ${which}`, async ({ page, tmpPath }) => {
+  test(`A stroke changes the segmentation of a view of 512² pixels, with ${which}`, async ({ page, tmpPath }) => {
     test.setTimeout(300_000);
     const { notebook, lab, places, errors } = await open(page, `${tmpPath}/time.ipynb`, `live: ${which}`);
     const part = (name: string) => lab.root.getByTestId(`sambalab-${name}`);
@@ -124,7 +124,7 @@ for (const which of ['the default', 'samba'] as const) {
         `  longest drawing of a frame ${longestDraw.toFixed(1)} ms`
     );
     await lab.liveSettled();
-    // What is seen is what Python has, and it is right where nothing was drawn.
+    // The page shows Python's segmentation, which is right where nothing was drawn.
     const probes = [40, 150, 260, 370, 480].flatMap(row => [31, 222, 333, 444].map(column => ({ row, column })));
     const python = JSON.parse(
       await notebook.execute(
@@ -149,7 +149,7 @@ print(json.dumps([int(segmentation[p["row"], p["column"]]) for p in ${JSON.strin
 test('200 strokes in quick succession end in the segmentation of a fresh training', async ({ page, tmpPath }) => {
   test.setTimeout(300_000);
   const { notebook, lab, places, errors } = await open(page, `${tmpPath}/quick.ipynb`, 'live: quick');
-  const [tab] = page.context().pages(); // Galata's own is none that the browser knows
+  const [tab] = page.context().pages(); // Galata wraps its page, and a CDP session needs the browser's
   const session = await page.context().newCDPSession(tab!);
   const heap = async () => {
     await session.send('HeapProfiler.collectGarbage');
@@ -170,7 +170,7 @@ test('200 strokes in quick succession end in the segmentation of a fresh trainin
   const start = Date.now();
   for (const classId of [1, 2, 1, 2]) {
     await lab.press(String(classId));
-    // Without waiting for one before the next: as fast as the browser takes them.
+    // As fast as the browser takes them, without waiting.
     const pointer = many.splice(0, 50).flatMap(place => {
       const [[from, to]] = [pathOf(place).map(at)] as [[IPoint, IPoint]];
       const left = { button: 'left', clickCount: 1 } as const;
@@ -211,7 +211,7 @@ print(bool(np.array_equal(live, once.segmentation)), choice.feature_names == onc
   expect(errors).toEqual([]);
 });
 
-test('Live is switched by its button and by L, waits for a second class, and is the same after a reload', async ({
+test('The button and L switch Live, Live waits for a second class, and a reload keeps it on', async ({
   page,
   tmpPath
 }) => {
@@ -228,7 +228,7 @@ test('Live is switched by its button and by L, waits for a second class, and is 
   await expect(note).not.toContainText('Live');
   expect((await notebook.execute(2, 'print(lab.live)')).trim()).toBe('True');
 
-  // Off: strokes change nothing but themselves.
+  // Off: strokes do not change the segmentation.
   await lab.live(false);
   const version = await lab.version();
   await draw(lab, places.slice(2, 4));
@@ -237,14 +237,14 @@ test('Live is switched by its button and by L, waits for a second class, and is 
   expect(await lab.version()).toBe(version);
   await expect(note).toContainText('labels changed since');
 
-  // Python switches it on: what was drawn meanwhile is learned.
+  // Python switches it on: the strokes drawn meanwhile are learned.
   await notebook.execute(2, 'lab.live = True');
   await expect.poll(() => lab.isLive()).toBe(true);
   await expect.poll(() => lab.version(), { timeout: 30_000 }).toBeGreaterThan(version);
 
   // A second view of the session sees the same, and the first one follows what is drawn there.
   await page.notebook.save();
-  // Not page.reload(): Galata would wait for a launcher, and the notebook is what comes back.
+  // Not page.reload(): Galata would wait for a launcher, but the notebook is restored.
   await Promise.all([page.waitForEvent('load'), page.evaluate(() => location.reload())]);
   await TestNotebook.current(page);
   const again = await LabellerPage.in(page);
@@ -259,7 +259,7 @@ test('Live is switched by its button and by L, waits for a second class, and is 
   expect(errors).toEqual([]);
 });
 
-test('A class that is erased while it is learned leaves what was segmented before, and goes on once there are two', async ({
+test('Live keeps the segmentation when a class is erased while it is learned, and goes on when two classes have labels', async ({
   page,
   tmpPath
 }) => {
@@ -268,7 +268,7 @@ test('A class that is erased while it is learned leaves what was segmented befor
   await draw(lab, places.slice(0, 2));
   await lab.liveSettled();
   const [, row, column] = places[1]!;
-  // Erase all labels of the second class right after a stroke of the first, while that is being learned.
+  // Erase all labels of the second class while a stroke of the first is being learned.
   await draw(lab, [places[2]!]);
   await lab.press('e');
   await lab.strokes([
@@ -307,7 +307,7 @@ test('A class that is erased while it is learned leaves what was segmented befor
   expect(errors).toEqual([]);
 });
 
-test('The page stays smooth while 256 tiles of a 4096² image come', async ({ page, tmpPath }) => {
+test('The page keeps all 256 tiles of a 4096² image, and says how smooth it stayed', async ({ page, tmpPath }) => {
   test.setTimeout(600_000);
   const { lab, places, errors } = await open(page, `${tmpPath}/large.ipynb`, 'live: large', 4096);
   await lab.root.getByTestId('sambalab-brush-size').fill('60');

@@ -1,4 +1,4 @@
-/** Labelling while a cell runs: the comm opens, strokes are acknowledged, suggestions appear and training finishes meanwhile. */
+/** Labelling while a cell runs: the comm opens, strokes are acknowledged, suggestions appear, and a training finishes. */
 import { expect, test } from '@jupyterlab/galata';
 import { OLD_KERNEL } from './kernels';
 import { GOLD, LabellerPage } from './labeller';
@@ -53,7 +53,10 @@ except KeyboardInterrupt:
   });
 }
 
-test('A figure that a running cell is half way through appears once, whole', async ({ page, tmpPath }) => {
+test('A figure that a running cell draws in two steps, with a stroke between them, appears once and complete', async ({
+  page,
+  tmpPath
+}) => {
   const notebook = await TestNotebook.open(page, `${tmpPath}/figure.ipynb`, [
     GOLD.setup,
     'lab = sl.Labeller(image, classes=["object", "ground"], name="figure", fresh=True); lab',
@@ -98,7 +101,7 @@ print(bool(red.any()), bool(blue.any()))`
   expect(lines.trim()).toBe('True True');
 });
 
-test('With ipykernel 6 the same works between cells', async ({ page, tmpPath }) => {
+test('With ipykernel 6 the widget labels, suggests and trains between cells', async ({ page, tmpPath }) => {
   const notebook = await TestNotebook.open(
     page,
     `${tmpPath}/old.ipynb`,

@@ -10,7 +10,7 @@ interface IOutput {
   data?: Record<string, unknown>;
 }
 
-/** What is used of a comm. */
+/** The part of a comm that tests use. */
 interface IComm {
   readonly subshellStarted: Promise<void>;
   onMsg: (message: { buffers: ArrayBuffer[] }) => void;
@@ -19,7 +19,7 @@ interface IComm {
   close(data: object): void;
 }
 
-/** What is used of the notebook panel that the application shows. */
+/** The part of the current notebook panel that tests use. */
 interface IPanel {
   content: { activeCellIndex: number; widgets: { model: { sharedModel: { setSource(text: string): void } } }[] };
   sessionContext: {
@@ -73,7 +73,7 @@ export class TestNotebook {
     return opened;
   }
 
-  /** The notebook that the page shows already, for instance after a reload. */
+  /** The notebook that the page shows, for instance after a reload. */
   static async current(page: IJupyterLabPageFixture) {
     const current = new TestNotebook(page);
     await current.kernelReady();
@@ -92,7 +92,7 @@ export class TestNotebook {
     );
   }
 
-  /** Run a cell, wait for its end and return what it printed; throws what it raised. */
+  /** Run a cell, wait for its end and return its printed text. Throws an Error if the cell raised one. */
   async run(index: number): Promise<string> {
     await this.start(index);
     return this.finished(index);
@@ -110,7 +110,7 @@ export class TestNotebook {
     }, index);
   }
 
-  /** Wait for a cell that was started; its printed text, or the error that it raised. */
+  /** Wait for a started cell and return its printed text. Throws an Error if the cell raised one. */
   async finished(index: number): Promise<string> {
     await this.page.evaluate(i => (window as unknown as Exposed).runs![i], index);
     const outputs = await this.outputs(index);
@@ -121,7 +121,7 @@ export class TestNotebook {
     return textOf(outputs);
   }
 
-  /** What a cell shows, as the notebook would store it. */
+  /** A cell's outputs, as the notebook stores them. */
   async outputs(index: number): Promise<IOutput[]> {
     return this.page.evaluate(
       i => (window as unknown as Exposed).jupyterapp.shell.currentWidget.model.cells.get(i).outputs.toJSON(),
@@ -145,12 +145,12 @@ export class TestNotebook {
     return this.run(index);
   }
 
-  /** Whether a cell that was started has not come to its end. */
+  /** Whether a started cell is still running. */
   async isRunning(index: number): Promise<boolean> {
     return this.page.evaluate(i => !(window as unknown as Exposed).over!.has(i), index);
   }
 
-  /** Interrupt the kernel. Asked of the server directly: Galata's watch over kernels trips over the empty answer. */
+  /** Interrupt the kernel through the server: Galata's kernel watcher cannot read the empty reply. */
   async interrupt(): Promise<void> {
     const id = await this.page.evaluate(
       () => (window as unknown as Exposed).jupyterapp.shell.currentWidget.sessionContext.session.kernel.id
@@ -200,7 +200,7 @@ export class TestNotebook {
   }
 }
 
-/** The text that outputs printed. */
+/** The printed text of outputs. */
 export function textOf(outputs: IOutput[]): string {
   return outputs
     .filter(output => output.output_type === 'stream')

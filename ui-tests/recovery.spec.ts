@@ -1,4 +1,4 @@
-/** Nothing acknowledged is lost: processes are killed, the kernel restarts, the page reloads. */
+/** No acknowledged label is lost when processes are killed, the kernel restarts or the page reloads. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import { expect, test } from '@jupyterlab/galata';
 import { GOLD, LabellerPage } from './labeller';
 import { TestNotebook } from './notebook';
 
-// Galata's watch over kernels trips over a restart's answer, so it is off here.
+// Galata's kernel watcher cannot read the reply to a restart, so it is off here.
 test.use({ kernels: null, sessions: null });
 
 const COUNT = 'print(np.count_nonzero(lab.labels))';
@@ -68,7 +68,7 @@ test('Killing the sidecar in the middle of labelling loses no stroke, and labell
   });
   await lab.saved(60_000);
   expect(sidecarPid()).not.toBe(first);
-  // Nothing moved under the brush: what was there is no news.
+  // The labels are the same as before, so the widget does not announce them.
   await expect(lab.root.getByTestId('sambalab-resumed')).toBeHidden();
   const labelled = Number(await notebook.run(2));
   expect(await lab.countLabelled()).toBe(labelled);
@@ -87,7 +87,7 @@ test('The suggestion still comes when the process that runs SAM is killed while 
   await paint(lab, 60);
   await lab.saved();
   const acknowledged = Number(await notebook.run(2));
-  // A new image makes SAM work again; its process dies meanwhile.
+  // A new image makes SAM encode again; its process is killed meanwhile.
   const first = samChildPid();
   await notebook.execute(1, 'lab2 = sl.Labeller(image[::-1].copy(), classes=["object", "ground"], fresh=True); lab2');
   process.kill(first, 'SIGKILL');
@@ -100,7 +100,7 @@ test('The suggestion still comes when the process that runs SAM is killed while 
   expect(Number(await notebook.run(2))).toBe(acknowledged);
 });
 
-test('After a kernel restart and after a reload every acknowledged label is there', async ({ page, tmpPath }) => {
+test('Every acknowledged label is kept after a kernel restart and after a reload', async ({ page, tmpPath }) => {
   const path = `${tmpPath}/restart.ipynb`;
   const notebook = await open(page, path, 'restart');
   const lab = await LabellerPage.in(page);
@@ -118,7 +118,7 @@ test('After a kernel restart and after a reload every acknowledged label is ther
 
   // A reload of the page: the widget comes back from the kernel and works.
   await page.notebook.save();
-  // Not page.reload(): Galata would wait for a launcher, and the notebook is what comes back.
+  // Not page.reload(): Galata would wait for a launcher, but the notebook is restored.
   await Promise.all([page.waitForEvent('load'), page.evaluate(() => location.reload())]);
   const reloaded = await TestNotebook.current(page);
   const third = await LabellerPage.in(page);
@@ -129,7 +129,7 @@ test('After a kernel restart and after a reload every acknowledged label is ther
   expect(await third.countLabelled()).toBeGreaterThan(1.9 * acknowledged);
 });
 
-test('A fresh start sets the labels aside and asks first', async ({ page, tmpPath }) => {
+test('Start fresh asks first, then sets the labels aside', async ({ page, tmpPath }) => {
   const notebook = await open(page, `${tmpPath}/fresh.ipynb`, 'fresh');
   const lab = await LabellerPage.in(page);
   await paint(lab, 60);

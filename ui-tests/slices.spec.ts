@@ -5,7 +5,7 @@ import { TestNotebook } from './notebook';
 
 const HOLE = { row: 90, column: 150 };
 
-test('going back to a slice transfers nothing, and suggestions are there at once', async ({ page, tmpPath }) => {
+test('Going back to a slice transfers nothing, and suggestions are there at once', async ({ page, tmpPath }) => {
   /** Bytes of the comm messages of labellers, and the protocol's methods and events that they name. */
   let traffic = { bytes: 0, names: [] as string[] };
   page.on('websocket', socket => {
@@ -39,15 +39,15 @@ lab = sl.Labeller(stack, classes=["hole", "ground"], name="slices", fresh=True);
   for (const key of ['PageDown', 'PageDown']) {
     await lab.press(key);
     await lab.samReady();
-    await LabellerPage.in(page); // its tiles are there
+    await LabellerPage.in(page); // waits for its tiles
   }
-  await page.waitForTimeout(2000); // what follows a visit in the background is over
+  await page.waitForTimeout(2000); // background work after the visit ends
   expect(traffic.names).toContain('sam.embedding');
   traffic = { bytes: 0, names: [] };
   await lab.press('PageUp');
   await lab.press('PageUp');
   await lab.samReady();
-  await LabellerPage.in(page); // its tiles are there
+  await LabellerPage.in(page); // waits for its tiles
   await lab.moveTo(HOLE.row, HOLE.column);
   const shown = await lab.suggestionAt(HOLE.row, HOLE.column);
   expect(shown.covers(HOLE.row, HOLE.column)).toBe(true);

@@ -1,4 +1,4 @@
-/** What the panel tells of a classifier, its uncertainty over the image, and the way to where labels would help. */
+/** Scores in the panel, uncertainty over the image, and suggestions of regions to label next. */
 import { expect, test } from '@jupyterlab/galata';
 import { GOLD, LabellerPage } from './labeller';
 import { TestNotebook } from './notebook';
@@ -35,7 +35,7 @@ async function open(page: Parameters<typeof TestNotebook.open>[0], path: string,
   const lab = await LabellerPage.in(page);
   const part = (testid: string) => lab.root.getByTestId(`sambalab-${testid}`);
   const guide = () => lab.root.evaluate(root => (root as Handled).sambalab.state.guide);
-  /** Press N, and the region that is marked then; another one than before. */
+  /** Press N, wait until another region is marked, and return it. */
   const next = async (press = () => lab.press('n')): Promise<IRegion> => {
     const before = JSON.stringify((await guide()).region ?? null);
     await press();
@@ -47,7 +47,7 @@ async function open(page: Parameters<typeof TestNotebook.open>[0], path: string,
   return { notebook, lab, part, next };
 }
 
-test('Leads to regions that are worth labels: before there are any, then where the classifier is unsure', async ({
+test('N leads to representative or unusual regions before a training, and to uncertain ones after it', async ({
   page,
   tmpPath
 }) => {
@@ -88,7 +88,7 @@ print(int((lab.labels[part] > 0).sum()), float(lab.uncertainty[part].mean()), fl
   expect(mean).toBeCloseTo(unsure.score, 2);
   expect(mean).toBeGreaterThan(overall! * 1.5);
 
-  // A label in it, and it is not suggested any more; nor is it from JupyterLab's palette.
+  // A region with a label is not suggested again, neither by N nor by JupyterLab's command.
   await lab.press('b');
   const row = Math.round((row0 + row1) / 2);
   const column = Math.round((column0 + column1) / 2);
@@ -111,7 +111,7 @@ print(int((lab.labels[part] > 0).sum()), float(lab.uncertainty[part].mean()), fl
   expect(await lab.error()).toBeNull();
 });
 
-test('Shows how unsure the classifier is, and how well it does, as Python has it', async ({ page, tmpPath }) => {
+test('Uncertainty and scores in the widget agree with those in Python', async ({ page, tmpPath }) => {
   const { notebook, lab, part } = await open(page, `${tmpPath}/telling.ipynb`, 'telling');
   await lab.open('scores');
   await expect(part('scores-empty')).toContainText('Label something of two classes');
@@ -156,7 +156,7 @@ test('Shows how unsure the classifier is, and how well it does, as Python has it
   expect(Number(phases[0]![2]!.replace(/,/g, ''))).toBeGreaterThan(0);
   await expect(part('important').locator('li')).toHaveCount(5);
 
-  // It follows what others train.
+  // The panel follows a training from Python.
   const before = await part('scores-overall').textContent();
   await notebook.execute(2, 'lab.train(preset="samba", trees=3, max_depth=1)');
   await expect(part('scores-overall')).not.toHaveText(before!);
