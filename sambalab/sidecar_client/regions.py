@@ -9,12 +9,8 @@ from typing import Any, Literal, NamedTuple
 
 from ..spec.errors import ParameterError
 from ..spec.parameters import index, show, whole
+from ..spec.tables import parameter_limits
 from .progress import ProgressLine
-
-COUNT_MAX = 1000
-SIDE_MIN = 8
-SIDE_MAX = 1024
-MEASURES = ("margin", "maximum")
 
 
 class Region(NamedTuple):
@@ -85,13 +81,15 @@ def find_regions(
     UserWarning
         For each note of the sidecar, for example that SAM does not run.
     """
-    params: dict[str, Any] = {"count": whole("n", n, 1, COUNT_MAX), "by": by}
+    known = parameter_limits("regions")
+    params: dict[str, Any] = {"count": whole("n", n, known["count"]["minimum"], known["count"]["maximum"]), "by": by}
     if by == "uncertainty":
-        if measure not in MEASURES:
-            raise ParameterError(f"measure is {measure!r}; {' or '.join(map(repr, MEASURES))} will do.")
+        measures = known["measure"]["enum"]
+        if measure not in measures:
+            raise ParameterError(f"measure is {measure!r}; {' or '.join(map(repr, measures))} will do.")
         params["measure"] = measure
     if side is not None:
-        params["side"] = whole("side", side, SIDE_MIN, SIDE_MAX)
+        params["side"] = whole("side", side, known["side"]["minimum"], known["side"]["maximum"])
     if slices is not None:
         params["slices"] = _slices(slices, shape)
     notes: list[str] = []

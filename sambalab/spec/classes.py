@@ -8,9 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .errors import LabelError
-
-CLASSES_MAX = 255
-NAME_MAX = 200
+from .tables import limits
 
 # M. Okabe and K. Ito, Color Universal Design (2008), without black; brightest contrasts first.
 OKABE_ITO = ("#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#0072b2", "#d55e00", "#f0e442")
@@ -67,11 +65,12 @@ def make_classes(classes: ClassesLike, colors: Iterable[str] | None = None) -> l
             given = list(colors)
             if len(given) != len(names):
                 raise LabelError(f"There are {len(given)} colours for {len(names)} classes.")
-    if not 1 <= len(names) <= CLASSES_MAX:
-        raise LabelError(f"There are {len(names)} classes; 1 to {CLASSES_MAX} will do.")
+    known = limits("classes")
+    if not 1 <= len(names) <= known["count"]:
+        raise LabelError(f"There are {len(names)} classes; 1 to {known['count']} will do.")
     for name in names:
-        if not isinstance(name, str) or not name.strip() or len(name) > NAME_MAX:
-            raise LabelError(f"The class name {name!r} will not do; it needs 1 to {NAME_MAX} characters.")
+        if not isinstance(name, str) or not name.strip() or len(name) > known["nameLength"]:
+            raise LabelError(f"The class name {name!r} will not do; it needs 1 to {known['nameLength']} characters.")
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise LabelError(f"Class names must differ; these appear more than once: {', '.join(twice)}.")

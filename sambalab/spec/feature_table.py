@@ -6,29 +6,23 @@ Both read one table, ``features.json``. Names here are as in Python (``differenc
 
 from __future__ import annotations
 
-import functools
 import itertools
-import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
-from pathlib import Path
 from typing import Any, NoReturn, TypeGuard
 
-from .errors import ParameterError, SambaLabError
-
-TABLE_FILE = Path(__file__).parent.parent / "server" / "features.json"
+from .errors import ParameterError
+from .tables import built_table, limits
 
 # A complete spec as JSON has it, version 2.
 Spec = dict[str, Any]
 
-FEATURES_MAX = 2048
 OP_NUMBERS = 8
 COLORS = ("red", "green", "blue")
 _COMPONENTS_MAX = 64
-_SIGMAS: dict[str, Any] = {"minimum": 0.1, "maximum": 64, "list": 16}
 _GENERAL = ("version", "set", "color", "sigmas", "sigmaScale", "range", "standardise", "families", "embedding")
 
 
@@ -42,33 +36,15 @@ class FeatureOp:
     names: tuple[str, ...]
 
 
-@functools.cache
-def built_table(name: str) -> Mapping[str, Any]:
-    """Read a table that the build puts beside the sidecar. Not to be changed.
-
-    Raises
-    ------
-    SambaLabError
-        If the package was not built.
-    """
-    file = TABLE_FILE.with_name(name)
-    try:
-        loaded: Mapping[str, Any] = json.loads(file.read_text("utf-8"))
-    except FileNotFoundError:
-        raise SambaLabError(
-            f"{file} is missing. In a source tree, build it: npm run build. Otherwise install sambalab again."
-        ) from None
-    return loaded
-
-
 def table() -> Mapping[str, Any]:
     """Give the table of families and sets. Not to be changed."""
-    return built_table(TABLE_FILE.name)
+    loaded: Mapping[str, Any] = built_table("features.json")
+    return loaded
 
 
 def models() -> Sequence[Mapping[str, Any]]:
     """Give the manifests of SAM models (``src/shared/models``), the default model's first."""
-    listed: Sequence[Mapping[str, Any]] = built_table("models.json")  # type: ignore[assignment]
+    listed: Sequence[Mapping[str, Any]] = built_table("models.json")
     return listed
 
 
@@ -142,8 +118,7 @@ def complete(given: Mapping[str, Any]) -> Spec:
     if not isinstance(color, str) or color not in ("channels", "luminance"):
         _fail("color", _show(color), "channels or luminance")
     scale = chosen.get("sigmaScale", base["sigmaScale"])
-    if not _is_number(scale) or not 0.1 <= scale <= 1:
-        _fail("sigmaScale", _show(scale), "a number from 0.1 to 1")
+    scale = _number("sigmaScale", scale, limits("features", "sigmaScale"))
     standardise = chosen.get("standardise", "families" not in chosen and base.get("standardise", False))
     if not _is_bool(standardise):
         _fail("standardise", _show(standardise), "True or False")
@@ -158,7 +133,7 @@ def complete(given: Mapping[str, Any]) -> Spec:
         "version": 2,
         "color": color,
         "sigmas": [],
-        "sigmaScale": _plain(scale),
+        "sigmaScale": scale,
         "range": None,
         "standardise": bool(standardise),
         "families": {},
@@ -172,13 +147,14 @@ def complete(given: Mapping[str, Any]) -> Spec:
         if own is not None:
             spec["families"][name] = _parameters(family, _mapping(name, own))
     sigmas = chosen.get("sigmas")
-    spec["sigmas"] = _numbers("sigmas", base["sigmas"] if sigmas is None else sigmas, _SIGMAS)
+    spec["sigmas"] = _numbers("sigmas", base["sigmas"] if sigmas is None else sigmas, limits("features", "sigmas"))
     spec["range"] = _range(chosen.get("range"))
     usual = "families" not in chosen and base.get("embedding", False)
     spec["embedding"] = _embedding(chosen.get("embedding", usual))
     count = sum(len(op.names) for op in ops(spec))
-    if count * len(COLORS) > FEATURES_MAX:
-        _fail("", f"make {count} channels", f"{FEATURES_MAX // len(COLORS)} at most")
+    most = built_table("limits.json")["features"]["channels"] // len(COLORS)
+    if count > most:
+        _fail("", f"make {count} channels", f"{most} at most")
     return spec
 
 
@@ -277,7 +253,7 @@ def _parameters(family: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str
         if below and not out[key] < out[below]:
             _fail(f"{name}.{key}", _show(out[key]), f"a number below {snake(below)}, {out[below]},")
     if chosen.get("sigmas") is not None:
-        out["sigmas"] = _numbers(f"{name}.sigmas", chosen["sigmas"], _SIGMAS)
+        out["sigmas"] = _numbers(f"{name}.sigmas", chosen["sigmas"], limits("features", "sigmas"))
     return out
 
 

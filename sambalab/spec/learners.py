@@ -1,10 +1,11 @@
 """How trees are grown: the parameters of forests and of boosted trees, checked where the user gave them.
 
-Ranges are those of ``src/shared/learners.ts``; presets are in ``src/shared/learners.json``.
+Ranges are those of ``limits.json``, presets those of ``learners.json`` (see `tables`).
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,24 +13,25 @@ from typing import Any
 import numpy as np
 
 from .errors import ParameterError
-from .feature_table import built_table
+from .feature_table import snake
 from .parameters import is_bool, show, switch, whole
+from .tables import built_table, parameter_limits
 
 
 @dataclass(frozen=True)
 class _Parameter:
-    """A number: its name in the protocol, its range, and the words that may stand for it with what they are there."""
+    """A number: its name in the protocol, its range, and words that may take its place, with their values in the protocol."""
 
     wire: str
     low: float
     high: float
     words: Mapping[str, str | None] = field(default_factory=dict)
     real: bool = False
-    # Whether it must be above the lowest number.
+    # Whether `low` itself is invalid.
     above: bool = False
 
     def fits(self, value: Any) -> bool:
-        """Whether the protocol takes this."""
+        """Whether this is a valid value of the protocol."""
         if value is None or isinstance(value, str):
             return value in self.words.values()
         if self.real:
@@ -37,7 +39,7 @@ class _Parameter:
         return type(value) is int and self._inside(value)
 
     def read(self, name: str, value: Any) -> float | str | None:
-        """Give what the protocol has for it."""
+        """Check a value of Python, and give the protocol's."""
         if isinstance(value, str) and value in self.words:
             return self.words[value]
         words = " or ".join(map(repr, self.words))
@@ -56,37 +58,53 @@ class _Parameter:
         return (self.low < value if self.above else self.low <= value) and value <= self.high
 
 
-_SHARED = {
-    "max_depth": _Parameter("maxDepth", 1, 64),
-    "max_features": _Parameter("maxFeatures", 1, 4096, {"sqrt": "sqrt"}),
-    "min_leaf": _Parameter("minLeaf", 1, 1_000_000),
-    "max_samples": _Parameter("maxSamples", 1, (1 << 53) - 1, {"all": None}),
-    "seed": _Parameter("seed", 0, (1 << 32) - 1),
-    "refine": _Parameter("refine", 0, 32),
-}
-_FOREST = {"trees": _Parameter("trees", 1, 2000), **_SHARED}
-_BOOSTING = {
-    "rounds": _Parameter("rounds", 1, 2000),
-    "learning_rate": _Parameter("learningRate", 0, 1, real=True, above=True),
-    "max_leaves": _Parameter("maxLeaves", 2, 1024),
-    "l2": _Parameter("l2", 0, 1e6, real=True),
-    "patience": _Parameter("patience", 1, 2000, {"never": None}),
-    **_SHARED,
-    "max_features": _Parameter("maxFeatures", 1, 4096, {"sqrt": "sqrt", "all": "all"}),
-}
+# Words of Python for the protocol's null.
+_NULL = {"maxSamples": "all", "patience": "never"}
 
-#: Names of all parameters, and `preset`.
-NAMES = ("preset", "balanced", *dict.fromkeys((*_FOREST, *_BOOSTING)))
+
+@functools.cache
+def _parameters(kind: str) -> Mapping[str, _Parameter]:
+    """Give the numbers among the parameters of ``"forest"`` or ``"boosting"``, by their names in Python."""
+    return {
+        snake(wire): _parameter(wire, schema) for wire, schema in parameter_limits(kind).items() if _numbers(schema)
+    }
+
+
+def _parameter(wire: str, schema: Mapping[str, Any]) -> _Parameter:
+    (number,) = _numbers(schema)
+    words: dict[str, str | None] = {}
+    for option in _options(schema):
+        if option["type"] == "string":
+            words.update({word: word for word in option.get("enum") or [option["const"]]})
+        elif option["type"] == "null":
+            words[_NULL[wire]] = None
+    above = "exclusiveMinimum" in number
+    low = number["exclusiveMinimum" if above else "minimum"]
+    return _Parameter(wire, low, number["maximum"], words, real=number["type"] == "number", above=above)
+
+
+def _numbers(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [option for option in _options(schema) if option["type"] in ("integer", "number")]
+
+
+def _options(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    options: list[Mapping[str, Any]] = schema.get("anyOf", [schema])
+    return options
+
+
+def parameter_names() -> tuple[str, ...]:
+    """Give the names of all parameters of trees, with ``preset``."""
+    return ("preset", "balanced", *dict.fromkeys((*_parameters("forest"), *_parameters("boosting"))))
 
 
 def presets() -> Mapping[str, Mapping[str, Any]]:
-    """Give the named forests and boosted trees, complete, as the protocol's ``LearnerParams``."""
+    """Give the presets by name: the protocol's ``LearnerParams``."""
     loaded: Mapping[str, Mapping[str, Any]] = built_table("learners.json")["presets"]
     return loaded
 
 
 def default_preset() -> str:
-    """Give the name of the preset that is meant where none is named."""
+    """Give the name of the default preset."""
     return str(built_table("learners.json")["default"])
 
 
@@ -96,16 +114,21 @@ def is_boosting(params: Mapping[str, Any]) -> bool:
 
 
 def learner_request(given: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Give the protocol's ``zForestRequest`` of those that are not None; None if all are, for what was chosen before.
+    """Give the protocol's ``zForestRequest`` of the parameters that are not None.
 
-    Where no preset is named, a parameter that the default preset's kind does not have is on top of the first preset that has it.
+    Without a preset, a parameter that the default preset does not have belongs to the first preset that has it.
+
+    Returns
+    -------
+    dict or None
+        None if all parameters are None, which keeps the last choice.
 
     Raises
     ------
     ParameterError
-        Naming the parameter, its value and what would do; also if forests have one of them and boosted trees another.
+        If a parameter is out of range, or parameters of forests and of boosted trees are mixed.
     """
-    named = {name: given[name] for name in NAMES if given.get(name) is not None}
+    named = {name: given[name] for name in parameter_names() if given.get(name) is not None}
     if not named:
         return None
     preset = _preset(named)
@@ -120,13 +143,13 @@ def learner_request(given: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def complete_learner(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Give complete parameters as the protocol has them; what is None is as the preset has it."""
+    """Give the protocol's complete ``LearnerParams``: the preset, with the parameters that are not None."""
     request = learner_request(given) or {}
     return {**presets()[request.pop("preset", default_preset())], **request}
 
 
 def is_learner(params: Any) -> bool:
-    """Whether these are complete and valid parameters, as the protocol's ``zLearnerParams`` has them."""
+    """Whether these are the protocol's complete and valid ``LearnerParams``."""
     if not isinstance(params, dict):
         return False
     table = {parameter.wire: parameter for parameter in _table(params).values()}
@@ -139,20 +162,21 @@ def is_learner(params: Any) -> bool:
 
 
 def _table(params: Mapping[str, Any]) -> Mapping[str, _Parameter]:
-    return _BOOSTING if is_boosting(params) else _FOREST
+    return _parameters("boosting" if is_boosting(params) else "forest")
 
 
 def _preset(named: Mapping[str, Any]) -> str | None:
-    """Check that these go together. @returns the preset that they are on top of, None for the default one."""
+    """Check that the parameters belong to one kind of trees, and give their preset; None for the default preset."""
     known, preset = presets(), named.get("preset")
     if preset is not None and (not isinstance(preset, str) or preset not in known):
         raise ParameterError(f"preset is {show(preset)}; {' or '.join(map(repr, known))} will do.")
-    forests = [name for name in named if name in _FOREST and name not in _BOOSTING]
-    boosted = [name for name in named if name in _BOOSTING and name not in _FOREST]
+    of_forests, of_boosting = _parameters("forest"), _parameters("boosting")
+    forests = [name for name in named if name in of_forests and name not in of_boosting]
+    boosted = [name for name in named if name in of_boosting and name not in of_forests]
     if forests and boosted:
         raise ParameterError(
             f"{_list(forests)} is for forests, {_list(boosted)} for boosted trees; those of one kind will do. Forests have "
-            f"{_list(_FOREST)}, balanced; boosted trees have {_list(_BOOSTING)}, balanced."
+            f"{_list(of_forests)}, balanced; boosted trees have {_list(of_boosting)}, balanced."
         )
     boosting = is_boosting(known[preset or default_preset()])
     strange = forests if boosting else boosted

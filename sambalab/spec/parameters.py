@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .errors import ParameterError
+from .tables import parameter_limits
 
 
 def pixel_size_of(size: Any) -> dict[str, Any] | None:
@@ -26,8 +27,9 @@ def pixel_size_of(size: Any) -> dict[str, Any] | None:
     unit: Any = None
     if isinstance(size, (tuple, list)) and len(size) == 2:
         value, unit = size
+    longest = parameter_limits("pixelSize")["unit"]["maxLength"]
     number = isinstance(value, (int, float, np.number)) and not is_bool(value) and 0 < float(value) < math.inf
-    if not number or not isinstance(unit, str) or not 1 <= len(unit) <= 20:
+    if not number or not isinstance(unit, str) or not 1 <= len(unit) <= longest:
         raise ParameterError(f"pixel_size is {show(size)}; a number above 0 and its unit will do: (0.5, 'nm').")
     return {"value": float(value), "unit": unit}
 

@@ -10,7 +10,7 @@ import pytest
 
 import sambalab as sl
 from sambalab import FeatureSpec
-from sambalab.spec import feature_table
+from sambalab.spec import feature_table, tables
 from sambalab.tests.typescript import typescript
 
 
@@ -188,13 +188,13 @@ def test_what_is_no_spec_is_refused():
 
 
 def test_without_the_built_table_the_error_says_to_build(tmp_path, monkeypatch):
-    monkeypatch.setattr(feature_table, "TABLE_FILE", tmp_path / "features.json")
-    feature_table.built_table.cache_clear()
+    monkeypatch.setattr(tables, "FOLDER", tmp_path)
+    tables.built_table.cache_clear()
     try:
         with pytest.raises(sl.SambaLabError, match="npm run build"):
             FeatureSpec()
     finally:
-        feature_table.built_table.cache_clear()
+        tables.built_table.cache_clear()
 
 
 # What TypeScript makes of each line of input: the spec's names, program and itself, or the error.

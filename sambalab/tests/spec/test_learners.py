@@ -5,7 +5,7 @@ import random
 import pytest
 
 import sambalab as sl
-from sambalab.spec.learners import NAMES, complete_learner, is_boosting, is_learner, learner_request, presets
+from sambalab.spec.learners import complete_learner, is_boosting, is_learner, learner_request, parameter_names, presets
 from sambalab.tests.typescript import typescript
 
 # What TypeScript makes of each line: complete parameters from a request; and whether something is complete.
@@ -93,7 +93,7 @@ def test_a_parameter_of_one_kind_takes_a_preset_of_that_kind():
         "patience": None,
         "maxSamples": None,
     }
-    assert learner_request(dict.fromkeys(NAMES)) is None
+    assert learner_request(dict.fromkeys(parameter_names())) is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,17 @@
+"""Limits are those of TypeScript, also where Python has a constant: modules that must load without the built tables."""
+
+from sambalab.sidecar_client import wire
+from sambalab.spec import forest
+from sambalab.spec.tables import limits, parameter_limits
+
+
+def test_constants_of_messages_are_those_of_the_protocol():
+    messages = limits("messages")
+    assert limits()["protocol"] == wire.PROTOCOL_VERSION
+    assert messages["bytes"] == wire.MESSAGE_BYTES_MAX and messages["headerBytes"] == wire.HEADER_BYTES_MAX
+    assert messages["chunkBytes"] == wire.CHUNK_BYTES and messages["unfinished"] == wire._ASSEMBLIES_MAX
+
+
+def test_constants_of_forests_are_those_of_the_engine():
+    assert limits("classifier")["cuts"] == forest.CUTS_MAX
+    assert parameter_limits("forest")["maxDepth"]["maximum"] == forest.DEPTH_MAX
