@@ -62,7 +62,9 @@ class Classifier:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Classifier:
-        """Read a classifier from a file that `save` wrote: ``.json``, ``.onnx`` or ``.skops``. Runs no code in the file.
+        """Read a classifier from a file that `save` wrote. Runs no code in the file.
+
+        Python reads ``.json``, ``.onnx`` and ``.skops``; the sidecar reads the other formats.
 
         Raises
         ------
@@ -71,33 +73,48 @@ class Classifier:
         SambaLabError
             If the file ends in .skops and skops is not installed.
         """
-        document = ClassifierDocument(classifier_files.read(path))
+        data = classifier_files.read(path)
+        found = classifier_files.document_of(data, path)
+        if found is None:
+            _format_of(path, "reads")
+            reply = _once_more(lambda sidecar: sidecar.request("classifier.read", {}, [data]))
+            return cls(bytes(reply.buffers[0]), reply.result)
+        document = ClassifierDocument(found)
         document.check()
         return cls(document)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the classifier to a file; its extension chooses the form.
+        """Write the classifier to a file. The extension of its name chooses the format.
 
         Parameters
         ----------
         path
-            ``.json``: complete and readable. ``.onnx``: features and trees in one graph, which onnxruntime runs without
-            SambaLab, for features that ONNX can express; it takes an `embedding` as further inputs, and where pixels are
-            standardised or probabilities refined ``intensity``: float64 (2,), mean and standard deviation of the image, or NaN
-            for those of what is given as ``image``, which is right for a whole image that is no stack. ``.skops``: a forest as
-            a fitted RandomForestClassifier of scikit-learn. `load` reads all three.
+            ``.json``: complete and readable.
+
+            ``.onnx``: features and trees in one graph, which onnxruntime runs without SambaLab, for features that ONNX can
+            express. Further inputs: the `embedding`; and ``intensity`` if pixels are standardised or probabilities refined:
+            float64 (2,), mean and standard deviation of the image, or NaN for those of the input ``image``, which is right for a
+            whole image that is not a stack.
+
+            ``.skops``: a forest as a fitted RandomForestClassifier of scikit-learn.
+
+            Any other format that the sidecar writes. `load` reads them all.
 
         Raises
         ------
         ParameterError
-            If the extension is another, the file cannot be written, ONNX cannot express some features, which are named, or
-            scikit-learn has no such trees.
+            If there is no such format, the file cannot be written, ONNX cannot express some features, which are named, or the
+            trees are boosted and the format is scikit-learn's.
+        SambaLabError
+            If the file ends in .skops and skops or scikit-learn is not installed.
         """
-        suffix = classifier_files.extension_of(path)
-        if suffix == ".skops":
+        extension = classifier_files.extension_of(path)
+        if extension == ".skops":
             classifier_files.write_skops(path, self.to_sklearn(), self._document.data)
+        elif extension == ".json":
+            classifier_files.write(path, self._document.data)
         else:
-            classifier_files.write(path, self._document.data if suffix == ".json" else self._convert("onnx"))
+            classifier_files.write(path, self._convert(_format_of(path, "writes")))
 
     def to_sklearn(self) -> RandomForestClassifier:
         """Convert to a fitted RandomForestClassifier of scikit-learn, with the same probabilities for the same features.
@@ -456,6 +473,23 @@ class Classifier:
             f"Classifier({', '.join(self.classes)}: {trees} on {len(self.feature_names)} features{seen}, "
             f"{self.n_samples:,} labelled pixels, {self._score_text or 'no score'})"
         )
+
+
+def _format_of(path: str | os.PathLike[str], able: Literal["reads", "writes"]) -> str:
+    """Give the name of the sidecar's format with the file's extension.
+
+    Raises
+    ------
+    ParameterError
+        If there is none that it reads, or writes.
+    """
+    reply = _once_more(lambda sidecar: sidecar.request("classifier.formats", {}))
+    formats = [known for known in reply.result["formats"] if known[able]]
+    extension = classifier_files.extension_of(path)
+    for known in formats:
+        if known["extension"] == extension:
+            return str(known["name"])
+    raise classifier_files.unknown_extension(path, [*(known["extension"] for known in formats), ".skops"])
 
 
 def _once_more(work: Callable[[Client], T]) -> T:

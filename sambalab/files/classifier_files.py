@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from ..spec.errors import ParameterError, SambaLabError
 
-EXTENSIONS = (".json", ".onnx", ".skops")
 # Greatest size of a file, and of an unpacked archive.
 BYTES_MAX = 1 << 30
 # The classifier's JSON in an ONNX file's metadata and in a scikit-learn forest's attribute.
@@ -22,41 +22,52 @@ TRUSTED = ("sklearn.tree._tree.Tree",)
 
 
 def extension_of(path: str | os.PathLike[str]) -> str:
-    """Give the extension, in lower case.
+    """Give the extension, with its dot, in lower case."""
+    return Path(path).suffix.lower()
 
-    Raises
-    ------
-    ParameterError
-        If it is none of those that are known.
-    """
-    suffix = Path(path).suffix.lower()
-    if suffix not in EXTENSIONS:
-        raise ParameterError(f"The file is {os.fspath(path)!r}; names that end in {', '.join(EXTENSIONS)} will do.")
-    return suffix
+
+def unknown_extension(path: str | os.PathLike[str], extensions: Iterable[str]) -> ParameterError:
+    """Make the error that no format has the file's extension."""
+    return ParameterError(
+        f"The file is {os.fspath(path)!r}; names that end in {', '.join(dict.fromkeys(extensions))} will do."
+    )
 
 
 def read(path: str | os.PathLike[str]) -> bytes:
-    """Read the classifier's JSON from a file of any format. The JSON is not checked.
+    """Read a file.
 
     Raises
     ------
     ParameterError
-        If the file cannot be read or is not a classifier.
-    SambaLabError
-        If it ends in .skops and skops is not installed.
+        If it cannot be read or is too large.
     """
-    suffix = extension_of(path)
     file = Path(path).expanduser()
     try:
         size = file.stat().st_size
         if size > BYTES_MAX:
             raise ParameterError(f"{file} has {size:,} bytes; a classifier has {BYTES_MAX:,} at most.")
-        if suffix == ".skops":
-            return _from_skops(file)
-        data = file.read_bytes()
+        return file.read_bytes()
     except OSError as error:
         raise ParameterError(f"{file} cannot be read: {error.strerror or error}.") from None
-    return _metadata(data, file) if suffix == ".onnx" else data
+
+
+def document_of(data: bytes, path: str | os.PathLike[str]) -> bytes | None:
+    """Take the classifier's JSON out of a file's bytes, in the formats that Python reads. The JSON is not checked.
+
+    Returns
+    -------
+    bytes or None
+        None if Python does not know the extension.
+
+    Raises
+    ------
+    ParameterError
+        If the file is not a classifier.
+    SambaLabError
+        If it ends in .skops and skops is not installed.
+    """
+    reader = _READERS.get(extension_of(path))
+    return None if reader is None else reader(data, Path(path).expanduser())
 
 
 def write(path: str | os.PathLike[str], data: bytes) -> None:
@@ -108,17 +119,17 @@ def _atomically(file: Path, write_to: Callable[[str], None]) -> None:
         Path(temporary).unlink(missing_ok=True)
 
 
-def _from_skops(file: Path) -> bytes:
+def _from_skops(data: bytes, file: Path) -> bytes:
     io = _skops()
     try:
-        with zipfile.ZipFile(file) as archive:
+        with zipfile.ZipFile(BytesIO(data)) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())
             if unpacked > BYTES_MAX:
                 raise _no_classifier(file, f"it unpacks to {unpacked:,} bytes")
-        strange = sorted(set(io.get_untrusted_types(file=file)) - set(TRUSTED))
+        strange = sorted(set(io.get_untrusted_types(data=data)) - set(TRUSTED))
         if strange:
             raise _no_classifier(file, f"it holds objects of the types {', '.join(strange[:5])}, which are not loaded")
-        model = io.load(file, trusted=list(TRUSTED))
+        model = io.loads(data, trusted=list(TRUSTED))
     except SambaLabError:
         raise
     except RecursionError:
@@ -193,3 +204,10 @@ def _skops() -> Any:
     except ImportError:
         raise SambaLabError("Files that end in .skops need skops: pip install 'sambalab[files]'.") from None
     return skops.io
+
+
+_READERS: dict[str, Callable[[bytes, Path], bytes]] = {
+    ".json": lambda data, file: data,
+    ".onnx": _metadata,
+    ".skops": _from_skops,
+}

@@ -13,6 +13,7 @@ from sklearn.ensemble import ExtraTreesClassifier, GradientBoostingClassifier, R
 from sklearn.tree import DecisionTreeClassifier
 
 import sambalab as sl
+from sambalab.sidecar_client import client
 from sambalab.tests.conftest import SAMBA
 from sambalab.tests.test_labeller import some_labels
 
@@ -353,3 +354,23 @@ def test_what_is_no_json_of_ml_random_forest_is_named():
         sl.Classifier.from_ml_random_forest(None)
     with pytest.raises(sl.ParameterError, match="channels is 2; 1 or 3"):
         sl.Classifier.from_ml_random_forest("{}", "samba", ["a", "b"], channels=2)
+
+
+def test_the_sidecar_says_which_other_formats_there_are(trained, tmp_path, monkeypatch):
+    ask = client.Client.request
+
+    def request(self, method, *args, **options):
+        reply = ask(self, method, *args, **options)
+        if method == "classifier.formats":
+            votes = next(known for known in reply.result["formats"] if known["name"] == "ml-random-forest")
+            reply.result["formats"].append({**votes, "extension": ".votes"})
+        return reply
+
+    monkeypatch.setattr(client.Client, "request", request)
+    trained.classifier.save(tmp_path / "a.votes")
+    assert json.loads((tmp_path / "a.votes").read_text()) == trained.classifier.to_ml_random_forest()
+    assert sl.Classifier.load(tmp_path / "a.votes").classes == trained.classifier.classes
+    monkeypatch.undo()
+    for call in (trained.classifier.save, sl.Classifier.load):
+        with pytest.raises(sl.ParameterError, match=r"a\.votes.*\.json, \.onnx, \.skops will do"):
+            call(tmp_path / "a.votes")
