@@ -20,22 +20,16 @@ from .errors import ParameterError
 from .features import FeatureSpec
 from .forest import Forest
 from .learners import is_boosting, is_learner
+from .tables import limits
 
 FORMAT = "sambalab-classifier"
 VERSION = 1
-
-# Limits of `engine/core/classifier.ts`. Large arrays in the JSON are base64 text, so a low number of values bounds the memory.
-BYTES_MAX = 256 << 20
-VALUES_MAX = 400_000
 
 _FIELDS = {
     *("format", "version", "features", "channels", "names", "classes", "pixelSize", "embedding"),
     *("forest", "samples", "oobScore", "scores", "importance", "scale", "cuts", "trees"),
 }
 _LAYER_FIELDS = {"layer", "channels", "components", "mean", "matrix"}
-_CHANNELS_MAX = 4096
-_SCALE_MIN = 1e-3
-_SCALE_MAX = 1e9
 
 
 class ClassifierDocument:
@@ -174,11 +168,13 @@ class ClassifierDocument:
 
 
 def _parse(data: bytes) -> dict[str, Any]:
+    # Large arrays in the JSON are base64 text, so a low number of values bounds the memory that parsing takes.
     values = sum(map(data.count, (b",", b":", b"[", b"{")))
-    if len(data) > BYTES_MAX or values > VALUES_MAX:
+    known = limits("classifier")
+    if len(data) > known["bytes"] or values > known["values"]:
         raise ParameterError(
             f"This is not a classifier of SambaLab, or it was damaged: it has {len(data):,} bytes and {values:,} values; at most "
-            f"{BYTES_MAX:,} and {VALUES_MAX:,} will do."
+            f"{known['bytes']:,} and {known['values']:,} will do."
         )
     try:
         document = json.loads(data.decode("utf-8"))
@@ -221,7 +217,7 @@ def _info_of(document: Mapping[str, Any]) -> dict[str, Any]:
     _check_pixel_size(document.get("pixelSize"))
     _check_scores(document.get("scores"), len(ids))
     scale: Any = document.get("scale")
-    fits = is_number(scale) and _SCALE_MIN <= scale <= _SCALE_MAX if is_boosting(forest or {}) else scale is None
+    fits = _is_scale(scale) if is_boosting(forest or {}) else scale is None
     _expect(fits, "scale", scale)
     embedding = _embedding(document.get("embedding"), chosen)
     unknown = sorted(set(document) - _FIELDS)
@@ -246,8 +242,14 @@ def spec_of(document: Mapping[str, Any]) -> FeatureSpec:
     return FeatureSpec.from_dict(document["features"])
 
 
+def _is_scale(value: Any) -> bool:
+    """Whether this is a valid scale of boosted trees."""
+    known = limits("classifier", "scale")
+    return is_number(value) and bool(known["minimum"] <= value <= known["maximum"])
+
+
 def is_number(value: Any) -> bool:
-    """Whether it is a finite number."""
+    """Whether the value is a finite number."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
@@ -270,7 +272,7 @@ def _check_scores(scores: Any, classes: int) -> None:
 
 
 def _embedding(given: Any, spec: FeatureSpec) -> dict[str, str] | None:
-    """Check how the embedding is reduced against the spec. @returns model and digest."""
+    """Check how the embedding is reduced against the spec, and give its model and digest."""
     if spec.embedding is None:
         _expect(given is None, "embedding", given)
         return None
@@ -286,14 +288,18 @@ def _embedding(given: Any, spec: FeatureSpec) -> dict[str, str] | None:
         _expect(isinstance(layer, dict) and set(layer) == _LAYER_FIELDS, path, layer)
         channels = layer["channels"]
         _expect(all(layer[name] == own[name] for name in ("layer", "components")), path, layer)
-        _expect(type(channels) is int and 1 <= channels <= _CHANNELS_MAX, f"{path}.channels", channels)
+        _expect(
+            type(channels) is int and 1 <= channels <= limits("classifier")["layerChannels"],
+            f"{path}.channels",
+            channels,
+        )
         for name, count in (("mean", channels), ("matrix", own["components"] * channels)):
             _expect(_is_floats(layer[name], count), f"{path}.{name}", layer[name])
     return {"model": model, "digest": digest}
 
 
 def _is_floats(text: Any, count: int) -> bool:
-    """Whether it is base64 of so many finite numbers of float32."""
+    """Whether the text is base64 of `count` finite float32 numbers."""
     try:
         data = base64.b64decode(text, validate=True) if isinstance(text, str) else b""
     except (binascii.Error, ValueError):

@@ -1,7 +1,8 @@
-"""The table of feature families, and complete specs from what somebody chose. ``src/shared/features.ts`` does the same.
+"""The table of feature families, and the completion of a choice of features to a spec.
 
-Both read one table, ``features.json``. Names here are as in Python (``difference_of_gaussians``); the table's own
-(``differenceOfGaussians``) are understood as well, and are what `Spec` and files have.
+``src/shared/features.ts`` does the same for browser and sidecar, from the same tables. Python repeats it because
+`sambalab.engine` works without a sidecar. Choices may use names of Python (``difference_of_gaussians``) or of the table
+(``differenceOfGaussians``); a `Spec` and files have the table's.
 """
 
 from __future__ import annotations
@@ -28,7 +29,19 @@ _GENERAL = ("version", "set", "color", "sigmas", "sigmaScale", "range", "standar
 
 @dataclass(frozen=True)
 class FeatureOp:
-    """Channels that one kernel computes together."""
+    """An operation: the channels that one call of a kernel computes.
+
+    Attributes
+    ----------
+    family
+        Name in the table.
+    op
+        Number of the kernel.
+    args
+        The kernel's arguments.
+    names
+        Names of the channels.
+    """
 
     family: str
     op: int
@@ -37,7 +50,7 @@ class FeatureOp:
 
 
 def table() -> Mapping[str, Any]:
-    """Give the table of families and sets. Not to be changed."""
+    """Give the table of families and sets. Do not change it."""
     loaded: Mapping[str, Any] = built_table("features.json")
     return loaded
 
@@ -72,7 +85,7 @@ def families() -> Sequence[Mapping[str, Any]]:
 
 
 def default_set() -> str:
-    """Give the name of the set that is meant where none is named."""
+    """Give the name of the default set."""
     return str(table()["default"])
 
 
@@ -87,19 +100,19 @@ def camel(name: str) -> str:
 
 
 def complete(given: Mapping[str, Any]) -> Spec:
-    """Make a complete spec of what was chosen; the default set stands behind it, and behind ``families`` no embedding.
+    """Complete a choice of features by a set.
 
     Parameters
     ----------
     given
-        Fields of a spec of version 1 or 2; ``set``, a named set to begin with; families with True, False or None, or their
-        parameters, which are added to the set or taken away. ``families`` takes the place of the set's, ``embedding`` (True,
-        its fields, False or None) of the set's embedding.
+        Fields of a spec. ``set`` names the set, else it is the default set. A family's name with True or parameters adds the
+        family, with False or None removes it. ``families`` replaces the families of the set; then there is no embedding unless
+        ``embedding`` names one. ``embedding`` is True, False, None or a mapping of its fields.
 
     Raises
     ------
     ParameterError
-        Naming the wrong value and what would do.
+        If a field is invalid. The message names it, its value and the valid values.
     """
     chosen = _renamed("", given)
     names = [str(family["name"]) for family in families()]
@@ -159,12 +172,12 @@ def complete(given: Mapping[str, Any]) -> Spec:
 
 
 def needs_range(spec: Spec) -> bool:
-    """Whether a family works on 256 grey levels."""
+    """Whether one of the families works on 256 grey levels."""
     return any(family.get("ranged") and family["name"] in spec["families"] for family in families())
 
 
 def ops(spec: Spec) -> list[FeatureOp]:
-    """Give what is computed of one image channel, in the order of the stack."""
+    """Give the operations on one image channel, in the order of the stack."""
     found = [FeatureOp("original", 0, (), ("original",))]
     chosen = [family for family in families() if family["name"] in spec["families"]]
     together = [family for family in chosen if family.get("interleaved")]
@@ -177,7 +190,7 @@ def ops(spec: Spec) -> list[FeatureOp]:
 
 
 def embedding_names(spec: Spec) -> list[str]:
-    """Give the names of the channels of an encoder, in the order of its layers."""
+    """Give the names of the embedding's channels, in the order of its layers."""
     names: list[str] = []
     for layer in (spec["embedding"] or {"layers": ()})["layers"]:
         word = "" if layer["layer"] == "output" else f"{layer['layer']} "
@@ -192,7 +205,7 @@ def window_of(model: str, rows: int, columns: int) -> int:
 
 
 def number_text(value: float) -> str:
-    """Write a number as JavaScript does, whose text is part of channel names."""
+    """Write a number as JavaScript does, for the names of channels."""
     return str(int(value)) if value == int(value) else repr(float(value))
 
 
@@ -202,7 +215,7 @@ def _sigmas_of(spec: Spec, family: Mapping[str, Any]) -> list[float]:
 
 
 def _loop_values(spec: Spec, family: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """Give the values of the loops, one record for each time the family's kernel runs."""
+    """Give the values of the family's loops, a record for each run of its kernel."""
     if "kernels" in family:
         for kernel in family["kernels"]:
             yield {str(i): value for i, value in enumerate(kernel)}
@@ -221,7 +234,7 @@ def _loop_values(spec: Spec, family: Mapping[str, Any]) -> Iterator[dict[str, fl
 
 
 def _op(spec: Spec, family: Mapping[str, Any], values: Mapping[str, float]) -> FeatureOp:
-    """Arguments are the loops' values, then the parameters that are single numbers, in the table's order."""
+    """Make an operation. Its arguments: the loops' values, then the parameters that are single numbers, in the table's order."""
     scale = spec["sigmaScale"] if family.get("scaled") else 1
     parameters = spec["families"][family["name"]]
     singles = [parameters[name] for name in family.get("parameters", {}) if name not in family["loops"]]
@@ -271,7 +284,7 @@ def _numbers(path: str, value: Any, parameter: Mapping[str, Any]) -> list[float]
     most = parameter["list"]
     items: list[Any] = []
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping)):
-        for item in value:  # which may be without an end
+        for item in value:  # stops early, because the iterable may be endless
             items.append(item)
             if len(items) > most:
                 break
@@ -337,7 +350,7 @@ def _mapping(path: str, value: Any, wanted: str = "True, False, or a mapping of 
 
 
 def _renamed(path: str, given: Mapping[Any, Any]) -> dict[str, Any]:
-    """Take Python's names for the table's."""
+    """Convert names of Python to those of the table."""
     out: dict[str, Any] = {}
     for key, value in given.items():
         name = camel(key) if isinstance(key, str) else _show(key)[3:]
@@ -361,7 +374,7 @@ def _is_number(value: Any) -> TypeGuard[float]:
 
 
 def _plain(value: Any) -> float:
-    """Make a number that JSON knows, whole ones without a point, as JavaScript writes them."""
+    """Convert to a number of JSON: int if it is whole, as JavaScript writes it."""
     number = float(value)
     return int(number) if number == int(number) and abs(number) < 1 << 53 else number
 

@@ -1,4 +1,4 @@
-"""Which features a classifier sees."""
+"""`FeatureSpec`: the features of a classifier."""
 
 from __future__ import annotations
 
@@ -28,46 +28,46 @@ from .feature_table import (
     window_of,
 )
 
-#: What stands for a feature spec: one, the name of a set, or a mapping of its fields.
+#: A feature spec, the name of a set, or a mapping of a spec's fields.
 FeaturesLike = Union["FeatureSpec", str, Mapping[str, Any]]
 
 
 class FeatureSpec:
-    """Which features a classifier sees: a named set of families, more and fewer, with their parameters. It does not change.
+    """The features of a classifier: the families of a named set, with changes. Immutable.
 
     Parameters
     ----------
     set
-        ``"samba"``, ``"weka"`` or ``"sam"``: what to begin with; ``"sam"`` has the families of ``"samba"`` and an embedding, and
-        standardises. None is ``"sam"``, with which the widget begins, too.
+        ``"samba"``, ``"weka"`` or ``"sam"``: the set to start from. ``"sam"`` has the families of ``"samba"`` on standardised
+        pixels, and an embedding. None is ``"sam"``, the default of the widget, too.
     sigmas
-        Scales in pixels, ascending, up to 16 of 0.1 to 64, of every family that is not given its own: standard deviation of a
-        Gaussian, radius of a disc, distance of a neighbour. The sets have 1, 2, 4, 8 and 16.
+        Scales σ in pixels, ascending, at most 16 from 0.1 to 64, for all families without their own: the standard deviation of
+        a Gaussian, the radius of a disc, the distance of a neighbour. The sets have 1, 2, 4, 8 and 16.
     sigma_scale
-        Standard deviation of the Gaussians per σ, 0.1 to 1, for those families that smooth: 1 in the set ``samba``, 0.4 in
-        ``weka``, as Trainable Weka Segmentation has it.
+        Standard deviation of the Gaussians per σ, 0.1 to 1, in the families that smooth: 1 in the set ``samba``, 0.4 in
+        ``weka``, as in Trainable Weka Segmentation.
     color
-        What an image of three channels gives: the features of each (``"channels"``), or of its ``"luminance"`` alone.
+        For images of three channels: features of each channel (``"channels"``), or of the ``"luminance"``.
     range
-        The values that families of 256 grey levels take as 0 and 255. None takes what the widget shows as black and white: 0
-        and 255 for 8 bits, else the 0.1 and 99.9 percentile of the image.
+        The values that families of 256 grey levels take as 0 and 255. None: the values that the widget shows as black and
+        white, 0 and 255 for uint8, else the 0.1 and 99.9 percentile of the image.
     standardise
-        Whether pixels are taken by the image's mean and standard deviation, as 127.5 + 42.5 (value − mean) / deviation, so that
-        brightness and contrast of a microscope do not matter. None takes what the set has.
+        Whether pixels are standardised by the image's mean and standard deviation, to 127.5 + 42.5 (value − mean) / deviation,
+        so that brightness and contrast of the microscope do not matter. None: as in the set.
     embedding
-        What the encoder of SAM sees, reduced to a few principal components, as further features: True, False or None, or a
+        Further features: the embedding of SAM's encoder, reduced to a few principal components. True, False or None, or a
         mapping with ``model`` (a model's name; by default the one that the sidecar runs), ``window`` (side in pixels of the
         square that fills the encoder's frame, a whole number from 128 to 1024; None lets the first image decide: its longest
-        side, if that is allowed) and ``layers``, a list of mappings with ``layer`` (``"stage1"``, ``"stage2"``, ``"stage3"``,
-        ``"output"``) and ``components`` (1 to 64). ``"set"``: as `set` has it.
+        side, within these limits) and ``layers``, a list of mappings with ``layer`` (``"stage1"``, ``"stage2"``, ``"stage3"``,
+        ``"output"``) and ``components`` (1 to 64). ``"set"``: as in the set.
     **families
-        A family's name with True, its parameters as a mapping, or False or None to leave it out.
-        `FeatureSpec.families_known` lists them.
+        A family's name with True or a mapping of its parameters, to add it, or with False or None, to leave it out.
+        `FeatureSpec.families_known` lists the families.
 
     Raises
     ------
     ParameterError
-        Naming the wrong value and what would do.
+        If a value is invalid. The message names it and the valid values.
 
     Examples
     --------
@@ -115,22 +115,28 @@ class FeatureSpec:
     def from_dict(cls, fields: Mapping[str, Any]) -> FeatureSpec:
         """Read a spec of version 1 or 2, whole or in part; the default set stands behind it, or that named by ``set``.
 
-        Without a set, ``families`` has no embedding beside it unless it is named.
+        With ``families`` there is no embedding, unless ``embedding`` names one.
 
         Raises
         ------
         ParameterError
-            Naming the wrong value and what would do.
+            If a value is invalid. The message names it and the valid values.
         """
         if not isinstance(fields, Mapping):
-            raise ParameterError(f"{fields!r} is no feature spec; a mapping of its fields will do.")
+            raise ParameterError(f"{fields!r} is not a feature spec; a mapping of its fields will do.")
         spec = cls.__new__(cls)
         spec._take(complete(fields))
         return spec
 
     @classmethod
     def of(cls, features: FeaturesLike) -> FeatureSpec:
-        """Take a spec as it is, the name of a set, or a mapping as `from_dict` does."""
+        """Make a spec of a spec, the name of a set, or a mapping (see `from_dict`).
+
+        Raises
+        ------
+        ParameterError
+            If this is none of them, or a value is invalid.
+        """
         if isinstance(features, cls):
             return features
         if isinstance(features, str):
@@ -142,7 +148,7 @@ class FeatureSpec:
 
     @staticmethod
     def families_known() -> tuple[str, ...]:
-        """Names of all families, as they are given to `FeatureSpec`."""
+        """Give the names of all families, the keywords of `FeatureSpec`."""
         return tuple(snake(family["name"]) for family in families())
 
     def to_dict(self) -> dict[str, Any]:
@@ -151,7 +157,7 @@ class FeatureSpec:
 
     @property
     def sigmas(self) -> tuple[float, ...]:
-        """Scales in pixels of the families that have none of their own."""
+        """Scales in pixels of the families without their own."""
         return tuple(self._spec["sigmas"])
 
     @property
@@ -166,12 +172,12 @@ class FeatureSpec:
 
     @property
     def range(self) -> tuple[float, float] | None:
-        """Values that families of 256 grey levels take as 0 and 255; None until an image says so."""
+        """Values that families of 256 grey levels take as 0 and 255; None: those of the image."""
         return tuple(self._spec["range"]) if self._spec["range"] else None
 
     @property
     def standardise(self) -> bool:
-        """Whether pixels are taken by the image's mean and standard deviation."""
+        """Whether pixels are standardised by the image's mean and standard deviation."""
         return bool(self._spec["standardise"])
 
     @property
@@ -181,12 +187,12 @@ class FeatureSpec:
 
     @property
     def embedding(self) -> Mapping[str, Any] | None:
-        """The encoder's part: ``model``, ``window`` (None until an image says so) and ``layers``; None if there is none."""
+        """``model``, ``window`` (None: that of the image) and ``layers`` of the embedding; None without one."""
         embedding = self._spec["embedding"]
         return None if embedding is None else MappingProxyType(copy.deepcopy(embedding))
 
     def needs_range(self) -> bool:
-        """Whether a family works on 256 grey levels."""
+        """Whether one of the families works on 256 grey levels."""
         return needs_range(self._spec)
 
     def with_range(self, low: float, high: float) -> FeatureSpec:
@@ -194,7 +200,7 @@ class FeatureSpec:
         return FeatureSpec.from_dict({**self._spec, "range": [low, high]})
 
     def with_window(self, rows: int, columns: int) -> FeatureSpec:
-        """Give the same spec with the window of an image of this size, if it has an embedding whose window is None."""
+        """Give the same spec with the window of an image of this size, if the embedding's window is None."""
         embedding = self._spec["embedding"]
         if embedding is None or embedding["window"] is not None:
             return self
@@ -204,7 +210,7 @@ class FeatureSpec:
     def names(self, channels: int = 1) -> tuple[str, ...]:
         """Give the names of the features of an image with `channels` channels, in the order of the stack's last axis.
 
-        Those of the families come first, of each channel where there are three; then the encoder's, ``SAM 1``, ``SAM 2``, ….
+        First the features of the families, channel by channel, then those of the embedding, ``SAM 1``, ``SAM 2``, ….
         """
         names = tuple(name for op in self.ops() for name in op.names)
         if self.planes(channels) != 1:
@@ -216,18 +222,18 @@ class FeatureSpec:
         return self.planes(channels) * sum(len(op.names) for op in self.ops()) + len(embedding_names(self._spec))
 
     def planes(self, channels: int = 1) -> int:
-        """Give the number of planes of an image whose features are computed: its channels, or one."""
+        """Give the number of planes from which features are computed: the image's channels, or 1 for its luminance."""
         if isinstance(channels, bool) or channels not in (1, 3):
             raise ParameterError(f"channels is {channels!r}; 1 or 3 will do.")
         return 1 if self._spec["color"] == "luminance" else int(channels)
 
     def ops(self) -> tuple[FeatureOp, ...]:
-        """Give what the kernels compute of one plane, in the stack's order."""
+        """Give the operations on one plane, in the order of the stack."""
         return tuple(ops(self._spec))
 
     @property
     def program(self) -> npt.NDArray[np.float64]:
-        """What the kernels run on each plane: float64 (ops, 8), the op's number and its arguments."""
+        """The kernels' program for a plane: float64 (operations, 8), each the number of its kernel and the arguments."""
         listed = self.ops()
         program = np.zeros((len(listed), OP_NUMBERS))
         for row, op in zip(program, listed, strict=True):
@@ -241,10 +247,10 @@ class FeatureSpec:
         return hash(self._key)
 
     def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError("A FeatureSpec does not change; make another one.")
+        raise AttributeError("A FeatureSpec is immutable; make another one.")
 
     def __delattr__(self, name: str) -> None:
-        raise AttributeError("A FeatureSpec does not change; make another one.")
+        raise AttributeError("A FeatureSpec is immutable; make another one.")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return FeatureSpec.from_dict, (self.to_dict(),)

@@ -125,7 +125,7 @@ def test_the_same_seed_gives_the_same_boosted_trees():
     lab.close()
 
 
-def test_without_strokes_to_spare_every_round_is_grown_and_no_score_known():
+def test_without_strokes_to_hold_out_all_rounds_are_grown_and_scores_are_unknown():
     lab = sl.Labeller(MICROGRAPH.image, ["a", "b"], name="few strokes")
     lab.set_labels(strokes(MICROGRAPH.truth, 1))
     classifier = lab.train(preset="boosting", features="samba", rounds=9, min_leaf=1, progress=False)
@@ -134,7 +134,7 @@ def test_without_strokes_to_spare_every_round_is_grown_and_no_score_known():
     lab.close()
 
 
-def test_training_boosted_trees_in_python_says_who_does():
+def test_training_boosted_trees_in_python_names_the_labeller():
     with pytest.raises(sl.ParameterError, match=r"Labeller\.train.*'samba' or 'deep' will do"):
         engine.train(MICROGRAPH.image, MICROGRAPH.truth, preset="boosting")
 

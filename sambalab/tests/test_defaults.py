@@ -1,4 +1,4 @@
-"""What ``lab.train()`` does where nothing is said: SAMBA's families with what SAM sees, standardised, and deep trees, refined."""
+"""``lab.train()`` without arguments: SAMBA's families, standardised, an embedding, and deep trees, refined."""
 
 import json
 import warnings
@@ -38,7 +38,7 @@ def trained(micrograph, sidecar_dirs):
     return lab
 
 
-def test_the_classifier_sees_what_sam_sees_and_has_deep_trees_and_nothing_to_note(trained):
+def test_the_default_classifier_has_an_embedding_and_deep_trees_and_no_note(trained):
     classifier = trained.classifier
     assert classifier.feature_names == (*FeatureSpec("samba").names(), *SAM)
     assert classifier.feature_spec == FeatureSpec("sam").with_window(*SHAPE) and classifier.feature_spec.standardise
@@ -67,7 +67,7 @@ def test_labels_probabilities_and_features_are_of_the_same_classifier(trained, m
 
 
 @pytest.mark.parametrize("extension", ["json", "onnx", "skops"])
-def test_files_keep_all_of_it(trained, tmp_path, extension):
+def test_files_keep_the_whole_classifier(trained, tmp_path, extension):
     if extension == "skops":
         pytest.importorskip("skops")
     file = tmp_path / f"default.{extension}"
@@ -80,7 +80,7 @@ def test_files_keep_all_of_it(trained, tmp_path, extension):
     np.testing.assert_array_equal(again.apply(trained.image, "probabilities"), trained.probabilities)
 
 
-def test_scikit_learn_gives_what_the_trees_say_before_it_is_refined(trained):
+def test_scikit_learn_gives_unrefined_probabilities(trained):
     pytest.importorskip("sklearn")
     columns = np.array(trained.features).reshape(-1, 66)
     forest = trained.classifier.to_sklearn()
@@ -95,7 +95,7 @@ def test_scikit_learn_gives_what_the_trees_say_before_it_is_refined(trained):
     assert np.abs(np.diff(refined, axis=0)).mean() < np.abs(np.diff(plain, axis=0)).mean()
 
 
-def test_it_is_not_worse_than_samba_from_a_few_strokes(micrograph, sidecar_dirs):
+def test_the_default_is_not_worse_than_samba_from_a_few_strokes(micrograph, sidecar_dirs):
     labels = np.zeros(SHAPE, np.uint8)
     rng = np.random.default_rng(1)
     for number in (1, 2):
@@ -143,7 +143,7 @@ def test_training_in_python_begins_without_an_encoder_as_samba_does(micrograph):
     assert engine.feature_stack(micrograph.image).shape == (*SHAPE, 58)
 
 
-def test_where_sam_does_not_run_it_warns_and_goes_on_without(micrograph, own_dirs, monkeypatch):
+def test_training_without_sam_warns_and_leaves_out_the_embedding(micrograph, own_dirs, monkeypatch):
     models = own_dirs / "models"
     models.mkdir()
     (models / "encoder.onnx").write_bytes(b"no model")

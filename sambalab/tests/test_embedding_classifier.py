@@ -1,4 +1,4 @@
-"""Classifiers that see what SAM's encoder sees: in the sidecar, in Python, in files, and with another model than theirs."""
+"""Classifiers with an embedding: in the sidecar, in Python, in files, and with another model."""
 
 import json
 
@@ -39,7 +39,7 @@ def trained(micrograph, sidecar_dirs):
     return lab
 
 
-def test_a_classifier_names_the_model_that_it_sees_with(trained):
+def test_a_classifier_names_the_model_of_its_embedding(trained):
     classifier = trained.classifier
     assert classifier.feature_names[-8:] == tuple(f"SAM {number}" for number in range(1, 9))
     assert classifier.feature_spec == SPEC.with_window(*SHAPE) and classifier.feature_spec.embedding["window"] == 200
@@ -72,7 +72,7 @@ def test_python_segments_as_the_sidecar_with_the_embedding_given_or_fetched(trai
         assert same_bits(np.array(classifier.apply(trained.image, output)), np.array(trained.probabilities))
 
 
-def test_boosted_trees_see_an_embedding_too(micrograph):
+def test_boosted_trees_use_an_embedding_too(micrograph):
     lab = labelled(micrograph, "boosted embedding")
     classifier = lab.train(preset="boosting", rounds=20, features=SPEC, progress=False)
     assert classifier.kind == "boosting" and classifier.embedding_model
@@ -134,7 +134,7 @@ def test_another_model_than_its_own_is_refused(trained):
             call(trained.image)
 
 
-def test_without_a_sidecar_the_error_says_how_to_bring_the_embedding_along(trained, monkeypatch):
+def test_without_a_sidecar_the_error_says_to_pass_the_embedding(trained, monkeypatch):
     def gone(self, image):
         raise sl.NodeNotFoundError("No node.")
 

@@ -1,4 +1,4 @@
-"""The engine in Python: the same bits as the sidecar's, whatever the tiles and threads; and nothing hostile gets through."""
+"""The engine in Python: the bits of the sidecar for all tiles and threads, and refusal of damaged classifiers."""
 
 import _thread
 import base64
@@ -83,7 +83,7 @@ def test_every_family_has_the_bits_of_the_sidecar_in_tiles_of_any_size(family):
 
 
 @pytest.mark.parametrize(("tile", "threads"), [(1 << 14, 1), (256, 2), (100, 3), (33, 8), (7, 2)])
-def test_tiles_and_threads_do_not_show(tile, threads):
+def test_features_do_not_depend_on_tiles_and_threads(tile, threads):
     image = IMAGES["colour16"][:80, :90]
     spec = FeatureSpec("samba", sigmas=[1, 4])
     assert same_bits(engine.feature_stack(image, spec, tile=tile, threads=threads), engine.feature_stack(image, spec))
@@ -101,7 +101,7 @@ def test_a_stack_is_computed_slice_by_slice_with_one_range():
     assert not same_bits(both[0], engine.feature_stack(stack[0], spec))
 
 
-def test_features_are_written_where_one_wants_them(tmp_path):
+def test_features_are_written_to_a_given_array(tmp_path):
     image = IMAGES["uint8"]
     out = np.lib.format.open_memmap(tmp_path / "features.npy", "w+", np.float32, (*SHAPE, 58))
     assert engine.feature_stack(image, out=out) is out
@@ -135,7 +135,7 @@ def test_bins_are_numbers_of_cuts_below_a_value():
     ],
 )
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
-def test_cuts_that_will_not_do_are_named(cuts, says):
+def test_invalid_cuts_are_named(cuts, says):
     with pytest.raises(sl.ParameterError, match=says):
         engine.quantise(IMAGES["uint8"], cuts)
 
@@ -209,7 +209,7 @@ def test_an_image_of_other_channels_is_refused(trained):
         (lambda: engine.apply_classifier(b"{}", IMAGES["uint8"], "colours"), sl.ParameterError, "output is 'colours'"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_named_with_what_would_do(call, error, says):
+def test_wrong_values_are_named_with_valid_ones(call, error, says):
     with pytest.raises(error, match=says):
         call()
 
@@ -246,7 +246,7 @@ def damaged(data, rng):
     return json.dumps(document).encode()
 
 
-def test_a_damaged_classifier_is_refused_or_still_one(trained):
+def test_a_damaged_classifier_is_refused_or_still_valid(trained):
     data = trained.classifier.document.data
     small = trained.image[:9, :11]
     rng = random.Random(4)

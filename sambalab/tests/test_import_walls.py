@@ -1,4 +1,4 @@
-"""Python's import walls (``[tool.importlinter]`` in pyproject.toml) stand, and a wrong import does not pass them."""
+"""Python's import walls (``[tool.importlinter]`` in pyproject.toml): the sources keep to them, and a wrong import is found."""
 
 import shutil
 import subprocess

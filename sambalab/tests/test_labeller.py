@@ -78,7 +78,7 @@ def test_every_shape_and_dtype_can_be_labelled(shape, dtype):
         (np.full(SHAPE, 256), "256"),
     ],
 )
-def test_labels_that_do_not_fit_are_named_and_change_nothing(micrograph, labels, says):
+def test_invalid_labels_are_named_and_change_nothing(micrograph, labels, says):
     lab = sl.Labeller(micrograph.image, name="misfit")
     drawn = some_labels(micrograph.truth)
     lab.set_labels(drawn)
@@ -115,7 +115,7 @@ def test_without_a_name_image_and_variable_find_the_session(micrograph):
     assert first.session == session and third.session not in (first.session, second.session)
 
 
-def test_classes_of_the_cell_and_of_the_session_come_together(micrograph):
+def test_classes_of_the_cell_and_of_the_session_are_merged(micrograph):
     lab = sl.Labeller(micrograph.image, ["a", "b", "c"], name="classes")
     drawn = np.zeros(SHAPE, np.uint8)
     drawn[0, 0] = 3
@@ -136,7 +136,7 @@ def test_255_classes_work_and_256_do_not(micrograph):
 
 
 @pytest.mark.parametrize("name", ["", "x" * 501, 7])
-def test_a_name_that_will_not_do_is_refused(micrograph, name):
+def test_an_invalid_name_is_refused(micrograph, name):
     with pytest.raises(sl.ParameterError, match="name"):
         sl.Labeller(micrograph.image, name=name)
 
@@ -346,7 +346,7 @@ def test_training_takes_a_feature_spec_and_keeps_it_as_the_choice(micrograph):
     assert lab.classifier.feature_names == sl.FeatureSpec("samba").names()
 
 
-def test_training_says_how_it_is_doing(micrograph, capsys):
+def test_training_prints_its_progress(micrograph, capsys):
     lab = sl.Labeller(micrograph.image, name="progress")
     lab.set_labels(some_labels(micrograph.truth))
     lab.train(**SAMBA, trees=10)
@@ -354,7 +354,7 @@ def test_training_says_how_it_is_doing(micrograph, capsys):
     assert "Training: " in said and "Trained in" in said and "out-of-bag score" in said
 
 
-def test_what_stops_a_training_is_raised_and_not_printed(micrograph, monkeypatch, capsys):
+def test_an_error_of_a_training_is_raised_and_not_printed(micrograph, monkeypatch, capsys):
     from sambalab.sidecar_client import progress
 
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
@@ -373,7 +373,7 @@ def test_what_stops_a_training_is_raised_and_not_printed(micrograph, monkeypatch
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
-def test_training_can_be_interrupted_and_all_goes_on():
+def test_training_can_be_interrupted_and_labelling_goes_on():
     image, truth = sl.data.micrograph("grains", (1200, 1200), seed=1)
     lab = sl.Labeller(image, ["a", "b", "c"], name="interrupted")
     lab.set_labels(truth)
@@ -452,7 +452,7 @@ def test_after_the_sidecar_was_killed_everything_is_there(micrograph):
     np.testing.assert_array_equal(again.labels, drawn)
 
 
-def test_killed_in_the_middle_of_training_it_is_trained_all_the_same():
+def test_training_survives_a_killed_sidecar():
     image, truth = sl.data.micrograph("grains", (700, 700), seed=1)
     lab = sl.Labeller(image, ["a", "b", "c"], name="killed training")
     lab.set_labels(some_labels(truth, 0.3))
@@ -476,7 +476,7 @@ def test_the_image_is_written_again_when_its_file_is_gone(micrograph, sidecar_di
     np.testing.assert_array_equal(np.fromfile(lab._state["arrays"]["image"]["path"], np.uint8), lab.image.ravel())
 
 
-def test_what_was_drawn_in_this_sitting_is_not_told_as_taken_up_after_a_crash(micrograph):
+def test_labels_of_this_session_are_not_called_resumed_after_a_crash(micrograph):
     lab = sl.Labeller(micrograph.image, name="sitting")
     lab.set_labels(some_labels(micrograph.truth))
     folder = os.path.join(os.environ["SAMBALAB_DATA_DIR"], "sessions", lab.session)
@@ -640,7 +640,7 @@ def test_a_labeller_that_is_dropped_is_forgotten(micrograph):
 
 
 @pytest.mark.parametrize("name", ["segmentation", "probabilities"])
-def test_what_the_classifier_says_is_computed_again_where_the_sidecar_gave_it_up(micrograph, name):
+def test_results_that_the_sidecar_freed_are_computed_again(micrograph, name):
     lab = sl.Labeller(micrograph.image, ["matrix", "particle"], name=f"given up: {name}")
     lab.set_labels(some_labels(micrograph.truth))
     lab.train(**SAMBA, trees=10, progress=False)

@@ -1,4 +1,4 @@
-"""Live segmentation and reports in Python: what a change of the labels leads to, without a call."""
+"""Live segmentation and reports in Python: the results of changed labels, without a call."""
 
 import time
 
@@ -56,7 +56,7 @@ def test_live_follows_the_labels(micrograph):
     lab.close()
 
 
-def test_live_without_two_classes_waits_for_them(micrograph):
+def test_live_training_waits_for_two_classes(micrograph):
     lab = sl.Labeller(micrograph.image, ["matrix", "particle"], name="live waits")
     lab.live = True
     one = np.where(some_labels(micrograph.truth) == 1, 1, 0)
@@ -78,7 +78,7 @@ def test_live_is_on_or_off(micrograph, value):
     assert lab.live is False
 
 
-def test_a_report_tells_what_is_known_at_each_moment(micrograph):
+def test_each_report_has_the_present_state(micrograph):
     lab = sl.Labeller(micrograph.image, ["matrix", "particle"], name="report")
     assert lab.report().fractions is None and "no segmentation yet" in repr(lab.report())
     labels = some_labels(micrograph.truth)

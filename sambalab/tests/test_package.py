@@ -21,7 +21,7 @@ def test_the_package_imports_numpy_only_when_it_is_needed():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_every_name_that_is_announced_is_there():
+def test_every_public_name_exists():
     for name in sambalab.__all__:
         assert getattr(sambalab, name) is not None
     assert set(sambalab.__all__) <= set(dir(sambalab))

@@ -78,7 +78,7 @@ def test_labellers_learn_from_each_other_and_are_all_segmented():
     assert two.train(progress=False).n_trees == 30
 
 
-def test_what_cannot_be_trained_together_is_refused_by_name():
+def test_labellers_that_do_not_fit_together_are_named():
     part = micrograph((40, 50), 1)
     one = sl.Labeller(part.image, CLASSES, name="grey")
     one.set_labels(labels_of(part.truth))

@@ -1,4 +1,4 @@
-"""Linear features and what is made of them, each written out once more with NumPy and SciPy in double precision.
+"""Linear features and features computed from them, against NumPy and SciPy in double precision.
 
 Where a definition is Weka's or SciPy's own, it is theirs that is written out; the kernels' files (`engine/assembly/families`)
 say where they differ.
@@ -253,7 +253,7 @@ def test_each_channel_of_the_sets_is_compared_with_one_of_its_name() -> None:
     assert set(_alone(values)) == set(every.names())
 
 
-def test_scales_that_are_no_whole_numbers_are_taken_as_they_are() -> None:
+def test_fractional_scales_are_not_rounded() -> None:
     image = IMAGES["random values of 16 bits"]()
     # Derivatives from 6 and from 12 on are computed in other ways than below.
     sigmas, integrations = (0.7, 1.3, 2.5, 5.9, 6, 7.2, 11.9, 12, 20), (0.6, 2.5, 4)

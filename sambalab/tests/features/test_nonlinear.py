@@ -223,7 +223,7 @@ def test_diffusion_is_that_of_perona_and_malik(image, iterations, bound):
         assert_close(values, diffused(grey, conductance, iterations), name, bound)
 
 
-def test_diffusion_takes_nothing_away_and_adds_nothing():
+def test_diffusion_keeps_the_sum_of_pixels():
     image = IMAGES["random 8 bits"]()
     for values in only("anisotropicDiffusion", image)[0]:
         assert values.mean(dtype=float) == pytest.approx(image.mean(), rel=1e-6)

@@ -72,7 +72,7 @@ def test_importances_add_up_to_one(trained):
     assert "determinant" not in best
 
 
-def test_our_own_forest_comes_back_from_scikit_learn_unchanged(trained, other):
+def test_a_forest_of_ours_comes_back_from_scikit_learn_unchanged(trained, other):
     classifier = trained.classifier
     again = sl.Classifier.from_sklearn(classifier.to_sklearn(), classifier.feature_spec, ["matrix", "particle"])
     assert again.class_ids == classifier.class_ids
@@ -114,7 +114,7 @@ def test_a_forest_with_too_many_thresholds_is_merged_with_a_warning_and_hardly_d
     assert agreement > 0.97
 
 
-def test_what_is_no_fitted_forest_is_refused(trained):
+def test_models_other_than_fitted_forests_are_refused(trained):
     with pytest.raises(sl.ParameterError, match="not fitted"):
         sl.Classifier.from_sklearn(RandomForestClassifier())
     with pytest.raises(sl.ParameterError, match="GradientBoostingClassifier cannot be converted"):
@@ -169,7 +169,7 @@ def test_a_wrong_file_is_refused_with_its_reason(tmp_path, name, content, messag
         sl.Classifier.load(tmp_path / name)
 
 
-def test_a_file_that_is_not_there_or_cannot_be_written_is_named(trained, tmp_path):
+def test_a_missing_file_and_an_unwritable_folder_are_named(trained, tmp_path):
     with pytest.raises(sl.ParameterError, match=r"missing\.json cannot be read"):
         sl.Classifier.load(tmp_path / "missing.json")
     with pytest.raises(sl.ParameterError, match=r"nowhere.*cannot be written"):
@@ -349,7 +349,7 @@ def test_json_of_too_many_values_is_refused_before_it_is_parsed(tmp_path, monkey
         sl.Classifier.load(path)
 
 
-def test_what_is_no_json_of_ml_random_forest_is_named():
+def test_other_json_than_of_ml_random_forest_is_named():
     with pytest.raises(sl.ParameterError, match="The forest is a NoneType"):
         sl.Classifier.from_ml_random_forest(None)
     with pytest.raises(sl.ParameterError, match="channels is 2; 1 or 3"):

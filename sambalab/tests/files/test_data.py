@@ -1,4 +1,4 @@
-"""Micrographs to try things on."""
+"""Example micrographs."""
 
 import hashlib
 import importlib.util

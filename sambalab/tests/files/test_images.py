@@ -1,4 +1,4 @@
-"""What is taken for an image, and what is said about what is not."""
+"""Which values are images, and the errors for other values."""
 
 import numpy as np
 import pytest
@@ -60,7 +60,7 @@ def test_booleans_become_black_and_white():
 
 
 @pytest.mark.parametrize("dtype", ["complex64", "object", "U3", "datetime64[s]"])
-def test_a_dtype_that_is_no_real_number_is_named(dtype):
+def test_a_dtype_of_other_than_real_numbers_is_named(dtype):
     with pytest.raises(ImageError, match=r"dtype .*" + dtype.split("[")[0].replace("U3", "U3")):
         prepare(np.zeros((4, 4), dtype))
 
@@ -90,7 +90,7 @@ def test_an_alpha_channel_is_refused_with_what_to_do():
         prepare(np.zeros((8, 8, 4), np.uint8))
 
 
-def test_nothing_at_all_is_refused():
+def test_none_is_refused_as_an_image():
     with pytest.raises(ImageError, match="None"):
         prepare(None)
 
@@ -131,13 +131,13 @@ def test_a_missing_file_is_named(tmp_path):
         prepare(tmp_path / "nowhere.png")
 
 
-def test_a_folder_is_no_image(tmp_path):
+def test_a_folder_is_refused_as_an_image(tmp_path):
     with pytest.raises(ImageError, match="not a file"):
         prepare(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["text.png", "text.tif"])
-def test_a_file_that_is_no_image_is_refused(tmp_path, name):
+def test_a_file_of_another_kind_is_refused(tmp_path, name):
     (tmp_path / name).write_text("This is no image. " * 100)
     with pytest.raises(ImageError, match=f"{name} cannot be read as an image"):
         prepare(tmp_path / name)
@@ -196,7 +196,7 @@ def test_one_bright_pixel_in_a_constant_image_can_be_seen():
     assert low < high <= 1e-6
 
 
-def test_an_empty_path_is_called_so():
+def test_an_empty_path_is_refused():
     with pytest.raises(ImageError, match=r"The path is empty\."):
         prepare("")
 

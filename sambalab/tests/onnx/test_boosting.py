@@ -1,4 +1,4 @@
-"""Boosted trees as ONNX models: onnxruntime alone says what `Classifier.apply` says."""
+"""Boosted trees as ONNX models: onnxruntime gives the results of `Classifier.apply`."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def test_onnxruntime_alone_gives_the_labels_and_probabilities_of_apply(classes, 
     assert len(np.unique(found)) == classes
 
 
-def test_more_trees_than_one_operator_has_add_up_alike(tmp_path):
+def test_trees_of_several_operators_add_up_alike(tmp_path):
     image = noisy((90, 80), seed=4)
     classifier = boosted(
         image, three_classes(image), ["dark", "middle", "bright"], rounds=260, max_leaves=40, min_leaf=2, patience=None

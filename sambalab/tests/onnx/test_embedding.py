@@ -1,4 +1,4 @@
-"""ONNX models of classifiers that see an embedding: onnxruntime gives what `apply` gives; files keep how it is reduced."""
+"""ONNX models of classifiers with an embedding: onnxruntime gives the results of `apply`; files keep the basis."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Classifiers as ONNX models: onnxruntime alone says what `Classifier.apply` says."""
+"""Classifiers as ONNX models: onnxruntime gives the results of `Classifier.apply`."""
 
 import json
 
@@ -180,7 +180,7 @@ def test_tiles_with_the_halo_around_give_what_the_whole_image_gives(tmp_path):
             np.testing.assert_array_equal(inner, whole[row : row + 40, column : column + 70])
 
 
-def test_features_that_are_no_numbers_take_the_same_branches(tmp_path):
+def test_nan_and_infinite_features_take_the_same_branches(tmp_path):
     # Determinants of this image overflow: some are infinite, and infinity less infinity is no number.
     image = noisy((60, 70), "float32") * np.float32(2e19)
     spec = sl.FeatureSpec("weka", sigmas=[1])

@@ -1,4 +1,4 @@
-"""Where to label next: regions of labellers on the real sidecar, by the path that the widget takes."""
+"""Regions to label next, from the real sidecar."""
 
 import warnings
 
@@ -65,7 +65,7 @@ def test_the_most_uncertain_region_lies_where_the_phases_are_mixed():
     assert seen.max() == 1
 
 
-def test_all_slices_of_a_stack_are_looked_at_or_those_that_are_named():
+def test_regions_come_from_all_slices_or_the_given_ones():
     plain = np.where(two_phases()[1], 180, 80) + np.random.default_rng(1).integers(0, 20, (3, *SHAPE))
     stack = plain.astype(np.uint8)
     stack[1] = two_phases()[0]
@@ -107,7 +107,7 @@ def test_regions_to_begin_with_need_no_label():
         ({"slices": 1.5}, "slices is 1.5"),
     ],
 )
-def test_a_parameter_that_will_not_do_is_named(arguments, says):
+def test_an_invalid_parameter_is_named(arguments, says):
     lab = sl.Labeller(two_phases()[0], ["dark", "bright"], name="begin")
     with pytest.raises(sl.ParameterError, match=says):
         lab.most_uncertain(**arguments)

@@ -160,7 +160,7 @@ def test_handing_over_a_burst_does_not_wait_for_the_sidecar(comm, lab):
     assert {f"b{i}" for i in range(3000)} <= answered
 
 
-def test_the_main_thread_does_not_matter(comm, lab):
+def test_messages_pass_beside_a_busy_main_thread(comm, lab):
     comm.ask("a", "session.attach", {"session": lab.session})
     labels = lab.labels
     browser = threading.Thread(
@@ -177,7 +177,7 @@ def test_the_main_thread_does_not_matter(comm, lab):
     comm.wait_for(lambda header: header.get("re") == "p")
 
 
-def test_when_the_sidecar_dies_the_browser_hears_that_it_is_lost_and_back(comm, lab):
+def test_the_browser_hears_of_the_sidecars_death_and_return(comm, lab):
     comm.ask("a", "session.attach", {"session": lab.session})
     comm.ask("p", "labels.patch", *patch(lab, 2))
     image = lab._state["arrays"]["image"]["path"]
@@ -230,7 +230,7 @@ def test_threads_take_turns_faster_while_a_relay_is_open():
     assert sys.getswitchinterval() == usual
 
 
-def test_without_node_the_browser_is_told_and_may_try_again(lab, monkeypatch, tmp_path):
+def test_without_node_the_browser_hears_it_and_may_try_again(lab, monkeypatch, tmp_path):
     monkeypatch.setattr(node, "_wheel_node", lambda: None)
     path = os.environ["PATH"]
     kill(sidecar._find().pid)

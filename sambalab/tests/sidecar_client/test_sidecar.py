@@ -1,4 +1,4 @@
-"""Finding and starting the sidecar, and what the client does when things go wrong."""
+"""Finding and starting the sidecar, and the client's behaviour in failures."""
 
 import contextlib
 import json
@@ -86,7 +86,7 @@ def test_a_connection_file_that_is_a_link_is_refused(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
-def test_files_of_somebody_else_are_refused():
+def test_files_of_another_user_are_refused():
     path = write_connection_file()
     os.chown(path, 12345, 12345)
     with pytest.raises(sl.SidecarError, match=r"belongs to user 12345, not to you \(0\)"):
@@ -143,7 +143,7 @@ def test_a_wrong_secret_is_refused():
     assert sidecar.ensure() == info
 
 
-def test_a_sidecar_that_does_not_answer_is_told_after_a_while(own_dirs):
+def test_a_sidecar_that_does_not_answer_raises_after_a_while(own_dirs):
     silent = context().socket(zmq.ROUTER)
     silent.linger = 0
     endpoint = f"ipc://{own_dirs}/silent"
@@ -156,7 +156,7 @@ def test_a_sidecar_that_does_not_answer_is_told_after_a_while(own_dirs):
         silent.close()
 
 
-def test_a_connection_that_is_refused_is_told_and_not_waited_for(own_dirs):
+def test_a_refused_connection_raises_without_a_wait(own_dirs):
     info = sidecar.ConnectionInfo(f"ipc://{own_dirs}/nobody", "0", os.getpid(), "i", None, own_dirs / "log")
     with pytest.raises(sl.SidecarError, match="went away during hello"):
         Connection(info, "python")
@@ -233,7 +233,7 @@ def test_a_large_request_and_a_large_reply_travel_in_chunks():
     assert classifier.apply(image[:50, :60]).shape == (50, 60)
 
 
-def test_requests_wait_for_a_sidecar_that_stops_for_a_while():
+def test_requests_wait_for_a_stopped_sidecar():
     lab = sl.Labeller(IMAGE, name="stopped")
     pid = sidecar._find().pid
     os.kill(pid, signal.SIGSTOP)
@@ -243,7 +243,7 @@ def test_requests_wait_for_a_sidecar_that_stops_for_a_while():
     assert sidecar._find().pid == pid
 
 
-def test_many_deaths_in_a_row_are_survived():
+def test_a_client_survives_many_deaths_of_its_sidecar():
     lab = sl.Labeller(IMAGE, name="deaths")
     pids = set()
     for i in range(1, 5):
@@ -288,7 +288,7 @@ def test_a_request_can_have_a_time_limit():
         os.kill(pid, signal.SIGCONT)
 
 
-def test_nonsense_from_another_peer_disturbs_nobody():
+def test_invalid_messages_of_a_peer_do_not_disturb_others():
     lab = sl.Labeller(IMAGE, name="nonsense")
     peer = context().socket(zmq.DEALER)
     peer.linger = 0
@@ -367,7 +367,7 @@ def full_disk(own_dirs, monkeypatch):
     subprocess.run(["umount", "-l", str(folder)], check=False)
 
 
-def test_a_full_disk_is_told_and_smaller_images_still_fit(full_disk):
+def test_a_full_disk_raises_and_smaller_images_still_fit(full_disk):
     small = sl.Labeller(IMAGE, name="small")
     with pytest.raises(sl.DiskFullError, match=r"[0-9]"):
         sl.Labeller(np.zeros((700, 700), np.uint8), name="large")
@@ -377,7 +377,7 @@ def test_a_full_disk_is_told_and_smaller_images_still_fit(full_disk):
 
 
 @pytest.mark.parametrize("damage", ["missing", "corrupt"])
-def test_a_model_file_that_is_missing_or_corrupt_is_told_and_labelling_goes_on(own_dirs, monkeypatch, damage):
+def test_a_missing_or_corrupt_model_file_raises_and_labelling_goes_on(own_dirs, monkeypatch, damage):
     models = own_dirs / "models"
     models.mkdir()
     if damage == "corrupt":

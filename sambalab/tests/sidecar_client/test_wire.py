@@ -45,7 +45,7 @@ def test_a_large_message_comes_together_from_chunks_in_any_order():
         [b'{"v": 1, "a": "' + b"x" * wire.HEADER_BYTES_MAX + b'"}'],
     ],
 )
-def test_frames_that_are_no_message_are_refused_and_the_next_message_is_taken(frames):
+def test_invalid_frames_are_refused_and_the_next_message_is_taken(frames):
     assembler = wire.Assembler()
     with pytest.raises(ProtocolError):
         assembler.accept(frames)

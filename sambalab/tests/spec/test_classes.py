@@ -35,7 +35,7 @@ def test_a_mapping_gives_colours():
         ({"a": "red"}, "'red'"),
     ],
 )
-def test_classes_that_will_not_do_are_named(classes, says):
+def test_invalid_classes_are_named(classes, says):
     with pytest.raises(LabelError, match=says):
         make_classes(classes)
 
@@ -60,7 +60,7 @@ def test_a_renamed_class_takes_the_name_of_the_cell_and_classes_with_pixels_stay
 
 @pytest.mark.parametrize("names", [["b", "a"], ["b"], ["c", "b", "a"], ["a", "c", "b"], ["a", "c"]])
 @pytest.mark.parametrize("drawn", ["1", "2", "3"])
-def test_classes_in_another_order_do_not_swap_what_was_drawn(names, drawn):
+def test_classes_in_another_order_do_not_swap_labels(names, drawn):
     have = make_classes(["a", "b", "c"])
     # What was drawn must keep its name, whatever else happens.
     try:
@@ -72,7 +72,7 @@ def test_classes_in_another_order_do_not_swap_what_was_drawn(names, drawn):
         assert len({item["name"] for item in merged}) == len(merged)
 
 
-def test_two_classes_of_which_one_is_drawn_cannot_change_places():
+def test_a_labelled_class_cannot_change_places_with_another():
     for counts in ({"1": 5}, {"2": 5}, {"1": 5, "2": 5}):
         with pytest.raises(LabelError, match=r"'b' would have id 1, not 2"):
             merge_classes(make_classes(["b", "a"]), make_classes(["a", "b"]), counts, recolor=False)

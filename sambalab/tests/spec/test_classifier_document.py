@@ -1,4 +1,4 @@
-"""A classifier's JSON: what it says of itself, and that nothing wrong in it is believed."""
+"""A classifier's JSON: its fields, and that wrong ones are refused."""
 
 import base64
 import copy

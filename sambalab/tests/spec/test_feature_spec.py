@@ -1,4 +1,4 @@
-"""Feature specs in Python: what they are, and that they agree with those of TypeScript."""
+"""Feature specs in Python, and that TypeScript completes them alike."""
 
 import copy
 import pickle
@@ -23,7 +23,7 @@ def test_the_sets_have_the_channels_of_their_models():
     assert samba.names(3)[58] == "green: original"
 
 
-def test_where_no_set_is_named_there_are_sambas_families_standardised_and_what_sam_sees():
+def test_the_default_set_has_sambas_families_standardised_and_an_embedding():
     assert FeatureSpec() == FeatureSpec.from_dict({}) == FeatureSpec("sam") == FeatureSpec.of("sam")
     assert FeatureSpec() == FeatureSpec("samba", standardise=True, embedding=True)
     assert FeatureSpec(color="luminance").count(3) == FeatureSpec().count() == 58 + 8
@@ -172,16 +172,16 @@ def test_specs_of_version_1_are_read():
         ({"embedding": {"layers": [{"layer": "output", "components": 3}] * 2}}, "each layer once"),
     ],
 )  # fmt: skip
-def test_a_wrong_value_is_named_with_what_would_do(given, says):
+def test_a_wrong_value_is_named_with_valid_values(given, says):
     with pytest.raises(sl.ParameterError, match=says):
         FeatureSpec(**given)
 
 
-def test_what_is_no_spec_is_refused():
+def test_values_other_than_specs_are_refused():
     for wrong in (None, 7, [1], ("samba",)):
         with pytest.raises(sl.ParameterError, match="FeatureSpec, 'sam', 'samba', 'weka' or a mapping"):
             FeatureSpec.of(wrong)
-    with pytest.raises(sl.ParameterError, match="no feature spec"):
+    with pytest.raises(sl.ParameterError, match="not a feature spec"):
         FeatureSpec.from_dict("samba")
     with pytest.raises(sl.ParameterError, match="channels is 2"):
         FeatureSpec().count(2)

@@ -1,4 +1,4 @@
-"""Parameters of forests and boosted trees: both languages take the same, and what does not go together is told apart."""
+"""Parameters of forests and boosted trees: Python and TypeScript accept the same, and do not mix them."""
 
 import random
 
@@ -80,7 +80,7 @@ def test_every_preset_is_complete():
     assert [name for name, params in presets().items() if is_boosting(params)] == ["boosting"]
 
 
-def test_where_no_preset_is_named_trees_are_deep_and_probabilities_refined():
+def test_without_a_preset_trees_are_deep_and_probabilities_refined():
     assert complete_learner({}) == presets()["deep"] and presets()["deep"]["refine"] == 6
     assert complete_learner({"trees": 7}) == {**presets()["deep"], "trees": 7}
 
@@ -124,6 +124,6 @@ def test_a_parameter_of_one_kind_takes_a_preset_of_that_kind():
         ),
     ],
 )
-def test_parameters_that_will_not_do_are_named_with_what_would(given, says):
+def test_invalid_parameters_are_named_with_valid_values(given, says):
     with pytest.raises(sl.ParameterError, match=says):
         learner_request(given)

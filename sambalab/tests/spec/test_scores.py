@@ -1,4 +1,4 @@
-"""Tables of how well a classifier does: their numbers, and what they say where nothing is known."""
+"""Scores and reports: their numbers, and their text if nothing is known."""
 
 import sys
 
@@ -26,7 +26,7 @@ def test_measures_follow_from_the_confusion():
 
 
 @pytest.mark.filterwarnings("error")
-def test_what_was_never_seen_is_not_a_number():
+def test_measures_without_pixels_are_nan():
     scores = scores_of(CLASSES, {"source": "out-of-bag", "confusion": [[7, 0], [0, 0]]})
     np.testing.assert_array_equal(scores.recall, [1, np.nan])
     np.testing.assert_array_equal(scores.precision, [1, np.nan])
@@ -65,12 +65,12 @@ def test_a_report_joins_labels_scores_and_fractions_by_id():
     assert list(report.importances.items()) == [("b", 0.5), ("c", 0.3), ("a", 0.2)]
 
 
-def test_phase_fractions_are_counted_where_the_session_does_not_say_them():
+def test_phase_fractions_are_counted_if_the_session_has_none():
     report = report_of(trained(), lambda: np.bincount([1, 1, 1, 4], minlength=256))
     np.testing.assert_allclose(report.fractions, [0.75, 0.25, 0])
 
 
-def test_a_report_before_training_has_labels_alone():
+def test_a_report_before_training_has_labels_only():
     report = report_of(state(), never)
     assert report.fractions is None and report.scores is None and report.confusion is None and report.importances == {}
     np.testing.assert_array_equal(report.labelled, [40, 1260, 0])
@@ -100,6 +100,6 @@ def test_a_report_is_a_data_frame_where_pandas_is_installed(monkeypatch):
         report.to_pandas()
 
 
-def test_importances_of_an_older_classifier_are_not_known():
+def test_importances_may_be_unknown():
     assert importances_of(["a"], None) == {}
     assert isinstance(report_of({**trained(), "classes": CLASSES}, lambda: np.ones(256)), Report)

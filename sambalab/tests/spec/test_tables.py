@@ -1,4 +1,4 @@
-"""Limits are those of TypeScript, also where Python has a constant: modules that must load without the built tables."""
+"""Constants of modules that must load without the built tables equal the limits of TypeScript."""
 
 from sambalab.sidecar_client import wire
 from sambalab.spec import forest

@@ -1,4 +1,4 @@
-"""An embedding among the features, computed in Python: the formula, tiles that do not show, and refusals of what does not fit."""
+"""The embedding in the feature stack: the formula, independence of tiles, and errors."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def read_between(cells, cell, shape):
     return lines[:, top] + (lines[:, bottom] - lines[:, top]) * down[:, np.newaxis]
 
 
-def test_components_are_read_between_cells_after_the_families():
+def test_components_are_interpolated_and_follow_the_families():
     maps = embedding_of(IMAGE.shape)
     stack = engine.feature_stack(IMAGE, SPEC, embedding=maps)
     plain = FeatureSpec("samba", sigmas=[1], membrane=None)
@@ -47,7 +47,7 @@ def test_components_are_read_between_cells_after_the_families():
 
 
 @pytest.mark.parametrize(("tile", "threads"), [(1 << 14, 1), (64, 2), (37, 3)])
-def test_tiles_do_not_show_in_an_embedding(tile, threads):
+def test_an_embedding_does_not_depend_on_tiles(tile, threads):
     maps = embedding_of(IMAGE.shape)
     whole = engine.feature_stack(IMAGE, SPEC, embedding=maps)
     np.testing.assert_array_equal(engine.feature_stack(IMAGE, SPEC, embedding=maps, tile=tile, threads=threads), whole)
@@ -97,12 +97,12 @@ GOOD = embedding_of(IMAGE.shape)
         (SPEC, [GOOD[0] * np.float32(np.nan), GOOD[1]], "has NaN or infinity"),
     ],
 )
-def test_an_embedding_that_does_not_fit_is_named_with_what_would(spec, embedding, says):
+def test_an_embedding_that_does_not_fit_is_named_with_the_valid_shape(spec, embedding, says):
     with pytest.raises(sl.ParameterError, match=says):
         engine.feature_stack(IMAGE, spec, embedding=embedding)
 
 
-def test_without_a_window_that_of_the_image_is_meant():
+def test_without_a_window_the_image_sets_it():
     spec = FeatureSpec("samba", sigmas=[1], membrane=None, embedding={"layers": LAYERS})
     own = spec.with_window(*IMAGE.shape)
     assert own.embedding["window"] == 210

@@ -1,4 +1,4 @@
-"""Labels alone, which are known before all trees were asked: what stops early gives the labels that all trees give."""
+"""Labels without probabilities: the kernel stops before the last tree, and gives the labels of all trees."""
 
 import numpy as np
 import pytest
@@ -56,7 +56,7 @@ def test_labels_are_those_that_all_trees_give(classes, options, kernels):
     np.testing.assert_array_equal(found, np.array(classifier.class_ids)[probabilities.argmax(axis=-1)])
 
 
-def test_all_trees_are_asked_where_their_probabilities_are_smoothed(kernels):
+def test_refined_labels_use_all_trees(kernels):
     classifier = trained(2, trees=20, refine=3)
     engine.apply_classifier(classifier, MICROGRAPH.image, threads=1)
     engine.apply_classifier(classifier, MICROGRAPH.image, "uncertainty", threads=1)

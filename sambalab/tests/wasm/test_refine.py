@@ -1,4 +1,4 @@
-"""Standardised pixels and refined probabilities in Python: their formulas, and tiles and threads that do not show."""
+"""Standardised pixels and refined probabilities: the formulas, and independence of tiles and threads."""
 
 import json
 
@@ -106,7 +106,7 @@ def test_probabilities_are_refined_by_a_guided_filter(radius, boosted):
 
 @pytest.mark.parametrize(("tile", "threads"), [(1 << 14, 1), (64, 2), (21, 3)])
 @pytest.mark.parametrize("output", ["labels", "probabilities", "uncertainty"])
-def test_tiles_do_not_show_in_refined_results(tile, threads, output):
+def test_refined_results_do_not_depend_on_tiles(tile, threads, output):
     image = np.stack([(IMAGE // 20).astype(np.uint8)] * 2)
     whole = engine.apply_classifier(classifier(5), image, output)
     assert (

@@ -1,4 +1,4 @@
-"""Training in Python: the sidecar's classifier to the last bit, and refusals that say what would do."""
+"""Training in Python: the sidecar's classifier to the last bit, and errors."""
 
 import json
 
@@ -56,7 +56,7 @@ def test_a_classifier_trained_here_is_the_sidecars(case):
     lab.close()
 
 
-def test_threads_do_not_show_in_a_forest():
+def test_a_forest_does_not_depend_on_the_threads():
     image, labels, _ = CASES["samba"]
     one, many = (engine.train(image, labels, trees=11, threads=threads).document.data for threads in (1, 4))
     assert one == many
@@ -91,7 +91,7 @@ LABELS = CASES["samba"][1]
         ({"image": LABELS[0]}, sl.ImageError, "1 axes"),
     ],
 )
-def test_what_cannot_be_trained_on_is_named(given, error, says):
+def test_labels_that_do_not_fit_a_training_are_named(given, error, says):
     with pytest.raises(error, match=says):
         engine.train(**{"image": MICROGRAPH.image, "labels": LABELS, **given})
 
