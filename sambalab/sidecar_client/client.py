@@ -208,7 +208,7 @@ class Client:
                 self._serve(connection)
             except SidecarError as error:
                 # The sidecar went away while the sessions were restored; a killed one may still listen for a moment. Start
-                # over, but not for ever.
+                # over, for a limited time.
                 trouble = trouble or time.monotonic()
                 if time.monotonic() - trouble > TROUBLE_SECONDS:
                     self._fail(error)

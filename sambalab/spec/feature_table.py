@@ -309,7 +309,7 @@ def _range(value: Any) -> list[float] | None:
 
 
 def _embedding(value: Any) -> dict[str, Any] | None:
-    """Check what was given: None or False, True, or fields of an ``EmbeddingSpec``."""
+    """Complete a choice of the embedding: None or False, True, or fields of an ``EmbeddingSpec``."""
     if value is None or (_is_bool(value) and not value):
         return None
     known = ("model", "window", "layers")

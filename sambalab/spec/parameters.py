@@ -14,7 +14,7 @@ from .tables import parameter_limits
 
 
 def pixel_size_of(size: Any) -> dict[str, Any] | None:
-    """Give the protocol's ``zPixelSize`` of a pair (number, unit); None of None.
+    """Give the protocol's ``zPixelSize`` of a pair (number, unit), or None.
 
     Raises
     ------

@@ -14,7 +14,7 @@ import pytest
 
 from sambalab.sidecar_client import client, sidecar
 
-#: Training as in SAMBA: no encoder and no refined probabilities, for tests of something else than what is learned.
+#: Training as in SAMBA, without encoder and refined probabilities: for tests where the classifier's quality does not matter.
 SAMBA = {"features": "samba", "preset": "samba"}
 
 VARIABLES = ("SAMBALAB_RUNTIME_DIR", "SAMBALAB_DATA_DIR", "SAMBALAB_ARRAYS_DIR")

@@ -58,7 +58,7 @@ def test_labels_probabilities_and_features_are_of_the_same_classifier(trained, m
         trained.segmentation[unlabelled], trained.probabilities.argmax(axis=-1)[unlabelled] + 1
     )
     assert trained.features.shape == (*SHAPE, 66) and trained.feature_names[-8:] == SAM
-    # Components tell the image's parts apart: they are no constants.
+    # Components differ between parts of the image.
     assert (trained.features[..., -8:].std(axis=(0, 1)) > 0.01).all()
     for output in ("labels", "probabilities"):
         there = np.array(trained.classifier.apply(trained.image, output))
@@ -91,7 +91,7 @@ def test_scikit_learn_gives_unrefined_probabilities(trained):
     np.testing.assert_allclose(forest.predict_proba(columns).reshape(*SHAPE, 2), plain, atol=1e-6)
     refined = np.array(trained.probabilities)
     assert np.abs(refined - plain).max() > 0.1
-    # Smoothing leaves less difference between neighbours.
+    # Smoothing reduces the differences between neighbours.
     assert np.abs(np.diff(refined, axis=0)).mean() < np.abs(np.diff(plain, axis=0)).mean()
 
 
@@ -156,10 +156,10 @@ def test_training_without_sam_warns_and_leaves_out_the_embedding(micrograph, own
     assert classifier.feature_spec.standardise and classifier.n_trees == 100
     assert (lab.segmentation == micrograph.truth).mean() > 0.95
     assert lab.features.shape == (*SHAPE, 58) and json.loads(classifier.document.data)["embedding"] is None
-    # It is what was chosen that did not run, so that it is tried again.
+    # The choice is kept, so the next training tries SAM again.
     with pytest.warns(UserWarning, match="Trained without SAM's embedding"):
         lab.train(progress=False)
-    # What says that it has none needs no warning.
+    # Features without an embedding need no warning.
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         assert lab.train(features=FeatureSpec("sam", embedding=None), progress=False).feature_spec.standardise

@@ -56,7 +56,7 @@ def test_the_embedding_gives_the_features_that_the_labeller_has(trained):
     stack = engine.feature_stack(trained.image, classifier.feature_spec, embedding=maps)
     assert same_bits(np.array(trained.features), stack)
     assert trained.feature_names == classifier.feature_names
-    # Components tell the image's parts apart: they are no constants.
+    # Components differ between parts of the image.
     assert (stack[..., -8:].std(axis=(0, 1)) > 0.01).all()
 
 

@@ -171,7 +171,7 @@ def test_labels_are_painted_and_acknowledged_while_a_cell_runs(kernel, busy):
         browser.ask("labels.patch", *patch(lab, value))
     assert not browser.is_idle(cell), "the cell was over before the labels were acknowledged"
     browser.idle(cell)
-    # The cell's own line saw what was painted while it ran.
+    # The cell itself saw the labels that were painted while it ran.
     assert browser.text(cell).split()[-1] == "2"
 
 
@@ -261,7 +261,7 @@ def test_a_cell_that_runs_again_shows_the_same_widget_and_leaves_nothing(kernel)
     for _ in range(4):
         kernel.execute_interactive(cell, timeout=60, output_hook=hear)
     assert len(opened) == 1 and shown == opened * 4
-    # One without a variable stays in its output.
+    # A labeller without a variable stays in its cell's output.
     kernel.execute_interactive(
         "display(sl.Labeller(np.eye(9)))\nimport gc; _ = gc.collect()", timeout=60, output_hook=hear
     )

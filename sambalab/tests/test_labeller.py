@@ -37,7 +37,7 @@ def test_labels_are_live_and_read_only(micrograph):
     assert before.shape == SHAPE and before.dtype == np.uint8 and not before.any()
     drawn = some_labels(micrograph.truth)
     lab.set_labels(drawn)
-    # The array that was taken before shows them, without another call.
+    # The older array shows them without another call.
     np.testing.assert_array_equal(before, drawn)
     with pytest.raises(ValueError, match="read-only"):
         before[0, 0] = 1
@@ -111,7 +111,7 @@ def test_without_a_name_image_and_variable_find_the_session(micrograph):
     for _ in range(2):
         first = sl.Labeller(micrograph.image)
         third = sl.Labeller(micrograph.image + 1)
-    # `first` stands in another line now, yet it is the same variable.
+    # `first` is in another line now, but it is the same variable.
     assert first.session == session and third.session not in (first.session, second.session)
 
 
@@ -339,7 +339,7 @@ def test_training_takes_a_feature_spec_and_keeps_it_as_the_choice(micrograph):
     classifier = lab.train(trees=5, features=expected, progress=False)
     assert classifier.feature_names == expected.names() and classifier.feature_spec == expected
     assert lab.features.shape == (*SHAPE, expected.count())
-    # What is left out stays as it was chosen.
+    # Parameters that are left out keep their last choice.
     assert lab.train(progress=False).feature_names == expected.names()
     assert lab.classifier.n_trees == 5
     lab.train(features="samba", preset="deep", trees=3, max_samples="all", max_features="sqrt", progress=False)
@@ -385,7 +385,7 @@ def test_training_can_be_interrupted_and_labelling_goes_on():
     timer.join()
     assert lab.segmentation_version == 0
     lab.set_labels(np.zeros(image.shape, np.uint8))
-    # The cancelled job makes way: this would wait for it otherwise.
+    # The cancelled job has ended: otherwise this training would wait for it.
     with pytest.raises(sl.LabelError):
         lab.train(progress=False)
     assert time.monotonic() - start < 120
@@ -442,7 +442,7 @@ def test_after_the_sidecar_was_killed_everything_is_there(micrograph):
     drawn[0, :5] = 2
     lab.set_labels(drawn)
     assert sidecar._find().pid != old.pid
-    # The arrays that were taken before are the same memory as those of the new sidecar.
+    # The older arrays map the same files as those of the new sidecar.
     np.testing.assert_array_equal(labels, drawn)
     np.testing.assert_array_equal(lab.labels, drawn)
     expected[0, :5] = 2
@@ -481,7 +481,7 @@ def test_labels_of_this_session_are_not_called_resumed_after_a_crash(micrograph)
     lab.set_labels(some_labels(micrograph.truth))
     folder = os.path.join(os.environ["SAMBALAB_DATA_DIR"], "sessions", lab.session)
     kill(sidecar._find().pid)
-    # Even if the session's record went with the crash, so that it is opened anew.
+    # Even if the session's record is lost in the crash, so that the session is created again.
     os.rename(os.path.join(folder, "session.json"), os.path.join(folder, "lost.json"))
     assert lab._refresh()["resumed"] is None
 
@@ -502,7 +502,7 @@ def test_a_name_used_for_another_image_shows_it_to_the_first(micrograph, dtype):
     first.set_labels(drawn)
     first.train(**SAMBA, trees=10, progress=False)
     np.testing.assert_array_equal(first.segmentation, second.segmentation)
-    # Either of them puts things right after the sidecar's death.
+    # Each of them can restore the session after the sidecar's death.
     path = first._state["arrays"]["image"]["path"]
     kill(sidecar._find().pid)
     os.unlink(path)

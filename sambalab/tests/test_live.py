@@ -41,9 +41,9 @@ def test_live_follows_the_labels(micrograph):
     assert (lab.segmentation == micrograph.truth).mean() > 0.95
     second = some_labels(micrograph.truth, 0.1, seed=1)
     lab.set_labels(second)
-    # The first ones do without what SAM sees, until it is there.
+    # The first rounds have no embedding, until it is computed.
     wait_for(lambda: lab.classifier.n_samples == np.count_nonzero(second) and lab.classifier.embedding_model)
-    # What it ends in is what a training gives.
+    # The last round gives the result of a training.
     live = lab.segmentation.copy()
     report = lab.report()
     np.testing.assert_array_equal(report.labelled, np.bincount(second.ravel(), minlength=3)[1:])

@@ -28,7 +28,7 @@ def test_a_list_of_images_of_one_shape_is_a_stack():
     assert prepared.stack and prepared.shape == (2, 40, 50)
     np.testing.assert_array_equal(prepared.pixels[1, ..., 0], second)
     assert prepare((first,)).shape == (1, 40, 50)
-    # Three columns are no colours where slices are named one by one.
+    # Three columns are not colours if the slices are given one by one.
     assert prepare([first[:, :3], second[:, :3]]).shape == (2, 40, 3)
     assert prepare([[1, 2], [3, 4]]).shape == prepare([np.array([1, 2]), np.array([3, 4])]).shape == (2, 2)
 
@@ -73,7 +73,7 @@ def test_labellers_learn_from_each_other_and_are_all_segmented():
         same = labeller.classifier
         assert same.n_samples == drawn and same.oob_score == classifier.oob_score
         np.testing.assert_array_equal(same.apply(stack), classifier.apply(stack))
-    # Alone again, with what was chosen then.
+    # Alone again, with the last choice.
     two.set_labels(labels_of(parts[1].truth))
     assert two.train(progress=False).n_trees == 30
 
@@ -104,5 +104,5 @@ def test_probabilities_are_those_of_the_last_training():
     before = first.copy()
     lab.train(**SAMBA, trees=7, seed=2, progress=False)
     assert not np.array_equal(lab.probabilities, before)
-    np.testing.assert_array_equal(first, before)  # what was taken stays
+    np.testing.assert_array_equal(first, before)  # arrays in variables stay
     np.testing.assert_array_equal(lab.classifier.apply(part.image, output="probabilities"), lab.probabilities)

@@ -117,7 +117,7 @@ def _membrane(values: Array, patch: int, thickness: int) -> Iterator[tuple[str, 
     y, x = np.mgrid[:patch, :patch] - centre
     averages = []
     for angle in np.arange(10) * pi / 10:
-        # Where a pixel was before the turn.
+        # The position of a pixel before the rotation.
         u = np.cos(angle) * x + np.sin(angle) * y + centre
         v = np.cos(angle) * y - np.sin(angle) * x + centre
         inside = (u >= -0.01) & (u < patch) & (v >= -0.01) & (v < patch)
@@ -222,7 +222,7 @@ def _check(
         assert np.isfinite(have).all(), name
         unit = size * _gain(name)
         spread = float(want.std())
-        # Where a channel is the same everywhere, rounding of sums of pixels is all there is.
+        # In a constant channel only rounding errors of sums remain.
         error = float(np.abs(have - want).max()) / (spread if spread > 1e-6 * unit else unit)
         if error > (bound_gabor if name.startswith("gabor") else BOUND):
             wrong[name] = error
@@ -255,7 +255,7 @@ def test_each_channel_of_the_sets_is_compared_with_one_of_its_name() -> None:
 
 def test_fractional_scales_are_not_rounded() -> None:
     image = IMAGES["random values of 16 bits"]()
-    # Derivatives from 6 and from 12 on are computed in other ways than below.
+    # Scales from 6 and from 12 on use other algorithms than smaller ones.
     sigmas, integrations = (0.7, 1.3, 2.5, 5.9, 6, 7.2, 11.9, 12, 20), (0.6, 2.5, 4)
     families: dict[str, Any] = {
         "derivatives": {"orders": [1, 2, 3, 4, 5]},

@@ -213,7 +213,7 @@ def diffused(grey: Array, conductance: float, iterations: int) -> Array:
     return grey
 
 
-# The scheme sharpens what is steeper than K / √2, rounding errors too: in many iterations they grow.
+# The scheme sharpens slopes above K / √2, also those of rounding errors, which grow in many iterations.
 @pytest.mark.parametrize(("iterations", "bound"), [(1, 2e-6), (20, 1e-4), (60, 1e-3)])
 def test_diffusion_is_that_of_perona_and_malik(image, iterations, bound):
     conductances = [0.5, 10, 30, 255]

@@ -119,7 +119,7 @@ def test_moments_are_those_of_the_disc(family, image):
     for radius, channel in zip(RADII, only(family, image), strict=True):
         expected = ORACLES[family](values, radius)
         worst, unit = np.abs(channel - expected).max(), expected.std()
-        # Where all pixels of a channel are equal, or as good as that, float32 is what is left.
+        # Where all pixels of a channel are nearly equal, float32 limits the accuracy.
         assert worst <= max(BOUND * unit, 1e-7 * np.abs(expected).max(), 1e-15 * np.abs(values).max() ** 2), radius
 
 
@@ -197,7 +197,7 @@ def test_the_largest_disc_reaches_across_small_tiles():
 
 @pytest.mark.parametrize("tile", [17, 64, 100])
 def test_tiles_leave_no_trace_where_parts_of_the_image_are_bytes_and_others_are_not(tile):
-    # Tiles of whole numbers go another way through the median than those of floats, and a signed zero must survive both.
+    # The median treats tiles of whole numbers differently from tiles of floats; both must keep a signed zero.
     image = random(11, 0, 256, "float32", (130, 150))
     image[:, 75:] += 0.5
     image[:40, :40] = -0.0

@@ -67,7 +67,7 @@ def test_importances_add_up_to_one(trained):
     importances = trained.classifier.feature_importances
     assert importances.shape == (len(trained.feature_names),) and (importances >= 0).all()
     assert importances.sum() == pytest.approx(1)
-    # A picture of bright particles is told apart by some smoothed grey value rather than by its curvature's determinant.
+    # A smoothed grey value separates bright particles better than a determinant of curvature.
     best = trained.feature_names[int(importances.argmax())]
     assert "determinant" not in best
 
@@ -177,7 +177,7 @@ def test_a_missing_file_and_an_unwritable_folder_are_named(trained, tmp_path):
 
 
 class Boom:
-    """Says so if it is made."""
+    """Records that an object was made."""
 
     def __setstate__(self, state):
         raise AssertionError("code of a file was run")

@@ -37,7 +37,7 @@ def test_onnxruntime_alone_gives_the_labels_and_probabilities_of_apply(classes, 
     assert np.count_nonzero(different) <= 2
     assert np.count_nonzero(found != classifier.apply(image)) <= 2
     np.testing.assert_allclose(probabilities.sum(axis=-1), 1, atol=1e-5)
-    # So that this is a test of more than one class.
+    # Otherwise this would test only one class.
     assert len(np.unique(found)) == classes
 
 

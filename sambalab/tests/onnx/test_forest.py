@@ -186,7 +186,7 @@ def test_nan_and_infinite_features_take_the_same_branches(tmp_path):
     spec = sl.FeatureSpec("weka", sigmas=[1])
     stack = engine.feature_stack(image, spec)
     assert np.isnan(stack).any() and np.isinf(stack).any()
-    # They are few where the classifier learns, so that there are cuts.
+    # The training image has few of them, so that there are cuts.
     learned = image * np.linspace(0, 1, 70, dtype=np.float32)
     classifier = trained(learned, spec)
     expect_same(session_of(classifier, tmp_path), classifier, image, 1e-3)

@@ -50,7 +50,7 @@ def test_the_most_uncertain_region_lies_where_the_phases_are_mixed():
     assert lab.labels[region.index].shape == (32, 32)
     assert lab.labels[region.slice, region.rows, region.columns].shape == (1, 32, 32)
     assert region.score == pytest.approx(lab.uncertainty[region.index].mean(), abs=1e-6)
-    # A region with a label is passed over.
+    # A region with a label is skipped.
     drawn = lab.labels.copy()
     drawn[region.index] = 1
     lab.set_labels(drawn)

@@ -64,7 +64,7 @@ class FakeComm:
                 message = assembler.accept(frames)
                 if message and wanted(message[0]):
                     return message
-        raise AssertionError(f"nothing of what was wanted among {[frames[0][:200] for frames in self.sent]}")
+        raise AssertionError(f"no matching message among {[frames[0][:200] for frames in self.sent]}")
 
     def ask(self, request, method, params, buffers=()):
         self.browser_sends({"id": request, "method": method, "params": params}, buffers)
@@ -133,7 +133,7 @@ def test_frames_pass_untouched_in_both_directions(comm):
     assert max(len(frame) for frames in comm.sent for frame in frames) <= 1 << 20
     staged, _ = comm.ask("s", "array.stage", {"dtype": "uint8", "shape": [3]})
     assert os.path.getsize(staged["array"]["path"]) == 3
-    # What is no message gets its answer from the sidecar, not from here.
+    # The sidecar, not the relay, answers invalid messages.
     comm.handle_msg({"buffers": [memoryview(b"no JSON")]})
     header, _ = comm.wait_for(lambda header: "error" in header)
     assert header["error"]["code"] == "malformed"
@@ -150,7 +150,7 @@ def test_handing_over_a_burst_does_not_wait_for_the_sidecar(comm, lab):
     pid = sidecar._find().pid
     os.kill(pid, signal.SIGSTOP)
     try:
-        # The sidecar takes nothing at all now; the kernel's thread comes back all the same.
+        # The sidecar receives nothing now; the kernel's thread returns nevertheless.
         for i in range(3000):
             comm.browser_sends({"id": f"b{i}", "method": "ping", "params": {}}, [bytes(10_000)])
     finally:
@@ -168,7 +168,7 @@ def test_messages_pass_beside_a_busy_main_thread(comm, lab):
         args=({"id": "p", "method": "labels.patch", "params": patch(lab, 1)[0]}, patch(lab, 1)[1]),
     )
     browser.start()
-    # A loop that leaves the interpreter to others only when it must.
+    # A loop that releases the interpreter only at switch intervals.
     deadline = time.monotonic() + 20
     while not labels[255, 255]:
         assert time.monotonic() < deadline

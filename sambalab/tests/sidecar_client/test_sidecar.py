@@ -117,7 +117,7 @@ def test_a_sidecar_that_does_not_start_shows_the_end_of_its_log(monkeypatch, tmp
     with pytest.raises(sl.SidecarError, match="npm run build"):
         sl.Labeller(IMAGE)
     monkeypatch.undo()
-    # The client is none the worse for it.
+    # The client still works.
     assert sl.Labeller(IMAGE).shape == (20, 30)
 
 
@@ -164,7 +164,7 @@ def test_a_refused_connection_raises_without_a_wait(own_dirs):
 
 @posix
 def test_a_sidecar_whose_process_is_gone_is_not_waited_for(own_dirs):
-    # Its socket is held open by somebody, yet nobody will ever answer.
+    # Another process holds its socket open, but will not answer.
     silent = context().socket(zmq.ROUTER)
     silent.linger = 0
     endpoint = f"ipc://{own_dirs}/silent"
@@ -355,7 +355,7 @@ def full_disk(own_dirs, monkeypatch):
     if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
         pytest.skip("no small file system can be mounted here")
     monkeypatch.setenv("SAMBALAB_ARRAYS_DIR", str(folder))
-    # Where it looks next when there is no room: a second folder on the same small file system.
+    # The next folder it tries without room: one on the same small file system.
     monkeypatch.setenv("SAMBALAB_RUNTIME_DIR", str(folder / "run"))
     yield folder
     if clients._client is not None:
@@ -401,7 +401,7 @@ def test_a_sam_process_that_is_killed_is_replaced():
     kill(status["samPid"])
     after, _ = lab.suggest(10, 10)
     np.testing.assert_array_equal(before, after)
-    # While it computes, too: the job is tried once more.
+    # Also during a job, which is tried once more.
     other = sl.Labeller(np.random.default_rng(1).integers(0, 255, (64, 64), np.uint8), name="compute, another")
     pid = clients.client().request("status", {}).result["samPid"]
     threading.Timer(0.15, kill, (pid,)).start()

@@ -62,7 +62,7 @@ def test_a_renamed_class_takes_the_name_of_the_cell_and_classes_with_pixels_stay
 @pytest.mark.parametrize("drawn", ["1", "2", "3"])
 def test_classes_in_another_order_do_not_swap_labels(names, drawn):
     have = make_classes(["a", "b", "c"])
-    # What was drawn must keep its name, whatever else happens.
+    # Labelled pixels must keep the name of their class.
     try:
         merged = merge_classes(make_classes(names), have, {drawn: 10}, recolor=False) or have
     except LabelError as error:

@@ -99,7 +99,7 @@ def test_an_embedding_adds_its_components_after_the_families():
     assert FeatureSpec("samba", embedding=True).embedding == spec.embedding
     assert FeatureSpec("sam", embedding=None, standardise=False) == FeatureSpec("samba")
     assert FeatureSpec("samba").embedding is None and FeatureSpec("sam", embedding=False).embedding is None
-    # A list of families says all that there is.
+    # A list of families is complete.
     assert FeatureSpec.from_dict({"set": "sam", "families": {"mean": True}}).embedding is None
 
 
@@ -197,7 +197,7 @@ def test_without_the_built_table_the_error_says_to_build(tmp_path, monkeypatch):
         tables.built_table.cache_clear()
 
 
-# What TypeScript makes of each line of input: the spec's names, program and itself, or the error.
+# For each line of input: the completed spec with its names and program, or the error.
 SCRIPT = """
 import { featureSpec, featureNames, featureProgram } from './features';
 import { readFileSync } from 'node:fs';
@@ -234,7 +234,7 @@ def random_choice(rng):
     def some(make):
         try:
             return make()
-        except TypeError:  # sorting or hashing what is no number
+        except TypeError:  # sorting or hashing other values than numbers
             return [1, "2"]
 
     sigmas = {"minimum": 0.1, "maximum": 64, "list": 5}

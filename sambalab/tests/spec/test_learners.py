@@ -8,7 +8,7 @@ import sambalab as sl
 from sambalab.spec.learners import complete_learner, is_boosting, is_learner, learner_request, parameter_names, presets
 from sambalab.tests.typescript import typescript
 
-# What TypeScript makes of each line: complete parameters from a request; and whether something is complete.
+# For each line of input: the completed parameters of a request, and whether other parameters are complete.
 SCRIPT = """
 import { learnerParams } from './forest';
 import { zBoostingParams, zForestParams } from './protocol';

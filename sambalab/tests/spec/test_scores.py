@@ -51,7 +51,7 @@ def trained(**more):
 
 
 def never():
-    raise AssertionError("nobody needs to count")
+    raise AssertionError("the state has counts")
 
 
 def test_a_report_joins_labels_scores_and_fractions_by_id():

@@ -23,14 +23,14 @@ def drawn(truth, part, seed=0):
 CASES = {
     "samba": (MICROGRAPH.image, drawn(MICROGRAPH.truth, 0.05), {}),
     "deep": (MICROGRAPH.image, drawn(MICROGRAPH.truth, 0.05), {"preset": "deep", "trees": 10}),
-    # Fewer than there are, so pixels are drawn.
+    # Fewer than the labelled pixels, so that pixels are drawn.
     "drawn": (MICROGRAPH.image, drawn(MICROGRAPH.truth, 0.3), {"max_samples": 700, "trees": 20}),
     "weka": (
         MICROGRAPH.image,
         drawn(MICROGRAPH.truth, 0.3),
         {"features": "weka", "max_samples": "all", "balanced": False, "seed": (1 << 32) - 1, "trees": 9},
     ),
-    # A stack whose slices have labels of other classes, and grey levels by its own range.
+    # A stack whose slices have labels of different classes; its own range gives the grey levels.
     "stack": (
         NOISE,
         np.stack([drawn(np.full((70, 90), label), 0.1) for label in (1, 2, 0)]),
