@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 HELLO_SECONDS = 20.0
 CALL_SECONDS = 300.0
 
-# A dying sidecar may still be found, and be gone when ZeroMQ connects. Then ZeroMQ retries without end and reports no disconnection.
+# A dying sidecar may still be found, and be gone when ZeroMQ connects. ZeroMQ then retries without end, and reports nothing.
 _LOST = (
     zmq.EVENT_DISCONNECTED
     | zmq.EVENT_CONNECT_RETRIED
