@@ -131,7 +131,6 @@ def complete(given: Mapping[str, Any]) -> Spec:
     if not isinstance(color, str) or color not in ("channels", "luminance"):
         _fail("color", _show(color), "channels or luminance")
     scale = chosen.get("sigmaScale", base["sigmaScale"])
-    scale = _number("sigmaScale", scale, limits("features", "sigmaScale"))
     standardise = chosen.get("standardise", "families" not in chosen and base.get("standardise", False))
     if not _is_bool(standardise):
         _fail("standardise", _show(standardise), "True or False")
@@ -146,7 +145,7 @@ def complete(given: Mapping[str, Any]) -> Spec:
         "version": 2,
         "color": color,
         "sigmas": [],
-        "sigmaScale": scale,
+        "sigmaScale": None,
         "range": None,
         "standardise": bool(standardise),
         "families": {},
@@ -161,6 +160,7 @@ def complete(given: Mapping[str, Any]) -> Spec:
             spec["families"][name] = _parameters(family, _mapping(name, own))
     sigmas = chosen.get("sigmas")
     spec["sigmas"] = _numbers("sigmas", base["sigmas"] if sigmas is None else sigmas, limits("features", "sigmas"))
+    spec["sigmaScale"] = _number("sigmaScale", scale, limits("features", "sigmaScale"))
     spec["range"] = _range(chosen.get("range"))
     usual = "families" not in chosen and base.get("embedding", False)
     spec["embedding"] = _embedding(chosen.get("embedding", usual))

@@ -522,11 +522,11 @@ def test_labels_of_another_shape_under_a_name_are_kept_and_the_new_image_refused
     second = sl.Labeller(micrograph.image[:50], name="shapes", fresh=True)
     assert second.shape == second.labels.shape == (50, 128) and not second.labels.any()
     for attribute in ("image", "labels", "classes", "segmentation", "probabilities", "features", "classifier"):
-        with pytest.raises(sl.SidecarError, match="another shape now"):
+        with pytest.raises(sl.SidecarError, match="now holds an image of another shape"):
             getattr(first, attribute)
     second.set_labels(np.ones(second.shape, bool))
     for call in (first.fresh_start, first.train, lambda: first.suggest(1, 1), lambda: first.set_labels(drawn)):
-        with pytest.raises(sl.SidecarError, match="another shape now"):
+        with pytest.raises(sl.SidecarError, match="now holds an image of another shape"):
             call()
     assert second.labels.all()
 

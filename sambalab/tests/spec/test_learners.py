@@ -10,8 +10,7 @@ from sambalab.tests.typescript import typescript
 
 # For each line of input: the completed parameters of a request, and whether other parameters are complete.
 SCRIPT = """
-import { learnerParams } from './forest';
-import { zBoostingParams, zForestParams } from './protocol';
+import { learnerParams, zBoostingParams, zForestParams } from './learners';
 import { readFileSync } from 'node:fs';
 const out = readFileSync(0, 'utf8').split('\\n').filter(Boolean).map(line => {
   const { request, complete } = JSON.parse(line);
