@@ -18,7 +18,7 @@ from typing import Any, NoReturn, TypeGuard
 from .errors import ParameterError
 from .tables import built_table, limits
 
-# A complete spec as JSON has it, version 2.
+# A complete spec as JSON has it.
 Spec = dict[str, Any]
 
 OP_NUMBERS = 8
@@ -120,10 +120,11 @@ def complete(given: Mapping[str, Any]) -> Spec:
     for key in chosen:
         if key not in known:
             _fail(key, "is not known", ", ".join(map(snake, known)))
-    version = chosen.get("version", 2)
-    if not _is_number(version) or version not in (1, 2):
-        _fail("version", _show(version), "1 or 2")
-    set_name = chosen.get("set", default_set() if version == 2 else "samba")
+    known_version = int(limits("versions")["featureSpec"])
+    version = chosen.get("version", known_version)
+    if not _is_number(version) or version != known_version:
+        _fail("version", _show(version), str(known_version))
+    set_name = chosen.get("set", default_set())
     if not isinstance(set_name, str) or set_name not in table()["sets"]:
         _fail("set", _show(set_name), ", ".join(table()["sets"]))
     base = table()["sets"][set_name]
@@ -142,7 +143,7 @@ def complete(given: Mapping[str, Any]) -> Spec:
     else:
         listed = {name: {} for name in base["families"]}
     spec: Spec = {
-        "version": 2,
+        "version": known_version,
         "color": color,
         "sigmas": [],
         "sigmaScale": None,

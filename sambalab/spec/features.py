@@ -113,7 +113,7 @@ class FeatureSpec:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> FeatureSpec:
-        """Read a spec of version 1 or 2, whole or in part; the default set stands behind it, or that named by ``set``.
+        """Read a spec, whole or in part; the default set stands behind it, or that named by ``set``.
 
         With ``families`` there is no embedding, unless ``embedding`` names one.
 
@@ -152,7 +152,7 @@ class FeatureSpec:
         return tuple(snake(family["name"]) for family in families())
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the complete spec as JSON has it, version 2."""
+        """Give the complete spec as JSON has it."""
         return copy.deepcopy(self._spec)
 
     @property

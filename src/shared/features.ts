@@ -1,6 +1,6 @@
 /**
  * Which features the classifier sees: the spec, checked, and what follows from it: names, order and number of the channels, and the
- * program that the engine's kernels run. `features.json` is the one table of families; Python reads it too (`sambalab/features.py`).
+ * program that the engine's kernels run. `features.json` is the one table of families; Python reads it too (`sambalab/spec/feature_table.py`).
  *
  * A spec names its families with their parameters. σ is in pixels: the standard deviation of a Gaussian times {@link FeatureSpec.sigmaScale},
  * the radius of a disc, the distance of a neighbour.
@@ -9,10 +9,11 @@ import { BridgeError } from './errors';
 import table from './features.json';
 import { FEATURES_MAX, SIGMA_SCALE, SIGMAS } from './limits';
 import { DEFAULT_MODEL, encoderLayers, findModel, MODELS } from './models';
+import { FEATURE_SPEC_VERSION } from './versions';
 
 /** A complete feature spec: what a classifier keeps. */
 export type FeatureSpec = {
-  version: 2;
+  version: typeof FEATURE_SPEC_VERSION;
   /** What an image of three channels gives: the features of each, or of its luminance alone. */
   color: 'channels' | 'luminance';
   /** Scales in pixels, ascending, of every family that does not bring its own. */
@@ -123,7 +124,7 @@ const GENERAL = ['version', 'set', 'color', 'sigmas', 'sigmaScale', 'range', 'st
  * A complete spec of what is given; the default set stands behind it, and behind a list of families no embedding.
  *
  * @param partial any of the fields of {@link FeatureSpec}; `set`, a named set to begin with; and a family's name with true, false, or
- * its parameters, which adds it to the set, or takes it away. `families` takes the place of the set's. Specs of version 1 are read too.
+ * its parameters, which adds it to the set, or takes it away. `families` takes the place of the set's.
  * @throws BridgeError `invalid`, naming the wrong value and what would do.
  */
 export function featureSpec(partial: object = {}): FeatureSpec {
@@ -133,11 +134,9 @@ export function featureSpec(partial: object = {}): FeatureSpec {
   if (unknown !== undefined) {
     fail(unknown, 'is not known', known.join(', '));
   }
-  const { version = 2, color = 'channels' } = given;
-  // Version 1 had one set.
-  const { set: setName = version === 1 ? 'samba' : DEFAULT_SET } = given;
-  if (version !== 1 && version !== 2) {
-    fail('version', show(version), '1 or 2');
+  const { version = FEATURE_SPEC_VERSION, color = 'channels', set: setName = DEFAULT_SET } = given;
+  if (version !== FEATURE_SPEC_VERSION) {
+    fail('version', show(version), String(FEATURE_SPEC_VERSION));
   }
   const set = typeof setName === 'string' && Object.hasOwn(FEATURE_SETS, setName) ? FEATURE_SETS[setName] : undefined;
   if (!set) {
@@ -169,7 +168,7 @@ export function featureSpec(partial: object = {}): FeatureSpec {
     }
   }
   const spec: FeatureSpec = {
-    version: 2,
+    version: FEATURE_SPEC_VERSION,
     color,
     sigmas: numbers('sigmas', given['sigmas'] ?? set.sigmas, SIGMAS),
     sigmaScale: number('sigmaScale', sigmaScale, SIGMA_SCALE),

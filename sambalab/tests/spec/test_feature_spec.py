@@ -116,24 +116,10 @@ def test_the_set_says_whether_images_are_standardised_unless_families_are_listed
     assert not FeatureSpec.from_dict({"set": "sam", "families": {"mean": True}}).standardise
 
 
-def test_specs_of_version_1_are_read():
-    old = {
-        "version": 1,
-        "sigmas": [1, 2],
-        "gaussian": True,
-        "sobel": False,
-        "hessian": True,
-        "differenceOfGaussians": False,
-        "membrane": None,
-    }
-    assert FeatureSpec.from_dict(old) == FeatureSpec(
-        "samba", sigmas=[1, 2], sobel=False, difference_of_gaussians=False, membrane=False
-    )
-
-
 @pytest.mark.parametrize(
     ("given", "says"),
     [
+        ({"version": 2}, r"version is 2; 1 will do"),
         ({"set": "ilastik"}, r"set is 'ilastik'; sam, samba, weka will do"),
         ({"sigma": 3}, r"features\.sigma is not known; .*sigma_scale.*structure_tensor.* will do"),
         ({"sigmas": 3}, r"sigmas is 3; a list of 1 to 16 numbers"),

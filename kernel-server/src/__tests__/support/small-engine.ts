@@ -6,6 +6,7 @@ import { DEFAULT_FOREST, ForestParams } from '../../../../src/shared/learners';
 import { LABEL_TILE } from '../../../../src/shared/limits';
 import { LabelClass } from '../../../../src/shared/protocol';
 import { Rect } from '../../../../src/shared/rect';
+import { FEATURE_SPEC_VERSION } from '../../../../src/shared/versions';
 import { IJobContext } from '../../jobs/job-context';
 import { AnyClassifier, IDescribed, IEngineService } from '../../jobs/services';
 import { TileFile } from '../../arrays/tile-file';
@@ -34,7 +35,7 @@ export class EngineService implements IEngineService {
       throw new BridgeError('invalid', 'features.nonsense is not known.');
     }
     return {
-      version: 2,
+      version: FEATURE_SPEC_VERSION,
       color: 'channels',
       sigmas: [1],
       sigmaScale: 1,
