@@ -248,7 +248,7 @@ export class ClassifierJobs {
         const shape = session.labels.array.shape;
         for (const name of names) {
           const size = name === 'probabilities' ? [...shape, classes] : shape;
-          made[i]![name] = await store.allocate(session.arrays, name, RESULTS[name], size);
+          made[i]![name] = await store.allocate(session.arraysFolder, name, RESULTS[name], size);
         }
       }
       const slices = parts.reduce((sum, { image }) => sum + image.shape[0]!, 0);

@@ -74,7 +74,7 @@ export class ComputeJobs {
     };
     const array = await jobs.run(description, call.signal, async context => {
       const [, rows, columns] = session.record.image.shape;
-      const out = await store.allocate(session.arrays, 'features', 'float32', [rows, columns, names.length]);
+      const out = await store.allocate(session.arraysFolder, 'features', 'float32', [rows, columns, names.length]);
       try {
         const embedding =
           spec.embedding && (await this.embeddings.maps(session, spec.embedding, undefined, context, params.slice));

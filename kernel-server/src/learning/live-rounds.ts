@@ -240,7 +240,7 @@ class Live {
     this._awaited.clear();
     const number = session.nextRound();
     // Its blocks are filled by the segmentation: writing zeros first would only take time.
-    const allocated = store.allocate(session.arrays, 'prediction', 'uint8', session.labels.array.shape, true);
+    const allocated = store.allocate(session.arraysFolder, 'prediction', 'uint8', session.labels.array.shape, true);
     allocated.catch(() => undefined);
     const work: IJobContext = { signal, progress: (...args) => context.progress(...args) };
     try {

@@ -151,7 +151,7 @@ export class Uncertainty {
     const shape = image.shape.slice(0, 3);
     const size = measure === 'margin' ? shape : [...shape, engine.classesOf(classifier).length];
     // Sparse: only the blocks of the file that are written take room.
-    const scratch = await store.allocate(session.arrays, 'scratch', 'float32', size, true);
+    const scratch = await store.allocate(session.arraysFolder, 'scratch', 'float32', size, true);
     try {
       const out = { [ARRAYS[measure]]: scratch };
       const cacheKey = session.record.image.digest;

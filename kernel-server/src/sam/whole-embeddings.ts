@@ -126,7 +126,7 @@ export class WholeEmbeddings {
     const [slices] = session.record.image.shape;
     const shape = [slices, ...embeddingShape(this._manifest)];
     const sparse = slices > SPARSE_SLICES;
-    const array = await this._store.allocate(session.arrays, 'embedding', 'float32', shape, sparse);
+    const array = await this._store.allocate(session.arraysFolder, 'embedding', 'float32', shape, sparse);
     await session.replaceArray('embedding', array);
     return session.array('embedding')!;
   }

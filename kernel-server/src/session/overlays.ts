@@ -6,7 +6,7 @@ import { HEADER_BYTES_MAX } from '../../../src/shared/frames';
 import { LABEL_TILE } from '../../../src/shared/limits';
 import { ArrayDescriptor, Params } from '../../../src/shared/protocol';
 import { breathe, isBlank } from '../base/files';
-import type { LabelStore } from './label-store';
+import type { JournalledLabels } from './journalled-labels';
 import { TileFile } from '../arrays/tile-file';
 
 const deflate = promisify(deflateRaw);
@@ -69,7 +69,7 @@ export async function overlayTiles(
 /** Tiles of a prediction with the labels on top, as they are sent. */
 export function composedTiles(
   prediction: TileFile,
-  labels: LabelStore,
+  labels: JournalledLabels,
   slice: number,
   tiles: TileRefs
 ): Promise<Uint8Array[]> {

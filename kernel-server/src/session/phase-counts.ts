@@ -1,6 +1,6 @@
-/** How many pixels each class has in a segmentation, kept true as parts of it change. */
 import { CLASSES_MAX } from '../../../src/shared/limits';
 
+/** Counts the pixels of each class in a segmentation, and keeps the counts up to date as parts of it change. */
 export class PhaseCounts {
   /** Pixels of each class id that has any. */
   get counts(): Record<string, number> {
@@ -13,14 +13,14 @@ export class PhaseCounts {
     return counts;
   }
 
-  /** Some pixels are there. */
+  /** Count pixels in. */
   add(pixels: Uint8Array): void {
     for (let i = 0; i < pixels.length; i++) {
       this._counts[pixels[i]!]!++;
     }
   }
 
-  /** Some pixels were others before. */
+  /** Update the counts for pixels that changed from `before` to `after`. */
   replace(before: Uint8Array, after: Uint8Array): void {
     for (let i = 0; i < after.length; i++) {
       if (before[i] !== after[i]) {

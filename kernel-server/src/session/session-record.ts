@@ -1,9 +1,18 @@
 /** What a session keeps in `session.json`. */
 import { readFile, rename } from 'node:fs/promises';
 import { z } from 'zod';
-import { zArray, zClass, zClassifierInfo, zImage, zSamDevice, zTrainingChoice } from '../../../src/shared/protocol';
+import {
+  Params,
+  zArray,
+  zClass,
+  zClassifierInfo,
+  zImage,
+  zSamDevice,
+  zTrainingChoice
+} from '../../../src/shared/protocol';
 import { explainFull, isMissing, writeAtomically } from '../base/files';
 import { log } from '../base/log';
+import { VERSION } from '../base/version';
 
 const zRecord = z.object({
   format: z.literal(1),
@@ -30,6 +39,28 @@ const zRecord = z.object({
   choice: zTrainingChoice
 });
 export type SessionRecord = z.infer<typeof zRecord>;
+
+/** The record of a new session. */
+export function newRecord({ key, title, image, classes }: Params<'session.open'>): SessionRecord {
+  const now = new Date().toISOString();
+  return {
+    format: 1,
+    sidecar: VERSION,
+    key,
+    title,
+    image,
+    imageReady: false,
+    classes,
+    created: now,
+    changed: now,
+    arrays: {},
+    classifier: null,
+    segmentationVersion: 0,
+    embeddings: {},
+    featuresOf: null,
+    choice: { features: {}, forest: {} }
+  };
+}
 
 /** Read a session's record; `undefined` if there is none. One that cannot be understood is renamed, not overwritten. */
 export async function readRecord(path: string): Promise<SessionRecord | undefined> {

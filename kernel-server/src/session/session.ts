@@ -2,24 +2,19 @@
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BridgeError } from '../../../src/shared/errors';
-import { LABEL_TILE } from '../../../src/shared/limits';
 import { ArrayDescriptor, LabelClass, Params, SessionState, TrainingChoice } from '../../../src/shared/protocol';
 import { ArrayStore } from '../arrays/array-store';
-import { byteLength } from '../arrays/dtypes';
-import { breathe, explainFull, makeDirectory } from '../base/files';
+import { explainFull, makeDirectory } from '../base/files';
 import { ISegmentationArrays } from '../jobs/services';
 import { Line } from '../jobs/line';
-import { LabelStore } from './label-store';
+import { JournalledLabels } from './journalled-labels';
 import { log } from '../base/log';
-import { layLabels } from './overlays';
-import { PhaseCounts } from './phase-counts';
 import { Pyramid, TileCache } from '../arrays/pyramid';
-import { readRecord, SessionRecord, writeRecord } from './session-record';
+import { Segmentation } from './segmentation';
+import { SessionArrays } from './session-arrays';
+import { newRecord, readRecord, SessionRecord, writeRecord } from './session-record';
 import { TileFile } from '../arrays/tile-file';
 import { VERSION } from '../base/version';
-
-/** Bytes that are combined between two turns of the event loop. */
-const CHUNK = 1 << 20;
 
 /** What sessions share. */
 export interface ISessionContext {
@@ -39,12 +34,18 @@ export type DerivedArray = (typeof DERIVED)[number];
 export type SessionChange = 'labels' | 'choice' | 'classes' | 'image' | 'classifier' | 'closed';
 
 export class Session {
-  private constructor(
-    readonly id: string,
-    readonly folder: string,
-    private _record: SessionRecord,
-    private readonly _context: ISessionContext
-  ) {}
+  private constructor(options: { id: string; folder: string; record: SessionRecord; context: ISessionContext }) {
+    this.id = options.id;
+    this.folder = options.folder;
+    this._record = options.record;
+    this._context = options.context;
+    this._arrays = new SessionArrays({
+      folder: this._context.arraysOf(this.id),
+      store: this._context.store,
+      listed: this._record.arrays
+    });
+    this._segmentation = new Segmentation(this._arrays);
+  }
 
   /** Make a session, or take an older one up with the image, title and classes given. */
   static async open(
@@ -58,25 +59,8 @@ export class Session {
       throw await explainFull(error, folder);
     });
     const old = await readRecord(join(folder, 'session.json'));
-    const now = new Date().toISOString();
-    const record: SessionRecord = old ?? {
-      format: 1,
-      sidecar: VERSION,
-      key: params.key,
-      title: params.title,
-      image: params.image,
-      imageReady: false,
-      classes: params.classes,
-      created: now,
-      changed: now,
-      arrays: {},
-      classifier: null,
-      segmentationVersion: 0,
-      embeddings: {},
-      featuresOf: null,
-      choice: { features: {}, forest: {} }
-    };
-    const session = new Session(id, folder, record, context);
+    const record = old ?? newRecord(params);
+    const session = new Session({ id, folder, record, context });
     try {
       if (old) {
         await session.admit(params);
@@ -97,10 +81,15 @@ export class Session {
     if (!record) {
       return undefined;
     }
-    const session = new Session(id, folder, record, context);
+    const session = new Session({ id, folder, record, context });
     await session._prepare();
     return session;
   }
+
+  readonly id: string;
+
+  /** The folder of its record, journal and classifier. */
+  readonly folder: string;
 
   /** Training runs one at a time; who comes later waits. */
   readonly training = new Line();
@@ -122,15 +111,15 @@ export class Session {
   }
 
   /** The folder of its arrays in the store. */
-  get arrays(): string {
-    return this._context.arraysOf(this.id);
+  get arraysFolder(): string {
+    return this._arrays.folder;
   }
 
   get record(): Readonly<SessionRecord> {
     return this._record;
   }
 
-  get labels(): LabelStore {
+  get labels(): JournalledLabels {
     return this._labels;
   }
 
@@ -140,7 +129,7 @@ export class Session {
 
   /** The image, once its pixels are there. Throws BridgeError `not-ready` before. */
   get image(): ArrayDescriptor {
-    const image = this._record.arrays['image'];
+    const image = this._arrays.get('image');
     if (!image || !this._record.imageReady) {
       throw new BridgeError(
         'not-ready',
@@ -161,7 +150,7 @@ export class Session {
 
   /** A shared array, if there is one of that name. */
   array(name: string): ArrayDescriptor | undefined {
-    return name === 'labels' ? this._labels.array : this._record.arrays[name];
+    return name === 'labels' ? this._labels.array : this._arrays.get(name);
   }
 
   /** Throws BridgeError `invalid` for a slice that the image does not have. */
@@ -175,6 +164,7 @@ export class Session {
   /** Everything small, as the protocol has it. */
   state(): SessionState {
     const { title, image, imageReady, classes, arrays, classifier, segmentationVersion, choice } = this._record;
+    const { round, counts } = this._segmentation;
     return {
       session: this.id,
       title,
@@ -187,9 +177,9 @@ export class Session {
         classifier && arrays['segmentation']
           ? {
               version: segmentationVersion,
-              ...(this._segmentationRound !== undefined && { round: this._segmentationRound }),
+              ...(round !== undefined && { round }),
               classifier,
-              ...(this._phases && { counts: this._phases.counts })
+              ...(counts && { counts })
             }
           : null,
       live: this.live,
@@ -210,7 +200,7 @@ export class Session {
       return;
     }
     const loaded = this._labels !== undefined;
-    const path = this._record.arrays['labels']?.path;
+    const path = this._arrays.get('labels')?.path;
     if (!loaded) {
       await this._openLabels(held);
     }
@@ -245,7 +235,7 @@ export class Session {
   /** The image's pixels are in their file. */
   async imageIsReady(): Promise<void> {
     this._record.imageReady = true;
-    this._bump('image');
+    this._arrays.bump('image');
     this._forgetTiles();
     this._tell('image');
     await this.save();
@@ -287,46 +277,34 @@ export class Session {
     await this.save();
   }
 
-  /** Make an array and enter it under its name in place of an older one. */
-  async replaceArray(name: DerivedArray, array: ArrayDescriptor): Promise<void> {
-    const old = this._record.arrays[name];
-    this._record.arrays[name] = { ...array, version: (old?.version ?? 0) + 1 };
-    await this._context.store.remove(old);
+  /** List an array under its name in place of an older one. */
+  replaceArray(name: DerivedArray, array: ArrayDescriptor): Promise<void> {
+    return this._arrays.replace(name, array);
   }
 
   /**
-   * Enter what a classifier says of the image. With a new prediction comes the classifier's info, and what older ones said goes; the
-   * segmentation is written over in place, so that those who map it see it. `round`: the one of live segmentation that made it.
+   * Take the results of a classifier. With a new prediction comes the classifier's info; then all results of the classifier before go, and
+   * the segmentation is written over in place.
+   *
+   * @param round the round of live segmentation that made the results, if one did
+   * @throws BridgeError `cancelled` if the image is of another generation
    */
   async takeResults(
-    arrays: ISegmentationArrays,
+    results: ISegmentationArrays,
     generation: number,
     classifier: SessionRecord['classifier'] = null,
     round?: number
   ): Promise<void> {
-    const shape = this._labels.array.shape;
-    const segmentation =
-      this._record.arrays['segmentation'] ??
-      (await this._context.store.allocate(this.arrays, 'segmentation', 'uint8', shape));
+    const segmentation = await this._segmentation.array(this._labels.array.shape);
     await this._labels.exclusive(async () => {
       if (generation !== this._generation) {
         throw new BridgeError('cancelled', 'The image was replaced while the forest was trained. Train again.');
       }
-      for (const name of ['prediction', 'probabilities', 'uncertainty'] as const) {
-        const array = arrays[name];
-        if (array) {
-          await this.replaceArray(name, array);
-        } else if (classifier) {
-          await this._forget(name);
-        }
-      }
+      await this._segmentation.take(results, classifier !== null);
       if (classifier) {
-        this._record.arrays['segmentation'] = segmentation;
         this._record.classifier = classifier;
         this._record.segmentationVersion++;
-        this._segmentationRound = round;
-        this._openSegmentation();
-        await this.recombine();
+        await this._segmentation.renew(segmentation, this._labels.array, round);
         this._tell('classifier');
       }
     });
@@ -336,7 +314,7 @@ export class Session {
   /** The embedding of a slice is in its array. */
   async tookEmbedding(slice: number, entry: SessionRecord['embeddings'][string]): Promise<void> {
     this._record.embeddings[slice] = entry;
-    this._bump('embedding');
+    this._arrays.bump('embedding');
     await this.save();
   }
 
@@ -348,34 +326,15 @@ export class Session {
 
   /** Give up the feature stack; who maps it keeps it. */
   async forgetFeatures(): Promise<void> {
-    if (this._record.arrays['features']) {
-      await this._forget('features');
+    if (this._arrays.get('features')) {
+      await this._arrays.remove('features');
       await this.save();
     }
   }
 
-  /** Make the whole segmentation from labels and prediction. */
-  async recombine(): Promise<void> {
-    const labels = new TileFile(this._labels.array, 'r');
-    try {
-      await this._countPhases();
-      const bytes = byteLength(this._labels.array);
-      for (let position = 0; position < bytes; position += CHUNK) {
-        if (!this._prediction || !this._segmentation) {
-          return; // there is none, or another image came meanwhile
-        }
-        const length = Math.min(CHUNK, bytes - position);
-        const out = this._prediction.readBytes(position, length);
-        const drawn = labels.readBytes(position, length);
-        layLabels(out, drawn);
-        this._phases?.replace(this._segmentation.readBytes(position, length), out);
-        this._segmentation.writeBytes(position, out);
-        await breathe();
-      }
-    } finally {
-      labels.close();
-    }
-    this._bump('segmentation');
+  /** Bring the whole segmentation in step with the labels. */
+  recombine(): Promise<void> {
+    return this._segmentation.recombine(this._labels.array);
   }
 
   /** Write `session.json`. Calls while one is under way share the next. */
@@ -466,44 +425,39 @@ export class Session {
 
   /** Find or make the arrays, and bring the labels up to their journal. */
   private async _prepare(): Promise<void> {
-    const { arrays, image } = this._record;
-    const { store } = this._context;
-    for (const [name, array] of Object.entries(arrays)) {
-      if (!(await store.intact(array))) {
-        delete arrays[name];
-      }
-    }
-    if (!arrays['image']) {
-      arrays['image'] = await store.allocate(this.arrays, 'image', image.dtype, image.shape);
+    const { image } = this._record;
+    const arrays = this._arrays;
+    await arrays.forgetLost();
+    if (!arrays.get('image')) {
+      arrays.set('image', await arrays.allocate('image', image.dtype, image.shape));
       this._record.imageReady = false;
     }
     const shape = image.shape.slice(0, 3);
     if (!this._labels || this._labels.array.shape.join() !== shape.join()) {
       await this._openLabels(shape);
     }
-    if (!arrays['prediction'] || !arrays['segmentation']) {
+    if (!arrays.get('prediction') || !arrays.get('segmentation')) {
       await this._drop('prediction', 'segmentation', 'probabilities', 'uncertainty');
     }
-    if (!arrays['embedding'] || this._record.sidecar !== VERSION) {
+    if (!arrays.get('embedding') || this._record.sidecar !== VERSION) {
       this._record.embeddings = {};
     }
     this._record.sidecar = VERSION;
-    this._openSegmentation();
+    this._segmentation.open();
     await this.recombine();
   }
 
   private async _openLabels(shape: number[]): Promise<void> {
-    const { arrays } = this._record;
+    const arrays = this._arrays;
     const path = join(this.folder, 'labels.journal');
     await this._labels?.close();
-    const { labels } = arrays;
-    if (labels && (labels.shape.join() !== shape.join() || !(await this._context.store.intact(labels)))) {
-      await this._context.store.remove(arrays['labels']);
-      delete arrays['labels'];
+    if (arrays.get('labels')?.shape.join() !== shape.join() || !(await arrays.intact('labels'))) {
+      await arrays.remove('labels');
     }
-    const blank = !arrays['labels'];
-    arrays['labels'] ??= await this._context.store.allocate(this.arrays, 'labels', 'uint8', shape);
-    const drawn = await LabelStore.shapeOf(path);
+    const found = arrays.get('labels');
+    const array = found ?? (await arrays.allocate('labels', 'uint8', shape));
+    arrays.set('labels', array);
+    const drawn = await JournalledLabels.shapeOf(path);
     if (drawn?.join() !== shape.join()) {
       const aside = join(this.folder, backupName());
       await rename(path, aside).then(
@@ -511,75 +465,20 @@ export class Session {
         () => undefined
       );
     }
-    this._labels = await LabelStore.open(path, arrays['labels'], blank);
-    this._labels.onTile = (slice, row, column) => this._recombineTile(slice, row, column);
+    this._labels = await JournalledLabels.open(path, array, !found);
+    this._labels.onPaint = (rect, labels) => this._segmentation.lay(rect, labels);
     this._labels.onChange = () => this._tell('labels');
     this._resumed = null;
-  }
-
-  private _openSegmentation(): void {
-    this._prediction?.close();
-    const { prediction, segmentation } = this._record.arrays;
-    if (!prediction || segmentation?.path !== this._segmentation?.array.path) {
-      this._phases = undefined;
-    }
-    this._segmentation?.close();
-    this._prediction = prediction && segmentation ? new TileFile(prediction, 'r') : undefined;
-    this._segmentation = prediction && segmentation ? new TileFile(segmentation, 'r+') : undefined;
-  }
-
-  /** Count what the segmentation holds, unless it is known. */
-  private async _countPhases(): Promise<void> {
-    const file = this._segmentation;
-    const bytes = byteLength(this._labels.array);
-    while (file && file === this._segmentation && !this._phases) {
-      const version = this._record.arrays['segmentation']?.version;
-      const phases = new PhaseCounts();
-      for (let position = 0; position < bytes && file === this._segmentation; position += CHUNK) {
-        phases.add(file.readBytes(position, Math.min(CHUNK, bytes - position)));
-        await breathe();
-      }
-      // A tile that changed meanwhile may have been counted as it was or as it is.
-      if (file === this._segmentation && version === this._record.arrays['segmentation']?.version) {
-        this._phases = phases;
-      }
-    }
-  }
-
-  private _recombineTile(slice: number, row: number, column: number): void {
-    if (!this._prediction || !this._segmentation) {
-      return;
-    }
-    const region = this._segmentation.tile(slice, row, column, LABEL_TILE);
-    const out = this._prediction.read(region) as Uint8Array;
-    layLabels(out, this._labels.readTile(slice, row, column));
-    this._phases?.replace(this._segmentation.read(region) as Uint8Array, out);
-    this._segmentation.write(region, out);
-    this._bump('segmentation');
   }
 
   private _tell(change: SessionChange): void {
     this.changes.forEach(listener => listener(change));
   }
 
-  private _bump(name: string): void {
-    const array = this._record.arrays[name];
-    if (array) {
-      array.version++;
-    }
-  }
-
+  /** Remove arrays, after all files are closed. */
   private async _drop(...names: string[]): Promise<void> {
     this._closeFiles();
-    for (const name of names) {
-      await this._forget(name);
-    }
-  }
-
-  private async _forget(name: string): Promise<void> {
-    const array = this._record.arrays[name];
-    delete this._record.arrays[name];
-    await this._context.store.remove(array);
+    await this._arrays.remove(...names);
   }
 
   private _forgetTiles(): void {
@@ -589,23 +488,21 @@ export class Session {
 
   private _closeFiles(): void {
     this._imageFile?.close();
-    this._prediction?.close();
-    this._segmentation?.close();
-    this._imageFile = this._pyramid = this._prediction = this._segmentation = this._phases = undefined;
+    this._imageFile = this._pyramid = undefined;
+    this._segmentation.close();
   }
 
-  private _labels!: LabelStore; // from the first _openLabels on
+  private readonly _record: SessionRecord;
+  private readonly _context: ISessionContext;
+  private readonly _arrays: SessionArrays;
+  private readonly _segmentation: Segmentation;
+  private _labels!: JournalledLabels; // set by the first _openLabels
   private _imageFile: TileFile | undefined;
   private _pyramid: Pyramid | undefined;
-  private _prediction: TileFile | undefined;
-  private _segmentation: TileFile | undefined;
-  /** What {@link _segmentation} holds, once that was counted. */
-  private _phases: PhaseCounts | undefined;
   /** Labels that were there when the session was opened and nobody used it; the same for all who come later. */
   private _resumed: SessionState['resumed'] = null;
   private _generation = 0;
   private _round = 0;
-  private _segmentationRound: number | undefined;
   private _saving: Promise<void> = Promise.resolve();
   private _nextSave: Promise<void> | undefined;
 }

@@ -1,42 +1,43 @@
 /**
  * The labels of a session: a uint8 array [slices, rows, columns] that Python maps, and the journal that can rebuild it.
- * Everything is on the disk before it is in the array, and in the array before it is acknowledged.
+ * A change is on the disk before it is in the array, and in the array before it is acknowledged.
  */
 import { copyFile, stat, unlink } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { constants, deflateRaw, inflateRaw, inflateRawSync } from 'node:zlib';
+import { constants, deflateRaw, inflateRaw } from 'node:zlib';
 import { BridgeError } from '../../../src/shared/errors';
 import { CLASSES_MAX, LABEL_TILE } from '../../../src/shared/limits';
+import { Lru } from '../../../src/shared/lru';
 import { ArrayDescriptor, LabelPatch } from '../../../src/shared/protocol';
+import { SliceRect } from '../../../src/shared/rect';
 import { byteLength } from '../arrays/dtypes';
 import { breathe, explainFull, isBlank } from '../base/files';
 import { IRecord, Journal, RecordType } from './journal';
 import { log } from '../base/log';
+import { inflateMask, paintMask, rowsOf } from './patch-mask';
 import { TileFile } from '../arrays/tile-file';
 
 const deflate = promisify(deflateRaw);
 const inflate = promisify(inflateRaw);
 
-/** Bytes of a tile's bit mask. */
-export const MASK_BYTES = (LABEL_TILE * LABEL_TILE) / 8;
-const MASK_ROW = LABEL_TILE / 8;
 /** Bytes of labels in one chunk of a snapshot. */
 const CHUNK = 1 << 20;
-/** Ids of patches that are remembered; a peer that sends one again does so within seconds. */
-const REMEMBERED = 4096;
+/** How many results of patches are kept, so that a patch that is sent again is only answered. A peer sends again within seconds. */
+const RESULTS_MAX = 4096;
 /** A journal smaller than this is never compacted. */
 const COMPACT_BYTES = 4 << 20;
 /** Tiles after which the event loop gets its turn. */
 const TILES_AT_ONCE = 8;
 
-/** What became of a patch. */
+/** The answer to a patch. */
 export interface IPatchResult {
+  /** Version of the labels with the patch. */
   version: number;
+  /** Number of pixels that changed. */
   changed: number;
 }
 
-/** A patch without its session. */
-export type Patch = Omit<LabelPatch, 'session'>;
+type Patch = Omit<LabelPatch, 'session'>;
 
 interface IBegin {
   version: number;
@@ -46,10 +47,10 @@ interface IBegin {
   applied: [string, number, number][];
 }
 
-/** Called with each tile whose labels have changed, before the change is acknowledged. */
-export type TileListener = (slice: number, row: number, column: number) => void;
+/** Called with each rectangle of a tile in which labels have changed, and its new labels, before the change is acknowledged. */
+export type PaintListener = (rect: SliceRect, labels: Uint8Array) => void;
 
-export class LabelStore {
+export class JournalledLabels {
   private constructor(
     readonly array: ArrayDescriptor,
     private readonly _file: TileFile,
@@ -66,8 +67,8 @@ export class LabelStore {
     array: ArrayDescriptor,
     blank = false,
     compactBytes = COMPACT_BYTES
-  ): Promise<LabelStore> {
-    const store = new LabelStore(array, new TileFile(array, 'r+'), compactBytes);
+  ): Promise<JournalledLabels> {
+    const store = new JournalledLabels(array, new TileFile(array, 'r+'), compactBytes);
     try {
       const journal = await Journal.open(path, store._replayer());
       if (journal || !blank) {
@@ -102,9 +103,9 @@ export class LabelStore {
   }
 
   /** Set by the session: keeps the segmentation in step. */
-  onTile: TileListener = () => undefined;
+  onPaint: PaintListener = () => undefined;
 
-  /** Set by the session: called when the array has other labels than before. */
+  /** Set by the session: called when the labels have a new version. */
   onChange: () => void = () => undefined;
 
   get version(): number {
@@ -143,28 +144,26 @@ export class LabelStore {
    * @throws BridgeError `invalid` for tiles or masks that are wrong, `disk-full` if it cannot be journalled; nothing changed then.
    */
   async patch(id: string, patch: Patch, buffers: Uint8Array[]): Promise<IPatchResult> {
-    const known = this._applied.get(id);
+    const known = this._results.peek(id) ?? this._applying.get(id);
     if (known) {
       return known;
     }
-    this._check(patch, buffers);
+    const masks = this._check(patch, buffers);
     const durable = this._journal.append({ type: RecordType.patch, json: { id, patch }, buffers });
-    durable.catch(() => undefined); // it is looked at below, perhaps later than it fails
+    durable.catch(() => undefined); // awaited below, perhaps after it has failed
     const before = this._tail;
-    // In the order of the journal, whatever the order in which the promises settle.
+    // Patches apply in the order of the journal, in whatever order the promises settle.
     const applied = (async () => {
       await before.catch(() => undefined);
       await durable;
-      return this._apply(id, patch, buffers);
+      return this._apply(id, patch, masks);
     })();
-    this._applied.set(id, applied);
+    this._applying.set(id, applied);
     this._tail = applied;
     try {
       return await applied;
-    } catch (error) {
-      this._applied.delete(id);
-      throw error;
     } finally {
+      this._applying.delete(id);
       this._compactLater();
     }
   }
@@ -252,7 +251,8 @@ export class LabelStore {
     this._file.close();
   }
 
-  private _check(patch: Patch, buffers: Uint8Array[]): void {
+  /** Check a patch. @returns its masks */
+  private _check(patch: Patch, buffers: Uint8Array[]): Uint8Array[] {
     const { slices, rows, columns } = this._file;
     if (patch.slice >= slices) {
       throw new BridgeError('invalid', `Slice ${patch.slice} does not exist; the image has ${slices}, counted from 0.`);
@@ -263,32 +263,27 @@ export class LabelStore {
         `A patch of ${patch.tiles.length} tiles has one buffer each; this one has ${buffers.length}.`
       );
     }
-    for (const [i, { row, column }] of patch.tiles.entries()) {
-      if (row * LABEL_TILE >= rows || column * LABEL_TILE >= columns) {
-        throw new BridgeError(
-          'invalid',
-          `Tile (${row}, ${column}) is outside; the image has ${Math.ceil(rows / LABEL_TILE)} × ${Math.ceil(columns / LABEL_TILE)} tiles.`
-        );
-      }
-      inflateMask(buffers[i]!, i);
+    const outside = patch.tiles.find(({ row, column }) => row * LABEL_TILE >= rows || column * LABEL_TILE >= columns);
+    if (outside) {
+      throw new BridgeError(
+        'invalid',
+        `Tile (${outside.row}, ${outside.column}) is outside; the image has ${Math.ceil(rows / LABEL_TILE)} × ${Math.ceil(columns / LABEL_TILE)} tiles.`
+      );
     }
+    return buffers.map(inflateMask);
   }
 
-  private async _apply(id: string, patch: Patch, buffers: Uint8Array[]): Promise<IPatchResult> {
+  private async _apply(id: string, patch: Patch, masks: Uint8Array[]): Promise<IPatchResult> {
     let changed = 0;
     for (const [i, { row, column }] of patch.tiles.entries()) {
-      const n = this._applyTile(patch, row, column, inflateMask(buffers[i]!, i));
-      if (n > 0) {
-        changed += n;
-        this.onTile(patch.slice, row, column);
-      }
+      changed += this._applyTile(patch, row, column, masks[i]!);
       if (i % TILES_AT_ONCE === TILES_AT_ONCE - 1) {
         await breathe();
       }
     }
     this._advance();
     const result = { version: this._version, changed };
-    this._remember(id, result);
+    this._results.set(id, result);
     return result;
   }
 
@@ -300,56 +295,19 @@ export class LabelStore {
 
   /** @returns how many pixels changed. */
   private _applyTile(patch: Patch, row: number, column: number, mask: Uint8Array): number {
-    let first = 0;
-    let last = LABEL_TILE - 1;
-    const blank = (r: number) => mask.subarray(r * MASK_ROW, (r + 1) * MASK_ROW).every(bits => bits === 0);
-    while (first <= last && blank(first)) {
-      first++;
-    }
-    while (last > first && blank(last)) {
-      last--;
-    }
+    const { first, end } = rowsOf(mask);
     const tile = this._file.tile(patch.slice, row, column, LABEL_TILE);
-    const region = { ...tile, row0: tile.row0 + first, row1: Math.min(tile.row1, tile.row0 + last + 1) };
-    if (region.row0 >= region.row1) {
+    const rect = { ...tile, row0: tile.row0 + first, row1: Math.min(tile.row1, tile.row0 + end) };
+    if (rect.row0 >= rect.row1) {
       return 0;
     }
-    const labels = this._file.read(region) as Uint8Array;
-    const width = region.column1 - region.column0;
-    const keep = patch.preserve && patch.class !== 0;
-    let changed = 0;
-    for (let r = 0; r < region.row1 - region.row0; r++) {
-      const maskRow = (first + r) * MASK_ROW;
-      for (let c = 0; c < width; c++) {
-        if ((mask[maskRow + (c >> 3)]! & (128 >> (c & 7))) === 0) {
-          continue;
-        }
-        const i = r * width + c;
-        const old = labels[i]!;
-        if (old === patch.class || (keep && old !== 0)) {
-          continue;
-        }
-        labels[i] = patch.class;
-        this._counts[old]!--;
-        this._counts[patch.class]!++;
-        changed++;
-      }
-    }
+    const labels = this._file.read(rect) as Uint8Array;
+    const changed = paintMask(labels, mask, { first, width: rect.column1 - rect.column0 }, patch, this._counts);
     if (changed > 0) {
-      this._file.write(region, labels);
+      this._file.write(rect, labels);
+      this.onPaint(rect, labels);
     }
     return changed;
-  }
-
-  private _remember(id: string, result: IPatchResult): void {
-    this._applied.delete(id);
-    this._applied.set(id, Promise.resolve(result));
-    this._results.set(id, result);
-    if (this._results.size > REMEMBERED) {
-      const oldest = this._results.keys().next().value!;
-      this._results.delete(oldest);
-      this._applied.delete(oldest);
-    }
   }
 
   /** Applies records as they are read. */
@@ -374,7 +332,7 @@ export class LabelStore {
         }
         this._version = begin.version;
         this._counts = this._counts.map((_, id) => begin.counts[id] ?? 0);
-        begin.applied.forEach(([id, version, changed]) => this._remember(id, { version, changed }));
+        begin.applied.forEach(([id, version, changed]) => this._results.set(id, { version, changed }));
       } else if (type === RecordType.chunk) {
         const { position } = json as { position: number };
         zeroTo(position);
@@ -384,7 +342,7 @@ export class LabelStore {
         chunks = undefined;
       } else if (type === RecordType.patch) {
         const { id, patch } = json as { id: string; patch: Patch };
-        await this._apply(id, patch, buffers);
+        await this._apply(id, patch, buffers.map(inflateMask));
       }
     };
   }
@@ -399,7 +357,10 @@ export class LabelStore {
       version,
       shape: this.array.shape,
       counts: Object.fromEntries(counts.flatMap((n, id) => (id > 0 && n > 0 ? [[id, n]] : []))),
-      applied: [...this._results].map(([id, result]) => [id, result.version, result.changed])
+      applied: [...this._results.keys()].map(id => {
+        const { version, changed } = this._results.peek(id)!;
+        return [id, version, changed];
+      })
     };
     yield { type: RecordType.begin, json: begin, buffers: [] };
     for (const { position, length } of from ? this._chunks() : []) {
@@ -446,22 +407,11 @@ export class LabelStore {
   private _version = 0;
   private _changed = new Date();
   private _counts: number[] = new Array<number>(CLASSES_MAX + 1).fill(0);
-  private readonly _applied = new Map<string, Promise<IPatchResult>>();
-  private readonly _results = new Map<string, IPatchResult>();
+  /** Patches that wait for the disk or are being applied, by request id. */
+  private readonly _applying = new Map<string, Promise<IPatchResult>>();
+  /** Results of the latest patches, by request id. */
+  private readonly _results = new Lru<string, IPatchResult>({ limit: RESULTS_MAX });
   private _tail: Promise<unknown> = Promise.resolve();
   private _snapshotBytes = 0;
   private _compacting = false;
-}
-
-function inflateMask(buffer: Uint8Array, index: number): Uint8Array {
-  let mask: Uint8Array;
-  try {
-    mask = inflateRawSync(buffer, { maxOutputLength: MASK_BYTES });
-  } catch (error) {
-    throw new BridgeError('invalid', `Buffer ${index} is no deflated mask of ${MASK_BYTES} bytes: ${String(error)}`);
-  }
-  if (mask.byteLength !== MASK_BYTES) {
-    throw new BridgeError('invalid', `Mask ${index} has ${mask.byteLength} bytes; it must have ${MASK_BYTES}.`);
-  }
-  return mask;
 }

@@ -2,15 +2,20 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { deflateRawSync } from 'node:zlib';
+import zlib, { deflateRawSync } from 'node:zlib';
 import { LABEL_TILE } from '../../../../src/shared/limits';
-import { ArrayDescriptor } from '../../../../src/shared/protocol';
-import { LabelStore, MASK_BYTES, Patch } from '../label-store';
+import { ArrayDescriptor, LabelPatch } from '../../../../src/shared/protocol';
+import { SliceRect } from '../../../../src/shared/rect';
+import { readRect, TileFile } from '../../arrays/tile-file';
+import { JournalledLabels } from '../journalled-labels';
+import { MASK_BYTES } from '../patch-mask';
+
+type Patch = Omit<LabelPatch, 'session'>;
 
 const SHAPE = [2, 300, 517] as const;
 let folder: string;
 let array: ArrayDescriptor;
-let store: LabelStore | undefined;
+let store: JournalledLabels | undefined;
 let seed: number;
 
 function random(n: number): number {
@@ -33,7 +38,7 @@ afterEach(async () => {
 const journal = () => join(folder, 'labels.journal');
 const reopen = async (compactBytes?: number) => {
   await store?.close();
-  store = await LabelStore.open(journal(), array, false, compactBytes);
+  store = await JournalledLabels.open(journal(), array, false, compactBytes);
   return store;
 };
 const onDisk = () => new Uint8Array(readFileSync(array.path));
@@ -142,6 +147,47 @@ describe('Labels', () => {
     expect(labels.version).toBe(400);
   });
 
+  it('inflate each mask of a patch once', async () => {
+    const labels = await reopen();
+    const { patch, buffers } = stroke();
+    const inflate = jest.spyOn(zlib, 'inflateRawSync');
+    try {
+      await labels.patch('once', patch, buffers);
+      expect(inflate).toHaveBeenCalledTimes(buffers.length);
+    } finally {
+      inflate.mockRestore();
+    }
+  });
+
+  it('read each tile of a patch once, and hand on what they wrote', async () => {
+    const labels = await reopen();
+    const mask = new Uint8Array(MASK_BYTES).fill(255, 32 * 10, 32 * 12);
+    const tiles = [
+      { row: 0, column: 0 },
+      { row: 1, column: 2 }
+    ];
+    const painted: [SliceRect, Uint8Array][] = [];
+    labels.onPaint = (rect, pixels) => painted.push([rect, pixels]);
+    const read = jest.spyOn(TileFile.prototype, 'read');
+    try {
+      await labels.patch('once', { slice: 1, class: 2, preserve: false, tiles }, [
+        deflateRawSync(mask),
+        deflateRawSync(mask)
+      ]);
+      expect(read).toHaveBeenCalledTimes(tiles.length);
+    } finally {
+      read.mockRestore();
+    }
+    expect(painted.map(([rect]) => rect)).toEqual([
+      { slice: 1, row0: 10, row1: 12, column0: 0, column1: 256 },
+      { slice: 1, row0: 266, row1: 268, column0: 512, column1: 517 }
+    ]);
+    for (const [rect, pixels] of painted) {
+      expect(pixels).toEqual(readRect(array, rect));
+      expect(new Set(pixels)).toEqual(new Set([2]));
+    }
+  });
+
   it('are set aside into a file from which they can be had again', async () => {
     const labels = await reopen();
     const model = new Uint8Array(onDisk().byteLength);
@@ -156,7 +202,7 @@ describe('Labels', () => {
     expect(onDisk().every(id => id === 0)).toBe(true);
     const copy = { ...array, path: join(folder, 'copy.bin') };
     writeFileSync(copy.path, new Uint8Array(model.byteLength));
-    const old = await LabelStore.open(aside, copy);
+    const old = await JournalledLabels.open(aside, copy);
     expect(Buffer.from(readFileSync(copy.path)).equals(Buffer.from(model))).toBe(true);
     await old.close();
     expect((await reopen()).pixels).toBe(0);
@@ -166,10 +212,10 @@ describe('Labels', () => {
     await reopen();
     await store!.close();
     store = undefined;
-    await expect(LabelStore.open(journal(), { ...array, shape: [2, 517, 300] })).rejects.toMatchObject({
+    await expect(JournalledLabels.open(journal(), { ...array, shape: [2, 517, 300] })).rejects.toMatchObject({
       code: 'invalid'
     });
-    expect(await LabelStore.shapeOf(journal())).toEqual([...SHAPE]);
-    expect(await LabelStore.shapeOf(join(folder, 'none'))).toBeUndefined();
+    expect(await JournalledLabels.shapeOf(journal())).toEqual([...SHAPE]);
+    expect(await JournalledLabels.shapeOf(join(folder, 'none'))).toBeUndefined();
   });
 });

@@ -1,0 +1,80 @@
+/** The mask of a tile in a patch of labels: one bit for each pixel, row by row, the most significant bit first. */
+import { inflateRawSync } from 'node:zlib';
+import { BridgeError } from '../../../src/shared/errors';
+import { LABEL_TILE } from '../../../src/shared/limits';
+
+/** Bytes of a mask. */
+export const MASK_BYTES = (LABEL_TILE * LABEL_TILE) / 8;
+const ROW_BYTES = LABEL_TILE / 8;
+
+/** Inflate the mask in buffer `index` of a patch. Throws BridgeError `invalid` for bytes that are not a deflated mask. */
+export function inflateMask(buffer: Uint8Array, index: number): Uint8Array {
+  let mask: Uint8Array;
+  try {
+    mask = inflateRawSync(buffer, { maxOutputLength: MASK_BYTES });
+  } catch (error) {
+    throw new BridgeError('invalid', `Buffer ${index} is no deflated mask of ${MASK_BYTES} bytes: ${String(error)}`);
+  }
+  if (mask.byteLength !== MASK_BYTES) {
+    throw new BridgeError('invalid', `Mask ${index} has ${mask.byteLength} bytes; it must have ${MASK_BYTES}.`);
+  }
+  return mask;
+}
+
+/** The rows from the first to the last one with a set bit; `end` is exclusive, and not above `first` if no bit is set. */
+export function rowsOf(mask: Uint8Array): { first: number; end: number } {
+  const isBlank = (row: number) => mask.subarray(row * ROW_BYTES, (row + 1) * ROW_BYTES).every(bits => bits === 0);
+  let first = 0;
+  let end = LABEL_TILE;
+  while (first < end && isBlank(first)) {
+    first++;
+  }
+  while (end > first && isBlank(end - 1)) {
+    end--;
+  }
+  return { first, end };
+}
+
+/** How a patch paints. */
+export interface IPaint {
+  /** The new class; 0 erases. */
+  class: number;
+  /** Leave labelled pixels as they are, unless `class` is 0. */
+  preserve: boolean;
+}
+
+/**
+ * Paint the pixels under a mask.
+ *
+ * @param labels rows of a tile, `width` pixels each; the first one is row `first` of the mask
+ * @param counts pixels of each class, which is kept up to date
+ * @returns the number of pixels that changed
+ */
+export function paintMask(
+  labels: Uint8Array,
+  mask: Uint8Array,
+  { first, width }: { first: number; width: number },
+  paint: IPaint,
+  counts: number[]
+): number {
+  const keep = paint.preserve && paint.class !== 0;
+  let changed = 0;
+  for (let row = 0; row * width < labels.length; row++) {
+    const maskRow = (first + row) * ROW_BYTES;
+    for (let column = 0; column < width; column++) {
+      if ((mask[maskRow + (column >> 3)]! & (128 >> (column & 7))) === 0) {
+        continue;
+      }
+      const i = row * width + column;
+      const old = labels[i]!;
+      if (old === paint.class || (keep && old !== 0)) {
+        continue;
+      }
+      labels[i] = paint.class;
+      counts[old]!--;
+      counts[paint.class]!++;
+      changed++;
+    }
+  }
+  return changed;
+}

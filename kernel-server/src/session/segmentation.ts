@@ -1,0 +1,134 @@
+/**
+ * The segmentation of a session: the classifier's prediction with the labels laid on top, a uint8 array that is changed in place so that
+ * processes that map it see each change. The pixels of each class are counted along.
+ */
+import { ArrayDescriptor } from '../../../src/shared/protocol';
+import { SliceRect } from '../../../src/shared/rect';
+import { byteLength } from '../arrays/dtypes';
+import { TileFile } from '../arrays/tile-file';
+import { breathe } from '../base/files';
+import { ISegmentationArrays } from '../jobs/services';
+import { layLabels } from './overlays';
+import { PhaseCounts } from './phase-counts';
+import { SessionArrays } from './session-arrays';
+
+/** Bytes that are combined between two turns of the event loop. */
+const CHUNK = 1 << 20;
+
+export class Segmentation {
+  constructor(private readonly _arrays: SessionArrays) {}
+
+  /** Round of live segmentation that made the prediction; undefined if a training by itself made it. */
+  get round(): number | undefined {
+    return this._round;
+  }
+
+  /** Pixels of each class id; undefined until they are counted. */
+  get counts(): Record<string, number> | undefined {
+    return this._phases?.counts;
+  }
+
+  /** The array `segmentation`, or a new one of that shape, which is not listed yet. */
+  async array(shape: number[]): Promise<ArrayDescriptor> {
+    return this._arrays.get('segmentation') ?? (await this._arrays.allocate('segmentation', 'uint8', shape));
+  }
+
+  /** List results of a classifier. With `renews`, results of the classifier before go. */
+  async take(results: ISegmentationArrays, renews: boolean): Promise<void> {
+    for (const name of ['prediction', 'probabilities', 'uncertainty'] as const) {
+      const array = results[name];
+      if (array) {
+        await this._arrays.replace(name, array);
+      } else if (renews) {
+        await this._arrays.remove(name);
+      }
+    }
+  }
+
+  /** A new prediction is listed: open it and write the segmentation anew. */
+  async renew(segmentation: ArrayDescriptor, labels: ArrayDescriptor, round: number | undefined): Promise<void> {
+    this._arrays.set('segmentation', segmentation);
+    this._round = round;
+    this.open();
+    await this.recombine(labels);
+  }
+
+  /** Open the files of the arrays that are listed now. */
+  open(): void {
+    const prediction = this._arrays.get('prediction');
+    const segmentation = this._arrays.get('segmentation');
+    this._prediction?.close();
+    if (!prediction || segmentation?.path !== this._file?.array.path) {
+      this._phases = undefined;
+    }
+    this._file?.close();
+    this._prediction = prediction && segmentation ? new TileFile(prediction, 'r') : undefined;
+    this._file = prediction && segmentation ? new TileFile(segmentation, 'r+') : undefined;
+  }
+
+  /** Close the files. */
+  close(): void {
+    this._prediction?.close();
+    this._file?.close();
+    this._prediction = this._file = this._phases = undefined;
+  }
+
+  /** Write the whole segmentation from prediction and labels; nothing if there is no prediction. */
+  async recombine(labels: ArrayDescriptor): Promise<void> {
+    const drawn = new TileFile(labels, 'r');
+    try {
+      await this._count();
+      const bytes = byteLength(labels);
+      for (let position = 0; position < bytes; position += CHUNK) {
+        if (!this._prediction || !this._file) {
+          return; // there is none, or the image was replaced meanwhile
+        }
+        const length = Math.min(CHUNK, bytes - position);
+        const out = this._prediction.readBytes(position, length);
+        layLabels(out, drawn.readBytes(position, length));
+        this._phases?.replace(this._file.readBytes(position, length), out);
+        this._file.writeBytes(position, out);
+        await breathe();
+      }
+    } finally {
+      drawn.close();
+    }
+    this._arrays.bump('segmentation');
+  }
+
+  /** Write a rectangle from the prediction and `labels`, the labels of that rectangle. */
+  lay(rect: SliceRect, labels: Uint8Array): void {
+    if (!this._prediction || !this._file) {
+      return;
+    }
+    const out = this._prediction.read(rect) as Uint8Array;
+    layLabels(out, labels);
+    this._phases?.replace(this._file.read(rect) as Uint8Array, out);
+    this._file.write(rect, out);
+    this._arrays.bump('segmentation');
+  }
+
+  /** Count the pixels of each class, unless they are counted. */
+  private async _count(): Promise<void> {
+    const file = this._file;
+    while (file && file === this._file && !this._phases) {
+      const version = this._arrays.get('segmentation')?.version;
+      const bytes = byteLength(file.array);
+      const phases = new PhaseCounts();
+      for (let position = 0; position < bytes && file === this._file; position += CHUNK) {
+        phases.add(file.readBytes(position, Math.min(CHUNK, bytes - position)));
+        await breathe();
+      }
+      // If a tile changed meanwhile, its pixels may be counted from before or after the change: count again.
+      if (file === this._file && version === this._arrays.get('segmentation')?.version) {
+        this._phases = phases;
+      }
+    }
+  }
+
+  private _prediction: TileFile | undefined;
+  private _file: TileFile | undefined;
+  /** Pixels of each class in {@link _file}, once they are counted. */
+  private _phases: PhaseCounts | undefined;
+  private _round: number | undefined;
+}

@@ -1,0 +1,84 @@
+import { ArrayDescriptor, Dtype } from '../../../src/shared/protocol';
+import { ArrayStore } from '../arrays/array-store';
+
+/** The shared arrays of a session by name, as its record lists them. */
+export class SessionArrays {
+  constructor(options: SessionArrays.IOptions) {
+    this.folder = options.folder;
+    this._store = options.store;
+    this._listed = options.listed;
+  }
+
+  /** The folder of the arrays in the store. */
+  readonly folder: string;
+
+  /** All arrays by name. */
+  get all(): Readonly<Record<string, ArrayDescriptor>> {
+    return this._listed;
+  }
+
+  get(name: string): ArrayDescriptor | undefined {
+    return this._listed[name];
+  }
+
+  /** Make an array of zeros without listing it. */
+  allocate(name: string, dtype: Dtype, shape: number[]): Promise<ArrayDescriptor> {
+    return this._store.allocate(this.folder, name, dtype, shape);
+  }
+
+  /** List an array. */
+  set(name: string, array: ArrayDescriptor): void {
+    this._listed[name] = array;
+  }
+
+  /** List an array in place of an older one of that name, which is removed. */
+  async replace(name: string, array: ArrayDescriptor): Promise<void> {
+    const old = this._listed[name];
+    this._listed[name] = { ...array, version: (old?.version ?? 0) + 1 };
+    await this._store.remove(old);
+  }
+
+  /** Remove arrays. Processes that map them keep what they see. */
+  async remove(...names: string[]): Promise<void> {
+    for (const name of names) {
+      const array = this._listed[name];
+      delete this._listed[name];
+      await this._store.remove(array);
+    }
+  }
+
+  /** Count a change of an array's values. */
+  bump(name: string): void {
+    const array = this._listed[name];
+    if (array) {
+      array.version++;
+    }
+  }
+
+  /** Whether an array is listed and its file is whole. */
+  async intact(name: string): Promise<boolean> {
+    const array = this._listed[name];
+    return array !== undefined && (await this._store.intact(array));
+  }
+
+  /** Take arrays whose files are lost or damaged off the list. */
+  async forgetLost(): Promise<void> {
+    for (const name of Object.keys(this._listed)) {
+      if (!(await this.intact(name))) {
+        delete this._listed[name];
+      }
+    }
+  }
+
+  private readonly _store: ArrayStore;
+  private readonly _listed: Record<string, ArrayDescriptor>;
+}
+
+export namespace SessionArrays {
+  export interface IOptions {
+    folder: string;
+    store: ArrayStore;
+    /** The list in the session's record, which this object changes. */
+    listed: Record<string, ArrayDescriptor>;
+  }
+}
