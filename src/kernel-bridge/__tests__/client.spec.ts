@@ -86,11 +86,14 @@ describe('BridgeClient', () => {
 
   it('ignores a second answer to the same request', async () => {
     const { wire, client } = make();
+    const misunderstood: string[] = [];
+    client.misunderstood.connect((_, error) => misunderstood.push(error.message));
     wire.answer = ({ header }) => {
       wire.reply({ re: header['id'], result: {} });
       wire.reply({ re: header['id'], error: { code: 'internal', message: 'late' } });
     };
     await expect(client.request('ping', {})).resolves.toBeDefined();
+    expect(misunderstood).toEqual([]);
     client.dispose();
   });
 
