@@ -1,6 +1,6 @@
-/** The classifier: saved into a file of the user's, loaded from one. */
-import { ClassifierFormat } from '../../shared';
-import { ISavedFile } from '../state/classifier-files';
+/** Saves the classifier as a file and loads one. The sidecar says which file formats there are. */
+import { ClassifierFormat, ClassifierFormatInfo } from '../../shared';
+import { FilesState, ISavedFile } from '../state/classifier-files';
 import { button, element, hide, setDisabled, setText } from '../base/dom';
 import { FoldingSection } from './folding-section';
 import { ISection, ISectionOptions } from './section';
@@ -36,7 +36,7 @@ export class ClassifierSection extends FoldingSection {
       className: 'sambalab-outlined',
       run: () => this._file.click()
     });
-    this._file = element('input', { type: 'file', accept: '.json,.onnx', 'data-testid': 'sambalab-load-file' });
+    this._file = element('input', { type: 'file', 'data-testid': 'sambalab-load-file' });
     this._file.hidden = true;
     this._file.addEventListener('change', () => {
       const file = this._file.files?.[0];
@@ -46,20 +46,11 @@ export class ClassifierSection extends FoldingSection {
         void state.loadClassifier(file);
       }
     });
-    const format = (name: ClassifierFormat, text: string, title: string) =>
-      button({
-        testid: `sambalab-save-${name}`,
-        title,
-        text,
-        className: 'sambalab-outlined',
-        run: () => void this._download(name)
-      });
-    this._formats = element(
-      'div',
-      { class: 'sambalab-button-row', role: 'group', 'aria-label': trans.__('Format of the file') },
-      format('json', 'JSON', trans.__('Complete and readable; loads here and in Python')),
-      format('onnx', 'ONNX', trans.__('Features and forest in one graph, which other programs can run'))
-    );
+    this._formats = element('div', {
+      class: 'sambalab-button-row',
+      role: 'group',
+      'aria-label': trans.__('Format of the file')
+    });
     this._formats.id = `sambalab-formats-${instances++}`;
     this._formats.hidden = true;
     this._save.setAttribute('aria-expanded', 'false');
@@ -80,12 +71,14 @@ export class ClassifierSection extends FoldingSection {
       this._bar.node,
       this._note
     );
+    this._fold.node.addEventListener('toggle', () => this._fetchFormats());
     this.refresh();
   }
 
   protected override refresh(): void {
     const { session, files, connection } = this._state;
     const { state } = files;
+    this._showFormats(files.formats);
     const idle = connection.state.state === 'connected' && !files.busy;
     const saves = idle && !!session?.segmentation;
     setDisabled(this._save, !saves);
@@ -98,27 +91,45 @@ export class ClassifierSection extends FoldingSection {
     }
     this._save.setAttribute('aria-expanded', String(!this._formats.hidden));
     this._bar.set(state.state === 'loading' ? state : state.state === 'saving' ? { fraction: null } : null);
-    setText(
-      this._text,
-      state.state === 'saving'
-        ? trans.__('Saving…')
-        : state.state === 'loading'
-          ? trans.__('Loading “%1”…', state.name)
-          : state.state === 'loaded'
-            ? trans.__('“%1” is the classifier now.', state.name)
-            : state.state === 'failed'
-              ? state.message
-              : state.state === 'saved'
-                ? state.message
-                : ''
-    );
+    setText(this._text, noteOf(state));
     this._note.dataset['kind'] = state.state === 'failed' ? 'error' : 'plain';
     hide(this._note, state.state === 'idle', this._from);
     this._cancel.title = files.busy ? trans.__('Cancel') : trans.__('Dismiss');
     this._cancel.setAttribute('aria-label', this._cancel.title);
   }
 
+  /** Ask for the formats while the section is open and there is a connection. */
+  private _fetchFormats(): void {
+    const { connection, files } = this._state;
+    if (this._fold.node.open && connection.state.state === 'connected') {
+      void files.fetchFormats();
+    }
+  }
+
+  /** A button for each format that the sidecar writes; the file dialog lists the extensions of those that it reads. */
+  private _showFormats(formats: readonly ClassifierFormatInfo[]): void {
+    if (formats === this._shown) {
+      return;
+    }
+    this._shown = formats;
+    this._file.accept = [...new Set(formats.filter(({ reads }) => reads).map(({ extension }) => extension))].join();
+    this._formats.replaceChildren(
+      ...formats
+        .filter(({ writes }) => writes)
+        .map(({ name, title, description }) =>
+          button({
+            testid: `sambalab-save-${name}`,
+            title: description,
+            text: title,
+            className: 'sambalab-outlined',
+            run: () => void this._download(name)
+          })
+        )
+    );
+  }
+
   private _toggle(): void {
+    this._fetchFormats();
     this._from = this._save;
     this._formats.hidden = !this._formats.hidden;
     this.refresh();
@@ -140,13 +151,31 @@ export class ClassifierSection extends FoldingSection {
   private readonly _bar: ReturnType<typeof progressBar>;
   private readonly _note: HTMLElement;
   private readonly _text: HTMLElement;
+  private _shown: readonly ClassifierFormatInfo[] | null = null;
   /** The button that was used last. */
   private _from: HTMLButtonElement;
 }
 
+function noteOf(state: FilesState): string {
+  switch (state.state) {
+    case 'saving':
+      return trans.__('Saving…');
+    case 'loading':
+      return trans.__('Loading “%1”…', state.name);
+    case 'loaded':
+      return trans.__('“%1” is the classifier now.', state.name);
+    case 'failed':
+    case 'saved':
+      return state.message;
+    default:
+      return '';
+  }
+}
+
+/** Counts sections, so that each list of formats has an id of its own. */
 let instances = 0;
 
-/** Hand a file to the browser, which asks where it goes or puts it with the other downloads. */
+/** Hand a file to the browser as a download. */
 function download({ name, mediaType, bytes }: ISavedFile): void {
   const url = URL.createObjectURL(new Blob([bytes], { type: mediaType }));
   const link = element('a', { href: url, download: name });

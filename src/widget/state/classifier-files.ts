@@ -1,7 +1,7 @@
 /** Saves the session's classifier as a file, and loads one into the session. */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { BridgeError, ClassifierFormat, SessionState } from '../../shared';
+import { BridgeError, ClassifierFormat, ClassifierFormatInfo, SessionState } from '../../shared';
 import { ISessionEvent, ISessionLink } from '../base/session-link';
 import { trans } from '../base/translation';
 
@@ -55,6 +55,30 @@ export class ClassifierFiles implements IDisposable {
     return this._disposed;
   }
 
+  /** The file formats that the sidecar writes or reads; empty until {@link fetchFormats} has asked it for them. */
+  get formats(): readonly ClassifierFormatInfo[] {
+    return this._formats;
+  }
+
+  /** Ask the sidecar for its file formats, once. A request that failed is sent again with the next call. */
+  async fetchFormats(): Promise<void> {
+    if (this._formats.length > 0 || this._fetching) {
+      return;
+    }
+    this._fetching = true;
+    try {
+      const { result } = await this._link.request('classifier.formats', {});
+      this._formats = result.formats;
+    } catch (reason) {
+      if (!this.busy) {
+        this._state = { state: 'failed', message: BridgeError.from(reason).message };
+      }
+    } finally {
+      this._fetching = false;
+      this._changed.emit();
+    }
+  }
+
   /** Get the classifier in a format, under a file name made of `title`; null after a failure, which the state describes. */
   save(title: string, format: ClassifierFormat): Promise<ISavedFile | null> {
     return this._run({ state: 'saving' }, async signal => {
@@ -80,7 +104,7 @@ export class ClassifierFiles implements IDisposable {
         throw new BridgeError('too-large', larger(name, size));
       }
       if (size === 0) {
-        throw new BridgeError('invalid', trans.__('“%1” is empty; choose a classifier’s JSON or ONNX file.', name));
+        throw new BridgeError('invalid', trans.__('“%1” is empty; choose the file of a classifier.', name));
       }
       const buffers = [new Uint8Array(await file.arrayBuffer())];
       const onId = (id: string) => (this._job = id);
@@ -148,6 +172,8 @@ export class ClassifierFiles implements IDisposable {
   private readonly _link: ISessionLink;
   private readonly _changed = new Signal<this, void>(this);
   private _state: FilesState = { state: 'idle' };
+  private _formats: readonly ClassifierFormatInfo[] = [];
+  private _fetching = false;
   private _running: AbortController | null = null;
   private _job: string | null = null;
   private _disposed = false;

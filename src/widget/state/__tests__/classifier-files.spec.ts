@@ -84,6 +84,21 @@ describe('ClassifierFiles', () => {
     expect(files.state).toEqual({ state: 'idle' });
   });
 
+  it('asks the sidecar for its formats once, and again after a failure', async () => {
+    const { wire, files } = make();
+    const failed = files.fetchFormats();
+    wire.answer({ re: wire.requests[0]!.id, error: { code: 'internal', message: 'No formats.' } });
+    await failed;
+    expect(files.state).toEqual({ state: 'failed', message: 'No formats.' });
+    const format = { name: 'a', title: 'A', description: 'a file', extension: '.a', mediaType: 'x/a' };
+    const fetched = files.fetchFormats();
+    wire.answer({ re: wire.requests[1]!.id, result: { formats: [{ ...format, writes: true, reads: false }] } });
+    await fetched;
+    expect(files.formats.map(({ name }) => name)).toEqual(['a']);
+    await files.fetchFormats();
+    expect(wire.requests).toHaveLength(2);
+  });
+
   it('loads one file at a time and shows the progress', async () => {
     const { wire, link, files, load } = make();
     void load('a.json', Uint8Array.of(123, 125));
