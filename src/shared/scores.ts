@@ -26,9 +26,9 @@ export interface IScoreTable {
   classes: IClassScores[];
 }
 
-/** A class that is taken for another one. */
-export interface IMistake {
-  /** Places of the classes in the matrix. */
+/** A labelled class, and the class that some of its pixels are taken for. */
+export interface IConfusedClasses {
+  /** Indices of the two classes in the matrix. */
   labelled: number;
   predicted: number;
   pixels: number;
@@ -56,8 +56,8 @@ export function scoreTable(confusion: readonly (readonly number[])[]): IScoreTab
   return { accuracy: ratio(right, all), meanIou: ratio(iouSum, known.length), classes };
 }
 
-/** What is taken for something else, the largest share of a class first. */
-export function mistakes(confusion: readonly (readonly number[])[]): IMistake[] {
+/** The pairs of classes of which the first is taken for the second, the largest share first. */
+export function confusedClasses(confusion: readonly (readonly number[])[]): IConfusedClasses[] {
   const labelled = rowSums(confusion);
   const found = confusion.flatMap((row, i) =>
     row.flatMap((pixels, j) =>

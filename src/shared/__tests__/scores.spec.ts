@@ -1,4 +1,4 @@
-import { mistakes, scoreTable } from '../scores';
+import { confusedClasses, scoreTable } from '../scores';
 
 describe('scoreTable', () => {
   it('divides what is right by what is labelled, what is predicted, and both together', () => {
@@ -33,9 +33,9 @@ describe('scoreTable', () => {
   });
 });
 
-describe('mistakes', () => {
-  it('names what is taken for something else, the largest share of a class first', () => {
-    const found = mistakes([
+describe('confusedClasses', () => {
+  it('lists the classes taken for another one, the largest share first', () => {
+    const found = confusedClasses([
       [90, 10, 0],
       [0, 5, 5],
       [1, 1, 8]
@@ -47,6 +47,6 @@ describe('mistakes', () => {
       [2, 1]
     ]);
     expect(found[0]).toEqual({ labelled: 1, predicted: 2, pixels: 5, share: 0.5 });
-    expect(mistakes([[3]])).toEqual([]);
+    expect(confusedClasses([[3]])).toEqual([]);
   });
 });

@@ -1,5 +1,5 @@
 /** The parts of the scores: how each class does, what is taken for what, how much there is of each phase, which features matter. */
-import { IMistake, IScoreTable, LabelClass, mistakes, PixelSize } from '../../shared';
+import { IConfusedClasses, IScoreTable, LabelClass, confusedClasses, PixelSize } from '../../shared';
 import { element, setText } from '../base/dom';
 import { trans } from '../base/translation';
 
@@ -78,7 +78,7 @@ export function confusionTable(): IPart<[classes: readonly LabelClass[], confusi
     element('thead', {}, head),
     body
   );
-  const worst = element('ul', { class: 'sambalab-mistakes', 'data-testid': 'sambalab-mistakes' });
+  const worst = element('ul', { class: 'sambalab-confused-classes', 'data-testid': 'sambalab-confused-classes' });
   return {
     node: element('div', {}, table, worst),
     show(classes, confusion) {
@@ -106,22 +106,22 @@ export function confusionTable(): IPart<[classes: readonly LabelClass[], confusi
         });
       });
       const most = count > CONFUSION_TEXT_MAX ? NAMED_MORE : count > 2 ? NAMED : 0;
-      const named = mistakes(confusion)
+      const named = confusedClasses(confusion)
         .filter(({ share }) => share >= WORTH_NAMING)
         .slice(0, most);
       const items = keep(worst, named.length, () =>
         element('li', {}, element('span', {}), element('span', { class: 'sambalab-value' }))
       );
-      items.forEach((item, i) => showMistake(item, classes, named[i]!));
+      items.forEach((item, i) => showConfused(item, classes, named[i]!));
       worst.hidden = named.length === 0;
     }
   };
 }
 
-function showMistake(item: HTMLElement, classes: readonly LabelClass[], mistake: IMistake): void {
-  const [from, to] = [classes[mistake.labelled]!.name, classes[mistake.predicted]!.name];
+function showConfused(item: HTMLElement, classes: readonly LabelClass[], confused: IConfusedClasses): void {
+  const [from, to] = [classes[confused.labelled]!.name, classes[confused.predicted]!.name];
   setText(item.firstElementChild!, trans.__('%1 taken for %2', from, to));
-  setText(item.lastElementChild!, `${percent(mistake.share)} %`);
+  setText(item.lastElementChild!, `${percent(confused.share)} %`);
 }
 
 /** How much of the image each phase is, labels on top. */

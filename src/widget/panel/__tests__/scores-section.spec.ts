@@ -118,7 +118,7 @@ describe('ScoresSection', () => {
     tell(segmentation([[9, 1, 0], [0, 8, 2], [0, 0, 0]], { classes: more })); // prettier-ignore
     expect(rows('scores-classes')[2]).toEqual(['pore', '–', '0.0', '0.0']);
     expect(rows('confusion')[2]).toEqual(['pore', '–', '–', '–']);
-    expect([...get('mistakes').children].map(item => item.textContent)).toEqual([
+    expect([...get('confused-classes').children].map(item => item.textContent)).toEqual([
       'particle taken for pore20.0 %',
       'matrix taken for particle10.0 %'
     ]);
@@ -133,8 +133,8 @@ describe('ScoresSection', () => {
     tell(segmentation(confusion, { classes }));
     expect(get('confusion').classList.contains('sambalab-many')).toBe(true);
     expect(get('confusion').querySelectorAll('tbody td')).toHaveLength(400);
-    expect(get('mistakes').children).toHaveLength(5);
-    expect(get('mistakes').firstElementChild!.textContent).toContain('class 19 taken for class 0');
+    expect(get('confused-classes').children).toHaveLength(5);
+    expect(get('confused-classes').firstElementChild!.textContent).toContain('class 19 taken for class 0');
   });
 
   it('has phase fractions, and areas where the size of a pixel is known', () => {
