@@ -20,12 +20,12 @@ import sambalab as sl
 HERE = Path(__file__).resolve().parent
 OUT = HERE / "out"
 
-#: What a user would do with the mouse in the quickstart notebook: accept SAM's suggestions in pores, paint on ligaments.
+#: Labels as a user draws them in the quickstart notebook: SAM's suggestions in pores, strokes on ligaments.
 LABELS_FROM_A_SCRIPT = """
 labels = np.zeros(image.shape, np.uint8)
 for row, col in [(152, 470), (218, 500), (285, 515), (236, 650), (320, 853), (636, 803), (188, 72), (413, 102), (594, 547)]:
     masks, scores = lab.suggest(row, col)
-    scores[masks.mean((1, 2)) > 0.5] = 0  # everything is no pore
+    scores[masks.mean((1, 2)) > 0.5] = 0  # a mask of most of the image is no pore
     labels[masks[scores.argmax()] & (labels == 0)] = 1
 strokes = [(60, 150, 20, 190), (140, 620, 150, 540), (420, 180, 440, 230), (560, 690, 600, 640)]
 for row0, col0, row1, col1 in strokes:
@@ -44,19 +44,19 @@ lab.close()
 
 
 def run_quickstart() -> None:
-    """Execute ``quickstart.ipynb`` with labels from a script and write what came out."""
+    """Execute ``quickstart.ipynb`` with labels from a script, and write its results."""
     notebook = nbformat.read(HERE / "quickstart.ipynb", as_version=4)
     at = next(i for i, cell in enumerate(notebook.cells) if "label" in cell.metadata.get("tags", []))
     notebook.cells.insert(at + 1, nbformat.v4.new_code_cell(LABELS_FROM_A_SCRIPT))
     save = SAVE.format(path=(OUT / "quickstart_segmentation.png").as_posix())
     notebook.cells.append(nbformat.v4.new_code_cell(save))
-    # Always in the same folder: the session is found again instead of a new one being made each time.
+    # Always in the same folder, so that a second run finds the session of the first.
     NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(OUT)}}).execute()
     nbformat.write(notebook, OUT / "quickstart.ipynb")
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if output.output_type == "stream" and output.name == "stdout":
-                # A line that was written over shows what it said last, as in a terminal.
+                # Of a line that was overwritten, print the last text, as a terminal does.
                 print("\n".join(line.rsplit("\r", 1)[-1].rstrip() for line in output.text.split("\n")), end="")
             elif "image/png" in output.get("data", {}):
                 (OUT / "quickstart_figure.png").write_bytes(base64.b64decode(output.data["image/png"]))

@@ -171,7 +171,7 @@ async function build() {
         'scripts/build-decoder.mjs',
         'scripts/typescript.mjs'
       ],
-      products: ['sambalab/server/main.cjs', 'sambalab/server/engine.wasm', 'sambalab/server/decoder.onnx']
+      products: ['sambalab/server/main.cjs', 'sambalab/server/limits.json', 'sambalab/server/engine.wasm']
     },
     browser: {
       sources: ['src', 'style', 'schema', 'package.json', 'tsconfig.json'],
