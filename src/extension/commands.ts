@@ -1,4 +1,4 @@
-/** The commands. */
+/** The plugin that adds SambaLab's commands to JupyterLab and its command palette. */
 import { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
 import { INotebookTracker, NotebookActions } from '@jupyterlab/notebook';
@@ -11,7 +11,7 @@ export namespace CommandIDs {
   export const goToNextRegion = 'sambalab:go-to-next-region';
 }
 
-/** What the new cell says: it runs as it is, and shows what to put in. */
+/** Source of the inserted cell. It runs unchanged, and its comment says what to replace. */
 const CELL = [
   'import sambalab as sl',
   '',

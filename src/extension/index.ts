@@ -1,6 +1,11 @@
 /**
- * The JupyterLab plugins: the widget for ipywidgets with its settings, and the commands. No image code belongs here;
- * the widget itself is loaded when the first labeller is shown.
+ * The JupyterLab plugins.
+ *
+ * - `widget.ts`: registers the widget with ipywidgets; passes settings and language on
+ * - `commands.ts`: commands and their entries in the command palette
+ *
+ * Settings are declared in `schema/widget.json`, under the plugin's id. No image code belongs here: JupyterLab loads the widget's
+ * code with the first labeller, so only type imports, `base` and `version.ts` of `src/widget` may be imported at the top.
  */
 import { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { commandsPlugin } from './commands';

@@ -1,4 +1,4 @@
-/** Registers the widget, and hands JupyterLab's settings and language to it. */
+/** The plugin that registers the widget and passes JupyterLab's settings and language on to it. */
 import { IJupyterWidgetRegistry } from '@jupyter-widgets/base';
 import { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
@@ -34,7 +34,7 @@ export const widgetPlugin: JupyterFrontEndPlugin<void> = {
   }
 };
 
-/** Labellers take JupyterLab's settings now and whenever they change. */
+/** Copy JupyterLab's settings into the labellers' settings, now and whenever they change. */
 async function followSettings(registry: ISettingRegistry): Promise<void> {
   try {
     const settings = await registry.load(widgetPlugin.id);

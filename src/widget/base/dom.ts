@@ -1,4 +1,4 @@
-/** Small helpers to make DOM nodes, and the icons, drawn for this widget on a grid of 16 with currentColor. */
+/** Helpers that make DOM nodes, and the widget's icons, drawn on a grid of 16 × 16 in currentColor. */
 
 type Attributes = Record<string, string | undefined>;
 
@@ -43,7 +43,7 @@ const ICONS = {
 /** One of the icons above by its name, or the inside of an SVG of 16 × 16 units. */
 export type Icon = keyof typeof ICONS | { svg: string };
 
-/** An icon. It says nothing to assistive technology: the button around it does. */
+/** An icon. Hidden from assistive technology: the button around it has a label. */
 export function icon(which: Icon): HTMLElement {
   const node = element('span', { class: 'sambalab-icon', 'aria-hidden': 'true' });
   node.innerHTML =
@@ -78,7 +78,7 @@ export function button(options: {
     if (!inert.has(node)) {
       options.run();
     }
-    // After a click with the pointer the keys belong to the labeller again, not to the button.
+    // After a click with the pointer the labeller takes the focus, so that its keys work.
     if (event.detail > 0) {
       node.closest<HTMLElement>('.sambalab')?.focus({ preventScroll: true });
     }
@@ -86,10 +86,10 @@ export function button(options: {
   return node;
 }
 
-/** Buttons that do nothing at present. */
+/** Disabled buttons. */
 const inert = new WeakSet<HTMLButtonElement>();
 
-/** Disable a button of {@link button}. It keeps the focus, which a button with the attribute `disabled` loses to nowhere. */
+/** Disable or enable a button of {@link button}. It keeps the focus; with the attribute `disabled` it would lose it. */
 export function setDisabled(node: HTMLButtonElement, disabled: boolean): void {
   node.setAttribute('aria-disabled', String(disabled));
   if (disabled) {
@@ -99,7 +99,7 @@ export function setDisabled(node: HTMLButtonElement, disabled: boolean): void {
   }
 }
 
-/** Hide a node, or show it. A focus in it goes to another node before it would be lost. */
+/** Hide or show a node. If it contains the focus, `heir` takes the focus first. */
 export function hide(node: HTMLElement, hidden: boolean, heir: HTMLElement): void {
   if (hidden && !node.hidden && node.contains(document.activeElement)) {
     heir.focus({ preventScroll: true });
@@ -107,14 +107,14 @@ export function hide(node: HTMLElement, hidden: boolean, heir: HTMLElement): voi
   node.hidden = hidden;
 }
 
-/** Set an attribute or text only where it differs, so that nothing is announced or laid out for nothing. */
+/** Set a node's text if it differs, so that nothing is announced or laid out without need. */
 export function setText(node: Element, text: string): void {
   if (node.textContent !== text) {
     node.textContent = text;
   }
 }
 
-/** A range input with its label and its value as text. */
+/** A range input with its label, and its value as text. */
 export function slider(options: {
   testid: string;
   label: string;

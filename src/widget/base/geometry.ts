@@ -1,17 +1,17 @@
 /**
- * Where image pixels are on the screen. Image coordinates are continuous: pixel (row, column) covers
+ * Converts between image and screen coordinates. Image coordinates are continuous: pixel (row, column) covers
  * [column, column + 1) × [row, row + 1) in (x, y), its centre is at + 0.5. Screen coordinates are CSS pixels from the
- * upper left of the canvas.
+ * upper left corner of the canvas.
  */
 import { IMAGE_TILE, Rect } from '../../shared';
 
-/** The image of a session, one slice of it. */
+/** The size of a slice of the session's image, in pixels. */
 export interface ISize {
   rows: number;
   columns: number;
 }
 
-/** A point, in whichever frame the name around it says. */
+/** A point in image or screen coordinates; the variable's name says which. */
 export interface IPoint {
   x: number;
   y: number;
@@ -22,14 +22,14 @@ const SHOWN_LEAST = 72;
 const SHOWN_BEST = 160;
 const SHOWN_MOST = 0.7;
 
-/** No image pixel is drawn larger than this, in CSS pixels. */
+/** Largest side of an image pixel on the screen, in CSS pixels. */
 const SCALE_MAX = 64;
 
-/** The window through which the image is seen. Values are changed only by its methods. */
+/** Scale and position of the image on the canvas. Only the methods change the values. */
 export class ViewTransform {
   constructor(private _image: ISize) {}
 
-  /** CSS pixels of an image pixel. */
+  /** CSS pixels per image pixel. */
   get scale(): number {
     return this._scale;
   }
@@ -48,12 +48,12 @@ export class ViewTransform {
     return this._fitted;
   }
 
-  /** The scale at which the whole image is seen. */
+  /** The scale that shows the whole image. */
   get fitScale(): number {
     return Math.min(this._width / this._image.columns, this._height / this._image.rows, SCALE_MAX) || 1;
   }
 
-  /** The canvas has a new size; what was in its middle stays there, or the whole image stays in view. */
+  /** Take a new size of the canvas. The point in its middle stays there, or the whole image stays in view. */
   resize(width: number, height: number): void {
     const middle = this.toImage({ x: this._width / 2, y: this._height / 2 });
     this._width = width;
@@ -95,9 +95,9 @@ export class ViewTransform {
   }
 
   /**
-   * Bring a region into view: a tiny one is enlarged, one that does not fit is reduced, and what is well in view stays where it is.
+   * Bring a region into view: enlarge a tiny one, reduce one that does not fit, and leave one that is well in view.
    *
-   * @returns whether anything moved.
+   * @returns whether scale or position changed.
    */
   show({ row0, row1, column0, column1 }: Rect): boolean {
     const side = Math.max(row1 - row0, column1 - column0, 1);
@@ -132,7 +132,7 @@ export class ViewTransform {
     return { x: (image.x - this._x) * this._scale, y: (image.y - this._y) * this._scale };
   }
 
-  /** The pixels of the image that are in view, at least in part. */
+  /** The image's pixels that are at least partly in view. */
   visible(): Rect {
     const from = this.toImage({ x: 0, y: 0 });
     const to = this.toImage({ x: this._width, y: this._height });
@@ -145,7 +145,7 @@ export class ViewTransform {
     };
   }
 
-  /** Keeps the middle of the canvas on the image, so that it cannot be lost. */
+  /** Keep the middle of the canvas on the image, so that the user cannot lose sight of it. */
   private _clamp(): void {
     const halfWidth = this._width / 2 / this._scale;
     const halfHeight = this._height / 2 / this._scale;
@@ -167,24 +167,24 @@ export function levelSize(image: ISize, level: number): ISize {
   return { rows: Math.ceil(image.rows / by), columns: Math.ceil(image.columns / by) };
 }
 
-/** The coarsest level that makes sense: the whole image in one tile. */
+/** The coarsest level: the whole image fits in one tile. */
 export function topLevel(image: ISize): number {
   const longest = Math.max(image.rows, image.columns);
   return Math.min(16, Math.max(0, Math.ceil(Math.log2(longest / IMAGE_TILE))));
 }
 
-/** The level to draw at `scale` device pixels an image pixel: never coarser than the screen, less than twice as fine. */
+/** The level to draw at `scale` device pixels per image pixel: never coarser than the screen, and less than twice as fine. */
 export function chooseLevel(image: ISize, scale: number): number {
   return Math.min(topLevel(image), Math.max(0, Math.floor(Math.log2(1 / scale) + 1e-6)));
 }
 
-/** A tile's name. */
+/** Level, row and column of a tile. */
 export interface ITileRef {
   row: number;
   column: number;
 }
 
-/** Tiles of side `tile · 2^level` image pixels that a region touches, those nearest its middle first. */
+/** The tiles of side `tile · 2^level` image pixels that a region touches, nearest to its middle first. */
 export function tilesIn(region: Rect, tile: number, level = 0): ITileRef[] {
   if (region.row1 <= region.row0 || region.column1 <= region.column0) {
     return [];

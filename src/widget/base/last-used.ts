@@ -1,9 +1,9 @@
-/** The labeller that commands of JupyterLab mean: the one that had the focus last, or was shown last. Without the widget's code. */
+/** The labeller that JupyterLab's commands act on: the last one that had the focus or was shown. Loads none of the widget's code. */
 import { ISignal, Signal } from '@lumino/signaling';
 
-/** What a command can ask of a labeller. */
+/** The part of a labeller that commands use. */
 export interface ILastUsed {
-  /** Go to the next region that would be worth labels. */
+  /** Go to the next region where labels would help. */
   nextRegion(): void;
 }
 
@@ -11,15 +11,15 @@ let used: ILastUsed | null = null;
 const owner = {};
 const changed = new Signal<object, void>(owner);
 
-/** Emits when there is another one, or none. */
+/** Emits when another labeller becomes the last used one, or none is left. */
 export const lastUsedChanged: ISignal<object, void> = changed;
 
-/** The labeller; null if there is none. */
+/** The last used labeller; null if there is none. */
 export function lastUsed(): ILastUsed | null {
   return used;
 }
 
-/** This one is used now. With `instead`: only if that one was used, which goes. */
+/** Set the last used labeller. With `instead`: only if that one is the last used now. */
 export function setLastUsed(labeller: ILastUsed | null, instead: ILastUsed | null = used): void {
   if (used === instead && used !== labeller) {
     used = labeller;

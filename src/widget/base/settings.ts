@@ -1,20 +1,20 @@
-/** What the user set once for all labellers. The extension fills it from JupyterLab's settings. */
+/** The settings of all labellers. The extension fills them from JupyterLab's settings. */
 import { ISignal, Signal } from '@lumino/signaling';
 
-/** When the plain wheel zooms: with the keyboard focus in the labeller, always, or never (Ctrl+wheel always does). */
+/** When the wheel zooms without Ctrl: while the labeller has the keyboard focus, always, or never. Ctrl+wheel always zooms. */
 export type WheelZoom = 'focus' | 'always' | 'ctrl';
 
 /** The settings' values. */
 export interface ISettings {
   /** Name of the tool to begin with. The registry of tools decides which names exist. */
   tool: string;
-  /** Diameter in image pixels. */
+  /** Diameter of brush and eraser in image pixels. */
   brushSize: number;
   /** 0 to 1. */
   labelOpacity: number;
   segmentationOpacity: number;
   uncertaintyOpacity: number;
-  /** Whether older labels stay where new ones overlap them. */
+  /** Whether older labels stay where a new label overlaps them. */
   preserve: boolean;
   wheelZoom: WheelZoom;
 }
@@ -33,7 +33,7 @@ export const DEFAULT_SETTINGS: Readonly<ISettings> = {
 export const BRUSH_MIN = 1;
 export const BRUSH_MAX = 400;
 
-/** A set of values with a signal for those that change. */
+/** A labeller's settings, with a signal for changes. */
 export class Settings {
   constructor(values: Partial<ISettings> = {}) {
     this._values = { ...DEFAULT_SETTINGS, ...checkSettings(values) };
@@ -48,7 +48,7 @@ export class Settings {
     return this._changed;
   }
 
-  /** Set some values; those that are not allowed are left out. */
+  /** Set some values. Invalid ones are ignored. */
   set(values: Partial<ISettings>): void {
     const checked = checkSettings(values);
     const changed = Object.fromEntries(
@@ -64,10 +64,10 @@ export class Settings {
   private readonly _changed = new Signal<this, Partial<ISettings>>(this);
 }
 
-/** The user's settings in this page; every labeller begins with them and follows their changes. */
+/** The user's settings. Every labeller starts with them and follows their changes. */
 export const userSettings = new Settings();
 
-/** The values that can be used, numbers brought into their range. */
+/** The valid values, with numbers clamped to their range. */
 export function checkSettings(values: Partial<Record<keyof ISettings, unknown>>): Partial<ISettings> {
   const out: Partial<ISettings> = {};
   const ranged = (value: unknown, low: number, high: number) =>

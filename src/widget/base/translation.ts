@@ -1,9 +1,9 @@
 /**
- * The widget's words. The core does not depend on JupyterLab; its extension puts JupyterLab's translator in, other
- * pages see English.
+ * Translates the widget's texts. The widget does not depend on JupyterLab: the extension sets JupyterLab's translator, and
+ * pages without it show English.
  */
 
-/** The part of JupyterLab's translation bundle that is used: `%1`, `%2` in a message stand for the arguments. */
+/** The part of JupyterLab's translation bundle that the widget uses. `%1`, `%2` in a message stand for the arguments. */
 export interface ITranslate {
   __(message: string, ...args: unknown[]): string;
 }
@@ -14,10 +14,10 @@ const english: ITranslate = {
 
 let bundle: ITranslate = english;
 
-/** Use another language from now on, or English again. */
+/** Set the translation; null for English. */
 export function setTranslation(translation: ITranslate | null): void {
   bundle = translation ?? english;
 }
 
-/** Looks each message up when it is shown. */
+/** Translates a message at each call, so that a translation that is set later counts too. */
 export const trans: ITranslate = { __: (message, ...args) => bundle.__(message, ...args) };

@@ -1,26 +1,26 @@
-/** A handle on a view's root element, for tests and for scripts in the browser's console: `root.sambalab`. */
+/** A handle for tests and for scripts in the browser's console: the property `sambalab` of a view's root element. */
 import { CanvasView } from '../canvas/canvas';
 import { currentTool } from '../canvas/tools';
 import { LabellerState } from '../state/labeller-state';
 import { IStrokeTimes } from '../state/stroke-times';
 
-/** What `root.sambalab` offers. Read only: it changes nothing. */
+/** The handle. It reads state and changes nothing. */
 export interface IDebugHandle {
-  /** Where the centre of a pixel is in the window, in CSS pixels. */
+  /** The centre of a pixel in the window, in CSS pixels. */
   imageToClient(row: number, column: number): { x: number; y: number };
-  /** Which pixel is at a place in the window. */
+  /** The pixel at a point of the window. */
   clientToImage(x: number, y: number): { row: number; column: number };
-  /** Small state, as JSON. */
+  /** The labeller's small state, as JSON. */
   readonly state: object;
-  /** The class id of a pixel of the slice that is shown, in the labels. */
+  /** The class id of a pixel in the labels of the shown slice. */
   labelAt(row: number, column: number): number;
-  /** The same in the segmentation; 0 for tiles that were not looked at. */
+  /** The same in the segmentation; 0 for tiles that have not been loaded. */
   segmentationAt(row: number, column: number): number;
-  /** The uncertainty of a pixel, 255 for 1; −1 where it is not known, or not shown. */
+  /** The uncertainty of a pixel, 255 for 1; −1 if it is not loaded or not shown. */
   uncertaintyAt(row: number, column: number): number;
-  /** The grey level of a pixel in the feature that is shown; −1 where it is not known. */
+  /** The grey level of a pixel in the previewed feature; −1 if it is not loaded. */
   featureAt(row: number, column: number): number;
-  /** The suggestion that is shown: its mask (rows × columns, 0 and 1), scale, scores and place. */
+  /** The shown suggestion: its mask (rows × columns, 0 and 1), scale, scores, and the pixel that it was made for. */
   readonly suggestion: {
     mask: Uint8Array;
     rows: number;
@@ -29,17 +29,17 @@ export interface IDebugHandle {
     scores: number[];
     at: { row: number; column: number };
   } | null;
-  /** Strokes that are not acknowledged. */
+  /** Number of strokes that are not acknowledged yet. */
   readonly pendingPatches: number;
-  /** Where the time went from the last strokes to their effect on the screen. */
+  /** Times of the last strokes, from the pointer to the repainted screen. */
   readonly times: readonly IStrokeTimes[];
-  /** Tiles of the segmentation that are kept, and their bytes; milliseconds that drawing took at most. */
+  /** Number and bytes of the cached segmentation tiles; milliseconds of the longest drawing. */
   readonly load: { tiles: number; bytes: number; longestDraw: number };
-  /** Milliseconds from a stroke to its acknowledgement. */
+  /** Milliseconds between a stroke and its acknowledgement. */
   readonly roundTrip: { count: number; median: number; p95: number };
 }
 
-/** Puts the handle on the root of a view. */
+/** Put the handle on the root element of a view. */
 export function attachDebugHandle(root: HTMLElement, state: LabellerState, canvas: CanvasView): void {
   const handle: IDebugHandle = {
     imageToClient: (row, column) => {

@@ -1,19 +1,19 @@
-/** The keys of a labeller, while it has the focus. */
+/** The keyboard shortcuts of a labeller, while it has the focus. */
 import { IDisposable } from '@lumino/disposable';
 import { CanvasView } from '../canvas/canvas';
 import { TOOLS } from '../canvas/tools';
 import { ILastUsed, setLastUsed } from '../base/last-used';
 import { LabellerState } from '../state/labeller-state';
 
-/** The brush one step larger (1) or smaller (−1): a tenth, at least one pixel; ten steps at once with Shift. */
+/** The brush size one step larger (1) or smaller (−1): a tenth of the size, at least one pixel; half the size if `large`. */
 export function nextBrushSize(size: number, direction: 1 | -1, large: boolean): number {
   const step = Math.max(1, Math.round(size * (large ? 0.5 : 0.1)));
   return size + direction * step;
 }
 
-/** Go to the next region that would be worth labels, in this view. */
+/** Bring the next region where labels would help into this view. */
 export async function goToNextRegion(state: LabellerState, canvas: CanvasView): Promise<void> {
-  // Whoever draws or drags meanwhile has found another place, and is not to be taken from there.
+  // A user who presses the pointer before the answer comes works elsewhere: leave the view there.
   const leave = () => state.parts?.guide.leave();
   canvas.node.addEventListener('pointerdown', leave);
   try {
@@ -26,7 +26,7 @@ export async function goToNextRegion(state: LabellerState, canvas: CanvasView): 
   }
 }
 
-/** Hears the keyboard on a view's root. */
+/** Listens to the keyboard on a view's root. */
 export class KeyMap implements IDisposable, ILastUsed {
   constructor(options: KeyMap.IOptions) {
     this._options = options;
@@ -34,7 +34,7 @@ export class KeyMap implements IDisposable, ILastUsed {
       options.node.addEventListener(type, this);
     }
     setLastUsed(this);
-    // Before JupyterLab's own listener, which sits on the document.
+    // Runs before JupyterLab's listener, which sits on the document.
     window.addEventListener('keydown', this._onAnyDown, true);
   }
 
@@ -54,7 +54,7 @@ export class KeyMap implements IDisposable, ILastUsed {
     }
   }
 
-  /** For the command of JupyterLab. */
+  /** Go to the next region; JupyterLab's command calls this. */
   nextRegion(): void {
     void goToNextRegion(this._options.state, this._options.canvas);
   }
@@ -71,7 +71,7 @@ export class KeyMap implements IDisposable, ILastUsed {
         setLastUsed(this);
         break;
       default: {
-        // The focus went elsewhere with a key held down: its release will not be heard.
+        // The labeller lost the focus while a key was held down: it will not get the keyup event.
         const next = (event as FocusEvent).relatedTarget;
         if (!(next instanceof Node && this._options.node.contains(next))) {
           this._options.canvas.panning = false;
@@ -82,9 +82,9 @@ export class KeyMap implements IDisposable, ILastUsed {
   }
 
   /**
-   * Single keys are the labeller's while it has the focus; JupyterLab's shortcuts with Ctrl or Command, such as that for
-   * saving, go on working. Undo and redo do nothing here: whoever presses them means the last stroke, which cannot be taken
-   * back yet, and the notebook must not undo an edit of a cell instead.
+   * Keep single keys from JupyterLab while the labeller has the focus; shortcuts with Ctrl or Command, such as saving, reach it.
+   * Ctrl+Z and Ctrl+Y do nothing: the user means the last stroke, which cannot be undone yet, and the notebook must not undo
+   * an edit of a cell instead.
    */
   private readonly _onAnyDown = (event: KeyboardEvent): void => {
     const { node } = this._options;
@@ -100,7 +100,7 @@ export class KeyMap implements IDisposable, ILastUsed {
 
   private _onDown(event: KeyboardEvent): void {
     const target = event.target as HTMLElement;
-    // Where text is typed no key is the labeller's.
+    // Text fields keep all keys.
     if (target instanceof HTMLInputElement && target.type === 'text') {
       event.stopPropagation();
       return;
@@ -108,13 +108,13 @@ export class KeyMap implements IDisposable, ILastUsed {
     if (event.ctrlKey || event.metaKey) {
       return;
     }
-    // A list is chosen from by first letters, until the pointer is over the image. H means the overlays even then: it is
-    // held to look below the feature that was just chosen.
+    // A list keeps letters, which select an entry, until the pointer is over the image. H always hides the overlays: the user
+    // holds it to look below the feature that was just chosen.
     if (target instanceof HTMLSelectElement && !/^h$/i.test(event.key) && !this._options.canvas.underPointer) {
       event.stopPropagation();
       return;
     }
-    // A control that has the focus keeps the keys that it needs itself.
+    // A control with the focus keeps the keys that it uses itself.
     const control = target.matches('input, button, summary, select');
     if (control && OWN_KEYS.has(event.key)) {
       event.stopPropagation();
@@ -126,7 +126,7 @@ export class KeyMap implements IDisposable, ILastUsed {
     }
   }
 
-  /** Does what the key says; returns whether it says something. */
+  /** Run the shortcut of a key. Returns whether there is one. */
   private _run(event: KeyboardEvent): boolean {
     const { state, canvas } = this._options;
     const { settings } = state;

@@ -1,4 +1,4 @@
-/** A view of a labeller: everything that is seen in the cell, and the keys. */
+/** A view of a labeller in a cell: toolbar, banner, image, side panel, status line, keys. */
 import { Message } from '@lumino/messaging';
 import { Panel, Widget } from '@lumino/widgets';
 import { CanvasView } from '../canvas/canvas';
@@ -21,7 +21,7 @@ export class LabellerPanel extends Panel {
     this.addClass('sambalab');
     this.node.tabIndex = 0;
     this.node.dataset['testid'] = 'sambalab';
-    // JupyterLab's notebook has shortcuts for many of the same keys.
+    // JupyterLab's notebook has shortcuts on many of the same keys.
     this.node.dataset['lmSuppressShortcuts'] = 'true';
     this.node.setAttribute('role', 'group');
     this.node.setAttribute('aria-label', trans.__('Image labeller'));
@@ -51,7 +51,7 @@ export class LabellerPanel extends Panel {
     if (event.type === 'pointerdown' && this._canvas?.node.contains(event.target as Node)) {
       this.node.focus({ preventScroll: true });
     }
-    // The notebook would select the cell and take the focus away.
+    // Else the notebook would select the cell and take the focus away.
     event.stopPropagation();
   }
 
@@ -78,7 +78,7 @@ export class LabellerPanel extends Panel {
   private _update(): void {
     const image = this._state.parts?.tiles;
     if (image && image !== this._image) {
-      this._image = image; // the first one, or another
+      this._image = image;
       this._build();
     }
     if (!this._canvas) {

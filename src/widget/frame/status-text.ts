@@ -1,9 +1,9 @@
-/** What is going on, in one sentence. No DOM here. */
+/** The text of the status line, from the labeller's state. No DOM here. */
 import { Closed } from '../state/connection';
 import { LabellerState } from '../state/labeller-state';
 import { trans } from '../base/translation';
 
-/** What to do when the kernel is gone. */
+/** Tells the user what to do after the kernel has gone. */
 export function closedText(why: Closed): string {
   return why === 'stopped'
     ? trans.__('The kernel was shut down. Start one and run the cell again to go on.')
@@ -15,7 +15,7 @@ export interface IStatusText {
   kind: 'plain' | 'busy' | 'error';
 }
 
-/** The most important thing to say. */
+/** The most important message, with the state's notice before it unless it is an error. */
 export function statusText(state: LabellerState): IStatusText {
   const status = mostImportant(state);
   return state.notice && status.kind !== 'error'

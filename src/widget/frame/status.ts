@@ -1,7 +1,4 @@
-/**
- * What is going on, in words: the status line below, the banner about labels that were taken up, and the note over the
- * image when the kernel is gone.
- */
+/** The status line below the image, and the banner about labels of an earlier session. */
 import { CanvasView, IHover } from '../canvas/canvas';
 import { SessionState } from '../../shared';
 import { button, element, setText } from '../base/dom';
@@ -10,10 +7,10 @@ import { StateWidget } from '../panel/state-widget';
 import { statusText } from './status-text';
 import { trans } from '../base/translation';
 
-/** How long the hint about the wheel stays, in milliseconds. */
+/** Milliseconds for which the hint about the wheel is shown. */
 const HINT_MS = 2500;
 
-/** The line below the image. */
+/** The status line: state, suggestion, unsent strokes, pixel under the pointer. */
 export class StatusLine extends StateWidget {
   constructor(state: LabellerState, canvas: CanvasView) {
     super(state, ['session', 'status', 'choice', 'drawing', 'top']);
@@ -69,7 +66,7 @@ export class StatusLine extends StateWidget {
     ].join('\n');
   }
 
-  /** Strokes are acknowledged within milliseconds; only what takes longer is worth saying. */
+  /** Show how many strokes are unsent. Most are acknowledged within milliseconds, so the text appears only after a while. */
   private _showUnsent(): void {
     const count = this._state.parts?.labels.queue.waiting.length ?? 0;
     if (count === 0) {
@@ -125,7 +122,7 @@ export class StatusLine extends StateWidget {
   private _hint: ReturnType<typeof setTimeout> | undefined;
 }
 
-/** Says that older labels were taken up, and offers a fresh start. */
+/** Tells that labels of an earlier session are loaded, and offers to start without them. */
 export class ResumedBanner extends StateWidget {
   constructor(state: LabellerState) {
     super(state, ['session']);
@@ -136,8 +133,8 @@ export class ResumedBanner extends StateWidget {
 
   protected override refresh(): void {
     const session = this._state.session;
-    // Only what was there when the labeller was shown is news: a sidecar that was restarted takes the labels up as well,
-    // and a banner that comes while somebody paints would move the image under the brush.
+    // Shown only for labels that existed when the labeller opened. A restarted sidecar loads labels too, but a banner that
+    // appears while the user paints would move the image under the brush.
     this._first ??= session;
     const resumed = this._first?.resumed && session?.resumed ? this._first.resumed : null;
     const key = resumed && !this._dismissed ? `${resumed.pixels} ${resumed.changed}` : '';

@@ -7,7 +7,7 @@ import { LabellerState } from '../state/labeller-state';
 import { StateWidget } from '../panel/state-widget';
 import { trans } from '../base/translation';
 
-/** The brush slider is logarithmic: one step in a hundred is the same factor everywhere. */
+/** The brush slider is logarithmic: each of its 100 steps multiplies the size by the same factor. */
 const SIZE_STEPS = 100;
 const SIZE_SPAN = Math.log(400);
 

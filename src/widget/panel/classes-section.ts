@@ -1,11 +1,11 @@
-/** The classes: choose, rename, recolour, add. */
+/** The list of classes: choose, rename, recolour, add and remove them. */
 import { CLASSES_MAX, LabelClass } from '../../shared';
 import { button, element, setText } from '../base/dom';
 import { ISection, ISectionOptions } from './section';
 import { StateWidget } from './state-widget';
 import { trans } from '../base/translation';
 
-/** Colours for classes that are added: Okabe and Ito's, which people with colour blindness can tell apart. */
+/** Colours of new classes: Okabe and Ito's palette, which people with colour blindness can tell apart. */
 const COLOURS = ['#e69f00', '#56b4e9', '#009e73', '#f0e442', '#0072b2', '#d55e00', '#cc79a7', '#999999'];
 
 interface IRow {
@@ -23,7 +23,6 @@ export function nameTaken(classes: readonly LabelClass[], id: number, name: stri
   return classes.some(item => item.id !== id && item.name === name);
 }
 
-/** So many labelled pixels. */
 function labelledText(count: number): string {
   return count === 1 ? trans.__('1 labelled pixel') : trans.__('%1 labelled pixels', count.toLocaleString());
 }
@@ -90,7 +89,7 @@ export class ClassesSection extends StateWidget {
       }
       row.color.parentElement!.style.setProperty('--sambalab-class', item.color);
       const why = keptBecause(session.classes, item, session.labels.counts);
-      // Not `disabled`: such a button has no focus, and with some browsers no tooltip.
+      // Not `disabled`: such a button cannot take the focus, and in some browsers shows no tooltip.
       row.remove.setAttribute('aria-disabled', String(why !== null));
       row.remove.title = why ?? trans.__('Remove %1', item.name);
       row.remove.setAttribute('aria-label', row.remove.title);
@@ -205,7 +204,7 @@ export class ClassesSection extends StateWidget {
       }
     });
     row.choose.replaceWith(input);
-    // The click that began this still moves the focus; it is ours after that.
+    // The click on Rename still moves the focus after this; take it then.
     setTimeout(() => input.select());
   }
 
@@ -253,8 +252,8 @@ export class ClassesSection extends StateWidget {
 }
 
 /**
- * An id for a new class; null if there is none. Those of classes that were removed and stand in the segmentation still are taken last: the new
- * class would seem to be what they were.
+ * The id of a new class; null if all are used. Ids of removed classes that the segmentation still shows are taken last: their
+ * pixels would appear as the new class.
  */
 export function freeId(classes: readonly LabelClass[], learned: readonly LabelClass[]): number | null {
   const used = new Set(classes.map(({ id }) => id));

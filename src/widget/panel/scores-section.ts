@@ -1,4 +1,4 @@
-/** How well the classifier does, and how much there is of each phase: it follows every new segmentation. */
+/** The classifier's scores and the phase fractions. They follow every new segmentation. */
 import { ClassifierInfo, isBoosting, LabelClass, Scores, scoreTable, SessionState } from '../../shared';
 import { element } from '../base/dom';
 import { Note } from './fields';
@@ -75,7 +75,7 @@ export class ScoresSection extends FoldingSection {
   private readonly _importance = importanceList();
 }
 
-/** The classifier's classes as the session names and paints them now. */
+/** The classifier's classes with the session's current names and colours. */
 function coloured(classes: readonly LabelClass[], now: readonly LabelClass[]): LabelClass[] {
   return classes.map(item => now.find(({ id }) => id === item.id) ?? item);
 }
@@ -91,7 +91,7 @@ function emptyText(session: SessionState | null): string {
     : trans.__('Train, or switch Live on: how well each class is recognised is shown here.');
 }
 
-/** What a score was measured on, and how far it can be believed. */
+/** Tooltip: the pixels on which a score was measured, and how far to trust it. */
 function sourceText({ source }: Scores): string {
   return source === 'out-of-bag'
     ? trans.__(
@@ -102,7 +102,7 @@ function sourceText({ source }: Scores): string {
       );
 }
 
-/** How good it is overall, and what that was measured on. */
+/** The overall score, or why there is none. */
 function overallText(
   { scores, samples, labelsVersion, forest }: ClassifierInfo,
   overall: number | null,

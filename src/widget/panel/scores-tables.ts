@@ -1,25 +1,25 @@
-/** The parts of the scores: how each class does, what is taken for what, how much there is of each phase, which features matter. */
+/** The parts of the scores section: scores by class, confusion matrix, phase fractions, important features. */
 import { IConfusedClasses, IScoreTable, LabelClass, confusedClasses, PixelSize } from '../../shared';
 import { element, setText } from '../base/dom';
 import { trans } from '../base/translation';
 
-/** Classes up to which the numbers are written into the confusion matrix; beyond, its cells are too small for them. */
+/** Most classes for which the confusion matrix shows numbers; with more its cells are too small. */
 export const CONFUSION_TEXT_MAX = 8;
-/** Confusions that are named, and how many where the matrix has no numbers. */
+/** Number of confusions that are listed in words below the matrix: with numbers in it, and without. */
 const NAMED = 3;
 const NAMED_MORE = 5;
-/** Shares below this are no confusion worth a line. */
+/** Smallest share of a class that is listed as a confusion. */
 const WORTH_NAMING = 0.005;
-/** Features that are named as the most important. */
+/** Number of features that are listed as the most important. */
 const IMPORTANT = 5;
 
-/** A part: its node, and how it is told what to show. What stays the same is not touched, so that nothing flickers. */
+/** A part of the section. `show` changes only the nodes whose content differs, so that nothing flickers. */
 export interface IPart<T extends unknown[]> {
   readonly node: HTMLElement;
   show(...values: T): void;
 }
 
-/** Percent with a digit behind the point, without the sign: 100 is all, – where nothing is known. */
+/** A share as percent with one decimal, without the sign. Only 1 gives “100”; null gives “–”. */
 export function percent(share: number | null): string {
   return share === null ? '–' : share === 1 ? '100' : Math.min(share * 100, 99.9).toFixed(1);
 }
@@ -67,7 +67,7 @@ export function classTable(): IPart<[classes: readonly LabelClass[], table: ISco
   };
 }
 
-/** What is taken for what: a row a labelled class, a column a predicted one, and the worst in words. */
+/** The confusion matrix, a row for each labelled class and a column for each predicted one, and the worst confusions in words. */
 export function confusionTable(): IPart<[classes: readonly LabelClass[], confusion: readonly (readonly number[])[]]> {
   const head = element('tr', {});
   const body = element('tbody', {});
@@ -95,7 +95,7 @@ export function confusionTable(): IPart<[classes: readonly LabelClass[], confusi
         cells.slice(1).forEach((cell, j) => {
           const share = all > 0 ? row[j]! / all : null;
           setText(cell.firstElementChild!, wholePercent(share));
-          // Small shares are seen as well: a confusion of 4 % is something.
+          // The square root makes small shares visible: a confusion of 4 % matters.
           setStyle(cell, '--sambalab-share', `${Math.round(Math.sqrt(share ?? 0) * 100)}%`);
           cell.dataset['right'] = String(i === j);
           const title =
@@ -124,7 +124,7 @@ function showConfused(item: HTMLElement, classes: readonly LabelClass[], confuse
   setText(item.lastElementChild!, `${percent(confused.share)} %`);
 }
 
-/** How much of the image each phase is, labels on top. */
+/** The fraction of the image in each phase, counted with the labels on top of the segmentation. */
 export function phaseTable(): IPart<
   [classes: readonly LabelClass[], counts: Readonly<Record<string, number>>, size: PixelSize | null, slices: number]
 > {
@@ -166,7 +166,7 @@ export function phaseTable(): IPart<
   };
 }
 
-/** Four digits are enough to know an area by; very large and very small ones as powers of ten. */
+/** An area with four digits; very large and very small ones as powers of ten. */
 export function areaText(area: number): string {
   if (area !== 0 && (area >= 1e7 || area < 1e-3)) {
     return area.toExponential(2);
@@ -174,7 +174,7 @@ export function areaText(area: number): string {
   return area.toLocaleString(undefined, { maximumSignificantDigits: 4 });
 }
 
-/** The features that trees use most, as bars. */
+/** The most important features of the trees, as bars. */
 export function importanceList(): IPart<[names: readonly string[], importance: readonly number[]]> {
   const node = element('ol', { class: 'sambalab-important', 'data-testid': 'sambalab-important' });
   return {
@@ -227,12 +227,12 @@ function showHead(cell: HTMLElement, { name, color }: LabelClass): void {
   setTitle(cell, name);
 }
 
-/** Whole percents; what is there but less than one is told from nothing. */
+/** Whole percents; a share below half a percent is “<1”, so that it differs from 0. */
 function wholePercent(share: number | null): string {
   return share === null ? '–' : share === 0 ? '0' : share < 0.005 ? '<1' : String(Math.round(share * 100));
 }
 
-/** As many children as are wanted; those that are there stay. */
+/** Give a node `count` children: keep the first ones, and make or remove the rest. */
 function keep(parent: HTMLElement, count: number, make: (i: number) => HTMLElement): HTMLElement[] {
   while (parent.children.length > count) {
     parent.lastElementChild!.remove();

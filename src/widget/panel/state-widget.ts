@@ -1,9 +1,9 @@
-/** What the small widgets have in common: each shows a part of the state and follows it as long as it exists. */
+/** Base class of the widgets that show a part of the labeller's state and follow its changes. */
 import { Widget } from '@lumino/widgets';
 import { Change } from '../state/change';
 import { LabellerState } from '../state/labeller-state';
 
-/** Calls {@link refresh} for the changes that it follows. Whoever extends it calls `refresh` once its nodes are made. */
+/** Calls {@link refresh} for the changes that it follows. A subclass calls `refresh` once at the end of its constructor. */
 export abstract class StateWidget extends Widget {
   constructor(
     protected readonly _state: LabellerState,
@@ -18,7 +18,7 @@ export abstract class StateWidget extends Widget {
     super.dispose();
   }
 
-  /** Show the state as it is now. */
+  /** Show the current state. */
   protected abstract refresh(): void;
 
   private _onChanged(_: LabellerState, change: Change): void {

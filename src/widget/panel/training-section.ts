@@ -1,4 +1,4 @@
-/** Trains, and says what is trained, how far it is, and how good it became. */
+/** Trains the classifier; shows what the next training uses, its progress, and the score of the last one. */
 import { ClassifierInfo, featureNames, featureSpec, scoreTable } from '../../shared';
 import { button, element, hide, setDisabled, setText } from '../base/dom';
 import { channelsText, forestChoice, sameFeatures, sameLearner, treesText } from '../state/feature-choice';
@@ -70,7 +70,7 @@ export class TrainingSection extends StateWidget {
     const running = state.state === 'running';
     const round = live.state;
     const able = !!session?.imageReady && connection.state.state === 'connected';
-    const slow = able && !running && round.state === 'working'; // else nobody tells how far it is
+    const slow = able && !running && round.state === 'working'; // without a connection no progress arrives
     setDisabled(this._train, running || !able);
     setDisabled(this._live, !able);
     this._live.setAttribute('aria-pressed', String(live.on));
@@ -100,7 +100,7 @@ export class TrainingSection extends StateWidget {
     hide(this._note, note === '', this._train);
   }
 
-  /** What live segmentation waits for; empty if for nothing. */
+  /** Why live segmentation has not started; '' if it has. */
   private _waits(): string {
     const { labels, classes } = this._state.session!;
     const labelled = classes.filter(({ id }) => (labels.counts[id] ?? 0) > 0);
@@ -112,7 +112,7 @@ export class TrainingSection extends StateWidget {
       : trans.__('Live waits for labels of a second class; only “%1” has some.', labelled[0]!.name);
   }
 
-  /** How good the classifier is, and whether another training would make another one. */
+  /** The classifier's score, and the changes since it was trained. */
   private _result({ oobScore, scores, samples, labelsVersion, spec, forest, note }: ClassifierInfo): string {
     const { session, choice, live } = this._state;
     const held = scores?.source === 'held-out' ? scoreTable(scores.confusion).accuracy : null;
@@ -130,7 +130,7 @@ export class TrainingSection extends StateWidget {
       parts.push(trans.__('loaded from a file'));
     }
     if (live.on && !live.left) {
-      return parts.join(' · '); // what changed since is being learned
+      return parts.join(' · '); // a live round is learning the changes
     }
     if (labelsVersion !== 0 && labelsVersion !== session!.labels.version) {
       parts.push(trans.__('labels changed since'));
@@ -156,7 +156,7 @@ export class TrainingSection extends StateWidget {
   private readonly _invalid: InvalidFields;
 }
 
-/** The value; undefined if this version cannot read what it is made of. */
+/** The value of `read`; undefined if it throws, as for a spec that this version does not know. */
 function known<T>(read: () => T): T | undefined {
   try {
     return read();

@@ -7,14 +7,14 @@ describe('ViewTransform', () => {
     return view;
   };
 
-  it('shows the whole image in the middle at first', () => {
+  it('starts with the whole image in the middle', () => {
     const view = make();
     expect(view.scale).toBe(2);
     expect(view.toScreen({ x: 0, y: 0 })).toEqual({ x: 0, y: 50 });
     expect(view.toScreen({ x: 400, y: 100 })).toEqual({ x: 800, y: 250 });
   });
 
-  it('takes points to the screen and back', () => {
+  it('converts points to the screen and back', () => {
     const view = make();
     view.zoomAt({ x: 120, y: 80 }, 3.7);
     view.panBy(-33, 12);
@@ -24,7 +24,7 @@ describe('ViewTransform', () => {
     expect(back.y).toBeCloseTo(61.5, 10);
   });
 
-  it('keeps the pixel under the cursor there when it zooms', () => {
+  it('keeps the pixel under the cursor in place when it zooms', () => {
     const view = make();
     const at = { x: 400, y: 150 };
     const before = view.toImage(at);
@@ -44,7 +44,7 @@ describe('ViewTransform', () => {
     expect(view.fitted).toBe(true);
   });
 
-  it('cannot lose the image', () => {
+  it('keeps the image in view', () => {
     const view = make();
     view.panBy(1e6, -1e6);
     const middle = view.toImage({ x: 400, y: 150 });
@@ -56,7 +56,7 @@ describe('ViewTransform', () => {
     expect(view.scale).toBe(64);
   });
 
-  it('brings a region into view: a tiny one larger, one beyond the edge to the middle, and leaves what is well in view', () => {
+  it('enlarges a tiny region, centres one beyond the edge, and leaves one that is well in view', () => {
     const view = new ViewTransform({ rows: 4000, columns: 4000 });
     view.resize(500, 400);
     const tiny = { row0: 1000, row1: 1032, column0: 3000, column1: 3032 };
@@ -74,7 +74,7 @@ describe('ViewTransform', () => {
     expect(view.show(tiny)).toBe(false);
   });
 
-  it('names the pixels in view, clipped to the image', () => {
+  it('gives the pixels in view, clipped to the image', () => {
     const view = make();
     expect(view.visible()).toEqual({ row0: 0, row1: 100, column0: 0, column1: 400 });
     view.zoomAt({ x: 0, y: 50 }, 4);
@@ -93,7 +93,7 @@ describe('levels and tiles', () => {
     expect(topLevel({ rows: 20000, columns: 20000 })).toBe(6);
   });
 
-  it('never draws coarser than the screen, and less than twice as fine', () => {
+  it('draws no coarser than the screen, and less than twice as fine', () => {
     const image = { rows: 20000, columns: 20000 };
     expect(chooseLevel(image, 1)).toBe(0);
     expect(chooseLevel(image, 0.51)).toBe(0);
@@ -103,7 +103,7 @@ describe('levels and tiles', () => {
     expect(chooseLevel(image, 0.0001)).toBe(6);
   });
 
-  it('names the tiles of a region, the middle first', () => {
+  it('gives the tiles of a region, the middle ones first', () => {
     const tiles = tilesIn({ row0: 0, row1: 1536, column0: 0, column1: 1536 }, 512);
     expect(tiles).toHaveLength(9);
     expect(tiles[0]).toEqual({ row: 1, column: 1 });

@@ -46,7 +46,7 @@ function make() {
 }
 
 describe('KeyMap', () => {
-  it('chooses classes and hides overlays from anywhere in the labeller but where text is typed', () => {
+  it('chooses classes and hides overlays wherever the focus is, except in text fields', () => {
     const { chosen, canvas, press } = make();
     press(element('div', {}), '2');
     press(element('input', { type: 'checkbox' }), '1');
@@ -59,14 +59,14 @@ describe('KeyMap', () => {
     expect(canvas.hideOverlays).toBe(true);
   });
 
-  it('takes each tool by its key, in either case', () => {
+  it('switches to each tool by its key, in upper and lower case', () => {
     const { tools, press } = make();
     TOOLS.forEach(({ key }) => [press(element('div', {}), key), press(element('div', {}), key.toUpperCase())]);
     expect(tools).toEqual(TOOLS.flatMap(({ name }) => [name, name]));
     expect(press(element('div', {}), 'z')).toBe(false);
   });
 
-  it('leaves Backspace alone, unless the tool in use removes what was drawn last', () => {
+  it('uses Backspace only if the current tool can remove its last point', () => {
     const { canvas, press } = make();
     expect(press(element('div', {}), 'Backspace')).toBe(false);
     const removeLast = jest.fn();
@@ -75,7 +75,7 @@ describe('KeyMap', () => {
     expect(removeLast).toHaveBeenCalledTimes(1);
   });
 
-  it('goes to the next region, unless the person goes on elsewhere meanwhile', async () => {
+  it('goes to the next region, unless the user presses the pointer first', async () => {
     const { press, canvas, looked, left, region, find } = make();
     press(element('div', {}), 'n');
     find(region);
@@ -93,7 +93,7 @@ describe('KeyMap', () => {
     expect(left).toEqual(['left', 'cancelled', 'dismissed']);
   });
 
-  it('is what commands mean while it was used last, and no more when it is gone', () => {
+  it('is the target of commands while it is the last used one, until it is disposed', () => {
     make();
     const first = maps.at(-1)!;
     const { node } = make();
@@ -110,7 +110,7 @@ describe('KeyMap', () => {
     expect(lastUsed()).toBe(maps.at(-1));
   });
 
-  it('hides overlays, and chooses nothing, while a list has the focus; its other keys are the list’s until the pointer is over the image', () => {
+  it('leaves keys other than H to a list with the focus, until the pointer is over the image', () => {
     const { chosen, canvas, press } = make();
     const list = element('select', {});
     expect(press(list, '1')).toBe(false);

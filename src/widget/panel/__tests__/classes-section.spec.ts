@@ -41,7 +41,7 @@ function make(classes: LabelClass[], counts: Record<string, number> = {}) {
 }
 
 describe('ClassesSection', () => {
-  it.each(['Enter', 'blur'] as const)('refuses a name that another class has, at the input (%s)', how => {
+  it.each(['Enter', 'blur'] as const)('refuses the name of another class and keeps the input open (%s)', how => {
     const { get, rename, refusal, names } = make([matrix, pore]);
     rename(2, ' matrix ', how);
     expect(names()).toEqual(['matrix', 'pore']);
@@ -53,7 +53,7 @@ describe('ClassesSection', () => {
     expect(get('input')).toBeNull();
   });
 
-  it('gives a class that is added a name that is free', () => {
+  it('gives a new class a name that no other class has', () => {
     const { get, names } = make([matrix, { ...pore, id: 5, name: 'class 2' }]);
     get('add')!.click();
     expect(names()).toEqual(['matrix', 'class 2', 'class 3']);
@@ -66,7 +66,7 @@ describe('ClassesSection', () => {
     expect(names()).toEqual(['matrix']);
   });
 
-  it('keeps a class that has labelled pixels, and the last one, and says why', () => {
+  it('refuses to remove a class with labelled pixels or the last class, and says why', () => {
     const labelled = make([matrix, pore], { 2: 7 });
     expect(labelled.get('remove-2')!.getAttribute('aria-disabled')).toBe('true');
     expect(labelled.get('remove-2')!.title).toContain('7 labelled pixels');
@@ -80,7 +80,7 @@ describe('ClassesSection', () => {
 });
 
 describe('the id of a new class', () => {
-  it('is the first that is free, and one of a removed class that is segmented still only if there is no other', () => {
+  it('is the first free one; the id of a removed class that the segmentation shows is taken last', () => {
     const all = Array.from({ length: 255 }, (_, i) => ({ ...pore, id: i + 1 }));
     expect(freeId([matrix], [])).toBe(2);
     expect(freeId([matrix], [matrix, pore])).toBe(3);

@@ -56,7 +56,7 @@ function segmentation(confusion: number[][], more: object = {}, counts: object |
 }
 
 describe('ScoresSection', () => {
-  it('says what to do while there is nothing', () => {
+  it('says what to do while there is no classifier', () => {
     const { state, get, open, tell } = make();
     open();
     expect(get('scores-empty').textContent).toContain('Label something of two classes');
@@ -66,7 +66,7 @@ describe('ScoresSection', () => {
     expect([get('scores-classes').hidden, get('scores-overall').hidden]).toEqual([true, true]);
   });
 
-  it('has the score in its heading, each class below, and what is taken for what', () => {
+  it('shows the score in its heading, and below it the scores of each class and the confusion matrix', () => {
     const { get, open, tell, rows } = make();
     tell(
       segmentation([
@@ -91,7 +91,7 @@ describe('ScoresSection', () => {
     expect(get('important').textContent).toBe('gaussian σ=175.0 %original25.0 %');
   });
 
-  it('changes numbers where they stand, and rows only with the classes', () => {
+  it('touches only nodes whose content changes, and adds rows only for new classes', () => {
     const { get, open, tell, rows } = make();
     open();
     tell(segmentation([[9, 1], [2, 8]])); // prettier-ignore
@@ -124,7 +124,7 @@ describe('ScoresSection', () => {
     ]);
   });
 
-  it('shows squares in place of numbers for many classes, and names what is confused most', () => {
+  it('shows no numbers in the matrix of many classes, and lists the worst confusions', () => {
     const { state, get, open, tell } = make();
     open();
     const classes = Array.from({ length: 20 }, (_, i) => ({ id: i + 1, name: `class ${i}`, color: '#123456' }));
@@ -137,7 +137,7 @@ describe('ScoresSection', () => {
     expect(get('confused-classes').firstElementChild!.textContent).toContain('class 19 taken for class 0');
   });
 
-  it('has phase fractions, and areas where the size of a pixel is known', () => {
+  it('shows phase fractions, and areas if the pixel size is known', () => {
     const { state, get, open, tell, rows } = make();
     open();
     tell(segmentation([[1, 0], [0, 1]], {}, { '1': 75, '4': 25 })); // prettier-ignore
@@ -155,7 +155,7 @@ describe('ScoresSection', () => {
     expect(get('phases').querySelector('thead')!.textContent).toContain('nm²');
   });
 
-  it('says so where nothing is known of a classifier', () => {
+  it('says why a classifier has no score', () => {
     const { get, open, tell } = make();
     open();
     tell(segmentation([], { scores: null, oobScore: null, importance: null, labelsVersion: 0 }));
@@ -171,7 +171,7 @@ describe('ScoresSection', () => {
 });
 
 describe('numbers of the scores', () => {
-  it('are all only where all is right', () => {
+  it('are 100 only if every pixel is right', () => {
     expect([percent(1), percent(0.99999), percent(0.5), percent(0), percent(null)]).toEqual([
       '100',
       '99.9',
@@ -181,7 +181,7 @@ describe('numbers of the scores', () => {
     ]);
   });
 
-  it('are areas of four digits, or powers of ten', () => {
+  it('show areas with four digits, or as powers of ten', () => {
     expect([areaText(0), areaText(18.754), areaText(3.2e9), areaText(4e-7)]).toEqual([
       '0',
       '18.75',

@@ -103,7 +103,7 @@ describe('FeaturesSection', () => {
     expect(heading('features')).not.toBe(make(3).heading('features'));
   });
 
-  it('checks scales as they are typed, and loses neither what is typed nor what was chosen', () => {
+  it('checks scales as they are typed, and keeps invalid input as well as the last valid choice', () => {
     const { choice, get, type, problem } = make();
     type('sigmas', '1, 2, x');
     expect(problem('sigmas')).toBe('Scales σ: “x”; a number will do.');
@@ -117,7 +117,7 @@ describe('FeaturesSection', () => {
     expect(choice.spec.families).toHaveProperty('median');
   });
 
-  it('does not write over what is being typed when the session answers', () => {
+  it('does not overwrite text that is being typed when the session answers', () => {
     const { get, type, python } = make();
     get('sigmas').focus();
     type('sigmas', '1,2,');
@@ -127,7 +127,7 @@ describe('FeaturesSection', () => {
     expect(get<HTMLInputElement>('sigmas').value).toBe('1, 2');
   });
 
-  it('drops what is wrong when the value is changed from elsewhere, or its family goes', () => {
+  it('discards invalid input when the value changes elsewhere or its family is switched off', () => {
     const { get, type, python, problem } = make();
     type('sigmas', '1, 2, x');
     type('membrane-patch', '18');
@@ -141,7 +141,7 @@ describe('FeaturesSection', () => {
     expect(get<HTMLInputElement>('gaussian-sigmas').value).toBe('');
   });
 
-  it('says in its heading, and where the training is begun, that something is wrong in it', () => {
+  it('marks a section with an invalid field, in its heading and in the training section', () => {
     const { get, type, heading, select } = make();
     type('forest-trees', '0');
     type('sigmas', 'x');
@@ -158,7 +158,7 @@ describe('FeaturesSection', () => {
     expect(get('training-wrong').hidden).toBe(true);
   });
 
-  it('names a set, and an own choice when it is none', () => {
+  it('shows the name of the chosen set, and “Own choice” if it is none', () => {
     const { choice, get, select, type } = make();
     select('feature-set', 'weka');
     expect(choice.spec).toEqual(featureSpec({ set: 'weka' }));
@@ -172,7 +172,7 @@ describe('FeaturesSection', () => {
     expect(get<HTMLInputElement>('sigmas').value).toBe('1, 2, 4, 8, 16');
   });
 
-  it('has the parameters of a family behind a button, and keeps them while it is not chosen', () => {
+  it('shows the parameters of a family at a button, and keeps them while the family is off', () => {
     const { choice, get, type, problem } = make();
     const parameters = () => get('membrane-patch').closest<HTMLElement>('.sambalab-parameters')!;
     expect(parameters().hidden).toBe(true);
@@ -188,7 +188,7 @@ describe('FeaturesSection', () => {
     expect(choice.spec.families['membrane']).toMatchObject({ patch: 21 });
   });
 
-  it('gives a family scales of its own, until they are emptied', () => {
+  it('gives a family its own scales, until the field is emptied', () => {
     const { choice, type } = make();
     type('gaussian-sigmas', '3');
     expect(choice.spec.families['gaussian']).toEqual({ sigmas: [3] });
@@ -196,7 +196,7 @@ describe('FeaturesSection', () => {
     expect(choice.spec).toEqual(SAMBA);
   });
 
-  it('offers luminance for images in colour alone', () => {
+  it('offers luminance only for colour images', () => {
     expect(make().get('color').closest('label')!.hidden).toBe(true);
     const { choice, get, select, heading } = make(3);
     expect(get('color').closest('label')!.hidden).toBe(false);
@@ -206,7 +206,7 @@ describe('FeaturesSection', () => {
     expect(heading('features')).toBe('Features· 58 channels');
   });
 
-  it('has what SAM sees beside the families, and keeps its layers while it is not chosen', () => {
+  it('offers the embedding beside the families, and keeps its layers while it is off', () => {
     const { choice, get, type, problem, heading } = make();
     expect(get<HTMLInputElement>('family-embedding').checked).toBe(false);
     get('family-embedding').click();
@@ -231,7 +231,7 @@ describe('FeaturesSection', () => {
     expect(choice.spec).toEqual(chosen);
   });
 
-  it('says when SAM has not seen the image, or failed, but only while it is chosen', () => {
+  it('says that the embedding is missing or failed, only while it is chosen', () => {
     const { get, state } = make();
     const embedding = (now: object) => {
       Object.assign(state.parts, { embedding: { state: now } });
@@ -248,7 +248,7 @@ describe('FeaturesSection', () => {
     expect(get('sam-note').hidden).toBe(true);
   });
 
-  it('says which values are the grey levels that some families go by', () => {
+  it('says which values of the image are grey levels 0 to 255, for the families that use them', () => {
     const { get } = make();
     expect(get('greys').hidden).toBe(true);
     get('family-entropy').click();
@@ -273,7 +273,7 @@ describe('FeaturesSection', () => {
 });
 
 describe('ForestSection', () => {
-  it('changes a preset, and takes words where they stand for something', () => {
+  it('changes parameters of a preset, and takes words for special values', () => {
     const { choice, type, select, problem, get } = make();
     type('forest-maxSamples', 'all');
     type('forest-maxFeatures', 'sqrt');
@@ -290,7 +290,7 @@ describe('ForestSection', () => {
     expect(problem('forest-trees')).toBeNull();
   });
 
-  it('keeps what was changed of each preset, until it is reset', () => {
+  it('keeps the changes to each preset until they are reset', () => {
     const { choice, type, select, get, heading } = make();
     type('forest-trees', '50');
     select('forest-preset', 'boosting');
@@ -306,7 +306,7 @@ describe('ForestSection', () => {
     expect(get('training-what').textContent).toMatch(/Boosting, changed · (up to )?37 rounds/);
   });
 
-  it('has the parameters of boosting while that is chosen, and checks them', () => {
+  it('shows and checks the parameters of boosting while it is chosen', () => {
     const { choice, type, select, problem, get } = make();
     const shown = (testid: string) => get(testid).closest<HTMLElement>('.sambalab-fields')!.hidden === false;
     expect([shown('forest-trees'), shown('boosting-rounds')]).toEqual([true, false]);
@@ -368,7 +368,7 @@ describe('PreviewSection', () => {
 });
 
 describe('TrainingSection', () => {
-  it('says what would be trained, and whether it is what was trained', () => {
+  it('says what the next training uses, and what changed since the last one', () => {
     const { get, select, type } = make();
     expect(get('training-what').textContent).toBe('Trees: SAMBA · 200 trees · 58 channels');
     expect(get('training-note').textContent).toBe('Out-of-bag score 98.7 %');
@@ -383,7 +383,7 @@ describe('TrainingSection', () => {
     expect(get('training-what').textContent).toBe('Trees: Deep, changed · 1 tree · 1 channel');
   });
 
-  it('has the score of held-out strokes where there is no out-of-bag score', () => {
+  it('shows the score of held-out strokes if there is no out-of-bag score', () => {
     const { get, state } = make();
     const scores = { source: 'held-out', confusion: [[3, 1], [0, 4]] }; // prettier-ignore
     Object.assign(state.session, { segmentation: { classifier: { ...classifier, oobScore: null, scores } } });
@@ -391,7 +391,7 @@ describe('TrainingSection', () => {
     expect(get('training-note').textContent).toContain('Held-out score 87.5 %');
   });
 
-  it('loses the focus to nowhere: neither when it trains, nor when that is over, nor when a failure was read', () => {
+  it('keeps the focus when a training starts, when it ends, and when its failure is dismissed', () => {
     const { get, state } = make();
     const training = (now: TrainingState) => {
       state.training.state = now;
@@ -428,7 +428,7 @@ describe('TrainingSection', () => {
     expect(state.live.on).toBe(false);
   });
 
-  it('says what live waits for, and not that labels changed, since they are being learned', () => {
+  it('says why live has not started, and does not report label changes that live is learning', () => {
     const { get, state } = make();
     state.session.labels = { version: 2, counts: { 1: 5 } };
     state.changed.emit('session');
@@ -447,7 +447,7 @@ describe('TrainingSection', () => {
     expect(get('training-note').textContent).toBe('Out-of-bag score 98.7 % · labels changed since');
   });
 
-  it('shows a live round only while it takes long, and leaves Train in reach', () => {
+  it('shows the progress of a slow live round, and keeps Train enabled', () => {
     const { get, state } = make();
     const live = (now: LiveStatus) => {
       Object.assign(state.live, { on: true, state: now });
