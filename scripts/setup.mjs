@@ -171,7 +171,12 @@ async function build() {
         'scripts/build-decoder.mjs',
         'scripts/typescript.mjs'
       ],
-      products: ['sambalab/server/main.cjs', 'sambalab/server/limits.json', 'sambalab/server/engine.wasm']
+      products: [
+        'sambalab/server/main.cjs',
+        'sambalab/server/engine.wasm',
+        'sambalab/server/decoder.onnx',
+        'sambalab/server/limits.json'
+      ]
     },
     browser: {
       sources: ['src', 'style', 'schema', 'package.json', 'tsconfig.json'],
