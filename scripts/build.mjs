@@ -6,7 +6,7 @@
  *   browser  src → lib → sambalab/labextension
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { importTypeScript } from './typescript.mjs';
@@ -69,6 +69,8 @@ const parts = {
     writeFileSync(join(out, 'limits.json'), `${JSON.stringify(LIMITS, undefined, 1)}\n`);
   },
   browser() {
+    // A module left over from an older checkout would be found before a folder of its name.
+    rmSync(join(root, 'lib'), { recursive: true, force: true });
     node(tool('typescript/bin/tsc'), '-p', 'tsconfig.json');
     // Its warnings print onnxruntime-web's minified code in full.
     quietly(
