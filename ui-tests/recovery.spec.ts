@@ -114,7 +114,7 @@ test('Every acknowledged label is kept after a kernel restart and after a reload
   expect(Number(await notebook.run(2))).toBe(acknowledged);
   const again = await LabellerPage.in(page);
   expect(await again.countLabelled()).toBe(acknowledged);
-  await expect(again.root).toContainText(/taken up/);
+  await expect(again.root).toContainText(/were loaded/);
 
   // A reload of the page: the widget comes back from the kernel and works.
   await page.notebook.save();

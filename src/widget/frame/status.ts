@@ -150,7 +150,7 @@ export class ResumedBanner extends StateWidget {
     const text = element(
       'span',
       { role: 'status' },
-      trans.__('%1 labelled pixels from %2 were taken up.', resumed.pixels.toLocaleString(), date)
+      trans.__('%1 labelled pixels from %2 were loaded.', resumed.pixels.toLocaleString(), date)
     );
     const dismiss = () => {
       this._dismissed = true;
