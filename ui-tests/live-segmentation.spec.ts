@@ -219,9 +219,9 @@ test('The button and L switch Live, Live waits for a second class, and a reload 
   const note = lab.root.getByTestId('sambalab-training-note');
   await lab.press('l');
   await expect.poll(() => lab.isLive()).toBe(true);
-  await expect(note).toHaveText('Live begins once two classes have labels.');
+  await expect(note).toHaveText('Live starts once two classes have labels.');
   await draw(lab, [places[0]!]);
-  await expect(note).toHaveText('Live waits for labels of a second class; only “gold” has some.');
+  await expect(note).toHaveText('Live waits for labels of a second class; so far only “gold” has any.');
   expect(await lab.version()).toBe(0);
   await draw(lab, [places[1]!]);
   await lab.liveSettled();
@@ -283,7 +283,7 @@ test('Live keeps the segmentation when a class is erased while it is learned, an
   ]);
   await lab.saved();
   await expect(lab.root.getByTestId('sambalab-training-note')).toHaveText(
-    'Live waits for labels of a second class; only “gold” has some.'
+    'Live waits for labels of a second class; so far only “gold” has any.'
   );
   await lab.shownIsKept();
   const seen = () => lab.read('segmentation', row, column);

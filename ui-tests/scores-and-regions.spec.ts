@@ -114,7 +114,7 @@ print(int((lab.labels[part] > 0).sum()), float(lab.uncertainty[part].mean()), fl
 test('Uncertainty and scores in the widget agree with those in Python', async ({ page, tmpPath }) => {
   const { notebook, lab, part } = await open(page, `${tmpPath}/telling.ipynb`, 'telling');
   await lab.open('scores');
-  await expect(part('scores-empty')).toContainText('Label something of two classes');
+  await expect(part('scores-empty')).toContainText('Label pixels of two classes');
   await lab.open('uncertainty-section');
   await part('uncertainty').click();
   await expect(part('uncertainty-note')).toContainText('There is no classifier yet');

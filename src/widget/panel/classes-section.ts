@@ -35,7 +35,7 @@ export function keptBecause(
 ): string | null {
   const count = counts[String(id)] ?? 0;
   if (count > 0) {
-    return trans.__('%1 has %2: erase them to remove it', name, labelledText(count));
+    return trans.__('%1 has %2; erase them to remove the class', name, labelledText(count));
   }
   return classes.length === 1 ? trans.__('%1 is the last class', name) : null;
 }
@@ -173,7 +173,7 @@ export class ClassesSection extends StateWidget {
       const name = input.value.trim();
       const taken = keep && nameTaken(this._state.session?.classes ?? [], row.item.id, name);
       if (taken) {
-        setText(refusal, trans.__('There is a class “%1” already. Choose another name.', name));
+        setText(refusal, trans.__('A class is already named “%1”. Choose another name.', name));
         row.node.append(refusal);
         input.setAttribute('aria-invalid', 'true');
         if (!leaves) {

@@ -21,7 +21,7 @@ export class ClassifierSection extends FoldingSection {
     this.addClass('sambalab-classifier');
     this._save = button({
       testid: 'sambalab-save',
-      title: trans.__('Save the classifier in a file'),
+      title: trans.__('Save the classifier as a file'),
       icon: 'save',
       text: trans.__('Save…'),
       className: 'sambalab-outlined',
@@ -83,8 +83,8 @@ export class ClassifierSection extends FoldingSection {
     const saves = idle && !!session?.segmentation;
     setDisabled(this._save, !saves);
     this._save.title = session?.segmentation
-      ? trans.__('Save the classifier in a file')
-      : trans.__('There is no classifier yet: train, or load one');
+      ? trans.__('Save the classifier as a file')
+      : trans.__('There is no classifier yet: train one or load one from a file');
     setDisabled(this._load, !idle || !session?.imageReady);
     if (!saves) {
       hide(this._formats, true, this._save);

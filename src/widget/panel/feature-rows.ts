@@ -1,4 +1,4 @@
-/** Rows of the features section: a family of filters, or the layers of SAM's encoder, with their parameters. */
+/** The rows of the features section: one for each family of filters, and one for the layers of SAM's encoder. */
 import { DEFAULT_MODEL, EmbeddingSpec, FamilyParameters, FeatureSpec, IFamily } from '../../shared';
 import { button, element, setText } from '../base/dom';
 import { trans } from '../base/translation';
@@ -16,14 +16,14 @@ import {
 } from '../state/feature-choice';
 import { CheckField, TextField } from './fields';
 
-/** What a row needs of its section. */
+/** What a row uses of its section. */
 export interface IRowContext {
-  /** The spec as it is chosen now. */
+  /** The chosen spec. */
   spec(): FeatureSpec;
   choose(spec: FeatureSpec): void;
-  /** A choice was refused, for this reason. */
+  /** Show why a choice was refused. */
   fail(reason: unknown): void;
-  /** A field became invalid, or valid again. */
+  /** Report that a field became invalid, or valid again. */
   report(field: object, invalid: boolean): void;
 }
 
@@ -34,7 +34,7 @@ interface IParameterField {
 
 type Value = number | readonly number[] | null | undefined;
 
-/** A check box, the count of channels, and a button that shows the parameters below. */
+/** A row: a check box, the number of channels, and a button that shows the parameters below. */
 export class FeatureRow {
   constructor(options: {
     name: string;
@@ -129,7 +129,7 @@ export class FeatureRow {
   private _expanded = false;
 }
 
-/** A family of filters. While it is not chosen it keeps its parameters for the next time. */
+/** The row of a family of filters. While the family is not chosen, the row remembers its parameters. */
 export class FamilyRow {
   constructor(
     readonly family: IFamily,
@@ -159,7 +159,7 @@ export class FamilyRow {
         field: new TextField({
           testid: `sambalab-${name}-sigmas`,
           label: trans.__('Own scales'),
-          title: trans.__('Scales of this family alone; empty for those above'),
+          title: trans.__('Scales for this family only; leave empty to use the scales above'),
           unit: trans.__('px'),
           list: true,
           apply: text => {
@@ -196,7 +196,7 @@ export class FamilyRow {
     this._row.setPlaceholder('sigmas', spec.sigmas.join(', '));
   }
 
-  /** Forget the parameters that it keeps while it is not chosen. */
+  /** Forget the remembered parameters. */
   forget(): void {
     this._parked = null;
   }
@@ -210,7 +210,7 @@ export class FamilyRow {
   private _parked: FamilyParameters | null = null;
 }
 
-/** The encoder's output and inner layers, reduced to components. While they are not chosen it keeps their numbers. */
+/** The row of the encoder's output and inner layers. While none is chosen, the row remembers their numbers of components. */
 export class EmbeddingRow {
   constructor({ spec, choose, report }: IRowContext) {
     const { layers, window: limits } = DEFAULT_MODEL.encoder;
@@ -220,7 +220,7 @@ export class EmbeddingRow {
       field: new TextField({
         testid: `sambalab-${EMBEDDING}-${layer}`,
         label: title,
-        title: trans.__('Components of this layer of the encoder; 0 for none'),
+        title: trans.__('Number of components of this layer; 0 leaves the layer out'),
         apply: text => choose(withLayer(spec(), layer, parseNumber(text))),
         problem: reason => problemWith(title, reason),
         report
@@ -230,7 +230,7 @@ export class EmbeddingRow {
       testid: `sambalab-${EMBEDDING}-window`,
       label: trans.__('Window'),
       title: trans.__(
-        'Side of the square that the encoder sees at once, from %1 to %2; empty to fit the image',
+        'Side of the square that the encoder takes at once, from %1 to %2; leave empty to fit it to the image',
         limits.minimum,
         limits.maximum
       ),
@@ -243,7 +243,7 @@ export class EmbeddingRow {
     this._row = new FeatureRow({
       name: EMBEDDING,
       label: embeddingTitle(),
-      title: trans.__('What SAM’s encoder sees around each pixel, reduced to a few components'),
+      title: trans.__('The output and inner layers of SAM’s encoder at each pixel, reduced to a few components'),
       heading: trans.__('Components of the encoder’s layers'),
       fields: [...fields, { name: 'window', field: window }],
       choose: checked => {
@@ -269,7 +269,7 @@ export class EmbeddingRow {
     this._row.show({ values: { ...Object.fromEntries(layers), window: embedding.window }, channels });
   }
 
-  /** Forget the layers that it keeps while it is not chosen. */
+  /** Forget the remembered layers. */
   forget(): void {
     this._parked = null;
   }

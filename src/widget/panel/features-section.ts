@@ -1,4 +1,4 @@
-/** The features that the next training uses: a named set, families, scales, parameters, colour. */
+/** Chooses the features of the next training: a named set, families, scales, parameters, colour. */
 import { DEFAULT_SET, FEATURE_FAMILIES, FEATURE_SETS, featureSpec, FeatureSpec, withRange } from '../../shared';
 import { button, element } from '../base/dom';
 import { trans } from '../base/translation';
@@ -31,7 +31,7 @@ export class FeaturesSection extends FoldingSection {
     this._set = new SelectField({
       testid: 'sambalab-feature-set',
       label: trans.__('Set'),
-      title: trans.__('A named set of features to begin with'),
+      title: trans.__('A named set of features to start from'),
       choices: Object.entries(FEATURE_SETS).map(([name, { title }]) => [name, title] as const),
       choose: name => this._replace(withSet(this._spec, name))
     });
@@ -39,7 +39,7 @@ export class FeaturesSection extends FoldingSection {
       testid: 'sambalab-sigmas',
       label: trans.__('Scales σ'),
       title: trans.__(
-        'Standard deviations of Gaussians, radii of discs, distances of neighbours: ascending, in pixels'
+        'In pixels, ascending: standard deviations of Gaussians, radii of discs, distances of neighbours'
       ),
       unit: trans.__('px'),
       list: true,
@@ -51,7 +51,7 @@ export class FeaturesSection extends FoldingSection {
       testid: 'sambalab-sigma-scale',
       label: trans.__('Gaussians σ ×'),
       title: trans.__(
-        'Standard deviation of the Gaussians that smooth, for each σ: 1, or 0.4 as in Trainable Weka Segmentation'
+        'Each σ times this number is the standard deviation of the smoothing Gaussian: 1, or 0.4 as in Trainable Weka Segmentation'
       ),
       apply: text => this._choose(featureSpec({ ...this._spec, sigmaScale: parseNumber(text) })),
       problem: reason => problemWith(trans.__('Gaussians σ ×'), reason),
@@ -60,7 +60,7 @@ export class FeaturesSection extends FoldingSection {
     this._color = new SelectField({
       testid: 'sambalab-color',
       label: trans.__('Colour'),
-      title: trans.__('The features of each colour channel, or of the luminance alone'),
+      title: trans.__('Compute the features of each colour channel, or only of the luminance'),
       choices: [
         ['channels', trans.__('Per channel')],
         ['luminance', trans.__('Luminance')]
@@ -69,9 +69,9 @@ export class FeaturesSection extends FoldingSection {
     });
     this._standardise = new CheckField({
       testid: 'sambalab-standardise',
-      label: trans.__('Whatever brightness and contrast'),
+      label: trans.__('Standardise brightness and contrast'),
       title: trans.__(
-        'Standardise pixels by the mean and deviation of their image, so that images of other exposure look alike'
+        'Standardise pixels by the mean and standard deviation of their image, so that differently exposed images give similar features'
       ),
       choose: standardise => this._choose(featureSpec({ ...this._spec, standardise }))
     });
@@ -80,7 +80,7 @@ export class FeaturesSection extends FoldingSection {
       choose: spec => this._choose(spec),
       fail: reason => {
         this.refresh();
-        this._error.set(problemWith(trans.__('These families'), reason), 'error');
+        this._error.set(problemWith(trans.__('Families'), reason), 'error');
       },
       report: this.report
     };
@@ -137,7 +137,7 @@ export class FeaturesSection extends FoldingSection {
     return this._state.choice.spec;
   }
 
-  /** The image's values that stand for 256 grey levels. Some families count in grey levels; '' if none of them is chosen. */
+  /** Says which values of the image the 256 grey levels cover; '' if no chosen family uses grey levels. */
   private _greyLevels(): string {
     const image = this._state.session?.image;
     const names = this._families
@@ -148,10 +148,13 @@ export class FeaturesSection extends FoldingSection {
       return '';
     }
     if (this._spec.standardise && !this._spec.range) {
-      return trans.__('Grey levels 0–255 are three deviations to each side of the image’s mean (%1).', names);
+      return trans.__(
+        'Grey levels 0–255 cover three standard deviations to each side of the image’s mean (%1).',
+        names
+      );
     }
     const [low, high] = withRange(this._spec, image).range ?? [0, 255];
-    return trans.__('Grey levels 0–255 are values from %1 to %2 (%3).', shortNumber(low), shortNumber(high), names);
+    return trans.__('Grey levels 0–255 cover values from %1 to %2 (%3).', shortNumber(low), shortNumber(high), names);
   }
 
   private _choose(spec: FeatureSpec): void {
@@ -167,16 +170,16 @@ export class FeaturesSection extends FoldingSection {
     [this._sigmas, this._sigmaScale, ...rows].forEach(field => field.reset());
   }
 
-  /** Whether the embedding of this image is ready, and whether the classifier was trained with it. */
+  /** Says that the embedding failed or is not ready, or why the classifier was trained without it. */
   private _samText(): { text: string; kind: 'plain' | 'error' } {
     const { parts, session } = this._state;
     const state = parts?.embedding?.state;
     const classifier = session?.segmentation?.classifier;
     if (state?.state === 'failed') {
-      return { text: trans.__('SAM failed, so trainings do without it: %1', state.message), kind: 'error' };
+      return { text: trans.__('SAM failed; trainings leave it out: %1', state.message), kind: 'error' };
     }
     if (state && state.state !== 'ready') {
-      return { text: trans.__('SAM has not seen this image yet; Train waits for it.'), kind: 'plain' };
+      return { text: trans.__('SAM’s embedding of this image is not ready yet; Train waits for it.'), kind: 'plain' };
     }
     const without = classifier?.embedding === null && classifier.labelsVersion > 0;
     return { text: without ? (classifier.note ?? '') : '', kind: 'plain' };

@@ -3,7 +3,7 @@ import { ISignal, Signal } from '@lumino/signaling';
 import { button, element, icon, setText, slider } from '../base/dom';
 import { trans } from '../base/translation';
 
-/** A part of the panel that opens and closes under its title. */
+/** A title with a body that opens and closes below it. */
 export class Fold {
   constructor(options: { testid: string; title: string; className?: string }) {
     this.node = element(
@@ -23,12 +23,12 @@ export class Fold {
   readonly node: HTMLDetailsElement;
   readonly body = element('div', { class: 'sambalab-section-body' });
 
-  /** Say beside the title what is chosen inside. */
+  /** The summary beside the title. */
   set value(text: string) {
     setText(this._value, text ? `· ${text}` : '');
   }
 
-  /** Say beside the title that a field inside is invalid. Shown while the fold is closed. */
+  /** Whether a field inside is invalid. A closed fold says so beside its title. */
   set invalid(invalid: boolean) {
     setText(this._mark, invalid ? trans.__('invalid value') : '');
   }
@@ -37,7 +37,7 @@ export class Fold {
   private readonly _mark = element('span', { class: 'sambalab-section-mark', 'data-kind': 'error' });
 }
 
-/** The invalid fields of one panel, by section. A section stands in {@link sections} while it has one. */
+/** The invalid fields of one panel, by section. */
 export class InvalidFields {
   /** Emits when {@link sections} changes. */
   get changed(): ISignal<this, void> {
@@ -49,7 +49,7 @@ export class InvalidFields {
     return [...this._fields.keys()];
   }
 
-  /** Note that a field of a section became invalid, or valid. */
+  /** Record that a field of a section became invalid, or valid. */
   set(section: string, field: object, invalid: boolean): void {
     const fields = this._fields.get(section) ?? new Set<object>();
     if (invalid) {
@@ -71,7 +71,7 @@ export class InvalidFields {
   private readonly _fields = new Map<string, Set<object>>();
 }
 
-/** A line or two of text below other controls. It is hidden while it is empty. */
+/** A short text below other controls, hidden while it is empty. */
 export class Note {
   constructor(options: { testid?: string; className?: string; announced?: boolean; alert?: boolean }) {
     this.node = element('div', {
@@ -91,7 +91,7 @@ export class Note {
   }
 }
 
-/** A button that shows and hides an overlay. Its eye is open while the overlay is shown. */
+/** A button that shows and hides an overlay; its icon is an open eye while the overlay is shown. */
 export function eyeButton(options: { testid: string; title: string; run(): void }): {
   node: HTMLButtonElement;
   set(shown: boolean): void;
@@ -108,7 +108,7 @@ export function eyeButton(options: { testid: string; title: string; run(): void 
   };
 }
 
-/** A line with a label before its control. */
+/** A label and its control in one line. */
 export function row(label: string, control: Node, title = '', className = ''): HTMLLabelElement {
   return element(
     'label',
@@ -140,7 +140,7 @@ export function opacitySlider(options: {
   return { node, set: opacity => set(Math.round(opacity * 100)) };
 }
 
-/** A list to choose from. */
+/** A drop-down list with its label. */
 export class SelectField {
   constructor(options: {
     testid: string;
@@ -197,8 +197,8 @@ export class CheckField {
 let fields = 0;
 
 /**
- * A line of text that is checked as it is typed. Invalid input stays, with the reason below it, until the user corrects it or
- * the value changes from elsewhere, for example from Python.
+ * A text input that is checked while the user types. Invalid input stays, with the reason below it, until the user corrects it or
+ * Python or another labeller changes the value.
  */
 export class TextField {
   constructor(options: {
@@ -206,14 +206,14 @@ export class TextField {
     label: string;
     title?: string;
     unit?: string;
-    /** The text is a list of numbers: it takes the whole width, below its label. */
+    /** Whether the text is a list of numbers: its input takes the whole width, below the label. */
     list?: boolean;
     placeholder?: string;
-    /** Take the text over; throws if it is invalid. */
+    /** Apply the text; throws if it is invalid. */
     apply(text: string): void;
-    /** Words for an error that `apply` threw. */
+    /** The message for an error that `apply` threw. */
     problem(reason: unknown): string;
-    /** The text became invalid, or valid. */
+    /** Called when the text becomes invalid, or valid again. */
     report(field: TextField, invalid: boolean): void;
   }) {
     this._report = options.report;
@@ -233,7 +233,7 @@ export class TextField {
     this.node = element('div', {}, row(label, this._input, options.title, className), this._problem);
     this._input.addEventListener('input', () => {
       try {
-        // The value changes now, but the text that is being typed stays.
+        // `set` must not replace the text that the user is typing.
         this._applying = true;
         options.apply(this._input.value);
         this._say('');

@@ -1,4 +1,4 @@
-/** What the sections in the middle of the panel have in common: they are folded until the user opens them. */
+/** The base class of the sections in the middle of the panel, which are closed until the user opens them. */
 import { Change } from '../state/change';
 import { Fold, InvalidFields } from './fields';
 import { ISectionOptions } from './section';
@@ -39,7 +39,7 @@ export namespace FoldingSection {
     testid: string;
     /** The heading; it also names the section in the training section's list of invalid fields. */
     title: string;
-    /** Changes of the state for which the section shows its state anew. */
+    /** The changes of the state after which the section is refreshed. */
     follows: readonly Change[];
   }
 }

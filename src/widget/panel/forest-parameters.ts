@@ -1,4 +1,4 @@
-/** The parameters of forests and of boosting as the forest section shows them: label, tooltip, limits, words. */
+/** The parameters of forests and of boosting that the forest section shows: label, tooltip, limits, words. */
 import { BoostingParams, ForestParams, PresetName, zBoostingParams, zForestParams } from '../../shared';
 import { trans } from '../base/translation';
 
@@ -17,7 +17,7 @@ export interface IParameter {
   unit?: string;
   minimum: number;
   maximum: number;
-  /** The number need not be whole. `aboveZero`: 0 itself is refused. */
+  /** Given if the number need not be whole. `aboveZero`: 0 itself is refused. */
   fraction?: { aboveZero: boolean };
   words?: readonly { text: string; value: null | 'sqrt' | 'all' }[];
 }
@@ -44,15 +44,15 @@ export function forestParameters(): IParameter[] {
     {
       name: 'trees',
       label: trans.__('Trees'),
-      title: trans.__('How many trees vote.'),
+      title: trans.__('Number of trees that vote.'),
       minimum: 1,
       maximum: shape.trees.maxValue!
     },
     depth(shape.maxDepth.maxValue!),
     {
       name: 'maxFeatures',
-      label: trans.__('Features a split'),
-      title: trans.__('How many features are tried for each split; “sqrt” is the root of their number.'),
+      label: trans.__('Features per split'),
+      title: trans.__('Number of features tried for each split; “sqrt” takes the square root of their number.'),
       minimum: 1,
       maximum: featuresMost.maxValue!,
       words: [SQRT]
@@ -77,30 +77,30 @@ export function boostingParameters(): IParameter[] {
     {
       name: 'rounds',
       label: trans.__('Rounds'),
-      title: trans.__('Most trees that are grown, one after the other.'),
+      title: trans.__('Largest number of trees, grown one after the other.'),
       minimum: 1,
       maximum: shape.rounds.maxValue!
     },
     {
       name: 'learningRate',
       label: trans.__('Learning rate'),
-      title: trans.__('How much of its correction a tree may make: less needs more rounds.'),
+      title: trans.__('Share of its correction that each tree makes; smaller values need more rounds.'),
       minimum: 0,
       maximum: shape.learningRate.maxValue!,
       fraction: { aboveZero: true }
     },
     {
       name: 'maxLeaves',
-      label: trans.__('Leaves a tree'),
-      title: trans.__('Most leaves of a tree; the leaf whose split gains most is split next.'),
+      label: trans.__('Leaves per tree'),
+      title: trans.__('Largest number of leaves of a tree; the leaf whose split gains most is split next.'),
       minimum: shape.maxLeaves.minValue!,
       maximum: shape.maxLeaves.maxValue!
     },
     depth(shape.maxDepth.maxValue!),
     {
       name: 'maxFeatures',
-      label: trans.__('Features a tree'),
-      title: trans.__('How many features are tried for a tree; “sqrt” is the root of their number.'),
+      label: trans.__('Features per tree'),
+      title: trans.__('Number of features tried for each tree; “sqrt” takes the square root of their number.'),
       minimum: 1,
       maximum: featuresMost.maxValue!,
       words: [{ text: trans.__('all'), value: 'all' }, SQRT]
@@ -109,7 +109,9 @@ export function boostingParameters(): IParameter[] {
     {
       name: 'l2',
       label: trans.__('Regularisation'),
-      title: trans.__('Added to the second derivatives in a leaf: more keeps leaves of few pixels from large values.'),
+      title: trans.__(
+        'Added to the second derivatives in a leaf; larger values keep leaves of few pixels from large outputs.'
+      ),
       minimum: 0,
       maximum: shape.l2.maxValue!,
       fraction: { aboveZero: false }
@@ -120,7 +122,7 @@ export function boostingParameters(): IParameter[] {
       name: 'patience',
       label: trans.__('Patience'),
       title: trans.__(
-        'Growing stops after this many rounds without a better score on held-out strokes; with “never” it does not.'
+        'Training stops after this many rounds without a better score on held-out strokes; “never” trains all rounds.'
       ),
       minimum: 1,
       maximum: shape.patience.unwrap().maxValue!,
@@ -142,7 +144,7 @@ function depth(maximum: number): IParameter {
   return {
     name: 'maxDepth',
     label: trans.__('Depth'),
-    title: trans.__('Most splits, one below the other.'),
+    title: trans.__('Largest number of splits from the root to a leaf.'),
     minimum: 1,
     maximum
   };
@@ -151,8 +153,8 @@ function depth(maximum: number): IParameter {
 function leastInLeaf(maximum: number): IParameter {
   return {
     name: 'minLeaf',
-    label: trans.__('Least in a leaf'),
-    title: trans.__('A split leaves at least this many labelled pixels on either side.'),
+    label: trans.__('Smallest leaf'),
+    title: trans.__('Each leaf keeps at least this many labelled pixels.'),
     unit: trans.__('px'),
     minimum: 1,
     maximum
@@ -163,7 +165,7 @@ function smoothing(maximum: number): IParameter {
   return {
     name: 'refine',
     label: trans.__('Smoothing'),
-    title: trans.__('Radius within which probabilities are smoothed along the edges of the image; 0 for none.'),
+    title: trans.__('Radius within which probabilities are smoothed along the edges of the image; 0 smooths nothing.'),
     unit: trans.__('px'),
     minimum: 0,
     maximum
@@ -174,7 +176,7 @@ function labelledPixels(): IParameter {
   return {
     name: 'maxSamples',
     label: trans.__('Labelled pixels'),
-    title: trans.__('Most labelled pixels that are learned from, drawn evenly from the classes.'),
+    title: trans.__('Largest number of labelled pixels to learn from, drawn evenly from the classes.'),
     minimum: 1,
     maximum: Number.MAX_SAFE_INTEGER,
     words: [{ text: trans.__('all'), value: null }]

@@ -1,4 +1,4 @@
-/** The trees that the next training grows: a preset, forest or boosting, and changes to it. */
+/** Chooses the trees of the next training: a preset, forest or boosting, and changes to its parameters. */
 import { FOREST_PRESETS, ForestRequest, isBoosting, PresetName } from '../../shared';
 import { button, element } from '../base/dom';
 import { trans } from '../base/translation';
@@ -8,7 +8,7 @@ import { FoldingSection } from './folding-section';
 import { boostingParameters, fits, forestParameters, IParameter, presetTitle, wantedText } from './forest-parameters';
 import { ISection, ISectionOptions } from './section';
 
-/** The fields of forests, or those of boosting. */
+/** The fields of forests, or of boosting. */
 interface IGroup {
   node: HTMLElement;
   fields: { parameter: IParameter; field: TextField }[];
@@ -36,7 +36,7 @@ export class ForestSection extends FoldingSection {
     this._balanced = new CheckField({
       testid: 'sambalab-forest-balanced',
       label: trans.__('Balance the classes'),
-      title: trans.__('Classes with few labelled pixels count as much as those with many'),
+      title: trans.__('Classes with few labelled pixels count as much as classes with many'),
       choose: balanced => state.choice.setForest(withForest(state.choice.forest, { balanced }))
     });
     const reset = button({
@@ -78,7 +78,7 @@ export class ForestSection extends FoldingSection {
     for (const { parameter, field } of shown.fields) {
       const value = values[parameter.name];
       const word = parameter.words?.find(one => one.value === value);
-      field.set(word ? word.text : String(value ?? 0)); // a parameter that the preset leaves out is off
+      field.set(word ? word.text : String(value ?? 0)); // a parameter that the preset leaves out is 0
     }
     this._balanced.set(params.balanced);
   }
@@ -88,7 +88,7 @@ export class ForestSection extends FoldingSection {
     this._parameters.invalid = invalid;
   }
 
-  /** Choose a preset, with the changes that the user made to it before. */
+  /** Choose a preset, and restore the changes that the user made to it before. */
   private _choosePreset(preset: PresetName): void {
     const { choice } = this._state;
     this._parked.set(forestChoice(choice.forest).preset, choice.forest);
@@ -132,6 +132,6 @@ export class ForestSection extends FoldingSection {
   private readonly _preset: SelectField;
   private readonly _groups: Record<'forest' | 'boosting', IGroup>;
   private readonly _balanced: CheckField;
-  /** Changes to the presets that are not chosen now. */
+  /** Changes to the presets that are not chosen. */
   private readonly _parked = new Map<PresetName, ForestRequest>();
 }

@@ -1,4 +1,4 @@
-/** How opaque labels and segmentation are over the image. */
+/** Sets the opacity of the labels and of the segmentation. */
 import { element } from '../base/dom';
 import { trans } from '../base/translation';
 import { opacitySlider } from './fields';

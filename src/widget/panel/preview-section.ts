@@ -1,4 +1,4 @@
-/** The preview: shows one feature over the image. */
+/** Chooses a feature and shows it over the image. */
 import { element } from '../base/dom';
 import { channelGroups, familyOf, shortNumber } from '../state/feature-choice';
 import { eyeButton, Note, opacitySlider } from './fields';
@@ -60,7 +60,7 @@ export class PreviewSection extends FoldingSection {
     this._showGone(gone ? preview.name : null);
     this._list.value = String(preview.channel);
     const { name } = preview;
-    const heading = gone ? trans.__('%1 is not among the features', name) : name;
+    const heading = gone ? trans.__('%1 is not among the chosen features', name) : name;
     this._fold.value = preview.shown ? heading : '';
     this._eye.set(preview.shown);
     this._opacity.node.hidden = !preview.shown;
@@ -84,7 +84,7 @@ export class PreviewSection extends FoldingSection {
     );
   }
 
-  /** Keep a feature in the list that is not among the features now: it is shown again as soon as it is. */
+  /** List a shown feature that the spec no longer has; null if the spec has it. */
   private _showGone(name: string | null): void {
     this._gone?.remove();
     this._gone = name === null ? null : element('option', { value: '-1', disabled: '', hidden: '' }, name);
@@ -106,13 +106,13 @@ function noteOf(state: ByteTilesState, name: string, ranged: boolean): string {
     case 'far':
       return trans.__('Zoom in to preview: at most %1 tiles of 256 × 256 pixels are shown.', TILES_IN_VIEW_MAX);
     case 'gone':
-      return trans.__('“%1” is not among the features. It is shown again as soon as it is.', name);
+      return trans.__('“%1” is not among the chosen features. It is shown again once the features include it.', name);
     case 'loading':
       return trans.__('Computing…');
     case 'ready': {
       const values = [shortNumber(state.low), shortNumber(state.high)];
       return ranged
-        ? trans.__('Black %1, white %2, made of grey levels 0–255', ...values)
+        ? trans.__('Black %1, white %2, computed from grey levels 0–255', ...values)
         : trans.__('Black %1, white %2', ...values);
     }
     case 'failed':

@@ -1,7 +1,7 @@
 /** A bar that fills with the progress of long work. */
 import { element } from '../base/dom';
 
-/** Make a progress bar. While the fraction is unknown, a part of it moves to and fro; `null` hides it. */
+/** Make a progress bar. While the fraction is unknown, its fill moves to and fro; `set(null)` hides the bar. */
 export function progressBar(
   testid: string,
   label: string

@@ -87,18 +87,18 @@ function fits({ classes }: ClassifierInfo, { confusion }: Scores): boolean {
 function emptyText(session: SessionState | null): string {
   const labelled = Object.values(session?.labels.counts ?? {}).filter(count => count > 0).length;
   return labelled < 2
-    ? trans.__('Label something of two classes, then train: how well each is recognised is shown here.')
-    : trans.__('Train, or switch Live on: how well each class is recognised is shown here.');
+    ? trans.__('Label pixels of two classes, then train: scores for each class appear here.')
+    : trans.__('Train, or switch Live on: scores for each class appear here.');
 }
 
 /** Tooltip: the pixels on which a score was measured, and how far to trust it. */
 function sourceText({ source }: Scores): string {
   return source === 'out-of-bag'
     ? trans.__(
-        'Each labelled pixel is judged by the trees that had not drawn it. Pixels of one stroke are alike, so places without labels fare worse than this.'
+        'Each labelled pixel is tested with the trees that did not learn from it. Neighbouring pixels of a stroke are alike, so expect lower scores where you have not labelled.'
       )
     : trans.__(
-        'Whole strokes were held out and judged by trees that had not seen them, so this can be lower than an out-of-bag score.'
+        'Whole strokes were held out and tested with trees that did not learn from them, so this score can be lower than an out-of-bag score.'
       );
 }
 
@@ -110,15 +110,15 @@ function overallText(
 ): string {
   if (overall === null) {
     if (labelsVersion === 0) {
-      return trans.__('This classifier came from a file that says nothing of how well it does.');
+      return trans.__('This classifier came from a file without scores.');
     }
     return forest && isBoosting(forest)
-      ? trans.__('How well it does is known once there are a few strokes of each class: some are then held out.')
-      : trans.__('Too little is labelled to say how well it does: %1 pixels.', samples.toLocaleString());
+      ? trans.__('There is no score yet. Draw a few strokes of each class: some of them are then held out for testing.')
+      : trans.__('Too few pixels are labelled for a score: %1.', samples.toLocaleString());
   }
   const right =
     scores?.source === 'held-out'
-      ? trans.__('%1 % of held-out labels right', percent(overall))
-      : trans.__('%1 % of out-of-bag labels right', percent(overall));
+      ? trans.__('%1 % of held-out labels are right', percent(overall))
+      : trans.__('%1 % of out-of-bag labels are right', percent(overall));
   return iou === null ? right : `${right} · ${trans.__('mean IoU %1 %', percent(iou))}`;
 }

@@ -1,5 +1,5 @@
 /** The parts of the scores section: scores by class, confusion matrix, phase fractions, important features. */
-import { IConfusedClasses, IScoreTable, LabelClass, confusedClasses, PixelSize } from '../../shared';
+import { confusedClasses, IConfusedClasses, IScoreTable, LabelClass, PixelSize } from '../../shared';
 import { element, setText } from '../base/dom';
 import { trans } from '../base/translation';
 
@@ -38,12 +38,15 @@ export function classTable(): IPart<[classes: readonly LabelClass[], table: ISco
         'tr',
         {},
         element('th', { scope: 'col' }, trans.__('Class, %')),
-        column(trans.__('Recall'), trans.__('Which share of the pixels labelled so is recognised')),
-        column(trans.__('Precision'), trans.__('Which share of the pixels taken for the class is labelled so')),
+        column(trans.__('Recall'), trans.__('Of the pixels labelled as the class, the share that is predicted as it')),
+        column(
+          trans.__('Precision'),
+          trans.__('Of the pixels predicted as the class, the share that is labelled as it')
+        ),
         column(
           trans.__('IoU'),
           trans.__(
-            'Intersection over union: the pixels that are both labelled so and taken for it, of those that are either'
+            'Intersection over union: pixels both labelled and predicted as the class, divided by pixels that are either'
           )
         )
       )
@@ -60,7 +63,7 @@ export function classTable(): IPart<[classes: readonly LabelClass[], table: ISco
       lines.forEach((line, i) => {
         const { recall, precision, iou, labelled } = table.classes[i]!;
         showClass(line.firstElementChild!.firstElementChild!, classes[i]!);
-        setTitle(line, trans.__('%1: %2 pixels were asked about', classes[i]!.name, labelled.toLocaleString()));
+        setTitle(line, trans.__('%1: measured on %2 labelled pixels', classes[i]!.name, labelled.toLocaleString()));
         [recall, precision, iou].forEach((share, k) => setText(line.children[k + 1]!, percent(share)));
       });
     }
@@ -74,7 +77,7 @@ export function confusionTable(): IPart<[classes: readonly LabelClass[], confusi
   const table = element(
     'table',
     { class: 'sambalab-confusion', 'data-testid': 'sambalab-confusion' },
-    element('caption', {}, trans.__('Rows as labelled, columns as recognised, % of the row')),
+    element('caption', {}, trans.__('Rows: labelled; columns: predicted; % of the row')),
     element('thead', {}, head),
     body
   );

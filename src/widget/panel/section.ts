@@ -1,9 +1,9 @@
-/** What a section of the side panel is. A section is a file `<name>-section.ts` and a line in `sections.ts`. */
+/** The interface of the side panel's sections. A section is a file `<name>-section.ts` and a line in `sections.ts`. */
 import { Widget } from '@lumino/widgets';
 import { LabellerState } from '../state/labeller-state';
 import { InvalidFields } from './fields';
 
-/** Where a section stands: above, always open; in the middle, folded; or below, in sight while the rest scrolls. */
+/** The place of a section: the top, always open; the middle, closed at first; or the bottom, in sight while the rest scrolls. */
 export type SectionPlace = 'top' | 'middle' | 'bottom';
 
 export interface ISectionOptions {

@@ -1,4 +1,4 @@
-/** The registry of the side panel's sections, one line each. Sections of one place stand in this order. */
+/** The registry of the side panel's sections, one line each. Sections of the same place appear in this order. */
 import { classesSection } from './classes-section';
 import { classifierSection } from './classifier-section';
 import { featuresSection } from './features-section';

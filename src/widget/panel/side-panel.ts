@@ -1,4 +1,4 @@
-/** The panel beside the image. It lays out the registered sections and knows none of them by name. */
+/** The panel beside the image, which lays out the registered sections. */
 import { Panel } from '@lumino/widgets';
 import { LabellerState } from '../state/labeller-state';
 import { InvalidFields } from './fields';

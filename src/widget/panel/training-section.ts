@@ -28,7 +28,7 @@ export class TrainingSection extends StateWidget {
     });
     this._live = button({
       testid: 'sambalab-live',
-      title: trans.__('Learn and segment again after each stroke, what is in view first (L)'),
+      title: trans.__('Learn and segment again after each stroke, starting with the tiles in view (L)'),
       icon: 'live',
       text: trans.__('Live'),
       className: 'sambalab-outlined sambalab-live',
@@ -76,9 +76,9 @@ export class TrainingSection extends StateWidget {
     this._live.setAttribute('aria-pressed', String(live.on));
     hide(this._cancel, !running && !slow, this._train);
     this._cancel.title = slow
-      ? trans.__('Leave this stroke out until the next one')
+      ? trans.__('Stop this round; the next stroke starts another')
       : running && !state.own
-        ? trans.__('Cancel this training, which was begun elsewhere')
+        ? trans.__('Cancel this training, which another view or Python started')
         : trans.__('Cancel the training');
     this._bar.set(running ? { fraction: state.fraction } : slow ? { fraction: round.fraction } : null);
 
@@ -108,8 +108,8 @@ export class TrainingSection extends StateWidget {
       return '';
     }
     return labelled.length === 0
-      ? trans.__('Live begins once two classes have labels.')
-      : trans.__('Live waits for labels of a second class; only “%1” has some.', labelled[0]!.name);
+      ? trans.__('Live starts once two classes have labels.')
+      : trans.__('Live waits for labels of a second class; so far only “%1” has any.', labelled[0]!.name);
   }
 
   /** The classifier's score, and the changes since it was trained. */

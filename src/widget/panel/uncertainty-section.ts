@@ -1,4 +1,4 @@
-/** The uncertainty of the classifier: shows it over the image. */
+/** Shows the uncertainty of the classifier over the image. */
 import { UncertaintyMeasure } from '../../shared';
 import { element } from '../base/dom';
 import { eyeButton, Note, opacitySlider, SelectField } from './fields';
@@ -23,7 +23,7 @@ export class UncertaintySection extends FoldingSection {
       testid: 'sambalab-uncertainty-measure',
       label: trans.__('Measure'),
       title: trans.__(
-        'Margin: 1 − (p₁ − p₂), by the two most probable classes; maximum: 1 − p₁, by the most probable one'
+        'p₁ and p₂ are the probabilities of the two most probable classes. Margin: 1 − (p₁ − p₂); maximum: 1 − p₁'
       ),
       choices: [
         ['margin', trans.__('Margin')],
@@ -88,11 +88,14 @@ export class UncertaintySection extends FoldingSection {
 function noteOf(state: ByteTilesState, any: boolean): string {
   switch (state.state) {
     case 'far':
-      return trans.__('Zoom in to see it: at most %1 tiles of 256 × 256 pixels are shown.', TILES_IN_VIEW_MAX);
+      return trans.__(
+        'Zoom in to see the uncertainty: at most %1 tiles of 256 × 256 pixels are shown.',
+        TILES_IN_VIEW_MAX
+      );
     case 'gone':
       return trans.__('There is no classifier yet. Label two classes and train.');
     case 'loading':
-      // Tiles of the last segmentation stay shown until the new ones are there: no need to say so.
+      // The last tiles stay until new ones arrive, so only the first computation is announced.
       return any ? '' : trans.__('Computing…');
     case 'failed':
       return state.message;

@@ -59,7 +59,7 @@ describe('ScoresSection', () => {
   it('says what to do while there is no classifier', () => {
     const { state, get, open, tell } = make();
     open();
-    expect(get('scores-empty').textContent).toContain('Label something of two classes');
+    expect(get('scores-empty').textContent).toContain('Label pixels of two classes');
     state.session.labels.counts = { '1': 5, '2': 0, '4': 9 };
     tell(null);
     expect(get('scores-empty').textContent).toContain('Train, or switch Live on');
@@ -77,7 +77,7 @@ describe('ScoresSection', () => {
     expect(get('scores').querySelector('summary')!.textContent).toBe('Scores· 85.0 %');
     open();
     expect(get('scores-empty').hidden).toBe(true);
-    expect(get('scores-overall').textContent).toBe('85.0 % of out-of-bag labels right · mean IoU 73.9 %');
+    expect(get('scores-overall').textContent).toBe('85.0 % of out-of-bag labels are right · mean IoU 73.9 %');
     expect(rows('scores-classes')).toEqual([
       ['matrix', '90.0', '81.8', '75.0'],
       ['particle', '80.0', '88.9', '72.7']
@@ -146,7 +146,7 @@ describe('ScoresSection', () => {
       ['particle', '25.0']
     ]);
     tell(segmentation([[1, 0], [0, 1]], {}, { '1': 75, '4': 20, '9': 5 })); // prettier-ignore
-    expect(rows('phases').map(([, share]) => share)).toEqual(['75.0', '20.0']); // 9 was removed since
+    expect(rows('phases').map(([, share]) => share)).toEqual(['75.0', '20.0']); // class 9 was removed after the training
     const area = () => get('phases').querySelector<HTMLElement>('tbody td:last-child')!;
     expect(area().hidden).toBe(true);
     state.session.image.pixelSize = { value: 0.5, unit: 'nm' };
@@ -164,9 +164,9 @@ describe('ScoresSection', () => {
     tell(segmentation([], { scores: null, oobScore: null, forest: { kind: 'boosting' } }));
     expect(get('scores-overall').textContent).toContain('a few strokes of each class');
     tell(segmentation([], { scores: null, oobScore: 0.81 }));
-    expect(get('scores-overall').textContent).toBe('81.0 % of out-of-bag labels right');
+    expect(get('scores-overall').textContent).toBe('81.0 % of out-of-bag labels are right');
     tell(segmentation([[3, 1], [0, 4]], { scores: { source: 'held-out', confusion: [[3, 1], [0, 4]] } })); // prettier-ignore
-    expect(get('scores-overall').textContent).toContain('87.5 % of held-out labels right');
+    expect(get('scores-overall').textContent).toContain('87.5 % of held-out labels are right');
   });
 });
 

@@ -83,7 +83,7 @@ function make(channels: 1 | 3 = 1) {
     get<HTMLSelectElement>(testid).value = value;
     get(testid).dispatchEvent(new Event('change', { bubbles: true }));
   };
-  /** What is said to be wrong, where it is shown. */
+  /** The message below a field; null while it is hidden. */
   const problem = (testid: string) => {
     const node = document.getElementById(get(testid).getAttribute('aria-describedby')!)!;
     return node.hidden ? null : node.textContent;
@@ -94,7 +94,7 @@ function make(channels: 1 | 3 = 1) {
 }
 
 describe('FeaturesSection', () => {
-  it('is closed at first and counts the channels live', () => {
+  it('is closed at first, and its title counts the chosen channels', () => {
     const { get, heading } = make();
     expect(get<HTMLDetailsElement>('features').open).toBe(false);
     expect(heading('features')).toBe('Features· 58 channels');
@@ -240,7 +240,7 @@ describe('FeaturesSection', () => {
     embedding({ state: 'computing', fraction: null });
     expect(get('sam-note').hidden).toBe(true);
     get('family-embedding').click();
-    expect(get('sam-note').textContent).toContain('has not seen this image yet');
+    expect(get('sam-note').textContent).toContain('is not ready yet');
     embedding({ state: 'failed', message: 'No memory.' });
     expect(get('sam-note').textContent).toContain('No memory.');
     expect(get('sam-note').dataset['kind']).toBe('error');
@@ -253,12 +253,12 @@ describe('FeaturesSection', () => {
     expect(get('greys').hidden).toBe(true);
     get('family-entropy').click();
     get('family-lipschitz').click();
-    expect(get('greys').textContent).toBe('Grey levels 0–255 are values from 12 to 1235 (Entropy, Lipschitz).');
+    expect(get('greys').textContent).toBe('Grey levels 0–255 cover values from 12 to 1235 (Entropy, Lipschitz).');
     const other = make();
     other.python({ features: { set: 'samba', entropy: true, range: [1, 3] } });
-    expect(other.get('greys').textContent).toBe('Grey levels 0–255 are values from 1 to 3 (Entropy).');
+    expect(other.get('greys').textContent).toBe('Grey levels 0–255 cover values from 1 to 3 (Entropy).');
     other.python({ features: { set: 'samba', entropy: true, standardise: true } });
-    expect(other.get('greys').textContent).toContain('three deviations to each side');
+    expect(other.get('greys').textContent).toContain('three standard deviations to each side');
   });
 
   it('shows what Python chose', () => {
@@ -318,7 +318,7 @@ describe('ForestSection', () => {
     type('boosting-learningRate', '0');
     expect(problem('boosting-learningRate')).toBe('Learning rate: 0; a number above 0, 1 at most, will do.');
     type('boosting-learningRate', '0.037');
-    // Another one than the preset's, whichever that is.
+    // A value other than the preset's.
     const patience = FOREST_PRESETS.boosting.patience === null ? 7 : null;
     type('boosting-patience', patience === null ? 'never' : '7');
     type('boosting-maxFeatures', 'sqrt');
@@ -336,7 +336,7 @@ describe('ForestSection', () => {
 });
 
 describe('PreviewSection', () => {
-  it('lists the channels by family, chooses one and shows it', () => {
+  it('lists the channels by family, and shows the chosen one', () => {
     const { preview, get, select, heading } = make();
     const nodes = [...document.body.children];
     const list = get<HTMLSelectElement>('preview-channel');
@@ -358,8 +358,8 @@ describe('PreviewSection', () => {
     expect(get('preview').getAttribute('aria-pressed')).toBe('true');
     get('family-membrane').click();
     expect(preview.shown).toBe(true);
-    expect(get('preview-note').textContent).toContain('“membrane median” is not among the features');
-    expect(heading('preview-section')).toBe('Preview· membrane median is not among the features');
+    expect(get('preview-note').textContent).toContain('“membrane median” is not among the chosen features');
+    expect(heading('preview-section')).toBe('Preview· membrane median is not among the chosen features');
     expect(list.selectedOptions[0]!.textContent).toBe('membrane median');
     get('family-membrane').click();
     expect(heading('preview-section')).toBe('Preview· membrane median');
@@ -414,7 +414,7 @@ describe('TrainingSection', () => {
     expect(state.trained).toBe(2);
   });
 
-  it('switches live segmentation, and says whether it is on', () => {
+  it('switches live segmentation on and off, and shows whether it is on', () => {
     const { get, state } = make();
     expect(get('live').getAttribute('aria-pressed')).toBe('false');
     get('live').click();
@@ -435,14 +435,16 @@ describe('TrainingSection', () => {
     expect(get('training-note').textContent).toBe('Out-of-bag score 98.7 % · labels changed since');
     state.live.on = true;
     state.changed.emit('status');
-    expect(get('training-note').textContent).toBe('Live waits for labels of a second class; only “matrix” has some.');
+    expect(get('training-note').textContent).toBe(
+      'Live waits for labels of a second class; so far only “matrix” has any.'
+    );
     state.session.labels.counts = {};
     state.changed.emit('session');
-    expect(get('training-note').textContent).toBe('Live begins once two classes have labels.');
+    expect(get('training-note').textContent).toBe('Live starts once two classes have labels.');
     state.session.labels.counts = { 1: 5, 2: 1 };
     state.changed.emit('session');
     expect(get('training-note').textContent).toBe('Out-of-bag score 98.7 %');
-    state.live.left = true; // but for a round that somebody cancelled
+    state.live.left = true; // the last round was cancelled
     state.changed.emit('status');
     expect(get('training-note').textContent).toBe('Out-of-bag score 98.7 % · labels changed since');
   });
