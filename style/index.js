@@ -1,2 +1,2 @@
-// What package.json's "styleModule" names: JupyterLab's bundler takes the styles from here.
+// Named by "styleModule" in package.json: JupyterLab's bundler loads the styles through this module.
 import './index.css';

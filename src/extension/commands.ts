@@ -52,7 +52,7 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
     });
     app.commands.addCommand(CommandIDs.goToNextRegion, {
       label: trans.__('SambaLab: Go to Where Labels Help Most'),
-      caption: trans.__('In the labeller that was used last, show the next region that is worth labels (N)'),
+      caption: trans.__('Show where to label next, in the labeller used last (N)'),
       describedBy: { args: { type: 'object', properties: {} } },
       isEnabled: () => lastUsed() !== null,
       execute: () => lastUsed()?.nextRegion()

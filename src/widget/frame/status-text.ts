@@ -6,8 +6,8 @@ import { trans } from '../base/translation';
 /** Tells the user what to do after the kernel has gone. */
 export function closedText(why: Closed): string {
   return why === 'stopped'
-    ? trans.__('The kernel was shut down. Start one and run the cell again to go on.')
-    : trans.__('The kernel was restarted. Run the cell again to go on.');
+    ? trans.__('The kernel was shut down. Start one and run the cell again to continue.')
+    : trans.__('The kernel was restarted. Run the cell again to continue.');
 }
 
 export interface IStatusText {
@@ -39,7 +39,7 @@ function mostImportant(state: LabellerState): IStatusText {
     default:
   }
   if (held) {
-    return { text: trans.__('Strokes wait to be saved: %1', held.message), kind: 'error' };
+    return { text: trans.__('Strokes are not saved yet: %1', held.message), kind: 'error' };
   }
   if (state.error) {
     return { text: state.error, kind: 'error' };
@@ -73,7 +73,7 @@ function mostImportant(state: LabellerState): IStatusText {
         ? { text: trans.__('SAM is ready, on %1', deviceName(state)), kind: 'plain' }
         : {
             text: trans.__(
-              'SAM is ready, on %1; looking closer for the classifier… %2 %',
+              'SAM is ready, on %1; encoding details for the classifier… %2 %',
               deviceName(state),
               Math.round(closer * 100)
             ),

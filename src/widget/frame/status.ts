@@ -89,7 +89,7 @@ export class StatusLine extends StateWidget {
     const suggestion = this._state.parts?.suggestions.current;
     const names = [trans.__('small'), trans.__('medium'), trans.__('large')];
     if (this._state.parts?.suggestions.accepting) {
-      setText(this._suggestion, trans.__('Taking the mask…'));
+      setText(this._suggestion, trans.__('Accepting the mask…'));
       return;
     }
     setText(this._suggestion, suggestion ? trans.__('Suggestion: %1', names[suggestion.scale] ?? '') : '');
@@ -158,7 +158,7 @@ export class ResumedBanner extends StateWidget {
     };
     const fresh = button({
       testid: 'sambalab-fresh',
-      title: trans.__('Set these labels aside and begin without any'),
+      title: trans.__('Set these labels aside and start without labels'),
       text: trans.__('Start fresh'),
       run: () => {
         fresh.replaceWith(sure);
@@ -180,7 +180,7 @@ export class ResumedBanner extends StateWidget {
       }),
       button({
         testid: 'sambalab-fresh-keep',
-        title: trans.__('Go on with these labels'),
+        title: trans.__('Continue with these labels'),
         text: trans.__('Keep'),
         run: () => sure.replaceWith(fresh)
       })

@@ -4,12 +4,13 @@ import { currentTool, ITool, TOOLS, ToolSetting } from '../canvas/tools';
 import { button, element, icon, setText, slider } from '../base/dom';
 import { goToNextRegion } from './keys';
 import { LabellerState } from '../state/labeller-state';
+import { BRUSH_MAX } from '../base/settings';
 import { StateWidget } from '../panel/state-widget';
 import { trans } from '../base/translation';
 
 /** The brush slider is logarithmic: each of its 100 steps multiplies the size by the same factor. */
 const SIZE_STEPS = 100;
-const SIZE_SPAN = Math.log(400);
+const SIZE_SPAN = Math.log(BRUSH_MAX);
 
 export class Toolbar extends StateWidget {
   constructor(state: LabellerState, canvas: CanvasView) {
@@ -44,7 +45,7 @@ export class Toolbar extends StateWidget {
     );
     this._next = button({
       testid: 'sambalab-next-region',
-      title: trans.__('Go to where labels help most (N); again for the next such region'),
+      title: trans.__('Go to where labels help most (N); press again for the next such region'),
       icon: 'target',
       text: trans.__('Where next'),
       className: 'sambalab-tool',

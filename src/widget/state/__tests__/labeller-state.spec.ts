@@ -199,7 +199,7 @@ describe('LabellerState', () => {
     expect(statusText(state).text).toBe('SAM is ready, on CPU');
     sidecar.tell('job', { ...job, done: 9, total: 36 });
     expect(statusText(state)).toEqual({
-      text: 'SAM is ready, on CPU; looking closer for the classifier… 25 %',
+      text: 'SAM is ready, on CPU; encoding details for the classifier… 25 %',
       kind: 'busy'
     });
     expect(prepared).toBe(0); // a suggestion that is shown stays
