@@ -3,7 +3,7 @@
  * components each (maps) and interpolated bilinearly.
  *
  * A {@link IEmbeddingBasis} says how the channels of each layer become components: component = matrix · (channels − mean). It is fitted once
- * for a session and goes into its classifiers. {@link ISliceEmbedding} is one slice under a basis.
+ * for a session and goes into its classifiers. {@link ISliceMaps} is one slice under a basis.
  *
  * Component k at pixel (row, column) is the bilinear value at ((row + ½) / cell − ½, (column + ½) / cell − ½) of the map's grid, which is clamped
  * to the grid. So a value depends only on the pixel's place in the image: tiled equals untiled.
@@ -30,8 +30,8 @@ export interface IEmbeddingBasis {
   layers: IBasisLayer[];
 }
 
-/** One layer of a slice, reduced: float32 [component][row][column] over the image from its upper left on. */
-export interface IEmbeddingMap {
+/** The maps of one layer of a slice: float32 [component][row][column] over the image from its upper left on. */
+export interface ILayerMaps {
   /** In shared memory, so that threads need no copy. */
   data: Float32Array;
   components: number;
@@ -41,5 +41,5 @@ export interface IEmbeddingMap {
   cell: number;
 }
 
-/** The reduced embedding of a slice: one map for each of its layers, in their order. */
-export type ISliceEmbedding = readonly IEmbeddingMap[];
+/** The maps of a slice: those of each layer, in the order of the basis. */
+export type ISliceMaps = readonly ILayerMaps[];

@@ -4,7 +4,7 @@
  */
 import { OP_NUMBERS } from '../../src/shared/features';
 import { Rect } from '../../src/shared/rect';
-import { IEmbeddingMap, ISliceEmbedding } from './embedding';
+import { ILayerMaps, ISliceMaps } from './embedding';
 import { embeddingNames, familyNames, featureProgram, type FeatureSpec, halo } from './features';
 import { Cuts } from './quantile';
 import { dtypeOf } from './dtype';
@@ -71,7 +71,7 @@ export class FeatureStack {
    * @returns a view of the engine's memory, good until the next call of this object
    * @throws RangeError for pixels or an embedding that do not fit
    */
-  compute(image: IImageSize, tile: Rect, source: TypedArray, embedding?: ISliceEmbedding): ITileFeatures {
+  compute(image: IImageSize, tile: Rect, source: TypedArray, embedding?: ISliceMaps): ITileFeatures {
     const maps = this._mapsOf(embedding);
     const blocks = blocksOf(tile);
     const stride = blocks.columns * 4;
@@ -131,7 +131,7 @@ export class FeatureStack {
   }
 
   /** Write the planes of a map, from the part of its grid that the tile needs. */
-  private _computeEmbedding(map: IEmbeddingMap, tile: Rect, out: number): void {
+  private _computeEmbedding(map: ILayerMaps, tile: Rect, out: number): void {
     const engine = this._engine;
     const { components, rows, columns, cell, data } = map;
     const place = (pixel: number, count: number) =>
@@ -174,7 +174,7 @@ export class FeatureStack {
   }
 
   /** An embedding's maps, checked against the spec. */
-  private _mapsOf(embedding: ISliceEmbedding = []): ISliceEmbedding {
+  private _mapsOf(embedding: ISliceMaps = []): ISliceMaps {
     const layers = this._spec.embedding?.layers ?? [];
     if (layers.length > 0 && embedding.length !== layers.length) {
       throw new RangeError(

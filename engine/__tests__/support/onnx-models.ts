@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { IClassifier } from '../../core/classifier';
-import { IEmbeddingBasis, ISliceEmbedding } from '../../core/embedding';
+import { IEmbeddingBasis, ISliceMaps } from '../../core/embedding';
 import { featureNames, featureSpec } from '../../core/features';
 import { ForestApplier, forestParams, joinTrees, packForest, TreeGrower } from '../../core/forest';
 import { intensityOf, rowMoments } from '../../core/intensity';
@@ -82,7 +82,7 @@ export function example(
   const random = randomSource(9);
   const embedding = layers.length > 0 ? { window, layers } : null;
   const spec = featureSpec({ set: 'samba', sigmas: [1], hessian: false, membrane: false, embedding, ...more });
-  const maps: ISliceEmbedding = layers.map(({ layer, components }) => {
+  const maps: ISliceMaps = layers.map(({ layer, components }) => {
     const cell = window / CELLS[layer];
     const [gridRows, gridColumns] = [Math.ceil(rows / cell), Math.ceil(columns / cell)];
     const data = Float32Array.from({ length: components * gridRows * gridColumns }, () => random() * 9 - 4);

@@ -1,12 +1,12 @@
 import { Rect } from '../../../src/shared/rect';
-import { ISliceEmbedding } from '../embedding';
+import { ISliceMaps } from '../embedding';
 import { featureSpec } from '../features';
 import { quantileCuts, Cuts } from '../quantile';
 import { FeatureStack, blocksOf } from '../stack';
 import { newEngine, randomSource } from '../../__tests__/support/engine';
 
 /** Maps of noise. */
-function mapsOf(grids: readonly [components: number, rows: number, columns: number, cell: number][]): ISliceEmbedding {
+function mapsOf(grids: readonly [components: number, rows: number, columns: number, cell: number][]): ISliceMaps {
   const random = randomSource(11);
   return grids.map(([components, rows, columns, cell]) => ({
     data: Float32Array.from({ length: components * rows * columns }, () => random() * 40 - 20),
@@ -18,7 +18,7 @@ function mapsOf(grids: readonly [components: number, rows: number, columns: numb
 }
 
 /** The formula of `engine/core/embedding.ts`, pixel by pixel. */
-function expected(map: ISliceEmbedding[number], component: number, row: number, column: number): number {
+function expected(map: ISliceMaps[number], component: number, row: number, column: number): number {
   const along = (pixel: number, count: number) => {
     const place = Math.min(count - 1, Math.max(0, (pixel + 0.5) / map.cell - 0.5));
     const first = Math.floor(place);
@@ -36,7 +36,7 @@ const layers = (...components: number[]) =>
 const few = { set: 'samba', sigmas: [1], hessian: false, membrane: false, differenceOfGaussians: false };
 
 /** [channel][row][column] of an image in tiles of some size. */
-function channelsOf(stack: FeatureStack, rows: number, columns: number, maps: ISliceEmbedding, side: number) {
+function channelsOf(stack: FeatureStack, rows: number, columns: number, maps: ISliceMaps, side: number) {
   const pixels = Float32Array.from({ length: rows * columns }, (_, i) => (i * 31) % 97);
   const out = Array.from({ length: stack.count }, () => new Float32Array(rows * columns));
   for (let row0 = 0; row0 < rows; row0 += side) {
@@ -122,7 +122,7 @@ describe('An embedding among the features', () => {
     const [rows, columns] = [37, 41];
     const tile = { row0: 0, column0: 0, row1: rows, column1: columns };
     const pixels = Float32Array.from({ length: rows * columns }, (_, i) => (i * 31) % 97);
-    const binsOf = (stack: FeatureStack, cuts: Float32Array[], embedding?: ISliceEmbedding) => {
+    const binsOf = (stack: FeatureStack, cuts: Float32Array[], embedding?: ISliceMaps) => {
       const { data } = stack.compute({ rows, columns }, tile, pixels, embedding);
       return stack.quantise(tile, data, new Cuts(cuts)).slice();
     };
@@ -148,7 +148,7 @@ describe('An embedding among the features', () => {
   it('is refused if it is missing or not that of the spec', () => {
     const spec = featureSpec({ ...few, embedding: { layers: layers(3, 2) } });
     const stack = new FeatureStack(newEngine(), spec, 1);
-    const compute = (maps?: ISliceEmbedding) =>
+    const compute = (maps?: ISliceMaps) =>
       stack.compute({ rows: 8, columns: 8 }, { row0: 0, row1: 8, column0: 0, column1: 8 }, new Uint8Array(64), maps);
     const good = mapsOf([
       [3, 2, 2, 4],

@@ -1,5 +1,5 @@
 /** ONNX models of classifiers that see an embedding: an ONNX runtime agrees with the engine. */
-import { ISliceEmbedding } from '../../core/embedding';
+import { ISliceMaps } from '../../core/embedding';
 import { featureNames, featureSpec } from '../../core/features';
 import { encodeOnnx } from '../index';
 import { MODEL } from '../fields';
@@ -50,7 +50,7 @@ describe('An ONNX model of a classifier that sees an embedding', () => {
         const row = first + Math.floor(i / (columns - first));
         return data[row * columns + first + (i % (columns - first))]!;
       });
-    const [map] = maps as [ISliceEmbedding[number]];
+    const [map] = maps as [ISliceMaps[number]];
     const { rows, columns } = SIZE;
     const size = map.rows * map.columns;
     const cells = [0, 1, 2, 3].map(k =>

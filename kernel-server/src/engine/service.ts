@@ -28,14 +28,7 @@ import {
 } from './tiles';
 import { Intensities } from './intensities';
 import { IJobContext } from '../jobs/job-context';
-import {
-  AnyClassifier,
-  IDescribed,
-  IEngineService,
-  IImageEmbedding,
-  ISegmentationArrays,
-  ITrained
-} from '../jobs/services';
+import { AnyClassifier, IDescribed, IEngineService, IImageMaps, ISegmentationArrays, ITrained } from '../jobs/services';
 import { basisKey } from '../sam/basis-key';
 import { sharedBytes } from '../base/shared-memory';
 
@@ -107,7 +100,7 @@ export class EngineService implements IEngineService {
     spec: FeatureSpec,
     out: ArrayDescriptor,
     context: IJobContext,
-    embedding?: IImageEmbedding
+    embedding?: IImageMaps
   ): Promise<void> {
     const { rows, columns, channels } = shapeOf(image, slice);
     const count = engine.featureNames(spec, channels).length;

@@ -5,7 +5,7 @@ import { ArrayDescriptor } from '../../../src/shared/protocol';
 import { Rect } from '../../../src/shared/rect';
 import { IBoostRound } from '../../../engine/core/boosting';
 import { IGrowOptions, IPackedForest, ITrainingSet, ITrees } from '../../../engine/core/forest';
-import { ISliceEmbedding } from '../../../engine/core/embedding';
+import { ISliceMaps } from '../../../engine/core/embedding';
 import { IIntensity } from '../../../engine/core/intensity';
 import { ISegmentationArrays } from '../jobs/services';
 
@@ -21,7 +21,7 @@ export interface ITileRequest {
   /** One part of the spec's features; all of them if left out. */
   part?: PartName;
   /** The slice's embedding, in shared memory; needed where the features asked for have one. */
-  maps?: ISliceEmbedding;
+  maps?: ISliceMaps;
   /** The image's; needed where the spec standardises, and for refining. */
   intensity?: IIntensity;
 }
@@ -113,7 +113,7 @@ export interface IPiece {
 export interface ISegmentPart {
   part: PartName;
   spec: FeatureSpec;
-  maps?: ISliceEmbedding;
+  maps?: ISliceMaps;
   cuts: INamedCuts;
   blocks?: Uint8Array;
   ready: boolean;

@@ -20,7 +20,7 @@ import {
   featureKey,
   IEmbeddingBasis,
   IIntensity,
-  ISliceEmbedding,
+  ISliceMaps,
   planeFloats,
   samplePositions,
   withoutEmbedding
@@ -29,7 +29,7 @@ import { basisKey } from '../sam/basis-key';
 import { EnginePool } from './pool';
 import { ICutsTask, INamedCuts, IPlanesTask, IQuantiseTask, ITileRequest, PartName } from './tasks';
 import { IJobContext } from '../jobs/job-context';
-import { IImageEmbedding } from '../jobs/services';
+import { IImageMaps } from '../jobs/services';
 import { sharedBytes, sharedFloats } from '../base/shared-memory';
 
 /** Side of a tile of features in pixels, and of those with so many features that they would not fit a thread's memory. */
@@ -51,7 +51,7 @@ export interface IFeatureSource {
   image: ArrayDescriptor;
   cacheKey?: string | undefined;
   /** Needed for the features of an embedding. */
-  embedding?: IImageEmbedding | undefined;
+  embedding?: IImageMaps | undefined;
   /** Needed where a spec standardises. */
   intensity?: IIntensity | undefined;
 }
@@ -108,7 +108,7 @@ export async function mapsOf(
   { embedding }: IFeatureSource,
   slice: number,
   context: IJobContext
-): Promise<{ maps?: ISliceEmbedding }> {
+): Promise<{ maps?: ISliceMaps }> {
   if (name === 'families') {
     return {};
   }

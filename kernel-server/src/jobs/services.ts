@@ -2,7 +2,7 @@
  * The seams inside the sidecar: what sessions and jobs need of SAM and of the engine. Both work on shared arrays by
  * descriptor, so their worker threads and processes open the files themselves and no pixels pass between them.
  */
-import type { IClassifierFormat, IEmbeddingBasis, ISliceEmbedding } from '../../../engine';
+import type { IClassifierFormat, IEmbeddingBasis, ISliceMaps } from '../../../engine';
 import { EmbeddingSpec, FeatureSpec } from '../../../src/shared/features';
 import { LearnerParams } from '../../../src/shared/learners';
 import {
@@ -58,7 +58,7 @@ export interface ISamService {
     onEmbedding?: (result: { embedding: Float32Array; device: SamDevice; seconds: number }) => void
   ): Promise<{
     basis: IEmbeddingBasis;
-    maps: ISliceEmbedding;
+    maps: ISliceMaps;
     embedding: Float32Array | null;
     device: SamDevice;
     seconds: number;
@@ -77,10 +77,10 @@ export interface ISamService {
 }
 
 /** What an encoder sees of an image, for classifiers whose spec asks for it. */
-export interface IImageEmbedding {
+export interface IImageMaps {
   basis: IEmbeddingBasis;
   /** A slice under the basis; may take long the first time. Fails as SAM fails. */
-  slice(slice: number, context: IJobContext): Promise<ISliceEmbedding>;
+  slice(slice: number, context: IJobContext): Promise<ISliceMaps>;
 }
 
 /** An image with its labels, uint8 [slices, rows, columns], and the key under which its features are kept. */
@@ -89,7 +89,7 @@ export interface ILabelledImage {
   labels: ArrayDescriptor;
   cacheKey: string;
   /** Needed if the spec has an embedding; under the same basis for all images. */
-  embedding?: IImageEmbedding;
+  embedding?: IImageMaps;
 }
 
 /** A trained classifier as an object that JSON can carry; its fields are the engine's business (`engine/core/classifier.ts`). */
@@ -138,7 +138,7 @@ export interface IEngineService {
     spec: FeatureSpec,
     out: ArrayDescriptor,
     context: IJobContext,
-    embedding?: IImageEmbedding
+    embedding?: IImageMaps
   ): Promise<void>;
   /**
    * Grow a forest on the labelled pixels (labels uint8 [slices, rows, columns]; 0 is unlabelled).
@@ -158,7 +158,7 @@ export interface IEngineService {
       /** Side of the image's pixels, which the classifier remembers. */
       pixelSize?: PixelSize | null;
       /** Needed if the spec has an embedding. */
-      embedding?: IImageEmbedding;
+      embedding?: IImageMaps;
     },
     context: IJobContext
   ): Promise<ITrained>;
@@ -175,7 +175,7 @@ export interface IEngineService {
       tiles: { row: number; column: number }[];
       cacheKey: string;
       /** Needed if the spec has an embedding. */
-      embedding?: IImageEmbedding;
+      embedding?: IImageMaps;
     },
     context: IJobContext
   ): Promise<{ name: string; low: number; high: number; tiles: Uint8Array[] }>;
@@ -202,7 +202,7 @@ export interface IEngineService {
       out: ISegmentationArrays;
       cacheKey?: string;
       /** Needed if the classifier's spec has an embedding; under the classifier's basis. */
-      embedding?: IImageEmbedding;
+      embedding?: IImageMaps;
       /** Only the tiles that touch this region, and no others. */
       region?: Rect;
       /** Not the tiles that touch any of these regions: those of earlier calls with them as `region`. */

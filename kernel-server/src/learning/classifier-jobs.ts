@@ -7,7 +7,7 @@ import { ArrayStore } from '../arrays/array-store';
 import { ICall } from '../transport/dispatcher';
 import { isMissing } from '../base/files';
 import { IJobContext } from '../jobs/job-context';
-import { AnyClassifier, IEngineService, IImageEmbedding, ISegmentationArrays } from '../jobs/services';
+import { AnyClassifier, IEngineService, IImageMaps, ISegmentationArrays } from '../jobs/services';
 import { Jobs } from '../jobs/jobs';
 import { Learner } from './learner';
 import {
@@ -92,7 +92,7 @@ export class ClassifierJobs {
   }
 
   /** What a classifier sees of a session's image through an encoder; `undefined` if it sees nothing so. */
-  async embeddingOf(session: Session, classifier: AnyClassifier): Promise<IImageEmbedding | undefined> {
+  async embeddingOf(session: Session, classifier: AnyClassifier): Promise<IImageMaps | undefined> {
     const { engine, embeddings } = this._options;
     const basis = engine.basisOf(classifier);
     if (!basis) {
@@ -221,11 +221,7 @@ export class ClassifierJobs {
   }
 
   /** What {@link _apply} needs of one session besides the classifier. */
-  private async _seen(
-    session: Session,
-    json: Uint8Array,
-    context: IJobContext
-  ): Promise<IImageEmbedding[] | undefined> {
+  private async _seen(session: Session, json: Uint8Array, context: IJobContext): Promise<IImageMaps[] | undefined> {
     const embedding = await this.embeddingOf(session, json);
     context.signal.throwIfAborted();
     return embedding && [embedding];
@@ -235,7 +231,7 @@ export class ClassifierJobs {
   private async _apply(
     parts: readonly IPart[],
     classifier: AnyClassifier,
-    embeddings: readonly IImageEmbedding[] | undefined,
+    embeddings: readonly IImageMaps[] | undefined,
     names: readonly ResultName[],
     context: IJobContext,
     take: (made: ISegmentationArrays[]) => Promise<void>

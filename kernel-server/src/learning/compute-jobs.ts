@@ -7,7 +7,7 @@ import { ArrayStore } from '../arrays/array-store';
 import { displayRange } from '../arrays/display-range';
 import { TileFile } from '../arrays/tile-file';
 import { IJobContext } from '../jobs/job-context';
-import { IEngineService, IImageEmbedding, ISamService } from '../jobs/services';
+import { IEngineService, IImageMaps, ISamService } from '../jobs/services';
 import { Jobs } from '../jobs/jobs';
 import { SliceEmbeddings } from '../sam/slice-embeddings';
 import { Session } from '../session/session';
@@ -166,7 +166,7 @@ export class ComputeJobs {
   }
 
   /** The maps that a classifier takes of a handed-over image; undefined if it takes none. */
-  private async _embeddingOf(classifier: Uint8Array, image: ArrayDescriptor): Promise<IImageEmbedding | undefined> {
+  private async _embeddingOf(classifier: Uint8Array, image: ArrayDescriptor): Promise<IImageMaps | undefined> {
     const { engine } = this._options;
     const basis = engine.basisOf(classifier);
     const spec = basis && engine.featureSpec(engine.describe(classifier).info.spec).embedding;

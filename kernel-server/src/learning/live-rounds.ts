@@ -14,7 +14,7 @@ import { SliceRect } from '../../../src/shared/rect';
 import { ArrayStore } from '../arrays/array-store';
 import type { IArrival } from '../sam/slice-embeddings';
 import { IJobContext } from '../jobs/job-context';
-import { IEngineService, IImageEmbedding, ITrained } from '../jobs/services';
+import { IEngineService, IImageMaps, ITrained } from '../jobs/services';
 import { Jobs } from '../jobs/jobs';
 import { Learner } from './learner';
 import { IEmbeddingSource, infoOf, IPart, missingLabels, partOf, specOf, writeClassifier } from './training-part';
@@ -285,7 +285,7 @@ class Live {
   private async _segment(
     part: IPart,
     number: number,
-    { trained, embedding }: { trained: ITrained; embedding: IImageEmbedding | undefined },
+    { trained, embedding }: { trained: ITrained; embedding: IImageMaps | undefined },
     prediction: ArrayDescriptor,
     context: IJobContext
   ): Promise<void> {

@@ -8,7 +8,7 @@ import { ArrayDescriptor, ClassifierInfo, LabelClass, TrainingChoice } from '../
 import type { SliceEmbeddings } from '../sam/slice-embeddings';
 import { explainFull, writeAtomically } from '../base/files';
 import { IJobContext } from '../jobs/job-context';
-import { IEngineService, IImageEmbedding, ITrained } from '../jobs/services';
+import { IEngineService, IImageMaps, ITrained } from '../jobs/services';
 import { Session } from '../session/session';
 
 /** A session as it was when work on it began. */
@@ -76,9 +76,9 @@ export function withoutEmbeddingNote({ message }: BridgeError): string {
 }
 
 /** An embedding that remembers why a slice of it could not be had. */
-export class WatchedEmbedding implements IImageEmbedding {
+export class WatchedEmbedding implements IImageMaps {
   constructor(
-    private readonly _embedding: IImageEmbedding,
+    private readonly _embedding: IImageMaps,
     /** Called before a slice is asked for; it may throw. */
     public before?: (slice: number) => void
   ) {}
@@ -90,7 +90,7 @@ export class WatchedEmbedding implements IImageEmbedding {
     return this._embedding.basis;
   }
 
-  async slice(slice: number, context: IJobContext): ReturnType<IImageEmbedding['slice']> {
+  async slice(slice: number, context: IJobContext): ReturnType<IImageMaps['slice']> {
     try {
       this.before?.(slice);
       return await this._embedding.slice(slice, context);

@@ -7,7 +7,7 @@ import { withImage } from '../../../src/shared/features';
 import { REGION_SIDE } from '../../../src/shared/limits';
 import { Params, Result, SuggestedRegion } from '../../../src/shared/protocol';
 import { SliceRect } from '../../../src/shared/rect';
-import type { ISliceEmbedding } from '../../../engine';
+import type { ISliceMaps } from '../../../engine';
 import { IVectors } from './clusters';
 import { ICall } from '../transport/dispatcher';
 import { breathe, isBlank } from '../base/files';
@@ -178,7 +178,7 @@ export class Regions {
         .map(features => withImage(engine.featureSpec(features), image).embedding)
         .find(embedding => embedding !== null);
       const embedding = await embeddings.maps(session, spec!, undefined, quiet, slices[0]);
-      const maps = new Map<number, ISliceEmbedding>();
+      const maps = new Map<number, ISliceMaps>();
       for (const [i, slice] of slices.entries()) {
         maps.set(slice, await embedding.slice(slice, quiet));
         context.progress('embedding', i + 1, slices.length);

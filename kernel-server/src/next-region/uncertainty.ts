@@ -13,7 +13,7 @@ import { ArrayStore } from '../arrays/array-store';
 import type { ClassifierJobs } from '../learning/classifier-jobs';
 import { breathe } from '../base/files';
 import { IJobContext } from '../jobs/job-context';
-import { IEngineService, IImageEmbedding } from '../jobs/services';
+import { IEngineService, IImageMaps } from '../jobs/services';
 import { Session } from '../session/session';
 import { TileFile } from '../arrays/tile-file';
 import { IBlock } from './score-windows';
@@ -45,7 +45,7 @@ export interface IUnsure {
   held: ArrayDescriptor | undefined;
   /** The same for the same classifier, image and measure alone. */
   key: string;
-  embedding: IImageEmbedding | undefined;
+  embedding: IImageMaps | undefined;
 }
 
 export class Uncertainty {

@@ -1,5 +1,5 @@
 /** What windows of an image look like, as vectors: what an encoder sees of them, or how bright and rough they are. */
-import { ISliceEmbedding, IEmbeddingMap } from '../../../engine';
+import { ISliceMaps, ILayerMaps } from '../../../engine';
 import { ArrayDescriptor, ImageInfo } from '../../../src/shared/protocol';
 import { IVectors } from './clusters';
 import { breathe } from '../base/files';
@@ -30,7 +30,7 @@ export function sampleWindows(grid: WindowGrid, most: number): IBlock[] {
 }
 
 /** The mean of each component over each window. Layers weigh the same: their components have a variance of 1 together. */
-export function viewed(places: readonly IPlace[], maps: ReadonlyMap<number, ISliceEmbedding>): IVectors {
+export function viewed(places: readonly IPlace[], maps: ReadonlyMap<number, ISliceMaps>): IVectors {
   const [some] = maps.values();
   const layers = (some ?? []).map(({ components }) => components);
   const length = layers.reduce((sum, components) => sum + components, 0);
@@ -100,7 +100,7 @@ function textureOf(grey: Float32Array, width: number): [number, number, number] 
 }
 
 /** The mean of the cells whose centres lie in a window, or the cell under its centre where there is none. */
-function meanOf({ data, components, rows, columns, cell }: IEmbeddingMap, block: IBlock): Float32Array {
+function meanOf({ data, components, rows, columns, cell }: ILayerMaps, block: IBlock): Float32Array {
   const along = (from: number, to: number, cells: number) => {
     const first = Math.ceil(from / cell - 0.5);
     const end = Math.min(cells, Math.ceil(to / cell - 0.5));

@@ -1,6 +1,6 @@
 /** The messages between the sidecar and its SAM process, sent by Node's own IPC with `serialization: 'advanced'`. */
 import type { ArrayDescriptor, ImageInfo, PointPrompt, SamDevice } from '../../../src/shared/protocol';
-import type { IBasisLayer, IEmbeddingMap } from '../../../engine/core/embedding';
+import type { IBasisLayer, ILayerMaps } from '../../../engine/core/embedding';
 import type { EmbeddingLayer } from '../../../src/shared/features';
 import type { ErrorCode } from '../../../src/shared/errors';
 import type { IModelManifest } from '../../../src/shared/models';
@@ -60,7 +60,7 @@ export interface IEmbedResult {
 export interface IReduceResult {
   basis: IBasisLayer[];
   /** One map for each layer. */
-  maps: IEmbeddingMap[];
+  maps: ILayerMaps[];
   device: SamDevice;
   seconds: number;
 }

@@ -1,5 +1,5 @@
 /** Reduces the encoder's layers, window by window, to maps over the whole image (`src/sam/encoder-windows.ts`, `basis.ts`). */
-import type { IBasisLayer, IEmbeddingMap } from '../../../engine/core/embedding';
+import type { IBasisLayer, ILayerMaps } from '../../../engine/core/embedding';
 import type { EmbeddingLayer } from '../../../src/shared/features';
 import { encoderLayer, IModelManifest } from '../../../src/shared/models';
 import { EncoderWindows, LayerGrid } from '../../../src/sam';
@@ -50,7 +50,7 @@ export class Reduction {
   }
 
   /** The maps and their basis; all windows must have been added. */
-  finish(): { basis: IBasisLayer[]; maps: IEmbeddingMap[] } {
+  finish(): { basis: IBasisLayer[]; maps: ILayerMaps[] } {
     return { basis: [...this._basis!], maps: this._maps };
   }
 
@@ -96,7 +96,7 @@ export class Reduction {
   }
 
   private readonly _grids: LayerGrid[];
-  private readonly _maps: IEmbeddingMap[];
+  private readonly _maps: ILayerMaps[];
   private readonly _fit: ReadonlySet<number>;
   private readonly _held = new Map<number, Layers>();
 }

@@ -5,14 +5,14 @@
  * Maps are made under a basis. A session has its own bases; a classifier brings the one that it was trained with.
  */
 import { randomBytes } from 'node:crypto';
-import type { IEmbeddingBasis, ISliceEmbedding } from '../../../engine/core/embedding';
+import type { IEmbeddingBasis, ISliceMaps } from '../../../engine/core/embedding';
 import { BridgeError } from '../../../src/shared/errors';
 import { EmbeddingSpec, featureSpec, withImage } from '../../../src/shared/features';
 import { ArrayDescriptor, ImageInfo } from '../../../src/shared/protocol';
 import { ArrayStore } from '../arrays/array-store';
 import { log } from '../base/log';
 import { IJobContext } from '../jobs/job-context';
-import { IImageEmbedding, ISamService } from '../jobs/services';
+import { IImageMaps, ISamService } from '../jobs/services';
 import { Jobs } from '../jobs/jobs';
 import { SharedWork } from '../jobs/shared-work';
 import { Session } from '../session/session';
@@ -88,7 +88,7 @@ export class SliceEmbeddings {
     basis?: IEmbeddingBasis,
     context: IJobContext = unwatched(),
     slice?: number
-  ): Promise<IImageEmbedding> {
+  ): Promise<IImageMaps> {
     const complete = completeSpec(spec, session.record.image);
     const own = basis ?? (await this._ownBasis(session, complete, context, slice));
     return {
@@ -109,7 +109,7 @@ export class SliceEmbeddings {
     key: string | undefined,
     spec: EmbeddingSpec,
     basis: IEmbeddingBasis
-  ): IImageEmbedding {
+  ): IImageMaps {
     const complete = completeSpec(spec, { ...image, display });
     const source = { image, display, key: `${key ?? randomBytes(8).toString('hex')}/` };
     const cache = key === undefined ? createMapCache(1) : this._cache;
@@ -259,7 +259,7 @@ export class SliceEmbeddings {
     spec: EmbeddingSpec,
     basis: IEmbeddingBasis,
     context: IJobContext
-  ): Promise<ISliceEmbedding> {
+  ): Promise<ISliceMaps> {
     session.checkSlice(slice);
     const key = mapKey(sourceOf(session), slice, spec, basis);
     const found = this._cache.get(key);
@@ -286,7 +286,7 @@ export class SliceEmbeddings {
     spec: EmbeddingSpec,
     basis: IEmbeddingBasis | null,
     context: IJobContext
-  ): Promise<{ basis: IEmbeddingBasis; maps: ISliceEmbedding }> {
+  ): Promise<{ basis: IEmbeddingBasis; maps: ISliceMaps }> {
     const { image, generation } = session;
     const { display } = session.record.image;
     const failed = `${specKey(session, spec)}/${slice}`;

@@ -2,7 +2,7 @@
 import { ArrayDescriptor, Dtype, LabelClass } from '../../../../src/shared/protocol';
 import { EngineService } from '../../engine/service';
 import { IJobContext } from '../../jobs/job-context';
-import { IImageEmbedding, ILabelledImage, ITrained } from '../../jobs/services';
+import { IImageMaps, ILabelledImage, ITrained } from '../../jobs/services';
 import { EngineFolder, wasm } from './engine-build';
 
 export const CLASSES: LabelClass[] = [
@@ -74,7 +74,7 @@ export class EngineBench {
       context?: IJobContext;
       classes?: LabelClass[];
       others?: readonly ILabelledImage[];
-      embedding?: IImageEmbedding | undefined;
+      embedding?: IImageMaps | undefined;
     } = {}
   ): Promise<ITrained> {
     return service.train(
@@ -97,7 +97,7 @@ export class EngineBench {
     trained: ITrained,
     { image, shape }: IMicrograph,
     cacheKey?: string,
-    embedding?: IImageEmbedding
+    embedding?: IImageMaps
   ) {
     const out = {
       prediction: this.folder.array('uint8', shape),

@@ -1,8 +1,8 @@
 /** Features of an embedding: when a slice is encoded, what is kept, and that it helps. */
 import { renameSync } from 'node:fs';
-import { IBasisLayer, IEmbeddingBasis, IEmbeddingMap } from '../../../../engine';
+import { IBasisLayer, IEmbeddingBasis, ILayerMaps } from '../../../../engine';
 import { LABEL_TILE } from '../../../../src/shared/limits';
-import { IImageEmbedding } from '../../jobs/services';
+import { IImageMaps } from '../../jobs/services';
 import { agreement, context, EngineBench, someRows } from '../../__tests__/support/engine';
 
 const bench = new EngineBench();
@@ -31,7 +31,7 @@ function basisOf(seed: number, ...components: number[]): IEmbeddingBasis {
   return { model: 'mobile-sam', digest: 'ab'.repeat(32), layers };
 }
 
-interface ICounted extends IImageEmbedding {
+interface ICounted extends IImageMaps {
   asked: number[];
 }
 
@@ -43,7 +43,7 @@ function embeddingOf(rows: number, columns: number, { seed = 1, components = [2]
     basis: basisOf(seed, ...components),
     slice: async slice => {
       asked.push(slice);
-      return components.map((count): IEmbeddingMap => {
+      return components.map((count): ILayerMaps => {
         const [gridRows, gridColumns] = [Math.ceil(rows / CELL), Math.ceil(columns / CELL)];
         const data = new Float32Array(new SharedArrayBuffer(count * gridRows * gridColumns * 4));
         data.forEach((_, i) => {

@@ -1,7 +1,7 @@
 /** Maps end to end: of a tiny model whose layers the test computes itself, and of the real one. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { IEmbeddingBasis, IEmbeddingMap } from '../../../../engine/core/embedding';
+import type { IEmbeddingBasis, ILayerMaps } from '../../../../engine/core/embedding';
 import type { EmbeddingSpec } from '../../../../src/shared/features';
 import type { ArrayDescriptor } from '../../../../src/shared/protocol';
 import { preprocess } from '../../../../src/sam';
@@ -96,7 +96,7 @@ function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
 }
 
 /** Part of a map's columns and rows, of all its components. */
-function part(map: IEmbeddingMap, rows: [number, number], columns: [number, number]): number[] {
+function part(map: ILayerMaps, rows: [number, number], columns: [number, number]): number[] {
   const out: number[] = [];
   for (let k = 0; k < map.components; k++) {
     for (let row = rows[0]; row < rows[1]; row++) {
@@ -392,7 +392,7 @@ describe('MobileSAM', () => {
     const image = makeImage('wide.u8', 128, 192);
     const service = open();
     const { basis, maps } = await service.reduce(image, display, 0, spec, null, makeContext());
-    const [map] = maps as [IEmbeddingMap];
+    const [map] = maps as [ILayerMaps];
     expect([map.rows, map.columns, map.cell]).toEqual([64, 96, 2]);
     const alone = async (name: string, begin: number) => {
       const cropped = crop(image, name, [0, 128], [begin, begin + 128]);
