@@ -1,5 +1,6 @@
 /** Mean and deviation of images, found on the pool and kept for those with a key. */
 import { ArrayDescriptor } from '../../../src/shared/protocol';
+import { Lru } from '../../../src/shared/lru';
 import { IIntensity, intensityOf } from '../../../engine';
 import { itemSize } from '../arrays/dtypes';
 import { EnginePool } from './pool';
@@ -41,12 +42,9 @@ export class Intensities {
     const intensity = intensityOf(all, shift);
     if (key !== undefined) {
       this._kept.set(key, intensity);
-      if (this._kept.size > KEPT_MAX) {
-        this._kept.delete(this._kept.keys().next().value!);
-      }
     }
     return intensity;
   }
 
-  private readonly _kept = new Map<string, IIntensity>();
+  private readonly _kept = new Lru<string, IIntensity>({ limit: KEPT_MAX });
 }

@@ -8,10 +8,13 @@ import { isBoosting, learnerParams, LearnerParams } from '../../../src/shared/le
 import { ArrayDescriptor, ForestMeaning, LabelClass } from '../../../src/shared/protocol';
 import { overlaps, Rect } from '../../../src/shared/rect';
 import * as engine from '../../../engine';
-import { ILabelledPixels, drawLabels } from './labels';
-import { expectRoom, growTrees } from './grow';
+import { expectArray, expectOutputs, shapeOf } from './array-checks';
+import { drawLabels } from './labelled-pixels';
+import { LoadedClassifiers } from './loaded-classifiers';
+import { collectTrainingSet, labelledSlices } from './training-set';
+import { expectRoom, growTrees } from './grow-trees';
 import { EnginePool } from './pool';
-import { FeaturePreviews } from './preview';
+import { FeaturePreviews } from './feature-previews';
 import { IPiece, ISegmentPart, ISegmentTask, IStoreTask } from './tasks';
 import {
   FeatureTiles,
@@ -19,40 +22,20 @@ import {
   IFeatureSource,
   IPlacedTile,
   mapsOf,
-  nameCuts,
   partsOf,
   sideOf,
   takenBy,
   tileSide,
   tilesOf
-} from './tiles';
+} from './feature-tiles';
 import { Intensities } from './intensities';
 import { IJobContext } from '../jobs/job-context';
-import { AnyClassifier, IDescribed, IEngineService, IImageMaps, ISegmentationArrays, ITrained } from '../jobs/services';
+import { AnyClassifier, IDescribed, IEngineService, IImageMaps, ITrained } from '../jobs/services';
 import { basisKey } from '../sam/basis-key';
 import { sharedBytes } from '../base/shared-memory';
 
-/** A classifier in the forms in which it is used. */
-interface ILoaded {
-  job: number;
-  classifier: engine.IClassifier;
-  /** Its features under its cuts. */
-  parts: ICutPart[];
-  forest: engine.IPackedForest;
-  /** Its JSON, as far as anybody asked for it. */
-  bytes?: Buffer;
-}
-
-/** A slice of an image. */
-interface IPlace {
-  source: IFeatureSource;
-  slice: number;
-}
-
 /** Quantised features that are kept. */
 const CACHE_BYTES = 512 << 20;
-/** Classifiers that stay read. */
-const LOADED_MAX = 4;
 /** Tasks for each thread and stage: enough for even loads and true progress. */
 const TASKS_PER_THREAD = 8;
 
@@ -66,7 +49,8 @@ export class EngineService implements IEngineService {
         throw new BridgeError('compute', `The engine's file ${file} is missing. Install sambalab again.`);
       }
     }
-    this._compiled = engine.compileEngine(readFileSync(wasm));
+    const compiled = engine.compileEngine(readFileSync(wasm));
+    this._classifiers = new LoadedClassifiers({ compiled, nextJob: () => this._jobs++ });
     this._pool = new EnginePool({ threads, script, wasm });
     this._intensities = new Intensities(this._pool);
     this._previews = new FeaturePreviews(this._pool, this._intensities);
@@ -149,11 +133,11 @@ export class EngineService implements IEngineService {
     for (const source of given) {
       sources.push(await this._known(source, spec.standardise, context));
     }
-    const places = sources.flatMap(source =>
+    const slices = sources.flatMap(source =>
       Array.from({ length: source.image.shape[0]! }, (_, slice) => ({ source, slice }))
     );
-    const cut = await this._tiles.cut(sources, parts, labelledSlices(sources, places, pixels), context);
-    const set = await this._trainingSet(places, cut, pixels, classes.length, context);
+    const cut = await this._tiles.cut(sources, parts, labelledSlices(sources, slices, pixels), context);
+    const set = await collectTrainingSet(this._tiles, slices, cut, pixels, classes.length, context);
     const grown = await growTrees(this._pool, () => this._jobs++, set, pixels.stroke, forest, context);
     const classifier: engine.IClassifier = {
       features: spec,
@@ -168,7 +152,7 @@ export class EngineService implements IEngineService {
       ...grown
     };
     // It is about to be applied: what is at hand is kept, its JSON is written when somebody wants it.
-    const loaded = this._remember(classifier, cut);
+    const loaded = this._classifiers.add(classifier, cut);
     const trained: ITrained = {
       get json() {
         return (loaded.bytes ??= Buffer.from(engine.encodeClassifier(classifier)));
@@ -180,7 +164,7 @@ export class EngineService implements IEngineService {
       trees: classifier.trees.counts.length,
       samples: classifier.samples
     };
-    this._handles.set(trained, loaded);
+    this._classifiers.link(trained, loaded);
     return trained;
   }
 
@@ -193,7 +177,7 @@ export class EngineService implements IEngineService {
   }
 
   describe(file: AnyClassifier): IDescribed {
-    const { classifier } = this._load(file);
+    const { classifier } = this._classifiers.load(file);
     const { basis } = classifier;
     const { classes, channels, names, features, forest, samples, oobScore, importance, scores, trees } = classifier;
     const info = {
@@ -228,16 +212,16 @@ export class EngineService implements IEngineService {
   }
 
   basisOf(classifier: AnyClassifier): engine.IEmbeddingBasis | null {
-    return this._load(classifier).classifier.basis ?? null;
+    return this._classifiers.load(classifier).classifier.basis ?? null;
   }
 
   classesOf(classifier: AnyClassifier): LabelClass[] {
-    return this._load(classifier).classifier.classes;
+    return this._classifiers.load(classifier).classifier.classes;
   }
 
   async apply(request: Parameters<IEngineService['apply']>[0], context: IJobContext): Promise<void> {
     const { image, slice, out, cacheKey, embedding, region, skip = [], written } = request;
-    const loaded = this._load(request.classifier);
+    const loaded = this._classifiers.load(request.classifier);
     const { classifier, forest, parts, job } = loaded;
     const { slices, rows, columns, channels } = shapeOf(image, slice);
     if (channels !== classifier.channels) {
@@ -342,107 +326,11 @@ export class EngineService implements IEngineService {
     return { image, cacheKey, embedding, intensity };
   }
 
-  /** The bins of the labelled pixels. */
-  private async _trainingSet(
-    places: readonly IPlace[],
-    parts: readonly ICutPart[],
-    pixels: ILabelledPixels,
-    classes: number,
-    context: IJobContext
-  ): Promise<engine.ITrainingSet> {
-    const features = parts.reduce((sum, part) => sum + part.features, 0);
-    const count = pixels.classOf.length;
-    const columns = sharedBytes(features * count);
-    const classOf = sharedBytes(count);
-    classOf.set(pixels.classOf);
-    // Labelled pixels of each tile, and where its slice is.
-    const side = sideOf(parts);
-    const members = new Map<number, Map<number, number[]>>();
-    for (let i = 0; i < count; i++) {
-      const place = pixels.slice[i]!;
-      const across = Math.ceil(places[place]!.source.image.shape[2]! / side);
-      const number = Math.floor(pixels.row[i]! / side) * across + Math.floor(pixels.column[i]! / side);
-      let inSlice = members.get(place);
-      if (!inSlice) {
-        members.set(place, (inSlice = new Map()));
-      }
-      const list = inSlice.get(number);
-      if (list) {
-        list.push(i);
-      } else {
-        inSlice.set(number, [i]);
-      }
-    }
-    const tiles = [...members].flatMap(([place, inSlice]) => {
-      const { source, slice } = places[place]!;
-      const grid = tilesOf(source, slice, side);
-      return [...inSlice].map(([number, list]) => ({ ...grid[number]!, list }));
-    });
-    const firsts = parts.map((_, i) => parts.slice(0, i).reduce((sum, part) => sum + part.features, 0));
-    await this._tiles.each(parts, tiles, context, (placed, blocks, number) => {
-      const { tile, list } = placed as (typeof tiles)[number];
-      const own = parts[number]!.features;
-      const across = engine.blocksOf(tile).columns;
-      for (const i of list) {
-        const row = pixels.row[i]! - tile.row0;
-        const column = pixels.column[i]! - tile.column0;
-        const block = (row >> 2) * across + (column >> 2);
-        let from = block * own * 16 + (row & 3) * 4 + (column & 3);
-        let to = firsts[number]! * count + i;
-        for (let feature = 0; feature < own; feature++) {
-          columns[to] = blocks[from]!;
-          from += 16;
-          to += count;
-        }
-      }
-    });
-    return { columns, classOf, features, classes };
-  }
-
-  private _load(classifier: AnyClassifier): ILoaded {
-    const known = this._handles.get(classifier);
-    if (known) {
-      return known;
-    }
-    const json = 'json' in classifier ? classifier.json : classifier;
-    const found = this._loaded.find(({ bytes }) => bytes?.equals(json));
-    if (found) {
-      return found;
-    }
-    const read = engine.decodeClassifier(json);
-    let first = 0;
-    const parts = partsOf(read.features, read.channels, read.basis).map(part => {
-      const cuts = nameCuts(new engine.Cuts(read.cuts.features.slice(first, (first += part.features))));
-      return { ...part, cuts };
-    });
-    const loaded = this._remember(read, parts);
-    loaded.bytes = Buffer.from(json);
-    return loaded;
-  }
-
-  private _remember(classifier: engine.IClassifier, parts: ICutPart[]): ILoaded {
-    const { trees, names, classes } = classifier;
-    const forest = engine.packForest(
-      new engine.Engine(this._compiled),
-      trees,
-      names.length,
-      classes.length,
-      classifier.scale
-    );
-    const loaded: ILoaded = { job: this._jobs++, classifier, parts, forest };
-    this._loaded.unshift(loaded);
-    this._loaded.splice(LOADED_MAX);
-    return loaded;
-  }
-
-  private readonly _compiled: WebAssembly.Module;
+  private readonly _classifiers: LoadedClassifiers;
   private readonly _pool: EnginePool;
   private readonly _tiles: FeatureTiles;
   private readonly _previews: FeaturePreviews;
   private readonly _intensities: Intensities;
-  private readonly _loaded: ILoaded[] = [];
-  /** What training returned. */
-  private readonly _handles = new WeakMap<AnyClassifier, ILoaded>();
   private _jobs = 0;
 }
 
@@ -460,41 +348,6 @@ export namespace EngineService {
   }
 }
 
-function shapeOf(image: ArrayDescriptor, slice: number) {
-  const [slices, rows, columns, channels = 1] = image.shape;
-  if (!slices || !rows || !columns || (channels !== 1 && channels !== 3)) {
-    throw new BridgeError(
-      'invalid',
-      `The image has shape [${image.shape.join(', ')}]; it must be [slices, rows, columns, channels] with 1 or 3 channels and no side 0.`
-    );
-  }
-  if (!Number.isInteger(slice) || slice < 0 || slice >= slices) {
-    throw new BridgeError('invalid', `There is no slice ${slice}; the image has ${slices}, counted from 0.`);
-  }
-  return { slices, rows, columns, channels };
-}
-
-function expectArray(array: ArrayDescriptor, dtype: string, shape: number[], what: string): void {
-  if (array.dtype !== dtype || array.shape.length !== shape.length || array.shape.some((n, i) => n !== shape[i])) {
-    throw new BridgeError(
-      'invalid',
-      `${what} is ${array.dtype} [${array.shape.join(', ')}]; it must be ${dtype} [${shape.join(', ')}].`
-    );
-  }
-}
-
-function expectOutputs(out: ISegmentationArrays, shape: number[], classes: number): void {
-  if (out.prediction) {
-    expectArray(out.prediction, 'uint8', shape, 'The array for the segmentation');
-  }
-  if (out.probabilities) {
-    expectArray(out.probabilities, 'float32', [...shape, classes], 'The array for probabilities');
-  }
-  if (out.uncertainty) {
-    expectArray(out.uncertainty, 'float32', shape, 'The array for the uncertainty');
-  }
-}
-
 /** How the embedding of all images is reduced; null if the spec has none. @throws BridgeError `internal` where callers disagree. */
 function basisOfAll(sources: readonly IFeatureSource[], spec: FeatureSpec): engine.IEmbeddingBasis | null {
   const basis = sources[0]!.embedding?.basis;
@@ -505,14 +358,4 @@ function basisOfAll(sources: readonly IFeatureSource[], spec: FeatureSpec): engi
     throw new BridgeError('internal', 'The features need an embedding of every image, reduced in the same way.');
   }
   return basis;
-}
-
-/** The slices of each image in which pixels are learned from. */
-function labelledSlices(
-  sources: readonly IFeatureSource[],
-  places: readonly IPlace[],
-  pixels: ILabelledPixels
-): number[][] {
-  const used = [...new Set(pixels.slice)].sort((a, b) => a - b).map(place => places[place]!);
-  return sources.map(source => used.filter(place => place.source === source).map(({ slice }) => slice));
 }

@@ -1,5 +1,5 @@
 import { forestParams } from '../../../../engine';
-import { expectRoom, treesPerTask } from '../grow';
+import { expectRoom, treesPerTask } from '../grow-trees';
 
 const samba = forestParams();
 const deep = forestParams({ preset: 'deep' });

@@ -12,12 +12,13 @@ import {
   withoutEmbedding
 } from '../../../src/shared/features';
 import { LABEL_TILE } from '../../../src/shared/limits';
+import { Lru } from '../../../src/shared/lru';
 import { ArrayDescriptor } from '../../../src/shared/protocol';
 import { BridgeError } from '../../../src/shared/errors';
 import { sortFloats } from '../../../engine';
 import { EnginePool } from './pool';
 import { IPreviewTask, ISampleTask, ITileRequest } from './tasks';
-import { IFeatureSource, mapsOf, partsOf, spreadPixels, spreadTiles, tilesOf } from './tiles';
+import { IFeatureSource, mapsOf, partsOf, spreadPixels, spreadTiles, tilesOf } from './feature-tiles';
 import { Intensities } from './intensities';
 import { IJobContext } from '../jobs/job-context';
 import { IEngineService } from '../jobs/services';
@@ -78,14 +79,14 @@ export class FeaturePreviews {
     const perSlice = tilesOf({ image }, slice, LABEL_TILE);
     const tiles = request.tiles.map(({ row, column }) => perSlice[row * tileColumns + column]!);
     const keys = request.tiles.map(({ row, column }) => `${key} ${slice} ${row} ${column}`);
-    const out = keys.map(tile => this._tiles.get(tile));
+    const out = keys.map(tile => this._tiles.peek(tile));
     const missing = [...out.keys()].filter(i => !out[i]);
     const tasks = missing.map((i): IPreviewTask => {
       const { tile } = tiles[i]!;
       return { kind: 'preview', image, slice, tile, ...alone, ...range, side: LABEL_TILE };
     });
     await this._pool.runAll(tasks, context.signal, (bytes, i) => (out[missing[i]!] = bytes), { urgent: true });
-    keys.forEach((tile, i) => keep(this._tiles, tile, out[i]!, TILES_MAX));
+    keys.forEach((tile, i) => this._tiles.set(tile, out[i]!));
     return { name, ...range, tiles: out as Uint8Array[] };
   }
 
@@ -112,13 +113,13 @@ export class FeaturePreviews {
       const values: number[] = [];
       await this._pool.runAll(tasks, signal, part => values.push(...part), { urgent: true });
       range = percentiles(Float32Array.from(values));
+      this._ranges.set(key, range);
     }
-    keep(this._ranges, key, range, RANGES_MAX);
     return range;
   }
 
-  private readonly _tiles = new Map<string, Uint8Array>();
-  private readonly _ranges = new Map<string, IValueRange>();
+  private readonly _tiles = new Lru<string, Uint8Array>({ limit: TILES_MAX });
+  private readonly _ranges = new Lru<string, IValueRange>({ limit: RANGES_MAX });
 }
 
 function aloneInFamilies(spec: FeatureSpec, channels: number, channel: number, cacheKey: string) {
@@ -178,13 +179,4 @@ function percentiles(values: Float32Array): IValueRange {
   const high = at(0.99);
   // A feature that is the same everywhere is shown as black.
   return { low, high: high > low ? high : low + Math.max(1, Math.abs(low) * 1e-3) };
-}
-
-/** Enter as the latest, and let the longest unused go. */
-function keep<T>(map: Map<string, T>, key: string, value: T, most: number): void {
-  map.delete(key);
-  map.set(key, value);
-  if (map.size > most) {
-    map.delete(map.keys().next().value!);
-  }
 }

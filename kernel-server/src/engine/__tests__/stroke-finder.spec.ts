@@ -1,5 +1,5 @@
 /** Strokes told apart. */
-import { StrokeFinder } from '../strokes';
+import { StrokeFinder } from '../stroke-finder';
 
 /** Number of each pixel's stroke in drawings, one a slice; 0 where nothing is drawn. */
 function strokesOf(...slices: string[][]): number[][][] {

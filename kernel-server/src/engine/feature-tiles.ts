@@ -12,6 +12,7 @@ import { createHash } from 'node:crypto';
 import { BridgeError } from '../../../src/shared/errors';
 import { FeatureSpec } from '../../../src/shared/features';
 import { ArrayDescriptor } from '../../../src/shared/protocol';
+import { Lru } from '../../../src/shared/lru';
 import { Rect } from '../../../src/shared/rect';
 import {
   Cuts,
@@ -283,11 +284,7 @@ export class FeatureTiles {
       const slices = part.name === 'embedding' ? labelled : undefined;
       const key = `${sources.map(({ cacheKey }) => cacheKey).join()} ${part.key} ${slices?.join(';')}`;
       const cuts = this._cuts.get(key) ?? (await this._findCuts(sources, part, out, slices, side, context));
-      this._cuts.delete(key);
       this._cuts.set(key, cuts);
-      if (this._cuts.size > CUTS_KEPT) {
-        this._cuts.delete(this._cuts.keys().next().value!);
-      }
       out.push({ ...part, cuts });
     }
     return out;
@@ -398,7 +395,7 @@ export class FeatureTiles {
   }
 
   private readonly _tiles = new Map<string, IKept>();
-  private readonly _cuts = new Map<string, INamedCuts>();
+  private readonly _cuts = new Lru<string, INamedCuts>({ limit: CUTS_KEPT });
   private _bytes = 0;
 }
 

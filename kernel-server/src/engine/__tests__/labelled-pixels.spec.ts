@@ -1,5 +1,5 @@
 /** Which labelled pixels are trained on. */
-import { drawLabels } from '../labels';
+import { drawLabels } from '../labelled-pixels';
 import { CLASSES as classes } from '../../__tests__/support/engine';
 import { EngineFolder } from '../../__tests__/support/engine-build';
 

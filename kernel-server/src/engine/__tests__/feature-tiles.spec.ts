@@ -2,8 +2,8 @@
 import { renameSync } from 'node:fs';
 import { LABEL_TILE } from '../../../../src/shared/limits';
 import { EngineService } from '../service';
-import { specOfChannel } from '../preview';
-import { spreadTiles, tileSide } from '../tiles';
+import { specOfChannel } from '../feature-previews';
+import { spreadTiles, tileSide } from '../feature-tiles';
 import { agreement, context, EngineBench, IMicrograph, someRows } from '../../__tests__/support/engine';
 
 const bench = new EngineBench();

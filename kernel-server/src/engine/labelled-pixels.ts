@@ -3,7 +3,7 @@ import { BridgeError } from '../../../src/shared/errors';
 import { ArrayDescriptor, LabelClass } from '../../../src/shared/protocol';
 import { TileFile } from '../arrays/tile-file';
 import { breathe } from '../base/files';
-import { StrokeFinder } from './strokes';
+import { StrokeFinder } from './stroke-finder';
 
 /** Bytes of labels that are read at once. */
 const READ_BYTES = 1 << 20;
