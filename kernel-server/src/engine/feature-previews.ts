@@ -1,7 +1,7 @@
 /**
- * One feature as bytes, for an overlay. Only the kernel that makes it is run, and what was computed is kept for a while: a view that moves to
- * and fro asks for the same tiles again. Features of the families have the same range of values in all slices; an embedding's has one for
- * each slice, since other slices would have to be encoded first.
+ * One feature as grey levels, for an overlay. Only the filter behind this feature runs. Tiles are cached, since a view that pans back and forth
+ * requests them again. A family's feature has one range of values for all slices; an embedding's feature has a range per slice, since other
+ * slices would have to be encoded first.
  */
 import {
   familyNames,
@@ -26,17 +26,17 @@ import { IEngineService } from '../jobs/services';
 type Request = Parameters<IEngineService['featureTiles']>[0];
 type Answer = Awaited<ReturnType<IEngineService['featureTiles']>>;
 
-/** Pixels that the percentiles are taken of, and tiles that they lie in at most. */
+/** Number of pixels for the percentiles, and the largest number of tiles that they come from. */
 const SAMPLE = 16384;
 const SAMPLE_TILES = 16;
-/** Tiles and ranges that are kept: 16 MiB. */
+/** Tiles (16 MiB) and ranges in the caches. */
 const TILES_MAX = 256;
 const RANGES_MAX = 1024;
 
-/** What a task needs to compute little more than one channel, and which it is. */
+/** A request that computes little more than one channel, and that channel's number. */
 type IAlone = Pick<ITileRequest, 'spec' | 'part' | 'maps' | 'intensity'> & { channel: number };
 
-/** Values that become black and white. */
+/** The values shown as black and white. */
 interface IValueRange {
   low: number;
   high: number;
@@ -139,7 +139,7 @@ async function aloneInEmbedding(
   return { alone, key: `${cacheKey} ${part.key} ${slice} ${channel}` };
 }
 
-/** A spec of little more than one channel of another that has no embedding, and that channel's number in it. */
+/** Narrow a spec without an embedding to little more than one channel. @returns the spec, and the channel's number in it */
 export function specOfChannel(
   spec: FeatureSpec,
   channels: number,
@@ -155,7 +155,7 @@ export function specOfChannel(
     const original = { ...spec, families: {} };
     return { spec: original, channel: featureNames(original, channels).indexOf(name) };
   }
-  // Of the scales one is enough, or two where differences of them are taken.
+  // One scale is enough, or two for a difference of scales.
   const sigmas = (parameters['sigmas'] as number[] | undefined) ?? spec.sigmas;
   const some = [...sigmas.map(sigma => [sigma]), ...sigmas.flatMap((a, i) => sigmas.slice(i + 1).map(b => [a, b]))];
   for (const few of some) {
@@ -177,6 +177,6 @@ function percentiles(values: Float32Array): IValueRange {
   const at = (fraction: number) => sorted[Math.round(fraction * (sorted.length - 1))] ?? 0;
   const low = at(0.01);
   const high = at(0.99);
-  // A feature that is the same everywhere is shown as black.
+  // A constant feature is shown as black.
   return { low, high: high > low ? high : low + Math.max(1, Math.abs(low) * 1e-3) };
 }

@@ -1,12 +1,11 @@
 /**
- * Tiles of quantised features, computed once and kept: training again after more labels computes no feature. Images that are trained on
- * together share one set of cuts under a spec. The families' are found on tiles spread over all of them, labelled or not, and never
- * changed, so bins stay comparable and the next label costs nothing.
+ * Tiles of quantised features, computed once and cached, so that training again after more labels computes no feature. Cuts are the limits
+ * between the bins. Images that are trained on together share the cuts of a spec. The cuts of the feature families come from tiles spread over
+ * all images, labelled or not, and never change, so cached bins stay valid.
  *
- * What the families give and what an encoder sees are two parts with cuts and bins of their own: an embedding that comes late, or another
- * one, leaves the families' bins as they are. The embedding's cuts are found on the slices that have labels, and on no others, since each
- * further slice would have to be encoded first; they are found anew when another slice gets its first label. So cuts follow from the images
- * and the labels alone, not from the order in which the labels came.
+ * The families' features and the embedding's features are two parts with cuts and bins of their own, so a new embedding leaves the families'
+ * bins valid. The embedding's cuts come from the labelled slices only, since any other slice would have to be encoded first. They are
+ * found again when another slice gets its first label. Cuts therefore depend on the images and the labels, not on the order of labelling.
  */
 import { createHash } from 'node:crypto';
 import { BridgeError } from '../../../src/shared/errors';
@@ -33,31 +32,31 @@ import { IJobContext } from '../jobs/job-context';
 import { IImageMaps } from '../jobs/services';
 import { sharedBytes, sharedFloats } from '../base/shared-memory';
 
-/** Side of a tile of features in pixels, and of those with so many features that they would not fit a thread's memory. */
+/** Largest and smallest side of a tile in pixels. Tiles with many features are smaller, so that they fit a thread's memory. */
 const FEATURE_TILE = 256;
 const FEATURE_TILE_MIN = 64;
-/** Bytes of a tile's float32 features at most. */
+/** Largest size of a tile's float32 features. */
 const TILE_BYTES = 64 << 20;
-/** Pixels whose features the cuts are found on. */
+/** Number of pixels that the cuts are computed from. */
 const SAMPLE = 16384;
-/** Tiles of float32 features that are held while cuts are found; all of a small image, so that none is computed twice. */
+/** Size of the float32 tiles held while cuts are computed. A small image fits as a whole, so none of its tiles is computed twice. */
 const PLANES_BYTES = 192 << 20;
-/** Tiles that the cuts are found on at least, if there are so many. */
+/** Smallest number of tiles that the cuts are computed from, if the images have that many. */
 const SAMPLE_TILES_MIN = 8;
-/** Sets of cuts that are kept. */
+/** Sets of cuts in the cache. */
 const CUTS_KEPT = 64;
 
-/** An image, and the key under which its features are kept; without one they are not. */
+/** An image, and the key under which its features are cached; without a key they are not. */
 export interface IFeatureSource {
   image: ArrayDescriptor;
   cacheKey?: string | undefined;
-  /** Needed for the features of an embedding. */
+  /** Required for the embedding's features. */
   embedding?: IImageMaps | undefined;
-  /** Needed where a spec standardises. */
+  /** Required if the spec standardises. */
   intensity?: IIntensity | undefined;
 }
 
-/** What a task takes pixels by. */
+/** A source's fields that go into a task. */
 export function takenBy({ image, intensity }: IFeatureSource): Pick<ITileRequest, 'image' | 'intensity'> {
   return { image, ...(intensity && { intensity }) };
 }
@@ -66,12 +65,12 @@ export function takenBy({ image, intensity }: IFeatureSource): Pick<ITileRequest
 export interface IFeaturePart {
   name: PartName;
   spec: FeatureSpec;
-  /** What its values follow from, beside the image. */
+  /** Identifies the features and the embedding's basis: equal keys give equal values for an image. */
   key: string;
   features: number;
 }
 
-/** The same under cuts. */
+/** A part with its cuts. */
 export interface ICutPart extends IFeaturePart {
   cuts: INamedCuts;
 }
@@ -79,8 +78,8 @@ export interface ICutPart extends IFeaturePart {
 /**
  * The parts of a spec, in the order of its features.
  *
- * @param basis how the embedding is reduced
- * @throws BridgeError `internal` if the spec has an embedding and there is no basis, or one of other layers: callers see to that
+ * @param basis the basis that reduces the embedding
+ * @throws BridgeError `internal` if the spec has an embedding and the basis is missing or has other layers
  */
 export function partsOf(
   spec: FeatureSpec,
@@ -103,7 +102,11 @@ export function partsOf(
   return parts;
 }
 
-/** What the encoder sees of a slice, if a part needs it. @throws BridgeError `internal` if nobody says; as SAM fails. */
+/**
+ * The embedding's maps of a slice, if the part needs them.
+ *
+ * @throws BridgeError `internal` if the source has no embedding; any error of the encoder.
+ */
 export async function mapsOf(
   { name }: IFeaturePart,
   { embedding }: IFeatureSource,
@@ -119,19 +122,19 @@ export async function mapsOf(
   return { maps: await embedding.slice(slice, context) };
 }
 
-/** A tile and where it is. */
+/** A tile of a slice of a source. */
 export interface IPlacedTile {
   source: IFeatureSource;
   slice: number;
   tile: Rect;
 }
 
-/** Side of the tiles in which some parts are computed. */
+/** Side of the tiles for all of these parts. */
 export function sideOf(parts: readonly IFeaturePart[]): number {
   return tileSide(Math.max(...parts.map(({ features }) => features)));
 }
 
-/** Side of the tiles in which so many features are computed: a power of two. */
+/** Side of the tiles for a number of features: a power of two. */
 export function tileSide(features: number): number {
   let side = FEATURE_TILE;
   while (side > FEATURE_TILE_MIN && side * side * features * 4 > TILE_BYTES) {
@@ -155,9 +158,9 @@ export function tilesOf(source: IFeatureSource, slice: number, side: number): IP
 }
 
 /**
- * About `count` tiles spread evenly over all slices of some images.
+ * About `count` tiles, spread evenly over the images' slices.
  *
- * @param slices the only slices of each image that are looked at; all if left out
+ * @param slices the slices to use of each image; default: all
  */
 export function spreadTiles(
   sources: readonly IFeatureSource[],
@@ -185,7 +188,7 @@ export function spreadTiles(
   });
 }
 
-/** About `count` pixels, evenly from some tiles: numbers of pixels in each. */
+/** About `count` pixels, spread evenly over the tiles. @returns pixel numbers for each tile */
 export function spreadPixels(tiles: readonly IPlacedTile[], count: number): Uint32Array[] {
   const area = ({ tile }: IPlacedTile) => (tile.row1 - tile.row0) * (tile.column1 - tile.column0);
   const pixels = tiles.reduce((sum, placed) => sum + area(placed), 0);
@@ -202,12 +205,12 @@ function nameOf(padded: Float32Array): string {
   return createHash('sha256').update(new Uint8Array(padded.slice().buffer)).digest('hex').slice(0, 32);
 }
 
-/** Bins of a tile that are kept. */
+/** The cached bins of a tile. */
 interface IKept {
   blocks: Uint8Array;
   /** The name of their cuts. */
   cuts: string;
-  /** Whether labelled pixels are among them. */
+  /** Whether training has used them. */
   learned: boolean;
 }
 
@@ -217,12 +220,12 @@ export class FeatureTiles {
     private readonly _cacheBytes: number
   ) {}
 
-  /** Bytes of features that are kept. */
+  /** Bytes of bins in the cache. */
   get bytes(): number {
     return this._bytes;
   }
 
-  /** The bins of a part of a tile if they are kept: u8 [block][feature][16]. `learned`: they are for training. */
+  /** The cached bins of one part of a tile, u8 [block][feature][16]. `learned` marks them as used by training. */
   find(part: ICutPart, placed: IPlacedTile, learned: boolean): Uint8Array | undefined {
     const key = keyOf(part, placed);
     const found = key === undefined ? undefined : this._tiles.get(key);
@@ -235,10 +238,11 @@ export class FeatureTiles {
   }
 
   /**
-   * Make room in the cache. What is under other cuts than those of `parts` goes, the longest unused first; for training also what was
-   * segmented only. The rest stays: of an image larger than the cache, whoever kept the latest would find nothing the next time.
+   * Make room in the cache. Tiles with other cuts than those of `parts` are dropped, the least recently used first; for training, so are tiles
+   * that only segmentation used. The rest stays: if an image is larger than the cache, dropping the oldest tiles would leave no hit on the
+   * next pass.
    *
-   * @returns whether there is room for so many bytes
+   * @returns whether there is room for `bytes` bytes
    */
   room(bytes: number, parts: readonly ICutPart[], learned: boolean): boolean {
     const current = (kept: IKept) => parts.some(({ cuts }) => cuts.name === kept.cuts);
@@ -258,7 +262,7 @@ export class FeatureTiles {
     return this._bytes + bytes <= this._cacheBytes;
   }
 
-  /** Keep the bins of a tile under one of `parts` if there is room. */
+  /** Cache the bins of a tile if there is room. */
   keep(part: ICutPart, parts: readonly ICutPart[], placed: IPlacedTile, blocks: Uint8Array, learned: boolean): void {
     const key = keyOf(part, placed);
     if (key !== undefined && !this._tiles.has(key) && this.room(blocks.byteLength, parts, learned)) {
@@ -268,9 +272,9 @@ export class FeatureTiles {
   }
 
   /**
-   * Parts under the cuts of some images, which are found if there are none yet.
+   * Add the cuts of some images to the parts; computes cuts that are not cached.
    *
-   * @param labelled the slices of each image that have labels
+   * @param labelled the labelled slices of each image
    */
   async cut(
     sources: readonly IFeatureSource[],
@@ -290,7 +294,7 @@ export class FeatureTiles {
     return out;
   }
 
-  /** Hand the bins of tiles out, one part after the other as they are ready: those that are kept at once, the others computed. */
+  /** Call `use` with the bins of each tile, part by part: cached bins first, then the computed ones as they are ready. */
   async each(
     parts: readonly ICutPart[],
     tiles: readonly IPlacedTile[],
@@ -355,7 +359,7 @@ export class FeatureTiles {
     });
     await this._pool.runAll(groups, context.signal, () => undefined);
     const cuts = { padded, name: nameOf(padded) };
-    // The planes are at hand: quantising them now saves computing them again.
+    // Quantise the planes in memory now, so that they need not be computed again.
     const ready = tasks.flatMap(({ planes }, i) => (planes ? [{ ...chosen[i]!, planes }] : []));
     const cut = { ...part, cuts };
     await this._quantise(cut, [...before, cut], ready, false, context, () => undefined);
@@ -371,7 +375,7 @@ export class FeatureTiles {
     use: (placed: IPlacedTile, blocks: Uint8Array) => void
   ): Promise<void> {
     const { features, spec, name, cuts } = part;
-    // A few at a time: bins that nobody keeps should not pile up.
+    // In batches, so that bins that do not fit the cache do not pile up.
     const batch = this._pool.threads * 2;
     for (let first = 0; first < tiles.length; first += batch) {
       const placed = tiles.slice(first, first + batch);
@@ -399,7 +403,7 @@ export class FeatureTiles {
   private _bytes = 0;
 }
 
-/** Where the bins of a part of a tile are kept. */
+/** Key of a tile's bins in the cache; undefined if the source is not cached. */
 function keyOf({ key, cuts }: ICutPart, { source, slice, tile }: IPlacedTile): string | undefined {
   const { row0, row1, column0, column1 } = tile;
   return source.cacheKey === undefined

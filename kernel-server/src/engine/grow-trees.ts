@@ -1,4 +1,4 @@
-/** Growing trees on the pool, a forest or boosted: how many make a task, what a training may take, and how the parts come together. */
+/** Grows a random forest or boosted trees on the pool: divides the trees into tasks, limits the memory, and joins the results. */
 import { BridgeError } from '../../../src/shared/errors';
 import { isBoosting, BoostingParams, ForestParams, LearnerParams } from '../../../src/shared/learners';
 import { Scores } from '../../../src/shared/protocol';
@@ -21,27 +21,27 @@ import { EnginePool } from './pool';
 import { IBoosted, IBoostTask, IGrowTask } from './tasks';
 import { IJobContext } from '../jobs/job-context';
 
-/** Tasks for each thread: enough for even loads and true progress, few for their out-of-bag votes to be added. */
+/** Tasks per thread: enough for even loads and progress, few enough that adding their out-of-bag votes stays cheap. */
 const TASKS_PER_THREAD = 5;
-/** Seconds that a task should take at most: a thread finishes its task although the job was cancelled. */
+/** Longest time of a task in seconds, since a thread may finish its task after the job was cancelled. */
 const TASK_SECONDS = 0.1;
-/** Seconds that one row costs at one level of a tree: to be handed down, and for each feature tried. Measured on one core, rounded up. */
+/** Seconds per row and level of a tree: to pass the row down, and per feature tried. Measured on one core, rounded up. */
 const ROW_SECONDS = 4e-9;
 const ROW_FEATURE_SECONDS = 2e-9;
-/** Bytes that one thread has for growing. */
+/** Memory of one thread for growing. */
 const THREAD_BYTES = 2 ** 30;
 
-/** What the threads found out, in the words of a classifier. */
+/** The grown trees and their scores, as a classifier stores them. */
 export interface IGrown {
   trees: ITrees;
-  /** Whole numbers in a logit of 1, of boosted trees; null for a forest. */
+  /** Boosted trees: the integer that stands for a logit of 1. Null for a forest. */
   scale: number | null;
   importance: number[];
   oobScore: number | null;
   scores: Scores | null;
 }
 
-/** Trees that one task grows: few enough to be cancelled soon, by an estimate of the work. */
+/** Trees per task, from an estimate of the work: few enough that a cancelled task ends soon. */
 export function treesPerTask(rows: number, features: number, forest: ForestParams, threads: number): number {
   const levels = Math.min(forest.maxDepth, 1 + Math.log2(Math.max(2, rows / forest.minLeaf)));
   const tried = featuresTried(forest.maxFeatures, features);
@@ -51,15 +51,15 @@ export function treesPerTask(rows: number, features: number, forest: ForestParam
 }
 
 /**
- * Refuse more labelled pixels than a thread has memory for.
+ * Check that a thread's memory is enough for the labelled pixels.
  *
- * @throws BridgeError `invalid`, naming how many will do.
+ * @throws BridgeError `invalid`, with a number of pixels that fits.
  */
 export function expectRoom(rows: number, features: number, classes: number, params: LearnerParams): void {
   const size = { rows, features, classes };
   const bytes = isBoosting(params) ? boostBytes(size, params) : growBytes(size, params.maxDepth);
   if (bytes > THREAD_BYTES) {
-    // What does not depend on the rows is a hundredth at most.
+    // Memory that does not depend on the rows is at most one hundredth.
     const most = Math.floor((0.99 * rows * THREAD_BYTES) / bytes / 1000) * 1000;
     throw new BridgeError(
       'invalid',
@@ -72,8 +72,8 @@ export function expectRoom(rows: number, features: number, classes: number, para
 /**
  * Grow the trees of a classifier.
  *
- * @param jobs gives a number that no other job of the pool has
- * @param strokes number of each row's stroke, for boosting: whole strokes are held out
+ * @param jobs returns a number that no other job of the pool has
+ * @param strokes the stroke number of each row, for boosting: it holds out whole strokes
  */
 export function growTrees(
   pool: EnginePool,
@@ -97,7 +97,7 @@ async function growForest(
 ): Promise<IGrown> {
   const rows = set.classOf.length;
   const group = treesPerTask(rows, set.features, forest, pool.threads);
-  // Threads add to it: whole numbers, in any order.
+  // All threads add their votes; the order does not matter, since votes are integers.
   const outOfBag = new Uint32Array(new SharedArrayBuffer(rows * set.classes * 4));
   const tasks = Array.from({ length: Math.ceil(forest.trees / group) }, (_, i): IGrowTask => {
     const first = i * group;
@@ -126,8 +126,8 @@ async function growForest(
 }
 
 /**
- * Two ensembles at once, where threads allow: one without the held-out strokes, which finds how many rounds are best, and one on all
- * pixels, of which so many rounds are taken.
+ * Grow two ensembles, in parallel if there are two threads. One leaves out the held-out strokes and finds the best number of rounds; the other
+ * uses all pixels, and is cut to that number.
  */
 async function growBoosted(
   pool: EnginePool,
@@ -188,9 +188,9 @@ async function growBoosted(
 }
 
 /**
- * Rounds of one ensemble, a task after the other on any thread: what a round needs of those before are the scores of the rows.
+ * Grow the rounds of one ensemble, one task after another, on any thread: a round depends on the earlier ones only by the rows' scores.
  *
- * @param each takes a round, and says whether another is wanted
+ * @param each receives each round; returns whether to continue
  */
 async function inTurn(
   pool: EnginePool,
@@ -213,7 +213,7 @@ async function inTurn(
     if (!results.every((result, i) => each(first + i, result))) {
       return;
     }
-    // As many as the time allows, by what the last ones took; waiting for a thread counts as well, which errs on the short side.
+    // As many rounds as fit the time limit, judged by the last task. Its time includes waiting for a thread, so tasks are rather too short.
     step = Math.max(1, Math.min(2 * step, Math.floor((TASK_SECONDS * step) / Math.max(seconds, 1e-6))));
     first = end;
   }

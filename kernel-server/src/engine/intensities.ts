@@ -1,4 +1,4 @@
-/** Mean and deviation of images, found on the pool and kept for those with a key. */
+/** Mean and deviation of images, computed on the pool and cached for images with a key. */
 import { ArrayDescriptor } from '../../../src/shared/protocol';
 import { Lru } from '../../../src/shared/lru';
 import { IIntensity, intensityOf } from '../../../engine';
@@ -6,22 +6,22 @@ import { itemSize } from '../arrays/dtypes';
 import { EnginePool } from './pool';
 import { IMomentsTask } from './tasks';
 
-/** How many are kept. */
+/** Images in the cache. */
 const KEPT_MAX = 256;
-/** Bytes of pixels that a task reads. */
+/** Bytes of pixels that one task reads. */
 const TASK_BYTES = 4 << 20;
 
 export class Intensities {
   constructor(private readonly _pool: EnginePool) {}
 
-  /** @param key what the image's pixels are known by; without one nothing is kept */
+  /** @param key identifies the image's pixels; undefined: the result is not cached */
   async of(image: ArrayDescriptor, key: string | undefined, signal: AbortSignal): Promise<IIntensity> {
     const known = key === undefined ? undefined : this._kept.get(key);
     if (known) {
       return known;
     }
     const [slices, rows, columns, channels = 1] = image.shape as [number, number, number, number?];
-    // The first row's mean is taken off: squares of large values with a small spread would lose it.
+    // Subtract the first row's mean: squares of large values with a small spread would lose precision.
     const first: IMomentsTask = { kind: 'moments', image, slice: 0, row0: 0, row1: 1, shift: 0 };
     let shift = 0;
     await this._pool.runAll([first], signal, moments => {

@@ -1,32 +1,32 @@
-/** Labelled pixels to train on: counted, drawn evenly from the classes, always the same ones for the same labels. */
+/** Draws the labelled pixels to train on, evenly from the classes. The same labels always give the same pixels. */
 import { BridgeError } from '../../../src/shared/errors';
 import { ArrayDescriptor, LabelClass } from '../../../src/shared/protocol';
 import { TileFile } from '../arrays/tile-file';
 import { breathe } from '../base/files';
 import { StrokeFinder } from './stroke-finder';
 
-/** Bytes of labels that are read at once. */
+/** Bytes of labels per read. */
 const READ_BYTES = 1 << 20;
-/** Labelled pixels that are remembered where they were counted; if there are more, the labels are read twice. */
+/** Up to this number, labelled pixels are remembered while they are counted; if there are more, the labels are read twice. */
 const NOTED_MAX = 1 << 20;
 
-/** Labelled pixels, in the order of the arrays. */
+/** Labelled pixels, in the order of the arrays, one element per pixel. */
 export interface ILabelledPixels {
-  /** Counted over all arrays: the first slice of the second one follows the last of the first. */
+  /** Counted over all arrays: the second array's first slice follows the first array's last. */
   slice: Uint32Array;
   row: Uint32Array;
   column: Uint32Array;
   /** Index into the classes. */
   classOf: Uint8Array;
-  /** Number of each pixel's stroke, if strokes were asked for. */
+  /** Number of each pixel's stroke; absent unless requested. */
   stroke?: Uint32Array;
 }
 
 /**
- * @param maxSamples how many pixels to take at most; null: all of them
- * @param expect is told how many will be taken, and throws if these are too many
+ * @param maxSamples the largest number of pixels to draw; null: all
+ * @param expect called with the number of pixels before they are drawn; may throw to refuse them
  * @param strokes whether to find the stroke of each pixel
- * @throws BridgeError `not-ready` for no label or one class alone, `invalid` for labels of a class that there is not.
+ * @throws BridgeError `not-ready` if fewer than two classes are labelled, `invalid` for labels of an unknown class.
  */
 export async function drawLabels(
   labels: readonly ArrayDescriptor[],
@@ -100,7 +100,7 @@ export async function drawLabels(
     let taken = 0;
     await again((id, slice, row, column) => {
       const stroke = finder?.take(id, slice, row, column);
-      // Selection sampling (Knuth, TAOCP 2, 3.4.2, algorithm S), for each class on its own.
+      // Selection sampling (Knuth, TAOCP 2, 3.4.2, algorithm S), separately for each class.
       if (taken < wanted && random() * left[id]! < needed[id]!) {
         needed[id]!--;
         out.slice[taken] = slice;
@@ -139,7 +139,7 @@ async function visitFile(
       signal.throwIfAborted();
       const row1 = Math.min(rows, row0 + step);
       const ids = file.read({ slice, row0, row1, column0: 0, column1: columns });
-      // Most are 0: four at a time.
+      // Most labels are 0, so skip four zeros at a time.
       const words = new Uint32Array(ids.buffer, 0, ids.length >> 2);
       for (let word = 0; word <= words.length; word++) {
         if (words[word] === 0) {
@@ -156,7 +156,7 @@ async function visitFile(
   }
 }
 
-/** How many to take of each: all if they are few, else shares as equal as the counts allow. */
+/** The number of pixels to draw from each class: all of a small class, otherwise shares as equal as the counts allow. */
 export function evenQuotas(counts: Float64Array, most: number): Float64Array {
   const quotas = new Float64Array(counts.length);
   const order = [...counts.keys()].filter(i => counts[i]! > 0).sort((a, b) => counts[a]! - counts[b]! || a - b);
@@ -168,7 +168,7 @@ export function evenQuotas(counts: Float64Array, most: number): Float64Array {
   return quotas;
 }
 
-/** A small generator of numbers in [0, 1): mulberry32 (Tommy Ettinger, public domain). */
+/** Random numbers in [0, 1): mulberry32 (Tommy Ettinger, public domain). */
 function mulberry(seed: number): () => number {
   let state = seed;
   return () => {

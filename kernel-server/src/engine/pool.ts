@@ -1,13 +1,13 @@
 /**
- * The worker threads of the engine. A task goes to the next free thread, in the order in which tasks came. A thread that dies takes its
- * task with it, not the pool: the task is rejected and the next one gets a new thread.
+ * The worker threads of the engine. Tasks go to free threads in order of arrival, urgent ones first. If a thread dies, its task is rejected and
+ * a new thread takes the next task.
  */
 import { setMaxListeners } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { BridgeError, ERROR_CODES, ErrorCode } from '../../../src/shared/errors';
 import { EngineResult, EngineTask, IWorkerRequest, WorkerReply } from './tasks';
 
-/** How long a thread may go on with a task that was cancelled, in milliseconds. */
+/** Milliseconds that a thread may continue with a cancelled task. */
 const GRACE_MS = 300;
 
 interface IQueued {
@@ -20,7 +20,7 @@ interface IQueued {
 
 interface IThread {
   worker: Worker;
-  /** What it works on; its caller may be gone. */
+  /** The task that the thread runs; its caller may have cancelled it. */
   current: IQueued | undefined;
 }
 
@@ -36,8 +36,8 @@ export class EnginePool {
   /**
    * Run a task.
    *
-   * @throws BridgeError as the worker said it; `cancelled` as soon as the signal is aborted. The thread may finish what it began if that
-   * does not take long; else it is replaced.
+   * @throws BridgeError with the worker's code and message; `cancelled` as soon as the signal is aborted. The thread then has a short time to
+   * finish the task, and is replaced if it does not.
    */
   async run<T extends EngineTask>(
     task: T,
@@ -71,7 +71,7 @@ export class EnginePool {
           this._queue.splice(place, 1);
         }
         queued.reject(new BridgeError('cancelled', 'The work was cancelled.'));
-        this._expect(queued);
+        this._endSoon(queued);
       };
       signal.addEventListener('abort', abort, { once: true });
       const behind = urgent ? this._queue.findIndex(other => !other.urgent) : -1;
@@ -80,7 +80,7 @@ export class EnginePool {
     });
   }
 
-  /** Run tasks, all at once; `done` is called after each. The first failure cancels what has not begun. */
+  /** Run tasks in parallel and call `done` after each. The first failure cancels the other tasks. */
   async runAll<T extends EngineTask>(
     tasks: readonly T[],
     signal: AbortSignal,
@@ -89,7 +89,7 @@ export class EnginePool {
   ): Promise<void> {
     const failed = new AbortController();
     const either = AbortSignal.any([signal, failed.signal]);
-    // One listener a task is what we want, not a leak.
+    // Each task adds a listener, which Node would report as a leak.
     setMaxListeners(0, either);
     try {
       await Promise.all(tasks.map(async (task, index) => done(await this.run(task, either, options), index)));
@@ -109,8 +109,8 @@ export class EnginePool {
     await Promise.all(threads.map(async ({ worker }) => worker.terminate()));
   }
 
-  /** Nobody waits for a task any more: the thread that works on it gets a little time, since a new one has to load everything again. */
-  private _expect(queued: IQueued): void {
+  /** Give the thread of a cancelled task a short time to finish, since a new thread has to load everything again; then end it. */
+  private _endSoon(queued: IQueued): void {
     const thread = [...this._all].find(({ current }) => current === queued);
     if (thread) {
       const timer = setTimeout(() => {
@@ -152,7 +152,7 @@ export class EnginePool {
     thread.worker.on('message', (reply: WorkerReply) => {
       const { current } = thread;
       thread.current = undefined;
-      // A thread without work does not keep the process alive.
+      // An idle thread does not keep the process alive.
       thread.worker.unref();
       if (current && current.id === reply.id) {
         if ('message' in reply) {
@@ -188,7 +188,7 @@ export class EnginePool {
 /** The namespace for {@link EnginePool}. */
 export namespace EnginePool {
   export interface IRunOptions {
-    /** Before all that waits and is not urgent: short work that somebody looks at. */
+    /** Run before all waiting tasks that are not urgent. For short work that a user waits for. */
     urgent?: boolean;
   }
 

@@ -34,9 +34,9 @@ import { AnyClassifier, IDescribed, IEngineService, IImageMaps, ITrained } from 
 import { basisKey } from '../sam/basis-key';
 import { sharedBytes } from '../base/shared-memory';
 
-/** Quantised features that are kept. */
+/** Default size of the cache of quantised features. */
 const CACHE_BYTES = 512 << 20;
-/** Tasks for each thread and stage: enough for even loads and true progress. */
+/** Tasks per thread in a batch: enough to load the threads evenly and to report progress often. */
 const TASKS_PER_THREAD = 8;
 
 export class EngineService implements IEngineService {
@@ -61,7 +61,7 @@ export class EngineService implements IEngineService {
     return this._pool.threads;
   }
 
-  /** Bytes of quantised features that are kept. */
+  /** Bytes of quantised features in the cache. */
   get cachedBytes(): number {
     return this._tiles.bytes;
   }
@@ -151,7 +151,7 @@ export class EngineService implements IEngineService {
       samples: pixels.classOf.length,
       ...grown
     };
-    // It is about to be applied: what is at hand is kept, its JSON is written when somebody wants it.
+    // The caller applies the classifier next, so it stays loaded. Its JSON is written on first use.
     const loaded = this._classifiers.add(classifier, cut);
     const trained: ITrained = {
       get json() {
@@ -232,10 +232,7 @@ export class EngineService implements IEngineService {
     }
     expectOutputs(out, [slices, rows, columns], classifier.classes.length);
     if (classifier.basis && embedding && basisKey(embedding.basis) !== basisKey(classifier.basis)) {
-      throw new BridgeError(
-        'internal',
-        'The embedding of the image is reduced in another way than the classifier says.'
-      );
+      throw new BridgeError('internal', 'The embedding of the image has another basis than the classifier.');
     }
     const ids = Uint8Array.from(classifier.classes, ({ id }) => id);
     const radius = classifier.forest.refine ?? 0;
@@ -249,7 +246,7 @@ export class EngineService implements IEngineService {
     );
     let done = 0;
     context.progress('segmenting', 0, tiles.length);
-    // A few at a time: what was found in the cache for them stays in memory until it is used.
+    // In batches: bins found in the cache stay in memory until their task has run, even if the cache drops them.
     const batch = this.threads * TASKS_PER_THREAD;
     for (let first = 0; first < tiles.length; first += batch) {
       const placed = tiles.slice(first, first + batch);
@@ -291,7 +288,7 @@ export class EngineService implements IEngineService {
     await this._pool.dispose();
   }
 
-  /** A part of the features of a tile, for a task: its bins if they are kept, else room for them if there is some. */
+  /** One part of a tile's features, for a task: the cached bins, or else, if the cache has room, an array for the bins. */
   private async _segmentPart(
     part: ICutPart,
     parts: readonly ICutPart[],
@@ -319,7 +316,7 @@ export class EngineService implements IEngineService {
     return { ...task, ...maps, ...(kept && { blocks: sharedBytes(bytes) }) };
   }
 
-  /** A source with the mean and deviation of its image if they are needed. */
+  /** Add the image's mean and deviation to a source if `needed`. */
   private async _known(source: IFeatureSource, needed: boolean, { signal }: IJobContext): Promise<IFeatureSource> {
     const { image, cacheKey, embedding } = source;
     const intensity = needed ? await this._intensities.of(image, cacheKey, signal) : undefined;
@@ -343,12 +340,16 @@ export namespace EngineService {
     script?: string;
     /** Path of `engine.wasm`; default: beside this bundle. */
     wasm?: string;
-    /** Quantised features that are kept at most; default 512 MiB. */
+    /** Size of the cache of quantised features; default 512 MiB. */
     cacheBytes?: number;
   }
 }
 
-/** How the embedding of all images is reduced; null if the spec has none. @throws BridgeError `internal` where callers disagree. */
+/**
+ * The basis that the embeddings of all images share; null if the spec has no embedding.
+ *
+ * @throws BridgeError `internal` if an image has no embedding, or their bases differ.
+ */
 function basisOfAll(sources: readonly IFeatureSource[], spec: FeatureSpec): engine.IEmbeddingBasis | null {
   const basis = sources[0]!.embedding?.basis;
   if (!spec.embedding) {

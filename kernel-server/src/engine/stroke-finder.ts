@@ -1,15 +1,15 @@
 /**
- * Strokes: connected labelled pixels of one class, neighbours at corners too, found in one pass over the labelled pixels in the order of the array
+ * Finds strokes: connected labelled pixels of one class, corner neighbours included. One pass over the labelled pixels in the order of the array
  * (Rosenfeld and Pfaltz, Sequential operations in digital picture processing, 1966, with union-find for equivalent numbers).
  */
 export class StrokeFinder {
-  /** @param columns of the widest array */
+  /** @param columns width of the widest array */
   constructor(columns: number) {
     this._above = new Int32Array(columns + 2);
     this._line = new Int32Array(columns + 2);
   }
 
-  /** Take the next labelled pixel. @returns a number that {@link strokeOf} takes, when all pixels were taken */
+  /** Take the next labelled pixel. @returns a provisional number; after the last pixel, {@link strokeOf} turns it into the stroke's number */
   take(id: number, slice: number, row: number, column: number): number {
     if (row !== this._row || slice !== this._slice) {
       const follows = slice === this._slice && row === this._row + 1;
@@ -23,7 +23,7 @@ export class StrokeFinder {
     }
     const { _above: above, _line: line } = this;
     let own = 0;
-    // Place 0 stands for the column before the first; numbers count from 1.
+    // Element 0 stands for the column before the first. Strokes are numbered from 1; 0 means none.
     for (const other of [line[column]!, above[column]!, above[column + 1]!, above[column + 2]!]) {
       if (other > 0 && this._ids[other] === id) {
         own = own === 0 ? other : this._join(own, other);
@@ -38,7 +38,7 @@ export class StrokeFinder {
     return own;
   }
 
-  /** The same number for all pixels of a stroke, another for any other stroke. */
+  /** The stroke's number: equal for all pixels of a stroke, different between strokes. */
   strokeOf(taken: number): number {
     const parents = this._parents;
     let root = taken;
@@ -49,7 +49,7 @@ export class StrokeFinder {
     return root;
   }
 
-  /** The lower number stands for both, so that numbers depend on the pixels alone. */
+  /** Join two strokes under the lower number, so that numbers depend on the pixels alone. */
   private _join(a: number, b: number): number {
     const [first, second] = [this.strokeOf(a), this.strokeOf(b)];
     const root = Math.min(first, second);

@@ -1,4 +1,4 @@
-/** What the engine's service asks of its worker threads. Arrays over shared memory pass by reference, all others are copied. */
+/** The tasks of the worker threads and their results. Arrays in shared memory are passed by reference, all others are copied. */
 import { FeatureSpec } from '../../../src/shared/features';
 import { BoostingParams } from '../../../src/shared/learners';
 import { ArrayDescriptor } from '../../../src/shared/protocol';
@@ -9,10 +9,10 @@ import { ISliceMaps } from '../../../engine/core/embedding';
 import { IIntensity } from '../../../engine/core/intensity';
 import { ISegmentationArrays } from '../jobs/services';
 
-/** Features that are computed and kept together: those of the families, and those of the embedding. */
+/** Features that are computed and cached together: those of the feature families, or those of the embedding. */
 export type PartName = 'families' | 'embedding';
 
-/** A tile of a slice, and which features of it. */
+/** A tile of a slice, and the features to compute for it. */
 export interface ITileRequest {
   image: ArrayDescriptor;
   slice: number;
@@ -20,13 +20,13 @@ export interface ITileRequest {
   spec: FeatureSpec;
   /** One part of the spec's features; all of them if left out. */
   part?: PartName;
-  /** The slice's embedding, in shared memory; needed where the features asked for have one. */
+  /** The slice's maps, in shared memory; required if the features include the embedding's. */
   maps?: ISliceMaps;
-  /** The image's; needed where the spec standardises, and for refining. */
+  /** Mean and deviation of the image; required if the spec standardises, and for refining. */
   intensity?: IIntensity;
 }
 
-/** Cuts, 256 floats a feature, and a name that is the same for equal cuts. */
+/** Cuts, 256 floats per feature, and their name: equal cuts have equal names. */
 export interface INamedCuts {
   padded: Float32Array;
   name: string;
@@ -35,7 +35,7 @@ export interface INamedCuts {
 /** Compute a tile's features, in float32. */
 export interface IPlanesTask extends ITileRequest {
   kind: 'planes';
-  /** Receives the planes as `FeatureStack.compute` lays them out, if they are wanted. */
+  /** Optional; receives the planes in the layout of `FeatureStack.compute`. */
   planes?: Float32Array;
   /** Receives the values at `positions` (pixel numbers in the tile) from element `offset` of each feature's `length` elements. */
   sample: { values: Float32Array; positions: Uint32Array; offset: number; length: number };
@@ -48,11 +48,11 @@ export interface ICutsTask {
   length: number;
   first: number;
   end: number;
-  /** Receives 256 floats a feature. */
+  /** Receives 256 floats per feature. */
   padded: Float32Array;
 }
 
-/** Quantise a tile's features; they are computed if `planes` does not bring them. */
+/** Quantise a tile's features; computes them if `planes` is missing. */
 export interface IQuantiseTask extends ITileRequest {
   kind: 'quantise';
   planes?: Float32Array;
@@ -69,46 +69,46 @@ export interface IStoreTask extends ITileRequest {
 /** Grow trees `first` to `end`. */
 export interface IGrowTask {
   kind: 'grow';
-  /** Equal for all tasks of one forest. */
+  /** Same number for all tasks of one forest. */
   job: number;
   set: ITrainingSet;
   options: IGrowOptions;
   first: number;
   end: number;
-  /** Shared; the votes of these trees are added. */
+  /** In shared memory; the task adds the out-of-bag votes of its trees. */
   outOfBag: Uint32Array;
 }
 
 /** Grow rounds `first` to `end` of boosted trees. */
 export interface IBoostTask {
   kind: 'boost';
-  /** Equal for all tasks of one ensemble. */
+  /** Same number for all tasks of one ensemble. */
   job: number;
   set: ITrainingSet;
-  /** 1 for rows that are held out; null holds none out. */
+  /** 1 for each row that is held out; null if there are none. */
   held: Uint8Array | null;
   params: BoostingParams;
   first: number;
   end: number;
-  /** Shared; the rows' scores after the rounds before, and then after these. */
+  /** In shared memory; the rows' scores before round `first`, updated to those after the last round. */
   scores: Int32Array;
 }
 
-/** One round. */
+/** The result of one round. */
 export interface IBoosted extends IBoostRound {
-  /** Of the rows that are held out. */
+  /** Loss and confusion on the held-out rows. */
   heldOut: { loss: number; confusion: number[][] };
 }
 
-/** Bins of a tile that are kept. */
+/** A rectangle and its bins, u8 [block][feature][16]. */
 export interface IPiece {
   tile: Rect;
   blocks: Uint8Array;
 }
 
 /**
- * Bins of a part of a tile's features: put together from `pieces` if they are there, or in `blocks` if `ready` is true; else they are computed,
- * and kept in `blocks` if there is room.
+ * One part of a tile's features. Its bins come from `pieces` if given, or from `blocks` if `ready`. Otherwise the worker computes them, and
+ * stores them in `blocks` if given.
  */
 export interface ISegmentPart {
   part: PartName;
@@ -117,21 +117,21 @@ export interface ISegmentPart {
   cuts: INamedCuts;
   blocks?: Uint8Array;
   ready: boolean;
-  /** Tiles that cover all that is asked of the forest. */
+  /** Cached tiles that together cover `ISegmentTask.outer`. */
   pieces?: IPiece[];
 }
 
 /** Segment a tile. */
 export interface ISegmentTask {
   kind: 'segment';
-  /** Equal for all tasks with one classifier. */
+  /** Same number for all tasks with one classifier. */
   job: number;
   image: ArrayDescriptor;
   slice: number;
   tile: Rect;
-  /** What the forest is asked of, to refine the tile: the tile and pixels around it. Null: nothing is refined. */
+  /** The rectangle that the forest is applied to, so that the tile can be refined: the tile and a margin. Null if nothing is refined. */
   outer: Rect | null;
-  /** Radius of the refinement. */
+  /** Radius of the refinement, in pixels. */
   radius: number;
   intensity?: IIntensity;
   /** In the order of the classifier's features. */
@@ -142,7 +142,7 @@ export interface ISegmentTask {
   out: ISegmentationArrays;
 }
 
-/** Sums over the rows of a region, from which the image's mean and deviation follow. */
+/** Sums over rows `row0` to `row1` of a slice, for the image's mean and deviation. */
 export interface IMomentsTask {
   kind: 'moments';
   image: ArrayDescriptor;
@@ -152,7 +152,7 @@ export interface IMomentsTask {
   shift: number;
 }
 
-/** Values of one channel of the stack at some pixels of a tile. */
+/** Read one channel of the feature stack at some pixels of a tile. */
 export interface ISampleTask extends ITileRequest {
   kind: 'sample';
   channel: number;
@@ -160,7 +160,7 @@ export interface ISampleTask extends ITileRequest {
   positions: Uint32Array;
 }
 
-/** One channel of the stack as bytes, `low` as 0 and `high` as 255; `side`² of them, 0 beyond the tile. */
+/** Scale one channel of the feature stack to `side` × `side` bytes: `low` to 0, `high` to 255. Bytes beyond the tile are 0. */
 export interface IPreviewTask extends ITileRequest {
   kind: 'preview';
   channel: number;
@@ -181,7 +181,7 @@ export type EngineTask =
   | ISampleTask
   | IPreviewTask;
 
-/** What a worker answers; nothing where the task says where results go. */
+/** A task's result; undefined for tasks that write to shared memory or files. */
 export type EngineResult<T extends EngineTask> = T extends IGrowTask
   ? { trees: ITrees; importance: Float64Array }
   : T extends IBoostTask

@@ -11,7 +11,11 @@ export interface ISourceSlice {
   slice: number;
 }
 
-/** Collect the bins of the labelled pixels, feature by feature. */
+/**
+ * Collect the bins of the labelled pixels, one column per feature.
+ *
+ * @param slices the slices that `pixels.slice` counts
+ */
 export async function collectTrainingSet(
   cache: FeatureTiles,
   slices: readonly ISourceSlice[],

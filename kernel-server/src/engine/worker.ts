@@ -1,4 +1,4 @@
-/** A worker thread of the engine: takes one task at a time, opens shared arrays itself, answers with the result or the error. */
+/** A worker thread of the engine. It runs one task at a time, opens shared arrays itself, and replies with the result or the error. */
 import { readFileSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { BridgeError } from '../../../src/shared/errors';
@@ -47,12 +47,12 @@ const { wasm, threads } = workerData as { wasm: string; threads: number };
 const compiled = compileEngine(readFileSync(wasm));
 const meter = new SharedMemoryMeter(threads);
 
-/** A grower that takes more does not wait for its next task: bringing the rows again costs less than holding the memory. */
+/** A grower larger than this is dropped after its task: loading the rows again costs less than holding the memory. */
 const GROWER_BYTES = 256 << 20;
-/** Memory of an applier up to this size is used for the next classifier, since fresh pages cost more than what is done in them. */
+/** The next classifier reuses an applier's memory up to this size, since fresh pages cost more than the work in them. */
 const APPLIER_BYTES = 128 << 20;
 
-/** Stacks of one kind: one memory for all, since that of another spec would stay until it is collected. */
+/** The latest stack of one kind. All specs share one WASM memory, since a second one would stay until it is garbage-collected. */
 interface IStack {
   engine: Engine;
   bottom: number;
@@ -61,13 +61,13 @@ interface IStack {
   cuts?: { name: string; value: Cuts };
 }
 
+/** Two, since training grows two ensembles side by side: one of them finds the best number of rounds. */
 const BOOSTERS = 2;
 
-/** What is kept between tasks: the latest of each kind, since tasks of one job come together. */
+/** State kept between tasks: the latest of each kind, since tasks of one job follow each other. */
 const stacks: Partial<Record<'families' | 'embedding' | 'guide', IStack>> = {};
 let momentsEngine: Engine | undefined;
 let grower: { job: number; value: TreeGrower } | undefined;
-/** Two, since one ensemble is grown beside another to find how many rounds are best. */
 let boosters: { job: number; value: BoostGrower }[] = [];
 let applier: { job: number; engine: Engine; bottom: number; value: ForestApplier } | undefined;
 
@@ -80,7 +80,7 @@ parentPort!.on('message', ({ id, task }: IWorkerRequest) => {
     reply = { id, code, message };
   }
   parentPort!.postMessage(reply);
-  // Bins that are kept stay where they are; only what is new may be left over soon.
+  // Cached bins outlive the task. Only new shared memory counts, as it may soon be garbage.
   const fresh = task.kind === 'segment' ? task.parts.map(({ blocks, ready }) => (ready ? undefined : blocks)) : [];
   for (const value of [...(Object.values(task) as unknown[]), ...fresh]) {
     if (ArrayBuffer.isView(value) && value.buffer instanceof SharedArrayBuffer) {
@@ -114,7 +114,7 @@ function run(task: EngineTask): unknown {
   }
 }
 
-/** The stack of a request's features. Those of an embedding alone and the guide have places of their own: tiles take turns in all. */
+/** The stack of a request's features. The embedding's and the guide's stacks are kept beside the families', since each tile uses all of them. */
 function stackFor({ image, spec, part }: Pick<ITileRequest, 'image' | 'spec' | 'part'>) {
   const place = spec === GUIDE_SPEC ? 'guide' : part === 'embedding' ? 'embedding' : 'families';
   let found = stacks[place];
@@ -216,7 +216,7 @@ function storeFeatures(task: IStoreTask): void {
         row[c * count + feature] = data[from + c]!;
       }
     }
-    // The array holds this slice alone.
+    // The output array holds one slice.
     writeRect(out, { slice: 0, ...tile, row0: tile.row0 + r, row1: tile.row0 + r + 1 }, row);
   }
 }
@@ -270,7 +270,7 @@ function moments({ image, slice, row0, row1, shift }: IMomentsTask): Float64Arra
   const step = intensityStep(image.shape);
   const parts: Float64Array[] = [];
   const engine = (momentsEngine ??= new Engine(compiled));
-  // Rows that follow each other are read at once.
+  // Without subsampling, read all rows at once.
   const band = step === 1 ? row1 - row0 : 1;
   for (let row = Math.ceil(row0 / step) * step; row < row1; row += step === 1 ? band : step) {
     const values = readRect(image, { slice, row0: row, row1: row + band, column0: 0, column1: columns });
@@ -281,7 +281,7 @@ function moments({ image, slice, row0, row1, shift }: IMomentsTask): Float64Arra
   return out;
 }
 
-/** The bins of a part of a tile. */
+/** The bins of one part of a tile's features. */
 function binsOf(task: ISegmentTask, { part, spec, maps, cuts, blocks, ready, pieces }: ISegmentPart): Uint8Array {
   if (blocks && ready) {
     return blocks;
@@ -307,7 +307,7 @@ function binsOf(task: ISegmentTask, { part, spec, maps, cuts, blocks, ready, pie
   return made;
 }
 
-/** The bins of a region out of those of tiles that cover it. */
+/** Assemble the bins of a rectangle from tiles that cover it. */
 function assembled(region: Rect, pieces: readonly IPiece[]): Uint8Array {
   const { blocks, tile } = pieces[0]!;
   const block = blocks.length / blocksOf(tile).count;
@@ -316,7 +316,7 @@ function assembled(region: Rect, pieces: readonly IPiece[]): Uint8Array {
   return out.blocks;
 }
 
-/** Copy the blocks that two regions share; both begin at multiples of 4, and end there or with the image. */
+/** Copy the blocks that two rectangles share. Both start at multiples of 4 and end at one or at the image's edge. */
 function copyBlocks(from: IPiece, to: IPiece): void {
   const [theirs, own] = [blocksOf(from.tile), blocksOf(to.tile)];
   const size = from.blocks.length / theirs.count;

@@ -180,7 +180,7 @@ describe('A classifier that sees an embedding', () => {
     const trained = await train({ embedding });
     await expect(bench.apply(service, trained, images, 'none')).rejects.toMatchObject(internal(/has none/));
     await expect(bench.apply(service, trained, images, 'none', second.embedding)).rejects.toMatchObject(
-      internal(/in another way/)
+      internal(/another basis/)
     );
   });
 
