@@ -52,7 +52,7 @@ let freeCount: u32 = 0;
 let spareSlot: u32 = 0;
 let minLeafRows: f32 = 1;
 let lambda: f32 = 1;
-let depthMax: u32 = 64;
+let depthMax: u32 = 64; // `DEPTH_MAX` in `src/shared/limits.ts`
 
 /** Bytes of the histograms of one leaf. */
 export function boostSlot(tried: u32, classes: u32, shift: u32): usize {

@@ -10,7 +10,7 @@
 const CELLS: u32 = 16384;
 /** Bytes for each feature: i32 lowest key, i32 key above the highest, u32 shift, u32 unused, then the table. */
 const TABLE_BYTES: usize = 16 + 16384 + 16;
-/** Bytes of each feature's cuts: 255 floats at most, the rest +∞. */
+/** Bytes of each feature's cuts: 255 floats at most (`CUTS_MAX` in `src/shared/limits.ts`), the rest +∞. */
 const CUTS_BYTES: usize = 1024;
 
 /** Floats as integers in the same order; -0 must have been made +0. */

@@ -8,12 +8,12 @@
  */
 import { z } from 'zod';
 import { BridgeError } from '../../src/shared/errors';
+import { CLASSES_MAX, CUTS_MAX, DEPTH_MAX, TREES_MAX } from '../../src/shared/limits';
 import { ForestMeaning, zClass, zFeatureChoice } from '../../src/shared/protocol';
 import { IClassifier, parseBounded } from '../core/classifier';
 import { featureNames, featureSpec } from '../core/features';
 import { isBoosting, ITrees, VOTES } from '../core/forest';
-import { Cuts, CUTS_MAX } from '../core/quantile';
-import { DEPTH_MAX } from '../core/tree-check';
+import { Cuts } from '../core/quantile';
 import { beginsAsJson, IClassifierCodec } from './codec';
 
 /** Most nodes of a file: each takes a text. */
@@ -24,18 +24,18 @@ const SIGNS_MAX = 20_000_000;
 const zMeaning = z.object({
   features: zFeatureChoice,
   channels: z.union([z.literal(1), z.literal(3)]),
-  classes: z.array(zClass).min(1).max(255)
+  classes: z.array(zClass).min(1).max(CLASSES_MAX)
 });
 
 const zForest = z.object({
   name: z.literal('RFClassifier'),
   baseModel: z.object({
     isClassifier: z.literal(true),
-    indexes: z.array(z.array(z.number().int().min(0))).max(2000),
+    indexes: z.array(z.array(z.number().int().min(0))).max(TREES_MAX),
     estimators: z
       .array(z.object({ name: z.literal('DTClassifier'), root: z.unknown() }))
       .min(1)
-      .max(2000)
+      .max(TREES_MAX)
   })
 });
 

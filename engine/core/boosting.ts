@@ -6,6 +6,7 @@
  * files are those of a forest.
  */
 import { BoostingParams } from '../../src/shared/learners';
+import { CLASSES_MAX } from '../../src/shared/limits';
 import { classWeights, ITrainingSet, ITrees, ZERO } from './forest';
 import { Engine } from './wasm';
 
@@ -128,7 +129,7 @@ export class BoostGrower {
   ) {
     const rows = set.classOf.length;
     const { features, classes } = set;
-    if (rows < 1 || set.columns.length !== rows * features || classes < 1 || classes > 255) {
+    if (rows < 1 || set.columns.length !== rows * features || classes < 1 || classes > CLASSES_MAX) {
       throw new RangeError(`${set.columns.length} bins do not make ${rows} rows of ${features} features.`);
     }
     if (set.classOf.some(c => c >= classes)) {

@@ -9,6 +9,16 @@ import { z } from 'zod';
 import { BridgeError } from '../../src/shared/errors';
 import { isBoosting, LearnerParams, zBoostingParams, zForestParams } from '../../src/shared/learners';
 import {
+  BOOSTING_SCALE,
+  CLASSES_MAX,
+  CLASSIFIER_BYTES_MAX,
+  CLASSIFIER_VALUES_MAX,
+  CUTS_MAX,
+  LAYER_CHANNELS_MAX,
+  NAME_MAX,
+  TREES_MAX
+} from '../../src/shared/limits';
+import {
   LabelClass,
   PixelSize,
   Scores,
@@ -23,17 +33,10 @@ import { fromBase64, toBase64 } from './base64';
 import { IBasisLayer, IEmbeddingBasis } from './embedding';
 import { featureNames, featureSpec, FeatureSpec } from './features';
 import { ITrees } from './forest';
-import { Cuts, CUTS_MAX } from './quantile';
+import { Cuts } from './quantile';
 import { faultOfTrees } from './tree-check';
 
 const CLASSIFIER_FORMAT = 'sambalab-classifier';
-
-/** Most bytes of a classifier. */
-const JSON_BYTES_MAX = 256 << 20;
-/** Most channels of an encoder's layer. */
-const CHANNELS_MAX = 4096;
-/** Most brackets, commas and colons of a classifier, whose large parts are texts. Bounds the memory that reading takes. */
-const JSON_SIGNS_MAX = 400_000;
 
 const zClassifier = z
   .object({
@@ -42,12 +45,12 @@ const zClassifier = z
     features: zFeatureChoice,
     channels: z.union([z.literal(1), z.literal(3)]),
     names: z.array(z.string().max(200)).max(20000),
-    classes: z.array(zClass.strict()).min(1).max(255),
+    classes: z.array(zClass.strict()).min(1).max(CLASSES_MAX),
     /** Side of a pixel of the images that it was trained on; null if unknown. */
     pixelSize: zPixelSize.strict().nullable(),
     forest: z.union([zBoostingParams.strict(), zForestParams.strict()]),
     /** Votes in a logit of 1, for boosted trees; null for a forest. */
-    scale: z.number().min(1e-3).max(1e9).nullable(),
+    scale: z.number().min(BOOSTING_SCALE.minimum).max(BOOSTING_SCALE.maximum).nullable(),
     samples: z.number().int().positive(),
     oobScore: z.number().min(0).max(1).nullable(),
     /** Impurity importance of each feature; null if unknown. */
@@ -60,9 +63,9 @@ const zClassifier = z
           .array(
             z
               .object({
-                layer: z.string().max(100),
-                channels: z.number().int().positive().max(CHANNELS_MAX),
-                components: z.number().int().positive().max(CHANNELS_MAX),
+                layer: z.string().max(NAME_MAX),
+                channels: z.number().int().positive().max(LAYER_CHANNELS_MAX),
+                components: z.number().int().positive().max(LAYER_CHANNELS_MAX),
                 mean: z.string(),
                 matrix: z.string()
               })
@@ -78,7 +81,7 @@ const zClassifier = z
     /** Nodes of each tree, and all nodes: int16, uint8, uint32, uint32; leaves' votes uint16. Little endian, base64. */
     trees: z
       .object({
-        counts: z.array(z.number().int().positive().max(JSON_BYTES_MAX)).min(1).max(2000),
+        counts: z.array(z.number().int().positive().max(CLASSIFIER_BYTES_MAX)).min(1).max(TREES_MAX),
         feature: z.string(),
         threshold: z.string(),
         left: z.string(),
@@ -124,9 +127,9 @@ export function encodeClassifier(classifier: IClassifier): Uint8Array {
   const { features, channels, names, classes, pixelSize, cuts, forest, samples, oobScore } = classifier;
   const { importance, trees, scale, basis, scores } = classifier;
   const bytes = trees.feature.length * 11 + trees.votes.length * 2;
-  if (Math.ceil(bytes / 3) * 4 > JSON_BYTES_MAX * 0.9) {
+  if (Math.ceil(bytes / 3) * 4 > CLASSIFIER_BYTES_MAX * 0.9) {
     fail(
-      `The forest has ${trees.feature.length} nodes, more than a file of ${JSON_BYTES_MAX >> 20} MiB holds; ` +
+      `The forest has ${trees.feature.length} nodes, more than a file of ${CLASSIFIER_BYTES_MAX >> 20} MiB holds; ` +
         'fewer trees, less depth, a larger minLeaf or fewer maxSamples will do.'
     );
   }
@@ -231,9 +234,9 @@ export function decodeClassifier(bytes: Uint8Array): IClassifier {
  *
  * @throws BridgeError `invalid`
  */
-export function parseBounded(bytes: Uint8Array, signsMax = JSON_SIGNS_MAX): unknown {
-  if (bytes.byteLength > JSON_BYTES_MAX) {
-    damaged(`it has ${bytes.byteLength} bytes, more than ${JSON_BYTES_MAX}`);
+export function parseBounded(bytes: Uint8Array, signsMax = CLASSIFIER_VALUES_MAX): unknown {
+  if (bytes.byteLength > CLASSIFIER_BYTES_MAX) {
+    damaged(`it has ${bytes.byteLength} bytes, more than ${CLASSIFIER_BYTES_MAX}`);
   }
   let signs = 0;
   for (let i = 0; i < bytes.length; i++) {

@@ -2,6 +2,7 @@
 import { BridgeError } from '../../src/shared/errors';
 export { DEFAULT_FOREST, FOREST_PRESETS, forestParams, isBoosting } from '../../src/shared/learners';
 import { ForestParams } from '../../src/shared/learners';
+import { CLASSES_MAX } from '../../src/shared/limits';
 import { Rect } from '../../src/shared/rect';
 import { blocksOf } from './stack';
 import { Engine } from './wasm';
@@ -114,7 +115,7 @@ export class TreeGrower {
   ) {
     const rows = set.classOf.length;
     const { features, classes } = set;
-    if (rows < 1 || set.columns.length !== rows * features || classes < 1 || classes > 255) {
+    if (rows < 1 || set.columns.length !== rows * features || classes < 1 || classes > CLASSES_MAX) {
       throw new RangeError(`${set.columns.length} bins do not make ${rows} rows of ${features} features.`);
     }
     if (set.classOf.some(c => c >= classes)) {

@@ -2,9 +2,7 @@
  * Quantile cuts, by which features become 8-bit bins. A value's bin is the number of cuts below it, so "bin ≤ t" says "value ≤ cut t" and
  * a tree on bins is a tree on values.
  */
-
-/** Most cuts of a feature: 256 bins. */
-export const CUTS_MAX = 255;
+import { CUTS_MAX } from '../../src/shared/limits';
 
 /** The cuts of every feature, ascending. */
 export class Cuts {

@@ -2,10 +2,8 @@
  * The check of trees from outside. The kernels trust trees that pass: they neither read beyond an array nor walk in a circle.
  * `sambalab/spec/forest.py` has the same rules in Python.
  */
+import { DEPTH_MAX } from '../../src/shared/limits';
 import { ITrees, leafSum, VOTES } from './forest';
-
-/** No split is deeper; `maxDepth` of the protocol has the same limit. */
-export const DEPTH_MAX = 64;
 
 /**
  * Find the first fault: every node but the root is the child of one node before it; features and cuts exist; leaves are numbered from 0, each

@@ -16,8 +16,8 @@ from .errors import ParameterError
 VOTES = 1024
 # A boosted tree's value of 0 as a vote.
 ZERO = 512
+# Both as in `src/shared/limits.ts`.
 CUTS_MAX = 255
-# As in `engine/core/tree-check.ts`.
 DEPTH_MAX = 64
 
 

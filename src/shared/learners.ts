@@ -5,10 +5,10 @@
 import { z } from 'zod';
 import { BridgeError } from './errors';
 import table from './learners.json';
-import { REFINE_MAX } from './limits';
+import { DEPTH_MAX, REFINE_MAX, TREES_MAX } from './limits';
 
 const natural = z.number().int().min(1);
-const maxDepth = natural.max(64);
+const maxDepth = natural.max(DEPTH_MAX);
 const minLeaf = natural.max(1_000_000);
 /** Labelled pixels used at most, drawn evenly from the classes; null: all of them. */
 const maxSamples = natural.nullable();
@@ -18,7 +18,7 @@ const refine = z.number().int().min(0).max(REFINE_MAX).optional();
 
 /** How a forest is grown. */
 export const zForestParams = z.object({
-  trees: natural.max(2000),
+  trees: natural.max(TREES_MAX),
   maxDepth,
   /** Features tried at each split; `sqrt`: the root of their number, rounded down. */
   maxFeatures: z.union([natural.max(4096), z.literal('sqrt')]),
@@ -35,7 +35,7 @@ export type ForestParams = z.infer<typeof zForestParams>;
 export const zBoostingParams = z.object({
   kind: z.literal('boosting'),
   /** Trees at most. */
-  rounds: natural.max(2000),
+  rounds: natural.max(TREES_MAX),
   /** Shrinkage: the share of a tree's step that is taken. */
   learningRate: z.number().positive().max(1),
   /** Leaves of a tree at most; the leaf whose split gains most is split next. */
@@ -49,7 +49,7 @@ export const zBoostingParams = z.object({
   balanced: z.boolean(),
   maxSamples,
   /** Growing stops after this many rounds without a better loss on held-out strokes; null: never. */
-  patience: natural.max(2000).nullable(),
+  patience: natural.max(TREES_MAX).nullable(),
   seed,
   refine
 });

@@ -38,5 +38,12 @@ export const CLASSIFIER_VALUES_MAX = 400_000;
 export const LAYER_CHANNELS_MAX = 4096;
 /** Whole numbers in a logit of 1 of boosted trees. */
 export const BOOSTING_SCALE = { minimum: 1e-3, maximum: 1e9 } as const;
-/** Cuts between the bins of a feature. */
+/** Cuts between the bins of a feature. `engine/assembly` repeats it: AssemblyScript cannot import this file. */
 export const CUTS_MAX = 255;
+/** Splits between the root of a tree and its deepest leaf. `engine/assembly/boost.ts` repeats it. */
+export const DEPTH_MAX = 64;
+/** Trees of a classifier. */
+export const TREES_MAX = 2000;
+
+/** Characters of the name of a model, a layer, a file format or a field of a feature spec. */
+export const NAME_MAX = 100;

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { IBasisLayer, IEmbeddingBasis } from '../../../engine/core/embedding';
+import { LAYER_CHANNELS_MAX } from '../../../src/shared/limits';
 import { explainFull, isMissing, writeAtomically } from '../base/files';
 import { log } from '../base/log';
 
@@ -10,8 +11,8 @@ const zNumbers = z.array(z.number()).transform(values => Float32Array.from(value
 const zLayer = z
   .object({
     layer: z.string(),
-    channels: z.number().int().positive().max(4096),
-    components: z.number().int().positive().max(4096),
+    channels: z.number().int().positive().max(LAYER_CHANNELS_MAX),
+    components: z.number().int().positive().max(LAYER_CHANNELS_MAX),
     mean: zNumbers,
     matrix: zNumbers
   })

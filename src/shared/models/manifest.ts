@@ -1,12 +1,13 @@
 /** The form of a manifest: everything that the code must know of a model of the SAM family to run it. */
 import { z } from 'zod';
+import { NAME_MAX } from '../limits';
 
 const size = z.number().int().positive();
 
 /** The part of a manifest that runs the decoder; the sidecar sends it to the browser. */
 export const zDecoderManifest = z.object({
   /** The name in feature specs and classifiers. */
-  id: z.string().min(1).max(100),
+  id: z.string().min(1).max(NAME_MAX),
   /** The name for people. */
   title: z.string(),
   encoder: z.object({

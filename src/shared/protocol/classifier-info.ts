@@ -1,13 +1,14 @@
 /** Descriptions of classifiers: what a user chooses for a training, and what a trained classifier tells. */
 import { z } from 'zod';
 import { zForestRequest, zLearnerParams } from '../learners';
+import { NAME_MAX } from '../limits';
 import { zChannels, zClasses, zCount, zDigest, zNatural } from './types';
 
 /**
  * The features that the classifier uses: a complete spec (`features.ts`), or changes to the default set. `featureSpec` checks it, which knows all
  * families.
  */
-export const zFeatureChoice = z.record(z.string().max(100), z.unknown());
+export const zFeatureChoice = z.record(z.string().max(NAME_MAX), z.unknown());
 export type FeatureChoice = z.infer<typeof zFeatureChoice>;
 
 /** A user's choice for the next training: features and learner, each on top of its default. */
@@ -25,7 +26,7 @@ export type Scores = z.infer<typeof zScores>;
 
 /** The model whose embedding a classifier uses. */
 export const zEmbeddingModel = z.object({
-  model: z.string().max(100),
+  model: z.string().max(NAME_MAX),
   /** SHA-256 of the encoder's file. */
   digest: zDigest
 });

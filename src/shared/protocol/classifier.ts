@@ -1,11 +1,12 @@
 /** Classifiers: their files, and applying them to images that are handed over. */
 import { z } from 'zod';
+import { NAME_MAX } from '../limits';
 import { zClassifierInfo, zForestMeaning } from './classifier-info';
 import { zSession } from './session';
 import { MethodTable, zArray, zSessionId, zStagedId } from './types';
 
 /** Name of a file format of classifiers. `classifier.formats` lists the formats; each is a codec in `engine/codecs`. */
-export const zClassifierFormat = z.string().max(100);
+export const zClassifierFormat = z.string().max(NAME_MAX);
 export type ClassifierFormat = z.infer<typeof zClassifierFormat>;
 
 /** A file format of classifiers. */
