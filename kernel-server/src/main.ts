@@ -1,11 +1,12 @@
 /**
- * Entry of the sidecar: reads its arguments, starts it, prints "ready", and ends with it.
+ * The sidecar's entry point: reads the arguments, starts the sidecar, prints "ready", and exits when the sidecar stops.
  *
- * In this folder live the sockets (endpoint, socket, peers, dispatcher), the methods of the protocol (methods), sessions with
- * their labels, journal and shared arrays (sessions, session, labels, journal, array-store), long work (jobs, compute-jobs),
- * and the services that compute: SAM in a process of its own (sam-*, compute), the engine on worker threads (engine-*).
- * No mathematics of features, forests or masks (`engine`, `src/sam`), no definition of messages (`src/kernel-bridge`), and
- * nothing that knows of notebooks or pages.
+ * A request passes through the folders like this: `transport` reads the message, checks it and calls the handler in `methods`. The handler
+ * changes a session (`session`) or asks a part that computes: `learning` and `next-region`, which use `engine` (worker threads)
+ * and `sam` (a child process). Long work runs as a job (`jobs`); pixels lie in shared files (`arrays`); `base` has files and the log.
+ *
+ * Each folder imports only folders below it in `scripts/walls.mjs`, and its README lists its files. The mathematics is in `/engine` and
+ * `src/sam`, the messages are in `src/shared`. The sidecar knows nothing of notebooks or pages.
  */
 import { EngineService } from './engine/service';
 import { log } from './base/log';
@@ -23,8 +24,8 @@ async function main(): Promise<void> {
     process.exitCode = 2;
     return;
   }
-  // One request that goes wrong in a way nobody thought of must not take everyone's labelling with it: what was
-  // acknowledged is on the disk, and state changes only after that.
+  // An unexpected error in one request must not end the sidecar for all sessions. Acknowledged changes are on the disk, and
+  // the state changes only after that.
   process.on('uncaughtException', error => log('uncaught exception', error));
   process.on('unhandledRejection', error => log('unhandled rejection', error));
   // Python may close its end of stdout once it has read "ready".

@@ -1,19 +1,19 @@
 /** The command line of the sidecar. */
 import { parseArgs } from 'node:util';
 
-/** How the sidecar was asked to run. */
+/** The options of the command line. */
 export interface ISidecarOptions {
-  /** Where the connection file and the socket lie. */
+  /** Folder of the connection file and the socket. */
   runtimeDir: string;
-  /** Where sessions are kept. */
+  /** Folder of the sessions. */
   dataDir: string;
-  /** Where shared arrays lie; chosen by room if it is not given. */
+  /** Folder of the shared arrays. If undefined, the store chooses one with room. */
   arraysDir?: string;
-  /** Seconds without peers and jobs after which the sidecar leaves. */
+  /** Seconds without peers and jobs after which the sidecar stops. */
   idleTimeout: number;
-  /** Seconds after which a session that nobody attends gives its arrays back; an hour if it is not given. */
+  /** Seconds after which a session without attached peers frees its arrays; an hour if undefined. */
   releaseAfter?: number;
-  /** Worker threads; the engine decides if it is not given. */
+  /** Worker threads; the engine decides if undefined. */
   threads?: number;
   /** `tcp` is loopback with CURVE, for systems without `ipc`. */
   transport: 'ipc' | 'tcp';

@@ -1,4 +1,4 @@
-/** The sidecar as a whole: puts the parts together, listens, and leaves in order. */
+/** Puts the sidecar's parts together, listens for messages, and stops in order. */
 import { createHash, randomBytes } from 'node:crypto';
 import { statfs } from 'node:fs/promises';
 import { Server } from 'node:net';
@@ -22,18 +22,18 @@ import { SessionEvents } from './transport/session-events';
 import { Staging } from './transport/staging';
 import { VERSION } from './base/version';
 
-/** A session that nobody attended for so long gives its arrays back, in seconds. */
+/** Seconds after which a session without attached peers frees its arrays. */
 const RELEASE_SECONDS = 3600;
-/** How often silent peers are looked after, in milliseconds. */
+/** Interval between probes of silent peers, in milliseconds. */
 const PROBE_MS = 20000;
-/** How long running jobs may take to stop, in milliseconds. */
+/** Time that running jobs have to stop, in milliseconds. */
 const STOP_MS = 3000;
-/** Arrays of a killed sidecar in which nothing was written for so long are given up, in milliseconds. */
+/** Age of the last write after which arrays of a killed sidecar are deleted, in milliseconds. */
 const ABANDONED_MS = 24 * 3600 * 1000;
-/** What statfs calls a file system in memory. */
+/** The type that statfs reports for a file system in memory. */
 const TMPFS_MAGIC = 0x01021994;
 
-/** What the sidecar computes with. */
+/** The services that compute. */
 export interface IServices {
   engine: IEngineService;
   sam: ISamService;
@@ -64,13 +64,13 @@ export class Sidecar {
   ) {
     const { dataDir, places } = _home;
     const store = (this._store = new ArrayStore(places));
-    // Sidecars with other data may keep arrays in the same directory.
+    // The prefix differs between data directories: sidecars of others may keep arrays in the same directory.
     this._arraysPrefix = `${createHash('sha256').update(dataDir).digest('hex').slice(0, 8)}-`;
     const arraysOf = (id: string) => `${this._arraysPrefix}${id}`;
     this._staging = new Staging(store);
     this._peers = new Peers(
       (peer, parts) => this._queue.send(peer, parts),
-      peer => void this._gone(peer).catch(error => log(`what ${peer.name} left could not be removed`, error))
+      peer => void this._gone(peer).catch(error => log(`the staged arrays of ${peer.name} could not be removed`, error))
     );
     this._jobs = new Jobs(state => this._peers.emit(state.session, 'job', state));
     const events = new SessionEvents(this._peers);
@@ -97,16 +97,16 @@ export class Sidecar {
   /** Names this run of the sidecar. */
   readonly instance = randomBytes(8).toString('hex');
 
-  /** Settles when it has left. */
+  /** Settles when the sidecar has stopped. */
   readonly stopped: Promise<void>;
 
-  /** Leave in order. Where nobody looks at the shared arrays they are freed; else whoever comes next takes them up. */
+  /** Stop in order. The shared arrays are freed unless a peer is alive; then the next sidecar takes them over. */
   async stop(why: string): Promise<void> {
     if (this._stopping) {
       return this.stopped;
     }
     this._stopping = true;
-    log(`leaving: ${why}`);
+    log(`stopping: ${why}`);
     this._timers.forEach(clearInterval);
     await this._removeConnectionFile();
     const late = new Promise(resolve => setTimeout(resolve, STOP_MS).unref());
@@ -147,7 +147,7 @@ export class Sidecar {
         if (this._peers.anyLive || this._jobs.size > 0) {
           active = performance.now();
         } else if (performance.now() - active > idleMs) {
-          void this.stop(`nobody was here for ${this._options.idleTimeout} s`);
+          void this.stop(`no peer was active for ${this._options.idleTimeout} s`);
         }
       },
       Math.min(5000, idleMs / 4)
@@ -181,7 +181,7 @@ export class Sidecar {
     return !this._peers.attends(id) && !this._jobs.runs(id);
   }
 
-  /** Give memory back that nobody has looked at for long. Labels are in their journals; who comes back finds them. */
+  /** Free the arrays of sessions that were idle for `afterMs`. Their labels stay in the journals. */
   private async _release(afterMs: number): Promise<void> {
     this._sessions.ids.filter(id => !this._unused(id)).forEach(id => this._sessions.touch(id));
     await this._sessions.release(id => this._unused(id) && this._sessions.idle(id) > afterMs);
@@ -213,7 +213,7 @@ export class Sidecar {
   private _finish!: () => void;
 }
 
-/** Where arrays may lie: the directory asked for, else memory first and the runtime directory next. */
+/** The places for arrays: the directory of the options, else memory first and the runtime directory second. */
 async function arrayPlaces(options: ISidecarOptions, runtimeDir: string): Promise<IPlace[]> {
   if (options.arraysDir !== undefined) {
     return [await place(options.arraysDir)];
@@ -223,7 +223,7 @@ async function arrayPlaces(options: ISidecarOptions, runtimeDir: string): Promis
     try {
       places.push(await place(`/dev/shm/sambalab-${process.getuid?.() ?? 0}`));
     } catch (error) {
-      log('arrays cannot lie in memory', error);
+      log('arrays cannot be kept in memory', error);
     }
   }
   return [...places, await place(join(runtimeDir, 'arrays'))];

@@ -322,7 +322,7 @@ describe('The sidecar', () => {
     const second = new TestSidecar();
     second.dataDir = sidecar.dataDir;
     if (process.platform === 'linux') {
-      await expect(second.start()).rejects.toThrow(/Another sidecar works with the data directory/);
+      await expect(second.start()).rejects.toThrow(/Another sidecar uses the data directory/);
     }
     await second.dispose();
   });

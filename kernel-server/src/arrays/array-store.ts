@@ -1,6 +1,6 @@
 /**
- * Makes the files behind shared arrays: for their owner alone, with all their blocks reserved, never shrunk. A file has a
- * name of its own for ever, so the same path is always the same memory; when it is removed, processes that map it keep it.
+ * Makes the files of shared arrays: owner-only, with all blocks reserved, never shrunk. A name is never used for a second file, so the
+ * same path is always the same memory. Processes that map a removed file keep its content.
  */
 import { randomBytes } from 'node:crypto';
 import { FileHandle, open, readdir, rm, rmdir, stat, statfs, unlink } from 'node:fs/promises';
@@ -15,22 +15,22 @@ import { log } from '../base/log';
 /** A directory for arrays. */
 export interface IPlace {
   directory: string;
-  /** Whether its files live in memory, which they then share with everything else that runs. */
+  /** Whether the files are in memory, which they share with all running programs. */
   memory: boolean;
 }
 
 const ZEROS = new Uint8Array(4 << 20);
-/** More than this is a mistake rather than an array. */
+/** Most bytes of an array. A larger size is a mistake. */
 const ARRAY_BYTES_MAX = 2 ** 42;
 
-/** Room that must be left over, as a factor of what is asked for. */
+/** Free room that a place must have, as a multiple of the array's bytes. */
 const HEADROOM = 1.2;
 
 export class ArrayStore {
-  /** The first place with room is taken. */
+  /** `places` in order of preference: an array goes to the first with room. */
   constructor(private readonly _places: IPlace[]) {}
 
-  /** Called when there is no room anywhere: frees arrays that nobody needs, and says whether it did. */
+  /** Called when no place has room: frees unused arrays, and returns whether it freed any. */
   reclaim: () => Promise<boolean> = async () => false;
 
   /** The directory that is tried first. */
@@ -62,7 +62,7 @@ export class ArrayStore {
     for (;;) {
       for (const [index, place] of this._places.entries()) {
         const last = index === this._places.length - 1;
-        // The last place is tried even if it looks full: what statfs says of quotas and network disks is not always so.
+        // Try the last place even if it looks full: statfs may be wrong about quotas and network disks.
         if (!last && (await this._room(place)) < bytes * HEADROOM) {
           continue;
         }
@@ -90,7 +90,7 @@ export class ArrayStore {
     );
   }
 
-  /** Whether an array's file is still there and whole, in one of our directories. */
+  /** Whether an array's file exists in one of the places and has its full size. */
   async intact(array: ArrayDescriptor): Promise<boolean> {
     if (!this._places.some(place => array.path.startsWith(join(place.directory, '/')))) {
       return false;
@@ -103,7 +103,7 @@ export class ArrayStore {
     }
   }
 
-  /** Remove arrays; those who map them keep what they see. */
+  /** Remove arrays. Processes that map them keep their content. */
   async remove(...arrays: (ArrayDescriptor | undefined)[]): Promise<void> {
     for (const array of arrays) {
       if (array) {
@@ -123,8 +123,8 @@ export class ArrayStore {
   }
 
   /**
-   * Remove the folders whose name begins with `prefix` and in which nothing was written for `age` milliseconds: what a sidecar
-   * that was killed left in memory. Whoever opens such a session again gets new arrays, and labels from their journal.
+   * Remove the folders that a killed sidecar left: those whose name begins with `prefix` and in which no file was written for `age`
+   * milliseconds. Opening such a session makes new arrays, and fills the labels from their journal.
    */
   async sweep(prefix: string, age: number): Promise<void> {
     for (const { directory } of this._places) {
@@ -148,12 +148,12 @@ export class ArrayStore {
   private async _room(place: IPlace): Promise<number> {
     const { bavail, bsize } = await statfs(place.directory);
     const room = bavail * bsize;
-    // What counts is what this process may still use, which in a container is less than what the host has.
+    // The process's own limit counts: in a container it is lower than the host's memory.
     return place.memory ? Math.min(room, process.availableMemory?.() ?? freemem()) : room;
   }
 }
 
-/** Make a file and its folder; a neighbour that is removed meanwhile may take the folder, empty until then, with it. */
+/** Make a file and its folder. Tries again if another removal deletes the folder while it is still empty. */
 async function create(path: string): Promise<FileHandle> {
   for (let attempt = 0; ; attempt++) {
     try {

@@ -1,10 +1,10 @@
-/** The values of an array that are shown as black and white, where nobody says them; Python has the same rule (`sambalab/images.py`). */
+/** The default values that are shown as black and white. Python has the same rule (`sambalab/files/images.py`). */
 import type { ArrayDescriptor, ImageInfo } from '../../../src/shared/protocol';
 import { breathe } from '../base/files';
 import { byteLength, itemSize } from './dtypes';
 import { TileFile } from './tile-file';
 
-/** About so many values are looked at, evenly spread. */
+/** Number of values that are sampled, evenly spread. */
 const SAMPLE = 1 << 20;
 
 /** Rows are read in bands of about this many values. */
@@ -52,7 +52,7 @@ export async function displayRange(image: ArrayDescriptor): Promise<ImageInfo['d
   return { low, high };
 }
 
-/** By linear interpolation between the values, which ascend. */
+/** A percentile of ascending values, by linear interpolation. */
 function percentile(values: Float64Array, part: number): number {
   const at = part * (values.length - 1);
   const lower = Math.floor(at);

@@ -1,7 +1,7 @@
 /**
  * Tiles of an image for display. Level l is the image reduced 2^l times: each of its pixels is the mean of the (up to)
- * 2^l × 2^l pixels under it. A tile is made from the four below it, weighted by the pixels they stand for, so that the
- * means are exact at the right and lower edge as well; what was made is kept, up to a bound.
+ * 2^l × 2^l pixels under it. A tile is made from the four below it, weighted by the pixels that they stand for, so that
+ * the means are exact at the right and lower edge too. Tiles are kept in a cache of bounded size.
  */
 import { BridgeError } from '../../../src/shared/errors';
 import { IMAGE_TILE } from '../../../src/shared/limits';
@@ -10,10 +10,10 @@ import { TypedArray } from './dtypes';
 import { breathe } from '../base/files';
 import { TileFile } from './tile-file';
 
-/** Bytes of reduced tiles that are kept, of all images together. */
+/** Most bytes of cached reduced tiles, of all images together. */
 const CACHE_BYTES = 192 << 20;
 
-/** A tile as `image.tile` answers it. */
+/** The answer to `image.tile`. */
 export interface IImageTile {
   rows: number;
   columns: number;
@@ -32,7 +32,7 @@ interface IMeans {
 export class TileCache {
   constructor(private readonly _limit = CACHE_BYTES) {}
 
-  /** The tile under `key`, made if it is not there; callers at the same time share the making. */
+  /** The tile of `key`, made by `make` if it is not cached. Calls at the same time share one `make`. */
   get(key: string, make: () => Promise<IMeans>): Promise<IMeans> {
     let entry = this._entries.get(key);
     if (!entry) {
@@ -57,7 +57,7 @@ export class TileCache {
     return entry.tile;
   }
 
-  /** Forget the tiles whose key begins so. */
+  /** Forget the tiles whose key begins with `prefix`. */
   forget(prefix: string): void {
     for (const [key, entry] of this._entries) {
       if (key.startsWith(prefix)) {

@@ -2,8 +2,8 @@
  * Reads and writes rectangles of a shared array: a file in C order, little endian, without a header, that Python maps.
  *
  * All calls are synchronous: a tile is hundreds of rows of a few hundred bytes, and each row takes a microsecond or two this way but
- * tens of them by way of Node's thread pool. On the main thread, callers `breathe` between tiles or bands of rows. A file keeps
- * its size for ever, since reading a mapping beyond the end kills the process.
+ * tens of them by way of Node's thread pool. On the main thread, callers `breathe` between tiles or bands of rows. The size of a
+ * file never changes, because reading a mapping beyond the file's end kills the process.
  */
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { ArrayDescriptor } from '../../../src/shared/protocol';

@@ -1,4 +1,4 @@
-/** CRC-32 as in ISO 3309 and zlib (polynomial 0xEDB88320, reflected); node:zlib has it only from Node 22 on. */
+/** CRC-32 as in ISO 3309 and zlib (polynomial 0xEDB88320, reflected); node:zlib has it from Node 22 on. */
 const TABLE = new Uint32Array(256).map((_, n) => {
   let c = n;
   for (let k = 0; k < 8; k++) {
@@ -7,7 +7,7 @@ const TABLE = new Uint32Array(256).map((_, n) => {
   return c >>> 0;
 });
 
-/** The checksum of `bytes`, or of what came before (`seed`) with `bytes` behind it. */
+/** The checksum of `bytes`. To go on from earlier bytes, pass their checksum as `seed`. */
 export function crc32(bytes: Uint8Array, seed = 0): number {
   let c = ~seed;
   for (let i = 0; i < bytes.length; i++) {

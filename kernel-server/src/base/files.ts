@@ -1,14 +1,14 @@
-/** Files and folders that nobody but their owner sees, and files that are replaced as a whole or not at all. */
+/** Owner-only files and folders, and atomic replacement of files. */
 import { randomBytes } from 'node:crypto';
 import { mkdir, open, realpath, rename, stat, statfs, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { BridgeError } from '../../../src/shared/errors';
 
 /**
- * Make a directory, and those above it that are missing, for their owner alone. Not by the `recursive` of mkdir: where the
- * system says that nothing can be made in a directory that is there (/proc), that tries for ever.
+ * Make a directory and its missing parents with mode 0700. This does not use mkdir's `recursive`, which loops for ever in a directory
+ * where the system refuses new entries (/proc).
  *
- * @throws Error that says why it cannot be made, with the system's `code`.
+ * @throws Error with the reason and the system's `code`.
  */
 export async function makeDirectory(path: string): Promise<void> {
   try {
@@ -20,7 +20,7 @@ export async function makeDirectory(path: string): Promise<void> {
       try {
         await mkdir(directory, { mode: 0o700 });
       } catch (error) {
-        // Somebody else may have made it meanwhile.
+        // Another process may have made it meanwhile.
         if (codeOf(error) !== 'EEXIST' || !(await isDirectory(directory))) {
           throw error;
         }
@@ -32,7 +32,7 @@ export async function makeDirectory(path: string): Promise<void> {
   }
 }
 
-/** Whether a directory is there. Throws an Error for something else that is there, or that may not be looked at. */
+/** Whether `path` is a directory. Throws an Error if it is something else, or cannot be read. */
 async function isDirectory(path: string): Promise<boolean> {
   try {
     if ((await stat(path)).isDirectory()) {
@@ -48,11 +48,11 @@ async function isDirectory(path: string): Promise<boolean> {
 }
 
 /**
- * Make a directory for its owner alone, or check that it is one.
+ * Make an owner-only directory, or check that an existing one is owner-only.
  *
- * @param variable the environment variable by which another one can be chosen.
- * @returns its real path.
- * @throws Error that says whose it is, or what its mode is.
+ * @param variable the environment variable that chooses another directory; errors name it
+ * @returns the real path
+ * @throws Error that names the directory's owner or mode
  */
 export async function privateDirectory(path: string, variable: string): Promise<string> {
   try {
@@ -66,7 +66,7 @@ export async function privateDirectory(path: string, variable: string): Promise<
     throw new Error(`${real} is not a directory.`);
   }
   if (process.platform === 'win32') {
-    return real; // the profile's access lists guard it there
+    return real; // on Windows the profile's access lists guard it
   }
   if (info.uid !== process.getuid?.()) {
     throw new Error(
@@ -76,17 +76,17 @@ export async function privateDirectory(path: string, variable: string): Promise<
   if (info.mode & 0o077) {
     const mode = (info.mode & 0o777).toString(8).padStart(4, '0');
     throw new Error(
-      `The directory ${real} has mode ${mode}: others have access. Say: chmod 700 ${JSON.stringify(real)}`
+      `The directory ${real} has mode ${mode}: others have access. Run: chmod 700 ${JSON.stringify(real)}`
     );
   }
   return real;
 }
 
 /**
- * A directory for its owner alone at `path`, or in it where others have access to `path`, as they have to a scratch disk.
+ * An owner-only directory: `path` itself, or a folder in it if others have access to `path`, as on a scratch disk.
  *
- * @returns its real path.
- * @throws Error if that directory cannot be made, or is somebody else's.
+ * @returns the real path
+ * @throws Error if the directory cannot be made, or belongs to another user
  */
 export async function privatePlace(path: string, variable: string): Promise<string> {
   const uid = process.getuid?.();
@@ -100,12 +100,12 @@ export async function privatePlace(path: string, variable: string): Promise<stri
   const own = join(await realpath(path), `sambalab-${uid}`);
   const real = await privateDirectory(own, variable);
   if (real !== own) {
-    throw new Error(`${own} is a link to ${real}, which somebody else may have laid. Remove it.`);
+    throw new Error(`${own} is a link to ${real}, which another user may have made. Remove it.`);
   }
   return real;
 }
 
-/** Replace a file's content so that a reader, and a crash, sees the old one or the new one. Mode 0600. */
+/** Replace a file. A reader sees the old or the new content, never a mixture; so does a start after a crash. Mode 0600. */
 export async function writeAtomically(path: string, content: string | Uint8Array): Promise<void> {
   const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`;
   try {
@@ -124,7 +124,7 @@ export async function writeAtomically(path: string, content: string | Uint8Array
   await syncDirectory(dirname(path));
 }
 
-/** Make renames in a directory durable. Not every system lets a directory be opened; there the rename has to do. */
+/** Make renames in a directory durable, on systems that let a program open directories. */
 export async function syncDirectory(path: string): Promise<void> {
   try {
     const directory = await open(path, 'r');
@@ -138,7 +138,7 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** True for "no such file". */
+/** Whether an error says that a file does not exist. */
 export function isMissing(error: unknown): boolean {
   return codeOf(error) === 'ENOENT';
 }
@@ -147,13 +147,13 @@ function codeOf(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException | null)?.code;
 }
 
-/** True for "no room". */
+/** Whether an error says that the disk or the quota is full. */
 export function isFull(error: unknown): boolean {
   const code = codeOf(error);
   return code === 'ENOSPC' || code === 'EDQUOT';
 }
 
-/** What to say when a file of the data directory could not be written: what is full, and what can be done. Other errors stay. */
+/** Turn "disk full" into an error that names the directory, the missing room and the remedy. Other errors are returned unchanged. */
 export async function explainFull(error: unknown, path: string, bytes?: number): Promise<unknown> {
   if (!isFull(error)) {
     return error;
@@ -174,7 +174,7 @@ export async function explainFull(error: unknown, path: string, bytes?: number):
 
 const ZEROS = Buffer.alloc(1 << 20);
 
-/** Whether all bytes are 0; by memcmp, since whole images are looked through. */
+/** Whether all bytes are 0. Uses memcmp, because the bytes may be whole images. */
 export function isBlank(bytes: Uint8Array): boolean {
   for (let start = 0; start < bytes.byteLength; start += ZEROS.byteLength) {
     const part = bytes.subarray(start, start + ZEROS.byteLength);
@@ -185,7 +185,7 @@ export function isBlank(bytes: Uint8Array): boolean {
   return true;
 }
 
-/** Let the event loop turn once: other requests, the socket. */
+/** Let the event loop turn once, so that other requests and the socket are served. */
 export function breathe(): Promise<void> {
   return new Promise(resolve => setImmediate(resolve));
 }

@@ -1,18 +1,17 @@
 /**
- * Memory that all threads see, and its return. V8 does not count what shared buffers hold, so nothing would make it look for those that
- * nobody uses; each thread therefore collects after every so many bytes that passed through it. That needs `node --expose-gc`; without it
- * the memory comes back whenever V8 happens to collect.
+ * Frees unused SharedArrayBuffers. V8 does not count their bytes, so it sees no reason to collect them. Each thread therefore starts a
+ * collection after a fixed number of bytes. That needs `node --expose-gc`; without it the memory comes back when V8 happens to collect.
  */
 
-/** Bytes that may wait in all threads together to be collected. */
+/** Bytes that may be uncollected in all threads together. */
 const COLLECT_BYTES = 128 << 20;
 
-/** Bytes for which no thread collects yet, however many there are. */
+/** The least bytes for which a thread starts a collection, whatever its share. */
 const LEAST_BYTES = 16 << 20;
 
-/** Counts what passes through a thread. */
+/** Counts the bytes of the shared buffers that a thread used. */
 export class SharedMemoryMeter {
-  /** @param share of {@link COLLECT_BYTES} that this thread may let wait, as one part of so many */
+  /** @param _share this thread's part of {@link COLLECT_BYTES} is one part in `_share` */
   constructor(private readonly _share: number) {}
 
   /** So many bytes were allocated, or came from another thread. */

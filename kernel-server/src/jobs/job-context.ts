@@ -1,4 +1,4 @@
-/** What a long piece of work gets from its caller: a signal that says when to stop, and a way to report progress. */
+/** The context of a long piece of work: a signal that tells it to stop, and a way to report progress. */
 export interface IJobContext {
   signal: AbortSignal;
   /** `done` of `total` of a stage, in any unit; `message` tells the user something besides. */

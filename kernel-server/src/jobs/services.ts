@@ -1,6 +1,6 @@
 /**
- * The seams inside the sidecar: what sessions and jobs need of SAM and of the engine. Both work on shared arrays by
- * descriptor, so their worker threads and processes open the files themselves and no pixels pass between them.
+ * The interfaces of the two services that compute: SAM and the engine. Both take descriptors of shared arrays, and their threads and
+ * processes open the files themselves. No pixels are sent to them.
  */
 import type { IClassifierFormat, IEmbeddingBasis, ISliceMaps } from '../../../engine';
 import { EmbeddingSpec, FeatureSpec } from '../../../src/shared/features';
@@ -21,9 +21,9 @@ import type { IModelManifest } from '../../../src/shared/models';
 import { Rect } from '../../../src/shared/rect';
 import { IJobContext } from './job-context';
 
-/** SAM: encoder and, for Python, decoder. Runs in a process of its own that may die. */
+/** SAM's encoder and, for Python, its decoder. They run in a child process, which may die. */
 export interface ISamService {
-  /** Where the encoder runs; null until it was first needed. */
+  /** The device on which the encoder runs; null until the first use. */
   readonly device: SamDevice | null;
   /** Process id of the SAM process, null while none runs. */
   readonly pid: number | null;
@@ -76,10 +76,10 @@ export interface ISamService {
   dispose(): Promise<void>;
 }
 
-/** What an encoder sees of an image, for classifiers whose spec asks for it. */
+/** The maps of an image's slices, for classifiers whose spec asks for them. */
 export interface IImageMaps {
   basis: IEmbeddingBasis;
-  /** A slice under the basis; may take long the first time. Fails as SAM fails. */
+  /** The maps of a slice under the basis. May take long the first time, and fails as SAM fails. */
   slice(slice: number, context: IJobContext): Promise<ISliceMaps>;
 }
 
@@ -88,16 +88,16 @@ export interface ILabelledImage {
   image: ArrayDescriptor;
   labels: ArrayDescriptor;
   cacheKey: string;
-  /** Needed if the spec has an embedding; under the same basis for all images. */
+  /** Required if the spec has an embedding. All images have the same basis. */
   embedding?: IImageMaps;
 }
 
-/** A trained classifier as an object that JSON can carry; its fields are the engine's business (`engine/core/classifier.ts`). */
+/** The result of a training. `engine/core/classifier.ts` defines its JSON. */
 export interface ITrained {
-  /** The classifier's JSON in UTF-8; written when it is first asked for, which takes a while for a large forest. Do not change it. */
+  /** The classifier's JSON in UTF-8. The first access encodes it, which takes a while for a large forest. Do not change it. */
   readonly json: Uint8Array;
   oobScore: number | null;
-  /** Impurity importance of each feature, in sum 1; null where it is not known. */
+  /** Impurity importance of each feature, with sum 1; null if unknown. */
   importance: number[] | null;
   scores: Scores | null;
   featureNames: string[];
@@ -105,16 +105,16 @@ export interface ITrained {
   samples: number;
 }
 
-/** A classifier: what training returned, which is applied without being written and read again, or its JSON. */
+/** A classifier: the result of a training, which needs no decoding, or its JSON. */
 export type AnyClassifier = ITrained | Uint8Array;
 
-/** What a classifier says of itself, and how many channels the images have that it is for. */
+/** A classifier's description, and the number of channels of its images. */
 export interface IDescribed {
   info: Omit<ClassifierInfo, 'labelsVersion' | 'seconds'>;
   channels: number;
 }
 
-/** Where segmentations go; each array is written as a whole for the slice given. */
+/** The arrays that receive a segmentation; `apply` writes one slice of each. */
 export interface ISegmentationArrays {
   /** uint8 [slices, rows, columns]: the class id of the highest probability. */
   prediction?: ArrayDescriptor;
@@ -127,7 +127,7 @@ export interface ISegmentationArrays {
 /** Features and forest, on the worker threads of the sidecar. */
 export interface IEngineService {
   readonly threads: number;
-  /** The default features, with `partial` on top. Throws BridgeError `invalid` for what cannot be computed. */
+  /** The default features, with `partial` on top. Throws BridgeError `invalid` for a spec that cannot be computed. */
   featureSpec(partial?: object): FeatureSpec;
   forestParams(partial?: object): LearnerParams;
   featureNames(spec: FeatureSpec, channels: number): string[];
@@ -151,11 +151,11 @@ export interface IEngineService {
       classes: LabelClass[];
       spec: FeatureSpec;
       forest: LearnerParams;
-      /** Features already computed are kept under this key (the image's digest). */
+      /** The key of the feature cache: the image's digest. */
       cacheKey: string;
-      /** Further images with labels, of as many channels, that are learned from as well. */
+      /** Further labelled images to learn from, with the same number of channels. */
       others?: readonly ILabelledImage[];
-      /** Side of the image's pixels, which the classifier remembers. */
+      /** Side of the image's pixels; kept in the classifier. */
       pixelSize?: PixelSize | null;
       /** Needed if the spec has an embedding. */
       embedding?: IImageMaps;
@@ -181,17 +181,17 @@ export interface IEngineService {
   ): Promise<{ name: string; low: number; high: number; tiles: Uint8Array[] }>;
   /** The formats that a classifier can be saved in or loaded from. */
   formats(): IClassifierFormat[];
-  /** One of them. Throws BridgeError `invalid` for an unknown name, naming those that exist. */
+  /** The format of a name. Throws BridgeError `invalid` for an unknown name; the message names the formats. */
   format(name: string): IClassifierFormat;
-  /** Write a classifier in another format. Throws BridgeError `invalid` for what that format cannot express. */
+  /** Write a classifier in another format. Throws BridgeError `invalid` if the format cannot express it. */
   convert(classifier: Uint8Array, format: string): Uint8Array;
-  /** Read a classifier's file of any form: its JSON, checked. Throws BridgeError `invalid`. */
+  /** Read a classifier's file of any format. Returns its JSON, checked. Throws BridgeError `invalid`. */
   read(file: Uint8Array, meaning?: ForestMeaning): Uint8Array;
-  /** How a classifier reduces the embedding that it sees; null if it sees none. Throws BridgeError `invalid` for what is no classifier. */
+  /** The basis by which a classifier reduces the embedding; null if it uses none. Throws BridgeError `invalid` for an invalid classifier. */
   basisOf(classifier: AnyClassifier): IEmbeddingBasis | null;
-  /** Class ids in the order of the probabilities' last axis. Throws BridgeError `invalid` for what is no classifier. */
+  /** Class ids in the order of the probabilities' last axis. Throws BridgeError `invalid` for an invalid classifier. */
   classesOf(classifier: AnyClassifier): LabelClass[];
-  /** What a classifier is. Throws BridgeError `invalid` for what is no classifier. */
+  /** Describe a classifier. Throws BridgeError `invalid` for an invalid classifier. */
   describe(classifier: AnyClassifier): IDescribed;
   /** Segment one slice. Throws BridgeError `invalid` if the image's channels are not those the classifier was trained on. */
   apply(
@@ -203,11 +203,11 @@ export interface IEngineService {
       cacheKey?: string;
       /** Needed if the classifier's spec has an embedding; under the classifier's basis. */
       embedding?: IImageMaps;
-      /** Only the tiles that touch this region, and no others. */
+      /** Segment only the tiles that touch this rectangle. */
       region?: Rect;
-      /** Not the tiles that touch any of these regions: those of earlier calls with them as `region`. */
+      /** Leave out the tiles that touch any of these rectangles, which earlier calls with `region` segmented. */
       skip?: readonly Rect[];
-      /** Told of each tile when its results are in the arrays. */
+      /** Called with each tile when its results are in the arrays. */
       written?(tile: Rect): void;
     },
     context: IJobContext

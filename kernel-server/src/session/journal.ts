@@ -1,10 +1,10 @@
 /**
- * The labels' journal: what is in it survives the sidecar. A magic number, then records
+ * The labels' journal, a file that survives a crash of the sidecar. It holds a magic number, then records
  * [bytes of body: u32][CRC-32 of body: u32][body = type: u8, payload], little endian. The first records are a snapshot
- * (begin, chunks, end), the others patches in the order in which they were acknowledged.
+ * (begin, chunks, end), the others are patches in the order in which they were acknowledged.
  *
- * A record counts once it is whole on the disk. A torn tail, from a crash in the middle of a write, is cut off. Appends that
- * arrive while the disk is busy go down together. A new snapshot is written beside the file and takes its place by a rename.
+ * A record counts once the disk has all of it. The torn end that a crash in the middle of a write leaves is cut off. Records that
+ * arrive while the disk is busy are written together. A new snapshot is written beside the file and replaces it by a rename.
  */
 import { copyFile, FileHandle, open, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -16,7 +16,7 @@ import { log } from '../base/log';
 
 const MAGIC = Buffer.from('SLABJ1\r\n', 'latin1');
 const HEAD_BYTES = 8;
-/** No record is larger; what claims to be is no record. */
+/** Most bytes of a record. A larger length means that the file is damaged. */
 const RECORD_BYTES_MAX = MESSAGE_BYTES_MAX + (1 << 20);
 
 /** Types of records. */
@@ -27,7 +27,7 @@ export enum RecordType {
   patch = 4
 }
 
-/** A record: JSON and bytes. */
+/** A record of the journal. */
 export interface IRecord {
   type: RecordType;
   json: unknown;
@@ -69,7 +69,7 @@ export class Journal {
       if (!magic.equals(MAGIC)) {
         throw new BridgeError(
           'internal',
-          `${path} is no journal of labels; its first bytes are ${magic.toString('hex')}.`
+          `${path} is not a journal of labels; its first bytes are ${magic.toString('hex')}.`
         );
       }
       let good = MAGIC.byteLength;
@@ -82,7 +82,7 @@ export class Journal {
         good += HEAD_BYTES + body.byteLength;
       }
       if (good < size) {
-        log(`${path}: the last ${size - good} bytes are no whole record; cut off after ${good}`);
+        log(`${path}: the last ${size - good} bytes are not a whole record; the file is cut after ${good} bytes`);
         await copyFile(path, `${path}.cut`).catch(() => undefined);
         await file.truncate(good);
         await file.datasync();
@@ -94,7 +94,7 @@ export class Journal {
     }
   }
 
-  /** Begin a journal with the records of a snapshot; it replaces a file of that name. */
+  /** Make a journal from the records of a snapshot. An existing file is replaced. */
   static async create(path: string, snapshot: AsyncIterable<IRecord>): Promise<Journal> {
     const { file, bytes } = await writeSnapshot(path, snapshot);
     return new Journal(path, file, bytes);
@@ -105,7 +105,7 @@ export class Journal {
     return this._bytes;
   }
 
-  /** Add a record; settles when it is on the disk. */
+  /** Add a record. Settles when the record is on the disk. */
   append(record: IRecord): Promise<void> {
     return new Promise((resolve, reject) => {
       this._queue.push({ bytes: encode(record), resolve, reject });
@@ -113,7 +113,7 @@ export class Journal {
     });
   }
 
-  /** Do something while nothing is appended: after everything asked for before, before everything asked for later. */
+  /** Run `work` while no record is appended: after all earlier calls and before all later ones. */
   exclusive<T>(work: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this._queue.push({ work: () => work().then(resolve, reject) });
@@ -121,7 +121,7 @@ export class Journal {
     });
   }
 
-  /** Replace everything by a snapshot. Only inside {@link exclusive}. */
+  /** Replace all records by a snapshot. Call it only inside {@link exclusive}. */
   async replace(snapshot: AsyncIterable<IRecord>): Promise<void> {
     const { file, bytes } = await writeSnapshot(this.path, snapshot);
     const old = this._file;
@@ -131,7 +131,7 @@ export class Journal {
     await old.close();
   }
 
-  /** Close the file once what was asked for is done. */
+  /** Close the file after all earlier calls. */
   async close(): Promise<void> {
     await this.exclusive(async () => this._file.close());
   }
@@ -189,7 +189,7 @@ export class Journal {
 
   private readonly _queue: (IAppend | IExclusive)[] = [];
   private _running = false;
-  /** There may be part of a record behind the last good byte. */
+  /** Whether part of a record may stand behind the last good byte. */
   private _torn = false;
 }
 
@@ -221,7 +221,7 @@ function decode(body: Buffer): IRecord {
   return { type: body[0]!, json, buffers };
 }
 
-/** The body of the record at `offset`, or `undefined` if there is no whole one. */
+/** The body of the record at `offset`, or `undefined` if the record is missing, cut or damaged. */
 async function readBody(file: FileHandle, offset: number, size: number): Promise<Buffer | undefined> {
   if (offset + HEAD_BYTES > size) {
     return undefined;

@@ -1,6 +1,6 @@
 /**
- * The labels of a session: a uint8 array [slices, rows, columns] that Python maps, and the journal that can rebuild it.
- * A change is on the disk before it is in the array, and in the array before it is acknowledged.
+ * The labels of a session: a uint8 array [slices, rows, columns] that Python maps, and the journal from which it can be rebuilt.
+ * Each change is written to the journal on the disk, then to the array, then acknowledged.
  */
 import { copyFile, stat, unlink } from 'node:fs/promises';
 import { promisify } from 'node:util';
@@ -22,11 +22,11 @@ const inflate = promisify(inflateRaw);
 
 /** Bytes of labels in one chunk of a snapshot. */
 const CHUNK = 1 << 20;
-/** How many results of patches are kept, so that a patch that is sent again is only answered. A peer sends again within seconds. */
+/** Most remembered answers. A patch that arrives again, within seconds, gets its old answer and is not applied again. */
 const RESULTS_MAX = 4096;
 /** A journal smaller than this is never compacted. */
 const COMPACT_BYTES = 4 << 20;
-/** Tiles after which the event loop gets its turn. */
+/** Tiles that are painted between two turns of the event loop. */
 const TILES_AT_ONCE = 8;
 
 /** The answer to a patch. */
@@ -58,7 +58,7 @@ export class JournalledLabels {
   ) {}
 
   /**
-   * Fill `array` with what the journal at `path` says, or begin one. `blank` says that the array is new, all zeros.
+   * Fill `array` from the journal at `path`, or make a journal if there is none. `blank`: the array is new, all zeros.
    *
    * @throws BridgeError `invalid` if the journal is for labels of another shape.
    */
@@ -84,7 +84,7 @@ export class JournalledLabels {
     }
   }
 
-  /** The shape of the labels in a journal, `undefined` if there is none or it is broken from the start. */
+  /** The shape of the labels in a journal; `undefined` if there is no journal, or its beginning is damaged. */
   static async shapeOf(path: string): Promise<number[] | undefined> {
     let shape: number[] | undefined;
     const stop = new Error('seen');
@@ -102,7 +102,7 @@ export class JournalledLabels {
     return shape;
   }
 
-  /** Set by the session: keeps the segmentation in step. */
+  /** Set by the session, which updates the segmentation. */
   onPaint: PaintListener = () => undefined;
 
   /** Set by the session: called when the labels have a new version. */
@@ -139,9 +139,9 @@ export class JournalledLabels {
   }
 
   /**
-   * Journal a patch, apply it and say what changed. An `id` that was applied before is only answered.
+   * Journal a patch and apply it. If the patch of this `id` was applied before, return its answer only.
    *
-   * @throws BridgeError `invalid` for tiles or masks that are wrong, `disk-full` if it cannot be journalled; nothing changed then.
+   * @throws BridgeError `invalid` for wrong tiles or masks, `disk-full` if the journal cannot be written. Then nothing has changed.
    */
   async patch(id: string, patch: Patch, buffers: Uint8Array[]): Promise<IPatchResult> {
     const known = this._results.peek(id) ?? this._applying.get(id);
@@ -150,9 +150,9 @@ export class JournalledLabels {
     }
     const masks = this._check(patch, buffers);
     const durable = this._journal.append({ type: RecordType.patch, json: { id, patch }, buffers });
-    durable.catch(() => undefined); // awaited below, perhaps after it has failed
+    durable.catch(() => undefined); // awaited below, perhaps only after it has failed
     const before = this._tail;
-    // Patches apply in the order of the journal, in whatever order the promises settle.
+    // Patches are applied in the order of the journal, whatever the order in which the promises settle.
     const applied = (async () => {
       await before.catch(() => undefined);
       await durable;
@@ -168,7 +168,7 @@ export class JournalledLabels {
     }
   }
 
-  /** Work that sees all patches so far and none that come meanwhile. */
+  /** Run `work` after all earlier patches and before all later ones. */
   exclusive<T>(work: () => Promise<T>): Promise<T> {
     const before = this._tail;
     return this._journal.exclusive(async () => {
@@ -178,7 +178,7 @@ export class JournalledLabels {
   }
 
   /**
-   * Take all labels from another file of the same size.
+   * Replace all labels by those of another file of the same size.
    *
    * @throws BridgeError `invalid` for ids that are not in `ids`.
    */
@@ -220,7 +220,7 @@ export class JournalledLabels {
     }
   }
 
-  /** Copy the journal to `path` and begin again without labels. */
+  /** Copy the journal to `path`, then erase all labels. */
   async setAside(path: string): Promise<void> {
     await this.exclusive(async () => {
       await copyFile(this._journal.path, path).catch(async error => {
@@ -244,7 +244,7 @@ export class JournalledLabels {
     return this._file.read(this._file.tile(slice, row, column, LABEL_TILE)) as Uint8Array;
   }
 
-  /** Finish what was asked for and let go of the files. */
+  /** Finish all earlier calls and close the files. */
   async close(): Promise<void> {
     await this.exclusive(async () => undefined);
     await this._journal.close();
@@ -293,7 +293,7 @@ export class JournalledLabels {
     this.onChange();
   }
 
-  /** @returns how many pixels changed. */
+  /** @returns the number of pixels that changed */
   private _applyTile(patch: Patch, row: number, column: number, mask: Uint8Array): number {
     const { first, end } = rowsOf(mask);
     const tile = this._file.tile(patch.slice, row, column, LABEL_TILE);
@@ -310,11 +310,11 @@ export class JournalledLabels {
     return changed;
   }
 
-  /** Applies records as they are read. */
+  /** Returns a function that applies each record of the journal to the array. */
   private _replayer(): (record: IRecord) => Promise<void> {
     let chunks: Generator<{ position: number; length: number }> | undefined;
     const zeroTo = (end: number) => {
-      // What the snapshot leaves out is unlabelled, whatever the file says.
+      // Chunks without labels are left out of the snapshot, so the array is zeroed first.
       for (let next = chunks?.next(); next && !next.done && next.value.position < end; next = chunks?.next()) {
         this._file.writeBytes(next.value.position, new Uint8Array(next.value.length));
       }
@@ -382,7 +382,7 @@ export class JournalledLabels {
     }
   }
 
-  /** Write a snapshot when the journal has outgrown the last one. */
+  /** Write a new snapshot when the journal has grown far beyond the last one. */
   private _compactLater(): void {
     const limit = Math.max(this._compactBytes, 4 * this._snapshotBytes);
     if (this._compacting || this._journal.bytes <= limit) {

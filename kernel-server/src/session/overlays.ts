@@ -11,12 +11,12 @@ import { TileFile } from '../arrays/tile-file';
 
 const deflate = promisify(deflateRaw);
 
-/** Tiles whose names fit into a header. */
+/** Most tiles whose names fit into a message's header. */
 const TILES_MAX = Math.floor((HEADER_BYTES_MAX - 4096) / 34);
 
 export type TileRefs = NonNullable<Params<'overlay.tiles'>['tiles']>;
 
-/** The tiles named, or all that are not empty, of a uint8 array [slices, rows, columns]. */
+/** Tiles of a uint8 array [slices, rows, columns]: those named, or all that are not empty. */
 export async function overlayTiles(
   array: ArrayDescriptor,
   slice: number,
@@ -47,7 +47,7 @@ export async function overlayTiles(
       await add(ref, file.read(region) as Uint8Array, region.column1 - region.column0);
     }
     for (let row = 0; !tiles && row < rows; row++) {
-      // A band of tiles is one run of the file, and most of them are empty while one labels.
+      // A band of tiles is one run of bytes in the file. Most tiles are empty, so one read for the band is faster.
       const band = file.tile(slice, row, 0, LABEL_TILE);
       const whole = file.read({ ...band, column1: file.columns }) as Uint8Array;
       const filled = isBlank(whole) ? 0 : columns;
@@ -66,7 +66,7 @@ export async function overlayTiles(
   }
 }
 
-/** Tiles of a prediction with the labels on top, as they are sent. */
+/** Tiles of a prediction with the labels on top, deflated. */
 export function composedTiles(
   prediction: TileFile,
   labels: JournalledLabels,
@@ -92,7 +92,7 @@ export function layLabels(prediction: Uint8Array, labels: Uint8Array): void {
   }
 }
 
-/** Some columns of a band of rows. */
+/** Copy some columns out of a band of rows. */
 function cut(band: Uint8Array, columns: number, column0: number, column1: number): Uint8Array {
   const rows = band.byteLength / columns;
   const width = column1 - column0;
@@ -103,12 +103,12 @@ function cut(band: Uint8Array, columns: number, column0: number, column1: number
   return out;
 }
 
-/** A tile of bytes as it is sent. */
+/** Deflate a tile. */
 export function deflateTile(tile: Uint8Array): Promise<Uint8Array> {
   return deflate(tile, { level: constants.Z_BEST_SPEED });
 }
 
-/** A whole tile, with 0 outside the image. */
+/** A whole tile: 0 outside of the image. */
 function padded(inside: Uint8Array, width: number): Uint8Array {
   if (inside.byteLength === LABEL_TILE * LABEL_TILE) {
     return inside;

@@ -13,7 +13,7 @@ export function inflateMask(buffer: Uint8Array, index: number): Uint8Array {
   try {
     mask = inflateRawSync(buffer, { maxOutputLength: MASK_BYTES });
   } catch (error) {
-    throw new BridgeError('invalid', `Buffer ${index} is no deflated mask of ${MASK_BYTES} bytes: ${String(error)}`);
+    throw new BridgeError('invalid', `Buffer ${index} is not a deflated mask of ${MASK_BYTES} bytes: ${String(error)}`);
   }
   if (mask.byteLength !== MASK_BYTES) {
     throw new BridgeError('invalid', `Mask ${index} has ${mask.byteLength} bytes; it must have ${MASK_BYTES}.`);

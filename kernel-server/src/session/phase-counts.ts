@@ -13,7 +13,7 @@ export class PhaseCounts {
     return counts;
   }
 
-  /** Count pixels in. */
+  /** Add pixels to the counts. */
   add(pixels: Uint8Array): void {
     for (let i = 0; i < pixels.length; i++) {
       this._counts[pixels[i]!]!++;

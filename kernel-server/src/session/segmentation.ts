@@ -1,6 +1,6 @@
 /**
- * The segmentation of a session: the classifier's prediction with the labels laid on top, a uint8 array that is changed in place so that
- * processes that map it see each change. The pixels of each class are counted along.
+ * The segmentation of a session: the classifier's prediction with the labels on top. It is a uint8 array that changes in place, so
+ * processes that map it see each change. This class also counts the pixels of each class.
  */
 import { ArrayDescriptor } from '../../../src/shared/protocol';
 import { SliceRect } from '../../../src/shared/rect';
@@ -28,12 +28,12 @@ export class Segmentation {
     return this._phases?.counts;
   }
 
-  /** The array `segmentation`, or a new one of that shape, which is not listed yet. */
+  /** The array `segmentation`; if there is none, a new one of that shape, which is not listed yet. */
   async array(shape: number[]): Promise<ArrayDescriptor> {
     return this._arrays.get('segmentation') ?? (await this._arrays.allocate('segmentation', 'uint8', shape));
   }
 
-  /** List results of a classifier. With `renews`, results of the classifier before go. */
+  /** List the results of a classifier. With `renews`, the results of the earlier classifier are removed. */
   async take(results: ISegmentationArrays, renews: boolean): Promise<void> {
     for (const name of ['prediction', 'probabilities', 'uncertainty'] as const) {
       const array = results[name];
@@ -81,7 +81,7 @@ export class Segmentation {
       const bytes = byteLength(labels);
       for (let position = 0; position < bytes; position += CHUNK) {
         if (!this._prediction || !this._file) {
-          return; // there is none, or the image was replaced meanwhile
+          return; // there is no prediction, or the image was replaced meanwhile
         }
         const length = Math.min(CHUNK, bytes - position);
         const out = this._prediction.readBytes(position, length);
@@ -108,7 +108,7 @@ export class Segmentation {
     this._arrays.bump('segmentation');
   }
 
-  /** Count the pixels of each class, unless they are counted. */
+  /** Count the pixels of each class, unless the counts are known. */
   private async _count(): Promise<void> {
     const file = this._file;
     while (file && file === this._file && !this._phases) {

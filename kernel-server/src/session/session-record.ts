@@ -1,4 +1,4 @@
-/** What a session keeps in `session.json`. */
+/** The record of a session in its file `session.json`. */
 import { readFile, rename } from 'node:fs/promises';
 import { z } from 'zod';
 import {
@@ -16,7 +16,7 @@ import { VERSION } from '../base/version';
 
 const zRecord = z.object({
   format: z.literal(1),
-  /** Version of the sidecar that wrote it. */
+  /** Version of the sidecar that wrote the file. */
   sidecar: z.string(),
   key: z.string(),
   title: z.string(),
@@ -25,7 +25,7 @@ const zRecord = z.object({
   classes: z.array(zClass),
   created: z.string(),
   changed: z.string(),
-  /** The shared arrays, as far as their files last. */
+  /** The shared arrays. Their files may be gone after a restart of the computer. */
   arrays: z.record(z.string(), zArray),
   /** The classifier that `classifier.json` holds. */
   classifier: zClassifierInfo.nullable(),
@@ -33,7 +33,7 @@ const zRecord = z.object({
   segmentationVersion: z.number().int().nonnegative(),
   /** Slices whose embedding is in the array `embedding`. */
   embeddings: z.record(z.string(), z.object({ device: zSamDevice, seconds: z.number() })),
-  /** What the array `features` holds: slice and feature spec as JSON. */
+  /** Slice and feature spec of the array `features`, as JSON. */
   featuresOf: z.string().nullable(),
   /** Features and learner of the next training. */
   choice: zTrainingChoice
@@ -62,7 +62,7 @@ export function newRecord({ key, title, image, classes }: Params<'session.open'>
   };
 }
 
-/** Read a session's record; `undefined` if there is none. One that cannot be understood is renamed, not overwritten. */
+/** Read a session's record; `undefined` if there is none. A damaged record is renamed, not overwritten. */
 export async function readRecord(path: string): Promise<SessionRecord | undefined> {
   let text: string;
   try {
@@ -76,7 +76,7 @@ export async function readRecord(path: string): Promise<SessionRecord | undefine
   try {
     return zRecord.parse(JSON.parse(text));
   } catch (error) {
-    log(`${path} cannot be understood; it is kept as ${path}.broken`, error);
+    log(`${path} is damaged; it is kept as ${path}.broken`, error);
     await rename(path, `${path}.broken`);
     return undefined;
   }

@@ -16,21 +16,21 @@ import { newRecord, readRecord, SessionRecord, writeRecord } from './session-rec
 import { TileFile } from '../arrays/tile-file';
 import { VERSION } from '../base/version';
 
-/** What sessions share. */
+/** The parts that all sessions share. */
 export interface ISessionContext {
   store: ArrayStore;
   /** The folder of a session's arrays in the store. */
   arraysOf(id: string): string;
   tiles: TileCache;
-  /** Something small about the session changed. */
+  /** Called when the session's state changed. */
   changed(session: Session): void;
 }
 
-/** Arrays that are computed from the image: they go when it is another one. */
+/** Arrays that are computed from the image. They are removed when the image is replaced. */
 const DERIVED = ['prediction', 'segmentation', 'probabilities', 'uncertainty', 'embedding', 'features'] as const;
 export type DerivedArray = (typeof DERIVED)[number];
 
-/** What a classifier follows from, and what of it changed; `classifier`: there is another one. */
+/** A change that affects the classifier; `classifier`: the session has another classifier. */
 export type SessionChange = 'labels' | 'choice' | 'classes' | 'image' | 'classifier' | 'closed';
 
 export class Session {
@@ -47,7 +47,7 @@ export class Session {
     this._segmentation = new Segmentation(this._arrays);
   }
 
-  /** Make a session, or take an older one up with the image, title and classes given. */
+  /** Make a session, or open an existing one with the given image, title and classes. */
   static async open(
     id: string,
     folder: string,
@@ -88,29 +88,29 @@ export class Session {
 
   readonly id: string;
 
-  /** The folder of its record, journal and classifier. */
+  /** The folder of the session's record, journal and classifier. */
   readonly folder: string;
 
-  /** Training runs one at a time; who comes later waits. */
+  /** Trainings run one at a time, in the order of the requests. */
   readonly training = new Line();
 
-  /** Called after every change that a classifier would have to follow. */
+  /** Called after every change that affects the classifier. */
   readonly changes = new Set<(change: SessionChange) => void>();
 
-  /** Whether every change is learned and segmented at once. It is not kept: a sidecar that starts anew waits to be told. */
+  /** Whether every change is learned and segmented at once. Not persisted: off after a restart. */
   live = false;
 
-  /** A number for a round of live segmentation: higher than all before, of an earlier run of the sidecar too. */
+  /** The number of a new round of live segmentation. It is higher than all earlier ones, even those of earlier sidecars. */
   nextRound(): number {
     return (this._round = Math.max(this._round + 1, Date.now()));
   }
 
-  /** Rises when the image is replaced: what was computed from the old one is of no use. */
+  /** Rises when the image is replaced. Results of an older generation are discarded. */
   get generation(): number {
     return this._generation;
   }
 
-  /** The folder of its arrays in the store. */
+  /** The folder of the session's arrays in the store. */
   get arraysFolder(): string {
     return this._arrays.folder;
   }
@@ -127,13 +127,13 @@ export class Session {
     return new Set(this._record.classes.map(item => item.id));
   }
 
-  /** The image, once its pixels are there. Throws BridgeError `not-ready` before. */
+  /** The image. Throws BridgeError `not-ready` until its pixels are in their file. */
   get image(): ArrayDescriptor {
     const image = this._arrays.get('image');
     if (!image || !this._record.imageReady) {
       throw new BridgeError(
         'not-ready',
-        'The pixels of the image are not there yet. Run the cell that shows it again.'
+        'The pixels of the image are not there yet. Run the cell that shows the image again.'
       );
     }
     return image;
@@ -148,7 +148,7 @@ export class Session {
     return this._pyramid;
   }
 
-  /** A shared array, if there is one of that name. */
+  /** The shared array of this name, if there is one. */
   array(name: string): ArrayDescriptor | undefined {
     return name === 'labels' ? this._labels.array : this._arrays.get(name);
   }
@@ -161,7 +161,7 @@ export class Session {
     }
   }
 
-  /** Everything small, as the protocol has it. */
+  /** The session's state for the protocol: everything but pixels. */
   state(): SessionState {
     const { title, image, imageReady, classes, arrays, classifier, segmentationVersion, choice } = this._record;
     const { round, counts } = this._segmentation;
@@ -189,9 +189,9 @@ export class Session {
   }
 
   /**
-   * See whether the session may be opened with `params`. Nothing changes.
+   * Check whether the session may be opened with `params`, without a change.
    *
-   * @throws BridgeError `invalid` if labels would have to be set aside and are not meant to, or two classes would have one name.
+   * @throws BridgeError `invalid` if labels would be lost without `fresh`, or two classes would have one name
    */
   async admit(params: Params<'session.open'>): Promise<void> {
     const held = this._record.image.shape.slice(0, 3);
@@ -214,7 +214,7 @@ export class Session {
       }
     } catch (error) {
       if (!loaded) {
-        // Nobody else knows of this one; who asks for the session next loads it as it was.
+        // Only this check uses these labels. The next request for the session loads it unchanged.
         await this._labels.close();
         if (this._labels.array.path !== path) {
           await this._context.store.remove(this._labels.array);
@@ -241,7 +241,7 @@ export class Session {
     await this.save();
   }
 
-  /** Set the classes. Throws BridgeError `invalid` for one that is gone and has labels. */
+  /** Set the classes. Throws BridgeError `invalid` if a class with labels is missing. */
   async setClasses(classes: LabelClass[]): Promise<void> {
     await this._labels.exclusive(async () => {
       const ids = new Set(classes.map(item => item.id));
@@ -260,14 +260,14 @@ export class Session {
     await this.save();
   }
 
-  /** Choose features or forest for the next training; what is left out stays. */
+  /** Choose features or learner of the next training. Undefined fields keep their choice. */
   async choose(choice: Partial<TrainingChoice>): Promise<void> {
     this._record.choice = { ...this._record.choice, ...choice };
     this._tell('choice');
     await this.save();
   }
 
-  /** Set the labels aside and begin again. */
+  /** Set the labels aside in a backup and begin without labels. */
   async fresh(): Promise<void> {
     if (this._labels.pixels > 0) {
       await this._labels.setAside(join(this.folder, backupName()));
@@ -277,14 +277,14 @@ export class Session {
     await this.save();
   }
 
-  /** List an array under its name in place of an older one. */
+  /** List an array under its name and remove the older one. */
   replaceArray(name: DerivedArray, array: ArrayDescriptor): Promise<void> {
     return this._arrays.replace(name, array);
   }
 
   /**
-   * Take the results of a classifier. With a new prediction comes the classifier's info; then all results of the classifier before go, and
-   * the segmentation is written over in place.
+   * Store the results of a classifier. A new prediction comes with the classifier's info; then the results of the earlier classifier
+   * are removed, and the segmentation is overwritten in place.
    *
    * @param round the round of live segmentation that made the results, if one did
    * @throws BridgeError `cancelled` if the image is of another generation
@@ -311,20 +311,20 @@ export class Session {
     await this.save();
   }
 
-  /** The embedding of a slice is in its array. */
+  /** Note that the embedding of a slice is in the array `embedding`. */
   async tookEmbedding(slice: number, entry: SessionRecord['embeddings'][string]): Promise<void> {
     this._record.embeddings[slice] = entry;
     this._arrays.bump('embedding');
     await this.save();
   }
 
-  /** The array `features` holds what `of` names. */
+  /** Note the slice and spec of the array `features`. */
   async tookFeatures(of: string): Promise<void> {
     this._record.featuresOf = of;
     await this.save();
   }
 
-  /** Give up the feature stack; who maps it keeps it. */
+  /** Remove the feature stack. Processes that map it keep it. */
   async forgetFeatures(): Promise<void> {
     if (this._arrays.get('features')) {
       await this._arrays.remove('features');
@@ -332,12 +332,12 @@ export class Session {
     }
   }
 
-  /** Bring the whole segmentation in step with the labels. */
+  /** Write the whole segmentation again from the prediction and the labels. */
   recombine(): Promise<void> {
     return this._segmentation.recombine(this._labels.array);
   }
 
-  /** Write `session.json`. Calls while one is under way share the next. */
+  /** Write `session.json`. Calls during a write share the next one. */
   save(): Promise<void> {
     this._record.changed = new Date().toISOString();
     this._context.changed(this);
@@ -350,7 +350,7 @@ export class Session {
     return this._nextSave;
   }
 
-  /** Let go of the files; `forgetArrays` removes the shared ones too, the labels stay in their journal. */
+  /** Close the files. `forgetArrays` also removes the shared arrays; the labels stay in their journal. */
   async close(forgetArrays = false): Promise<void> {
     this._tell('closed');
     await this._saving.catch(() => undefined);
@@ -384,7 +384,7 @@ export class Session {
       await this.recombine();
     }
     if (!params.keepClasses) {
-      // A class that has labels stays even if it is not named now: its labels would mean nothing without it.
+      // A class with labels stays even if `params` do not name it: its labels would have no meaning without it.
       record.classes = [...params.classes, ...this._keptClasses(params.classes)];
     }
     if (params.fresh) {
@@ -407,7 +407,7 @@ export class Session {
     }
   }
 
-  /** Classes that stay beside those given, since they have labels. Throws BridgeError `invalid` if a name is taken. */
+  /** The classes that stay beside the given ones because they have labels. Throws BridgeError `invalid` if a name is taken. */
   private _keptClasses(given: LabelClass[]): LabelClass[] {
     const ids = new Set(given.map(item => item.id));
     const kept = this._record.classes.filter(({ id }) => !ids.has(id) && this._labels.count(id) > 0);
@@ -423,7 +423,7 @@ export class Session {
     return kept;
   }
 
-  /** Find or make the arrays, and bring the labels up to their journal. */
+  /** Find or make the arrays, and fill the labels from their journal. */
   private async _prepare(): Promise<void> {
     const { image } = this._record;
     const arrays = this._arrays;
@@ -499,7 +499,7 @@ export class Session {
   private _labels!: JournalledLabels; // set by the first _openLabels
   private _imageFile: TileFile | undefined;
   private _pyramid: Pyramid | undefined;
-  /** Labels that were there when the session was opened and nobody used it; the same for all who come later. */
+  /** The labels that were found when the session was opened without other users. All later users get the same notice. */
   private _resumed: SessionState['resumed'] = null;
   private _generation = 0;
   private _round = 0;
@@ -507,7 +507,7 @@ export class Session {
   private _nextSave: Promise<void> | undefined;
 }
 
-/** The size of an image, for people: a single slice goes without saying. */
+/** The size of an image as text. A single slice is not mentioned. */
 function size([slices, rows, columns]: number[]): string {
   return `${slices === 1 ? '' : `${slices} × `}${rows} × ${columns}`;
 }

@@ -1,4 +1,4 @@
-/** The sessions that are open, and those that wait in their folders. */
+/** All sessions: those in memory, and those in folders that are loaded when a request needs them. */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { BridgeError } from '../../../src/shared/errors';
@@ -22,7 +22,7 @@ export class Sessions {
     return createHash('sha256').update(key).digest('hex').slice(0, 32);
   }
 
-  /** Find the session of a key, or make it. `resumes`: nobody uses it, so that its labels, if any, are news. */
+  /** Find or make the session of a key. `resumes`: no peer uses the session, so its old labels are reported to the user. */
   open(params: Params<'session.open'>, resumes: boolean): Promise<Session> {
     const id = this.idOf(params.key);
     return this._inTurn(id, async session => {
@@ -33,7 +33,7 @@ export class Sessions {
       try {
         await session.reopen(params, resumes);
       } catch (error) {
-        // It may be half way between two images. What is on the disk is whole: load that when it is asked for next.
+        // The session may be half way between two images. Its files are intact: the next request loads them.
         this._settled.delete(id);
         await session.close().catch(problem => log(`session ${id} did not close`, problem));
         throw error;
@@ -42,7 +42,7 @@ export class Sessions {
     });
   }
 
-  /** A session by its id, loaded if need be. Throws BridgeError `unknown-session`. */
+  /** The session of an id, loaded from its folder if necessary. Throws BridgeError `unknown-session`. */
   get(id: string): Promise<Session> {
     return this._inTurn(id, async session => {
       const found = session ?? (await Session.load(id, this._folder(id), this._context));
@@ -53,22 +53,22 @@ export class Sessions {
     });
   }
 
-  /** Milliseconds since anybody asked for a session, or {@link touch}ed it. */
+  /** Milliseconds since the last request for a session, or the last {@link touch}. */
   idle(id: string): number {
     return performance.now() - (this._touched.get(id) ?? 0);
   }
 
-  /** A session is in use. */
+  /** Note that a session is in use. */
   touch(id: string): void {
     this._touched.set(id, performance.now());
   }
 
-  /** Nobody who would look at a session's feature stack is left: it is large, and computed again in no time. */
+  /** Remove a session's feature stack, which is large and quickly computed again. Called when no Python peer is left. */
   async forgetFeatures(id: string): Promise<void> {
     await this._settled.get(id)?.forgetFeatures();
   }
 
-  /** Close those that `unused` names and free their arrays. @returns whether there were any. */
+  /** Close the sessions for which `unused` is true and free their arrays. @returns whether there were any */
   async release(unused: (id: string) => boolean): Promise<boolean> {
     let any = false;
     for (const [id, opening] of [...this._open]) {
@@ -78,7 +78,7 @@ export class Sessions {
       }
       this._settled.delete(id);
       this._touched.delete(id);
-      // Whoever asks for it meanwhile waits until it is closed, and then loads it.
+      // A request for the session waits until it is closed, and then loads it.
       const closed = session.close(true).then(() => Promise.reject<Session>(new Error(`Session ${id} was closed.`)));
       this._open.set(id, closed);
       await closed.catch(error => log('freed arrays', error.message));
@@ -90,7 +90,7 @@ export class Sessions {
     return any;
   }
 
-  /** Close all. */
+  /** Close all sessions. */
   async close(forgetArrays: boolean): Promise<void> {
     for (const session of this._settled.values()) {
       await session.close(forgetArrays).catch(error => log(`session ${session.id} did not close`, error));
@@ -99,7 +99,7 @@ export class Sessions {
     this._settled.clear();
   }
 
-  /** One after the other for each id, with the session as it was left. */
+  /** Run `work` after all earlier work on the session of this id. */
   private _inTurn(id: string, work: (session: Session | undefined) => Promise<Session>): Promise<Session> {
     this.touch(id);
     const before = this._open.get(id)?.catch(() => undefined) ?? Promise.resolve(undefined);

@@ -1,6 +1,6 @@
 /**
- * From frames to replies: puts messages together, checks who is asking and what, carries each request out once, and answers
- * everything, errors too. Nothing that a peer sends may throw beyond this file.
+ * Turns frames into replies: assembles messages, checks the peer and the request, runs each request once, and answers it, with an error
+ * if it fails. No message of a peer may throw beyond this file.
  */
 import { timingSafeEqual } from 'node:crypto';
 import { BridgeError } from '../../../src/shared/errors';
@@ -9,7 +9,7 @@ import { IRequest, isRepeatable, Method, Params, parseRequest, Result } from '..
 import { log } from '../base/log';
 import { Peer } from './peers';
 
-/** A request as its handler sees it. */
+/** What a handler knows of a request besides its params. */
 export interface ICall {
   id: string;
   peer: Peer;
@@ -18,18 +18,18 @@ export interface ICall {
   signal: AbortSignal;
 }
 
-/** What a handler gives back. */
+/** A handler's answer. */
 export interface IAnswer<M extends Method> {
   result: Result<M>;
   buffers?: Uint8Array[];
 }
 
-/** One handler a method. */
+/** One handler for each method. */
 export type Handlers = { [M in Method]: (params: Params<M>, call: ICall) => Promise<IAnswer<M>> | IAnswer<M> };
 
-/** Somebody whom we do not know yet gets no more of our memory than this. */
+/** Most bytes of a message from a peer that has not said hello. */
 const STRANGER_BYTES_MAX = 64 << 10;
-/** Requests of one peer that run at the same time. */
+/** Most requests of one peer that run at the same time. */
 const RUNNING_MAX = 1024;
 
 export class Dispatcher {
@@ -39,7 +39,7 @@ export class Dispatcher {
     private readonly _send: (peer: Peer, parts: Frames[]) => void
   ) {}
 
-  /** Take what a peer sent. */
+  /** Accept the frames of a peer. */
   accept(peer: Peer, frames: Frames): void {
     let id = '';
     try {
@@ -66,7 +66,7 @@ export class Dispatcher {
 
   private _authorize(peer: Peer, request: IRequest): void {
     if (peer.role) {
-      return; // a relay's browser says hello too, and has no secret
+      return; // the browser behind a relay says hello again, without the secret
     }
     if (request.method !== 'hello') {
       throw new BridgeError('unauthorized', 'The first message must be hello with the secret of the connection file.');
@@ -89,10 +89,13 @@ export class Dispatcher {
       return;
     }
     if (requests.runs(id)) {
-      return; // its reply goes to this peer when it is there
+      return; // the running request will send its reply to this peer
     }
     if (requests.running >= RUNNING_MAX) {
-      this._send(peer, failure(id, new BridgeError('invalid', `${RUNNING_MAX} requests run; wait for some of them.`)));
+      this._send(
+        peer,
+        failure(id, new BridgeError('invalid', `${RUNNING_MAX} requests are running; wait until some are done.`))
+      );
       return;
     }
     const signal = requests.begin(id);
@@ -113,13 +116,13 @@ export class Dispatcher {
   }
 }
 
-/** A reply that says what went wrong. */
+/** The reply to a request that failed. */
 function failure(id: string, thrown: unknown): Frames[] {
   const { code, message } = BridgeError.from(thrown);
   return encodeMessage({ re: id, error: { code, message: message.slice(0, 4000) } });
 }
 
-/** The id in a header that may be wrong in every other way, so that its sender learns of the error. */
+/** The id in a header that is otherwise invalid, so that its sender gets the error. */
 function idOf(frame: Uint8Array | undefined): string {
   if (!frame || frame.byteLength > HEADER_BYTES_MAX) {
     return '';

@@ -1,4 +1,4 @@
-/** Where the sidecar listens, the connection file that says so, and the guard that keeps a data directory to one sidecar. */
+/** The sidecar's address, the connection file that publishes it, and the guard that keeps a data directory to one sidecar. */
 import { createHash, randomBytes } from 'node:crypto';
 import { chmod, mkdtemp, readdir, readFile, rm, unlink } from 'node:fs/promises';
 import { connect, createServer, Server } from 'node:net';
@@ -11,7 +11,7 @@ import { log } from '../base/log';
 
 /** Unix socket paths end at 107 bytes on Linux and 103 on macOS. */
 const SOCKET_PATH_MAX = 100;
-/** How long to wait for another sidecar on the same data to leave, in milliseconds. */
+/** Time to wait for another sidecar on the same data to stop, in milliseconds. */
 const GUARD_WAIT_MS = 5000;
 
 /** Keys of a CURVE connection, Z85. A client uses `serverKey` and the pair. */
@@ -25,11 +25,11 @@ export interface ICurveKeys {
 export interface IEndpoint {
   address: string;
   curve?: ICurveKeys;
-  /** Remove what the endpoint left on disk. */
+  /** Remove the endpoint's files. */
   remove(): Promise<void>;
 }
 
-/** Bind the socket in an owner-only place. */
+/** Bind the socket: in an owner-only folder, or on the loopback with CURVE keys. */
 export async function bind(socket: Router, runtimeDir: string, transport: 'ipc' | 'tcp'): Promise<IEndpoint> {
   if (transport === 'tcp') {
     const server = curveKeyPair();
@@ -61,7 +61,7 @@ export async function bind(socket: Router, runtimeDir: string, transport: 'ipc' 
   };
 }
 
-/** Write the connection file; the function that is returned removes it if it is still this one. */
+/** Write the connection file. Returns a function that removes the file unless another sidecar has replaced it. */
 export async function writeConnectionFile(
   runtimeDir: string,
   content: { endpoint: IEndpoint; secret: string; instance: string; version: string }
@@ -85,16 +85,16 @@ export async function writeConnectionFile(
         await unlink(path);
       }
     } catch {
-      // gone already, or somebody else's
+      // the file is gone, or it is another sidecar's
     }
   };
 }
 
 /**
- * Keep a data directory to one sidecar of this host: two would write into the same journals. The guard is a name that the
- * system frees when the process dies, however it dies.
+ * Keep a data directory to one sidecar of this host, because two would write into the same journals. The guard is a socket name, which the
+ * system frees when the process ends, even by a crash.
  *
- * @throws Error if another sidecar holds it and does not leave.
+ * @throws Error if another sidecar holds the name and does not stop.
  */
 export async function guardDataDirectory(dataDir: string): Promise<Server | undefined> {
   const hash = createHash('sha256').update(dataDir).digest('hex').slice(0, 24);
@@ -102,7 +102,7 @@ export async function guardDataDirectory(dataDir: string): Promise<Server | unde
   const path =
     process.platform === 'linux' ? `\0${name}` : process.platform === 'win32' ? `\\\\.\\pipe\\${name}` : undefined;
   if (!path) {
-    return undefined; // no such names here; the lock under which Python starts the sidecar has to do
+    return undefined; // macOS has no such names; there the only guard is Python's lock around starting a sidecar
   }
   const deadline = Date.now() + GUARD_WAIT_MS;
   for (;;) {
@@ -120,16 +120,14 @@ export async function guardDataDirectory(dataDir: string): Promise<Server | unde
         return undefined;
       }
       if (Date.now() > deadline) {
-        throw new Error(
-          `Another sidecar works with the data directory ${dataDir}. Stop it, or choose another directory.`
-        );
+        throw new Error(`Another sidecar uses the data directory ${dataDir}. Stop it, or choose another directory.`);
       }
       await new Promise(resolve => setTimeout(resolve, 100));
     }
   }
 }
 
-/** A sidecar that was killed leaves its socket behind; nobody answers there. */
+/** Remove the sockets of killed sidecars: connections to them are refused. */
 async function removeStaleSockets(directory: string): Promise<void> {
   for (const name of await readdir(directory)) {
     if (!/^s-[0-9a-f]+\.sock$/.test(name)) {

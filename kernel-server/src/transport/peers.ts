@@ -1,14 +1,14 @@
-/** Who talks to the sidecar: one peer for each ZeroMQ identity, with what belongs to it. */
+/** The peers of the sidecar: one for each ZeroMQ identity, with its requests, sessions and staged arrays. */
 import { encodeMessage, Frames, MessageAssembler } from '../../../src/shared/frames';
 import { ArrayDescriptor, EventName, EventParams } from '../../../src/shared/protocol';
 import { SliceRect } from '../../../src/shared/rect';
 import { log } from '../base/log';
 import { RequestCache } from './request-cache';
 
-/** A peer that sent nothing for so long does not keep the sidecar from leaving, in milliseconds. */
+/** Silence after which a peer no longer keeps the sidecar running, in milliseconds. */
 const SILENT_MS = 60000;
 
-/** An event that nobody knows, to see whether a peer is there. */
+/** An event that all peers ignore. Sending it shows whether a peer still exists. */
 const probe = (): Frames[] => encodeMessage({ event: 'probe', params: {} });
 
 export class Peer {
@@ -19,30 +19,30 @@ export class Peer {
   readonly name: string;
   readonly assembler = new MessageAssembler();
   readonly requests = new RequestCache();
-  /** Sessions whose events it gets. */
+  /** Sessions whose events the peer receives. */
   readonly attached = new Set<string>();
-  /** What it sees of sessions, as it said last. */
+  /** The part of each session that is in the peer's view, as it reported last. */
   readonly views = new Map<string, SliceRect>();
   /** Staged arrays by id. */
   readonly staged = new Map<string, ArrayDescriptor>();
-  /** What it said it is; `undefined` before a valid hello. */
+  /** From its hello; `undefined` before a valid one. */
   role: 'python' | 'relay' | 'browser' | undefined;
   lastHeard = performance.now();
 
-  /** Whether it sent something lately. */
+  /** Whether the peer sent something within {@link SILENT_MS}. */
   get live(): boolean {
     return performance.now() - this.lastHeard < SILENT_MS;
   }
 }
 
 export class Peers {
-  /** `send` hands frames to the socket; `gone` is told of a peer that is dropped. */
+  /** `send` hands frames to the socket; `gone` is called with each dropped peer. */
   constructor(
     private readonly _send: (peer: Peer, parts: Frames[]) => Promise<void>,
     private readonly _gone: (peer: Peer) => void
   ) {}
 
-  /** The peer of an identity, made if it is new. */
+  /** The peer of an identity. A new identity gets a new peer. */
   of(identity: Buffer): Peer {
     const name = identity.toString('hex');
     let peer = this._peers.get(name);
@@ -54,17 +54,17 @@ export class Peers {
     return peer;
   }
 
-  /** Whether anybody who is let in sent something lately. */
+  /** Whether an authorised peer sent something within {@link SILENT_MS}. */
   get anyLive(): boolean {
     return [...this._peers.values()].some(peer => peer.role !== undefined && peer.live);
   }
 
-  /** Whether anybody takes part in a session, or anybody of that role. */
+  /** Whether a peer is attached to a session; if `role` is given, a peer of that role. */
   attends(session: string, role?: Peer['role']): boolean {
     return [...this._peers.values()].some(peer => peer.attached.has(session) && (!role || peer.role === role));
   }
 
-  /** Who takes part in a session and said what it sees of it. */
+  /** The peers attached to a session that reported a view, with their views. */
   views(session: string): [Peer, SliceRect][] {
     return [...this._peers.values()].flatMap((peer): [Peer, SliceRect][] => {
       const view = peer.attached.has(session) ? peer.views.get(session) : undefined;
@@ -72,7 +72,7 @@ export class Peers {
     });
   }
 
-  /** Tell everyone who takes part in a session, or one of them. */
+  /** Send an event to all peers attached to a session, or to one of them. */
   emit<E extends EventName>(
     session: string,
     event: E,
@@ -90,11 +90,11 @@ export class Peers {
       const parts = encodeMessage({ event, params }, options.buffers);
       others.forEach(peer => void this._send(peer, parts));
     } catch (error) {
-      log(`the event ${event} could not be told`, error); // what it tells of has happened all the same
+      log(`the event ${event} could not be sent`, error); // the change that it reports has happened nevertheless
     }
   }
 
-  /** Whether anybody who is still there takes part in a session: a kernel that was restarted is not. */
+  /** Whether a peer that still exists is attached to a session. A restarted kernel's old peer does not exist any more. */
   async uses(session: string): Promise<boolean> {
     const attached = [...this._peers.values()].filter(peer => peer.attached.has(session));
     await Promise.all(attached.map(peer => this._send(peer, probe())));
@@ -102,8 +102,8 @@ export class Peers {
   }
 
   /**
-   * Look after peers that are silent. ROUTER sockets tell nobody of a peer that vanished, but sending to it fails, and then
-   * it is dropped; those still there ignore an event that they do not know.
+   * Send a probe to each silent peer. A ROUTER socket does not report a peer that vanished, but sending to it fails, and then the peer is
+   * dropped. Peers that still exist ignore the probe.
    */
   probe(): void {
     for (const peer of this._peers.values()) {
@@ -113,12 +113,12 @@ export class Peers {
     }
   }
 
-  /** Forget a peer. Its requests run to their end: a browser that comes back asks for them again. */
+  /** Forget a peer. Its requests run to their end, because a browser that reconnects sends them again. */
   drop(peer: Peer): void {
     if (this._peers.get(peer.name) === peer) {
       this._peers.delete(peer.name);
     }
-    this._gone(peer); // again, if a request of its that ran on has left something meanwhile
+    this._gone(peer); // even the second time: a request that was still running may have staged an array
   }
 
   private readonly _peers = new Map<string, Peer>();

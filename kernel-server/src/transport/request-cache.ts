@@ -1,6 +1,6 @@
 /**
- * What one peer asked for: requests that run, and replies that can be repeated. A request that comes again under its id is
- * not carried out again; what the bound has dropped is guarded by the journal, where that matters.
+ * The requests of one peer: those that run, and the replies of finished ones. A request that arrives again under its id is not run
+ * again; the sidecar repeats the reply. Old replies are dropped; patches are safe even then, since the journal knows their ids.
  */
 import { Frames } from '../../../src/shared/frames';
 
@@ -18,19 +18,19 @@ export class RequestCache {
     return this._running.has(id);
   }
 
-  /** How many requests run. */
+  /** The number of running requests. */
   get running(): number {
     return this._running.size;
   }
 
-  /** A request begins. @returns its signal. */
+  /** Note that a request begins. @returns the signal that cancels it. */
   begin(id: string): AbortSignal {
     const controller = new AbortController();
     this._running.set(id, controller);
     return controller.signal;
   }
 
-  /** A request is over. `parts` are its reply, if that is worth keeping. */
+  /** Note that a request has ended. `parts`: its reply, if a repeated request must get it again. */
   end(id: string, parts?: Frames[]): void {
     this._running.delete(id);
     if (!parts) {

@@ -2,7 +2,7 @@
 import { Session } from '../session/session';
 import { Peers } from './peers';
 
-/** At most one `session` event of a session in so many milliseconds. */
+/** The least time between two `session` events of a session, in milliseconds. */
 const SESSION_EVENT_MS = 100;
 
 export class SessionEvents {
@@ -27,7 +27,7 @@ export class SessionEvents {
     this._peers.emit(id, 'labels', { session: id, version: labels.version });
   }
 
-  /** Do work that replaces all labels, then tell the peers if the labels have a new version: also if the work failed after that. */
+  /** Do work that replaces all labels, then tell the peers if the labels have a new version, even if the work failed later. */
   async aroundReplacement<T>(session: Session, work: () => Promise<T>): Promise<T> {
     const before = session.labels.version;
     try {

@@ -1,4 +1,4 @@
-/** The ROUTER socket: what is sent goes out one list of frames at a time, and a peer that is gone holds nobody up. */
+/** The ROUTER socket and its queue. Messages go out one after the other, and a peer that is gone does not delay the others. */
 import { Router } from 'zeromq';
 import { Frames, MESSAGE_BYTES_MAX } from '../../../src/shared/frames';
 import { log } from '../base/log';
@@ -7,12 +7,12 @@ import { Peer } from './peers';
 /** Make the socket, unbound. */
 export function createSocket(): Router {
   return new Router({
-    // Sending to a peer that is gone fails instead of vanishing, and no queue is ever full, so that no send waits.
+    // Sending to a peer that is gone fails with an error. Queues have no limit, so no send waits.
     mandatory: true,
     sendHighWaterMark: 0,
     receiveHighWaterMark: 0,
     linger: 500,
-    // Beyond this ZeroMQ hangs up; up to it we can still answer that it is too large.
+    // ZeroMQ disconnects a peer whose message is larger. The dispatcher answers smaller ones that are too large for it.
     maxMessageSize: MESSAGE_BYTES_MAX
   });
 }
@@ -23,7 +23,7 @@ export class SendQueue {
     private readonly _unreachable: (peer: Peer) => void
   ) {}
 
-  /** Send a message to a peer. Settles, and never fails, when it is out or its peer was found to be gone. */
+  /** Send a message to a peer. Never fails; settles when the message is sent, or its peer is gone. */
   async send(peer: Peer, parts: Frames[]): Promise<void> {
     for (const frames of parts) {
       this._queue.push({ peer, frames });
@@ -32,7 +32,7 @@ export class SendQueue {
   }
 
   private async _run(): Promise<void> {
-    await Promise.resolve(); // `_running` is set before this goes on
+    await Promise.resolve(); // so that `_running` is set first
     for (let next = this._queue.shift(); next; next = this._queue.shift()) {
       if (this._socket.closed) {
         this._queue.length = 0;

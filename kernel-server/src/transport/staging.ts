@@ -1,4 +1,4 @@
-/** Staged arrays: files by which an array is handed over. Each belongs to the peer that asked for it and goes with it. */
+/** Staged arrays: shared files that hand an array over. Each belongs to the peer that requested it, and is removed with the peer. */
 import { randomBytes } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { BridgeError } from '../../../src/shared/errors';
@@ -6,7 +6,7 @@ import { ArrayDescriptor, Dtype } from '../../../src/shared/protocol';
 import { ArrayStore } from '../arrays/array-store';
 import { Peer } from './peers';
 
-/** Staged arrays that one peer may have at a time. */
+/** Most staged arrays of one peer. */
 const STAGED_MAX = 64;
 
 export class Staging {
@@ -34,26 +34,26 @@ export class Staging {
     if (!array) {
       throw new BridgeError(
         'invalid',
-        `There is no staged array ${staged}; it was released, or the sidecar began anew.`
+        `There is no staged array ${staged}; it was released, or the sidecar was restarted.`
       );
     }
     return array;
   }
 
-  /** Remove one; whoever maps it keeps it. */
+  /** Remove a staged array. A process that maps the file keeps its content. */
   async release(peer: Peer, staged: string): Promise<void> {
     const array = peer.staged.get(staged);
     peer.staged.delete(staged);
     await this._store.remove(array);
   }
 
-  /** Remove all of a peer that is gone. */
+  /** Remove all staged arrays of a peer. */
   async releaseAll(peer: Peer): Promise<void> {
     await this._store.remove(...peer.staged.values());
     peer.staged.clear();
   }
 
-  /** Remove those of this sidecar, and of others that died. */
+  /** Remove the staged arrays of sidecars that died; with `own`, those of this sidecar too. */
   async clean(directories: string[], own: boolean): Promise<void> {
     for (const directory of directories) {
       for (const name of await readdir(directory).catch(() => [])) {
