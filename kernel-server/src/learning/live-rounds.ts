@@ -53,8 +53,8 @@ interface IShowing {
   sent: Promise<void>;
 }
 
-/** Live segmentation of one session. */
-class Live {
+/** The rounds of one session. */
+class SessionRounds {
   constructor(
     private readonly _session: Session,
     private readonly _options: ILiveOptions,
@@ -418,33 +418,33 @@ class Live {
   private _kept: { classifier: ClassifierInfo; version: number } | undefined;
 }
 
-/** The sessions that are live. */
-export class LiveSessions {
+/** The rounds of all sessions for which live segmentation is on. */
+export class LiveRounds {
   constructor(private readonly _options: ILiveOptions) {}
 
   /** Switch it on or off. */
   async set(session: Session, on: boolean): Promise<void> {
-    const live = this._live.get(session);
-    if (on && !live) {
+    const rounds = this._rounds.get(session);
+    if (on && !rounds) {
       const ended = () => void this.set(session, false);
-      this._live.set(session, new Live(session, this._options, ended));
-    } else if (!on && live) {
-      this._live.delete(session);
-      await live.off();
+      this._rounds.set(session, new SessionRounds(session, this._options, ended));
+    } else if (!on && rounds) {
+      this._rounds.delete(session);
+      await rounds.off();
     }
   }
 
   /** Somebody came. */
   attended(session: Session): void {
-    this._live.get(session)?.start();
+    this._rounds.get(session)?.start();
   }
 
   /** Somebody looks at something else. */
   viewed(session: Session): void {
-    this._live.get(session)?.viewed();
+    this._rounds.get(session)?.viewed();
   }
 
-  private readonly _live = new Map<Session, Live>();
+  private readonly _rounds = new Map<Session, SessionRounds>();
 }
 
 /** What a peer says that it sees, clipped to the image. Throws BridgeError `invalid` for what is not in it. */

@@ -3,7 +3,7 @@
  * slices, then the other slices. And which ones each of those who look has been sent.
  */
 import { LABEL_TILE } from '../../../src/shared/limits';
-import { Rect, SliceRect } from '../../../src/shared/rect';
+import { areaOf, Rect, SliceRect } from '../../../src/shared/rect';
 import { TileRefs } from '../session/overlays';
 
 /** Tiles that are segmented together: few where somebody waits for them. */
@@ -12,8 +12,8 @@ const OTHER_TILES = 32;
 /** Tiles of one view that are sent at most, those in its middle: who sees more of the image at once sees no single pixel. */
 const SENT_MAX = 1024;
 
-/** Tiles from `row0` and `column0` to before `row1` and `column1`. */
-type IRectangle = Rect;
+/** A rectangle whose unit is the tile, not the pixel. */
+type TileRect = Rect;
 
 /** Some tiles of a slice that make a rectangle. */
 export interface ITileBatch {
@@ -84,7 +84,7 @@ export class LiveTiles {
     const inside = (from: number, end: number) => Math.min(LABEL_TILE, end - from * LABEL_TILE);
     const index = this._index(slice, row, column);
     const whole = inside(row, this._size.rows) * inside(column, this._size.columns);
-    const pixels = (this._pixels.get(index) ?? 0) + (part.row1 - part.row0) * (part.column1 - part.column0);
+    const pixels = (this._pixels.get(index) ?? 0) + areaOf(part);
     this._pixels.set(index, pixels);
     if (pixels === whole) {
       this._mark(slice, index);
@@ -121,7 +121,7 @@ export class LiveTiles {
   }
 
   /** The tile that is not made and nearest to the middle. */
-  private _nearest(slice: number, { row0, row1, column0, column1 }: IRectangle) {
+  private _nearest(slice: number, { row0, row1, column0, column1 }: TileRect) {
     let best: { row: number; column: number } | undefined;
     let least = Infinity;
     for (let row = row0; row < row1; row++) {
@@ -137,15 +137,15 @@ export class LiveTiles {
   }
 
   /** A rectangle of tiles around one, none of them made. */
-  private _batch(slice: number, seed: TileRefs[number], within: IRectangle, most: number): ITileBatch {
-    let at: IRectangle = { row0: seed.row, row1: seed.row + 1, column0: seed.column, column1: seed.column + 1 };
-    const free = (next: IRectangle) => {
+  private _batch(slice: number, seed: TileRefs[number], within: TileRect, most: number): ITileBatch {
+    let at: TileRect = { row0: seed.row, row1: seed.row + 1, column0: seed.column, column1: seed.column + 1 };
+    const free = (next: TileRect) => {
       if (
         next.row0 < within.row0 ||
         next.row1 > within.row1 ||
         next.column0 < within.column0 ||
         next.column1 > within.column1 ||
-        (next.row1 - next.row0) * (next.column1 - next.column0) > most
+        areaOf(next) > most
       ) {
         return false;
       }
@@ -196,7 +196,7 @@ export class LiveTiles {
   }
 
   /** The tiles that a view touches, or those in its middle. */
-  private _tilesOf(view: SliceRect): IRectangle {
+  private _tilesOf(view: SliceRect): TileRect {
     let row0 = Math.floor(view.row0 / LABEL_TILE);
     let row1 = Math.min(this._rows, Math.ceil(view.row1 / LABEL_TILE));
     let column0 = Math.floor(view.column0 / LABEL_TILE);

@@ -4,7 +4,7 @@ import { IEngineService, ISamService } from '../jobs/services';
 import { Jobs } from '../jobs/jobs';
 import { ClassifierJobs } from '../learning/classifier-jobs';
 import { ComputeJobs } from '../learning/compute-jobs';
-import { LiveSessions } from '../learning/live-rounds';
+import { LiveRounds } from '../learning/live-rounds';
 import { Regions } from '../next-region/regions';
 import { Uncertainty } from '../next-region/uncertainty';
 import { SliceEmbeddings } from '../sam/slice-embeddings';
@@ -35,7 +35,7 @@ export interface IMethodContext extends IMethodOptions {
   embeddings: SliceEmbeddings;
   classifiers: ClassifierJobs;
   compute: ComputeJobs;
-  live: LiveSessions;
+  live: LiveRounds;
   uncertainty: Uncertainty;
   regions: Regions;
 }
@@ -46,7 +46,7 @@ export function createContext(options: IMethodOptions): IMethodContext {
   const compute = new ComputeJobs(options);
   const { classifiers, embeddings } = compute;
   const { learner } = classifiers;
-  const live = new LiveSessions({
+  const live = new LiveRounds({
     engine,
     store,
     jobs,

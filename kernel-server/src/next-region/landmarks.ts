@@ -3,9 +3,8 @@
  * unusual ones, which are far from all others.
  */
 import { SuggestedRegion } from '../../../src/shared/protocol';
+import { overlaps, SliceRect } from '../../../src/shared/rect';
 import { clusters, distance, ICluster, IVectors, loneliness } from './clusters';
-import { IPlace } from './window-vectors';
-import { overlap } from './score-windows';
 
 /** Groups at least and at most, if there are so many windows. */
 const GROUPS = [4, 16] as const;
@@ -16,7 +15,7 @@ const SAME = 0.1;
 
 /** What is looked for, and among what. */
 export interface ILandmarkRequest {
-  places: readonly IPlace[];
+  places: readonly SliceRect[];
   /** What the windows look like in one way or several: one vector of each for each place. Groups are of the first. */
   views: readonly IVectors[];
   /** Size of a slice. */
@@ -36,7 +35,7 @@ export async function landmarks(request: ILandmarkRequest, signal: AbortSignal):
   const found: SuggestedRegion[] = [];
   const fits = (i: number) =>
     isInside(request, places[i]!) &&
-    !found.some(other => other.slice === places[i]!.slice && overlap(other, places[i]!));
+    !found.some(other => other.slice === places[i]!.slice && overlaps(other, places[i]!));
   const typical = typicalOnes(groups, places.length, fits);
   const unusual = unusualOnes(await lonelyViews(request, signal), fits);
   for (let turn = 0, dry = 0; found.length < count && dry < 2; turn++) {
@@ -121,13 +120,13 @@ function unusualOnes(views: readonly ILonely[], fits: (place: number) => boolean
 }
 
 /** Whether windows are so far from each other that what is alike in them says something: their own neighbours are always like them. */
-function apart(a: IPlace, b: IPlace): boolean {
+function apart(a: SliceRect, b: SliceRect): boolean {
   const [height, width] = [a.row1 - a.row0, a.column1 - a.column0];
   return a.slice !== b.slice || Math.abs(a.row0 - b.row0) >= 2 * height || Math.abs(a.column0 - b.column0) >= 2 * width;
 }
 
 /** Whether a window is away from the edge, where encoder and filters see something else; in images of a few windows all are. */
-function isInside({ rows, columns }: ILandmarkRequest, place: IPlace): boolean {
+function isInside({ rows, columns }: ILandmarkRequest, place: SliceRect): boolean {
   const away = (from: number, to: number, length: number) => {
     const margin = length >= 4 * (to - from) ? (to - from) / 2 : 0;
     return from >= margin && to <= length - margin;

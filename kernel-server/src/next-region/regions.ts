@@ -5,6 +5,7 @@
 import { BridgeError } from '../../../src/shared/errors';
 import { withImage } from '../../../src/shared/features';
 import { REGION_SIDE } from '../../../src/shared/limits';
+import { Lru } from '../../../src/shared/lru';
 import { Params, Result, SuggestedRegion } from '../../../src/shared/protocol';
 import { SliceRect } from '../../../src/shared/rect';
 import type { ISliceMaps } from '../../../engine';
@@ -21,7 +22,7 @@ import { Session } from '../session/session';
 import { TileFile } from '../arrays/tile-file';
 import { IUnsure, Uncertainty } from './uncertainty';
 import { bestWindows, WindowGrid, WindowSums } from './score-windows';
-import { IPlace, sampleWindows, textures, viewed } from './window-vectors';
+import { sampleWindows, textures, viewed } from './window-vectors';
 
 /** Rows that are read at once. */
 const BAND = 256;
@@ -124,16 +125,7 @@ export class Regions {
         summing.add(block, values)
       );
       sums = summing.finish();
-      this._bytes += sums.bytes;
-    }
-    this._kept.delete(key);
-    this._kept.set(key, sums);
-    for (const [oldest, { bytes }] of this._kept) {
-      if (this._bytes <= KEPT_BYTES) {
-        break;
-      }
-      this._kept.delete(oldest);
-      this._bytes -= bytes;
+      this._kept.set(key, sums);
     }
     return sums;
   }
@@ -148,7 +140,7 @@ export class Regions {
     const grid = new WindowGrid(rows, columns, side);
     const number = Math.min(SLICES_MAX, slices.length);
     const chosen = Array.from({ length: number }, (_, i) => slices[Math.floor(((i + 0.5) * slices.length) / number)]!);
-    const places: IPlace[] = [];
+    const places: SliceRect[] = [];
     for (const slice of chosen) {
       const labelled = await labelSums(session, slice, grid);
       for (const block of sampleWindows(grid, Math.floor(WINDOWS_MAX / number))) {
@@ -166,7 +158,7 @@ export class Regions {
   private async _seen(
     session: Session,
     slices: readonly number[],
-    places: readonly IPlace[],
+    places: readonly SliceRect[],
     context: IJobContext
   ): Promise<IVectors[]> {
     const { engine, embeddings } = this._options;
@@ -198,8 +190,7 @@ export class Regions {
     }
   }
 
-  private readonly _kept = new Map<string, WindowSums>();
-  private _bytes = 0;
+  private readonly _kept = new Lru<string, WindowSums>({ limit: KEPT_BYTES, weight: ({ bytes }) => bytes });
 }
 
 interface IWanted {

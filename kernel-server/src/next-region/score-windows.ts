@@ -5,22 +5,13 @@
  * read from the cells' integral image (Crow, "Summed-area tables for texture mapping", SIGGRAPH 1984). So it costs one pass over the pixels,
  * however much windows overlap.
  */
+import { areaOf, overlaps, Rect } from '../../../src/shared/rect';
 
 /** Cells of a slice at most, so that their sums stay small; in larger slices the windows stand further apart. */
 const CELLS_MAX = 1 << 22;
 
-/** Pixels of a slice; the ends are exclusive. */
-export interface IBlock {
-  row0: number;
-  row1: number;
-  column0: number;
-  column1: number;
-}
-
 /** A window and how good it is. */
-export interface IScoredWindow extends IBlock {
-  score: number;
-}
+export type ScoredWindow = Rect & { score: number };
 
 /** One direction of a grid. */
 interface IAxis {
@@ -54,7 +45,7 @@ export class WindowGrid {
   }
 
   /** The pixels of a window. */
-  block(window: number): IBlock {
+  block(window: number): Rect {
     const { down, across, side } = this;
     const row0 = down.starts[Math.floor(window / across.starts.length)]!;
     const column0 = across.starts[window % across.starts.length]!;
@@ -92,7 +83,7 @@ export class WindowSums {
   }
 
   /** Add the values of some pixels, row by row; every pixel of the slice is added once at most. */
-  add({ row0, row1, column0, column1 }: IBlock, values: ArrayLike<number>): void {
+  add({ row0, row1, column0, column1 }: Rect, values: ArrayLike<number>): void {
     const { _table: table, _width: width } = this;
     const { down, across } = this.grid;
     let i = 0;
@@ -119,7 +110,7 @@ export class WindowSums {
   }
 
   /** The sum over a window. */
-  sum({ row0, row1, column0, column1 }: IBlock): number {
+  sum({ row0, row1, column0, column1 }: Rect): number {
     const { _table: table, _width: width } = this;
     const { down, across } = this.grid;
     const top = down.cellOf[row0]! * width;
@@ -130,22 +121,12 @@ export class WindowSums {
   }
 
   /** The mean over a window. */
-  mean(block: IBlock): number {
-    return this.sum(block) / area(block);
+  mean(block: Rect): number {
+    return this.sum(block) / areaOf(block);
   }
 
   private readonly _width: number;
   private readonly _table: Float64Array;
-}
-
-/** Pixels of a block. */
-export function area({ row0, row1, column0, column1 }: IBlock): number {
-  return (row1 - row0) * (column1 - column0);
-}
-
-/** Whether two blocks have a pixel in common. */
-export function overlap(a: IBlock, b: IBlock): boolean {
-  return a.row0 < b.row1 && b.row0 < a.row1 && a.column0 < b.column1 && b.column0 < a.column1;
 }
 
 /**
@@ -153,8 +134,8 @@ export function overlap(a: IBlock, b: IBlock): boolean {
  *
  * @param scores of each window; −∞ leaves it out
  */
-export function bestWindows(grid: WindowGrid, scores: Float64Array, most: number): IScoredWindow[] {
-  const found: IScoredWindow[] = [];
+export function bestWindows(grid: WindowGrid, scores: Float64Array, most: number): ScoredWindow[] {
+  const found: ScoredWindow[] = [];
   const queue = new WindowQueue(scores);
   while (found.length < most) {
     const window = queue.next();
@@ -162,7 +143,7 @@ export function bestWindows(grid: WindowGrid, scores: Float64Array, most: number
       break;
     }
     const block = grid.block(window);
-    if (!found.some(other => overlap(block, other))) {
+    if (!found.some(other => overlaps(block, other))) {
       found.push({ ...block, score: scores[window]! });
     }
   }

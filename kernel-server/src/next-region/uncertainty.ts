@@ -8,7 +8,9 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { BridgeError } from '../../../src/shared/errors';
 import { LABEL_TILE } from '../../../src/shared/limits';
+import { Lru } from '../../../src/shared/lru';
 import { ArrayDescriptor, Params, UncertaintyMeasure } from '../../../src/shared/protocol';
+import { Rect } from '../../../src/shared/rect';
 import { ArrayStore } from '../arrays/array-store';
 import type { ClassifierJobs } from '../learning/classifier-jobs';
 import { breathe } from '../base/files';
@@ -16,7 +18,6 @@ import { IJobContext } from '../jobs/job-context';
 import { IEngineService, IImageMaps } from '../jobs/services';
 import { Session } from '../session/session';
 import { TileFile } from '../arrays/tile-file';
-import { IBlock } from './score-windows';
 
 /** The arrays that measures are read from. */
 const ARRAYS = { margin: 'uncertainty', maximum: 'probabilities' } as const satisfies Record<
@@ -89,7 +90,7 @@ export class Uncertainty {
     }
     return tiles.map(tile => {
       const found = out.get(keyOf(tile))!;
-      this._keep(keyOf(tile), found);
+      this._tiles.set(keyOf(tile), found);
       return found;
     });
   }
@@ -100,7 +101,7 @@ export class Uncertainty {
     unsure: IUnsure,
     slice: number,
     context: IJobContext,
-    use: (block: IBlock, values: Float32Array) => void
+    use: (block: Rect, values: Float32Array) => void
   ): Promise<void> {
     const [, rows, columns] = session.record.image.shape;
     const { engine } = this._options;
@@ -128,9 +129,9 @@ export class Uncertainty {
     session: Session,
     unsure: IUnsure,
     slice: number,
-    blocks: readonly IBlock[],
+    blocks: readonly Rect[],
     context: IJobContext,
-    use: (read: (block: IBlock) => Float32Array) => Promise<void>
+    use: (read: (block: Rect) => Float32Array) => Promise<void>
   ): Promise<void> {
     const { classifier, image, measure, held, embedding } = unsure;
     const reading = async (array: ArrayDescriptor) => {
@@ -181,15 +182,7 @@ export class Uncertainty {
     }
   }
 
-  private _keep(key: string, tile: Uint8Array): void {
-    this._tiles.delete(key);
-    this._tiles.set(key, tile);
-    if (this._tiles.size > TILES_MAX) {
-      this._tiles.delete(this._tiles.keys().next().value!);
-    }
-  }
-
-  private readonly _tiles = new Map<string, Uint8Array>();
+  private readonly _tiles = new Lru<string, Uint8Array>({ limit: TILES_MAX });
 }
 
 /** Tiles of one row beside each other. */
@@ -212,7 +205,7 @@ function runsOf(tiles: readonly { row: number; column: number }[]): IRun[] {
   return runs;
 }
 
-function blockOf(session: Session, run: IRun): IBlock {
+function blockOf(session: Session, run: IRun): Rect {
   const [, rows, columns] = session.record.image.shape;
   return {
     row0: run.row * LABEL_TILE,
@@ -222,8 +215,8 @@ function blockOf(session: Session, run: IRun): IBlock {
   };
 }
 
-function blocksOf(rows: number, columns: number, side: number): IBlock[] {
-  const blocks: IBlock[] = [];
+function blocksOf(rows: number, columns: number, side: number): Rect[] {
+  const blocks: Rect[] = [];
   for (let row0 = 0; row0 < rows; row0 += side) {
     for (let column0 = 0; column0 < columns; column0 += side) {
       blocks.push({
@@ -238,8 +231,8 @@ function blocksOf(rows: number, columns: number, side: number): IBlock[] {
 }
 
 /** The rows of a block, a tile's height at a time. */
-function bandsOf({ row0, row1, column0, column1 }: IBlock): IBlock[] {
-  const bands: IBlock[] = [];
+function bandsOf({ row0, row1, column0, column1 }: Rect): Rect[] {
+  const bands: Rect[] = [];
   for (let row = row0; row < row1; row += LABEL_TILE) {
     bands.push({ row0: row, row1: Math.min(row1, row + LABEL_TILE), column0, column1 });
   }
@@ -260,7 +253,7 @@ function leastConfident(probabilities: Float32Array, classes: number): Float32Ar
 }
 
 /** A whole tile of bytes, 0 outside the image. */
-function bytesOf(values: Float32Array, { column0, column1 }: IBlock): Uint8Array {
+function bytesOf(values: Float32Array, { column0, column1 }: Rect): Uint8Array {
   const width = column1 - column0;
   const out = new Uint8Array(LABEL_TILE * LABEL_TILE);
   for (let i = 0; i < values.length; i++) {

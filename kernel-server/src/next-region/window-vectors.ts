@@ -1,15 +1,11 @@
 /** What windows of an image look like, as vectors: what an encoder sees of them, or how bright and rough they are. */
 import { ISliceMaps, ILayerMaps } from '../../../engine';
 import { ArrayDescriptor, ImageInfo } from '../../../src/shared/protocol';
+import { Rect, SliceRect } from '../../../src/shared/rect';
 import { IVectors } from './clusters';
 import { breathe } from '../base/files';
 import { TileFile } from '../arrays/tile-file';
-import { IBlock, WindowGrid } from './score-windows';
-
-/** A window of a slice. */
-export interface IPlace extends IBlock {
-  slice: number;
-}
+import { WindowGrid } from './score-windows';
 
 /** Side of a window's middle: of large windows it is enough. */
 const MIDDLE = 64;
@@ -17,10 +13,10 @@ const MIDDLE = 64;
 const BREATH = 64;
 
 /** About `most` windows of a grid or fewer, spread evenly. */
-export function sampleWindows(grid: WindowGrid, most: number): IBlock[] {
+export function sampleWindows(grid: WindowGrid, most: number): Rect[] {
   const [rows, columns] = [grid.down.starts.length, grid.across.starts.length];
   const step = Math.max(1, Math.ceil(Math.sqrt(grid.count / most)));
-  const blocks: IBlock[] = [];
+  const blocks: Rect[] = [];
   for (let row = 0; row < rows; row += step) {
     for (let column = 0; column < columns; column += step) {
       blocks.push(grid.block(row * columns + column));
@@ -30,7 +26,7 @@ export function sampleWindows(grid: WindowGrid, most: number): IBlock[] {
 }
 
 /** The mean of each component over each window. Layers weigh the same: their components have a variance of 1 together. */
-export function viewed(places: readonly IPlace[], maps: ReadonlyMap<number, ISliceMaps>): IVectors {
+export function viewed(places: readonly SliceRect[], maps: ReadonlyMap<number, ISliceMaps>): IVectors {
   const [some] = maps.values();
   const layers = (some ?? []).map(({ components }) => components);
   const length = layers.reduce((sum, components) => sum + components, 0);
@@ -49,7 +45,7 @@ export function viewed(places: readonly IPlace[], maps: ReadonlyMap<number, ISli
 export async function textures(
   image: ArrayDescriptor,
   display: ImageInfo['display'],
-  places: readonly IPlace[],
+  places: readonly SliceRect[],
   signal: AbortSignal
 ): Promise<IVectors> {
   const length = 3;
@@ -72,7 +68,7 @@ export async function textures(
 }
 
 /** The middle of a window, or all of it. */
-function middleOf({ row0, row1, column0, column1 }: IBlock): IBlock {
+function middleOf({ row0, row1, column0, column1 }: Rect): Rect {
   const along = (from: number, to: number) => {
     const begin = from + Math.max(0, Math.floor((to - from - MIDDLE) / 2));
     return [begin, Math.min(to, begin + MIDDLE)] as const;
@@ -100,7 +96,7 @@ function textureOf(grey: Float32Array, width: number): [number, number, number] 
 }
 
 /** The mean of the cells whose centres lie in a window, or the cell under its centre where there is none. */
-function meanOf({ data, components, rows, columns, cell }: ILayerMaps, block: IBlock): Float32Array {
+function meanOf({ data, components, rows, columns, cell }: ILayerMaps, block: Rect): Float32Array {
   const along = (from: number, to: number, cells: number) => {
     const first = Math.ceil(from / cell - 0.5);
     const end = Math.min(cells, Math.ceil(to / cell - 0.5));

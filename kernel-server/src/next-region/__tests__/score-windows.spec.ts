@@ -1,7 +1,8 @@
+import { overlaps } from '../../../../src/shared/rect';
 import { clusters, loneliness } from '../clusters';
 import { landmarks } from '../landmarks';
 import { sampleWindows, viewed } from '../window-vectors';
-import { bestWindows, overlap, WindowGrid, WindowSums } from '../score-windows';
+import { bestWindows, WindowGrid, WindowSums } from '../score-windows';
 
 const { signal } = new AbortController();
 
@@ -70,7 +71,7 @@ describe('Windows', () => {
       .filter(i => scores[i]! > -Infinity)
       .sort((a, b) => scores[b]! - scores[a]! || a - b)
       .forEach(i => {
-        if (!expected.some(other => overlap(grid.block(other), grid.block(i)))) {
+        if (!expected.some(other => overlaps(grid.block(other), grid.block(i)))) {
           expected.push(i);
         }
       });
