@@ -43,18 +43,18 @@ interface IPending {
   parts: Frames[];
   resolve(reply: { result: unknown; buffers: Uint8Array[] }): void;
   reject(error: BridgeError): void;
-  /** When it is sent again if nothing came, as performance.now() has it. */
+  /** The time of the next retry, as `performance.now()` counts. */
   due: number;
-  /** Milliseconds until the next time after that. */
+  /** Milliseconds between that retry and the one after it. */
   wait: number;
-  /** Milliseconds until the first time. */
+  /** Milliseconds until the first retry. */
   first: number;
 }
 
 /** First pause before a request without a reply is sent again; it doubles up to {@link RETRY_MAX_MS}. */
 const RETRY_MS = 4000;
 const RETRY_MAX_MS = 30000;
-/** What is larger takes its time on a slow way: a megabyte a second is allowed for, so that it is not sent on top of itself. */
+/** Extra time for large messages: one second a megabyte, so that a slow line does not carry the same message twice. */
 const BYTES_PER_MS = 1000;
 
 /** Sends requests until they are answered. */
@@ -72,12 +72,12 @@ export class BridgeClient implements IDisposable {
     return this._event;
   }
 
-  /** Emits messages that could not be understood, for the console. */
+  /** Emits an error for each message that could not be decoded; the console shows it. */
   get misunderstood(): ISignal<this, BridgeError> {
     return this._misunderstood;
   }
 
-  /** How many requests wait for their reply. */
+  /** The number of requests without a reply. */
   get pending(): number {
     return this._pending.size;
   }
@@ -87,9 +87,9 @@ export class BridgeClient implements IDisposable {
   }
 
   /**
-   * Send a request and wait for its reply, sending it again as long as none comes: the sidecar carries an id out once.
+   * Send a request and wait for its reply. Without a reply the request is sent again; the sidecar runs each id only once.
    *
-   * @throws BridgeError as the sidecar said it; `cancelled` after an abort; `disconnected` when the transport closes.
+   * @throws BridgeError with the sidecar's error; `cancelled` after an abort; `disconnected` when the transport closes.
    */
   async request<M extends Method>(method: M, params: Params<M>, options: IRequestOptions = {}): Promise<IReply<M>> {
     const { signal } = options;
@@ -112,7 +112,7 @@ export class BridgeClient implements IDisposable {
       const pending = this._pending.get(id);
       if (pending) {
         this._pending.delete(id);
-        // Nobody waits for the answer to the cancel: the request is over for us either way.
+        // The reply to `cancel` is ignored: the request is over for the caller either way.
         this._send(encodeMessage({ id: `${id}-cancel`, method: 'cancel', params: { id } }));
         pending.reject(new BridgeError('cancelled', `${method} was cancelled.`));
       }
@@ -128,7 +128,7 @@ export class BridgeClient implements IDisposable {
     }
   }
 
-  /** Send everything that is not answered yet again now, for instance because the sidecar is back. */
+  /** Send all unanswered requests again now, for example because the sidecar is back. */
   resend(): void {
     for (const pending of this._pending.values()) {
       pending.due = performance.now() + pending.first;

@@ -9,7 +9,7 @@ import { ISignal, Signal } from '@lumino/signaling';
 import { Frames } from '../shared/frames';
 import { ITransport } from './client';
 
-/** What Python registers the live protocol under. */
+/** The comm target that Python registers. */
 export const COMM_TARGET = 'sambalab';
 
 /** The part of JupyterLab's `Kernel.IComm` that is used here; other front ends can offer the same. */
@@ -17,7 +17,7 @@ export interface ICommLike {
   open(data?: object): unknown;
   send(data: object, metadata?: object, buffers?: (ArrayBuffer | ArrayBufferView)[]): unknown;
   close(data?: object): unknown;
-  /** Let go of it here; the kernel hears nothing. */
+  /** Release the comm in the browser. The kernel is not told. */
   dispose?(): void;
   readonly isDisposed?: boolean;
   /** Settles when the comm's subshell runs; never settles on kernels without subshells. */
@@ -36,7 +36,7 @@ export interface IKernelLike {
 /** How long to wait for a subshell before the comm is opened on the main shell. */
 const SUBSHELL_TIMEOUT_MS = 5000;
 
-/** How long the subshell waits for the kernel to hear that the comm was closed. */
+/** Time that the subshell stays so that the kernel can receive the closing of the comm. */
 const CLOSE_TIMEOUT_MS = 5000;
 
 /** Frames over a comm. */
@@ -45,8 +45,8 @@ export class LiveComm implements ITransport {
    * Use a comm that is open.
    *
    * @param keeper a comm of the same target that is never opened. JupyterLab deletes a target's subshell with its last
-   * comm, and says so on a channel that overtakes the comm's own closing, which is lost then: the kernel would feed the
-   * comm for ever. The keeper holds the subshell until the kernel has heard.
+   * comm, by a message that overtakes the comm's own closing. The closing would be lost, and the kernel would send to the
+   * comm for ever. The keeper holds the subshell until the kernel has received the closing.
    */
   constructor(comm: ICommLike, keeper: ICommLike | null = null) {
     this._comm = comm;
@@ -60,7 +60,7 @@ export class LiveComm implements ITransport {
     };
   }
 
-  /** Open a comm on the kernel, on a subshell where it has them. */
+  /** Open a comm on the kernel, on a subshell if the kernel has subshells. */
   static async open(kernel: IKernelLike): Promise<LiveComm> {
     const comm = kernel.createComm(COMM_TARGET);
     let keeper: ICommLike | null = null;
@@ -119,7 +119,7 @@ export class LiveComm implements ITransport {
     });
   }
 
-  /** Close the comm; resolves once the kernel has heard, or will not. */
+  /** Close the comm. Resolves when the kernel has received the closing, or is dead. */
   private async _close(): Promise<void> {
     if (this._gone || this._comm.isDisposed) {
       return;
@@ -132,7 +132,7 @@ export class LiveComm implements ITransport {
       });
       await Promise.race([sent?.done, late]);
     } catch {
-      // a dead kernel hears nothing
+      // the kernel is dead
     } finally {
       clearTimeout(timer);
     }

@@ -1,9 +1,9 @@
 /**
- * The errors that cross the protocol. One code a cause; the message names the value that was wrong and what would do,
- * and is written for the person who reads it in the notebook.
+ * The errors of the protocol, one code for each cause. The message is for the person at the notebook: it names the wrong value and
+ * the valid values.
  */
 export const ERROR_CODES = [
-  /** The message is no message of this protocol: not JSON, missing fields, wrong types. */
+  /** The message does not follow the protocol: not JSON, missing fields, wrong types. */
   'malformed',
   /** The message, or one of its parts, is larger than the limit named in the message. */
   'too-large',
@@ -24,7 +24,7 @@ export const ERROR_CODES = [
   'model',
   /** The SAM process died and the retry failed as well. */
   'compute',
-  /** The way to the sidecar is down; the request was not answered in time. */
+  /** The connection to the sidecar is lost, or the request was not answered in time. */
   'disconnected',
   'internal'
 ] as const;
@@ -42,7 +42,7 @@ export class BridgeError extends Error {
     this.name = 'BridgeError';
   }
 
-  /** Whatever was thrown, as a {@link BridgeError}: unknown errors become `internal`, an abort becomes `cancelled`. */
+  /** Turn a thrown value into a {@link BridgeError}: unknown errors become `internal`, an abort becomes `cancelled`. */
   static from(error: unknown): BridgeError {
     if (error instanceof BridgeError) {
       return error;

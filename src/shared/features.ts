@@ -1,6 +1,6 @@
 /**
- * Which features the classifier sees: the spec, checked, and what follows from it: names, order and number of the channels, and the
- * program that the engine's kernels run. `features.json` is the one table of families; Python reads it too (`sambalab/spec/feature_table.py`).
+ * The features that a classifier uses: the checked spec, the names, order and number of its channels, and the program that the engine's
+ * kernels run. `features.json` is the one table of families; Python reads it too (`sambalab/spec/feature_table.py`).
  *
  * A spec names its families with their parameters. σ is in pixels: the standard deviation of a Gaussian times {@link FeatureSpec.sigmaScale},
  * the radius of a disc, the distance of a neighbour.
@@ -11,30 +11,30 @@ import { FEATURES_MAX, SIGMA_SCALE, SIGMAS } from './limits';
 import { DEFAULT_MODEL, encoderLayers, findModel, MODELS } from './models';
 import { FEATURE_SPEC_VERSION } from './versions';
 
-/** A complete feature spec: what a classifier keeps. */
+/** A complete feature spec. A classifier keeps one. */
 export type FeatureSpec = {
   version: typeof FEATURE_SPEC_VERSION;
-  /** What an image of three channels gives: the features of each, or of its luminance alone. */
+  /** For images of three channels: the features of each channel, or of the luminance alone. */
   color: 'channels' | 'luminance';
-  /** Scales in pixels, ascending, of every family that does not bring its own. */
+  /** Scales in pixels, ascending, of all families without scales of their own. */
   sigmas: number[];
   /** Standard deviation of the Gaussians per σ, for those families that smooth: 1, or 0.4 as in Trainable Weka Segmentation. */
   sigmaScale: number;
-  /** Values that families of 256 grey levels take as 0 and 255; null until an image says so, and then 0 and 255. */
+  /** The values that families of 256 grey levels map to 0 and 255. Null: taken from the first image; until then 0 and 255. */
   range: [number, number] | null;
-  /** Pixels are taken by the image's mean and deviation (`engine/core/intensity.ts`), so that brightness and contrast do not matter. */
+  /** Whether pixels are standardised by the image's mean and deviation (`engine/core/intensity.ts`), so that brightness and contrast do not matter. */
   standardise: boolean;
   families: Record<string, FamilyParameters>;
-  /** What an encoder sees, after the families; null for none. */
+  /** The encoder's maps, whose channels follow those of the families; null for none. */
   embedding: EmbeddingSpec | null;
 };
 
 /** Layers of an encoder's output that are reduced to a few principal components each. */
 export type EmbeddingSpec = {
-  /** Id of the model (`src/sam/manifest.ts`). */
+  /** Id of the model (`src/shared/models`). */
   model: string;
   /**
-   * Side in pixels of the square that fills the encoder's frame; larger images are encoded in several that overlap. Null until an image says so
+   * Side in pixels of the square that fills the encoder's frame; larger images are encoded in several overlapping squares. Null until it is taken from an image
    * ({@link withImage}).
    */
   window: number | null;
@@ -46,7 +46,7 @@ export type EmbeddingLayer = { layer: string; components: number };
 
 const COMPONENTS_MAX = 64;
 
-/** Parameters of one family; `sigmas` only where they are its own. */
+/** Parameters of one family; `sigmas` only if the family has scales of its own. */
 export type FamilyParameters = Record<string, number | number[]>;
 
 /** Limits of a number, or of the numbers in a list. */
@@ -57,7 +57,7 @@ interface INumberLimits {
   odd?: boolean;
   /** Name of a parameter that must be larger. */
   below?: string;
-  /** Numbers at most; a single number where absent. */
+  /** Most numbers in the list; if absent, the parameter is a single number. */
   list?: number;
 }
 
@@ -74,12 +74,12 @@ export interface IFamily {
   title: string;
   /** Number of its kernel (`engine/assembly/program.ts`). */
   op: number;
-  /** What its channels are repeated over, the outermost first. */
+  /** The parameters over which its channels are repeated, the outermost first. */
   loops: string[];
   channels: string[];
-  /** Stands with the others of its σ. */
+  /** Its channels stand beside those of other families with the same σ. */
   interleaved?: boolean;
-  /** Is there without smoothing too, as σ = 0. */
+  /** It also has a channel without smoothing, σ = 0. */
   unsmoothed?: boolean;
   /** Its σ are multiplied by `sigmaScale`. */
   scaled?: boolean;
@@ -110,7 +110,7 @@ export interface IFeatureOp {
 
 export const FEATURE_FAMILIES: readonly IFamily[] = table.families;
 export const FEATURE_SETS: Readonly<Record<string, IFeatureSet>> = table.sets;
-/** The set that is meant where none is named. */
+/** The default set. */
 export const DEFAULT_SET: string = table.default;
 
 /** Numbers in one instruction of a program: op and arguments. */
@@ -121,11 +121,11 @@ const COLORS = ['red', 'green', 'blue'];
 const GENERAL = ['version', 'set', 'color', 'sigmas', 'sigmaScale', 'range', 'standardise', 'families', 'embedding'];
 
 /**
- * A complete spec of what is given; the default set stands behind it, and behind a list of families no embedding.
+ * Complete a spec. Missing fields come from the default set; a list of families without `embedding` has no embedding.
  *
  * @param partial any of the fields of {@link FeatureSpec}; `set`, a named set to begin with; and a family's name with true, false, or
  * its parameters, which adds it to the set, or takes it away. `families` takes the place of the set's.
- * @throws BridgeError `invalid`, naming the wrong value and what would do.
+ * @throws BridgeError `invalid`; the message names the wrong value and the valid ones
  */
 export function featureSpec(partial: object = {}): FeatureSpec {
   const given = Object.fromEntries(Object.entries(partial).filter(([, value]) => value !== undefined));
@@ -197,8 +197,8 @@ export function withRange(
 }
 
 /**
- * The same spec with what an image has to say: its range, and the window that shows it to the encoder. The longest side is the window if it may be
- * one, so that the encoder sees the image as SAM's prompts mean it and one run of it serves both.
+ * The same spec with the fields that an image determines: its range, and the encoder's window. The window is the image's longest side if the
+ * model allows it; then one run of the encoder serves SAM's prompts and the classifier.
  */
 export function withImage(
   spec: FeatureSpec,
@@ -214,12 +214,12 @@ export function withImage(
   return { ...ranged, embedding: { ...ranged.embedding, window } };
 }
 
-/** The same spec without what an encoder sees. */
+/** The same spec without the embedding. */
 export function withoutEmbedding(spec: FeatureSpec): FeatureSpec {
   return { ...spec, embedding: null };
 }
 
-/** Names of the channels that an encoder gives, in the order of the layers. */
+/** Names of the encoder's channels, in the order of the layers. */
 export function embeddingNames({ embedding }: FeatureSpec): string[] {
   return (embedding?.layers ?? []).flatMap(({ layer, components }) =>
     Array.from({ length: components }, (_, i) => `SAM ${layer === 'output' ? '' : `${layer} `}${i + 1}`)
@@ -231,7 +231,7 @@ export function needsRange(spec: FeatureSpec): boolean {
   return FEATURE_FAMILIES.some(({ name, ranged }) => ranged && Object.hasOwn(spec.families, name));
 }
 
-/** What is computed of one image channel, in the order of the stack. */
+/** The features of one image channel, in the order of the stack. */
 export function featureOps(spec: FeatureSpec): IFeatureOp[] {
   const ops: IFeatureOp[] = [{ family: 'original', op: 0, args: [], names: ['original'] }];
   const chosen = FEATURE_FAMILIES.filter(({ name }) => Object.hasOwn(spec.families, name));
@@ -274,7 +274,7 @@ export function planesOf(spec: FeatureSpec, channels: number): number {
   return spec.color === 'luminance' ? 1 : channels;
 }
 
-/** What the kernels run on each plane: {@link OP_NUMBERS} numbers an op. */
+/** The program that the kernels run on each plane: {@link OP_NUMBERS} numbers an op. */
 export function featureProgram(spec: FeatureSpec): Float64Array {
   const ops = featureOps(spec);
   const program = new Float64Array(ops.length * OP_NUMBERS);
@@ -282,7 +282,7 @@ export function featureProgram(spec: FeatureSpec): Float64Array {
   return program;
 }
 
-/** A text that is the same for equal specs, to find cached features by. */
+/** A key for cached features: the same text for equal specs. */
 export function featureKey(spec: FeatureSpec): string {
   return JSON.stringify(spec);
 }

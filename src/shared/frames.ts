@@ -10,13 +10,13 @@ import { Lru } from './lru';
 /** The version that `v` in every header names. */
 export const PROTOCOL_VERSION = 1;
 
-/** No list of frames carries more payload than this. */
+/** Most bytes of payload in one list of frames. */
 export const CHUNK_BYTES = 1 << 20;
 
-/** No message is larger than this, all its chunks together. */
+/** Most bytes of a message, all its chunks together. */
 export const MESSAGE_BYTES_MAX = 256 << 20;
 
-/** No header is larger than this: arrays travel as buffers or shared files, never as JSON. */
+/** Most bytes of a header. Arrays travel as buffers or shared files, never as JSON. */
 export const HEADER_BYTES_MAX = 256 << 10;
 
 /** Messages of one peer that may be incomplete at once. Beyond that, the least recently continued one is dropped; its sender retries. */
@@ -25,7 +25,7 @@ export const MESSAGES_UNFINISHED_MAX = 16;
 /** Frames as they are sent: the header's JSON in UTF-8, then the buffers. */
 export type Frames = Uint8Array[];
 
-/** A decoded message: the header is JSON that nobody has validated yet. */
+/** A decoded message: the header is parsed JSON whose form is not checked yet. */
 export interface IMessage {
   header: Record<string, unknown>;
   buffers: Uint8Array[];

@@ -1,38 +1,38 @@
 /**
- * What a confusion matrix says of a classifier, class by class. Python has the same in its table of scores.
+ * Scores of a classifier by class, from its confusion matrix. Python computes the same in `sambalab/spec/scores.py`.
  *
- * With n[i][j] pixels of class i that were taken for class j: recall = n[i][i] / Σj n[i][j], precision = n[i][i] / Σj n[j][i], and
+ * With n[i][j] pixels of class i that are predicted as class j: recall = n[i][i] / Σj n[i][j], precision = n[i][i] / Σj n[j][i], and
  * IoU, the intersection over the union (Jaccard index), = n[i][i] / (Σj n[i][j] + Σj n[j][i] − n[i][i]); accuracy = Σi n[i][i] / Σij n[i][j].
  * Source: Powers, "Evaluation: from precision, recall and F-measure to ROC", J. Mach. Learn. Technol. 2 (2011) 37–63; Jaccard (1912).
  */
 
-/** How a classifier does on one class; null where there is nothing to divide by. */
+/** The scores of one class; null where the divisor is 0. */
 export interface IClassScores {
-  /** Which share of the pixels labelled so is recognised. */
+  /** Share of the pixels with this label that are predicted as this class. */
   recall: number | null;
-  /** Which share of the pixels taken for it is labelled so. */
+  /** Share of the pixels predicted as this class that have this label. */
   precision: number | null;
   iou: number | null;
-  /** Pixels labelled so. */
+  /** Number of pixels with this label. */
   labelled: number;
 }
 
-/** How a classifier does. */
+/** The scores of a classifier. */
 export interface IScoreTable {
-  /** Share of all pixels that are right; null if there are none. */
+  /** Share of correctly predicted pixels; null if there are no pixels. */
   accuracy: number | null;
-  /** Mean over the classes that have one; null if none has. */
+  /** Mean over the classes that have a value; null if none has. */
   meanIou: number | null;
   classes: IClassScores[];
 }
 
-/** A labelled class, and the class that some of its pixels are taken for. */
+/** A class, and the class that is predicted for some of its pixels. */
 export interface IConfusedClasses {
   /** Indices of the two classes in the matrix. */
   labelled: number;
   predicted: number;
   pixels: number;
-  /** Share of the pixels labelled so. */
+  /** Share of the first class's pixels. */
   share: number;
 }
 
@@ -56,7 +56,7 @@ export function scoreTable(confusion: readonly (readonly number[])[]): IScoreTab
   return { accuracy: ratio(right, all), meanIou: ratio(iouSum, known.length), classes };
 }
 
-/** The pairs of classes of which the first is taken for the second, the largest share first. */
+/** The pairs of confused classes, the largest share first. */
 export function confusedClasses(confusion: readonly (readonly number[])[]): IConfusedClasses[] {
   const labelled = rowSums(confusion);
   const found = confusion.flatMap((row, i) =>
