@@ -23,7 +23,7 @@ import {
 } from './training-part';
 import { Session } from '../session/session';
 
-/** What classifiers are made with. */
+/** The parts that classifier jobs use. */
 export interface IClassifierOptions {
   engine: IEngineService;
   store: ArrayStore;
@@ -31,7 +31,7 @@ export interface IClassifierOptions {
   embeddings: IEmbeddingSource;
 }
 
-/** Arrays that follow from image and classifier. */
+/** Arrays that are computed from image and classifier. */
 const RESULTS = {
   prediction: 'uint8',
   probabilities: 'float32',
@@ -63,9 +63,9 @@ export class ClassifierJobs {
   }
 
   /**
-   * Choose features or forest for the next training. Throws BridgeError `invalid` for what cannot be computed.
+   * Choose features or forest for the next training. Throws BridgeError `invalid` for a choice that cannot be computed.
    *
-   * @returns what is chosen now
+   * @returns the whole choice
    */
   async choose(
     session: Session,
@@ -91,7 +91,7 @@ export class ClassifierJobs {
     return specOf(this._options.engine, features, [session]);
   }
 
-  /** What a classifier sees of a session's image through an encoder; `undefined` if it sees nothing so. */
+  /** The maps of a session's image for a classifier; `undefined` if the classifier uses none. */
   async embeddingOf(session: Session, classifier: AnyClassifier): Promise<IImageMaps | undefined> {
     const { engine, embeddings } = this._options;
     const basis = engine.basisOf(classifier);
@@ -103,7 +103,7 @@ export class ClassifierJobs {
   }
 
   /**
-   * Compute what is missing of the arrays named.
+   * Compute those of the named arrays that are missing.
    *
    * @returns whether the segmentation was missing
    */
@@ -121,7 +121,7 @@ export class ClassifierJobs {
     };
     return this._options.jobs.run(description, call.signal, context =>
       inTurn([session], context.signal, async () => {
-        const names = missing(); // a training before us may have changed that
+        const names = missing(); // an earlier training in the queue may have changed this
         const { info, json } = await this.of(session);
         const part = partOf(session);
         if (names.length === 0) {
@@ -160,7 +160,7 @@ export class ClassifierJobs {
           );
         }
         const part = partOf(session);
-        mergedClasses(session, described.classes); // to fail before the work rather than after it
+        mergedClasses(session, described.classes); // fails before the work, not after it
         const embeddings = await this._seen(session, json, context);
         await this._apply([part], json, embeddings, ['prediction'], context, async ([made]) => {
           await session.setClasses(mergedClasses(session, described.classes));
@@ -174,7 +174,7 @@ export class ClassifierJobs {
     );
   }
 
-  /** The classifier of a session: what it is, and its JSON. Throws BridgeError `not-ready` if there is none. */
+  /** The classifier of a session: its info and its JSON. Throws BridgeError `not-ready` if there is none. */
   async of(session: Session): Promise<{ info: ClassifierInfo; json: Uint8Array }> {
     const info = session.record.classifier;
     if (info) {
@@ -202,7 +202,7 @@ export class ClassifierJobs {
     const forest = engine.forestParams(choice.forest);
     const start = performance.now();
     for (const { labels } of sessions) {
-      await labels.exclusive(async () => undefined); // what was acknowledged is in the array
+      await labels.exclusive(async () => undefined); // so that all acknowledged patches are in the array
     }
     await this.learner.learn(parts, spec, forest, context, ({ trained, embeddings, ...learned }) =>
       this._apply(parts, trained, embeddings, ['prediction'], context, async made => {
@@ -220,14 +220,14 @@ export class ClassifierJobs {
     );
   }
 
-  /** What {@link _apply} needs of one session besides the classifier. */
+  /** The inputs of {@link _apply} for one session. */
   private async _seen(session: Session, json: Uint8Array, context: IJobContext): Promise<IImageMaps[] | undefined> {
     const embedding = await this.embeddingOf(session, json);
     context.signal.throwIfAborted();
     return embedding && [embedding];
   }
 
-  /** Apply a classifier to every slice of some sessions, into new arrays, which `take` takes over; what it leaves is removed. */
+  /** Apply a classifier to every slice of some sessions, into new arrays. `take` takes them over; arrays that it does not take are removed. */
   private async _apply(
     parts: readonly IPart[],
     classifier: AnyClassifier,
@@ -282,7 +282,7 @@ export class ClassifierJobs {
   }
 }
 
-/** Work on sessions when each one's turn has come; always in the same order, so that no two wait for each other. */
+/** Run work when the turn of each session has come. Sessions are taken in one fixed order, which prevents deadlocks. */
 function inTurn<T>(sessions: readonly Session[], signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   const [next, ...rest] = [...sessions].sort((a, b) => (a.id < b.id ? -1 : 1));
   return next ? next.training.run(signal, () => inTurn(rest, signal, work)) : work();

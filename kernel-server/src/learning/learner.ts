@@ -1,4 +1,4 @@
-/** Grows classifiers for sessions, with what an encoder sees of them where their spec asks for it and it can be had. */
+/** Trains classifiers for sessions. Adds the encoder's maps if the spec asks for them and they can be made. */
 import { BridgeError } from '../../../src/shared/errors';
 import { EmbeddingSpec, FeatureSpec, withoutEmbedding } from '../../../src/shared/features';
 import { LearnerParams } from '../../../src/shared/learners';
@@ -9,16 +9,16 @@ import { IEmbeddingSource, IPart, WatchedEmbedding, withoutEmbeddingNote } from 
 
 const PENDING = "SAM's embedding is being computed; the classifier sees it as soon as it is there.";
 
-/** What was learned, and what goes with it. */
+/** The result of a training. */
 export interface ILearned {
   trained: ITrained;
-  /** The classes that it knows. */
+  /** The classifier's classes. */
   classes: LabelClass[];
-  /** What the classifier sees in fact. */
+  /** The spec that was used, which may lack the embedding. */
   spec: FeatureSpec;
-  /** The embedding of each part, if it sees that. */
+  /** The maps of each part, if the spec has an embedding. */
   embeddings: readonly WatchedEmbedding[] | undefined;
-  /** What the person should know. */
+  /** A note for the user. */
   note: string;
 }
 
@@ -29,8 +29,8 @@ export class Learner {
   ) {}
 
   /**
-   * Learn from sessions, and `use` what was learned. Where the embedding cannot be had, for the training or while it is used, both are
-   * done without it.
+   * Train on sessions and pass the result to `use`. If the maps cannot be made, in training or in use, both run again
+   * without the embedding.
    */
   async learn<T>(
     parts: readonly IPart[],
@@ -59,10 +59,10 @@ export class Learner {
   }
 
   /**
-   * Learn from a session at once: without the embedding as long as slices of it are missing.
+   * Train on a session at once: without the embedding as long as maps of slices are missing.
    *
-   * @param slice a slice that somebody sees
-   * @param missing is told of each that is missing
+   * @param slice a visible slice
+   * @param missing called with each slice whose maps are missing
    */
   async learnNow(
     part: IPart,
@@ -87,7 +87,7 @@ export class Learner {
       }
       return there;
     };
-    // Any slice gives a basis; which ones are needed besides the training finds out.
+    // Any slice gives a basis. The training finds out which other slices it needs.
     if (ready(slice)) {
       const own = new WatchedEmbedding(
         await this._embeddings.maps(session, embedding, undefined, context, slice),
@@ -99,7 +99,7 @@ export class Learner {
       );
       try {
         const learned = await this._train([part], spec, forest, '', context, [own]);
-        own.before = undefined; // what is segmented with it has to wait
+        own.before = undefined; // segmenting waits for missing maps
         return learned;
       } catch (error) {
         if (!own.failure || context.signal.aborted) {
@@ -110,7 +110,7 @@ export class Learner {
     return this._train([part], withoutEmbedding(spec), forest, note, context);
   }
 
-  /** Learn from a session at once without the embedding, since of some slice it `failed`. */
+  /** Train on a session at once without the embedding, because the maps of a slice `failed`. */
   learnWithout(
     part: IPart,
     spec: FeatureSpec,
@@ -141,7 +141,7 @@ export class Learner {
     return { trained, classes: this._engine.classesOf(trained), spec, embeddings, note };
   }
 
-  /** What an encoder sees of sessions, all under the first one's basis. */
+  /** The maps of sessions, all under the basis of the first one. */
   private async _find(
     [first, ...others]: readonly IPart[],
     spec: EmbeddingSpec,

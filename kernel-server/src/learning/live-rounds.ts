@@ -1,10 +1,10 @@
 /**
- * Live segmentation: while it is on for a session, every change of its labels, classes or choice grows the classifier anew and segments the
- * image, the tiles that somebody looks at first.
+ * Live segmentation: while it is on, every change of a session's labels, classes or choice trains the classifier again and segments the
+ * image, visible tiles first.
  *
- * One training with its segmentation is a round. Rounds that follow each other without a pause are one job. A newer change takes the place
- * of older work, so that the last one always gets its round; somebody who never stops drawing still sees something every half second.
- * Work that was asked for by itself (`train`, `segment`, `classifier.load`) goes before a round.
+ * One training with its segmentation is a round. Rounds that follow each other without a pause are one job. A newer change replaces older
+ * work, so the last change always gets its round. A user who draws without a pause still sees a result every half second.
+ * Requested work (`train`, `segment`, `classifier.load`) runs before a round.
  */
 import { randomBytes } from 'node:crypto';
 import { BridgeError } from '../../../src/shared/errors';
@@ -25,12 +25,12 @@ import { Peer, Peers } from '../transport/peers';
 import { Session, SessionChange } from '../session/session';
 import { TileFile } from '../arrays/tile-file';
 
-/** A newer change does not stop what would be the first thing seen for so long, in milliseconds. */
+/** After this time without a visible result, new labels do not stop the running round before it has shown one. In milliseconds. */
 const UNSEEN_MS = 500;
 /** Bytes of tiles in one event. */
 const EVENT_BYTES = 960 << 10;
 
-/** What live segmentation works with. */
+/** The parts that live segmentation uses. */
 export interface ILiveOptions {
   engine: IEngineService;
   store: ArrayStore;
@@ -38,7 +38,7 @@ export interface ILiveOptions {
   peers: Peers;
   learner: Learner;
   embeddings: IEmbeddingSource;
-  /** The segmentation of a session is complete. */
+  /** Called when the segmentation of a session is complete. */
   segmented(session: Session, round: number): void;
 }
 
@@ -49,7 +49,7 @@ interface IShowing {
   signal: AbortSignal;
   tiles: LiveTiles;
   file: TileFile;
-  /** Settles when what is to be sent is sent. */
+  /** Settles when all tiles of the round are sent. */
   sent: Promise<void>;
 }
 
@@ -58,7 +58,7 @@ class SessionRounds {
   constructor(
     private readonly _session: Session,
     private readonly _options: ILiveOptions,
-    /** It ended, since its session did. */
+    /** Called when the session is closed. */
     private readonly _ended: () => void
   ) {
     _session.live = true;
@@ -67,7 +67,7 @@ class SessionRounds {
     this._changed('choice');
   }
 
-  /** Begin what waits for somebody to be there. */
+  /** Start a pending round, if a client is attached. */
   start(): void {
     const { jobs, peers } = this._options;
     if (this._running || !this._wanted || this._off.signal.aborted || !peers.attends(this._session.id)) {
@@ -93,14 +93,14 @@ class SessionRounds {
       });
   }
 
-  /** Somebody looks at something else. */
+  /** A view changed. */
   viewed(): void {
     if (this._showing) {
       this._send(this._showing);
     }
   }
 
-  /** Switch it off. Settles when nothing of it runs any more. */
+  /** Switch live segmentation off. Settles when no round runs any more. */
   async off(): Promise<void> {
     this._session.live = false;
     this._session.changes.delete(this._changed);
@@ -116,7 +116,7 @@ class SessionRounds {
     }
     const { classifier } = this._session.record;
     if (change === 'classifier' && classifier !== this._own) {
-      // Somebody trained or loaded one: it stays until the next change.
+      // A requested training or a loaded file made this classifier: it stays until the next change.
       const { version } = this._session.labels;
       if (classifier?.labelsVersion === 0 || classifier?.labelsVersion === version) {
         this._kept = { classifier, version };
@@ -132,13 +132,13 @@ class SessionRounds {
     }
   };
 
-  /** A slice of the embedding is missing. */
+  /** Note that the maps of a slice are missing. */
   private _miss(slice: number, { embedding }: FeatureSpec): void {
     this._awaited.add(slice);
     this._options.embeddings.prefetch(this._session, slice, embedding);
   }
 
-  /** A slice of an embedding is there, or failed: once all that were missed are, learn with it, or say why that cannot be. */
+  /** The maps of a slice are ready, or failed. When no maps are missing any more, train with them, or report the failure. */
   private readonly _arrived = ({ session, slice }: IArrival): void => {
     if (session === this._session && this._awaited.delete(slice) && this._awaited.size === 0) {
       this._wanted = true;
@@ -147,11 +147,11 @@ class SessionRounds {
     }
   };
 
-  /** Stop the round that runs, since there is a newer state. */
+  /** Stop the running round, because the session has a newer state. */
   private _supersede(change: SessionChange): void {
     const unseen = performance.now() - this._seen > UNSEEN_MS;
     if (change === 'labels' && this._visible && unseen && this._options.peers.views(this._session.id).length > 0) {
-      return; // it stops by itself once something of it was seen
+      return; // the round stops by itself once it has shown a tile
     }
     this._round?.abort();
   }
@@ -170,7 +170,7 @@ class SessionRounds {
     }
     try {
       const wanted = specOf(engine, choice.features, [this._session]);
-      // Several images may have been learned from, which widens the range, and the embedding may have failed.
+      // A training on several images widens the range, and the embedding may have failed.
       const plain = (spec: object) =>
         JSON.stringify({ ...spec, range: null, ...(classifier.note && { embedding: null }) });
       const same =
@@ -179,11 +179,11 @@ class SessionRounds {
           JSON.stringify(classifier.forest) === JSON.stringify(engine.forestParams(choice.forest)));
       return same && (kept || JSON.stringify(classifier.classes) === JSON.stringify(classes));
     } catch {
-      return false; // the round will say what is wrong
+      return false; // the round reports the error
     }
   }
 
-  /** Rounds, until there is no newer change. */
+  /** Run rounds until there is no newer change. */
   private async _run(context: IJobContext): Promise<void> {
     try {
       let message = '';
@@ -205,16 +205,16 @@ class SessionRounds {
           context.signal.throwIfAborted();
           const error = BridgeError.from(thrown);
           if (round.signal.aborted) {
-            // Who stopped it knew whether there is anything newer.
+            // The caller that stopped the round has noted whether a newer change exists.
           } else if (turn?.aborted) {
-            this._wanted = true; // it gave way
+            this._wanted = true; // the round gave way to requested work
           } else if (error.code === 'compute' && deaths++ === 0) {
             this._wanted = true;
             message = `${error.message} Trying once more.`;
           } else if (error.code === 'not-ready') {
             context.progress('waiting', 0, 1, error.message);
           } else if (error.code !== 'cancelled' && !this._wanted) {
-            throw error; // an older state may be wrong in itself: labels that change while they are read
+            throw error; // an error of an older state may come from labels that changed while they were read, and is ignored
           }
         }
       }
@@ -226,7 +226,7 @@ class SessionRounds {
     }
   }
 
-  /** One round: learn from the labels as they are, segment, show. */
+  /** Run one round: train on the present labels, segment, send tiles. */
   private async _learn(signal: AbortSignal, context: IJobContext): Promise<void> {
     const { engine, store, learner, segmented } = this._options;
     const session = this._session;
@@ -239,7 +239,7 @@ class SessionRounds {
     this._visible = true;
     this._awaited.clear();
     const number = session.nextRound();
-    // Its blocks are filled by the segmentation: writing zeros first would only take time.
+    // The segmentation fills all blocks, so zeros need not be written first.
     const allocated = store.allocate(session.arraysFolder, 'prediction', 'uint8', session.labels.array.shape, true);
     allocated.catch(() => undefined);
     const work: IJobContext = { signal, progress: (...args) => context.progress(...args) };
@@ -261,11 +261,11 @@ class SessionRounds {
           throw error;
         }
         this._refused = failure;
-        this._wanted = true; // once more, without it
+        this._wanted = true; // once more, without the embedding
         return;
       }
       signal.throwIfAborted();
-      // From here on it is not stopped: file, record and arrays belong together.
+      // From here on the round is not stopped: file, record and arrays must stay consistent.
       await writeClassifier(session, trained.json);
       const seconds = (performance.now() - start) / 1000;
       const { labelsVersion } = part;
@@ -281,7 +281,7 @@ class SessionRounds {
     }
   }
 
-  /** Segment all slices into `prediction`, what is seen first, and send that. */
+  /** Segment all slices into `prediction`, visible tiles first, and send the visible ones. */
   private async _segment(
     part: IPart,
     number: number,
@@ -309,7 +309,7 @@ class SessionRounds {
             slice,
             out: { prediction },
             region: batch.region,
-            // Who looks sees each as soon as it is there.
+            // Send each visible tile as soon as it is made.
             written: part => {
               if (!signal.aborted && tiles.add(slice, part)) {
                 this._send(showing);
@@ -335,7 +335,7 @@ class SessionRounds {
           this._visible = false;
         }
         if (this._wanted) {
-          await showing.sent; // nobody stopped it, so that something is seen; now it was
+          await showing.sent; // the round was only kept to show a result; now it has
           this._round?.abort();
           signal.throwIfAborted();
         }
@@ -347,7 +347,7 @@ class SessionRounds {
     }
   }
 
-  /** Send everybody what is made of what they look at, and was not sent yet. */
+  /** Send each peer the finished tiles of its view that it does not have yet. */
   private _send(showing: IShowing): void {
     const { peers } = this._options;
     const { signal, tiles } = showing;
@@ -362,7 +362,7 @@ class SessionRounds {
       const sending = this._compose(showing, slice, takers);
       showing.sent = Promise.all([showing.sent, sending]).then(
         () => undefined,
-        error => log('tiles could not be sent', error) // the whole segmentation follows
+        error => log('tiles could not be sent', error) // the peer fetches them when the segmentation is complete
       );
     }
   }
@@ -375,7 +375,7 @@ class SessionRounds {
     const composed = await composedTiles(file, session.labels, slice, [...all.values()]);
     const bufferOf = new Map([...all.keys()].map((name, i) => [name, composed[i]!]));
     if (signal.aborted) {
-      return; // the next round has newer ones
+      return; // the next round makes newer tiles
     }
     for (const [peer, tiles] of takers) {
       for (let first = 0; first < tiles.length;) {
@@ -397,24 +397,24 @@ class SessionRounds {
     }
   }
 
-  /** There is something newer than what was learned last. */
+  /** Whether the session has changed since the last training. */
   private _wanted = false;
   private readonly _off = new AbortController();
   private _running: Promise<void> | undefined;
-  /** Stops the round that runs. */
+  /** Stops the running round. */
   private _round: AbortController | undefined;
-  /** Whether a round runs of which something that can be seen is not made yet. */
+  /** Whether a round runs that has not made all visible tiles yet. */
   private _visible = false;
   private _showing: IShowing | undefined;
-  /** When something was seen last, or the first change came. */
+  /** Time of the last visible result, or of the first change. */
   private _seen = 0;
   /** The latest classifier of a round. */
   private _own: ClassifierInfo | undefined;
-  /** Why the embedding of some slice could not be had when it was needed; it is done without until the choice changes. */
+  /** Why the maps of a slice could not be made. Rounds go on without the embedding until the choice changes. */
   private _refused: BridgeError | undefined;
-  /** Slices whose embedding the latest round did without. */
+  /** Slices whose maps were missing in the latest round. */
   private readonly _awaited = new Set<number>();
-  /** A classifier that somebody trained or loaded, and the labels at that time. */
+  /** A classifier from a requested training or a file, and the version of the labels at that time. */
   private _kept: { classifier: ClassifierInfo; version: number } | undefined;
 }
 
@@ -422,7 +422,7 @@ class SessionRounds {
 export class LiveRounds {
   constructor(private readonly _options: ILiveOptions) {}
 
-  /** Switch it on or off. */
+  /** Switch live segmentation of a session on or off. */
   async set(session: Session, on: boolean): Promise<void> {
     const rounds = this._rounds.get(session);
     if (on && !rounds) {
@@ -434,12 +434,12 @@ export class LiveRounds {
     }
   }
 
-  /** Somebody came. */
+  /** A client attached. */
   attended(session: Session): void {
     this._rounds.get(session)?.start();
   }
 
-  /** Somebody looks at something else. */
+  /** A view changed. */
   viewed(session: Session): void {
     this._rounds.get(session)?.viewed();
   }
@@ -447,7 +447,7 @@ export class LiveRounds {
   private readonly _rounds = new Map<Session, SessionRounds>();
 }
 
-/** What a peer says that it sees, clipped to the image. Throws BridgeError `invalid` for what is not in it. */
+/** A peer's view, clipped to the image. Throws BridgeError `invalid` for a view outside of the image. */
 export function viewOf(session: Session, view: SliceRect): SliceRect {
   session.checkSlice(view.slice);
   const [, rows, columns] = session.record.image.shape;

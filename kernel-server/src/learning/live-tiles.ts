@@ -1,15 +1,15 @@
 /**
- * Which tiles of a segmentation are made next: what somebody looks at first, from the middle of the view outwards, then the rest of those
- * slices, then the other slices. And which ones each of those who look has been sent.
+ * The order in which the tiles of a segmentation are made: visible tiles first, from the middle of the view outwards, then the rest of those
+ * slices, then the other slices. Also keeps which tiles each peer has received.
  */
 import { LABEL_TILE } from '../../../src/shared/limits';
 import { areaOf, Rect, SliceRect } from '../../../src/shared/rect';
 import { TileRefs } from '../session/overlays';
 
-/** Tiles that are segmented together: few where somebody waits for them. */
+/** Tiles that are segmented together: few where they are visible, so that they appear soon. */
 const VISIBLE_TILES = 16;
 const OTHER_TILES = 32;
-/** Tiles of one view that are sent at most, those in its middle: who sees more of the image at once sees no single pixel. */
+/** Most tiles of one view that are sent, those in its middle. At a zoom that shows more tiles, single pixels are not visible. */
 const SENT_MAX = 1024;
 
 /** A rectangle whose unit is the tile, not the pixel. */
@@ -35,7 +35,7 @@ export class LiveTiles {
     this._left = Array.from({ length: slices }, () => this._rows * this._columns);
   }
 
-  /** How many tiles there are, and how many of them are made. */
+  /** The number of tiles, and the number that are made. */
   get total(): number {
     return this._done.length;
   }
@@ -66,18 +66,18 @@ export class LiveTiles {
     return undefined;
   }
 
-  /** Whether all of a view is made. */
+  /** Whether all tiles of a view are made. */
   covers(view: SliceRect): boolean {
     return this._nearest(view.slice, this._tilesOf(view)) === undefined;
   }
 
-  /** These are made. */
+  /** Note that tiles are made. */
   mark({ slice, tiles }: ITileBatch): void {
     tiles.forEach(({ row, column }) => this._mark(slice, this._index(slice, row, column)));
     this._pixels.clear();
   }
 
-  /** Some pixels of one tile are made, none of them twice. @returns whether that completes the tile */
+  /** Note that some pixels of a tile are made; no pixel may be reported twice. @returns whether that completes the tile */
   add(slice: number, part: Rect): boolean {
     const row = Math.floor(part.row0 / LABEL_TILE);
     const column = Math.floor(part.column0 / LABEL_TILE);
@@ -202,7 +202,7 @@ export class LiveTiles {
     let column0 = Math.floor(view.column0 / LABEL_TILE);
     let column1 = Math.min(this._columns, Math.ceil(view.column1 / LABEL_TILE));
     if (view.slice >= this._slices) {
-      row1 = row0; // of an image that was replaced
+      row1 = row0; // the view is of an image that was replaced
     }
     const [rows, columns] = [row1 - row0, column1 - column0];
     if (rows * columns > SENT_MAX) {
@@ -229,7 +229,7 @@ export class LiveTiles {
   /** Tiles of each slice that are not made. */
   private readonly _left: number[];
   private _made = 0;
-  /** Pixels that are made of tiles that are not. */
+  /** Finished pixels of unfinished tiles. */
   private readonly _pixels = new Map<number, number>();
   private readonly _sent = new WeakMap<object, Set<number>>();
 }

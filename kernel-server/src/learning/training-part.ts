@@ -1,4 +1,4 @@
-/** What a training takes from sessions and what it leaves: shared by trainings that are asked for and live ones. */
+/** The inputs and results of a training, for requested trainings and live rounds. */
 import { join } from 'node:path';
 import type { IEmbeddingBasis } from '../../../engine';
 import { BridgeError } from '../../../src/shared/errors';
@@ -11,7 +11,7 @@ import { IJobContext } from '../jobs/job-context';
 import { IEngineService, IImageMaps, ITrained } from '../jobs/services';
 import { Session } from '../session/session';
 
-/** A session as it was when work on it began. */
+/** A session's state when the work on it began. */
 export interface IPart {
   session: Session;
   image: ArrayDescriptor;
@@ -30,13 +30,13 @@ export function partOf(session: Session): IPart {
   }
 }
 
-/** The name of a session, for people. */
+/** The name of a session for messages. */
 export function nameOf({ record }: Session): string {
   const [, rows, columns] = record.image.shape;
   return record.title ? `“${record.title}”` : `a session without a name (${rows} × ${columns} pixels)`;
 }
 
-/** What is missing before anything can be learned, as a sentence; `undefined` if nothing is. */
+/** Why a training is not possible yet, as a sentence; `undefined` if it is possible. */
 export function missingLabels(sessions: readonly Session[]): string | undefined {
   const { classes } = sessions[0]!.record;
   const labelled = classes.filter(({ id }) => sessions.some(({ labels }) => labels.count(id) > 0));
@@ -49,7 +49,7 @@ export function missingLabels(sessions: readonly Session[]): string | undefined 
   return `${have}. Label a few pixels of at least two classes`;
 }
 
-/** The spec that a choice means for some images: values between those that are shown as black and white in any of them. */
+/** The spec of a choice, with the range that covers the displayed values of all images. */
 export function specOf(
   engine: IEngineService,
   features: TrainingChoice['features'],
@@ -66,24 +66,24 @@ export function specOf(
   });
 }
 
-/** Where sessions get what an encoder sees of them. */
+/** Gives the maps of a session's slices. */
 export type IEmbeddingSource = Pick<SliceEmbeddings, 'maps' | 'ready' | 'failure' | 'prefetch' | 'arrived'>;
 
-/** What to say of a classifier that was trained without the embedding that it should have seen. */
+/** The note for a classifier that was trained without the chosen embedding. */
 export function withoutEmbeddingNote({ message }: BridgeError): string {
   const why = message.replace(/\.$/, '').slice(0, 900);
   return `Trained without SAM's embedding, which could not be computed: ${why}.`;
 }
 
-/** An embedding that remembers why a slice of it could not be had. */
+/** Maps that remember why a slice failed. */
 export class WatchedEmbedding implements IImageMaps {
   constructor(
     private readonly _embedding: IImageMaps,
-    /** Called before a slice is asked for; it may throw. */
+    /** Called before each request for a slice; may throw. */
     public before?: (slice: number) => void
   ) {}
 
-  /** Why it failed. */
+  /** Why a slice failed. */
   failure: BridgeError | undefined;
 
   get basis(): IEmbeddingBasis {

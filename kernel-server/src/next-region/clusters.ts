@@ -1,6 +1,6 @@
 /**
- * What stands out among vectors: groups of alike ones, by k-means (Lloyd, "Least squares quantization in PCM", 1982) from centres that are drawn
- * apart (Arthur and Vassilvitskii, "k-means++", SODA 2007), and lonely ones, by the mean distance to their nearest neighbours (Angiulli and Pizzuti,
+ * Finds groups of similar vectors and isolated vectors. Groups: k-means (Lloyd, "Least squares quantization in PCM", 1982) from centres that are drawn
+ * apart (Arthur and Vassilvitskii, "k-means++", SODA 2007). Isolated vectors: the mean distance to their nearest neighbours (Angiulli and Pizzuti,
  * "Fast outlier detection in high dimensional spaces", PKDD 2002). The same vectors give the same result.
  */
 import { breathe } from '../base/files';
@@ -11,9 +11,9 @@ export interface IVectors {
   length: number;
 }
 
-/** Vectors that are alike. */
+/** A group of similar vectors. */
 export interface ICluster {
-  /** Numbers of its vectors, from the one next to its centre outwards. */
+  /** Indices of its vectors, by distance from the centre. */
   members: number[];
 }
 
@@ -77,7 +77,7 @@ export async function clusters(vectors: IVectors, most: number, signal: AbortSig
 }
 
 /**
- * How far each vector is from its `neighbours` nearest on average; those that are not `apart` from it do not count. 0 where none counts.
+ * The mean distance of each vector to its `neighbours` nearest ones. Only vectors that are `apart` from it count; 0 if none does.
  */
 export async function loneliness(
   vectors: IVectors,
@@ -93,7 +93,7 @@ export async function loneliness(
       await breathe();
       signal.throwIfAborted();
     }
-    const nearest: number[] = []; // rising
+    const nearest: number[] = []; // ascending
     for (let j = 0; j < n; j++) {
       const d = squared(values, i * length, values, j * length, length);
       if ((nearest.length < neighbours || d < nearest.at(-1)!) && apart(i, j)) {
@@ -145,7 +145,7 @@ function firstCentres(vectors: IVectors, most: number): Float64Array {
   return Float64Array.from(chosen.flatMap(i => [...values.subarray(i * length, (i + 1) * length)]));
 }
 
-/** How far two vectors are from each other. */
+/** The distance between two vectors. */
 export function distance({ values, length }: IVectors, a: number, b: number): number {
   return Math.sqrt(squared(values, a * length, values, b * length, length));
 }

@@ -1,19 +1,19 @@
 /**
- * Windows to begin with, before anything is labelled: representative ones, which are next to the centres of the largest groups of alike windows, and
- * unusual ones, which are far from all others.
+ * Windows to label first, before there are labels: representative ones, nearest to the centres of the largest groups of similar windows, and
+ * unusual ones, far from all others.
  */
 import { SuggestedRegion } from '../../../src/shared/protocol';
 import { overlaps, SliceRect } from '../../../src/shared/rect';
 import { clusters, distance, ICluster, IVectors, loneliness } from './clusters';
 
-/** Groups at least and at most, if there are so many windows. */
+/** Least and most groups, if there are enough windows. */
 const GROUPS = [4, 16] as const;
-/** Windows that an unusual one is compared with. */
+/** Number of nearest windows to which an unusual one is compared. */
 const NEIGHBOURS = 3;
-/** Distances below this part of the usual one are no smaller: windows of equal pixels are there in drawn images alone. */
+/** Distances below this part of the median count as this part: only synthetic images have windows of equal pixels. */
 const SAME = 0.1;
 
-/** What is looked for, and among what. */
+/** The search: its windows and what to find. */
 export interface ILandmarkRequest {
   places: readonly SliceRect[];
   /** What the windows look like in one way or several: one vector of each for each place. Groups are of the first. */
@@ -119,13 +119,13 @@ function unusualOnes(views: readonly ILonely[], fits: (place: number) => boolean
   };
 }
 
-/** Whether windows are so far from each other that what is alike in them says something: their own neighbours are always like them. */
+/** Whether two windows are so far apart that their similarity means something: adjacent windows are always similar. */
 function apart(a: SliceRect, b: SliceRect): boolean {
   const [height, width] = [a.row1 - a.row0, a.column1 - a.column0];
   return a.slice !== b.slice || Math.abs(a.row0 - b.row0) >= 2 * height || Math.abs(a.column0 - b.column0) >= 2 * width;
 }
 
-/** Whether a window is away from the edge, where encoder and filters see something else; in images of a few windows all are. */
+/** Whether a window is away from the image's edge, where encoder and filters behave differently. In images of a few windows all count. */
 function isInside({ rows, columns }: ILandmarkRequest, place: SliceRect): boolean {
   const away = (from: number, to: number, length: number) => {
     const margin = length >= 4 * (to - from) ? (to - from) / 2 : 0;

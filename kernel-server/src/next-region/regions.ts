@@ -1,6 +1,6 @@
 /**
- * Where labels would help most. With a classifier: the windows in which it is least sure on average. Before there is one: windows that stand for
- * many others in what SAM's encoder sees, and windows that are like no other. Windows that have a label already are left out.
+ * The regions where labels would help most. With a classifier: the windows with the highest mean uncertainty. Without one: windows whose embedding
+ * is typical of many others, and windows unlike all others. Windows with labels are left out.
  */
 import { BridgeError } from '../../../src/shared/errors';
 import { withImage } from '../../../src/shared/features';
@@ -24,15 +24,15 @@ import { IUnsure, Uncertainty } from './uncertainty';
 import { bestWindows, WindowGrid, WindowSums } from './score-windows';
 import { sampleWindows, textures, viewed } from './window-vectors';
 
-/** Rows that are read at once. */
+/** Rows of one read. */
 const BAND = 256;
-/** Sums over windows that are kept, in bytes. */
+/** Most bytes of cached window sums. */
 const KEPT_BYTES = 64 << 20;
-/** Slices that are looked at before there is a classifier, and windows on all of them. */
+/** Most slices that are examined without a classifier, and most windows on all of them. */
 const SLICES_MAX = 4;
 const WINDOWS_MAX = 2048;
 
-/** What regions are found with. */
+/** The parts that find regions. */
 export interface IRegionOptions {
   engine: IEngineService;
   jobs: Jobs;
@@ -45,14 +45,14 @@ type Found = Result<'regions'>;
 export class Regions {
   constructor(private readonly _options: IRegionOptions) {}
 
-  /** The best regions, as the protocol has them. */
+  /** The best regions, the answer to `regions`. */
   async find(session: Session, params: Params<'regions'>, call: ICall): Promise<Found> {
     const { measure = 'margin', side = REGION_SIDE.default, slices } = params;
     slices?.forEach(slice => session.checkSlice(slice));
     const all = Array.from({ length: session.record.image.shape[0] }, (_, slice) => slice);
     const among = slices ? [...new Set(slices)].sort((a, b) => a - b) : all;
     const by = params.by === 'auto' ? (session.record.classifier ? 'uncertainty' : 'embedding') : params.by;
-    // Not in the job: without a classifier there is nothing to tell anybody of.
+    // Outside of the job: a request without a classifier fails at once and sends no `job` events.
     const unsure = by === 'uncertainty' ? await this._options.uncertainty.of(session, measure) : undefined;
     const { generation, labels, id } = session;
     const asked = JSON.stringify([unsure?.key ?? '', labels.version, params.count, side, among]);
@@ -63,7 +63,7 @@ export class Regions {
       kind: 'regions' as const
     };
     const regions = await this._options.jobs.run(description, call.signal, async context => {
-      await labels.exclusive(async () => undefined); // what was acknowledged is in the array
+      await labels.exclusive(async () => undefined); // so that all acknowledged patches are in the array
       const found = unsure
         ? await this._uncertain(session, unsure, { count: params.count, side, slices: among }, context)
         : await this._landmarks(session, { count: params.count, side, slices: among }, context);
@@ -75,7 +75,7 @@ export class Regions {
     return { by, regions };
   }
 
-  /** Windows of the highest mean uncertainty. Slices are looked at one after the other, and what is kept of each are its best windows. */
+  /** The windows of the highest mean uncertainty. Slices are examined one by one; the best windows of each are kept. */
   private async _uncertain(
     session: Session,
     unsure: IUnsure,
@@ -109,7 +109,7 @@ export class Regions {
     return found;
   }
 
-  /** The sums of a slice's uncertainty over windows; found again for as long as the classifier is the same. */
+  /** The sums of a slice's uncertainty over windows, cached as long as the classifier stays. */
   private async _sums(
     session: Session,
     unsure: IUnsure,
@@ -130,7 +130,7 @@ export class Regions {
     return sums;
   }
 
-  /** Representative and unusual windows in turn. Of a long stack a few slices are looked at. */
+  /** Representative and unusual windows in turn. Of a long stack only a few slices are examined. */
   private async _landmarks(
     session: Session,
     { count, side, slices }: IWanted,
@@ -154,7 +154,7 @@ export class Regions {
     return landmarks({ places, views, rows, columns, count }, context.signal);
   }
 
-  /** What the encoder sees of windows; nothing where it cannot be had, which is told. */
+  /** Vectors of windows from the encoder's maps; none if the maps cannot be made, which a note reports. */
   private async _seen(
     session: Session,
     slices: readonly number[],
@@ -196,7 +196,7 @@ export class Regions {
 interface IWanted {
   count: number;
   side: number;
-  /** Rising. */
+  /** Ascending. */
   slices: readonly number[];
 }
 

@@ -7,23 +7,23 @@
  */
 import { areaOf, overlaps, Rect } from '../../../src/shared/rect';
 
-/** Cells of a slice at most, so that their sums stay small; in larger slices the windows stand further apart. */
+/** Most cells of a slice, which bounds the memory of the sums. In larger slices the windows stand further apart. */
 const CELLS_MAX = 1 << 22;
 
-/** A window and how good it is. */
+/** A window with its score. */
 export type ScoredWindow = Rect & { score: number };
 
 /** One direction of a grid. */
 interface IAxis {
-  /** Where windows begin, rising. */
+  /** The starts of the windows, ascending. */
   starts: number[];
-  /** Where cells begin, and the end. */
+  /** The starts of the cells, and the end of the last. */
   edges: number[];
   /** The cell of each pixel; at the end the number of cells. */
   cellOf: Uint32Array;
 }
 
-/** Where the windows of a slice are. */
+/** The grid of windows of a slice. */
 export class WindowGrid {
   /** @param side of the windows; cut where the slice is smaller */
   constructor(
@@ -39,7 +39,7 @@ export class WindowGrid {
   readonly down: IAxis;
   readonly across: IAxis;
 
-  /** How many windows there are; they are numbered row by row. */
+  /** The number of windows. They are numbered row by row. */
   get count(): number {
     return this.down.starts.length * this.across.starts.length;
   }
@@ -77,7 +77,7 @@ export class WindowSums {
     this._table = new Float64Array(grid.down.edges.length * this._width);
   }
 
-  /** Bytes that it holds. */
+  /** Size in bytes. */
   get bytes(): number {
     return this._table.byteLength;
   }
@@ -96,7 +96,7 @@ export class WindowSums {
     }
   }
 
-  /** All pixels were added: from now on sums can be read. */
+  /** Call after all pixels are added; then sums can be read. */
   finish(): this {
     const { _table: table, _width: width } = this;
     for (let start = width; start < table.length; start += width) {
@@ -150,7 +150,7 @@ export function bestWindows(grid: WindowGrid, scores: Float64Array, most: number
   return found;
 }
 
-/** Hands windows out by their scores: a binary heap, since few of many are wanted. */
+/** Returns windows in the order of their scores. A binary heap, because only a few of many are taken. */
 class WindowQueue {
   constructor(private readonly _scores: Float64Array) {
     this._heap = Uint32Array.from(_scores.keys()).filter(i => _scores[i]! > -Infinity);
@@ -160,7 +160,7 @@ class WindowQueue {
     }
   }
 
-  /** The best that is left. */
+  /** The best remaining window. */
   next(): number | undefined {
     if (this._length === 0) {
       return undefined;

@@ -1,8 +1,8 @@
 /**
- * How unsure a session's classifier is of each pixel: 1 − (p₁ − p₂) or 1 − p₁, where p₁ and p₂ are the highest and second highest probability
+ * The uncertainty of a session's classifier at each pixel: 1 − (p₁ − p₂) or 1 − p₁, where p₁ and p₂ are the highest and second highest probability
  * (Settles, Active Learning Literature Survey, 2009, section 3.1: margin sampling, least confident sampling).
  *
- * It is computed where somebody looks, block by block through scratch arrays, so that no image is too large; what is shown is kept for a while.
+ * Only requested tiles are computed, block by block through scratch arrays, so images of any size work. Recent tiles are cached.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -24,27 +24,27 @@ const ARRAYS = { margin: 'uncertainty', maximum: 'probabilities' } as const sati
   UncertaintyMeasure,
   string
 >;
-/** Tiles that are kept: 64 MiB. */
+/** Most cached tiles: 64 MiB. */
 const TILES_MAX = 1024;
 /** Bytes of a scratch array that are filled at once. */
 const BLOCK_BYTES = 64 << 20;
 
-/** What uncertainty is computed with. */
+/** The parts that compute uncertainty. */
 export interface IUncertaintyOptions {
   engine: IEngineService;
   store: ArrayStore;
-  /** Has the classifiers of sessions, and what they see through an encoder. */
+  /** Gives the classifiers of sessions and their maps. */
   classifiers: Pick<ClassifierJobs, 'of' | 'embeddingOf'>;
 }
 
-/** A session's classifier, as it was when somebody asked for it. */
+/** A session's classifier at the time of the request. */
 export interface IUnsure {
   classifier: Uint8Array;
   image: ArrayDescriptor;
   measure: UncertaintyMeasure;
-  /** The array that has the probabilities or the uncertainty already, if the session does. */
+  /** The session's array of probabilities or uncertainty, if there is one. */
   held: ArrayDescriptor | undefined;
-  /** The same for the same classifier, image and measure alone. */
+  /** The key of the cache: it differs for each classifier, image and measure. */
   key: string;
   embedding: IImageMaps | undefined;
 }
@@ -52,7 +52,7 @@ export interface IUnsure {
 export class Uncertainty {
   constructor(private readonly _options: IUncertaintyOptions) {}
 
-  /** What the uncertainty of a session follows from. Throws BridgeError `not-ready` if there is no classifier. */
+  /** The classifier of a session. Throws BridgeError `not-ready` if there is no classifier. */
   async of(session: Session, measure: UncertaintyMeasure): Promise<IUnsure> {
     const { image } = session;
     const { classifiers } = this._options;
@@ -95,7 +95,7 @@ export class Uncertainty {
     });
   }
 
-  /** Hand a slice's uncertainty out, each pixel once, in blocks. */
+  /** Pass a slice's uncertainty to a callback in blocks, each pixel once. */
   async each(
     session: Session,
     unsure: IUnsure,
@@ -124,7 +124,7 @@ export class Uncertainty {
     }
   }
 
-  /** Make some blocks of a slice readable: from the array that the session has, or computed into a scratch array, which then goes again. */
+  /** Make some blocks of a slice readable: in the session's array, or in a scratch array that is removed afterwards. */
   private async _compute(
     session: Session,
     unsure: IUnsure,
@@ -170,7 +170,7 @@ export class Uncertainty {
           }
         )
       );
-      // All have ended before the file goes, whatever becomes of them.
+      // Wait until all have ended, even by an error, before the file is removed.
       const failed = (await Promise.allSettled(applying)).find(result => result.status === 'rejected');
       if (failed) {
         throw failed.reason;

@@ -1,4 +1,4 @@
-/** What windows of an image look like, as vectors: what an encoder sees of them, or how bright and rough they are. */
+/** Vectors that describe windows of an image: means of the encoder's maps, or brightness and roughness. */
 import { ISliceMaps, ILayerMaps } from '../../../engine';
 import { ArrayDescriptor, ImageInfo } from '../../../src/shared/protocol';
 import { Rect, SliceRect } from '../../../src/shared/rect';
@@ -7,12 +7,12 @@ import { breathe } from '../base/files';
 import { TileFile } from '../arrays/tile-file';
 import { WindowGrid } from './score-windows';
 
-/** Side of a window's middle: of large windows it is enough. */
+/** Side of the middle of a window, which is enough to describe large windows. */
 const MIDDLE = 64;
 /** Windows between two turns of the event loop. */
 const BREATH = 64;
 
-/** About `most` windows of a grid or fewer, spread evenly. */
+/** At most about `most` windows of a grid, evenly spread. */
 export function sampleWindows(grid: WindowGrid, most: number): Rect[] {
   const [rows, columns] = [grid.down.starts.length, grid.across.starts.length];
   const step = Math.max(1, Math.ceil(Math.sqrt(grid.count / most)));
