@@ -1,6 +1,6 @@
 /**
  * The engine: features, bins, forests, classifiers and their files. Pure computation on typed arrays: no files, no network, no threads,
- * nothing of Node or of a page. It runs in Node's worker threads and in the browser with the same bits out; Python runs `engine.wasm`
+ * nothing of Node or of a page. It runs in Node's worker threads; Python runs `engine.wasm`
  * by itself. Callers bring the bytes of `engine.wasm`.
  *
  * - `core`: TypeScript that lays out memory and calls the kernels; classifiers and their check

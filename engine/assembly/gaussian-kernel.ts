@@ -1,8 +1,9 @@
 /**
- * The definition of the Gaussian. σ is the standard deviation in pixels; the kernel ends at 4 σ and is divided by its sum, as in SciPy's
+ * The Gaussian by which features smooth. σ is the standard deviation in pixels; the kernel ends at 4 σ and is divided by its sum, as in SciPy's
  * `gaussian_filter`.
  *
- * `smoothed.ts` filters with it. `gaussianKernel` in `engine/onnx/linear.ts` repeats it and must change with it:
+ * `smoothed.ts` filters with it; `families/structure.ts` takes its radius. `gaussianKernel` in `engine/onnx/linear.ts` and the radius in
+ * `engine/onnx/wide.ts` repeat it and must change with it:
  * `sambalab/tests/onnx/test_forest.py` compares the two, and `sambalab/tests/features/test_linear.py` compares the kernel with SciPy.
  */
 import { allocate } from './arena';

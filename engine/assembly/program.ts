@@ -30,7 +30,7 @@ export function programHalo(program: usize, ops: i32): i32 {
  *
  * @param program f64 [ops][8], of ops that {@link programHalo} knows
  * @param pixels of the tile with `halo` around (at least {@link programHalo}), clipped at the image's edges; rows, columns, channels interleaved
- * @param dtype number of {@link Dtype}
+ * @param dtype number of `Dtype` (`tile.ts`)
  * @param luminance 1 computes the features of the luminance of three channels, 0 those of each channel, one after the other
  * @param low value that families of 256 grey levels take as 0; `high` as 255
  * @param origin pixels are taken as (value − `origin`) · `gain`

@@ -1,6 +1,7 @@
 """The labelled pixels that a forest is trained on, and the quantile cuts that turn their features into bins.
 
-Bit for bit the numbers of ``kernel-server/src/engine/labels.ts`` and ``tiles.ts``, and of ``engine/core/quantile.ts``.
+The numbers equal those of ``labelled-pixels.ts`` and ``feature-tiles.ts`` in ``kernel-server/src/engine``, and of
+``engine/core/quantile.ts``, bit for bit.
 """
 
 from __future__ import annotations
