@@ -227,7 +227,7 @@ describe('Arrays on a full disk', () => {
     await client.request('ping', {});
   });
 
-  it('take the place of those that nobody attends', async () => {
+  it('replace the arrays of unused sessions', async () => {
     const arrays = mountSmall(sidecar.arraysDir, '1m');
     if (!arrays) {
       return;

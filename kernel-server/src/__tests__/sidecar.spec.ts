@@ -244,7 +244,7 @@ describe('Messages', () => {
     expect(decoder.buffers[0]!.byteLength).toBe(464 * 464);
   });
 
-  it('that are malformed, too large, of an old version or unknown are answered, and nobody else notices', async () => {
+  it('that are malformed, too large, of an old version or unknown are answered, and other peers are not affected', async () => {
     const [bad, good] = [await connect('relay'), await connect()];
     const { session } = await openSession(good);
     const text = (value: unknown) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value));
@@ -387,7 +387,7 @@ describe('A session', () => {
     expect(backups).toHaveLength(1);
   });
 
-  it('tells of labels that were taken up only if nobody used it before', async () => {
+  it('reports resumed labels only if no peer used the session before', async () => {
     const client = await connect();
     const { session } = await openSession(client);
     const { patch, buffers } = rectangle(session, 1, { rows: [0, 5], columns: [0, 5] });

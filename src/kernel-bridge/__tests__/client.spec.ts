@@ -71,7 +71,7 @@ describe('BridgeClient', () => {
     client.dispose();
   });
 
-  it('gives a large request time to get through before it sends it again', async () => {
+  it('waits longer before it sends a large request again', async () => {
     const { wire, client } = make();
     wire.answer = () => undefined;
     const large = new Uint8Array(60_000_000);
@@ -129,7 +129,7 @@ describe('BridgeClient', () => {
     client.dispose();
   });
 
-  it('emits events, passes over unknown ones and reports what it does not understand', () => {
+  it('emits events, ignores unknown ones and reports malformed messages', () => {
     const { wire, client } = make();
     const events: string[] = [];
     const misunderstood: BridgeError[] = [];
@@ -144,7 +144,7 @@ describe('BridgeClient', () => {
     client.dispose();
   });
 
-  it('sends everything unanswered again on resend', () => {
+  it('sends all unanswered requests again on resend', () => {
     const { wire, client } = make(10000);
     void client.request('ping', {}).catch(() => undefined);
     void client.request('status', {}).catch(() => undefined);
@@ -153,7 +153,7 @@ describe('BridgeClient', () => {
     client.dispose();
   });
 
-  it('rejects what waits when the transport closes, and every request after that', async () => {
+  it('rejects waiting requests when the transport closes, and every later request', async () => {
     const { wire, client } = make();
     const waiting = client.request('ping', {});
     wire.closed.emit(undefined);

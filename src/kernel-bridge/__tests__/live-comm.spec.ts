@@ -48,7 +48,7 @@ describe('LiveComm', () => {
     expect(comm.log.filter(entry => !entry.startsWith('create'))).toEqual(['open']);
   });
 
-  it('keeps the subshell until the kernel has heard that the comm is closed', async () => {
+  it('keeps the subshell until the kernel has received the message that closes the comm', async () => {
     let hear: () => void = () => undefined;
     const comm = new FakeComm(Promise.resolve(), new Promise<void>(resolve => (hear = resolve)));
     const keeper = new FakeComm(Promise.resolve());
@@ -64,7 +64,7 @@ describe('LiveComm', () => {
     expect(keeper.log).toEqual(['dispose']);
   });
 
-  it('takes a dead kernel for the end: it throws nothing, and says that it is closed', async () => {
+  it('treats a dead kernel as a closed comm, without an error', async () => {
     const comm = new FakeComm(Promise.resolve());
     const transport = await LiveComm.open(kernelWith(comm, false));
     comm.send = comm.close = () => {
@@ -96,7 +96,7 @@ describe('LiveComm', () => {
     expect(comm.sent).toEqual([[new Uint8Array([7])]]);
   });
 
-  it('says when the kernel closed it, and sends nothing after that', async () => {
+  it('reports that the kernel closed it, and sends nothing afterwards', async () => {
     const comm = new FakeComm(Promise.resolve());
     const transport = await LiveComm.open(kernelWith(comm, true));
     let closed = 0;

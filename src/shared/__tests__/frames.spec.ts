@@ -45,7 +45,7 @@ describe('encodeMessage and MessageAssembler', () => {
     expect(messages.at(-1)!.buffers).toEqual(buffers);
   });
 
-  it('put chunks together that come in another order, twice, and mixed with other messages', () => {
+  it('assemble chunks that arrive out of order, twice, and mixed with other messages', () => {
     const buffers = [random(90)];
     const parts = encodeMessage({ re: 'x', result: {} }, buffers, 32);
     const other = encodeMessage({ re: 'y', result: {} }, [random(80)], 32);
@@ -80,7 +80,7 @@ describe('encodeMessage and MessageAssembler', () => {
     expect(assembler.accept(encodeMessage({ re: 'a', result: 1 })[0]!)!.header['re']).toBe('a');
   });
 
-  it('refuse what is too large, before memory is taken for it', () => {
+  it('refuse a message that is too large, before they allocate memory for it', () => {
     const assembler = new MessageAssembler();
     const announced = { of: 'a', index: 0, count: 2, lengths: [MESSAGE_BYTES_MAX, 1] };
     expect(codeOf(() => assembler.accept([json({ v: 1, chunk: announced }), random(1)]))).toBe('too-large');
@@ -88,7 +88,7 @@ describe('encodeMessage and MessageAssembler', () => {
     expect(codeOf(() => encodeMessage({ text: 'x'.repeat(HEADER_BYTES_MAX) }))).toBe('too-large');
   });
 
-  it('keep only so many messages half way in', () => {
+  it('limit the number of incomplete messages', () => {
     const assembler = new MessageAssembler();
     const first = encodeMessage({ re: 'first', result: 1 }, [random(90)], 64);
     assembler.accept(first[0]!);

@@ -6,7 +6,7 @@ describe('LIMITS', () => {
   const properties = (name: keyof typeof LIMITS.parameters) =>
     (plain.parameters[name] as { properties: Record<string, unknown> }).properties;
 
-  it('says the range of a parameter, and the words that may replace a number', () => {
+  it('has the range of each parameter, and the words allowed instead of a number', () => {
     expect(properties('forest')).toMatchObject({
       trees: { type: 'integer', minimum: 1, maximum: 2000 },
       maxFeatures: {

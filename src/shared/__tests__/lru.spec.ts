@@ -12,7 +12,7 @@ describe('Lru', () => {
     expect([...cache.keys()]).toEqual(['c']);
   });
 
-  it('counts a value that is set again as used, but not one that is peeked at', () => {
+  it('marks a value as used by set, but not by peek', () => {
     const cache = new Lru<string, number>({ limit: 2 });
     cache.set('a', 1);
     cache.set('b', 2);

@@ -31,7 +31,7 @@ describe('parseRequest', () => {
     expect(() => parseRequest({ id: 'a', method: 'labels.patch', params })).toThrow(/labels\.patch: class/);
   });
 
-  it('refuses class lists with an id twice', () => {
+  it('refuses a list of classes that repeats an id', () => {
     const classes = [
       { id: 1, name: 'a', color: '#000000' },
       { id: 1, name: 'b', color: '#ffffff' }
@@ -51,7 +51,7 @@ describe('parseIncoming', () => {
     });
   });
 
-  it('passes over events that it does not know', () => {
+  it('ignores unknown events', () => {
     expect(parseIncoming({ event: 'news', params: {} })).toBeUndefined();
   });
 });

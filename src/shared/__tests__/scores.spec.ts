@@ -1,7 +1,7 @@
 import { confusedClasses, scoreTable } from '../scores';
 
 describe('scoreTable', () => {
-  it('divides what is right by what is labelled, what is predicted, and both together', () => {
+  it('computes recall, precision and IoU of each class', () => {
     const { accuracy, meanIou, classes } = scoreTable([
       [6, 2, 0],
       [1, 9, 0],
@@ -15,7 +15,7 @@ describe('scoreTable', () => {
     expect(meanIou).toBeCloseTo((6 / 9 + 9 / 15 + 3 / 6) / 3, 12);
   });
 
-  it('says nothing where there is nothing to divide by, and leaves such classes out of the mean', () => {
+  it('gives null for a class without pixels, and leaves it out of the mean', () => {
     const { meanIou, classes } = scoreTable([
       [4, 0, 0],
       [0, 0, 0],

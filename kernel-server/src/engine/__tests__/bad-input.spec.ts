@@ -96,7 +96,7 @@ const SETS: [string, object][] = [
   ['all families', { set: 'samba', ...all, sigmas: [1, 4] }]
 ];
 
-describe.each(SETS)('Images smaller than halo and patch, with %s', (_, features) => {
+describe.each(SETS)('Images smaller than the halo and the patch, with %s', (_, features) => {
   it.each([
     [1, 2],
     [2, 1],
@@ -130,14 +130,14 @@ describe.each(SETS)('Odd pixels, with %s', (_, features) => {
 });
 
 describe('A constant image', () => {
-  it('gives both classes one half each, since nothing tells them apart', async () => {
+  it('gives both classes the probability one half', async () => {
     const { session } = await open('uint16', [1, 10, 10, 1], () => 7);
     const state = await trainWholly(session, {}, 50);
     floats(state, 'probabilities').forEach(probability => expect(Math.abs(probability - 0.5)).toBeLessThan(0.2));
   });
 });
 
-describe('Refused by name', () => {
+describe('Bad input is refused:', () => {
   it.each<[object, RegExp]>([
     [{ nonsense: true }, /features\.nonsense is not known; .*gaussian/],
     [{ sigmas: [0.01] }, /features\.sigmas\.0 is 0\.01; a number from 0\.1 to 64/],
@@ -160,7 +160,7 @@ describe('Refused by name', () => {
     expect((await client.request('session.attach', { session })).choice).toEqual(choice);
   });
 
-  it('a forest without trees, or with a preset that there is not', async () => {
+  it('a forest without trees, or an unknown preset', async () => {
     const { session } = await open('uint8', [1, 4, 4, 1], i => i);
     await expect(client.request('train', { session, forest: { trees: 0 } })).rejects.toMatchObject(
       invalid(/forest\.trees/)
@@ -171,7 +171,7 @@ describe('Refused by name', () => {
     );
   });
 
-  it('labels of one class alone, or of none', async () => {
+  it('labels of only one class, or no labels', async () => {
     const one = await open(
       'uint8',
       [1, 4, 4, 1],
@@ -210,8 +210,8 @@ describe('Refused by name', () => {
   });
 });
 
-describe('A classifier that is loaded', () => {
-  it('gives the segmentation of the session that it was trained in, and its features and forest for the next training', async () => {
+describe('A loaded classifier', () => {
+  it('gives the segmentation of its own session, and sets the features and the forest of the next training', async () => {
     const first = await open('uint8', [1, 60, 70, 1], i => (i * 31) % 256);
     const other = await open(
       'uint8',

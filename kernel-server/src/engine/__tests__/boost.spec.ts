@@ -17,7 +17,7 @@ function strokes(truth: Uint8Array, columns: number): Uint8Array {
 }
 
 describe('boosting', () => {
-  it('separates particles from the matrix, says how well by strokes that it had not seen, and stops in time', async () => {
+  it('separates particles from the matrix, scores itself on held-out strokes, and stops early', async () => {
     const images = bench.micrograph(150, 140);
     const labels = folder.array('uint8', images.shape, strokes(images.truth, 140));
     const service = bench.service();
@@ -54,7 +54,7 @@ describe('boosting', () => {
     expect((await grow(1)).equals(await grow(3))).toBe(true);
   });
 
-  it('grows all rounds where no stroke can be spared', async () => {
+  it('runs all rounds if there are too few strokes to hold one out', async () => {
     const images = bench.micrograph(60, 60);
     const trained = await bench.train(bench.service(), images, { forest: { ...boosting, rounds: 7, patience: 1 } });
     // The labels are two long rows a class: one connected stroke each.
@@ -73,7 +73,7 @@ describe('boosting', () => {
     expect(trained.trees).toBeLessThanOrEqual(7);
   });
 
-  it('ends soon when it is cancelled, and the next training is right', async () => {
+  it('stops soon after a cancellation, and the next training gives the right result', async () => {
     const images = bench.micrograph(200, 200);
     const service = bench.service({ threads: 1 });
     const stop = new AbortController();

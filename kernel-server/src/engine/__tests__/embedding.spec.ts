@@ -71,8 +71,8 @@ function halves(rows: number, columns: number, slices = 1, labelled = [0]) {
   };
 }
 
-describe('A classifier that sees an embedding', () => {
-  it('tells apart what the families cannot, the same from its JSON, from the handle, and without kept features', async () => {
+describe('A classifier that uses an embedding', () => {
+  it('separates classes that the families cannot, with equal results from its JSON, from its handle, and without cached features', async () => {
     const images = halves(280, 300);
     const service = bench.service();
     const embedding = embeddingOf(280, 300);
@@ -94,7 +94,7 @@ describe('A classifier that sees an embedding', () => {
     expect(Buffer.from(again.json).equals(Buffer.from(trained.json))).toBe(true);
   });
 
-  it('encodes labelled slices alone for training, each slice when it is segmented, and none for what is kept', async () => {
+  it('encodes only labelled slices for training, each slice before its segmentation, and no slice whose features are cached', async () => {
     const images = halves(64, 80, 5, [1, 3]);
     const embedding = embeddingOf(64, 80);
     const service = bench.service();
@@ -120,7 +120,7 @@ describe('A classifier that sees an embedding', () => {
     expect(embedding.asked).toEqual([]);
   });
 
-  it('follows from the labels, not from the order in which slices got theirs', async () => {
+  it('depends on the labels, not on the order in which slices were labelled', async () => {
     const [few1, many] = [halves(64, 80, 4, [2]), halves(64, 80, 4, [0, 2])];
     const service = bench.service();
     const embedding = embeddingOf(64, 80);
@@ -131,7 +131,7 @@ describe('A classifier that sees an embedding', () => {
     expect(Buffer.from(later.json).equals(Buffer.from(atOnce.json))).toBe(true);
   });
 
-  it('computes no family again when the embedding comes late or another one takes its place', async () => {
+  it('does not recompute the families when the embedding arrives late or is replaced', async () => {
     const images = halves(280, 300);
     const service = bench.service();
     const cacheKey = images.image.path;
@@ -151,7 +151,7 @@ describe('A classifier that sees an embedding', () => {
     expect(service.cachedBytes).toBe(kept + (2 * 5 * kept) / service.featureNames(service.featureSpec(few), 1).length);
   });
 
-  it('passes on what goes wrong with the embedding, and works again afterwards', async () => {
+  it('passes on an error of the embedding, and works again afterwards', async () => {
     const images = halves(64, 80);
     const service = bench.service();
     const good = embeddingOf(64, 80);
@@ -165,7 +165,7 @@ describe('A classifier that sees an embedding', () => {
     ).toBeGreaterThan(0.95);
   });
 
-  it('is refused where there is no embedding, another basis or other layers', async () => {
+  it('is refused without an embedding, with another basis, or with other layers', async () => {
     const images = halves(64, 80);
     const service = bench.service();
     const embedding = embeddingOf(64, 80);
@@ -220,7 +220,7 @@ describe('A classifier that sees an embedding', () => {
 describe('A region of a slice', () => {
   const images = bench.micrograph(600, 530);
 
-  it('is segmented alone, and the rest follows without it: together the same as at once', async () => {
+  it('can be segmented first and the rest later: together they equal the whole segmented at once', async () => {
     const service = bench.service();
     const trained = await bench.train(service, images);
     const whole = await bench.apply(service, trained, images);
@@ -252,7 +252,7 @@ describe('A region of a slice', () => {
     expect(folder.read(out.prediction)).toEqual(whole.prediction);
   });
 
-  it('that is outside the image, or skipped as a whole, is no work', async () => {
+  it('needs no work if it lies outside the image or is skipped as a whole', async () => {
     const service = bench.service();
     const trained = await bench.train(service, images);
     const out = { prediction: folder.array('uint8', images.shape) };

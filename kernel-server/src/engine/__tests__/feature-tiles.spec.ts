@@ -33,7 +33,7 @@ function labelsFrom({ truth, shape }: IMicrograph, column: number, step = 16) {
 
 const noLabels = ({ shape }: IMicrograph) => folder.array('uint8', shape);
 
-describe('Images that are learned from together', () => {
+describe('Training on several images', () => {
   const images = [bench.micrograph(280, 300), bench.micrograph(90, 70), bench.micrograph(64, 300)] as const;
   const [first, second, third] = images;
   const others = (...labels: [typeof first.labels, typeof first.labels]) => [
@@ -41,7 +41,7 @@ describe('Images that are learned from together', () => {
     { image: third.image, labels: labels[1], cacheKey: third.image.path }
   ];
 
-  it('make one classifier that segments each, labelled or not, the same on any number of threads', async () => {
+  it('gives one classifier that segments every image, labelled or not, the same on any number of threads', async () => {
     const one = bench.service({ threads: 1 });
     const two = bench.service();
     const labels = labelsFrom(first, 150);
@@ -57,7 +57,7 @@ describe('Images that are learned from together', () => {
     expect(Buffer.from((await bench.train(one, request, options)).json).equals(Buffer.from(trained.json))).toBe(true);
   });
 
-  it('need no feature twice: neither for more labels nor for the first ones of an image', async () => {
+  it('computes no feature twice, neither for more labels nor for the first labels of an image', async () => {
     const service = bench.service();
     const request = { image: first.image, labels: labelsFrom(first, 150) };
     const trained = await bench.train(service, request, { others: others(second.labels, noLabels(third)) });
@@ -77,13 +77,13 @@ describe('Images that are learned from together', () => {
     }
   });
 
-  it('must have as many channels as each other', async () => {
+  it('requires the same number of channels in all images', async () => {
     const colour = bench.micrograph(40, 40, 3);
     const attempt = bench.train(bench.service(), first, { others: [{ ...colour, cacheKey: 'colour' }] });
     await expect(attempt).rejects.toMatchObject({ code: 'invalid', message: expect.stringMatching(/1 channels.* 3/) });
   });
 
-  it('may have a class that is labelled in one of them alone, or in one slice', async () => {
+  it('accepts a class that has labels in one image or one slice only', async () => {
     const service = bench.service();
     const only = (id: number, { labels, shape }: IMicrograph) =>
       folder.array(
@@ -115,7 +115,7 @@ describe('A cache that is smaller than the image', () => {
   const wide = bench.micrograph(60, 8 * 256);
   const tile = 58 * 60 * 256;
 
-  it('keeps what was learned from when the whole image is segmented, and gives it up for another image', async () => {
+  it('keeps the training tiles when the whole image is segmented, and drops them for another image', async () => {
     const service = bench.service({ cacheBytes: 3 * tile });
     const labels = labelsFrom(wide, 6 * 256);
     const trained = await bench.train(service, { image: wide.image, labels });
@@ -137,7 +137,7 @@ describe('A cache that is smaller than the image', () => {
     }
   });
 
-  it('takes new labels in for what was only segmented', async () => {
+  it('replaces tiles that were only segmented by newly labelled tiles', async () => {
     const service = bench.service({ cacheBytes: 3 * tile });
     const right = labelsFrom(wide, 7 * 256);
     const trained = await bench.train(service, { image: wide.image, labels: right });
@@ -154,7 +154,7 @@ describe('A cache that is smaller than the image', () => {
 });
 
 describe('Tiles', () => {
-  it('are smaller where there are so many features that a thread could not hold them', () => {
+  it('are smaller if a thread could not hold all features of a larger tile', () => {
     for (const features of [1, 58, 256, 257, 1024, 2048]) {
       const side = tileSide(features);
       expect(side % 4).toBe(0);
@@ -176,7 +176,7 @@ describe('Tiles', () => {
   });
 });
 
-describe('A feature as it is shown', () => {
+describe('The preview of a feature', () => {
   const service: EngineService = bench.service();
 
   it.each([
@@ -236,7 +236,7 @@ describe('A feature as it is shown', () => {
     expect(tiles[all.findIndex(({ row, column }) => row === 1 && column === 0)]![60 * 256]).toBe(0); // below the image
   });
 
-  it('is black where it is the same everywhere', async () => {
+  it('is black if the feature is constant', async () => {
     const image = folder.array('uint16', [1, 20, 20, 1], new Uint16Array(400).fill(700));
     const request = { image, slice: 0, spec: service.featureSpec({ set: 'samba' }), channel: 0, cacheKey: image.path };
     const shown = await service.featureTiles({ ...request, tiles: [{ row: 0, column: 0 }] }, context());
@@ -245,7 +245,7 @@ describe('A feature as it is shown', () => {
     expect(shown.tiles[0]!.every(byte => byte === 0)).toBe(true);
   });
 
-  it('is computed without the others, and kept for a while', async () => {
+  it('computes that feature alone, and is cached', async () => {
     const spec = service.featureSpec({ set: 'samba' });
     for (const [channel, name] of service.featureNames(spec, 1).entries()) {
       const alone = specOfChannel(spec, 1, channel);
@@ -260,7 +260,7 @@ describe('A feature as it is shown', () => {
     expect(await service.featureTiles({ ...request, tiles: [{ row: 0, column: 0 }] }, context())).toEqual(first);
   });
 
-  it('is refused by name if there is no such channel, tile or slice, and stops when it is cancelled', async () => {
+  it('is refused with the wrong channel, tile or slice named, and stops when it is cancelled', async () => {
     const { image } = bench.micrograph(30, 40);
     const request = { image, slice: 0, spec: service.featureSpec({ set: 'samba' }), channel: 0, cacheKey: image.path };
     const tiles = [{ row: 0, column: 0 }];

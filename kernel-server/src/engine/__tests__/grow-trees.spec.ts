@@ -4,27 +4,27 @@ import { expectRoom, treesPerTask } from '../grow-trees';
 const samba = forestParams();
 const deep = forestParams({ preset: 'deep' });
 
-describe('a task of growing', () => {
-  it('has several trees of a small forest, and fewer the more rows, features and depth there are', () => {
+describe('a task that grows trees', () => {
+  it('has several trees of a small forest, and fewer with more rows, features or depth', () => {
     expect(treesPerTask(40000, 58, samba, 2)).toBeGreaterThan(5);
     expect(treesPerTask(40000, 58, deep, 2)).toBeLessThan(treesPerTask(40000, 58, samba, 2));
     expect(treesPerTask(400000, 58, samba, 2)).toBeLessThan(treesPerTask(40000, 58, samba, 2));
     expect(treesPerTask(40000, 58, { ...samba, maxFeatures: 58 }, 2)).toBeLessThanOrEqual(2);
   });
 
-  it('is small enough for all threads to have some, and is never empty', () => {
+  it('is small enough that every thread gets one, and is never empty', () => {
     expect(treesPerTask(100, 58, samba, 16) * 16).toBeLessThanOrEqual(samba.trees);
     expect(treesPerTask(1, 1, { ...samba, trees: 1 }, 16)).toBe(1);
     expect(treesPerTask(5_000_000, 4000, deep, 2)).toBe(1);
   });
 });
 
-describe('the room for training', () => {
-  it('is enough for a few million labelled pixels', () => {
+describe('the memory for training', () => {
+  it('holds a few million labelled pixels', () => {
     expect(() => expectRoom(2_000_000, 58, 3, deep)).not.toThrow();
   });
 
-  it('is refused beyond, with a number that does', () => {
+  it('is refused beyond its limit, with a number of pixels that fits', () => {
     const refused = (rows: number) => {
       try {
         expectRoom(rows, 58, 3, samba);

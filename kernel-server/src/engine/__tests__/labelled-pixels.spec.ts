@@ -8,7 +8,7 @@ const { signal } = new AbortController();
 
 afterAll(() => folder.dispose());
 
-describe('The labelled pixels to train on', () => {
+describe('The training pixels', () => {
   it.each([
     ['a few, in rows of an odd length', [3, 37, 41], 500],
     ['more than are remembered from counting', [2, 700, 901], 900]
@@ -31,7 +31,7 @@ describe('The labelled pixels to train on', () => {
     expect(pixels.slice.at(-1)).toBe(shape[0]! - 1);
   });
 
-  it('are all of them where there is no limit, none overlooked at the end of a row or of the array', async () => {
+  it('include every labelled pixel if there is no limit, also at the ends of rows and of the array', async () => {
     const ids = new Uint8Array(5 * 7);
     [0, 6, 7, 33, 34].forEach((at, i) => (ids[at] = i % 2 ? 4 : 9));
     const pixels = await drawLabels([folder.array('uint8', [1, 5, 7], ids)], classes, null, signal);

@@ -34,7 +34,7 @@ afterAll(async () => {
 });
 
 describe('the pool of threads', () => {
-  it('rejects the task of a thread that dies, replaces it and goes on with those that wait', async () => {
+  it('rejects the task of a thread that dies, replaces the thread, and runs the waiting tasks', async () => {
     const pool = newPool(1);
     const dying = pool.run(task('die'), never);
     const waiting = pool.run(task('answer'), never);
@@ -47,14 +47,14 @@ describe('the pool of threads', () => {
     expect(await pool.run(task('answer'), never)).not.toBe(first);
   });
 
-  it('passes on what a task was refused for, and keeps the thread', async () => {
+  it('passes on the error of a refused task, and keeps the thread', async () => {
     const pool = newPool(1);
     const before = await pool.run(task('answer'), never);
     await expect(pool.run(task('refuse'), never)).rejects.toMatchObject({ code: 'invalid', message: 'no such thing' });
     expect(await pool.run(task('answer'), never)).toBe(before);
   });
 
-  it('answers an abort although the thread does not', async () => {
+  it('rejects an aborted task even if the thread does not answer', async () => {
     const pool = newPool(2);
     const controller = new AbortController();
     const running = pool.run(task('never'), controller.signal);
@@ -66,7 +66,7 @@ describe('the pool of threads', () => {
     await expect(pool.run(task('answer'), controller.signal)).rejects.toMatchObject({ code: 'cancelled' });
   });
 
-  it('replaces a thread that goes on with a task that was cancelled, and keeps one that comes to its end', async () => {
+  it('replaces a thread that does not stop a cancelled task, and keeps a thread that finishes it', async () => {
     const pool = newPool(1);
     const first = await pool.run(task('answer'), never);
     for (const [kind, same] of [
@@ -82,7 +82,7 @@ describe('the pool of threads', () => {
     }
   });
 
-  it('does urgent tasks before others that wait, in the order in which they came', async () => {
+  it('runs urgent tasks before other waiting tasks, in order of arrival', async () => {
     const pool = newPool(1);
     const order: string[] = [];
     const run = async (name: string, kind: string, urgent: boolean) => {
@@ -113,7 +113,7 @@ describe('the pool of threads', () => {
     expect(done).toEqual([0]);
   });
 
-  it('rejects what runs and waits when it is disposed', async () => {
+  it('rejects running and waiting tasks when it is disposed', async () => {
     const pool = newPool(1);
     const running = pool.run(task('never'), never);
     const queued = pool.run(task('answer'), never);

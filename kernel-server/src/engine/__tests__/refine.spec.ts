@@ -99,7 +99,7 @@ describe('refined segmentations', () => {
 });
 
 describe('standardised features', () => {
-  it('do not see brightness and contrast', async () => {
+  it('do not depend on brightness and contrast', async () => {
     const images = bench.micrograph(200, 300);
     const darker = folder.array(
       'float32',
@@ -117,7 +117,7 @@ describe('standardised features', () => {
     expect(agreement(lost.prediction, images.truth)).toBeLessThan(0.9);
   });
 
-  it('take mean and deviation of all slices, whatever the element type', async () => {
+  it('use the mean and standard deviation over all slices, for every element type', async () => {
     const images = bench.micrograph(70, 50, 1, 'uint16');
     const values = Float64Array.from(folder.read(images.image));
     const mean = values.reduce((sum, value) => sum + value, 0) / values.length;

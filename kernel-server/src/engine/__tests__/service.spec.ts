@@ -53,7 +53,7 @@ describe('training and segmenting', () => {
     });
   });
 
-  it('gives the same classifier and segmentation on one thread and on two, with and without kept features', async () => {
+  it('gives the same classifier and segmentation on one thread and on two, with and without cached features', async () => {
     const images = sample(290, 310);
     const [one, two] = [newService({ threads: 1 }), newService({ threads: 2 })] as const;
     const alone = await train(one, images);
@@ -65,7 +65,7 @@ describe('training and segmenting', () => {
     expect(await apply(two, together, images, 'another key')).toEqual(fresh);
   });
 
-  it('computes no feature again after more labels', async () => {
+  it('recomputes no feature after more labels', async () => {
     const images = sample(280, 270);
     const service = newService();
     await train(service, images, { cacheKey: 'kept' });
@@ -80,7 +80,7 @@ describe('training and segmenting', () => {
     expect(service.cachedBytes).toBe(kept);
   });
 
-  it('keeps no more features than it may, and segments alike', async () => {
+  it('caches no more features than its limit, with the same segmentation', async () => {
     const images = sample(600, 300);
     const limit = 58 * 256 * 256 * 2;
     const small = newService({ cacheBytes: limit });
@@ -91,13 +91,13 @@ describe('training and segmenting', () => {
     expect(result).toEqual(await apply(newService(), trained, images));
   });
 
-  it('draws no more samples than asked, evenly from the classes', async () => {
+  it('draws at most the requested number of samples, evenly from the classes', async () => {
     const images = sample(120, 120);
     const service = newService();
     expect((await train(service, images, { forest: { maxSamples: 100 } })).samples).toBe(100);
   });
 
-  it('draws every labelled pixel if there is no limit, and says how much each feature matters', async () => {
+  it('uses every labelled pixel if there is no limit, and reports feature importances', async () => {
     const images = sample(120, 120);
     const { samples, importance, featureNames } = await train(newService(), images, { forest: { maxSamples: null } });
     expect(samples).toBe(someRows(images.truth, 120).filter(id => id > 0).length);
@@ -105,7 +105,7 @@ describe('training and segmenting', () => {
     expect(importance!.reduce((sum, value) => sum + value, 0)).toBeCloseTo(1, 9);
   });
 
-  it('says how far it is', async () => {
+  it('reports progress', async () => {
     const images = sample(300, 300);
     const job = context();
     await train(newService(), images, { context: job });
@@ -135,7 +135,7 @@ describe('training and segmenting', () => {
 });
 
 describe('one pixel', () => {
-  it('is trained on and segmented, two slices of it', async () => {
+  it('can be trained on and segmented, in a stack of two', async () => {
     const image = folder.array('uint8', [2, 1, 1, 1], [10, 200]);
     const labels = folder.array('uint8', [2, 1, 1], [4, 9]);
     const service = newService();
@@ -149,7 +149,7 @@ describe('one pixel', () => {
   });
 });
 
-describe('what cannot be done is refused by name', () => {
+describe('requests that cannot be done are refused with the wrong value named:', () => {
   const images = sample(32, 32);
   const labelled = (ids: number[]) => folder.array('uint8', [1, 32, 32], ids);
 
@@ -195,7 +195,7 @@ describe('what cannot be done is refused by name', () => {
       /has 3 channels, the classifier was trained on images with 1/
     ],
     [
-      'a slice that there is not',
+      'a slice that does not exist',
       async () => {
         const service = newService();
         const trained = await train(service, images);
@@ -231,7 +231,7 @@ describe('what cannot be done is refused by name', () => {
   });
 });
 
-describe('trouble on the way', () => {
+describe('errors while a request runs', () => {
   it.each(['features', 'growing trees'])(
     'stops when it is cancelled at %s, and works again afterwards',
     async stage => {
@@ -255,7 +255,7 @@ describe('trouble on the way', () => {
     }
   );
 
-  it('says so when an array is gone or too short, and works again afterwards', async () => {
+  it('reports a missing or truncated array, and works again afterwards', async () => {
     const images = sample(64, 64);
     const service = newService();
     const short = { ...images.image, shape: [1, 640, 64, 1] };

@@ -15,27 +15,27 @@ function strokesOf(...slices: string[][]): number[][][] {
 const different = (numbers: number[]) => new Set(numbers.filter(number => number > 0)).size;
 
 describe('Strokes', () => {
-  it('are what is connected, at corners too, also where a later row joins two parts', () => {
+  it('are connected pixels, diagonals included, also if a later row joins two parts', () => {
     const [drawing] = strokesOf(['a...a.a', 'a...a..', '.aaa..a', '......a']);
     expect(different(drawing!.flat())).toBe(3);
     expect(drawing![0]![0]).toBe(drawing![0]![4]);
     expect(drawing![0]![0]).not.toBe(drawing![0]![6]);
   });
 
-  it('are apart where classes touch, and where one class crosses another', () => {
+  it('stay separate where classes touch or cross', () => {
     const [drawing] = strokesOf(['aabb', 'bbaa']);
     expect(different(drawing!.flat())).toBe(2);
     const [crossed] = strokesOf(['aa', 'bb', 'aa']);
     expect(different(crossed!.flat())).toBe(3);
   });
 
-  it('do not go around an edge, over an empty row or from slice to slice', () => {
+  it('do not continue around an edge, across an empty row, or into the next slice', () => {
     expect(different(strokesOf(['..a', 'a..'])[0]!.flat())).toBe(2);
     expect(different(strokesOf(['a', '.', 'a'])[0]!.flat())).toBe(2);
     expect(different(strokesOf(['.', 'a'], ['a', '.'], ['a', '.']).flat(2))).toBe(3);
   });
 
-  it('equal what a flood finds in a random drawing', () => {
+  it('equal the components of a flood fill on a random drawing', () => {
     const [rows, columns] = [40, 53];
     const lines = Array.from({ length: rows }, (_, r) =>
       Array.from(

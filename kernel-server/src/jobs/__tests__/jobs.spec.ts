@@ -363,7 +363,7 @@ describe('Shared arrays', () => {
     }
   };
 
-  it('are given back when nobody has attended the session for long; labels are there for who comes back', async () => {
+  it('are freed when no peer has used the session for long; the next peer finds the labels', async () => {
     await sidecar.stop('other options');
     await start({ releaseAfter: 0.2 });
     const [one, page] = [await connect(), await connect('relay')];
@@ -386,7 +386,7 @@ describe('Shared arrays', () => {
     expect((await one.request('train', { session })).segmentation).not.toBeNull();
   });
 
-  it('stay while a job works on them that nobody waits for', async () => {
+  it('stay while a job uses them, even if no request waits for the job', async () => {
     await sidecar.stop('other options');
     await start({ releaseAfter: 0.1 });
     const [one, other] = [await connect(), await connect()];

@@ -1,4 +1,4 @@
-/** Classifiers of sessions: what is chosen, several sessions at once, files, results that are computed when somebody asks. */
+/** Classifiers of sessions: what is chosen, several sessions at once, files, results that are computed at the first request. */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { EventParams, LabelClass } from '../../../../src/shared/protocol';
@@ -38,8 +38,8 @@ function file(classes: LabelClass[], means: number[]): Uint8Array[] {
   return [Buffer.from(JSON.stringify({ classes, means }))];
 }
 
-describe('What is chosen for the next training', () => {
-  it('is told to everybody, taken by a training that names nothing, and replaced by one that does', async () => {
+describe('The choice for the next training', () => {
+  it('is sent to all peers, used by a training without parameters, and replaced by a training with parameters', async () => {
     const page = await home.connect('relay');
     const { session, choice } = await openSession(client);
     expect(choice).toEqual({ features: {}, forest: {} });
@@ -60,14 +60,14 @@ describe('What is chosen for the next training', () => {
     expect(home.engine.trained[1]).toMatchObject({ spec: { sigmas: [3] }, forest: { trees: 7 } });
   });
 
-  it('is that of its own request, though another training waits', async () => {
+  it('is that of its own request, even if another training waits', async () => {
     const { session } = await openSession(client);
     await label(client, session);
     await Promise.all([1, 2, 3].map(sigma => client.request('train', { session, features: { sigmas: [sigma] } })));
     expect(home.engine.trained.map(({ spec }) => spec.sigmas)).toEqual([[1], [2], [3]]);
   });
 
-  it('outlives the sidecar', async () => {
+  it('survives a restart of the sidecar', async () => {
     const { session } = await openSession(client);
     await client.request('session.choice', { session, forest: { preset: 'deep' } });
     await home.stop();
@@ -76,7 +76,7 @@ describe('What is chosen for the next training', () => {
     expect((await client.request('session.attach', { session })).choice.forest).toEqual({ preset: 'deep' });
   });
 
-  it('stays as it was if what is asked for cannot be', async () => {
+  it('is unchanged after an invalid request', async () => {
     const { session, choice } = await openSession(client);
     const refused = client.request('session.choice', { session, forest: { trees: 5 }, features: { nonsense: 1 } });
     await expect(refused).rejects.toMatchObject(invalid(/nonsense/));
@@ -85,7 +85,7 @@ describe('What is chosen for the next training', () => {
 });
 
 describe('Several sessions', () => {
-  it('are learned from together and all segmented, images and stacks of any size', async () => {
+  it('are trained on together and all segmented, images and stacks of any size', async () => {
     const first = await openSession(client, { key: 'first' });
     const stack = await openSession(client, { key: 'stack', slices: 3, rows: 270, columns: 390 });
     const blank = await openSession(client, { key: 'blank', rows: 10, columns: 20 });
@@ -107,7 +107,7 @@ describe('Several sessions', () => {
     }
   });
 
-  it('keep their arrays while a training works on them that nobody else attends to', async () => {
+  it('keep their arrays while a training uses them and no peer does', async () => {
     await home.stop();
     await home.start(0.1);
     client = await home.connect();
@@ -127,7 +127,7 @@ describe('Several sessions', () => {
     }
   });
 
-  it('wait for each other in whatever order they are named', async () => {
+  it('wait for each other, in whatever order a request names them', async () => {
     const [one, two] = [await openSession(client, { key: 'one' }), await openSession(client, { key: 'two' })];
     await label(client, one.session);
     const trainings = [
@@ -142,7 +142,7 @@ describe('Several sessions', () => {
     expect(await Promise.all(versions)).toMatchObject([{ version: 3 }, { version: 2 }]);
   });
 
-  it('are refused by title if they do not go together', async () => {
+  it('are refused with their titles if their images do not match', async () => {
     const { session } = await openSession(client, { key: 'steel' });
     await label(client, session);
     const open = (key: string, channels: 1 | 3, classes: LabelClass[]) => {
@@ -172,7 +172,7 @@ describe('Several sessions', () => {
 });
 
 describe('Probabilities and uncertainty', () => {
-  it('are computed when somebody asks, once, and again after the next training', async () => {
+  it('are computed at the first request, and again after the next training', async () => {
     const { session } = await openSession(client, { slices: 2 });
     await expect(client.request('segment', { session, arrays: ['probabilities'] })).rejects.toMatchObject({
       code: 'not-ready'
@@ -195,8 +195,8 @@ describe('Probabilities and uncertainty', () => {
   });
 });
 
-describe('A session that gave its arrays back', () => {
-  it('is segmented again by its classifier when somebody asks', async () => {
+describe('A session whose arrays were freed', () => {
+  it('is segmented again by its classifier at the next request', async () => {
     await home.stop();
     await home.start(0.2);
     client = await home.connect();
@@ -229,7 +229,7 @@ describe("A classifier's file", () => {
   const pores = { id: 2, name: 'pores', color: '#123456' };
   const third = { id: 3, name: 'third', color: '#654321' };
 
-  it('segments the image, brings its classes along, and keeps those of the session', async () => {
+  it('segments the image, adds its classes, and keeps the session’s classes', async () => {
     const page = await home.connect('relay');
     const { session } = await openSession(client);
     await page.request('session.attach', { session });
@@ -251,7 +251,7 @@ describe("A classifier's file", () => {
     );
   });
 
-  it('is refused for another number of channels, for labels that it has no class for, and for nonsense', async () => {
+  it('is refused for another number of channels, for labels of unknown classes, and for damaged bytes', async () => {
     const { session } = await openSession(client);
     const load = (buffers: Uint8Array[]) => client.request('classifier.load', { session }, { buffers });
     await expect(load([])).rejects.toMatchObject(invalid(/One buffer with the classifier/));
@@ -270,7 +270,7 @@ describe("A classifier's file", () => {
     expect({ segmentation, classes }).toEqual({ segmentation: null, classes: CLASSES });
   });
 
-  it('is made of a session in every form, and read without one', async () => {
+  it('can be written from a session in every format, and read without a session', async () => {
     const { session } = await openSession(client);
     await expect(client.request('classifier.export', { session, format: 'json' })).rejects.toMatchObject({
       code: 'not-ready'
@@ -293,7 +293,7 @@ describe("A classifier's file", () => {
 });
 
 describe('Tiles of a feature', () => {
-  it('come as compressed bytes, one buffer each, in the order in which they were asked for', async () => {
+  it('come as compressed bytes, one buffer each, in the requested order', async () => {
     const { session } = await openSession(client, { rows: 600, columns: 600 });
     const tiles = [
       { row: 2, column: 1 },

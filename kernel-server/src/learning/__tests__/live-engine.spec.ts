@@ -115,7 +115,7 @@ function gate(): { shut: Promise<void>; open(): void } {
 }
 
 describe('Live segmentation with the engine', () => {
-  it('ends after 200 quick strokes where a training on the same labels ends, bit for bit, and leaves nothing behind', async () => {
+  it('equals a training on the same labels bit for bit after 200 quick strokes, and leaves no array behind', async () => {
     const choice = { features: FILTERS, forest: FOREST };
     const session = await open('live', choice);
     await page.request('session.live', { session, on: true, view: VIEW });
@@ -146,7 +146,7 @@ describe('Live segmentation with the engine', () => {
     expect([...row]).toEqual([...whole.subarray(100 * COLUMNS, 100 * COLUMNS + 256)]);
   });
 
-  it('segments all slices of a stack as a training does, though each stroke stops it', async () => {
+  it('segments all slices of a stack as a training does, although each stroke interrupts it', async () => {
     const choice = { features: FILTERS, forest: FOREST };
     const session = await open('stack', choice, 3);
     await page.request('session.live', { session, on: true, view: { ...VIEW, slice: 1 } });
@@ -161,7 +161,7 @@ describe('Live segmentation with the engine', () => {
     await expectSame(session, await afresh(session, choice, 3));
   });
 
-  it('gives the same with boosted trees', async () => {
+  it('gives the same result with boosted trees', async () => {
     const choice = { features: FILTERS, forest: { preset: 'boosting' as const, rounds: 8, minLeaf: 2 } };
     const session = await open('boosted', choice);
     await page.request('session.live', { session, on: true, view: VIEW });
@@ -177,7 +177,7 @@ describe('Live segmentation with the engine', () => {
 describe('The embedding', () => {
   const choice = { features: BOTH, forest: FOREST };
 
-  it('is not waited for by live segmentation, which learns with it as soon as it is there', async () => {
+  it('does not delay live segmentation, which uses it as soon as it is ready', async () => {
     const { shut, open: let_ } = gate();
     home.sam.gate = shut;
     const session = await open('late', choice);
@@ -196,7 +196,7 @@ describe('The embedding', () => {
     await expectSame(session, await afresh(session, choice));
   });
 
-  it('is waited for by a training that was asked for, on slices that have labels, and goes into what is computed later', async () => {
+  it('delays a requested training on labelled slices, and is used by later segmentations', async () => {
     const session = await open('stack', choice, 3);
     await stroke(session, 0);
     await stroke(session, 1);
@@ -207,7 +207,7 @@ describe('The embedding', () => {
     expect(histogram(bytesOf(more.arrays['segmentation']!))).toEqual(more.segmentation!.counts);
   });
 
-  it('that fails is done without, in a training that was asked for and in a live one, and both say why', async () => {
+  it('may fail: requested and live trainings go on without it, and say why', async () => {
     home.sam.failure = new BridgeError('compute', 'The SAM process died.');
     const session = await open('fails', choice);
     await stroke(session, 0);
@@ -224,7 +224,7 @@ describe('The embedding', () => {
     expect(again.segmentation!.classifier).toMatchObject({ note: '', embedding: { model: expect.any(String) } });
   });
 
-  it('that fails for another slice than those with labels is done without too', async () => {
+  it('may fail for a slice without labels: the training goes on without it', async () => {
     home.sam.fails = slice => (slice === 2 ? new BridgeError('compute', 'The SAM process died.') : undefined);
     const session = await open('fails later', { ...choice, forest: FOREST }, 12);
     await page.request('session.live', { session, on: true, view: VIEW });
@@ -236,7 +236,7 @@ describe('The embedding', () => {
     expect(trained.segmentation!.classifier).toMatchObject({ embedding: null, note: expect.stringMatching(/died/) });
   });
 
-  it('of several sessions is that under the first one’s basis', async () => {
+  it('is reduced with the first session’s basis in all sessions', async () => {
     const [first, second] = [await open('first', choice), await open('second', choice)];
     await stroke(first, 0);
     await stroke(second, 1);
@@ -247,7 +247,7 @@ describe('The embedding', () => {
     expect(bytesOf(other.arrays['segmentation']!)).toHaveLength(ROWS * COLUMNS);
   });
 
-  it('of another model than the classifier’s is refused, and training anew takes the other model', async () => {
+  it('of another model than the classifier’s is refused, and a new training uses that model', async () => {
     const session = await open('switched', choice);
     await stroke(session, 0);
     await stroke(session, 1);

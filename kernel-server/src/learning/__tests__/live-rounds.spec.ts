@@ -87,7 +87,7 @@ function gate(): { shut: Promise<void>; open(): void } {
 }
 
 describe('Live segmentation', () => {
-  it('follows every change: what is seen comes at once with the labels on top, the arrays when all is made', async () => {
+  it('follows every change: visible tiles come at once with the labels on top, the arrays when the round ends', async () => {
     const session = await begin();
     const switched = await page.request('session.live', { session, on: true, view: whole() });
     expect(switched.live).toBe(true);
@@ -134,7 +134,7 @@ describe('Live segmentation', () => {
     expect(histogram(bytesOf(fresh.arrays['segmentation']!))).toEqual({ 1: 60000, 2: 60000 });
   });
 
-  it('makes what somebody looks at first, each of them, then the rest of these slices, then the others', async () => {
+  it('segments every peer’s view first, then the rest of these slices, then the other slices', async () => {
     const session = await begin({ slices: 3, rows: 520, columns: 530 });
     const other = await home.connect('relay');
     await other.request('session.attach', { session });
@@ -158,7 +158,7 @@ describe('Live segmentation', () => {
     expect(histogram(bytesOf(arrays['segmentation']!))).toEqual({ 1: 3 * 520 * 265, 2: 3 * 520 * 265 });
   });
 
-  it('brings what comes into view while the rest is made', async () => {
+  it('sends tiles that come into view during the round', async () => {
     const session = await begin({ rows: 30, columns: 256 * 45 });
     const { shut, open } = gate();
     engine.applying = (_, region) => (region!.column0 > 0 ? shut : undefined);
@@ -177,7 +177,7 @@ describe('Live segmentation', () => {
     expect(page.heard.some(event('segmentation.tiles'))).toBe(false);
   });
 
-  it('drops what nobody sees for a newer change, and leaves no array behind', async () => {
+  it('drops tiles outside every view for a newer change, and leaves no array behind', async () => {
     const session = await begin({ slices: 2 });
     const { shut, open } = gate();
     let held = 0;
@@ -194,7 +194,7 @@ describe('Live segmentation', () => {
     expect(files.sort()).toEqual(['image', 'labels', 'prediction', 'segmentation']);
   });
 
-  it('shows something to somebody who never stops drawing, and ends with the last stroke', async () => {
+  it('shows results while the user keeps drawing, and ends with the last stroke', async () => {
     const session = await begin();
     const slow = () => new Promise<void>(resolve => setTimeout(resolve, 150));
     Object.defineProperty(engine, 'gate', { get: slow });
@@ -208,7 +208,7 @@ describe('Live segmentation', () => {
     await page.hear(liveJob('done'));
   });
 
-  it('waits while fewer than two classes have labels, says so, and leaves an older segmentation alone', async () => {
+  it('waits while fewer than two classes have labels, says so, and keeps the older segmentation', async () => {
     const { session } = await openSession(python);
     await page.request('session.attach', { session });
     await page.request('session.live', { session, on: true, view: whole() });
@@ -231,7 +231,7 @@ describe('Live segmentation', () => {
     expect((await segmented(page)).version).toBe(2);
   });
 
-  it('gives way to a training that was asked for, and has nothing to add to it', async () => {
+  it('gives way to a requested training, and does not repeat it', async () => {
     const session = await begin();
     const { shut, open } = gate();
     engine.gate = shut;
@@ -251,7 +251,7 @@ describe('Live segmentation', () => {
     ).toMatchObject({ version: 2 });
   });
 
-  it('keeps a classifier that was loaded until the labels change', async () => {
+  it('keeps a loaded classifier until the labels change', async () => {
     const session = await begin();
     await page.request('session.live', { session, on: true, view: whole() });
     await segmented(page);
@@ -268,7 +268,7 @@ describe('Live segmentation', () => {
     expect(engine.trained).toHaveLength(2);
   });
 
-  it('follows the choice and the classes, and does nothing where they are what they were', async () => {
+  it('follows changes of the training choice and of the classes, and ignores equal ones', async () => {
     const session = await begin();
     await page.request('session.live', { session, on: true });
     await segmented(page);
@@ -285,7 +285,7 @@ describe('Live segmentation', () => {
     expect(engine.trained[2]!.classes).toEqual(renamed);
   });
 
-  it('ends without a class that is erased and removed while a round runs', async () => {
+  it('ends without a class that was erased and removed during the round', async () => {
     const session = await begin();
     const more = [...CLASSES, { id: 3, name: 'pore', color: '#009e73' }];
     await page.request('session.classes', { session, classes: more });
@@ -305,7 +305,7 @@ describe('Live segmentation', () => {
     expect(histogram(bytesOf(arrays['segmentation']!))).toEqual({ 1: 60000, 2: 60000 });
   });
 
-  it('takes an image that replaces another in the middle of a round', async () => {
+  it('accepts a new image in the middle of a round', async () => {
     const session = await begin();
     const { shut, open } = gate();
     engine.applying = () => shut;
@@ -336,7 +336,7 @@ describe('Live segmentation', () => {
     expect(bytesOf(arrays['segmentation']!)[299 * 400]).toBe(engine.trained.length > 0 ? 1 : 0);
   });
 
-  it('tries once more when the engine dies, then says so and goes on with the next change', async () => {
+  it('retries once when the engine dies, then reports it and goes on with the next change', async () => {
     const session = await begin();
     const died = () => new BridgeError('compute', 'A thread of the engine died.');
     engine.failures.push(died());
@@ -353,7 +353,7 @@ describe('Live segmentation', () => {
     expect((await segmented(page)).version).toBe(2);
   });
 
-  it('can be cancelled for the round that runs, and stays on', async () => {
+  it('can cancel the running round, and stays on', async () => {
     const session = await begin();
     const { shut, open } = gate();
     engine.gate = shut;
@@ -370,7 +370,7 @@ describe('Live segmentation', () => {
     expect(engine.trained).toHaveLength(1);
   });
 
-  it('outlives a page that is loaded again, whose view goes with it, and is off when the sidecar starts anew', async () => {
+  it('stays on when the page reloads, forgets the old page’s view, and is off after a restart of the sidecar', async () => {
     const session = await begin();
     await page.request('session.live', { session, on: true, view: whole() });
     await segmented(page);
@@ -390,7 +390,7 @@ describe('Live segmentation', () => {
     ]);
   });
 
-  it('refuses a view that has nothing of the image', async () => {
+  it('refuses a view outside the image', async () => {
     const session = await begin();
     for (const [view, message] of [
       [whole({ slice: 1 }), /Slice 1 does not exist/],

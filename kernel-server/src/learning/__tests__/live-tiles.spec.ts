@@ -11,7 +11,7 @@ const view = (row0: number, row1: number, column0: number, column1: number, slic
 });
 
 describe('Tiles of a live round', () => {
-  it('are made once each, in rectangles, those of a view from its middle outwards first', () => {
+  it('are segmented once each, in rectangles; those of a view come first, from its middle outwards', () => {
     const tiles = new LiveTiles([2, 256 * 9 + 1, 256 * 9]);
     const seen = view(0, 256 * 9, 0, 256 * 9, 1);
     const made = new Set<string>();
@@ -36,7 +36,7 @@ describe('Tiles of a live round', () => {
     expect(Math.max(...batches.map(({ region }) => region.row1))).toBe(256 * 9 + 1);
   });
 
-  it('are complete when all their pixels are made, at the edges too', () => {
+  it('are complete when all their pixels are segmented, at the edges too', () => {
     const tiles = new LiveTiles([1, 300, 256]);
     expect(tiles.add(0, { row0: 256, row1: 300, column0: 0, column1: 128 })).toBe(false);
     expect(tiles.add(0, { row0: 0, row1: 256, column0: 0, column1: 256 })).toBe(true);
@@ -44,7 +44,7 @@ describe('Tiles of a live round', () => {
     expect([tiles.made, tiles.next([])]).toEqual([2, undefined]);
   });
 
-  it('are sent once to each who sees them, and to nobody before they are made', () => {
+  it('are sent once to each peer that shows them, and never before they are complete', () => {
     const tiles = new LiveTiles([1, 512, 512]);
     const [one, other] = [{}, {}];
     const left = view(0, 512, 0, 100);
@@ -60,7 +60,7 @@ describe('Tiles of a live round', () => {
     expect(tiles.unsent(other, view(300, 400, 0, 512))).toEqual([{ row: 1, column: 0 }]);
   });
 
-  it('in the middle of a view of the whole of a large image are sent, the others not', () => {
+  it('near the middle of a view of a whole large image are sent, the others are not', () => {
     const tiles = new LiveTiles([1, 20000, 30000]);
     const all = view(0, 20000, 0, 30000);
     for (let batch = tiles.next([all]); batch && !tiles.covers(all); batch = tiles.next([all])) {
@@ -74,7 +74,7 @@ describe('Tiles of a live round', () => {
     expect(tiles.next([])).toBeDefined();
   });
 
-  it('of a slice that there is no more are none', () => {
+  it('of a removed slice are dropped', () => {
     const tiles = new LiveTiles([1, 10, 10]);
     const gone = view(0, 10, 0, 10, 3);
     expect([tiles.covers(gone), tiles.unsent({}, gone), tiles.next([gone])?.slice]).toEqual([true, [], 0]);

@@ -89,7 +89,7 @@ async function train(
 }
 
 describe('The most uncertain regions', () => {
-  it('lie where an image of two phases mixes them, in whichever slice that is', async () => {
+  it('lie where an image of two phases mixes them, in any slice', async () => {
     const { session } = await open('stack', 3);
     await train(session);
     for (const measure of ['margin', 'maximum'] as const) {
@@ -107,7 +107,7 @@ describe('The most uncertain regions', () => {
     expect(elsewhere.regions[0]!.score).toBeLessThan(0.5);
   });
 
-  it('do not overlap, hold no label, and have the mean uncertainty of their pixels for a score', async () => {
+  it('do not overlap, contain no label, and are scored by the mean uncertainty of their pixels', async () => {
     const { session } = await open('next');
     await train(session);
     const ask = async (count: number) =>
@@ -145,7 +145,7 @@ describe('The most uncertain regions', () => {
     );
   });
 
-  it('need a classifier, a slice that exists, and a side that will do', async () => {
+  it('need a classifier, an existing slice, and a valid side', async () => {
     const { session } = await open('refused');
     const ask = (more: object) => client.request('regions', { session, count: 1, by: 'uncertainty', ...more });
     await expect(ask({})).rejects.toMatchObject({ code: 'not-ready' });
@@ -159,7 +159,7 @@ describe('The most uncertain regions', () => {
     });
   });
 
-  it('tell how far they are, and stop when nobody waits for them', async () => {
+  it('report progress, and stop when the request is cancelled', async () => {
     const { session } = await open('stopped', 4);
     await train(session);
     const asked = client.request('regions', { session, count: 1, by: 'auto', measure: 'maximum' }, { id: 'asked' });
@@ -230,7 +230,7 @@ describe('Uncertainty as tiles', () => {
     }
   );
 
-  it('follows the classifier, and says what it cannot do', async () => {
+  it('follows the classifier, and refuses invalid requests', async () => {
     const { session } = await open('new');
     const ask = (tiles: { row: number; column: number }[], slice = 0) =>
       client.request('uncertainty.tiles', { session, slice, measure: 'margin', tiles });
@@ -253,7 +253,7 @@ describe('Before there is a classifier', () => {
   const failing = () => (home.sam.failure = new BridgeError('model', 'The encoder is missing.'));
   afterEach(() => (home.sam.failure = undefined));
 
-  it('regions are found in what the encoder sees, of four slices of a long stack', async () => {
+  it('regions come from the embeddings of four slices of a long stack', async () => {
     const { session } = await open('seen', 9);
     const before = home.sam.reduced;
     const { by, regions } = await client.request('regions', { session, count: 12, by: 'auto' });
@@ -268,7 +268,7 @@ describe('Before there is a classifier', () => {
     expect(named.regions.map(({ slice }) => slice)).toEqual([8, 8, 8]);
   });
 
-  it('regions stand for the phases, or are like nothing else; without SAM too, which is said', async () => {
+  it('regions represent the phases or are unusual; without SAM too, with a note', async () => {
     failing();
     const { session } = await open('first', 2);
     const ask = () => client.request('regions', { session, count: 8, by: 'auto' });
@@ -285,12 +285,12 @@ describe('Before there is a classifier', () => {
     expect((await ask()).regions).toEqual(regions);
     const told = await client.hear(
       ({ event, params }) =>
-        event === 'job' && /cannot be had \(The encoder is missing\); /.test((params as { message: string }).message)
+        event === 'job' && /is not available \(The encoder is missing\); /.test((params as { message: string }).message)
     );
     expect(told.params).toMatchObject({ kind: 'regions', session });
   });
 
-  it('the most unusual region is the one patch that is like no other', async () => {
+  it('the most unusual region is the only patch of its kind', async () => {
     failing();
     const { session } = await open('odd');
     const { regions } = await client.request('regions', { session, count: 2, by: 'embedding' });

@@ -54,12 +54,12 @@ describe('Windows', () => {
     }
   );
 
-  it('stay few in an image of 20,000 × 20,000 pixels', () => {
+  it('are limited in number in an image of 20,000 × 20,000 pixels', () => {
     const grid = new WindowGrid(20_000, 20_000, 8);
     expect(new WindowSums(grid).bytes).toBeLessThan(200 << 20);
   });
 
-  it('come best first, the upper left one of equals, and none overlaps a better one', () => {
+  it('come best first, the upper left one first among equals, and none overlaps a better one', () => {
     const grid = new WindowGrid(160, 130, 16);
     const random = randoms(3);
     const scores = Float64Array.from(
@@ -82,7 +82,7 @@ describe('Windows', () => {
   });
 });
 
-describe('Alike vectors', () => {
+describe('Similar vectors', () => {
   /** Three clouds of 60, 30 and 10 points in a plane, and a lone point. */
   function clouds() {
     const random = randoms(5);
@@ -96,7 +96,7 @@ describe('Alike vectors', () => {
     return { values, length: 2 };
   }
 
-  it('form groups, the largest first, each from its middle outwards', async () => {
+  it('form groups, the largest first, each sorted from its centre outwards', async () => {
     const groups = await clusters(clouds(), 4, signal);
     expect(groups.map(({ members }) => members.length)).toEqual([60, 30, 10, 1]);
     expect([...groups[0]!.members].sort((a, b) => a - b)).toEqual(Array.from({ length: 60 }, (_, i) => i));
@@ -107,12 +107,12 @@ describe('Alike vectors', () => {
     expect(radius(farthest)).toBeGreaterThan(radius(nearest));
   });
 
-  it('are one group where all are equal', async () => {
+  it('form one group if all are equal', async () => {
     const groups = await clusters({ values: new Float32Array(20).fill(2), length: 2 }, 4, signal);
     expect(groups).toEqual([{ members: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] }]);
   });
 
-  it('are not lonely; loneliness is the mean distance to those that count', async () => {
+  it('are scored as outliers by the mean distance to their nearest neighbours', async () => {
     const lonely = await loneliness(clouds(), 3, (a, b) => a !== b, signal);
     expect(lonely.indexOf(Math.max(...lonely))).toBe(100);
     const line = { values: Float32Array.from([0, 1, 3, 7]), length: 1 };
@@ -120,14 +120,14 @@ describe('Alike vectors', () => {
     expect([...(await loneliness(line, 2, apart, signal))]).toEqual([5, 6, 3, 6.5]);
   });
 
-  it('stop when nobody waits for them', async () => {
+  it('stop grouping when the request is cancelled', async () => {
     const aborted = AbortSignal.abort();
     await expect(clusters(clouds(), 4, aborted)).rejects.toThrow();
     await expect(loneliness(clouds(), 3, () => true, aborted)).rejects.toThrow();
   });
 });
 
-describe('What an encoder sees', () => {
+describe('Vectors of an encoder', () => {
   /** Maps of two layers with cells of 8 and of 64 pixels: the left half is one thing, the right another, and one place a third. */
   const map = (rows: number, columns: number, cell: number, value: (row: number, column: number) => number) => ({
     data: Float32Array.from({ length: rows * columns }, (_, i) =>
@@ -139,7 +139,7 @@ describe('What an encoder sees', () => {
     cell
   });
 
-  it('is averaged over windows, gives each half a region, and finds the odd place', async () => {
+  it('are averaged over windows, give each half a region, and find the unusual place', async () => {
     const odd = (row: number, column: number) => row >= 96 && row < 136 && column >= 160 && column < 200;
     const fine = map(32, 32, 8, (row, column) => (odd(row, column) ? 40 : column < 128 ? -1 : 1));
     const coarse = map(4, 4, 64, (_, column) => (column < 128 ? 0 : 100));
@@ -160,7 +160,7 @@ describe('What an encoder sees', () => {
     expect(unusual.row0 < 136 && unusual.row1 > 96 && unusual.column0 < 200 && unusual.column1 > 160).toBe(true);
   });
 
-  it('does not count as strange what is so in one way alone, and says nothing where all is the same', async () => {
+  it('are unusual only if embedding and texture agree, and give no region if all are equal', async () => {
     const grid = new WindowGrid(320, 320, 32);
     const places = sampleWindows(grid, 1000).map(block => ({ slice: 0, ...block }));
     const random = randoms(11);
@@ -181,7 +181,7 @@ describe('What an encoder sees', () => {
     expect(await first([view({}), { values: new Float32Array(places.length), length: 1 }])).toBeDefined();
   });
 
-  it('gives no more regions than there are windows, and none of none', async () => {
+  it('give at most as many regions as there are windows, and none without windows', async () => {
     const grid = new WindowGrid(40, 40, 32);
     const places = sampleWindows(grid, 1000).map(block => ({ slice: 0, ...block }));
     const vectors = { values: new Float32Array(places.length), length: 1 };

@@ -66,7 +66,7 @@ describe('A segmentation', () => {
     expect([pixels[9 * 400], pixels[10 * 400 + 255], pixels[10 * 400 + 256]]).toEqual([2, 3, 2]);
   });
 
-  it('follows a patch by one read of each array: the labels are not read back', async () => {
+  it('reads each array once to follow a patch; it does not read the labels back', async () => {
     await predict(1);
     const { version } = arrays.get('segmentation')!;
     const read = jest.spyOn(TileFile.prototype, 'read');
@@ -85,7 +85,7 @@ describe('A segmentation', () => {
     expect(arrays.get('segmentation')!.version).toBe(version + 1);
   });
 
-  it('does nothing with labels while there is no prediction', async () => {
+  it('ignores labels while there is no prediction', async () => {
     await draw('first');
     await segmentation.recombine(labels.array);
     expect(segmentation.counts).toBeUndefined();
