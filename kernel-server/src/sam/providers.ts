@@ -48,6 +48,12 @@ export function isSoftwareAdapter(info: IAdapterInfo): boolean {
   return info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|softpipe|basic render|\bcpu\b/i.test(names);
 }
 
+/** An adapter's name for users. `device` may be a hexadecimal number, `description` only the driver and its version. */
+export function adapterName(info: IAdapterInfo): string {
+  const device = /^0x[0-9a-f]+$/i.test(info.device) ? '' : info.device;
+  return device || info.description || `${info.vendor} ${info.architecture}`.trim();
+}
+
 /** A model's file, or its bytes. */
 export type ModelSource = string | Uint8Array;
 
@@ -125,7 +131,7 @@ async function probeWebGpu(allowSoftware: boolean): Promise<{ adapter: string | 
   if (info === null) {
     return { adapter: null, why: 'no adapter was found' };
   }
-  const name = info.description || info.device || `${info.vendor} ${info.architecture}`.trim();
+  const name = adapterName(info);
   if (isSoftwareAdapter(info) && !allowSoftware) {
     return { adapter: null, why: `${name} is a software adapter` };
   }

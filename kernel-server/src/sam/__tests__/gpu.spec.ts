@@ -4,7 +4,7 @@
  */
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { isSoftwareAdapter } from '../providers';
+import { adapterName, isSoftwareAdapter } from '../providers';
 import { SamService } from '../service';
 import {
   bundleSamProcess,
@@ -34,6 +34,15 @@ describe('isSoftwareAdapter', () => {
     );
     expect(isSoftwareAdapter({ ...info, vendor: 'apple', architecture: 'metal-3' })).toBe(false);
     expect(isSoftwareAdapter({ ...info, vendor: 'intel', description: 'Intel(R) UHD Graphics 620' })).toBe(false);
+  });
+});
+
+describe('adapterName', () => {
+  it('prefers the name of the card to that of the driver', () => {
+    const info = { vendor: 'nvidia', architecture: 'hopper', isFallbackAdapter: false };
+    expect(adapterName({ ...info, device: 'nvidia-h200', description: 'NVIDIA: 580.159.04' })).toBe('nvidia-h200');
+    expect(adapterName({ ...info, device: '0xc0de', description: 'SwiftShader driver' })).toBe('SwiftShader driver');
+    expect(adapterName({ ...info, device: '', description: '' })).toBe('nvidia hopper');
   });
 });
 
@@ -76,7 +85,7 @@ describe('isSoftwareAdapter', () => {
     const { device } = await open('auto').embed(disc.image, display, 1, makeContext());
     expect(device.provider).toBe('cpu');
     expect(device.adapter).toBeNull();
-    expect(device.note).toMatch(/WebGPU: .*SwiftShader.* is a software adapter/);
+    expect(device.note).toMatch(/WebGPU: .*SwiftShader.* is a software adapter/i);
   });
 
   it('computes the same as the CPU when it is chosen', async () => {
