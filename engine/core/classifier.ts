@@ -14,7 +14,10 @@ import {
   CLASSIFIER_BYTES_MAX,
   CLASSIFIER_VALUES_MAX,
   CUTS_MAX,
+  FEATURE_NAME_MAX,
+  FEATURES_MAX,
   LAYER_CHANNELS_MAX,
+  LAYERS_MAX,
   NAME_MAX,
   TREES_MAX
 } from '../../src/shared/limits';
@@ -44,7 +47,7 @@ const zClassifier = z
     version: z.literal(CLASSIFIER_VERSION),
     features: zFeatureChoice,
     channels: z.union([z.literal(1), z.literal(3)]),
-    names: z.array(z.string().max(200)).max(20000),
+    names: z.array(z.string().max(FEATURE_NAME_MAX)).max(FEATURES_MAX),
     classes: z.array(zClass.strict()).min(1).max(CLASSES_MAX),
     /** Side of a pixel of the images that it was trained on; null if unknown. */
     pixelSize: zPixelSize.strict().nullable(),
@@ -72,7 +75,7 @@ const zClassifier = z
               .strict()
           )
           .min(1)
-          .max(16)
+          .max(LAYERS_MAX)
       })
       .strict()
       .nullable(),

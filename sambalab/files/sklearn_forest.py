@@ -12,7 +12,8 @@ import numpy.typing as npt
 from ..spec.classifier_document import ClassifierDocument
 from ..spec.errors import ParameterError, SambaLabError
 from ..spec.features import FeatureSpec
-from ..spec.forest import CUTS_MAX, VOTES, Forest, whole_votes
+from ..spec.forest import CUTS_MAX, DEPTH_MAX, VOTES, Forest, whole_votes
+from ..spec.tables import parameter_limits
 
 if TYPE_CHECKING:
     from sklearn.ensemble import RandomForestClassifier
@@ -263,8 +264,8 @@ def parameters_of(forest: Any, trees: int) -> dict[str, Any]:
     leaf = getattr(forest, "min_samples_leaf", 1)
     seed = getattr(forest, "random_state", None)
     return {
-        "trees": min(trees, 2000),
-        "maxDepth": min(depth, 64) if isinstance(depth, int) else 64,
+        "trees": min(trees, parameter_limits("forest")["trees"]["maximum"]),
+        "maxDepth": min(depth, DEPTH_MAX) if isinstance(depth, int) else DEPTH_MAX,
         "maxFeatures": max_features if type(max_features) is int and max_features >= 1 else "sqrt",
         "minLeaf": leaf if isinstance(leaf, int) else 1,
         "balanced": getattr(forest, "class_weight", None) is not None,

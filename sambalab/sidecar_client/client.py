@@ -27,7 +27,7 @@ from .wire import Buffer, encode
 PING_SECONDS = 15.0
 SILENCE_SECONDS = 60.0
 TROUBLE_SECONDS = 30.0
-"""Pending requests fail after this time in which each sidecar that was found went away before it could be used."""
+"""If every sidecar dies before it is ready, pending requests fail after this many seconds."""
 LIVES_MAX = 3
 """A request fails after this many sidecars died while it was pending: it may be the cause."""
 
@@ -207,8 +207,8 @@ class Client:
                 trouble = None
                 self._serve(connection)
             except SidecarError as error:
-                # The sidecar went away while the sessions were restored; a killed one may still listen for a moment. Start
-                # over, for a limited time.
+                # The sidecar died while the sessions were restored; its socket may still accept connections for a moment. Try
+                # again, for a limited time.
                 trouble = trouble or time.monotonic()
                 if time.monotonic() - trouble > TROUBLE_SECONDS:
                     self._fail(error)

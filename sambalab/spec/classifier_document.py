@@ -20,7 +20,7 @@ from .errors import ParameterError
 from .features import FeatureSpec
 from .forest import Forest
 from .learners import is_boosting, is_learner
-from .tables import limits
+from .tables import limits, parameter_limits
 
 FORMAT = "sambalab-classifier"
 VERSION = 1
@@ -199,7 +199,11 @@ def _info_of(document: Mapping[str, Any]) -> dict[str, Any]:
     classes, channels, samples = document.get("classes"), document.get("channels"), document.get("samples")
     names, forest, score = document.get("names"), document.get("forest"), document.get("oobScore")
     _expect(type(channels) is int and channels in (1, 3), "channels", channels)
-    _expect(isinstance(classes, list) and 1 <= len(classes) <= 255 and all(map(_is_class, classes)), "classes", classes)
+    _expect(
+        isinstance(classes, list) and 1 <= len(classes) <= limits("classes")["count"] and all(map(_is_class, classes)),
+        "classes",
+        classes,
+    )
     ids = [item["id"] for item in classes or []]
     _expect(len(set(ids)) == len(ids), "classes", classes)
     _expect(type(samples) is int and 0 < samples < 1 << 53, "samples", samples)
@@ -255,7 +259,11 @@ def is_number(value: Any) -> bool:
 
 def _check_pixel_size(size: Any) -> None:
     known = isinstance(size, dict) and set(size) == {"value", "unit"} and is_number(size["value"]) and size["value"] > 0
-    known = known and isinstance(size["unit"], str) and 1 <= len(size["unit"]) <= 20
+    known = (
+        known
+        and isinstance(size["unit"], str)
+        and 1 <= len(size["unit"]) <= parameter_limits("pixelSize")["unit"]["maxLength"]
+    )
     _expect(size is None or known, "pixelSize", size)
 
 
@@ -312,9 +320,9 @@ def _is_class(item: Any) -> bool:
         isinstance(item, dict)
         and set(item) == {"id", "name", "color"}
         and type(item["id"]) is int
-        and 1 <= item["id"] <= 255
+        and 1 <= item["id"] <= limits("classes")["count"]
         and isinstance(item["name"], str)
-        and 1 <= len(item["name"]) <= 200
+        and 1 <= len(item["name"]) <= limits("classes")["nameLength"]
         and isinstance(item["color"], str)
         and re.fullmatch(r"#[0-9a-f]{6}", item["color"]) is not None
     )

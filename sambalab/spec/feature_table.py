@@ -23,7 +23,6 @@ Spec = dict[str, Any]
 
 OP_NUMBERS = 8
 COLORS = ("red", "green", "blue")
-_COMPONENTS_MAX = 64
 _GENERAL = ("version", "set", "color", "sigmas", "sigmaScale", "range", "standardise", "families", "embedding")
 
 
@@ -166,7 +165,7 @@ def complete(given: Mapping[str, Any]) -> Spec:
     usual = "families" not in chosen and base.get("embedding", False)
     spec["embedding"] = _embedding(chosen.get("embedding", usual))
     count = sum(len(op.names) for op in ops(spec))
-    most = built_table("limits.json")["features"]["channels"] // len(COLORS)
+    most = limits("features")["channels"] // len(COLORS)
     if count > most:
         _fail("", f"make {count} channels", f"{most} at most")
     return spec
@@ -201,8 +200,8 @@ def embedding_names(spec: Spec) -> list[str]:
 
 def window_of(model: str, rows: int, columns: int) -> int:
     """Give the side of the window that shows an image of this size to an encoder: all of it, if it is not too large."""
-    limits = _encoder(model)["window"]
-    return int(min(limits["maximum"], max(limits["minimum"], rows, columns)))
+    sides = _encoder(model)["window"]
+    return int(min(sides["maximum"], max(sides["minimum"], rows, columns)))
 
 
 def number_text(value: float) -> str:
@@ -319,7 +318,7 @@ def _embedding(value: Any) -> dict[str, Any] | None:
         if key not in known:
             _fail(f"embedding.{key}", "is not known", ", ".join(known))
     model = given.get("model", models()[0]["id"])
-    if not isinstance(model, str) or not 1 <= len(model) <= 100:
+    if not isinstance(model, str) or not 1 <= len(model) <= built_table("limits.json")["nameLength"]:
         _fail("embedding.model", _show(model), "the name of a model")
     window = given.get("window")
     if window is not None:
@@ -340,8 +339,8 @@ def _layer(path: str, given: Any, known: Mapping[str, int]) -> dict[str, Any]:
     layer = fields.get("layer")
     if not isinstance(layer, str) or layer not in known or set(fields) - {"layer", "components"}:
         _fail(f"{path}.layer", _show(layer), ", ".join(known))
-    limits = {"minimum": 1, "maximum": _COMPONENTS_MAX, "whole": True}
-    return {"layer": layer, "components": _number(f"{path}.components", fields.get("components"), limits)}
+    known_range = {"minimum": 1, "maximum": limits("features")["components"], "whole": True}
+    return {"layer": layer, "components": _number(f"{path}.components", fields.get("components"), known_range)}
 
 
 def _mapping(path: str, value: Any, wanted: str = "True, False, or a mapping of its parameters") -> Mapping[str, Any]:

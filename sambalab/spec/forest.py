@@ -16,7 +16,7 @@ from .errors import ParameterError
 VOTES = 1024
 # A boosted tree's value of 0 as a vote.
 ZERO = 512
-# Both as in `src/shared/limits.ts`.
+# Both as in `src/shared/limits.ts`; a test compares them, since the package must import without its built tables.
 CUTS_MAX = 255
 DEPTH_MAX = 64
 

@@ -7,7 +7,7 @@
  */
 import { BridgeError } from './errors';
 import table from './features.json';
-import { FEATURES_MAX, SIGMA_SCALE, SIGMAS } from './limits';
+import { COMPONENTS_MAX, FEATURES_MAX, SIGMA_SCALE, SIGMAS } from './limits';
 import { DEFAULT_MODEL, encoderLayers, findModel, MODELS } from './models';
 import { FEATURE_SPEC_VERSION } from './versions';
 
@@ -43,8 +43,6 @@ export type EmbeddingSpec = {
 
 /** One layer; an encoder's manifest has the names. */
 export type EmbeddingLayer = { layer: string; components: number };
-
-const COMPONENTS_MAX = 64;
 
 /** Parameters of one family; `sigmas` only if the family has scales of its own. */
 export type FamilyParameters = Record<string, number | number[]>;

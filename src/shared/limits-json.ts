@@ -7,9 +7,10 @@
  *   "versions": {"featureSpec", "classifier"},
  *   "tiles": {"image", "label"},          sides in pixels
  *   "messages": {"bytes", "headerBytes", "chunkBytes", "unfinished"},
- *   "features": {"channels", "sigmas": {"minimum", "maximum", "list"}, "sigmaScale": {"minimum", "maximum"}},
+ *   "features": {"channels", "components", "sigmas": {"minimum", "maximum", "list"}, "sigmaScale": {"minimum", "maximum"}},
  *   "classifier": {"bytes", "values", "layerChannels", "scale": {"minimum", "maximum"}, "cuts"},
  *   "classes": {"count", "nameLength"},
+ *   "nameLength",                         of models, layers and formats
  *   "parameters": {
  *     "forest", "boosting",               learner parameters, complete
  *     "session.open", "regions",          params of these methods
@@ -40,11 +41,13 @@ import {
   CLASSES_MAX,
   CLASSIFIER_BYTES_MAX,
   CLASSIFIER_VALUES_MAX,
+  COMPONENTS_MAX,
   CUTS_MAX,
   FEATURES_MAX,
   IMAGE_TILE,
   LABEL_TILE,
   LAYER_CHANNELS_MAX,
+  NAME_MAX,
   SIGMA_SCALE,
   SIGMAS
 } from './limits';
@@ -65,7 +68,7 @@ export const LIMITS = {
     chunkBytes: CHUNK_BYTES,
     unfinished: MESSAGES_UNFINISHED_MAX
   },
-  features: { channels: FEATURES_MAX, sigmas: SIGMAS, sigmaScale: SIGMA_SCALE },
+  features: { channels: FEATURES_MAX, components: COMPONENTS_MAX, sigmas: SIGMAS, sigmaScale: SIGMA_SCALE },
   classifier: {
     bytes: CLASSIFIER_BYTES_MAX,
     values: CLASSIFIER_VALUES_MAX,
@@ -74,6 +77,7 @@ export const LIMITS = {
     cuts: CUTS_MAX
   },
   classes: { count: CLASSES_MAX, nameLength: CLASS_NAME_MAX },
+  nameLength: NAME_MAX,
   parameters: {
     forest: schema(zForestParams),
     boosting: schema(zBoostingParams),

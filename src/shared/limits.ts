@@ -20,6 +20,10 @@ export const REFINE_MAX = 32;
 
 /** Side in pixels of a region that is suggested for labelling. */
 export const REGION_SIDE = { minimum: 8, maximum: 1024, default: 32 } as const;
+/** Tiles that one request asks for. */
+export const REQUEST_TILES_MAX = 64;
+/** Points of a prompt in one request; a model may allow fewer. */
+export const POINTS_MAX = 64;
 /** Regions that one request asks for. */
 export const REGIONS_MAX = 1000;
 
@@ -29,6 +33,12 @@ export const SIGMAS = { minimum: 0.1, maximum: 64, list: 16 } as const;
 export const SIGMA_SCALE = { minimum: 0.1, maximum: 1 } as const;
 /** Channels of a feature stack. */
 export const FEATURES_MAX = 2048;
+/** Components of an encoder's layer in a feature stack. */
+export const COMPONENTS_MAX = 64;
+/** Layers of an encoder in a feature stack. */
+export const LAYERS_MAX = 16;
+/** Characters of the name of a feature. */
+export const FEATURE_NAME_MAX = 200;
 
 /** Bytes of a classifier document. */
 export const CLASSIFIER_BYTES_MAX = 256 << 20;

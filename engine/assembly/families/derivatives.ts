@@ -6,9 +6,9 @@
  * have them. They end at 6 σ for the first and second derivative and at 7 σ for higher ones; beyond lies less than 10⁻⁶ of the kernel.
  * Below σ 0.7 the samples are too far apart for derivatives to be more than differences of neighbours.
  *
- * From σ 6 on, the image is first smoothed by a Gaussian of standard deviation 4, once for all σ, and then filtered by the derivatives of one with
- * √(σ² − 16) that has a weight at each third pixel, from σ 12 on at each fourth. It is the same filter: variances of Gaussians add up, and of the
- * frequencies that alias at this spacing the first Gaussian leaves 10⁻⁵ at most.
+ * From σ 6 on, two filters replace the one. A Gaussian of standard deviation 4 smooths the image, once for all σ; then the derivatives of a Gaussian of
+ * standard deviation √(σ² − 16) filter the result, with a weight at every third pixel (from σ 12 on: every fourth). Both together equal the one filter:
+ * variances of Gaussians add up, and the first Gaussian damps the frequencies that alias at this spacing to 10⁻⁵ at most.
  *
  * Trainable Weka Segmentation has both from FeatureJ, with true σ as here, where the kernels end at 3 to 5 σ and the image is mirrored at its edge.
  *

@@ -184,7 +184,7 @@ export class Regions {
       }
       log('regions are suggested without an embedding', error);
       const why = error.message.replace(/\.$/, '');
-      const note = `The embedding cannot be had (${why}); regions are chosen by brightness and roughness.`;
+      const note = `The embedding is not available (${why}); regions are chosen by brightness and roughness.`;
       context.progress('brightness and roughness', 0, 1, note);
       return [];
     }

@@ -100,8 +100,8 @@ export class SliceEmbeddings {
   /**
    * The maps of a handed-over image under a basis.
    *
-   * @param key names the image's content, so that its maps are kept; if undefined, only the maps of the latest slice are, as long as the object
-   * that this returns: an image is asked for tile by tile
+   * @param key identifies the image's content: maps are cached under it. If it is undefined, the result caches the maps of its latest slice
+   * itself, since callers request a slice tile by tile
    */
   arrayMaps(
     image: ArrayDescriptor,

@@ -1,6 +1,7 @@
 /** Checks of message headers: requests in the sidecar, replies and events in the browser. */
 import { z } from 'zod';
 import { BridgeError, ERROR_CODES } from '../errors';
+import { NAME_MAX } from '../limits';
 import { BridgeEvent, EventName, EVENTS } from './events';
 import { Method, METHODS, Params, Result } from './methods';
 
@@ -12,7 +13,7 @@ export interface IRequest<M extends Method = Method> {
 }
 
 const zEnvelope = z.union([
-  z.object({ id: z.string().min(1).max(100), method: z.string(), params: z.unknown() }),
+  z.object({ id: z.string().min(1).max(NAME_MAX), method: z.string(), params: z.unknown() }),
   z.object({ re: z.string(), result: z.unknown() }),
   z.object({ re: z.string(), error: z.object({ code: z.enum(ERROR_CODES), message: z.string() }) }),
   z.object({ event: z.string(), params: z.unknown() })

@@ -1,6 +1,6 @@
 /** Where to label next: the classifier's uncertainty, and regions worth labelling. */
 import { z } from 'zod';
-import { REGION_SIDE, REGIONS_MAX } from '../limits';
+import { REGION_SIDE, REGIONS_MAX, REQUEST_TILES_MAX } from '../limits';
 import { MethodTable, zCount, zNatural, zSessionId, zSliceRect, zTileRef } from './types';
 
 /** How uncertainty is measured: 1 − (highest − second highest probability), or 1 − highest probability. */
@@ -28,7 +28,7 @@ export const NEXT_REGION_METHODS = {
       session: zSessionId,
       slice: zCount,
       measure: zUncertaintyMeasure,
-      tiles: z.array(zTileRef).min(1).max(64)
+      tiles: z.array(zTileRef).min(1).max(REQUEST_TILES_MAX)
     }),
     result: z.object({ version: zCount, low: z.number(), high: z.number() }),
     repeat: true

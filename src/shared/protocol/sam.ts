@@ -1,5 +1,6 @@
 /** SAM's embedding, its decoder, and suggestions. */
 import { z } from 'zod';
+import { POINTS_MAX } from '../limits';
 import { zDecoderManifest } from '../models';
 import { zSamDevice } from './sam-device';
 import { MethodTable, zArray, zCount, zDigest, zNatural, zSessionId, zStagedId } from './types';
@@ -31,7 +32,7 @@ export const SAM_METHODS = {
    * and the quality that SAM predicts for each.
    */
   'sam.suggest': {
-    params: z.object({ session: zSessionId, slice: zCount, points: z.array(zPoint).min(1).max(64) }),
+    params: z.object({ session: zSessionId, slice: zCount, points: z.array(zPoint).min(1).max(POINTS_MAX) }),
     result: z.object({ staged: zStagedId, array: zArray, scores: z.array(z.number()).length(3) })
   }
 } as const satisfies MethodTable;

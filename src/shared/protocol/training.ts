@@ -1,6 +1,7 @@
 /** Training and segmenting: the choice of features and learner, trainings, live segmentation, and the feature stack. */
 import { z } from 'zod';
 import { zForestRequest } from '../learners';
+import { REQUEST_TILES_MAX } from '../limits';
 import { zFeatureChoice } from './classifier-info';
 import { zSession } from './session';
 import { MethodTable, zArray, zCount, zSessionId, zSliceRect, zTileRef } from './types';
@@ -71,7 +72,7 @@ export const TRAINING_METHODS = {
       slice: zCount,
       features: zFeatureChoice.optional(),
       channel: zCount,
-      tiles: z.array(zTileRef).min(1).max(64)
+      tiles: z.array(zTileRef).min(1).max(REQUEST_TILES_MAX)
     }),
     result: z.object({ name: z.string(), low: z.number(), high: z.number() }),
     repeat: true
