@@ -165,6 +165,30 @@ describe('The journal', () => {
     expect(readdirSync(join(sidecar.dataDir, 'sessions', session)).some(name => name.endsWith('.bak'))).toBe(true);
   });
 
+  it('that was replaced or removed while it is open takes no more patches', async () => {
+    await sidecar.start();
+    const client = await connect();
+    const { session, arrays } = await openSession(client);
+    const draw = (row: number) => {
+      const { patch, buffers } = rectangle(session, 1, { rows: [row, row + 1], columns: [0, 10] });
+      return client.request('labels.patch', patch, { buffers });
+    };
+    await draw(0);
+    const [path, aside] = [journalOf(session), `${journalOf(session)}.aside`];
+    renameSync(path, aside);
+    await expect(draw(1)).rejects.toMatchObject({
+      message: expect.stringMatching(/labels\.journal was removed while/)
+    });
+    writeFileSync(path, readFileSync(aside)); // the same bytes in another file, as another sidecar's snapshot would be
+    await expect(draw(2)).rejects.toMatchObject({
+      message: expect.stringMatching(/labels\.journal was replaced while/)
+    });
+    expect(histogram(bytesOf(arrays['labels']!))[1]).toBe(10);
+    renameSync(aside, path);
+    await draw(3);
+    expect((await client.request('session.attach', { session })).labels.counts).toEqual({ 1: 20 });
+  });
+
   it('on a full disk refuses the patch, loses nothing, and works when there is room again', async () => {
     const data = mountSmall(sidecar.dataDir, '1m');
     if (!data) {

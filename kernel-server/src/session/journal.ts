@@ -6,7 +6,7 @@
  * A record counts once the disk has all of it. The torn end that a crash in the middle of a write leaves is cut off. Records that
  * arrive while the disk is busy are written together. A new snapshot is written beside the file and replaces it by a rename.
  */
-import { copyFile, FileHandle, open, rename, unlink } from 'node:fs/promises';
+import { copyFile, FileHandle, open, rename, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { BridgeError } from '../../../src/shared/errors';
 import { MESSAGE_BYTES_MAX } from '../../../src/shared/frames';
@@ -123,6 +123,7 @@ export class Journal {
 
   /** Replace all records by a snapshot. Call it only inside {@link exclusive}. */
   async replace(snapshot: AsyncIterable<IRecord>): Promise<void> {
+    await this._checkPath(true);
     const { file, bytes } = await writeSnapshot(this.path, snapshot);
     const old = this._file;
     this._file = file;
@@ -164,6 +165,7 @@ export class Journal {
       await this._file.truncate(this._bytes);
       this._torn = false;
     }
+    await this._checkPath();
     const { size } = await this._file.stat();
     if (size !== this._bytes) {
       throw new BridgeError(
@@ -184,6 +186,27 @@ export class Journal {
         problem => log(`${this.path} could not be cut back to ${this._bytes} bytes`, problem)
       );
       throw explained;
+    }
+  }
+
+  /** Throw unless the path still leads to the open file: what is written into a removed file is lost when the sidecar ends. */
+  private async _checkPath(mayBeMissing = false): Promise<void> {
+    const here = await this._file.stat({ bigint: true });
+    const there = await stat(this.path, { bigint: true }).catch(error => {
+      if (isMissing(error)) {
+        return undefined;
+      }
+      throw error;
+    });
+    if (!there && mayBeMissing) {
+      return;
+    }
+    if (there?.ino !== here.ino || there?.dev !== here.dev) {
+      throw new BridgeError(
+        'internal',
+        `${this.path} was ${there ? 'replaced' : 'removed'} while the sidecar (process ${process.pid}) had it open, so the labels ` +
+          'cannot be saved. If another computer works with the same directory, stop SambaLab on one of them and run the cell again.'
+      );
     }
   }
 
