@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .classifier import Classifier
     from .files import data
     from .labeller import Labeller
+    from .sidecar_client.session_list import SessionInfo, sessions
     from .spec.features import FeatureSpec
 
 __all__ = [
@@ -58,11 +59,13 @@ __all__ = [
     "ParameterError",
     "ProtocolError",
     "SambaLabError",
+    "SessionInfo",
     "SessionNotFoundError",
     "SidecarError",
     "__version__",
     "data",
     "engine",
+    "sessions",
 ]
 
 # Jupyter Server imports this package only for its extension. So modules that need NumPy or ipywidgets are imported at first use.
@@ -70,6 +73,8 @@ _LAZY = {
     "Labeller": ".labeller",
     "Classifier": ".classifier",
     "FeatureSpec": ".spec.features",
+    "SessionInfo": ".sidecar_client.session_list",
+    "sessions": ".sidecar_client.session_list",
     "data": ".files.data",
     "engine": ".engine",
 }

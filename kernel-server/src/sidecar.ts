@@ -16,6 +16,7 @@ import { ISidecarOptions } from './options';
 import { Peer, Peers } from './transport/peers';
 import { TileCache } from './arrays/pyramid';
 import { Session } from './session/session';
+import { SessionList } from './session/session-list';
 import { Sessions } from './session/sessions';
 import { createSocket, SendQueue } from './transport/socket';
 import { SessionEvents } from './transport/session-events';
@@ -83,6 +84,7 @@ export class Sidecar {
       ..._services,
       store,
       sessions: this._sessions,
+      sessionList: new SessionList(join(dataDir, 'sessions'), this._sessions),
       peers: this._peers,
       events,
       jobs: this._jobs,

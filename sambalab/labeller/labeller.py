@@ -19,11 +19,13 @@ from ..sidecar_client.client import Client, client
 from ..sidecar_client.keys import session_key
 from ..sidecar_client.progress import ProgressLine
 from ..sidecar_client.session_access import CLOSED, Array, State
+from ..sidecar_client.session_list import SessionInfo, SessionInfos, infos_of, session_id
 from ..spec.classes import ClassesLike, make_classes, merge_classes
 from ..spec.errors import (
     LabelError,
     NotReadyError,
     ParameterError,
+    SambaLabError,
     SidecarError,
 )
 from ..spec.features import FeaturesLike, FeatureSpec
@@ -104,8 +106,10 @@ class Labeller(Suggestions):
         self._lock = threading.Lock()
         self._maps: dict[str, tuple[tuple[Any, ...], Array]] = {}
         self._closed = False
+        key = session_key(name, info["digest"])
         self._open_params: dict[str, Any] = {
-            "key": session_key(name, info["digest"]),
+            "key": key.key,
+            "origin": key.origin,
             "title": name or prepared.title or "",
             "image": info,
             "classes": wanted,
@@ -216,6 +220,37 @@ class Labeller(Suggestions):
             self._request("labels.set", {"staged": staged})
         finally:
             staging.release(self._client, staged)
+
+    def related(self) -> SessionInfos:
+        """List other sessions whose labels may be wanted here: same image, or same variable and an image of the same size.
+
+        Labels are found again by image, notebook and variable, or by `name`. After a notebook was renamed or run elsewhere
+        they are in another session; `take_labels` copies them.
+        """
+        return infos_of(self._request("session.related")["sessions"])
+
+    def take_labels(self, session: SessionInfo | Labeller | str) -> None:
+        """Copy labels and classes of another session. That session stays as it is; older labels here are set aside.
+
+        Parameters
+        ----------
+        session
+            An entry of `related` or of ``sambalab.sessions()``, its id, or a labeller.
+
+        Raises
+        ------
+        LabelError
+            If the images have different sizes.
+        SessionNotFoundError
+            If there is no such session.
+        """
+        source = session_id(session)
+        self._refresh()
+        try:
+            self._accept(self._request("labels.take", {"from": source}))
+        except ParameterError as error:
+            raise LabelError(str(error)) from None
+        self._resumed = None
 
     def fresh_start(self) -> None:
         """Start again without labels. The old ones stay in the session's folder."""
@@ -347,7 +382,7 @@ class Labeller(Suggestions):
             raise
         except NotReadyError as error:
             line.end()
-            raise LabelError(str(error)) from None
+            raise LabelError("\n".join([str(error), *self._related_text()])) from None
         except BaseException:
             line.end()
             raise
@@ -411,7 +446,7 @@ class Labeller(Suggestions):
         classes = ", ".join(str(item["name"]) for item in self._state["classes"])
         title = self._open_params["title"]
         text = f"Labeller({f'{title}: ' if title else ''}{shape}, {self._pixels.dtype}; classes {classes})"
-        return text + (f"\n{self._resumed_text()}" if self._resumed else "")
+        return "\n".join([text, *([self._resumed_text()] if self._resumed else self._related_text())])
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         if self._closed:
@@ -421,6 +456,26 @@ class Labeller(Suggestions):
         if isinstance(data, dict):
             data["text/plain"] = repr(self)
         return bundle
+
+    def _related_text(self) -> list[str]:
+        """Tell of labels in other sessions, if there are none here."""
+        if self._closed or any(self._state["labels"]["counts"].values()):
+            return []
+        try:
+            if any(self._refresh()["labels"]["counts"].values()):
+                return []
+            found = self.related()
+        except SambaLabError:  # a text for people must not fail
+            return []
+        if not found:
+            return []
+        first, more = found[0], len(found) - 1
+        return [
+            f"There are no labels here, but {first.labelled:,} labelled pixels in another session: {first.where} "
+            f"({first.changed:%d %B %Y}). lab.take_labels({first.session!r}) copies them"
+            + (f"; lab.related() lists {more} more." if more else ".")
+            + " Labeller(image, name='…') finds the same labels in every notebook."
+        ]
 
     def _resumed_text(self) -> str:
         resumed = self._resumed or {}

@@ -1,4 +1,8 @@
-"""The key by which a session is found again: its name, or its image, notebook, and variable or cell."""
+"""The key by which a session is found again: its name, or its image, notebook, and variable or cell.
+
+Jupyter tells a kernel the path of its notebook; nbconvert and papermill do not. An unknown notebook counts as a new one each time
+its kernel starts, so that notebooks never find each other's labels by accident.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +11,39 @@ import itertools
 import linecache
 import os
 import sys
+import time
+import uuid
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _TESTS = os.path.join(_PACKAGE, "tests")
+_DOCUMENT_MAX = 700
+_PLACE_MAX = 200
+
+_UNKNOWN = f"unknown notebook, {time.strftime('%Y-%m-%d %H:%M')}, {uuid.uuid4().hex[:8]}"
+"""The document of this process if nothing names its notebook."""
 
 
-def session_key(name: str | None, digest: str) -> str:
+@dataclass(frozen=True)
+class SessionKey:
+    """The key of a session, and the notebook and variable in it.
+
+    Attributes
+    ----------
+    key
+        At most 1000 characters.
+    origin
+        The protocol's ``zOrigin``: ``document``, the notebook or script, and ``place``, the variable, cell or function. None if
+        the session has a name.
+    """
+
+    key: str
+    origin: dict[str, str] | None
+
+
+def session_key(name: str | None, digest: str) -> SessionKey:
     """Make the key of a session: of its name, or else of the code that called this package.
 
     Parameters
@@ -23,16 +52,11 @@ def session_key(name: str | None, digest: str) -> str:
         The session's name, or None.
     digest
         SHA-256 of the image.
-
-    Returns
-    -------
-    str
-        At most 1000 characters.
     """
     if name is not None:
-        return f"name:{name}"
-    frame = _caller()
-    return f"image:{digest}|in:{_document()[-700:]}|from:{_origin(frame)[:200]}"
+        return SessionKey(f"name:{name}", None)
+    document, place = _document()[-_DOCUMENT_MAX:], _origin(_caller())[:_PLACE_MAX]
+    return SessionKey(f"image:{digest}|in:{document}|from:{place}", {"document": document, "place": place})
 
 
 def _caller() -> FrameType | None:
@@ -55,13 +79,31 @@ def _document() -> str:
     """Name the notebook or script."""
     shell = _shell()
     in_vscode: object = shell.user_ns.get("__vsc_ipynb_file__") if shell is not None else None
-    notebook = in_vscode or os.environ.get("JPY_SESSION_NAME")
+    notebook = in_vscode or _session_name()
     if notebook:
         return str(notebook)
+    if getattr(shell, "kernel", None) is not None:
+        return _UNKNOWN
     script = getattr(sys.modules.get("__main__"), "__file__", None)
-    if script and getattr(shell, "kernel", None) is None:
-        return os.path.abspath(str(script))
-    return f"interactive:{os.getcwd()}"
+    return os.path.abspath(str(script)) if script else f"interactive:{os.getcwd()}"
+
+
+def _session_name() -> str | None:
+    """Give the path that Jupyter told this kernel, if it did not tell it to the kernel's parent.
+
+    nbconvert inherits the name of the notebook whose cell started it, and passes it on to its own kernel, which runs another
+    notebook.
+    """
+    name = os.environ.get("JPY_SESSION_NAME")
+    if not name:
+        return None
+    try:
+        import psutil  # type: ignore[import-untyped]  # ipykernel depends on it
+
+        inherited = psutil.Process(os.getppid()).environ().get("JPY_SESSION_NAME") == name
+    except Exception:  # no psutil, no parent, or no permission
+        inherited = False
+    return None if inherited else name
 
 
 def _origin(frame: FrameType | None) -> str:

@@ -12,6 +12,10 @@ export const LABEL_TILE = 256;
 export const CLASSES_MAX = 255;
 /** Characters of a class name. */
 export const CLASS_NAME_MAX = 200;
+/** Characters of the name of a notebook or script, and of a variable or cell in it. */
+export const ORIGIN_MAX = { document: 700, place: 200 } as const;
+/** Sessions that are suggested to a user whose session has no labels. */
+export const RELATED_MAX = 5;
 /** Characters of the unit of a pixel size. */
 export const UNIT_MAX = 20;
 

@@ -8,6 +8,7 @@ import { LiveRounds } from '../learning/live-rounds';
 import { Regions } from '../next-region/regions';
 import { Uncertainty } from '../next-region/uncertainty';
 import { SliceEmbeddings } from '../sam/slice-embeddings';
+import { SessionList } from '../session/session-list';
 import { Sessions } from '../session/sessions';
 import { Peers } from '../transport/peers';
 import { SessionEvents } from '../transport/session-events';
@@ -22,6 +23,7 @@ export interface IMethodOptions {
   sam: ISamService;
   store: ArrayStore;
   sessions: Sessions;
+  sessionList: SessionList;
   peers: Peers;
   events: SessionEvents;
   jobs: Jobs;

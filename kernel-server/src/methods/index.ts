@@ -7,6 +7,7 @@
  * - `context.ts` makes the objects that the handlers use; `checks.ts` checks what the form of the params cannot say
  * - `sidecar.ts` hello, status, cancel, shutdown
  * - `session.ts` opening and attaching, classes, choice, live segmentation, views
+ * - `session-list.ts` all sessions, related ones, and taking labels from one
  * - `image.ts` pixels and staged arrays; `labels.ts` patches, labels as a whole, overlay tiles
  * - `sam.ts` embeddings, decoder, suggestions
  * - `training.ts` train, segment, features; `classifier.ts` files and application; `next-region.ts` uncertainty and regions
@@ -20,6 +21,7 @@ import { imageHandlers } from './image';
 import { labelsHandlers } from './labels';
 import { nextRegionHandlers } from './next-region';
 import { samHandlers } from './sam';
+import { sessionListHandlers } from './session-list';
 import { sessionHandlers } from './session';
 import { sidecarHandlers } from './sidecar';
 import { trainingHandlers } from './training';
@@ -30,6 +32,7 @@ export function createHandlers(options: IMethodOptions): Handlers {
   return {
     ...sidecarHandlers(context),
     ...sessionHandlers(context),
+    ...sessionListHandlers(context),
     ...imageHandlers(context),
     ...labelsHandlers(context),
     ...samHandlers(context),

@@ -7,6 +7,7 @@ import {
   zClass,
   zClassifierInfo,
   zImage,
+  zOrigin,
   zSamDevice,
   zTrainingChoice
 } from '../../../src/shared/protocol';
@@ -14,17 +15,21 @@ import { explainFull, isMissing, writeAtomically } from '../base/files';
 import { log } from '../base/log';
 import { VERSION } from '../base/version';
 
-const zRecord = z.object({
+export const zRecord = z.object({
   format: z.literal(1),
   /** Version of the sidecar that wrote the file. */
   sidecar: z.string(),
   key: z.string(),
   title: z.string(),
+  /** Where the session was made; null if its key is a name. */
+  origin: zOrigin.nullable(),
   image: zImage,
   imageReady: z.boolean(),
   classes: z.array(zClass),
   created: z.string(),
   changed: z.string(),
+  /** Labelled pixels, for lists of sessions. The journal has the labels, and may be a few seconds ahead. */
+  labelled: z.number().int().nonnegative(),
   /** The shared arrays. Their files may be gone after a restart of the computer. */
   arrays: z.record(z.string(), zArray),
   /** The classifier that `classifier.json` holds. */
@@ -41,18 +46,20 @@ const zRecord = z.object({
 export type SessionRecord = z.infer<typeof zRecord>;
 
 /** The record of a new session. */
-export function newRecord({ key, title, image, classes }: Params<'session.open'>): SessionRecord {
+export function newRecord({ key, title, origin, image, classes }: Params<'session.open'>): SessionRecord {
   const now = new Date().toISOString();
   return {
     format: 1,
     sidecar: VERSION,
     key,
     title,
+    origin: origin ?? null,
     image,
     imageReady: false,
     classes,
     created: now,
     changed: now,
+    labelled: 0,
     arrays: {},
     classifier: null,
     segmentationVersion: 0,

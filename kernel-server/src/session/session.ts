@@ -26,6 +26,9 @@ export interface ISessionContext {
   changed(session: Session): void;
 }
 
+/** Milliseconds after a change of the labels until the record is saved. */
+const SAVE_MS = 2000;
+
 /** Arrays that are computed from the image. They are removed when the image is replaced. */
 const DERIVED = ['prediction', 'segmentation', 'probabilities', 'uncertainty', 'embedding', 'features'] as const;
 export type DerivedArray = (typeof DERIVED)[number];
@@ -277,6 +280,29 @@ export class Session {
     await this.save();
   }
 
+  /**
+   * Take labels and classes of another session. Older labels are set aside in a backup.
+   *
+   * @throws BridgeError `invalid` if the images have different sizes, or the sessions are the same
+   */
+  async takeLabels(source: Session): Promise<void> {
+    const [own, theirs] = [this._labels.array.shape, source._labels.array.shape];
+    if (source === this || own.join() !== theirs.join()) {
+      throw new BridgeError(
+        'invalid',
+        source === this
+          ? `The session ${this.id} cannot take its own labels.`
+          : `The labels are of an image of ${size(theirs)}; this one has ${size(own)}.`
+      );
+    }
+    await this.fresh();
+    this._record.classes = source.record.classes;
+    this._tell('classes');
+    await this._labels.replace(source._labels.array, this.classIds);
+    await this.recombine();
+    await this.save();
+  }
+
   /** List an array under its name and remove the older one. */
   replaceArray(name: DerivedArray, array: ArrayDescriptor): Promise<void> {
     return this._arrays.replace(name, array);
@@ -340,6 +366,7 @@ export class Session {
   /** Write `session.json`. Calls during a write share the next one. */
   save(): Promise<void> {
     this._record.changed = new Date().toISOString();
+    this._record.labelled = this._labels.pixels;
     this._context.changed(this);
     this._nextSave ??= this._saving
       .catch(() => undefined)
@@ -353,6 +380,11 @@ export class Session {
   /** Close the files. `forgetArrays` also removes the shared arrays; the labels stay in their journal. */
   async close(forgetArrays = false): Promise<void> {
     this._tell('closed');
+    if (this._saveTimer) {
+      clearTimeout(this._saveTimer);
+      this._saveTimer = undefined;
+      await this.save().catch(error => log(`session ${this.id} could not be saved`, error));
+    }
     await this._saving.catch(() => undefined);
     await this._labels.close();
     this._closeFiles();
@@ -378,6 +410,7 @@ export class Session {
     this._forgetTiles();
     record.image = params.image;
     record.title = params.title;
+    record.origin = params.origin ?? null;
     await this._prepare();
     if (params.fresh && this._labels.pixels > 0) {
       await this._labels.setAside(join(this.folder, backupName()));
@@ -467,8 +500,20 @@ export class Session {
     }
     this._labels = await JournalledLabels.open(path, array, !found);
     this._labels.onPaint = (rect, labels) => this._segmentation.lay(rect, labels);
-    this._labels.onChange = () => this._tell('labels');
+    this._labels.onChange = () => {
+      this._tell('labels');
+      this._saveSoon();
+    };
     this._resumed = null;
+  }
+
+  /** Save within {@link SAVE_MS}, so that lists of sessions show the present number of labelled pixels. */
+  private _saveSoon(): void {
+    this._saveTimer ??= setTimeout(() => {
+      this._saveTimer = undefined;
+      void this.save().catch(error => log(`session ${this.id} could not be saved`, error));
+    }, SAVE_MS);
+    this._saveTimer.unref();
   }
 
   private _tell(change: SessionChange): void {
@@ -505,6 +550,7 @@ export class Session {
   private _round = 0;
   private _saving: Promise<void> = Promise.resolve();
   private _nextSave: Promise<void> | undefined;
+  private _saveTimer: NodeJS.Timeout | undefined;
 }
 
 /** The size of an image as text. A single slice is not mentioned. */

@@ -53,6 +53,11 @@ export class Sessions {
     });
   }
 
+  /** The session of an id if it is open. */
+  opened(id: string): Session | undefined {
+    return this._settled.get(id);
+  }
+
   /** Milliseconds since the last request for a session, or the last {@link touch}. */
   idle(id: string): number {
     return performance.now() - (this._touched.get(id) ?? 0);

@@ -10,7 +10,7 @@
  * Pixels: arrays are [slice, row, column(, channel)]; a single image is one slice. Tiles are square, clipped at the image's
  * right and lower edge, and named by tile row and tile column.
  *
- * One file a topic: `sidecar`, `session`, `labels`, `arrays`, `sam`, `training`, `next-region`, `classifier`, each with its table of
+ * One file a topic: `sidecar`, `session`, `session-list`, `labels`, `arrays`, `sam`, `training`, `next-region`, `classifier`, each with its table of
  * methods; `events`; `types` and `classifier-info`, which they share. `methods` joins the tables, `messages` checks headers.
  */
 export * from './classifier';
@@ -23,4 +23,5 @@ export * from './next-region';
 export * from './sam';
 export * from './sam-device';
 export * from './session';
+export * from './session-list';
 export * from './types';

@@ -5,6 +5,7 @@ import { CLASSIFIER_METHODS } from './classifier';
 import { LABEL_METHODS } from './labels';
 import { NEXT_REGION_METHODS } from './next-region';
 import { SAM_METHODS } from './sam';
+import { SESSION_LIST_METHODS } from './session-list';
 import { SESSION_METHODS } from './session';
 import { SIDECAR_METHODS } from './sidecar';
 import { TRAINING_METHODS } from './training';
@@ -13,6 +14,7 @@ import { IMethod } from './types';
 export const METHODS = {
   ...SIDECAR_METHODS,
   ...SESSION_METHODS,
+  ...SESSION_LIST_METHODS,
   ...LABEL_METHODS,
   ...ARRAY_METHODS,
   ...SAM_METHODS,

@@ -1,7 +1,14 @@
 /** Sessions: an image or stack with its labels, classes and classifier. */
 import { z } from 'zod';
+import { ORIGIN_MAX } from '../limits';
 import { zClassifierInfo, zTrainingChoice } from './classifier-info';
 import { MethodTable, zArray, zClasses, zCount, zImage, zNatural, zSessionId } from './types';
+
+/** Where a session was made: the notebook or script, and the variable, cell or function in it. */
+export const zOrigin = z.object({
+  document: z.string().max(ORIGIN_MAX.document),
+  place: z.string().max(ORIGIN_MAX.place)
+});
 
 /** The state of a session, without pixels. */
 export const zSession = z.object({
@@ -45,6 +52,8 @@ export const SESSION_METHODS = {
     params: z.object({
       key: z.string().min(1).max(1000),
       title: z.string().max(1000),
+      /** Null if the key is a name. */
+      origin: zOrigin.nullable().optional(),
       image: zImage,
       classes: zClasses,
       keepClasses: z.boolean(),

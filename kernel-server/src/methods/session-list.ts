@@ -1,0 +1,21 @@
+/** Handlers that list sessions, and copy labels from one session to another. */
+import { Handlers } from '../transport/dispatcher';
+import { IMethodContext } from './context';
+
+export function sessionListHandlers({ sessions, sessionList, events }: IMethodContext) {
+  return {
+    'session.list': async () => ({ result: { sessions: await sessionList.all() } }),
+
+    'session.related': async params => {
+      const session = await sessions.get(params.session);
+      return { result: { sessions: await sessionList.related(session) } };
+    },
+
+    'labels.take': async params => {
+      const session = await sessions.get(params.session);
+      const source = await sessions.get(params.from);
+      await events.aroundReplacement(session, () => session.takeLabels(source));
+      return { result: session.state() };
+    }
+  } satisfies Partial<Handlers>;
+}

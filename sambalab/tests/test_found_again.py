@@ -1,0 +1,169 @@
+"""Labels of another notebook, of a renamed one, or of a changed image are never taken silently, and are easy to take."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import sambalab as sl
+from sambalab.sidecar_client import sessions
+from sambalab.tests.conftest import stop_sidecar
+
+IMAGE = (np.arange(40 * 60) % 251).astype(np.uint8).reshape(40, 60)
+
+
+@pytest.fixture
+def notebook(monkeypatch):
+    """Give a function that makes the next labellers those of a notebook."""
+    return lambda name: monkeypatch.setenv("JPY_SESSION_NAME", name)
+
+
+@pytest.fixture(autouse=True)
+def closed_labellers():
+    """Close the labellers of a test: the next test's sidecar would open their sessions again."""
+    yield
+    for reference in list(sessions._live.values()):
+        if (owner := reference()) is not None:
+            owner.close()
+
+
+def labelled(image=IMAGE, rows=5, **options):
+    """Make a labeller of the variable `lab` with some labels."""
+    lab = sl.Labeller(image, ["matrix", "pore"], **options)
+    labels = np.zeros(image.shape, np.uint8)
+    labels[:rows] = 1
+    labels[rows : 2 * rows] = 2
+    lab.set_labels(labels)
+    return lab
+
+
+def test_a_renamed_notebook_tells_of_its_labels_and_takes_them(own_dirs, notebook):
+    notebook("old.ipynb")
+    first = labelled()
+    notebook("new.ipynb")
+    lab = sl.Labeller(IMAGE)
+    assert not lab.labels.any()
+    (found,) = lab.related()
+    assert (found.session, found.notebook, found.labelled) == (first.session, "old.ipynb", 600)
+    assert "600 labelled pixels" in repr(lab) and "old.ipynb" in repr(lab) and found.session in repr(lab)
+    with pytest.raises(sl.LabelError, match=f"two classes.*\n.*600 labelled pixels.*take_labels\\('{found.session}'"):
+        lab.train(progress=False)
+    lab.take_labels(found)
+    np.testing.assert_array_equal(lab.labels, first.labels)
+    assert lab.classes == ("matrix", "pore")
+    assert "another session" not in repr(lab)
+    lab.fresh_start()
+    assert first.labels.any()  # a copy: the other session stays as it is
+
+
+def test_an_image_changed_by_rounding_tells_of_the_labels_of_its_variable(own_dirs, notebook):
+    notebook("a.ipynb")
+    first = labelled(IMAGE.astype(np.float32))
+    labelled(IMAGE[:20].astype(np.float32))  # another size: never related
+    lab = sl.Labeller((IMAGE + 1e-3).astype(np.float32))
+    assert not lab.labels.any()
+    assert [found.session for found in lab.related()] == [first.session]
+    other = sl.Labeller((IMAGE + 2e-3).astype(np.float32))
+    assert other.related() == ()  # another variable, another image
+
+
+def test_labels_of_the_same_variable_are_related_and_those_of_the_same_image_come_first(own_dirs, notebook):
+    notebook("a.ipynb")
+    lab = sl.Labeller(IMAGE.astype(np.float32))
+    lab.set_labels(np.ones(lab.shape, np.uint8))
+    variable = lab.session
+    notebook("b.ipynb")
+    elsewhere = sl.Labeller((IMAGE + 1e-3).astype(np.float32))
+    elsewhere.set_labels(np.ones(lab.shape, np.uint8))
+    notebook("a.ipynb")
+    lab = sl.Labeller((IMAGE + 1e-3).astype(np.float32))
+    assert [found.session for found in lab.related()] == [elsewhere.session, variable]
+
+
+def test_labels_of_another_size_are_not_taken(own_dirs):
+    first, second = labelled(name="first"), labelled(IMAGE[:20], name="second")
+    with pytest.raises(sl.LabelError, match="of 40 × 60; this one has 20 × 60"):
+        second.take_labels(first)
+    with pytest.raises(sl.SessionNotFoundError, match="f" * 16):
+        second.take_labels("f" * 16)
+    with pytest.raises(sl.ParameterError, match="session is 'first'; a session's id"):
+        second.take_labels("first")
+    assert second.labels.any()
+
+
+def test_labels_that_are_replaced_by_taken_ones_are_set_aside(own_dirs):
+    first, second = labelled(name="first"), labelled(name="second", rows=3)
+    second.take_labels(first)
+    np.testing.assert_array_equal(second.labels, first.labels)
+    folder = own_dirs / "data" / "sessions" / second.session
+    assert len(list(folder.glob("labels-*.bak"))) == 1
+
+
+def test_sessions_lists_what_is_on_disk_the_latest_first(own_dirs, notebook):
+    notebook("a.ipynb")
+    labelled(name="gold").close()
+    lab = labelled(IMAGE[:30])
+    listed = sl.sessions()
+    assert [(info.session == lab.session, info.name, info.shape, info.labelled) for info in listed] == [
+        (True, None, (1, 30, 60, 1), 600),
+        (False, "gold", (1, 40, 60, 1), 600),
+    ]
+    assert (
+        listed[0].notebook == "a.ipynb"
+        and listed[0].variable == "variable lab"
+        and listed[1].classes == ("matrix", "pore")
+    )
+    lines = repr(listed).splitlines()
+    assert len(lines) == 2 and "name 'gold'" in lines[1] and "600 px" in lines[1]
+    # A new sidecar reads the same from the files.
+    stop_sidecar()
+    assert [(info.session, info.labelled) for info in sl.sessions()] == [
+        (info.session, info.labelled) for info in listed
+    ]
+
+
+CODE = """\
+import numpy as np, sambalab as sl
+image = (np.arange(40 * 60) % 251).astype(np.uint8).reshape(40, 60)
+lab = sl.Labeller(image)
+before = int(np.count_nonzero(lab.labels))
+told = repr(lab)
+lab.set_labels(np.ones(image.shape, np.uint8))
+print("before:", before, "related:", len(lab.related()), "told:", "another session" in told)
+"""
+
+
+def test_two_notebooks_of_one_folder_do_not_share_labels_under_nbconvert(own_dirs, tmp_path):
+    printed = []
+    for name in ("first", "second"):
+        notebook = {
+            "cells": [
+                {
+                    "cell_type": "code",
+                    "id": "one",
+                    "execution_count": None,
+                    "metadata": {},
+                    "outputs": [],
+                    "source": CODE,
+                }
+            ],
+            "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+            "nbformat": 4,
+            "nbformat_minor": 5,
+        }
+        (tmp_path / f"{name}.ipynb").write_text(json.dumps(notebook))
+        # As in a cell of a third notebook, whose name nbconvert inherits.
+        run = subprocess.run(
+            [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute", "--stdout", f"{name}.ipynb"],
+            cwd=tmp_path,
+            env={**os.environ, "JPY_SESSION_NAME": str(tmp_path / "third.ipynb")},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        outputs = json.loads(run.stdout)["cells"][0]["outputs"]
+        printed.append("".join(text for output in outputs for text in output.get("text", [])).strip())
+    assert printed == ["before: 0 related: 0 told: False", "before: 0 related: 1 told: True"]
