@@ -9,6 +9,8 @@ export interface ISidecarOptions {
   dataDir: string;
   /** Folder of the shared arrays. If undefined, the store chooses one with room. */
   arraysDir?: string;
+  /** A folder in memory, in which the sidecar makes one for arrays; `/dev/shm` on Linux if undefined. */
+  memoryDir?: string;
   /** Seconds without peers and jobs after which the sidecar stops. */
   idleTimeout: number;
   /** Seconds after which a session without attached peers frees its arrays; an hour if undefined. */
@@ -20,7 +22,7 @@ export interface ISidecarOptions {
 }
 
 export const USAGE =
-  'usage: node main.cjs --runtime-dir DIR --data-dir DIR [--arrays-dir DIR] [--idle-timeout SECONDS] [--threads N] ' +
+  'usage: node main.cjs --runtime-dir DIR --data-dir DIR [--arrays-dir DIR] [--memory-dir DIR] [--idle-timeout SECONDS] [--threads N] ' +
   '[--transport ipc|tcp]';
 
 /** Read the arguments. Throws an Error that names the wrong one. */
@@ -31,6 +33,7 @@ export function parseOptions(argv: string[]): ISidecarOptions {
       'runtime-dir': { type: 'string' },
       'data-dir': { type: 'string' },
       'arrays-dir': { type: 'string' },
+      'memory-dir': { type: 'string' },
       'idle-timeout': { type: 'string', default: '1800' },
       threads: { type: 'string' },
       transport: { type: 'string', default: process.platform === 'win32' ? 'tcp' : 'ipc' }
@@ -60,6 +63,7 @@ export function parseOptions(argv: string[]): ISidecarOptions {
     idleTimeout,
     transport: values.transport,
     ...(values['arrays-dir'] ? { arraysDir: values['arrays-dir'] } : {}),
+    ...(values['memory-dir'] ? { memoryDir: values['memory-dir'] } : {}),
     ...(threads === undefined ? {} : { threads })
   };
 }

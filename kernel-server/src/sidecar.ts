@@ -7,7 +7,8 @@ import { Router } from 'zeromq';
 import { ArrayStore, IPlace } from './arrays/array-store';
 import { Dispatcher } from './transport/dispatcher';
 import { bind, guardDataDirectory, IEndpoint, writeConnectionFile } from './transport/endpoint';
-import { makeDirectory, privateDirectory, privatePlace } from './base/files';
+import { makeDirectory } from './base/files';
+import { ownFolder, privateDataDirectory, privateDirectory, privatePlace } from './base/private-directory';
 import { IEngineService, ISamService } from './jobs/services';
 import { Jobs } from './jobs/jobs';
 import { log } from './base/log';
@@ -44,7 +45,7 @@ export class Sidecar {
   /** Start listening. */
   static async start(options: ISidecarOptions, services: IServices): Promise<Sidecar> {
     const runtimeDir = await privateDirectory(options.runtimeDir, 'SAMBALAB_RUNTIME_DIR');
-    const dataDir = await privateDirectory(options.dataDir, 'SAMBALAB_DATA_DIR');
+    const dataDir = await privateDataDirectory(options.dataDir, 'SAMBALAB_DATA_DIR');
     await makeDirectory(join(dataDir, 'sessions'));
     const guard = await guardDataDirectory(dataDir);
     const places = await arrayPlaces(options, runtimeDir);
@@ -218,20 +219,20 @@ export class Sidecar {
 /** The places for arrays: the directory of the options, else memory first and the runtime directory second. */
 async function arrayPlaces(options: ISidecarOptions, runtimeDir: string): Promise<IPlace[]> {
   if (options.arraysDir !== undefined) {
-    return [await place(options.arraysDir)];
+    return [await place(await privatePlace(options.arraysDir, 'SAMBALAB_ARRAYS_DIR'))];
   }
+  const memory = options.memoryDir ?? (process.platform === 'linux' ? '/dev/shm' : undefined);
   const places: IPlace[] = [];
-  if (process.platform === 'linux') {
+  if (memory !== undefined) {
     try {
-      places.push(await place(`/dev/shm/sambalab-${process.getuid?.() ?? 0}`));
+      places.push(await place(await ownFolder(memory)));
     } catch (error) {
       log('arrays cannot be kept in memory', error);
     }
   }
-  return [...places, await place(join(runtimeDir, 'arrays'))];
+  return [...places, await place(await privateDirectory(join(runtimeDir, 'arrays'), 'SAMBALAB_ARRAYS_DIR'))];
 }
 
-async function place(path: string): Promise<IPlace> {
-  const directory = await privatePlace(path, 'SAMBALAB_ARRAYS_DIR');
+async function place(directory: string): Promise<IPlace> {
   return { directory, memory: (await statfs(directory)).type === TMPFS_MAGIC };
 }

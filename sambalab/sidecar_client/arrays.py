@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from typing import Any
 
@@ -34,7 +35,7 @@ def map_array(descriptor: Descriptor) -> Array:
     Raises
     ------
     SidecarError
-        If the file cannot be opened, belongs to another user, or is too short.
+        If the file cannot be opened, is another file than the sidecar made, or is too short.
     """
     path, dtype, shape = _parse(descriptor)
     with os.fdopen(_open(path, os.O_RDONLY, dtype, shape), "rb") as file:
@@ -66,7 +67,7 @@ def write_array(descriptor: Descriptor, values: Array) -> None:
     ValueError
         If `values` has another dtype or shape.
     SidecarError
-        If the file cannot be opened, belongs to another user, or is too short.
+        If the file cannot be opened, is another file than the sidecar made, or is too short.
     DiskFullError
         If the disk is full.
     """
@@ -97,6 +98,7 @@ def _parse(descriptor: Descriptor) -> tuple[str, np.dtype[Any], tuple[int, ...]]
 
 def _open(path: str, flags: int, dtype: np.dtype[Any], shape: tuple[int, ...]) -> int:
     flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    flags |= getattr(os, "O_NONBLOCK", 0)  # opening a FIFO must not wait for its other end
     try:
         descriptor = os.open(path, flags)
     except OSError as error:
@@ -104,7 +106,9 @@ def _open(path: str, flags: int, dtype: np.dtype[Any], shape: tuple[int, ...]) -
     status = os.fstat(descriptor)
     needed = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
     problem = None
-    if sys.platform != "win32" and status.st_uid != os.getuid():
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+        problem = "is not the file that was made for it"
+    elif sys.platform != "win32" and status.st_uid != os.getuid():
         problem = f"belongs to user {status.st_uid}, not to you ({os.getuid()})"
     elif status.st_size < needed:
         # Reading a map beyond the file's end would kill the process.

@@ -22,11 +22,13 @@ from typing import Any
 
 from ..spec.errors import SidecarError
 from .node import find_node
+from .private_folder import open_private, private_folder
 from .wire import PROTOCOL_VERSION
 
 START_SECONDS = 60.0
 LOG_TAIL_LINES = 12
 
+RUNTIME_VARIABLE = "SAMBALAB_RUNTIME_DIR"
 SERVER = Path(__file__).parent.parent / "server" / "main.cjs"
 
 
@@ -53,7 +55,7 @@ class ConnectionInfo:
 
 def runtime_dir() -> Path:
     """Give the folder of the connection file: ``SAMBALAB_RUNTIME_DIR``, or ``sambalab`` in Jupyter's runtime directory."""
-    named = os.environ.get("SAMBALAB_RUNTIME_DIR")
+    named = os.environ.get(RUNTIME_VARIABLE)
     if named:
         return Path(named).absolute()
     from jupyter_core.paths import jupyter_runtime_dir
@@ -94,53 +96,29 @@ def ensure() -> ConnectionInfo:
     found = _find()
     if found:
         return found
-    folder = runtime_dir()
-    _make_private(folder)
+    folder = private_folder(runtime_dir(), RUNTIME_VARIABLE)
     with _locked(folder / f"sidecar-{PROTOCOL_VERSION}.lock"):
         return _find() or _start(folder)
-
-
-def _make_private(folder: Path) -> None:
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise SidecarError(
-            f"The folder {folder} cannot be made: {error}. Set SAMBALAB_RUNTIME_DIR to another."
-        ) from error
-    if sys.platform == "win32":
-        return
-    status = folder.stat()
-    if status.st_uid != os.getuid():
-        raise SidecarError(
-            f"The folder {folder} belongs to user {status.st_uid}, not to you ({os.getuid()}). "
-            "Set SAMBALAB_RUNTIME_DIR to a folder of your own."
-        )
-    if stat.S_IMODE(status.st_mode) & 0o077:
-        folder.chmod(0o700)
 
 
 def _find() -> ConnectionInfo | None:
     """Read the connection file. None if there is none, or no sidecar listens at its address."""
     path = connection_file()
+    if not path.parent.is_dir():
+        return None
+    private_folder(path.parent, RUNTIME_VARIABLE)
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        descriptor = open_private(path, os.O_RDONLY)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise SidecarError(f"The connection file {path} cannot be read: {error}. Remove it.") from error
     with os.fdopen(descriptor, "rb") as file:
-        if sys.platform != "win32":
-            status = os.fstat(file.fileno())
-            if status.st_uid != os.getuid():
-                raise SidecarError(
-                    f"The connection file {path} belongs to user {status.st_uid}, not to you ({os.getuid()}). "
-                    "Remove it, or set SAMBALAB_RUNTIME_DIR to a folder of your own."
-                )
-            if stat.S_IMODE(status.st_mode) & 0o077:
-                raise SidecarError(
-                    f"The connection file {path} has mode {stat.S_IMODE(status.st_mode):04o}, so others may know its "
-                    "secret; 0600 would do. Remove it."
-                )
+        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+        if sys.platform != "win32" and mode & 0o077:
+            raise SidecarError(
+                f"The connection file {path} has mode {mode:04o}, so others may know its secret; 0600 would do. Remove it."
+            )
         content = file.read(1 << 16)
     info = _parse(content)
     # The next sidecar replaces an invalid file, and the file of a dead sidecar.
@@ -208,7 +186,11 @@ def _listens(endpoint: str) -> bool:
 def _locked(path: Path) -> Iterator[None]:
     """Hold a lock between processes. It is released when its process ends."""
     deadline = time.monotonic() + 2 * START_SECONDS
-    with open(path, "a+b") as file:
+    try:
+        descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
+    except OSError as error:
+        raise SidecarError(f"The lock {path} cannot be opened: {error}. Remove it.") from error
+    with os.fdopen(descriptor, "r+b") as file:
         while not _try_lock(file.fileno()):
             if time.monotonic() > deadline:
                 raise SidecarError(
@@ -257,7 +239,7 @@ def _start(folder: Path) -> ConnectionInfo:
     try:
         if log.exists():
             log.replace(log.with_suffix(".old.log"))
-        with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as output:
+        with os.fdopen(open_private(log, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND), "ab") as output:
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,

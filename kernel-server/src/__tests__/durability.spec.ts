@@ -351,24 +351,6 @@ describe('The sidecar', () => {
     await second.dispose();
   });
 
-  it('lays its arrays into a folder of its own where others have access to the directory', async () => {
-    mkdirSync(sidecar.arraysDir);
-    chmodSync(sidecar.arraysDir, 0o777);
-    await sidecar.start();
-    const own = join(sidecar.arraysDir, `sambalab-${process.getuid!()}`);
-    expect(statSync(own).mode & 0o777).toBe(0o700);
-    expect((await openSession(await connect())).arrays['image']!.path.startsWith(`${own}/`)).toBe(true);
-    await sidecar.kill();
-    // It is no longer its own if others may look into it, or if it is a link.
-    chmodSync(own, 0o755);
-    await expect(sidecar.start()).rejects.toThrow(`${own} has mode 0755: others have access`);
-    const elsewhere = join(sidecar.base, 'elsewhere');
-    renameSync(own, elsewhere);
-    chmodSync(elsewhere, 0o700);
-    symlinkSync(elsewhere, own);
-    await expect(sidecar.start()).rejects.toThrow(`${own} is a link to ${elsewhere}`);
-  });
-
   it('says so and ends where its directories cannot be made', async () => {
     if (process.platform !== 'linux') {
       console.warn('Not tested: a directory in which nothing can be made is at hand on Linux alone.');

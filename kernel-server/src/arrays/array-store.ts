@@ -3,7 +3,7 @@
  * same path is always the same memory. Processes that map a removed file keep its content.
  */
 import { randomBytes } from 'node:crypto';
-import { FileHandle, open, readdir, rm, rmdir, stat, statfs, unlink } from 'node:fs/promises';
+import { FileHandle, lstat, open, readdir, rm, rmdir, stat, statfs, unlink } from 'node:fs/promises';
 import { freemem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { BridgeError } from '../../../src/shared/errors';
@@ -96,7 +96,7 @@ export class ArrayStore {
       return false;
     }
     try {
-      const info = await stat(array.path);
+      const info = await lstat(array.path);
       return info.isFile() && info.size === byteLength(array) && info.uid === (process.getuid?.() ?? info.uid);
     } catch {
       return false;

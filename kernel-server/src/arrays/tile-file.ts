@@ -5,10 +5,10 @@
  * tens of them by way of Node's thread pool. On the main thread, callers `breathe` between tiles or bands of rows. The size of a
  * file never changes, because reading a mapping beyond the file's end kills the process.
  */
-import { closeSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { ArrayDescriptor } from '../../../src/shared/protocol';
 import { SliceRect } from '../../../src/shared/rect';
-import { allocate, itemSize, TypedArray } from './dtypes';
+import { allocate, byteLength, itemSize, TypedArray } from './dtypes';
 
 export class TileFile {
   /** Open an array of shape [slices, rows, columns] or [slices, rows, columns, channels]. */
@@ -21,7 +21,7 @@ export class TileFile {
     this.rows = rows;
     this.columns = columns;
     this.channels = channels;
-    this._file = openSync(array.path, mode);
+    this._file = openArray(array, mode);
   }
 
   readonly slices: number;
@@ -114,6 +114,19 @@ export class TileFile {
 
   private readonly _file: number;
   private _closed = false;
+}
+
+/** Open an array's file. Throws an Error if the file is a link, another user's or too short. */
+function openArray(array: ArrayDescriptor, mode: 'r' | 'r+'): number {
+  const access = mode === 'r' ? constants.O_RDONLY : constants.O_RDWR;
+  const file = openSync(array.path, access | (constants.O_NOFOLLOW ?? 0)); // Windows has no such flag
+  const info = fstatSync(file);
+  const whole = info.isFile() && info.nlink <= 1 && info.size >= byteLength(array);
+  if (!whole || info.uid !== (process.getuid?.() ?? info.uid)) {
+    closeSync(file);
+    throw new Error(`The shared array ${array.path} is not the file that was made for it. Run the cell again.`);
+  }
+  return file;
 }
 
 /** Open an array, read one rectangle and close it. */

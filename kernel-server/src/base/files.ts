@@ -1,7 +1,7 @@
-/** Owner-only files and folders, and atomic replacement of files. */
+/** Folders, atomic replacement of files, and the error for a full disk. */
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, realpath, rename, stat, statfs, unlink } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { mkdir, open, rename, stat, statfs, unlink } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { BridgeError } from '../../../src/shared/errors';
 
 /**
@@ -47,64 +47,6 @@ async function isDirectory(path: string): Promise<boolean> {
   throw Object.assign(new Error(`${path} is not a directory`), { code: 'ENOTDIR' });
 }
 
-/**
- * Make an owner-only directory, or check that an existing one is owner-only.
- *
- * @param variable the environment variable that chooses another directory; errors name it
- * @returns the real path
- * @throws Error that names the directory's owner or mode
- */
-export async function privateDirectory(path: string, variable: string): Promise<string> {
-  try {
-    await makeDirectory(path);
-  } catch (error) {
-    throw new Error(`${(error as Error).message} Set ${variable} to another one.`);
-  }
-  const real = await realpath(path);
-  const info = await stat(real);
-  if (!info.isDirectory()) {
-    throw new Error(`${real} is not a directory.`);
-  }
-  if (process.platform === 'win32') {
-    return real; // on Windows the profile's access lists guard it
-  }
-  if (info.uid !== process.getuid?.()) {
-    throw new Error(
-      `The directory ${real} belongs to user ${info.uid}, not to ${process.getuid?.()}. Set ${variable} to another one.`
-    );
-  }
-  if (info.mode & 0o077) {
-    const mode = (info.mode & 0o777).toString(8).padStart(4, '0');
-    throw new Error(
-      `The directory ${real} has mode ${mode}: others have access. Run: chmod 700 ${JSON.stringify(real)}`
-    );
-  }
-  return real;
-}
-
-/**
- * An owner-only directory: `path` itself, or a folder in it if others have access to `path`, as on a scratch disk.
- *
- * @returns the real path
- * @throws Error if the directory cannot be made, or belongs to another user
- */
-export async function privatePlace(path: string, variable: string): Promise<string> {
-  const uid = process.getuid?.();
-  const shared = await stat(path).then(
-    info => uid !== undefined && info.isDirectory() && (info.uid !== uid || (info.mode & 0o077) !== 0),
-    () => false
-  );
-  if (!shared) {
-    return privateDirectory(path, variable);
-  }
-  const own = join(await realpath(path), `sambalab-${uid}`);
-  const real = await privateDirectory(own, variable);
-  if (real !== own) {
-    throw new Error(`${own} is a link to ${real}, which another user may have made. Remove it.`);
-  }
-  return real;
-}
-
 /** Replace a file. A reader sees the old or the new content, never a mixture; so does a start after a crash. Mode 0600. */
 export async function writeAtomically(path: string, content: string | Uint8Array): Promise<void> {
   const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`;
@@ -143,7 +85,8 @@ export function isMissing(error: unknown): boolean {
   return codeOf(error) === 'ENOENT';
 }
 
-function codeOf(error: unknown): string | undefined {
+/** The system's code of an error. */
+export function codeOf(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException | null)?.code;
 }
 

@@ -1,12 +1,13 @@
 /** The sidecar's address, the connection file that publishes it, and the guard that keeps a data directory to one sidecar. */
 import { createHash, randomBytes } from 'node:crypto';
-import { chmod, mkdtemp, readdir, readFile, rm, unlink } from 'node:fs/promises';
+import { chmod, readdir, readFile, rm, unlink } from 'node:fs/promises';
 import { connect, createServer, Server } from 'node:net';
-import { hostname, tmpdir } from 'node:os';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { curveKeyPair, Router } from 'zeromq';
 import { PROTOCOL_VERSION } from '../../../src/shared/frames';
 import { writeAtomically } from '../base/files';
+import { temporaryFolder } from '../base/private-directory';
 import { log } from '../base/log';
 
 /** Unix socket paths end at 107 bytes on Linux and 103 on macOS. */
@@ -45,7 +46,7 @@ export async function bind(socket: Router, runtimeDir: string, transport: 'ipc' 
   let directory = runtimeDir;
   let temporary: string | undefined;
   if (Buffer.byteLength(join(directory, name)) > SOCKET_PATH_MAX) {
-    temporary = directory = await mkdtemp(join(tmpdir(), 'sambalab-'));
+    temporary = directory = await temporaryFolder();
   }
   const path = join(directory, name);
   await socket.bind(`ipc://${path}`);

@@ -18,6 +18,7 @@ import sambalab as sl
 from sambalab.sidecar_client import client as clients
 from sambalab.sidecar_client import node, sidecar
 from sambalab.sidecar_client.connection import Connection, context
+from sambalab.sidecar_client.private_folder import private_folder
 from sambalab.sidecar_client.wire import encode
 from sambalab.tests.conftest import SAMBA, kill
 
@@ -203,8 +204,7 @@ def test_a_request_right_after_a_kill_never_waits_for_a_dead_sidecar(monkeypatch
 
 def test_curve_connections_work(own_dirs):
     found = node.find_node()
-    folder = sidecar.runtime_dir()
-    sidecar._make_private(folder)
+    folder = private_folder(sidecar.runtime_dir(), "SAMBALAB_RUNTIME_DIR")
     command = [found, str(sidecar.SERVER), "--runtime-dir", str(folder), "--data-dir", str(own_dirs / "data")]
     process = subprocess.Popen([*command, "--transport", "tcp"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:

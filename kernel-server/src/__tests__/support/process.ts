@@ -64,13 +64,16 @@ export class TestSidecar {
   runtimeDir = join(this.base, 'run');
   dataDir = join(this.base, 'data');
   arraysDir = join(this.base, 'arrays');
+  /** In place of `arraysDir`: where the sidecar makes its folder in memory. */
+  memoryDir: string | undefined;
   log = '';
   process: ChildProcess | undefined;
 
   /** Start it and wait until it is ready; rejects with its log when it ends instead. */
   async start(...args: string[]): Promise<this> {
     const main = await bundleSidecar(this._engine);
-    const directories = ['--runtime-dir', this.runtimeDir, '--data-dir', this.dataDir, '--arrays-dir', this.arraysDir];
+    const arrays = this.memoryDir ? ['--memory-dir', this.memoryDir] : ['--arrays-dir', this.arraysDir];
+    const directories = ['--runtime-dir', this.runtimeDir, '--data-dir', this.dataDir, ...arrays];
     const child = spawn(process.execPath, ['--expose-gc', main, ...directories, ...args], {
       stdio: ['ignore', 'pipe', 'pipe']
     });

@@ -1,0 +1,218 @@
+/** Other users of the computer: they write into /tmp and /dev/shm too, and may set traps there before a sidecar starts. */
+import { ChildProcess, execFileSync, spawn } from 'node:child_process';
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { TestClient } from './support/client';
+import { bytesOf, histogram, openSession, rectangle } from './support/images';
+import { removeBundle, TestSidecar } from './support/process';
+
+let sidecar: TestSidecar;
+let shared: string;
+const clients: TestClient[] = [];
+const neighbours: ChildProcess[] = [];
+const uid = process.getuid?.();
+
+async function connect(): Promise<TestClient> {
+  const client = await sidecar.connect();
+  clients.push(client);
+  return client;
+}
+
+/** The number of a second user, where this process may act as one. */
+function secondUser(): number | undefined {
+  if (uid !== 0) {
+    console.warn('Not tested: only root can act as a second user.');
+    return undefined;
+  }
+  return Number(execFileSync('id', ['-u', 'nobody']).toString());
+}
+
+/** Run a script of Node's as another user, until the test ends. Settles when it prints something. */
+async function neighbour(user: number, script: string, ...args: string[]): Promise<void> {
+  const child = spawn(process.execPath, ['-e', script, ...args], {
+    uid: user,
+    gid: user,
+    cwd: '/',
+    stdio: ['ignore', 'pipe', 'inherit']
+  });
+  neighbours.push(child);
+  await new Promise<void>((done, failed) => {
+    child.stdout!.once('data', () => done());
+    child.once('exit', code => failed(new Error(`the neighbour ended with ${code}`)));
+  });
+}
+
+/**
+ * Make the folder of the victim's name, open to all. Then replace every folder in it by one of the neighbour's own, and every array by
+ * a link to the victim's file.
+ */
+const TRAP = `
+const fs = require('fs');
+const { join } = require('path');
+const [folder, file] = process.argv.slice(1);
+fs.mkdirSync(folder);
+fs.chmodSync(folder, 0o777);
+let aside = 0;
+function spring(at) {
+  for (const name of fs.readdirSync(at)) {
+    const path = join(at, name);
+    try {
+      const info = fs.lstatSync(path);
+      if (info.isDirectory() && info.uid !== process.getuid()) {
+        fs.renameSync(path, join(folder, '..', 'aside-' + process.pid + '-' + aside++));
+        fs.mkdirSync(path);
+        fs.chmodSync(path, 0o777);
+      } else if (info.isDirectory()) {
+        spring(path);
+      } else if (info.isFile()) {
+        fs.unlinkSync(path);
+        fs.symlinkSync(file, path);
+      }
+    } catch {}
+  }
+}
+setInterval(() => spring(folder), 1);
+console.log('set');
+`;
+
+beforeEach(() => {
+  sidecar = new TestSidecar();
+  shared = mkdtempSync(join(tmpdir(), 'sl-shared-'));
+  chmodSync(shared, 0o1777);
+});
+
+afterEach(async () => {
+  clients.splice(0).forEach(client => client.close());
+  neighbours.splice(0).forEach(child => child.kill('SIGKILL'));
+  await sidecar.dispose();
+  rmSync(shared, { recursive: true, force: true });
+});
+
+afterAll(removeBundle);
+
+/** Label and replace labels, so that arrays are made, opened and written. */
+async function work(): Promise<string> {
+  const client = await connect();
+  const { session, arrays } = await openSession(client);
+  for (let row = 0; row < 20; row++) {
+    const { patch, buffers } = rectangle(session, 1, { rows: [row, row + 1], columns: [0, 10] });
+    await client.request('labels.patch', patch, { buffers });
+    const { staged, array } = await client.request('array.stage', { dtype: 'uint8', shape: [1, 300, 400] });
+    writeFileSync(array.path, new Uint8Array(120000).fill(1), { flag: 'r+' });
+    await client.request('labels.set', { session, staged });
+    await client.request('array.release', { staged });
+  }
+  expect(histogram(bytesOf(arrays['labels']!))).toEqual({ 1: 120000 });
+  return dirname(dirname(arrays['labels']!.path));
+}
+
+describe('Where a neighbour has made the folder of our name', () => {
+  for (const option of ['memoryDir', 'arraysDir'] as const) {
+    it(`in the folder of --${option === 'memoryDir' ? 'memory' : 'arrays'}-dir, the arrays lie in another, which is found again, and no file of ours changes`, async () => {
+      const user = secondUser();
+      if (user === undefined) {
+        return;
+      }
+      const precious = join(sidecar.base, 'precious');
+      writeFileSync(precious, 'a thesis');
+      chmodSync(sidecar.base, 0o711);
+      await neighbour(user, TRAP, join(shared, `sambalab-${uid}`), precious);
+      sidecar[option] = shared;
+      await sidecar.start();
+      const place = await work();
+      expect(dirname(place)).toBe(shared);
+      expect(statSync(place)).toMatchObject({ uid, mode: 0o40700 });
+      expect(place).toMatch(new RegExp(`/sambalab-${uid}-\\w+$`));
+      await sidecar.kill();
+      await sidecar.start();
+      expect(await work()).toBe(place);
+      expect(readFileSync(precious, 'utf8')).toBe('a thesis');
+    });
+  }
+
+  it('as a link, the arrays lie in another', async () => {
+    const user = secondUser();
+    if (user === undefined) {
+      return;
+    }
+    const own = mkdirSync(join(sidecar.base, 'own'), { recursive: true, mode: 0o700 })!;
+    const link = "require('fs').symlinkSync(...process.argv.slice(1)); console.log('set'); setInterval(() => 0, 1000)";
+    await neighbour(user, link, own, join(shared, `sambalab-${uid}`));
+    sidecar.memoryDir = shared;
+    await sidecar.start();
+    expect(await work()).toMatch(new RegExp(`^${shared}/sambalab-${uid}-\\w+$`));
+  });
+
+  it('as the runtime folder or above it, the sidecar does not start and names the folder', async () => {
+    const user = secondUser();
+    if (user === undefined) {
+      return;
+    }
+    await neighbour(user, TRAP, join(shared, 'run'), '/nowhere');
+    for (const path of [join(shared, 'run'), join(shared, 'run/deep')]) {
+      sidecar.runtimeDir = path;
+      await expect(sidecar.start()).rejects.toThrow(
+        new RegExp(`/run (belongs to user ${user}|has mode 0777).* SAMBALAB_RUNTIME_DIR to another one`)
+      );
+    }
+  });
+});
+
+describe('A folder that others have access to', () => {
+  it('gets a folder of our own for the arrays, another one if ours was open or is a link', async () => {
+    sidecar.arraysDir = shared;
+    await sidecar.start();
+    const own = join(shared, `sambalab-${uid}`);
+    expect(await work()).toBe(own);
+    expect(statSync(own).mode & 0o777).toBe(0o700);
+    await sidecar.kill();
+    chmodSync(own, 0o755);
+    await sidecar.start();
+    const next = await work();
+    expect(next).toMatch(new RegExp(`^${own}-\\w+$`));
+    await sidecar.kill();
+    rmSync(own, { recursive: true });
+    symlinkSync(sidecar.base, own);
+    await sidecar.start();
+    expect(await work()).toBe(next);
+    expect(lstatSync(own).isSymbolicLink()).toBe(true);
+  });
+
+  it('without the sticky bit takes no arrays, since others may replace what is in it', async () => {
+    chmodSync(shared, 0o777);
+    sidecar.arraysDir = shared;
+    await expect(sidecar.start()).rejects.toThrow(
+      `${shared} has mode 0777: others may replace what is in it. Run chmod +t "${shared}", or set SAMBALAB_ARRAYS_DIR to another one.`
+    );
+    sidecar.memoryDir = shared;
+    await sidecar.start();
+    expect(await work()).toBe(join(sidecar.runtimeDir, 'arrays'));
+    expect(sidecar.log).toContain('arrays cannot be kept in memory');
+  });
+});
+
+describe('An array', () => {
+  it('that a link or another file has replaced is not written', async () => {
+    await sidecar.start();
+    const client = await connect();
+    const { session, arrays } = await openSession(client);
+    const { staged, array } = await client.request('array.stage', { dtype: 'uint8', shape: [1, 300, 400] });
+    const precious = join(sidecar.base, 'precious');
+    writeFileSync(precious, new Uint8Array(120000));
+    rmSync(array.path);
+    symlinkSync(precious, array.path);
+    await expect(client.request('labels.set', { session, staged })).rejects.toMatchObject({ code: 'internal' });
+    expect(histogram(bytesOf(arrays['labels']!))).toEqual({ 0: 120000 });
+  });
+});
