@@ -142,3 +142,26 @@ test('Start fresh asks first, then sets the labels aside', async ({ page, tmpPat
   await expect.poll(async () => Number(await notebook.run(2))).toBe(0);
   expect(await again.countLabelled()).toBe(0);
 });
+
+test('Labels of a renamed notebook are offered, and one click copies them', async ({ page, tmpPath }) => {
+  const cells = [GOLD.setup, 'lab = sl.Labeller(image, ["object", "ground"]); lab', COUNT];
+  const before = await TestNotebook.open(page, `${tmpPath}/before.ipynb`, cells);
+  await before.run(0);
+  await before.run(1);
+  await paint(await LabellerPage.in(page), 60);
+  await (await LabellerPage.in(page)).saved();
+  const labelled = Number(await before.run(2));
+  expect(labelled).toBeGreaterThan(0);
+  const after = await TestNotebook.open(page, `${tmpPath}/after.ipynb`, cells);
+  await after.run(0);
+  await after.run(1);
+  const lab = await LabellerPage.in(page);
+  expect(Number(await after.run(2))).toBe(0);
+  const banner = lab.root.getByTestId('sambalab-related');
+  await expect(banner).toContainText(`${labelled.toLocaleString('en')} labelled pixels of this image`);
+  await expect(banner).toContainText('before.ipynb, variable lab');
+  await banner.getByTestId('sambalab-related-take').click();
+  await expect(banner).toBeHidden();
+  await expect.poll(() => lab.countLabelled()).toBe(labelled);
+  expect(Number(await after.run(2))).toBe(labelled);
+});

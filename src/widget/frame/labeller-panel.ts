@@ -8,6 +8,7 @@ import { KeyMap } from './keys';
 import { Change } from '../state/change';
 import { LabellerState } from '../state/labeller-state';
 import { SidePanel } from '../panel/side-panel';
+import { RelatedBanner } from './related-banner';
 import { ResumedBanner, StatusLine } from './status';
 import { closedText, statusText } from './status-text';
 import { ImageTiles } from '../tiles/image-tiles';
@@ -116,6 +117,7 @@ export class LabellerPanel extends Panel {
     this.addWidget(new Toolbar(this._state, canvas));
     this.addWidget(new ResumedBanner(this._state));
     this.addWidget(body);
+    this.addWidget(new RelatedBanner(this._state));
     this.addWidget(new StatusLine(this._state, canvas));
     this._keys = new KeyMap({ node: this.node, state: this._state, canvas });
     attachDebugHandle(this.node, this._state, canvas);

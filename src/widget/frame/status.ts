@@ -1,6 +1,7 @@
 /** The status line below the image, and the banner about labels of an earlier session. */
 import { CanvasView, IHover } from '../canvas/canvas';
 import { SessionState } from '../../shared';
+import { dayOf } from '../base/dates';
 import { button, element, setText } from '../base/dom';
 import { LabellerState } from '../state/labeller-state';
 import { StateWidget } from '../panel/state-widget';
@@ -143,14 +144,10 @@ export class ResumedBanner extends StateWidget {
       return;
     }
     this._key = key;
-    const when = new Date(resumed.changed);
-    const date = Number.isNaN(when.getTime())
-      ? resumed.changed
-      : when.toLocaleDateString(undefined, { day: 'numeric', month: 'long', year: 'numeric' });
     const text = element(
       'span',
       { role: 'status' },
-      trans.__('%1 labelled pixels from %2 were loaded.', resumed.pixels.toLocaleString(), date)
+      trans.__('%1 labelled pixels from %2 were loaded.', resumed.pixels.toLocaleString(), dayOf(resumed.changed))
     );
     const dismiss = () => {
       this._dismissed = true;

@@ -5,7 +5,7 @@
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
 import { ITransport } from '../../kernel-bridge';
-import { BridgeError, ClassifierFormat, LabelClass, SessionState, SuggestedRegion } from '../../shared';
+import { BridgeError, ClassifierFormat, LabelClass, RelatedSession, SessionState, SuggestedRegion } from '../../shared';
 import { Settings } from '../base/settings';
 import { trans } from '../base/translation';
 import { LabelStore } from '../labels/label-store';
@@ -15,6 +15,7 @@ import { Choice } from './choice';
 import { ClassifierFiles, IChosenFile, ISavedFile } from './classifier-files';
 import { Connection } from './connection';
 import { LiveState } from './live-state';
+import { RelatedSessions } from './related-sessions';
 import { SessionParts } from './session-parts';
 import { ISuggestionDecoder } from './slice-embedding';
 import { StrokeTimes } from './stroke-times';
@@ -36,6 +37,7 @@ export class LabellerState implements IDisposable {
     this.training = new Training({ link });
     this.live = new LiveState({ link });
     this.files = new ClassifierFiles({ link });
+    this.related = new RelatedSessions({ link });
     this.times = new StrokeTimes({ link });
     link.changed.connect(this._onConnection, this);
     link.attached.connect(this._onAttached, this);
@@ -45,7 +47,7 @@ export class LabellerState implements IDisposable {
     }, this);
     this.choice.answered.connect((_, session) => this._take(session), this);
     this.choice.changed.connect(() => this._changed.emit('features'), this);
-    for (const part of [this.training, this.live, this.files]) {
+    for (const part of [this.training, this.live, this.files, this.related]) {
       part.changed.connect(() => this._changed.emit('status'), this);
     }
     this.live.quiet.connect(() => this._parts?.fallBack(), this);
@@ -64,6 +66,9 @@ export class LabellerState implements IDisposable {
   readonly choice: Choice;
   /** Saves and loads the classifier as a file. */
   readonly files: ClassifierFiles;
+
+  /** Other sessions with labels, while this one has none. */
+  readonly related: RelatedSessions;
 
   /** Emits what changed. */
   get changed(): ISignal<this, Change> {
@@ -264,6 +269,15 @@ export class LabellerState implements IDisposable {
     });
   }
 
+  /** Copy labels and classes of another session. */
+  async copyLabels(from: RelatedSession): Promise<void> {
+    await this._attempt(async () => {
+      await this.drained();
+      this._take(await this.related.copy(from));
+      this.training.dismiss();
+    });
+  }
+
   /** Resolves when all clicks, strokes and choices are sent and answered. */
   async drained(): Promise<void> {
     await this._accepting;
@@ -281,7 +295,7 @@ export class LabellerState implements IDisposable {
       leftBehind.set(this.id, [...(leftBehind.get(this.id) ?? []), ...waiting]);
     }
     this._parts?.dispose();
-    for (const part of [this.choice, this.connection, this.training, this.live, this.files, this.times]) {
+    for (const part of [this.choice, this.connection, this.training, this.live, this.files, this.related, this.times]) {
       part.dispose();
     }
     this._parts = null;
@@ -331,6 +345,7 @@ export class LabellerState implements IDisposable {
       this._parts.segmentation.forgetRounds();
     }
     this._parts.take(session);
+    this.related.take(session);
     this._changed.emit('session');
     this._changed.emit('drawing');
   }

@@ -10,6 +10,7 @@ import {
   LABEL_TILE,
   MessageAssembler,
   parseRequest,
+  RelatedSession,
   SessionState,
   zDecoderManifest
 } from '../../../shared';
@@ -43,6 +44,9 @@ export class FakeSidecar implements ITransport {
   live = false;
   views: unknown[] = [];
   methods: string[] = [];
+  related: RelatedSession[] = [];
+  /** Ids of the sessions whose labels were copied. */
+  taken: string[] = [];
 
   send(frames: Frames): void {
     const message = this._assembler.accept(frames);
@@ -145,6 +149,15 @@ export class FakeSidecar implements ITransport {
         this.labels.fill(0);
         this.version++;
         this._emit({ re, result: this.session });
+        return;
+      case 'session.related':
+        this._emit({ re, result: { sessions: this.related } });
+        return;
+      case 'labels.take':
+        this.taken.push((params as { from: string }).from);
+        this.labels.fill(1);
+        this.version++;
+        this._emit({ re, result: { ...this.session, labels: { version: this.version, counts: { 1: 1 } } } });
         return;
       case 'session.live':
         this.live = (params as { on: boolean }).on;

@@ -1,0 +1,9 @@
+/** Dates for people. */
+
+/** The day of an ISO 8601 date in the user's language; the text itself if it is not a date. */
+export function dayOf(date: string): string {
+  const day = new Date(date);
+  return Number.isNaN(day.getTime())
+    ? date
+    : day.toLocaleDateString(undefined, { day: 'numeric', month: 'long', year: 'numeric' });
+}
