@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .files import classifier_files
-from .files.images import Image, prepare
+from .files.images import Image, Index, prepare, tell
 from .files.sklearn_forest import basis_of, from_forest, parameters_of, to_forest
 from .sidecar_client import staging
 from .sidecar_client.client import Client, client
@@ -332,13 +332,17 @@ class Classifier:
         """Number of labelled pixels that the trees learned from."""
         return int(self._document.info["samples"])
 
-    def embedding(self, image: Any) -> Any:
+    def embedding(
+        self, image: Any, *, axes: str | None = None, series: int | None = None, index: Index | None = None
+    ) -> Any:
         """Compute the embedding of images, reduced to this classifier's components: the further inputs of its ONNX file.
 
         Parameters
         ----------
         image : array_like, path, or a list or tuple of them
             See `apply`.
+        axes, series, index
+            See `Labeller`; they hold for every image of a list.
 
         Returns
         -------
@@ -353,7 +357,7 @@ class Classifier:
         ModelError
             If the sidecar does not have the model of `embedding_model`, or cannot run it.
         """
-        return _each(image, lambda one: self._embed(prepare(one)))
+        return _each(image, lambda one: self._embed(_prepared(one, axes, series, index)))
 
     def apply(
         self,
@@ -362,6 +366,9 @@ class Classifier:
         *,
         engine: Literal["sidecar", "python"] = "sidecar",
         embedding: Any = None,
+        axes: str | None = None,
+        series: int | None = None,
+        index: Index | None = None,
     ) -> Any:
         """Segment other images.
 
@@ -377,6 +384,8 @@ class Classifier:
         embedding
             With ``engine="python"``, for a classifier with an embedding: the result of `embedding` for the same `image`. If
             None, the sidecar computes it.
+        axes, series, index
+            See `Labeller`; they hold for every image of a list.
 
         Returns
         -------
@@ -392,7 +401,16 @@ class Classifier:
             If a parameter is invalid, the image has another number of channels, or `embedding` does not fit.
         ModelError
             If the sidecar does not have the model of `embedding_model`, or cannot run it.
+
+        Warns
+        -----
+        UserWarning
+            If a file has several images and the largest was taken, or is shown in another way than it is stored.
         """
+
+        def opened(one: Any) -> Image:
+            return _prepared(one, axes, series, index)
+
         if output not in ("labels", "probabilities"):
             raise ParameterError(f"output is {output!r}; 'labels' or 'probabilities' will do.")
         if engine not in ("sidecar", "python"):
@@ -400,19 +418,19 @@ class Classifier:
         if engine == "sidecar":
             if embedding is not None:
                 raise ParameterError("embedding goes with engine='python'; the sidecar computes its own.")
-            return _each(image, lambda one: self._apply_in_sidecar(prepare(one), output))
+            return _each(image, lambda one: self._apply_in_sidecar(opened(one), output))
         if embedding is None or not _is_list(image):
-            return _each(image, lambda one: self._apply_here(prepare(one), output, embedding))
+            return _each(image, lambda one: self._apply_here(opened(one), output, embedding))
         if not isinstance(embedding, (list, tuple)) or len(embedding) != len(image):
             raise ParameterError(
                 f"embedding is not a list of {len(image)}, one for each image; classifier.embedding gives it."
             )
         given = iter(embedding)
-        return _each(image, lambda one: self._apply_here(prepare(one), output, next(given)))
+        return _each(image, lambda one: self._apply_here(opened(one), output, next(given)))
 
     def _apply_in_sidecar(self, image: Image, output: Output) -> npt.NDArray[Any]:
         def work(sidecar: Client) -> npt.NDArray[Any]:
-            staged = staging.stage(sidecar, image.pixels)
+            staged = staging.stage(sidecar, image)
             try:
                 reply = sidecar.request("classifier.apply", {"staged": staged, "output": output}, [self._document.data])
                 return staging.take(sidecar, reply.result)
@@ -431,7 +449,7 @@ class Classifier:
 
     def _embed(self, image: Image) -> list[npt.NDArray[np.float32]]:
         def work(sidecar: Client) -> list[npt.NDArray[np.float32]]:
-            staged = staging.stage(sidecar, image.pixels)
+            staged = staging.stage(sidecar, image)
             try:
                 reply = sidecar.request("classifier.embedding", {"staged": staged}, [self._document.data])
                 return [staging.take(sidecar, layer) for layer in reply.result["maps"]]
@@ -503,6 +521,12 @@ def _once_more(work: Callable[[Client], T]) -> T:
             if attempt or not instance or sidecar.instance == instance:
                 raise
     raise AssertionError("unreachable")
+
+
+def _prepared(image: Any, axes: str | None, series: int | None, index: Index | None) -> Image:
+    prepared = prepare(image, axes=axes, series=series, index=index)
+    tell(prepared.notes)
+    return prepared
 
 
 def _each(image: Any, work: Callable[[Any], T]) -> Any:

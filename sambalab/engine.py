@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy.typing as npt
 
 from .classifier import Classifier
-from .files.images import ImageLike
+from .files.images import ImageLike, Index
 from .spec.classes import ClassesLike
 from .spec.errors import ParameterError
 from .spec.features import FeaturesLike
@@ -42,6 +42,9 @@ def apply_classifier(
     threads: int | None = None,
     out: npt.NDArray[Any] | None = None,
     embedding: EmbeddingLike | None = None,
+    axes: str | None = None,
+    series: int | None = None,
+    index: Index | None = None,
 ) -> npt.NDArray[Any]:
     """Segment an image, with the same bits as `Classifier.apply`.
 
@@ -53,7 +56,7 @@ def apply_classifier(
         See `Labeller`; with the classifier's number of channels. Also (slices, rows, columns, 1 or 3).
     output
         ``"labels"``, ``"probabilities"`` or ``"uncertainty"``.
-    tile, threads, out, embedding
+    tile, threads, out, embedding, axes, series, index
         See `feature_stack`.
 
     Returns
@@ -72,7 +75,18 @@ def apply_classifier(
     EngineError
         If wasmtime is not installed, or memory runs out.
     """
-    return apply_document(_json_of(classifier), image, output, tile=tile, threads=threads, out=out, embedding=embedding)
+    return apply_document(
+        _json_of(classifier),
+        image,
+        output,
+        tile=tile,
+        threads=threads,
+        out=out,
+        embedding=embedding,
+        axes=axes,
+        series=series,
+        index=index,
+    )
 
 
 def train(
@@ -91,6 +105,9 @@ def train(
     seed: int | None = None,
     refine: int | None = None,
     threads: int | None = None,
+    axes: str | None = None,
+    series: int | None = None,
+    index: Index | None = None,
 ) -> Classifier:
     """Grow a forest on labelled pixels: the same forest as `Labeller.train` for the same image, labels and parameters.
 
@@ -113,6 +130,8 @@ def train(
         See `Labeller.train`. They replace values of the preset.
     threads
         Number of threads; None: one per core, at most 16. The forest does not depend on it.
+    axes, series, index
+        See `Labeller`.
 
     Returns
     -------
@@ -143,7 +162,7 @@ def train(
     forest = complete_learner(given)
     if is_boosting(forest):
         raise ParameterError("preset is 'boosting', which Labeller.train grows; 'samba' or 'deep' will do here.")
-    return Classifier(train_document(image, labels, classes, features, forest, threads))
+    return Classifier(train_document(image, labels, classes, features, forest, threads, axes, series, index))
 
 
 def _json_of(classifier: Any) -> bytes:

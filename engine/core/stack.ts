@@ -123,7 +123,6 @@ export class FeatureStack {
         high,
         origin,
         gain,
-        this._spec.standardise ? 1 : 0,
         out,
         engine.mark
       )

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..classifier import Classifier
-from ..files.images import ImageLike, prepare
+from ..files.images import ImageLike, Index, prepare
 from ..sidecar_client import sessions, staging
-from ..sidecar_client.arrays import identity, write_array
+from ..sidecar_client.arrays import identity, write_image
 from ..sidecar_client.client import Client, client
 from ..sidecar_client.keys import session_key
 from ..sidecar_client.progress import ProgressLine
@@ -47,9 +47,16 @@ class Labeller(Suggestions):
     Parameters
     ----------
     image : array_like or path
-        A grey image (rows, columns), a colour image (rows, columns, 3) or a stack of grey images (slices, rows, columns):
-        a last axis of exactly 3 is colour. Any real dtype without NaN and infinity, or the path of an image file. A list of
-        grey images of one shape, or of their paths, is a stack; for others see `train`'s ``also``.
+        An array: a grey image (rows, columns), a colour image (rows, columns, 3), or a stack (slices, rows, columns) or
+        (slices, rows, columns, 3). A last axis of exactly 3 is colour; one of 4, or of 2, is colour or grey with alpha, which
+        must be opaque. Any real dtype without NaN and infinity: booleans become 0 and 255, int8 int16, float16 float32, and
+        64-bit integers 32-bit ones where they fit, else float64. Memory maps, and arrays of Dask, Zarr, HDF5 and xarray, are
+        read in parts.
+
+        Or the path of an image: TIFF, PNG, JPEG, BMP, GIF, WebP, PPM, JPEG 2000, NumPy (``.npy``), or a folder of Zarr or
+        OME-Zarr. Palettes and CMYK become grey or RGB, MinIsWhite is inverted, and images are turned upright.
+
+        A list of images of one shape, or of their paths, is a stack; for images of several shapes see `train`'s ``also``.
     classes
         Names of the phases, or a mapping from names to colours (``#rrggbb``). Ids count from 1. None: the classes of the
         resumed session, or two classes. The classes of a resumed session take the names given here. Its further classes stay
@@ -61,9 +68,16 @@ class Labeller(Suggestions):
     colors
         Colours of the classes, if `classes` is a list of names.
     pixel_size
-        Side of a pixel and its unit, ``(0.5, "nm")``; classifiers remember it.
+        Side of a pixel and its unit, ``(0.5, "nm")``; classifiers remember it. None: what the file says, if it does.
     fresh
         True starts without labels and with the given classes alone. The older labels stay in the session's folder.
+    axes
+        A letter for each axis of the array, ``"YXC"``, as in tifffile: Y rows, X columns, Z or T slices, C channels, S samples
+        of a colour; any other letter is an axis of slices. None: what the file, or xarray, says; else as above.
+    series
+        Which of several images in a file, counted from 0. None: the one with most rows × columns, the first of them.
+    index
+        What to take along axes that have too much: ``{"T": 0}``, or several channels or slices, ``{"C": [0, 1, 2]}``.
 
     Raises
     ------
@@ -93,14 +107,19 @@ class Labeller(Suggestions):
         colors: Iterable[str] | None = None,
         pixel_size: tuple[float, str] | None = None,
         fresh: bool = False,
+        axes: str | None = None,
+        series: int | None = None,
+        index: Index | None = None,
     ) -> None:
         if name is not None and (not isinstance(name, str) or not 1 <= len(name) <= _NAME_MAX):
             raise ParameterError(f"The name {name!r} will not do; a text of 1 to {_NAME_MAX} characters will.")
         if classes is None and colors is not None:
             raise LabelError("colors needs classes beside it.")
         wanted = make_classes(DEFAULT_CLASSES if classes is None else classes, colors)
-        prepared = prepare(image)
-        info = {**prepared.info(), "pixelSize": pixel_size_of(pixel_size)}
+        prepared = prepare(image, axes=axes, series=series, index=index)
+        size = pixel_size_of(prepared.pixel_size if pixel_size is None else pixel_size)
+        info = {**prepared.info(), "pixelSize": size}
+        self._notes = prepared.notes
         self._stack = prepared.stack
         self._client: Client = client()
         self._lock = threading.Lock()
@@ -125,7 +144,7 @@ class Labeller(Suggestions):
         self._state: State = state
         try:
             if not state["imageReady"]:
-                write_array(state["arrays"]["image"], prepared.pixels)
+                write_image(state["arrays"]["image"], prepared)
                 state = self._client.request("image.ready", {"session": self._session}).result
             if classes is not None:
                 recolor = colors is not None or hasattr(classes, "keys")
@@ -153,7 +172,7 @@ class Labeller(Suggestions):
 
     @property
     def image(self) -> Array:
-        """The image: (rows, columns), (rows, columns, 3) or (slices, rows, columns). Booleans became 0 and 255."""
+        """The image: (rows, columns), of a stack (slices, rows, columns); with a last axis of 3 for colours."""
         if identity(self._state["arrays"]["image"]) != self._pixels_file and not self._closed:
             self._refresh()  # another labeller replaced the image, or the file is gone
         pixels = self._pixels if self._stack else self._pixels[0]
@@ -446,7 +465,7 @@ class Labeller(Suggestions):
         classes = ", ".join(str(item["name"]) for item in self._state["classes"])
         title = self._open_params["title"]
         text = f"Labeller({f'{title}: ' if title else ''}{shape}, {self._pixels.dtype}; classes {classes})"
-        return "\n".join([text, *([self._resumed_text()] if self._resumed else self._related_text())])
+        return "\n".join([text, *self._notes, *([self._resumed_text()] if self._resumed else self._related_text())])
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         if self._closed:

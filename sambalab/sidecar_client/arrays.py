@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..files.images import as_bytes
+from ..files.images import Image, as_bytes
 from ..spec.errors import DiskFullError, SidecarError
 
 Array = npt.NDArray[Any]
@@ -71,21 +72,40 @@ def write_array(descriptor: Descriptor, values: Array) -> None:
     DiskFullError
         If the disk is full.
     """
+    _write(descriptor, values.dtype, values.shape, [values])
+
+
+def write_image(descriptor: Descriptor, image: Image) -> None:
+    """Fill a shared array with an image's pixels, block by block.
+
+    Raises
+    ------
+    ImageError
+        If the image cannot be read, or has NaN or infinity.
+    ValueError, SidecarError, DiskFullError
+        See `write_array`.
+    """
+    _write(descriptor, image.dtype, image.full_shape, image.blocks())
+
+
+def _write(descriptor: Descriptor, given: np.dtype[Any], shape_given: tuple[int, ...], blocks: Iterable[Array]) -> None:
     path, dtype, shape = _parse(descriptor)
-    if values.shape != shape or values.dtype.newbyteorder("=") != dtype.newbyteorder("="):
-        raise ValueError(f"{values.dtype} {values.shape} does not fill an array of {dtype} {shape}.")
-    data = as_bytes(np.ascontiguousarray(values, dtype=dtype))
+    if shape_given != shape or given.newbyteorder("=") != dtype.newbyteorder("="):
+        raise ValueError(f"{given} {shape_given} does not fill an array of {dtype} {shape}.")
     # Not written through a map: on a full disk that would kill the process.
     with os.fdopen(_open(path, os.O_RDWR, dtype, shape), "r+b", buffering=0) as file:
-        done = 0
-        try:
-            while done < len(data):
-                done += file.write(data[done : done + _CHUNK]) or 0
-        except OSError as error:
-            raise DiskFullError(
-                f"{path} could not be written ({error}). It needs {len(data):,} bytes; "
-                "make room, or set SAMBALAB_ARRAYS_DIR to a folder with more room."
-            ) from error
+        for block in blocks:
+            data = as_bytes(np.ascontiguousarray(block, dtype=dtype))
+            done = 0
+            try:
+                while done < len(data):
+                    done += file.write(data[done : done + _CHUNK]) or 0
+            except OSError as error:
+                needed = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+                raise DiskFullError(
+                    f"{path} could not be written ({error}). It needs {needed:,} bytes; "
+                    "make room, or set SAMBALAB_ARRAYS_DIR to a folder with more room."
+                ) from error
 
 
 def _parse(descriptor: Descriptor) -> tuple[str, np.dtype[Any], tuple[int, ...]]:

@@ -79,7 +79,7 @@ class SessionAccess:
             self._open_params = {**self._open_params, "image": state["image"]}
             self._map_pixels(state)
         if not state["imageReady"]:
-            if Image(self._pixels, self._stack, "").digest() != self._open_params["image"]["digest"]:
+            if Image(self._pixels, self._stack).digest() != self._open_params["image"]["digest"]:
                 raise SidecarError("The pixels of the image are gone. Run this labeller's cell again.")
             write_array(state["arrays"]["image"], self._pixels)
             state = call("image.ready", {"session": self._session})

@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..files.images import Image
 from ..spec.errors import SambaLabError
-from .arrays import map_array, write_array
+from .arrays import map_array, write_array, write_image
 from .client import Client
 
 Array = npt.NDArray[Any]
 
 
-def stage(client: Client, values: Array) -> str:
-    """Write an array for the sidecar.
+def stage(client: Client, values: Array | Image) -> str:
+    """Write an array, or an image's pixels, for the sidecar.
 
     Returns
     -------
@@ -28,11 +29,17 @@ def stage(client: Client, values: Array) -> str:
     ------
     DiskFullError
         If the disk is full.
+    ImageError
+        If the image cannot be read.
     """
-    reply = client.request("array.stage", {"dtype": values.dtype.name, "shape": list(values.shape)}).result
+    shape = values.full_shape if isinstance(values, Image) else values.shape
+    reply = client.request("array.stage", {"dtype": values.dtype.name, "shape": list(shape)}).result
     staged = str(reply["staged"])
     try:
-        write_array(reply["array"], values)
+        if isinstance(values, Image):
+            write_image(reply["array"], values)
+        else:
+            write_array(reply["array"], values)
     except BaseException:
         release(client, staged)
         raise

@@ -28,6 +28,7 @@ def test_a_list_of_images_of_one_shape_is_a_stack():
     assert prepared.stack and prepared.shape == (2, 40, 50)
     np.testing.assert_array_equal(prepared.pixels[1, ..., 0], second)
     assert prepare((first,)).shape == (1, 40, 50)
+    assert prepare([np.zeros((4, 5, 3), np.uint8)] * 2).pixels.shape == (2, 4, 5, 3)
     # Three columns are not colours if the slices are given one by one.
     assert prepare([first[:, :3], second[:, :3]]).shape == (2, 40, 3)
     assert prepare([[1, 2], [3, 4]]).shape == prepare([np.array([1, 2]), np.array([3, 4])]).shape == (2, 2)
@@ -47,7 +48,8 @@ def test_a_list_of_files_is_a_stack(tmp_path):
     ("images", "says"),
     [
         ([np.zeros((4, 5)), np.zeros((5, 4))], r"\(4, 5\) and \(5, 4\) make no stack.*train\(also="),
-        ([np.zeros((4, 5, 3))] * 2, r"2 images of shape \(4, 5, 3\) make no stack.*train\(also="),
+        ([np.zeros((7, 4, 5))] * 2, r"2 stacks of shape \(7, 4, 5\) make no stack.*train\(also="),
+        ([np.zeros((4, 5)), np.zeros((4, 5, 3))], r"\(4, 5\) and \(4, 5, 3\) make no stack"),
         ([np.zeros((4, 0))] * 2, "empty"),
     ],
 )

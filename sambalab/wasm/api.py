@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..files.images import Image, ImageLike
+from ..files.images import Image, ImageLike, Index
 from ..spec.classifier_document import ClassifierDocument
 from ..spec.errors import ParameterError
 from ..spec.features import FeaturesLike, FeatureSpec
@@ -38,6 +38,9 @@ def feature_stack(
     threads: int | None = None,
     out: npt.NDArray[np.float32] | None = None,
     embedding: EmbeddingLike | None = None,
+    axes: str | None = None,
+    series: int | None = None,
+    index: Index | None = None,
 ) -> npt.NDArray[np.float32]:
     """Compute the feature stack of an image, as `Labeller.features` has it.
 
@@ -46,7 +49,7 @@ def feature_stack(
     Parameters
     ----------
     image : array_like or path
-        See `Labeller`.
+        See `Labeller`. It is read into memory as a whole.
     spec
         A `FeatureSpec`, the name of a set, or a mapping. Without a range or a window in the spec, the image's are used.
     tile
@@ -59,6 +62,8 @@ def feature_stack(
     embedding
         For a spec with an embedding: a list with float32 (slices, components, rows, columns) for each layer, the result of
         `Classifier.embedding`.
+    axes, series, index
+        See `Labeller`.
 
     Returns
     -------
@@ -74,7 +79,7 @@ def feature_stack(
     EngineError
         If wasmtime is not installed, or memory runs out.
     """
-    chosen, prepared = FeatureSpec.of(spec), image_of(image)
+    chosen, prepared = FeatureSpec.of(spec), image_of(image, axes, series, index)
     chosen = with_image(chosen, prepared)
     channels = prepared.pixels.shape[-1]
     maps = maps_of(chosen, embedding, prepared.pixels.shape)
@@ -95,12 +100,15 @@ def quantise(
     tile: int | None = None,
     threads: int | None = None,
     embedding: EmbeddingLike | None = None,
+    axes: str | None = None,
+    series: int | None = None,
+    index: Index | None = None,
 ) -> npt.NDArray[np.uint8]:
     """Compute the feature stack in bins. The bin of a value is the number of its feature's cuts below the value.
 
     Parameters
     ----------
-    image, spec, tile, threads, embedding
+    image, spec, tile, threads, embedding, axes, series, index
         See `feature_stack`.
     cuts
         For each feature at most 255 ascending finite numbers, converted to float32.
@@ -115,7 +123,7 @@ def quantise(
     ImageError, ParameterError, EngineError
         See `feature_stack`; also if the number of lists of cuts is not that of the features.
     """
-    chosen, prepared = FeatureSpec.of(spec), image_of(image)
+    chosen, prepared = FeatureSpec.of(spec), image_of(image, axes, series, index)
     chosen = with_image(chosen, prepared)
     count = chosen.count(prepared.pixels.shape[-1])
     checked = _cuts(cuts, count)
@@ -139,12 +147,15 @@ def apply_document(
     threads: int | None = None,
     out: npt.NDArray[Any] | None = None,
     embedding: EmbeddingLike | None = None,
+    axes: str | None = None,
+    series: int | None = None,
+    index: Index | None = None,
 ) -> npt.NDArray[Any]:
     """Segment an image with a classifier's JSON; `sambalab.engine.apply_classifier` describes the parameters."""
     if output not in _OUTPUTS:
         raise ParameterError(f"output is {output!r}; {', '.join(map(repr, _OUTPUTS))} will do.")
     loaded = _load(data)
-    prepared = image_of(image)
+    prepared = image_of(image, axes, series, index)
     channels = prepared.pixels.shape[-1]
     if channels != loaded.channels:
         raise ParameterError(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..files.images import Image, display_range, prepare
+from ..files.images import Image, Index, display_range, prepare, tell
 from ..spec.errors import EngineError, ParameterError
 from ..spec.features import FeatureSpec
 from .embedding import EmbeddingMap
@@ -126,7 +126,6 @@ class FeatureStack:
         self._range = (float(low), float(high))
         if spec.standardise and intensity is None:
             raise ValueError("These features need the mean and the deviation of the image.")
-        self._standardised = int(spec.standardise)
         self._taken = intensity.taken if spec.standardise and intensity is not None else (0.0, 1.0)
 
     def compute(self, pixels: npt.NDArray[Any], tile: Tile) -> Planes:
@@ -160,7 +159,6 @@ class FeatureStack:
             self._range[0],
             self._range[1],
             *self._taken,
-            self._standardised,
             planes.address,
             engine.mark,
         )
@@ -193,16 +191,15 @@ def halo_of(engine: Engine, program: int, ops: int) -> int:
     return halo
 
 
-def image_of(image: Any) -> Image:
+def image_of(image: Any, axes: str | None = None, series: int | None = None, index: Index | None = None) -> Image:
     """Load and check an image; an array of four axes is (slices, rows, columns, channels)."""
     if isinstance(image, Image):
         return image
-    if isinstance(image, np.ndarray) and image.ndim == 4 and image.shape[-1] in (1, 3) and image.size:
-        rows = image.shape[0] * image.shape[1]
-        flat = image.reshape(rows, image.shape[2], image.shape[3])
-        pixels = prepare(flat if image.shape[3] == 3 else flat[..., 0]).pixels
-        return Image(pixels.reshape(image.shape), True, "")
-    return prepare(image)
+    if axes is None and isinstance(image, np.ndarray) and image.ndim == 4 and image.shape[-1] in (1, 3):
+        axes = "ZYXS"
+    prepared = prepare(image, axes=axes, series=series, index=index)
+    tell(prepared.notes)
+    return prepared
 
 
 def with_image(spec: FeatureSpec, image: Image) -> FeatureSpec:

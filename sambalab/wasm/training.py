@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..files.images import Image, ImageLike
+from ..files.images import Image, ImageLike, Index
 from ..spec.classes import ClassesLike, make_classes
 from ..spec.classifier_document import ClassifierDocument
 from ..spec.errors import LabelError, ParameterError
@@ -32,10 +32,13 @@ def train_document(
     features: FeaturesLike,
     forest: dict[str, Any],
     threads: int | None,
+    axes: str | None = None,
+    series: int | None = None,
+    index: Index | None = None,
 ) -> ClassifierDocument:
     """Grow a forest with complete ``ForestParams``; `sambalab.engine.train` describes the other parameters."""
     workers = thread_count(threads)
-    prepared = image_of(image)
+    prepared = image_of(image, axes, series, index)
     spec = with_image(FeatureSpec.of(features), prepared)
     if spec.embedding is not None:
         raise ParameterError(

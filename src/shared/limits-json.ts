@@ -6,9 +6,10 @@
  *   "protocol": 1,                        version of the messages
  *   "versions": {"featureSpec", "classifier"},
  *   "tiles": {"image", "label"},          sides in pixels
+ *   "image": {"slicePixels"},
  *   "messages": {"bytes", "headerBytes", "chunkBytes", "unfinished"},
  *   "features": {"channels", "components", "sigmas": {"minimum", "maximum", "list"}, "sigmaScale": {"minimum", "maximum"}},
- *   "classifier": {"bytes", "values", "layerChannels", "scale": {"minimum", "maximum"}, "cuts"},
+ *   "classifier": {"fileBytes", "bytes", "values", "layerChannels", "scale": {"minimum", "maximum"}, "cuts"},
  *   "classes": {"count", "nameLength"},
  *   "nameLength",                         of models, layers and formats
  *   "parameters": {
@@ -40,10 +41,12 @@ import {
   CLASS_NAME_MAX,
   CLASSES_MAX,
   CLASSIFIER_BYTES_MAX,
+  CLASSIFIER_FILE_BYTES_MAX,
   CLASSIFIER_VALUES_MAX,
   COMPONENTS_MAX,
   CUTS_MAX,
   FEATURES_MAX,
+  IMAGE_SLICE_PIXELS_MAX,
   IMAGE_TILE,
   LABEL_TILE,
   LAYER_CHANNELS_MAX,
@@ -62,6 +65,7 @@ export const LIMITS = {
   protocol: PROTOCOL_VERSION,
   versions: { featureSpec: FEATURE_SPEC_VERSION, classifier: CLASSIFIER_VERSION },
   tiles: { image: IMAGE_TILE, label: LABEL_TILE },
+  image: { slicePixels: IMAGE_SLICE_PIXELS_MAX },
   messages: {
     bytes: MESSAGE_BYTES_MAX,
     headerBytes: HEADER_BYTES_MAX,
@@ -70,6 +74,7 @@ export const LIMITS = {
   },
   features: { channels: FEATURES_MAX, components: COMPONENTS_MAX, sigmas: SIGMAS, sigmaScale: SIGMA_SCALE },
   classifier: {
+    fileBytes: CLASSIFIER_FILE_BYTES_MAX,
     bytes: CLASSIFIER_BYTES_MAX,
     values: CLASSIFIER_VALUES_MAX,
     layerChannels: LAYER_CHANNELS_MAX,

@@ -8,6 +8,9 @@ export const IMAGE_TILE = 512;
 /** Side of a tile of labels or of the segmentation in pixels. */
 export const LABEL_TILE = 256;
 
+/** Pixels of an image, or of a slice, that a format without strips and tiles is decoded to: 32,768 × 32,768. */
+export const IMAGE_SLICE_PIXELS_MAX = 1 << 30;
+
 /** Class ids run from 1 to this; 0 is unlabelled. */
 export const CLASSES_MAX = 255;
 /** Characters of a class name. */
@@ -44,6 +47,8 @@ export const LAYERS_MAX = 16;
 /** Characters of the name of a feature. */
 export const FEATURE_NAME_MAX = 200;
 
+/** Bytes of a classifier's file, and of what is in it once unpacked. */
+export const CLASSIFIER_FILE_BYTES_MAX = 512 << 20;
 /** Bytes of a classifier document. */
 export const CLASSIFIER_BYTES_MAX = 256 << 20;
 /** Brackets, commas and colons in a classifier document: bounds what reading it allocates. */

@@ -1,5 +1,12 @@
 """Which values are images, and the errors for other values."""
 
+import os
+import struct
+import subprocess
+import sys
+import warnings
+import zlib
+
 import numpy as np
 import pytest
 import tifffile
@@ -17,6 +24,10 @@ from sambalab.files.images import display_range, prepare
         ((4, 5, 7), (4, 5, 7, 1), (4, 5, 7), True),
         ((1, 1), (1, 1, 1, 1), (1, 1), False),
         ((1, 5, 7), (1, 5, 7, 1), (1, 5, 7), True),
+        ((2, 5, 7, 3), (2, 5, 7, 3), (2, 5, 7), True),
+        ((40, 50, 1), (1, 40, 50, 1), (40, 50), False),
+        ((5, 400, 500), (5, 400, 500, 1), (5, 400, 500), True),
+        ((3, 40, 50), (3, 40, 50, 1), (3, 40, 50), True),
     ],
 )
 def test_the_last_axis_of_three_is_colour_and_other_third_axes_make_a_stack(shape, pixels, labels, stack):
@@ -79,15 +90,25 @@ def test_an_empty_image_is_refused(shape):
         prepare(np.zeros(shape))
 
 
-@pytest.mark.parametrize("shape", [(), (9,), (2, 3, 4, 5), (2, 8, 8, 3)])
+@pytest.mark.parametrize("shape", [(), (9,), (2, 3, 4, 5), (1, 2, 8, 8, 3)])
 def test_a_wrong_number_of_axes_is_refused_with_the_shapes_that_would_do(shape):
     with pytest.raises(ImageError, match=r"\(rows, columns, 3\)"):
         prepare(np.ones(shape))
 
 
-def test_an_alpha_channel_is_refused_with_what_to_do():
-    with pytest.raises(ImageError, match=r"image\[\.\.\., :3\]"):
+def test_an_alpha_channel_that_is_not_opaque_is_refused_with_what_to_do():
+    with pytest.raises(ImageError, match=r"\[0, 1, 2\].*image\[\.\.\., :3\]"):
         prepare(np.zeros((8, 8, 4), np.uint8))
+    with pytest.raises(ImageError, match=r"image\[\.\.\., 0\]"):
+        prepare(np.zeros((8, 8, 2), np.uint16))
+
+
+def test_an_opaque_alpha_channel_of_an_array_is_dropped():
+    image = np.full((8, 8, 4), 255, np.uint8)
+    image[..., :3] = 7
+    assert prepare(image).pixels.shape == (1, 8, 8, 3) and prepare(image).pixels.max() == 7
+    assert prepare(np.ones((8, 8, 4), np.float32)).pixels.shape == (1, 8, 8, 3)
+    assert prepare(np.zeros((8, 8, 4), np.uint8), index={"S": [0, 1, 2]}).pixels.shape == (1, 8, 8, 3)
 
 
 def test_none_is_refused_as_an_image():
@@ -132,8 +153,54 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 def test_a_folder_is_refused_as_an_image(tmp_path):
-    with pytest.raises(ImageError, match="not a file"):
+    with pytest.raises(ImageError, match="a folder, not a file"):
         prepare(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_pipes_and_devices_are_refused_by_name_without_being_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe.tif")
+    (tmp_path / "endless.png").symlink_to("/dev/zero")
+    with pytest.raises(ImageError, match=r"pipe\.tif is not a file but a named pipe"):
+        prepare(tmp_path / "pipe.tif")
+    with pytest.raises(ImageError, match=r"endless\.png is not a file but a device"):
+        prepare(tmp_path / "endless.png")
+
+
+def test_an_eps_is_not_handed_to_ghostscript_whatever_its_name(tmp_path):
+    (tmp_path / "bin").mkdir()
+    ghostscript = tmp_path / "bin/gs"
+    ghostscript.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\n")
+    ghostscript.chmod(0o755)
+    eps = tmp_path / "drawing.png"
+    eps.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n")
+    script = f"import sambalab.files.images as images; images.prepare({str(eps)!r})"
+    environment = {**os.environ, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert "drawing.png cannot be read as an image: its content is none of TIFF" in done.stderr
+    assert not (tmp_path / "started").exists()
+
+
+def test_a_png_of_16384_squared_opens_and_pillows_own_limit_stays(tmp_path):
+    before = Pillow.MAX_IMAGE_PIXELS
+    path = tmp_path / "large.png"
+    Pillow.new("L", (16384, 16384), 9).save(path, compress_level=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        image = prepare(path)
+    assert image.shape == (16384, 16384) and image.pixels[0, -1, -1, 0] == 9
+    assert before == Pillow.MAX_IMAGE_PIXELS
+
+
+def test_an_image_with_more_pixels_than_the_limit_is_refused_before_it_is_decoded(tmp_path):
+    path = tmp_path / "bomb.png"
+    Pillow.new("L", (1, 1)).save(path)
+    content = bytearray(path.read_bytes())
+    content[16:24] = struct.pack(">II", 40_000, 40_000)
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    path.write_bytes(content)
+    with pytest.raises(ImageError, match=r"40,000 × 40,000 pixels; up to 1,073,741,824"):
+        prepare(path)
 
 
 @pytest.mark.parametrize("name", ["text.png", "text.tif"])

@@ -1,0 +1,19 @@
+"""Images, opened lazily, checked, converted to a dtype that the sidecar knows, and identified by a digest.
+
+The way of an image:
+
+- ``readers``: one file for each kind of image file, and the list of them. A reader gives a `source.Source`.
+- ``arrays``: arrays from outside (NumPy, Dask, xarray, Pillow) as sources. ``stacks``: lists of images.
+- ``axes``: which axis of a source holds slices, rows, columns and channels.
+- ``colours``: palettes, CMYK, alpha and MinIsWhite as grey or RGB.
+- ``blocks``: reads, converts and checks a source, some rows or slices at a time.
+- ``image``: `Image`, the result. ``prepare``: puts the steps together.
+
+Nothing outside of this folder imports its files, only what stands here.
+"""
+
+from .axes import Index
+from .image import Image, as_bytes, display_range
+from .prepare import ImageLike, prepare, tell
+
+__all__ = ["Image", "ImageLike", "Index", "as_bytes", "display_range", "prepare", "tell"]
