@@ -22,6 +22,9 @@ const SHOWN_LEAST = 72;
 const SHOWN_BEST = 160;
 const SHOWN_MOST = 0.7;
 
+/** Fingers closer than this, in CSS pixels, do not zoom further. */
+const PINCH_LEAST = 24;
+
 /** Largest side of an image pixel on the screen, in CSS pixels. */
 const SCALE_MAX = 64;
 
@@ -92,6 +95,15 @@ export class ViewTransform {
     this._y -= dy / this._scale;
     this._fitted = false;
     this._clamp();
+  }
+
+  /** Two fingers moved: the image points under them follow. */
+  pinch(from: readonly [IPoint, IPoint], to: readonly [IPoint, IPoint]): void {
+    const middle = ([a, b]: readonly [IPoint, IPoint]) => ({ x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 });
+    const span = ([a, b]: readonly [IPoint, IPoint]) => Math.max(Math.hypot(a.x - b.x, a.y - b.y), PINCH_LEAST);
+    const target = middle(to);
+    this.panBy(target.x - middle(from).x, target.y - middle(from).y);
+    this.zoomAt(target, span(to) / span(from));
   }
 
   /**

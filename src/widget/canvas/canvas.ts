@@ -2,6 +2,7 @@
  * The canvas of a view: pointer, wheel, size, and two layers. Image, overlays and labels are on the lower layer; what follows
  * the pointer is on the upper one, which is redrawn alone.
  */
+import { IDisposable } from '@lumino/disposable';
 import { Message } from '@lumino/messaging';
 import { ISignal, Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
@@ -9,8 +10,10 @@ import { LABEL_TILE, Rect } from '../../shared';
 import { IPoint, tilesIn, ViewTransform } from '../base/geometry';
 import { Change, IRepaint } from '../state/change';
 import { LabellerState } from '../state/labeller-state';
+import { Gestures, IGestureTarget, IPointer, PointerKind, Purpose } from './gestures';
 import { Painter } from './painter';
-import { currentTool, findTool, ITool, IToolEvent, IToolHandler, TOOLS } from './tools';
+import { watchPens } from './pen-watch';
+import { currentTool, ERASER_END, findTool, ITool, IToolEvent, IToolHandler, TOOLS } from './tools';
 import { trans } from '../base/translation';
 
 /** The pixel under the pointer, for the status line. */
@@ -22,6 +25,9 @@ export interface IHover {
 /** Least and largest height of the canvas in CSS pixels. */
 const HEIGHT_MIN = 240;
 const HEIGHT_MAX = 600;
+
+/** Device pixels a CSS pixel at most, so that a view that the page enlarges much stays small in memory. */
+const RATIO_MAX = 4;
 
 /** The canvas of one view of a labeller. */
 export class CanvasView extends Widget {
@@ -118,6 +124,18 @@ export class CanvasView extends Widget {
     this._onView();
   }
 
+  /** Where a place of the window is on the canvas, in screen coordinates. */
+  toScreen({ x, y }: IPoint): IPoint {
+    const { left, top, scale } = this._box();
+    return { x: (x - left) / scale, y: (y - top) / scale };
+  }
+
+  /** Where a place on the canvas is in the window. */
+  toWindow({ x, y }: IPoint): IPoint {
+    const { left, top, scale } = this._box();
+    return { x: left + x * scale, y: top + y * scale };
+  }
+
   /** Draw layers again with the next frame. */
   redraw(layer: 'base' | 'top' | 'both'): void {
     this._dirtyBase ||= layer !== 'top';
@@ -151,13 +169,15 @@ export class CanvasView extends Widget {
         this._onPointerMove(event as PointerEvent);
         break;
       case 'pointerup':
+        this._gestures.up(this._pointer(event as PointerEvent));
+        break;
       case 'pointercancel':
-        this._onPointerUp(event as PointerEvent);
+      case 'lostpointercapture': // follows pointerup too, when the gesture is over
+        this._gestures.cancel(this._pointer(event as PointerEvent));
         break;
       case 'pointerleave':
-        if (!this._pressed) {
-          this.handler.leave?.();
-          this._hovered.emit(null);
+        if (!this._gestures.does && kindOf(event as PointerEvent) !== 'touch') {
+          this._leave();
         }
         break;
       case 'dblclick':
@@ -179,6 +199,7 @@ export class CanvasView extends Widget {
     for (const type of EVENTS) {
       this.node.addEventListener(type, this, type === 'wheel' ? { passive: false } : {});
     }
+    this._pens = watchPens((where, time) => this._gestures.pen(where, time));
     this._resizes = new ResizeObserver(() => this._fitSize());
     this._resizes.observe(this.node);
     // A browser may blank a canvas that has been out of sight for long.
@@ -205,6 +226,8 @@ export class CanvasView extends Widget {
   }
 
   private _unwatch(): void {
+    this._gestures.end();
+    this._pens?.dispose();
     for (const type of EVENTS) {
       this.node.removeEventListener(type, this);
     }
@@ -225,7 +248,7 @@ export class CanvasView extends Widget {
     if (this.node.style.height !== `${height}px`) {
       this.node.style.height = `${height}px`;
     }
-    this._ratio = window.devicePixelRatio || 1;
+    this._ratio = this._deviceRatio();
     for (const layer of [this._base, this._top]) {
       const w = Math.round(width * this._ratio);
       const h = Math.round(height * this._ratio);
@@ -240,14 +263,28 @@ export class CanvasView extends Widget {
     this._zoomed.emit(this.view.scale);
   }
 
+  /** The box of the canvas on the page. An ancestor's CSS scale or zoom makes it larger or smaller than the canvas's own size. */
+  private _box(): { left: number; top: number; scale: number } {
+    const { left, top, width } = this.node.getBoundingClientRect();
+    return { left, top, scale: width > 0 && this.view.width > 0 ? width / this.view.width : 1 };
+  }
+
+  /** Device pixels a pixel of the canvas: by the screen, the browser's zoom and the page's CSS. */
+  private _deviceRatio(): number {
+    const { width } = this.node.getBoundingClientRect();
+    const scale = width > 0 ? width / this.node.clientWidth : 1;
+    return Math.min((window.devicePixelRatio || 1) * scale, RATIO_MAX);
+  }
+
   /** Tell the sidecar what is in view: live segmentation begins there. */
   private _tellView(): void {
     this._state.live.show(this, this._state.slice, this._inSight ? this.view.visible() : null);
   }
 
   private _draw(all = false): void {
-    if (window.devicePixelRatio && window.devicePixelRatio !== this._ratio) {
-      this._fitSize(); // the window moved to another screen, or the page was zoomed
+    // The window moved to another screen, or the page was zoomed or scaled. Layout rounds, so small differences are none.
+    if (!all && Math.abs(this._deviceRatio() / this._ratio - 1) > 0.01) {
+      this._fitSize();
       return;
     }
     let unfinished = false;
@@ -320,69 +357,123 @@ export class CanvasView extends Widget {
 
   private _setCursor(): void {
     const { cursor } = this._pressed?.tool ?? this._tool;
-    this._top.style.cursor = this._dragFrom ? 'grabbing' : this._panning ? 'grab' : cursor;
+    const moves = this._gestures.does === 'pan' || this._gestures.does === 'pinch';
+    this._top.style.cursor = moves ? 'grabbing' : this._panning ? 'grab' : cursor;
   }
 
   private _screen(event: MouseEvent): IPoint {
-    const box = this.node.getBoundingClientRect();
-    return { x: event.clientX - box.left, y: event.clientY - box.top };
+    return this.toScreen({ x: event.clientX, y: event.clientY });
   }
 
-  private _toolEvent(event: PointerEvent): IToolEvent {
-    return { image: this.view.toImage(this._screen(event)), altKey: event.altKey, time: event.timeStamp };
+  private _pointer(event: PointerEvent): IPointer {
+    const { pointerId: id, altKey, timeStamp: time } = event;
+    return { id, kind: kindOf(event), at: this._screen(event), altKey, time };
+  }
+
+  private _toolEvent({ at, kind, altKey, time }: IPointer): IToolEvent {
+    return { image: this.view.toImage(at), kind, altKey, time };
   }
 
   private _onPointerDown(event: PointerEvent): void {
-    if (this._pressed || this._dragFrom) {
+    const purpose = this._purposeOf(event);
+    if (purpose === 'other') {
+      if (!this._gestures.does) {
+        event.preventDefault();
+        this.handler.secondaryPress?.(this._toolEvent(this._pointer(event)));
+      }
       return;
     }
-    event.preventDefault();
-    if (event.button === 2) {
-      this.handler.secondaryPress?.(this._toolEvent(event));
-      return;
+    if (purpose && this._gestures.down(this._pointer(event), purpose)) {
+      event.preventDefault();
+      this._capture(event.pointerId);
     }
-    this._top.setPointerCapture?.(event.pointerId);
-    if (event.button === 1 || this._panning) {
-      this._dragFrom = { id: event.pointerId, at: this._screen(event) };
-      this._setCursor();
-    } else if (event.button === 0) {
-      const tool = this._tool;
-      const handler = this._handlers.get(tool)!;
-      this._pressed = { id: event.pointerId, tool, handler };
-      this._state.keepTool(tool.name);
-      handler.press(this._toolEvent(event));
+  }
+
+  /** What a button is for: `other` is the secondary one. Null for buttons that do nothing here. */
+  private _purposeOf({ button, buttons }: PointerEvent): Purpose | 'other' | null {
+    if (button === 2) {
+      return 'other';
+    }
+    if (button === 1 || (this._panning && button === 0)) {
+      return 'pan';
+    }
+    if (button === ERASER_BUTTON || buttons & ERASER_BUTTONS) {
+      return 'erase';
+    }
+    return button === 0 ? 'draw' : null;
+  }
+
+  /** Get the pointer's events until it is lifted, wherever it goes. */
+  private _capture(id: number): void {
+    try {
+      this._top.setPointerCapture?.(id);
+    } catch {
+      // It was lifted before this event was handled; its pointerup comes next.
     }
   }
 
   private _onPointerMove(event: PointerEvent): void {
-    const at = this._screen(event);
-    if (this._dragFrom?.id === event.pointerId) {
-      this.view.panBy(at.x - this._dragFrom.at.x, at.y - this._dragFrom.at.y);
-      this._dragFrom.at = at;
-      this._onView();
+    const pointer = this._pointer(event);
+    if (this._gestures.move(pointer)) {
       return;
     }
+    if (this._gestures.draws(event.pointerId)) {
+      this._hover(pointer.at);
+      const all = event.getCoalescedEvents?.() ?? [];
+      const parts = all.length > 0 ? all.map(part => this._pointer(part)) : [pointer];
+      this.handler.drag?.(parts.map(part => this._toolEvent(part)));
+    } else if (!this._gestures.does && pointer.kind !== 'touch') {
+      this._hover(pointer.at);
+      this.handler.hover?.(this._toolEvent(pointer));
+    }
+  }
+
+  private _hover(at: IPoint): void {
     const image = this.view.toImage(at);
     const { rows, columns } = this._image;
     const inside = image.x >= 0 && image.y >= 0 && image.x < columns && image.y < rows;
     this._hovered.emit(inside ? { row: Math.floor(image.y), column: Math.floor(image.x) } : null);
-    if (this._pressed?.id === event.pointerId) {
-      const all = event.getCoalescedEvents?.() ?? [];
-      this._pressed.handler.drag?.((all.length > 0 ? all : [event]).map(part => this._toolEvent(part)));
-    } else if (!this._pressed) {
-      this.handler.hover?.(this._toolEvent(event));
-    }
   }
 
-  private _onPointerUp(event: PointerEvent): void {
-    if (this._dragFrom?.id === event.pointerId) {
-      this._dragFrom = null;
-      this._setCursor();
-    } else if (this._pressed?.id === event.pointerId) {
-      this._pressed.handler.release?.(this._toolEvent(event));
-      this._pressed = null;
-      this._setCursor();
+  private _press(pointer: IPointer, purpose: 'draw' | 'erase'): void {
+    const tool = purpose === 'erase' ? ERASER_END : this._tool;
+    const handler = this._handlers.get(tool)!;
+    if (tool !== this._tool) {
+      this.handler.leave?.();
     }
+    const takes = purpose === 'draw' && this._state.takenTool === null;
+    this._pressed = { tool, handler, takes };
+    if (takes) {
+      this._state.keepTool(tool.name);
+    }
+    handler.press(this._toolEvent(pointer));
+  }
+
+  private _release(pointer: IPointer): void {
+    this._pressed?.handler.release?.(this._toolEvent(pointer));
+    const erased = this._pressed?.tool !== this._tool;
+    if (pointer.kind === 'touch' || erased) {
+      this._leave(); // a lifted finger is nowhere, and the pen that erased shows the tool in use next
+    }
+    this._pressed = null;
+    this._setCursor();
+  }
+
+  private _abort(): void {
+    const pressed = this._pressed;
+    pressed?.handler.abort?.();
+    this._pressed = null;
+    this._hovered.emit(null);
+    if (pressed?.takes) {
+      this._state.keepTool(null);
+    }
+    this._setCursor();
+  }
+
+  /** Nothing is over the image any more. */
+  private _leave(): void {
+    this.handler.leave?.();
+    this._hovered.emit(null);
   }
 
   private _onWheel(event: WheelEvent): void {
@@ -413,13 +504,27 @@ export class CanvasView extends Widget {
   private readonly _wheelIgnored = new Signal<this, void>(this);
   /** The tool in use. */
   private _tool: ITool;
-  /** The pressed pointer and its tool, which stays the same until release. */
-  private _pressed: { id: number; tool: ITool; handler: IToolHandler } | null = null;
+  /** The tool that is pressed; it stays the same until release. `takes` if it is kept only because it was pressed. */
+  private _pressed: { tool: ITool; handler: IToolHandler; takes: boolean } | null = null;
+  private readonly _gestures = new Gestures({
+    press: (pointer, purpose) => this._press(pointer, purpose),
+    release: pointer => this._release(pointer),
+    abort: () => this._abort(),
+    pan: (from, to) => {
+      this.view.panBy(to.x - from.x, to.y - from.y);
+      this._onView();
+    },
+    pinch: (from, to) => {
+      this.view.pinch(from, to);
+      this._onView();
+    },
+    changed: () => this._setCursor()
+  } satisfies IGestureTarget);
   /** The settings' tool that {@link _checkSettings} has checked. */
   private _checkedTool: string | null = null;
-  private _dragFrom: { id: number; at: IPoint } | null = null;
   private _panning = false;
   private _hideOverlays = false;
+  private _pens: IDisposable | null = null;
   private _resizes: ResizeObserver | null = null;
   private _sights: IntersectionObserver | null = null;
   private _inSight = true;
@@ -435,11 +540,21 @@ const EVENTS = [
   'pointermove',
   'pointerup',
   'pointercancel',
+  'lostpointercapture',
   'pointerleave',
   'dblclick',
   'contextmenu',
   'wheel'
 ] as const;
+
+/** A pen's eraser end in `PointerEvent.button` and `buttons`. */
+const ERASER_BUTTON = 5;
+const ERASER_BUTTONS = 32;
+
+/** The kind of a pointer. An unknown device counts as a mouse. */
+function kindOf({ pointerType }: PointerEvent): PointerKind {
+  return pointerType === 'pen' || pointerType === 'touch' ? pointerType : 'mouse';
+}
 
 /** The namespace for {@link CanvasView}. */
 export namespace CanvasView {

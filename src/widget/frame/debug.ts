@@ -42,14 +42,9 @@ export interface IDebugHandle {
 /** Put the handle on the root element of a view. */
 export function attachDebugHandle(root: HTMLElement, state: LabellerState, canvas: CanvasView): void {
   const handle: IDebugHandle = {
-    imageToClient: (row, column) => {
-      const box = canvas.node.getBoundingClientRect();
-      const { x, y } = canvas.view.toScreen({ x: column + 0.5, y: row + 0.5 });
-      return { x: box.left + x, y: box.top + y };
-    },
+    imageToClient: (row, column) => canvas.toWindow(canvas.view.toScreen({ x: column + 0.5, y: row + 0.5 })),
     clientToImage: (x, y) => {
-      const box = canvas.node.getBoundingClientRect();
-      const image = canvas.view.toImage({ x: x - box.left, y: y - box.top });
+      const image = canvas.view.toImage(canvas.toScreen({ x, y }));
       return { row: Math.floor(image.y), column: Math.floor(image.x) };
     },
     get state() {

@@ -98,6 +98,7 @@ export class LabelStore implements IDisposable {
 
   /** Begin a stroke with the brush. `classId` 0 erases. */
   stroke(slice: number, classId: number, preserve: boolean): Stroke {
+    const edits = this._edits;
     const stroke = new Stroke({
       image: this._options.image,
       tiles: this.slice(slice),
@@ -108,6 +109,14 @@ export class LabelStore implements IDisposable {
       ended: (patch, released) => {
         this._strokes.delete(stroke);
         this.commit(patch, { painted: true, released });
+      },
+      dropped: tiles => {
+        this._strokes.delete(stroke);
+        this._changed.emit({ slice, tiles });
+        if (this._edits !== edits || this._strokes.size > 0) {
+          this.reload(); // its tiles may have lost what others drew meanwhile
+        }
+        this._edits++;
       }
     });
     this._strokes.add(stroke);
@@ -122,6 +131,7 @@ export class LabelStore implements IDisposable {
     if (!painted) {
       this._apply(patch);
     }
+    this._edits++;
     this._committed.emit({ patch, released });
     this.queue.push(patch);
   }
@@ -174,6 +184,7 @@ export class LabelStore implements IDisposable {
     this._version = version;
     try {
       const patch = decodePatch(params, buffers);
+      this._edits++;
       this._log(version, patch);
       if (this._slices.has(patch.slice)) {
         this._apply(patch);
@@ -222,6 +233,7 @@ export class LabelStore implements IDisposable {
         }
       }
       this._version = Math.max(this._version, result.version);
+      this._edits++;
       this._changed.emit({ slice, tiles: null });
     } catch (reason) {
       const error = BridgeError.from(reason);
@@ -268,6 +280,8 @@ export class LabelStore implements IDisposable {
   private readonly _failed = new Signal<this, BridgeError>(this);
   /** Strokes that are being drawn: one, or more in several views. */
   private readonly _strokes = new Set<Stroke>();
+  /** How often something else than a stroke under way changed labels. */
+  private _edits = 0;
   private _requests = 0;
   private _fetching = 0;
   private _version = 0;

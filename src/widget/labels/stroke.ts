@@ -1,4 +1,5 @@
 /** A stroke of the brush while it is drawn: it paints its pixels at once and gathers them for one patch. */
+import { LABEL_TILE } from '../../shared';
 import { IPoint, ISize, ITileRef } from '../base/geometry';
 import { LabelTiles } from './label-tiles';
 import { IMaskedPatch } from './patches';
@@ -16,6 +17,7 @@ export class Stroke {
     const { tiles, image, classId, preserve } = this._options;
     const touched = new Map<string, ITileRef>();
     brushRuns(from, to, radius, image, (row, start, end) => {
+      this._keep(row, start, end);
       this._mask.addRun(row, start, end);
       for (const tile of tiles.paintRun(row, start, end, classId, preserve)) {
         touched.set(`${tile.row}/${tile.column}`, tile);
@@ -37,8 +39,30 @@ export class Stroke {
     this._options.ended(this.patch(), released);
   }
 
+  /** Give its tiles the labels from before the stroke, and do not send it. */
+  drop(): void {
+    const tiles = [...this._before.values()];
+    for (const { row, column, classes } of tiles) {
+      this._options.tiles.replace(row, column, classes);
+    }
+    this._options.dropped(tiles);
+  }
+
+  /** Keep the tiles of a run as they are before the stroke paints on them. */
+  private _keep(row: number, start: number, end: number): void {
+    const tileRow = Math.floor(row / LABEL_TILE);
+    for (let column = Math.floor(start / LABEL_TILE); column * LABEL_TILE < end; column++) {
+      const key = `${tileRow}/${column}`;
+      if (!this._before.has(key)) {
+        const classes = this._options.tiles.tile(tileRow, column);
+        this._before.set(key, { row: tileRow, column, classes: classes && new Uint8Array(classes) });
+      }
+    }
+  }
+
   private readonly _options: Stroke.IOptions;
   private readonly _mask: MaskBuilder;
+  private readonly _before = new Map<string, ITileRef & { classes: Uint8Array | undefined }>();
 }
 
 /** The namespace for {@link Stroke}. */
@@ -56,5 +80,7 @@ export namespace Stroke {
     painted(tiles: ITileRef[]): void;
     /** Called with the whole stroke at its end. */
     ended(patch: IMaskedPatch, released: number | null): void;
+    /** Called instead if the stroke was dropped, with the tiles that have their old labels again. */
+    dropped(tiles: ITileRef[]): void;
   }
 }

@@ -143,9 +143,12 @@ export class LabellerState implements IDisposable {
     this._changed.emit('drawing');
   }
 
-  /** The user draws with this tool: no other one replaces it unless the user takes it. */
-  keepTool(tool: string): void {
-    this._tool ??= tool;
+  /** The user draws with this tool: no other one replaces it unless the user takes it. Null: the press did not count after all. */
+  keepTool(tool: string | null): void {
+    this._tool = tool && (this._tool ?? tool);
+    if (!tool) {
+      this._changed.emit('choice');
+    }
   }
 
   /** Show a notice. */

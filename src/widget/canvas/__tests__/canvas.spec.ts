@@ -21,9 +21,9 @@ async function show(size = image) {
   Widget.attach(canvas, document.body);
   page.frame();
   const { decoder } = labeller.parts.embedding;
-  const point = (type: string, row: number, column: number, button = 0) =>
+  const point = (type: string, row: number, column: number, init: PointerEventInit = {}) =>
     canvas.node.dispatchEvent(
-      page.pointer(type, { clientX: column * canvas.view.scale, clientY: row * canvas.view.scale, button })
+      page.pointer(type, { clientX: column * canvas.view.scale, clientY: row * canvas.view.scale, ...init })
     );
   return { ...labeller, canvas, decoder, point };
 }
@@ -94,5 +94,79 @@ describe('CanvasView', () => {
     draw();
     const count = drawn().map((times, layer) => times - before[layer]!);
     expect(count).toEqual([0, 2]);
+  });
+
+  it('lets a finger show a suggestion, and take it when it is lifted', async () => {
+    const { state, parts, point, sidecar } = await show();
+    const finger = { pointerType: 'touch', pointerId: 7 };
+    point('pointerdown', 200, 250, finger);
+    await until(() => parts.suggestions.current !== null);
+    await state.drained();
+    expect(sidecar.labels[200 * image.columns + 250]).toBe(0);
+    point('pointerup', 200, 250, finger);
+    await state.drained();
+    expect(sidecar.labels[200 * image.columns + 250]).toBe(1);
+  });
+
+  it('takes nothing and keeps no tool for the first of two fingers', async () => {
+    const { state, parts, canvas, point, sidecar } = await show();
+    const { scale } = canvas.view;
+    const fingers = [7, 8].map(pointerId => ({ pointerType: 'touch', pointerId }));
+    point('pointerdown', 200, 200, fingers[0]);
+    await until(() => parts.suggestions.current !== null);
+    point('pointerdown', 200, 400, fingers[1]);
+    expect(parts.suggestions.current).toBeNull();
+    expect(state.takenTool).toBeNull();
+    point('pointermove', 200, 600, fingers[1]);
+    fingers.forEach(finger => point('pointerup', 200, 300, finger));
+    await state.drained();
+    await settle();
+    expect(canvas.view.scale / scale).toBeCloseTo(2);
+    expect(sidecar.labels.some(value => value > 0)).toBe(false);
+  });
+
+  it('erases with a pen’s eraser end and leaves the tool as it is', async () => {
+    const { state, parts, point, sidecar } = await show();
+    state.setTool('brush');
+    const pen = { pointerType: 'pen', pointerId: 3 };
+    const draw = (init: PointerEventInit) => {
+      point('pointerdown', 100, 100, { ...pen, ...init });
+      point('pointermove', 100, 140, { ...pen, ...init });
+      point('pointerup', 100, 140, { ...pen, button: init.button ?? 0 });
+      return state.drained();
+    };
+    await draw({ button: 0, buttons: 1 });
+    expect(sidecar.labels[100 * image.columns + 120]).toBe(1);
+    await draw({ button: 5, buttons: 32 });
+    expect(sidecar.labels.some(value => value > 0)).toBe(false);
+    expect(parts.labels.slice(0).at(100, 120)).toBe(0);
+    expect(state.takenTool).toBe('brush');
+  });
+
+  it('ends the stroke of a pointer that is lost, and keeps it', async () => {
+    const { state, point, sidecar } = await show();
+    state.setTool('brush');
+    point('pointerdown', 100, 100);
+    point('pointermove', 100, 140);
+    point('lostpointercapture', 100, 140);
+    await state.drained();
+    expect(sidecar.labels[100 * image.columns + 120]).toBe(1);
+  });
+
+  it('finds the pixel below the pointer where the page scales the canvas', async () => {
+    const { canvas, point, sidecar, state } = await show();
+    state.setTool('brush');
+    const box = { left: 100, top: 50, width: 750, height: 600 } as DOMRect; // 500 CSS pixels of its own
+    jest.spyOn(canvas.node, 'getBoundingClientRect').mockReturnValue(box);
+    const at = (row: number, column: number) => {
+      const { x, y } = canvas.toWindow(canvas.view.toScreen({ x: column + 0.5, y: row + 0.5 }));
+      return { clientX: x, clientY: y };
+    };
+    expect(at(0, 0).clientX).toBeCloseTo(100 + 0.5 * canvas.view.scale * 1.5);
+    point('pointerdown', 0, 0, at(300, 350));
+    point('pointerup', 0, 0, at(300, 350));
+    await state.drained();
+    const columns = [...sidecar.labels.keys()].filter(i => sidecar.labels[i]! > 0).map(i => i % image.columns);
+    expect([Math.min(...columns), Math.max(...columns)]).toEqual([343, 357]);
   });
 });

@@ -45,7 +45,10 @@ export function fakePage() {
       return now.length > 0;
     },
     cleared,
-    pointer: (type: string, init: MouseEventInit): PointerEvent =>
-      Object.assign(new MouseEvent(type, { bubbles: true, cancelable: true, ...init }), { pointerId: 1 }) as never
+    pointer: (type: string, init: PointerEventInit): PointerEvent => {
+      const { pointerId = 1, pointerType = 'mouse' } = init;
+      const event = new MouseEvent(type, { bubbles: true, cancelable: true, ...init });
+      return Object.assign(event, { pointerId, pointerType }) as never;
+    }
   };
 }

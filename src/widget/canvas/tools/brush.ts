@@ -53,6 +53,12 @@ export class BrushHandler implements IToolHandler {
     this._stroke = null;
   }
 
+  abort(): void {
+    this._stroke?.drop();
+    this._stroke = null;
+    this.leave();
+  }
+
   hover(event: IToolEvent): void {
     this._moveTo(event);
   }

@@ -18,6 +18,9 @@ export * from './tool';
 /** All tools, in the toolbar's order. The first is the default. */
 export const TOOLS: readonly [ITool, ...ITool[]] = [suggest, brush, eraser];
 
+/** The tool of a pen's eraser end. */
+export const ERASER_END: ITool = eraser;
+
 /** The tool of this name. */
 export function findTool(name: string | null): ITool | undefined {
   return TOOLS.find(tool => tool.name === name);

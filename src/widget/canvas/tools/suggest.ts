@@ -1,4 +1,4 @@
-/** SAM's suggestions: hover shows one, a click or Enter accepts it, a right click changes its scale, Escape rejects it. */
+/** SAM's suggestions: hover shows one, a click, a lifted finger or Enter accepts it, a right click changes its scale, Escape rejects it. */
 import { trans } from '../../base/translation';
 import { IPixel } from '../../state/suggestion';
 import { ITool, IToolEvent, IToolHandler, IToolHost } from './tool';
@@ -27,10 +27,22 @@ class SuggestHandler implements IToolHandler {
   constructor(private readonly _host: IToolHost) {}
 
   press(event: IToolEvent): void {
-    const pixel = this._pixel(event);
-    if (pixel) {
-      void this._host.state.accept(pixel);
+    if (event.kind === 'touch') {
+      this.hover(event); // a finger shows the suggestion while it is down, and takes it when it is lifted
+    } else {
+      this._accept(event);
     }
+  }
+
+  release(event: IToolEvent): void {
+    if (event.kind === 'touch') {
+      this._accept(event);
+    }
+  }
+
+  /** Only fingers are aborted, and these have taken nothing yet. */
+  abort(): void {
+    this.leave();
   }
 
   drag(events: IToolEvent[]): void {
@@ -68,6 +80,13 @@ class SuggestHandler implements IToolHandler {
 
   cancel(): void {
     this._host.state.parts?.suggestions.reject();
+  }
+
+  private _accept(event: IToolEvent): void {
+    const pixel = this._pixel(event);
+    if (pixel) {
+      void this._host.state.accept(pixel);
+    }
   }
 
   /** The pixel under the pointer; null outside the image. */

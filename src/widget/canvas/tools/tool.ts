@@ -2,6 +2,7 @@
 import { IPoint, ViewTransform } from '../../base/geometry';
 import { ISettings } from '../../base/settings';
 import { LabellerState } from '../../state/labeller-state';
+import { PointerKind } from '../gestures';
 
 /** A setting with a control in the toolbar. */
 export type ToolSetting = Extract<keyof ISettings, 'brushSize' | 'preserve'>;
@@ -34,8 +35,10 @@ export interface IToolHandler {
   press(event: IToolEvent): void;
   /** The pointer moved while it is pressed: all places since the last call. */
   drag?(events: IToolEvent[]): void;
-  /** The pointer was lifted after {@link press}. */
+  /** The pointer was lifted after {@link press}. {@link abort} comes instead if the press does not count. */
   release?(event: IToolEvent): void;
+  /** The press does not count, for example because a second finger came down: take back what it did. */
+  abort?(): void;
   /** The pointer moved without being pressed. */
   hover?(event: IToolEvent): void;
   /** The pointer left the image, or the user takes another tool. */
@@ -56,6 +59,8 @@ export interface IToolHandler {
 export interface IToolEvent {
   /** In image coordinates. */
   image: IPoint;
+  /** A finger cannot hover: it has shown nothing before it presses, and may turn out to be the first of two. */
+  kind: PointerKind;
   altKey: boolean;
   /** When the browser saw it, in milliseconds as `performance.now()` counts. */
   time: number;

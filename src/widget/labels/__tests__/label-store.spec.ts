@@ -71,4 +71,50 @@ describe('A stroke', () => {
     await state.accept({ row: 300, column: 350 });
     expect(state.times.all.at(-1)!.released).toBeNull();
   });
+
+  it('that is dropped leaves the labels as they were, and is not sent', async () => {
+    const labeller = await open();
+    const { parts, state } = labeller;
+    parts.labels.commit(run(2, 400, 180, 300));
+    await state.drained();
+    const sent = state.times.all.length;
+    const stroke = parts.labels.stroke(0, 1, false);
+    stroke.line({ x: 200, y: 400 }, { x: 320, y: 560 }, 9);
+    const at = () => [400, 560].map((row, i) => parts.labels.slice(0).at(row, 200 + 120 * i));
+    expect(at()).toEqual([1, 1]);
+    stroke.drop();
+    expect(at()).toEqual([2, 0]);
+    await state.drained();
+    expect(same(labeller)).toBe(true);
+    expect(state.times.all.length).toBe(sent);
+  });
+
+  it('that is dropped leaves the pixels that another peer drew meanwhile', async () => {
+    const labeller = await open();
+    const { sidecar, parts } = labeller;
+    const stroke = parts.labels.stroke(0, 1, true);
+    stroke.line({ x: 200, y: 100 }, { x: 320, y: 100 }, 9);
+    const theirs = run(2, 100, 180, 300);
+    sidecar.apply(theirs);
+    const { params, buffers } = encodePatch(id, theirs);
+    sidecar.tell('patch', { origin: 'other', version: 1, patch: params }, buffers);
+    stroke.drop();
+    await settle();
+    expect(parts.labels.slice(0).at(100, 250)).toBe(2);
+    expect(same(labeller)).toBe(true);
+  });
+
+  it('that is dropped leaves the one that is drawn in another view', async () => {
+    const labeller = await open();
+    const { parts, state } = labeller;
+    const [one, other] = [1, 2].map(classId => parts.labels.stroke(0, classId, true));
+    one!.line({ x: 200, y: 100 }, { x: 320, y: 100 }, 9);
+    other!.line({ x: 200, y: 130 }, { x: 320, y: 130 }, 9);
+    one!.drop();
+    await settle();
+    expect([parts.labels.slice(0).at(100, 250), parts.labels.slice(0).at(130, 250)]).toEqual([0, 2]);
+    other!.end();
+    await state.drained();
+    expect(same(labeller)).toBe(true);
+  });
 });

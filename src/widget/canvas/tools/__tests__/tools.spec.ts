@@ -37,7 +37,7 @@ describe('The tools', () => {
     const { state, sidecar } = await open();
     const brush = findTool('brush')!.create({ state, view: new ViewTransform(image), redraw: () => undefined });
     const drag = async (altKey: boolean) => {
-      const at = (x: number) => ({ image: { x, y: 30 }, altKey, time: 0 });
+      const at = (x: number) => ({ image: { x, y: 30 }, kind: 'mouse' as const, altKey, time: 0 });
       brush.press(at(30));
       brush.drag!([at(60)]);
       brush.release!(at(60));
