@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ..spec.errors import ParameterError, SambaLabError
+from ..spec.tables import limits
+from .regular import open_regular
 
-# Greatest size of a file, and of an unpacked archive.
-BYTES_MAX = 1 << 30
 # The classifier's JSON in an ONNX file's metadata and in a scikit-learn forest's attribute.
 METADATA_KEY = "sambalab.classifier"
 ATTRIBUTE = "sambalab_classifier_"
@@ -39,16 +39,19 @@ def read(path: str | os.PathLike[str]) -> bytes:
     Raises
     ------
     ParameterError
-        If it cannot be read or is too large.
+        If it cannot be read, is not a regular file, or is larger than ``classifier.fileBytes`` of the limits.
     """
     file = Path(path).expanduser()
-    try:
-        size = file.stat().st_size
-        if size > BYTES_MAX:
-            raise ParameterError(f"{file} has {size:,} bytes; a classifier has {BYTES_MAX:,} at most.")
-        return file.read_bytes()
-    except OSError as error:
-        raise ParameterError(f"{file} cannot be read: {error.strerror or error}.") from None
+    most = _bytes_max()
+    with open_regular(file, ParameterError) as opened:
+        try:
+            size = os.fstat(opened.fileno()).st_size
+            data = b"" if size > most else opened.read(most + 1)
+        except OSError as error:
+            raise ParameterError(f"{file} cannot be read: {error.strerror or error}.") from None
+    if max(size, len(data)) > most:
+        raise ParameterError(f"{file} has {max(size, len(data)):,} bytes; a classifier has {most:,} at most.")
+    return data
 
 
 def document_of(data: bytes, path: str | os.PathLike[str]) -> bytes | None:
@@ -97,8 +100,19 @@ def write_skops(path: str | os.PathLike[str], forest: Any, data: bytes) -> None:
     """
     io = _skops()
     setattr(forest, ATTRIBUTE, data.decode("utf-8"))
-    compression = {"compression": zipfile.ZIP_DEFLATED, "compresslevel": 6}
-    _atomically(Path(path).expanduser(), lambda temporary: io.dump(forest, temporary, **compression))
+    file = Path(path).expanduser()
+
+    def fill(temporary: str) -> None:
+        io.dump(forest, temporary, compression=zipfile.ZIP_DEFLATED, compresslevel=6)
+        with zipfile.ZipFile(temporary) as archive:
+            unpacked = _unpacked(archive)
+        if unpacked > _bytes_max():
+            raise ParameterError(
+                f"{file} would unpack to {unpacked:,} bytes, and could not be loaded; up to {_bytes_max():,} will do. "
+                "A file that ends in .json or .onnx will do, or fewer or shallower trees."
+            )
+
+    _atomically(file, fill)
 
 
 def _atomically(file: Path, write_to: Callable[[str], None]) -> None:
@@ -123,9 +137,9 @@ def _from_skops(data: bytes, file: Path) -> bytes:
     io = _skops()
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
-            unpacked = sum(entry.file_size for entry in archive.infolist())
-            if unpacked > BYTES_MAX:
-                raise _no_classifier(file, f"it unpacks to {unpacked:,} bytes")
+            unpacked = _unpacked(archive)
+            if unpacked > _bytes_max():
+                raise _no_classifier(file, f"it unpacks to {unpacked:,} bytes; up to {_bytes_max():,} will do")
         strange = sorted(set(io.get_untrusted_types(data=data)) - set(TRUSTED))
         if strange:
             raise _no_classifier(file, f"it holds objects of the types {', '.join(strange[:5])}, which are not loaded")
@@ -143,6 +157,16 @@ def _from_skops(data: bytes, file: Path) -> bytes:
             "it holds no feature spec; load the forest with skops and use Classifier.from_sklearn(forest, features=…)",
         )
     return text.encode("utf-8")
+
+
+def _unpacked(archive: zipfile.ZipFile) -> int:
+    """Give the bytes that the entries say they have. Reading one never gives more."""
+    return sum(entry.file_size for entry in archive.infolist())
+
+
+def _bytes_max() -> int:
+    """Give the greatest size of a file, and of what is in it once unpacked."""
+    return int(limits("classifier")["fileBytes"])
 
 
 def _metadata(data: bytes, file: Path) -> bytes:

@@ -20,7 +20,7 @@ from ..sidecar_client.keys import session_key
 from ..sidecar_client.progress import ProgressLine
 from ..sidecar_client.session_access import CLOSED, Array, State
 from ..sidecar_client.session_list import SessionInfo, SessionInfos, infos_of, session_id
-from ..spec.classes import ClassesLike, make_classes, merge_classes
+from ..spec.classes import ClassesLike, make_classes, merge_classes, with_ids
 from ..spec.errors import (
     LabelError,
     NotReadyError,
@@ -120,6 +120,7 @@ class Labeller(Suggestions):
         size = pixel_size_of(prepared.pixel_size if pixel_size is None else pixel_size)
         info = {**prepared.info(), "pixelSize": size}
         self._notes = prepared.notes
+        self._classes_given = classes is not None
         self._stack = prepared.stack
         self._client: Client = client()
         self._lock = threading.Lock()
@@ -214,28 +215,26 @@ class Labeller(Suggestions):
         Parameters
         ----------
         labels : array_like
-            Class ids, integers or booleans of `shape`; 0 is unlabelled.
+            Class ids, integers or booleans of `shape`; 0 is unlabelled, and so are masked pixels of a masked array. Ids that are
+            no classes yet become classes, named ``"class 3"``, unless `classes` was given to this labeller.
 
         Raises
         ------
         LabelError
             If shape or dtype do not fit, or there is no class of an id.
         """
-        array = np.asarray(labels)
+        array = labels.filled(0) if isinstance(labels, np.ma.MaskedArray) else np.asarray(labels)
         if array.shape != self.shape:
             raise LabelError(f"Labels of shape {array.shape} do not fit; the image needs {self.shape}.")
         if array.dtype.kind not in "iub":
             raise LabelError(f"Labels of dtype {array.dtype} will not do; whole numbers will: labels.astype('uint8').")
-        names = self.class_ids
-        used = np.unique(array)
-        unknown = sorted(set(used.tolist()) - {0, *names.values()})
-        if unknown:
-            some = ", ".join(str(value) for value in unknown[:5]) + (", …" if len(unknown) > 5 else "")
-            known = ", ".join(f"{value} ({name})" for name, value in names.items())
-            raise LabelError(f"There is no class {some}; ids are {known}, and 0 is unlabelled.")
+        known = self._refresh()["classes"]
+        classes = with_ids(known, {int(value) for value in np.unique(array)}, add=not self._classes_given)
         values = array.astype(np.uint8)
         staged = staging.stage(self._client, values if self._stack else values[np.newaxis])
         try:
+            if classes != known:
+                self._accept(self._request("session.classes", {"classes": classes}))
             self._request("labels.set", {"staged": staged})
         finally:
             staging.release(self._client, staged)

@@ -109,6 +109,43 @@ def merge_classes(
     return None if merged == have else merged
 
 
+def with_ids(classes: list[Class], ids: set[int], add: bool) -> list[Class]:
+    """Give the classes, and for labels with further ids classes named ``"class 3"``.
+
+    Parameters
+    ----------
+    classes
+        The protocol's ``zClass`` of each class.
+    ids
+        The values of a label array; 0 is unlabelled.
+    add
+        Whether classes may be added.
+
+    Raises
+    ------
+    LabelError
+        If an id has no class and gets none.
+    """
+    unknown = sorted(ids - {0, *(item["id"] for item in classes)})
+    most = limits("classes")["count"]
+    wrong = [value for value in unknown if not (add and 1 <= value <= most)]
+    if wrong:
+        some = ", ".join(map(str, wrong[:5])) + (", …" if len(wrong) > 5 else "")
+        known = ", ".join(f"{item['id']} ({item['name']})" for item in classes)
+        more = f"; of new classes 1 to {most}" if add else ""
+        raise LabelError(f"There is no class {some}; ids are {known}{more}, and 0 is unlabelled.")
+    names = {item["name"] for item in classes}
+    made = [{"id": value, "name": _free_name(value, names), "color": default_color(value - 1)} for value in unknown]
+    return sorted([*classes, *made], key=lambda item: int(item["id"])) if made else classes
+
+
+def _free_name(number: int, names: set[str]) -> str:
+    name = f"class {number}"
+    while name in names:
+        name += "′"
+    return name
+
+
 def _check_meaning(wanted: list[Class], have: list[Class], counts: Mapping[str, int]) -> None:
     """Refuse names in another order, which would give labelled pixels another phase. A new name renames a class."""
     ids = {item["name"]: item["id"] for item in have}

@@ -79,12 +79,41 @@ def test_every_shape_and_dtype_can_be_labelled(shape, dtype):
     ],
 )
 def test_invalid_labels_are_named_and_change_nothing(micrograph, labels, says):
-    lab = sl.Labeller(micrograph.image, name="misfit")
+    lab = sl.Labeller(micrograph.image, ["1", "2"], name="misfit")
     drawn = some_labels(micrograph.truth)
     lab.set_labels(drawn)
     with pytest.raises(sl.LabelError, match=says):
         lab.set_labels(labels)
     np.testing.assert_array_equal(lab.labels, drawn)
+
+
+def test_masked_pixels_of_label_arrays_stay_unlabelled(micrograph):
+    lab = sl.Labeller(micrograph.image, ["a", "b"], name="masked")
+    drawn, hidden = some_labels(micrograph.truth), np.random.default_rng(0).random(SHAPE) < 0.5
+    under = np.where(hidden, 77, drawn)  # values under the mask do not matter
+    lab.set_labels(np.ma.masked_array(under, mask=hidden))
+    np.testing.assert_array_equal(lab.labels, np.where(hidden, 0, drawn))
+    lab.set_labels(np.ma.masked_array(drawn > 0, mask=hidden))
+    np.testing.assert_array_equal(lab.labels, np.where(hidden, 0, drawn > 0))
+
+
+def test_new_ids_become_classes_if_no_classes_were_given(micrograph):
+    lab = sl.Labeller(micrograph.image, name="new ids")
+    drawn = some_labels(micrograph.truth).astype(np.int64)
+    drawn[0, :9], drawn[1, :9] = 5, 255
+    lab.set_labels(drawn)
+    np.testing.assert_array_equal(lab.labels, drawn)
+    assert lab.class_ids == {"1": 1, "2": 2, "class 5": 5, "class 255": 255}
+    lab.set_labels(np.where(drawn == 5, 3, 0))
+    assert list(lab.class_ids) == ["1", "2", "class 3", "class 5", "class 255"]
+    again = sl.Labeller(micrograph.image, name="new ids")
+    assert again.class_ids == lab.class_ids and (again.labels == lab.labels).all()
+    for wrong in (-1, 256):
+        with pytest.raises(sl.LabelError, match=rf"no class {wrong}; .* of new classes 1 to 255"):
+            lab.set_labels(np.full(SHAPE, wrong))
+    given = sl.Labeller(micrograph.image, ["1", "2"], name="new ids given")
+    with pytest.raises(sl.LabelError, match=r"no class 5, 255; ids are 1 \(1\), 2 \(2\), and 0"):
+        given.set_labels(drawn)
 
 
 def test_a_named_session_is_found_again_and_says_so(micrograph):
@@ -94,7 +123,7 @@ def test_a_named_session_is_found_again_and_says_so(micrograph):
     np.testing.assert_array_equal(lab.labels, drawn)
     assert f"{np.count_nonzero(drawn):,} labelled pixels" in repr(lab)
     lab.fresh_start()
-    assert not lab.labels.any() and "labelled pixels" not in repr(lab)
+    assert not lab.labels.any() and "were resumed" not in repr(lab)
 
 
 def test_fresh_begins_without_older_labels(micrograph):

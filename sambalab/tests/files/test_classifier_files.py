@@ -1,7 +1,10 @@
 """Classifiers in files, and as scikit-learn's forests."""
 
 import json
+import os
 import random
+import subprocess
+import sys
 import time
 import warnings
 import zipfile
@@ -170,7 +173,7 @@ def test_a_wrong_file_is_refused_with_its_reason(tmp_path, name, content, messag
 
 
 def test_a_missing_file_and_an_unwritable_folder_are_named(trained, tmp_path):
-    with pytest.raises(sl.ParameterError, match=r"missing\.json cannot be read"):
+    with pytest.raises(sl.ParameterError, match=r"There is no file .*missing\.json"):
         sl.Classifier.load(tmp_path / "missing.json")
     with pytest.raises(sl.ParameterError, match=r"nowhere.*cannot be written"):
         trained.classifier.save(tmp_path / "nowhere" / "a.json")
@@ -374,3 +377,48 @@ def test_the_sidecar_says_which_other_formats_there_are(trained, tmp_path, monke
     for call in (trained.classifier.save, sl.Classifier.load):
         with pytest.raises(sl.ParameterError, match=r"a\.votes.*\.json, \.onnx, \.skops will do"):
             call(tmp_path / "a.votes")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize("extension", [".json", ".onnx", ".skops"])
+def test_pipes_devices_and_folders_are_refused_by_name_without_being_read(tmp_path, extension):
+    os.mkfifo(tmp_path / f"pipe{extension}")
+    (tmp_path / f"folder{extension}").mkdir()
+    (tmp_path / f"endless{extension}").symlink_to("/dev/zero")
+    (tmp_path / f"link{extension}").symlink_to(tmp_path / f"pipe{extension}")
+    for name, kind in (("pipe", "named pipe"), ("link", "named pipe"), ("folder", "folder"), ("endless", "device")):
+        with pytest.raises(sl.ParameterError, match=rf"{name}\{extension} is not a file but a {kind}"):
+            sl.Classifier.load(tmp_path / f"{name}{extension}")
+
+
+def test_a_link_to_a_classifier_is_followed(trained, tmp_path):
+    trained.classifier.save(tmp_path / "alloy.json")
+    (tmp_path / "link.json").symlink_to(tmp_path / "alloy.json")
+    assert sl.Classifier.load(tmp_path / "link.json").document.data == trained.classifier.document.data
+
+
+def test_a_small_archive_that_unpacks_to_900_megabytes_is_refused_before_it_is_unpacked(tmp_path):
+    path = tmp_path / "bomb.skops"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("schema.json", "w") as entry:
+        for _ in range(900):
+            entry.write(bytes(1 << 20))
+    assert path.stat().st_size < 1 << 20
+    script = (
+        f"import resource, sambalab\n"
+        f"try: sambalab.Classifier.load({str(path)!r})\n"
+        f"except sambalab.ParameterError as error: print(error)\n"
+        f"print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    said, kilobytes = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert "it unpacks to 943,718,400 bytes; up to 536,870,912 will do" in said
+    assert int(kilobytes) < 600 << 10
+
+
+def test_a_file_larger_than_the_limit_is_refused_before_it_is_read(tmp_path):
+    path = tmp_path / "large.json"
+    with path.open("wb") as file:
+        file.truncate((512 << 20) + 1)  # without blocks on the disk
+    with pytest.raises(sl.ParameterError, match="has 536,870,913 bytes; a classifier has 536,870,912 at most"):
+        sl.Classifier.load(path)
