@@ -50,7 +50,7 @@ class FeatureSpec:
         For images of three channels: features of each channel (``"channels"``), or of the ``"luminance"``.
     range
         The values that families of 256 grey levels take as 0 and 255. None: the values that the widget shows as black and
-        white, 0 and 255 for uint8, else the 0.1 and 99.9 percentile of the image.
+        white, 0 and 255 for uint8, else the 0.1 and 99.9 percentile of the image, without hot and dead pixels.
     standardise
         Whether pixels are standardised by the image's mean and standard deviation, to 127.5 + 42.5 (value − mean) / deviation,
         so that brightness and contrast of the microscope do not matter. None: as in the set.

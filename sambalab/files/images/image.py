@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from ...spec.errors import ImageError
+from ...spec.grey_range import SAMPLE, range_of
 from .blocks import Blocks, places
 from .source import Array, PixelSize
 
 #: Bytes up to which an image is read at once and kept.
 KEPT_BYTES = 1 << 26
 
-_SAMPLE = 1 << 20
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -165,7 +165,7 @@ def as_bytes(array: Array) -> memoryview:
 def display_range(pixels: Array) -> tuple[float, float]:
     """Give the values that are shown as black and white, low < high.
 
-    0 and 255 for uint8; else the 0.1 and 99.9 percentile of an evenly spaced sample of the values.
+    0 and 255 for uint8; else the range of the grey values, without hot and dead pixels: see `grey_range.range_of`.
     """
     sample = _Sample(pixels.dtype, pixels.shape)
     sample.add(pixels)
@@ -177,7 +177,7 @@ class _Sample:
 
     def __init__(self, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
         self._fixed = dtype == np.uint8
-        self._step = max(1, int(np.prod(shape, dtype=np.int64)) // _SAMPLE)
+        self._step = max(1, int(np.prod(shape, dtype=np.int64)) // SAMPLE)
         self._seen = 0
         self._parts: list[Array] = []
 
@@ -189,14 +189,7 @@ class _Sample:
     def range(self) -> tuple[float, float]:
         if self._fixed:
             return 0.0, 255.0
-        sample = np.concatenate(self._parts)
-        low, high = (float(value) for value in np.percentile(sample, [0.1, 99.9]))
-        if not low < high:
-            low, high = float(sample.min()), float(sample.max())
-        if not low < high:
-            # A constant image is shown as black. The next float above would be lost where the range is scaled in float32.
-            high = low + max(1.0, abs(low) * 1e-3)
-        return low, high
+        return range_of(np.concatenate(self._parts))
 
 
 def _checked(parts: Iterator[Array]) -> Iterator[Array]:

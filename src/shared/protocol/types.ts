@@ -84,7 +84,7 @@ export const zImage = z.object({
   dtype: zDtype,
   /** SHA-256 over dtype, shape and pixels. */
   digest: zDigest,
-  /** The values shown as black and white. 8-bit images: 0 and 255. Others: the 0.1 and the 99.9 percentile. */
+  /** The values shown as black and white. 8-bit images: 0 and 255. Others: the range of nearly all pixels (`sambalab/spec/grey_range.py`). */
   display: z.object({ low: z.number(), high: z.number() }),
   /** Null or absent if unknown. */
   pixelSize: zPixelSize.nullable().optional()
