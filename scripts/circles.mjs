@@ -2,8 +2,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 
-/** Relative paths in `import … from './x'`, `export … from './x'` and `import './x'`, imports of types included. */
-const IMPORT = /^(?:import|export)\b[^;'"]*['"](\.[^'"]*)['"]/gm;
+/** Relative paths in `import … from './x'`, `export … from './x'`, `import './x'` and `import('./x')`, imports of types included. */
+const IMPORT = /^(?:import|export)\b[^;'"]*['"](\.[^'"]*)['"]|\bimport\(\s*['"](\.[^'"]*)['"]/gm;
 
 /**
  * Find circles among the TypeScript files of folders; tests are free.
@@ -41,7 +41,10 @@ function importsOf(paths) {
   return new Map(
     [...paths].map(path => {
       const found = [...readFileSync(path, 'utf8').matchAll(IMPORT)];
-      return [path, found.map(([, to]) => fileOf(resolve(dirname(path), to))).filter(file => file !== undefined)];
+      return [
+        path,
+        found.map(([, to, later]) => fileOf(resolve(dirname(path), to ?? later))).filter(file => file !== undefined)
+      ];
     })
   );
 }

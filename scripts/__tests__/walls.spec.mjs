@@ -6,12 +6,13 @@ import { walls } from '../walls.mjs';
 const linter = new Linter({ configType: 'flat', cwd: '/project' });
 const config = [{ files: ['**/*.ts'], languageOptions: { parser: tseslint.parser } }, ...walls];
 
-/** The messages for a file of this path that holds this one import. */
-function lint(file, module) {
-  return linter
-    .verify(`import { x } from '${module}';\nexport const y = x;\n`, config, { filename: `/project/${file}` })
-    .map(({ message }) => message.replace(/^.*is restricted from being used by a pattern\. /s, ''));
+/** The messages for a file of this path and code. */
+function lintCode(file, code) {
+  return linter.verify(code, config, { filename: `/project/${file}` }).map(({ message }) => message);
 }
+
+/** The messages for a file that holds this one import. */
+const lint = (file, module) => lintCode(file, `import { x } from '${module}';\nexport const y = x;\n`);
 
 describe('A wrong import is an error that says what may be imported', () => {
   it.each([
@@ -44,6 +45,48 @@ describe('A wrong import is an error that says what may be imported', () => {
   });
 });
 
+describe('Every form of a wrong import is an error', () => {
+  it.each([
+    ["export const x = import('../frame/keys');"],
+    ["export type X = import('../frame/keys').KeyMap;"],
+    ["import type { KeyMap } from '../frame/keys';\nexport const x: KeyMap | null = null;"],
+    ["export { KeyMap } from '../frame/keys';"],
+    ["export * from '../frame/keys';"],
+    ["import '../frame/keys';"],
+    ["import keys = require('../frame/keys');\nexport const x = keys;"],
+    ["export const x = require('../frame/keys');"],
+    ["import { x } from './../frame/keys';\nexport const y = x;"],
+    ["import { x } from '..';\nexport const y = x;"]
+  ])('%s', code => {
+    expect(lintCode('src/widget/state/choice.ts', code)).toEqual([
+      expect.stringContaining('src/widget/state may import tiles, labels, base')
+    ]);
+  });
+
+  it.each([
+    ['src/shared/lru.ts', "export const x = import('zeromq');", 'src/shared may import the packages zod'],
+    ['src/kernel-bridge/client.ts', "import { x } from '..';\nexport const y = x;", 'may import src/shared'],
+    ['src/widget/canvas/tools/deep/x.ts', "import '@jupyterlab/notebook';", 'src/widget may import the packages'],
+    ['src/widget/canvas/tools/deep/x.ts', "import '../../../frame/keys';", 'src/widget/canvas may import decoder'],
+    ['kernel-server/src/engine/service.ts', "import '../sam/service';", 'engine may import transport, session'],
+    ['kernel-server/src/sam/service.ts', "import '../engine/service';", 'sam may import transport, session'],
+    [
+      'src/extension/widget.ts',
+      "import { C } from '../widget/canvas/canvas';\nexport const x = C;",
+      'dynamically or as types'
+    ]
+  ])('%s: %s', (file, code, message) => {
+    expect(lintCode(file, code)).toEqual([expect.stringContaining(message)]);
+  });
+
+  it('a folder that the tables do not list is an error', () => {
+    expect(lintCode('src/widget/undo/x.ts', 'export {};')).toEqual([
+      expect.stringContaining('src/widget/undo is not in FLOORS')
+    ]);
+    expect(lintCode('src/newpart/x.ts', 'export {};')).toEqual([expect.stringContaining('src/newpart is in no part')]);
+  });
+});
+
 describe('A right import passes', () => {
   it.each([
     ['src/shared/lru.ts', 'zod'],
@@ -54,6 +97,8 @@ describe('A right import passes', () => {
     ['src/widget/canvas/tools/brush.ts', '../../../shared/rect'],
     ['src/widget/panel/fields.ts', '../state/choice'],
     ['src/extension/index.ts', '@jupyterlab/application'],
+    ['src/extension/widget.ts', '../widget/base/settings'],
+    ['kernel-server/src/base/version.ts', '../../../package.json'],
     ['engine/onnx/wire.ts', '../core/forest'],
     ['kernel-server/src/main.ts', './transport/socket'],
     ['kernel-server/src/base/log.ts', 'node:fs'],
@@ -63,5 +108,11 @@ describe('A right import passes', () => {
     ['kernel-server/src/base/__tests__/log.spec.ts', '../../session/session']
   ])('%s imports %s', (file, module) => {
     expect(lint(file, module)).toEqual([]);
+  });
+
+  it('the extension loads the widget dynamically, and uses its types', () => {
+    const code =
+      "import type { C } from '../widget/canvas/canvas';\nexport const x: Promise<C> = import('../widget/ipywidget');";
+    expect(lintCode('src/extension/widget.ts', code)).toEqual([]);
   });
 });

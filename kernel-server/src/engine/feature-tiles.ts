@@ -25,7 +25,7 @@ import {
   samplePositions,
   withoutEmbedding
 } from '../../../engine';
-import { basisKey } from '../sam/basis-key';
+import { basisKey } from '../base/basis-key';
 import { EnginePool } from './pool';
 import { ICutsTask, INamedCuts, IPlanesTask, IQuantiseTask, ITileRequest, PartName } from './tasks';
 import { IJobContext } from '../jobs/job-context';

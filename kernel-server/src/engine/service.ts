@@ -31,7 +31,7 @@ import {
 import { Intensities } from './intensities';
 import { IJobContext } from '../jobs/job-context';
 import { AnyClassifier, IDescribed, IEngineService, IImageMaps, ITrained } from '../jobs/services';
-import { basisKey } from '../sam/basis-key';
+import { basisKey } from '../base/basis-key';
 import { sharedBytes } from '../base/shared-memory';
 
 /** Default size of the cache of quantised features. */
@@ -70,7 +70,7 @@ export class EngineService implements IEngineService {
     return engine.featureSpec(partial);
   }
 
-  forestParams(partial?: object): LearnerParams {
+  learnerParams(partial?: object): LearnerParams {
     return learnerParams(partial);
   }
 

@@ -16,7 +16,7 @@ import { IImageMaps, ISamService } from '../jobs/services';
 import { Jobs } from '../jobs/jobs';
 import { SharedWork } from '../jobs/shared-work';
 import { Session } from '../session/session';
-import { basisKey } from './basis-key';
+import { basisKey } from '../base/basis-key';
 import { createMapCache, MapCache } from './map-cache';
 import { SessionBases, specKey } from './session-bases';
 import { IWholeEmbedding, WholeEmbeddings } from './whole-embeddings';
