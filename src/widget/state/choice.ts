@@ -22,6 +22,7 @@ const SEND_AFTER_MS = 400;
 export class Choice implements IDisposable {
   constructor(options: Choice.IOptions) {
     this._link = options.link;
+    this._link.attached.connect(this.dismiss, this);
     this._sendAfterMs = options.sendAfterMs ?? SEND_AFTER_MS;
   }
 

@@ -33,18 +33,19 @@ export class LabellerState implements IDisposable {
     this.settings = options.settings;
     const link = new Connection({ session: options.session, connect: options.connect });
     this.connection = link;
-    this.choice = new Choice({ link });
-    this.training = new Training({ link });
-    this.live = new LiveState({ link });
-    this.files = new ClassifierFiles({ link });
-    this.related = new RelatedSessions({ link });
-    this.times = new StrokeTimes({ link });
+    // Before the parts: they follow the session's new state.
     link.changed.connect(this._onConnection, this);
     link.attached.connect(this._onAttached, this);
     link.on('session').connect((_, { params }) => {
       this._take(params);
       this._prepare();
     }, this);
+    this.choice = new Choice({ link });
+    this.training = new Training({ link });
+    this.live = new LiveState({ link });
+    this.files = new ClassifierFiles({ link });
+    this.related = new RelatedSessions({ link });
+    this.times = new StrokeTimes({ link });
     this.choice.answered.connect((_, session) => this._take(session), this);
     this.choice.changed.connect(() => this._changed.emit('features'), this);
     for (const part of [this.training, this.live, this.files, this.related]) {
@@ -320,9 +321,6 @@ export class LabellerState implements IDisposable {
     if (wasLive && !session.live) {
       this._notice = trans.__('Live segmentation is off because the sidecar restarted.');
     }
-    this.live.attached();
-    this.choice.dismiss();
-    this.training.reset();
     const { labels } = this._parts!;
     for (const patch of leftBehind.get(this.id) ?? []) {
       labels.commit(patch);

@@ -30,6 +30,7 @@ export class LiveState implements IDisposable {
     this._options = options;
     options.link.on('job').connect(this._onJob, this);
     options.link.on('segmentation.tiles').connect(this._onTiles, this);
+    options.link.attached.connect(this._onAttached, this);
   }
 
   /** Emits when the state changes. */
@@ -113,15 +114,6 @@ export class LiveState implements IDisposable {
     return true;
   }
 
-  /** Attached again: forget the rounds, whose events were missed, and send the view, since the sidecar may be new. */
-  attached(): void {
-    this._jobs.clear();
-    this._left = false;
-    this._sent = '';
-    this._settle();
-    this._send();
-  }
-
   /** `owner` shows this part of a slice; null if it shows nothing. */
   show(owner: object, slice: number, visible: Rect | null): void {
     this._views.delete(owner);
@@ -161,6 +153,15 @@ export class LiveState implements IDisposable {
   }
 
   /** Follow the progress of a round. */
+  /** Forget the rounds, whose events were missed, and send the view: the sidecar may be new. */
+  private _onAttached(): void {
+    this._jobs.clear();
+    this._left = false;
+    this._sent = '';
+    this._settle();
+    this._send();
+  }
+
   private _onJob(_: ISessionLink, { params: job }: ISessionEvent<'job'>): void {
     if (job.kind !== 'live') {
       return;

@@ -27,6 +27,7 @@ export class Training implements IDisposable {
     this._link = options.link;
     this._link.on('job').connect(this._onJob, this);
     this._link.on('labels').connect(this.dismiss, this);
+    this._link.attached.connect(this._onAttached, this);
   }
 
   /** Emits when the state changes. */
@@ -90,12 +91,6 @@ export class Training implements IDisposable {
     }
   }
 
-  /** Attached again: forget the trainings, whose events were missed. The sidecar reports those that still run. */
-  reset(): void {
-    this._jobs.clear();
-    this._update();
-  }
-
   dispose(): void {
     if (this._disposed) {
       return;
@@ -106,6 +101,12 @@ export class Training implements IDisposable {
   }
 
   /** Follow the progress of a training. */
+  /** Attached again: forget the trainings, whose events were missed. The sidecar reports those that still run. */
+  private _onAttached(): void {
+    this._jobs.clear();
+    this._update();
+  }
+
   private _onJob(_: ISessionLink, { params: job }: ISessionEvent<'job'>): void {
     if (job.kind !== 'train' || this._over.has(job.job)) {
       return; // a training that ended here may still report

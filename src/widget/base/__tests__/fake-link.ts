@@ -1,7 +1,7 @@
 /** A session's link without a sidecar: the test answers requests and tells events. Not a test. */
 import { ISignal, Signal } from '@lumino/signaling';
 import { IRequestOptions } from '../../../kernel-bridge';
-import { EventName, EventParams } from '../../../shared';
+import { EventName, EventParams, SessionState } from '../../../shared';
 import { ISessionEvent, ISessionLink } from '../session-link';
 
 /** Answers a request; what it resolves to is the reply. */
@@ -12,6 +12,7 @@ export class FakeLink implements ISessionLink {
   constructor(private readonly _answer: Answer = () => new Promise(() => undefined)) {}
 
   readonly session = '0123456789abcdef0123456789abcdef';
+  readonly attached = new Signal<this, SessionState>(this);
 
   request(method: string, params: object, options?: IRequestOptions): Promise<never> {
     return this._answer(method, params as never, options) as Promise<never>;

@@ -84,10 +84,10 @@ describe('LiveState', () => {
   });
 
   it('sends the view to a new sidecar', () => {
-    const { live, views, take } = make();
+    const { live, link, views, take } = make();
     live.show({}, 0, region(0));
     take(true);
-    live.attached();
+    link.attached.emit({} as SessionState);
     expect(views).toHaveLength(2);
   });
 
