@@ -16,7 +16,7 @@ from ..files.images import ImageLike, Index, prepare
 from ..sidecar_client import sessions, staging
 from ..sidecar_client.arrays import identity, write_image
 from ..sidecar_client.client import Client, client
-from ..sidecar_client.keys import session_key
+from ..sidecar_client.keys import name_length_max, session_key
 from ..sidecar_client.progress import ProgressLine
 from ..sidecar_client.session_access import CLOSED, Array, State
 from ..sidecar_client.session_list import SessionInfo, SessionInfos, infos_of, session_id
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from ..widget import LabellerWidget
 
 DEFAULT_CLASSES = ("1", "2")
-_NAME_MAX = 500
 
 
 class Labeller(Suggestions):
@@ -111,8 +110,8 @@ class Labeller(Suggestions):
         series: int | None = None,
         index: Index | None = None,
     ) -> None:
-        if name is not None and (not isinstance(name, str) or not 1 <= len(name) <= _NAME_MAX):
-            raise ParameterError(f"The name {name!r} will not do; a text of 1 to {_NAME_MAX} characters will.")
+        if name is not None and (not isinstance(name, str) or not 1 <= len(name) <= name_length_max()):
+            raise ParameterError(f"The name {name!r} will not do; a text of 1 to {name_length_max()} characters will.")
         if classes is None and colors is not None:
             raise LabelError("colors needs classes beside it.")
         wanted = make_classes(DEFAULT_CLASSES if classes is None else classes, colors)
@@ -126,6 +125,7 @@ class Labeller(Suggestions):
         self._lock = threading.Lock()
         self._maps: dict[str, tuple[tuple[Any, ...], Array]] = {}
         self._closed = False
+        self._is_fresh = bool(fresh)
         key = session_key(name, info["digest"])
         self._open_params: dict[str, Any] = {
             "key": key.key,
@@ -275,6 +275,7 @@ class Labeller(Suggestions):
         self._refresh()
         self._accept(self._request("session.fresh"))
         self._resumed = None
+        self._is_fresh = True
 
     # Learning
 
@@ -476,8 +477,8 @@ class Labeller(Suggestions):
         return bundle
 
     def _related_text(self) -> list[str]:
-        """Tell of labels in other sessions, if there are none here."""
-        if self._closed or any(self._state["labels"]["counts"].values()):
+        """Tell of labels in other sessions, if there are none here and the user did not ask for none."""
+        if self._closed or self._is_fresh or any(self._state["labels"]["counts"].values()):
             return []
         try:
             if any(self._refresh()["labels"]["counts"].values()):

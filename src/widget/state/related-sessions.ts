@@ -14,9 +14,9 @@ export class RelatedSessions implements IDisposable {
     return this._changed;
   }
 
-  /** The likeliest first. Empty while they are not known, once this session has labels, or after {@link dismiss}. */
+  /** The likeliest first. Empty while they are not known, once this session had labels, or after {@link dismiss}. */
   get list(): readonly RelatedSession[] {
-    return this._hasLabels || this._dismissed ? [] : this._list;
+    return this._hadLabels || this._dismissed ? [] : this._list;
   }
 
   get isDisposed(): boolean {
@@ -25,12 +25,11 @@ export class RelatedSessions implements IDisposable {
 
   /** Follow the session's labels. The first time, ask for related sessions if there are none. */
   take(session: SessionState): void {
-    const had = this._hasLabels;
-    this._hasLabels = Object.values(session.labels.counts).some(count => count > 0);
-    if (this._hasLabels !== had) {
+    if (!this._hadLabels && Object.values(session.labels.counts).some(count => count > 0)) {
+      this._hadLabels = true;
       this._changed.emit();
     }
-    if (!this._hasLabels && !this._asked) {
+    if (!this._hadLabels && !this._asked) {
       this._asked = true;
       void this._ask();
     }
@@ -72,7 +71,7 @@ export class RelatedSessions implements IDisposable {
   private readonly _link: ISessionLink;
   private readonly _changed = new Signal<this, void>(this);
   private _list: readonly RelatedSession[] = [];
-  private _hasLabels = false;
+  private _hadLabels = false;
   private _asked = false;
   private _dismissed = false;
   private _disposed = false;

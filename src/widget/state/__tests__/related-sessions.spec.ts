@@ -30,17 +30,19 @@ function make() {
 }
 
 describe('RelatedSessions', () => {
-  it('asks once, only if the session has no labels', async () => {
+  it('asks once, only if the session had no labels', async () => {
+    const labelled = make();
+    await labelled.take(5);
+    await labelled.take(0);
+    expect(labelled.asked).toEqual([]);
     const { related, take, asked, link } = make();
-    await take(5);
-    expect(asked).toEqual([]);
     await take(0);
     await take(0);
     expect(asked).toEqual([{ method: 'session.related', params: { session: link.session } }]);
     expect(related.list).toEqual([other]);
   });
 
-  it('is empty while the session has labels, and after it was dismissed', async () => {
+  it('is empty once the session had labels, which the user may have erased', async () => {
     const { related, take } = make();
     let changes = 0;
     related.changed.connect(() => changes++);
@@ -48,7 +50,12 @@ describe('RelatedSessions', () => {
     await take(7);
     expect([related.list, changes]).toEqual([[], 2]);
     await take(0);
-    expect(related.list).toEqual([other]);
+    expect(related.list).toEqual([]);
+  });
+
+  it('is empty after it was dismissed', async () => {
+    const { related, take } = make();
+    await take(0);
     related.dismiss();
     expect(related.list).toEqual([]);
   });
