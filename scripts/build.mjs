@@ -6,7 +6,7 @@
  *   browser  src → lib → sambalab/labextension
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { importTypeScript } from './typescript.mjs';
@@ -39,6 +39,7 @@ const parts = {
   async server() {
     const { build } = await import('esbuild');
     const out = join(root, 'sambalab/server');
+    const start = Date.now();
     await build({
       absWorkingDir: root,
       entryPoints: {
@@ -67,6 +68,12 @@ const parts = {
     }
     const { LIMITS } = await importTypeScript('src/shared/limits-json.ts');
     writeFileSync(join(out, 'limits.json'), `${JSON.stringify(LIMITS, undefined, 1)}\n`);
+    // The wheel takes the whole folder, so remove files of earlier builds. Sidecars that run keep those that were replaced.
+    for (const file of readdirSync(out).map(name => join(out, name))) {
+      if (statSync(file).mtimeMs < start - 1000) {
+        rmSync(file, { recursive: true });
+      }
+    }
   },
   browser() {
     // A module left over from an older checkout would be found before a folder of its name.
