@@ -21,6 +21,7 @@ from .spec.errors import NodeNotFoundError, ParameterError, SambaLabError, Sidec
 from .spec.features import FeaturesLike, FeatureSpec
 from .spec.learners import is_boosting
 from .spec.scores import Scores, scores_of
+from .spec.tables import limits
 from .wasm.api import apply_document
 
 if TYPE_CHECKING:
@@ -189,12 +190,13 @@ class Classifier:
                 f"The forest was fitted on {len(trees.cuts)} features; this feature spec has {len(names)} for images of "
                 f"{channels} channel{'s' if channels > 1 else ''}."
             )
-        if not 1 <= len(answers) <= 255:
-            raise ParameterError(f"The forest has {len(answers)} classes; 1 to 255 will do.")
+        most = limits("classes")["count"]
+        if not 1 <= len(answers) <= most:
+            raise ParameterError(f"The forest has {len(answers)} classes; 1 to {most} will do.")
         made = make_classes(classes if classes is not None else [str(answer) for answer in answers.tolist()])
         if len(made) != len(answers):
             raise ParameterError(f"classes names {len(made)} classes; the forest has {len(answers)}.")
-        if answers.dtype.kind in "iu" and answers.min() >= 1 and answers.max() <= 255:
+        if answers.dtype.kind in "iu" and answers.min() >= 1 and answers.max() <= most:
             made = [{**item, "id": int(answer)} for item, answer in zip(made, answers.tolist(), strict=True)]
         document = ClassifierDocument.make(
             spec=spec,

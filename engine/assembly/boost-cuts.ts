@@ -8,7 +8,7 @@
 import { sumOf } from './boost-softmax';
 
 /** Count the rows of a node, whose records lie one behind the other, in the histograms of four features. */
-export function countFour(
+export function addFourGradients(
   columns: usize,
   rowCount: usize,
   order: usize,
@@ -65,7 +65,7 @@ function addRecord(bin: usize, g: v128, h: v128): void {
 }
 
 /** The same for one feature. */
-export function countOne(
+export function addGradients(
   column: usize,
   rows: usize,
   records: usize,

@@ -9,7 +9,7 @@
  * The columns that a tree tries depend only on its number and the seed.
  */
 
-import { bestCut, countFour, countOne, cutScore, scoreOf, subtract } from './boost-cuts';
+import { bestCut, addFourGradients, addGradients, cutScore, scoreOf, subtract } from './boost-cuts';
 import { vectorsOf } from './boost-softmax';
 import { below, seedTree } from './random';
 
@@ -360,11 +360,11 @@ function countRows(leaf: usize, records: usize): void {
   let f: u32 = 0;
   for (; f + 4 <= tried; f += 4) {
     const at = to + <usize>f * histogramBytes;
-    countFour(columns, rowCount, order + (<usize>f << 2), from, own, count, vectors, shift, at, histogramBytes);
+    addFourGradients(columns, rowCount, order + (<usize>f << 2), from, own, count, vectors, shift, at, histogramBytes);
   }
   for (; f < tried; f++) {
     const column = columns + <usize>load<u32>(order + (<usize>f << 2)) * rowCount;
-    countOne(column, from, own, count, vectors, shift, to + <usize>f * histogramBytes);
+    addGradients(column, from, own, count, vectors, shift, to + <usize>f * histogramBytes);
   }
 }
 

@@ -123,7 +123,7 @@ export function sobelMagnitude(
  * Module √(a² + b² + d²), trace a + d, determinant ad − b² and eigenvalues (a + d ± √((a − d)² + 4b²)) / 2 of the Hessian
  * a = Kx⋆sx, b = Ky⋆sx, d = Ky⋆sy, as five planes `outPlane` bytes apart. `sx` and `sy` begin one row and one column before the results.
  */
-export function hessian(
+export function hessianPlanes(
   sx: usize,
   sy: usize,
   stride: usize,
@@ -164,7 +164,7 @@ export function hessian(
  * The further features that Trainable Weka Segmentation makes of the Hessian, with D = (a − d)² + 4b²: the orientation ±½ acos((a − d) / √D), negative
  * where b is negative, and 0 where D is 0; (a + d)² D; and D. Three planes `outPlane` bytes apart.
  */
-export function hessianOrientation(
+export function orientationPlanes(
   sx: usize,
   sy: usize,
   stride: usize,

@@ -20,7 +20,7 @@ const TEN: usize = 16 * DIRECTIONS;
  * @param stride of the box planes in bytes
  * @param scratch 320 bytes
  */
-export function membrane(
+export function lineProjections(
   table: usize,
   stride: usize,
   out: usize,

@@ -1,6 +1,6 @@
 /** Forests in flat arrays: growing, packing and applying them by the kernels. */
 import { BridgeError } from '../../src/shared/errors';
-export { DEFAULT_FOREST, FOREST_PRESETS, forestParams, isBoosting } from '../../src/shared/learners';
+export { FOREST_PRESETS, isBoosting } from '../../src/shared/learners';
 import { ForestParams } from '../../src/shared/learners';
 import { CLASSES_MAX } from '../../src/shared/limits';
 import { Rect } from '../../src/shared/rect';

@@ -24,10 +24,6 @@ export class Message {
     return this._push(varint(field * 8 + Wire.varint))._push(varint(value));
   }
 
-  float(field: number, value: number): this {
-    return this._push(varint(field * 8 + Wire.fixed32))._push(new Uint8Array(Float32Array.of(value).buffer));
-  }
-
   text(field: number, value: string): this {
     return this.bytes(field, new TextEncoder().encode(value));
   }

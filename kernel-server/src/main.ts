@@ -2,7 +2,7 @@
  * The sidecar's entry point: reads the arguments, starts the sidecar, prints "ready", and exits when the sidecar stops.
  *
  * A request passes through the folders like this: `transport` reads the message, checks it and calls the handler in `methods`. The handler
- * changes a session (`session`) or asks a part that computes: `learning` and `next-region`, which use `engine` (worker threads)
+ * changes a session (`session`) or asks a part that computes: `learning` and `next-region`, which use `kernel-server/src/engine` (worker threads)
  * and `sam` (a child process). Long work runs as a job (`jobs`); pixels lie in shared files (`arrays`); `base` has files and the log.
  *
  * Each folder imports only folders below it in `scripts/walls.mjs`, and its README lists its files. The mathematics is in `/engine` and

@@ -17,13 +17,21 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+from ..spec.tables import parameter_limits
+
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _TESTS = os.path.join(_PACKAGE, "tests")
+_NAMED = "name:"
 _DOCUMENT_MAX = 700
 _PLACE_MAX = 200
 
 _UNKNOWN = f"unknown notebook, {time.strftime('%Y-%m-%d %H:%M')}, {uuid.uuid4().hex[:8]}"
 """The document of this process if nothing names its notebook."""
+
+
+def name_length_max() -> int:
+    """Give the greatest number of characters of a session's name."""
+    return int(parameter_limits("session.open")["key"]["maxLength"]) - len(_NAMED)
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,7 @@ def session_key(name: str | None, digest: str) -> SessionKey:
         SHA-256 of the image.
     """
     if name is not None:
-        return SessionKey(f"name:{name}", None)
+        return SessionKey(_NAMED + name, None)
     document, place = _document()[-_DOCUMENT_MAX:], _origin(_caller())[:_PLACE_MAX]
     return SessionKey(f"image:{digest}|in:{document}|from:{place}", {"document": document, "place": place})
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import uuid
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
@@ -60,7 +61,7 @@ class Assembler:
     """Joins the chunks of one peer's messages."""
 
     def __init__(self) -> None:
-        self._parts: dict[str, tuple[list[int], list[Buffer | None]]] = {}
+        self._parts: OrderedDict[str, tuple[list[int], list[Buffer | None]]] = OrderedDict()
 
     def accept(self, frames: Sequence[Buffer]) -> tuple[Header, list[Buffer]] | None:
         """Add one list of frames.
@@ -91,8 +92,9 @@ class Assembler:
         if sum(lengths) > MESSAGE_BYTES_MAX:
             raise ProtocolError(f"The message has {sum(lengths)} bytes; at most {MESSAGE_BYTES_MAX} will do.")
         _, pieces = self._parts.setdefault(of, (lengths, [None] * count))
+        self._parts.move_to_end(of)  # the first one is the message that was continued longest ago
         if len(self._parts) > _ASSEMBLIES_MAX:
-            del self._parts[next(iter(self._parts))]
+            self._parts.popitem(last=False)
         if len(pieces) != count:
             del self._parts[of]
             raise ProtocolError(f"Chunks of message {of} disagree on their count.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -10,22 +9,13 @@ from typing import Any
 from .errors import LabelError
 from .tables import limits
 
-# M. Okabe and K. Ito, Color Universal Design (2008), without black; brightest contrasts first.
-OKABE_ITO = ("#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#0072b2", "#d55e00", "#f0e442")
-
-_GOLDEN = 0.6180339887498949
-
 ClassesLike = Iterable[str] | Mapping[str, str]
 Class = dict[str, Any]
 
 
 def default_color(index: int) -> str:
-    """Give the colour of the class at an index: Okabe and Ito's seven, then hues a golden section apart."""
-    if index < len(OKABE_ITO):
-        return OKABE_ITO[index]
-    step = index - len(OKABE_ITO)
-    red, green, blue = colorsys.hls_to_rgb((0.05 + step * _GOLDEN) % 1, (0.45, 0.6, 0.35)[step % 3], 0.65)
-    return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
+    """Give the colour of the class at an index, counted from 0."""
+    return str(limits("classes")["colors"][index])
 
 
 def make_classes(classes: ClassesLike, colors: Iterable[str] | None = None) -> list[Class]:

@@ -15,6 +15,7 @@ from ..spec.classifier_document import ClassifierDocument
 from ..spec.errors import LabelError, ParameterError
 from ..spec.features import FeaturesLike, FeatureSpec
 from ..spec.forest import Forest
+from ..spec.tables import limits
 from .engine import Engine
 from .forest import Quantiser
 from .intensity import Intensity, intensity_of
@@ -73,8 +74,9 @@ def _labels(labels: npt.ArrayLike, image: Image) -> npt.NDArray[np.uint8]:
         raise LabelError(f"Labels of shape {array.shape} do not fit; the image needs {image.shape}.")
     if array.dtype.kind not in "iub":
         raise LabelError(f"Labels of dtype {array.dtype} will not do; whole numbers will: labels.astype('uint8').")
-    if array.min() < 0 or array.max() > 255:
-        raise LabelError(f"Labels reach from {array.min()} to {array.max()}; 0 to 255 will do.")
+    most = limits("classes")["count"]
+    if array.min() < 0 or array.max() > most:
+        raise LabelError(f"Labels reach from {array.min()} to {array.max()}; 0 to {most} will do.")
     return array.astype(np.uint8).reshape(image.pixels.shape[:3])
 
 

@@ -1,6 +1,6 @@
 /** SAM's decoder over any ONNX session: points and an embedding in, low-resolution masks and their quality out. */
 import { DecoderManifest, embeddingLength, embeddingShape } from '../shared/models';
-import { encodePoints, IPoint, ISize } from './prompts';
+import { encodePoints, IPromptPoint, ISize } from './prompts';
 
 /** The part of a tensor that the ONNX runtimes for Node and for the browser share. */
 export interface ITensor {
@@ -63,7 +63,7 @@ export class SamDecoder {
   }
 
   /** The three candidates at the points on an image of this size. */
-  async decode(embedding: IPreparedEmbedding, size: ISize, points: readonly IPoint[]): Promise<ICandidates> {
+  async decode(embedding: IPreparedEmbedding, size: ISize, points: readonly IPromptPoint[]): Promise<ICandidates> {
     const { inputs, outputs, maskSize, scales } = this._manifest.decoder;
     const { coordinates, labels } = encodePoints(points, size, this._manifest);
     const results = await this._session.run({

@@ -179,16 +179,3 @@ export class Preprocessor {
 function tapsEnd(taps: ITaps): number {
   return taps.start + taps.weights.length;
 }
-
-/** The encoder's input of an image that is in memory: rows × columns × channels values. */
-export function preprocess(
-  pixels: ArrayLike<number>,
-  size: ISize,
-  channels: number,
-  display: IDisplayRange,
-  manifest: IModelManifest
-): Float32Array {
-  const preprocessor = new Preprocessor(size, channels, display, manifest);
-  preprocessor.add(pixels);
-  return preprocessor.finish();
-}

@@ -4,15 +4,12 @@
  * (Kirillov et al., "Segment Anything", 2023, and the transforms of its reference code).
  */
 import { DecoderManifest } from '../shared/models';
+import { ISize } from '../shared/rect';
 
-/** Rows and columns of an image in pixels. */
-export interface ISize {
-  rows: number;
-  columns: number;
-}
+export type { ISize };
 
 /** A point prompt: row and column are pixel indices, fractions allowed; `label` 1 belongs to the object, 0 does not. */
-export interface IPoint {
+export interface IPromptPoint {
   row: number;
   column: number;
   label: 0 | 1;
@@ -41,7 +38,7 @@ export function frameSize({ rows, columns }: ISize, side: number): ISize {
  *
  * @throws RangeError for no point, too many, a label other than 0 and 1, or a point outside the image.
  */
-export function encodePoints(points: readonly IPoint[], size: ISize, manifest: DecoderManifest): IEncodedPoints {
+export function encodePoints(points: readonly IPromptPoint[], size: ISize, manifest: DecoderManifest): IEncodedPoints {
   const { maxPoints, pad, coordinateOffset } = manifest.decoder;
   if (points.length < 1 || points.length > maxPoints) {
     throw new RangeError(`${points.length} points were given; 1 to ${maxPoints} will do.`);

@@ -70,7 +70,7 @@ export interface IFamilyParameter extends INumberLimits {
 export interface IFamily {
   name: string;
   title: string;
-  /** Number of its kernel (`engine/assembly/program.ts`). */
+  /** Number of its kernel (`engine/assembly/families/index.ts`). */
   op: number;
   /** The parameters over which its channels are repeated, the outermost first. */
   loops: string[];

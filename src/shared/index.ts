@@ -7,9 +7,11 @@
  * - `learners`, `learners.json`: parameters of forests and boosted trees
  * - `limits`, `versions`: numbers that several parts need; `limits-json`: those that Python reads
  * - `models/`: manifests of SAM models
+ * - `class-colors`: the default colours of classes
  * - `scores`: recall, precision and IoU of a confusion matrix
  * - `lru`, `rect`: small types that all parts use
  */
+export * from './class-colors';
 export * from './errors';
 export * from './features';
 export * from './frames';

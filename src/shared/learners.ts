@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { BridgeError } from './errors';
 import table from './learners.json';
-import { DEPTH_MAX, REFINE_MAX, TREES_MAX } from './limits';
+import { DEPTH_MAX, REFINE_MAX, SPLIT_FEATURES_MAX, TREES_MAX } from './limits';
 
 const natural = z.number().int().min(1);
 const maxDepth = natural.max(DEPTH_MAX);
@@ -21,7 +21,7 @@ export const zForestParams = z.object({
   trees: natural.max(TREES_MAX),
   maxDepth,
   /** Features tried at each split; `sqrt`: the root of their number, rounded down. */
-  maxFeatures: z.union([natural.max(4096), z.literal('sqrt')]),
+  maxFeatures: z.union([natural.max(SPLIT_FEATURES_MAX), z.literal('sqrt')]),
   minLeaf,
   /** Whether all classes get equal weight, however many pixels each has. */
   balanced: z.boolean(),
@@ -42,7 +42,7 @@ export const zBoostingParams = z.object({
   maxLeaves: natural.min(2).max(1024),
   maxDepth,
   /** Features tried for a tree; `sqrt`: the root of their number; `all`. */
-  maxFeatures: z.union([natural.max(4096), z.enum(['sqrt', 'all'])]),
+  maxFeatures: z.union([natural.max(SPLIT_FEATURES_MAX), z.enum(['sqrt', 'all'])]),
   minLeaf,
   /** Added to the sum of second derivatives in a leaf. */
   l2: z.number().nonnegative().max(1e6),
@@ -71,9 +71,6 @@ export const FOREST_PRESETS = table.presets as {
 
 /** The preset of a request that names none. */
 export const DEFAULT_PRESET = table.default as PresetName;
-
-/** SAMBA's forest. */
-export const DEFAULT_FOREST = FOREST_PRESETS.samba;
 
 /** Changes to the parameters of a preset; to those of {@link DEFAULT_PRESET} if `preset` is absent. */
 export const zForestRequest = zBoostingParams
@@ -107,13 +104,4 @@ export function learnerParams(partial: object = {}): LearnerParams {
     throw new BridgeError('invalid', `forest.${issue.path.join('.')}: ${issue.message}.`);
   }
   return checked.data;
-}
-
-/** Like {@link learnerParams}, for a forest; on top of `samba` if `partial` names no preset. @throws BridgeError `invalid`, also for boosted trees. */
-export function forestParams(partial: object = {}): ForestParams {
-  const params = learnerParams({ preset: 'samba', ...partial });
-  if (isBoosting(params)) {
-    throw new BridgeError('invalid', 'forest.preset: boosting grows no forest; choose samba or deep.');
-  }
-  return params;
 }

@@ -10,7 +10,7 @@
  *   "messages": {"bytes", "headerBytes", "chunkBytes", "unfinished"},
  *   "features": {"channels", "components", "sigmas": {"minimum", "maximum", "list"}, "sigmaScale": {"minimum", "maximum"}},
  *   "classifier": {"fileBytes", "bytes", "values", "layerChannels", "scale": {"minimum", "maximum"}, "cuts"},
- *   "classes": {"count", "nameLength"},
+ *   "classes": {"count", "nameLength", "colors"}, default colours in the order of ids
  *   "nameLength",                         of models, layers and formats
  *   "parameters": {
  *     "forest", "boosting",               learner parameters, complete
@@ -34,6 +34,7 @@
  * ```
  */
 import { z } from 'zod';
+import { CLASS_COLORS } from './class-colors';
 import { CHUNK_BYTES, HEADER_BYTES_MAX, MESSAGE_BYTES_MAX, MESSAGES_UNFINISHED_MAX, PROTOCOL_VERSION } from './frames';
 import { zBoostingParams, zForestParams } from './learners';
 import {
@@ -81,7 +82,7 @@ export const LIMITS = {
     scale: BOOSTING_SCALE,
     cuts: CUTS_MAX
   },
-  classes: { count: CLASSES_MAX, nameLength: CLASS_NAME_MAX },
+  classes: { count: CLASSES_MAX, nameLength: CLASS_NAME_MAX, colors: CLASS_COLORS },
   nameLength: NAME_MAX,
   parameters: {
     forest: schema(zForestParams),

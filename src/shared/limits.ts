@@ -27,6 +27,15 @@ export const REFINE_MAX = 32;
 
 /** Side in pixels of a region that is suggested for labelling. */
 export const REGION_SIDE = { minimum: 8, maximum: 1024, default: 32 } as const;
+/** Tiles of labels in one patch. */
+export const PATCH_TILES_MAX = 65536;
+/** Bytes of a tile's mask in a patch: one bit for each pixel. */
+export const MASK_BYTES = (LABEL_TILE * LABEL_TILE) / 8;
+/** The coarsest level of an image's tiles: level l is reduced 2^l times. */
+export const LEVEL_MAX = 16;
+/** Characters of the key of a session, and of its title. */
+export const KEY_MAX = 1000;
+
 /** Tiles that one request asks for. */
 export const REQUEST_TILES_MAX = 64;
 /** Points of a prompt in one request; a model may allow fewer. */
@@ -40,6 +49,8 @@ export const SIGMAS = { minimum: 0.1, maximum: 64, list: 16 } as const;
 export const SIGMA_SCALE = { minimum: 0.1, maximum: 1 } as const;
 /** Channels of a feature stack. */
 export const FEATURES_MAX = 2048;
+/** Features that are tried at a split. */
+export const SPLIT_FEATURES_MAX = 4096;
 /** Components of an encoder's layer in a feature stack. */
 export const COMPONENTS_MAX = 64;
 /** Layers of an encoder in a feature stack. */

@@ -1,3 +1,9 @@
+/** Rows and columns of an image or of one slice of a stack, in pixels. */
+export interface ISize {
+  rows: number;
+  columns: number;
+}
+
 /** A rectangle of whole pixels; the ends are exclusive. */
 export type Rect = {
   row0: number;

@@ -3,17 +3,10 @@ import { LabelClass } from '../../../src/shared/protocol';
 import { IClassifier } from '../../core/classifier';
 import { featureNames, featureSpec } from '../../core/features';
 import { BoostGrower, boostingScale } from '../../core/boosting';
-import {
-  FOREST_PRESETS,
-  ForestApplier,
-  forestParams,
-  ISegmentedTile,
-  joinTrees,
-  packForest,
-  TreeGrower
-} from '../../core/forest';
+import { FOREST_PRESETS, ForestApplier, ISegmentedTile, joinTrees, packForest, TreeGrower } from '../../core/forest';
 import { Cuts } from '../../core/quantile';
 import { newEngine, randomSource } from './engine';
+import { sambaForest } from './samba-forest';
 
 export const EXAMPLE_CLASSES: LabelClass[] = [
   { id: 7, name: 'matrix', color: '#102030' },
@@ -39,7 +32,7 @@ export function exampleClassifier(
     features: names.length,
     classes: 2
   };
-  const forest = forestParams({ trees, maxDepth: depth });
+  const forest = sambaForest({ trees, maxDepth: depth });
   const grower = new TreeGrower(newEngine(), set, forest);
   return {
     features: spec,

@@ -6,13 +6,14 @@ import { join } from 'node:path';
 import { IClassifier } from '../../core/classifier';
 import { IEmbeddingBasis, ISliceMaps } from '../../core/embedding';
 import { featureNames, featureSpec } from '../../core/features';
-import { ForestApplier, forestParams, joinTrees, packForest, TreeGrower } from '../../core/forest';
+import { ForestApplier, joinTrees, packForest, TreeGrower } from '../../core/forest';
 import { intensityOf, rowMoments } from '../../core/intensity';
 import { Cuts, quantileCuts } from '../../core/quantile';
 import { GUIDE_CHANNEL, GUIDE_SPEC, refineTile } from '../../core/refine';
 import { FeatureStack } from '../../core/stack';
 import { EXAMPLE_CLASSES } from './classifiers';
 import { newEngine, randomSource } from './engine';
+import { sambaForest } from './samba-forest';
 
 /** Runs a model on files of floats with the shapes given, in a process of its own, since onnxruntime does not work with Jest's globals. */
 const RUN = `
@@ -116,7 +117,7 @@ export function example(
       (value, i) => (set.columns[f * pixels.length + i] = cuts.features[f]!.filter(cut => cut < value).length)
     )
   );
-  const forest = forestParams({ trees: 15, maxDepth: 7, refine });
+  const forest = sambaForest({ trees: 15, maxDepth: 7, refine });
   const grower = new TreeGrower(newEngine(), set, forest);
   const trees = joinTrees(
     Array.from({ length: forest.trees }, (_, i) => grower.grow(i).trees),

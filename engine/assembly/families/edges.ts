@@ -5,7 +5,7 @@
  * `engine/onnx/linear.ts` repeats this arithmetic and must change with it; `sambalab/tests/onnx/test_forest.py` compares the two, and
  * `sambalab/tests/features/test_linear.py` compares the kernels with NumPy and SciPy.
  */
-import { hessian as hessianPlanes, hessianOrientation as orientationPlanes, sobelMagnitude } from '../derivative-planes';
+import { hessianPlanes, orientationPlanes, sobelMagnitude } from '../derivative-planes';
 import { argument } from '../family';
 import { gaussianRadius } from '../gaussian-kernel';
 import { DERIVATIVE_MARGIN, derivativeX, derivativeY } from '../smoothed';

@@ -24,7 +24,7 @@ import { columns, outPlane, outStride, rows, sourceAt } from '../tile';
 
 const DIRECTIONS = 10;
 const CRITERIA = 3;
-/** Pixels on the side of a block, which is computed at a time so that it stays in the cache. */
+/** Side of a block in pixels. Blocks are computed one by one, so that each fits in the cache. */
 const BLOCK = 128;
 /** Added to divisors, so that 0 / 0 is 0 and x / 0 is finite. */
 const TINY: f64 = 1e-300;
@@ -63,7 +63,7 @@ export function kuwahara(args: usize, out: usize): void {
   const plans = allocate(<usize>DIRECTIONS * PLAN_BYTES);
   const line = allocate(LINE_PIXELS_MAX << 3);
   for (let direction = 0; direction < DIRECTIONS; direction++) {
-    const pixels = rotatedLine(half, direction, line);
+    const pixels = halfLine(half, direction, line);
     planLine(line, pixels, plans + <usize>direction * PLAN_BYTES);
   }
   const terms = allocate(LINE_PIXELS_MAX << 2);
@@ -76,7 +76,7 @@ export function kuwahara(args: usize, out: usize): void {
 }
 
 /** Write the pixels of a line, i32 row and column from its centre, row by row. @returns the number of pixels */
-export function rotatedLine(half: i32, direction: i32, out: usize): i32 {
+export function halfLine(half: i32, direction: i32, out: usize): i32 {
   const angle = (<f64>direction * Math.PI) / <f64>DIRECTIONS;
   const cosine = Math.cos(angle);
   const sine = Math.sin(angle);

@@ -12,7 +12,7 @@
  */
 import { allocate, mark, release } from '../arena';
 import { argument } from '../family';
-import { membrane as projections } from '../membrane-lines';
+import { lineProjections } from '../membrane-lines';
 import { add } from '../planes';
 import { outPlane, outStride, rows, sourceAt, sourceStride, width } from '../tile';
 
@@ -126,6 +126,6 @@ export function membrane(args: usize, out: usize): void {
     entry += 8 + (<usize>count << 2);
   }
   const scratch = allocate(32 * <usize>DIRECTIONS);
-  projections(table, sourceStride, out, outStride, outPlane, width, rows, scratch);
+  lineProjections(table, sourceStride, out, outStride, outPlane, width, rows, scratch);
   release(bottom);
 }

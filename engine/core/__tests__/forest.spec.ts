@@ -2,7 +2,6 @@ import {
   classWeights,
   featuresTried,
   forestImportance,
-  forestParams,
   IGrowOptions,
   ITrainingSet,
   joinTrees,
@@ -12,6 +11,7 @@ import {
 } from '../forest';
 import { newEngine, randomSource } from '../../__tests__/support/engine';
 import { walk } from '../../__tests__/support/forests';
+import { sambaForest } from '../../__tests__/support/samba-forest';
 
 /** Rows of bins: class 1 where feature 2 is above 100 and feature 0 below 50, else 0 or, by feature 1, 2. */
 function rowsOf(count: number, seed = 1): { set: ITrainingSet; rows: number[][] } {
@@ -31,7 +31,7 @@ function trainingSet(rows: number[][], classOf: number[], classes: number): ITra
 function grow(set: ITrainingSet, options: Partial<IGrowOptions> = {}) {
   const { bootstrap, ...params } = options;
   const all = {
-    ...forestParams({ trees: 20, ...params }),
+    ...sambaForest({ trees: 20, ...params }),
     ...(bootstrap !== undefined && { bootstrap })
   };
   const grower = new TreeGrower(newEngine(), set, all);
@@ -102,7 +102,7 @@ describe('growing', () => {
   it('gives the same trees in every grower for the same seed, and others for another', () => {
     const whole = grow(set, { seed: 5 });
     expect(grow(set, { seed: 5 })).toEqual(whole);
-    const alone = new TreeGrower(newEngine(), set, forestParams({ trees: 20, seed: 5 }));
+    const alone = new TreeGrower(newEngine(), set, sambaForest({ trees: 20, seed: 5 }));
     const backwards = Array.from({ length: 20 }, (_, i) => alone.grow(19 - i).trees).reverse();
     expect(joinTrees(backwards, 3)).toEqual(whole.trees);
     expect(alone.outOfBag).toEqual(whole.outOfBag);
@@ -225,30 +225,9 @@ describe('growing', () => {
   });
 
   it('refuses bins and classes that do not fit', () => {
-    const params = forestParams();
+    const params = sambaForest();
     expect(() => new TreeGrower(newEngine(), { ...set, features: 4 }, params)).toThrow(/do not make/);
     expect(() => new TreeGrower(newEngine(), { ...set, classes: 2 }, params)).toThrow(/not below 2/);
     expect(() => new TreeGrower(newEngine(), trainingSet([[1]], [0], 0), params)).toThrow(RangeError);
   });
-});
-
-describe('forest params', () => {
-  it('are those of SAMBA by default', () => {
-    expect(forestParams({ trees: undefined, seed: 3 })).toEqual({
-      trees: 200,
-      maxDepth: 10,
-      maxFeatures: 2,
-      minLeaf: 1,
-      balanced: true,
-      maxSamples: 40000,
-      seed: 3
-    });
-  });
-
-  it.each([{ trees: 0 }, { maxDepth: 65 }, { seed: -1 }, { balanced: 1 }, { tree: 3 }, { maxSamples: NaN }])(
-    'refuse %j by name',
-    partial => {
-      expect(() => forestParams(partial)).toThrow(Object.keys(partial)[0]!);
-    }
-  );
 });

@@ -27,7 +27,7 @@ afterEach(async () => {
 afterAll(removeBundle);
 
 describe('The handshake', () => {
-  it('lets in who knows the secret of the connection file, which is for its owner alone', async () => {
+  it('accepts a client with the secret of the owner-only connection file', async () => {
     const client = await connect();
     const connection = readConnection(sidecar.runtimeDir);
     expect(statSync(`${sidecar.runtimeDir}/sidecar-1.json`).mode & 0o777).toBe(0o600);
@@ -144,7 +144,7 @@ describe('Labels', () => {
     expect((await client.request('session.attach', { session })).labels.version).toBe(0);
   });
 
-  it('are told to the other peers of the session, with the mask, and not to the one who drew', async () => {
+  it('are sent with their mask to all other peers of the session', async () => {
     const [one, two] = [await connect(), await connect('relay')];
     const { session } = await openSession(one);
     await two.request('session.attach', { session });
@@ -392,7 +392,7 @@ describe('A session', () => {
     const { session } = await openSession(client);
     const { patch, buffers } = rectangle(session, 1, { rows: [0, 5], columns: [0, 5] });
     await client.request('labels.patch', patch, { buffers });
-    // A cell that is run again takes up what was drawn in this very sitting.
+    // A cell that runs again finds what was drawn since the kernel started.
     expect((await openSession(client)).resumed).toBeNull();
     // So does a client whose sidecar was killed, and the page beside it.
     await sidecar.kill();

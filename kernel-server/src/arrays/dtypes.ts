@@ -1,8 +1,8 @@
 /** The element types of shared arrays, and sizes in bytes. */
+import { TypedArray } from '../../../engine';
 import { ArrayDescriptor, Dtype } from '../../../src/shared/protocol';
 
-export type TypedArray =
-  Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array | Float32Array | Float64Array;
+export type { TypedArray };
 
 const CONSTRUCTORS = {
   uint8: Uint8Array,

@@ -44,8 +44,8 @@ export interface ISamService {
   ): Promise<{ embedding: Float32Array; device: SamDevice; seconds: number }>;
   /**
    * Encode a slice in the windows of `spec`, and reduce it. Without a `basis` one is fitted to this slice.
-   * @returns the slice under the basis; and the embedding of the whole image as {@link embed} gives it where one window covers it, since it is
-   * the same then; `onEmbedding` has it as soon as it is there, before the slice is reduced (again if the process had to start anew).
+   * @returns the maps. If one window covers the image, also the embedding of the whole image, which {@link embed} would give.
+   * `onEmbedding` receives that embedding before the reduction, and again after a restart of the process.
    * Throws BridgeError `model` if `basis` or `spec` is of another model than this one, `invalid` for layers or components that it does not have.
    */
   reduce(
@@ -129,7 +129,8 @@ export interface IEngineService {
   readonly threads: number;
   /** The default features, with `partial` on top. Throws BridgeError `invalid` for a spec that cannot be computed. */
   featureSpec(partial?: object): FeatureSpec;
-  forestParams(partial?: object): LearnerParams;
+  /** The default learner's parameters, with `partial` on top. Throws BridgeError `invalid` for a wrong value. */
+  learnerParams(partial?: object): LearnerParams;
   featureNames(spec: FeatureSpec, channels: number): string[];
   /** Compute the feature stack of a slice into `out`, float32 [1, rows, columns, features]. */
   features(

@@ -15,11 +15,6 @@ export class SharedWork {
     return this._running.size;
   }
 
-  /** Whether the work of a key runs. */
-  has(key: string): boolean {
-    return this._running.has(key);
-  }
-
   /**
    * Run the work of a key, or join the run that is under way. Each caller's context gets its progress.
    *

@@ -14,7 +14,7 @@ import {
   classifierPath,
   IEmbeddingSource,
   infoOf,
-  IPart,
+  ITrainingPart,
   missingLabels,
   nameOf,
   partOf,
@@ -77,7 +77,7 @@ export class ClassifierJobs {
       choice.features = { ...engine.featureSpec(features) };
     }
     if (forest) {
-      engine.forestParams(forest);
+      engine.learnerParams(forest);
       choice.forest = forest;
     }
     if (features || forest) {
@@ -199,7 +199,7 @@ export class ClassifierJobs {
       throw new BridgeError('not-ready', `${missing}, then train.`);
     }
     const spec = specOf(engine, choice.features, sessions);
-    const forest = engine.forestParams(choice.forest);
+    const forest = engine.learnerParams(choice.forest);
     const start = performance.now();
     for (const { labels } of sessions) {
       await labels.exclusive(async () => undefined); // so that all acknowledged patches are in the array
@@ -229,7 +229,7 @@ export class ClassifierJobs {
 
   /** Apply a classifier to every slice of some sessions, into new arrays. `take` takes them over; arrays that it does not take are removed. */
   private async _apply(
-    parts: readonly IPart[],
+    parts: readonly ITrainingPart[],
     classifier: AnyClassifier,
     embeddings: readonly IImageMaps[] | undefined,
     names: readonly ResultName[],

@@ -5,7 +5,7 @@ import { LearnerParams } from '../../../src/shared/learners';
 import { LabelClass } from '../../../src/shared/protocol';
 import { IJobContext } from '../jobs/job-context';
 import { IEngineService, ITrained } from '../jobs/services';
-import { IEmbeddingSource, IPart, WatchedEmbedding, withoutEmbeddingNote } from './training-part';
+import { IEmbeddingSource, ITrainingPart, WatchedEmbedding, withoutEmbeddingNote } from './training-part';
 
 const PENDING = "SAM's embedding is being computed; the classifier sees it as soon as it is there.";
 
@@ -33,7 +33,7 @@ export class Learner {
    * without the embedding.
    */
   async learn<T>(
-    parts: readonly IPart[],
+    parts: readonly ITrainingPart[],
     spec: FeatureSpec,
     forest: LearnerParams,
     context: IJobContext,
@@ -65,7 +65,7 @@ export class Learner {
    * @param missing called with each slice whose maps are missing
    */
   async learnNow(
-    part: IPart,
+    part: ITrainingPart,
     spec: FeatureSpec,
     forest: LearnerParams,
     context: IJobContext,
@@ -112,7 +112,7 @@ export class Learner {
 
   /** Train on a session at once without the embedding, because the maps of a slice `failed`. */
   learnWithout(
-    part: IPart,
+    part: ITrainingPart,
     spec: FeatureSpec,
     forest: LearnerParams,
     context: IJobContext,
@@ -122,7 +122,7 @@ export class Learner {
   }
 
   private async _train(
-    parts: readonly IPart[],
+    parts: readonly ITrainingPart[],
     spec: FeatureSpec,
     forest: LearnerParams,
     note: string,
@@ -143,7 +143,7 @@ export class Learner {
 
   /** The maps of sessions, all under the basis of the first one. */
   private async _find(
-    [first, ...others]: readonly IPart[],
+    [first, ...others]: readonly ITrainingPart[],
     spec: EmbeddingSpec,
     context: IJobContext,
     found: WatchedEmbedding[]

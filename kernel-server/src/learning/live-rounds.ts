@@ -17,7 +17,15 @@ import { IJobContext } from '../jobs/job-context';
 import { IEngineService, IImageMaps, ITrained } from '../jobs/services';
 import { Jobs } from '../jobs/jobs';
 import { Learner } from './learner';
-import { IEmbeddingSource, infoOf, IPart, missingLabels, partOf, specOf, writeClassifier } from './training-part';
+import {
+  IEmbeddingSource,
+  infoOf,
+  ITrainingPart,
+  missingLabels,
+  partOf,
+  specOf,
+  writeClassifier
+} from './training-part';
 import { LiveTiles } from './live-tiles';
 import { log } from '../base/log';
 import { composedTiles, TileRefs } from '../session/overlays';
@@ -44,7 +52,7 @@ export interface ILiveOptions {
 
 /** A round from its first visible tile on. */
 interface IShowing {
-  part: IPart;
+  part: ITrainingPart;
   number: number;
   signal: AbortSignal;
   tiles: LiveTiles;
@@ -176,7 +184,7 @@ class SessionRounds {
       const same =
         (!classifier.spec || plain(engine.featureSpec(classifier.spec)) === plain(wanted)) &&
         (!classifier.forest ||
-          JSON.stringify(classifier.forest) === JSON.stringify(engine.forestParams(choice.forest)));
+          JSON.stringify(classifier.forest) === JSON.stringify(engine.learnerParams(choice.forest)));
       return same && (kept || JSON.stringify(classifier.classes) === JSON.stringify(classes));
     } catch {
       return false; // the round reports the error
@@ -245,7 +253,7 @@ class SessionRounds {
     const work: IJobContext = { signal, progress: (...args) => context.progress(...args) };
     try {
       const { choice } = session.record;
-      const forest = engine.forestParams(choice.forest);
+      const forest = engine.learnerParams(choice.forest);
       const spec = specOf(engine, choice.features, [session]);
       const seen = this._options.peers.views(session.id)[0]?.[1].slice ?? 0;
       const { trained, embeddings, ...learned } = await (this._refused
@@ -283,7 +291,7 @@ class SessionRounds {
 
   /** Segment all slices into `prediction`, visible tiles first, and send the visible ones. */
   private async _segment(
-    part: IPart,
+    part: ITrainingPart,
     number: number,
     { trained, embedding }: { trained: ITrained; embedding: IImageMaps | undefined },
     prediction: ArrayDescriptor,

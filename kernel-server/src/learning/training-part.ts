@@ -12,7 +12,7 @@ import { IEngineService, IImageMaps, ITrained } from '../jobs/services';
 import { Session } from '../session/session';
 
 /** A session's state when the work on it began. */
-export interface IPart {
+export interface ITrainingPart {
   session: Session;
   image: ArrayDescriptor;
   generation: number;
@@ -20,7 +20,7 @@ export interface IPart {
 }
 
 /** Throws BridgeError `not-ready` for a session without pixels. */
-export function partOf(session: Session): IPart {
+export function partOf(session: Session): ITrainingPart {
   try {
     const { image, generation, labels } = session;
     return { session, image, generation, labelsVersion: labels.version };

@@ -70,14 +70,15 @@ function typicalOnes(groups: readonly ICluster[], all: number, fits: (place: num
   };
 }
 
-/** One way to look at windows, and how lonely they are in it, as a multiple of what is usual. */
+/** Distances between windows in one view, divided by the mean distance to the nearest neighbours. */
 interface ILonely {
+  /** The distance of each window to its nearest neighbours. */
   lonely: Float64Array;
-  /** How far two windows are from each other in the same unit. */
+  /** The distance between two windows. */
   away(a: number, b: number): number;
 }
 
-/** The views, each in its own unit: the mean distance of windows from those most like them. Where all look the same a view says nothing. */
+/** The views, each in a unit of its own: the mean distance to the nearest neighbours. A view in which all windows are equal is left out. */
 async function lonelyViews({ places, views }: ILandmarkRequest, signal: AbortSignal): Promise<ILonely[]> {
   const found: ILonely[] = [];
   for (const vectors of views) {
@@ -92,8 +93,8 @@ async function lonelyViews({ places, views }: ILandmarkRequest, signal: AbortSig
 }
 
 /**
- * Gives the loneliest window, then the one that is far from all others and from those before, and so on. What counts is the geometric mean over all
- * views, so that what is strange in one alone, as the corners of an image are to an encoder, does not come first.
+ * Gives the loneliest window, then the next that is far from all others and from the given ones, and so on. Scores are geometric means over all views,
+ * so that a window which is unusual in one view only (image corners, for the encoder) does not come first.
  */
 function unusualOnes(views: readonly ILonely[], fits: (place: number) => boolean) {
   const mean = (of: (view: ILonely) => number) => views.reduce((all, view) => all * of(view) ** (1 / views.length), 1);

@@ -1,10 +1,9 @@
 /** The mask of a tile in a patch of labels: one bit for each pixel, row by row, the most significant bit first. */
 import { inflateRawSync } from 'node:zlib';
 import { BridgeError } from '../../../src/shared/errors';
-import { LABEL_TILE } from '../../../src/shared/limits';
+import { LABEL_TILE, MASK_BYTES } from '../../../src/shared/limits';
 
 /** Bytes of a mask. */
-export const MASK_BYTES = (LABEL_TILE * LABEL_TILE) / 8;
 const ROW_BYTES = LABEL_TILE / 8;
 
 /** Inflate the mask in buffer `index` of a patch. Throws BridgeError `invalid` for bytes that are not a deflated mask. */

@@ -12,11 +12,6 @@ export class SessionArrays {
   /** The folder of the arrays in the store. */
   readonly folder: string;
 
-  /** All arrays by name. */
-  get all(): Readonly<Record<string, ArrayDescriptor>> {
-    return this._listed;
-  }
-
   get(name: string): ArrayDescriptor | undefined {
     return this._listed[name];
   }

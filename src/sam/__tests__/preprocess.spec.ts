@@ -1,4 +1,5 @@
-import { preprocess, Preprocessor, triangleFilter } from '..';
+import { Preprocessor, triangleFilter } from '..';
+import { preprocessed } from './support/whole-image';
 import { IModelManifest } from '../../shared/models';
 import { MOBILE_SAM } from '../../shared/models/mobile-sam';
 
@@ -52,7 +53,7 @@ function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return worst;
 }
 
-describe('preprocess', () => {
+describe('Preprocessor', () => {
   it.each([
     ['reduced, grey', [40, 23, 1], [16, 9]],
     ['reduced, colour', [19, 37, 3], [8, 16]],
@@ -63,7 +64,7 @@ describe('preprocess', () => {
   ] as const)('agrees with the definition of the filter: %s', (_, shape, frame) => {
     const [rows, columns, channels] = shape;
     const pixels = noise(rows * columns * channels, 5).map(value => value * 4000 - 200);
-    const ours = preprocess(pixels, { rows, columns }, channels, { low: 100, high: 3500 }, SMALL);
+    const ours = preprocessed(pixels, { rows, columns }, channels, { low: 100, high: 3500 }, SMALL);
     expect(largestDifference(ours, reference(pixels, [rows, columns, channels], [...frame], 100, 3500))).toBeLessThan(
       1e-5
     );
@@ -71,7 +72,7 @@ describe('preprocess', () => {
 
   it('gives the same whether rows come one by one or all at once', () => {
     const pixels = noise(30 * 21, 9);
-    const whole = preprocess(pixels, { rows: 30, columns: 21 }, 1, { low: 0, high: 1 }, SMALL);
+    const whole = preprocessed(pixels, { rows: 30, columns: 21 }, 1, { low: 0, high: 1 }, SMALL);
     const preprocessor = new Preprocessor({ rows: 30, columns: 21 }, 1, { low: 0, high: 1 }, SMALL);
     for (let row = 0; row < 30; row++) {
       preprocessor.add(pixels.subarray(row * 21, (row + 1) * 21));
@@ -80,7 +81,13 @@ describe('preprocess', () => {
   });
 
   it('pads with zeros after normalising, not with black', () => {
-    const ours = preprocess(new Uint8Array(8 * 4).fill(255), { rows: 8, columns: 4 }, 1, { low: 0, high: 255 }, SMALL);
+    const ours = preprocessed(
+      new Uint8Array(8 * 4).fill(255),
+      { rows: 8, columns: 4 },
+      1,
+      { low: 0, high: 255 },
+      SMALL
+    );
     const white = (255 - SMALL.encoder.mean[0]) / SMALL.encoder.std[0];
     expect(ours[7]).toBeCloseTo(white, 5);
     expect([...ours.subarray(8, 16)]).toEqual(new Array(8).fill(0));
@@ -88,9 +95,15 @@ describe('preprocess', () => {
 
   it('makes a flat image and NaN pixels black', () => {
     const black = (0 - SMALL.encoder.mean[0]) / SMALL.encoder.std[0];
-    const flat = preprocess(new Float32Array(256).fill(7), { rows: 16, columns: 16 }, 1, { low: 7, high: 7 }, SMALL);
+    const flat = preprocessed(new Float32Array(256).fill(7), { rows: 16, columns: 16 }, 1, { low: 7, high: 7 }, SMALL);
     expect(flat[0]).toBeCloseTo(black, 5);
-    const none = preprocess(new Float32Array(256).fill(NaN), { rows: 16, columns: 16 }, 1, { low: 0, high: 1 }, SMALL);
+    const none = preprocessed(
+      new Float32Array(256).fill(NaN),
+      { rows: 16, columns: 16 },
+      1,
+      { low: 0, high: 1 },
+      SMALL
+    );
     expect(none[0]).toBeCloseTo(black, 5);
   });
 
@@ -101,7 +114,7 @@ describe('preprocess', () => {
       { length: 8 * 12 },
       (_, i) => pixels[(5 + Math.floor(i / 12)) * columns + 9 + (i % 12)]!
     );
-    const alone = preprocess(part, { rows: 8, columns: 12 }, 1, { low: 0, high: 1 }, SMALL);
+    const alone = preprocessed(part, { rows: 8, columns: 12 }, 1, { low: 0, high: 1 }, SMALL);
     const view = { row0: 0, row1: 8, column0: 0, column1: 12, frame: { rows: 11, columns: 16 } };
     const shown = new Preprocessor({ rows: 8, columns: 12 }, 1, { low: 0, high: 1 }, SMALL, view);
     shown.add(part);

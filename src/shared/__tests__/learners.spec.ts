@@ -1,4 +1,4 @@
-import { DEFAULT_PRESET, FOREST_PRESETS, forestParams, isBoosting, learnerParams } from '../learners';
+import { DEFAULT_PRESET, FOREST_PRESETS, isBoosting, learnerParams } from '../learners';
 
 describe('learnerParams', () => {
   it('takes the preset deep, whose probabilities follow the edges of the image, if no preset is named', () => {
@@ -16,18 +16,24 @@ describe('learnerParams', () => {
     });
   });
 
-  it('takes SAMBA’s forest, without refinement, if it is named or a forest is asked for', () => {
+  it('takes SAMBA’s forest, without refinement, by name', () => {
     expect(learnerParams({ preset: 'samba' })).toEqual(FOREST_PRESETS.samba);
-    expect(forestParams()).toEqual(FOREST_PRESETS.samba);
-    expect(forestParams().refine).toBeUndefined();
+    expect(learnerParams({ preset: 'samba', trees: undefined, seed: 3 })).toEqual({
+      trees: 200,
+      maxDepth: 10,
+      maxFeatures: 'sqrt',
+      minLeaf: 1,
+      balanced: true,
+      maxSamples: 40000,
+      seed: 3
+    });
   });
 
-  it('takes boosted trees by name, and refuses them where a forest is asked for', () => {
+  it('takes boosted trees by name', () => {
     const params = learnerParams({ preset: 'boosting', rounds: 7 });
     expect(isBoosting(params)).toBe(true);
     expect(params).toEqual({ ...FOREST_PRESETS.boosting, rounds: 7 });
     expect(isBoosting(learnerParams())).toBe(false);
-    expect(() => forestParams({ preset: 'boosting' })).toThrow(/boosting grows no forest; choose samba or deep/);
   });
 
   it.each([

@@ -5,6 +5,8 @@
  * The manifests are in `shared` because feature specs, which every part reads, name a model and its layers. The build writes them to
  * `sambalab/server/models.json` for Python, the wheel and `scripts/build-decoder.mjs`.
  *
+ * Imports nothing but zod. Code that runs a model belongs in `src/sam` and `kernel-server/src/sam`.
+ *
  * manifest.ts    the form of a manifest, and what follows from one
  * mobile-sam.ts  MobileSAM
  */

@@ -12,6 +12,8 @@
  *
  * One file a topic: `sidecar`, `session`, `session-list`, `labels`, `arrays`, `sam`, `training`, `next-region`, `classifier`, each with its table of
  * methods; `events`; `types` and `classifier-info`, which they share. `methods` joins the tables, `messages` checks headers.
+ *
+ * Imports zod and the rest of `src/shared`. Only forms are here: what a handler does is in `kernel-server/src/methods`.
  */
 export * from './classifier';
 export * from './classifier-info';

@@ -1,6 +1,6 @@
 /** Labels: patches of strokes, and tiles of what is shown over the image. */
 import { z } from 'zod';
-import { CLASSES_MAX } from '../limits';
+import { CLASSES_MAX, PATCH_TILES_MAX } from '../limits';
 import { MethodTable, zCount, zSessionId, zStagedId, zTileRef } from './types';
 
 /** A change of labels: one class (0 erases) under one bit mask a tile. Buffer i belongs to tile i. */
@@ -14,13 +14,12 @@ export const zLabelPatch = z.object({
    * The tiles, {@link LABEL_TILE} pixels wide. Each has one buffer: a raw-deflate compressed mask of LABEL_TILE² bits, row by
    * row, the most significant bit first; bits outside the image are 0.
    */
-  tiles: z.array(zTileRef).min(1).max(65536)
+  tiles: z.array(zTileRef).min(1).max(PATCH_TILES_MAX)
 });
 export type LabelPatch = z.infer<typeof zLabelPatch>;
 
 /** Names of the arrays that are shown over the image. */
 export const zOverlay = z.enum(['labels', 'segmentation']);
-export type OverlayName = z.infer<typeof zOverlay>;
 
 export const LABEL_METHODS = {
   'labels.patch': { params: zLabelPatch, result: z.object({ version: zCount, changed: zCount }) },
@@ -38,7 +37,7 @@ export const LABEL_METHODS = {
       session: zSessionId,
       overlay: zOverlay,
       slice: zCount,
-      tiles: z.array(zTileRef).max(65536).optional()
+      tiles: z.array(zTileRef).max(PATCH_TILES_MAX).optional()
     }),
     result: z.object({ version: zCount, tiles: z.array(zTileRef) }),
     repeat: true

@@ -1,6 +1,6 @@
 /** Sessions: an image or stack with its labels, classes and classifier. */
 import { z } from 'zod';
-import { ORIGIN_MAX } from '../limits';
+import { KEY_MAX, LEVEL_MAX, ORIGIN_MAX } from '../limits';
 import { zClassifierInfo, zTrainingChoice } from './classifier-info';
 import { MethodTable, zArray, zClasses, zCount, zImage, zNatural, zSessionId } from './types';
 
@@ -50,8 +50,8 @@ export const SESSION_METHODS = {
   /** Find the session of `key`, or make it. Python only. `keepClasses` keeps the classes of a session that exists. */
   'session.open': {
     params: z.object({
-      key: z.string().min(1).max(1000),
-      title: z.string().max(1000),
+      key: z.string().min(1).max(KEY_MAX),
+      title: z.string().max(KEY_MAX),
       /** Null if the key is a name. */
       origin: zOrigin.nullable().optional(),
       image: zImage,
@@ -79,7 +79,7 @@ export const SESSION_METHODS = {
    * `display.low` becomes 0 and `display.high` becomes 65535.
    */
   'image.tile': {
-    params: z.object({ session: zSessionId, slice: zCount, level: zCount.max(16), row: zCount, column: zCount }),
+    params: z.object({ session: zSessionId, slice: zCount, level: zCount.max(LEVEL_MAX), row: zCount, column: zCount }),
     result: z.object({ rows: zNatural, columns: zNatural, channels: zNatural, dtype: z.enum(['uint8', 'uint16']) }),
     repeat: true
   }

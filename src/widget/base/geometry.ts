@@ -3,13 +3,9 @@
  * [column, column + 1) × [row, row + 1) in (x, y), its centre is at + 0.5. Screen coordinates are CSS pixels from the
  * upper left corner of the canvas.
  */
-import { IMAGE_TILE, Rect } from '../../shared';
+import { IMAGE_TILE, ISize, LEVEL_MAX, Rect } from '../../shared';
 
-/** The size of a slice of the session's image, in pixels. */
-export interface ISize {
-  rows: number;
-  columns: number;
-}
+export type { ISize };
 
 /** A point in image or screen coordinates; the variable's name says which. */
 export interface IPoint {
@@ -44,11 +40,6 @@ export class ViewTransform {
 
   get height(): number {
     return this._height;
-  }
-
-  /** Whether the image follows the size of the canvas, until the user zooms. */
-  get fitted(): boolean {
-    return this._fitted;
   }
 
   /** The scale that shows the whole image. */
@@ -182,7 +173,7 @@ export function levelSize(image: ISize, level: number): ISize {
 /** The coarsest level: the whole image fits in one tile. */
 export function topLevel(image: ISize): number {
   const longest = Math.max(image.rows, image.columns);
-  return Math.min(16, Math.max(0, Math.ceil(Math.log2(longest / IMAGE_TILE))));
+  return Math.min(LEVEL_MAX, Math.max(0, Math.ceil(Math.log2(longest / IMAGE_TILE))));
 }
 
 /** The level to draw at `scale` device pixels per image pixel: never coarser than the screen, and less than twice as fine. */

@@ -8,7 +8,7 @@ import { IDisposable } from '@lumino/disposable';
 import { BridgeError } from '../../shared/errors';
 import { Lru } from '../../shared/lru';
 import type { DecoderManifest } from '../../shared/models';
-import type { ICandidates, IPoint, ISize } from '../../sam';
+import type { ICandidates, IPromptPoint, ISize } from '../../sam';
 import { EMBEDDINGS_KEPT, FromDecoderWorker, ToDecoderWorker } from './decoder-messages';
 import { createDecoderWorker } from './decoder-worker-factory';
 
@@ -33,7 +33,7 @@ interface ICall {
 
 interface ISuggestRequest extends ICall {
   key: string;
-  points: IPoint[];
+  points: IPromptPoint[];
 }
 
 export class SuggestionDecoder implements IDisposable {
@@ -95,7 +95,7 @@ export class SuggestionDecoder implements IDisposable {
    * @throws BridgeError `cancelled` when a newer request took its place or the signal was aborted; `not-ready` without
    * decoder or embedding; `compute` when the worker died or could not decode.
    */
-  suggest(points: readonly IPoint[], signal?: AbortSignal, urgent = false): Promise<ICandidates> {
+  suggest(points: readonly IPromptPoint[], signal?: AbortSignal, urgent = false): Promise<ICandidates> {
     const key = this._key;
     return new Promise<ICandidates>((resolve, reject) => {
       this._checkUsable();

@@ -32,14 +32,6 @@ export class LabelTiles {
     return false;
   }
 
-  /** The tiles that exist. */
-  refs(): ITileRef[] {
-    return [...this._tiles.keys()].map(key => {
-      const [row, column] = key.split('/').map(Number) as [number, number];
-      return { row, column };
-    });
-  }
-
   /** Set a tile to the sidecar's class ids; `undefined` removes it. */
   replace(row: number, column: number, classes: Uint8Array | undefined): void {
     if (!classes) {

@@ -1,7 +1,7 @@
 /** Patches between memory and wire. On the wire each tile's bit mask is one buffer, compressed with raw deflate. */
 import { deflateSync, inflateSync } from 'fflate';
-import { BridgeError, LABEL_TILE, LabelPatch } from '../../shared';
-import { IMaskTile, MASK_BYTES } from './raster';
+import { BridgeError, LABEL_TILE, LabelPatch, MASK_BYTES } from '../../shared';
+import { IMaskTile } from './raster';
 
 /** A change of labels with its masks inflated: in memory what {@link LabelPatch} and its buffers are on the wire. */
 export interface IMaskedPatch {

@@ -4,11 +4,10 @@
  * A brush covers the pixels whose centres lie within its radius of the pointer's path. Between two places of the pointer the
  * path is straight, so the covered shape is a capsule, which meets each row of pixels in one run.
  */
-import { LABEL_TILE, Rect } from '../../shared';
+import { LABEL_TILE, MASK_BYTES, Rect } from '../../shared';
 import { IPoint, ISize } from '../base/geometry';
 
 /** Bytes of one tile's bit mask. */
-export const MASK_BYTES = (LABEL_TILE * LABEL_TILE) / 8;
 
 /** One tile of a mask: LABEL_TILE² bits, row by row, the most significant bit first. */
 export interface IMaskTile {
@@ -79,10 +78,6 @@ function capsuleAt(y: number, from: IPoint, to: IPoint, radius: number): [number
 /** Gathers the pixels of one patch. */
 export class MaskBuilder {
   constructor(private readonly _image: ISize) {}
-
-  get isEmpty(): boolean {
-    return this._tiles.size === 0;
-  }
 
   /** Add a run of pixels of one row, clipped to the image. */
   addRun(row: number, start: number, end: number): void {

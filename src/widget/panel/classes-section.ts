@@ -1,12 +1,9 @@
 /** The list of classes: choose, rename, recolour, add and remove them. */
-import { CLASSES_MAX, LabelClass } from '../../shared';
+import { CLASS_COLORS, CLASSES_MAX, LabelClass } from '../../shared';
 import { button, element, setText } from '../base/dom';
 import { ISection, ISectionOptions } from './section';
 import { StateWidget } from './state-widget';
 import { trans } from '../base/translation';
-
-/** Colours of new classes: Okabe and Ito's palette, which people with colour blindness can tell apart. */
-const COLOURS = ['#e69f00', '#56b4e9', '#009e73', '#f0e442', '#0072b2', '#d55e00', '#cc79a7', '#999999'];
 
 interface IRow {
   node: HTMLElement;
@@ -219,7 +216,7 @@ export class ClassesSection extends StateWidget {
     if (id === null) {
       return;
     }
-    const color = COLOURS.find(one => !classes.some(item => item.color === one)) ?? COLOURS[id % COLOURS.length]!;
+    const color = CLASS_COLORS.find(one => !classes.some(item => item.color === one)) ?? CLASS_COLORS[id - 1]!;
     let name = trans.__('class %1', id);
     for (let number = id + 1; nameTaken(classes, id, name); number++) {
       name = trans.__('class %1', number);

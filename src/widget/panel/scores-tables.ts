@@ -14,7 +14,7 @@ const WORTH_NAMING = 0.005;
 const IMPORTANT = 5;
 
 /** A part of the section. `show` changes only the nodes whose content differs, so that nothing flickers. */
-export interface IPart<T extends unknown[]> {
+export interface IScoresPart<T extends unknown[]> {
   readonly node: HTMLElement;
   show(...values: T): void;
 }
@@ -25,7 +25,7 @@ export function percent(share: number | null): string {
 }
 
 /** Recall, precision and IoU of each class. */
-export function classTable(): IPart<[classes: readonly LabelClass[], table: IScoreTable]> {
+export function classTable(): IScoresPart<[classes: readonly LabelClass[], table: IScoreTable]> {
   const column = (text: string, title: string) => element('th', { scope: 'col', title }, text);
   const body = element('tbody', {});
   const node = element(
@@ -71,7 +71,9 @@ export function classTable(): IPart<[classes: readonly LabelClass[], table: ISco
 }
 
 /** The confusion matrix, a row for each labelled class and a column for each predicted one, and the worst confusions in words. */
-export function confusionTable(): IPart<[classes: readonly LabelClass[], confusion: readonly (readonly number[])[]]> {
+export function confusionTable(): IScoresPart<
+  [classes: readonly LabelClass[], confusion: readonly (readonly number[])[]]
+> {
   const head = element('tr', {});
   const body = element('tbody', {});
   const table = element(
@@ -128,7 +130,7 @@ function showConfused(item: HTMLElement, classes: readonly LabelClass[], confuse
 }
 
 /** The fraction of the image in each phase, counted with the labels on top of the segmentation. */
-export function phaseTable(): IPart<
+export function phaseTable(): IScoresPart<
   [classes: readonly LabelClass[], counts: Readonly<Record<string, number>>, size: PixelSize | null, slices: number]
 > {
   const bar = element('div', { class: 'sambalab-phase-bar', 'aria-hidden': 'true' });
@@ -178,7 +180,7 @@ export function areaText(area: number): string {
 }
 
 /** The most important features of the trees, as bars. */
-export function importanceList(): IPart<[names: readonly string[], importance: readonly number[]]> {
+export function importanceList(): IScoresPart<[names: readonly string[], importance: readonly number[]]> {
   const node = element('ol', { class: 'sambalab-important', 'data-testid': 'sambalab-important' });
   return {
     node,

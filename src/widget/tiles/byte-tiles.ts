@@ -5,12 +5,12 @@
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { BridgeError, LABEL_TILE, Lru } from '../../shared';
+import { BridgeError, LABEL_TILE, Lru, REQUEST_TILES_MAX } from '../../shared';
 import { ISize, ITileRef } from '../base/geometry';
 import { decodeTile } from '../labels/patches';
 
 /** With more tiles in view none is fetched: the sidecar would compute most of the image for a small picture. */
-export const TILES_IN_VIEW_MAX = 64;
+export const TILES_IN_VIEW_MAX = REQUEST_TILES_MAX;
 /** Tiles a request asks for: few, so that the first ones arrive soon. */
 const BATCH = 8;
 /** Tiles kept, 64 KiB each. */

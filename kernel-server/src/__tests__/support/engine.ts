@@ -83,7 +83,7 @@ export class EngineBench {
         labels,
         classes: options.classes ?? CLASSES,
         spec: service.featureSpec({ set: 'samba', ...options.features }),
-        forest: service.forestParams({ preset: 'samba', trees: 20, ...options.forest }),
+        forest: service.learnerParams({ preset: 'samba', trees: 20, ...options.forest }),
         cacheKey: options.cacheKey ?? image.path,
         others: options.others ?? [],
         ...(options.embedding && { embedding: options.embedding })

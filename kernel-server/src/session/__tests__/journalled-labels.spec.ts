@@ -8,7 +8,7 @@ import { ArrayDescriptor, LabelPatch } from '../../../../src/shared/protocol';
 import { SliceRect } from '../../../../src/shared/rect';
 import { readRect, TileFile } from '../../arrays/tile-file';
 import { JournalledLabels } from '../journalled-labels';
-import { MASK_BYTES } from '../patch-mask';
+import { MASK_BYTES } from '../../../../src/shared/limits';
 
 type Patch = Omit<LabelPatch, 'session'>;
 

@@ -7,7 +7,7 @@ import { ArrayDescriptor } from '../../../../src/shared/protocol';
 import { ArrayStore } from '../../arrays/array-store';
 import { TileFile } from '../../arrays/tile-file';
 import { JournalledLabels } from '../journalled-labels';
-import { MASK_BYTES } from '../patch-mask';
+import { MASK_BYTES } from '../../../../src/shared/limits';
 import { Segmentation } from '../segmentation';
 import { SessionArrays } from '../session-arrays';
 

@@ -1,7 +1,7 @@
 /** The order of requests, and the start and end of workers; the UI tests run the real decoder. */
 import { BridgeError } from '../../../shared/errors';
 import { DEFAULT_MODEL } from '../../../shared/models';
-import { IPoint } from '../../../sam';
+import { IPromptPoint } from '../../../sam';
 import { IDecoderWorker, SuggestionDecoder } from '../decoder';
 import { FromDecoderWorker, ToDecoderWorker } from '../decoder-messages';
 
@@ -57,7 +57,7 @@ class FakeWorker implements IDecoderWorker {
 
 const GRAPH = Uint8Array.of(1);
 const SIZE = { rows: 10, columns: 10 };
-const at = (column: number): IPoint[] => [{ row: 0, column, label: 1 }];
+const at = (column: number): IPromptPoint[] => [{ row: 0, column, label: 1 }];
 const settle = () => new Promise(resolve => setTimeout(resolve, 0));
 const codeOf = (promise: Promise<unknown>) =>
   promise.then(
