@@ -34,6 +34,7 @@ export function programHalo(program: usize, ops: i32): i32 {
  * @param luminance 1 computes the features of the luminance of three channels, 0 those of each channel, one after the other
  * @param low value that families of 256 grey levels take as 0; `high` as 255
  * @param origin pixels are taken as (value − `origin`) · `gain`
+ * @param standardised 1 if these are standardised pixels, which are compressed far from the mean
  * @param out f32 planes, one a feature: rows and columns rounded up to multiples of 4
  * @param scratch where free memory begins; the memory grows as needed, and the call traps where it cannot
  */
@@ -55,11 +56,12 @@ export function computeTile(
   high: f64,
   origin: f64,
   gain: f64,
+  standardised: i32,
   out: usize,
   scratch: usize
 ): void {
   openArena(scratch);
-  placeTile(imageRows, imageColumns, row0, row1, column0, column1, low, high, origin, gain);
+  placeTile(imageRows, imageColumns, row0, row1, column0, column1, low, high, origin, gain, standardised != 0);
   const bottom = mark();
   for (let i = 0; i < ops; i++) {
     const record = program + <usize>i * RECORD;

@@ -36,9 +36,15 @@ export let sourceMargin = 0;
 /** Grey values that families of 256 grey levels take as 0 and 255. */
 export let low: f64 = 0;
 export let high: f64 = 255;
-/** Pixels are taken as (value − {@link origin}) · {@link gain}. */
+/** Pixels are taken as (value − {@link origin}) · {@link gain}, and then {@link compressed} if they are standardised. */
 let origin: f64 = 0;
 let gain: f64 = 1;
+let standardised = false;
+
+/** Standardised pixels: the mean's value, the distance from it up to which a pixel keeps its value, and the most that can be added to that. */
+const CENTRE: f64 = 127.5;
+const KNEE: f64 = 425;
+const ROOM: f64 = 850;
 
 /**
  * Planes that are kept for this channel: f64 σ, u32 address of the Gaussian, of its derivatives along rows' and columns' direction; 0 is none.
@@ -66,11 +72,13 @@ export function placeTile(
   rangeLow: f64,
   rangeHigh: f64,
   zero: f64,
-  factor: f64
+  factor: f64,
+  compress: bool
 ): void {
   placements++;
   origin = zero;
   gain = factor;
+  standardised = compress;
   imageRows = ofRows;
   imageColumns = ofColumns;
   row0 = firstRow;
@@ -120,7 +128,7 @@ export function loadSource(pixels: usize, dtype: i32, channels: i32, channel: i3
   for (let row = top; row < bottom; row++) {
     let to = at(source, sourceStride, sourceMargin, row - row0, left - column0);
     const end = index + (right - left) * channels;
-    if (channel >= 0 && dtype == Dtype.u8 && origin == 0 && gain == 1) {
+    if (channel >= 0 && dtype == Dtype.u8 && !standardised) {
       for (; index < end; index += channels) {
         store<f32>(to, <f32>load<u8>(pixels + <usize>(index + channel)));
         to += 4;
@@ -133,7 +141,8 @@ export function loadSource(pixels: usize, dtype: i32, channels: i32, channel: i3
             : 0.2125 * valueAt(pixels, dtype, index) +
               0.7154 * valueAt(pixels, dtype, index + 1) +
               0.0721 * valueAt(pixels, dtype, index + 2);
-        store<f32>(to, <f32>((value - origin) * gain));
+        const scaled = (value - origin) * gain;
+        store<f32>(to, <f32>(standardised ? compressed(scaled) : scaled));
         to += 4;
       }
     }
@@ -149,6 +158,21 @@ export function loadSource(pixels: usize, dtype: i32, channels: i32, channel: i3
     left - column0 + sourceMargin,
     column1 + sourceMargin - right
   );
+}
+
+/**
+ * A standardised pixel. Up to 10 standard deviations from the mean it keeps its value; beyond, 10 + d becomes 10 + 20 d / (d + 20): bounded,
+ * so that a hot pixel spoils no features around it, and still growing, so that two bright phases on an even background remain two.
+ */
+@inline
+function compressed(value: f64): f64 {
+  if (value > CENTRE + KNEE) {
+    return CENTRE + KNEE + (ROOM - (ROOM * ROOM) / (value - (CENTRE + KNEE) + ROOM));
+  }
+  if (value < CENTRE - KNEE) {
+    return CENTRE - KNEE - (ROOM - (ROOM * ROOM) / (CENTRE - KNEE - value + ROOM));
+  }
+  return value;
 }
 
 export function valueAt(pixels: usize, dtype: i32, index: i32): f64 {

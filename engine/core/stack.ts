@@ -123,6 +123,7 @@ export class FeatureStack {
         high,
         origin,
         gain,
+        this._spec.standardise ? 1 : 0,
         out,
         engine.mark
       )

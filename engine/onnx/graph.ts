@@ -24,22 +24,28 @@ const ML_OPERATORS_VERSION = 3;
 export const ML_DOMAIN = 'ai.onnx.ml';
 
 /** Element types, as ONNX numbers them. */
-export const TYPES = { float: 1, uint8: 2, int64: 7, double: 11 } as const;
-type ElementType = keyof typeof TYPES;
+export const TYPES = { float: 1, uint8: 2, int64: 7, bool: 9, double: 11 } as const;
+export type ElementType = keyof typeof TYPES;
 
 /** AttributeProto's types. */
-const ATTRIBUTE_TYPES = { int: 2, text: 3, floats: 6, ints: 7, texts: 8 } as const;
+const ATTRIBUTE_TYPES = { int: 2, text: 3, graph: 5, floats: 6, ints: 7, texts: 8 } as const;
 
 /** The value of a node's attribute. */
 export type Attribute =
-  number | string | { ints: ArrayLike<number> } | { floats: Float32Array } | { texts: readonly string[] };
+  | number
+  | string
+  | { ints: ArrayLike<number> }
+  | { floats: Float32Array }
+  | { texts: readonly string[] }
+  | { graph: Message };
 
 /** Name of a value in the graph. */
 export type Value = string;
 
 interface INode {
+  /** With those that a body takes from the graph around it. */
   inputs: Value[];
-  output: Value;
+  outputs: Value[];
   message: Message;
 }
 
@@ -56,15 +62,46 @@ export class Graph {
     { name, domain }: { name?: Value; domain?: string } = {}
   ): Value {
     const output = name ?? this._name();
-    const message = new Message();
-    inputs.forEach(input => message.text(NODE.input, input));
-    message.text(NODE.output, output).text(NODE.operator, operator);
-    Object.entries(attributes).forEach(([key, value]) => message.message(NODE.attribute, attribute(key, value)));
-    if (domain !== undefined) {
-      message.text(NODE.domain, domain);
-    }
-    this._nodes.push({ inputs, output, message });
+    this._nodes.push({ inputs, outputs: [output], message: nodeOf(operator, inputs, [output], attributes, domain) });
     return output;
+  }
+
+  /**
+   * Repeat some nodes (the operator Loop).
+   *
+   * @param most times
+   * @param condition bool; false ends the loop, or lets it never begin
+   * @param carried numbers or booleans that each time replaces, and their values before
+   * @param body makes the nodes of a time from the values carried; they may use all values made before
+   * @returns the values carried at the end
+   */
+  loop(
+    most: number,
+    condition: Value,
+    carried: readonly { type: ElementType; value: Value }[],
+    body: (values: Value[]) => { condition: Value; values: Value[] }
+  ): Value[] {
+    const around = this._nodes;
+    const nodes: INode[] = (this._nodes = []);
+    const given = [this._name(), this._name(), ...carried.map(() => this._name())];
+    const made = body(given.slice(2));
+    // A value that passes through gets a name of its own, since an output of a body belongs to one of its nodes.
+    const results = [made.condition, ...made.values].map(value => this.node('Identity', [value]));
+    this._nodes = around;
+    const scalar = (name: Value, type: ElementType) => Graph.described(name, type, []);
+    const types = carried.map(({ type }) => type);
+    const graph = new Message();
+    nodes.forEach(({ message }) => graph.message(GRAPH.node, message));
+    graph.text(GRAPH.name, 'body');
+    given.forEach((name, i) => graph.message(GRAPH.input, scalar(name, (['int64', 'bool', ...types] as const)[i]!)));
+    results.forEach((name, i) => graph.message(GRAPH.output, scalar(name, (['bool', ...types] as const)[i]!)));
+    const inputs = [this.constant('int64', [most], []), condition, ...carried.map(({ value }) => value)];
+    const outputs = carried.map(() => this._name());
+    const own = new Set([...given, ...nodes.flatMap(node => node.outputs)]);
+    const taken = nodes.flatMap(node => node.inputs).filter(name => !own.has(name));
+    const message = nodeOf('Loop', inputs, outputs, { body: { graph } });
+    this._nodes.push({ inputs: [...inputs, ...taken], outputs, message });
+    return outputs;
   }
 
   /** A constant; equal constants share a name. */
@@ -116,7 +153,7 @@ export class Graph {
     const kept: INode[] = [];
     for (let i = this._nodes.length - 1; i >= 0; i--) {
       const node = this._nodes[i]!;
-      if (needed.has(node.output)) {
+      if (node.outputs.some(output => needed.has(output))) {
         kept.push(node);
         node.inputs.forEach(input => needed.add(input));
       }
@@ -150,10 +187,25 @@ export class Graph {
     return `v${this._names++}`;
   }
 
-  private readonly _nodes: INode[] = [];
+  private _nodes: INode[] = [];
   private readonly _initializers: { name: Value; tensor: Message }[] = [];
   private readonly _constants = new Map<string, Value>();
   private _names = 0;
+}
+
+function nodeOf(
+  operator: string,
+  inputs: readonly Value[],
+  outputs: readonly Value[],
+  attributes: Record<string, Attribute>,
+  domain?: string
+): Message {
+  const message = new Message();
+  inputs.forEach(input => message.text(NODE.input, input));
+  outputs.forEach(output => message.text(NODE.output, output));
+  message.text(NODE.operator, operator);
+  Object.entries(attributes).forEach(([key, value]) => message.message(NODE.attribute, attribute(key, value)));
+  return domain === undefined ? message : message.text(NODE.domain, domain);
 }
 
 function attribute(name: string, value: Attribute): Message {
@@ -170,6 +222,9 @@ function attribute(name: string, value: Attribute): Message {
   if ('floats' in value) {
     return message.floats(ATTRIBUTE.floats, value.floats).integer(ATTRIBUTE.type, ATTRIBUTE_TYPES.floats);
   }
+  if ('graph' in value) {
+    return message.message(ATTRIBUTE.graph, value.graph).integer(ATTRIBUTE.type, ATTRIBUTE_TYPES.graph);
+  }
   return message.texts(ATTRIBUTE.texts, value.texts).integer(ATTRIBUTE.type, ATTRIBUTE_TYPES.texts);
 }
 
@@ -177,6 +232,7 @@ function raw(type: ElementType, values: readonly number[]): Uint8Array {
   const data = {
     float: () => Float32Array.from(values),
     uint8: () => Uint8Array.from(values),
+    bool: () => Uint8Array.from(values),
     int64: () => BigInt64Array.from(values, BigInt),
     double: () => Float64Array.from(values)
   }[type]();

@@ -177,7 +177,7 @@ class FeatureSpec:
 
     @property
     def standardise(self) -> bool:
-        """Whether pixels are standardised by the image's mean and standard deviation."""
+        """Whether pixels are standardised by the image's mean and standard deviation, without outliers."""
         return bool(self._spec["standardise"])
 
     @property

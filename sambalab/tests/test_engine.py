@@ -72,6 +72,20 @@ def test_features_have_the_bits_of_the_sidecar(kind, spec):
     assert same_bits(ours, of_the_sidecar(image, spec, f"bits {kind}"))
 
 
+@pytest.mark.parametrize("kind", ["uint16", "float32", "colour"])
+@pytest.mark.parametrize("value", [0, 255, 65535, 1e30])
+def test_standardised_features_have_the_bits_of_the_sidecar_around_hot_and_dead_pixels(kind, value):
+    spread = IMAGES[kind].astype(np.float64)
+    image = (spread.mean() + (spread - spread.mean()) / 50).astype(IMAGES[kind].dtype)
+    if value > 65535 and image.dtype != np.float32:
+        pytest.skip("This dtype has no such value.")
+    image[[0, 3, 90], [7, 100, 200]] = min(value, np.iinfo(image.dtype).max if image.dtype.kind == "u" else value)
+    spec = FeatureSpec("samba", standardise=True)
+    ours = engine.feature_stack(image, spec, tile=64)
+    assert np.isfinite(ours).all()
+    assert same_bits(ours, of_the_sidecar(image, spec, f"hot {kind} {value}"))
+
+
 @pytest.mark.parametrize("family", [name for name in FeatureSpec.families_known() if name != "gaussian"])
 def test_every_family_has_the_bits_of_the_sidecar_in_tiles_of_any_size(family):
     spec = FeatureSpec.from_dict({"families": {family: True}, "sigmas": [1, 5]})

@@ -126,6 +126,7 @@ class FeatureStack:
         self._range = (float(low), float(high))
         if spec.standardise and intensity is None:
             raise ValueError("These features need the mean and the deviation of the image.")
+        self._standardised = int(spec.standardise)
         self._taken = intensity.taken if spec.standardise and intensity is not None else (0.0, 1.0)
 
     def compute(self, pixels: npt.NDArray[Any], tile: Tile) -> Planes:
@@ -159,6 +160,7 @@ class FeatureStack:
             self._range[0],
             self._range[1],
             *self._taken,
+            self._standardised,
             planes.address,
             engine.mark,
         )

@@ -7,7 +7,7 @@ import { IClassifier } from '../../core/classifier';
 import { IEmbeddingBasis, ISliceMaps } from '../../core/embedding';
 import { featureNames, featureSpec } from '../../core/features';
 import { ForestApplier, joinTrees, packForest, TreeGrower } from '../../core/forest';
-import { intensityOf, rowMoments } from '../../core/intensity';
+import { intensityOf } from '../../core/intensity';
 import { Cuts, quantileCuts } from '../../core/quantile';
 import { GUIDE_CHANNEL, GUIDE_SPEC, refineTile } from '../../core/refine';
 import { FeatureStack } from '../../core/stack';
@@ -94,7 +94,7 @@ export function example(
   );
   const tile = { row0: 0, row1: rows, column0: 0, column1: columns };
   const stack = new FeatureStack(newEngine(), spec, 1);
-  const intensity = intensityOf(rowMoments(newEngine(), pixels, columns, pixels[0]!), pixels[0]!);
+  const intensity = intensityOf(newEngine(), pixels, columns);
   const image = { ...SIZE, intensity };
   const { data, stride, plane } = stack.compute(image, tile, pixels, maps);
   const planes = data.slice();

@@ -46,6 +46,22 @@ describe('An ONNX model of a classifier with standardised pixels', () => {
     expect(result.probabilities).toEqual(probabilities);
   });
 
+  it.each([65_535, -1e30])('keeps a few pixels of %d from changing mean and deviation, as the engine does', odd => {
+    const options = { features: { standardise: true }, refine: 3, odd };
+    const { classifier, feeds, intensity, labels, probabilities } = example([], 1024, options);
+    expect(intensity.deviation).toBeLessThan(60);
+    const model = encodeOnnx(classifier);
+    const run = (...values: number[]) =>
+      runModel(model, [...feeds, { name: 'intensity', shape: [2], data: Float64Array.from(values) }]);
+    const told = run(intensity.mean, intensity.deviation);
+    expect(told.probabilities).toEqual(probabilities);
+    const alone = run(NaN, NaN);
+    expect(alone.labels.filter((id, i) => id !== labels[i]).length).toBeLessThanOrEqual(2);
+    expect(
+      alone.probabilities.filter((value, i) => Math.abs(value - probabilities[i]!) > 1e-3).length
+    ).toBeLessThanOrEqual(20);
+  });
+
   it('leaves values that are not finite out of mean and deviation', () => {
     const { classifier, feeds } = example([], 1024, { features: { standardise: true } });
     const [image] = feeds as [IFeed];

@@ -6,7 +6,7 @@ import { Rect } from '../../../src/shared/rect';
 import { IBoostRound } from '../../../engine/core/boosting';
 import { IGrowOptions, IPackedForest, ITrainingSet, ITrees } from '../../../engine/core/forest';
 import { ISliceMaps } from '../../../engine/core/embedding';
-import { IIntensity } from '../../../engine/core/intensity';
+import { IIntensity, IMomentsPass } from '../../../engine/core/intensity';
 import { ISegmentationArrays } from '../jobs/services';
 
 /** Features that are computed and cached together: those of the feature families, or those of the embedding. */
@@ -143,13 +143,12 @@ export interface ISegmentTask {
 }
 
 /** Sums over rows `row0` to `row1` of a slice, for the image's mean and deviation. */
-export interface IMomentsTask {
+export interface IMomentsTask extends Omit<IMomentsPass, 'first'> {
   kind: 'moments';
   image: ArrayDescriptor;
   slice: number;
   row0: number;
   row1: number;
-  shift: number;
 }
 
 /** Read one channel of the feature stack at some pixels of a tile. */

@@ -265,7 +265,7 @@ function boost({ job, set, held, params, first, end, scores }: IBoostTask): IBoo
   return rounds;
 }
 
-function moments({ image, slice, row0, row1, shift }: IMomentsTask): Float64Array {
+function moments({ image, slice, row0, row1, ...pass }: IMomentsTask): Float64Array {
   const [, , columns, channels = 1] = image.shape as [number, number, number, number?];
   const step = intensityStep(image.shape);
   const parts: Float64Array[] = [];
@@ -274,7 +274,7 @@ function moments({ image, slice, row0, row1, shift }: IMomentsTask): Float64Arra
   const band = step === 1 ? row1 - row0 : 1;
   for (let row = Math.ceil(row0 / step) * step; row < row1; row += step === 1 ? band : step) {
     const values = readRect(image, { slice, row0: row, row1: row + band, column0: 0, column1: columns });
-    parts.push(rowMoments(engine, values, columns * channels, shift));
+    parts.push(rowMoments(engine, values, columns * channels, pass));
   }
   const out = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));
   parts.reduce((offset, part) => (out.set(part, offset), offset + part.length), 0);

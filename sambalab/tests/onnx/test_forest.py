@@ -159,6 +159,20 @@ def test_refined_probabilities_are_the_same_by_the_intensity_that_is_given_or_th
         np.testing.assert_array_equal(labels[clear], classifier.apply(image, engine="python")[clear])
 
 
+@pytest.mark.parametrize("value", [65535, 1e30])
+def test_a_model_finds_the_mean_and_deviation_of_an_image_with_hot_pixels_itself(value, tmp_path):
+    image = noisy((90, 113), "float32")
+    classifier = trained(image, sl.FeatureSpec("samba", sigmas=[1, 4], standardise=True), preset="deep")
+    session = session_of(classifier, tmp_path)
+    image[[0, 20, 70], [5, 60, 110]] = value
+    wanted = classifier.apply(image, "probabilities", engine="python")
+    inputs = {"image": image, "intensity": np.array([np.nan, np.nan])}
+    labels, probabilities = session.run(["labels", "probabilities"], inputs)
+    assert np.count_nonzero(np.abs(probabilities - wanted) > 1e-3) <= 20
+    assert np.count_nonzero(labels != classifier.apply(image, engine="python")) <= 2
+    assert [np.count_nonzero(labels == c) > 500 for c in (1, 2, 3)] == [True, True, True]
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 200), (200, 1), (3, 5), (37, 150)])
 def test_images_of_any_size_are_segmented(shape, tmp_path):
     classifier = trained(noisy((60, 60)), sl.FeatureSpec("weka", median={"sigmas": [2]}, mean=True), trees=10)
