@@ -74,26 +74,44 @@ describe('CanvasView', () => {
     expect(parts.suggestions.current).toBeNull();
   });
 
-  it('redraws only the top layer for a suggestion under the pointer', async () => {
-    const { parts, canvas, point } = await show({ rows: 1024, columns: 1024 });
+  /** Counts how often each layer is drawn: base and top. */
+  const layersOf = (canvas: CanvasView) => {
     const [base, top] = canvas.node.querySelectorAll('canvas');
+    const drawn = () => [base, top].map(layer => page.cleared.get(layer!) ?? 0);
     const draw = () => {
       let frames = 0;
       while (page.frame() && frames < 9) {
         frames++;
       }
     };
-    const drawn = () => [base, top].map(layer => page.cleared.get(layer!) ?? 0);
-    await settle();
     draw();
     const before = drawn();
+    return { draw, drawn: () => drawn().map((times, layer) => times - before[layer]!) };
+  };
+
+  it('redraws only the top layer for a suggestion under the pointer', async () => {
+    const { parts, canvas, point } = await show({ rows: 1024, columns: 1024 });
+    await settle();
+    const { draw, drawn } = layersOf(canvas);
     point('pointermove', 300, 350);
     draw(); // a browser draws while SAM decodes
     await until(() => parts.suggestions.current !== null);
     await settle();
     draw();
-    const count = drawn().map((times, layer) => times - before[layer]!);
-    expect(count).toEqual([0, 2]);
+    expect(drawn()).toEqual([0, 2]);
+  });
+
+  it('redraws only the top layer for the outline of the brush', async () => {
+    const { state, canvas, point } = await show({ rows: 1024, columns: 1024 });
+    state.setTool('brush');
+    await settle();
+    const { draw, drawn } = layersOf(canvas);
+    point('pointermove', 300, 350);
+    draw();
+    expect(drawn()).toEqual([0, 1]);
+    point('pointerleave', 300, 350);
+    draw();
+    expect(drawn()).toEqual([0, 2]);
   });
 
   it('lets a finger show a suggestion, and take it when it is lifted', async () => {
