@@ -117,7 +117,7 @@ class Labeller(Suggestions):
         wanted = make_classes(DEFAULT_CLASSES if classes is None else classes, colors)
         prepared = prepare(image, axes=axes, series=series, index=index)
         size = pixel_size_of(prepared.pixel_size if pixel_size is None else pixel_size)
-        info = {**prepared.info(), "pixelSize": size}
+        info = {**prepared.info(), "pixelSize": size, "notes": list(prepared.notes)}
         self._notes = prepared.notes
         self._classes_given = classes is not None
         self._stack = prepared.stack

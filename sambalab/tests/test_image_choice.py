@@ -29,6 +29,8 @@ def test_a_labeller_and_its_classifier_take_the_chosen_channel_of_the_largest_im
     np.testing.assert_array_equal(lab.image, image)
     assert lab.pixel_size == (0.5, "nm")
     assert "2 images are in the file; the largest, series 1 of 64 × 80, is shown." in repr(lab)
+    # The widget's banner shows the same line.
+    assert lab._refresh()["image"]["notes"][0] in repr(lab)
     lab.set_labels(np.where(np.random.default_rng(0).random(truth.shape) < 0.2, truth, 0))
     classifier = lab.train(**SAMBA, progress=False)
     expected = classifier.apply(image)

@@ -11,6 +11,9 @@ export const LABEL_TILE = 256;
 /** Pixels of an image, or of a slice, that a format without strips and tiles is decoded to: 32,768 × 32,768. */
 export const IMAGE_SLICE_PIXELS_MAX = 1 << 30;
 
+/** Lines that tell how an image was opened: how many, and characters of each. */
+export const IMAGE_NOTES = { count: 10, length: 1000 } as const;
+
 /** Class ids run from 1 to this; 0 is unlabelled. */
 export const CLASSES_MAX = 255;
 /** Characters of a class name. */

@@ -1,6 +1,6 @@
 /** The values that messages of several topics carry: numbers, ids, arrays, classes, images, tiles. */
 import { z } from 'zod';
-import { CLASS_NAME_MAX, CLASSES_MAX, UNIT_MAX } from '../limits';
+import { CLASS_NAME_MAX, CLASSES_MAX, IMAGE_NOTES, UNIT_MAX } from '../limits';
 import { SliceRect } from '../rect';
 
 /** One method of the protocol. */
@@ -87,7 +87,9 @@ export const zImage = z.object({
   /** The values shown as black and white. 8-bit images: 0 and 255. Others: the range of nearly all pixels (`sambalab/spec/grey_range.py`). */
   display: z.object({ low: z.number(), high: z.number() }),
   /** Null or absent if unknown. */
-  pixelSize: zPixelSize.nullable().optional()
+  pixelSize: zPixelSize.nullable().optional(),
+  /** Lines that tell the user how the image was opened, such as "the largest of 3 images". */
+  notes: z.array(z.string().max(IMAGE_NOTES.length)).max(IMAGE_NOTES.count).optional()
 });
 export type ImageInfo = z.infer<typeof zImage>;
 

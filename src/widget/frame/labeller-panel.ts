@@ -5,6 +5,7 @@ import { CanvasView } from '../canvas/canvas';
 import { attachDebugHandle } from './debug';
 import { element, setText } from '../base/dom';
 import { KeyMap } from './keys';
+import { NotesBanner } from './notes-banner';
 import { Change } from '../state/change';
 import { LabellerState } from '../state/labeller-state';
 import { SidePanel } from '../panel/side-panel';
@@ -116,6 +117,7 @@ export class LabellerPanel extends Panel {
     body.addWidget(new SidePanel(this._state));
     this.addWidget(new Toolbar(this._state, canvas));
     this.addWidget(new ResumedBanner(this._state));
+    this.addWidget(new NotesBanner(this._state));
     this.addWidget(body);
     this.addWidget(new RelatedBanner(this._state));
     this.addWidget(new StatusLine(this._state, canvas));
