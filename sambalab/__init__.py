@@ -16,6 +16,7 @@ from .sidecar_client import relay as _relay
 from .spec.errors import (
     CancelledError,
     ComputeError,
+    DamageWarning,
     DiskFullError,
     EngineError,
     ImageError,
@@ -30,6 +31,7 @@ from .spec.errors import (
     SambaLabError,
     SessionNotFoundError,
     SidecarError,
+    StorageError,
 )
 from .version import __version__
 
@@ -45,6 +47,7 @@ __all__ = [
     "CancelledError",
     "Classifier",
     "ComputeError",
+    "DamageWarning",
     "DiskFullError",
     "EngineError",
     "FeatureSpec",
@@ -62,6 +65,7 @@ __all__ = [
     "SessionInfo",
     "SessionNotFoundError",
     "SidecarError",
+    "StorageError",
     "__version__",
     "data",
     "engine",

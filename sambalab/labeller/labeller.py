@@ -90,6 +90,13 @@ class Labeller(Suggestions):
         If the sidecar cannot be started.
     DiskFullError
         If there is no room for the arrays.
+    StorageError
+        If a file of the session cannot be read or written. Nothing is changed then.
+
+    Warns
+    -----
+    DamageWarning
+        If a file of the session was damaged: what was kept, what is lost, and where the damaged file is.
 
     Notes
     -----

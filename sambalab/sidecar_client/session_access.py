@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy.typing as npt
 
 from ..files.images import Image
-from ..spec.errors import ImageError, ParameterError, SessionNotFoundError, SidecarError
+from ..spec.errors import DamageWarning, ImageError, ParameterError, SessionNotFoundError, SidecarError
 from .arrays import identity, map_array, write_array
 from .client import Client
 from .connection import Connection
@@ -33,6 +34,8 @@ class SessionAccess:
     _state: State
     _pixels: Array
     _pixels_file: tuple[str, int, int]
+    _damage_told: str | None = None
+    """When the damage was found of which the user was told last."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -47,7 +50,16 @@ class SessionAccess:
 
     def _refresh(self) -> State:
         """Fetch the session's state, which another kernel or the widget may have changed, and join the session."""
-        return self._accept(self._mend(self._request("session.attach"), self._call))
+        state = self._accept(self._mend(self._request("session.attach"), self._call))
+        self._warn_of_damage(state)
+        return state
+
+    def _warn_of_damage(self, state: State) -> None:
+        """Warn once of each damage; here and not in `_accept`, which the client's thread calls as well."""
+        recovered = state["recovered"]
+        if recovered and recovered["at"] != self._damage_told:
+            self._damage_told = recovered["at"]
+            warnings.warn(str(recovered["text"]), DamageWarning, stacklevel=4)
 
     def _accept(self, state: State) -> State:
         self._state = state

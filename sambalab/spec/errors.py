@@ -51,6 +51,10 @@ class DiskFullError(SambaLabError):
     """There is no room for arrays or for the journal of the labels."""
 
 
+class StorageError(SambaLabError):
+    """A file in the data folder cannot be read or written. It is unchanged."""
+
+
 class ModelError(SambaLabError):
     """A model's file is missing or does not match its manifest."""
 
@@ -67,6 +71,10 @@ class InternalError(SambaLabError):
     """An unexpected error in the sidecar; its log says more."""
 
 
+class DamageWarning(UserWarning):
+    """A file of a session was damaged. The message says what was kept, what is lost, and where a copy of the file is."""
+
+
 _CLASSES: dict[str, type[SambaLabError]] = {
     "malformed": ProtocolError,
     "too-large": ProtocolError,
@@ -78,6 +86,7 @@ _CLASSES: dict[str, type[SambaLabError]] = {
     "not-ready": NotReadyError,
     "cancelled": CancelledError,
     "disk-full": DiskFullError,
+    "storage": StorageError,
     "model": ModelError,
     "compute": ComputeError,
     "disconnected": SidecarError,

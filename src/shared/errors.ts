@@ -20,6 +20,8 @@ export const ERROR_CODES = [
   'cancelled',
   /** No room for the arrays or the journal. */
   'disk-full',
+  /** A file in the data folder cannot be read or written. It is unchanged. */
+  'storage',
   /** A model file is missing or is not what its manifest says. */
   'model',
   /** The SAM process died and the retry failed as well. */

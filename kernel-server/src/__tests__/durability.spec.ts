@@ -1,7 +1,6 @@
 /** What survives: crashes, torn files, full disks, long silence. */
 import { execFileSync } from 'node:child_process';
 import {
-  appendFileSync,
   chmodSync,
   existsSync,
   mkdirSync,
@@ -140,7 +139,6 @@ describe('The journal', () => {
     }
     await sidecar.kill();
     truncateSync(journalOf(session), sizes[2]! - 3);
-    appendFileSync(journalOf(session), Buffer.from([1, 2, 3, 4]));
     await sidecar.start();
     const again = await connect();
     const state = await again.request('session.attach', { session });
@@ -154,7 +152,7 @@ describe('The journal', () => {
     expect((await third.request('session.attach', { session })).labels.counts).toEqual({ 1: 20, 2: 10 });
   });
 
-  it('that is no journal is set aside, and the session works', async () => {
+  it('that is no journal is kept under another name, and the session works', async () => {
     await sidecar.start();
     const { session } = await openSession(await connect());
     await sidecar.kill();
@@ -162,7 +160,8 @@ describe('The journal', () => {
     await sidecar.start();
     const state = await (await connect()).request('session.attach', { session });
     expect(state.labels.counts).toEqual({});
-    expect(readdirSync(join(sidecar.dataDir, 'sessions', session)).some(name => name.endsWith('.bak'))).toBe(true);
+    expect(readdirSync(join(sidecar.dataDir, 'sessions', session)).some(name => name.endsWith('.damaged'))).toBe(true);
+    expect(state.recovered).toMatchObject({ pixels: 0, lostPixels: null, lostMore: true });
   });
 
   it('that was replaced or removed while it is open takes no more patches', async () => {

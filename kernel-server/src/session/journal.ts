@@ -1,42 +1,25 @@
 /**
- * The labels' journal, a file that survives a crash of the sidecar. It holds a magic number, then records
- * [bytes of body: u32][CRC-32 of body: u32][body = type: u8, payload], little endian. The first records are a snapshot
- * (begin, chunks, end), the others are patches in the order in which they were acknowledged.
+ * Writes the labels' journal, a file that survives a crash of the sidecar (its format is in journal-format.ts). It starts with a
+ * snapshot of the labels; patches and classes follow in the order in which they were acknowledged.
  *
  * A record counts once the disk has all of it. The torn end that a crash in the middle of a write leaves is cut off. Records that
  * arrive while the disk is busy are written together. A new snapshot is written beside the file and replaces it by a rename.
  */
-import { copyFile, FileHandle, open, rename, stat, unlink } from 'node:fs/promises';
+import { FileHandle, open, rename, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { BridgeError } from '../../../src/shared/errors';
-import { MESSAGE_BYTES_MAX } from '../../../src/shared/frames';
-import { crc32 } from '../base/crc32';
-import { explainFull, isMissing, syncDirectory } from '../base/files';
+import { explainFull, isFull, isMissing, syncDirectory } from '../base/files';
 import { log } from '../base/log';
+import { encode, JournalRecord, MAGIC, RecordType } from './journal-format';
+import { JournalReader, unusable } from './journal-reader';
+import { keepDamaged } from './keep-file';
 
-const MAGIC = Buffer.from('SLABJ1\r\n', 'latin1');
-const HEAD_BYTES = 8;
-/** Most bytes of a record. A larger length means that the file is damaged. */
-const RECORD_BYTES_MAX = MESSAGE_BYTES_MAX + (1 << 20);
-
-/** Types of records. */
-export enum RecordType {
-  begin = 1,
-  chunk = 2,
-  end = 3,
-  patch = 4
-}
-
-/** A record of the journal. */
-export interface IRecord {
-  type: RecordType;
-  json: unknown;
-  buffers: Uint8Array[];
-}
+/** Makes the records of a snapshot. */
+export type Snapshot = () => AsyncIterable<JournalRecord>;
 
 interface IAppend {
-  bytes: Uint8Array[];
-  resolve(): void;
+  record: JournalRecord;
+  resolve(version: number): void;
   reject(error: unknown): void;
 }
 
@@ -48,56 +31,42 @@ export class Journal {
   private constructor(
     readonly path: string,
     private _file: FileHandle,
-    private _bytes: number
+    private _bytes: number,
+    private _version: number
   ) {}
 
-  /** Open a journal and hand its records to `visit`, or return `undefined` if there is none. */
-  static async open(path: string, visit: (record: IRecord) => Promise<void>): Promise<Journal | undefined> {
-    let file: FileHandle;
+  /**
+   * Open a journal for writing after all of it was read. A torn end is cut off.
+   *
+   * @param version of the labels that were read
+   * @param damaged makes the snapshot that must replace the file before anything is added, if the file is damaged: see {@link mend}
+   * @throws BridgeError `storage` if the file cannot be written
+   */
+  static async open(reader: JournalReader, version: number, damaged?: Snapshot): Promise<Journal> {
+    const { path, size } = reader;
+    let file: FileHandle | undefined;
     try {
       file = await open(path, 'r+');
-    } catch (error) {
-      if (isMissing(error)) {
-        return undefined;
-      }
-      throw error;
-    }
-    try {
-      const { size } = await file.stat();
-      const magic = Buffer.alloc(MAGIC.byteLength);
-      await file.read(magic, 0, magic.byteLength, 0);
-      if (!magic.equals(MAGIC)) {
-        throw new BridgeError(
-          'internal',
-          `${path} is not a journal of labels; its first bytes are ${magic.toString('hex')}.`
-        );
-      }
-      let good = MAGIC.byteLength;
-      for (;;) {
-        const body = await readBody(file, good, size);
-        if (!body) {
-          break;
-        }
-        await visit(decode(body));
-        good += HEAD_BYTES + body.byteLength;
-      }
-      if (good < size) {
-        log(`${path}: the last ${size - good} bytes are not a whole record; the file is cut after ${good} bytes`);
-        await copyFile(path, `${path}.cut`).catch(() => undefined);
-        await file.truncate(good);
+      const journal = new Journal(path, file, size, version);
+      journal._damaged = damaged;
+      await journal._checkSize();
+      if (!damaged && reader.end < size) {
+        log(`${path}: the last ${size - reader.end} bytes are the start of a record; they are cut off`);
+        await file.truncate(reader.end);
         await file.datasync();
+        journal._bytes = reader.end;
       }
-      return new Journal(path, file, good);
+      return journal;
     } catch (error) {
-      await file.close();
-      throw error;
+      await file?.close();
+      throw unusable(path, error);
     }
   }
 
   /** Make a journal from the records of a snapshot. An existing file is replaced. */
-  static async create(path: string, snapshot: AsyncIterable<IRecord>): Promise<Journal> {
-    const { file, bytes } = await writeSnapshot(path, snapshot);
-    return new Journal(path, file, bytes);
+  static async create(path: string, version: number, snapshot: Snapshot): Promise<Journal> {
+    const { file, bytes } = await writeSnapshot(path, version, snapshot);
+    return new Journal(path, file, bytes, version);
   }
 
   /** Bytes on disk. */
@@ -105,10 +74,20 @@ export class Journal {
     return this._bytes;
   }
 
-  /** Add a record. Settles when the record is on the disk. */
-  append(record: IRecord): Promise<void> {
+  /** Where the damaged file is kept that this journal replaced. */
+  get copy(): string | undefined {
+    return this._copy;
+  }
+
+  /** Whether the file is damaged and not yet replaced. */
+  get damaged(): boolean {
+    return this._damaged !== undefined;
+  }
+
+  /** Add a record. Settles when the record is on the disk. @returns the version of the labels with it */
+  append(record: JournalRecord): Promise<number> {
     return new Promise((resolve, reject) => {
-      this._queue.push({ bytes: encode(record), resolve, reject });
+      this._queue.push({ record, resolve, reject });
       void this._run();
     });
   }
@@ -122,14 +101,29 @@ export class Journal {
   }
 
   /** Replace all records by a snapshot. Call it only inside {@link exclusive}. */
-  async replace(snapshot: AsyncIterable<IRecord>): Promise<void> {
+  async replace(version: number, snapshot: Snapshot): Promise<void> {
     await this._checkPath(true);
-    const { file, bytes } = await writeSnapshot(this.path, snapshot);
+    if (this._damaged) {
+      this._copy ??= await keepDamaged(this.path, 'labels');
+    }
+    const { file, bytes } = await writeSnapshot(this.path, version, snapshot);
     const old = this._file;
     this._file = file;
     this._bytes = bytes;
+    this._version = version;
     this._torn = false;
+    this._damaged = undefined;
     await old.close();
+  }
+
+  /**
+   * If the file is damaged, keep it under another name and replace it by a snapshot. Call it only inside {@link exclusive}. Until
+   * this has succeeded, it is tried again before each write, and the file stays as it is.
+   */
+  async mend(): Promise<void> {
+    if (this._damaged) {
+      await this.replace(this._version, this._damaged);
+    }
   }
 
   /** Close the file after all earlier calls. */
@@ -151,8 +145,13 @@ export class Journal {
       const end = this._queue.findIndex(item => 'work' in item);
       const batch = this._queue.splice(0, end < 0 ? this._queue.length : end) as IAppend[];
       try {
-        await this._write(Buffer.concat(batch.flatMap(item => item.bytes)));
-        batch.forEach(item => item.resolve());
+        await this.mend();
+        // A version is used only for what is on the disk: a gap means that a record is lost.
+        let version = this._version;
+        const versions = batch.map(({ record }) => (version += record.type === RecordType.patch ? 1 : 0));
+        await this._write(Buffer.concat(batch.flatMap(({ record }, i) => encode(record, versions[i]!))));
+        this._version = version;
+        batch.forEach((item, i) => item.resolve(versions[i]!));
       } catch (error) {
         batch.forEach(item => item.reject(error));
       }
@@ -166,6 +165,25 @@ export class Journal {
       this._torn = false;
     }
     await this._checkPath();
+    await this._checkSize();
+    try {
+      await writeAll(this._file, bytes, this._bytes);
+      await this._file.datasync();
+      this._bytes += bytes.byteLength;
+    } catch (error) {
+      this._torn = true;
+      const explained = isFull(error)
+        ? await explainFull(error, this.path, bytes.byteLength)
+        : unusable(this.path, error);
+      await this._file.truncate(this._bytes).then(
+        () => (this._torn = false),
+        problem => log(`${this.path} could not be cut back to ${this._bytes} bytes`, problem)
+      );
+      throw explained;
+    }
+  }
+
+  private async _checkSize(): Promise<void> {
     const { size } = await this._file.stat();
     if (size !== this._bytes) {
       throw new BridgeError(
@@ -173,19 +191,6 @@ export class Journal {
         `${this.path} has ${size} bytes and should have ${this._bytes}: something else writes to it. ` +
           'If another computer works with the same directory, stop it and run the cell again.'
       );
-    }
-    try {
-      await writeAll(this._file, bytes, this._bytes);
-      await this._file.datasync();
-      this._bytes += bytes.byteLength;
-    } catch (error) {
-      this._torn = true;
-      const explained = await explainFull(error, this.path, bytes.byteLength);
-      await this._file.truncate(this._bytes).then(
-        () => (this._torn = false),
-        problem => log(`${this.path} could not be cut back to ${this._bytes} bytes`, problem)
-      );
-      throw explained;
     }
   }
 
@@ -214,61 +219,14 @@ export class Journal {
   private _running = false;
   /** Whether part of a record may stand behind the last good byte. */
   private _torn = false;
-}
-
-/** The bytes of a record: head and body, in pieces. */
-function encode(record: IRecord): Uint8Array[] {
-  const lengths = record.buffers.map(buffer => buffer.byteLength);
-  const json = Buffer.from(JSON.stringify({ json: record.json, lengths }));
-  const start = Buffer.alloc(5);
-  start[0] = record.type;
-  start.writeUInt32LE(json.byteLength, 1);
-  const body = [start, json, ...record.buffers];
-  const head = Buffer.alloc(HEAD_BYTES);
-  head.writeUInt32LE(
-    body.reduce((sum, piece) => sum + piece.byteLength, 0),
-    0
-  );
-  head.writeUInt32LE(
-    body.reduce((crc, piece) => crc32(piece, crc), 0),
-    4
-  );
-  return [head, ...body];
-}
-
-function decode(body: Buffer): IRecord {
-  const jsonEnd = 5 + body.readUInt32LE(1);
-  const { json, lengths } = JSON.parse(body.toString('utf8', 5, jsonEnd)) as { json: unknown; lengths: number[] };
-  let offset = jsonEnd;
-  const buffers = lengths.map(length => body.subarray(offset, (offset += length)));
-  return { type: body[0]!, json, buffers };
-}
-
-/** The body of the record at `offset`, or `undefined` if the record is missing, cut or damaged. */
-async function readBody(file: FileHandle, offset: number, size: number): Promise<Buffer | undefined> {
-  if (offset + HEAD_BYTES > size) {
-    return undefined;
-  }
-  const head = Buffer.alloc(HEAD_BYTES);
-  await file.read(head, 0, HEAD_BYTES, offset);
-  const length = head.readUInt32LE(0);
-  if (length < 5 || length > RECORD_BYTES_MAX || offset + HEAD_BYTES + length > size) {
-    return undefined;
-  }
-  const body = Buffer.alloc(length);
-  for (let done = 0; done < length;) {
-    const { bytesRead } = await file.read(body, done, length - done, offset + HEAD_BYTES + done);
-    if (bytesRead === 0) {
-      return undefined;
-    }
-    done += bytesRead;
-  }
-  return crc32(body) === head.readUInt32LE(4) ? body : undefined;
+  private _damaged: Snapshot | undefined;
+  private _copy: string | undefined;
 }
 
 async function writeSnapshot(
   path: string,
-  snapshot: AsyncIterable<IRecord>
+  version: number,
+  snapshot: Snapshot
 ): Promise<{ file: FileHandle; bytes: number }> {
   const temporary = `${path}.new`;
   const file = await open(temporary, 'w+', 0o600).catch(async error => {
@@ -281,8 +239,8 @@ async function writeSnapshot(
       bytes += piece.byteLength;
     };
     await add(MAGIC);
-    for await (const record of snapshot) {
-      await add(Buffer.concat(encode(record)));
+    for await (const record of snapshot()) {
+      await add(Buffer.concat(encode(record, version)));
     }
     await file.sync();
     await rename(temporary, path);

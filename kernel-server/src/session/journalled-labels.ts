@@ -2,108 +2,75 @@
  * The labels of a session: a uint8 array [slices, rows, columns] that Python maps, and the journal from which it can be rebuilt.
  * Each change is written to the journal on the disk, then to the array, then acknowledged.
  */
-import { copyFile, stat, unlink } from 'node:fs/promises';
+import { stat, unlink } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { constants, deflateRaw, inflateRaw } from 'node:zlib';
+import { constants, deflateRaw } from 'node:zlib';
 import { BridgeError } from '../../../src/shared/errors';
 import { CLASSES_MAX, LABEL_TILE } from '../../../src/shared/limits';
 import { Lru } from '../../../src/shared/lru';
-import { ArrayDescriptor, LabelPatch } from '../../../src/shared/protocol';
-import { SliceRect } from '../../../src/shared/rect';
+import { ArrayDescriptor, LabelClass } from '../../../src/shared/protocol';
 import { byteLength } from '../arrays/dtypes';
-import { breathe, explainFull, isBlank } from '../base/files';
-import { IRecord, Journal, RecordType } from './journal';
+import { breathe, isBlank } from '../base/files';
+import { Journal, Snapshot } from './journal';
+import { JournalRecord, RecordType } from './journal-format';
+import { JournalReader } from './journal-reader';
+import { keepFile } from './keep-file';
 import { log } from '../base/log';
-import { inflateMask, paintMask, rowsOf } from './patch-mask';
+import { inflateMask, Painted, Patch } from './patch-mask';
+import { CHUNK, ILoss, IPatchResult, paintPatch, replay } from './replay';
 import { TileFile } from '../arrays/tile-file';
 
 const deflate = promisify(deflateRaw);
-const inflate = promisify(inflateRaw);
 
-/** Bytes of labels in one chunk of a snapshot. */
-const CHUNK = 1 << 20;
 /** Most remembered answers. A patch that arrives again, within seconds, gets its old answer and is not applied again. */
 const RESULTS_MAX = 4096;
 /** A journal smaller than this is never compacted. */
 const COMPACT_BYTES = 4 << 20;
-/** Tiles that are painted between two turns of the event loop. */
-const TILES_AT_ONCE = 8;
-
-/** The answer to a patch. */
-export interface IPatchResult {
-  /** Version of the labels with the patch. */
-  version: number;
-  /** Number of pixels that changed. */
-  changed: number;
-}
-
-type Patch = Omit<LabelPatch, 'session'>;
-
-interface IBegin {
-  version: number;
-  shape: number[];
-  counts: Record<string, number>;
-  /** [request id, version, changed] of the latest patches. */
-  applied: [string, number, number][];
-}
-
-/** Called with each rectangle of a tile in which labels have changed, and its new labels, before the change is acknowledged. */
-export type PaintListener = (rect: SliceRect, labels: Uint8Array) => void;
 
 export class JournalledLabels {
   private constructor(
     readonly array: ArrayDescriptor,
     private readonly _file: TileFile,
-    private readonly _compactBytes: number
+    private readonly _compactBytes: number,
+    private readonly _chunkBytes: number
   ) {}
 
   /**
-   * Fill `array` from the journal at `path`, or make a journal if there is none. `blank`: the array is new, all zeros.
+   * Fill `array` from a journal, or make the journal at `path` if there is none. A damaged journal is replaced by a new one, after
+   * it was kept under another name.
    *
-   * @throws BridgeError `invalid` if the journal is for labels of another shape.
+   * @throws BridgeError `invalid` if the journal is for labels of another shape, `storage` if it cannot be read or written. Then the
+   * file is as it was.
    */
   static async open(
     path: string,
     array: ArrayDescriptor,
-    blank = false,
-    compactBytes = COMPACT_BYTES
+    options: JournalledLabels.IOptions = {}
   ): Promise<JournalledLabels> {
-    const store = new JournalledLabels(array, new TileFile(array, 'r+'), compactBytes);
+    const { blank = false, compactBytes = COMPACT_BYTES, chunkBytes = CHUNK, version = 0, classes } = options;
+    const reader = options.reader ?? (await JournalReader.open(path));
+    let store: JournalledLabels | undefined;
     try {
-      const journal = await Journal.open(path, store._replayer());
-      if (journal || !blank) {
-        await store._replayed();
+      const shape = await reader?.shape();
+      if (shape && shape.join() !== array.shape.join()) {
+        throw new BridgeError(
+          'invalid',
+          `The journal has labels of shape [${shape.join(', ')}], not [${array.shape.join(', ')}].`
+        );
       }
-      store._journal = journal ?? (await Journal.create(path, store._snapshot(null)));
-      store._changed = (await stat(path)).mtime;
-      store._snapshotBytes = journal ? 0 : store._journal.bytes;
+      store = new JournalledLabels(array, new TileFile(array, 'r+'), compactBytes, chunkBytes);
+      await store._open(path, reader, { version, classes, blank });
       return store;
     } catch (error) {
-      store._file.close();
+      store?._file.close();
       throw error;
+    } finally {
+      await reader?.close();
     }
   }
 
-  /** The shape of the labels in a journal; `undefined` if there is no journal, or its beginning is damaged. */
-  static async shapeOf(path: string): Promise<number[] | undefined> {
-    let shape: number[] | undefined;
-    const stop = new Error('seen');
-    try {
-      const journal = await Journal.open(path, async record => {
-        shape = record.type === RecordType.begin ? (record.json as IBegin).shape : undefined;
-        throw stop;
-      });
-      await journal?.close();
-    } catch (error) {
-      if (error !== stop) {
-        log(`${path} cannot be read`, error);
-      }
-    }
-    return shape;
-  }
-
-  /** Set by the session, which updates the segmentation. */
-  onPaint: PaintListener = () => undefined;
+  /** Called for each rectangle that changed, before the change is acknowledged. Set by the session, which updates the segmentation. */
+  onPaint: Painted = () => undefined;
 
   /** Set by the session: called when the labels have a new version. */
   onChange: () => void = () => undefined;
@@ -133,6 +100,37 @@ export class JournalledLabels {
     return this._counts.reduce((sum, n, id) => (id > 0 ? sum + n : sum), 0);
   }
 
+  /** What damage of the journal has cost; null if it was whole when it was opened. */
+  get loss(): ILoss | null {
+    return this._loss;
+  }
+
+  /** Where the damaged journal is kept; undefined if there was none, or if it could not be replaced yet. */
+  get copy(): string | undefined {
+    return this._journal.copy;
+  }
+
+  /** Whether the journal is damaged and could not be replaced. Until it is, every change is refused. */
+  get damaged(): boolean {
+    return this._journal.damaged;
+  }
+
+  /** The classes that the journal holds. */
+  get classes(): LabelClass[] {
+    return this._classes;
+  }
+
+  /** Keep the classes in the journal, beside the labels that need them. */
+  async setClasses(classes: LabelClass[]): Promise<void> {
+    const json = JSON.stringify(classes);
+    if (json === this._journalledClasses) {
+      return;
+    }
+    this._classes = classes;
+    await this._journal.append({ type: RecordType.classes, json: { shape: this.array.shape, classes }, buffers: [] });
+    this._journalledClasses = json;
+  }
+
   /** When the labels last changed. */
   get changed(): Date {
     return this._changed;
@@ -149,14 +147,24 @@ export class JournalledLabels {
       return known;
     }
     const masks = this._check(patch, buffers);
-    const durable = this._journal.append({ type: RecordType.patch, json: { id, patch }, buffers });
+    const durable = this._journal.append({
+      type: RecordType.patch,
+      json: { shape: this.array.shape, id, patch },
+      buffers
+    });
     durable.catch(() => undefined); // awaited below, perhaps only after it has failed
     const before = this._tail;
     // Patches are applied in the order of the journal, whatever the order in which the promises settle.
     const applied = (async () => {
       await before.catch(() => undefined);
-      await durable;
-      return this._apply(id, patch, masks);
+      const version = await durable;
+      const changed = await paintPatch(this._file, patch, masks, this._counts, (rect, labels) =>
+        this.onPaint(rect, labels)
+      );
+      this._advance(version);
+      const result = { version, changed };
+      this._results.set(id, result);
+      return result;
     })();
     this._applying.set(id, applied);
     this._tail = applied;
@@ -205,37 +213,38 @@ export class JournalledLabels {
               `${unknown.length > 1 ? 'are no class ids' : 'is no class id'}; the classes are ${[...ids].join(', ')}, and 0 is unlabelled.`
           );
         }
-        await this._journal.replace(this._snapshot(source, this._version + 1, counts));
+        const version = this._version + 1;
+        await this._journal.replace(version, this._snapshotOf(source, counts));
         for (const { position, length } of this._chunks()) {
           this._file.writeBytes(position, source.readBytes(position, length));
           await breathe();
         }
         this._snapshotBytes = this._journal.bytes;
         this._counts = counts;
-        this._advance();
-        return { version: this._version, changed };
+        this._advance(version);
+        return { version, changed };
       });
     } finally {
       source.close();
     }
   }
 
-  /** Copy the journal to `path`, then erase all labels. */
+  /** Keep the journal under the name `path`, then erase all labels. */
   async setAside(path: string): Promise<void> {
     await this.exclusive(async () => {
-      await copyFile(this._journal.path, path).catch(async error => {
-        const explained = await explainFull(error, path, this._journal.bytes);
+      await this._journal.mend();
+      await keepFile(this._journal.path, path);
+      const version = this._version + 1;
+      try {
+        await this._journal.replace(version, this._snapshotOf(null));
+      } catch (error) {
         await unlink(path).catch(() => undefined);
-        throw explained;
-      });
-      await this._journal.replace(this._snapshot(null, this._version + 1, []));
-      for (const { position, length } of this._chunks()) {
-        this._file.writeBytes(position, new Uint8Array(length));
-        await breathe();
+        throw error;
       }
+      await this._erase();
       this._snapshotBytes = this._journal.bytes;
       this._counts = new Array<number>(CLASSES_MAX + 1).fill(0);
-      this._advance();
+      this._advance(version);
     });
   }
 
@@ -249,6 +258,50 @@ export class JournalledLabels {
     await this.exclusive(async () => undefined);
     await this._journal.close();
     this._file.close();
+  }
+
+  private async _open(
+    path: string,
+    reader: JournalReader | undefined,
+    { version, classes, blank }: { version: number; classes: LabelClass[] | undefined; blank: boolean }
+  ): Promise<void> {
+    if (!reader) {
+      if (!blank) {
+        await this._erase();
+      }
+      this._version = version;
+      this._classes = classes ?? [];
+      this._journal = await Journal.create(path, version, this._snapshotOf(null));
+      this._changed = (await stat(path)).mtime;
+      this._snapshotBytes = this._journal.bytes;
+      return;
+    }
+    const replayed = await replay(reader, this._file, version, blank);
+    this._version = replayed.version;
+    this._counts = replayed.counts;
+    replayed.results.forEach((result, id) => this._results.set(id, result));
+    this._changed = reader.changed;
+    this._classes = classes ?? replayed.classes ?? [];
+    this._journalledClasses = JSON.stringify(replayed.classes);
+    this._loss = replayed.loss;
+    this._journal = await Journal.open(reader, replayed.version, replayed.loss ? this._snapshotOf() : undefined);
+    if (replayed.loss) {
+      await this._mend();
+    }
+  }
+
+  /** Replace a damaged journal. Where this is impossible, the journal tries again before it is written. */
+  private async _mend(): Promise<void> {
+    const { path } = this._journal;
+    log(`${path} is damaged: ${JSON.stringify(this._loss)}`);
+    try {
+      await this._journal.exclusive(() => this._journal.mend());
+      log(`the damaged journal is now ${this._journal.copy}`);
+      this._snapshotBytes = this._journal.bytes;
+      this._journalledClasses = JSON.stringify(this._classes);
+    } catch (error) {
+      log(`${path} cannot be replaced yet, and stays as it is`, error);
+    }
   }
 
   /** Check a patch. @returns its masks */
@@ -273,112 +326,51 @@ export class JournalledLabels {
     return buffers.map(inflateMask);
   }
 
-  private async _apply(id: string, patch: Patch, masks: Uint8Array[]): Promise<IPatchResult> {
-    let changed = 0;
-    for (const [i, { row, column }] of patch.tiles.entries()) {
-      changed += this._applyTile(patch, row, column, masks[i]!);
-      if (i % TILES_AT_ONCE === TILES_AT_ONCE - 1) {
-        await breathe();
-      }
-    }
-    this._advance();
-    const result = { version: this._version, changed };
-    this._results.set(id, result);
-    return result;
-  }
-
-  private _advance(): void {
-    this._version++;
+  private _advance(version: number): void {
+    this._version = version;
     this._changed = new Date();
     this.onChange();
   }
 
-  /** @returns the number of pixels that changed */
-  private _applyTile(patch: Patch, row: number, column: number, mask: Uint8Array): number {
-    const { first, end } = rowsOf(mask);
-    const tile = this._file.tile(patch.slice, row, column, LABEL_TILE);
-    const rect = { ...tile, row0: tile.row0 + first, row1: Math.min(tile.row1, tile.row0 + end) };
-    if (rect.row0 >= rect.row1) {
-      return 0;
+  private async _erase(): Promise<void> {
+    for (const { position, length } of this._chunks()) {
+      this._file.writeBytes(position, new Uint8Array(length));
+      await breathe();
     }
-    const labels = this._file.read(rect) as Uint8Array;
-    const changed = paintMask(labels, mask, { first, width: rect.column1 - rect.column0 }, patch, this._counts);
-    if (changed > 0) {
-      this._file.write(rect, labels);
-      this.onPaint(rect, labels);
-    }
-    return changed;
-  }
-
-  /** Returns a function that applies each record of the journal to the array. */
-  private _replayer(): (record: IRecord) => Promise<void> {
-    let chunks: Generator<{ position: number; length: number }> | undefined;
-    const zeroTo = (end: number) => {
-      // Chunks without labels are left out of the snapshot, so the array is zeroed first.
-      for (let next = chunks?.next(); next && !next.done && next.value.position < end; next = chunks?.next()) {
-        this._file.writeBytes(next.value.position, new Uint8Array(next.value.length));
-      }
-    };
-    this._replayed = async () => zeroTo(Infinity);
-    chunks = this._chunks();
-    return async ({ type, json, buffers }) => {
-      if (type === RecordType.begin) {
-        const begin = json as IBegin;
-        if (begin.shape.join() !== this.array.shape.join()) {
-          throw new BridgeError(
-            'invalid',
-            `The journal has labels of shape [${begin.shape.join(', ')}], not [${this.array.shape.join(', ')}].`
-          );
-        }
-        this._version = begin.version;
-        this._counts = this._counts.map((_, id) => begin.counts[id] ?? 0);
-        begin.applied.forEach(([id, version, changed]) => this._results.set(id, { version, changed }));
-      } else if (type === RecordType.chunk) {
-        const { position } = json as { position: number };
-        zeroTo(position);
-        this._file.writeBytes(position, await inflate(buffers[0]!, { maxOutputLength: CHUNK }));
-      } else if (type === RecordType.end) {
-        zeroTo(Infinity);
-        chunks = undefined;
-      } else if (type === RecordType.patch) {
-        const { id, patch } = json as { id: string; patch: Patch };
-        await this._apply(id, patch, buffers.map(inflateMask));
-      }
-    };
   }
 
   /** The labels as a snapshot's records: those of the array, of another file, or none. */
-  private async *_snapshot(
-    from: TileFile | null = this._file,
-    version = this._version,
-    counts: number[] = this._counts
-  ): AsyncGenerator<IRecord> {
-    const begin: IBegin = {
-      version,
-      shape: this.array.shape,
-      counts: Object.fromEntries(counts.flatMap((n, id) => (id > 0 && n > 0 ? [[id, n]] : []))),
-      applied: [...this._results.keys()].map(id => {
-        const { version, changed } = this._results.peek(id)!;
-        return [id, version, changed];
-      })
-    };
-    yield { type: RecordType.begin, json: begin, buffers: [] };
+  private _snapshotOf(from: TileFile | null = this._file, counts?: number[]): Snapshot {
+    return () => this._snapshot(from, from ? (counts ?? this._counts) : []);
+  }
+
+  private async *_snapshot(from: TileFile | null, pixels: number[]): AsyncGenerator<JournalRecord> {
+    const { shape } = this.array;
+    const counts = Object.fromEntries(pixels.flatMap((n, id) => (id > 0 && n > 0 ? [[id, n]] : [])));
+    const both = { shape, counts, classes: this._classes };
+    const applied = [...this._results.keys()].map((id): [string, number, number] => {
+      const { version, changed } = this._results.peek(id)!;
+      return [id, version, changed];
+    });
+    yield { type: RecordType.begin, json: { ...both, applied }, buffers: [] };
+    let blankFrom = 0;
     for (const { position, length } of from ? this._chunks() : []) {
       const bytes = from!.readBytes(position, length);
       if (!isBlank(bytes)) {
         const buffers = [await deflate(bytes, { level: constants.Z_BEST_SPEED })];
-        yield { type: RecordType.chunk, json: { position }, buffers };
+        yield { type: RecordType.chunk, json: { shape, position, blankFrom }, buffers };
+        blankFrom = position + length;
       } else {
         await breathe();
       }
     }
-    yield { type: RecordType.end, json: {}, buffers: [] };
+    yield { type: RecordType.end, json: { ...both, blankFrom }, buffers: [] };
   }
 
   private *_chunks(): Generator<{ position: number; length: number }> {
     const bytes = byteLength(this.array);
-    for (let position = 0; position < bytes; position += CHUNK) {
-      yield { position, length: Math.min(CHUNK, bytes - position) };
+    for (let position = 0; position < bytes; position += this._chunkBytes) {
+      yield { position, length: Math.min(this._chunkBytes, bytes - position) };
     }
   }
 
@@ -390,7 +382,7 @@ export class JournalledLabels {
     }
     this._compacting = true;
     void this.exclusive(async () => {
-      await this._journal.replace(this._snapshot());
+      await this._journal.replace(this._version, this._snapshotOf());
       this._snapshotBytes = this._journal.bytes;
     })
       .catch(error => {
@@ -403,7 +395,10 @@ export class JournalledLabels {
   }
 
   private _journal!: Journal;
-  private _replayed: () => Promise<void> = async () => undefined;
+  private _loss: ILoss | null = null;
+  private _classes: LabelClass[] = [];
+  /** The classes, as JSON, that a reader of the journal finds. */
+  private _journalledClasses: string | undefined;
   private _version = 0;
   private _changed = new Date();
   private _counts: number[] = new Array<number>(CLASSES_MAX + 1).fill(0);
@@ -414,4 +409,21 @@ export class JournalledLabels {
   private _tail: Promise<unknown> = Promise.resolve();
   private _snapshotBytes = 0;
   private _compacting = false;
+}
+
+export namespace JournalledLabels {
+  export interface IOptions {
+    /** The journal, if it was read already. It will be closed. */
+    reader?: JournalReader | undefined;
+    /** Whether the array is new, all zeros. */
+    blank?: boolean;
+    /** Bytes that a journal may have without being compacted. */
+    compactBytes?: number | undefined;
+    /** Bytes of labels in a chunk of a snapshot. */
+    chunkBytes?: number;
+    /** A version that the labels have had: a journal that ends before it has lost its end. */
+    version?: number;
+    /** The classes; by default those in the journal. */
+    classes?: LabelClass[] | undefined;
+  }
 }

@@ -2,8 +2,16 @@
 import { inflateRawSync } from 'node:zlib';
 import { BridgeError } from '../../../src/shared/errors';
 import { LABEL_TILE, MASK_BYTES } from '../../../src/shared/limits';
+import { LabelPatch } from '../../../src/shared/protocol';
+import { SliceRect } from '../../../src/shared/rect';
+import { TileFile } from '../arrays/tile-file';
 
-/** Bytes of a mask. */
+/** A patch of a session's labels. */
+export type Patch = Omit<LabelPatch, 'session'>;
+
+/** Called with a rectangle in which labels have changed, and its new labels. */
+export type Painted = (rect: SliceRect, labels: Uint8Array) => void;
+
 const ROW_BYTES = LABEL_TILE / 8;
 
 /** Inflate the mask in buffer `index` of a patch. Throws BridgeError `invalid` for bytes that are not a deflated mask. */
@@ -74,6 +82,36 @@ export function paintMask(
       counts[paint.class]!++;
       changed++;
     }
+  }
+  return changed;
+}
+
+/**
+ * Paint one tile of a patch.
+ *
+ * @param counts pixels of each class, which is kept up to date
+ * @param onPaint called if pixels changed
+ * @returns the number of pixels that changed
+ */
+export function paintTile(
+  file: TileFile,
+  patch: Patch,
+  { row, column }: Patch['tiles'][number],
+  mask: Uint8Array,
+  counts: number[],
+  onPaint?: Painted
+): number {
+  const { first, end } = rowsOf(mask);
+  const tile = file.tile(patch.slice, row, column, LABEL_TILE);
+  const rect = { ...tile, row0: tile.row0 + first, row1: Math.min(tile.row1, tile.row0 + end) };
+  if (rect.row0 >= rect.row1) {
+    return 0;
+  }
+  const labels = file.read(rect) as Uint8Array;
+  const changed = paintMask(labels, mask, { first, width: rect.column1 - rect.column0 }, patch, counts);
+  if (changed > 0) {
+    file.write(rect, labels);
+    onPaint?.(rect, labels);
   }
   return changed;
 }

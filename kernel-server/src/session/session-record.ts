@@ -1,5 +1,5 @@
 /** The record of a session in its file `session.json`. */
-import { readFile, rename } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import {
   Params,
@@ -13,6 +13,7 @@ import {
 } from '../../../src/shared/protocol';
 import { explainFull, isMissing, writeAtomically } from '../base/files';
 import { log } from '../base/log';
+import { unusable } from './journal-reader';
 import { VERSION } from '../base/version';
 
 export const zRecord = z.object({
@@ -30,6 +31,8 @@ export const zRecord = z.object({
   changed: z.string(),
   /** Labelled pixels, for lists of sessions. The journal has the labels, and may be a few seconds ahead. */
   labelled: z.number().int().nonnegative(),
+  /** The version of the labels when the record was saved: a journal that ends before it has lost its end. */
+  labelsVersion: z.number().int().nonnegative(),
   /** The shared arrays. Their files may be gone after a restart of the computer. */
   arrays: z.record(z.string(), zArray),
   /** The classifier that `classifier.json` holds. */
@@ -60,6 +63,7 @@ export function newRecord({ key, title, origin, image, classes }: Params<'sessio
     created: now,
     changed: now,
     labelled: 0,
+    labelsVersion: 0,
     arrays: {},
     classifier: null,
     segmentationVersion: 0,
@@ -69,23 +73,29 @@ export function newRecord({ key, title, origin, image, classes }: Params<'sessio
   };
 }
 
-/** Read a session's record; `undefined` if there is none. A damaged record is renamed, not overwritten. */
-export async function readRecord(path: string): Promise<SessionRecord | undefined> {
+/** The record of a session, or why there is none. */
+export type RecordRead = { record: SessionRecord } | { record: undefined; damaged: boolean };
+
+/**
+ * Read a session's record. The file stays as it is.
+ *
+ * @throws BridgeError `storage` if the file cannot be read. That says nothing about its content.
+ */
+export async function readRecord(path: string): Promise<RecordRead> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
     if (isMissing(error)) {
-      return undefined;
+      return { record: undefined, damaged: false };
     }
-    throw error;
+    throw unusable(path, error);
   }
   try {
-    return zRecord.parse(JSON.parse(text));
+    return { record: zRecord.parse(JSON.parse(text)) };
   } catch (error) {
-    log(`${path} is damaged; it is kept as ${path}.broken`, error);
-    await rename(path, `${path}.broken`);
-    return undefined;
+    log(`${path} is damaged`, error);
+    return { record: undefined, damaged: true };
   }
 }
 

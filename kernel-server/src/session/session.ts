@@ -7,9 +7,12 @@ import { ArrayStore } from '../arrays/array-store';
 import { explainFull, makeDirectory } from '../base/files';
 import { ISegmentationArrays } from '../jobs/services';
 import { Line } from '../jobs/line';
+import { JournalReader } from './journal-reader';
 import { JournalledLabels } from './journalled-labels';
+import { datedName, keepDamaged } from './keep-file';
 import { log } from '../base/log';
 import { Pyramid, TileCache } from '../arrays/pyramid';
+import { IRecordDamage, missingClasses, recoveredOf } from './recovered';
 import { Segmentation } from './segmentation';
 import { SessionArrays } from './session-arrays';
 import { newRecord, readRecord, SessionRecord, writeRecord } from './session-record';
@@ -37,10 +40,18 @@ export type DerivedArray = (typeof DERIVED)[number];
 export type SessionChange = 'labels' | 'choice' | 'classes' | 'image' | 'classifier' | 'closed';
 
 export class Session {
-  private constructor(options: { id: string; folder: string; record: SessionRecord; context: ISessionContext }) {
+  private constructor(options: {
+    id: string;
+    folder: string;
+    record: SessionRecord;
+    context: ISessionContext;
+    /** Whether the record is new. */
+    isNew?: boolean;
+  }) {
     this.id = options.id;
     this.folder = options.folder;
     this._record = options.record;
+    this._isNew = options.isNew ?? false;
     this._context = options.context;
     this._arrays = new SessionArrays({
       folder: this._context.arraysOf(this.id),
@@ -61,16 +72,23 @@ export class Session {
     await makeDirectory(folder).catch(async error => {
       throw await explainFull(error, folder);
     });
-    const old = await readRecord(join(folder, 'session.json'));
-    const record = old ?? newRecord(params);
-    const session = new Session({ id, folder, record, context });
+    const path = join(folder, 'session.json');
+    const read = await readRecord(path);
+    const record = read.record ?? newRecord(params);
+    const session = new Session({ id, folder, record, context, isNew: !read.record });
     try {
-      if (old) {
+      if (read.record) {
         await session.admit(params);
+      } else {
+        await session._admitWithoutRecord(params);
+        if (read.damaged) {
+          session._damage = { record: await keepDamaged(path, 'session') };
+        }
       }
       await session._take(params, resumes);
     } catch (error) {
-      if (!old) {
+      await session.abandon();
+      if (!read.record) {
         await context.store.remove(...Object.values(record.arrays));
       }
       throw error;
@@ -80,12 +98,17 @@ export class Session {
 
   /** Load a session from its folder; `undefined` if there is none. */
   static async load(id: string, folder: string, context: ISessionContext): Promise<Session | undefined> {
-    const record = await readRecord(join(folder, 'session.json'));
+    const { record } = await readRecord(join(folder, 'session.json'));
     if (!record) {
       return undefined;
     }
     const session = new Session({ id, folder, record, context });
-    await session._prepare();
+    try {
+      await session._prepare();
+    } catch (error) {
+      await session.abandon();
+      throw error;
+    }
     return session;
   }
 
@@ -176,6 +199,7 @@ export class Session {
       classes,
       labels: { version: this._labels.version, counts: this._labels.counts },
       resumed: this._resumed,
+      recovered: this._recovered && recoveredOf(this._labels, this._recovered, this._damage),
       segmentation:
         classifier && arrays['segmentation']
           ? {
@@ -259,6 +283,7 @@ export class Session {
       }
       this._record.classes = classes;
     });
+    await this._labels.setClasses(classes);
     this._tell('classes');
     await this.save();
   }
@@ -273,10 +298,11 @@ export class Session {
   /** Set the labels aside in a backup and begin without labels. */
   async fresh(): Promise<void> {
     if (this._labels.pixels > 0) {
-      await this._labels.setAside(join(this.folder, backupName()));
+      await this._labels.setAside(join(this.folder, datedName('labels', 'bak')));
       await this.recombine();
     }
     this._resumed = null;
+    this._recovered = null;
     await this.save();
   }
 
@@ -297,6 +323,7 @@ export class Session {
     }
     await this.fresh();
     this._record.classes = source.record.classes;
+    await this._labels.setClasses(source.record.classes);
     this._tell('classes');
     await this._labels.replace(source._labels.array, this.classIds);
     await this.recombine();
@@ -367,6 +394,7 @@ export class Session {
   save(): Promise<void> {
     this._record.changed = new Date().toISOString();
     this._record.labelled = this._labels.pixels;
+    this._record.labelsVersion = this._labels.version;
     this._context.changed(this);
     this._nextSave ??= this._saving
       .catch(() => undefined)
@@ -393,6 +421,15 @@ export class Session {
     }
   }
 
+  /** Close the files of a session that is half way between two images. Its record on the disk stays as it is. */
+  async abandon(): Promise<void> {
+    this._tell('closed');
+    clearTimeout(this._saveTimer);
+    await this._saving.catch(() => undefined);
+    await this._labels?.close().catch(error => log(`session ${this.id} did not close`, error));
+    this._closeFiles();
+  }
+
   private async _take(params: Params<'session.open'>, resumes: boolean): Promise<void> {
     const record = this._record;
     const sameShape = params.image.shape.join() === record.image.shape.join();
@@ -413,15 +450,18 @@ export class Session {
     record.origin = params.origin ?? null;
     await this._prepare();
     if (params.fresh && this._labels.pixels > 0) {
-      await this._labels.setAside(join(this.folder, backupName()));
+      await this._labels.setAside(join(this.folder, datedName('labels', 'bak')));
       await this.recombine();
     }
     if (!params.keepClasses) {
       // A class with labels stays even if `params` do not name it: its labels would have no meaning without it.
       record.classes = [...params.classes, ...this._keptClasses(params.classes)];
     }
+    await this._labels.setClasses(record.classes);
+    this._isNew = false;
     if (params.fresh) {
       this._resumed = null;
+      this._recovered = null;
     } else if (resumes) {
       const pixels = this._labels.pixels;
       this._resumed = pixels > 0 ? { pixels, changed: this._labels.changed.toISOString() } : null;
@@ -429,15 +469,33 @@ export class Session {
     await this.save();
   }
 
-  private _refuseShape({ image }: Params<'session.open'>): void {
-    if (this._labels.pixels > 0) {
-      const { title, key, image: held } = this._record;
-      throw new BridgeError(
-        'invalid',
-        `The session ${title || key} holds labels of an image of ${size(held.shape)}; this one has ${size(image.shape)}. ` +
-          'Choose another name, or fresh=True to set them aside.'
-      );
+  /** As {@link admit}, for a session whose record is lost: its journal says the shape of its labels. */
+  private async _admitWithoutRecord(params: Params<'session.open'>): Promise<void> {
+    const reader = await JournalReader.open(this._journalPath);
+    try {
+      const shape = await reader?.shape();
+      const same = shape?.join() === params.image.shape.slice(0, 3).join();
+      if (shape && !same && !params.fresh && reader!.mayHoldLabels) {
+        throw this._otherShape(params, shape);
+      }
+    } finally {
+      await reader?.close();
     }
+  }
+
+  private _refuseShape(params: Params<'session.open'>): void {
+    if (this._labels.pixels > 0) {
+      throw this._otherShape(params, this._record.image.shape);
+    }
+  }
+
+  private _otherShape({ image }: Params<'session.open'>, held: number[]): BridgeError {
+    const { title, key } = this._record;
+    return new BridgeError(
+      'invalid',
+      `The session ${title || key} holds labels of an image of ${size(held)}; this one has ${size(image.shape)}. ` +
+        'Choose another name, or fresh=True to set them aside.'
+    );
   }
 
   /** The classes that stay beside the given ones because they have labels. Throws BridgeError `invalid` if a name is taken. */
@@ -482,29 +540,55 @@ export class Session {
 
   private async _openLabels(shape: number[]): Promise<void> {
     const arrays = this._arrays;
-    const path = join(this.folder, 'labels.journal');
+    const path = this._journalPath;
     await this._labels?.close();
-    if (arrays.get('labels')?.shape.join() !== shape.join() || !(await arrays.intact('labels'))) {
-      await arrays.remove('labels');
+    let reader = await JournalReader.open(path);
+    const missing = !reader && this._record.labelsVersion > 0;
+    try {
+      const drawn = await reader?.shape();
+      if (drawn && drawn.join() !== shape.join()) {
+        const aside = join(this.folder, datedName('labels', 'bak'));
+        await rename(path, aside);
+        log(`${path} is for an image of ${size(drawn)}; it is now ${aside}`);
+        await reader!.close();
+        reader = undefined;
+      }
+      if (arrays.get('labels')?.shape.join() !== shape.join() || !(await arrays.intact('labels'))) {
+        await arrays.remove('labels');
+      }
+    } catch (error) {
+      await reader?.close();
+      throw error;
     }
     const found = arrays.get('labels');
     const array = found ?? (await arrays.allocate('labels', 'uint8', shape));
     arrays.set('labels', array);
-    const drawn = await JournalledLabels.shapeOf(path);
-    if (drawn?.join() !== shape.join()) {
-      const aside = join(this.folder, backupName());
-      await rename(path, aside).then(
-        () => log(`${path} is for another image or broken; it is now ${aside}`),
-        () => undefined
-      );
-    }
-    this._labels = await JournalledLabels.open(path, array, !found);
+    this._labels = await JournalledLabels.open(path, array, {
+      reader,
+      blank: !found,
+      version: this._record.labelsVersion,
+      classes: this._isNew ? undefined : this._record.classes
+    });
+    this._takeClasses();
+    this._damage = { ...this._damage, journalMissing: missing };
+    this._recovered = new Date();
     this._labels.onPaint = (rect, labels) => this._segmentation.lay(rect, labels);
     this._labels.onChange = () => {
       this._tell('labels');
       this._saveSoon();
     };
     this._resumed = null;
+  }
+
+  /** Make sure that each label has a class: take the journal's if the record is lost, and name those anew that are in neither. */
+  private _takeClasses(): void {
+    const record = this._record;
+    if (this._isNew && this._labels.classes.length > 0) {
+      record.classes = this._labels.classes;
+    }
+    const renamed = missingClasses(record.classes, Object.keys(this._labels.counts).map(Number));
+    record.classes = [...record.classes, ...renamed];
+    this._damage = { ...this._damage, renamed };
   }
 
   /** Save within {@link SAVE_MS}, so that lists of sessions show the present number of labelled pixels. */
@@ -537,7 +621,16 @@ export class Session {
     this._segmentation.close();
   }
 
+  private get _journalPath(): string {
+    return join(this.folder, 'labels.journal');
+  }
+
   private readonly _record: SessionRecord;
+  /** Whether the record is new, so that the classes in the journal are to be taken. */
+  private _isNew: boolean;
+  private _damage: IRecordDamage = {};
+  /** When damaged files were found; null once their labels were set aside. */
+  private _recovered: Date | null = null;
   private readonly _context: ISessionContext;
   private readonly _arrays: SessionArrays;
   private readonly _segmentation: Segmentation;
@@ -556,8 +649,4 @@ export class Session {
 /** The size of an image as text. A single slice is not mentioned. */
 function size([slices, rows, columns]: number[]): string {
   return `${slices === 1 ? '' : `${slices} × `}${rows} × ${columns}`;
-}
-
-function backupName(): string {
-  return `labels-${new Date().toISOString().replace(/[:.]/g, '-')}.bak`;
 }

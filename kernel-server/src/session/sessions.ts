@@ -35,7 +35,7 @@ export class Sessions {
       } catch (error) {
         // The session may be half way between two images. Its files are intact: the next request loads them.
         this._settled.delete(id);
-        await session.close().catch(problem => log(`session ${id} did not close`, problem));
+        await session.abandon();
         throw error;
       }
       return session;

@@ -28,6 +28,32 @@ export const zSession = z.object({
    * (ISO 8601). Null if there were none, or if they were set aside since. The same for all users of the session.
    */
   resumed: z.object({ pixels: zNatural, changed: z.string() }).nullable(),
+  /**
+   * What damaged files have cost, found when the sidecar opened the session; null if they were whole. The same for all users, until the
+   * session is opened the next time.
+   */
+  recovered: z
+    .object({
+      /** When, ISO 8601: tells two recoveries apart. */
+      at: z.string(),
+      /** Labelled pixels that were kept. */
+      pixels: zCount,
+      /** Strokes and other changes of the labels that are lost. */
+      lostChanges: zCount,
+      /** Labelled pixels that are lost beside those of `lostChanges`; null if unknown. */
+      lostPixels: zCount.nullable(),
+      /** Whether more may be lost, because bytes are damaged of which nothing is known. */
+      lostMore: z.boolean(),
+      /** Where `lostPixels` are. */
+      lostRows: z.array(z.object({ slice: zCount, row0: zCount, row1: zNatural })),
+      /** Damaged bytes. */
+      lostBytes: zCount,
+      /** Paths of the damaged files, which are kept. */
+      copies: z.array(z.string()),
+      /** All this in words. */
+      text: z.string()
+    })
+    .nullable(),
   segmentation: z
     .object({
       version: zCount,

@@ -9,6 +9,7 @@ import { NotesBanner } from './notes-banner';
 import { Change } from '../state/change';
 import { LabellerState } from '../state/labeller-state';
 import { SidePanel } from '../panel/side-panel';
+import { RecoveredBanner } from './recovered-banner';
 import { RelatedBanner } from './related-banner';
 import { ResumedBanner, StatusLine } from './status';
 import { closedText, statusText } from './status-text';
@@ -119,6 +120,7 @@ export class LabellerPanel extends Panel {
     this.addWidget(new ResumedBanner(this._state));
     this.addWidget(new NotesBanner(this._state));
     this.addWidget(body);
+    this.addWidget(new RecoveredBanner(this._state));
     this.addWidget(new RelatedBanner(this._state));
     this.addWidget(new StatusLine(this._state, canvas));
     this._keys = new KeyMap({ node: this.node, state: this._state, canvas });

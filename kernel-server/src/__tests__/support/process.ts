@@ -1,7 +1,7 @@
 /** Starts the real, bundled sidecar for tests, with the small engine or, where asked for, the real one. */
 import { build, Plugin } from 'esbuild';
 import { ChildProcess, spawn } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chownSync, copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { TestClient } from './client';
@@ -66,6 +66,8 @@ export class TestSidecar {
   arraysDir = join(this.base, 'arrays');
   /** In place of `arraysDir`: where the sidecar makes its folder in memory. */
   memoryDir: string | undefined;
+  /** Another user, as whom the sidecar runs; only root may set it. */
+  user: number | undefined;
   log = '';
   process: ChildProcess | undefined;
 
@@ -74,8 +76,12 @@ export class TestSidecar {
     const main = await bundleSidecar(this._engine);
     const arrays = this.memoryDir ? ['--memory-dir', this.memoryDir] : ['--arrays-dir', this.arraysDir];
     const directories = ['--runtime-dir', this.runtimeDir, '--data-dir', this.dataDir, ...arrays];
+    if (this.user !== undefined) {
+      chownSync(this.base, this.user, this.user);
+    }
     const child = spawn(process.execPath, ['--expose-gc', main, ...directories, ...args], {
-      stdio: ['ignore', 'pipe', 'pipe']
+      stdio: ['ignore', 'pipe', 'pipe'],
+      ...(this.user !== undefined && { uid: this.user, gid: this.user })
     });
     this.process = child;
     child.stderr.on('data', (data: Buffer) => (this.log += data.toString()));

@@ -7,6 +7,7 @@ import { LABEL_TILE } from '../../../../src/shared/limits';
 import { ArrayDescriptor, LabelPatch } from '../../../../src/shared/protocol';
 import { SliceRect } from '../../../../src/shared/rect';
 import { readRect, TileFile } from '../../arrays/tile-file';
+import { JournalReader } from '../journal-reader';
 import { JournalledLabels } from '../journalled-labels';
 import { MASK_BYTES } from '../../../../src/shared/limits';
 
@@ -38,7 +39,7 @@ afterEach(async () => {
 const journal = () => join(folder, 'labels.journal');
 const reopen = async (compactBytes?: number) => {
   await store?.close();
-  store = await JournalledLabels.open(journal(), array, false, compactBytes);
+  store = await JournalledLabels.open(journal(), array, { compactBytes });
   return store;
 };
 const onDisk = () => new Uint8Array(readFileSync(array.path));
@@ -215,7 +216,9 @@ describe('Labels', () => {
     await expect(JournalledLabels.open(journal(), { ...array, shape: [2, 517, 300] })).rejects.toMatchObject({
       code: 'invalid'
     });
-    expect(await JournalledLabels.shapeOf(journal())).toEqual([...SHAPE]);
-    expect(await JournalledLabels.shapeOf(join(folder, 'none'))).toBeUndefined();
+    const reader = await JournalReader.open(journal());
+    expect(await reader!.shape()).toEqual([...SHAPE]);
+    await reader!.close();
+    expect(await JournalReader.open(join(folder, 'none'))).toBeUndefined();
   });
 });

@@ -43,7 +43,7 @@ beforeEach(async () => {
   labels = await JournalledLabels.open(
     join(folder, 'labels.journal'),
     await arrays.allocate('labels', 'uint8', SHAPE),
-    true
+    { blank: true }
   );
   segmentation = new Segmentation(arrays);
   labels.onPaint = (rect, pixels) => segmentation.lay(rect, pixels);

@@ -100,6 +100,7 @@ export class FakeSidecar implements ITransport {
       ],
       labels: { version: this.version, counts: {} },
       resumed: null,
+      recovered: null,
       live: this.live,
       segmentation: null,
       choice: this.choice,

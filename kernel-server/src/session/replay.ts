@@ -1,0 +1,263 @@
+/** Fills the labels' array from a journal, and finds out what damage has cost. */
+import { promisify } from 'node:util';
+import { inflateRaw } from 'node:zlib';
+import { CLASSES_MAX } from '../../../src/shared/limits';
+import { LabelClass } from '../../../src/shared/protocol';
+import { byteLength } from '../arrays/dtypes';
+import { TileFile } from '../arrays/tile-file';
+import { breathe } from '../base/files';
+import { IFound, JournalReader } from './journal-reader';
+import { IRecordJson, RecordType } from './journal-format';
+import { inflateMask, paintTile, Painted, Patch } from './patch-mask';
+
+const inflate = promisify(inflateRaw);
+
+/** Bytes of labels in one chunk of a snapshot. */
+export const CHUNK = 1 << 20;
+/** Tiles that are painted between two turns of the event loop. */
+const TILES_AT_ONCE = 8;
+const ZEROS = new Uint8Array(CHUNK);
+
+/** The answer to a patch. */
+export interface IPatchResult {
+  /** Version of the labels with the patch. */
+  version: number;
+  /** Number of pixels that changed. */
+  changed: number;
+}
+
+/** Rows of one slice; the end is exclusive. */
+export interface IRows {
+  slice: number;
+  row0: number;
+  row1: number;
+}
+
+/** What the damage of a journal has cost. */
+export interface ILoss {
+  /** Patches that are surely lost. */
+  changes: number;
+  /** Whether more may be lost: bytes are damaged of which nothing is known. */
+  more: boolean;
+  /** Lost labelled pixels of the snapshot; null if unknown. Patches may have drawn over them. */
+  pixels: number | null;
+  /** Where labels of the snapshot may be lost. */
+  rows: IRows[];
+  /** Bytes that belong to no intact record. */
+  bytes: number;
+}
+
+/** What a journal says. */
+export interface IReplayed {
+  version: number;
+  counts: number[];
+  /** Answers to patches by request id, in the order of their versions. */
+  results: Map<string, IPatchResult>;
+  /** The latest classes; undefined if their records are lost. */
+  classes: LabelClass[] | undefined;
+  /** Null if the journal is whole. */
+  loss: ILoss | null;
+}
+
+/**
+ * Fill an array with what is intact in a journal: zeros, then the snapshot, then the patches in the order of their versions.
+ *
+ * @param known a version that the labels have had; a journal that ends earlier has lost its end
+ * @param blank whether the array is all zeros
+ */
+export async function replay(
+  reader: JournalReader,
+  labels: TileFile,
+  known: number,
+  blank: boolean
+): Promise<IReplayed> {
+  const snapshot = await fillFromSnapshot(reader, labels, blank);
+  const { counts, results, json } = snapshot;
+  let applied = 0;
+  for (const found of patchesOf(reader, snapshot.version)) {
+    const record = await reader.read(found);
+    if (record?.type !== RecordType.patch) {
+      continue;
+    }
+    const { id, patch } = record.json;
+    let masks: Uint8Array[];
+    try {
+      masks = record.buffers.map(inflateMask);
+    } catch {
+      continue;
+    }
+    const changed = await paintPatch(labels, patch, masks, counts);
+    results.set(id, { version: found.version, changed });
+    applied++;
+  }
+  const last = [...reader.found, ...reader.headsOnly].reduce((max, { version }) => Math.max(max, version), known);
+  const changes = Math.max(0, last - snapshot.version - applied);
+  const whole = reader.damagedBytes === 0 && json.begin && json.end && snapshot.lost.length === 0 && changes === 0;
+  const loss: ILoss = {
+    changes,
+    more: reader.endUnknown || snapshot.unknown,
+    pixels: snapshot.lostPixels,
+    rows: snapshot.lostPixels === 0 ? [] : rowsOf(snapshot.lost, labels),
+    bytes: reader.damagedBytes
+  };
+  return {
+    // Pages that show lost patches must not take these labels for the ones that they have.
+    version: whole ? last : last + 1,
+    counts,
+    results,
+    classes: await classesOf(reader, json),
+    loss: whole ? null : loss
+  };
+}
+
+/** Paint a patch. `onPaint` is called for each rectangle that changed. @returns the number of pixels that changed */
+export async function paintPatch(
+  labels: TileFile,
+  patch: Patch,
+  masks: Uint8Array[],
+  counts: number[],
+  onPaint?: Painted
+): Promise<number> {
+  let changed = 0;
+  for (const [i, tile] of patch.tiles.entries()) {
+    changed += paintTile(labels, patch, tile, masks[i]!, counts, onPaint);
+    if (i % TILES_AT_ONCE === TILES_AT_ONCE - 1) {
+      await breathe();
+    }
+  }
+  return changed;
+}
+
+interface ISnapshotRead {
+  /** The labels' version without patches. */
+  version: number;
+  counts: number[];
+  results: Map<string, IPatchResult>;
+  json: { begin?: IRecordJson[RecordType.begin]; end?: IRecordJson[RecordType.end] };
+  /** Ranges of bytes whose chunks are lost. */
+  lost: [number, number][];
+  lostPixels: number | null;
+  /** Whether nothing is known of the snapshot, and so of how many patches were before the first intact one. */
+  unknown: boolean;
+}
+
+async function fillFromSnapshot(reader: JournalReader, labels: TileFile, blank: boolean): Promise<ISnapshotRead> {
+  const size = byteLength(labels.array);
+  const counts = new Array<number>(CLASSES_MAX + 1).fill(0);
+  const json: ISnapshotRead['json'] = {};
+  const lost: [number, number][] = [];
+  let filled = 0;
+  let accounted = 0;
+  const zeroTo = async (end: number) => {
+    for (; filled < end; filled += Math.min(CHUNK, end - filled)) {
+      if (!blank) {
+        labels.writeBytes(filled, ZEROS.subarray(0, Math.min(CHUNK, end - filled)));
+        await breathe();
+      }
+    }
+  };
+  const account = (from: number, to: number) => {
+    if (from > accounted) {
+      lost.push([accounted, from]);
+    }
+    accounted = Math.max(accounted, to);
+  };
+  const chunks: { found: IFound; position: number; blankFrom: number }[] = [];
+  for (const found of reader.found.filter(isSnapshot)) {
+    const record = await reader.read(found);
+    if (record?.type === RecordType.begin) {
+      json.begin = record.json;
+    } else if (record?.type === RecordType.end) {
+      json.end = record.json;
+    } else if (record?.type === RecordType.chunk) {
+      chunks.push({ found, ...record.json });
+    }
+  }
+  chunks.sort((a, b) => a.position - b.position);
+  for (const { found, position, blankFrom } of chunks) {
+    const bytes = await inflated((await reader.read(found))?.buffers[0]);
+    if (!bytes || position < filled || position + bytes.byteLength > size) {
+      continue;
+    }
+    await zeroTo(position);
+    labels.writeBytes(position, bytes);
+    for (const id of bytes) {
+      counts[id]!++;
+    }
+    filled += bytes.byteLength;
+    account(blankFrom, filled);
+  }
+  await zeroTo(size);
+  const heads = [...reader.found, ...reader.headsOnly];
+  const versions = heads.filter(isSnapshot).map(({ version }) => version);
+  const first = heads
+    .filter(({ type }) => type === RecordType.patch)
+    .reduce((min, { version }) => Math.min(min, version), Infinity);
+  const total = json.begin ?? json.end;
+  const results = new Map(json.begin?.applied.map(([id, version, changed]) => [id, { version, changed }]));
+  if (versions.length === 0 && first === 1) {
+    // The patch that leads to version 1 is the first of all: there were no labels before.
+    return { version: 0, counts, results, json, lost: [], lostPixels: 0, unknown: false };
+  }
+  account(json.end?.blankFrom ?? size, size);
+  const pixels = (list: Iterable<number>) => [...list].reduce((sum, n) => sum + n, 0);
+  return {
+    version: versions.length > 0 ? Math.max(...versions) : Number.isFinite(first) ? first - 1 : 0,
+    counts,
+    results,
+    json,
+    lost,
+    lostPixels: total ? pixels(Object.values(total.counts)) - pixels(counts.slice(1)) : lost.length > 0 ? null : 0,
+    unknown: versions.length === 0
+  };
+}
+
+function isSnapshot({ type }: { type: RecordType }): boolean {
+  return type === RecordType.begin || type === RecordType.chunk || type === RecordType.end;
+}
+
+/** The intact patches in the order of their versions, each once. */
+function patchesOf(reader: JournalReader, after: number): IFound[] {
+  const patches = new Map<number, IFound>();
+  for (const found of reader.found) {
+    if (found.type === RecordType.patch && found.version > after) {
+      patches.set(found.version, found);
+    }
+  }
+  return [...patches.values()].sort((a, b) => a.version - b.version);
+}
+
+async function classesOf(
+  reader: JournalReader,
+  { begin, end }: ISnapshotRead['json']
+): Promise<LabelClass[] | undefined> {
+  // The last one of the latest version is the newest: damage may have moved records, but seldom among those of one version.
+  const changes = reader.found
+    .filter(({ type }) => type === RecordType.classes)
+    .sort((a, b) => b.version - a.version || b.offset - a.offset);
+  for (const found of changes) {
+    const record = await reader.read(found);
+    if (record?.type === RecordType.classes) {
+      return record.json.classes;
+    }
+  }
+  return (begin ?? end)?.classes;
+}
+
+async function inflated(bytes: Uint8Array | undefined): Promise<Uint8Array | undefined> {
+  return bytes && inflate(bytes).catch(() => undefined);
+}
+
+/** The rows that ranges of bytes touch. */
+function rowsOf(ranges: [number, number][], { rows, columns }: TileFile): IRows[] {
+  const out: IRows[] = [];
+  for (const [from, to] of ranges) {
+    for (let row = Math.floor(from / columns); row * columns < to;) {
+      const slice = Math.floor(row / rows);
+      const end = Math.min((slice + 1) * rows, Math.ceil(to / columns));
+      out.push({ slice, row0: row - slice * rows, row1: end - slice * rows });
+      row = end;
+    }
+  }
+  return out;
+}
