@@ -119,7 +119,7 @@ def train(
     image : array_like or path
         See `Labeller`.
     labels : array_like
-        Class ids, integers (rows, columns), of a stack (slices, rows, columns); 0 is unlabelled.
+        Class ids, integers (rows, columns), of a stack (slices, rows, columns); 0 is unlabelled, and so are masked pixels.
     classes
         Names of the classes with ids 1, 2, 3…, or a mapping from names to colours. None names them by numbers.
     features

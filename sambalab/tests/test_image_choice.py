@@ -43,6 +43,9 @@ def test_a_labeller_and_its_classifier_take_the_chosen_channel_of_the_largest_im
     np.testing.assert_array_equal(sl.engine.feature_stack(path, **chosen), sl.engine.feature_stack(image))
     trained = sl.engine.train(path, truth, trees=3, **chosen)
     assert trained.document.data == sl.engine.train(image, truth, trees=3).document.data
+    hidden = np.random.default_rng(1).random(truth.shape) < 0.5
+    masked = sl.engine.train(image, np.ma.masked_array(truth, mask=hidden), trees=3)
+    assert masked.document.data == sl.engine.train(image, np.where(hidden, 0, truth), trees=3).document.data
     assert sl.Labeller(path, index={"C": 1}, pixel_size=(3, "µm"), name="chosen").pixel_size == (3, "µm")
     lab.close()
 

@@ -69,7 +69,7 @@ def train_document(
 
 
 def _labels(labels: npt.ArrayLike, image: Image) -> npt.NDArray[np.uint8]:
-    array = np.asarray(labels)
+    array = labels.filled(0) if isinstance(labels, np.ma.MaskedArray) else np.asarray(labels)
     if array.shape != image.shape:
         raise LabelError(f"Labels of shape {array.shape} do not fit; the image needs {image.shape}.")
     if array.dtype.kind not in "iub":

@@ -15,7 +15,8 @@ import zarr
 from PIL import Image as Pillow
 from PIL import ImageOps
 
-from sambalab.files.images import prepare
+from sambalab.files.images import blocks, image, prepare
+from sambalab.files.images.readers import tiff_pages
 
 RANDOM = np.random.default_rng(7)
 ROWS, COLUMNS = 48, 64
@@ -310,20 +311,20 @@ def test_a_file_shows_the_pixels_of_the_reference_reader(kind, tmp_path):
     path = tmp_path / kind.name
     kind.write(path)
     expected = kind.reference(path)
-    image = prepare(path, **kind.given)
+    opened = prepare(path, **kind.given)
     colours = expected.ndim == 3 + kind.stack
-    assert image.stack is kind.stack
-    assert image.shape == (expected.shape[:-1] if colours else expected.shape)
-    shown = image.pixels if image.stack else image.pixels[0]
+    assert opened.stack is kind.stack
+    assert opened.shape == (expected.shape[:-1] if colours else expected.shape)
+    shown = opened.pixels if opened.stack else opened.pixels[0]
     np.testing.assert_array_equal(shown if colours else shown[..., 0], expected)
-    assert image.dtype.name == expected.dtype.name
-    assert image.title == kind.name
-    assert image.pixel_size == kind.size
+    assert opened.dtype.name == expected.dtype.name
+    assert opened.title == kind.name
+    assert opened.pixel_size == kind.size
     if kind.note:
-        assert len(image.notes) == 1
-        assert re.search(kind.note, image.notes[0])
+        assert len(opened.notes) == 1
+        assert re.search(kind.note, opened.notes[0])
     else:
-        assert image.notes == ()
+        assert opened.notes == ()
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -337,3 +338,36 @@ def test_images_are_turned_upright_from_every_orientation(orientation, name, tmp
     reference = Pillow.fromarray(stored)
     reference.getexif()[274] = orientation
     np.testing.assert_array_equal(prepare(path).pixels[0, ..., 0], np.asarray(ImageOps.exif_transpose(reference)))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if ".tif" in kind.name], ids=lambda kind: kind.name)
+def test_a_tiff_shows_the_same_when_it_is_decoded_strip_by_strip(kind, tmp_path, monkeypatch):
+    kind.write(tmp_path / kind.name)
+    expected = prepare(tmp_path / kind.name, **kind.given).digest()
+    monkeypatch.setattr(tiff_pages, "_PAGE_BYTES", 0)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(blocks, "CHUNKS_BYTES", 4000)
+    monkeypatch.setattr(image, "KEPT_BYTES", 0)
+    assert prepare(tmp_path / kind.name, **kind.given).digest() == expected
+
+
+@pytest.mark.parametrize("compression", [None, "zlib", "lzw", "jpeg", "jpegxl"])
+@pytest.mark.parametrize("layout", [{"tile": (32, 48)}, {"rowsperstrip": 7}], ids=["tiles", "strips"])
+@pytest.mark.parametrize("planes", ["grey", "contig", "separate"])
+def test_strips_and_tiles_that_do_not_fill_the_image_are_put_together(
+    compression, layout, planes, tmp_path, monkeypatch
+):
+    pixels = np.tile(SOFT, (3, 2, 1))[:125, :100]
+    pixels = pixels[..., 0] if planes == "grey" else np.moveaxis(pixels, -1, 0) if planes == "separate" else pixels
+    colours = {} if planes == "grey" else {"planarconfig": planes}
+    photometric = "minisblack" if planes == "grey" else "rgb"
+    path = tmp_path / "parts.tif"
+    stack = np.stack([pixels, pixels[..., ::-1, :] if planes == "contig" else pixels[..., ::-1]])
+    tifffile.imwrite(path, stack, photometric=photometric, compression=compression, **layout, **colours)
+    monkeypatch.setattr(tiff_pages, "_PAGE_BYTES", 0)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(image, "KEPT_BYTES", 0)
+    expected = tifffile.imread(path)
+    shown = prepare(path).pixels
+    reference = np.moveaxis(expected, 1, -1) if planes == "separate" else expected
+    np.testing.assert_array_equal(shown[..., 0] if planes == "grey" else shown, reference)

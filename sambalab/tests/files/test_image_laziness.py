@@ -231,6 +231,23 @@ def test_a_long_list_of_large_files_is_opened_one_at_a_time(tmp_path, monkeypatc
         prepare(paths).digest()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="limits open files as Unix does")
+@pytest.mark.parametrize("large", [False, True])
+def test_a_list_of_more_files_than_may_be_open_is_a_stack(tmp_path, large):
+    pixels = np.tile(TILE, (4, 4) if large else (1, 1))  # 100 of them have 105 or 6.6 MB
+    paths = [tmp_path / f"{number}.tif" for number in range(100)]
+    for path in paths:
+        tifffile.imwrite(path, pixels, photometric="minisblack", compression="zlib")
+    script = (
+        "import resource, sys, imagecodecs, tifffile, sambalab.files.images as images\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))\n"
+        "print(images.prepare(sys.argv[1:]).digest())"
+    )
+    done = subprocess.run([sys.executable, "-c", script, *map(str, paths)], capture_output=True, text=True, timeout=150)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [prepare(np.broadcast_to(pixels, (100, *pixels.shape))).digest()]
+
+
 def test_a_labeller_fills_the_shared_array_block_by_block():
     with conftest.folders():
         array = dask.array.from_array(np.broadcast_to(np.tile(TILE, (16, 16)), (6, 4096, 4096)), chunks=(1, 4096, 4096))

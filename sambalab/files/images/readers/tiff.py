@@ -31,7 +31,11 @@ def knows(path: Path, head: bytes) -> bool:
 
 def read(path: Path, series: int | None) -> Source:
     """Open the largest image of the file at full resolution. Uncompressed pixels are mapped, others decoded as they are read."""
-    file = tifffile.TiffFile(path)  # stays open as long as its pages are used
+    with tifffile.TiffFile(path) as file:  # pages open it again while they are read
+        return _source(path, file, series)
+
+
+def _source(path: Path, file: Any, series: int | None) -> Source:
     every = list(file.series)
     if not every:
         raise ImageError(f"{path} cannot be read as an image: it has no images.")
@@ -44,7 +48,7 @@ def read(path: Path, series: int | None) -> Source:
             "Save it as RGB."
         )
     if keyframe.photometric == _YCBCR and int(keyframe.compression) not in _JPEG:
-        return _by_pillow(path, file, chosen, notes)
+        return _by_pillow(path, int(keyframe.index), notes)
     axes = _axes(chosen)
     oriented = keyframe.tags.get("Orientation")
     orientation = oriented.value if oriented is not None and oriented.value in range(1, 9) else 1
@@ -112,10 +116,8 @@ def _conversion(keyframe: Any, axes: str) -> Conversion | None:
     return inverted
 
 
-def _by_pillow(path: Path, file: Any, series: Any, notes: tuple[str, ...]) -> Source:
+def _by_pillow(path: Path, page: int, notes: tuple[str, ...]) -> Source:
     """Decode YCbCr that is not JPEG with Pillow, whose libtiff converts it."""
-    page = int(series.keyframe.index)
-    file.close()
     with open_regular(path, ImageError) as opened:
         image = pillow.open_as(opened, path, ("TIFF",))
         image.seek(page)

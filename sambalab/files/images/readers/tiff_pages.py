@@ -54,6 +54,18 @@ class Pages:
         return tuple(lengths)
 
     def __getitem__(self, key: tuple[slice, ...]) -> Array:
+        # Open only meanwhile, so that a list of many files needs no file descriptor for each.
+        file = self._keyframe.parent.filehandle
+        was_closed = file.closed
+        if was_closed:
+            file.open()
+        try:
+            return self._read(key)
+        finally:
+            if was_closed:
+                file.close()
+
+    def _read(self, key: tuple[slice, ...]) -> Array:
         leading = len(self.shape) - len(self._page_shape)
         numbers = np.arange(int(np.prod(self.shape[:leading], dtype=np.int64))).reshape(self.shape[:leading])
         wanted = numbers[key[:leading]]
