@@ -1,12 +1,12 @@
 /** Puts the sidecar's parts together, listens for messages, and stops in order. */
 import { createHash, randomBytes } from 'node:crypto';
 import { statfs } from 'node:fs/promises';
-import { Server } from 'node:net';
 import { join } from 'node:path';
 import { Router } from 'zeromq';
 import { ArrayStore, IPlace } from './arrays/array-store';
 import { Dispatcher } from './transport/dispatcher';
-import { bind, guardDataDirectory, IEndpoint, writeConnectionFile } from './transport/endpoint';
+import { bind, IEndpoint, writeConnectionFile } from './transport/endpoint';
+import { DirectoryLock } from './base/directory-lock';
 import { makeDirectory } from './base/files';
 import { ownFolder, privateDataDirectory, privateDirectory, privatePlace } from './base/private-directory';
 import { IEngineService, ISamService } from './jobs/services';
@@ -47,9 +47,17 @@ export class Sidecar {
     const runtimeDir = await privateDirectory(options.runtimeDir, 'SAMBALAB_RUNTIME_DIR');
     const dataDir = await privateDataDirectory(options.dataDir, 'SAMBALAB_DATA_DIR');
     await makeDirectory(join(dataDir, 'sessions'));
-    const guard = await guardDataDirectory(dataDir);
-    const places = await arrayPlaces(options, runtimeDir);
-    const sidecar = new Sidecar(options, services, { dataDir, places, guard });
+    let lost: (why: string) => void = () => undefined;
+    const lock = await DirectoryLock.take(dataDir, why => lost(why));
+    let sidecar: Sidecar;
+    try {
+      const places = await arrayPlaces(options, runtimeDir);
+      sidecar = new Sidecar(options, services, { dataDir, places, lock });
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+    lost = why => void sidecar.stop(why);
     try {
       await sidecar._listen(runtimeDir);
     } catch (error) {
@@ -62,7 +70,7 @@ export class Sidecar {
   private constructor(
     private readonly _options: ISidecarOptions,
     private readonly _services: IServices,
-    private readonly _home: { dataDir: string; places: IPlace[]; guard: Server | undefined }
+    private readonly _home: { dataDir: string; places: IPlace[]; lock: DirectoryLock }
   ) {
     const { dataDir, places } = _home;
     const store = (this._store = new ArrayStore(places));
@@ -124,7 +132,7 @@ export class Sidecar {
     }
     await this._endpoint?.remove();
     await Promise.race([Promise.allSettled([this._services.engine.dispose(), this._services.sam.dispose()]), late]);
-    this._home.guard?.close();
+    await this._home.lock.release();
     this._finish();
   }
 

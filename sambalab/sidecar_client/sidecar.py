@@ -1,7 +1,7 @@
 """Find the sidecar, or start it.
 
-One sidecar serves all kernels of a user on a host. It writes its address and a secret into a connection file that only the owner
-can read. A process that finds no sidecar that listens starts one, under a lock.
+One sidecar serves all kernels of a user on a computer. It writes its address and a secret into a connection file that only the
+owner can read. A process that finds no sidecar that listens starts one, under a lock.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ..spec.errors import SidecarError
+from .machine import machine
 from .node import find_node
 from .private_folder import open_private, private_folder
 from .wire import PROTOCOL_VERSION
@@ -121,14 +122,15 @@ def _find() -> ConnectionInfo | None:
             )
         content = file.read(1 << 16)
     info = _parse(content)
-    # The next sidecar replaces an invalid file, and the file of a dead sidecar.
+    # The next sidecar replaces an invalid file, and the file of a dead sidecar. Another computer's replaces it only once that
+    # one has freed the data directory.
     return info if info and runs(info.pid) and _listens(info.endpoint) else None
 
 
 def _parse(content: bytes) -> ConnectionInfo | None:
     try:
         data: Any = json.loads(content)
-        if data["protocol"] != PROTOCOL_VERSION:
+        if data["protocol"] != PROTOCOL_VERSION or data.get("machine", machine()) != machine():
             return None
         curve = data.get("curve")
         return ConnectionInfo(
@@ -225,8 +227,7 @@ def _start(folder: Path) -> ConnectionInfo:
     node = find_node()
     if not SERVER.is_file():
         raise SidecarError(f"{SERVER} is missing. In a source checkout, build it with: npm run build")
-    # An existing file is stale or invalid; it must not be mistaken for the new sidecar's.
-    connection_file().unlink(missing_ok=True)
+    # An existing file is stale, invalid or another computer's: none of them is mistaken for the new sidecar's.
     # --expose-gc: worker threads must start garbage collection themselves, or the memory that they share is not freed.
     command = [node, "--expose-gc", str(SERVER), "--runtime-dir", str(folder), "--data-dir", str(data_dir())]
     for option, variable in (("--arrays-dir", "SAMBALAB_ARRAYS_DIR"), ("--idle-timeout", "SAMBALAB_IDLE_TIMEOUT")):

@@ -1,19 +1,17 @@
-/** The sidecar's address, the connection file that publishes it, and the guard that keeps a data directory to one sidecar. */
-import { createHash, randomBytes } from 'node:crypto';
+/** The sidecar's address, and the connection file that publishes it. */
+import { randomBytes } from 'node:crypto';
 import { chmod, readdir, readFile, rm, unlink } from 'node:fs/promises';
-import { connect, createServer, Server } from 'node:net';
+import { connect } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { curveKeyPair, Router } from 'zeromq';
 import { PROTOCOL_VERSION } from '../../../src/shared/frames';
 import { writeAtomically } from '../base/files';
 import { temporaryFolder } from '../base/private-directory';
-import { log } from '../base/log';
+import { machine } from '../base/machine';
 
 /** Unix socket paths end at 107 bytes on Linux and 103 on macOS. */
 const SOCKET_PATH_MAX = 100;
-/** Time to wait for another sidecar on the same data to stop, in milliseconds. */
-const GUARD_WAIT_MS = 5000;
 
 /** Keys of a CURVE connection, Z85. A client uses `serverKey` and the pair. */
 export interface ICurveKeys {
@@ -62,12 +60,16 @@ export async function bind(socket: Router, runtimeDir: string, transport: 'ipc' 
   };
 }
 
+function connectionFile(runtimeDir: string): string {
+  return join(runtimeDir, `sidecar-${PROTOCOL_VERSION}.json`);
+}
+
 /** Write the connection file. Returns a function that removes the file unless another sidecar has replaced it. */
 export async function writeConnectionFile(
   runtimeDir: string,
   content: { endpoint: IEndpoint; secret: string; instance: string; version: string }
 ): Promise<() => Promise<void>> {
-  const path = join(runtimeDir, `sidecar-${PROTOCOL_VERSION}.json`);
+  const path = connectionFile(runtimeDir);
   const { endpoint, secret, instance, version } = content;
   const json = {
     protocol: PROTOCOL_VERSION,
@@ -75,6 +77,7 @@ export async function writeConnectionFile(
     secret,
     pid: process.pid,
     host: hostname(),
+    machine,
     instance,
     version,
     ...(endpoint.curve ? { curve: endpoint.curve } : {})
@@ -91,50 +94,20 @@ export async function writeConnectionFile(
   };
 }
 
-/**
- * Keep a data directory to one sidecar of this host, because two would write into the same journals. The guard is a socket name, which the
- * system frees when the process ends, even by a crash.
- *
- * @throws Error if another sidecar holds the name and does not stop.
- */
-export async function guardDataDirectory(dataDir: string): Promise<Server | undefined> {
-  const hash = createHash('sha256').update(dataDir).digest('hex').slice(0, 24);
-  const name = `sambalab-${process.getuid?.() ?? 'user'}-${hash}`;
-  const path =
-    process.platform === 'linux' ? `\0${name}` : process.platform === 'win32' ? `\\\\.\\pipe\\${name}` : undefined;
-  if (!path) {
-    return undefined; // macOS has no such names; there the only guard is Python's lock around starting a sidecar
-  }
-  const deadline = Date.now() + GUARD_WAIT_MS;
-  for (;;) {
-    const server = createServer(connection => connection.destroy());
-    try {
-      await new Promise<void>((resolve, reject) => {
-        server.once('error', reject);
-        server.listen(path, resolve);
-      });
-      server.unref();
-      return server;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') {
-        log('the data directory is not guarded', error);
-        return undefined;
-      }
-      if (Date.now() > deadline) {
-        throw new Error(`Another sidecar uses the data directory ${dataDir}. Stop it, or choose another directory.`);
-      }
-      await new Promise(resolve => setTimeout(resolve, 100));
-    }
-  }
-}
-
-/** Remove the sockets of killed sidecars: connections to them are refused. */
+/** Remove the sockets of killed sidecars: connections to them are refused. So are connections to another computer's, which stay. */
 async function removeStaleSockets(directory: string): Promise<void> {
+  const published = await readFile(connectionFile(directory), 'utf8')
+    .then(
+      text => JSON.parse(text) as { machine?: unknown; endpoint?: unknown },
+      () => undefined
+    )
+    .catch(() => undefined);
+  const foreign = published?.machine === machine ? undefined : published?.endpoint;
   for (const name of await readdir(directory)) {
-    if (!/^s-[0-9a-f]+\.sock$/.test(name)) {
+    const path = join(directory, name);
+    if (!/^s-[0-9a-f]+\.sock$/.test(name) || foreign === `ipc://${path}`) {
       continue;
     }
-    const path = join(directory, name);
     const refused = await new Promise<boolean>(resolve => {
       const probe = connect(path);
       probe.once('connect', () => probe.destroy());

@@ -18,6 +18,7 @@ import sambalab as sl
 from sambalab.sidecar_client import client as clients
 from sambalab.sidecar_client import node, sidecar
 from sambalab.sidecar_client.connection import Connection, context
+from sambalab.sidecar_client.machine import machine
 from sambalab.sidecar_client.private_folder import private_folder
 from sambalab.sidecar_client.wire import encode
 from sambalab.tests.conftest import SAMBA, kill
@@ -407,3 +408,17 @@ def test_a_sam_process_that_is_killed_is_replaced():
     threading.Timer(0.15, kill, (pid,)).start()
     assert other.suggest(10, 10).masks.shape == (3, 64, 64)
     assert clients.client().request("status", {}).result["pid"] == status["pid"]
+
+
+def test_the_connection_file_of_another_computer_is_not_used(own_dirs):
+    info = sidecar.ensure()
+    path = sidecar.connection_file()
+    content = json.loads(path.read_text())
+    assert content["machine"] == machine()
+    # The same home on another computer, where a process of that number runs too.
+    path.write_text(json.dumps({**content, "host": "elsewhere", "machine": "another computer"}))
+    with pytest.raises(sl.SidecarError, match=rf"Another sidecar uses the data directory .*: process {info.pid}"):
+        sidecar.ensure()
+    assert json.loads(path.read_text())["host"] == "elsewhere"  # the other computer's kernels still need it
+    kill(info.pid)
+    assert sidecar.ensure().pid != info.pid

@@ -71,6 +71,9 @@ export class TestSidecar {
   log = '';
   process: ChildProcess | undefined;
 
+  /** A command that starts it, as `unshare` does. */
+  launcher: string[] = [];
+
   /** Start it and wait until it is ready; rejects with its log when it ends instead. */
   async start(...args: string[]): Promise<this> {
     const main = await bundleSidecar(this._engine);
@@ -79,7 +82,8 @@ export class TestSidecar {
     if (this.user !== undefined) {
       chownSync(this.base, this.user, this.user);
     }
-    const child = spawn(process.execPath, ['--expose-gc', main, ...directories, ...args], {
+    const [program, ...rest] = [...this.launcher, process.execPath, '--expose-gc', main, ...directories, ...args];
+    const child = spawn(program!, rest, {
       stdio: ['ignore', 'pipe', 'pipe'],
       ...(this.user !== undefined && { uid: this.user, gid: this.user })
     });
