@@ -15,6 +15,7 @@ from ..classifier import Classifier
 from ..files.images import ImageLike, Index, prepare
 from ..sidecar_client import sessions, staging
 from ..sidecar_client.arrays import identity, write_image
+from ..sidecar_client.backups import Backup, BackupList, backups_of
 from ..sidecar_client.client import Client, client
 from ..sidecar_client.keys import name_length_max, session_key
 from ..sidecar_client.progress import ProgressLine
@@ -277,8 +278,39 @@ class Labeller(Suggestions):
             raise LabelError(str(error)) from None
         self._resumed = None
 
+    def backups(self) -> BackupList:
+        """List the labels that were set aside: by `fresh_start`, `take_labels`, `restore`, or as copies of damaged files.
+
+        Returns
+        -------
+        BackupList
+            A tuple of `Backup`, the latest first.
+        """
+        return backups_of(self._request("session.backups")["backups"])
+
+    def restore(self, backup: Backup | str) -> None:
+        """Restore labels and classes of a backup. The present labels are set aside; the backup stays.
+
+        Parameters
+        ----------
+        backup
+            An entry of `backups`, or its name.
+
+        Raises
+        ------
+        LabelError
+            If this session has no such backup, or its labels are of an image of another size.
+        """
+        name = backup.name if isinstance(backup, Backup) else backup
+        self._refresh()
+        try:
+            self._accept(self._request("session.restore", {"backup": name}))
+        except ParameterError as error:
+            raise LabelError(f"backup is {name!r}. {error}") from None
+        self._resumed = None
+
     def fresh_start(self) -> None:
-        """Start again without labels. The old ones stay in the session's folder."""
+        """Start again without labels. The old ones are set aside; `restore` brings them back."""
         self._refresh()
         self._accept(self._request("session.fresh"))
         self._resumed = None

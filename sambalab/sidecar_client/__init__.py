@@ -6,7 +6,7 @@
 - ``client``: Python's own requests; ``relay``: the browser's messages; ``sessions``: the sessions of this process.
 - ``arrays``: shared arrays; ``staging``: whole arrays in requests and replies.
 - ``session_access``: the base of `Labeller`; ``keys``: how a session is found again; ``session_list``:
-  all sessions as users see them.
+  all sessions as users see them; ``backups``: labels that were set aside.
 - ``regions``: regions to label next; ``progress``: the progress of a job as a line of text.
 
 Nothing here computes on pixels or knows what a message of the browser says. Imports ``files`` and ``spec``.

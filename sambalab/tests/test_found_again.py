@@ -167,3 +167,48 @@ def test_two_notebooks_of_one_folder_do_not_share_labels_under_nbconvert(own_dir
         outputs = json.loads(run.stdout)["cells"][0]["outputs"]
         printed.append("".join(text for output in outputs for text in output.get("text", [])).strip())
     assert printed == ["before: 0 related: 0 told: False", "before: 0 related: 1 told: True"]
+
+
+def test_labels_that_were_set_aside_can_be_restored(own_dirs):
+    lab = labelled(name="gold")
+    first = lab.labels.copy()
+    lab.fresh_start()
+    lab.set_labels(np.full(lab.shape, 2, np.uint8))
+    (backup,) = lab.backups()
+    assert (backup.labelled, backup.damaged) == (600, False)
+    assert backup.name in repr(lab.backups()) and "600 px" in repr(lab.backups())
+    lab.restore(backup)
+    np.testing.assert_array_equal(lab.labels, first)
+    # The labels before the restoration were set aside too, and come back by name.
+    later, earlier = lab.backups()
+    assert (later.labelled, earlier) == (2400, backup)
+    lab.restore(later.name)
+    assert (lab.labels == 2).all()
+    stop_sidecar()
+    np.testing.assert_array_equal(sl.Labeller(IMAGE, name="gold").labels, np.full(lab.shape, 2))
+
+
+def test_a_backup_brings_its_classes(own_dirs):
+    lab = labelled(name="classes")
+    lab.fresh_start()
+    lab = sl.Labeller(IMAGE, ["only"], name="classes", fresh=True)
+    lab.restore(lab.backups()[0])
+    assert lab.classes == ("matrix", "pore")
+    assert lab.labels.max() == 2
+
+
+@pytest.mark.parametrize("name", ["labels-2026-01-01T00-00-00-000Z.bak", "../labels.journal", "session.json", 7])
+def test_a_backup_that_does_not_exist_is_refused_and_nothing_changes(own_dirs, name):
+    lab = labelled(name="refused")
+    with pytest.raises(sl.LabelError, match="backup"):
+        lab.restore(name)
+    assert np.count_nonzero(lab.labels) == 600 and lab.backups() == ()
+
+
+def test_a_backup_of_another_size_is_listed_and_refused(own_dirs):
+    labelled(name="sizes").close()
+    lab = sl.Labeller(IMAGE[:20], name="sizes", fresh=True)
+    (backup,) = lab.backups()
+    assert backup.labelled is None and "another size" in repr(lab.backups())
+    with pytest.raises(sl.LabelError, match="another size"):
+        lab.restore(backup)

@@ -8,6 +8,7 @@ import { LiveRounds } from '../learning/live-rounds';
 import { Regions } from '../next-region/regions';
 import { Uncertainty } from '../next-region/uncertainty';
 import { SliceEmbeddings } from '../sam/slice-embeddings';
+import { Backups } from '../session/backups';
 import { SessionList } from '../session/session-list';
 import { Sessions } from '../session/sessions';
 import { Peers } from '../transport/peers';
@@ -38,6 +39,7 @@ export interface IMethodContext extends IMethodOptions {
   classifiers: ClassifierJobs;
   compute: ComputeJobs;
   live: LiveRounds;
+  backups: Backups;
   uncertainty: Uncertainty;
   regions: Regions;
 }
@@ -58,6 +60,7 @@ export function createContext(options: IMethodOptions): IMethodContext {
     segmented: (session, round) => events.segmented(session, round)
   });
   const uncertainty = new Uncertainty({ engine, store, classifiers });
+  const backups = new Backups(store);
   const regions = new Regions({ engine, jobs, uncertainty, embeddings });
-  return { ...options, compute, classifiers, embeddings, live, uncertainty, regions };
+  return { ...options, compute, classifiers, embeddings, live, backups, uncertainty, regions };
 }

@@ -7,7 +7,7 @@
  * - `context.ts` makes the objects that the handlers use; `checks.ts` checks what the form of the params cannot say
  * - `sidecar.ts` hello, status, cancel, shutdown
  * - `session.ts` opening and attaching, classes, choice, live segmentation, views
- * - `session-list.ts` all sessions, related ones, and taking labels from one
+ * - `session-list.ts` all sessions, related ones, and taking labels from one; `backups.ts` labels that were set aside
  * - `image.ts` pixels and staged arrays; `labels.ts` patches, labels as a whole, overlay tiles
  * - `sam.ts` embeddings, decoder, suggestions
  * - `training.ts` train, segment, features; `classifier.ts` files and application; `next-region.ts` uncertainty and regions
@@ -15,6 +15,7 @@
  * This folder may import all others of `kernel-server/src`.
  */
 import { Handlers } from '../transport/dispatcher';
+import { backupHandlers } from './backups';
 import { classifierHandlers } from './classifier';
 import { createContext, IMethodOptions } from './context';
 import { imageHandlers } from './image';
@@ -33,6 +34,7 @@ export function createHandlers(options: IMethodOptions): Handlers {
     ...sidecarHandlers(context),
     ...sessionHandlers(context),
     ...sessionListHandlers(context),
+    ...backupHandlers(context),
     ...imageHandlers(context),
     ...labelsHandlers(context),
     ...samHandlers(context),

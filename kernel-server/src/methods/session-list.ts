@@ -1,4 +1,5 @@
 /** Handlers that list sessions, and copy labels from one session to another. */
+import { BridgeError } from '../../../src/shared/errors';
 import { Handlers } from '../transport/dispatcher';
 import { IMethodContext } from './context';
 
@@ -14,7 +15,12 @@ export function sessionListHandlers({ sessions, sessionList, events }: IMethodCo
     'labels.take': async params => {
       const session = await sessions.get(params.session);
       const source = await sessions.get(params.from);
-      await events.aroundReplacement(session, () => session.takeLabels(source));
+      if (source === session) {
+        throw new BridgeError('invalid', `The session ${session.id} cannot take its own labels.`);
+      }
+      await events.aroundReplacement(session, () =>
+        session.adoptLabels(source.labels.array, [...source.record.classes])
+      );
       return { result: session.state() };
     }
   } satisfies Partial<Handlers>;

@@ -307,25 +307,22 @@ export class Session {
   }
 
   /**
-   * Take labels and classes of another session. Older labels are set aside in a backup.
+   * Replace labels and classes, by those of another session or of a backup. Older labels are set aside in a backup.
    *
-   * @throws BridgeError `invalid` if the images have different sizes, or the sessions are the same
+   * @param labels uint8 [slices, rows, columns]; all its ids are in `classes`
+   * @throws BridgeError `invalid` if the labels are of another size
    */
-  async takeLabels(source: Session): Promise<void> {
-    const [own, theirs] = [this._labels.array.shape, source._labels.array.shape];
-    if (source === this || own.join() !== theirs.join()) {
+  async adoptLabels(labels: ArrayDescriptor, classes: LabelClass[]): Promise<void> {
+    const { shape } = this._labels.array;
+    if (labels.shape.join() !== shape.join()) {
       throw new BridgeError(
         'invalid',
-        source === this
-          ? `The session ${this.id} cannot take its own labels.`
-          : `The labels are of an image of ${size(theirs)}; this one has ${size(own)}.`
+        `The labels are of an image of ${size(labels.shape)}; this one has ${size(shape)}.`
       );
     }
     await this.fresh();
-    this._record.classes = source.record.classes;
-    await this._labels.setClasses(source.record.classes);
-    this._tell('classes');
-    await this._labels.replace(source._labels.array, this.classIds);
+    await this.setClasses(classes);
+    await this._labels.replace(labels, this.classIds);
     await this.recombine();
     await this.save();
   }

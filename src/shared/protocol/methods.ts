@@ -1,6 +1,7 @@
 /** All methods. A new method is one entry in its topic's table, and a handler in `kernel-server/src/methods`. */
 import { z } from 'zod';
 import { ARRAY_METHODS } from './arrays';
+import { BACKUP_METHODS } from './backups';
 import { CLASSIFIER_METHODS } from './classifier';
 import { LABEL_METHODS } from './labels';
 import { NEXT_REGION_METHODS } from './next-region';
@@ -15,6 +16,7 @@ export const METHODS = {
   ...SIDECAR_METHODS,
   ...SESSION_METHODS,
   ...SESSION_LIST_METHODS,
+  ...BACKUP_METHODS,
   ...LABEL_METHODS,
   ...ARRAY_METHODS,
   ...SAM_METHODS,

@@ -1,0 +1,85 @@
+/** The backups of a session: journals that were set aside, or kept because they were damaged. */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BridgeError } from '../../../src/shared/errors';
+import { Backup, LabelClass, zBackup } from '../../../src/shared/protocol';
+import { ArrayStore } from '../arrays/array-store';
+import { TileFile } from '../arrays/tile-file';
+import { JournalReader } from './journal-reader';
+import { missingClasses } from './recovered';
+import { IReplayed, replay } from './replay';
+import { Session } from './session';
+
+export class Backups {
+  constructor(private readonly _store: ArrayStore) {}
+
+  /** All backups of a session, the latest first. */
+  async list(session: Session): Promise<Backup[]> {
+    const backups: Backup[] = [];
+    for (const name of await readdir(session.folder)) {
+      if (!zBackup.shape.name.safeParse(name).success) {
+        continue;
+      }
+      const labelled = await this._replayed(session, name, async ({ counts }) => sumOf(counts));
+      backups.push({ name, at: timeOf(name), labelled: labelled ?? null, damaged: name.endsWith('.damaged') });
+    }
+    return backups.sort((a, b) => b.at.localeCompare(a.at));
+  }
+
+  /**
+   * Restore labels and classes of a backup. The present labels are set aside.
+   *
+   * @throws BridgeError `invalid` if there is no such backup, or its labels are of another size
+   */
+  async restore(session: Session, name: string): Promise<void> {
+    const done = await this._replayed(session, name, async ({ classes, counts }, labels) => {
+      const known: LabelClass[] = classes ?? [...session.record.classes];
+      const ids = counts.flatMap((count, id) => (id > 0 && count > 0 ? [id] : []));
+      await session.adoptLabels(labels.array, [...known, ...missingClasses(known, ids)]);
+      return true;
+    });
+    if (!done) {
+      throw new BridgeError('invalid', `The backup ${name} holds labels of an image of another size.`);
+    }
+  }
+
+  /** Replay a backup into a scratch array, and do `work` with it. `undefined` for labels of another shape. */
+  private async _replayed<T>(
+    session: Session,
+    name: string,
+    work: (replayed: IReplayed, labels: TileFile) => Promise<T>
+  ): Promise<T | undefined> {
+    const reader = await JournalReader.open(join(session.folder, name));
+    if (!reader) {
+      throw new BridgeError('invalid', `There is no backup ${name} of this session.`);
+    }
+    try {
+      const { shape } = session.labels.array;
+      if ((await reader.shape())?.join() !== shape.join()) {
+        return undefined;
+      }
+      const scratch = await this._store.allocate(session.arraysFolder, 'backup', 'uint8', shape, true);
+      try {
+        const labels = new TileFile(scratch, 'r+');
+        try {
+          return await work(await replay(reader, labels, 0, true), labels);
+        } finally {
+          labels.close();
+        }
+      } finally {
+        await this._store.remove(scratch);
+      }
+    } finally {
+      await reader.close();
+    }
+  }
+}
+
+function sumOf(counts: readonly number[]): number {
+  return counts.reduce((sum, count, id) => (id > 0 ? sum + count : sum), 0);
+}
+
+/** The time in the name of a backup, labels-2026-11-27T03-11-33-123Z.bak for example, as ISO 8601. */
+function timeOf(name: string): string {
+  return name.replace(/^labels-(\d+-\d+-\d+T\d+)-(\d+)-(\d+)-(\d+Z)\..*$/, '$1:$2:$3.$4');
+}
