@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from .files import classifier_files
 from .files.images import Image, Index, prepare, tell
+from .files.other_images import back_on_grid, resampled, resampling_factor, warn_of_differences
 from .files.sklearn_forest import basis_of, from_forest, parameters_of, to_forest
 from .sidecar_client import staging
 from .sidecar_client.client import Client, client
@@ -20,8 +21,10 @@ from .spec.classifier_document import ClassifierDocument
 from .spec.errors import NodeNotFoundError, ParameterError, SambaLabError, SidecarError
 from .spec.features import FeaturesLike, FeatureSpec
 from .spec.learners import is_boosting
+from .spec.parameters import pixel_size_of, switch
 from .spec.scores import Scores, scores_of
 from .spec.tables import limits
+from .spec.trained_on import TrainedOn
 from .wasm.api import apply_document
 
 if TYPE_CHECKING:
@@ -325,6 +328,11 @@ class Classifier:
         return self._document.pixel_size
 
     @property
+    def trained_on(self) -> TrainedOn | None:
+        """Dtypes of the training images, and the range of their grey values; None if unknown."""
+        return self._document.trained_on
+
+    @property
     def n_trees(self) -> int:
         """Number of trees."""
         return int(self._document.info["trees"])
@@ -371,6 +379,8 @@ class Classifier:
         axes: str | None = None,
         series: int | None = None,
         index: Index | None = None,
+        pixel_size: tuple[float, str] | None = None,
+        rescale: bool = False,
     ) -> Any:
         """Segment other images.
 
@@ -388,6 +398,12 @@ class Classifier:
             None, the sidecar computes it.
         axes, series, index
             See `Labeller`; they hold for every image of a list.
+        pixel_size
+            Side of a pixel and its unit, (0.5, "nm"), of every image. None: that of the image's file, if it says so.
+        rescale
+            Resample images whose pixels are not of the size trained on, bilinearly and without aliasing (over a triangle as wide
+            as a new pixel), segment the resampled image, and bring the result back to the image's own pixels: labels from the
+            nearest pixel, probabilities bilinearly. The image is read into memory.
 
         Returns
         -------
@@ -400,18 +416,37 @@ class Classifier:
         ImageError
             If this is not an image.
         ParameterError
-            If a parameter is invalid, the image has another number of channels, or `embedding` does not fit.
+            If a parameter is invalid, the image has another number of channels, or `embedding` does not fit; with `rescale`, if
+            a pixel size is not known.
         ModelError
             If the sidecar does not have the model of `embedding_model`, or cannot run it.
 
         Warns
         -----
+        SambaLabWarning
+            If the features are not standardised, and the image is of another dtype than the images trained on, or of a clearly
+            different range of grey values. Without `rescale`, if its pixels are of another size.
         UserWarning
             If a file has several images and the largest was taken, or is shown in another way than it is stored.
         """
+        own_size = pixel_size_of(pixel_size)
+        if switch("rescale", rescale) and embedding is not None:
+            raise ParameterError(
+                "embedding does not go with rescale=True: it is that of the image before it is resampled."
+            )
 
-        def opened(one: Any) -> Image:
-            return _prepared(one, axes, series, index)
+        def applied(one: Any, given: Any = None) -> npt.NDArray[Any]:
+            prepared = _prepared(one, axes, series, index)
+            size = prepared.pixel_size if own_size is None else (own_size["value"], own_size["unit"])
+            factor = resampling_factor(self.pixel_size, size) if rescale else 1.0
+            warn_of_differences(self._document, prepared, None if rescale else size)
+            taken = prepared if factor == 1 else resampled(prepared, factor)
+            inside = engine == "sidecar"
+            result = self._apply_in_sidecar(taken, output) if inside else self._apply_here(taken, output, given)
+            if taken is not prepared:
+                result = back_on_grid(result, prepared.full_shape[:3])
+                result.flags.writeable = False
+            return result if prepared.stack else result[0]
 
         if output not in ("labels", "probabilities"):
             raise ParameterError(f"output is {output!r}; 'labels' or 'probabilities' will do.")
@@ -420,15 +455,15 @@ class Classifier:
         if engine == "sidecar":
             if embedding is not None:
                 raise ParameterError("embedding goes with engine='python'; the sidecar computes its own.")
-            return _each(image, lambda one: self._apply_in_sidecar(opened(one), output))
+            return _each(image, applied)
         if embedding is None or not _is_list(image):
-            return _each(image, lambda one: self._apply_here(opened(one), output, embedding))
+            return _each(image, lambda one: applied(one, embedding))
         if not isinstance(embedding, (list, tuple)) or len(embedding) != len(image):
             raise ParameterError(
                 f"embedding is not a list of {len(image)}, one for each image; classifier.embedding gives it."
             )
         given = iter(embedding)
-        return _each(image, lambda one: self._apply_here(opened(one), output, next(given)))
+        return _each(image, lambda one: applied(one, next(given)))
 
     def _apply_in_sidecar(self, image: Image, output: Output) -> npt.NDArray[Any]:
         def work(sidecar: Client) -> npt.NDArray[Any]:
@@ -439,15 +474,14 @@ class Classifier:
             finally:
                 staging.release(sidecar, staged)
 
-        result = _once_more(work)
-        return result if image.stack else result[0]
+        return _once_more(work)
 
     def _apply_here(self, image: Image, output: Output, embedding: Any) -> npt.NDArray[Any]:
         if embedding is None and self.embedding_model is not None:
             embedding = self._embedding_for_here(image)
         result: npt.NDArray[Any] = apply_document(self._document.data, image.pixels, output, embedding=embedding)
         result.flags.writeable = False
-        return result if image.stack else result[0]
+        return result
 
     def _embed(self, image: Image) -> list[npt.NDArray[np.float32]]:
         def work(sidecar: Client) -> list[npt.NDArray[np.float32]]:

@@ -17,7 +17,9 @@ import numpy.typing as npt
 
 from .classifier import Classifier
 from .files.images import ImageLike, Index
+from .files.other_images import warn_of_differences
 from .spec.classes import ClassesLike
+from .spec.classifier_document import ClassifierDocument
 from .spec.errors import ParameterError
 from .spec.features import FeaturesLike
 from .spec.learners import complete_learner, is_boosting
@@ -25,6 +27,7 @@ from .wasm.api import apply_document, feature_stack, quantise
 from .wasm.embedding import EmbeddingLike
 from .wasm.engine import Engine
 from .wasm.forest import Output
+from .wasm.stack import image_of
 from .wasm.training import train_document
 
 __all__ = ["Engine", "apply_classifier", "feature_stack", "quantise", "train"]
@@ -74,19 +77,24 @@ def apply_classifier(
         If the classifier is damaged, the image has another number of channels, or a parameter is out of range.
     EngineError
         If wasmtime is not installed, or memory runs out.
+
+    Warns
+    -----
+    SambaLabWarning
+        As `Classifier.apply`.
     """
-    return apply_document(
-        _json_of(classifier),
-        image,
+    data, prepared = _json_of(classifier), image_of(image, axes, series, index)
+    result = apply_document(
+        data,
+        prepared,
         output,
         tile=tile,
         threads=threads,
         out=out,
         embedding=embedding,
-        axes=axes,
-        series=series,
-        index=index,
     )
+    warn_of_differences(ClassifierDocument(data), prepared, prepared.pixel_size)
+    return result
 
 
 def train(

@@ -153,6 +153,7 @@ function decodeMlRandomForest(file: Uint8Array, meaning?: ForestMeaning): IClass
     names,
     classes: classes.map(({ id, name, color }) => ({ id, name, color })),
     pixelSize: null,
+    trainedOn: null,
     cuts,
     forest: {
       trees: estimators.length,

@@ -25,11 +25,13 @@ import {
   LabelClass,
   PixelSize,
   Scores,
+  TrainedOn,
   zClass,
   zEmbeddingModel,
   zFeatureChoice,
   zPixelSize,
-  zScores
+  zScores,
+  zTrainedOn
 } from '../../src/shared/protocol';
 import { CLASSIFIER_VERSION } from '../../src/shared/versions';
 import { fromBase64, toBase64 } from './base64';
@@ -51,6 +53,11 @@ const zClassifier = z
     classes: z.array(zClass.strict()).min(1).max(CLASSES_MAX),
     /** Side of a pixel of the images that it was trained on; null if unknown. */
     pixelSize: zPixelSize.strict().nullable(),
+    /** The pixels of those images; null if unknown. */
+    trainedOn: zTrainedOn
+      .strict()
+      .refine(({ low, high }) => low < high, 'low is not below high')
+      .nullable(),
     forest: z.union([zBoostingParams.strict(), zForestParams.strict()]),
     /** Votes in a logit of 1, for boosted trees; null for a forest. */
     scale: z.number().min(BOOSTING_SCALE.minimum).max(BOOSTING_SCALE.maximum).nullable(),
@@ -105,6 +112,8 @@ export interface IClassifier {
   classes: LabelClass[];
   /** Side of a pixel of the images that it was trained on; null if unknown. */
   pixelSize: PixelSize | null;
+  /** The pixels of those images; null if unknown. */
+  trainedOn: TrainedOn | null;
   cuts: Cuts;
   forest: LearnerParams;
   /** Votes in a logit of 1, for boosted trees; null for a forest. */
@@ -128,7 +137,7 @@ export interface IClassifier {
  */
 export function encodeClassifier(classifier: IClassifier): Uint8Array {
   const { features, channels, names, classes, pixelSize, cuts, forest, samples, oobScore } = classifier;
-  const { importance, trees, scale, basis, scores } = classifier;
+  const { importance, trees, scale, basis, scores, trainedOn } = classifier;
   const bytes = trees.feature.length * 11 + trees.votes.length * 2;
   if (Math.ceil(bytes / 3) * 4 > CLASSIFIER_BYTES_MAX * 0.9) {
     fail(
@@ -150,6 +159,7 @@ export function encodeClassifier(classifier: IClassifier): Uint8Array {
     names,
     classes,
     pixelSize,
+    trainedOn,
     forest,
     scale,
     samples,
@@ -212,7 +222,7 @@ export function decodeClassifier(bytes: Uint8Array): IClassifier {
   const cuts = decodeCuts(file.cuts.counts, file.cuts.values, names.length);
   const trees = decodeTrees(file.trees, file.classes.length);
   const counts = cuts.features.map(list => list.length);
-  const { channels, classes, pixelSize, forest, scale, samples, oobScore } = file;
+  const { channels, classes, pixelSize, trainedOn, forest, scale, samples, oobScore } = file;
   if (isBoosting(forest) !== (scale !== null)) {
     damaged(isBoosting(forest) ? 'boosted trees have a scale, it has none' : `a forest has no scale, it has ${scale}`);
   }
@@ -228,7 +238,20 @@ export function decodeClassifier(bytes: Uint8Array): IClassifier {
     damaged(`scores.confusion is not a table of ${classes.length} by ${classes.length} classes`);
   }
   const basis = decodeBasis(features, file.embedding);
-  const values = { features, channels, names, classes, pixelSize, cuts, forest, scale, basis, samples, oobScore };
+  const values = {
+    features,
+    channels,
+    names,
+    classes,
+    pixelSize,
+    trainedOn,
+    cuts,
+    forest,
+    scale,
+    basis,
+    samples,
+    oobScore
+  };
   return { ...values, importance, scores, trees };
 }
 

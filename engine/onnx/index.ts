@@ -39,7 +39,7 @@ const CLASSIFIER_KEY = `${METADATA}classifier`;
  * @throws BridgeError `invalid` naming the features that ONNX cannot express
  */
 export function encodeOnnx(classifier: IClassifier): Uint8Array {
-  const { features: spec, channels, names, classes, trees, scale, cuts, forest, pixelSize } = classifier;
+  const { features: spec, channels, names, classes, trees, scale, cuts, forest, pixelSize, trainedOn } = classifier;
   const ops = featureOps(spec);
   const missing = inexpressible(ops);
   if (missing.length > 0) {
@@ -98,6 +98,7 @@ export function encodeOnnx(classifier: IClassifier): Uint8Array {
       [`${METADATA}halo`]: String(halo),
       ...(embedding && { [`${METADATA}embedding`]: JSON.stringify(embedding) }),
       [`${METADATA}pixelSize`]: JSON.stringify(pixelSize),
+      [`${METADATA}trainedOn`]: JSON.stringify(trainedOn),
       [CLASSIFIER_KEY]: encodeClassifier(classifier)
     }
   });

@@ -21,14 +21,16 @@ from .features import FeatureSpec
 from .forest import Forest
 from .learners import is_boosting, is_learner
 from .tables import limits, parameter_limits
+from .trained_on import TrainedOn
 
 FORMAT = "sambalab-classifier"
 VERSION = 1
 
 _FIELDS = {
-    *("format", "version", "features", "channels", "names", "classes", "pixelSize", "embedding"),
+    *("format", "version", "features", "channels", "names", "classes", "pixelSize", "trainedOn", "embedding"),
     *("forest", "samples", "oobScore", "scores", "importance", "scale", "cuts", "trees"),
 }
+_DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 _LAYER_FIELDS = {"layer", "channels", "components", "mean", "matrix"}
 
 
@@ -85,7 +87,7 @@ class ClassifierDocument:
         embedding
             How the embedding is reduced: model, digest and layers.
         **known
-            ``oobScore``, ``scores``, ``importance``; None if left out.
+            ``trainedOn``, ``oobScore``, ``scores``, ``importance``; None if left out.
         """
         fields = {
             "format": FORMAT,
@@ -95,6 +97,7 @@ class ClassifierDocument:
             "names": list(spec.names(channels)),
             "classes": classes,
             "pixelSize": None,
+            "trainedOn": None,
             "forest": learner,
             "samples": samples,
             "oobScore": None,
@@ -166,6 +169,12 @@ class ClassifierDocument:
         size = self.fields.get("pixelSize")
         return None if size is None else (float(size["value"]), str(size["unit"]))
 
+    @property
+    def trained_on(self) -> TrainedOn | None:
+        """Dtypes and grey values of the images trained on; None if unknown."""
+        known = self.fields.get("trainedOn")
+        return None if known is None else TrainedOn(tuple(known["dtypes"]), float(known["low"]), float(known["high"]))
+
 
 def _parse(data: bytes) -> dict[str, Any]:
     # Large arrays in the JSON are base64 text, so a low number of values bounds the memory that parsing takes.
@@ -219,6 +228,7 @@ def _info_of(document: Mapping[str, Any]) -> dict[str, Any]:
     known = known and all(is_number(share) and 0 <= share <= 1 for share in importance or [])
     _expect(importance is None or known, "importance", importance)
     _check_pixel_size(document.get("pixelSize"))
+    _check_trained_on(document.get("trainedOn"))
     _check_scores(document.get("scores"), len(ids))
     scale: Any = document.get("scale")
     fits = _is_scale(scale) if is_boosting(forest or {}) else scale is None
@@ -265,6 +275,17 @@ def _check_pixel_size(size: Any) -> None:
         and 1 <= len(size["unit"]) <= parameter_limits("pixelSize")["unit"]["maxLength"]
     )
     _expect(size is None or known, "pixelSize", size)
+
+
+def _check_trained_on(known: Any) -> None:
+    if known is None:
+        return
+    _expect(isinstance(known, dict) and set(known) == {"dtypes", "low", "high"}, "trainedOn", known)
+    dtypes = known["dtypes"]
+    fits = isinstance(dtypes, list) and 1 <= len(dtypes) <= len(_DTYPES) and all(name in _DTYPES for name in dtypes)
+    _expect(fits, "trainedOn.dtypes", dtypes)
+    ordered = is_number(known["low"]) and is_number(known["high"]) and known["low"] < known["high"]
+    _expect(ordered, "trainedOn", known)
 
 
 def _check_scores(scores: Any, classes: int) -> None:

@@ -7,6 +7,10 @@ class SambaLabError(Exception):
     """The base class of this package's errors."""
 
 
+class SambaLabWarning(UserWarning):
+    """Something may be wrong, for example an image that is unlike those that a classifier was trained on."""
+
+
 class ImageError(SambaLabError, ValueError):
     """The image's dtype, shape, values or file are invalid."""
 

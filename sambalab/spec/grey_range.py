@@ -30,10 +30,10 @@ def range_of(sample: npt.NDArray[Any]) -> tuple[float, float]:
     """
     values = np.sort(sample.astype(np.float64).reshape(-1))
     least, most = float(values[0]), float(values[-1])
-    low, high = (float(value) for value in np.percentile(values, [0.1, 99.9]))
+    low, high = _percentile(values, 0.001), _percentile(values, 0.999)
     inner = values[(values > least) & (values < most)]
     if inner.size >= _ENOUGH * values.size:
-        begin, end = (float(value) for value in np.percentile(inner, [1, 99]))
+        begin, end = _percentile(inner, 0.01), _percentile(inner, 0.99)
         reach = _BEYOND * (end - begin)
         if reach > 0:
             low, high = max(low, begin - reach), min(high, end + reach)
@@ -43,3 +43,11 @@ def range_of(sample: npt.NDArray[Any]) -> tuple[float, float]:
         # A constant image is shown as black. The next float above would be lost where the range is scaled in single precision.
         high = low + max(1.0, abs(low) * 1e-3)
     return low, high
+
+
+def _percentile(values: npt.NDArray[np.float64], part: float) -> float:
+    """Interpolate ascending values linearly, with the sidecar's rounding, which is not NumPy's."""
+    at = part * (len(values) - 1)
+    lower = int(at)
+    low, high = float(values[lower]), float(values[min(lower + 1, len(values) - 1)])
+    return low + (high - low) * (at - lower)

@@ -140,7 +140,7 @@ def quantise(
 
 def apply_document(
     data: bytes,
-    image: ImageLike,
+    image: ImageLike | Image,
     output: Output = "labels",
     *,
     tile: int | None = None,

@@ -62,10 +62,16 @@ def train_document(
         learner=forest,
         forest=grown,
         samples=len(pixels),
+        trainedOn=_trained_on(prepared),
         oobScore=_out_of_bag_score(confusion),
         scores={"source": "out-of-bag", "confusion": confusion.tolist()},
         importance=importance,
     )
+
+
+def _trained_on(image: Image) -> dict[str, Any]:
+    low, high = image.grey_range()
+    return {"dtypes": [image.dtype.name], "low": low, "high": high}
 
 
 def _labels(labels: npt.ArrayLike, image: Image) -> npt.NDArray[np.uint8]:

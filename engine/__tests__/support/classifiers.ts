@@ -40,6 +40,7 @@ export function exampleClassifier(
     names,
     classes: EXAMPLE_CLASSES,
     pixelSize: { value: 0.1, unit: 'µm' },
+    trainedOn: { dtypes: ['uint16'], low: 300, high: 4095 },
     cuts: new Cuts(names.map(() => Float32Array.from({ length: cuts }, (_, i) => i * 1.1 - 40))),
     forest,
     samples: rows,

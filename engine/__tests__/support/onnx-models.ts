@@ -145,6 +145,7 @@ export function example(
     samples: pixels.length,
     oobScore: null,
     pixelSize: null,
+    trainedOn: null,
     scores: null,
     scale: null,
     importance: null,

@@ -208,6 +208,9 @@ describe('a classifier', () => {
       /add up/
     ],
     ['bytes too few', tree('votes', text => (text as string).slice(4)), /trees\.votes is not base64 of/],
+    ['no pixels that it was trained on', json => delete json['trainedOn'], /trainedOn/],
+    ['an empty grey range', json => (json['trainedOn'] = { dtypes: ['uint8'], low: 5, high: 5 }), /trainedOn/],
+    ['an unknown dtype', json => (json['trainedOn'] = { dtypes: ['int64'], low: 5, high: 6 }), /trainedOn\.dtypes/],
     ['a pixel size of 0', json => (json['pixelSize'] = { value: 0, unit: 'nm' }), /pixelSize\.value/],
     ['an unknown feature', json => ((json['features'] as Json)['nose'] = true), /features\.nose is not known/],
     ['importances of other features', json => (json['importance'] = [1]), /importance has 1/],
@@ -238,6 +241,7 @@ describe('a classifier', () => {
     const lines = new TextDecoder().decode(bytes).split('\n');
     expect(lines).toContain('  "version": 1,');
     expect(lines).toContain('  "pixelSize": {"value":0.1,"unit":"µm"},');
+    expect(lines).toContain('  "trainedOn": {"dtypes":["uint16"],"low":300,"high":4095},');
     expect(lines.length).toBe(Object.keys(original).length + 2 + 3);
   });
 

@@ -97,6 +97,7 @@ describe('an ONNX model', () => {
     expect(JSON.parse(metadata['sambalab.classes']!)).toEqual(classifier.classes);
     expect(JSON.parse(metadata['sambalab.features']!)).toEqual(classifier.features);
     expect(JSON.parse(metadata['sambalab.pixelSize']!)).toEqual({ value: 0.1, unit: 'µm' });
+    expect(JSON.parse(metadata['sambalab.trainedOn']!)).toEqual({ dtypes: ['uint16'], low: 300, high: 4095 });
     expect(encodeOnnx(classifier)).toEqual(model);
   });
 

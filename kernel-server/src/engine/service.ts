@@ -5,9 +5,11 @@ import { join } from 'node:path';
 import { BridgeError } from '../../../src/shared/errors';
 import { FeatureSpec } from '../../../src/shared/features';
 import { isBoosting, learnerParams, LearnerParams } from '../../../src/shared/learners';
-import { ArrayDescriptor, ForestMeaning, LabelClass } from '../../../src/shared/protocol';
+import { Lru } from '../../../src/shared/lru';
+import { ArrayDescriptor, ForestMeaning, LabelClass, TrainedOn } from '../../../src/shared/protocol';
 import { overlaps, Rect } from '../../../src/shared/rect';
 import * as engine from '../../../engine';
+import { greyRange, GreyRange } from '../arrays/display-range';
 import { expectArray, expectOutputs, shapeOf } from './array-checks';
 import { drawLabels } from './labelled-pixels';
 import { LoadedClassifiers } from './loaded-classifiers';
@@ -36,6 +38,8 @@ import { sharedBytes } from '../base/shared-memory';
 
 /** Default size of the cache of quantised features. */
 const CACHE_BYTES = 512 << 20;
+/** Images whose grey range is cached. */
+const RANGES_MAX = 256;
 /** Tasks per thread in a batch: enough to load the threads evenly and to report progress often. */
 const TASKS_PER_THREAD = 8;
 
@@ -139,12 +143,14 @@ export class EngineService implements IEngineService {
     const cut = await this._tiles.cut(sources, parts, labelledSlices(sources, slices, pixels), context);
     const set = await collectTrainingSet(this._tiles, slices, cut, pixels, classes.length, context);
     const grown = await growTrees(this._pool, () => this._jobs++, set, pixels.stroke, forest, context);
+    const trainedOn = await this._pixelsOf(given);
     const classifier: engine.IClassifier = {
       features: spec,
       channels: channels as 1 | 3,
       names,
       classes,
       pixelSize,
+      trainedOn,
       basis,
       cuts: new engine.Cuts(cut.flatMap(({ cuts }) => engine.Cuts.fromPadded(cuts.padded).features)),
       forest,
@@ -178,7 +184,7 @@ export class EngineService implements IEngineService {
 
   describe(file: AnyClassifier): IDescribed {
     const { classifier } = this._classifiers.load(file);
-    const { basis } = classifier;
+    const { basis, trainedOn, pixelSize } = classifier;
     const { classes, channels, names, features, forest, samples, oobScore, importance, scores, trees } = classifier;
     const info = {
       oobScore,
@@ -192,7 +198,7 @@ export class EngineService implements IEngineService {
       embedding: basis ? { model: basis.model, digest: basis.digest } : null,
       importance
     };
-    return { info, channels };
+    return { info, channels, trainedOn, pixelSize };
   }
 
   formats(): engine.IClassifierFormat[] {
@@ -323,6 +329,24 @@ export class EngineService implements IEngineService {
     return { image, cacheKey, embedding, intensity };
   }
 
+  /** The dtypes and the grey range of images. */
+  private async _pixelsOf(sources: readonly IFeatureSource[]): Promise<TrainedOn> {
+    const ranges: GreyRange[] = [];
+    for (const { image, cacheKey } of sources) {
+      const found = (cacheKey !== undefined && this._ranges.get(cacheKey)) || (await greyRange(image));
+      if (cacheKey !== undefined) {
+        this._ranges.set(cacheKey, found);
+      }
+      ranges.push(found);
+    }
+    return {
+      dtypes: [...new Set(sources.map(({ image }) => image.dtype))].sort(),
+      low: Math.min(...ranges.map(({ low }) => low)),
+      high: Math.max(...ranges.map(({ high }) => high))
+    };
+  }
+
+  private readonly _ranges = new Lru<string, GreyRange>({ limit: RANGES_MAX });
   private readonly _classifiers: LoadedClassifiers;
   private readonly _pool: EnginePool;
   private readonly _tiles: FeatureTiles;

@@ -15,7 +15,8 @@ import {
   PixelSize,
   PointPrompt,
   SamDevice,
-  Scores
+  Scores,
+  TrainedOn
 } from '../../../src/shared/protocol';
 import type { IModelManifest } from '../../../src/shared/models';
 import { Rect } from '../../../src/shared/rect';
@@ -112,6 +113,9 @@ export type AnyClassifier = ITrained | Uint8Array;
 export interface IDescribed {
   info: Omit<ClassifierInfo, 'labelsVersion' | 'seconds'>;
   channels: number;
+  /** The pixels of the images that it was trained on, and their size; null if unknown. */
+  trainedOn: TrainedOn | null;
+  pixelSize: PixelSize | null;
 }
 
 /** The arrays that receive a segmentation; `apply` writes one slice of each. */

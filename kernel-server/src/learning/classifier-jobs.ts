@@ -4,12 +4,14 @@ import { BridgeError } from '../../../src/shared/errors';
 import { FeatureSpec } from '../../../src/shared/features';
 import { ClassifierInfo, FeatureChoice, LabelClass, Params, TrainingChoice } from '../../../src/shared/protocol';
 import { ArrayStore } from '../arrays/array-store';
+import { greyRange } from '../arrays/display-range';
 import { ICall } from '../transport/dispatcher';
 import { isMissing } from '../base/files';
 import { IJobContext } from '../jobs/job-context';
 import { AnyClassifier, IEngineService, IImageMaps, ISegmentationArrays } from '../jobs/services';
 import { Jobs } from '../jobs/jobs';
 import { Learner } from './learner';
+import { differences } from './other-images';
 import {
   classifierPath,
   IEmbeddingSource,
@@ -151,7 +153,7 @@ export class ClassifierJobs {
         const { engine } = this._options;
         const start = performance.now();
         const json = engine.read(file);
-        const { channels, info: described } = engine.describe(json);
+        const { channels, info: described, trainedOn, pixelSize } = engine.describe(json);
         const own = session.record.image.shape[3];
         if (channels !== own) {
           throw new BridgeError(
@@ -165,7 +167,10 @@ export class ClassifierJobs {
         await this._apply([part], json, embeddings, ['prediction'], context, async ([made]) => {
           await session.setClasses(mergedClasses(session, described.classes));
           await writeClassifier(session, json);
-          const info = { ...described, note: '', labelsVersion: 0, seconds: (performance.now() - start) / 1000 };
+          const standardised = engine.featureSpec(described.spec).standardise;
+          const known = { standardised, trainedOn, pixelSize };
+          const note = differences(known, session.record.image, await greyRange(part.image));
+          const info = { ...described, note, labelsVersion: 0, seconds: (performance.now() - start) / 1000 };
           await session.takeResults(made!, part.generation, info);
           const { spec, forest } = described;
           await session.choose({ ...(spec && { features: spec }), ...(forest && { forest }) });

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...spec.errors import ImageError
-from ...spec.grey_range import SAMPLE, range_of
+from ...spec.grey_range import SAMPLE, grey_range, range_of
 from .blocks import Blocks, places
 from .source import Array, PixelSize
 
@@ -117,6 +117,17 @@ class Image:
         """Give the values that are shown as black and white; see `display_range`."""
         return self._surveyed()[1]
 
+    def grey_range(self) -> tuple[float, float]:
+        """Give the range of the grey values, without hot and dead pixels; reads an image that is not in memory."""
+        if self.dtype != np.uint8 and self._survey is not None:
+            return self._survey[1]
+        if self._pixels is not None:
+            return grey_range(self._pixels)
+        sample = _Sample(self.dtype, self.full_shape)
+        for block in self.blocks():
+            sample.add(block)
+        return sample.grey_range()
+
     def info(self) -> dict[str, Any]:
         """Describe the image as the protocol's ``zImage`` does."""
         digest, (low, high) = self._surveyed()
@@ -176,19 +187,19 @@ class _Sample:
     """Every n-th value of an image that comes in parts."""
 
     def __init__(self, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
-        self._fixed = dtype == np.uint8
+        self._dtype = dtype
         self._step = max(1, int(np.prod(shape, dtype=np.int64)) // SAMPLE)
         self._seen = 0
         self._parts: list[Array] = []
 
     def add(self, part: Array) -> None:
-        if not self._fixed:
-            self._parts.append(part.reshape(-1)[-self._seen % self._step :: self._step].astype(np.float64))
-            self._seen += part.size
+        self._parts.append(part.reshape(-1)[-self._seen % self._step :: self._step].copy())
+        self._seen += part.size
 
     def range(self) -> tuple[float, float]:
-        if self._fixed:
-            return 0.0, 255.0
+        return (0.0, 255.0) if self._dtype == np.uint8 else self.grey_range()
+
+    def grey_range(self) -> tuple[float, float]:
         return range_of(np.concatenate(self._parts))
 
 

@@ -55,6 +55,7 @@ def document(boosted=False, embedding=True):
             {"id": 3, "name": "pore", "color": "#ffffff"},
         ],
         "pixelSize": None,
+        "trainedOn": {"dtypes": ["uint8"], "low": 3, "high": 200},
         "forest": presets()["boosting" if boosted else "samba"],
         "samples": 20,
         "oobScore": None if boosted else 0.9,

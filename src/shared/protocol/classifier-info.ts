@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { zForestRequest, zLearnerParams } from '../learners';
 import { NAME_MAX } from '../limits';
-import { zChannels, zClasses, zCount, zDigest, zNatural } from './types';
+import { zChannels, zClasses, zCount, zDigest, zDtype, zNatural } from './types';
 
 /**
  * The features that the classifier uses: a complete spec (`features.ts`), or changes to the default set. `featureSpec` checks it, which knows all
@@ -31,6 +31,16 @@ export const zEmbeddingModel = z.object({
   digest: zDigest
 });
 export type EmbeddingModel = z.infer<typeof zEmbeddingModel>;
+
+/** The pixels of the images that a classifier was trained on. */
+export const zTrainedOn = z.object({
+  /** Their element types, each once. */
+  dtypes: z.array(zDtype).min(1).max(zDtype.options.length),
+  /** The grey values of nearly all of their pixels (`sambalab/spec/grey_range.py`), low < high. */
+  low: z.number(),
+  high: z.number()
+});
+export type TrainedOn = z.infer<typeof zTrainedOn>;
 
 /** A summary of a trained classifier. */
 export const zClassifierInfo = z.object({

@@ -145,7 +145,7 @@ export class EngineService implements IEngineService {
       embedding: null,
       importance: null
     };
-    return { info, channels: 1 };
+    return { info, channels: 1, trainedOn: null, pixelSize: null };
   }
 
   basisOf() {

@@ -229,4 +229,23 @@ describe('A loaded classifier', () => {
     expect(loaded.segmentation!.classifier).toEqual(expected);
     expect(loaded.choice).toMatchObject({ features: { sigmas: [1, 2] }, forest: { trees: 9 } });
   });
+
+  it('notes an image of another dtype and grey range, unless it standardises pixels', async () => {
+    const first = await open('uint8', [1, 60, 70, 1], i => (i * 31) % 256);
+    const wide = await open(
+      'uint16',
+      [1, 60, 70, 1],
+      i => ((i * 31) % 256) * 200,
+      () => 0
+    );
+    for (const standardise of [false, true]) {
+      await trainWholly(first.session, { set: 'samba', sigmas: [1, 2], standardise }, 3);
+      const { buffers } = await client.request('classifier.export', { session: first.session, format: 'json' });
+      const same = await client.request('classifier.load', { session: first.session }, { buffers });
+      expect(same.segmentation!.classifier.note).toBe('');
+      const loaded = await client.request('classifier.load', { session: wide.session }, { buffers });
+      const said = /trained on images of uint8 with grey values from 0 to 255; this image is uint16 from 0 to 5\.?\d*/;
+      expect(loaded.segmentation!.classifier.note).toMatch(standardise ? /^$/ : said);
+    }
+  });
 });
