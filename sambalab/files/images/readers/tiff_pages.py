@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -133,7 +134,15 @@ class Pages:
             options = {"jpegtables": page.jpegtables, "jpegheader": keyframe.jpegheader}
         decode = keyframe.decode
 
-        def place(read: tuple[Any, int]) -> None:
+        def stored() -> Iterator[tuple[bytes | None, int]]:
+            # Not tifffile's read_segments, which in older versions fails for a single segment.
+            for index in segments:
+                offset, count = int(page.dataoffsets[index]), int(page.databytecounts[index])
+                if offset and count:
+                    file.seek(offset)
+                yield (file.read(count) if offset and count else None), index
+
+        def place(read: tuple[bytes | None, int]) -> None:
             data, index = read
             segment, (plane, _, row, column, _), shape = decode(data, index, **options)
             high = min(shape[1], self._height - row, out.shape[1] - (row - top))
@@ -141,9 +150,6 @@ class Pages:
             where = out[plane, row - top : row - top + high, column : column + wide]
             where[:] = keyframe.nodata if segment is None else segment[0, :high, :wide]
 
-        offsets = [page.dataoffsets[index] for index in segments]
-        counts = [page.databytecounts[index] for index in segments]
-        parts = file.read_segments(offsets, counts, indices=segments)
         with ThreadPoolExecutor(max(1, int(keyframe.maxworkers))) as pool:
-            for _ in pool.map(place, parts):
+            for _ in pool.map(place, stored()):
                 pass
