@@ -12,6 +12,9 @@ import { decode, HEAD_BYTES, IHead, JournalRecord, MAGIC, readHead, RecordType }
 /** Bytes that are read at once. */
 const WINDOW = 1 << 20;
 
+/** How often the body of one head is summed. */
+const TRIES_MAX = 8;
+
 /** Where an intact record stands. */
 export interface IFound extends IHead {
   offset: number;
@@ -146,7 +149,14 @@ export class JournalReader {
     if (!head || offset + head.bytes > this.size) {
       return undefined;
     }
+    // A head stands once in a file. Damage that repeats a block must not make the reader sum a large body thousands of times.
+    const key = Object.values(head).join();
+    const tries = (this._tries.get(key) ?? 0) + 1;
+    if (tries > TRIES_MAX) {
+      return undefined;
+    }
     if (crc32(await this._bytes(offset + HEAD_BYTES, head.bytes - HEAD_BYTES)) !== head.bodySum) {
+      this._tries.set(key, tries);
       this.headsOnly.push(head);
       return undefined;
     }
@@ -209,6 +219,8 @@ export class JournalReader {
     return window.subarray(0, length);
   }
 
+  /** How often a body did not match its head, by head. */
+  private readonly _tries = new Map<string, number>();
   private _window = Buffer.alloc(0);
   private _windowAt = 0;
 }
