@@ -1,5 +1,6 @@
 /** Damaged journals: what is intact is replayed, what is lost is reported, and the damaged file is kept. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import promises from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { deflateRawSync } from 'node:zlib';
@@ -288,6 +289,35 @@ describe('A damaged journal', () => {
     expect(seen.lostPixels).toBeGreaterThan(100000);
     expect(seen.lostPatches).toBeGreaterThan(500);
   }, 300000);
+
+  it('is copied where the file system has no links, and stays as it is where no copy can be made', async () => {
+    const { file } = await use();
+    const broken = Buffer.from(file);
+    broken[3]! ^= 1;
+    writeFileSync(journal(), broken);
+    const fail = (code: string) => Promise.reject(Object.assign(new Error(code), { code }));
+    const link = jest.spyOn(promises, 'link').mockImplementation(() => fail('EPERM'));
+    const copy = jest.spyOn(promises, 'copyFile').mockImplementation(() => fail('ENOSPC'));
+    try {
+      const labels = await reopen();
+      expect([labels.damaged, labels.copy, copies()]).toEqual([true, undefined, []]);
+      const refused = stroke('refused');
+      await expect(labels.patch(refused.id, refused.patch, refused.buffers)).rejects.toMatchObject({
+        code: 'disk-full'
+      });
+      expect(readFileSync(journal()).equals(broken)).toBe(true);
+      copy.mockRestore();
+      const { version } = labels;
+      expect(await labels.patch(refused.id, refused.patch, refused.buffers)).toMatchObject({ version: version + 1 });
+      expect(copies().map(name => readFileSync(join(folder, name)).equals(broken))).toEqual([true]);
+      const model = onDisk();
+      expect((await reopen(version + 1)).loss).toBeNull();
+      expect(onDisk().equals(model)).toBe(true);
+    } finally {
+      link.mockRestore();
+      copy.mockRestore();
+    }
+  });
 });
 
 function checkLoss(
