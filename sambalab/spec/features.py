@@ -53,7 +53,8 @@ class FeatureSpec:
         white, 0 and 255 for uint8, else the 0.1 and 99.9 percentile of the image, without hot and dead pixels.
     standardise
         Whether pixels are standardised by the image's mean and standard deviation, to 127.5 + 42.5 (value − mean) / deviation,
-        so that brightness and contrast of the microscope do not matter. None: as in the set.
+        so that brightness and contrast of the microscope do not matter. Hot and dead pixels, more than 10 standard deviations
+        away, do not count, and are drawn in. None: as in the set.
     embedding
         Further features: the embedding of SAM's encoder, reduced to a few principal components. True, False or None, or a
         mapping with ``model`` (a model's name; by default the one that the sidecar runs), ``window`` (side in pixels of the
