@@ -17,6 +17,7 @@ import {
 import { dirname, join } from 'node:path';
 import { TestClient, readConnection } from './support/client';
 import { bytesOf, CLASSES, halves, histogram, openSession, rectangle } from './support/images';
+import { IS_LINUX, itIf, mountTmpfs, MAY_MOUNT } from './support/conditions';
 import { removeBundle, TestSidecar } from './support/process';
 
 let sidecar: TestSidecar;
@@ -29,15 +30,10 @@ async function connect(): Promise<TestClient> {
   return client;
 }
 
-/** A file system of `size` in memory, or `undefined` where we may not mount one. */
-function mountSmall(path: string, size: string): string | undefined {
+/** Mount a file system of `size` in memory, until the end of the test. */
+function mountSmall(path: string, size: string): string {
   mkdirSync(path, { recursive: true, mode: 0o700 });
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size},mode=0700`, 'sambalab-test', path], { stdio: 'ignore' });
-  } catch {
-    console.warn('Not tested: a full disk needs the right to mount a small file system.');
-    return undefined;
-  }
+  expect(mountTmpfs(path, size)).toBe(true);
   mounts.push(path);
   return path;
 }
@@ -188,11 +184,8 @@ describe('The journal', () => {
     expect((await client.request('session.attach', { session })).labels.counts).toEqual({ 1: 20 });
   });
 
-  it('on a full disk refuses the patch, loses nothing, and works when there is room again', async () => {
+  itIf(MAY_MOUNT)('on a full disk refuses the patch, loses nothing, and works when there is room again', async () => {
     const data = mountSmall(sidecar.dataDir, '1m');
-    if (!data) {
-      return;
-    }
     await sidecar.start();
     const client = await connect();
     const { session, arrays } = await openSession(client);
@@ -230,11 +223,8 @@ describe('The journal', () => {
 });
 
 describe('Arrays on a full disk', () => {
-  it('are refused with the directory and the bytes, and smaller ones still work', async () => {
+  itIf(MAY_MOUNT)('are refused with the directory and the bytes, and smaller ones still work', async () => {
     const arrays = mountSmall(sidecar.arraysDir, '1m');
-    if (!arrays) {
-      return;
-    }
     await sidecar.start();
     const client = await connect();
     await expect(openSession(client, { rows: 1500, columns: 1500 })).rejects.toMatchObject({
@@ -250,11 +240,8 @@ describe('Arrays on a full disk', () => {
     await client.request('ping', {});
   });
 
-  it('replace the arrays of unused sessions', async () => {
-    const arrays = mountSmall(sidecar.arraysDir, '1m');
-    if (!arrays) {
-      return;
-    }
+  itIf(MAY_MOUNT)('replace the arrays of unused sessions', async () => {
+    mountSmall(sidecar.arraysDir, '1m');
     await sidecar.start();
     const client = await connect();
     const first = await openSession(client, { key: 'first', rows: 600, columns: 600 });
@@ -282,7 +269,7 @@ describe('The sidecar', () => {
     expect(existsSync(endpoint.replace('ipc://', ''))).toBe(false);
   });
 
-  it('gives up arrays that a killed one left long ago, its own alone, and has the labels all the same', async () => {
+  it('removes old arrays of a killed sidecar, only its own, and restores the labels', async () => {
     await sidecar.start();
     const { session, arrays } = await openSession(await connect());
     const { patch, buffers } = rectangle(session, 1, { rows: [0, 5], columns: [0, 5] });
@@ -344,11 +331,8 @@ describe('The sidecar', () => {
     await sidecar.start();
   });
 
-  it('says so and ends where its directories cannot be made', async () => {
-    if (process.platform !== 'linux') {
-      console.warn('Not tested: a directory in which nothing can be made is at hand on Linux alone.');
-      return;
-    }
+  // Linux alone has a directory in which nothing can be made.
+  itIf(IS_LINUX)('says so and ends where its directories cannot be made', async () => {
     for (const name of ['runtime', 'data', 'arrays'] as const) {
       const other = new TestSidecar();
       Object.assign(other, { [`${name}Dir`]: '/proc/sambalab/deep' });

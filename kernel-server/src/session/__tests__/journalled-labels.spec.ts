@@ -120,7 +120,7 @@ describe('Labels', () => {
     }
   );
 
-  it('remember through a compaction which patches they have had', async () => {
+  it('remember applied patches after a compaction', async () => {
     const labels = await reopen(1);
     const { patch, buffers } = stroke();
     const first = await labels.patch('once', patch, buffers);
@@ -189,7 +189,7 @@ describe('Labels', () => {
     }
   });
 
-  it('are set aside into a file from which they can be had again', async () => {
+  it('are set aside in a file that restores them', async () => {
     const labels = await reopen();
     const model = new Uint8Array(onDisk().byteLength);
     for (let i = 0; i < 5; i++) {
