@@ -23,14 +23,14 @@ from .spec.classifier_document import ClassifierDocument
 from .spec.errors import ParameterError
 from .spec.features import FeaturesLike
 from .spec.learners import complete_learner, is_boosting
-from .wasm.api import apply_document, feature_stack, quantise
+from .wasm.api import apply_document, feature_stack, intensity, quantise
 from .wasm.embedding import EmbeddingLike
 from .wasm.engine import Engine
 from .wasm.forest import Output
 from .wasm.stack import image_of
 from .wasm.training import train_document
 
-__all__ = ["Engine", "apply_classifier", "feature_stack", "quantise", "train"]
+__all__ = ["Engine", "apply_classifier", "feature_stack", "intensity", "quantise", "train"]
 
 #: A classifier, or its JSON as `Classifier.save` writes it.
 ClassifierLike = Classifier | bytes | str

@@ -181,7 +181,8 @@ function describe(
     `Pixel classifier of SambaLab: ${names.length} features and a forest. Input image: float32 ${shape}, the image's own values. ` +
     (embedding ? describeEmbedding(embedding) : '') +
     (byIntensity
-      ? `Input ${INTENSITY}, float64 [mean, standard deviation] of the finite values of the image, of all slices of a stack; NaN for what ` +
+      ? `Input ${INTENSITY}, float64 [mean, standard deviation] of the finite values of the image, of all slices of a stack, without outliers, as ` +
+        'sambalab.engine.intensity gives them; NaN for what ' +
         'is to be taken of what is given as the image, which is wrong for tiles and for slices of a stack. '
       : '') +
     `Outputs: labels, uint8 class ids, and probabilities by index: ${list}. ` +

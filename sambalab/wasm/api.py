@@ -138,6 +138,37 @@ def quantise(
     return result
 
 
+def intensity(
+    image: ImageLike,
+    *,
+    threads: int | None = None,
+    axes: str | None = None,
+    series: int | None = None,
+    index: Index | None = None,
+) -> tuple[float, float]:
+    """Compute the mean and the standard deviation by which an image's pixels are standardised, without outliers.
+
+    A classifier in an ONNX file takes them as its input ``intensity``, where the image is passed in tiles or slices.
+
+    Parameters
+    ----------
+    image, threads, axes, series, index
+        See `feature_stack`.
+
+    Returns
+    -------
+    tuple of float
+        Mean and deviation of all values of all slices and channels. Values more than 10 deviations from the mean are clamped.
+
+    Raises
+    ------
+    ImageError, ParameterError, EngineError
+        See `feature_stack`.
+    """
+    found = intensity_of(image_of(image, axes, series, index).pixels, thread_count(threads))
+    return found.mean, found.deviation
+
+
 def apply_document(
     data: bytes,
     image: ImageLike | Image,

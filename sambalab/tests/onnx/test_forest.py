@@ -166,6 +166,8 @@ def test_a_model_finds_the_mean_and_deviation_of_an_image_with_hot_pixels_itself
     session = session_of(classifier, tmp_path)
     image[[0, 20, 70], [5, 60, 110]] = value
     wanted = classifier.apply(image, "probabilities", engine="python")
+    told = {"image": image, "intensity": np.array(engine.intensity(image))}
+    assert np.count_nonzero(np.abs(session.run(["probabilities"], told)[0] - wanted) > 1e-3) <= 20
     inputs = {"image": image, "intensity": np.array([np.nan, np.nan])}
     labels, probabilities = session.run(["labels", "probabilities"], inputs)
     assert np.count_nonzero(np.abs(probabilities - wanted) > 1e-3) <= 20
