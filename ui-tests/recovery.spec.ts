@@ -1,6 +1,6 @@
 /** No acknowledged label is lost when processes are killed, the kernel restarts or the page reloads. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jupyterlab/galata';
 import { GOLD, LabellerPage } from './labeller';
@@ -75,6 +75,35 @@ test('Killing the sidecar in the middle of labelling loses no stroke, and labell
   const kept = 'np.count_nonzero(lab.labels[:95])';
   const strokes = 'int((lab.labels[60, 40:440:40] > 0).sum()), int((lab.labels[120, 40:440:40] > 0).sum())';
   expect(await notebook.execute(2, `print(${kept}, ${strokes})`)).toContain(`${acknowledged} 10 10`);
+});
+
+test('A banner and a warning tell what a damaged file of the labels has cost', async ({ page, tmpPath }) => {
+  const notebook = await open(page, `${tmpPath}/damage.ipynb`, 'damaged file');
+  const lab = await LabellerPage.in(page);
+  await paint(lab, 60);
+  await lab.saved();
+  const session = await notebook.execute(2, 'print(lab.session)');
+  process.kill(sidecarPid(), 'SIGKILL');
+  const folder = join(process.env['SAMBALAB_UI_SCRATCH']!, 'data/sessions', /[0-9a-f]{32}/.exec(session)![0]);
+  const journal = join(folder, 'labels.journal');
+  const bytes = readFileSync(journal);
+  bytes[bytes.length - 5]! ^= 1; // in the last stroke
+  writeFileSync(journal, bytes);
+
+  await paint(lab, 120);
+  await lab.saved(60_000);
+  const banner = lab.root.getByTestId('sambalab-recovered');
+  await expect(banner).toContainText(
+    /labelled pixels were kept\. Lost: 1 stroke\. The damaged file is kept as .*\.damaged/
+  );
+  expect(readdirSync(folder).filter(name => name.endsWith('.damaged'))).toHaveLength(1);
+  const warned =
+    'import warnings\nwith warnings.catch_warnings(record=True) as told:\n    lab.labels\nprint(told[0].message)';
+  expect(await notebook.execute(2, warned)).toContain('Lost: 1 stroke.');
+  const strokes = 'print(int((lab.labels[60, 40:440:40] > 0).sum()), int((lab.labels[120, 40:440:40] > 0).sum()))';
+  expect(await notebook.execute(2, strokes)).toContain('9 10');
+  await banner.getByTestId('sambalab-recovered-close').click();
+  await expect(banner).toBeHidden();
 });
 
 test('The suggestion still comes when the process that runs SAM is killed while it encodes', async ({
