@@ -76,7 +76,7 @@ export class Journal {
 
   /** Where the damaged file is kept that this journal replaced. */
   get copy(): string | undefined {
-    return this._copy;
+    return this._damaged ? undefined : this._copy;
   }
 
   /** Whether the file is damaged and not yet replaced. */

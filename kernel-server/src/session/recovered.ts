@@ -17,13 +17,19 @@ export interface IRecordDamage {
   renamed?: LabelClass[];
 }
 
+/** When labels were opened, and how many pixels were labelled then. */
+export interface IOpened {
+  at: Date;
+  pixels: number;
+}
+
 /** What was recovered and lost when the labels were opened; null if all files were whole. */
 export function recoveredOf(
   labels: JournalledLabels,
-  at: Date,
+  { at, pixels }: IOpened,
   { record, journalMissing = false, renamed = [] }: IRecordDamage
 ): SessionState['recovered'] {
-  const { loss, pixels, copy } = labels;
+  const { loss, copy } = labels;
   if (!loss && !record && !journalMissing && renamed.length === 0) {
     return null;
   }

@@ -12,7 +12,7 @@ import { JournalledLabels } from './journalled-labels';
 import { datedName, keepDamaged } from './keep-file';
 import { log } from '../base/log';
 import { Pyramid, TileCache } from '../arrays/pyramid';
-import { IRecordDamage, missingClasses, recoveredOf } from './recovered';
+import { IOpened, IRecordDamage, missingClasses, recoveredOf } from './recovered';
 import { Segmentation } from './segmentation';
 import { SessionArrays } from './session-arrays';
 import { newRecord, readRecord, SessionRecord, writeRecord } from './session-record';
@@ -199,7 +199,7 @@ export class Session {
       classes,
       labels: { version: this._labels.version, counts: this._labels.counts },
       resumed: this._resumed,
-      recovered: this._recovered && recoveredOf(this._labels, this._recovered, this._damage),
+      recovered: this._opened && recoveredOf(this._labels, this._opened, this._damage),
       segmentation:
         classifier && arrays['segmentation']
           ? {
@@ -302,7 +302,7 @@ export class Session {
       await this.recombine();
     }
     this._resumed = null;
-    this._recovered = null;
+    this._opened = null;
     await this.save();
   }
 
@@ -458,7 +458,7 @@ export class Session {
     this._isNew = false;
     if (params.fresh) {
       this._resumed = null;
-      this._recovered = null;
+      this._opened = null;
     } else if (resumes) {
       const pixels = this._labels.pixels;
       this._resumed = pixels > 0 ? { pixels, changed: this._labels.changed.toISOString() } : null;
@@ -568,7 +568,7 @@ export class Session {
     });
     this._takeClasses();
     this._damage = { ...this._damage, journalMissing: missing };
-    this._recovered = new Date();
+    this._opened = { at: new Date(), pixels: this._labels.pixels };
     this._labels.onPaint = (rect, labels) => this._segmentation.lay(rect, labels);
     this._labels.onChange = () => {
       this._tell('labels');
@@ -626,8 +626,8 @@ export class Session {
   /** Whether the record is new, so that the classes in the journal are to be taken. */
   private _isNew: boolean;
   private _damage: IRecordDamage = {};
-  /** When damaged files were found; null once their labels were set aside. */
-  private _recovered: Date | null = null;
+  /** When the labels were opened, and how many they were; null once they were set aside. */
+  private _opened: IOpened | null = null;
   private readonly _context: ISessionContext;
   private readonly _arrays: SessionArrays;
   private readonly _segmentation: Segmentation;

@@ -20,10 +20,10 @@ export class RecoveredBanner extends StateWidget {
   protected override refresh(): void {
     const recovered = this._state.session?.recovered;
     this.setHidden(!recovered || recovered.at === this._dismissed);
-    if (!recovered || recovered.at === this._shown) {
+    if (!recovered || recovered.text === this._shown) {
       return;
     }
-    this._shown = recovered.at;
+    this._shown = recovered.text;
     this.node.replaceChildren(
       element('span', { role: 'alert' }, recovered.text),
       button({
@@ -38,7 +38,7 @@ export class RecoveredBanner extends StateWidget {
     );
   }
 
-  /** Times of the recoveries that were shown and dismissed last. */
   private _shown = '';
+  /** When the damage was found of which the user has dismissed the banner. */
   private _dismissed = '';
 }
