@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .files import data
     from .labeller import Labeller
     from .sidecar_client.session_list import SessionInfo, sessions
+    from .sidecar_client.shutdown import shutdown
     from .spec.features import FeatureSpec
 
 __all__ = [
@@ -72,6 +73,7 @@ __all__ = [
     "data",
     "engine",
     "sessions",
+    "shutdown",
 ]
 
 # Jupyter Server imports this package only for its extension. So modules that need NumPy or ipywidgets are imported at first use.
@@ -81,6 +83,7 @@ _LAZY = {
     "FeatureSpec": ".spec.features",
     "SessionInfo": ".sidecar_client.session_list",
     "sessions": ".sidecar_client.session_list",
+    "shutdown": ".sidecar_client.shutdown",
     "data": ".files.data",
     "engine": ".engine",
 }

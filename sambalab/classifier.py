@@ -15,10 +15,10 @@ from .files.images import Image, Index, prepare, tell
 from .files.other_images import back_on_grid, resampled, resampling_factor, warn_of_differences
 from .files.sklearn_forest import basis_of, from_forest, parameters_of, to_forest
 from .sidecar_client import staging
-from .sidecar_client.client import Client, client
+from .sidecar_client.client import Client
 from .spec.classes import ClassesLike, make_classes
 from .spec.classifier_document import ClassifierDocument
-from .spec.errors import NodeNotFoundError, ParameterError, SambaLabError, SidecarError
+from .spec.errors import NodeNotFoundError, ParameterError, SidecarError
 from .spec.features import FeaturesLike, FeatureSpec
 from .spec.learners import is_boosting
 from .spec.parameters import pixel_size_of, switch
@@ -81,7 +81,7 @@ class Classifier:
         found = classifier_files.document_of(data, path)
         if found is None:
             _format_of(path, "reads")
-            reply = _once_more(lambda sidecar: sidecar.request("classifier.read", {}, [data]))
+            reply = staging.once_more(lambda sidecar: sidecar.request("classifier.read", {}, [data]))
             return cls(bytes(reply.buffers[0]), reply.result)
         document = ClassifierDocument(found)
         document.check()
@@ -263,7 +263,7 @@ class Classifier:
             spec = FeatureSpec.of(features).to_dict()
             labels = list(range(len(made)))
             params = {"meaning": {"features": spec, "channels": channels, "classes": made, "labels": labels}}
-        reply = _once_more(lambda sidecar: sidecar.request("classifier.read", params, [data]))
+        reply = staging.once_more(lambda sidecar: sidecar.request("classifier.read", params, [data]))
         return cls(bytes(reply.buffers[0]), reply.result)
 
     @property
@@ -474,7 +474,7 @@ class Classifier:
             finally:
                 staging.release(sidecar, staged)
 
-        return _once_more(work)
+        return staging.once_more(work)
 
     def _apply_here(self, image: Image, output: Output, embedding: Any) -> npt.NDArray[Any]:
         if embedding is None and self.embedding_model is not None:
@@ -492,7 +492,7 @@ class Classifier:
             finally:
                 staging.release(sidecar, staged)
 
-        return _once_more(work)
+        return staging.once_more(work)
 
     def _embedding_for_here(self, image: Image) -> list[npt.NDArray[np.float32]]:
         try:
@@ -505,7 +505,7 @@ class Classifier:
 
     def _convert(self, form: str) -> bytes:
         """Convert to another format, in the sidecar."""
-        return _once_more(
+        return staging.once_more(
             lambda sidecar: bytes(
                 sidecar.request("classifier.convert", {"format": form}, [self._document.data]).buffers[0]
             )
@@ -537,26 +537,13 @@ def _format_of(path: str | os.PathLike[str], able: Literal["reads", "writes"]) -
     ParameterError
         If there is none that it reads, or writes.
     """
-    reply = _once_more(lambda sidecar: sidecar.request("classifier.formats", {}))
+    reply = staging.once_more(lambda sidecar: sidecar.request("classifier.formats", {}))
     formats = [known for known in reply.result["formats"] if known[able]]
     extension = classifier_files.extension_of(path)
     for known in formats:
         if known["extension"] == extension:
             return str(known["name"])
     raise classifier_files.unknown_extension(path, [*(known["extension"] for known in formats), ".skops"])
-
-
-def _once_more(work: Callable[[Client], T]) -> T:
-    """Run `work`, and again if the sidecar went away meanwhile, because its staged arrays are gone."""
-    sidecar = client()
-    for attempt in range(2):
-        instance = sidecar.instance
-        try:
-            return work(sidecar)
-        except SambaLabError:
-            if attempt or not instance or sidecar.instance == instance:
-                raise
-    raise AssertionError("unreachable")
 
 
 def _prepared(image: Any, axes: str | None, series: int | None, index: Index | None) -> Image:

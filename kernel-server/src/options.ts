@@ -15,6 +15,8 @@ export interface ISidecarOptions {
   idleTimeout: number;
   /** Seconds after which a session without attached peers frees its arrays; an hour if undefined. */
   releaseAfter?: number;
+  /** The same if its last labeller was closed; a minute if undefined. */
+  releaseClosedAfter?: number;
   /** Worker threads; the engine decides if undefined. */
   threads?: number;
   /** `tcp` is loopback with CURVE, for systems without `ipc`. */

@@ -24,8 +24,10 @@ import { SessionEvents } from './transport/session-events';
 import { Staging } from './transport/staging';
 import { VERSION } from './base/version';
 
-/** Seconds after which a session without attached peers frees its arrays. */
+/** Seconds after which a session without attached peers frees its arrays. Its kernel may be restarting. */
 const RELEASE_SECONDS = 3600;
+/** The same if its last labeller was closed. */
+const CLOSED_SECONDS = 60;
 /** Interval between probes of silent peers, in milliseconds. */
 const PROBE_MS = 20000;
 /** Time that running jobs have to stop, in milliseconds. */
@@ -164,7 +166,8 @@ export class Sidecar {
       Math.min(5000, idleMs / 4)
     );
     const releaseMs = (this._options.releaseAfter ?? RELEASE_SECONDS) * 1000;
-    const release = setInterval(() => void this._release(releaseMs), Math.min(60000, releaseMs / 4));
+    const closedMs = Math.min(releaseMs, (this._options.releaseClosedAfter ?? CLOSED_SECONDS) * 1000);
+    const release = setInterval(() => void this._release(releaseMs, closedMs), Math.min(60000, closedMs / 4));
     this._timers.push(probe, idle, release);
     void this._receive();
     log(
@@ -192,10 +195,12 @@ export class Sidecar {
     return !this._peers.attends(id) && !this._jobs.runs(id);
   }
 
-  /** Free the arrays of sessions that were idle for `afterMs`. Their labels stay in the journals. */
-  private async _release(afterMs: number): Promise<void> {
+  /** Free the arrays of sessions that were idle for `afterMs`, or `closedMs` if closed. Their labels stay in the journals. */
+  private async _release(afterMs: number, closedMs: number): Promise<void> {
     this._sessions.ids.filter(id => !this._unused(id)).forEach(id => this._sessions.touch(id));
-    await this._sessions.release(id => this._unused(id) && this._sessions.idle(id) > afterMs);
+    await this._sessions.release(
+      id => this._unused(id) && this._sessions.idle(id) > (this._sessions.left(id) ? closedMs : afterMs)
+    );
   }
 
   private async _gone(peer: Peer): Promise<void> {

@@ -171,6 +171,7 @@ class Labeller(Suggestions):
         sessions.register(self._session, self)
         self._refresh()  # joins the session, so that the sidecar keeps the arrays
         self._finalizer = weakref.finalize(self, _detach, self._client, self._session)
+        self._finalizer.atexit = False  # a kernel that restarts comes back; the sidecar keeps the results for a while
 
     # The session
 
@@ -239,13 +240,17 @@ class Labeller(Suggestions):
         known = self._refresh()["classes"]
         classes = with_ids(known, {int(value) for value in np.unique(array)}, add=not self._classes_given)
         values = array.astype(np.uint8)
-        staged = staging.stage(self._client, values if self._stack else values[np.newaxis])
-        try:
-            if classes != known:
-                self._accept(self._request("session.classes", {"classes": classes}))
-            self._request("labels.set", {"staged": staged})
-        finally:
-            staging.release(self._client, staged)
+
+        def work(sidecar: Client) -> None:
+            staged = staging.stage(sidecar, values if self._stack else values[np.newaxis])
+            try:
+                if classes != known:
+                    self._accept(self._request("session.classes", {"classes": classes}))
+                self._request("labels.set", {"staged": staged})
+            finally:
+                staging.release(sidecar, staged)
+
+        staging.once_more(work)
 
     def related(self) -> SessionInfos:
         """List other sessions whose labels may be wanted here: same image, or same variable and an image of the same size.

@@ -1,7 +1,7 @@
 """The client of the sidecar: it starts the process, connects, relays messages and maps shared arrays.
 
 - ``sidecar``: finds or starts the process; ``node``: finds Node.js; ``private_folder``: folders that no
-  other user can replace; ``machine``: which computer this is.
+  other user can replace; ``machine``: which computer this is; ``shutdown``: ends the process.
 - ``connection``: one ZeroMQ connection; ``wire``: messages as frames.
 - ``client``: Python's own requests; ``relay``: the browser's messages; ``sessions``: the sessions of this process.
 - ``arrays``: shared arrays; ``staging``: whole arrays in requests and replies.

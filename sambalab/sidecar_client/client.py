@@ -269,6 +269,11 @@ class Client:
             if pending and pending.on_job and isinstance(params, dict):
                 pending.on_job(params)
             return
+        if header.get("event") == "session":
+            state = header.get("params")
+            if isinstance(state, dict) and state.get("imageReady") is False:
+                sessions.repair(str(state["session"]), str(state["image"]["digest"]))
+            return
         pending = self._pending.pop(str(header.get("re")), None)
         if pending is None:
             return

@@ -93,7 +93,11 @@ class Relay:
                     self._forward(connection)
                 finally:
                     connection.close()
-                self._say_down("lost", "The sidecar stopped; it is being restarted.")
+                if connection.info.instance in sidecar.stopped:
+                    self._say_down("failed", "SambaLab was shut down. It starts again as soon as it is used.")
+                    self._wait_for_message()
+                else:
+                    self._say_down("lost", "The sidecar stopped; it is being restarted.")
         except Exception:
             log.exception("The relay to the browser failed.")
             self._say_down("failed", "The relay in the kernel failed; its log says why. Run the cell again.")

@@ -80,6 +80,11 @@ class SessionAccess:
             state = call("session.open", {**self._open_params, "classes": self._state["classes"], "again": True})
         self._accept(self._mend(state, call))
 
+    def _repair(self, digest: str) -> None:
+        """Write the pixels again if the sidecar waits for those of this labeller."""
+        if not self._closed and digest == self._open_params["image"]["digest"]:
+            self._refresh()
+
     def _mend(self, state: State, call: Callable[[str, dict[str, Any]], State]) -> State:
         """Write the pixels again if the sidecar lost them; adopt the session's image if another labeller replaced it."""
         if state["image"]["digest"] != self._open_params["image"]["digest"]:

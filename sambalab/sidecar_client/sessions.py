@@ -23,8 +23,11 @@ class Restorable(Protocol):
 
     def _restore(self, connection: Connection) -> None: ...
 
+    def _repair(self, digest: str) -> None: ...
+
 
 _live: dict[str, weakref.ref[Restorable]] = {}
+_in_repair: set[str] = set()
 _lock = threading.Lock()
 _restored_on: str | None = None
 
@@ -44,6 +47,31 @@ def forget(session: str, owner: Restorable) -> None:
 def alive() -> list[str]:
     """List the sessions whose owners still exist."""
     return [session for session, reference in list(_live.items()) if reference() is not None]
+
+
+def repair(session: str, digest: str) -> None:
+    """Write an image's pixels again, in a thread of its own, after their shared file was removed while the sidecar ran.
+
+    Parameters
+    ----------
+    session, digest
+        The session, and the SHA-256 of the image that it waits for.
+    """
+    reference = _live.get(session)
+    owner = reference() if reference is not None else None
+    if owner is None or session in _in_repair:
+        return
+    _in_repair.add(session)
+
+    def work() -> None:
+        try:
+            owner._repair(digest)
+        except Exception as error:  # the next request raises it
+            log.warning("The pixels of session %s could not be written again: %s", session, error)
+        finally:
+            _in_repair.discard(session)
+
+    threading.Thread(target=work, name="sambalab-repair", daemon=True).start()
 
 
 def restore(info: ConnectionInfo) -> None:

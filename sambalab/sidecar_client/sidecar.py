@@ -30,6 +30,9 @@ START_SECONDS = 60.0
 LOG_TAIL_LINES = 12
 
 RUNTIME_VARIABLE = "SAMBALAB_RUNTIME_DIR"
+stopped: set[str] = set()
+"""Instances of sidecars that this process shut down. Relays do not start another before the browser asks for something."""
+
 SERVER = Path(__file__).parent.parent / "server" / "main.cjs"
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +13,13 @@ import numpy.typing as npt
 from ..files.images import Image
 from ..spec.errors import SambaLabError
 from .arrays import map_array, write_array, write_image
-from .client import Client
+from .client import LIVES_MAX, Client, client
 
 Array = npt.NDArray[Any]
+T = TypeVar("T")
 
 
-def stage(client: Client, values: Array | Image) -> str:
+def stage(sidecar: Client, values: Array | Image) -> str:
     """Write an array, or an image's pixels, for the sidecar.
 
     Returns
@@ -33,7 +35,7 @@ def stage(client: Client, values: Array | Image) -> str:
         If the image cannot be read.
     """
     shape = values.full_shape if isinstance(values, Image) else values.shape
-    reply = client.request("array.stage", {"dtype": values.dtype.name, "shape": list(shape)}).result
+    reply = sidecar.request("array.stage", {"dtype": values.dtype.name, "shape": list(shape)}).result
     staged = str(reply["staged"])
     try:
         if isinstance(values, Image):
@@ -41,22 +43,35 @@ def stage(client: Client, values: Array | Image) -> str:
         else:
             write_array(reply["array"], values)
     except BaseException:
-        release(client, staged)
+        release(sidecar, staged)
         raise
     return staged
 
 
-def release(client: Client, staged: str) -> None:
+def once_more(work: Callable[[Client], T]) -> T:
+    """Run `work`, and again if the sidecar went away meanwhile, because its staged arrays are gone. At most `LIVES_MAX` times."""
+    sidecar = client()
+    for attempt in range(LIVES_MAX):
+        instance = sidecar.instance
+        try:
+            return work(sidecar)
+        except SambaLabError:
+            if attempt == LIVES_MAX - 1 or not instance or sidecar.instance == instance:
+                raise
+    raise AssertionError("unreachable")
+
+
+def release(sidecar: Client, staged: str) -> None:
     """Release a staged array. Does nothing if it is gone already."""
     with contextlib.suppress(SambaLabError):
-        client.request("array.release", {"staged": staged}, timeout=30)
+        sidecar.request("array.release", {"staged": staged}, timeout=30)
 
 
-def take(client: Client, result: dict[str, Any]) -> Array:
+def take(sidecar: Client, result: dict[str, Any]) -> Array:
     """Map a staged result and release it. The array stays valid without the file."""
     array = map_array(result["array"])
     if sys.platform == "win32":  # a mapped file cannot be removed there
         array = np.array(array)
         array.flags.writeable = False
-    release(client, str(result["staged"]))
+    release(sidecar, str(result["staged"]))
     return array

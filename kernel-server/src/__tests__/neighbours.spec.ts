@@ -216,3 +216,34 @@ describe('An array', () => {
     expect(histogram(bytesOf(arrays['labels']!))).toEqual({ 0: 120000 });
   });
 });
+
+describe('Arrays that were removed while the sidecar runs', () => {
+  it('are made again from the journal, and a stroke succeeds', async () => {
+    sidecar.memoryDir = shared;
+    await sidecar.start();
+    const client = await connect();
+    const { session } = await openSession(client);
+    for (let row = 0; row < 3; row++) {
+      const { patch, buffers } = rectangle(session, 1, { rows: [row, row + 1], columns: [0, 10] });
+      expect(await client.request('labels.patch', patch, { buffers })).toMatchObject({ changed: 10 });
+      rmSync(join(shared, `sambalab-${uid}`), { recursive: true });
+    }
+    const { arrays, labels, imageReady } = await client.request('session.attach', { session });
+    expect({ labels, imageReady }).toEqual({ labels: { version: 3, counts: { 1: 30 } }, imageReady: false });
+    expect(histogram(bytesOf(arrays['labels']!))).toEqual({ 0: 119970, 1: 30 });
+  });
+
+  it('go to the next place if a neighbour makes the folder of our name first', async () => {
+    const user = secondUser();
+    if (user === undefined) {
+      return;
+    }
+    const own = join(shared, `sambalab-${uid}`);
+    sidecar.memoryDir = shared;
+    await sidecar.start();
+    expect(await work()).toBe(own);
+    rmSync(own, { recursive: true });
+    await neighbour(user, TRAP, own, '/nowhere');
+    expect(await work()).toBe(join(sidecar.runtimeDir, 'arrays'));
+  });
+});

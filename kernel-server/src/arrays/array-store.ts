@@ -11,6 +11,7 @@ import { ArrayDescriptor, Dtype } from '../../../src/shared/protocol';
 import { byteLength } from './dtypes';
 import { isFull, makeDirectory } from '../base/files';
 import { log } from '../base/log';
+import { privateDirectory } from '../base/private-directory';
 
 /** A directory for arrays. */
 export interface IPlace {
@@ -63,17 +64,22 @@ export class ArrayStore {
       for (const [index, place] of this._places.entries()) {
         const last = index === this._places.length - 1;
         // Try the last place even if it looks full: statfs may be wrong about quotas and network disks.
-        if (!last && (await this._room(place)) < bytes * HEADROOM) {
-          continue;
-        }
         const path = join(place.directory, folder, file);
         try {
+          // Somebody may have removed it, as the system does when a user logs out, and a neighbour may have made it again.
+          await privateDirectory(place.directory, 'SAMBALAB_ARRAYS_DIR');
+          if (!last && (await this._room(place)) < bytes * HEADROOM) {
+            continue;
+          }
           await reserve(path, bytes, sparse);
           return { path, dtype, shape, version: 0 };
         } catch (error) {
           await unlink(path).catch(() => undefined);
           if (!isFull(error)) {
-            throw error;
+            if (last) {
+              throw error;
+            }
+            log(`${place.directory} takes no arrays any more`, error);
           }
         }
       }

@@ -14,6 +14,7 @@ export function sessionHandlers({ sessions, peers, events, live, classifiers }: 
         events.labelsReplaced(session);
       }
       call.peer.attached.add(session.id);
+      sessions.leave(session.id, false);
       live.attended(session);
       return { result: session.state() };
     },
@@ -21,6 +22,9 @@ export function sessionHandlers({ sessions, peers, events, live, classifiers }: 
     'session.attach': async (params, { peer }) => {
       const session = await sessions.get(params.session);
       peer.attached.add(session.id);
+      if (peer.role === 'python') {
+        sessions.leave(session.id, false);
+      }
       live.attended(session);
       return { result: session.state() };
     },
@@ -29,6 +33,7 @@ export function sessionHandlers({ sessions, peers, events, live, classifiers }: 
       peer.attached.delete(params.session);
       peer.views.delete(params.session);
       if (peer.role === 'python' && !peers.attends(params.session, 'python')) {
+        sessions.leave(params.session, true);
         await sessions.forgetFeatures(params.session);
       }
       return { result: {} };

@@ -56,6 +56,11 @@ export class SessionArrays {
     return array !== undefined && (await this._store.intact(array));
   }
 
+  /** Whether all listed arrays have their files. */
+  async allIntact(): Promise<boolean> {
+    return (await Promise.all(Object.keys(this._listed).map(name => this.intact(name)))).every(Boolean);
+  }
+
   /** Take arrays whose files are lost or damaged off the list. */
   async forgetLost(): Promise<void> {
     for (const name of Object.keys(this._listed)) {

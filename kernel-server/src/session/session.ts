@@ -259,6 +259,25 @@ export class Session {
     this._tell('image');
   }
 
+  /**
+   * Make the arrays again whose files somebody has removed, as a log-out or a cleaner of temporary files does. The labels come from their
+   * journal; Python has the image's pixels; results are lost until the next training.
+   */
+  async mend(): Promise<void> {
+    if (await this._arrays.allIntact()) {
+      return;
+    }
+    log(`session ${this.id}: files of shared arrays are gone; they are made again`);
+    await this._labels.exclusive(async () => undefined);
+    const resumed = this._resumed;
+    this._generation++; // what is being computed goes into files that nobody sees
+    this._forgetTiles();
+    await this._prepare();
+    this._resumed = resumed;
+    await this.save();
+    this._tell('image');
+  }
+
   /** The image's pixels are in their file. */
   async imageIsReady(): Promise<void> {
     this._record.imageReady = true;
@@ -517,11 +536,12 @@ export class Session {
     const arrays = this._arrays;
     await arrays.forgetLost();
     if (!arrays.get('image')) {
+      this._closeFiles();
       arrays.set('image', await arrays.allocate('image', image.dtype, image.shape));
       this._record.imageReady = false;
     }
     const shape = image.shape.slice(0, 3);
-    if (!this._labels || this._labels.array.shape.join() !== shape.join()) {
+    if (!this._labels || !arrays.get('labels') || this._labels.array.shape.join() !== shape.join()) {
       await this._openLabels(shape);
     }
     if (!arrays.get('prediction') || !arrays.get('segmentation')) {

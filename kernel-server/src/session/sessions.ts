@@ -45,6 +45,7 @@ export class Sessions {
   /** The session of an id, loaded from its folder if necessary. Throws BridgeError `unknown-session`. */
   get(id: string): Promise<Session> {
     return this._inTurn(id, async session => {
+      await session?.mend();
       const found = session ?? (await Session.load(id, this._folder(id), this._context));
       if (!found) {
         throw new BridgeError('unknown-session', `There is no session ${id}. Run the cell that shows the image again.`);
@@ -56,6 +57,20 @@ export class Sessions {
   /** The session of an id if it is open. */
   opened(id: string): Session | undefined {
     return this._settled.get(id);
+  }
+
+  /** Note that the last labeller of a session was closed (`true`), or that there is one again. */
+  leave(id: string, left: boolean): void {
+    if (left) {
+      this._left.add(id);
+    } else {
+      this._left.delete(id);
+    }
+  }
+
+  /** Whether the last labeller of a session was closed, so that it is not expected back soon. */
+  left(id: string): boolean {
+    return this._left.has(id);
   }
 
   /** Milliseconds since the last request for a session, or the last {@link touch}. */
@@ -83,6 +98,7 @@ export class Sessions {
       }
       this._settled.delete(id);
       this._touched.delete(id);
+      this._left.delete(id);
       // A request for the session waits until it is closed, and then loads it.
       const closed = session.close(true).then(() => Promise.reject<Session>(new Error(`Session ${id} was closed.`)));
       this._open.set(id, closed);
@@ -134,5 +150,6 @@ export class Sessions {
   private readonly _open = new Map<string, Promise<Session>>();
   private readonly _busy = new Set<Promise<Session>>();
   private readonly _touched = new Map<string, number>();
+  private readonly _left = new Set<string>();
   private readonly _settled = new Map<string, Session>();
 }

@@ -386,6 +386,31 @@ describe('Shared arrays', () => {
     expect((await one.request('train', { session })).segmentation).not.toBeNull();
   });
 
+  it('are freed soon after the last labeller was closed, and are kept when its kernel only vanished', async () => {
+    await sidecar.stop('other options');
+    await start({ releaseClosedAfter: 0.2 });
+    const [one, two, page] = [await connect(), await connect(), await connect('relay')];
+    const closed = await openSession(one, { key: 'closed' });
+    const shared = await openSession(one, { key: 'shared' });
+    await two.request('session.attach', { session: shared.session });
+    await page.request('session.attach', { session: closed.session });
+    await label(one, closed.session);
+    for (const { session } of [closed, shared]) {
+      await one.request('session.detach', { session });
+    }
+    await new Promise(resolve => setTimeout(resolve, 500));
+    expect(existsSync(closed.arrays['labels']!.path)).toBe(true); // the page still shows it
+    await page.request('session.detach', { session: closed.session });
+    await gone(dirname(closed.arrays['labels']!.path));
+    expect(existsSync(shared.arrays['labels']!.path)).toBe(true);
+    const back = await openSession(one, { key: 'closed' });
+    expect(back.labels.counts).toEqual({ 1: 400, 2: 400 });
+    [one, two].forEach(client => client.close());
+    await new Promise(resolve => setTimeout(resolve, 500));
+    expect(existsSync(shared.arrays['labels']!.path)).toBe(true);
+    expect(existsSync(back.arrays['labels']!.path)).toBe(true);
+  });
+
   it('stay while a job uses them, even if no request waits for the job', async () => {
     await sidecar.stop('other options');
     await start({ releaseAfter: 0.1 });

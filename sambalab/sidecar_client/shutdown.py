@@ -1,0 +1,47 @@
+"""`shutdown`, which ends the sidecar."""
+
+from __future__ import annotations
+
+import time
+
+from ..spec.errors import SidecarError
+from . import sidecar
+from .connection import Connection
+
+STOP_SECONDS = 30.0
+
+
+def shutdown() -> bool:
+    """End SambaLab's background process, the sidecar, on this computer, and free its memory and its data folder.
+
+    All labels are on the disk. The next call of a labeller, or the next action in a widget, starts the sidecar again; a widget of
+    another notebook does so at once.
+
+    Returns
+    -------
+    bool
+        Whether there was a sidecar.
+
+    Raises
+    ------
+    SidecarError
+        If it does not end.
+    """
+    info = sidecar._find()
+    if info is None:
+        return False
+    sidecar.stopped.add(info.instance)
+    connection = Connection(info, "python")
+    try:
+        connection.call("shutdown", {})
+    finally:
+        connection.close()
+    deadline = time.monotonic() + STOP_SECONDS
+    while sidecar.runs(info.pid):
+        if time.monotonic() > deadline:
+            raise SidecarError(
+                f"SambaLab's sidecar (process {info.pid}) did not end within {STOP_SECONDS:g} s. End that process; its log is "
+                f"{info.log}."
+            )
+        time.sleep(0.05)
+    return True
