@@ -21,7 +21,7 @@ describe('learnerParams', () => {
     expect(learnerParams({ preset: 'samba', trees: undefined, seed: 3 })).toEqual({
       trees: 200,
       maxDepth: 10,
-      maxFeatures: 'sqrt',
+      maxFeatures: 2,
       minLeaf: 1,
       balanced: true,
       maxSamples: 40000,
