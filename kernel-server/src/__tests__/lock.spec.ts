@@ -14,6 +14,7 @@ import { createServer } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { createHash } from 'node:crypto';
+import { IS_LINUX, itIf } from './support/conditions';
 import { readConnection, TestClient } from './support/client';
 import { openSession, rectangle } from './support/images';
 import { removeBundle, TestSidecar } from './support/process';
@@ -54,14 +55,8 @@ const CONTAINER = [
   'sh'
 ];
 
-/** Whether this system lets us act as another computer. */
-function may(launcher: string[]): boolean {
-  const works = process.platform === 'linux' && spawnSync(launcher[0]!, [...launcher.slice(1), 'true']).status === 0;
-  if (!works) {
-    console.warn('Not tested: only root on Linux can act as another computer (unshare).');
-  }
-  return works;
-}
+/** Whether this user can act as another computer. */
+const MAY_UNSHARE = IS_LINUX && spawnSync(CONTAINER[0]!, [...CONTAINER.slice(1), 'true']).status === 0;
 
 const locks = () => readdirSync(first.dataDir).filter(name => name.endsWith('.lock'));
 const lockPath = () => join(first.dataDir, locks()[0]!);
@@ -97,19 +92,19 @@ describe('On one computer', () => {
     await draw(first, 0);
   });
 
-  it('it is refused even if its name is another by now, and if the first is stopped for a while', async () => {
-    const renamed = beside(computer('renamed'));
-    if (!may(renamed.launcher)) {
-      return;
+  itIf(MAY_UNSHARE)(
+    'it is refused even if its name is another by now, and if the first is stopped for a while',
+    async () => {
+      const renamed = beside(computer('renamed'));
+      await first.start();
+      first.process!.kill('SIGSTOP');
+      try {
+        await expect(renamed.start()).rejects.toThrow(`process ${first.process!.pid}`);
+      } finally {
+        first.process!.kill('SIGCONT');
+      }
     }
-    await first.start();
-    first.process!.kill('SIGSTOP');
-    try {
-      await expect(renamed.start()).rejects.toThrow(`process ${first.process!.pid}`);
-    } finally {
-      first.process!.kill('SIGCONT');
-    }
-  });
+  );
 
   it('it is refused where the path is too long for a socket', async () => {
     first.dataDir = second.dataDir = join(first.base, 'x'.repeat(120));
@@ -166,10 +161,7 @@ describe('On one computer', () => {
     expect(locks()).toHaveLength(1);
   });
 
-  it('a neighbour who holds the name of the old guard keeps no sidecar from starting', async () => {
-    if (process.platform !== 'linux') {
-      return;
-    }
+  itIf(IS_LINUX)('a neighbour who holds the name of the old guard keeps no sidecar from starting', async () => {
     mkdirSync(first.dataDir, { mode: 0o700 });
     const hash = createHash('sha256').update(first.dataDir).digest('hex').slice(0, 24);
     const server = createServer();
@@ -196,51 +188,48 @@ describe('On one computer', () => {
 });
 
 describe('In a container of this computer', () => {
-  it('a second sidecar is refused, and one that was killed there is replaced once it was silent for a while', async () => {
-    if (!may(CONTAINER)) {
-      return;
+  itIf(MAY_UNSHARE)(
+    'a second sidecar is refused, and one that was killed there is replaced once it was silent for a while',
+    async () => {
+      await first.start();
+      const inside = beside(CONTAINER);
+      await expect(inside.start()).rejects.toThrow(`process ${first.process!.pid} in another container, ${hostname()}`);
+      await first.kill();
+      const old = new Date(Date.now() - 60_000);
+      utimesSync(lockPath(), old, old);
+      await inside.start();
+      await draw(inside, 0);
+      expect(JSON.parse(readFileSync(lockPath(), 'utf8'))).toMatchObject({ host: 'inside', pid: 1 });
+      // From out here, where process 1 is another one.
+      await expect(second.start()).rejects.toThrow('process 1 in another container, inside');
     }
-    await first.start();
-    const inside = beside(CONTAINER);
-    await expect(inside.start()).rejects.toThrow(`process ${first.process!.pid} in another container, ${hostname()}`);
-    await first.kill();
-    const old = new Date(Date.now() - 60_000);
-    utimesSync(lockPath(), old, old);
-    await inside.start();
-    await draw(inside, 0);
-    expect(JSON.parse(readFileSync(lockPath(), 'utf8'))).toMatchObject({ host: 'inside', pid: 1 });
-    // From out here, where process 1 is another one.
-    await expect(second.start()).rejects.toThrow('process 1 in another container, inside');
-  });
+  );
 });
 
 describe('On two computers', () => {
   const OTHER = '11111111-2222-3333-4444-555555555555';
 
-  it('the second sidecar is refused with the name of the first and what to do, until that one is shut down', async () => {
-    first.launcher = computer('office', OTHER);
-    if (!may(first.launcher)) {
-      return;
+  itIf(MAY_UNSHARE)(
+    'the second sidecar is refused with the name of the first and what to do, until that one is shut down',
+    async () => {
+      first.launcher = computer('office', OTHER);
+      await first.start();
+      await draw(first, 0);
+      await expect(second.start()).rejects.toThrow(
+        new RegExp(
+          `${first.dataDir} is in use on another computer, office \\(process ${first.process!.pid}, last heard \\d+ s ago\\)` +
+            `.*shutdown\\(\\).*SAMBALAB_DATA_DIR.*If office is switched off or the process has ended, remove ${lockPath()}`
+        )
+      );
+      await draw(first, 1);
+      await first.kill('SIGTERM');
+      await second.start();
+      await draw(second, 2);
     }
-    await first.start();
-    await draw(first, 0);
-    await expect(second.start()).rejects.toThrow(
-      new RegExp(
-        `${first.dataDir} is in use on another computer, office \\(process ${first.process!.pid}, last heard \\d+ s ago\\)` +
-          `.*shutdown\\(\\).*SAMBALAB_DATA_DIR.*If office is switched off or the process has ended, remove ${lockPath()}`
-      )
-    );
-    await draw(first, 1);
-    await first.kill('SIGTERM');
-    await second.start();
-    await draw(second, 2);
-  });
+  );
 
-  it('the first counts until it was silent for an hour, or its lock is removed', async () => {
+  itIf(MAY_UNSHARE)('the first counts until it was silent for an hour, or its lock is removed', async () => {
     first.launcher = computer('office', OTHER);
-    if (!may(first.launcher)) {
-      return;
-    }
     const silentFor = (minutes: number) => {
       const then = new Date(Date.now() - minutes * 60_000);
       utimesSync(lockPath(), then, then);
@@ -258,33 +247,34 @@ describe('On two computers', () => {
     await beside().start();
   });
 
-  it('of one name, the first counts while it writes; a computer that was started anew takes its own lock over', async () => {
-    first.launcher = computer('twin', OTHER);
-    if (!may(first.launcher)) {
-      return;
-    }
-    await first.start();
-    const twin = beside(computer('twin', '99999999-2222-3333-4444-555555555555'));
-    await expect(twin.start()).rejects.toThrow(/in use on another computer, twin/);
-    await first.kill();
-    const then = new Date(Date.now() - 60_000);
-    utimesSync(lockPath(), then, then);
-    await twin.start();
-  }, 90_000);
+  itIf(MAY_UNSHARE)(
+    'of one name, the first counts while it writes; a computer that was started anew takes its own lock over',
+    async () => {
+      first.launcher = computer('twin', OTHER);
+      await first.start();
+      const twin = beside(computer('twin', '99999999-2222-3333-4444-555555555555'));
+      await expect(twin.start()).rejects.toThrow(/in use on another computer, twin/);
+      await first.kill();
+      const then = new Date(Date.now() - 60_000);
+      utimesSync(lockPath(), then, then);
+      await twin.start();
+    },
+    90_000
+  );
 
-  it('the socket of the first stays when a second works on other data from the same runtime folder', async () => {
-    first.launcher = computer('office', OTHER);
-    if (!may(first.launcher)) {
-      return;
+  itIf(MAY_UNSHARE)(
+    'the socket of the first stays when a second works on other data from the same runtime folder',
+    async () => {
+      first.launcher = computer('office', OTHER);
+      await first.start();
+      const { endpoint } = readConnection(first.runtimeDir);
+      await first.kill(); // from another computer, a connection is refused as if the process were gone
+      const elsewhere = new TestSidecar();
+      others.push(elsewhere);
+      elsewhere.runtimeDir = first.runtimeDir;
+      await elsewhere.start();
+      expect(existsSync(endpoint.replace('ipc://', ''))).toBe(true);
+      expect(statSync(join(first.runtimeDir, 'sidecar-1.json')).isFile()).toBe(true);
     }
-    await first.start();
-    const { endpoint } = readConnection(first.runtimeDir);
-    await first.kill(); // from another computer, a connection is refused as if the process were gone
-    const elsewhere = new TestSidecar();
-    others.push(elsewhere);
-    elsewhere.runtimeDir = first.runtimeDir;
-    await elsewhere.start();
-    expect(existsSync(endpoint.replace('ipc://', ''))).toBe(true);
-    expect(statSync(join(first.runtimeDir, 'sidecar-1.json')).isFile()).toBe(true);
-  });
+  );
 });

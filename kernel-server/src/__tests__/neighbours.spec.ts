@@ -14,6 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { TestClient } from './support/client';
+import { IS_ROOT, itIf } from './support/conditions';
 import { bytesOf, histogram, openSession, rectangle } from './support/images';
 import { removeBundle, TestSidecar } from './support/process';
 
@@ -29,14 +30,8 @@ async function connect(): Promise<TestClient> {
   return client;
 }
 
-/** The number of a second user, where this process may act as one. */
-function secondUser(): number | undefined {
-  if (uid !== 0) {
-    console.warn('Not tested: only root can act as a second user.');
-    return undefined;
-  }
-  return Number(execFileSync('id', ['-u', 'nobody']).toString());
-}
+/** Another user of the system. */
+const nobody = () => Number(execFileSync('id', ['-u', 'nobody']).toString());
 
 /** Run a script of Node's as another user, until the test ends. Settles when it prints something. */
 async function neighbour(user: number, script: string, ...args: string[]): Promise<void> {
@@ -119,33 +114,30 @@ async function work(): Promise<string> {
 
 describe('Where a neighbour has made the folder of our name', () => {
   for (const option of ['memoryDir', 'arraysDir'] as const) {
-    it(`in the folder of --${option === 'memoryDir' ? 'memory' : 'arrays'}-dir, the arrays lie in another, which is found again, and no file of ours changes`, async () => {
-      const user = secondUser();
-      if (user === undefined) {
-        return;
+    itIf(IS_ROOT)(
+      `in the folder of --${option === 'memoryDir' ? 'memory' : 'arrays'}-dir, the arrays lie in another, which is found again, and no file of ours changes`,
+      async () => {
+        const user = nobody();
+        const precious = join(sidecar.base, 'precious');
+        writeFileSync(precious, 'a thesis');
+        chmodSync(sidecar.base, 0o711);
+        await neighbour(user, TRAP, join(shared, `sambalab-${uid}`), precious);
+        sidecar[option] = shared;
+        await sidecar.start();
+        const place = await work();
+        expect(dirname(place)).toBe(shared);
+        expect(statSync(place)).toMatchObject({ uid, mode: 0o40700 });
+        expect(place).toMatch(new RegExp(`/sambalab-${uid}-\\w+$`));
+        await sidecar.kill();
+        await sidecar.start();
+        expect(await work()).toBe(place);
+        expect(readFileSync(precious, 'utf8')).toBe('a thesis');
       }
-      const precious = join(sidecar.base, 'precious');
-      writeFileSync(precious, 'a thesis');
-      chmodSync(sidecar.base, 0o711);
-      await neighbour(user, TRAP, join(shared, `sambalab-${uid}`), precious);
-      sidecar[option] = shared;
-      await sidecar.start();
-      const place = await work();
-      expect(dirname(place)).toBe(shared);
-      expect(statSync(place)).toMatchObject({ uid, mode: 0o40700 });
-      expect(place).toMatch(new RegExp(`/sambalab-${uid}-\\w+$`));
-      await sidecar.kill();
-      await sidecar.start();
-      expect(await work()).toBe(place);
-      expect(readFileSync(precious, 'utf8')).toBe('a thesis');
-    });
+    );
   }
 
-  it('as a link, the arrays lie in another', async () => {
-    const user = secondUser();
-    if (user === undefined) {
-      return;
-    }
+  itIf(IS_ROOT)('as a link, the arrays lie in another', async () => {
+    const user = nobody();
     const own = mkdirSync(join(sidecar.base, 'own'), { recursive: true, mode: 0o700 })!;
     const link = "require('fs').symlinkSync(...process.argv.slice(1)); console.log('set'); setInterval(() => 0, 1000)";
     await neighbour(user, link, own, join(shared, `sambalab-${uid}`));
@@ -154,11 +146,8 @@ describe('Where a neighbour has made the folder of our name', () => {
     expect(await work()).toMatch(new RegExp(`^${shared}/sambalab-${uid}-\\w+$`));
   });
 
-  it('as the runtime folder or above it, the sidecar does not start and names the folder', async () => {
-    const user = secondUser();
-    if (user === undefined) {
-      return;
-    }
+  itIf(IS_ROOT)('as the runtime folder or above it, the sidecar does not start and names the folder', async () => {
+    const user = nobody();
     await neighbour(user, TRAP, join(shared, 'run'), '/nowhere');
     for (const path of [join(shared, 'run'), join(shared, 'run/deep')]) {
       sidecar.runtimeDir = path;
@@ -233,11 +222,8 @@ describe('Arrays that were removed while the sidecar runs', () => {
     expect(histogram(bytesOf(arrays['labels']!))).toEqual({ 0: 119970, 1: 30 });
   });
 
-  it('go to the next place if a neighbour makes the folder of our name first', async () => {
-    const user = secondUser();
-    if (user === undefined) {
-      return;
-    }
+  itIf(IS_ROOT)('go to the next place if a neighbour makes the folder of our name first', async () => {
+    const user = nobody();
     const own = join(shared, `sambalab-${uid}`);
     sidecar.memoryDir = shared;
     await sidecar.start();

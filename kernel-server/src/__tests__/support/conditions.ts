@@ -21,6 +21,18 @@ export const MAY_MOUNT = tryMount();
 export const IS_LINUX = process.platform === 'linux';
 export const IS_ROOT = process.getuid?.() === 0;
 
+/** A user without files or rights, as whom root runs a sidecar. */
+export const OTHER_USER = 65534;
+
+/** Whether {@link OTHER_USER} may read the project's folder. */
+export const MAY_BE_READ =
+  IS_ROOT &&
+  spawnSync(process.execPath, ['-e', 'require("node:fs").accessSync(process.argv[1])', __filename], {
+    uid: OTHER_USER,
+    gid: OTHER_USER,
+    stdio: 'ignore'
+  }).status === 0;
+
 function tryMount(): boolean {
   const path = mkdtempSync(join(tmpdir(), 'sambalab-mount-'));
   const mounted = mountTmpfs(path, '64k');
