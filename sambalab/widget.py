@@ -11,6 +11,9 @@ from .version import __version__
 
 MODULE = "sambalab"
 
+OUTPUT_TYPE = "application/vnd.sambalab.labeller+json"
+"""The MIME type by which SambaLab's JupyterLab extension knows an output of a labeller."""
+
 
 class LabellerWidget(ipywidgets.DOMWidget):  # type: ignore[misc]
     """Shows a session in a notebook."""

@@ -190,6 +190,11 @@ export class TestNotebook {
     }, n);
   }
 
+  /** Save the notebook through JupyterLab's command. */
+  async save(): Promise<void> {
+    await this.page.evaluate(() => (window as unknown as Exposed).jupyterapp.commands.execute('docmanager:save'));
+  }
+
   async restartKernel(): Promise<void> {
     await this.page.evaluate(async () => {
       const { kernel } = (window as unknown as Exposed).jupyterapp.shell.currentWidget.sessionContext.session;

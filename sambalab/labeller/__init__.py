@@ -2,9 +2,11 @@
 
 - ``labeller``: `Labeller`: the session, its classes and labels, training.
 - ``results``: segmentation, probabilities, uncertainty, classifier and features as arrays.
+- ``picture``: the small PNG that a notebook keeps.
 - ``suggestions``: the regions to label next, and the masks that SAM suggests.
 
-Nothing here computes on pixels: arrays are maps of the sidecar's files. Imports ``classifier``, ``widget`` and what lies below.
+Nothing but ``picture`` computes on pixels: arrays are maps of the sidecar's files.
+Imports ``classifier``, ``widget`` and what lies below.
 """
 
 from __future__ import annotations

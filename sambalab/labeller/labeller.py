@@ -33,6 +33,7 @@ from ..spec.features import FeaturesLike, FeatureSpec
 from ..spec.learners import learner_request
 from ..spec.parameters import pixel_size_of, refuse_unknown, switch
 from ..spec.scores import Report, report_of
+from .picture import picture
 from .suggestions import Suggestions
 
 if TYPE_CHECKING:
@@ -517,8 +518,27 @@ class Labeller(Suggestions):
         bundle = self.widget._repr_mimebundle_(**options)
         data = bundle[0] if isinstance(bundle, tuple) else bundle
         if isinstance(data, dict):
+            from ..widget import OUTPUT_TYPE
+
             data["text/plain"] = repr(self)
+            data[OUTPUT_TYPE] = {"title": str(self._open_params["title"])}
+            png = self._picture()
+            if png:
+                data["image/png"] = png
         return bundle
+
+    def _picture(self) -> str | None:
+        """Draw what front ends without a kernel show, in base64; None if an array cannot be read now."""
+        try:
+            state = self._refresh()
+            labels = self._array("labels", state)
+            trained = self._array("segmentation", state) if state["segmentation"] else None
+            low, high = state["image"]["display"]["low"], state["image"]["display"]["high"]
+            first = 0 if self._stack else ...
+            segmentation = None if trained is None else trained[first]
+            return picture(self._pixels[0], (low, high), state["classes"], labels[first], segmentation)
+        except (SambaLabError, OSError):  # the labeller is shown without it
+            return None
 
     def _related_text(self) -> list[str]:
         """Tell of labels in other sessions, if there are none here and the user did not ask for none."""

@@ -2,6 +2,7 @@
  * The JupyterLab plugins.
  *
  * - `widget.ts`: registers the widget with ipywidgets; passes settings and language on
+ * - `pictures.ts`: keeps a picture of each labeller in the saved notebook; `labeller-output.ts` shows it where no kernel has the labeller
  * - `commands.ts`: commands and their entries in the command palette
  *
  * Settings are declared in `schema/widget.json`, under the plugin's id. No image code belongs here: JupyterLab loads the widget's
@@ -9,8 +10,9 @@
  */
 import { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { commandsPlugin } from './commands';
+import { picturesPlugin } from './pictures';
 import { widgetPlugin } from './widget';
 
-const plugins: JupyterFrontEndPlugin<void>[] = [widgetPlugin, commandsPlugin];
+const plugins: JupyterFrontEndPlugin<void>[] = [widgetPlugin, picturesPlugin, commandsPlugin];
 
 export default plugins;

@@ -7,6 +7,7 @@
  *   "versions": {"featureSpec", "classifier"},
  *   "tiles": {"image", "label"},          sides in pixels
  *   "image": {"slicePixels"},
+ *   "picture": {"sides", "bytes", "labels", "segmentation", "tiles"},
  *   "messages": {"bytes", "headerBytes", "chunkBytes", "unfinished"},
  *   "features": {"channels", "components", "sigmas": {"minimum", "maximum", "list"}, "sigmaScale": {"minimum", "maximum"}},
  *   "classifier": {"fileBytes", "bytes", "values", "layerChannels", "scale": {"minimum", "maximum"}, "cuts"},
@@ -52,6 +53,7 @@ import {
   LABEL_TILE,
   LAYER_CHANNELS_MAX,
   NAME_MAX,
+  PICTURE,
   SIGMA_SCALE,
   SIGMAS
 } from './limits';
@@ -67,6 +69,7 @@ export const LIMITS = {
   versions: { featureSpec: FEATURE_SPEC_VERSION, classifier: CLASSIFIER_VERSION },
   tiles: { image: IMAGE_TILE, label: LABEL_TILE },
   image: { slicePixels: IMAGE_SLICE_PIXELS_MAX },
+  picture: PICTURE,
   messages: {
     bytes: MESSAGE_BYTES_MAX,
     headerBytes: HEADER_BYTES_MAX,

@@ -8,6 +8,18 @@ export const IMAGE_TILE = 512;
 /** Side of a tile of labels or of the segmentation in pixels. */
 export const LABEL_TILE = 256;
 
+/**
+ * The picture of a labeller that a notebook keeps: the longest side in pixels, the first one of these that gives at most so many
+ * bytes of PNG, and opacities. The segmentation is drawn if it has at most so many tiles.
+ */
+export const PICTURE = {
+  sides: [600, 480, 360, 270, 200],
+  bytes: 100_000,
+  labels: 0.65,
+  segmentation: 0.4,
+  tiles: 256
+} as const;
+
 /** Pixels of an image, or of a slice, that a format without strips and tiles is decoded to: 32,768 × 32,768. */
 export const IMAGE_SLICE_PIXELS_MAX = 1 << 30;
 

@@ -4,6 +4,8 @@ import { Message } from '@lumino/messaging';
 import { Panel } from '@lumino/widgets';
 import { IKernelLike, LiveComm } from '../kernel-bridge';
 import { BridgeError } from '../shared';
+import { offerPicture } from './base/output-pictures';
+import { drawPicture } from './canvas/picture';
 import { LabellerState } from './state/labeller-state';
 import { Settings, userSettings } from './base/settings';
 import { trans } from './base/translation';
@@ -101,7 +103,9 @@ export class LabellerModel extends DOMWidgetModel {
     // Close the comm when the page is left: the kernel would send to it for ever.
     const leave = () => state.connection.close();
     window.addEventListener('pagehide', leave);
+    const offer = offerPicture(this.model_id, () => drawPicture(state));
     this._cleanUp = () => {
+      offer.dispose();
       window.removeEventListener('pagehide', leave);
       userSettings.changed.disconnect(follow);
       unwatch?.();

@@ -17,6 +17,8 @@ export interface ISettings {
   /** Whether older labels stay where a new label overlaps them. */
   preserve: boolean;
   wheelZoom: WheelZoom;
+  /** Whether a saved notebook keeps a picture of each labeller. */
+  picture: boolean;
 }
 
 export const DEFAULT_SETTINGS: Readonly<ISettings> = {
@@ -26,7 +28,8 @@ export const DEFAULT_SETTINGS: Readonly<ISettings> = {
   segmentationOpacity: 0.4,
   uncertaintyOpacity: 0.75,
   preserve: true,
-  wheelZoom: 'focus'
+  wheelZoom: 'focus',
+  picture: true
 };
 
 /** Smallest and largest brush. */
@@ -90,6 +93,9 @@ export function checkSettings(values: Partial<Record<keyof ISettings, unknown>>)
   }
   if (typeof values.preserve === 'boolean') {
     out.preserve = values.preserve;
+  }
+  if (typeof values.picture === 'boolean') {
+    out.picture = values.picture;
   }
   if (typeof values.tool === 'string') {
     out.tool = values.tool;

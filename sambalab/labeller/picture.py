@@ -1,0 +1,87 @@
+"""A small PNG of an image with its labels: what a notebook shows of a labeller where no kernel runs."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from ..spec.tables import limits
+
+Pixels = npt.NDArray[Any]
+
+SAMPLES = 4
+"""Rows and columns of the arrays that are read for each one of the picture, at most."""
+
+
+def picture(
+    image: Pixels,
+    display: tuple[float, float],
+    classes: Sequence[Mapping[str, Any]],
+    labels: Pixels,
+    segmentation: Pixels | None,
+) -> str:
+    """Draw a slice with its segmentation and labels, as the widget does for a saved notebook (``canvas/picture.ts``).
+
+    Parameters
+    ----------
+    image
+        (rows, columns, channels), 1 or 3 channels.
+    display
+        The values shown as black and white.
+    classes
+        Ids and colours, as the session's state has them.
+    labels, segmentation
+        Class ids, uint8 of (rows, columns).
+
+    Returns
+    -------
+    str
+        A PNG in base64. Sides and bytes are bounded by the limits ``picture``.
+    """
+    bounds = limits("picture")
+    palette = np.zeros((256, 3))
+    for item in classes:
+        palette[int(item["id"])] = [int(str(item["color"])[at : at + 2], 16) for at in (1, 3, 5)]
+    encoded = b""
+    for side in bounds["sides"]:
+        drawn = _grey(image, display, side)
+        for ids, opacity in ((segmentation, bounds["segmentation"]), (labels, bounds["labels"])):
+            if ids is not None:
+                small = _reduce_classes(ids, drawn.shape[0], drawn.shape[1])
+                on = small > 0
+                drawn[on] += (palette[small[on]] - drawn[on]) * opacity
+        file = io.BytesIO()
+        Image.fromarray(np.rint(drawn).astype(np.uint8)).save(file, "PNG", optimize=True)
+        encoded = file.getvalue()
+        if len(encoded) <= bounds["bytes"]:
+            break
+    return base64.b64encode(encoded).decode("ascii")
+
+
+def _grey(image: Pixels, display: tuple[float, float], side: int) -> npt.NDArray[np.float64]:
+    """Reduce the image to a longest side of at most `side`: (rows, columns, 3), 0 to 255 in steps of 4, which compress well."""
+    longest = max(image.shape[:2])
+    step = max(1, longest // (SAMPLES * side))
+    low, high = display
+    span = high - low if high > low else 1
+    values = (np.asarray(image[::step, ::step], np.float32) - np.float32(low)) * np.float32(255 / span)
+    levels = np.clip(np.nan_to_num(values), 0, 255).astype(np.uint8)
+    scale = min(1.0, side / longest)
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    picture = Image.fromarray(levels[..., 0] if levels.shape[-1] == 1 else levels).convert("RGB")
+    return (np.asarray(picture.resize(size, Image.Resampling.BOX)) & 0xFC).astype(np.float64)
+
+
+def _reduce_classes(ids: Pixels, rows: int, columns: int) -> npt.NDArray[np.uint8]:
+    """Reduce class ids; a labelled pixel wins over unlabelled ones, so that thin strokes stay visible."""
+    step = max(1, max(ids.shape) // (SAMPLES * max(rows, columns)))
+    some = np.asarray(ids[::step, ::step])
+    edges = [np.arange(count) * length // count for count, length in zip((rows, columns), some.shape, strict=True)]
+    out: npt.NDArray[np.uint8] = np.maximum.reduceat(np.maximum.reduceat(some, edges[0], axis=0), edges[1], axis=1)
+    return out
