@@ -75,9 +75,9 @@ def grey_of(read: Callable[[Path], np.ndarray]) -> Callable[[Path], np.ndarray]:
 
 def pages(*images: np.ndarray, **options: Any) -> Callable[[Path], None]:
     def write(path: Path) -> None:
-        with tifffile.TiffWriter(path, **options) as file:
+        with tifffile.TiffWriter(path) as file:
             for image in images:
-                file.write(image, photometric="minisblack", metadata=None)
+                file.write(image, **{"photometric": "minisblack", "metadata": None, **options})
 
     return write
 
@@ -189,12 +189,25 @@ KINDS = [
         photometric="palette",
         colormap=GREYS.astype(np.uint16) * 257,
     ),
+    tiff(
+        "palette-of-8-bits.tif",
+        GREY,
+        lambda path: COLOURS.T[tifffile.imread(path)],
+        photometric="palette",
+        colormap=COLOURS.astype(np.uint16),
+    ),
     picture("cmyk.tif", Pillow.fromarray(RGB).convert("CMYK"), "RGB"),
     picture("ycbcr.tif", Pillow.fromarray(SOFT).convert("YCbCr"), "RGB"),
     # TIFF: several pages, images, axes
     tiff("stack.tif", STACK, stack=True),
     tiff("big.tif", STACK, stack=True, bigtiff=True, compression="zlib"),
     tiff("colour-stack.tif", np.stack([RGB, RGB[::-1]]), stack=True, photometric="rgb"),
+    Kind(
+        "page-by-page.tif",
+        pages(*STACK, metadata={}, compression="zlib"),
+        lambda path: tifffile.imread(path, key=slice(None)),
+        stack=True,
+    ),
     Kind("pyramid.tif", pyramid, lambda path: tifffile.imread(path, level=0)),
     Kind("reduced-pages.tif", pages(DEEP, DEEP[::2, ::2], DEEP[::4, ::4]), by_pillow()),
     Kind(

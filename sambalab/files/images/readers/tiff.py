@@ -32,7 +32,17 @@ def knows(path: Path, head: bytes) -> bool:
 def read(path: Path, series: int | None) -> Source:
     """Open the largest image of the file at full resolution. Uncompressed pixels are mapped, others decoded as they are read."""
     with tifffile.TiffFile(path) as file:  # pages open it again while they are read
+        if series is None and _is_written_page_by_page(file):
+            with tifffile.TiffFile(path, is_shaped=False) as pages:
+                if len(pages.series) == 1:
+                    return _source(path, pages, series)
         return _source(path, file, series)
+
+
+def _is_written_page_by_page(file: Any) -> bool:
+    """Whether tifffile wrote single images of one shape one by one: a stack to other viewers, and many images to tifffile."""
+    kinds = {(one.kind, tuple(one.shape), str(one.axes), str(one.dtype)) for one in file.series}
+    return len(file.series) > 1 and len(kinds) == 1 and next(iter(kinds))[0::2] in (("shaped", "YX"), ("shaped", "YXS"))
 
 
 def _source(path: Path, file: Any, series: int | None) -> Source:
@@ -104,9 +114,9 @@ def _conversion(keyframe: Any, axes: str) -> Conversion | None:
     dtype, photometric, samples = np.dtype(keyframe.dtype), int(keyframe.photometric), int(keyframe.samplesperpixel)
     top = colours.top_of(dtype, int(keyframe.bitspersample))
     if photometric == _PALETTE and keyframe.colormap is not None:
-        # Of 16 bits; readers show the upper 8.
-        table = (np.asarray(keyframe.colormap, np.uint16).T >> 8).astype(np.uint8)
-        return colours.palette(table)
+        # Of 16 bits, of which viewers show the upper 8; some old programs wrote 8 bits.
+        table = np.asarray(keyframe.colormap, np.uint16).T
+        return colours.palette((table >> 8 if table.max() > 255 else table).astype(np.uint8))
     if photometric == _SEPARATED and "S" in axes:
         inks = colours.cmyk(dtype, top)
         return inks if samples == 4 else colours.alpha(4, dtype, top, inks)
