@@ -194,3 +194,20 @@ test('Labels of a renamed notebook are offered, and one click copies them', asyn
   await expect.poll(() => lab.countLabelled()).toBe(labelled);
   expect(Number(await after.run(2))).toBe(labelled);
 });
+
+test('Labels that were set aside come back from the section Session', async ({ page, tmpPath }) => {
+  const notebook = await open(page, `${tmpPath}/backup.ipynb`, 'backup');
+  const lab = await LabellerPage.in(page);
+  await paint(lab, 60);
+  await lab.saved();
+  const labelled = Number(await notebook.run(2));
+  await notebook.execute(2, 'lab.fresh_start()');
+  await expect.poll(() => lab.countLabelled()).toBe(0);
+  await lab.open('session');
+  const backups = lab.root.getByTestId('sambalab-backups');
+  await expect(backups).toContainText(`${labelled.toLocaleString('en')} pixels`);
+  await backups.getByTestId('sambalab-restore').click();
+  await expect.poll(() => lab.countLabelled()).toBe(labelled);
+  expect(Number(await notebook.execute(2, COUNT))).toBe(labelled);
+  expect(await lab.error()).toBeNull();
+});

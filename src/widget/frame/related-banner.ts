@@ -4,7 +4,7 @@
  */
 import { RelatedSession } from '../../shared';
 import { button, element } from '../base/dom';
-import { dayOf } from '../base/dates';
+import { placeOf } from '../base/sessions';
 import { trans } from '../base/translation';
 import { StateWidget } from '../panel/state-widget';
 import { LabellerState } from '../state/labeller-state';
@@ -65,11 +65,4 @@ function textOf(first: RelatedSession, more: number): string {
 /** One line for the tooltip. */
 function described(session: RelatedSession): string {
   return `${placeOf(session)} · ${session.labelled.toLocaleString()} px · ${session.classes.join(', ')}`;
-}
-
-/** The session's name, or its notebook and variable, and the day. */
-function placeOf({ name, origin, changed }: RelatedSession): string {
-  const notebook = origin?.document.split(/[\\/]/).pop() ?? '';
-  const place = name ?? [notebook, origin?.place].filter(Boolean).join(', ');
-  return [place, dayOf(changed)].filter(Boolean).join(', ');
 }

@@ -7,6 +7,7 @@ import { opacitySection } from './opacity-section';
 import { previewSection } from './preview-section';
 import { scoresSection } from './scores-section';
 import { ISection } from './section';
+import { sessionSection } from './session-section';
 import { trainingSection } from './training-section';
 import { uncertaintySection } from './uncertainty-section';
 
@@ -19,5 +20,6 @@ export const SECTIONS: readonly ISection[] = [
   previewSection,
   forestSection,
   classifierSection,
+  sessionSection,
   trainingSection
 ];

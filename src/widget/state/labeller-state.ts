@@ -5,7 +5,7 @@
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
 import { ITransport } from '../../kernel-bridge';
-import { BridgeError, ClassifierFormat, LabelClass, RelatedSession, SessionState, SuggestedRegion } from '../../shared';
+import { BridgeError, ClassifierFormat, LabelClass, SessionState, SessionSummary, SuggestedRegion } from '../../shared';
 import { Settings } from '../base/settings';
 import { trans } from '../base/translation';
 import { LabelStore } from '../labels/label-store';
@@ -18,6 +18,7 @@ import { LiveState } from './live-state';
 import { RelatedSessions } from './related-sessions';
 import { SessionParts } from './session-parts';
 import { ISuggestionDecoder } from './slice-embedding';
+import { StoredLabels } from './stored-labels';
 import { StrokeTimes } from './stroke-times';
 import { IPixel } from './suggestion';
 import { Training } from './training';
@@ -45,10 +46,11 @@ export class LabellerState implements IDisposable {
     this.live = new LiveState({ link });
     this.files = new ClassifierFiles({ link });
     this.related = new RelatedSessions({ link });
+    this.stored = new StoredLabels({ link });
     this.times = new StrokeTimes({ link });
     this.choice.answered.connect((_, session) => this._take(session), this);
     this.choice.changed.connect(() => this._changed.emit('features'), this);
-    for (const part of [this.training, this.live, this.files, this.related]) {
+    for (const part of [this.training, this.live, this.files, this.related, this.stored]) {
       part.changed.connect(() => this._changed.emit('status'), this);
     }
     this.live.quiet.connect(() => this._parts?.fallBack(), this);
@@ -70,6 +72,8 @@ export class LabellerState implements IDisposable {
 
   /** Other sessions with labels, while this one has none. */
   readonly related: RelatedSessions;
+  /** Backups of the session, and other sessions whose labels would fit. */
+  readonly stored: StoredLabels;
 
   /** Emits what changed. */
   get changed(): ISignal<this, Change> {
@@ -273,13 +277,14 @@ export class LabellerState implements IDisposable {
     });
   }
 
-  /** Copy labels and classes of another session. */
-  async copyLabels(from: RelatedSession): Promise<void> {
-    await this._attempt(async () => {
-      await this.drained();
-      this._take(await this.related.copy(from));
-      this.training.dismiss();
-    });
+  /** Copy labels and classes of another session; the present labels are set aside. */
+  async copyLabels({ session }: Pick<SessionSummary, 'session'>): Promise<void> {
+    await this._adopt(() => this.stored.copy(session));
+  }
+
+  /** Restore labels and classes of a backup; the present labels are set aside. */
+  async restoreBackup(name: string): Promise<void> {
+    await this._adopt(() => this.stored.restore(name));
   }
 
   /** Resolves when all clicks, strokes and choices are sent and answered. */
@@ -299,7 +304,16 @@ export class LabellerState implements IDisposable {
       leftBehind.set(this.id, [...(leftBehind.get(this.id) ?? []), ...waiting]);
     }
     this._parts?.dispose();
-    for (const part of [this.choice, this.connection, this.training, this.live, this.files, this.related, this.times]) {
+    for (const part of [
+      this.choice,
+      this.connection,
+      this.training,
+      this.live,
+      this.files,
+      this.related,
+      this.stored,
+      this.times
+    ]) {
       part.dispose();
     }
     this._parts = null;
@@ -401,6 +415,15 @@ export class LabellerState implements IDisposable {
       this._prepared = this._slice;
       void parts.embedding.prepare(this._slice);
     }
+  }
+
+  /** Take a session whose labels were replaced. Strokes that wait are sent before. */
+  private async _adopt(replace: () => Promise<SessionState>): Promise<void> {
+    await this._attempt(async () => {
+      await this.drained();
+      this._take(await replace());
+      this.training.dismiss();
+    });
   }
 
   private async _attempt(action: () => Promise<void>): Promise<void> {

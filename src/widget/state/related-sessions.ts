@@ -41,16 +41,6 @@ export class RelatedSessions implements IDisposable {
     this._changed.emit();
   }
 
-  /**
-   * Copy labels and classes of a session into this one.
-   *
-   * @throws BridgeError if the sidecar refuses
-   */
-  async copy(from: RelatedSession): Promise<SessionState> {
-    const { result } = await this._link.request('labels.take', { session: this._link.session, from: from.session });
-    return result;
-  }
-
   dispose(): void {
     this._disposed = true;
     Signal.clearData(this);

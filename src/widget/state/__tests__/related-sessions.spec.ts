@@ -69,10 +69,4 @@ describe('RelatedSessions', () => {
     await take(0);
     expect(related.list).toEqual([other]);
   });
-
-  it('copies the labels of a session', async () => {
-    const { related, asked, link } = make();
-    await related.copy(other);
-    expect(asked).toEqual([{ method: 'labels.take', params: { session: link.session, from: other.session } }]);
-  });
 });
