@@ -314,6 +314,8 @@ describe('Embeddings', () => {
     const ask = (client: TestClient, id: string) => client.request('sam.embed', { session, slice: 0 }, { id });
     const first = expect(ask(one, 'one')).rejects.toMatchObject({ code: 'cancelled' });
     const second = ask(two, 'two');
+    // Requests for a session take turns: once this one is answered, the second has joined.
+    await two.request('session.attach', { session });
     await two.request('ping', {});
     await one.request('cancel', { id: 'one' });
     await first;
