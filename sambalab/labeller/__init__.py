@@ -1,6 +1,7 @@
 """The labeller: an image in a notebook cell, its labels, and what a classifier learns from them.
 
 - ``labeller``: `Labeller`: the session, its classes and labels, training.
+- ``kept_labels``: backups, labels of other sessions, and the start without labels.
 - ``results``: segmentation, probabilities, uncertainty, classifier and features as arrays.
 - ``picture``: the small PNG that a notebook keeps.
 - ``suggestions``: the regions to label next, and the masks that SAM suggests.

@@ -15,12 +15,10 @@ from ..classifier import Classifier
 from ..files.images import ImageLike, Index, prepare
 from ..sidecar_client import sessions, staging
 from ..sidecar_client.arrays import identity, write_image
-from ..sidecar_client.backups import Backup, BackupList, backups_of
 from ..sidecar_client.client import Client, client
 from ..sidecar_client.keys import name_length_max, session_key
 from ..sidecar_client.progress import ProgressLine
 from ..sidecar_client.session_access import CLOSED, Array, State
-from ..sidecar_client.session_list import SessionInfo, SessionInfos, infos_of, session_id
 from ..spec.classes import ClassesLike, make_classes, merge_classes, with_ids
 from ..spec.errors import (
     LabelError,
@@ -33,8 +31,8 @@ from ..spec.features import FeaturesLike, FeatureSpec
 from ..spec.learners import learner_request
 from ..spec.parameters import pixel_size_of, refuse_unknown, switch
 from ..spec.scores import Report, report_of
+from .kept_labels import KeptLabels
 from .picture import picture
-from .suggestions import Suggestions
 
 if TYPE_CHECKING:
     from ..widget import LabellerWidget
@@ -42,7 +40,7 @@ if TYPE_CHECKING:
 DEFAULT_CLASSES = ("1", "2")
 
 
-class Labeller(Suggestions):
+class Labeller(KeptLabels):
     """Label an image and segment it; the last line of a cell shows the widget.
 
     Parameters
@@ -150,7 +148,7 @@ class Labeller(Suggestions):
         except ParameterError as error:  # labels of another shape exist under this name
             raise LabelError(str(error)) from None
         self._session = str(state["session"])
-        self._resumed: dict[str, Any] | None = state["resumed"]
+        self._resumed = state["resumed"]
         self._state: State = state
         try:
             if not state["imageReady"]:
@@ -252,75 +250,6 @@ class Labeller(Suggestions):
                 staging.release(sidecar, staged)
 
         staging.once_more(work)
-
-    def related(self) -> SessionInfos:
-        """List other sessions whose labels may be wanted here: same image, or same variable and an image of the same size.
-
-        Labels are found again by image, notebook and variable, or by `name`. After a notebook was renamed or run elsewhere
-        they are in another session; `take_labels` copies them.
-        """
-        return infos_of(self._request("session.related")["sessions"])
-
-    def take_labels(self, session: SessionInfo | Labeller | str) -> None:
-        """Copy labels and classes of another session. That session stays as it is; older labels here are set aside.
-
-        Parameters
-        ----------
-        session
-            An entry of `related` or of ``sambalab.sessions()``, its id, or a labeller.
-
-        Raises
-        ------
-        LabelError
-            If the images have different sizes.
-        SessionNotFoundError
-            If there is no such session.
-        """
-        source = session_id(session)
-        self._refresh()
-        try:
-            self._accept(self._request("labels.take", {"from": source}))
-        except ParameterError as error:
-            raise LabelError(str(error)) from None
-        self._resumed = None
-
-    def backups(self) -> BackupList:
-        """List the labels that were set aside: by `fresh_start`, `take_labels`, `restore`, or as copies of damaged files.
-
-        Returns
-        -------
-        BackupList
-            A tuple of `Backup`, the latest first.
-        """
-        return backups_of(self._request("session.backups")["backups"])
-
-    def restore(self, backup: Backup | str) -> None:
-        """Restore labels and classes of a backup. The present labels are set aside; the backup stays.
-
-        Parameters
-        ----------
-        backup
-            An entry of `backups`, or its name.
-
-        Raises
-        ------
-        LabelError
-            If this session has no such backup, or its labels are of an image of another size.
-        """
-        name = backup.name if isinstance(backup, Backup) else backup
-        self._refresh()
-        try:
-            self._accept(self._request("session.restore", {"backup": name}))
-        except ParameterError as error:
-            raise LabelError(f"backup is {name!r}. {error}") from None
-        self._resumed = None
-
-    def fresh_start(self) -> None:
-        """Start again without labels. The old ones are set aside; `restore` brings them back."""
-        self._refresh()
-        self._accept(self._request("session.fresh"))
-        self._resumed = None
-        self._is_fresh = True
 
     # Learning
 
@@ -539,34 +468,6 @@ class Labeller(Suggestions):
             return picture(self._pixels[0], (low, high), state["classes"], labels[first], segmentation)
         except (SambaLabError, OSError):  # the labeller is shown without it
             return None
-
-    def _related_text(self) -> list[str]:
-        """Tell of labels in other sessions, if there are none here and the user did not ask for none."""
-        if self._closed or self._is_fresh or any(self._state["labels"]["counts"].values()):
-            return []
-        try:
-            if any(self._refresh()["labels"]["counts"].values()):
-                return []
-            found = self.related()
-        except SambaLabError:  # a text for people must not fail
-            return []
-        if not found:
-            return []
-        first, more = found[0], len(found) - 1
-        return [
-            f"There are no labels here, but {first.labelled:,} labelled pixels in another session: {first.where} "
-            f"({first.changed:%d %B %Y}). lab.take_labels({first.session!r}) copies them"
-            + (f"; lab.related() lists {more} more." if more else ".")
-            + " Labeller(image, name='…') finds the same labels in every notebook."
-        ]
-
-    def _resumed_text(self) -> str:
-        resumed = self._resumed or {}
-        day = str(resumed.get("changed", ""))[:10]
-        return (
-            f"{int(resumed.get('pixels', 0)):,} labelled pixels from {day} were resumed. "
-            "lab.fresh_start() starts without them."
-        )
 
 
 def _labellers(also: Labeller | Iterable[Labeller]) -> list[Labeller]:
