@@ -215,6 +215,7 @@ class Labeller(KeptLabels):
         known = self._maps.get("labels")
         if (known is None or known[0][:3] != identity(state["arrays"]["labels"])) and not self._closed:
             state = self._refresh()  # the sidecar deleted or replaced the file after this process had left the session
+        self._warn_of_damage(self._state, stacklevel=3)  # another thread may have opened the session again
         return self._array("labels", state)
 
     def set_labels(self, labels: npt.ArrayLike) -> None:

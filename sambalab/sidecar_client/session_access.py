@@ -54,12 +54,12 @@ class SessionAccess:
         self._warn_of_damage(state)
         return state
 
-    def _warn_of_damage(self, state: State) -> None:
-        """Warn once of each damage; here and not in `_accept`, which the client's thread calls as well."""
+    def _warn_of_damage(self, state: State, stacklevel: int = 4) -> None:
+        """Warn once of each damage, in the user's thread: `_accept` runs in others as well."""
         recovered = state["recovered"]
         if recovered and recovered["at"] != self._damage_told:
             self._damage_told = recovered["at"]
-            warnings.warn(str(recovered["text"]), DamageWarning, stacklevel=4)
+            warnings.warn(str(recovered["text"]), DamageWarning, stacklevel=stacklevel)
 
     def _accept(self, state: State) -> State:
         self._state = state
@@ -83,7 +83,7 @@ class SessionAccess:
     def _repair(self, digest: str) -> None:
         """Write the pixels again if the sidecar waits for those of this labeller."""
         if not self._closed and digest == self._open_params["image"]["digest"]:
-            self._refresh()
+            self._accept(self._mend(self._request("session.attach"), self._call))
 
     def _mend(self, state: State, call: Callable[[str, dict[str, Any]], State]) -> State:
         """Write the pixels again if the sidecar lost them; adopt the session's image if another labeller replaced it."""
