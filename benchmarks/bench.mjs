@@ -12,7 +12,8 @@
  *   memory     a 16-bit image of 8192 × 8192 pixels from features to segmentation; ours alone
  *
  * Times are medians of runs that alternate between the two sides, so that a busy machine slows both, on the same number of threads. Ours
- * runs through the sidecar's engine service, with arrays in shared files, as in use; `reference.py` is the other side.
+ * runs through the sidecar's engine service, with arrays in shared files, as in use; `reference.py` is the other side. `--quick` takes small
+ * images and one run, for the sections of times: it shows that they work, not how fast we are.
  */
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
@@ -34,8 +35,8 @@ const UNITS = {
 
 /** The context of the sections, and their results. */
 class Bench {
-  constructor(folder, service, sam, reference, { seeds, json }) {
-    Object.assign(this, { folder, service, sam, reference, seeds, json });
+  constructor(folder, service, sam, reference, { seeds, json, quick }) {
+    Object.assign(this, { folder, service, sam, reference, seeds, json, quick });
     this.rows = [];
   }
 
@@ -70,12 +71,13 @@ class Bench {
   }
 }
 
-const USAGE = `npm run bench [-- section…] [--json] [--seeds N]; sections: ${Object.keys(SECTIONS).join(', ')}.`;
+const USAGE = `npm run bench [-- section…] [--json] [--seeds N] [--quick]; sections: ${Object.keys(SECTIONS).join(', ')}.`;
 
 function parse(args) {
   const json = args.includes('--json');
   const seedsAt = args.indexOf('--seeds');
   const seeds = seedsAt < 0 ? 10 : Number(args[seedsAt + 1]);
+  const quick = args.includes('--quick');
   const chosen = args.filter((arg, i) => !arg.startsWith('--') && (seedsAt < 0 || i !== seedsAt + 1));
   const unknown = chosen.find(name => !(name in SECTIONS));
   if (unknown !== undefined || !(seeds >= 1)) {
@@ -83,7 +85,7 @@ function parse(args) {
       `${unknown === undefined ? '--seeds takes a number from 1' : `there is no section ${unknown}`}. ${USAGE}`
     );
   }
-  return { json, seeds, chosen: chosen.length ? chosen : Object.keys(SECTIONS) };
+  return { json, seeds, quick, chosen: chosen.length ? chosen : Object.keys(SECTIONS) };
 }
 
 async function main(args) {

@@ -23,7 +23,7 @@ export async function boosting(bench) {
       [600, 20]
     ]) {
       for (const [variant, change] of VARIANTS) {
-        const params = bench.service.forestParams({ ...SAME, ...change, maxSamples: SAMPLES });
+        const params = bench.service.learnerParams({ ...SAME, ...change, maxSamples: SAMPLES });
         const found = new Map(['ours', ...learners].map(learner => [learner, { seconds: [], ious: [] }]));
         for (let seed = 0; seed < SEEDS; seed++) {
           await work.strokes(seed, strokes, length);

@@ -170,7 +170,7 @@ class Reference:
         return {"kinds": kinds | {kind: [f"{kind}_{seed}" for seed in range(2)] for kind in (*KINDS, "tomography")}}
 
     def load(self, name: str, out: str, percent: int = 100) -> dict[str, Any]:
-        """Read an image and its truth, mirrored to be `percent` of its size on each side."""
+        """Read an image and its truth, cut or mirrored to be `percent` of its size on each side."""
         mine = self.micrographs[name] = Micrograph()
         if (DATA / f"{name}.png").is_file():
             mine.image = np.asarray(io.imread(DATA / f"{name}.png"), dtype=np.uint8)
@@ -182,9 +182,11 @@ class Reference:
             else:
                 mine.image, mine.truth = micrograph(kind if kind in KINDS else "grains", seed=int(seed))
         if percent != 100:
-            extra = [(0, round(side * percent / 100) - side) for side in mine.image.shape]
-            mine.image = np.pad(mine.image, extra, mode="reflect")
-            mine.truth = np.pad(mine.truth, extra, mode="reflect")
+            sides = [round(side * percent / 100) for side in mine.image.shape]
+            extra = [(0, max(0, side - had)) for side, had in zip(sides, mine.image.shape, strict=True)]
+            mine.image, mine.truth = (
+                np.pad(pixels, extra, mode="reflect")[: sides[0], : sides[1]] for pixels in (mine.image, mine.truth)
+            )
         mine.image.tofile(Path(out) / "image.raw")
         mine.truth.tofile(Path(out) / "truth.raw")
         return {"shape": mine.image.shape, "classes": np.unique(mine.truth).tolist()}

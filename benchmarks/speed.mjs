@@ -41,10 +41,13 @@ const FAMILIES = [
   'anisotropicDiffusion'
 ];
 
+/** Side of the image with `--quick`, in percent of a micrograph's 512 pixels. */
+const QUICK_PERCENT = 25;
+
 /** Run both sides in turn. @returns the medians in seconds */
-async function interleaved(ours, reference, runs = RUNS) {
+async function interleaved({ quick }, ours, reference, runs = RUNS) {
   const times = { ours: [], reference: [] };
-  for (let run = 0; run < runs; run++) {
+  for (let run = 0; run < (quick ? 1 : runs); run++) {
     times.ours.push(await ours(run));
     times.reference.push(await reference(run));
   }
@@ -52,7 +55,7 @@ async function interleaved(ours, reference, runs = RUNS) {
 }
 
 async function timed(bench, percent = PERCENT) {
-  const work = await new Work(bench, 'superalloy_0').load(percent);
+  const work = await new Work(bench, 'superalloy_0').load(bench.quick ? QUICK_PERCENT : percent);
   // Longer strokes, so that there are as many labelled pixels as a forest takes at most.
   await work.strokes(0, 600, 20);
   return work;
@@ -77,6 +80,7 @@ export async function features(bench) {
   const work = await timed(bench);
   const { count } = await work.features(SAMBA.features);
   const times = await interleaved(
+    bench,
     async () => (await work.features(SAMBA.features)).seconds,
     async () => (await bench.reference.ask({ do: 'features', name: work.name })).seconds
   );
@@ -89,6 +93,7 @@ export async function families(bench) {
     const choice = { families: { [family]: {} } };
     const { count } = await work.features(choice);
     const times = await interleaved(
+      bench,
       async () => (await work.features(choice)).seconds,
       async () => (await bench.reference.ask({ do: 'family', name: work.name, family })).seconds
     );
@@ -104,6 +109,7 @@ export async function grow(bench) {
     await work.train({ ...forest, trees: 1 }, features);
     let samples = 0;
     const times = await interleaved(
+      bench,
       async run => work.train({ ...forest, seed: run }, features),
       async run => {
         const grown = await bench.reference.ask({
@@ -132,6 +138,7 @@ export async function apply(bench) {
     await bench.reference.ask({ do: 'grow', name: work.name, seed: 0, samples: SAMPLES, preset, source });
     await work.apply(undefined, true);
     const times = await interleaved(
+      bench,
       async () => work.apply(undefined, true),
       async () => (await bench.reference.ask({ do: 'apply', name: work.name, source, out: work.folder })).seconds,
       runs
@@ -151,6 +158,7 @@ export async function stroke(bench) {
     await work.train(forest, features);
     await work.apply();
     const times = await interleaved(
+      bench,
       async run => (await work.train({ ...forest, seed: run }, features)) + (await work.apply()),
       async run => {
         // SAMBA's server keeps no features: it computes them with each training.

@@ -99,7 +99,7 @@ export class Work {
         classes: this.classes.map(id => ({ id, name: `class ${id}`, color: '#808080' })),
         spec,
         ...(embedding && { embedding }),
-        forest: this.service.forestParams({ maxSamples: SAMPLES, ...forest }),
+        forest: this.service.learnerParams({ maxSamples: SAMPLES, ...forest }),
         cacheKey: this.cacheKey
       },
       this.context

@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- section…] [--json] [--seeds N]`: set up what is missing, then compare the engine with the reference
+ * `npm run bench [-- section…] [--json] [--seeds N] [--quick]`: set up what is missing, then compare the engine with the reference
  * (`benchmarks/bench.mjs`).
  */
 import { spawnSync } from 'node:child_process';
