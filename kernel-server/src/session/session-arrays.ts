@@ -42,6 +42,11 @@ export class SessionArrays {
     }
   }
 
+  /** Remove an array that is not listed, or no longer. */
+  discard(array: ArrayDescriptor): Promise<void> {
+    return this._store.remove(array);
+  }
+
   /** Count a change of an array's values. */
   bump(name: string): void {
     const array = this._listed[name];

@@ -1,4 +1,4 @@
-/** The record of a session in its file `session.json`. */
+/** The record of a session in its file `session.json`: its form, reading it, and saving it. */
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import {
@@ -105,4 +105,60 @@ export async function writeRecord(path: string, record: SessionRecord): Promise<
   await writeAtomically(path, json).catch(async error => {
     throw await explainFull(error, path, Buffer.byteLength(json));
   });
+}
+
+/** Milliseconds after {@link RecordFile.saveSoon} until the record is saved. */
+const SAVE_MS = 2000;
+
+/** Saves a session's record, one write after the other. */
+export class RecordFile {
+  /** `update` is called before each save. It completes the record. */
+  constructor(
+    private readonly _path: string,
+    private readonly _record: SessionRecord,
+    private readonly _update: () => void
+  ) {}
+
+  /** Write the file. Calls during a write share the next one. */
+  save(): Promise<void> {
+    this._record.changed = new Date().toISOString();
+    this._update();
+    this._nextSave ??= this._saving
+      .catch(() => undefined)
+      .then(() => {
+        this._nextSave = undefined;
+        return (this._saving = writeRecord(this._path, this._record));
+      });
+    return this._nextSave;
+  }
+
+  /** Save within {@link SAVE_MS}, so that lists of sessions show the present number of labelled pixels. */
+  saveSoon(): void {
+    this._timer ??= setTimeout(() => void this._saveNow(), SAVE_MS);
+    this._timer.unref();
+  }
+
+  /** Save now if a save is due soon, and wait until all saves have ended. */
+  async finish(): Promise<void> {
+    if (this._timer) {
+      await this._saveNow();
+    }
+    await this._saving.catch(() => undefined);
+  }
+
+  /** Drop a save that is due soon, and wait until the present one has ended. */
+  async abandon(): Promise<void> {
+    clearTimeout(this._timer);
+    await this._saving.catch(() => undefined);
+  }
+
+  private async _saveNow(): Promise<void> {
+    clearTimeout(this._timer);
+    this._timer = undefined;
+    await this.save().catch(error => log(`${this._path} could not be saved`, error));
+  }
+
+  private _saving: Promise<void> = Promise.resolve();
+  private _nextSave: Promise<void> | undefined;
+  private _timer: NodeJS.Timeout | undefined;
 }

@@ -1,21 +1,21 @@
 /** A session: an image with its classes, labels and classifier, in a folder of its own and in shared arrays. */
-import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BridgeError } from '../../../src/shared/errors';
 import { ArrayDescriptor, LabelClass, Params, SessionState, TrainingChoice } from '../../../src/shared/protocol';
 import { ArrayStore } from '../arrays/array-store';
 import { explainFull, makeDirectory } from '../base/files';
+import { admit, admitWithoutRecord, keptClasses, refuseLostClasses, sizeText } from './admission';
 import { ISegmentationArrays } from '../jobs/services';
 import { Line } from '../jobs/line';
-import { JournalReader } from './journal-reader';
 import { JournalledLabels } from './journalled-labels';
-import { datedName, keepDamaged } from './keep-file';
+import { keepDamaged } from './keep-file';
 import { log } from '../base/log';
 import { Pyramid, TileCache } from '../arrays/pyramid';
-import { IOpened, IRecordDamage, missingClasses, recoveredOf } from './recovered';
 import { Segmentation } from './segmentation';
 import { SessionArrays } from './session-arrays';
-import { newRecord, readRecord, SessionRecord, writeRecord } from './session-record';
+import { SessionLabels } from './session-labels';
+import { newRecord, readRecord, RecordFile, SessionRecord } from './session-record';
+import { stateOf } from './session-state';
 import { TileFile } from '../arrays/tile-file';
 import { VERSION } from '../base/version';
 
@@ -29,15 +29,15 @@ export interface ISessionContext {
   changed(session: Session): void;
 }
 
-/** Milliseconds after a change of the labels until the record is saved. */
-const SAVE_MS = 2000;
-
 /** Arrays that are computed from the image. They are removed when the image is replaced. */
 const DERIVED = ['prediction', 'segmentation', 'probabilities', 'uncertainty', 'embedding', 'features'] as const;
 export type DerivedArray = (typeof DERIVED)[number];
 
 /** A change that affects the classifier; `classifier`: the session has another classifier. */
 export type SessionChange = 'labels' | 'choice' | 'classes' | 'image' | 'classifier' | 'closed';
+
+/** The file of the record in the session's folder. */
+const RECORD = 'session.json';
 
 export class Session {
   private constructor(options: {
@@ -51,7 +51,6 @@ export class Session {
     this.id = options.id;
     this.folder = options.folder;
     this._record = options.record;
-    this._isNew = options.isNew ?? false;
     this._context = options.context;
     this._arrays = new SessionArrays({
       folder: this._context.arraysOf(this.id),
@@ -59,6 +58,22 @@ export class Session {
       listed: this._record.arrays
     });
     this._segmentation = new Segmentation(this._arrays);
+    this._labels = new SessionLabels({
+      folder: this.folder,
+      record: this._record,
+      arrays: this._arrays,
+      isNew: options.isNew ?? false,
+      onPaint: (rect, labels) => this._segmentation.lay(rect, labels),
+      onChange: () => {
+        this._tell('labels');
+        this._file.saveSoon();
+      }
+    });
+    this._file = new RecordFile(join(this.folder, RECORD), this._record, () => {
+      this._record.labelled = this.labels.pixels;
+      this._record.labelsVersion = this.labels.version;
+      this._context.changed(this);
+    });
   }
 
   /** Make a session, or open an existing one with the given image, title and classes. */
@@ -72,7 +87,7 @@ export class Session {
     await makeDirectory(folder).catch(async error => {
       throw await explainFull(error, folder);
     });
-    const path = join(folder, 'session.json');
+    const path = join(folder, RECORD);
     const read = await readRecord(path);
     const record = read.record ?? newRecord(params);
     const session = new Session({ id, folder, record, context, isNew: !read.record });
@@ -80,9 +95,9 @@ export class Session {
       if (read.record) {
         await session.admit(params);
       } else {
-        await session._admitWithoutRecord(params);
+        await admitWithoutRecord(record, session._labels.journalPath, params);
         if (read.damaged) {
-          session._damage = { record: await keepDamaged(path, 'session') };
+          session._labels.noteDamagedRecord(await keepDamaged(path, 'session'));
         }
       }
       await session._take(params, resumes);
@@ -98,7 +113,7 @@ export class Session {
 
   /** Load a session from its folder; `undefined` if there is none. */
   static async load(id: string, folder: string, context: ISessionContext): Promise<Session | undefined> {
-    const { record } = await readRecord(join(folder, 'session.json'));
+    const { record } = await readRecord(join(folder, RECORD));
     if (!record) {
       return undefined;
     }
@@ -146,7 +161,7 @@ export class Session {
   }
 
   get labels(): JournalledLabels {
-    return this._labels;
+    return this._labels.opened!; // a session is given out with its labels opened
   }
 
   get classIds(): Set<number> {
@@ -176,7 +191,7 @@ export class Session {
 
   /** The shared array of this name, if there is one. */
   array(name: string): ArrayDescriptor | undefined {
-    return name === 'labels' ? this._labels.array : this._arrays.get(name);
+    return name === 'labels' ? this.labels.array : this._arrays.get(name);
   }
 
   /** Throws BridgeError `invalid` for a slice that the image does not have. */
@@ -189,30 +204,8 @@ export class Session {
 
   /** The session's state for the protocol: everything but pixels. */
   state(): SessionState {
-    const { title, image, imageReady, classes, arrays, classifier, segmentationVersion, choice } = this._record;
-    const { round, counts } = this._segmentation;
-    return {
-      session: this.id,
-      title,
-      image,
-      imageReady,
-      classes,
-      labels: { version: this._labels.version, counts: this._labels.counts },
-      resumed: this._resumed,
-      recovered: this._opened && recoveredOf(this._labels, this._opened, this._damage),
-      segmentation:
-        classifier && arrays['segmentation']
-          ? {
-              version: segmentationVersion,
-              ...(round !== undefined && { round }),
-              classifier,
-              ...(counts && { counts })
-            }
-          : null,
-      live: this.live,
-      choice,
-      arrays: { ...arrays, labels: { ...this._labels.array, version: this._labels.version } }
-    };
+    const { id, live } = this;
+    return stateOf({ id, record: this._record, labels: this._labels, segmentation: this._segmentation, live });
   }
 
   /**
@@ -220,40 +213,13 @@ export class Session {
    *
    * @throws BridgeError `invalid` if labels would be lost without `fresh`, or two classes would have one name
    */
-  async admit(params: Params<'session.open'>): Promise<void> {
-    const held = this._record.image.shape.slice(0, 3);
-    const sameShape = held.join() === params.image.shape.slice(0, 3).join();
-    if (params.fresh || (sameShape && params.keepClasses)) {
-      return;
-    }
-    const loaded = this._labels !== undefined;
-    const path = this._arrays.get('labels')?.path;
-    if (!loaded) {
-      await this._openLabels(held);
-    }
-    await this._labels.exclusive(async () => undefined);
-    try {
-      if (!sameShape) {
-        this._refuseShape(params);
-      }
-      if (!params.keepClasses) {
-        this._keptClasses(params.classes);
-      }
-    } catch (error) {
-      if (!loaded) {
-        // Only this check uses these labels. The next request for the session loads it unchanged.
-        await this._labels.close();
-        if (this._labels.array.path !== path) {
-          await this._context.store.remove(this._labels.array);
-        }
-      }
-      throw error;
-    }
+  admit(params: Params<'session.open'>): Promise<void> {
+    return admit(this._record, this._labels, params);
   }
 
   /** Open again, perhaps with another image, other classes, or without the labels. */
   async reopen(params: Params<'session.open'>, resumes: boolean): Promise<void> {
-    await this._labels.exclusive(async () => undefined);
+    await this.labels.exclusive(async () => undefined);
     await this._take(params, resumes);
     this._context.changed(this);
     this._tell('image');
@@ -268,12 +234,12 @@ export class Session {
       return;
     }
     log(`session ${this.id}: files of shared arrays are gone; they are made again`);
-    await this._labels.exclusive(async () => undefined);
-    const resumed = this._resumed;
+    await this.labels.exclusive(async () => undefined);
+    const { resumed } = this._labels;
     this._generation++; // what is being computed goes into files that nobody sees
     this._forgetTiles();
     await this._prepare();
-    this._resumed = resumed;
+    this._labels.resumed = resumed;
     await this.save();
     this._tell('image');
   }
@@ -289,20 +255,11 @@ export class Session {
 
   /** Set the classes. Throws BridgeError `invalid` if a class with labels is missing. */
   async setClasses(classes: LabelClass[]): Promise<void> {
-    await this._labels.exclusive(async () => {
-      const ids = new Set(classes.map(item => item.id));
-      for (const { id, name } of this._record.classes) {
-        const pixels = this._labels.count(id);
-        if (!ids.has(id) && pixels > 0) {
-          throw new BridgeError(
-            'invalid',
-            `Class ${id} (${name}) has ${pixels} labelled pixels. Erase them before you remove the class.`
-          );
-        }
-      }
+    await this.labels.exclusive(async () => {
+      refuseLostClasses(this._record.classes, this.labels, classes);
       this._record.classes = classes;
     });
-    await this._labels.setClasses(classes);
+    await this.labels.setClasses(classes);
     this._tell('classes');
     await this.save();
   }
@@ -316,12 +273,10 @@ export class Session {
 
   /** Set the labels aside in a backup and begin without labels. */
   async fresh(): Promise<void> {
-    if (this._labels.pixels > 0) {
-      await this._labels.setAside(join(this.folder, datedName('labels', 'bak')));
+    if (await this._labels.setAside()) {
       await this.recombine();
     }
-    this._resumed = null;
-    this._opened = null;
+    this._labels.forgetFound();
     await this.save();
   }
 
@@ -332,16 +287,16 @@ export class Session {
    * @throws BridgeError `invalid` if the labels are of another size
    */
   async adoptLabels(labels: ArrayDescriptor, classes: LabelClass[]): Promise<void> {
-    const { shape } = this._labels.array;
+    const { shape } = this.labels.array;
     if (labels.shape.join() !== shape.join()) {
       throw new BridgeError(
         'invalid',
-        `The labels are of an image of ${size(labels.shape)}; this one has ${size(shape)}.`
+        `The labels are of an image of ${sizeText(labels.shape)}; this one has ${sizeText(shape)}.`
       );
     }
     await this.fresh();
     await this.setClasses(classes);
-    await this._labels.replace(labels, this.classIds);
+    await this.labels.replace(labels, this.classIds);
     await this.recombine();
     await this.save();
   }
@@ -364,8 +319,8 @@ export class Session {
     classifier: SessionRecord['classifier'] = null,
     round?: number
   ): Promise<void> {
-    const segmentation = await this._segmentation.array(this._labels.array.shape);
-    await this._labels.exclusive(async () => {
+    const segmentation = await this._segmentation.array(this.labels.array.shape);
+    await this.labels.exclusive(async () => {
       if (generation !== this._generation) {
         throw new BridgeError('cancelled', 'The image was replaced while the forest was trained. Train again.');
       }
@@ -373,7 +328,7 @@ export class Session {
       if (classifier) {
         this._record.classifier = classifier;
         this._record.segmentationVersion++;
-        await this._segmentation.renew(segmentation, this._labels.array, round);
+        await this._segmentation.renew(segmentation, this.labels.array, round);
         this._tell('classifier');
       }
     });
@@ -403,46 +358,30 @@ export class Session {
 
   /** Write the whole segmentation again from the prediction and the labels. */
   recombine(): Promise<void> {
-    return this._segmentation.recombine(this._labels.array);
+    return this._segmentation.recombine(this.labels.array);
   }
 
   /** Write `session.json`. Calls during a write share the next one. */
   save(): Promise<void> {
-    this._record.changed = new Date().toISOString();
-    this._record.labelled = this._labels.pixels;
-    this._record.labelsVersion = this._labels.version;
-    this._context.changed(this);
-    this._nextSave ??= this._saving
-      .catch(() => undefined)
-      .then(() => {
-        this._nextSave = undefined;
-        return (this._saving = writeRecord(join(this.folder, 'session.json'), this._record));
-      });
-    return this._nextSave;
+    return this._file.save();
   }
 
   /** Close the files. `forgetArrays` also removes the shared arrays; the labels stay in their journal. */
   async close(forgetArrays = false): Promise<void> {
     this._tell('closed');
-    if (this._saveTimer) {
-      clearTimeout(this._saveTimer);
-      this._saveTimer = undefined;
-      await this.save().catch(error => log(`session ${this.id} could not be saved`, error));
-    }
-    await this._saving.catch(() => undefined);
+    await this._file.finish();
     await this._labels.close();
     this._closeFiles();
     if (forgetArrays) {
-      await this._context.store.remove(this._labels.array, ...Object.values(this._record.arrays));
+      await this._context.store.remove(this.labels.array, ...Object.values(this._record.arrays));
     }
   }
 
   /** Close the files of a session that is half way between two images. Its record on the disk stays as it is. */
   async abandon(): Promise<void> {
     this._tell('closed');
-    clearTimeout(this._saveTimer);
-    await this._saving.catch(() => undefined);
-    await this._labels?.close().catch(error => log(`session ${this.id} did not close`, error));
+    await this._file.abandon();
+    await this._labels.close().catch(error => log(`session ${this.id} did not close`, error));
     this._closeFiles();
   }
 
@@ -465,69 +404,21 @@ export class Session {
     record.title = params.title;
     record.origin = params.origin ?? null;
     await this._prepare();
-    if (params.fresh && this._labels.pixels > 0) {
-      await this._labels.setAside(join(this.folder, datedName('labels', 'bak')));
+    if (params.fresh && (await this._labels.setAside())) {
       await this.recombine();
     }
     if (!params.keepClasses) {
       // A class with labels stays even if `params` do not name it: its labels would have no meaning without it.
-      record.classes = [...params.classes, ...this._keptClasses(params.classes)];
+      record.classes = [...params.classes, ...keptClasses(record.classes, this.labels, params.classes)];
     }
-    await this._labels.setClasses(record.classes);
-    this._isNew = false;
+    await this.labels.setClasses(record.classes);
+    this._labels.recordHasClasses();
     if (params.fresh) {
-      this._resumed = null;
-      this._opened = null;
+      this._labels.forgetFound();
     } else if (resumes) {
-      const pixels = this._labels.pixels;
-      this._resumed = pixels > 0 ? { pixels, changed: this._labels.changed.toISOString() } : null;
+      this._labels.noteResumed();
     }
     await this.save();
-  }
-
-  /** As {@link admit}, for a session whose record is lost: its journal says the shape of its labels. */
-  private async _admitWithoutRecord(params: Params<'session.open'>): Promise<void> {
-    const reader = await JournalReader.open(this._journalPath);
-    try {
-      const shape = await reader?.shape();
-      const same = shape?.join() === params.image.shape.slice(0, 3).join();
-      if (shape && !same && !params.fresh && reader!.mayHoldLabels) {
-        throw this._otherShape(params, shape);
-      }
-    } finally {
-      await reader?.close();
-    }
-  }
-
-  private _refuseShape(params: Params<'session.open'>): void {
-    if (this._labels.pixels > 0) {
-      throw this._otherShape(params, this._record.image.shape);
-    }
-  }
-
-  private _otherShape({ image }: Params<'session.open'>, held: number[]): BridgeError {
-    const { title, key } = this._record;
-    return new BridgeError(
-      'invalid',
-      `The session ${title || key} holds labels of an image of ${size(held)}; this one has ${size(image.shape)}. ` +
-        'Choose another name, or fresh=True to set them aside.'
-    );
-  }
-
-  /** The classes that stay beside the given ones because they have labels. Throws BridgeError `invalid` if a name is taken. */
-  private _keptClasses(given: LabelClass[]): LabelClass[] {
-    const ids = new Set(given.map(item => item.id));
-    const kept = this._record.classes.filter(({ id }) => !ids.has(id) && this._labels.count(id) > 0);
-    for (const { id, name } of kept) {
-      if (given.some(item => item.name === name)) {
-        throw new BridgeError(
-          'invalid',
-          `The name ${JSON.stringify(name)} is that of the class of id ${id}, which stays since it has ` +
-            `${this._labels.count(id)} labelled pixels. Keep the order of the classes, or fresh=True to set the labels aside.`
-        );
-      }
-    }
-    return kept;
   }
 
   /** Find or make the arrays, and fill the labels from their journal. */
@@ -541,8 +432,8 @@ export class Session {
       this._record.imageReady = false;
     }
     const shape = image.shape.slice(0, 3);
-    if (!this._labels || !arrays.get('labels') || this._labels.array.shape.join() !== shape.join()) {
-      await this._openLabels(shape);
+    if (!arrays.get('labels') || this._labels.opened?.array.shape.join() !== shape.join()) {
+      await this._labels.open(shape);
     }
     if (!arrays.get('prediction') || !arrays.get('segmentation')) {
       await this._drop('prediction', 'segmentation', 'probabilities', 'uncertainty');
@@ -553,68 +444,6 @@ export class Session {
     this._record.sidecar = VERSION;
     this._segmentation.open();
     await this.recombine();
-  }
-
-  private async _openLabels(shape: number[]): Promise<void> {
-    const arrays = this._arrays;
-    const path = this._journalPath;
-    await this._labels?.close();
-    let reader = await JournalReader.open(path);
-    const missing = !reader && this._record.labelsVersion > 0;
-    try {
-      const drawn = await reader?.shape();
-      if (drawn && drawn.join() !== shape.join()) {
-        const aside = join(this.folder, datedName('labels', 'bak'));
-        await rename(path, aside);
-        log(`${path} is for an image of ${size(drawn)}; it is now ${aside}`);
-        await reader!.close();
-        reader = undefined;
-      }
-      if (arrays.get('labels')?.shape.join() !== shape.join() || !(await arrays.intact('labels'))) {
-        await arrays.remove('labels');
-      }
-    } catch (error) {
-      await reader?.close();
-      throw error;
-    }
-    const found = arrays.get('labels');
-    const array = found ?? (await arrays.allocate('labels', 'uint8', shape));
-    arrays.set('labels', array);
-    this._labels = await JournalledLabels.open(path, array, {
-      reader,
-      blank: !found,
-      version: this._record.labelsVersion,
-      classes: this._isNew ? undefined : this._record.classes
-    });
-    this._takeClasses();
-    this._damage = { ...this._damage, journalMissing: missing };
-    this._opened = { at: new Date(), pixels: this._labels.pixels };
-    this._labels.onPaint = (rect, labels) => this._segmentation.lay(rect, labels);
-    this._labels.onChange = () => {
-      this._tell('labels');
-      this._saveSoon();
-    };
-    this._resumed = null;
-  }
-
-  /** Make sure that each label has a class: take the journal's if the record is lost, and name those anew that are in neither. */
-  private _takeClasses(): void {
-    const record = this._record;
-    if (this._isNew && this._labels.classes.length > 0) {
-      record.classes = this._labels.classes;
-    }
-    const renamed = missingClasses(record.classes, Object.keys(this._labels.counts).map(Number));
-    record.classes = [...record.classes, ...renamed];
-    this._damage = { ...this._damage, renamed };
-  }
-
-  /** Save within {@link SAVE_MS}, so that lists of sessions show the present number of labelled pixels. */
-  private _saveSoon(): void {
-    this._saveTimer ??= setTimeout(() => {
-      this._saveTimer = undefined;
-      void this.save().catch(error => log(`session ${this.id} could not be saved`, error));
-    }, SAVE_MS);
-    this._saveTimer.unref();
   }
 
   private _tell(change: SessionChange): void {
@@ -638,32 +467,14 @@ export class Session {
     this._segmentation.close();
   }
 
-  private get _journalPath(): string {
-    return join(this.folder, 'labels.journal');
-  }
-
   private readonly _record: SessionRecord;
-  /** Whether the record is new, so that the classes in the journal are to be taken. */
-  private _isNew: boolean;
-  private _damage: IRecordDamage = {};
-  /** When the labels were opened, and how many they were; null once they were set aside. */
-  private _opened: IOpened | null = null;
   private readonly _context: ISessionContext;
   private readonly _arrays: SessionArrays;
   private readonly _segmentation: Segmentation;
-  private _labels!: JournalledLabels; // set by the first _openLabels
+  private readonly _labels: SessionLabels;
+  private readonly _file: RecordFile;
   private _imageFile: TileFile | undefined;
   private _pyramid: Pyramid | undefined;
-  /** The labels that were found when the session was opened without other users. All later users get the same notice. */
-  private _resumed: SessionState['resumed'] = null;
   private _generation = 0;
   private _round = 0;
-  private _saving: Promise<void> = Promise.resolve();
-  private _nextSave: Promise<void> | undefined;
-  private _saveTimer: NodeJS.Timeout | undefined;
-}
-
-/** The size of an image as text. A single slice is not mentioned. */
-function size([slices, rows, columns]: number[]): string {
-  return `${slices === 1 ? '' : `${slices} × `}${rows} × ${columns}`;
 }

@@ -1,0 +1,42 @@
+/** What the protocol says of a session: everything but pixels. */
+import { SessionState } from '../../../src/shared/protocol';
+import type { Segmentation } from './segmentation';
+import type { SessionLabels } from './session-labels';
+import type { SessionRecord } from './session-record';
+
+/** The state of a session whose labels are open. */
+export function stateOf({ id, record, labels, segmentation, live }: ISessionParts): SessionState {
+  const { title, image, imageReady, classes, arrays, classifier, segmentationVersion, choice } = record;
+  const { version, counts, array } = labels.opened!;
+  const { round, counts: phases } = segmentation;
+  return {
+    session: id,
+    title,
+    image,
+    imageReady,
+    classes,
+    labels: { version, counts },
+    resumed: labels.resumed,
+    recovered: labels.recovered,
+    segmentation:
+      classifier && arrays['segmentation']
+        ? {
+            version: segmentationVersion,
+            ...(round !== undefined && { round }),
+            classifier,
+            ...(phases && { counts: phases })
+          }
+        : null,
+    live,
+    choice,
+    arrays: { ...arrays, labels: { ...array, version } }
+  };
+}
+
+interface ISessionParts {
+  id: string;
+  record: SessionRecord;
+  labels: SessionLabels;
+  segmentation: Segmentation;
+  live: boolean;
+}
