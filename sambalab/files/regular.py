@@ -33,6 +33,8 @@ def open_regular(path: Path, error: type[SambaLabError]) -> BinaryIO:
         file = os.fdopen(os.open(path, flags), "rb")
     except FileNotFoundError:
         raise error(f"There is no file {path} (looked for in {Path.cwd()}).") from None
+    except SambaLabError:
+        raise
     except (OSError, ValueError) as reason:  # ValueError: a null byte in the path
         raise error(f"{path} cannot be read: {getattr(reason, 'strerror', None) or reason}.") from None
     try:
