@@ -17,6 +17,9 @@ from .errors import SambaLabError
 FOLDER = Path(__file__).parent.parent / "server"
 
 
+_ADVICE = "In a source tree, build it: npm run build. Otherwise install sambalab again."
+
+
 @functools.cache
 def built_table(name: str) -> Any:
     """Read a table. The result is shared, so do not change it.
@@ -24,15 +27,20 @@ def built_table(name: str) -> Any:
     Raises
     ------
     SambaLabError
-        If the package is not built.
+        If the package is not built. Indexing the table, or a part of it, raises it for what a build of other sources left out.
     """
     file = FOLDER / name
+
+    class Table(dict[str, Any]):
+        def __missing__(self, key: str) -> Any:
+            raise SambaLabError(f"{file} was built from other sources: it has no {key!r}. {_ADVICE}")
+
     try:
-        return json.loads(file.read_text("utf-8"))
+        return json.loads(file.read_text("utf-8"), object_hook=Table)
     except FileNotFoundError:
-        raise SambaLabError(
-            f"{file} is missing. In a source tree, build it: npm run build. Otherwise install sambalab again."
-        ) from None
+        raise SambaLabError(f"{file} is missing. {_ADVICE}") from None
+    except ValueError as error:
+        raise SambaLabError(f"{file} is damaged: {error}. {_ADVICE}") from None
 
 
 def limits(*path: str) -> Mapping[str, Any]:
