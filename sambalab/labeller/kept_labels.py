@@ -73,10 +73,13 @@ class KeptLabels(Suggestions):
         """
         name = backup.name if isinstance(backup, Backup) else backup
         self._refresh()
+        if not isinstance(name, str):
+            raise LabelError(self._no_backup(name))
         try:
             self._accept(self._request("session.restore", {"backup": name}))
         except ParameterError as error:
-            raise LabelError(f"backup is {name!r}. {error}") from None
+            known = any(name == item.name for item in self.backups())
+            raise LabelError(f"backup is {name!r}. {error}" if known else self._no_backup(name)) from None
         self._resumed = None
 
     def fresh_start(self) -> None:
@@ -85,6 +88,13 @@ class KeptLabels(Suggestions):
         self._accept(self._request("session.fresh"))
         self._resumed = None
         self._is_fresh = True
+
+    def _no_backup(self, name: Any) -> str:
+        """Say that there is no such backup, and which there are."""
+        names = [item.name for item in self.backups()]
+        some = ", ".join(map(repr, names[:3])) + (", …" if len(names) > 3 else "")
+        there = f"this session has {some}" if names else "this session has none"
+        return f"backup is {name!r}, which is no backup of this session; an entry of lab.backups() will do: {there}."
 
     def _related_text(self) -> list[str]:
         """Tell of labels in other sessions, if there are none here and the user did not ask for none."""

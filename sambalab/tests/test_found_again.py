@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -197,12 +198,20 @@ def test_a_backup_brings_its_classes(own_dirs):
     assert lab.labels.max() == 2
 
 
-@pytest.mark.parametrize("name", ["labels-2026-01-01T00-00-00-000Z.bak", "../labels.journal", "session.json", 7])
-def test_a_backup_that_does_not_exist_is_refused_and_nothing_changes(own_dirs, name):
+@pytest.mark.parametrize(
+    "name", ["labels-2026-01-01T00-00-00-000Z.bak", "../labels.journal", "session.json", "x", "", 7]
+)
+def test_a_backup_that_does_not_exist_is_refused_with_those_that_do_and_nothing_changes(own_dirs, name):
     lab = labelled(name="refused")
-    with pytest.raises(sl.LabelError, match="backup"):
+    says = re.escape(f"backup is {name!r}, which is no backup of this session; an entry of lab.backups() will do")
+    with pytest.raises(sl.LabelError, match=f"^{says}: this session has none\\.$"):
         lab.restore(name)
     assert np.count_nonzero(lab.labels) == 600 and lab.backups() == ()
+    lab.fresh_start()
+    (backup,) = lab.backups()
+    with pytest.raises(sl.LabelError, match=f"^{says}: this session has {re.escape(repr(backup.name))}\\.$"):
+        lab.restore(name)
+    assert lab.backups() == (backup,)
 
 
 def test_a_backup_of_another_size_is_listed_and_refused(own_dirs):
@@ -210,5 +219,5 @@ def test_a_backup_of_another_size_is_listed_and_refused(own_dirs):
     lab = sl.Labeller(IMAGE[:20], name="sizes", fresh=True)
     (backup,) = lab.backups()
     assert backup.labelled is None and "another size" in repr(lab.backups())
-    with pytest.raises(sl.LabelError, match="another size"):
+    with pytest.raises(sl.LabelError, match=f"^backup is {re.escape(repr(backup.name))}.*another size"):
         lab.restore(backup)
