@@ -71,6 +71,18 @@ def test_a_runtime_folder_where_others_may_replace_it_is_refused(shared, monkeyp
     monkeypatch.setenv("SAMBALAB_RUNTIME_DIR", str(shared / "run"))
     with pytest.raises(sl.SidecarError, match=r"has mode 0777: others may replace what is in it"):
         sidecar.ensure()
+    assert list(shared.iterdir()) == []  # refused before anything is made, and before a sidecar starts
+
+
+@second_user
+def test_a_neighbours_runtime_folder_in_a_folder_of_ones_own_is_refused_and_keeps_its_mode(own_dirs, monkeypatch):
+    run = own_dirs / "run"
+    run.mkdir()
+    os.chown(run, NOBODY, NOBODY)
+    run.chmod(0o777)
+    with pytest.raises(sl.SidecarError, match=rf"folder \S+run belongs to user {NOBODY}, not to you"):
+        sidecar.ensure()
+    assert run.stat().st_mode & 0o777 == 0o777 and list(run.iterdir()) == []
 
 
 def test_a_link_of_the_users_own_leads_to_the_runtime_folder(own_dirs, monkeypatch):
