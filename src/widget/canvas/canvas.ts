@@ -1,20 +1,24 @@
 /**
- * The canvas of a view: pointer, wheel, size, and two layers. Image, overlays and labels are on the lower layer; what follows
- * the pointer is on the upper one, which is redrawn alone.
+ * The canvas of a view: gives pointer and wheel to the tool in use or to the navigation, and says what the layers show. Image,
+ * overlays and labels are on the lower layer; what follows the pointer is on the upper one, which is redrawn alone.
  */
 import { IDisposable } from '@lumino/disposable';
 import { Message } from '@lumino/messaging';
 import { ISignal, Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
-import { LABEL_TILE, Rect } from '../../shared';
+import { ISize, LABEL_TILE } from '../../shared';
 import { IPoint, tilesIn, ViewTransform } from '../base/geometry';
+import { trans } from '../base/translation';
 import { Change, IRepaint } from '../state/change';
 import { LabellerState } from '../state/labeller-state';
-import { Gestures, IGestureTarget, IPointer, PointerKind, Purpose } from './gestures';
+import { Gestures, IGestureTarget, IPointer } from './gestures';
+import { ILayerPainter, LayerName, Layers } from './layers';
+import { Navigation } from './navigation';
 import { Painter } from './painter';
 import { watchPens } from './pen-watch';
-import { currentTool, ERASER_END, findTool, ITool, IToolEvent, IToolHandler, TOOLS } from './tools';
-import { trans } from '../base/translation';
+import { kindOf, purposeOf } from './pointer-events';
+import { ToolInUse } from './tool-in-use';
+import { IToolEvent, IToolHandler } from './tools';
 
 /** The pixel under the pointer, for the status line. */
 export interface IHover {
@@ -22,63 +26,45 @@ export interface IHover {
   column: number;
 }
 
-/** Least and largest height of the canvas in CSS pixels. */
-const HEIGHT_MIN = 240;
-const HEIGHT_MAX = 600;
-
-/** Device pixels a CSS pixel at most, so that a view that the page enlarges much stays small in memory. */
-const RATIO_MAX = 4;
-
 /** The canvas of one view of a labeller. */
 export class CanvasView extends Widget {
   constructor(options: CanvasView.IOptions) {
     super();
     this._state = options.state;
-    this._hasFocus = options.hasFocus;
-    const parts = options.state.parts!;
-    this.view = new ViewTransform(parts.image);
-    this._image = parts.image;
+    const { image } = options.state.parts!;
+    this._image = image;
+    this.navigation = new Navigation({ image, settings: options.state.settings, hasFocus: options.hasFocus });
     this._painter = new Painter(options.state, this.view);
-    const host = { state: options.state, view: this.view, redraw: () => this.redraw('top') };
-    this._handlers = new Map(TOOLS.map(tool => [tool, tool.create(host)]));
-    this._tool = currentTool(options.state);
     this.addClass('sambalab-canvas');
     this.node.dataset['testid'] = 'sambalab-canvas';
-    for (const layer of [this._base, this._top]) {
-      this.node.appendChild(layer);
-    }
-    this._top.setAttribute('role', 'img');
-    this._top.setAttribute(
-      'aria-label',
-      trans.__('Image of %1 rows and %2 columns, with labels', parts.image.rows, parts.image.columns)
-    );
+    this._layers = new Layers({ node: this.node, image, navigation: this.navigation, painter: this._layerPainter });
+    this._tools = new ToolInUse({ state: options.state, view: this.view, redraw: () => this.redraw('top') });
+    const { top } = this._layers;
+    top.setAttribute('role', 'img');
+    top.setAttribute('aria-label', trans.__('Image of %1 rows and %2 columns, with labels', image.rows, image.columns));
+    this.navigation.moved.connect(() => this.redraw('both'), this);
+    this.navigation.zoomed.connect(() => this._tellView(), this);
     options.state.changed.connect(this._onState, this);
     options.state.repaint.connect(this._onRepaint, this);
-    this._checkSettings();
     this._setCursor();
   }
 
+  /** Moves the view. */
+  readonly navigation: Navigation;
+
   /** Where the image is on the canvas. */
-  readonly view: ViewTransform;
+  get view(): ViewTransform {
+    return this.navigation.view;
+  }
 
   /** The handler of pointer and keys: of the tool that is pressed, else of the tool in use. */
   get handler(): IToolHandler {
-    return this._pressed?.handler ?? this._handlers.get(this._tool)!;
+    return this._tools.handler;
   }
 
   /** Emits the pixel under the pointer; null outside the image. */
   get hovered(): ISignal<this, IHover | null> {
     return this._hovered;
-  }
-
-  /** Emits when the zoom changed. */
-  get zoomed(): ISignal<this, number> {
-    return this._zoomed;
-  }
-
-  /** Emits when the wheel turned without zooming, for example because the labeller has no focus. */
-  get wheelIgnored(): ISignal<this, void> {
-    return this._wheelIgnored;
   }
 
   /** Whether the pointer is over the image. */
@@ -88,7 +74,7 @@ export class CanvasView extends Widget {
 
   /** The longest time that drawing the lower layer took, in milliseconds. */
   get longestDraw(): number {
-    return this._longest;
+    return this._layers.longestDraw;
   }
 
   /** Whether to draw the image alone, without overlays, labels and suggestion. */
@@ -105,47 +91,19 @@ export class CanvasView extends Widget {
     this._setCursor();
   }
 
-  /** Show the whole image. */
-  showAll(): void {
-    this.view.fit();
-    this._onView();
-  }
-
-  /** Bring a region into view, large enough to draw in it. */
-  lookAt(region: Rect): void {
-    if (!this.isDisposed && this.view.show(region)) {
-      this._onView();
-    }
-  }
-
-  /** Zoom about the middle of the canvas. */
-  zoom(factor: number): void {
-    this.view.zoomAt({ x: this.view.width / 2, y: this.view.height / 2 }, factor);
-    this._onView();
-  }
-
   /** Where a place of the window is on the canvas, in screen coordinates. */
-  toScreen({ x, y }: IPoint): IPoint {
-    const { left, top, scale } = this._box();
-    return { x: (x - left) / scale, y: (y - top) / scale };
+  toScreen(place: IPoint): IPoint {
+    return this._layers.toScreen(place);
   }
 
   /** Where a place on the canvas is in the window. */
-  toWindow({ x, y }: IPoint): IPoint {
-    const { left, top, scale } = this._box();
-    return { x: left + x * scale, y: top + y * scale };
+  toWindow(place: IPoint): IPoint {
+    return this._layers.toWindow(place);
   }
 
   /** Draw layers again with the next frame. */
-  redraw(layer: 'base' | 'top' | 'both'): void {
-    this._dirtyBase ||= layer !== 'top';
-    this._dirtyTop ||= layer !== 'base';
-    if (this._frame === 0 && this.isAttached) {
-      this._frame = requestAnimationFrame(() => {
-        this._frame = 0;
-        this._draw();
-      });
-    }
+  redraw(layer: LayerName): void {
+    this._layers.redraw(layer);
   }
 
   override dispose(): void {
@@ -156,6 +114,8 @@ export class CanvasView extends Widget {
     this._unwatch();
     this._state.changed.disconnect(this._onState, this);
     this._state.repaint.disconnect(this._onRepaint, this);
+    this._layers.dispose();
+    this.navigation.dispose();
     Signal.clearData(this);
     super.dispose();
   }
@@ -188,7 +148,7 @@ export class CanvasView extends Widget {
         event.stopPropagation();
         break;
       case 'wheel':
-        this._onWheel(event as WheelEvent);
+        this.navigation.wheel(event as WheelEvent, this._screen(event as WheelEvent));
         break;
       default:
     }
@@ -200,7 +160,7 @@ export class CanvasView extends Widget {
       this.node.addEventListener(type, this, type === 'wheel' ? { passive: false } : {});
     }
     this._pens = watchPens((where, time) => this._gestures.pen(where, time));
-    this._resizes = new ResizeObserver(() => this._fitSize());
+    this._resizes = new ResizeObserver(() => this._layers.fit());
     this._resizes.observe(this.node);
     // A browser may blank a canvas that has been out of sight for long.
     this._sights = new IntersectionObserver(entries => {
@@ -211,7 +171,7 @@ export class CanvasView extends Widget {
       }
     });
     this._sights.observe(this.node);
-    this._fitSize();
+    this._layers.fit();
   }
 
   protected override onBeforeDetach(message: Message): void {
@@ -221,7 +181,7 @@ export class CanvasView extends Widget {
 
   protected override onAfterShow(message: Message): void {
     super.onAfterShow(message);
-    this._fitSize();
+    this._layers.fit();
     this.redraw('both');
   }
 
@@ -233,47 +193,7 @@ export class CanvasView extends Widget {
     }
     this._resizes?.disconnect();
     this._sights?.disconnect();
-    cancelAnimationFrame(this._frame);
-    this._frame = 0;
-  }
-
-  /** Set the height by the width and the image, and the layers' sizes by both and the screen's resolution. */
-  private _fitSize(): void {
-    const width = this.node.clientWidth;
-    if (width === 0) {
-      return;
-    }
-    const most = Math.max(HEIGHT_MIN, Math.min(HEIGHT_MAX, window.innerHeight * 0.66));
-    const height = Math.round(Math.min(Math.max((width * this._image.rows) / this._image.columns, HEIGHT_MIN), most));
-    if (this.node.style.height !== `${height}px`) {
-      this.node.style.height = `${height}px`;
-    }
-    this._ratio = this._deviceRatio();
-    for (const layer of [this._base, this._top]) {
-      const w = Math.round(width * this._ratio);
-      const h = Math.round(height * this._ratio);
-      if (layer.width !== w || layer.height !== h) {
-        layer.width = w;
-        layer.height = h;
-      }
-    }
-    this.view.resize(width, height);
-    this._draw(true);
-    this._tellView();
-    this._zoomed.emit(this.view.scale);
-  }
-
-  /** The box of the canvas on the page. An ancestor's CSS scale or zoom makes it larger or smaller than the canvas's own size. */
-  private _box(): { left: number; top: number; scale: number } {
-    const { left, top, width } = this.node.getBoundingClientRect();
-    return { left, top, scale: width > 0 && this.view.width > 0 ? width / this.view.width : 1 };
-  }
-
-  /** Device pixels a pixel of the canvas: by the screen, the browser's zoom and the page's CSS. */
-  private _deviceRatio(): number {
-    const { width } = this.node.getBoundingClientRect();
-    const scale = width > 0 ? width / this.node.clientWidth : 1;
-    return Math.min((window.devicePixelRatio || 1) * scale, RATIO_MAX);
+    this._layers.pause();
   }
 
   /** Tell the sidecar what is in view: live segmentation begins there. */
@@ -281,50 +201,9 @@ export class CanvasView extends Widget {
     this._state.live.show(this, this._state.slice, this._inSight ? this.view.visible() : null);
   }
 
-  private _draw(all = false): void {
-    // The window moved to another screen, or the page was zoomed or scaled. Layout rounds, so small differences are none.
-    if (!all && Math.abs(this._deviceRatio() / this._ratio - 1) > 0.01) {
-      this._fitSize();
-      return;
-    }
-    let unfinished = false;
-    if (all || this._dirtyBase) {
-      const context = this._base.getContext('2d');
-      if (context) {
-        const start = performance.now();
-        unfinished = !this._painter.base(context, this._ratio, this._hideOverlays);
-        this._longest = Math.max(this._longest, performance.now() - start);
-      }
-    }
-    if (all || this._dirtyTop) {
-      const context = this._top.getContext('2d');
-      if (context) {
-        context.setTransform(this._ratio, 0, 0, this._ratio, 0, 0);
-        context.clearRect(0, 0, this.view.width, this.view.height);
-        if (!this._hideOverlays) {
-          this._painter.mark(context);
-          this._painter.suggestion(context, this._ratio);
-        }
-        this.handler.paint?.(context, this.view);
-      }
-    }
-    this._dirtyBase = this._dirtyTop = false;
-    if (unfinished) {
-      this.redraw('base');
-      return;
-    }
-    const { parts, times, slice } = this._state;
-    times.drawn(() => parts?.segmentation.labelsVersion(slice, tilesIn(this.view.visible(), LABEL_TILE)) ?? -1);
-  }
-
   private _onState(_: LabellerState, change: Change): void {
     if (change === 'choice') {
-      const tool = currentTool(this._state);
-      if (this._tool !== tool) {
-        this._handlers.get(this._tool)!.leave?.();
-        this._tool = tool;
-      }
-      this._checkSettings();
+      this._tools.follow();
       this._setCursor();
       this._tellView();
     }
@@ -337,28 +216,9 @@ export class CanvasView extends Widget {
     this._painter.invalidate(overlay, keys);
   }
 
-  private _onView(): void {
-    this.redraw('both');
-    this._tellView();
-    this._zoomed.emit(this.view.scale);
-  }
-
-  /** Tell the user, once, if the settings name a tool that does not exist. */
-  private _checkSettings(): void {
-    const { tool } = this._state.settings.values;
-    if (tool !== this._checkedTool) {
-      this._checkedTool = tool;
-      if (!findTool(tool)) {
-        const names = TOOLS.map(({ name }) => name).join(', ');
-        this._state.note(trans.__('The settings name the tool “%1”; the tools are %2.', tool, names));
-      }
-    }
-  }
-
   private _setCursor(): void {
-    const { cursor } = this._pressed?.tool ?? this._tool;
     const moves = this._gestures.does === 'pan' || this._gestures.does === 'pinch';
-    this._top.style.cursor = moves ? 'grabbing' : this._panning ? 'grab' : cursor;
+    this._layers.top.style.cursor = moves ? 'grabbing' : this._panning ? 'grab' : this._tools.cursor;
   }
 
   private _screen(event: MouseEvent): IPoint {
@@ -375,7 +235,7 @@ export class CanvasView extends Widget {
   }
 
   private _onPointerDown(event: PointerEvent): void {
-    const purpose = this._purposeOf(event);
+    const purpose = purposeOf(event, this._panning);
     if (purpose === 'other') {
       if (!this._gestures.does) {
         event.preventDefault();
@@ -389,24 +249,10 @@ export class CanvasView extends Widget {
     }
   }
 
-  /** What a button is for: `other` is the secondary one. Null for buttons that do nothing here. */
-  private _purposeOf({ button, buttons }: PointerEvent): Purpose | 'other' | null {
-    if (button === 2) {
-      return 'other';
-    }
-    if (button === 1 || (this._panning && button === 0)) {
-      return 'pan';
-    }
-    if (button === ERASER_BUTTON || buttons & ERASER_BUTTONS) {
-      return 'erase';
-    }
-    return button === 0 ? 'draw' : null;
-  }
-
   /** Get the pointer's events until it is lifted, wherever it goes. */
   private _capture(id: number): void {
     try {
-      this._top.setPointerCapture?.(id);
+      this._layers.top.setPointerCapture?.(id);
     } catch {
       // It was lifted before this event was handled; its pointerup comes next.
     }
@@ -435,38 +281,16 @@ export class CanvasView extends Widget {
     this._hovered.emit(inside ? { row: Math.floor(image.y), column: Math.floor(image.x) } : null);
   }
 
-  private _press(pointer: IPointer, purpose: 'draw' | 'erase'): void {
-    const tool = purpose === 'erase' ? ERASER_END : this._tool;
-    const handler = this._handlers.get(tool)!;
-    if (tool !== this._tool) {
-      this.handler.leave?.();
-    }
-    const takes = purpose === 'draw' && this._state.takenTool === null;
-    this._pressed = { tool, handler, takes };
-    if (takes) {
-      this._state.keepTool(tool.name);
-    }
-    handler.press(this._toolEvent(pointer));
-  }
-
   private _release(pointer: IPointer): void {
-    this._pressed?.handler.release?.(this._toolEvent(pointer));
-    const erased = this._pressed?.tool !== this._tool;
-    if (pointer.kind === 'touch' || erased) {
-      this._leave(); // a lifted finger is nowhere, and the pen that erased shows the tool in use next
+    if (this._tools.release(this._toolEvent(pointer))) {
+      this._hovered.emit(null);
     }
-    this._pressed = null;
     this._setCursor();
   }
 
   private _abort(): void {
-    const pressed = this._pressed;
-    pressed?.handler.abort?.();
-    this._pressed = null;
+    this._tools.abort();
     this._hovered.emit(null);
-    if (pressed?.takes) {
-      this._state.keepTool(null);
-    }
     this._setCursor();
   }
 
@@ -476,63 +300,40 @@ export class CanvasView extends Widget {
     this._hovered.emit(null);
   }
 
-  private _onWheel(event: WheelEvent): void {
-    const how = this._state.settings.values.wheelZoom;
-    const zooms = event.ctrlKey || event.metaKey || how === 'always' || (how === 'focus' && this._hasFocus());
-    if (!zooms) {
-      this._wheelIgnored.emit();
-      return;
-    }
-    event.preventDefault();
-    event.stopPropagation();
-    // Some browsers count lines or pages: convert to pixels. One event at most doubles the scale.
-    const pixels = event.deltaY * (event.deltaMode === 1 ? 20 : event.deltaMode === 2 ? 400 : 1);
-    const speed = event.ctrlKey && Math.abs(pixels) < 20 ? 0.01 : 0.0025; // browsers report a pinch as small steps with Ctrl
-    this.view.zoomAt(this._screen(event), Math.exp(Math.min(Math.max(-pixels * speed, -0.7), 0.7)));
-    this._onView();
-  }
-
   private readonly _state: LabellerState;
-  private readonly _hasFocus: () => boolean;
-  private readonly _image: { rows: number; columns: number };
+  private readonly _image: ISize;
   private readonly _painter: Painter;
-  private readonly _handlers: ReadonlyMap<ITool, IToolHandler>;
-  private readonly _base = document.createElement('canvas');
-  private readonly _top = document.createElement('canvas');
+  private readonly _layers: Layers;
+  private readonly _tools: ToolInUse;
   private readonly _hovered = new Signal<this, IHover | null>(this);
-  private readonly _zoomed = new Signal<this, number>(this);
-  private readonly _wheelIgnored = new Signal<this, void>(this);
-  /** The tool in use. */
-  private _tool: ITool;
-  /** The tool that is pressed; it stays the same until release. `takes` if it is kept only because it was pressed. */
-  private _pressed: { tool: ITool; handler: IToolHandler; takes: boolean } | null = null;
   private readonly _gestures = new Gestures({
-    press: (pointer, purpose) => this._press(pointer, purpose),
+    press: (pointer, purpose) => this._tools.press(this._toolEvent(pointer), purpose),
     release: pointer => this._release(pointer),
     abort: () => this._abort(),
-    pan: (from, to) => {
-      this.view.panBy(to.x - from.x, to.y - from.y);
-      this._onView();
-    },
-    pinch: (from, to) => {
-      this.view.pinch(from, to);
-      this._onView();
-    },
+    pan: (from, to) => this.navigation.pan(from, to),
+    pinch: (from, to) => this.navigation.pinch(from, to),
     changed: () => this._setCursor()
   } satisfies IGestureTarget);
-  /** The settings' tool that {@link _checkSettings} has checked. */
-  private _checkedTool: string | null = null;
+  private readonly _layerPainter: ILayerPainter = {
+    base: (context, ratio) => this._painter.base(context, ratio, this._hideOverlays),
+    top: (context, ratio) => {
+      if (!this._hideOverlays) {
+        this._painter.mark(context);
+        this._painter.suggestion(context, ratio);
+      }
+      this.handler.paint?.(context, this.view);
+    },
+    drawn: () => {
+      const { parts, times, slice } = this._state;
+      times.drawn(() => parts?.segmentation.labelsVersion(slice, tilesIn(this.view.visible(), LABEL_TILE)) ?? -1);
+    }
+  };
   private _panning = false;
   private _hideOverlays = false;
   private _pens: IDisposable | null = null;
   private _resizes: ResizeObserver | null = null;
   private _sights: IntersectionObserver | null = null;
   private _inSight = true;
-  private _longest = 0;
-  private _frame = 0;
-  private _ratio = 1;
-  private _dirtyBase = true;
-  private _dirtyTop = true;
 }
 
 const EVENTS = [
@@ -546,15 +347,6 @@ const EVENTS = [
   'contextmenu',
   'wheel'
 ] as const;
-
-/** A pen's eraser end in `PointerEvent.button` and `buttons`. */
-const ERASER_BUTTON = 5;
-const ERASER_BUTTONS = 32;
-
-/** The kind of a pointer. An unknown device counts as a mouse. */
-function kindOf({ pointerType }: PointerEvent): PointerKind {
-  return pointerType === 'pen' || pointerType === 'touch' ? pointerType : 'mouse';
-}
 
 /** The namespace for {@link CanvasView}. */
 export namespace CanvasView {

@@ -19,7 +19,7 @@ export async function goToNextRegion(state: LabellerState, canvas: CanvasView): 
   try {
     const region = await state.nextRegion();
     if (region) {
-      canvas.lookAt(region);
+      canvas.navigation.lookAt(region);
     }
   } finally {
     canvas.node.removeEventListener('pointerdown', leave);
@@ -162,14 +162,14 @@ export class KeyMap implements IDisposable, ILastUsed {
         canvas.panning = true;
         return true;
       case '0':
-        canvas.showAll();
+        canvas.navigation.showAll();
         return true;
       case '+':
       case '=':
-        canvas.zoom(1.5);
+        canvas.navigation.zoom(1.5);
         return true;
       case '-':
-        canvas.zoom(1 / 1.5);
+        canvas.navigation.zoom(1 / 1.5);
         return true;
       case 'PageUp':
         state.setSlice(state.slice - 1);

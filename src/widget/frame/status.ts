@@ -30,8 +30,8 @@ export class StatusLine extends StateWidget {
       element('div', { class: 'sambalab-status-right' }, this._suggestion, this._unsent, this._where)
     );
     canvas.hovered.connect(this._onHover, this);
-    canvas.wheelIgnored.connect(this._onWheel, this);
-    canvas.zoomed.connect(this._endHint, this);
+    canvas.navigation.wheelIgnored.connect(this._onWheel, this);
+    canvas.navigation.zoomed.connect(this._endHint, this);
     this.refresh();
   }
 

@@ -66,25 +66,25 @@ export class Toolbar extends StateWidget {
           testid: 'sambalab-zoom-out',
           title: trans.__('Zoom out (−)'),
           icon: 'minus',
-          run: () => canvas.zoom(1 / 1.5)
+          run: () => canvas.navigation.zoom(1 / 1.5)
         }),
         this._zoom,
         button({
           testid: 'sambalab-zoom-in',
           title: trans.__('Zoom in (+)'),
           icon: 'plus',
-          run: () => canvas.zoom(1.5)
+          run: () => canvas.navigation.zoom(1.5)
         }),
         button({
           testid: 'sambalab-fit',
           title: trans.__('Show the whole image (0)'),
           icon: 'fit',
-          run: () => canvas.showAll()
+          run: () => canvas.navigation.showAll()
         })
       )
     );
     this.node.lastElementChild!.classList.add('sambalab-end');
-    canvas.zoomed.connect(this._onZoom, this);
+    canvas.navigation.zoomed.connect(this._onZoom, this);
     this.refresh();
     this._onZoom(canvas, canvas.view.scale);
   }
@@ -131,7 +131,7 @@ export class Toolbar extends StateWidget {
     this._slice?.set(this._state.slice);
   }
 
-  private _onZoom(_: CanvasView, scale: number): void {
+  private _onZoom(_: unknown, scale: number): void {
     const percent = scale * 100;
     setText(this._zoom, `${percent < 10 ? percent.toFixed(1) : Math.round(percent)} %`);
   }

@@ -31,7 +31,7 @@ function make() {
     hideOverlays: false,
     underPointer: false,
     handler: { press: () => undefined, cancel: () => left.push('cancelled'), finish: () => undefined } as IToolHandler,
-    lookAt: (at: object) => looked.push(at)
+    navigation: { lookAt: (at: object) => looked.push(at) }
   };
   const node = element('div', { tabindex: '0' });
   document.body.replaceChildren(node);

@@ -1,0 +1,175 @@
+/**
+ * The two layers of a view: their size and resolution, where they are on the page, and when they are drawn. What is drawn on them
+ * is up to the canvas.
+ */
+import { IDisposable } from '@lumino/disposable';
+import { ISize } from '../../shared';
+import { IPoint } from '../base/geometry';
+import { Navigation } from './navigation';
+
+/** Which layers to draw. */
+export type LayerName = 'base' | 'top' | 'both';
+
+/** Draws the layers. `ratio` is device pixels a CSS pixel. */
+export interface ILayerPainter {
+  /** Draw the lower layer. Returns whether it is complete; if not, it is called again with the next frame. */
+  base(context: CanvasRenderingContext2D, ratio: number): boolean;
+  /** Draw the upper layer, which is clear; the context is in CSS pixels. */
+  top(context: CanvasRenderingContext2D, ratio: number): void;
+  /** All that was asked for is drawn. */
+  drawn(): void;
+}
+
+/** Least and largest height in CSS pixels. */
+const HEIGHT_MIN = 240;
+const HEIGHT_MAX = 600;
+
+/** Device pixels a CSS pixel at most, so that a view that the page enlarges much stays small in memory. */
+const RATIO_MAX = 4;
+
+/** The layers of one canvas. */
+export class Layers implements IDisposable {
+  constructor(options: Layers.IOptions) {
+    this._options = options;
+    options.node.append(this._base, this.top);
+  }
+
+  /** The upper layer, which has the pointer. */
+  readonly top = document.createElement('canvas');
+
+  /** The longest time that drawing the lower layer took, in milliseconds. */
+  get longestDraw(): number {
+    return this._longest;
+  }
+
+  get isDisposed(): boolean {
+    return this._disposed;
+  }
+
+  /** Draw layers again with the next frame. */
+  redraw(layer: LayerName): void {
+    this._dirtyBase ||= layer !== 'top';
+    this._dirtyTop ||= layer !== 'base';
+    if (this._frame === 0 && !this._disposed && this._options.node.isConnected) {
+      this._frame = requestAnimationFrame(() => {
+        this._frame = 0;
+        this._draw();
+      });
+    }
+  }
+
+  /** Draw nothing until {@link redraw} or {@link fit} is called. */
+  pause(): void {
+    cancelAnimationFrame(this._frame);
+    this._frame = 0;
+  }
+
+  /** Set the height by the width and the image, and the layers' sizes by both and the screen's resolution. Draw at once. */
+  fit(): void {
+    const { node, image, navigation } = this._options;
+    const width = node.clientWidth;
+    if (width === 0) {
+      return;
+    }
+    const most = Math.max(HEIGHT_MIN, Math.min(HEIGHT_MAX, window.innerHeight * 0.66));
+    const height = Math.round(Math.min(Math.max((width * image.rows) / image.columns, HEIGHT_MIN), most));
+    if (node.style.height !== `${height}px`) {
+      node.style.height = `${height}px`;
+    }
+    this._ratio = this._deviceRatio();
+    for (const layer of [this._base, this.top]) {
+      const w = Math.round(width * this._ratio);
+      const h = Math.round(height * this._ratio);
+      if (layer.width !== w || layer.height !== h) {
+        layer.width = w;
+        layer.height = h;
+      }
+    }
+    navigation.resize(width, height);
+    this._draw(true);
+  }
+
+  /** Where a place of the window is on the canvas, in screen coordinates. */
+  toScreen({ x, y }: IPoint): IPoint {
+    const { left, top, scale } = this._box();
+    return { x: (x - left) / scale, y: (y - top) / scale };
+  }
+
+  /** Where a place on the canvas is in the window. */
+  toWindow({ x, y }: IPoint): IPoint {
+    const { left, top, scale } = this._box();
+    return { x: left + x * scale, y: top + y * scale };
+  }
+
+  dispose(): void {
+    this._disposed = true;
+    this.pause();
+  }
+
+  /** The box of the canvas on the page. An ancestor's CSS scale or zoom makes it larger or smaller than the canvas's own size. */
+  private _box(): { left: number; top: number; scale: number } {
+    const { left, top, width } = this._options.node.getBoundingClientRect();
+    const own = this._options.navigation.view.width;
+    return { left, top, scale: width > 0 && own > 0 ? width / own : 1 };
+  }
+
+  /** Device pixels a pixel of the canvas: by the screen, the browser's zoom and the page's CSS. */
+  private _deviceRatio(): number {
+    const { node } = this._options;
+    const { width } = node.getBoundingClientRect();
+    const scale = width > 0 ? width / node.clientWidth : 1;
+    return Math.min((window.devicePixelRatio || 1) * scale, RATIO_MAX);
+  }
+
+  private _draw(all = false): void {
+    // The window moved to another screen, or the page was zoomed or scaled. Layout rounds, so small differences are none.
+    if (!all && Math.abs(this._deviceRatio() / this._ratio - 1) > 0.01) {
+      this.fit();
+      return;
+    }
+    const { painter, navigation } = this._options;
+    let complete = true;
+    if (all || this._dirtyBase) {
+      const context = this._base.getContext('2d');
+      if (context) {
+        const start = performance.now();
+        complete = painter.base(context, this._ratio);
+        this._longest = Math.max(this._longest, performance.now() - start);
+      }
+    }
+    if (all || this._dirtyTop) {
+      const context = this.top.getContext('2d');
+      if (context) {
+        context.setTransform(this._ratio, 0, 0, this._ratio, 0, 0);
+        context.clearRect(0, 0, navigation.view.width, navigation.view.height);
+        painter.top(context, this._ratio);
+      }
+    }
+    this._dirtyBase = this._dirtyTop = false;
+    if (complete) {
+      painter.drawn();
+    } else {
+      this.redraw('base');
+    }
+  }
+
+  private readonly _options: Layers.IOptions;
+  private readonly _base = document.createElement('canvas');
+  private _ratio = 1;
+  private _frame = 0;
+  private _longest = 0;
+  private _dirtyBase = true;
+  private _dirtyTop = true;
+  private _disposed = false;
+}
+
+/** The namespace for {@link Layers}. */
+export namespace Layers {
+  export interface IOptions {
+    /** Gets the layers and their height. */
+    node: HTMLElement;
+    image: ISize;
+    navigation: Navigation;
+    painter: ILayerPainter;
+  }
+}
