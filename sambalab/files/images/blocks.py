@@ -142,6 +142,14 @@ def unreadable(what: Any, error: Exception) -> ImageError:
     return ImageError(f"{what} cannot be read as an image: {reason}")
 
 
+def cut_short(what: Any, has: int, needed: int, *, at_least: bool = False) -> ImageError:
+    """Make the error that a file of `has` bytes should have `needed`, or more."""
+    more = "at least " if at_least else ""
+    return ImageError(
+        f"{what} is cut short: it has {has:,} bytes, and its content needs {more}{needed:,}. Copy, download or export it again."
+    )
+
+
 def _length(wanted: int, chunk: int, most: int) -> int:
     """Give a length near `wanted` of whole chunks; of a part of one if a chunk is longer than `most`."""
     if chunk <= max(1, wanted):

@@ -1,6 +1,7 @@
 """Which values are images, and the errors for other values."""
 
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -210,15 +211,61 @@ def test_a_file_of_another_kind_is_refused(tmp_path, name):
         prepare(tmp_path / name)
 
 
-@pytest.mark.parametrize("compression", [None, "deflate"])
-@pytest.mark.parametrize("part", [0.3, 0.9])
-def test_a_truncated_tiff_is_refused(tmp_path, compression, part):
+CUT = {
+    "plain": {},
+    "deflate": {"compression": "zlib"},
+    "strips": {"compression": "lzw", "rowsperstrip": 9},
+    "jpeg": {"compression": "jpeg"},
+    "tiles": {"tile": (64, 64)},
+    "pages": {"metadata": None},
+    "pages-deflate": {"metadata": None, "compression": "zlib", "bigtiff": True, "byteorder": ">"},
+    "ome": {"ome": True, "metadata": {"axes": "ZYX"}},
+    "imagej": {"imagej": True, "metadata": {"axes": "ZYX"}},
+}
+
+
+@pytest.mark.parametrize("slices", [1, 3])
+@pytest.mark.parametrize("kind", CUT)
+def test_a_tiff_that_is_cut_short_says_so_with_its_bytes_and_logs_nothing(tmp_path, caplog, kind, slices):
     path = tmp_path / "cut.tif"
-    noise = np.random.default_rng(0).integers(0, 65535, (200, 200), np.uint16)
-    tifffile.imwrite(path, noise, compression="zlib" if compression else None)
+    noise = np.random.default_rng(0).integers(0, 256, (slices, 200, 200), np.uint8)
+    tifffile.imwrite(path, noise, photometric="minisblack", **CUT[kind])
     content = path.read_bytes()
-    path.write_bytes(content[: int(len(content) * part)])
-    with pytest.raises(ImageError, match=r"cut\.tif cannot be read"):
+    for part in (0.0002, 0.002, 0.01, 0.1, 0.3, 0.5, 0.6, 0.8, 0.95, 0.99):
+        size = max(8, int(len(content) * part))
+        path.write_bytes(content[:size])
+        with pytest.raises(ImageError) as caught:
+            prepare(path)
+        form = r"\S+cut\.tif is cut short: it has ([\d,]+) bytes, and its content needs at least ([\d,]+)\."
+        found = re.match(form, str(caught.value))
+        assert found, (part, str(caught.value))
+        has, needed = (int(number.replace(",", "")) for number in found.groups())
+        assert has == size < needed <= len(content)
+    assert caplog.text == ""
+
+
+def test_tifffiles_log_lines_of_the_users_own_calls_remain(tmp_path, caplog):
+    path = tmp_path / "cut.tif"
+    tifffile.imwrite(path, np.zeros((3, 40, 40), np.uint8), photometric="minisblack")
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ImageError, match="cut short"):
+        prepare(path)
+    assert caplog.text == ""
+    with tifffile.TiffFile(path) as file:
+        assert len(file.pages) == 1
+    assert "invalid page offset" in caplog.text
+
+
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+def test_an_npy_that_is_cut_short_says_so_with_its_bytes(tmp_path, version):
+    path = tmp_path / "cut.npy"
+    with path.open("wb") as file:
+        np.lib.format.write_array(file, np.zeros((40, 50), np.uint16), version=version)
+    whole = path.stat().st_size
+    os.truncate(path, whole - 100)
+    with pytest.raises(
+        ImageError, match=rf"cut\.npy is cut short: it has {whole - 100:,} bytes, and its content needs {whole:,}\."
+    ):
         prepare(path)
 
 

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from ....spec.errors import ImageError
+from ....spec.errors import ImageError, SambaLabError
 from ...regular import open_regular
 from .. import colours
 from ..source import Array, Conversion, Source, choose_largest
 from . import pillow
+from .tiff_cut import check_directories, check_whole, quiet
 from .tiff_pages import Pages
 from .tiff_sizes import pixel_size_of
 
@@ -30,7 +31,24 @@ def knows(path: Path, head: bytes) -> bool:
 
 
 def read(path: Path, series: int | None) -> Source:
-    """Open the largest image of the file at full resolution. Uncompressed pixels are mapped, others decoded as they are read."""
+    """Open the largest image of the file at full resolution. Uncompressed pixels are mapped, others decoded as they are read.
+
+    Raises
+    ------
+    ImageError
+        If the file is cut short, or has colours that are not read. tifffile raises others.
+    """
+    with quiet():
+        try:
+            return _read(path, series)
+        except SambaLabError:
+            raise
+        except Exception:
+            check_directories(path)
+            raise
+
+
+def _read(path: Path, series: int | None) -> Source:
     with tifffile.TiffFile(path) as file:  # pages open it again while they are read
         if series is None and _is_written_page_by_page(file):
             with tifffile.TiffFile(path, is_shaped=False) as pages:
@@ -48,10 +66,12 @@ def _is_written_page_by_page(file: Any) -> bool:
 def _source(path: Path, file: Any, series: int | None) -> Source:
     every = list(file.series)
     if not every:
+        check_directories(path)
         raise ImageError(f"{path} cannot be read as an image: it has no images.")
     number, notes = choose_largest([_size(one) for one in every], series)
     chosen = every[number]
     keyframe = chosen.keyframe
+    check_whole(path, file, chosen)
     if int(keyframe.photometric) in _NAMED:
         raise ImageError(
             f"{path} has colours of the kind {_NAMED[int(keyframe.photometric)]}; grey, RGB, CMYK, YCbCr and palettes will do. "

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..source import Array
+from .tiff_cut import quiet
 
 #: Bytes up to which a page is decoded as a whole.
 _PAGE_BYTES = 1 << 25
@@ -61,7 +62,8 @@ class Pages:
         if was_closed:
             file.open()
         try:
-            return self._read(key)
+            with quiet():
+                return self._read(key)
         finally:
             if was_closed:
                 file.close()
