@@ -118,6 +118,25 @@ def test_transparent_files_are_refused_with_what_leaves_the_alpha_out(tmp_path):
     assert prepare(tmp_path / "rgba.tif", index={"S": [0, 1, 2]}).pixels.shape == (1, 20, 30, 3)
 
 
+@pytest.mark.parametrize(
+    ("samples", "options"),
+    [
+        (2, {"photometric": "minisblack", "extrasamples": ["unspecified"]}),
+        (4, {"photometric": "minisblack", "extrasamples": ["unspecified"] * 3}),
+        (4, {"photometric": "minisblack", "extrasamples": ["unassalpha", "unspecified", "unspecified"]}),
+        (5, {"photometric": "rgb", "extrasamples": ["unassalpha", "unspecified"]}),
+    ],
+)
+def test_samples_that_are_no_colours_and_no_alpha_are_channels_to_choose_from(samples, options, tmp_path):
+    path = tmp_path / "samples.tif"
+    image = np.full((20, 30, samples), 255, np.uint8)
+    image[..., -1] = np.arange(30)
+    tifffile.imwrite(path, image, planarconfig="contig", **options)
+    with pytest.raises(ImageError, match=rf"{samples} channels.*axes are YXC"):
+        prepare(path)
+    np.testing.assert_array_equal(prepare(path, index={"C": -1}).pixels[0, ..., 0], image[..., -1])
+
+
 def test_images_of_pillow_are_shown_by_their_colours():
     from PIL import Image as Pillow
 

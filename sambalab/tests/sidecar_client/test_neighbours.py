@@ -107,6 +107,13 @@ def test_a_link_in_place_of_lock_or_log_is_not_written_through(own_dirs, name):
     assert precious.read_text() == "a thesis"
 
 
+def test_a_pipe_in_place_of_the_lock_is_refused(own_dirs):
+    (own_dirs / "run").mkdir(mode=0o700)
+    os.mkfifo(own_dirs / "run/sidecar-1.lock")
+    with pytest.raises(sl.SidecarError, match=r"sidecar-1\.lock is not a regular file"):
+        sidecar.ensure()
+
+
 @second_user
 def test_a_sidecar_of_python_works_beside_a_trap_in_shared_memory(shared, monkeypatch):
     as_neighbour(f'mkdir -m 777 "$1/sambalab-{os.getuid()}"', shared)
@@ -135,3 +142,16 @@ def test_an_array_in_whose_place_is_another_file_is_neither_read_nor_written(own
     with pytest.raises(sl.SidecarError, match=r"array\.bin (is not the file|cannot be opened)"):
         arrays.write_array(descriptor, IMAGE)
     assert precious.read_bytes() == bytes(600)
+
+
+@second_user
+def test_an_array_of_another_user_is_neither_read_nor_written(own_dirs):
+    path = own_dirs / "array.bin"
+    path.write_bytes(bytes(600))
+    os.chown(path, NOBODY, NOBODY)
+    descriptor = {"path": str(path), "dtype": "uint8", "shape": [20, 30]}
+    with pytest.raises(sl.SidecarError, match=rf"array\.bin belongs to user {NOBODY}, not to you"):
+        arrays.map_array(descriptor)
+    with pytest.raises(sl.SidecarError, match=rf"array\.bin belongs to user {NOBODY}, not to you"):
+        arrays.write_array(descriptor, IMAGE)
+    assert path.read_bytes() == bytes(600)
