@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import zmq
 
 from ..spec.errors import CancelledError, ProtocolError, SambaLabError, SidecarError
+from ..spec.tables import limits
 from . import sessions, sidecar
 from .connection import Connection, error_of
 from .wire import Buffer, encode
@@ -28,8 +29,6 @@ PING_SECONDS = 15.0
 SILENCE_SECONDS = 60.0
 TROUBLE_SECONDS = 30.0
 """If every sidecar dies before it is ready, pending requests fail after this many seconds."""
-LIVES_MAX = 3
-"""A request fails after this many sidecars died while it was pending: it may be the cause."""
 
 JobListener = Callable[[dict[str, Any]], None]
 
@@ -69,6 +68,11 @@ class Waker:
         """Close both ends."""
         self._reader.close()
         self._writer.close()
+
+
+def sidecars_max() -> int:
+    """Give after how many sidecars that died while it was pending a request fails: it may be the cause."""
+    return int(limits("messages")["sidecars"])
 
 
 class _Pending:
@@ -311,10 +315,11 @@ class Client:
         self._pending.clear()
 
     def _give_up_deadly(self) -> None:
+        most = sidecars_max()
         for request, pending in list(self._pending.items()):
-            if pending.lives >= LIVES_MAX:
+            if pending.lives >= most:
                 del self._pending[request]
-                reason = f"SambaLab's sidecar went away {LIVES_MAX} times during this request."
+                reason = f"SambaLab's sidecar went away {most} times during this request."
                 pending.finish(error=SidecarError(f"{reason} Its log may say why: {sidecar.runtime_dir()}"))
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ..files.images import Image
 from ..spec.errors import SambaLabError
 from .arrays import map_array, write_array, write_image
-from .client import LIVES_MAX, Client, client
+from .client import Client, client, sidecars_max
 
 Array = npt.NDArray[Any]
 T = TypeVar("T")
@@ -49,14 +49,15 @@ def stage(sidecar: Client, values: Array | Image) -> str:
 
 
 def once_more(work: Callable[[Client], T]) -> T:
-    """Run `work`, and again if the sidecar went away meanwhile, because its staged arrays are gone. At most `LIVES_MAX` times."""
+    """Run `work`, at most `sidecars_max` times: again if the sidecar went away meanwhile, because its staged arrays are gone."""
     sidecar = client()
-    for attempt in range(LIVES_MAX):
+    most = sidecars_max()
+    for attempt in range(most):
         instance = sidecar.instance
         try:
             return work(sidecar)
         except SambaLabError:
-            if attempt == LIVES_MAX - 1 or not instance or sidecar.instance == instance:
+            if attempt == most - 1 or not instance or sidecar.instance == instance:
                 raise
     raise AssertionError("unreachable")
 

@@ -12,6 +12,7 @@ import { ISignal, Signal } from '@lumino/signaling';
 import { IDisposable } from '@lumino/disposable';
 import { BridgeError } from '../shared/errors';
 import { encodeMessage, Frames, MessageAssembler } from '../shared/frames';
+import { SIDECARS_MAX } from '../shared/limits';
 import { BridgeEvent, Method, Params, parseIncoming, parseResult, Result } from '../shared/protocol';
 
 /** A way to send and receive frames that may lose some of them. */
@@ -49,6 +50,8 @@ interface IPending {
   wait: number;
   /** Milliseconds until the first retry. */
   first: number;
+  /** Sidecars that went away since the request was made. */
+  lost: number;
 }
 
 /** First pause before a request without a reply is sent again; it doubles up to {@link RETRY_MAX_MS}. */
@@ -89,7 +92,8 @@ export class BridgeClient implements IDisposable {
   /**
    * Send a request and wait for its reply. Without a reply the request is sent again; the sidecar runs each id only once.
    *
-   * @throws BridgeError with the sidecar's error; `cancelled` after an abort; `disconnected` when the transport closes.
+   * @throws BridgeError with the sidecar's error; `cancelled` after an abort; `disconnected` when the transport closes, or when
+   * {@link SIDECARS_MAX} sidecars went away before they answered.
    */
   async request<M extends Method>(method: M, params: Params<M>, options: IRequestOptions = {}): Promise<IReply<M>> {
     const { signal } = options;
@@ -106,7 +110,7 @@ export class BridgeClient implements IDisposable {
       const bytes = (options.buffers ?? []).reduce((sum, buffer) => sum + buffer.byteLength, 0);
       const first = this._retryMs + bytes / BYTES_PER_MS;
       const due = performance.now() + first;
-      this._pending.set(id, { method, parts, resolve, reject, due, wait: first, first });
+      this._pending.set(id, { method, parts, resolve, reject, due, wait: first, first, lost: 0 });
     });
     const abort = () => {
       const pending = this._pending.get(id);
@@ -173,6 +177,9 @@ export class BridgeClient implements IDisposable {
         return;
       }
       if ('event' in incoming) {
+        if (incoming.event === 'relay' && incoming.params.state === 'lost') {
+          this._giveUpDeadly();
+        }
         this._event.emit({ event: incoming, buffers: message.buffers });
         return;
       }
@@ -188,6 +195,18 @@ export class BridgeClient implements IDisposable {
       }
     } catch (error) {
       this._misunderstood.emit(BridgeError.from(error));
+    }
+  }
+
+  /** A sidecar went away. Fail the requests that saw as many go as they may, so that one that kills each sidecar is not sent for ever. */
+  private _giveUpDeadly(): void {
+    for (const [id, pending] of [...this._pending]) {
+      pending.lost++;
+      if (pending.lost >= SIDECARS_MAX) {
+        this._pending.delete(id);
+        const reason = `SambaLab's sidecar went away ${SIDECARS_MAX} times during this request (${pending.method}).`;
+        pending.reject(new BridgeError('disconnected', `${reason} The sidecar's log may say why.`));
+      }
     }
   }
 

@@ -8,7 +8,7 @@
  *   "tiles": {"image", "label"},          sides in pixels
  *   "image": {"slicePixels"},
  *   "picture": {"sides", "bytes", "labels", "segmentation", "tiles"},
- *   "messages": {"bytes", "headerBytes", "chunkBytes", "unfinished"},
+ *   "messages": {"bytes", "headerBytes", "chunkBytes", "unfinished", "sidecars"},
  *   "features": {"channels", "components", "sigmas": {"minimum", "maximum", "list"}, "sigmaScale": {"minimum", "maximum"}},
  *   "classifier": {"fileBytes", "bytes", "values", "layerChannels", "scale": {"minimum", "maximum"}, "cuts"},
  *   "classes": {"count", "nameLength", "colors"}, default colours in the order of ids
@@ -54,6 +54,7 @@ import {
   LAYER_CHANNELS_MAX,
   NAME_MAX,
   PICTURE,
+  SIDECARS_MAX,
   SIGMA_SCALE,
   SIGMAS
 } from './limits';
@@ -74,7 +75,8 @@ export const LIMITS = {
     bytes: MESSAGE_BYTES_MAX,
     headerBytes: HEADER_BYTES_MAX,
     chunkBytes: CHUNK_BYTES,
-    unfinished: MESSAGES_UNFINISHED_MAX
+    unfinished: MESSAGES_UNFINISHED_MAX,
+    sidecars: SIDECARS_MAX
   },
   features: { channels: FEATURES_MAX, components: COMPONENTS_MAX, sigmas: SIGMAS, sigmaScale: SIGMA_SCALE },
   classifier: {

@@ -51,6 +51,9 @@ export const LEVEL_MAX = 16;
 /** Characters of the key of a session, and of its title. */
 export const KEY_MAX = 1000;
 
+/** A request fails when so many sidecars went away while it waited for its reply: it may be the cause. */
+export const SIDECARS_MAX = 3;
+
 /** Tiles that one request asks for. */
 export const REQUEST_TILES_MAX = 64;
 /** Points of a prompt in one request; a model may allow fewer. */

@@ -1,6 +1,7 @@
 import { Signal } from '@lumino/signaling';
 import { BridgeClient, ITransport } from '../client';
 import { BridgeError } from '../../shared/errors';
+import { SIDECARS_MAX } from '../../shared/limits';
 import { encodeMessage, Frames, IMessage, MessageAssembler } from '../../shared/frames';
 import { parseRequest } from '../../shared/protocol';
 
@@ -37,9 +38,15 @@ class Wire implements ITransport {
   private readonly _assembler = new MessageAssembler();
 }
 
+const clients: BridgeClient[] = [];
+
+// Also after a failure: their timers would keep the test run from ending.
+afterEach(() => clients.splice(0).forEach(client => client.dispose()));
+
 function make(retryMs = 20): { wire: Wire; client: BridgeClient } {
   const wire = new Wire();
   const client = new BridgeClient({ transport: wire, retryMs });
+  clients.push(client);
   return { wire, client };
 }
 
@@ -150,6 +157,38 @@ describe('BridgeClient', () => {
     void client.request('status', {}).catch(() => undefined);
     client.resend();
     expect(wire.requests.map(({ header }) => header['method'])).toEqual(['ping', 'status', 'ping', 'status']);
+    client.dispose();
+  });
+
+  it('gives up a request that saw three sidecars go, as Python does, and keeps the later ones', async () => {
+    const { wire, client } = make(10000);
+    const relay = (state: string) => wire.reply({ event: 'relay', params: { state, message: '' } });
+    const sentBy = (method: string) => wire.requests.filter(({ header }) => header['method'] === method);
+    const settled = () => new Promise(resolve => setTimeout(resolve, 0));
+    let failure: unknown;
+    void client.request('train', { session }).catch(error => (failure = error));
+    let later: Promise<unknown> = Promise.resolve();
+    for (let n = 1; n <= SIDECARS_MAX; n++) {
+      await settled();
+      expect([failure, sentBy('train').length]).toEqual([undefined, n]);
+      relay('lost');
+      relay('failed'); // a relay that finds no sidecar at first says so: no other one went away
+      if (n === 1) {
+        later = client.request('ping', {});
+        later.catch(() => undefined);
+      }
+      relay('connected');
+      client.resend();
+    }
+    await settled();
+    expect(failure).toMatchObject({
+      code: 'disconnected',
+      message: "SambaLab's sidecar went away 3 times during this request (train). The sidecar's log may say why."
+    });
+    expect(sentBy('train')).toHaveLength(SIDECARS_MAX);
+    expect(client.pending).toBe(1);
+    wire.reply({ re: sentBy('ping')[0]!.header['id'], result: {} });
+    await later;
     client.dispose();
   });
 
