@@ -7,7 +7,7 @@ import { ArrayStore, IPlace } from './arrays/array-store';
 import { Dispatcher } from './transport/dispatcher';
 import { bind, IEndpoint, writeConnectionFile } from './transport/endpoint';
 import { DirectoryLock } from './base/directory-lock';
-import { makeDirectory } from './base/files';
+import { explainFull, makeDirectory } from './base/files';
 import { ownFolder, privateDataDirectory, privateDirectory, privatePlace } from './base/private-directory';
 import { IEngineService, ISamService } from './jobs/services';
 import { Jobs } from './jobs/jobs';
@@ -48,9 +48,13 @@ export class Sidecar {
   static async start(options: ISidecarOptions, services: IServices): Promise<Sidecar> {
     const runtimeDir = await privateDirectory(options.runtimeDir, 'SAMBALAB_RUNTIME_DIR');
     const dataDir = await privateDataDirectory(options.dataDir, 'SAMBALAB_DATA_DIR');
-    await makeDirectory(join(dataDir, 'sessions'));
     let lost: (why: string) => void = () => undefined;
-    const lock = await DirectoryLock.take(dataDir, why => lost(why));
+    const sessions = join(dataDir, 'sessions');
+    const lock = await makeDirectory(sessions)
+      .then(() => DirectoryLock.take(dataDir, why => lost(why)))
+      .catch(async error => {
+        throw await explainFull(error, sessions);
+      });
     let sidecar: Sidecar;
     try {
       const places = await arrayPlaces(options, runtimeDir);

@@ -7,6 +7,7 @@ owner can read. A process that finds no sidecar that listens starts one, under a
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -278,4 +279,20 @@ def _log_tail(log: Path) -> str:
         lines = log.read_text(errors="replace").rstrip().splitlines()[-LOG_TAIL_LINES:]
     except OSError:
         lines = []
-    return f" The end of its log, {log}:\n" + "\n".join(lines) if lines else f" Its log, {log}, is empty."
+    if lines:
+        return f" The end of its log, {log}:\n" + "\n".join(lines)
+    return _full(log) or f" Its log, {log}, is empty."
+
+
+def _full(log: Path) -> str:
+    """Say that a full disk is why the log is empty; an empty text if it is not."""
+    try:
+        with log.open("a") as file:
+            file.write("SambaLab\n")
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return (
+                f" The disk is full: there is no room in {log.parent}, not even for its log. Free some; or set"
+                f" {RUNTIME_VARIABLE} and SAMBALAB_DATA_DIR to folders on a disk with room."
+            )
+    return ""

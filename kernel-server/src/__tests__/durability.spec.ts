@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -220,6 +221,48 @@ describe('The journal', () => {
     const state = await (await connect()).request('session.attach', { session });
     expect(state.labels).toEqual({ version: acknowledged + 1, counts: { 1: 10 * (acknowledged + 1) } });
   });
+});
+
+describe('Where a disk is completely full', () => {
+  /** Leave no room in a folder, or none for another file. @returns a function that makes room */
+  function fill(folder: string, of: 'bytes' | 'files'): () => void {
+    const ballast = join(folder, 'ballast');
+    mkdirSync(ballast);
+    try {
+      for (let n = 0; ; n++) {
+        writeFileSync(join(ballast, `${n}`), of === 'bytes' ? new Uint8Array(4096) : '');
+      }
+    } catch {
+      return () => rmSync(ballast, { recursive: true });
+    }
+  }
+
+  itIf(MAY_MOUNT).each([
+    ['data', 'bytes'],
+    ['data', 'files'],
+    ['runtime', 'bytes']
+  ] as const)(
+    'the sidecar of this %s folder without %s says so and what to do, and starts once there is room',
+    async (name, of) => {
+      const folder = mountSmall(
+        name === 'data' ? sidecar.dataDir : sidecar.runtimeDir,
+        `1m,nr_inodes=${of === 'bytes' ? 1000 : 64}`
+      );
+      await sidecar.start();
+      const { session } = await openSession(await connect());
+      const { patch, buffers } = rectangle(session, 1, { rows: [0, 1], columns: [0, 10] });
+      await clients[0]!.request('labels.patch', patch, { buffers });
+      await sidecar.kill();
+      const makeRoom = fill(folder, of);
+      await expect(sidecar.start()).rejects.toThrow(
+        new RegExp(`There is no room in ${folder}: .*Free some; or .*SAMBALAB_${name.toUpperCase()}_DIR`)
+      );
+      makeRoom();
+      await sidecar.start();
+      const state = await (await connect()).request('session.attach', { session });
+      expect(state.labels.counts).toEqual({ 1: 10 });
+    }
+  );
 });
 
 describe('Arrays on a full disk', () => {

@@ -16,7 +16,7 @@ import { connect, createServer, Server } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { codeOf, explainFull, isMissing } from './files';
+import { codeOf, explainFull, isFull, isMissing } from './files';
 import { log } from './log';
 import { boot, machine, startOf } from './machine';
 
@@ -195,6 +195,9 @@ export class DirectoryLock {
     } catch (error) {
       if (isMissing(error)) {
         return this._find(); // a new owner has just cleared it away
+      }
+      if (isFull(error)) {
+        throw await explainFull(error, path);
       }
       throw new Error(`The lock ${path} cannot be read: ${(error as Error).message}. Make it readable, or remove it.`);
     }

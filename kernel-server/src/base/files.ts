@@ -96,8 +96,18 @@ export function isFull(error: unknown): boolean {
   return code === 'ENOSPC' || code === 'EDQUOT';
 }
 
-/** Turn "disk full" into an error that names the directory, the missing room and the remedy. Other errors are returned unchanged. */
-export async function explainFull(error: unknown, path: string, bytes?: number): Promise<unknown> {
+/**
+ * Turn "disk full" into an error that names the directory, the missing room and the remedy. Other errors are returned unchanged.
+ *
+ * @param path the file that needs room
+ * @param home which of the sidecar's directories it is in
+ */
+export async function explainFull(
+  error: unknown,
+  path: string,
+  bytes?: number,
+  home: 'data' | 'runtime' = 'data'
+): Promise<unknown> {
   if (!isFull(error)) {
     return error;
   }
@@ -110,8 +120,8 @@ export async function explainFull(error: unknown, path: string, bytes?: number):
   const state = codeOf(error) === 'EDQUOT' ? 'and your quota is used up' : room;
   return new BridgeError(
     'disk-full',
-    `There is no room in ${directory}: ${needed}, ${state}. Free some; or move the data directory to a disk with room, set ` +
-      'SAMBALAB_DATA_DIR to it and restart the sidecar.'
+    `There is no room in ${directory}: ${needed}, ${state}. Free some; or move the ${home} directory to a disk with ` +
+      `room, set SAMBALAB_${home.toUpperCase()}_DIR to it and restart the sidecar.`
   );
 }
 

@@ -6,7 +6,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { curveKeyPair, Router } from 'zeromq';
 import { PROTOCOL_VERSION } from '../../../src/shared/frames';
-import { writeAtomically } from '../base/files';
+import { explainFull, writeAtomically } from '../base/files';
 import { temporaryFolder } from '../base/private-directory';
 import { machine } from '../base/machine';
 
@@ -82,7 +82,10 @@ export async function writeConnectionFile(
     version,
     ...(endpoint.curve ? { curve: endpoint.curve } : {})
   };
-  await writeAtomically(path, JSON.stringify(json, undefined, 2) + '\n');
+  const text = JSON.stringify(json, undefined, 2) + '\n';
+  await writeAtomically(path, text).catch(async error => {
+    throw await explainFull(error, path, Buffer.byteLength(text), 'runtime');
+  });
   return async () => {
     try {
       if ((JSON.parse(await readFile(path, 'utf8')) as { instance?: unknown }).instance === instance) {

@@ -377,6 +377,25 @@ def test_a_full_disk_raises_and_smaller_images_still_fit(full_disk):
     assert sl.Labeller(IMAGE[:10], name="another").shape == (10, 30)
 
 
+@pytest.mark.parametrize("place", ["data", "runtime", "both"])
+def test_a_completely_full_disk_is_named_when_the_sidecar_cannot_start(full_disk, own_dirs, monkeypatch, place):
+    monkeypatch.setenv("SAMBALAB_ARRAYS_DIR", str(own_dirs / "arrays"))
+    for name in ("data", "runtime"):
+        folder = (full_disk if place in (name, "both") else own_dirs) / name
+        folder.mkdir(mode=0o700, exist_ok=True)
+        monkeypatch.setenv(f"SAMBALAB_{name.upper()}_DIR", str(folder))
+    ballast = full_disk / "ballast"
+    with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+    full = full_disk / ("data" if place == "data" else "runtime")
+    variable = f"SAMBALAB_{full.name.upper()}_DIR"
+    with pytest.raises(sl.SidecarError, match=f"no room in {full}.*Free some; or .*{variable}"):
+        sl.Labeller(IMAGE, name="full")
+    ballast.unlink()
+    sl.Labeller(IMAGE, name="full").set_labels(IMAGE % 3)
+
+
 @pytest.mark.parametrize("damage", ["missing", "corrupt"])
 def test_a_missing_or_corrupt_model_file_raises_and_labelling_goes_on(own_dirs, monkeypatch, damage):
     models = own_dirs / "models"
