@@ -152,7 +152,12 @@ test('Every acknowledged label is kept after a kernel restart and after a reload
   const reloaded = await TestNotebook.current(page);
   const third = await LabellerPage.in(page);
   expect(await third.countLabelled()).toBe(acknowledged);
+  // The banner stands above the image, which must not move when the sidecar is restarted.
+  const resumed = third.root.getByTestId('sambalab-resumed');
+  await expect(resumed).toBeVisible();
+  process.kill(sidecarPid(), 'SIGKILL');
   await paint(third, 120);
+  await expect(resumed).toBeVisible();
   await third.saved();
   expect(Number(await reloaded.run(2))).toBe(await third.countLabelled());
   expect(await third.countLabelled()).toBeGreaterThan(1.9 * acknowledged);

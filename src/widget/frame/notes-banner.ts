@@ -1,39 +1,15 @@
 /** The banner that tells how the image was opened: the largest of several, turned upright, and the like. */
-import { button, element } from '../base/dom';
-import { trans } from '../base/translation';
-import { StateWidget } from '../panel/state-widget';
 import { LabellerState } from '../state/labeller-state';
+import { Banner, IBannerContent } from './banner';
 
-export class NotesBanner extends StateWidget {
+export class NotesBanner extends Banner {
   constructor(state: LabellerState) {
-    super(state, ['session']);
-    this.addClass('sambalab-banner');
-    this.node.dataset['testid'] = 'sambalab-notes';
+    super(state, { name: 'notes' });
     this.refresh();
   }
 
-  protected override refresh(): void {
-    const notes = this._state.session?.image.notes ?? [];
-    const text = notes.join(' ');
-    this.setHidden(text === '' || text === this._dismissed);
-    if (text === this._shown) {
-      return;
-    }
-    this._shown = text;
-    this.node.replaceChildren(
-      element('span', { role: 'status' }, text),
-      button({
-        testid: 'sambalab-notes-close',
-        title: trans.__('Dismiss'),
-        icon: 'close',
-        run: () => {
-          this._dismissed = text;
-          this.refresh();
-        }
-      })
-    );
+  protected override content(): IBannerContent | null {
+    const text = (this._state.session?.image.notes ?? []).join(' ');
+    return text ? { text, about: text } : null;
   }
-
-  private _shown = '';
-  private _dismissed = '';
 }

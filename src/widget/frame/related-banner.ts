@@ -1,53 +1,38 @@
-/**
- * The banner that tells of labels in another session, and offers to copy them. It stands below the image, which must not move when the
- * banner comes a moment after the image and goes with the first stroke.
- */
+/** The banner that tells of labels in another session, and offers to copy them. */
 import { RelatedSession } from '../../shared';
-import { button, element } from '../base/dom';
+import { button } from '../base/dom';
 import { placeOf } from '../base/sessions';
 import { trans } from '../base/translation';
-import { StateWidget } from '../panel/state-widget';
 import { LabellerState } from '../state/labeller-state';
+import { Banner, IBannerContent } from './banner';
 
-export class RelatedBanner extends StateWidget {
+export class RelatedBanner extends Banner {
   constructor(state: LabellerState) {
-    super(state, ['session', 'status']);
-    this.addClass('sambalab-banner');
-    this.addClass('sambalab-banner-below');
-    this.node.dataset['testid'] = 'sambalab-related';
+    // Below: it comes a moment after the image and goes with the first stroke.
+    super(state, { name: 'related', follows: ['session', 'status'], below: true });
     this.refresh();
   }
 
-  protected override refresh(): void {
-    const [first, ...more] = this._state.related.list;
-    this.setHidden(!first);
-    if (!first || first === this._shown) {
-      return;
+  protected override content(): IBannerContent | null {
+    const { related } = this._state.stored;
+    const [first, ...more] = related;
+    if (!first) {
+      return null;
     }
-    this._shown = first;
-    const { related } = this._state;
-    this.node.replaceChildren(
-      element(
-        'span',
-        { role: 'status', title: [first, ...more].map(described).join('\n') },
-        textOf(first, more.length)
-      ),
-      button({
-        testid: 'sambalab-related-take',
-        title: trans.__('Copy labels and classes of that session; it stays as it is'),
-        text: trans.__('Copy them'),
-        run: () => void this._state.copyLabels(first)
-      }),
-      button({
-        testid: 'sambalab-related-close',
-        title: trans.__('Dismiss'),
-        icon: 'close',
-        run: () => related.dismiss()
-      })
-    );
+    return {
+      text: textOf(first, more.length),
+      title: related.map(described).join('\n'),
+      about: first.session,
+      actions: () => [
+        button({
+          testid: 'sambalab-related-take',
+          title: trans.__('Copy labels and classes of that session; it stays as it is'),
+          text: trans.__('Copy them'),
+          run: () => void this._state.copyLabels(first)
+        })
+      ]
+    };
   }
-
-  private _shown: RelatedSession | null = null;
 }
 
 function textOf(first: RelatedSession, more: number): string {

@@ -1,8 +1,6 @@
-/** The status line below the image, and the banner about labels of an earlier session. */
+/** The status line below the image. */
 import { CanvasView, IHover } from '../canvas/canvas';
-import { SessionState } from '../../shared';
-import { dayOf } from '../base/dates';
-import { button, element, setText } from '../base/dom';
+import { element, setText } from '../base/dom';
 import { LabellerState } from '../state/labeller-state';
 import { StateWidget } from '../panel/state-widget';
 import { statusText } from './status-text';
@@ -121,72 +119,4 @@ export class StatusLine extends StateWidget {
   private readonly _where: HTMLElement;
   private _timer: ReturnType<typeof setTimeout> | undefined;
   private _hint: ReturnType<typeof setTimeout> | undefined;
-}
-
-/** Tells that labels of an earlier session are loaded, and offers to start without them. */
-export class ResumedBanner extends StateWidget {
-  constructor(state: LabellerState) {
-    super(state, ['session']);
-    this.addClass('sambalab-banner');
-    this.node.dataset['testid'] = 'sambalab-resumed';
-    this.refresh();
-  }
-
-  protected override refresh(): void {
-    const session = this._state.session;
-    // Shown only for labels that existed when the labeller opened. A restarted sidecar loads labels too, but a banner that
-    // appears while the user paints would move the image under the brush.
-    this._first ??= session;
-    const resumed = this._first?.resumed && session?.resumed ? this._first.resumed : null;
-    const key = resumed && !this._dismissed ? `${resumed.pixels} ${resumed.changed}` : '';
-    this.setHidden(key === '');
-    if (!resumed || key === this._key) {
-      return;
-    }
-    this._key = key;
-    const text = element(
-      'span',
-      { role: 'status' },
-      trans.__('%1 labelled pixels from %2 were loaded.', resumed.pixels.toLocaleString(), dayOf(resumed.changed))
-    );
-    const dismiss = () => {
-      this._dismissed = true;
-      this.refresh();
-    };
-    const fresh = button({
-      testid: 'sambalab-fresh',
-      title: trans.__('Set these labels aside and start without labels'),
-      text: trans.__('Start fresh'),
-      run: () => {
-        fresh.replaceWith(sure);
-        sure.querySelector('button')?.focus();
-      }
-    });
-    const sure = element(
-      'span',
-      { class: 'sambalab-confirm' },
-      trans.__('Set them aside?'),
-      button({
-        testid: 'sambalab-fresh-confirm',
-        title: trans.__('The labels stay in the session’s folder'),
-        text: trans.__('Set aside'),
-        run: () => {
-          dismiss();
-          void this._state.fresh();
-        }
-      }),
-      button({
-        testid: 'sambalab-fresh-keep',
-        title: trans.__('Continue with these labels'),
-        text: trans.__('Keep'),
-        run: () => sure.replaceWith(fresh)
-      })
-    );
-    const close = button({ testid: 'sambalab-resumed-close', title: trans.__('Dismiss'), icon: 'close', run: dismiss });
-    this.node.replaceChildren(text, fresh, close);
-  }
-
-  private _first: SessionState | null = null;
-  private _key = '';
-  private _dismissed = false;
 }

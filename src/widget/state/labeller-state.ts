@@ -15,7 +15,6 @@ import { Choice } from './choice';
 import { ClassifierFiles, IChosenFile, ISavedFile } from './classifier-files';
 import { Connection } from './connection';
 import { LiveState } from './live-state';
-import { RelatedSessions } from './related-sessions';
 import { SessionParts } from './session-parts';
 import { ISuggestionDecoder } from './slice-embedding';
 import { StoredLabels } from './stored-labels';
@@ -45,12 +44,11 @@ export class LabellerState implements IDisposable {
     this.training = new Training({ link });
     this.live = new LiveState({ link });
     this.files = new ClassifierFiles({ link });
-    this.related = new RelatedSessions({ link });
     this.stored = new StoredLabels({ link });
     this.times = new StrokeTimes({ link });
     this.choice.answered.connect((_, session) => this._take(session), this);
     this.choice.changed.connect(() => this._changed.emit('features'), this);
-    for (const part of [this.training, this.live, this.files, this.related, this.stored]) {
+    for (const part of [this.training, this.live, this.files, this.stored]) {
       part.changed.connect(() => this._changed.emit('status'), this);
     }
     this.live.quiet.connect(() => this._parts?.fallBack(), this);
@@ -69,9 +67,6 @@ export class LabellerState implements IDisposable {
   readonly choice: Choice;
   /** Saves and loads the classifier as a file. */
   readonly files: ClassifierFiles;
-
-  /** Other sessions with labels, while this one has none. */
-  readonly related: RelatedSessions;
   /** Backups of the session, and other sessions whose labels would fit. */
   readonly stored: StoredLabels;
 
@@ -304,16 +299,7 @@ export class LabellerState implements IDisposable {
       leftBehind.set(this.id, [...(leftBehind.get(this.id) ?? []), ...waiting]);
     }
     this._parts?.dispose();
-    for (const part of [
-      this.choice,
-      this.connection,
-      this.training,
-      this.live,
-      this.files,
-      this.related,
-      this.stored,
-      this.times
-    ]) {
+    for (const part of [this.choice, this.connection, this.training, this.live, this.files, this.stored, this.times]) {
       part.dispose();
     }
     this._parts = null;
@@ -360,7 +346,7 @@ export class LabellerState implements IDisposable {
       this._parts.segmentation.forgetRounds();
     }
     this._parts.take(session);
-    this.related.take(session);
+    this.stored.take(session);
     this._changed.emit('session');
     this._changed.emit('drawing');
   }

@@ -1,7 +1,7 @@
 /** Labels on disk beside those that are shown: backups of this session, and other sessions whose labels would fit. */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { Backup, BridgeError, SessionState, SessionSummary } from '../../shared';
+import { Backup, BridgeError, RelatedSession, SessionState, SessionSummary } from '../../shared';
 import { ISessionLink } from '../base/session-link';
 
 export class StoredLabels implements IDisposable {
@@ -24,7 +24,12 @@ export class StoredLabels implements IDisposable {
     return this._sessions;
   }
 
-  /** Why the lists could not be fetched; null if they could. */
+  /** Sessions whose labels the user may be looking for, the likeliest first. Empty until known, and once this session had labels. */
+  get related(): readonly RelatedSession[] {
+    return this._hadLabels ? [] : this._related;
+  }
+
+  /** Why {@link fetch} failed; null if it did not. */
   get error(): string | null {
     return this._error;
   }
@@ -33,7 +38,21 @@ export class StoredLabels implements IDisposable {
     return this._disposed;
   }
 
-  /** Fetch both lists. */
+  /** Follow the session's labels. The first time, ask for related sessions if there are none. */
+  take({ labels }: SessionState): void {
+    if (this._hadLabels) {
+      return;
+    }
+    this._hadLabels = Object.values(labels.counts).some(count => count > 0);
+    if (this._hadLabels) {
+      this._changed.emit();
+    } else if (!this._asked) {
+      this._asked = true;
+      void this._ask();
+    }
+  }
+
+  /** Fetch {@link backups} and {@link sessions}. */
   async fetch({ session, image }: SessionState): Promise<void> {
     try {
       const [{ result: own }, { result: all }] = await Promise.all([
@@ -79,10 +98,25 @@ export class StoredLabels implements IDisposable {
     Signal.clearData(this);
   }
 
+  private async _ask(): Promise<void> {
+    try {
+      const { result } = await this._link.request('session.related', { session: this._link.session });
+      this._related = result.sessions;
+      if (!this._disposed) {
+        this._changed.emit();
+      }
+    } catch {
+      this._asked = false; // disconnected: the next state of the session asks again
+    }
+  }
+
   private readonly _link: ISessionLink;
   private readonly _changed = new Signal<this, void>(this);
   private _backups: readonly Backup[] | null = null;
   private _sessions: readonly SessionSummary[] = [];
+  private _related: readonly RelatedSession[] = [];
+  private _asked = false;
+  private _hadLabels = false;
   private _error: string | null = null;
   private _disposed = false;
 }

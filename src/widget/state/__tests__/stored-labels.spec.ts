@@ -35,7 +35,12 @@ function make(sessions: SessionSummary[]) {
   });
   const stored = new StoredLabels({ link });
   const session = { session: link.session, image: { shape: [1, 600, 700, 3] } } as unknown as SessionState;
-  return { stored, session, asked, link, setFail: (value: boolean) => (fail = value) };
+  /** The session has this many labelled pixels now. */
+  const take = async (labelled: number) => {
+    stored.take({ labels: { version: 1, counts: { 1: labelled } } } as unknown as SessionState);
+    await new Promise(resolve => setTimeout(resolve));
+  };
+  return { stored, session, take, asked, link, setFail: (value: boolean) => (fail = value) };
 }
 
 describe('StoredLabels', () => {
@@ -73,5 +78,39 @@ describe('StoredLabels', () => {
       { method: 'session.restore', params: { session: link.session, backup: backup.name } },
       { method: 'labels.take', params: { session: link.session, from: 'b'.repeat(32) } }
     ]);
+  });
+
+  it('asks for related sessions once, and only if the session had no labels', async () => {
+    const labelled = make([]);
+    await labelled.take(5);
+    await labelled.take(0);
+    expect(labelled.asked).toEqual([]);
+    const other = { ...summary({}), same: 'image' };
+    const { stored, take, asked, link } = make([other]);
+    await take(0);
+    await take(0);
+    expect(asked).toEqual([{ method: 'session.related', params: { session: link.session } }]);
+    expect(stored.related).toEqual([other]);
+  });
+
+  it('has no related sessions once the session had labels, which the user may have erased', async () => {
+    const { stored, take } = make([summary({})]);
+    let changes = 0;
+    stored.changed.connect(() => changes++);
+    await take(0);
+    await take(7);
+    expect([stored.related, changes]).toEqual([[], 2]);
+    await take(0);
+    expect(stored.related).toEqual([]);
+  });
+
+  it('asks for related sessions again after a disconnection', async () => {
+    const { stored, take, setFail } = make([summary({})]);
+    setFail(true);
+    await take(0);
+    expect(stored.related).toEqual([]);
+    setFail(false);
+    await take(0);
+    expect(stored.related).toHaveLength(1);
   });
 });
