@@ -72,7 +72,8 @@ class Labeller(KeptLabels):
         True starts without labels and with the given classes alone. The older labels stay in the session's folder.
     axes
         A letter for each axis of the array, ``"YXC"``, as in tifffile: Y rows, X columns, Z or T slices, C channels, S samples
-        of a colour; any other letter is an axis of slices. None: what the file, or xarray, says; else as above.
+        of a colour; any other letter is an axis of slices. None: what the file, or xarray, says,
+        where a letter that is none of these is asked for, and pages of unknown kind are slices; else as above.
     series
         Which of several images in a file, counted from 0. None: the one with most rows × columns, the first of them.
     index

@@ -4,7 +4,7 @@ The way of an image:
 
 - ``readers``: one file for each kind of image file, and the list of them. A reader gives a `source.Source`.
 - ``arrays``: arrays from outside (NumPy, Dask, xarray, Pillow) as sources. ``stacks``: lists of images.
-- ``axes``: which axis of a source holds slices, rows, columns and channels.
+- ``axes``: which axis of a source holds slices, rows, columns and channels. ``questions``: the errors that ask which is meant.
 - ``colours``: palettes, CMYK, alpha and MinIsWhite as grey or RGB.
 - ``blocks``: reads, converts and checks a source, some rows or slices at a time.
 - ``image``: `Image`, the result. ``prepare``: puts the steps together.
@@ -12,8 +12,8 @@ The way of an image:
 Nothing outside of this folder imports its files, only what stands here.
 """
 
-from .axes import Index
 from .image import Image, as_bytes, display_range
 from .prepare import ImageLike, prepare, tell
+from .questions import Index
 
 __all__ = ["Image", "ImageLike", "Index", "as_bytes", "display_range", "prepare", "tell"]

@@ -49,8 +49,9 @@ def _labelled(image: Any) -> Source:
             f"The dimensions are {', '.join(map(str, image.dims))}, shape {tuple(image.shape)}; "
             "axes= says what they are, a letter each: Y rows, X columns, Z or T slices, C channels."
         )
+    names = tuple(map(str, image.dims))
     size = None if axes is None else _spacing(image, image.dims[axes.index("X")], image.dims[axes.index("Y")])
-    return Source(image, axes, chunk=chunk_of(image), pixel_size=size, title=str(image.name or ""))
+    return Source(image, axes, chunk=chunk_of(image), pixel_size=size, title=str(image.name or ""), dimensions=names)
 
 
 def _spacing(image: Any, column: Any, row: Any) -> PixelSize | None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ...spec.errors import ImageError
+from .questions import LETTERS, Given, Index, too_much, unknown_axes
 from .source import Conversion
 
-#: The choice along axes: a number, or several, for an axis' letter.
-Index = Mapping[str, "int | slice | Sequence[int]"]
-
-LETTERS = "Y rows, X columns, Z or T slices, C channels, S colours"
+# Letters of axes whose meaning is known; of the others, a file's pages.
+_KNOWN = "YXZTCS"
+_PAGES = "IQ"
 _PLAIN = (
     "Without axes=, (rows, columns), (rows, columns, 3), (slices, rows, columns) and (slices, rows, columns, 3) will do"
 )
@@ -78,10 +78,52 @@ def guess(shape: tuple[int, ...]) -> tuple[str, tuple[str, ...]]:
     raise ImageError(f"An array with {len(shape)} axes, shape {shape}, is not an image{more}. {_PLAIN}.")
 
 
+def check_file_axes(shape: tuple[int, ...], axes: str, given: Given) -> tuple[str, ...]:
+    """Check that it is known what the axes of a file are, and give a note where its pages are taken as slices.
+
+    Rows, columns, slices, times, channels and colours are known. One axis of pages before rows and columns, where there are no
+    slices, is taken as slices, as a plain guess. Others, if the user does not choose one place along them, are asked for.
+
+    Parameters
+    ----------
+    shape
+        Shape of the array.
+    axes
+        The letters that the file gives to its axes, as in tifffile; letters of pages may stand twice.
+    given
+        What the user gave.
+
+    Raises
+    ------
+    ImageError
+        If one is not known. The message says what would do.
+    """
+    taken, fixed = _taken(shape, axes, given.index)
+    lengths = [len(numbers) if numbers is not None else shape[axis] for axis, numbers in enumerate(taken)]
+    left = [axis for axis, length in enumerate(lengths) if length > 1 and axis not in fixed]
+    unknown = [axis for axis in left if axes[axis] not in _KNOWN]
+    if not unknown:
+        return ()
+    pages = unknown[0]
+    is_plain = (
+        len(unknown) == 1
+        and axes[pages] in _PAGES
+        and pages < min(axes.index("Y"), axes.index("X"))
+        and not any(axes[axis] in "ZT" for axis in left)
+        and (len(shape) != 3 or guess(shape)[0] == "ZYX")
+    )
+    if not is_plain:
+        raise unknown_axes(given, shape, axes, unknown)
+    stack = axes[:pages] + "Z" + axes[pages + 1 :]
+    channels = f'; axes="{stack.replace("Z", "C")}" makes them channels' if "C" not in axes and "S" not in axes else ""
+    said = f'The file does not say what its {lengths[pages]:,} pages are; they are shown as slices. axes="{stack}" confirms it'
+    return (f"{said}{channels}.",)
+
+
 def layout(
     shape: tuple[int, ...],
     axes: str,
-    index: Index | None,
+    given: Given,
     conversion: Conversion | None,
     *,
     squeeze: bool,
@@ -94,8 +136,8 @@ def layout(
         Shape of the array.
     axes
         A letter for each axis; `check_axes` gives it.
-    index
-        The user's choice along axes.
+    given
+        What the user gave: the choice along axes.
     conversion
         The file's conversion of colours.
     squeeze
@@ -106,7 +148,7 @@ def layout(
     ImageError
         If the index does not fit the array, or they do not lead to 1 or 3 channels and one axis of slices.
     """
-    taken, fixed = _taken(shape, axes, index)
+    taken, fixed = _taken(shape, axes, given.index)
     lengths = [len(numbers) if numbers is not None else shape[axis] for axis, numbers in enumerate(taken)]
     row, column = axes.index("Y"), axes.index("X")
     left = [axis for axis in range(len(shape)) if axis not in (row, column) and axis not in fixed]
@@ -121,7 +163,9 @@ def layout(
     converts = conversion is not None and conversion.before in (None, channels)
     shown = (conversion.after or channels) if conversion is not None and converts else channels
     if len(several) > 1 or len(both) > 1 or shown not in (1, 3):
-        raise ImageError(_too_much(shape, axes, lengths, several, both, channels))
+        raise too_much(
+            given, shape, axes, [1 if axis in fixed else lengths[axis] for axis in range(len(shape))], several, both
+        )
     stack = stack_axis is not None and (lengths[stack_axis] > 1 or (len(slice_axes) == 1 and not squeeze))
     slices = lengths[stack_axis] if stack_axis is not None else 1
     return Layout(
@@ -187,39 +231,3 @@ def _numbers(letter: str, chosen: Any) -> tuple[int, ...]:
 
 def _the_longest(axes: list[int], lengths: list[int]) -> int | None:
     return max(axes, key=lambda axis: lengths[axis], default=None)
-
-
-def _too_much(
-    shape: tuple[int, ...], axes: str, lengths: list[int], several: list[int], both: list[int], channels: int
-) -> str:
-    """Say what is too much, and the axes and index that would do."""
-    choice: dict[str, Any] = {}
-    problems = []
-    if len(several) > 1:
-        problems.append(f"axes {', '.join(axes[axis] for axis in several)} of slices")
-        for axis in several[:-1]:
-            choice[axes[axis]] = 0
-    axis_of_channels = both[0] if both else None
-    if len(both) > 1:
-        problems.append(f"axes {', '.join(axes[axis] for axis in both)} of channels")
-        axis_of_channels = next((axis for axis in both if axes[axis] == "C"), both[0])
-        choice[axes[axis_of_channels]] = 0
-    elif channels not in (1, 3):
-        problems.append(f"{channels} channels")
-        if axis_of_channels is not None:
-            choice[axes[axis_of_channels]] = 0
-    advice = f"index={_written(choice)} chooses"
-    if axis_of_channels is not None and len(both) == 1 and channels > 3:
-        letter = axes[axis_of_channels]
-        advice += f", or index={_written({**choice, letter: [0, 1, 2]})} for three channels"
-    if axis_of_channels is not None and len(both) == 1 and not several:
-        free = next(letter for letter in "ZTQ" if letter not in axes)
-        advice += f", or axes={axes.replace(axes[axis_of_channels], free)!r} shows them as slices"
-    return (
-        f"The image has {' and '.join(problems) or f'{channels} channels'}: its shape is {shape}, its axes are {axes}. "
-        f"1 or 3 channels and one axis of slices will do: {advice}; other axes= may be given ({LETTERS})."
-    )
-
-
-def _written(choice: Mapping[str, Any]) -> str:
-    return "{" + ", ".join(f'"{letter}": {numbers}' for letter, numbers in choice.items()) + "}"

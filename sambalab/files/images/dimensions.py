@@ -36,11 +36,14 @@ NAMES = {
 
 
 def letters_of(names: tuple[Any, ...]) -> str | None:
-    """Give the letters of named axes; None if rows and columns are not among them. Unknown names get a letter that is free."""
+    """Give the letters of named axes; None if rows and columns are not among them.
+
+    Unknown names get a free letter that is not one of a known axis or of pages, so that the user is asked what they are.
+    """
     letters: list[str] = []
     for name in names:
         letter = NAMES.get(str(name).lower(), "")
-        free = next(other for other in "QIRVAPBDEFGHJKLMNOU" if other not in letters)
+        free = next(other for other in "UVWABDEFGHJKLMNOPR" if other not in letters)
         letters.append(letter if letter and letter not in letters else free)
     return "".join(letters) if "Y" in letters and "X" in letters else None
 

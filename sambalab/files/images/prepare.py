@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from collections.abc import Sequence
@@ -14,10 +15,11 @@ import numpy.typing as npt
 
 from ...spec.errors import ImageError
 from .arrays import source_of
-from .axes import Index, check_axes, guess, layout
+from .axes import check_axes, check_file_axes, guess, layout
 from .blocks import SourceBlocks
 from .colours import alpha, top_of
 from .image import Image
+from .questions import Given, Index
 from .readers import open_file
 from .source import Source
 from .stacks import Stack
@@ -73,15 +75,25 @@ def _open(image: Any, axes: str | None, series: int | None, index: Index | None)
     shape = source.shape
     if 0 in shape:
         raise ImageError(f"The image is empty: its shape is {shape}.")
-    given = axes is None and source.axes is None
+    guessed = axes is None and source.axes is None
     if axes is not None:
         source = replace(source, axes=check_axes(axes, shape))
     elif source.axes is None:
-        guessed, notes = guess(shape)
-        source = replace(source, axes=guessed, notes=(*source.notes, *notes))
+        letters, notes = guess(shape)
+        source = replace(source, axes=letters, notes=(*source.notes, *notes))
     source = _with_alpha(source)
-    where = layout(shape, source.axes or "", index, source.conversion, squeeze=_is_path(image) and not given)
+    said = _given(image, axes, index, source)
+    if axes is None and source.axes is not None and not guessed:
+        source = replace(source, notes=(*source.notes, *check_file_axes(shape, source.axes, said)))
+    where = layout(shape, source.axes or "", said, source.conversion, squeeze=_is_path(image) and not guessed)
     return source, SourceBlocks(source, where), where.stack
+
+
+def _given(image: Any, axes: str | None, index: Index | None, source: Source) -> Given:
+    """Describe what the user gave, for errors."""
+    if _is_path(image):
+        return Given(source.title, json.dumps(os.fspath(image), ensure_ascii=False), axes, index, source.dimensions)
+    return Given("The image", "image", axes, index, source.dimensions)
 
 
 def _with_alpha(source: Source) -> Source:

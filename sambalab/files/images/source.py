@@ -50,8 +50,8 @@ class Source:
         Anything with shape, dtype, and an index of slices, that `numpy.asarray` reads: an array, a memory map, a Zarr or Dask
         array.
     axes
-        A letter for each axis, as in tifffile: Y rows, X columns, Z T I Q … slices, C channels, S samples (of colours). None:
-        unknown.
+        A letter for each axis, as in tifffile: Y rows, X columns, Z or T slices, C channels, S samples (of colours), I or Q
+        pages. The user is asked for the meaning of other letters. None: unknown.
     conversion
         How stored pixels become grey or RGB.
     flip
@@ -64,6 +64,8 @@ class Source:
         The file's name, or an empty string.
     notes
         Lines that the user is told.
+    dimensions
+        Names of the axes, if the file has them; for errors.
     """
 
     array: Any
@@ -74,6 +76,7 @@ class Source:
     pixel_size: PixelSize | None = None
     title: str = ""
     notes: tuple[str, ...] = ()
+    dimensions: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:

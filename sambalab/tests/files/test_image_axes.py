@@ -1,5 +1,7 @@
 """Which axes are slices, rows, columns and channels: said by axes= and index=, guessed, or asked."""
 
+import re
+
 import numpy as np
 import pytest
 import tifffile
@@ -56,11 +58,11 @@ def test_axes_and_index_choose_slices_and_channels(axes, index, expected, stack)
 @pytest.mark.parametrize(
     ("axes", "index", "says"),
     [
-        ("TCZYX", None, r'axes T, Z of slices and 4 channels: its shape .* are TCZYX.*index=\{"T": 0, "C": 0\}'),
-        ("TCZYX", {"T": 0}, r'4 channels.*index=\{"C": 0\} chooses, or index=\{"C": \[0, 1, 2\]\} for three'),
-        ("CTZYX", {"T": 0}, r'2 channels.*index=\{"C": 0\}'),
-        ("TCZYX", {"C": 0}, r'axes T, Z of slices.*index=\{"T": 0\}'),
-        ("CSZYX", None, r"axes C, S of channels"),
+        ("TCZYX", None, r'2 times, 4 channels and 6 slices of 40 × 50 .*axes TCZYX.*axes="TCZYX", index=\{"T": 0, "C": 0\}\)'),
+        ("TCZYX", {"T": 0}, r'4 channels.*index=\{"T": 0, "C": 0\}\).*index=\{"T": 0, "C": \[0, 1, 2\]\}\) +# three channels'),
+        ("CTZYX", {"t": 0}, r'2 channels.*index=\{"T": 0, "C": 0\}\)'),
+        ("TCZYX", {"C": [1]}, r'2 times and 6 slices.*index=\{"C": \[1\], "T": 0\}\).*index=\{"C": \[1\], "Z": 0\}\)'),
+        ("CSZYX", None, r"2 channels, 4 colours and 6 slices"),
         ("CZYX", None, r"axes='CZYX' does not fit the shape \(2, 4, 6, 40, 50\)"),
         ("TTZYX", None, "5 different letters"),
         ("TCZYQ", None, "with Y and X"),
@@ -76,7 +78,7 @@ def test_axes_and_index_choose_slices_and_channels(axes, index, expected, stack)
     ],
 )  # fmt: skip
 def test_wrong_axes_and_index_are_named_with_those_that_would_do(axes, index, says):
-    with pytest.raises(ImageError, match=says):
+    with pytest.raises(ImageError, match=f"(?s){says}"):
         prepare(FIVE, axes=axes, index=index)
 
 
@@ -84,11 +86,162 @@ def test_a_files_channels_are_asked_for_and_axes_overrides_them(tmp_path):
     path = tmp_path / "two-channels.ome.tif"
     tifffile.imwrite(path, FIVE[0, :2, 0], ome=True, metadata={"axes": "CYX"}, photometric="minisblack")
     with pytest.raises(
-        ImageError, match=r"2 channels: its shape is \(2, 40, 50\), its axes are CYX.*axes='ZYX' shows them"
+        ImageError, match=r'(?s)2 channels .*\(shape \(2, 40, 50\), axes CYX\).*axes="ZYX"\) +# a stack of 2'
     ):
         prepare(path)
     np.testing.assert_array_equal(prepare(path, index={"C": 1}).pixels[0, ..., 0], FIVE[0, 1, 0])
     assert prepare(path, axes="ZYX").shape == (2, 40, 50)
+
+
+def shown_by_suggestions(error, image=None):
+    """Run the calls that an error suggests. Gives what each says that it shows, and the shape of the pixels."""
+    suggested = re.findall(r"^  sl\.Labeller\((.*)\) +# (.*)$", str(error), re.MULTILINE)
+    return {says: eval(f"prepare({call})", {"prepare": prepare, "image": image}).full_shape for call, says in suggested}
+
+
+def axes_file(path, shape, axes):
+    tifffile.imwrite(path, np.zeros(shape, np.uint8), photometric="minisblack", metadata={"axes": axes} if axes else {})
+    return path
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "says", "shows"),
+    [
+        (
+            (2, 5, 4, 40, 50),
+            "TZCYX",
+            r"2 times, 5 slices and 4 channels of 40 × 50 pixels \(shape \(2, 5, 4, 40, 50\), axes TZCYX\)",
+            {
+                "the first time and the first channel: a stack of 5 slices": (5, 40, 50, 1),
+                "three channels as red, green and blue": (5, 40, 50, 3),
+                "the first slice and the first channel: a stack of 2 times": (2, 40, 50, 1),
+            },
+        ),
+        (
+            (2, 5, 3, 40, 50),
+            "TZCYX",
+            "2 times, 5 slices and 3 channels",
+            {
+                "the first time: a stack of 5 slices": (5, 40, 50, 3),
+                "the first slice: a stack of 2 times": (2, 40, 50, 3),
+            },
+        ),
+        (
+            (2, 40, 50),
+            "CYX",
+            "2 channels",
+            {"the first channel": (1, 40, 50, 1), "a stack of 2 slices": (2, 40, 50, 1)},
+        ),
+    ],
+)
+def test_a_file_of_many_axes_says_what_it_has_and_which_calls_show_it(shape, axes, says, shows, tmp_path):
+    with pytest.raises(ImageError, match=rf"^cells\.tif has {says}") as caught:
+        prepare(axes_file(tmp_path / "cells.tif", shape, axes))
+    assert shown_by_suggestions(caught.value) == shows
+    assert f'sl.Labeller("{tmp_path}/cells.tif", index=' in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "says", "shows"),
+    [
+        (
+            (5, 40, 50),
+            "KYX",
+            r"axis K \(row\) of length 5 is \(shape \(5, 40, 50\), axes KYX\)",
+            {
+                "a stack of 5 slices": (5, 40, 50, 1),
+                "the first of 5 channels": (1, 40, 50, 1),
+                "the first along K": (1, 40, 50, 1),
+            },
+        ),
+        (
+            (40, 50, 3),
+            "YXV",
+            r"axis V \(event\) of length 3",
+            {"a stack of 3 slices": (3, 40, 50, 1), "in colour": (1, 40, 50, 3), "the first along V": (1, 40, 50, 1)},
+        ),
+        (
+            (5, 4, 40, 50),
+            "RCYX",
+            r"axis R \(tile\)",
+            {"a stack of 5 slices": (5, 40, 50, 1), "the first along R": (1, 40, 50, 1)},
+        ),
+        (
+            (4, 5, 40, 50),
+            "AZYX",
+            r"axis A \(angle\)",
+            {
+                "a stack of 5 slices": (5, 40, 50, 1),
+                "the first of 4 channels": (5, 40, 50, 1),
+                "the first along A": (5, 40, 50, 1),
+            },
+        ),
+        (
+            (2, 5, 40, 50),
+            "PRYX",
+            r"axis P \(phase\) of length 2 and its axis R \(tile\) of length 5 are",
+            {"a stack of 5 slices": (5, 40, 50, 1), "the first along P and R": (1, 40, 50, 1)},
+        ),
+        ((2, 5, 40, 50), "", r"axis Q \(pages\) of length 2 and its axis Q", {"a stack of 5 slices": (5, 40, 50, 1)}),
+        ((2, 4, 5, 40, 50), "", "axes QQQYX", {"a stack of 5 slices": (5, 40, 50, 1)}),
+        ((2, 3, 4, 5, 40, 50), "", "axes QQQQYX", {"a stack of 5 slices": (5, 40, 50, 1)}),
+        (
+            (40, 50, 3),
+            "",
+            "axes QYX",
+            {
+                "40 × 50 pixels, with colours in the last axis": (1, 40, 50, 3),
+                "a stack of 40 slices": (40, 50, 3, 1),
+                "the first of 40 channels": (1, 50, 3, 1),
+                "the first along Q": (1, 50, 3, 1),
+            },
+        ),
+    ],
+    ids=lambda value: str(value) if isinstance(value, tuple) else None,
+)  # fmt: skip
+def test_axes_of_a_file_that_are_not_known_are_asked_for_with_calls_that_would_do(shape, axes, says, shows, tmp_path):
+    with pytest.raises(ImageError, match=rf"^cells\.tif does not say what its .*{says}") as caught:
+        prepare(axes_file(tmp_path / "cells.tif", shape, axes))
+    assert shown_by_suggestions(caught.value) == shows
+
+
+def test_an_axis_of_a_file_that_is_not_known_does_not_matter_where_one_place_is_chosen_or_there(tmp_path):
+    assert prepare(axes_file(tmp_path / "five.tif", (5, 40, 50), "KYX"), index={"K": 2}).full_shape == (1, 40, 50, 1)
+    one = prepare(axes_file(tmp_path / "one.tif", (1, 40, 50), "KYX"))
+    assert one.full_shape == (1, 40, 50, 1) and one.notes == ()
+    with pytest.raises(ImageError, match="axis K"):
+        prepare(tmp_path / "five.tif", index={"K": [0, 1]})
+
+
+@pytest.mark.parametrize("metadata", [{}, None])
+@pytest.mark.parametrize("count", [3, 5])
+def test_pages_of_which_a_file_says_nothing_are_slices_and_a_note_says_so(tmp_path, metadata, count):
+    path = tmp_path / "pages.tif"
+    tifffile.imwrite(path, np.zeros((count, 40, 50), np.uint8), photometric="minisblack", metadata=metadata)
+    image = prepare(path)
+    assert image.stack and image.shape == (count, 40, 50)
+    assert image.notes == (
+        f"The file does not say what its {count} pages are; they are shown as slices. "
+        'axes="ZYX" confirms it; axes="CYX" makes them channels.',
+    )
+    assert prepare(path, axes="ZYX").notes == ()
+    assert prepare(path, axes="QYX").shape == (count, 40, 50)  # the user's own letters are slices
+    assert not prepare(path, index={"I" if metadata is None else "Q": 0}).notes
+
+
+def test_pages_that_are_a_few_pixels_wide_are_asked_for_as_those_of_an_array(tmp_path):
+    with pytest.raises(ImageError, match=r'5 channels, or is a stack of 400 slices.*axes="YXC"'):
+        prepare(axes_file(tmp_path / "wide.tif", (400, 500, 5), ""))
+
+
+def test_dimensions_that_are_not_known_are_asked_for_by_name():
+    xarray = pytest.importorskip("xarray")
+    image = xarray.DataArray(np.zeros((5, 40, 50)), dims=("wavelength", "y", "x"))
+    with pytest.raises(
+        ImageError, match=r"^The image does not say what its axis \w \(wavelength\) of length 5"
+    ) as caught:
+        prepare(image)
+    assert set(shown_by_suggestions(caught.value, image).values()) == {(5, 40, 50, 1), (1, 40, 50, 1)}
 
 
 def test_colours_other_than_grey_rgb_cmyk_and_palettes_are_named(tmp_path):
@@ -132,7 +285,7 @@ def test_samples_that_are_no_colours_and_no_alpha_are_channels_to_choose_from(sa
     image = np.full((20, 30, samples), 255, np.uint8)
     image[..., -1] = np.arange(30)
     tifffile.imwrite(path, image, planarconfig="contig", **options)
-    with pytest.raises(ImageError, match=rf"{samples} channels.*axes are YXC"):
+    with pytest.raises(ImageError, match=rf"{samples} channels.*axes YXC"):
         prepare(path)
     np.testing.assert_array_equal(prepare(path, index={"C": -1}).pixels[0, ..., 0], image[..., -1])
 

@@ -128,6 +128,7 @@ def exif(orientation: int) -> Pillow.Exif:
     return tags
 
 
+PAGES = r"does not say what its \d pages are; they are shown as slices"
 GREYS = np.tile(np.arange(255, -1, -1, dtype=np.uint8), (3, 1))
 FRAMES = [Pillow.fromarray(GREY), Pillow.fromarray(SMOOTH)]
 
@@ -199,14 +200,15 @@ KINDS = [
     picture("cmyk.tif", Pillow.fromarray(RGB).convert("CMYK"), "RGB"),
     picture("ycbcr.tif", Pillow.fromarray(SOFT).convert("YCbCr"), "RGB"),
     # TIFF: several pages, images, axes
-    tiff("stack.tif", STACK, stack=True),
-    tiff("big.tif", STACK, stack=True, bigtiff=True, compression="zlib"),
-    tiff("colour-stack.tif", np.stack([RGB, RGB[::-1]]), stack=True, photometric="rgb"),
+    tiff("stack.tif", STACK, stack=True, note=PAGES),
+    tiff("big.tif", STACK, stack=True, note=PAGES, bigtiff=True, compression="zlib"),
+    tiff("colour-stack.tif", np.stack([RGB, RGB[::-1]]), stack=True, note=PAGES, photometric="rgb"),
     Kind(
         "page-by-page.tif",
         pages(*STACK, metadata={}, compression="zlib"),
         lambda path: tifffile.imread(path, key=slice(None)),
         stack=True,
+        note=PAGES,
     ),
     Kind("pyramid.tif", pyramid, lambda path: tifffile.imread(path, level=0)),
     Kind("reduced-pages.tif", pages(DEEP, DEEP[::2, ::2], DEEP[::4, ::4]), by_pillow()),

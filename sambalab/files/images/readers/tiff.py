@@ -93,6 +93,7 @@ def _source(path: Path, file: Any, series: int | None) -> Source:
         pixel_size_of(file, chosen),
         path.name,
         (*notes, *pillow.turned_note(orientation)),
+        tuple(map(str, chosen.dims)),
     )
 
 
