@@ -179,6 +179,12 @@ describe('The journal', () => {
     await expect(draw(2)).rejects.toMatchObject({
       message: expect.stringMatching(/labels\.journal was replaced while/)
     });
+    // Nor is it replaced by a snapshot: it is another's.
+    const { staged } = await client.request('array.stage', { dtype: 'uint8', shape: [1, 300, 400] });
+    await expect(client.request('labels.set', { session, staged })).rejects.toMatchObject({
+      message: expect.stringMatching(/labels\.journal was replaced while/)
+    });
+    expect(readFileSync(path).equals(readFileSync(aside))).toBe(true);
     expect(histogram(bytesOf(arrays['labels']!))[1]).toBe(10);
     renameSync(aside, path);
     await draw(3);

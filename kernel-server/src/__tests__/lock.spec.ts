@@ -99,7 +99,9 @@ describe('On one computer', () => {
       await first.start();
       first.process!.kill('SIGSTOP');
       try {
-        await expect(renamed.start()).rejects.toThrow(`process ${first.process!.pid}`);
+        await expect(renamed.start()).rejects.toThrow(
+          `Another sidecar uses the data directory ${first.dataDir}: process ${first.process!.pid}. Stop it`
+        );
       } finally {
         first.process!.kill('SIGCONT');
       }

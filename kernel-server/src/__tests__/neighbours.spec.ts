@@ -2,6 +2,8 @@
 import { ChildProcess, execFileSync, spawn } from 'node:child_process';
 import {
   chmodSync,
+  chownSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -149,8 +151,14 @@ describe('Where a neighbour has made the folder of our name', () => {
   itIf(IS_ROOT)('as the runtime folder or above it, the sidecar does not start and names the folder', async () => {
     const user = nobody();
     await neighbour(user, TRAP, join(shared, 'run'), '/nowhere');
-    for (const path of [join(shared, 'run'), join(shared, 'run/deep')]) {
-      sidecar.runtimeDir = path;
+    for (const [name, mode] of [
+      ['run', 0o777],
+      ['run/deep', 0o777],
+      ['run/deep', 0o1777], // sticky, but its owner may replace what is in it
+      ['run/deep', 0o755]
+    ] as const) {
+      chmodSync(join(shared, 'run'), mode);
+      sidecar.runtimeDir = join(shared, name);
       await expect(sidecar.start()).rejects.toThrow(
         new RegExp(`/run (belongs to user ${user}|has mode 0777).* SAMBALAB_RUNTIME_DIR to another one`)
       );
@@ -191,8 +199,38 @@ describe('A folder that others have access to', () => {
   });
 });
 
+describe('A folder that a neighbour owns', () => {
+  itIf(IS_ROOT)('takes no arrays, since its owner may replace what is in it', async () => {
+    const user = nobody();
+    const theirs = join(sidecar.base, 'theirs');
+    mkdirSync(theirs);
+    chownSync(theirs, user, user);
+    chmodSync(theirs, 0o1777);
+    sidecar.arraysDir = theirs;
+    await expect(sidecar.start()).rejects.toThrow(
+      `${theirs} belongs to user ${user}, who may replace what is in it. Set SAMBALAB_ARRAYS_DIR to another one.`
+    );
+    sidecar.memoryDir = theirs;
+    await sidecar.start();
+    expect(await work()).toBe(join(sidecar.runtimeDir, 'arrays'));
+  });
+});
+
 describe('An array', () => {
-  it('that a link or another file has replaced is not written', async () => {
+  const replaced: [string, boolean, (path: string, precious: string) => void][] = [
+    ['a link', true, (path, precious) => symlinkSync(precious, path)],
+    ['a second name of another file', true, (path, precious) => linkSync(precious, path)],
+    [
+      'a file of another user',
+      IS_ROOT,
+      path => {
+        writeFileSync(path, new Uint8Array(120000));
+        chownSync(path, nobody(), nobody());
+      }
+    ]
+  ];
+
+  it.each(replaced.filter(([, possible]) => possible))('that %s has replaced is not used', async (_, __, replace) => {
     await sidecar.start();
     const client = await connect();
     const { session, arrays } = await openSession(client);
@@ -200,7 +238,7 @@ describe('An array', () => {
     const precious = join(sidecar.base, 'precious');
     writeFileSync(precious, new Uint8Array(120000));
     rmSync(array.path);
-    symlinkSync(precious, array.path);
+    replace(array.path, precious);
     await expect(client.request('labels.set', { session, staged })).rejects.toMatchObject({ code: 'internal' });
     expect(histogram(bytesOf(arrays['labels']!))).toEqual({ 0: 120000 });
   });

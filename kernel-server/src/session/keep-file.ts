@@ -1,7 +1,7 @@
 /** Keeps files of a session under dated names before they are replaced. */
 import { constants, copyFile, link, open, readdir, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { explainFull, syncDirectory } from '../base/files';
+import { codeOf, explainFull, syncDirectory } from '../base/files';
 
 /** A name with the present time, `labels-2026-11-27T03-11-33-123Z.bak` for example. */
 export function datedName(stem: string, extension: string): string {
@@ -11,7 +11,7 @@ export function datedName(stem: string, extension: string): string {
 /**
  * Give a file a second name, or copy it where links are impossible. Returns when the disk has the whole file under that name.
  *
- * @throws BridgeError `disk-full`, or the system's error; then there is no file of that name
+ * @throws BridgeError `disk-full`, or the system's error; then there is no file of that name but one that was there before
  */
 export async function keepFile(path: string, as: string): Promise<void> {
   const info = await stat(path);
@@ -25,7 +25,9 @@ export async function keepFile(path: string, as: string): Promise<void> {
     }
   } catch (error) {
     const explained = await explainFull(error, as, info.size);
-    await unlink(as).catch(() => undefined);
+    if (codeOf(error) !== 'EEXIST') {
+      await unlink(as).catch(() => undefined);
+    }
     throw explained;
   }
   await syncDirectory(dirname(as));
