@@ -109,7 +109,6 @@ def check_file_axes(shape: tuple[int, ...], axes: str, given: Given) -> tuple[st
         len(unknown) == 1
         and axes[pages] in _PAGES
         and pages < min(axes.index("Y"), axes.index("X"))
-        and not any(axes[axis] in "ZT" for axis in left)
         and (len(shape) != 3 or guess(shape)[0] == "ZYX")
     )
     if not is_plain:

@@ -271,6 +271,17 @@ def test_transparent_files_are_refused_with_what_leaves_the_alpha_out(tmp_path):
     assert prepare(tmp_path / "rgba.tif", index={"S": [0, 1, 2]}).pixels.shape == (1, 20, 30, 3)
 
 
+@pytest.mark.parametrize("name", ["palette.png", "palette.gif"])
+def test_palettes_with_transparent_pixels_are_refused_with_what_leaves_them_out(tmp_path, name):
+    from PIL import Image as Pillow
+
+    picture = Pillow.fromarray(np.arange(600, dtype=np.uint8).reshape(20, 30) % 7, "P")
+    picture.putpalette([value for number in range(256) for value in (number, 0, 255 - number)])
+    picture.save(tmp_path / name, transparency=3)
+    with pytest.raises(ImageError, match=r"87 of 600 pixels are transparent.*convert\('RGB'\)"):
+        prepare(tmp_path / name)
+
+
 @pytest.mark.parametrize(
     ("samples", "options"),
     [

@@ -148,6 +148,11 @@ KINDS = [
     tiff("packbits.tif", SMOOTH, compression="packbits"),
     tiff("jpeg.tif", SMOOTH, compression="jpeg"),
     tiff("jpeg-colour.tif", SOFT, compression="jpeg", photometric="rgb", tile=(16, 32)),
+    Kind(
+        "jpeg-tables.tif",  # libtiff writes the tables of all strips once
+        lambda path: Pillow.fromarray(SMOOTH).save(path, compression="jpeg", tiffinfo={278: 16}),
+        tifffile.imread,
+    ),
     tiff("jpeg-2000.tif", DEEP, compression="jpeg2000"),
     # TIFF: colours
     tiff("rgb.tif", RGB, photometric="rgb"),
@@ -176,6 +181,14 @@ KINDS = [
     ),
     tiff("white-is-0.tif", GREY, by_pillow("L"), photometric="miniswhite"),
     tiff("white-is-0-16.tif", DEEP, lambda path: 65535 - tifffile.imread(path), photometric="miniswhite"),
+    tiff(
+        "white-is-0-alpha.tif",
+        opaque(GREY),
+        lambda path: 255 - tifffile.imread(path)[..., 0],
+        photometric="miniswhite",
+        extrasamples=["unassalpha"],
+        planarconfig="contig",
+    ),
     tiff(
         "white-is-0-bits.tif",
         BITS,

@@ -83,6 +83,17 @@ def test_two_rare_bright_phases_remain_two_although_both_are_far_from_the_mean()
     assert brighter.min() - dimmer.max() > 2 * dimmer.std()
 
 
+def test_a_bright_phase_that_grows_changes_the_deviation_steadily():
+    # From 0.2 to 1.4 % of the image. Were values that far out just left out, the deviation would jump from 1 to 4.
+    deviations = []
+    for share in range(20, 150, 10):
+        image = np.random.default_rng(4).normal(20, 1, (100, 100)).astype(np.float32)
+        image.reshape(-1)[:share] += 40
+        deviations.append(intensity_of(image[None, ..., None], 1).deviation)
+    steps = np.divide(deviations[1:], deviations[:-1])
+    assert (steps > 1).all() and steps.max() < 1.5 and deviations[-1] > 4
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("value", [65535, 0])
 def test_the_intensity_of_an_image_with_hot_pixels_does_not_depend_on_threads(sample, threads, value):

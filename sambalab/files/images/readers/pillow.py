@@ -11,7 +11,7 @@ import numpy as np
 from ....spec.errors import ImageError
 from ....spec.tables import limits
 from ...regular import open_regular
-from ..colours import alpha, grey_if_grey, top_of
+from ..colours import grey_if_grey
 from ..source import Array, Source, choose_largest
 
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM", "JPEG2000", "AVIF")
@@ -98,9 +98,6 @@ def picture(image: Any) -> Source:
 
 
 def _of_pixels(array: Array, notes: tuple[str, ...]) -> Source:
-    if array.ndim == 3 and array.shape[2] in (2, 4):
-        colours = array.shape[2] - 1
-        return Source(array, "YXS", alpha(colours, array.dtype, top_of(array.dtype)), notes=notes)
     return Source(array, "YX" if array.ndim == 2 else "YXS", notes=notes)
 
 
