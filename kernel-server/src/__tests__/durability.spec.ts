@@ -17,47 +17,17 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { TestClient, readConnection } from './support/client';
-import { bytesOf, CLASSES, halves, histogram, openSession, rectangle } from './support/images';
-import { IS_LINUX, itIf, mountTmpfs, MAY_MOUNT } from './support/conditions';
-import { removeBundle, TestSidecar } from './support/process';
+import { bytesOf, CLASSES, draw, halves, histogram, openSession, rectangle } from './support/images';
+import { IS_LINUX, itIf, MAY_MOUNT } from './support/conditions';
+import { TestSidecar } from './support/process';
+import { setUp } from './support/set-up';
 
 let sidecar: TestSidecar;
-const clients: TestClient[] = [];
-const mounts: string[] = [];
-
-async function connect(): Promise<TestClient> {
-  const client = await sidecar.connect();
-  clients.push(client);
-  return client;
-}
-
-/** Mount a file system of `size` in memory, until the end of the test. */
-function mountSmall(path: string, size: string): string {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
-  expect(mountTmpfs(path, size)).toBe(true);
-  mounts.push(path);
-  return path;
-}
-
-const journalOf = (session: string) => join(sidecar.dataDir, 'sessions', session, 'labels.journal');
-
-beforeEach(() => {
-  sidecar = new TestSidecar();
-});
-
-afterEach(async () => {
-  clients.splice(0).forEach(client => client.close());
-  await sidecar.kill();
-  mounts.splice(0).forEach(path => execFileSync('umount', [path]));
-  await sidecar.dispose();
-});
-
-afterAll(removeBundle);
+const { connect, restart, mountSmall, journalOf, folderOf } = setUp(made => (sidecar = made));
 
 describe('After kill -9', () => {
   it('every acknowledged label is back in the same file, and what is sent again applies once', async () => {
-    await sidecar.start();
-    const client = await connect();
+    const client = await restart();
     const { session, arrays } = await openSession(client);
     const inode = statSync(arrays['labels']!.path).ino;
     const strokes = Array.from({ length: 60 }, (_, i) => ({
@@ -104,8 +74,7 @@ describe('After kill -9', () => {
   });
 
   it('labels that were set as a whole are back as well, with what was drawn after', async () => {
-    await sidecar.start();
-    const client = await connect();
+    const client = await restart();
     const { session, arrays } = await openSession(client);
     const { staged, array } = await client.request('array.stage', { dtype: 'uint8', shape: [1, 300, 400] });
     writeFileSync(array.path, new Uint8Array(120000).fill(1), { flag: 'r+' });
@@ -125,13 +94,11 @@ describe('After kill -9', () => {
 
 describe('The journal', () => {
   it('is cut off where its tail is torn, and goes on from there', async () => {
-    await sidecar.start();
-    const client = await connect();
+    const client = await restart();
     const { session } = await openSession(client);
     const sizes: number[] = [];
     for (const row of [0, 1, 2]) {
-      const { patch, buffers } = rectangle(session, 1, { rows: [row, row + 1], columns: [0, 10] });
-      await client.request('labels.patch', patch, { buffers });
+      await draw(client, session, row);
       sizes.push(statSync(journalOf(session)).size);
     }
     await sidecar.kill();
@@ -141,8 +108,7 @@ describe('The journal', () => {
     const state = await again.request('session.attach', { session });
     expect(state.labels).toEqual({ version: 2, counts: { 1: 20 } });
     expect(statSync(journalOf(session)).size).toBe(sizes[1]);
-    const { patch, buffers } = rectangle(session, 2, { rows: [9, 10], columns: [0, 10] });
-    await again.request('labels.patch', patch, { buffers });
+    await draw(again, session, 9, 2);
     await sidecar.kill();
     await sidecar.start();
     const third = await connect();
@@ -157,26 +123,21 @@ describe('The journal', () => {
     await sidecar.start();
     const state = await (await connect()).request('session.attach', { session });
     expect(state.labels.counts).toEqual({});
-    expect(readdirSync(join(sidecar.dataDir, 'sessions', session)).some(name => name.endsWith('.damaged'))).toBe(true);
+    expect(readdirSync(folderOf(session)).some(name => name.endsWith('.damaged'))).toBe(true);
     expect(state.recovered).toMatchObject({ pixels: 0, lostPixels: null, lostMore: true });
   });
 
   it('that was replaced or removed while it is open takes no more patches', async () => {
-    await sidecar.start();
-    const client = await connect();
+    const client = await restart();
     const { session, arrays } = await openSession(client);
-    const draw = (row: number) => {
-      const { patch, buffers } = rectangle(session, 1, { rows: [row, row + 1], columns: [0, 10] });
-      return client.request('labels.patch', patch, { buffers });
-    };
-    await draw(0);
+    await draw(client, session, 0);
     const [path, aside] = [journalOf(session), `${journalOf(session)}.aside`];
     renameSync(path, aside);
-    await expect(draw(1)).rejects.toMatchObject({
+    await expect(draw(client, session, 1)).rejects.toMatchObject({
       message: expect.stringMatching(/labels\.journal was removed while/)
     });
     writeFileSync(path, readFileSync(aside)); // the same bytes in another file, as another sidecar's snapshot would be
-    await expect(draw(2)).rejects.toMatchObject({
+    await expect(draw(client, session, 2)).rejects.toMatchObject({
       message: expect.stringMatching(/labels\.journal was replaced while/)
     });
     // Nor is it replaced by a snapshot: it is another's.
@@ -187,26 +148,21 @@ describe('The journal', () => {
     expect(readFileSync(path).equals(readFileSync(aside))).toBe(true);
     expect(histogram(bytesOf(arrays['labels']!))[1]).toBe(10);
     renameSync(aside, path);
-    await draw(3);
+    await draw(client, session, 3);
     expect((await client.request('session.attach', { session })).labels.counts).toEqual({ 1: 20 });
   });
 
   itIf(MAY_MOUNT)('on a full disk refuses the patch, loses nothing, and works when there is room again', async () => {
     const data = mountSmall(sidecar.dataDir, '1m');
-    await sidecar.start();
-    const client = await connect();
+    const client = await restart();
     const { session, arrays } = await openSession(client);
-    const draw = (row: number) => {
-      const { patch, buffers } = rectangle(session, 1, { rows: [row, row + 1], columns: [0, 10] });
-      return client.request('labels.patch', patch, { buffers });
-    };
-    await draw(0);
+    await draw(client, session, 0);
     const free = () => Number(execFileSync('df', ['-B1', '--output=avail', data]).toString().split('\n')[1]);
     writeFileSync(join(data, 'ballast'), new Uint8Array(free()));
     let row = 1;
     let refused: unknown;
     for (; row < 200 && !refused; row++) {
-      await draw(row).catch(error => (refused = error));
+      await draw(client, session, row).catch(error => (refused = error));
     }
     // A classifier, a backup, the record of a session: they say the same as the journal.
     const full = {
@@ -221,7 +177,7 @@ describe('The journal', () => {
     const acknowledged = row - 1;
     expect(histogram(bytesOf(arrays['labels']!))[1]).toBe(10 * acknowledged);
     unlinkSync(join(data, 'ballast'));
-    await draw(250);
+    await draw(client, session, 250);
     await sidecar.kill();
     await sidecar.start();
     const state = await (await connect()).request('session.attach', { session });
@@ -254,10 +210,9 @@ describe('Where a disk is completely full', () => {
         name === 'data' ? sidecar.dataDir : sidecar.runtimeDir,
         `1m,nr_inodes=${of === 'bytes' ? 1000 : 64}`
       );
-      await sidecar.start();
-      const { session } = await openSession(await connect());
-      const { patch, buffers } = rectangle(session, 1, { rows: [0, 1], columns: [0, 10] });
-      await clients[0]!.request('labels.patch', patch, { buffers });
+      const client = await restart();
+      const { session } = await openSession(client);
+      await draw(client, session, 0);
       await sidecar.kill();
       const makeRoom = fill(folder, of);
       await expect(sidecar.start()).rejects.toThrow(
@@ -274,8 +229,7 @@ describe('Where a disk is completely full', () => {
 describe('Arrays on a full disk', () => {
   itIf(MAY_MOUNT)('are refused with the directory and the bytes, and smaller ones still work', async () => {
     const arrays = mountSmall(sidecar.arraysDir, '1m');
-    await sidecar.start();
-    const client = await connect();
+    const client = await restart();
     await expect(openSession(client, { rows: 1500, columns: 1500 })).rejects.toMatchObject({
       code: 'disk-full',
       message: expect.stringMatching(new RegExp(`${arrays}: 2250000 bytes are needed, \\d+ are available`))
@@ -291,8 +245,7 @@ describe('Arrays on a full disk', () => {
 
   itIf(MAY_MOUNT)('replace the arrays of unused sessions', async () => {
     mountSmall(sidecar.arraysDir, '1m');
-    await sidecar.start();
-    const client = await connect();
+    const client = await restart();
     const first = await openSession(client, { key: 'first', rows: 600, columns: 600 });
     const { patch, buffers } = rectangle(first.session, 1, { rows: [0, 3], columns: [0, 3] });
     await client.request('labels.patch', patch, { buffers });
@@ -319,10 +272,10 @@ describe('The sidecar', () => {
   });
 
   it('removes old arrays of a killed sidecar, only its own, and restores the labels', async () => {
-    await sidecar.start();
-    const { session, arrays } = await openSession(await connect());
+    const client = await restart();
+    const { session, arrays } = await openSession(client);
     const { patch, buffers } = rectangle(session, 1, { rows: [0, 5], columns: [0, 5] });
-    await clients[0]!.request('labels.patch', patch, { buffers });
+    await client.request('labels.patch', patch, { buffers });
     await sidecar.kill();
     const folder = dirname(arrays['image']!.path);
     const foreign = join(sidecar.arraysDir, `00000000-${session}`);
@@ -354,8 +307,7 @@ describe('The sidecar', () => {
     await sidecar.start();
     expect(await sidecar.kill('SIGTERM')).toBe(0);
     expect(readdirSync(sidecar.runtimeDir)).toEqual([]);
-    await sidecar.start();
-    const client = await connect();
+    const client = await restart();
     const gone = new Promise(resolve => sidecar.process!.once('exit', resolve));
     await client.request('shutdown', {});
     expect(await gone).toBe(0);
@@ -409,10 +361,10 @@ describe('The sidecar', () => {
     await (await connect()).request('ping', {});
     const { secret } = connection;
     const stranger = new TestClient({ ...connection, curve: undefined });
-    clients.push(stranger);
     const answer = stranger.request('hello', { role: 'python', version: '', secret }).then(() => 'let in');
     const silence = new Promise(resolve => setTimeout(() => resolve('silence'), 500));
     expect(await Promise.race([answer, silence])).toBe('silence');
+    stranger.close();
   });
 
   it('names the argument that is wrong', async () => {
@@ -427,8 +379,7 @@ describe('The sidecar', () => {
     await sidecar.kill();
     const path = join(sidecar.dataDir, 'sessions', first.session, 'session.json');
     writeFileSync(path, readFileSync(path, 'utf8').slice(0, 100));
-    await sidecar.start();
-    const client = await connect();
+    const client = await restart();
     await expect(client.request('session.attach', { session: first.session })).rejects.toMatchObject({
       code: 'unknown-session'
     });

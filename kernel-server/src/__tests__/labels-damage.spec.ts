@@ -16,52 +16,28 @@ import {
 import { join } from 'node:path';
 import { SessionState } from '../../../src/shared/protocol';
 import { TestClient } from './support/client';
-import { bytesOf, CLASSES, halves, histogram, openSession, rectangle } from './support/images';
-import { IS_ROOT, itIf, MAY_BE_READ, MAY_MOUNT, mountTmpfs, OTHER_USER } from './support/conditions';
-import { bundleSidecar, removeBundle, TestSidecar } from './support/process';
+import { bytesOf, CLASSES, draw as drawRow, halves, histogram, openSession } from './support/images';
+import { IS_ROOT, itIf, MAY_BE_READ, MAY_MOUNT, OTHER_USER } from './support/conditions';
+import { bundleSidecar, TestSidecar } from './support/process';
+import { setUp } from './support/set-up';
 
 let sidecar: TestSidecar;
 let client: TestClient;
-const clients: TestClient[] = [];
-const mounts: string[] = [];
-
-beforeEach(() => {
-  sidecar = new TestSidecar();
-});
-
-afterEach(async () => {
-  clients.splice(0).forEach(one => one.close());
-  await sidecar.kill();
-  mounts.splice(0).forEach(path => execFileSync('umount', [path]));
-  await sidecar.dispose();
-});
-
-afterAll(removeBundle);
+const { mountSmall, folderOf, journalOf, ...tools } = setUp(made => (sidecar = made));
 
 /** Start the sidecar and connect to it; kill it first if it runs. */
 async function restart(): Promise<void> {
-  await sidecar.kill();
-  await sidecar.start();
-  client = await sidecar.connect();
-  clients.push(client);
+  client = await tools.restart();
 }
 
-const folderOf = (session: string) => join(sidecar.dataDir, 'sessions', session);
-const journalOf = (session: string) => join(folderOf(session), 'labels.journal');
 const damaged = (session: string) =>
   readdirSync(folderOf(session))
     .filter(name => name.endsWith('.damaged'))
     .sort();
 
 /** Draw ten pixels in a row. */
-async function draw(session: string, row: number, id = 1, columns: [number, number] = [0, 10]): Promise<void> {
-  const { patch, buffers } = rectangle(session, id, {
-    tile: [Math.floor(row / 256), 0],
-    rows: [row % 256, (row % 256) + 1],
-    columns
-  });
-  await client.request('labels.patch', patch, { buffers });
-}
+const draw = (session: string, row: number, id?: number, columns?: [number, number]) =>
+  drawRow(client, session, row, id, columns);
 
 /** Where each record of a journal starts, and its type. */
 function recordsOf(path: string): { start: number; end: number; type: number }[] {
@@ -229,9 +205,7 @@ describe('One bad record', () => {
 
 describe('A damaged journal on a full disk', () => {
   itIf(MAY_MOUNT)('stays as it is until there is room, and no stroke is acknowledged before', async () => {
-    mkdirSync(sidecar.dataDir, { recursive: true, mode: 0o700 });
-    expect(mountTmpfs(sidecar.dataDir, '2m')).toBe(true);
-    mounts.push(sidecar.dataDir);
+    mountSmall(sidecar.dataDir, '2m');
     await restart();
     const { session } = await openSession(client);
     // Labels whose snapshot needs more than the room that is left below: the sidecar itself needs a little to start.

@@ -15,22 +15,16 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { TestClient } from './support/client';
 import { IS_ROOT, itIf } from './support/conditions';
-import { bytesOf, histogram, openSession, rectangle } from './support/images';
-import { removeBundle, TestSidecar } from './support/process';
+import { bytesOf, draw, histogram, openSession } from './support/images';
+import { TestSidecar } from './support/process';
+import { setUp } from './support/set-up';
 
 let sidecar: TestSidecar;
 let shared: string;
-const clients: TestClient[] = [];
+const { connect } = setUp(made => (sidecar = made));
 const neighbours: ChildProcess[] = [];
 const uid = process.getuid?.();
-
-async function connect(): Promise<TestClient> {
-  const client = await sidecar.connect();
-  clients.push(client);
-  return client;
-}
 
 /** Another user of the system. */
 const nobody = () => Number(execFileSync('id', ['-u', 'nobody']).toString());
@@ -84,27 +78,21 @@ console.log('set');
 `;
 
 beforeEach(() => {
-  sidecar = new TestSidecar();
   shared = mkdtempSync(join(tmpdir(), 'sl-shared-'));
   chmodSync(shared, 0o1777);
 });
 
-afterEach(async () => {
-  clients.splice(0).forEach(client => client.close());
+afterEach(() => {
   neighbours.splice(0).forEach(child => child.kill('SIGKILL'));
-  await sidecar.dispose();
   rmSync(shared, { recursive: true, force: true });
 });
-
-afterAll(removeBundle);
 
 /** Label and replace labels, so that arrays are made, opened and written. */
 async function work(): Promise<string> {
   const client = await connect();
   const { session, arrays } = await openSession(client);
   for (let row = 0; row < 20; row++) {
-    const { patch, buffers } = rectangle(session, 1, { rows: [row, row + 1], columns: [0, 10] });
-    await client.request('labels.patch', patch, { buffers });
+    await draw(client, session, row);
     const { staged, array } = await client.request('array.stage', { dtype: 'uint8', shape: [1, 300, 400] });
     writeFileSync(array.path, new Uint8Array(120000).fill(1), { flag: 'r+' });
     await client.request('labels.set', { session, staged });
@@ -251,8 +239,7 @@ describe('Arrays that were removed while the sidecar runs', () => {
     const client = await connect();
     const { session } = await openSession(client);
     for (let row = 0; row < 3; row++) {
-      const { patch, buffers } = rectangle(session, 1, { rows: [row, row + 1], columns: [0, 10] });
-      expect(await client.request('labels.patch', patch, { buffers })).toMatchObject({ changed: 10 });
+      expect(await draw(client, session, row)).toMatchObject({ changed: 10 });
       rmSync(join(shared, `sambalab-${uid}`), { recursive: true });
     }
     const { arrays, labels, imageReady } = await client.request('session.attach', { session });

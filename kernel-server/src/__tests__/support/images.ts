@@ -61,6 +61,22 @@ export function rectangle(
   };
 }
 
+/** Draw pixels in one row of the first column of tiles: ten by default. */
+export function draw(
+  client: TestClient,
+  session: string,
+  row: number,
+  id = 1,
+  columns: [number, number] = [0, 10]
+): Promise<{ version: number; changed: number }> {
+  const { patch, buffers } = rectangle(session, id, {
+    tile: [Math.floor(row / LABEL_TILE), 0],
+    rows: [row % LABEL_TILE, (row % LABEL_TILE) + 1],
+    columns
+  });
+  return client.request('labels.patch', patch, { buffers });
+}
+
 /** The bytes of a uint8 array as another process sees them. */
 export function bytesOf(array: ArrayDescriptor): Uint8Array {
   return new Uint8Array(readFileSync(array.path));
