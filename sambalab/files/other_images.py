@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
 
+from ..spec.callers import calling_frame
 from ..spec.classifier_document import ClassifierDocument
 from ..spec.errors import ParameterError, SambaLabWarning
 from ..spec.trained_on import PixelSize, alike, grey_difference, pixel_ratio, size_difference
@@ -38,8 +38,9 @@ def warn_of_differences(document: ClassifierDocument, image: Image, size: PixelS
         notes.append(grey_difference(known, image.dtype.name, *image.grey_range()))
     if document.pixel_size is not None and size is not None:
         notes.append(size_difference(document.pixel_size, size))
+    _, level = calling_frame()
     for note in filter(None, notes):
-        warnings.warn(note, SambaLabWarning, stacklevel=_level_of_caller())
+        warnings.warn(note, SambaLabWarning, stacklevel=level)
 
 
 def resampling_factor(trained: PixelSize | None, own: PixelSize | None) -> float:
@@ -127,15 +128,3 @@ def back_on_grid(result: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArra
 def _resized(plane: npt.NDArray[Any], rows: int, columns: int) -> npt.NDArray[np.float64]:
     picture = Pillow.fromarray(np.ascontiguousarray(plane, dtype=np.float32))
     return np.asarray(picture.resize((columns, rows), Pillow.Resampling.BILINEAR), dtype=np.float64)
-
-
-def _level_of_caller() -> int:
-    """Give the ``stacklevel`` for `warnings.warn` in the function that calls this: the first line outside of this package."""
-    package = __name__.partition(".")[0]
-    frame, level = sys._getframe(1), 1
-    while frame.f_back is not None:
-        name = str(frame.f_globals.get("__name__", ""))
-        if name.partition(".")[0] != package or name.startswith(f"{package}.tests"):
-            break
-        frame, level = frame.f_back, level + 1
-    return level

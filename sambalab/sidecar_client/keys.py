@@ -17,10 +17,9 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+from ..spec.callers import calling_frame
 from ..spec.tables import parameter_limits
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_TESTS = os.path.join(_PACKAGE, "tests")
 _NAMED = "name:"
 _DOCUMENT_MAX = 700
 _PLACE_MAX = 200
@@ -63,19 +62,8 @@ def session_key(name: str | None, digest: str) -> SessionKey:
     """
     if name is not None:
         return SessionKey(_NAMED + name, None)
-    document, place = _document()[-_DOCUMENT_MAX:], _origin(_caller())[:_PLACE_MAX]
+    document, place = _document()[-_DOCUMENT_MAX:], _origin(calling_frame()[0])[:_PLACE_MAX]
     return SessionKey(f"image:{digest}|in:{document}|from:{place}", {"document": document, "place": place})
-
-
-def _caller() -> FrameType | None:
-    """Give the innermost frame outside of this package."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        file = os.path.abspath(frame.f_code.co_filename)
-        if not file.startswith(_PACKAGE + os.sep) or file.startswith(_TESTS + os.sep):
-            return frame
-        frame = frame.f_back
-    return None
 
 
 def _shell() -> Any:
