@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,14 +17,12 @@ from .files.sklearn_forest import basis_of, from_forest, parameters_of, to_fores
 from .sidecar_client import staging
 from .sidecar_client.client import Client
 from .spec.classes import ClassesLike, make_classes
+from .spec.classifier_description import ClassifierDescription
 from .spec.classifier_document import ClassifierDocument
 from .spec.errors import NodeNotFoundError, ParameterError, SidecarError
 from .spec.features import FeaturesLike, FeatureSpec
-from .spec.learners import is_boosting
 from .spec.parameters import pixel_size_of, switch
-from .spec.scores import Scores, scores_of
 from .spec.tables import limits
-from .spec.trained_on import TrainedOn
 from .wasm.api import apply_document
 
 if TYPE_CHECKING:
@@ -34,22 +32,7 @@ Output = Literal["labels", "probabilities"]
 T = TypeVar("T")
 
 
-class EmbeddingModel(NamedTuple):
-    """The model whose embedding a classifier uses.
-
-    Attributes
-    ----------
-    model
-        The model's name.
-    digest
-        SHA-256 of the encoder's file, in hexadecimal.
-    """
-
-    model: str
-    digest: str
-
-
-class Classifier:
+class Classifier(ClassifierDescription):
     """A feature spec, trees and classes. It does not change when its labeller is trained again.
 
     `Labeller.train`, `Labeller.classifier`, `Classifier.load`, `Classifier.from_sklearn` and `engine.train` give one.
@@ -60,9 +43,6 @@ class Classifier:
     >>> classifier = sl.Classifier.load("alloy.onnx")
     >>> labels = classifier.apply([image, other])
     """
-
-    def __init__(self, document: ClassifierDocument | bytes, info: Mapping[str, Any] | None = None) -> None:
-        self._document = document if isinstance(document, ClassifierDocument) else ClassifierDocument(document, info)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Classifier:
@@ -266,82 +246,6 @@ class Classifier:
         reply = staging.once_more(lambda sidecar: sidecar.request("classifier.read", params, [data]))
         return cls(bytes(reply.buffers[0]), reply.result)
 
-    @property
-    def document(self) -> ClassifierDocument:
-        """The classifier's JSON."""
-        return self._document
-
-    @property
-    def kind(self) -> Literal["forest", "boosting"]:
-        """``"forest"``, or ``"boosting"`` for boosted trees."""
-        return "boosting" if is_boosting(self._document.learner) else "forest"
-
-    @property
-    def scores(self) -> Scores | None:
-        """Confusion, recall, precision and IoU on labelled pixels that the trees had not seen; None if unknown."""
-        return scores_of(self._document.info["classes"], self._document.info.get("scores"))
-
-    @property
-    def embedding_model(self) -> EmbeddingModel | None:
-        """The model whose embedding is among the features; None without an embedding."""
-        model = self._document.info.get("embedding")
-        return None if model is None else EmbeddingModel(str(model["model"]), str(model["digest"]))
-
-    @property
-    def oob_score(self) -> float | None:
-        """Share of labelled pixels that are classified correctly by the trees that had not seen them, 0 to 1.
-
-        None if every tree saw all pixels, and for boosted trees; see `scores`.
-        """
-        score = self._document.info["oobScore"]
-        return None if score is None else float(score)
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the classes, in the order of the probabilities' last axis."""
-        return tuple(str(item["name"]) for item in self._document.info["classes"])
-
-    @property
-    def class_ids(self) -> tuple[int, ...]:
-        """Ids of the classes, their values in label arrays, in the same order."""
-        return self._document.class_ids
-
-    @property
-    def feature_names(self) -> tuple[str, ...]:
-        """Names of the features, in the order of `Labeller.features`' last axis."""
-        return tuple(str(name) for name in self._document.info["features"])
-
-    @property
-    def feature_spec(self) -> FeatureSpec:
-        """The features of the classifier."""
-        return self._document.spec
-
-    @property
-    def feature_importances(self) -> npt.NDArray[np.float64] | None:
-        """Mean decrease of Gini impurity by each feature, float64 (features,), sum 1; None if unknown."""
-        importance = self._document.info.get("importance")
-        return None if importance is None else np.array(importance, dtype=np.float64)
-
-    @property
-    def pixel_size(self) -> tuple[float, str] | None:
-        """Side of a pixel of the training images and its unit; None if unknown."""
-        return self._document.pixel_size
-
-    @property
-    def trained_on(self) -> TrainedOn | None:
-        """Dtypes of the training images, and the range of their grey values; None if unknown."""
-        return self._document.trained_on
-
-    @property
-    def n_trees(self) -> int:
-        """Number of trees."""
-        return int(self._document.info["trees"])
-
-    @property
-    def n_samples(self) -> int:
-        """Number of labelled pixels that the trees learned from."""
-        return int(self._document.info["samples"])
-
     def embedding(
         self, image: Any, *, axes: str | None = None, series: int | None = None, index: Index | None = None
     ) -> Any:
@@ -509,23 +413,6 @@ class Classifier:
             lambda sidecar: bytes(
                 sidecar.request("classifier.convert", {"format": form}, [self._document.data]).buffers[0]
             )
-        )
-
-    @property
-    def _score_text(self) -> str:
-        """The score in words; empty if unknown."""
-        scores = self.scores
-        if scores is not None and scores.confusion.any():
-            return f"{scores.source} score {scores.accuracy:.3f}"
-        return "" if self.oob_score is None else f"out-of-bag score {self.oob_score:.3f}"
-
-    def __repr__(self) -> str:
-        trees = f"{self.n_trees} {'boosted ' if self.kind == 'boosting' else ''}trees"
-        model = self.embedding_model
-        seen = "" if model is None else f", embedding of {model.model} {model.digest[:12]}"
-        return (
-            f"Classifier({', '.join(self.classes)}: {trees} on {len(self.feature_names)} features{seen}, "
-            f"{self.n_samples:,} labelled pixels, {self._score_text or 'no score'})"
         )
 
 
