@@ -77,6 +77,39 @@ test('Killing the sidecar in the middle of labelling loses no stroke, and labell
   expect(await notebook.execute(2, `print(${kept}, ${strokes})`)).toContain(`${acknowledged} 10 10`);
 });
 
+test('A sidecar that was shut down stays so until the user acts in the widget', async ({ page, tmpPath }) => {
+  const notebook = await open(page, `${tmpPath}/shutdown.ipynb`, 'shut down');
+  const lab = await LabellerPage.in(page);
+  await lab.samReady();
+  await paint(lab, 60);
+  await lab.saved();
+  const labelled = await lab.countLabelled();
+  const note = lab.root.getByTestId('sambalab-gone');
+  const running = 'from sambalab.sidecar_client import sidecar; print(sidecar._find() is not None)';
+
+  expect(await notebook.execute(2, 'print(sl.shutdown())')).toContain('True');
+  await expect(note).toContainText('The sidecar was stopped.');
+  await lab.press('+');
+  await lab.moveTo(300, 300);
+  await lab.open('session');
+  await page.waitForTimeout(6000); // the page repeats what is not answered after 4 s
+  expect(await notebook.execute(2, running)).toContain('False');
+  await expect(note).toBeVisible();
+  await lab.root.getByTestId('sambalab-start').click();
+  await expect(note).toBeHidden();
+  await expect.poll(() => notebook.execute(2, running)).toContain('True');
+  expect(await lab.countLabelled()).toBe(labelled);
+
+  expect(await notebook.execute(2, 'print(sl.shutdown())')).toContain('True');
+  await expect(note).toBeVisible();
+  await lab.press('0');
+  await paint(lab, 120);
+  await lab.saved(60_000);
+  await expect(note).toBeHidden();
+  expect(Number(await notebook.execute(2, COUNT))).toBe(await lab.countLabelled());
+  expect(await lab.countLabelled()).toBeGreaterThan(1.9 * labelled);
+});
+
 test('A banner and a warning tell what a damaged file of the labels has cost', async ({ page, tmpPath }) => {
   const notebook = await open(page, `${tmpPath}/damage.ipynb`, 'damaged file');
   const lab = await LabellerPage.in(page);

@@ -94,7 +94,7 @@ class Relay:
                 finally:
                     connection.close()
                 if connection.info.instance in sidecar.stopped:
-                    self._say_down("failed", "SambaLab was shut down. It starts again as soon as it is used.")
+                    self._say_down("stopped", "The sidecar was shut down.")
                     self._wait_for_message()
                 else:
                     self._say_down("lost", "The sidecar stopped; it is being restarted.")

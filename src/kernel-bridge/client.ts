@@ -132,6 +132,15 @@ export class BridgeClient implements IDisposable {
     }
   }
 
+  /** Send nothing until {@link resume}; requests wait. */
+  pause(): void {
+    this._paused = true;
+  }
+
+  resume(): void {
+    this._paused = false;
+  }
+
   /** Send all unanswered requests again now, for example because the sidecar is back. */
   resend(): void {
     for (const pending of this._pending.values()) {
@@ -153,6 +162,9 @@ export class BridgeClient implements IDisposable {
   }
 
   private _send(parts: Frames[]): void {
+    if (this._paused) {
+      return;
+    }
     for (const frames of parts) {
       this._transport.send(frames);
     }
@@ -231,6 +243,7 @@ export class BridgeClient implements IDisposable {
   private readonly _misunderstood = new Signal<this, BridgeError>(this);
   private readonly _name = Math.random().toString(36).slice(2, 12);
   private _requests = 0;
+  private _paused = false;
   private _disposed = false;
 }
 

@@ -39,8 +39,11 @@ export const EVENTS = {
     /** Why it failed, or how it deviated ("the SAM process died, trying once more"). */
     message: z.string()
   }),
-  /** From the relay: whether the sidecar is reachable. After `connected`, attach again and repeat the requests without a reply. */
-  relay: z.object({ state: z.enum(['connected', 'lost', 'failed']), message: z.string() })
+  /**
+   * From the relay: whether the sidecar is reachable. After `connected`, attach again and repeat the requests without a reply. `stopped`
+   * means that the user shut it down: the next message starts another.
+   */
+  relay: z.object({ state: z.enum(['connected', 'lost', 'failed', 'stopped']), message: z.string() })
 } as const satisfies Record<string, z.ZodType>;
 
 export type EventName = keyof typeof EVENTS;

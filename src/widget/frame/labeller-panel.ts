@@ -3,7 +3,7 @@ import { Message } from '@lumino/messaging';
 import { Panel, Widget } from '@lumino/widgets';
 import { CanvasView } from '../canvas/canvas';
 import { attachDebugHandle } from './debug';
-import { element, setText } from '../base/dom';
+import { button, element, setText } from '../base/dom';
 import { KeyMap } from './keys';
 import { NotesBanner } from './notes-banner';
 import { Change } from '../state/change';
@@ -13,7 +13,7 @@ import { RecoveredBanner } from './recovered-banner';
 import { RelatedBanner } from './related-banner';
 import { ResumedBanner } from './resumed-banner';
 import { StatusLine } from './status';
-import { closedText, statusText } from './status-text';
+import { closedText, statusText, stoppedText } from './status-text';
 import { ImageTiles } from '../tiles/image-tiles';
 import { Toolbar } from './toolbar';
 import { trans } from '../base/translation';
@@ -91,10 +91,9 @@ export class LabellerPanel extends Panel {
       this._placeholder.node.dataset['kind'] = kind;
     }
     const connection = this._state.connection.state;
-    if (this._note) {
-      this._note.hidden = connection.state !== 'closed';
-      setText(this._note, connection.state === 'closed' ? closedText(connection.why) : '');
-    }
+    this._note.hidden = connection.state !== 'closed' && connection.state !== 'stopped';
+    this._start.hidden = connection.state !== 'stopped';
+    setText(this._gone, connection.state === 'closed' ? closedText(connection.why) : stoppedText());
   }
 
   private _build(): void {
@@ -107,8 +106,6 @@ export class LabellerPanel extends Panel {
       hasFocus: () => this.node.contains(document.activeElement)
     });
     this._canvas = canvas;
-    this._note = element('div', { class: 'sambalab-gone', 'data-testid': 'sambalab-gone' });
-    this._note.hidden = true;
     const stage = new Panel();
     stage.addClass('sambalab-stage');
     stage.addWidget(canvas);
@@ -132,7 +129,21 @@ export class LabellerPanel extends Panel {
   private _image: ImageTiles | null = null;
   private _canvas: CanvasView | null = null;
   private _keys: KeyMap | null = null;
-  private _note: HTMLElement | null = null;
+  private readonly _gone = element('span', { role: 'status' });
+  private readonly _start = button({
+    testid: 'sambalab-start',
+    title: trans.__('Start the sidecar again; so does drawing'),
+    text: trans.__('Start again'),
+    className: 'sambalab-outlined',
+    run: () => this._state.connection.start()
+  });
+  /** Over the image while there is no kernel or sidecar. */
+  private readonly _note = element(
+    'div',
+    { class: 'sambalab-gone', 'data-testid': 'sambalab-gone' },
+    this._gone,
+    this._start
+  );
 }
 
 const EVENTS = ['pointerdown', 'mousedown', 'dblclick', 'contextmenu'] as const;

@@ -10,6 +10,11 @@ export function closedText(why: Closed): string {
     : trans.__('The kernel was restarted. Run the cell again to continue.');
 }
 
+/** Tells the user that the sidecar was shut down. */
+export function stoppedText(): string {
+  return trans.__('The sidecar was stopped.');
+}
+
 export interface IStatusText {
   text: string;
   kind: 'plain' | 'busy' | 'error';
@@ -34,6 +39,8 @@ function mostImportant(state: LabellerState): IStatusText {
       return { text: trans.__('The sidecar stopped; restarting…'), kind: 'busy' };
     case 'failed':
       return { text: connection.message, kind: 'error' };
+    case 'stopped':
+      return { text: stoppedText(), kind: 'plain' };
     case 'closed':
       return { text: closedText(connection.why), kind: 'error' };
     default:

@@ -12,15 +12,31 @@ import { ISessionEvent, ISessionLink } from '../base/session-link';
 export type Closed = 'restarted' | 'stopped';
 
 /**
- * The state of the connection: `lost` recovers by itself; after `failed` the user has to act; after `closed` the kernel is gone,
- * and only running the cell again helps.
+ * The state of the connection: `lost` recovers by itself; after `failed` the user has to act; after `stopped` the user's next action
+ * starts the sidecar again; after `closed` the kernel is gone, and only running the cell again helps.
  */
 export type ConnectionState =
   | { state: 'connecting' }
   | { state: 'connected' }
   | { state: 'lost'; message: string }
   | { state: 'failed'; message: string }
+  | { state: 'stopped' }
   | { state: 'closed'; why: Closed };
+
+/** What the page asks for by itself, to show it. All other requests are the user's actions and start a stopped sidecar again. */
+const SHOWN: ReadonlySet<Method> = new Set<Method>([
+  'image.tile',
+  'overlay.tiles',
+  'feature.tiles',
+  'uncertainty.tiles',
+  'session.view',
+  'session.backups',
+  'session.list',
+  'session.related',
+  'classifier.formats',
+  'sam.decoder',
+  'sam.embedding'
+]);
 
 /** Pause after an error before attaching is tried again, in milliseconds. */
 const RETRY_MS = 3000;
@@ -56,6 +72,9 @@ export class Connection implements IDisposable, ISessionLink {
 
   // `async`, so that a missing client rejects the promise and does not throw.
   async request<M extends Method>(method: M, params: Params<M>, options?: IRequestOptions): Promise<IReply<M>> {
+    if (!SHOWN.has(method)) {
+      this.start();
+    }
     return this.client.request(method, params, options);
   }
 
@@ -131,6 +150,15 @@ export class Connection implements IDisposable, ISessionLink {
     }
   }
 
+  /** Start the sidecar again if the user has stopped it. */
+  start(): void {
+    if (this._state.state === 'stopped') {
+      this._client?.resume();
+      this._set({ state: 'lost', message: '' });
+      void this.attach();
+    }
+  }
+
   /** Close for good: the kernel is gone. */
   close(why?: Closed): void {
     // The comm may close before the kernel's status says why.
@@ -161,13 +189,19 @@ export class Connection implements IDisposable, ISessionLink {
       }
       return;
     }
-    if (event.params.state === 'connected') {
-      // The relay also sends this at the start, while the first attach is under way.
+    const { state, message } = event.params;
+    if (state === 'connected') {
+      // The relay also sends this while an attach is under way.
       if (this._state.state !== 'connecting') {
         void this.attach();
       }
+    } else if (state === 'stopped') {
+      clearTimeout(this._timer);
+      this._client?.pause(); // first: a message would start the sidecar
+      this._attaching?.abort();
+      this._set({ state });
     } else {
-      this._set({ state: event.params.state, message: event.params.message });
+      this._set({ state, message });
     }
   }
 

@@ -382,6 +382,11 @@ export class LabellerState implements IDisposable {
       const { labels } = parts;
       this.times.follow(labels);
       labels.queue.acknowledged.connect(() => (this._notice = null), this);
+      labels.queue.changed.connect(() => {
+        if (labels.queue.waiting.length > 0) {
+          this.connection.start();
+        }
+      }, this);
       labels.stored.connect(() => {
         this.training.dismiss();
         this.live.dismiss();

@@ -121,6 +121,30 @@ describe('LabellerState', () => {
     labeller.state.dispose();
   });
 
+  it('sends nothing to a sidecar that the user stopped, until the user acts', async () => {
+    const { state, sidecar, parts } = await open();
+    const actions: (() => unknown)[] = [
+      () => state.connection.start(),
+      () => stroke(state, 1, 100, 240),
+      () => void state.setLive(true)
+    ];
+    for (const act of actions) {
+      sidecar.tell('relay', { state: 'stopped', message: '' });
+      const send = jest.spyOn(sidecar, 'send');
+      parts.tiles.want([{ slice: 0, level: 0, row: 0, column: 1 }]);
+      void state.stored.fetch(state.session!);
+      await settle();
+      expect([state.connection.state.state, send.mock.calls.length]).toEqual(['stopped', 0]);
+      send.mockRestore();
+      act();
+      await state.drained();
+      await settle();
+      expect(state.connection.state.state).toBe('connected');
+    }
+    expect([sidecar.version, sidecar.live]).toEqual([1, true]);
+    state.dispose();
+  });
+
   it('removes a stroke that the sidecar refuses, and says why', async () => {
     const labeller = await open();
     labeller.sidecar.refuse = [{ code: 'invalid', message: 'class 1 is gone' }];
