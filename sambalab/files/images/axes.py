@@ -12,6 +12,9 @@ from ...spec.errors import ImageError
 from .questions import LETTERS, Given, Index, too_much, unknown_axes
 from .source import Conversion
 
+#: Pages up to this number may be channels as well as slices.
+CHANNELS_PLAUSIBLE = 8
+
 # Letters of axes whose meaning is known; of the others, a file's pages.
 _KNOWN = "YXZTCS"
 _PAGES = "IQ"
@@ -82,7 +85,8 @@ def check_file_axes(shape: tuple[int, ...], axes: str, given: Given) -> tuple[st
     """Check that it is known what the axes of a file are, and give a note where its pages are taken as slices.
 
     Rows, columns, slices, times, channels and colours are known. One axis of pages before rows and columns, where there are no
-    slices, is taken as slices, as a plain guess. Others, if the user does not choose one place along them, are asked for.
+    slices, is taken as slices, as a plain guess; a note says so where they are few enough to be channels. Others are asked for,
+    unless the user chooses one place along them.
 
     Parameters
     ----------
@@ -113,6 +117,8 @@ def check_file_axes(shape: tuple[int, ...], axes: str, given: Given) -> tuple[st
     )
     if not is_plain:
         raise unknown_axes(given, shape, axes, unknown)
+    if lengths[pages] > CHANNELS_PLAUSIBLE:
+        return ()
     stack = axes[:pages] + "Z" + axes[pages + 1 :]
     channels = f'; axes="{stack.replace("Z", "C")}" makes them channels' if "C" not in axes and "S" not in axes else ""
     said = f'The file does not say what its {lengths[pages]:,} pages are; they are shown as slices. axes="{stack}" confirms it'

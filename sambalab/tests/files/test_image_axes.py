@@ -213,6 +213,13 @@ def test_an_axis_of_a_file_that_is_not_known_does_not_matter_where_one_place_is_
         prepare(tmp_path / "five.tif", index={"K": [0, 1]})
 
 
+def test_more_pages_than_there_may_be_channels_are_slices_without_a_note(tmp_path):
+    path = tmp_path / "stack.tif"
+    tifffile.imwrite(path, np.zeros((20, 40, 50), np.uint8), photometric="minisblack", metadata={})
+    image = prepare(path)
+    assert image.shape == (20, 40, 50) and image.notes == ()
+
+
 @pytest.mark.parametrize("metadata", [{}, None])
 @pytest.mark.parametrize("count", [3, 5])
 def test_pages_of_which_a_file_says_nothing_are_slices_and_a_note_says_so(tmp_path, metadata, count):
