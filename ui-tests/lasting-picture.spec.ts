@@ -74,6 +74,7 @@ test('A saved notebook has the strokes in its picture, for nbconvert and for a r
   expect(Math.max(first.width, first.height)).toBeLessThanOrEqual(600);
 
   await paint(lab);
+  await lab.root.evaluate(root => root.setAttribute('data-before', 'saving'));
   await notebook.save();
   const second = await look(page, pngOf(path));
   expect(second.coloured).toBeGreaterThan(500);
@@ -81,6 +82,7 @@ test('A saved notebook has the strokes in its picture, for nbconvert and for a r
   // The widget was not rendered again, and saving again changes nothing.
   await expect(lab.root).toBeVisible();
   expect(await page.getByTestId('sambalab').count()).toBe(1);
+  await expect(lab.root).toHaveAttribute('data-before', 'saving');
   expect(await lab.read('labels', 200, 300)).toBe(1);
   const text = readFileSync(onDisk(path), 'utf8');
   await notebook.save();
