@@ -4,6 +4,7 @@ import { LabelClass, Params } from '../../../src/shared/protocol';
 import { JournalReader } from './journal-reader';
 import type { JournalledLabels } from './journalled-labels';
 import type { SessionLabels } from './session-labels';
+import { sizeText } from './size-text';
 import type { SessionRecord } from './session-record';
 
 /**
@@ -85,11 +86,6 @@ export function refuseLostClasses(
       );
     }
   }
-}
-
-/** The size of an image as text. A single slice is not mentioned. */
-export function sizeText([slices, rows, columns]: number[]): string {
-  return `${slices === 1 ? '' : `${slices} × `}${rows} × ${columns}`;
 }
 
 function otherShape({ title, key }: SessionRecord, { image }: Params<'session.open'>, held: number[]): BridgeError {

@@ -3,7 +3,7 @@ import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SessionState } from '../../../src/shared/protocol';
 import { log } from '../base/log';
-import { sizeText } from './admission';
+import { sizeText } from './size-text';
 import { JournalReader } from './journal-reader';
 import { JournalledLabels } from './journalled-labels';
 import { datedName } from './keep-file';
