@@ -30,6 +30,10 @@ export const IMAGE_NOTES = { count: 10, length: 1000 } as const;
 export const CLASSES_MAX = 255;
 /** Characters of a class name. */
 export const CLASS_NAME_MAX = 200;
+/** Most steps of a session that can be undone. */
+export const HISTORY_STEPS_MAX = 1000;
+/** Most characters in the name of a tool or command, as a history step has it. */
+export const TOOL_NAME_MAX = 40;
 /** Characters of the name of a notebook or script, and of a variable or cell in it. */
 export const ORIGIN_MAX = { document: 700, place: 200 } as const;
 /** Sessions that are suggested to a user whose session has no labels. */

@@ -1,8 +1,9 @@
 /**
- * Kills the sidecar again and again while patches and whole label arrays stream. SAMBALAB_KILLS says how often; 8 if it is not set.
- * Nothing acknowledged may be lost, and nothing may be half done.
+ * Kills the sidecar again and again while patches, whole label arrays and undone steps stream. SAMBALAB_KILLS says how often; 8 if it
+ * is not set. Nothing acknowledged may be lost, nothing may be half done, and every step can still be undone.
  */
 import { writeFileSync } from 'node:fs';
+import { HISTORY_STEPS_MAX } from '../../../src/shared/limits';
 import { TestClient } from './support/client';
 import { bytesOf, openSession, rectangle } from './support/images';
 import { removeBundle, TestSidecar } from './support/process';
@@ -18,10 +19,35 @@ const random = (n: number) => {
   return Math.floor((seed / 2 ** 32) * n);
 };
 
-/** A change of the labels: how to ask for it, and what it does to a plain array. */
+/** Labels as a plain array, and all its states that undo and redo lead to. */
+class Model {
+  states: Uint8Array[] = [new Uint8Array(ROWS * COLUMNS)];
+  at = 0;
+
+  get labels(): Uint8Array {
+    return this.states[this.at]!;
+  }
+
+  clone(): Model {
+    return Object.assign(new Model(), { states: [...this.states], at: this.at });
+  }
+
+  /** Make a change. If it changes nothing, it is no step. */
+  change(make: (labels: Uint8Array) => void): void {
+    const next = this.labels.slice();
+    make(next);
+    if (!Buffer.from(next).equals(Buffer.from(this.labels))) {
+      this.states = [...this.states.slice(0, this.at + 1), next].slice(-HISTORY_STEPS_MAX - 1);
+      this.at = this.states.length - 1;
+    }
+  }
+}
+
+/** A change of the labels: how to ask for it, and what it does to the model. */
 interface IChange {
+  kind: 'strokes' | 'whole' | 'moves';
   send(client: TestClient): Promise<unknown>;
-  apply(model: Uint8Array): void;
+  apply(model: Model): void;
 }
 
 const sidecar = new TestSidecar();
@@ -38,12 +64,14 @@ function stroke(session: string, id: string): IChange {
   const cls = random(3);
   const { patch, buffers } = rectangle(session, cls, { tile, rows: [top, bottom], columns: [left, right] });
   return {
+    kind: 'strokes',
     send: client => client.request('labels.patch', patch, { buffers, id }),
-    apply: model => {
-      for (let r = row; r < Math.min(row + bottom - top, ROWS); r++) {
-        model.fill(cls, r * COLUMNS + column, r * COLUMNS + Math.min(column + right - left, COLUMNS));
-      }
-    }
+    apply: model =>
+      model.change(labels => {
+        for (let r = row; r < Math.min(row + bottom - top, ROWS); r++) {
+          labels.fill(cls, r * COLUMNS + column, r * COLUMNS + Math.min(column + right - left, COLUMNS));
+        }
+      })
   };
 }
 
@@ -54,12 +82,26 @@ function whole(session: string): IChange {
     content.fill(1 + random(2), row * COLUMNS, row * COLUMNS + random(COLUMNS));
   }
   return {
+    kind: 'whole',
     send: async client => {
       const { staged, array } = await client.request('array.stage', { dtype: 'uint8', shape: [1, ROWS, COLUMNS] });
       writeFileSync(array.path, content, { flag: 'r+' });
       return client.request('labels.set', { session, staged });
     },
-    apply: model => model.set(content)
+    apply: model => model.change(labels => labels.set(content))
+  };
+}
+
+/** Undo a step or make one again, whichever `model` has. */
+function move(session: string, id: string, model: Model): IChange | undefined {
+  const by = random(3) === 0 ? 1 : -1;
+  if (!model.states[model.at + by]) {
+    return undefined;
+  }
+  return {
+    kind: 'moves',
+    send: client => client.request(by < 0 ? 'history.undo' : 'history.redo', { session }, { id }),
+    apply: each => void (each.at += by)
   };
 }
 
@@ -69,11 +111,17 @@ it(
     await sidecar.start();
     let client = await sidecar.connect();
     const { session } = await openSession(client);
-    const model = new Uint8Array(ROWS * COLUMNS);
-    const seen = { acknowledged: 0, strokes: 0, whole: 0, inFlight: 0, unacknowledgedKept: 0 };
+    const model = new Model();
+    const seen = { acknowledged: 0, strokes: 0, whole: 0, moves: 0, inFlight: 0, unacknowledgedKept: 0 };
     let version = 0;
     for (let kill = 0; kill < KILLS; kill++) {
       const changes: IChange[] = [];
+      const planned = model.clone();
+      const plan = (change: IChange): IChange => {
+        change.apply(planned);
+        changes.push(change);
+        return change;
+      };
       let acknowledged = 0;
       let dead = false;
       const gone = new Promise<string>(resolve => sidecar.process!.once('exit', () => resolve('gone')));
@@ -86,15 +134,15 @@ it(
       );
       // A whole array is staged before it is sent, so it goes alone; strokes go in a stream.
       while (!dead) {
-        const batch =
-          random(6) === 0
-            ? [whole(session)]
-            : Array.from({ length: WINDOW }, (_, i) => stroke(session, `${kill}-${changes.length + i}`));
-        changes.push(...batch);
+        const one = (): IChange => {
+          const id = `${kill}-${changes.length}`;
+          return plan((random(4) === 0 ? move(session, id, planned) : undefined) ?? stroke(session, id));
+        };
+        const batch = random(6) === 0 ? [plan(whole(session))] : Array.from({ length: WINDOW }, one);
         const sent = batch.map(change =>
           change.send(client).then(() => {
             acknowledged++;
-            seen[batch.length === 1 ? 'whole' : 'strokes']++;
+            seen[change.kind]++;
           })
         );
         await Promise.race([Promise.all(sent), gone]);
@@ -112,12 +160,19 @@ it(
       expect(kept).toBeGreaterThanOrEqual(heard);
       expect(kept).toBeLessThanOrEqual(changes.length);
       changes.slice(0, kept).forEach(change => change.apply(model));
-      expect(Buffer.from(model).equals(Buffer.from(bytesOf(state.arrays['labels']!)))).toBe(true);
+      expect(Buffer.from(model.labels).equals(Buffer.from(bytesOf(state.arrays['labels']!)))).toBe(true);
       expect(state.recovered).toBeNull();
+      const { steps, position } = await client.request('history.list', { session });
+      expect([steps.length, position]).toEqual([model.states.length - 1, model.at]);
       version = state.labels.version;
       seen.acknowledged += heard;
       seen.inFlight += changes.length - heard;
       seen.unacknowledgedKept += kept - heard;
+    }
+    for (; model.at > 0; model.at--) {
+      const { arrays } = await client.request('session.attach', { session });
+      expect(Buffer.from(model.labels).equals(Buffer.from(bytesOf(arrays['labels']!)))).toBe(true);
+      await client.request('history.undo', { session });
     }
     client.close();
     expect(seen.acknowledged).toBeGreaterThan(KILLS);

@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { SessionState } from '../../../src/shared/protocol';
+import { HEAD_BYTES } from '../session/journal-format';
 import { TestClient } from './support/client';
 import { bytesOf, CLASSES, draw as drawRow, halves, histogram, openSession } from './support/images';
 import { IS_ROOT, itIf, MAY_BE_READ, MAY_MOUNT, OTHER_USER } from './support/conditions';
@@ -44,7 +45,7 @@ function recordsOf(path: string): { start: number; end: number; type: number }[]
   const file = readFileSync(path);
   const records: { start: number; end: number; type: number }[] = [];
   for (let start = 8; start < file.length; start = records.at(-1)!.end) {
-    records.push({ start, end: start + 17 + file.readUInt32LE(start), type: file[start + 4]! });
+    records.push({ start, end: start + HEAD_BYTES + file.readUInt32LE(start), type: file[start + 4]! });
   }
   return records;
 }
@@ -222,6 +223,7 @@ describe('A damaged journal on a full disk', () => {
     const patch = recordsOf(journalOf(session)).filter(({ type }) => type === 4)[5]!;
     flip(journalOf(session), patch.end - 3);
     const broken = readFileSync(journalOf(session));
+    rmSync(join(folderOf(session), 'labels.history')); // the history of lost labels is dropped, which makes room
     const ballast = join(sidecar.dataDir, 'ballast');
     const free = execFileSync('df', ['-B1', '--output=avail', sidecar.dataDir]).toString().split('\n')[1];
     writeFileSync(ballast, new Uint8Array(Number(free) - 16384));
@@ -258,7 +260,7 @@ describe('A file that cannot be read or written', () => {
       code: 'storage',
       message: expect.stringContaining(journalOf(session))
     });
-    expect(readdirSync(folderOf(session)).sort()).toEqual(['labels.journal', 'session.json']);
+    expect(readdirSync(folderOf(session)).sort()).toEqual(['labels.history', 'labels.journal', 'session.json']);
     rmSync(journalOf(session), { recursive: true });
     renameSync(join(sidecar.base, 'good'), journalOf(session));
     expect((await openSession(client)).labels.counts).toEqual({ 1: 10 });
@@ -290,7 +292,7 @@ describe('A file that cannot be read or written', () => {
       });
       expect(readFileSync(path).equals(before.bytes)).toBe(true);
       expect(statSync(path).ino).toBe(before.inode);
-      expect(readdirSync(folderOf(session)).sort()).toEqual(['labels.journal', 'session.json']);
+      expect(readdirSync(folderOf(session)).sort()).toEqual(['labels.history', 'labels.journal', 'session.json']);
       chmodSync(path, 0o600);
       expect((await openSession(client)).labels.counts).toEqual({ 1: 10 });
     }
@@ -345,7 +347,7 @@ describe('A damaged session.json', () => {
       code: 'invalid',
       message: expect.stringContaining('holds labels of an image of 300 × 400; this one has 100 × 400')
     });
-    expect(readdirSync(folderOf(session)).sort()).toEqual(['labels.journal', 'session.json']);
+    expect(readdirSync(folderOf(session)).sort()).toEqual(['labels.history', 'labels.journal', 'session.json']);
     expect((await reopen()).labels.counts).toEqual({ 3: 10 });
   });
 });

@@ -1,6 +1,6 @@
 /** Folders, atomic replacement of files, and the error for a full disk. */
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, rename, stat, statfs, unlink } from 'node:fs/promises';
+import { FileHandle, mkdir, open, rename, stat, statfs, unlink } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { BridgeError } from '../../../src/shared/errors';
 
@@ -64,6 +64,13 @@ export async function writeAtomically(path: string, content: string | Uint8Array
     throw error;
   }
   await syncDirectory(dirname(path));
+}
+
+/** Write all bytes at a position of an open file. */
+export async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < bytes.byteLength;) {
+    done += (await file.write(bytes, done, bytes.byteLength - done, position + done)).bytesWritten;
+  }
 }
 
 /** Make renames in a directory durable, on systems that let a program open directories. */

@@ -5,7 +5,7 @@ import { FeatureSpec } from '../../../src/shared/features';
 import { ClassifierInfo, FeatureChoice, LabelClass, Params, TrainingChoice } from '../../../src/shared/protocol';
 import { ArrayStore } from '../arrays/array-store';
 import { greyRange } from '../arrays/display-range';
-import { ICall } from '../transport/dispatcher';
+import { ICall, madeBy } from '../transport/dispatcher';
 import { isMissing } from '../base/files';
 import { IJobContext } from '../jobs/job-context';
 import { AnyClassifier, IEngineService, IImageMaps, ISegmentationArrays } from '../jobs/services';
@@ -165,7 +165,7 @@ export class ClassifierJobs {
         mergedClasses(session, described.classes); // fails before the work, not after it
         const embeddings = await this._seen(session, json, context);
         await this._apply([part], json, embeddings, ['prediction'], context, async ([made]) => {
-          await session.setClasses(mergedClasses(session, described.classes));
+          await session.setClasses(mergedClasses(session, described.classes), madeBy(call, 'classifier'));
           await writeClassifier(session, json);
           const standardised = engine.featureSpec(described.spec).standardise;
           const known = { standardised, trainedOn, pixelSize };

@@ -1,5 +1,5 @@
 /** Handlers of backups. */
-import { Handlers } from '../transport/dispatcher';
+import { Handlers, madeBy } from '../transport/dispatcher';
 import { IMethodContext } from './context';
 
 export function backupHandlers({ sessions, backups, events }: IMethodContext) {
@@ -9,9 +9,9 @@ export function backupHandlers({ sessions, backups, events }: IMethodContext) {
       return { result: { backups: await backups.list(session) } };
     },
 
-    'session.restore': async params => {
+    'session.restore': async (params, call) => {
       const session = await sessions.get(params.session);
-      await events.aroundReplacement(session, () => backups.restore(session, params.backup));
+      await events.aroundReplacement(session, () => backups.restore(session, params.backup, madeBy(call, 'restore')));
       return { result: session.state() };
     }
   } satisfies Partial<Handlers>;

@@ -1,7 +1,7 @@
 /** Handlers of the labels, and of tiles of labels and segmentation. */
 import { BridgeError } from '../../../src/shared/errors';
 import { overlayTiles } from '../session/overlays';
-import { Handlers } from '../transport/dispatcher';
+import { Handlers, madeBy } from '../transport/dispatcher';
 import { IMethodContext } from './context';
 
 export function labelsHandlers({ sessions, peers, events, staging }: IMethodContext) {
@@ -19,9 +19,9 @@ export function labelsHandlers({ sessions, peers, events, staging }: IMethodCont
       return { result };
     },
 
-    'labels.set': async (params, { peer }) => {
+    'labels.set': async (params, call) => {
       const session = await sessions.get(params.session);
-      const staged = staging.get(peer, params.staged);
+      const staged = staging.get(call.peer, params.staged);
       const { shape } = session.labels.array;
       if (staged.dtype !== 'uint8' || staged.shape.join() !== shape.join()) {
         throw new BridgeError(
@@ -30,7 +30,7 @@ export function labelsHandlers({ sessions, peers, events, staging }: IMethodCont
         );
       }
       const result = await events.aroundReplacement(session, async () => {
-        const replaced = await session.labels.replace(staged, session.classIds);
+        const replaced = await session.labels.replace(staged, params.made ?? madeBy(call, 'set_labels'));
         await session.recombine();
         return replaced;
       });

@@ -1,6 +1,6 @@
 /** Handlers that list sessions, and copy labels from one session to another. */
 import { BridgeError } from '../../../src/shared/errors';
-import { Handlers } from '../transport/dispatcher';
+import { Handlers, madeBy } from '../transport/dispatcher';
 import { IMethodContext } from './context';
 
 export function sessionListHandlers({ sessions, sessionList, events }: IMethodContext) {
@@ -12,14 +12,14 @@ export function sessionListHandlers({ sessions, sessionList, events }: IMethodCo
       return { result: { sessions: await sessionList.related(session) } };
     },
 
-    'labels.take': async params => {
+    'labels.take': async (params, call) => {
       const session = await sessions.get(params.session);
       const source = await sessions.get(params.from);
       if (source === session) {
         throw new BridgeError('invalid', `The session ${session.id} cannot take its own labels.`);
       }
       await events.aroundReplacement(session, () =>
-        session.adoptLabels(source.labels.array, [...source.record.classes])
+        session.adoptLabels(source.labels.array, [...source.record.classes], madeBy(call, 'take_labels'))
       );
       return { result: session.state() };
     }

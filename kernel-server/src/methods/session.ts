@@ -1,6 +1,6 @@
 /** Handlers of sessions: open and attach, classes, choice, live segmentation and views. */
 import { viewOf } from '../learning/live-rounds';
-import { Handlers } from '../transport/dispatcher';
+import { Handlers, madeBy } from '../transport/dispatcher';
 import { pythonOnly } from './checks';
 import { IMethodContext } from './context';
 
@@ -39,9 +39,9 @@ export function sessionHandlers({ sessions, peers, events, live, classifiers }: 
       return { result: {} };
     },
 
-    'session.classes': async params => {
+    'session.classes': async (params, call) => {
       const session = await sessions.get(params.session);
-      await session.setClasses(params.classes);
+      await session.setClasses(params.classes, madeBy(call, 'classes'));
       return { result: session.state() };
     },
 
@@ -72,9 +72,9 @@ export function sessionHandlers({ sessions, peers, events, live, classifiers }: 
       return { result: {} };
     },
 
-    'session.fresh': async params => {
+    'session.fresh': async (params, call) => {
       const session = await sessions.get(params.session);
-      await events.aroundReplacement(session, () => session.fresh());
+      await events.aroundReplacement(session, () => session.fresh(madeBy(call, 'fresh')));
       return { result: session.state() };
     }
   } satisfies Partial<Handlers>;

@@ -2,7 +2,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BridgeError } from '../../../src/shared/errors';
-import { Backup, LabelClass, zBackup } from '../../../src/shared/protocol';
+import { Backup, LabelClass, MadeBy, zBackup } from '../../../src/shared/protocol';
 import { ArrayStore } from '../arrays/array-store';
 import { TileFile } from '../arrays/tile-file';
 import { JournalReader } from './journal-reader';
@@ -31,11 +31,11 @@ export class Backups {
    *
    * @throws BridgeError `invalid` if there is no such backup, or its labels are of another size
    */
-  async restore(session: Session, name: string): Promise<void> {
+  async restore(session: Session, name: string, made: MadeBy): Promise<void> {
     const done = await this._replayed(session, name, async ({ classes, counts }, labels) => {
       const known: LabelClass[] = classes ?? [...session.record.classes];
       const ids = counts.flatMap((count, id) => (id > 0 && count > 0 ? [id] : []));
-      await session.adoptLabels(labels.array, [...known, ...missingClasses(known, ids)]);
+      await session.adoptLabels(labels.array, [...known, ...missingClasses(known, ids)], made);
       return true;
     });
     if (!done) {
@@ -62,7 +62,7 @@ export class Backups {
       try {
         const labels = new TileFile(scratch, 'r+');
         try {
-          return await work(await replay(reader, labels, 0, true), labels);
+          return await work(await replay(reader, labels, { blank: true }), labels);
         } finally {
           labels.close();
         }

@@ -1,20 +1,23 @@
 /**
  * The format of the labels' journal: a magic number, then records, little endian. Each record is a head and a body.
  *
- *     head = [bytes of the body: u32][type: u8][version: u32][CRC-32 of the body: u32][CRC-32 of the head so far: u32]
+ *     head = [bytes of the body: u32][type: u8][version: u32][serial: u32][CRC-32 of the body: u32][CRC-32 of the head so far: u32]
  *     body = [bytes of the JSON: u32][JSON][buffers]
+ *
+ * The history of the steps that can be undone (history.ts) is a file of the same format, with records of its own.
  *
  * The head has a checksum of its own, so a reader finds the records behind damaged bytes, and knows what a damaged body was.
  * Every record says the shape of the labels, and the version of the labels that it leads to: a missing version is a lost change.
  */
 import { MESSAGE_BYTES_MAX } from '../../../src/shared/frames';
-import { LabelClass, LabelPatch } from '../../../src/shared/protocol';
+import { HistoryStep, LabelClass, LabelPatch } from '../../../src/shared/protocol';
+import { SliceRect } from '../../../src/shared/rect';
 import { crc32 } from '../base/crc32';
 
-export const MAGIC = Buffer.from('SLABJ2\r\n', 'latin1');
-export const HEAD_BYTES = 17;
+export const MAGIC = Buffer.from('SLABJ3\r\n', 'latin1');
+export const HEAD_BYTES = 21;
 /** Bytes of the head that its own checksum covers. */
-const SUMMED_BYTES = 13;
+const SUMMED_BYTES = 17;
 const BODY_BYTES_MIN = 6;
 /** Most bytes of a body. */
 const BODY_BYTES_MAX = MESSAGE_BYTES_MAX + (1 << 20);
@@ -27,8 +30,17 @@ export enum RecordType {
   /** A patch of the labels. */
   patch = 4,
   /** New classes. The labels and their version stay. */
-  classes = 5
+  classes = 5,
+  /** Labels that were written by undoing or repeating a step. */
+  edit = 6,
+  /** In the history: a step. */
+  step = 7,
+  /** In the history: a step was undone or made again. */
+  move = 8
 }
+
+/** The records that lead to a new version of the labels. */
+export const CHANGES_LABELS: ReadonlySet<RecordType> = new Set([RecordType.patch, RecordType.edit]);
 
 /** The JSON of the record types. */
 export interface IRecordJson {
@@ -40,8 +52,27 @@ export interface IRecordJson {
   [RecordType.chunk]: { shape: number[]; position: number; blankFrom: number };
   /** The labels from byte `blankFrom` on are 0. */
   [RecordType.end]: ISnapshotJson & { blankFrom: number };
-  [RecordType.patch]: { shape: number[]; id: string; patch: Omit<LabelPatch, 'session'> };
-  [RecordType.classes]: { shape: number[]; classes: LabelClass[] };
+  [RecordType.patch]: { shape: number[]; id: string; patch: Omit<LabelPatch, 'session'>; at: string };
+  /** `step`: the change is a step that can be undone. */
+  [RecordType.classes]: { shape: number[]; classes: LabelClass[]; step?: HistoryStep };
+  /** One buffer for each rectangle. `position`: the number of steps that are done since. `classes`: those since, if the step changed them. */
+  [RecordType.edit]: {
+    shape: number[];
+    id: string;
+    rects: SliceRect[];
+    direction: 'before' | 'after';
+    position: number;
+    classes?: LabelClass[];
+  };
+  /** One buffer for each rectangle. `index`: the number of steps that were done before. */
+  [RecordType.step]: {
+    shape: number[];
+    index: number;
+    info: HistoryStep;
+    rects: SliceRect[];
+    classes?: { before: LabelClass[]; after: LabelClass[] };
+  };
+  [RecordType.move]: { shape: number[]; position: number };
 }
 
 /** What both ends of a snapshot say. */
@@ -52,7 +83,7 @@ interface ISnapshotJson {
   classes: LabelClass[];
 }
 
-/** A record without its version. */
+/** A record without its version and its serial number. */
 export type JournalRecord = {
   [T in RecordType]: { type: T; json: IRecordJson[T]; buffers: Uint8Array[] };
 }[RecordType];
@@ -61,13 +92,18 @@ export type JournalRecord = {
 export interface IHead {
   type: RecordType;
   version: number;
+  /**
+   * Rises by one with each change of labels or classes that the history takes up: it tells which of the journal's changes the file of the
+   * history has. Other records have that of the change before.
+   */
+  serial: number;
   /** Bytes of head and body. */
   bytes: number;
   bodySum: number;
 }
 
 /** The bytes of a record, in pieces. */
-export function encode(record: JournalRecord, version: number): Uint8Array[] {
+export function encode(record: JournalRecord, version: number, serial: number): Uint8Array[] {
   const lengths = record.buffers.map(buffer => buffer.byteLength);
   const json = Buffer.from(JSON.stringify({ json: record.json, lengths }));
   const start = Buffer.alloc(4);
@@ -79,7 +115,8 @@ export function encode(record: JournalRecord, version: number): Uint8Array[] {
   head.writeUInt32LE(bytes, 0);
   head[4] = record.type;
   head.writeUInt32LE(version, 5);
-  head.writeUInt32LE(sum, 9);
+  head.writeUInt32LE(serial, 9);
+  head.writeUInt32LE(sum, 13);
   head.writeUInt32LE(crc32(head.subarray(0, SUMMED_BYTES)), SUMMED_BYTES);
   return [head, ...body];
 }
@@ -88,7 +125,7 @@ export function encode(record: JournalRecord, version: number): Uint8Array[] {
 export function readHead(bytes: Buffer, offset: number): IHead | undefined {
   // Comparisons come first: a search tries this at every byte.
   const type = bytes[offset + 4]!;
-  if (type < RecordType.begin || type > RecordType.classes) {
+  if (type < RecordType.begin || type > RecordType.move) {
     return undefined;
   }
   const length = bytes.readUInt32LE(offset);
@@ -102,8 +139,9 @@ export function readHead(bytes: Buffer, offset: number): IHead | undefined {
   return {
     type,
     version: bytes.readUInt32LE(offset + 5),
+    serial: bytes.readUInt32LE(offset + 9),
     bytes: HEAD_BYTES + length,
-    bodySum: bytes.readUInt32LE(offset + 9)
+    bodySum: bytes.readUInt32LE(offset + 13)
   };
 }
 

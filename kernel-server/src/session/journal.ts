@@ -8,18 +8,26 @@
 import { FileHandle, open, rename, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { BridgeError } from '../../../src/shared/errors';
-import { explainFull, isFull, isMissing, syncDirectory } from '../base/files';
+import { explainFull, isFull, isMissing, syncDirectory, writeAll } from '../base/files';
 import { log } from '../base/log';
-import { encode, JournalRecord, MAGIC, RecordType } from './journal-format';
+import { CHANGES_LABELS, encode, JournalRecord, MAGIC, RecordType } from './journal-format';
 import { JournalReader, unusable } from './journal-reader';
 import { keepDamaged } from './keep-file';
 
 /** Makes the records of a snapshot. */
 export type Snapshot = () => AsyncIterable<JournalRecord>;
 
+/** What a record is on the disk. */
+export interface IWritten {
+  /** The version of the labels with it. */
+  version: number;
+  /** The serial number of its change. */
+  serial: number;
+}
+
 interface IAppend {
   record: JournalRecord;
-  resolve(version: number): void;
+  resolve(written: IWritten): void;
   reject(error: unknown): void;
 }
 
@@ -32,22 +40,22 @@ export class Journal {
     readonly path: string,
     private _file: FileHandle,
     private _bytes: number,
-    private _version: number
+    private _at: IWritten
   ) {}
 
   /**
    * Open a journal for writing after all of it was read. A torn end is cut off.
    *
-   * @param version of the labels that were read
+   * @param at of the labels that were read
    * @param damaged makes the snapshot that must replace the file before anything is added, if the file is damaged: see {@link mend}
    * @throws BridgeError `storage` if the file cannot be written
    */
-  static async open(reader: JournalReader, version: number, damaged?: Snapshot): Promise<Journal> {
+  static async open(reader: JournalReader, at: IWritten, damaged?: Snapshot): Promise<Journal> {
     const { path, size } = reader;
     let file: FileHandle | undefined;
     try {
       file = await open(path, 'r+');
-      const journal = new Journal(path, file, size, version);
+      const journal = new Journal(path, file, size, at);
       journal._damaged = damaged;
       await journal._checkSize();
       if (!damaged && reader.end < size) {
@@ -64,9 +72,9 @@ export class Journal {
   }
 
   /** Make a journal from the records of a snapshot. An existing file is replaced. */
-  static async create(path: string, version: number, snapshot: Snapshot): Promise<Journal> {
-    const { file, bytes } = await writeSnapshot(path, version, snapshot);
-    return new Journal(path, file, bytes, version);
+  static async create(path: string, at: IWritten, snapshot: Snapshot): Promise<Journal> {
+    const { file, bytes } = await writeSnapshot(path, at, snapshot);
+    return new Journal(path, file, bytes, at);
   }
 
   /** Bytes on disk. */
@@ -84,8 +92,13 @@ export class Journal {
     return this._damaged !== undefined;
   }
 
-  /** Add a record. Settles when the record is on the disk. @returns the version of the labels with it */
-  append(record: JournalRecord): Promise<number> {
+  /** The version of the labels, and the serial number of the last change, on the disk. */
+  get at(): IWritten {
+    return this._at;
+  }
+
+  /** Add a record. Settles when the record is on the disk. */
+  append(record: JournalRecord): Promise<IWritten> {
     return new Promise((resolve, reject) => {
       this._queue.push({ record, resolve, reject });
       void this._run();
@@ -100,17 +113,23 @@ export class Journal {
     });
   }
 
-  /** Replace all records by a snapshot. Call it only inside {@link exclusive}. */
-  async replace(version: number, snapshot: Snapshot): Promise<void> {
+  /** Add a record. Call it only inside {@link exclusive}. */
+  async write(record: JournalRecord): Promise<IWritten> {
+    const [written] = await this._add([record]);
+    return written!;
+  }
+
+  /** Replace all records by a snapshot of these labels. Call it only inside {@link exclusive}. */
+  async replace(at: IWritten, snapshot: Snapshot): Promise<void> {
     await this._checkPath(true);
     if (this._damaged) {
       this._copy ??= await keepDamaged(this.path, 'labels');
     }
-    const { file, bytes } = await writeSnapshot(this.path, version, snapshot);
+    const { file, bytes } = await writeSnapshot(this.path, at, snapshot);
     const old = this._file;
     this._file = file;
     this._bytes = bytes;
-    this._version = version;
+    this._at = at;
     this._torn = false;
     this._damaged = undefined;
     await old.close();
@@ -122,7 +141,7 @@ export class Journal {
    */
   async mend(): Promise<void> {
     if (this._damaged) {
-      await this.replace(this._version, this._damaged);
+      await this.replace(this._at, this._damaged);
     }
   }
 
@@ -145,18 +164,25 @@ export class Journal {
       const end = this._queue.findIndex(item => 'work' in item);
       const batch = this._queue.splice(0, end < 0 ? this._queue.length : end) as IAppend[];
       try {
-        await this.mend();
-        // A version is used only for what is on the disk: a gap means that a record is lost.
-        let version = this._version;
-        const versions = batch.map(({ record }) => (version += record.type === RecordType.patch ? 1 : 0));
-        await this._write(Buffer.concat(batch.flatMap(({ record }, i) => encode(record, versions[i]!))));
-        this._version = version;
-        batch.forEach((item, i) => item.resolve(versions[i]!));
+        const written = await this._add(batch.map(({ record }) => record));
+        batch.forEach((item, i) => item.resolve(written[i]!));
       } catch (error) {
         batch.forEach(item => item.reject(error));
       }
     }
     this._running = false;
+  }
+
+  private async _add(records: JournalRecord[]): Promise<IWritten[]> {
+    await this.mend();
+    // A number is used only for what is on the disk: a gap means that a record is lost.
+    let at = this._at;
+    const written = records.map(record => (at = after(at, record)));
+    await this._write(
+      Buffer.concat(records.flatMap((record, i) => encode(record, written[i]!.version, written[i]!.serial)))
+    );
+    this._at = at;
+    return written;
   }
 
   private async _write(bytes: Uint8Array): Promise<void> {
@@ -225,7 +251,7 @@ export class Journal {
 
 async function writeSnapshot(
   path: string,
-  version: number,
+  { version, serial }: IWritten,
   snapshot: Snapshot
 ): Promise<{ file: FileHandle; bytes: number }> {
   const temporary = `${path}.new`;
@@ -240,7 +266,7 @@ async function writeSnapshot(
     };
     await add(MAGIC);
     for await (const record of snapshot()) {
-      await add(Buffer.concat(encode(record, version)));
+      await add(Buffer.concat(encode(record, version, serial)));
     }
     await file.sync();
     await rename(temporary, path);
@@ -254,8 +280,8 @@ async function writeSnapshot(
   }
 }
 
-async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < bytes.byteLength;) {
-    done += (await file.write(bytes, done, bytes.byteLength - done, position + done)).bytesWritten;
-  }
+function after({ version, serial }: IWritten, record: JournalRecord): IWritten {
+  const changesLabels = CHANGES_LABELS.has(record.type);
+  const counts = changesLabels || (record.type === RecordType.classes && record.json.step !== undefined);
+  return { version: version + (changesLabels ? 1 : 0), serial: serial + (counts ? 1 : 0) };
 }

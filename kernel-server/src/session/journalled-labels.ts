@@ -3,24 +3,25 @@
  * Each change is written to the journal on the disk, then to the array, then acknowledged.
  */
 import { stat, unlink } from 'node:fs/promises';
-import { promisify } from 'node:util';
-import { constants, deflateRaw } from 'node:zlib';
 import { BridgeError } from '../../../src/shared/errors';
 import { CLASSES_MAX, LABEL_TILE } from '../../../src/shared/limits';
 import { Lru } from '../../../src/shared/lru';
-import { ArrayDescriptor, LabelClass } from '../../../src/shared/protocol';
+import { ArrayDescriptor, LabelClass, MadeBy } from '../../../src/shared/protocol';
+import { SliceRect } from '../../../src/shared/rect';
 import { byteLength } from '../arrays/dtypes';
-import { breathe, isBlank } from '../base/files';
+import { breathe } from '../base/files';
+import { applyEdit, Direction, EditRecorder } from './edit';
+import { checkIds, compare, snapshot } from './whole-labels';
+import { History } from './history';
 import { Journal, Snapshot } from './journal';
 import { JournalRecord, RecordType } from './journal-format';
 import { JournalReader } from './journal-reader';
 import { keepFile } from './keep-file';
 import { log } from '../base/log';
+import { deflateTile, padded } from './overlays';
 import { inflateMask, Painted, Patch } from './patch-mask';
-import { CHUNK, ILoss, IPatchResult, paintPatch, replay } from './replay';
+import { CHUNK, ILoss, IPatchResult, paintPatch, replay, stepOfPatch } from './replay';
 import { TileFile } from '../arrays/tile-file';
-
-const deflate = promisify(deflateRaw);
 
 /** Most remembered answers. A patch that arrives again, within seconds, gets its old answer and is not applied again. */
 const RESULTS_MAX = 4096;
@@ -31,6 +32,8 @@ export class JournalledLabels {
   private constructor(
     readonly array: ArrayDescriptor,
     private readonly _file: TileFile,
+    /** The steps that can be undone. */
+    readonly history: History,
     private readonly _compactBytes: number,
     private readonly _chunkBytes: number
   ) {}
@@ -58,7 +61,8 @@ export class JournalledLabels {
           `The journal has labels of shape [${shape.join(', ')}], not [${array.shape.join(', ')}].`
         );
       }
-      store = new JournalledLabels(array, new TileFile(array, 'r+'), compactBytes, chunkBytes);
+      const history = await History.open(path.replace(/(\.journal)?$/, '.history'), array.shape);
+      store = new JournalledLabels(array, new TileFile(array, 'r+'), history, compactBytes, chunkBytes);
       await store._open(path, reader, { version, classes, blank });
       return store;
     } catch (error) {
@@ -120,15 +124,25 @@ export class JournalledLabels {
     return this._classes;
   }
 
-  /** Keep the classes in the journal, beside the labels that need them. */
-  async setClasses(classes: LabelClass[]): Promise<void> {
-    const json = JSON.stringify(classes);
-    if (json === this._journalledClasses) {
+  /**
+   * Keep the classes in the journal, beside the labels that need them.
+   *
+   * @param made what made the change, if it is a step that can be undone
+   */
+  async setClasses(classes: LabelClass[], made?: MadeBy): Promise<void> {
+    const after = JSON.stringify(classes);
+    const before = this._classes;
+    if (after === this._journalledClasses) {
       return;
     }
+    const step = made && { ...made, at: new Date().toISOString(), pixels: 0 };
+    const json = { shape: this.array.shape, classes, ...(step && { step }) };
     this._classes = classes;
-    await this._journal.append({ type: RecordType.classes, json: { shape: this.array.shape, classes }, buffers: [] });
-    this._journalledClasses = json;
+    const { serial } = await this._journal.append({ type: RecordType.classes, json, buffers: [] });
+    this._journalledClasses = after;
+    if (step) {
+      this.history.add({ serial, step: { info: step, edit: [], classes: { before, after: classes } } });
+    }
   }
 
   /** When the labels last changed. */
@@ -147,9 +161,10 @@ export class JournalledLabels {
       return known;
     }
     const masks = this._check(patch, buffers);
+    const at = new Date().toISOString();
     const durable = this._journal.append({
       type: RecordType.patch,
-      json: { shape: this.array.shape, id, patch },
+      json: { shape: this.array.shape, id, patch, at },
       buffers
     });
     durable.catch(() => undefined); // awaited below, perhaps only after it has failed
@@ -157,10 +172,13 @@ export class JournalledLabels {
     // Patches are applied in the order of the journal, whatever the order in which the promises settle.
     const applied = (async () => {
       await before.catch(() => undefined);
-      const version = await durable;
-      const changed = await paintPatch(this._file, patch, masks, this._counts, (rect, labels) =>
-        this.onPaint(rect, labels)
-      );
+      const { version, serial } = await durable;
+      const recorder = new EditRecorder();
+      const changed = await paintPatch(this._file, patch, masks, this._counts, (rect, labels, before) => {
+        recorder.add(rect, before, labels);
+        this.onPaint(rect, labels, before);
+      });
+      this.history.add({ serial, ...stepOfPatch(patch, at, changed, recorder.finish()) });
       this._advance(version);
       const result = { version, changed };
       this._results.set(id, result);
@@ -176,6 +194,61 @@ export class JournalledLabels {
     }
   }
 
+  /**
+   * Undo the last step, or make the step again that was undone last. If the request of this `id` was done before, return its answer only.
+   *
+   * @throws BridgeError `invalid` if there is no such step
+   */
+  async move(id: string, direction: Direction): Promise<IMoved> {
+    return this.exclusive(async () => {
+      const known = this._results.peek(id);
+      if (known) {
+        return known;
+      }
+      const { history } = this;
+      const index = direction === 'before' ? history.position - 1 : history.position;
+      const step = await history.read(index);
+      if (!step) {
+        const what = direction === 'before' ? 'undo' : 'make again';
+        const known = history.steps[index] !== undefined;
+        if (known) {
+          history.clear(this._journal.at.serial);
+        }
+        throw new BridgeError(
+          'invalid',
+          known
+            ? `The step cannot be read: its file is damaged. The steps before cannot be undone.`
+            : `There is no step to ${what}.`
+        );
+      }
+      const { edit, classes } = step;
+      const record: JournalRecord = {
+        type: RecordType.edit,
+        json: {
+          shape: this.array.shape,
+          id,
+          rects: edit.map(({ rect }) => rect),
+          direction,
+          position: history.absolutePosition + (direction === 'before' ? -1 : 1),
+          ...(classes && { classes: classes[direction] })
+        },
+        buffers: edit.map(({ buffer }) => buffer)
+      };
+      const { version, serial } = await this._journal.write(record);
+      const changed = await applyEdit(this._file, edit, direction, this._counts, this.onPaint);
+      history.add({ serial, position: record.json.position });
+      if (classes) {
+        this._classes = classes[direction];
+        this._journalledClasses = JSON.stringify(this._classes);
+      }
+      this._advance(version);
+      const result = { version, changed };
+      this._results.set(id, result);
+      this._compactLater();
+      return { ...result, rects: record.json.rects, ...(classes && { classes: classes[direction] }) };
+    });
+  }
+
   /** Run `work` after all earlier patches and before all later ones. */
   exclusive<T>(work: () => Promise<T>): Promise<T> {
     const before = this._tail;
@@ -186,66 +259,58 @@ export class JournalledLabels {
   }
 
   /**
-   * Replace all labels by those of another file of the same size.
+   * Replace all labels, and the classes if some are given: one step.
    *
-   * @throws BridgeError `invalid` for ids that are not in `ids`.
+   * @param from the file of the new labels, of the same size; null for none
+   * @param classes the new classes; by default they stay
+   * @param keepAs the path under which the journal is kept as it was before
+   * @throws BridgeError `invalid` for ids that no class has
    */
-  async replace(from: ArrayDescriptor, ids: Set<number>): Promise<IPatchResult> {
-    const source = new TileFile(from, 'r');
+  async replace(
+    from: ArrayDescriptor | null,
+    made: MadeBy,
+    { classes, keepAs }: { classes?: LabelClass[]; keepAs?: string } = {}
+  ): Promise<IPatchResult> {
+    const source = from && new TileFile(from, 'r');
     try {
       return await this.exclusive(async () => {
-        const counts = new Array<number>(CLASSES_MAX + 1).fill(0);
-        let changed = 0;
-        for (const { position, length } of this._chunks()) {
-          const next = source.readBytes(position, length);
-          const old = this._file.readBytes(position, length);
-          for (let i = 0; i < length; i++) {
-            counts[next[i]!]!++;
-            changed += next[i] === old[i] ? 0 : 1;
+        const { counts, changed, recorder } = await compare(this._file, source, this._chunkBytes);
+        checkIds(counts, classes ?? this._classes);
+        if (keepAs !== undefined) {
+          await this._journal.mend();
+          await keepFile(this._journal.path, keepAs);
+        }
+        const at = { version: this._version + 1, serial: this._journal.at.serial + 1 };
+        const before = this._classes;
+        const info = { ...made, at: new Date().toISOString(), pixels: changed };
+        const edit = await recorder.finish();
+        const both = classes && { classes: { before, after: classes } };
+        this.history.add({ serial: at.serial, step: { info, edit, ...both } });
+        try {
+          await this.history.flush();
+          this._classes = classes ?? before;
+          await this._journal.replace(at, this._snapshotOf(source, counts));
+        } catch (error) {
+          this._classes = before;
+          await this.history.takeBack();
+          if (keepAs !== undefined) {
+            await unlink(keepAs).catch(() => undefined);
           }
-          await breathe();
+          throw error;
         }
-        const unknown = counts.flatMap((n, id) => (id > 0 && n > 0 && !ids.has(id) ? [id] : []));
-        if (unknown.length) {
-          throw new BridgeError(
-            'invalid',
-            `The labels contain ${unknown.slice(0, 10).join(', ')}${unknown.length > 10 ? ', …' : ''}, which ` +
-              `${unknown.length > 1 ? 'are no class ids' : 'is no class id'}; the classes are ${[...ids].join(', ')}, and 0 is unlabelled.`
-          );
-        }
-        const version = this._version + 1;
-        await this._journal.replace(version, this._snapshotOf(source, counts));
         for (const { position, length } of this._chunks()) {
-          this._file.writeBytes(position, source.readBytes(position, length));
+          this._file.writeBytes(position, source ? source.readBytes(position, length) : new Uint8Array(length));
           await breathe();
         }
+        this._journalledClasses = JSON.stringify(this._classes);
         this._snapshotBytes = this._journal.bytes;
         this._counts = counts;
-        this._advance(version);
-        return { version, changed };
+        this._advance(at.version);
+        return { version: at.version, changed };
       });
     } finally {
-      source.close();
+      source?.close();
     }
-  }
-
-  /** Keep the journal under the name `path`, then erase all labels. */
-  async setAside(path: string): Promise<void> {
-    await this.exclusive(async () => {
-      await this._journal.mend();
-      await keepFile(this._journal.path, path);
-      const version = this._version + 1;
-      try {
-        await this._journal.replace(version, this._snapshotOf(null));
-      } catch (error) {
-        await unlink(path).catch(() => undefined);
-        throw error;
-      }
-      await this._erase();
-      this._snapshotBytes = this._journal.bytes;
-      this._counts = new Array<number>(CLASSES_MAX + 1).fill(0);
-      this._advance(version);
-    });
   }
 
   /** Read a tile, clipped at the edges. */
@@ -253,10 +318,17 @@ export class JournalledLabels {
     return this._file.read(this._file.tile(slice, row, column, LABEL_TILE)) as Uint8Array;
   }
 
+  /** A whole tile for the browser, deflated; 0 outside the image. */
+  deflatedTile(slice: number, row: number, column: number): Promise<Uint8Array> {
+    const { column0, column1 } = this._file.tile(slice, row, column, LABEL_TILE);
+    return deflateTile(padded(this.readTile(slice, row, column), column1 - column0));
+  }
+
   /** Finish all earlier calls and close the files. */
   async close(): Promise<void> {
     await this.exclusive(async () => undefined);
     await this._journal.close();
+    await this.history.close();
     this._file.close();
   }
 
@@ -271,22 +343,31 @@ export class JournalledLabels {
       }
       this._version = version;
       this._classes = classes ?? [];
-      this._journal = await Journal.create(path, version, this._snapshotOf(null));
+      this.history.clear(0);
+      this._journal = await Journal.create(path, { version, serial: 0 }, this._snapshotOf(null));
       this._changed = (await stat(path)).mtime;
       this._snapshotBytes = this._journal.bytes;
       return;
     }
-    const replayed = await replay(reader, this._file, version, blank);
+    const { history } = this;
+    const replayed = await replay(reader, this._file, { known: version, blank, noted: history.serial });
+    const { snapshot, last } = replayed.serials;
     this._version = replayed.version;
     this._counts = replayed.counts;
     replayed.results.forEach((result, id) => this._results.set(id, result));
     this._changed = reader.changed;
-    this._classes = classes ?? replayed.classes ?? [];
+    // The journal has classes before the session's record has them, unless it has lost them.
+    this._classes = (replayed.loss ? classes : undefined) ?? replayed.classes ?? classes ?? [];
     this._journalledClasses = JSON.stringify(replayed.classes);
     this._loss = replayed.loss;
-    this._journal = await Journal.open(reader, replayed.version, replayed.loss ? this._snapshotOf() : undefined);
+    // A step must not be undone if its change, or that of a later step, is lost: the history of the damaged journal does not fit the new one.
+    const at = { version: replayed.version, serial: replayed.loss ? last + 1 : last };
+    this._journal = await Journal.open(reader, at, replayed.loss ? this._snapshotOf() : undefined);
     if (replayed.loss) {
+      history.clear(at.serial);
       await this._mend();
+    } else {
+      await history.settle(snapshot, last, replayed.happened);
     }
   }
 
@@ -340,31 +421,15 @@ export class JournalledLabels {
   }
 
   /** The labels as a snapshot's records: those of the array, of another file, or none. */
-  private _snapshotOf(from: TileFile | null = this._file, counts?: number[]): Snapshot {
-    return () => this._snapshot(from, from ? (counts ?? this._counts) : []);
-  }
-
-  private async *_snapshot(from: TileFile | null, pixels: number[]): AsyncGenerator<JournalRecord> {
-    const { shape } = this.array;
-    const counts = Object.fromEntries(pixels.flatMap((n, id) => (id > 0 && n > 0 ? [[id, n]] : [])));
-    const both = { shape, counts, classes: this._classes };
-    const applied = [...this._results.keys()].map((id): [string, number, number] => {
-      const { version, changed } = this._results.peek(id)!;
-      return [id, version, changed];
-    });
-    yield { type: RecordType.begin, json: { ...both, applied }, buffers: [] };
-    let blankFrom = 0;
-    for (const { position, length } of from ? this._chunks() : []) {
-      const bytes = from!.readBytes(position, length);
-      if (!isBlank(bytes)) {
-        const buffers = [await deflate(bytes, { level: constants.Z_BEST_SPEED })];
-        yield { type: RecordType.chunk, json: { shape, position, blankFrom }, buffers };
-        blankFrom = position + length;
-      } else {
-        await breathe();
-      }
-    }
-    yield { type: RecordType.end, json: { ...both, blankFrom }, buffers: [] };
+  private _snapshotOf(from: TileFile | null = this._file, counts: number[] = from ? this._counts : []): Snapshot {
+    return () => {
+      const applied = [...this._results.keys()].map((id): [string, number, number] => {
+        const { version, changed } = this._results.peek(id)!;
+        return [id, version, changed];
+      });
+      const { shape } = this.array;
+      return snapshot({ shape, counts, classes: this._classes, applied, from, chunks: this._chunks() });
+    };
   }
 
   private *_chunks(): Generator<{ position: number; length: number }> {
@@ -382,7 +447,8 @@ export class JournalledLabels {
     }
     this._compacting = true;
     void this.exclusive(async () => {
-      await this._journal.replace(this._version, this._snapshotOf());
+      await this.history.flush(); // the journal forgets the changes
+      await this._journal.replace(this._journal.at, this._snapshotOf());
       this._snapshotBytes = this._journal.bytes;
     })
       .catch(error => {
@@ -411,6 +477,13 @@ export class JournalledLabels {
   private _compacting = false;
 }
 
+/** The answer to an undone or repeated step; what it changed is known unless the request came for the second time. */
+export interface IMoved extends IPatchResult {
+  rects?: SliceRect[];
+  /** The classes since, if it changed them. */
+  classes?: LabelClass[];
+}
+
 export namespace JournalledLabels {
   export interface IOptions {
     /** The journal, if it was read already. It will be closed. */
@@ -423,7 +496,7 @@ export namespace JournalledLabels {
     chunkBytes?: number;
     /** A version that the labels have had: a journal that ends before it has lost its end. */
     version?: number;
-    /** The classes; by default those in the journal. */
+    /** The classes of a journal that is new or damaged. */
     classes?: LabelClass[] | undefined;
   }
 }

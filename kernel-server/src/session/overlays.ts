@@ -6,7 +6,6 @@ import { HEADER_BYTES_MAX } from '../../../src/shared/frames';
 import { LABEL_TILE } from '../../../src/shared/limits';
 import { ArrayDescriptor, Params } from '../../../src/shared/protocol';
 import { breathe, isBlank } from '../base/files';
-import type { JournalledLabels } from './journalled-labels';
 import { TileFile } from '../arrays/tile-file';
 
 const deflate = promisify(deflateRaw);
@@ -69,7 +68,7 @@ export async function overlayTiles(
 /** Tiles of a prediction with the labels on top, deflated. */
 export function composedTiles(
   prediction: TileFile,
-  labels: JournalledLabels,
+  labels: { readTile(slice: number, row: number, column: number): Uint8Array },
   slice: number,
   tiles: TileRefs
 ): Promise<Uint8Array[]> {
@@ -109,7 +108,7 @@ export function deflateTile(tile: Uint8Array): Promise<Uint8Array> {
 }
 
 /** A whole tile: 0 outside of the image. */
-function padded(inside: Uint8Array, width: number): Uint8Array {
+export function padded(inside: Uint8Array, width: number): Uint8Array {
   if (inside.byteLength === LABEL_TILE * LABEL_TILE) {
     return inside;
   }

@@ -9,8 +9,8 @@ import { TileFile } from '../arrays/tile-file';
 /** A patch of a session's labels. */
 export type Patch = Omit<LabelPatch, 'session'>;
 
-/** Called with a rectangle in which labels have changed, and its new labels. */
-export type Painted = (rect: SliceRect, labels: Uint8Array) => void;
+/** Called with a rectangle in which labels have changed, its new labels, and those before. */
+export type Painted = (rect: SliceRect, labels: Uint8Array, before: Uint8Array) => void;
 
 const ROW_BYTES = LABEL_TILE / 8;
 
@@ -108,10 +108,11 @@ export function paintTile(
     return 0;
   }
   const labels = file.read(rect) as Uint8Array;
+  const before = onPaint && labels.slice();
   const changed = paintMask(labels, mask, { first, width: rect.column1 - rect.column0 }, patch, counts);
   if (changed > 0) {
     file.write(rect, labels);
-    onPaint?.(rect, labels);
+    onPaint?.(rect, labels, before!);
   }
   return changed;
 }

@@ -2,18 +2,22 @@
 import { promisify } from 'node:util';
 import { inflateRaw } from 'node:zlib';
 import { CLASSES_MAX } from '../../../src/shared/limits';
-import { LabelClass } from '../../../src/shared/protocol';
+import { LabelClass, MadeBy } from '../../../src/shared/protocol';
 import { byteLength } from '../arrays/dtypes';
 import { TileFile } from '../arrays/tile-file';
 import { breathe } from '../base/files';
+import { applyEdit, Edit, EditRecorder } from './edit';
+import { Happened, IStep } from './history';
+import { CHANGES_LABELS, IRecordJson, RecordType } from './journal-format';
 import { IFound, JournalReader } from './journal-reader';
-import { IRecordJson, RecordType } from './journal-format';
 import { inflateMask, paintTile, Painted, Patch } from './patch-mask';
 
 const inflate = promisify(inflateRaw);
 
 /** Bytes of labels in one chunk of a snapshot. */
 export const CHUNK = 1 << 20;
+/** What made a patch that does not say it. */
+const BRUSH: MadeBy = { provenance: 'hand', tool: 'brush' };
 /** Tiles that are painted between two turns of the event loop. */
 const TILES_AT_ONCE = 8;
 const ZEROS = new Uint8Array(CHUNK);
@@ -50,6 +54,10 @@ export interface ILoss {
 /** What a journal says. */
 export interface IReplayed {
   version: number;
+  /** The serial number of the snapshot, and that of the last change. */
+  serials: { snapshot: number; last: number };
+  /** The changes that the history lacks, in their order. */
+  happened: Happened[];
   counts: number[];
   /** Answers to patches by request id, in the order of their versions. */
   results: Map<string, IPatchResult>;
@@ -59,36 +67,67 @@ export interface IReplayed {
   loss: ILoss | null;
 }
 
-/**
- * Fill an array with what is intact in a journal: zeros, then the snapshot, then the patches in the order of their versions.
- *
- * @param known a version that the labels have had; a journal that ends earlier has lost its end
- * @param blank whether the array is all zeros
- */
+/** What {@link replay} has to know. */
+export interface IReplayOptions {
+  /** A version that the labels have had; a journal that ends earlier has lost its end. */
+  known?: number;
+  /** Whether the array is all zeros. */
+  blank?: boolean;
+  /** The serial number of the last change that the history has; those that follow are returned. */
+  noted?: number;
+}
+
+/** Fill an array with what is intact in a journal: zeros, then the snapshot, then the changes in their order. */
 export async function replay(
   reader: JournalReader,
   labels: TileFile,
-  known: number,
-  blank: boolean
+  { known = 0, blank = false, noted = Infinity }: IReplayOptions = {}
 ): Promise<IReplayed> {
   const snapshot = await fillFromSnapshot(reader, labels, blank);
   const { counts, results, json } = snapshot;
+  const happened: Happened[] = [];
+  let classes = json.begin?.classes;
   let applied = 0;
-  for (const found of patchesOf(reader, snapshot.version)) {
+  for (const found of changesOf(reader, snapshot)) {
     const record = await reader.read(found);
-    if (record?.type !== RecordType.patch) {
-      continue;
+    const { serial, version } = found;
+    const recorder = serial > noted ? new EditRecorder() : undefined;
+    const painted: Painted = (rect, now, before) => recorder?.add(rect, before, now);
+    if (record?.type === RecordType.patch) {
+      const { id, patch, at } = record.json;
+      let masks: Uint8Array[];
+      try {
+        masks = record.buffers.map(inflateMask);
+      } catch {
+        continue;
+      }
+      const changed = await paintPatch(labels, patch, masks, counts, recorder && painted);
+      results.set(id, { version, changed });
+      if (recorder) {
+        happened.push({ serial, ...stepOfPatch(patch, at, changed, await recorder.finish()) });
+      }
+      applied++;
+    } else if (record?.type === RecordType.edit) {
+      const { id, rects, direction, position } = record.json;
+      const edit = rects.map((rect, i) => ({ rect, buffer: record.buffers[i]! }));
+      const changed = await applyEdit(labels, edit, direction, counts).catch(() => undefined);
+      if (changed === undefined) {
+        continue;
+      }
+      classes = record.json.classes ?? classes;
+      results.set(id, { version, changed });
+      if (recorder) {
+        happened.push({ serial, position });
+      }
+      applied++;
+    } else if (record?.type === RecordType.classes) {
+      const { step: info } = record.json;
+      if (recorder && info && classes) {
+        const step = { info, edit: [], classes: { before: classes, after: record.json.classes } };
+        happened.push({ serial, step });
+      }
+      classes = record.json.classes;
     }
-    const { id, patch } = record.json;
-    let masks: Uint8Array[];
-    try {
-      masks = record.buffers.map(inflateMask);
-    } catch {
-      continue;
-    }
-    const changed = await paintPatch(labels, patch, masks, counts);
-    results.set(id, { version: found.version, changed });
-    applied++;
   }
   const last = [...reader.found, ...reader.headsOnly].reduce((max, { version }) => Math.max(max, version), known);
   const changes = Math.max(0, last - snapshot.version - applied);
@@ -103,6 +142,11 @@ export async function replay(
   return {
     // Pages that show lost patches must not take these labels for the ones that they have.
     version: whole ? last : last + 1,
+    serials: {
+      snapshot: snapshot.serial,
+      last: [...reader.found, ...reader.headsOnly].reduce((max, { serial }) => Math.max(max, serial), 0)
+    },
+    happened,
     counts,
     results,
     classes: await classesOf(reader, json),
@@ -129,8 +173,9 @@ export async function paintPatch(
 }
 
 interface ISnapshotRead {
-  /** The labels' version without patches. */
+  /** The labels' version without patches, and the serial number of the last change in the snapshot. */
   version: number;
+  serial: number;
   counts: number[];
   results: Map<string, IPatchResult>;
   json: { begin?: IRecordJson[RecordType.begin]; end?: IRecordJson[RecordType.end] };
@@ -190,18 +235,20 @@ async function fillFromSnapshot(reader: JournalReader, labels: TileFile, blank: 
   await zeroTo(size);
   const heads = [...reader.found, ...reader.headsOnly];
   const versions = heads.filter(isSnapshot).map(({ version }) => version);
+  const serials = heads.filter(isSnapshot).map(({ serial }) => serial);
   const first = heads
-    .filter(({ type }) => type === RecordType.patch)
+    .filter(({ type }) => CHANGES_LABELS.has(type))
     .reduce((min, { version }) => Math.min(min, version), Infinity);
   const total = json.begin ?? json.end;
   const results = new Map(json.begin?.applied.map(([id, version, changed]) => [id, { version, changed }]));
   if (versions.length === 0 && first === 1) {
     // The patch that leads to version 1 is the first of all: there were no labels before.
-    return { version: 0, counts, results, json, lost: [], lostPixels: 0, unknown: false };
+    return { version: 0, serial: 0, counts, results, json, lost: [], lostPixels: 0, unknown: false };
   }
   account(json.end?.blankFrom ?? size, size);
   const pixels = (list: Iterable<number>) => [...list].reduce((sum, n) => sum + n, 0);
   return {
+    serial: Math.max(0, ...serials),
     version: versions.length > 0 ? Math.max(...versions) : Number.isFinite(first) ? first - 1 : 0,
     counts,
     results,
@@ -216,15 +263,29 @@ function isSnapshot({ type }: { type: RecordType }): boolean {
   return type === RecordType.begin || type === RecordType.chunk || type === RecordType.end;
 }
 
-/** The intact patches in the order of their versions, each once. */
-function patchesOf(reader: JournalReader, after: number): IFound[] {
-  const patches = new Map<number, IFound>();
+/** The intact changes of labels and classes since the snapshot in their order, each once. */
+function changesOf(reader: JournalReader, { version, serial }: ISnapshotRead): IFound[] {
+  const changes = new Map<string, IFound>();
   for (const found of reader.found) {
-    if (found.type === RecordType.patch && found.version > after) {
-      patches.set(found.version, found);
+    if (
+      CHANGES_LABELS.has(found.type)
+        ? found.version > version
+        : found.type === RecordType.classes && found.serial >= serial
+    ) {
+      changes.set(`${found.type}/${found.version}/${found.serial}`, found);
     }
   }
-  return [...patches.values()].sort((a, b) => a.version - b.version);
+  return [...changes.values()].sort((a, b) => a.version - b.version || a.serial - b.serial || a.offset - b.offset);
+}
+
+/** What the history is told of a patch: a step, or that nothing changed. */
+export function stepOfPatch(
+  { class: classId, slice, made = BRUSH }: Patch,
+  at: string,
+  pixels: number,
+  edit: Edit | Promise<Edit>
+): { step: IStep } | { nothing: true } {
+  return pixels > 0 ? { step: { info: { ...made, at, pixels, slice, class: classId }, edit } } : { nothing: true };
 }
 
 async function classesOf(
@@ -233,11 +294,11 @@ async function classesOf(
 ): Promise<LabelClass[] | undefined> {
   // The last one of the latest version is the newest: damage may have moved records, but seldom among those of one version.
   const changes = reader.found
-    .filter(({ type }) => type === RecordType.classes)
-    .sort((a, b) => b.version - a.version || b.offset - a.offset);
+    .filter(({ type }) => type === RecordType.classes || type === RecordType.edit)
+    .sort((a, b) => b.version - a.version || b.serial - a.serial || b.offset - a.offset);
   for (const found of changes) {
     const record = await reader.read(found);
-    if (record?.type === RecordType.classes) {
+    if ((record?.type === RecordType.classes || record?.type === RecordType.edit) && record.json.classes) {
       return record.json.classes;
     }
   }

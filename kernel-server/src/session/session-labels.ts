@@ -1,7 +1,7 @@
 /** Opens the labels of a session, and knows what was found and what damage has cost. */
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SessionState } from '../../../src/shared/protocol';
+import { ArrayDescriptor, LabelClass, MadeBy, SessionState } from '../../../src/shared/protocol';
 import { log } from '../base/log';
 import { sizeText } from './size-text';
 import { JournalReader } from './journal-reader';
@@ -98,13 +98,17 @@ export class SessionLabels {
     }
   }
 
-  /** Set the labels aside in a backup. @returns whether there were any */
-  async setAside(): Promise<boolean> {
-    const any = this._labels !== undefined && this._labels.pixels > 0;
-    if (any) {
-      await this._labels!.setAside(this._backupPath());
+  /**
+   * Replace all labels, and the classes if some are given. If there were labels, they are set aside in a backup.
+   *
+   * @param from the new labels; null for none
+   */
+  async setAside(from: ArrayDescriptor | null, made: MadeBy, classes?: LabelClass[]): Promise<void> {
+    const labels = this._labels!;
+    const keepAs = labels.pixels > 0 ? this._backupPath() : undefined;
+    if (from || keepAs) {
+      await labels.replace(from, made, { ...(classes && { classes }), ...(keepAs && { keepAs }) });
     }
-    return any;
   }
 
   /** Forget what was found at the opening, as these labels are set aside. */
@@ -136,7 +140,7 @@ export class SessionLabels {
   /** Make sure that each label has a class: take the journal's if the record is lost, and name those anew that are in neither. */
   private _takeClasses(labels: JournalledLabels): void {
     const { record } = this._options;
-    if (this._isNew && labels.classes.length > 0) {
+    if (labels.classes.length > 0) {
       record.classes = labels.classes;
     }
     const renamed = missingClasses(record.classes, Object.keys(labels.counts).map(Number));

@@ -7,7 +7,7 @@ import type { SessionRecord } from './session-record';
 /** The state of a session whose labels are open. */
 export function stateOf({ id, record, labels, segmentation, live }: ISessionParts): SessionState {
   const { title, image, imageReady, classes, arrays, classifier, segmentationVersion, choice } = record;
-  const { version, counts, array } = labels.opened!;
+  const { version, counts, array, history } = labels.opened!;
   const { round, counts: phases } = segmentation;
   return {
     session: id,
@@ -27,6 +27,7 @@ export function stateOf({ id, record, labels, segmentation, live }: ISessionPart
             ...(phases && { counts: phases })
           }
         : null,
+    history: { undo: history.undoable, redo: history.redoable },
     live,
     choice,
     arrays: { ...arrays, labels: { ...array, version } }

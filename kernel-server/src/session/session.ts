@@ -1,14 +1,22 @@
 /** A session: an image with its classes, labels and classifier, in a folder of its own and in shared arrays. */
 import { join } from 'node:path';
 import { BridgeError } from '../../../src/shared/errors';
-import { ArrayDescriptor, LabelClass, Params, SessionState, TrainingChoice } from '../../../src/shared/protocol';
+import {
+  ArrayDescriptor,
+  LabelClass,
+  MadeBy,
+  Params,
+  SessionState,
+  TrainingChoice
+} from '../../../src/shared/protocol';
 import { ArrayStore } from '../arrays/array-store';
 import { explainFull, makeDirectory } from '../base/files';
 import { admit, admitWithoutRecord, keptClasses, refuseLostClasses } from './admission';
 import { sizeText } from './size-text';
 import { ISegmentationArrays } from '../jobs/services';
 import { Line } from '../jobs/line';
-import { JournalledLabels } from './journalled-labels';
+import { Direction } from './edit';
+import { IMoved, JournalledLabels } from './journalled-labels';
 import { keepDamaged } from './keep-file';
 import { log } from '../base/log';
 import { Pyramid, TileCache } from '../arrays/pyramid';
@@ -255,12 +263,12 @@ export class Session {
   }
 
   /** Set the classes. Throws BridgeError `invalid` if a class with labels is missing. */
-  async setClasses(classes: LabelClass[]): Promise<void> {
+  async setClasses(classes: LabelClass[], made: MadeBy): Promise<void> {
     await this.labels.exclusive(async () => {
       refuseLostClasses(this._record.classes, this.labels, classes);
       this._record.classes = classes;
     });
-    await this.labels.setClasses(classes);
+    await this.labels.setClasses(classes, made);
     this._tell('classes');
     await this.save();
   }
@@ -273,10 +281,9 @@ export class Session {
   }
 
   /** Set the labels aside in a backup and begin without labels. */
-  async fresh(): Promise<void> {
-    if (await this._labels.setAside()) {
-      await this.recombine();
-    }
+  async fresh(made: MadeBy): Promise<void> {
+    await this._labels.setAside(null, made);
+    await this.recombine();
     this._labels.forgetFound();
     await this.save();
   }
@@ -287,7 +294,7 @@ export class Session {
    * @param labels uint8 [slices, rows, columns]; all its ids are in `classes`
    * @throws BridgeError `invalid` if the labels are of another size
    */
-  async adoptLabels(labels: ArrayDescriptor, classes: LabelClass[]): Promise<void> {
+  async adoptLabels(labels: ArrayDescriptor, classes: LabelClass[], made: MadeBy): Promise<void> {
     const { shape } = this.labels.array;
     if (labels.shape.join() !== shape.join()) {
       throw new BridgeError(
@@ -295,11 +302,23 @@ export class Session {
         `The labels are of an image of ${sizeText(labels.shape)}; this one has ${sizeText(shape)}.`
       );
     }
-    await this.fresh();
-    await this.setClasses(classes);
-    await this.labels.replace(labels, this.classIds);
+    await this._labels.setAside(labels, made, classes);
+    this._labels.forgetFound();
+    this._record.classes = classes;
+    this._tell('classes');
     await this.recombine();
     await this.save();
+  }
+
+  /** Undo the last step, or make the step again that was undone last. */
+  async move(id: string, direction: Direction): Promise<IMoved> {
+    const moved = await this.labels.move(id, direction);
+    if (moved.classes) {
+      this._record.classes = moved.classes;
+      this._tell('classes');
+    }
+    await this.save();
+    return moved;
   }
 
   /** List an array under its name and remove the older one. */
@@ -405,7 +424,8 @@ export class Session {
     record.title = params.title;
     record.origin = params.origin ?? null;
     await this._prepare();
-    if (params.fresh && (await this._labels.setAside())) {
+    if (params.fresh) {
+      await this._labels.setAside(null, { provenance: 'python', tool: 'fresh' });
       await this.recombine();
     }
     if (!params.keepClasses) {

@@ -5,7 +5,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { BridgeError } from '../../../src/shared/errors';
 import { encodeMessage, Frames, HEADER_BYTES_MAX, MESSAGE_BYTES_MAX } from '../../../src/shared/frames';
-import { IRequest, isRepeatable, Method, Params, parseRequest, Result } from '../../../src/shared/protocol';
+import { IRequest, isRepeatable, MadeBy, Method, Params, parseRequest, Result } from '../../../src/shared/protocol';
 import { log } from '../base/log';
 import { Peer } from './peers';
 
@@ -16,6 +16,11 @@ export interface ICall {
   buffers: Uint8Array[];
   /** Aborts when the peer cancels the request. */
   signal: AbortSignal;
+}
+
+/** What a history step says of a request: Python made it, or a hand in the browser, with this command. */
+export function madeBy({ peer }: Pick<ICall, 'peer'>, tool: string): MadeBy {
+  return { provenance: peer.role === 'python' ? 'python' : 'hand', tool };
 }
 
 /** A handler's answer. */

@@ -1,7 +1,11 @@
 /** The events that tell the peers of a session about its changes. */
+import { LABEL_TILE } from '../../../src/shared/limits';
+import { SliceRect } from '../../../src/shared/rect';
 import { Session } from '../session/session';
 import { Peers } from './peers';
 
+/** Most tiles that are sent with an event; for more, the browser asks for those that it shows. */
+const EDITED_TILES_MAX = 64;
 /** The least time between two `session` events of a session, in milliseconds. */
 const SESSION_EVENT_MS = 100;
 
@@ -25,6 +29,19 @@ export class SessionEvents {
   /** All labels of the session were replaced. */
   labelsReplaced({ id, labels }: Session): void {
     this._peers.emit(id, 'labels', { session: id, version: labels.version });
+  }
+
+  /** Labels changed in some rectangles: send the tiles if they are few. `rects` undefined: they are unknown. */
+  async labelsEdited(session: Session, rects: readonly SliceRect[] | undefined): Promise<void> {
+    const { id, labels } = session;
+    const tiles = rects && tilesOf(rects);
+    if (!tiles || tiles.length > EDITED_TILES_MAX) {
+      this.labelsReplaced(session);
+      return;
+    }
+    const { version } = labels;
+    const buffers = await Promise.all(tiles.map(({ slice, row, column }) => labels.deflatedTile(slice, row, column)));
+    this._peers.emit(id, 'labels.tiles', { session: id, version, tiles }, { buffers });
   }
 
   /** Do work that replaces all labels, then tell the peers if the labels have a new version, even if the work failed later. */
@@ -51,4 +68,17 @@ export class SessionEvents {
 
   private readonly _timers = new Map<string, ReturnType<typeof setTimeout>>();
   private readonly _sent = new Map<string, number>();
+}
+
+/** The tiles that rectangles touch, each once. */
+function tilesOf(rects: readonly SliceRect[]): { slice: number; row: number; column: number }[] {
+  const tiles = new Map<string, { slice: number; row: number; column: number }>();
+  for (const { slice, row0, row1, column0, column1 } of rects) {
+    for (let row = Math.floor(row0 / LABEL_TILE); row * LABEL_TILE < row1; row++) {
+      for (let column = Math.floor(column0 / LABEL_TILE); column * LABEL_TILE < column1; column++) {
+        tiles.set(`${slice}/${row}/${column}`, { slice, row, column });
+      }
+    }
+  }
+  return [...tiles.values()];
 }

@@ -9,6 +9,15 @@ export const EVENTS = {
   session: zSession,
   /** Another peer changed labels: the patch, with its buffers. Not sent to the peer that made it. */
   patch: z.object({ origin: z.string(), version: zCount, patch: zLabelPatch }),
+  /**
+   * Labels changed in a few tiles, {@link LABEL_TILE} pixels wide: one buffer each, as in `overlay.tiles`. Sent to the peer that made the
+   * change as well.
+   */
+  'labels.tiles': z.object({
+    session: zSessionId,
+    version: zCount,
+    tiles: z.array(zTileRef.extend({ slice: zCount }))
+  }),
   /** All labels of the session were replaced: fetch the visible tiles again. */
   labels: z.object({ session: zSessionId, version: zCount }),
   /** The segmentation is new: fetch the visible tiles again, except those that the live round `round` sent, if one made it. */

@@ -1,6 +1,7 @@
 /** Labels: patches of strokes, and tiles of what is shown over the image. */
 import { z } from 'zod';
 import { CLASSES_MAX, PATCH_TILES_MAX } from '../limits';
+import { zMadeBy } from './history';
 import { MethodTable, zCount, zSessionId, zStagedId, zTileRef } from './types';
 
 /** A change of labels: one class (0 erases) under one bit mask a tile. Buffer i belongs to tile i. */
@@ -10,6 +11,8 @@ export const zLabelPatch = z.object({
   class: zCount.max(CLASSES_MAX),
   /** True leaves labelled pixels unchanged. Erasing ignores it. */
   preserve: z.boolean(),
+  /** What made it; absent: a hand with the brush. */
+  made: zMadeBy.optional(),
   /**
    * The tiles, {@link LABEL_TILE} pixels wide. Each has one buffer: a raw-deflate compressed mask of LABEL_TILE² bits, row by
    * row, the most significant bit first; bits outside the image are 0.
@@ -25,7 +28,7 @@ export const LABEL_METHODS = {
   'labels.patch': { params: zLabelPatch, result: z.object({ version: zCount, changed: zCount }) },
   /** Replace the labels of all slices by a staged uint8 array [slices, rows, columns]. */
   'labels.set': {
-    params: z.object({ session: zSessionId, staged: zStagedId }),
+    params: z.object({ session: zSessionId, staged: zStagedId, made: zMadeBy.optional() }),
     result: z.object({ version: zCount, changed: zCount })
   },
   /**

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { KEY_MAX, LEVEL_MAX, ORIGIN_MAX } from '../limits';
 import { zClassifierInfo, zTrainingChoice } from './classifier-info';
+import { zHistoryEnds } from './history';
 import { MethodTable, zArray, zClasses, zCount, zImage, zNatural, zSessionId } from './types';
 
 /** Where a session was made: the notebook or script, and the variable, cell or function in it. */
@@ -64,6 +65,7 @@ export const zSession = z.object({
       counts: z.record(z.string(), zCount).optional()
     })
     .nullable(),
+  history: zHistoryEnds,
   /** Whether each change of the labels starts a training and a segmentation at once. */
   live: z.boolean(),
   /** The features and the learner of the next training: those of the last training, or a later choice. */

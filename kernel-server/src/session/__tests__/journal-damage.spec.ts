@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { deflateRawSync } from 'node:zlib';
 import { LABEL_TILE, MASK_BYTES } from '../../../../src/shared/limits';
 import { ArrayDescriptor, LabelPatch } from '../../../../src/shared/protocol';
+import { HEAD_BYTES } from '../journal-format';
 import { JournalledLabels } from '../journalled-labels';
 import { ILoss } from '../replay';
 
@@ -116,7 +117,8 @@ async function use(): Promise<{ file: Buffer; set: Uint8Array; strokes: Map<numb
   }
   const staged = { ...array, path: join(folder, 'staged.bin') };
   writeFileSync(staged.path, set);
-  await labels.replace(staged, new Set([1, 2, 3]));
+  await labels.setClasses(CLASSES);
+  await labels.replace(staged, { provenance: 'python', tool: 'test' });
   const strokes = new Map<number, IStroke>();
   for (let i = 0; i < 30; i++) {
     const made = stroke(`stroke-${i}`);
@@ -134,8 +136,8 @@ async function use(): Promise<{ file: Buffer; set: Uint8Array; strokes: Map<numb
 function recordsOf(file: Buffer): IRecord[] {
   const records: IRecord[] = [];
   for (let at = 8; at < file.length;) {
-    const bytes = file.subarray(at, at + 17 + file.readUInt32LE(at));
-    const text = bytes.toString('utf8', 21, 21 + bytes.readUInt32LE(17));
+    const bytes = file.subarray(at, at + HEAD_BYTES + file.readUInt32LE(at));
+    const text = bytes.toString('utf8', HEAD_BYTES + 4, HEAD_BYTES + 4 + bytes.readUInt32LE(HEAD_BYTES));
     const { json } = JSON.parse(text) as { json: IRecord['json'] };
     records.push({ type: bytes[4]!, version: bytes.readUInt32LE(5), bytes, json });
     at += bytes.length;

@@ -14,6 +14,7 @@ import { MASK_BYTES } from '../../../../src/shared/limits';
 type Patch = Omit<LabelPatch, 'session'>;
 
 const SHAPE = [2, 300, 517] as const;
+const MADE = { provenance: 'python', tool: 'test' } as const;
 let folder: string;
 let array: ArrayDescriptor;
 let store: JournalledLabels | undefined;
@@ -198,7 +199,7 @@ describe('Labels', () => {
       apply(model);
     }
     const aside = join(folder, 'aside.bak');
-    await labels.setAside(aside);
+    await labels.replace(null, MADE, { keepAs: aside });
     expect(labels.counts).toEqual({});
     expect(onDisk().every(id => id === 0)).toBe(true);
     const copy = { ...array, path: join(folder, 'copy.bin') };

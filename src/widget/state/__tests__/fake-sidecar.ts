@@ -101,6 +101,7 @@ export class FakeSidecar implements ITransport {
       labels: { version: this.version, counts: {} },
       resumed: null,
       recovered: null,
+      history: { undo: null, redo: null },
       live: this.live,
       segmentation: null,
       choice: this.choice,

@@ -1,0 +1,70 @@
+/** Undo by one peer, as another peer sees it. */
+import { LABEL_TILE } from '../../../src/shared/limits';
+import { SessionState } from '../../../src/shared/protocol';
+import { TestClient } from './support/client';
+import { bytesOf, draw, inflateTile, openSession, rectangle } from './support/images';
+import { TestSidecar } from './support/process';
+import { setUp } from './support/set-up';
+
+let sidecar: TestSidecar;
+let client: TestClient;
+const { connect } = setUp(made => (sidecar = made));
+
+beforeEach(async () => {
+  await sidecar.start();
+  client = await connect();
+});
+
+const isTiles = ({ event }: { event?: string }) => event === 'labels.tiles';
+
+it('sends the changed tiles to all peers of the session', async () => {
+  const { session, arrays, image } = await openSession(client);
+  const columns = image.shape[2];
+  const other = await connect();
+  await other.request('session.attach', { session });
+  await draw(client, session, 3);
+  const { patch, buffers } = rectangle(session, 2, { tile: [1, 1], rows: [0, 4], columns: [0, 5] });
+  await client.request('labels.patch', { ...patch, made: { provenance: 'sam', tool: 'suggestion' } }, { buffers });
+  const { version, changed } = await other.request('history.undo', { session });
+  expect(changed).toBe(20);
+  for (const peer of [client, other]) {
+    const { params, buffers: tiles } = await peer.hear(isTiles);
+    expect(params).toEqual({ session, version, tiles: [{ slice: 0, row: 1, column: 1 }] });
+    expect(inflateTile(tiles[0]!).every(id => id === 0)).toBe(true);
+  }
+  await other.request('history.redo', { session });
+  const again = await client.hear(isTiles);
+  expect([...inflateTile(again.buffers[0]!).subarray(0, 6)]).toEqual([2, 2, 2, 2, 2, 0]);
+  expect(bytesOf(arrays['labels']!)[LABEL_TILE * columns + LABEL_TILE]).toBe(2);
+});
+
+it('asks peers to fetch all labels where many tiles changed, and says what can be undone', async () => {
+  const { session } = await openSession(client);
+  await draw(client, session, 3);
+  await client.request('session.fresh', { session });
+  const state: SessionState = await client.request('session.attach', { session });
+  expect(state.history).toMatchObject({ undo: { tool: 'fresh', provenance: 'python', pixels: 10 }, redo: null });
+  await client.request('history.undo', { session });
+  const { labels, history } = await client.request('session.attach', { session });
+  expect(labels.counts).toEqual({ 1: 10 });
+  expect(history).toMatchObject({ undo: { tool: 'brush', class: 1, slice: 0 }, redo: { tool: 'fresh' } });
+});
+
+it('takes back classes with the labels that need them', async () => {
+  const { session, classes } = await openSession(client);
+  const more = [...classes, { id: 9, name: 'ninth', color: '#123456' }];
+  await client.request('session.classes', { session, classes: more });
+  await draw(client, session, 3, 9);
+  await client.request('history.undo', { session });
+  await client.request('history.undo', { session });
+  expect((await client.request('session.attach', { session })).classes).toEqual(classes);
+  await expect(client.request('history.undo', { session })).rejects.toMatchObject({ message: /no step to undo/ });
+  await sidecar.kill();
+  await sidecar.start();
+  client = await connect();
+  await client.request('history.redo', { session });
+  await client.request('history.redo', { session });
+  const { classes: now, labels } = await client.request('session.attach', { session });
+  expect(now).toEqual(more);
+  expect(labels.counts).toEqual({ 9: 10 });
+});
