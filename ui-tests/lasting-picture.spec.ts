@@ -58,10 +58,6 @@ async function paint(lab: LabellerPage) {
   ]);
 }
 
-const reload = (page: Parameters<typeof TestNotebook.open>[0]) =>
-  // Not page.reload(): Galata would wait for a launcher, but the notebook is restored.
-  Promise.all([page.waitForEvent('load'), page.evaluate(() => location.reload())]);
-
 test('A saved notebook has the strokes in its picture, for nbconvert and for a reader without a kernel', async ({
   page,
   tmpPath
@@ -100,7 +96,7 @@ test('A saved notebook has the strokes in its picture, for nbconvert and for a r
 
   // A new kernel does not know the widget.
   await notebook.restartKernel();
-  await reload(page);
+  await notebook.reload();
   const image = page.getByTestId('sambalab-picture').locator('img');
   await expect(image).toBeVisible({ timeout: 60_000 });
   expect(await image.evaluate((node: HTMLImageElement) => node.naturalWidth)).toBe(second.width);

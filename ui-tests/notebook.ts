@@ -80,6 +80,13 @@ export class TestNotebook {
     return current;
   }
 
+  /** Reload the page; the kernel lives on. */
+  async reload(): Promise<void> {
+    // Not page.reload(): Galata would wait for a launcher, but the notebook is restored.
+    await Promise.all([this.page.waitForEvent('load'), this.page.evaluate(() => location.reload())]);
+    await this.kernelReady();
+  }
+
   async kernelReady(): Promise<void> {
     await this.page.waitForFunction(
       () =>

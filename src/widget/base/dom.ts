@@ -21,6 +21,8 @@ export function element<K extends keyof HTMLElementTagNameMap>(
 const ICONS = {
   fit: '<path d="M2.500 6V2.500H6M10 2.500h3.500V6M13.500 10v3.500H10M6 13.500H2.500V10"/><path d="M5.500 5.500h5v5h-5z"/>',
   plus: '<path d="M8 3v10M3 8h10"/>',
+  undo: '<path d="M6 3 2.8 6.200 6 9.400"/><path d="M3 6.200h6a3.600 3.600 0 0 1 0 7.200H6.500"/>',
+  redo: '<path d="m10 3 3.200 3.200L10 9.400"/><path d="M13 6.200H7a3.600 3.600 0 0 0 0 7.200h2.500"/>',
   minus: '<path d="M3 8h10"/>',
   shield:
     '<path d="M8 1.800 3 3.700v4c0 3.100 2 5.300 5 6.500 3-1.200 5-3.400 5-6.500v-4z"/><path d="m5.700 7.900 1.700 1.700 3-3.200"/>',

@@ -3,12 +3,22 @@ import { IDisposable } from '@lumino/disposable';
 import { CanvasView } from '../canvas/canvas';
 import { TOOLS } from '../canvas/tools';
 import { ILastUsed, setLastUsed } from '../base/last-used';
+import { Move } from '../labels/patch-queue';
 import { LabellerState } from '../state/labeller-state';
 
 /** The brush size one step larger (1) or smaller (−1): a tenth of the size, at least one pixel; half the size if `large`. */
 export function nextBrushSize(size: number, direction: 1 | -1, large: boolean): number {
   const step = Math.max(1, Math.round(size * (large ? 0.5 : 0.1)));
   return size + direction * step;
+}
+
+/** Ctrl+Z undoes; Ctrl+Shift+Z and Ctrl+Y make again. Command stands for Ctrl on a Mac. */
+function moveOf(event: KeyboardEvent): Move | undefined {
+  const key = event.key.toLowerCase();
+  if (!(event.ctrlKey || event.metaKey) || event.altKey || (key !== 'z' && key !== 'y')) {
+    return undefined;
+  }
+  return key === 'z' && !event.shiftKey ? 'undo' : 'redo';
 }
 
 /** Bring the next region where labels would help into this view. */
@@ -82,14 +92,13 @@ export class KeyMap implements IDisposable, ILastUsed {
   }
 
   /**
-   * Keep single keys from JupyterLab while the labeller has the focus; shortcuts with Ctrl or Command, such as saving, reach it.
-   * Ctrl+Z and Ctrl+Y do nothing: the user means the last stroke, which cannot be undone yet, and the notebook must not undo
-   * an edit of a cell instead.
+   * Keep single keys from JupyterLab while the labeller has the focus; shortcuts with Ctrl or Command, such as saving, reach it, but
+   * not those that undo: the user means the last stroke.
    */
   private readonly _onAnyDown = (event: KeyboardEvent): void => {
     const { node } = this._options;
     if (event.target instanceof Node && node.contains(event.target)) {
-      const passes = (event.ctrlKey || event.metaKey) && !/^[zy]$/i.test(event.key);
+      const passes = (event.ctrlKey || event.metaKey) && !moveOf(event);
       if (passes) {
         delete node.dataset['lmSuppressShortcuts'];
       } else {
@@ -103,6 +112,13 @@ export class KeyMap implements IDisposable, ILastUsed {
     // Text fields keep all keys.
     if (target instanceof HTMLInputElement && target.type === 'text') {
       event.stopPropagation();
+      return;
+    }
+    const move = moveOf(event);
+    if (move) {
+      event.preventDefault();
+      event.stopPropagation();
+      void this._options.state.move(move);
       return;
     }
     if (event.ctrlKey || event.metaKey) {

@@ -1,8 +1,11 @@
 /** The toolbar: tools, brush size, what happens to older labels, zoom, and the slice of a stack. */
 import { CanvasView } from '../canvas/canvas';
 import { currentTool, ITool, TOOLS, ToolSetting } from '../canvas/tools';
-import { button, element, icon, setText, slider } from '../base/dom';
+import { button, element, icon, setDisabled, setText, slider } from '../base/dom';
 import { goToNextRegion } from './keys';
+import { HistoryStep } from '../../shared';
+import { Move } from '../labels/patch-queue';
+import { stepText } from '../base/steps';
 import { LabellerState } from '../state/labeller-state';
 import { BRUSH_MAX } from '../base/settings';
 import { StateWidget } from '../panel/state-widget';
@@ -14,7 +17,7 @@ const SIZE_SPAN = Math.log(BRUSH_MAX);
 
 export class Toolbar extends StateWidget {
   constructor(state: LabellerState, canvas: CanvasView) {
-    super(state, ['choice']);
+    super(state, ['choice', 'session']);
     this.addClass('sambalab-toolbar');
     this.node.setAttribute('role', 'toolbar');
     this.node.setAttribute('aria-label', trans.__('Labelling tools'));
@@ -53,12 +56,25 @@ export class Toolbar extends StateWidget {
     });
     this._next.setAttribute('aria-keyshortcuts', 'N');
     const group = (...children: Node[]) => element('div', { class: 'sambalab-group', role: 'group' }, ...children);
+    const move = (name: Move, title: string, shortcut: string) => {
+      const node = button({
+        testid: `sambalab-${name}`,
+        title,
+        icon: name,
+        run: () => void state.move(name)
+      });
+      node.setAttribute('aria-keyshortcuts', shortcut);
+      return node;
+    };
+    this._undo = move('undo', trans.__('Undo (Ctrl+Z)'), 'Control+Z');
+    this._redo = move('redo', trans.__('Make again (Ctrl+Shift+Z)'), 'Control+Shift+Z');
     this._zoom = element('span', { class: 'sambalab-zoom', 'data-testid': 'sambalab-zoom' });
     const controls: Record<ToolSetting, Node> = { brushSize: this._size.node, preserve: this._preserve };
     const used = new Set(TOOLS.flatMap(({ settings }) => settings));
     this.node.append(
       group(...this._tools.values()),
       group(...Object.entries(controls).flatMap(([name, node]) => (used.has(name as ToolSetting) ? [node] : []))),
+      group(this._undo, this._redo),
       group(this._next),
       this._slices(),
       group(
@@ -129,6 +145,15 @@ export class Toolbar extends StateWidget {
     setText(this._size.node.lastElementChild!, trans.__('%1 px', values.brushSize));
     this._preserve.setAttribute('aria-pressed', String(values.preserve));
     this._slice?.set(this._state.slice);
+    this._setMove(this._undo, trans.__('Undo'), 'Ctrl+Z', this._state.session?.history.undo);
+    this._setMove(this._redo, trans.__('Make again'), 'Ctrl+Shift+Z', this._state.session?.history.redo);
+  }
+
+  /** Show which step a button would undo or make again. */
+  private _setMove(node: HTMLButtonElement, verb: string, keys: string, step: HistoryStep | null | undefined): void {
+    setDisabled(node, !step);
+    node.title = step ? trans.__('%1: %2 (%3)', verb, stepText(step), keys) : `${verb} (${keys})`;
+    node.setAttribute('aria-label', node.title);
   }
 
   private _onZoom(_: unknown, scale: number): void {
@@ -140,6 +165,8 @@ export class Toolbar extends StateWidget {
   private readonly _size: ReturnType<typeof slider>;
   private readonly _preserve: HTMLButtonElement;
   private readonly _next: HTMLButtonElement;
+  private readonly _undo: HTMLButtonElement;
+  private readonly _redo: HTMLButtonElement;
   private readonly _zoom: HTMLElement;
   private _slice: ReturnType<typeof slider> | null = null;
 }

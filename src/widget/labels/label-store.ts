@@ -11,7 +11,7 @@ import { ISize, ITileRef } from '../base/geometry';
 import { ISessionEvent, ISessionLink } from '../base/session-link';
 import { LabelTiles } from './label-tiles';
 import { decodePatch, decodeTile, encodePatch, IMaskedPatch } from './patches';
-import { IAcknowledgement, PatchQueue } from './patch-queue';
+import { IAcknowledgement, Move, PatchQueue } from './patch-queue';
 import { Stroke } from './stroke';
 
 /** Tiles of a slice that changed; `null` for all. */
@@ -27,9 +27,13 @@ export interface ICommit {
   released: number | null;
 }
 
-/** A patch that the sidecar has taken. */
+/** A change that the sidecar has taken. */
 export interface IStored {
-  patch: Pick<IMaskedPatch, 'slice' | 'classId'> & { tiles: readonly ITileRef[] };
+  slice: number;
+  tiles: readonly ITileRef[];
+  /** Whether it may have erased labels, so that the segmentation shows again. */
+  erases: boolean;
+  /** The version of the labels since. */
   version: number;
 }
 
@@ -39,8 +43,11 @@ export class LabelStore implements IDisposable {
     this._options = options;
     const { link } = options;
     this.queue = new PatchQueue({
-      send: async patch => {
-        const { params, buffers } = encodePatch(link.session, patch);
+      send: async work => {
+        if (typeof work === 'string') {
+          return (await link.request(`history.${work}`, { session: link.session })).result;
+        }
+        const { params, buffers } = encodePatch(link.session, work);
         return (await link.request('labels.patch', params, { buffers })).result;
       }
     });
@@ -49,6 +56,7 @@ export class LabelStore implements IDisposable {
     this.queue.refused.connect(this._onRefused, this);
     this.queue.disordered.connect(this.reload, this);
     link.on('patch').connect(this._onPatch, this);
+    link.on('labels.tiles').connect(this._onTiles, this);
     link.on('labels').connect((_, { params }) => this.attached(params.version), this);
   }
 
@@ -69,7 +77,7 @@ export class LabelStore implements IDisposable {
     return this._committed;
   }
 
-  /** Emits each patch that the sidecar has taken, of ours or of another peer, with the version of the labels since. */
+  /** Emits each change that the sidecar has taken, of ours or of another peer. */
   get stored(): ISignal<this, IStored> {
     return this._stored;
   }
@@ -96,8 +104,13 @@ export class LabelStore implements IDisposable {
     return tiles;
   }
 
-  /** Begin a stroke with the brush. `classId` 0 erases. */
-  stroke(slice: number, classId: number, preserve: boolean): Stroke {
+  /** Undo the last step of the session, or make again the one that was undone last, after all patches made here so far. */
+  move(move: Move): void {
+    this.queue.push(move);
+  }
+
+  /** Begin a stroke by hand. `classId` 0 erases; `tool` is the name of the tool. */
+  stroke(slice: number, classId: number, preserve: boolean, tool = 'brush'): Stroke {
     const edits = this._edits;
     const stroke = new Stroke({
       image: this._options.image,
@@ -105,6 +118,7 @@ export class LabelStore implements IDisposable {
       slice,
       classId,
       preserve,
+      made: { provenance: 'hand', tool },
       painted: tiles => this._changed.emit({ slice, tiles }),
       ended: (patch, released) => {
         this._strokes.delete(stroke);
@@ -176,7 +190,8 @@ export class LabelStore implements IDisposable {
 
   /** Another peer's patch. */
   private _onPatch(_: ISessionLink, { params: { version, patch: params }, buffers }: ISessionEvent<'patch'>): void {
-    this._stored.emit({ patch: { slice: params.slice, classId: params.class, tiles: params.tiles }, version });
+    const { slice, tiles } = params;
+    this._stored.emit({ slice, tiles, erases: params.class === 0, version });
     if (version <= this._version) {
       return; // a duplicate, or part of the tiles that were fetched
     }
@@ -197,6 +212,46 @@ export class LabelStore implements IDisposable {
     if (gap || this.queue.waiting.length > 0 || this._strokes.size > 0) {
       // A patch was missed, or strokes of ours that came first here come after this one in the sidecar.
       this.reload();
+    }
+  }
+
+  /** A step was undone or made again, here or by another peer: whole tiles come. */
+  private _onTiles(_: ISessionLink, { params: { version, tiles }, buffers }: ISessionEvent<'labels.tiles'>): void {
+    const bySlice = new Map<number, ITileRef[]>();
+    for (const { slice, row, column } of tiles) {
+      bySlice.set(slice, [...(bySlice.get(slice) ?? []), { row, column }]);
+    }
+    for (const [slice, refs] of bySlice) {
+      this._stored.emit({ slice, tiles: refs, erases: true, version });
+    }
+    if (version <= this._version) {
+      return;
+    }
+    const whole = version === this._version + 1 && this._fetching === 0;
+    this._version = version;
+    this._edits++;
+    try {
+      tiles.forEach(({ slice, row, column }, i) => {
+        this._slices.get(slice)?.replace(row, column, decodeTile(buffers[i] ?? new Uint8Array()));
+      });
+    } catch (error) {
+      this._failed.emit(BridgeError.from(error));
+      this.reload();
+      return;
+    }
+    const later = [...this.queue.waiting, ...[...this._strokes].map(stroke => stroke.patch())];
+    for (const [slice, refs] of bySlice) {
+      const labels = this._slices.get(slice);
+      if (labels) {
+        const isNew = (mask: ITileRef) => refs.some(ref => ref.row === mask.row && ref.column === mask.column);
+        for (const patch of later.filter(each => each.slice === slice)) {
+          patch.tiles.filter(isNew).forEach(mask => labels.apply(mask, patch.classId, patch.preserve));
+        }
+        this._changed.emit({ slice, tiles: refs });
+      }
+    }
+    if (!whole) {
+      this.reload(); // a change was missed, or tiles are on their way that may lack this one
     }
   }
 
@@ -252,7 +307,7 @@ export class LabelStore implements IDisposable {
     const gap = reply.version > this._version + 1;
     this._version = Math.max(this._version, reply.version);
     this._log(reply.version, patch);
-    this._stored.emit({ patch, version: reply.version });
+    this._stored.emit({ slice: patch.slice, tiles: patch.tiles, erases: patch.classId === 0, version: reply.version });
     if (gap) {
       this.reload();
     }

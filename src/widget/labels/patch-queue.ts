@@ -1,6 +1,7 @@
 /**
- * The queue of patches for the sidecar. It sends them in order, several at a time, keeps each until it is acknowledged, and
- * reports the outcomes in order.
+ * The queue of patches, and of steps to undo or to make again, for the sidecar. It sends patches in order, several at a time, keeps each
+ * until it is acknowledged, and reports the outcomes in order. A step that is undone waits for the answers to all before it, and what
+ * follows waits for its answer.
  *
  * After a passing failure (disk full, no sidecar) a patch stays first in line and is sent again. After any other error it leaves
  * the queue as refused, and the labels have to be fetched again. The same holds when the sidecar took a later patch before one
@@ -40,8 +41,11 @@ export interface IAcknowledgement {
   milliseconds: number;
 }
 
+/** A step to undo, or to make again. */
+export type Move = 'undo' | 'redo';
+
 interface IEntry {
-  patch: IMaskedPatch;
+  work: IMaskedPatch | Move;
   sent: boolean;
   outcome: { reply: IPatchReply; milliseconds: number } | { error: BridgeError } | null;
 }
@@ -55,7 +59,7 @@ export class PatchQueue implements IDisposable {
 
   /** The unacknowledged patches, in order. */
   get waiting(): readonly IMaskedPatch[] {
-    return this._entries.map(({ patch }) => patch);
+    return this._entries.flatMap(({ work }) => (typeof work === 'string' ? [] : [work]));
   }
 
   /** The passing error that holds the queue up; null if there is none. */
@@ -78,8 +82,8 @@ export class PatchQueue implements IDisposable {
     return this._acknowledged;
   }
 
-  /** Emits each patch that the sidecar refused. */
-  get refused(): ISignal<this, { patch: IMaskedPatch; error: BridgeError }> {
+  /** Emits each patch or move that the sidecar refused. */
+  get refused(): ISignal<this, { work: IMaskedPatch | Move; error: BridgeError }> {
     return this._refused;
   }
 
@@ -92,8 +96,8 @@ export class PatchQueue implements IDisposable {
     return this._disposed;
   }
 
-  push(patch: IMaskedPatch): void {
-    this._entries.push({ patch, sent: false, outcome: null });
+  push(work: IMaskedPatch | Move): void {
+    this._entries.push({ work, sent: false, outcome: null });
     this._changed.emit();
     this._run();
   }
@@ -156,12 +160,18 @@ export class PatchQueue implements IDisposable {
   }
 
   private _run(): void {
-    for (const entry of this._entries) {
+    for (const [i, entry] of this._entries.entries()) {
+      if (typeof entry.work === 'string' && i > 0) {
+        return;
+      }
       if (this._disposed || this._paused || this._timer !== undefined || this._underWay >= UNDER_WAY_MAX) {
         return;
       }
       if (!entry.sent) {
         void this._try(entry);
+      }
+      if (typeof entry.work === 'string') {
+        return;
       }
     }
   }
@@ -171,8 +181,11 @@ export class PatchQueue implements IDisposable {
     this._underWay++;
     const start = performance.now();
     try {
-      const reply = this._send(entry.patch);
-      this._sent.emit(entry.patch);
+      const { work } = entry;
+      const reply = this._send(work);
+      if (typeof work !== 'string') {
+        this._sent.emit(work);
+      }
       entry.outcome = { reply: await reply, milliseconds: performance.now() - start };
     } catch (reason) {
       entry.outcome = { error: BridgeError.from(reason) };
@@ -187,7 +200,7 @@ export class PatchQueue implements IDisposable {
   /** Report and remove the patches at the head of the queue whose outcome is known. */
   private _settle(): void {
     for (let head = this._entries[0]; head?.outcome; head = this._entries[0]) {
-      const { patch, outcome } = head;
+      const { work, outcome } = head;
       if ('error' in outcome && PASSING.has(outcome.error.code)) {
         this._hold(outcome.error);
         return;
@@ -195,10 +208,12 @@ export class PatchQueue implements IDisposable {
       this._held = null;
       this._entries.shift();
       if ('error' in outcome) {
-        this._refused.emit({ patch, error: outcome.error });
+        this._refused.emit({ work, error: outcome.error });
       } else {
         const { reply, milliseconds } = outcome;
-        this._acknowledged.emit({ patch, reply, milliseconds });
+        if (typeof work !== 'string') {
+          this._acknowledged.emit({ patch: work, reply, milliseconds });
+        }
         if (reply.version < this._version) {
           this._disordered.emit();
         }
@@ -214,14 +229,14 @@ export class PatchQueue implements IDisposable {
     this._changed.emit();
   }
 
-  private readonly _send: (patch: IMaskedPatch) => Promise<IPatchReply>;
+  private readonly _send: (work: IMaskedPatch | Move) => Promise<IPatchReply>;
   private readonly _retryMs: number;
   private readonly _entries: IEntry[] = [];
   private readonly _changed = new Signal<this, void>(this);
   private readonly _sent = new Signal<this, IMaskedPatch>(this);
   private readonly _acknowledged = new Signal<this, IAcknowledgement>(this);
   private readonly _disordered = new Signal<this, void>(this);
-  private readonly _refused = new Signal<this, { patch: IMaskedPatch; error: BridgeError }>(this);
+  private readonly _refused = new Signal<this, { work: IMaskedPatch | Move; error: BridgeError }>(this);
   private _held: BridgeError | null = null;
   private _underWay = 0;
   /** The version of the last acknowledgement. */
@@ -234,7 +249,8 @@ export class PatchQueue implements IDisposable {
 /** The namespace for {@link PatchQueue}. */
 export namespace PatchQueue {
   export interface IOptions {
-    send(patch: IMaskedPatch): Promise<IPatchReply>;
+    /** Send a patch, or undo a step or make it again. */
+    send(work: IMaskedPatch | Move): Promise<IPatchReply>;
     /** Milliseconds before a patch is sent again after a passing error. */
     retryMs?: number;
   }

@@ -1,6 +1,6 @@
 /** Patches between memory and wire. On the wire each tile's bit mask is one buffer, compressed with raw deflate. */
 import { deflateSync, inflateSync } from 'fflate';
-import { BridgeError, LABEL_TILE, LabelPatch, MASK_BYTES } from '../../shared';
+import { BridgeError, LABEL_TILE, LabelPatch, MadeBy, MASK_BYTES } from '../../shared';
 import { IMaskTile } from './raster';
 
 /** A change of labels with its masks inflated: in memory what {@link LabelPatch} and its buffers are on the wire. */
@@ -10,6 +10,8 @@ export interface IMaskedPatch {
   classId: number;
   preserve: boolean;
   tiles: IMaskTile[];
+  /** What made it; left out for another peer's patch whose sender does not say it. */
+  made?: MadeBy;
 }
 
 /** The request of a patch. */
@@ -20,7 +22,8 @@ export function encodePatch(session: string, patch: IMaskedPatch): { params: Lab
       slice: patch.slice,
       class: patch.classId,
       preserve: patch.preserve,
-      tiles: patch.tiles.map(({ row, column }) => ({ row, column }))
+      tiles: patch.tiles.map(({ row, column }) => ({ row, column })),
+      ...(patch.made && { made: patch.made })
     },
     buffers: patch.tiles.map(tile => deflateSync(tile.bits))
   };

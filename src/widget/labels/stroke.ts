@@ -1,5 +1,5 @@
 /** A stroke of the brush while it is drawn: it paints its pixels at once and gathers them for one patch. */
-import { LABEL_TILE } from '../../shared';
+import { LABEL_TILE, MadeBy } from '../../shared';
 import { IPoint, ISize, ITileRef } from '../base/geometry';
 import { LabelTiles } from './label-tiles';
 import { IMaskedPatch } from './patches';
@@ -30,8 +30,8 @@ export class Stroke {
 
   /** The stroke so far, as a patch. */
   patch(): IMaskedPatch {
-    const { slice, classId, preserve } = this._options;
-    return { slice, classId, preserve, tiles: this._mask.tiles() };
+    const { slice, classId, preserve, made } = this._options;
+    return { slice, classId, preserve, tiles: this._mask.tiles(), made };
   }
 
   /** End the stroke and send it. `released` is when the pointer was lifted, in milliseconds. */
@@ -76,6 +76,8 @@ export namespace Stroke {
     classId: number;
     /** Whether pixels that have a label keep it. */
     preserve: boolean;
+    /** What makes it. */
+    made: MadeBy;
     /** Called after each line with the tiles that it touched. */
     painted(tiles: ITileRef[]): void;
     /** Called with the whole stroke at its end. */

@@ -3,6 +3,7 @@ import { classesSection } from './classes-section';
 import { classifierSection } from './classifier-section';
 import { featuresSection } from './features-section';
 import { forestSection } from './forest-section';
+import { historySection } from './history-section';
 import { opacitySection } from './opacity-section';
 import { previewSection } from './preview-section';
 import { scoresSection } from './scores-section';
@@ -14,6 +15,7 @@ import { uncertaintySection } from './uncertainty-section';
 export const SECTIONS: readonly ISection[] = [
   classesSection,
   opacitySection,
+  historySection,
   scoresSection,
   uncertaintySection,
   featuresSection,

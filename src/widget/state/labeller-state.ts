@@ -9,6 +9,7 @@ import { BridgeError, ClassifierFormat, LabelClass, SessionState, SessionSummary
 import { Settings } from '../base/settings';
 import { trans } from '../base/translation';
 import { LabelStore } from '../labels/label-store';
+import { Move } from '../labels/patch-queue';
 import { IMaskedPatch } from '../labels/patches';
 import { Change, IRepaint } from './change';
 import { Choice } from './choice';
@@ -17,6 +18,7 @@ import { Connection } from './connection';
 import { LiveState } from './live-state';
 import { SessionParts } from './session-parts';
 import { ISuggestionDecoder } from './slice-embedding';
+import { StepHistory } from './step-history';
 import { StoredLabels } from './stored-labels';
 import { StrokeTimes } from './stroke-times';
 import { IPixel } from './suggestion';
@@ -45,10 +47,11 @@ export class LabellerState implements IDisposable {
     this.live = new LiveState({ link });
     this.files = new ClassifierFiles({ link });
     this.stored = new StoredLabels({ link });
+    this.history = new StepHistory({ link });
     this.times = new StrokeTimes({ link });
     this.choice.answered.connect((_, session) => this._take(session), this);
     this.choice.changed.connect(() => this._changed.emit('features'), this);
-    for (const part of [this.training, this.live, this.files, this.stored]) {
+    for (const part of [this.training, this.live, this.files, this.stored, this.history]) {
       part.changed.connect(() => this._changed.emit('status'), this);
     }
     this.live.quiet.connect(() => this._parts?.fallBack(), this);
@@ -69,6 +72,8 @@ export class LabellerState implements IDisposable {
   readonly files: ClassifierFiles;
   /** Backups of the session, and other sessions whose labels would fit. */
   readonly stored: StoredLabels;
+  /** The steps that can be undone. */
+  readonly history: StepHistory;
 
   /** Emits what changed. */
   get changed(): ISignal<this, Change> {
@@ -188,12 +193,29 @@ export class LabellerState implements IDisposable {
     this._accepting = Promise.all([taken, this._accepting])
       .then(([suggestion]) => {
         if (suggestion && parts === this._parts) {
-          parts.labels.commit({ slice, classId: current.id, preserve, tiles: suggestion.tiles() });
+          const made = { provenance: 'sam', tool: 'suggestion' } as const;
+          parts.labels.commit({ slice, classId: current.id, preserve, tiles: suggestion.tiles(), made });
         }
       })
       // Later clicks and trainings wait for this one: its error must not reach them.
       .catch(error => this._fail(BridgeError.from(error)));
     return this._accepting;
+  }
+
+  /** Undo the session's last step, or make the step again that was undone last; after all clicks and strokes so far. */
+  async move(move: Move): Promise<void> {
+    await this._accepting;
+    this._notice = null;
+    this._parts?.labels.move(move);
+    this.training.dismiss();
+  }
+
+  /** Undo or make again until this number of the steps in {@link history} are done. */
+  async moveTo(position: number): Promise<void> {
+    const { position: from } = this.history;
+    for (let n = Math.abs(position - from); n > 0; n--) {
+      await this.move(position < from ? 'undo' : 'redo');
+    }
   }
 
   /** Train with all strokes and the current choice. */
@@ -299,7 +321,16 @@ export class LabellerState implements IDisposable {
       leftBehind.set(this.id, [...(leftBehind.get(this.id) ?? []), ...waiting]);
     }
     this._parts?.dispose();
-    for (const part of [this.choice, this.connection, this.training, this.live, this.files, this.stored, this.times]) {
+    for (const part of [
+      this.choice,
+      this.connection,
+      this.training,
+      this.live,
+      this.files,
+      this.stored,
+      this.history,
+      this.times
+    ]) {
       part.dispose();
     }
     this._parts = null;

@@ -56,10 +56,10 @@ export class SegmentationTiles implements IDisposable {
       this.staleAll(params.version);
       this._outdated.emit();
     }, this);
-    labels.stored.connect((_, { patch, version }) => {
+    labels.stored.connect((_, { slice, tiles, erases, version }) => {
       // Labels that were drawn lie on top here too; only the sidecar knows the segmentation below erased ones.
-      if (patch.classId === 0) {
-        this.stale(patch.slice, patch.tiles, version);
+      if (erases) {
+        this.stale(slice, tiles, version);
       }
     }, this);
   }

@@ -36,7 +36,7 @@ export class BrushHandler implements IToolHandler {
       return;
     }
     const classId = this._erases || event.altKey ? 0 : current.id;
-    this._stroke = labels.stroke(state.slice, classId, state.settings.values.preserve);
+    this._stroke = labels.stroke(state.slice, classId, state.settings.values.preserve, classId ? 'brush' : 'eraser');
     this._last = event.image;
     this._line(event.image);
   }

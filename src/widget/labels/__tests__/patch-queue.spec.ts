@@ -1,6 +1,6 @@
 import { BridgeError } from '../../../shared';
 import { IMaskedPatch } from '../patches';
-import { IPatchReply, PatchQueue } from '../patch-queue';
+import { IPatchReply, Move, PatchQueue } from '../patch-queue';
 
 const patch = (classId: number): IMaskedPatch => ({ slice: 0, classId, preserve: true, tiles: [] });
 const tick = () => new Promise(resolve => setTimeout(resolve, 0));
@@ -9,7 +9,7 @@ const tick = () => new Promise(resolve => setTimeout(resolve, 0));
 function makeQueue(retryMs = 5) {
   const asked: { patch: IMaskedPatch; resolve(reply: IPatchReply): void; reject(error: unknown): void }[] = [];
   const queue = new PatchQueue({
-    send: one => new Promise((resolve, reject) => asked.push({ patch: one, resolve, reject })),
+    send: one => new Promise((resolve, reject) => asked.push({ patch: one as IMaskedPatch, resolve, reject })),
     retryMs
   });
   return { queue, asked };
@@ -118,6 +118,28 @@ describe('PatchQueue', () => {
     const drained = queue.drained(abort.signal);
     abort.abort();
     await expect(drained).rejects.toMatchObject({ code: 'cancelled' });
+    queue.dispose();
+  });
+
+  it('undoes a step after all patches before it were answered, and sends later ones after its answer', async () => {
+    const asked: { work: IMaskedPatch | Move; resolve(reply: IPatchReply): void }[] = [];
+    const queue = new PatchQueue({ send: work => new Promise(resolve => asked.push({ work, resolve })) });
+    queue.push(patch(1));
+    queue.push(patch(2));
+    queue.push('undo');
+    queue.push(patch(3));
+    const names = () => asked.map(({ work }) => (typeof work === 'string' ? work : work.classId));
+    expect(names()).toEqual([1, 2]);
+    expect(queue.waiting.map(({ classId }) => classId)).toEqual([1, 2, 3]);
+    asked[1]!.resolve({ version: 2, changed: 1 });
+    await tick();
+    expect(names()).toEqual([1, 2]);
+    asked[0]!.resolve({ version: 1, changed: 1 });
+    await tick();
+    expect(names()).toEqual([1, 2, 'undo']);
+    asked[2]!.resolve({ version: 3, changed: 1 });
+    await tick();
+    expect(names()).toEqual([1, 2, 'undo', 3]);
     queue.dispose();
   });
 });

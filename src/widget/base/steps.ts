@@ -1,0 +1,26 @@
+/** Words for the steps that can be undone. */
+import { HistoryStep, Provenance } from '../../shared';
+import { trans } from './translation';
+
+/** What a step did, for people: "Brush", "Labels set (Python)". */
+export function stepText({ tool, provenance }: Pick<HistoryStep, 'tool' | 'provenance'>): string {
+  const what = WHAT[tool]?.() ?? tool;
+  const who = WHO[provenance]?.();
+  return who ? trans.__('%1 (%2)', what, who) : what;
+}
+
+/** Where a step comes from, if that is not a hand. Interpolation and suggestions say it by their own names. */
+const WHO: Partial<Record<Provenance, () => string>> = { python: () => trans.__('Python') };
+
+/** The tools and commands by the names that they have in a step. A name that is not here is shown as it is. */
+const WHAT: Readonly<Record<string, () => string>> = {
+  brush: () => trans.__('Brush'),
+  eraser: () => trans.__('Eraser'),
+  suggestion: () => trans.__('SAM suggestion'),
+  classes: () => trans.__('Classes'),
+  set_labels: () => trans.__('Labels set'),
+  fresh: () => trans.__('Labels set aside'),
+  restore: () => trans.__('Backup restored'),
+  take_labels: () => trans.__('Labels of another session'),
+  classifier: () => trans.__('Classes of a classifier')
+};
