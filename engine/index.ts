@@ -26,4 +26,5 @@ export { Engine, compileEngine, type TypedArray } from './core/wasm';
 export * from './core/embedding';
 export * from './core/boosting';
 export * from './core/intensity';
+export * from './core/interpolate';
 export * from './core/refine';

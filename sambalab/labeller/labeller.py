@@ -31,8 +31,8 @@ from ..spec.features import FeaturesLike, FeatureSpec
 from ..spec.learners import learner_request
 from ..spec.parameters import pixel_size_of, refuse_unknown, switch
 from ..spec.scores import Report, report_of
+from .interpolation import Interpolation
 from .picture import picture
-from .step_history import StepHistory
 
 if TYPE_CHECKING:
     from ..widget import LabellerWidget
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 DEFAULT_CLASSES = ("1", "2")
 
 
-class Labeller(StepHistory):
+class Labeller(Interpolation):
     """Label an image and segment it; the last line of a cell shows the widget.
 
     Parameters

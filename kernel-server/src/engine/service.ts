@@ -32,7 +32,7 @@ import {
 } from './feature-tiles';
 import { Intensities } from './intensities';
 import { IJobContext } from '../jobs/job-context';
-import { AnyClassifier, IDescribed, IEngineService, IImageMaps, ITrained } from '../jobs/services';
+import { AnyClassifier, IDescribed, IEngineService, IGap, IImageMaps, ITrained } from '../jobs/services';
 import { basisKey } from '../base/basis-key';
 import { sharedBytes } from '../base/shared-memory';
 
@@ -320,6 +320,17 @@ export class EngineService implements IEngineService {
     const kept = !found && source.cacheKey !== undefined && this._tiles.room(bytes, parts, false);
     const maps = await mapsOf(part, source, slice, context);
     return { ...task, ...maps, ...(kept && { blocks: sharedBytes(bytes) }) };
+  }
+
+  async interpolate(labels: ArrayDescriptor, gaps: readonly IGap[], context: IJobContext): Promise<Uint8Array[][]> {
+    const tasks = gaps.map(gap => ({ kind: 'interpolate' as const, labels, ...gap }));
+    const found: Uint8Array[][] = [];
+    let done = 0;
+    await this._pool.runAll(tasks, context.signal, (slices, i) => {
+      found[i] = slices;
+      context.progress('slices', ++done, tasks.length);
+    });
+    return found;
   }
 
   /** Add the image's mean and deviation to a source if `needed`. */

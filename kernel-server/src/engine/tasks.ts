@@ -168,6 +168,16 @@ export interface IPreviewTask extends ITileRequest {
   side: number;
 }
 
+/** Interpolate the labels of slices between two labelled ones. The result is deflated labels, slice by slice. */
+export interface IInterpolateTask {
+  kind: 'interpolate';
+  /** uint8 [slices, rows, columns]. */
+  labels: ArrayDescriptor;
+  /** The labelled slices. */
+  before: number;
+  after: number;
+}
+
 export type EngineTask =
   | IPlanesTask
   | ICutsTask
@@ -177,6 +187,7 @@ export type EngineTask =
   | IBoostTask
   | ISegmentTask
   | IMomentsTask
+  | IInterpolateTask
   | ISampleTask
   | IPreviewTask;
 
@@ -191,7 +202,9 @@ export type EngineResult<T extends EngineTask> = T extends IGrowTask
         ? Float32Array
         : T extends IPreviewTask
           ? Uint8Array
-          : undefined;
+          : T extends IInterpolateTask
+            ? Uint8Array[]
+            : undefined;
 
 /** From the pool to a worker. */
 export interface IWorkerRequest {

@@ -1,6 +1,7 @@
 /** A worker thread of the engine. It runs one task at a time, opens shared arrays itself, and replies with the result or the error. */
 import { readFileSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
+import { constants, deflateRawSync } from 'node:zlib';
 import { BridgeError } from '../../../src/shared/errors';
 import { Rect } from '../../../src/shared/rect';
 import {
@@ -14,6 +15,7 @@ import {
   GUIDE_CHANNEL,
   GUIDE_SPEC,
   intensityStep,
+  LabelInterpolation,
   ISegmentedTile,
   quantileCuts,
   refineTile,
@@ -28,6 +30,7 @@ import {
   IBoostTask,
   ICutsTask,
   IGrowTask,
+  IInterpolateTask,
   IMomentsTask,
   INamedCuts,
   IPlanesTask,
@@ -107,6 +110,8 @@ function run(task: EngineTask): unknown {
       return segment(task);
     case 'moments':
       return moments(task);
+    case 'interpolate':
+      return interpolate(task);
     case 'sample':
       return sample(task);
     case 'preview':
@@ -279,6 +284,16 @@ function moments({ image, slice, row0, row1, ...pass }: IMomentsTask): Float64Ar
   const out = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));
   parts.reduce((offset, part) => (out.set(part, offset), offset + part.length), 0);
   return out;
+}
+
+function interpolate({ labels, before, after }: IInterpolateTask): Uint8Array[] {
+  const [, rows, columns] = labels.shape as [number, number, number];
+  const read = (slice: number) =>
+    readRect(labels, { slice, row0: 0, row1: rows, column0: 0, column1: columns }) as Uint8Array;
+  const both = new LabelInterpolation(read(before), read(after), columns);
+  return Array.from({ length: after - before - 1 }, (_, i) =>
+    deflateRawSync(both.at((i + 1) / (after - before)), { level: constants.Z_BEST_SPEED })
+  );
 }
 
 /** The bins of one part of a tile's features. */

@@ -128,6 +128,12 @@ export interface ISegmentationArrays {
   uncertainty?: ArrayDescriptor;
 }
 
+/** Two labelled slices with others between them. */
+export interface IGap {
+  before: number;
+  after: number;
+}
+
 /** Features and forest, on the worker threads of the sidecar. */
 export interface IEngineService {
   readonly threads: number;
@@ -184,6 +190,13 @@ export interface IEngineService {
     },
     context: IJobContext
   ): Promise<{ name: string; low: number; high: number; tiles: Uint8Array[] }>;
+  /**
+   * Interpolate labels between labelled slices, by the shapes of their classes.
+   *
+   * @param labels uint8 [slices, rows, columns]
+   * @returns for each gap the labels of the slices in it, each rows × columns bytes, raw-deflate compressed
+   */
+  interpolate(labels: ArrayDescriptor, gaps: readonly IGap[], context: IJobContext): Promise<Uint8Array[][]>;
   /** The formats that a classifier can be saved in or loaded from. */
   formats(): IClassifierFormat[];
   /** The format of a name. Throws BridgeError `invalid` for an unknown name; the message names the formats. */

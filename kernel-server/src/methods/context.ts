@@ -4,6 +4,7 @@ import { IEngineService, ISamService } from '../jobs/services';
 import { Jobs } from '../jobs/jobs';
 import { ClassifierJobs } from '../learning/classifier-jobs';
 import { ComputeJobs } from '../learning/compute-jobs';
+import { Interpolation } from '../learning/interpolation';
 import { LiveRounds } from '../learning/live-rounds';
 import { Regions } from '../next-region/regions';
 import { Uncertainty } from '../next-region/uncertainty';
@@ -38,6 +39,7 @@ export interface IMethodContext extends IMethodOptions {
   embeddings: SliceEmbeddings;
   classifiers: ClassifierJobs;
   compute: ComputeJobs;
+  interpolation: Interpolation;
   live: LiveRounds;
   backups: Backups;
   uncertainty: Uncertainty;
@@ -62,5 +64,6 @@ export function createContext(options: IMethodOptions): IMethodContext {
   const uncertainty = new Uncertainty({ engine, store, classifiers });
   const backups = new Backups(store);
   const regions = new Regions({ engine, jobs, uncertainty, embeddings });
-  return { ...options, compute, classifiers, embeddings, live, backups, uncertainty, regions };
+  const interpolation = new Interpolation({ engine, jobs });
+  return { ...options, compute, interpolation, classifiers, embeddings, live, backups, uncertainty, regions };
 }

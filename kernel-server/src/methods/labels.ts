@@ -4,7 +4,7 @@ import { overlayTiles } from '../session/overlays';
 import { Handlers, madeBy } from '../transport/dispatcher';
 import { IMethodContext } from './context';
 
-export function labelsHandlers({ sessions, peers, events, staging }: IMethodContext) {
+export function labelsHandlers({ sessions, peers, events, staging, interpolation }: IMethodContext) {
   return {
     'labels.patch': async ({ session: id, ...patch }, call) => {
       const session = await sessions.get(id);
@@ -35,6 +35,14 @@ export function labelsHandlers({ sessions, peers, events, staging }: IMethodCont
         return replaced;
       });
       return { result };
+    },
+
+    'labels.interpolate': async (params, call) => {
+      const session = await sessions.get(params.session);
+      const { version, changed, rects, slices } = await interpolation.run(session, params, call);
+      await events.labelsEdited(session, rects);
+      events.changed(session);
+      return { result: { version, changed, slices } };
     },
 
     'overlay.tiles': async params => {

@@ -26,6 +26,11 @@ export type Direction = 'before' | 'after';
 
 /** Collects the rectangles of a change while it is made. */
 export class EditRecorder {
+  /** Pixels that changed so far. */
+  get pixels(): number {
+    return this._pixels;
+  }
+
   /** Note a rectangle that changed, by its labels before and after. Both may be reused by the caller. */
   add(rect: SliceRect, before: Uint8Array, after: Uint8Array): void {
     const width = rect.column1 - rect.column0;
@@ -40,6 +45,9 @@ export class EditRecorder {
       const [from, to] = [row * width + column0, row * width + column1];
       both.set(before.subarray(from, to), at);
       both.set(after.subarray(from, to), area + at);
+    }
+    for (let i = 0; i < area; i++) {
+      this._pixels += both[i] === both[area + i] ? 0 : 1;
     }
     const { slice } = rect;
     this._pieces.push({
@@ -59,6 +67,7 @@ export class EditRecorder {
     return Promise.all(this._pieces.map(async ({ rect, buffer }) => ({ rect, buffer: await buffer })));
   }
 
+  private _pixels = 0;
   private readonly _pieces: { rect: SliceRect; buffer: Promise<Uint8Array> }[] = [];
 }
 

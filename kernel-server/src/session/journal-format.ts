@@ -31,7 +31,7 @@ export enum RecordType {
   patch = 4,
   /** New classes. The labels and their version stay. */
   classes = 5,
-  /** Labels that were written by undoing or repeating a step. */
+  /** Labels that were written by undoing or repeating a step, or by a step that is no patch. */
   edit = 6,
   /** In the history: a step. */
   step = 7,
@@ -55,7 +55,10 @@ export interface IRecordJson {
   [RecordType.patch]: { shape: number[]; id: string; patch: Omit<LabelPatch, 'session'>; at: string };
   /** `step`: the change is a step that can be undone. */
   [RecordType.classes]: { shape: number[]; classes: LabelClass[]; step?: HistoryStep };
-  /** One buffer for each rectangle. `position`: the number of steps that are done since. `classes`: those since, if the step changed them. */
+  /**
+   * One buffer for each rectangle. `position`: the number of steps that are done since. `classes`: those since, if the step changed them.
+   * `step`: the edit is a new step, and none that was undone or made again.
+   */
   [RecordType.edit]: {
     shape: number[];
     id: string;
@@ -63,6 +66,7 @@ export interface IRecordJson {
     direction: 'before' | 'after';
     position: number;
     classes?: LabelClass[];
+    step?: HistoryStep;
   };
   /** One buffer for each rectangle. `index`: the number of steps that were done before. */
   [RecordType.step]: {

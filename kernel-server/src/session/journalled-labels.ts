@@ -249,6 +249,43 @@ export class JournalledLabels {
     });
   }
 
+  /**
+   * Change labels in one step that is no patch. If the request of this `id` was done before, return its answer only.
+   *
+   * @param change notes what is to change, from the labels as they are then; it writes nothing
+   */
+  async edit(
+    id: string,
+    made: MadeBy,
+    change: (labels: TileFile, recorder: EditRecorder) => Promise<void>
+  ): Promise<IMoved> {
+    return this.exclusive(async () => {
+      const known = this._results.peek(id);
+      if (known) {
+        return known;
+      }
+      const recorder = new EditRecorder();
+      await change(this._file, recorder);
+      const edit = await recorder.finish();
+      const { history } = this;
+      const rects = edit.map(({ rect }) => rect);
+      const step = { ...made, at: new Date().toISOString(), pixels: recorder.pixels };
+      const position = history.absolutePosition + 1;
+      const { version, serial } = await this._journal.write({
+        type: RecordType.edit,
+        json: { shape: this.array.shape, id, rects, direction: 'after', position, step },
+        buffers: edit.map(({ buffer }) => buffer)
+      });
+      const changed = await applyEdit(this._file, edit, 'after', this._counts, this.onPaint);
+      history.add({ serial, ...(changed > 0 ? { step: { info: step, edit } } : { nothing: true as const }) });
+      this._advance(version);
+      const result = { version, changed };
+      this._results.set(id, result);
+      this._compactLater();
+      return { ...result, rects };
+    });
+  }
+
   /** Run `work` after all earlier patches and before all later ones. */
   exclusive<T>(work: () => Promise<T>): Promise<T> {
     const before = this._tail;

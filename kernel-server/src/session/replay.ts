@@ -6,7 +6,7 @@ import { LabelClass, MadeBy } from '../../../src/shared/protocol';
 import { byteLength } from '../arrays/dtypes';
 import { TileFile } from '../arrays/tile-file';
 import { breathe } from '../base/files';
-import { applyEdit, Edit, EditRecorder } from './edit';
+import { applyEdit, Edit, EditRecorder, IPiece } from './edit';
 import { Happened, IStep } from './history';
 import { CHANGES_LABELS, IRecordJson, RecordType } from './journal-format';
 import { IFound, JournalReader } from './journal-reader';
@@ -108,7 +108,7 @@ export async function replay(
       }
       applied++;
     } else if (record?.type === RecordType.edit) {
-      const { id, rects, direction, position } = record.json;
+      const { id, rects, direction, position, step: info } = record.json;
       const edit = rects.map((rect, i) => ({ rect, buffer: record.buffers[i]! }));
       const changed = await applyEdit(labels, edit, direction, counts).catch(() => undefined);
       if (changed === undefined) {
@@ -117,7 +117,13 @@ export async function replay(
       classes = record.json.classes ?? classes;
       results.set(id, { version, changed });
       if (recorder) {
-        happened.push({ serial, position });
+        happened.push(
+          !info
+            ? { serial, position }
+            : changed > 0
+              ? { serial, step: { info, edit: edit.map(copied) } }
+              : { serial, nothing: true }
+        );
       }
       applied++;
     } else if (record?.type === RecordType.classes) {
@@ -261,6 +267,11 @@ async function fillFromSnapshot(reader: JournalReader, labels: TileFile, blank: 
 
 function isSnapshot({ type }: { type: RecordType }): boolean {
   return type === RecordType.begin || type === RecordType.chunk || type === RecordType.end;
+}
+
+/** A piece whose bytes outlive the reader's buffer. */
+function copied({ rect, buffer }: IPiece): IPiece {
+  return { rect, buffer: Uint8Array.from(buffer) };
 }
 
 /** The intact changes of labels and classes since the snapshot in their order, each once. */

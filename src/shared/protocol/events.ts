@@ -39,7 +39,7 @@ export const EVENTS = {
   job: z.object({
     session: zSessionId,
     job: z.string(),
-    kind: z.enum(['embed', 'train', 'features', 'apply', 'load', 'live', 'regions']),
+    kind: z.enum(['embed', 'train', 'features', 'apply', 'load', 'live', 'regions', 'interpolate']),
     state: z.enum(['running', 'done', 'failed', 'cancelled']),
     /** The present step, for the user: "features", "growing trees". */
     stage: z.string(),

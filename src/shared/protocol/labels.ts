@@ -32,6 +32,14 @@ export const LABEL_METHODS = {
     result: z.object({ version: zCount, changed: zCount })
   },
   /**
+   * Fill slices without labels between labelled ones, by the shapes of the classes that both have. `from` and `to`: the first and the
+   * last slice that counts, by default all. `invalid` if there is nothing to fill.
+   */
+  'labels.interpolate': {
+    params: z.object({ session: zSessionId, from: zCount.optional(), to: zCount.optional() }),
+    result: z.object({ version: zCount, changed: zCount, slices: z.array(zCount) })
+  },
+  /**
    * Tiles of an overlay at full resolution: those named, or all tiles that are not empty. One buffer for each tile of the result: the
    * raw-deflate compressed LABEL_TILE² class ids, row by row, 0 outside the image.
    */

@@ -17,6 +17,7 @@ const WHAT: Readonly<Record<string, () => string>> = {
   brush: () => trans.__('Brush'),
   eraser: () => trans.__('Eraser'),
   suggestion: () => trans.__('SAM suggestion'),
+  interpolate: () => trans.__('Filled between slices'),
   classes: () => trans.__('Classes'),
   set_labels: () => trans.__('Labels set'),
   fresh: () => trans.__('Labels set aside'),

@@ -47,6 +47,10 @@ export class EngineService implements IEngineService {
     };
   }
 
+  interpolate(): Promise<Uint8Array[][]> {
+    return Promise.reject(new BridgeError('invalid', 'This engine interpolates nothing.'));
+  }
+
   learnerParams(partial: Partial<ForestParams> = {}): ForestParams {
     return {
       trees: 1,

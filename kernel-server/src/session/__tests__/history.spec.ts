@@ -88,6 +88,18 @@ async function change(labels: JournalledLabels): Promise<void> {
     await labels.replace(staged, MADE);
   } else if (kind === 17) {
     await labels.replace(null, MADE, { classes: CLASSES.map(item => ({ ...item, name: `new ${ids++} ${item.id}` })) });
+  } else if (kind === 18) {
+    // As interpolation does: what is empty is filled, and the rest stays.
+    const rect = { slice: random(2), row0: random(100), row1: 150 + random(100), column0: random(200), column1: 517 };
+    const id = random(4);
+    await labels.edit(`${ids++}`, { provenance: 'interpolation', tool: 'interpolate' }, async (file, recorder) => {
+      const now = file.read(rect) as Uint8Array;
+      recorder.add(
+        rect,
+        now,
+        now.map(label => label || id)
+      );
+    });
   } else {
     await labels.setClasses(
       CLASSES.map(item => ({ ...item, name: `renamed ${ids++} ${item.id}` })),
