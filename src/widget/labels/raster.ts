@@ -1,5 +1,5 @@
 /**
- * Rasters strokes and suggestions to bit masks in sparse tiles, as the protocol's patches carry them.
+ * Rasters strokes, contours and suggestions to bit masks in sparse tiles, as the protocol's patches carry them.
  *
  * A brush covers the pixels whose centres lie within its radius of the pointer's path. Between two places of the pointer the
  * path is straight, so the covered shape is a capsule, which meets each row of pixels in one run.
@@ -73,6 +73,54 @@ function capsuleAt(y: number, from: IPoint, to: IPoint, radius: number): [number
     }
   }
   return low <= high ? [low, high] : undefined;
+}
+
+/**
+ * Emit the runs of pixels whose centres lie inside a closed contour, by the even-odd rule: where it crosses itself, what it goes
+ * around twice is outside. A centre on an edge belongs to what is right of the edge, or below it, so contours that share an edge
+ * cover each pixel once.
+ */
+export function contourRuns(contour: readonly IPoint[], image: ISize, emit: EmitRun): void {
+  /** For each row, the first column right of each edge that crosses it. */
+  const crossings = new Map<number, number[]>();
+  contour.forEach((point, i) => {
+    const next = contour[(i + 1) % contour.length]!;
+    const [top, bottom] = point.y <= next.y ? [point, next] : [next, point];
+    const last = Math.min(Math.ceil(bottom.y - 0.5), image.rows);
+    for (let row = Math.max(0, Math.ceil(top.y - 0.5)); row < last; row++) {
+      const columns = crossings.get(row);
+      const column = columnRightOf(top, bottom, row + 0.5, image.columns);
+      if (columns) {
+        columns.push(column);
+      } else {
+        crossings.set(row, [column]);
+      }
+    }
+  });
+  for (const [row, columns] of crossings) {
+    columns.sort((a, b) => a - b);
+    for (let i = 1; i < columns.length; i += 2) {
+      if (columns[i - 1]! < columns[i]!) {
+        emit(row, columns[i - 1]!, columns[i]!);
+      }
+    }
+  }
+}
+
+/** The first column, from 0 to `columns`, whose centre at `y` is not left of an edge. */
+function columnRightOf(top: IPoint, bottom: IPoint, y: number, columns: number): number {
+  const dx = bottom.x - top.x;
+  const dy = bottom.y - top.y;
+  const isRight = (column: number) => (column + 0.5 - top.x) * dy >= (y - top.y) * dx;
+  // The division rounds; the comparison of products decides.
+  let column = Math.min(Math.max(Math.ceil(top.x + ((y - top.y) * dx) / dy - 0.5), 0), columns);
+  while (column > 0 && isRight(column - 1)) {
+    column--;
+  }
+  while (column < columns && !isRight(column)) {
+    column++;
+  }
+  return column;
 }
 
 /** Gathers the pixels of one patch. */

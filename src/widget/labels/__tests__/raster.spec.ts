@@ -1,6 +1,6 @@
 import { LABEL_TILE } from '../../../shared';
 import { IPoint } from '../../base/geometry';
-import { brushRuns, MaskBuilder } from '../raster';
+import { brushRuns, contourRuns, MaskBuilder } from '../raster';
 
 const image = { rows: 300, columns: 520 };
 
@@ -54,6 +54,94 @@ describe('brushRuns', () => {
 
   it('paints nothing outside the image', () => {
     expect(painted({ x: -50, y: -50 }, { x: -60, y: -50 }, 8).size).toBe(0);
+  });
+});
+
+/** Even-odd by pixel centres, one by one: count the edges that a ray to the left meets. */
+function inside(contour: IPoint[], x: number, y: number): boolean {
+  let odd = false;
+  contour.forEach((a, i) => {
+    const b = contour[(i + 1) % contour.length]!;
+    if (a.y <= y !== b.y <= y) {
+      const [top, bottom] = a.y <= b.y ? [a, b] : [b, a];
+      odd = odd !== (x - top.x) * (bottom.y - top.y) >= (y - top.y) * (bottom.x - top.x);
+    }
+  });
+  return odd;
+}
+
+describe('contourRuns', () => {
+  const size = { rows: 40, columns: 60 };
+  /** How often each pixel is covered. */
+  const cover = (contour: IPoint[]) => {
+    const counts = new Uint8Array(size.rows * size.columns);
+    contourRuns(contour, size, (row, start, end) => {
+      if (start < 0 || end > size.columns) {
+        throw new Error(`The run from ${start} to ${end} leaves the image.`);
+      }
+      for (let column = start; column < end; column++) {
+        counts[row * size.columns + column]!++;
+      }
+    });
+    return counts;
+  };
+  const reference = (contour: IPoint[]) =>
+    Uint8Array.from({ length: size.rows * size.columns }, (_, i) =>
+      Number(inside(contour, (i % size.columns) + 0.5, Math.floor(i / size.columns) + 0.5))
+    );
+  let seed = 7;
+  const random = () => (seed = (seed * 48271) % 2147483647) / 2147483647;
+
+  it('covers a rectangle between pixel borders, and takes the centres on its upper and left edges only', () => {
+    const rectangle = (x0: number, y0: number, x1: number, y1: number) => [
+      { x: x0, y: y0 },
+      { x: x1, y: y0 },
+      { x: x1, y: y1 },
+      { x: x0, y: y1 }
+    ];
+    expect(cover(rectangle(3, 2, 8, 6)).reduce((sum, value) => sum + value)).toBe(20);
+    const onCentres = cover(rectangle(3.5, 2.5, 5.5, 3.5));
+    expect([...onCentres.keys()].filter(i => onCentres[i])).toEqual([2 * size.columns + 3, 2 * size.columns + 4]);
+  });
+
+  it.each([
+    ['anywhere', 1e-9],
+    ['on pixel centres and borders', 0.5],
+    ['on a grid of eighths', 0.125],
+    ['on a grid of tenths, where a division rounds over a pixel centre', 0.1]
+  ])('equals the plain even-odd rule for contours that cross themselves and the border, with points %s', (_, grid) => {
+    for (let round = 0; round < 200; round++) {
+      const contour = Array.from({ length: 3 + Math.floor(random() * 12) }, () => ({
+        x: Math.round((random() * 80 - 10) / grid) * grid,
+        y: Math.round((random() * 60 - 10) / grid) * grid
+      }));
+      const want = reference(contour);
+      for (const points of [contour, [...contour].reverse()]) {
+        if (Buffer.compare(cover(points), want) !== 0) {
+          throw new Error(`Other pixels are covered for ${JSON.stringify(points)}.`);
+        }
+      }
+    }
+  });
+
+  it('covers each pixel once where contours share an edge', () => {
+    const corners = [0, 60].flatMap(x => [0, 40].map(y => ({ x, y })));
+    const [a, b, d, c] = corners as [IPoint, IPoint, IPoint, IPoint];
+    for (let round = 0; round < 50; round++) {
+      const middle = { x: Math.round(random() * 120) / 2, y: Math.round(random() * 80) / 2 };
+      const parts = [a, b, c, d].map((corner, i, all) => cover([corner, all[(i + 1) % 4]!, middle]));
+      expect(parts[0]!.every((_, i) => parts.reduce((sum, part) => sum + part[i]!, 0) === 1)).toBe(true);
+    }
+  });
+
+  it('covers nothing without an inside', () => {
+    const line = [
+      { x: 1.2, y: 3.4 },
+      { x: 30.1, y: 20.7 }
+    ];
+    for (const contour of [[], [line[0]!], line]) {
+      expect(cover(contour).some(value => value > 0)).toBe(false);
+    }
   });
 });
 
