@@ -16,6 +16,8 @@ const WHO: Partial<Record<Provenance, () => string>> = { python: () => trans.__(
 const WHAT: Readonly<Record<string, () => string>> = {
   brush: () => trans.__('Brush'),
   eraser: () => trans.__('Eraser'),
+  polygon: () => trans.__('Polygon'),
+  lasso: () => trans.__('Lasso'),
   suggestion: () => trans.__('SAM suggestion'),
   interpolate: () => trans.__('Filled between slices'),
   classes: () => trans.__('Classes'),

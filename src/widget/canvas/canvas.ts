@@ -226,16 +226,16 @@ export class CanvasView extends Widget {
   }
 
   private _pointer(event: PointerEvent): IPointer {
-    const { pointerId: id, altKey, timeStamp: time } = event;
-    return { id, kind: kindOf(event), at: this._screen(event), altKey, time };
+    const { pointerId: id, altKey, shiftKey, timeStamp: time } = event;
+    return { id, kind: kindOf(event), at: this._screen(event), altKey, shiftKey, time };
   }
 
-  private _toolEvent({ at, kind, altKey, time }: IPointer): IToolEvent {
-    return { image: this.view.toImage(at), kind, altKey, time };
+  private _toolEvent({ at, kind, altKey, shiftKey, time }: IPointer): IToolEvent {
+    return { image: this.view.toImage(at), kind, altKey, shiftKey, time };
   }
 
   private _onPointerDown(event: PointerEvent): void {
-    const purpose = purposeOf(event, this._panning);
+    const purpose = purposeOf(event, this._panning || this._tools.pans);
     if (purpose === 'other') {
       if (!this._gestures.does) {
         event.preventDefault();

@@ -16,6 +16,7 @@ export interface IPointer {
   /** In screen coordinates. */
   at: IPoint;
   altKey: boolean;
+  shiftKey: boolean;
   /** In milliseconds, as `performance.now()` counts. */
   time: number;
 }

@@ -20,6 +20,11 @@ export class ToolInUse {
     return (this._pressed?.tool ?? this._tool).cursor;
   }
 
+  /** Whether dragging moves the image. */
+  get pans(): boolean {
+    return this._tool.pans ?? false;
+  }
+
   /** The user, the settings or a tool that became ready may have changed the tool in use. */
   follow(): void {
     const tool = currentTool(this._host.state);

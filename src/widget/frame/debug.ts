@@ -10,6 +10,8 @@ export interface IDebugHandle {
   imageToClient(row: number, column: number): { x: number; y: number };
   /** The pixel at a point of the window. */
   clientToImage(x: number, y: number): { row: number; column: number };
+  /** A point of the window in image coordinates. */
+  placeAt(x: number, y: number): { x: number; y: number };
   /** The labeller's small state, as JSON. */
   readonly state: object;
   /** The class id of a pixel in the labels of the shown slice. */
@@ -47,6 +49,7 @@ export function attachDebugHandle(root: HTMLElement, state: LabellerState, canva
       const image = canvas.view.toImage(canvas.toScreen({ x, y }));
       return { row: Math.floor(image.y), column: Math.floor(image.x) };
     },
+    placeAt: (x, y) => canvas.view.toImage(canvas.toScreen({ x, y })),
     get state() {
       const { session, parts, connection, training, live, choice, files, settings } = state;
       return {

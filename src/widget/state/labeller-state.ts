@@ -143,6 +143,18 @@ export class LabellerState implements IDisposable {
 
   /** Take a tool. */
   setTool(tool: string): void {
+    if (tool !== this._tool) {
+      this._toolBefore = this._tool;
+    }
+    this._takeTool(tool);
+  }
+
+  /** Take the tool that was in use before this one. */
+  returnTool(): void {
+    this._takeTool(this._toolBefore);
+  }
+
+  private _takeTool(tool: string | null): void {
     this._tool = tool;
     this._changed.emit('choice');
     this._changed.emit('drawing');
@@ -486,6 +498,7 @@ export class LabellerState implements IDisposable {
   private _prepared = -1;
   private _classId = 0;
   private _tool: string | null = null;
+  private _toolBefore: string | null = null;
   private _error: string | null = null;
   private _notice: string | null = null;
   private _disposed = false;

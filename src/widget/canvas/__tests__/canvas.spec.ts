@@ -44,10 +44,10 @@ describe('CanvasView', () => {
 
   it('tells the user of a tool in the settings that does not exist', async () => {
     const { state } = await show();
-    expect(statusText(state).text).not.toContain('lasso');
-    state.settings.set({ tool: 'lasso' });
+    expect(statusText(state).text).not.toContain('airbrush');
+    state.settings.set({ tool: 'airbrush' });
     expect(statusText(state).text).toContain(
-      `The settings name the tool “lasso”; the tools are ${TOOLS.map(({ name }) => name).join(', ')}.`
+      `The settings name the tool “airbrush”; the tools are ${TOOLS.map(({ name }) => name).join(', ')}.`
     );
   });
 

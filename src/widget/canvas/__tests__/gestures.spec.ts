@@ -21,6 +21,7 @@ const at = (id: number, kind: PointerKind, x: number, time = 0, y = 0): IPointer
   kind,
   at: { x, y },
   altKey: false,
+  shiftKey: false,
   time
 });
 const finger = (id: number, x: number, time = 0) => at(id, 'touch', x, time);

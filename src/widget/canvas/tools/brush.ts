@@ -2,6 +2,7 @@
 import { IPoint, ViewTransform } from '../../base/geometry';
 import { trans } from '../../base/translation';
 import { Stroke } from '../../labels/stroke';
+import { paintLine } from './contour';
 import { ITool, IToolEvent, IToolHandler, IToolHost } from './tool';
 
 export const brush: ITool = {
@@ -10,7 +11,7 @@ export const brush: ITool = {
     return trans.__('Brush');
   },
   get description() {
-    return trans.__('Paint with the brush (B); with Alt it erases');
+    return trans.__('Paint with the brush (B); Alt erases, Shift draws a straight line from the last stroke');
   },
   key: 'b',
   icon:
@@ -37,7 +38,8 @@ export class BrushHandler implements IToolHandler {
     }
     const classId = this._erases || event.altKey ? 0 : current.id;
     this._stroke = labels.stroke(state.slice, classId, state.settings.values.preserve, classId ? 'brush' : 'eraser');
-    this._last = event.image;
+    this._slice = state.slice;
+    this._last = this._lineStart(event) ?? event.image;
     this._line(event.image);
   }
 
@@ -49,7 +51,10 @@ export class BrushHandler implements IToolHandler {
   }
 
   release({ time }: IToolEvent): void {
-    this._stroke?.end(time);
+    if (this._stroke) {
+      this._stroke.end(time);
+      this._end = this._last && { at: this._last, slice: this._slice };
+    }
     this._stroke = null;
   }
 
@@ -68,7 +73,7 @@ export class BrushHandler implements IToolHandler {
     this._host.redraw();
   }
 
-  /** Draw the outline of the disc, white and dashed if it erases. */
+  /** Draw the outline of the disc, white and dashed if it erases, and the straight line that a press would draw. */
   paint(context: CanvasRenderingContext2D, view: ViewTransform): void {
     if (!this._at) {
       return;
@@ -84,6 +89,9 @@ export class BrushHandler implements IToolHandler {
       context.strokeStyle = style;
       context.stroke();
     };
+    if (this._from) {
+      paintLine(context, view, [this._from, this._at], colour);
+    }
     circle(3.5, 'rgba(0, 0, 0, 0.55)');
     context.setLineDash(this._erases || this._alt ? [4, 3] : []);
     circle(1.75, colour);
@@ -101,10 +109,16 @@ export class BrushHandler implements IToolHandler {
     this._last = to;
   }
 
+  /** Where a straight line to this place begins: at the end of the last stroke, with Shift. */
+  private _lineStart({ shiftKey }: IToolEvent): IPoint | null {
+    return shiftKey && this._end?.slice === this._host.state.slice ? this._end.at : null;
+  }
+
   private _moveTo(event: IToolEvent | undefined): void {
     if (event) {
       this._at = event.image;
       this._alt = event.altKey;
+      this._from = this._stroke ? null : this._lineStart(event);
       this._host.redraw();
     }
   }
@@ -113,4 +127,9 @@ export class BrushHandler implements IToolHandler {
   private _last: IPoint | null = null;
   private _at: IPoint | null = null;
   private _alt = false;
+  /** Where the straight line begins that a press would draw. */
+  private _from: IPoint | null = null;
+  private _slice = 0;
+  /** The end of the last stroke. */
+  private _end: { at: IPoint; slice: number } | null = null;
 }

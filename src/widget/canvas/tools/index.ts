@@ -3,6 +3,7 @@
  * a new tool is a new file and one line in {@link TOOLS}. The toolbar, the keys, the canvas and the settings ask this list.
  *
  * - `tool.ts`: the contract, {@link ITool} and {@link IToolHandler}
+ * - `contour.ts`: draws and fills contours, for several tools
  * - every other file: a tool
  *
  * A tool changes labels and suggestions through the state and draws on the context that it is given: it touches no DOM.
@@ -10,13 +11,17 @@
 import { LabellerState } from '../../state/labeller-state';
 import { brush } from './brush';
 import { eraser } from './eraser';
+import { lasso } from './lasso';
+import { pan } from './pan';
+import { pick } from './pick';
+import { polygon } from './polygon';
 import { suggest } from './suggest';
 import { ITool } from './tool';
 
 export * from './tool';
 
 /** All tools, in the toolbar's order. The first is the default. */
-export const TOOLS: readonly [ITool, ...ITool[]] = [suggest, brush, eraser];
+export const TOOLS: readonly [ITool, ...ITool[]] = [suggest, brush, eraser, polygon, lasso, pick, pan];
 
 /** The tool of a pen's eraser end. */
 export const ERASER_END: ITool = eraser;

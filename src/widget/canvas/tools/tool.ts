@@ -21,6 +21,8 @@ export interface ITool {
   readonly icon: string;
   /** CSS cursor over the image. */
   readonly cursor: string;
+  /** Whether dragging with it moves the image; its handler gets no presses then. */
+  readonly pans?: boolean;
   /** The settings that it draws with. */
   readonly settings: readonly ToolSetting[];
   /** Whether it can be used now; always, if left out. Until then another tool stands in. */
@@ -62,6 +64,7 @@ export interface IToolEvent {
   /** A finger cannot hover: it has shown nothing before it presses, and may turn out to be the first of two. */
   kind: PointerKind;
   altKey: boolean;
+  shiftKey: boolean;
   /** When the browser saw it, in milliseconds as `performance.now()` counts. */
   time: number;
 }

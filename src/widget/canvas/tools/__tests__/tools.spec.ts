@@ -1,6 +1,7 @@
 import { ViewTransform } from '../../../base/geometry';
 import { closeAll, image, open } from '../../../state/__tests__/fake-sidecar';
-import { currentTool, findTool, TOOLS } from '..';
+import { IMaskedPatch } from '../../../labels/patches';
+import { currentTool, findTool, IToolHandler, TOOLS } from '..';
 
 afterEach(closeAll);
 
@@ -27,17 +28,138 @@ describe('The tools', () => {
 
   it('begin with the default where the settings name one that does not exist', async () => {
     const { state } = await open();
-    state.settings.set({ tool: 'lasso' });
+    state.settings.set({ tool: 'airbrush' });
     expect(currentTool(state)).toBe(TOOLS[0]);
     state.settings.set({ tool: 'eraser' });
     expect(currentTool(state).name).toBe('eraser');
+  });
+
+  const use = async () => {
+    const labeller = await open();
+    const { state, sidecar } = labeller;
+    const make = (name: string) => {
+      state.setTool(name);
+      return findTool(name)!.create({ state, view: new ViewTransform(image), redraw: () => undefined });
+    };
+    const at = (x: number, y: number, keys = {}) => ({
+      image: { x, y },
+      kind: 'mouse' as const,
+      altKey: false,
+      shiftKey: false,
+      time: 0,
+      ...keys
+    });
+    const click = (handler: IToolHandler, x: number, y: number, keys = {}) => {
+      handler.press(at(x, y, keys));
+      handler.release!(at(x, y, keys));
+    };
+    /** The label of a pixel once all is sent. */
+    const label = async (row: number, column: number) => {
+      await state.drained();
+      return sidecar.labels[row * image.columns + column];
+    };
+    const sent: IMaskedPatch[] = [];
+    state.parts!.labels.committed.connect((_, { patch }) => sent.push(patch));
+    return { ...labeller, make, at, click, label, sent };
+  };
+
+  it('fill a polygon as one patch that says its tool, and keep older labels', async () => {
+    const { state, make, at, click, label, sent } = await use();
+    const polygon = make('polygon');
+    const triangle = () =>
+      [
+        [10, 10],
+        [200, 10],
+        [10, 200]
+      ].forEach(([x, y]) => click(polygon, x!, y!));
+    triangle();
+    expect(sent).toHaveLength(0);
+    polygon.finish!();
+    expect(sent.map(({ made, classId }) => [made, classId])).toEqual([[{ provenance: 'hand', tool: 'polygon' }, 1]]);
+    expect([await label(50, 50), await label(150, 150), await label(9, 50)]).toEqual([1, 0, 0]);
+    state.setClass(2);
+    triangle();
+    polygon.secondaryPress!(at(0, 0));
+    expect(await label(50, 50)).toBe(1);
+    state.settings.set({ preserve: false });
+    triangle();
+    polygon.finish!();
+    expect(await label(50, 50)).toBe(2);
+  });
+
+  it('take a vertex of a polygon back, drop it, and set none for the second click of a double click', async () => {
+    const { make, click, label, sent } = await use();
+    const polygon = make('polygon');
+    click(polygon, 10, 10);
+    click(polygon, 200, 10);
+    click(polygon, 200, 10.5);
+    polygon.removeLast!();
+    polygon.removeLast!();
+    polygon.removeLast!(); // none is left
+    polygon.finish!();
+    click(polygon, 10, 10);
+    click(polygon, 200, 10);
+    click(polygon, 10, 200);
+    polygon.cancel!();
+    polygon.finish!();
+    expect(sent).toHaveLength(0);
+    expect(await label(50, 50)).toBe(0);
+  });
+
+  it('keep a polygon while the class is picked, and go on with it', async () => {
+    const { state, make, at, click, label } = await use();
+    state.setClass(2);
+    const lasso = make('lasso');
+    lasso.press(at(300, 300));
+    lasso.drag!([at(330, 300), at(330, 330), at(300, 330)]);
+    lasso.release!(at(300, 300));
+    expect(await label(310, 310)).toBe(2);
+    state.setClass(1);
+    const polygon = make('polygon');
+    click(polygon, 10, 10);
+    click(polygon, 200, 10);
+    const pick = make('pick');
+    click(pick, 100, 100);
+    expect(currentTool(state).name).toBe('pick'); // there is no label
+    click(pick, 310, 310);
+    expect([currentTool(state).name, state.currentClass!.id]).toEqual(['polygon', 2]);
+    click(polygon, 10, 200);
+    polygon.finish!();
+    expect(await label(50, 50)).toBe(2);
+  });
+
+  it('drop a lasso on Escape and when its press does not count', async () => {
+    const { make, at, sent } = await use();
+    const lasso = make('lasso');
+    for (const stop of ['cancel', 'abort'] as const) {
+      lasso.press(at(10, 10));
+      lasso.drag!([at(100, 10), at(100, 100)]);
+      lasso[stop]!();
+      lasso.release!(at(100, 100));
+    }
+    expect(sent).toHaveLength(0);
+  });
+
+  it('draw a straight line with Shift from the end of the last stroke of the same slice', async () => {
+    const { make, click, label } = await use();
+    const brush = make('brush');
+    click(brush, 20, 20, { shiftKey: true }); // there was no stroke before
+    expect(await label(20, 20)).toBe(1);
+    click(brush, 220, 120, { shiftKey: true });
+    expect(await label(70, 120)).toBe(1);
+    click(brush, 20, 220);
+    expect(await label(170, 120)).toBe(0);
+    const eraser = make('eraser');
+    click(eraser, 20, 20);
+    click(eraser, 220, 120, { shiftKey: true });
+    expect(await label(70, 120)).toBe(0);
   });
 
   it('paint with the brush and erase with Alt', async () => {
     const { state, sidecar } = await open();
     const brush = findTool('brush')!.create({ state, view: new ViewTransform(image), redraw: () => undefined });
     const drag = async (altKey: boolean) => {
-      const at = (x: number) => ({ image: { x, y: 30 }, kind: 'mouse' as const, altKey, time: 0 });
+      const at = (x: number) => ({ image: { x, y: 30 }, kind: 'mouse' as const, altKey, shiftKey: false, time: 0 });
       brush.press(at(30));
       brush.drag!([at(60)]);
       brush.release!(at(60));

@@ -1,0 +1,95 @@
+/** The picker: a click takes the class under the pointer, of the label or else of the segmentation, and returns to the tool before. */
+import { IPoint, ViewTransform } from '../../base/geometry';
+import { trans } from '../../base/translation';
+import { ITool, IToolEvent, IToolHandler, IToolHost } from './tool';
+
+export const pick: ITool = {
+  name: 'pick',
+  get title() {
+    return trans.__('Pick');
+  },
+  get description() {
+    return trans.__('Take the class under the pointer (I), then go on with the tool before');
+  },
+  key: 'i',
+  icon: '<path d="m9.500 4.500 2 2M8.500 5.500 3.500 10.500l-.8 2.800 2.800-.8 5-5"/><path d="m9.300 4.300 2.200-2.200 2.400 2.400-2.200 2.200z" fill="currentColor"/>',
+  cursor: 'crosshair',
+  settings: [],
+  create: host => new PickHandler(host)
+};
+
+class PickHandler implements IToolHandler {
+  constructor(private readonly _host: IToolHost) {}
+
+  /** It picks where the pointer is lifted: a finger may turn out to be the first of two. */
+  press(event: IToolEvent): void {
+    this.hover(event);
+  }
+
+  drag(events: IToolEvent[]): void {
+    const last = events[events.length - 1];
+    if (last) {
+      this.hover(last);
+    }
+  }
+
+  release({ image }: IToolEvent): void {
+    const { state } = this._host;
+    const found = this._classAt(image);
+    if (found) {
+      state.setClass(found.id);
+      state.returnTool();
+    } else {
+      state.note(trans.__('There is no label and no segmentation at this place: click where there is a colour.'));
+    }
+  }
+
+  abort(): void {
+    this.leave();
+  }
+
+  hover({ image }: IToolEvent): void {
+    this._at = image;
+    this._host.redraw();
+  }
+
+  leave(): void {
+    this._at = null;
+    this._host.redraw();
+  }
+
+  cancel(): void {
+    this._host.state.returnTool();
+  }
+
+  /** Draw a ring in the colour that a click would take. */
+  paint(context: CanvasRenderingContext2D, view: ViewTransform): void {
+    const found = this._at && this._classAt(this._at);
+    if (!found) {
+      return;
+    }
+    const { x, y } = view.toScreen(this._at!);
+    for (const [width, style] of [
+      [6, 'rgba(0, 0, 0, 0.55)'],
+      [4, found.color]
+    ] as const) {
+      context.beginPath();
+      context.arc(x, y, 12, 0, 2 * Math.PI);
+      context.lineWidth = width;
+      context.strokeStyle = style;
+      context.stroke();
+    }
+  }
+
+  private _classAt({ x, y }: IPoint) {
+    const { parts, slice, session } = this._host.state;
+    const [row, column] = [Math.floor(y), Math.floor(x)];
+    if (!parts || row < 0 || column < 0 || row >= parts.image.rows || column >= parts.image.columns) {
+      return undefined;
+    }
+    const id = parts.labels.slice(slice).at(row, column) || parts.segmentation.at(slice, row, column);
+    return session?.classes.find(item => item.id === id);
+  }
+
+  private _at: IPoint | null = null;
+}
