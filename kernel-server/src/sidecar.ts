@@ -7,7 +7,7 @@ import { ArrayStore, IPlace } from './arrays/array-store';
 import { Dispatcher } from './transport/dispatcher';
 import { bind, IEndpoint, writeConnectionFile } from './transport/endpoint';
 import { DirectoryLock } from './base/directory-lock';
-import { explainFull, makeDirectory } from './base/files';
+import { explainStorage, makeDirectory } from './base/files';
 import { ownFolder, privateDataDirectory, privateDirectory, privatePlace } from './base/private-directory';
 import { IEngineService, ISamService } from './jobs/services';
 import { Jobs } from './jobs/jobs';
@@ -53,7 +53,7 @@ export class Sidecar {
     const lock = await makeDirectory(sessions)
       .then(() => DirectoryLock.take(dataDir, why => lost(why)))
       .catch(async error => {
-        throw await explainFull(error, sessions);
+        throw await explainStorage(error, sessions);
       });
     let sidecar: Sidecar;
     try {

@@ -299,6 +299,35 @@ describe('A file that cannot be read or written', () => {
   });
 });
 
+describe('A folder that cannot be used', () => {
+  itIf(!IS_ROOT || MAY_BE_READ).each([
+    ['0500', 0o500],
+    ['0000', 0o000]
+  ])('with mode %s is named, and labels come back with its mode', async (_, mode) => {
+    if (IS_ROOT) {
+      sidecar.user = OTHER_USER; // root may use all folders
+      await bundleSidecar();
+    }
+    await restart();
+    const { session } = await openSession(client);
+    await draw(session, 0);
+    const folder = folderOf(session);
+    const refusal = {
+      code: 'storage',
+      message: expect.stringMatching(
+        new RegExp(`${folder}.* cannot be used: .*EACCES.*Nothing was changed.*chmod u.rwx`)
+      )
+    };
+    // While the session is open, and before it is.
+    chmodSync(folder, mode);
+    await expect(client.request('session.fresh', { session })).rejects.toMatchObject(refusal);
+    await restart();
+    await expect(openSession(client)).rejects.toMatchObject(refusal);
+    chmodSync(folder, 0o700);
+    expect((await openSession(client)).labels.counts).toEqual({ 1: 10 });
+  });
+});
+
 describe('A damaged session.json', () => {
   const POROUS = [...CLASSES, { id: 3, name: 'pore', color: '#123456' }];
 

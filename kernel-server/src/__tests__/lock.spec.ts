@@ -1,5 +1,5 @@
 /** One data directory, one sidecar: on one computer, in containers, and on computers that share a home. */
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -125,6 +125,15 @@ describe('On one computer', () => {
     expect(readdirSync(first.dataDir).filter(name => name.endsWith('.sock'))).toHaveLength(1);
     await draw(second, 1);
     expect(second.log).toMatch(/the lock of process \d+ on .*, which is gone, was taken over/);
+  });
+
+  itIf(process.platform !== 'win32')('a pipe in place of the lock is refused, and not waited for', async () => {
+    await first.start();
+    await first.kill('SIGTERM');
+    const path = lockPath();
+    unlinkSync(path);
+    execFileSync('mkfifo', [path]);
+    await expect(second.start()).rejects.toThrow(/lock .* cannot be read: it is not a regular file.*remove it/s);
   });
 
   it('a lock that was freed, emptied or damaged by a crash keeps no sidecar out', async () => {

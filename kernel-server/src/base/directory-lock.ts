@@ -16,7 +16,7 @@ import { connect, createServer, Server } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { codeOf, explainFull, isFull, isMissing } from './files';
+import { codeOf, explainStorage, isFull, isMissing } from './files';
 import { log } from './log';
 import { boot, machine, startOf } from './machine';
 
@@ -188,7 +188,11 @@ export class DirectoryLock {
     }
     const path = this._pathOf(number);
     try {
-      const { mtimeMs } = await lstat(path);
+      const info = await lstat(path);
+      if (!info.isFile()) {
+        throw new Error('it is not a regular file');
+      }
+      const { mtimeMs } = info;
       const text = await readFile(path, 'utf8');
       const owner = parse(text);
       return { number, path, owner, damaged: !owner && text !== FREE, silence: (await this._now()) - mtimeMs };
@@ -197,7 +201,7 @@ export class DirectoryLock {
         return this._find(); // a new owner has just cleared it away
       }
       if (isFull(error)) {
-        throw await explainFull(error, path);
+        throw await explainStorage(error, path);
       }
       throw new Error(`The lock ${path} cannot be read: ${(error as Error).message}. Make it readable, or remove it.`);
     }
@@ -351,7 +355,7 @@ async function createWhole(path: string, text: string): Promise<boolean> {
     if (codeOf(error) === 'EEXIST') {
       return false;
     }
-    throw await explainFull(error, path, Buffer.byteLength(text));
+    throw await explainStorage(error, path, Buffer.byteLength(text));
   } finally {
     await unlink(temporary).catch(() => undefined);
   }

@@ -103,18 +103,38 @@ export function isFull(error: unknown): boolean {
   return code === 'ENOSPC' || code === 'EDQUOT';
 }
 
+/** Codes of errors that say that a file or folder may not be used, or that its disk fails. */
+const UNUSABLE = new Set(['EACCES', 'EPERM', 'EROFS', 'EIO']);
+
+/** The error of a file that cannot be read or written, as when its disk fails. */
+export function unusable(path: string, error: unknown): BridgeError {
+  if (error instanceof BridgeError) {
+    return error;
+  }
+  const why = error instanceof Error ? error.message : String(error);
+  return new BridgeError(
+    'storage',
+    `The file ${path} cannot be used: ${why}. Nothing was changed. Make sure that the disk works and that you may read and write ` +
+      `the file (chmod u+rw) and its folder (chmod u+rwx ${dirname(path)}), then run the cell again.`
+  );
+}
+
 /**
- * Turn "disk full" into an error that names the directory, the missing room and the remedy. Other errors are returned unchanged.
+ * Turn "disk full" into an error that names the directory, the missing room and the remedy, and a refused or failed access into one that
+ * names the file and says what to look at. Other errors are returned unchanged.
  *
  * @param path the file that needs room
  * @param home which of the sidecar's directories it is in
  */
-export async function explainFull(
+export async function explainStorage(
   error: unknown,
   path: string,
   bytes?: number,
   home: 'data' | 'runtime' = 'data'
 ): Promise<unknown> {
+  if (UNUSABLE.has(codeOf(error) ?? '')) {
+    return unusable(path, error);
+  }
   if (!isFull(error)) {
     return error;
   }

@@ -6,7 +6,7 @@ import { FeatureSpec, withImage } from '../../../src/shared/features';
 import { LearnerParams } from '../../../src/shared/learners';
 import { ArrayDescriptor, ClassifierInfo, LabelClass, TrainingChoice } from '../../../src/shared/protocol';
 import type { SliceEmbeddings } from '../sam/slice-embeddings';
-import { explainFull, writeAtomically } from '../base/files';
+import { explainStorage, writeAtomically } from '../base/files';
 import { IJobContext } from '../jobs/job-context';
 import { IEngineService, IImageMaps, ITrained } from '../jobs/services';
 import { Session } from '../session/session';
@@ -136,6 +136,6 @@ export function classifierPath(session: Session): string {
 export async function writeClassifier(session: Session, json: Uint8Array): Promise<void> {
   const path = classifierPath(session);
   await writeAtomically(path, json).catch(async error => {
-    throw await explainFull(error, path, json.byteLength);
+    throw await explainStorage(error, path, json.byteLength);
   });
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { IBasisLayer, IEmbeddingBasis } from '../../../engine/core/embedding';
 import { LAYER_CHANNELS_MAX } from '../../../src/shared/limits';
-import { explainFull, isMissing, writeAtomically } from '../base/files';
+import { explainStorage, isMissing, writeAtomically } from '../base/files';
 import { log } from '../base/log';
 
 const zNumbers = z.array(z.number()).transform(values => Float32Array.from(values));
@@ -58,7 +58,7 @@ export async function writeBasis(folder: string, to: IFittedTo, basis: IEmbeddin
   }));
   const json = JSON.stringify({ format: 1, ...to, model: basis.model, digest: basis.digest, layers }) + '\n';
   await writeAtomically(pathOf(folder), json).catch(async error => {
-    throw await explainFull(error, pathOf(folder), Buffer.byteLength(json));
+    throw await explainStorage(error, pathOf(folder), Buffer.byteLength(json));
   });
 }
 

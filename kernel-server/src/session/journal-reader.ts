@@ -3,9 +3,8 @@
  * which an intact record starts.
  */
 import { FileHandle, open } from 'node:fs/promises';
-import { BridgeError } from '../../../src/shared/errors';
 import { crc32 } from '../base/crc32';
-import { isMissing } from '../base/files';
+import { isMissing, unusable } from '../base/files';
 import { log } from '../base/log';
 import { decode, HEAD_BYTES, IHead, JournalRecord, MAGIC, readHead, RecordType } from './journal-format';
 
@@ -223,17 +222,4 @@ export class JournalReader {
   private readonly _tries = new Map<string, number>();
   private _window = Buffer.alloc(0);
   private _windowAt = 0;
-}
-
-/** The error of a file that cannot be read or written, as when its disk fails. */
-export function unusable(path: string, error: unknown): BridgeError {
-  if (error instanceof BridgeError) {
-    return error;
-  }
-  const why = error instanceof Error ? error.message : String(error);
-  return new BridgeError(
-    'storage',
-    `The file ${path} cannot be used: ${why}. Nothing was changed. Make sure that the disk works and that you may read and write ` +
-      'the file (chmod u+rw), then run the cell again.'
-  );
 }

@@ -8,10 +8,10 @@
 import { FileHandle, open, rename, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { BridgeError } from '../../../src/shared/errors';
-import { explainFull, isFull, isMissing, syncDirectory, writeAll } from '../base/files';
+import { explainStorage, isFull, isMissing, syncDirectory, unusable, writeAll } from '../base/files';
 import { log } from '../base/log';
 import { CHANGES_LABELS, encode, JournalRecord, MAGIC, RecordType } from './journal-format';
-import { JournalReader, unusable } from './journal-reader';
+import { JournalReader } from './journal-reader';
 import { keepDamaged } from './keep-file';
 
 /** Makes the records of a snapshot. */
@@ -199,7 +199,7 @@ export class Journal {
     } catch (error) {
       this._torn = true;
       const explained = isFull(error)
-        ? await explainFull(error, this.path, bytes.byteLength)
+        ? await explainStorage(error, this.path, bytes.byteLength)
         : unusable(this.path, error);
       await this._file.truncate(this._bytes).then(
         () => (this._torn = false),
@@ -227,7 +227,7 @@ export class Journal {
       if (isMissing(error)) {
         return undefined;
       }
-      throw error;
+      throw unusable(this.path, error);
     });
     if (!there && mayBeMissing) {
       return;
@@ -256,7 +256,7 @@ async function writeSnapshot(
 ): Promise<{ file: FileHandle; bytes: number }> {
   const temporary = `${path}.new`;
   const file = await open(temporary, 'w+', 0o600).catch(async error => {
-    throw await explainFull(error, path);
+    throw await explainStorage(error, path);
   });
   try {
     let bytes = 0;
@@ -273,7 +273,7 @@ async function writeSnapshot(
     await syncDirectory(dirname(path));
     return { file, bytes };
   } catch (error) {
-    const explained = await explainFull(error, path);
+    const explained = await explainStorage(error, path);
     await file.close();
     await unlink(temporary).catch(() => undefined);
     throw explained;

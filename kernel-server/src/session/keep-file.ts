@@ -1,7 +1,7 @@
 /** Keeps files of a session under dated names before they are replaced. */
 import { constants, copyFile, link, open, readdir, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { codeOf, explainFull, syncDirectory } from '../base/files';
+import { codeOf, explainStorage, syncDirectory } from '../base/files';
 
 /** A name with the present time, `labels-2026-11-27T03-11-33-123Z.bak` for example. */
 export function datedName(stem: string, extension: string): string {
@@ -14,7 +14,9 @@ export function datedName(stem: string, extension: string): string {
  * @throws BridgeError `disk-full`, or the system's error; then there is no file of that name but one that was there before
  */
 export async function keepFile(path: string, as: string): Promise<void> {
-  const info = await stat(path);
+  const info = await stat(path).catch(async error => {
+    throw await explainStorage(error, path);
+  });
   try {
     await link(path, as).catch(() => copyFile(path, as, constants.COPYFILE_EXCL));
     const file = await open(as, 'r');
@@ -24,7 +26,7 @@ export async function keepFile(path: string, as: string): Promise<void> {
       await file.close();
     }
   } catch (error) {
-    const explained = await explainFull(error, as, info.size);
+    const explained = await explainStorage(error, as, info.size);
     if (codeOf(error) !== 'EEXIST') {
       await unlink(as).catch(() => undefined);
     }
@@ -40,7 +42,9 @@ export async function keepFile(path: string, as: string): Promise<void> {
  */
 export async function keepDamaged(path: string, stem: string): Promise<string> {
   const folder = dirname(path);
-  const here = await stat(path, { bigint: true });
+  const here = await stat(path, { bigint: true }).catch(async error => {
+    throw await explainStorage(error, path);
+  });
   if (here.nlink > 1n) {
     for (const name of await readdir(folder)) {
       const there =

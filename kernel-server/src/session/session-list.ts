@@ -3,7 +3,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RELATED_MAX } from '../../../src/shared/limits';
 import { RelatedSession, SessionSummary, zSessionId } from '../../../src/shared/protocol';
-import { breathe } from '../base/files';
+import { breathe, explainStorage } from '../base/files';
 import { Session } from './session';
 import { SessionRecord, zRecord } from './session-record';
 import { Sessions } from './sessions';
@@ -36,7 +36,10 @@ export class SessionList {
   /** All sessions, the latest change first. A session whose record cannot be read is left out. */
   async all(): Promise<SessionSummary[]> {
     const found: SessionSummary[] = [];
-    const ids = (await readdir(this._folder)).filter(id => zSessionId.safeParse(id).success);
+    const names = await readdir(this._folder).catch(async error => {
+      throw await explainStorage(error, this._folder);
+    });
+    const ids = names.filter(id => zSessionId.safeParse(id).success);
     for (let i = 0; i < ids.length; i += FILES_AT_ONCE) {
       const some = await Promise.all(ids.slice(i, i + FILES_AT_ONCE).map(id => this._summary(id)));
       found.push(...some.filter(item => item !== undefined));

@@ -11,9 +11,8 @@ import {
   zSamDevice,
   zTrainingChoice
 } from '../../../src/shared/protocol';
-import { explainFull, isMissing, writeAtomically } from '../base/files';
+import { explainStorage, isMissing, unusable, writeAtomically } from '../base/files';
 import { log } from '../base/log';
-import { unusable } from './journal-reader';
 import { VERSION } from '../base/version';
 
 export const zRecord = z.object({
@@ -103,7 +102,7 @@ export async function readRecord(path: string): Promise<RecordRead> {
 export async function writeRecord(path: string, record: SessionRecord): Promise<void> {
   const json = JSON.stringify(record, undefined, 1) + '\n';
   await writeAtomically(path, json).catch(async error => {
-    throw await explainFull(error, path, Buffer.byteLength(json));
+    throw await explainStorage(error, path, Buffer.byteLength(json));
   });
 }
 

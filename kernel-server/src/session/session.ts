@@ -10,7 +10,7 @@ import {
   TrainingChoice
 } from '../../../src/shared/protocol';
 import { ArrayStore } from '../arrays/array-store';
-import { explainFull, makeDirectory } from '../base/files';
+import { explainStorage, makeDirectory } from '../base/files';
 import { admit, admitWithoutRecord, keptClasses, refuseLostClasses } from './admission';
 import { sizeText } from './size-text';
 import { ISegmentationArrays } from '../jobs/services';
@@ -94,7 +94,7 @@ export class Session {
     resumes: boolean
   ): Promise<Session> {
     await makeDirectory(folder).catch(async error => {
-      throw await explainFull(error, folder);
+      throw await explainStorage(error, folder);
     });
     const path = join(folder, RECORD);
     const read = await readRecord(path);

@@ -6,7 +6,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { curveKeyPair, Router } from 'zeromq';
 import { PROTOCOL_VERSION } from '../../../src/shared/frames';
-import { explainFull, writeAtomically } from '../base/files';
+import { explainStorage, writeAtomically } from '../base/files';
 import { temporaryFolder } from '../base/private-directory';
 import { machine } from '../base/machine';
 
@@ -84,7 +84,7 @@ export async function writeConnectionFile(
   };
   const text = JSON.stringify(json, undefined, 2) + '\n';
   await writeAtomically(path, text).catch(async error => {
-    throw await explainFull(error, path, Buffer.byteLength(text), 'runtime');
+    throw await explainStorage(error, path, Buffer.byteLength(text), 'runtime');
   });
   return async () => {
     try {
