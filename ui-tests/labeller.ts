@@ -329,6 +329,20 @@ export class LabellerPage {
     );
   }
 
+  /** The SHA-256 of the labels of the slice that the page shows, row by row, as hexadecimal digits. */
+  async labelsHash(): Promise<string> {
+    const { rows, columns } = await this.size();
+    return this.root.evaluate(
+      async (root, [r, c]) => {
+        const handle = (root as Handled).sambalab;
+        const labels = Uint8Array.from({ length: r! * c! }, (_, i) => handle.labelAt(Math.floor(i / c!), i % c!));
+        const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', labels));
+        return Array.from(digest, byte => byte.toString(16).padStart(2, '0')).join('');
+      },
+      [rows, columns]
+    );
+  }
+
   /** The colour on the screen of a pixel of the image. */
   async pixel(row: number, column: number): Promise<number[]> {
     const { x, y } = await this.at({ row, column });

@@ -1,0 +1,90 @@
+/**
+ * Random strokes, undo and redo in the page and in Python, with a kill of the sidecar and a reload in between: page, sidecar and Python
+ * have the same labels, bit by bit. SAMBALAB_OPERATIONS says how many; 200 if it is not set.
+ */
+import { expect, test } from '@jupyterlab/galata';
+import { LabellerPage } from './labeller';
+import { TestNotebook } from './notebook';
+
+const OPERATIONS = Number(process.env['SAMBALAB_OPERATIONS'] ?? 200);
+const COMPARISONS = Math.min(50, Math.ceil(OPERATIONS / 20));
+const SETUP = `
+import hashlib, os, signal
+import numpy as np
+import sambalab as sl
+image, _ = sl.data.micrograph("particles", (300, 400), seed=1)
+random = np.random.default_rng(7)`;
+const CELL = 'lab = sl.Labeller(image, classes=["a", "b", "c"], name="random", fresh=True); lab';
+const HASH = 'print(hashlib.sha256(lab.labels.tobytes()).hexdigest())';
+const KILL = `
+from sambalab.sidecar_client import sidecar
+running = sidecar._find()
+if running:  # none while it starts again
+    os.kill(running.pid, signal.SIGKILL)`;
+/** Changes from Python: labels as a whole, undo and redo. */
+const PYTHON = [
+  'lab.set_labels(np.where(random.random(image.shape) < 0.02, random.integers(1, 4, image.shape), lab.labels))',
+  'lab.undo()',
+  'lab.undo(2)',
+  `
+try:
+    lab.redo()
+except sl.LabelError:
+    pass`
+];
+
+let seed = 5;
+const random = (n: number) => {
+  seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+  return Math.floor((seed / 2 ** 32) * n);
+};
+
+test(`After ${OPERATIONS} random changes with undo and redo, page and Python have the same labels`, async ({
+  page,
+  tmpPath
+}) => {
+  test.setTimeout(120_000 + OPERATIONS * 500);
+  const notebook = await TestNotebook.open(page, `${tmpPath}/random.ipynb`, [SETUP, CELL, '']);
+  await notebook.run(0);
+  await notebook.run(1);
+  let lab = await LabellerPage.in(page);
+  const compare = async () => {
+    await lab.saved();
+    await expect.poll(async () => (await notebook.execute(2, HASH)).trim() === (await lab.labelsHash())).toBe(true);
+  };
+  const pixel = () => ({ row: 10 + random(280), column: 10 + random(380) });
+  const every = Math.floor(OPERATIONS / COMPARISONS);
+  for (let i = 1; i <= OPERATIONS; i++) {
+    const kind = random(40);
+    if (kind < 20) {
+      await lab.strokes([[pixel(), pixel()]]);
+    } else if (kind < 24) {
+      await lab.press(['1', '2', '3', 'b', 'e', 'b', '[', ']'][random(8)]!);
+    } else if (kind < 31) {
+      await lab.press('Control+z');
+    } else if (kind < 37) {
+      await lab.press('Control+Shift+z');
+    } else if (kind === 37) {
+      await lab.saved();
+      await notebook.execute(2, PYTHON[random(PYTHON.length)]!);
+    } else if (kind === 38 && i > OPERATIONS / 3) {
+      await lab.strokes([[pixel(), pixel()]]);
+      await lab.press('Control+z');
+      await notebook.execute(2, KILL);
+    }
+    if (i % every === 0) {
+      await compare();
+    }
+    if (i === Math.floor(OPERATIONS / 2)) {
+      await compare();
+      await page.notebook.save();
+      await notebook.reload();
+      await notebook.execute(1, CELL.replace(', fresh=True', ''));
+      lab = await LabellerPage.in(page);
+      await lab.press('b');
+    }
+  }
+  await compare();
+  await notebook.execute(2, KILL);
+  await compare();
+});
