@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterable
 from io import BytesIO
@@ -13,6 +12,7 @@ from typing import Any
 from ..spec.errors import ParameterError, SambaLabError
 from ..spec.tables import limits
 from .regular import open_regular
+from .whole_file import write_whole
 
 # The classifier's JSON in an ONNX file's metadata and in a scikit-learn forest's attribute.
 METADATA_KEY = "sambalab.classifier"
@@ -85,7 +85,7 @@ def write(path: str | os.PathLike[str], data: bytes) -> None:
     def fill(temporary: str) -> None:
         Path(temporary).write_bytes(data)
 
-    _atomically(Path(path).expanduser(), fill)
+    write_whole(Path(path).expanduser(), fill)
 
 
 def write_skops(path: str | os.PathLike[str], forest: Any, data: bytes) -> None:
@@ -112,25 +112,7 @@ def write_skops(path: str | os.PathLike[str], forest: Any, data: bytes) -> None:
                 "A file that ends in .json or .onnx will do, or fewer or shallower trees."
             )
 
-    _atomically(file, fill)
-
-
-def _atomically(file: Path, write_to: Callable[[str], None]) -> None:
-    try:
-        handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-        os.close(handle)
-    except OSError as error:
-        raise ParameterError(f"{file} cannot be written: {error.strerror or error}.") from None
-    try:
-        write_to(temporary)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, file)
-    except OSError as error:
-        raise ParameterError(f"{file} cannot be written: {error.strerror or error}.") from None
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    write_whole(file, fill)
 
 
 def _from_skops(data: bytes, file: Path) -> bytes:

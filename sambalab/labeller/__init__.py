@@ -2,11 +2,12 @@
 
 - ``labeller``: `Labeller`: the session, its classes and labels, training.
 - ``kept_labels``: backups, labels of other sessions, and the start without labels.
+- ``label_files``: labels and results in files, and labels from files.
 - ``results``: segmentation, probabilities, uncertainty, classifier and features as arrays.
 - ``picture``: the small PNG that a notebook keeps.
 - ``suggestions``: the regions to label next, and the masks that SAM suggests.
 
-Nothing but ``picture`` computes on pixels: arrays are maps of the sidecar's files.
+Nothing but ``picture`` and saved files compute on pixels: arrays are maps of the sidecar's files.
 Imports ``classifier``, ``widget`` and what lies below.
 """
 

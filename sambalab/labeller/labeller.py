@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import warnings
 import weakref
@@ -19,7 +20,8 @@ from ..sidecar_client.client import Client, client
 from ..sidecar_client.keys import name_length_max, session_key
 from ..sidecar_client.progress import ProgressLine
 from ..sidecar_client.session_access import CLOSED, Array, State
-from ..spec.classes import ClassesLike, make_classes, merge_classes, with_ids
+from ..sidecar_client.session_list import SessionInfo
+from ..spec.classes import ClassesLike, make_classes, merge_classes, with_ids, with_named
 from ..spec.errors import (
     LabelError,
     NotReadyError,
@@ -31,7 +33,7 @@ from ..spec.features import FeaturesLike, FeatureSpec
 from ..spec.learners import learner_request
 from ..spec.parameters import pixel_size_of, refuse_unknown, switch
 from ..spec.scores import Report, report_of
-from .interpolation import Interpolation
+from .label_files import LabelFiles
 from .picture import picture
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 DEFAULT_CLASSES = ("1", "2")
 
 
-class Labeller(Interpolation):
+class Labeller(LabelFiles):
     """Label an image and segment it; the last line of a cell shows the widget.
 
     Parameters
@@ -219,28 +221,49 @@ class Labeller(Interpolation):
         self._warn_of_damage(self._state, stacklevel=3)  # another thread may have opened the session again
         return self._array("labels", state)
 
-    def set_labels(self, labels: npt.ArrayLike) -> None:
+    def set_labels(
+        self, labels: npt.ArrayLike | str | os.PathLike[str] | SessionInfo | Labeller, *, spread: bool = False
+    ) -> None:
         """Replace all labels.
 
         Parameters
         ----------
-        labels : array_like
+        labels : array_like, path, labeller or session
             Class ids, integers or booleans of `shape`; 0 is unlabelled, and so are masked pixels of a masked array. Ids that are
             no classes yet become classes, named ``"class 3"``, unless `classes` was given to this labeller.
+
+            Or a file: ``.tif``, ``.ome.tif``, ``.png``, ``.npy``, or COCO's ``.json``. If it names its classes, their names and
+            colours become those of this labeller; if `classes` was given to it, the file's ids are matched by name.
+
+            Or another labeller, or an entry of ``sambalab.sessions()``: as `take_labels`.
+        spread
+            Whether the ids of a file are spread over 0 to 255: see `save`.
 
         Raises
         ------
         LabelError
-            If shape or dtype do not fit, or there is no class of an id.
+            If shape or dtype do not fit, there is no class of an id, or a file cannot be read.
         """
+        if isinstance(labels, (Labeller, SessionInfo)):
+            return self.take_labels(labels)
+        named = None
+        if switch("spread", spread) and not isinstance(labels, (str, os.PathLike)):
+            raise LabelError("spread goes with the name of a file.")
+        if isinstance(labels, (str, os.PathLike)):
+            loaded = self._read_labels(labels, spread)
+            labels, named = loaded.ids, loaded.classes
         array = labels.filled(0) if isinstance(labels, np.ma.MaskedArray) else np.asarray(labels)
         if array.shape != self.shape:
             raise LabelError(f"Labels of shape {array.shape} do not fit; the image needs {self.shape}.")
         if array.dtype.kind not in "iub":
             raise LabelError(f"Labels of dtype {array.dtype} will not do; whole numbers will: labels.astype('uint8').")
         known = self._refresh()["classes"]
-        classes = with_ids(known, {int(value) for value in np.unique(array)}, add=not self._classes_given)
-        values = array.astype(np.uint8)
+        used = {int(value) for value in np.unique(array)}
+        if named is None:
+            classes, values = with_ids(known, used, add=not self._classes_given), array.astype(np.uint8)
+        else:
+            classes, ids = with_named(known, named, used, add=not self._classes_given)
+            values = np.array([ids.get(value, 0) for value in range(256)], np.uint8)[array.astype(np.uint8)]
 
         def work(sidecar: Client) -> None:
             staged = staging.stage(sidecar, values if self._stack else values[np.newaxis])
@@ -251,7 +274,7 @@ class Labeller(Interpolation):
             finally:
                 staging.release(sidecar, staged)
 
-        staging.once_more(work)
+        return staging.once_more(work)
 
     # Learning
 

@@ -129,6 +129,64 @@ def with_ids(classes: list[Class], ids: set[int], add: bool) -> list[Class]:
     return sorted([*classes, *made], key=lambda item: int(item["id"])) if made else classes
 
 
+def with_named(
+    classes: list[Class], named: list[Class], ids: set[int], add: bool
+) -> tuple[list[Class], dict[int, int]]:
+    """Join the classes of a labeller with those that a file of labels names.
+
+    Parameters
+    ----------
+    classes
+        The labeller's classes.
+    named
+        The file's: ``id``, ``name``, and ``color`` if it has one.
+    ids
+        The values of the file's labels; 0 is unlabelled.
+    add
+        True: ids, names and colours become the file's; further classes stay if neither id nor name is in the file. False: the
+        labeller's stay, and the file's classes are those of the same name.
+
+    Returns
+    -------
+    classes : list
+        The labeller's classes from now on.
+    ids : dict
+        The class id of each of the file's.
+
+    Raises
+    ------
+    LabelError
+        If an id has no name in the file, or its name is none of the labeller's.
+    """
+    names = {item["id"]: str(item["name"]) for item in named}
+    strange = sorted(ids - {0, *names})
+    if strange:
+        known = ", ".join(f"{number} ({name})" for number, name in names.items())
+        raise LabelError(f"The file has the id {strange[0]}, of which it names no class; its classes are {known}.")
+    if add:
+        made = [{"id": item["id"], "name": item["name"], "color": _color_of(item)} for item in named]
+        kept = [item for item in classes if item["id"] not in names and item["name"] not in names.values()]
+        numbers = {number: number for number in names}
+        # Classes that only count, as a labeller without classes= begins with, make room for the file's.
+        kept = [item for item in kept if item["name"] != str(item["id"])]
+        return sorted([*made, *kept], key=lambda item: int(item["id"])), numbers
+    own = {item["name"]: int(item["id"]) for item in classes}
+    unknown = [names[number] for number in sorted(ids - {0}) if names[number] not in own]
+    if unknown:
+        raise LabelError(
+            f"The file has labels of the class {unknown[0]!r}, and the labeller's classes are {', '.join(map(repr, own))}; "
+            "a labeller made with this class, or without classes=, will do."
+        )
+    return classes, {number: own[name] for number, name in names.items() if name in own}
+
+
+def _color_of(item: Class) -> str:
+    color = item.get("color")
+    if isinstance(color, str) and re.fullmatch("#[0-9a-fA-F]{6}", color):
+        return color.lower()
+    return default_color(int(item["id"]) - 1)
+
+
 def _free_name(number: int, names: set[str]) -> str:
     name = f"class {number}"
     while name in names:
