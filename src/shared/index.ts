@@ -9,6 +9,7 @@
  * - `models/`: manifests of SAM models
  * - `class-colors`: the default colours of classes
  * - `scores`: recall, precision and IoU of a confusion matrix
+ * - `replaces`: which labels a patch may change
  * - `lru`, `rect`: small types that all parts use
  */
 export * from './class-colors';
@@ -21,5 +22,6 @@ export * from './lru';
 export * from './models';
 export * from './protocol';
 export * from './rect';
+export * from './replaces';
 export * from './scores';
 export * from './versions';

@@ -73,7 +73,7 @@ async function stroke(id: number, row: number, column: number, length: number): 
     session: state.session,
     slice: 0,
     class: id,
-    preserve: false,
+    replaces: 'all' as const,
     tiles: tiles.map(tile => ({ row: tile.row, column: tile.column }))
   };
   await client.request('labels.patch', patch, { buffers: tiles.map(({ mask }) => deflateRawSync(mask)) });

@@ -90,17 +90,20 @@ describe('Labels', () => {
     expect(await client.request('labels.patch', patch, { buffers })).toMatchObject({ changed: 44 * 144 });
   });
 
-  it('stay where a patch preserves them, and go where one erases', async () => {
+  it('stay where a patch does not replace them, also where it erases', async () => {
     const client = await connect();
     const { session, arrays } = await openSession(client);
     const send = async ({ patch, buffers }: ReturnType<typeof rectangle>) =>
       (await client.request('labels.patch', patch, { buffers })).changed;
     expect(await send(rectangle(session, 1, { rows: [0, 10], columns: [0, 10] }))).toBe(100);
-    expect(await send(rectangle(session, 2, { rows: [0, 10], columns: [5, 15] }, true))).toBe(50);
+    expect(await send(rectangle(session, 2, { rows: [0, 10], columns: [5, 15] }, [0]))).toBe(50);
     expect(histogram(bytesOf(arrays['labels']!))).toMatchObject({ 1: 100, 2: 50 });
     expect(await send(rectangle(session, 2, { rows: [0, 10], columns: [5, 15] }))).toBe(50);
     expect(histogram(bytesOf(arrays['labels']!))).toMatchObject({ 1: 50, 2: 100 });
-    expect(await send(rectangle(session, 0, { rows: [0, 5], columns: [0, 15] }, true))).toBe(75);
+    expect(await send(rectangle(session, 0, { rows: [0, 5], columns: [0, 15] }, [2]))).toBe(50);
+    expect(histogram(bytesOf(arrays['labels']!))).toMatchObject({ 1: 50, 2: 50 });
+    expect(await send(rectangle(session, 1, { rows: [0, 10], columns: [0, 15] }, [])).catch(String)).toBe(0);
+    expect(await send(rectangle(session, 0, { rows: [0, 5], columns: [0, 15] }))).toBe(25);
     const { labels } = await client.request('session.attach', { session });
     expect(labels.counts).toEqual({ 1: 25, 2: 50 });
     expect(histogram(bytesOf(arrays['labels']!))).toMatchObject({ 1: 25, 2: 50 });
@@ -231,7 +234,7 @@ describe('Messages', () => {
         { level: 0 }
       );
     const buffers = tiles.map((_, i) => noise(i));
-    const patch = { session, slice: 0, class: 1, preserve: false, tiles };
+    const patch = { session, slice: 0, class: 1, replaces: 'all', tiles };
     const parts = encodeMessage({ id: 'many', method: 'labels.patch', params: patch }, buffers, 50000);
     expect(parts.length).toBeGreaterThan(5);
     client.send(...parts.reverse());
@@ -297,7 +300,7 @@ describe('Messages', () => {
           'session',
           'slice',
           'class',
-          'preserve',
+          'replaces',
           'tiles',
           'level',
           'row',

@@ -2,8 +2,9 @@
 import { inflateRawSync } from 'node:zlib';
 import { BridgeError } from '../../../src/shared/errors';
 import { LABEL_TILE, MASK_BYTES } from '../../../src/shared/limits';
-import { LabelPatch } from '../../../src/shared/protocol';
+import { LabelPatch, Replaces } from '../../../src/shared/protocol';
 import { SliceRect } from '../../../src/shared/rect';
+import { replaceTable } from '../../../src/shared/replaces';
 import { TileFile } from '../arrays/tile-file';
 
 /** A patch of a session's labels. */
@@ -46,8 +47,8 @@ export function rowsOf(mask: Uint8Array): { first: number; end: number } {
 export interface IPaint {
   /** The new class; 0 erases. */
   class: number;
-  /** Leave labelled pixels as they are, unless `class` is 0. */
-  preserve: boolean;
+  /** The labels that it may change. */
+  replaces: Replaces;
 }
 
 /**
@@ -64,7 +65,7 @@ export function paintMask(
   paint: IPaint,
   counts: number[]
 ): number {
-  const keep = paint.preserve && paint.class !== 0;
+  const may = replaceTable(paint.replaces);
   let changed = 0;
   for (let row = 0; row * width < labels.length; row++) {
     const maskRow = (first + row) * ROW_BYTES;
@@ -74,7 +75,7 @@ export function paintMask(
       }
       const i = row * width + column;
       const old = labels[i]!;
-      if (old === paint.class || (keep && old !== 0)) {
+      if (old === paint.class || may[old] === 0) {
         continue;
       }
       labels[i] = paint.class;

@@ -103,7 +103,7 @@ def patch(lab, value, row=0, column=0):
         "session": lab.session,
         "slice": 0,
         "class": value,
-        "preserve": False,
+        "replaces": "all",
         "tiles": [{"row": row, "column": column}],
     }
     return params, [packed]

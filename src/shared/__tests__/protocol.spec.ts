@@ -1,7 +1,7 @@
 import { parseIncoming, parseRequest } from '../protocol';
 
 const session = 'ab'.repeat(16);
-const patch = { session, slice: 0, class: 1, preserve: true, tiles: [{ row: 0, column: 0 }] };
+const patch = { session, slice: 0, class: 1, replaces: [0, 255], tiles: [{ row: 0, column: 0 }] };
 
 describe('parseRequest', () => {
   it('accepts a patch and drops fields that the protocol does not name', () => {

@@ -4,13 +4,16 @@ import { CLASSES_MAX, PATCH_TILES_MAX } from '../limits';
 import { zMadeBy } from './history';
 import { MethodTable, zCount, zSessionId, zStagedId, zTileRef } from './types';
 
+/** The ids of the labels that a patch may change, 0 for unlabelled pixels; pixels with other labels stay. Erasing obeys it as well. */
+export const zReplaces = z.union([z.literal('all'), z.array(zCount.max(CLASSES_MAX)).max(CLASSES_MAX + 1)]);
+export type Replaces = z.infer<typeof zReplaces>;
+
 /** A change of labels: one class (0 erases) under one bit mask a tile. Buffer i belongs to tile i. */
 export const zLabelPatch = z.object({
   session: zSessionId,
   slice: zCount,
   class: zCount.max(CLASSES_MAX),
-  /** True leaves labelled pixels unchanged. Erasing ignores it. */
-  preserve: z.boolean(),
+  replaces: zReplaces,
   /** What made it; absent: a hand with the brush. */
   made: zMadeBy.optional(),
   /**

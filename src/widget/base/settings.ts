@@ -4,6 +4,12 @@ import { ISignal, Signal } from '@lumino/signaling';
 /** When the wheel zooms without Ctrl: while the labeller has the keyboard focus, always, or never. Ctrl+wheel always zooms. */
 export type WheelZoom = 'focus' | 'always' | 'ctrl';
 
+/** Where a new label overlaps older ones: they stay, it replaces them, or it replaces only the label on which it began. */
+export type Overlap = 'keep' | 'over' | 'same';
+
+/** The labels that the eraser takes: of all classes, or of the current one. */
+export type Erases = 'all' | 'current';
+
 /** The settings' values. */
 export interface ISettings {
   /** Name of the tool to begin with. The registry of tools decides which names exist. */
@@ -14,8 +20,10 @@ export interface ISettings {
   labelOpacity: number;
   segmentationOpacity: number;
   uncertaintyOpacity: number;
-  /** Whether older labels stay where a new label overlaps them. */
-  preserve: boolean;
+  /** What happens where a new label overlaps older ones. */
+  overlap: Overlap;
+  /** Which labels the eraser takes. */
+  erases: Erases;
   wheelZoom: WheelZoom;
   /** Whether a saved notebook keeps a picture of each labeller. */
   picture: boolean;
@@ -27,7 +35,8 @@ export const DEFAULT_SETTINGS: Readonly<ISettings> = {
   labelOpacity: 0.65,
   segmentationOpacity: 0.4,
   uncertaintyOpacity: 0.75,
-  preserve: true,
+  overlap: 'keep',
+  erases: 'all',
   wheelZoom: 'focus',
   picture: true
 };
@@ -91,8 +100,11 @@ export function checkSettings(values: Partial<Record<keyof ISettings, unknown>>)
   if (uncertaintyOpacity !== undefined) {
     out.uncertaintyOpacity = uncertaintyOpacity;
   }
-  if (typeof values.preserve === 'boolean') {
-    out.preserve = values.preserve;
+  if (values.overlap === 'keep' || values.overlap === 'over' || values.overlap === 'same') {
+    out.overlap = values.overlap;
+  }
+  if (values.erases === 'all' || values.erases === 'current') {
+    out.erases = values.erases;
   }
   if (typeof values.picture === 'boolean') {
     out.picture = values.picture;

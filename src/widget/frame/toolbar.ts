@@ -1,13 +1,14 @@
 /** The toolbar: tools, brush size, what happens to older labels, zoom, and the slice of a stack. */
 import { CanvasView } from '../canvas/canvas';
 import { currentTool, ITool, TOOLS, ToolSetting } from '../canvas/tools';
-import { button, element, icon, setDisabled, setText, slider } from '../base/dom';
+import { button, element, hide, setDisabled, setText, slider } from '../base/dom';
+import { ChoiceSwitch } from './choice-switch';
 import { goToNextRegion } from './keys';
 import { HistoryStep } from '../../shared';
 import { Move } from '../labels/patch-queue';
 import { stepText } from '../base/steps';
 import { LabellerState } from '../state/labeller-state';
-import { BRUSH_MAX } from '../base/settings';
+import { BRUSH_MAX, Erases, Overlap } from '../base/settings';
 import { StateWidget } from '../panel/state-widget';
 import { trans } from '../base/translation';
 
@@ -31,21 +32,56 @@ export class Toolbar extends StateWidget {
       format: step => trans.__('%1 px', Math.round(Math.exp((step / SIZE_STEPS) * SIZE_SPAN))),
       input: step => this._state.settings.set({ brushSize: Math.round(Math.exp((step / SIZE_STEPS) * SIZE_SPAN)) })
     });
-    this._preserve = element(
-      'button',
-      {
-        type: 'button',
-        class: 'sambalab-button sambalab-toggle',
-        title: trans.__('Keep older labels where new ones overlap them'),
-        'aria-label': trans.__('Keep older labels where new ones overlap them'),
-        'data-testid': 'sambalab-preserve'
-      },
-      icon('shield'),
-      element('span', {}, trans.__('Keep older'))
-    );
-    this._preserve.addEventListener('click', () =>
-      this._state.settings.set({ preserve: !this._state.settings.values.preserve })
-    );
+    this._overlap = new ChoiceSwitch({
+      testid: 'sambalab-overlap',
+      label: trans.__('Where a new label overlaps older ones'),
+      choices: [
+        {
+          value: 'keep',
+          text: trans.__('Keep older'),
+          title: trans.__('Keep older labels where new ones overlap them'),
+          icon: 'shield'
+        },
+        {
+          value: 'over',
+          text: trans.__('Paint over'),
+          title: trans.__('Paint over older labels'),
+          icon: {
+            svg: '<rect x="2.500" y="2.500" width="7.500" height="7.500" rx="1"/><rect x="6" y="6" width="7.500" height="7.500" rx="1" fill="currentColor"/>'
+          }
+        },
+        {
+          value: 'same',
+          text: trans.__('Over one'),
+          title: trans.__('Paint over one class only: the one on which the stroke begins, or unlabelled pixels'),
+          icon: {
+            svg: '<rect x="2.500" y="2.500" width="11" height="11" rx="1"/><path d="M8 2.500h4.500a1 1 0 0 1 1 1v9a1 1 0 0 1-1 1H8z" fill="currentColor"/>'
+          }
+        }
+      ],
+      choose: overlap => state.settings.set({ overlap })
+    });
+    this._erases = new ChoiceSwitch({
+      testid: 'sambalab-erases',
+      label: trans.__('What the eraser takes'),
+      choices: [
+        {
+          value: 'all',
+          text: trans.__('All classes'),
+          title: trans.__('Erase labels of all classes'),
+          icon: {
+            svg: '<path d="M8 2 14 5.200 8 8.400 2 5.200zM2 8.200l6 3.200 6-3.200M2 11l6 3.200L14 11"/>'
+          }
+        },
+        {
+          value: 'current',
+          text: trans.__('Current class'),
+          title: trans.__('Erase labels of the current class only'),
+          icon: { svg: '<path d="M8 4.800 14 8 8 11.200 2 8z" fill="currentColor"/>' }
+        }
+      ],
+      choose: erases => state.settings.set({ erases })
+    });
     this._next = button({
       testid: 'sambalab-next-region',
       title: trans.__('Go to where labels help most (N); press again for the next such region'),
@@ -69,11 +105,14 @@ export class Toolbar extends StateWidget {
     this._undo = move('undo', trans.__('Undo (Ctrl+Z)'), 'Control+Z');
     this._redo = move('redo', trans.__('Make again (Ctrl+Shift+Z)'), 'Control+Shift+Z');
     this._zoom = element('span', { class: 'sambalab-zoom', 'data-testid': 'sambalab-zoom' });
-    const controls: Record<ToolSetting, Node> = { brushSize: this._size.node, preserve: this._preserve };
-    const used = new Set(TOOLS.flatMap(({ settings }) => settings));
+    this._controls = {
+      brushSize: this._size.node,
+      overlap: this._overlap.node,
+      erases: this._erases.node
+    };
     this.node.append(
       group(...this._tools.values()),
-      group(...Object.entries(controls).flatMap(([name, node]) => (used.has(name as ToolSetting) ? [node] : []))),
+      group(...Object.values(this._controls)),
       group(this._undo, this._redo),
       group(this._next),
       this._slices(),
@@ -143,7 +182,12 @@ export class Toolbar extends StateWidget {
     }
     this._size.set(Math.round((Math.log(values.brushSize) / SIZE_SPAN) * SIZE_STEPS));
     setText(this._size.node.lastElementChild!, trans.__('%1 px', values.brushSize));
-    this._preserve.setAttribute('aria-pressed', String(values.preserve));
+    this._overlap.set(values.overlap);
+    this._erases.set(values.erases);
+    // The brush's size stays, so that the toolbar does not jump.
+    const heir = this._tools.get(inUse)!;
+    hide(this._overlap.node, !inUse.settings.includes('overlap'), heir);
+    hide(this._erases.node, !inUse.settings.includes('erases'), heir);
     this._slice?.set(this._state.slice);
     this._setMove(this._undo, trans.__('Undo'), 'Ctrl+Z', this._state.session?.history.undo);
     this._setMove(this._redo, trans.__('Make again'), 'Ctrl+Shift+Z', this._state.session?.history.redo);
@@ -163,7 +207,9 @@ export class Toolbar extends StateWidget {
 
   private readonly _tools: ReadonlyMap<ITool, HTMLButtonElement>;
   private readonly _size: ReturnType<typeof slider>;
-  private readonly _preserve: HTMLButtonElement;
+  private readonly _overlap: ChoiceSwitch<Overlap>;
+  private readonly _erases: ChoiceSwitch<Erases>;
+  private readonly _controls: Readonly<Record<ToolSetting, HTMLElement>>;
   private readonly _next: HTMLButtonElement;
   private readonly _undo: HTMLButtonElement;
   private readonly _redo: HTMLButtonElement;

@@ -6,7 +6,7 @@
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { BridgeError } from '../../shared';
+import { BridgeError, Replaces } from '../../shared';
 import { ISize, ITileRef } from '../base/geometry';
 import { ISessionEvent, ISessionLink } from '../base/session-link';
 import { LabelTiles } from './label-tiles';
@@ -109,15 +109,15 @@ export class LabelStore implements IDisposable {
     this.queue.push(move);
   }
 
-  /** Begin a stroke by hand. `classId` 0 erases; `tool` is the name of the tool. */
-  stroke(slice: number, classId: number, preserve: boolean, tool = 'brush'): Stroke {
+  /** Begin a stroke by hand. `classId` 0 erases; `replaces` says which labels it may change; `tool` is the name of the tool. */
+  stroke(slice: number, classId: number, replaces: Replaces, tool = 'brush'): Stroke {
     const edits = this._edits;
     const stroke = new Stroke({
       image: this._options.image,
       tiles: this.slice(slice),
       slice,
       classId,
-      preserve,
+      replaces,
       made: { provenance: 'hand', tool },
       painted: tiles => this._changed.emit({ slice, tiles }),
       ended: (patch, released) => {
@@ -245,7 +245,7 @@ export class LabelStore implements IDisposable {
       if (labels) {
         const isNew = (mask: ITileRef) => refs.some(ref => ref.row === mask.row && ref.column === mask.column);
         for (const patch of later.filter(each => each.slice === slice)) {
-          patch.tiles.filter(isNew).forEach(mask => labels.apply(mask, patch.classId, patch.preserve));
+          patch.tiles.filter(isNew).forEach(mask => labels.apply(mask, patch.classId, patch.replaces));
         }
         this._changed.emit({ slice, tiles: refs });
       }
@@ -258,7 +258,7 @@ export class LabelStore implements IDisposable {
   private _apply(patch: IMaskedPatch): void {
     const tiles = this.slice(patch.slice);
     for (const mask of patch.tiles) {
-      tiles.apply(mask, patch.classId, patch.preserve);
+      tiles.apply(mask, patch.classId, patch.replaces);
     }
     this._changed.emit({ slice: patch.slice, tiles: patch.tiles.map(({ row, column }) => ({ row, column })) });
   }
@@ -284,7 +284,7 @@ export class LabelStore implements IDisposable {
       const drawn = [...this._strokes].map(stroke => stroke.patch());
       for (const patch of [...later, ...this.queue.waiting, ...drawn]) {
         if (patch.slice === slice) {
-          patch.tiles.forEach(mask => tiles.apply(mask, patch.classId, patch.preserve));
+          patch.tiles.forEach(mask => tiles.apply(mask, patch.classId, patch.replaces));
         }
       }
       this._version = Math.max(this._version, result.version);

@@ -2,7 +2,7 @@
  * The labels of one slice in the browser: sparse tiles of class ids. A patch changes the same pixels here as in the sidecar,
  * so both agree without a round trip.
  */
-import { LABEL_TILE, Rect } from '../../shared';
+import { LABEL_TILE, Rect, Replaces, replaceTable } from '../../shared';
 import { ISize, ITileRef } from '../base/geometry';
 import { IMaskTile } from './raster';
 
@@ -49,18 +49,18 @@ export class LabelTiles {
   }
 
   /** Set a run of pixels inside the image; `end` is exclusive. Returns the tiles that the run touches. */
-  paintRun(row: number, start: number, end: number, classId: number, preserve: boolean): ITileRef[] {
+  paintRun(row: number, start: number, end: number, classId: number, replaces: Replaces): ITileRef[] {
     const touched: ITileRef[] = [];
     const tileRow = Math.floor(row / LABEL_TILE);
-    const keep = preserve && classId !== 0;
+    const may = replaceTable(replaces);
     for (let column = start; column < end;) {
       const tileColumn = Math.floor(column / LABEL_TILE);
       const last = Math.min(end, (tileColumn + 1) * LABEL_TILE);
-      const tile = this._writable(tileRow, tileColumn, classId);
+      const tile = this._writable(tileRow, tileColumn, classId !== 0 && may[0] === 1);
       if (tile) {
         const base = (row % LABEL_TILE) * LABEL_TILE - tileColumn * LABEL_TILE;
         for (; column < last; column++) {
-          if (!keep || tile[base + column] === 0) {
+          if (may[tile[base + column]!]) {
             tile[base + column] = classId;
           }
         }
@@ -72,12 +72,12 @@ export class LabelTiles {
   }
 
   /** Set the pixels of a mask. Returns how many of them changed. */
-  apply(mask: IMaskTile, classId: number, preserve: boolean): number {
-    const tile = this._writable(mask.row, mask.column, classId);
+  apply(mask: IMaskTile, classId: number, replaces: Replaces): number {
+    const may = replaceTable(replaces);
+    const tile = this._writable(mask.row, mask.column, classId !== 0 && may[0] === 1);
     if (!tile) {
       return 0;
     }
-    const keep = preserve && classId !== 0;
     let changed = 0;
     for (let byte = 0; byte < mask.bits.length; byte++) {
       const bits = mask.bits[byte]!;
@@ -86,7 +86,7 @@ export class LabelTiles {
       }
       for (let bit = 0; bit < 8; bit++) {
         const at = byte * 8 + bit;
-        if (bits & (0x80 >> bit) && tile[at] !== classId && !(keep && tile[at] !== 0)) {
+        if (bits & (0x80 >> bit) && tile[at] !== classId && may[tile[at]!]) {
           tile[at] = classId;
           changed++;
         }
@@ -95,11 +95,11 @@ export class LabelTiles {
     return changed;
   }
 
-  /** The tile to write to, created if needed; undefined where erasing would create an empty tile. */
-  private _writable(row: number, column: number, classId: number): Uint8Array | undefined {
+  /** The tile to write to, created if the change can label its pixels; else undefined where there is none. */
+  private _writable(row: number, column: number, creates: boolean): Uint8Array | undefined {
     const key = keyOf(row, column);
     let tile = this._tiles.get(key);
-    if (!tile && classId !== 0) {
+    if (!tile && creates) {
       tile = new Uint8Array(LABEL_TILE * LABEL_TILE);
       this._tiles.set(key, tile);
     }

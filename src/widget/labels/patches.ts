@@ -1,6 +1,6 @@
 /** Patches between memory and wire. On the wire each tile's bit mask is one buffer, compressed with raw deflate. */
 import { deflateSync, inflateSync } from 'fflate';
-import { BridgeError, LABEL_TILE, LabelPatch, MadeBy, MASK_BYTES } from '../../shared';
+import { BridgeError, LABEL_TILE, LabelPatch, MadeBy, MASK_BYTES, Replaces } from '../../shared';
 import { IMaskTile } from './raster';
 
 /** A change of labels with its masks inflated: in memory what {@link LabelPatch} and its buffers are on the wire. */
@@ -8,7 +8,8 @@ export interface IMaskedPatch {
   slice: number;
   /** 0 erases. */
   classId: number;
-  preserve: boolean;
+  /** The labels that it may change; 0 is unlabelled. */
+  replaces: Replaces;
   tiles: IMaskTile[];
   /** What made it; left out for another peer's patch whose sender does not say it. */
   made?: MadeBy;
@@ -21,7 +22,7 @@ export function encodePatch(session: string, patch: IMaskedPatch): { params: Lab
       session,
       slice: patch.slice,
       class: patch.classId,
-      preserve: patch.preserve,
+      replaces: patch.replaces,
       tiles: patch.tiles.map(({ row, column }) => ({ row, column })),
       ...(patch.made && { made: patch.made })
     },
@@ -37,7 +38,7 @@ export function decodePatch(params: LabelPatch, buffers: Uint8Array[]): IMaskedP
   return {
     slice: params.slice,
     classId: params.class,
-    preserve: params.preserve,
+    replaces: params.replaces,
     tiles: params.tiles.map(({ row, column }, i) => ({ row, column, bits: inflate(buffers[i]!, MASK_BYTES) }))
   };
 }

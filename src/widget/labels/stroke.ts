@@ -1,5 +1,5 @@
 /** A stroke of the brush while it is drawn: it paints its pixels at once and gathers them for one patch. */
-import { LABEL_TILE, MadeBy } from '../../shared';
+import { LABEL_TILE, MadeBy, Replaces } from '../../shared';
 import { IPoint, ISize, ITileRef } from '../base/geometry';
 import { LabelTiles } from './label-tiles';
 import { IMaskedPatch } from './patches';
@@ -14,12 +14,12 @@ export class Stroke {
 
   /** Draw from one point of the image to another. */
   line(from: IPoint, to: IPoint, radius: number): void {
-    const { tiles, image, classId, preserve } = this._options;
+    const { tiles, image, classId, replaces } = this._options;
     const touched = new Map<string, ITileRef>();
     brushRuns(from, to, radius, image, (row, start, end) => {
       this._keep(row, start, end);
       this._mask.addRun(row, start, end);
-      for (const tile of tiles.paintRun(row, start, end, classId, preserve)) {
+      for (const tile of tiles.paintRun(row, start, end, classId, replaces)) {
         touched.set(`${tile.row}/${tile.column}`, tile);
       }
     });
@@ -30,8 +30,8 @@ export class Stroke {
 
   /** The stroke so far, as a patch. */
   patch(): IMaskedPatch {
-    const { slice, classId, preserve, made } = this._options;
-    return { slice, classId, preserve, tiles: this._mask.tiles(), made };
+    const { slice, classId, replaces, made } = this._options;
+    return { slice, classId, replaces, tiles: this._mask.tiles(), made };
   }
 
   /** End the stroke and send it. `released` is when the pointer was lifted, in milliseconds. */
@@ -74,8 +74,8 @@ export namespace Stroke {
     slice: number;
     /** 0 erases. */
     classId: number;
-    /** Whether pixels that have a label keep it. */
-    preserve: boolean;
+    /** The labels that it may change. */
+    replaces: Replaces;
     /** What makes it. */
     made: MadeBy;
     /** Called after each line with the tiles that it touched. */

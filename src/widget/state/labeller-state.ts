@@ -5,7 +5,15 @@
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
 import { ITransport } from '../../kernel-bridge';
-import { BridgeError, ClassifierFormat, LabelClass, SessionState, SessionSummary, SuggestedRegion } from '../../shared';
+import {
+  BridgeError,
+  ClassifierFormat,
+  LabelClass,
+  Replaces,
+  SessionState,
+  SessionSummary,
+  SuggestedRegion
+} from '../../shared';
 import { Settings } from '../base/settings';
 import { trans } from '../base/translation';
 import { LabelStore } from '../labels/label-store';
@@ -192,6 +200,18 @@ export class LabellerState implements IDisposable {
     });
   }
 
+  /** The labels that a stroke of this class, or of the eraser (0), may change if it begins on this pixel. */
+  replaces(classId: number, { row, column }: IPixel): Replaces {
+    const { overlap, erases } = this.settings.values;
+    if (classId === 0) {
+      return erases === 'all' ? 'all' : this.currentClass ? [this.currentClass.id] : [];
+    }
+    if (overlap === 'same') {
+      return [this._parts?.labels.slice(this._slice).at(row, column) ?? 0];
+    }
+    return overlap === 'keep' ? [0] : 'all';
+  }
+
   /** Accept the suggestion at a pixel into the current class. Clicks are carried out in order. */
   accept(at: IPixel): Promise<void> {
     const parts = this._parts;
@@ -200,13 +220,13 @@ export class LabellerState implements IDisposable {
     if (!parts || !current) {
       return Promise.resolve();
     }
-    const preserve = this.settings.values.preserve;
+    const replaces = this.replaces(current.id, at);
     const taken = parts.suggestions.accept(at);
     this._accepting = Promise.all([taken, this._accepting])
       .then(([suggestion]) => {
         if (suggestion && parts === this._parts) {
           const made = { provenance: 'sam', tool: 'suggestion' } as const;
-          parts.labels.commit({ slice, classId: current.id, preserve, tiles: suggestion.tiles(), made });
+          parts.labels.commit({ slice, classId: current.id, replaces, tiles: suggestion.tiles(), made });
         }
       })
       // Later clicks and trainings wait for this one: its error must not reach them.

@@ -46,7 +46,7 @@ export function rectangle(
   session: string,
   id: number,
   where: { slice?: number; tile?: [number, number]; rows: [number, number]; columns: [number, number] },
-  preserve = false
+  replaces: LabelPatch['replaces'] = 'all'
 ): { patch: LabelPatch; buffers: Uint8Array[] } {
   const mask = new Uint8Array((LABEL_TILE * LABEL_TILE) / 8);
   for (let row = where.rows[0]; row < where.rows[1]; row++) {
@@ -56,7 +56,7 @@ export function rectangle(
   }
   const [row, column] = where.tile ?? [0, 0];
   return {
-    patch: { session, slice: where.slice ?? 0, class: id, preserve, tiles: [{ row, column }] },
+    patch: { session, slice: where.slice ?? 0, class: id, replaces, tiles: [{ row, column }] },
     buffers: [deflateRawSync(mask)]
   };
 }

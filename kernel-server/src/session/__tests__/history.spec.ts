@@ -56,11 +56,14 @@ function isSame(a: IState, b: IState): boolean {
   return a.labels.equals(b.labels) && a.classes === b.classes;
 }
 
+/** All labels in half of the cases, else some. */
+const aReplaces = (): Patch['replaces'] => (random(2) === 1 ? 'all' : [[0], [0, 2], [1, 3]][random(3)]!);
+
 function aPatch(): { patch: Patch; buffers: Uint8Array[] } {
   const patch: Patch = {
     slice: random(2),
     class: random(4),
-    preserve: random(2) === 1,
+    replaces: aReplaces(),
     tiles: [{ row: random(2), column: random(3) }],
     made: { provenance: 'hand', tool: 'brush' }
   };
@@ -126,7 +129,7 @@ it('brings back each earlier state exactly, and each later one again, at every r
   let states = [stateOf(labels)];
   let at = 0;
   let undone = 0;
-  for (let i = 0; i < 400; i++) {
+  for (let i = 0; i < 500; i++) {
     const kind = random(10);
     if (kind < 5) {
       const before = stateOf(labels);
@@ -182,7 +185,7 @@ it('undoes once when a request comes twice, also after a restart', async () => {
   for (let i = 0; i < 3; i++) {
     const { patch, buffers } = aPatch();
     const tiles = [{ row: 0, column: i % 2 }];
-    await labels.patch(`${i}`, { ...patch, tiles, class: 1 + (i % 3), preserve: false }, buffers);
+    await labels.patch(`${i}`, { ...patch, tiles, class: 1 + (i % 3), replaces: 'all' }, buffers);
   }
   const { version, changed } = await labels.move('undo', 'before');
   expect(await labels.move('undo', 'before')).toMatchObject({ version, changed });

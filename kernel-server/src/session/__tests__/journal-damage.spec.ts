@@ -70,13 +70,16 @@ async function reopen(version = 0): Promise<JournalledLabels> {
   return store;
 }
 
+/** All labels in half of the cases, else some. */
+const aReplaces = (): Patch['replaces'] => ['all' as const, 'all' as const, [0], [0, 2], [1, 3], []][random(6)]!;
+
 /** A stroke of one rectangle in one tile. */
 function stroke(id: string): IStroke {
   const [, rows, columns] = SHAPE;
   const patch: Patch = {
     slice: random(2),
     class: random(4),
-    preserve: random(3) === 0,
+    replaces: aReplaces(),
     tiles: [{ row: random(2), column: 0 }]
   };
   const tile = patch.tiles[0]!;
@@ -91,7 +94,7 @@ function stroke(id: string): IStroke {
     for (let r = top; r < top + height && tile.row * LABEL_TILE + r < rows; r++) {
       for (let c = left; c < left + width; c++) {
         const at = (patch.slice * rows + tile.row * LABEL_TILE + r) * columns + c;
-        if (!(patch.preserve && patch.class > 0 && model[at]! > 0)) {
+        if (patch.replaces === 'all' || patch.replaces.includes(model[at]!)) {
           model[at] = patch.class;
         }
       }

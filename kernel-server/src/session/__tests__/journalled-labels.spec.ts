@@ -45,10 +45,13 @@ const reopen = async (compactBytes?: number) => {
 };
 const onDisk = () => new Uint8Array(readFileSync(array.path));
 
+/** All labels in half of the cases, else some. */
+const aReplaces = (): Patch['replaces'] => ['all' as const, 'all' as const, [0], [0, 2], [1, 3], []][random(6)]!;
+
 /** A patch of some tiles with blocky masks, and what it does to the model. */
 function stroke(): { patch: Patch; buffers: Uint8Array[]; apply(model: Uint8Array): number } {
   const [, rows, columns] = SHAPE;
-  const patch: Patch = { slice: random(2), class: random(4), preserve: random(2) === 1, tiles: [] };
+  const patch: Patch = { slice: random(2), class: random(4), replaces: aReplaces(), tiles: [] };
   const masks: Uint8Array[] = [];
   for (let n = 1 + random(3); n > 0; n--) {
     const tile = { row: random(2), column: random(3) };
@@ -75,7 +78,7 @@ function stroke(): { patch: Patch; buffers: Uint8Array[]; apply(model: Uint8Arra
             continue;
           }
           const at = (patch.slice * rows + row) * columns + column;
-          if (model[at] !== patch.class && !(patch.preserve && patch.class > 0 && model[at]! > 0)) {
+          if (model[at] !== patch.class && (patch.replaces === 'all' || patch.replaces.includes(model[at]!))) {
             model[at] = patch.class;
             changed++;
           }
@@ -139,7 +142,7 @@ describe('Labels', () => {
     const mask = deflateRawSync(new Uint8Array(MASK_BYTES).fill(255, 100, 900));
     let largest = 0;
     for (let i = 0; i < 400; i++) {
-      const patch: Patch = { slice: 0, class: i % 3, preserve: false, tiles: [{ row: 0, column: 0 }] };
+      const patch: Patch = { slice: 0, class: i % 3, replaces: 'all', tiles: [{ row: 0, column: 0 }] };
       await labels.patch(`${i}`, patch, [mask]);
       await labels.exclusive(async () => undefined);
       largest = Math.max(largest, statSync(journal()).size);
@@ -172,7 +175,7 @@ describe('Labels', () => {
     labels.onPaint = (rect, pixels) => painted.push([rect, pixels]);
     const read = jest.spyOn(TileFile.prototype, 'read');
     try {
-      await labels.patch('once', { slice: 1, class: 2, preserve: false, tiles }, [
+      await labels.patch('once', { slice: 1, class: 2, replaces: 'all', tiles }, [
         deflateRawSync(mask),
         deflateRawSync(mask)
       ]);

@@ -32,7 +32,7 @@ async function predict(id: number): Promise<void> {
 /** Draw class 3 over rows 10 and 11 of tile (0, 0). */
 function draw(id: string) {
   const mask = new Uint8Array(MASK_BYTES).fill(255, 32 * 10, 32 * 12);
-  const patch = { slice: 0, class: 3, preserve: false, tiles: [{ row: 0, column: 0 }] };
+  const patch = { slice: 0, class: 3, replaces: 'all' as const, tiles: [{ row: 0, column: 0 }] };
   return labels.patch(id, patch, [deflateRawSync(mask)]);
 }
 

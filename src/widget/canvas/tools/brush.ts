@@ -18,7 +18,7 @@ export const brush: ITool = {
     '<path d="M13.6 2.4 7.6 8.4M9.4 10.2l4.4-7.6"/>' +
     '<path d="M7.4 8.6c-1.600-.5-3 .3-3.400 1.900-.3 1.300-.8 2.100-1.900 2.700 2.600.9 5.600.3 6.300-1.500.5-1.300.1-2.500-1-3.100z" fill="currentColor" stroke="none"/>',
   cursor: 'none',
-  settings: ['brushSize', 'preserve'],
+  settings: ['brushSize', 'overlap'],
   create: host => new BrushHandler(host, false)
 };
 
@@ -37,7 +37,9 @@ export class BrushHandler implements IToolHandler {
       return;
     }
     const classId = this._erases || event.altKey ? 0 : current.id;
-    this._stroke = labels.stroke(state.slice, classId, state.settings.values.preserve, classId ? 'brush' : 'eraser');
+    // A straight line begins where the last stroke has painted; the label under the pointer counts.
+    const replaces = state.replaces(classId, { row: Math.floor(event.image.y), column: Math.floor(event.image.x) });
+    this._stroke = labels.stroke(state.slice, classId, replaces, classId ? 'brush' : 'eraser');
     this._slice = state.slice;
     this._last = this._lineStart(event) ?? event.image;
     this._line(event.image);

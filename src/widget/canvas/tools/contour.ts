@@ -17,18 +17,20 @@ export interface IFill {
 /** Label the inside of a closed contour on the slice that is shown with the current class. */
 export function fillContour({ state }: IToolHost, contour: readonly IPoint[], { tool, erases, released }: IFill): void {
   const { parts, slice, currentClass } = state;
-  if (!parts || !currentClass) {
+  const [first] = contour;
+  if (!parts || !currentClass || !first) {
     return;
   }
   const mask = new MaskBuilder(parts.image);
   contourRuns(contour, parts.image, (row, start, end) => mask.addRun(row, start, end));
   const tiles = mask.tiles();
-  const { preserve } = state.settings.values;
+  const classId = erases ? 0 : currentClass.id;
+  const replaces = state.replaces(classId, { row: Math.floor(first.y), column: Math.floor(first.x) });
   const made = { provenance: 'hand', tool } as const;
   // A patch holds so many tiles at most; a larger area needs several.
   for (let i = 0; i < tiles.length; i += PATCH_TILES_MAX) {
     const part = tiles.slice(i, i + PATCH_TILES_MAX);
-    parts.labels.commit({ slice, classId: erases ? 0 : currentClass.id, preserve, tiles: part, made }, { released });
+    parts.labels.commit({ slice, classId, replaces, tiles: part, made }, { released });
   }
 }
 

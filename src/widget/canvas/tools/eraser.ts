@@ -14,6 +14,6 @@ export const eraser: ITool = {
   key: 'e',
   icon: '<path d="m2.600 10 6.800-6.800a1 1 0 0 1 1.400 0l2.400 2.400a1 1 0 0 1 0 1.400L7.600 12.600H5.200z"/><path d="m5.900 6.700 3.900 3.900M7.600 12.600h6"/>',
   cursor: 'none',
-  settings: ['brushSize'],
+  settings: ['brushSize', 'erases'],
   create: host => new BrushHandler(host, true)
 };

@@ -15,7 +15,7 @@ export const lasso: ITool = {
   key: 'a',
   icon: '<ellipse cx="8" cy="6" rx="5.800" ry="3.800" stroke-dasharray="2.500 1.400"/><path d="M4.200 9.200c-1 .8-1 2 0 2.200s1.500 1 .6 2.400"/>',
   cursor: 'crosshair',
-  settings: ['preserve'],
+  settings: ['overlap'],
   create: host => new LassoHandler(host)
 };
 

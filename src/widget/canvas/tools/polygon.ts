@@ -23,7 +23,7 @@ export const polygon: ITool = {
   key: 'p',
   icon: '<path d="M3 11.500 4.500 3.500l8 2 1 6.500-5.500 1.500z"/><path d="M2 10.500h2v2H2zM3.500 2.500h2v2h-2zM11.500 4.500h2v2h-2zM12.500 11h2v2h-2z" fill="currentColor" stroke="none"/>',
   cursor: 'crosshair',
-  settings: ['preserve'],
+  settings: ['overlap'],
   create: host => new PolygonHandler(host)
 };
 

@@ -17,7 +17,7 @@ export const suggest: ITool = {
   key: 's',
   icon: '<path d="M6.2 2.2v2M6.2 8.2v2M2.2 6.2h2M8.2 6.2h2M3.4 3.4l1.2 1.2M9 3.4 7.8 4.6M3.4 9l1.2-1.2"/><path d="m6.6 6.6 7 7" stroke-width="2"/>',
   cursor: 'crosshair',
-  settings: ['preserve'],
+  settings: ['overlap'],
   ready: state => state.parts?.suggestions.ready ?? false,
   create: host => new SuggestHandler(host)
 };

@@ -13,7 +13,7 @@ describe('A stroke', () => {
     const apply = jest.spyOn(LabelTiles.prototype, 'apply');
     const changes: unknown[] = [];
     labels.changed.connect((_, change) => changes.push(change));
-    const stroke = labels.stroke(0, 1, true);
+    const stroke = labels.stroke(0, 1, [0]);
     stroke.line({ x: 100, y: 100 }, { x: 140, y: 107 }, 9);
     const painted = paintRun.mock.calls.length;
     expect(painted).toBeGreaterThan(0);
@@ -25,14 +25,14 @@ describe('A stroke', () => {
     expect(same(labeller)).toBe(true);
   });
 
-  it.each([true, false])(
-    'has the sidecar’s pixels in the end when another peer draws under it (preserve: %s)',
-    async preserve => {
+  it.each(['all' as const, [0], [1], [0, 2]])(
+    'has the sidecar’s pixels in the end when another peer draws under it (replaces: %j)',
+    async replaces => {
       const labeller = await open();
       const { sidecar, parts, state } = labeller;
-      const stroke = parts.labels.stroke(0, 1, preserve);
+      const stroke = parts.labels.stroke(0, 1, replaces);
       stroke.line({ x: 200, y: 100 }, { x: 320, y: 100 }, 9);
-      const theirs = { ...run(2, 100, 180, 300), preserve };
+      const theirs = { ...run(2, 100, 180, 300), replaces: 'all' as const };
       sidecar.apply(theirs);
       const { params, buffers } = encodePatch(id, theirs);
       sidecar.tell('patch', { origin: 'other', version: 1, patch: params }, buffers);
@@ -41,7 +41,7 @@ describe('A stroke', () => {
       stroke.end();
       await state.drained();
       await settle();
-      expect(sidecar.labels[100 * image.columns + 250]).toBe(preserve ? 2 : 1);
+      expect(sidecar.labels[100 * image.columns + 250]).toBe(replaces === 'all' || replaces.includes(2) ? 1 : 2);
       expect(same(labeller)).toBe(true);
     }
   );
@@ -50,7 +50,7 @@ describe('A stroke', () => {
     const labeller = await open();
     const { labels } = labeller.parts;
     const strokes = [100, 300].map(row => {
-      const stroke = labels.stroke(0, 1, true);
+      const stroke = labels.stroke(0, 1, [0]);
       stroke.line({ x: 200, y: row }, { x: 260, y: row }, 9);
       return stroke;
     });
@@ -64,7 +64,7 @@ describe('A stroke', () => {
 
   it('records when the pointer was lifted', async () => {
     const { state, parts } = await open();
-    const stroke = parts.labels.stroke(0, 1, true);
+    const stroke = parts.labels.stroke(0, 1, [0]);
     stroke.line({ x: 200, y: 100 }, { x: 210, y: 100 }, 3);
     stroke.end(1234);
     expect(state.times.all.at(-1)!.released).toBe(1234);
@@ -78,7 +78,7 @@ describe('A stroke', () => {
     parts.labels.commit(run(2, 400, 180, 300));
     await state.drained();
     const sent = state.times.all.length;
-    const stroke = parts.labels.stroke(0, 1, false);
+    const stroke = parts.labels.stroke(0, 1, 'all');
     stroke.line({ x: 200, y: 400 }, { x: 320, y: 560 }, 9);
     const at = () => [400, 560].map((row, i) => parts.labels.slice(0).at(row, 200 + 120 * i));
     expect(at()).toEqual([1, 1]);
@@ -92,7 +92,7 @@ describe('A stroke', () => {
   it('that is dropped leaves the pixels that another peer drew meanwhile', async () => {
     const labeller = await open();
     const { sidecar, parts } = labeller;
-    const stroke = parts.labels.stroke(0, 1, true);
+    const stroke = parts.labels.stroke(0, 1, [0]);
     stroke.line({ x: 200, y: 100 }, { x: 320, y: 100 }, 9);
     const theirs = run(2, 100, 180, 300);
     sidecar.apply(theirs);
@@ -107,7 +107,7 @@ describe('A stroke', () => {
   it('that is dropped leaves the one that is drawn in another view', async () => {
     const labeller = await open();
     const { parts, state } = labeller;
-    const [one, other] = [1, 2].map(classId => parts.labels.stroke(0, classId, true));
+    const [one, other] = [1, 2].map(classId => parts.labels.stroke(0, classId, [0]));
     one!.line({ x: 200, y: 100 }, { x: 320, y: 100 }, 9);
     other!.line({ x: 200, y: 130 }, { x: 320, y: 130 }, 9);
     one!.drop();

@@ -1,5 +1,5 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
-import { LABEL_TILE } from '../../../shared';
+import { LABEL_TILE, Replaces } from '../../../shared';
 import { LabelTiles } from '../label-tiles';
 import { decodePatch, decodeTile, encodePatch, IMaskedPatch } from '../patches';
 import { MASK_BYTES } from '../../../shared';
@@ -8,18 +8,18 @@ import { MaskBuilder } from '../raster';
 const image = { rows: 300, columns: 520 };
 const session = '0123456789abcdef';
 
-function patch(classId: number, preserve: boolean, runs: [number, number, number][]): IMaskedPatch {
+function patch(classId: number, replaces: Replaces, runs: [number, number, number][]): IMaskedPatch {
   const mask = new MaskBuilder(image);
   runs.forEach(([row, start, end]) => mask.addRun(row, start, end));
-  return { slice: 0, classId, preserve, tiles: mask.tiles() };
+  return { slice: 0, classId, replaces, tiles: mask.tiles() };
 }
 
 /** What the protocol says that a patch does, pixel by pixel on a plain array. */
-function reference(labels: Uint8Array, classId: number, preserve: boolean, runs: [number, number, number][]): void {
+function reference(labels: Uint8Array, classId: number, replaces: Replaces, runs: [number, number, number][]): void {
   for (const [row, start, end] of runs) {
     for (let column = start; column < end; column++) {
       const at = row * image.columns + column;
-      if (classId === 0 || !preserve || labels[at] === 0) {
+      if (replaces === 'all' || replaces.includes(labels[at]!)) {
         labels[at] = classId;
       }
     }
@@ -28,17 +28,21 @@ function reference(labels: Uint8Array, classId: number, preserve: boolean, runs:
 
 describe('patches', () => {
   it('are the same after encoding and decoding', () => {
-    const sent = patch(7, true, [
-      [5, 3, 400],
-      [299, 0, 520]
-    ]);
+    const sent = patch(
+      7,
+      [0],
+      [
+        [5, 3, 400],
+        [299, 0, 520]
+      ]
+    );
     const { params, buffers } = encodePatch(session, sent);
     expect(params.session).toBe(session);
     expect(decodePatch(params, buffers)).toEqual(sent);
   });
 
   it('are raw deflate, which the sidecar inflates', () => {
-    const { buffers } = encodePatch(session, patch(1, true, [[0, 0, 8]]));
+    const { buffers } = encodePatch(session, patch(1, [0], [[0, 0, 8]]));
     const bits = inflateRawSync(buffers[0]!);
     expect(bits.byteLength).toBe(MASK_BYTES);
     expect(bits[0]).toBe(255);
@@ -46,7 +50,7 @@ describe('patches', () => {
   });
 
   it('are refused if a buffer is no mask', () => {
-    const { params, buffers } = encodePatch(session, patch(1, true, [[0, 0, 8]]));
+    const { params, buffers } = encodePatch(session, patch(1, [0], [[0, 0, 8]]));
     expect(() => decodePatch(params, [])).toThrow(/0 buffers/);
     expect(() => decodePatch(params, [deflateRawSync(new Uint8Array(MASK_BYTES + 5))])).toThrow(/inflates to/);
     expect(() => decodePatch(params, [deflateRawSync(new Uint8Array(10))])).toThrow(/inflates to 10/);
@@ -63,19 +67,19 @@ describe('LabelTiles', () => {
   it('applies patches as the protocol defines them', () => {
     const tiles = new LabelTiles(image);
     const want = new Uint8Array(image.rows * image.columns);
-    const steps: [number, boolean, [number, number, number][]][] = [
+    const steps: [number, Replaces, [number, number, number][]][] = [
       [
         1,
-        true,
+        [0],
         [
           [10, 200, 300],
           [11, 250, 260]
         ]
       ],
-      [2, true, [[10, 250, 400]]],
+      [2, [0], [[10, 250, 400]]],
       [
         3,
-        false,
+        'all',
         [
           [10, 290, 310],
           [257, 500, 520]
@@ -83,19 +87,22 @@ describe('LabelTiles', () => {
       ],
       [
         0,
-        true,
+        [2],
         [
           [10, 205, 210],
           [100, 0, 50]
         ]
       ],
-      [2, true, [[10, 200, 220]]]
+      [2, [0], [[10, 200, 220]]],
+      [1, [2], [[10, 0, 520]]],
+      [0, [3], [[10, 295, 305]]],
+      [0, 'all', [[10, 390, 395]]]
     ];
-    for (const [classId, preserve, runs] of steps) {
-      for (const mask of patch(classId, preserve, runs).tiles) {
-        tiles.apply(mask, classId, preserve);
+    for (const [classId, replaces, runs] of steps) {
+      for (const mask of patch(classId, replaces, runs).tiles) {
+        tiles.apply(mask, classId, replaces);
       }
-      reference(want, classId, preserve, runs);
+      reference(want, classId, replaces, runs);
     }
     for (let row = 0; row < image.rows; row++) {
       for (let column = 0; column < image.columns; column++) {
@@ -112,17 +119,21 @@ describe('LabelTiles', () => {
       [21, 100, 300],
       [20, 250, 350]
     ];
-    for (const [classId, preserve] of [
-      [1, true],
-      [1, false],
-      [0, true]
-    ] as const) {
+    for (const [classId, replaces] of [
+      [1, [0]],
+      [1, 'all'],
+      [1, [2]],
+      [3, []],
+      [0, 'all'],
+      [0, [2]],
+      [0, [0, 1]]
+    ] as [number, Replaces][]) {
       const [live, whole] = [new LabelTiles(image), new LabelTiles(image)];
       for (const tiles of [live, whole]) {
-        patch(2, true, [[20, 150, 260]]).tiles.forEach(mask => tiles.apply(mask, 2, true));
+        patch(2, [0], [[20, 150, 260]]).tiles.forEach(mask => tiles.apply(mask, 2, [0]));
       }
-      runs.forEach(([row, start, end]) => live.paintRun(row, start, end, classId, preserve));
-      patch(classId, preserve, runs).tiles.forEach(mask => whole.apply(mask, classId, preserve));
+      runs.forEach(([row, start, end]) => live.paintRun(row, start, end, classId, replaces));
+      patch(classId, replaces, runs).tiles.forEach(mask => whole.apply(mask, classId, replaces));
       expect(live.tile(0, 0)).toEqual(whole.tile(0, 0));
       expect(live.tile(0, 1) ?? null).toEqual(whole.tile(0, 1) ?? null);
     }
@@ -130,17 +141,17 @@ describe('LabelTiles', () => {
 
   it('counts the pixels that a patch changes', () => {
     const tiles = new LabelTiles(image);
-    const [mask] = patch(1, true, [[0, 0, 10]]).tiles;
-    expect(tiles.apply(mask!, 1, true)).toBe(10);
-    expect(tiles.apply(mask!, 1, true)).toBe(0);
-    expect(tiles.apply(mask!, 2, true)).toBe(0);
-    expect(tiles.apply(mask!, 2, false)).toBe(10);
+    const [mask] = patch(1, [0], [[0, 0, 10]]).tiles;
+    expect(tiles.apply(mask!, 1, [0])).toBe(10);
+    expect(tiles.apply(mask!, 1, [0])).toBe(0);
+    expect(tiles.apply(mask!, 2, [0])).toBe(0);
+    expect(tiles.apply(mask!, 2, 'all')).toBe(10);
   });
 
   it('creates no tile by erasing', () => {
     const tiles = new LabelTiles(image);
-    tiles.paintRun(0, 0, 500, 0, true);
-    patch(0, true, [[0, 0, 10]]).tiles.forEach(mask => tiles.apply(mask, 0, true));
+    tiles.paintRun(0, 0, 500, 0, 'all');
+    patch(0, [0], [[0, 0, 10]]).tiles.forEach(mask => tiles.apply(mask, 0, [0]));
     expect(tiles.tile(0, 0)).toBeUndefined();
     expect(tiles.tile(0, 1)).toBeUndefined();
     expect(tiles.at(0, 5)).toBe(0);

@@ -2,7 +2,7 @@ import { BridgeError } from '../../../shared';
 import { IMaskedPatch } from '../patches';
 import { IPatchReply, Move, PatchQueue } from '../patch-queue';
 
-const patch = (classId: number): IMaskedPatch => ({ slice: 0, classId, preserve: true, tiles: [] });
+const patch = (classId: number): IMaskedPatch => ({ slice: 0, classId, replaces: [0], tiles: [] });
 const tick = () => new Promise(resolve => setTimeout(resolve, 0));
 
 /** A sidecar that answers when it is told to. */

@@ -11,6 +11,7 @@ import {
   MessageAssembler,
   parseRequest,
   RelatedSession,
+  Replaces,
   SessionState,
   zDecoderManifest
 } from '../../../shared';
@@ -75,7 +76,7 @@ export class FakeSidecar implements ITransport {
         const at = row * this.size.columns + column;
         if (
           tile.bits[bit >> 3]! & (0x80 >> (bit & 7)) &&
-          (patch.classId === 0 || !patch.preserve || !this.labels[at])
+          (patch.replaces === 'all' || patch.replaces.includes(this.labels[at]!))
         ) {
           this.labels[at] = patch.classId;
         }
@@ -260,8 +261,14 @@ export async function until(condition: () => boolean): Promise<void> {
 /** Let everything that is on its way arrive. */
 export const settle = () => new Promise(resolve => setTimeout(resolve, 60));
 
-export function stroke(state: LabellerState, classId: number, row: number, column: number, preserve = true): void {
-  const one = state.parts!.labels.stroke(0, classId, preserve);
+export function stroke(
+  state: LabellerState,
+  classId: number,
+  row: number,
+  column: number,
+  replaces: Replaces = [0]
+): void {
+  const one = state.parts!.labels.stroke(0, classId, replaces);
   one.line({ x: column, y: row }, { x: column + 40, y: row + 7 }, 9);
   one.end();
 }
@@ -269,7 +276,7 @@ export function stroke(state: LabellerState, classId: number, row: number, colum
 export function run(classId: number, row: number, start: number, end: number): IMaskedPatch {
   const mask = new MaskBuilder(image);
   mask.addRun(row, start, end);
-  return { slice: 0, classId, preserve: true, tiles: mask.tiles() };
+  return { slice: 0, classId, replaces: [0], tiles: mask.tiles() };
 }
 
 /** Whether the browser shows what the sidecar has. */

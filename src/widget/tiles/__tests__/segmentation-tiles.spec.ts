@@ -223,12 +223,12 @@ describe('SegmentationTiles', () => {
   it('lays the labels on top of every tile', () => {
     const labels = new LabelTiles({ rows: 300, columns: 700 });
     const { segmentation, bring } = make({ labels });
-    labels.paintRun(3, 10, 20, 2, true);
+    labels.paintRun(3, 10, 20, 2, [0]);
     bring(1, 1, [A]);
     expect([9, 10, 19, 20].map(column => segmentation.at(0, 3, column))).toEqual([1, 2, 2, 1]);
     const classes = segmentation.classes(0, A)!;
     expect([9, 10, 19, 20].map(column => classes[3 * LABEL_TILE + column])).toEqual([1, 2, 2, 1]);
-    labels.paintRun(3, 10, 20, 0, true);
+    labels.paintRun(3, 10, 20, 0, 'all');
     expect(segmentation.at(0, 3, 10)).toBe(1);
   });
 

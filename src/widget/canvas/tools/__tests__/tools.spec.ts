@@ -81,7 +81,7 @@ describe('The tools', () => {
     triangle();
     polygon.secondaryPress!(at(0, 0));
     expect(await label(50, 50)).toBe(1);
-    state.settings.set({ preserve: false });
+    state.settings.set({ overlap: 'over' });
     triangle();
     polygon.finish!();
     expect(await label(50, 50)).toBe(2);
