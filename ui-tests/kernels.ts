@@ -5,6 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { serverFolder, WORKERS } from './servers';
 
 /** The name of the kernel with ipykernel 6. */
 export const OLD_KERNEL = 'ipykernel6';
@@ -19,13 +20,15 @@ export default function makeOldKernel(): void {
       ...['--target', target, `ipykernel==${VERSION}`]
     ]);
   }
-  const folder = join(process.env['SAMBALAB_UI_SCRATCH']!, 'jupyter/kernels', OLD_KERNEL);
-  mkdirSync(folder, { recursive: true });
   const spec = {
     argv: ['python', '-m', 'ipykernel_launcher', '-f', '{connection_file}'],
     display_name: `Python 3 (ipykernel ${VERSION})`,
     language: 'python',
     env: { PYTHONPATH: target }
   };
-  writeFileSync(join(folder, 'kernel.json'), JSON.stringify(spec));
+  for (let worker = 0; worker < WORKERS; worker++) {
+    const folder = join(serverFolder(worker), 'jupyter/kernels', OLD_KERNEL);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, 'kernel.json'), JSON.stringify(spec));
+  }
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { expect, test } from '@jupyterlab/galata';
 import { GOLD, LabellerPage } from './labeller';
 import { TestNotebook } from './notebook';
+import { serverFolder } from './servers';
 
 // Galata's kernel watcher cannot read the reply to a restart, so it is off here.
 test.use({ kernels: null, sessions: null });
@@ -12,7 +13,7 @@ test.use({ kernels: null, sessions: null });
 const PNG = 'image/png';
 const VIEW = 'application/vnd.jupyter.widget-view+json';
 
-const onDisk = (path: string) => join(process.env['SAMBALAB_UI_SCRATCH']!, path);
+const onDisk = (path: string) => join(serverFolder(), path);
 
 /** The outputs of the labeller's cell in the notebook on disk. */
 function saved(path: string): { output_type: string; data: Record<string, string | string[]> }[] {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { expect, test } from '@jupyterlab/galata';
 import { GOLD, LabellerPage } from './labeller';
 import { TestNotebook } from './notebook';
+import { serverFolder } from './servers';
 
 // Galata's kernel watcher cannot read the reply to a restart, so it is off here.
 test.use({ kernels: null, sessions: null });
@@ -12,7 +13,7 @@ test.use({ kernels: null, sessions: null });
 const COUNT = 'print(np.count_nonzero(lab.labels))';
 
 function sidecarPid(): number {
-  const file = join(process.env['SAMBALAB_UI_SCRATCH']!, 'runtime/sidecar-1.json');
+  const file = join(serverFolder(), 'runtime/sidecar-1.json');
   return (JSON.parse(readFileSync(file, 'utf8')) as { pid: number }).pid;
 }
 
@@ -117,7 +118,7 @@ test('A banner and a warning tell what a damaged file of the labels has cost', a
   await lab.saved();
   const session = await notebook.execute(2, 'print(lab.session)');
   process.kill(sidecarPid(), 'SIGKILL');
-  const folder = join(process.env['SAMBALAB_UI_SCRATCH']!, 'data/sessions', /[0-9a-f]{32}/.exec(session)![0]);
+  const folder = join(serverFolder(), 'data/sessions', /[0-9a-f]{32}/.exec(session)![0]);
   const journal = join(folder, 'labels.journal');
   const bytes = readFileSync(journal);
   bytes[bytes.length - 5]! ^= 1; // in the last stroke
