@@ -1,4 +1,4 @@
-/** Handlers that say where to label next. */
+/** Handlers that say where to label next, and how sure the classifier is. */
 import { deflateTile } from '../session/overlays';
 import { Handlers } from '../transport/dispatcher';
 import { IMethodContext } from './context';
@@ -9,6 +9,13 @@ export function nextRegionHandlers({ sessions, uncertainty, regions }: IMethodCo
       const session = await sessions.get(params.session);
       const { segmentationVersion: version } = session.record;
       const tiles = await uncertainty.tiles(session, params, call.signal);
+      return { result: { version, low: 0, high: 1 }, buffers: await Promise.all(tiles.map(deflateTile)) };
+    },
+
+    'probability.tiles': async ({ session: id, slice, class: classId, tiles: refs }, call) => {
+      const session = await sessions.get(id);
+      const { segmentationVersion: version } = session.record;
+      const tiles = await uncertainty.tiles(session, { slice, measure: { classId }, tiles: refs }, call.signal);
       return { result: { version, low: 0, high: 1 }, buffers: await Promise.all(tiles.map(deflateTile)) };
     },
 

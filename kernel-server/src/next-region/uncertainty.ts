@@ -1,6 +1,6 @@
 /**
  * The uncertainty of a session's classifier at each pixel: 1 − (p₁ − p₂) or 1 − p₁, where p₁ and p₂ are the highest and second highest probability
- * (Settles, Active Learning Literature Survey, 2009, section 3.1: margin sampling, least confident sampling).
+ * (Settles, Active Learning Literature Survey, 2009, section 3.1: margin sampling, least confident sampling); or the probability of one class.
  *
  * Only requested tiles are computed, block by block through scratch arrays, so images of any size work. Recent tiles are cached.
  */
@@ -9,21 +9,19 @@ import { existsSync } from 'node:fs';
 import { BridgeError } from '../../../src/shared/errors';
 import { LABEL_TILE } from '../../../src/shared/limits';
 import { Lru } from '../../../src/shared/lru';
-import { ArrayDescriptor, Params, UncertaintyMeasure } from '../../../src/shared/protocol';
+import { ArrayDescriptor, UncertaintyMeasure } from '../../../src/shared/protocol';
 import { Rect } from '../../../src/shared/rect';
 import { ArrayStore } from '../arrays/array-store';
 import type { ClassifierJobs } from '../learning/classifier-jobs';
 import { breathe } from '../base/files';
 import { IJobContext } from '../jobs/job-context';
 import { IEngineService, IImageMaps } from '../jobs/services';
+import { TileRefs } from '../session/overlays';
 import { Session } from '../session/session';
 import { TileFile } from '../arrays/tile-file';
 
-/** The arrays that measures are read from. */
-const ARRAYS = { margin: 'uncertainty', maximum: 'probabilities' } as const satisfies Record<
-  UncertaintyMeasure,
-  string
->;
+/** What is computed of each pixel: a measure of uncertainty, or the probability of a class. */
+export type PixelMeasure = UncertaintyMeasure | { classId: number };
 /** Most cached tiles: 64 MiB. */
 const TILES_MAX = 1024;
 /** Bytes of a scratch array that are filled at once. */
@@ -41,7 +39,7 @@ export interface IUncertaintyOptions {
 export interface IUnsure {
   classifier: Uint8Array;
   image: ArrayDescriptor;
-  measure: UncertaintyMeasure;
+  measure: PixelMeasure;
   /** The session's array of probabilities or uncertainty, if there is one. */
   held: ArrayDescriptor | undefined;
   /** The key of the cache: it differs for each classifier, image and measure. */
@@ -52,29 +50,42 @@ export interface IUnsure {
 export class Uncertainty {
   constructor(private readonly _options: IUncertaintyOptions) {}
 
-  /** The classifier of a session. Throws BridgeError `not-ready` if there is no classifier. */
-  async of(session: Session, measure: UncertaintyMeasure): Promise<IUnsure> {
+  /**
+   * The classifier of a session. Throws BridgeError `not-ready` if there is no classifier, `invalid` if it does not know the class of
+   * `measure`.
+   */
+  async of(session: Session, measure: PixelMeasure): Promise<IUnsure> {
     const { image } = session;
     const { classifiers } = this._options;
     const { json: classifier } = await classifiers.of(session);
+    if (typeof measure === 'object') {
+      columnOf(this._classIds(classifier), measure.classId);
+    }
     const embedding = await classifiers.embeddingOf(session, classifier);
-    const held = session.array(ARRAYS[measure]);
+    const held = session.array(arrayOf(measure));
     const from = held
       ? `${held.path} ${held.version}`
       : `${session.record.image.digest} ${createHash('sha256').update(classifier).digest('hex')}`;
-    return { classifier, image, measure, held, key: `${from} ${measure}`, embedding };
+    return {
+      classifier,
+      image,
+      measure,
+      held,
+      key: `${from} ${typeof measure === 'object' ? measure.classId : measure}`,
+      embedding
+    };
   }
 
   /** Tiles of {@link LABEL_TILE} pixels as bytes: 0 is 0, 255 is 1. */
   async tiles(
     session: Session,
-    { slice, measure, tiles }: Params<'uncertainty.tiles'>,
+    { slice, measure, tiles }: { slice: number; measure: PixelMeasure; tiles: TileRefs },
     signal: AbortSignal
   ): Promise<Uint8Array[]> {
     session.checkSlice(slice);
     expectTiles(session, tiles);
     const unsure = await this.of(session, measure);
-    const keyOf = ({ row, column }: (typeof tiles)[number]) => `${unsure.key} ${slice} ${row} ${column}`;
+    const keyOf = ({ row, column }: TileRefs[number]) => `${unsure.key} ${slice} ${row} ${column}`;
     const out = new Map(tiles.map(tile => [keyOf(tile), this._tiles.get(keyOf(tile))]));
     const missing = tiles.filter(tile => !out.get(keyOf(tile)));
     if (missing.length > 0) {
@@ -139,7 +150,12 @@ export class Uncertainty {
       try {
         await use(block => {
           const values = file.read({ slice, ...block }) as Float32Array;
-          return measure === 'margin' ? values : leastConfident(values, file.channels);
+          if (measure === 'margin') {
+            return values;
+          }
+          return measure === 'maximum'
+            ? leastConfident(values, file.channels)
+            : channelOf(values, file.channels, columnOf(this._classIds(classifier), measure.classId));
         });
       } finally {
         file.close();
@@ -154,7 +170,7 @@ export class Uncertainty {
     // Sparse: only the blocks of the file that are written take room.
     const scratch = await store.allocate(session.arraysFolder, 'scratch', 'float32', size, true);
     try {
-      const out = { [ARRAYS[measure]]: scratch };
+      const out = { [arrayOf(measure)]: scratch };
       const cacheKey = session.record.image.digest;
       const shares = blocks.map(() => 0);
       const applying = blocks.map(async (region, i) =>
@@ -182,7 +198,28 @@ export class Uncertainty {
     }
   }
 
+  private _classIds(classifier: Uint8Array): number[] {
+    return this._options.engine.classesOf(classifier).map(({ id }) => id);
+  }
+
   private readonly _tiles = new Lru<string, Uint8Array>({ limit: TILES_MAX });
+}
+
+/** The array that a measure is read from. */
+function arrayOf(measure: PixelMeasure): 'uncertainty' | 'probabilities' {
+  return measure === 'margin' ? 'uncertainty' : 'probabilities';
+}
+
+/** Where a class is among those of the probabilities. */
+function columnOf(ids: readonly number[], classId: number): number {
+  const column = ids.indexOf(classId);
+  if (column < 0) {
+    throw new BridgeError(
+      'invalid',
+      `The classifier does not know class ${classId}; its classes are ${ids.join(', ')}. Train with labels of the class first.`
+    );
+  }
+  return column;
 }
 
 /** Tiles of one row beside each other. */
@@ -252,6 +289,11 @@ function leastConfident(probabilities: Float32Array, classes: number): Float32Ar
   return out;
 }
 
+/** One of `channels` values, for each pixel. */
+function channelOf(values: Float32Array, channels: number, channel: number): Float32Array {
+  return Float32Array.from({ length: values.length / channels }, (_, i) => values[i * channels + channel]!);
+}
+
 /** A whole tile of bytes, 0 outside the image. */
 function bytesOf(values: Float32Array, { column0, column1 }: Rect): Uint8Array {
   const width = column1 - column0;
@@ -263,7 +305,7 @@ function bytesOf(values: Float32Array, { column0, column1 }: Rect): Uint8Array {
   return out;
 }
 
-function expectTiles(session: Session, tiles: Params<'uncertainty.tiles'>['tiles']): void {
+function expectTiles(session: Session, tiles: TileRefs): void {
   const [, height, width] = session.record.image.shape;
   const [rows, columns] = [Math.ceil(height / LABEL_TILE), Math.ceil(width / LABEL_TILE)];
   const outside = tiles.find(({ row, column }) => row >= rows || column >= columns);

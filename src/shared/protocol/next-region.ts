@@ -1,6 +1,6 @@
-/** Where to label next: the classifier's uncertainty, and regions worth labelling. */
+/** Where to label next: the classifier's uncertainty and probabilities, and regions worth labelling. */
 import { z } from 'zod';
-import { REGION_SIDE, REGIONS_MAX, REQUEST_TILES_MAX } from '../limits';
+import { CLASSES_MAX, REGION_SIDE, REGIONS_MAX, REQUEST_TILES_MAX } from '../limits';
 import { MethodTable, zCount, zNatural, zSessionId, zSliceRect, zTileRef } from './types';
 
 /** How uncertainty is measured: 1 − (highest − second highest probability), or 1 − highest probability. */
@@ -28,6 +28,20 @@ export const NEXT_REGION_METHODS = {
       session: zSessionId,
       slice: zCount,
       measure: zUncertaintyMeasure,
+      tiles: z.array(zTileRef).min(1).max(REQUEST_TILES_MAX)
+    }),
+    result: z.object({ version: zCount, low: z.number(), high: z.number() }),
+    repeat: true
+  },
+  /**
+   * The probability of one class for an overlay, as `uncertainty.tiles` sends uncertainty. Fails with `invalid` if the classifier does not
+   * know the class.
+   */
+  'probability.tiles': {
+    params: z.object({
+      session: zSessionId,
+      slice: zCount,
+      class: zNatural.max(CLASSES_MAX),
       tiles: z.array(zTileRef).min(1).max(REQUEST_TILES_MAX)
     }),
     result: z.object({ version: zCount, low: z.number(), high: z.number() }),

@@ -10,6 +10,14 @@ export type Overlap = 'keep' | 'over' | 'same';
 /** The labels that the eraser takes: of all classes, or of the current one. */
 export type Erases = 'all' | 'current';
 
+/** Which overlays are shown: the labels, the segmentation (on which the labels lie), or both. */
+export type Shown = 'both' | 'labels' | 'segmentation';
+
+/** What V shows after this. */
+export function nextShown(shown: Shown): Shown {
+  return shown === 'both' ? 'labels' : shown === 'labels' ? 'segmentation' : 'both';
+}
+
 /** The settings' values. */
 export interface ISettings {
   /** Name of the tool to begin with. The registry of tools decides which names exist. */
@@ -20,6 +28,14 @@ export interface ISettings {
   labelOpacity: number;
   segmentationOpacity: number;
   uncertaintyOpacity: number;
+  probabilityOpacity: number;
+  /** Whether overlays are drawn as contours. Those of uncertainty and probability go around what is over one half. */
+  labelOutline: boolean;
+  segmentationOutline: boolean;
+  uncertaintyOutline: boolean;
+  probabilityOutline: boolean;
+  /** Which of labels and segmentation are shown. */
+  shown: Shown;
   /** What happens where a new label overlaps older ones. */
   overlap: Overlap;
   /** Which labels the eraser takes. */
@@ -35,6 +51,12 @@ export const DEFAULT_SETTINGS: Readonly<ISettings> = {
   labelOpacity: 0.65,
   segmentationOpacity: 0.4,
   uncertaintyOpacity: 0.75,
+  probabilityOpacity: 0.75,
+  labelOutline: false,
+  segmentationOutline: false,
+  uncertaintyOutline: false,
+  probabilityOutline: false,
+  shown: 'both',
   overlap: 'keep',
   erases: 'all',
   wheelZoom: 'focus',
@@ -44,6 +66,15 @@ export const DEFAULT_SETTINGS: Readonly<ISettings> = {
 /** Smallest and largest brush. */
 export const BRUSH_MIN = 1;
 export const BRUSH_MAX = 400;
+
+const OPACITIES = ['labelOpacity', 'segmentationOpacity', 'uncertaintyOpacity', 'probabilityOpacity'] as const;
+const SWITCHES = [
+  'labelOutline',
+  'segmentationOutline',
+  'uncertaintyOutline',
+  'probabilityOutline',
+  'picture'
+] as const;
 
 /** A labeller's settings, with a signal for changes. */
 export class Settings {
@@ -85,29 +116,29 @@ export function checkSettings(values: Partial<Record<keyof ISettings, unknown>>)
   const ranged = (value: unknown, low: number, high: number) =>
     typeof value === 'number' && Number.isFinite(value) ? Math.min(Math.max(value, low), high) : undefined;
   const brushSize = ranged(values.brushSize, BRUSH_MIN, BRUSH_MAX);
-  const labelOpacity = ranged(values.labelOpacity, 0, 1);
-  const segmentationOpacity = ranged(values.segmentationOpacity, 0, 1);
-  const uncertaintyOpacity = ranged(values.uncertaintyOpacity, 0, 1);
   if (brushSize !== undefined) {
     out.brushSize = Math.round(brushSize);
   }
-  if (labelOpacity !== undefined) {
-    out.labelOpacity = labelOpacity;
+  for (const name of OPACITIES) {
+    const opacity = ranged(values[name], 0, 1);
+    if (opacity !== undefined) {
+      out[name] = opacity;
+    }
   }
-  if (segmentationOpacity !== undefined) {
-    out.segmentationOpacity = segmentationOpacity;
+  for (const name of SWITCHES) {
+    const value = values[name];
+    if (typeof value === 'boolean') {
+      out[name] = value;
+    }
   }
-  if (uncertaintyOpacity !== undefined) {
-    out.uncertaintyOpacity = uncertaintyOpacity;
+  if (values.shown === 'both' || values.shown === 'labels' || values.shown === 'segmentation') {
+    out.shown = values.shown;
   }
   if (values.overlap === 'keep' || values.overlap === 'over' || values.overlap === 'same') {
     out.overlap = values.overlap;
   }
   if (values.erases === 'all' || values.erases === 'current') {
     out.erases = values.erases;
-  }
-  if (typeof values.picture === 'boolean') {
-    out.picture = values.picture;
   }
   if (typeof values.tool === 'string') {
     out.tool = values.tool;

@@ -1,15 +1,18 @@
 /**
- * Draws the layers of a view. Lower layer: the image, the segmentation, the uncertainty, a feature and the labels, in this order.
+ * Draws the layers of a view. Lower layer: the image, the segmentation, the probability of a class, the uncertainty, a feature and the
+ * labels, in this order.
  * Upper layer: the mark of a region and the suggestion. Tiles meet on whole device pixels, so that no seam is visible.
  */
 import { IMAGE_TILE, LABEL_TILE, Rect } from '../../shared';
 import { chooseLevel, ITileRef, levelSize, tilesIn, ViewTransform } from '../base/geometry';
-import { makeGreys, makePalette } from '../tiles/lut';
+import { ByteTiles } from '../tiles/byte-tiles';
+import { contourLevel, partInImage } from '../tiles/contours';
+import { makeGreys, makePalette, makeRamp } from '../tiles/lut';
 import { RepaintedOverlay } from '../state/change';
 import { LabellerState } from '../state/labeller-state';
 import { SessionParts } from '../state/session-parts';
 import { outline } from '../tiles/outline';
-import { LEVEL_MAX, OverlayPictures, reduceLevels } from '../tiles/overlay-pictures';
+import { LEVEL_MAX, LEVEL_MIN, OverlayPictures, reduceLevels } from '../tiles/overlay-pictures';
 import { segmentationKey } from '../tiles/segmentation-tiles';
 import { Suggestion } from '../state/suggestion';
 import { makeUncertaintyPalette } from '../tiles/uncertainty-colors';
@@ -44,9 +47,12 @@ export class Painter {
   invalidate(overlay: RepaintedOverlay, keys: string[] | null): void {
     // The segmentation's pictures contain the labels, so that the segmentation does not shine through them.
     const concerned = overlay === 'labels' ? (['labels', 'segmentation'] as const) : ([overlay] as const);
-    for (const pictures of concerned.map(name => this._pictures[name])) {
+    for (const name of concerned) {
+      const pictures = this._pictures[name];
       if (keys) {
-        keys.forEach(key => pictures.invalidate(key));
+        // Contours at a tile's edge depend on the tile beside it.
+        const all = this._outlined(name) ? keys.flatMap(withNeighbours) : keys;
+        all.forEach(key => pictures.invalidate(key));
       } else {
         pictures.invalidateAll();
       }
@@ -59,10 +65,11 @@ export class Painter {
    * @returns whether all pictures are up to date; if not, draw again with the next frame.
    */
   base(context: CanvasRenderingContext2D, ratio: number, hideOverlays: boolean): boolean {
-    const { segmentation, preview, uncertainty } = this._pictures;
-    segmentation.late = preview.late = uncertainty.late = false;
+    const { segmentation, preview, uncertainty, probability } = this._pictures;
+    const later = [segmentation, preview, uncertainty, probability];
+    later.forEach(pictures => (pictures.late = false));
     this._base(context, ratio, hideOverlays);
-    return !segmentation.late && !preview.late && !uncertainty.late;
+    return !later.some(pictures => pictures.late);
   }
 
   private _base(context: CanvasRenderingContext2D, ratio: number, hideOverlays: boolean): void {
@@ -73,42 +80,59 @@ export class Painter {
       return;
     }
     this._image(context, parts, ratio);
-    const { labelOpacity, segmentationOpacity, uncertaintyOpacity } = this._state.settings.values;
+    if (!hideOverlays) {
+      this._overlays(context, parts, ratio);
+    }
+  }
+
+  private _overlays(context: CanvasRenderingContext2D, parts: SessionParts, ratio: number): void {
+    const { values } = this._state.settings;
     this._recolour();
     const slice = this._state.slice;
-    const shown = !hideOverlays && segmentationOpacity > 0;
-    if (shown) {
-      const visible = tilesIn(this._view.visible(), LABEL_TILE);
-      parts.segmentation.want(slice, visible);
-      this._overlay(context, ratio, 'segmentation', segmentationOpacity, tile => ({
+    const { labels, segmentation, preview } = parts;
+    const visible = tilesIn(this._view.visible(), LABEL_TILE);
+    // Labels stay in sight while there is no segmentation: else strokes would be drawn and not seen.
+    const onlySegmentation = values.shown === 'segmentation' && segmentation.version > 0;
+    if (values.shown !== 'labels' && values.segmentationOpacity > 0) {
+      segmentation.want(slice, visible);
+      this._overlay(context, ratio, 'segmentation', values.segmentationOpacity, tile => ({
         key: segmentationKey(slice, tile),
-        values: () => parts.segmentation.classes(slice, tile)
+        values: () => segmentation.classes(slice, tile)
       }));
     }
-    const { preview, uncertainty } = parts;
-    if (!hideOverlays && uncertainty.shown && uncertaintyOpacity > 0) {
-      uncertainty.want(slice, tilesIn(this._view.visible(), LABEL_TILE));
-      if (uncertainty.drawn) {
-        this._overlay(context, ratio, 'uncertainty', uncertaintyOpacity, tile => ({
-          key: uncertainty.key(slice, tile),
-          values: () => uncertainty.levels(slice, tile)
-        }));
+    for (const name of ['probability', 'uncertainty'] as const) {
+      const opacity = values[`${name}Opacity`];
+      if (parts[name].shown && opacity > 0) {
+        this._bytes(context, ratio, name, parts[name], opacity, visible);
       }
     }
-    if (!hideOverlays && preview.shown) {
-      preview.want(slice, tilesIn(this._view.visible(), LABEL_TILE));
-      if (preview.drawn) {
-        this._overlay(context, ratio, 'preview', preview.opacity, tile => ({
-          key: preview.key(slice, tile),
-          values: () => preview.levels(slice, tile)
-        }));
-      }
+    if (preview.shown) {
+      this._bytes(context, ratio, 'preview', preview, preview.opacity, visible);
     }
-    if (!hideOverlays && labelOpacity > 0) {
-      const labels = parts.labels.slice(slice);
-      this._overlay(context, ratio, 'labels', labelOpacity, tile => ({
+    if (!onlySegmentation && values.labelOpacity > 0) {
+      const drawn = labels.slice(slice);
+      this._overlay(context, ratio, 'labels', values.labelOpacity, tile => ({
         key: segmentationKey(slice, tile),
-        values: () => labels.tile(tile.row, tile.column)
+        values: () => drawn.tile(tile.row, tile.column)
+      }));
+    }
+  }
+
+  /** Fetch and draw an overlay of bytes. */
+  private _bytes(
+    context: CanvasRenderingContext2D,
+    ratio: number,
+    name: 'probability' | 'uncertainty' | 'preview',
+    tiles: ByteTiles,
+    opacity: number,
+    visible: ITileRef[]
+  ): void {
+    const slice = this._state.slice;
+    tiles.want(slice, visible);
+    if (tiles.drawn) {
+      this._overlay(context, ratio, name, opacity, tile => ({
+        key: tiles.key(slice, tile),
+        values: () => tiles.levels(slice, tile)
       }));
     }
   }
@@ -203,20 +227,34 @@ export class Painter {
     // Labels follow the pointer and are never left for the next frame.
     const until = name === 'labels' ? Infinity : performance.now() + FRAME_MS;
     const scale = this._view.scale * ratio;
-    const level = Math.min(LEVEL_MAX, Math.max(0, Math.floor(Math.log2(1 / scale) + 1e-6)));
+    const outlined = this._outlined(name);
+    const level = outlined
+      ? contourLevel(scale, LEVEL_MIN, LEVEL_MAX)
+      : Math.min(LEVEL_MAX, Math.max(0, Math.floor(Math.log2(1 / scale) + 1e-6)));
     const pictures = this._pictures[name];
-    const { rows, columns } = this._state.parts!.image;
+    const { image } = this._state.parts!;
     const tiles = tilesIn(this._view.visible(), LABEL_TILE);
-    pictures.reserve(tiles.length);
+    pictures.reserve(tiles.length, level);
+    /** A tile beside another: a tile without labels is blank, other ones are unknown until they arrive. */
+    const beside = (row: number, column: number) => {
+      const inside = row >= 0 && column >= 0 && row * LABEL_TILE < image.rows && column * LABEL_TILE < image.columns;
+      return inside ? (find({ row, column }).values() ?? (name === 'labels' ? null : undefined)) : undefined;
+    };
     context.globalAlpha = opacity;
     context.imageSmoothingEnabled = false;
     for (const tile of tiles) {
       const { key, values } = find(tile);
-      const picture = pictures.get(key, level, values, until);
+      const around = () => ({
+        ...partInImage(tile, image),
+        above: beside(tile.row - 1, tile.column),
+        below: beside(tile.row + 1, tile.column),
+        left: beside(tile.row, tile.column - 1),
+        right: beside(tile.row, tile.column + 1)
+      });
+      const picture = pictures.get(key, level, values, until, outlined ? around : undefined);
       if (picture) {
         // Clip to the image.
-        const height = Math.min(LABEL_TILE, rows - tile.row * LABEL_TILE);
-        const width = Math.min(LABEL_TILE, columns - tile.column * LABEL_TILE);
+        const { rows: height, columns: width } = partInImage(tile, image);
         const target = this._target(
           tile.row * LABEL_TILE,
           tile.column * LABEL_TILE,
@@ -252,6 +290,25 @@ export class Painter {
     if (key !== this._colours) {
       this._colours = key;
       this._pictures.labels.palette = this._pictures.segmentation.palette = makePalette(classes);
+    }
+    const { classId } = this._state.parts!.probability;
+    const color = classes.find(({ id }) => id === classId)?.color ?? '#ffffff';
+    if (color !== this._probabilityColour) {
+      this._probabilityColour = color;
+      this._pictures.probability.palette = makeRamp(color);
+    }
+  }
+
+  /** Whether an overlay is drawn as contours. */
+  private _outlined(name: RepaintedOverlay | 'preview'): boolean {
+    const { values } = this._state.settings;
+    switch (name) {
+      case 'labels':
+        return values.labelOutline;
+      case 'preview':
+        return false;
+      default:
+        return values[`${name}Outline`];
     }
   }
 
@@ -315,10 +372,21 @@ export class Painter {
     labels: new OverlayPictures(),
     segmentation: new OverlayPictures(),
     preview: new OverlayPictures(reduceLevels),
-    uncertainty: new OverlayPictures(reduceLevels)
+    uncertainty: new OverlayPictures(reduceLevels),
+    probability: new OverlayPictures(reduceLevels)
   };
   private _colours = '';
+  private _probabilityColour = '';
   private _kept: ISuggestionPicture | null = null;
+}
+
+/** A tile's key (`…/row/column`) with those of the tiles around it. */
+function withNeighbours(key: string): string[] {
+  const parts = key.split('/');
+  const column = Number(parts.pop());
+  const row = Number(parts.pop());
+  const keyAt = (r: number, c: number) => [...parts, r, c].join('/');
+  return [key, keyAt(row - 1, column), keyAt(row + 1, column), keyAt(row, column - 1), keyAt(row, column + 1)];
 }
 
 function covers(outer: Rect, inner: Rect): boolean {

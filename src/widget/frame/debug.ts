@@ -20,6 +20,8 @@ export interface IDebugHandle {
   segmentationAt(row: number, column: number): number;
   /** The uncertainty of a pixel, 255 for 1; −1 if it is not loaded or not shown. */
   uncertaintyAt(row: number, column: number): number;
+  /** The probability of the shown class at a pixel, 255 for 1; −1 if it is not loaded or not shown. */
+  probabilityAt(row: number, column: number): number;
   /** The grey level of a pixel in the previewed feature; −1 if it is not loaded. */
   featureAt(row: number, column: number): number;
   /** The shown suggestion: its mask (rows × columns, 0 and 1), scale, scores, and the pixel that it was made for. */
@@ -65,6 +67,7 @@ export function attachDebugHandle(root: HTMLElement, state: LabellerState, canva
         choicePending: choice.pending,
         preview: parts?.preview.state ?? null,
         uncertainty: parts?.uncertainty.state ?? null,
+        probability: parts?.probability.state ?? null,
         guide: parts?.guide.state ?? null,
         files: files.state,
         tool: currentTool(state).name,
@@ -85,6 +88,7 @@ export function attachDebugHandle(root: HTMLElement, state: LabellerState, canva
     labelAt: (row, column) => state.parts?.labels.slice(state.slice).at(row, column) ?? 0,
     segmentationAt: (row, column) => state.parts?.segmentation.at(state.slice, row, column) ?? 0,
     uncertaintyAt: (row, column) => state.parts?.uncertainty.at(state.slice, row, column) ?? -1,
+    probabilityAt: (row, column) => state.parts?.probability.at(state.slice, row, column) ?? -1,
     featureAt: (row, column) => state.parts?.preview.at(state.slice, row, column) ?? -1,
     get suggestion() {
       const current = state.parts?.suggestions.current;

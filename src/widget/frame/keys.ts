@@ -2,6 +2,7 @@
 import { IDisposable } from '@lumino/disposable';
 import { CanvasView } from '../canvas/canvas';
 import { TOOLS } from '../canvas/tools';
+import { nextShown } from '../base/settings';
 import { ILastUsed, setLastUsed } from '../base/last-used';
 import { Move } from '../labels/patch-queue';
 import { LabellerState } from '../state/labeller-state';
@@ -169,6 +170,10 @@ export class KeyMap implements IDisposable, ILastUsed {
       case ']':
       case '}':
         settings.set({ brushSize: nextBrushSize(settings.values.brushSize, 1, event.shiftKey) });
+        return true;
+      case 'v':
+      case 'V':
+        settings.set({ shown: nextShown(settings.values.shown) });
         return true;
       case 'h':
       case 'H':

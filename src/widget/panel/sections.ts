@@ -4,8 +4,9 @@ import { classifierSection } from './classifier-section';
 import { featuresSection } from './features-section';
 import { forestSection } from './forest-section';
 import { historySection } from './history-section';
-import { opacitySection } from './opacity-section';
+import { overlaysSection } from './overlays-section';
 import { previewSection } from './preview-section';
+import { probabilitySection } from './probability-section';
 import { scoresSection } from './scores-section';
 import { ISection } from './section';
 import { sessionSection } from './session-section';
@@ -14,9 +15,10 @@ import { uncertaintySection } from './uncertainty-section';
 
 export const SECTIONS: readonly ISection[] = [
   classesSection,
-  opacitySection,
+  overlaysSection,
   historySection,
   scoresSection,
+  probabilitySection,
   uncertaintySection,
   featuresSection,
   previewSection,

@@ -4,6 +4,8 @@ import { element } from '../base/dom';
 import { eyeButton, Note, opacitySlider, SelectField } from './fields';
 import { FoldingSection } from './folding-section';
 import { TILES_IN_VIEW_MAX, ByteTilesState } from '../tiles/byte-tiles';
+import { outlineButton } from './outline-button';
+import { overlayRow } from './overlays-section';
 import { ISection, ISectionOptions } from './section';
 import { trans } from '../base/translation';
 import { uncertaintyGradient } from '../tiles/uncertainty-colors';
@@ -45,6 +47,12 @@ export class UncertaintySection extends FoldingSection {
       title: trans.__('Opacity of the uncertainty; hold H to hide all overlays'),
       input: opacity => state.settings.set({ uncertaintyOpacity: opacity })
     });
+    this._outline = outlineButton({
+      testid: 'sambalab-uncertainty-outline',
+      name: trans.__('Uncertainty over one half'),
+      run: uncertaintyOutline => state.settings.set({ uncertaintyOutline })
+    });
+    this._row = overlayRow(this._opacity.node, this._outline.node);
     const ramp = element('div', { class: 'sambalab-ramp', 'aria-hidden': 'true' });
     ramp.style.background = uncertaintyGradient();
     this._legend = element(
@@ -56,7 +64,7 @@ export class UncertaintySection extends FoldingSection {
     );
     this._fold.body.append(
       element('div', { class: 'sambalab-preview-row' }, this._measure.node, this._eye.node),
-      this._opacity.node,
+      this._row,
       this._legend,
       this._note.node
     );
@@ -72,15 +80,19 @@ export class UncertaintySection extends FoldingSection {
     this._fold.value = shown ? trans.__('shown') : '';
     this._measure.set(uncertainty.measure);
     this._eye.set(shown);
-    this._opacity.node.hidden = !shown;
-    this._opacity.set(this._state.settings.values.uncertaintyOpacity);
-    this._legend.hidden = !shown;
+    const { uncertaintyOpacity, uncertaintyOutline } = this._state.settings.values;
+    this._row.hidden = !shown;
+    this._opacity.set(uncertaintyOpacity);
+    this._outline.set(uncertaintyOutline);
+    this._legend.hidden = !shown || uncertaintyOutline;
     this._note.set(noteOf(state, uncertainty.any), state.state === 'failed' ? 'error' : 'plain');
   }
 
   private readonly _measure: SelectField;
   private readonly _eye: ReturnType<typeof eyeButton>;
   private readonly _opacity: ReturnType<typeof opacitySlider>;
+  private readonly _outline: ReturnType<typeof outlineButton>;
+  private readonly _row: HTMLElement;
   private readonly _legend: HTMLElement;
   private readonly _note = new Note({ testid: 'sambalab-uncertainty-note', announced: true });
 }

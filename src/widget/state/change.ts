@@ -12,7 +12,7 @@
 export type Change = 'session' | 'status' | 'choice' | 'drawing' | 'top' | 'features';
 
 /** Overlays whose pictures a view keeps. */
-export type RepaintedOverlay = 'labels' | 'segmentation' | 'uncertainty';
+export type RepaintedOverlay = 'labels' | 'segmentation' | 'uncertainty' | 'probability';
 
 /** Tiles of an overlay whose pictures are outdated; null for all. */
 export interface IRepaint {

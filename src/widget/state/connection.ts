@@ -29,6 +29,7 @@ const SHOWN: ReadonlySet<Method> = new Set<Method>([
   'overlay.tiles',
   'feature.tiles',
   'uncertainty.tiles',
+  'probability.tiles',
   'session.view',
   'session.backups',
   'session.list',

@@ -15,6 +15,7 @@ import { Change, IRepaint } from './change';
 import { Choice } from './choice';
 import { Guide } from './guide';
 import { FeaturePreview } from './preview';
+import { ProbabilityOverlay } from './probability';
 import { ISuggestionDecoder, SliceEmbedding } from './slice-embedding';
 import { Suggestions } from './suggestions';
 import { UncertaintyOverlay } from './uncertainty';
@@ -36,6 +37,7 @@ export class SessionParts implements IDisposable {
     this.preview = new FeaturePreview({ image, channels, link });
     this.preview.offer(choice.spec);
     this.uncertainty = new UncertaintyOverlay({ image, link });
+    this.probability = new ProbabilityOverlay({ image, link });
     this.guide = new Guide({
       slices,
       link,
@@ -57,6 +59,7 @@ export class SessionParts implements IDisposable {
   readonly embedding: SliceEmbedding;
   readonly preview: FeaturePreview;
   readonly uncertainty: UncertaintyOverlay;
+  readonly probability: ProbabilityOverlay;
   /** Where to label next. */
   readonly guide: Guide;
 
@@ -84,6 +87,8 @@ export class SessionParts implements IDisposable {
     this._session = session;
     const { version = 0, round = 0 } = session.segmentation ?? {};
     this.uncertainty.follow(version);
+    this.probability.learned = session.segmentation?.classifier.classes.map(({ id }) => id) ?? [];
+    this.probability.follow(version);
     this.guide.follow(version);
     if (this.segmentation.settle(version, round) && version === 0) {
       this._repaint.emit({ overlay: 'segmentation', keys: null });
@@ -98,6 +103,7 @@ export class SessionParts implements IDisposable {
     this.embedding.attached();
     this.preview.retry();
     this.uncertainty.retry();
+    this.probability.retry();
   }
 
   /** No live round is under way: drop the tiles of rounds that were not completed. */
@@ -117,8 +123,8 @@ export class SessionParts implements IDisposable {
       return;
     }
     this._disposed = true;
-    const { tiles, segmentation, suggestions, embedding, preview, uncertainty, guide } = this;
-    for (const part of [tiles, segmentation, suggestions, embedding, preview, uncertainty, guide]) {
+    const { tiles, segmentation, suggestions, embedding, preview, uncertainty, probability, guide } = this;
+    for (const part of [tiles, segmentation, suggestions, embedding, preview, uncertainty, probability, guide]) {
       part.dispose();
     }
     Signal.clearData(this);
@@ -133,7 +139,7 @@ export class SessionParts implements IDisposable {
     const drawing = () => this._changed.emit('drawing');
     const features = () => this._changed.emit('features');
     const failed = (_: unknown, error: BridgeError) => this._failed.emit(error);
-    const { tiles, labels, segmentation, suggestions, embedding, preview, uncertainty, guide } = this;
+    const { tiles, labels, segmentation, suggestions, embedding, preview, guide } = this;
     for (const part of [tiles, labels, segmentation, suggestions]) {
       part.failed.connect(failed, this);
     }
@@ -151,11 +157,13 @@ export class SessionParts implements IDisposable {
     }, this);
     preview.arrived.connect(drawing, this);
     preview.changed.connect(features, this);
-    uncertainty.arrived.connect((_, keys) => {
-      this._repaint.emit({ overlay: 'uncertainty', keys });
-      drawing();
-    }, this);
-    uncertainty.changed.connect(features, this);
+    for (const overlay of ['uncertainty', 'probability'] as const) {
+      this[overlay].arrived.connect((_, keys) => {
+        this._repaint.emit({ overlay, keys });
+        drawing();
+      }, this);
+      this[overlay].changed.connect(features, this);
+    }
     guide.changed.connect(() => {
       this._changed.emit('status');
       this._changed.emit('top');

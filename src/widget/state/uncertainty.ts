@@ -1,14 +1,12 @@
-/**
- * The classifier's uncertainty of each pixel, as a picture over the image. After each new segmentation its tiles are fetched again;
- * the old ones are shown until then.
- */
+/** The classifier's uncertainty of each pixel, as a picture over the image. */
 import { UncertaintyMeasure } from '../../shared';
 import { ISize, ITileRef } from '../base/geometry';
 import { ISessionLink } from '../base/session-link';
-import { ILevels, ByteTiles } from '../tiles/byte-tiles';
+import { ILevels } from '../tiles/byte-tiles';
+import { ClassifierTiles } from './classifier-tiles';
 
 /** The uncertainty of one session. */
-export class UncertaintyOverlay extends ByteTiles {
+export class UncertaintyOverlay extends ClassifierTiles {
   constructor(options: UncertaintyOverlay.IOptions) {
     super(options.image);
     this._link = options.link;
@@ -25,27 +23,8 @@ export class UncertaintyOverlay extends ByteTiles {
     }
   }
 
-  /** Follow the segmentation's version; 0 if there is none, and no uncertainty either. */
-  follow(version: number): void {
-    if (version === this._version) {
-      return;
-    }
-    const before = this._version;
-    this._version = version;
-    if (before === 0 || version < before || this.state.state === 'failed') {
-      this._generation += version === 0 || version < before ? 1 : 0; // drop the tiles of the old classifier
-      this.begin();
-    } else if (this.shown) {
-      this.emitChanged();
-    }
-  }
-
-  protected override get version(): number {
-    return this._version;
-  }
-
-  protected override what(): string | null {
-    return this._version === 0 ? null : `${this._measure} ${this._generation}`;
+  protected override kind(): string {
+    return this._measure;
   }
 
   protected override async load(slice: number, tiles: ITileRef[], signal: AbortSignal): Promise<ILevels> {
@@ -56,8 +35,6 @@ export class UncertaintyOverlay extends ByteTiles {
 
   private readonly _link: ISessionLink;
   private _measure: UncertaintyMeasure = 'margin';
-  private _version = 0;
-  private _generation = 0;
 }
 
 /** The namespace for {@link UncertaintyOverlay}. */

@@ -57,3 +57,9 @@ export function makePalette(classes: readonly { id: number; color: string }[]): 
 export function makeGreys(): Uint32Array {
   return Uint32Array.from({ length: 256 }, (_, level) => (0xff000000 | (level * 0x010101)) >>> 0);
 }
+
+/** A colour (`#rrggbb`) from transparent (0) to opaque (255) as 32-bit RGBA pixels. */
+export function makeRamp(color: string): Uint32Array {
+  const opaque = makePalette([{ id: 1, color }])[1]!;
+  return Uint32Array.from({ length: 256 }, (_, level) => ((opaque & 0xffffff) | (level << 24)) >>> 0);
+}

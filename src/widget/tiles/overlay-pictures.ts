@@ -1,7 +1,11 @@
-/** Pictures of overlay tiles: class ids in the colours of their classes, or bytes in a palette, reduced to the view's level. */
+/**
+ * Pictures of overlay tiles: class ids in the colours of their classes, or bytes in a palette, reduced to the view's level; or the contours
+ * of both, which are enlarged where the view is.
+ */
 import { LABEL_TILE, Lru } from '../../shared';
+import { contoursOf, ISurroundings, overHalf } from './contours';
 
-/** Pictures kept: 256 KiB each at full resolution, less if reduced. */
+/** Pictures kept: 256 KiB each at full resolution, less if reduced. An enlarged one counts as many. */
 const KEPT = 512;
 
 /** Reduce a tile of class ids 2^level times. A block takes the first class in it, so that thin strokes stay visible. */
@@ -39,6 +43,9 @@ export function reduceLevels(levels: Uint8Array, level: number): Uint8Array {
   return Uint8Array.from(sums, sum => Math.round(sum / 4 ** level));
 }
 
+/** What is around a tile, in full resolution; its contours need it. */
+export type Surroundings = () => ISurroundings;
+
 interface IPicture {
   canvas: HTMLCanvasElement;
   /** Whether the tile has changed since it was drawn. */
@@ -47,6 +54,7 @@ interface IPicture {
 
 /** Draws and keeps the pictures of one overlay. */
 export class OverlayPictures {
+  /** @param _reduce reduces tiles; contours of tiles that are reduced by their mean go around what is over one half */
   constructor(private readonly _reduce = reduceClasses) {}
 
   /** Whether {@link get} left a picture for the next frame; the caller resets it. */
@@ -54,15 +62,17 @@ export class OverlayPictures {
 
   /**
    * The picture of a tile at a level. `values` is called only if the picture has to be drawn. After the time `until`, no picture
-   * is drawn and the outdated one is returned, so that a frame in which many tiles arrive takes no longer than others.
+   * is drawn and the outdated one is returned, so that a frame in which many tiles arrive takes no longer than others. With `around`, it
+   * is a picture of the contours, and the level may be negative.
    */
   get(
     key: string,
     level: number,
     values: () => Uint8Array | undefined,
-    until = Infinity
+    until = Infinity,
+    around?: Surroundings
   ): HTMLCanvasElement | undefined {
-    const full = `${key}@${level}`;
+    const full = nameOf(key, level, around !== undefined);
     const kept = this._pictures.get(full);
     if (kept && !kept.outdated) {
       return kept.canvas;
@@ -77,17 +87,20 @@ export class OverlayPictures {
       return undefined;
     }
     const canvas = kept?.canvas ?? document.createElement('canvas');
-    this._draw(canvas, this._reduce(bytes, level), LABEL_TILE >> level);
+    const pixels = around ? this._contours(bytes, level, around()) : this._reduce(bytes, level);
+    this._draw(canvas, pixels, LABEL_TILE * 2 ** -level);
     this._pictures.set(full, { canvas, outdated: false });
     return canvas;
   }
 
   /** A tile changed. */
   invalidate(key: string): void {
-    for (let level = 0; level <= LEVEL_MAX; level++) {
-      const kept = this._pictures.peek(`${key}@${level}`);
-      if (kept) {
-        kept.outdated = true;
+    for (let level = LEVEL_MIN; level <= LEVEL_MAX; level++) {
+      for (const contours of [false, true]) {
+        const kept = this._pictures.peek(nameOf(key, level, contours));
+        if (kept) {
+          kept.outdated = true;
+        }
       }
     }
   }
@@ -99,15 +112,38 @@ export class OverlayPictures {
     }
   }
 
-  /** Keep at least the pictures of this many tiles, the number in view. */
-  reserve(tiles: number): void {
-    this._pictures.limit = Math.max(KEPT, tiles + 64);
+  /** Keep at least the pictures of this many tiles, the number in view, at this level. */
+  reserve(tiles: number, level = 0): void {
+    this._pictures.limit = Math.max(KEPT, tiles * 4 ** Math.max(0, -level) + 64);
   }
 
   /** The colour of each byte, as 32-bit RGBA pixels in memory order. */
   set palette(palette: Uint32Array) {
     this._palette = palette;
     this.invalidateAll();
+  }
+
+  private _contours(bytes: Uint8Array, level: number, around: ISurroundings): Uint8Array {
+    const classes = this._reduce === reduceClasses;
+    const reduced = (tile: Uint8Array) => {
+      const values = this._reduce(tile, Math.max(level, 0));
+      return classes ? values : overHalf(values);
+    };
+    const { above, below, left, right } = around;
+    const by = 2 ** Math.max(level, 0);
+    return contoursOf(
+      reduced(bytes),
+      LABEL_TILE / by,
+      {
+        rows: Math.ceil(around.rows / by),
+        columns: Math.ceil(around.columns / by),
+        above: above && reduced(above),
+        below: below && reduced(below),
+        left: left && reduced(left),
+        right: right && reduced(right)
+      },
+      2 ** Math.max(-level, 0)
+    );
   }
 
   private _draw(canvas: HTMLCanvasElement, values: Uint8Array, side: number): void {
@@ -122,9 +158,18 @@ export class OverlayPictures {
     canvas.getContext('2d')!.putImageData(data, 0, 0);
   }
 
-  private readonly _pictures = new Lru<string, IPicture>({ limit: KEPT });
+  private readonly _pictures = new Lru<string, IPicture>({
+    limit: KEPT,
+    weight: ({ canvas }) => Math.max(1, (canvas.width / LABEL_TILE) ** 2)
+  });
   private _palette: Uint32Array = new Uint32Array(256);
 }
 
 /** The coarsest level: tiles of 8² pixels. */
 export const LEVEL_MAX = 5;
+/** The finest level, for contours: tiles of 1024² pixels. */
+export const LEVEL_MIN = -2;
+
+function nameOf(key: string, level: number, contours: boolean): string {
+  return `${key}@${level}${contours ? ' contours' : ''}`;
+}

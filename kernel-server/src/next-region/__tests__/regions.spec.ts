@@ -230,6 +230,36 @@ describe('Uncertainty as tiles', () => {
     }
   );
 
+  it('comes with the probability of each class, as bytes, computed for the tiles or read from the array', async () => {
+    const { session } = await open('probability', 2);
+    await train(session);
+    const tiles = [
+      { row: 0, column: 1 },
+      { row: 1, column: 0 }
+    ];
+    const asked = async (id: number) => {
+      const { buffers } = await client.request('probability.tiles', { session, slice: 1, class: id, tiles });
+      return Buffer.concat(buffers.map(buffer => Buffer.from(inflateTile(buffer))));
+    };
+    const computed = [await asked(1), await asked(2)];
+    const { arrays } = await client.request('segment', { session, arrays: ['probabilities'] });
+    const held = new Float32Array(new Uint8Array(readFileSync(arrays['probabilities']!.path)).buffer);
+    for (const index of [0, 1]) {
+      const expected = tiles.map(({ row, column }) =>
+        Uint8Array.from({ length: 256 * 256 }, (_, at) => {
+          const [y, x] = [row * 256 + Math.floor(at / 256), column * 256 + (at % 256)];
+          return y < ROWS && x < COLUMNS ? Math.round(255 * held[2 * ((ROWS + y) * COLUMNS + x) + index]!) : 0;
+        })
+      );
+      expect(computed[index]!.equals(Buffer.concat(expected))).toBe(true);
+      expect((await asked(index + 1)).equals(computed[index]!)).toBe(true); // from the array
+    }
+    await expect(asked(3)).rejects.toMatchObject({
+      code: 'invalid',
+      message: expect.stringMatching(/does not know class 3; its classes are 1, 2/)
+    });
+  });
+
   it('follows the classifier, and refuses invalid requests', async () => {
     const { session } = await open('new');
     const ask = (tiles: { row: number; column: number }[], slice = 0) =>

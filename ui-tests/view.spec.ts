@@ -1,0 +1,76 @@
+/** What the view shows: overlays, contrast and their colours, probed on the screen pixel by pixel. */
+import { expect, test } from '@jupyterlab/galata';
+import { LabellerPage } from './labeller';
+import { TestNotebook } from './notebook';
+
+/** A flat image whose left half is darker; labels of two classes in stripes. */
+const CELL = `
+import numpy as np, sambalab as sl
+image = np.full((256, 256), 60, np.uint8)
+image[:, 128:] = 180
+labels = np.zeros(image.shape, np.uint8)
+labels[40:60, 20:100] = 1
+labels[40:60, 150:230] = 2
+lab = sl.Labeller(image, classes={"dark": "#ff0000", "bright": "#0000ff"}, name="view", fresh=True)
+lab.set_labels(labels)
+lab`;
+
+test.use({ autoGoto: true });
+
+test('Overlays, contrast and the pixel under the pointer are shown as they are set', async ({ page, tmpPath }) => {
+  const notebook = await TestNotebook.open(page, `${tmpPath}/view.ipynb`, [CELL, '']);
+  await notebook.run(0);
+  const lab = await LabellerPage.in(page);
+  const part = (testid: string) => lab.root.getByTestId(`sambalab-${testid}`);
+  /** Expect the colour of a pixel on the screen, ± 1 for rounding. */
+  const shows = async (row: number, column: number, rgb: number[], what: string) =>
+    expect
+      .poll(
+        async () => {
+          const pixel = await lab.pixel(row, column);
+          return rgb.every((value, i) => Math.abs(value - pixel[i]!) <= 1) ? rgb : pixel.slice(0, 3);
+        },
+        { message: what }
+      )
+      .toEqual(rgb);
+  /** A colour over another, with an opacity. */
+  const over = (top: number[], below: number[], opacity: number) =>
+    below.map((value, i) => Math.round(top[i]! * opacity + value * (1 - opacity)));
+  const [DARK, BRIGHT] = [
+    [60, 60, 60],
+    [180, 180, 180]
+  ];
+  const [RED, BLUE] = [
+    [255, 0, 0],
+    [0, 0, 255]
+  ];
+
+  await shows(150, 60, DARK, 'the image');
+  await shows(50, 60, over(RED, DARK, 0.65), 'a label');
+  await notebook.execute(1, 'lab.train(features="samba", preset="samba", trees=10); print("trained")');
+  await shows(150, 60, over(RED, DARK, 0.4), 'the segmentation');
+
+  // V shows labels, segmentation, both.
+  await lab.press('v');
+  await shows(150, 60, DARK, 'labels alone');
+  await lab.press('v');
+  await shows(50, 60, over(RED, DARK, 0.4), 'segmentation alone');
+  await lab.press('v');
+  await shows(50, 60, over(RED, over(RED, DARK, 0.4), 0.65), 'both');
+
+  // Outlines leave the inside free.
+  await part('segmentation-outline').click();
+  await part('label-outline').click();
+  await shows(50, 60, DARK, 'inside of an outlined label');
+  await shows(40, 60, over(RED, DARK, 0.65), 'the border of an outlined label');
+  await part('segmentation-outline').click();
+  await part('label-outline').click();
+
+  // The probability of a class.
+  await part('segmentation-opacity').fill('0');
+  await lab.open('probability-section');
+  await part('probability-class').selectOption({ label: 'bright' });
+  await part('probability').click();
+  await shows(150, 200, over(BLUE, BRIGHT, 0.75), 'certainly bright');
+  await shows(150, 40, DARK, 'certainly not bright');
+});
