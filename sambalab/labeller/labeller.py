@@ -21,7 +21,7 @@ from ..sidecar_client.keys import name_length_max, session_key
 from ..sidecar_client.progress import ProgressLine
 from ..sidecar_client.session_access import CLOSED, Array, State
 from ..sidecar_client.session_list import SessionInfo
-from ..spec.classes import ClassesLike, make_classes, merge_classes, with_ids, with_named
+from ..spec.classes import ClassesLike, make_classes, resumed_classes, with_ids, with_named
 from ..spec.errors import (
     LabelError,
     NotReadyError,
@@ -160,7 +160,7 @@ class Labeller(LabelFiles):
             if classes is not None:
                 recolor = colors is not None or hasattr(classes, "keys")
                 merged = (
-                    wanted if fresh else merge_classes(wanted, state["classes"], state["labels"]["counts"], recolor)
+                    wanted if fresh else resumed_classes(wanted, state["classes"], state["labels"]["counts"], recolor)
                 )
                 if merged is not None and merged != state["classes"]:
                     state = self._request("session.classes", {"classes": merged})
@@ -192,7 +192,7 @@ class Labeller(LabelFiles):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes, in the order of their ids. Ids are 1, 2, 3…, without those of removed classes."""
+        """Names of the classes, in the order of the widget's list and of its number keys. `class_ids` has their ids."""
         return tuple(str(item["name"]) for item in self._refresh()["classes"])
 
     @property
@@ -268,9 +268,8 @@ class Labeller(LabelFiles):
         def work(sidecar: Client) -> None:
             staged = staging.stage(sidecar, values if self._stack else values[np.newaxis])
             try:
-                if classes != known:
-                    self._accept(self._request("session.classes", {"classes": classes}))
-                self._request("labels.set", {"staged": staged})
+                changed = {"classes": classes} if classes != known else {}
+                self._request("labels.set", {"staged": staged, **changed})
             finally:
                 staging.release(sidecar, staged)
 

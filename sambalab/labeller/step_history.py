@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ..sidecar_client.steps import StepList, steps_of
 from ..spec.errors import LabelError, ParameterError
-from .kept_labels import KeptLabels
+from .class_edits import ClassEdits
 
 
-class StepHistory(KeptLabels):
+class StepHistory(ClassEdits):
     """A base of `Labeller`: the steps that can be undone, whoever made them."""
 
     @property

@@ -70,13 +70,13 @@ def make_classes(classes: ClassesLike, colors: Iterable[str] | None = None) -> l
     ]
 
 
-def merge_classes(
+def resumed_classes(
     wanted: list[Class], have: list[Class], counts: Mapping[str, int], recolor: bool
 ) -> list[Class] | None:
-    """Merge the classes that a cell asks for with those of a resumed session.
+    """Join the classes that a cell asks for with those of a resumed session.
 
     The cell's names win. The session's further classes stay if all names before them agree, or if they have labelled pixels.
-    Colours are the session's, unless `recolor` is True.
+    The order is the session's, and so are colours, unless `recolor` is True.
 
     Returns
     -------
@@ -96,7 +96,26 @@ def merge_classes(
     ]
     ids = {item["id"] for item in wanted}
     merged += [item for item in have if item["id"] not in ids and (agree or counts.get(str(item["id"]), 0))]
+    places = {item["id"]: place for place, item in enumerate(have)}
+    known = [places[item["id"]] for item in merged if item["id"] in places]
+    if known != sorted(known):  # the user has put them in another order
+        merged.sort(key=lambda item: places.get(item["id"], len(places)))
     return None if merged == have else merged
+
+
+def find_class(classes: list[Class], which: str | int, parameter: str) -> Class:
+    """Give the class of a name or an id.
+
+    Raises
+    ------
+    LabelError
+        If there is none.
+    """
+    for item in classes:
+        if which == item["name"] or (not isinstance(which, bool) and which == item["id"]):
+            return item
+    known = ", ".join(f"{item['name']!r} ({item['id']})" for item in classes)
+    raise LabelError(f"{parameter} is {which!r}; name or id of a class will do: {known}.")
 
 
 def with_ids(classes: list[Class], ids: set[int], add: bool) -> list[Class]:
@@ -126,7 +145,7 @@ def with_ids(classes: list[Class], ids: set[int], add: bool) -> list[Class]:
         raise LabelError(f"There is no class {some}; ids are {known}{more}, and 0 is unlabelled.")
     names = {item["name"] for item in classes}
     made = [{"id": value, "name": _free_name(value, names), "color": default_color(value - 1)} for value in unknown]
-    return sorted([*classes, *made], key=lambda item: int(item["id"])) if made else classes
+    return [*classes, *made]
 
 
 def with_named(
@@ -169,7 +188,7 @@ def with_named(
         numbers = {number: number for number in names}
         # Classes that only count, as a labeller without classes= begins with, make room for the file's.
         kept = [item for item in kept if item["name"] != str(item["id"])]
-        return sorted([*made, *kept], key=lambda item: int(item["id"])), numbers
+        return [*made, *kept], numbers
     own = {item["name"]: int(item["id"]) for item in classes}
     unknown = [names[number] for number in sorted(ids - {0}) if names[number] not in own]
     if unknown:

@@ -61,10 +61,11 @@ def test_new_classes_come_and_go_with_their_labels():
     labels = drawn(1) * 3
     lab.set_labels(labels)
     assert set(lab.class_ids.values()) == {1, 2, 3, 6}
-    lab.undo(2)
+    assert lab.history[-1].tool == "set_labels"
+    lab.undo()
     assert lab.class_ids == before
     assert not lab.labels.any()
-    lab.redo(2)
+    lab.redo()
     np.testing.assert_array_equal(lab.labels, labels)
     assert set(lab.class_ids.values()) == {1, 2, 3, 6}
 

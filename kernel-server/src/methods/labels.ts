@@ -29,10 +29,8 @@ export function labelsHandlers({ sessions, peers, events, staging, interpolation
           `The labels are ${staged.dtype} of shape [${staged.shape.join(', ')}]; they must be uint8 of shape [${shape.join(', ')}].`
         );
       }
-      const result = await events.aroundReplacement(session, async () => {
-        const replaced = await session.labels.replace(staged, params.made ?? madeBy(call, 'set_labels'));
-        await session.recombine();
-        return replaced;
+      const result = await events.aroundReplacement(session, () => {
+        return session.setLabels(staged, params.made ?? madeBy(call, 'set_labels'), params.classes);
       });
       return { result };
     },

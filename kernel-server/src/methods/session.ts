@@ -41,7 +41,21 @@ export function sessionHandlers({ sessions, peers, events, live, classifiers }: 
 
     'session.classes': async (params, call) => {
       const session = await sessions.get(params.session);
-      await session.setClasses(params.classes, madeBy(call, 'classes'));
+      const { classes, relabel = [] } = params;
+      if (relabel.length === 0) {
+        await session.setClasses(classes, madeBy(call, 'classes'));
+      } else {
+        const tool = relabel.some(([, to]) => to !== 0) ? 'merge_classes' : 'remove_class';
+        const { rects } = await session.relabel(call.id, classes, relabel, madeBy(call, tool));
+        await events.labelsEdited(session, rects);
+        events.changed(session);
+      }
+      return { result: session.state() };
+    },
+
+    'session.marks': async ({ session: id, locked, hidden }) => {
+      const session = await sessions.get(id);
+      await session.setMarks({ locked, hidden });
       return { result: session.state() };
     },
 

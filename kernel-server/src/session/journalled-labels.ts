@@ -4,6 +4,7 @@
  */
 import { stat, unlink } from 'node:fs/promises';
 import { BridgeError } from '../../../src/shared/errors';
+import { MESSAGE_BYTES_MAX } from '../../../src/shared/frames';
 import { CLASSES_MAX, LABEL_TILE } from '../../../src/shared/limits';
 import { Lru } from '../../../src/shared/lru';
 import { ArrayDescriptor, LabelClass, MadeBy } from '../../../src/shared/protocol';
@@ -20,7 +21,7 @@ import { keepFile } from './keep-file';
 import { log } from '../base/log';
 import { deflateTile, padded } from './overlays';
 import { inflateMask, Painted, Patch } from './patch-mask';
-import { CHUNK, ILoss, IPatchResult, paintPatch, replay, stepOfPatch } from './replay';
+import { CHUNK, ILoss, IPatchResult, paintPatch, replay, stepOfEdit, stepOfPatch } from './replay';
 import { TileFile } from '../arrays/tile-file';
 
 /** Most remembered answers. A patch that arrives again, within seconds, gets its old answer and is not applied again. */
@@ -76,6 +77,9 @@ export class JournalledLabels {
   /** Called for each rectangle that changed, before the change is acknowledged. Set by the session, which updates the segmentation. */
   onPaint: Painted = () => undefined;
 
+  /** Set by the session: called with the classes when they are durable. */
+  onClasses: (classes: LabelClass[]) => void = () => undefined;
+
   /** Set by the session: called when the labels have a new version. */
   onChange: () => void = () => undefined;
 
@@ -128,21 +132,22 @@ export class JournalledLabels {
    * Keep the classes in the journal, beside the labels that need them.
    *
    * @param made what made the change, if it is a step that can be undone
+   * @param check called before, after all earlier changes; it may throw
    */
-  async setClasses(classes: LabelClass[], made?: MadeBy): Promise<void> {
-    const after = JSON.stringify(classes);
-    const before = this._classes;
-    if (after === this._journalledClasses) {
-      return;
-    }
-    const step = made && { ...made, at: new Date().toISOString(), pixels: 0 };
-    const json = { shape: this.array.shape, classes, ...(step && { step }) };
-    this._classes = classes;
-    const { serial } = await this._journal.append({ type: RecordType.classes, json, buffers: [] });
-    this._journalledClasses = after;
-    if (step) {
-      this.history.add({ serial, step: { info: step, edit: [], classes: { before, after: classes } } });
-    }
+  async setClasses(classes: LabelClass[], made?: MadeBy, check?: () => void): Promise<void> {
+    return this.exclusive(async () => {
+      check?.();
+      const before = this._classes;
+      if (JSON.stringify(classes) !== this._journalledClasses) {
+        const step = made && { ...made, at: new Date().toISOString(), pixels: 0 };
+        const json = { shape: this.array.shape, classes, ...(step && { step }) };
+        const { serial } = await this._journal.write({ type: RecordType.classes, json, buffers: [] });
+        if (step) {
+          this.history.add({ serial, step: { info: step, edit: [], classes: { before, after: classes } } });
+        }
+      }
+      this._takeClasses(classes);
+    });
   }
 
   /** When the labels last changed. */
@@ -238,8 +243,7 @@ export class JournalledLabels {
       const changed = await applyEdit(this._file, edit, direction, this._counts, this.onPaint);
       history.add({ serial, position: record.json.position });
       if (classes) {
-        this._classes = classes[direction];
-        this._journalledClasses = JSON.stringify(this._classes);
+        this._takeClasses(classes[direction]);
       }
       this._advance(version);
       const result = { version, changed };
@@ -253,11 +257,14 @@ export class JournalledLabels {
    * Change labels in one step that is no patch. If the request of this `id` was done before, return its answer only.
    *
    * @param change notes what is to change, from the labels as they are then; it writes nothing
+   * @param classes the classes from then on, if the step changes them as well
+   * @throws BridgeError `too-large` for a change that no record can hold
    */
   async edit(
     id: string,
     made: MadeBy,
-    change: (labels: TileFile, recorder: EditRecorder) => Promise<void>
+    change: (labels: TileFile, recorder: EditRecorder) => Promise<void>,
+    classes?: LabelClass[]
   ): Promise<IMoved> {
     return this.exclusive(async () => {
       const known = this._results.peek(id);
@@ -267,17 +274,28 @@ export class JournalledLabels {
       const recorder = new EditRecorder();
       await change(this._file, recorder);
       const edit = await recorder.finish();
+      const bytes = edit.reduce((sum, { buffer }) => sum + buffer.byteLength, 0);
+      if (bytes > MESSAGE_BYTES_MAX) {
+        throw new BridgeError(
+          'too-large',
+          `The change has ${bytes} bytes; at most ${MESSAGE_BYTES_MAX} can be undone. Set the labels as a whole instead.`
+        );
+      }
       const { history } = this;
       const rects = edit.map(({ rect }) => rect);
+      const before = this._classes;
       const step = { ...made, at: new Date().toISOString(), pixels: recorder.pixels };
       const position = history.absolutePosition + 1;
       const { version, serial } = await this._journal.write({
         type: RecordType.edit,
-        json: { shape: this.array.shape, id, rects, direction: 'after', position, step },
+        json: { shape: this.array.shape, id, rects, direction: 'after', position, step, ...(classes && { classes }) },
         buffers: edit.map(({ buffer }) => buffer)
       });
       const changed = await applyEdit(this._file, edit, 'after', this._counts, this.onPaint);
-      history.add({ serial, ...(changed > 0 ? { step: { info: step, edit } } : { nothing: true as const }) });
+      history.add({ serial, ...stepOfEdit(step, edit, changed, classes && { before, after: classes }) });
+      if (classes) {
+        this._takeClasses(classes);
+      }
       this._advance(version);
       const result = { version, changed };
       this._results.set(id, result);
@@ -338,6 +356,9 @@ export class JournalledLabels {
         for (const { position, length } of this._chunks()) {
           this._file.writeBytes(position, source ? source.readBytes(position, length) : new Uint8Array(length));
           await breathe();
+        }
+        if (classes) {
+          this._takeClasses(classes);
         }
         this._journalledClasses = JSON.stringify(this._classes);
         this._snapshotBytes = this._journal.bytes;
@@ -442,6 +463,13 @@ export class JournalledLabels {
       );
     }
     return buffers.map(inflateMask);
+  }
+
+  /** Take the classes that the journal holds now. */
+  private _takeClasses(classes: LabelClass[]): void {
+    this._classes = classes;
+    this._journalledClasses = JSON.stringify(classes);
+    this.onClasses(classes);
   }
 
   private _advance(version: number): void {

@@ -114,17 +114,16 @@ export async function replay(
       if (changed === undefined) {
         continue;
       }
-      classes = record.json.classes ?? classes;
+      const after = record.json.classes;
       results.set(id, { version, changed });
       if (recorder) {
-        happened.push(
-          !info
-            ? { serial, position }
-            : changed > 0
-              ? { serial, step: { info, edit: edit.map(copied) } }
-              : { serial, nothing: true }
-        );
+        const both = after && classes && { before: classes, after };
+        happened.push({
+          serial,
+          ...(info ? stepOfEdit(info, edit.map(copied), changed, both) : { position })
+        });
       }
+      classes = after ?? classes;
       applied++;
     } else if (record?.type === RecordType.classes) {
       const { step: info } = record.json;
@@ -297,6 +296,17 @@ export function stepOfPatch(
   edit: Edit | Promise<Edit>
 ): { step: IStep } | { nothing: true } {
   return pixels > 0 ? { step: { info: { ...made, at, pixels, slice, class: classId }, edit } } : { nothing: true };
+}
+
+/** What the history is told of an edit: a step, or that neither labels nor classes changed. */
+export function stepOfEdit(
+  info: IStep['info'],
+  edit: Edit,
+  pixels: number,
+  classes: IStep['classes']
+): { step: IStep } | { nothing: true } {
+  const others = classes && JSON.stringify(classes.before) !== JSON.stringify(classes.after) ? { classes } : {};
+  return pixels > 0 || 'classes' in others ? { step: { info, edit, ...others } } : { nothing: true };
 }
 
 async function classesOf(

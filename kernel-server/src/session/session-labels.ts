@@ -69,6 +69,7 @@ export class SessionLabels {
     this._opened = { at: new Date(), pixels: labels.pixels };
     labels.onPaint = onPaint;
     labels.onChange = onChange;
+    labels.onClasses = classes => (record.classes = classes);
     this.resumed = null;
   }
 

@@ -7,6 +7,7 @@ import {
   zClass,
   zClassifierInfo,
   zImage,
+  zMarks,
   zOrigin,
   zSamDevice,
   zTrainingChoice
@@ -26,6 +27,7 @@ export const zRecord = z.object({
   image: zImage,
   imageReady: z.boolean(),
   classes: z.array(zClass),
+  marks: zMarks.default({ locked: [], hidden: [] }),
   created: z.string(),
   changed: z.string(),
   /** Labelled pixels, for lists of sessions. The journal has the labels, and may be a few seconds ahead. */
@@ -59,6 +61,7 @@ export function newRecord({ key, title, origin, image, classes }: Params<'sessio
     image,
     imageReady: false,
     classes,
+    marks: { locked: [], hidden: [] },
     created: now,
     changed: now,
     labelled: 0,

@@ -6,7 +6,7 @@ import type { SessionRecord } from './session-record';
 
 /** The state of a session whose labels are open. */
 export function stateOf({ id, record, labels, segmentation, live }: ISessionParts): SessionState {
-  const { title, image, imageReady, classes, arrays, classifier, segmentationVersion, choice } = record;
+  const { title, image, imageReady, classes, marks, arrays, classifier, segmentationVersion, choice } = record;
   const { version, counts, array, history } = labels.opened!;
   const { round, counts: phases } = segmentation;
   return {
@@ -15,6 +15,7 @@ export function stateOf({ id, record, labels, segmentation, live }: ISessionPart
     image,
     imageReady,
     classes,
+    marks,
     labels: { version, counts },
     resumed: labels.resumed,
     recovered: labels.recovered,

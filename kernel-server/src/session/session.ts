@@ -5,6 +5,7 @@ import {
   ArrayDescriptor,
   LabelClass,
   MadeBy,
+  Marks,
   Params,
   SessionState,
   TrainingChoice
@@ -26,6 +27,8 @@ import { SessionLabels } from './session-labels';
 import { newRecord, readRecord, RecordFile, SessionRecord } from './session-record';
 import { stateOf } from './session-state';
 import { TileFile } from '../arrays/tile-file';
+import { CHUNK, IPatchResult } from './replay';
+import { relabel, relabelTable } from './whole-labels';
 import { VERSION } from '../base/version';
 
 /** The parts that all sessions share. */
@@ -174,7 +177,7 @@ export class Session {
   }
 
   get classIds(): Set<number> {
-    return new Set(this._record.classes.map(item => item.id));
+    return new Set(this._record.classes.map(item => item.id).filter(id => !this._leaving.has(id)));
   }
 
   /** The image. Throws BridgeError `not-ready` until its pixels are in their file. */
@@ -264,12 +267,64 @@ export class Session {
 
   /** Set the classes. Throws BridgeError `invalid` if a class with labels is missing. */
   async setClasses(classes: LabelClass[], made: MadeBy): Promise<void> {
-    await this.labels.exclusive(async () => {
-      refuseLostClasses(this._record.classes, this.labels, classes);
-      this._record.classes = classes;
-    });
-    await this.labels.setClasses(classes, made);
+    await this.labels.setClasses(classes, made, () => refuseLostClasses(this._record.classes, this.labels, classes));
     this._tell('classes');
+    await this.save();
+  }
+
+  /**
+   * Set the classes and give the labels of some classes another id, in one step: merges classes, or removes them with their labels.
+   *
+   * @param ids [old id, new id]; 0 is unlabelled
+   * @throws BridgeError `invalid` if a class with labels would be missing
+   */
+  async relabel(
+    id: string,
+    classes: LabelClass[],
+    ids: readonly (readonly [number, number])[],
+    made: MadeBy
+  ): Promise<IMoved> {
+    const table = relabelTable(ids, classes);
+    const gone = ids.map(([from]) => from).filter(from => !classes.some(item => item.id === from));
+    // At once: a patch that comes from now on waits, and would be applied when its class is gone.
+    gone.forEach(each => this._leaving.add(each));
+    try {
+      const edited = await this.labels.edit(
+        id,
+        made,
+        async (file, recorder) => {
+          const kept = [...classes, ...this._record.classes.filter(item => gone.includes(item.id))];
+          refuseLostClasses(this._record.classes, this.labels, kept);
+          await relabel(file, recorder, table, CHUNK);
+        },
+        classes
+      );
+      this._tell('classes');
+      await this.save();
+      return edited;
+    } finally {
+      gone.forEach(each => this._leaving.delete(each));
+    }
+  }
+
+  /**
+   * Replace all labels, and the classes if some are given, in one step.
+   *
+   * @throws BridgeError `invalid` for ids that no class has
+   */
+  async setLabels(labels: ArrayDescriptor, made: MadeBy, classes?: LabelClass[]): Promise<IPatchResult> {
+    const result = await this.labels.replace(labels, made, { ...(classes && { classes }) });
+    if (classes) {
+      this._tell('classes');
+    }
+    await this.recombine();
+    await this.save();
+    return result;
+  }
+
+  /** Mark classes as locked or hidden. */
+  async setMarks(marks: Marks): Promise<void> {
+    this._record.marks = marks;
     await this.save();
   }
 
@@ -304,7 +359,6 @@ export class Session {
     }
     await this._labels.setAside(labels, made, classes);
     this._labels.forgetFound();
-    this._record.classes = classes;
     this._tell('classes');
     await this.recombine();
     await this.save();
@@ -314,7 +368,6 @@ export class Session {
   async move(id: string, direction: Direction): Promise<IMoved> {
     const moved = await this.labels.move(id, direction);
     if (moved.classes) {
-      this._record.classes = moved.classes;
       this._tell('classes');
     }
     await this.save();
@@ -497,5 +550,7 @@ export class Session {
   private _imageFile: TileFile | undefined;
   private _pyramid: Pyramid | undefined;
   private _generation = 0;
+  /** Ids of classes that are being removed. */
+  private readonly _leaving = new Set<number>();
   private _round = 0;
 }

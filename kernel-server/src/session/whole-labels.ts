@@ -76,6 +76,52 @@ export async function compare(labels: TileFile, source: TileFile | null, bytes: 
   return { counts, changed, recorder };
 }
 
+/**
+ * The new id of each of the 256.
+ *
+ * @param ids [old id, new id]; all others stay
+ * @throws BridgeError `invalid` for a new id that no class has
+ */
+export function relabelTable(ids: readonly (readonly [number, number])[], classes: readonly LabelClass[]): Uint8Array {
+  const table = Uint8Array.from({ length: CLASSES_MAX + 1 }, (_, id) => id);
+  for (const [from, to] of ids) {
+    if (to !== 0 && !classes.some(({ id }) => id === to)) {
+      const known = classes.map(({ id }) => id).join(', ');
+      throw new BridgeError(
+        'invalid',
+        `Labels of class ${from} cannot become ${to}; the classes are ${known}, and 0 is unlabelled.`
+      );
+    }
+    table[from] = to;
+  }
+  return table;
+}
+
+/**
+ * Note in `recorder` that labels get other ids.
+ *
+ * @param ids the new id of each of the 256
+ * @param bytes how many are looked at between two turns of the event loop, at least a row
+ */
+export async function relabel(labels: TileFile, recorder: EditRecorder, ids: Uint8Array, bytes: number): Promise<void> {
+  const { slices, rows, columns } = labels;
+  const band = Math.max(1, Math.floor(bytes / columns));
+  for (let slice = 0; slice < slices; slice++) {
+    for (let row0 = 0; row0 < rows; row0 += band) {
+      const rect = { slice, row0, row1: Math.min(rows, row0 + band), column0: 0, column1: columns };
+      const old = labels.read(rect) as Uint8Array;
+      if (!isBlank(old)) {
+        recorder.add(
+          rect,
+          old,
+          old.map(id => ids[id]!)
+        );
+      }
+      await breathe();
+    }
+  }
+}
+
 /** Throws BridgeError `invalid` for labelled pixels of an id that no class has. */
 export function checkIds(counts: readonly number[], classes: readonly LabelClass[]): void {
   const ids = classes.map(({ id }) => id);

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { CLASSES_MAX, PATCH_TILES_MAX } from '../limits';
 import { zMadeBy } from './history';
-import { MethodTable, zCount, zSessionId, zStagedId, zTileRef } from './types';
+import { MethodTable, zClasses, zCount, zSessionId, zStagedId, zTileRef } from './types';
 
 /** The ids of the labels that a patch may change, 0 for unlabelled pixels; pixels with other labels stay. Erasing obeys it as well. */
 export const zReplaces = z.union([z.literal('all'), z.array(zCount.max(CLASSES_MAX)).max(CLASSES_MAX + 1)]);
@@ -29,9 +29,14 @@ export const zOverlay = z.enum(['labels', 'segmentation']);
 
 export const LABEL_METHODS = {
   'labels.patch': { params: zLabelPatch, result: z.object({ version: zCount, changed: zCount }) },
-  /** Replace the labels of all slices by a staged uint8 array [slices, rows, columns]. */
+  /** Replace the labels of all slices by a staged uint8 array [slices, rows, columns], and in the same step the classes if some are given. */
   'labels.set': {
-    params: z.object({ session: zSessionId, staged: zStagedId, made: zMadeBy.optional() }),
+    params: z.object({
+      session: zSessionId,
+      staged: zStagedId,
+      made: zMadeBy.optional(),
+      classes: zClasses.optional()
+    }),
     result: z.object({ version: zCount, changed: zCount })
   },
   /**

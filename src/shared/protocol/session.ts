@@ -1,6 +1,6 @@
 /** Sessions: an image or stack with its labels, classes and classifier. */
 import { z } from 'zod';
-import { KEY_MAX, LEVEL_MAX, ORIGIN_MAX } from '../limits';
+import { CLASSES_MAX, KEY_MAX, LEVEL_MAX, ORIGIN_MAX } from '../limits';
 import { zClassifierInfo, zTrainingChoice } from './classifier-info';
 import { zHistoryEnds } from './history';
 import { MethodTable, zArray, zClasses, zCount, zImage, zNatural, zSessionId } from './types';
@@ -11,6 +11,15 @@ export const zOrigin = z.object({
   place: z.string().max(ORIGIN_MAX.place)
 });
 
+/** What the user marked classes with, by their ids; ids of removed classes may remain. */
+export const zMarks = z.object({
+  /** The tools of the widget do not change the labels of these classes. */
+  locked: z.array(zNatural.max(CLASSES_MAX)).max(CLASSES_MAX),
+  /** These classes are not drawn over the image. */
+  hidden: z.array(zNatural.max(CLASSES_MAX)).max(CLASSES_MAX)
+});
+export type Marks = z.infer<typeof zMarks>;
+
 /** The state of a session, without pixels. */
 export const zSession = z.object({
   session: zSessionId,
@@ -19,6 +28,7 @@ export const zSession = z.object({
   /** False until the image's pixels are in their shared file. */
   imageReady: z.boolean(),
   classes: zClasses,
+  marks: zMarks,
   labels: z.object({
     version: zCount,
     /** Labelled pixels of each class id. */
@@ -95,7 +105,23 @@ export const SESSION_METHODS = {
   /** Join a session: from now on this peer gets the session's events. */
   'session.attach': { params: z.object({ session: zSessionId }), result: zSession, repeat: true },
   'session.detach': { params: z.object({ session: zSessionId }), result: z.object({}), repeat: true },
-  'session.classes': { params: z.object({ session: zSessionId, classes: zClasses }), result: zSession },
+  /**
+   * Set the classes. `relabel`: [old id, new id] of classes whose labels change in the same step, 0 for unlabelled; so classes are merged,
+   * or removed with their labels. `invalid` if a class with labels is missing.
+   */
+  'session.classes': {
+    params: z.object({
+      session: zSessionId,
+      classes: zClasses,
+      relabel: z
+        .array(z.tuple([zNatural.max(CLASSES_MAX), zCount.max(CLASSES_MAX)]))
+        .max(CLASSES_MAX)
+        .optional()
+    }),
+    result: zSession
+  },
+  /** Mark classes, instead of those that were marked before. No step that can be undone. */
+  'session.marks': { params: zMarks.extend({ session: zSessionId }), result: zSession },
   /** Set the labels aside (they stay in the session's folder) and begin without any. */
   'session.fresh': { params: z.object({ session: zSessionId }), result: zSession },
 

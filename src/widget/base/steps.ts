@@ -21,6 +21,8 @@ const WHAT: Readonly<Record<string, () => string>> = {
   suggestion: () => trans.__('SAM suggestion'),
   interpolate: () => trans.__('Filled between slices'),
   classes: () => trans.__('Classes'),
+  merge_classes: () => trans.__('Classes merged'),
+  remove_class: () => trans.__('Class removed'),
   set_labels: () => trans.__('Labels set'),
   fresh: () => trans.__('Labels set aside'),
   restore: () => trans.__('Backup restored'),

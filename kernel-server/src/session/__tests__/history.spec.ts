@@ -6,6 +6,7 @@ import { deflateRawSync } from 'node:zlib';
 import { LABEL_TILE, MASK_BYTES } from '../../../../src/shared/limits';
 import { ArrayDescriptor, LabelClass, LabelPatch } from '../../../../src/shared/protocol';
 import { JournalledLabels } from '../journalled-labels';
+import { relabel } from '../whole-labels';
 
 type Patch = Omit<LabelPatch, 'session'>;
 
@@ -77,7 +78,7 @@ function aPatch(): { patch: Patch; buffers: Uint8Array[] } {
 
 /** Make one random change. */
 async function change(labels: JournalledLabels): Promise<void> {
-  const kind = random(20);
+  const kind = random(22);
   if (kind < 16) {
     const { patch, buffers } = aPatch();
     await labels.patch(`${ids++}`, patch, buffers);
@@ -88,7 +89,7 @@ async function change(labels: JournalledLabels): Promise<void> {
       next[random(next.length)] = random(4);
     }
     writeFileSync(staged.path, next);
-    await labels.replace(staged, MADE);
+    await labels.replace(staged, MADE, labels.classes.length < CLASSES.length ? { classes: CLASSES } : {});
   } else if (kind === 17) {
     await labels.replace(null, MADE, { classes: CLASSES.map(item => ({ ...item, name: `new ${ids++} ${item.id}` })) });
   } else if (kind === 18) {
@@ -103,6 +104,16 @@ async function change(labels: JournalledLabels): Promise<void> {
         now.map(label => label || id)
       );
     });
+  } else if (kind < 21) {
+    // One class is merged into another, or removed with its labels; that class then comes again with a name of its own.
+    const [from, into] = [1 + random(3), random(4)];
+    const table = Uint8Array.from({ length: 256 }, (_, id) => (id === from ? into : id));
+    const classes = labels.classes.filter(({ id }) => id !== from || id === into);
+    const now = from === into ? [...labels.classes].reverse() : classes;
+    const before = readFileSync(labels.array.path);
+    await labels.edit(`${ids++}`, MADE, (file, recorder) => relabel(file, recorder, table, 1 << 14), now);
+    expect(readFileSync(labels.array.path).equals(before.map(id => table[id]!))).toBe(true);
+    expect(labels.classes).toEqual(now);
   } else {
     await labels.setClasses(
       CLASSES.map(item => ({ ...item, name: `renamed ${ids++} ${item.id}` })),

@@ -99,6 +99,7 @@ export class FakeSidecar implements ITransport {
         { id: 1, name: 'matrix', color: '#e69f00' },
         { id: 2, name: 'pore', color: '#56b4e9' }
       ],
+      marks: { locked: [], hidden: [] },
       labels: { version: this.version, counts: {} },
       resumed: null,
       recovered: null,
