@@ -1,17 +1,21 @@
 /**
  * Tiles of an image for display. Level l is the image reduced 2^l times: each of its pixels is the mean of the (up to)
- * 2^l × 2^l pixels under it. A tile is made from the four below it, weighted by the pixels that they stand for, so that
- * the means are exact at the right and lower edge too. Tiles are kept in a cache of bounded size.
+ * 2^l × 2^l pixels under it. Up to level {@link DIRECT}, a tile is made from the image. A coarser one is made from the four below it,
+ * weighted by the pixels that they stand for, so that the means are exact at the right and lower edge too. So an overview needs one
+ * pass over the image and little memory. Tiles are kept in a cache of bounded size.
  */
 import { BridgeError } from '../../../src/shared/errors';
 import { IMAGE_TILE } from '../../../src/shared/limits';
 import { ImageInfo } from '../../../src/shared/protocol';
 import { TypedArray } from './dtypes';
 import { breathe } from '../base/files';
+import { reduced } from './reduce';
 import { TileFile } from './tile-file';
 
 /** Most bytes of cached reduced tiles, of all images together. */
 const CACHE_BYTES = 192 << 20;
+/** Levels up to this are made from the image itself. At this one, the tiles of 20,000² pixels take 25 MB. */
+const DIRECT = 3;
 
 /** The answer to `image.tile`. */
 export interface IImageTile {
@@ -110,12 +114,21 @@ export class Pyramid {
     return { rows: means.rows, columns: means.columns, channels, dtype: eight ? 'uint8' : 'uint16', pixels };
   }
 
+  /** Make the coarsest level of a slice, and so all that an overview is drawn from. */
+  async overview(slice: number): Promise<void> {
+    const { rows, columns } = this._file;
+    const level = Math.max(0, Math.ceil(Math.log2(Math.max(rows, columns) / IMAGE_TILE)));
+    await this._means(slice, level, 0, 0);
+  }
+
   private _means(slice: number, level: number, row: number, column: number): Promise<IMeans> {
     if (level === 0) {
       return this._original(slice, row, column);
     }
     const key = `${this._name}/${slice}/${level}/${row}/${column}`;
-    return this._cache.get(key, () => this._reduce(slice, level, row, column));
+    return this._cache.get(key, () =>
+      level > DIRECT ? this._reduce(slice, level, row, column) : this._reduceImage(slice, level, row, column)
+    );
   }
 
   private async _original(slice: number, row: number, column: number): Promise<IMeans> {
@@ -126,6 +139,15 @@ export class Pyramid {
       columns: region.column1 - region.column0,
       values: this._file.read(region)
     };
+  }
+
+  private async _reduceImage(slice: number, level: number, row: number, column: number): Promise<IMeans> {
+    const [rows, columns] = this._size(level);
+    const [row0, column0] = [row * IMAGE_TILE, column * IMAGE_TILE];
+    const row1 = Math.min(rows, row0 + IMAGE_TILE);
+    const column1 = Math.min(columns, column0 + IMAGE_TILE);
+    const values = await reduced(this._file, { slice, level, row0, row1, column0, column1 });
+    return { rows: row1 - row0, columns: column1 - column0, values };
   }
 
   private async _reduce(slice: number, level: number, row: number, column: number): Promise<IMeans> {

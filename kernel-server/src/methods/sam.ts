@@ -14,8 +14,12 @@ export function samHandlers({ sam, sessions, staging, embeddings, compute }: IMe
       return { result: { device, seconds, array: session.array('embedding')! } };
     },
 
-    'sam.embedding': async ({ session, slice }, call) => {
-      const { device, seconds, embedding } = await embeddings.whole(await sessions.get(session), slice, call);
+    'sam.embedding': async ({ session: id, slice }, call) => {
+      const session = await sessions.get(id);
+      session.checkSlice(slice);
+      // The page asks for this as soon as it opens. The encoder would take the cores from the tiles that the user waits for.
+      await session.pyramid.overview(slice);
+      const { device, seconds, embedding } = await embeddings.whole(session, slice, call);
       const halves = toFloat16(embedding);
       const shape = embeddingShape(sam.manifest);
       return { result: { device, seconds, shape }, buffers: [new Uint8Array(halves.buffer)] };

@@ -262,6 +262,8 @@ export class Session {
     this._arrays.bump('image');
     this._forgetTiles();
     this._tell('image');
+    // Before a page asks for it. If this fails, so does the page's request, which tells why.
+    this.pyramid.overview(0).catch(() => undefined);
     await this.save();
   }
 

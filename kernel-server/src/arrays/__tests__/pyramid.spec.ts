@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ImageInfo } from '../../../../src/shared/protocol';
-import { TypedArray } from '../dtypes';
+import { allocate, TypedArray } from '../dtypes';
 import { Pyramid, TileCache } from '../pyramid';
 import { TileFile } from '../tile-file';
 
@@ -94,6 +94,57 @@ describe('Image tiles', () => {
         }
       }
     }
+  });
+
+  it.each([
+    ['uint16', 1, 1],
+    ['uint16', 1, 4],
+    ['uint8', 3, 3],
+    ['int32', 1, 2],
+    ['float32', 3, 4],
+    ['float64', 1, 3]
+  ] as const)('of %s with %i channels at level %i are exact means', async (dtype, channels, level) => {
+    const [rows, columns] = [2 * 517 + 3, 2 * 590 + 5];
+    const values = Array.from(
+      { length: rows * columns * channels },
+      (_, i) => noise(i) * (dtype === 'uint8' ? 1 : 257)
+    );
+    const pixels = allocate(dtype, values.length);
+    pixels.set(values);
+    const display = { low: 0, high: 65535 };
+    const images = pyramid(pixels, [1, rows, columns, channels], dtype, display);
+    const [high, wide] = [Math.ceil(rows / 2 ** level), Math.ceil(columns / 2 ** level)];
+    let worst = 0;
+    for (let row = 0; row * 512 < high; row++) {
+      for (let column = 0; column * 512 < wide; column++) {
+        const tile = await images.tile(0, level, row, column);
+        const shown = dtype === 'uint8' ? tile.pixels : new Uint16Array(tile.pixels.buffer);
+        for (let r = 0; r < tile.rows; r += r < tile.rows - 2 ? 11 : 1) {
+          for (let c = 0; c < tile.columns; c += c < tile.columns - 2 ? 11 : 1) {
+            for (let k = 0; k < channels; k++) {
+              const expected = mean(pixels, rows, columns, channels, level, [row * 512 + r, column * 512 + c, k]);
+              worst = Math.max(worst, Math.abs(shown[(r * tile.columns + c) * channels + k]! - expected));
+            }
+          }
+        }
+      }
+    }
+    expect(worst).toBeLessThanOrEqual(0.51);
+  });
+
+  it('of the coarsest level need each pixel of the image once', async () => {
+    const [rows, columns] = [1500, 2300];
+    const images = pyramid(new Uint16Array(rows * columns), [1, rows, columns, 1], 'uint16');
+    let pixels = 0;
+    const read = jest.spyOn(files[0]!, 'read').mockImplementation(rect => {
+      pixels += (rect.row1 - rect.row0) * (rect.column1 - rect.column0);
+      return new Uint16Array((rect.row1 - rect.row0) * (rect.column1 - rect.column0));
+    });
+    await images.overview(0);
+    expect(pixels).toBe(rows * columns);
+    await images.tile(0, 3, 0, 0);
+    expect(pixels).toBe(rows * columns);
+    read.mockRestore();
   });
 
   it('of other types than uint8 run from 0 at display.low to 65535 at display.high', async () => {
