@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from ..classifier import Classifier
 from ..files.images import ImageLike, Index, prepare
+from ..files.mapped import drop_pages
 from ..sidecar_client import sessions, staging
 from ..sidecar_client.arrays import identity, write_image
 from ..sidecar_client.client import Client, client
@@ -484,12 +485,15 @@ class Labeller(LabelFiles):
         """Draw what front ends without a kernel show, in base64; None if an array cannot be read now."""
         try:
             state = self._refresh()
-            labels = self._array("labels", state)
-            trained = self._array("segmentation", state) if state["segmentation"] else None
-            low, high = state["image"]["display"]["low"], state["image"]["display"]["high"]
             first = 0 if self._stack else ...
-            segmentation = None if trained is None else trained[first]
-            return picture(self._pixels[0], (low, high), state["classes"], labels[first], segmentation)
+            labels = self._array("labels", state)[first] if any(state["labels"]["counts"].values()) else None
+            trained = self._array("segmentation", state)[first] if state["segmentation"] else None
+            low, high = state["image"]["display"]["low"], state["image"]["display"]["high"]
+            drawn = picture(self._pixels[0], (low, high), state["classes"], labels, trained)
+            for array in (labels, trained):
+                if array is not None:
+                    drop_pages(array)
+            return drawn
         except (SambaLabError, OSError):  # the labeller is shown without it
             return None
 

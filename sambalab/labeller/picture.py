@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from ..files.mapped import drop_pages
 from ..spec.tables import limits
 
 Pixels = npt.NDArray[Any]
@@ -18,12 +19,17 @@ Pixels = npt.NDArray[Any]
 SAMPLES = 4
 """Rows and columns of the arrays that are read for each one of the picture, at most."""
 
+#: A smaller picture that would exceed the bound so many times, by its number of pixels, is not tried.
+_HOPELESS = 1.5
+#: Rows that are sampled at a time.
+_BAND = 256
+
 
 def picture(
     image: Pixels,
     display: tuple[float, float],
     classes: Sequence[Mapping[str, Any]],
-    labels: Pixels,
+    labels: Pixels | None,
     segmentation: Pixels | None,
 ) -> str:
     """Draw a slice with its segmentation and labels, as the widget does for a saved notebook (``canvas/picture.ts``).
@@ -37,7 +43,7 @@ def picture(
     classes
         Ids and colours, as the session's state has them.
     labels, segmentation
-        Class ids, uint8 of (rows, columns).
+        Class ids, uint8 of (rows, columns). None if there are none.
 
     Returns
     -------
@@ -48,9 +54,12 @@ def picture(
     palette = np.zeros((256, 3))
     for item in classes:
         palette[int(item["id"])] = [int(str(item["color"])[at : at + 2], 16) for at in (1, 3, 5)]
-    encoded = b""
+    encoded, drawn_side = b"", 0
+    grey = _samples(image, display, max(bounds["sides"]))
     for side in bounds["sides"]:
-        drawn = _grey(image, display, side)
+        if encoded and len(encoded) * (side / drawn_side) ** 2 > _HOPELESS * bounds["bytes"]:
+            continue
+        drawn, drawn_side = _grey(grey, image.shape[:2], side), side
         for ids, opacity in ((segmentation, bounds["segmentation"]), (labels, bounds["labels"])):
             if ids is not None:
                 small = _reduce_classes(ids, drawn.shape[0], drawn.shape[1])
@@ -64,18 +73,26 @@ def picture(
     return base64.b64encode(encoded).decode("ascii")
 
 
-def _grey(image: Pixels, display: tuple[float, float], side: int) -> npt.NDArray[np.float64]:
-    """Reduce the image to a longest side of at most `side`: (rows, columns, 3), 0 to 255 in steps of 4, which compress well."""
-    longest = max(image.shape[:2])
-    step = max(1, longest // (SAMPLES * side))
+def _samples(image: Pixels, display: tuple[float, float], side: int) -> Image.Image:
+    """Take every n-th pixel of the image, enough for a longest side of `side`, as grey values or colours of 8 bits."""
+    step = max(1, max(image.shape[:2]) // (SAMPLES * side))
     low, high = display
     span = high - low if high > low else 1
-    values = (np.asarray(image[::step, ::step], np.float32) - np.float32(low)) * np.float32(255 / span)
-    levels = np.clip(np.nan_to_num(values), 0, 255).astype(np.uint8)
-    scale = min(1.0, side / longest)
-    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    picture = Image.fromarray(levels[..., 0] if levels.shape[-1] == 1 else levels).convert("RGB")
-    return (np.asarray(picture.resize(size, Image.Resampling.BOX)) & 0xFC).astype(np.float64)
+    bands = []
+    for top in range(0, len(image), _BAND * step):
+        some = np.asarray(image[top : top + _BAND * step : step, ::step], np.float32)
+        values = (some - np.float32(low)) * np.float32(255 / span)
+        bands.append(np.clip(np.nan_to_num(values), 0, 255).astype(np.uint8))
+        drop_pages(image)
+    levels = np.concatenate(bands)
+    return Image.fromarray(levels[..., 0] if levels.shape[-1] == 1 else levels)
+
+
+def _grey(samples: Image.Image, shape: tuple[int, ...], side: int) -> npt.NDArray[np.float64]:
+    """Reduce an image of `shape` to a longest side of `side`: (rows, columns, 3), 0 to 255 in steps of 4, which compress well."""
+    scale = min(1.0, side / max(shape))
+    size = (max(1, round(shape[1] * scale)), max(1, round(shape[0] * scale)))
+    return (np.asarray(samples.resize(size, Image.Resampling.BOX).convert("RGB")) & 0xFC).astype(np.float64)
 
 
 def _reduce_classes(ids: Pixels, rows: int, columns: int) -> npt.NDArray[np.uint8]:

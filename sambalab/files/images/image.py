@@ -11,6 +11,7 @@ import numpy as np
 
 from ...spec.errors import ImageError
 from ...spec.grey_range import SAMPLE, grey_range, range_of
+from ..mapped import drop_pages
 from .blocks import Blocks, places
 from .source import Array, PixelSize
 
@@ -155,6 +156,7 @@ class Image:
         if self._pixels is not None:
             for slices, rows in places(self.full_shape, self.dtype.itemsize):
                 yield np.ascontiguousarray(self._pixels[slices, rows])
+                drop_pages(self._pixels)
         elif self._blocks is not None:
             for slices, rows in places(self.full_shape, self.dtype.itemsize, self._blocks.chunk):
                 yield self._blocks.read(slices, rows)
