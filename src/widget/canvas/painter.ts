@@ -11,6 +11,7 @@ import { makeGreys, makePalette, makeRamp } from '../tiles/lut';
 import { RepaintedOverlay } from '../state/change';
 import { LabellerState } from '../state/labeller-state';
 import { SessionParts } from '../state/session-parts';
+import { IImageTileRef } from '../tiles/image-tiles';
 import { outline } from '../tiles/outline';
 import { LEVEL_MAX, LEVEL_MIN, OverlayPictures, reduceLevels } from '../tiles/overlay-pictures';
 import { segmentationKey } from '../tiles/segmentation-tiles';
@@ -19,6 +20,9 @@ import { makeUncertaintyPalette } from '../tiles/uncertainty-colors';
 
 /** Margin around the view, in pixels of the level, for which the suggestion is rendered too: small moves of the view reuse it. */
 const MARGIN = 64;
+
+/** A slice without a picture yet is blank after this time, in milliseconds. Until then the slice before stays on the screen. */
+const HOLD_MS = 500;
 
 /** Milliseconds of a frame for drawing pictures of overlay tiles; the rest waits for the next frame. */
 const FRAME_MS = 7;
@@ -68,6 +72,11 @@ export class Painter {
     const { segmentation, preview, uncertainty, probability } = this._pictures;
     const later = [segmentation, preview, uncertainty, probability];
     later.forEach(pictures => (pictures.late = false));
+    const { parts } = this._state;
+    this._upcoming = parts && this._view.width > 0 ? this._fetchImage(parts, ratio) : [];
+    if (parts && this._holds(context.canvas, parts, ratio)) {
+      return false;
+    }
     this._base(context, ratio, hideOverlays);
     return !later.some(pictures => pictures.late);
   }
@@ -94,7 +103,7 @@ export class Painter {
     // Labels stay in sight while there is no segmentation: else strokes would be drawn and not seen.
     const onlySegmentation = values.shown === 'segmentation' && segmentation.version > 0;
     if (values.shown !== 'labels' && values.segmentationOpacity > 0) {
-      segmentation.want(slice, visible);
+      segmentation.want(slice, visible, this._upcoming);
       this._overlay(context, ratio, 'segmentation', values.segmentationOpacity, tile => ({
         key: segmentationKey(slice, tile),
         values: () => segmentation.classes(slice, tile)
@@ -109,8 +118,9 @@ export class Painter {
     if (preview.shown) {
       this._bytes(context, ratio, 'preview', preview, preview.opacity, visible);
     }
+    this._upcoming.forEach(next => labels.slice(next));
+    const drawn = labels.slice(slice);
     if (!onlySegmentation && values.labelOpacity > 0) {
-      const drawn = labels.slice(slice);
       this._overlay(context, ratio, 'labels', values.labelOpacity, tile => ({
         key: segmentationKey(slice, tile),
         values: () => drawn.tile(tile.row, tile.column)
@@ -188,14 +198,48 @@ export class Painter {
     context.restore();
   }
 
+  /** The image tiles in view. */
+  private _imageTiles(parts: SessionParts, ratio: number): IImageTileRef[] {
+    const level = chooseLevel(parts.image, this._view.scale * ratio);
+    const { slice } = this._state;
+    return tilesIn(this._view.visible(), IMAGE_TILE, level).map(tile => ({ ...tile, slice, level }));
+  }
+
+  /** Fetch the image tiles in view, then those of the upcoming slices. Returns these slices. */
+  private _fetchImage(parts: SessionParts, ratio: number): number[] {
+    if (!this._state.session?.imageReady) {
+      return [];
+    }
+    const tiles = this._imageTiles(parts, ratio);
+    const upcoming = parts.upcoming.after(this._state.slice, tiles.length);
+    parts.tiles.want(tiles, upcoming);
+    return upcoming;
+  }
+
+  /** Whether to leave the last slice on the screen, because the one that the user stepped to has no picture yet. */
+  private _holds({ width, height }: HTMLCanvasElement, parts: SessionParts, ratio: number): boolean {
+    const { slice } = this._state;
+    const now = performance.now();
+    const last = this._drawn;
+    // A canvas of another size is blank.
+    const stepped = last?.parts === parts && last.slice !== slice && last.width === width && last.height === height;
+    if (stepped && !this._imageTiles(parts, ratio).some(tile => parts.tiles.picture(tile))) {
+      if (this._held?.slice !== slice) {
+        this._held = { slice, since: now };
+      }
+      if (now - this._held.since < HOLD_MS) {
+        return true;
+      }
+    }
+    this._drawn = { parts, slice, width, height };
+    this._held = null;
+    return false;
+  }
+
   private _image(context: CanvasRenderingContext2D, parts: SessionParts, ratio: number): void {
     const scale = this._view.scale * ratio;
     const level = chooseLevel(parts.image, scale);
-    const slice = this._state.slice;
-    const tiles = tilesIn(this._view.visible(), IMAGE_TILE, level).map(tile => ({ ...tile, slice, level }));
-    if (this._state.session?.imageReady) {
-      parts.tiles.want(tiles);
-    }
+    const tiles = this._imageTiles(parts, ratio);
     const by = 2 ** level;
     const size = levelSize(parts.image, level);
     for (const tile of tiles) {
@@ -377,6 +421,11 @@ export class Painter {
   };
   private _colours = '';
   private _probabilityColour = '';
+  /** The slices to fetch ahead. */
+  private _upcoming: readonly number[] = [];
+  /** The slice on the screen, and the one that has no picture yet, if it stays there in its place. */
+  private _drawn: { parts: SessionParts; slice: number; width: number; height: number } | null = null;
+  private _held: { slice: number; since: number } | null = null;
   private _kept: ISuggestionPicture | null = null;
 }
 

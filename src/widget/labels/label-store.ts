@@ -14,10 +14,15 @@ import { decodePatch, decodeTile, encodePatch, IMaskedPatch } from './patches';
 import { IAcknowledgement, Move, PatchQueue } from './patch-queue';
 import { Stroke } from './stroke';
 
-/** Tiles of a slice that changed; `null` for all. */
+/** Slices kept, at most: those used last, and those of strokes under way. */
+const SLICES_KEPT = 64;
+/** Slices fetched at once when all may differ from the sidecar's; the others when they are used the next time. */
+const RELOADED = 4;
+
+/** Tiles of a slice that changed. */
 export interface ILabelChange {
   slice: number;
-  tiles: ITileRef[] | null;
+  tiles: ITileRef[];
 }
 
 /** A patch made here. */
@@ -91,12 +96,14 @@ export class LabelStore implements IDisposable {
     return this._version;
   }
 
-  /** The labels of a slice. The first call for a slice fetches them. */
+  /** The labels of a slice. The first call for a slice fetches them. Get them anew for each use: they may be fetched again. */
   slice(slice: number): LabelTiles {
-    let tiles = this._slices.get(slice);
-    if (!tiles) {
-      tiles = new LabelTiles(this._options.image);
-      this._slices.set(slice, tiles);
+    const kept = this._slices.get(slice);
+    const tiles = kept ?? new LabelTiles(this._options.image);
+    this._slices.delete(slice); // the slice used last comes last
+    this._slices.set(slice, tiles);
+    if (!kept) {
+      this._keep(SLICES_KEPT);
       if (!this.queue.paused) {
         void this._fetch(slice);
       }
@@ -112,7 +119,7 @@ export class LabelStore implements IDisposable {
   /** Begin a stroke by hand. `classId` 0 erases; `replaces` says which labels it may change; `tool` is the name of the tool. */
   stroke(slice: number, classId: number, replaces: Replaces, tool = 'brush'): Stroke {
     const edits = this._edits;
-    const stroke = new Stroke({
+    const stroke: Stroke = new Stroke({
       image: this._options.image,
       tiles: this.slice(slice),
       slice,
@@ -162,8 +169,9 @@ export class LabelStore implements IDisposable {
     this.queue.paused = true;
   }
 
-  /** Fetch all slices again, and once more when the queue has drained. */
+  /** Fetch the slices again, and once more when the queue has drained. */
   reload(): void {
+    this._keep(RELOADED);
     for (const slice of this._slices.keys()) {
       void this._fetch(slice);
     }
@@ -274,7 +282,8 @@ export class LabelStore implements IDisposable {
       if (this._disposed || this._latest.get(slice) !== request) {
         return;
       }
-      const tiles = this.slice(slice);
+      const tiles = this._slices.get(slice)!;
+      const before = tiles.refs;
       const fresh = result.tiles.map((tile, i) => ({ ...tile, classes: decodeTile(buffers[i] ?? new Uint8Array()) }));
       tiles.clear();
       for (const { row, column, classes } of fresh) {
@@ -289,7 +298,8 @@ export class LabelStore implements IDisposable {
       }
       this._version = Math.max(this._version, result.version);
       this._edits++;
-      this._changed.emit({ slice, tiles: null });
+      const all = new Map([...before, ...tiles.refs].map(ref => [`${ref.row}/${ref.column}`, ref]));
+      this._changed.emit({ slice, tiles: [...all.values()] });
     } catch (reason) {
       const error = BridgeError.from(reason);
       if (!this._disposed && error.code !== 'disconnected' && error.code !== 'cancelled') {
@@ -310,6 +320,16 @@ export class LabelStore implements IDisposable {
     this._stored.emit({ slice: patch.slice, tiles: patch.tiles, erases: patch.classId === 0, version: reply.version });
     if (gap) {
       this.reload();
+    }
+  }
+
+  /** Forget all slices but this many that were used last, and those that are being drawn on. */
+  private _keep(count: number): void {
+    const drawn = new Set([...this._strokes].map(stroke => stroke.slice));
+    const old = [...this._slices.keys()].slice(0, -count);
+    for (const slice of old.filter(each => !drawn.has(each))) {
+      this._slices.delete(slice);
+      this._latest.delete(slice);
     }
   }
 

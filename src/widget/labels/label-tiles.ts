@@ -48,6 +48,14 @@ export class LabelTiles {
     this._tiles.clear();
   }
 
+  /** The tiles that are kept; the others are 0 everywhere. */
+  get refs(): ITileRef[] {
+    return [...this._tiles.keys()].map(key => {
+      const [row, column] = key.split('/').map(Number);
+      return { row: row!, column: column! };
+    });
+  }
+
   /** Set a run of pixels inside the image; `end` is exclusive. Returns the tiles that the run touches. */
   paintRun(row: number, start: number, end: number, classId: number, replaces: Replaces): ITileRef[] {
     const touched: ITileRef[] = [];

@@ -12,6 +12,11 @@ export class Stroke {
     this._mask = new MaskBuilder(options.image);
   }
 
+  /** The slice that it is on. */
+  get slice(): number {
+    return this._options.slice;
+  }
+
   /** Draw from one point of the image to another. */
   line(from: IPoint, to: IPoint, radius: number): void {
     const { tiles, image, classId, replaces } = this._options;

@@ -32,6 +32,9 @@ import { StrokeTimes } from './stroke-times';
 import { IPixel } from './suggestion';
 import { Training } from './training';
 
+/** SAM gets a slice of a stack when the user has stayed on it for this time, in milliseconds: not slices that are only passed. */
+const REST_MS = 400;
+
 /** Patches that were not sent when their kernel went away, by session: the session's next labeller sends them. */
 const leftBehind = new Map<string, IMaskedPatch[]>();
 
@@ -140,10 +143,10 @@ export class LabellerState implements IDisposable {
   setSlice(slice: number): void {
     const parts = this._parts;
     if (parts && slice !== this._slice && slice >= 0 && slice < parts.slices) {
+      parts.upcoming.step(this._slice, slice);
       this._slice = slice;
       parts.suggestions.decoder = null;
-      parts.labels.slice(slice);
-      this._prepare();
+      this._prepare(REST_MS);
       this._changed.emit('choice');
       this._changed.emit('drawing');
     }
@@ -459,7 +462,7 @@ export class LabellerState implements IDisposable {
   }
 
   /** Get the embedding of the slice, once the sidecar has the image. */
-  private _prepare(): void {
+  private _prepare(rest = 0): void {
     const parts = this._parts;
     if (!parts || !this._session?.imageReady || this.connection.state.state !== 'connected') {
       return;
@@ -467,7 +470,7 @@ export class LabellerState implements IDisposable {
     const { state } = parts.embedding.state;
     if (this._prepared !== this._slice || state === 'waiting') {
       this._prepared = this._slice;
-      void parts.embedding.prepare(this._slice);
+      void parts.embedding.prepare(this._slice, rest);
     }
   }
 

@@ -19,6 +19,7 @@ import { ProbabilityOverlay } from './probability';
 import { ISuggestionDecoder, SliceEmbedding } from './slice-embedding';
 import { Suggestions } from './suggestions';
 import { UncertaintyOverlay } from './uncertainty';
+import { UpcomingSlices } from './upcoming-slices';
 
 /** The parts of one image. */
 export class SessionParts implements IDisposable {
@@ -29,6 +30,7 @@ export class SessionParts implements IDisposable {
     this.image = image;
     this.slices = slices;
     this._session = session;
+    this.upcoming = new UpcomingSlices({ image, slices });
     this.labels = options.labels ?? new LabelStore({ image, link });
     this.tiles = new ImageTiles({ image, link });
     this.segmentation = new SegmentationTiles({ image, slices, link, labels: this.labels });
@@ -52,6 +54,8 @@ export class SessionParts implements IDisposable {
   readonly image: ISize;
   /** Number of slices. */
   readonly slices: number;
+  /** The slices to fetch ahead. */
+  readonly upcoming: UpcomingSlices;
   readonly tiles: ImageTiles;
   readonly labels: LabelStore;
   readonly segmentation: SegmentationTiles;
@@ -178,7 +182,7 @@ export class SessionParts implements IDisposable {
   }
 
   private _onLabels(_: LabelStore, { slice, tiles }: ILabelChange): void {
-    const keys = tiles?.map(({ row, column }) => `${slice}/${row}/${column}`) ?? null;
+    const keys = tiles.map(({ row, column }) => `${slice}/${row}/${column}`);
     this._repaint.emit({ overlay: 'labels', keys });
     this._changed.emit('drawing');
   }

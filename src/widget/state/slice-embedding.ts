@@ -62,8 +62,11 @@ export class SliceEmbedding implements IDisposable {
     return this._disposed;
   }
 
-  /** Prepare a slice, instead of the one requested before. Sends no request if the decoder still has the slice's embedding. */
-  async prepare(slice: number): Promise<void> {
+  /**
+   * Prepare a slice, instead of the one requested before. Sends no request if the decoder still has the slice's embedding, and none
+   * if another slice is prepared within `rest` milliseconds.
+   */
+  async prepare(slice: number, rest = 0): Promise<void> {
     this._running?.abort();
     const running = new AbortController();
     this._running = running;
@@ -77,6 +80,9 @@ export class SliceEmbedding implements IDisposable {
       return;
     }
     this._set({ state: 'computing', fraction: null });
+    if (rest > 0 && !(await rested(rest, signal))) {
+      return;
+    }
     try {
       const loading = this._getDecoder();
       loading.catch(() => undefined); // awaited below; the embedding may fail first
@@ -186,6 +192,18 @@ export class SliceEmbedding implements IDisposable {
   private readonly _computed = new Map<string, { device: SamDevice; seconds: number }>();
   private _closer: EventParams<'job'> | null = null;
   private _disposed = false;
+}
+
+/** Wait. Resolves to false at once when the signal is aborted. */
+function rested(milliseconds: number, signal: AbortSignal): Promise<boolean> {
+  return new Promise(resolve => {
+    const timer = setTimeout(() => resolve(true), milliseconds);
+    const abort = () => {
+      clearTimeout(timer);
+      resolve(false);
+    };
+    signal.addEventListener('abort', abort, { once: true });
+  });
 }
 
 /** The namespace for {@link SliceEmbedding}. */

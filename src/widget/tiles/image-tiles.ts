@@ -11,6 +11,8 @@ import { makeLut, toRgba } from './lut';
 
 /** Requests under way: enough to keep the connection busy, few enough that tiles of the current view arrive soon. */
 const IN_FLIGHT = 4;
+/** Requests under way while tiles are fetched ahead: the rest is free for the view. */
+const IN_FLIGHT_AHEAD = 3;
 /** Canvases kept, 1 MiB each at most; more if a view shows more. */
 const KEPT = 128;
 /** Pause after a failure before tiles are requested again, in milliseconds. */
@@ -54,18 +56,25 @@ export class ImageTiles implements IDisposable {
     return this._disposed;
   }
 
-  /** Number of tiles that are requested or wait to be. */
+  /** Number of tiles in view that are requested or wait to be. */
   get pending(): number {
-    return this._inFlight.size + this._wanted.length;
+    return this._inView.filter(tile => this._inFlight.has(keyOf(tile))).length + this._wanted.length;
   }
 
-  /** Fetch the tiles in view, most wanted first. Tiles that were wanted before and are not requested yet are dropped. */
-  want(tiles: IImageTileRef[]): void {
+  /**
+   * Fetch the tiles in view, most wanted first, then those of `upcoming`, the same places of slices that come into view next. Tiles
+   * that were wanted before and are not requested yet are dropped.
+   */
+  want(tiles: IImageTileRef[], upcoming: readonly number[] = []): void {
     this._cache.limit = Math.max(KEPT, 2 * tiles.length);
     // The coarsest level, the whole image in one tile, is drawn where finer tiles are missing.
     const slice = tiles[0]?.slice ?? 0;
     const top = { slice, level: topLevel(this._image), row: 0, column: 0 };
-    this._wanted = [top, ...tiles].filter(tile => !this._cache.has(keyOf(tile)) && !this._inFlight.has(keyOf(tile)));
+    const isTop = (tile: IImageTileRef) => keyOf(tile) === keyOf(top);
+    this._inView = tiles.some(isTop) ? tiles : [top, ...tiles];
+    const missing = (tile: IImageTileRef) => !this._cache.has(keyOf(tile)) && !this._inFlight.has(keyOf(tile));
+    this._wanted = this._inView.filter(missing);
+    this._ahead = upcoming.flatMap(next => tiles.map(tile => ({ ...tile, slice: next }))).filter(missing);
     this._pump();
   }
 
@@ -102,7 +111,7 @@ export class ImageTiles implements IDisposable {
     }
     this._disposed = true;
     clearTimeout(this._timer);
-    this._wanted = [];
+    this._wanted = this._ahead = [];
     this._cache.clear();
     Signal.clearData(this);
   }
@@ -110,6 +119,9 @@ export class ImageTiles implements IDisposable {
   private _pump(): void {
     while (this._inFlight.size < IN_FLIGHT && this._wanted.length > 0 && this._timer === undefined) {
       void this._load(this._wanted.shift()!);
+    }
+    while (this._inFlight.size < IN_FLIGHT_AHEAD && this._ahead.length > 0 && this._timer === undefined) {
+      void this._load(this._ahead.shift()!);
     }
   }
 
@@ -153,7 +165,10 @@ export class ImageTiles implements IDisposable {
   private readonly _lut = makeLut();
   private readonly _arrived = new Signal<this, void>(this);
   private readonly _failed = new Signal<this, BridgeError>(this);
+  private _inView: IImageTileRef[] = [];
+  /** Tiles in view that are not requested yet, and those of slices that come into view next. */
   private _wanted: IImageTileRef[] = [];
+  private _ahead: IImageTileRef[] = [];
   private _timer: ReturnType<typeof setTimeout> | undefined;
   private _disposed = false;
 }

@@ -90,7 +90,7 @@ export class SegmentationTiles implements IDisposable {
 
   /** Whether all tiles wanted last have arrived. */
   get settled(): boolean {
-    return !this._busy && this._wanted.length === 0;
+    return this._fetching !== this._slice && this._wanted.length === 0;
   }
 
   /** Whether tiles of an incomplete live round are kept. */
@@ -116,7 +116,7 @@ export class SegmentationTiles implements IDisposable {
     this._version = version;
     this._settledRound = round;
     if (version === 0) {
-      this._wanted = [];
+      this._wanted = this._upcoming = [];
       this._clear();
       return true;
     }
@@ -171,17 +171,25 @@ export class SegmentationTiles implements IDisposable {
     }
   }
 
-  /** Fetch the missing and outdated ones among the tiles in view, which come most wanted first. */
-  want(slice: number, tiles: ITileRef[]): void {
+  /**
+   * Fetch the missing and outdated ones among the tiles in view, which come most wanted first, then those of `upcoming`, the same
+   * places of slices that come into view next.
+   */
+  want(slice: number, tiles: ITileRef[], upcoming: readonly number[] = []): void {
     if (this._version === 0) {
-      this._wanted = [];
+      this._wanted = this._upcoming = [];
       return;
     }
+    const missing = (of: number) =>
+      tiles
+        .filter(tile => {
+          const kept = this._tiles.peek(segmentationKey(of, tile));
+          return !kept || (!kept.ahead && kept.version !== this._version);
+        })
+        .map(tile => ({ ...tile, slice: of }));
     this._slice = slice;
-    this._wanted = tiles.filter(tile => {
-      const kept = this._tiles.peek(segmentationKey(slice, tile));
-      return !kept || (!kept.ahead && kept.version !== this._version);
-    });
+    this._wanted = missing(slice);
+    this._upcoming = upcoming.flatMap(missing);
     void this._pump();
   }
 
@@ -289,9 +297,9 @@ export class SegmentationTiles implements IDisposable {
     }
     this._busy = true;
     try {
-      while (this._wanted.length > 0 && !this._disposed) {
-        const slice = this._slice;
-        const tiles = this._wanted.splice(0, BATCH);
+      for (let next = this._next(); next && !this._disposed; next = this._next()) {
+        const { slice, tiles } = next;
+        this._fetching = slice;
         this._changedMeanwhile.clear();
         this._allChangedMeanwhile = false;
         const { result, buffers } = await this._fetch(slice, tiles);
@@ -304,13 +312,26 @@ export class SegmentationTiles implements IDisposable {
         this._take(slice, tiles, result, buffers);
       }
     } catch (error) {
-      this._wanted = [];
+      this._wanted = this._upcoming = [];
       if (!this._disposed && this._version !== 0) {
         this._failed.emit(BridgeError.from(error));
       }
     } finally {
       this._busy = false;
+      this._fetching = -1;
     }
+  }
+
+  /** Take the tiles to request next, all of one slice. */
+  private _next(): { slice: number; tiles: ITileRef[] } | null {
+    const list = this._wanted.length > 0 ? this._wanted : this._upcoming;
+    const slice = list[0]?.slice;
+    if (slice === undefined) {
+      return null;
+    }
+    const end = list.findIndex(tile => tile.slice !== slice);
+    const tiles = list.splice(0, Math.min(BATCH, end < 0 ? list.length : end));
+    return { slice, tiles: tiles.map(({ row, column }) => ({ row, column })) };
   }
 
   private _fetch(slice: number, tiles: ITileRef[]): Promise<IReply<'overlay.tiles'>> {
@@ -354,8 +375,12 @@ export class SegmentationTiles implements IDisposable {
   /** The live round that made the array; 0 if none did. */
   private _settledRound = 0;
   private _slice = 0;
-  private _wanted: ITileRef[] = [];
+  /** The tiles in view that are not requested yet, and those of slices that come into view next. */
+  private _wanted: (ITileRef & { slice: number })[] = [];
+  private _upcoming: (ITileRef & { slice: number })[] = [];
   private _busy = false;
+  /** The slice whose tiles are being requested; −1 for none. */
+  private _fetching = -1;
   /** The version of the labels that last erased some in each tile, and in all tiles. */
   private readonly _erased = new Map<string, number>();
   private _allErased = 0;

@@ -118,3 +118,25 @@ describe('A stroke', () => {
     expect(same(labeller)).toBe(true);
   });
 });
+
+describe('The labels of a stack', () => {
+  it('are fetched again for the slices used last, and for the others when they are used', async () => {
+    const { sidecar, parts } = await open(undefined, image, 30);
+    const { labels } = parts;
+    const drawn = labels.stroke(3, 1, [0]);
+    drawn.line({ x: 200, y: 100 }, { x: 260, y: 100 }, 9);
+    for (let slice = 0; slice < 30; slice++) {
+      labels.slice(slice);
+    }
+    await settle();
+    const fetched = () => sidecar.asked['overlay.tiles']!.splice(0).sort((a, b) => a - b);
+    fetched();
+    labels.reload();
+    expect(fetched()).toEqual([3, 26, 27, 28, 29]);
+    labels.slice(5);
+    expect(fetched()).toEqual([5]);
+    await settle();
+    expect(labels.slice(3).at(100, 230)).toBe(1);
+    expect(labels.slice(5).at(100, 230)).toBe(0);
+  });
+});

@@ -27,7 +27,10 @@ export const image = { rows: 600, columns: 700 };
 
 /** A sidecar in the page: one label array, patches in the order they come, nothing lost unless it is told to. */
 export class FakeSidecar implements ITransport {
-  constructor(readonly size = image) {
+  constructor(
+    readonly size = image,
+    readonly slices = 1
+  ) {
     this.labels = new Uint8Array(size.rows * size.columns);
   }
 
@@ -45,6 +48,8 @@ export class FakeSidecar implements ITransport {
   live = false;
   views: unknown[] = [];
   methods: string[] = [];
+  /** Slices of the requests of each method that names one. */
+  asked: Record<string, number[]> = {};
   related: RelatedSession[] = [];
   /** Ids of the sessions whose labels were copied. */
   taken: string[] = [];
@@ -60,6 +65,9 @@ export class FakeSidecar implements ITransport {
     }
     this._known.add(request.id);
     this.methods.push(request.method);
+    if ('slice' in request.params) {
+      (this.asked[request.method] ??= []).push(request.params.slice!);
+    }
     setTimeout(() => this._answer(request, message.buffers));
   }
 
@@ -89,7 +97,7 @@ export class FakeSidecar implements ITransport {
       session: id,
       title: 'test',
       image: {
-        shape: [1, this.size.rows, this.size.columns, 1],
+        shape: [this.slices, this.size.rows, this.size.columns, 1],
         dtype: 'uint8',
         digest: this.digest,
         display: { low: 0, high: 255 }
@@ -140,6 +148,14 @@ export class FakeSidecar implements ITransport {
         this._emit({ re, result: { version: this.version, tiles } }, out);
         return;
       }
+      case 'image.tile':
+        if (this.slices > 1) {
+          const result = { rows: 1, columns: 1, channels: 1, dtype: 'uint8' };
+          this._emit({ re, result }, [new Uint8Array(1)]);
+        } else {
+          this._emit({ re, error: { code: 'invalid', message: 'no image here' } });
+        }
+        return;
       case 'sam.decoder':
         this._emit(
           { re, result: { manifest: zDecoderManifest.parse(DEFAULT_MODEL), digest: 'b'.repeat(64), bytes: 1 } },
@@ -230,9 +246,10 @@ export function closeAll(): void {
 /** A labeller whose image, labels and decoder are ready. */
 export async function open(
   suggest: ISuggestionDecoder['suggest'] = async ([point]) => squareAt(point!.row, point!.column),
-  size = image
+  size = image,
+  slices = 1
 ) {
-  const sidecar = new FakeSidecar(size);
+  const sidecar = new FakeSidecar(size, slices);
   const state = new LabellerState({
     session: id,
     settings: new Settings(),

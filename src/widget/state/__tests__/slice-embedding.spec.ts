@@ -101,6 +101,13 @@ describe('SliceEmbedding', () => {
     expect(await decoded()).toBe(0);
   });
 
+  it('requests nothing for a slice that is left before the user has rested on it', async () => {
+    const left = embedding.prepare(0, 60_000);
+    await embedding.prepare(1, 1);
+    await left;
+    expect([...requests].sort()).toEqual(['embedding 1', 'sam.decoder']);
+  });
+
   it('drops a slice when another one is requested', async () => {
     const first = embedding.prepare(0);
     await Promise.all([first, embedding.prepare(1)]);

@@ -13,9 +13,15 @@ const B = { row: 0, column: 1 };
 const tick = () => new Promise(resolve => setTimeout(resolve, 0));
 
 function make(options: { labels?: LabelTiles; bytesMax?: number } = {}) {
-  const asked: { tiles: ITileRef[]; resolve(reply: IReply<'overlay.tiles'>): void; reject(error: Error): void }[] = [];
+  const asked: {
+    slice: number;
+    tiles: ITileRef[];
+    resolve(reply: IReply<'overlay.tiles'>): void;
+    reject(error: Error): void;
+  }[] = [];
   const link = new FakeLink(
-    (_, { tiles }: { tiles: ITileRef[] }) => new Promise((resolve, reject) => asked.push({ tiles, resolve, reject }))
+    (_, { slice, tiles }: { slice: number; tiles: ITileRef[] }) =>
+      new Promise((resolve, reject) => asked.push({ slice, tiles, resolve, reject }))
   );
   const image = { rows: 300, columns: 700 };
   const { labels = new LabelTiles(image), ...rest } = options;
@@ -60,6 +66,22 @@ describe('SegmentationTiles', () => {
     segmentation.want(0, [A, B]);
     expect(asked).toHaveLength(1);
     expect(segmentation.at(0, 3, LABEL_TILE + 3)).toBe(1);
+  });
+
+  it('fetches the same tiles of the slices that come next after those in view', async () => {
+    const { segmentation, asked, answer } = make();
+    segmentation.want(0, [A], [1]);
+    expect(segmentation.settled).toBe(false);
+    await answer(1);
+    expect(segmentation.settled).toBe(true);
+    await answer(2);
+    expect(asked.map(({ slice, tiles }) => [slice, tiles])).toEqual([
+      [0, [A]],
+      [1, [A]]
+    ]);
+    expect(segmentation.at(1, 3, 3)).toBe(2);
+    segmentation.want(1, [A], []);
+    expect(asked).toHaveLength(2);
   });
 
   it('fetches a tile again whose labels were erased, and shows the old one until then', async () => {
