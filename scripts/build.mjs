@@ -3,10 +3,10 @@
  *
  *   engine   engine/assembly → engine/build/engine.wasm
  *   server   kernel-server, engine, the tables and limits of src/shared, the SAM models' manifests and decoders → sambalab/server
- *   browser  src → lib → sambalab/labextension
+ *   browser  src → lib → sambalab/labextension; the commands' keys → schema/widget.json
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { importTypeScript } from './typescript.mjs';
@@ -75,7 +75,8 @@ const parts = {
       }
     }
   },
-  browser() {
+  async browser() {
+    await writeShortcuts();
     // A module left over from an older checkout would be found before a folder of its name.
     rmSync(join(root, 'lib'), { recursive: true, force: true });
     node(tool('typescript/bin/tsc'), '-p', 'tsconfig.json');
@@ -88,6 +89,18 @@ const parts = {
     );
   }
 };
+
+/** Write the keys of the widget's commands into the schema, where JupyterLab lists them and lets users change them. */
+async function writeShortcuts() {
+  const file = join(root, 'schema/widget.json');
+  const { shortcuts } = await importTypeScript('src/widget/commands/index.ts');
+  const schema = { ...JSON.parse(readFileSync(file, 'utf8')), 'jupyter.lab.shortcuts': shortcuts() };
+  const { format, resolveConfig } = await import('prettier');
+  const text = await format(JSON.stringify(schema), { ...(await resolveConfig(file)), filepath: file });
+  if (text !== readFileSync(file, 'utf8')) {
+    writeFileSync(file, text);
+  }
+}
 
 const names = process.argv.slice(2);
 try {

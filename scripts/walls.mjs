@@ -41,7 +41,17 @@ const FLOORS = {
     ['jobs'],
     ['base']
   ],
-  'src/widget': [['frame'], ['panel'], ['canvas'], ['decoder'], ['state'], ['tiles'], ['labels'], ['base']],
+  'src/widget': [
+    ['frame'],
+    ['panel'],
+    ['commands'],
+    ['canvas'],
+    ['decoder'],
+    ['state'],
+    ['tiles'],
+    ['labels'],
+    ['base']
+  ],
   engine: [['codecs'], ['onnx'], ['core']]
 };
 

@@ -1,10 +1,12 @@
 /** The labeller that JupyterLab's commands act on: the last one that had the focus or was shown. Loads none of the widget's code. */
 import { ISignal, Signal } from '@lumino/signaling';
 
-/** The part of a labeller that commands use. */
+/** The part of a labeller that JupyterLab's commands use. */
 export interface ILastUsed {
-  /** Go to the next region where labels would help. */
-  nextRegion(): void;
+  /** Whether it can run a command now, by the command's name. */
+  can(command: string): boolean;
+  /** Run a command by its name. */
+  run(command: string): void;
 }
 
 let used: ILastUsed | null = null;

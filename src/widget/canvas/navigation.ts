@@ -1,6 +1,6 @@
 /**
  * How the user moves about the image: fit, zoom, pan, pinch, wheel. A command that moves the view is a method here; its key is in
- * `frame/keys.ts`, its button in `frame/toolbar.ts`.
+ * `commands/index.ts`, its button in `frame/toolbar.ts`.
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';

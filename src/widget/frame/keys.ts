@@ -1,48 +1,13 @@
-/** The keyboard shortcuts of a labeller, while it has the focus. */
+/** The keyboard of a labeller, while it has the focus: runs the commands of `src/widget/commands` at their keys. */
 import { IDisposable } from '@lumino/disposable';
-import { CanvasView } from '../canvas/canvas';
-import { TOOLS } from '../canvas/tools';
-import { nextShown } from '../base/settings';
 import { ILastUsed, setLastUsed } from '../base/last-used';
-import { Move } from '../labels/patch-queue';
-import { LabellerState } from '../state/labeller-state';
-
-/** The brush size one step larger (1) or smaller (−1): a tenth of the size, at least one pixel; half the size if `large`. */
-export function nextBrushSize(size: number, direction: 1 | -1, large: boolean): number {
-  const step = Math.max(1, Math.round(size * (large ? 0.5 : 0.1)));
-  return size + direction * step;
-}
-
-/** Ctrl+Z undoes; Ctrl+Shift+Z and Ctrl+Y make again. Command stands for Ctrl on a Mac. */
-function moveOf(event: KeyboardEvent): Move | undefined {
-  const key = event.key.toLowerCase();
-  if (!(event.ctrlKey || event.metaKey) || event.altKey || (key !== 'z' && key !== 'y')) {
-    return undefined;
-  }
-  return key === 'z' && !event.shiftKey ? 'undo' : 'redo';
-}
-
-/** Bring the next region where labels would help into this view. */
-export async function goToNextRegion(state: LabellerState, canvas: CanvasView): Promise<void> {
-  // A user who presses the pointer before the answer comes works elsewhere: leave the view there.
-  const leave = () => state.parts?.guide.leave();
-  canvas.node.addEventListener('pointerdown', leave);
-  try {
-    const region = await state.nextRegion();
-    if (region) {
-      canvas.navigation.lookAt(region);
-    }
-  } finally {
-    canvas.node.removeEventListener('pointerdown', leave);
-  }
-}
+import { commandOf, findCommand, ICommand, ILabellerView, keysOf, keystrokesOf } from '../commands';
 
 /** Listens to the keyboard on a view's root. */
 export class KeyMap implements IDisposable, ILastUsed {
-  constructor(options: KeyMap.IOptions) {
-    this._options = options;
+  constructor(private readonly _view: ILabellerView) {
     for (const type of EVENTS) {
-      options.node.addEventListener(type, this);
+      _view.node.addEventListener(type, this);
     }
     setLastUsed(this);
     // Runs before JupyterLab's listener, which sits on the document.
@@ -61,13 +26,18 @@ export class KeyMap implements IDisposable, ILastUsed {
     setLastUsed(null, this);
     window.removeEventListener('keydown', this._onAnyDown, true);
     for (const type of EVENTS) {
-      this._options.node.removeEventListener(type, this);
+      this._view.node.removeEventListener(type, this);
     }
   }
 
-  /** Go to the next region; JupyterLab's command calls this. */
-  nextRegion(): void {
-    void goToNextRegion(this._options.state, this._options.canvas);
+  can(command: string): boolean {
+    return findCommand(command).enabled?.(this._view) ?? true;
+  }
+
+  run(command: string): void {
+    if (this.can(command)) {
+      findCommand(command).run(this._view);
+    }
   }
 
   handleEvent(event: Event): void {
@@ -76,7 +46,7 @@ export class KeyMap implements IDisposable, ILastUsed {
         this._onDown(event as KeyboardEvent);
         break;
       case 'keyup':
-        this._onUp(event as KeyboardEvent);
+        this._release(physical(event as KeyboardEvent));
         break;
       case 'focusin':
         setLastUsed(this);
@@ -84,22 +54,21 @@ export class KeyMap implements IDisposable, ILastUsed {
       default: {
         // The labeller lost the focus while a key was held down: it will not get the keyup event.
         const next = (event as FocusEvent).relatedTarget;
-        if (!(next instanceof Node && this._options.node.contains(next))) {
-          this._options.canvas.panning = false;
-          this._options.canvas.hideOverlays = false;
+        if (!(next instanceof Node && this._view.node.contains(next))) {
+          [...this._held.keys()].forEach(key => this._release(key));
         }
       }
     }
   }
 
   /**
-   * Keep single keys from JupyterLab while the labeller has the focus; shortcuts with Ctrl or Command, such as saving, reach it, but
-   * not those that undo: the user means the last stroke.
+   * Keep single keys from JupyterLab while the labeller has the focus; shortcuts with Ctrl or Command, such as saving, reach it
+   * unless they are keys of a command: with Ctrl+Z the user means the last stroke.
    */
   private readonly _onAnyDown = (event: KeyboardEvent): void => {
-    const { node } = this._options;
+    const { node } = this._view;
     if (event.target instanceof Node && node.contains(event.target)) {
-      const passes = (event.ctrlKey || event.metaKey) && !moveOf(event);
+      const passes = (event.ctrlKey || event.metaKey) && !commandOf(keystrokesOf(event));
       if (passes) {
         delete node.dataset['lmSuppressShortcuts'];
       } else {
@@ -110,134 +79,70 @@ export class KeyMap implements IDisposable, ILastUsed {
 
   private _onDown(event: KeyboardEvent): void {
     const target = event.target as HTMLElement;
+    const command = commandOf(keystrokesOf(event));
+    const accel = event.ctrlKey || event.metaKey;
     // Text fields keep all keys.
     if (target instanceof HTMLInputElement && target.type === 'text') {
       event.stopPropagation();
       return;
     }
-    const move = moveOf(event);
-    if (move) {
-      event.preventDefault();
+    if (!accel && this._keeps(target, event.key, command)) {
       event.stopPropagation();
-      void this._options.state.move(move);
       return;
     }
-    if (event.ctrlKey || event.metaKey) {
+    if (!command || (accel && !keysOf(command).some(key => key.startsWith('Accel ')))) {
       return;
     }
+    const able = command.enabled?.(this._view) ?? true;
+    if (!able && command.onImage) {
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+    if (able && (!event.repeat || command.repeats)) {
+      if (command.release) {
+        this._held.set(physical(event), command);
+      }
+      command.run(this._view);
+    }
+  }
+
+  /** Whether the control with the focus needs the key itself. */
+  private _keeps(target: HTMLElement, key: string, command: ICommand | undefined): boolean {
     // A list keeps letters, which select an entry, until the pointer is over the image. H always hides the overlays: the user
     // holds it to look below the feature that was just chosen.
-    if (target instanceof HTMLSelectElement && !/^h$/i.test(event.key) && !this._options.canvas.underPointer) {
-      event.stopPropagation();
-      return;
-    }
-    // A control with the focus keeps the keys that it uses itself.
-    const control = target.matches('input, button, summary, select');
-    if (control && OWN_KEYS.has(event.key)) {
-      event.stopPropagation();
-      return;
-    }
-    if (this._run(event)) {
-      event.preventDefault();
-      event.stopPropagation();
-    }
-  }
-
-  /** Run the shortcut of a key. Returns whether there is one. */
-  private _run(event: KeyboardEvent): boolean {
-    const { state, canvas } = this._options;
-    const { settings } = state;
-    if (/^[1-9]$/.test(event.key)) {
-      const item = state.session?.classes[Number(event.key) - 1];
-      if (item) {
-        state.setClass(item.id);
-      }
+    if (target instanceof HTMLSelectElement && command?.name !== 'hide-overlays' && !this._view.canvas.underPointer) {
       return true;
     }
-    switch (event.key) {
-      case 'l':
-      case 'L':
-        void state.setLive(!state.live.on);
-        return true;
-      case 'n':
-      case 'N':
-        void goToNextRegion(state, canvas);
-        return true;
-      case '[':
-      case '{':
-        settings.set({ brushSize: nextBrushSize(settings.values.brushSize, -1, event.shiftKey) });
-        return true;
-      case ']':
-      case '}':
-        settings.set({ brushSize: nextBrushSize(settings.values.brushSize, 1, event.shiftKey) });
-        return true;
-      case 'v':
-      case 'V':
-        settings.set({ shown: nextShown(settings.values.shown) });
-        return true;
-      case 'h':
-      case 'H':
-        canvas.hideOverlays = true;
-        return true;
-      case ' ':
-        canvas.panning = true;
-        return true;
-      case '0':
-        canvas.navigation.showAll();
-        return true;
-      case '+':
-      case '=':
-        canvas.navigation.zoom(1.5);
-        return true;
-      case '-':
-        canvas.navigation.zoom(1 / 1.5);
-        return true;
-      case 'PageUp':
-        state.setSlice(state.slice - 1);
-        return true;
-      case 'PageDown':
-        state.setSlice(state.slice + 1);
-        return true;
-      case 'Escape':
-        canvas.handler.cancel?.();
-        state.parts?.guide.dismiss();
-        return true;
-      case 'Enter':
-        canvas.handler.finish?.();
-        return true;
-      case 'Backspace':
-        canvas.handler.removeLast?.();
-        return canvas.handler.removeLast !== undefined;
-      default: {
-        const tool = TOOLS.find(({ key }) => key === event.key.toLowerCase());
-        if (tool) {
-          state.setTool(tool.name);
-        }
-        return tool !== undefined;
-      }
-    }
+    return target.matches('input, button, summary, select') && OWN_KEYS.has(key);
   }
 
-  private _onUp(event: KeyboardEvent): void {
-    if (event.key === ' ') {
-      this._options.canvas.panning = false;
-    } else if (event.key === 'h' || event.key === 'H') {
-      this._options.canvas.hideOverlays = false;
-    }
+  private _release(key: string): void {
+    const command = this._held.get(key);
+    this._held.delete(key);
+    command?.release!(this._view);
   }
 
-  private readonly _options: KeyMap.IOptions;
+  /** The commands whose keys are held down, by the key. */
+  private readonly _held = new Map<string, ICommand>();
   private _disposed = false;
 }
 
-/** The namespace for {@link KeyMap}. */
-export namespace KeyMap {
-  export interface IOptions {
-    node: HTMLElement;
-    state: LabellerState;
-    canvas: CanvasView;
-  }
+/** The key itself: its character may change while it is held down, with Shift for example. */
+function physical(event: KeyboardEvent): string {
+  return event.code || event.key.toUpperCase();
 }
 
 const EVENTS = ['keydown', 'keyup', 'focusin', 'focusout'] as const;
-const OWN_KEYS: ReadonlySet<string> = new Set([' ', 'Enter', 'PageUp', 'PageDown']);
+const OWN_KEYS: ReadonlySet<string> = new Set([
+  ' ',
+  'Enter',
+  'PageUp',
+  'PageDown',
+  'ArrowLeft',
+  'ArrowRight',
+  'ArrowUp',
+  'ArrowDown',
+  'Home',
+  'End'
+]);

@@ -4,6 +4,8 @@ import { Panel, Widget } from '@lumino/widgets';
 import { CanvasView } from '../canvas/canvas';
 import { attachDebugHandle } from './debug';
 import { button, element, setText } from '../base/dom';
+import { ILabellerView } from '../commands';
+import { toggleHelp } from './help';
 import { KeyMap } from './keys';
 import { NotesBanner } from './notes-banner';
 import { Change } from '../state/change';
@@ -114,14 +116,20 @@ export class LabellerPanel extends Panel {
     body.addClass('sambalab-body');
     body.addWidget(stage);
     body.addWidget(new SidePanel(this._state));
-    this.addWidget(new Toolbar(this._state, canvas));
+    const view: ILabellerView = {
+      node: this.node,
+      state: this._state,
+      canvas,
+      toggleHelp: () => toggleHelp(this.node)
+    };
+    this.addWidget(new Toolbar(view));
     this.addWidget(new ResumedBanner(this._state));
     this.addWidget(new NotesBanner(this._state));
     this.addWidget(body);
     this.addWidget(new RecoveredBanner(this._state));
     this.addWidget(new RelatedBanner(this._state));
     this.addWidget(new StatusLine(this._state, canvas));
-    this._keys = new KeyMap({ node: this.node, state: this._state, canvas });
+    this._keys = new KeyMap(view);
     attachDebugHandle(this.node, this._state, canvas);
   }
 

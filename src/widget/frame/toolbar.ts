@@ -1,13 +1,12 @@
 /** The toolbar: tools, brush size, what happens to older labels, zoom, and the slice of a stack. */
-import { CanvasView } from '../canvas/canvas';
 import { currentTool, ITool, TOOLS, ToolSetting } from '../canvas/tools';
-import { button, element, hide, setDisabled, setText, slider } from '../base/dom';
+import { element, hide, setDisabled, setText, slider } from '../base/dom';
 import { ChoiceSwitch } from './choice-switch';
-import { goToNextRegion } from './keys';
 import { HistoryStep } from '../../shared';
 import { Move } from '../labels/patch-queue';
 import { stepText } from '../base/steps';
-import { LabellerState } from '../state/labeller-state';
+import { findCommand, ILabellerView, keysOf, keystrokeText } from '../commands';
+import { commandButton, titleWithKey } from '../commands/titles';
 import { BRUSH_MAX, Erases, Overlap } from '../base/settings';
 import { StateWidget } from '../panel/state-widget';
 import { trans } from '../base/translation';
@@ -17,8 +16,9 @@ const SIZE_STEPS = 100;
 const SIZE_SPAN = Math.log(BRUSH_MAX);
 
 export class Toolbar extends StateWidget {
-  constructor(state: LabellerState, canvas: CanvasView) {
-    super(state, ['choice', 'session']);
+  constructor(private readonly _view: ILabellerView) {
+    super(_view.state, ['choice', 'session']);
+    const { state, canvas } = _view;
     this.addClass('sambalab-toolbar');
     this.node.setAttribute('role', 'toolbar');
     this.node.setAttribute('aria-label', trans.__('Labelling tools'));
@@ -26,7 +26,11 @@ export class Toolbar extends StateWidget {
     this._size = slider({
       testid: 'sambalab-brush-size',
       label: trans.__('Size'),
-      title: trans.__('Diameter of the brush in image pixels ([ and ])'),
+      title: trans.__(
+        'Diameter of the brush in image pixels (%1 and %2)',
+        keyOf('shrink-brush'),
+        keyOf('enlarge-brush')
+      ),
       min: 0,
       max: SIZE_STEPS,
       format: step => trans.__('%1 px', Math.round(Math.exp((step / SIZE_STEPS) * SIZE_SPAN))),
@@ -82,28 +86,16 @@ export class Toolbar extends StateWidget {
       ],
       choose: erases => state.settings.set({ erases })
     });
-    this._next = button({
+    const { _view: view } = this;
+    const next = commandButton('go-to-next-region', view, {
       testid: 'sambalab-next-region',
-      title: trans.__('Go to where labels help most (N); press again for the next such region'),
       icon: 'target',
       text: trans.__('Where next'),
-      className: 'sambalab-tool',
-      run: () => void goToNextRegion(state, canvas)
+      className: 'sambalab-tool'
     });
-    this._next.setAttribute('aria-keyshortcuts', 'N');
     const group = (...children: Node[]) => element('div', { class: 'sambalab-group', role: 'group' }, ...children);
-    const move = (name: Move, title: string, shortcut: string) => {
-      const node = button({
-        testid: `sambalab-${name}`,
-        title,
-        icon: name,
-        run: () => void state.move(name)
-      });
-      node.setAttribute('aria-keyshortcuts', shortcut);
-      return node;
-    };
-    this._undo = move('undo', trans.__('Undo (Ctrl+Z)'), 'Control+Z');
-    this._redo = move('redo', trans.__('Make again (Ctrl+Shift+Z)'), 'Control+Shift+Z');
+    this._undo = commandButton('undo', view, { testid: 'sambalab-undo', icon: 'undo' });
+    this._redo = commandButton('redo', view, { testid: 'sambalab-redo', icon: 'redo' });
     this._zoom = element('span', { class: 'sambalab-zoom', 'data-testid': 'sambalab-zoom' });
     this._controls = {
       brushSize: this._size.node,
@@ -114,28 +106,14 @@ export class Toolbar extends StateWidget {
       group(...this._tools.values()),
       group(...Object.values(this._controls)),
       group(this._undo, this._redo),
-      group(this._next),
+      group(next),
       this._slices(),
       group(
-        button({
-          testid: 'sambalab-zoom-out',
-          title: trans.__('Zoom out (−)'),
-          icon: 'minus',
-          run: () => canvas.navigation.zoom(1 / 1.5)
-        }),
+        commandButton('zoom-out', view, { testid: 'sambalab-zoom-out', icon: 'minus' }),
         this._zoom,
-        button({
-          testid: 'sambalab-zoom-in',
-          title: trans.__('Zoom in (+)'),
-          icon: 'plus',
-          run: () => canvas.navigation.zoom(1.5)
-        }),
-        button({
-          testid: 'sambalab-fit',
-          title: trans.__('Show the whole image (0)'),
-          icon: 'fit',
-          run: () => canvas.navigation.showAll()
-        })
+        commandButton('zoom-in', view, { testid: 'sambalab-zoom-in', icon: 'plus' }),
+        commandButton('show-whole-image', view, { testid: 'sambalab-fit', icon: 'fit' }),
+        commandButton('show-keys', view, { testid: 'sambalab-keys', icon: 'keys' })
       )
     );
     this.node.lastElementChild!.classList.add('sambalab-end');
@@ -144,17 +122,13 @@ export class Toolbar extends StateWidget {
     this._onZoom(canvas, canvas.view.scale);
   }
 
-  private _tool({ name, title, description, icon: svg, key }: ITool): HTMLButtonElement {
-    const node = button({
+  private _tool({ name, title, icon: svg }: ITool): HTMLButtonElement {
+    return commandButton(`take-${name}`, this._view, {
       testid: `sambalab-tool-${name}`,
-      title: description,
       icon: { svg },
       text: title,
-      className: 'sambalab-tool',
-      run: () => this._state.setTool(name)
+      className: 'sambalab-tool'
     });
-    node.setAttribute('aria-keyshortcuts', key.toUpperCase());
-    return node;
   }
 
   private _slices(): Node {
@@ -165,7 +139,7 @@ export class Toolbar extends StateWidget {
     this._slice = slider({
       testid: 'sambalab-slice',
       label: trans.__('Slice'),
-      title: trans.__('Slice of the stack (Page Up and Page Down)'),
+      title: trans.__('Slice of the stack (%1 and %2)', keyOf('previous-slice'), keyOf('next-slice')),
       min: 0,
       max: slices - 1,
       format: slice => trans.__('%1 of %2', slice + 1, slices),
@@ -189,14 +163,16 @@ export class Toolbar extends StateWidget {
     hide(this._overlap.node, !inUse.settings.includes('overlap'), heir);
     hide(this._erases.node, !inUse.settings.includes('erases'), heir);
     this._slice?.set(this._state.slice);
-    this._setMove(this._undo, trans.__('Undo'), 'Ctrl+Z', this._state.session?.history.undo);
-    this._setMove(this._redo, trans.__('Make again'), 'Ctrl+Shift+Z', this._state.session?.history.redo);
+    this._setMove(this._undo, 'undo', this._state.session?.history.undo);
+    this._setMove(this._redo, 'redo', this._state.session?.history.redo);
   }
 
   /** Show which step a button would undo or make again. */
-  private _setMove(node: HTMLButtonElement, verb: string, keys: string, step: HistoryStep | null | undefined): void {
+  private _setMove(node: HTMLButtonElement, move: Move, step: HistoryStep | null | undefined): void {
+    const command = findCommand(move);
+    const text = step ? trans.__('%1: %2', command.label(), stepText(step)) : command.label();
     setDisabled(node, !step);
-    node.title = step ? trans.__('%1: %2 (%3)', verb, stepText(step), keys) : `${verb} (${keys})`;
+    node.title = titleWithKey(command, text);
     node.setAttribute('aria-label', node.title);
   }
 
@@ -210,9 +186,13 @@ export class Toolbar extends StateWidget {
   private readonly _overlap: ChoiceSwitch<Overlap>;
   private readonly _erases: ChoiceSwitch<Erases>;
   private readonly _controls: Readonly<Record<ToolSetting, HTMLElement>>;
-  private readonly _next: HTMLButtonElement;
   private readonly _undo: HTMLButtonElement;
   private readonly _redo: HTMLButtonElement;
   private readonly _zoom: HTMLElement;
   private _slice: ReturnType<typeof slider> | null = null;
+}
+
+function keyOf(command: string): string {
+  const [key] = keysOf(findCommand(command));
+  return key === undefined ? trans.__('no key') : keystrokeText(key);
 }

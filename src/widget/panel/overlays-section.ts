@@ -2,6 +2,8 @@
 import { Shown } from '../base/settings';
 import { element } from '../base/dom';
 import { trans } from '../base/translation';
+import { findCommand } from '../commands';
+import { titleWithKey } from '../commands/titles';
 import { opacitySlider, SelectField } from './fields';
 import { outlineButton } from './outline-button';
 import { ISection, ISectionOptions } from './section';
@@ -17,7 +19,7 @@ class OverlaysSection extends StateWidget {
     this._shown = new SelectField({
       testid: 'sambalab-shown',
       label: trans.__('Show'),
-      title: trans.__('Which overlays are shown (V for the next); hold H to hide all'),
+      title: titleWithKey(findCommand('show-other-overlays'), trans.__('Which overlays are shown; hold H to hide all')),
       choices: [
         ['both', trans.__('Labels and segmentation')],
         ['labels', trans.__('Labels')],

@@ -1,6 +1,8 @@
 /** Trains the classifier; shows what the next training uses, its progress, and the score of the last one. */
 import { ClassifierInfo, featureNames, featureSpec, scoreTable } from '../../shared';
 import { button, element, hide, setDisabled, setText } from '../base/dom';
+import { findCommand } from '../commands';
+import { nameKeys, titleWithKey } from '../commands/titles';
 import { channelsText, forestChoice, sameFeatures, sameLearner, treesText } from '../state/feature-choice';
 import { InvalidFields, Note } from './fields';
 import { progressBar } from './progress-bar';
@@ -20,7 +22,7 @@ export class TrainingSection extends StateWidget {
     this.addClass('sambalab-training');
     this._train = button({
       testid: 'sambalab-train',
-      title: trans.__('Learn from the labels and segment the image'),
+      title: titleWithKey(findCommand('train')),
       icon: 'train',
       text: trans.__('Train'),
       className: 'sambalab-primary',
@@ -28,13 +30,14 @@ export class TrainingSection extends StateWidget {
     });
     this._live = button({
       testid: 'sambalab-live',
-      title: trans.__('Learn and segment again after each stroke, starting with the tiles in view (L)'),
+      title: titleWithKey(findCommand('toggle-live')),
       icon: 'live',
       text: trans.__('Live'),
       className: 'sambalab-outlined sambalab-live',
       run: () => void state.setLive(!state.live.on)
     });
-    this._live.setAttribute('aria-keyshortcuts', 'L');
+    nameKeys(this._train, findCommand('train'));
+    nameKeys(this._live, findCommand('toggle-live'));
     this._cancel = button({
       testid: 'sambalab-cancel',
       title: trans.__('Cancel the training'),

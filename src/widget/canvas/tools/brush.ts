@@ -11,7 +11,7 @@ export const brush: ITool = {
     return trans.__('Brush');
   },
   get description() {
-    return trans.__('Paint with the brush (B); Alt erases, Shift draws a straight line from the last stroke');
+    return trans.__('Paint with the brush; Alt erases, Shift draws a straight line from the last stroke');
   },
   key: 'b',
   icon:

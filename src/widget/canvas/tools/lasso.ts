@@ -10,7 +10,7 @@ export const lasso: ITool = {
     return trans.__('Lasso');
   },
   get description() {
-    return trans.__('Draw around a region to fill it (A); with Alt it erases');
+    return trans.__('Draw around a region to fill it; with Alt it erases');
   },
   key: 'a',
   icon: '<ellipse cx="8" cy="6" rx="5.800" ry="3.800" stroke-dasharray="2.500 1.400"/><path d="M4.200 9.200c-1 .8-1 2 0 2.200s1.500 1 .6 2.400"/>',

@@ -9,7 +9,7 @@ export const pick: ITool = {
     return trans.__('Pick');
   },
   get description() {
-    return trans.__('Take the class under the pointer (I), then go on with the tool before');
+    return trans.__('Take the class under the pointer, then go on with the tool before');
   },
   key: 'i',
   icon: '<path d="m9.500 4.500 2 2M8.500 5.500 3.500 10.500l-.8 2.800 2.800-.8 5-5"/><path d="m9.300 4.300 2.200-2.200 2.400 2.400-2.200 2.200z" fill="currentColor"/>',

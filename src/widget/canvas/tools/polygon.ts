@@ -17,7 +17,7 @@ export const polygon: ITool = {
   },
   get description() {
     return trans.__(
-      'Fill a polygon (P): click to set vertices; right click, Enter or the first vertex closes, Backspace goes back, Escape drops'
+      'Fill a polygon: click to set vertices; right click, Enter or the first vertex closes, Backspace goes back, Escape drops'
     );
   },
   key: 'p',

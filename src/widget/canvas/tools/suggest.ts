@@ -12,7 +12,7 @@ export const suggest: ITool = {
     return trans.__('Suggest');
   },
   get description() {
-    return trans.__('Suggest regions with SAM (S): click takes, right click changes the scale');
+    return trans.__('Suggest regions with SAM: click takes, right click changes the scale');
   },
   key: 's',
   icon: '<path d="M6.2 2.2v2M6.2 8.2v2M2.2 6.2h2M8.2 6.2h2M3.4 3.4l1.2 1.2M9 3.4 7.8 4.6M3.4 9l1.2-1.2"/><path d="m6.6 6.6 7 7" stroke-width="2"/>',

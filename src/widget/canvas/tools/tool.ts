@@ -13,7 +13,7 @@ export interface ITool {
   readonly name: string;
   /** The word on its button. */
   readonly title: string;
-  /** The tooltip of its button. It names the key. */
+  /** The tooltip of its button; its key is added. */
   readonly description: string;
   /** The key that takes it, a lower-case letter. */
   readonly key: string;

@@ -5,9 +5,11 @@ import { IToolHandler, TOOLS } from '../../canvas/tools';
 import { element } from '../../base/dom';
 import { KeyMap } from '../keys';
 import { lastUsed } from '../../base/last-used';
+import { setUserKeys } from '../../base/user-keys';
 import { LabellerState } from '../../state/labeller-state';
 
 const maps: KeyMap[] = [];
+afterEach(() => setUserKeys(null));
 afterEach(() => maps.splice(0).forEach(map => map.dispose()));
 
 function make() {
@@ -35,14 +37,28 @@ function make() {
   };
   const node = element('div', { tabindex: '0' });
   document.body.replaceChildren(node);
-  maps.push(new KeyMap({ node, state, canvas: canvas as unknown as CanvasView }));
-  const press = (target: HTMLElement, key: string) => {
+  const toggleHelp = jest.fn();
+  const map = new KeyMap({ node, state, canvas: canvas as unknown as CanvasView, toggleHelp });
+  maps.push(map);
+  const press = (target: HTMLElement, key: string, more: KeyboardEventInit = {}) => {
     node.append(target);
-    const event = new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true });
+    const event = new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true, ...more });
     target.dispatchEvent(event);
     return event.defaultPrevented;
   };
-  return { chosen, tools, canvas, press, node, looked, left, region, find: (at: object | null) => found(at) };
+  return {
+    map,
+    toggleHelp,
+    chosen,
+    tools,
+    canvas,
+    press,
+    node,
+    looked,
+    left,
+    region,
+    find: (at: object | null) => found(at)
+  };
 }
 
 describe('KeyMap', () => {
@@ -64,6 +80,59 @@ describe('KeyMap', () => {
     TOOLS.forEach(({ key }) => [press(element('div', {}), key), press(element('div', {}), key.toUpperCase())]);
     expect(tools).toEqual(TOOLS.flatMap(({ name }) => [name, name]));
     expect(press(element('div', {}), 'z')).toBe(false);
+  });
+
+  it('runs a command at the key that the user has set for it, and no longer at its own', () => {
+    const { tools, press } = make();
+    setUserKeys(new Map([['take-brush', ['Alt J']]]));
+    press(element('div', {}), 'b');
+    expect(tools).toEqual([]);
+    press(element('div', {}), '∆', { code: 'KeyJ', altKey: true });
+    expect(tools).toEqual(['brush']);
+    setUserKeys(null);
+    press(element('div', {}), 'b');
+    expect(tools).toEqual(['brush', 'brush']);
+  });
+
+  it('does again while a key is held down only what is meant to be done again', () => {
+    const { tools, press, canvas } = make();
+    press(element('div', {}), 'b', { repeat: true });
+    expect(tools).toEqual([]);
+    const removeLast = jest.fn();
+    canvas.handler.removeLast = removeLast;
+    press(element('div', {}), 'Backspace', { repeat: true });
+    expect(removeLast).toHaveBeenCalledTimes(1);
+  });
+
+  it('keeps hiding overlays until the key that hid them is let go, or the focus leaves', () => {
+    const { canvas, press, node } = make();
+    press(element('div', {}), 'h', { code: 'KeyH' });
+    node.dispatchEvent(new KeyboardEvent('keyup', { key: 'x', code: 'KeyX' }));
+    expect(canvas.hideOverlays).toBe(true);
+    node.dispatchEvent(new KeyboardEvent('keyup', { key: 'H', code: 'KeyH', shiftKey: true }));
+    expect(canvas.hideOverlays).toBe(false);
+    press(element('div', {}), 'h', { code: 'KeyH' });
+    node.dispatchEvent(new FocusEvent('focusout', { relatedTarget: document.body }));
+    expect(canvas.hideOverlays).toBe(false);
+  });
+
+  it('leaves keys with Ctrl to JupyterLab unless they are keys of a command', () => {
+    const { node, press } = make();
+    expect(press(element('div', {}), 's', { ctrlKey: true })).toBe(false);
+    expect(node.dataset['lmSuppressShortcuts']).toBeUndefined();
+    press(element('div', {}), 'b');
+    expect(node.dataset['lmSuppressShortcuts']).toBe('true');
+  });
+
+  it('runs a command for JupyterLab by its name if it is enabled', () => {
+    const { map, chosen, toggleHelp } = make();
+    expect([map.can('choose-class-2'), map.can('choose-class-3')]).toEqual([true, false]);
+    map.run('choose-class-2');
+    map.run('choose-class-3');
+    expect(chosen).toEqual([9]);
+    map.run('show-keys');
+    expect(toggleHelp).toHaveBeenCalledTimes(1);
+    expect(() => map.run('fly')).toThrow('There is no command “fly”');
   });
 
   it('uses Backspace only if the current tool can remove its last point', () => {
@@ -124,11 +193,12 @@ describe('KeyMap', () => {
   });
 
   it.each(['input', 'button', 'summary', 'select'] as const)(
-    'leaves space and Enter to a control that has the focus (%s)',
+    'leaves space, Enter and arrows to a control that has the focus (%s)',
     tag => {
       const { canvas, press } = make();
       expect(press(element(tag, {}), ' ')).toBe(false);
       expect(press(element(tag, {}), 'Enter')).toBe(false);
+      expect(press(element(tag, {}), 'ArrowRight')).toBe(false);
       expect(canvas.panning).toBe(false);
       press(element('div', {}), ' ');
       expect(canvas.panning).toBe(true);
