@@ -97,7 +97,13 @@ export class Pyramid {
   ) {}
 
   /** One tile for display. Throws BridgeError `invalid` if there is none at that place. */
-  async tile(slice: number, level: number, row: number, column: number): Promise<IImageTile> {
+  async tile(
+    slice: number,
+    level: number,
+    row: number,
+    column: number,
+    range: ImageInfo['display'] = this._display
+  ): Promise<IImageTile> {
     const { slices, channels } = this._file;
     const [rows, columns] = this._size(level);
     const [tileRows, tileColumns] = [Math.ceil(rows / IMAGE_TILE), Math.ceil(columns / IMAGE_TILE)];
@@ -110,7 +116,7 @@ export class Pyramid {
     }
     const means = await this._means(slice, level, row, column);
     const eight = this._file.array.dtype === 'uint8';
-    const pixels = eight ? toBytes(means.values) : this._scale(means.values);
+    const pixels = eight ? toBytes(means.values) : scaled(means.values, range);
     return { rows: means.rows, columns: means.columns, channels, dtype: eight ? 'uint8' : 'uint16', pixels };
   }
 
@@ -119,6 +125,18 @@ export class Pyramid {
     const { rows, columns } = this._file;
     const level = Math.max(0, Math.ceil(Math.log2(Math.max(rows, columns) / IMAGE_TILE)));
     await this._means(slice, level, 0, 0);
+  }
+
+  /** The values of a pixel, one for each channel. Throws BridgeError `invalid` if it is outside. */
+  pixel(slice: number, row: number, column: number): number[] {
+    const { slices, rows, columns } = this._file;
+    if (slice >= slices || row >= rows || column >= columns) {
+      throw new BridgeError(
+        'invalid',
+        `Pixel (slice ${slice}, row ${row}, column ${column}) is outside the image of ${slices} slices, ${rows} rows and ${columns} columns.`
+      );
+    }
+    return [...this._file.read({ slice, row0: row, row1: row + 1, column0: column, column1: column + 1 })];
   }
 
   private _means(slice: number, level: number, row: number, column: number): Promise<IMeans> {
@@ -203,18 +221,18 @@ export class Pyramid {
   private _size(level: number): [number, number] {
     return [Math.ceil(this._file.rows / 2 ** level), Math.ceil(this._file.columns / 2 ** level)];
   }
+}
 
-  private _scale(values: TypedArray): Uint8Array {
-    const { low, high } = this._display;
-    const factor = high > low ? 65535 / (high - low) : Infinity;
-    const out = new Uint16Array(values.length);
-    for (let i = 0; i < values.length; i++) {
-      const above = values[i]! - low;
-      const scaled = above > 0 ? above * factor : 0;
-      out[i] = scaled < 65535 ? scaled + 0.5 : 65535;
-    }
-    return new Uint8Array(out.buffer);
+/** Values as 16 bits: `low` becomes 0 and `high` 65535. */
+function scaled(values: TypedArray, { low, high }: ImageInfo['display']): Uint8Array {
+  const factor = high > low ? 65535 / (high - low) : Infinity;
+  const out = new Uint16Array(values.length);
+  for (let i = 0; i < values.length; i++) {
+    const above = values[i]! - low;
+    const stored = above > 0 ? above * factor : 0;
+    out[i] = stored < 65535 ? stored + 0.5 : 65535;
   }
+  return new Uint8Array(out.buffer);
 }
 
 /** Whether a whole tile below stands for 2^level × 2^level pixels everywhere, so that its means all weigh the same. */

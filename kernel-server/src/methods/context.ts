@@ -9,6 +9,7 @@ import { LiveRounds } from '../learning/live-rounds';
 import { Regions } from '../next-region/regions';
 import { Uncertainty } from '../next-region/uncertainty';
 import { SliceEmbeddings } from '../sam/slice-embeddings';
+import { Histograms } from '../session/histograms';
 import { Backups } from '../session/backups';
 import { SessionList } from '../session/session-list';
 import { Sessions } from '../session/sessions';
@@ -42,6 +43,7 @@ export interface IMethodContext extends IMethodOptions {
   interpolation: Interpolation;
   live: LiveRounds;
   backups: Backups;
+  histograms: Histograms;
   uncertainty: Uncertainty;
   regions: Regions;
 }
@@ -63,7 +65,19 @@ export function createContext(options: IMethodOptions): IMethodContext {
   });
   const uncertainty = new Uncertainty({ engine, store, classifiers });
   const backups = new Backups(store);
+  const histograms = new Histograms();
   const regions = new Regions({ engine, jobs, uncertainty, embeddings });
   const interpolation = new Interpolation({ engine, jobs });
-  return { ...options, compute, interpolation, classifiers, embeddings, live, backups, uncertainty, regions };
+  return {
+    ...options,
+    compute,
+    interpolation,
+    classifiers,
+    embeddings,
+    live,
+    backups,
+    histograms,
+    uncertainty,
+    regions
+  };
 }

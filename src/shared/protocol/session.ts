@@ -20,6 +20,11 @@ export const zMarks = z.object({
 });
 export type Marks = z.infer<typeof zMarks>;
 
+/** Values of an image that are shown as black and white. */
+const zRange = z
+  .object({ low: z.number(), high: z.number() })
+  .refine(({ low, high }) => low < high, 'the low end of a range must be below the high one');
+
 /** The state of a session, without pixels. */
 export const zSession = z.object({
   session: zSessionId,
@@ -130,11 +135,38 @@ export const SESSION_METHODS = {
   /**
    * A tile of the image for display. Level l is the image reduced 2^l times by means; tiles count from the upper left of that level.
    * One buffer: rows × columns × channels values of `dtype`. 8-bit images are sent unchanged; all others are scaled so that
-   * `display.low` becomes 0 and `display.high` becomes 65535.
+   * `range.low` becomes 0 and `range.high` becomes 65535; by default those of the image's `display`.
    */
   'image.tile': {
-    params: z.object({ session: zSessionId, slice: zCount, level: zCount.max(LEVEL_MAX), row: zCount, column: zCount }),
+    params: z.object({
+      session: zSessionId,
+      slice: zCount,
+      level: zCount.max(LEVEL_MAX),
+      row: zCount,
+      column: zCount,
+      range: zRange.optional()
+    }),
     result: z.object({ rows: zNatural, columns: zNatural, channels: zNatural, dtype: z.enum(['uint8', 'uint16']) }),
+    repeat: true
+  },
+  /** How often grey values occur in the image, from about a million of them. */
+  'image.histogram': {
+    params: z.object({ session: zSessionId }),
+    result: z.object({
+      /** The values at the middle of the first and of the last bin. Values beyond them are not counted. */
+      low: z.number(),
+      high: z.number(),
+      /** For each channel the number of values in each bin. */
+      counts: z.array(z.array(zCount)),
+      /** Ranges without this percentage of the values at either end; 0: from the least to the largest value. */
+      cuts: z.array(z.object({ percent: z.number(), low: z.number(), high: z.number() }))
+    }),
+    repeat: true
+  },
+  /** The values of a pixel, one for each channel. */
+  'image.pixel': {
+    params: z.object({ session: zSessionId, slice: zCount, row: zCount, column: zCount }),
+    result: z.object({ values: z.array(z.number()) }),
     repeat: true
   }
 } as const satisfies MethodTable;

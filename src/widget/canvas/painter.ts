@@ -284,7 +284,8 @@ export class Painter {
       const inside = row >= 0 && column >= 0 && row * LABEL_TILE < image.rows && column * LABEL_TILE < image.columns;
       return inside ? (find({ row, column }).values() ?? (name === 'labels' ? null : undefined)) : undefined;
     };
-    context.globalAlpha = opacity;
+    // A line is harder to see than an area: it counts twice.
+    context.globalAlpha = outlined ? 1 - (1 - opacity) ** 2 : opacity;
     context.imageSmoothingEnabled = false;
     for (const tile of tiles) {
       const { key, values } = find(tile);

@@ -11,9 +11,7 @@ export function outlineButton(options: { testid: string; name: string; run(outli
   const node = button({
     testid: options.testid,
     title: trans.__('%1 as outlines', options.name),
-    icon: {
-      svg: '<path d="M3.200 6.500c0-2.500 2-4 4.600-4 3 0 5 2 5 5.300 0 3.400-2.100 5.700-4.700 5.700-2 0-2.200-1.700-3.300-2.700-.9-.8-1.600-2.300-1.600-4.300z" stroke-dasharray="none"/>'
-    },
+    icon: { svg: '<circle cx="8" cy="8" r="5"/>' },
     run: () => options.run(!outlined)
   });
   return {

@@ -1,6 +1,7 @@
 /** The registry of the side panel's sections, one line each. Sections of the same place appear in this order. */
 import { classesSection } from './classes-section';
 import { classifierSection } from './classifier-section';
+import { contrastSection } from './contrast-section';
 import { featuresSection } from './features-section';
 import { forestSection } from './forest-section';
 import { historySection } from './history-section';
@@ -16,6 +17,7 @@ import { uncertaintySection } from './uncertainty-section';
 export const SECTIONS: readonly ISection[] = [
   classesSection,
   overlaysSection,
+  contrastSection,
   historySection,
   scoresSection,
   probabilitySection,

@@ -7,9 +7,10 @@
  * - `choice`: tool, class, slice or settings
  * - `drawing`: image, labels or an overlay
  * - `top`: only the suggestion or the mark that lie over these
+ * - `display`: the contrast, or what is known of the image's grey values
  * - `features`: features, forest, or the overlay that is shown
  */
-export type Change = 'session' | 'status' | 'choice' | 'drawing' | 'top' | 'features';
+export type Change = 'session' | 'status' | 'choice' | 'drawing' | 'top' | 'display' | 'features';
 
 /** Overlays whose pictures a view keeps. */
 export type RepaintedOverlay = 'labels' | 'segmentation' | 'uncertainty' | 'probability';

@@ -26,6 +26,8 @@ export type ConnectionState =
 /** What the page asks for by itself, to show it. All other requests are the user's actions and start a stopped sidecar again. */
 const SHOWN: ReadonlySet<Method> = new Set<Method>([
   'image.tile',
+  'image.histogram',
+  'image.pixel',
   'overlay.tiles',
   'feature.tiles',
   'uncertainty.tiles',

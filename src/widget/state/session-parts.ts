@@ -14,6 +14,7 @@ import { SegmentationTiles } from '../tiles/segmentation-tiles';
 import { Change, IRepaint } from './change';
 import { Choice } from './choice';
 import { Guide } from './guide';
+import { ImageDisplay } from './image-display';
 import { FeaturePreview } from './preview';
 import { ProbabilityOverlay } from './probability';
 import { ISuggestionDecoder, SliceEmbedding } from './slice-embedding';
@@ -32,7 +33,9 @@ export class SessionParts implements IDisposable {
     this._session = session;
     this.upcoming = new UpcomingSlices({ image, slices });
     this.labels = options.labels ?? new LabelStore({ image, link });
-    this.tiles = new ImageTiles({ image, link });
+    this.display = new ImageDisplay({ image: session.image, link });
+    this.tiles = new ImageTiles({ image, link, look: this.display.first });
+    this.tiles.look = this.display.look;
     this.segmentation = new SegmentationTiles({ image, slices, link, labels: this.labels });
     this.suggestions = new Suggestions({ image });
     this.embedding = new SliceEmbedding({ link, image, createDecoder: options.createDecoder });
@@ -56,6 +59,8 @@ export class SessionParts implements IDisposable {
   readonly slices: number;
   /** The slices to fetch ahead. */
   readonly upcoming: UpcomingSlices;
+  /** Contrast, gamma and channels. */
+  readonly display: ImageDisplay;
   readonly tiles: ImageTiles;
   readonly labels: LabelStore;
   readonly segmentation: SegmentationTiles;
@@ -127,8 +132,18 @@ export class SessionParts implements IDisposable {
       return;
     }
     this._disposed = true;
-    const { tiles, segmentation, suggestions, embedding, preview, uncertainty, probability, guide } = this;
-    for (const part of [tiles, segmentation, suggestions, embedding, preview, uncertainty, probability, guide]) {
+    const { display, tiles, segmentation, suggestions, embedding, preview, uncertainty, probability, guide } = this;
+    for (const part of [
+      display,
+      tiles,
+      segmentation,
+      suggestions,
+      embedding,
+      preview,
+      uncertainty,
+      probability,
+      guide
+    ]) {
       part.dispose();
     }
     Signal.clearData(this);
@@ -143,10 +158,14 @@ export class SessionParts implements IDisposable {
     const drawing = () => this._changed.emit('drawing');
     const features = () => this._changed.emit('features');
     const failed = (_: unknown, error: BridgeError) => this._failed.emit(error);
-    const { tiles, labels, segmentation, suggestions, embedding, preview, guide } = this;
+    const { display, tiles, labels, segmentation, suggestions, embedding, preview, guide } = this;
     for (const part of [tiles, labels, segmentation, suggestions]) {
       part.failed.connect(failed, this);
     }
+    display.changed.connect(() => {
+      tiles.look = display.look;
+      this._changed.emit('display');
+    }, this);
     tiles.arrived.connect(drawing, this);
     labels.changed.connect(this._onLabels, this);
     labels.queue.changed.connect(() => this._changed.emit('status'), this);

@@ -1,19 +1,19 @@
 /**
- * The image's tiles: fetched for the view, those in its middle first, and kept as small canvases up to a limit. No canvas of
- * the image's size exists.
+ * The image's tiles: fetched for the view, those in its middle first, and kept up to a limit, as pixels and as small canvases. No canvas of
+ * the image's size exists. Where the contrast changes, the canvases are drawn anew from the pixels.
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { BridgeError, IMAGE_TILE, Lru } from '../../shared';
+import { BridgeError, IMAGE_TILE, Lru, Result } from '../../shared';
 import { ISize, ITileRef, levelSize, topLevel } from '../base/geometry';
 import { ISessionLink } from '../base/session-link';
-import { makeLut, toRgba } from './lut';
+import { IDisplay, IRange, makeLut, storedValues, toRgba } from './display-map';
 
 /** Requests under way: enough to keep the connection busy, few enough that tiles of the current view arrive soon. */
 const IN_FLIGHT = 4;
 /** Requests under way while tiles are fetched ahead: the rest is free for the view. */
 const IN_FLIGHT_AHEAD = 3;
-/** Canvases kept, 1 MiB each at most; more if a view shows more. */
+/** Tiles kept, with a canvas of 1 MiB and pixels of 256 KiB to 1.5 MiB each at most; more if a view shows more. */
 const KEPT = 128;
 /** Pause after a failure before tiles are requested again, in milliseconds. */
 const RETRY_MS = 2000;
@@ -35,11 +35,31 @@ export interface ITilePicture {
   exact: boolean;
 }
 
+/** The values of the first and the last stored number of tiles, and how they are shown. */
+export interface ILook {
+  /** Of 16-bit tiles; those of 8 bits hold the image's values. */
+  range: IRange;
+  display: IDisplay;
+}
+
+/** A tile that is kept. */
+interface IKept {
+  bytes: Uint8Array;
+  tile: Result<'image.tile'>;
+  /** The values of the first and the last stored number. */
+  range: IRange;
+  canvas: HTMLCanvasElement;
+  /** How the canvas shows it; null before it is drawn. */
+  display: IDisplay | null;
+}
+
 /** The tile cache of one session. */
 export class ImageTiles implements IDisposable {
   constructor(options: ImageTiles.IOptions) {
     this._image = options.image;
     this._link = options.link;
+    this._usual = options.look.range;
+    this._look = options.look;
   }
 
   /** Emits when a tile arrived, or when failed tiles may be wanted again. */
@@ -54,6 +74,11 @@ export class ImageTiles implements IDisposable {
 
   get isDisposed(): boolean {
     return this._disposed;
+  }
+
+  /** How tiles are shown from now on. Those of another range stay until new ones arrive. */
+  set look(look: ILook) {
+    this._look = look;
   }
 
   /** Number of tiles in view that are requested or wait to be. */
@@ -72,7 +97,7 @@ export class ImageTiles implements IDisposable {
     const top = { slice, level: topLevel(this._image), row: 0, column: 0 };
     const isTop = (tile: IImageTileRef) => keyOf(tile) === keyOf(top);
     this._inView = tiles.some(isTop) ? tiles : [top, ...tiles];
-    const missing = (tile: IImageTileRef) => !this._cache.has(keyOf(tile)) && !this._inFlight.has(keyOf(tile));
+    const missing = (tile: IImageTileRef) => !this._has(tile) && !this._inFlight.has(keyOf(tile));
     this._wanted = this._inView.filter(missing);
     this._ahead = upcoming.flatMap(next => tiles.map(tile => ({ ...tile, slice: next }))).filter(missing);
     this._pump();
@@ -80,7 +105,7 @@ export class ImageTiles implements IDisposable {
 
   /** The picture of a tile, from a coarser level if need be; undefined if no level of it is kept. */
   picture(tile: IImageTileRef): ITilePicture | undefined {
-    const whole = this._cache.get(keyOf(tile));
+    const whole = this._canvas(tile);
     if (whole) {
       return { canvas: whole, x: 0, y: 0, width: whole.width, height: whole.height, exact: true };
     }
@@ -89,7 +114,7 @@ export class ImageTiles implements IDisposable {
       const level = tile.level + up;
       const row = Math.floor(tile.row / by);
       const column = Math.floor(tile.column / by);
-      const canvas = this._cache.get(keyOf({ slice: tile.slice, level, row, column }));
+      const canvas = this._canvas({ slice: tile.slice, level, row, column });
       if (canvas) {
         const size = levelSize(this._image, tile.level);
         return {
@@ -105,6 +130,26 @@ export class ImageTiles implements IDisposable {
     return undefined;
   }
 
+  /**
+   * The stored numbers of a pixel of the image, one for each channel, with the values that the first and the last number stand for; null if
+   * its tile is not kept at full resolution.
+   */
+  at(
+    slice: number,
+    row: number,
+    column: number
+  ): { stored: number[]; dtype: 'uint8' | 'uint16'; range: IRange } | null {
+    const at = { row: Math.floor(row / IMAGE_TILE), column: Math.floor(column / IMAGE_TILE) };
+    const kept = this._cache.peek(keyOf({ slice, level: 0, ...at }));
+    if (!kept) {
+      return null;
+    }
+    const { tile, bytes, range } = kept;
+    const values = storedValues(bytes, tile);
+    const first = ((row % IMAGE_TILE) * tile.columns + (column % IMAGE_TILE)) * tile.channels;
+    return { stored: [...values.subarray(first, first + tile.channels)], dtype: tile.dtype, range };
+  }
+
   dispose(): void {
     if (this._disposed) {
       return;
@@ -114,6 +159,33 @@ export class ImageTiles implements IDisposable {
     this._wanted = this._ahead = [];
     this._cache.clear();
     Signal.clearData(this);
+  }
+
+  /** Whether a tile is kept as it has to be shown. */
+  private _has(tile: IImageTileRef): boolean {
+    const kept = this._cache.peek(keyOf(tile));
+    return kept !== undefined && (kept.tile.dtype === 'uint8' || isSame(kept.range, this._look.range));
+  }
+
+  /** The canvas of a tile, drawn anew if it shows another contrast. */
+  private _canvas(tile: IImageTileRef): HTMLCanvasElement | undefined {
+    const kept = this._cache.get(keyOf(tile));
+    const { display } = this._look;
+    if (kept && kept.display !== display) {
+      kept.display = display;
+      this._draw(kept, display);
+    }
+    return kept?.canvas;
+  }
+
+  private _draw({ bytes, tile, range, canvas }: IKept, display: IDisplay): void {
+    const wide = tile.dtype === 'uint16';
+    if (this._lut?.display !== display || this._lut.wide !== wide || (wide && !isSame(this._lut.range, range))) {
+      const table = wide ? makeLut(65536, range, display) : makeLut(256, BYTES, display);
+      this._lut = { display, wide, range, table };
+    }
+    const rgba = toRgba(bytes, tile, this._lut.table, display.channels);
+    canvas.getContext('2d')!.putImageData(new ImageData(rgba, tile.columns, tile.rows), 0, 0);
   }
 
   private _pump(): void {
@@ -129,16 +201,22 @@ export class ImageTiles implements IDisposable {
     const key = keyOf(tile);
     this._inFlight.add(key);
     try {
-      const { result, buffers } = await this._link.request('image.tile', { session: this._link.session, ...tile });
+      const { range } = this._look;
+      const { result, buffers } = await this._link.request('image.tile', {
+        session: this._link.session,
+        ...tile,
+        ...(!isSame(range, this._usual) && { range })
+      });
       if (this._disposed) {
         return;
       }
-      const rgba = toRgba(buffers[0] ?? new Uint8Array(), result, this._lut);
+      // A copy: the buffer is a part of a message.
+      const bytes = (buffers[0] ?? new Uint8Array()).slice();
+      storedValues(bytes, result);
       const canvas = document.createElement('canvas');
       canvas.width = result.columns;
       canvas.height = result.rows;
-      canvas.getContext('2d')!.putImageData(new ImageData(rgba, result.columns, result.rows), 0, 0);
-      this._cache.set(key, canvas);
+      this._cache.set(key, { bytes, tile: result, range, canvas, display: null });
       this._inFlight.delete(key);
       this._arrived.emit();
     } catch (reason) {
@@ -160,11 +238,14 @@ export class ImageTiles implements IDisposable {
 
   private readonly _image: ISize;
   private readonly _link: ISessionLink;
-  private readonly _cache = new Lru<string, HTMLCanvasElement>({ limit: KEPT });
+  /** The range of tiles that are requested without one. */
+  private readonly _usual: IRange;
+  private readonly _cache = new Lru<string, IKept>({ limit: KEPT });
   private readonly _inFlight = new Set<string>();
-  private readonly _lut = makeLut();
   private readonly _arrived = new Signal<this, void>(this);
   private readonly _failed = new Signal<this, BridgeError>(this);
+  private _look: ILook;
+  private _lut: { display: IDisplay; wide: boolean; range: IRange; table: Uint8Array } | null = null;
   private _inView: IImageTileRef[] = [];
   /** Tiles in view that are not requested yet, and those of slices that come into view next. */
   private _wanted: IImageTileRef[] = [];
@@ -178,7 +259,16 @@ export namespace ImageTiles {
   export interface IOptions {
     image: ISize;
     link: ISessionLink;
+    /** How to show tiles at first. Its range is the one that the sidecar takes for tiles of 16 bits. */
+    look: ILook;
   }
+}
+
+/** What tiles of 8 bits hold. */
+const BYTES: IRange = { low: 0, high: 255 };
+
+function isSame(a: IRange, b: IRange): boolean {
+  return a.low === b.low && a.high === b.high;
 }
 
 function keyOf(tile: IImageTileRef): string {

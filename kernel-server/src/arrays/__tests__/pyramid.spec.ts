@@ -58,6 +58,19 @@ function mean(
 const noise = (i: number) => (Math.imul(i + 1, 2654435761) >>> 16) & 255;
 
 describe('Image tiles', () => {
+  it('are scaled by the range that is asked for, and a pixel has its own values', async () => {
+    const pixels = Float32Array.from({ length: 4 }, (_, i) => i + 0.25);
+    const tiles = pyramid(pixels, [1, 2, 2, 1], 'float32', { low: 0.25, high: 3.25 });
+    const stored = async (range?: { low: number; high: number }) => {
+      const { pixels: bytes } = await tiles.tile(0, 0, 0, 0, range);
+      return [...new Uint16Array(bytes.buffer)];
+    };
+    expect(await stored()).toEqual([0, 21845, 43690, 65535]);
+    expect(await stored({ low: 1.25, high: 2.25 })).toEqual([0, 0, 65535, 65535]);
+    expect(tiles.pixel(0, 1, 0)).toEqual([2.25]);
+    expect(() => tiles.pixel(0, 2, 0)).toThrow(/row 2.*2 rows/);
+  });
+
   it('of level 0 are the pixels themselves, clipped at the edges', async () => {
     const pixels = Uint8Array.from({ length: 600 * 700 * 3 }, (_, i) => noise(i));
     const tile = await pyramid(pixels, [1, 600, 700, 3], 'uint8').tile(0, 0, 1, 1);

@@ -1,35 +1,6 @@
-import { makeLut, makePalette, toRgba } from '../lut';
+import { makePalette } from '../lut';
 import { outline } from '../outline';
 import { reduceClasses } from '../overlay-pictures';
-
-describe('makeLut', () => {
-  it('maps the ends to black and white, and linearly between them', () => {
-    const lut = makeLut(1000, 2000);
-    expect([lut[0], lut[1000], lut[1500], lut[2000], lut[65535]]).toEqual([0, 0, 128, 255, 255]);
-    const whole = makeLut();
-    expect([whole[0], whole[32768], whole[65535]]).toEqual([0, 128, 255]);
-  });
-});
-
-describe('toRgba', () => {
-  it('shows grey, colour and 16-bit pixels', () => {
-    const lut = makeLut();
-    const grey = toRgba(Uint8Array.from([7, 200]), { rows: 1, columns: 2, channels: 1, dtype: 'uint8' }, lut);
-    expect([...grey]).toEqual([7, 7, 7, 255, 200, 200, 200, 255]);
-    const colour = toRgba(Uint8Array.from([1, 2, 3]), { rows: 1, columns: 1, channels: 3, dtype: 'uint8' }, lut);
-    expect([...colour]).toEqual([1, 2, 3, 255]);
-    // At an odd address, as it may lie in a message.
-    const bytes = Uint8Array.from([9, 0xff, 0xff]).subarray(1);
-    const wide = toRgba(bytes, { rows: 1, columns: 1, channels: 1, dtype: 'uint16' }, lut);
-    expect([...wide]).toEqual([255, 255, 255, 255]);
-  });
-
-  it('refuses a tile whose bytes do not fit its size', () => {
-    expect(() => toRgba(new Uint8Array(3), { rows: 2, columns: 2, channels: 1, dtype: 'uint8' }, makeLut())).toThrow(
-      /has 4 bytes, but this one has 3/
-    );
-  });
-});
 
 describe('makePalette', () => {
   it('has the colours as pixels in memory order, transparent for unlabelled', () => {

@@ -1,0 +1,76 @@
+/** @jest-environment jsdom */
+import '../../__tests__/page';
+import { FakeLink } from '../../base/__tests__/fake-link';
+import { ImageInfo } from '../../../shared';
+import { ImageDisplay } from '../image-display';
+
+const IMAGE: ImageInfo = {
+  shape: [1, 100, 100, 3],
+  dtype: 'uint16',
+  digest: 'd'.repeat(64),
+  display: { low: 100, high: 1100 }
+};
+const shown: ImageDisplay[] = [];
+const make = (image: Partial<ImageInfo> = {}) => {
+  const display = new ImageDisplay({ image: { ...IMAGE, ...image }, link: new FakeLink() });
+  shown.push(display);
+  return display;
+};
+
+beforeEach(() => localStorage.clear());
+afterEach(() => shown.splice(0).forEach(display => display.dispose()));
+
+describe('ImageDisplay', () => {
+  it('keeps the contrast of an image for the next page, and none that is as by default', () => {
+    make().set({ low: 200, high: 300, gamma: 0.5, inverse: true, channels: [true, false, true] });
+    expect(make().values).toEqual({ low: 200, high: 300, gamma: 0.5, inverse: true, channels: [true, false, true] });
+    expect(make({ digest: 'e'.repeat(64) }).plain).toBe(true);
+    make().reset();
+    expect([make().plain, localStorage.getItem('sambalab:remembered')]).toEqual([true, '[]']);
+  });
+
+  it('ignores what makes no picture: an empty range, a gamma of 0, no channel', () => {
+    const display = make();
+    display.set({ low: 500, high: 500, gamma: 0, channels: [false, false, false] });
+    display.set({ low: NaN });
+    expect(display.plain).toBe(true);
+  });
+
+  it('ignores what another version may have stored', () => {
+    localStorage.setItem(
+      'sambalab:remembered',
+      JSON.stringify([[`display ${IMAGE.digest}`, { low: 'x', channels: [true], gamma: 2 }]])
+    );
+    expect(make().values).toEqual({ low: 100, high: 1100, gamma: 2, inverse: false, channels: [true, true, true] });
+    localStorage.setItem('sambalab:remembered', '{');
+    expect(make().plain).toBe(true);
+  });
+
+  it('asks for tiles of another range once the user rests, if the usual ones do not have the values or the steps', () => {
+    jest.useFakeTimers();
+    const display = make();
+    const ranges: object[] = [];
+    display.changed.connect(() => ranges.push(display.look.range));
+    display.set({ low: 600, high: 700 });
+    jest.advanceTimersByTime(1000);
+    expect(ranges).toEqual([IMAGE.display]);
+    display.set({ low: 0 });
+    display.set({ low: 10 });
+    expect(display.look.range).toEqual(IMAGE.display);
+    jest.advanceTimersByTime(1000);
+    expect(display.look.range).toEqual({ low: 10, high: 1100 });
+    display.set({ low: 600, high: 601 });
+    jest.advanceTimersByTime(1000);
+    expect(display.look.range).toEqual({ low: 600, high: 601 });
+    jest.useRealTimers();
+  });
+
+  it('never asks for other tiles of bytes, which have the values themselves', () => {
+    jest.useFakeTimers();
+    const display = make({ dtype: 'uint8', display: { low: 0, high: 255 } });
+    display.set({ low: 7, high: 8 });
+    jest.advanceTimersByTime(1000);
+    expect(display.look.range).toEqual({ low: 0, high: 255 });
+    jest.useRealTimers();
+  });
+});
