@@ -34,6 +34,14 @@ const ICONS = {
   stop: '<path d="M4 4h8v8H4z" fill="currentColor"/>',
   pencil: '<path d="m3 13 .6-2.700L10.900 3a1 1 0 0 1 1.400 0l.7.7a1 1 0 0 1 0 1.400l-7.300 7.300z"/>',
   close: '<path d="m4 4 8 8M12 4l-8 8"/>',
+  up: '<path d="M8 13V3M4 7l4-4 4 4"/>',
+  down: '<path d="M8 3v10M4 9l4 4 4-4"/>',
+  bin: '<path d="M3 4.500h10M6 4.500V2.800h4v1.700M4.200 4.500l.6 8.700h6.400l.6-8.700M6.800 7v4M9.200 7v4"/>',
+  more: '<circle cx="3.500" cy="8" r="1" fill="currentColor"/><circle cx="8" cy="8" r="1" fill="currentColor"/><circle cx="12.500" cy="8" r="1" fill="currentColor"/>',
+  locked:
+    '<rect x="3.500" y="7" width="9" height="6.500" rx="1" fill="currentColor"/><path d="M5.500 7V5a2.500 2.500 0 0 1 5 0v2"/>',
+  unlocked:
+    '<rect x="3.500" y="7" width="9" height="6.500" rx="1"/><path d="M5.500 7V4.500a2.500 2.500 0 0 1 4.800-.9"/>',
   sliders:
     '<path d="M2.500 5h6M12 5h1.500M2.500 11H4M7.500 11h6"/><circle cx="10.200" cy="5" r="1.700"/><circle cx="5.800" cy="11" r="1.700"/>',
   eye: '<path d="M1.500 8C3 5.200 5.300 3.700 8 3.700S13 5.200 14.500 8C13 10.800 10.700 12.300 8 12.300S3 10.800 1.500 8z"/><circle cx="8" cy="8" r="2"/>',

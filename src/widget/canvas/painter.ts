@@ -331,10 +331,11 @@ export class Painter {
 
   private _recolour(): void {
     const classes = this._state.session?.classes ?? [];
-    const key = classes.map(({ id, color }) => `${id}${color}`).join();
+    const shown = classes.filter(({ id }) => !this._state.session?.marks.hidden.includes(id));
+    const key = shown.map(({ id, color }) => `${id}${color}`).join();
     if (key !== this._colours) {
       this._colours = key;
-      this._pictures.labels.palette = this._pictures.segmentation.palette = makePalette(classes);
+      this._pictures.labels.palette = this._pictures.segmentation.palette = makePalette(shown);
     }
     const { classId } = this._state.parts!.probability;
     const color = classes.find(({ id }) => id === classId)?.color ?? '#ffffff';

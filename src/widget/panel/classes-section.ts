@@ -1,16 +1,26 @@
-/** The list of classes: choose, rename, recolour, add and remove them. */
+/** The list of classes: choose, lock, hide, rename, recolour, add, move, merge and remove them. */
 import { CLASS_COLORS, CLASSES_MAX, LabelClass } from '../../shared';
-import { button, element, setText } from '../base/dom';
+import { button, element, icon, setDisabled, setText } from '../base/dom';
 import { ISection, ISectionOptions } from './section';
 import { StateWidget } from './state-widget';
 import { trans } from '../base/translation';
+import { ClassChange, merged, moved, removed } from '../state/class-rules';
 
 interface IRow {
   node: HTMLElement;
   choose: HTMLButtonElement;
+  key: HTMLElement;
   name: HTMLElement;
   count: HTMLElement;
   color: HTMLInputElement;
+  hidden: HTMLButtonElement;
+  locked: HTMLButtonElement;
+  more: HTMLButtonElement;
+  /** The commands that {@link more} shows. */
+  commands: HTMLElement;
+  up: HTMLButtonElement;
+  down: HTMLButtonElement;
+  merge: HTMLSelectElement;
   remove: HTMLButtonElement;
   item: LabelClass;
 }
@@ -22,19 +32,6 @@ export function nameTaken(classes: readonly LabelClass[], id: number, name: stri
 
 function labelledText(count: number): string {
   return count === 1 ? trans.__('1 labelled pixel') : trans.__('%1 labelled pixels', count.toLocaleString());
-}
-
-/** Why a class cannot be removed; null if it can. */
-export function keptBecause(
-  classes: readonly LabelClass[],
-  { id, name }: LabelClass,
-  counts: Readonly<Record<string, number>>
-): string | null {
-  const count = counts[String(id)] ?? 0;
-  if (count > 0) {
-    return trans.__('%1 has %2; erase them to remove the class', name, labelledText(count));
-  }
-  return classes.length === 1 ? trans.__('%1 is the last class', name) : null;
 }
 
 export const classesSection: ISection = { place: 'top', create: options => new ClassesSection(options) };
@@ -69,10 +66,18 @@ export class ClassesSection extends StateWidget {
     const ids = session.classes.map(({ id }) => id).join();
     if (ids !== this._ids) {
       this._ids = ids;
-      this._rows = session.classes.map((item, index) => this._row(item, index));
+      const known = new Map(this._rows.map(row => [row.item.id, row]));
+      this._rows = session.classes.map(item => known.get(item.id) ?? this._row(item));
+      const focused = document.activeElement;
       this._list.replaceChildren(...this._rows.map(({ node }) => node));
+      if (focused instanceof HTMLElement && this._list.contains(focused)) {
+        focused.focus({ preventScroll: true }); // a node that moves loses it
+      }
     }
     const current = this._state.currentClass?.id;
+    const { locked, hidden } = session.marks;
+    const shares = session.segmentation?.counts;
+    const all = Object.values(shares ?? {}).reduce((sum, n) => sum + n, 0);
     this._rows.forEach((row, index) => {
       const item = session.classes[index]!;
       row.item = item;
@@ -85,31 +90,63 @@ export class ClassesSection extends StateWidget {
         row.color.value = item.color;
       }
       row.color.parentElement!.style.setProperty('--sambalab-class', item.color);
-      const why = keptBecause(session.classes, item, session.labels.counts);
-      // Not `disabled`: such a button cannot take the focus, and in some browsers shows no tooltip.
-      row.remove.setAttribute('aria-disabled', String(why !== null));
-      row.remove.title = why ?? trans.__('Remove %1', item.name);
-      row.remove.setAttribute('aria-label', row.remove.title);
+      const key = index < 9 ? String(index + 1) : '';
+      setText(row.key, key);
+      row.choose.title = key ? trans.__('Label this class (%1)', key) : trans.__('Label this class');
+      const isHidden = hidden.includes(item.id);
+      const isLocked = locked.includes(item.id);
+      row.node.classList.toggle('sambalab-class-is-hidden', isHidden);
+      press(row.hidden, isHidden, isHidden ? trans.__('Show %1', item.name) : trans.__('Hide %1', item.name));
+      row.hidden.replaceChildren(icon(isHidden ? 'eyeOff' : 'eye'));
+      press(row.locked, isLocked, isLocked ? trans.__('Unlock %1', item.name) : trans.__('Lock %1', item.name));
+      row.locked.replaceChildren(icon(isLocked ? 'locked' : 'unlocked'));
+      const more = trans.__('Move, rename, merge or remove %1', item.name);
+      row.more.title = more;
+      row.more.setAttribute('aria-label', more);
       const count = session.labels.counts[String(item.id)] ?? 0;
-      setText(row.count, count > 0 ? count.toLocaleString() : '');
-      row.count.title = count > 0 ? labelledText(count) : '';
+      const only = session.classes.length === 1;
+      setDisabled(row.remove, only);
+      row.remove.title = only
+        ? trans.__('%1 is the last class', item.name)
+        : count > 0
+          ? trans.__('Remove %1 and its %2', item.name, labelledText(count))
+          : trans.__('Remove %1', item.name);
+      row.remove.setAttribute('aria-label', row.remove.title);
+      setDisabled(row.up, index === 0);
+      setDisabled(row.down, index === session.classes.length - 1);
+      row.merge.disabled = only;
+      const others = session.classes.filter(({ id }) => id !== item.id);
+      const names = JSON.stringify(others);
+      if (row.merge.dataset['of'] !== names) {
+        row.merge.dataset['of'] = names;
+        row.merge.replaceChildren(
+          element('option', { value: '' }, trans.__('Merge into…')),
+          ...others.map(other => element('option', { value: String(other.id) }, other.name))
+        );
+      }
+      row.merge.setAttribute('aria-label', trans.__('Merge %1 into', item.name));
+      const share = all > 0 ? trans.__('%1 %', ((100 * (shares?.[String(item.id)] ?? 0)) / all).toFixed(1)) : '';
+      setText(row.count, share || (count > 0 ? compact(count) : ''));
+      row.count.title = [count > 0 ? labelledText(count) : '', share ? trans.__('%1 of the segmentation', share) : '']
+        .filter(Boolean)
+        .join('\n');
     });
   }
 
-  private _row(item: LabelClass, index: number): IRow {
+  private _row(item: LabelClass): IRow {
     const name = element('span', { class: 'sambalab-class-name' });
     const count = element('span', { class: 'sambalab-class-count' });
-    const key = index < 9 ? String(index + 1) : '';
+    const key = element('kbd', { 'aria-hidden': 'true' });
     const choose = element(
       'button',
       {
         type: 'button',
         class: 'sambalab-class-choose',
         role: 'radio',
-        title: key ? trans.__('Label this class (%1)', key) : trans.__('Label this class'),
+        'aria-keyshortcuts': 'F2 Alt+ArrowUp Alt+ArrowDown',
         'data-testid': `sambalab-class-${item.id}`
       },
-      element('kbd', { 'aria-hidden': 'true' }, key),
+      key,
       name,
       count
     );
@@ -120,22 +157,47 @@ export class ClassesSection extends StateWidget {
       'data-testid': `sambalab-class-color-${item.id}`
     });
     const swatch = element('label', { class: 'sambalab-swatch', title: trans.__('Change the colour') }, color);
-    const remove = button({
-      testid: `sambalab-class-remove-${item.id}`,
-      title: trans.__('Remove'),
-      icon: 'close',
-      className: 'sambalab-class-rename',
-      run: () => this._remove(row)
+    const small = (name: string, title: string, which: Parameters<typeof icon>[0], run: () => void) =>
+      button({
+        testid: `sambalab-class-${name}-${item.id}`,
+        title,
+        icon: which,
+        className: `sambalab-class-button sambalab-class-${name}`,
+        run
+      });
+    const { id } = item;
+    const mark = (which: 'locked' | 'hidden') =>
+      void this._state.mark(which, id, !this._state.session?.marks[which].includes(id));
+    const hidden = small('hide', trans.__('Hide'), 'eye', () => mark('hidden'));
+    const locked = small('lock', trans.__('Lock'), 'unlocked', () => mark('locked'));
+    const more = small('more', trans.__('More'), 'more', () => {
+      row.commands.hidden = !row.commands.hidden;
+      more.setAttribute('aria-expanded', String(!row.commands.hidden));
     });
-    const row: IRow = { node: element('div', { class: 'sambalab-class' }), choose, name, count, color, remove, item };
-    const rename = button({
-      testid: `sambalab-class-rename-${item.id}`,
-      title: trans.__('Rename'),
-      icon: 'pencil',
-      className: 'sambalab-class-rename',
-      run: () => this._rename(row)
+    more.setAttribute('aria-expanded', 'false');
+    const up = small('up', trans.__('Move up (Alt+↑)'), 'up', () => this._move(row, -1));
+    const down = small('down', trans.__('Move down (Alt+↓)'), 'down', () => this._move(row, 1));
+    const rename = small('rename', trans.__('Rename (F2)'), 'pencil', () => this._rename(row));
+    const remove = small('remove', trans.__('Remove'), 'bin', () => this._remove(row));
+    const merge = element('select', {
+      class: 'sambalab-class-merge',
+      title: trans.__('Give all its labels to another class, and remove it'),
+      'data-testid': `sambalab-class-merge-${id}`
     });
-    row.node.append(swatch, choose, rename, remove);
+    // Arrow keys choose in a closed list: the choice alone must not merge.
+    const mergeNow = button({
+      testid: `sambalab-class-merge-now-${id}`,
+      title: trans.__('Merge the two classes'),
+      text: trans.__('Merge'),
+      run: () => this._merge(row)
+    });
+    mergeNow.hidden = true;
+    merge.addEventListener('change', () => (mergeNow.hidden = merge.value === ''));
+    const commands = element('div', { class: 'sambalab-class-commands' }, up, down, rename, merge, mergeNow, remove);
+    commands.hidden = true;
+    const node = element('div', { class: 'sambalab-class' }, swatch, choose, hidden, locked, more, commands);
+    const parts = { choose, key, name, count, color, hidden, locked, more, commands, up, down, merge, remove };
+    const row: IRow = { node, ...parts, item };
     choose.addEventListener('click', event => {
       this._state.setClass(row.item.id);
       if (event.detail > 0) {
@@ -146,6 +208,10 @@ export class ClassesSection extends StateWidget {
     choose.addEventListener('keydown', event => {
       if (event.key === 'F2') {
         this._rename(row);
+      } else if (event.altKey && (event.key === 'ArrowUp' || event.key === 'ArrowDown')) {
+        event.preventDefault();
+        event.stopPropagation();
+        this._move(row, event.key === 'ArrowUp' ? -1 : 1);
       }
     });
     color.addEventListener('change', () => this._change(row.item.id, { color: color.value.toLowerCase() }));
@@ -231,11 +297,33 @@ export class ClassesSection extends StateWidget {
     });
   }
 
-  private _remove(row: IRow): void {
-    const session = this._state.session;
-    const unsent = this._state.parts?.labels.queue.waiting.some(({ classId }) => classId === row.item.id);
-    if (session && !unsent && keptBecause(session.classes, row.item, session.labels.counts) === null) {
-      void this._state.setClasses(session.classes.filter(({ id }) => id !== row.item.id));
+  private _move({ item }: IRow, by: 1 | -1): void {
+    const { session } = this._state;
+    const change = session && moved(session, item.id, by);
+    if (change) {
+      void this._state.setClasses(change.classes);
+    }
+  }
+
+  private _remove({ item }: IRow): void {
+    const { session } = this._state;
+    if (session && session.classes.length > 1) {
+      void this._relabel(removed(session, item.id), trans.__('%1 is removed.', item.name));
+    }
+  }
+
+  private _merge({ item, merge }: IRow): void {
+    const { session } = this._state;
+    const into = session?.classes.find(({ id }) => String(id) === merge.value);
+    if (session && into) {
+      void this._relabel(merged(session, item.id, into.id), trans.__('%1 is now part of %2.', item.name, into.name));
+    }
+  }
+
+  private async _relabel({ classes, relabel }: ClassChange, done: string): Promise<void> {
+    await this._state.setClasses(classes, relabel);
+    if (this._state.error === null && !this._state.isDisposed) {
+      this._state.note(`${done} ${trans.__('Ctrl+Z takes it back.')}`);
     }
   }
 
@@ -246,6 +334,18 @@ export class ClassesSection extends StateWidget {
   private readonly _list: HTMLElement;
   private _rows: IRow[] = [];
   private _ids = '';
+}
+
+/** Show whether a button is pressed, and what it does. */
+function press(node: HTMLButtonElement, pressed: boolean, title: string): void {
+  node.setAttribute('aria-pressed', String(pressed));
+  node.title = title;
+  node.setAttribute('aria-label', title);
+}
+
+/** A number in four characters or so: 12,345 is 12K. */
+function compact(count: number): string {
+  return count.toLocaleString(undefined, { notation: 'compact', maximumSignificantDigits: 3 });
 }
 
 /**

@@ -9,6 +9,7 @@ import {
   BridgeError,
   ClassifierFormat,
   LabelClass,
+  Marks,
   Replaces,
   SessionState,
   SessionSummary,
@@ -21,6 +22,7 @@ import { Move } from '../labels/patch-queue';
 import { IMaskedPatch } from '../labels/patches';
 import { Change, IRepaint } from './change';
 import { Choice } from './choice';
+import { ClassChange, marked, mayChange } from './class-rules';
 import { ClassifierFiles, IChosenFile, ISavedFile } from './classifier-files';
 import { Connection } from './connection';
 import { LiveState } from './live-state';
@@ -194,25 +196,55 @@ export class LabellerState implements IDisposable {
     }
   }
 
-  /** Change the classes of the session. */
-  async setClasses(classes: LabelClass[]): Promise<void> {
+  /** Change the classes of the session, and perhaps their labels, in one step. */
+  async setClasses(classes: LabelClass[], relabel?: ClassChange['relabel']): Promise<void> {
     await this._attempt(async () => {
-      const { result } = await this.connection.request('session.classes', { session: this.id, classes });
+      if (relabel) {
+        await this.drained(); // strokes that wait may be of a class that goes
+      }
+      const params = { session: this.id, classes, ...(relabel && { relabel }) };
+      const { result } = await this.connection.request('session.classes', params);
       this._take(result);
       this.training.dismiss();
     });
   }
 
-  /** The labels that a stroke of this class, or of the eraser (0), may change if it begins on this pixel. */
-  replaces(classId: number, { row, column }: IPixel): Replaces {
+  /** Lock or hide a class, or no longer. */
+  async mark(which: keyof Marks, id: number, on: boolean): Promise<void> {
+    const marks = this._session && marked(this._session.marks, which, id, on);
+    if (this._session && marks) {
+      this._session = { ...this._session, marks };
+      this._changed.emit('session');
+      this._changed.emit('drawing');
+      await this._attempt(async () => {
+        const { result } = await this.connection.request('session.marks', { session: this.id, ...marks });
+        this._take(result);
+      });
+    }
+  }
+
+  /**
+   * The labels that a stroke of this class, or of the eraser (0), may change if it begins on this pixel; null if it may not change any,
+   * because a class is locked, which the status line then says. A hidden class that is drawn is shown again.
+   */
+  replaces(classId: number, { row, column }: IPixel): Replaces | null {
+    const { _session: session, currentClass } = this;
+    if (!session || !currentClass) {
+      return null;
+    }
+    const label = this._parts?.labels.slice(this._slice).at(row, column) ?? 0;
     const { overlap, erases } = this.settings.values;
-    if (classId === 0) {
-      return erases === 'all' ? 'all' : this.currentClass ? [this.currentClass.id] : [];
+    const drawing = { classId, current: currentClass.id, label, overlap, erases };
+    const may = mayChange(drawing, session.classes, session.marks);
+    if (may !== 'all' && 'locked' in may) {
+      const name = session.classes.find(({ id }) => id === may.locked)?.name ?? '';
+      this.note(trans.__('%1 is locked. Unlock it in the list of classes to change its labels.', name));
+      return null;
     }
-    if (overlap === 'same') {
-      return [this._parts?.labels.slice(this._slice).at(row, column) ?? 0];
+    if (session.marks.hidden.includes(classId)) {
+      void this.mark('hidden', classId, false);
     }
-    return overlap === 'keep' ? [0] : 'all';
+    return may;
   }
 
   /** Accept the suggestion at a pixel into the current class. Clicks are carried out in order. */
@@ -224,6 +256,9 @@ export class LabellerState implements IDisposable {
       return Promise.resolve();
     }
     const replaces = this.replaces(current.id, at);
+    if (!replaces) {
+      return Promise.resolve();
+    }
     const taken = parts.suggestions.accept(at);
     this._accepting = Promise.all([taken, this._accepting])
       .then(([suggestion]) => {

@@ -39,6 +39,9 @@ export class BrushHandler implements IToolHandler {
     const classId = this._erases || event.altKey ? 0 : current.id;
     // A straight line begins where the last stroke has painted; the label under the pointer counts.
     const replaces = state.replaces(classId, { row: Math.floor(event.image.y), column: Math.floor(event.image.x) });
+    if (!replaces) {
+      return;
+    }
     this._stroke = labels.stroke(state.slice, classId, replaces, classId ? 'brush' : 'eraser');
     this._slice = state.slice;
     this._last = this._lineStart(event) ?? event.image;

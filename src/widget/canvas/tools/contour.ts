@@ -26,6 +26,9 @@ export function fillContour({ state }: IToolHost, contour: readonly IPoint[], { 
   const tiles = mask.tiles();
   const classId = erases ? 0 : currentClass.id;
   const replaces = state.replaces(classId, { row: Math.floor(first.y), column: Math.floor(first.x) });
+  if (!replaces) {
+    return;
+  }
   const made = { provenance: 'hand', tool } as const;
   // A patch holds so many tiles at most; a larger area needs several.
   for (let i = 0; i < tiles.length; i += PATCH_TILES_MAX) {
