@@ -12,6 +12,7 @@ import { trans } from '../base/translation';
 import { Change, IRepaint } from '../state/change';
 import { LabellerState } from '../state/labeller-state';
 import { Gestures, IGestureTarget, IPointer } from './gestures';
+import { KeyCursor } from './key-cursor';
 import { ILayerPainter, LayerName, Layers } from './layers';
 import { Navigation } from './navigation';
 import { Painter } from './painter';
@@ -39,6 +40,15 @@ export class CanvasView extends Widget {
     this.node.dataset['testid'] = 'sambalab-canvas';
     this._layers = new Layers({ node: this.node, image, navigation: this.navigation, painter: this._layerPainter });
     this._tools = new ToolInUse({ state: options.state, view: this.view, redraw: () => this.redraw('top') });
+    this.cursor = new KeyCursor({
+      state: options.state,
+      navigation: this.navigation,
+      tools: this._tools,
+      busy: () => this._gestures.does !== null,
+      hovered: at => this._hovered.emit(at),
+      redraw: () => this.redraw('top')
+    });
+    this.node.append(this.cursor.node);
     const { top } = this._layers;
     top.setAttribute('role', 'img');
     top.setAttribute('aria-label', trans.__('Image of %1 rows and %2 columns, with labels', image.rows, image.columns));
@@ -51,6 +61,9 @@ export class CanvasView extends Widget {
 
   /** Moves the view. */
   readonly navigation: Navigation;
+
+  /** The cross-hair for the keyboard. */
+  readonly cursor: KeyCursor;
 
   /** Where the image is on the canvas. */
   get view(): ViewTransform {
@@ -115,6 +128,7 @@ export class CanvasView extends Widget {
     this._state.changed.disconnect(this._onState, this);
     this._state.repaint.disconnect(this._onRepaint, this);
     this._layers.dispose();
+    this.cursor.dispose();
     this.navigation.dispose();
     Signal.clearData(this);
     super.dispose();
@@ -243,6 +257,7 @@ export class CanvasView extends Widget {
       }
       return;
     }
+    this.cursor.release(); // the pointer takes over
     if (purpose && this._gestures.down(this._pointer(event), purpose)) {
       event.preventDefault();
       this._capture(event.pointerId);
@@ -322,6 +337,7 @@ export class CanvasView extends Widget {
         this._painter.suggestion(context, ratio);
       }
       this.handler.paint?.(context, this.view);
+      this.cursor.paint(context);
     },
     drawn: () => {
       const { parts, times, slice } = this._state;

@@ -54,6 +54,30 @@ function ofClass(number: number): ICommand {
   };
 }
 
+function arrow(name: string, key: string, right: number, down: number): ICommand[] {
+  const row = () => trans.__('Move the image, or the cross-hair');
+  const farRow = () => trans.__('Move it farther');
+  const base = { group: 'keyboard', repeats: true, onImage: true } as const;
+  return [
+    {
+      ...base,
+      name: `move-${name}`,
+      keys: [key],
+      label: row,
+      row,
+      run: ({ canvas }) => canvas.cursor.move(right, down, false)
+    },
+    {
+      ...base,
+      name: `move-far-${name}`,
+      keys: [`Shift ${key}`],
+      label: farRow,
+      row: farRow,
+      run: ({ canvas }) => canvas.cursor.move(right, down, true)
+    }
+  ];
+}
+
 /** All commands, in the order of the list of keys. */
 export const COMMANDS: readonly ICommand[] = [
   ...TOOLS.map(ofTool),
@@ -93,7 +117,7 @@ export const COMMANDS: readonly ICommand[] = [
     keys: ['Enter'],
     onImage: true,
     label: () => trans.__('Accept the suggestion; close the polygon'),
-    run: ({ canvas }) => canvas.handler.finish?.()
+    run: ({ canvas }) => canvas.cursor.finish()
   },
   {
     name: 'remove-last-point',
@@ -157,13 +181,33 @@ export const COMMANDS: readonly ICommand[] = [
     run: ({ canvas }) => canvas.navigation.showAll()
   },
   {
-    name: 'pan',
-    group: 'view',
+    name: 'toggle-cross-hair',
+    group: 'keyboard',
+    keys: ['K'],
+    label: () => trans.__('Cross-hair for the keyboard, on or off'),
+    run: ({ canvas }) => canvas.cursor.toggle()
+  },
+  ...arrow('left', 'ArrowLeft', -1, 0),
+  ...arrow('right', 'ArrowRight', 1, 0),
+  ...arrow('up', 'ArrowUp', 0, -1),
+  ...arrow('down', 'ArrowDown', 0, 1),
+  {
+    name: 'press',
+    group: 'keyboard',
     keys: ['Space'],
     onImage: true,
-    label: () => trans.__('Hold and drag to move the image'),
-    run: ({ canvas }) => (canvas.panning = true),
-    release: ({ canvas }) => (canvas.panning = false)
+    label: () => trans.__('Press the tool at the cross-hair; without it, hold and drag to move the image'),
+    run: ({ canvas }) => {
+      if (canvas.cursor.at) {
+        canvas.cursor.press();
+      } else {
+        canvas.panning = true;
+      }
+    },
+    release: ({ canvas }) => {
+      canvas.cursor.release();
+      canvas.panning = false;
+    }
   },
   {
     name: 'hide-overlays',

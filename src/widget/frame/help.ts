@@ -76,8 +76,13 @@ function rowsOf(group: CommandGroup): IRow[] {
   }
   return [...rows].map(([text, commands]) => {
     const keys = commands.flatMap(command => keysOf(command).map(keystrokeText));
-    return { text, keys: keys.length > 4 ? [`${keys[0]!} … ${keys[keys.length - 1]!}`] : keys };
+    return { text, keys: shortened(keys) };
   });
+}
+
+/** Many keys as the first and the last. */
+function shortened(keys: string[]): string[] {
+  return keys.length > 4 ? [`${keys[0]!} … ${keys[keys.length - 1]!}`] : keys;
 }
 
 function pointerRows(): IRow[] {
@@ -113,6 +118,7 @@ function groupTitle(group: CommandGroup): string {
     changes: trans.__('Way back'),
     classes: trans.__('Classes'),
     view: trans.__('View'),
+    keyboard: trans.__('Without a mouse'),
     training: trans.__('Training')
   };
   return titles[group];

@@ -187,4 +187,101 @@ describe('CanvasView', () => {
     const columns = [...sidecar.labels.keys()].filter(i => sidecar.labels[i]! > 0).map(i => i % image.columns);
     expect([Math.min(...columns), Math.max(...columns)]).toEqual([343, 357]);
   });
+
+  describe('with the cross-hair of the keyboard', () => {
+    const right =
+      (n: number, far = false) =>
+      (canvas: CanvasView) => {
+        for (let i = 0; i < n; i++) {
+          canvas.cursor.move(1, 0, far);
+        }
+      };
+    const at = ({ cursor }: CanvasView) => ({ row: Math.floor(cursor.at!.y), column: Math.floor(cursor.at!.x) });
+
+    it('draws with the brush while the tool is held down, and erases', async () => {
+      const { state, canvas, sidecar } = await show();
+      state.setTool('brush');
+      state.setClass(2);
+      canvas.cursor.press(); // it is off: nothing happens
+      canvas.cursor.toggle();
+      const from = at(canvas);
+      canvas.cursor.press();
+      right(20)(canvas);
+      const to = at(canvas);
+      canvas.cursor.release();
+      right(2, true)(canvas);
+      await state.drained();
+      expect(to.row).toBe(from.row);
+      expect(to.column).toBeGreaterThan(from.column + 20);
+      const label = (row: number, column: number) => sidecar.labels[row * image.columns + column];
+      expect([label(from.row, from.column), label(to.row, to.column), label(to.row, to.column + 9)]).toEqual([2, 2, 0]);
+      expect(canvas.cursor.node.textContent).toBe(`Brush, class pore, at row ${to.row}, column ${to.column}`);
+
+      canvas.cursor.finish(); // the brush has nothing to finish: held down until the next Enter
+      expect(canvas.cursor.pressed).toBe(true);
+      canvas.cursor.finish();
+      expect(canvas.cursor.pressed).toBe(false);
+      const stamp = at(canvas);
+      state.setTool('eraser');
+      canvas.cursor.press();
+      canvas.cursor.release();
+      await state.drained();
+      expect(label(stamp.row, stamp.column)).toBe(0);
+    });
+
+    it('sets the vertices of a polygon, and closes it', async () => {
+      const { state, canvas, sidecar } = await show();
+      state.setTool('polygon');
+      canvas.cursor.toggle();
+      const start = at(canvas);
+      const vertex = () => {
+        canvas.cursor.press();
+        canvas.cursor.release();
+      };
+      vertex();
+      right(2, true)(canvas);
+      vertex();
+      canvas.cursor.move(0, 1, true);
+      canvas.cursor.move(0, 1, true);
+      const end = at(canvas);
+      vertex();
+      canvas.cursor.finish();
+      await state.drained();
+      const inside = [
+        Math.round(start.row + (end.row - start.row) / 4),
+        Math.round(start.column + (end.column - start.column) / 2)
+      ];
+      expect(sidecar.labels[inside[0]! * image.columns + inside[1]!]).toBe(1);
+      expect(sidecar.labels[(end.row - 2) * image.columns + start.column + 2]).toBe(0);
+    });
+
+    it('shows suggestions where it goes and accepts them', async () => {
+      const { state, parts, canvas, sidecar } = await show();
+      canvas.cursor.toggle();
+      right(1)(canvas);
+      await until(() => parts.suggestions.current !== null);
+      canvas.cursor.press();
+      canvas.cursor.release();
+      await state.drained();
+      const { row, column } = at(canvas);
+      expect(sidecar.labels[row * image.columns + column]).toBe(1);
+    });
+
+    it('stays in view and inside the image, and arrows without it move the view', async () => {
+      const { canvas } = await show();
+      canvas.navigation.zoom(8);
+      const before = canvas.view.visible();
+      canvas.cursor.move(1, 0, false);
+      expect(canvas.view.visible().column0).toBeGreaterThan(before.column0);
+      canvas.cursor.toggle();
+      for (let i = 0; i < 400; i++) {
+        canvas.cursor.move(-1, -1, true);
+        const { x, y } = canvas.view.toScreen(canvas.cursor.at!);
+        expect(x >= 0 && y >= 0 && x <= canvas.view.width && y <= canvas.view.height).toBe(true);
+      }
+      expect(at(canvas)).toEqual({ row: 0, column: 0 });
+      canvas.cursor.toggle();
+      expect(canvas.cursor.at).toBeNull();
+    });
+  });
 });

@@ -33,6 +33,7 @@ function make() {
     hideOverlays: false,
     underPointer: false,
     handler: { press: () => undefined, cancel: () => left.push('cancelled'), finish: () => undefined } as IToolHandler,
+    cursor: { at: null, release: () => undefined, finish: () => undefined },
     navigation: { lookAt: (at: object) => looked.push(at) }
   };
   const node = element('div', { tabindex: '0' });
