@@ -9,7 +9,7 @@ interface IViolation {
 }
 
 type Axe = {
-  axe: { run(context: Element, options: object): Promise<{ violations: IViolation[] }> };
+  axe: { run(context: Element): Promise<{ violations: IViolation[]; passes: { id: string }[] }> };
 };
 
 const SOURCE = createRequire(__filename).resolve('axe-core/axe.min.js');
@@ -19,9 +19,13 @@ export async function violations(page: Page, root: Locator): Promise<string[]> {
   if (!(await page.evaluate(() => 'axe' in window))) {
     await page.addScriptTag({ path: SOURCE });
   }
-  const found = await root.evaluate(
-    async node => (await (window as unknown as Axe).axe.run(node, { resultTypes: ['violations'] })).violations
-  );
+  const { found, passed } = await root.evaluate(async node => {
+    const { violations, passes } = await (window as unknown as Axe).axe.run(node);
+    return { found: violations, passed: passes.map(({ id }) => id) };
+  });
+  if (!passed.includes('color-contrast') || !passed.includes('button-name')) {
+    throw new Error(`axe has checked neither contrast nor buttons, only ${passed.join(', ') || 'nothing'}.`);
+  }
   return found.flatMap(({ id, help, nodes }) =>
     nodes.map(({ target, failureSummary }) => `${id}: ${help}\n${target.join(' ')}\n${failureSummary ?? ''}`)
   );
