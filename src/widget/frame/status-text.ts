@@ -1,6 +1,7 @@
 /** The text of the status line, from the labeller's state. No DOM here. */
 import { Closed } from '../state/connection';
 import { LabellerState } from '../state/labeller-state';
+import { nextStep } from './next-step';
 import { trans } from '../base/translation';
 
 /** Tells the user what to do after the kernel has gone. */
@@ -64,6 +65,9 @@ function mostImportant(state: LabellerState): IStatusText {
   if (!state.session?.imageReady) {
     return { text: trans.__('Waiting for the image…'), kind: 'busy' };
   }
+  if (state.large) {
+    return { text: state.large, kind: 'plain' };
+  }
   const told = parts?.guide.told;
   if (told) {
     return told;
@@ -71,13 +75,13 @@ function mostImportant(state: LabellerState): IStatusText {
   const embedding = parts?.embedding.state;
   switch (embedding?.state) {
     case 'computing':
-      return { text: trans.__('Preparing SAM for this image; brush and eraser work already…'), kind: 'busy' };
+      return { text: trans.__('Preparing SAM for this image; all other tools work already…'), kind: 'busy' };
     case 'failed':
       return { text: trans.__('No suggestions: %1', embedding.message), kind: 'error' };
     case 'ready': {
       const closer = parts?.embedding.closer ?? null;
       return closer === null
-        ? { text: trans.__('SAM is ready, on %1', deviceName(state)), kind: 'plain' }
+        ? { text: nextStep(state) ?? trans.__('SAM is ready, on %1', deviceName(state)), kind: 'plain' }
         : {
             text: trans.__(
               'SAM is ready, on %1; encoding details for the classifier… %2 %',

@@ -1,6 +1,6 @@
 /** The status line below the image. */
 import { CanvasView, IHover } from '../canvas/canvas';
-import { element, setText } from '../base/dom';
+import { button, element, setText } from '../base/dom';
 import { LabellerState } from '../state/labeller-state';
 import { StateWidget } from '../panel/state-widget';
 import { statusText } from './status-text';
@@ -20,11 +20,21 @@ export class StatusLine extends StateWidget {
       'aria-live': 'polite',
       'data-testid': 'sambalab-status'
     });
+    this._undo = button({
+      testid: 'sambalab-undo-large',
+      title: trans.__('Undo the last step (Ctrl+Z)'),
+      icon: 'undo',
+      text: trans.__('Undo'),
+      className: 'sambalab-undo-large',
+      run: () => void state.move('undo')
+    });
+    this._undo.hidden = true;
     this._suggestion = element('span', { 'data-testid': 'sambalab-scale' });
     this._unsent = element('span', { class: 'sambalab-unsent', 'data-testid': 'sambalab-unsent' });
     this._where = element('span', { class: 'sambalab-where', 'data-testid': 'sambalab-where' });
     this.node.append(
       this._text,
+      this._undo,
       element('div', { class: 'sambalab-status-right' }, this._suggestion, this._unsent, this._where)
     );
     canvas.hovered.connect(this._onHover, this);
@@ -48,6 +58,7 @@ export class StatusLine extends StateWidget {
       setText(this._text, text);
       this._text.title = this._details();
       this._text.dataset['kind'] = kind;
+      this._undo.hidden = this._state.large === null || text !== this._state.large;
     }
     this._showUnsent();
     this._showSuggestion();
@@ -114,6 +125,7 @@ export class StatusLine extends StateWidget {
   }
 
   private readonly _text: HTMLElement;
+  private readonly _undo: HTMLButtonElement;
   private readonly _suggestion: HTMLElement;
   private readonly _unsent: HTMLElement;
   private readonly _where: HTMLElement;

@@ -20,6 +20,14 @@ export class LabelTiles {
     return this._tiles.get(keyOf(row, column));
   }
 
+  /** Whether a pixel of these masks has the label of another class. */
+  hasOther(masks: readonly IMaskTile[], classId: number): boolean {
+    return masks.some(({ row, column, bits }) => {
+      const tile = this.tile(row, column);
+      return tile?.some((id, at) => id > 0 && id !== classId && bits[at >> 3]! & (0x80 >> (at & 7))) ?? false;
+    });
+  }
+
   /** Whether a pixel of a rectangle has a label. */
   anyIn({ row0, row1, column0, column1 }: Rect): boolean {
     for (let row = row0; row < row1; row++) {

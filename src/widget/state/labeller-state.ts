@@ -18,7 +18,7 @@ import {
 import { Settings } from '../base/settings';
 import { trans } from '../base/translation';
 import { LabelStore } from '../labels/label-store';
-import { Move } from '../labels/patch-queue';
+import { IPatchReply, Move } from '../labels/patch-queue';
 import { IMaskedPatch } from '../labels/patches';
 import { Change, IRepaint } from './change';
 import { Choice } from './choice';
@@ -130,6 +130,11 @@ export class LabellerState implements IDisposable {
   /** A notice about the session, shown until the user does something in it; null for none. */
   get notice(): string | null {
     return this._notice;
+  }
+
+  /** Tells that the last stroke or click labelled more than half of the image, until something else changes; null if it did not. */
+  get large(): string | null {
+    return this._large;
   }
 
   get isDisposed(): boolean {
@@ -275,7 +280,7 @@ export class LabellerState implements IDisposable {
   /** Undo the session's last step, or make the step again that was undone last; after all clicks and strokes so far. */
   async move(move: Move): Promise<void> {
     await this._accepting;
-    this._notice = null;
+    this._notice = this._large = null;
     this._parts?.labels.move(move);
     this.training.dismiss();
   }
@@ -482,18 +487,33 @@ export class LabellerState implements IDisposable {
     if (!kept) {
       const { labels } = parts;
       this.times.follow(labels);
-      labels.queue.acknowledged.connect(() => (this._notice = null), this);
+      labels.queue.acknowledged.connect((_, { patch, reply }) => this._onAcknowledged(patch, reply), this);
       labels.queue.changed.connect(() => {
         if (labels.queue.waiting.length > 0) {
           this.connection.start();
         }
       }, this);
       labels.stored.connect(() => {
+        this._large = null;
         this.training.dismiss();
         this.live.dismiss();
       }, this);
     }
     return parts;
+  }
+
+  /** A stroke or click is stored: say so if it changed very much, or nothing. */
+  private _onAcknowledged({ classId, slice, tiles }: IMaskedPatch, { changed }: IPatchReply): void {
+    this._notice = null;
+    const { labels, image } = this._parts!;
+    const { rows, columns } = image;
+    const name = this._session?.classes.find(({ id }) => id === classId)?.name;
+    if (name !== undefined && changed > (rows * columns) / 2) {
+      const percent = Math.round((100 * changed) / (rows * columns));
+      this._large = trans.__('That labelled %2 % of the image as “%1”. Undo it if it is too much.', name, percent);
+    } else if (name !== undefined && changed === 0 && labels.slice(slice).hasOther(tiles, classId)) {
+      this.note(trans.__('Nothing changed: older labels are kept. Choose “Paint over” above to replace them.'));
+    }
   }
 
   /** Get the embedding of the slice, once the sidecar has the image. */
@@ -559,6 +579,7 @@ export class LabellerState implements IDisposable {
   private _toolBefore: string | null = null;
   private _error: string | null = null;
   private _notice: string | null = null;
+  private _large: string | null = null;
   private _disposed = false;
 }
 

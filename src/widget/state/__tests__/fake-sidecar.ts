@@ -43,6 +43,8 @@ export class FakeSidecar implements ITransport {
   refuse: { code: string; message: string }[] = [];
   labels: Uint8Array;
   version = 0;
+  /** Labelled pixels that the session tells of. */
+  counts: Record<string, number> = {};
   digest = 'a'.repeat(64);
   choice: SessionState['choice'] = { features: {}, forest: {} };
   live = false;
@@ -75,8 +77,10 @@ export class FakeSidecar implements ITransport {
     this._emit({ event, params }, buffers);
   }
 
-  apply(patch: IMaskedPatch): void {
+  /** @returns how many pixels changed */
+  apply(patch: IMaskedPatch): number {
     this.version++;
+    let changed = 0;
     for (const tile of patch.tiles) {
       for (let bit = 0; bit < LABEL_TILE ** 2; bit++) {
         const row = tile.row * LABEL_TILE + Math.floor(bit / LABEL_TILE);
@@ -86,10 +90,12 @@ export class FakeSidecar implements ITransport {
           tile.bits[bit >> 3]! & (0x80 >> (bit & 7)) &&
           (patch.replaces === 'all' || patch.replaces.includes(this.labels[at]!))
         ) {
+          changed += this.labels[at] === patch.classId ? 0 : 1;
           this.labels[at] = patch.classId;
         }
       }
     }
+    return changed;
   }
 
   get session(): SessionState {
@@ -108,7 +114,7 @@ export class FakeSidecar implements ITransport {
         { id: 2, name: 'pore', color: '#56b4e9' }
       ],
       marks: { locked: [], hidden: [] },
-      labels: { version: this.version, counts: {} },
+      labels: { version: this.version, counts: this.counts },
       resumed: null,
       recovered: null,
       history: { undo: null, redo: null },
@@ -132,8 +138,8 @@ export class FakeSidecar implements ITransport {
           this._emit({ re, error });
           return;
         }
-        this.apply(decodePatch(params as never, buffers));
-        this._emit({ re, result: { version: this.version, changed: 1 } });
+        const changed = this.apply(decodePatch(params as never, buffers));
+        this._emit({ re, result: { version: this.version, changed } });
         return;
       }
       case 'overlay.tiles': {

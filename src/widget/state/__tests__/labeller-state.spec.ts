@@ -1,10 +1,21 @@
 import { deflateRawSync } from 'node:zlib';
 import { LABEL_TILE } from '../../../shared';
+import { MaskBuilder } from '../../labels/raster';
 import { encodePatch } from '../../labels/patches';
 import { statusText } from '../../frame/status-text';
 import { closeAll, id, image, open, run, same, settle, squareAt, stroke, until } from './fake-sidecar';
 
 afterEach(closeAll);
+
+/** The status line of a labeller without labels, once SAM is ready. */
+const READY = 'Click on “matrix”, then press 2 and click on “pore”; then Train.';
+
+/** The mask of all pixels. */
+function everything() {
+  const mask = new MaskBuilder(image);
+  mask.addRect({ row0: 0, row1: image.rows, column0: 0, column1: image.columns });
+  return mask.tiles();
+}
 
 describe('LabellerState', () => {
   it('shows strokes at once, and has the sidecar’s pixels after sending them', async () => {
@@ -220,7 +231,7 @@ describe('LabellerState', () => {
     let prepared = 0;
     state.parts!.embedding.changed.connect(() => prepared++);
     sidecar.tell('job', { ...job, done: 0, total: 1 });
-    expect(statusText(state).text).toBe('SAM is ready, on CPU');
+    expect(statusText(state).text).toBe(READY);
     sidecar.tell('job', { ...job, done: 9, total: 36 });
     expect(statusText(state)).toEqual({
       text: 'SAM is ready, on CPU; encoding details for the classifier… 25 %',
@@ -230,7 +241,53 @@ describe('LabellerState', () => {
     sidecar.tell('job', { ...job, job: 'another', state: 'done', done: 1, total: 1 });
     expect(statusText(state).kind).toBe('busy');
     sidecar.tell('job', { ...job, state: 'done', done: 36, total: 36 });
-    expect(statusText(state)).toEqual({ text: 'SAM is ready, on CPU', kind: 'plain' });
+    expect(statusText(state)).toEqual({ text: READY, kind: 'plain' });
+    state.dispose();
+  });
+
+  it('says what to do next, following what the user did, until there is a segmentation', async () => {
+    const { sidecar, state } = await open();
+    const text = (counts: Record<string, number>) => {
+      sidecar.counts = counts;
+      sidecar.tell('session', sidecar.session);
+      return statusText(state).text;
+    };
+    expect(text({})).toBe(READY);
+    expect(text({ 1: 9 })).toBe('Now press 2 and click on “pore”, or paint it; then Train.');
+    state.setClass(2);
+    expect(text({ 1: 9 })).toBe('Now click on “pore”, or paint it; then Train.');
+    expect(text({})).toBe('Click on “pore”, then press 1 and click on “matrix”; then Train.');
+    expect(text({ 1: 9, 2: 4 })).toBe('Press Train to segment the image, or label more first.');
+    state.dispose();
+  });
+
+  it('offers to undo a stroke over more than half of the image, until something else changes', async () => {
+    const { state } = await open();
+    const paint = async (rows: number) => {
+      const mask = new MaskBuilder(image);
+      mask.addRect({ row0: 0, row1: rows, column0: 0, column1: image.columns });
+      state.parts!.labels.commit({ slice: 0, classId: 1, replaces: [0], tiles: mask.tiles() });
+      await state.drained();
+    };
+    await paint(120);
+    await paint(300);
+    expect(state.large).toBeNull(); // of this half, some was labelled before
+    await paint(image.rows);
+    expect(state.large).toBeNull();
+    state.parts!.labels.commit({ slice: 0, classId: 0, replaces: 'all', tiles: everything() });
+    await state.drained();
+    expect(state.large).toBeNull(); // erasing is no label
+    await paint(480);
+    expect(statusText(state)).toEqual({
+      text: 'That labelled 80 % of the image as “matrix”. Undo it if it is too much.',
+      kind: 'plain'
+    });
+    const mask = new MaskBuilder(image);
+    mask.addRun(100, 140, 150);
+    state.parts!.labels.commit({ slice: 0, classId: 2, replaces: [0], tiles: mask.tiles() });
+    await state.drained();
+    expect(state.large).toBeNull();
+    expect(state.notice).toBe('Nothing changed: older labels are kept. Choose “Paint over” above to replace them.');
     state.dispose();
   });
 
@@ -249,7 +306,7 @@ describe('LabellerState', () => {
       });
     fail();
     expect(state.training.state).toEqual({ state: 'failed', message: 'Label two classes.' });
-    expect(statusText(state).text).toBe('SAM is ready, on CPU');
+    expect(statusText(state).text).toBe(READY);
     stroke(state, 1, 100, 240);
     await state.drained();
     expect(state.training.state).toEqual({ state: 'idle' });
@@ -333,7 +390,7 @@ describe('LabellerState', () => {
     stroke(state, 2, 300, 240);
     await state.drained();
     expect(same(labeller)).toBe(true);
-    expect(statusText(state).text).toBe('SAM is ready, on CPU');
+    expect(statusText(state).text).toBe(READY);
     state.dispose();
   });
 

@@ -1,0 +1,42 @@
+/** What a user who begins does next, in one line that follows what was done. No DOM here. */
+import { LabellerState } from '../state/labeller-state';
+import { trans } from '../base/translation';
+
+/** The next step; null once there is a segmentation: then the user knows the way. */
+export function nextStep(state: LabellerState): string | null {
+  const { session, currentClass } = state;
+  if (!session || !currentClass || session.segmentation) {
+    return null;
+  }
+  const { classes, labels } = session;
+  const isLabelled = ({ id }: { id: number }) => (labels.counts[String(id)] ?? 0) > 0;
+  if (classes.length === 1) {
+    return trans.__('Add a second class (+ beside Classes), label some of both, and Train.');
+  }
+  const labelled = classes.filter(isLabelled);
+  if (labelled.length > 1) {
+    return trans.__('Press Train to segment the image, or label more first.');
+  }
+  const key = ({ id }: { id: number }) => {
+    const index = classes.findIndex(item => item.id === id);
+    return index < 9 ? String(index + 1) : '';
+  };
+  if (labelled.length === 0) {
+    const other = classes.find(({ id }) => id !== currentClass.id)!;
+    return key(other)
+      ? trans.__(
+          'Click on “%1”, then press %3 and click on “%2”; then Train.',
+          currentClass.name,
+          other.name,
+          key(other)
+        )
+      : trans.__('Click on “%1”, then choose “%2” and click on it; then Train.', currentClass.name, other.name);
+  }
+  if (!isLabelled(currentClass)) {
+    return trans.__('Now click on “%1”, or paint it; then Train.', currentClass.name);
+  }
+  const other = classes.find(item => !isLabelled(item))!;
+  return key(other)
+    ? trans.__('Now press %2 and click on “%1”, or paint it; then Train.', other.name, key(other))
+    : trans.__('Now choose “%1” and click on it, or paint it; then Train.', other.name);
+}
