@@ -1,6 +1,7 @@
 /**
  * UI tests in a real JupyterLab, one for each worker, which is started with folders of its own and so leaves the user's sessions alone.
  * The project `shipped` needs this repository only. The project `data` (`*.data.spec.ts`) needs the micrographs of `../shared/data`.
+ * The project `measure` (`*.measure.ts`) prints figures and makes pictures; `npm run measure` runs it.
  * The browser is the one that PLAYWRIGHT_CHROMIUM_EXECUTABLE_PATH names, else Playwright's own.
  */
 import { defineConfig } from '@playwright/test';
@@ -17,7 +18,8 @@ export default defineConfig({
   expect: { timeout: 20_000 },
   projects: [
     { name: 'shipped', testIgnore: '*.data.spec.ts' },
-    { name: 'data', testMatch: '*.data.spec.ts' }
+    { name: 'data', testMatch: '*.data.spec.ts' },
+    { name: 'measure', testMatch: process.env['SAMBALAB_MEASURE'] ? '*.measure.ts' : [] }
   ],
   reporter: [['list'], ...(process.env['PLAYWRIGHT_JSON_OUTPUT_NAME'] ? [['json'] as ['json']] : [])],
   globalSetup: require.resolve('./kernels'),

@@ -65,7 +65,7 @@ export const DEFAULT_SETTINGS: Readonly<ISettings> = {
 
 /** Smallest and largest brush. */
 export const BRUSH_MIN = 1;
-export const BRUSH_MAX = 400;
+export const BRUSH_MAX = 1000;
 
 const OPACITIES = ['labelOpacity', 'segmentationOpacity', 'uncertaintyOpacity', 'probabilityOpacity'] as const;
 const SWITCHES = [

@@ -1,0 +1,332 @@
+/**
+ * Makes pictures of the widget's states in `docs/images/states`, the page `docs/states.md` that shows them, and the README's
+ * picture: `npm run measure -- pictures`. All of them are to be looked at.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { IJupyterLabPageFixture, test } from '@jupyterlab/galata';
+import type { Locator } from '@playwright/test';
+import { GOLD, IPixel, LabellerPage } from './labeller';
+import { TestNotebook } from './notebook';
+
+const DOCS = join(__dirname, '../docs');
+const FOLDER = join(DOCS, 'images/states');
+
+const THEMES = {
+  light: 'JupyterLab Light',
+  dark: 'JupyterLab Dark',
+  contrast: 'JupyterLab Dark High Contrast'
+} as const;
+
+type Theme = keyof typeof THEMES;
+
+const THEME_NAMES: Record<Theme, string> = { light: 'light', dark: 'dark', contrast: 'high contrast' };
+const ALL = Object.keys(THEMES) as Theme[];
+
+interface IMade {
+  file: string;
+  text: string;
+}
+
+const made: IMade[] = [];
+
+type Window = { jupyterapp: { commands: { execute(id: string, args?: object): Promise<void> } } };
+
+const run = (page: IJupyterLabPageFixture, id: string, args: object = {}) =>
+  page.evaluate(([command, its]) => (window as unknown as Window).jupyterapp.commands.execute(command, its), [
+    id,
+    args
+  ] as const);
+
+/** Write a picture as WebP, with Pillow. */
+function write(png: Buffer, file: string, scale: number): void {
+  const source = `
+import io, sys
+from PIL import Image
+image = Image.open(io.BytesIO(sys.stdin.buffer.read())).convert("RGB")
+scale = float(sys.argv[2])
+if sys.argv[1].endswith(".png"):
+    image.quantize(200).save(sys.argv[1], optimize=True)
+else:
+    image.resize((round(image.width * scale), round(image.height * scale)), Image.LANCZOS).save(sys.argv[1], quality=62, method=6)`;
+  mkdirSync(dirname(file), { recursive: true });
+  execFileSync('python', ['-c', source, file, String(scale)], { input: png });
+}
+
+/** Set the width of the labeller, by that of the window. */
+async function widen(page: IJupyterLabPageFixture, root: Locator, width: number): Promise<void> {
+  for (let i = 0; i < 2; i++) {
+    const { width: now } = (await root.boundingBox())!;
+    const view = page.viewportSize()!;
+    await page.setViewportSize({ width: Math.round(view.width + width - now), height: 1150 });
+    await page.waitForTimeout(250);
+  }
+}
+
+test('Pictures of the states', async ({ page, tmpPath }) => {
+  test.setTimeout(600_000);
+  rmSync(FOLDER, { recursive: true, force: true });
+  await page.setViewportSize({ width: 1250, height: 1150 });
+  const cell = (options: string) => `lab = sl.Labeller(image, classes=["pore", "ligament"], ${options})\nlab`;
+  const gold = cell('pixel_size=(0.543, "nm"), name="pictures", fresh=True');
+  const stack = `volume = np.stack([sl.data.micrograph("particles", (400, 600), seed=i // 4)[0] for i in range(12)])
+${cell('name="stack", fresh=True').replace('(image', '(volume')}`;
+  const notebook = await TestNotebook.open(page, `${tmpPath}/pictures.ipynb`, [GOLD.setup, gold, stack, '']);
+  await run(page, 'application:toggle-left-area');
+  await notebook.run(0);
+  await notebook.run(1);
+  const lab = await LabellerPage.in(page);
+
+  let theme: Theme = 'light';
+  const setTheme = async (next: Theme) => {
+    if (next !== theme) {
+      theme = next;
+      await run(page, 'apputils:change-theme', { theme: THEMES[next] });
+      await page.waitForTimeout(600);
+    }
+  };
+  const shoot = async (name: string, text: string, options: { themes?: readonly Theme[]; root?: Locator } = {}) => {
+    for (const each of options.themes ?? ['light']) {
+      await setTheme(each);
+      await page.waitForTimeout(120);
+      const file = `${name}${each === 'light' ? '' : `-${each}`}.webp`;
+      write(await (options.root ?? lab.root).screenshot({ animations: 'disabled' }), join(FOLDER, file), 0.75);
+      made.push({ file, text: each === 'light' ? text : `${text} (${THEME_NAMES[each]})` });
+    }
+    await setTheme('light');
+  };
+  /** One state: a failure costs its pictures only. */
+  const state = async (name: string, make: () => Promise<unknown>) => {
+    try {
+      await make();
+    } catch (error) {
+      console.log(`No picture of ${name}: ${String(error).slice(0, 400)}`);
+      await page.keyboard.press('Escape');
+      await page.mouse.up();
+    }
+  };
+  const rest = () => page.mouse.move(3, 3);
+  const click = async (pixel: IPixel) => {
+    await lab.moveTo(pixel.row, pixel.column);
+    await lab.click();
+  };
+
+  await state('the empty labeller', async () => {
+    await shoot('empty', 'Just opened: the status line says what to do');
+    await lab.samReady();
+    await shoot('ready', 'SAM is ready', { themes: ALL });
+  });
+  await state('the error', async () => {
+    await lab.root.getByTestId('sambalab-train').click();
+    await page.waitForTimeout(1200);
+    await rest();
+    await shoot('error', 'Training without labels: what is wrong and what would do', { themes: ALL });
+    await lab.root.getByTestId('sambalab-training-dismiss').click();
+  });
+  await state('the suggestion', async () => {
+    await lab.press('s');
+    await lab.moveTo(GOLD.object.row, GOLD.object.column);
+    await lab.suggestionAt(GOLD.object.row, GOLD.object.column);
+    await shoot('suggestion', 'A suggestion of SAM under the pointer', { themes: ALL });
+    await lab.rightClick();
+    await page.waitForTimeout(300);
+    await shoot('suggestion-scale', 'The suggestion at another scale, after a right click');
+  });
+  await state('labels', async () => {
+    for (const object of [GOLD.object, ...GOLD.objects]) {
+      await lab.moveTo(object.row, object.column);
+      await lab.suggestionAt(object.row, object.column);
+      await lab.click();
+      await lab.saved();
+    }
+    await lab.press('2');
+    await lab.press('b');
+    for (const { row, column } of GOLD.ground) {
+      await lab.stroke([
+        { row, column },
+        { row: row - 12, column: column + 60 }
+      ]);
+    }
+    await lab.saved();
+    await shoot('brush', 'The brush, and labels of two classes');
+  });
+  await state('the tools', async () => {
+    const tools = await lab.root
+      .locator('[data-testid^="sambalab-tool-"]')
+      .evaluateAll(nodes => nodes.map(node => node.getAttribute('data-testid')!.replace('sambalab-tool-', '')));
+    for (const tool of tools.filter(name => !['suggest', 'brush', 'polygon', 'lasso'].includes(name))) {
+      await lab.root.getByTestId(`sambalab-tool-${tool}`).click();
+      await lab.moveTo(300, 300);
+      await page.waitForTimeout(200);
+      await shoot(`tool-${tool}`, `The tool ${tool}`);
+      await page.keyboard.press('Escape');
+    }
+  });
+  await state('the polygon', async () => {
+    await lab.press('p');
+    for (const corner of [
+      { row: 300, column: 250 },
+      { row: 330, column: 420 },
+      { row: 450, column: 380 },
+      { row: 420, column: 240 }
+    ]) {
+      await click(corner);
+    }
+    await lab.moveTo(380, 200);
+    await shoot('tool-polygon', 'A polygon that is being drawn', { themes: ALL });
+    await page.keyboard.press('Escape');
+  });
+  await state('the lasso', async () => {
+    await lab.press('a');
+    await lab.moveTo(350, 500);
+    await page.mouse.down();
+    for (let i = 1; i < 40; i++) {
+      await lab.moveTo(350 + 90 * Math.sin(i / 7), 420 + 80 * Math.cos(i / 7));
+    }
+    await shoot('tool-lasso', 'A lasso that is being drawn');
+    await page.mouse.up();
+    await lab.press('Control+z');
+    await lab.saved();
+  });
+  await state('the cross-hair', async () => {
+    await rest();
+    await lab.press('b');
+    await page.keyboard.press('k');
+    await page.keyboard.press('Shift+ArrowLeft');
+    await page.waitForTimeout(500);
+    await shoot('cross-hair', 'The cross-hair for the keyboard', { themes: ALL });
+    await page.keyboard.press('k');
+  });
+  await state('a training', async () => {
+    await lab.root.getByTestId('sambalab-train').click();
+    await page.waitForTimeout(250);
+    await shoot('busy', 'Training');
+    await page.waitForFunction(
+      () => !!(document.querySelector('[data-testid="sambalab-cancel"]') as HTMLElement | null)?.hidden,
+      undefined,
+      { timeout: 90_000 }
+    );
+    await lab.train();
+    await rest();
+    await shoot('trained', 'Trained: the segmentation lies over the image', { themes: ALL });
+  });
+  await state('the overlays', async () => {
+    await lab.press('v');
+    await shoot('overlay-labels', 'Labels alone (V)');
+    await lab.press('v');
+    await shoot('overlay-segmentation', 'Segmentation alone (V)');
+    await lab.press('v');
+    await lab.root.getByTestId('sambalab-segmentation-outline').click();
+    await rest();
+    await shoot('overlay-outline', 'The segmentation as outlines');
+    await lab.root.getByTestId('sambalab-segmentation-outline').click();
+    await page.keyboard.down('h');
+    await page.waitForTimeout(200);
+    await shoot('overlay-none', 'The image alone, while H is held');
+    await page.keyboard.up('h');
+  });
+  await state('the sections', async () => {
+    const sections = await lab.root
+      .locator('.sambalab-choice details.sambalab-section')
+      .evaluateAll(nodes =>
+        nodes
+          .filter(node => !node.parentElement!.closest('details'))
+          .map(node => (node.querySelector('.sambalab-section-title')?.textContent ?? '').trim())
+      );
+    for (const title of sections) {
+      const section = lab.root.locator('.sambalab-choice details.sambalab-section').filter({ hasText: title }).first();
+      await section.locator('summary').first().click();
+      const eye = section.getByRole('button', { name: /^(Show|Hide) the/ });
+      const shows = ['Probability', 'Uncertainty', 'Preview'].includes(title) && (await eye.count()) > 0;
+      if (shows) {
+        await eye.first().click();
+      }
+      await rest();
+      await page.waitForTimeout(shows ? 2500 : 400);
+      await shoot(`section-${title.toLowerCase().replace(/\W+/g, '-')}`, `The section ${title}`, {
+        themes: title === 'Scores' || title === 'History' ? ALL : ['light']
+      });
+      if (title === 'Scores') {
+        // The README's picture shows the notebook around it.
+        await page.setViewportSize({ width: 1180, height: 860 });
+        await notebookTo(page);
+        write(await page.screenshot({ animations: 'disabled' }), join(DOCS, 'images/widget.png'), 1);
+        await page.setViewportSize({ width: 1250, height: 1150 });
+      }
+      if (shows) {
+        await eye.first().click();
+      }
+      await section.locator('summary').first().click();
+    }
+  });
+  await state('the widths', async () => {
+    for (const width of [480, 620, 760, 1500, 1900]) {
+      await widen(page, lab.root, width);
+      await shoot(`width-${width}`, `${width} pixels wide`, {
+        themes: width === 480 || width === 1900 ? ALL : ['light']
+      });
+    }
+    await page.setViewportSize({ width: 1250, height: 1150 });
+  });
+  await state('the list of keys', async () => {
+    await lab.press('?');
+    await page.waitForTimeout(200);
+    await shoot('keys', 'All keys (?)', { themes: ALL, root: lab.root.getByTestId('sambalab-help') });
+    await page.keyboard.press('Escape');
+  });
+  await state('live', async () => {
+    await lab.live(true);
+    await lab.liveSettled();
+    await rest();
+    await shoot('live', 'Live: each stroke is learned at once');
+    await lab.live(false);
+  });
+  await state('the banner of loaded labels', async () => {
+    await notebook.execute(1, gold.replace(', fresh=True', ''));
+    const again = await LabellerPage.in(page);
+    await again.samReady();
+    await shoot('banner-resumed', 'Labels of an earlier session are loaded', { themes: ALL, root: again.root });
+  });
+  await state('the stopped sidecar', async () => {
+    await notebook.execute(3, 'sl.shutdown()');
+    await page.waitForTimeout(800);
+    await shoot('stopped', 'The sidecar was stopped');
+  });
+  await state('the stack', async () => {
+    await notebook.execute(1, '');
+    await notebook.run(2);
+    const slices = await LabellerPage.in(page);
+    await slices.samReady();
+    await slices.press('b');
+    await slices.stroke([
+      { row: 200, column: 200 },
+      { row: 230, column: 300 }
+    ]);
+    await slices.press('PageDown');
+    await page.waitForTimeout(1500);
+    await shoot('stack', 'A stack of slices', { themes: ALL, root: slices.root });
+  });
+  writePage();
+});
+
+/** Scroll so that the cell above the labeller is in sight. */
+async function notebookTo(page: IJupyterLabPageFixture): Promise<void> {
+  await page.evaluate(() => {
+    const cells = [...document.querySelectorAll('.jp-Notebook .jp-Cell')];
+    cells[1]?.scrollIntoView({ block: 'start' });
+  });
+  await page.waitForTimeout(500);
+}
+
+/** The page that shows all pictures. */
+function writePage(): void {
+  const files = new Set(readdirSync(FOLDER));
+  const rows = made
+    .filter(({ file }) => files.has(file))
+    .map(({ file, text }) => `### ${text}\n\n![${text}](images/states/${file})\n`);
+  writeFileSync(
+    join(DOCS, 'states.md'),
+    `# The states of the widget\n\nMade by \`npm run measure -- pictures\`, on the example micrograph.\n\n${rows.join('\n')}`
+  );
+}
