@@ -18,6 +18,7 @@ import { Navigation } from './navigation';
 import { Painter } from './painter';
 import { watchPens } from './pen-watch';
 import { kindOf, purposeOf } from './pointer-events';
+import { SliceWheel } from './slice-wheel';
 import { ToolInUse } from './tool-in-use';
 import { IToolEvent, IToolHandler } from './tools';
 
@@ -32,6 +33,7 @@ export class CanvasView extends Widget {
   constructor(options: CanvasView.IOptions) {
     super();
     this._state = options.state;
+    this._slice = options.state.slice;
     const { image } = options.state.parts!;
     this._image = image;
     this.navigation = new Navigation({ image, settings: options.state.settings, hasFocus: options.hasFocus });
@@ -162,7 +164,7 @@ export class CanvasView extends Widget {
         event.stopPropagation();
         break;
       case 'wheel':
-        this.navigation.wheel(event as WheelEvent, this._screen(event as WheelEvent));
+        this._onWheel(event as WheelEvent);
         break;
       default:
     }
@@ -217,6 +219,10 @@ export class CanvasView extends Widget {
 
   private _onState(_: LabellerState, change: Change): void {
     if (change === 'choice') {
+      if (this._state.slice !== this._slice) {
+        this._slice = this._state.slice;
+        this.handler.stepped?.();
+      }
       this._tools.follow();
       this._setCursor();
       this._tellView();
@@ -246,6 +252,18 @@ export class CanvasView extends Widget {
 
   private _toolEvent({ at, kind, altKey, shiftKey, time }: IPointer): IToolEvent {
     return { image: this.view.toImage(at), kind, altKey, shiftKey, time };
+  }
+
+  private _onWheel(event: WheelEvent): void {
+    const stack = (this._state.parts?.slices ?? 1) > 1;
+    const steps = stack && this.navigation.takesWheel ? this._sliceWheel.steps(event) : null;
+    if (steps === null) {
+      this.navigation.wheel(event, this._screen(event));
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+    this._state.step(steps);
   }
 
   private _onPointerDown(event: PointerEvent): void {
@@ -344,6 +362,8 @@ export class CanvasView extends Widget {
       times.drawn(() => parts?.segmentation.labelsVersion(slice, tilesIn(this.view.visible(), LABEL_TILE)) ?? -1);
     }
   };
+  private readonly _sliceWheel = new SliceWheel();
+  private _slice: number;
   private _panning = false;
   private _hideOverlays = false;
   private _pens: IDisposable | null = null;

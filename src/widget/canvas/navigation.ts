@@ -68,6 +68,12 @@ export class Navigation implements IDisposable {
     this._tell();
   }
 
+  /** Whether Shift-wheel turns slices; else it is left to the page, which scrolls sideways. */
+  get takesWheel(): boolean {
+    const { settings, hasFocus } = this._options;
+    return settings.values.wheelZoom === 'always' || hasFocus();
+  }
+
   /** The wheel turned at a point in screen coordinates: zoom there, or leave the event to the page. */
   wheel(event: WheelEvent, at: IPoint): void {
     const { settings, hasFocus } = this._options;

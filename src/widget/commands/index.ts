@@ -231,7 +231,7 @@ export const COMMANDS: readonly ICommand[] = [
     repeats: true,
     label: () => trans.__('Previous slice'),
     enabled: ({ state }) => state.slice > 0,
-    run: ({ state }) => state.setSlice(state.slice - 1)
+    run: ({ state }) => state.step(-1)
   },
   {
     name: 'next-slice',
@@ -240,7 +240,7 @@ export const COMMANDS: readonly ICommand[] = [
     repeats: true,
     label: () => trans.__('Next slice'),
     enabled: ({ state }) => state.slice + 1 < (state.parts?.slices ?? 1),
-    run: ({ state }) => state.setSlice(state.slice + 1)
+    run: ({ state }) => state.step(1)
   },
   {
     name: 'show-keys',

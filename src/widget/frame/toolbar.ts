@@ -139,7 +139,7 @@ export class Toolbar extends StateWidget {
     this._slice = slider({
       testid: 'sambalab-slice',
       label: trans.__('Slice'),
-      title: trans.__('Slice of the stack (%1 and %2)', keyOf('previous-slice'), keyOf('next-slice')),
+      title: trans.__('Slice of the stack (%1 and %2, or Shift-wheel)', keyOf('previous-slice'), keyOf('next-slice')),
       min: 0,
       max: slices - 1,
       format: slice => trans.__('%1 of %2', slice + 1, slices),

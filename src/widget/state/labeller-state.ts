@@ -159,6 +159,12 @@ export class LabellerState implements IDisposable {
     }
   }
 
+  /** Go on by so many slices, back if negative, at most to the end of the stack. */
+  step(steps: number): void {
+    const last = (this._parts?.slices ?? 1) - 1;
+    this.setSlice(Math.min(Math.max(this._slice + steps, 0), last));
+  }
+
   /** Take a tool. */
   setTool(tool: string): void {
     if (tool !== this._tool) {
@@ -229,15 +235,15 @@ export class LabellerState implements IDisposable {
   }
 
   /**
-   * The labels that a stroke of this class, or of the eraser (0), may change if it begins on this pixel; null if it may not change any,
+   * The labels that a stroke of this class, or of the eraser (0), may change if it begins on this pixel of a slice; null if it may not change any,
    * because a class is locked, which the status line then says. A hidden class that is drawn is shown again.
    */
-  replaces(classId: number, { row, column }: IPixel): Replaces | null {
+  replaces(classId: number, { row, column }: IPixel, slice = this._slice): Replaces | null {
     const { _session: session, currentClass } = this;
     if (!session || !currentClass) {
       return null;
     }
-    const label = this._parts?.labels.slice(this._slice).at(row, column) ?? 0;
+    const label = this._parts?.labels.slice(slice).at(row, column) ?? 0;
     const { overlap, erases } = this.settings.values;
     const drawing = { classId, current: currentClass.id, label, overlap, erases };
     const may = mayChange(drawing, session.classes, session.marks);

@@ -4,12 +4,15 @@
  */
 import '../../__tests__/page';
 import { Widget } from '@lumino/widgets';
+import { IMaskedPatch } from '../../labels/patches';
 import { closeAll, image, open, until } from '../../state/__tests__/fake-sidecar';
 import { CanvasView } from '../canvas';
 import { fakePage } from './fake-page';
 
 const page = fakePage();
 let canvas: CanvasView | null = null;
+let focused = true;
+beforeEach(() => (focused = true));
 afterEach(() => {
   canvas?.dispose();
   canvas = null;
@@ -20,7 +23,7 @@ afterEach(() => {
 async function show() {
   const labeller = await open(undefined, image, 60);
   const { sidecar, state, parts } = labeller;
-  canvas = new CanvasView({ state, hasFocus: () => true });
+  canvas = new CanvasView({ state, hasFocus: () => focused });
   Widget.attach(canvas, document.body);
   page.frame();
   await until(() => (sidecar.asked['image.tile'] ?? []).includes(0) && parts.tiles.pending === 0);
@@ -76,5 +79,76 @@ describe('Steps through a stack', () => {
     expect(drawn()).toBe(before);
     await drawUntil(() => drawn() > before);
     expect(parts.tiles.picture({ slice: 40, level: 0, row: 0, column: 0 })).toBeDefined();
+  });
+
+  it('follow Shift-wheel, also one that the browser reports as horizontal, and small turns of a touchpad', async () => {
+    const { state } = await show();
+    const { scale } = canvas!.view;
+    const turn = (init: WheelEventInit) => {
+      const event = new WheelEvent('wheel', { cancelable: true, bubbles: true, shiftKey: true, ...init });
+      canvas!.node.dispatchEvent(event);
+      return [state.slice, event.defaultPrevented];
+    };
+    expect(turn({ deltaX: 120 })).toEqual([1, true]);
+    expect(turn({ deltaY: 53 })).toEqual([2, true]);
+    expect(turn({ deltaY: 3, deltaMode: 1 })).toEqual([3, true]);
+    expect(turn({ deltaY: 360 })).toEqual([6, true]);
+    expect(turn({ deltaY: -15 })).toEqual([6, true]);
+    expect(turn({ deltaY: -15 })).toEqual([6, true]);
+    expect(turn({ deltaY: -15 })).toEqual([5, true]);
+    expect(turn({ deltaX: -1200 })).toEqual([0, true]);
+    expect(canvas!.view.scale).toBe(scale);
+    turn({ deltaY: -100, shiftKey: false });
+    expect(state.slice).toBe(0);
+    expect(canvas!.view.scale).toBeGreaterThan(scale);
+  });
+
+  it('leave the wheel to the page while the labeller has no focus', async () => {
+    const { state } = await show();
+    focused = false;
+    const event = new WheelEvent('wheel', { cancelable: true, bubbles: true, shiftKey: true, deltaX: 120 });
+    canvas!.node.dispatchEvent(event);
+    expect([state.slice, event.defaultPrevented]).toEqual([0, false]);
+  });
+
+  it('go on with a stroke in the next slice: each slice gets its own part', async () => {
+    const { state, parts } = await show();
+    const { labels } = parts;
+    const patches: IMaskedPatch[] = [];
+    labels.committed.connect((_, { patch }) => patches.push(patch));
+    state.setTool('brush');
+    const point = (type: string, row: number, column: number) =>
+      canvas!.node.dispatchEvent(
+        page.pointer(type, { clientX: column * canvas!.view.scale, clientY: row * canvas!.view.scale })
+      );
+    point('pointerdown', 30, 40);
+    point('pointermove', 30, 80);
+    state.step(1);
+    point('pointermove', 30, 120);
+    state.step(1);
+    state.step(1);
+    point('pointerup', 30, 120);
+    const columns = [50, 80, 100, 120];
+    const labelled = (slice: number) => columns.filter(column => labels.slice(slice).at(30, column) === 1);
+    expect([0, 1, 2, 3, 4].map(labelled)).toEqual([[50, 80], [80, 100, 120], [120], [120], []]);
+    expect(patches.map(({ slice, made }) => [slice, made?.tool])).toEqual([0, 1, 2, 3].map(slice => [slice, 'brush']));
+    point('pointermove', 300, 300);
+    await state.drained();
+    expect(patches).toHaveLength(4);
+  });
+
+  it('fill a lasso on the slice where it was begun', async () => {
+    const { state, parts } = await show();
+    state.setTool('lasso');
+    const point = (type: string, row: number, column: number) =>
+      canvas!.node.dispatchEvent(
+        page.pointer(type, { clientX: column * canvas!.view.scale, clientY: row * canvas!.view.scale })
+      );
+    point('pointerdown', 30, 40);
+    point('pointermove', 30, 140);
+    point('pointermove', 130, 140);
+    state.step(2);
+    point('pointerup', 130, 40);
+    expect([0, 1, 2].map(slice => parts.labels.slice(slice).at(80, 90))).toEqual([1, 0, 0]);
   });
 });

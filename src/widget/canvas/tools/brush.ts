@@ -42,8 +42,11 @@ export class BrushHandler implements IToolHandler {
     if (!replaces) {
       return;
     }
-    this._stroke = labels.stroke(state.slice, classId, replaces, classId ? 'brush' : 'eraser');
-    this._slice = state.slice;
+    this._begin = () => {
+      this._slice = state.slice;
+      return labels.stroke(state.slice, classId, replaces, classId ? 'brush' : 'eraser');
+    };
+    this._stroke = this._begin();
     this._last = this._lineStart(event) ?? event.image;
     this._line(event.image);
   }
@@ -53,6 +56,15 @@ export class BrushHandler implements IToolHandler {
       this._line(image);
     }
     this._moveTo(events[events.length - 1]);
+  }
+
+  /** The pointer is down while slices are stepped through: each slice keeps its part of the stroke, and the next part begins here. */
+  stepped(): void {
+    if (this._stroke && this._last && this._slice !== this._host.state.slice) {
+      this._stroke.end();
+      this._stroke = this._begin();
+      this._line(this._last);
+    }
   }
 
   release({ time }: IToolEvent): void {
@@ -129,6 +141,10 @@ export class BrushHandler implements IToolHandler {
   }
 
   private _stroke: Stroke | null = null;
+  /** Begins a stroke like the one that is drawn, on the slice that is shown. */
+  private _begin: () => Stroke = () => {
+    throw new Error('No stroke is drawn.');
+  };
   private _last: IPoint | null = null;
   private _at: IPoint | null = null;
   private _alt = false;

@@ -12,11 +12,17 @@ export interface IFill {
   erases: boolean;
   /** When the pointer was lifted, in milliseconds; null if a key closed it. */
   released: number | null;
+  /** The slice; the one that is shown if left out. */
+  slice?: number;
 }
 
-/** Label the inside of a closed contour on the slice that is shown with the current class. */
-export function fillContour({ state }: IToolHost, contour: readonly IPoint[], { tool, erases, released }: IFill): void {
-  const { parts, slice, currentClass } = state;
+/** Label the inside of a closed contour with the current class. */
+export function fillContour(
+  { state }: IToolHost,
+  contour: readonly IPoint[],
+  { tool, erases, released, slice = state.slice }: IFill
+): void {
+  const { parts, currentClass } = state;
   const [first] = contour;
   if (!parts || !currentClass || !first) {
     return;
@@ -25,7 +31,7 @@ export function fillContour({ state }: IToolHost, contour: readonly IPoint[], { 
   contourRuns(contour, parts.image, (row, start, end) => mask.addRun(row, start, end));
   const tiles = mask.tiles();
   const classId = erases ? 0 : currentClass.id;
-  const replaces = state.replaces(classId, { row: Math.floor(first.y), column: Math.floor(first.x) });
+  const replaces = state.replaces(classId, { row: Math.floor(first.y), column: Math.floor(first.x) }, slice);
   if (!replaces) {
     return;
   }

@@ -37,9 +37,11 @@ class LassoHandler implements IToolHandler {
   release({ image, time }: IToolEvent): void {
     const contour = this._contour;
     this._contour = null;
-    if (contour && this._slice === this._host.state.slice) {
+    if (contour) {
+      // It belongs to the slice on which it was begun, even if another one is shown by now.
+      const slice = this._slice;
       contour.push(image);
-      fillContour(this._host, contour, { tool: lasso.name, erases: this._erases, released: time });
+      fillContour(this._host, contour, { tool: lasso.name, erases: this._erases, released: time, slice });
     }
     this._host.redraw();
   }

@@ -37,6 +37,8 @@ export interface IToolHandler {
   press(event: IToolEvent): void;
   /** The pointer moved while it is pressed: all places since the last call. */
   drag?(events: IToolEvent[]): void;
+  /** Another slice is shown, maybe while the pointer is down. */
+  stepped?(): void;
   /** The pointer was lifted after {@link press}. {@link abort} comes instead if the press does not count. */
   release?(event: IToolEvent): void;
   /** The press does not count, for example because a second finger came down: take back what it did. */
