@@ -9,6 +9,7 @@
  * - `models/`: manifests of SAM models
  * - `class-colors`: the default colours of classes
  * - `scores`: recall, precision and IoU of a confusion matrix
+ * - `provenance`: numbers for what made a label
  * - `replaces`: which labels a patch may change
  * - `lru`, `rect`: small types that all parts use
  */
@@ -21,6 +22,7 @@ export * from './limits';
 export * from './lru';
 export * from './models';
 export * from './protocol';
+export * from './provenance';
 export * from './rect';
 export * from './replaces';
 export * from './scores';

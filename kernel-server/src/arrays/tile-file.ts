@@ -116,6 +116,9 @@ export class TileFile {
   private _closed = false;
 }
 
+/** A file that is read only. */
+export type ReadOnlyTiles = Pick<TileFile, 'array' | 'read' | 'readBytes'>;
+
 /** Open an array's file. Throws an Error if the file is a link, another user's or too short. */
 function openArray(array: ArrayDescriptor, mode: 'r' | 'r+'): number {
   const access = mode === 'r' ? constants.O_RDONLY : constants.O_RDWR;

@@ -54,7 +54,7 @@ export class Interpolation {
       const bySlice = new Map(
         gaps.flatMap(({ before }, i) => filled[i]!.map((bytes, j) => [before + 1 + j, bytes] as const))
       );
-      const moved = await labels.edit(call.id, MADE, async (file, recorder) => {
+      const moved = await labels.edit(call.id, MADE, async ({ labels: file }, recorder) => {
         for (const [slice, bytes] of bySlice) {
           const rect = { slice, row0: 0, row1: file.rows, column0: 0, column1: file.columns };
           const now = file.read(rect) as Uint8Array;

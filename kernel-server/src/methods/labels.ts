@@ -47,14 +47,17 @@ export function labelsHandlers({ sessions, peers, events, staging, interpolation
       const session = await sessions.get(params.session);
       session.checkSlice(params.slice);
       const array = session.array(params.overlay);
+      if (!array && params.overlay === 'correction') {
+        return { result: { version: session.labels.latest, tiles: [] }, buffers: [] };
+      }
       if (!array) {
         throw new BridgeError(
           'not-ready',
           'There is no segmentation yet. Label a few pixels of two classes and train.'
         );
       }
-      const { labels, segmentation } = session.state();
-      const version = params.overlay === 'labels' ? labels.version : (segmentation?.version ?? 0);
+      const { segmentation } = session.state();
+      const version = params.overlay === 'segmentation' ? (segmentation?.version ?? 0) : session.labels.latest;
       const { tiles, buffers } = await overlayTiles(array, params.slice, params.tiles);
       return { result: { version, tiles }, buffers };
     }

@@ -19,7 +19,12 @@ export function sessionListHandlers({ sessions, sessionList, events }: IMethodCo
         throw new BridgeError('invalid', `The session ${session.id} cannot take its own labels.`);
       }
       await events.aroundReplacement(session, () =>
-        session.adoptLabels(source.labels.array, [...source.record.classes], madeBy(call, 'take_labels'))
+        session.adoptLabels(
+          source.labels.array,
+          [...source.record.classes],
+          madeBy(call, 'take_labels'),
+          source.array('provenance')!
+        )
       );
       return { result: session.state() };
     }

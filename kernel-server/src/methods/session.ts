@@ -11,7 +11,8 @@ export function sessionHandlers({ sessions, peers, events, live, classifiers }: 
       const resumes = !params.again && !(await peers.uses(sessions.idOf(params.key)));
       const session = await sessions.open(params, resumes);
       if (params.fresh) {
-        events.labelsReplaced(session);
+        events.layerReplaced(session, 'labels');
+        events.layerReplaced(session, 'correction');
       }
       call.peer.attached.add(session.id);
       sessions.leave(session.id, false);

@@ -57,7 +57,7 @@ export function keptClasses(
   given: readonly LabelClass[]
 ): LabelClass[] {
   const ids = new Set(given.map(item => item.id));
-  const kept = classes.filter(({ id }) => !ids.has(id) && labels.count(id) > 0);
+  const kept = classes.filter(({ id }) => !ids.has(id) && labels.uses(id));
   for (const { id, name } of kept) {
     if (given.some(item => item.name === name)) {
       throw new BridgeError(
@@ -79,10 +79,11 @@ export function refuseLostClasses(
   const ids = new Set(next.map(item => item.id));
   for (const { id, name } of classes) {
     const pixels = labels.count(id);
-    if (!ids.has(id) && pixels > 0) {
+    if (!ids.has(id) && labels.uses(id)) {
+      const corrected = labels.corrected[id] ?? 0;
       throw new BridgeError(
         'invalid',
-        `Class ${id} (${name}) has ${pixels} labelled pixels. Erase them before you remove the class.`
+        `Class ${id} (${name}) has ${pixels || corrected} ${pixels ? 'labelled' : 'corrected'} pixels. Erase them before you remove the class.`
       );
     }
   }

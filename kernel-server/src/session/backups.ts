@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { BridgeError } from '../../../src/shared/errors';
 import { Backup, LabelClass, MadeBy, zBackup } from '../../../src/shared/protocol';
 import { ArrayStore } from '../arrays/array-store';
-import { TileFile } from '../arrays/tile-file';
 import { JournalReader } from './journal-reader';
+import { countsById, Planes } from './planes';
 import { missingClasses } from './recovered';
 import { IReplayed, replay } from './replay';
 import { Session } from './session';
@@ -20,7 +20,7 @@ export class Backups {
       if (!zBackup.shape.name.safeParse(name).success) {
         continue;
       }
-      const labelled = await this._replayed(session, name, async ({ counts }) => sumOf(counts));
+      const labelled = await this._replayed(session, name, async (_, planes) => planes.pixels('labels'));
       backups.push({ name, at: timeOf(name), labelled: labelled ?? null, damaged: name.endsWith('.damaged') });
     }
     return backups.sort((a, b) => b.at.localeCompare(a.at));
@@ -32,10 +32,11 @@ export class Backups {
    * @throws BridgeError `invalid` if there is no such backup, or its labels are of another size
    */
   async restore(session: Session, name: string, made: MadeBy): Promise<void> {
-    const done = await this._replayed(session, name, async ({ classes, counts }, labels) => {
+    const done = await this._replayed(session, name, async ({ classes }, { labels, provenance, counts }) => {
       const known: LabelClass[] = classes ?? [...session.record.classes];
-      const ids = counts.flatMap((count, id) => (id > 0 && count > 0 ? [id] : []));
-      await session.adoptLabels(labels.array, [...known, ...missingClasses(known, ids)], made);
+      const ids = Object.keys(countsById(counts.labels)).map(Number);
+      const all = [...known, ...missingClasses(known, ids)];
+      await session.adoptLabels(labels.array, all, made, provenance!.array);
       return true;
     });
     if (!done) {
@@ -43,11 +44,11 @@ export class Backups {
     }
   }
 
-  /** Replay a backup into a scratch array, and do `work` with it. `undefined` for labels of another shape. */
+  /** Replay a backup into scratch arrays, and do `work` with them. `undefined` for labels of another shape. */
   private async _replayed<T>(
     session: Session,
     name: string,
-    work: (replayed: IReplayed, labels: TileFile) => Promise<T>
+    work: (replayed: IReplayed, planes: Planes) => Promise<T>
   ): Promise<T | undefined> {
     const reader = await JournalReader.open(join(session.folder, name));
     if (!reader) {
@@ -58,25 +59,22 @@ export class Backups {
       if ((await reader.shape())?.join() !== shape.join()) {
         return undefined;
       }
-      const scratch = await this._store.allocate(session.arraysFolder, 'backup', 'uint8', shape, true);
+      const allocate = (what: string) => this._store.allocate(session.arraysFolder, what, 'uint8', shape, true);
+      const [labels, provenance] = [await allocate('backup'), await allocate('backup-provenance')];
       try {
-        const labels = new TileFile(scratch, 'r+');
+        const planes = new Planes({ labels, provenance });
         try {
-          return await work(await replay(reader, labels, { blank: true }), labels);
+          return await work(await replay(reader, planes, { blank: true }), planes);
         } finally {
-          labels.close();
+          planes.close();
         }
       } finally {
-        await this._store.remove(scratch);
+        await this._store.remove(labels, provenance);
       }
     } finally {
       await reader.close();
     }
   }
-}
-
-function sumOf(counts: readonly number[]): number {
-  return counts.reduce((sum, count, id) => (id > 0 ? sum + count : sum), 0);
 }
 
 /** The time in the name of a backup, labels-2026-11-27T03-11-33-123Z.bak for example, as ISO 8601. */

@@ -1,10 +1,13 @@
-/** A change of labels that can be taken back: rectangles, with the labels in them before and after. */
+/** A change of labels or of the correction that can be taken back: rectangles, with what was in them before and is after. */
 import { promisify } from 'node:util';
 import { constants, deflateRaw, inflateRaw } from 'node:zlib';
-import { areaOf, SliceRect } from '../../../src/shared/rect';
+import { MadeBy } from '../../../src/shared/protocol';
+import { PROVENANCE_CODES } from '../../../src/shared/provenance';
+import { areaOf, Rect } from '../../../src/shared/rect';
 import { TileFile } from '../arrays/tile-file';
 import { breathe } from '../base/files';
 import { Painted } from './patch-mask';
+import { IChange, LayerRect, Planes } from './planes';
 
 const deflate = promisify(deflateRaw);
 const inflate = promisify(inflateRaw);
@@ -12,54 +15,69 @@ const inflate = promisify(inflateRaw);
 /** Bytes of labels that are written between two turns of the event loop. */
 const BYTES_AT_ONCE = 1 << 19;
 
-/** One rectangle of an edit. Pixels whose label is the same before and after do not belong to the edit. */
+/** One rectangle of an edit. Pixels whose class is the same before and after do not belong to the edit. */
 export interface IPiece {
-  rect: SliceRect;
-  /** Deflated: the labels before, row by row, then those after. */
+  rect: LayerRect;
+  /**
+   * Deflated, row by row: the classes before, those after, and for labels their provenance before and after. Earlier versions kept no
+   * provenance: it is 0 then.
+   */
   buffer: Uint8Array;
 }
 
 export type Edit = readonly IPiece[];
 
-/** Which labels {@link applyEdit} writes. */
+/** Which side {@link applyEdit} writes. */
 export type Direction = 'before' | 'after';
 
-/** Collects the rectangles of a change while it is made. */
+/** Collects the rectangles of a change. */
 export class EditRecorder {
+  /**
+   * @param planes what changes
+   * @param made what makes the change: the provenance of its labels
+   * @param _origin the provenance of each new label instead
+   */
+  constructor(
+    private readonly _planes: Planes,
+    made: Pick<MadeBy, 'provenance'>,
+    private readonly _origin?: TileFile
+  ) {
+    this._code = PROVENANCE_CODES[made.provenance];
+  }
+
   /** Pixels that changed so far. */
   get pixels(): number {
     return this._pixels;
   }
 
-  /** Note a rectangle that changed, by its labels before and after. Both may be reused by the caller. */
-  add(rect: SliceRect, before: Uint8Array, after: Uint8Array): void {
+  /**
+   * Note a rectangle that is going to change, by its classes before and after. Both may be reused by the caller.
+   *
+   * @param keeps whether the labels keep their provenance, as where one class becomes another
+   */
+  add(rect: LayerRect, before: Uint8Array, after: Uint8Array, { keeps = false } = {}): void {
     const width = rect.column1 - rect.column0;
-    const changed = changedIn(before, after, width);
-    if (!changed) {
-      return;
+    const part = changedIn(before, after, width);
+    if (part) {
+      const inner = innerRect(rect, part);
+      const origin = keeps ? undefined : ((this._origin?.read(inner) as Uint8Array | undefined) ?? this._code);
+      this._push(this._planes.change(inner, cut(before, width, part), cut(after, width, part), origin));
     }
-    const { row0, row1, column0, column1 } = changed;
-    const area = areaOf(changed);
-    const both = new Uint8Array(2 * area);
-    for (let row = row0, at = 0; row < row1; row++, at += column1 - column0) {
-      const [from, to] = [row * width + column0, row * width + column1];
-      both.set(before.subarray(from, to), at);
-      both.set(after.subarray(from, to), area + at);
+  }
+
+  /** Note a change that was written. */
+  note({ rect, before, after, made }: IChange): void {
+    const width = rect.column1 - rect.column0;
+    const part = changedIn(before, after, width);
+    if (part) {
+      const cutOut = (bytes: Uint8Array) => cut(bytes, width, part);
+      this._push({
+        rect: innerRect(rect, part),
+        before: cutOut(before),
+        after: cutOut(after),
+        ...(made && { made: { before: cutOut(made.before), after: cutOut(made.after) } })
+      });
     }
-    for (let i = 0; i < area; i++) {
-      this._pixels += both[i] === both[area + i] ? 0 : 1;
-    }
-    const { slice } = rect;
-    this._pieces.push({
-      rect: {
-        slice,
-        row0: rect.row0 + row0,
-        row1: rect.row0 + row1,
-        column0: rect.column0 + column0,
-        column1: rect.column0 + column1
-      },
-      buffer: deflate(both, { level: constants.Z_BEST_SPEED })
-    });
   }
 
   /** The edit, when all rectangles are deflated. */
@@ -67,49 +85,67 @@ export class EditRecorder {
     return Promise.all(this._pieces.map(async ({ rect, buffer }) => ({ rect, buffer: await buffer })));
   }
 
+  private _push({ rect, before, after, made }: IChange): void {
+    const area = areaOf(rect);
+    const sides = [before, after, ...(made ? [made.before, made.after] : [])];
+    const bytes = new Uint8Array(sides.length * area);
+    sides.forEach((side, i) => bytes.set(side, i * area));
+    for (let i = 0; i < area; i++) {
+      this._pixels += before[i] === after[i] ? 0 : 1;
+    }
+    this._pieces.push({ rect, buffer: deflate(bytes, { level: constants.Z_BEST_SPEED }) });
+  }
+
+  private readonly _code: number;
   private _pixels = 0;
-  private readonly _pieces: { rect: SliceRect; buffer: Promise<Uint8Array> }[] = [];
+  private readonly _pieces: { rect: LayerRect; buffer: Promise<Uint8Array> }[] = [];
 }
 
 /**
- * Write one side of an edit into the labels.
+ * Write one side of an edit.
  *
- * @param counts pixels of each class, which is kept up to date
  * @param onPaint called for each rectangle that changed
  * @returns the number of pixels that changed
  * @throws Error if a buffer is not what {@link EditRecorder} made
  */
-export async function applyEdit(
-  labels: TileFile,
-  edit: Edit,
-  direction: Direction,
-  counts: number[],
-  onPaint?: Painted
-): Promise<number> {
+export async function applyEdit(planes: Planes, edit: Edit, direction: Direction, onPaint?: Painted): Promise<number> {
   let changed = 0;
   let bytes = 0;
   for (const { rect, buffer } of edit) {
+    const { layer = 'labels' } = rect;
     const area = areaOf(rect);
-    const both = await inflate(buffer, { maxOutputLength: 2 * area });
-    if (both.byteLength !== 2 * area) {
-      throw new Error(`An edit of ${area} pixels has ${both.byteLength} bytes instead of ${2 * area}.`);
+    const all = await inflate(buffer, { maxOutputLength: 4 * area });
+    if (all.byteLength !== 2 * area && (layer !== 'labels' || all.byteLength !== 4 * area)) {
+      throw new Error(`An edit of ${area} pixels has ${all.byteLength} bytes.`);
     }
+    const file = await planes.use(layer);
+    if (!file) {
+      continue;
+    }
+    const counts = planes.counts[layer];
     const [from, to] = direction === 'after' ? [0, area] : [area, 0];
-    const now = labels.read(rect) as Uint8Array;
-    const before = onPaint && now.slice();
+    const before = file.read(rect) as Uint8Array;
+    const change = planes.change(rect, before, before.slice(), undefined);
+    const { after, made } = change;
     let here = 0;
     for (let i = 0; i < area; i++) {
-      const [old, next] = [now[i]!, both[to + i]!];
-      if (both[from + i] !== next && old !== next) {
-        now[i] = next;
+      const [old, next] = [before[i]!, all[to + i]!];
+      if (all[from + i] === next) {
+        continue;
+      }
+      if (made) {
+        made.after[i] = all[2 * area + to + i] ?? 0;
+      }
+      if (old !== next) {
+        after[i] = next;
         counts[old]!--;
         counts[next]!++;
         here++;
       }
     }
     if (here > 0) {
-      labels.write(rect, now);
-      onPaint?.(rect, now, before!);
+      planes.write(change);
+      onPaint?.(change);
       changed += here;
     }
     bytes += area;
@@ -121,12 +157,30 @@ export async function applyEdit(
   return changed;
 }
 
+/** Rows and columns counted from the first ones of a rectangle. */
+type Part = Rect;
+
+function innerRect(rect: LayerRect, part: Part): LayerRect {
+  return {
+    ...rect,
+    row0: rect.row0 + part.row0,
+    row1: rect.row0 + part.row1,
+    column0: rect.column0 + part.column0,
+    column1: rect.column0 + part.column1
+  };
+}
+
+/** Copy a part of a rectangle of bytes. */
+function cut(bytes: Uint8Array, width: number, { row0, row1, column0, column1 }: Part): Uint8Array {
+  const out = new Uint8Array((row1 - row0) * (column1 - column0));
+  for (let row = row0, at = 0; row < row1; row++, at += column1 - column0) {
+    out.set(bytes.subarray(row * width + column0, row * width + column1), at);
+  }
+  return out;
+}
+
 /** The smallest rectangle around the pixels that differ, counted from the first row and column; undefined if there are none. */
-function changedIn(
-  before: Uint8Array,
-  after: Uint8Array,
-  width: number
-): { row0: number; row1: number; column0: number; column1: number } | undefined {
+function changedIn(before: Uint8Array, after: Uint8Array, width: number): Part | undefined {
   let [row0, row1, column0, column1] = [Infinity, 0, width, 0];
   for (let start = 0, row = 0; start < before.length; start += width, row++) {
     const end = start + width;

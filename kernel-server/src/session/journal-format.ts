@@ -7,12 +7,12 @@
  * The history of the steps that can be undone (history.ts) is a file of the same format, with records of its own.
  *
  * The head has a checksum of its own, so a reader finds the records behind damaged bytes, and knows what a damaged body was.
- * Every record says the shape of the labels, and the version of the labels that it leads to: a missing version is a lost change.
+ * Every record says the shape of the labels, and the version of labels and correction that it leads to: a missing version is a lost change.
  */
 import { MESSAGE_BYTES_MAX } from '../../../src/shared/frames';
-import { HistoryStep, LabelClass, LabelPatch } from '../../../src/shared/protocol';
-import { SliceRect } from '../../../src/shared/rect';
+import { HistoryStep, LabelClass, LabelPatch, Layer } from '../../../src/shared/protocol';
 import { crc32 } from '../base/crc32';
+import type { LayerRect } from './planes';
 
 export const MAGIC = Buffer.from('SLABJ3\r\n', 'latin1');
 export const HEAD_BYTES = 21;
@@ -27,11 +27,11 @@ export enum RecordType {
   begin = 1,
   chunk = 2,
   end = 3,
-  /** A patch of the labels. */
+  /** A patch of the labels or the correction. */
   patch = 4,
   /** New classes. The labels and their version stay. */
   classes = 5,
-  /** Labels that were written by undoing or repeating a step, or by a step that is no patch. */
+  /** Labels or corrections that were written by undoing or repeating a step, or by a step that is no patch. */
   edit = 6,
   /** In the history: a step. */
   step = 7,
@@ -39,7 +39,7 @@ export enum RecordType {
   move = 8
 }
 
-/** The records that lead to a new version of the labels. */
+/** The records that lead to a new version. */
 export const CHANGES_LABELS: ReadonlySet<RecordType> = new Set([RecordType.patch, RecordType.edit]);
 
 /** The JSON of the record types. */
@@ -47,10 +47,15 @@ export interface IRecordJson {
   [RecordType.begin]: ISnapshotJson & {
     /** [request id, version, changed] of the latest patches. */
     applied: [string, number, number][];
+    /** The versions in which each layer changed last. Absent in files of earlier versions, which know labels only. */
+    last?: Record<Layer, number>;
   };
-  /** Labels from byte `position` on, deflated in the buffer. The labels from byte `blankFrom` up to them are 0. */
+  /**
+   * Bytes from `position` on, deflated in the buffer; those from `blankFrom` up to them are 0. They count through the planes one after the
+   * other: the labels, their provenance, the correction (planes.ts). Files of earlier versions have labels only.
+   */
   [RecordType.chunk]: { shape: number[]; position: number; blankFrom: number };
-  /** The labels from byte `blankFrom` on are 0. */
+  /** All bytes from `blankFrom` on are 0. */
   [RecordType.end]: ISnapshotJson & { blankFrom: number };
   [RecordType.patch]: { shape: number[]; id: string; patch: Omit<LabelPatch, 'session'>; at: string };
   /** `step`: the change is a step that can be undone. */
@@ -62,7 +67,7 @@ export interface IRecordJson {
   [RecordType.edit]: {
     shape: number[];
     id: string;
-    rects: SliceRect[];
+    rects: LayerRect[];
     direction: 'before' | 'after';
     position: number;
     classes?: LabelClass[];
@@ -73,7 +78,7 @@ export interface IRecordJson {
     shape: number[];
     index: number;
     info: HistoryStep;
-    rects: SliceRect[];
+    rects: LayerRect[];
     classes?: { before: LabelClass[]; after: LabelClass[] };
   };
   [RecordType.move]: { shape: number[]; position: number };
@@ -82,8 +87,9 @@ export interface IRecordJson {
 /** What both ends of a snapshot say. */
 interface ISnapshotJson {
   shape: number[];
-  /** Labelled pixels of each class id in the snapshot. */
+  /** Labelled and corrected pixels of each class id in the snapshot. */
   counts: Record<string, number>;
+  corrected?: Record<string, number>;
   classes: LabelClass[];
 }
 

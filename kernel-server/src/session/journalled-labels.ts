@@ -1,18 +1,25 @@
 /**
- * The labels of a session: a uint8 array [slices, rows, columns] that Python maps, and the journal from which it can be rebuilt.
- * Each change is written to the journal on the disk, then to the array, then acknowledged.
+ * The labels of a session and the correction of its segmentation: uint8 arrays [slices, rows, columns] that Python maps, and the journal
+ * from which they can be rebuilt. Each change is written to the journal on the disk, then to the array, then acknowledged. Changes of
+ * both layers have one order, in which they are undone.
+ *
+ * ```ts
+ * await labels.patch('a', { slice: 0, class: 2, replaces: 'all', tiles }, masks); // labels, made by a hand
+ * await labels.patch('b', { layer: 'correction', slice: 0, class: 1, replaces: 'all', tiles }, masks);
+ * await labels.move('c', 'before'); // takes back the correction
+ * ```
  */
 import { stat, unlink } from 'node:fs/promises';
 import { BridgeError } from '../../../src/shared/errors';
 import { MESSAGE_BYTES_MAX } from '../../../src/shared/frames';
-import { CLASSES_MAX, LABEL_TILE } from '../../../src/shared/limits';
+import { LABEL_TILE } from '../../../src/shared/limits';
 import { Lru } from '../../../src/shared/lru';
-import { ArrayDescriptor, LabelClass, MadeBy } from '../../../src/shared/protocol';
-import { SliceRect } from '../../../src/shared/rect';
-import { byteLength } from '../arrays/dtypes';
+import { ArrayDescriptor, LabelClass, Layer, MadeBy } from '../../../src/shared/protocol';
+import { PROVENANCE_CODES } from '../../../src/shared/provenance';
+import { areaOf } from '../../../src/shared/rect';
 import { breathe } from '../base/files';
 import { applyEdit, Direction, EditRecorder } from './edit';
-import { checkIds, compare, snapshot } from './whole-labels';
+import { checkIds, clearing, compare, snapshot } from './whole-labels';
 import { History } from './history';
 import { Journal, Snapshot } from './journal';
 import { JournalRecord, RecordType } from './journal-format';
@@ -20,9 +27,10 @@ import { JournalReader } from './journal-reader';
 import { keepFile } from './keep-file';
 import { log } from '../base/log';
 import { deflateTile, padded } from './overlays';
-import { inflateMask, Painted, Patch } from './patch-mask';
-import { CHUNK, ILoss, IPatchResult, paintPatch, replay, stepOfEdit, stepOfPatch } from './replay';
-import { TileFile } from '../arrays/tile-file';
+import { BRUSH, inflateMask, Painted, Patch } from './patch-mask';
+import { countsById, LayerRect, madeAnew, noCounts, Plane, Planes, PLANES, ReadBytes } from './planes';
+import { CHUNK, ILoss, IPatchResult, layersOf, paintPatch, replay, stepOfEdit, stepOfPatch } from './replay';
+import { ReadOnlyTiles, TileFile } from '../arrays/tile-file';
 
 /** Most remembered answers. A patch that arrives again, within seconds, gets its old answer and is not applied again. */
 const RESULTS_MAX = 4096;
@@ -32,7 +40,7 @@ const COMPACT_BYTES = 4 << 20;
 export class JournalledLabels {
   private constructor(
     readonly array: ArrayDescriptor,
-    private readonly _file: TileFile,
+    private readonly _planes: Planes,
     /** The steps that can be undone. */
     readonly history: History,
     private readonly _compactBytes: number,
@@ -52,6 +60,7 @@ export class JournalledLabels {
     options: JournalledLabels.IOptions = {}
   ): Promise<JournalledLabels> {
     const { blank = false, compactBytes = COMPACT_BYTES, chunkBytes = CHUNK, version = 0, classes } = options;
+    const { provenance, makeCorrection } = options;
     const reader = options.reader ?? (await JournalReader.open(path));
     let store: JournalledLabels | undefined;
     try {
@@ -63,49 +72,70 @@ export class JournalledLabels {
         );
       }
       const history = await History.open(path.replace(/(\.journal)?$/, '.history'), array.shape);
-      store = new JournalledLabels(array, new TileFile(array, 'r+'), history, compactBytes, chunkBytes);
+      const planes = new Planes({ labels: array, provenance, makeCorrection });
+      store = new JournalledLabels(array, planes, history, compactBytes, chunkBytes);
       await store._open(path, reader, { version, classes, blank });
       return store;
     } catch (error) {
-      store?._file.close();
+      store?._planes.close();
       throw error;
     } finally {
       await reader?.close();
     }
   }
 
-  /** Called for each rectangle that changed, before the change is acknowledged. Set by the session, which updates the segmentation. */
+  /** Called for each rectangle of a layer that changed, before the change is acknowledged. Set by the session, which updates the segmentation. */
   onPaint: Painted = () => undefined;
 
   /** Set by the session: called with the classes when they are durable. */
   onClasses: (classes: LabelClass[]) => void = () => undefined;
 
-  /** Set by the session: called when the labels have a new version. */
-  onChange: () => void = () => undefined;
+  /** Set by the session: called when layers have changed. */
+  onChange: (layers: ReadonlySet<Layer>) => void = () => undefined;
 
+  /** The version in which the labels changed last. */
   get version(): number {
+    return this._last.labels;
+  }
+
+  /** The version in which a layer changed last. */
+  versionOf(layer: Layer): number {
+    return this._last[layer];
+  }
+
+  /** The version of labels and correction together: it rises by one with each change of either. */
+  get latest(): number {
     return this._version;
+  }
+
+  /** The correction; undefined until it is first drawn on. */
+  get correction(): ReadOnlyTiles | undefined {
+    return this._planes.correction;
   }
 
   /** Labelled pixels of each class id. */
   get counts(): Record<string, number> {
-    const counts: Record<string, number> = {};
-    this._counts.forEach((n, id) => {
-      if (id > 0 && n > 0) {
-        counts[id] = n;
-      }
-    });
-    return counts;
+    return countsById(this._planes.counts.labels);
+  }
+
+  /** Corrected pixels of each class id. */
+  get corrected(): Record<string, number> {
+    return countsById(this._planes.counts.correction);
   }
 
   /** Labelled pixels of one class. */
   count(id: number): number {
-    return this._counts[id] ?? 0;
+    return this._planes.counts.labels[id] ?? 0;
+  }
+
+  /** Whether a label or a correction is of this class. */
+  uses(id: number): boolean {
+    return this.count(id) > 0 || this._planes.counts.correction[id]! > 0;
   }
 
   /** Labelled pixels. */
   get pixels(): number {
-    return this._counts.reduce((sum, n, id) => (id > 0 ? sum + n : sum), 0);
+    return this._planes.pixels('labels');
   }
 
   /** What damage of the journal has cost; null if it was whole when it was opened. */
@@ -161,11 +191,18 @@ export class JournalledLabels {
    * @throws BridgeError `invalid` for wrong tiles or masks, `disk-full` if the journal cannot be written. Then nothing has changed.
    */
   async patch(id: string, patch: Patch, buffers: Uint8Array[]): Promise<IPatchResult> {
-    const known = this._results.peek(id) ?? this._applying.get(id);
-    if (known) {
-      return known;
+    const known = () => this._results.peek(id) ?? this._applying.get(id);
+    if (known()) {
+      return known()!;
     }
     const masks = this._check(patch, buffers);
+    const { layer = 'labels' } = patch;
+    if (!this._planes[layer]) {
+      await this._planes.use(layer); // before the patch is durable: there may be no room
+      if (known()) {
+        return known()!;
+      }
+    }
     const at = new Date().toISOString();
     const durable = this._journal.append({
       type: RecordType.patch,
@@ -178,13 +215,13 @@ export class JournalledLabels {
     const applied = (async () => {
       await before.catch(() => undefined);
       const { version, serial } = await durable;
-      const recorder = new EditRecorder();
-      const changed = await paintPatch(this._file, patch, masks, this._counts, (rect, labels, before) => {
-        recorder.add(rect, before, labels);
-        this.onPaint(rect, labels, before);
+      const recorder = new EditRecorder(this._planes, patch.made ?? BRUSH);
+      const changed = await paintPatch(this._planes, patch, masks, change => {
+        recorder.note(change);
+        this.onPaint(change);
       });
       this.history.add({ serial, ...stepOfPatch(patch, at, changed, recorder.finish()) });
-      this._advance(version);
+      this._advance(version, new Set([layer]));
       const result = { version, changed };
       this._results.set(id, result);
       return result;
@@ -240,12 +277,12 @@ export class JournalledLabels {
         buffers: edit.map(({ buffer }) => buffer)
       };
       const { version, serial } = await this._journal.write(record);
-      const changed = await applyEdit(this._file, edit, direction, this._counts, this.onPaint);
+      const changed = await applyEdit(this._planes, edit, direction, this.onPaint);
       history.add({ serial, position: record.json.position });
       if (classes) {
         this._takeClasses(classes[direction]);
       }
-      this._advance(version);
+      this._advance(version, layersOf(record.json.rects));
       const result = { version, changed };
       this._results.set(id, result);
       this._compactLater();
@@ -254,25 +291,24 @@ export class JournalledLabels {
   }
 
   /**
-   * Change labels in one step that is no patch. If the request of this `id` was done before, return its answer only.
+   * Change labels or the correction in one step that is no patch. If the request of this `id` was done before, return its answer only.
    *
-   * @param change notes what is to change, from the labels as they are then; it writes nothing
-   * @param classes the classes from then on, if the step changes them as well
+   * @param change notes what is to change, from the labels and the correction as they are then; it writes nothing
    * @throws BridgeError `too-large` for a change that no record can hold
    */
   async edit(
     id: string,
     made: MadeBy,
-    change: (labels: TileFile, recorder: EditRecorder) => Promise<void>,
-    classes?: LabelClass[]
+    change: (planes: Planes, recorder: EditRecorder) => Promise<void>,
+    { classes, layer }: JournalledLabels.IEditOptions = {}
   ): Promise<IMoved> {
     return this.exclusive(async () => {
       const known = this._results.peek(id);
       if (known) {
         return known;
       }
-      const recorder = new EditRecorder();
-      await change(this._file, recorder);
+      const recorder = new EditRecorder(this._planes, made);
+      await change(this._planes, recorder);
       const edit = await recorder.finish();
       const bytes = edit.reduce((sum, { buffer }) => sum + buffer.byteLength, 0);
       if (bytes > MESSAGE_BYTES_MAX) {
@@ -284,19 +320,23 @@ export class JournalledLabels {
       const { history } = this;
       const rects = edit.map(({ rect }) => rect);
       const before = this._classes;
-      const step = { ...made, at: new Date().toISOString(), pixels: recorder.pixels };
+      const layers = layersOf(rects);
+      for (const each of layers) {
+        await this._planes.use(each); // before the change is durable: there may be no room
+      }
+      const step = { ...made, at: new Date().toISOString(), pixels: recorder.pixels, ...(layer && { layer }) };
       const position = history.absolutePosition + 1;
       const { version, serial } = await this._journal.write({
         type: RecordType.edit,
         json: { shape: this.array.shape, id, rects, direction: 'after', position, step, ...(classes && { classes }) },
         buffers: edit.map(({ buffer }) => buffer)
       });
-      const changed = await applyEdit(this._file, edit, 'after', this._counts, this.onPaint);
+      const changed = await applyEdit(this._planes, edit, 'after', this.onPaint);
       history.add({ serial, ...stepOfEdit(step, edit, changed, classes && { before, after: classes }) });
       if (classes) {
         this._takeClasses(classes);
       }
-      this._advance(version);
+      this._advance(version, layers);
       const result = { version, changed };
       this._results.set(id, result);
       this._compactLater();
@@ -317,34 +357,56 @@ export class JournalledLabels {
    * Replace all labels, and the classes if some are given: one step.
    *
    * @param from the file of the new labels, of the same size; null for none
-   * @param classes the new classes; by default they stay
-   * @param keepAs the path under which the journal is kept as it was before
    * @throws BridgeError `invalid` for ids that no class has
    */
   async replace(
     from: ArrayDescriptor | null,
     made: MadeBy,
-    { classes, keepAs }: { classes?: LabelClass[]; keepAs?: string } = {}
+    { classes, keepAs, provenance, clears = false }: JournalledLabels.IReplaceOptions = {}
   ): Promise<IPatchResult> {
     const source = from && new TileFile(from, 'r');
+    const origin = provenance && new TileFile(provenance, 'r');
+    const planes = this._planes;
     try {
       return await this.exclusive(async () => {
-        const { counts, changed, recorder } = await compare(this._file, source, this._chunkBytes);
+        const recorder = new EditRecorder(planes, made, origin);
+        const { counts, changed } = await compare(planes.labels, source, recorder, this._chunkBytes);
         checkIds(counts, classes ?? this._classes);
+        if (clears) {
+          await clearing(planes.correction, recorder, this._chunkBytes);
+        }
         if (keepAs !== undefined) {
           await this._journal.mend();
           await keepFile(this._journal.path, keepAs);
         }
         const at = { version: this._version + 1, serial: this._journal.at.serial + 1 };
         const before = this._classes;
+        const last = { labels: at.version, correction: clears ? at.version : this._last.correction };
         const info = { ...made, at: new Date().toISOString(), pixels: changed };
         const edit = await recorder.finish();
         const both = classes && { classes: { before, after: classes } };
         this.history.add({ serial: at.serial, step: { info, edit, ...both } });
+        const read: Partial<Record<Plane, ReadBytes>> = {
+          ...this._reads(),
+          labels: (position, length) => source?.readBytes(position, length) ?? new Uint8Array(length)
+        };
+        if (planes.provenance) {
+          read.provenance = (position, length) =>
+            madeAnew(
+              planes.labels.readBytes(position, length),
+              read.labels!(position, length),
+              planes.provenance!.readBytes(position, length),
+              origin?.readBytes(position, length) ?? PROVENANCE_CODES[made.provenance]
+            );
+        }
+        if (clears) {
+          read.correction = (_, length) => new Uint8Array(length);
+        }
+        const after = { labels: counts, correction: clears ? noCounts() : planes.counts.correction };
         try {
           await this.history.flush();
           this._classes = classes ?? before;
-          await this._journal.replace(at, this._snapshotOf(source, counts));
+          await this._journal.replace(at, this._snapshotOf(read, after, last));
         } catch (error) {
           this._classes = before;
           await this.history.takeBack();
@@ -354,7 +416,13 @@ export class JournalledLabels {
           throw error;
         }
         for (const { position, length } of this._chunks()) {
-          this._file.writeBytes(position, source ? source.readBytes(position, length) : new Uint8Array(length));
+          // The provenance depends on the labels before, so it is written first.
+          for (const plane of ['provenance', 'labels', 'correction'] as const) {
+            const bytes = plane === 'correction' && !clears ? undefined : read[plane]?.(position, length);
+            if (bytes) {
+              planes.writeBytes(plane, position, bytes);
+            }
+          }
           await breathe();
         }
         if (classes) {
@@ -362,24 +430,28 @@ export class JournalledLabels {
         }
         this._journalledClasses = JSON.stringify(this._classes);
         this._snapshotBytes = this._journal.bytes;
-        this._counts = counts;
-        this._advance(at.version);
+        Object.assign(planes.counts, after);
+        this._advance(at.version, new Set<Layer>(clears ? ['labels', 'correction'] : ['labels']));
         return { version: at.version, changed };
       });
     } finally {
       source?.close();
+      origin?.close();
     }
   }
 
-  /** Read a tile, clipped at the edges. */
+  /** Read a tile of the labels, clipped at the edges. */
   readTile(slice: number, row: number, column: number): Uint8Array {
-    return this._file.read(this._file.tile(slice, row, column, LABEL_TILE)) as Uint8Array;
+    const { labels } = this._planes;
+    return labels.read(labels.tile(slice, row, column, LABEL_TILE)) as Uint8Array;
   }
 
-  /** A whole tile for the browser, deflated; 0 outside the image. */
-  deflatedTile(slice: number, row: number, column: number): Promise<Uint8Array> {
-    const { column0, column1 } = this._file.tile(slice, row, column, LABEL_TILE);
-    return deflateTile(padded(this.readTile(slice, row, column), column1 - column0));
+  /** A whole tile of a layer for the browser, deflated; 0 outside the image. */
+  deflatedTile(layer: Layer, slice: number, row: number, column: number): Promise<Uint8Array> {
+    const file = this._planes[layer];
+    const rect = this._planes.labels.tile(slice, row, column, LABEL_TILE);
+    const tile = (file?.read(rect) as Uint8Array | undefined) ?? new Uint8Array(areaOf(rect));
+    return deflateTile(padded(tile, rect.column1 - rect.column0));
   }
 
   /** Finish all earlier calls and close the files. */
@@ -387,7 +459,7 @@ export class JournalledLabels {
     await this.exclusive(async () => undefined);
     await this._journal.close();
     await this.history.close();
-    this._file.close();
+    this._planes.close();
   }
 
   private async _open(
@@ -400,18 +472,19 @@ export class JournalledLabels {
         await this._erase();
       }
       this._version = version;
+      this._last = { labels: version, correction: 0 };
       this._classes = classes ?? [];
       this.history.clear(0);
-      this._journal = await Journal.create(path, { version, serial: 0 }, this._snapshotOf(null));
+      this._journal = await Journal.create(path, { version, serial: 0 }, this._snapshotOf({}));
       this._changed = (await stat(path)).mtime;
       this._snapshotBytes = this._journal.bytes;
       return;
     }
     const { history } = this;
-    const replayed = await replay(reader, this._file, { known: version, blank, noted: history.serial });
+    const replayed = await replay(reader, this._planes, { known: version, blank, noted: history.serial });
     const { snapshot, last } = replayed.serials;
     this._version = replayed.version;
-    this._counts = replayed.counts;
+    this._last = replayed.last;
     replayed.results.forEach((result, id) => this._results.set(id, result));
     this._changed = reader.changed;
     // The journal has classes before the session's record has them, unless it has lost them.
@@ -445,7 +518,7 @@ export class JournalledLabels {
 
   /** Check a patch. @returns its masks */
   private _check(patch: Patch, buffers: Uint8Array[]): Uint8Array[] {
-    const { slices, rows, columns } = this._file;
+    const { slices, rows, columns } = this._planes.labels;
     if (patch.slice >= slices) {
       throw new BridgeError('invalid', `Slice ${patch.slice} does not exist; the image has ${slices}, counted from 0.`);
     }
@@ -472,33 +545,53 @@ export class JournalledLabels {
     this.onClasses(classes);
   }
 
-  private _advance(version: number): void {
+  private _advance(version: number, layers: ReadonlySet<Layer>): void {
     this._version = version;
+    layers.forEach(layer => (this._last[layer] = version));
     this._changed = new Date();
-    this.onChange();
+    this.onChange(layers);
   }
 
   private async _erase(): Promise<void> {
     for (const { position, length } of this._chunks()) {
-      this._file.writeBytes(position, new Uint8Array(length));
+      this._planes.writeBytes('labels', position, new Uint8Array(length));
+      this._planes.writeBytes('provenance', position, new Uint8Array(length));
       await breathe();
     }
   }
 
-  /** The labels as a snapshot's records: those of the array, of another file, or none. */
-  private _snapshotOf(from: TileFile | null = this._file, counts: number[] = from ? this._counts : []): Snapshot {
+  /** Reads the planes as they are. */
+  private _reads(): Partial<Record<Plane, ReadBytes>> {
+    return Object.fromEntries(
+      PLANES.flatMap(plane => {
+        const file = this._planes[plane];
+        return file ? [[plane, file.readBytes.bind(file)]] : [];
+      })
+    );
+  }
+
+  /** The planes as a snapshot's records: by default as they are. */
+  private _snapshotOf(planes = this._reads(), counts = this._planes.counts, last = this._last): Snapshot {
     return () => {
       const applied = [...this._results.keys()].map((id): [string, number, number] => {
         const { version, changed } = this._results.peek(id)!;
         return [id, version, changed];
       });
-      const { shape } = this.array;
-      return snapshot({ shape, counts, classes: this._classes, applied, from, chunks: this._chunks() });
+      return snapshot({
+        shape: this.array.shape,
+        counts,
+        classes: this._classes,
+        applied,
+        last: { ...last },
+        planes,
+        bytes: this._planes.bytes,
+        chunks: () => this._chunks()
+      });
     };
   }
 
   private *_chunks(): Generator<{ position: number; length: number }> {
-    const bytes = byteLength(this.array);
+    const { bytes } = this._planes;
     for (let position = 0; position < bytes; position += this._chunkBytes) {
       yield { position, length: Math.min(this._chunkBytes, bytes - position) };
     }
@@ -531,8 +624,9 @@ export class JournalledLabels {
   /** The classes, as JSON, that a reader of the journal finds. */
   private _journalledClasses: string | undefined;
   private _version = 0;
+  /** The versions in which each layer changed last. */
+  private _last: Record<Layer, number> = { labels: 0, correction: 0 };
   private _changed = new Date();
-  private _counts: number[] = new Array<number>(CLASSES_MAX + 1).fill(0);
   /** Patches that wait for the disk or are being applied, by request id. */
   private readonly _applying = new Map<string, Promise<IPatchResult>>();
   /** Results of the latest patches, by request id. */
@@ -544,7 +638,7 @@ export class JournalledLabels {
 
 /** The answer to an undone or repeated step; what it changed is known unless the request came for the second time. */
 export interface IMoved extends IPatchResult {
-  rects?: SliceRect[];
+  rects?: LayerRect[];
   /** The classes since, if it changed them. */
   classes?: LabelClass[];
 }
@@ -553,15 +647,37 @@ export namespace JournalledLabels {
   export interface IOptions {
     /** The journal, if it was read already. It will be closed. */
     reader?: JournalReader | undefined;
-    /** Whether the array is new, all zeros. */
+    /** Notes what made each label: an array of the same shape. */
+    provenance?: ArrayDescriptor | undefined;
+    /** Makes the array of the correction, all zeros, when it is first drawn on. */
+    makeCorrection?: (() => Promise<ArrayDescriptor>) | undefined;
+    /** Whether labels and provenance are new, all zeros. */
     blank?: boolean;
     /** Bytes that a journal may have without being compacted. */
     compactBytes?: number | undefined;
     /** Bytes of labels in a chunk of a snapshot. */
     chunkBytes?: number;
-    /** A version that the labels have had: a journal that ends before it has lost its end. */
+    /** A version of labels and correction together that was known: a journal that ends before it has lost its end. */
     version?: number;
     /** The classes of a journal that is new or damaged. */
     classes?: LabelClass[] | undefined;
+  }
+
+  export interface IEditOptions {
+    /** The classes from then on, if the step changes them as well. */
+    classes?: LabelClass[];
+    /** The layer of the step, for the list of steps. */
+    layer?: Layer;
+  }
+
+  export interface IReplaceOptions {
+    /** The new classes; by default they stay. */
+    classes?: LabelClass[] | undefined;
+    /** The path under which the journal is kept as it was before. */
+    keepAs?: string | undefined;
+    /** What made each new label, where it differs from the old one; by default, what makes this step. */
+    provenance?: ArrayDescriptor | undefined;
+    /** Whether nothing is left of the correction. */
+    clears?: boolean;
   }
 }

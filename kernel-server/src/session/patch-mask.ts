@@ -2,16 +2,19 @@
 import { inflateRawSync } from 'node:zlib';
 import { BridgeError } from '../../../src/shared/errors';
 import { LABEL_TILE, MASK_BYTES } from '../../../src/shared/limits';
-import { LabelPatch, Replaces } from '../../../src/shared/protocol';
-import { SliceRect } from '../../../src/shared/rect';
+import { LabelPatch, MadeBy, Replaces } from '../../../src/shared/protocol';
+import { PROVENANCE_CODES } from '../../../src/shared/provenance';
 import { replaceTable } from '../../../src/shared/replaces';
-import { TileFile } from '../arrays/tile-file';
+import { IChange, LayerRect, Planes } from './planes';
 
-/** A patch of a session's labels. */
+/** A patch of a session's labels, or of the correction. */
 export type Patch = Omit<LabelPatch, 'session'>;
 
-/** Called with a rectangle in which labels have changed, its new labels, and those before. */
-export type Painted = (rect: SliceRect, labels: Uint8Array, before: Uint8Array) => void;
+/** What made a patch that does not say it. */
+export const BRUSH: MadeBy = { provenance: 'hand', tool: 'brush' };
+
+/** Called with a rectangle that has changed. */
+export type Painted = (change: IChange) => void;
 
 const ROW_BYTES = LABEL_TILE / 8;
 
@@ -88,32 +91,36 @@ export function paintMask(
 }
 
 /**
- * Paint one tile of a patch.
+ * Paint one tile of a patch. Its layer is in use already.
  *
- * @param counts pixels of each class, which is kept up to date
  * @param onPaint called if pixels changed
  * @returns the number of pixels that changed
  */
 export function paintTile(
-  file: TileFile,
+  planes: Planes,
   patch: Patch,
   { row, column }: Patch['tiles'][number],
   mask: Uint8Array,
-  counts: number[],
   onPaint?: Painted
 ): number {
+  const { layer = 'labels', made = BRUSH } = patch;
+  const file = planes[layer]!;
   const { first, end } = rowsOf(mask);
   const tile = file.tile(patch.slice, row, column, LABEL_TILE);
-  const rect = { ...tile, row0: tile.row0 + first, row1: Math.min(tile.row1, tile.row0 + end) };
+  const rect: LayerRect = { ...tile, row0: tile.row0 + first, row1: Math.min(tile.row1, tile.row0 + end) };
+  if (layer !== 'labels') {
+    rect.layer = layer;
+  }
   if (rect.row0 >= rect.row1) {
     return 0;
   }
-  const labels = file.read(rect) as Uint8Array;
-  const before = onPaint && labels.slice();
-  const changed = paintMask(labels, mask, { first, width: rect.column1 - rect.column0 }, patch, counts);
+  const before = file.read(rect) as Uint8Array;
+  const after = before.slice();
+  const changed = paintMask(after, mask, { first, width: rect.column1 - rect.column0 }, patch, planes.counts[layer]);
   if (changed > 0) {
-    file.write(rect, labels);
-    onPaint?.(rect, labels, before!);
+    const change = planes.change(rect, before, after, PROVENANCE_CODES[made.provenance]);
+    planes.write(change);
+    onPaint?.(change);
   }
   return changed;
 }

@@ -1,23 +1,19 @@
-/** Fills the labels' array from a journal, and finds out what damage has cost. */
+/** Fills labels, provenance and correction from a journal, and finds out what damage has cost. */
 import { promisify } from 'node:util';
 import { inflateRaw } from 'node:zlib';
-import { CLASSES_MAX } from '../../../src/shared/limits';
-import { LabelClass, MadeBy } from '../../../src/shared/protocol';
-import { byteLength } from '../arrays/dtypes';
-import { TileFile } from '../arrays/tile-file';
+import { LabelClass, Layer } from '../../../src/shared/protocol';
 import { breathe } from '../base/files';
 import { applyEdit, Edit, EditRecorder, IPiece } from './edit';
 import { Happened, IStep } from './history';
 import { CHANGES_LABELS, IRecordJson, RecordType } from './journal-format';
 import { IFound, JournalReader } from './journal-reader';
-import { inflateMask, paintTile, Painted, Patch } from './patch-mask';
+import { BRUSH, inflateMask, paintTile, Painted, Patch } from './patch-mask';
+import { LayerRect, Planes, PLANES } from './planes';
 
 const inflate = promisify(inflateRaw);
 
 /** Bytes of labels in one chunk of a snapshot. */
 export const CHUNK = 1 << 20;
-/** What made a patch that does not say it. */
-const BRUSH: MadeBy = { provenance: 'hand', tool: 'brush' };
 /** Tiles that are painted between two turns of the event loop. */
 const TILES_AT_ONCE = 8;
 const ZEROS = new Uint8Array(CHUNK);
@@ -53,12 +49,13 @@ export interface ILoss {
 
 /** What a journal says. */
 export interface IReplayed {
+  /** The version, and those in which each layer changed last. */
   version: number;
+  last: Record<Layer, number>;
   /** The serial number of the snapshot, and that of the last change. */
   serials: { snapshot: number; last: number };
   /** The changes that the history lacks, in their order. */
   happened: Happened[];
-  counts: number[];
   /** Answers to patches by request id, in the order of their versions. */
   results: Map<string, IPatchResult>;
   /** The latest classes; undefined if their records are lost. */
@@ -77,22 +74,25 @@ export interface IReplayOptions {
   noted?: number;
 }
 
-/** Fill an array with what is intact in a journal: zeros, then the snapshot, then the changes in their order. */
+/**
+ * Fill the planes with what is intact in a journal: zeros, then the snapshot, then the changes in their order.
+ *
+ * @param planes without a correction, or with one that is all zeros
+ */
 export async function replay(
   reader: JournalReader,
-  labels: TileFile,
+  planes: Planes,
   { known = 0, blank = false, noted = Infinity }: IReplayOptions = {}
 ): Promise<IReplayed> {
-  const snapshot = await fillFromSnapshot(reader, labels, blank);
-  const { counts, results, json } = snapshot;
+  const snapshot = await fillFromSnapshot(reader, planes, blank);
+  const { results, json } = snapshot;
+  const last = json.begin?.last ?? { labels: snapshot.version, correction: 0 };
   const happened: Happened[] = [];
   let classes = json.begin?.classes;
   let applied = 0;
   for (const found of changesOf(reader, snapshot)) {
     const record = await reader.read(found);
     const { serial, version } = found;
-    const recorder = serial > noted ? new EditRecorder() : undefined;
-    const painted: Painted = (rect, now, before) => recorder?.add(rect, before, now);
     if (record?.type === RecordType.patch) {
       const { id, patch, at } = record.json;
       let masks: Uint8Array[];
@@ -101,8 +101,10 @@ export async function replay(
       } catch {
         continue;
       }
-      const changed = await paintPatch(labels, patch, masks, counts, recorder && painted);
+      const recorder = serial > noted ? new EditRecorder(planes, patch.made ?? BRUSH) : undefined;
+      const changed = await paintPatch(planes, patch, masks, recorder && (change => recorder.note(change)));
       results.set(id, { version, changed });
+      last[patch.layer ?? 'labels'] = version;
       if (recorder) {
         happened.push({ serial, ...stepOfPatch(patch, at, changed, await recorder.finish()) });
       }
@@ -110,13 +112,14 @@ export async function replay(
     } else if (record?.type === RecordType.edit) {
       const { id, rects, direction, position, step: info } = record.json;
       const edit = rects.map((rect, i) => ({ rect, buffer: record.buffers[i]! }));
-      const changed = await applyEdit(labels, edit, direction, counts).catch(() => undefined);
+      const changed = await applyEdit(planes, edit, direction).catch(() => undefined);
       if (changed === undefined) {
         continue;
       }
       const after = record.json.classes;
       results.set(id, { version, changed });
-      if (recorder) {
+      layersOf(rects).forEach(layer => (last[layer] = version));
+      if (serial > noted) {
         const both = after && classes && { before: classes, after };
         happened.push({
           serial,
@@ -127,32 +130,35 @@ export async function replay(
       applied++;
     } else if (record?.type === RecordType.classes) {
       const { step: info } = record.json;
-      if (recorder && info && classes) {
+      if (serial > noted && info && classes) {
         const step = { info, edit: [], classes: { before: classes, after: record.json.classes } };
         happened.push({ serial, step });
       }
       classes = record.json.classes;
     }
   }
-  const last = [...reader.found, ...reader.headsOnly].reduce((max, { version }) => Math.max(max, version), known);
-  const changes = Math.max(0, last - snapshot.version - applied);
+  const heads = [...reader.found, ...reader.headsOnly];
+  const end = heads.reduce((max, { version }) => Math.max(max, version), known);
+  const changes = Math.max(0, end - snapshot.version - applied);
   const whole = reader.damagedBytes === 0 && json.begin && json.end && snapshot.lost.length === 0 && changes === 0;
   const loss: ILoss = {
     changes,
     more: reader.endUnknown || snapshot.unknown,
     pixels: snapshot.lostPixels,
-    rows: snapshot.lostPixels === 0 ? [] : rowsOf(snapshot.lost, labels),
+    rows: snapshot.lostPixels === 0 ? [] : rowsOf(snapshot.lost, planes),
     bytes: reader.damagedBytes
   };
+  // Pages that show lost patches must not take these labels for the ones that they have.
+  const version = whole ? end : end + 1;
+  if (!whole) {
+    last.labels = last.correction = version;
+    await forgetOrphans(planes);
+  }
   return {
-    // Pages that show lost patches must not take these labels for the ones that they have.
-    version: whole ? last : last + 1,
-    serials: {
-      snapshot: snapshot.serial,
-      last: [...reader.found, ...reader.headsOnly].reduce((max, { serial }) => Math.max(max, serial), 0)
-    },
+    version,
+    last,
+    serials: { snapshot: snapshot.serial, last: heads.reduce((max, { serial }) => Math.max(max, serial), 0) },
     happened,
-    counts,
     results,
     classes: await classesOf(reader, json),
     loss: whole ? null : loss
@@ -161,15 +167,17 @@ export async function replay(
 
 /** Paint a patch. `onPaint` is called for each rectangle that changed. @returns the number of pixels that changed */
 export async function paintPatch(
-  labels: TileFile,
+  planes: Planes,
   patch: Patch,
   masks: Uint8Array[],
-  counts: number[],
   onPaint?: Painted
 ): Promise<number> {
+  if (!(await planes.use(patch.layer ?? 'labels'))) {
+    return 0;
+  }
   let changed = 0;
   for (const [i, tile] of patch.tiles.entries()) {
-    changed += paintTile(labels, patch, tile, masks[i]!, counts, onPaint);
+    changed += paintTile(planes, patch, tile, masks[i]!, onPaint);
     if (i % TILES_AT_ONCE === TILES_AT_ONCE - 1) {
       await breathe();
     }
@@ -177,11 +185,29 @@ export async function paintPatch(
   return changed;
 }
 
+/** The layers of rectangles. */
+export function layersOf(rects: readonly LayerRect[]): Set<Layer> {
+  return new Set(rects.map(({ layer = 'labels' }) => layer));
+}
+
+/** Remove the provenance of labels that are lost. */
+async function forgetOrphans({ labels, provenance, bytes }: Planes): Promise<void> {
+  for (let position = 0; provenance && position < bytes; position += CHUNK) {
+    const length = Math.min(CHUNK, bytes - position);
+    const ids = labels.readBytes(position, length);
+    const made = provenance.readBytes(position, length);
+    provenance.writeBytes(
+      position,
+      made.map((code, i) => (ids[i] === 0 ? 0 : code))
+    );
+    await breathe();
+  }
+}
+
 interface ISnapshotRead {
   /** The labels' version without patches, and the serial number of the last change in the snapshot. */
   version: number;
   serial: number;
-  counts: number[];
   results: Map<string, IPatchResult>;
   json: { begin?: IRecordJson[RecordType.begin]; end?: IRecordJson[RecordType.end] };
   /** Ranges of bytes whose chunks are lost. */
@@ -191,19 +217,23 @@ interface ISnapshotRead {
   unknown: boolean;
 }
 
-async function fillFromSnapshot(reader: JournalReader, labels: TileFile, blank: boolean): Promise<ISnapshotRead> {
-  const size = byteLength(labels.array);
-  const counts = new Array<number>(CLASSES_MAX + 1).fill(0);
+async function fillFromSnapshot(reader: JournalReader, planes: Planes, blank: boolean): Promise<ISnapshotRead> {
+  const { bytes: size } = planes;
+  const total = PLANES.length * size;
   const json: ISnapshotRead['json'] = {};
   const lost: [number, number][] = [];
   let filled = 0;
   let accounted = 0;
+  const put = (position: number, bytes: Uint8Array) =>
+    planes.writeBytes(PLANES[Math.floor(position / size)]!, position % size, bytes);
   const zeroTo = async (end: number) => {
-    for (; filled < end; filled += Math.min(CHUNK, end - filled)) {
+    while (filled < end) {
+      const length = blank ? end - filled : Math.min(CHUNK, end - filled, size - (filled % size));
       if (!blank) {
-        labels.writeBytes(filled, ZEROS.subarray(0, Math.min(CHUNK, end - filled)));
+        put(filled, ZEROS.subarray(0, length));
         await breathe();
       }
+      filled += length;
     }
   };
   const account = (from: number, to: number) => {
@@ -226,40 +256,49 @@ async function fillFromSnapshot(reader: JournalReader, labels: TileFile, blank: 
   chunks.sort((a, b) => a.position - b.position);
   for (const { found, position, blankFrom } of chunks) {
     const bytes = await inflated((await reader.read(found))?.buffers[0]);
-    if (!bytes || position < filled || position + bytes.byteLength > size) {
+    if (!bytes || position < filled || position >= total || (position % size) + bytes.byteLength > size) {
       continue;
     }
     await zeroTo(position);
-    labels.writeBytes(position, bytes);
-    for (const id of bytes) {
-      counts[id]!++;
+    const plane = PLANES[Math.floor(position / size)]!;
+    if (plane !== 'provenance') {
+      await planes.use(plane);
+      for (const id of bytes) {
+        planes.counts[plane][id]!++;
+      }
     }
+    put(position, bytes);
     filled += bytes.byteLength;
     account(blankFrom, filled);
   }
-  await zeroTo(size);
+  await zeroTo(total);
   const heads = [...reader.found, ...reader.headsOnly];
   const versions = heads.filter(isSnapshot).map(({ version }) => version);
   const serials = heads.filter(isSnapshot).map(({ serial }) => serial);
   const first = heads
     .filter(({ type }) => CHANGES_LABELS.has(type))
     .reduce((min, { version }) => Math.min(min, version), Infinity);
-  const total = json.begin ?? json.end;
+  const ends = json.begin ?? json.end;
   const results = new Map(json.begin?.applied.map(([id, version, changed]) => [id, { version, changed }]));
   if (versions.length === 0 && first === 1) {
     // The patch that leads to version 1 is the first of all: there were no labels before.
-    return { version: 0, serial: 0, counts, results, json, lost: [], lostPixels: 0, unknown: false };
+    return { version: 0, serial: 0, results, json, lost: [], lostPixels: 0, unknown: false };
   }
-  account(json.end?.blankFrom ?? size, size);
-  const pixels = (list: Iterable<number>) => [...list].reduce((sum, n) => sum + n, 0);
+  const pixels = (byId: Record<string, number> = {}) => Object.values(byId).reduce((sum, n) => sum + n, 0);
+  const corrects = pixels(ends?.corrected) > 0 || chunks.some(({ position }) => position >= 2 * size);
+  const drawn = corrects ? total : size;
+  account(json.end?.blankFrom ?? drawn, drawn);
   return {
     serial: Math.max(0, ...serials),
     version: versions.length > 0 ? Math.max(...versions) : Number.isFinite(first) ? first - 1 : 0,
-    counts,
     results,
     json,
     lost,
-    lostPixels: total ? pixels(Object.values(total.counts)) - pixels(counts.slice(1)) : lost.length > 0 ? null : 0,
+    lostPixels: ends
+      ? pixels(ends.counts) + pixels(ends.corrected) - planes.pixels('labels') - planes.pixels('correction')
+      : lost.length > 0
+        ? null
+        : 0,
     unknown: versions.length === 0
   };
 }
@@ -290,12 +329,13 @@ function changesOf(reader: JournalReader, { version, serial }: ISnapshotRead): I
 
 /** What the history is told of a patch: a step, or that nothing changed. */
 export function stepOfPatch(
-  { class: classId, slice, made = BRUSH }: Patch,
+  { class: classId, slice, layer, made = BRUSH }: Patch,
   at: string,
   pixels: number,
   edit: Edit | Promise<Edit>
 ): { step: IStep } | { nothing: true } {
-  return pixels > 0 ? { step: { info: { ...made, at, pixels, slice, class: classId }, edit } } : { nothing: true };
+  const info = { ...made, at, pixels, ...(layer && { layer }), slice, class: classId };
+  return pixels > 0 ? { step: { info, edit } } : { nothing: true };
 }
 
 /** What the history is told of an edit: a step, or that neither labels nor classes changed. */
@@ -330,15 +370,18 @@ async function inflated(bytes: Uint8Array | undefined): Promise<Uint8Array | und
   return bytes && inflate(bytes).catch(() => undefined);
 }
 
-/** The rows that ranges of bytes touch. */
-function rowsOf(ranges: [number, number][], { rows, columns }: TileFile): IRows[] {
+/** The rows of labels and correction that ranges of bytes touch. */
+function rowsOf(ranges: [number, number][], { labels: { rows, columns }, bytes: size }: Planes): IRows[] {
   const out: IRows[] = [];
   for (const [from, to] of ranges) {
-    for (let row = Math.floor(from / columns); row * columns < to;) {
-      const slice = Math.floor(row / rows);
-      const end = Math.min((slice + 1) * rows, Math.ceil(to / columns));
-      out.push({ slice, row0: row - slice * rows, row1: end - slice * rows });
-      row = end;
+    for (let plane = 0; plane < PLANES.length; plane++) {
+      const [start, end] = [Math.max(0, from - plane * size), Math.min(size, to - plane * size)];
+      for (let row = Math.floor(start / columns); PLANES[plane] !== 'provenance' && row * columns < end;) {
+        const slice = Math.floor(row / rows);
+        const last = Math.min((slice + 1) * rows, Math.ceil(end / columns));
+        out.push({ slice, row0: row - slice * rows, row1: last - slice * rows });
+        row = last;
+      }
     }
   }
   return out;

@@ -3,20 +3,24 @@
  * processes that map it see each change. This class also counts the pixels of each class.
  */
 import { ArrayDescriptor } from '../../../src/shared/protocol';
-import { SliceRect } from '../../../src/shared/rect';
 import { byteLength } from '../arrays/dtypes';
-import { TileFile } from '../arrays/tile-file';
+import { ReadOnlyTiles, TileFile } from '../arrays/tile-file';
 import { breathe } from '../base/files';
 import { ISegmentationArrays } from '../jobs/services';
 import { layLabels } from './overlays';
 import { PhaseCounts } from './phase-counts';
+import type { IChange } from './planes';
 import { SessionArrays } from './session-arrays';
 
 /** Bytes that are combined between two turns of the event loop. */
 const CHUNK = 1 << 20;
 
 export class Segmentation {
-  constructor(private readonly _arrays: SessionArrays) {}
+  /** @param _correction what the user has corrected: the counts are those of the segmentation under it */
+  constructor(
+    private readonly _arrays: SessionArrays,
+    private readonly _correction: () => ReadOnlyTiles | undefined = () => undefined
+  ) {}
 
   /** Round of live segmentation that made the prediction; undefined if a training by itself made it. */
   get round(): number | undefined {
@@ -86,7 +90,8 @@ export class Segmentation {
         const length = Math.min(CHUNK, bytes - position);
         const out = this._prediction.readBytes(position, length);
         layLabels(out, drawn.readBytes(position, length));
-        this._phases?.replace(this._file.readBytes(position, length), out);
+        const over = this._correction()?.readBytes(position, length);
+        this._phases?.replace(under(over, this._file.readBytes(position, length)), under(over, out));
         this._file.writeBytes(position, out);
         await breathe();
       }
@@ -96,14 +101,20 @@ export class Segmentation {
     this._arrays.bump('segmentation');
   }
 
-  /** Write a rectangle from the prediction and `labels`, the labels of that rectangle. */
-  lay(rect: SliceRect, labels: Uint8Array): void {
+  /** Labels or corrections changed in a rectangle: lay the labels on the prediction, or count the corrected pixels. */
+  follow({ rect, before, after }: Pick<IChange, 'rect' | 'before' | 'after'>): void {
     if (!this._prediction || !this._file) {
       return;
     }
+    const now = this._file.read(rect) as Uint8Array;
+    if (rect.layer === 'correction') {
+      this._phases?.replace(under(before, now), under(after, now));
+      return;
+    }
     const out = this._prediction.read(rect) as Uint8Array;
-    layLabels(out, labels);
-    this._phases?.replace(this._file.read(rect) as Uint8Array, out);
+    layLabels(out, after);
+    const over = this._correction()?.read(rect) as Uint8Array | undefined;
+    this._phases?.replace(under(over, now), under(over, out));
     this._file.write(rect, out);
     this._arrays.bump('segmentation');
   }
@@ -116,7 +127,8 @@ export class Segmentation {
       const bytes = byteLength(file.array);
       const phases = new PhaseCounts();
       for (let position = 0; position < bytes && file === this._file; position += CHUNK) {
-        phases.add(file.readBytes(position, Math.min(CHUNK, bytes - position)));
+        const length = Math.min(CHUNK, bytes - position);
+        phases.add(under(this._correction()?.readBytes(position, length), file.readBytes(position, length)));
         await breathe();
       }
       // If a tile changed meanwhile, its pixels may be counted from before or after the change: count again.
@@ -131,4 +143,14 @@ export class Segmentation {
   /** Pixels of each class in {@link _file}, once they are counted. */
   private _phases: PhaseCounts | undefined;
   private _round: number | undefined;
+}
+
+/** A segmentation under a correction. */
+function under(correction: Uint8Array | undefined, segmentation: Uint8Array): Uint8Array {
+  if (!correction) {
+    return segmentation;
+  }
+  const out = segmentation.slice();
+  layLabels(out, correction);
+  return out;
 }

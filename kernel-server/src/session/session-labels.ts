@@ -1,7 +1,7 @@
 /** Opens the labels of a session, and knows what was found and what damage has cost. */
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ArrayDescriptor, LabelClass, MadeBy, SessionState } from '../../../src/shared/protocol';
+import { ArrayDescriptor, Layer, MadeBy, SessionState } from '../../../src/shared/protocol';
 import { log } from '../base/log';
 import { sizeText } from './size-text';
 import { JournalReader } from './journal-reader';
@@ -48,8 +48,11 @@ export class SessionLabels {
         await reader!.close();
         reader = undefined;
       }
-      if (arrays.get('labels')?.shape.join() !== shape.join() || !(await arrays.intact('labels'))) {
-        await arrays.remove('labels');
+      await arrays.remove('correction'); // it is made again if the journal has one
+      const fits = async (name: string) =>
+        arrays.get(name)?.shape.join() === shape.join() && (await arrays.intact(name));
+      if (!(await fits('labels')) || !(await fits('provenance'))) {
+        await arrays.remove('labels', 'provenance');
       }
     } catch (error) {
       await reader?.close();
@@ -58,8 +61,16 @@ export class SessionLabels {
     const found = arrays.get('labels');
     const array = found ?? (await arrays.allocate('labels', 'uint8', shape));
     arrays.set('labels', array);
+    const provenance = arrays.get('provenance') ?? (await arrays.allocate('provenance', 'uint8', shape));
+    arrays.set('provenance', provenance);
     const labels = (this._labels = await JournalledLabels.open(this.journalPath, array, {
       reader,
+      provenance,
+      makeCorrection: async () => {
+        const correction = await arrays.allocate('correction', 'uint8', shape);
+        arrays.set('correction', correction);
+        return correction;
+      },
       blank: !found,
       version: record.labelsVersion,
       classes: this._isNew ? undefined : record.classes
@@ -100,15 +111,20 @@ export class SessionLabels {
   }
 
   /**
-   * Replace all labels, and the classes if some are given. If there were labels, they are set aside in a backup.
+   * Replace all labels, and the classes if some are given. If there were labels or corrections, they are set aside in a backup.
    *
-   * @param from the new labels; null for none
+   * @param from the new labels; null for none, and for no correction
    */
-  async setAside(from: ArrayDescriptor | null, made: MadeBy, classes?: LabelClass[]): Promise<void> {
+  async setAside(
+    from: ArrayDescriptor | null,
+    made: MadeBy,
+    options: Pick<JournalledLabels.IReplaceOptions, 'classes' | 'provenance'> = {}
+  ): Promise<void> {
     const labels = this._labels!;
-    const keepAs = labels.pixels > 0 ? this._backupPath() : undefined;
+    const drawn = labels.pixels > 0 || Object.keys(labels.corrected).length > 0;
+    const keepAs = drawn ? this._backupPath() : undefined;
     if (from || keepAs) {
-      await labels.replace(from, made, { ...(classes && { classes }), ...(keepAs && { keepAs }) });
+      await labels.replace(from, made, { ...options, keepAs, clears: !from });
     }
   }
 
@@ -144,7 +160,7 @@ export class SessionLabels {
     if (labels.classes.length > 0) {
       record.classes = labels.classes;
     }
-    const renamed = missingClasses(record.classes, Object.keys(labels.counts).map(Number));
+    const renamed = missingClasses(record.classes, Object.keys({ ...labels.counts, ...labels.corrected }).map(Number));
     record.classes = [...record.classes, ...renamed];
     this._damage = { ...this._damage, renamed };
   }
@@ -171,7 +187,7 @@ export namespace SessionLabels {
     isNew: boolean;
     /** Called for each rectangle that changed, before the change is acknowledged. */
     onPaint: Painted;
-    /** Called when the labels have a new version. */
-    onChange(): void;
+    /** Called when layers have changed. */
+    onChange(layers: ReadonlySet<Layer>): void;
   }
 }

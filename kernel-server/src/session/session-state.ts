@@ -7,7 +7,7 @@ import type { SessionRecord } from './session-record';
 /** The state of a session whose labels are open. */
 export function stateOf({ id, record, labels, segmentation, live }: ISessionParts): SessionState {
   const { title, image, imageReady, classes, marks, arrays, classifier, segmentationVersion, choice } = record;
-  const { version, counts, array, history } = labels.opened!;
+  const { version, counts, array, history, correction, corrected } = labels.opened!;
   const { round, counts: phases } = segmentation;
   return {
     session: id,
@@ -17,6 +17,7 @@ export function stateOf({ id, record, labels, segmentation, live }: ISessionPart
     classes,
     marks,
     labels: { version, counts },
+    correction: correction ? { version: labels.opened!.versionOf('correction'), counts: corrected } : null,
     resumed: labels.resumed,
     recovered: labels.recovered,
     segmentation:

@@ -69,21 +69,23 @@ export class Session {
       store: this._context.store,
       listed: this._record.arrays
     });
-    this._segmentation = new Segmentation(this._arrays);
+    this._segmentation = new Segmentation(this._arrays, () => this._labels.opened?.correction);
     this._labels = new SessionLabels({
       folder: this.folder,
       record: this._record,
       arrays: this._arrays,
       isNew: options.isNew ?? false,
-      onPaint: (rect, labels) => this._segmentation.lay(rect, labels),
-      onChange: () => {
-        this._tell('labels');
+      onPaint: change => this._segmentation.follow(change),
+      onChange: layers => {
+        if (layers.has('labels')) {
+          this._tell('labels');
+        }
         this._file.saveSoon();
       }
     });
     this._file = new RecordFile(join(this.folder, RECORD), this._record, () => {
       this._record.labelled = this.labels.pixels;
-      this._record.labelsVersion = this.labels.version;
+      this._record.labelsVersion = this.labels.latest;
       this._context.changed(this);
     });
   }
@@ -294,12 +296,12 @@ export class Session {
       const edited = await this.labels.edit(
         id,
         made,
-        async (file, recorder) => {
+        async (planes, recorder) => {
           const kept = [...classes, ...this._record.classes.filter(item => gone.includes(item.id))];
           refuseLostClasses(this._record.classes, this.labels, kept);
-          await relabel(file, recorder, table, CHUNK);
+          await relabel(planes, recorder, table, CHUNK);
         },
-        classes
+        { classes }
       );
       this._tell('classes');
       await this.save();
@@ -349,9 +351,15 @@ export class Session {
    * Replace labels and classes, by those of another session or of a backup. Older labels are set aside in a backup.
    *
    * @param labels uint8 [slices, rows, columns]; all its ids are in `classes`
+   * @param provenance what made them
    * @throws BridgeError `invalid` if the labels are of another size
    */
-  async adoptLabels(labels: ArrayDescriptor, classes: LabelClass[], made: MadeBy): Promise<void> {
+  async adoptLabels(
+    labels: ArrayDescriptor,
+    classes: LabelClass[],
+    made: MadeBy,
+    provenance: ArrayDescriptor
+  ): Promise<void> {
     const { shape } = this.labels.array;
     if (labels.shape.join() !== shape.join()) {
       throw new BridgeError(
@@ -359,7 +367,7 @@ export class Session {
         `The labels are of an image of ${sizeText(labels.shape)}; this one has ${sizeText(shape)}.`
       );
     }
-    await this._labels.setAside(labels, made, classes);
+    await this._labels.setAside(labels, made, { classes, provenance });
     this._labels.forgetFound();
     this._tell('classes');
     await this.recombine();
@@ -508,7 +516,11 @@ export class Session {
       this._record.imageReady = false;
     }
     const shape = image.shape.slice(0, 3);
-    if (!arrays.get('labels') || this._labels.opened?.array.shape.join() !== shape.join()) {
+    const { opened } = this._labels;
+    const lost = (['labels', 'provenance', ...(opened?.correction ? ['correction'] : [])] as const).some(
+      name => !arrays.get(name)
+    );
+    if (lost || opened?.array.shape.join() !== shape.join()) {
       await this._labels.open(shape);
     }
     if (!arrays.get('prediction') || !arrays.get('segmentation')) {

@@ -3,41 +3,52 @@ import { promisify } from 'node:util';
 import { constants, deflateRaw } from 'node:zlib';
 import { BridgeError } from '../../../src/shared/errors';
 import { CLASSES_MAX } from '../../../src/shared/limits';
-import { LabelClass } from '../../../src/shared/protocol';
+import { LabelClass, Layer } from '../../../src/shared/protocol';
+import { SliceRect } from '../../../src/shared/rect';
 import { TileFile } from '../arrays/tile-file';
 import { breathe, isBlank } from '../base/files';
 import { EditRecorder } from './edit';
 import { IRecordJson, JournalRecord, RecordType } from './journal-format';
+import { countsById, noCounts, Plane, Planes, PLANES, ReadBytes } from './planes';
 
 const deflate = promisify(deflateRaw);
 
 /** What a snapshot is made of. */
-export interface ISnapshotSource extends Pick<IRecordJson[RecordType.begin], 'shape' | 'classes' | 'applied'> {
-  /** Labelled pixels of each class id. */
-  counts: readonly number[];
-  /** The labels; null if there are none. */
-  from: TileFile | null;
-  /** The pieces of the file, in their order. */
-  chunks: Iterable<{ position: number; length: number }>;
+export interface ISnapshotSource extends Required<
+  Pick<IRecordJson[RecordType.begin], 'shape' | 'classes' | 'applied' | 'last'>
+> {
+  /** Pixels of each class id. */
+  counts: Record<Layer, readonly number[]>;
+  /** The planes that are not blank. */
+  planes: Partial<Record<Plane, ReadBytes>>;
+  /** Bytes of a plane. */
+  bytes: number;
+  /** The pieces of a plane, in their order. */
+  chunks(): Iterable<{ position: number; length: number }>;
 }
 
 /** The records of a snapshot. Blank pieces have none. */
 export async function* snapshot(source: ISnapshotSource): AsyncGenerator<JournalRecord> {
-  const { shape, classes, applied, from, chunks } = source;
-  const counts = Object.fromEntries(source.counts.flatMap((n, id) => (id > 0 && n > 0 ? [[id, n]] : [])));
-  yield { type: RecordType.begin, json: { shape, counts, classes, applied }, buffers: [] };
+  const { shape, classes, applied, last, planes } = source;
+  const counts = countsById(source.counts.labels);
+  const corrected = countsById(source.counts.correction);
+  yield { type: RecordType.begin, json: { shape, counts, corrected, classes, applied, last }, buffers: [] };
   let blankFrom = 0;
-  for (const { position, length } of from ? chunks : []) {
-    const bytes = from!.readBytes(position, length);
-    if (!isBlank(bytes)) {
-      const buffers = [await deflate(bytes, { level: constants.Z_BEST_SPEED })];
-      yield { type: RecordType.chunk, json: { shape, position, blankFrom }, buffers };
-      blankFrom = position + length;
-    } else {
-      await breathe();
+  for (const [i, plane] of PLANES.entries()) {
+    const read = planes[plane];
+    for (const { position, length } of read ? source.chunks() : []) {
+      const bytes = read!(position, length);
+      if (!isBlank(bytes)) {
+        const at = i * source.bytes + position;
+        const buffers = [await deflate(bytes, { level: constants.Z_BEST_SPEED })];
+        yield { type: RecordType.chunk, json: { shape, position: at, blankFrom }, buffers };
+        blankFrom = at + length;
+      } else {
+        await breathe();
+      }
     }
   }
-  yield { type: RecordType.end, json: { shape, counts, classes, blankFrom }, buffers: [] };
+  yield { type: RecordType.end, json: { shape, counts, corrected, classes, blankFrom }, buffers: [] };
 }
 
 /** How labels differ from those that replace them. */
@@ -46,34 +57,52 @@ export interface IComparison {
   counts: number[];
   /** Pixels that differ. */
   changed: number;
-  recorder: EditRecorder;
 }
 
 /**
  * Compare labels with those of another file of the same size, or with none.
  *
+ * @param recorder notes the change
  * @param bytes how many are compared between two turns of the event loop, at least a row
  */
-export async function compare(labels: TileFile, source: TileFile | null, bytes: number): Promise<IComparison> {
-  const counts = new Array<number>(CLASSES_MAX + 1).fill(0);
-  const recorder = new EditRecorder();
-  const { slices, rows, columns } = labels;
-  const band = Math.max(1, Math.floor(bytes / columns));
+export async function compare(
+  labels: TileFile,
+  source: TileFile | null,
+  recorder: EditRecorder,
+  bytes: number
+): Promise<IComparison> {
+  const counts = noCounts();
   let changed = 0;
+  for (const rect of bandsOf(labels, bytes)) {
+    const old = labels.read(rect) as Uint8Array;
+    const next = source ? (source.read(rect) as Uint8Array) : new Uint8Array(old.length);
+    for (let i = 0; i < next.length; i++) {
+      counts[next[i]!]!++;
+      changed += next[i] === old[i] ? 0 : 1;
+    }
+    recorder.add(rect, old, next);
+    await breathe();
+  }
+  return { counts, changed };
+}
+
+/** Note that nothing is to be left of the correction, if there is one. */
+export async function clearing(correction: TileFile | undefined, recorder: EditRecorder, bytes: number): Promise<void> {
+  for (const rect of correction ? bandsOf(correction, bytes) : []) {
+    const old = correction!.read(rect) as Uint8Array;
+    recorder.add({ ...rect, layer: 'correction' }, old, new Uint8Array(old.length));
+    await breathe();
+  }
+}
+
+/** Bands of whole rows of about so many bytes, slice by slice. */
+export function* bandsOf({ slices, rows, columns }: TileFile, bytes: number): Generator<SliceRect> {
+  const band = Math.max(1, Math.floor(bytes / columns));
   for (let slice = 0; slice < slices; slice++) {
     for (let row0 = 0; row0 < rows; row0 += band) {
-      const rect = { slice, row0, row1: Math.min(rows, row0 + band), column0: 0, column1: columns };
-      const old = labels.read(rect) as Uint8Array;
-      const next = source ? (source.read(rect) as Uint8Array) : new Uint8Array(old.length);
-      for (let i = 0; i < next.length; i++) {
-        counts[next[i]!]!++;
-        changed += next[i] === old[i] ? 0 : 1;
-      }
-      recorder.add(rect, old, next);
-      await breathe();
+      yield { slice, row0, row1: Math.min(rows, row0 + band), column0: 0, column1: columns };
     }
   }
-  return { counts, changed, recorder };
 }
 
 /**
@@ -98,24 +127,19 @@ export function relabelTable(ids: readonly (readonly [number, number])[], classe
 }
 
 /**
- * Note in `recorder` that labels get other ids.
+ * Note in `recorder` that labels and corrections get other ids. What made the labels stays.
  *
  * @param ids the new id of each of the 256
  * @param bytes how many are looked at between two turns of the event loop, at least a row
  */
-export async function relabel(labels: TileFile, recorder: EditRecorder, ids: Uint8Array, bytes: number): Promise<void> {
-  const { slices, rows, columns } = labels;
-  const band = Math.max(1, Math.floor(bytes / columns));
-  for (let slice = 0; slice < slices; slice++) {
-    for (let row0 = 0; row0 < rows; row0 += band) {
-      const rect = { slice, row0, row1: Math.min(rows, row0 + band), column0: 0, column1: columns };
-      const old = labels.read(rect) as Uint8Array;
+export async function relabel(planes: Planes, recorder: EditRecorder, ids: Uint8Array, bytes: number): Promise<void> {
+  for (const layer of ['labels', 'correction'] as const) {
+    const file = planes[layer];
+    for (const rect of file ? bandsOf(file, bytes) : []) {
+      const old = file!.read(rect) as Uint8Array;
       if (!isBlank(old)) {
-        recorder.add(
-          rect,
-          old,
-          old.map(id => ids[id]!)
-        );
+        const next = old.map(id => ids[id]!);
+        recorder.add(layer === 'labels' ? rect : { ...rect, layer }, old, next, { keeps: true });
       }
       await breathe();
     }

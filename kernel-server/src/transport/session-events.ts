@@ -1,6 +1,8 @@
 /** The events that tell the peers of a session about its changes. */
 import { LABEL_TILE } from '../../../src/shared/limits';
+import { Layer } from '../../../src/shared/protocol';
 import { SliceRect } from '../../../src/shared/rect';
+import { LayerRect } from '../session/planes';
 import { Session } from '../session/session';
 import { Peers } from './peers';
 
@@ -26,32 +28,39 @@ export class SessionEvents {
     this._timers.set(session.id, timer);
   }
 
-  /** All labels of the session were replaced. */
-  labelsReplaced({ id, labels }: Session): void {
-    this._peers.emit(id, 'labels', { session: id, version: labels.version });
+  /** All labels of the session, or the whole correction, were replaced. */
+  layerReplaced({ id, labels }: Session, layer: Layer): void {
+    this._peers.emit(id, 'labels', { session: id, ...named(layer), version: labels.latest });
   }
 
-  /** Labels changed in some rectangles: send the tiles if they are few. `rects` undefined: they are unknown. */
-  async labelsEdited(session: Session, rects: readonly SliceRect[] | undefined): Promise<void> {
+  /** Layers changed in some rectangles: send the tiles if they are few. `rects` undefined: they are unknown. */
+  async labelsEdited(session: Session, rects: readonly LayerRect[] | undefined): Promise<void> {
     const { id, labels } = session;
-    const tiles = rects && tilesOf(rects);
-    if (!tiles || tiles.length > EDITED_TILES_MAX) {
-      this.labelsReplaced(session);
-      return;
+    for (const layer of ['labels', 'correction'] as const) {
+      const own = rects?.filter(rect => (rect.layer ?? 'labels') === layer);
+      const tiles = own && tilesOf(own);
+      if (!tiles || tiles.length > EDITED_TILES_MAX) {
+        this.layerReplaced(session, layer);
+      } else if (tiles.length > 0 || (layer === 'labels' && rects?.length === 0)) {
+        const { latest: version } = labels;
+        const buffers = await Promise.all(
+          tiles.map(({ slice, row, column }) => labels.deflatedTile(layer, slice, row, column))
+        );
+        this._peers.emit(id, 'labels.tiles', { session: id, ...named(layer), version, tiles }, { buffers });
+      }
     }
-    const { version } = labels;
-    const buffers = await Promise.all(tiles.map(({ slice, row, column }) => labels.deflatedTile(slice, row, column)));
-    this._peers.emit(id, 'labels.tiles', { session: id, version, tiles }, { buffers });
   }
 
-  /** Do work that replaces all labels, then tell the peers if the labels have a new version, even if the work failed later. */
+  /** Do work that replaces all labels, then tell the peers which layers have a new version, even if the work failed later. */
   async aroundReplacement<T>(session: Session, work: () => Promise<T>): Promise<T> {
-    const before = session.labels.version;
+    const layers = ['labels', 'correction'] as const;
+    const before = layers.map(layer => session.labels.versionOf(layer));
     try {
       return await work();
     } finally {
-      if (session.labels.version !== before) {
-        this.labelsReplaced(session);
+      const changed = layers.filter((layer, i) => session.labels.versionOf(layer) !== before[i]);
+      if (changed.length > 0) {
+        changed.forEach(layer => this.layerReplaced(session, layer));
         this.changed(session);
       }
     }
@@ -68,6 +77,11 @@ export class SessionEvents {
 
   private readonly _timers = new Map<string, ReturnType<typeof setTimeout>>();
   private readonly _sent = new Map<string, number>();
+}
+
+/** The layer of an event, which is the labels unless it says otherwise. */
+function named(layer: Layer): { layer?: Layer } {
+  return layer === 'labels' ? {} : { layer };
 }
 
 /** The tiles that rectangles touch, each once. */

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { zLabelPatch } from './labels';
 import { zSession } from './session';
-import { zCount, zSessionId, zTileRef } from './types';
+import { zCount, zLayer, zSessionId, zTileRef } from './types';
 
 export const EVENTS = {
   /** The state of the session changed: classes, versions, whether it is segmented. */
@@ -10,16 +10,17 @@ export const EVENTS = {
   /** Another peer changed labels: the patch, with its buffers. Not sent to the peer that made it. */
   patch: z.object({ origin: z.string(), version: zCount, patch: zLabelPatch }),
   /**
-   * Labels changed in a few tiles, {@link LABEL_TILE} pixels wide: one buffer each, as in `overlay.tiles`. Sent to the peer that made the
+   * The labels, or the layer that is named, changed in a few tiles, {@link LABEL_TILE} pixels wide: one buffer each, as in `overlay.tiles`. Sent to the peer that made the
    * change as well.
    */
   'labels.tiles': z.object({
     session: zSessionId,
+    layer: zLayer.optional(),
     version: zCount,
     tiles: z.array(zTileRef.extend({ slice: zCount }))
   }),
-  /** All labels of the session were replaced: fetch the visible tiles again. */
-  labels: z.object({ session: zSessionId, version: zCount }),
+  /** All labels of the session, or all of the layer that is named, were replaced: fetch the visible tiles again. */
+  labels: z.object({ session: zSessionId, layer: zLayer.optional(), version: zCount }),
   /** The segmentation is new: fetch the visible tiles again, except those that the live round `round` sent, if one made it. */
   segmentation: z.object({ session: zSessionId, version: zCount, round: zCount.optional() }),
   /**

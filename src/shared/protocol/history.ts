@@ -1,7 +1,7 @@
 /** The steps of a session that can be undone and made again: changes of labels and of classes, whoever made them. */
 import { z } from 'zod';
 import { CLASSES_MAX, TOOL_NAME_MAX } from '../limits';
-import { MethodTable, zCount, zSessionId } from './types';
+import { MethodTable, zCount, zLayer, zSessionId } from './types';
 
 /** What decided where labels are: a hand, SAM's suggestion, the interpolation between slices, or Python. */
 export const zProvenance = z.enum(['hand', 'sam', 'interpolation', 'python']);
@@ -17,6 +17,8 @@ export const zHistoryStep = zMadeBy.extend({
   at: z.string(),
   /** Pixels whose label it changed. */
   pixels: zCount,
+  /** What it changed; absent: the labels or the classes. */
+  layer: zLayer.optional(),
   /** Slice and class of the labels, for a change of one class in one slice; class 0 is unlabelled. */
   slice: zCount.optional(),
   class: zCount.max(CLASSES_MAX).optional()

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { CLASSES_MAX, PATCH_TILES_MAX } from '../limits';
 import { zMadeBy } from './history';
-import { MethodTable, zClasses, zCount, zSessionId, zStagedId, zTileRef } from './types';
+import { MethodTable, zClasses, zCount, zLayer, zSessionId, zStagedId, zTileRef } from './types';
 
 /** The ids of the labels that a patch may change, 0 for unlabelled pixels; pixels with other labels stay. Erasing obeys it as well. */
 export const zReplaces = z.union([z.literal('all'), z.array(zCount.max(CLASSES_MAX)).max(CLASSES_MAX + 1)]);
@@ -11,6 +11,8 @@ export type Replaces = z.infer<typeof zReplaces>;
 /** A change of labels: one class (0 erases) under one bit mask a tile. Buffer i belongs to tile i. */
 export const zLabelPatch = z.object({
   session: zSessionId,
+  /** What it changes; absent: the labels. */
+  layer: zLayer.optional(),
   slice: zCount,
   class: zCount.max(CLASSES_MAX),
   replaces: zReplaces,
@@ -25,7 +27,7 @@ export const zLabelPatch = z.object({
 export type LabelPatch = z.infer<typeof zLabelPatch>;
 
 /** Names of the arrays that are shown over the image. */
-export const zOverlay = z.enum(['labels', 'segmentation']);
+export const zOverlay = z.enum(['labels', 'segmentation', 'correction']);
 
 export const LABEL_METHODS = {
   'labels.patch': { params: zLabelPatch, result: z.object({ version: zCount, changed: zCount }) },

@@ -39,6 +39,8 @@ export const zSession = z.object({
     /** Labelled pixels of each class id. */
     counts: z.record(z.string(), zCount)
   }),
+  /** What was drawn on the segmentation; null until that is done first. Counts as in `labels`. */
+  correction: z.object({ version: zCount, counts: z.record(z.string(), zCount) }).nullable(),
   /**
    * The labels that the sidecar found when it opened the session for its first user: how many pixels, and when they last changed
    * (ISO 8601). Null if there were none, or if they were set aside since. The same for all users of the session.

@@ -93,6 +93,10 @@ export const zImage = z.object({
 });
 export type ImageInfo = z.infer<typeof zImage>;
 
+/** What can be drawn on: the labels, or the correction, which lies on the segmentation. */
+export const zLayer = z.enum(['labels', 'correction']);
+export type Layer = z.infer<typeof zLayer>;
+
 /** A tile, named by its tile row and tile column. */
 export const zTileRef = z.object({ row: zCount, column: zCount });
 

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { deflateRawSync } from 'node:zlib';
 import { LABEL_TILE, MASK_BYTES } from '../../../../src/shared/limits';
-import { ArrayDescriptor, LabelClass, LabelPatch } from '../../../../src/shared/protocol';
+import { ArrayDescriptor, LabelClass, LabelPatch, Layer, Provenance } from '../../../../src/shared/protocol';
+import { PROVENANCE_CODES } from '../../../../src/shared/provenance';
 import { JournalledLabels } from '../journalled-labels';
 import { relabel } from '../whole-labels';
 
@@ -13,6 +14,9 @@ type Patch = Omit<LabelPatch, 'session'>;
 /** What undo must bring back. */
 interface IState {
   labels: Buffer;
+  /** What made each label. */
+  provenance: Buffer;
+  correction: Buffer;
   classes: string;
 }
 
@@ -30,8 +34,8 @@ function random(n: number): number {
   return Math.floor((seed / 2 ** 32) * n);
 }
 
-const arrayIn = (place: string): ArrayDescriptor => ({
-  path: join(place, 'labels.bin'),
+const arrayIn = (place: string, name = 'labels'): ArrayDescriptor => ({
+  path: join(place, `${name}.bin`),
   dtype: 'uint8',
   shape: SHAPE,
   version: 0
@@ -39,34 +43,61 @@ const arrayIn = (place: string): ArrayDescriptor => ({
 
 /** Open the labels of a folder into an array of zeros, as after a restart of the computer. */
 async function openIn(place: string, compactBytes = 1 << 20): Promise<JournalledLabels> {
-  const array = arrayIn(place);
-  writeFileSync(array.path, new Uint8Array(SHAPE.reduce((product, n) => product * n)));
+  const [array, provenance, correction] = [arrayIn(place), arrayIn(place, 'provenance'), arrayIn(place, 'correction')];
+  for (const { path } of [array, provenance, correction]) {
+    writeFileSync(path, new Uint8Array(SHAPE.reduce((product, n) => product * n)));
+  }
   return JournalledLabels.open(join(place, 'labels.journal'), array, {
+    provenance,
+    makeCorrection: async () => correction,
     compactBytes,
     blank: true,
     chunkBytes: 1 << 16
   });
 }
 
-const stateOf = (labels: JournalledLabels): IState => ({
-  labels: readFileSync(labels.array.path),
-  classes: JSON.stringify(labels.classes)
-});
+function stateOf(labels: JournalledLabels): IState {
+  const read = (name: string) => readFileSync(labels.array.path.replace('labels.bin', `${name}.bin`));
+  return {
+    labels: read('labels'),
+    provenance: read('provenance'),
+    correction: read('correction'),
+    classes: JSON.stringify(labels.classes)
+  };
+}
 
 function isSame(a: IState, b: IState): boolean {
-  return a.labels.equals(b.labels) && a.classes === b.classes;
+  const planes = ['labels', 'provenance', 'correction'] as const;
+  return planes.every(plane => a[plane].equals(b[plane])) && a.classes === b.classes;
 }
+
+/** What makes the labels of a change, or that each keeps what made it. */
+type Made = Provenance | 'kept';
+
+/** What must be known of labels after a change: what made those that differ, and as before of the others. */
+function provenanceAfter(before: IState, labels: Buffer, made: Made): Buffer {
+  const out = Buffer.from(before.provenance);
+  labels.forEach((id, i) => {
+    if (id !== before.labels[i]) {
+      out[i] = id === 0 ? 0 : made === 'kept' ? out[i]! : PROVENANCE_CODES[made];
+    }
+  });
+  return out;
+}
+
+const count = (bytes: Buffer) => bytes.reduce((sum, id) => sum + (id > 0 ? 1 : 0), 0);
 
 /** All labels in half of the cases, else some. */
 const aReplaces = (): Patch['replaces'] => (random(2) === 1 ? 'all' : [[0], [0, 2], [1, 3]][random(3)]!);
 
-function aPatch(): { patch: Patch; buffers: Uint8Array[] } {
+function aPatch(layer?: Layer): { patch: Patch; buffers: Uint8Array[] } {
   const patch: Patch = {
+    ...(layer && { layer }),
     slice: random(2),
     class: random(4),
     replaces: aReplaces(),
     tiles: [{ row: random(2), column: random(3) }],
-    made: { provenance: 'hand', tool: 'brush' }
+    made: { provenance: (['hand', 'sam', 'python'] as const)[random(3)]!, tool: 'brush' }
   };
   const [top, height, left] = [random(LABEL_TILE - 60), 1 + random(40), random(30)];
   const mask = Uint8Array.from({ length: MASK_BYTES }, (_, i) => {
@@ -76,12 +107,14 @@ function aPatch(): { patch: Patch; buffers: Uint8Array[] } {
   return { patch, buffers: [deflateRawSync(mask)] };
 }
 
-/** Make one random change. */
-async function change(labels: JournalledLabels): Promise<void> {
+/** Make one random change. @returns what makes its labels; undefined if it leaves the labels as they are */
+async function change(labels: JournalledLabels): Promise<Made | undefined> {
   const kind = random(22);
   if (kind < 16) {
-    const { patch, buffers } = aPatch();
+    const layer = ([undefined, 'labels', 'correction'] as const)[random(3)];
+    const { patch, buffers } = aPatch(layer);
     await labels.patch(`${ids++}`, patch, buffers);
+    return layer === 'correction' ? undefined : patch.made?.provenance;
   } else if (kind === 16) {
     const staged = { ...arrayIn(folder), path: join(folder, 'staged.bin') };
     const next = Buffer.from(readFileSync(labels.array.path));
@@ -90,36 +123,51 @@ async function change(labels: JournalledLabels): Promise<void> {
     }
     writeFileSync(staged.path, next);
     await labels.replace(staged, MADE, labels.classes.length < CLASSES.length ? { classes: CLASSES } : {});
+    return 'python';
   } else if (kind === 17) {
-    await labels.replace(null, MADE, { classes: CLASSES.map(item => ({ ...item, name: `new ${ids++} ${item.id}` })) });
+    const classes = CLASSES.map(item => ({ ...item, name: `new ${ids++} ${item.id}` }));
+    await labels.replace(null, MADE, { classes, clears: random(2) === 0 });
+    return 'python';
   } else if (kind === 18) {
     // As interpolation does: what is empty is filled, and the rest stays.
     const rect = { slice: random(2), row0: random(100), row1: 150 + random(100), column0: random(200), column1: 517 };
     const id = random(4);
-    await labels.edit(`${ids++}`, { provenance: 'interpolation', tool: 'interpolate' }, async (file, recorder) => {
-      const now = file.read(rect) as Uint8Array;
-      recorder.add(
-        rect,
-        now,
-        now.map(label => label || id)
-      );
-    });
+    await labels.edit(
+      `${ids++}`,
+      { provenance: 'interpolation', tool: 'interpolate' },
+      async ({ labels: file }, recorder) => {
+        const now = file.read(rect) as Uint8Array;
+        recorder.add(
+          rect,
+          now,
+          now.map(label => label || id)
+        );
+      }
+    );
+    return 'interpolation';
   } else if (kind < 21) {
     // One class is merged into another, or removed with its labels; that class then comes again with a name of its own.
     const [from, into] = [1 + random(3), random(4)];
     const table = Uint8Array.from({ length: 256 }, (_, id) => (id === from ? into : id));
     const classes = labels.classes.filter(({ id }) => id !== from || id === into);
     const now = from === into ? [...labels.classes].reverse() : classes;
-    const before = readFileSync(labels.array.path);
-    await labels.edit(`${ids++}`, MADE, (file, recorder) => relabel(file, recorder, table, 1 << 14), now);
-    expect(readFileSync(labels.array.path).equals(before.map(id => table[id]!))).toBe(true);
+    const before = stateOf(labels);
+    await labels.edit(`${ids++}`, MADE, (planes, recorder) => relabel(planes, recorder, table, 1 << 14), {
+      classes: now
+    });
+    const after = stateOf(labels);
+    for (const layer of ['labels', 'correction'] as const) {
+      expect(after[layer].equals(before[layer].map(id => table[id]!))).toBe(true);
+    }
     expect(labels.classes).toEqual(now);
+    return 'kept';
   } else {
     await labels.setClasses(
       CLASSES.map(item => ({ ...item, name: `renamed ${ids++} ${item.id}` })),
       MADE
     );
   }
+  return undefined;
 }
 
 beforeEach(async () => {
@@ -145,8 +193,10 @@ it('brings back each earlier state exactly, and each later one again, at every r
     if (kind < 5) {
       const before = stateOf(labels);
       const steps = labels.history.position;
-      await change(labels);
+      const made = await change(labels);
       const now = stateOf(labels);
+      expect(made !== undefined || now.labels.equals(before.labels)).toBe(true);
+      expect(now.provenance.equals(provenanceAfter(before, now.labels, made ?? 'hand'))).toBe(true);
       if (isSame(before, now)) {
         expect(labels.history.position).toBe(steps); // what changes nothing is no step
       } else {
@@ -186,7 +236,8 @@ it('brings back each earlier state exactly, and each later one again, at every r
     expect(isSame(stateOf(labels), states[at]!)).toBe(true);
     expect(labels.history.position).toBe(at);
     expect(labels.history.steps).toHaveLength(states.length - 1);
-    expect(labels.pixels).toBe(states[at]!.labels.reduce((sum, id) => sum + (id > 0 ? 1 : 0), 0));
+    expect(labels.pixels).toBe(count(states[at]!.labels));
+    expect(Object.values(labels.corrected).reduce((sum, n) => sum + n, 0)).toBe(count(states[at]!.correction));
   }
   expect(undone).toBeGreaterThan(100);
 }, 120_000);

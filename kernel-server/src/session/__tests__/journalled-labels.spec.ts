@@ -172,7 +172,7 @@ describe('Labels', () => {
       { row: 1, column: 2 }
     ];
     const painted: [SliceRect, Uint8Array][] = [];
-    labels.onPaint = (rect, pixels) => painted.push([rect, pixels]);
+    labels.onPaint = ({ rect, after }) => void painted.push([rect, after]);
     const read = jest.spyOn(TileFile.prototype, 'read');
     try {
       await labels.patch('once', { slice: 1, class: 2, replaces: 'all', tiles }, [

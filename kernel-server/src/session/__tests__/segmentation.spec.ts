@@ -46,7 +46,7 @@ beforeEach(async () => {
     { blank: true }
   );
   segmentation = new Segmentation(arrays);
-  labels.onPaint = (rect, pixels) => segmentation.lay(rect, pixels);
+  labels.onPaint = change => segmentation.follow(change);
 });
 
 afterEach(async () => {

@@ -102,6 +102,7 @@ export class FakeSidecar implements ITransport {
     return {
       session: id,
       title: 'test',
+      correction: null,
       image: {
         shape: [this.slices, this.size.rows, this.size.columns, 1],
         dtype: 'uint8',
