@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from .sidecar_client.session_list import SessionInfo, sessions
     from .sidecar_client.shutdown import shutdown
     from .spec.features import FeatureSpec
+    from .spec.provenance import Provenance
 
 __all__ = [
     "CancelledError",
@@ -63,6 +64,7 @@ __all__ = [
     "NotTrainedError",
     "ParameterError",
     "ProtocolError",
+    "Provenance",
     "SambaLabError",
     "SambaLabWarning",
     "SessionInfo",
@@ -81,6 +83,7 @@ _LAZY = {
     "Labeller": ".labeller",
     "Classifier": ".classifier",
     "FeatureSpec": ".spec.features",
+    "Provenance": ".spec.provenance",
     "SessionInfo": ".sidecar_client.session_list",
     "sessions": ".sidecar_client.session_list",
     "shutdown": ".sidecar_client.shutdown",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,12 @@ import numpy.typing as npt
 from ..files import exports
 from ..spec.errors import LabelError, NotTrainedError, ParameterError
 from ..spec.parameters import show, switch
+from ..spec.provenance import COLORS
 from .interpolation import Interpolation
 
-What = Literal["labels", "segmentation", "probabilities", "overlay"]
+What = Literal["labels", "segmentation", "probabilities", "overlay", "provenance"]
+
+_CLASS_IDS = ("labels", "segmentation")
 
 
 class LabelFiles(Interpolation):
@@ -39,8 +42,8 @@ class LabelFiles(Interpolation):
             ``.png``: one slice, with the same palette; ``.npy``: the array alone; ``.json``: COCO, for labels and segmentation,
             with a polygon for each connected region, or run lengths if it has holes.
         what
-            ``"labels"``, ``"segmentation"`` (both class ids, uint8), ``"probabilities"`` (float32) or ``"overlay"`` (uint8 RGB:
-            the image with class colours over it).
+            ``"labels"``, ``"segmentation"`` (both class ids, uint8), ``"probabilities"`` (float32), ``"overlay"`` (uint8 RGB:
+            the image with class colours over it) or ``"provenance"`` (uint8, with the names of `Provenance`).
         slice
             One slice of a stack, from 0; None: all.
         spread
@@ -60,17 +63,16 @@ class LabelFiles(Interpolation):
         DiskFullError
             If there is no room.
         """
-        if what not in ("labels", "segmentation", "probabilities", "overlay"):
-            raise ParameterError(
-                f"what is {show(what)}; 'labels', 'segmentation', 'probabilities' or 'overlay' will do."
-            )
+        known = get_args(What)
+        if what not in known:
+            named = ", ".join(repr(each) for each in known[:-1])
+            raise ParameterError(f"what is {show(what)}; {named} or {known[-1]!r} will do.")
         if of not in ("segmentation", "labels"):
             raise ParameterError(f"of is {show(of)}; 'segmentation' or 'labels' will do.")
         if isinstance(alpha, bool) or not isinstance(alpha, (int, float)) or not 0 <= alpha <= 1:
             raise ParameterError(f"alpha is {show(alpha)}; a number from 0 to 1 will do.")
-        is_ids = what in ("labels", "segmentation")
-        if switch("spread", spread) and not is_ids:
-            raise ParameterError(f"spread goes with labels and segmentation, not with {what}.")
+        if switch("spread", spread) and what not in _CLASS_IDS:
+            raise ParameterError(f"spread goes with {' and '.join(_CLASS_IDS)}, not with {what}.")
         chosen = None if slice is None else self._slice(slice)
         kind: Any = {"probabilities": "probabilities", "overlay": "colours"}.get(what, "spread" if spread else "ids")
         exports.save(path, what, kind, lambda: self._content(what, kind, chosen, of, alpha))
@@ -79,7 +81,9 @@ class LabelFiles(Interpolation):
         state = self._refresh()
         classes = [{key: item[key] for key in ("id", "name", "color")} for item in state["classes"]]
         pixels = self._chosen(self._saved(what, of), chosen)
-        if kind == "spread":
+        if what == "provenance":
+            classes = [{"id": int(made), "name": made.name.lower(), "color": color} for made, color in COLORS.items()]
+        elif kind == "spread":
             pixels, classes = exports.spread(pixels, classes)
         elif kind == "probabilities":
             now = {item["id"]: item for item in classes}
@@ -97,8 +101,9 @@ class LabelFiles(Interpolation):
         """Give the array to save; of an overlay the class ids."""
         if what == "probabilities":
             return self.probabilities
-        if (of if what == "overlay" else what) == "labels":
-            return self._array("labels", self._refresh())
+        shown = of if what == "overlay" else what
+        if shown in ("labels", "provenance"):
+            return self._array(shown, self._refresh())
         try:
             return self.segmentation
         except NotTrainedError as error:

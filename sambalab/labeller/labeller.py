@@ -222,6 +222,15 @@ class Labeller(LabelFiles):
         self._warn_of_damage(self._state, stacklevel=3)  # another thread may have opened the session again
         return self._array("labels", state)
 
+    @property
+    def provenance(self) -> npt.NDArray[np.uint8]:
+        """What made each label: values of `sambalab.Provenance`, uint8 of `shape`, live and read-only.
+
+        A label keeps its provenance until another class, or nothing, takes its place. 0 where nothing is labelled, and at labels
+        from before SambaLab noted it.
+        """
+        return self._array("provenance", self._refresh())
+
     def set_labels(
         self, labels: npt.ArrayLike | str | os.PathLike[str] | SessionInfo | Labeller, *, spread: bool = False
     ) -> None:

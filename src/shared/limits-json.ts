@@ -13,6 +13,7 @@
  *   "classifier": {"fileBytes", "bytes", "values", "layerChannels", "scale": {"minimum", "maximum"}, "cuts"},
  *   "classes": {"count", "nameLength", "colors"}, default colours in the order of ids
  *   "nameLength",                         of models, layers and formats
+ *   "provenance",                         numbers for what made a label
  *   "parameters": {
  *     "forest", "boosting",               learner parameters, complete
  *     "session.open", "regions",          params of these methods
@@ -59,6 +60,7 @@ import {
   SIGMAS
 } from './limits';
 import { METHODS, zPixelSize } from './protocol';
+import { PROVENANCE_CODES } from './provenance';
 import { CLASSIFIER_VERSION, FEATURE_SPEC_VERSION } from './versions';
 
 function schema(of: z.ZodType): object {
@@ -89,6 +91,7 @@ export const LIMITS = {
   },
   classes: { count: CLASSES_MAX, nameLength: CLASS_NAME_MAX, colors: CLASS_COLORS },
   nameLength: NAME_MAX,
+  provenance: PROVENANCE_CODES,
   parameters: {
     forest: schema(zForestParams),
     boosting: schema(zBoostingParams),
