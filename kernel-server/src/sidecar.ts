@@ -199,9 +199,18 @@ export class Sidecar {
     return !this._peers.attends(id) && !this._jobs.runs(id);
   }
 
-  /** Free the arrays of sessions that were idle for `afterMs`, or `closedMs` if closed. Their labels stay in the journals. */
+  /**
+   * Free the arrays of sessions that were idle for `afterMs`, or `closedMs` if closed. Their labels stay in the journals. Work ahead of need ends
+   * after `closedMs`: the maps of a large image would keep a processor busy for many minutes after its notebook was closed.
+   */
   private async _release(afterMs: number, closedMs: number): Promise<void> {
-    this._sessions.ids.filter(id => !this._unused(id)).forEach(id => this._sessions.touch(id));
+    for (const id of this._sessions.ids) {
+      if (!this._unused(id)) {
+        this._sessions.touch(id);
+      } else if (this._sessions.idle(id) > closedMs) {
+        this._jobs.cancelAhead(id);
+      }
+    }
     await this._sessions.release(
       id => this._unused(id) && this._sessions.idle(id) > (this._sessions.left(id) ? closedMs : afterMs)
     );

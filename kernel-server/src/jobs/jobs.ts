@@ -13,6 +13,8 @@ export interface IJobDescription {
   /** Further sessions that it works on. */
   others?: readonly string[];
   kind: JobState['kind'];
+  /** Nobody waits for the result: the job is not worth finishing when no peer attends the session. */
+  ahead?: boolean;
 }
 
 /** The jobs that run: {@link SharedWork} whose progress goes to the peers of a session as `job` events. */
@@ -25,9 +27,11 @@ export class Jobs {
     return this._work.size;
   }
 
-  /** Whether a job of a session runs. */
+  /** Whether a job of a session runs, not counting those that are ahead of need. */
   runs(session: string): boolean {
-    return [...this._started.values()].some(job => job.session === session || job.others?.includes(session));
+    return [...this._started.values()].some(
+      job => !job.ahead && (job.session === session || job.others?.includes(session))
+    );
   }
 
   /**
@@ -42,6 +46,13 @@ export class Jobs {
   /** Cancel the job that the request of this id started, for all its callers. @returns whether there was one */
   cancel(id: string): boolean {
     return [...this._started.values()].some(job => job.id === id && this._work.cancel(job.key));
+  }
+
+  /** Cancel the jobs of a session that are ahead of need. */
+  cancelAhead(session: string): void {
+    for (const { key } of [...this._started.values()].filter(job => job.ahead && job.session === session)) {
+      this._work.cancel(key);
+    }
   }
 
   /** Cancel all jobs and wait until they have ended. */

@@ -157,7 +157,8 @@ export class SliceEmbeddings {
       return;
     }
     const key = `prefetch/${specKey(session, completeSpec(spec, session.record.image))}/${slice}`;
-    const description = { key, id: randomBytes(8).toString('hex'), session: session.id, kind: 'embed' as const };
+    const id = randomBytes(8).toString('hex');
+    const description = { key, id, session: session.id, kind: 'embed' as const, ahead: true };
     this._options.jobs
       .run(description, new AbortController().signal, async context => {
         const image = await this.maps(session, spec, undefined, context, slice);
@@ -319,6 +320,7 @@ export class SliceEmbeddings {
     session.changes.add(change => {
       if (change === 'closed') {
         this._closed.add(session);
+        this._options.jobs.cancelAhead(session.id);
       } else if (change === 'image' && session.record.image.digest !== digest) {
         ({ digest } = session.record.image);
         this._forget(session);

@@ -21,6 +21,8 @@ export class SmallSam implements ISamService {
   stopped = 0;
   /** Embeddings wait here while it is set. */
   gate: Promise<void> | undefined;
+  /** Maps wait here while it is set. */
+  mapsGate: Promise<void> | undefined;
 
   constructor(private readonly _graph: { path: string; digest: string; bytes: number }) {}
 
@@ -45,7 +47,7 @@ export class SmallSam implements ISamService {
     ...[image, , slice, spec, basis, context]: Parameters<ISamService['reduce']>
   ): ReturnType<ISamService['reduce']> {
     context.progress('embedding', 0, 1);
-    await Promise.race([this.gate, aborted(context)]);
+    await Promise.race([this.mapsGate ?? this.gate, aborted(context)]);
     if (context.signal.aborted) {
       this.stopped++;
       throw new BridgeError('cancelled', 'stopped');

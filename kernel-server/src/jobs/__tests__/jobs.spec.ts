@@ -430,6 +430,24 @@ describe('Shared arrays', () => {
     await gone(arrays['labels']!.path);
   });
 
+  it('of a large image are freed although its maps were being made: nobody needs them any more', async () => {
+    await sidecar.stop('other options');
+    await start({ releaseClosedAfter: 0.2 });
+    const one = await connect();
+    const { session, arrays } = await openSession(one, { columns: 2000 });
+    const { shut, open } = gate();
+    sam.mapsGate = shut;
+    const running = one.hear(job('running'));
+    await one.request('sam.embed', { session, slice: 0 });
+    await running;
+    await new Promise(resolve => setTimeout(resolve, 500));
+    expect(sam.stopped).toBe(0); // the labeller is open
+    await one.request('session.detach', { session });
+    await gone(arrays['labels']!.path);
+    expect(sam.stopped).toBe(1);
+    open();
+  });
+
   it('of features go as soon as no Python takes part; the segmentation stays in step with the labels', async () => {
     const [one, two, page] = [await connect(), await connect(), await connect('relay')];
     const { session } = await openSession(one);
