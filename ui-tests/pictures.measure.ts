@@ -31,6 +31,10 @@ interface IMade {
 
 const made: IMade[] = [];
 
+interface IPanel {
+  content: { widgets: { node: HTMLElement; model: { sharedModel: { setSource(text: string): void } } }[] };
+}
+
 type Window = { jupyterapp: { commands: { execute(id: string, args?: object): Promise<void> } } };
 
 const run = (page: IJupyterLabPageFixture, id: string, args: object = {}) =>
@@ -72,7 +76,7 @@ test('Pictures of the states', async ({ page, tmpPath }) => {
   const gold = cell('pixel_size=(0.543, "nm"), name="pictures", fresh=True');
   const stack = `volume = np.stack([sl.data.micrograph("particles", (400, 600), seed=i // 4)[0] for i in range(12)])
 ${cell('name="stack", fresh=True').replace('(image', '(volume')}`;
-  const notebook = await TestNotebook.open(page, `${tmpPath}/pictures.ipynb`, [GOLD.setup, gold, stack, '']);
+  const notebook = await TestNotebook.open(page, `${tmpPath}/gold.ipynb`, [GOLD.setup, gold, stack, '']);
   await run(page, 'application:toggle-left-area');
   await notebook.run(0);
   await notebook.run(1);
@@ -90,7 +94,7 @@ ${cell('name="stack", fresh=True').replace('(image', '(volume')}`;
     for (const each of options.themes ?? ['light']) {
       await setTheme(each);
       await page.waitForTimeout(120);
-      const file = `${name}${each === 'light' ? '' : `-${each}`}.webp`;
+      const file = `${name}${each === 'light' ? '' : `-${THEME_NAMES[each].replace(' ', '-')}`}.webp`;
       write(await (options.root ?? lab.root).screenshot({ animations: 'disabled' }), join(FOLDER, file), 0.75);
       made.push({ file, text: each === 'light' ? text : `${text} (${THEME_NAMES[each]})` });
     }
@@ -129,8 +133,10 @@ ${cell('name="stack", fresh=True').replace('(image', '(volume')}`;
     await lab.moveTo(GOLD.object.row, GOLD.object.column);
     await lab.suggestionAt(GOLD.object.row, GOLD.object.column);
     await shoot('suggestion', 'A suggestion of SAM under the pointer', { themes: ALL });
+    await lab.moveTo(GOLD.object.row + 1, GOLD.object.column);
+    await lab.suggestionAt(GOLD.object.row + 1, GOLD.object.column);
     await lab.rightClick();
-    await page.waitForTimeout(300);
+    await page.waitForTimeout(1200);
     await shoot('suggestion-scale', 'The suggestion at another scale, after a right click');
   });
   await state('labels', async () => {
@@ -227,15 +233,12 @@ ${cell('name="stack", fresh=True').replace('(image', '(volume')}`;
     await page.keyboard.up('h');
   });
   await state('the sections', async () => {
-    const sections = await lab.root
-      .locator('.sambalab-choice details.sambalab-section')
-      .evaluateAll(nodes =>
-        nodes
-          .filter(node => !node.parentElement!.closest('details'))
-          .map(node => (node.querySelector('.sambalab-section-title')?.textContent ?? '').trim())
-      );
+    const all = lab.root.locator('.sambalab-choice details.sambalab-section:not(details details)');
+    const sections = await all.evaluateAll(nodes =>
+      nodes.map(node => (node.querySelector('.sambalab-section-title')?.textContent ?? '').trim())
+    );
     for (const title of sections) {
-      const section = lab.root.locator('.sambalab-choice details.sambalab-section').filter({ hasText: title }).first();
+      const section = all.nth(sections.indexOf(title));
       await section.locator('summary').first().click();
       const eye = section.getByRole('button', { name: /^(Show|Hide) the/ });
       const shows = ['Probability', 'Uncertainty', 'Preview'].includes(title) && (await eye.count()) > 0;
@@ -243,14 +246,15 @@ ${cell('name="stack", fresh=True').replace('(image', '(volume')}`;
         await eye.first().click();
       }
       await rest();
+      await section.evaluate(node => node.scrollIntoView({ block: 'nearest' }));
       await page.waitForTimeout(shows ? 2500 : 400);
       await shoot(`section-${title.toLowerCase().replace(/\W+/g, '-')}`, `The section ${title}`, {
         themes: title === 'Scores' || title === 'History' ? ALL : ['light']
       });
       if (title === 'Scores') {
         // The README's picture shows the notebook around it.
-        await page.setViewportSize({ width: 1180, height: 860 });
-        await notebookTo(page);
+        await page.setViewportSize({ width: 1180, height: 790 });
+        await readmeCell(page);
         write(await page.screenshot({ animations: 'disabled' }), join(DOCS, 'images/widget.png'), 1);
         await page.setViewportSize({ width: 1250, height: 1150 });
       }
@@ -310,11 +314,15 @@ ${cell('name="stack", fresh=True').replace('(image', '(volume')}`;
   writePage();
 });
 
-/** Scroll so that the cell above the labeller is in sight. */
-async function notebookTo(page: IJupyterLabPageFixture): Promise<void> {
+/** Show the cell as the README has it, at the top. */
+async function readmeCell(page: IJupyterLabPageFixture): Promise<void> {
   await page.evaluate(() => {
-    const cells = [...document.querySelectorAll('.jp-Notebook .jp-Cell')];
-    cells[1]?.scrollIntoView({ block: 'start' });
+    const { jupyterapp } = window as unknown as { jupyterapp: { shell: { currentWidget: IPanel } } };
+    const cell = jupyterapp.shell.currentWidget.content.widgets[1]!;
+    cell.model.sharedModel.setSource(
+      'image, pixel_size = sl.data.nanoporous_gold()\nlab = sl.Labeller(image, classes=["pore", "ligament"], pixel_size=(pixel_size, "nm"))\nlab'
+    );
+    cell.node.scrollIntoView({ block: 'start' });
   });
   await page.waitForTimeout(500);
 }

@@ -104,10 +104,12 @@ export class Painter {
     const onlySegmentation = values.shown === 'segmentation' && segmentation.version > 0;
     if (values.shown !== 'labels' && values.segmentationOpacity > 0) {
       segmentation.want(slice, visible, this._upcoming);
-      this._overlay(context, ratio, 'segmentation', values.segmentationOpacity, tile => ({
-        key: segmentationKey(slice, tile),
-        values: () => segmentation.classes(slice, tile)
-      }));
+      if (segmentation.size.tiles > 0) {
+        this._overlay(context, ratio, 'segmentation', values.segmentationOpacity, visible, tile => ({
+          key: segmentationKey(slice, tile),
+          values: () => segmentation.classes(slice, tile)
+        }));
+      }
     }
     for (const name of ['probability', 'uncertainty'] as const) {
       const opacity = values[`${name}Opacity`];
@@ -121,7 +123,7 @@ export class Painter {
     this._upcoming.forEach(next => labels.slice(next));
     const drawn = labels.slice(slice);
     if (!onlySegmentation && values.labelOpacity > 0) {
-      this._overlay(context, ratio, 'labels', values.labelOpacity, tile => ({
+      this._overlay(context, ratio, 'labels', values.labelOpacity, drawn.kept(visible), tile => ({
         key: segmentationKey(slice, tile),
         values: () => drawn.tile(tile.row, tile.column)
       }));
@@ -140,7 +142,7 @@ export class Painter {
     const slice = this._state.slice;
     tiles.want(slice, visible);
     if (tiles.drawn) {
-      this._overlay(context, ratio, name, opacity, tile => ({
+      this._overlay(context, ratio, name, opacity, visible, tile => ({
         key: tiles.key(slice, tile),
         values: () => tiles.levels(slice, tile)
       }));
@@ -266,6 +268,7 @@ export class Painter {
     ratio: number,
     name: RepaintedOverlay | 'preview',
     opacity: number,
+    tiles: readonly ITileRef[],
     find: (tile: ITileRef) => { key: string; values(): Uint8Array | undefined }
   ): void {
     // Labels follow the pointer and are never left for the next frame.
@@ -277,7 +280,6 @@ export class Painter {
       : Math.min(LEVEL_MAX, Math.max(0, Math.floor(Math.log2(1 / scale) + 1e-6)));
     const pictures = this._pictures[name];
     const { image } = this._state.parts!;
-    const tiles = tilesIn(this._view.visible(), LABEL_TILE);
     pictures.reserve(tiles.length, level);
     /** A tile beside another: a tile without labels is blank, other ones are unknown until they arrive. */
     const beside = (row: number, column: number) => {

@@ -80,8 +80,12 @@ function rowsOf(group: CommandGroup): IRow[] {
   });
 }
 
-/** Many keys as the first and the last. */
+/** Many keys as the first and the last; keys with the same modifier after it. */
 function shortened(keys: string[]): string[] {
+  const before = /^[^+]+\+/.exec(keys[0] ?? '')?.[0];
+  if (keys.length > 2 && before && keys.every(key => key.startsWith(before))) {
+    return [before + keys.map(key => key.slice(before.length)).join(' ')];
+  }
   return keys.length > 4 ? [`${keys[0]!} … ${keys[keys.length - 1]!}`] : keys;
 }
 

@@ -64,11 +64,17 @@ export class LabelTiles {
     });
   }
 
+  /** Those of these tiles that are kept. */
+  kept(tiles: readonly ITileRef[]): ITileRef[] {
+    // Zoomed out, a large image has thousands of tiles in view and labels on a few.
+    return this._tiles.size === 0 ? [] : tiles.filter(({ row, column }) => this._tiles.has(keyOf(row, column)));
+  }
+
   /** Set a run of pixels inside the image; `end` is exclusive. Returns the tiles that the run touches. */
   paintRun(row: number, start: number, end: number, classId: number, replaces: Replaces): ITileRef[] {
     const touched: ITileRef[] = [];
     const tileRow = Math.floor(row / LABEL_TILE);
-    const may = replaceTable(replaces);
+    const may = this._table(replaces);
     for (let column = start; column < end;) {
       const tileColumn = Math.floor(column / LABEL_TILE);
       const last = Math.min(end, (tileColumn + 1) * LABEL_TILE);
@@ -111,6 +117,15 @@ export class LabelTiles {
     return changed;
   }
 
+  /** {@link replaceTable}, kept for the next run: a stroke has thousands. */
+  private _table(replaces: Replaces): Uint8Array {
+    if (replaces !== this._replaces) {
+      this._replaces = replaces;
+      this._may = replaceTable(replaces);
+    }
+    return this._may;
+  }
+
   /** The tile to write to, created if the change can label its pixels; else undefined where there is none. */
   private _writable(row: number, column: number, creates: boolean): Uint8Array | undefined {
     const key = keyOf(row, column);
@@ -122,6 +137,8 @@ export class LabelTiles {
     return tile;
   }
 
+  private _replaces: Replaces | null = null;
+  private _may: Uint8Array = new Uint8Array(0);
   private readonly _tiles = new Map<string, Uint8Array>();
 }
 

@@ -219,6 +219,9 @@ export class SegmentationTiles implements IDisposable {
 
   /** The oldest version of the labels that these tiles' classifiers learned from; −1 if a tile is missing or its version unknown. */
   labelsVersion(slice: number, tiles: readonly ITileRef[]): number {
+    if (this._tiles.size === 0) {
+      return -1;
+    }
     return tiles.reduce(
       (oldest, tile) => Math.min(oldest, this._tiles.peek(segmentationKey(slice, tile))?.labelsVersion ?? -1),
       tiles.length > 0 ? Infinity : -1
