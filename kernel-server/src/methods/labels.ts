@@ -1,5 +1,6 @@
 /** Handlers of the labels, and of tiles of labels and segmentation. */
 import { BridgeError } from '../../../src/shared/errors';
+import { copySlice } from '../session/copy-slice';
 import { overlayTiles } from '../session/overlays';
 import { Handlers, madeBy } from '../transport/dispatcher';
 import { IMethodContext } from './context';
@@ -41,6 +42,24 @@ export function labelsHandlers({ sessions, peers, events, staging, interpolation
       await events.labelsEdited(session, rects);
       events.changed(session);
       return { result: { version, changed, slices } };
+    },
+
+    'labels.copy': async ({ session: id, ...copy }, call) => {
+      const session = await sessions.get(id);
+      [copy.from, copy.to].forEach(slice => session.checkSlice(slice));
+      const made = { provenance: 'hand', tool: 'copy-slice' } as const;
+      const { version, changed, rects } = await session.labels.edit(call.id, made, ({ labels }, recorder) =>
+        copySlice(labels, recorder, copy)
+      );
+      await events.labelsEdited(session, rects);
+      events.changed(session);
+      return { result: { version, changed } };
+    },
+
+    'labels.slices': async params => {
+      const session = await sessions.get(params.session);
+      const { version } = session.labels;
+      return { result: { version, ...(await session.labels.slices.list()) } };
     },
 
     'overlay.tiles': async params => {

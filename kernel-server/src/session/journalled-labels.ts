@@ -25,6 +25,7 @@ import { Journal, Snapshot } from './journal';
 import { JournalRecord, RecordType } from './journal-format';
 import { JournalReader } from './journal-reader';
 import { keepFile } from './keep-file';
+import { LabelledSlices } from './labelled-slices';
 import { log } from '../base/log';
 import { deflateTile, padded } from './overlays';
 import { BRUSH, inflateMask, Painted, Patch } from './patch-mask';
@@ -45,7 +46,12 @@ export class JournalledLabels {
     readonly history: History,
     private readonly _compactBytes: number,
     private readonly _chunkBytes: number
-  ) {}
+  ) {
+    this.slices = new LabelledSlices(_planes, work => this.exclusive(work));
+  }
+
+  /** Which slices have labels. */
+  readonly slices: LabelledSlices;
 
   /**
    * Fill `array` from a journal, or make the journal at `path` if there is none. A damaged journal is replaced by a new one, after
@@ -218,7 +224,7 @@ export class JournalledLabels {
       const recorder = new EditRecorder(this._planes, patch.made ?? BRUSH);
       const changed = await paintPatch(this._planes, patch, masks, change => {
         recorder.note(change);
-        this.onPaint(change);
+        this._painted(change);
       });
       this.history.add({ serial, ...stepOfPatch(patch, at, changed, recorder.finish()) });
       this._advance(version, new Set([layer]));
@@ -277,7 +283,7 @@ export class JournalledLabels {
         buffers: edit.map(({ buffer }) => buffer)
       };
       const { version, serial } = await this._journal.write(record);
-      const changed = await applyEdit(this._planes, edit, direction, this.onPaint);
+      const changed = await applyEdit(this._planes, edit, direction, this._painted);
       history.add({ serial, position: record.json.position });
       if (classes) {
         this._takeClasses(classes[direction]);
@@ -331,7 +337,7 @@ export class JournalledLabels {
         json: { shape: this.array.shape, id, rects, direction: 'after', position, step, ...(classes && { classes }) },
         buffers: edit.map(({ buffer }) => buffer)
       });
-      const changed = await applyEdit(this._planes, edit, 'after', this.onPaint);
+      const changed = await applyEdit(this._planes, edit, 'after', this._painted);
       history.add({ serial, ...stepOfEdit(step, edit, changed, classes && { before, after: classes }) });
       if (classes) {
         this._takeClasses(classes);
@@ -431,6 +437,7 @@ export class JournalledLabels {
         this._journalledClasses = JSON.stringify(this._classes);
         this._snapshotBytes = this._journal.bytes;
         Object.assign(planes.counts, after);
+        this.slices.forget();
         this._advance(at.version, new Set<Layer>(clears ? ['labels', 'correction'] : ['labels']));
         return { version: at.version, changed };
       });
@@ -515,6 +522,11 @@ export class JournalledLabels {
       log(`${path} cannot be replaced yet, and stays as it is`, error);
     }
   }
+
+  private readonly _painted: Painted = change => {
+    this.slices.painted(change);
+    this.onPaint(change);
+  };
 
   /** Check a patch. @returns its masks */
   private _check(patch: Patch, buffers: Uint8Array[]): Uint8Array[] {

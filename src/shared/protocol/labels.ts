@@ -49,6 +49,17 @@ export const LABEL_METHODS = {
     params: z.object({ session: zSessionId, from: zCount.optional(), to: zCount.optional() }),
     result: z.object({ version: zCount, changed: zCount, slices: z.array(zCount) })
   },
+  /** Copy labels of one slice to another. `classes`: the ids of the labels that are copied; `replaces`: of those that the copy may change. */
+  'labels.copy': {
+    params: z.object({ session: zSessionId, from: zCount, to: zCount, classes: zReplaces, replaces: zReplaces }),
+    result: z.object({ version: zCount, changed: zCount })
+  },
+  /** The slices that have labels, in order: those whose labels are only interpolated, and the others. */
+  'labels.slices': {
+    params: z.object({ session: zSessionId }),
+    result: z.object({ version: zCount, labelled: z.array(zCount), interpolated: z.array(zCount) }),
+    repeat: true
+  },
   /**
    * Tiles of an overlay at full resolution: those named, or all tiles that are not empty. One buffer for each tile of the result: the
    * raw-deflate compressed LABEL_TILE² class ids, row by row, 0 outside the image.

@@ -19,6 +19,7 @@ const WHAT: Readonly<Record<string, () => string>> = {
   polygon: () => trans.__('Polygon'),
   lasso: () => trans.__('Lasso'),
   suggestion: () => trans.__('SAM suggestion'),
+  'copy-slice': () => trans.__('Copied to the next slice'),
   interpolate: () => trans.__('Filled between slices'),
   classes: () => trans.__('Classes'),
   merge_classes: () => trans.__('Classes merged'),

@@ -1,4 +1,5 @@
 /** An engine for tests of the sidecar: one feature, the pixel's value, and the class whose mean is nearest. */
+import { deflateRawSync } from 'node:zlib';
 import { classifierFormat, classifierFormats } from '../../../../engine';
 import { BridgeError } from '../../../../src/shared/errors';
 import { FeatureSpec } from '../../../../src/shared/features';
@@ -47,8 +48,12 @@ export class EngineService implements IEngineService {
     };
   }
 
-  interpolate(): Promise<Uint8Array[][]> {
-    return Promise.reject(new BridgeError('invalid', 'This engine interpolates nothing.'));
+  /** Fills each gap with the labels before it. */
+  async interpolate(...[labels, gaps]: Parameters<IEngineService['interpolate']>): Promise<Uint8Array[][]> {
+    return gaps.map(({ before, after }) => {
+      const filled = new Uint8Array(deflateRawSync(Uint8Array.from(readSlice(labels, before))));
+      return Array.from({ length: after - before - 1 }, () => filled);
+    });
   }
 
   learnerParams(partial: Partial<ForestParams> = {}): ForestParams {

@@ -1,0 +1,79 @@
+/** Labels of a stack: which slices have some, and copies from one slice to another. */
+import { TestClient } from './support/client';
+import { bytesOf, openSession, rectangle } from './support/images';
+import { TestSidecar } from './support/process';
+import { setUp } from './support/set-up';
+
+let sidecar: TestSidecar;
+let client: TestClient;
+const { connect, restart } = setUp(made => (sidecar = made));
+
+beforeEach(async () => {
+  await sidecar.start();
+  client = await connect();
+});
+
+/** Draw a square of a class in a slice. */
+async function square(session: string, slice: number, id: number, at = 20, replaces: 'all' | number[] = 'all') {
+  const place = { slice, rows: [at, at + 20] as [number, number], columns: [at, at + 20] as [number, number] };
+  const { patch, buffers } = rectangle(session, id, place, replaces);
+  return client.request('labels.patch', patch, { buffers });
+}
+
+const slicesOf = async (session: string) => {
+  const { labelled, interpolated } = await client.request('labels.slices', { session });
+  return { labelled, interpolated };
+};
+
+it('tells labelled slices from those that are only interpolated, through changes, undo and a restart', async () => {
+  const { session } = await openSession(client, { slices: 8, rows: 60, columns: 70 });
+  expect(await slicesOf(session)).toEqual({ labelled: [], interpolated: [] });
+  await square(session, 1, 1);
+  await square(session, 5, 1);
+  expect(await slicesOf(session)).toEqual({ labelled: [1, 5], interpolated: [] });
+  await client.request('labels.interpolate', { session });
+  expect(await slicesOf(session)).toEqual({ labelled: [1, 5], interpolated: [2, 3, 4] });
+  await square(session, 3, 2);
+  expect(await slicesOf(session)).toEqual({ labelled: [1, 3, 5], interpolated: [2, 4] });
+  await client.request('history.undo', { session });
+  expect(await slicesOf(session)).toEqual({ labelled: [1, 5], interpolated: [2, 3, 4] });
+  await client.request('history.undo', { session });
+  expect(await slicesOf(session)).toEqual({ labelled: [1, 5], interpolated: [] });
+  await client.request('history.redo', { session });
+  await square(session, 1, 0); // erases it
+  expect(await slicesOf(session)).toEqual({ labelled: [5], interpolated: [2, 3, 4] });
+  await restart();
+  client = await connect();
+  await openSession(client, { slices: 8, rows: 60, columns: 70 });
+  expect(await slicesOf(session)).toEqual({ labelled: [5], interpolated: [2, 3, 4] });
+  await client.request('session.fresh', { session });
+  expect(await slicesOf(session)).toEqual({ labelled: [], interpolated: [] });
+});
+
+it('copies labels to another slice in one step, and leaves those that may not change', async () => {
+  const { session, arrays } = await openSession(client, { slices: 3, rows: 60, columns: 70 });
+  await square(session, 0, 1);
+  await square(session, 0, 2, 40);
+  await square(session, 1, 2, 30);
+  const before = bytesOf(arrays['labels']!);
+  const area = 60 * 70;
+  const { changed } = await client.request('labels.copy', { session, from: 0, to: 1, classes: 'all', replaces: [0] });
+  const after = bytesOf(arrays['labels']!);
+  const wanted = before.slice();
+  for (let i = 0; i < area; i++) {
+    wanted[area + i] ||= before[i]!;
+  }
+  expect(after).toEqual(wanted);
+  expect(changed).toBe(300 + 300);
+  const { steps } = await client.request('history.list', { session });
+  expect(steps.at(-1)).toMatchObject({ provenance: 'hand', tool: 'copy-slice', pixels: changed });
+  await client.request('history.undo', { session });
+  expect(bytesOf(arrays['labels']!)).toEqual(before);
+  // Class 2 only, over everything.
+  await client.request('labels.copy', { session, from: 0, to: 1, classes: [2], replaces: 'all' });
+  const over = bytesOf(arrays['labels']!);
+  expect([over[area + 25 * 70 + 25], over[area + 45 * 70 + 45]]).toEqual([0, 2]);
+  await expect(
+    client.request('labels.copy', { session, from: 0, to: 3, classes: 'all', replaces: 'all' })
+  ).rejects.toThrow('Slice 3 does not exist');
+});
