@@ -181,6 +181,11 @@ export class LabellerPage {
     return this.root.evaluate((root, [r, c]) => (root as Handled).sambalab.imageToClient(r!, c!), [row, column]);
   }
 
+  /** The column of the image at a place of the page. */
+  async columnAt(x: number, y: number): Promise<number> {
+    return this.root.evaluate((root, at) => (root as Handled).sambalab.clientToImage(at[0]!, at[1]!).column, [x, y]);
+  }
+
   async moveTo(row: number, column: number): Promise<void> {
     const { x, y } = await this.at({ row, column });
     await this.page.mouse.move(x, y);

@@ -75,6 +75,12 @@ test('Overlays, contrast and the pixel under the pointer are shown as they are s
   await shows(150, 40, DARK, 'certainly not bright');
   await part('probability').click();
 
+  // The pixel under the pointer.
+  await part('probability').click();
+  await lab.moveTo(50, 200);
+  await expect(part('where')).toHaveText('row 50, column 200 · value 180 · label bright · segmented bright (100 %)');
+  await part('probability').click();
+
   // Contrast: the pixels are 60 and 180.
   await lab.open('contrast-section');
   const grey = (level: number) => [level, level, level];
@@ -97,13 +103,20 @@ test('Overlays, contrast and the pixel under the pointer are shown as they are s
   expect(await notebook.execute(1, 'print(int(image[150, 40]), lab.segmentation.shape)')).toContain('60 (256, 256)');
 });
 
-test('A narrow range of a 16-bit image has all shades', async ({ page, tmpPath }) => {
+test('A narrow range of a 16-bit image has all shades; a flat image has a low stage, a map, a scale bar, a whole window', async ({
+  page,
+  tmpPath
+}) => {
   const cell = `
 import numpy as np, sambalab as sl
 image = np.linspace(0, 65535, 256 * 256).reshape(256, 256).astype(np.uint16)
 image[100:140] = 30000 + np.arange(256)
 lab = sl.Labeller(image, name="wide", fresh=True); lab`;
-  const notebook = await TestNotebook.open(page, `${tmpPath}/wide.ipynb`, [cell]);
+  const notebook = await TestNotebook.open(page, `${tmpPath}/wide.ipynb`, [
+    cell,
+    'flat = sl.Labeller(np.tile(image[:100], (1, 8))[:, :2000], name="flat", fresh=True, pixel_size=(50, "nm")); flat',
+    ''
+  ]);
   await notebook.run(0);
   const lab = await LabellerPage.in(page);
   await lab.open('contrast-section');
@@ -112,4 +125,47 @@ lab = sl.Labeller(image, name="wide", fresh=True); lab`;
   for (const column of [1, 76, 77, 78, 200, 254]) {
     await expect.poll(() => lab.pixel(120, column)).toEqual([column, column, column, 255]);
   }
+  // The tiles have it too roughly: the value is asked for.
+  await lab.moveTo(200, 17);
+  const [value] = (await notebook.execute(2, 'print(int(image[200, 17]))')).trim().split(/\s/);
+  await expect(lab.root.getByTestId('sambalab-where')).toHaveText(`row 200, column 17 · value ${value}`);
+
+  // A wide, flat image has a low stage, with the panel below.
+  await notebook.run(1);
+  const flat = await LabellerPage.in(page);
+  const part = (testid: string) => flat.root.getByTestId(`sambalab-${testid}`);
+  const boxOf = async (testid: string) => (await part(testid).boundingBox())!;
+  const stage = await boxOf('canvas');
+  expect(stage.height).toBe(120);
+  expect((await boxOf('label-opacity')).y).toBeGreaterThan(stage.y + stage.height);
+  await expect(part('minimap')).toBeHidden();
+
+  // Zoomed in there is a map, and the scale bar follows.
+  const bar = part('scale-bar');
+  const before = await bar.innerText();
+  await expect(bar).toHaveText(/^[125]0* µm$/);
+  await flat.root.focus();
+  for (let i = 0; i < 6; i++) {
+    await page.keyboard.press('+');
+  }
+  await expect(bar).not.toHaveText(before);
+  await expect(part('minimap')).toBeVisible();
+  const map = await boxOf('minimap');
+  await page.mouse.click(map.x + map.width * 0.9, map.y + map.height / 2);
+  await expect
+    .poll(async () => {
+      const [x, y] = [stage.x + stage.width / 2, stage.y + stage.height / 2];
+      return flat.columnAt(x, y);
+    })
+    .toBeGreaterThan(2000 * 0.85);
+  await flat.press('o');
+  await expect(part('minimap')).toBeHidden();
+
+  // Over the whole window, and back.
+  await flat.press('w');
+  const { width, height } = page.viewportSize()!;
+  await expect.poll(() => flat.root.boundingBox()).toEqual({ x: 0, y: 0, width, height });
+  await expect.poll(async () => (await boxOf('canvas')).height).toBeGreaterThan(height / 2);
+  await flat.press('Escape');
+  await expect.poll(async () => (await boxOf('canvas')).height).toBe(120);
 });

@@ -20,6 +20,7 @@ export function element<K extends keyof HTMLElementTagNameMap>(
 
 const ICONS = {
   fit: '<path d="M2.500 6V2.500H6M10 2.500h3.500V6M13.500 10v3.500H10M6 13.500H2.500V10"/><path d="M5.500 5.500h5v5h-5z"/>',
+  window: '<path d="M9.500 2.500h4v4M13.300 2.700 9.200 6.800M6.500 13.500h-4v-4M2.700 13.300l4.100-4.100"/>',
   plus: '<path d="M8 3v10M3 8h10"/>',
   undo: '<path d="M6 3 2.8 6.200 6 9.400"/><path d="M3 6.200h6a3.600 3.600 0 0 1 0 7.200H6.500"/>',
   redo: '<path d="m10 3 3.200 3.200L10 9.400"/><path d="M13 6.200H7a3.600 3.600 0 0 0 0 7.200h2.500"/>',

@@ -34,6 +34,10 @@ export interface ISettings {
   segmentationOutline: boolean;
   uncertaintyOutline: boolean;
   probabilityOutline: boolean;
+  /** Whether the part of the image that is in view is marked on a small map of the whole. */
+  minimap: boolean;
+  /** Whether there is a scale bar, where the size of a pixel is known. */
+  scaleBar: boolean;
   /** Which of labels and segmentation are shown. */
   shown: Shown;
   /** What happens where a new label overlaps older ones. */
@@ -56,6 +60,8 @@ export const DEFAULT_SETTINGS: Readonly<ISettings> = {
   segmentationOutline: false,
   uncertaintyOutline: false,
   probabilityOutline: false,
+  minimap: true,
+  scaleBar: true,
   shown: 'both',
   overlap: 'keep',
   erases: 'all',
@@ -73,6 +79,8 @@ const SWITCHES = [
   'segmentationOutline',
   'uncertaintyOutline',
   'probabilityOutline',
+  'minimap',
+  'scaleBar',
   'picture'
 ] as const;
 

@@ -14,9 +14,11 @@ import { LabellerState } from '../state/labeller-state';
 import { Gestures, IGestureTarget, IPointer } from './gestures';
 import { KeyCursor } from './key-cursor';
 import { ILayerPainter, LayerName, Layers } from './layers';
+import { Minimap } from './minimap';
 import { Navigation } from './navigation';
 import { Painter } from './painter';
 import { watchPens } from './pen-watch';
+import { ScaleBar } from './scale-bar';
 import { kindOf, purposeOf } from './pointer-events';
 import { SliceWheel } from './slice-wheel';
 import { ToolInUse } from './tool-in-use';
@@ -50,7 +52,8 @@ export class CanvasView extends Widget {
       hovered: at => this._hovered.emit(at),
       redraw: () => this.redraw('top')
     });
-    this.node.append(this.cursor.node);
+    this._minimap = new Minimap({ state: options.state, navigation: this.navigation, image });
+    this.node.append(this.cursor.node, this._scaleBar.node, this._minimap.node);
     const { top } = this._layers;
     top.setAttribute('role', 'img');
     top.setAttribute('aria-label', trans.__('Image of %1 rows and %2 columns, with labels', image.rows, image.columns));
@@ -98,6 +101,11 @@ export class CanvasView extends Widget {
       this._hideOverlays = hide;
       this.redraw('both');
     }
+  }
+
+  /** Whether it is as high as its parent; else as the image needs. */
+  set fills(fills: boolean) {
+    this._layers.fills = fills;
   }
 
   /** Whether dragging moves the image. */
@@ -336,6 +344,8 @@ export class CanvasView extends Widget {
   private readonly _state: LabellerState;
   private readonly _image: ISize;
   private readonly _painter: Painter;
+  private readonly _scaleBar = new ScaleBar();
+  private readonly _minimap: Minimap;
   private readonly _layers: Layers;
   private readonly _tools: ToolInUse;
   private readonly _hovered = new Signal<this, IHover | null>(this);
@@ -348,7 +358,14 @@ export class CanvasView extends Widget {
     changed: () => this._setCursor()
   } satisfies IGestureTarget);
   private readonly _layerPainter: ILayerPainter = {
-    base: (context, ratio) => this._painter.base(context, ratio, this._hideOverlays),
+    base: (context, ratio) => {
+      const complete = this._painter.base(context, ratio, this._hideOverlays);
+      const { session, settings } = this._state;
+      const pixelSize = settings.values.scaleBar ? session?.image.pixelSize : null;
+      this._scaleBar.show(pixelSize, this.view.scale, this.view.width);
+      this._minimap.draw(ratio);
+      return complete;
+    },
     top: (context, ratio) => {
       if (!this._hideOverlays) {
         this._painter.mark(context);

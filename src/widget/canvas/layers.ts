@@ -21,7 +21,7 @@ export interface ILayerPainter {
 }
 
 /** Least and largest height in CSS pixels. */
-const HEIGHT_MIN = 240;
+const HEIGHT_MIN = 120;
 const HEIGHT_MAX = 600;
 
 /** Device pixels a CSS pixel at most, so that a view that the page enlarges much stays small in memory. */
@@ -44,6 +44,12 @@ export class Layers implements IDisposable {
 
   get isDisposed(): boolean {
     return this._disposed;
+  }
+
+  /** Whether they are as high as the parent of their node; else as the image needs. */
+  set fills(fills: boolean) {
+    this._fills = fills;
+    this.fit();
   }
 
   /** Draw layers again with the next frame. */
@@ -71,8 +77,8 @@ export class Layers implements IDisposable {
     if (width === 0) {
       return;
     }
-    const most = Math.max(HEIGHT_MIN, Math.min(HEIGHT_MAX, window.innerHeight * 0.66));
-    const height = Math.round(Math.min(Math.max((width * image.rows) / image.columns, HEIGHT_MIN), most));
+    const room = this._fills ? (node.parentElement?.clientHeight ?? 0) : 0;
+    const height = room > 0 ? room : heightFor(image, width);
     if (node.style.height !== `${height}px`) {
       node.style.height = `${height}px`;
     }
@@ -154,6 +160,7 @@ export class Layers implements IDisposable {
   }
 
   private readonly _options: Layers.IOptions;
+  private _fills = false;
   private readonly _base = document.createElement('canvas');
   private _ratio = 1;
   private _frame = 0;
@@ -161,6 +168,12 @@ export class Layers implements IDisposable {
   private _dirtyBase = true;
   private _dirtyTop = true;
   private _disposed = false;
+}
+
+/** The height of an image that is as wide as this, in CSS pixels, within limits. */
+export function heightFor(image: ISize, width: number): number {
+  const most = Math.max(HEIGHT_MIN, Math.min(HEIGHT_MAX, window.innerHeight * 0.66));
+  return Math.round(Math.min(Math.max((width * image.rows) / image.columns, HEIGHT_MIN), most));
 }
 
 /** The namespace for {@link Layers}. */

@@ -10,6 +10,10 @@ export interface ILabellerView {
   readonly canvas: CanvasView;
   /** Show the list of all keys, or close it. */
   toggleHelp(): void;
+  /** Show it over the whole window, or in its cell again. */
+  toggleFullWindow(): void;
+  /** Whether it is shown over the whole window. */
+  isFullWindow(): boolean;
 }
 
 /** The groups of the list of keys, in its order. */

@@ -134,10 +134,13 @@ export const COMMANDS: readonly ICommand[] = [
     group: 'drawing',
     keys: ['Escape'],
     onImage: true,
-    label: () => trans.__('Reject the suggestion; drop the polygon'),
-    run: ({ canvas, state }) => {
-      canvas.handler.cancel?.();
-      state.parts?.guide.dismiss();
+    label: () => trans.__('Reject the suggestion; drop the polygon; leave the whole window'),
+    run: view => {
+      const dropped = view.canvas.handler.cancel?.() ?? false;
+      view.state.parts?.guide.dismiss();
+      if (!dropped && view.isFullWindow()) {
+        view.toggleFullWindow();
+      }
     }
   },
   {
@@ -248,6 +251,20 @@ export const COMMANDS: readonly ICommand[] = [
     keys: ['?'],
     label: () => trans.__('Show all keys'),
     run: view => view.toggleHelp()
+  },
+  {
+    name: 'toggle-full-window',
+    group: 'view',
+    keys: ['W'],
+    label: () => trans.__('Whole window, or back to the cell'),
+    run: view => view.toggleFullWindow()
+  },
+  {
+    name: 'toggle-map',
+    group: 'view',
+    keys: ['O'],
+    label: () => trans.__('Map of the whole image, on or off'),
+    run: ({ state: { settings } }) => settings.set({ minimap: !settings.values.minimap })
   },
   {
     name: 'train',

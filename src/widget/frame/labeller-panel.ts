@@ -2,9 +2,11 @@
 import { Message } from '@lumino/messaging';
 import { Panel, Widget } from '@lumino/widgets';
 import { CanvasView } from '../canvas/canvas';
+import { heightFor } from '../canvas/layers';
 import { attachDebugHandle } from './debug';
 import { button, element, setText } from '../base/dom';
 import { ILabellerView } from '../commands';
+import { FullWindow } from './full-window';
 import { toggleHelp } from './help';
 import { KeyMap } from './keys';
 import { NotesBanner } from './notes-banner';
@@ -36,6 +38,7 @@ export class LabellerPanel extends Panel {
     this._placeholder.node.setAttribute('role', 'status');
     this.addWidget(this._placeholder);
     _state.changed.connect(this._onChanged, this);
+    this._full.changed.connect(this._onFull, this);
     this._update();
   }
 
@@ -50,6 +53,7 @@ export class LabellerPanel extends Panel {
     }
     this._state.changed.disconnect(this._onChanged, this);
     this._keys?.dispose();
+    this._full.dispose();
     super.dispose();
   }
 
@@ -63,12 +67,15 @@ export class LabellerPanel extends Panel {
 
   protected override onAfterAttach(message: Message): void {
     super.onAfterAttach(message);
+    this._widths = new ResizeObserver(() => this._layOut());
+    this._widths.observe(this.node);
     for (const type of EVENTS) {
       this.node.addEventListener(type, this);
     }
   }
 
   protected override onBeforeDetach(message: Message): void {
+    this._widths?.disconnect();
     for (const type of EVENTS) {
       this.node.removeEventListener(type, this);
     }
@@ -78,6 +85,13 @@ export class LabellerPanel extends Panel {
   private _onChanged(_: LabellerState, change: Change): void {
     if (change === 'session' || change === 'status') {
       this._update();
+    }
+  }
+
+  private _onFull(_: FullWindow, on: boolean): void {
+    this._layOut();
+    if (this._canvas) {
+      this._canvas.fills = on;
     }
   }
 
@@ -120,8 +134,11 @@ export class LabellerPanel extends Panel {
       node: this.node,
       state: this._state,
       canvas,
-      toggleHelp: () => toggleHelp(this.node)
+      toggleHelp: () => toggleHelp(this.node),
+      toggleFullWindow: () => this._full.toggle(),
+      isFullWindow: () => this._full.on
     };
+    this._body = body;
     this.addWidget(new Toolbar(view));
     this.addWidget(new ResumedBanner(this._state));
     this.addWidget(new NotesBanner(this._state));
@@ -130,10 +147,25 @@ export class LabellerPanel extends Panel {
     this.addWidget(new RelatedBanner(this._state));
     this.addWidget(new StatusLine(this._state, canvas));
     this._keys = new KeyMap(view);
+    this._layOut();
+    canvas.fills = this._full.on;
     attachDebugHandle(this.node, this._state, canvas);
   }
 
+  /** Lay the panel below an image that would be low beside it. */
+  private _layOut(): void {
+    const image = this._state.parts?.image;
+    const width = this.node.clientWidth;
+    if (image && this._body && width > 0) {
+      const low = heightFor(image, width - PANEL_WIDTH) < PANEL_LEAST;
+      this._body.toggleClass('sambalab-flat', low && !this._full.on);
+    }
+  }
+
   private readonly _placeholder: Widget;
+  private readonly _full = new FullWindow(this.node);
+  private _body: Panel | null = null;
+  private _widths: ResizeObserver | null = null;
   private _image: ImageTiles | null = null;
   private _canvas: CanvasView | null = null;
   private _keys: KeyMap | null = null;
@@ -153,5 +185,9 @@ export class LabellerPanel extends Panel {
     this._start
   );
 }
+
+/** Width of the panel beside the image, and the least height that is enough for it, in CSS pixels. */
+const PANEL_WIDTH = 280;
+const PANEL_LEAST = 360;
 
 const EVENTS = ['pointerdown', 'mousedown', 'dblclick', 'contextmenu'] as const;

@@ -3,6 +3,7 @@ import { CanvasView, IHover } from '../canvas/canvas';
 import { button, element, setText } from '../base/dom';
 import { LabellerState } from '../state/labeller-state';
 import { StateWidget } from '../panel/state-widget';
+import { pixelText } from './pixel-text';
 import { statusText } from './status-text';
 import { trans } from '../base/translation';
 
@@ -12,7 +13,7 @@ const HINT_MS = 2500;
 /** The status line: state, suggestion, unsent strokes, pixel under the pointer. */
 export class StatusLine extends StateWidget {
   constructor(state: LabellerState, canvas: CanvasView) {
-    super(state, ['session', 'status', 'choice', 'drawing', 'top']);
+    super(state, ['session', 'status', 'choice', 'drawing', 'top', 'display']);
     this.addClass('sambalab-status');
     this._text = element('div', {
       class: 'sambalab-status-text',
@@ -31,13 +32,18 @@ export class StatusLine extends StateWidget {
     this._undo.hidden = true;
     this._suggestion = element('span', { 'data-testid': 'sambalab-scale' });
     this._unsent = element('span', { class: 'sambalab-unsent', 'data-testid': 'sambalab-unsent' });
-    this._where = element('span', { class: 'sambalab-where', 'data-testid': 'sambalab-where' });
+    this._where = element('span', {
+      class: 'sambalab-where',
+      title: trans.__('Slice, row and column are counted from 0, as in Python. The value is the image’s own.'),
+      'data-testid': 'sambalab-where'
+    });
     this.node.append(
       this._text,
       this._undo,
       element('div', { class: 'sambalab-status-right' }, this._suggestion, this._unsent, this._where)
     );
     canvas.hovered.connect(this._onHover, this);
+    state.parts?.pixels.arrived.connect(this._showWhere, this);
     canvas.navigation.wheelIgnored.connect(this._onWheel, this);
     canvas.navigation.zoomed.connect(this._endHint, this);
     this.refresh();
@@ -60,6 +66,7 @@ export class StatusLine extends StateWidget {
       this._text.dataset['kind'] = kind;
       this._undo.hidden = this._state.large === null || text !== this._state.large;
     }
+    this._showWhere();
     this._showUnsent();
     this._showSuggestion();
   }
@@ -106,7 +113,12 @@ export class StatusLine extends StateWidget {
   }
 
   private _onHover(_: CanvasView, at: IHover | null): void {
-    setText(this._where, at ? trans.__('row %1, column %2', at.row, at.column) : '');
+    this._at = at;
+    this._showWhere();
+  }
+
+  private _showWhere(): void {
+    setText(this._where, this._at ? pixelText(this._state, this._at) : '');
   }
 
   private _onWheel(): void {
@@ -129,6 +141,8 @@ export class StatusLine extends StateWidget {
   private readonly _suggestion: HTMLElement;
   private readonly _unsent: HTMLElement;
   private readonly _where: HTMLElement;
+  /** The pixel under the pointer; null outside the image. */
+  private _at: IHover | null = null;
   private _timer: ReturnType<typeof setTimeout> | undefined;
   private _hint: ReturnType<typeof setTimeout> | undefined;
 }

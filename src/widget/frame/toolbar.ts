@@ -113,6 +113,7 @@ export class Toolbar extends StateWidget {
         this._zoom,
         commandButton('zoom-in', view, { testid: 'sambalab-zoom-in', icon: 'plus' }),
         commandButton('show-whole-image', view, { testid: 'sambalab-fit', icon: 'fit' }),
+        commandButton('toggle-full-window', view, { testid: 'sambalab-full-window', icon: 'window' }),
         commandButton('show-keys', view, { testid: 'sambalab-keys', icon: 'keys' })
       )
     );

@@ -1,9 +1,8 @@
 /** Sets how the image is shown: range of grey values over the histogram, gamma, inverse, colour channels. */
 import { button, element, slider } from '../base/dom';
 import { trans } from '../base/translation';
-import { shortNumber } from '../state/feature-choice';
 import { ImageDisplay } from '../state/image-display';
-import { shade } from '../tiles/display-map';
+import { shade, valueText } from '../tiles/display-map';
 import { CheckField, Note, SelectField, TextField } from './fields';
 import { FoldingSection } from './folding-section';
 import { ISection, ISectionOptions } from './section';
@@ -133,10 +132,10 @@ export class ContrastSection extends FoldingSection {
     ] as const) {
       node.max = String(steps);
       node.value = String(Math.round(((values[end] - low) / (high - low)) * steps));
-      node.setAttribute('aria-valuetext', shortNumber(values[end]));
+      node.setAttribute('aria-valuetext', valueText(values[end]));
     }
-    this._from.set(shortNumber(values.low));
-    this._to.set(shortNumber(values.high));
+    this._from.set(valueText(values.low));
+    this._to.set(valueText(values.high));
     const cut = histogram?.cuts.find(one => one.low === values.low && one.high === values.high);
     this._cut.set(display.auto ? 'auto' : cut ? String(cut.percent) : null, trans.__('By hand'));
     this._gamma.set(Math.round(Math.log10(values.gamma) * 100));
@@ -213,8 +212,8 @@ export class ContrastSection extends FoldingSection {
         if (end === 'low' ? value >= high : value <= low) {
           throw new Error(
             end === 'low'
-              ? trans.__('%1 is not below %2, which is shown as white.', text, shortNumber(high))
-              : trans.__('%1 is not above %2, which is shown as black.', text, shortNumber(low))
+              ? trans.__('%1 is not below %2, which is shown as white.', text, valueText(high))
+              : trans.__('%1 is not above %2, which is shown as black.', text, valueText(low))
           );
         }
         this._display?.set({ [end]: value });

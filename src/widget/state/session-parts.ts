@@ -15,6 +15,7 @@ import { Change, IRepaint } from './change';
 import { Choice } from './choice';
 import { Guide } from './guide';
 import { ImageDisplay } from './image-display';
+import { PixelValues } from './pixel-values';
 import { FeaturePreview } from './preview';
 import { ProbabilityOverlay } from './probability';
 import { ISuggestionDecoder, SliceEmbedding } from './slice-embedding';
@@ -36,6 +37,7 @@ export class SessionParts implements IDisposable {
     this.display = new ImageDisplay({ image: session.image, link });
     this.tiles = new ImageTiles({ image, link, look: this.display.first });
     this.tiles.look = this.display.look;
+    this.pixels = new PixelValues({ dtype: session.image.dtype, tiles: this.tiles, link });
     this.segmentation = new SegmentationTiles({ image, slices, link, labels: this.labels });
     this.suggestions = new Suggestions({ image });
     this.embedding = new SliceEmbedding({ link, image, createDecoder: options.createDecoder });
@@ -62,6 +64,8 @@ export class SessionParts implements IDisposable {
   /** Contrast, gamma and channels. */
   readonly display: ImageDisplay;
   readonly tiles: ImageTiles;
+  /** The image's own values of single pixels. */
+  readonly pixels: PixelValues;
   readonly labels: LabelStore;
   readonly segmentation: SegmentationTiles;
   readonly suggestions: Suggestions;
@@ -136,6 +140,7 @@ export class SessionParts implements IDisposable {
     for (const part of [
       display,
       tiles,
+      this.pixels,
       segmentation,
       suggestions,
       embedding,

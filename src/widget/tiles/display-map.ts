@@ -98,3 +98,8 @@ function asUint16(bytes: Uint8Array): Uint16Array {
   const even = bytes.byteOffset % 2 === 0 ? bytes : bytes.slice();
   return new Uint16Array(even.buffer, even.byteOffset, even.byteLength / 2);
 }
+
+/** A grey value as text: whole numbers in full, others to six digits. */
+export function valueText(value: number): string {
+  return String(Number.isInteger(value) ? value : Number(value.toPrecision(6)));
+}

@@ -50,9 +50,11 @@ class LassoHandler implements IToolHandler {
     this.cancel();
   }
 
-  cancel(): void {
+  cancel(): boolean {
+    const drops = this._contour !== null;
     this._contour = null;
     this._host.redraw();
+    return drops;
   }
 
   paint(context: CanvasRenderingContext2D, view: ViewTransform): void {

@@ -58,8 +58,9 @@ class PickHandler implements IToolHandler {
     this._host.redraw();
   }
 
-  cancel(): void {
+  cancel(): boolean {
     this._host.state.returnTool();
+    return true;
   }
 
   /** Draw a ring in the colour that a click would take. */

@@ -90,10 +90,12 @@ class PolygonHandler implements IToolHandler {
     this._close(null);
   }
 
-  cancel(): void {
+  cancel(): boolean {
+    const drops = this._vertices.length > 0;
     this._pressed = false;
     this._vertices = [];
     this._host.redraw();
+    return drops;
   }
 
   removeLast(): void {

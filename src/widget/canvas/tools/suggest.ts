@@ -78,8 +78,11 @@ class SuggestHandler implements IToolHandler {
     }
   }
 
-  cancel(): void {
-    this._host.state.parts?.suggestions.reject();
+  cancel(): boolean {
+    const suggestions = this._host.state.parts?.suggestions;
+    const drops = !!suggestions?.current;
+    suggestions?.reject();
+    return drops;
   }
 
   private _accept(event: IToolEvent): void {

@@ -51,8 +51,8 @@ export interface IToolHandler {
   secondaryPress?(event: IToolEvent): void;
   /** Enter, or a double click. */
   finish?(): void;
-  /** Escape. */
-  cancel?(): void;
+  /** Escape. Returns whether there was something to drop. */
+  cancel?(): boolean;
   /** Backspace. */
   removeLast?(): void;
   /** Draw on the top layer; the context is in CSS pixels. {@link IToolHost.redraw} asks for it. */

@@ -18,6 +18,7 @@ function make() {
   const region = { slice: 0, row0: 1, row1: 2, column0: 3, column1: 4 };
   const left: string[] = [];
   const tools: string[] = [];
+  const full = { on: false };
   let found = (_: object | null): void => undefined;
   const state = {
     session: { classes: [{ id: 7 }, { id: 9 }] },
@@ -32,14 +33,21 @@ function make() {
     panning: false,
     hideOverlays: false,
     underPointer: false,
-    handler: { press: () => undefined, cancel: () => left.push('cancelled'), finish: () => undefined } as IToolHandler,
+    handler: {
+      press: () => undefined,
+      cancel: () => left.push('cancelled') % 2 === 1,
+      finish: () => undefined
+    } as IToolHandler,
     cursor: { at: null, release: () => undefined, finish: () => undefined },
     navigation: { lookAt: (at: object) => looked.push(at) }
   };
   const node = element('div', { tabindex: '0' });
   document.body.replaceChildren(node);
   const toggleHelp = jest.fn();
-  const map = new KeyMap({ node, state, canvas: canvas as unknown as CanvasView, toggleHelp });
+  const toggleFullWindow = () => (full.on = !full.on);
+  const isFullWindow = () => full.on;
+  const view = { node, state, canvas: canvas as unknown as CanvasView, toggleHelp, toggleFullWindow, isFullWindow };
+  const map = new KeyMap(view);
   maps.push(map);
   const press = (target: HTMLElement, key: string, more: KeyboardEventInit = {}) => {
     node.append(target);
@@ -48,6 +56,7 @@ function make() {
     return event.defaultPrevented;
   };
   return {
+    full,
     map,
     toggleHelp,
     chosen,
@@ -161,6 +170,17 @@ describe('KeyMap', () => {
     expect(looked).toEqual([region]);
     press(element('div', {}), 'Escape');
     expect(left).toEqual(['left', 'cancelled', 'dismissed']);
+  });
+
+  it('leaves the whole window by Escape once there is nothing else to drop', () => {
+    const { press, full, left } = make();
+    press(element('div', {}), 'w');
+    expect(full.on).toBe(true);
+    press(element('div', {}), 'Escape'); // drops a polygon
+    expect([full.on, left]).toEqual([true, ['cancelled', 'dismissed']]);
+    left.length = 1;
+    press(element('div', {}), 'Escape');
+    expect(full.on).toBe(false);
   });
 
   it('is the target of commands while it is the last used one, until it is disposed', () => {
