@@ -26,5 +26,6 @@ export { Engine, compileEngine, type TypedArray } from './core/wasm';
 export * from './core/embedding';
 export * from './core/boosting';
 export * from './core/intensity';
+export * from './core/cleaning';
 export * from './core/interpolate';
 export * from './core/refine';

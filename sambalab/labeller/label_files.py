@@ -13,14 +13,14 @@ from ..files import exports
 from ..spec.errors import LabelError, NotTrainedError, ParameterError
 from ..spec.parameters import show, switch
 from ..spec.provenance import COLORS
-from .interpolation import Interpolation
+from .corrections import Corrections
 
-What = Literal["labels", "segmentation", "probabilities", "overlay", "provenance"]
+What = Literal["labels", "segmentation", "probabilities", "overlay", "provenance", "corrected"]
 
-_CLASS_IDS = ("labels", "segmentation")
+_CLASS_IDS = ("labels", "segmentation", "corrected")
 
 
-class LabelFiles(Interpolation):
+class LabelFiles(Corrections):
     """A base of `Labeller`: saves labels and results, and reads labels."""
 
     def save(
@@ -42,8 +42,8 @@ class LabelFiles(Interpolation):
             ``.png``: one slice, with the same palette; ``.npy``: the array alone; ``.json``: COCO, for labels and segmentation,
             with a polygon for each connected region, or run lengths if it has holes.
         what
-            ``"labels"``, ``"segmentation"`` (both class ids, uint8), ``"probabilities"`` (float32), ``"overlay"`` (uint8 RGB:
-            the image with class colours over it) or ``"provenance"`` (uint8, with the names of `Provenance`).
+            ``"labels"``, ``"segmentation"``, ``"corrected"`` (class ids, uint8), ``"probabilities"`` (float32), ``"overlay"``
+            (uint8 RGB: the image with class colours over it) or ``"provenance"`` (uint8, with the names of `Provenance`).
         slice
             One slice of a stack, from 0; None: all.
         spread
@@ -105,7 +105,7 @@ class LabelFiles(Interpolation):
         if shown in ("labels", "provenance"):
             return self._array(shown, self._refresh())
         try:
-            return self.segmentation
+            return self.corrected if shown == "corrected" else self.segmentation
         except NotTrainedError as error:
             if what != "overlay":
                 raise

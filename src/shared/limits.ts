@@ -32,6 +32,8 @@ export const CLASSES_MAX = 255;
 export const CLASS_NAME_MAX = 200;
 /** Most steps of a session that can be undone. */
 export const HISTORY_STEPS_MAX = 1000;
+/** Radius in pixels of the majority filter. */
+export const MAJORITY_RADIUS_MAX = 50;
 /** Most characters in the name of a tool or command, as a history step has it. */
 export const TOOL_NAME_MAX = 40;
 /** Characters of the name of a notebook or script, and of a variable or cell in it. */

@@ -32,7 +32,7 @@ import {
 } from './feature-tiles';
 import { Intensities } from './intensities';
 import { IJobContext } from '../jobs/job-context';
-import { AnyClassifier, IDescribed, IEngineService, IGap, IImageMaps, ITrained } from '../jobs/services';
+import { AnyClassifier, ICleanRequest, IDescribed, IEngineService, IGap, IImageMaps, ITrained } from '../jobs/services';
 import { basisKey } from '../base/basis-key';
 import { sharedBytes } from '../base/shared-memory';
 
@@ -320,6 +320,12 @@ export class EngineService implements IEngineService {
     const kept = !found && source.cacheKey !== undefined && this._tiles.room(bytes, parts, false);
     const maps = await mapsOf(part, source, slice, context);
     return { ...task, ...maps, ...(kept && { blocks: sharedBytes(bytes) }) };
+  }
+
+  async clean(request: ICleanRequest, context: IJobContext): Promise<Uint8Array[]> {
+    let out: Uint8Array[] = [];
+    await this._pool.runAll([{ kind: 'clean' as const, ...request }], context.signal, found => (out = found));
+    return out;
   }
 
   async interpolate(labels: ArrayDescriptor, gaps: readonly IGap[], context: IJobContext): Promise<Uint8Array[][]> {

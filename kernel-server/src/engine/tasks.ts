@@ -7,7 +7,7 @@ import { IBoostRound } from '../../../engine/core/boosting';
 import { IGrowOptions, IPackedForest, ITrainingSet, ITrees } from '../../../engine/core/forest';
 import { ISliceMaps } from '../../../engine/core/embedding';
 import { IIntensity, IMomentsPass } from '../../../engine/core/intensity';
-import { ISegmentationArrays } from '../jobs/services';
+import { ICleanRequest, ISegmentationArrays } from '../jobs/services';
 
 /** Features that are computed and cached together: those of the feature families, or those of the embedding. */
 export type PartName = 'families' | 'embedding';
@@ -168,6 +168,11 @@ export interface IPreviewTask extends ITileRequest {
   side: number;
 }
 
+/** Clean class ids. The result is deflated, slice by slice. */
+export interface ICleanTask extends ICleanRequest {
+  kind: 'clean';
+}
+
 /** Interpolate the labels of slices between two labelled ones. The result is deflated labels, slice by slice. */
 export interface IInterpolateTask {
   kind: 'interpolate';
@@ -179,6 +184,7 @@ export interface IInterpolateTask {
 }
 
 export type EngineTask =
+  | ICleanTask
   | IPlanesTask
   | ICutsTask
   | IQuantiseTask
@@ -202,7 +208,7 @@ export type EngineResult<T extends EngineTask> = T extends IGrowTask
         ? Float32Array
         : T extends IPreviewTask
           ? Uint8Array
-          : T extends IInterpolateTask
+          : T extends IInterpolateTask | ICleanTask
             ? Uint8Array[]
             : undefined;
 

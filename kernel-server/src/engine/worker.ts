@@ -3,9 +3,11 @@ import { readFileSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { constants, deflateRawSync } from 'node:zlib';
 import { BridgeError } from '../../../src/shared/errors';
+import { ArrayDescriptor } from '../../../src/shared/protocol';
 import { Rect } from '../../../src/shared/rect';
 import {
   blocksOf,
+  cleaned,
   Engine,
   compileEngine,
   Cuts,
@@ -28,6 +30,7 @@ import {
   EngineTask,
   IBoosted,
   IBoostTask,
+  ICleanTask,
   ICutsTask,
   IGrowTask,
   IInterpolateTask,
@@ -110,6 +113,8 @@ function run(task: EngineTask): unknown {
       return segment(task);
     case 'moments':
       return moments(task);
+    case 'clean':
+      return clean(task);
     case 'interpolate':
       return interpolate(task);
     case 'sample':
@@ -284,6 +289,23 @@ function moments({ image, slice, row0, row1, ...pass }: IMomentsTask): Float64Ar
   const out = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));
   parts.reduce((offset, part) => (out.set(part, offset), offset + part.length), 0);
   return out;
+}
+
+function clean({ segmentation, correction, slice, cleaning }: ICleanTask): Uint8Array[] {
+  const [slices, rows, columns] = segmentation.shape as [number, number, number];
+  const read = (array: ArrayDescriptor, at: number) =>
+    readRect(array, { slice: at, row0: 0, row1: rows, column0: 0, column1: columns }) as Uint8Array;
+  const numbers = slice === undefined ? Array.from({ length: slices }, (_, i) => i) : [slice];
+  const ids = new Uint8Array(numbers.length * rows * columns);
+  numbers.forEach((at, i) => {
+    const below = read(segmentation, at);
+    const over = correction && read(correction, at);
+    ids.set(over ? below.map((id, pixel) => over[pixel]! || id) : below, i * rows * columns);
+  });
+  const out = cleaned(ids, rows, columns, cleaning);
+  return numbers.map((_, i) =>
+    deflateRawSync(out.subarray(i * rows * columns, (i + 1) * rows * columns), { level: constants.Z_BEST_SPEED })
+  );
 }
 
 function interpolate({ labels, before, after }: IInterpolateTask): Uint8Array[] {

@@ -12,6 +12,7 @@ import {
   ForestMeaning,
   ImageInfo,
   LabelClass,
+  Params,
   PixelSize,
   PointPrompt,
   SamDevice,
@@ -135,6 +136,17 @@ export interface IGap {
 }
 
 /** Features and forest, on the worker threads of the sidecar. */
+/** What {@link IEngineService.clean} needs. */
+export interface ICleanRequest {
+  /** uint8 [slices, rows, columns]. */
+  segmentation: ArrayDescriptor;
+  /** 0 where nothing is corrected; undefined if there is none. */
+  correction: ArrayDescriptor | undefined;
+  /** One slice; undefined for the whole volume. */
+  slice: number | undefined;
+  cleaning: Params<'correction.clean'>['cleaning'];
+}
+
 export interface IEngineService {
   readonly threads: number;
   /** The default features, with `partial` on top. Throws BridgeError `invalid` for a spec that cannot be computed. */
@@ -197,6 +209,12 @@ export interface IEngineService {
    * @returns for each gap the labels of the slices in it, each rows × columns bytes, raw-deflate compressed
    */
   interpolate(labels: ArrayDescriptor, gaps: readonly IGap[], context: IJobContext): Promise<Uint8Array[][]>;
+  /**
+   * Clean a segmentation with its correction.
+   *
+   * @returns for each slice, or the one named, the new class of each pixel that changes, else 0; raw-deflate compressed
+   */
+  clean(task: ICleanRequest, context: IJobContext): Promise<Uint8Array[]>;
   /** The formats that a classifier can be saved in or loaded from. */
   formats(): IClassifierFormat[];
   /** The format of a name. Throws BridgeError `invalid` for an unknown name; the message names the formats. */

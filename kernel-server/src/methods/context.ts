@@ -4,6 +4,7 @@ import { IEngineService, ISamService } from '../jobs/services';
 import { Jobs } from '../jobs/jobs';
 import { ClassifierJobs } from '../learning/classifier-jobs';
 import { ComputeJobs } from '../learning/compute-jobs';
+import { Corrections } from '../learning/corrections';
 import { Interpolation } from '../learning/interpolation';
 import { LiveRounds } from '../learning/live-rounds';
 import { Regions } from '../next-region/regions';
@@ -41,6 +42,7 @@ export interface IMethodContext extends IMethodOptions {
   classifiers: ClassifierJobs;
   compute: ComputeJobs;
   interpolation: Interpolation;
+  corrections: Corrections;
   live: LiveRounds;
   backups: Backups;
   histograms: Histograms;
@@ -68,10 +70,12 @@ export function createContext(options: IMethodOptions): IMethodContext {
   const histograms = new Histograms();
   const regions = new Regions({ engine, jobs, uncertainty, embeddings });
   const interpolation = new Interpolation({ engine, jobs });
+  const corrections = new Corrections({ engine, jobs });
   return {
     ...options,
     compute,
     interpolation,
+    corrections,
     classifiers,
     embeddings,
     live,

@@ -9,7 +9,7 @@
  * - `session.ts` opening and attaching, classes, choice, live segmentation, views
  * - `session-list.ts` all sessions, related ones, and taking labels from one; `backups.ts` labels that were set aside
  * - `image.ts` pixels and staged arrays; `labels.ts` patches, labels as a whole, overlay tiles
- * - `history.ts` undo and redo
+ * - `history.ts` undo and redo; `correction.ts` cleaning, using and clearing the correction
  * - `sam.ts` embeddings, decoder, suggestions
  * - `training.ts` train, segment, features; `classifier.ts` files and application; `next-region.ts` uncertainty and regions
  *
@@ -18,6 +18,7 @@
 import { Handlers } from '../transport/dispatcher';
 import { backupHandlers } from './backups';
 import { classifierHandlers } from './classifier';
+import { correctionHandlers } from './correction';
 import { createContext, IMethodOptions } from './context';
 import { historyHandlers } from './history';
 import { imageHandlers } from './image';
@@ -39,6 +40,7 @@ export function createHandlers(options: IMethodOptions): Handlers {
     ...backupHandlers(context),
     ...imageHandlers(context),
     ...labelsHandlers(context),
+    ...correctionHandlers(context),
     ...historyHandlers(context),
     ...samHandlers(context),
     ...trainingHandlers(context),

@@ -40,7 +40,7 @@ export const EVENTS = {
   job: z.object({
     session: zSessionId,
     job: z.string(),
-    kind: z.enum(['embed', 'train', 'features', 'apply', 'load', 'live', 'regions', 'interpolate']),
+    kind: z.enum(['embed', 'train', 'features', 'apply', 'load', 'live', 'regions', 'interpolate', 'correct']),
     state: z.enum(['running', 'done', 'failed', 'cancelled']),
     /** The present step, for the user: "features", "growing trees". */
     stage: z.string(),

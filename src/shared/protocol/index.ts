@@ -18,6 +18,7 @@
 export * from './backups';
 export * from './classifier';
 export * from './classifier-info';
+export * from './correction';
 export * from './events';
 export * from './history';
 export * from './labels';

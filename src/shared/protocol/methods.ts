@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { ARRAY_METHODS } from './arrays';
 import { BACKUP_METHODS } from './backups';
 import { CLASSIFIER_METHODS } from './classifier';
+import { CORRECTION_METHODS } from './correction';
 import { HISTORY_METHODS } from './history';
 import { LABEL_METHODS } from './labels';
 import { NEXT_REGION_METHODS } from './next-region';
@@ -19,6 +20,7 @@ export const METHODS = {
   ...SESSION_LIST_METHODS,
   ...BACKUP_METHODS,
   ...LABEL_METHODS,
+  ...CORRECTION_METHODS,
   ...HISTORY_METHODS,
   ...ARRAY_METHODS,
   ...SAM_METHODS,

@@ -6,7 +6,7 @@
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { BridgeError, Replaces } from '../../shared';
+import { BridgeError, Layer, Replaces } from '../../shared';
 import { ISize, ITileRef } from '../base/geometry';
 import { ISessionEvent, ISessionLink } from '../base/session-link';
 import { LabelTiles } from './label-tiles';
@@ -46,23 +46,33 @@ export interface IStored {
 export class LabelStore implements IDisposable {
   constructor(options: LabelStore.IOptions) {
     this._options = options;
-    const { link } = options;
-    this.queue = new PatchQueue({
-      send: async work => {
-        if (typeof work === 'string') {
-          return (await link.request(`history.${work}`, { session: link.session })).result;
+    const { link, labels } = options;
+    this._layer = labels ? 'correction' : 'labels';
+    labels?._attached.connect((_, version) => this.attached(version), this);
+    this.queue =
+      labels?.queue ??
+      new PatchQueue({
+        send: async work => {
+          if (typeof work === 'string') {
+            return (await link.request(`history.${work}`, { session: link.session })).result;
+          }
+          const { params, buffers } = encodePatch(link.session, work);
+          return (await link.request('labels.patch', params, { buffers })).result;
         }
-        const { params, buffers } = encodePatch(link.session, work);
-        return (await link.request('labels.patch', params, { buffers })).result;
-      }
-    });
-    this.queue.paused = true;
+      });
+    if (!labels) {
+      this.queue.paused = true;
+    }
     this.queue.acknowledged.connect(this._onAcknowledged, this);
     this.queue.refused.connect(this._onRefused, this);
     this.queue.disordered.connect(this.reload, this);
     link.on('patch').connect(this._onPatch, this);
     link.on('labels.tiles').connect(this._onTiles, this);
-    link.on('labels').connect((_, { params }) => this.attached(params.version), this);
+    link.on('labels').connect((_, { params }) => {
+      if ((params.layer ?? 'labels') === this._layer) {
+        this.attached(params.version);
+      }
+    }, this);
   }
 
   readonly queue: PatchQueue;
@@ -153,8 +163,9 @@ export class LabelStore implements IDisposable {
       this._apply(patch);
     }
     this._edits++;
-    this._committed.emit({ patch, released });
-    this.queue.push(patch);
+    const own = this._layer === 'labels' ? patch : { ...patch, layer: this._layer };
+    this._committed.emit({ patch: own, released });
+    this.queue.push(own);
   }
 
   /** The sidecar can be reached and its labels have this version: send the queue and fetch the labels. */
@@ -162,6 +173,7 @@ export class LabelStore implements IDisposable {
     this._version = version;
     this.queue.paused = false;
     this.reload();
+    this._attached.emit(version);
   }
 
   /** The sidecar cannot be reached: keep patches in the queue. */
@@ -191,13 +203,19 @@ export class LabelStore implements IDisposable {
       return;
     }
     this._disposed = true;
-    this.queue.dispose();
+    if (this._layer === 'labels') {
+      this.queue.dispose();
+    }
     this._slices.clear();
     Signal.clearData(this);
   }
 
   /** Another peer's patch. */
   private _onPatch(_: ISessionLink, { params: { version, patch: params }, buffers }: ISessionEvent<'patch'>): void {
+    if ((params.layer ?? 'labels') !== this._layer) {
+      this._pass(version);
+      return;
+    }
     const { slice, tiles } = params;
     this._stored.emit({ slice, tiles, erases: params.class === 0, version });
     if (version <= this._version) {
@@ -224,7 +242,11 @@ export class LabelStore implements IDisposable {
   }
 
   /** A step was undone or made again, here or by another peer: whole tiles come. */
-  private _onTiles(_: ISessionLink, { params: { version, tiles }, buffers }: ISessionEvent<'labels.tiles'>): void {
+  private _onTiles(_: ISessionLink, { params, buffers }: ISessionEvent<'labels.tiles'>): void {
+    const { layer = 'labels', version, tiles } = params;
+    if (layer !== this._layer) {
+      return;
+    }
     const bySlice = new Map<number, ITileRef[]>();
     for (const { slice, row, column } of tiles) {
       bySlice.set(slice, [...(bySlice.get(slice) ?? []), { row, column }]);
@@ -247,7 +269,7 @@ export class LabelStore implements IDisposable {
       this.reload();
       return;
     }
-    const later = [...this.queue.waiting, ...[...this._strokes].map(stroke => stroke.patch())];
+    const later = [...this._waiting, ...[...this._strokes].map(stroke => stroke.patch())];
     for (const [slice, refs] of bySlice) {
       const labels = this._slices.get(slice);
       if (labels) {
@@ -277,7 +299,7 @@ export class LabelStore implements IDisposable {
     this._fetching++;
     try {
       const { link } = this._options;
-      const params = { session: link.session, overlay: 'labels' as const, slice };
+      const params = { session: link.session, overlay: this._layer, slice };
       const { result, buffers } = await link.request('overlay.tiles', params);
       if (this._disposed || this._latest.get(slice) !== request) {
         return;
@@ -291,7 +313,7 @@ export class LabelStore implements IDisposable {
       }
       const later = this._recent.filter(({ version }) => version > result.version).map(({ patch }) => patch);
       const drawn = [...this._strokes].map(stroke => stroke.patch());
-      for (const patch of [...later, ...this.queue.waiting, ...drawn]) {
+      for (const patch of [...later, ...this._waiting, ...drawn]) {
         if (patch.slice === slice) {
           patch.tiles.forEach(mask => tiles.apply(mask, patch.classId, patch.replaces));
         }
@@ -314,6 +336,10 @@ export class LabelStore implements IDisposable {
   }
 
   private _onAcknowledged(_: PatchQueue, { patch, reply }: IAcknowledgement): void {
+    if ((patch.layer ?? 'labels') !== this._layer) {
+      this._pass(reply.version);
+      return;
+    }
     const gap = reply.version > this._version + 1;
     this._version = Math.max(this._version, reply.version);
     this._log(reply.version, patch);
@@ -333,9 +359,23 @@ export class LabelStore implements IDisposable {
     }
   }
 
-  private _onRefused(_: PatchQueue, { error }: { error: BridgeError }): void {
-    this._failed.emit(error);
+  private _onRefused(_: PatchQueue, { work, error }: { work: IMaskedPatch | Move; error: BridgeError }): void {
+    if ((typeof work === 'string' ? 'labels' : (work.layer ?? 'labels')) === this._layer) {
+      this._failed.emit(error);
+    }
     this.reload();
+  }
+
+  /** A version in which only the other layer changed. */
+  private _pass(version: number): void {
+    if (version === this._version + 1) {
+      this._version = version;
+    }
+  }
+
+  /** The unacknowledged patches of this layer. */
+  private get _waiting(): IMaskedPatch[] {
+    return this.queue.waiting.filter(({ layer = 'labels' }) => layer === this._layer);
   }
 
   /** Remember a patch while tiles are being fetched: they may not contain it yet. */
@@ -346,6 +386,8 @@ export class LabelStore implements IDisposable {
   }
 
   private readonly _options: LabelStore.IOptions;
+  private readonly _layer: Layer;
+  private readonly _attached = new Signal<this, number>(this);
   private readonly _slices = new Map<number, LabelTiles>();
   private readonly _latest = new Map<number, number>();
   private readonly _recent: { version: number; patch: IMaskedPatch }[] = [];
@@ -369,6 +411,8 @@ export namespace LabelStore {
   export interface IOptions {
     image: ISize;
     link: ISessionLink;
+    /** The store of the labels, if this one holds the correction: both share a queue, so that steps keep their order. */
+    labels?: LabelStore;
   }
 
   export interface ICommitOptions {

@@ -1,10 +1,12 @@
 /** Patches between memory and wire. On the wire each tile's bit mask is one buffer, compressed with raw deflate. */
 import { deflateSync, inflateSync } from 'fflate';
-import { BridgeError, LABEL_TILE, LabelPatch, MadeBy, MASK_BYTES, Replaces } from '../../shared';
+import { BridgeError, LABEL_TILE, LabelPatch, Layer, MadeBy, MASK_BYTES, Replaces } from '../../shared';
 import { IMaskTile } from './raster';
 
 /** A change of labels with its masks inflated: in memory what {@link LabelPatch} and its buffers are on the wire. */
 export interface IMaskedPatch {
+  /** Left out for labels. */
+  layer?: Layer;
   slice: number;
   /** 0 erases. */
   classId: number;
@@ -20,6 +22,7 @@ export function encodePatch(session: string, patch: IMaskedPatch): { params: Lab
   return {
     params: {
       session,
+      ...(patch.layer && { layer: patch.layer }),
       slice: patch.slice,
       class: patch.classId,
       replaces: patch.replaces,

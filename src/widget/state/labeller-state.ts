@@ -243,6 +243,9 @@ export class LabellerState implements IDisposable {
     if (!session || !currentClass) {
       return null;
     }
+    if (this.corrects) {
+      return 'all';
+    }
     const label = this._parts?.labels.slice(slice).at(row, column) ?? 0;
     const { overlap, erases } = this.settings.values;
     const drawing = { classId, current: currentClass.id, label, overlap, erases };
@@ -258,6 +261,21 @@ export class LabellerState implements IDisposable {
     return may;
   }
 
+  /** Whether the tools draw on the segmentation instead of the labels: only while there is one. */
+  get corrects(): boolean {
+    return this._corrects && Boolean(this._session?.segmentation);
+  }
+
+  set corrects(corrects: boolean) {
+    this._corrects = corrects;
+    this._changed.emit('choice');
+  }
+
+  /** What the tools draw on. */
+  get drawnOn(): LabelStore | undefined {
+    return this.corrects ? this._parts?.correction : this._parts?.labels;
+  }
+
   /** Accept the suggestion at a pixel into the current class. Clicks are carried out in order. */
   accept(at: IPixel): Promise<void> {
     const parts = this._parts;
@@ -270,12 +288,13 @@ export class LabellerState implements IDisposable {
     if (!replaces) {
       return Promise.resolve();
     }
+    const target = this.drawnOn ?? parts.labels;
     const taken = parts.suggestions.accept(at);
     this._accepting = Promise.all([taken, this._accepting])
       .then(([suggestion]) => {
         if (suggestion && parts === this._parts) {
           const made = { provenance: 'sam', tool: 'suggestion' } as const;
-          parts.labels.commit({ slice, classId: current.id, replaces, tiles: suggestion.tiles(), made });
+          target.commit({ slice, classId: current.id, replaces, tiles: suggestion.tiles(), made });
         }
       })
       // Later clicks and trainings wait for this one: its error must not reach them.
@@ -435,7 +454,7 @@ export class LabellerState implements IDisposable {
     }
     const { labels } = this._parts!;
     for (const patch of leftBehind.get(this.id) ?? []) {
-      labels.commit(patch);
+      (patch.layer === 'correction' ? this._parts!.correction : labels).commit(patch);
     }
     leftBehind.delete(this.id);
     labels.slice(this._slice);
@@ -577,6 +596,7 @@ export class LabellerState implements IDisposable {
   private _session: SessionState | null = null;
   private _parts: SessionParts | null = null;
   private _slice = 0;
+  private _corrects = false;
   /** Resolves when the last click has been carried out. */
   private _accepting: Promise<void> = Promise.resolve();
   private _prepared = -1;

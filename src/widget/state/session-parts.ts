@@ -38,7 +38,14 @@ export class SessionParts implements IDisposable {
     this.tiles = new ImageTiles({ image, link, look: this.display.first });
     this.tiles.look = this.display.look;
     this.pixels = new PixelValues({ dtype: session.image.dtype, tiles: this.tiles, link });
-    this.segmentation = new SegmentationTiles({ image, slices, link, labels: this.labels });
+    this.correction = new LabelStore({ image, link, labels: this.labels });
+    this.segmentation = new SegmentationTiles({
+      image,
+      slices,
+      link,
+      labels: this.labels,
+      correction: this.correction
+    });
     this.suggestions = new Suggestions({ image });
     this.embedding = new SliceEmbedding({ link, image, createDecoder: options.createDecoder });
     this.preview = new FeaturePreview({ image, channels, link });
@@ -67,6 +74,8 @@ export class SessionParts implements IDisposable {
   /** The image's own values of single pixels. */
   readonly pixels: PixelValues;
   readonly labels: LabelStore;
+  /** What was drawn on the segmentation. */
+  readonly correction: LabelStore;
   readonly segmentation: SegmentationTiles;
   readonly suggestions: Suggestions;
   readonly embedding: SliceEmbedding;
@@ -138,6 +147,7 @@ export class SessionParts implements IDisposable {
     this._disposed = true;
     const { display, tiles, segmentation, suggestions, embedding, preview, uncertainty, probability, guide } = this;
     for (const part of [
+      this.correction,
       display,
       tiles,
       this.pixels,
@@ -173,6 +183,12 @@ export class SessionParts implements IDisposable {
     }, this);
     tiles.arrived.connect(drawing, this);
     labels.changed.connect(this._onLabels, this);
+    this.correction.failed.connect(failed, this);
+    this.correction.changed.connect((_, { slice, tiles }) => {
+      const keys = tiles?.map(({ row, column }) => `${slice}/${row}/${column}`) ?? null;
+      this._repaint.emit({ overlay: 'segmentation', keys });
+      this._changed.emit('drawing');
+    }, this);
     labels.queue.changed.connect(() => this._changed.emit('status'), this);
     labels.queue.acknowledged.connect(() => {
       guide.drawn();

@@ -196,14 +196,11 @@ export class SegmentationTiles implements IDisposable {
   /** The class ids of a tile with the labels on top, if it is kept. Do not change the array. */
   classes(slice: number, tile: ITileRef): Uint8Array | undefined {
     const below = this._inflate(segmentationKey(slice, tile));
-    const labels = below && this._options.labels.slice(slice).tile(tile.row, tile.column);
-    if (!labels) {
-      return below;
-    }
-    const out = below.slice();
-    for (let i = 0; i < out.length; i++) {
-      if (labels[i] !== 0) {
-        out[i] = labels[i]!;
+    let out = below;
+    for (const layer of below ? [this._options.labels, this._options.correction] : []) {
+      const over = layer?.slice(slice).tile(tile.row, tile.column);
+      if (over) {
+        out = out!.map((id, i) => over[i]! || id);
       }
     }
     return out;
@@ -214,7 +211,12 @@ export class SegmentationTiles implements IDisposable {
     const tile = { row: Math.floor(row / LABEL_TILE), column: Math.floor(column / LABEL_TILE) };
     const at = (row % LABEL_TILE) * LABEL_TILE + (column % LABEL_TILE);
     const below = this._inflate(segmentationKey(slice, tile));
-    return below ? this._options.labels.slice(slice).tile(tile.row, tile.column)?.[at] || below[at]! : 0;
+    if (!below) {
+      return 0;
+    }
+    const { labels, correction } = this._options;
+    const over = (layer?: Pick<LabelStore, 'slice'>) => layer?.slice(slice).tile(tile.row, tile.column)?.[at];
+    return over(correction) || over(labels) || below[at]!;
   }
 
   /** The oldest version of the labels that these tiles' classifiers learned from; −1 if a tile is missing or its version unknown. */
@@ -399,6 +401,8 @@ export namespace SegmentationTiles {
     slices: number;
     link: ISessionLink;
     labels: Pick<LabelStore, 'slice' | 'stored'>;
+    /** What was drawn on the segmentation: it lies on top of the labels. */
+    correction?: Pick<LabelStore, 'slice'>;
     /** Compressed bytes kept at most. */
     bytesMax?: number;
   }

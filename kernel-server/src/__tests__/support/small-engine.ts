@@ -48,6 +48,10 @@ export class EngineService implements IEngineService {
     };
   }
 
+  clean(): Promise<Uint8Array[]> {
+    return Promise.reject(new BridgeError('invalid', 'This engine cleans nothing.'));
+  }
+
   /** Fills each gap with the labels before it. */
   async interpolate(...[labels, gaps]: Parameters<IEngineService['interpolate']>): Promise<Uint8Array[][]> {
     return gaps.map(({ before, after }) => {

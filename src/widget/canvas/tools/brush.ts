@@ -31,7 +31,7 @@ export class BrushHandler implements IToolHandler {
 
   press(event: IToolEvent): void {
     const { state } = this._host;
-    const labels = state.parts?.labels;
+    const labels = state.drawnOn;
     const current = state.currentClass;
     if (!labels || !current) {
       return;

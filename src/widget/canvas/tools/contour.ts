@@ -39,7 +39,7 @@ export function fillContour(
   // A patch holds so many tiles at most; a larger area needs several.
   for (let i = 0; i < tiles.length; i += PATCH_TILES_MAX) {
     const part = tiles.slice(i, i + PATCH_TILES_MAX);
-    parts.labels.commit({ slice, classId, replaces, tiles: part, made }, { released });
+    (state.drawnOn ?? parts.labels).commit({ slice, classId, replaces, tiles: part, made }, { released });
   }
 }
 

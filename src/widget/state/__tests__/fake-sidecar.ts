@@ -144,6 +144,10 @@ export class FakeSidecar implements ITransport {
         return;
       }
       case 'overlay.tiles': {
+        if ((params as { overlay: string }).overlay === 'correction') {
+          this._emit({ re, result: { version: this.version, tiles: [] } });
+          return;
+        }
         const tiles: { row: number; column: number }[] = [];
         const out: Uint8Array[] = [];
         for (let row = 0; row < 3; row++) {

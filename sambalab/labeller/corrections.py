@@ -1,0 +1,169 @@
+"""`Corrections`: the correction of the segmentation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..spec.errors import LabelError, ParameterError
+from ..spec.parameters import show
+from .interpolation import Interpolation
+
+
+class Corrections(Interpolation):
+    """A base of `Labeller`: what was drawn on the segmentation, in the widget's mode Correction or by these methods.
+
+    A correction stays on top of the segmentation, also of later trainings, until it is cleared. It is not trained on. Each change
+    is one step of `undo`.
+    """
+
+    @property
+    def correction(self) -> npt.NDArray[np.uint8]:
+        """What corrects the segmentation: class ids, 0 where it stays. uint8 of `shape`, read-only."""
+        state = self._refresh()
+        if "correction" in state["arrays"]:
+            return self._array("correction", state)
+        none: npt.NDArray[np.uint8] = np.zeros_like(self._array("labels", state), subok=False)
+        none.flags.writeable = False
+        return none
+
+    @property
+    def corrected(self) -> npt.NDArray[np.uint8]:
+        """The segmentation with the correction on top: class ids, uint8 of `shape`, in a new array.
+
+        Raises
+        ------
+        NotTrainedError
+            If there is no segmentation yet.
+        """
+        segmentation = np.asarray(self._trained("segmentation"))
+        correction = self.correction
+        corrected: npt.NDArray[np.uint8] = np.where(correction != 0, correction, segmentation)
+        return corrected
+
+    def remove_islands(self, below: int, label: str | None = None, *, slice: int | None = None) -> int:
+        """Remove small islands from the corrected segmentation, as a correction.
+
+        Islands are connected by their edges: 4 neighbours in a slice, 6 in a volume, as in scikit-image's `remove_small_objects`
+        with ``connectivity=1``. Each gets the class that most of the pixels around it have, of several the lowest id.
+
+        Parameters
+        ----------
+        below
+            Islands with fewer pixels are removed.
+        label
+            The class whose islands are removed; None: of every class.
+        slice
+            One slice of a stack, from 0; None: the volume.
+
+        Returns
+        -------
+        int
+            Pixels whose correction changed.
+
+        Raises
+        ------
+        NotReadyError
+            If there is no segmentation yet.
+        """
+        cleaning = {"kind": "islands", "below": _count("below", below)}
+        return self._clean(cleaning if label is None else {**cleaning, "class": self._id(label)}, slice)
+
+    def fill_holes(self, below: int, label: str, *, slice: int | None = None) -> int:
+        """Fill small holes in a class of the corrected segmentation, as a correction.
+
+        A hole is a connected region of other classes, as in scikit-image's `remove_small_holes` with ``connectivity=1``.
+
+        Parameters
+        ----------
+        below
+            Holes with fewer pixels are filled.
+        label
+            The class that has the holes.
+        slice
+            One slice of a stack, from 0; None: the volume.
+
+        Returns
+        -------
+        int
+            Pixels whose correction changed.
+        """
+        return self._clean({"kind": "holes", "below": _count("below", below), "class": self._id(label)}, slice)
+
+    def majority_filter(self, radius: int, *, slice: int | None = None) -> int:
+        """Give each pixel the most frequent class around it, as a correction.
+
+        Parameters
+        ----------
+        radius
+            The square around a pixel, in its slice, has 2 × `radius` + 1 pixels a side, 1 to 50. If several classes are the most
+            frequent, the pixel's own stays, else the lowest id is taken.
+        slice
+            One slice of a stack, from 0; None: all.
+
+        Returns
+        -------
+        int
+            Pixels whose correction changed.
+        """
+        return self._clean({"kind": "majority", "radius": _count("radius", radius)}, slice)
+
+    def use_correction(
+        self, rows: slice | None = None, columns: slice | None = None, *, slice: int | None = None
+    ) -> int:
+        """Make the correction labels, over older ones, so that the next training learns it. It stays a correction as well.
+
+        Parameters
+        ----------
+        rows, columns
+            The part to take, ``slice(first, end)``; None: all.
+        slice
+            One slice of a stack, from 0; None: all.
+
+        Returns
+        -------
+        int
+            Labels that changed.
+        """
+        return self._part("correction.use", rows, columns, slice)
+
+    def clear_correction(
+        self, rows: slice | None = None, columns: slice | None = None, *, slice: int | None = None
+    ) -> int:
+        """Remove the correction, so that the segmentation shows again; the parameters are those of `use_correction`."""
+        return self._part("correction.clear", rows, columns, slice)
+
+    def _clean(self, cleaning: dict[str, Any], slice: int | None) -> int:
+        params = {"cleaning": cleaning, **({} if slice is None else {"slice": self._slice(slice)})}
+        found = self._request("correction.clean", params)
+        self._refresh()
+        return int(found["changed"])
+
+    def _part(self, method: str, rows: Any, columns: Any, slice: int | None) -> int:
+        size = self._refresh()["image"]["shape"]
+        params: dict[str, Any] = {} if slice is None else {"slice": self._slice(slice)}
+        for name, given, length in (("rows", rows, size[1]), ("columns", columns, size[2])):
+            if given is not None:
+                if not hasattr(given, "indices") or given.step not in (None, 1):
+                    raise ParameterError(f"{name} is {show(given)}; slice(first, end) will do.")
+                first, end, _ = given.indices(length)
+                if first >= end:
+                    raise ParameterError(f"{name} is {given!r}; that holds none of the {length:,} {name}.")
+                params[name] = [first, end]
+        found = self._request(method, params)
+        self._refresh()
+        return int(found["changed"])
+
+    def _id(self, label: str) -> int:
+        ids = {str(item["name"]): int(item["id"]) for item in self._refresh()["classes"]}
+        if label not in ids:
+            raise LabelError(f"label is {show(label)}; the classes are {', '.join(ids)}.")
+        return ids[label]
+
+
+def _count(name: str, value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise ParameterError(f"{name} is {show(value)}; a whole number from 1 will do.")
+    return int(value)
