@@ -30,7 +30,7 @@ describe('A wrong import is an error that says what may be imported', () => {
     ['src/widget/base/dom.ts', '../state/connection', 'src/widget/base may import no other folder'],
     ['src/widget/labels/undo.ts', '../canvas/tools', 'src/widget/labels may import base'],
     ['src/widget/canvas/tools/brush.ts', '../../panel/fields', 'src/widget/canvas may import decoder, state, tiles'],
-    ['src/widget/panel/fields.ts', '../ipywidget', 'src/widget/panel may import canvas, decoder'],
+    ['src/widget/panel/fields.ts', '../ipywidget', 'src/widget/panel may import commands, canvas, decoder'],
     ['src/extension/index.ts', '../sam', 'src/extension may import src/shared, src/kernel-bridge, src/widget'],
     ['engine/core/forest.ts', 'node:fs', 'engine may import the packages zod'],
     ['engine/onnx/wire.ts', '../../src/sam', 'engine may import src/shared'],

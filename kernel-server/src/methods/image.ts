@@ -1,4 +1,8 @@
 /** Handlers of the image's pixels, and of the staged arrays by which Python hands over and receives arrays. */
+import { BridgeError } from '../../../src/shared/errors';
+import { flood } from '../arrays/flood';
+import { TileFile } from '../arrays/tile-file';
+import { deflateTile } from '../session/overlays';
 import { Handlers } from '../transport/dispatcher';
 import { pythonOnly } from './checks';
 import { IMethodContext } from './context';
@@ -20,6 +24,26 @@ export function imageHandlers({ sessions, staging, histograms }: IMethodContext)
     },
 
     'image.histogram': async params => ({ result: await histograms.of(await sessions.get(params.session)) }),
+
+    'image.flood': async ({ session: id, slice, row, column, tolerance }, call) => {
+      const session = await sessions.get(id);
+      session.checkSlice(slice);
+      const [, rows, columns] = session.record.image.shape;
+      if (row >= rows || column >= columns) {
+        throw new BridgeError(
+          'invalid',
+          `Pixel (${row}, ${column}) is outside; the image has ${rows} × ${columns} pixels.`
+        );
+      }
+      const image = new TileFile(session.image, 'r');
+      try {
+        const tiles = await flood(image, { slice, row, column, tolerance }, call.signal);
+        const buffers = await Promise.all(tiles.map(({ bits }) => deflateTile(bits)));
+        return { result: { tiles: tiles.map(tile => ({ row: tile.row, column: tile.column })) }, buffers };
+      } finally {
+        image.close();
+      }
+    },
 
     'image.pixel': async ({ session: id, slice, row, column }) => {
       const session = await sessions.get(id);

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { CLASSES_MAX, KEY_MAX, LEVEL_MAX, ORIGIN_MAX } from '../limits';
 import { zClassifierInfo, zTrainingChoice } from './classifier-info';
 import { zHistoryEnds } from './history';
-import { MethodTable, zArray, zClasses, zCount, zImage, zNatural, zSessionId } from './types';
+import { MethodTable, zArray, zClasses, zCount, zImage, zNatural, zSessionId, zTileRef } from './types';
 
 /** Where a session was made: the notebook or script, and the variable, cell or function in it. */
 export const zOrigin = z.object({
@@ -163,6 +163,21 @@ export const SESSION_METHODS = {
       /** Ranges without this percentage of the values at either end; 0: from the least to the largest value. */
       cuts: z.array(z.object({ percent: z.number(), low: z.number(), high: z.number() }))
     }),
+    repeat: true
+  },
+  /**
+   * The region of a pixel: connected by edges, and different from it by at most `tolerance`, in the image's values, in every channel. One
+   * buffer for each tile of {@link LABEL_TILE} pixels: a deflated bit mask, as in `labels.patch`. `too-large` for more than FLOOD_TILES_MAX tiles.
+   */
+  'image.flood': {
+    params: z.object({
+      session: zSessionId,
+      slice: zCount,
+      row: zCount,
+      column: zCount,
+      tolerance: z.number().min(0)
+    }),
+    result: z.object({ tiles: z.array(zTileRef) }),
     repeat: true
   },
   /** The values of a pixel, one for each channel. */

@@ -1,5 +1,6 @@
 /** The settings of all labellers. The extension fills them from JupyterLab's settings. */
 import { ISignal, Signal } from '@lumino/signaling';
+import type { ImageInfo } from '../../shared';
 
 /** When the wheel zooms without Ctrl: while the labeller has the keyboard focus, always, or never. Ctrl+wheel always zooms. */
 export type WheelZoom = 'focus' | 'always' | 'ctrl';
@@ -24,6 +25,10 @@ export interface ISettings {
   tool: string;
   /** Diameter of brush and eraser in image pixels. */
   brushSize: number;
+  /** Whether a stroke of the brush that comes back to its start is filled. */
+  brushFills: boolean;
+  /** Greatest difference of a flood fill from the pixel under the pointer, in percent of the image's usual range of values. */
+  tolerance: number;
   /** 0 to 1. */
   labelOpacity: number;
   segmentationOpacity: number;
@@ -52,6 +57,8 @@ export interface ISettings {
 export const DEFAULT_SETTINGS: Readonly<ISettings> = {
   tool: 'suggest',
   brushSize: 15,
+  brushFills: false,
+  tolerance: 8,
   labelOpacity: 0.65,
   segmentationOpacity: 0.4,
   uncertaintyOpacity: 0.75,
@@ -73,6 +80,21 @@ export const DEFAULT_SETTINGS: Readonly<ISettings> = {
 export const BRUSH_MIN = 1;
 export const BRUSH_MAX = 1000;
 
+/** The brush size one step larger (1) or smaller (−1): a tenth of the size, at least one pixel; half the size if `large`. */
+export function nextBrushSize(size: number, direction: 1 | -1, large: boolean): number {
+  const step = Math.max(1, Math.round(size * (large ? 0.5 : 0.1)));
+  return size + direction * step;
+}
+
+/** Greatest tolerance of a flood fill, in percent. */
+export const TOLERANCE_MAX = 50;
+
+/** A tolerance in percent as a difference of an image's values; a whole number if they are. */
+export function toleranceOf({ image }: { image: Pick<ImageInfo, 'display' | 'dtype'> }, percent: number): number {
+  const difference = ((image.display.high - image.display.low) * percent) / 100;
+  return image.dtype.startsWith('float') ? difference : Math.round(difference);
+}
+
 const OPACITIES = ['labelOpacity', 'segmentationOpacity', 'uncertaintyOpacity', 'probabilityOpacity'] as const;
 const SWITCHES = [
   'labelOutline',
@@ -81,6 +103,7 @@ const SWITCHES = [
   'probabilityOutline',
   'minimap',
   'scaleBar',
+  'brushFills',
   'picture'
 ] as const;
 
@@ -126,6 +149,10 @@ export function checkSettings(values: Partial<Record<keyof ISettings, unknown>>)
   const brushSize = ranged(values.brushSize, BRUSH_MIN, BRUSH_MAX);
   if (brushSize !== undefined) {
     out.brushSize = Math.round(brushSize);
+  }
+  const tolerance = ranged(values.tolerance, 0, TOLERANCE_MAX);
+  if (tolerance !== undefined) {
+    out.tolerance = tolerance;
   }
   for (const name of OPACITIES) {
     const opacity = ranged(values[name], 0, 1);

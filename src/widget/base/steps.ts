@@ -18,6 +18,7 @@ const WHAT: Readonly<Record<string, () => string>> = {
   eraser: () => trans.__('Eraser'),
   polygon: () => trans.__('Polygon'),
   lasso: () => trans.__('Lasso'),
+  flood: () => trans.__('Filled by grey value'),
   suggestion: () => trans.__('SAM suggestion'),
   'copy-slice': () => trans.__('Copied to the next slice'),
   interpolate: () => trans.__('Filled between slices'),

@@ -11,6 +11,7 @@ import { IPoint, tilesIn, ViewTransform } from '../base/geometry';
 import { trans } from '../base/translation';
 import { Change, IRepaint } from '../state/change';
 import { LabellerState } from '../state/labeller-state';
+import { BrushWheel } from './brush-wheel';
 import { Gestures, IGestureTarget, IPointer } from './gestures';
 import { KeyCursor } from './key-cursor';
 import { ILayerPainter, LayerName, Layers } from './layers';
@@ -22,7 +23,7 @@ import { ScaleBar } from './scale-bar';
 import { kindOf, purposeOf } from './pointer-events';
 import { SliceWheel } from './slice-wheel';
 import { ToolInUse } from './tool-in-use';
-import { IToolEvent, IToolHandler } from './tools';
+import { currentTool, IToolEvent, IToolHandler } from './tools';
 
 /** The pixel under the pointer, for the status line. */
 export interface IHover {
@@ -172,7 +173,9 @@ export class CanvasView extends Widget {
         event.stopPropagation();
         break;
       case 'wheel':
-        this._onWheel(event as WheelEvent);
+        if (!this._brushWheel.turn(event as WheelEvent)) {
+          this._onWheel(event as WheelEvent);
+        }
         break;
       default:
     }
@@ -349,6 +352,10 @@ export class CanvasView extends Widget {
   private readonly _layers: Layers;
   private readonly _tools: ToolInUse;
   private readonly _hovered = new Signal<this, IHover | null>(this);
+  private readonly _brushWheel = new BrushWheel({
+    settings: () => this._state.settings,
+    sizes: () => currentTool(this._state).settings.includes('brushSize')
+  });
   private readonly _gestures = new Gestures({
     press: (pointer, purpose) => this._tools.press(this._toolEvent(pointer), purpose),
     release: pointer => this._release(pointer),

@@ -5,7 +5,7 @@
  * A key may stand in one entry only. The keys of tools are in the tools' files.
  */
 import { ITool, TOOLS } from '../canvas/tools';
-import { nextShown } from '../base/settings';
+import { nextBrushSize, nextShown } from '../base/settings';
 import { trans } from '../base/translation';
 import { userKeys } from '../base/user-keys';
 import { LabellerState } from '../state/labeller-state';
@@ -15,12 +15,6 @@ import { goToNextRegion } from './next-region';
 
 export * from './command';
 export * from './keystroke';
-
-/** The brush size one step larger (1) or smaller (−1): a tenth of the size, at least one pixel; half the size if `large`. */
-export function nextBrushSize(size: number, direction: 1 | -1, large: boolean): number {
-  const step = Math.max(1, Math.round(size * (large ? 0.5 : 0.1)));
-  return size + direction * step;
-}
 
 function size({ settings }: LabellerState, direction: 1 | -1, large: boolean): void {
   settings.set({ brushSize: nextBrushSize(settings.values.brushSize, direction, large) });

@@ -1,13 +1,13 @@
 /** The toolbar: tools, brush size, what happens to older labels, zoom, and the slice of a stack. */
 import { currentTool, ITool, TOOLS, ToolSetting } from '../canvas/tools';
-import { element, hide, setDisabled, setText, slider } from '../base/dom';
+import { button, element, hide, setDisabled, setText, slider } from '../base/dom';
 import { ChoiceSwitch } from './choice-switch';
 import { HistoryStep } from '../../shared';
 import { Move } from '../labels/patch-queue';
 import { stepText } from '../base/steps';
 import { findCommand, ILabellerView, keysOf, keystrokeText } from '../commands';
 import { commandButton, titleWithKey } from '../commands/titles';
-import { BRUSH_MAX, Erases, Overlap } from '../base/settings';
+import { BRUSH_MAX, Erases, Overlap, TOLERANCE_MAX, toleranceOf } from '../base/settings';
 import { StateWidget } from '../panel/state-widget';
 import { trans } from '../base/translation';
 
@@ -35,6 +35,29 @@ export class Toolbar extends StateWidget {
       max: SIZE_STEPS,
       format: step => trans.__('%1 px', Math.round(Math.exp((step / SIZE_STEPS) * SIZE_SPAN))),
       input: step => this._state.settings.set({ brushSize: Math.round(Math.exp((step / SIZE_STEPS) * SIZE_SPAN)) })
+    });
+    const difference = (percent: number) => {
+      const value = state.session ? toleranceOf(state.session, percent) : 0;
+      return `±${value.toLocaleString(undefined, { maximumSignificantDigits: 3 })}`;
+    };
+    this._fills = button({
+      testid: 'sambalab-brush-fills',
+      title: trans.__('Fill a stroke that comes back to its start'),
+      icon: {
+        svg: '<circle cx="8" cy="8" r="3.300" fill="currentColor" stroke="none"/><path d="M9.500 2.700A5.500 5.500 0 1 1 6.500 2.700"/>'
+      },
+      className: 'sambalab-brush-fills',
+      run: () => state.settings.set({ brushFills: !state.settings.values.brushFills })
+    });
+    this._tolerance = slider({
+      testid: 'sambalab-tolerance',
+      label: trans.__('Tolerance'),
+      title: trans.__('Greatest difference in grey from the pixel under the pointer'),
+      min: 0,
+      max: TOLERANCE_MAX,
+      step: 0.5,
+      format: difference,
+      input: tolerance => state.settings.set({ tolerance })
     });
     this._overlap = new ChoiceSwitch({
       testid: 'sambalab-overlap',
@@ -99,6 +122,8 @@ export class Toolbar extends StateWidget {
     this._zoom = element('span', { class: 'sambalab-zoom', 'data-testid': 'sambalab-zoom' });
     this._controls = {
       brushSize: this._size.node,
+      brushFills: this._fills,
+      tolerance: this._tolerance.node,
       overlap: this._overlap.node,
       erases: this._erases.node
     };
@@ -157,10 +182,16 @@ export class Toolbar extends StateWidget {
     }
     this._size.set(Math.round((Math.log(values.brushSize) / SIZE_SPAN) * SIZE_STEPS));
     setText(this._size.node.lastElementChild!, trans.__('%1 px', values.brushSize));
+    this._fills.setAttribute('aria-pressed', String(values.brushFills));
+    this._tolerance.set(values.tolerance);
     this._overlap.set(values.overlap);
     this._erases.set(values.erases);
-    // The brush's size stays, so that the toolbar does not jump.
+    // The brush's size stays, so that the toolbar does not jump, unless another slider takes its place.
     const heir = this._tools.get(inUse)!;
+    const hasTolerance = inUse.settings.includes('tolerance');
+    hide(this._size.node, hasTolerance, heir);
+    hide(this._tolerance.node, !hasTolerance, heir);
+    hide(this._fills, !inUse.settings.includes('brushFills'), heir);
     hide(this._overlap.node, !inUse.settings.includes('overlap'), heir);
     hide(this._erases.node, !inUse.settings.includes('erases'), heir);
     this._slice?.set(this._state.slice);
@@ -184,6 +215,8 @@ export class Toolbar extends StateWidget {
 
   private readonly _tools: ReadonlyMap<ITool, HTMLButtonElement>;
   private readonly _size: ReturnType<typeof slider>;
+  private readonly _fills: HTMLButtonElement;
+  private readonly _tolerance: ReturnType<typeof slider>;
   private readonly _overlap: ChoiceSwitch<Overlap>;
   private readonly _erases: ChoiceSwitch<Erases>;
   private readonly _controls: Readonly<Record<ToolSetting, HTMLElement>>;

@@ -42,8 +42,13 @@ export function decodePatch(params: LabelPatch, buffers: Uint8Array[]): IMaskedP
     slice: params.slice,
     classId: params.class,
     replaces: params.replaces,
-    tiles: params.tiles.map(({ row, column }, i) => ({ row, column, bits: inflate(buffers[i]!, MASK_BYTES) }))
+    tiles: params.tiles.map(({ row, column }, i) => ({ row, column, bits: decodeMask(buffers[i]!) }))
   };
+}
+
+/** Inflate the mask of a tile. @throws BridgeError `malformed` */
+export function decodeMask(buffer: Uint8Array): Uint8Array {
+  return inflate(buffer, MASK_BYTES);
 }
 
 /** Inflate a tile of one byte a pixel. @throws BridgeError `malformed` */

@@ -3,7 +3,7 @@ import { LABEL_TILE, MadeBy, Replaces } from '../../shared';
 import { IPoint, ISize, ITileRef } from '../base/geometry';
 import { LabelTiles } from './label-tiles';
 import { IMaskedPatch } from './patches';
-import { brushRuns, MaskBuilder } from './raster';
+import { brushRuns, contourRuns, EmitRun, MaskBuilder } from './raster';
 
 /** A stroke; `LabelStore.stroke` begins one. */
 export class Stroke {
@@ -19,9 +19,18 @@ export class Stroke {
 
   /** Draw from one point of the image to another. */
   line(from: IPoint, to: IPoint, radius: number): void {
-    const { tiles, image, classId, replaces } = this._options;
+    this._paint(emit => brushRuns(from, to, radius, this._options.image, emit));
+  }
+
+  /** Draw the inside of a closed contour, by the even-odd rule. */
+  fill(contour: readonly IPoint[]): void {
+    this._paint(emit => contourRuns(contour, this._options.image, emit));
+  }
+
+  private _paint(draw: (emit: EmitRun) => void): void {
+    const { tiles, classId, replaces } = this._options;
     const touched = new Map<string, ITileRef>();
-    brushRuns(from, to, radius, image, (row, start, end) => {
+    draw((row, start, end) => {
       this._keep(row, start, end);
       this._mask.addRun(row, start, end);
       for (const tile of tiles.paintRun(row, start, end, classId, replaces)) {

@@ -15,11 +15,12 @@ import {
   SessionSummary,
   SuggestedRegion
 } from '../../shared';
-import { Settings } from '../base/settings';
+import { Settings, toleranceOf } from '../base/settings';
 import { trans } from '../base/translation';
 import { LabelStore } from '../labels/label-store';
 import { IPatchReply, Move } from '../labels/patch-queue';
-import { IMaskedPatch } from '../labels/patches';
+import { decodeMask, IMaskedPatch } from '../labels/patches';
+import { IMaskTile } from '../labels/raster';
 import { Change, IRepaint } from './change';
 import { Choice } from './choice';
 import { ClassChange, marked, mayChange } from './class-rules';
@@ -288,13 +289,34 @@ export class LabellerState implements IDisposable {
     if (!replaces) {
       return Promise.resolve();
     }
-    const target = this.drawnOn ?? parts.labels;
-    const taken = parts.suggestions.accept(at);
-    this._accepting = Promise.all([taken, this._accepting])
-      .then(([suggestion]) => {
-        if (suggestion && parts === this._parts) {
-          const made = { provenance: 'sam', tool: 'suggestion' } as const;
-          target.commit({ slice, classId: current.id, replaces, tiles: suggestion.tiles(), made });
+    const made = { provenance: 'sam', tool: 'suggestion' } as const;
+    const tiles = parts.suggestions.accept(at).then(suggestion => suggestion?.tiles());
+    return this._inOrder(tiles, { slice, classId: current.id, replaces, made });
+  }
+
+  /** Label, or erase, the pixels that are like this one in grey and connected with it. Clicks are carried out in order. */
+  fill(at: IPixel, erases: boolean): Promise<void> {
+    const { _session: session, slice } = this;
+    const classId = erases ? 0 : (this.currentClass?.id ?? 0);
+    const replaces = this.replaces(classId, at);
+    if (!session || !replaces) {
+      return Promise.resolve();
+    }
+    const params = { session: this.id, slice, ...at, tolerance: toleranceOf(session, this.settings.values.tolerance) };
+    const tiles = this.connection
+      .request('image.flood', params)
+      .then(({ result, buffers }) => result.tiles.map((tile, i) => ({ ...tile, bits: decodeMask(buffers[i]!) })));
+    return this._inOrder(tiles, { slice, classId, replaces, made: { provenance: 'hand', tool: 'flood' } });
+  }
+
+  /** Draw a mask when it is there, after all clicks before it. */
+  private _inOrder(mask: Promise<IMaskTile[] | undefined>, patch: Omit<IMaskedPatch, 'tiles'>): Promise<void> {
+    const parts = this._parts;
+    const target = this.drawnOn;
+    this._accepting = Promise.all([mask, this._accepting])
+      .then(([tiles]) => {
+        if (tiles && target && parts === this._parts) {
+          target.commit({ ...patch, tiles });
         }
       })
       // Later clicks and trainings wait for this one: its error must not reach them.

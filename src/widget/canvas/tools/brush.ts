@@ -18,7 +18,7 @@ export const brush: ITool = {
     '<path d="M13.6 2.4 7.6 8.4M9.4 10.2l4.4-7.6"/>' +
     '<path d="M7.4 8.6c-1.600-.5-3 .3-3.400 1.900-.3 1.300-.8 2.100-1.900 2.700 2.600.9 5.600.3 6.300-1.500.5-1.300.1-2.500-1-3.100z" fill="currentColor" stroke="none"/>',
   cursor: 'none',
-  settings: ['brushSize', 'overlap'],
+  settings: ['brushSize', 'brushFills', 'overlap'],
   create: host => new BrushHandler(host, false)
 };
 
@@ -48,6 +48,8 @@ export class BrushHandler implements IToolHandler {
     };
     this._stroke = this._begin();
     this._last = this._lineStart(event) ?? event.image;
+    this._path = [this._last];
+    this._from = null;
     this._line(event.image);
   }
 
@@ -63,12 +65,17 @@ export class BrushHandler implements IToolHandler {
     if (this._stroke && this._last && this._slice !== this._host.state.slice) {
       this._stroke.end();
       this._stroke = this._begin();
+      this._path = [];
       this._line(this._last);
     }
   }
 
   release({ time }: IToolEvent): void {
     if (this._stroke) {
+      const { brushFills, brushSize } = this._host.state.settings.values;
+      if (brushFills && !this._erases && goesAround(this._path, brushSize)) {
+        this._stroke.fill(this._path);
+      }
       this._stroke.end(time);
       this._end = this._last && { at: this._last, slice: this._slice };
     }
@@ -124,6 +131,7 @@ export class BrushHandler implements IToolHandler {
   private _line(to: IPoint): void {
     this._stroke?.line(this._last ?? to, to, this._host.state.settings.values.brushSize / 2);
     this._last = to;
+    this._path.push(to);
   }
 
   /** Where a straight line to this place begins: at the end of the last stroke, with Shift. */
@@ -146,6 +154,8 @@ export class BrushHandler implements IToolHandler {
     throw new Error('No stroke is drawn.');
   };
   private _last: IPoint | null = null;
+  /** The places of the stroke that is drawn. */
+  private _path: IPoint[] = [];
   private _at: IPoint | null = null;
   private _alt = false;
   /** Where the straight line begins that a press would draw. */
@@ -153,4 +163,12 @@ export class BrushHandler implements IToolHandler {
   private _slice = 0;
   /** The end of the last stroke. */
   private _end: { at: IPoint; slice: number } | null = null;
+}
+
+/** Whether a stroke comes back to its start, so that the discs at its ends touch, after it went farther away. */
+export function goesAround(path: readonly IPoint[], diameter: number): boolean {
+  const [start] = path;
+  const end = path[path.length - 1];
+  const distance = (a: IPoint, b: IPoint) => Math.hypot(a.x - b.x, a.y - b.y);
+  return !!start && !!end && distance(start, end) <= diameter && path.some(point => distance(start, point) > diameter);
 }

@@ -3,7 +3,7 @@
  * a new tool is a new file and one line in {@link TOOLS}. The toolbar, the keys, the canvas and the settings ask this list.
  *
  * - `tool.ts`: the contract, {@link ITool} and {@link IToolHandler}
- * - `contour.ts`: draws and fills contours, for several tools
+ * - `contour.ts`: draws and fills contours, for several tools; `following.ts`: the base of tools that act where the pointer is lifted
  * - every other file: a tool
  *
  * A tool changes labels and suggestions through the state and draws on the context that it is given: it touches no DOM.
@@ -11,6 +11,7 @@
 import { LabellerState } from '../../state/labeller-state';
 import { brush } from './brush';
 import { eraser } from './eraser';
+import { flood } from './flood';
 import { lasso } from './lasso';
 import { pan } from './pan';
 import { pick } from './pick';
@@ -21,7 +22,7 @@ import { ITool } from './tool';
 export * from './tool';
 
 /** All tools, in the toolbar's order. The first is the default. */
-export const TOOLS: readonly [ITool, ...ITool[]] = [suggest, brush, eraser, polygon, lasso, pick, pan];
+export const TOOLS: readonly [ITool, ...ITool[]] = [suggest, brush, eraser, polygon, lasso, flood, pick, pan];
 
 /** The tool of a pen's eraser end. */
 export const ERASER_END: ITool = eraser;

@@ -1,7 +1,8 @@
 /** The picker: a click takes the class under the pointer, of the label or else of the segmentation, and returns to the tool before. */
 import { IPoint, ViewTransform } from '../../base/geometry';
 import { trans } from '../../base/translation';
-import { ITool, IToolEvent, IToolHandler, IToolHost } from './tool';
+import { FollowingHandler } from './following';
+import { ITool, IToolEvent, IToolHandler } from './tool';
 
 export const pick: ITool = {
   name: 'pick',
@@ -18,21 +19,7 @@ export const pick: ITool = {
   create: host => new PickHandler(host)
 };
 
-class PickHandler implements IToolHandler {
-  constructor(private readonly _host: IToolHost) {}
-
-  /** It picks where the pointer is lifted: a finger may turn out to be the first of two. */
-  press(event: IToolEvent): void {
-    this.hover(event);
-  }
-
-  drag(events: IToolEvent[]): void {
-    const last = events[events.length - 1];
-    if (last) {
-      this.hover(last);
-    }
-  }
-
+class PickHandler extends FollowingHandler implements IToolHandler {
   release({ image }: IToolEvent): void {
     const { state } = this._host;
     const found = this._classAt(image);
@@ -42,20 +29,6 @@ class PickHandler implements IToolHandler {
     } else {
       state.note(trans.__('There is no label and no segmentation at this place: click where there is a colour.'));
     }
-  }
-
-  abort(): void {
-    this.leave();
-  }
-
-  hover({ image }: IToolEvent): void {
-    this._at = image;
-    this._host.redraw();
-  }
-
-  leave(): void {
-    this._at = null;
-    this._host.redraw();
   }
 
   cancel(): boolean {
@@ -91,6 +64,4 @@ class PickHandler implements IToolHandler {
     const id = parts.labels.slice(slice).at(row, column) || parts.segmentation.at(slice, row, column);
     return session?.classes.find(item => item.id === id);
   }
-
-  private _at: IPoint | null = null;
 }

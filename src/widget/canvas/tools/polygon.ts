@@ -2,7 +2,8 @@
 import { IPoint, ViewTransform } from '../../base/geometry';
 import { trans } from '../../base/translation';
 import { fillContour, lineColour, paintLine } from './contour';
-import { ITool, IToolEvent, IToolHandler, IToolHost } from './tool';
+import { FollowingHandler } from './following';
+import { ITool, IToolEvent, IToolHandler } from './tool';
 
 /** A click this near to the first vertex closes the polygon, in CSS pixels. */
 const CLOSE = 8;
@@ -28,20 +29,10 @@ export const polygon: ITool = {
 };
 
 /** Keeps the vertices until the polygon is closed or dropped, also while another tool is in use. */
-class PolygonHandler implements IToolHandler {
-  constructor(private readonly _host: IToolHost) {}
-
-  /** The vertex is set where the pointer is lifted: a finger may turn out to be the first of two. */
-  press(event: IToolEvent): void {
+class PolygonHandler extends FollowingHandler implements IToolHandler {
+  override press(event: IToolEvent): void {
     this._pressed = true;
-    this.hover(event);
-  }
-
-  drag(events: IToolEvent[]): void {
-    const last = events[events.length - 1];
-    if (last) {
-      this.hover(last);
-    }
+    super.press(event);
   }
 
   release({ image, altKey, time }: IToolEvent): void {
@@ -67,19 +58,9 @@ class PolygonHandler implements IToolHandler {
     this._host.redraw();
   }
 
-  abort(): void {
+  override abort(): void {
     this._pressed = false;
-    this.leave();
-  }
-
-  hover({ image }: IToolEvent): void {
-    this._at = image;
-    this._host.redraw();
-  }
-
-  leave(): void {
-    this._at = null;
-    this._host.redraw();
+    super.abort();
   }
 
   secondaryPress({ time }: IToolEvent): void {
@@ -147,5 +128,4 @@ class PolygonHandler implements IToolHandler {
   private _slice = 0;
   private _erases = false;
   private _pressed = false;
-  private _at: IPoint | null = null;
 }

@@ -5,7 +5,7 @@ import { LabellerState } from '../../state/labeller-state';
 import { PointerKind } from '../gestures';
 
 /** A setting with a control in the toolbar. */
-export type ToolSetting = Extract<keyof ISettings, 'brushSize' | 'overlap' | 'erases'>;
+export type ToolSetting = Extract<keyof ISettings, 'brushSize' | 'brushFills' | 'tolerance' | 'overlap' | 'erases'>;
 
 /** A tool. Each file of this folder exports one or more; `index.ts` registers them. */
 export interface ITool {

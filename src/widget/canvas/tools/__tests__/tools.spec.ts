@@ -155,6 +155,84 @@ describe('The tools', () => {
     expect(await label(70, 120)).toBe(0);
   });
 
+  it('fill a stroke that comes back to its start, if the user wants it, and no other, as one patch', async () => {
+    const { state, sidecar, make, at, sent } = await use();
+    state.settings.set({ brushSize: 12 });
+    const brush = make('brush');
+    const ring = Array.from({ length: 61 }, (_, i) => ({
+      x: 200 + 90 * Math.cos((i * Math.PI) / 30.5) + 0.1,
+      y: 150 + 60 * Math.sin((i * Math.PI) / 30.5) + 0.1
+    }));
+    const draw = async (path: typeof ring) => {
+      sidecar.labels.fill(0);
+      sent.length = 0;
+      brush.press(at(path[0]!.x, path[0]!.y));
+      brush.drag!(path.slice(1).map(({ x, y }) => at(x, y)));
+      brush.release!(at(path[path.length - 1]!.x, path[path.length - 1]!.y));
+      await state.drained();
+      expect(sent).toHaveLength(1);
+      return Buffer.from(sidecar.labels);
+    };
+    /** The discs along a path, and what is inside it: by distances, and by the crossings of a line to the left. */
+    const wanted = (path: typeof ring, filled: boolean) => {
+      const out = Buffer.alloc(image.rows * image.columns);
+      for (let row = 70; row < 230; row++) {
+        for (let column = 90; column < 310; column++) {
+          const x = column + 0.5;
+          const y = row + 0.5;
+          let inside = false;
+          let near = false;
+          for (let n = 0; n < path.length; n++) {
+            const a = path[n]!;
+            const b = path[(n + 1) % path.length]!;
+            const dx = b.x - a.x;
+            const dy = b.y - a.y;
+            const t = Math.min(Math.max(((x - a.x) * dx + (y - a.y) * dy) / (dx * dx + dy * dy), 0), 1);
+            const isDrawn = n + 1 < path.length; // the last edge closes the path
+            near ||= isDrawn && (x - a.x - t * dx) ** 2 + (y - a.y - t * dy) ** 2 <= 36;
+            if (a.y <= y !== b.y <= y && a.x + ((y - a.y) * dx) / dy < x) {
+              inside = !inside;
+            }
+          }
+          out[row * image.columns + column] = near || (filled && inside) ? 1 : 0;
+        }
+      }
+      return out;
+    };
+    expect((await draw(ring)).equals(wanted(ring, false))).toBe(true);
+    state.settings.set({ brushFills: true });
+    expect((await draw(ring)).equals(wanted(ring, true))).toBe(true);
+    const open = ring.slice(0, 50);
+    expect((await draw(open)).equals(wanted(open, false))).toBe(true);
+    const dab = ring.slice(0, 2);
+    expect((await draw(dab)).equals(wanted(dab, false))).toBe(true);
+  });
+
+  it('show no straight line after a click with Shift, before the pointer moves on', async () => {
+    const { make, at, click } = await use();
+    const brush = make('brush');
+    click(brush, 20, 20);
+    const lines = () => {
+      const context = { lines: 0, lineTo: () => context.lines++ };
+      const drawn = new Proxy(context, { get: (target, name) => Reflect.get(target, name) ?? (() => undefined) });
+      brush.paint!(drawn as unknown as CanvasRenderingContext2D, new ViewTransform(image));
+      return context.lines;
+    };
+    brush.hover!(at(100, 20, { shiftKey: true }));
+    expect(lines()).toBe(2);
+    click(brush, 100, 20, { shiftKey: true });
+    expect(lines()).toBe(0);
+    brush.hover!(at(100, 120, { shiftKey: true }));
+    expect(lines()).toBe(2);
+  });
+
+  it('pick the class of the segmentation where there is no label', async () => {
+    const { state, make, click } = await use();
+    jest.spyOn(state.parts!.segmentation, 'at').mockReturnValue(2);
+    click(make('pick'), 310, 310);
+    expect(state.currentClass!.id).toBe(2);
+  });
+
   it('paint with the brush and erase with Alt', async () => {
     const { state, sidecar } = await open();
     const brush = findTool('brush')!.create({ state, view: new ViewTransform(image), redraw: () => undefined });
