@@ -75,6 +75,30 @@ test('Overlays, contrast and the pixel under the pointer are shown as they are s
   await shows(150, 40, DARK, 'certainly not bright');
   await part('probability').click();
 
+  // The segmentation before the last training, by a key and along a line.
+  await part('segmentation-opacity').fill('40');
+  await notebook.execute(1, 'lab.set_labels(np.where(labels == 0, 0, 3 - labels)); lab.train(); print("trained")');
+  await shows(150, 200, over(RED, BRIGHT, 0.4), 'the new segmentation');
+  await lab.root.focus();
+  await page.keyboard.down('x');
+  await shows(150, 200, over(BLUE, BRIGHT, 0.4), 'the segmentation before');
+  await page.keyboard.up('x');
+  await shows(150, 200, over(RED, BRIGHT, 0.4), 'the new segmentation again');
+  await lab.press('c');
+  await shows(150, 40, over(RED, DARK, 0.4), 'before, on the left');
+  await shows(150, 200, over(RED, BRIGHT, 0.4), 'now, on the right');
+  const line = (await part('divider').boundingBox())!;
+  await page.mouse.move(line.x + line.width / 2, line.y + 30);
+  await page.mouse.down();
+  await page.mouse.move((await lab.at({ row: 150, column: 250 })).x, line.y + 30, { steps: 3 });
+  await page.mouse.up();
+  await shows(150, 200, over(BLUE, BRIGHT, 0.4), 'before, left of the line that was dragged');
+  await lab.press('c');
+  await expect(part('divider')).toBeHidden();
+  await notebook.execute(1, 'lab.set_labels(labels); lab.train(); print("trained")');
+  await shows(150, 200, over(BLUE, BRIGHT, 0.4), 'the first segmentation again');
+  await part('segmentation-opacity').fill('0');
+
   // The pixel under the pointer.
   await part('probability').click();
   await lab.moveTo(50, 200);

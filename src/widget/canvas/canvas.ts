@@ -15,6 +15,7 @@ import { BrushWheel } from './brush-wheel';
 import { Gestures, IGestureTarget, IPointer } from './gestures';
 import { KeyCursor } from './key-cursor';
 import { ILayerPainter, LayerName, Layers } from './layers';
+import { Divider } from './divider';
 import { Minimap } from './minimap';
 import { Navigation } from './navigation';
 import { Painter } from './painter';
@@ -53,8 +54,9 @@ export class CanvasView extends Widget {
       hovered: at => this._hovered.emit(at),
       redraw: () => this.redraw('top')
     });
+    this._divider = new Divider(options.state);
     this._minimap = new Minimap({ state: options.state, navigation: this.navigation, image });
-    this.node.append(this.cursor.node, this._scaleBar.node, this._minimap.node);
+    this.node.append(this.cursor.node, this._scaleBar.node, this._divider.node, this._minimap.node);
     const { top } = this._layers;
     top.setAttribute('role', 'img');
     top.setAttribute('aria-label', trans.__('Image of %1 rows and %2 columns, with labels', image.rows, image.columns));
@@ -238,6 +240,9 @@ export class CanvasView extends Widget {
       this._setCursor();
       this._tellView();
     }
+    if (change === 'display') {
+      this._divider.refresh();
+    }
     if (change !== 'status') {
       this.redraw(change === 'top' ? 'top' : 'both');
     }
@@ -348,6 +353,7 @@ export class CanvasView extends Widget {
   private readonly _image: ISize;
   private readonly _painter: Painter;
   private readonly _scaleBar = new ScaleBar();
+  private readonly _divider: Divider;
   private readonly _minimap: Minimap;
   private readonly _layers: Layers;
   private readonly _tools: ToolInUse;

@@ -57,6 +57,10 @@ export class Painter {
         // Contours at a tile's edge depend on the tile beside it.
         const all = this._outlined(name) ? keys.flatMap(withNeighbours) : keys;
         all.forEach(key => pictures.invalidate(key));
+        if (name === 'segmentation' && overlay === name) {
+          const training = this._state.parts?.segmentation.training ?? 0;
+          all.forEach(key => this._pictures.before.invalidate(`${training}|${key}`));
+        }
       } else {
         pictures.invalidateAll();
       }
@@ -69,8 +73,8 @@ export class Painter {
    * @returns whether all pictures are up to date; if not, draw again with the next frame.
    */
   base(context: CanvasRenderingContext2D, ratio: number, hideOverlays: boolean): boolean {
-    const { segmentation, preview, uncertainty, probability } = this._pictures;
-    const later = [segmentation, preview, uncertainty, probability];
+    const { segmentation, before, preview, uncertainty, probability } = this._pictures;
+    const later = [segmentation, before, preview, uncertainty, probability];
     later.forEach(pictures => (pictures.late = false));
     const { parts } = this._state;
     this._upcoming = parts && this._view.width > 0 ? this._fetchImage(parts, ratio) : [];
@@ -105,10 +109,7 @@ export class Painter {
     if (values.shown !== 'labels' && values.segmentationOpacity > 0) {
       segmentation.want(slice, visible, this._upcoming);
       if (segmentation.size.tiles > 0) {
-        this._overlay(context, ratio, 'segmentation', values.segmentationOpacity, visible, tile => ({
-          key: segmentationKey(slice, tile),
-          values: () => segmentation.classes(slice, tile)
-        }));
+        this._segmentation(context, parts, ratio, visible);
       }
     }
     for (const name of ['probability', 'uncertainty'] as const) {
@@ -128,6 +129,41 @@ export class Painter {
         values: () => drawn.tile(tile.row, tile.column)
       }));
     }
+  }
+
+  /** Draw the segmentation, or what was before the last training, or both beside each other. */
+  private _segmentation(
+    context: CanvasRenderingContext2D,
+    { segmentation, comparison }: SessionParts,
+    ratio: number,
+    visible: ITileRef[]
+  ): void {
+    const { slice } = this._state;
+    const { segmentationOpacity: opacity } = this._state.settings.values;
+    const { width, height } = context.canvas;
+    const edge = comparison.before ? width : Math.round((comparison.line ?? 0) * width);
+    const within = (from: number, to: number, draw: () => void) => {
+      if (from < to) {
+        context.save();
+        context.beginPath();
+        context.rect(from, 0, to - from, height);
+        context.clip();
+        draw();
+        context.restore();
+      }
+    };
+    within(0, edge, () =>
+      this._overlay(context, ratio, 'before', opacity, visible, tile => ({
+        key: `${segmentation.training}|${segmentationKey(slice, tile)}`,
+        values: () => segmentation.before(slice, tile)
+      }))
+    );
+    within(edge, width, () =>
+      this._overlay(context, ratio, 'segmentation', opacity, visible, tile => ({
+        key: segmentationKey(slice, tile),
+        values: () => segmentation.classes(slice, tile)
+      }))
+    );
   }
 
   /** Fetch and draw an overlay of bytes. */
@@ -266,7 +302,7 @@ export class Painter {
   private _overlay(
     context: CanvasRenderingContext2D,
     ratio: number,
-    name: RepaintedOverlay | 'preview',
+    name: RepaintedOverlay | 'preview' | 'before',
     opacity: number,
     tiles: readonly ITileRef[],
     find: (tile: ITileRef) => { key: string; values(): Uint8Array | undefined }
@@ -337,7 +373,8 @@ export class Painter {
     const key = shown.map(({ id, color }) => `${id}${color}`).join();
     if (key !== this._colours) {
       this._colours = key;
-      this._pictures.labels.palette = this._pictures.segmentation.palette = makePalette(shown);
+      const palette = makePalette(shown);
+      this._pictures.labels.palette = this._pictures.segmentation.palette = this._pictures.before.palette = palette;
     }
     const { classId } = this._state.parts!.probability;
     const color = classes.find(({ id }) => id === classId)?.color ?? '#ffffff';
@@ -348,13 +385,15 @@ export class Painter {
   }
 
   /** Whether an overlay is drawn as contours. */
-  private _outlined(name: RepaintedOverlay | 'preview'): boolean {
+  private _outlined(name: RepaintedOverlay | 'preview' | 'before'): boolean {
     const { values } = this._state.settings;
     switch (name) {
       case 'labels':
         return values.labelOutline;
       case 'preview':
         return false;
+      case 'before':
+        return values.segmentationOutline;
       default:
         return values[`${name}Outline`];
     }
@@ -419,6 +458,7 @@ export class Painter {
   private readonly _pictures = {
     labels: new OverlayPictures(),
     segmentation: new OverlayPictures(),
+    before: new OverlayPictures(),
     preview: new OverlayPictures(reduceLevels),
     uncertainty: new OverlayPictures(reduceLevels),
     probability: new OverlayPictures(reduceLevels)

@@ -247,6 +247,30 @@ export const COMMANDS: readonly ICommand[] = [
     run: view => view.toggleHelp()
   },
   {
+    name: 'compare-segmentations',
+    group: 'view',
+    keys: ['C'],
+    label: () => trans.__('Compare with the segmentation before the last training'),
+    enabled: ({ state }) => (state.parts?.segmentation.version ?? 0) > 0,
+    run: ({ state }) => state.parts?.comparison.toggle()
+  },
+  {
+    name: 'show-segmentation-before',
+    group: 'view',
+    keys: ['X'],
+    label: () => trans.__('Hold to see the segmentation before the last training'),
+    run: ({ state }) => {
+      if (state.parts) {
+        state.parts.comparison.before = true;
+      }
+    },
+    release: ({ state }) => {
+      if (state.parts) {
+        state.parts.comparison.before = false;
+      }
+    }
+  },
+  {
     name: 'toggle-full-window',
     group: 'view',
     keys: ['W'],

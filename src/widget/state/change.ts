@@ -7,7 +7,7 @@
  * - `choice`: tool, class, slice or settings
  * - `drawing`: image, labels or an overlay
  * - `top`: only the suggestion or the mark that lie over these
- * - `display`: the contrast, or what is known of the image's grey values
+ * - `display`: the contrast, the comparison of two segmentations, or what is known of the image's grey values
  * - `features`: features, forest, or the overlay that is shown
  */
 export type Change = 'session' | 'status' | 'choice' | 'drawing' | 'top' | 'display' | 'features';

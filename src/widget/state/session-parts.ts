@@ -13,6 +13,7 @@ import { ImageTiles } from '../tiles/image-tiles';
 import { SegmentationTiles } from '../tiles/segmentation-tiles';
 import { Change, IRepaint } from './change';
 import { Choice } from './choice';
+import { Comparison } from './comparison';
 import { Guide } from './guide';
 import { ImageDisplay } from './image-display';
 import { PixelValues } from './pixel-values';
@@ -76,6 +77,8 @@ export class SessionParts implements IDisposable {
   readonly labels: LabelStore;
   /** What was drawn on the segmentation. */
   readonly correction: LabelStore;
+  /** How the segmentation is compared with the one before. */
+  readonly comparison = new Comparison();
   readonly segmentation: SegmentationTiles;
   readonly suggestions: Suggestions;
   readonly embedding: SliceEmbedding;
@@ -151,6 +154,7 @@ export class SessionParts implements IDisposable {
       display,
       tiles,
       this.pixels,
+      this.comparison,
       segmentation,
       suggestions,
       embedding,
@@ -181,6 +185,7 @@ export class SessionParts implements IDisposable {
       tiles.look = display.look;
       this._changed.emit('display');
     }, this);
+    this.comparison.changed.connect(() => this._changed.emit('display'), this);
     tiles.arrived.connect(drawing, this);
     labels.changed.connect(this._onLabels, this);
     this.correction.failed.connect(failed, this);

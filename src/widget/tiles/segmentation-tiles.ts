@@ -21,6 +21,8 @@ const BATCH = 32;
 const BYTES_MAX = 64 << 20;
 /** Rough size of a tile without its bytes. */
 const TILE_BYTES = 200;
+/** Compressed bytes kept of the segmentation before. */
+const BEFORE_BYTES_MAX = 32 << 20;
 /** Inflated tiles kept, 64 KiB each: those that labels are being drawn on. */
 const INFLATED = 48;
 
@@ -31,6 +33,8 @@ interface ITile {
   round: number;
   /** Whether its round is not complete yet, so that the array lacks it. */
   ahead: boolean;
+  /** Number of the training that made it, among those that were seen; {@link SegmentationTiles.training} is the last. */
+  training: number;
   /** Version of the labels that its classifier learned from; −1 if unknown. */
   labelsVersion: number;
   /** Compressed class ids; null if every pixel is 0. */
@@ -88,6 +92,11 @@ export class SegmentationTiles implements IDisposable {
     return this._version;
   }
 
+  /** Counts the trainings whose segmentations were seen. */
+  get training(): number {
+    return this._training;
+  }
+
   /** Whether all tiles wanted last have arrived. */
   get settled(): boolean {
     return this._fetching !== this._slice && this._wanted.length === 0;
@@ -112,6 +121,9 @@ export class SegmentationTiles implements IDisposable {
   settle(version: number, round = 0): boolean {
     if (version === this._version && round === this._settledRound) {
       return false;
+    }
+    if (version > this._version && (round === 0 || round !== this._countedRound)) {
+      this._training++;
     }
     this._version = version;
     this._settledRound = round;
@@ -145,7 +157,7 @@ export class SegmentationTiles implements IDisposable {
 
   /** Rounds count from 1 again, after a restart of the sidecar for example: take the next one as the newest. */
   forgetRounds(): void {
-    this._round = 0;
+    this._round = this._countedRound = 0;
   }
 
   /** This version of the labels erased some in these tiles, so that the segmentation shows again: fetch the tiles when in view. */
@@ -206,6 +218,25 @@ export class SegmentationTiles implements IDisposable {
     return out;
   }
 
+  /**
+   * The class ids of a tile in the segmentation before the last training, with the labels of that time on top; undefined if the tile was not
+   * shown then. Do not change the array.
+   */
+  before(slice: number, tile: ITileRef): Uint8Array | undefined {
+    const key = segmentationKey(slice, tile);
+    const kept = this._tiles.peek(key);
+    // A tile that was not fetched since is the one before.
+    const found = kept && kept.training === this._training - 1 ? kept : this._before.get(key);
+    if (!found?.bytes || found.training !== this._training - 1) {
+      return undefined;
+    }
+    try {
+      return decodeTile(found.bytes);
+    } catch {
+      return undefined; // it was reported when it was the present one
+    }
+  }
+
   /** The class id of a pixel; 0 if its tile is not kept. */
   at(slice: number, row: number, column: number): number {
     const tile = { row: Math.floor(row / LABEL_TILE), column: Math.floor(column / LABEL_TILE) };
@@ -256,6 +287,10 @@ export class SegmentationTiles implements IDisposable {
       this._failed.emit(new BridgeError('malformed', `Live segmentation: ${problem}.`));
       return;
     }
+    if (round > this._countedRound) {
+      this._countedRound = round;
+      this._training++;
+    }
     this._round = round;
     const keys = tiles.map((tile, i) => {
       const key = segmentationKey(slice, tile);
@@ -291,7 +326,12 @@ export class SegmentationTiles implements IDisposable {
     return classes;
   }
 
-  private _put(key: string, tile: ITile): void {
+  private _put(key: string, without: Omit<ITile, 'training'>): void {
+    const tile = { ...without, training: this._training };
+    const kept = this._tiles.peek(key);
+    if (kept && kept.training < tile.training) {
+      this._before.set(key, { training: kept.training, bytes: kept.bytes });
+    }
     this._inflated.delete(key);
     this._tiles.set(key, tile);
   }
@@ -351,6 +391,9 @@ export class SegmentationTiles implements IDisposable {
     buffers: readonly Uint8Array[]
   ): void {
     const came = new Map(tiles.map((tile, i) => [segmentationKey(slice, tile), buffers[i]]));
+    if (version > this._version) {
+      this._training++; // the reply was faster than the event
+    }
     const keys: string[] = [];
     for (const key of new Set([...asked.map(tile => segmentationKey(slice, tile)), ...came.keys()])) {
       const kept = this._tiles.peek(key);
@@ -374,6 +417,14 @@ export class SegmentationTiles implements IDisposable {
   private readonly _arrived = new Signal<this, string[]>(this);
   private readonly _outdated = new Signal<this, void>(this);
   private readonly _failed = new Signal<this, BridgeError>(this);
+  /** Tiles of earlier trainings that newer ones replaced. */
+  private readonly _before = new Lru<string, Pick<ITile, 'training' | 'bytes'>>({
+    limit: BEFORE_BYTES_MAX,
+    weight: ({ bytes }) => TILE_BYTES + (bytes?.byteLength ?? 0)
+  });
+  private _training = 0;
+  /** The live round that {@link _training} has counted. */
+  private _countedRound = 0;
   private _version = 0;
   /** The newest live round that has sent tiles. */
   private _round = 0;

@@ -303,3 +303,52 @@ describe('SegmentationTiles', () => {
     expect(failed).toHaveLength(1);
   });
 });
+
+describe('The segmentation before', () => {
+  const first = (tile: Uint8Array | undefined) => tile?.[0];
+
+  it('is what was shown before the last training, and no older one', async () => {
+    const { segmentation, answer } = make();
+    segmentation.want(0, [A, B]);
+    await answer(1);
+    expect(segmentation.before(0, A)).toBeUndefined();
+    segmentation.settle(2);
+    expect(first(segmentation.before(0, A))).toBe(1); // not fetched yet: it is still the one before
+    segmentation.want(0, [A]);
+    await answer(2, 2);
+    expect([segmentation.at(0, 0, 0), first(segmentation.before(0, A)), first(segmentation.before(0, B))]).toEqual([
+      2, 1, 1
+    ]);
+    segmentation.settle(3);
+    segmentation.want(0, [A, B]);
+    await answer(3, 3);
+    // B was not in view after the second training.
+    expect([first(segmentation.before(0, A)), segmentation.before(0, B)]).toEqual([2, undefined]);
+  });
+
+  it('stays when tiles are fetched again because labels were erased', async () => {
+    const { segmentation, answer } = make();
+    segmentation.want(0, [A]);
+    await answer(1);
+    segmentation.settle(2);
+    segmentation.want(0, [A]);
+    await answer(2, 2);
+    segmentation.stale(0, [A], 5);
+    segmentation.want(0, [A]);
+    await answer(3, 2);
+    expect([segmentation.at(0, 0, 0), first(segmentation.before(0, A))]).toEqual([3, 1]);
+  });
+
+  it('is the one before a live round, also once the round is complete', async () => {
+    const { segmentation, answer, bring } = make();
+    segmentation.want(0, [A]);
+    await answer(1);
+    bring(1, 2, [A]);
+    bring(1, 2, [B]);
+    expect([segmentation.at(0, 0, 0), first(segmentation.before(0, A))]).toEqual([2, 1]);
+    segmentation.settle(2, 1);
+    expect(first(segmentation.before(0, A))).toBe(1);
+    bring(2, 3, [A]);
+    expect(first(segmentation.before(0, A))).toBe(2);
+  });
+});
