@@ -22,6 +22,16 @@ class Results(SessionAccess):
         return self._trained("segmentation")
 
     @property
+    def segmentation_part(self) -> float:
+        """Share of the image that is segmented, 0 to 1.
+
+        Below 1 after a training, or the loading of a classifier, that was cancelled while the widget showed its first tiles.
+        `segmentation` is then 0 in the rest, but for labels. The next training segments the whole image.
+        """
+        segmentation = self._refresh()["segmentation"]
+        return float(segmentation.get("part", 1)) if segmentation else 0.0
+
+    @property
     def segmentation_version(self) -> int:
         """Counts the segmentations of this image; 0 before the first."""
         segmentation = self._refresh()["segmentation"]

@@ -2,11 +2,18 @@
 import { readFile } from 'node:fs/promises';
 import { BridgeError } from '../../../src/shared/errors';
 import { FeatureSpec } from '../../../src/shared/features';
-import { ClassifierInfo, FeatureChoice, LabelClass, Params, TrainingChoice } from '../../../src/shared/protocol';
+import {
+  ArrayDescriptor,
+  ClassifierInfo,
+  FeatureChoice,
+  LabelClass,
+  Params,
+  TrainingChoice
+} from '../../../src/shared/protocol';
 import { ArrayStore } from '../arrays/array-store';
 import { greyRange } from '../arrays/display-range';
 import { ICall, madeBy } from '../transport/dispatcher';
-import { isMissing } from '../base/files';
+import { breathe, isMissing } from '../base/files';
 import { IJobContext } from '../jobs/job-context';
 import { AnyClassifier, IEngineService, IImageMaps, ISegmentationArrays } from '../jobs/services';
 import { Jobs } from '../jobs/jobs';
@@ -24,9 +31,14 @@ import {
   writeClassifier
 } from './training-part';
 import { Session } from '../session/session';
+import { LiveTiles } from './live-tiles';
+import { ShownRound } from './shown-round';
+import { TileFile } from '../arrays/tile-file';
+import { Peers } from '../transport/peers';
 
 /** The parts that classifier jobs use. */
 export interface IClassifierOptions {
+  peers: Pick<Peers, 'views' | 'emit'>;
   engine: IEngineService;
   store: ArrayStore;
   jobs: Jobs;
@@ -164,14 +176,15 @@ export class ClassifierJobs {
         const part = partOf(session);
         mergedClasses(session, described.classes); // fails before the work, not after it
         const embeddings = await this._seen(session, json, context);
-        await this._apply([part], json, embeddings, ['prediction'], context, async ([made]) => {
+        await this._show([part], json, embeddings, context, async ([made]) => {
           await session.setClasses(mergedClasses(session, described.classes), madeBy(call, 'classifier'));
           await writeClassifier(session, json);
           const standardised = engine.featureSpec(described.spec).standardise;
           const known = { standardised, trainedOn, pixelSize };
           const note = differences(known, session.record.image, await greyRange(part.image));
           const info = { ...described, note, labelsVersion: 0, seconds: (performance.now() - start) / 1000 };
-          await session.takeResults(made!, part.generation, info);
+          const { round, part: share, ...results } = made!;
+          await session.takeResults(results, part.generation, info, round, share);
           const { spec, forest } = described;
           await session.choose({ ...(spec && { features: spec }), ...(forest && { forest }) });
         });
@@ -210,13 +223,17 @@ export class ClassifierJobs {
       await labels.exclusive(async () => undefined); // so that all acknowledged patches are in the array
     }
     await this.learner.learn(parts, spec, forest, context, ({ trained, embeddings, ...learned }) =>
-      this._apply(parts, trained, embeddings, ['prediction'], context, async made => {
+      this._show(parts, trained, embeddings, context, async made => {
         const seconds = (performance.now() - start) / 1000;
         const basis = embeddings?.[0]?.basis;
         for (const [i, { session, generation, labelsVersion }] of parts.entries()) {
+          const { round, part, ...results } = made[i]!;
+          if (part === 0) {
+            continue; // cancelled before its turn came
+          }
           await writeClassifier(session, trained.json);
           const info = infoOf(trained, { ...learned, forest, basis, labelsVersion, seconds });
-          await session.takeResults(made[i]!, generation, info);
+          await session.takeResults(results, generation, info, round, part);
           if (session !== first) {
             await session.choose(choice);
           }
@@ -230,6 +247,73 @@ export class ClassifierJobs {
     const embedding = await this.embeddingOf(session, json);
     context.signal.throwIfAborted();
     return embedding && [embedding];
+  }
+
+  /**
+   * Segment every slice of some sessions with a new classifier, what pages show first. If the work is cancelled after a page has got tiles,
+   * `take` takes over those that are made; else it takes over all.
+   */
+  private async _show(
+    parts: readonly ITrainingPart[],
+    classifier: AnyClassifier,
+    embeddings: readonly IImageMaps[] | undefined,
+    context: IJobContext,
+    take: (made: IShown[]) => Promise<void>
+  ): Promise<void> {
+    const { engine, store, peers } = this._options;
+    const { signal } = context;
+    const rounds: ShownRound[] = [];
+    const made: IShown[] = [];
+    const allocate = ({ session }: ITrainingPart) =>
+      store.allocate(session.arraysFolder, 'prediction', 'uint8', session.labels.array.shape);
+    try {
+      for (const part of parts) {
+        const prediction = await allocate(part);
+        const round = part.session.nextRound();
+        made.push({ prediction, round, part: 1 });
+        rounds.push(new ShownRound({ part, round, prediction, signal, peers }));
+      }
+      const total = rounds.reduce((sum, { tiles }) => sum + tiles.total, 0);
+      try {
+        let before = 0;
+        for (const [i, round] of rounds.entries()) {
+          signal.throwIfAborted();
+          await round.segment(engine, classifier, embeddings?.[i], {
+            signal,
+            progress: (stage, done, _, message) => context.progress(stage, before + done, total, message)
+          });
+          before += round.tiles.total;
+        }
+        signal.throwIfAborted();
+        await Promise.all(rounds.map(round => round.close()));
+      } catch (error) {
+        await Promise.all(rounds.map(round => round.close()));
+        if (signal.aborted && rounds.some(({ any }) => any)) {
+          for (const [i, { tiles }] of rounds.entries()) {
+            const { prediction: begun } = made[i]!;
+            const prediction = await allocate(parts[i]!);
+            made[i] = { ...made[i]!, prediction, part: tiles.made / tiles.total };
+            await copyMade(tiles, begun, prediction).finally(() => store.remove(begun)); // threads may still write to it
+          }
+          await take(made);
+          // The caller has got its answer already, when it cancelled.
+          for (const [i, { session: its }] of parts.entries()) {
+            const { round, part } = made[i]!;
+            if (part > 0) {
+              const { id, record } = its;
+              peers.emit(id, 'segmentation', { session: id, version: record.segmentationVersion, round });
+            }
+          }
+        }
+        throw error;
+      }
+      await take(made);
+    } finally {
+      for (const [i, { session }] of parts.entries()) {
+        const taken = session.record.arrays['prediction']?.path;
+        await store.remove(made[i]?.prediction.path === taken ? undefined : made[i]?.prediction);
+      }
+    }
   }
 
   /** Apply a classifier to every slice of some sessions, into new arrays. `take` takes them over; arrays that it does not take are removed. */
@@ -284,6 +368,30 @@ export class ClassifierJobs {
       }
       throw error;
     }
+  }
+}
+
+/** A segmentation that pages have seen on its way. */
+interface IShown {
+  prediction: ArrayDescriptor;
+  /** The round under which pages got its tiles. */
+  round: number;
+  /** Share of its tiles that are made. */
+  part: number;
+}
+
+/** Copy the tiles that are made. */
+async function copyMade(tiles: LiveTiles, from: ArrayDescriptor, to: ArrayDescriptor): Promise<void> {
+  const source = new TileFile(from, 'r');
+  const target = new TileFile(to, 'r+');
+  try {
+    for (const rect of tiles.all()) {
+      target.write(rect, source.read(rect));
+      await breathe();
+    }
+  } finally {
+    source.close();
+    target.close();
   }
 }
 

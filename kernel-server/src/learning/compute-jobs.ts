@@ -12,6 +12,7 @@ import { Jobs } from '../jobs/jobs';
 import { SliceEmbeddings } from '../sam/slice-embeddings';
 import { Session } from '../session/session';
 import { ICall } from '../transport/dispatcher';
+import { Peers } from '../transport/peers';
 import { ClassifierJobs } from './classifier-jobs';
 
 /** What the jobs work with. */
@@ -20,6 +21,7 @@ export interface IComputeOptions {
   sam: ISamService;
   store: ArrayStore;
   jobs: Jobs;
+  peers: Peers;
 }
 
 export class ComputeJobs {

@@ -26,17 +26,13 @@ import {
   specOf,
   writeClassifier
 } from './training-part';
-import { LiveTiles } from './live-tiles';
+import { ShownRound } from './shown-round';
 import { log } from '../base/log';
-import { composedTiles, TileRefs } from '../session/overlays';
-import { Peer, Peers } from '../transport/peers';
+import { Peers } from '../transport/peers';
 import { Session, SessionChange } from '../session/session';
-import { TileFile } from '../arrays/tile-file';
 
 /** After this time without a visible result, new labels do not stop the running round before it has shown one. In milliseconds. */
 const UNSEEN_MS = 500;
-/** Bytes of tiles in one event. */
-const EVENT_BYTES = 960 << 10;
 
 /** The parts that live segmentation uses. */
 export interface ILiveOptions {
@@ -48,17 +44,6 @@ export interface ILiveOptions {
   embeddings: IEmbeddingSource;
   /** Called when the segmentation of a session is complete. */
   segmented(session: Session, round: number): void;
-}
-
-/** A round from its first visible tile on. */
-interface IShowing {
-  part: ITrainingPart;
-  number: number;
-  signal: AbortSignal;
-  tiles: LiveTiles;
-  file: TileFile;
-  /** Settles when all tiles of the round are sent. */
-  sent: Promise<void>;
 }
 
 /** The rounds of one session. */
@@ -103,9 +88,7 @@ class SessionRounds {
 
   /** A view changed. */
   viewed(): void {
-    if (this._showing) {
-      this._send(this._showing);
-    }
+    this._showing?.send();
   }
 
   /** Switch live segmentation off. Settles when no round runs any more. */
@@ -169,7 +152,7 @@ class SessionRounds {
     const { classifier, classes, arrays, choice } = this._session.record;
     const { version } = this._session.labels;
     const { engine } = this._options;
-    if (!classifier || !arrays['prediction'] || !arrays['segmentation']) {
+    if (!classifier || !arrays['prediction'] || !arrays['segmentation'] || this._session.record.segmentedPart < 1) {
       return false;
     }
     const kept = this._kept?.classifier === classifier && this._kept.version === version;
@@ -298,47 +281,15 @@ class SessionRounds {
     context: IJobContext
   ): Promise<void> {
     const { engine, peers } = this._options;
-    const { session, image } = part;
     const { signal } = context;
-    const cacheKey = session.record.image.digest;
-    const tiles = new LiveTiles(prediction.shape);
-    const file = new TileFile(prediction, 'r');
-    const showing: IShowing = (this._showing = { part, number, signal, tiles, file, sent: Promise.resolve() });
-    const views = () => peers.views(session.id).map(([, view]) => view);
+    const showing = new ShownRound({ part, round: number, prediction, signal, peers });
+    this._showing = showing;
     try {
-      for (let batch = tiles.next(views()); batch; batch = tiles.next(views())) {
-        const { made, total } = tiles;
-        const { slice } = batch;
-        const share = batch.tiles.length;
-        await engine.apply(
-          {
-            classifier: trained,
-            image,
-            slice,
-            out: { prediction },
-            region: batch.region,
-            // Send each visible tile as soon as it is made.
-            written: part => {
-              if (!signal.aborted && tiles.add(slice, part)) {
-                this._send(showing);
-              }
-            },
-            cacheKey,
-            ...(embedding && { embedding })
-          },
-          {
-            signal,
-            progress: (stage, done, of, message) =>
-              context.progress(stage, made + (of > 0 ? (done / of) * share : 0), total, message)
-          }
-        );
-        signal.throwIfAborted();
-        tiles.mark(batch);
-        this._send(showing);
+      await showing.segment(engine, trained, embedding, context, async () => {
         if (this._visible) {
           void showing.sent.then(() => (this._seen = performance.now()));
         }
-        if (this._visible && views().every(view => tiles.covers(view))) {
+        if (this._visible && showing.views.every(view => showing.tiles.covers(view))) {
           await showing.sent;
           this._visible = false;
         }
@@ -347,61 +298,10 @@ class SessionRounds {
           this._round?.abort();
           signal.throwIfAborted();
         }
-      }
+      });
     } finally {
-      await showing.sent;
+      await showing.close();
       this._showing = undefined;
-      file.close();
-    }
-  }
-
-  /** Send each peer the finished tiles of its view that it does not have yet. */
-  private _send(showing: IShowing): void {
-    const { peers } = this._options;
-    const { signal, tiles } = showing;
-    const slices = new Map<number, [Peer, TileRefs][]>();
-    for (const [peer, view] of peers.views(this._session.id)) {
-      const unsent = signal.aborted ? [] : tiles.unsent(peer, view);
-      if (unsent.length > 0) {
-        slices.set(view.slice, [...(slices.get(view.slice) ?? []), [peer, unsent]]);
-      }
-    }
-    for (const [slice, takers] of slices) {
-      const sending = this._compose(showing, slice, takers);
-      showing.sent = Promise.all([showing.sent, sending]).then(
-        () => undefined,
-        error => log('tiles could not be sent', error) // the peer fetches them when the segmentation is complete
-      );
-    }
-  }
-
-  private async _compose(showing: IShowing, slice: number, takers: readonly [Peer, TileRefs][]): Promise<void> {
-    const { part, number: round, signal, file } = showing;
-    const { session, labelsVersion } = part;
-    const nameOf = ({ row, column }: TileRefs[number]) => `${row} ${column}`;
-    const all = new Map(takers.flatMap(([, tiles]) => tiles.map(tile => [nameOf(tile), tile] as const)));
-    const composed = await composedTiles(file, session.labels, slice, [...all.values()]);
-    const bufferOf = new Map([...all.keys()].map((name, i) => [name, composed[i]!]));
-    if (signal.aborted) {
-      return; // the next round makes newer tiles
-    }
-    for (const [peer, tiles] of takers) {
-      for (let first = 0; first < tiles.length;) {
-        const buffers: Uint8Array[] = [];
-        let bytes = 0;
-        let end = first;
-        for (; end < tiles.length; end++) {
-          const buffer = bufferOf.get(nameOf(tiles[end]!))!;
-          if (buffers.length > 0 && bytes + buffer.byteLength > EVENT_BYTES) {
-            break;
-          }
-          buffers.push(buffer);
-          bytes += buffer.byteLength;
-        }
-        const event = { session: session.id, round, labelsVersion, slice, tiles: tiles.slice(first, end) };
-        this._options.peers.emit(session.id, 'segmentation.tiles', event, { buffers, to: peer });
-        first = end;
-      }
     }
   }
 
@@ -413,7 +313,7 @@ class SessionRounds {
   private _round: AbortController | undefined;
   /** Whether a round runs that has not made all visible tiles yet. */
   private _visible = false;
-  private _showing: IShowing | undefined;
+  private _showing: ShownRound | undefined;
   /** Time of the last visible result, or of the first change. */
   private _seen = 0;
   /** The latest classifier of a round. */

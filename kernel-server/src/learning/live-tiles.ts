@@ -66,6 +66,20 @@ export class LiveTiles {
     return undefined;
   }
 
+  /** Each tile that is made, and its pixels. */
+  *all(): Generator<SliceRect> {
+    for (let index = 0; index < this._done.length; index++) {
+      if (this._done[index] === 1) {
+        const column0 = (index % this._columns) * LABEL_TILE;
+        const row0 = (Math.floor(index / this._columns) % this._rows) * LABEL_TILE;
+        const slice = Math.floor(index / (this._columns * this._rows));
+        const row1 = Math.min(this._size.rows, row0 + LABEL_TILE);
+        const column1 = Math.min(this._size.columns, column0 + LABEL_TILE);
+        yield { slice, row0, row1, column0, column1 };
+      }
+    }
+  }
+
   /** Whether all tiles of a view are made. */
   covers(view: SliceRect): boolean {
     return this._nearest(view.slice, this._tilesOf(view)) === undefined;

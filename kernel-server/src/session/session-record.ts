@@ -40,6 +40,8 @@ export const zRecord = z.object({
   classifier: zClassifierInfo.nullable(),
   /** Rises with every new segmentation. */
   segmentationVersion: z.number().int().nonnegative(),
+  /** Share of the segmentation's tiles that are made: below 1 if the training was cancelled on the way. */
+  segmentedPart: z.number().min(0).max(1).default(1),
   /** Slices whose embedding is in the array `embedding`. */
   embeddings: z.record(z.string(), z.object({ device: zSamDevice, seconds: z.number() })),
   /** Slice and feature spec of the array `features`, as JSON. */
@@ -69,6 +71,7 @@ export function newRecord({ key, title, origin, image, classes }: Params<'sessio
     arrays: {},
     classifier: null,
     segmentationVersion: 0,
+    segmentedPart: 1,
     embeddings: {},
     featuresOf: null,
     choice: { features: {}, forest: {} }

@@ -25,6 +25,7 @@ export function stateOf({ id, record, labels, segmentation, live }: ISessionPart
         ? {
             version: segmentationVersion,
             ...(round !== undefined && { round }),
+            ...(record.segmentedPart < 1 && { part: record.segmentedPart }),
             classifier,
             ...(phases && { counts: phases })
           }

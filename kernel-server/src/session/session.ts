@@ -393,14 +393,16 @@ export class Session {
    * Store the results of a classifier. A new prediction comes with the classifier's info; then the results of the earlier classifier
    * are removed, and the segmentation is overwritten in place.
    *
-   * @param round the round of live segmentation that made the results, if one did
+   * @param round the round of live segmentation, or the training, that made the results and sent tiles to pages
+   * @param made share of the segmentation's tiles that are made; the others are 0
    * @throws BridgeError `cancelled` if the image is of another generation
    */
   async takeResults(
     results: ISegmentationArrays,
     generation: number,
     classifier: SessionRecord['classifier'] = null,
-    round?: number
+    round?: number,
+    made = 1
   ): Promise<void> {
     const segmentation = await this._segmentation.array(this.labels.array.shape);
     await this.labels.exclusive(async () => {
@@ -411,6 +413,7 @@ export class Session {
       if (classifier) {
         this._record.classifier = classifier;
         this._record.segmentationVersion++;
+        this._record.segmentedPart = made;
         await this._segmentation.renew(segmentation, this.labels.array, round);
         this._tell('classifier');
       }

@@ -66,11 +66,11 @@ export class SessionEvents {
     }
   }
 
-  /** The segmentation is complete. `round`: the round of live segmentation that made it. */
-  segmented({ id, record }: Session, round?: number): void {
-    this._peers.emit(id, 'segmentation', {
-      session: id,
-      version: record.segmentationVersion,
+  /** There is a new segmentation. `round`: that of live segmentation, or of a training, that made it. */
+  segmented(session: Session, round = session.state().segmentation?.round): void {
+    this._peers.emit(session.id, 'segmentation', {
+      session: session.id,
+      version: session.record.segmentationVersion,
       ...(round !== undefined && { round })
     });
   }

@@ -25,7 +25,7 @@ export const EVENTS = {
   segmentation: z.object({ session: zSessionId, version: zCount, round: zCount.optional() }),
   /**
    * Tiles of a segmentation in the making, {@link LABEL_TILE} pixels wide, with the labels on top: one buffer each, as in
-   * `overlay.tiles`. `round` counts the trainings of live segmentation; ignore tiles of an older round than the newest that came.
+   * `overlay.tiles`. `round` counts trainings, live or not; ignore tiles of an older round than the newest that came.
    * `segmentation` follows when the segmentation is complete.
    */
   'segmentation.tiles': z.object({

@@ -75,8 +75,10 @@ export const zSession = z.object({
   segmentation: z
     .object({
       version: zCount,
-      /** The round of live segmentation that made it. A browser that got that round's tiles need not fetch them again. Absent if no round made it. */
+      /** The round of live segmentation, or the training, that made it. A browser that got that round's tiles need not fetch them again. Absent if no round made it. */
       round: zCount.optional(),
+      /** Share of the tiles that are made, below 1 if the training was cancelled on the way: the others are 0. Absent if all are made. */
+      part: z.number().min(0).max(1).optional(),
       classifier: zClassifierInfo,
       /** Pixels of each class id over all slices, with the labels on top; absent until they are counted. */
       counts: z.record(z.string(), zCount).optional()

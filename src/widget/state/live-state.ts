@@ -121,10 +121,8 @@ export class LiveState implements IDisposable {
       const { row0, row1, column0, column1 } = visible;
       this._views.set(owner, { slice, row0, row1, column0, column1 }); // the last entry is the view that moved last
     }
-    if (this._on) {
-      clearTimeout(this._viewTimer);
-      this._viewTimer = setTimeout(() => this._send(), this._options.viewAfterMs ?? VIEW_AFTER_MS);
-    }
+    clearTimeout(this._viewTimer);
+    this._viewTimer = setTimeout(() => this._send(), this._options.viewAfterMs ?? VIEW_AFTER_MS);
   }
 
   /** Clear the error of a failed round. */
@@ -156,6 +154,7 @@ export class LiveState implements IDisposable {
   /** Forget the rounds, whose events were missed, and send the view: the sidecar may be new. */
   private _onAttached(): void {
     this._jobs.clear();
+    this._others.clear();
     this._left = false;
     this._sent = '';
     this._settle();
@@ -163,6 +162,16 @@ export class LiveState implements IDisposable {
   }
 
   private _onJob(_: ISessionLink, { params: job }: ISessionEvent<'job'>): void {
+    if (job.kind === 'train' || job.kind === 'load') {
+      // They send tiles as well, but have a progress of their own.
+      if (job.state === 'running') {
+        this._others.add(job.job);
+      } else {
+        this._others.delete(job.job);
+      }
+      this._settle();
+      return;
+    }
     if (job.kind !== 'live') {
       return;
     }
@@ -202,6 +211,11 @@ export class LiveState implements IDisposable {
       this._slowTimer = this._gapTimer = undefined;
       this._slow = false;
     }, GAP_MS);
+    if (this._others.size > 0) {
+      clearTimeout(this._quietTimer);
+      this._quietTimer = undefined;
+      return;
+    }
     this._quietTimer ??= setTimeout(() => {
       this._quietTimer = undefined;
       this._quiet.emit();
@@ -233,7 +247,7 @@ export class LiveState implements IDisposable {
     clearTimeout(this._viewTimer);
     const view = this._view();
     const key = JSON.stringify(view);
-    if (!this._on || this._disposed || key === this._sent || (view === null && this._sent === '')) {
+    if (this._disposed || key === this._sent || (view === null && this._sent === '')) {
       return;
     }
     this._sent = key;
@@ -263,6 +277,8 @@ export class LiveState implements IDisposable {
   private _viewTimer: ReturnType<typeof setTimeout> | undefined;
   private _gapTimer: ReturnType<typeof setTimeout> | undefined;
   private _slowTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Trainings and loadings of classifiers that run. */
+  private readonly _others = new Set<string>();
   private _quietTimer: ReturnType<typeof setTimeout> | undefined;
   private _disposed = false;
 }

@@ -243,7 +243,7 @@ describe("A classifier's file", () => {
     expect(loaded.classes).toEqual([CLASSES[0], pores, { ...third, id: 7 }]);
     expect(loaded.segmentation).toMatchObject({ version: 1, classifier: { labelsVersion: 0, oobScore: 1 } });
     expect(histogram(bytesOf(loaded.arrays['segmentation']!))).toEqual({ 1: 60000, 2: 60000 });
-    expect((await client.hear(event('segmentation', session))).params).toEqual({ session, version: 1 });
+    expect((await client.hear(event('segmentation', session))).params).toMatchObject({ session, version: 1 });
     const jobs = page.heard.filter(heard => heard.event === 'job').map(heard => heard.params as EventParams<'job'>);
     expect(jobs.at(-1)).toMatchObject({ kind: 'load', state: 'done' });
     expect((await client.request('classifier.get', { session })).buffers[0]).toEqual(

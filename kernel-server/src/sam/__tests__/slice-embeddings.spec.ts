@@ -9,6 +9,7 @@ import type { EmbeddingSpec } from '../../../../src/shared/features';
 import { ArrayStore } from '../../arrays/array-store';
 import { ComputeJobs } from '../../learning/compute-jobs';
 import { ICall } from '../../transport/dispatcher';
+import { Peers } from '../../transport/peers';
 import { IArrival } from '../slice-embeddings';
 import { IJobContext } from '../../jobs/job-context';
 import { ISamService } from '../../jobs/services';
@@ -95,7 +96,16 @@ describe('SliceEmbeddings', () => {
     sessions = new Sessions(base, { store, arraysOf, tiles: new TileCache(), changed: () => undefined });
     told = [];
     const jobs = new Jobs(state => told.push(state));
-    compute = new ComputeJobs({ engine: new EngineService(), sam, store, jobs });
+    compute = new ComputeJobs({
+      engine: new EngineService(),
+      sam,
+      store,
+      jobs,
+      peers: new Peers(
+        async () => undefined,
+        () => undefined
+      )
+    });
     arrivals.length = 0;
     compute.embeddings.arrived.add(arrival => arrivals.push(arrival));
   }
