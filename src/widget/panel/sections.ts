@@ -2,6 +2,7 @@
 import { classesSection } from './classes-section';
 import { classifierSection } from './classifier-section';
 import { contrastSection } from './contrast-section';
+import { correctionSection } from './correction-section';
 import { featuresSection } from './features-section';
 import { forestSection } from './forest-section';
 import { historySection } from './history-section';
@@ -18,6 +19,7 @@ export const SECTIONS: readonly ISection[] = [
   classesSection,
   overlaysSection,
   contrastSection,
+  correctionSection,
   historySection,
   scoresSection,
   probabilitySection,

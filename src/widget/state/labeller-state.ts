@@ -10,6 +10,7 @@ import {
   ClassifierFormat,
   LabelClass,
   Marks,
+  Params,
   Replaces,
   SessionState,
   SessionSummary,
@@ -270,6 +271,20 @@ export class LabellerState implements IDisposable {
   set corrects(corrects: boolean) {
     this._corrects = corrects;
     this._changed.emit('choice');
+  }
+
+  /** Clean, use or clear the correction, after all clicks and strokes so far. */
+  async correct<M extends 'correction.clean' | 'correction.use' | 'correction.clear'>(
+    method: M,
+    params: Omit<Params<M>, 'session'>
+  ): Promise<void> {
+    await this._accepting;
+    await this._parts?.labels.queue.drained();
+    try {
+      await this.connection.request(method, { session: this.connection.session, ...params } as Params<M>);
+    } catch (reason) {
+      this._fail(BridgeError.from(reason));
+    }
   }
 
   /** What the tools draw on. */
