@@ -12,6 +12,7 @@ import { LabellerState } from '../state/labeller-state';
 import { ICommand } from './command';
 import { normalKeystroke } from './keystroke';
 import { goToNextRegion } from './next-region';
+import { STACK_COMMANDS } from './stack';
 
 export * from './command';
 export * from './keystroke';
@@ -221,24 +222,7 @@ export const COMMANDS: readonly ICommand[] = [
     label: () => trans.__('Labels, segmentation, or both'),
     run: ({ state: { settings } }) => settings.set({ shown: nextShown(settings.values.shown) })
   },
-  {
-    name: 'previous-slice',
-    group: 'view',
-    keys: ['PageUp'],
-    repeats: true,
-    label: () => trans.__('Previous slice'),
-    enabled: ({ state }) => state.slice > 0,
-    run: ({ state }) => state.step(-1)
-  },
-  {
-    name: 'next-slice',
-    group: 'view',
-    keys: ['PageDown'],
-    repeats: true,
-    label: () => trans.__('Next slice'),
-    enabled: ({ state }) => state.slice + 1 < (state.parts?.slices ?? 1),
-    run: ({ state }) => state.step(1)
-  },
+  ...STACK_COMMANDS,
   {
     name: 'show-keys',
     group: 'view',

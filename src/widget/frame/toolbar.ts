@@ -8,6 +8,7 @@ import { stepText } from '../base/steps';
 import { findCommand, ILabellerView, keysOf, keystrokeText } from '../commands';
 import { commandButton, titleWithKey } from '../commands/titles';
 import { BRUSH_MAX, Erases, Overlap, TOLERANCE_MAX, toleranceOf } from '../base/settings';
+import { SliceBar } from './slice-bar';
 import { StateWidget } from '../panel/state-widget';
 import { trans } from '../base/translation';
 
@@ -110,6 +111,7 @@ export class Toolbar extends StateWidget {
       choose: erases => state.settings.set({ erases })
     });
     const { _view: view } = this;
+    this._sliceBar = (view.state.parts?.slices ?? 1) > 1 ? new SliceBar(view) : null;
     const next = commandButton('go-to-next-region', view, {
       testid: 'sambalab-next-region',
       icon: 'target',
@@ -132,7 +134,7 @@ export class Toolbar extends StateWidget {
       group(...Object.values(this._controls)),
       group(this._undo, this._redo),
       group(next),
-      this._slices(),
+      ...(this._sliceBar ? [this._sliceBar.node] : []),
       group(
         commandButton('zoom-out', view, { testid: 'sambalab-zoom-out', icon: 'minus' }),
         this._zoom,
@@ -157,21 +159,9 @@ export class Toolbar extends StateWidget {
     });
   }
 
-  private _slices(): Node {
-    const slices = this._state.parts?.slices ?? 1;
-    if (slices < 2) {
-      return document.createTextNode('');
-    }
-    this._slice = slider({
-      testid: 'sambalab-slice',
-      label: trans.__('Slice'),
-      title: trans.__('Slice of the stack (%1 and %2, or Shift-wheel)', keyOf('previous-slice'), keyOf('next-slice')),
-      min: 0,
-      max: slices - 1,
-      format: slice => trans.__('%1 of %2', slice + 1, slices),
-      input: slice => this._state.setSlice(slice)
-    });
-    return element('div', { class: 'sambalab-group' }, this._slice.node);
+  override dispose(): void {
+    this._sliceBar?.dispose();
+    super.dispose();
   }
 
   protected override refresh(): void {
@@ -194,7 +184,7 @@ export class Toolbar extends StateWidget {
     hide(this._fills, !inUse.settings.includes('brushFills'), heir);
     hide(this._overlap.node, !inUse.settings.includes('overlap'), heir);
     hide(this._erases.node, !inUse.settings.includes('erases'), heir);
-    this._slice?.set(this._state.slice);
+    this._sliceBar?.refresh();
     this._setMove(this._undo, 'undo', this._state.session?.history.undo);
     this._setMove(this._redo, 'redo', this._state.session?.history.redo);
   }
@@ -223,7 +213,7 @@ export class Toolbar extends StateWidget {
   private readonly _undo: HTMLButtonElement;
   private readonly _redo: HTMLButtonElement;
   private readonly _zoom: HTMLElement;
-  private _slice: ReturnType<typeof slider> | null = null;
+  private readonly _sliceBar: SliceBar | null;
 }
 
 function keyOf(command: string): string {

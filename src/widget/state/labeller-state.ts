@@ -167,6 +167,45 @@ export class LabellerState implements IDisposable {
     this.setSlice(Math.min(Math.max(this._slice + steps, 0), last));
   }
 
+  /** Show the next slice with labels in a direction. */
+  goToLabelled(direction: 1 | -1): void {
+    this.setSlice(this._parts?.labelled.next(this._slice, direction) ?? this._slice);
+  }
+
+  /** Copy the labels of the slice to the next one and show that. Older labels there stay, unless new ones paint over. */
+  async copyToNextSlice(): Promise<void> {
+    const from = this._slice;
+    const to = from + 1;
+    await this._attempt(async () => {
+      await this.drained();
+      const { classes, marks } = this._session!;
+      const ids = classes.map(({ id }) => id).filter(id => !marks.locked.includes(id));
+      const replaces = this.settings.values.overlap === 'over' ? [0, ...ids] : [0];
+      const { result } = await this.connection.request('labels.copy', {
+        session: this.id,
+        from,
+        to,
+        classes: ids,
+        replaces
+      });
+      this.training.dismiss();
+      this.setSlice(to);
+      if (result.changed === 0) {
+        this.note(trans.__('Nothing was copied: all labels of the slice before are here already, or may not change.'));
+      }
+    });
+  }
+
+  /** Fill the slices without labels between labelled ones. */
+  async fillBetweenSlices(): Promise<void> {
+    await this._attempt(async () => {
+      await this.drained();
+      const { result } = await this.connection.request('labels.interpolate', { session: this.id });
+      this.training.dismiss();
+      this.note(trans.__('Slices filled: %1', result.slices.length));
+    });
+  }
+
   /** Take a tool. */
   setTool(tool: string): void {
     if (tool !== this._tool) {

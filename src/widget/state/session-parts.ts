@@ -18,6 +18,7 @@ import { Guide } from './guide';
 import { ImageDisplay } from './image-display';
 import { PixelValues } from './pixel-values';
 import { FeaturePreview } from './preview';
+import { LabelledSlices } from './labelled-slices';
 import { ProbabilityOverlay } from './probability';
 import { ISuggestionDecoder, SliceEmbedding } from './slice-embedding';
 import { Suggestions } from './suggestions';
@@ -33,6 +34,7 @@ export class SessionParts implements IDisposable {
     this.image = image;
     this.slices = slices;
     this._session = session;
+    this.labelled = new LabelledSlices({ slices, link });
     this.upcoming = new UpcomingSlices({ image, slices });
     this.labels = options.labels ?? new LabelStore({ image, link });
     this.display = new ImageDisplay({ image: session.image, link });
@@ -67,6 +69,8 @@ export class SessionParts implements IDisposable {
   readonly image: ISize;
   /** Number of slices. */
   readonly slices: number;
+  /** The slices that have labels. */
+  readonly labelled: LabelledSlices;
   /** The slices to fetch ahead. */
   readonly upcoming: UpcomingSlices;
   /** Contrast, gamma and channels. */
@@ -110,6 +114,7 @@ export class SessionParts implements IDisposable {
   /** Follow the session's segmentation. */
   take(session: SessionState): void {
     this._session = session;
+    this.labelled.follow(session);
     const { version = 0, round = 0 } = session.segmentation ?? {};
     this.uncertainty.follow(version);
     this.probability.learned = session.segmentation?.classifier.classes.map(({ id }) => id) ?? [];
@@ -126,6 +131,7 @@ export class SessionParts implements IDisposable {
     this.segmentation.fallBack();
     this.segmentation.staleAll(labelsVersion);
     this.embedding.attached();
+    this.labelled.attached();
     this.preview.retry();
     this.uncertainty.retry();
     this.probability.retry();
@@ -150,6 +156,7 @@ export class SessionParts implements IDisposable {
     this._disposed = true;
     const { display, tiles, segmentation, suggestions, embedding, preview, uncertainty, probability, guide } = this;
     for (const part of [
+      this.labelled,
       this.correction,
       display,
       tiles,

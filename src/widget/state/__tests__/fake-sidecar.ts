@@ -53,6 +53,9 @@ export class FakeSidecar implements ITransport {
   /** Slices of the requests of each method that names one. */
   asked: Record<string, number[]> = {};
   related: RelatedSession[] = [];
+  slicesWithLabels = { labelled: [] as number[], interpolated: [] as number[] };
+  /** Params of the copies from slice to slice. */
+  copies: object[] = [];
   /** Ids of the sessions whose labels were copied. */
   taken: string[] = [];
 
@@ -175,6 +178,16 @@ export class FakeSidecar implements ITransport {
         return;
       case 'sam.embedding':
         this._emit({ re, result: { device, seconds: 1, shape: [256, 64, 64] } }, [new Uint8Array(2)]);
+        return;
+      case 'labels.slices':
+        this._emit({ re, result: { version: this.version, ...this.slicesWithLabels } });
+        return;
+      case 'labels.copy':
+        this.copies.push(params);
+        this._emit({ re, result: { version: ++this.version, changed: 1 } });
+        return;
+      case 'labels.interpolate':
+        this._emit({ re, result: { version: ++this.version, changed: 1, slices: [2, 3] } });
         return;
       case 'session.fresh':
         this.labels.fill(0);

@@ -1,0 +1,62 @@
+/** The commands of a stack: from slice to slice, and labels from slice to slice. */
+import { trans } from '../base/translation';
+import { LabellerState } from '../state/labeller-state';
+import { ICommand } from './command';
+
+function connected(state: LabellerState): boolean {
+  return state.connection.state.state === 'connected';
+}
+
+export const STACK_COMMANDS: readonly ICommand[] = [
+  {
+    name: 'previous-slice',
+    group: 'view',
+    keys: ['PageUp'],
+    repeats: true,
+    label: () => trans.__('Previous slice'),
+    enabled: ({ state }) => state.slice > 0,
+    run: ({ state }) => state.step(-1)
+  },
+  {
+    name: 'next-slice',
+    group: 'view',
+    keys: ['PageDown'],
+    repeats: true,
+    label: () => trans.__('Next slice'),
+    enabled: ({ state }) => state.slice + 1 < (state.parts?.slices ?? 1),
+    run: ({ state }) => state.step(1)
+  },
+  {
+    name: 'previous-labelled-slice',
+    group: 'view',
+    keys: ['Shift PageUp'],
+    label: () => trans.__('Previous slice with labels'),
+    enabled: ({ state }) => state.parts?.labelled.next(state.slice, -1) !== undefined,
+    run: ({ state }) => state.goToLabelled(-1)
+  },
+  {
+    name: 'next-labelled-slice',
+    group: 'view',
+    keys: ['Shift PageDown'],
+    label: () => trans.__('Next slice with labels'),
+    enabled: ({ state }) => state.parts?.labelled.next(state.slice, 1) !== undefined,
+    run: ({ state }) => state.goToLabelled(1)
+  },
+  {
+    name: 'copy-labels-to-next-slice',
+    group: 'changes',
+    keys: ['C'],
+    label: () => trans.__('Copy the labels to the next slice'),
+    enabled: ({ state }) =>
+      connected(state) && state.slice + 1 < (state.parts?.slices ?? 1) && !!state.parts?.labelled.has(state.slice),
+    run: ({ state }) => void state.copyToNextSlice()
+  },
+  {
+    name: 'fill-between-slices',
+    group: 'changes',
+    keys: ['J'],
+    label: () => trans.__('Fill the slices between labelled ones by shape'),
+    enabled: ({ state }) => connected(state) && !!state.parts?.labelled.gap,
+    run: ({ state }) => void state.fillBetweenSlices()
+  }
+];
