@@ -55,3 +55,87 @@ lab = sl.Labeller(stack, classes=["hole", "ground"], name="slices", fresh=True);
   expect(traffic.names.filter(name => name.startsWith('sam.'))).toEqual([]);
   expect(traffic.bytes).toBe(0);
 });
+
+test('Slices pass by wheel and keys; strokes, copies and fills go to the slices that are meant', async ({
+  page,
+  tmpPath
+}) => {
+  const asked: string[] = [];
+  page.on('websocket', socket =>
+    socket.on('framesent', ({ payload }) => {
+      const found = /"method":"(sam\.embedding)".*?"slice":(\d+)/.exec(payload.toString());
+      if (found) {
+        asked.push(found[2]!);
+      }
+    })
+  );
+  const notebook = await TestNotebook.open(page, `${tmpPath}/stack.ipynb`, [
+    GOLD.setup,
+    `rows, columns = np.indices((400, 600))
+stack = np.stack([np.full((400, 600), 40 + 8 * i, np.uint8) for i in range(25)])
+lab = sl.Labeller(stack, classes=["hole", "ground"], name="stack", fresh=True); lab`,
+    `print(json.dumps({"labelled": [i for i in range(25) if lab.labels[i].any()], "steps": [step.tool for step in lab.history], "at": [int(lab.labels[i][100, 150]) for i in range(25)]}))`
+  ]);
+  await notebook.run(0);
+  await notebook.run(1);
+  const lab = await LabellerPage.in(page);
+  await lab.samReady();
+  const slice = () =>
+    lab.root.evaluate(root => (root as never as { sambalab: { state: { slice: number } } }).sambalab.state.slice);
+  // In one task, so that no time passes between the keys.
+  await lab.root.evaluate(root => {
+    for (let i = 0; i < 20; i++) {
+      root.dispatchEvent(new KeyboardEvent('keydown', { key: 'PageDown', bubbles: true, cancelable: true }));
+    }
+  });
+  expect(await slice()).toBe(20);
+  await lab.samReady();
+  expect([...new Set(asked)]).toEqual(['0', '20']);
+  expect((await lab.pixel(200, 300))[0]).toBe(40 + 8 * 20);
+  // The stroke goes on in the slice that the wheel turns to.
+  await lab.press('b');
+  await lab.moveTo(100, 150);
+  await page.mouse.down();
+  await lab.moveTo(100, 200);
+  await page.keyboard.down('Shift');
+  await page.mouse.wheel(0, -120);
+  await page.keyboard.up('Shift');
+  await expect.poll(slice).toBe(19);
+  await lab.moveTo(100, 150);
+  await page.mouse.up();
+  await lab.saved();
+  expect(await lab.read('labels', 100, 150)).toBe(1);
+  // Copy on, leave a gap, fill it.
+  await lab.press('PageUp');
+  await lab.press('PageUp');
+  await lab.press('PageUp');
+  expect(await slice()).toBe(16);
+  await lab.stroke([
+    { row: 100, column: 150 },
+    { row: 100, column: 200 }
+  ]);
+  await lab.saved();
+  const marks = lab.root.getByTestId('sambalab-slice-marks').locator('span');
+  await expect(marks).toHaveCount(2);
+  await lab.press('PageUp');
+  await lab.press('Shift+PageDown');
+  expect(await slice()).toBe(16);
+  await lab.press('j');
+  await expect(marks).toHaveCount(3);
+  await expect(marks.last()).toHaveAttribute('title', 'Slices 18 to 19: interpolated labels');
+  await lab.press('Shift+PageDown');
+  await lab.press('Shift+PageDown');
+  await lab.press('Shift+PageDown');
+  await lab.press('Shift+PageDown');
+  expect(await slice()).toBe(20);
+  await lab.press('c');
+  await expect.poll(slice).toBe(21);
+  await expect.poll(() => lab.read('labels', 100, 180)).toBe(1);
+  const { labelled, steps, at } = JSON.parse(await notebook.run(2)) as Record<string, never[]>;
+  expect(labelled).toEqual([16, 17, 18, 19, 20, 21]);
+  expect(steps).toEqual(['brush', 'brush', 'brush', 'interpolate', 'copy-slice']);
+  expect(at!.slice(16)).toEqual([1, 1, 1, 1, 1, 1, 0, 0, 0]);
+  await lab.press('Control+z');
+  await expect(marks.first()).toHaveAttribute('title', 'Slice 17: labels');
+  await expect.poll(() => lab.read('labels', 100, 180)).toBe(0);
+});

@@ -1,6 +1,5 @@
 /** @jest-environment jsdom */
 import '../../__tests__/page';
-import { CanvasView } from '../../canvas/canvas';
 import { closeAll, open, until } from '../../state/__tests__/fake-sidecar';
 import { findCommand, ILabellerView } from '../../commands';
 import { SliceBar } from '../slice-bar';
@@ -11,7 +10,7 @@ afterEach(closeAll);
 async function show() {
   const labeller = await open(undefined, undefined, 20);
   const { sidecar, state, parts } = labeller;
-  const view: ILabellerView = { node: document.body, state, canvas: {} as CanvasView, toggleHelp: () => undefined };
+  const view = { state } as ILabellerView;
   const bar = new SliceBar(view);
   state.changed.connect(() => bar.refresh());
   /** The sidecar says which slices have labels. */
