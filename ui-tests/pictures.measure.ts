@@ -119,7 +119,7 @@ ${cell('name="stack", fresh=True').replace('(image', '(volume')}`;
   await state('the empty labeller', async () => {
     await shoot('empty', 'Just opened: the status line says what to do');
     await lab.samReady();
-    await shoot('ready', 'SAM is ready', { themes: ALL });
+    await shoot('ready', 'SAM is ready');
   });
   await state('the error', async () => {
     await lab.root.getByTestId('sambalab-train').click();
@@ -232,6 +232,15 @@ ${cell('name="stack", fresh=True').replace('(image', '(volume')}`;
     await shoot('overlay-none', 'The image alone, while H is held');
     await page.keyboard.up('h');
   });
+  await state('the whole window', async () => {
+    await page.setViewportSize({ width: 1250, height: 850 });
+    await lab.press('w');
+    await page.waitForTimeout(500);
+    await shoot('whole-window', 'Over the whole window (W)');
+    await lab.press('w');
+    await page.setViewportSize({ width: 1250, height: 1150 });
+    await page.waitForTimeout(300);
+  });
   await state('the sections', async () => {
     const all = lab.root.locator('.sambalab-choice details.sambalab-section:not(details details)');
     const sections = await all.evaluateAll(nodes =>
@@ -290,7 +299,7 @@ ${cell('name="stack", fresh=True').replace('(image', '(volume')}`;
     await notebook.execute(1, gold.replace(', fresh=True', ''));
     const again = await LabellerPage.in(page);
     await again.samReady();
-    await shoot('banner-resumed', 'Labels of an earlier session are loaded', { themes: ALL, root: again.root });
+    await shoot('banner-resumed', 'Labels of an earlier session are loaded', { root: again.root });
   });
   await state('the stopped sidecar', async () => {
     await notebook.execute(3, 'sl.shutdown()');

@@ -92,6 +92,7 @@ function shortened(keys: string[]): string[] {
 function pointerRows(): IRow[] {
   return [
     { keys: [trans.__('Wheel')], text: trans.__('Zoom at the pointer') },
+    { keys: [trans.__('Shift+wheel')], text: trans.__('Previous or next slice') },
     { keys: [trans.__('Middle drag')], text: trans.__('Move the image') },
     { keys: [trans.__('Right click')], text: trans.__('Suggestion at another scale; close the polygon') },
     { keys: [trans.__('Shift+click')], text: trans.__('Straight line from the last stroke') },
