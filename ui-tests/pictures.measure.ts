@@ -138,6 +138,10 @@ ${cell('name="stack", fresh=True').replace('(image', '(volume')}`;
     await lab.rightClick();
     await page.waitForTimeout(1200);
     await shoot('suggestion-scale', 'The suggestion at another scale, after a right click');
+    // A chosen scale stays while the pointer is near.
+    await page.keyboard.press('Escape');
+    await lab.moveTo(20, 20);
+    await page.waitForTimeout(500);
   });
   await state('labels', async () => {
     for (const object of [GOLD.object, ...GOLD.objects]) {
