@@ -128,7 +128,7 @@ lab = sl.Labeller(stack, classes=["hole", "ground"], name="stack", fresh=True); 
   await lab.press('Shift+PageDown');
   await lab.press('Shift+PageDown');
   expect(await slice()).toBe(20);
-  await lab.press('c');
+  await lab.press('d');
   await expect.poll(slice).toBe(21);
   await expect.poll(() => lab.read('labels', 100, 180)).toBe(1);
   const { labelled, steps, at } = JSON.parse(await notebook.run(2)) as Record<string, never[]>;

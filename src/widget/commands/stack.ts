@@ -45,7 +45,7 @@ export const STACK_COMMANDS: readonly ICommand[] = [
   {
     name: 'copy-labels-to-next-slice',
     group: 'changes',
-    keys: ['C'],
+    keys: ['D'],
     label: () => trans.__('Copy the labels to the next slice'),
     enabled: ({ state }) =>
       connected(state) && state.slice + 1 < (state.parts?.slices ?? 1) && !!state.parts?.labelled.has(state.slice),
