@@ -191,7 +191,7 @@ describe('Live segmentation', () => {
     open();
     const { arrays } = await page.request('session.attach', { session });
     const files = readdirSync(dirname(arrays['prediction']!.path)).map(name => name.replace(/-.*/, ''));
-    expect(files.sort()).toEqual(['image', 'labels', 'prediction', 'segmentation']);
+    expect(files.sort()).toEqual(['image', 'labels', 'prediction', 'provenance', 'segmentation']);
   });
 
   it('shows results while the user keeps drawing, and ends with the last stroke', async () => {

@@ -143,6 +143,6 @@ describe('A training', () => {
     await failed;
     const { arrays, segmentation } = await page.request('session.attach', { session });
     expect(segmentation).toBeNull();
-    expect(Object.keys(arrays).sort()).toEqual(['image', 'labels']);
+    expect(Object.keys(arrays).sort()).toEqual(['image', 'labels', 'provenance']);
   }, 120_000);
 });
