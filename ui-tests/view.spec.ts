@@ -84,7 +84,7 @@ test('Overlays, contrast and the pixel under the pointer are shown as they are s
   await shows(150, 200, over(BLUE, BRIGHT, 0.4), 'the segmentation before');
   await page.keyboard.up('x');
   await shows(150, 200, over(RED, BRIGHT, 0.4), 'the new segmentation again');
-  await lab.press('d');
+  await lab.press('c');
   await shows(150, 40, over(RED, DARK, 0.4), 'before, on the left');
   await shows(150, 200, over(RED, BRIGHT, 0.4), 'now, on the right');
   const line = (await part('divider').boundingBox())!;
@@ -93,7 +93,7 @@ test('Overlays, contrast and the pixel under the pointer are shown as they are s
   await page.mouse.move((await lab.at({ row: 150, column: 250 })).x, line.y + 30, { steps: 3 });
   await page.mouse.up();
   await shows(150, 200, over(BLUE, BRIGHT, 0.4), 'before, left of the line that was dragged');
-  await lab.press('d');
+  await lab.press('c');
   await expect(part('divider')).toBeHidden();
   await notebook.execute(1, 'lab.set_labels(labels); lab.train(); print("trained")');
   await shows(150, 200, over(BLUE, BRIGHT, 0.4), 'the first segmentation again');

@@ -233,7 +233,7 @@ export const COMMANDS: readonly ICommand[] = [
   {
     name: 'compare-segmentations',
     group: 'view',
-    keys: ['D'],
+    keys: ['C'],
     label: () => trans.__('Compare with the segmentation before the last training'),
     enabled: ({ state }) => (state.parts?.segmentation.version ?? 0) > 0,
     run: ({ state }) => state.parts?.comparison.toggle()
