@@ -47,7 +47,9 @@ print(np.unique(drawn[drawn > 0]), drawn[150, 40:81].all(), np.array_equal(lab.l
   ).toContain('[2] True True True 1');
 
   // The same stroke as a label has the same pixels.
-  await part('draw-on-labels').click();
+  await expect(part('overlap')).toBeHidden();
+  await part('end-correction').click();
+  await expect(part('draw-on-labels')).toHaveAttribute('aria-pressed', 'true');
   await lab.stroke(path);
   await lab.saved();
   expect(await python('print(np.array_equal(lab.labels, np.where(drawn > 0, drawn, labels)))')).toContain('True');

@@ -89,6 +89,13 @@ export class Toolbar extends StateWidget {
       ],
       choose: overlap => state.settings.set({ overlap })
     });
+    this._corrects = button({
+      testid: 'sambalab-end-correction',
+      title: trans.__('The tools correct the segmentation; click to draw labels again'),
+      text: trans.__('Correction'),
+      run: () => (state.corrects = false)
+    });
+    this._corrects.setAttribute('aria-pressed', 'true');
     this._erases = new ChoiceSwitch({
       testid: 'sambalab-erases',
       label: trans.__('What the eraser takes'),
@@ -131,7 +138,7 @@ export class Toolbar extends StateWidget {
     };
     this.node.append(
       group(...this._tools.values()),
-      group(...Object.values(this._controls)),
+      group(...Object.values(this._controls), this._corrects),
       group(this._undo, this._redo),
       group(next),
       ...(this._sliceBar ? [this._sliceBar.node] : []),
@@ -182,8 +189,11 @@ export class Toolbar extends StateWidget {
     hide(this._size.node, hasTolerance, heir);
     hide(this._tolerance.node, !hasTolerance, heir);
     hide(this._fills, !inUse.settings.includes('brushFills'), heir);
-    hide(this._overlap.node, !inUse.settings.includes('overlap'), heir);
-    hide(this._erases.node, !inUse.settings.includes('erases'), heir);
+    // A correction lies over the whole segmentation: there is nothing older to keep. The button in place of the switch says so, and ends it.
+    const { corrects } = this._state;
+    hide(this._corrects, !corrects, heir);
+    hide(this._overlap.node, corrects || !inUse.settings.includes('overlap'), heir);
+    hide(this._erases.node, corrects || !inUse.settings.includes('erases'), heir);
     this._sliceBar?.refresh();
     this._setMove(this._undo, 'undo', this._state.session?.history.undo);
     this._setMove(this._redo, 'redo', this._state.session?.history.redo);
@@ -209,6 +219,7 @@ export class Toolbar extends StateWidget {
   private readonly _tolerance: ReturnType<typeof slider>;
   private readonly _overlap: ChoiceSwitch<Overlap>;
   private readonly _erases: ChoiceSwitch<Erases>;
+  private readonly _corrects: HTMLButtonElement;
   private readonly _controls: Readonly<Record<ToolSetting, HTMLElement>>;
   private readonly _undo: HTMLButtonElement;
   private readonly _redo: HTMLButtonElement;

@@ -16,13 +16,13 @@ export class CorrectionSection extends FoldingSection {
       title: trans.__('Correction'),
       follows: ['session', 'choice', 'status']
     });
+    this.addClass('sambalab-correction');
     const { state } = options;
     const toggle = (corrects: boolean, text: string, title: string) => {
       const node = button({
         testid: corrects ? 'sambalab-draw-on-correction' : 'sambalab-draw-on-labels',
         title,
         text,
-        className: 'sambalab-toggle',
         run: () => (state.corrects = corrects)
       });
       node.setAttribute('aria-label', title);
@@ -54,7 +54,8 @@ export class CorrectionSection extends FoldingSection {
       row(
         trans.__('Fewer pixels than'),
         this._pixels,
-        trans.__('Size in pixels below which islands and holes count as small')
+        trans.__('Size in pixels below which islands and holes count as small'),
+        'sambalab-number-field'
       ),
       element(
         'div',
@@ -72,7 +73,12 @@ export class CorrectionSection extends FoldingSection {
           () => state.currentClass && { kind: 'holes', below: valueOf(this._pixels), class: state.currentClass.id }
         )
       ),
-      row(trans.__('Radius'), this._radius, trans.__('Radius of the majority filter in pixels')),
+      row(
+        trans.__('Radius'),
+        this._radius,
+        trans.__('Radius of the majority filter in pixels'),
+        'sambalab-number-field'
+      ),
       element(
         'div',
         { class: 'sambalab-button-row' },
@@ -115,7 +121,7 @@ export class CorrectionSection extends FoldingSection {
   }
 
   private _action(testid: string, text: string, title: string, run: () => Promise<void>): HTMLButtonElement {
-    const node = button({ testid, text, title, run: () => void run() });
+    const node = button({ testid, text, title, className: 'sambalab-outlined', run: () => void run() });
     this._actions.push(node);
     return node;
   }
@@ -133,7 +139,7 @@ type Cleaning = Params<'correction.clean'>['cleaning'];
 /** A field for a whole number from 1. */
 function numberInput(testid: string, value: number, max: number): HTMLInputElement {
   return element('input', {
-    class: 'sambalab-input',
+    class: 'sambalab-text',
     type: 'number',
     min: '1',
     max: String(max),
