@@ -240,7 +240,7 @@ class Labeller(LabelFiles):
         ----------
         labels : array_like, path, labeller or session
             Class ids, integers or booleans of `shape`; 0 is unlabelled, and so are masked pixels of a masked array. Ids that are
-            no classes yet become classes, named ``"class 3"``, unless `classes` was given to this labeller.
+            no classes yet become the last classes, named ``"class 3"``, unless `classes` was given to this labeller.
 
             Or a file: ``.tif``, ``.ome.tif``, ``.png``, ``.npy``, or COCO's ``.json``. If it names its classes, their names and
             colours become those of this labeller; if `classes` was given to it, the file's ids are matched by name.

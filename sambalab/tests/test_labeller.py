@@ -105,7 +105,7 @@ def test_new_ids_become_classes_if_no_classes_were_given(micrograph):
     np.testing.assert_array_equal(lab.labels, drawn)
     assert lab.class_ids == {"1": 1, "2": 2, "class 5": 5, "class 255": 255}
     lab.set_labels(np.where(drawn == 5, 3, 0))
-    assert list(lab.class_ids) == ["1", "2", "class 3", "class 5", "class 255"]
+    assert list(lab.class_ids) == ["1", "2", "class 5", "class 255", "class 3"]  # the order of the list stays
     again = sl.Labeller(micrograph.image, name="new ids")
     assert again.class_ids == lab.class_ids and (again.labels == lab.labels).all()
     for wrong in (-1, 256):

@@ -21,16 +21,10 @@ import { Navigation } from './navigation';
 import { Painter } from './painter';
 import { watchPens } from './pen-watch';
 import { ScaleBar } from './scale-bar';
-import { kindOf, purposeOf } from './pointer-events';
+import { IHover, kindOf, purposeOf } from './pointer-events';
 import { SliceWheel } from './slice-wheel';
 import { ToolInUse } from './tool-in-use';
 import { currentTool, IToolEvent, IToolHandler } from './tools';
-
-/** The pixel under the pointer, for the status line. */
-export interface IHover {
-  row: number;
-  column: number;
-}
 
 /** The canvas of one view of a labeller. */
 export class CanvasView extends Widget {

@@ -6,8 +6,8 @@ import { LabellerState } from '../state/labeller-state';
 import { IPoint } from '../base/geometry';
 import { element, setText } from '../base/dom';
 import { trans } from '../base/translation';
-import { IHover } from './canvas';
 import { Navigation } from './navigation';
+import { IHover } from './pointer-events';
 import { ToolInUse } from './tool-in-use';
 import { currentTool, IToolEvent } from './tools';
 

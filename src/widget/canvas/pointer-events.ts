@@ -1,6 +1,12 @@
 /** Reads the browser's pointer events: which device it is, and what a button is for. */
 import { PointerKind, Purpose } from './gestures';
 
+/** The pixel under the pointer, for the status line. */
+export interface IHover {
+  row: number;
+  column: number;
+}
+
 /** A pen's eraser end in `PointerEvent.button` and `buttons`. */
 const ERASER_BUTTON = 5;
 const ERASER_BUTTONS = 32;

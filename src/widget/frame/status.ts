@@ -1,5 +1,6 @@
 /** The status line below the image. */
-import { CanvasView, IHover } from '../canvas/canvas';
+import { CanvasView } from '../canvas/canvas';
+import { IHover } from '../canvas/pointer-events';
 import { button, element, setText } from '../base/dom';
 import { LabellerState } from '../state/labeller-state';
 import { StateWidget } from '../panel/state-widget';

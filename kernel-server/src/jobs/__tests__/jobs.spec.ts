@@ -104,7 +104,7 @@ describe('Training', () => {
     expect([segmentation[250 * 400 + 2], segmentation[250 * 400 + 3]]).toEqual([1, 2]);
     expect((await browser.hear(job('running'))).params).toMatchObject({ session, kind: 'train' });
     expect((await browser.hear(job('done'))).params).toMatchObject({ session, kind: 'train' });
-    expect((await python.hear(({ event }) => event === 'segmentation')).params).toEqual({ session, version: 1 });
+    expect((await python.hear(({ event }) => event === 'segmentation')).params).toMatchObject({ session, version: 1 });
     // 50 steps of progress in no time are told as a few.
     expect(python.heard.filter(({ event }) => event === 'job').length).toBeLessThan(10);
   });
@@ -140,7 +140,7 @@ describe('Training', () => {
     await label(python, session);
     const { arrays } = await python.request('train', { session });
     const shown = async (client: TestClient) => {
-      await client.hear(({ event }) => event === 'labels');
+      await client.hear(({ event, params }) => event === 'labels' && !('layer' in (params as object))); // not of the correction
       const tiles = [{ row: 0, column: 0 }];
       const { buffers } = await client.request('overlay.tiles', { session, overlay: 'segmentation', slice: 0, tiles });
       return histogram(inflateTile(buffers[0]!));
@@ -232,7 +232,9 @@ describe('Training', () => {
     await start();
     const again = await connect();
     const state = await again.request('session.attach', { session });
-    expect(state.segmentation).toEqual(trained.segmentation);
+    const { round, ...kept } = trained.segmentation!; // the number of a training is of no use after it
+    expect(round).toBeDefined();
+    expect(state.segmentation).toEqual(kept);
     expect(state.arrays['segmentation']!.path).toBe(trained.arrays['segmentation']!.path);
     expect((await again.request('classifier.get', { session })).buffers[0]!.byteLength).toBeGreaterThan(10);
   });

@@ -130,7 +130,7 @@ describe('Live segmentation with the engine', () => {
     // There is one before the second class has labels.
     expect(failed).toEqual([]);
     const files = readdirSync(dirname(arrays['prediction']!.path)).map(name => name.replace(/-.*/, ''));
-    expect(files.sort()).toEqual(['image', 'labels', 'prediction', 'segmentation']);
+    expect(files.sort()).toEqual(['image', 'labels', 'prediction', 'provenance', 'segmentation']);
     // What was shown last is what the arrays hold.
     const shown = new Map<string, Uint8Array>();
     for (const { event: name, params, buffers } of page.heard) {
