@@ -5,7 +5,7 @@ import { TestNotebook } from './notebook';
 
 const HOLE = { row: 90, column: 150 };
 
-test('Going back to a slice transfers nothing, and suggestions are there at once', async ({ page, tmpPath }) => {
+test('Going back to a slice fetches nothing, and suggestions are there at once', async ({ page, tmpPath }) => {
   /** Bytes of the comm messages of labellers, and the protocol's methods and events that they name. */
   let traffic = { bytes: 0, names: [] as string[] };
   page.on('websocket', socket => {
@@ -52,8 +52,9 @@ lab = sl.Labeller(stack, classes=["hole", "ground"], name="slices", fresh=True);
   const shown = await lab.suggestionAt(HOLE.row, HOLE.column);
   expect(shown.covers(HOLE.row, HOLE.column)).toBe(true);
   await page.waitForTimeout(1000);
-  expect(traffic.names.filter(name => name.startsWith('sam.'))).toEqual([]);
-  expect(traffic.bytes).toBe(0);
+  // Only that another part is in view is told, and acknowledged.
+  expect(traffic.names.filter(name => name !== 'session.view' && !name.includes('"result":{}'))).toEqual([]);
+  expect(traffic.bytes).toBeLessThan(1000);
 });
 
 test('Slices pass by wheel and keys; strokes, copies and fills go to the slices that are meant', async ({
