@@ -1,5 +1,5 @@
 /** One JupyterLab for each worker of the UI tests, with folders of its own, so that a test may kill its sidecar while another one labels. */
-import { mkdtempSync } from 'node:fs';
+import { mkdirSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
@@ -26,6 +26,7 @@ export function serverUrl(worker = thisWorker): string {
 /** How Playwright starts a worker's server. */
 export function server(worker: number) {
   const folder = serverFolder(worker);
+  mkdirSync(folder, { recursive: true }); // the server stops if its folder is not there
   return {
     command: `python -m jupyterlab --config=${join(__dirname, 'jupyter_server_test_config.py')}`,
     url: `${serverUrl(worker)}/lab`,
