@@ -11,9 +11,11 @@
  * - `scores`: recall, precision and IoU of a confusion matrix
  * - `provenance`: numbers for what made a label
  * - `replaces`: which labels a patch may change
+ * - `direction`: slices of a volume in the directions xy, xz and yz
  * - `lru`, `rect`: small types that all parts use
  */
 export * from './class-colors';
+export * from './direction';
 export * from './errors';
 export * from './features';
 export * from './frames';

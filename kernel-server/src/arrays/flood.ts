@@ -5,7 +5,7 @@
 import { BridgeError } from '../../../src/shared/errors';
 import { FLOOD_TILES_MAX, LABEL_TILE, MASK_BYTES } from '../../../src/shared/limits';
 import { breathe } from '../base/files';
-import { TileFile } from './tile-file';
+import { SliceReader } from './slices';
 
 const SIDE = LABEL_TILE;
 /** What a pixel of a tile is. */
@@ -27,7 +27,7 @@ export interface IFloodTile {
  * @throws BridgeError `too-large` for a region of more than {@link FLOOD_TILES_MAX} tiles, `cancelled` after an abort
  */
 export async function flood(
-  image: TileFile,
+  image: SliceReader,
   { slice, row, column, tolerance }: { slice: number; row: number; column: number; tolerance: number },
   signal?: AbortSignal
 ): Promise<IFloodTile[]> {

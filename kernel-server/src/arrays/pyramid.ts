@@ -10,7 +10,7 @@ import { ImageInfo } from '../../../src/shared/protocol';
 import { TypedArray } from './dtypes';
 import { breathe } from '../base/files';
 import { reduced } from './reduce';
-import { TileFile } from './tile-file';
+import { SliceReader } from './slices';
 
 /** Most bytes of cached reduced tiles, of all images together. */
 const CACHE_BYTES = 192 << 20;
@@ -90,7 +90,7 @@ export class TileCache {
 export class Pyramid {
   /** `name` tells this image's tiles from those of others in the cache, and from those of its own earlier pixels. */
   constructor(
-    private readonly _file: TileFile,
+    private readonly _file: SliceReader,
     private readonly _display: ImageInfo['display'],
     private readonly _cache: TileCache,
     private readonly _name: string
@@ -152,6 +152,7 @@ export class Pyramid {
   private async _original(slice: number, row: number, column: number): Promise<IMeans> {
     const region = this._file.tile(slice, row, column, IMAGE_TILE);
     await breathe();
+    await this._file.ready?.(region);
     return {
       rows: region.row1 - region.row0,
       columns: region.column1 - region.column0,

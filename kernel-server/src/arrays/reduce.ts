@@ -4,7 +4,7 @@
  */
 import { breathe } from '../base/files';
 import { TypedArray } from './dtypes';
-import { TileFile } from './tile-file';
+import { SliceReader } from './slices';
 
 /** Bytes of a band of rows, about: read and reduced between two turns of the event loop. */
 const BAND_BYTES = 4 << 20;
@@ -20,7 +20,7 @@ export interface ILevelRect {
 }
 
 /** The means under some pixels of a level, rows × columns × channels. At the image's edges they are of fewer pixels. */
-export async function reduced(file: TileFile, rect: ILevelRect): Promise<Float32Array> {
+export async function reduced(file: SliceReader, rect: ILevelRect): Promise<Float32Array> {
   const { channels } = file;
   const size = 2 ** rect.level;
   const column0 = rect.column0 * size;

@@ -10,6 +10,11 @@ import { ArrayDescriptor } from '../../../src/shared/protocol';
 import { SliceRect } from '../../../src/shared/rect';
 import { allocate, byteLength, itemSize, TypedArray } from './dtypes';
 
+/** A part of rows so narrow is read with its whole rows, if these have at most so many bytes: reading them takes less time than a call for each row. */
+const NARROW = { part: 256, row: 8192 };
+/** Bytes of whole rows that are read at once. */
+const BAND_BYTES = 1 << 20;
+
 export class TileFile {
   /** Open an array of shape [slices, rows, columns] or [slices, rows, columns, channels]. */
   constructor(
@@ -34,7 +39,15 @@ export class TileFile {
     const pixels = (rect.row1 - rect.row0) * (rect.column1 - rect.column0);
     const out = allocate(this.array.dtype, pixels * this.channels);
     const bytes = new Uint8Array(out.buffer);
-    this._runs(rect, (offset, length, position) => this._readInto(bytes, offset, length, position));
+    const pixel = this.channels * itemSize(this.array.dtype);
+    const part = (rect.column1 - rect.column0) * pixel;
+    const row = this.columns * pixel;
+    const isNarrow = part <= NARROW.part && part < row && row <= NARROW.row && rect.row1 - rect.row0 > 1;
+    if (isNarrow && rect.column0 >= 0 && rect.column1 <= this.columns) {
+      this._readNarrow(rect, bytes, { part, row, from: rect.column0 * pixel });
+    } else {
+      this._runs(rect, (offset, length, position) => this._readInto(bytes, offset, length, position));
+    }
     return out;
   }
 
@@ -93,6 +106,28 @@ export class TileFile {
     }
     for (let row = 0; row < row1 - row0; row++) {
       each(row * span, span, (start + row * this.columns) * pixel);
+    }
+  }
+
+  /** Read whole rows, and copy the part of them that is wanted. */
+  private _readNarrow(
+    rect: SliceRect,
+    out: Uint8Array,
+    { part, row, from }: { part: number; row: number; from: number }
+  ): void {
+    const band = Math.floor(BAND_BYTES / row);
+    const rows = new Uint8Array(Math.min(band, rect.row1 - rect.row0) * row);
+    let to = 0;
+    for (let row0 = rect.row0; row0 < rect.row1; row0 += band) {
+      const row1 = Math.min(rect.row1, row0 + band);
+      this._runs({ ...rect, row0, row1, column0: 0, column1: this.columns }, (offset, length, position) =>
+        this._readInto(rows, offset, length, position)
+      );
+      for (let at = from; at < (row1 - row0) * row; at += row) {
+        for (let i = 0; i < part; i++) {
+          out[to++] = rows[at + i]!;
+        }
+      }
     }
   }
 

@@ -1,7 +1,8 @@
 /** Handlers of the image's pixels, and of the staged arrays by which Python hands over and receives arrays. */
+import { shapeIn } from '../../../src/shared/direction';
 import { BridgeError } from '../../../src/shared/errors';
 import { flood } from '../arrays/flood';
-import { TileFile } from '../arrays/tile-file';
+import { openSlices } from '../arrays/slices';
 import { deflateTile } from '../session/overlays';
 import { Handlers } from '../transport/dispatcher';
 import { pythonOnly } from './checks';
@@ -18,24 +19,27 @@ export function imageHandlers({ sessions, staging, histograms }: IMethodContext)
 
     'image.tile': async params => {
       const session = await sessions.get(params.session);
-      const tile = await session.pyramid.tile(params.slice, params.level, params.row, params.column, params.range);
+      const tile = await session
+        .pyramidIn(params.direction)
+        .tile(params.slice, params.level, params.row, params.column, params.range);
       const { rows, columns, channels, dtype, pixels } = tile;
       return { result: { rows, columns, channels, dtype }, buffers: [pixels] };
     },
 
     'image.histogram': async params => ({ result: await histograms.of(await sessions.get(params.session)) }),
 
-    'image.flood': async ({ session: id, slice, row, column, tolerance }, call) => {
+    'image.flood': async ({ session: id, direction, slice, row, column, tolerance }, call) => {
       const session = await sessions.get(id);
-      session.checkSlice(slice);
-      const [, rows, columns] = session.record.image.shape;
+      session.checkSlice(slice, direction);
+      const [z, y, x] = session.record.image.shape;
+      const [, rows, columns] = shapeIn(direction ?? 'xy', [z, y, x]);
       if (row >= rows || column >= columns) {
         throw new BridgeError(
           'invalid',
           `Pixel (${row}, ${column}) is outside; the image has ${rows} × ${columns} pixels.`
         );
       }
-      const image = new TileFile(session.image, 'r');
+      const image = openSlices(session.image, direction);
       try {
         const tiles = await flood(image, { slice, row, column, tolerance }, call.signal);
         const buffers = await Promise.all(tiles.map(({ bits }) => deflateTile(bits)));
@@ -45,9 +49,9 @@ export function imageHandlers({ sessions, staging, histograms }: IMethodContext)
       }
     },
 
-    'image.pixel': async ({ session: id, slice, row, column }) => {
+    'image.pixel': async ({ session: id, direction, slice, row, column }) => {
       const session = await sessions.get(id);
-      return { result: { values: session.pyramid.pixel(slice, row, column) } };
+      return { result: { values: session.pyramidIn(direction).pixel(slice, row, column) } };
     },
 
     'array.stage': async ({ dtype, shape }, { peer }) => ({ result: await staging.make(peer, dtype, shape) }),

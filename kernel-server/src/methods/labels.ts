@@ -1,20 +1,24 @@
 /** Handlers of the labels, and of tiles of labels and segmentation. */
 import { BridgeError } from '../../../src/shared/errors';
 import { copySlice } from '../session/copy-slice';
+import { paintAcross } from '../session/paint-across';
 import { overlayTiles } from '../session/overlays';
 import { Handlers, madeBy } from '../transport/dispatcher';
 import { IMethodContext } from './context';
 
 export function labelsHandlers({ sessions, peers, events, staging, interpolation }: IMethodContext) {
   return {
-    'labels.patch': async ({ session: id, ...patch }, call) => {
+    'labels.patch': async ({ session: id, direction = 'xy', ...patch }, call) => {
       const session = await sessions.get(id);
       if (patch.class !== 0 && !session.classIds.has(patch.class)) {
         const ids = [...session.classIds].join(', ');
         throw new BridgeError('invalid', `There is no class ${patch.class}; the classes are ${ids}, and 0 erases.`);
       }
-      const result = await session.labels.patch(call.id, patch, call.buffers);
-      const event = { origin: call.peer.name, version: result.version, patch: { session: id, ...patch } };
+      const directed = direction === 'xy' ? undefined : { direction };
+      const result = directed
+        ? await paintAcross(session.labels, call.id, { ...patch, ...directed }, call.buffers)
+        : await session.labels.patch(call.id, patch, call.buffers);
+      const event = { origin: call.peer.name, version: result.version, patch: { session: id, ...patch, ...directed } };
       peers.emit(id, 'patch', event, { buffers: call.buffers, except: call.peer });
       events.changed(session);
       return { result };
@@ -64,7 +68,7 @@ export function labelsHandlers({ sessions, peers, events, staging, interpolation
 
     'overlay.tiles': async params => {
       const session = await sessions.get(params.session);
-      session.checkSlice(params.slice);
+      session.checkSlice(params.slice, params.direction);
       const array = session.array(params.overlay);
       if (!array && params.overlay === 'correction') {
         return { result: { version: session.labels.latest, tiles: [] }, buffers: [] };
@@ -77,7 +81,7 @@ export function labelsHandlers({ sessions, peers, events, staging, interpolation
       }
       const { segmentation } = session.state();
       const version = params.overlay === 'segmentation' ? (segmentation?.version ?? 0) : session.labels.latest;
-      const { tiles, buffers } = await overlayTiles(array, params.slice, params.tiles);
+      const { tiles, buffers } = await overlayTiles(array, params.slice, params.tiles, params.direction);
       return { result: { version, tiles }, buffers };
     }
   } satisfies Partial<Handlers>;

@@ -1,6 +1,6 @@
 /** A change of labels or of the correction that can be taken back: rectangles, with what was in them before and is after. */
 import { promisify } from 'node:util';
-import { constants, deflateRaw, inflateRaw } from 'node:zlib';
+import { constants, deflateRaw, deflateRawSync, inflateRaw, inflateRawSync } from 'node:zlib';
 import { MadeBy } from '../../../src/shared/protocol';
 import { PROVENANCE_CODES } from '../../../src/shared/provenance';
 import { areaOf, Rect } from '../../../src/shared/rect';
@@ -9,8 +9,11 @@ import { breathe } from '../base/files';
 import { Painted } from './patch-mask';
 import { IChange, LayerRect, Planes } from './planes';
 
-const deflate = promisify(deflateRaw);
-const inflate = promisify(inflateRaw);
+const deflateLarge = promisify(deflateRaw);
+const inflateLarge = promisify(inflateRaw);
+
+/** Pixels of a small rectangle. A change across slices has thousands of these: a thread for each would take longer, and much memory. */
+const SMALL = 4096;
 
 /** Bytes of labels that are written between two turns of the event loop. */
 const BYTES_AT_ONCE = 1 << 19;
@@ -93,7 +96,9 @@ export class EditRecorder {
     for (let i = 0; i < area; i++) {
       this._pixels += before[i] === after[i] ? 0 : 1;
     }
-    this._pieces.push({ rect, buffer: deflate(bytes, { level: constants.Z_BEST_SPEED }) });
+    const options = { level: constants.Z_BEST_SPEED };
+    const buffer = area <= SMALL ? Promise.resolve(deflateRawSync(bytes, options)) : deflateLarge(bytes, options);
+    this._pieces.push({ rect, buffer });
   }
 
   private readonly _code: number;
@@ -114,7 +119,8 @@ export async function applyEdit(planes: Planes, edit: Edit, direction: Direction
   for (const { rect, buffer } of edit) {
     const { layer = 'labels' } = rect;
     const area = areaOf(rect);
-    const all = await inflate(buffer, { maxOutputLength: 4 * area });
+    const options = { maxOutputLength: 4 * area };
+    const all = area <= SMALL ? inflateRawSync(buffer, options) : await inflateLarge(buffer, options);
     if (all.byteLength !== 2 * area && (layer !== 'labels' || all.byteLength !== 4 * area)) {
       throw new Error(`An edit of ${area} pixels has ${all.byteLength} bytes.`);
     }

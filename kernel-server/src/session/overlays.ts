@@ -4,8 +4,10 @@ import { constants, deflateRaw } from 'node:zlib';
 import { BridgeError } from '../../../src/shared/errors';
 import { HEADER_BYTES_MAX } from '../../../src/shared/frames';
 import { LABEL_TILE } from '../../../src/shared/limits';
+import { SliceDirection } from '../../../src/shared/direction';
 import { ArrayDescriptor, Params } from '../../../src/shared/protocol';
 import { breathe, isBlank } from '../base/files';
+import { openSlices } from '../arrays/slices';
 import { TileFile } from '../arrays/tile-file';
 
 const deflate = promisify(deflateRaw);
@@ -15,13 +17,14 @@ const TILES_MAX = Math.floor((HEADER_BYTES_MAX - 4096) / 34);
 
 export type TileRefs = NonNullable<Params<'overlay.tiles'>['tiles']>;
 
-/** Tiles of a uint8 array [slices, rows, columns]: those named, or all that are not empty. */
+/** Tiles of a uint8 array [slices, rows, columns], in slices of a direction: those named, or all that are not empty. */
 export async function overlayTiles(
   array: ArrayDescriptor,
   slice: number,
-  tiles: TileRefs | undefined
+  tiles: TileRefs | undefined,
+  direction?: SliceDirection
 ): Promise<{ tiles: TileRefs; buffers: Uint8Array[] }> {
-  const file = new TileFile(array, 'r');
+  const file = openSlices(array, direction);
   try {
     const rows = Math.ceil(file.rows / LABEL_TILE);
     const columns = Math.ceil(file.columns / LABEL_TILE);

@@ -20,7 +20,9 @@ import { Direction } from './edit';
 import { IMoved, JournalledLabels } from './journalled-labels';
 import { keepDamaged } from './keep-file';
 import { log } from '../base/log';
+import { shapeIn, SliceDirection } from '../../../src/shared/direction';
 import { Pyramid, TileCache } from '../arrays/pyramid';
+import { GatheredSlices } from '../arrays/slices';
 import { Segmentation } from './segmentation';
 import { SessionArrays } from './session-arrays';
 import { SessionLabels } from './session-labels';
@@ -196,11 +198,21 @@ export class Session {
 
   /** The image for display. */
   get pyramid(): Pyramid {
+    return this.pyramidIn('xy');
+  }
+
+  /** The slices of the image in a direction, for display. */
+  pyramidIn(direction: SliceDirection = 'xy'): Pyramid {
     const { image } = this;
-    const { display, digest } = this._record.image;
-    this._imageFile ??= new TileFile(image, 'r');
-    this._pyramid ??= new Pyramid(this._imageFile, display, this._context.tiles, `${this.id}/${digest}`);
-    return this._pyramid;
+    let pyramid = this._pyramids.get(direction);
+    if (!pyramid) {
+      const { display, digest } = this._record.image;
+      const file = (this._imageFile ??= new TileFile(image, 'r'));
+      const slices = direction === 'xy' ? file : new GatheredSlices(file, direction, { lasting: true });
+      pyramid = new Pyramid(slices, display, this._context.tiles, `${this.id}/${digest}/${direction}`);
+      this._pyramids.set(direction, pyramid);
+    }
+    return pyramid;
   }
 
   /** The shared array of this name, if there is one. */
@@ -209,10 +221,15 @@ export class Session {
   }
 
   /** Throws BridgeError `invalid` for a slice that the image does not have. */
-  checkSlice(slice: number): void {
-    const [slices] = this._record.image.shape;
+  checkSlice(slice: number, direction: SliceDirection = 'xy'): void {
+    const [z, y, x] = this._record.image.shape;
+    const [slices] = shapeIn(direction, [z, y, x]);
     if (slice >= slices) {
-      throw new BridgeError('invalid', `Slice ${slice} does not exist; the image has ${slices}, counted from 0.`);
+      const where = direction === 'xy' ? '' : ` in ${direction}`;
+      throw new BridgeError(
+        'invalid',
+        `Slice ${slice} does not exist; the image has ${slices}${where}, counted from 0.`
+      );
     }
   }
 
@@ -549,12 +566,13 @@ export class Session {
 
   private _forgetTiles(): void {
     this._context.tiles.forget(`${this.id}/`);
-    this._pyramid = undefined;
+    this._pyramids.clear();
   }
 
   private _closeFiles(): void {
     this._imageFile?.close();
-    this._imageFile = this._pyramid = undefined;
+    this._imageFile = undefined;
+    this._pyramids.clear();
     this._segmentation.close();
   }
 
@@ -565,7 +583,7 @@ export class Session {
   private readonly _labels: SessionLabels;
   private readonly _file: RecordFile;
   private _imageFile: TileFile | undefined;
-  private _pyramid: Pyramid | undefined;
+  private readonly _pyramids = new Map<SliceDirection, Pyramid>();
   private _generation = 0;
   /** Ids of classes that are being removed. */
   private readonly _leaving = new Set<number>();

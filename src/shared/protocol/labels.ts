@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { CLASSES_MAX, PATCH_TILES_MAX } from '../limits';
 import { zMadeBy } from './history';
-import { MethodTable, zClasses, zCount, zLayer, zSessionId, zStagedId, zTileRef } from './types';
+import { MethodTable, zClasses, zCount, zDirection, zLayer, zSessionId, zStagedId, zTileRef } from './types';
 
 /** The ids of the labels that a patch may change, 0 for unlabelled pixels; pixels with other labels stay. Erasing obeys it as well. */
 export const zReplaces = z.union([z.literal('all'), z.array(zCount.max(CLASSES_MAX)).max(CLASSES_MAX + 1)]);
@@ -13,6 +13,7 @@ export const zLabelPatch = z.object({
   session: zSessionId,
   /** What it changes; absent: the labels. */
   layer: zLayer.optional(),
+  direction: zDirection,
   slice: zCount,
   class: zCount.max(CLASSES_MAX),
   replaces: zReplaces,
@@ -68,6 +69,7 @@ export const LABEL_METHODS = {
     params: z.object({
       session: zSessionId,
       overlay: zOverlay,
+      direction: zDirection,
       slice: zCount,
       tiles: z.array(zTileRef).max(PATCH_TILES_MAX).optional()
     }),

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { CLASSES_MAX, KEY_MAX, LEVEL_MAX, ORIGIN_MAX } from '../limits';
 import { zClassifierInfo, zTrainingChoice } from './classifier-info';
 import { zHistoryEnds } from './history';
-import { MethodTable, zArray, zClasses, zCount, zImage, zNatural, zSessionId, zTileRef } from './types';
+import { MethodTable, zArray, zClasses, zCount, zDirection, zImage, zNatural, zSessionId, zTileRef } from './types';
 
 /** Where a session was made: the notebook or script, and the variable, cell or function in it. */
 export const zOrigin = z.object({
@@ -144,6 +144,7 @@ export const SESSION_METHODS = {
   'image.tile': {
     params: z.object({
       session: zSessionId,
+      direction: zDirection,
       slice: zCount,
       level: zCount.max(LEVEL_MAX),
       row: zCount,
@@ -174,6 +175,7 @@ export const SESSION_METHODS = {
   'image.flood': {
     params: z.object({
       session: zSessionId,
+      direction: zDirection,
       slice: zCount,
       row: zCount,
       column: zCount,
@@ -184,7 +186,7 @@ export const SESSION_METHODS = {
   },
   /** The values of a pixel, one for each channel. */
   'image.pixel': {
-    params: z.object({ session: zSessionId, slice: zCount, row: zCount, column: zCount }),
+    params: z.object({ session: zSessionId, direction: zDirection, slice: zCount, row: zCount, column: zCount }),
     result: z.object({ values: z.array(z.number()) }),
     repeat: true
   }

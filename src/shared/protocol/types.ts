@@ -1,6 +1,7 @@
 /** The values that messages of several topics carry: numbers, ids, arrays, classes, images, tiles. */
 import { z } from 'zod';
 import { CLASS_NAME_MAX, CLASSES_MAX, IMAGE_NOTES, UNIT_MAX } from '../limits';
+import { SLICE_DIRECTIONS } from '../direction';
 import { SliceRect } from '../rect';
 
 /** One method of the protocol. */
@@ -96,6 +97,9 @@ export type ImageInfo = z.infer<typeof zImage>;
 /** What can be drawn on: the labels, or the correction, which lies on the segmentation. */
 export const zLayer = z.enum(['labels', 'correction']);
 export type Layer = z.infer<typeof zLayer>;
+
+/** The direction of the slices that `slice`, rows and columns count in; absent: xy. */
+export const zDirection = z.enum(SLICE_DIRECTIONS).optional();
 
 /** A tile, named by its tile row and tile column. */
 export const zTileRef = z.object({ row: zCount, column: zCount });
