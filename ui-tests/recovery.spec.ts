@@ -1,32 +1,16 @@
 /** No acknowledged label is lost when processes are killed, the kernel restarts or the page reloads. */
-import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jupyterlab/galata';
 import { GOLD, LabellerPage } from './labeller';
 import { TestNotebook } from './notebook';
 import { serverFolder } from './servers';
+import { samChildPid, sidecarPid } from './sidecars';
 
 // Galata's kernel watcher cannot read the reply to a restart, so it is off here.
 test.use({ kernels: null, sessions: null });
 
 const COUNT = 'print(np.count_nonzero(lab.labels))';
-
-function sidecarPid(): number {
-  const file = join(serverFolder(), 'runtime/sidecar-1.json');
-  return (JSON.parse(readFileSync(file, 'utf8')) as { pid: number }).pid;
-}
-
-function samChildPid(): number {
-  const children = execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(sidecarPid())], { encoding: 'utf8' });
-  return Number(
-    children
-      .split('\n')
-      .find(line => line.includes('sam-child-process.cjs'))!
-      .trim()
-      .split(/\s+/)[0]
-  );
-}
 
 async function open(page: Parameters<typeof TestNotebook.open>[0], path: string, name: string) {
   const notebook = await TestNotebook.open(page, path, [
