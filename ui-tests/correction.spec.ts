@@ -75,6 +75,24 @@ print(np.unique(drawn[drawn > 0]), drawn[150, 40:81].all(), np.array_equal(lab.l
   await part('use-correction').click();
   await expect.poll(() => lab.read('labels', 150, 60)).toBe(2);
   expect(await python('print(np.array_equal(lab.labels, np.where(drawn > 0, drawn, labels)))')).toContain('True');
-  await python('lab.clear_correction(); lab.undo(2)');
+  await python('lab.undo()');
+
+  // Of what is in view only a part is used as labels; the key Q ends the correction and begins it.
+  await part('correction-part').selectOption('view');
+  await lab.press('+');
+  await part('use-correction').click();
+  await expect.poll(() => lab.read('labels', 150, 60)).toBe(2);
+  expect(
+    await python(
+      'got = lab.labels != labels; print((got & (drawn > 0)).sum() == got.sum(), got.sum() < (drawn > 0).sum())'
+    )
+  ).toContain('True True');
+  await lab.open('history');
+  await expect(part('history-list')).toContainText('Brush on the segmentation');
+  await lab.press('q');
+  await expect(part('draw-on-correction')).toHaveAttribute('aria-pressed', 'true');
+  await lab.press('q');
+  await expect(part('draw-on-labels')).toHaveAttribute('aria-pressed', 'true');
+  await python('lab.undo(); lab.clear_correction(); lab.undo(2)');
   await expect.poll(() => lab.read('labels', 150, 60)).toBe(0);
 });

@@ -2,12 +2,17 @@
 import { HistoryStep, Provenance } from '../../shared';
 import { trans } from './translation';
 
-/** What a step did, for people: "Brush", "Labels set (Python)". */
-export function stepText({ tool, provenance }: Pick<HistoryStep, 'tool' | 'provenance'>): string {
-  const what = WHAT[tool]?.() ?? tool;
+/** What a step did, for people: "Brush", "Brush on the segmentation", "Labels set (Python)". */
+export function stepText({ tool, provenance, layer }: Pick<HistoryStep, 'tool' | 'provenance' | 'layer'>): string {
+  const name = WHAT[tool]?.() ?? tool;
+  const drawn = layer === 'correction' && !CLEANING.has(tool);
+  const what = drawn ? trans.__('%1 on the segmentation', name) : name;
   const who = WHO[provenance]?.();
   return who ? trans.__('%1 (%2)', what, who) : what;
 }
+
+/** Steps that change the correction only, as their names say. */
+const CLEANING = new Set(['remove_islands', 'fill_holes', 'majority', 'clear_correction']);
 
 /** Where a step comes from, if that is not a hand. Interpolation and suggestions say it by their own names. */
 const WHO: Partial<Record<Provenance, () => string>> = { python: () => trans.__('Python') };

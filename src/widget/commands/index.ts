@@ -154,6 +154,14 @@ export const COMMANDS: readonly ICommand[] = [
     label: () => trans.__('Make again'),
     run: ({ state }) => void state.move('redo')
   },
+  {
+    name: 'draw-on-correction',
+    group: 'drawing',
+    keys: ['Q'],
+    label: () => trans.__('Correct the segmentation, or draw labels again'),
+    enabled: ({ state }) => Boolean(state.session?.segmentation),
+    run: ({ state }) => (state.corrects = !state.corrects)
+  },
   ...Array.from({ length: 9 }, (_, i) => ofClass(i + 1)),
   {
     name: 'zoom-in',

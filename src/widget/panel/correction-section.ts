@@ -2,7 +2,7 @@
 import { Params } from '../../shared';
 import { button, element, setDisabled } from '../base/dom';
 import { trans } from '../base/translation';
-import { Note, row } from './fields';
+import { Note, row, SelectField } from './fields';
 import { FoldingSection } from './folding-section';
 import { ISection, ISectionOptions } from './section';
 
@@ -44,6 +44,18 @@ export class CorrectionSection extends FoldingSection {
           await state.correct('correction.clean', { slice: state.slice, cleaning: what });
         }
       });
+    const stack = (state.session?.image.shape[0] ?? 1) > 1;
+    this._parts = new SelectField({
+      testid: 'sambalab-correction-part',
+      label: trans.__('Part'),
+      title: trans.__('What is used as labels, or cleared'),
+      choices: [
+        ['slice', stack ? trans.__('This slice') : trans.__('The whole image')],
+        ['view', trans.__('What is in view')],
+        ...(stack ? [['all', trans.__('All slices')] as const] : [])
+      ],
+      choose: part => (this._part = part as CorrectedPart)
+    });
     this._fold.body.append(
       element(
         'div',
@@ -89,20 +101,21 @@ export class CorrectionSection extends FoldingSection {
           () => ({ kind: 'majority', radius: valueOf(this._radius) })
         )
       ),
+      this._parts.node,
       element(
         'div',
         { class: 'sambalab-button-row' },
         this._action(
           'sambalab-use-correction',
           trans.__('Use as labels'),
-          trans.__('Make the correction of this slice labels, so that the next training learns it'),
-          () => state.correct('correction.use', { slice: state.slice })
+          trans.__('Make the correction of this part labels, so that the next training learns it'),
+          () => state.correct('correction.use', this._chosenPart())
         ),
         this._action(
           'sambalab-clear-correction',
           trans.__('Clear'),
-          trans.__('Remove the correction of this slice'),
-          () => state.correct('correction.clear', { slice: state.slice })
+          trans.__('Remove the correction of this part'),
+          () => state.correct('correction.clear', this._chosenPart())
         )
       ),
       this._note.node
@@ -117,6 +130,7 @@ export class CorrectionSection extends FoldingSection {
     this._onCorrection.setAttribute('aria-pressed', String(corrects));
     [this._onCorrection, ...this._actions].forEach(node => setDisabled(node, !ready));
     this._fold.value = corrects ? trans.__('on') : '';
+    this._parts.set(this._part);
     this._note.set(ready ? '' : trans.__('Train first: there is no segmentation to correct yet.'));
   }
 
@@ -126,14 +140,28 @@ export class CorrectionSection extends FoldingSection {
     return node;
   }
 
+  /** What "Use as labels" and "Clear" take. */
+  private _chosenPart(): Omit<Params<'correction.use'>, 'session'> {
+    const { slice, live } = this._state;
+    const view = this._part === 'view' ? live.inView(slice) : null;
+    return view
+      ? { slice, rows: [view.row0, view.row1], columns: [view.column0, view.column1] }
+      : this._part === 'all'
+        ? {}
+        : { slice };
+  }
+
   private readonly _onLabels: HTMLButtonElement;
   private readonly _onCorrection: HTMLButtonElement;
+  private _part: CorrectedPart = 'slice';
+  private readonly _parts: SelectField;
   private readonly _pixels: HTMLInputElement;
   private readonly _radius: HTMLInputElement;
   private readonly _note = new Note({ testid: 'sambalab-correction-note' });
   private readonly _actions: HTMLButtonElement[] = [];
 }
 
+type CorrectedPart = 'slice' | 'view' | 'all';
 type Cleaning = Params<'correction.clean'>['cleaning'];
 
 /** A field for a whole number from 1. */

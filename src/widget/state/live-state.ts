@@ -125,6 +125,11 @@ export class LiveState implements IDisposable {
     this._viewTimer = setTimeout(() => this._send(), this._options.viewAfterMs ?? VIEW_AFTER_MS);
   }
 
+  /** The part of this slice that is in view, of several views the one that moved last; null if none shows the slice. */
+  inView(slice: number): Rect | null {
+    return [...this._views.values()].reverse().find(view => view.slice === slice) ?? null;
+  }
+
   /** Clear the error of a failed round. */
   dismiss(): void {
     if (this._failure !== null) {
