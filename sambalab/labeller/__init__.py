@@ -3,6 +3,7 @@
 - ``labeller``: `Labeller`: the session, its classes and labels, training.
 - ``kept_labels``: backups, labels of other sessions, and the start without labels.
 - ``label_files``: labels and results in files, and labels from files.
+- ``widget_files``: the widget's requests for them.
 - ``results``: segmentation, probabilities, uncertainty, classifier and features as arrays.
 - ``picture``: the small PNG that a notebook keeps.
 - ``suggestions``: the regions to label next, and the masks that SAM suggests.
@@ -13,7 +14,8 @@ Imports ``classifier``, ``widget`` and what lies below.
 
 from __future__ import annotations
 
+from . import widget_files  # registers the handlers of its requests
 from .labeller import Labeller
 from .suggestions import Suggestion
 
-__all__ = ["Labeller", "Suggestion"]
+__all__ = ["Labeller", "Suggestion", "widget_files"]

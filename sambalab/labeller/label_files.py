@@ -20,6 +20,12 @@ What = Literal["labels", "segmentation", "probabilities", "overlay", "provenance
 _CLASS_IDS = ("labels", "segmentation", "corrected")
 
 
+def kind_of(what: What, spread: bool = False) -> exports.Kind:
+    """Give the kind of content that an array is saved as."""
+    kinds: dict[str, exports.Kind] = {"probabilities": "probabilities", "overlay": "colours"}
+    return kinds.get(what, "spread" if spread and what in _CLASS_IDS else "ids")
+
+
 class LabelFiles(Corrections):
     """A base of `Labeller`: saves labels and results, and reads labels."""
 
@@ -74,7 +80,7 @@ class LabelFiles(Corrections):
         if switch("spread", spread) and what not in _CLASS_IDS:
             raise ParameterError(f"spread goes with {' and '.join(_CLASS_IDS)}, not with {what}.")
         chosen = None if slice is None else self._slice(slice)
-        kind: Any = {"probabilities": "probabilities", "overlay": "colours"}.get(what, "spread" if spread else "ids")
+        kind = kind_of(what, spread)
         exports.save(path, what, kind, lambda: self._content(what, kind, chosen, of, alpha))
 
     def _content(self, what: What, kind: Any, chosen: int | None, of: str, alpha: float) -> exports.Content:

@@ -262,6 +262,12 @@ class Labeller(LabelFiles):
         if isinstance(labels, (str, os.PathLike)):
             loaded = self._read_labels(labels, spread)
             labels, named = loaded.ids, loaded.classes
+        self._put_labels(labels, named)
+        return None
+
+    def _put_labels(self, labels: npt.ArrayLike, named: list[dict[str, Any]] | None, *, add: bool = False) -> None:
+        """Replace all labels. `named`: the classes that a file names; `add`: classes may be added though `classes` was given."""
+        add = add or not self._classes_given
         array = labels.filled(0) if isinstance(labels, np.ma.MaskedArray) else np.asarray(labels)
         if array.shape != self.shape:
             raise LabelError(f"Labels of shape {array.shape} do not fit; the image needs {self.shape}.")
@@ -270,9 +276,9 @@ class Labeller(LabelFiles):
         known = self._refresh()["classes"]
         used = {int(value) for value in np.unique(array)}
         if named is None:
-            classes, values = with_ids(known, used, add=not self._classes_given), array.astype(np.uint8)
+            classes, values = with_ids(known, used, add=add), array.astype(np.uint8)
         else:
-            classes, ids = with_named(known, named, used, add=not self._classes_given)
+            classes, ids = with_named(known, named, used, add=add)
             values = np.array([ids.get(value, 0) for value in range(256)], np.uint8)[array.astype(np.uint8)]
 
         def work(sidecar: Client) -> None:

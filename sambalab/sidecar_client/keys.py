@@ -66,6 +66,19 @@ def session_key(name: str | None, digest: str) -> SessionKey:
     return SessionKey(f"image:{digest}|in:{document}|from:{place}", {"document": document, "place": place})
 
 
+def notebook_folder() -> str:
+    """Give the folder of the notebook, or the working directory if that is not known."""
+    document = _document()
+    folder = os.path.dirname(document)
+    return folder if os.path.isabs(document) and os.path.isdir(folder) else os.getcwd()
+
+
+def user_variables() -> dict[str, Any]:
+    """Give the variables of the user's cells; empty outside of IPython."""
+    shell = _shell()
+    return {} if shell is None else dict(shell.user_ns)
+
+
 def _shell() -> Any:
     ipython = sys.modules.get("IPython")
     return ipython.get_ipython() if ipython is not None else None

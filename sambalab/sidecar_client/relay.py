@@ -2,7 +2,8 @@
 
 The browser opens the comm, on a subshell if the kernel has subshells. ipykernel sends the browser's messages to the shell that
 last published on the comm. So one thread does all publishing, in the context of the open; a second thread could not enter that
-context. This thread owns the socket to the sidecar, too. It passes frames on in both directions without reading them.
+context. This thread owns the socket to the sidecar, too. It passes frames on in both directions without reading them, but for
+the few requests that the kernel answers itself (`kernel_requests`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from ..spec.errors import NodeNotFoundError
 from . import sessions, sidecar
 from .client import Waker
 from .connection import Connection
+from .kernel_requests import KernelRequests
 from .wire import encode
 
 log = logging.getLogger("sambalab")
@@ -55,7 +57,9 @@ class Relay:
         self._context = contextvars.copy_context()
         self._comm = comm
         self._inbox: collections.deque[list[Any]] = collections.deque()
+        self._outbox: collections.deque[list[Any]] = collections.deque()
         self._waker = Waker()
+        self._own = KernelRequests(self._answer)
         self._closed = False
         self._down = False
         # Not on_msg: it fires pre_execute and post_execute for each message, and on these matplotlib's inline backend shows the
@@ -74,6 +78,10 @@ class Relay:
     def _take(self, message: dict[str, Any]) -> None:
         # This is the kernel's thread, so only queue the message.
         self._inbox.append(message.get("buffers") or [])
+        self._waker.wake()
+
+    def _answer(self, frames: list[Any]) -> None:
+        self._outbox.append(frames)
         self._waker.wake()
 
     def _on_close(self, _: Any) -> None:
@@ -158,8 +166,10 @@ class Relay:
                 self._waker.clear()
             while self._inbox:
                 frames = self._inbox.popleft()
-                if frames:
+                if frames and not self._own.take(frames):
                     connection.send(frames)
+            while self._outbox:
+                self._publish(self._outbox.popleft())
             if connection.socket in ready:
                 heard = now
                 received = connection.receive()

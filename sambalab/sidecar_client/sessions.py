@@ -44,6 +44,12 @@ def forget(session: str, owner: Restorable) -> None:
         _live.pop(session, None)
 
 
+def owner(session: str) -> Restorable | None:
+    """Give the owner of a session; None if it is gone."""
+    reference = _live.get(session)
+    return reference() if reference is not None else None
+
+
 def alive() -> list[str]:
     """List the sessions whose owners still exist."""
     return [session for session, reference in list(_live.items()) if reference() is not None]
@@ -57,15 +63,14 @@ def repair(session: str, digest: str) -> None:
     session, digest
         The session, and the SHA-256 of the image that it waits for.
     """
-    reference = _live.get(session)
-    owner = reference() if reference is not None else None
-    if owner is None or session in _in_repair:
+    found = owner(session)
+    if found is None or session in _in_repair:
         return
     _in_repair.add(session)
 
     def work() -> None:
         try:
-            owner._repair(digest)
+            found._repair(digest)
         except Exception as error:  # the next request raises it
             log.warning("The pixels of session %s could not be written again: %s", session, error)
         finally:

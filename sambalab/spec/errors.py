@@ -101,3 +101,11 @@ _CLASSES: dict[str, type[SambaLabError]] = {
 def from_code(code: str, message: str) -> SambaLabError:
     """Make the error of a code of the protocol; `InternalError` for an unknown code."""
     return _CLASSES.get(code, InternalError)(message)
+
+
+def code_of(error: Exception) -> str:
+    """Give the code of the protocol for an error: that of its class, or of the nearest base that has one."""
+    if isinstance(error, (ImageError, LabelError)):
+        return "invalid"
+    codes = {made: code for code, made in reversed(_CLASSES.items())}
+    return next((codes[base] for base in type(error).__mro__ if base in codes), "internal")

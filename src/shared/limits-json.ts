@@ -57,7 +57,8 @@ import {
   PICTURE,
   SIDECARS_MAX,
   SIGMA_SCALE,
-  SIGMAS
+  SIGMAS,
+  UPLOAD_BYTES_MAX
 } from './limits';
 import { METHODS, zPixelSize } from './protocol';
 import { PROVENANCE_CODES } from './provenance';
@@ -90,6 +91,7 @@ export const LIMITS = {
     cuts: CUTS_MAX
   },
   classes: { count: CLASSES_MAX, nameLength: CLASS_NAME_MAX, colors: CLASS_COLORS },
+  files: { upload: UPLOAD_BYTES_MAX },
   nameLength: NAME_MAX,
   provenance: PROVENANCE_CODES,
   parameters: {

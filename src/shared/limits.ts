@@ -59,6 +59,9 @@ export const LEVEL_MAX = 16;
 /** Characters of the key of a session, and of its title. */
 export const KEY_MAX = 1000;
 
+/** Bytes of a file of labels, or of an image, that the page sends to the kernel: larger ones would delay all other messages. */
+export const UPLOAD_BYTES_MAX = 64 << 20;
+
 /** A request fails when so many sidecars went away while it waited for its reply: it may be the cause. */
 export const SIDECARS_MAX = 3;
 

@@ -80,8 +80,11 @@ export class LabellerModel extends DOMWidgetModel {
   }
 
   private _open(): LabellerState {
-    // LabWidgetManager has a kernel; the type of a manager does not say so.
-    const manager = this.widget_manager as unknown as { kernel?: IKernel | null };
+    // LabWidgetManager has a kernel, and a notebook's one its context; the type of a manager does not say so.
+    const manager = this.widget_manager as unknown as {
+      kernel?: IKernel | null;
+      context?: { path?: string };
+    };
     const settings = new Settings(userSettings.values);
     const follow = (_: unknown, changed: object) => settings.set(changed);
     userSettings.changed.connect(follow);
@@ -96,6 +99,7 @@ export class LabellerModel extends DOMWidgetModel {
         }
         return LiveComm.open(kernel);
       },
+      notebook: () => manager.context?.path ?? null,
       createDecoder: async () => new (await import('./decoder/decoder')).SuggestionDecoder()
     });
     this._state = state;

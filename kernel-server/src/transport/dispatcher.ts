@@ -5,7 +5,16 @@
 import { timingSafeEqual } from 'node:crypto';
 import { BridgeError } from '../../../src/shared/errors';
 import { encodeMessage, Frames, HEADER_BYTES_MAX, MESSAGE_BYTES_MAX } from '../../../src/shared/frames';
-import { IRequest, isRepeatable, MadeBy, Method, Params, parseRequest, Result } from '../../../src/shared/protocol';
+import {
+  IRequest,
+  isRepeatable,
+  MadeBy,
+  Method,
+  Params,
+  parseRequest,
+  Result,
+  SidecarMethod
+} from '../../../src/shared/protocol';
 import { log } from '../base/log';
 import { Peer } from './peers';
 
@@ -29,8 +38,8 @@ export interface IAnswer<M extends Method> {
   buffers?: Uint8Array[];
 }
 
-/** One handler for each method. */
-export type Handlers = { [M in Method]: (params: Params<M>, call: ICall) => Promise<IAnswer<M>> | IAnswer<M> };
+/** One handler for each method of the sidecar. */
+export type Handlers = { [M in SidecarMethod]: (params: Params<M>, call: ICall) => Promise<IAnswer<M>> | IAnswer<M> };
 
 /** Most bytes of a message from a peer that has not said hello. */
 const STRANGER_BYTES_MAX = 64 << 10;
@@ -106,7 +115,13 @@ export class Dispatcher {
     const signal = requests.begin(id);
     let parts: Frames[];
     try {
-      const handler = this._handlers[method] as (params: unknown, call: ICall) => Promise<IAnswer<Method>>;
+      if (!Object.hasOwn(this._handlers, method)) {
+        throw new BridgeError('unknown-method', `${method} is a request to a notebook's kernel, not to the sidecar.`);
+      }
+      const handler = this._handlers[method as SidecarMethod] as (
+        params: unknown,
+        call: ICall
+      ) => Promise<IAnswer<Method>>;
       const answer = await handler(params, { id, peer, buffers, signal });
       parts = encodeMessage({ re: id, result: answer.result }, answer.buffers);
     } catch (thrown) {

@@ -7,9 +7,9 @@
 
 from __future__ import annotations
 
-from .content import Content, Loaded
-from .formats import load, save
+from .content import Content, Kind, Loaded
+from .formats import FORMATS, Format, load, save
 from .overlay import overlay
 from .spread import gathered, spread
 
-__all__ = ["Content", "Loaded", "gathered", "load", "overlay", "save", "spread"]
+__all__ = ["FORMATS", "Content", "Format", "Kind", "Loaded", "gathered", "load", "overlay", "save", "spread"]

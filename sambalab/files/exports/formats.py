@@ -26,25 +26,54 @@ class Format(NamedTuple):
         Write a file of this name.
     read
         Read labels. Exceptions other than `SambaLabError` are reported as a damaged file.
+    title, description
+        What the widget's list of formats says; empty for another ending of a format above.
+    stacks
+        Whether it holds more than one slice.
     """
 
     ending: str
     holds: tuple[Kind, ...]
     write: Callable[[str, Content], None]
     read: Callable[[Path], Loaded]
+    title: str = ""
+    description: str = ""
+    stacks: bool = True
 
 
 _ALL: tuple[Kind, ...] = ("ids", "spread", "probabilities", "colours")
 
 #: The first whose ending a name has is taken, so that longer endings come first.
 FORMATS = (
-    Format(".ome.tif", _ALL, tiff.write_ome, tiff.read),
+    Format(
+        ".ome.tif",
+        _ALL,
+        tiff.write_ome,
+        tiff.read,
+        "OME-TIFF",
+        "With pixel size, class names and colours; compressed",
+    ),
     Format(".ome.tiff", _ALL, tiff.write_ome, tiff.read),
-    Format(".tif", _ALL, tiff.write, tiff.read),
+    Format(".tif", _ALL, tiff.write, tiff.read, "TIFF", "With a palette of the class colours; compressed"),
     Format(".tiff", _ALL, tiff.write, tiff.read),
-    Format(".png", ("ids", "spread", "colours"), png.write, png.read),
-    Format(".npy", _ALL, npy.write, npy.read),
-    Format(".json", ("ids",), coco.write, coco.read),
+    Format(
+        ".png",
+        ("ids", "spread", "colours"),
+        png.write,
+        png.read,
+        "PNG",
+        "One slice, with a palette of the class colours",
+        stacks=False,
+    ),
+    Format(".npy", _ALL, npy.write, npy.read, "NumPy", "The array alone"),
+    Format(
+        ".json",
+        ("ids",),
+        coco.write,
+        coco.read,
+        "COCO",
+        "A polygon for each connected region, or run lengths if it has holes",
+    ),
 )
 
 

@@ -10,7 +10,7 @@
  * Pixels: arrays are [slice, row, column(, channel)]; a single image is one slice. Tiles are square, clipped at the image's
  * right and lower edge, and named by tile row and tile column.
  *
- * One file a topic: `sidecar`, `session`, `session-list`, `backups`, `labels`, `history`, `arrays`, `sam`, `training`, `next-region`, `classifier`, each with its table of
+ * One file a topic: `sidecar`, `session`, `session-list`, `backups`, `labels`, `history`, `arrays`, `sam`, `training`, `next-region`, `classifier`, `kernel`, each with its table of
  * methods; `events`; `types` and `classifier-info`, which they share. `methods` joins the tables, `messages` checks headers.
  *
  * Imports zod and the rest of `src/shared`. Only forms are here: what a handler does is in `kernel-server/src/methods`.
@@ -21,6 +21,7 @@ export * from './classifier-info';
 export * from './correction';
 export * from './events';
 export * from './history';
+export * from './kernel';
 export * from './labels';
 export * from './messages';
 export * from './methods';

@@ -1,10 +1,11 @@
-/** All methods. A new method is one entry in its topic's table, and a handler in `kernel-server/src/methods`. */
+/** All methods. A new method is one entry in its topic's table, and a handler in `kernel-server/src/methods`, or in Python for `kernel`. */
 import { z } from 'zod';
 import { ARRAY_METHODS } from './arrays';
 import { BACKUP_METHODS } from './backups';
 import { CLASSIFIER_METHODS } from './classifier';
 import { CORRECTION_METHODS } from './correction';
 import { HISTORY_METHODS } from './history';
+import { KERNEL_METHODS } from './kernel';
 import { LABEL_METHODS } from './labels';
 import { NEXT_REGION_METHODS } from './next-region';
 import { SAM_METHODS } from './sam';
@@ -26,10 +27,13 @@ export const METHODS = {
   ...SAM_METHODS,
   ...TRAINING_METHODS,
   ...NEXT_REGION_METHODS,
-  ...CLASSIFIER_METHODS
+  ...CLASSIFIER_METHODS,
+  ...KERNEL_METHODS
 };
 
 export type Method = keyof typeof METHODS;
+/** The methods that the sidecar answers: all but the kernel's own. */
+export type SidecarMethod = Exclude<Method, keyof typeof KERNEL_METHODS>;
 export type Params<M extends Method> = z.infer<(typeof METHODS)[M]['params']>;
 export type Result<M extends Method> = z.infer<(typeof METHODS)[M]['result']>;
 

@@ -11,6 +11,7 @@ import { userKeys } from '../base/user-keys';
 import { LabellerState } from '../state/labeller-state';
 import { ICommand } from './command';
 import { normalKeystroke } from './keystroke';
+import { FILE_COMMANDS } from './files';
 import { goToNextRegion } from './next-region';
 import { STACK_COMMANDS } from './stack';
 
@@ -231,6 +232,7 @@ export const COMMANDS: readonly ICommand[] = [
     run: ({ state: { settings } }) => settings.set({ shown: nextShown(settings.values.shown) })
   },
   ...STACK_COMMANDS,
+  ...FILE_COMMANDS,
   {
     name: 'show-keys',
     group: 'view',

@@ -6,6 +6,7 @@ import { heightFor } from '../canvas/layers';
 import { attachDebugHandle } from './debug';
 import { button, element, setText } from '../base/dom';
 import { ILabellerView } from '../commands';
+import { FileDrop } from './file-drop';
 import { FullWindow } from './full-window';
 import { toggleHelp } from './help';
 import { KeyMap } from './keys';
@@ -39,6 +40,7 @@ export class LabellerPanel extends Panel {
     this.addWidget(this._placeholder);
     _state.changed.connect(this._onChanged, this);
     this._full.changed.connect(this._onFull, this);
+    this._drop = new FileDrop(this.node, _state.labelFiles);
     this._update();
   }
 
@@ -54,6 +56,7 @@ export class LabellerPanel extends Panel {
     this._state.changed.disconnect(this._onChanged, this);
     this._keys?.dispose();
     this._full.dispose();
+    this._drop.dispose();
     super.dispose();
   }
 
@@ -164,6 +167,7 @@ export class LabellerPanel extends Panel {
 
   private readonly _placeholder: Widget;
   private readonly _full = new FullWindow(this.node);
+  private readonly _drop: FileDrop;
   private _body: Panel | null = null;
   private _widths: ResizeObserver | null = null;
   private _image: ImageTiles | null = null;

@@ -4,6 +4,7 @@ import { classifierSection } from './classifier-section';
 import { contrastSection } from './contrast-section';
 import { correctionSection } from './correction-section';
 import { featuresSection } from './features-section';
+import { filesSection } from './files-section';
 import { forestSection } from './forest-section';
 import { historySection } from './history-section';
 import { overlaysSection } from './overlays-section';
@@ -21,6 +22,7 @@ export const SECTIONS: readonly ISection[] = [
   contrastSection,
   correctionSection,
   historySection,
+  filesSection,
   scoresSection,
   probabilitySection,
   uncertaintySection,

@@ -37,6 +37,7 @@ const SHOWN: ReadonlySet<Method> = new Set<Method>([
   'session.list',
   'session.related',
   'classifier.formats',
+  'kernel.files',
   'sam.decoder',
   'sam.embedding'
 ]);

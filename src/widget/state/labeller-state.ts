@@ -27,6 +27,7 @@ import { Choice } from './choice';
 import { ClassChange, marked, mayChange } from './class-rules';
 import { ClassifierFiles, IChosenFile, ISavedFile } from './classifier-files';
 import { Connection } from './connection';
+import { LabelFiles } from './label-files';
 import { LiveState } from './live-state';
 import { SessionParts } from './session-parts';
 import { ISuggestionDecoder } from './slice-embedding';
@@ -61,12 +62,13 @@ export class LabellerState implements IDisposable {
     this.training = new Training({ link });
     this.live = new LiveState({ link });
     this.files = new ClassifierFiles({ link });
+    this.labelFiles = new LabelFiles({ link, drained: () => this.drained(), notebook: options.notebook });
     this.stored = new StoredLabels({ link });
     this.history = new StepHistory({ link });
     this.times = new StrokeTimes({ link });
     this.choice.answered.connect((_, session) => this._take(session), this);
     this.choice.changed.connect(() => this._changed.emit('features'), this);
-    for (const part of [this.training, this.live, this.files, this.stored, this.history]) {
+    for (const part of [this.training, this.live, this.files, this.labelFiles, this.stored, this.history]) {
       part.changed.connect(() => this._changed.emit('status'), this);
     }
     this.live.quiet.connect(() => this._parts?.fallBack(), this);
@@ -85,6 +87,8 @@ export class LabellerState implements IDisposable {
   readonly choice: Choice;
   /** Saves and loads the classifier as a file. */
   readonly files: ClassifierFiles;
+  /** Saves labels and results as files, and opens labels. */
+  readonly labelFiles: LabelFiles;
   /** Backups of the session, and other sessions whose labels would fit. */
   readonly stored: StoredLabels;
   /** The steps that can be undone. */
@@ -503,6 +507,7 @@ export class LabellerState implements IDisposable {
       this.training,
       this.live,
       this.files,
+      this.labelFiles,
       this.stored,
       this.history,
       this.times
@@ -692,5 +697,7 @@ export namespace LabellerState {
     settings: Settings;
     connect(): Promise<ITransport>;
     createDecoder(): Promise<ISuggestionDecoder>;
+    /** The notebook's path as JupyterLab's file browser knows it, if it does. */
+    notebook?(): string | null;
   }
 }
