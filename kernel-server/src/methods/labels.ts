@@ -1,8 +1,12 @@
 /** Handlers of the labels, and of tiles of labels and segmentation. */
 import { BridgeError } from '../../../src/shared/errors';
+import { Rect } from '../../../src/shared/rect';
+import { openSlices } from '../arrays/slices';
+import { TileFile } from '../arrays/tile-file';
 import { copySlice } from '../session/copy-slice';
 import { paintAcross } from '../session/paint-across';
-import { overlayTiles } from '../session/overlays';
+import { filledTiles, overlayTiles, tilesOf } from '../session/overlays';
+import { firstTiles, middleTiles } from '../session/reduced-overlays';
 import { Handlers, madeBy } from '../transport/dispatcher';
 import { IMethodContext } from './context';
 
@@ -69,20 +73,39 @@ export function labelsHandlers({ sessions, peers, events, staging, interpolation
     'overlay.tiles': async params => {
       const session = await sessions.get(params.session);
       session.checkSlice(params.slice, params.direction);
-      const array = session.array(params.overlay);
-      if (!array && params.overlay === 'correction') {
-        return { result: { version: session.labels.latest, tiles: [] }, buffers: [] };
+      const { overlay, direction = 'xy', slice, level = 0, tiles: named } = params;
+      if (level > 0 && !named) {
+        throw new BridgeError('invalid', `Tiles of level ${level} have to be named; only those of level 0 are listed.`);
       }
+      const drawn = overlay === 'segmentation' ? null : session.labels.drawn(overlay);
+      const array = drawn ? drawn.array : session.array('segmentation');
+      const version = drawn ? session.labels.latest : (session.state().segmentation?.version ?? 0);
       if (!array) {
+        if (drawn) {
+          return { result: { version, tiles: [] }, buffers: [] }; // nothing is corrected
+        }
         throw new BridgeError(
           'not-ready',
           'There is no segmentation yet. Label a few pixels of two classes and train.'
         );
       }
-      const { segmentation } = session.state();
-      const version = params.overlay === 'segmentation' ? (segmentation?.version ?? 0) : session.labels.latest;
-      const { tiles, buffers } = await overlayTiles(array, params.slice, params.tiles, params.direction);
-      return { result: { version, tiles }, buffers };
+      const file = openSlices(array, direction);
+      // Which tiles have labels is known of slices as they are stored.
+      const filled = (within?: Rect) =>
+        drawn && file instanceof TileFile ? drawn.filled.in(slice, file, within) : filledTiles(file, slice, within);
+      try {
+        if (level > 0) {
+          const buffers = await (drawn
+            ? firstTiles(file, filled, { slice, level, tiles: named! })
+            : middleTiles(file, { slice, level, tiles: named! }));
+          return { result: { version, tiles: named! }, buffers };
+        }
+        const listed = named ?? (drawn ? filled() : tilesOf(file));
+        const { tiles, buffers } = await overlayTiles(file, slice, listed);
+        return { result: { version, tiles }, buffers };
+      } finally {
+        file.close();
+      }
     }
   } satisfies Partial<Handlers>;
 }

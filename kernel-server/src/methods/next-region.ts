@@ -12,10 +12,10 @@ export function nextRegionHandlers({ sessions, uncertainty, regions }: IMethodCo
       return { result: { version, low: 0, high: 1 }, buffers: await Promise.all(tiles.map(deflateTile)) };
     },
 
-    'probability.tiles': async ({ session: id, slice, class: classId, tiles: refs }, call) => {
+    'probability.tiles': async ({ session: id, slice, class: classId, level = 0, tiles: refs }, call) => {
       const session = await sessions.get(id);
       const { segmentationVersion: version } = session.record;
-      const tiles = await uncertainty.tiles(session, { slice, measure: { classId }, tiles: refs }, call.signal);
+      const tiles = await uncertainty.tiles(session, { slice, measure: { classId }, level, tiles: refs }, call.signal);
       return { result: { version, low: 0, high: 1 }, buffers: await Promise.all(tiles.map(deflateTile)) };
     },
 

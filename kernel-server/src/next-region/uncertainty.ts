@@ -17,6 +17,7 @@ import { breathe } from '../base/files';
 import { IJobContext } from '../jobs/job-context';
 import { IEngineService, IImageMaps } from '../jobs/services';
 import { TileRefs } from '../session/overlays';
+import { expectInside } from '../session/reduced-overlays';
 import { Session } from '../session/session';
 import { TileFile } from '../arrays/tile-file';
 
@@ -24,6 +25,8 @@ import { TileFile } from '../arrays/tile-file';
 export type PixelMeasure = UncertaintyMeasure | { classId: number };
 /** Most cached tiles: 64 MiB. */
 const TILES_MAX = 1024;
+/** Side of the blocks from which a tile of a level is computed. */
+const MEANS_BLOCK = 512;
 /** Bytes of a scratch array that are filled at once. */
 const BLOCK_BYTES = 64 << 20;
 
@@ -76,15 +79,27 @@ export class Uncertainty {
     };
   }
 
-  /** Tiles of {@link LABEL_TILE} pixels as bytes: 0 is 0, 255 is 1. */
+  /** Tiles of {@link LABEL_TILE} pixels as bytes: 0 is 0, 255 is 1. At a level, a pixel is the mean of the pixels of the slice that it covers. */
   async tiles(
     session: Session,
-    { slice, measure, tiles }: { slice: number; measure: PixelMeasure; tiles: TileRefs },
+    request: { slice: number; measure: PixelMeasure; level?: number | undefined; tiles: TileRefs },
     signal: AbortSignal
   ): Promise<Uint8Array[]> {
+    const { slice, measure, level = 0, tiles } = request;
+    const [, rows, columns] = session.record.image.shape;
     session.checkSlice(slice);
-    expectTiles(session, tiles);
+    expectInside({ rows, columns }, level, tiles);
     const unsure = await this.of(session, measure);
+    if (level > 0) {
+      const out: Uint8Array[] = [];
+      for (const tile of tiles) {
+        const key = `${unsure.key} ${slice} ${tile.row} ${tile.column} ${level}`;
+        const found = this._tiles.get(key) ?? (await this._means(session, unsure, { slice, level, tile }, signal));
+        this._tiles.set(key, found);
+        out.push(found);
+      }
+      return out;
+    }
     const keyOf = ({ row, column }: TileRefs[number]) => `${unsure.key} ${slice} ${row} ${column}`;
     const out = new Map(tiles.map(tile => [keyOf(tile), this._tiles.get(keyOf(tile))]));
     const missing = tiles.filter(tile => !out.get(keyOf(tile)));
@@ -133,6 +148,39 @@ export class Uncertainty {
         }
       });
     }
+  }
+
+  /** A tile of a level. It is computed block by block, so that its memory does not grow with the level. */
+  private async _means(
+    session: Session,
+    unsure: IUnsure,
+    { slice, level, tile }: { slice: number; level: number; tile: TileRefs[number] },
+    signal: AbortSignal
+  ): Promise<Uint8Array> {
+    const [, rows, columns] = session.record.image.shape;
+    const by = 2 ** level;
+    const side = LABEL_TILE * by;
+    const [top, left] = [tile.row * side, tile.column * side];
+    const sums = new Float64Array(LABEL_TILE * LABEL_TILE);
+    const context: IJobContext = { signal, progress: () => undefined };
+    const blocks = blocksOf(Math.min(side, rows - top), Math.min(side, columns - left), MEANS_BLOCK);
+    for (const { row0, row1, column0, column1 } of blocks) {
+      signal.throwIfAborted();
+      const block = { row0: top + row0, row1: top + row1, column0: left + column0, column1: left + column1 };
+      await this._compute(session, unsure, slice, [block], context, async read => {
+        for (const band of bandsOf(block)) {
+          addUp(read(band), band, { top, left, level }, sums);
+          await breathe();
+        }
+      });
+    }
+    const weight = (first: number, total: number) => Math.min(by, total - first);
+    return Uint8Array.from(sums, (sum, i) => {
+      const row = top + Math.floor(i / LABEL_TILE) * by;
+      const column = left + (i % LABEL_TILE) * by;
+      const inside = row < rows && column < columns;
+      return inside ? byteOf(sum / (weight(row, rows) * weight(column, columns))) : 0;
+    });
   }
 
   /** Make some blocks of a slice readable: in the session's array, or in a scratch array that is removed afterwards. */
@@ -300,19 +348,26 @@ function bytesOf(values: Float32Array, { column0, column1 }: Rect): Uint8Array {
   const out = new Uint8Array(LABEL_TILE * LABEL_TILE);
   for (let i = 0; i < values.length; i++) {
     const row = Math.floor(i / width);
-    out[row * LABEL_TILE + i - row * width] = Math.round(255 * Math.min(1, Math.max(0, values[i]!)));
+    out[row * LABEL_TILE + i - row * width] = byteOf(values[i]!);
   }
   return out;
 }
 
-function expectTiles(session: Session, tiles: TileRefs): void {
-  const [, height, width] = session.record.image.shape;
-  const [rows, columns] = [Math.ceil(height / LABEL_TILE), Math.ceil(width / LABEL_TILE)];
-  const outside = tiles.find(({ row, column }) => row >= rows || column >= columns);
-  if (outside) {
-    throw new BridgeError(
-      'invalid',
-      `Tile (${outside.row}, ${outside.column}) is outside; there are ${rows} × ${columns} tiles, counted from 0.`
-    );
+function byteOf(value: number): number {
+  return Math.round(255 * Math.min(1, Math.max(0, value)));
+}
+
+/** Add a band's values to the sums of a tile whose first pixel is at `top`, `left`. */
+function addUp(
+  values: Float32Array,
+  { row0, row1, column0, column1 }: Rect,
+  { top, left, level }: { top: number; left: number; level: number },
+  sums: Float64Array
+): void {
+  for (let row = row0, at = 0; row < row1; row++) {
+    const line = ((row - top) >> level) * LABEL_TILE;
+    for (let column = column0; column < column1; column++, at++) {
+      sums[line + ((column - left) >> level)]! += values[at]!;
+    }
   }
 }

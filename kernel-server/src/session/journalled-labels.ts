@@ -20,6 +20,7 @@ import { areaOf } from '../../../src/shared/rect';
 import { breathe } from '../base/files';
 import { applyEdit, Direction, EditRecorder } from './edit';
 import { checkIds, clearing, compare, snapshot } from './whole-labels';
+import { FilledTiles } from './filled-tiles';
 import { History } from './history';
 import { Journal, Snapshot } from './journal';
 import { JournalRecord, RecordType } from './journal-format';
@@ -48,6 +49,7 @@ export class JournalledLabels {
     private readonly _chunkBytes: number
   ) {
     this.slices = new LabelledSlices(_planes, work => this.exclusive(work));
+    this._filled = { labels: new FilledTiles(_planes, 'labels'), correction: new FilledTiles(_planes, 'correction') };
   }
 
   /** Which slices have labels. */
@@ -438,6 +440,8 @@ export class JournalledLabels {
         this._snapshotBytes = this._journal.bytes;
         Object.assign(planes.counts, after);
         this.slices.forget();
+        this._filled.labels.forget();
+        this._filled.correction.forget();
         this._advance(at.version, new Set<Layer>(clears ? ['labels', 'correction'] : ['labels']));
         return { version: at.version, changed };
       });
@@ -451,6 +455,11 @@ export class JournalledLabels {
   readTile(slice: number, row: number, column: number): Uint8Array {
     const { labels } = this._planes;
     return labels.read(labels.tile(slice, row, column, LABEL_TILE)) as Uint8Array;
+  }
+
+  /** The array of a layer, undefined while there is no correction, and which of its tiles have labels. */
+  drawn(layer: Layer): { array: ArrayDescriptor | undefined; filled: FilledTiles } {
+    return { array: this._planes[layer]?.array, filled: this._filled[layer] };
   }
 
   /** A whole tile of a layer for the browser, deflated; 0 outside the image. */
@@ -525,6 +534,7 @@ export class JournalledLabels {
 
   private readonly _painted: Painted = change => {
     this.slices.painted(change);
+    this._filled[change.rect.layer ?? 'labels'].painted(change.rect);
     this.onPaint(change);
   };
 
@@ -631,6 +641,7 @@ export class JournalledLabels {
   }
 
   private _journal!: Journal;
+  private readonly _filled: Record<Layer, FilledTiles>;
   private _loss: ILoss | null = null;
   private _classes: LabelClass[] = [];
   /** The classes, as JSON, that a reader of the journal finds. */

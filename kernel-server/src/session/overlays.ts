@@ -4,10 +4,10 @@ import { constants, deflateRaw } from 'node:zlib';
 import { BridgeError } from '../../../src/shared/errors';
 import { HEADER_BYTES_MAX } from '../../../src/shared/frames';
 import { LABEL_TILE } from '../../../src/shared/limits';
-import { SliceDirection } from '../../../src/shared/direction';
-import { ArrayDescriptor, Params } from '../../../src/shared/protocol';
+import { Params } from '../../../src/shared/protocol';
+import { Rect } from '../../../src/shared/rect';
+import { SliceReader } from '../arrays/slices';
 import { breathe, isBlank } from '../base/files';
-import { openSlices } from '../arrays/slices';
 import { TileFile } from '../arrays/tile-file';
 
 const deflate = promisify(deflateRaw);
@@ -17,54 +17,58 @@ const TILES_MAX = Math.floor((HEADER_BYTES_MAX - 4096) / 34);
 
 export type TileRefs = NonNullable<Params<'overlay.tiles'>['tiles']>;
 
-/** Tiles of a uint8 array [slices, rows, columns], in slices of a direction: those named, or all that are not empty. */
+/** Tiles of slices of uint8, deflated. Throws BridgeError `invalid` for tiles outside. */
 export async function overlayTiles(
-  array: ArrayDescriptor,
+  file: SliceReader,
   slice: number,
-  tiles: TileRefs | undefined,
-  direction?: SliceDirection
+  tiles: Iterable<TileRefs[number]> | AsyncIterable<TileRefs[number]>
 ): Promise<{ tiles: TileRefs; buffers: Uint8Array[] }> {
-  const file = openSlices(array, direction);
-  try {
-    const rows = Math.ceil(file.rows / LABEL_TILE);
-    const columns = Math.ceil(file.columns / LABEL_TILE);
-    const outside = tiles?.find(({ row, column }) => row >= rows || column >= columns);
-    if (outside) {
+  const rows = Math.ceil(file.rows / LABEL_TILE);
+  const columns = Math.ceil(file.columns / LABEL_TILE);
+  const found: TileRefs = [];
+  const buffers: Uint8Array[] = [];
+  for await (const { row, column } of tiles) {
+    if (row >= rows || column >= columns) {
       throw new BridgeError(
         'invalid',
-        `Tile (${outside.row}, ${outside.column}) is outside; there are ${rows} × ${columns} tiles, counted from 0.`
+        `Tile (${row}, ${column}) is outside; there are ${rows} × ${columns} tiles, counted from 0.`
       );
     }
-    const found: TileRefs = [];
-    const buffers: Uint8Array[] = [];
-    const add = async (ref: TileRefs[number], tile: Uint8Array, width: number) => {
-      if (found.length === TILES_MAX) {
-        throw new BridgeError('too-large', `More than ${TILES_MAX} tiles were asked for; name those that are in view.`);
-      }
-      found.push(ref);
-      buffers.push(await deflateTile(padded(tile, width)));
-    };
-    for (const ref of tiles ?? []) {
-      const region = file.tile(slice, ref.row, ref.column, LABEL_TILE);
-      await add(ref, file.read(region) as Uint8Array, region.column1 - region.column0);
+    if (found.length === TILES_MAX) {
+      throw new BridgeError('too-large', `More than ${TILES_MAX} tiles were asked for; name those that are in view.`);
     }
-    for (let row = 0; !tiles && row < rows; row++) {
-      // A band of tiles is one run of bytes in the file. Most tiles are empty, so one read for the band is faster.
-      const band = file.tile(slice, row, 0, LABEL_TILE);
-      const whole = file.read({ ...band, column1: file.columns }) as Uint8Array;
-      const filled = isBlank(whole) ? 0 : columns;
-      for (let column = 0; column < filled; column++) {
-        const { column0, column1 } = file.tile(slice, row, column, LABEL_TILE);
-        const tile = cut(whole, file.columns, column0, column1);
-        if (!isBlank(tile)) {
-          await add({ row, column }, tile, column1 - column0);
-        }
+    const region = file.tile(slice, row, column, LABEL_TILE);
+    found.push({ row, column });
+    buffers.push(await deflateTile(padded(file.read(region) as Uint8Array, region.column1 - region.column0)));
+  }
+  return { tiles: found, buffers };
+}
+
+/** The tiles of a slice that are not blank, row by row; those within a rectangle of tiles if one is given. */
+export async function* filledTiles(file: SliceReader, slice: number, within?: Rect): AsyncGenerator<TileRefs[number]> {
+  for (const { row, column } of tilesOf(file)) {
+    const { row0, row1, column0, column1 } = within ?? {
+      row0: row,
+      row1: row + 1,
+      column0: column,
+      column1: column + 1
+    };
+    if (row >= row0 && row < row1 && column >= column0 && column < column1) {
+      const tile = file.read(file.tile(slice, row, column, LABEL_TILE)) as Uint8Array;
+      if (!isBlank(tile)) {
+        yield { row, column };
       }
       await breathe();
     }
-    return { tiles: found, buffers };
-  } finally {
-    file.close();
+  }
+}
+
+/** All tiles of a slice, row by row. */
+export function* tilesOf({ rows, columns }: { rows: number; columns: number }): Generator<TileRefs[number]> {
+  for (let row = 0; row * LABEL_TILE < rows; row++) {
+    for (let column = 0; column * LABEL_TILE < columns; column++) {
+      yield { row, column };
+    }
   }
 }
 
@@ -92,17 +96,6 @@ export function layLabels(prediction: Uint8Array, labels: Uint8Array): void {
       prediction[i] = labels[i]!;
     }
   }
-}
-
-/** Copy some columns out of a band of rows. */
-function cut(band: Uint8Array, columns: number, column0: number, column1: number): Uint8Array {
-  const rows = band.byteLength / columns;
-  const width = column1 - column0;
-  const out = new Uint8Array(rows * width);
-  for (let row = 0; row < rows; row++) {
-    out.set(band.subarray(row * columns + column0, row * columns + column1), row * width);
-  }
-  return out;
 }
 
 /** Deflate a tile. */

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { CLASSES_MAX, PATCH_TILES_MAX } from '../limits';
 import { zMadeBy } from './history';
-import { MethodTable, zClasses, zCount, zDirection, zLayer, zSessionId, zStagedId, zTileRef } from './types';
+import { MethodTable, zClasses, zCount, zDirection, zLayer, zLevel, zSessionId, zStagedId, zTileRef } from './types';
 
 /** The ids of the labels that a patch may change, 0 for unlabelled pixels; pixels with other labels stay. Erasing obeys it as well. */
 export const zReplaces = z.union([z.literal('all'), z.array(zCount.max(CLASSES_MAX)).max(CLASSES_MAX + 1)]);
@@ -62,8 +62,10 @@ export const LABEL_METHODS = {
     repeat: true
   },
   /**
-   * Tiles of an overlay at full resolution: those named, or all tiles that are not empty. One buffer for each tile of the result: the
-   * raw-deflate compressed LABEL_TILE² class ids, row by row, 0 outside the image.
+   * Tiles of an overlay: those named, or, at full resolution, all tiles that are not empty. One buffer for each tile of the result: the
+   * raw-deflate compressed LABEL_TILE² class ids, row by row, 0 outside the image. At `level` l each pixel stands for a block of 2^l × 2^l
+   * pixels: it has the class of the block's middle in the segmentation, and the first class in the block in labels and correction, which
+   * are thin.
    */
   'overlay.tiles': {
     params: z.object({
@@ -71,6 +73,7 @@ export const LABEL_METHODS = {
       overlay: zOverlay,
       direction: zDirection,
       slice: zCount,
+      level: zLevel.optional(),
       tiles: z.array(zTileRef).max(PATCH_TILES_MAX).optional()
     }),
     result: z.object({ version: zCount, tiles: z.array(zTileRef) }),

@@ -1,7 +1,7 @@
 /** Where to label next: the classifier's uncertainty and probabilities, and regions worth labelling. */
 import { z } from 'zod';
 import { CLASSES_MAX, REGION_SIDE, REGIONS_MAX, REQUEST_TILES_MAX } from '../limits';
-import { MethodTable, zCount, zNatural, zSessionId, zSliceRect, zTileRef } from './types';
+import { MethodTable, zCount, zLevel, zNatural, zSessionId, zSliceRect, zTileRef } from './types';
 
 /** How uncertainty is measured: 1 − (highest − second highest probability), or 1 − highest probability. */
 export const zUncertaintyMeasure = z.enum(['margin', 'maximum']);
@@ -21,13 +21,14 @@ export type SuggestedRegion = z.infer<typeof zSuggestedRegion>;
 export const NEXT_REGION_METHODS = {
   /**
    * Uncertainty for an overlay: tiles of {@link LABEL_TILE} pixels, one buffer each, compressed as in `feature.tiles`. Byte 0 stands for 0 and
-   * 255 for 1. Fails with `not-ready` without a classifier.
+   * 255 for 1. At `level` l each pixel is the mean of up to 2^l × 2^l pixels. Fails with `not-ready` without a classifier.
    */
   'uncertainty.tiles': {
     params: z.object({
       session: zSessionId,
       slice: zCount,
       measure: zUncertaintyMeasure,
+      level: zLevel.optional(),
       tiles: z.array(zTileRef).min(1).max(REQUEST_TILES_MAX)
     }),
     result: z.object({ version: zCount, low: z.number(), high: z.number() }),
@@ -42,6 +43,7 @@ export const NEXT_REGION_METHODS = {
       session: zSessionId,
       slice: zCount,
       class: zNatural.max(CLASSES_MAX),
+      level: zLevel.optional(),
       tiles: z.array(zTileRef).min(1).max(REQUEST_TILES_MAX)
     }),
     result: z.object({ version: zCount, low: z.number(), high: z.number() }),

@@ -1,6 +1,6 @@
 /** The values that messages of several topics carry: numbers, ids, arrays, classes, images, tiles. */
 import { z } from 'zod';
-import { CLASS_NAME_MAX, CLASSES_MAX, IMAGE_NOTES, UNIT_MAX } from '../limits';
+import { CLASS_NAME_MAX, CLASSES_MAX, IMAGE_NOTES, LEVEL_MAX, UNIT_MAX } from '../limits';
 import { SLICE_DIRECTIONS } from '../direction';
 import { SliceRect } from '../rect';
 
@@ -20,6 +20,8 @@ export type MethodTable = Record<string, IMethod>;
 
 export const zCount = z.number().int().min(0);
 export const zNatural = z.number().int().min(1);
+/** How often tiles are halved: 0 is full resolution. */
+export const zLevel = zCount.max(LEVEL_MAX);
 export const zSessionId = z.string().regex(/^[0-9a-f]{16,64}$/, 'a session id has 16 to 64 hexadecimal digits');
 export const zStagedId = z.string().regex(/^[0-9a-f]{16,64}$/, 'a staged id has 16 to 64 hexadecimal digits');
 export const zDigest = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 digest has 64 hexadecimal digits');

@@ -4,7 +4,7 @@
  * Upper layer: the mark of a region and the suggestion. Tiles meet on whole device pixels, so that no seam is visible.
  */
 import { IMAGE_TILE, LABEL_TILE, Rect } from '../../shared';
-import { chooseLevel, ITileRef, levelSize, tilesIn, ViewTransform } from '../base/geometry';
+import { chooseLevel, ISize, ITileRef, levelSize, tilesIn, ViewTransform } from '../base/geometry';
 import { ByteTiles } from '../tiles/byte-tiles';
 import { contourLevel, partInImage } from '../tiles/contours';
 import { makeGreys, makePalette, makeRamp } from '../tiles/lut';
@@ -14,6 +14,7 @@ import { SessionParts } from '../state/session-parts';
 import { IImageTileRef } from '../tiles/image-tiles';
 import { outline } from '../tiles/outline';
 import { LEVEL_MAX, LEVEL_MIN, OverlayPictures, reduceLevels } from '../tiles/overlay-pictures';
+import { coveringKeys, LEVELS, reducedKey } from '../tiles/reduced-tiles';
 import { segmentationKey } from '../tiles/segmentation-tiles';
 import { Suggestion } from '../state/suggestion';
 import { makeUncertaintyPalette } from '../tiles/uncertainty-colors';
@@ -55,7 +56,8 @@ export class Painter {
       const pictures = this._pictures[name];
       if (keys) {
         // Contours at a tile's edge depend on the tile beside it.
-        const all = this._outlined(name) ? keys.flatMap(withNeighbours) : keys;
+        const near = this._outlined(name) ? keys.flatMap(withNeighbours) : keys;
+        const all = name === 'segmentation' ? near.flatMap(withCovering) : near;
         all.forEach(key => pictures.invalidate(key));
         if (name === 'segmentation' && overlay === name) {
           const training = this._state.parts?.segmentation.training ?? 0;
@@ -103,28 +105,29 @@ export class Painter {
     this._recolour();
     const slice = this._state.slice;
     const { labels, segmentation, preview } = parts;
-    const visible = tilesIn(this._view.visible(), LABEL_TILE);
+    const level = overlayLevel(parts.image, this._view, ratio);
+    const visible = tilesIn(this._view.visible(), LABEL_TILE, level);
     // Labels stay in sight while there is no segmentation: else strokes would be drawn and not seen.
     const onlySegmentation = values.shown === 'segmentation' && segmentation.version > 0;
     if (values.shown !== 'labels' && values.segmentationOpacity > 0) {
-      segmentation.want(slice, visible, this._upcoming);
+      segmentation.want(slice, visible, this._upcoming, level);
       if (segmentation.size.tiles > 0) {
-        this._segmentation(context, parts, ratio, visible);
+        this._segmentation(context, parts, ratio, visible, level);
       }
     }
     for (const name of ['probability', 'uncertainty'] as const) {
       const opacity = values[`${name}Opacity`];
       if (parts[name].shown && opacity > 0) {
-        this._bytes(context, ratio, name, parts[name], opacity, visible);
+        this._bytes(context, ratio, name, parts[name], opacity, visible, level);
       }
     }
     if (preview.shown) {
-      this._bytes(context, ratio, 'preview', preview, preview.opacity, visible);
+      this._bytes(context, ratio, 'preview', preview, preview.opacity, tilesIn(this._view.visible(), LABEL_TILE), 0);
     }
     this._upcoming.forEach(next => labels.slice(next));
     const drawn = labels.slice(slice);
     if (!onlySegmentation && values.labelOpacity > 0) {
-      this._overlay(context, ratio, 'labels', values.labelOpacity, drawn.kept(visible), tile => ({
+      this._overlay(context, ratio, 'labels', values.labelOpacity, drawn.in(this._view.visible()), 0, tile => ({
         key: segmentationKey(slice, tile),
         values: () => drawn.tile(tile.row, tile.column)
       }));
@@ -136,7 +139,8 @@ export class Painter {
     context: CanvasRenderingContext2D,
     { segmentation, comparison }: SessionParts,
     ratio: number,
-    visible: ITileRef[]
+    visible: ITileRef[],
+    level: number
   ): void {
     const { slice } = this._state;
     const { segmentationOpacity: opacity } = this._state.settings.values;
@@ -153,15 +157,15 @@ export class Painter {
       }
     };
     within(0, edge, () =>
-      this._overlay(context, ratio, 'before', opacity, visible, tile => ({
-        key: `${segmentation.training}|${segmentationKey(slice, tile)}`,
-        values: () => segmentation.before(slice, tile)
+      this._overlay(context, ratio, 'before', opacity, visible, level, tile => ({
+        key: `${segmentation.training}|${reducedKey(slice, { ...tile, level })}`,
+        values: () => segmentation.before(slice, { ...tile, level })
       }))
     );
     within(edge, width, () =>
-      this._overlay(context, ratio, 'segmentation', opacity, visible, tile => ({
-        key: segmentationKey(slice, tile),
-        values: () => segmentation.classes(slice, tile)
+      this._overlay(context, ratio, 'segmentation', opacity, visible, level, tile => ({
+        key: reducedKey(slice, { ...tile, level }),
+        values: () => segmentation.classes(slice, { ...tile, level })
       }))
     );
   }
@@ -173,14 +177,15 @@ export class Painter {
     name: 'probability' | 'uncertainty' | 'preview',
     tiles: ByteTiles,
     opacity: number,
-    visible: ITileRef[]
+    visible: ITileRef[],
+    level: number
   ): void {
     const slice = this._state.slice;
-    tiles.want(slice, visible);
+    tiles.want(slice, visible, level);
     if (tiles.drawn) {
-      this._overlay(context, ratio, name, opacity, visible, tile => ({
-        key: tiles.key(slice, tile),
-        values: () => tiles.levels(slice, tile)
+      this._overlay(context, ratio, name, opacity, visible, level, tile => ({
+        key: tiles.key(slice, tile, level),
+        values: () => tiles.levels(slice, tile, level)
       }));
     }
   }
@@ -305,17 +310,21 @@ export class Painter {
     name: RepaintedOverlay | 'preview' | 'before',
     opacity: number,
     tiles: readonly ITileRef[],
+    reduced: number,
     find: (tile: ITileRef) => { key: string; values(): Uint8Array | undefined }
   ): void {
     // Labels follow the pointer and are never left for the next frame.
     const until = name === 'labels' ? Infinity : performance.now() + FRAME_MS;
-    const scale = this._view.scale * ratio;
+    // From here on a pixel is one of the tiles, which may be reduced.
+    const side = 2 ** reduced;
+    const scale = this._view.scale * ratio * side;
+    const full = this._state.parts!.image;
+    const image = levelSize(full, reduced);
     const outlined = this._outlined(name);
     const level = outlined
       ? contourLevel(scale, LEVEL_MIN, LEVEL_MAX)
       : Math.min(LEVEL_MAX, Math.max(0, Math.floor(Math.log2(1 / scale) + 1e-6)));
     const pictures = this._pictures[name];
-    const { image } = this._state.parts!;
     pictures.reserve(tiles.length, level);
     /** A tile beside another: a tile without labels is blank, other ones are unknown until they arrive. */
     const beside = (row: number, column: number) => {
@@ -339,10 +348,10 @@ export class Painter {
         // Clip to the image.
         const { rows: height, columns: width } = partInImage(tile, image);
         const target = this._target(
-          tile.row * LABEL_TILE,
-          tile.column * LABEL_TILE,
-          tile.row * LABEL_TILE + height,
-          tile.column * LABEL_TILE + width,
+          tile.row * LABEL_TILE * side,
+          tile.column * LABEL_TILE * side,
+          Math.min((tile.row * LABEL_TILE + height) * side, full.rows),
+          Math.min((tile.column * LABEL_TILE + width) * side, full.columns),
           ratio
         );
         const by = 2 ** level;
@@ -471,6 +480,38 @@ export class Painter {
   private _drawn: { parts: SessionParts; slice: number; width: number; height: number } | null = null;
   private _held: { slice: number; since: number } | null = null;
   private _kept: ISuggestionPicture | null = null;
+}
+
+/** Tiles of an overlay that a view needs at full resolution without being asked for reduced ones. */
+const FULL_TILES_MAX = 64;
+
+/**
+ * The level of an overlay's tiles: 0 unless many tiles are in view, so that most images have one kind only; never coarser than the screen.
+ */
+export function overlayLevel(image: ISize, view: ViewTransform, ratio: number): number {
+  const most = Math.max(0, Math.floor(Math.log2(1 / (view.scale * ratio)) + 1e-6));
+  const { row0, row1, column0, column1 } = view.visible();
+  const count = (from: number, to: number, side: number) => Math.ceil(to / side) - Math.floor(from / side);
+  for (let level = 0; ; level++) {
+    const side = LABEL_TILE * 2 ** level;
+    const whole = side >= Math.max(image.rows, image.columns);
+    if (level >= Math.min(most, LEVELS) || whole) {
+      return level;
+    }
+    if (count(row0, row1, side) * count(column0, column1, side) <= FULL_TILES_MAX) {
+      return level;
+    }
+  }
+}
+
+/** A tile's key with those of the tiles of all levels that cover it. */
+function withCovering(key: string): string[] {
+  const match = /^(\d+)\/(\d+)\/(\d+)$/.exec(key);
+  if (!match) {
+    return [key]; // of a level
+  }
+  const [slice, row, column] = match.slice(1).map(Number) as [number, number, number];
+  return [key, ...coveringKeys(slice, [{ row, column }])];
 }
 
 /** A tile's key (`…/row/column`) with those of the tiles around it. */

@@ -86,34 +86,38 @@ function drawOverlays(
   scale: number
 ): void {
   const { slice } = state;
-  const level = Math.min(LEVEL_MAX, Math.max(0, Math.floor(Math.log2(1 / scale) + 1e-6)));
-  const tiles = tilesIn(all(image), LABEL_TILE);
   const palette = makePalette(state.session?.classes ?? []);
-  const overlay = (opacity: number, values: (tile: ITileRef) => Uint8Array | undefined) => {
+  /** Draw the tiles of a level of an overlay. */
+  const overlay = (opacity: number, at: number, values: (tile: ITileRef) => Uint8Array | undefined) => {
     const pictures = new OverlayPictures();
+    const reduced = levelSize(image, at);
+    const side = 2 ** at;
+    const level = Math.min(LEVEL_MAX, Math.max(0, Math.floor(Math.log2(1 / (scale * side)) + 1e-6)));
     pictures.palette = palette;
     context.globalAlpha = opacity;
     context.imageSmoothingEnabled = false;
-    for (const tile of tiles) {
+    for (const tile of tilesIn(all(image), LABEL_TILE, at)) {
       const picture = pictures.get(segmentationKey(slice, tile), level, () => values(tile));
       if (picture) {
         const by = 2 ** level;
         const x = tile.column * LABEL_TILE;
         const y = tile.row * LABEL_TILE;
-        const width = Math.min(LABEL_TILE, image.columns - x);
-        const height = Math.min(LABEL_TILE, image.rows - y);
+        const width = Math.min(LABEL_TILE, reduced.columns - x);
+        const height = Math.min(LABEL_TILE, reduced.rows - y);
         // On whole pixels, so that no seam is visible.
-        const [left, top] = [Math.round(x * scale), Math.round(y * scale)];
-        const [right, bottom] = [Math.round((x + width) * scale), Math.round((y + height) * scale)];
+        const [left, top] = [Math.round(x * side * scale), Math.round(y * side * scale)];
+        const right = Math.round(Math.min((x + width) * side, image.columns) * scale);
+        const bottom = Math.round(Math.min((y + height) * side, image.rows) * scale);
         context.drawImage(picture, 0, 0, width / by, height / by, left, top, right - left, bottom - top);
       }
     }
   };
-  if (tiles.length <= PICTURE.tiles) {
-    overlay(PICTURE.segmentation, tile => segmentation.classes(slice, tile));
+  const at = segmentation.level;
+  if (tilesIn(all(image), LABEL_TILE, at).length <= PICTURE.tiles) {
+    overlay(PICTURE.segmentation, at, tile => segmentation.classes(slice, { ...tile, level: at }));
   }
   const drawn = labels.slice(slice);
-  overlay(PICTURE.labels, tile => drawn.tile(tile.row, tile.column));
+  overlay(PICTURE.labels, 0, tile => drawn.tile(tile.row, tile.column));
   context.globalAlpha = 1;
 }
 

@@ -5,6 +5,7 @@
 import { LABEL_TILE, Rect, Replaces, replaceTable } from '../../shared';
 import { ISize, ITileRef } from '../base/geometry';
 import { IMaskTile } from './raster';
+import { reduceClasses } from './reduce';
 
 /** Sparse tiles of class ids; a missing tile is 0 everywhere. */
 export class LabelTiles {
@@ -18,6 +19,19 @@ export class LabelTiles {
 
   tile(row: number, column: number): Uint8Array | undefined {
     return this._tiles.get(keyOf(row, column));
+  }
+
+  /** A tile reduced 2^level times, kept until the tile changes. Do not change it. */
+  reduced(row: number, column: number, level: number): Uint8Array | undefined {
+    const key = keyOf(row, column);
+    const tile = this._tiles.get(key);
+    const kept = this._reduced.get(key);
+    if (!tile || kept?.level === level) {
+      return tile && kept?.ids;
+    }
+    const ids = reduceClasses(tile, level);
+    this._reduced.set(key, { level, ids });
+    return ids;
   }
 
   /** Whether a pixel of these masks has the label of another class. */
@@ -42,6 +56,7 @@ export class LabelTiles {
 
   /** Set a tile to the sidecar's class ids; `undefined` removes it. */
   replace(row: number, column: number, classes: Uint8Array | undefined): void {
+    this._reduced.delete(keyOf(row, column));
     if (!classes) {
       this._tiles.delete(keyOf(row, column));
       return;
@@ -54,6 +69,7 @@ export class LabelTiles {
 
   clear(): void {
     this._tiles.clear();
+    this._reduced.clear();
   }
 
   /** The tiles that are kept; the others are 0 everywhere. */
@@ -64,10 +80,15 @@ export class LabelTiles {
     });
   }
 
-  /** Those of these tiles that are kept. */
-  kept(tiles: readonly ITileRef[]): ITileRef[] {
-    // Zoomed out, a large image has thousands of tiles in view and labels on a few.
-    return this._tiles.size === 0 ? [] : tiles.filter(({ row, column }) => this._tiles.has(keyOf(row, column)));
+  /** The kept tiles that a rectangle touches. */
+  in({ row0, row1, column0, column1 }: Rect): ITileRef[] {
+    return this.refs.filter(
+      ({ row, column }) =>
+        row * LABEL_TILE < row1 &&
+        (row + 1) * LABEL_TILE > row0 &&
+        column * LABEL_TILE < column1 &&
+        (column + 1) * LABEL_TILE > column0
+    );
   }
 
   /** Set a run of pixels inside the image; `end` is exclusive. Returns the tiles that the run touches. */
@@ -129,6 +150,7 @@ export class LabelTiles {
   /** The tile to write to, created if the change can label its pixels; else undefined where there is none. */
   private _writable(row: number, column: number, creates: boolean): Uint8Array | undefined {
     const key = keyOf(row, column);
+    this._reduced.delete(key);
     let tile = this._tiles.get(key);
     if (!tile && creates) {
       tile = new Uint8Array(LABEL_TILE * LABEL_TILE);
@@ -140,6 +162,7 @@ export class LabelTiles {
   private _replaces: Replaces | null = null;
   private _may: Uint8Array = new Uint8Array(0);
   private readonly _tiles = new Map<string, Uint8Array>();
+  private readonly _reduced = new Map<string, { level: number; ids: Uint8Array }>();
 }
 
 function keyOf(row: number, column: number): string {

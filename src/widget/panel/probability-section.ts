@@ -2,7 +2,6 @@
 import { element } from '../base/dom';
 import { trans } from '../base/translation';
 import { ProbabilityOverlay } from '../state/probability';
-import { TILES_IN_VIEW_MAX } from '../tiles/byte-tiles';
 import { eyeButton, Note, opacitySlider } from './fields';
 import { FoldingSection } from './folding-section';
 import { outlineButton } from './outline-button';
@@ -108,11 +107,6 @@ export class ProbabilitySection extends FoldingSection {
 
 function noteOf({ state, any, unknown }: ProbabilityOverlay, name: string): string {
   switch (state.state) {
-    case 'far':
-      return trans.__(
-        'Zoom in to see the probability: at most %1 tiles of 256 × 256 pixels are shown.',
-        TILES_IN_VIEW_MAX
-      );
     case 'gone':
       return unknown
         ? trans.__('The classifier does not know %1 yet. Label some of it and train.', name)

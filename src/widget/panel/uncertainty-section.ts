@@ -3,7 +3,7 @@ import { UncertaintyMeasure } from '../../shared';
 import { element } from '../base/dom';
 import { eyeButton, Note, opacitySlider, SelectField } from './fields';
 import { FoldingSection } from './folding-section';
-import { TILES_IN_VIEW_MAX, ByteTilesState } from '../tiles/byte-tiles';
+import { ByteTilesState } from '../tiles/byte-tiles';
 import { outlineButton } from './outline-button';
 import { overlayRow } from './overlays-section';
 import { ISection, ISectionOptions } from './section';
@@ -99,11 +99,6 @@ export class UncertaintySection extends FoldingSection {
 
 function noteOf(state: ByteTilesState, any: boolean): string {
   switch (state.state) {
-    case 'far':
-      return trans.__(
-        'Zoom in to see the uncertainty: at most %1 tiles of 256 × 256 pixels are shown.',
-        TILES_IN_VIEW_MAX
-      );
     case 'gone':
       return trans.__('There is no classifier yet. Label two classes and train.');
     case 'loading':

@@ -5,6 +5,10 @@ import { ByteTiles } from '../tiles/byte-tiles';
 
 /** An overlay of the session's classifier. A subclass names what it shows with {@link kind}. */
 export abstract class ClassifierTiles extends ByteTiles {
+  override get reduces(): boolean {
+    return true;
+  }
+
   /** Follow the segmentation's version; 0 if there is none, and no classifier either. */
   follow(version: number): void {
     if (version === this._version) {

@@ -41,8 +41,13 @@ export class ProbabilityOverlay extends ClassifierTiles {
     return this._learned.includes(this._classId) ? String(this._classId) : null;
   }
 
-  protected override async load(slice: number, tiles: ITileRef[], signal: AbortSignal): Promise<ILevels> {
-    const params = { session: this._link.session, slice, class: this._classId, tiles };
+  protected override async load(
+    slice: number,
+    tiles: ITileRef[],
+    signal: AbortSignal,
+    level: number
+  ): Promise<ILevels> {
+    const params = { session: this._link.session, slice, class: this._classId, level, tiles };
     const { result, buffers } = await this._link.request('probability.tiles', params, { signal });
     return { ...result, buffers };
   }

@@ -27,8 +27,13 @@ export class UncertaintyOverlay extends ClassifierTiles {
     return this._measure;
   }
 
-  protected override async load(slice: number, tiles: ITileRef[], signal: AbortSignal): Promise<ILevels> {
-    const params = { session: this._link.session, slice, measure: this._measure, tiles };
+  protected override async load(
+    slice: number,
+    tiles: ITileRef[],
+    signal: AbortSignal,
+    level: number
+  ): Promise<ILevels> {
+    const params = { session: this._link.session, slice, measure: this._measure, level, tiles };
     const { result, buffers } = await this._link.request('uncertainty.tiles', params, { signal });
     return { ...result, buffers };
   }

@@ -6,10 +6,10 @@
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
 import { BridgeError, LABEL_TILE, Lru, REQUEST_TILES_MAX } from '../../shared';
-import { ISize, ITileRef } from '../base/geometry';
+import { ISize, ITileRef, levelSize } from '../base/geometry';
 import { decodeTile } from '../labels/patches';
 
-/** With more tiles in view none is fetched: the sidecar would compute most of the image for a small picture. */
+/** With more tiles of full resolution in view none is fetched, unless the sidecar has reduced ones: it would compute most of the image for a small picture. */
 export const TILES_IN_VIEW_MAX = REQUEST_TILES_MAX;
 /** Tiles a request asks for: few, so that the first ones arrive soon. */
 const BATCH = 8;
@@ -41,6 +41,7 @@ export interface ILevels {
 interface IFlight {
   of: string;
   slice: number;
+  level: number;
   version: number;
   tiles: ITileRef[];
   controller: AbortController;
@@ -103,8 +104,13 @@ export abstract class ByteTiles implements IDisposable {
     }
   }
 
-  /** Fetch the missing ones among the tiles in view, which come most wanted first. */
-  want(slice: number, tiles: ITileRef[]): void {
+  /** Whether the sidecar has reduced tiles of it, so that it shows at any zoom. */
+  get reduces(): boolean {
+    return false;
+  }
+
+  /** Fetch the missing ones among the tiles in view, which come most wanted first. At a level, they are reduced ones. */
+  want(slice: number, tiles: ITileRef[], level = 0): void {
     if (!this._shown || this._what === null) {
       return;
     }
@@ -112,7 +118,9 @@ export abstract class ByteTiles implements IDisposable {
       this._slice = slice;
       this.begin();
     }
-    if (tiles.length > TILES_IN_VIEW_MAX) {
+    this._level = level;
+    this._tiles.limit = Math.max(KEPT, 2 * tiles.length);
+    if (tiles.length > TILES_IN_VIEW_MAX && !this.reduces) {
       this._flight?.controller.abort();
       this._wanted = [];
       this._set({ state: 'far' });
@@ -121,9 +129,13 @@ export abstract class ByteTiles implements IDisposable {
     if (this._state.state === 'failed') {
       return;
     }
-    const missing = tiles.filter(tile => (this._kept(slice, tile)?.version ?? -1) < this.version);
+    const missing = tiles.filter(tile => (this._kept(slice, tile, level)?.version ?? -1) < this.version);
     const given = this._flight;
-    const alive = given && given.of === this._what && given.slice === slice && !given.controller.signal.aborted;
+    const same = given && given.of === this._what && given.slice === slice && given.level === level;
+    const alive = same && !given.controller.signal.aborted;
+    if (given && !same) {
+      given.controller.abort();
+    }
     const flight = alive ? given : null;
     const coming = (tile: ITileRef) => flight?.tiles.some(one => one.row === tile.row && one.column === tile.column);
     if (flight && missing.length > 0 && !missing.some(coming)) {
@@ -141,19 +153,26 @@ export abstract class ByteTiles implements IDisposable {
   }
 
   /** The key of a tile of the overlay that is shown. */
-  key(slice: number, tile: ITileRef): string {
-    return keyOf(this._what ?? '', slice, tile);
+  key(slice: number, tile: ITileRef, level = 0): string {
+    return keyOf(this._what ?? '', slice, tile, level);
   }
 
   /** The bytes of a tile, if it is kept. Beyond the image's edge the last pixels are repeated. */
-  levels(slice: number, tile: ITileRef): Uint8Array | undefined {
-    return this._kept(slice, tile)?.levels;
+  levels(slice: number, tile: ITileRef, level = 0): Uint8Array | undefined {
+    return this._kept(slice, tile, level)?.levels;
   }
 
-  /** The byte of a pixel; −1 if its tile is not kept. */
+  /** The byte of a pixel, or of the reduced pixel in view that shows it; −1 if its tile is not kept. */
   at(slice: number, row: number, column: number): number {
-    const tile = { row: Math.floor(row / LABEL_TILE), column: Math.floor(column / LABEL_TILE) };
-    return this.levels(slice, tile)?.[(row % LABEL_TILE) * LABEL_TILE + (column % LABEL_TILE)] ?? -1;
+    for (const level of [0, this._level]) {
+      const [r, c] = [row >> level, column >> level];
+      const tile = { row: Math.floor(r / LABEL_TILE), column: Math.floor(c / LABEL_TILE) };
+      const levels = this.levels(slice, tile, level);
+      if (levels) {
+        return levels[(r % LABEL_TILE) * LABEL_TILE + (c % LABEL_TILE)]!;
+      }
+    }
+    return -1;
   }
 
   dispose(): void {
@@ -176,7 +195,7 @@ export abstract class ByteTiles implements IDisposable {
   protected abstract what(): string | null;
 
   /** Request tiles. */
-  protected abstract load(slice: number, tiles: ITileRef[], signal: AbortSignal): Promise<ILevels>;
+  protected abstract load(slice: number, tiles: ITileRef[], signal: AbortSignal, level: number): Promise<ILevels>;
 
   /** Start over, because the content changed or has to be fetched anew; running requests are cancelled. */
   protected begin(): void {
@@ -191,8 +210,8 @@ export abstract class ByteTiles implements IDisposable {
     this._changed.emit();
   }
 
-  private _kept(slice: number, tile: ITileRef): IKeptTile | undefined {
-    return this._tiles.get(this.key(slice, tile));
+  private _kept(slice: number, tile: ITileRef, level: number): IKeptTile | undefined {
+    return this._tiles.get(this.key(slice, tile, level));
   }
 
   private _set(state: ByteTilesState): void {
@@ -215,8 +234,10 @@ export abstract class ByteTiles implements IDisposable {
       const flight: IFlight = {
         of: this._what,
         slice: this._slice,
+        level: this._level,
         version: this.version,
-        tiles: this._wanted.splice(0, BATCH),
+        // A reduced tile covers the pixels of many.
+        tiles: this._wanted.splice(0, this._level > 0 ? 1 : BATCH),
         controller: new AbortController()
       };
       this._flight = flight;
@@ -234,8 +255,8 @@ export abstract class ByteTiles implements IDisposable {
     }
   }
 
-  private async _load({ of, slice, version, tiles, controller }: IFlight): Promise<void> {
-    const result = await this.load(slice, tiles, controller.signal);
+  private async _load({ of, slice, level, version, tiles, controller }: IFlight): Promise<void> {
+    const result = await this.load(slice, tiles, controller.signal, level);
     if (this._disposed || controller.signal.aborted) {
       return;
     }
@@ -246,12 +267,12 @@ export abstract class ByteTiles implements IDisposable {
       );
     }
     this._ranges.set(of, { low: result.low, high: result.high });
-    const keys = tiles.map(tile => keyOf(of, slice, tile));
+    const keys = tiles.map(tile => keyOf(of, slice, tile, level));
     keys.forEach((key, i) =>
       this._tiles.set(key, {
         // The sidecar answers with the version of the request, or a newer one.
         version: Math.max(version, result.version),
-        levels: this._decode(tiles[i]!, result.buffers[i]!)
+        levels: this._decode(tiles[i]!, result.buffers[i]!, level)
       })
     );
     if (this._wanted.length === 0 && version >= this.version) {
@@ -260,11 +281,12 @@ export abstract class ByteTiles implements IDisposable {
     this._arrived.emit(keys);
   }
 
-  private _decode(tile: ITileRef, buffer: Uint8Array): Uint8Array {
+  private _decode(tile: ITileRef, buffer: Uint8Array, level: number): Uint8Array {
     const levels = decodeTile(buffer);
+    const image = levelSize(this._image, level);
     // Repeat the last pixels beyond the edge: a reduced picture would have a dark seam otherwise.
-    const rows = Math.min(LABEL_TILE, this._image.rows - tile.row * LABEL_TILE);
-    const columns = Math.min(LABEL_TILE, this._image.columns - tile.column * LABEL_TILE);
+    const rows = Math.min(LABEL_TILE, image.rows - tile.row * LABEL_TILE);
+    const columns = Math.min(LABEL_TILE, image.columns - tile.column * LABEL_TILE);
     for (let at = 0; columns < LABEL_TILE && at < rows * LABEL_TILE; at += LABEL_TILE) {
       levels.fill(levels[at + columns - 1]!, at + columns, at + LABEL_TILE);
     }
@@ -281,12 +303,14 @@ export abstract class ByteTiles implements IDisposable {
   private _what: string | null = null;
   private _shown = false;
   private _slice = 0;
+  /** The level in view. */
+  private _level = 0;
   private _state: ByteTilesState = { state: 'off' };
   private _wanted: ITileRef[] = [];
   private _flight: IFlight | null = null;
   private _disposed = false;
 }
 
-function keyOf(what: string, slice: number, { row, column }: ITileRef): string {
-  return `${what}/${slice}/${row}/${column}`;
+function keyOf(what: string, slice: number, { row, column }: ITileRef, level: number): string {
+  return `${what}/${slice}@${level}/${row}/${column}`;
 }

@@ -3,29 +3,11 @@
  * of both, which are enlarged where the view is.
  */
 import { LABEL_TILE, Lru } from '../../shared';
+import { reduceClasses } from '../labels/reduce';
 import { contoursOf, ISurroundings, overHalf } from './contours';
 
 /** Pictures kept: 256 KiB each at full resolution, less if reduced. An enlarged one counts as many. */
 const KEPT = 512;
-
-/** Reduce a tile of class ids 2^level times. A block takes the first class in it, so that thin strokes stay visible. */
-export function reduceClasses(classes: Uint8Array, level: number): Uint8Array {
-  if (level === 0) {
-    return classes;
-  }
-  const side = LABEL_TILE >> level;
-  const out = new Uint8Array(side * side);
-  for (let row = 0, at = 0; row < LABEL_TILE; row++) {
-    const base = (row >> level) * side;
-    for (let column = 0; column < LABEL_TILE; column++, at++) {
-      const target = base + (column >> level);
-      if (out[target] === 0) {
-        out[target] = classes[at]!;
-      }
-    }
-  }
-  return out;
-}
 
 /** Reduce a tile of grey levels 2^level times. A block takes its mean. */
 export function reduceLevels(levels: Uint8Array, level: number): Uint8Array {

@@ -14,6 +14,9 @@ import { ISize, ITileRef } from '../base/geometry';
 import { ISessionEvent, ISessionLink } from '../base/session-link';
 import { LabelStore } from '../labels/label-store';
 import { decodeTile } from '../labels/patches';
+import { layPiece, reduceMiddles } from '../labels/reduce';
+import { partInImage } from './contours';
+import { ReducedTiles } from './reduced-tiles';
 
 /** Tiles a request asks for, at most. */
 const BATCH = 32;
@@ -23,6 +26,8 @@ const BYTES_MAX = 64 << 20;
 const TILE_BYTES = 200;
 /** Compressed bytes kept of the segmentation before. */
 const BEFORE_BYTES_MAX = 32 << 20;
+/** Bytes of tiles kept that are reduced to lie on reduced ones. */
+const PIECES_BYTES_MAX = 4 << 20;
 /** Inflated tiles kept, 64 KiB each: those that labels are being drawn on. */
 const INFLATED = 48;
 
@@ -41,6 +46,9 @@ interface ITile {
   bytes: Uint8Array | null;
 }
 
+/** A tile of full resolution, or of a level; see `ReducedTiles`. */
+export type SegmentationTile = ITileRef & { level?: number };
+
 /** Fetches, receives and keeps tiles of the segmentation. */
 export class SegmentationTiles implements IDisposable {
   constructor(options: SegmentationTiles.IOptions) {
@@ -51,6 +59,14 @@ export class SegmentationTiles implements IDisposable {
       onEvict: key => this._inflated.delete(key)
     });
     const { link, labels } = options;
+    this._reduced = new ReducedTiles({
+      overlay: 'segmentation',
+      link,
+      seen: version => this._seen(version),
+      training: () => this._training
+    });
+    this._reduced.arrived.connect((_, keys) => this._arrived.emit(keys), this);
+    this._reduced.failed.connect((_, error) => this._version !== 0 && this._failed.emit(error), this);
     link.on('segmentation').connect((_, { params }) => {
       this.settle(params.version, params.round);
       this._outdated.emit();
@@ -97,9 +113,14 @@ export class SegmentationTiles implements IDisposable {
     return this._training;
   }
 
+  /** The level of the tiles that were wanted last. */
+  get level(): number {
+    return this._reduced.level;
+  }
+
   /** Whether all tiles wanted last have arrived. */
   get settled(): boolean {
-    return this._fetching !== this._slice && this._wanted.length === 0;
+    return this._fetching !== this._slice && this._wanted.length === 0 && this._reduced.settled;
   }
 
   /** Whether tiles of an incomplete live round are kept. */
@@ -109,7 +130,8 @@ export class SegmentationTiles implements IDisposable {
 
   /** Number of tiles kept, and their bytes. */
   get size(): { tiles: number; bytes: number } {
-    return { tiles: this._tiles.size, bytes: this._tiles.weight };
+    const reduced = this._reduced.size;
+    return { tiles: this._tiles.size + reduced, bytes: this._tiles.weight + reduced * LABEL_TILE ** 2 };
   }
 
   /**
@@ -162,6 +184,7 @@ export class SegmentationTiles implements IDisposable {
 
   /** This version of the labels erased some in these tiles, so that the segmentation shows again: fetch the tiles when in view. */
   stale(slice: number, tiles: readonly ITileRef[], labelsVersion: number): void {
+    this._reduced.stale(slice, tiles);
     for (const tile of tiles) {
       const key = segmentationKey(slice, tile);
       this._erased.set(key, labelsVersion);
@@ -176,6 +199,7 @@ export class SegmentationTiles implements IDisposable {
   /** This version replaced the labels as a whole: fetch every tile again when it comes into view. */
   staleAll(labelsVersion: number): void {
     this._allErased = labelsVersion;
+    this._reduced.staleAll();
     this._erased.clear();
     this._allChangedMeanwhile = true;
     for (const tile of this._tiles.values()) {
@@ -185,13 +209,18 @@ export class SegmentationTiles implements IDisposable {
 
   /**
    * Fetch the missing and outdated ones among the tiles in view, which come most wanted first, then those of `upcoming`, the same
-   * places of slices that come into view next.
+   * places of slices that come into view next. At a level, the tiles are reduced ones.
    */
-  want(slice: number, tiles: ITileRef[], upcoming: readonly number[] = []): void {
+  want(slice: number, tiles: ITileRef[], upcoming: readonly number[] = [], level = 0): void {
+    this._wanted = this._upcoming = [];
     if (this._version === 0) {
-      this._wanted = this._upcoming = [];
       return;
     }
+    if (level > 0) {
+      this._reduced.want(slice, level, tiles, this._version, upcoming);
+      return;
+    }
+    this._reduced.rest();
     const missing = (of: number) =>
       tiles
         .filter(tile => {
@@ -206,7 +235,10 @@ export class SegmentationTiles implements IDisposable {
   }
 
   /** The class ids of a tile with the labels on top, if it is kept. Do not change the array. */
-  classes(slice: number, tile: ITileRef): Uint8Array | undefined {
+  classes(slice: number, tile: SegmentationTile): Uint8Array | undefined {
+    if (tile.level) {
+      return this._reducedClasses(slice, { ...tile, level: tile.level });
+    }
     const below = this._inflate(segmentationKey(slice, tile));
     let out = below;
     for (const layer of below ? [this._options.labels, this._options.correction] : []) {
@@ -222,7 +254,10 @@ export class SegmentationTiles implements IDisposable {
    * The class ids of a tile in the segmentation before the last training, with the labels of that time on top; undefined if the tile was not
    * shown then. Do not change the array.
    */
-  before(slice: number, tile: ITileRef): Uint8Array | undefined {
+  before(slice: number, tile: SegmentationTile): Uint8Array | undefined {
+    if (tile.level) {
+      return this._reduced.before(slice, { ...tile, level: tile.level }, this._training);
+    }
     const key = segmentationKey(slice, tile);
     const kept = this._tiles.peek(key);
     // A tile that was not fetched since is the one before.
@@ -237,17 +272,17 @@ export class SegmentationTiles implements IDisposable {
     }
   }
 
-  /** The class id of a pixel; 0 if its tile is not kept. */
+  /** The class id of a pixel; if its tile is not kept, that of the reduced pixel that shows it, or 0. */
   at(slice: number, row: number, column: number): number {
     const tile = { row: Math.floor(row / LABEL_TILE), column: Math.floor(column / LABEL_TILE) };
     const at = (row % LABEL_TILE) * LABEL_TILE + (column % LABEL_TILE);
-    const below = this._inflate(segmentationKey(slice, tile));
-    if (!below) {
+    const below = this._inflate(segmentationKey(slice, tile))?.[at] ?? this._reducedAt(slice, row, column);
+    if (below === undefined) {
       return 0;
     }
     const { labels, correction } = this._options;
     const over = (layer?: Pick<LabelStore, 'slice'>) => layer?.slice(slice).tile(tile.row, tile.column)?.[at];
-    return over(correction) || over(labels) || below[at]!;
+    return over(correction) || over(labels) || below;
   }
 
   /** The oldest version of the labels that these tiles' classifiers learned from; −1 if a tile is missing or its version unknown. */
@@ -267,6 +302,7 @@ export class SegmentationTiles implements IDisposable {
     }
     this._disposed = true;
     this._clear();
+    this._reduced.dispose();
     Signal.clearData(this);
   }
 
@@ -305,6 +341,73 @@ export class SegmentationTiles implements IDisposable {
   private _clear(): void {
     this._tiles.clear();
     this._inflated.clear();
+    this._pieces.clear();
+    this._reduced.clear();
+  }
+
+  /** A reduced tile, with tiles of full resolution on it that are newer, and with what was drawn since. */
+  private _reducedClasses(slice: number, tile: ITileRef & { level: number }): Uint8Array | undefined {
+    const { level } = tile;
+    const { image, labels, correction } = this._options;
+    const base = this._reduced.get(slice, tile);
+    let out = base?.classes.slice();
+    const by = 2 ** level;
+    const drawn = [labels.slice(slice), ...(correction ? [correction.slice(slice)] : [])];
+    const lay = (piece: Uint8Array, at: ITileRef) => {
+      out ??= new Uint8Array(LABEL_TILE * LABEL_TILE);
+      layPiece(out, piece, level, at);
+    };
+    for (let r = tile.row * by; r < (tile.row + 1) * by && r * LABEL_TILE < image.rows; r++) {
+      for (let c = tile.column * by; c < (tile.column + 1) * by && c * LABEL_TILE < image.columns; c++) {
+        const at = { row: r, column: c };
+        const kept = this._tiles.size > 0 ? this._tiles.peek(segmentationKey(slice, at)) : undefined;
+        if (kept && (!base || kept.ahead || kept.version > base.version)) {
+          const piece = this._piece(slice, at, level);
+          if (piece) {
+            lay(piece, at);
+          }
+        }
+        for (const layer of out ? drawn : []) {
+          const piece = layer.reduced(r, c, level);
+          if (piece) {
+            lay(piece, at);
+          }
+        }
+      }
+    }
+    return out;
+  }
+
+  /** A tile of full resolution, reduced. */
+  private _piece(slice: number, tile: ITileRef, level: number): Uint8Array | undefined {
+    const key = segmentationKey(slice, tile);
+    const kept = this._pieces.get(key);
+    if (kept?.level === level) {
+      return kept.ids;
+    }
+    const classes = this._inflate(key);
+    const ids = classes && reduceMiddles(classes, level, partInImage(tile, this._options.image));
+    if (ids) {
+      this._pieces.set(key, { level, ids });
+    }
+    return ids;
+  }
+
+  /** The class id of the reduced pixel that shows a pixel. */
+  private _reducedAt(slice: number, row: number, column: number): number | undefined {
+    const { level } = this._reduced;
+    const side = LABEL_TILE * 2 ** level;
+    const tile = { level, row: Math.floor(row / side), column: Math.floor(column / side) };
+    const [r, c] = [(row % side) >> level, (column % side) >> level];
+    return this._reduced.get(slice, tile)?.classes[r * LABEL_TILE + c];
+  }
+
+  /** A reply has this version of the array. */
+  private _seen(version: number): void {
+    if (version > this._version) {
+      this._training++; // the reply was faster than the event
+      this._version = version;
+    }
   }
 
   private _inflate(key: string): Uint8Array | undefined {
@@ -333,6 +436,7 @@ export class SegmentationTiles implements IDisposable {
       this._before.set(key, { training: kept.training, bytes: kept.bytes });
     }
     this._inflated.delete(key);
+    this._pieces.delete(key);
     this._tiles.set(key, tile);
   }
 
@@ -391,9 +495,7 @@ export class SegmentationTiles implements IDisposable {
     buffers: readonly Uint8Array[]
   ): void {
     const came = new Map(tiles.map((tile, i) => [segmentationKey(slice, tile), buffers[i]]));
-    if (version > this._version) {
-      this._training++; // the reply was faster than the event
-    }
+    this._seen(version);
     const keys: string[] = [];
     for (const key of new Set([...asked.map(tile => segmentationKey(slice, tile)), ...came.keys()])) {
       const kept = this._tiles.peek(key);
@@ -406,13 +508,17 @@ export class SegmentationTiles implements IDisposable {
       this._put(key, { version: changed ? -1 : version, round: 0, ahead: false, labelsVersion: -1, bytes });
       keys.push(key);
     }
-    this._version = Math.max(this._version, version);
     this._arrived.emit(keys);
   }
 
   private readonly _options: SegmentationTiles.IOptions;
   /** Read with `peek`, so that the tile that arrived longest ago is dropped first. */
   private readonly _tiles: Lru<string, ITile>;
+  private readonly _reduced: ReducedTiles;
+  private readonly _pieces = new Lru<string, { level: number; ids: Uint8Array }>({
+    limit: PIECES_BYTES_MAX,
+    weight: ({ ids }) => ids.byteLength + TILE_BYTES
+  });
   private readonly _inflated = new Lru<string, Uint8Array>({ limit: INFLATED });
   private readonly _arrived = new Signal<this, string[]>(this);
   private readonly _outdated = new Signal<this, void>(this);

@@ -1,7 +1,6 @@
 import { deflateRawSync } from 'node:zlib';
 import { IReply } from '../../../kernel-bridge';
 import { BridgeError, LABEL_TILE, Params } from '../../../shared';
-import { TILES_IN_VIEW_MAX } from '../../tiles/byte-tiles';
 import { FakeLink } from '../../base/__tests__/fake-link';
 import { UncertaintyOverlay } from '../uncertainty';
 import { makeUncertaintyPalette, uncertaintyColor, uncertaintyLightness } from '../../tiles/uncertainty-colors';
@@ -108,11 +107,22 @@ describe('UncertaintyOverlay', () => {
     overlay.want(0, [A]);
     await answer(7, 4);
     expect(overlay.at(0, 0, 0)).toBe(7);
-    overlay.want(
-      0,
-      Array.from({ length: TILES_IN_VIEW_MAX + 1 }, (_, row) => ({ row, column: 0 }))
-    );
-    expect(overlay.state.state).toBe('far');
+  });
+
+  it('shows at any zoom: it asks for reduced tiles one by one, and stops when the level changes', async () => {
+    const { overlay, asked, answer } = make();
+    overlay.follow(3);
+    overlay.show(true);
+    overlay.want(0, [A, B], 4);
+    expect(asked.map(({ wanted }) => [wanted.level, wanted.tiles])).toEqual([[4, [A]]]);
+    await answer(9, 3);
+    expect(asked[1]!.wanted.tiles).toEqual([B]);
+    expect([overlay.at(0, 17, 33), overlay.levels(0, A), overlay.levels(0, A, 4)![0]]).toEqual([9, undefined, 9]);
+    overlay.want(0, [A], 3);
+    asked[1]!.reject(new BridgeError('cancelled', 'cancelled'));
+    await tick();
+    expect(asked[2]!.wanted).toMatchObject({ level: 3, tiles: [A] });
+    expect(overlay.state.state).toBe('loading');
   });
 });
 

@@ -1,6 +1,6 @@
 import { makePalette } from '../lut';
 import { outline } from '../outline';
-import { reduceClasses } from '../overlay-pictures';
+import { reduceClasses } from '../../labels/reduce';
 
 describe('makePalette', () => {
   it('has the colours as pixels in memory order, transparent for unlabelled', () => {
