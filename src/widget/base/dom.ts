@@ -164,3 +164,11 @@ export function slider(options: {
     }
   };
 }
+
+/**
+ * Let go of a canvas's memory at once. A dropped canvas is a small object for the garbage collector, which leaves its pixels in memory for
+ * minutes.
+ */
+export function release(canvas: HTMLCanvasElement): void {
+  canvas.width = canvas.height = 0;
+}

@@ -5,6 +5,7 @@
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
 import { BridgeError, IMAGE_TILE, Lru, Result } from '../../shared';
+import { release } from '../base/dom';
 import { ISize, ITileRef, levelSize, topLevel } from '../base/geometry';
 import { ISessionLink } from '../base/session-link';
 import { IDisplay, IRange, makeLut, storedValues, toRgba } from './display-map';
@@ -13,8 +14,11 @@ import { IDisplay, IRange, makeLut, storedValues, toRgba } from './display-map';
 const IN_FLIGHT = 4;
 /** Requests under way while tiles are fetched ahead: the rest is free for the view. */
 const IN_FLIGHT_AHEAD = 3;
-/** Tiles kept, with a canvas of 1 MiB and pixels of 256 KiB to 1.5 MiB each at most; more if a view shows more. */
-const KEPT = 128;
+/**
+ * Bytes of tiles kept, as pixels and as canvases; more if the tiles in view have more. A tile of 16-bit greys has 1.5 MiB, so that these
+ * are those of two views of 1900 × 1000 device pixels.
+ */
+const BYTES_MAX = 128 << 20;
 /** Pause after a failure before tiles are requested again, in milliseconds. */
 const RETRY_MS = 2000;
 
@@ -60,6 +64,8 @@ export class ImageTiles implements IDisposable {
     this._link = options.link;
     this._usual = options.look.range;
     this._look = options.look;
+    this._bytesMax = options.bytesMax ?? BYTES_MAX;
+    this._cache = new Lru({ limit: this._bytesMax, weight: weightOf, onEvict: (_, { canvas }) => release(canvas) });
   }
 
   /** Emits when a tile arrived, or when failed tiles may be wanted again. */
@@ -81,6 +87,11 @@ export class ImageTiles implements IDisposable {
     this._look = look;
   }
 
+  /** Bytes kept, as pixels and as canvases. */
+  get bytes(): number {
+    return this._cache.weight;
+  }
+
   /** Number of tiles in view that are requested or wait to be. */
   get pending(): number {
     return this._inView.filter(tile => this._inFlight.has(keyOf(tile))).length + this._wanted.length;
@@ -91,10 +102,12 @@ export class ImageTiles implements IDisposable {
    * that were wanted before and are not requested yet are dropped.
    */
   want(tiles: IImageTileRef[], upcoming: readonly number[] = []): void {
-    this._cache.limit = Math.max(KEPT, 2 * tiles.length);
+    this._needed = Math.ceil(1.25 * tiles.length) + 1; // with a quarter more for the next move, and the coarsest level
+    this._bound();
     // The coarsest level, the whole image in one tile, is drawn where finer tiles are missing.
     const slice = tiles[0]?.slice ?? 0;
     const top = { slice, level: topLevel(this._image), row: 0, column: 0 };
+    this._cache.get(keyOf(top)); // so that it is not dropped
     const isTop = (tile: IImageTileRef) => keyOf(tile) === keyOf(top);
     this._inView = tiles.some(isTop) ? tiles : [top, ...tiles];
     const missing = (tile: IImageTileRef) => !this._has(tile) && !this._inFlight.has(keyOf(tile));
@@ -157,8 +170,15 @@ export class ImageTiles implements IDisposable {
     this._disposed = true;
     clearTimeout(this._timer);
     this._wanted = this._ahead = [];
+    for (const { canvas } of this._cache.values()) {
+      release(canvas);
+    }
     this._cache.clear();
     Signal.clearData(this);
+  }
+
+  private _bound(): void {
+    this._cache.limit = Math.max(this._bytesMax, this._needed * this._largest);
   }
 
   /** Whether a tile is kept as it has to be shown. */
@@ -216,7 +236,14 @@ export class ImageTiles implements IDisposable {
       const canvas = document.createElement('canvas');
       canvas.width = result.columns;
       canvas.height = result.rows;
-      this._cache.set(key, { bytes, tile: result, range, canvas, display: null });
+      const kept: IKept = { bytes, tile: result, range, canvas, display: null };
+      const old = this._cache.peek(key); // of another range
+      if (old) {
+        release(old.canvas);
+      }
+      this._largest = Math.max(this._largest, weightOf(kept));
+      this._bound();
+      this._cache.set(key, kept);
       this._inFlight.delete(key);
       this._arrived.emit();
     } catch (reason) {
@@ -240,7 +267,12 @@ export class ImageTiles implements IDisposable {
   private readonly _link: ISessionLink;
   /** The range of tiles that are requested without one. */
   private readonly _usual: IRange;
-  private readonly _cache = new Lru<string, IKept>({ limit: KEPT });
+  private readonly _bytesMax: number;
+  private readonly _cache: Lru<string, IKept>;
+  /** Tiles that the view needs. */
+  private _needed = 0;
+  /** Bytes of the largest tile that came. */
+  private _largest = 0;
   private readonly _inFlight = new Set<string>();
   private readonly _arrived = new Signal<this, void>(this);
   private readonly _failed = new Signal<this, BridgeError>(this);
@@ -261,7 +293,14 @@ export namespace ImageTiles {
     link: ISessionLink;
     /** How to show tiles at first. Its range is the one that the sidecar takes for tiles of 16 bits. */
     look: ILook;
+    /** Bytes kept at most, if the view needs no more. */
+    bytesMax?: number;
   }
+}
+
+/** Bytes of a tile's pixels and of its canvas. */
+function weightOf({ bytes, canvas }: IKept): number {
+  return bytes.byteLength + 4 * canvas.width * canvas.height;
 }
 
 /** What tiles of 8 bits hold. */

@@ -3,11 +3,12 @@
  * of both, which are enlarged where the view is.
  */
 import { LABEL_TILE, Lru } from '../../shared';
+import { release } from '../base/dom';
 import { reduceClasses } from '../labels/reduce';
 import { contoursOf, ISurroundings, overHalf } from './contours';
 
-/** Pictures kept: 256 KiB each at full resolution, less if reduced. An enlarged one counts as many. */
-const KEPT = 512;
+/** Bytes of pictures kept of an overlay; more if those in view have more. A picture of full resolution has 256 KiB. */
+const BYTES_MAX = 32 << 20;
 
 /** Reduce a tile of grey levels 2^level times. A block takes its mean. */
 export function reduceLevels(levels: Uint8Array, level: number): Uint8Array {
@@ -94,9 +95,15 @@ export class OverlayPictures {
     }
   }
 
-  /** Keep at least the pictures of this many tiles, the number in view, at this level. */
+  /** Bytes kept. */
+  get bytes(): number {
+    return this._pictures.weight;
+  }
+
+  /** Keep at least the pictures of this many tiles, the number in view, at this level, and a quarter more for the next move. */
   reserve(tiles: number, level = 0): void {
-    this._pictures.limit = Math.max(KEPT, tiles * 4 ** Math.max(0, -level) + 64);
+    const side = LABEL_TILE * 2 ** -level;
+    this._pictures.limit = Math.max(BYTES_MAX, Math.ceil(1.25 * tiles) * 4 * side * side);
   }
 
   /** The colour of each byte, as 32-bit RGBA pixels in memory order. */
@@ -141,8 +148,9 @@ export class OverlayPictures {
   }
 
   private readonly _pictures = new Lru<string, IPicture>({
-    limit: KEPT,
-    weight: ({ canvas }) => Math.max(1, (canvas.width / LABEL_TILE) ** 2)
+    limit: BYTES_MAX,
+    weight: ({ canvas }) => 4 * canvas.width * canvas.height,
+    onEvict: (_, { canvas }) => release(canvas)
   });
   private _palette: Uint32Array = new Uint32Array(256);
 }
