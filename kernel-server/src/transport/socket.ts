@@ -7,8 +7,10 @@ import { Peer } from './peers';
 /** Make the socket, unbound. */
 export function createSocket(): Router {
   return new Router({
-    // Sending to a peer that is gone fails with an error. Queues have no limit, so no send waits.
+    // Sending to a peer that is gone fails with an error. Queues have no limit, so no send waits. A timeout of 0 makes the send try at
+    // once: else it waits while no peer at all is connected, and the last peer would never be found gone.
     mandatory: true,
+    sendTimeout: 0,
     sendHighWaterMark: 0,
     receiveHighWaterMark: 0,
     linger: 500,
