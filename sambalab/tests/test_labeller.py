@@ -420,6 +420,41 @@ def test_training_can_be_interrupted_and_labelling_goes_on():
     assert time.monotonic() - start < 120
 
 
+def test_a_cancelled_training_says_which_part_of_the_image_it_has_segmented():
+    side = 2560
+    image = np.tile(np.repeat(np.uint8([60, 180]), 64), (side, side // 128))
+    lab = sl.Labeller(image, ["dark", "bright"], name="part", fresh=True)
+    assert lab.segmentation_part == 0
+    labels = np.zeros(image.shape, np.uint8)
+    labels[100:120, 10:50], labels[100:120, 80:120] = 1, 2
+    lab.set_labels(labels)
+    # A page that shows the upper left corner.
+    view = {"slice": 0, "row0": 0, "row1": 400, "column0": 0, "column1": 400}
+    lab._request("session.view", {"view": view})
+
+    def cancel(job):
+        if job["stage"] == "segmenting" and job["done"] >= 8:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        lab._request("train", {"features": {"set": "samba"}, "forest": {"preset": "samba", "trees": 20}}, on_job=cancel)
+    deadline = time.monotonic() + 60
+    while lab.segmentation_version == 0 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    part = lab.segmentation_part
+    assert 4 / 100 <= part < 1
+    segmented = lab.segmentation
+    assert segmented[:400, :400].all()
+    made = sum(
+        bool(segmented[row : row + 256, column : column + 256].all())
+        for row in range(0, side, 256)
+        for column in range(0, side, 256)
+    )
+    assert part == made / 100
+    lab.train(**SAMBA, trees=2, progress=False)
+    assert lab.segmentation_part == 1 and lab.segmentation.all()
+
+
 def test_a_stack_is_segmented_as_a_whole(micrograph):
     other = sl.data.micrograph("particles", SHAPE, seed=4)
     stack = np.stack([micrograph.image, other.image])
