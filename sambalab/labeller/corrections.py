@@ -31,7 +31,7 @@ class Corrections(Interpolation):
 
     @property
     def corrected(self) -> npt.NDArray[np.uint8]:
-        """The segmentation with the correction on top: class ids, uint8 of `shape`, in a new array.
+        """The segmentation with the correction on top: class ids, uint8 of `shape`, in a new array; 0 outside of `region`.
 
         Raises
         ------
@@ -41,7 +41,12 @@ class Corrections(Interpolation):
         segmentation = np.asarray(self._trained("segmentation"))
         correction = self.correction
         corrected: npt.NDArray[np.uint8] = np.where(correction != 0, correction, segmentation)
-        return corrected
+        region = self._slices_of(self._state["region"])
+        if region is None:
+            return corrected
+        inside = np.zeros_like(corrected)
+        inside[region] = corrected[region]
+        return inside
 
     def remove_islands(self, below: int, label: str | None = None, *, slice: int | None = None) -> int:
         """Remove small islands from the corrected segmentation, as a correction.

@@ -18,7 +18,7 @@ class Results(SessionAccess):
 
     @property
     def segmentation(self) -> npt.NDArray[np.uint8]:
-        """The classifier's class of each pixel, with the labels on top: class ids, uint8 of `shape`."""
+        """The classifier's class of each pixel, with the labels on top: class ids, uint8 of `shape`; 0 outside of `region`."""
         return self._trained("segmentation")
 
     @property
@@ -39,7 +39,10 @@ class Results(SessionAccess):
 
     @property
     def probabilities(self) -> npt.NDArray[np.float32]:
-        """Probability of each class, float32 (…, classes), classes in `Classifier.classes`' order. They add up to 1."""
+        """Probability of each class, float32 (…, classes), classes in `Classifier.classes`' order.
+
+        They add up to 1; outside of `region` all are 0.
+        """
         return self._trained("probabilities")
 
     @property
@@ -65,7 +68,8 @@ class Results(SessionAccess):
             raise ParameterError(f"measure is {measure!r}; 'margin' or 'maximum' will do.")
         if measure == "margin":
             return self.uncertainty
-        uncertainty: npt.NDArray[np.float32] = np.float32(1) - self.probabilities.max(axis=-1)
+        highest = self.probabilities.max(axis=-1)
+        uncertainty: npt.NDArray[np.float32] = np.where(highest > 0, np.float32(1) - highest, np.float32(0))
         return uncertainty
 
     @property
@@ -102,7 +106,8 @@ class Results(SessionAccess):
     def _trained(self, name: str) -> Array:
         state = self._refresh()
         # The sidecar computes large arrays on demand, and frees them after a long time without use.
-        if name not in state["arrays"]:
+        outgrown = name == "segmentation" and bool((state["segmentation"] or {}).get("outgrown"))
+        if outgrown or name not in state["arrays"]:
             try:
                 state = self._accept(self._request("segment", {"arrays": [name]}))
             except NotReadyError:

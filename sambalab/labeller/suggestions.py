@@ -12,7 +12,7 @@ from ..sidecar_client import staging
 from ..sidecar_client.arrays import map_array
 from ..sidecar_client.regions import Region, find_regions
 from ..spec.errors import NotReadyError, ParameterError
-from .results import Results
+from .work_region import WorkRegion
 
 
 class Suggestion(NamedTuple):
@@ -30,7 +30,7 @@ class Suggestion(NamedTuple):
     scores: npt.NDArray[np.float64]
 
 
-class Suggestions(Results):
+class Suggestions(WorkRegion):
     """The part of `Labeller` that suggests regions and masks."""
 
     def most_uncertain(

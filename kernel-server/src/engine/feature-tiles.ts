@@ -1,7 +1,7 @@
 /**
  * Tiles of quantised features, computed once and cached, so that training again after more labels computes no feature. Cuts are the limits
  * between the bins. Images that are trained on together share the cuts of a spec. The cuts of the feature families come from tiles spread over
- * all images, labelled or not, and never change, so cached bins stay valid.
+ * all images, labelled or not, and never change, so cached bins stay valid. Of an image of which only a region is worked on, all comes from that region.
  *
  * The families' features and the embedding's features are two parts with cuts and bins of their own, so a new embedding leaves the families'
  * bins valid. The embedding's cuts come from the labelled slices only, since any other slice would have to be encoded first. They are
@@ -13,6 +13,7 @@ import { FeatureSpec } from '../../../src/shared/features';
 import { ArrayDescriptor } from '../../../src/shared/protocol';
 import { Lru } from '../../../src/shared/lru';
 import { Rect } from '../../../src/shared/rect';
+import { cutTo, hasSlice, OptionalRegion, regionKey } from '../../../src/shared/region';
 import {
   Cuts,
   embeddingNames,
@@ -54,6 +55,8 @@ export interface IFeatureSource {
   embedding?: IImageMaps | undefined;
   /** Required if the spec standardises. */
   intensity?: IIntensity | undefined;
+  /** The part of the image whose features are computed; the pixels around it are only read as their margin. Default: all. */
+  within?: OptionalRegion | undefined;
 }
 
 /** A source's fields that go into a task. */
@@ -143,18 +146,36 @@ export function tileSide(features: number): number {
   return side;
 }
 
-/** The tiles of a slice, row by row. */
+/** The tiles of a slice, row by row. They lie on the grid of the whole image, and are cut where the source's region ends. */
 export function tilesOf(source: IFeatureSource, slice: number, side: number): IPlacedTile[] {
   const [, rows, columns] = source.image.shape as [number, number, number];
+  const area = cutTo(source.within, { slice, row0: 0, row1: rows, column0: 0, column1: columns });
   const tiles: IPlacedTile[] = [];
-  for (let row0 = 0; row0 < rows; row0 += side) {
-    for (let column0 = 0; column0 < columns; column0 += side) {
-      const row1 = Math.min(rows, row0 + side);
-      const column1 = Math.min(columns, column0 + side);
-      tiles.push({ source, slice, tile: { row0, row1, column0, column1 } });
+  if (!area) {
+    return tiles;
+  }
+  const first = (begin: number) => Math.floor(begin / side);
+  for (let row = first(area.row0); row * side < area.row1; row++) {
+    for (let column = first(area.column0); column * side < area.column1; column++) {
+      tiles.push(tileAt(source, slice, row, column, side)!);
     }
   }
   return tiles;
+}
+
+/** The tile in a row and column of the grid; undefined if it is outside of the source's region. */
+export function tileAt(
+  source: IFeatureSource,
+  slice: number,
+  row: number,
+  column: number,
+  side: number
+): IPlacedTile | undefined {
+  const [, rows, columns] = source.image.shape as [number, number, number];
+  const [row0, column0] = [row * side, column * side];
+  const [row1, column1] = [Math.min(rows, row0 + side), Math.min(columns, column0 + side)];
+  const tile = cutTo(source.within, { slice, row0, row1, column0, column1 });
+  return tile && { source, slice, tile };
 }
 
 /**
@@ -166,11 +187,11 @@ export function spreadTiles(
   sources: readonly IFeatureSource[],
   count: number,
   side: number,
-  slices: readonly (readonly number[])[] = sources.map(({ image }) =>
-    Array.from({ length: image.shape[0]! }, (_, i) => i)
+  slices: readonly (readonly number[])[] = sources.map(({ image, within }) =>
+    Array.from({ length: image.shape[0]! }, (_, i) => i).filter(slice => hasSlice(within, slice))
   )
 ): IPlacedTile[] {
-  const perSlice = sources.map(source => tilesOf(source, 0, side));
+  const perSlice = sources.map(source => tilesOf(source, source.within?.slice0 ?? 0, side));
   const numbers = sources.map((_, i) => slices[i]!.length * perSlice[i]!.length);
   const positions = samplePositions(
     numbers.reduce((sum, number) => sum + number, 0),
@@ -286,7 +307,8 @@ export class FeatureTiles {
     const out: ICutPart[] = [];
     for (const part of parts) {
       const slices = part.name === 'embedding' ? labelled : undefined;
-      const key = `${sources.map(({ cacheKey }) => cacheKey).join()} ${part.key} ${slices?.join(';')}`;
+      const images = sources.map(({ cacheKey, within }) => `${cacheKey}${regionKey(within)}`);
+      const key = `${images.join()} ${part.key} ${slices?.join(';')}`;
       const cuts = this._cuts.get(key) ?? (await this._findCuts(sources, part, out, slices, side, context));
       this._cuts.set(key, cuts);
       out.push({ ...part, cuts });
@@ -330,7 +352,7 @@ export class FeatureTiles {
     context: IJobContext
   ): Promise<INamedCuts> {
     const { features, spec, name } = part;
-    const [first] = tilesOf(sources[0]!, 0, side);
+    const [first] = tilesOf(sources[0]!, sources[0]!.within?.slice0 ?? 0, side);
     const held = Math.floor(PLANES_BYTES / (planeFloats(first!.tile, features) * 4));
     const chosen = spreadTiles(sources, Math.max(SAMPLE_TILES_MIN, held), side, slices);
     const positions = spreadPixels(chosen, SAMPLE);

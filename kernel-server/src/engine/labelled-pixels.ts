@@ -1,6 +1,7 @@
 /** Draws the labelled pixels to train on, evenly from the classes. The same labels always give the same pixels. */
 import { BridgeError } from '../../../src/shared/errors';
 import { ArrayDescriptor, LabelClass } from '../../../src/shared/protocol';
+import { OptionalRegion, wholeRegion } from '../../../src/shared/region';
 import { TileFile } from '../arrays/tile-file';
 import { breathe } from '../base/files';
 import { StrokeFinder } from './stroke-finder';
@@ -26,6 +27,7 @@ export interface ILabelledPixels {
  * @param maxSamples the largest number of pixels to draw; null: all
  * @param expect called with the number of pixels before they are drawn; may throw to refuse them
  * @param strokes whether to find the stroke of each pixel
+ * @param within the region of each array that pixels are drawn from; null: all of it
  * @throws BridgeError `not-ready` if fewer than two classes are labelled, `invalid` for labels of an unknown class.
  */
 export async function drawLabels(
@@ -34,7 +36,8 @@ export async function drawLabels(
   maxSamples: number | null,
   signal: AbortSignal,
   expect: (total: number) => void = () => undefined,
-  strokes = false
+  strokes = false,
+  within: readonly OptionalRegion[] = []
 ): Promise<ILabelledPixels> {
   const files: TileFile[] = [];
   try {
@@ -45,8 +48,10 @@ export async function drawLabels(
     classes.forEach(({ id }, index) => (indexOf[id] = index));
     const visit = async (each: (id: number, slice: number, row: number, column: number) => void) => {
       let before = 0;
-      for (const file of files) {
-        await visitFile(file, signal, (id, slice, row, column) => each(id, before + slice, row, column));
+      for (const [i, file] of files.entries()) {
+        await visitFile(file, within[i] ?? null, signal, (id, slice, row, column) =>
+          each(id, before + slice, row, column)
+        );
         before += file.slices;
       }
     };
@@ -67,6 +72,7 @@ export async function drawLabels(
         each(noted[i]!, noted[i + 1]!, noted[i + 2]!, noted[i + 3]!);
       }
     };
+    const where = within.some(region => region) ? 'in the region that is worked on' : '';
     const present = [...counts.keys()].filter(id => counts[id]! > 0);
     const strange = present.find(id => indexOf[id]! < 0);
     if (strange !== undefined) {
@@ -77,11 +83,17 @@ export async function drawLabels(
       );
     }
     if (present.length === 0) {
-      throw new BridgeError('not-ready', 'No pixel is labelled yet. Label a few regions of at least two classes.');
+      throw new BridgeError(
+        'not-ready',
+        `No pixel is labelled ${where || 'yet'}. Label a few regions of at least two classes${where && ' there'}.`
+      );
     }
     if (present.length === 1) {
       const { name } = classes[indexOf[present[0]!]!]!;
-      throw new BridgeError('not-ready', `Only “${name}” is labelled. Label a few regions of another class as well.`);
+      throw new BridgeError(
+        'not-ready',
+        `Only “${name}” is labelled${where && ` ${where}`}. Label a few regions of another class as well.`
+      );
     }
 
     const needed = evenQuotas(counts, maxSamples ?? Infinity);
@@ -125,20 +137,23 @@ export async function drawLabels(
   }
 }
 
-/** Visit every labelled pixel of an array [slices, rows, columns]. */
+/** Visit every labelled pixel of an array [slices, rows, columns], or of a region of it. */
 async function visitFile(
   file: TileFile,
+  region: OptionalRegion,
   signal: AbortSignal,
   each: (id: number, slice: number, row: number, column: number) => void
 ): Promise<void> {
-  const { slices, rows, columns } = file;
+  const { slice0, slice1, row1: end, ...area } = region ?? wholeRegion([file.slices, file.rows, file.columns]);
+  const { column0, column1 } = area;
+  const columns = column1 - column0;
   const step = Math.max(1, Math.floor(READ_BYTES / columns));
-  for (let slice = 0; slice < slices; slice++) {
-    for (let row0 = 0; row0 < rows; row0 += step) {
+  for (let slice = slice0; slice < slice1; slice++) {
+    for (let { row0 } = area; row0 < end; row0 += step) {
       await breathe();
       signal.throwIfAborted();
-      const row1 = Math.min(rows, row0 + step);
-      const ids = file.read({ slice, row0, row1, column0: 0, column1: columns });
+      const row1 = Math.min(end, row0 + step);
+      const ids = file.read({ slice, row0, row1, column0, column1 });
       // Most labels are 0, so skip four zeros at a time.
       const words = new Uint32Array(ids.buffer, 0, ids.length >> 2);
       for (let word = 0; word <= words.length; word++) {
@@ -148,7 +163,7 @@ async function visitFile(
         const end = Math.min(ids.length, word * 4 + 4);
         for (let i = word * 4; i < end; i++) {
           if (ids[i] !== 0) {
-            each(ids[i]!, slice, row0 + Math.floor(i / columns), i % columns);
+            each(ids[i]!, slice, row0 + Math.floor(i / columns), column0 + (i % columns));
           }
         }
       }

@@ -7,7 +7,8 @@ import { FeatureSpec } from '../../../src/shared/features';
 import { isBoosting, learnerParams, LearnerParams } from '../../../src/shared/learners';
 import { Lru } from '../../../src/shared/lru';
 import { ArrayDescriptor, ForestMeaning, LabelClass, TrainedOn } from '../../../src/shared/protocol';
-import { overlaps, Rect } from '../../../src/shared/rect';
+import { areaOf, overlapArea, overlaps, Rect } from '../../../src/shared/rect';
+import { OptionalRegion } from '../../../src/shared/region';
 import * as engine from '../../../engine';
 import { greyRange, GreyRange } from '../arrays/display-range';
 import { expectArray, expectOutputs, shapeOf } from './array-checks';
@@ -88,12 +89,13 @@ export class EngineService implements IEngineService {
     spec: FeatureSpec,
     out: ArrayDescriptor,
     context: IJobContext,
-    embedding?: IImageMaps
+    embedding?: IImageMaps,
+    within: OptionalRegion = null
   ): Promise<void> {
     const { rows, columns, channels } = shapeOf(image, slice);
     const count = engine.featureNames(spec, channels).length;
     expectArray(out, 'float32', [1, rows, columns, count], 'The array for features');
-    const source = await this._known({ image, embedding }, spec.standardise, context);
+    const source = await this._known({ image, embedding, within }, spec.standardise, context);
     const last = partsOf(spec, channels, embedding?.basis).at(-1)!;
     const maps = await mapsOf(last, source, slice, context);
     const tasks = tilesOf(source, slice, tileSide(count)).map(({ tile }): IStoreTask => ({
@@ -130,7 +132,8 @@ export class EngineService implements IEngineService {
       forest.maxSamples,
       context.signal,
       total => expectRoom(total, names.length, classes.length, forest),
-      isBoosting(forest)
+      isBoosting(forest),
+      given.map(({ within }) => within ?? null)
     );
     context.progress('features', 0, 1);
     const sources: IFeatureSource[] = [];
@@ -226,7 +229,7 @@ export class EngineService implements IEngineService {
   }
 
   async apply(request: Parameters<IEngineService['apply']>[0], context: IJobContext): Promise<void> {
-    const { image, slice, out, cacheKey, embedding, region, skip = [], written } = request;
+    const { image, slice, out, cacheKey, embedding, region, within, skip = [], written } = request;
     const loaded = this._classifiers.load(request.classifier);
     const { classifier, forest, parts, job } = loaded;
     const { slices, rows, columns, channels } = shapeOf(image, slice);
@@ -243,7 +246,7 @@ export class EngineService implements IEngineService {
     const ids = Uint8Array.from(classifier.classes, ({ id }) => id);
     const radius = classifier.forest.refine ?? 0;
     const source = await this._known(
-      { image, cacheKey, embedding },
+      { image, cacheKey, embedding, within },
       classifier.features.standardise || radius > 0,
       context
     );
@@ -312,7 +315,9 @@ export class EngineService implements IEngineService {
     if (found && outer) {
       const around = tilesOf(source, slice, sideOf(parts)).filter(other => overlaps(other.tile, outer));
       const pieces = around.map(other => ({ tile: other.tile, blocks: this._tiles.find(part, other, false) }));
-      if (pieces.every(({ blocks }) => blocks)) {
+      // Around the end of a region there are pixels without tiles.
+      const covered = around.reduce((sum, other) => sum + overlapArea(other.tile, outer), 0);
+      if (covered === areaOf(outer) && pieces.every(({ blocks }) => blocks)) {
         return { ...task, pieces: pieces as IPiece[] };
       }
     }
@@ -341,9 +346,9 @@ export class EngineService implements IEngineService {
 
   /** Add the image's mean and deviation to a source if `needed`. */
   private async _known(source: IFeatureSource, needed: boolean, { signal }: IJobContext): Promise<IFeatureSource> {
-    const { image, cacheKey, embedding } = source;
+    const { image, cacheKey, embedding, within } = source;
     const intensity = needed ? await this._intensities.of(image, cacheKey, signal) : undefined;
-    return { image, cacheKey, embedding, intensity };
+    return { image, cacheKey, embedding, intensity, within };
   }
 
   /** The dtypes and the grey range of images. */

@@ -2,7 +2,7 @@
 import { blocksOf, ITrainingSet } from '../../../engine';
 import { sharedBytes } from '../base/shared-memory';
 import { IJobContext } from '../jobs/job-context';
-import { FeatureTiles, ICutPart, IFeatureSource, sideOf, tilesOf } from './feature-tiles';
+import { FeatureTiles, ICutPart, IFeatureSource, sideOf, tileAt } from './feature-tiles';
 import { ILabelledPixels } from './labelled-pixels';
 
 /** One slice of an image that is trained on. `ILabelledPixels.slice` counts these over all images. */
@@ -49,8 +49,11 @@ export async function collectTrainingSet(
   }
   const tiles = [...members].flatMap(([place, inSlice]) => {
     const { source, slice } = slices[place]!;
-    const grid = tilesOf(source, slice, side);
-    return [...inSlice].map(([number, list]) => ({ ...grid[number]!, list }));
+    const across = Math.ceil(source.image.shape[2]! / side);
+    return [...inSlice].map(([number, list]) => ({
+      ...tileAt(source, slice, Math.floor(number / across), number % across, side)!, // it has labels, so it is in the region
+      list
+    }));
   });
   const firsts = parts.map((_, i) => parts.slice(0, i).reduce((sum, part) => sum + part.features, 0));
   await cache.each(parts, tiles, context, (placed, blocks, number) => {

@@ -21,6 +21,7 @@ import {
 } from '../../../src/shared/protocol';
 import type { IModelManifest } from '../../../src/shared/models';
 import { Rect } from '../../../src/shared/rect';
+import { OptionalRegion } from '../../../src/shared/region';
 import { IJobContext } from './job-context';
 
 /** SAM's encoder and, for Python, its decoder. They run in a child process, which may die. */
@@ -92,6 +93,8 @@ export interface ILabelledImage {
   cacheKey: string;
   /** Required if the spec has an embedding. All images have the same basis. */
   embedding?: IImageMaps;
+  /** Learn only from this region. Features are those of the whole image: pixels around the region are read as their margin. */
+  within?: OptionalRegion;
 }
 
 /** The result of a training. `engine/core/classifier.ts` defines its JSON. */
@@ -154,14 +157,15 @@ export interface IEngineService {
   /** The default learner's parameters, with `partial` on top. Throws BridgeError `invalid` for a wrong value. */
   learnerParams(partial?: object): LearnerParams;
   featureNames(spec: FeatureSpec, channels: number): string[];
-  /** Compute the feature stack of a slice into `out`, float32 [1, rows, columns, features]. */
+  /** Compute the feature stack of a slice, or of the part of it in a region, into `out`, float32 [1, rows, columns, features]. */
   features(
     image: ArrayDescriptor,
     slice: number,
     spec: FeatureSpec,
     out: ArrayDescriptor,
     context: IJobContext,
-    embedding?: IImageMaps
+    embedding?: IImageMaps,
+    within?: OptionalRegion
   ): Promise<void>;
   /**
    * Grow a forest on the labelled pixels (labels uint8 [slices, rows, columns]; 0 is unlabelled).
@@ -182,6 +186,8 @@ export interface IEngineService {
       pixelSize?: PixelSize | null;
       /** Needed if the spec has an embedding. */
       embedding?: IImageMaps;
+      /** As in {@link ILabelledImage}. */
+      within?: OptionalRegion;
     },
     context: IJobContext
   ): Promise<ITrained>;
@@ -241,6 +247,8 @@ export interface IEngineService {
       embedding?: IImageMaps;
       /** Segment only the tiles that touch this rectangle. */
       region?: Rect;
+      /** Segment only this region: the arrays stay as they are outside. */
+      within?: OptionalRegion;
       /** Leave out the tiles that touch any of these rectangles, which earlier calls with `region` segmented. */
       skip?: readonly Rect[];
       /** Called with each tile when its results are in the arrays. */

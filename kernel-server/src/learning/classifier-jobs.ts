@@ -10,6 +10,7 @@ import {
   Params,
   TrainingChoice
 } from '../../../src/shared/protocol';
+import { holds, regionKey } from '../../../src/shared/region';
 import { ArrayStore } from '../arrays/array-store';
 import { greyRange } from '../arrays/display-range';
 import { ICall, madeBy } from '../transport/dispatcher';
@@ -123,12 +124,15 @@ export class ClassifierJobs {
    */
   async segment(session: Session, arrays: Params<'segment'>['arrays'], call: ICall): Promise<boolean> {
     const wanted = arrays.map((name): ResultName => (name === 'segmentation' ? 'prediction' : name));
-    const missing = () => [...new Set(wanted)].filter(name => !session.array(name)).sort();
+    const isThere = (name: ResultName) =>
+      session.array(name) !== undefined &&
+      (name !== 'prediction' || holds(session.record.segmentedRegion, session.record.region));
+    const missing = () => [...new Set(wanted)].filter(name => !isThere(name)).sort();
     if (missing().length === 0) {
       return false;
     }
     const description = {
-      key: `segment/${session.id}/${session.generation}/${session.record.segmentationVersion}/${missing().join()}`,
+      key: `segment/${session.id}/${session.generation}/${session.record.segmentationVersion}/${regionKey(session.record.region)}/${missing().join()}`,
       id: call.id,
       session: session.id,
       kind: 'apply' as const
@@ -141,11 +145,11 @@ export class ClassifierJobs {
         if (names.length === 0) {
           return false;
         }
-        if (!session.array('prediction') && !names.includes('prediction')) {
+        if (!isThere('prediction') && !names.includes('prediction')) {
           names.push('prediction');
         }
         await this._apply([part], json, await this._seen(session, json, context), names, context, ([made]) =>
-          session.takeResults(made!, part.generation, made!.prediction ? info : undefined)
+          session.takeResults(made!, part, made!.prediction ? info : undefined)
         );
         return names.includes('prediction');
       })
@@ -184,7 +188,7 @@ export class ClassifierJobs {
           const note = differences(known, session.record.image, await greyRange(part.image));
           const info = { ...described, note, labelsVersion: 0, seconds: (performance.now() - start) / 1000 };
           const { round, part: share, ...results } = made!;
-          await session.takeResults(results, part.generation, info, round, share);
+          await session.takeResults(results, part, info, round, share);
           const { spec, forest } = described;
           await session.choose({ ...(spec && { features: spec }), ...(forest && { forest }) });
         });
@@ -226,14 +230,15 @@ export class ClassifierJobs {
       this._show(parts, trained, embeddings, context, async made => {
         const seconds = (performance.now() - start) / 1000;
         const basis = embeddings?.[0]?.basis;
-        for (const [i, { session, generation, labelsVersion }] of parts.entries()) {
+        for (const [i, its] of parts.entries()) {
+          const { session, labelsVersion } = its;
           const { round, part, ...results } = made[i]!;
           if (part === 0) {
             continue; // cancelled before its turn came
           }
           await writeClassifier(session, trained.json);
           const info = infoOf(trained, { ...learned, forest, basis, labelsVersion, seconds });
-          await session.takeResults(results, generation, info, round, part);
+          await session.takeResults(results, its, info, round, part);
           if (session !== first) {
             await session.choose(choice);
           }
@@ -329,16 +334,16 @@ export class ClassifierJobs {
     const classes = engine.classesOf(classifier).length;
     const made: ISegmentationArrays[] = parts.map(() => ({}));
     try {
-      for (const [i, { session }] of parts.entries()) {
+      for (const [i, { session, region }] of parts.entries()) {
         const shape = session.labels.array.shape;
         for (const name of names) {
           const size = name === 'probabilities' ? [...shape, classes] : shape;
-          made[i]![name] = await store.allocate(session.arraysFolder, name, RESULTS[name], size);
+          made[i]![name] = await store.allocate(session.arraysFolder, name, RESULTS[name], size, region !== null);
         }
       }
       const slices = parts.reduce((sum, { image }) => sum + image.shape[0]!, 0);
       let before = 0;
-      for (const [i, { session, image }] of parts.entries()) {
+      for (const [i, { session, image, region }] of parts.entries()) {
         const cacheKey = session.record.image.digest;
         for (let slice = 0; slice < image.shape[0]!; slice++, before++) {
           context.signal.throwIfAborted();
@@ -349,6 +354,7 @@ export class ClassifierJobs {
               slice,
               out: made[i]!,
               cacheKey,
+              within: region,
               ...(embeddings && { embedding: embeddings[i]! })
             },
             {

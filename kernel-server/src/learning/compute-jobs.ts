@@ -62,7 +62,8 @@ export class ComputeJobs {
     const { image } = session;
     const spec = this.classifiers.spec(session, params.features);
     const names = engine.featureNames(spec, session.record.image.shape[3]);
-    const of = JSON.stringify([params.slice, spec]);
+    const { region } = session.record;
+    const of = JSON.stringify([params.slice, spec, ...(region ? [region] : [])]);
     const generation = session.generation;
     const held = session.array('features');
     if (held && session.record.featuresOf === of) {
@@ -81,7 +82,7 @@ export class ComputeJobs {
         const embedding =
           spec.embedding && (await this.embeddings.maps(session, spec.embedding, undefined, context, params.slice));
         const shape = [1, ...out.shape];
-        await engine.features(image, params.slice, spec, { ...out, shape }, context, embedding ?? undefined);
+        await engine.features(image, params.slice, spec, { ...out, shape }, context, embedding ?? undefined, region);
         if (generation !== session.generation) {
           throw new BridgeError('cancelled', 'The image was replaced meanwhile.');
         }

@@ -134,6 +134,7 @@ export class Learner {
       image: part.image,
       labels: part.session.labels.array,
       cacheKey: part.session.record.image.digest,
+      within: part.region,
       ...(embeddings && { embedding: embeddings[i]! })
     }));
     const pixelSize = image.pixelSize ?? null;

@@ -11,6 +11,7 @@ import { BridgeError } from '../../../src/shared/errors';
 import { FeatureSpec } from '../../../src/shared/features';
 import { ArrayDescriptor, ClassifierInfo } from '../../../src/shared/protocol';
 import { SliceRect } from '../../../src/shared/rect';
+import { isSameRegion } from '../../../src/shared/region';
 import { ArrayStore } from '../arrays/array-store';
 import type { IArrival } from '../sam/slice-embeddings';
 import { IJobContext } from '../jobs/job-context';
@@ -149,10 +150,13 @@ class SessionRounds {
 
   /** Whether the session's classifier and segmentation are those that a training would give now. */
   private _upToDate(): boolean {
-    const { classifier, classes, arrays, choice } = this._session.record;
+    const { classifier, classes, arrays, choice, region, learnedRegion, segmentedRegion } = this._session.record;
     const { version } = this._session.labels;
     const { engine } = this._options;
     if (!classifier || !arrays['prediction'] || !arrays['segmentation'] || this._session.record.segmentedPart < 1) {
+      return false;
+    }
+    if (!isSameRegion(region, learnedRegion) || !isSameRegion(region, segmentedRegion)) {
       return false;
     }
     const kept = this._kept?.classifier === classifier && this._kept.version === version;
@@ -261,7 +265,7 @@ class SessionRounds {
       const seconds = (performance.now() - start) / 1000;
       const { labelsVersion } = part;
       this._own = infoOf(trained, { ...learned, forest, basis: embedding?.basis, labelsVersion, seconds });
-      await session.takeResults({ prediction }, part.generation, this._own, number);
+      await session.takeResults({ prediction }, part, this._own, number);
       segmented(session, number);
     } finally {
       this._visible = false;

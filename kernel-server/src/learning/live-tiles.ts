@@ -4,6 +4,7 @@
  */
 import { LABEL_TILE } from '../../../src/shared/limits';
 import { areaOf, Rect, SliceRect } from '../../../src/shared/rect';
+import { cutTo, OptionalRegion } from '../../../src/shared/region';
 import { TileRefs } from '../session/overlays';
 
 /** Tiles that are segmented together: few where they are visible, so that they appear soon. */
@@ -15,6 +16,11 @@ const SENT_MAX = 1024;
 /** A rectangle whose unit is the tile, not the pixel. */
 type TileRect = Rect;
 
+/** The states of a tile. */
+const OPEN = 0;
+const MADE = 1;
+const OUTSIDE = 2;
+
 /** Some tiles of a slice that make a rectangle. */
 export interface ITileBatch {
   slice: number;
@@ -24,8 +30,14 @@ export interface ITileBatch {
 }
 
 export class LiveTiles {
-  /** @param shape [slices, rows, columns] of the image */
-  constructor(shape: readonly number[]) {
+  /**
+   * @param shape [slices, rows, columns] of the image
+   * @param _region the part of it whose tiles are made; null: all
+   */
+  constructor(
+    shape: readonly number[],
+    private readonly _region: OptionalRegion = null
+  ) {
     const [slices, rows, columns] = shape as [number, number, number];
     this._size = { rows, columns };
     this._slices = slices;
@@ -33,11 +45,18 @@ export class LiveTiles {
     this._columns = Math.ceil(columns / LABEL_TILE);
     this._done = new Uint8Array(slices * this._rows * this._columns);
     this._left = Array.from({ length: slices }, () => this._rows * this._columns);
+    for (let index = 0; _region && index < this._done.length; index++) {
+      if (!this._inside(index)) {
+        this._done[index] = OUTSIDE;
+        this._left[Math.floor(index / (this._rows * this._columns))]!--;
+      }
+    }
+    this._total = this._left.reduce((sum, left) => sum + left, 0);
   }
 
   /** The number of tiles, and the number that are made. */
   get total(): number {
-    return this._done.length;
+    return this._total;
   }
 
   get made(): number {
@@ -58,7 +77,7 @@ export class LiveTiles {
     for (const slice of [...views.map(view => view.slice), ...this._left.keys()]) {
       if (this._left[slice]! > 0) {
         const from = slice * this._rows * this._columns;
-        const index = this._done.indexOf(0, from) - from;
+        const index = this._done.indexOf(OPEN, from) - from;
         const seed = { row: Math.floor(index / this._columns), column: index % this._columns };
         return this._batch(slice, seed, all, OTHER_TILES);
       }
@@ -69,7 +88,7 @@ export class LiveTiles {
   /** Each tile that is made, and its pixels. */
   *all(): Generator<SliceRect> {
     for (let index = 0; index < this._done.length; index++) {
-      if (this._done[index] === 1) {
+      if (this._done[index] === MADE) {
         const column0 = (index % this._columns) * LABEL_TILE;
         const row0 = (Math.floor(index / this._columns) % this._rows) * LABEL_TILE;
         const slice = Math.floor(index / (this._columns * this._rows));
@@ -95,9 +114,8 @@ export class LiveTiles {
   add(slice: number, part: Rect): boolean {
     const row = Math.floor(part.row0 / LABEL_TILE);
     const column = Math.floor(part.column0 / LABEL_TILE);
-    const inside = (from: number, end: number) => Math.min(LABEL_TILE, end - from * LABEL_TILE);
     const index = this._index(slice, row, column);
-    const whole = inside(row, this._size.rows) * inside(column, this._size.columns);
+    const whole = areaOf(this._inside(index)!);
     const pixels = (this._pixels.get(index) ?? 0) + areaOf(part);
     this._pixels.set(index, pixels);
     if (pixels === whole) {
@@ -107,8 +125,8 @@ export class LiveTiles {
   }
 
   private _mark(slice: number, index: number): void {
-    if (this._done[index] === 0) {
-      this._done[index] = 1;
+    if (this._done[index] === OPEN) {
+      this._done[index] = MADE;
       this._left[slice]!--;
       this._made++;
     }
@@ -125,7 +143,7 @@ export class LiveTiles {
     for (let row = row0; row < row1; row++) {
       for (let column = column0; column < column1; column++) {
         const index = this._index(view.slice, row, column);
-        if (this._done[index] === 1 && !sent.has(index)) {
+        if (this._done[index] === MADE && !sent.has(index)) {
           sent.add(index);
           tiles.push({ row, column });
         }
@@ -141,7 +159,7 @@ export class LiveTiles {
     for (let row = row0; row < row1; row++) {
       for (let column = column0; column < column1; column++) {
         const distance = Math.hypot(row + 0.5 - (row0 + row1) / 2, column + 0.5 - (column0 + column1) / 2);
-        if (distance < least && this._done[this._index(slice, row, column)] === 0) {
+        if (distance < least && this._done[this._index(slice, row, column)] === OPEN) {
           best = { row, column };
           least = distance;
         }
@@ -165,7 +183,7 @@ export class LiveTiles {
       }
       for (let row = next.row0; row < next.row1; row++) {
         for (let column = next.column0; column < next.column1; column++) {
-          if (this._done[this._index(slice, row, column)] === 1) {
+          if (this._done[this._index(slice, row, column)] !== OPEN) {
             return false;
           }
         }
@@ -231,6 +249,16 @@ export class LiveTiles {
     return { row0, row1, column0, column1 };
   }
 
+  /** The pixels of a tile that are made; undefined if the tile is outside of the region. */
+  private _inside(index: number): Rect | undefined {
+    const slice = Math.floor(index / (this._rows * this._columns));
+    const row0 = (Math.floor(index / this._columns) % this._rows) * LABEL_TILE;
+    const column0 = (index % this._columns) * LABEL_TILE;
+    const { rows, columns } = this._size;
+    const [row1, column1] = [Math.min(rows, row0 + LABEL_TILE), Math.min(columns, column0 + LABEL_TILE)];
+    return cutTo(this._region, { slice, row0, row1, column0, column1 });
+  }
+
   private _index(slice: number, row: number, column: number): number {
     return (slice * this._rows + row) * this._columns + column;
   }
@@ -239,6 +267,7 @@ export class LiveTiles {
   private readonly _slices: number;
   private readonly _rows: number;
   private readonly _columns: number;
+  private readonly _total: number;
   private readonly _done: Uint8Array;
   /** Tiles of each slice that are not made. */
   private readonly _left: number[];

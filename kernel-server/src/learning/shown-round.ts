@@ -16,7 +16,7 @@ const EVENT_BYTES = 960 << 10;
 export class ShownRound {
   constructor(options: ShownRound.IOptions) {
     this._options = options;
-    this.tiles = new LiveTiles(options.prediction.shape);
+    this.tiles = new LiveTiles(options.prediction.shape, options.part.region);
     this._file = new TileFile(options.prediction, 'r');
   }
 
@@ -60,6 +60,7 @@ export class ShownRound {
           slice,
           out: { prediction },
           region: batch.region,
+          within: part.region,
           // Send each visible tile as soon as it is made.
           written: tile => {
             if (!signal.aborted && this.tiles.add(slice, tile)) {
@@ -112,7 +113,7 @@ export class ShownRound {
     const { session, labelsVersion } = part;
     const nameOf = ({ row, column }: TileRefs[number]) => `${row} ${column}`;
     const all = new Map(takers.flatMap(([, tiles]) => tiles.map(tile => [nameOf(tile), tile] as const)));
-    const composed = await composedTiles(this._file, session.labels, slice, [...all.values()]);
+    const composed = await composedTiles(this._file, session.labels, slice, [...all.values()], part.region);
     const bufferOf = new Map([...all.keys()].map((name, i) => [name, composed[i]!]));
     if (signal.aborted) {
       return; // the next round makes newer tiles

@@ -5,6 +5,7 @@ import { BridgeError } from '../../../src/shared/errors';
 import { FeatureSpec, withImage } from '../../../src/shared/features';
 import { LearnerParams } from '../../../src/shared/learners';
 import { ArrayDescriptor, ClassifierInfo, LabelClass, TrainingChoice } from '../../../src/shared/protocol';
+import { OptionalRegion } from '../../../src/shared/region';
 import type { SliceEmbeddings } from '../sam/slice-embeddings';
 import { explainStorage, writeAtomically } from '../base/files';
 import { IJobContext } from '../jobs/job-context';
@@ -17,13 +18,14 @@ export interface ITrainingPart {
   image: ArrayDescriptor;
   generation: number;
   labelsVersion: number;
+  region: OptionalRegion;
 }
 
 /** Throws BridgeError `not-ready` for a session without pixels. */
 export function partOf(session: Session): ITrainingPart {
   try {
     const { image, generation, labels } = session;
-    return { session, image, generation, labelsVersion: labels.version };
+    return { session, image, generation, labelsVersion: labels.version, region: session.record.region };
   } catch (error) {
     const { code, message } = BridgeError.from(error);
     throw new BridgeError(code, `${nameOf(session)}: ${message}`);

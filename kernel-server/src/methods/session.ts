@@ -60,6 +60,14 @@ export function sessionHandlers({ sessions, peers, events, live, classifiers }: 
       return { result: session.state() };
     },
 
+    'session.region': async ({ session: id, region }) => {
+      const session = await sessions.get(id);
+      if (await session.setRegion(region)) {
+        events.segmented(session);
+      }
+      return { result: session.state() };
+    },
+
     'session.choice': async params => {
       const session = await sessions.get(params.session);
       await classifiers.choose(session, params);

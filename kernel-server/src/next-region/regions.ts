@@ -7,7 +7,8 @@ import { withImage } from '../../../src/shared/features';
 import { REGION_SIDE } from '../../../src/shared/limits';
 import { Lru } from '../../../src/shared/lru';
 import { Params, Result, SuggestedRegion } from '../../../src/shared/protocol';
-import { SliceRect } from '../../../src/shared/rect';
+import { Rect, SliceRect } from '../../../src/shared/rect';
+import { hasSlice, regionKey, wholeRegion } from '../../../src/shared/region';
 import type { ISliceMaps } from '../../../engine';
 import { IVectors } from './clusters';
 import { ICall } from '../transport/dispatcher';
@@ -50,12 +51,16 @@ export class Regions {
     const { measure = 'margin', side = REGION_SIDE.default, slices } = params;
     slices?.forEach(slice => session.checkSlice(slice));
     const all = Array.from({ length: session.record.image.shape[0] }, (_, slice) => slice);
-    const among = slices ? [...new Set(slices)].sort((a, b) => a - b) : all;
+    const { region } = session.record;
+    const among = (slices ? [...new Set(slices)].sort((a, b) => a - b) : all).filter(slice => hasSlice(region, slice));
     const by = params.by === 'auto' ? (session.record.classifier ? 'uncertainty' : 'embedding') : params.by;
+    if (among.length === 0) {
+      return { by, regions: [] };
+    }
     // Outside of the job: a request without a classifier fails at once and sends no `job` events.
     const unsure = by === 'uncertainty' ? await this._options.uncertainty.of(session, measure) : undefined;
     const { generation, labels, id } = session;
-    const asked = JSON.stringify([unsure?.key ?? '', labels.version, params.count, side, among]);
+    const asked = JSON.stringify([unsure?.key ?? '', labels.version, params.count, side, among, regionKey(region)]);
     const description = {
       key: `regions/${id}/${generation}/${asked}`,
       id: call.id,
@@ -82,8 +87,8 @@ export class Regions {
     { count, side, slices }: IWanted,
     context: IJobContext
   ): Promise<SuggestedRegion[]> {
-    const [, rows, columns] = session.record.image.shape;
-    const grid = new WindowGrid(rows, columns, side);
+    const area = areaOfWork(session);
+    const grid = new WindowGrid(area.row1 - area.row0, area.column1 - area.column0, side);
     const found: SuggestedRegion[] = [];
     for (const [i, slice] of slices.entries()) {
       context.signal.throwIfAborted();
@@ -92,8 +97,8 @@ export class Regions {
         progress: (_, done, total, message) =>
           context.progress('uncertainty', i + (total > 0 ? done / total : 0), slices.length, message)
       };
-      const sums = await this._sums(session, unsure, slice, grid, tell);
-      const labelled = await labelSums(session, slice, grid);
+      const sums = await this._sums(session, unsure, slice, grid, area, tell);
+      const labelled = await labelSums(session, slice, grid, area);
       const scores = new Float64Array(grid.count);
       for (let window = 0; window < scores.length; window++) {
         const block = grid.block(window);
@@ -101,7 +106,7 @@ export class Regions {
       }
       // No two slices' windows overlap, so the best of each are enough.
       for (const window of bestWindows(grid, scores, count)) {
-        found.push({ slice, ...window, reason: 'uncertain' });
+        found.push({ slice, ...window, ...moved(window, area.row0, area.column0), reason: 'uncertain' });
       }
       found.sort((a, b) => b.score - a.score || inOrder(a, b)).splice(count);
       context.progress('uncertainty', i + 1, slices.length);
@@ -115,6 +120,7 @@ export class Regions {
     unsure: IUnsure,
     slice: number,
     grid: WindowGrid,
+    area: Rect,
     context: IJobContext
   ): Promise<WindowSums> {
     const key = `${unsure.key} ${slice} ${grid.side}`;
@@ -122,7 +128,7 @@ export class Regions {
     if (!sums) {
       const summing = new WindowSums(grid);
       await this._options.uncertainty.each(session, unsure, slice, context, (block, values) =>
-        summing.add(block, values)
+        summing.add(moved(block, -area.row0, -area.column0), values)
       );
       sums = summing.finish();
       this._kept.set(key, sums);
@@ -137,15 +143,16 @@ export class Regions {
     context: IJobContext
   ): Promise<SuggestedRegion[]> {
     const [, rows, columns] = session.record.image.shape;
-    const grid = new WindowGrid(rows, columns, side);
+    const area = areaOfWork(session);
+    const grid = new WindowGrid(area.row1 - area.row0, area.column1 - area.column0, side);
     const number = Math.min(SLICES_MAX, slices.length);
     const chosen = Array.from({ length: number }, (_, i) => slices[Math.floor(((i + 0.5) * slices.length) / number)]!);
     const places: SliceRect[] = [];
     for (const slice of chosen) {
-      const labelled = await labelSums(session, slice, grid);
+      const labelled = await labelSums(session, slice, grid, area);
       for (const block of sampleWindows(grid, Math.floor(WINDOWS_MAX / number))) {
         if (!labelled || labelled.sum(block) === 0) {
-          places.push({ slice, ...block });
+          places.push({ slice, ...moved(block, area.row0, area.column0) });
         }
       }
     }
@@ -200,22 +207,36 @@ interface IWanted {
   slices: readonly number[];
 }
 
-/** Labelled pixels in the windows of a slice; undefined if it has none. */
-async function labelSums(session: Session, slice: number, grid: WindowGrid): Promise<WindowSums | undefined> {
+/** The rows and columns in which regions are found. */
+function areaOfWork({ record: { region, image } }: Session): Rect {
+  const { row0, row1, column0, column1 } = region ?? wholeRegion(image.shape);
+  return { row0, row1, column0, column1 };
+}
+
+function moved({ row0, row1, column0, column1 }: Rect, rows: number, columns: number): Rect {
+  return { row0: row0 + rows, row1: row1 + rows, column0: column0 + columns, column1: column1 + columns };
+}
+
+/** Labelled pixels in the windows of an area of a slice; undefined if it has none. */
+async function labelSums(
+  session: Session,
+  slice: number,
+  grid: WindowGrid,
+  { row0: top, row1: bottom, column0, column1 }: Rect
+): Promise<WindowSums | undefined> {
   if (session.labels.pixels === 0) {
     return undefined;
   }
   const file = new TileFile(session.labels.array, 'r');
   try {
-    const { rows, columns } = file;
     let sums: WindowSums | undefined;
-    for (let row0 = 0; row0 < rows; row0 += BAND) {
-      const block = { row0, row1: Math.min(rows, row0 + BAND), column0: 0, column1: columns };
+    for (let row0 = top; row0 < bottom; row0 += BAND) {
+      const block = { row0, row1: Math.min(bottom, row0 + BAND), column0, column1 };
       const labels = file.read({ slice, ...block }) as Uint8Array;
       if (!isBlank(labels)) {
         sums ??= new WindowSums(grid);
         sums.add(
-          block,
+          moved(block, -top, -column0),
           labels.map(id => Number(id > 0))
         );
       }

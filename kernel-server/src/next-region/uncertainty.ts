@@ -10,13 +10,14 @@ import { BridgeError } from '../../../src/shared/errors';
 import { LABEL_TILE } from '../../../src/shared/limits';
 import { Lru } from '../../../src/shared/lru';
 import { ArrayDescriptor, UncertaintyMeasure } from '../../../src/shared/protocol';
-import { Rect } from '../../../src/shared/rect';
+import { Rect, SliceRect } from '../../../src/shared/rect';
+import { clearOutside, cutTo, OptionalRegion, regionKey } from '../../../src/shared/region';
 import { ArrayStore } from '../arrays/array-store';
 import type { ClassifierJobs } from '../learning/classifier-jobs';
 import { breathe } from '../base/files';
 import { IJobContext } from '../jobs/job-context';
 import { IEngineService, IImageMaps } from '../jobs/services';
-import { TileRefs } from '../session/overlays';
+import { padded, TileRefs } from '../session/overlays';
 import { expectInside } from '../session/reduced-overlays';
 import { Session } from '../session/session';
 import { TileFile } from '../arrays/tile-file';
@@ -48,6 +49,8 @@ export interface IUnsure {
   /** The key of the cache: it differs for each classifier, image and measure. */
   key: string;
   embedding: IImageMaps | undefined;
+  /** The part of the image that is worked on; outside, nothing is computed. */
+  region: OptionalRegion;
 }
 
 export class Uncertainty {
@@ -66,6 +69,7 @@ export class Uncertainty {
     }
     const embedding = await classifiers.embeddingOf(session, classifier);
     const held = session.array(arrayOf(measure));
+    const { region } = session.record;
     const from = held
       ? `${held.path} ${held.version}`
       : `${session.record.image.digest} ${createHash('sha256').update(classifier).digest('hex')}`;
@@ -74,8 +78,9 @@ export class Uncertainty {
       image,
       measure,
       held,
-      key: `${from} ${typeof measure === 'object' ? measure.classId : measure}`,
-      embedding
+      key: `${from} ${regionKey(region)} ${typeof measure === 'object' ? measure.classId : measure}`,
+      embedding,
+      region
     };
   }
 
@@ -109,7 +114,7 @@ export class Uncertainty {
       await this._compute(session, unsure, slice, blocks, context, async read => {
         for (const tile of missing) {
           const block = blockOf(session, { ...tile, columns: 1 });
-          out.set(keyOf(tile), bytesOf(read(block), block));
+          out.set(keyOf(tile), bytesOf(read(block), { slice, ...block }, unsure.region));
           await breathe();
         }
       });
@@ -133,7 +138,7 @@ export class Uncertainty {
     const { engine } = this._options;
     const depth = unsure.measure === 'margin' ? 1 : engine.classesOf(unsure.classifier).length;
     const side = Math.max(1, Math.floor(Math.sqrt(BLOCK_BYTES / 4 / depth) / LABEL_TILE)) * LABEL_TILE;
-    const blocks = blocksOf(rows, columns, side);
+    const blocks = blocksOf(rows, columns, side).flatMap(block => cutTo(unsure.region, { slice, ...block }) ?? []);
     for (const [i, block] of blocks.entries()) {
       context.signal.throwIfAborted();
       const part: IJobContext = {
@@ -166,7 +171,11 @@ export class Uncertainty {
     const blocks = blocksOf(Math.min(side, rows - top), Math.min(side, columns - left), MEANS_BLOCK);
     for (const { row0, row1, column0, column1 } of blocks) {
       signal.throwIfAborted();
-      const block = { row0: top + row0, row1: top + row1, column0: left + column0, column1: left + column1 };
+      const all = { slice, row0: top + row0, row1: top + row1, column0: left + column0, column1: left + column1 };
+      const block = cutTo(unsure.region, all);
+      if (!block) {
+        continue;
+      }
       await this._compute(session, unsure, slice, [block], context, async read => {
         for (const band of bandsOf(block)) {
           addUp(read(band), band, { top, left, level }, sums);
@@ -192,7 +201,7 @@ export class Uncertainty {
     context: IJobContext,
     use: (read: (block: Rect) => Float32Array) => Promise<void>
   ): Promise<void> {
-    const { classifier, image, measure, held, embedding } = unsure;
+    const { classifier, image, measure, held, embedding, region: within } = unsure;
     const reading = async (array: ArrayDescriptor) => {
       const file = new TileFile(array, 'r');
       try {
@@ -223,7 +232,7 @@ export class Uncertainty {
       const shares = blocks.map(() => 0);
       const applying = blocks.map(async (region, i) =>
         engine.apply(
-          { classifier, image, slice, out, cacheKey, region, ...(embedding && { embedding }) },
+          { classifier, image, slice, out, cacheKey, region, within, ...(embedding && { embedding }) },
           {
             signal: context.signal,
             progress: (stage, done, total, message) => {
@@ -342,15 +351,11 @@ function channelOf(values: Float32Array, channels: number, channel: number): Flo
   return Float32Array.from({ length: values.length / channels }, (_, i) => values[i * channels + channel]!);
 }
 
-/** A whole tile of bytes, 0 outside the image. */
-function bytesOf(values: Float32Array, { column0, column1 }: Rect): Uint8Array {
-  const width = column1 - column0;
-  const out = new Uint8Array(LABEL_TILE * LABEL_TILE);
-  for (let i = 0; i < values.length; i++) {
-    const row = Math.floor(i / width);
-    out[row * LABEL_TILE + i - row * width] = byteOf(values[i]!);
-  }
-  return out;
+/** A whole tile of bytes, 0 outside the image and the region. */
+function bytesOf(values: Float32Array, rect: SliceRect, region: OptionalRegion): Uint8Array {
+  const bytes = Uint8Array.from(values, byteOf);
+  clearOutside(bytes, rect, region);
+  return padded(bytes, rect.column1 - rect.column0);
 }
 
 function byteOf(value: number): number {

@@ -6,6 +6,7 @@ import { HEADER_BYTES_MAX } from '../../../src/shared/frames';
 import { LABEL_TILE } from '../../../src/shared/limits';
 import { Params } from '../../../src/shared/protocol';
 import { Rect } from '../../../src/shared/rect';
+import { clearOutside, OptionalRegion } from '../../../src/shared/region';
 import { SliceReader } from '../arrays/slices';
 import { breathe, isBlank } from '../base/files';
 import { TileFile } from '../arrays/tile-file';
@@ -72,19 +73,21 @@ export function* tilesOf({ rows, columns }: { rows: number; columns: number }): 
   }
 }
 
-/** Tiles of a prediction with the labels on top, deflated. */
+/** Tiles of a prediction with the labels on top, deflated. They are 0 outside of the region. */
 export function composedTiles(
   prediction: TileFile,
   labels: { readTile(slice: number, row: number, column: number): Uint8Array },
   slice: number,
-  tiles: TileRefs
+  tiles: TileRefs,
+  region: OptionalRegion
 ): Promise<Uint8Array[]> {
   return Promise.all(
     tiles.map(({ row, column }) => {
-      const region = prediction.tile(slice, row, column, LABEL_TILE);
-      const tile = prediction.read(region) as Uint8Array;
+      const rect = prediction.tile(slice, row, column, LABEL_TILE);
+      const tile = prediction.read(rect) as Uint8Array;
       layLabels(tile, labels.readTile(slice, row, column));
-      return deflateTile(padded(tile, region.column1 - region.column0));
+      clearOutside(tile, rect, region);
+      return deflateTile(padded(tile, rect.column1 - rect.column0));
     })
   );
 }

@@ -3,6 +3,7 @@
  * processes that map it see each change. This class also counts the pixels of each class.
  */
 import { ArrayDescriptor } from '../../../src/shared/protocol';
+import { clearOutside, clearRunOutside, OptionalRegion } from '../../../src/shared/region';
 import { byteLength } from '../arrays/dtypes';
 import { ReadOnlyTiles, TileFile } from '../arrays/tile-file';
 import { breathe } from '../base/files';
@@ -16,10 +17,14 @@ import { SessionArrays } from './session-arrays';
 const CHUNK = 1 << 20;
 
 export class Segmentation {
-  /** @param _correction what the user has corrected: the counts are those of the segmentation under it */
+  /**
+   * @param _correction what the user has corrected: the counts are those of the segmentation under it
+   * @param _region the part of the image that is worked on: outside, the segmentation is 0 and nothing is counted
+   */
   constructor(
     private readonly _arrays: SessionArrays,
-    private readonly _correction: () => ReadOnlyTiles | undefined = () => undefined
+    private readonly _correction: () => ReadOnlyTiles | undefined = () => undefined,
+    private readonly _region: () => OptionalRegion = () => null
   ) {}
 
   /** Round of live segmentation that made the prediction; undefined if a training by itself made it. */
@@ -90,7 +95,8 @@ export class Segmentation {
         const length = Math.min(CHUNK, bytes - position);
         const out = this._prediction.readBytes(position, length);
         layLabels(out, drawn.readBytes(position, length));
-        const over = this._correction()?.readBytes(position, length);
+        clearRunOutside(out, position, labels.shape, this._region());
+        const over = this._correctionAt(position, length, labels.shape);
         this._phases?.replace(under(over, this._file.readBytes(position, length)), under(over, out));
         this._file.writeBytes(position, out);
         await breathe();
@@ -107,16 +113,39 @@ export class Segmentation {
       return;
     }
     const now = this._file.read(rect) as Uint8Array;
+    const inside = (bytes: Uint8Array | undefined) => {
+      const own = this._region() ? bytes?.slice() : bytes;
+      if (own) {
+        clearOutside(own, rect, this._region());
+      }
+      return own;
+    };
     if (rect.layer === 'correction') {
-      this._phases?.replace(under(before, now), under(after, now));
+      this._phases?.replace(under(inside(before), now), under(inside(after), now));
       return;
     }
     const out = this._prediction.read(rect) as Uint8Array;
     layLabels(out, after);
-    const over = this._correction()?.read(rect) as Uint8Array | undefined;
+    clearOutside(out, rect, this._region());
+    const over = inside(this._correction()?.read(rect) as Uint8Array | undefined);
     this._phases?.replace(under(over, now), under(over, out));
     this._file.write(rect, out);
     this._arrays.bump('segmentation');
+  }
+
+  /** The region changed: write the segmentation and count anew. */
+  async regionChanged(labels: ArrayDescriptor): Promise<void> {
+    this._phases = undefined;
+    await this.recombine(labels);
+  }
+
+  /** A run of the correction's bytes, 0 outside of the region. */
+  private _correctionAt(position: number, length: number, shape: readonly number[]): Uint8Array | undefined {
+    const over = this._correction()?.readBytes(position, length);
+    if (over) {
+      clearRunOutside(over, position, shape, this._region());
+    }
+    return over;
   }
 
   /** Count the pixels of each class, unless the counts are known. */
@@ -128,7 +157,8 @@ export class Segmentation {
       const phases = new PhaseCounts();
       for (let position = 0; position < bytes && file === this._file; position += CHUNK) {
         const length = Math.min(CHUNK, bytes - position);
-        phases.add(under(this._correction()?.readBytes(position, length), file.readBytes(position, length)));
+        const over = this._correctionAt(position, length, file.array.shape);
+        phases.add(under(over, file.readBytes(position, length)));
         await breathe();
       }
       // If a tile changed meanwhile, its pixels may be counted from before or after the change: count again.

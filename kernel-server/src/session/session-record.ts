@@ -9,6 +9,7 @@ import {
   zImage,
   zMarks,
   zOrigin,
+  zRegion,
   zSamDevice,
   zTrainingChoice
 } from '../../../src/shared/protocol';
@@ -42,6 +43,10 @@ export const zRecord = z.object({
   segmentationVersion: z.number().int().nonnegative(),
   /** Share of the segmentation's tiles that are made: below 1 if the training was cancelled on the way. */
   segmentedPart: z.number().min(0).max(1).default(1),
+  /** The part of the image that is worked on, the part that the segmentation has, and the one whose labels the classifier learned; null: all. */
+  region: zRegion.nullable().default(null),
+  segmentedRegion: zRegion.nullable().default(null),
+  learnedRegion: zRegion.nullable().default(null),
   /** Slices whose embedding is in the array `embedding`. */
   embeddings: z.record(z.string(), z.object({ device: zSamDevice, seconds: z.number() })),
   /** Slice and feature spec of the array `features`, as JSON. */
@@ -72,6 +77,9 @@ export function newRecord({ key, title, origin, image, classes }: Params<'sessio
     classifier: null,
     segmentationVersion: 0,
     segmentedPart: 1,
+    region: null,
+    segmentedRegion: null,
+    learnedRegion: null,
     embeddings: {},
     featuresOf: null,
     choice: { features: {}, forest: {} }

@@ -1,12 +1,13 @@
 /** What the protocol says of a session: everything but pixels. */
 import { SessionState } from '../../../src/shared/protocol';
+import { holds } from '../../../src/shared/region';
 import type { Segmentation } from './segmentation';
 import type { SessionLabels } from './session-labels';
 import type { SessionRecord } from './session-record';
 
 /** The state of a session whose labels are open. */
 export function stateOf({ id, record, labels, segmentation, live }: ISessionParts): SessionState {
-  const { title, image, imageReady, classes, marks, arrays, classifier, segmentationVersion, choice } = record;
+  const { title, image, imageReady, classes, marks, region, arrays, classifier, segmentationVersion, choice } = record;
   const { version, counts, array, history, correction, corrected } = labels.opened!;
   const { round, counts: phases } = segmentation;
   return {
@@ -16,6 +17,7 @@ export function stateOf({ id, record, labels, segmentation, live }: ISessionPart
     imageReady,
     classes,
     marks,
+    region,
     labels: { version, counts },
     correction: correction ? { version: labels.opened!.versionOf('correction'), counts: corrected } : null,
     resumed: labels.resumed,
@@ -26,6 +28,7 @@ export function stateOf({ id, record, labels, segmentation, live }: ISessionPart
             version: segmentationVersion,
             ...(round !== undefined && { round }),
             ...(record.segmentedPart < 1 && { part: record.segmentedPart }),
+            ...(!holds(record.segmentedRegion, region) && { outgrown: true as const }),
             classifier,
             ...(phases && { counts: phases })
           }

@@ -10,6 +10,7 @@ import {
   SessionState,
   TrainingChoice
 } from '../../../src/shared/protocol';
+import { isSameRegion, OptionalRegion } from '../../../src/shared/region';
 import { ArrayStore } from '../arrays/array-store';
 import { explainStorage, makeDirectory } from '../base/files';
 import { admit, admitWithoutRecord, keptClasses, refuseLostClasses } from './admission';
@@ -30,6 +31,7 @@ import { newRecord, readRecord, RecordFile, SessionRecord } from './session-reco
 import { stateOf } from './session-state';
 import { TileFile } from '../arrays/tile-file';
 import { CHUNK, IPatchResult } from './replay';
+import { checkRegion } from './region';
 import { relabel, relabelTable } from './whole-labels';
 import { VERSION } from '../base/version';
 
@@ -48,7 +50,7 @@ const DERIVED = ['prediction', 'segmentation', 'probabilities', 'uncertainty', '
 export type DerivedArray = (typeof DERIVED)[number];
 
 /** A change that affects the classifier; `classifier`: the session has another classifier. */
-export type SessionChange = 'labels' | 'choice' | 'classes' | 'image' | 'classifier' | 'closed';
+export type SessionChange = 'labels' | 'choice' | 'classes' | 'region' | 'image' | 'classifier' | 'closed';
 
 /** The file of the record in the session's folder. */
 const RECORD = 'session.json';
@@ -71,7 +73,11 @@ export class Session {
       store: this._context.store,
       listed: this._record.arrays
     });
-    this._segmentation = new Segmentation(this._arrays, () => this._labels.opened?.correction);
+    this._segmentation = new Segmentation(
+      this._arrays,
+      () => this._labels.opened?.correction,
+      () => this._record.region
+    );
     this._labels = new SessionLabels({
       folder: this.folder,
       record: this._record,
@@ -349,6 +355,28 @@ export class Session {
     await this.save();
   }
 
+  /**
+   * Work on a part of the image; null: on all of it. What the segmentation has of the new region stays.
+   *
+   * @returns whether that is another region than before
+   * @throws BridgeError `invalid` if the image does not have it
+   */
+  async setRegion(region: OptionalRegion): Promise<boolean> {
+    const chosen = checkRegion(region, this._record.image.shape);
+    if (isSameRegion(chosen, this._record.region)) {
+      return false;
+    }
+    await this.labels.exclusive(async () => {
+      this._record.region = chosen;
+      // They are 0 outside of the region that they were made for, and are made again on demand.
+      await this._arrays.remove('probabilities', 'uncertainty', 'features');
+      await this._segmentation.regionChanged(this.labels.array);
+    });
+    this._tell('region');
+    await this.save();
+    return true;
+  }
+
   /** Choose features or learner of the next training. Undefined fields keep their choice. */
   async choose(choice: Partial<TrainingChoice>): Promise<void> {
     this._record.choice = { ...this._record.choice, ...choice };
@@ -412,22 +440,33 @@ export class Session {
    *
    * @param round the round of live segmentation, or the training, that made the results and sent tiles to pages
    * @param made share of the segmentation's tiles that are made; the others are 0
+   * @param of the image's generation and the region that they were made of
    * @throws BridgeError `cancelled` if the image is of another generation
    */
   async takeResults(
     results: ISegmentationArrays,
-    generation: number,
+    of: { generation: number; region: OptionalRegion },
     classifier: SessionRecord['classifier'] = null,
     round?: number,
     made = 1
   ): Promise<void> {
     const segmentation = await this._segmentation.array(this.labels.array.shape);
     await this.labels.exclusive(async () => {
-      if (generation !== this._generation) {
+      if (of.generation !== this._generation) {
         throw new BridgeError('cancelled', 'The image was replaced while the forest was trained. Train again.');
+      }
+      if (!isSameRegion(of.region, this._record.region)) {
+        // The region changed meanwhile. What is 0 outside of the older one is made again on demand.
+        const { probabilities, uncertainty, ...rest } = results;
+        await this._context.store.remove(probabilities, uncertainty);
+        results = rest;
       }
       await this._segmentation.take(results, classifier !== null);
       if (classifier) {
+        this._record.segmentedRegion = of.region;
+        if (classifier !== this._record.classifier) {
+          this._record.learnedRegion = of.region;
+        }
         this._record.classifier = classifier;
         this._record.segmentationVersion++;
         this._record.segmentedPart = made;
@@ -503,6 +542,9 @@ export class Session {
       await this._drop('image');
     }
     this._forgetTiles();
+    if (!sameShape) {
+      record.region = null;
+    }
     record.image = params.image;
     record.title = params.title;
     record.origin = params.origin ?? null;

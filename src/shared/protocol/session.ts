@@ -3,7 +3,18 @@ import { z } from 'zod';
 import { CLASSES_MAX, KEY_MAX, LEVEL_MAX, ORIGIN_MAX } from '../limits';
 import { zClassifierInfo, zTrainingChoice } from './classifier-info';
 import { zHistoryEnds } from './history';
-import { MethodTable, zArray, zClasses, zCount, zDirection, zImage, zNatural, zSessionId, zTileRef } from './types';
+import {
+  MethodTable,
+  zArray,
+  zClasses,
+  zCount,
+  zDirection,
+  zImage,
+  zNatural,
+  zRegion,
+  zSessionId,
+  zTileRef
+} from './types';
 
 /** Where a session was made: the notebook or script, and the variable, cell or function in it. */
 export const zOrigin = z.object({
@@ -34,6 +45,8 @@ export const zSession = z.object({
   imageReady: z.boolean(),
   classes: zClasses,
   marks: zMarks,
+  /** The part of the image that is worked on: only its labels are learned, and only its pixels are segmented. Null: all of it. */
+  region: zRegion.nullable(),
   labels: z.object({
     version: zCount,
     /** Labelled pixels of each class id. */
@@ -79,6 +92,8 @@ export const zSession = z.object({
       round: zCount.optional(),
       /** Share of the tiles that are made, below 1 if the training was cancelled on the way: the others are 0. Absent if all are made. */
       part: z.number().min(0).max(1).optional(),
+      /** The region grew since: the segmentation is 0 in the rest of it, until a training or `segment` makes it. */
+      outgrown: z.literal(true).optional(),
       classifier: zClassifierInfo,
       /** Pixels of each class id over all slices, with the labels on top; absent until they are counted. */
       counts: z.record(z.string(), zCount).optional()
@@ -131,6 +146,14 @@ export const SESSION_METHODS = {
   },
   /** Mark classes, instead of those that were marked before. No step that can be undone. */
   'session.marks': { params: zMarks.extend({ session: zSessionId }), result: zSession },
+  /**
+   * Work on a part of the image; null: on all of it. Labels outside stay and are not used. No step that can be undone: it changes neither
+   * labels nor classes. `invalid` if the image does not have it.
+   */
+  'session.region': {
+    params: z.object({ session: zSessionId, region: zRegion.nullable() }),
+    result: zSession
+  },
   /** Set the labels aside (they stay in the session's folder) and begin without any. */
   'session.fresh': { params: z.object({ session: zSessionId }), result: zSession },
 

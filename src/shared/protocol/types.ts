@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { CLASS_NAME_MAX, CLASSES_MAX, IMAGE_NOTES, LEVEL_MAX, UNIT_MAX } from '../limits';
 import { SLICE_DIRECTIONS } from '../direction';
 import { SliceRect } from '../rect';
+import type { Region } from '../region';
 
 /** One method of the protocol. */
 export interface IMethod {
@@ -114,6 +115,16 @@ export const zSliceRect = z.object({
   column0: zCount,
   column1: zNatural
 }) satisfies z.ZodType<SliceRect>;
+
+/** A part of an image or stack; the ends are exclusive. */
+export const zRegion = z.object({
+  slice0: zCount,
+  slice1: zNatural,
+  row0: zCount,
+  row1: zNatural,
+  column0: zCount,
+  column1: zNatural
+}) satisfies z.ZodType<Region>;
 
 /** The values that occur more than once. */
 function repeated<T>(values: readonly T[]): T[] {

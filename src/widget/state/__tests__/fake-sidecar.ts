@@ -118,6 +118,7 @@ export class FakeSidecar implements ITransport {
         { id: 2, name: 'pore', color: '#56b4e9' }
       ],
       marks: { locked: [], hidden: [] },
+      region: null,
       labels: { version: this.version, counts: this.counts },
       resumed: null,
       recovered: null,
