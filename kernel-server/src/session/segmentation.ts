@@ -136,6 +136,7 @@ export class Segmentation {
   /** The region changed: write the segmentation and count anew. */
   async regionChanged(labels: ArrayDescriptor): Promise<void> {
     this._phases = undefined;
+    this._round = undefined; // its tiles on pages are outdated
     await this.recombine(labels);
   }
 

@@ -371,6 +371,9 @@ export class Session {
       // They are 0 outside of the region that they were made for, and are made again on demand.
       await this._arrays.remove('probabilities', 'uncertainty', 'features');
       await this._segmentation.regionChanged(this.labels.array);
+      if (this._record.classifier) {
+        this._record.segmentationVersion++; // so pages fetch it again
+      }
     });
     this._tell('region');
     await this.save();

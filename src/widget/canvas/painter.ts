@@ -5,6 +5,7 @@
  */
 import { IMAGE_TILE, LABEL_TILE, Rect } from '../../shared';
 import { chooseLevel, ISize, ITileRef, levelSize, tilesIn, ViewTransform } from '../base/geometry';
+import { dimOutside } from './dim';
 import { ByteTiles } from '../tiles/byte-tiles';
 import { contourLevel, partInImage } from '../tiles/contours';
 import { makeGreys, makePalette, makeRamp } from '../tiles/lut';
@@ -97,6 +98,7 @@ export class Painter {
     this._image(context, parts, ratio);
     if (!hideOverlays) {
       this._overlays(context, parts, ratio);
+      dimOutside(context, this._state, this._view, ratio);
     }
   }
 

@@ -13,6 +13,7 @@ import { ICommand } from './command';
 import { normalKeystroke } from './keystroke';
 import { FILE_COMMANDS } from './files';
 import { goToNextRegion } from './next-region';
+import { REGION_COMMANDS } from './region';
 import { STACK_COMMANDS } from './stack';
 
 export * from './command';
@@ -233,6 +234,7 @@ export const COMMANDS: readonly ICommand[] = [
   },
   ...STACK_COMMANDS,
   ...FILE_COMMANDS,
+  ...REGION_COMMANDS,
   {
     name: 'show-keys',
     group: 'view',

@@ -1,5 +1,6 @@
 /** The toolbar: tools, brush size, what happens to older labels, zoom, and the slice of a stack. */
 import { currentTool, ITool, TOOLS, ToolSetting } from '../canvas/tools';
+import { region } from '../canvas/tools/region';
 import { button, element, hide, setDisabled, setText, slider } from '../base/dom';
 import { ChoiceSwitch } from './choice-switch';
 import { HistoryStep } from '../../shared';
@@ -118,6 +119,12 @@ export class Toolbar extends StateWidget {
       choose: erases => state.settings.set({ erases })
     });
     const { _view: view } = this;
+    this._region = commandButton('clear-region', view, {
+      testid: 'sambalab-clear-region',
+      icon: { svg: region.icon },
+      text: trans.__('Region')
+    });
+    this._region.setAttribute('aria-pressed', 'true');
     this._sliceBar = (view.state.parts?.slices ?? 1) > 1 ? new SliceBar(view) : null;
     const next = commandButton('go-to-next-region', view, {
       testid: 'sambalab-next-region',
@@ -138,7 +145,7 @@ export class Toolbar extends StateWidget {
     };
     this.node.append(
       group(...this._tools.values()),
-      group(...Object.values(this._controls), this._corrects),
+      group(...Object.values(this._controls), this._corrects, this._region),
       group(this._undo, this._redo),
       group(next),
       ...(this._sliceBar ? [this._sliceBar.node] : []),
@@ -194,6 +201,7 @@ export class Toolbar extends StateWidget {
     hide(this._corrects, !corrects, heir);
     hide(this._overlap.node, corrects || !inUse.settings.includes('overlap'), heir);
     hide(this._erases.node, corrects || !inUse.settings.includes('erases'), heir);
+    hide(this._region, !this._state.session?.region, heir);
     this._sliceBar?.refresh();
     this._setMove(this._undo, 'undo', this._state.session?.history.undo);
     this._setMove(this._redo, 'redo', this._state.session?.history.redo);
@@ -220,6 +228,7 @@ export class Toolbar extends StateWidget {
   private readonly _overlap: ChoiceSwitch<Overlap>;
   private readonly _erases: ChoiceSwitch<Erases>;
   private readonly _corrects: HTMLButtonElement;
+  private readonly _region: HTMLButtonElement;
   private readonly _controls: Readonly<Record<ToolSetting, HTMLElement>>;
   private readonly _undo: HTMLButtonElement;
   private readonly _redo: HTMLButtonElement;

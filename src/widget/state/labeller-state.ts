@@ -11,6 +11,7 @@ import {
   LabelClass,
   Marks,
   Params,
+  Rect,
   Replaces,
   SessionState,
   SessionSummary,
@@ -261,6 +262,28 @@ export class LabellerState implements IDisposable {
       const params = { session: this.id, classes, ...(relabel && { relabel }) };
       const { result } = await this.connection.request('session.classes', params);
       this._take(result);
+      this.training.dismiss();
+    });
+  }
+
+  /** Work on some rows and columns of the image; null: on all of it. Of a stack, on the slices that are worked on now. */
+  async workOn(rect: Rect | null): Promise<void> {
+    const { session } = this;
+    if (!session) {
+      return;
+    }
+    const { slice0, slice1 } = session.region ?? { slice0: 0, slice1: session.image.shape[0] };
+    const region = rect && { slice0, slice1, ...rect };
+    this._session = { ...session, region };
+    this._changed.emit('drawing');
+    await this._attempt(async () => {
+      try {
+        this._take((await this.connection.request('session.region', { session: this.id, region })).result);
+      } catch (error) {
+        this._session = this._session && { ...this._session, region: session.region };
+        this._changed.emit('drawing');
+        throw error;
+      }
       this.training.dismiss();
     });
   }

@@ -181,7 +181,7 @@ it('keeps what is segmented of a smaller region, and makes what a larger one lac
   const before = segmentationOf(await page.request('train', { session }));
   const smaller = await page.request('session.region', { session, region: REGION });
   const isInside = within(REGION);
-  expect(smaller.segmentation).toMatchObject({ version: 1 });
+  expect(smaller.segmentation).toMatchObject({ version: 2 });
   expect(smaller.segmentation!.outgrown).toBeUndefined();
   expect(segmentationOf(smaller).findIndex((id, i) => id !== (isInside(i) ? before[i] : 0))).toBe(-1);
   expect(Object.values(smaller.segmentation!.counts!).reduce((sum, count) => sum + count, 0)).toBe(300 * 260);

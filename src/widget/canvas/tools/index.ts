@@ -16,13 +16,14 @@ import { lasso } from './lasso';
 import { pan } from './pan';
 import { pick } from './pick';
 import { polygon } from './polygon';
+import { region } from './region';
 import { suggest } from './suggest';
 import { ITool } from './tool';
 
 export * from './tool';
 
 /** All tools, in the toolbar's order. The first is the default. */
-export const TOOLS: readonly [ITool, ...ITool[]] = [suggest, brush, eraser, polygon, lasso, flood, pick, pan];
+export const TOOLS: readonly [ITool, ...ITool[]] = [suggest, brush, eraser, polygon, lasso, flood, pick, pan, region];
 
 /** The tool of a pen's eraser end. */
 export const ERASER_END: ITool = eraser;

@@ -48,6 +48,9 @@ export class FakeSidecar implements ITransport {
   digest = 'a'.repeat(64);
   choice: SessionState['choice'] = { features: {}, forest: {} };
   live = false;
+  region: SessionState['region'] = null;
+  /** Why the next regions are refused. */
+  refusedRegion: string | null = null;
   views: unknown[] = [];
   methods: string[] = [];
   /** Slices of the requests of each method that names one. */
@@ -118,7 +121,7 @@ export class FakeSidecar implements ITransport {
         { id: 2, name: 'pore', color: '#56b4e9' }
       ],
       marks: { locked: [], hidden: [] },
-      region: null,
+      region: this.region,
       labels: { version: this.version, counts: this.counts },
       resumed: null,
       recovered: null,
@@ -212,6 +215,14 @@ export class FakeSidecar implements ITransport {
       case 'session.view':
         this.views.push((params as { view: object | null }).view);
         this._emit({ re, result: {} });
+        return;
+      case 'session.region':
+        if (this.refusedRegion) {
+          this._emit({ re, error: { code: 'invalid', message: this.refusedRegion } });
+          return;
+        }
+        this.region = (params as Pick<SessionState, 'region'>).region;
+        this._emit({ re, result: this.session });
         return;
       case 'session.choice':
         this.choice = { ...this.choice, ...(params as object) };
