@@ -59,6 +59,7 @@ print(np.array_equal(lab.segmentation, np.where(inside, truth, 0)), lab.classifi
   await expect.poll(() => lab.read('segmentation', 235, 200)).toBe(0);
   expect(await lab.read('segmentation', 200, 200)).toBe(2);
 
+  await page.notebook.save();
   await notebook.reload();
   lab = await LabellerPage.in(page);
   await expect(chip()).toBeVisible();

@@ -122,7 +122,7 @@ export class Toolbar extends StateWidget {
     this._region = commandButton('clear-region', view, {
       testid: 'sambalab-clear-region',
       icon: { svg: region.icon },
-      text: trans.__('Region')
+      text: trans.__('Region only')
     });
     this._region.setAttribute('aria-pressed', 'true');
     this._sliceBar = (view.state.parts?.slices ?? 1) > 1 ? new SliceBar(view) : null;
