@@ -46,7 +46,7 @@ test(`After ${OPERATIONS} random changes with undo and redo, page and Python hav
   page,
   tmpPath
 }) => {
-  test.setTimeout(120_000 + OPERATIONS * 500);
+  test.setTimeout(120_000 + OPERATIONS * 1500);
   const notebook = await TestNotebook.open(page, `${tmpPath}/random.ipynb`, [SETUP, CELL, '']);
   await notebook.run(0);
   await notebook.run(1);
