@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .classifier import Classifier
     from .files import data
     from .labeller import Labeller
+    from .sidecar_client.class_sets import class_sets, remove_class_set
     from .sidecar_client.session_list import SessionInfo, sessions
     from .sidecar_client.shutdown import shutdown
     from .spec.features import FeatureSpec
@@ -72,8 +73,10 @@ __all__ = [
     "SidecarError",
     "StorageError",
     "__version__",
+    "class_sets",
     "data",
     "engine",
+    "remove_class_set",
     "sessions",
     "shutdown",
 ]
@@ -86,6 +89,8 @@ _LAZY = {
     "Provenance": ".spec.provenance",
     "SessionInfo": ".sidecar_client.session_list",
     "sessions": ".sidecar_client.session_list",
+    "class_sets": ".sidecar_client.class_sets",
+    "remove_class_set": ".sidecar_client.class_sets",
     "shutdown": ".sidecar_client.shutdown",
     "data": ".files.data",
     "engine": ".engine",

@@ -133,3 +133,40 @@ test('Locked classes keep their labels, hidden ones are not drawn, and a class i
   expect(await differ('np.where(before == 1, 0, before)')).toBe(0);
   await undo();
 });
+
+test('A class is dragged to another place, and sets of classes go from Python to the page and back', async ({
+  page,
+  tmpPath
+}) => {
+  const notebook = await TestNotebook.open(page, `${tmpPath}/sets.ipynb`, [PARTICLES.setup, CELL, '']);
+  await notebook.run(0);
+  await notebook.run(1);
+  const lab = await LabellerPage.in(page);
+  const part = (name: string) => lab.root.getByTestId(`sambalab-${name}`);
+  const python = (code: string) => notebook.execute(2, code);
+  const names = async () => (await python('print(*lab.classes)')).trim();
+
+  const [from, to] = [(await part('class-1').boundingBox())!, (await part('class-3').boundingBox())!];
+  await page.mouse.move(from.x + 40, from.y + 12);
+  await page.mouse.down();
+  await page.mouse.move(to.x + 40, to.y + to.height - 4, { steps: 4 });
+  await page.mouse.up();
+  await expect.poll(names).toBe('b c a');
+  await lab.press('Control+z');
+  await expect.poll(names).toBe('a b c');
+  await notebook.execute(
+    2,
+    'sl.Labeller(image[:64], classes={"x": "#102030", "y": "#405060"}, name="of").save_classes("xy")'
+  );
+  await part('class-sets-toggle').click();
+  await part('class-set').selectOption('xy');
+  await part('class-set-use').click();
+  await expect.poll(names).toBe('x y');
+  expect((await python('print((lab.labels != before).sum())')).trim()).toBe('0');
+  await part('class-set-name').fill('mine');
+  await part('class-set-save').click();
+  await expect(part('class-sets-note')).toHaveText('Saved as “mine”.');
+  expect(await python('print(sl.class_sets()["mine"])')).toContain("{'x': '#102030', 'y': '#405060'}");
+  await lab.press('Control+z');
+  await expect.poll(names).toBe('a b c');
+});

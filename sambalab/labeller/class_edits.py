@@ -1,4 +1,4 @@
-"""`ClassEdits`: classes merged and removed together with their labels."""
+"""`ClassEdits`: classes merged and removed together with their labels, and class sets."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Any
 
 from ..spec.classes import Class, find_class
 from ..spec.errors import LabelError, ParameterError
+from ..spec.tables import limits
 from .kept_labels import KeptLabels
 
 
 class ClassEdits(KeptLabels):
-    """A base of `Labeller`: changes of classes that change labels as well."""
+    """A base of `Labeller`: changes of classes that change labels as well, and class sets."""
 
     def merge_classes(self, classes: str | int | Iterable[str | int], *, into: str | int) -> None:
         """Give the labels of some classes to another class, and remove those classes. One step of `undo` takes it back.
@@ -57,6 +58,45 @@ class ClassEdits(KeptLabels):
         if len(known) == 1:
             raise LabelError(f"{item['name']!r} is the only class; a labeller needs one.")
         self._relabel(known, {int(item["id"]): 0})
+
+    def save_classes(self, name: str) -> None:
+        """Save the classes as a class set, in place of one of the same name, for other labellers and the widget.
+
+        Names, colours and order are saved; ``sl.class_sets()`` lists the sets, and ``sl.Labeller(image, classes=name)`` begins
+        with one.
+
+        Parameters
+        ----------
+        name
+            1 to 200 characters.
+
+        Raises
+        ------
+        LabelError
+            If the name will not do.
+        """
+        longest = limits("classes")["nameLength"]
+        if not isinstance(name, str) or not 1 <= len(name) <= longest:
+            raise LabelError(f"The name of the set is {name!r}; 1 to {longest} characters will do.")
+        classes = [{"name": item["name"], "color": item["color"]} for item in self._refresh()["classes"]]
+        self._call("class-sets.save", {"name": name, "classes": classes})
+
+    def use_classes(self, name: str) -> None:
+        """Give the classes the names and colours of a class set, by position. One step of `undo` takes it back.
+
+        Ids stay, and so do labels: the first class takes the name of the set's first. Further classes of the set are added.
+        Classes beyond the set stay if they have labels.
+
+        Raises
+        ------
+        LabelError
+            If there is no such set.
+        """
+        self._refresh()
+        try:
+            self._accept(self._request("class-sets.use", {"name": name}))
+        except ParameterError as error:
+            raise LabelError(str(error).removeprefix("class-sets.use: ")) from None
 
     def _relabel(self, classes: list[Class], ids: dict[int, int]) -> None:
         params: dict[str, Any] = {

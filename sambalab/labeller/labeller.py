@@ -17,6 +17,7 @@ from ..files.images import ImageLike, Index, prepare
 from ..files.mapped import drop_pages
 from ..sidecar_client import sessions, staging
 from ..sidecar_client.arrays import identity, write_image
+from ..sidecar_client.class_sets import class_set
 from ..sidecar_client.client import Client, client
 from ..sidecar_client.keys import name_length_max, session_key
 from ..sidecar_client.progress import ProgressLine
@@ -60,9 +61,9 @@ class Labeller(LabelFiles):
 
         A list of images of one shape, or of their paths, is a stack; for images of several shapes see `train`'s ``also``.
     classes
-        Names of the phases, or a mapping from names to colours (``#rrggbb``). Ids count from 1. None: the classes of the
-        resumed session, or two classes. The classes of a resumed session take the names given here. Its further classes stay
-        if all names before them agree, or if they have labelled pixels.
+        Names of the phases, a mapping from names to colours (``#rrggbb``), or the name of a class set (`save_classes`). Ids count
+        from 1. None: the classes of the resumed session, or two classes. The classes of a resumed session take the names given
+        here. Its further classes stay if all names before them agree, or if they have labelled pixels.
     name
         Identifies the session in every notebook. Without a name, image, notebook and variable (or cell) identify it.
         A name stands for one image at a time: if another image of the same shape is opened under it, older labellers of
@@ -111,7 +112,7 @@ class Labeller(LabelFiles):
     def __init__(
         self,
         image: ImageLike,
-        classes: ClassesLike | None = None,
+        classes: ClassesLike | str | None = None,
         *,
         name: str | None = None,
         colors: Iterable[str] | None = None,
@@ -125,6 +126,8 @@ class Labeller(LabelFiles):
             raise ParameterError(f"The name {name!r} will not do; a text of 1 to {name_length_max()} characters will.")
         if classes is None and colors is not None:
             raise LabelError("colors needs classes beside it.")
+        if isinstance(classes, str):
+            classes = class_set(classes)
         wanted = make_classes(DEFAULT_CLASSES if classes is None else classes, colors)
         prepared = prepare(image, axes=axes, series=series, index=index)
         size = pixel_size_of(prepared.pixel_size if pixel_size is None else pixel_size)

@@ -30,6 +30,8 @@ export const IMAGE_NOTES = { count: 10, length: 1000 } as const;
 export const CLASSES_MAX = 255;
 /** Characters of a class name. */
 export const CLASS_NAME_MAX = 200;
+/** Class sets that a user keeps. */
+export const CLASS_SETS_MAX = 200;
 /** Most steps of a session that can be undone. */
 export const HISTORY_STEPS_MAX = 1000;
 /** Radius in pixels of the majority filter. */

@@ -10,6 +10,7 @@ import { LiveRounds } from '../learning/live-rounds';
 import { Regions } from '../next-region/regions';
 import { Uncertainty } from '../next-region/uncertainty';
 import { SliceEmbeddings } from '../sam/slice-embeddings';
+import { ClassSets } from '../session/class-sets';
 import { Histograms } from '../session/histograms';
 import { Backups } from '../session/backups';
 import { SessionList } from '../session/session-list';
@@ -45,6 +46,7 @@ export interface IMethodContext extends IMethodOptions {
   corrections: Corrections;
   live: LiveRounds;
   backups: Backups;
+  classSets: ClassSets;
   histograms: Histograms;
   uncertainty: Uncertainty;
   regions: Regions;
@@ -67,6 +69,7 @@ export function createContext(options: IMethodOptions): IMethodContext {
   });
   const uncertainty = new Uncertainty({ engine, store, classifiers });
   const backups = new Backups(store);
+  const classSets = new ClassSets(options.dataDir);
   const histograms = new Histograms();
   const regions = new Regions({ engine, jobs, uncertainty, embeddings });
   const interpolation = new Interpolation({ engine, jobs });
@@ -80,6 +83,7 @@ export function createContext(options: IMethodOptions): IMethodContext {
     embeddings,
     live,
     backups,
+    classSets,
     histograms,
     uncertainty,
     regions

@@ -7,7 +7,7 @@
  * - `context.ts` makes the objects that the handlers use; `checks.ts` checks what the form of the params cannot say
  * - `sidecar.ts` hello, status, cancel, shutdown
  * - `session.ts` opening and attaching, classes, choice, live segmentation, views
- * - `session-list.ts` all sessions, related ones, and taking labels from one; `backups.ts` labels that were set aside
+ * - `session-list.ts` all sessions, related ones, and taking labels from one; `backups.ts` labels that were set aside; `class-sets.ts` class sets
  * - `image.ts` pixels and staged arrays; `labels.ts` patches, labels as a whole, overlay tiles
  * - `history.ts` undo and redo; `correction.ts` cleaning, using and clearing the correction
  * - `sam.ts` embeddings, decoder, suggestions
@@ -17,6 +17,7 @@
  */
 import { Handlers } from '../transport/dispatcher';
 import { backupHandlers } from './backups';
+import { classSetHandlers } from './class-sets';
 import { classifierHandlers } from './classifier';
 import { correctionHandlers } from './correction';
 import { createContext, IMethodOptions } from './context';
@@ -37,6 +38,7 @@ export function createHandlers(options: IMethodOptions): Handlers {
     ...sidecarHandlers(context),
     ...sessionHandlers(context),
     ...sessionListHandlers(context),
+    ...classSetHandlers(context),
     ...backupHandlers(context),
     ...imageHandlers(context),
     ...labelsHandlers(context),

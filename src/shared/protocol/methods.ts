@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { ARRAY_METHODS } from './arrays';
 import { BACKUP_METHODS } from './backups';
+import { CLASS_SET_METHODS } from './class-sets';
 import { CLASSIFIER_METHODS } from './classifier';
 import { CORRECTION_METHODS } from './correction';
 import { HISTORY_METHODS } from './history';
@@ -19,6 +20,7 @@ export const METHODS = {
   ...SIDECAR_METHODS,
   ...SESSION_METHODS,
   ...SESSION_LIST_METHODS,
+  ...CLASS_SET_METHODS,
   ...BACKUP_METHODS,
   ...LABEL_METHODS,
   ...CORRECTION_METHODS,

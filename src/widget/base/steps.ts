@@ -33,6 +33,7 @@ const WHAT: Readonly<Record<string, () => string>> = {
   use_correction: () => trans.__('Correction used as labels'),
   clear_correction: () => trans.__('Correction cleared'),
   classes: () => trans.__('Classes'),
+  use_classes: () => trans.__('Class set used'),
   merge_classes: () => trans.__('Classes merged'),
   remove_class: () => trans.__('Class removed'),
   set_labels: () => trans.__('Labels set'),

@@ -1,6 +1,8 @@
 /** The list of classes: choose, lock, hide, rename, recolour, add, move, merge and remove them. */
 import { CLASS_COLORS, CLASSES_MAX, LabelClass } from '../../shared';
 import { button, element, icon, setDisabled, setText } from '../base/dom';
+import { ClassSetsForm } from './class-sets-form';
+import { dragRows } from './row-drag';
 import { ISection, ISectionOptions } from './section';
 import { StateWidget } from './state-widget';
 import { trans } from '../base/translation';
@@ -38,7 +40,7 @@ export const classesSection: ISection = { place: 'top', create: options => new C
 
 export class ClassesSection extends StateWidget {
   constructor({ state }: ISectionOptions) {
-    super(state, ['session', 'choice']);
+    super(state, ['session', 'choice', 'status']);
     this.addClass('sambalab-classes');
     this._list = element('div', {
       class: 'sambalab-class-rows',
@@ -52,13 +54,26 @@ export class ClassesSection extends StateWidget {
       run: () => this._add()
     });
     this.node.append(
-      element('div', { class: 'sambalab-heading' }, element('span', {}, trans.__('Classes')), add),
-      this._list
+      element(
+        'div',
+        { class: 'sambalab-heading' },
+        element('span', {}, trans.__('Classes')),
+        element('span', { class: 'sambalab-heading-end' }, this._sets.toggle, add)
+      ),
+      this._list,
+      this._sets.node
     );
+    dragRows({
+      list: this._list,
+      rows: () => this._rows.map(({ node }) => node),
+      handle: node => node.querySelector('.sambalab-class-choose') ?? this._list,
+      move: (from, to) => this._move(this._rows[from]!, to - from)
+    });
     this.refresh();
   }
 
   protected override refresh(): void {
+    this._sets.refresh();
     const session = this._state.session;
     if (!session) {
       return;
@@ -297,7 +312,7 @@ export class ClassesSection extends StateWidget {
     });
   }
 
-  private _move({ item }: IRow, by: 1 | -1): void {
+  private _move({ item }: IRow, by: number): void {
     const { session } = this._state;
     const change = session && moved(session, item.id, by);
     if (change) {
@@ -331,6 +346,7 @@ export class ClassesSection extends StateWidget {
     this.node.closest<HTMLElement>('.sambalab')?.focus({ preventScroll: true });
   }
 
+  private readonly _sets = new ClassSetsForm(this._state);
   private readonly _list: HTMLElement;
   private _rows: IRow[] = [];
   private _ids = '';

@@ -51,8 +51,8 @@ export function removed({ classes }: Pick<SessionState, 'classes'>, id: number):
   return { classes: classes.filter(item => item.id !== id), relabel: [[id, 0]] };
 }
 
-/** A class moves up (−1) or down (1); null if it is at the end. */
-export function moved({ classes }: Pick<SessionState, 'classes'>, id: number, by: 1 | -1): ClassChange | null {
+/** A class moves up (negative) or down by some places; null if there is no such place. */
+export function moved({ classes }: Pick<SessionState, 'classes'>, id: number, by: number): ClassChange | null {
   const from = classes.findIndex(item => item.id === id);
   const to = from + by;
   if (from < 0 || to < 0 || to >= classes.length) {

@@ -38,6 +38,7 @@ const SHOWN: ReadonlySet<Method> = new Set<Method>([
   'session.related',
   'classifier.formats',
   'kernel.files',
+  'class-sets.list',
   'sam.decoder',
   'sam.embedding'
 ]);

@@ -26,6 +26,7 @@ import { IMaskTile } from '../labels/raster';
 import { Change, IRepaint } from './change';
 import { Choice } from './choice';
 import { ClassChange, marked, mayChange } from './class-rules';
+import { ClassSets } from './class-sets';
 import { ClassifierFiles, IChosenFile, ISavedFile } from './classifier-files';
 import { Connection } from './connection';
 import { LabelFiles } from './label-files';
@@ -64,12 +65,21 @@ export class LabellerState implements IDisposable {
     this.live = new LiveState({ link });
     this.files = new ClassifierFiles({ link });
     this.labelFiles = new LabelFiles({ link, drained: () => this.drained(), notebook: options.notebook });
+    this.classSets = new ClassSets({ link });
     this.stored = new StoredLabels({ link });
     this.history = new StepHistory({ link });
     this.times = new StrokeTimes({ link });
     this.choice.answered.connect((_, session) => this._take(session), this);
     this.choice.changed.connect(() => this._changed.emit('features'), this);
-    for (const part of [this.training, this.live, this.files, this.labelFiles, this.stored, this.history]) {
+    for (const part of [
+      this.training,
+      this.live,
+      this.files,
+      this.labelFiles,
+      this.classSets,
+      this.stored,
+      this.history
+    ]) {
       part.changed.connect(() => this._changed.emit('status'), this);
     }
     this.live.quiet.connect(() => this._parts?.fallBack(), this);
@@ -90,6 +100,8 @@ export class LabellerState implements IDisposable {
   readonly files: ClassifierFiles;
   /** Saves labels and results as files, and opens labels. */
   readonly labelFiles: LabelFiles;
+  /** Sets of classes that the user has saved. */
+  readonly classSets: ClassSets;
   /** Backups of the session, and other sessions whose labels would fit. */
   readonly stored: StoredLabels;
   /** The steps that can be undone. */
@@ -286,6 +298,11 @@ export class LabellerState implements IDisposable {
       }
       this.training.dismiss();
     });
+  }
+
+  /** Give the classes the names and colours of a class set. */
+  async useClassSet(name: string): Promise<void> {
+    await this._adopt(() => this.classSets.use(name));
   }
 
   /** Lock or hide a class, or no longer. */
@@ -531,6 +548,7 @@ export class LabellerState implements IDisposable {
       this.live,
       this.files,
       this.labelFiles,
+      this.classSets,
       this.stored,
       this.history,
       this.times

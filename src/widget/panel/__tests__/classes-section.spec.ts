@@ -2,6 +2,8 @@
 import '../../__tests__/page';
 import { Signal } from '@lumino/signaling';
 import type { LabelClass } from '../../../shared';
+import { Answer, FakeLink } from '../../base/__tests__/fake-link';
+import { ClassSets } from '../../state/class-sets';
 import { ClassesSection, freeId } from '../classes-section';
 import { InvalidFields } from '../fields';
 import { marked } from '../../state/class-rules';
@@ -10,7 +12,7 @@ import type { LabellerState } from '../../state/labeller-state';
 const matrix = { id: 1, name: 'matrix', color: '#e69f00' };
 const pore = { id: 2, name: 'pore', color: '#56b4e9' };
 
-function make(classes: LabelClass[], counts: Record<string, number> = {}) {
+function make(classes: LabelClass[], counts: Record<string, number> = {}, sets?: Answer) {
   const owner = {};
   const changed = new Signal<object, string>(owner);
   const state = {
@@ -32,6 +34,9 @@ function make(classes: LabelClass[], counts: Record<string, number> = {}) {
       changed.emit('session');
     },
     currentClass: classes[0],
+    classSets: new ClassSets({ link: new FakeLink(sets) }),
+    useClassSet: async (name: string) => void state.used.push(name),
+    used: [] as string[],
     setClass: () => undefined,
     setClasses: async (next: LabelClass[], relabel?: number[][]) => {
       state.relabel = relabel;
@@ -51,12 +56,91 @@ function make(classes: LabelClass[], counts: Record<string, number> = {}) {
       how === 'blur' ? new FocusEvent('blur') : new KeyboardEvent('keydown', { key: 'Enter', bubbles: true })
     );
   };
+  state.classSets.changed.connect(() => changed.emit('status'));
   const refusal = () => list.node.querySelector('[role="alert"]')?.textContent ?? null;
   const names = () => state.session.classes.map(({ name }) => name);
   return { get, rename, refusal, names, state, changed };
 }
 
 describe('ClassesSection', () => {
+  it('saves the classes as a set, says what a name would replace, and uses and removes a set', async () => {
+    let kept: { name: string; classes: object[] }[] = [];
+    const { get, state } = make([matrix, pore], {}, async (method, params: { name: string; classes: object[] }) => {
+      if (method === 'class-sets.save') {
+        kept = [...kept.filter(({ name }) => name !== params.name), params];
+      } else if (method === 'class-sets.remove') {
+        kept = kept.filter(({ name }) => name !== params.name);
+      }
+      return { result: { sets: kept } };
+    });
+    const settled = () => new Promise(resolve => setTimeout(resolve));
+    get('sets-toggle')!.click();
+    await settled();
+    expect(get('sets-toggle')!.getAttribute('aria-expanded')).toBe('true');
+    expect(get('sets-note')!.textContent).toMatch(/^No set was saved yet/);
+    const name = get('set-name') as HTMLInputElement;
+    name.value = ' rocks ';
+    name.dispatchEvent(new Event('input'));
+    expect(get('set-save')!.textContent).toBe('Save as set');
+    name.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter' }));
+    await settled();
+    const without = [matrix, pore].map(({ name, color }) => ({ name, color }));
+    expect(kept).toEqual([{ name: 'rocks', classes: without }]);
+    expect(get('sets-note')!.textContent).toBe('Saved as “rocks”.');
+    expect(get('set-save')!.textContent).toBe('Replace the set');
+    get('set-use')!.click();
+    await settled();
+    expect(state.used).toEqual(['rocks']);
+    expect(state.notes.at(-1)).toBe('The classes are those of “rocks” now. Ctrl+Z takes it back.');
+    get('set-remove')!.click();
+    await settled();
+    expect(kept).toEqual([]);
+    get('set-use')!.click();
+    expect(state.used).toEqual(['rocks']); // there is none to use
+  });
+
+  it('says why sets cannot be listed', async () => {
+    const { get } = make([matrix], {}, () => Promise.reject(new Error('the file holds no class sets')));
+    get('sets-toggle')!.click();
+    await new Promise(resolve => setTimeout(resolve));
+    expect(get('sets-note')!.textContent).toBe('the file holds no class sets');
+    expect(get('sets-note')!.dataset['kind']).toBe('error');
+  });
+
+  it('moves a class that is dragged with the mouse, and none if it is dropped in place, with Escape, or by a finger', async () => {
+    const third = { id: 3, name: 'third', color: '#112233' };
+    const { get, names } = make([matrix, pore, third]);
+    const rows = () => [1, 2, 3].map(id => get(String(id))!.parentElement!);
+    const fire = (target: EventTarget, type: string, clientY: number, pointerType = 'mouse') =>
+      target.dispatchEvent(
+        Object.assign(new MouseEvent(type, { bubbles: true, cancelable: true, clientY }), { pointerType })
+      );
+    const drag = (id: number, to: number, end = 'pointerup', pointerType = 'mouse') => {
+      rows().forEach(row => {
+        const top = 20 * [...row.parentElement!.children].indexOf(row);
+        row.querySelector('button')!.getBoundingClientRect = () => ({ top, height: 20 }) as DOMRect;
+      });
+      const from = 20 * [...rows()[0]!.parentElement!.children].indexOf(get(String(id))!.parentElement!) + 10;
+      fire(get(String(id))!, 'pointerdown', from, pointerType);
+      fire(window, 'pointermove', from + 1, pointerType);
+      fire(window, 'pointermove', to, pointerType);
+      if (end === 'Escape') {
+        window.dispatchEvent(new KeyboardEvent('keydown', { key: 'Escape' }));
+      }
+      fire(window, 'pointerup', to, pointerType);
+    };
+    drag(1, 55);
+    expect(names()).toEqual(['pore', 'third', 'matrix']);
+    drag(1, 5);
+    expect(names()).toEqual(['matrix', 'pore', 'third']);
+    drag(2, 32);
+    drag(1, 55, 'Escape');
+    drag(1, 55, 'pointerup', 'touch');
+    expect(names()).toEqual(['matrix', 'pore', 'third']);
+    expect(document.querySelector('.sambalab-dragged, .sambalab-drop-below, .sambalab-drop-above')).toBeNull();
+    await new Promise(resolve => setTimeout(resolve)); // until then, the click after a drag is swallowed
+  });
+
   it.each(['Enter', 'blur'] as const)('refuses the name of another class and keeps the input open (%s)', how => {
     const { get, rename, refusal, names } = make([matrix, pore]);
     rename(2, ' matrix ', how);
