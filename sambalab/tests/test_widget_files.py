@@ -11,7 +11,7 @@ from PIL import Image
 
 import sambalab as sl
 from sambalab.labeller import widget_files
-from sambalab.sidecar_client import kernel_requests, relay
+from sambalab.sidecar_client import kernel_requests
 from sambalab.tests.conftest import SAMBA
 from sambalab.tests.sidecar_client.test_relay import FakeComm
 
@@ -247,4 +247,3 @@ def test_a_labeller_that_is_gone_is_told_of(comm, folder, request):
     lab.close()
     error = refusal(comm, lab, "files")
     assert error["code"] == "unknown-session" and "Run its cell again" in error["message"]
-    assert isinstance(relay.Relay, type)
