@@ -25,29 +25,28 @@ export type SliceReader = Pick<
 
 /** Slices in yz that are gathered at once: they are neighbours in the file. */
 const NEIGHBOURS = 16;
-/** Bytes of gathered slices that are kept. */
-const KEPT_BYTES = 64 << 20;
+/** Bytes of gathered slices that are kept, of all arrays together. */
+const KEPT_BYTES = 96 << 20;
+const KEPT = new Lru<string, TypedArray>({ limit: KEPT_BYTES, weight: ({ byteLength }) => byteLength });
 /** Bytes that are read between two turns of the event loop. */
 const BYTES_AT_ONCE = 16 << 20;
 
-/** Open an array to read slices in a direction. */
-export function openSlices(array: ArrayDescriptor, direction: SliceDirection = 'xy'): SliceReader {
+/** Open an array to read slices in a direction. `content`: see {@link GatheredSlices}. */
+export function openSlices(array: ArrayDescriptor, direction: SliceDirection = 'xy', content?: string): SliceReader {
   const file = new TileFile(array, 'r');
-  return direction === 'xy' ? file : new GatheredSlices(file, direction);
+  return direction === 'xy' ? file : new GatheredSlices(file, direction, content);
 }
 
 /** Slices in xz or yz. */
 export class GatheredSlices implements SliceReader {
-  /** `lasting`: the array never changes, so what was gathered for one slice may be kept for its neighbours. */
+  /** `content` names what the array holds now: what was gathered of it is used for the neighbours too, until the name changes. */
   constructor(
     private readonly _file: TileFile,
     private readonly _direction: Exclude<SliceDirection, 'xy'>,
-    { lasting = false } = {}
+    private readonly _content?: string
   ) {
     [this.slices, this.rows, this.columns] = shapeIn(_direction, [_file.slices, _file.rows, _file.columns]);
-    if (lasting && _direction === 'yz') {
-      this._kept = new Lru({ limit: KEPT_BYTES, weight: ({ byteLength }) => byteLength });
-    }
+    this._keeps = _direction === 'yz' && _content !== undefined;
   }
 
   readonly slices: number;
@@ -67,8 +66,8 @@ export class GatheredSlices implements SliceReader {
     if (!(0 <= slice && slice < this.slices && 0 <= row0 && row0 <= row1 && row1 <= this.rows)) {
       throw new RangeError(`The rectangle ${JSON.stringify(rect)} is outside the slices in ${this._direction}.`);
     }
-    if (this._kept) {
-      return this._neighbours(rect, this._kept);
+    if (this._keeps) {
+      return this._neighbours(rect);
     }
     const width = (end - first) * this.channels;
     const out = allocate(this.array.dtype, (row1 - row0) * width);
@@ -93,9 +92,9 @@ export class GatheredSlices implements SliceReader {
   }
 
   async ready(rect: SliceRect): Promise<void> {
-    if (this._kept && !this._kept.has(keyOf(rect))) {
+    if (this._keeps && !KEPT.has(this._key(rect))) {
       const bytes = (rect.column1 - rect.column0) * this._file.columns * this.channels * itemSize(this.array.dtype);
-      const steps = this._gather(rect, this._kept, Math.max(1, Math.floor(BYTES_AT_ONCE / bytes)));
+      const steps = this._gather(rect, Math.max(1, Math.floor(BYTES_AT_ONCE / bytes)));
       while (!steps.next().done) {
         await breathe();
       }
@@ -103,14 +102,14 @@ export class GatheredSlices implements SliceReader {
   }
 
   /** Read a rectangle in yz, and the same one of its neighbours: reading them as well costs nothing. */
-  private _neighbours(rect: SliceRect, kept: Lru<string, TypedArray>): TypedArray {
+  private _neighbours(rect: SliceRect): TypedArray {
     const { slice, row0, row1, column0, column1 } = rect;
     const { channels } = this;
     const { x0, count } = this._block(slice);
     const pixels = (row1 - row0) * (column1 - column0);
-    let block = kept.get(keyOf(rect));
+    let block = KEPT.get(this._key(rect));
     if (!block) {
-      const steps = this._gather(rect, kept, row1 - row0);
+      const steps = this._gather(rect, row1 - row0);
       let step = steps.next();
       while (!step.done) {
         step = steps.next();
@@ -128,7 +127,7 @@ export class GatheredSlices implements SliceReader {
   }
 
   /** Gather a rectangle of neighbours, with a step after so many rows. */
-  private *_gather(rect: SliceRect, kept: Lru<string, TypedArray>, rows: number): Generator<void, TypedArray> {
+  private *_gather(rect: SliceRect, rows: number): Generator<void, TypedArray> {
     const { slice, row0, row1, column0, column1 } = rect;
     const { x0, count } = this._block(slice);
     const each = (column1 - column0) * count * this.channels;
@@ -140,7 +139,7 @@ export class GatheredSlices implements SliceReader {
         yield;
       }
     }
-    kept.set(keyOf(rect), block);
+    KEPT.set(this._key(rect), block);
     return block;
   }
 
@@ -150,10 +149,11 @@ export class GatheredSlices implements SliceReader {
     return { x0, count: Math.min(NEIGHBOURS, this.slices - x0) };
   }
 
-  private readonly _kept: Lru<string, TypedArray> | undefined;
-}
+  /** Names a rectangle of neighbours. */
+  private _key({ slice, row0, row1, column0, column1 }: SliceRect): string {
+    const { path } = this.array;
+    return [path, this._content, Math.floor(slice / NEIGHBOURS), row0, row1, column0, column1].join();
+  }
 
-/** Names a rectangle of neighbours. */
-function keyOf({ slice, row0, row1, column0, column1 }: SliceRect): string {
-  return [Math.floor(slice / NEIGHBOURS), row0, row1, column0, column1].join();
+  private readonly _keeps: boolean;
 }

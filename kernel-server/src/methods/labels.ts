@@ -79,7 +79,8 @@ export function labelsHandlers({ sessions, peers, events, staging, interpolation
       }
       const drawn = overlay === 'segmentation' ? null : session.labels.drawn(overlay);
       const array = drawn ? drawn.array : session.array('segmentation');
-      const version = drawn ? session.labels.latest : (session.state().segmentation?.version ?? 0);
+      const segmented = session.state().segmentation?.version ?? 0;
+      const version = drawn ? session.labels.latest : segmented;
       if (!array) {
         if (drawn) {
           return { result: { version, tiles: [] }, buffers: [] }; // nothing is corrected
@@ -89,7 +90,7 @@ export function labelsHandlers({ sessions, peers, events, staging, interpolation
           'There is no segmentation yet. Label a few pixels of two classes and train.'
         );
       }
-      const file = openSlices(array, direction);
+      const file = openSlices(array, direction, `${segmented} ${session.labels.latest}`);
       // Which tiles have labels is known of slices as they are stored.
       const filled = (within?: Rect) =>
         drawn && file instanceof TileFile ? drawn.filled.in(slice, file, within) : filledTiles(file, slice, within);

@@ -214,7 +214,7 @@ export class Session {
     if (!pyramid) {
       const { display, digest } = this._record.image;
       const file = (this._imageFile ??= new TileFile(image, 'r'));
-      const slices = direction === 'xy' ? file : new GatheredSlices(file, direction, { lasting: true });
+      const slices = direction === 'xy' ? file : new GatheredSlices(file, direction, `${digest} ${image.version}`);
       pyramid = new Pyramid(slices, display, this._context.tiles, `${this.id}/${digest}/${direction}`);
       this._pyramids.set(direction, pyramid);
     }
