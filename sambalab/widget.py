@@ -1,4 +1,7 @@
-"""The ipywidget of a session. Its state is the session's id and title; labels and images use the browser's own comm."""
+"""The ipywidget of a session. Its state is the session's id and title, and the direction of the slices that are shown.
+
+Labels and images use the browser's own comm.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,7 @@ class LabellerWidget(ipywidgets.DOMWidget):  # type: ignore[misc]
 
     session = traitlets.Unicode(help="The session's id.").tag(sync=True)
     title = traitlets.Unicode(help="The title of the image.").tag(sync=True)
+    direction = traitlets.Unicode("xy", help="The direction of the slices: xy, xz or yz.").tag(sync=True)
 
     def __init__(self, session: str, title: str, **kwargs: Any) -> None:
         super().__init__(session=session, title=title, **kwargs)

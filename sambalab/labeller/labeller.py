@@ -213,6 +213,29 @@ class Labeller(LabelFiles):
             raise SidecarError(CLOSED)
         return widget_of(self._session, str(self._open_params["title"]))
 
+    @property
+    def direction(self) -> str:
+        """Direction of the slices that the widget shows, ``"xy"``, ``"xz"`` or ``"yz"``. Set it: ``lab.direction = "xz"``.
+
+        A slice in xz is ``volume[:, y, :]``, one in yz ``volume[:, :, x]``; its rows are z. Labels that are painted there are
+        those of the volume, ``lab.labels[z, y, x]``. Only a stack of grey slices has other directions than xy.
+
+        Raises
+        ------
+        ParameterError
+            For another direction, or one that the image does not have.
+        """
+        return str(self.widget.direction)
+
+    @direction.setter
+    def direction(self, direction: str) -> None:
+        if direction not in ("xy", "xz", "yz"):
+            raise ParameterError(f"direction is {direction!r}; 'xy', 'xz' or 'yz' will do.")
+        slices, _, _, channels = self._open_params["image"]["shape"]
+        if direction != "xy" and (slices == 1 or channels != 1):
+            raise ParameterError(f"direction is {direction!r}; only a stack of grey slices has others than 'xy'.")
+        self.widget.direction = direction
+
     # Labels
 
     @property

@@ -170,6 +170,20 @@ def test_an_invalid_name_is_refused(micrograph, name):
         sl.Labeller(micrograph.image, name=name)
 
 
+def test_the_direction_of_a_volume_is_set_and_refused_with_what_would_do(micrograph):
+    lab = sl.Labeller(np.zeros((3, 20, 30), np.uint8), name="volume")
+    assert lab.direction == "xy"
+    lab.direction = "xz"
+    assert lab.direction == "xz" and lab.widget.get_state()["direction"] == "xz"
+    with pytest.raises(sl.ParameterError, match="'zx'; 'xy', 'xz' or 'yz' will do"):
+        lab.direction = "zx"
+    single = sl.Labeller(micrograph.image, name="single")
+    single.direction = "xy"
+    for flat in (single, sl.Labeller(np.zeros((3, 20, 30, 3), np.uint8), name="colour")):
+        with pytest.raises(sl.ParameterError, match="only a stack of grey slices"):
+            flat.direction = "yz"
+
+
 def test_the_widget_carries_the_session_and_little_else(micrograph):
     lab = sl.Labeller(micrograph.image, name="widget")
     bundle = lab._repr_mimebundle_()

@@ -22,6 +22,11 @@ export interface IVoxel {
   x: number;
 }
 
+/** Whether an image [slices, rows, columns, channels] is a volume, which can be cut in all directions: a stack of grey slices. */
+export function isVolume([slices, , , channels]: readonly [number, number, number, number]): boolean {
+  return slices > 1 && channels === 1;
+}
+
 /** Slices, rows and columns of a volume [z, y, x] in a direction. */
 export function shapeIn(
   direction: SliceDirection,

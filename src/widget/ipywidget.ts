@@ -3,7 +3,7 @@ import { DOMWidgetModel, DOMWidgetView, ISerializers, JupyterLuminoPanelWidget }
 import { Message } from '@lumino/messaging';
 import { Panel } from '@lumino/widgets';
 import { IKernelLike, LiveComm } from '../kernel-bridge';
-import { BridgeError } from '../shared';
+import { BridgeError, SLICE_DIRECTIONS, SliceDirection } from '../shared';
 import { offerPicture } from './base/output-pictures';
 import { drawPicture } from './canvas/picture';
 import { LabellerState } from './state/labeller-state';
@@ -37,7 +37,8 @@ export class LabellerModel extends DOMWidgetModel {
       _view_module: MODULE_NAME,
       _view_module_version: MODULE_VERSION,
       session: '',
-      title: ''
+      title: '',
+      direction: 'xy'
     };
   }
 
@@ -107,9 +108,19 @@ export class LabellerModel extends DOMWidgetModel {
     // Close the comm when the page is left: the kernel would send to it for ever.
     const leave = () => state.connection.close();
     window.addEventListener('pagehide', leave);
+    const turn = () => {
+      const direction = this.get('direction') as SliceDirection;
+      if (SLICE_DIRECTIONS.includes(direction)) {
+        state.setDirection(direction);
+      }
+    };
+    turn();
+    this.on('change:direction', turn);
+    state.changed.connect(() => this._tellDirection(state));
     const offer = offerPicture(this.model_id, () => drawPicture(state));
     this._cleanUp = () => {
       offer.dispose();
+      this.off('change:direction', turn);
       window.removeEventListener('pagehide', leave);
       userSettings.changed.disconnect(follow);
       unwatch?.();
@@ -119,6 +130,14 @@ export class LabellerModel extends DOMWidgetModel {
     }
     void state.open();
     return state;
+  }
+
+  /** Tell Python the direction that the user chose. */
+  private _tellDirection({ parts, direction }: LabellerState): void {
+    if (parts && !this._gone && direction !== this.get('direction')) {
+      this.set('direction', direction);
+      this.save_changes();
+    }
   }
 
   private _dispose(): void {

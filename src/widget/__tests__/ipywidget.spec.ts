@@ -13,6 +13,8 @@ jest.mock('@jupyter-widgets/base', () => {
     get(): string {
       return '0123456789abcdef0123456789abcdef';
     }
+    on(): void {}
+    off(): void {}
     close(): Promise<void> {
       return Promise.resolve();
     }

@@ -221,7 +221,8 @@ export class CanvasView extends Widget {
 
   /** Tell the sidecar what is in view: live segmentation begins there. */
   private _tellView(): void {
-    this._state.live.show(this, this._state.slice, this._inSight ? this.view.visible() : null);
+    const { live, slice, direction } = this._state;
+    live.show(this, slice, this._inSight && direction === 'xy' ? this.view.visible() : null);
   }
 
   private _onState(_: LabellerState, change: Change): void {

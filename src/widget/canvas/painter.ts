@@ -98,7 +98,9 @@ export class Painter {
     this._image(context, parts, ratio);
     if (!hideOverlays) {
       this._overlays(context, parts, ratio);
-      dimOutside(context, this._state, this._view, ratio);
+      if (parts.direction === 'xy') {
+        dimOutside(context, this._state, this._view, ratio);
+      }
     }
   }
 

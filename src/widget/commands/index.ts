@@ -34,6 +34,7 @@ function ofTool(tool: ITool): ICommand {
     keys: [tool.key.toUpperCase()],
     label: () => tool.title,
     description: () => tool.description,
+    enabled: ({ state }) => !tool.unusable?.(state),
     run: ({ state }) => state.setTool(tool.name)
   };
 }

@@ -1,4 +1,5 @@
 /** The commands of a stack: from slice to slice, and labels from slice to slice. */
+import { SLICE_DIRECTIONS } from '../../shared';
 import { trans } from '../base/translation';
 import { LabellerState } from '../state/labeller-state';
 import { ICommand } from './command';
@@ -41,6 +42,17 @@ export const STACK_COMMANDS: readonly ICommand[] = [
     label: () => trans.__('Next slice with labels'),
     enabled: ({ state }) => state.parts?.labelled.next(state.slice, 1) !== undefined,
     run: ({ state }) => state.goToLabelled(1)
+  },
+  {
+    name: 'turn-volume',
+    group: 'view',
+    keys: ['G'],
+    label: () => trans.__('Slices of the volume in the next direction: xy, xz, yz'),
+    enabled: ({ state }) => state.parts?.isVolume ?? false,
+    run: ({ state }) => {
+      const next = SLICE_DIRECTIONS.indexOf(state.direction) + 1;
+      state.setDirection(SLICE_DIRECTIONS[next % SLICE_DIRECTIONS.length]!);
+    }
   },
   {
     name: 'copy-labels-to-next-slice',

@@ -56,7 +56,11 @@ export function attachDebugHandle(root: HTMLElement, state: LabellerState, canva
       const { session, parts, connection, training, live, choice, files, settings } = state;
       return {
         session: session?.session ?? state.id,
-        shape: session?.image.shape ?? null,
+        // Of the slices in view: in another direction these are not those of the array.
+        shape:
+          session && parts
+            ? [parts.slices, parts.image.rows, parts.image.columns, session.image.shape[3]]
+            : (session?.image.shape ?? null),
         connection: connection.state.state,
         embedding: parts?.embedding.state ?? null,
         training: training.state,
@@ -74,6 +78,7 @@ export function attachDebugHandle(root: HTMLElement, state: LabellerState, canva
         classId: state.currentClass?.id ?? null,
         classes: session?.classes ?? [],
         slice: state.slice,
+        direction: state.direction,
         settings: settings.values,
         labelsVersion: parts?.labels.version ?? 0,
         learnedVersion: session?.segmentation?.classifier.labelsVersion ?? -1,

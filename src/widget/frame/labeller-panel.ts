@@ -19,6 +19,7 @@ import { RelatedBanner } from './related-banner';
 import { ResumedBanner } from './resumed-banner';
 import { StatusLine } from './status';
 import { closedText, statusText, stoppedText } from './status-text';
+import { ImageDisplay } from '../state/image-display';
 import { ImageTiles } from '../tiles/image-tiles';
 import { Toolbar } from './toolbar';
 import { trans } from '../base/translation';
@@ -101,8 +102,14 @@ export class LabellerPanel extends Panel {
   private _update(): void {
     const image = this._state.parts?.tiles;
     if (image && image !== this._image) {
+      const turned = this._canvas && this._display === this._state.parts!.display;
       this._image = image;
-      this._build();
+      this._display = this._state.parts!.display;
+      if (turned) {
+        this._turn();
+      } else {
+        this._build();
+      }
     }
     if (!this._canvas) {
       const { text, kind } = statusText(this._state);
@@ -120,19 +127,45 @@ export class LabellerPanel extends Panel {
     for (const widget of [...this.widgets]) {
       widget.dispose();
     }
+    const stage = new Panel();
+    stage.addClass('sambalab-stage');
+    stage.node.append(this._note);
+    this._stage = stage;
+    const body = new Panel();
+    body.addClass('sambalab-body');
+    body.addWidget(stage);
+    body.addWidget(new SidePanel(this._state));
+    this._body = body;
+    this.addWidget(new ResumedBanner(this._state));
+    this.addWidget(new NotesBanner(this._state));
+    this.addWidget(body);
+    this.addWidget(new RecoveredBanner(this._state));
+    this.addWidget(new RelatedBanner(this._state));
+    this._buildView(stage);
+  }
+
+  /** The slices are those of another direction: build what belongs to them, and leave the panel as the user has it. */
+  private _turn(): void {
+    const focused = document.activeElement;
+    const had = this.node.contains(focused);
+    this._keys?.dispose();
+    [this._canvas, this._toolbar, this._status].forEach(widget => widget?.dispose());
+    this._buildView(this._stage!);
+    if (had && !this.node.contains(document.activeElement)) {
+      const { testid } = (focused as HTMLElement).dataset;
+      const same = testid && this.node.querySelector<HTMLElement>(`[data-testid="${testid}"]`);
+      (same || this.node).focus({ preventScroll: true });
+    }
+  }
+
+  /** Build the canvas and the widgets that belong to it. */
+  private _buildView(stage: Panel): void {
     const canvas = new CanvasView({
       state: this._state,
       hasFocus: () => this.node.contains(document.activeElement)
     });
     this._canvas = canvas;
-    const stage = new Panel();
-    stage.addClass('sambalab-stage');
-    stage.addWidget(canvas);
-    stage.node.append(this._note);
-    const body = new Panel();
-    body.addClass('sambalab-body');
-    body.addWidget(stage);
-    body.addWidget(new SidePanel(this._state));
+    stage.insertWidget(0, canvas);
     const view: ILabellerView = {
       node: this.node,
       state: this._state,
@@ -141,14 +174,10 @@ export class LabellerPanel extends Panel {
       toggleFullWindow: () => this._full.toggle(),
       isFullWindow: () => this._full.on
     };
-    this._body = body;
-    this.addWidget(new Toolbar(view));
-    this.addWidget(new ResumedBanner(this._state));
-    this.addWidget(new NotesBanner(this._state));
-    this.addWidget(body);
-    this.addWidget(new RecoveredBanner(this._state));
-    this.addWidget(new RelatedBanner(this._state));
-    this.addWidget(new StatusLine(this._state, canvas));
+    this._toolbar = new Toolbar(view);
+    this._status = new StatusLine(this._state, canvas);
+    this.insertWidget(0, this._toolbar);
+    this.addWidget(this._status);
     this._keys = new KeyMap(view);
     this._layOut();
     canvas.fills = this._full.on;
@@ -169,6 +198,10 @@ export class LabellerPanel extends Panel {
   private readonly _full = new FullWindow(this.node);
   private readonly _drop: FileDrop;
   private _body: Panel | null = null;
+  private _stage: Panel | null = null;
+  private _toolbar: Toolbar | null = null;
+  private _status: StatusLine | null = null;
+  private _display: ImageDisplay | null = null;
   private _widths: ResizeObserver | null = null;
   private _image: ImageTiles | null = null;
   private _canvas: CanvasView | null = null;

@@ -1,18 +1,22 @@
 /** What the status line says of the pixel under the pointer. No DOM here. */
+import { voxelIn } from '../../shared';
 import { trans } from '../base/translation';
 import { valueText } from '../tiles/display-map';
 import { LabellerState } from '../state/labeller-state';
 
 /** Where the pixel is (counted from 0, as in Python), its values, its label, and its class in the segmentation. */
 export function pixelText(state: LabellerState, { row, column }: { row: number; column: number }): string {
-  const { parts, session, slice } = state;
+  const { parts, session, slice, direction } = state;
   if (!parts) {
     return '';
   }
+  const { z, y, x } = voxelIn(direction, { slice, row, column });
   const place =
-    parts.slices > 1
-      ? trans.__('slice %1, row %2, column %3', slice, row, column)
-      : trans.__('row %1, column %2', row, column);
+    direction !== 'xy'
+      ? trans.__('z %1, y %2, x %3', z, y, x)
+      : parts.slices > 1
+        ? trans.__('slice %1, row %2, column %3', slice, row, column)
+        : trans.__('row %1, column %2', row, column);
   const nameOf = (id: number) => session?.classes.find(one => one.id === id)?.name ?? String(id);
   const said = [place];
   const values = session?.imageReady ? parts.pixels.of({ slice, row, column }) : null;

@@ -4,7 +4,9 @@ import { IDisposable } from '@lumino/disposable';
 import { button, element, setDisabled, slider } from '../base/dom';
 import { trans } from '../base/translation';
 import { findCommand, ILabellerView, keysOf, keystrokeText } from '../commands';
-import { commandButton } from '../commands/titles';
+import { SliceDirection } from '../../shared';
+import { commandButton, titleWithKey } from '../commands/titles';
+import { ChoiceSwitch } from './choice-switch';
 import { LabelledSlices } from '../state/labelled-slices';
 
 export class SliceBar implements IDisposable {
@@ -41,9 +43,11 @@ export class SliceBar implements IDisposable {
         svg: '<path d="M2.500 2.500h11v2.600h-11zM2.500 10.900h11v2.600h-11z" fill="currentColor" fill-opacity=".35"/><path d="M2.500 8h2M7 8h2M11.500 8h2"/>'
       }
     });
+    this._directions = parts!.isVolume ? directionSwitch(_view) : null;
     this.node = element(
       'div',
       { class: 'sambalab-group', role: 'group', 'aria-label': trans.__('Stack') },
+      ...(this._directions ? [this._directions.node] : []),
       this._slider.node,
       this._copy,
       this._fill
@@ -60,12 +64,17 @@ export class SliceBar implements IDisposable {
 
   /** Show the slice, and which commands can be run. */
   refresh(): void {
-    this._slider.set(this._view.state.slice);
+    const { slice, direction } = this._view.state;
+    this._slider.set(slice);
+    this._directions?.set(direction);
     for (const [node, name] of [
       [this._copy, 'copy-labels-to-next-slice'],
       [this._fill, 'fill-between-slices']
     ] as const) {
-      setDisabled(node, !findCommand(name).enabled!(this._view));
+      const command = findCommand(name);
+      setDisabled(node, !command.enabled!(this._view));
+      const title = titleWithKey(command);
+      node.title = direction === 'xy' ? title : trans.__('%1: on slices in xy only', title);
     }
   }
 
@@ -103,6 +112,7 @@ export class SliceBar implements IDisposable {
     return mark;
   }
 
+  private readonly _directions: ChoiceSwitch<SliceDirection> | null;
   private readonly _slices: number;
   private readonly _labelled: LabelledSlices;
   private readonly _slider: ReturnType<typeof slider>;
@@ -111,6 +121,43 @@ export class SliceBar implements IDisposable {
   private readonly _copy: ReturnType<typeof button>;
   private readonly _fill: ReturnType<typeof button>;
   private _disposed = false;
+}
+
+/** The faces of a cube, of which one is filled: its front is a slice in xy. */
+const CUBE = '<path d="M2.500 5.500h8v8h-8zM2.500 5.500l3-3h8l-3 3M10.500 13.500l3-3v-8"/>';
+const FACES = { xy: 'M2.500 5.500h8v8h-8z', xz: 'M2.500 5.500l3-3h8l-3 3z', yz: 'M10.500 5.500l3-3v8l-3 3z' } as const;
+
+/** The switch of the direction in which slices are taken from a volume. */
+function directionSwitch({ state }: ILabellerView): ChoiceSwitch<SliceDirection> {
+  const icon = (direction: SliceDirection) => ({
+    svg: `${CUBE}<path d="${FACES[direction]}" fill="currentColor" stroke="none"/>`
+  });
+  const key = keyOf('turn-volume');
+  return new ChoiceSwitch<SliceDirection>({
+    testid: 'sambalab-direction',
+    label: trans.__('Direction of the slices'),
+    choices: [
+      {
+        value: 'xy',
+        text: 'xy',
+        title: trans.__('Slices in xy, along z: rows are y, columns x (%1 for the next direction)', key),
+        icon: icon('xy')
+      },
+      {
+        value: 'xz',
+        text: 'xz',
+        title: trans.__('Slices in xz, along y: rows are z, columns x (%1 for the next direction)', key),
+        icon: icon('xz')
+      },
+      {
+        value: 'yz',
+        text: 'yz',
+        title: trans.__('Slices in yz, along x: rows are z, columns y (%1 for the next direction)', key),
+        icon: icon('yz')
+      }
+    ],
+    choose: direction => state.setDirection(direction)
+  });
 }
 
 /** Numbers in order, as first and last of each run. */

@@ -72,6 +72,10 @@ function mostImportant(state: LabellerState): IStatusText {
   if (told) {
     return told;
   }
+  if (parts && parts.direction !== 'xy') {
+    const text = trans.__('Slices in %1. SAM suggests on slices in xy.', parts.direction);
+    return { text: nextStep(state) ?? text, kind: 'plain' };
+  }
   const embedding = parts?.embedding.state;
   switch (embedding?.state) {
     case 'computing':

@@ -183,6 +183,9 @@ export class Toolbar extends StateWidget {
     const inUse = currentTool(this._state);
     for (const [tool, node] of this._tools) {
       node.setAttribute('aria-pressed', String(tool === inUse));
+      const why = tool.unusable?.(this._state) ?? null;
+      setDisabled(node, why !== null);
+      node.title = why ?? titleWithKey(findCommand(`take-${tool.name}`));
     }
     this._size.set(Math.round((Math.log(values.brushSize) / SIZE_SPAN) * SIZE_STEPS));
     setText(this._size.node.lastElementChild!, trans.__('%1 px', values.brushSize));

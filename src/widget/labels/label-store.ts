@@ -6,7 +6,7 @@
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { BridgeError, Layer, Replaces } from '../../shared';
+import { BridgeError, Layer, Replaces, SliceDirection } from '../../shared';
 import { ISize, ITileRef } from '../base/geometry';
 import { ISessionEvent, ISessionLink } from '../base/session-link';
 import { LabelTiles } from './label-tiles';
@@ -46,11 +46,13 @@ export interface IStored {
 export class LabelStore implements IDisposable {
   constructor(options: LabelStore.IOptions) {
     this._options = options;
-    const { link, labels } = options;
+    const { link, labels, direction = 'xy' } = options;
+    this._direction = direction;
     this._layer = labels ? 'correction' : 'labels';
     labels?._attached.connect((_, version) => this.attached(version), this);
     this.queue =
       labels?.queue ??
+      options.queue ??
       new PatchQueue({
         send: async work => {
           if (typeof work === 'string') {
@@ -60,7 +62,7 @@ export class LabelStore implements IDisposable {
           return (await link.request('labels.patch', params, { buffers })).result;
         }
       });
-    if (!labels) {
+    if (!labels && !options.queue) {
       this.queue.paused = true;
     }
     this.queue.acknowledged.connect(this._onAcknowledged, this);
@@ -95,6 +97,11 @@ export class LabelStore implements IDisposable {
   /** Emits each change that the sidecar has taken, of ours or of another peer. */
   get stored(): ISignal<this, IStored> {
     return this._stored;
+  }
+
+  /** Emits the version of each change of slices in another direction: any tile may have changed. */
+  get crossed(): ISignal<this, number> {
+    return this._crossed;
   }
 
   get isDisposed(): boolean {
@@ -159,11 +166,12 @@ export class LabelStore implements IDisposable {
     if (patch.tiles.length === 0) {
       return;
     }
-    if (!painted) {
+    const { direction = this._direction } = patch;
+    if (!painted && direction === this._direction) {
       this._apply(patch);
     }
     this._edits++;
-    const own = this._layer === 'labels' ? patch : { ...patch, layer: this._layer };
+    const own = { ...patch, direction, ...(this._layer !== 'labels' && { layer: this._layer }) };
     this._committed.emit({ patch: own, released });
     this.queue.push(own);
   }
@@ -198,6 +206,15 @@ export class LabelStore implements IDisposable {
     }
   }
 
+  /** Dispose all but the queue, which goes on sending: for another store. */
+  release(): void {
+    if (!this._disposed) {
+      this._disposed = true;
+      this._slices.clear();
+      Signal.clearData(this);
+    }
+  }
+
   dispose(): void {
     if (this._disposed) {
       return;
@@ -214,6 +231,10 @@ export class LabelStore implements IDisposable {
   private _onPatch(_: ISessionLink, { params: { version, patch: params }, buffers }: ISessionEvent<'patch'>): void {
     if ((params.layer ?? 'labels') !== this._layer) {
       this._pass(version);
+      return;
+    }
+    if ((params.direction ?? 'xy') !== this._direction) {
+      this._cross(version);
       return;
     }
     const { slice, tiles } = params;
@@ -245,6 +266,10 @@ export class LabelStore implements IDisposable {
   private _onTiles(_: ISessionLink, { params, buffers }: ISessionEvent<'labels.tiles'>): void {
     const { layer = 'labels', version, tiles } = params;
     if (layer !== this._layer) {
+      return;
+    }
+    if (this._direction !== 'xy') {
+      this._cross(version); // the tiles are those of slices in xy
       return;
     }
     const bySlice = new Map<number, ITileRef[]>();
@@ -340,6 +365,10 @@ export class LabelStore implements IDisposable {
       this._pass(reply.version);
       return;
     }
+    if ((patch.direction ?? 'xy') !== this._direction) {
+      this._cross(reply.version);
+      return;
+    }
     const gap = reply.version > this._version + 1;
     this._version = Math.max(this._version, reply.version);
     this._log(reply.version, patch);
@@ -373,9 +402,19 @@ export class LabelStore implements IDisposable {
     }
   }
 
-  /** The unacknowledged patches of this layer. */
+  /** Slices in another direction have changed, and with them any slice here. */
+  private _cross(version: number): void {
+    this._version = Math.max(this._version, version);
+    this._edits++;
+    this._crossed.emit(version);
+    this.reload();
+  }
+
+  /** The unacknowledged patches of this layer and direction. */
   private get _waiting(): IMaskedPatch[] {
-    return this.queue.waiting.filter(({ layer = 'labels' }) => layer === this._layer);
+    return this.queue.waiting.filter(
+      ({ layer = 'labels', direction = 'xy' }) => layer === this._layer && direction === this._direction
+    );
   }
 
   /** Remember a patch while tiles are being fetched: they may not contain it yet. */
@@ -387,6 +426,8 @@ export class LabelStore implements IDisposable {
 
   private readonly _options: LabelStore.IOptions;
   private readonly _layer: Layer;
+  private readonly _direction: SliceDirection;
+  private readonly _crossed = new Signal<this, number>(this);
   private readonly _attached = new Signal<this, number>(this);
   private readonly _slices = new Map<number, LabelTiles>();
   private readonly _latest = new Map<number, number>();
@@ -413,6 +454,10 @@ export namespace LabelStore {
     link: ISessionLink;
     /** The store of the labels, if this one holds the correction: both share a queue, so that steps keep their order. */
     labels?: LabelStore;
+    /** Of the slices; by default xy. */
+    direction?: SliceDirection;
+    /** The queue of a store that was released, to go on with. */
+    queue?: PatchQueue | undefined;
   }
 
   export interface ICommitOptions {

@@ -1,12 +1,14 @@
 /** Patches between memory and wire. On the wire each tile's bit mask is one buffer, compressed with raw deflate. */
 import { deflateSync, inflateSync } from 'fflate';
-import { BridgeError, LABEL_TILE, LabelPatch, Layer, MadeBy, MASK_BYTES, Replaces } from '../../shared';
+import { BridgeError, LABEL_TILE, LabelPatch, Layer, MadeBy, MASK_BYTES, Replaces, SliceDirection } from '../../shared';
 import { IMaskTile } from './raster';
 
 /** A change of labels with its masks inflated: in memory what {@link LabelPatch} and its buffers are on the wire. */
 export interface IMaskedPatch {
   /** Left out for labels. */
   layer?: Layer;
+  /** Of its slice; left out for xy. */
+  direction?: SliceDirection;
   slice: number;
   /** 0 erases. */
   classId: number;
@@ -23,6 +25,7 @@ export function encodePatch(session: string, patch: IMaskedPatch): { params: Lab
     params: {
       session,
       ...(patch.layer && { layer: patch.layer }),
+      ...(patch.direction && patch.direction !== 'xy' && { direction: patch.direction }),
       slice: patch.slice,
       class: patch.classId,
       replaces: patch.replaces,

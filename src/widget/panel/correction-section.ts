@@ -128,10 +128,18 @@ export class CorrectionSection extends FoldingSection {
     const ready = Boolean(session?.segmentation);
     this._onLabels.setAttribute('aria-pressed', String(!corrects));
     this._onCorrection.setAttribute('aria-pressed', String(corrects));
-    [this._onCorrection, ...this._actions].forEach(node => setDisabled(node, !ready));
+    setDisabled(this._onCorrection, !ready);
+    const across = this._state.direction !== 'xy';
+    this._actions.forEach(node => setDisabled(node, !ready || across));
     this._fold.value = corrects ? trans.__('on') : '';
     this._parts.set(this._part);
-    this._note.set(ready ? '' : trans.__('Train first: there is no segmentation to correct yet.'));
+    this._note.set(
+      !ready
+        ? trans.__('Train first: there is no segmentation to correct yet.')
+        : across
+          ? trans.__('The buttons work on slices in xy: switch to this direction to use them.')
+          : ''
+    );
   }
 
   private _action(testid: string, text: string, title: string, run: () => Promise<void>): HTMLButtonElement {

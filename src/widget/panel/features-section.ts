@@ -178,7 +178,7 @@ export class FeaturesSection extends FoldingSection {
     if (state?.state === 'failed') {
       return { text: trans.__('SAM failed; trainings leave it out: %1', state.message), kind: 'error' };
     }
-    if (state && state.state !== 'ready') {
+    if (state && state.state !== 'ready' && this._state.direction === 'xy') {
       return { text: trans.__('SAM’s embedding of this image is not ready yet; Train waits for it.'), kind: 'plain' };
     }
     const without = classifier?.embedding === null && classifier.labelsVersion > 0;

@@ -245,7 +245,8 @@ export class FilesSection extends FoldingSection {
   private _refreshOptions(): void {
     this._refreshChoices();
     const format = this._chosen;
-    const stack = (this._state.session?.image.shape[0] ?? 1) > 1;
+    // A file holds slices in xy.
+    const stack = (this._state.session?.image.shape[0] ?? 1) > 1 && this._state.direction === 'xy';
     this._oneSlice.node.hidden = !stack;
     setText(this._oneSlice.text, trans.__('Only slice %1', this._state.slice + 1));
     this._oneSlice.input.disabled = format?.stacks === false;

@@ -105,6 +105,8 @@ function noteOf(state: ByteTilesState, name: string, ranged: boolean): string {
   switch (state.state) {
     case 'far':
       return trans.__('Zoom in to preview: at most %1 tiles of 256 × 256 pixels are shown.', TILES_IN_VIEW_MAX);
+    case 'across':
+      return trans.__('The feature is computed on slices in xy: switch to this direction to see it.');
     case 'gone':
       return trans.__('“%1” is not among the chosen features. It is shown again once the features include it.', name);
     case 'loading':

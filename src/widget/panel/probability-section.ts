@@ -107,6 +107,8 @@ export class ProbabilitySection extends FoldingSection {
 
 function noteOf({ state, any, unknown }: ProbabilityOverlay, name: string): string {
   switch (state.state) {
+    case 'across':
+      return trans.__('The probability is computed on slices in xy: switch to this direction to see it.');
     case 'gone':
       return unknown
         ? trans.__('The classifier does not know %1 yet. Label some of it and train.', name)

@@ -99,6 +99,8 @@ export class UncertaintySection extends FoldingSection {
 
 function noteOf(state: ByteTilesState, any: boolean): string {
   switch (state.state) {
+    case 'across':
+      return trans.__('The uncertainty is computed on slices in xy: switch to this direction to see it.');
     case 'gone':
       return trans.__('There is no classifier yet. Label two classes and train.');
     case 'loading':

@@ -8,6 +8,7 @@ import { ITransport } from '../../kernel-bridge';
 import {
   BridgeError,
   ClassifierFormat,
+  isVolume,
   LabelClass,
   Marks,
   Params,
@@ -15,6 +16,7 @@ import {
   Replaces,
   SessionState,
   SessionSummary,
+  SliceDirection,
   SuggestedRegion
 } from '../../shared';
 import { Settings, toleranceOf } from '../base/settings';
@@ -128,6 +130,36 @@ export class LabellerState implements IDisposable {
 
   get slice(): number {
     return this._slice;
+  }
+
+  /** The direction in which slices are taken from a volume. */
+  get direction(): SliceDirection {
+    return this._parts?.direction ?? this._wanted;
+  }
+
+  /** Show slices in another direction: the one that was shown last in it, at first the middle one. Other images than volumes have xy only. */
+  setDirection(direction: SliceDirection): void {
+    const { _parts: old, _session: session } = this;
+    this._wanted = direction;
+    if (!old || !session || !old.isVolume || direction === old.direction) {
+      return;
+    }
+    this._places.set(old.direction, this._slice);
+    const version = old.labels.version;
+    this._parts = this._build(session, { goesOn: old });
+    old.turn();
+    const { labels, slices } = this._parts;
+    this._slice = Math.min(this._places.get(direction) ?? Math.floor(slices / 2), slices - 1);
+    this._prepared = -1;
+    labels.slice(this._slice);
+    if (this.connection.state.state === 'connected') {
+      labels.attached(version);
+    }
+    this._parts.take(session);
+    this._prepare(REST_MS);
+    this._changed.emit('session');
+    this._changed.emit('choice');
+    this._changed.emit('drawing');
   }
 
   /** The class that tools draw. */
@@ -400,7 +432,14 @@ export class LabellerState implements IDisposable {
     if (!session || !replaces) {
       return Promise.resolve();
     }
-    const params = { session: this.id, slice, ...at, tolerance: toleranceOf(session, this.settings.values.tolerance) };
+    const { direction } = this;
+    const params = {
+      session: this.id,
+      direction,
+      slice,
+      ...at,
+      tolerance: toleranceOf(session, this.settings.values.tolerance)
+    };
     const tiles = this.connection
       .request('image.flood', params)
       .then(({ result, buffers }) => result.tiles.map((tile, i) => ({ ...tile, bits: decodeMask(buffers[i]!) })));
@@ -473,6 +512,7 @@ export class LabellerState implements IDisposable {
   /** Find where labels help most and show its slice. Null if there is no such region, which the status line says. */
   async nextRegion(): Promise<SuggestedRegion | null> {
     this._error = this._notice = null;
+    this.setDirection('xy');
     const region = (await this._parts?.guide.next()) ?? null;
     if (region && !this._disposed) {
       this.setSlice(region.slice);
@@ -591,6 +631,7 @@ export class LabellerState implements IDisposable {
     this._session = session;
     if (!this._parts) {
       this._parts = this._build(session);
+      this._slice = this._parts.direction === 'xy' ? 0 : Math.floor(this._parts.slices / 2);
     } else if (before && before.digest !== session.image.digest) {
       this._replace(this._parts, session, before.shape.join() === session.image.shape.join());
     }
@@ -611,7 +652,11 @@ export class LabellerState implements IDisposable {
     }
     this._prepared = -1;
     this._notice = trans.__('The session now shows another image.');
-    this._parts = this._build(session, fits ? old.labels : undefined);
+    if (!fits) {
+      this._places.clear();
+      this._wanted = 'xy';
+    }
+    this._parts = this._build(session, fits ? { labels: old.labels } : {});
     if (fits) {
       old.release();
     } else {
@@ -625,34 +670,45 @@ export class LabellerState implements IDisposable {
     this._prepare();
   }
 
-  private _build(session: SessionState, kept?: LabelStore): SessionParts {
+  private _build(
+    session: SessionState,
+    { labels: kept, goesOn }: Pick<SessionParts.IOptions, 'labels' | 'goesOn'> = {}
+  ): SessionParts {
     const { connection: link, choice, _createDecoder: createDecoder } = this;
-    const parts = new SessionParts({ session, link, choice, labels: kept, createDecoder });
+    const direction = isVolume(session.image.shape) ? this._wanted : 'xy';
+    const parts = new SessionParts({ session, link, choice, labels: kept, goesOn, direction, createDecoder });
     parts.changed.connect((_, change) => this._changed.emit(change), this);
     parts.repaint.connect((_, repaint) => this._repaint.emit(repaint), this);
     parts.failed.connect((_, error) => this._fail(error), this);
+    const { labels } = parts;
     if (!kept) {
-      const { labels } = parts;
       this.times.follow(labels);
+      for (const signal of [labels.stored, labels.crossed] as ISignal<LabelStore, unknown>[]) {
+        signal.connect(() => {
+          this._large = null;
+          this.training.dismiss();
+          this.live.dismiss();
+        }, this);
+      }
+    }
+    if (!kept && !goesOn) {
       labels.queue.acknowledged.connect((_, { patch, reply }) => this._onAcknowledged(patch, reply), this);
       labels.queue.changed.connect(() => {
         if (labels.queue.waiting.length > 0) {
           this.connection.start();
         }
       }, this);
-      labels.stored.connect(() => {
-        this._large = null;
-        this.training.dismiss();
-        this.live.dismiss();
-      }, this);
     }
     return parts;
   }
 
   /** A stroke or click is stored: say so if it changed very much, or nothing. */
-  private _onAcknowledged({ classId, slice, tiles }: IMaskedPatch, { changed }: IPatchReply): void {
+  private _onAcknowledged({ classId, slice, tiles, direction }: IMaskedPatch, { changed }: IPatchReply): void {
     this._notice = null;
     const { labels, image } = this._parts!;
+    if (direction !== this.direction) {
+      return;
+    }
     const { rows, columns } = image;
     const name = this._session?.classes.find(({ id }) => id === classId)?.name;
     if (name !== undefined && changed > (rows * columns) / 2) {
@@ -666,7 +722,12 @@ export class LabellerState implements IDisposable {
   /** Get the embedding of the slice, once the sidecar has the image. */
   private _prepare(rest = 0): void {
     const parts = this._parts;
-    if (!parts || !this._session?.imageReady || this.connection.state.state !== 'connected') {
+    if (
+      !parts ||
+      parts.direction !== 'xy' ||
+      !this._session?.imageReady ||
+      this.connection.state.state !== 'connected'
+    ) {
       return;
     }
     const { state } = parts.embedding.state;
@@ -718,6 +779,10 @@ export class LabellerState implements IDisposable {
   private _session: SessionState | null = null;
   private _parts: SessionParts | null = null;
   private _slice = 0;
+  /** The direction that was asked for last. */
+  private _wanted: SliceDirection = 'xy';
+  /** The slices that were shown last in each direction. */
+  private readonly _places = new Map<SliceDirection, number>();
   private _corrects = false;
   /** Resolves when the last click has been carried out. */
   private _accepting: Promise<void> = Promise.resolve();

@@ -5,7 +5,7 @@
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { BridgeError, SessionState } from '../../shared';
+import { BridgeError, isVolume, SessionState, shapeIn, SliceDirection } from '../../shared';
 import { ISize } from '../base/geometry';
 import { ISessionLink } from '../base/session-link';
 import { ILabelChange, LabelStore } from '../labels/label-store';
@@ -14,6 +14,7 @@ import { SegmentationTiles } from '../tiles/segmentation-tiles';
 import { Change, IRepaint } from './change';
 import { Choice } from './choice';
 import { Comparison } from './comparison';
+import { DirectedLink } from './directed-link';
 import { Guide } from './guide';
 import { ImageDisplay } from './image-display';
 import { PixelValues } from './pixel-values';
@@ -28,20 +29,26 @@ import { UpcomingSlices } from './upcoming-slices';
 /** The parts of one image. */
 export class SessionParts implements IDisposable {
   constructor(options: SessionParts.IOptions) {
-    const { link, session, choice } = options;
-    const [slices, rows, columns, channels] = session.image.shape;
+    const { session, choice, direction = 'xy', goesOn } = options;
+    const across = direction !== 'xy';
+    const link = across ? new DirectedLink(options.link, direction) : options.link;
+    const [z, y, x, channels] = session.image.shape;
+    const [slices, rows, columns] = shapeIn(direction, [z, y, x]);
     const image = { rows, columns };
     this.image = image;
     this.slices = slices;
+    this.direction = direction;
+    this.isVolume = isVolume(session.image.shape);
     this._session = session;
-    this.labelled = new LabelledSlices({ slices, link });
-    this.upcoming = new UpcomingSlices({ image, slices });
-    this.labels = options.labels ?? new LabelStore({ image, link });
-    this.display = new ImageDisplay({ image: session.image, link });
+    this.labelled = new LabelledSlices({ slices: across ? 1 : slices, link });
+    // For a slice in yz the sidecar reads the whole volume, and then has those beside it.
+    this.upcoming = new UpcomingSlices({ image, slices: direction === 'yz' ? 0 : slices });
+    this.labels = options.labels ?? new LabelStore({ image, link, direction, queue: goesOn?.labels.queue });
+    this.display = goesOn?.display ?? new ImageDisplay({ image: session.image, link });
     this.tiles = new ImageTiles({ image, link, look: this.display.first });
     this.tiles.look = this.display.look;
     this.pixels = new PixelValues({ dtype: session.image.dtype, tiles: this.tiles, link });
-    this.correction = new LabelStore({ image, link, labels: this.labels });
+    this.correction = new LabelStore({ image, link, direction, labels: this.labels });
     this.segmentation = new SegmentationTiles({
       image,
       slices,
@@ -58,9 +65,19 @@ export class SessionParts implements IDisposable {
     this.guide = new Guide({
       slices,
       link,
-      labelled: region => this.labels.slice(region.slice).anyIn(region),
+      labelled: region => !across && this.labels.slice(region.slice).anyIn(region),
       version: () => this._session.segmentation?.version ?? 0
     });
+    if (goesOn) {
+      this.preview.choose(goesOn.preview.channel);
+      this.preview.opacity = goesOn.preview.opacity;
+      this.uncertainty.measure = goesOn.uncertainty.measure;
+      this.probability.classId = goesOn.probability.classId;
+    }
+    for (const overlay of ['preview', 'uncertainty', 'probability'] as const) {
+      this[overlay].across = across;
+      this[overlay].show(goesOn?.[overlay].shown ?? false);
+    }
     choice.changed.connect(() => this.preview.offer(choice.spec), this);
     this._connect();
   }
@@ -69,6 +86,10 @@ export class SessionParts implements IDisposable {
   readonly image: ISize;
   /** Number of slices. */
   readonly slices: number;
+  /** The direction of the slices. */
+  readonly direction: SliceDirection;
+  /** Whether the image can be seen in other directions: a stack of grey slices. */
+  readonly isVolume: boolean;
   /** The slices that have labels. */
   readonly labelled: LabelledSlices;
   /** The slices to fetch ahead. */
@@ -148,8 +169,18 @@ export class SessionParts implements IDisposable {
     }
   }
 
+  /** Dispose all parts but those with which slices in another direction go on. */
+  turn(): void {
+    this.labels.release();
+    this._release(false);
+  }
+
   /** Dispose all parts but the labels, which fit the next image. */
   release(): void {
+    this._release(true);
+  }
+
+  private _release(all: boolean): void {
     if (this._disposed) {
       return;
     }
@@ -158,7 +189,7 @@ export class SessionParts implements IDisposable {
     for (const part of [
       this.labelled,
       this.correction,
-      display,
+      ...(all ? [display] : []),
       tiles,
       this.pixels,
       this.comparison,
@@ -195,6 +226,12 @@ export class SessionParts implements IDisposable {
     this.comparison.changed.connect(() => this._changed.emit('display'), this);
     tiles.arrived.connect(drawing, this);
     labels.changed.connect(this._onLabels, this);
+    for (const [overlay, layer] of [
+      ['labels', labels],
+      ['segmentation', this.correction]
+    ] as const) {
+      layer.crossed.connect(() => this._repaint.emit({ overlay, keys: null }), this);
+    }
     this.correction.failed.connect(failed, this);
     this.correction.changed.connect((_, { slice, tiles }) => {
       const keys = tiles?.map(({ row, column }) => `${slice}/${row}/${column}`) ?? null;
@@ -255,6 +292,10 @@ export namespace SessionParts {
     choice: Choice;
     /** Labels that fit the image; new ones, if left out. */
     labels?: LabelStore | undefined;
+    /** Of the slices; by default xy. */
+    direction?: SliceDirection;
+    /** The parts of another direction: their queue of strokes and their display stay. */
+    goesOn?: SessionParts | undefined;
     createDecoder(): Promise<ISuggestionDecoder>;
   }
 }

@@ -20,12 +20,14 @@ const KEPT = 320;
  * The state of the overlay:
  * - `far`: more than {@link TILES_IN_VIEW_MAX} tiles are in view
  * - `gone`: the feature or the classifier does not exist at present; the overlay comes back with it
+ * - `across`: slices in this direction cross those in which it is computed
  * - `ready`: `low` and `high` are the values of bytes 0 and 255
  */
 export type ByteTilesState =
   | { state: 'off' }
   | { state: 'far' }
   | { state: 'gone' }
+  | { state: 'across' }
   | { state: 'loading' }
   | { state: 'ready'; low: number; high: number }
   | { state: 'failed'; message: string };
@@ -77,7 +79,13 @@ export abstract class ByteTiles implements IDisposable {
 
   /** Whether to draw it now. When the view shows too many tiles, the few kept ones would look like a patchwork. */
   get drawn(): boolean {
-    return this._shown && this._state.state !== 'far' && this._state.state !== 'gone';
+    return this._shown && !['far', 'gone', 'across'].includes(this._state.state);
+  }
+
+  /** Say that the view shows slices across those in which it is computed, so that it cannot be shown. */
+  set across(across: boolean) {
+    this._across = across;
+    this.begin();
   }
 
   /** Whether tiles of it have arrived before, of any version. */
@@ -111,7 +119,7 @@ export abstract class ByteTiles implements IDisposable {
 
   /** Fetch the missing ones among the tiles in view, which come most wanted first. At a level, they are reduced ones. */
   want(slice: number, tiles: ITileRef[], level = 0): void {
-    if (!this._shown || this._what === null) {
+    if (!this._shown || this._what === null || this._across) {
       return;
     }
     if (this._slice !== slice) {
@@ -202,7 +210,7 @@ export abstract class ByteTiles implements IDisposable {
     this._what = this.what();
     this._flight?.controller.abort();
     this._wanted = [];
-    this._state = { state: !this._shown ? 'off' : this._what === null ? 'gone' : 'loading' };
+    this._state = { state: !this._shown ? 'off' : this._across ? 'across' : this._what === null ? 'gone' : 'loading' };
     this._changed.emit();
   }
 
@@ -302,6 +310,7 @@ export abstract class ByteTiles implements IDisposable {
   private readonly _ranges = new Map<string, { low: number; high: number }>();
   private _what: string | null = null;
   private _shown = false;
+  private _across = false;
   private _slice = 0;
   /** The level in view. */
   private _level = 0;

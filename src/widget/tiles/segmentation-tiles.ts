@@ -76,6 +76,12 @@ export class SegmentationTiles implements IDisposable {
       this.staleAll(params.version);
       this._outdated.emit();
     }, this);
+    for (const layer of [labels, options.correction]) {
+      layer?.crossed.connect((_: unknown, version: number) => {
+        this.staleAll(version);
+        this._outdated.emit();
+      }, this);
+    }
     labels.stored.connect((_, { slice, tiles, erases, version }) => {
       // Labels that were drawn lie on top here too; only the sidecar knows the segmentation below erased ones.
       if (erases) {
@@ -557,9 +563,9 @@ export namespace SegmentationTiles {
     image: ISize;
     slices: number;
     link: ISessionLink;
-    labels: Pick<LabelStore, 'slice' | 'stored'>;
+    labels: Pick<LabelStore, 'slice' | 'stored' | 'crossed'>;
     /** What was drawn on the segmentation: it lies on top of the labels. */
-    correction?: Pick<LabelStore, 'slice'>;
+    correction?: Pick<LabelStore, 'slice' | 'crossed'>;
     /** Compressed bytes kept at most. */
     bytesMax?: number;
   }

@@ -34,12 +34,12 @@ export function findTool(name: string | null): ITool | undefined {
 }
 
 /**
- * The tool in use: the one that the user took or pressed the pointer with; before that the one of the settings, or the first
+ * The tool in use: the one that the user took or pressed the pointer with, unless it cannot be used on these slices; before that the one of the settings, or the first
  * that is ready while that one is not. A name that no tool has stands for the default.
  */
 export function currentTool(state: LabellerState): ITool {
   const taken = findTool(state.takenTool);
-  if (taken) {
+  if (taken && !taken.unusable?.(state)) {
     return taken;
   }
   const ready = (tool: ITool) => tool.ready?.(state) ?? true;

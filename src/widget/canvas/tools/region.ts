@@ -23,6 +23,7 @@ export const region: ITool = {
   icon: '<path d="M4.500 1.500v10h10"/><path d="M1.500 4.500h10v10"/>',
   cursor: 'crosshair',
   settings: [],
+  unusable: state => (state.direction === 'xy' ? null : trans.__('The region to work on is drawn on slices in xy')),
   create: host => new RegionHandler(host)
 };
 

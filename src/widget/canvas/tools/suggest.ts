@@ -19,6 +19,8 @@ export const suggest: ITool = {
   cursor: 'crosshair',
   settings: ['overlap'],
   ready: state => state.parts?.suggestions.ready ?? false,
+  unusable: state =>
+    state.direction === 'xy' ? null : trans.__('SAM suggests on slices in xy; in this direction the other tools work'),
   create: host => new SuggestHandler(host)
 };
 

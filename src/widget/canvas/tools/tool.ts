@@ -25,6 +25,8 @@ export interface ITool {
   readonly pans?: boolean;
   /** The settings that it draws with. */
   readonly settings: readonly ToolSetting[];
+  /** Why it cannot be used on the slices in view; null if it can. */
+  unusable?(state: LabellerState): string | null;
   /** Whether it can be used now; always, if left out. Until then another tool stands in. */
   ready?(state: LabellerState): boolean;
   /** The handler of one view. */

@@ -21,6 +21,7 @@ function make() {
   const full = { on: false };
   let found = (_: object | null): void => undefined;
   const state = {
+    direction: 'xy',
     session: { classes: [{ id: 7 }, { id: 9 }] },
     settings: {},
     parts: { guide: { leave: () => left.push('left'), dismiss: () => left.push('dismissed') } },

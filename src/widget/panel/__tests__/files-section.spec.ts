@@ -57,6 +57,7 @@ function make({ slices = 1, trained = false } = {}) {
   const changed = new Signal<object, string>({});
   files.changed.connect(() => changed.emit('status'));
   const state = {
+    direction: 'xy',
     changed,
     labelFiles: files,
     slice: slices > 1 ? 2 : 0,

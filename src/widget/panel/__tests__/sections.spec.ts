@@ -38,6 +38,7 @@ function make(channels: 1 | 3 = 1) {
   });
   preview.offer(choice.spec);
   const state = {
+    direction: 'xy',
     changed,
     choice,
     parts: { preview },

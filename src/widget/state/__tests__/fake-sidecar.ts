@@ -55,6 +55,8 @@ export class FakeSidecar implements ITransport {
   methods: string[] = [];
   /** Slices of the requests of each method that names one. */
   asked: Record<string, number[]> = {};
+  /** Directions of the requests of each method, and slices of those that name a direction: "xz 3". */
+  directed: Record<string, string[]> = {};
   related: RelatedSession[] = [];
   slicesWithLabels = { labelled: [] as number[], interpolated: [] as number[] };
   /** Params of the copies from slice to slice. */
@@ -75,6 +77,10 @@ export class FakeSidecar implements ITransport {
     this.methods.push(request.method);
     if ('slice' in request.params) {
       (this.asked[request.method] ??= []).push(request.params.slice!);
+    }
+    if ('direction' in request.params) {
+      const { direction, slice } = request.params as { direction: string; slice: number };
+      (this.directed[request.method] ??= []).push(`${direction} ${slice}`);
     }
     setTimeout(() => this._answer(request, message.buffers));
   }

@@ -28,7 +28,7 @@ function make() {
     image: IMAGE,
     slices: 1,
     link,
-    labels: { slice: () => labels, stored }
+    labels: { slice: () => labels, stored, crossed: new Signal<never, number>({} as never) }
   });
   segmentation.settle(1);
   const answer = async (classId: number, version = 1) => {

@@ -30,7 +30,7 @@ function make(options: { labels?: LabelTiles; bytesMax?: number } = {}) {
     image,
     slices: 2,
     link,
-    labels: { slice: () => labels, stored },
+    labels: { slice: () => labels, stored, crossed: new Signal<never, number>({} as never) },
     ...rest
   });
   segmentation.settle(1);
