@@ -30,7 +30,7 @@ export interface IEmbeddingBasis {
   layers: IBasisLayer[];
 }
 
-/** The maps of one layer of a slice: float32 [component][row][column] over the image from its upper left on. */
+/** The maps of one layer of a slice: float32 [component][row][column] over the image, or a part of it, from its upper left on. */
 export interface ILayerMaps {
   /** In shared memory, so that threads need no copy. */
   data: Float32Array;
@@ -39,6 +39,8 @@ export interface ILayerMaps {
   columns: number;
   /** Pixels of the image under a side of one of its cells. */
   cell: number;
+  /** The pixel of the image at the maps' upper left, if they are those of a part of it; places count from there. Default: the image's. */
+  origin?: { row: number; column: number };
 }
 
 /** The maps of a slice: those of each layer, in the order of the basis. */

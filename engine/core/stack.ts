@@ -132,9 +132,16 @@ export class FeatureStack {
   }
 
   /** Write the planes of a map, from the part of its grid that the tile needs. */
-  private _computeEmbedding(map: ILayerMaps, tile: Rect, out: number): void {
+  private _computeEmbedding(map: ILayerMaps, inImage: Rect, out: number): void {
     const engine = this._engine;
-    const { components, rows, columns, cell, data } = map;
+    const { components, rows, columns, cell, data, origin = { row: 0, column: 0 } } = map;
+    // In the pixels of the part that the maps cover; beyond it the places are clamped.
+    const tile = {
+      row0: inImage.row0 - origin.row,
+      row1: inImage.row1 - origin.row,
+      column0: inImage.column0 - origin.column,
+      column1: inImage.column1 - origin.column
+    };
     const place = (pixel: number, count: number) =>
       Math.floor(Math.max(0, Math.min(count - 1, (pixel + 0.5) / cell - 0.5)));
     const row = place(tile.row0, rows);

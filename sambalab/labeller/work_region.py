@@ -21,10 +21,12 @@ class WorkRegion(Results):
         Two slices, rows and columns; of a stack three: slices, rows and columns. Two keep all slices of a stack. So
         ``lab.image[lab.region]`` and ``lab.labels[lab.region]`` are its pixels.
 
-        Training learns the labels in the region only, and only its pixels are segmented: `segmentation`, `probabilities`,
-        `uncertainty` and `features` keep their shape and are 0 outside. Features near the border are those of the whole image.
-        Labels outside stay as they are, can be changed, and are not used. The results of a larger region stay in a smaller
-        one. The region is kept with the session, and is no step of `undo`.
+        Training learns the labels in the region only, and only its pixels are segmented: `segmentation`,
+        `probabilities`, `uncertainty` and `features` keep their shape and are 0 outside. Features near the border are
+        those of the whole image, but SAM sees the region alone, as an image of its own: `embedding`, `suggest` and
+        SAM's features are those of ``image[lab.region]``. Labels outside stay as they are, can be changed, and are
+        not used. The results of a larger region stay in a smaller one. The region is kept with the session, and is no
+        step of `undo`.
 
         Raises
         ------

@@ -125,3 +125,23 @@ def test_a_training_without_labels_in_the_region_says_so(micrograph):
     with pytest.raises(sl.LabelError, match="No pixel is labelled in the region that is worked on"):
         lab.train(**SAMBA, progress=False)
     lab.close()
+
+
+def test_sam_sees_the_region_alone_as_an_image_of_its_own(micrograph):
+    lab = labeller(micrograph, "sam region")
+    lab.region = REGION
+    crop = sl.Labeller(micrograph.image[REGION], ["matrix", "particle"], name="sam crop", fresh=True)
+    crop.set_labels(lab.labels[REGION])
+    np.testing.assert_array_equal(lab.embedding, crop.embedding)
+    masks = lab.suggest(100, 120).masks
+    np.testing.assert_array_equal(masks[:, 30:190, 40:250], crop.suggest(70, 80).masks)
+    assert not masks[:, :30].any() and not masks[:, :, 250:].any()
+    with pytest.raises(sl.ParameterError, match="outside the region that is worked on, rows 30 to 190"):
+        lab.suggest(10, 120)
+    for each in (lab, crop):
+        each.train(features=sl.FeatureSpec("sam"), preset="samba", progress=False)
+    seen = [i for i, name in enumerate(lab.feature_names) if name.startswith("SAM")]
+    assert len(seen) > 3
+    np.testing.assert_array_equal(lab.features[REGION][..., seen], crop.features[..., seen])
+    lab.close()
+    crop.close()

@@ -20,6 +20,11 @@ export function areaOf({ row0, row1, column0, column1 }: Rect): number {
   return (row1 - row0) * (column1 - column0);
 }
 
+/** The rectangle moved down and right. */
+export function moved({ row0, row1, column0, column1 }: Rect, rows: number, columns: number): Rect {
+  return { row0: row0 + rows, row1: row1 + rows, column0: column0 + columns, column1: column1 + columns };
+}
+
 /** Whether two rectangles have a pixel in common. */
 export function overlaps(a: Rect, b: Rect): boolean {
   return a.row0 < b.row1 && b.row0 < a.row1 && a.column0 < b.column1 && b.column0 < a.column1;

@@ -16,6 +16,19 @@ export function wholeRegion(shape: readonly number[]): Region {
   return { slice0: 0, slice1: slices, row0: 0, row1: rows, column0: 0, column1: columns };
 }
 
+/** The rows and columns of a region of an image. */
+export function rectOf(region: OptionalRegion, shape: readonly number[]): Rect {
+  const { row0, row1, column0, column1 } = region ?? wholeRegion(shape);
+  return { row0, row1, column0, column1 };
+}
+
+/** The shape of an image that has only the region's rows and columns. */
+export function cutShape<T extends readonly number[]>(shape: T, region: OptionalRegion): T {
+  const [slices, , , ...more] = shape;
+  const { row0, row1, column0, column1 } = rectOf(region, shape);
+  return [slices, row1 - row0, column1 - column0, ...more] as unknown as T;
+}
+
 /** Whether a slice is in the region. */
 export function hasSlice(region: OptionalRegion | undefined, slice: number): boolean {
   return !region || (slice >= region.slice0 && slice < region.slice1);
@@ -54,6 +67,11 @@ export function holds(outer: OptionalRegion, inner: OptionalRegion): boolean {
 /** Whether two regions are the same. */
 export function isSameRegion(a: OptionalRegion, b: OptionalRegion): boolean {
   return holds(a, b) && holds(b, a);
+}
+
+/** Whether two regions of an image have the same rows and columns. */
+export function isSameRect(a: OptionalRegion, b: OptionalRegion, shape: readonly number[]): boolean {
+  return JSON.stringify(rectOf(a, shape)) === JSON.stringify(rectOf(b, shape));
 }
 
 /** A short text that tells regions apart, for the keys of caches. */

@@ -426,9 +426,9 @@ export class FeatureTiles {
 }
 
 /** Key of a tile's bins in the cache; undefined if the source is not cached. */
-function keyOf({ key, cuts }: ICutPart, { source, slice, tile }: IPlacedTile): string | undefined {
+function keyOf({ name, key, cuts }: ICutPart, { source, slice, tile }: IPlacedTile): string | undefined {
   const { row0, row1, column0, column1 } = tile;
   return source.cacheKey === undefined
     ? undefined
-    : `${source.cacheKey} ${key} ${cuts.name} ${slice} ${row0} ${row1} ${column0} ${column1}`;
+    : `${source.cacheKey} ${key} ${cuts.name} ${name === 'embedding' ? regionKey(source.within) : ''} ${slice} ${row0} ${row1} ${column0} ${column1}`;
 }

@@ -36,17 +36,18 @@ export interface ISamService {
   /** The decoder's graph with all its masks, as file and SHA-256. Throws BridgeError `model` if it is missing or corrupt. */
   decoder(): Promise<{ digest: string; path: string; bytes: number }>;
   /**
-   * Encode a slice of an image (array [slices, rows, columns, channels]; pixel values are scaled by `display` first).
+   * Encode a slice of an image, or the rows and columns `within` it as an image of their own (array [slices, rows, columns, channels]; pixel values are scaled by `display` first).
    * @returns the embedding, float32 [channels, rows, columns], the device it was computed on and the seconds it took.
    */
   embed(
     image: ArrayDescriptor,
     display: ImageInfo['display'],
     slice: number,
-    context: IJobContext
+    context: IJobContext,
+    within?: Rect
   ): Promise<{ embedding: Float32Array; device: SamDevice; seconds: number }>;
   /**
-   * Encode a slice in the windows of `spec`, and reduce it. Without a `basis` one is fitted to this slice.
+   * Encode a slice, or the rows and columns `within` it, in the windows of `spec`, and reduce it. Without a `basis` one is fitted to this slice.
    * @returns the maps. If one window covers the image, also the embedding of the whole image, which {@link embed} would give.
    * `onEmbedding` receives that embedding before the reduction, and again after a restart of the process.
    * Throws BridgeError `model` if `basis` or `spec` is of another model than this one, `invalid` for layers or components that it does not have.
@@ -58,7 +59,8 @@ export interface ISamService {
     spec: EmbeddingSpec,
     basis: IEmbeddingBasis | null,
     context: IJobContext,
-    onEmbedding?: (result: { embedding: Float32Array; device: SamDevice; seconds: number }) => void
+    onEmbedding?: (result: { embedding: Float32Array; device: SamDevice; seconds: number }) => void,
+    within?: Rect
   ): Promise<{
     basis: IEmbeddingBasis;
     maps: ISliceMaps;

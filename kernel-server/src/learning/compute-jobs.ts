@@ -3,6 +3,8 @@ import { embeddingInput } from '../../../engine/onnx/embedding';
 import { BridgeError } from '../../../src/shared/errors';
 import { familyNames, withoutEmbedding } from '../../../src/shared/features';
 import { ArrayDescriptor, Params, Result } from '../../../src/shared/protocol';
+import { Rect } from '../../../src/shared/rect';
+import { rectOf } from '../../../src/shared/region';
 import { ArrayStore } from '../arrays/array-store';
 import { displayRange } from '../arrays/display-range';
 import { TileFile } from '../arrays/tile-file';
@@ -40,19 +42,30 @@ export class ComputeJobs {
     call: ICall
   ): Promise<{ masks: Uint8Array; shape: number[]; scores: number[] }> {
     const [, rows, columns] = session.record.image.shape;
+    const { region } = session.record;
+    const part = rectOf(region, session.record.image.shape);
     const outside = params.points.find(
-      ({ row, column }) => !(row >= -0.5 && row < rows && column >= -0.5 && column < columns)
+      ({ row, column }) =>
+        !(row >= part.row0 - 0.5 && row < part.row1 && column >= part.column0 - 0.5 && column < part.column1)
     );
     if (outside) {
       throw new BridgeError(
         'invalid',
-        `The point (${outside.row}, ${outside.column}) is outside the image of ${rows} × ${columns} pixels.`
+        region
+          ? `The point (${outside.row}, ${outside.column}) is outside the region that is worked on, rows ${part.row0} to ${part.row1} and columns ${part.column0} to ${part.column1}.`
+          : `The point (${outside.row}, ${outside.column}) is outside the image of ${rows} × ${columns} pixels.`
       );
     }
     const { embedding } = await this.embeddings.whole(session, params.slice, call);
     const context: IJobContext = { signal: call.signal, progress: () => undefined };
-    const { masks, scores } = await this._options.sam.suggest(embedding, { rows, columns }, params.points, context);
-    return { masks, shape: [3, rows, columns], scores };
+    const size = { rows: part.row1 - part.row0, columns: part.column1 - part.column0 };
+    const points = params.points.map(({ row, column, label }) => ({
+      row: row - part.row0,
+      column: column - part.column0,
+      label
+    }));
+    const { masks, scores } = await this._options.sam.suggest(embedding, size, points, context);
+    return { masks: region ? placed(masks, part, rows, columns) : masks, shape: [3, rows, columns], scores };
   }
 
   /** The feature stack of a slice, in the session's array. */
@@ -178,6 +191,18 @@ export class ComputeJobs {
     }
     return this.embeddings.arrayMaps(image, await displayRange(image), undefined, spec, basis);
   }
+}
+
+/** Masks of a part of an image, [3, part's rows, part's columns], in the whole image. */
+function placed(masks: Uint8Array, part: Rect, rows: number, columns: number): Uint8Array {
+  const width = part.column1 - part.column0;
+  const out = new Uint8Array(3 * rows * columns);
+  for (let from = 0, line = 0; from < masks.length; from += width, line++) {
+    const height = part.row1 - part.row0;
+    const row = Math.floor(line / height) * rows + part.row0 + (line % height);
+    out.set(masks.subarray(from, from + width), row * columns + part.column0);
+  }
+  return out;
 }
 
 function bytesOf(values: Float32Array): Uint8Array {

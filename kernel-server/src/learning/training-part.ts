@@ -5,7 +5,7 @@ import { BridgeError } from '../../../src/shared/errors';
 import { FeatureSpec, withImage } from '../../../src/shared/features';
 import { LearnerParams } from '../../../src/shared/learners';
 import { ArrayDescriptor, ClassifierInfo, LabelClass, TrainingChoice } from '../../../src/shared/protocol';
-import { OptionalRegion } from '../../../src/shared/region';
+import { cutShape, OptionalRegion } from '../../../src/shared/region';
 import type { SliceEmbeddings } from '../sam/slice-embeddings';
 import { explainStorage, writeAtomically } from '../base/files';
 import { IJobContext } from '../jobs/job-context';
@@ -64,7 +64,7 @@ export function specOf(
       low: Math.min(...images.map(({ display }) => display.low)),
       high: Math.max(...images.map(({ display }) => display.high))
     },
-    shape: images[0]!.shape
+    shape: cutShape(images[0]!.shape, sessions[0]!.record.region) // SAM sees the region alone
   });
 }
 

@@ -1,6 +1,7 @@
 /** Handlers of SAM: embeddings, the decoder's graph, suggestions. */
 import { readFile } from 'node:fs/promises';
 import { embeddingShape, zDecoderManifest } from '../../../src/shared/models';
+import { rectOf } from '../../../src/shared/region';
 import { toFloat16 } from '../../../src/sam/float16';
 import { TileFile } from '../arrays/tile-file';
 import { Handlers } from '../transport/dispatcher';
@@ -22,7 +23,8 @@ export function samHandlers({ sam, sessions, staging, embeddings, compute }: IMe
       const { device, seconds, embedding } = await embeddings.whole(session, slice, call);
       const halves = toFloat16(embedding);
       const shape = embeddingShape(sam.manifest);
-      return { result: { device, seconds, shape }, buffers: [new Uint8Array(halves.buffer)] };
+      const within = rectOf(session.record.region, session.record.image.shape);
+      return { result: { device, seconds, shape, within }, buffers: [new Uint8Array(halves.buffer)] };
     },
 
     'sam.decoder': async ({ known }) => {

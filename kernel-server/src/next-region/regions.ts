@@ -7,8 +7,8 @@ import { withImage } from '../../../src/shared/features';
 import { REGION_SIDE } from '../../../src/shared/limits';
 import { Lru } from '../../../src/shared/lru';
 import { Params, Result, SuggestedRegion } from '../../../src/shared/protocol';
-import { Rect, SliceRect } from '../../../src/shared/rect';
-import { hasSlice, regionKey, wholeRegion } from '../../../src/shared/region';
+import { moved, Rect, SliceRect } from '../../../src/shared/rect';
+import { cutShape, hasSlice, regionKey, wholeRegion } from '../../../src/shared/region';
 import type { ISliceMaps } from '../../../engine';
 import { IVectors } from './clusters';
 import { ICall } from '../transport/dispatcher';
@@ -169,12 +169,15 @@ export class Regions {
     context: IJobContext
   ): Promise<IVectors[]> {
     const { engine, embeddings } = this._options;
-    const { image, choice } = session.record;
+    const { image, choice, region } = session.record;
     const quiet: IJobContext = { signal: context.signal, progress: () => undefined };
     try {
       context.progress('embedding', 0, slices.length);
       const spec = [choice.features, { embedding: true }]
-        .map(features => withImage(engine.featureSpec(features), image).embedding)
+        .map(
+          features =>
+            withImage(engine.featureSpec(features), { ...image, shape: cutShape(image.shape, region) }).embedding
+        )
         .find(embedding => embedding !== null);
       const embedding = await embeddings.maps(session, spec!, undefined, quiet, slices[0]);
       const maps = new Map<number, ISliceMaps>();
@@ -211,10 +214,6 @@ interface IWanted {
 function areaOfWork({ record: { region, image } }: Session): Rect {
   const { row0, row1, column0, column1 } = region ?? wholeRegion(image.shape);
   return { row0, row1, column0, column1 };
-}
-
-function moved({ row0, row1, column0, column1 }: Rect, rows: number, columns: number): Rect {
-  return { row0: row0 + rows, row1: row1 + rows, column0: column0 + columns, column1: column1 + columns };
 }
 
 /** Labelled pixels in the windows of an area of a slice; undefined if it has none. */

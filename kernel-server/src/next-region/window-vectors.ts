@@ -1,7 +1,7 @@
 /** Vectors that describe windows of an image: means of the encoder's maps, or brightness and roughness. */
 import { ISliceMaps, ILayerMaps } from '../../../engine';
 import { ArrayDescriptor, ImageInfo } from '../../../src/shared/protocol';
-import { Rect, SliceRect } from '../../../src/shared/rect';
+import { moved, Rect, SliceRect } from '../../../src/shared/rect';
 import { IVectors } from './clusters';
 import { breathe } from '../base/files';
 import { TileFile } from '../arrays/tile-file';
@@ -34,7 +34,8 @@ export function viewed(places: readonly SliceRect[], maps: ReadonlyMap<number, I
   places.forEach((place, i) => {
     let at = i * length;
     for (const map of maps.get(place.slice)!) {
-      values.set(meanOf(map, place), at);
+      const { row, column } = map.origin ?? { row: 0, column: 0 };
+      values.set(meanOf(map, moved(place, -row, -column)), at);
       at += map.components;
     }
   });

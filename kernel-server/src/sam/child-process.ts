@@ -7,6 +7,8 @@
 import { Worker } from 'node:worker_threads';
 import { BridgeError } from '../../../src/shared/errors';
 import { encoderLayer, OUTPUT_LAYER } from '../../../src/shared/models';
+import { Rect } from '../../../src/shared/rect';
+import { rectOf } from '../../../src/shared/region';
 import { EncoderWindows, IView, Preprocessor, SamDecoder, wholeView } from '../../../src/sam';
 import { TileFile } from '../arrays/tile-file';
 import { breathe } from '../base/files';
@@ -80,7 +82,8 @@ class JobRunner {
     onEmbedding: (result: IEmbedResult) => Promise<void>
   ): Promise<IReduceResult> {
     const { manifest } = this._start;
-    const [, rows, columns] = job.image.shape as [number, number, number];
+    const { row0, row1, column0, column1 } = partOf(job);
+    const [rows, columns] = [row1 - row0, column1 - column0];
     const windows = new EncoderWindows({ rows, columns }, job.window, manifest);
     const bytes = job.layers.reduce((sum, { layer, components }) => {
       const grid = windows.layer(encoderLayer(manifest, layer)!.shape);
@@ -120,14 +123,16 @@ class JobRunner {
 
   /** The encoder's input for a view of the image; of the whole image if none is given. */
   private async _preprocess(
-    { image, display, slice }: Pick<IEmbedJob, 'image' | 'display' | 'slice'>,
+    job: Pick<IEmbedJob, 'image' | 'display' | 'slice' | 'within'>,
     view: IView | undefined,
     progress: Progress,
     signal: AbortSignal
   ): Promise<Float32Array> {
     const { manifest } = this._start;
-    const [, height, width] = image.shape as [number, number, number];
-    const shown = view ?? wholeView({ rows: height, columns: width }, manifest);
+    const { image, display, slice } = job;
+    const part = partOf(job);
+    const whole = { rows: part.row1 - part.row0, columns: part.column1 - part.column0 };
+    const shown = view ?? wholeView(whole, manifest);
     const [top, left] = [Math.floor(shown.row0), Math.floor(shown.column0)];
     const [rows, columns] = [Math.ceil(shown.row1) - top, Math.ceil(shown.column1) - left];
     const moved = {
@@ -146,7 +151,9 @@ class JobRunner {
         signal.throwIfAborted();
         progress('reading the image', row0, rows);
         const row1 = Math.min(rows, row0 + band);
-        const region = { slice, row0: top + row0, row1: top + row1, column0: left, column1: left + columns };
+        const first = part.row0 + top;
+        const column0 = part.column0 + left;
+        const region = { slice, row0: first + row0, row1: first + row1, column0, column1: column0 + columns };
         preprocessor.add(array.read(region));
       }
       return preprocessor.finish();
@@ -178,6 +185,11 @@ class JobRunner {
   private _loaded: Runtime | undefined;
   private readonly _encoder: Encoder;
   private _decoder: SamDecoder | undefined;
+}
+
+/** The rows and columns that a job encodes. */
+function partOf({ image, within }: Pick<IEmbedJob, 'image' | 'within'>): Rect {
+  return within ?? rectOf(null, image.shape);
 }
 
 /** Seconds since a time of performance.now(). */

@@ -3,6 +3,7 @@ import type { ArrayDescriptor, ImageInfo, PointPrompt, SamDevice } from '../../.
 import type { IBasisLayer, ILayerMaps } from '../../../engine/core/embedding';
 import type { EmbeddingLayer } from '../../../src/shared/features';
 import type { ErrorCode } from '../../../src/shared/errors';
+import type { Rect } from '../../../src/shared/rect';
 import type { IModelManifest } from '../../../src/shared/models';
 import type { ISize } from '../../../src/sam';
 
@@ -24,6 +25,8 @@ export interface ISamStart {
 
 export interface IEmbedJob {
   kind: 'embed';
+  /** Encode these rows and columns as an image of their own; undefined: all. */
+  within?: Rect | undefined;
   image: ArrayDescriptor;
   display: ImageInfo['display'];
   slice: number;
@@ -39,6 +42,8 @@ export interface ISuggestJob {
 /** Encode a slice in windows, and reduce its layers to maps. */
 export interface IReduceJob {
   kind: 'reduce';
+  /** As in {@link IEmbedJob}. */
+  within?: Rect | undefined;
   image: ArrayDescriptor;
   display: ImageInfo['display'];
   slice: number;

@@ -14,6 +14,7 @@ import {
   encoderLayers,
   IModelManifest
 } from '../../../src/shared/models';
+import type { Rect } from '../../../src/shared/rect';
 import { encodePoints, ISize, upscaleMaskRegion } from '../../../src/sam';
 import type { IJobContext } from '../jobs/job-context';
 import type { ISamService } from '../jobs/services';
@@ -73,10 +74,11 @@ export class SamService implements ISamService {
     image: ArrayDescriptor,
     display: ImageInfo['display'],
     slice: number,
-    context: IJobContext
+    context: IJobContext,
+    within?: Rect
   ): Promise<{ embedding: Float32Array; device: SamDevice; seconds: number }> {
     checkSlice(image, slice);
-    const result = await this._run({ kind: 'embed', image, display, slice }, context);
+    const result = await this._run({ kind: 'embed', image, display, slice, within }, context);
     this._device = result.device;
     return result;
   }
@@ -88,7 +90,8 @@ export class SamService implements ISamService {
     spec: EmbeddingSpec,
     basis: IEmbeddingBasis | null,
     context: IJobContext,
-    onEmbedding?: (result: IEmbedResult) => void
+    onEmbedding?: (result: IEmbedResult) => void,
+    within?: Rect
   ): ReturnType<ISamService['reduce']> {
     checkSlice(image, slice);
     const { window, layers } = spec;
@@ -100,7 +103,17 @@ export class SamService implements ISamService {
       this._checkBasis(basis, layers);
     }
     let embedding: Float32Array | null = null;
-    const job = { kind: 'reduce' as const, image, display, slice, window, layers, basis: basis?.layers ?? null };
+    const job = {
+      kind: 'reduce' as const,
+      image,
+      within,
+      display,
+      slice,
+      window,
+      layers,
+      basis: basis?.layers ?? null
+    };
+    const origin = within && { row: within.row0, column: within.column0 };
     const result = await this._run(job, context, early => {
       this._device = early.device;
       embedding = early.embedding;
@@ -109,7 +122,7 @@ export class SamService implements ISamService {
     this._device = result.device;
     return {
       basis: basis ?? { ...this.encoder, layers: result.basis },
-      maps: result.maps.map(map => ({ ...map, data: shared(map.data) })),
+      maps: result.maps.map(map => ({ ...map, ...(origin && { origin }), data: shared(map.data) })),
       embedding,
       device: result.device,
       seconds: result.seconds

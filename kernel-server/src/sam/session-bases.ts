@@ -4,6 +4,7 @@
  */
 import type { IEmbeddingBasis } from '../../../engine/core/embedding';
 import { EmbeddingSpec } from '../../../src/shared/features';
+import { rectOf } from '../../../src/shared/region';
 import { log } from '../base/log';
 import { Session } from '../session/session';
 import { readBasis, writeBasis } from './basis-file';
@@ -30,7 +31,7 @@ export class SessionBases {
   /** Make a basis the session's own, and write it to the session's folder. */
   async set(session: Session, spec: EmbeddingSpec, basis: IEmbeddingBasis): Promise<void> {
     this._put(session, spec, basis);
-    const to = { image: session.record.image.digest, window: spec.window! };
+    const to = { image: imageKey(session), window: spec.window! };
     await writeBasis(session.folder, to, basis).catch(error =>
       log(`the basis of session ${session.id} could not be kept`, error)
     );
@@ -44,7 +45,7 @@ export class SessionBases {
 
   private async _read(session: Session): Promise<void> {
     const kept = await readBasis(session.folder);
-    if (kept?.image === session.record.image.digest && kept.basis.digest === this._digest()) {
+    if (kept?.image === imageKey(session) && kept.basis.digest === this._digest()) {
       const { model, layers } = kept.basis;
       this._put(session, { model, window: kept.window, layers }, kept.basis);
     }
@@ -59,9 +60,15 @@ export class SessionBases {
   private readonly _loading = new WeakMap<Session, Promise<void>>();
 }
 
-/** A key for a session's image together with a model, window and layers. */
+/** Names what the encoder sees of a session: its image, or the rows and columns of it that are worked on. */
+function imageKey({ record: { image, region } }: Session): string {
+  const { row0, row1, column0, column1 } = rectOf(region, image.shape);
+  return region ? `${image.digest} ${row0}-${row1} ${column0}-${column1}` : image.digest;
+}
+
+/** A key for what the encoder sees of a session together with a model, window and layers. */
 export function specKey(session: Session, { model, window, layers }: EmbeddingSpec): string {
-  const { digest, display } = session.record.image;
+  const { display } = session.record.image;
   const names = layers.map(({ layer, components }) => `${layer}:${components}`).join();
-  return `${session.id}/${digest}/${display.low},${display.high}/${model}/${window}/${names}`;
+  return `${session.id}/${imageKey(session)}/${display.low},${display.high}/${model}/${window}/${names}`;
 }

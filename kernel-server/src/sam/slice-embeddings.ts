@@ -9,6 +9,8 @@ import type { IEmbeddingBasis, ISliceMaps } from '../../../engine/core/embedding
 import { BridgeError } from '../../../src/shared/errors';
 import { EmbeddingSpec, featureSpec, withImage } from '../../../src/shared/features';
 import { ArrayDescriptor, ImageInfo } from '../../../src/shared/protocol';
+import { Rect } from '../../../src/shared/rect';
+import { cutShape, rectOf } from '../../../src/shared/region';
 import { ArrayStore } from '../arrays/array-store';
 import { log } from '../base/log';
 import { IJobContext } from '../jobs/job-context';
@@ -34,6 +36,10 @@ export interface IArrival {
 
 /** An image at the time when its maps were asked for. */
 interface ISource {
+  /** The session's {@link Session.encoderGeneration}; absent if it is not a session's image. */
+  generation?: number;
+  /** The rows and columns that the encoder sees, as an image of their own; absent: all. */
+  within?: Rect;
   image: ArrayDescriptor;
   display: ImageInfo['display'];
   /** Names the image's content. */
@@ -60,7 +66,7 @@ export class SliceEmbeddings {
    */
   async whole(session: Session, slice: number, call: { id: string; signal: AbortSignal }): Promise<IWholeEmbedding> {
     session.checkSlice(slice);
-    const { id, generation } = session;
+    const { id, encoderGeneration: generation } = session;
     let whole = await this._wholes.find(session, slice);
     if (!whole) {
       const key = `embed/${id}/${slice}/${generation}`;
@@ -69,7 +75,7 @@ export class SliceEmbeddings {
         this._encodeWhole(session, slice, context)
       );
     }
-    if (generation !== session.generation) {
+    if (generation !== session.encoderGeneration) {
       throw replaced();
     }
     this.prefetch(session, slice);
@@ -89,11 +95,13 @@ export class SliceEmbeddings {
     context: IJobContext = unwatched(),
     slice?: number
   ): Promise<IImageMaps> {
-    const complete = completeSpec(spec, session.record.image);
+    // A region that is chosen later is not that of this request.
+    const source = sourceOf(session);
+    const complete = completeSpec(spec, seenImage(session));
     const own = basis ?? (await this._ownBasis(session, complete, context, slice));
     return {
       basis: own,
-      slice: (index, inner) => this._maps(session, index, complete, own, inner)
+      slice: (index, inner) => this._maps(session, source, index, complete, own, inner)
     };
   }
 
@@ -132,14 +140,14 @@ export class SliceEmbeddings {
 
   /** Whether a slice's maps are in memory. */
   ready(session: Session, slice: number, spec: EmbeddingSpec, basis?: IEmbeddingBasis): boolean {
-    const complete = completeSpec(spec, session.record.image);
+    const complete = completeSpec(spec, seenImage(session));
     const used = basis ?? this._bases.get(session, complete);
     return used !== undefined && this._cache.has(mapKey(sourceOf(session), slice, complete, used));
   }
 
   /** Why a slice's maps could not be made a short while ago; null if there was no failure. */
   failure(session: Session, slice: number, spec: EmbeddingSpec): BridgeError | null {
-    const key = specKey(session, completeSpec(spec, session.record.image));
+    const key = specKey(session, completeSpec(spec, seenImage(session)));
     const failed = this._failed.get(`${key}/${slice}`);
     if (failed && performance.now() - failed.at > (this._options.retryMs ?? RETRY_MS)) {
       this._failed.delete(`${key}/${slice}`);
@@ -156,7 +164,7 @@ export class SliceEmbeddings {
     if (!spec || this.ready(session, slice, spec) || this.failure(session, slice, spec)) {
       return;
     }
-    const key = `prefetch/${specKey(session, completeSpec(spec, session.record.image))}/${slice}`;
+    const key = `prefetch/${specKey(session, completeSpec(spec, seenImage(session)))}/${slice}`;
     const id = randomBytes(8).toString('hex');
     const description = { key, id, session: session.id, kind: 'embed' as const, ahead: true };
     this._options.jobs
@@ -170,7 +178,7 @@ export class SliceEmbeddings {
   /** The maps that the session's choice asks for; null if it asks for none, or is invalid. */
   private _chosen(session: Session): EmbeddingSpec | null {
     try {
-      return withImage(featureSpec(session.record.choice.features), session.record.image).embedding;
+      return withImage(featureSpec(session.record.choice.features), seenImage(session)).embedding;
     } catch {
       return null;
     }
@@ -178,8 +186,8 @@ export class SliceEmbeddings {
 
   /** Whether one run of the encoder gives both the whole embedding and the maps of `spec`. */
   private _coversWhole(session: Session, spec: EmbeddingSpec): boolean {
-    const { shape } = session.record.image;
-    return completeSpec(spec, session.record.image).window === Math.max(shape[1], shape[2]);
+    const { shape } = seenImage(session);
+    return completeSpec(spec, seenImage(session)).window === Math.max(shape[1], shape[2]);
   }
 
   /** Forget a session's maps and bases; its folder keeps the last basis. */
@@ -196,8 +204,7 @@ export class SliceEmbeddings {
 
   /** Compute the whole embedding: with the maps that the session's choice asks for if one run gives both, else alone. */
   private async _encodeWhole(session: Session, slice: number, context: IJobContext): Promise<IWholeEmbedding> {
-    const { image, generation } = session;
-    const { display } = session.record.image;
+    const { image, display, within, generation } = sourceOf(session);
     const spec = this._chosen(session);
     if (spec && this._coversWhole(session, spec) && !this.ready(session, slice, spec)) {
       const maps = this.maps(session, spec, undefined, context, slice).then(all => all.slice(slice, context));
@@ -216,7 +223,8 @@ export class SliceEmbeddings {
         // The layers may be the cause; the whole embedding alone does not need them.
       }
     }
-    return this._wholes.take(session, generation, slice, await this._options.sam.embed(image, display, slice, context));
+    const whole = await this._options.sam.embed(image, display, slice, context, within);
+    return this._wholes.take(session, generation!, slice, whole);
   }
 
   /** The session's own basis, fitted if there is none. */
@@ -244,9 +252,12 @@ export class SliceEmbeddings {
     session.checkSlice(slice);
     return this._work.run(`fit/${specKey(session, spec)}`, context, async inner => {
       const source = sourceOf(session);
-      const { generation } = session;
-      const { basis, maps } = await this._reduce(session, slice, spec, null, inner);
-      this._checkThere(session, generation);
+      const { encoderGeneration: generation } = session;
+      const { basis, maps } = await this._reduce(session, source, slice, spec, null, inner);
+      this._checkThere(session, session.generation);
+      if (generation !== session.encoderGeneration) {
+        throw replaced(); // the basis would be taken for that of the other region
+      }
       const written = this._bases.set(session, spec, basis);
       this._cache.set(mapKey(source, slice, spec, basis), maps);
       this._tell({ session, slice, spec, error: null });
@@ -256,20 +267,21 @@ export class SliceEmbeddings {
 
   private async _maps(
     session: Session,
+    source: ISource,
     slice: number,
     spec: EmbeddingSpec,
     basis: IEmbeddingBasis,
     context: IJobContext
   ): Promise<ISliceMaps> {
     session.checkSlice(slice);
-    const key = mapKey(sourceOf(session), slice, spec, basis);
+    const key = mapKey(source, slice, spec, basis);
     const found = this._cache.get(key);
     if (found) {
       return found;
     }
     return this._work.run(key, context, async inner => {
       const { generation } = session;
-      const { maps } = await this._reduce(session, slice, spec, basis, inner);
+      const { maps } = await this._reduce(session, source, slice, spec, basis, inner);
       this._checkThere(session, generation);
       this._watch(session);
       this._cache.set(key, maps);
@@ -283,20 +295,21 @@ export class SliceEmbeddings {
   /** Run the encoder over a slice. A whole embedding that the run brings is handed on at once, before the maps are made. */
   private async _reduce(
     session: Session,
+    source: ISource,
     slice: number,
     spec: EmbeddingSpec,
     basis: IEmbeddingBasis | null,
     context: IJobContext
   ): Promise<{ basis: IEmbeddingBasis; maps: ISliceMaps }> {
-    const { image, generation } = session;
-    const { display } = session.record.image;
+    const { image, display, within, generation } = source;
     const failed = `${specKey(session, spec)}/${slice}`;
     try {
-      const result = await this._options.sam.reduce(image, display, slice, spec, basis, context, whole => {
+      const take = (whole: IWholeEmbedding) => {
         this._wholes
-          .take(session, generation, slice, whole)
+          .take(session, generation!, slice, whole)
           .catch(error => log(`the embedding of slice ${slice} of session ${session.id} could not be kept`, error));
-      });
+      };
+      const result = await this._options.sam.reduce(image, display, slice, spec, basis, context, take, within);
       this._failed.delete(failed);
       return result;
     } catch (thrown) {
@@ -378,8 +391,17 @@ function completeSpec(
 }
 
 function sourceOf(session: Session): ISource {
-  const { digest, display } = session.record.image;
-  return { image: session.image, display, key: `${session.id}/${digest}/` };
+  const { image, encoderGeneration: generation } = session;
+  const { digest, display, shape } = session.record.image;
+  const { region } = session.record;
+  const within = region && rectOf(region, shape);
+  const key = `${session.id}/${digest}/${within ? Object.values(within).join('-') : ''}/`;
+  return { generation, ...(within && { within }), image, display, key };
+}
+
+/** A session's image as the encoder sees it. */
+function seenImage({ record: { image, region } }: Session): ImageInfo {
+  return { ...image, shape: cutShape(image.shape, region) };
 }
 
 function mapKey({ display, key }: ISource, slice: number, { window }: EmbeddingSpec, basis: IEmbeddingBasis): string {
@@ -387,7 +409,7 @@ function mapKey({ display, key }: ISource, slice: number, { window }: EmbeddingS
 }
 
 function replaced(): BridgeError {
-  return new BridgeError('cancelled', 'The image was replaced meanwhile.');
+  return new BridgeError('cancelled', 'The image or its region was replaced meanwhile.');
 }
 
 function unwatched(): IJobContext {

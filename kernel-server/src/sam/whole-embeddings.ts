@@ -34,7 +34,7 @@ export class WholeEmbeddings {
 
   /** A slice's embedding: read from the array, or as it is once it is written. Undefined if no encoder run has brought it. */
   find(session: Session, slice: number): Promise<IWholeEmbedding> | undefined {
-    const coming = this._coming.get(session)?.get(keyOf(session.generation, slice));
+    const coming = this._coming.get(session)?.get(keyOf(session.encoderGeneration, slice));
     if (coming?.isWriting) {
       return coming.promise;
     }
@@ -44,13 +44,13 @@ export class WholeEmbeddings {
 
   /** The embedding that the next encoder run over the slice brings; stays pending if no run brings it. */
   next(session: Session, slice: number): Promise<IWholeEmbedding> {
-    return this._expect(session, session.generation, slice).promise;
+    return this._expect(session, session.encoderGeneration, slice).promise;
   }
 
   /**
    * Take an embedding from an encoder run: write it to the array, then hand it on.
    *
-   * @param generation the session's when the run began
+   * @param generation the session's {@link Session.encoderGeneration} when the run began
    * @throws BridgeError `cancelled` if the image was replaced since.
    */
   take(session: Session, generation: number, slice: number, whole: IWholeEmbedding): Promise<IWholeEmbedding> {
@@ -88,8 +88,8 @@ export class WholeEmbeddings {
     { embedding, device, seconds }: IWholeEmbedding
   ): Promise<void> {
     const checkImage = () => {
-      if (generation !== session.generation) {
-        throw new BridgeError('cancelled', 'The image was replaced meanwhile.');
+      if (generation !== session.encoderGeneration) {
+        throw new BridgeError('cancelled', 'The image or its region was replaced meanwhile.');
       }
     };
     checkImage();

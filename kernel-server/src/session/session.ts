@@ -10,7 +10,7 @@ import {
   SessionState,
   TrainingChoice
 } from '../../../src/shared/protocol';
-import { isSameRegion, OptionalRegion } from '../../../src/shared/region';
+import { isSameRect, isSameRegion, OptionalRegion } from '../../../src/shared/region';
 import { ArrayStore } from '../arrays/array-store';
 import { explainStorage, makeDirectory } from '../base/files';
 import { admit, admitWithoutRecord, keptClasses, refuseLostClasses } from './admission';
@@ -173,6 +173,11 @@ export class Session {
     return this._generation;
   }
 
+  /** Rises when SAM's encoder sees other pixels: another image, or other rows and columns of it. */
+  get encoderGeneration(): number {
+    return this._encoderGeneration;
+  }
+
   /** The folder of the session's arrays in the store. */
   get arraysFolder(): string {
     return this._arrays.folder;
@@ -273,6 +278,7 @@ export class Session {
     log(`session ${this.id}: files of shared arrays are gone; they are made again`);
     await this.labels.exclusive(async () => undefined);
     const { resumed } = this._labels;
+    this._encoderGeneration++;
     this._generation++; // what is being computed goes into files that nobody sees
     this._forgetTiles();
     await this._prepare();
@@ -366,10 +372,16 @@ export class Session {
     if (isSameRegion(chosen, this._record.region)) {
       return false;
     }
+    const before = this._record.region;
     await this.labels.exclusive(async () => {
       this._record.region = chosen;
       // They are 0 outside of the region that they were made for, and are made again on demand.
       await this._arrays.remove('probabilities', 'uncertainty', 'features');
+      if (!isSameRect(chosen, before, this._record.image.shape)) {
+        this._encoderGeneration++;
+        this._record.embeddings = {};
+        await this._arrays.remove('embedding');
+      }
       await this._segmentation.regionChanged(this.labels.array);
       if (this._record.classifier) {
         this._record.segmentationVersion++; // so pages fetch it again
@@ -536,6 +548,7 @@ export class Session {
     const sameImage = params.image.digest === record.image.digest && sameShape;
     if (!sameImage) {
       this._generation++;
+      this._encoderGeneration++;
       record.imageReady = false;
       record.classifier = null;
       record.embeddings = {};
@@ -630,6 +643,7 @@ export class Session {
   private _imageFile: TileFile | undefined;
   private readonly _pyramids = new Map<SliceDirection, Pyramid>();
   private _generation = 0;
+  private _encoderGeneration = 0;
   /** Ids of classes that are being removed. */
   private readonly _leaving = new Set<number>();
   private _round = 0;

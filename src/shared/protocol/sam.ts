@@ -3,14 +3,14 @@ import { z } from 'zod';
 import { POINTS_MAX } from '../limits';
 import { zDecoderManifest } from '../models';
 import { zSamDevice } from './sam-device';
-import { MethodTable, zArray, zCount, zDigest, zNatural, zSessionId, zStagedId } from './types';
+import { MethodTable, zArray, zCount, zDigest, zNatural, zRect, zSessionId, zStagedId } from './types';
 
 /** A point prompt: `label` 1 belongs to the object, 0 does not. Row and column are pixel indices, their centre at .0. */
 export const zPoint = z.object({ row: z.number(), column: z.number(), label: z.union([z.literal(0), z.literal(1)]) });
 export type PointPrompt = z.infer<typeof zPoint>;
 
 export const SAM_METHODS = {
-  /** Compute SAM's embedding of a slice, unless it is computed; it is then in the array `embedding` (float32 [slices, channels, rows, columns]). */
+  /** Compute SAM's embedding of a slice, or of its part in the session's region, unless it is computed; it is then in the array `embedding` (float32 [slices, channels, rows, columns]). */
   'sam.embed': {
     params: z.object({ session: zSessionId, slice: zCount }),
     result: z.object({ device: zSamDevice, seconds: z.number(), array: zArray })
@@ -18,7 +18,13 @@ export const SAM_METHODS = {
   /** The same for the browser. One buffer: the embedding as float16 [channels, rows, columns]. */
   'sam.embedding': {
     params: z.object({ session: zSessionId, slice: zCount }),
-    result: z.object({ device: zSamDevice, seconds: z.number(), shape: z.tuple([zNatural, zNatural, zNatural]) }),
+    result: z.object({
+      device: zSamDevice,
+      seconds: z.number(),
+      shape: z.tuple([zNatural, zNatural, zNatural]),
+      /** The rows and columns that it is of, those of the session's region. */
+      within: zRect
+    }),
     repeat: true
   },
   /** The decoder's graph with all its masks as outputs, and how to run it. One buffer, the graph, unless `known` is its digest. */

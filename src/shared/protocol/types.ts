@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { CLASS_NAME_MAX, CLASSES_MAX, IMAGE_NOTES, LEVEL_MAX, UNIT_MAX } from '../limits';
 import { SLICE_DIRECTIONS } from '../direction';
-import { SliceRect } from '../rect';
+import { Rect, SliceRect } from '../rect';
 import type { Region } from '../region';
 
 /** One method of the protocol. */
@@ -115,6 +115,14 @@ export const zSliceRect = z.object({
   column0: zCount,
   column1: zNatural
 }) satisfies z.ZodType<SliceRect>;
+
+/** Some rows and columns; the ends are exclusive. */
+export const zRect = z.object({
+  row0: zCount,
+  row1: zNatural,
+  column0: zCount,
+  column1: zNatural
+}) satisfies z.ZodType<Rect>;
 
 /** A part of an image or stack; the ends are exclusive. */
 export const zRegion = z.object({

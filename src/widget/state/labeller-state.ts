@@ -650,7 +650,7 @@ export class LabellerState implements IDisposable {
     if (!fits) {
       this._slice = 0;
     }
-    this._prepared = -1;
+    this._prepared = '';
     this._notice = trans.__('The session now shows another image.');
     if (!fits) {
       this._places.clear();
@@ -731,9 +731,11 @@ export class LabellerState implements IDisposable {
       return;
     }
     const { state } = parts.embedding.state;
-    if (this._prepared !== this._slice || state === 'waiting') {
-      this._prepared = this._slice;
-      void parts.embedding.prepare(this._slice, rest);
+    const { region } = this._session;
+    const wanted = JSON.stringify([this._slice, region && [region.row0, region.row1, region.column0, region.column1]]);
+    if (this._prepared !== wanted || state === 'waiting') {
+      this._prepared = wanted;
+      void parts.embedding.prepare(this._slice, rest, region);
     }
   }
 
@@ -786,7 +788,8 @@ export class LabellerState implements IDisposable {
   private _corrects = false;
   /** Resolves when the last click has been carried out. */
   private _accepting: Promise<void> = Promise.resolve();
-  private _prepared = -1;
+  /** The slice and the region of the embedding that was asked for last. */
+  private _prepared = '';
   private _classId = 0;
   private _tool: string | null = null;
   private _toolBefore: string | null = null;

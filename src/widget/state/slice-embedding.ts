@@ -1,7 +1,7 @@
 /** SAM for one labeller: requests the decoder and the embedding of a slice, and follows the encoder's progress. */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { BridgeError, DecoderManifest, EventParams, PointPrompt, SamDevice } from '../../shared';
+import { BridgeError, DecoderManifest, EventParams, PointPrompt, Rect, SamDevice } from '../../shared';
 import { ICandidates } from '../../sam';
 import { ISize } from '../base/geometry';
 import { ISessionEvent, ISessionLink } from '../base/session-link';
@@ -53,8 +53,17 @@ export class SliceEmbedding implements IDisposable {
   /** Decodes points of the slice; null until it is ready. */
   get decoder(): IPointDecoder | null {
     const [decoder, manifest] = [this._decoder, this._manifest];
+    const within = this._within;
     return this._state.state === 'ready' && decoder && manifest
-      ? { manifest, suggest: (points, signal, urgent) => decoder.suggest(points, signal, urgent) }
+      ? {
+          manifest,
+          within,
+          suggest: (points, signal, urgent) => {
+            const { row0, column0 } = within;
+            const inside = points.map(point => ({ ...point, row: point.row - row0, column: point.column - column0 }));
+            return decoder.suggest(inside, signal, urgent);
+          }
+        }
       : null;
   }
 
@@ -65,18 +74,22 @@ export class SliceEmbedding implements IDisposable {
   /**
    * Prepare a slice, instead of the one requested before. Sends no request if the decoder still has the slice's embedding, and none
    * if another slice is prepared within `rest` milliseconds.
+   *
+   * @param region the rows and columns that are worked on: SAM sees them alone
    */
-  async prepare(slice: number, rest = 0): Promise<void> {
+  async prepare(slice: number, rest = 0, region: Rect | null = null): Promise<void> {
     this._running?.abort();
     const running = new AbortController();
     this._running = running;
     const { signal } = running;
-    const { link, image } = this._options;
+    const { link } = this._options;
     const { session } = link;
-    const key = `${session}/${slice}`;
+    const key = `${session}/${slice}${region ? `/${region.row0},${region.row1},${region.column0},${region.column1}` : ''}`;
     const computed = this._computed.get(key);
     if (computed && this._decoder?.useEmbedding(key)) {
-      this._set({ state: 'ready', ...computed });
+      const { within, ...made } = computed;
+      this._within = within;
+      this._set({ state: 'ready', ...made });
       return;
     }
     this._set({ state: 'computing', fraction: null });
@@ -95,9 +108,11 @@ export class SliceEmbedding implements IDisposable {
       if (signal.aborted || this._disposed) {
         return;
       }
-      decoder.setEmbedding(key, bytes, image);
-      const { device, seconds } = result;
-      this._computed.set(key, { device, seconds });
+      const { device, seconds, within } = result;
+      const size = { rows: within.row1 - within.row0, columns: within.column1 - within.column0 };
+      decoder.setEmbedding(key, bytes, size);
+      this._within = within;
+      this._computed.set(key, { device, seconds, within });
       this._set({ state: 'ready', device, seconds });
     } catch (reason) {
       const error = BridgeError.from(reason);
@@ -189,7 +204,9 @@ export class SliceEmbedding implements IDisposable {
   private _manifest: DecoderManifest | null = null;
   private _running: AbortController | null = null;
   /** Where the embedding of each slice was computed, and how long it took. */
-  private readonly _computed = new Map<string, { device: SamDevice; seconds: number }>();
+  private readonly _computed = new Map<string, { device: SamDevice; seconds: number; within: Rect }>();
+  /** The rows and columns that the decoder's embedding is of. */
+  private _within: Rect = { row0: 0, row1: 0, column0: 0, column1: 0 };
   private _closer: EventParams<'job'> | null = null;
   private _disposed = false;
 }

@@ -1,6 +1,6 @@
 /** One suggestion of SAM: the mask for a point at one of three scales. */
-import { ICandidates, upscaleMask, upscaleMaskRegion } from '../../sam';
-import { DecoderManifest, LABEL_TILE, Rect } from '../../shared';
+import { ICandidates, upscaleMaskRegion } from '../../sam';
+import { DecoderManifest, LABEL_TILE, moved, Rect } from '../../shared';
 import { ISize, levelSize, tilesIn } from '../base/geometry';
 import { IMaskTile, MaskBuilder } from '../labels/raster';
 
@@ -18,7 +18,9 @@ export class Suggestion {
     /** 0 small, 1 medium, 2 large. */
     readonly scale: number,
     readonly image: ISize,
-    private readonly _manifest: DecoderManifest
+    private readonly _manifest: DecoderManifest,
+    /** The rows and columns of the image that the decoder saw. */
+    private readonly _seen: Rect = { row0: 0, row1: image.rows, column0: 0, column1: image.columns }
   ) {
     this.bounds = this._bounds();
   }
@@ -32,12 +34,26 @@ export class Suggestion {
 
   /** The mask's pixels in a rectangle, 0 or 1. At level l, for display only, the image and the rectangle are reduced 2^l times. */
   region(region: Rect, level = 0): Uint8Array {
-    return upscaleMaskRegion(
-      this._logits,
-      level === 0 ? this.image : levelSize(this.image, level),
-      region,
-      this._manifest
-    );
+    const by = 2 ** level;
+    const size = this._size;
+    const seen = level === 0 ? size : levelSize(size, level);
+    const [top, left] = [Math.floor(this._seen.row0 / by), Math.floor(this._seen.column0 / by)];
+    const row0 = Math.max(region.row0, top);
+    const row1 = Math.min(region.row1, top + seen.rows);
+    const column0 = Math.max(region.column0, left);
+    const column1 = Math.min(region.column1, left + seen.columns);
+    const width = region.column1 - region.column0;
+    const out = new Uint8Array((region.row1 - region.row0) * width);
+    if (row0 < row1 && column0 < column1) {
+      const part = moved({ row0, row1, column0, column1 }, -top, -left);
+      const inside = upscaleMaskRegion(this._logits, seen, part, this._manifest);
+      const columns = column1 - column0;
+      for (let row = row0; row < row1; row++) {
+        const from = (row - row0) * columns;
+        out.set(inside.subarray(from, from + columns), (row - region.row0) * width + column0 - region.column0);
+      }
+    }
+    return out;
   }
 
   /**
@@ -45,14 +61,19 @@ export class Suggestion {
    * pixels between have it too, so that most tiles of a large mask need no upscaling.
    */
   uniform(region: Rect): 0 | 1 | undefined {
+    const { row0: top, row1: bottom, column0: left, column1: right } = this._seen;
+    if (region.row0 < top || region.row1 > bottom || region.column0 < left || region.column1 > right) {
+      return undefined; // 0 outside of what the decoder saw
+    }
     const side = this._manifest.decoder.maskSize;
-    const scale = side / Math.max(this.image.rows, this.image.columns);
+    const { rows, columns } = this._size;
+    const scale = side / Math.max(rows, columns);
     const range = (from: number, to: number): [number, number] => [
       Math.max(0, Math.floor(from * scale - 1.5)),
       Math.min(side - 1, Math.ceil(to * scale + 1.5))
     ];
-    const [row0, row1] = range(region.row0, region.row1);
-    const [column0, column1] = range(region.column0, region.column1);
+    const [row0, row1] = range(region.row0 - top, region.row1 - top);
+    const [column0, column1] = range(region.column0 - left, region.column1 - left);
     const first = this._logits[row0 * side + column0]! > 0;
     for (let row = row0; row <= row1; row++) {
       for (let column = column0; column <= column1; column++) {
@@ -66,7 +87,7 @@ export class Suggestion {
 
   /** The mask of the whole image. */
   mask(): Uint8Array {
-    return upscaleMask(this._logits, this.image, this._manifest);
+    return this.region({ row0: 0, row1: this.image.rows, column0: 0, column1: this.image.columns });
   }
 
   /** The mask in tiles, for a patch. */
@@ -99,7 +120,13 @@ export class Suggestion {
   }
 
   withScale(scale: number): Suggestion {
-    return new Suggestion(this.at, this.candidates, scale, this.image, this._manifest);
+    return new Suggestion(this.at, this.candidates, scale, this.image, this._manifest, this._seen);
+  }
+
+  /** Rows and columns that the decoder saw. */
+  private get _size(): ISize {
+    const { row0, row1, column0, column1 } = this._seen;
+    return { rows: row1 - row0, columns: column1 - column0 };
   }
 
   private get _logits(): Float32Array {
@@ -107,7 +134,7 @@ export class Suggestion {
   }
 
   private _bounds(): Rect {
-    const { rows, columns } = this.image;
+    const { rows, columns } = this._size;
     const side = this._manifest.decoder.maskSize;
     // The longest side of the mask is that of the image. One sample of margin covers the pixels between two samples.
     const step = Math.max(rows, columns) / side;
@@ -125,11 +152,15 @@ export class Suggestion {
     const clip = (value: number, most: number) => Math.min(Math.max(value, 0), most);
     return bottom < 0
       ? { row0: 0, row1: 0, column0: 0, column1: 0 }
-      : {
-          row0: clip(Math.floor((top - 1) * step), rows),
-          row1: clip(Math.ceil((bottom + 2) * step), rows),
-          column0: clip(Math.floor((left - 1) * step), columns),
-          column1: clip(Math.ceil((right + 2) * step), columns)
-        };
+      : moved(
+          {
+            row0: clip(Math.floor((top - 1) * step), rows),
+            row1: clip(Math.ceil((bottom + 2) * step), rows),
+            column0: clip(Math.floor((left - 1) * step), columns),
+            column1: clip(Math.ceil((right + 2) * step), columns)
+          },
+          this._seen.row0,
+          this._seen.column0
+        );
   }
 }

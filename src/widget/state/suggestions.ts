@@ -4,7 +4,7 @@
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { BridgeError, DecoderManifest, PointPrompt } from '../../shared';
+import { BridgeError, DecoderManifest, PointPrompt, Rect } from '../../shared';
 import { bestScale, coverage, ICandidates } from '../../sam';
 import { ISize } from '../base/geometry';
 import { IPixel, Suggestion } from './suggestion';
@@ -12,6 +12,8 @@ import { IPixel, Suggestion } from './suggestion';
 /** What suggestions need of the decoder. */
 export interface IPointDecoder {
   readonly manifest: DecoderManifest;
+  /** The rows and columns that it sees; absent: all. Points elsewhere have no suggestion. */
+  readonly within?: Rect;
   /** Decode points. `urgent` ones, which were clicked, are decoded first and never skipped. */
   suggest(points: PointPrompt[], signal: AbortSignal, urgent: boolean): Promise<ICandidates>;
 }
@@ -117,7 +119,7 @@ export class Suggestions implements IDisposable {
       return shown;
     }
     const decoder = this._decoder;
-    if (!decoder || this._disposed) {
+    if (!decoder || this._disposed || !sees(decoder, at)) {
       return null;
     }
     const { signal } = this._end;
@@ -166,6 +168,10 @@ export class Suggestions implements IDisposable {
     if (!decoder || this._disposed) {
       return;
     }
+    if (!sees(decoder, at)) {
+      this._show(null);
+      return;
+    }
     // An older request that finishes is still shown: with a slow decoder, a moving pointer would otherwise never see a suggestion.
     // The decoder itself skips points that wait.
     const { signal } = this._epoch;
@@ -190,13 +196,14 @@ export class Suggestions implements IDisposable {
   private _make(
     at: IPixel,
     candidates: ICandidates,
-    { manifest }: IPointDecoder,
+    { manifest, within }: IPointDecoder,
     chosen: number | undefined
   ): Suggestion {
     const { image } = this._options;
-    const coverages = candidates.lowRes.map(lowRes => coverage(lowRes, image, manifest));
+    const seen = within ? { rows: within.row1 - within.row0, columns: within.column1 - within.column0 } : image;
+    const coverages = candidates.lowRes.map(lowRes => coverage(lowRes, seen, manifest));
     const scale = chosen ?? bestScale(candidates.scores, coverages);
-    return new Suggestion(at, candidates, scale, image, manifest);
+    return new Suggestion(at, candidates, scale, image, manifest, within);
   }
 
   private _fail(reason: unknown, signal: AbortSignal): void {
@@ -242,6 +249,10 @@ export namespace Suggestions {
   export interface IOptions {
     image: ISize;
   }
+}
+
+function sees({ within }: IPointDecoder, { row, column }: IPixel): boolean {
+  return !within || (row >= within.row0 && row < within.row1 && column >= within.column0 && column < within.column1);
 }
 
 function distance(a: IPixel, b: IPixel): number {

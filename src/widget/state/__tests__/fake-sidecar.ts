@@ -15,6 +15,7 @@ import {
   SessionState,
   zDecoderManifest
 } from '../../../shared';
+import { rectOf } from '../../../shared/region';
 import { ICandidates } from '../../../sam';
 import { ISuggestionDecoder } from '../slice-embedding';
 import { LabellerState } from '../labeller-state';
@@ -187,7 +188,13 @@ export class FakeSidecar implements ITransport {
         );
         return;
       case 'sam.embedding':
-        this._emit({ re, result: { device, seconds: 1, shape: [256, 64, 64] } }, [new Uint8Array(2)]);
+        this._emit(
+          {
+            re,
+            result: { device, seconds: 1, shape: [256, 64, 64], within: rectOf(this.region, this.session.image.shape) }
+          },
+          [new Uint8Array(2)]
+        );
         return;
       case 'labels.slices':
         this._emit({ re, result: { version: this.version, ...this.slicesWithLabels } });

@@ -43,7 +43,15 @@ describe('SliceEmbedding', () => {
           result: { manifest: zDecoderManifest.parse(DEFAULT_MODEL), digest: 'a'.repeat(64), bytes: 1 },
           buffers: [new Uint8Array(1)]
         }
-      : { result: { device, seconds: slice + 1, shape: [1, 1, 1] }, buffers: [new Uint8Array(2)] };
+      : {
+          result: {
+            device,
+            seconds: slice + 1,
+            shape: [1, 1, 1],
+            within: { row0: 0, row1: 4, column0: 0, column1: 4 }
+          },
+          buffers: [new Uint8Array(2)]
+        };
   });
   /** The slice that suggestions are of. */
   const decoded = async () =>
