@@ -1,4 +1,5 @@
 /** The part of an image or stack that a user works on: only its pixels are learned from and segmented. */
+import type { SliceDirection } from './direction';
 import { Rect, SliceRect } from './rect';
 
 /** Rows, columns and slices of a part of a stack; the ends are exclusive. */
@@ -27,6 +28,18 @@ export function cutShape<T extends readonly number[]>(shape: T, region: Optional
   const [slices, , , ...more] = shape;
   const { row0, row1, column0, column1 } = rectOf(region, shape);
   return [slices, row1 - row0, column1 - column0, ...more] as unknown as T;
+}
+
+/** The region as slices, rows and columns of a direction. */
+export function regionIn(direction: SliceDirection, region: Region): Region {
+  const { slice0, slice1, row0, row1, column0, column1 } = region;
+  if (direction === 'xy') {
+    return region;
+  }
+  const z = { row0: slice0, row1: slice1 };
+  return direction === 'xz'
+    ? { slice0: row0, slice1: row1, ...z, column0, column1 }
+    : { slice0: column0, slice1: column1, ...z, column0: row0, column1: row1 };
 }
 
 /** Whether a slice is in the region. */

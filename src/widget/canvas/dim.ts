@@ -1,5 +1,6 @@
 /** Dims what is outside of the region that is worked on, on the lower layer of a view. */
 import { Rect } from '../../shared';
+import { regionIn } from '../../shared/region';
 import { ViewTransform } from '../base/geometry';
 import { LabellerState } from '../state/labeller-state';
 
@@ -12,10 +13,11 @@ export function dimOutside(
   view: ViewTransform,
   ratio: number
 ): void {
-  const region = session?.region;
-  if (!region || !parts) {
+  const stored = session?.region;
+  if (!stored || !parts) {
     return;
   }
+  const region = regionIn(parts.direction, stored);
   const box = ({ row0, row1, column0, column1 }: Rect) => {
     const from = view.toScreen({ x: column0, y: row0 });
     const to = view.toScreen({ x: column1, y: row1 });

@@ -150,7 +150,7 @@ export class LabellerState implements IDisposable {
     old.turn();
     const { labels, slices } = this._parts;
     this._slice = Math.min(this._places.get(direction) ?? Math.floor(slices / 2), slices - 1);
-    this._prepared = -1;
+    this._prepared = '';
     labels.slice(this._slice);
     if (this.connection.state.state === 'connected') {
       labels.attached(version);
@@ -314,6 +314,10 @@ export class LabellerState implements IDisposable {
   async workOn(rect: Rect | null): Promise<void> {
     const { session } = this;
     if (!session) {
+      return;
+    }
+    if (rect && this._parts?.direction !== 'xy') {
+      this.note(trans.__('Show the slices xy to choose a region; it is one of their rows and columns.'));
       return;
     }
     const { slice0, slice1 } = session.region ?? { slice0: 0, slice1: session.image.shape[0] };

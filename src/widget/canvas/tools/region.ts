@@ -73,8 +73,9 @@ class RegionHandler implements IToolHandler {
   }
 
   paint(context: CanvasRenderingContext2D, view: ViewTransform): void {
-    const rect = this._rect() ?? this._host.state.session?.region;
-    if (!rect) {
+    const { parts, session } = this._host.state;
+    const rect = this._rect() ?? session?.region;
+    if (!rect || parts?.direction !== 'xy') {
       return;
     }
     const from = view.toScreen({ x: rect.column0, y: rect.row0 });
