@@ -21,11 +21,9 @@ const THEMES = {
 
 type Theme = keyof typeof THEMES;
 
-const THEME_NAMES: Record<Theme, string> = { light: 'light', dark: 'dark', contrast: 'high contrast' };
-const ALL = Object.keys(THEMES) as Theme[];
-
 interface IMade {
-  file: string;
+  /** The picture in the light theme, and that with the dark theme and high contrast side by side, if there is one. */
+  files: string[];
   text: string;
 }
 
@@ -43,19 +41,25 @@ const run = (page: IJupyterLabPageFixture, id: string, args: object = {}) =>
     args
   ] as const);
 
-/** Write a picture as WebP, with Pillow. */
-function write(png: Buffer, file: string, scale: number): void {
+/** Write pictures side by side, as WebP or PNG, with Pillow. */
+function write(pngs: readonly Buffer[], file: string, scale: number): void {
   const source = `
-import io, sys
+import base64, io, json, sys
 from PIL import Image
-image = Image.open(io.BytesIO(sys.stdin.buffer.read())).convert("RGB")
+images = [Image.open(io.BytesIO(base64.b64decode(one))).convert("RGB") for one in json.load(sys.stdin)]
+image = Image.new("RGB", (sum(one.width for one in images), max(one.height for one in images)), "white")
+left = 0
+for one in images:
+    image.paste(one, (left, 0))
+    left += one.width
 scale = float(sys.argv[2])
 if sys.argv[1].endswith(".png"):
     image.quantize(200).save(sys.argv[1], optimize=True)
 else:
-    image.resize((round(image.width * scale), round(image.height * scale)), Image.LANCZOS).save(sys.argv[1], quality=62, method=6)`;
+    image.resize((round(image.width * scale), round(image.height * scale)), Image.LANCZOS).save(sys.argv[1], quality=55, method=6)`;
   mkdirSync(dirname(file), { recursive: true });
-  execFileSync('python', ['-c', source, file, String(scale)], { input: png });
+  const input = JSON.stringify(pngs.map(png => png.toString('base64')));
+  execFileSync('python', ['-c', source, file, String(scale)], { input });
 }
 
 /** Set the width of the labeller, by that of the window. */
@@ -69,7 +73,7 @@ async function widen(page: IJupyterLabPageFixture, root: Locator, width: number)
 }
 
 test('Pictures of the states', async ({ page, tmpPath }) => {
-  test.setTimeout(600_000);
+  test.setTimeout(1_500_000);
   rmSync(FOLDER, { recursive: true, force: true });
   await page.setViewportSize({ width: 1250, height: 1150 });
   const cell = (options: string) => `lab = sl.Labeller(image, classes=["pore", "ligament"], ${options})\nlab`;
@@ -90,14 +94,19 @@ ${cell('name="stack", fresh=True').replace('(image', '(volume')}`;
       await page.waitForTimeout(600);
     }
   };
-  const shoot = async (name: string, text: string, options: { themes?: readonly Theme[]; root?: Locator } = {}) => {
-    for (const each of options.themes ?? ['light']) {
+  const shoot = async (name: string, text: string, options: { once?: boolean; root?: Locator } = {}) => {
+    const pngs: Buffer[] = [];
+    for (const each of options.once ? (['light'] as const) : (Object.keys(THEMES) as Theme[])) {
       await setTheme(each);
       await page.waitForTimeout(120);
-      const file = `${name}${each === 'light' ? '' : `-${THEME_NAMES[each].replace(' ', '-')}`}.webp`;
-      write(await (options.root ?? lab.root).screenshot({ animations: 'disabled' }), join(FOLDER, file), 0.75);
-      made.push({ file, text: each === 'light' ? text : `${text} (${THEME_NAMES[each]})` });
+      pngs.push(await (options.root ?? lab.root).screenshot({ animations: 'disabled' }));
     }
+    const files = options.once ? [`${name}.webp`] : [`${name}.webp`, `${name}-dark.webp`];
+    write(pngs.slice(0, 1), join(FOLDER, files[0]!), 0.75);
+    if (!options.once) {
+      write(pngs.slice(1), join(FOLDER, files[1]!), 0.5);
+    }
+    made.push({ files, text });
     await setTheme('light');
   };
   /** One state: a failure costs its pictures only. */
@@ -125,14 +134,14 @@ ${cell('name="stack", fresh=True').replace('(image', '(volume')}`;
     await lab.root.getByTestId('sambalab-train').click();
     await page.waitForTimeout(1200);
     await rest();
-    await shoot('error', 'Training without labels: what is wrong and what would do', { themes: ALL });
+    await shoot('error', 'Training without labels: what is wrong and what would do');
     await lab.root.getByTestId('sambalab-training-dismiss').click();
   });
   await state('the suggestion', async () => {
     await lab.press('s');
     await lab.moveTo(GOLD.object.row, GOLD.object.column);
     await lab.suggestionAt(GOLD.object.row, GOLD.object.column);
-    await shoot('suggestion', 'A suggestion of SAM under the pointer', { themes: ALL });
+    await shoot('suggestion', 'A suggestion of SAM under the pointer');
     await lab.moveTo(GOLD.object.row + 1, GOLD.object.column);
     await lab.suggestionAt(GOLD.object.row + 1, GOLD.object.column);
     await lab.rightClick();
@@ -184,7 +193,7 @@ ${cell('name="stack", fresh=True').replace('(image', '(volume')}`;
       await click(corner);
     }
     await lab.moveTo(380, 200);
-    await shoot('tool-polygon', 'A polygon that is being drawn', { themes: ALL });
+    await shoot('tool-polygon', 'A polygon that is being drawn');
     await page.keyboard.press('Escape');
   });
   await state('the lasso', async () => {
@@ -205,13 +214,13 @@ ${cell('name="stack", fresh=True').replace('(image', '(volume')}`;
     await page.keyboard.press('k');
     await page.keyboard.press('Shift+ArrowLeft');
     await page.waitForTimeout(500);
-    await shoot('cross-hair', 'The cross-hair for the keyboard', { themes: ALL });
+    await shoot('cross-hair', 'The cross-hair for the keyboard');
     await page.keyboard.press('k');
   });
   await state('a training', async () => {
     await lab.root.getByTestId('sambalab-train').click();
     await page.waitForTimeout(250);
-    await shoot('busy', 'Training');
+    await shoot('busy', 'Training', { once: true });
     await page.waitForFunction(
       () => !!(document.querySelector('[data-testid="sambalab-cancel"]') as HTMLElement | null)?.hidden,
       undefined,
@@ -219,7 +228,7 @@ ${cell('name="stack", fresh=True').replace('(image', '(volume')}`;
     );
     await lab.train();
     await rest();
-    await shoot('trained', 'Trained: the segmentation lies over the image', { themes: ALL });
+    await shoot('trained', 'Trained: the segmentation lies over the image');
   });
   await state('the overlays', async () => {
     await lab.press('v');
@@ -235,6 +244,51 @@ ${cell('name="stack", fresh=True').replace('(image', '(volume')}`;
     await page.waitForTimeout(200);
     await shoot('overlay-none', 'The image alone, while H is held');
     await page.keyboard.up('h');
+  });
+  await state('the filled region', async () => {
+    await lab.press('f');
+    await click(GOLD.elsewhere);
+    await lab.saved();
+    await shoot('tool-flood', 'A region filled by its grey value');
+    await lab.press('Control+z');
+    await lab.saved();
+  });
+  await state('the comparison', async () => {
+    await lab.press('c');
+    await page.waitForTimeout(600);
+    await rest();
+    await shoot('comparison', 'The segmentation before the last training beside the new one (C)');
+    await lab.press('c');
+  });
+  await state('the correction', async () => {
+    await lab.open('correction');
+    await lab.press('q');
+    await lab.press('2');
+    await lab.press('b');
+    await lab.stroke([
+      { row: 520, column: 150 },
+      { row: 560, column: 420 }
+    ]);
+    await lab.saved();
+    await rest();
+    await shoot('correction', 'The tools correct the segmentation, apart from the labels (Q)');
+    await lab.press('q');
+    await lab.press('Control+z');
+    await lab.saved();
+    await lab.root.getByTestId('sambalab-correction').locator('summary').first().click();
+  });
+  await state('the region', async () => {
+    await lab.press('r');
+    await lab.stroke([
+      { row: 120, column: 160 },
+      { row: 560, column: 700 }
+    ]);
+    await page.waitForTimeout(1500);
+    await rest();
+    await shoot('region', 'A region to work on: features, SAM and segmentation are there only (R)');
+    await lab.press('Shift+R');
+    await page.waitForTimeout(800);
+    await lab.press('b');
   });
   await state('the whole window', async () => {
     await page.setViewportSize({ width: 1250, height: 850 });
@@ -261,14 +315,12 @@ ${cell('name="stack", fresh=True').replace('(image', '(volume')}`;
       await rest();
       await section.evaluate(node => node.scrollIntoView({ block: 'nearest' }));
       await page.waitForTimeout(shows ? 2500 : 400);
-      await shoot(`section-${title.toLowerCase().replace(/\W+/g, '-')}`, `The section ${title}`, {
-        themes: title === 'Scores' || title === 'History' ? ALL : ['light']
-      });
+      await shoot(`section-${title.toLowerCase().replace(/\W+/g, '-')}`, `The section ${title}`);
       if (title === 'Scores') {
         // The README's picture shows the notebook around it.
         await page.setViewportSize({ width: 1180, height: 790 });
         await readmeCell(page);
-        write(await page.screenshot({ animations: 'disabled' }), join(DOCS, 'images/widget.png'), 1);
+        write([await page.screenshot({ animations: 'disabled' })], join(DOCS, 'images/widget.png'), 1);
         await page.setViewportSize({ width: 1250, height: 1150 });
       }
       if (shows) {
@@ -280,16 +332,14 @@ ${cell('name="stack", fresh=True').replace('(image', '(volume')}`;
   await state('the widths', async () => {
     for (const width of [480, 620, 760, 1500, 1900]) {
       await widen(page, lab.root, width);
-      await shoot(`width-${width}`, `${width} pixels wide`, {
-        themes: width === 480 || width === 1900 ? ALL : ['light']
-      });
+      await shoot(`width-${width}`, `${width} pixels wide`);
     }
     await page.setViewportSize({ width: 1250, height: 1150 });
   });
   await state('the list of keys', async () => {
     await lab.press('?');
     await page.waitForTimeout(200);
-    await shoot('keys', 'All keys (?)', { themes: ALL, root: lab.root.getByTestId('sambalab-help') });
+    await shoot('keys', 'All keys (?)', { root: lab.root.getByTestId('sambalab-help') });
     await page.keyboard.press('Escape');
   });
   await state('live', async () => {
@@ -304,6 +354,29 @@ ${cell('name="stack", fresh=True').replace('(image', '(volume')}`;
     const again = await LabellerPage.in(page);
     await again.samReady();
     await shoot('banner-resumed', 'Labels of an earlier session are loaded', { root: again.root });
+  });
+  await state('the restarted kernel', async () => {
+    await notebook.restartKernel();
+    await page.waitForTimeout(1000);
+    await shoot('kernel-restarted', 'The kernel was restarted: the cell is to be run again');
+    await notebook.run(0);
+    await notebook.execute(1, gold.replace('fresh=True', 'fresh=False').replace('lab =', 'other ='));
+    const other = await LabellerPage.in(page);
+    await other.samReady();
+    await shoot('banner-related', 'Labels of this image in another notebook or variable are offered', {
+      root: other.root
+    });
+    await notebook.execute(1, gold.replace(', fresh=True', ''));
+    await LabellerPage.in(page);
+  });
+  await state('a flat image', async () => {
+    await notebook.execute(1, gold.replace('(image', '(image[:200]').replace('"pictures"', '"flat"'));
+    const flat = await LabellerPage.in(page);
+    await flat.samReady();
+    await rest();
+    await shoot('flat', 'A flat image: the stage is no higher than it needs', { root: flat.root });
+    await notebook.execute(1, gold.replace(', fresh=True', ''));
+    await LabellerPage.in(page);
   });
   await state('the stopped sidecar', async () => {
     await notebook.execute(3, 'sl.shutdown()');
@@ -322,7 +395,20 @@ ${cell('name="stack", fresh=True').replace('(image', '(volume')}`;
     ]);
     await slices.press('PageDown');
     await page.waitForTimeout(1500);
-    await shoot('stack', 'A stack of slices', { themes: ALL, root: slices.root });
+    await shoot('stack', 'A stack of slices', { root: slices.root });
+    await slices.press('PageDown');
+    await slices.press('PageDown');
+    await slices.stroke([
+      { row: 180, column: 220 },
+      { row: 260, column: 330 }
+    ]);
+    await slices.press('j');
+    await page.waitForTimeout(1500);
+    await rest();
+    await shoot('stack-filled', 'Labels were filled between slices (J): marks at the slider', { root: slices.root });
+    await slices.root.getByTestId('sambalab-direction-xz').click();
+    await page.waitForTimeout(1500);
+    await shoot('stack-xz', 'The same volume in the direction xz', { root: slices.root });
   });
   writePage();
 });
@@ -342,12 +428,13 @@ async function readmeCell(page: IJupyterLabPageFixture): Promise<void> {
 
 /** The page that shows all pictures. */
 function writePage(): void {
-  const files = new Set(readdirSync(FOLDER));
-  const rows = made
-    .filter(({ file }) => files.has(file))
-    .map(({ file, text }) => `### ${text}\n\n![${text}](images/states/${file})\n`);
+  const there = new Set(readdirSync(FOLDER));
+  const rows = made.map(({ files, text }) => {
+    const pictures = files.filter(file => there.has(file)).map(file => `![${text}](images/states/${file})`);
+    return `### ${text}\n\n${pictures.join('\n\n')}\n`;
+  });
   writeFileSync(
     join(DOCS, 'states.md'),
-    `# The states of the widget\n\nMade by \`npm run measure -- pictures\`, on the example micrograph.\n\n${rows.join('\n')}`
+    `# The states of the widget\n\nMade by \`npm run measure -- pictures\`, on the example micrograph. The second picture of a state shows the dark theme and the one of high contrast.\n\n${rows.join('\n')}`
   );
 }
