@@ -144,21 +144,25 @@ test(`After ${KILLS} kills of sidecar, kernel and page, every acknowledged strok
     seen.acknowledged += acknowledged;
     seen.waiting += drawn - from - acknowledged;
     seen.waitingKept += kept - acknowledged;
-    present.splice(0, Infinity, ...now);
-    for (let undo = random(4); undo > 0 && present.length > 0; undo--) {
+    // Strokes that are sent again may change places, so an undo takes any of the last ones.
+    let left = now.length;
+    for (let undo = random(4); undo > 0 && left > 0; undo--) {
       await lab.press('Control+z');
-      present.pop();
+      left--;
       seen.undone++;
     }
-    await expect.poll(found).toEqual(present);
+    await expect.poll(async () => (await found())?.length).toBe(left);
+    const after = (await found())!;
+    expect(after.filter(stroke => !now.includes(stroke))).toEqual([]);
+    present.splice(0, Infinity, ...after);
   }
   expect(seen.acknowledged).toBeGreaterThan(KILLS);
-  const last = Math.min(present.length, 150);
-  for (let undo = 0; undo < last; undo++) {
-    present.pop();
+  let left = present.length;
+  for (let undo = Math.min(left, 150); undo > 0; undo--) {
     expect(await notebook.execute(2, `lab.undo()\n${FOUND}`)).toContain('True');
-    if (undo % 10 === 0 || undo === last - 1) {
-      expect(await found()).toEqual(present);
+    left--;
+    if (undo % 10 === 1) {
+      expect(await found()).toHaveLength(left);
     }
   }
   if (process.env['SAMBALAB_KILLS']) {

@@ -72,6 +72,9 @@ async function widen(page: IJupyterLabPageFixture, root: Locator, width: number)
   }
 }
 
+// Galata's kernel watcher cannot read the reply to a restart, so it is off here.
+test.use({ kernels: null, sessions: null });
+
 test('Pictures of the states', async ({ page, tmpPath }) => {
   test.setTimeout(1_500_000);
   rmSync(FOLDER, { recursive: true, force: true });
