@@ -347,7 +347,7 @@ ${cell('name="stack", fresh=True').replace('(image', '(volume')}`;
   });
   await state('live', async () => {
     await lab.live(true);
-    await lab.liveSettled();
+    await lab.shownIsKept();
     await rest();
     await shoot('live', 'Live: each stroke is learned at once');
     await lab.live(false);
@@ -363,7 +363,10 @@ ${cell('name="stack", fresh=True').replace('(image', '(volume')}`;
     await page.waitForTimeout(1000);
     await shoot('kernel-restarted', 'The kernel was restarted: the cell is to be run again');
     await notebook.run(0);
-    await notebook.execute(1, gold.replace('fresh=True', 'fresh=False').replace('lab =', 'other ='));
+    await notebook.execute(
+      1,
+      gold.replace('fresh=True', 'fresh=False').replace('lab =', 'other =').replace(/lab$/, 'other')
+    );
     const other = await LabellerPage.in(page);
     await other.samReady();
     await shoot('banner-related', 'Labels of this image in another notebook or variable are offered', {
