@@ -15,6 +15,17 @@ export type Rect = {
 /** A rectangle in one slice of a stack. */
 export type SliceRect = Rect & { slice: number };
 
+/** The part of a square tile that lies inside the image; `side` is in pixels. */
+export function tileRect({ rows, columns }: ISize, slice: number, row: number, column: number, side: number): SliceRect {
+  return {
+    slice,
+    row0: row * side,
+    row1: Math.min((row + 1) * side, rows),
+    column0: column * side,
+    column1: Math.min((column + 1) * side, columns)
+  };
+}
+
 /** Pixels of a rectangle. */
 export function areaOf({ row0, row1, column0, column1 }: Rect): number {
   return (row1 - row0) * (column1 - column0);

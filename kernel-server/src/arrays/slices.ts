@@ -9,7 +9,7 @@
 import { lineIn, shapeIn, SliceDirection } from '../../../src/shared/direction';
 import { Lru } from '../../../src/shared/lru';
 import { ArrayDescriptor } from '../../../src/shared/protocol';
-import { SliceRect } from '../../../src/shared/rect';
+import { SliceRect, tileRect } from '../../../src/shared/rect';
 import { breathe } from '../base/files';
 import { allocate, itemSize, TypedArray } from './dtypes';
 import { TileFile } from './tile-file';
@@ -78,13 +78,7 @@ export class GatheredSlices implements SliceReader {
   }
 
   tile(slice: number, row: number, column: number, side: number): SliceRect {
-    return {
-      slice,
-      row0: row * side,
-      row1: Math.min((row + 1) * side, this.rows),
-      column0: column * side,
-      column1: Math.min((column + 1) * side, this.columns)
-    };
+    return tileRect(this, slice, row, column, side);
   }
 
   close(): void {

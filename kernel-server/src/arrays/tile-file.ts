@@ -7,7 +7,7 @@
  */
 import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { ArrayDescriptor } from '../../../src/shared/protocol';
-import { SliceRect } from '../../../src/shared/rect';
+import { SliceRect, tileRect } from '../../../src/shared/rect';
 import { allocate, byteLength, itemSize, TypedArray } from './dtypes';
 
 /** A part of rows so narrow is read with its whole rows, if these have at most so many bytes: reading them takes less time than a call for each row. */
@@ -71,13 +71,7 @@ export class TileFile {
 
   /** The part of a square tile that lies inside the array. */
   tile(slice: number, row: number, column: number, side: number): SliceRect {
-    return {
-      slice,
-      row0: row * side,
-      row1: Math.min((row + 1) * side, this.rows),
-      column0: column * side,
-      column1: Math.min((column + 1) * side, this.columns)
-    };
+    return tileRect(this, slice, row, column, side);
   }
 
   close(): void {

@@ -118,7 +118,10 @@ def load(path: str | os.PathLike[str]) -> Loaded:
     except SambaLabError:
         raise
     except Exception as error:  # each format's reader raises other types
-        raise LabelError(f"{file} cannot be read as labels: {type(error).__name__}: {error}.") from error
+        raise LabelError(
+            f"{file} cannot be read as labels: it is damaged, or no {chosen.ending} file ({type(error).__name__}: {error}). "
+            f"A whole file of class ids will do: {', '.join(known.ending for known in FORMATS)}."
+        ) from error
 
 
 def _format(path: str | os.PathLike[str], formats: Iterable[Format], error: type[SambaLabError], what: str) -> Format:

@@ -107,15 +107,6 @@ export const zDirection = z.enum(SLICE_DIRECTIONS).optional();
 /** A tile, named by its tile row and tile column. */
 export const zTileRef = z.object({ row: zCount, column: zCount });
 
-/** A rectangle in one slice; the ends are exclusive. */
-export const zSliceRect = z.object({
-  slice: zCount,
-  row0: zCount,
-  row1: zNatural,
-  column0: zCount,
-  column1: zNatural
-}) satisfies z.ZodType<SliceRect>;
-
 /** Some rows and columns; the ends are exclusive. */
 export const zRect = z.object({
   row0: zCount,
@@ -124,15 +115,11 @@ export const zRect = z.object({
   column1: zNatural
 }) satisfies z.ZodType<Rect>;
 
+/** A rectangle in one slice; the ends are exclusive. */
+export const zSliceRect = zRect.extend({ slice: zCount }) satisfies z.ZodType<SliceRect>;
+
 /** A part of an image or stack; the ends are exclusive. */
-export const zRegion = z.object({
-  slice0: zCount,
-  slice1: zNatural,
-  row0: zCount,
-  row1: zNatural,
-  column0: zCount,
-  column1: zNatural
-}) satisfies z.ZodType<Region>;
+export const zRegion = zRect.extend({ slice0: zCount, slice1: zNatural }) satisfies z.ZodType<Region>;
 
 /** The values that occur more than once. */
 function repeated<T>(values: readonly T[]): T[] {

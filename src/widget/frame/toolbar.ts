@@ -94,6 +94,7 @@ export class Toolbar extends StateWidget {
       testid: 'sambalab-end-correction',
       title: trans.__('The tools correct the segmentation; click to draw labels again'),
       text: trans.__('Correction'),
+      className: 'sambalab-ends-mode',
       run: () => (state.corrects = false)
     });
     this._corrects.setAttribute('aria-pressed', 'true');
@@ -122,7 +123,8 @@ export class Toolbar extends StateWidget {
     this._region = commandButton('clear-region', view, {
       testid: 'sambalab-clear-region',
       icon: { svg: region.icon },
-      text: trans.__('Region only')
+      text: trans.__('Region only'),
+      className: 'sambalab-ends-mode'
     });
     this._region.setAttribute('aria-pressed', 'true');
     this._sliceBar = (view.state.parts?.slices ?? 1) > 1 ? new SliceBar(view) : null;
