@@ -16,7 +16,13 @@ export type Rect = {
 export type SliceRect = Rect & { slice: number };
 
 /** The part of a square tile that lies inside the image; `side` is in pixels. */
-export function tileRect({ rows, columns }: ISize, slice: number, row: number, column: number, side: number): SliceRect {
+export function tileRect(
+  { rows, columns }: ISize,
+  slice: number,
+  row: number,
+  column: number,
+  side: number
+): SliceRect {
   return {
     slice,
     row0: row * side,
