@@ -75,6 +75,44 @@ test('Overlays, contrast and the pixel under the pointer are shown as they are s
   await shows(150, 40, DARK, 'certainly not bright');
   await part('probability').click();
 
+  // What a stroke draws again is as if all were drawn, also where pixels of the screen are parts of the image's or of the map's.
+  await part('segmentation-opacity').fill('40');
+  const drawn = () =>
+    lab.root.evaluate(async root => {
+      await new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+      const { width, height } = root.querySelector('canvas')!;
+      const data = root.querySelector('canvas')!.getContext('2d')!.getImageData(0, 0, width, height).data;
+      const digest = await crypto.subtle.digest('SHA-1', data);
+      return Array.from(new Uint8Array(digest)).join();
+    });
+  await lab.press('b');
+  for (const [column, zooms] of [
+    [60, 0],
+    [120, 3],
+    [140, 1]
+  ] as const) {
+    for (let i = 0; i < zooms; i++) {
+      await page.keyboard.press('+');
+    }
+    const before = await drawn();
+    await lab.strokes([
+      [
+        { row: 120, column },
+        { row: 131.3, column: column + 5.7 },
+        { row: 128, column: column - 3 }
+      ]
+    ]);
+    await lab.moveTo(140, 128);
+    const stroke = await drawn();
+    expect(stroke).not.toBe(before);
+    await page.keyboard.down('h');
+    await drawn();
+    await page.keyboard.up('h');
+    expect(await drawn()).toBe(stroke);
+  }
+  await lab.press('0');
+  await part('segmentation-opacity').fill('0');
+
   // The segmentation before the last training, by a key and along a line.
   await part('segmentation-opacity').fill('40');
   await notebook.execute(1, 'lab.set_labels(np.where(labels == 0, 0, 3 - labels)); lab.train(); print("trained")');

@@ -23,6 +23,7 @@ import { watchPens } from './pen-watch';
 import { ScaleBar } from './scale-bar';
 import { IHover, kindOf, purposeOf } from './pointer-events';
 import { SliceWheel } from './slice-wheel';
+import { SuggestionPainter } from './suggestion-painter';
 import { ToolInUse } from './tool-in-use';
 import { currentTool, IToolEvent, IToolHandler } from './tools';
 
@@ -36,6 +37,7 @@ export class CanvasView extends Widget {
     this._image = image;
     this.navigation = new Navigation({ image, settings: options.state.settings, hasFocus: options.hasFocus });
     this._painter = new Painter(options.state, this.view);
+    this._suggestion = new SuggestionPainter(options.state, this.view);
     this.addClass('sambalab-canvas');
     this.node.dataset['testid'] = 'sambalab-canvas';
     this._layers = new Layers({ node: this.node, image, navigation: this.navigation, painter: this._layerPainter });
@@ -238,13 +240,18 @@ export class CanvasView extends Widget {
     if (change === 'display') {
       this._divider.refresh();
     }
-    if (change !== 'status') {
+    if (change !== 'status' && change !== 'stroke') {
       this.redraw(change === 'top' ? 'top' : 'both');
     }
   }
 
-  private _onRepaint(_: LabellerState, { overlay, keys }: IRepaint): void {
-    this._painter.invalidate(overlay, keys);
+  private _onRepaint(_: LabellerState, repaint: IRepaint): void {
+    const area = this._painter.invalidate(repaint);
+    if (area) {
+      this._layers.redrawArea(area);
+    } else if (repaint.area) {
+      this.redraw('both');
+    }
   }
 
   private _setCursor(): void {
@@ -308,9 +315,9 @@ export class CanvasView extends Widget {
       return;
     }
     if (this._gestures.draws(event.pointerId)) {
-      this._hover(pointer.at);
       const all = event.getCoalescedEvents?.() ?? [];
       const parts = all.length > 0 ? all.map(part => this._pointer(part)) : [pointer];
+      this._hover(pointer.at); // last: what it writes on the page would make asking for places slow
       this.handler.drag?.(parts.map(part => this._toolEvent(part)));
     } else if (!this._gestures.does && pointer.kind !== 'touch') {
       this._hover(pointer.at);
@@ -347,6 +354,7 @@ export class CanvasView extends Widget {
   private readonly _state: LabellerState;
   private readonly _image: ISize;
   private readonly _painter: Painter;
+  private readonly _suggestion: SuggestionPainter;
   private readonly _scaleBar = new ScaleBar();
   private readonly _divider: Divider;
   private readonly _minimap: Minimap;
@@ -366,8 +374,11 @@ export class CanvasView extends Widget {
     changed: () => this._setCursor()
   } satisfies IGestureTarget);
   private readonly _layerPainter: ILayerPainter = {
-    base: (context, ratio) => {
-      const complete = this._painter.base(context, ratio, this._hideOverlays);
+    base: (context, ratio, area) => {
+      const complete = this._painter.base(context, ratio, { area, hideOverlays: this._hideOverlays });
+      if (area) {
+        return complete;
+      }
       const { session, settings } = this._state;
       const pixelSize = settings.values.scaleBar ? session?.image.pixelSize : null;
       this._scaleBar.show(pixelSize, this.view.scale, this.view.width);
@@ -377,7 +388,7 @@ export class CanvasView extends Widget {
     top: (context, ratio) => {
       if (!this._hideOverlays) {
         this._painter.mark(context);
-        this._painter.suggestion(context, ratio);
+        this._suggestion.paint(context, ratio);
       }
       this.handler.paint?.(context, this.view);
       this.cursor.paint(context);

@@ -3,17 +3,29 @@
  * is up to the canvas.
  */
 import { IDisposable } from '@lumino/disposable';
-import { ISize } from '../../shared';
+import { ISize, Rect } from '../../shared';
 import { IPoint } from '../base/geometry';
 import { Navigation } from './navigation';
 
 /** Which layers to draw. */
 export type LayerName = 'base' | 'top' | 'both';
 
+/** A rectangle of whole device pixels. */
+export interface IScreenArea {
+  x0: number;
+  y0: number;
+  x1: number;
+  y1: number;
+}
+
 /** Draws the layers. `ratio` is device pixels a CSS pixel. */
 export interface ILayerPainter {
-  /** Draw the lower layer. Returns whether it is complete; if not, it is called again with the next frame. */
-  base(context: CanvasRenderingContext2D, ratio: number): boolean;
+  /**
+   * Draw the lower layer. Returns whether it is complete; if not, it is called again with the next frame.
+   *
+   * @param area the part that changed, in device pixels; null for all
+   */
+  base(context: CanvasRenderingContext2D, ratio: number, area: IScreenArea | null): boolean;
   /** Draw the upper layer, which is clear; the context is in CSS pixels. */
   top(context: CanvasRenderingContext2D, ratio: number): void;
   /** All that was asked for is drawn. */
@@ -54,8 +66,31 @@ export class Layers implements IDisposable {
 
   /** Draw layers again with the next frame. */
   redraw(layer: LayerName): void {
-    this._dirtyBase ||= layer !== 'top';
+    if (layer !== 'top') {
+      this._dirty = 'all';
+    }
     this._dirtyTop ||= layer !== 'base';
+    this._request();
+  }
+
+  /** Draw a rectangle of the image again on the lower layer, and the upper layer, with the next frame. */
+  redrawArea({ row0, row1, column0, column1 }: Rect): void {
+    const { view } = this._options.navigation;
+    const from = view.toScreen({ x: column0, y: row0 });
+    const to = view.toScreen({ x: column1, y: row1 });
+    // A pixel more on each side: tiles are drawn at rounded places.
+    const area = {
+      x0: Math.floor(from.x * this._ratio) - 1,
+      y0: Math.floor(from.y * this._ratio) - 1,
+      x1: Math.ceil(to.x * this._ratio) + 1,
+      y1: Math.ceil(to.y * this._ratio) + 1
+    };
+    this._dirty = this._dirty === null ? area : this._dirty === 'all' ? 'all' : around(this._dirty, area);
+    this._dirtyTop = true;
+    this._request();
+  }
+
+  private _request(): void {
     if (this._frame === 0 && !this._disposed && this._options.node.isConnected) {
       this._frame = requestAnimationFrame(() => {
         this._frame = 0;
@@ -135,11 +170,12 @@ export class Layers implements IDisposable {
     }
     const { painter, navigation } = this._options;
     let complete = true;
-    if (all || this._dirtyBase) {
+    if (all || this._dirty) {
       const context = this._base.getContext('2d');
       if (context) {
         const start = performance.now();
-        complete = painter.base(context, this._ratio);
+        const area = all || this._dirty === 'all' ? null : this._dirty;
+        complete = painter.base(context, this._ratio, area);
         this._longest = Math.max(this._longest, performance.now() - start);
       }
     }
@@ -151,7 +187,8 @@ export class Layers implements IDisposable {
         painter.top(context, this._ratio);
       }
     }
-    this._dirtyBase = this._dirtyTop = false;
+    this._dirty = null;
+    this._dirtyTop = false;
     if (complete) {
       painter.drawn();
     } else {
@@ -165,9 +202,20 @@ export class Layers implements IDisposable {
   private _ratio = 1;
   private _frame = 0;
   private _longest = 0;
-  private _dirtyBase = true;
+  /** What of the lower layer must be drawn again. */
+  private _dirty: IScreenArea | 'all' | null = 'all';
   private _dirtyTop = true;
   private _disposed = false;
+}
+
+/** The least rectangle that contains both. */
+function around(a: IScreenArea, b: IScreenArea): IScreenArea {
+  return {
+    x0: Math.min(a.x0, b.x0),
+    y0: Math.min(a.y0, b.y0),
+    x1: Math.max(a.x1, b.x1),
+    y1: Math.max(a.y1, b.y1)
+  };
 }
 
 /** The height of an image that is as wide as this, in CSS pixels, within limits. */

@@ -9,19 +9,15 @@ import { dimOutside } from './dim';
 import { ByteTiles } from '../tiles/byte-tiles';
 import { contourLevel, partInImage } from '../tiles/contours';
 import { makeGreys, makePalette, makeRamp } from '../tiles/lut';
-import { RepaintedOverlay } from '../state/change';
+import { IRepaint, RepaintedOverlay } from '../state/change';
+import { IScreenArea } from './layers';
 import { LabellerState } from '../state/labeller-state';
 import { SessionParts } from '../state/session-parts';
 import { IImageTileRef } from '../tiles/image-tiles';
-import { outline } from '../tiles/outline';
-import { LEVEL_MAX, LEVEL_MIN, OverlayPictures, reduceLevels } from '../tiles/overlay-pictures';
+import { IRows, LEVEL_MAX, LEVEL_MIN, OverlayPictures, reduceLevels } from '../tiles/overlay-pictures';
 import { coveringKeys, LEVELS, reducedKey } from '../tiles/reduced-tiles';
 import { segmentationKey } from '../tiles/segmentation-tiles';
-import { Suggestion } from '../state/suggestion';
 import { makeUncertaintyPalette } from '../tiles/uncertainty-colors';
-
-/** Margin around the view, in pixels of the level, for which the suggestion is rendered too: small moves of the view reuse it. */
-const MARGIN = 64;
 
 /** A slice without a picture yet is blank after this time, in milliseconds. Until then the slice before stays on the screen. */
 const HOLD_MS = 500;
@@ -29,14 +25,12 @@ const HOLD_MS = 500;
 /** Milliseconds of a frame for drawing pictures of overlay tiles; the rest waits for the next frame. */
 const FRAME_MS = 7;
 
-/** The picture of the suggestion that was drawn last. */
-interface ISuggestionPicture {
-  suggestion: Suggestion;
-  level: number;
-  color: string;
-  region: Rect;
-  canvas: HTMLCanvasElement;
-  outline: Path2D;
+/** How to draw the lower layer. */
+export interface IBaseOptions {
+  /** The area to draw again, in device pixels; null for all. */
+  area: IScreenArea | null;
+  /** Whether to draw the image alone. */
+  hideOverlays: boolean;
 }
 
 /** The painter of one view. */
@@ -49,48 +43,76 @@ export class Painter {
     this._pictures.uncertainty.palette = makeUncertaintyPalette();
   }
 
-  /** Tiles of an overlay changed: draw their pictures again. Null for all. */
-  invalidate(overlay: RepaintedOverlay, keys: string[] | null): void {
+  /**
+   * Tiles of an overlay changed: draw their pictures again.
+   *
+   * @returns the rectangle of the image that looks different, if less than all that shows the tiles
+   */
+  invalidate({ overlay, keys, area }: IRepaint): Rect | null {
     // The segmentation's pictures contain the labels, so that the segmentation does not shine through them.
     const concerned = overlay === 'labels' ? (['labels', 'segmentation'] as const) : ([overlay] as const);
+    let alone = area !== undefined;
     for (const name of concerned) {
       const pictures = this._pictures[name];
-      if (keys) {
-        // Contours at a tile's edge depend on the tile beside it.
-        const near = this._outlined(name) ? keys.flatMap(withNeighbours) : keys;
-        const all = name === 'segmentation' ? near.flatMap(withCovering) : near;
-        all.forEach(key => pictures.invalidate(key));
-        if (name === 'segmentation' && overlay === name) {
-          const training = this._state.parts?.segmentation.training ?? 0;
-          all.forEach(key => this._pictures.before.invalidate(`${training}|${key}`));
-        }
-      } else {
+      if (!keys) {
         pictures.invalidateAll();
+        alone = false;
+        continue;
+      }
+      const outlined = this._outlined(name);
+      alone &&= !outlined;
+      for (const key of keys) {
+        pictures.invalidate(key, outlined ? undefined : area && rowsIn(key, area));
+      }
+      // Contours at a tile's edge depend on the tile beside it.
+      const more = outlined ? keys.flatMap(withNeighbours) : name === 'segmentation' ? keys : [];
+      const others = new Set(name === 'segmentation' ? more.flatMap(withCovering) : more);
+      keys.forEach(key => others.delete(key));
+      others.forEach(key => pictures.invalidate(key));
+      if (name === 'segmentation' && overlay === name) {
+        const training = this._state.parts?.segmentation.training ?? 0;
+        [...keys, ...others].forEach(key => this._pictures.before.invalidate(`${training}|${key}`));
       }
     }
+    return alone ? area! : null;
   }
 
   /**
-   * Draw the lower layer; `ratio` is device pixels a CSS pixel.
+   * Draw the lower layer, or an area of it after a change that {@link invalidate} has said to be less than all; `ratio` is device pixels a
+   * CSS pixel.
    *
    * @returns whether all pictures are up to date; if not, draw again with the next frame.
    */
-  base(context: CanvasRenderingContext2D, ratio: number, hideOverlays: boolean): boolean {
+  base(context: CanvasRenderingContext2D, ratio: number, { area, hideOverlays }: IBaseOptions): boolean {
     const { segmentation, before, preview, uncertainty, probability } = this._pictures;
     const later = [segmentation, before, preview, uncertainty, probability];
     later.forEach(pictures => (pictures.late = false));
     const { parts } = this._state;
-    this._upcoming = parts && this._view.width > 0 ? this._fetchImage(parts, ratio) : [];
+    this._seen = this._view.visible();
+    this._partial = area !== null;
+    if (!area) {
+      this._upcoming = parts && this._view.width > 0 ? this._fetchImage(parts, ratio) : [];
+    }
     if (parts && this._holds(context.canvas, parts, ratio)) {
       return false;
     }
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    if (area) {
+      this._seen = overlap(this._seen, this._inImage(area, ratio));
+      context.save();
+      context.beginPath();
+      context.rect(area.x0, area.y0, area.x1 - area.x0, area.y1 - area.y0);
+      context.clip();
+    }
     this._base(context, ratio, hideOverlays);
+    if (area) {
+      context.restore();
+    }
     return !later.some(pictures => pictures.late);
   }
 
   private _base(context: CanvasRenderingContext2D, ratio: number, hideOverlays: boolean): void {
     const parts = this._state.parts;
-    context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, context.canvas.width, context.canvas.height);
     if (!parts || this._view.width === 0) {
       return;
@@ -110,11 +132,13 @@ export class Painter {
     const slice = this._state.slice;
     const { labels, segmentation, preview } = parts;
     const level = overlayLevel(parts.image, this._view, ratio);
-    const visible = tilesIn(this._view.visible(), LABEL_TILE, level);
+    const visible = tilesIn(this._seen, LABEL_TILE, level);
     // Labels stay in sight while there is no segmentation: else strokes would be drawn and not seen.
     const onlySegmentation = values.shown === 'segmentation' && segmentation.version > 0;
     if (values.shown !== 'labels' && values.segmentationOpacity > 0) {
-      segmentation.want(slice, visible, this._upcoming, level);
+      if (!this._partial) {
+        segmentation.want(slice, visible, this._upcoming, level);
+      }
       if (segmentation.size.tiles > 0) {
         this._segmentation(context, parts, ratio, visible, level);
       }
@@ -126,12 +150,14 @@ export class Painter {
       }
     }
     if (preview.shown) {
-      this._bytes(context, ratio, 'preview', preview, preview.opacity, tilesIn(this._view.visible(), LABEL_TILE), 0);
+      this._bytes(context, ratio, 'preview', preview, preview.opacity, tilesIn(this._seen, LABEL_TILE), 0);
     }
-    this._upcoming.forEach(next => labels.slice(next));
+    if (!this._partial) {
+      this._upcoming.forEach(next => labels.slice(next));
+    }
     const drawn = labels.slice(slice);
     if (!onlySegmentation && values.labelOpacity > 0) {
-      this._overlay(context, ratio, 'labels', values.labelOpacity, drawn.in(this._view.visible()), 0, tile => ({
+      this._overlay(context, ratio, 'labels', values.labelOpacity, drawn.in(this._seen), 0, tile => ({
         key: segmentationKey(slice, tile),
         values: () => drawn.tile(tile.row, tile.column)
       }));
@@ -185,7 +211,9 @@ export class Painter {
     level: number
   ): void {
     const slice = this._state.slice;
-    tiles.want(slice, visible, level);
+    if (!this._partial) {
+      tiles.want(slice, visible, level);
+    }
     if (tiles.drawn) {
       this._overlay(context, ratio, name, opacity, visible, level, tile => ({
         key: tiles.key(slice, tile, level),
@@ -204,52 +232,11 @@ export class Painter {
     }
   }
 
-  /** Draw the suggestion; the context is in CSS pixels. */
-  suggestion(context: CanvasRenderingContext2D, ratio: number): void {
-    const parts = this._state.parts;
-    const suggestion = parts?.suggestions.current;
-    const color = this._state.currentClass?.color ?? '#ffffff';
-    if (!parts || !suggestion) {
-      this._kept = null;
-      return;
-    }
-    const level = chooseLevel(parts.image, this._view.scale * ratio);
-    const kept = this._suggestionPicture(parts, suggestion, level, color);
-    if (!kept) {
-      return;
-    }
-    const by = 2 ** level;
-    const { region } = kept;
-    const from = this._view.toScreen({ x: region.column0 * by, y: region.row0 * by });
-    const size = by * this._view.scale;
-    context.imageSmoothingEnabled = false;
-    context.globalAlpha = 0.42;
-    context.drawImage(
-      kept.canvas,
-      from.x,
-      from.y,
-      (region.column1 - region.column0) * size,
-      (region.row1 - region.row0) * size
-    );
-    context.globalAlpha = 1;
-    context.save();
-    context.translate(from.x, from.y);
-    context.scale(size, size);
-    context.lineJoin = context.lineCap = 'round';
-    context.lineWidth = 3.5 / size;
-    context.strokeStyle = 'rgba(0, 0, 0, 0.6)';
-    context.stroke(kept.outline);
-    context.lineWidth = 1.75 / size;
-    context.strokeStyle = color;
-    context.stroke(kept.outline);
-    context.restore();
-  }
-
-  /** The image tiles in view. */
+  /** The image tiles to draw. */
   private _imageTiles(parts: SessionParts, ratio: number): IImageTileRef[] {
     const level = chooseLevel(parts.image, this._view.scale * ratio);
     const { slice } = this._state;
-    return tilesIn(this._view.visible(), IMAGE_TILE, level).map(tile => ({ ...tile, slice, level }));
+    return tilesIn(this._seen, IMAGE_TILE, level).map(tile => ({ ...tile, slice, level }));
   }
 
   /** Fetch the image tiles in view, then those of the upcoming slices. Returns these slices. */
@@ -329,7 +316,9 @@ export class Painter {
       ? contourLevel(scale, LEVEL_MIN, LEVEL_MAX)
       : Math.min(LEVEL_MAX, Math.max(0, Math.floor(Math.log2(1 / scale) + 1e-6)));
     const pictures = this._pictures[name];
-    pictures.reserve(tiles.length, level);
+    if (!this._partial) {
+      pictures.reserve(tiles.length, level);
+    }
     /** A tile beside another: a tile without labels is blank, other ones are unknown until they arrive. */
     const beside = (row: number, column: number) => {
       const inside = row >= 0 && column >= 0 && row * LABEL_TILE < image.rows && column * LABEL_TILE < image.columns;
@@ -363,6 +352,13 @@ export class Painter {
       }
     }
     context.globalAlpha = 1;
+  }
+
+  /** The rectangle of the image under an area of the layer. */
+  private _inImage({ x0, y0, x1, y1 }: IScreenArea, ratio: number): Rect {
+    const from = this._view.toImage({ x: x0 / ratio, y: y0 / ratio });
+    const to = this._view.toImage({ x: x1 / ratio, y: y1 / ratio });
+    return { row0: Math.floor(from.y), row1: Math.ceil(to.y), column0: Math.floor(from.x), column1: Math.ceil(to.x) };
   }
 
   /** A rectangle of the image in whole device pixels: x, y, width, height. */
@@ -412,62 +408,6 @@ export class Painter {
     }
   }
 
-  private _suggestionPicture(
-    parts: SessionParts,
-    suggestion: Suggestion,
-    level: number,
-    color: string
-  ): ISuggestionPicture | null {
-    const needed = this._reduced(parts, suggestion, level, 0);
-    const kept = this._kept;
-    if (
-      kept?.suggestion === suggestion &&
-      kept.level === level &&
-      kept.color === color &&
-      covers(kept.region, needed)
-    ) {
-      return kept;
-    }
-    const region = this._reduced(parts, suggestion, level, MARGIN);
-    const rows = region.row1 - region.row0;
-    const columns = region.column1 - region.column0;
-    if (rows <= 0 || columns <= 0) {
-      return null;
-    }
-    const mask = suggestion.region(region, level);
-    const canvas = document.createElement('canvas');
-    canvas.width = columns;
-    canvas.height = rows;
-    const data = new ImageData(columns, rows);
-    const pixels = new Uint32Array(data.data.buffer);
-    const pixel = makePalette([{ id: 1, color }])[1]!;
-    for (let i = 0; i < mask.length; i++) {
-      pixels[i] = mask[i] ? pixel : 0;
-    }
-    canvas.getContext('2d')!.putImageData(data, 0, 0);
-    const path = new Path2D();
-    const lines = outline(mask, rows, columns);
-    for (let i = 0; i < lines.length; i += 4) {
-      path.moveTo(lines[i]!, lines[i + 1]!);
-      path.lineTo(lines[i + 2]!, lines[i + 3]!);
-    }
-    this._kept = { suggestion, level, color, region, canvas, outline: path };
-    return this._kept;
-  }
-
-  /** The part of the suggestion in view, with a margin, in pixels of a level. */
-  private _reduced(parts: SessionParts, { bounds }: Suggestion, level: number, margin: number): Rect {
-    const by = 2 ** level;
-    const size = levelSize(parts.image, level);
-    const visible = this._view.visible();
-    return {
-      row0: Math.max(Math.floor(bounds.row0 / by), Math.floor(visible.row0 / by) - margin, 0),
-      row1: Math.min(Math.ceil(bounds.row1 / by), Math.ceil(visible.row1 / by) + margin, size.rows),
-      column0: Math.max(Math.floor(bounds.column0 / by), Math.floor(visible.column0 / by) - margin, 0),
-      column1: Math.min(Math.ceil(bounds.column1 / by), Math.ceil(visible.column1 / by) + margin, size.columns)
-    };
-  }
-
   private readonly _pictures = {
     labels: new OverlayPictures(),
     segmentation: new OverlayPictures(),
@@ -476,6 +416,10 @@ export class Painter {
     uncertainty: new OverlayPictures(reduceLevels),
     probability: new OverlayPictures(reduceLevels)
   };
+  /** The part of the image that is being drawn. */
+  private _seen: Rect = { row0: 0, row1: 0, column0: 0, column1: 0 };
+  /** Whether it is less than what is in view: then all tiles in view were asked for before. */
+  private _partial = false;
   private _colours = '';
   private _probabilityColour = '';
   /** The slices to fetch ahead. */
@@ -483,7 +427,6 @@ export class Painter {
   /** The slice on the screen, and the one that has no picture yet, if it stays there in its place. */
   private _drawn: { parts: SessionParts; slice: number; width: number; height: number } | null = null;
   private _held: { slice: number; since: number } | null = null;
-  private _kept: ISuggestionPicture | null = null;
 }
 
 /** Tiles of an overlay that a view needs at full resolution without being asked for reduced ones. */
@@ -508,6 +451,21 @@ export function overlayLevel(image: ISize, view: ViewTransform, ratio: number): 
   }
 }
 
+/** The rows of a tile that lie in a rectangle of its slice. */
+function rowsIn(key: string, { row0, row1 }: Rect): IRows {
+  const top = LABEL_TILE * Number(key.split('/').at(-2));
+  return { from: Math.max(0, row0 - top), to: Math.min(LABEL_TILE, row1 - top) };
+}
+
+function overlap(a: Rect, b: Rect): Rect {
+  return {
+    row0: Math.max(a.row0, b.row0),
+    row1: Math.min(a.row1, b.row1),
+    column0: Math.max(a.column0, b.column0),
+    column1: Math.min(a.column1, b.column1)
+  };
+}
+
 /** A tile's key with those of the tiles of all levels that cover it. */
 function withCovering(key: string): string[] {
   const match = /^(\d+)\/(\d+)\/(\d+)$/.exec(key);
@@ -525,15 +483,6 @@ function withNeighbours(key: string): string[] {
   const row = Number(parts.pop());
   const keyAt = (r: number, c: number) => [...parts, r, c].join('/');
   return [key, keyAt(row - 1, column), keyAt(row + 1, column), keyAt(row, column - 1), keyAt(row, column + 1)];
-}
-
-function covers(outer: Rect, inner: Rect): boolean {
-  return (
-    outer.row0 <= inner.row0 &&
-    outer.row1 >= inner.row1 &&
-    outer.column0 <= inner.column0 &&
-    outer.column1 >= inner.column1
-  );
 }
 
 /** Draw the mark around a region, in CSS pixels. It is light on dark, to be visible on any image. */

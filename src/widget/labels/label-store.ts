@@ -6,7 +6,7 @@
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { BridgeError, Layer, Replaces, SliceDirection } from '../../shared';
+import { BridgeError, Layer, Rect, Replaces, SliceDirection } from '../../shared';
 import { ISize, ITileRef } from '../base/geometry';
 import { ISessionEvent, ISessionLink } from '../base/session-link';
 import { LabelTiles } from './label-tiles';
@@ -23,6 +23,8 @@ const RELOADED = 4;
 export interface ILabelChange {
   slice: number;
   tiles: ITileRef[];
+  /** Only pixels in this rectangle changed. */
+  area?: Rect;
 }
 
 /** A patch made here. */
@@ -143,7 +145,7 @@ export class LabelStore implements IDisposable {
       classId,
       replaces,
       made: { provenance: 'hand', tool },
-      painted: tiles => this._changed.emit({ slice, tiles }),
+      painted: (tiles, area) => this._changed.emit({ slice, tiles, area }),
       ended: (patch, released) => {
         this._strokes.delete(stroke);
         this.commit(patch, { painted: true, released });

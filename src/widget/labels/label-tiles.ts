@@ -3,7 +3,7 @@
  * so both agree without a round trip.
  */
 import { LABEL_TILE, Rect, Replaces, replaceTable } from '../../shared';
-import { ISize, ITileRef } from '../base/geometry';
+import { ISize, ITileRef, tileKey } from '../base/geometry';
 import { IMaskTile } from './raster';
 import { reduceClasses } from './reduce';
 
@@ -18,19 +18,17 @@ export class LabelTiles {
   }
 
   tile(row: number, column: number): Uint8Array | undefined {
-    return this._tiles.get(keyOf(row, column));
+    return this._tiles.get(tileKey(row, column))?.ids;
   }
 
   /** A tile reduced 2^level times, kept until the tile changes. Do not change it. */
   reduced(row: number, column: number, level: number): Uint8Array | undefined {
-    const key = keyOf(row, column);
-    const tile = this._tiles.get(key);
-    const kept = this._reduced.get(key);
-    if (!tile || kept?.level === level) {
-      return tile && kept?.ids;
+    const tile = this._tiles.get(tileKey(row, column));
+    if (!tile || tile.reduced?.level === level) {
+      return tile?.reduced?.ids;
     }
-    const ids = reduceClasses(tile, level);
-    this._reduced.set(key, { level, ids });
+    const ids = reduceClasses(tile.ids, level);
+    tile.reduced = { level, ids };
     return ids;
   }
 
@@ -56,44 +54,40 @@ export class LabelTiles {
 
   /** Set a tile to the sidecar's class ids; `undefined` removes it. */
   replace(row: number, column: number, classes: Uint8Array | undefined): void {
-    this._reduced.delete(keyOf(row, column));
     if (!classes) {
-      this._tiles.delete(keyOf(row, column));
+      this._tiles.delete(tileKey(row, column));
       return;
     }
     if (classes.length !== LABEL_TILE * LABEL_TILE) {
       throw new Error(`A tile has ${LABEL_TILE * LABEL_TILE} class ids, but this one has ${classes.length}.`);
     }
-    this._tiles.set(keyOf(row, column), classes);
+    this._tiles.set(tileKey(row, column), { row, column, ids: classes });
   }
 
   clear(): void {
     this._tiles.clear();
-    this._reduced.clear();
   }
 
   /** The tiles that are kept; the others are 0 everywhere. */
   get refs(): ITileRef[] {
-    return [...this._tiles.keys()].map(key => {
-      const [row, column] = key.split('/').map(Number);
-      return { row: row!, column: column! };
-    });
+    return [...this._tiles.values()].map(({ row, column }) => ({ row, column }));
   }
 
   /** The kept tiles that a rectangle touches. */
   in({ row0, row1, column0, column1 }: Rect): ITileRef[] {
-    return this.refs.filter(
-      ({ row, column }) =>
-        row * LABEL_TILE < row1 &&
-        (row + 1) * LABEL_TILE > row0 &&
-        column * LABEL_TILE < column1 &&
-        (column + 1) * LABEL_TILE > column0
-    );
+    const found: ITileRef[] = [];
+    for (const { row, column } of this._tiles.values()) {
+      const top = row * LABEL_TILE;
+      const left = column * LABEL_TILE;
+      if (top < row1 && top + LABEL_TILE > row0 && left < column1 && left + LABEL_TILE > column0) {
+        found.push({ row, column });
+      }
+    }
+    return found;
   }
 
-  /** Set a run of pixels inside the image; `end` is exclusive. Returns the tiles that the run touches. */
-  paintRun(row: number, start: number, end: number, classId: number, replaces: Replaces): ITileRef[] {
-    const touched: ITileRef[] = [];
+  /** Set a run of pixels inside the image; `end` is exclusive. */
+  paintRun(row: number, start: number, end: number, classId: number, replaces: Replaces): void {
     const tileRow = Math.floor(row / LABEL_TILE);
     const may = this._table(replaces);
     for (let column = start; column < end;) {
@@ -107,11 +101,9 @@ export class LabelTiles {
             tile[base + column] = classId;
           }
         }
-        touched.push({ row: tileRow, column: tileColumn });
       }
       column = last;
     }
-    return touched;
   }
 
   /** Set the pixels of a mask. Returns how many of them changed. */
@@ -149,22 +141,25 @@ export class LabelTiles {
 
   /** The tile to write to, created if the change can label its pixels; else undefined where there is none. */
   private _writable(row: number, column: number, creates: boolean): Uint8Array | undefined {
-    const key = keyOf(row, column);
-    this._reduced.delete(key);
+    const key = tileKey(row, column);
     let tile = this._tiles.get(key);
     if (!tile && creates) {
-      tile = new Uint8Array(LABEL_TILE * LABEL_TILE);
+      tile = { row, column, ids: new Uint8Array(LABEL_TILE * LABEL_TILE) };
       this._tiles.set(key, tile);
     }
-    return tile;
+    if (tile) {
+      tile.reduced = undefined;
+    }
+    return tile?.ids;
   }
 
   private _replaces: Replaces | null = null;
   private _may: Uint8Array = new Uint8Array(0);
-  private readonly _tiles = new Map<string, Uint8Array>();
-  private readonly _reduced = new Map<string, { level: number; ids: Uint8Array }>();
+  private readonly _tiles = new Map<number, ILabelTile>();
 }
 
-function keyOf(row: number, column: number): string {
-  return `${row}/${column}`;
+interface ILabelTile extends ITileRef {
+  ids: Uint8Array;
+  /** Its ids reduced 2^level times, if they were asked for since it changed. */
+  reduced?: { level: number; ids: Uint8Array } | undefined;
 }

@@ -5,7 +5,7 @@
  * path is straight, so the covered shape is a capsule, which meets each row of pixels in one run.
  */
 import { LABEL_TILE, MASK_BYTES, Rect } from '../../shared';
-import { IPoint, ISize } from '../base/geometry';
+import { IPoint, ISize, tileKey } from '../base/geometry';
 
 /** Bytes of one tile's bit mask. */
 
@@ -138,10 +138,8 @@ export class MaskBuilder {
       const last = Math.min(stop, (tileColumn + 1) * LABEL_TILE);
       const bits = this._tile(Math.floor(row / LABEL_TILE), tileColumn).bits;
       const base = (row % LABEL_TILE) * LABEL_TILE - tileColumn * LABEL_TILE;
-      for (; column < last; column++) {
-        const bit = base + column;
-        bits[bit >> 3]! |= 0x80 >> (bit & 7);
-      }
+      setBits(bits, base + column, base + last);
+      column = last;
     }
   }
 
@@ -175,7 +173,7 @@ export class MaskBuilder {
   }
 
   private _tile(row: number, column: number): IMaskTile {
-    const key = `${row}/${column}`;
+    const key = tileKey(row, column);
     let tile = this._tiles.get(key);
     if (!tile) {
       tile = { row, column, bits: new Uint8Array(MASK_BYTES) };
@@ -184,5 +182,20 @@ export class MaskBuilder {
     return tile;
   }
 
-  private readonly _tiles = new Map<string, IMaskTile>();
+  private readonly _tiles = new Map<number, IMaskTile>();
+}
+
+/** Set the bits of a run, the most significant of a byte first; `end` is exclusive. */
+function setBits(bits: Uint8Array, start: number, end: number): void {
+  const first = start >> 3;
+  const last = (end - 1) >> 3;
+  const head = 0xff >> (start & 7);
+  const tail = 0xff & (0xff << (7 - ((end - 1) & 7)));
+  if (first === last) {
+    bits[first]! |= head & tail;
+    return;
+  }
+  bits[first]! |= head;
+  bits.fill(0xff, first + 1, last);
+  bits[last]! |= tail;
 }

@@ -1,14 +1,17 @@
 /** Reduces tiles of class ids for views that are zoomed out. */
 import { LABEL_TILE } from '../../shared';
 
-/** Reduce a tile of class ids 2^level times. A block takes the first class in it, so that thin strokes stay visible. */
+/**
+ * Reduce a tile of class ids, or whole blocks of its rows, 2^level times. A block takes the first class in it, so that thin strokes stay
+ * visible.
+ */
 export function reduceClasses(classes: Uint8Array, level: number): Uint8Array {
   if (level === 0) {
     return classes;
   }
   const side = LABEL_TILE >> level;
-  const out = new Uint8Array(side * side);
-  for (let row = 0, at = 0; row < LABEL_TILE; row++) {
+  const out = new Uint8Array(classes.length >> (2 * level));
+  for (let row = 0, at = 0; at < classes.length; row++) {
     const base = (row >> level) * side;
     for (let column = 0; column < LABEL_TILE; column++, at++) {
       const target = base + (column >> level);

@@ -225,7 +225,7 @@ export class SessionParts implements IDisposable {
     }, this);
     this.comparison.changed.connect(() => this._changed.emit('display'), this);
     tiles.arrived.connect(drawing, this);
-    labels.changed.connect(this._onLabels, this);
+    labels.changed.connect((_, change) => this._onLabels('labels', change), this);
     for (const [overlay, layer] of [
       ['labels', labels],
       ['segmentation', this.correction]
@@ -233,11 +233,7 @@ export class SessionParts implements IDisposable {
       layer.crossed.connect(() => this._repaint.emit({ overlay, keys: null }), this);
     }
     this.correction.failed.connect(failed, this);
-    this.correction.changed.connect((_, { slice, tiles }) => {
-      const keys = tiles?.map(({ row, column }) => `${slice}/${row}/${column}`) ?? null;
-      this._repaint.emit({ overlay: 'segmentation', keys });
-      this._changed.emit('drawing');
-    }, this);
+    this.correction.changed.connect((_, change) => this._onLabels('segmentation', change), this);
     labels.queue.changed.connect(() => this._changed.emit('status'), this);
     labels.queue.acknowledged.connect(() => {
       guide.drawn();
@@ -270,10 +266,10 @@ export class SessionParts implements IDisposable {
     embedding.progressed.connect(() => this._changed.emit('status'), this);
   }
 
-  private _onLabels(_: LabelStore, { slice, tiles }: ILabelChange): void {
+  private _onLabels(overlay: 'labels' | 'segmentation', { slice, tiles, area }: ILabelChange): void {
     const keys = tiles.map(({ row, column }) => `${slice}/${row}/${column}`);
-    this._repaint.emit({ overlay: 'labels', keys });
-    this._changed.emit('drawing');
+    this._repaint.emit({ overlay, keys, ...(area && { area }) });
+    this._changed.emit(area ? 'stroke' : 'drawing');
   }
 
   private readonly _changed = new Signal<this, Change>(this);

@@ -10,14 +10,14 @@ import { contoursOf, ISurroundings, overHalf } from './contours';
 /** Bytes of pictures kept of an overlay; more if those in view have more. A picture of full resolution has 256 KiB. */
 const BYTES_MAX = 32 << 20;
 
-/** Reduce a tile of grey levels 2^level times. A block takes its mean. */
+/** Reduce a tile of grey levels, or whole blocks of its rows, 2^level times. A block takes its mean. */
 export function reduceLevels(levels: Uint8Array, level: number): Uint8Array {
   if (level === 0) {
     return levels;
   }
   const side = LABEL_TILE >> level;
-  const sums = new Uint32Array(side * side);
-  for (let row = 0, at = 0; row < LABEL_TILE; row++) {
+  const sums = new Uint32Array(levels.length >> (2 * level));
+  for (let row = 0, at = 0; at < levels.length; row++) {
     const base = (row >> level) * side;
     for (let column = 0; column < LABEL_TILE; column++, at++) {
       sums[base + (column >> level)]! += levels[at]!;
@@ -26,13 +26,24 @@ export function reduceLevels(levels: Uint8Array, level: number): Uint8Array {
   return Uint8Array.from(sums, sum => Math.round(sum / 4 ** level));
 }
 
+/** The pixels of the picture that is being drawn: a stroke draws some in each frame, and new memory each time would be much to collect. */
+let scratch = new Uint32Array(LABEL_TILE * LABEL_TILE);
+
 /** What is around a tile, in full resolution; its contours need it. */
 export type Surroundings = () => ISurroundings;
 
+/** Rows of a tile; `to` is exclusive. */
+export interface IRows {
+  from: number;
+  to: number;
+}
+
+const ALL_ROWS: IRows = { from: 0, to: LABEL_TILE };
+
 interface IPicture {
   canvas: HTMLCanvasElement;
-  /** Whether the tile has changed since it was drawn. */
-  outdated: boolean;
+  /** The rows of the tile that have changed since it was drawn. */
+  outdated: IRows | null;
 }
 
 /** Draws and keeps the pictures of one overlay. */
@@ -70,19 +81,27 @@ export class OverlayPictures {
       return undefined;
     }
     const canvas = kept?.canvas ?? document.createElement('canvas');
-    const pixels = around ? this._contours(bytes, level, around()) : this._reduce(bytes, level);
-    this._draw(canvas, pixels, LABEL_TILE * 2 ** -level);
-    this._pictures.set(full, { canvas, outdated: false });
+    const by = 2 ** level;
+    if (around) {
+      this._draw(canvas, this._contours(bytes, level, around()), LABEL_TILE / by, 0);
+    } else {
+      const { from, to } = kept?.outdated ?? ALL_ROWS;
+      const row = Math.floor(from / by);
+      const rows = bytes.subarray(row * by * LABEL_TILE, Math.ceil(to / by) * by * LABEL_TILE);
+      this._draw(canvas, this._reduce(rows, level), LABEL_TILE / by, row);
+    }
+    this._pictures.set(full, { canvas, outdated: null });
     return canvas;
   }
 
-  /** A tile changed. */
-  invalidate(key: string): void {
+  /** A tile changed, or only these rows of it. */
+  invalidate(key: string, rows = ALL_ROWS): void {
     for (let level = LEVEL_MIN; level <= LEVEL_MAX; level++) {
       for (const contours of [false, true]) {
         const kept = this._pictures.peek(nameOf(key, level, contours));
         if (kept) {
-          kept.outdated = true;
+          const { from, to } = kept.outdated ?? rows;
+          kept.outdated = { from: Math.min(from, rows.from), to: Math.max(to, rows.to) };
         }
       }
     }
@@ -91,7 +110,7 @@ export class OverlayPictures {
   /** All tiles changed. */
   invalidateAll(): void {
     for (const kept of this._pictures.values()) {
-      kept.outdated = true;
+      kept.outdated = ALL_ROWS;
     }
   }
 
@@ -135,16 +154,20 @@ export class OverlayPictures {
     );
   }
 
-  private _draw(canvas: HTMLCanvasElement, values: Uint8Array, side: number): void {
+  /** Draw values on a canvas of this width and height, from a row on. */
+  private _draw(canvas: HTMLCanvasElement, values: Uint8Array, side: number, row: number): void {
     if (canvas.width !== side) {
       canvas.width = canvas.height = side;
     }
-    const data = new ImageData(side, side);
-    const pixels = new Uint32Array(data.data.buffer);
+    if (scratch.length < values.length) {
+      scratch = new Uint32Array(values.length);
+    }
+    const pixels = scratch.subarray(0, values.length);
     for (let i = 0; i < values.length; i++) {
       pixels[i] = this._palette[values[i]!]!;
     }
-    canvas.getContext('2d')!.putImageData(data, 0, 0);
+    const bytes = new Uint8ClampedArray(pixels.buffer, 0, pixels.byteLength);
+    canvas.getContext('2d')!.putImageData(new ImageData(bytes, side, values.length / side), 0, row);
   }
 
   private readonly _pictures = new Lru<string, IPicture>({

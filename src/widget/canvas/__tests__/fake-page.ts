@@ -19,8 +19,8 @@ export function fakePage() {
     },
     ImageData: class {
       data: Uint8ClampedArray;
-      constructor(width: number, height: number) {
-        this.data = new Uint8ClampedArray(width * height * 4);
+      constructor(first: number | Uint8ClampedArray, second: number) {
+        this.data = typeof first === 'number' ? new Uint8ClampedArray(first * second * 4) : first;
       }
     },
     Path2D: class {

@@ -1,0 +1,137 @@
+/** Draws the suggestion over the image: its area and its outline. Their picture is kept for moves of the view. */
+import { Rect } from '../../shared';
+import { chooseLevel, levelSize, ViewTransform } from '../base/geometry';
+import { LabellerState } from '../state/labeller-state';
+import { SessionParts } from '../state/session-parts';
+import { Suggestion } from '../state/suggestion';
+import { makePalette } from '../tiles/lut';
+import { outline } from '../tiles/outline';
+
+/** Margin around the view, in pixels of the level, for which the suggestion is rendered too: small moves of the view reuse it. */
+const MARGIN = 64;
+
+/** The picture of the suggestion that was drawn last. */
+interface ISuggestionPicture {
+  suggestion: Suggestion;
+  level: number;
+  color: string;
+  region: Rect;
+  canvas: HTMLCanvasElement;
+  outline: Path2D;
+}
+
+/** The painter of the suggestion in one view. */
+export class SuggestionPainter {
+  constructor(
+    private readonly _state: LabellerState,
+    private readonly _view: ViewTransform
+  ) {}
+
+  /** Draw it; the context is in CSS pixels. */
+  paint(context: CanvasRenderingContext2D, ratio: number): void {
+    const parts = this._state.parts;
+    const suggestion = parts?.suggestions.current;
+    const color = this._state.currentClass?.color ?? '#ffffff';
+    if (!parts || !suggestion) {
+      this._kept = null;
+      return;
+    }
+    const level = chooseLevel(parts.image, this._view.scale * ratio);
+    const kept = this._picture(parts, suggestion, level, color);
+    if (!kept) {
+      return;
+    }
+    const by = 2 ** level;
+    const { region } = kept;
+    const from = this._view.toScreen({ x: region.column0 * by, y: region.row0 * by });
+    const size = by * this._view.scale;
+    context.imageSmoothingEnabled = false;
+    context.globalAlpha = 0.42;
+    context.drawImage(
+      kept.canvas,
+      from.x,
+      from.y,
+      (region.column1 - region.column0) * size,
+      (region.row1 - region.row0) * size
+    );
+    context.globalAlpha = 1;
+    context.save();
+    context.translate(from.x, from.y);
+    context.scale(size, size);
+    context.lineJoin = context.lineCap = 'round';
+    context.lineWidth = 3.5 / size;
+    context.strokeStyle = 'rgba(0, 0, 0, 0.6)';
+    context.stroke(kept.outline);
+    context.lineWidth = 1.75 / size;
+    context.strokeStyle = color;
+    context.stroke(kept.outline);
+    context.restore();
+  }
+
+  private _picture(
+    parts: SessionParts,
+    suggestion: Suggestion,
+    level: number,
+    color: string
+  ): ISuggestionPicture | null {
+    const needed = this._reduced(parts, suggestion, level, 0);
+    const kept = this._kept;
+    if (
+      kept?.suggestion === suggestion &&
+      kept.level === level &&
+      kept.color === color &&
+      covers(kept.region, needed)
+    ) {
+      return kept;
+    }
+    const region = this._reduced(parts, suggestion, level, MARGIN);
+    const rows = region.row1 - region.row0;
+    const columns = region.column1 - region.column0;
+    if (rows <= 0 || columns <= 0) {
+      return null;
+    }
+    const mask = suggestion.region(region, level);
+    const canvas = document.createElement('canvas');
+    canvas.width = columns;
+    canvas.height = rows;
+    const data = new ImageData(columns, rows);
+    const pixels = new Uint32Array(data.data.buffer);
+    const pixel = makePalette([{ id: 1, color }])[1]!;
+    for (let i = 0; i < mask.length; i++) {
+      pixels[i] = mask[i] ? pixel : 0;
+    }
+    canvas.getContext('2d')!.putImageData(data, 0, 0);
+    const path = new Path2D();
+    const lines = outline(mask, rows, columns);
+    for (let i = 0; i < lines.length; i += 4) {
+      path.moveTo(lines[i]!, lines[i + 1]!);
+      path.lineTo(lines[i + 2]!, lines[i + 3]!);
+    }
+    this._kept = { suggestion, level, color, region, canvas, outline: path };
+    return this._kept;
+  }
+
+  /** The part of the suggestion in view, with a margin, in pixels of a level. */
+  private _reduced(parts: SessionParts, { bounds }: Suggestion, level: number, margin: number): Rect {
+    const by = 2 ** level;
+    const size = levelSize(parts.image, level);
+    const visible = this._view.visible();
+    return {
+      row0: Math.max(Math.floor(bounds.row0 / by), Math.floor(visible.row0 / by) - margin, 0),
+      row1: Math.min(Math.ceil(bounds.row1 / by), Math.ceil(visible.row1 / by) + margin, size.rows),
+      column0: Math.max(Math.floor(bounds.column0 / by), Math.floor(visible.column0 / by) - margin, 0),
+      column1: Math.min(Math.ceil(bounds.column1 / by), Math.ceil(visible.column1 / by) + margin, size.columns)
+    };
+  }
+
+  private _kept: ISuggestionPicture | null = null;
+}
+
+function covers(outer: Rect, inner: Rect): boolean {
+  return (
+    outer.row0 <= inner.row0 &&
+    outer.row1 >= inner.row1 &&
+    outer.column0 <= inner.column0 &&
+    outer.column1 >= inner.column1
+  );
+}
