@@ -10,7 +10,7 @@ import {
   Params,
   TrainingChoice
 } from '../../../src/shared/protocol';
-import { holds, regionKey } from '../../../src/shared/region';
+import { holds, isSameRegion, regionKey } from '../../../src/shared/region';
 import { ArrayStore } from '../arrays/array-store';
 import { greyRange } from '../arrays/display-range';
 import { ICall, madeBy } from '../transport/dispatcher';
@@ -123,6 +123,7 @@ export class ClassifierJobs {
    * @returns whether the segmentation was missing
    */
   async segment(session: Session, arrays: Params<'segment'>['arrays'], call: ICall): Promise<boolean> {
+    const { region } = session.record;
     const wanted = arrays.map((name): ResultName => (name === 'segmentation' ? 'prediction' : name));
     const isThere = (name: ResultName) =>
       session.array(name) !== undefined &&
@@ -137,7 +138,7 @@ export class ClassifierJobs {
       session: session.id,
       kind: 'apply' as const
     };
-    return this._options.jobs.run(description, call.signal, context =>
+    const made = await this._options.jobs.run(description, call.signal, context =>
       inTurn([session], context.signal, async () => {
         const names = missing(); // an earlier training in the queue may have changed this
         const { info, json } = await this.of(session);
@@ -154,6 +155,8 @@ export class ClassifierJobs {
         return names.includes('prediction');
       })
     );
+    // The region may have changed meanwhile: then that of the older one was made.
+    return isSameRegion(region, session.record.region) ? made : (await this.segment(session, arrays, call)) || made;
   }
 
   /** Take a classifier's file over into a session and segment every slice with it. */
@@ -214,6 +217,9 @@ export class ClassifierJobs {
   private async _train(sessions: readonly Session[], choice: TrainingChoice, context: IJobContext): Promise<void> {
     const { engine } = this._options;
     const first = sessions[0]!;
+    for (const { labels } of sessions) {
+      await labels.exclusive(async () => undefined); // so that all acknowledged patches are in the array
+    }
     const parts = sessions.map(partOf);
     sessions.slice(1).forEach(other => expectAlike(first, other));
     const missing = missingLabels(sessions);
@@ -223,9 +229,6 @@ export class ClassifierJobs {
     const spec = specOf(engine, choice.features, sessions);
     const forest = engine.learnerParams(choice.forest);
     const start = performance.now();
-    for (const { labels } of sessions) {
-      await labels.exclusive(async () => undefined); // so that all acknowledged patches are in the array
-    }
     await this.learner.learn(parts, spec, forest, context, ({ trained, embeddings, ...learned }) =>
       this._show(parts, trained, embeddings, context, async made => {
         const seconds = (performance.now() - start) / 1000;
@@ -303,10 +306,9 @@ export class ClassifierJobs {
           await take(made);
           // The caller has got its answer already, when it cancelled.
           for (const [i, { session: its }] of parts.entries()) {
-            const { round, part } = made[i]!;
-            if (part > 0) {
-              const { id, record } = its;
-              peers.emit(id, 'segmentation', { session: id, version: record.segmentationVersion, round });
+            if (made[i]!.part > 0) {
+              const { version, round } = its.state().segmentation!;
+              peers.emit(its.id, 'segmentation', { session: its.id, version, ...(round !== undefined && { round }) });
             }
           }
         }

@@ -4,7 +4,7 @@ import { BridgeError } from '../../../src/shared/errors';
 import { familyNames, withoutEmbedding } from '../../../src/shared/features';
 import { ArrayDescriptor, Params, Result } from '../../../src/shared/protocol';
 import { Rect } from '../../../src/shared/rect';
-import { rectOf } from '../../../src/shared/region';
+import { isSameRegion, rectOf } from '../../../src/shared/region';
 import { ArrayStore } from '../arrays/array-store';
 import { displayRange } from '../arrays/display-range';
 import { TileFile } from '../arrays/tile-file';
@@ -88,17 +88,21 @@ export class ComputeJobs {
       session: session.id,
       kind: 'features' as const
     };
+    const expectSame = () => {
+      if (generation !== session.generation || !isSameRegion(region, session.record.region)) {
+        throw new BridgeError('cancelled', 'The image, or the region to work on, was replaced meanwhile.');
+      }
+    };
     const array = await jobs.run(description, call.signal, async context => {
       const [, rows, columns] = session.record.image.shape;
       const out = await store.allocate(session.arraysFolder, 'features', 'float32', [rows, columns, names.length]);
       try {
         const embedding =
           spec.embedding && (await this.embeddings.maps(session, spec.embedding, undefined, context, params.slice));
+        expectSame(); // the maps are of the region that is worked on now
         const shape = [1, ...out.shape];
         await engine.features(image, params.slice, spec, { ...out, shape }, context, embedding ?? undefined, region);
-        if (generation !== session.generation) {
-          throw new BridgeError('cancelled', 'The image was replaced meanwhile.');
-        }
+        expectSame();
       } catch (error) {
         await store.remove(out);
         throw error;

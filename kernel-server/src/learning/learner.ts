@@ -1,11 +1,19 @@
 /** Trains classifiers for sessions. Adds the encoder's maps if the spec asks for them and they can be made. */
+import type { IEmbeddingBasis } from '../../../engine';
 import { BridgeError } from '../../../src/shared/errors';
 import { EmbeddingSpec, FeatureSpec, withoutEmbedding } from '../../../src/shared/features';
 import { LearnerParams } from '../../../src/shared/learners';
 import { LabelClass } from '../../../src/shared/protocol';
 import { IJobContext } from '../jobs/job-context';
-import { IEngineService, ITrained } from '../jobs/services';
-import { IEmbeddingSource, ITrainingPart, WatchedEmbedding, withoutEmbeddingNote } from './training-part';
+import { IEngineService, IImageMaps, ITrained } from '../jobs/services';
+import {
+  IEmbeddingSource,
+  ITrainingPart,
+  nameOf,
+  seesOther,
+  WatchedEmbedding,
+  withoutEmbeddingNote
+} from './training-part';
 
 const PENDING = "SAM's embedding is being computed; the classifier sees it as soon as it is there.";
 
@@ -31,6 +39,8 @@ export class Learner {
   /**
    * Train on sessions and pass the result to `use`. If the maps cannot be made, in training or in use, both run again
    * without the embedding.
+   *
+   * @throws BridgeError `not-ready` if a session's region changes before its maps are found: they would be those of the other region
    */
   async learn<T>(
     parts: readonly ITrainingPart[],
@@ -49,6 +59,13 @@ export class Learner {
       found = true;
       return await use(await this._train(parts, spec, forest, '', context, embeddings));
     } catch (error) {
+      const moved = parts.find(seesOther);
+      if (!found && moved && !context.signal.aborted) {
+        throw new BridgeError(
+          'not-ready',
+          `${nameOf(moved.session)}: the region to work on changed before SAM had seen it, so nothing was trained. Train again.`
+        );
+      }
       const failure = found ? embeddings.find(({ failure }) => failure)?.failure : BridgeError.from(error);
       if (!failure || failure.code === 'cancelled' || context.signal.aborted) {
         throw error;
@@ -150,11 +167,29 @@ export class Learner {
     found: WatchedEmbedding[]
   ): Promise<void> {
     context.progress('embedding', 0, 1);
-    const own = await this._embeddings.maps(first!.session, spec, undefined, context);
+    const own = await this._mapsOf(first!, spec, undefined, context);
     context.signal.throwIfAborted();
     found.push(new WatchedEmbedding(own));
-    for (const { session } of others) {
-      found.push(new WatchedEmbedding(await this._embeddings.maps(session, spec, own.basis, context)));
+    for (const part of others) {
+      found.push(new WatchedEmbedding(await this._mapsOf(part, spec, own.basis, context)));
     }
+  }
+
+  /** The maps of the region that is trained on. */
+  private async _mapsOf(
+    part: ITrainingPart,
+    spec: EmbeddingSpec,
+    basis: IEmbeddingBasis | undefined,
+    context: IJobContext
+  ): Promise<IImageMaps> {
+    const other = () => new BridgeError('cancelled', 'The region changed meanwhile.');
+    if (seesOther(part)) {
+      throw other();
+    }
+    const maps = await this._embeddings.maps(part.session, spec, basis, context);
+    if (seesOther(part)) {
+      throw other();
+    }
+    return maps;
   }
 }

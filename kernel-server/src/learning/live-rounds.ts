@@ -44,7 +44,7 @@ export interface ILiveOptions {
   learner: Learner;
   embeddings: IEmbeddingSource;
   /** Called when the segmentation of a session is complete. */
-  segmented(session: Session, round: number): void;
+  segmented(session: Session): void;
 }
 
 /** The rounds of one session. */
@@ -266,7 +266,7 @@ class SessionRounds {
       const { labelsVersion } = part;
       this._own = infoOf(trained, { ...learned, forest, basis: embedding?.basis, labelsVersion, seconds });
       await session.takeResults({ prediction }, part, this._own, number);
-      segmented(session, number);
+      segmented(session);
     } finally {
       this._visible = false;
       const prediction = await allocated.catch(() => undefined);

@@ -5,7 +5,7 @@ import { BridgeError } from '../../../src/shared/errors';
 import { FeatureSpec, withImage } from '../../../src/shared/features';
 import { LearnerParams } from '../../../src/shared/learners';
 import { ArrayDescriptor, ClassifierInfo, LabelClass, TrainingChoice } from '../../../src/shared/protocol';
-import { cutShape, OptionalRegion } from '../../../src/shared/region';
+import { cutShape, isSameRect, OptionalRegion } from '../../../src/shared/region';
 import type { SliceEmbeddings } from '../sam/slice-embeddings';
 import { explainStorage, writeAtomically } from '../base/files';
 import { IJobContext } from '../jobs/job-context';
@@ -30,6 +30,11 @@ export function partOf(session: Session): ITrainingPart {
     const { code, message } = BridgeError.from(error);
     throw new BridgeError(code, `${nameOf(session)}: ${message}`);
   }
+}
+
+/** Whether SAM sees other pixels of a session now than when the work on it began: another region. */
+export function seesOther({ session, region }: ITrainingPart): boolean {
+  return !isSameRect(region, session.record.region, session.record.image.shape);
 }
 
 /** The name of a session for messages. */

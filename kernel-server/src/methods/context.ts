@@ -65,7 +65,7 @@ export function createContext(options: IMethodOptions): IMethodContext {
     peers,
     learner,
     embeddings,
-    segmented: (session, round) => events.segmented(session, round)
+    segmented: session => events.segmented(session)
   });
   const uncertainty = new Uncertainty({ engine, store, classifiers });
   const backups = new Backups(store);

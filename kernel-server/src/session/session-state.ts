@@ -1,6 +1,6 @@
 /** What the protocol says of a session: everything but pixels. */
 import { SessionState } from '../../../src/shared/protocol';
-import { holds } from '../../../src/shared/region';
+import { holds, isSameRegion } from '../../../src/shared/region';
 import type { Segmentation } from './segmentation';
 import type { SessionLabels } from './session-labels';
 import type { SessionRecord } from './session-record';
@@ -29,6 +29,7 @@ export function stateOf({ id, record, labels, segmentation, live }: ISessionPart
             ...(round !== undefined && { round }),
             ...(record.segmentedPart < 1 && { part: record.segmentedPart }),
             ...(!holds(record.segmentedRegion, region) && { outgrown: true as const }),
+            ...(!isSameRegion(record.learnedRegion, region) && { learnedElsewhere: true as const }),
             classifier,
             ...(phases && { counts: phases })
           }

@@ -475,6 +475,7 @@ export class Session {
         const { probabilities, uncertainty, ...rest } = results;
         await this._context.store.remove(probabilities, uncertainty);
         results = rest;
+        round = undefined; // the tiles that pages have got of it are cut to the older region
       }
       await this._segmentation.take(results, classifier !== null);
       if (classifier) {

@@ -66,8 +66,9 @@ export class SessionEvents {
     }
   }
 
-  /** There is a new segmentation. `round`: that of live segmentation, or of a training, that made it. */
-  segmented(session: Session, round = session.state().segmentation?.round): void {
+  /** There is a new segmentation. The event names the round of live segmentation, or of a training, whose tiles on pages are those of it. */
+  segmented(session: Session): void {
+    const round = session.state().segmentation?.round;
     this._peers.emit(session.id, 'segmentation', {
       session: session.id,
       version: session.record.segmentationVersion,

@@ -94,6 +94,8 @@ export const zSession = z.object({
       part: z.number().min(0).max(1).optional(),
       /** The region grew since: the segmentation is 0 in the rest of it, until a training or `segment` makes it. */
       outgrown: z.literal(true).optional(),
+      /** The classifier learned in another region than the one that is worked on now. */
+      learnedElsewhere: z.literal(true).optional(),
       classifier: zClassifierInfo,
       /** Pixels of each class id over all slices, with the labels on top; absent until they are counted. */
       counts: z.record(z.string(), zCount).optional()

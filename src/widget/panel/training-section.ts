@@ -138,6 +138,9 @@ export class TrainingSection extends StateWidget {
     if (labelsVersion !== 0 && labelsVersion !== session!.labels.version) {
       parts.push(trans.__('labels changed since'));
     }
+    if (labelsVersion !== 0 && session!.segmentation?.learnedElsewhere) {
+      parts.push(trans.__('region changed since'));
+    }
     if (spec && !known(() => sameFeatures(featureSpec(spec), choice.spec))) {
       parts.push(trans.__('features changed since'));
     }

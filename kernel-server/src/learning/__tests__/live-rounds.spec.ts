@@ -121,6 +121,33 @@ describe('Live segmentation', () => {
     expect(engine.trained).toHaveLength(3);
   });
 
+  it('does not learn anew from a correction, its undo or its cleaning, which leave the version of the labels as it is', async () => {
+    const session = await begin();
+    await page.request('session.live', { session, on: true, view: whole() });
+    await segmented(page);
+    await page.hear(liveJob('done'));
+    const before = await page.request('session.attach', { session });
+    expect(before.segmentation!.classifier.labelsVersion).toBe(before.labels.version);
+    const { patch, buffers } = rectangle(session, 2, { rows: [100, 110], columns: [0, 10] });
+    await page.request('labels.patch', { ...patch, layer: 'correction' }, { buffers });
+    await page.request('history.undo', { session });
+    await page.request('history.redo', { session });
+    await page.request('correction.clear', { session, slice: 0 });
+    const after = await page.request('session.attach', { session });
+    expect(after.correction!.version).toBeGreaterThan(before.labels.version);
+    expect(after.labels).toEqual(before.labels);
+    expect(engine.trained).toHaveLength(1);
+    await home.stop();
+    await home.start();
+    const later = await home.connect();
+    const { labels, segmentation } = await later.request('session.attach', { session });
+    expect([labels.version, segmentation!.classifier.labelsVersion]).toEqual(Array(2).fill(before.labels.version));
+    await later.request('session.live', { session, on: true });
+    await draw(later, session, 2, [120, 130], [0, 10]);
+    await segmented(later);
+    expect(engine.trained).toHaveLength(2);
+  });
+
   it('counts the pixels of each class as labels change on top of the segmentation', async () => {
     const session = await begin();
     await python.request('train', { session });

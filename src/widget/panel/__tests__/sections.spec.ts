@@ -384,6 +384,28 @@ describe('TrainingSection', () => {
     expect(get('training-what').textContent).toBe('Trees: Deep, changed · 1 tree · 1 channel');
   });
 
+  it('says that labels or region changed since the training, and nothing of a correction or of a classifier from a file', () => {
+    const { get, state } = make();
+    const note = (session: object, info: object = {}, segmentation: object = {}) => {
+      Object.assign(state.session, {
+        segmentation: { classifier: { ...classifier, ...info }, ...segmentation },
+        ...session
+      });
+      state.changed.emit('session');
+      return get('training-note').textContent;
+    };
+    const counts = { 1: 5, 2: 5 };
+    expect(note({ correction: { version: 7, counts }, labels: { version: 1, counts } })).toBe(
+      'Out-of-bag score 98.7 %'
+    );
+    expect(note({ labels: { version: 8, counts } })).toBe('Out-of-bag score 98.7 % · labels changed since');
+    const elsewhere = { learnedElsewhere: true };
+    expect(note({ labels: { version: 1, counts } }, {}, elsewhere)).toBe(
+      'Out-of-bag score 98.7 % · region changed since'
+    );
+    expect(note({}, { labelsVersion: 0 }, elsewhere)).toBe('Out-of-bag score 98.7 % · loaded from a file');
+  });
+
   it('shows the score of held-out strokes if there is no out-of-bag score', () => {
     const { get, state } = make();
     const scores = { source: 'held-out', confusion: [[3, 1], [0, 4]] }; // prettier-ignore
