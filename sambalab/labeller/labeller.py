@@ -7,6 +7,7 @@ import threading
 import warnings
 import weakref
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -35,6 +36,7 @@ from ..spec.features import FeaturesLike, FeatureSpec
 from ..spec.learners import learner_request
 from ..spec.parameters import pixel_size_of, refuse_unknown, switch
 from ..spec.scores import Report, report_of
+from ..spec.tables import limits
 from .label_files import LabelFiles
 from .picture import picture
 
@@ -282,17 +284,29 @@ class Labeller(LabelFiles):
         """
         if isinstance(labels, (Labeller, SessionInfo)):
             return self.take_labels(labels)
-        named = None
+        named: list[dict[str, Any]] | None = None
+        file: str | None = None
         if switch("spread", spread) and not isinstance(labels, (str, os.PathLike)):
             raise LabelError("spread goes with the name of a file.")
         if isinstance(labels, (str, os.PathLike)):
-            loaded = self._read_labels(labels, spread)
+            loaded, file = self._read_labels(labels, spread), Path(labels).name
             labels, named = loaded.ids, loaded.classes
-        self._put_labels(labels, named)
+        self._put_labels(labels, named, file=file)
         return None
 
-    def _put_labels(self, labels: npt.ArrayLike, named: list[dict[str, Any]] | None, *, add: bool = False) -> None:
-        """Replace all labels. `named`: the classes that a file names; `add`: classes may be added though `classes` was given."""
+    def _put_labels(
+        self,
+        labels: npt.ArrayLike,
+        named: list[dict[str, Any]] | None,
+        *,
+        add: bool = False,
+        tool: str = "set_labels",
+        file: str | None = None,
+    ) -> None:
+        """Replace all labels. `named`: the classes that a file names; `add`: classes may be added though `classes` was given.
+
+        `tool` and `file` name the step in the list of steps.
+        """
         add = add or not self._classes_given
         array = labels.filled(0) if isinstance(labels, np.ma.MaskedArray) else np.asarray(labels)
         if array.shape != self.shape:
@@ -307,11 +321,15 @@ class Labeller(LabelFiles):
             classes, ids = with_named(known, named, used, add=add)
             values = np.array([ids.get(value, 0) for value in range(256)], np.uint8)[array.astype(np.uint8)]
 
+        made = {"provenance": "python", "tool": tool}
+        if file:
+            made["file"] = file[-int(limits("files")["nameLength"]) :]
+
         def work(sidecar: Client) -> None:
             staged = staging.stage(sidecar, values if self._stack else values[np.newaxis])
             try:
                 changed = {"classes": classes} if classes != known else {}
-                self._request("labels.set", {"staged": staged, **changed})
+                self._request("labels.set", {"staged": staged, "made": made, **changed})
             finally:
                 staging.release(sidecar, staged)
 

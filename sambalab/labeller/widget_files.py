@@ -94,7 +94,7 @@ def _open(lab: Labeller, params: dict[str, Any], buffers: Sequence[Buffer]) -> d
         problem = error
     else:
         if sure or loaded.classes is not None or len(np.unique(loaded.ids)) <= _CLASSES_LIKELY:
-            _put(lab, loaded)
+            _put(lab, loaded, path.name)
             return {"kind": "labels", "path": path.name, "fits": True, "spread": spread, "problem": ""}
         return {"kind": "image", "path": path.name, "fits": True, "spread": False, "problem": ""}
     if not sure and _is_image(path):
@@ -184,12 +184,12 @@ def _labels_in(lab: Labeller, path: Path) -> tuple[exports.Loaded, bool]:
     return loaded, False
 
 
-def _put(lab: Labeller, loaded: exports.Loaded) -> None:
+def _put(lab: Labeller, loaded: exports.Loaded, file: str) -> None:
     """Replace the labels, with the labeller's own classes where the file has those, else with the file's."""
     try:
-        lab._put_labels(loaded.ids, loaded.classes)
+        lab._put_labels(loaded.ids, loaded.classes, tool="open_labels", file=file)
     except LabelError:
-        lab._put_labels(loaded.ids, loaded.classes, add=True)
+        lab._put_labels(loaded.ids, loaded.classes, add=True, tool="open_labels", file=file)
 
 
 def _is_image(path: Path) -> bool:

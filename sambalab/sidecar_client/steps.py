@@ -15,7 +15,7 @@ class Step:
     Attributes
     ----------
     tool
-        The tool or command that made it: ``"brush"``, ``"set_labels"``.
+        The tool or command that made it: ``"brush"``, ``"set_labels"``; ``"open_labels"``: a file opened in the widget.
     provenance
         What decided where labels are: ``"hand"``, ``"sam"``, ``"interpolation"`` or ``"python"``.
     at
@@ -26,6 +26,8 @@ class Step:
         Slice and class id (0 is unlabelled) of a change of one class in one slice, else None.
     done
         False if it was undone.
+    file
+        The name of the file whose labels it took, else None.
     """
 
     tool: str
@@ -35,10 +37,12 @@ class Step:
     slice: int | None
     class_id: int | None
     done: bool
+    file: str | None = None
 
     def __str__(self) -> str:
         mark = " " if self.done else "undone"
-        return f"{self.at:%H:%M:%S}  {self.provenance:<13}  {self.tool:<12}  {self.pixels:>12,} px  {mark}".rstrip()
+        text = f"{self.at:%H:%M:%S}  {self.provenance:<13}  {self.tool:<12}  {self.pixels:>12,} px  {mark}"
+        return f"{text.rstrip()}  {self.file}" if self.file else text.rstrip()
 
 
 class StepList(tuple[Step, ...]):
@@ -61,6 +65,7 @@ def steps_of(found: Sequence[dict[str, Any]], position: int) -> StepList:
             slice=item.get("slice"),
             class_id=item.get("class"),
             done=index < position,
+            file=item.get("file"),
         )
         for index, item in enumerate(found)
     )

@@ -17,7 +17,7 @@ class Provenance(IntEnum):
     INTERPOLATION = 3
     """Interpolated between labelled slices."""
     PYTHON = 4
-    """Set by Python."""
+    """Set by Python, or opened from a file."""
 
 
 COLORS = {

@@ -96,6 +96,9 @@ def test_labels_saved_by_the_page_come_back_exactly_and_one_undo_takes_them_back
     lab.set_labels(np.ones(SHAPE, int))
     assert ask(comm, lab, "open", path=f"a{ending}", sure=False)["kind"] == "labels"
     np.testing.assert_array_equal(lab.labels, drawn(SHAPE))
+    step = lab.history[-1]
+    assert (step.tool, step.file) == ("open_labels", f"a{ending}")
+    assert str(step).endswith(f"a{ending}")
     lab.undo()
     assert (lab.labels == 1).all()
 

@@ -49,6 +49,7 @@ import {
   COMPONENTS_MAX,
   CUTS_MAX,
   FEATURES_MAX,
+  FILE_NAME_MAX,
   IMAGE_SLICE_PIXELS_MAX,
   IMAGE_TILE,
   LABEL_TILE,
@@ -91,7 +92,7 @@ export const LIMITS = {
     cuts: CUTS_MAX
   },
   classes: { count: CLASSES_MAX, nameLength: CLASS_NAME_MAX, colors: CLASS_COLORS },
-  files: { upload: UPLOAD_BYTES_MAX },
+  files: { upload: UPLOAD_BYTES_MAX, nameLength: FILE_NAME_MAX },
   nameLength: NAME_MAX,
   provenance: PROVENANCE_CODES,
   parameters: {

@@ -38,6 +38,8 @@ export const HISTORY_STEPS_MAX = 1000;
 export const MAJORITY_RADIUS_MAX = 50;
 /** Most characters in the name of a tool or command, as a history step has it. */
 export const TOOL_NAME_MAX = 40;
+/** Characters of a file's name in a history step. */
+export const FILE_NAME_MAX = 200;
 /** Characters of the name of a notebook or script, and of a variable or cell in it. */
 export const ORIGIN_MAX = { document: 700, place: 200 } as const;
 /** Sessions that are suggested to a user whose session has no labels. */

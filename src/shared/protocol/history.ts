@@ -1,14 +1,18 @@
 /** The steps of a session that can be undone and made again: changes of labels and of classes, whoever made them. */
 import { z } from 'zod';
-import { CLASSES_MAX, TOOL_NAME_MAX } from '../limits';
+import { CLASSES_MAX, FILE_NAME_MAX, TOOL_NAME_MAX } from '../limits';
 import { MethodTable, zCount, zLayer, zSessionId } from './types';
 
 /** What decided where labels are: a hand, SAM's suggestion, the interpolation between slices, or Python. */
 export const zProvenance = z.enum(['hand', 'sam', 'interpolation', 'python']);
 export type Provenance = z.infer<typeof zProvenance>;
 
-/** What made a change: where it comes from, and the name of the tool or command. */
-export const zMadeBy = z.object({ provenance: zProvenance, tool: z.string().min(1).max(TOOL_NAME_MAX) });
+/** What made a change: where it comes from, the name of the tool or command, and of the file whose labels it took. */
+export const zMadeBy = z.object({
+  provenance: zProvenance,
+  tool: z.string().min(1).max(TOOL_NAME_MAX),
+  file: z.string().min(1).max(FILE_NAME_MAX).optional()
+});
 export type MadeBy = z.infer<typeof zMadeBy>;
 
 /** A step. */
