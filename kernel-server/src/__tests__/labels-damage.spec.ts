@@ -119,6 +119,30 @@ describe('A damaged snapshot', () => {
   });
 });
 
+describe('Damage of what made the labels', () => {
+  it('costs no label, and the report names what is lost', async () => {
+    const [rows, columns] = [1100, 1024];
+    await restart();
+    const { session } = await openSession(client, { rows, columns });
+    const { staged, array } = await client.request('array.stage', { dtype: 'uint8', shape: [1, rows, columns] });
+    writeFileSync(array.path, new Uint8Array(rows * columns).fill(1), { flag: 'r+' });
+    await client.request('labels.set', { session, staged });
+    await draw(session, 3, 2); // ten pixels whose provenance the journal has once more
+    await sidecar.kill();
+    // Two chunks of labels come first, then two of their provenance.
+    const [, , chunk] = recordsOf(journalOf(session)).filter(({ type }) => type === 2);
+    flip(journalOf(session), Math.floor((chunk!.start + chunk!.end) / 2));
+    wipeArrays();
+    await restart();
+    const { labels, recovered } = await openSession(client, { rows, columns });
+    expect(labels.counts).toEqual({ 1: rows * columns - 10, 2: 10 });
+    expect(recovered).toMatchObject({ lostChanges: 0, lostPixels: 0, lostRows: [] });
+    expect(recovered!.text).toContain(
+      'were kept. Lost: what made 1,048,566 labelled pixels (a hand, SAM, interpolation or Python). The damaged file'
+    );
+  });
+});
+
 describe('One bad record', () => {
   it('costs one stroke, and a second damage leaves the first copy as it is', async () => {
     await restart();

@@ -87,7 +87,7 @@ function lossText({ loss }: JournalledLabels): string[] {
   if (!loss) {
     return [];
   }
-  const { changes, more, pixels, rows } = loss;
+  const { changes, more, pixels, rows, provenance } = loss;
   const lost: string[] = [];
   if (pixels === null) {
     lost.push(`an unknown number of pixels in ${rowsText(rows)}`);
@@ -98,6 +98,9 @@ function lossText({ loss }: JournalledLabels): string[] {
     lost.push(`${more ? 'at least ' : ''}${count(changes, 'stroke')}`);
   } else if (more) {
     lost.push('perhaps some strokes');
+  }
+  if (provenance > 0) {
+    lost.push(`what made ${count(provenance, 'labelled pixel')} (a hand, SAM, interpolation or Python)`);
   }
   return [lost.length > 0 ? `Lost: ${lost.join(', and ')}.` : 'Nothing is lost.'];
 }

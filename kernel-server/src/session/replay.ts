@@ -43,6 +43,8 @@ export interface ILoss {
   pixels: number | null;
   /** Where labels of the snapshot may be lost. */
   rows: IRows[];
+  /** Labelled pixels that are kept, but not what made them. */
+  provenance: number;
   /** Bytes that belong to no intact record. */
   bytes: number;
 }
@@ -146,6 +148,7 @@ export async function replay(
     more: reader.endUnknown || snapshot.unknown,
     pixels: snapshot.lostPixels,
     rows: snapshot.lostPixels === 0 ? [] : rowsOf(snapshot.lost, planes),
+    provenance: await withoutProvenance(snapshot.lost, planes),
     bytes: reader.damagedBytes
   };
   // Pages that show lost patches must not take these labels for the ones that they have.
@@ -202,6 +205,25 @@ async function forgetOrphans({ labels, provenance, bytes }: Planes): Promise<voi
     );
     await breathe();
   }
+}
+
+/** Labelled pixels whose provenance is in one of the ranges of bytes that are lost. */
+async function withoutProvenance(
+  ranges: readonly [number, number][],
+  { labels, provenance, bytes: size }: Planes
+): Promise<number> {
+  let pixels = 0;
+  const first = PLANES.indexOf('provenance') * size;
+  for (const [from, to] of provenance ? ranges : []) {
+    const end = Math.min(size, to - first);
+    for (let position = Math.max(0, from - first); position < end; position += CHUNK) {
+      const length = Math.min(CHUNK, end - position);
+      const made = provenance!.readBytes(position, length);
+      labels.readBytes(position, length).forEach((id, i) => (pixels += id > 0 && made[i] === 0 ? 1 : 0));
+      await breathe();
+    }
+  }
+  return pixels;
 }
 
 interface ISnapshotRead {
