@@ -18,12 +18,12 @@ export class SliceBar implements IDisposable {
       testid: 'sambalab-slice',
       label: trans.__('Slice'),
       title: trans.__(
-        'Slice of the stack (%1 and %2, or Shift-wheel); with labels: %3 and %4',
+        'Slice of the stack, counted from 0 (%1 and %2, or Shift-wheel); with labels: %3 and %4',
         ...['previous-slice', 'next-slice', 'previous-labelled-slice', 'next-labelled-slice'].map(keyOf)
       ),
       min: 0,
       max: this._slices - 1,
-      format: slice => trans.__('%1 of %2', slice + 1, this._slices),
+      format: slice => trans.__('%1 / %2', slice, this._slices - 1),
       input: slice => _view.state.setSlice(slice)
     });
     const range = this._slider.node.querySelector('input')!;
@@ -94,7 +94,7 @@ export class SliceBar implements IDisposable {
 
   /** The mark of slices in a row. A click goes to the nearest of them. */
   private _mark([first, last]: readonly [number, number], kind: string, what: string): HTMLElement {
-    const where = first === last ? trans.__('Slice %1', first + 1) : trans.__('Slices %1 to %2', first + 1, last + 1);
+    const where = first === last ? trans.__('Slice %1', first) : trans.__('Slices %1 to %2', first, last);
     const mark = element('span', {
       class: `sambalab-slice-mark sambalab-${kind}`,
       title: trans.__('%1: %2', where, what),

@@ -248,7 +248,7 @@ export class FilesSection extends FoldingSection {
     // A file holds slices in xy.
     const stack = (this._state.session?.image.shape[0] ?? 1) > 1 && this._state.direction === 'xy';
     this._oneSlice.node.hidden = !stack;
-    setText(this._oneSlice.text, trans.__('Only slice %1', this._state.slice + 1));
+    setText(this._oneSlice.text, trans.__('Only slice %1', this._state.slice));
     this._oneSlice.input.disabled = format?.stacks === false;
     if (stack && format?.stacks === false) {
       this._oneSlice.input.checked = true;

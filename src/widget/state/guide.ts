@@ -224,7 +224,7 @@ export function reasonText({ reason, score, slice }: SuggestedRegion, slices: nu
       : reason === 'representative'
         ? trans.__('looks like much of the image (about %1 %)', percent)
         : trans.__('looks unlike the rest');
-  return slices > 1 ? trans.__('Where next: slice %1, %2.', slice + 1, why) : trans.__('Where next: %1.', why);
+  return slices > 1 ? trans.__('Where next: slice %1, %2.', slice, why) : trans.__('Where next: %1.', why);
 }
 
 /** Share of `b` that lies in `a`. */

@@ -135,7 +135,7 @@ describe('FilesSection', () => {
     get('export-spread').click();
     set('export-format', '.png');
     expect(get<HTMLInputElement>('export-slice').checked).toBe(true);
-    expect(get('export-slice').parentElement!.textContent).toBe('Only slice 3');
+    expect(get('export-slice').parentElement!.textContent).toBe('Only slice 2');
     get('export-save').click();
     await settled();
     expect(last('kernel.save')).toMatchObject({ slice: 2, spread: true });

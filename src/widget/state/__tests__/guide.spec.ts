@@ -129,7 +129,7 @@ describe('Guide', () => {
       'Where next: the classifier is least sure here (uncertainty 87 %).'
     );
     expect(reasonText(at(0, { reason: 'unusual', score: 17, slice: 3 }), 9)).toBe(
-      'Where next: slice 4, looks unlike the rest.'
+      'Where next: slice 3, looks unlike the rest.'
     );
     expect(reasonText(at(0, { reason: 'representative', score: 0.31 }), 1)).toContain('31 %');
   });
