@@ -125,7 +125,7 @@ export class BridgeClient implements IDisposable {
     try {
       this._send(parts);
       const { result, buffers } = await answered;
-      return { result: parseResult(method, result), buffers };
+      return { result: understood(method, result), buffers };
     } finally {
       this._pending.delete(id);
       signal?.removeEventListener('abort', abort);
@@ -201,7 +201,8 @@ export class BridgeClient implements IDisposable {
       }
       this._pending.delete(incoming.re);
       if ('error' in incoming) {
-        pending.reject(incoming.error);
+        const { code, message } = incoming.error;
+        pending.reject(code === 'unknown-method' ? new BridgeError(code, otherVersions(message)) : incoming.error);
       } else {
         pending.resolve({ result: incoming.result, buffers: message.buffers });
       }
@@ -245,6 +246,23 @@ export class BridgeClient implements IDisposable {
   private _requests = 0;
   private _paused = false;
   private _disposed = false;
+}
+
+/** The result of a reply. Throws BridgeError `malformed` that says why a sidecar would answer like that, and what to do. */
+function understood<M extends Method>(method: M, result: unknown): Result<M> {
+  try {
+    return parseResult(method, result);
+  } catch (reason) {
+    throw new BridgeError('malformed', otherVersions(BridgeError.from(reason).message));
+  }
+}
+
+/** Says that page and sidecar do not fit. `why` is what the one did not understand of the other. */
+function otherVersions(why: string): string {
+  return (
+    'This page and SambaLab’s sidecar are of different versions. Restart the kernel, reload the page, and run the cell again; ' +
+    `if that does not help, restart Jupyter. (${why.replace(/\.$/, '')})`
+  );
 }
 
 /** The namespace for {@link BridgeClient}. */

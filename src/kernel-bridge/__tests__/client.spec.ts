@@ -115,11 +115,17 @@ describe('BridgeClient', () => {
     client.dispose();
   });
 
-  it('rejects a reply of the wrong form', async () => {
+  it('says what to do where page and sidecar are of different versions: they do not know a reply or a request of the other', async () => {
     const { wire, client } = make();
     wire.answer = ({ header }) => wire.reply({ re: header['id'], result: { rows: -1 } });
     const params = { session, slice: 0, level: 0, row: 0, column: 0 };
-    await expect(client.request('image.tile', params)).rejects.toMatchObject({ code: 'malformed' });
+    const text = /^This page and SambaLab’s sidecar are of different versions\. Restart the kernel, reload the page/;
+    const older = client.request('image.tile', params);
+    await expect(older).rejects.toMatchObject({ code: 'malformed', message: expect.stringMatching(text) as string });
+    await expect(older).rejects.toThrow(/\(reply to image\.tile: .*rows/);
+    wire.answer = ({ header }) =>
+      wire.reply({ re: header['id'], error: { code: 'unknown-method', message: 'There is no method "image.tile".' } });
+    await expect(client.request('image.tile', params)).rejects.toThrow(text);
     client.dispose();
   });
 

@@ -149,7 +149,7 @@ export class Connection implements IDisposable, ISessionLink {
         return;
       }
       this._set({ state: 'failed', message: error.message });
-      if (error.code !== 'protocol-version') {
+      if (error.code !== 'protocol-version' && error.code !== 'malformed') {
         this._timer = setTimeout(() => void this.attach(), this._retryMs);
       }
     }
