@@ -77,3 +77,21 @@ it('copies labels to another slice in one step, and leaves those that may not ch
     client.request('labels.copy', { session, from: 0, to: 3, classes: 'all', replaces: 'all' })
   ).rejects.toThrow('Slice 3 does not exist');
 });
+
+it('copies each class over the one label on which most of it lies, its own aside, if that may change', async () => {
+  const { session, arrays } = await openSession(client, { slices: 2, rows: 60, columns: 70 });
+  const area = 60 * 70;
+  const at = (row: number, column: number) => bytesOf(arrays['labels']!)[area + row * 70 + column];
+  await square(session, 0, 1); // rows and columns 20 to 40
+  await square(session, 1, 2, 25); // most of the copy lies on it, the rest on unlabelled pixels
+  const copy = { session, from: 0, to: 1, classes: 'all' as const, one: true as const };
+  expect((await client.request('labels.copy', { ...copy, replaces: [0, 1] })).changed).toBe(0); // class 2 is locked
+  const { changed } = await client.request('labels.copy', { ...copy, replaces: [0, 1, 2] });
+  expect(changed).toBe(15 * 15);
+  expect([at(22, 22), at(30, 30), at(42, 42)]).toEqual([0, 1, 2]);
+  await client.request('history.undo', { session });
+  await square(session, 1, 0, 25);
+  await square(session, 1, 2, 33);
+  await client.request('labels.copy', { ...copy, replaces: [0, 1, 2] });
+  expect([at(22, 22), at(35, 35)]).toEqual([1, 2]);
+});

@@ -35,10 +35,10 @@ it('marks slices with labels and those with only interpolated ones, and jumps be
   expect(marks()).toEqual([]);
   await tell([2, 6], [3, 4, 5, 9]);
   expect(marks()).toEqual([
-    ['Slice 3: labels', false],
-    ['Slice 7: labels', false],
-    ['Slices 4 to 6: interpolated labels', true],
-    ['Slice 10: interpolated labels', true]
+    ['Slice 2: labels', false],
+    ['Slice 6: labels', false],
+    ['Slices 3 to 5: interpolated labels', true],
+    ['Slice 9: interpolated labels', true]
   ]);
   const path = ['next', 'next', 'next', 'next', 'next', 'next', 'next', 'previous'].map(direction => {
     run(`${direction}-labelled-slice`);
@@ -50,7 +50,7 @@ it('marks slices with labels and those with only interpolated ones, and jumps be
 });
 
 it('copies to the next slice by the rule of the toolbar, and fills gaps, where that is possible', async () => {
-  const { sidecar, state, tell, enabled, run } = await show();
+  const { sidecar, state, bar, tell, enabled, run } = await show();
   expect([enabled('copy-labels-to-next-slice'), enabled('fill-between-slices')]).toEqual([false, false]);
   await tell([0, 1], []);
   expect([enabled('copy-labels-to-next-slice'), enabled('fill-between-slices')]).toEqual([true, false]);
@@ -63,6 +63,12 @@ it('copies to the next slice by the rule of the toolbar, and fills gaps, where t
     { from: 0, to: 1, classes: [1, 2], replaces: [0] },
     { from: 1, to: 2, classes: [1, 2], replaces: [0, 1, 2] }
   ]);
+  expect(bar.node.textContent).toContain('2 / 19'); // counted from 0, as in the status line and in Python
+  state.settings.set({ overlap: 'same' });
+  await tell([0, 1, 2], []);
+  run('copy-labels-to-next-slice');
+  await until(() => state.slice === 3);
+  expect(sidecar.copies[2]).toMatchObject({ from: 2, to: 3, replaces: [0, 1, 2], one: true });
   await tell([0, 1, 5], []);
   expect([enabled('copy-labels-to-next-slice'), enabled('fill-between-slices')]).toEqual([false, true]);
   run('fill-between-slices');
