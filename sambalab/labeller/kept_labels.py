@@ -59,7 +59,7 @@ class KeptLabels(Suggestions):
         return backups_of(self._request("session.backups")["backups"])
 
     def restore(self, backup: Backup | str) -> None:
-        """Restore labels and classes of a backup. The present labels are set aside; the backup stays.
+        """Restore labels, correction and classes of a backup. The present ones are set aside; the backup stays.
 
         Parameters
         ----------

@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { constants, deflateRawSync } from 'node:zlib';
 import { BridgeError } from '../../../src/shared/errors';
-import { ArrayDescriptor } from '../../../src/shared/protocol';
 import { Rect } from '../../../src/shared/rect';
 import {
   blocksOf,
@@ -293,19 +292,15 @@ function moments({ image, slice, row0, row1, ...pass }: IMomentsTask): Float64Ar
 
 function clean({ segmentation, correction, slice, cleaning }: ICleanTask): Uint8Array[] {
   const [slices, rows, columns] = segmentation.shape as [number, number, number];
-  const read = (array: ArrayDescriptor, at: number) =>
-    readRect(array, { slice: at, row0: 0, row1: rows, column0: 0, column1: columns }) as Uint8Array;
-  const numbers = slice === undefined ? Array.from({ length: slices }, (_, i) => i) : [slice];
-  const ids = new Uint8Array(numbers.length * rows * columns);
-  numbers.forEach((at, i) => {
-    const below = read(segmentation, at);
-    const over = correction && read(correction, at);
-    ids.set(over ? below.map((id, pixel) => over[pixel]! || id) : below, i * rows * columns);
-  });
-  const out = cleaned(ids, rows, columns, cleaning);
-  return numbers.map((_, i) =>
-    deflateRawSync(out.subarray(i * rows * columns, (i + 1) * rows * columns), { level: constants.Z_BEST_SPEED })
-  );
+  const rect = { row0: 0, row1: rows, column0: 0, column1: columns };
+  const read = (at: number) => {
+    const below = readRect(segmentation, { slice: at, ...rect }) as Uint8Array;
+    const over = correction && (readRect(correction, { slice: at, ...rect }) as Uint8Array);
+    return over ? below.map((id, pixel) => over[pixel]! || id) : below;
+  };
+  const ids =
+    slice === undefined ? { slices, rows, columns, read } : { slices: 1, rows, columns, read: () => read(slice) };
+  return Array.from(cleaned(ids, cleaning), out => deflateRawSync(out, { level: constants.Z_BEST_SPEED }));
 }
 
 function interpolate({ labels, before, after }: IInterpolateTask): Uint8Array[] {

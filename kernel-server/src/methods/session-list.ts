@@ -19,12 +19,9 @@ export function sessionListHandlers({ sessions, sessionList, events }: IMethodCo
         throw new BridgeError('invalid', `The session ${session.id} cannot take its own labels.`);
       }
       await events.aroundReplacement(session, () =>
-        session.adoptLabels(
-          source.labels.array,
-          [...source.record.classes],
-          madeBy(call, 'take_labels'),
-          source.array('provenance')!
-        )
+        session.adoptLabels(source.labels.array, [...source.record.classes], madeBy(call, 'take_labels'), {
+          provenance: source.array('provenance')!
+        })
       );
       return { result: session.state() };
     }

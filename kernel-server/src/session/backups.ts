@@ -2,7 +2,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BridgeError } from '../../../src/shared/errors';
-import { Backup, LabelClass, MadeBy, zBackup } from '../../../src/shared/protocol';
+import { ArrayDescriptor, Backup, LabelClass, MadeBy, zBackup } from '../../../src/shared/protocol';
 import { ArrayStore } from '../arrays/array-store';
 import { JournalReader } from './journal-reader';
 import { countsById, Planes } from './planes';
@@ -27,18 +27,25 @@ export class Backups {
   }
 
   /**
-   * Restore labels and classes of a backup. The present labels are set aside.
+   * Restore labels, correction and classes of a backup. The present ones are set aside.
    *
    * @throws BridgeError `invalid` if there is no such backup, or its labels are of another size
    */
   async restore(session: Session, name: string, made: MadeBy): Promise<void> {
-    const done = await this._replayed(session, name, async ({ classes }, { labels, provenance, counts }) => {
-      const known: LabelClass[] = classes ?? [...session.record.classes];
-      const ids = Object.keys(countsById(counts.labels)).map(Number);
-      const all = [...known, ...missingClasses(known, ids)];
-      await session.adoptLabels(labels.array, all, made, provenance!.array);
-      return true;
-    });
+    const done = await this._replayed(
+      session,
+      name,
+      async ({ classes }, { labels, provenance, correction, counts }) => {
+        const known: LabelClass[] = classes ?? [...session.record.classes];
+        const ids = Object.keys({ ...countsById(counts.labels), ...countsById(counts.correction) }).map(Number);
+        const all = [...known, ...missingClasses(known, ids)];
+        await session.adoptLabels(labels.array, all, made, {
+          provenance: provenance!.array,
+          correction: correction?.array ?? null
+        });
+        return true;
+      }
+    );
     if (!done) {
       throw new BridgeError('invalid', `The backup ${name} holds labels of an image of another size.`);
     }
@@ -61,15 +68,17 @@ export class Backups {
       }
       const allocate = (what: string) => this._store.allocate(session.arraysFolder, what, 'uint8', shape, true);
       const [labels, provenance] = [await allocate('backup'), await allocate('backup-provenance')];
+      let correction: ArrayDescriptor | undefined;
+      const makeCorrection = async () => (correction = await allocate('backup-correction'));
       try {
-        const planes = new Planes({ labels, provenance });
+        const planes = new Planes({ labels, provenance, makeCorrection });
         try {
           return await work(await replay(reader, planes, { blank: true }), planes);
         } finally {
           planes.close();
         }
       } finally {
-        await this._store.remove(labels, provenance);
+        await this._store.remove(labels, provenance, correction);
       }
     } finally {
       await reader.close();

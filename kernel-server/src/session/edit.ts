@@ -1,6 +1,8 @@
 /** A change of labels or of the correction that can be taken back: rectangles, with what was in them before and is after. */
 import { promisify } from 'node:util';
 import { constants, deflateRaw, deflateRawSync, inflateRaw, inflateRawSync } from 'node:zlib';
+import { BridgeError } from '../../../src/shared/errors';
+import { MESSAGE_BYTES_MAX } from '../../../src/shared/frames';
 import { MadeBy } from '../../../src/shared/protocol';
 import { PROVENANCE_CODES } from '../../../src/shared/provenance';
 import { areaOf, Rect } from '../../../src/shared/rect';
@@ -83,6 +85,25 @@ export class EditRecorder {
     }
   }
 
+  /**
+   * Wait until all rectangles so far are deflated, so that they do not fill the memory.
+   *
+   * @throws BridgeError `too-large` if no record can hold the edit
+   */
+  async settle(): Promise<void> {
+    while (this._settled < this._pieces.length) {
+      this._bytes += (await this._pieces[this._settled++]!.buffer).byteLength;
+    }
+    if (this._bytes > MESSAGE_BYTES_MAX) {
+      const megabytes = (bytes: number) => Math.round(bytes / 2 ** 20);
+      throw new BridgeError(
+        'too-large',
+        `Nothing was changed: to undo it, ${megabytes(this._bytes)} MB or more would be kept, and a step has at most ` +
+          `${megabytes(MESSAGE_BYTES_MAX)} MB. Change a part at a time, single slices for example.`
+      );
+    }
+  }
+
   /** The edit, when all rectangles are deflated. */
   async finish(): Promise<Edit> {
     return Promise.all(this._pieces.map(async ({ rect, buffer }) => ({ rect, buffer: await buffer })));
@@ -104,6 +125,9 @@ export class EditRecorder {
   private readonly _code: number;
   private _pixels = 0;
   private readonly _pieces: { rect: LayerRect; buffer: Promise<Uint8Array> }[] = [];
+  /** How many pieces are deflated, and their bytes. */
+  private _settled = 0;
+  private _bytes = 0;
 }
 
 /**

@@ -11,7 +11,6 @@
  */
 import { stat, unlink } from 'node:fs/promises';
 import { BridgeError } from '../../../src/shared/errors';
-import { MESSAGE_BYTES_MAX } from '../../../src/shared/frames';
 import { LABEL_TILE } from '../../../src/shared/limits';
 import { Lru } from '../../../src/shared/lru';
 import { ArrayDescriptor, LabelClass, Layer, MadeBy } from '../../../src/shared/protocol';
@@ -19,7 +18,7 @@ import { PROVENANCE_CODES } from '../../../src/shared/provenance';
 import { areaOf } from '../../../src/shared/rect';
 import { breathe } from '../base/files';
 import { applyEdit, Direction, EditRecorder } from './edit';
-import { checkIds, clearing, compare, snapshot } from './whole-labels';
+import { checkIds, compare, compareCorrection, snapshot } from './whole-labels';
 import { FilledTiles } from './filled-tiles';
 import { History } from './history';
 import { Journal, Snapshot } from './journal';
@@ -30,7 +29,7 @@ import { LabelledSlices } from './labelled-slices';
 import { log } from '../base/log';
 import { deflateTile, padded } from './overlays';
 import { BRUSH, inflateMask, Painted, Patch } from './patch-mask';
-import { countsById, LayerRect, madeAnew, noCounts, Plane, Planes, PLANES, ReadBytes } from './planes';
+import { countsById, LayerRect, madeAnew, Plane, Planes, PLANES, ReadBytes } from './planes';
 import { CHUNK, ILoss, IPatchResult, layersOf, paintPatch, replay, stepOfEdit, stepOfPatch } from './replay';
 import { ReadOnlyTiles, TileFile } from '../arrays/tile-file';
 
@@ -317,14 +316,8 @@ export class JournalledLabels {
       }
       const recorder = new EditRecorder(this._planes, made);
       await change(this._planes, recorder);
+      await recorder.settle();
       const edit = await recorder.finish();
-      const bytes = edit.reduce((sum, { buffer }) => sum + buffer.byteLength, 0);
-      if (bytes > MESSAGE_BYTES_MAX) {
-        throw new BridgeError(
-          'too-large',
-          `The change has ${bytes} bytes; at most ${MESSAGE_BYTES_MAX} can be undone. Set the labels as a whole instead.`
-        );
-      }
       const { history } = this;
       const rects = edit.map(({ rect }) => rect);
       const before = this._classes;
@@ -362,7 +355,7 @@ export class JournalledLabels {
   }
 
   /**
-   * Replace all labels, and the classes if some are given: one step.
+   * Replace all labels, and the classes and the correction if some are given: one step.
    *
    * @param from the file of the new labels, of the same size; null for none
    * @throws BridgeError `invalid` for ids that no class has
@@ -370,18 +363,25 @@ export class JournalledLabels {
   async replace(
     from: ArrayDescriptor | null,
     made: MadeBy,
-    { classes, keepAs, provenance, clears = false }: JournalledLabels.IReplaceOptions = {}
+    { classes, keepAs, provenance, correction }: JournalledLabels.IReplaceOptions = {}
   ): Promise<IPatchResult> {
     const source = from && new TileFile(from, 'r');
     const origin = provenance && new TileFile(provenance, 'r');
+    const over = correction && new TileFile(correction, 'r');
     const planes = this._planes;
+    const corrects = correction !== undefined;
     try {
       return await this.exclusive(async () => {
         const recorder = new EditRecorder(planes, made, origin);
         const { counts, changed } = await compare(planes.labels, source, recorder, this._chunkBytes);
         checkIds(counts, classes ?? this._classes);
-        if (clears) {
-          await clearing(planes.correction, recorder, this._chunkBytes);
+        let corrected = planes.counts.correction;
+        if (corrects) {
+          corrected = await compareCorrection(planes.correction, over, recorder, this._chunkBytes);
+          checkIds(corrected, classes ?? this._classes);
+          if (over) {
+            await planes.use('correction'); // before the change is durable: there may be no room
+          }
         }
         if (keepAs !== undefined) {
           await this._journal.mend();
@@ -389,7 +389,7 @@ export class JournalledLabels {
         }
         const at = { version: this._version + 1, serial: this._journal.at.serial + 1 };
         const before = this._classes;
-        const last = { labels: at.version, correction: clears ? at.version : this._last.correction };
+        const last = { labels: at.version, correction: corrects ? at.version : this._last.correction };
         const info = { ...made, at: new Date().toISOString(), pixels: changed };
         const edit = await recorder.finish();
         const both = classes && { classes: { before, after: classes } };
@@ -407,10 +407,10 @@ export class JournalledLabels {
               origin?.readBytes(position, length) ?? PROVENANCE_CODES[made.provenance]
             );
         }
-        if (clears) {
-          read.correction = (_, length) => new Uint8Array(length);
+        if (corrects) {
+          read.correction = (position, length) => over?.readBytes(position, length) ?? new Uint8Array(length);
         }
-        const after = { labels: counts, correction: clears ? noCounts() : planes.counts.correction };
+        const after = { labels: counts, correction: corrected };
         try {
           await this.history.flush();
           this._classes = classes ?? before;
@@ -426,7 +426,7 @@ export class JournalledLabels {
         for (const { position, length } of this._chunks()) {
           // The provenance depends on the labels before, so it is written first.
           for (const plane of ['provenance', 'labels', 'correction'] as const) {
-            const bytes = plane === 'correction' && !clears ? undefined : read[plane]?.(position, length);
+            const bytes = plane === 'correction' && !corrects ? undefined : read[plane]?.(position, length);
             if (bytes) {
               planes.writeBytes(plane, position, bytes);
             }
@@ -442,12 +442,13 @@ export class JournalledLabels {
         this.slices.forget();
         this._filled.labels.forget();
         this._filled.correction.forget();
-        this._advance(at.version, new Set<Layer>(clears ? ['labels', 'correction'] : ['labels']));
+        this._advance(at.version, new Set<Layer>(corrects ? ['labels', 'correction'] : ['labels']));
         return { version: at.version, changed };
       });
     } finally {
       source?.close();
       origin?.close();
+      over?.close();
     }
   }
 
@@ -700,7 +701,7 @@ export namespace JournalledLabels {
     keepAs?: string | undefined;
     /** What made each new label, where it differs from the old one; by default, what makes this step. */
     provenance?: ArrayDescriptor | undefined;
-    /** Whether nothing is left of the correction. */
-    clears?: boolean;
+    /** The new correction, of the same size; null for none. By default it stays. */
+    correction?: ArrayDescriptor | null | undefined;
   }
 }

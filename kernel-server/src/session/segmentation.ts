@@ -135,8 +135,13 @@ export class Segmentation {
 
   /** The region changed: write the segmentation and count anew. */
   async regionChanged(labels: ArrayDescriptor): Promise<void> {
-    this._phases = undefined;
     this._round = undefined; // its tiles on pages are outdated
+    await this.recount(labels);
+  }
+
+  /** The labels, and perhaps the correction, were replaced as a whole: write the segmentation and count anew. */
+  async recount(labels: ArrayDescriptor): Promise<void> {
+    this._phases = undefined;
     await this.recombine(labels);
   }
 

@@ -114,17 +114,18 @@ export class SessionLabels {
    * Replace all labels, and the classes if some are given. If there were labels or corrections, they are set aside in a backup.
    *
    * @param from the new labels; null for none, and for no correction
+   * @param options with another correction, which stays by default if there are new labels
    */
   async setAside(
     from: ArrayDescriptor | null,
     made: MadeBy,
-    options: Pick<JournalledLabels.IReplaceOptions, 'classes' | 'provenance'> = {}
+    options: Pick<JournalledLabels.IReplaceOptions, 'classes' | 'provenance' | 'correction'> = {}
   ): Promise<void> {
     const labels = this._labels!;
     const drawn = labels.pixels > 0 || Object.keys(labels.corrected).length > 0;
     const keepAs = drawn ? this._backupPath() : undefined;
     if (from || keepAs) {
-      await labels.replace(from, made, { ...options, keepAs, clears: !from });
+      await labels.replace(from, made, { ...(!from && { correction: null }), ...options, keepAs });
     }
   }
 

@@ -402,7 +402,7 @@ export class Session {
   /** Set the labels aside in a backup and begin without labels. */
   async fresh(made: MadeBy): Promise<void> {
     await this._labels.setAside(null, made);
-    await this.recombine();
+    await this._segmentation.recount(this.labels.array);
     this._labels.forgetFound();
     await this.save();
   }
@@ -411,14 +411,14 @@ export class Session {
    * Replace labels and classes, by those of another session or of a backup. Older labels are set aside in a backup.
    *
    * @param labels uint8 [slices, rows, columns]; all its ids are in `classes`
-   * @param provenance what made them
+   * @param with provenance: what made them; correction: the new one, null for none; by default the present one stays
    * @throws BridgeError `invalid` if the labels are of another size
    */
   async adoptLabels(
     labels: ArrayDescriptor,
     classes: LabelClass[],
     made: MadeBy,
-    provenance: ArrayDescriptor
+    { provenance, correction }: { provenance: ArrayDescriptor; correction?: ArrayDescriptor | null }
   ): Promise<void> {
     const { shape } = this.labels.array;
     if (labels.shape.join() !== shape.join()) {
@@ -427,10 +427,10 @@ export class Session {
         `The labels are of an image of ${sizeText(labels.shape)}; this one has ${sizeText(shape)}.`
       );
     }
-    await this._labels.setAside(labels, made, { classes, provenance });
+    await this._labels.setAside(labels, made, { classes, provenance, ...(correction !== undefined && { correction }) });
     this._labels.forgetFound();
     this._tell('classes');
-    await this.recombine();
+    await this._segmentation.recount(this.labels.array);
     await this.save();
   }
 
@@ -568,7 +568,7 @@ export class Session {
     await this._prepare();
     if (params.fresh) {
       await this._labels.setAside(null, { provenance: 'python', tool: 'fresh' });
-      await this.recombine();
+      await this._segmentation.recount(this.labels.array);
     }
     if (!params.keepClasses) {
       // A class with labels stays even if `params` do not name it: its labels would have no meaning without it.

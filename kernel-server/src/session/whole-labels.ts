@@ -4,7 +4,7 @@ import { constants, deflateRaw } from 'node:zlib';
 import { BridgeError } from '../../../src/shared/errors';
 import { CLASSES_MAX } from '../../../src/shared/limits';
 import { LabelClass, Layer } from '../../../src/shared/protocol';
-import { SliceRect } from '../../../src/shared/rect';
+import { areaOf, SliceRect } from '../../../src/shared/rect';
 import { TileFile } from '../arrays/tile-file';
 import { breathe, isBlank } from '../base/files';
 import { EditRecorder } from './edit';
@@ -86,13 +86,29 @@ export async function compare(
   return { counts, changed };
 }
 
-/** Note that nothing is to be left of the correction, if there is one. */
-export async function clearing(correction: TileFile | undefined, recorder: EditRecorder, bytes: number): Promise<void> {
-  for (const rect of correction ? bandsOf(correction, bytes) : []) {
-    const old = correction!.read(rect) as Uint8Array;
-    recorder.add({ ...rect, layer: 'correction' }, old, new Uint8Array(old.length));
+/**
+ * Compare the correction, if there is one, with that of another file of the same size, or with none.
+ *
+ * @param recorder notes the change
+ * @returns pixels of each class id in the new correction
+ */
+export async function compareCorrection(
+  correction: TileFile | undefined,
+  source: TileFile | null | undefined,
+  recorder: EditRecorder,
+  bytes: number
+): Promise<number[]> {
+  const counts = noCounts();
+  const file = correction ?? source;
+  for (const rect of file ? bandsOf(file, bytes) : []) {
+    const blank = new Uint8Array(areaOf(rect));
+    const old = (correction?.read(rect) as Uint8Array | undefined) ?? blank;
+    const next = (source?.read(rect) as Uint8Array | undefined) ?? blank;
+    next.forEach(id => counts[id]!++);
+    recorder.add({ ...rect, layer: 'correction' }, old, next);
     await breathe();
   }
+  return counts;
 }
 
 /** Bands of whole rows of about so many bytes, slice by slice. */

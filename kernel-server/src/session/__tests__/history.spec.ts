@@ -126,7 +126,7 @@ async function change(labels: JournalledLabels): Promise<Made | undefined> {
     return 'python';
   } else if (kind === 17) {
     const classes = CLASSES.map(item => ({ ...item, name: `new ${ids++} ${item.id}` }));
-    await labels.replace(null, MADE, { classes, clears: random(2) === 0 });
+    await labels.replace(null, MADE, { classes, correction: random(2) === 0 ? null : undefined });
     return 'python';
   } else if (kind === 18) {
     // As interpolation does: what is empty is filled, and the rest stays.
