@@ -23,9 +23,9 @@ export class Corrections {
   constructor(private readonly _options: { engine: IEngineService; jobs: Jobs }) {}
 
   /**
-   * Clean the segmentation with its corrections; what changes becomes correction.
+   * Clean the segmentation with its corrections; what changes becomes correction. In the widget, locked classes stay as they are.
    *
-   * @throws BridgeError `not-ready` if there is no segmentation
+   * @throws BridgeError `not-ready` if there is no segmentation, `too-large` for more than one step can hold: then nothing has changed
    */
   async clean(session: Session, { slice, cleaning }: Params<'correction.clean'>, call: ICall): Promise<IMoved> {
     const { engine, jobs } = this._options;
@@ -40,6 +40,8 @@ export class Corrections {
     if (slice !== undefined) {
       session.checkSlice(slice);
     }
+    // Locks bind the tools of the widget, and not Python, as with labels.
+    const locked = new Set(call.peer.role === 'python' ? [] : session.record.marks.locked);
     const description = {
       key: `correct/${session.id}/${call.id}`,
       id: call.id,
@@ -55,13 +57,20 @@ export class Corrections {
         madeBy(call, TOOLS[cleaning.kind]),
         async (planes, recorder) => {
           const { rows, columns } = planes.labels;
-          for (const [i, bytes] of found.entries()) {
-            const whole = { slice: slice ?? i, row0: 0, row1: rows, column0: 0, column1: columns };
-            const next = await inflate(bytes);
-            const now = (planes.correction?.read(whole) ?? new Uint8Array(next.byteLength)) as Uint8Array;
-            const after = now.map((id, at) => next[at]! || id);
-            recorder.add({ ...whole, layer: 'correction' }, now, after);
-            await breathe();
+          const below = locked.size > 0 ? new TileFile(segmentation, 'r') : undefined;
+          try {
+            for (const [i, bytes] of found.entries()) {
+              const whole = { slice: slice ?? i, row0: 0, row1: rows, column0: 0, column1: columns };
+              const next = await inflate(bytes);
+              const now = (planes.correction?.read(whole) ?? new Uint8Array(next.byteLength)) as Uint8Array;
+              const shown = below?.read(whole) as Uint8Array | undefined;
+              const stays = (id: number, at: number) => locked.has(id || shown![at]!) || locked.has(next[at]!);
+              const after = now.map((id, at) => (next[at] === 0 || (shown && stays(id, at)) ? id : next[at]!));
+              recorder.add({ ...whole, layer: 'correction' }, now, after);
+              await recorder.settle();
+            }
+          } finally {
+            below?.close();
           }
         },
         { layer: 'correction' }

@@ -7,23 +7,39 @@ import { copySlice } from '../session/copy-slice';
 import { paintAcross } from '../session/paint-across';
 import { filledTiles, overlayTiles, tilesOf } from '../session/overlays';
 import { firstTiles, middleTiles } from '../session/reduced-overlays';
+import { spareClasses } from '../session/spare-classes';
 import { Handlers, madeBy } from '../transport/dispatcher';
 import { IMethodContext } from './context';
 
 export function labelsHandlers({ sessions, peers, events, staging, interpolation }: IMethodContext) {
   return {
-    'labels.patch': async ({ session: id, direction = 'xy', ...patch }, call) => {
+    'labels.patch': async ({ session: id, direction = 'xy', keeps = [], ...patch }, call) => {
       const session = await sessions.get(id);
       if (patch.class !== 0 && !session.classIds.has(patch.class)) {
         const ids = [...session.classIds].join(', ');
         throw new BridgeError('invalid', `There is no class ${patch.class}; the classes are ${ids}, and 0 erases.`);
       }
       const directed = direction === 'xy' ? undefined : { direction };
+      const segmentation = session.array('segmentation');
+      const buffers =
+        patch.layer === 'correction' && keeps.length > 0 && segmentation
+          ? spareClasses(
+              {
+                segmentation,
+                correction: session.labels.drawn('correction').array,
+                content: `${segmentation.version} ${session.labels.latest}`,
+                direction,
+                keeps
+              },
+              patch,
+              call.buffers
+            )
+          : call.buffers;
       const result = directed
-        ? await paintAcross(session.labels, call.id, { ...patch, ...directed }, call.buffers)
-        : await session.labels.patch(call.id, patch, call.buffers);
+        ? await paintAcross(session.labels, call.id, { ...patch, ...directed }, buffers)
+        : await session.labels.patch(call.id, patch, buffers);
       const event = { origin: call.peer.name, version: result.version, patch: { session: id, ...patch, ...directed } };
-      peers.emit(id, 'patch', event, { buffers: call.buffers, except: call.peer });
+      peers.emit(id, 'patch', event, { buffers, except: call.peer });
       events.changed(session);
       return { result };
     },

@@ -17,6 +17,8 @@ export const zLabelPatch = z.object({
   slice: zCount,
   class: zCount.max(CLASSES_MAX),
   replaces: zReplaces,
+  /** Of a patch of the correction: pixels of the segmentation, with its correction, that have one of these classes stay as they are. */
+  keeps: z.array(zCount.max(CLASSES_MAX)).max(CLASSES_MAX).optional(),
   /** What made it; absent: a hand with the brush. */
   made: zMadeBy.optional(),
   /**
@@ -50,9 +52,19 @@ export const LABEL_METHODS = {
     params: z.object({ session: zSessionId, from: zCount.optional(), to: zCount.optional() }),
     result: z.object({ version: zCount, changed: zCount, slices: z.array(zCount) })
   },
-  /** Copy labels of one slice to another. `classes`: the ids of the labels that are copied; `replaces`: of those that the copy may change. */
+  /**
+   * Copy labels of one slice to another. `classes`: the ids of the labels that are copied; `replaces`: of those that the copy may change.
+   * `one`: each class changes only the one label on which most of it lies, its own aside, and none if `replaces` lacks that.
+   */
   'labels.copy': {
-    params: z.object({ session: zSessionId, from: zCount, to: zCount, classes: zReplaces, replaces: zReplaces }),
+    params: z.object({
+      session: zSessionId,
+      from: zCount,
+      to: zCount,
+      classes: zReplaces,
+      replaces: zReplaces,
+      one: z.literal(true).optional()
+    }),
     result: z.object({ version: zCount, changed: zCount })
   },
   /** The slices that have labels, in order: those whose labels are only interpolated, and the others. */

@@ -173,7 +173,13 @@ export class LabelStore implements IDisposable {
       this._apply(patch);
     }
     this._edits++;
-    const own = { ...patch, direction, ...(this._layer !== 'labels' && { layer: this._layer }) };
+    const keeps = this._options.keeps?.() ?? [];
+    const own = {
+      ...patch,
+      direction,
+      ...(this._layer !== 'labels' && { layer: this._layer }),
+      ...(keeps.length > 0 && { keeps })
+    };
     this._committed.emit({ patch: own, released });
     this.queue.push(own);
   }
@@ -375,8 +381,8 @@ export class LabelStore implements IDisposable {
     this._version = Math.max(this._version, reply.version);
     this._log(reply.version, patch);
     this._stored.emit({ slice: patch.slice, tiles: patch.tiles, erases: patch.classId === 0, version: reply.version });
-    if (gap) {
-      this.reload();
+    if (gap || patch.keeps) {
+      this.reload(); // the sidecar alone knows which pixels stayed
     }
   }
 
@@ -456,6 +462,8 @@ export namespace LabelStore {
     link: ISessionLink;
     /** The store of the labels, if this one holds the correction: both share a queue, so that steps keep their order. */
     labels?: LabelStore;
+    /** Classes that stay in the segmentation when this store, which holds the correction, is drawn on. */
+    keeps?: () => readonly number[];
     /** Of the slices; by default xy. */
     direction?: SliceDirection;
     /** The queue of a store that was released, to go on with. */

@@ -14,6 +14,8 @@ export interface IMaskedPatch {
   classId: number;
   /** The labels that it may change; 0 is unlabelled. */
   replaces: Replaces;
+  /** Classes that stay, in the segmentation with its correction; left out for labels. */
+  keeps?: readonly number[];
   tiles: IMaskTile[];
   /** What made it; left out for another peer's patch whose sender does not say it. */
   made?: MadeBy;
@@ -29,6 +31,7 @@ export function encodePatch(session: string, patch: IMaskedPatch): { params: Lab
       slice: patch.slice,
       class: patch.classId,
       replaces: patch.replaces,
+      ...(patch.keeps && { keeps: [...patch.keeps] }),
       tiles: patch.tiles.map(({ row, column }) => ({ row, column })),
       ...(patch.made && { made: patch.made })
     },

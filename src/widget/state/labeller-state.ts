@@ -221,7 +221,7 @@ export class LabellerState implements IDisposable {
     this.setSlice(this._parts?.labelled.next(this._slice, direction) ?? this._slice);
   }
 
-  /** Copy the labels of the slice to the next one and show that. Older labels there stay, unless new ones paint over. */
+  /** Copy the labels of the slice to the next one and show that. The switch of overlaps says which older labels there stay. */
   async copyToNextSlice(): Promise<void> {
     const from = this._slice;
     const to = from + 1;
@@ -229,13 +229,15 @@ export class LabellerState implements IDisposable {
       await this.drained();
       const { classes, marks } = this._session!;
       const ids = classes.map(({ id }) => id).filter(id => !marks.locked.includes(id));
-      const replaces = this.settings.values.overlap === 'over' ? [0, ...ids] : [0];
+      const { overlap } = this.settings.values;
+      const replaces = overlap === 'keep' ? [0] : [0, ...ids];
       const { result } = await this.connection.request('labels.copy', {
         session: this.id,
         from,
         to,
         classes: ids,
-        replaces
+        replaces,
+        ...(overlap === 'same' && { one: true as const })
       });
       this.training.dismiss();
       this.setSlice(to);
@@ -364,12 +366,17 @@ export class LabellerState implements IDisposable {
     if (!session || !currentClass) {
       return null;
     }
-    if (this.corrects) {
-      return 'all';
-    }
     const label = this._parts?.labels.slice(slice).at(row, column) ?? 0;
-    const { overlap, erases } = this.settings.values;
-    const drawing = { classId, current: currentClass.id, label, overlap, erases };
+    const { erases } = this.settings.values;
+    // The correction is painted over; the sidecar knows the segmentation below, whose locked classes stay.
+    const overlap = this.corrects ? 'over' : this.settings.values.overlap;
+    const drawing = {
+      classId,
+      current: currentClass.id,
+      label,
+      overlap,
+      erases: this.corrects ? 'all' : erases
+    } as const;
     const may = mayChange(drawing, session.classes, session.marks);
     if (may !== 'all' && 'locked' in may) {
       const name = session.classes.find(({ id }) => id === may.locked)?.name ?? '';
@@ -707,10 +714,21 @@ export class LabellerState implements IDisposable {
   }
 
   /** A stroke or click is stored: say so if it changed very much, or nothing. */
-  private _onAcknowledged({ classId, slice, tiles, direction }: IMaskedPatch, { changed }: IPatchReply): void {
+  private _onAcknowledged(
+    { classId, slice, tiles, direction, layer, keeps }: IMaskedPatch,
+    { changed }: IPatchReply
+  ): void {
     this._notice = null;
     const { labels, image } = this._parts!;
     if (direction !== this.direction) {
+      return;
+    }
+    if (layer === 'correction') {
+      if (changed === 0 && keeps) {
+        this.note(
+          trans.__('Nothing changed: the segmentation has this class here already, or classes that are locked.')
+        );
+      }
       return;
     }
     const { rows, columns } = image;

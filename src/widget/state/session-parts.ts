@@ -48,7 +48,13 @@ export class SessionParts implements IDisposable {
     this.tiles = new ImageTiles({ image, link, look: this.display.first });
     this.tiles.look = this.display.look;
     this.pixels = new PixelValues({ dtype: session.image.dtype, tiles: this.tiles, link });
-    this.correction = new LabelStore({ image, link, direction, labels: this.labels });
+    this.correction = new LabelStore({
+      image,
+      link,
+      direction,
+      labels: this.labels,
+      keeps: () => this._session.marks.locked
+    });
     this.segmentation = new SegmentationTiles({
       image,
       slices,

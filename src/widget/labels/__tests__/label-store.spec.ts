@@ -1,4 +1,5 @@
-import { encodePatch } from '../patches';
+import { LabelStore } from '../label-store';
+import { encodePatch, IMaskedPatch } from '../patches';
 import { LabelTiles } from '../label-tiles';
 import { closeAll, id, image, open, run, same, settle } from '../../state/__tests__/fake-sidecar';
 
@@ -45,6 +46,26 @@ describe('A stroke', () => {
       expect(same(labeller)).toBe(true);
     }
   );
+
+  it('on the correction names the classes that stay, and takes their pixels from the sidecar when it ends', async () => {
+    const { sidecar, state, parts } = await open();
+    const { labels } = parts;
+    const correction = new LabelStore({ image, link: state.connection, labels, keeps: () => [2] });
+    correction.slice(0);
+    await settle();
+    const sent: IMaskedPatch[] = [];
+    labels.queue.sent.connect((_, patch) => sent.push(patch));
+    const fetched = () => sidecar.methods.filter(method => method === 'overlay.tiles').length;
+    const before = fetched();
+    const stroke = correction.stroke(0, 1, 'all');
+    stroke.line({ x: 200, y: 100 }, { x: 260, y: 100 }, 9);
+    stroke.end();
+    await state.drained();
+    await settle();
+    expect(sent.map(patch => encodePatch(id, patch).params)).toMatchObject([{ layer: 'correction', keeps: [2] }]);
+    expect(fetched()).toBeGreaterThan(before);
+    correction.dispose();
+  });
 
   it('stays visible in each view when the labels are fetched again', async () => {
     const labeller = await open();
