@@ -83,7 +83,8 @@ export class Sidecar {
     // The prefix differs between data directories: sidecars of others may keep arrays in the same directory.
     this._arraysPrefix = `${createHash('sha256').update(dataDir).digest('hex').slice(0, 8)}-`;
     const arraysOf = (id: string) => `${this._arraysPrefix}${id}`;
-    this._staging = new Staging(store);
+    const tiles = new TileCache();
+    this._staging = new Staging(store, tiles);
     this._peers = new Peers(
       (peer, parts) => this._queue.send(peer, parts),
       peer => void this._gone(peer).catch(error => log(`the staged arrays of ${peer.name} could not be removed`, error))
@@ -91,7 +92,7 @@ export class Sidecar {
     this._jobs = new Jobs(state => this._peers.emit(state.session, 'job', state));
     const events = new SessionEvents(this._peers);
     const changed = (session: Session) => events.changed(session);
-    this._sessions = new Sessions(dataDir, { store, arraysOf, tiles: new TileCache(), changed });
+    this._sessions = new Sessions(dataDir, { store, arraysOf, tiles, changed });
     store.reclaim = () => this._sessions.release(id => this._unused(id));
     const handlers = createHandlers({
       instance: this.instance,

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..classifier import Classifier
-from ..files.images import ImageLike, Index, prepare
+from ..files.images import Image, ImageLike, Index, prepare
 from ..files.mapped import drop_pages
 from ..sidecar_client import sessions, staging
 from ..sidecar_client.arrays import identity, write_image
@@ -133,11 +133,13 @@ class Labeller(LabelFiles):
         wanted = make_classes(DEFAULT_CLASSES if classes is None else classes, colors)
         prepared = prepare(image, axes=axes, series=series, index=index)
         size = pixel_size_of(prepared.pixel_size if pixel_size is None else pixel_size)
+        self._client: Client = client()
+        self._where = session_key(name, "").key
+        staged = None if self._is_shown(prepared) else staging.stage_ahead(self._client, prepared)
         info = {**prepared.info(), "pixelSize": size, "notes": list(prepared.notes)}
         self._notes = prepared.notes
         self._classes_given = classes is not None
         self._stack = prepared.stack
-        self._client: Client = client()
         self._lock = threading.Lock()
         self._maps: dict[str, tuple[tuple[Any, ...], Array]] = {}
         self._closed = False
@@ -153,9 +155,14 @@ class Labeller(LabelFiles):
             "fresh": False,
         }
         try:
-            state = self._client.request("session.open", {**self._open_params, "fresh": bool(fresh)}).result
-        except ParameterError as error:  # labels of another shape exist under this name
-            raise LabelError(str(error)) from None
+            own = {"fresh": bool(fresh), **({} if staged is None else {"staged": staged})}
+            state = self._client.request("session.open", {**self._open_params, **own}).result
+        except BaseException as error:
+            if staged is not None:
+                staging.release(self._client, staged)
+            if isinstance(error, ParameterError):  # labels of another shape exist under this name
+                raise LabelError(str(error)) from None
+            raise
         self._session = str(state["session"])
         self._resumed = state["resumed"]
         self._state: State = state
@@ -180,6 +187,16 @@ class Labeller(LabelFiles):
         self._refresh()  # joins the session, so that the sidecar keeps the arrays
         self._finalizer = weakref.finalize(self, _detach, self._client, self._session)
         self._finalizer.atexit = False  # a kernel that restarts comes back; the sidecar keeps the results for a while
+
+    def _is_shown(self, image: Image) -> bool:
+        """Whether a labeller of the same name or place shows such an image: its cell runs again, and the sidecar has it."""
+        kind = [list(image.full_shape), image.dtype.name]
+        shown = [
+            [owner._open_params["image"]["shape"], owner._open_params["image"]["dtype"]]
+            for owner in sessions.owners()
+            if isinstance(owner, Labeller) and owner._where == self._where and not owner._closed
+        ]
+        return kind in shown
 
     # The session
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,8 @@ def write_array(descriptor: Descriptor, values: Array) -> None:
     DiskFullError
         If the disk is full.
     """
-    _write(descriptor, values.dtype, values.shape, [values])
+    with writing(descriptor, values.dtype, values.shape) as write:
+        write(values)
 
 
 def write_image(descriptor: Descriptor, image: Image) -> None:
@@ -85,16 +87,29 @@ def write_image(descriptor: Descriptor, image: Image) -> None:
     ValueError, SidecarError, DiskFullError
         See `write_array`.
     """
-    _write(descriptor, image.dtype, image.full_shape, image.blocks())
+    with writing(descriptor, image.dtype, image.full_shape) as write:
+        for block in image.blocks():
+            write(block)
 
 
-def _write(descriptor: Descriptor, given: np.dtype[Any], shape_given: tuple[int, ...], blocks: Iterable[Array]) -> None:
+@contextlib.contextmanager
+def writing(
+    descriptor: Descriptor, given: np.dtype[Any], shape_given: tuple[int, ...]
+) -> Iterator[Callable[[Array], None]]:
+    """Open a shared array, and give a function that writes its values, the next ones in C order with each call.
+
+    Raises
+    ------
+    ValueError, SidecarError, DiskFullError
+        See `write_array`. Writing raises the last one.
+    """
     path, dtype, shape = _parse(descriptor)
     if shape_given != shape or given.newbyteorder("=") != dtype.newbyteorder("="):
         raise ValueError(f"{given} {shape_given} does not fill an array of {dtype} {shape}.")
     # Not written through a map: on a full disk that would kill the process.
     with os.fdopen(_open(path, os.O_RDWR, dtype, shape), "r+b", buffering=0) as file:
-        for block in blocks:
+
+        def write(block: Array) -> None:
             data = as_bytes(np.ascontiguousarray(block, dtype=dtype))
             done = 0
             try:
@@ -106,6 +121,8 @@ def _write(descriptor: Descriptor, given: np.dtype[Any], shape_given: tuple[int,
                     f"{path} could not be written ({error}). It needs {needed:,} bytes; "
                     "make room, or set SAMBALAB_ARRAYS_DIR to a folder with more room."
                 ) from error
+
+        yield write
 
 
 def _parse(descriptor: Descriptor) -> tuple[str, np.dtype[Any], tuple[int, ...]]:

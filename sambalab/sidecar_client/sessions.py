@@ -50,6 +50,11 @@ def owner(session: str) -> Restorable | None:
     return reference() if reference is not None else None
 
 
+def owners() -> list[Restorable]:
+    """List the owners that still exist."""
+    return [found for found in (reference() for reference in list(_live.values())) if found is not None]
+
+
 def alive() -> list[str]:
     """List the sessions whose owners still exist."""
     return [session for session, reference in list(_live.items()) if reference() is not None]

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from ..files.images import Image
-from ..spec.errors import SambaLabError
-from .arrays import map_array, write_array, write_image
+from ..files.images import KEPT_BYTES, Image
+from ..spec.errors import DiskFullError, SambaLabError, SidecarError
+from .arrays import map_array, write_array, write_image, writing
 from .client import Client, client, sidecars_max
 
 Array = npt.NDArray[Any]
@@ -42,6 +42,48 @@ def stage(sidecar: Client, values: Array | Image) -> str:
             write_image(reply["array"], values)
         else:
             write_array(reply["array"], values)
+    except BaseException:
+        release(sidecar, staged)
+        raise
+    return staged
+
+
+def stage_ahead(sidecar: Client, image: Image) -> str | None:
+    """Write a large image's pixels for the sidecar while its digest is computed, so that it is read and decoded once.
+
+    Returns
+    -------
+    str or None
+        The id of the staged array, for ``session.open``. None if it is not worth it: the image is small or its digest known; or
+        if there is no room for an array that may not be needed.
+
+    Raises
+    ------
+    ImageError
+        If the image cannot be read.
+    """
+    if image.is_surveyed or image.nbytes <= KEPT_BYTES:
+        return None
+    wanted = {"dtype": image.dtype.name, "shape": list(image.full_shape), "ahead": True}
+    try:
+        reply = sidecar.request("array.stage", wanted).result
+    except DiskFullError:
+        return None
+    staged = str(reply["staged"])
+    try:
+        with writing(reply["array"], image.dtype, image.full_shape) as write:
+            written = 0
+
+            def keep(block: Array) -> None:
+                nonlocal written
+                write(block)
+                written += block.nbytes
+                sidecar.tell("array.written", {"staged": staged, "bytes": written})
+
+            image.survey(keep)
+    except (DiskFullError, SidecarError):
+        release(sidecar, staged)
+        return None
     except BaseException:
         release(sidecar, staged)
         raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
@@ -11,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from ..spec.errors import ParameterError
+from ..spec.processors import processors
 
 _THREADS_MAX = 256
 _WAIT_SECONDS = 0.1
@@ -21,8 +21,7 @@ T = TypeVar("T")
 def thread_count(threads: int | None) -> int:
     """Check the number of threads. None: one for each core that this process may use, at most 16."""
     if threads is None:
-        affinity = getattr(os, "sched_getaffinity", None)
-        return min(16, len(affinity(0)) if affinity else os.cpu_count() or 1)
+        return processors()
     if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or not 1 <= threads <= _THREADS_MAX:
         raise ParameterError(f"threads is {threads!r}; a whole number from 1 to {_THREADS_MAX}, or None, will do.")
     return int(threads)

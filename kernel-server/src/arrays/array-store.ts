@@ -3,7 +3,7 @@
  * same path is always the same memory. Processes that map a removed file keep its content.
  */
 import { randomBytes } from 'node:crypto';
-import { FileHandle, lstat, open, readdir, rm, rmdir, stat, statfs, unlink } from 'node:fs/promises';
+import { lstat, open, readdir, rename, rm, rmdir, stat, statfs, unlink } from 'node:fs/promises';
 import { freemem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { BridgeError } from '../../../src/shared/errors';
@@ -21,6 +21,8 @@ export interface IPlace {
 }
 
 const ZEROS = new Uint8Array(4 << 20);
+/** Times {@link ZEROS} that are written between two turns of the event loop, which may have much to do. */
+const AT_ONCE = 16;
 /** Most bytes of an array. A larger size is a mistake. */
 const ARRAY_BYTES_MAX = 2 ** 42;
 
@@ -42,7 +44,8 @@ export class ArrayStore {
   /**
    * Make an array of zeros.
    *
-   * @param sparse leaves the blocks unreserved, for arrays of which only parts are ever filled.
+   * @param sparse leaves the blocks unreserved, for arrays of which only parts are ever filled, or that are written at once.
+   * @param ahead the array may not be needed: for it, no unused array is freed, and no place is filled to its end.
    * @throws BridgeError `disk-full` with the directory and the bytes needed and available; `invalid` for an absurd size.
    */
   async allocate(
@@ -50,7 +53,8 @@ export class ArrayStore {
     name: string,
     dtype: Dtype,
     shape: number[],
-    sparse = false
+    sparse = false,
+    ahead = false
   ): Promise<ArrayDescriptor> {
     const bytes = byteLength({ dtype, shape });
     if (!(bytes > 0 && bytes <= ARRAY_BYTES_MAX)) {
@@ -59,10 +63,10 @@ export class ArrayStore {
         `An array of shape [${shape.join(', ')}] and type ${dtype} has ${bytes} bytes; 1 to ${ARRAY_BYTES_MAX} will do.`
       );
     }
-    const file = `${name}-${randomBytes(6).toString('hex')}.bin`;
+    const file = fileOf(name);
     for (;;) {
       for (const [index, place] of this._places.entries()) {
-        const last = index === this._places.length - 1;
+        const last = index === this._places.length - 1 && !ahead;
         // Try the last place even if it looks full: statfs may be wrong about quotas and network disks.
         const path = join(place.directory, folder, file);
         try {
@@ -83,7 +87,7 @@ export class ArrayStore {
           }
         }
       }
-      if (!(await this.reclaim())) {
+      if (ahead || !(await this.reclaim())) {
         break;
       }
     }
@@ -94,6 +98,22 @@ export class ArrayStore {
       `There is no room for ${name} in ${place.directory}: ${bytes} bytes are needed, ${available} are available. ` +
         'Free some, or set SAMBALAB_ARRAYS_DIR to a directory with room and restart the sidecar.'
     );
+  }
+
+  /**
+   * Move an array into another folder of its place, under a name of its own.
+   *
+   * @returns it with its new path; undefined if its file is gone or lies in none of the places.
+   */
+  async move(array: ArrayDescriptor, folder: string, name: string): Promise<ArrayDescriptor | undefined> {
+    const place = this._places.find(({ directory }) => array.path.startsWith(join(directory, '/')));
+    if (!place || !(await this.intact(array))) {
+      return undefined;
+    }
+    const path = join(place.directory, folder, fileOf(name));
+    await intoFolder(path, () => rename(array.path, path));
+    await rmdir(dirname(array.path)).catch(() => undefined); // only if it is empty now
+    return { ...array, path };
   }
 
   /** Whether an array's file exists in one of the places and has its full size. */
@@ -159,12 +179,17 @@ export class ArrayStore {
   }
 }
 
-/** Make a file and its folder. Tries again if another removal deletes the folder while it is still empty. */
-async function create(path: string): Promise<FileHandle> {
+/** A name of a file that no other array has. */
+function fileOf(name: string): string {
+  return `${name}-${randomBytes(6).toString('hex')}.bin`;
+}
+
+/** Make the folder of a file, and the file. Tries again if another removal deletes the folder while it is still empty. */
+async function intoFolder<T>(path: string, make: () => Promise<T>): Promise<T> {
   for (let attempt = 0; ; attempt++) {
     try {
       await makeDirectory(dirname(path));
-      return await open(path, 'wx', 0o600);
+      return await make();
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || attempt === 100) {
         throw error;
@@ -174,15 +199,16 @@ async function create(path: string): Promise<FileHandle> {
 }
 
 async function reserve(path: string, bytes: number, sparse: boolean): Promise<void> {
-  const file = await create(path);
+  const file = await intoFolder(path, () => open(path, 'wx', 0o600));
   try {
     if (sparse) {
       await file.truncate(bytes);
       return;
     }
     for (let offset = 0; offset < bytes;) {
-      const length = Math.min(ZEROS.byteLength, bytes - offset);
-      offset += (await file.write(ZEROS, 0, length, offset)).bytesWritten;
+      const whole = Math.min(AT_ONCE, Math.floor((bytes - offset) / ZEROS.byteLength));
+      const zeros = whole > 0 ? new Array<Uint8Array>(whole).fill(ZEROS) : [ZEROS.subarray(0, bytes - offset)];
+      offset += (await file.writev(zeros, offset)).bytesWritten;
     }
   } finally {
     await file.close();

@@ -41,18 +41,19 @@ export class TileCache {
     let entry = this._entries.get(key);
     if (!entry) {
       const tile = make();
-      entry = { tile, bytes: 0 };
+      entry = { key, tile, bytes: 0 };
       const made = entry;
       this._entries.set(key, made);
+      const isKept = () => this._entries.get(made.key) === made;
       tile.then(
         ({ values }) => {
-          if (this._entries.get(key) === made) {
+          if (isKept()) {
             made.bytes = values.byteLength;
             this._bytes += made.bytes;
             this._trim();
           }
         },
-        () => this._entries.delete(key)
+        () => isKept() && this._entries.delete(made.key)
       );
     } else {
       this._entries.delete(key);
@@ -71,6 +72,17 @@ export class TileCache {
     }
   }
 
+  /** Give the tiles whose key begins with `from` keys that begin with `to`. */
+  rename(from: string, to: string): void {
+    for (const [key, entry] of [...this._entries]) {
+      if (key.startsWith(from)) {
+        this._entries.delete(key);
+        entry.key = to + key.slice(from.length);
+        this._entries.set(entry.key, entry);
+      }
+    }
+  }
+
   private _trim(): void {
     for (const [key, entry] of this._entries) {
       if (this._bytes <= this._limit) {
@@ -83,7 +95,7 @@ export class TileCache {
     }
   }
 
-  private readonly _entries = new Map<string, { tile: Promise<IMeans>; bytes: number }>();
+  private readonly _entries = new Map<string, { key: string; tile: Promise<IMeans>; bytes: number }>();
   private _bytes = 0;
 }
 
@@ -125,6 +137,27 @@ export class Pyramid {
     const { rows, columns } = this._file;
     const level = Math.max(0, Math.ceil(Math.log2(Math.max(rows, columns) / IMAGE_TILE)));
     await this._means(slice, level, 0, 0);
+  }
+
+  /**
+   * Make the tiles from which the overview of the first slice is made, as far as they lie in the first rows, because no more are written yet.
+   *
+   * @param goesOn asked before each tile
+   */
+  async begin(written: number, goesOn: () => boolean): Promise<void> {
+    const { rows, columns } = this._file;
+    const side = IMAGE_TILE * 2 ** DIRECT;
+    if (Math.max(rows, columns) <= side) {
+      return; // its overview takes no time
+    }
+    for (let row = 0; row * side < rows && Math.min(rows, (row + 1) * side) <= written; row++) {
+      for (let column = 0; column * side < columns; column++) {
+        if (!goesOn()) {
+          return;
+        }
+        await this._means(0, DIRECT, row, column);
+      }
+    }
   }
 
   /** The values of a pixel, one for each channel. Throws BridgeError `invalid` if it is outside. */

@@ -54,7 +54,14 @@ export function imageHandlers({ sessions, staging, histograms }: IMethodContext)
       return { result: { values: session.pyramidIn(direction).pixel(slice, row, column) } };
     },
 
-    'array.stage': async ({ dtype, shape }, { peer }) => ({ result: await staging.make(peer, dtype, shape) }),
+    'array.stage': async ({ dtype, shape, ahead }, { peer }) => ({
+      result: await staging.make(peer, dtype, shape, ahead)
+    }),
+
+    'array.written': ({ staged, bytes }, { peer }) => {
+      staging.written(peer, staged, bytes);
+      return { result: {} };
+    },
 
     'array.release': async ({ staged }, { peer }) => {
       await staging.release(peer, staged);

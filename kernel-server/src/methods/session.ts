@@ -4,12 +4,19 @@ import { Handlers, madeBy } from '../transport/dispatcher';
 import { pythonOnly } from './checks';
 import { IMethodContext } from './context';
 
-export function sessionHandlers({ sessions, peers, events, live, classifiers }: IMethodContext) {
+export function sessionHandlers({ sessions, peers, events, live, classifiers, staging }: IMethodContext) {
   return {
     'session.open': async (params, call) => {
       pythonOnly(call, 'session.open');
       const resumes = !params.again && !(await peers.uses(sessions.idOf(params.key)));
-      const session = await sessions.open(params, resumes);
+      // After a restart of the sidecar it is gone. Then Python writes the pixels once more.
+      const pixels = params.staged === undefined ? undefined : staging.take(call.peer, params.staged);
+      let session;
+      try {
+        session = await sessions.open(params, resumes, pixels);
+      } finally {
+        await staging.discard(pixels); // unless the session has moved it
+      }
       if (params.fresh) {
         events.layerReplaced(session, 'labels');
         events.layerReplaced(session, 'correction');

@@ -38,6 +38,13 @@ export class LabelledSlices {
   }
 
   async list(): Promise<ILabelledSlices> {
+    await this._exclusive(async () => {
+      // Without labels there is nothing to look at.
+      if (this._planes.pixels('labels') === 0) {
+        this._counts.fill(0);
+        this._interpolated.fill(0);
+      }
+    });
     for (let slice = 0; slice < this._counts.length; slice++) {
       if (this._counts[slice]! < 0) {
         await this._exclusive(() => this._count(slice));

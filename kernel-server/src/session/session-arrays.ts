@@ -33,6 +33,15 @@ export class SessionArrays {
     await this._store.remove(old);
   }
 
+  /** Move an array to this session's, in place of an older one of that name. @returns whether its file was still there */
+  async adopt(name: string, array: ArrayDescriptor): Promise<boolean> {
+    const moved = await this._store.move(array, this.folder, name);
+    if (moved) {
+      await this.replace(name, moved);
+    }
+    return moved !== undefined;
+  }
+
   /** Remove arrays. Processes that map them keep what they see. */
   async remove(...names: string[]): Promise<void> {
     for (const name of names) {

@@ -45,6 +45,14 @@ export interface ISessionContext {
   changed(session: Session): void;
 }
 
+/** How a session is opened. */
+export interface IHowOpened {
+  /** No peer uses the session, so its old labels are reported to the user. */
+  resumes: boolean;
+  /** An array with the image's pixels, which the session may move to its own. */
+  pixels?: ArrayDescriptor | undefined;
+}
+
 /** Arrays that are computed from the image. They are removed when the image is replaced. */
 const DERIVED = ['prediction', 'segmentation', 'probabilities', 'uncertainty', 'embedding', 'features'] as const;
 export type DerivedArray = (typeof DERIVED)[number];
@@ -104,7 +112,7 @@ export class Session {
     folder: string,
     params: Params<'session.open'>,
     context: ISessionContext,
-    resumes: boolean
+    how: IHowOpened
   ): Promise<Session> {
     await makeDirectory(folder).catch(async error => {
       throw await explainStorage(error, folder);
@@ -122,7 +130,7 @@ export class Session {
           session._labels.noteDamagedRecord(await keepDamaged(path, 'session'));
         }
       }
-      await session._take(params, resumes);
+      await session._take(params, how);
     } catch (error) {
       await session.abandon();
       if (!read.record) {
@@ -218,9 +226,10 @@ export class Session {
     let pyramid = this._pyramids.get(direction);
     if (!pyramid) {
       const { display, digest } = this._record.image;
+      const name = this._tilesOf(direction);
       const file = (this._imageFile ??= new TileFile(image, 'r'));
       const slices = direction === 'xy' ? file : new GatheredSlices(file, direction, `${digest} ${image.version}`);
-      pyramid = new Pyramid(slices, display, this._context.tiles, `${this.id}/${digest}/${direction}`);
+      pyramid = new Pyramid(slices, display, this._context.tiles, name);
       this._pyramids.set(direction, pyramid);
     }
     return pyramid;
@@ -260,9 +269,9 @@ export class Session {
   }
 
   /** Open again, perhaps with another image, other classes, or without the labels. */
-  async reopen(params: Params<'session.open'>, resumes: boolean): Promise<void> {
+  async reopen(params: Params<'session.open'>, how: IHowOpened): Promise<void> {
     await this.labels.exclusive(async () => undefined);
-    await this._take(params, resumes);
+    await this._take(params, how);
     this._context.changed(this);
     this._tell('image');
   }
@@ -293,8 +302,7 @@ export class Session {
     this._arrays.bump('image');
     this._forgetTiles();
     this._tell('image');
-    // Before a page asks for it. If this fails, so does the page's request, which tells why.
-    this.pyramid.overview(0).catch(() => undefined);
+    this._makeOverview();
     await this.save();
   }
 
@@ -543,7 +551,7 @@ export class Session {
     this._closeFiles();
   }
 
-  private async _take(params: Params<'session.open'>, resumes: boolean): Promise<void> {
+  private async _take(params: Params<'session.open'>, { resumes, pixels }: IHowOpened): Promise<void> {
     const record = this._record;
     const sameShape = params.image.shape.join() === record.image.shape.join();
     const sameImage = params.image.digest === record.image.digest && sameShape;
@@ -565,6 +573,10 @@ export class Session {
     record.image = params.image;
     record.title = params.title;
     record.origin = params.origin ?? null;
+    // An image that is there keeps its file, so that maps of it stay live; Python then writes the new pixels into it.
+    if (pixels && !(await this._arrays.intact('image'))) {
+      await this._takePixels(pixels);
+    }
     await this._prepare();
     if (params.fresh) {
       await this._labels.setAside(null, { provenance: 'python', tool: 'fresh' });
@@ -582,6 +594,24 @@ export class Session {
       this._labels.noteResumed();
     }
     await this.save();
+  }
+
+  /** Make an array of the image's pixels the session's own, if it is still there and fits. */
+  private async _takePixels(pixels: ArrayDescriptor): Promise<void> {
+    const { image } = this._record;
+    if (pixels.dtype === image.dtype && pixels.shape.join() === image.shape.join()) {
+      this._closeFiles();
+      if (await this._arrays.adopt('image', pixels)) {
+        this._record.imageReady = true;
+        this._context.tiles.rename(`${pixels.path}/`, `${this._tilesOf('xy')}/`);
+        this._makeOverview();
+      }
+    }
+  }
+
+  /** Make what an overview is drawn from before a page asks for it. If this fails, so does the page's request, which tells why. */
+  private _makeOverview(): void {
+    this.pyramid.overview(0).catch(() => undefined);
   }
 
   /** Find or make the arrays, and fill the labels from their journal. */
@@ -602,8 +632,10 @@ export class Session {
     if (lost || opened?.array.shape.join() !== shape.join()) {
       await this._labels.open(shape);
     }
-    if (!arrays.get('prediction') || !arrays.get('segmentation')) {
-      await this._drop('prediction', 'segmentation', 'probabilities', 'uncertainty');
+    const results = ['prediction', 'segmentation', 'probabilities', 'uncertainty'] as const;
+    const whole = arrays.get('prediction') && arrays.get('segmentation');
+    if (!whole && results.some(name => arrays.get(name))) {
+      await this._drop(...results);
     }
     if (!arrays.get('embedding') || this._record.sidecar !== VERSION) {
       this._record.embeddings = {};
@@ -621,6 +653,11 @@ export class Session {
   private async _drop(...names: string[]): Promise<void> {
     this._closeFiles();
     await this._arrays.remove(...names);
+  }
+
+  /** What the names of the image's tiles in the cache begin with. */
+  private _tilesOf(direction: SliceDirection): string {
+    return `${this.id}/${this._record.image.digest}/${direction}`;
   }
 
   private _forgetTiles(): void {

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { BridgeError } from '../../../src/shared/errors';
-import { Params } from '../../../src/shared/protocol';
+import { ArrayDescriptor, Params } from '../../../src/shared/protocol';
 import { log } from '../base/log';
 import { ISessionContext, Session } from './session';
 
@@ -22,16 +22,21 @@ export class Sessions {
     return createHash('sha256').update(key).digest('hex').slice(0, 32);
   }
 
-  /** Find or make the session of a key. `resumes`: no peer uses the session, so its old labels are reported to the user. */
-  open(params: Params<'session.open'>, resumes: boolean): Promise<Session> {
+  /**
+   * Find or make the session of a key.
+   *
+   * @param resumes no peer uses the session, so its old labels are reported to the user
+   * @param pixels an array with the image's pixels, which the session may move to its own
+   */
+  open(params: Params<'session.open'>, resumes: boolean, pixels?: ArrayDescriptor): Promise<Session> {
     const id = this.idOf(params.key);
     return this._inTurn(id, async session => {
       if (!session) {
-        return Session.open(id, this._folder(id), params, this._context, resumes);
+        return Session.open(id, this._folder(id), params, this._context, { resumes, pixels });
       }
       await session.admit(params);
       try {
-        await session.reopen(params, resumes);
+        await session.reopen(params, { resumes, pixels });
       } catch (error) {
         // The session may be half way between two images. Its files are intact: the next request loads them.
         this._settled.delete(id);

@@ -7,13 +7,13 @@ The way of an image:
 - ``axes``: which axis of a source holds slices, rows, columns and channels. ``questions``: the errors that ask which is meant.
 - ``colours``: palettes, CMYK, alpha and MinIsWhite as grey or RGB.
 - ``blocks``: reads, converts and checks a source, some rows or slices at a time.
-- ``image``: `Image`, the result. ``prepare``: puts the steps together.
+- ``surveys``: digests of files that this process has read. ``image``: `Image`, the result. ``prepare``: puts the steps together.
 
 Nothing outside of this folder imports its files, only what stands here.
 """
 
-from .image import Image, as_bytes, display_range
+from .image import KEPT_BYTES, Image, as_bytes, display_range
 from .prepare import ImageLike, prepare, tell
 from .questions import Index
 
-__all__ = ["Image", "ImageLike", "Index", "as_bytes", "display_range", "prepare", "tell"]
+__all__ = ["KEPT_BYTES", "Image", "ImageLike", "Index", "as_bytes", "display_range", "prepare", "tell"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ import numpy as np
 from ...spec.errors import ImageError
 from ...spec.grey_range import SAMPLE, grey_range, range_of
 from ..mapped import drop_pages
-from .blocks import Blocks, places
+from .blocks import BLOCK_BYTES, Blocks, places
 from .source import Array, PixelSize
+from .surveys import FileSurvey, Survey
 
 #: Bytes up to which an image is read at once and kept.
 KEPT_BYTES = 1 << 26
@@ -38,6 +40,8 @@ class Image:
         Width of a pixel and its unit, if the file says so.
     notes
         Lines that the user is told.
+    file
+        What is remembered of the file that holds the pixels.
 
     Raises
     ------
@@ -52,6 +56,7 @@ class Image:
         title: str = "",
         pixel_size: PixelSize | None = None,
         notes: tuple[str, ...] = (),
+        file: FileSurvey | None = None,
     ) -> None:
         self.stack = stack
         self.title = title
@@ -59,7 +64,9 @@ class Image:
         self.notes = notes
         self._blocks: Blocks | None = None
         self._pixels: Array | None = None
-        self._survey: tuple[str, tuple[float, float]] | None = None
+        self._file = file
+        self._survey = None if file is None else file.recall()
+        self._recalled = self._survey is not None
         if isinstance(blocks, np.ndarray):
             self._pixels = blocks
             self.full_shape, self.dtype = blocks.shape, blocks.dtype
@@ -99,7 +106,7 @@ class Image:
         ImageError
             If the image cannot be read, has NaN or infinity, or is not what it was when its digest was computed.
         """
-        if self._pixels is not None:
+        if self._pixels is not None and not self._recalled:
             yield from self._parts()
             return
         sha = None if self._survey is None else self._sha()
@@ -107,21 +114,23 @@ class Image:
             if sha is not None:
                 sha.update(as_bytes(block))
             yield block
-        if sha is not None and self._survey is not None and sha.hexdigest() != self._survey[0]:
+        if sha is not None and self._survey is not None and sha.hexdigest() != self._survey.digest:
+            if self._file is not None:
+                self._file.forget()
             raise ImageError(f"The pixels of {self.title or 'the image'} changed while they were read. Open it again.")
 
     def digest(self) -> str:
         """SHA-256 of dtype, shape and pixels, 64 hexadecimal digits."""
-        return self._surveyed()[0]
+        return self._surveyed().digest
 
     def display(self) -> tuple[float, float]:
         """Give the values that are shown as black and white; see `display_range`."""
-        return self._surveyed()[1]
+        return self._surveyed().display
 
     def grey_range(self) -> tuple[float, float]:
         """Give the range of the grey values, without hot and dead pixels; reads an image that is not in memory."""
         if self.dtype != np.uint8 and self._survey is not None:
-            return self._survey[1]
+            return self._survey.display
         if self._pixels is not None:
             return grey_range(self._pixels)
         sample = _Sample(self.dtype, self.full_shape)
@@ -139,15 +148,43 @@ class Image:
             "display": {"low": low, "high": high},
         }
 
-    def _surveyed(self) -> tuple[str, tuple[float, float]]:
-        """Read the image once for its digest and display range."""
-        if self._survey is None:
-            sha, sample = self._sha(), _Sample(self.dtype, self.full_shape)
+    @property
+    def is_surveyed(self) -> bool:
+        """Whether digest and display range are known, so that they cost no look at the pixels."""
+        return self._survey is not None
+
+    def survey(self, keep: Callable[[Array], object] | None = None) -> Survey:
+        """Read all pixels once for digest and display range. A block is hashed, and kept, while the next one is read.
+
+        Parameters
+        ----------
+        keep
+            Called with each block (slices, rows, columns, channels), in C order, in another thread.
+
+        Raises
+        ------
+        ImageError
+            If the image cannot be read, or has NaN or infinity. What `keep` raises is raised as well.
+        """
+        sha, sample = self._sha(), _Sample(self.dtype, self.full_shape)
+        with ThreadPoolExecutor(1) as hashing, ThreadPoolExecutor(1) as keeping:
+            under_way: list[Future[Any]] = []
             for block in self.blocks():
-                sha.update(as_bytes(block))
+                _wait(under_way)
+                under_way = [hashing.submit(sha.update, as_bytes(block))]
+                if keep is not None:
+                    under_way.append(keeping.submit(keep, block))
                 sample.add(block)
-            self._survey = sha.hexdigest(), sample.range()
+                if block.nbytes > 2 * BLOCK_BYTES:
+                    _wait(under_way)  # two such blocks would take too much memory
+            _wait(under_way)
+        self._survey = Survey(sha.hexdigest(), sample.range())
+        if self._file is not None:
+            self._file.remember(self._survey)
         return self._survey
+
+    def _surveyed(self) -> Survey:
+        return self.survey() if self._survey is None else self._survey
 
     def _sha(self) -> Any:
         return hashlib.sha256(f"{self.dtype.name} {self.full_shape}".encode())
@@ -203,6 +240,11 @@ class _Sample:
 
     def grey_range(self) -> tuple[float, float]:
         return range_of(np.concatenate(self._parts))
+
+
+def _wait(under_way: list[Future[Any]]) -> None:
+    for work in under_way:
+        work.result()
 
 
 def _checked(parts: Iterator[Array]) -> Iterator[Array]:

@@ -23,6 +23,7 @@ from .questions import Given, Index
 from .readers import open_file
 from .source import Source
 from .stacks import Stack
+from .surveys import FileSurvey
 
 ImageLike = Union[npt.ArrayLike, "os.PathLike[str]", str, Sequence["os.PathLike[str] | str"]]
 
@@ -54,7 +55,9 @@ def prepare(
         stacked = Stack(images, first, lambda one: _open(one, axes, series, index)[1])
         return Image(stacked, True, "", source.pixel_size, source.notes)
     source, blocks, stack = _open(image, axes, series, index)
-    return Image(blocks, stack, source.title, source.pixel_size, source.notes)
+    path: Any = image
+    file = FileSurvey(Path(path).expanduser(), (axes, series, index)) if _is_path(path) and source.is_one_file else None
+    return Image(blocks, stack, source.title, source.pixel_size, source.notes, file)
 
 
 def tell(notes: tuple[str, ...]) -> None:

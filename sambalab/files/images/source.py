@@ -66,6 +66,8 @@ class Source:
         Lines that the user is told.
     dimensions
         Names of the axes, if the file has them; for errors.
+    is_one_file
+        Whether all pixels lie in the file that was opened, and are read from it when they are needed.
     """
 
     array: Any
@@ -77,6 +79,7 @@ class Source:
     title: str = ""
     notes: tuple[str, ...] = ()
     dimensions: tuple[str, ...] = ()
+    is_one_file: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:

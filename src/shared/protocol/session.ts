@@ -13,6 +13,7 @@ import {
   zNatural,
   zRegion,
   zSessionId,
+  zStagedId,
   zTileRef
 } from './types';
 
@@ -111,7 +112,10 @@ export const zSession = z.object({
 export type SessionState = z.infer<typeof zSession>;
 
 export const SESSION_METHODS = {
-  /** Find the session of `key`, or make it. Python only. `keepClasses` keeps the classes of a session that exists. */
+  /**
+   * Find the session of `key`, or make it. Python only. `keepClasses` keeps the classes of a session that exists. `staged` has the image's pixels:
+   * a session without an array for them takes this one, and `imageReady` is true. Else, or if the request fails, the array is removed.
+   */
   'session.open': {
     params: z.object({
       key: z.string().min(1).max(KEY_MAX),
@@ -124,7 +128,8 @@ export const SESSION_METHODS = {
       /** True sets existing labels aside and begins without any. */
       fresh: z.boolean(),
       /** True if the caller had the session open and opens it again after the sidecar restarted: `resumed` is then null. */
-      again: z.boolean().optional()
+      again: z.boolean().optional(),
+      staged: zStagedId.optional()
     }),
     result: zSession
   },

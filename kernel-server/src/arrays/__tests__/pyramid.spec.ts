@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ImageInfo } from '../../../../src/shared/protocol';
 import { allocate, TypedArray } from '../dtypes';
+import { OverviewAhead } from '../overview-ahead';
 import { Pyramid, TileCache } from '../pyramid';
 import { TileFile } from '../tile-file';
 
@@ -183,5 +184,56 @@ describe('Image tiles', () => {
     const large = await pyramid(pixels, shape, 'uint8').tile(0, 2, 0, 0);
     const tiny = await pyramid(pixels, shape, 'uint8', undefined, new TileCache(1000)).tile(0, 2, 0, 0);
     expect(Buffer.from(tiny.pixels).equals(Buffer.from(large.pixels))).toBe(true);
+  });
+
+  it('of an image that is being written are made from whole bands of the rows that are there', async () => {
+    const [rows, columns] = [4096 + 200, 600];
+    const pixels = Uint8Array.from({ length: rows * columns }, (_, i) => noise(i));
+    const cache = new TileCache();
+    const begun = pyramid(pixels, [1, rows, columns, 1], 'uint8', undefined, cache);
+    const file = files[files.length - 1]!;
+    const read = jest.spyOn(file, 'read');
+    const lastRow = () => Math.max(0, ...read.mock.calls.map(([rect]) => rect.row1));
+    await begun.begin(4095, () => true);
+    expect(lastRow()).toBe(0);
+    await begun.begin(4200, () => true);
+    expect(lastRow()).toBe(4096);
+    await begun.begin(rows, () => false);
+    expect(lastRow()).toBe(4096);
+    await begun.begin(rows, () => true);
+    expect(lastRow()).toBe(rows);
+    // Under another name they are those of a session, which reads nothing more for its overview.
+    const { path } = file.array;
+    cache.rename(`${path}/`, 'session/');
+    read.mockClear();
+    const tile = await new Pyramid(file, { low: 0, high: 255 }, cache, 'session').tile(0, 4, 0, 0);
+    expect(read).not.toHaveBeenCalled();
+    const plain = pyramid(pixels, [1, rows, columns, 1], 'uint8');
+    expect(tile).toEqual(await plain.tile(0, 4, 0, 0));
+    cache.forget('session/');
+    await new Pyramid(file, { low: 0, high: 255 }, cache, 'session').tile(0, 4, 0, 0);
+    expect(read).toHaveBeenCalled();
+  });
+
+  it('are made ahead, one band after the other as it is written, until they are taken', async () => {
+    const [rows, columns] = [3 * 4096, 600];
+    const pixels = Uint8Array.from({ length: rows * columns }, (_, i) => noise(i));
+    const cache = new TileCache();
+    pyramid(pixels, [1, rows, columns, 1], 'uint8');
+    const { array } = files[files.length - 1]!;
+    const band = (row: number, name = array.path) =>
+      cache.get(`${name}/0/3/${row}/0`, () => Promise.reject('not made'));
+    const ahead = new OverviewAhead(array, cache);
+    ahead.written(4095 * columns);
+    await expect(band(0)).rejects.toBe('not made');
+    ahead.written(4096 * columns);
+    const first = await band(0);
+    ahead.written(2 * 4096 * columns);
+    ahead.stop();
+    cache.rename(`${array.path}/`, 'session/');
+    expect(await band(0, 'session')).toBe(first);
+    ahead.written(rows * columns);
+    await expect(band(2)).rejects.toBe('not made');
+    ahead.stop();
   });
 });

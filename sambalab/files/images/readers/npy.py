@@ -26,7 +26,7 @@ def read(path: Path, series: int | None) -> Source:
         raise
     rows, columns = array.shape[:2] if array.ndim > 1 else (1, 1)
     choose_largest([(rows, columns)], series)
-    return Source(array, title=path.name)
+    return Source(array, title=path.name, is_one_file=True)
 
 
 def _check_whole(path: Path) -> None:

@@ -94,6 +94,7 @@ def _source(path: Path, file: Any, series: int | None) -> Source:
         path.name,
         (*notes, *pillow.turned_note(orientation)),
         tuple(map(str, chosen.dims)),
+        not chosen.is_multifile,
     )
 
 

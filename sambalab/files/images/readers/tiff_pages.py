@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
+from ....spec.processors import processors
 from ..source import Array
 from .tiff_cut import quiet
 
@@ -152,6 +154,14 @@ class Pages:
             where = out[plane, row - top : row - top + high, column : column + wide]
             where[:] = keyframe.nodata if segment is None else segment[0, :high, :wide]
 
-        with ThreadPoolExecutor(max(1, int(keyframe.maxworkers))) as pool:
+        with ThreadPoolExecutor(_threads(keyframe)) as pool:
             for _ in pool.map(place, stored()):
                 pass
+
+
+def _threads(keyframe: Any) -> int:
+    """Choose on how many threads strips or tiles are decoded. tifffile would leave half of the processors idle."""
+    usual = int(keyframe.maxworkers)
+    if usual == 0 or "TIFFFILE_NUM_THREADS" in os.environ:
+        return max(1, usual)
+    return max(usual, processors())
