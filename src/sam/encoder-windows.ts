@@ -6,11 +6,18 @@
  * quarters of a window apart, as evenly as the grid allows. Where windows overlap, their values are blended linearly.
  */
 import { embeddingShape, IModelManifest } from '../shared/models';
+import { Rect } from '../shared/rect';
 import { IView } from './preprocess';
 import { ISize } from './prompts';
 
 /** Windows are at most this part of their side apart. */
 const STRIDE = 3 / 4;
+
+/** The largest number of windows that stand for a whole image. */
+const SPREAD = 9;
+
+/** The longest side of a sample of a window, in pixels. */
+const SAMPLE_SIDE = 512;
 
 /** The windows of an image. */
 export class EncoderWindows {
@@ -42,6 +49,31 @@ export class EncoderWindows {
     return Math.max(this.size.rows, this.size.columns) === this.window;
   }
 
+  /** Windows that stand for all of them, spread evenly over the image; ascending. */
+  get spread(): number[] {
+    const number = Math.min(this.count, SPREAD);
+    return Array.from({ length: number }, (_, i) => Math.floor(((i + 0.5) * this.count) / number));
+  }
+
+  /** The windows that overlap a window, and itself; ascending. */
+  near(index: number): number[] {
+    const side = embeddingShape(this._manifest)[1];
+    const along = (starts: readonly number[], at: number) => between(starts, side, starts[at]!, starts[at]! + side);
+    const { across, down } = this;
+    const columns = along(across, index % across.length);
+    return along(down, Math.floor(index / across.length)).flatMap(row =>
+      columns.map(column => row * across.length + column)
+    );
+  }
+
+  /** A rectangle of the image in the middle of a window. If no other window overlaps the middle, its features depend on this window alone. */
+  sample(index: number): Rect {
+    const { rows, columns } = this.size;
+    const [row0, row1] = this._middle(this.down, Math.floor(index / this.across.length), rows);
+    const [column0, column1] = this._middle(this.across, index % this.across.length, columns);
+    return { row0, row1, column0, column1 };
+  }
+
   /** The part of the image that a window shows. */
   view(index: number): IView {
     const [row0, row1] = this._span(this.down[Math.floor(index / this.across.length)]!, this.size.rows);
@@ -54,6 +86,21 @@ export class EncoderWindows {
   /** The grid of a layer. */
   layer(shape: readonly [number, number, number]): LayerGrid {
     return new LayerGrid(this, shape, shape[1] / embeddingShape(this._manifest)[1]);
+  }
+
+  /** Where the sample of a window lies along an axis of `length` pixels. */
+  private _middle(starts: readonly number[], at: number, length: number): [number, number] {
+    const side = embeddingShape(this._manifest)[1];
+    const start = starts[at]!;
+    let [begin, end] = [at > 0 ? starts[at - 1]! + side : 0, starts[at + 1] ?? start + side];
+    if (end - begin < 4) {
+      [begin, end] = [start + side / 4, start + (3 * side) / 4]; // other windows overlap all of it
+    }
+    // Values between two cells depend on both.
+    const from = begin === 0 ? 0 : Math.ceil((begin + 0.5) * this.cell);
+    const to = at + 1 === starts.length ? length : Math.floor((end - 0.5) * this.cell);
+    const cut = Math.max(0, to - from - SAMPLE_SIDE) >> 1;
+    return [from + cut, Math.min(to, from + cut + SAMPLE_SIDE)];
   }
 
   private _span(start: number, length: number): [number, number] {
@@ -100,17 +147,44 @@ export class LayerGrid {
     };
   }
 
-  /** Add a window's values, [side][side], to a plane of the grid, [rows][columns], by their weights in the blend. */
-  add(index: number, values: Float32Array, plane: Float32Array): void {
+  /** The windows that the features of a rectangle of pixels depend on; ascending. Places outside of the image count as its edge. */
+  under({ row0, row1, column0, column1 }: Rect): number[] {
+    const along = (starts: readonly number[], from: number, to: number, count: number) => {
+      const cellOf = (pixel: number) => Math.floor(Math.max(0, Math.min(count - 1, (pixel + 0.5) / this.cell - 0.5)));
+      return between(starts, this.side, cellOf(from), Math.min(count, cellOf(to - 1) + 2));
+    };
+    const columns = along(this._across, column0, column1, this.columns);
+    return along(this._down, row0, row1, this.rows).flatMap(row =>
+      columns.map(column => row * this._across.length + column)
+    );
+  }
+
+  /**
+   * Add a window's values, [side][side], to a plane of the grid, [rows][columns], by their weights in the blend.
+   *
+   * @param within only the cells that this other window has too
+   */
+  add(index: number, values: Float32Array, plane: Float32Array, within = index): void {
     const { row, column, rows, columns } = this.place(index);
+    const clip = this.place(within);
     const down = this._weightsDown[this._rowOf(index)]!;
     const across = this._weightsAcross[this._columnOf(index)]!;
-    for (let i = 0; i < rows; i++) {
+    const first = Math.max(0, clip.column - column);
+    const end = Math.min(columns, clip.column + clip.columns - column);
+    for (let i = Math.max(0, clip.row - row); i < Math.min(rows, clip.row + clip.rows - row); i++) {
       const from = i * this.side;
       const to = (row + i) * this.columns + column;
-      for (let j = 0; j < columns; j++) {
+      for (let j = first; j < end; j++) {
         plane[to + j]! += down[i]! * across[j]! * values[from + j]!;
       }
+    }
+  }
+
+  /** Set a window's cells of a plane to 0. */
+  clear(index: number, plane: Float32Array): void {
+    const { row, column, rows, columns } = this.place(index);
+    for (let i = row; i < row + rows; i++) {
+      plane.fill(0, i * this.columns + column, i * this.columns + column + columns);
     }
   }
 
@@ -126,6 +200,11 @@ export class LayerGrid {
   private readonly _across: number[];
   private readonly _weightsDown: Float64Array[];
   private readonly _weightsAcross: Float64Array[];
+}
+
+/** Which windows of `side` cells have cells from `begin` to `end`. */
+function between(starts: readonly number[], side: number, begin: number, end: number): number[] {
+  return [...starts.keys()].filter(i => starts[i]! < end && starts[i]! + side > begin);
 }
 
 /** Where windows of `side` cells begin, so that they cover `cells` cells. */

@@ -4,8 +4,8 @@
  * all images, labelled or not, and never change, so cached bins stay valid. Of an image of which only a region is worked on, all comes from that region.
  *
  * The families' features and the embedding's features are two parts with cuts and bins of their own, so a new embedding leaves the families'
- * bins valid. The embedding's cuts come from the labelled slices only, since any other slice would have to be encoded first. They are
- * found again when another slice gets its first label. Cuts therefore depend on the images and the labels, not on the order of labelling.
+ * bins valid. The embedding's cuts come from the labelled slices only, since any other slice would have to be encoded first, and on large slices
+ * from a few windows of the encoder. They are found again when another slice gets its first label. Cuts therefore depend on the images and the labels, not on the order of labelling.
  */
 import { createHash } from 'node:crypto';
 import { BridgeError } from '../../../src/shared/errors';
@@ -108,13 +108,15 @@ export function partsOf(
 /**
  * The embedding's maps of a slice, if the part needs them.
  *
+ * @param under where they are needed; default: on all of the slice
  * @throws BridgeError `internal` if the source has no embedding; any error of the encoder.
  */
 export async function mapsOf(
   { name }: IFeaturePart,
   { embedding }: IFeatureSource,
   slice: number,
-  context: IJobContext
+  context: IJobContext,
+  under?: readonly Rect[]
 ): Promise<{ maps?: ISliceMaps }> {
   if (name === 'families') {
     return {};
@@ -122,7 +124,19 @@ export async function mapsOf(
   if (!embedding) {
     throw new BridgeError('internal', 'The features need an embedding of each image; one has none.');
   }
-  return { maps: await embedding.slice(slice, context) };
+  return { maps: await embedding.slice(slice, context, under) };
+}
+
+/** Gives the maps for one tile after the other; asks at the first tile of a slice for those under all tiles of that slice. */
+function mapsInTurn(part: IFeaturePart, tiles: readonly IPlacedTile[], context: IJobContext) {
+  let last: { source: IFeatureSource; slice: number; maps: { maps?: ISliceMaps } } | undefined;
+  return async ({ source, slice }: IPlacedTile): Promise<{ maps?: ISliceMaps }> => {
+    if (last?.source !== source || last.slice !== slice) {
+      const under = tiles.filter(other => other.source === source && other.slice === slice).map(({ tile }) => tile);
+      last = { source, slice, maps: await mapsOf(part, source, slice, context, under) };
+    }
+    return last.maps;
+  };
 }
 
 /** A tile of a slice of a source. */
@@ -182,6 +196,7 @@ export function tileAt(
  * About `count` tiles, spread evenly over the images' slices.
  *
  * @param slices the slices to use of each image; default: all
+ * @param tilesIn the tiles of a slice to choose from; default: all
  */
 export function spreadTiles(
   sources: readonly IFeatureSource[],
@@ -189,9 +204,10 @@ export function spreadTiles(
   side: number,
   slices: readonly (readonly number[])[] = sources.map(({ image, within }) =>
     Array.from({ length: image.shape[0]! }, (_, i) => i).filter(slice => hasSlice(within, slice))
-  )
+  ),
+  tilesIn = (source: IFeatureSource, slice: number) => tilesOf(source, slice, side)
 ): IPlacedTile[] {
-  const perSlice = sources.map(source => tilesOf(source, source.within?.slice0 ?? 0, side));
+  const perSlice = sources.map(source => tilesIn(source, source.within?.slice0 ?? 0));
   const numbers = sources.map((_, i) => slices[i]!.length * perSlice[i]!.length);
   const positions = samplePositions(
     numbers.reduce((sum, number) => sum + number, 0),
@@ -354,19 +370,28 @@ export class FeatureTiles {
     const { features, spec, name } = part;
     const [first] = tilesOf(sources[0]!, sources[0]!.within?.slice0 ?? 0, side);
     const held = Math.floor(PLANES_BYTES / (planeFloats(first!.tile, features) * 4));
-    const chosen = spreadTiles(sources, Math.max(SAMPLE_TILES_MIN, held), side, slices);
+    const samplesOf = ({ embedding }: IFeatureSource) => (name === 'embedding' ? embedding?.samples : undefined);
+    const chosen = spreadTiles(
+      sources,
+      Math.max(SAMPLE_TILES_MIN, held),
+      side,
+      slices,
+      (source, slice) => samplesOf(source)?.map(tile => ({ source, slice, tile })) ?? tilesOf(source, slice, side)
+    );
+    const mapsAt = mapsInTurn(part, chosen, context);
     const positions = spreadPixels(chosen, SAMPLE);
     const length = positions.reduce((sum, list) => sum + list.length, 0);
     const values = sharedFloats(features * length);
     let offset = 0;
     let floats = 0;
     const tasks: IPlanesTask[] = [];
-    for (const [i, { source, slice, tile }] of chosen.entries()) {
+    for (const [i, placed] of chosen.entries()) {
+      const { source, slice, tile } = placed;
       const sample = { values, positions: positions[i]!, offset, length };
       offset += positions[i]!.length;
       const size = planeFloats(tile, features);
-      const hold = (floats += size) * 4 <= PLANES_BYTES;
-      const maps = await mapsOf(part, source, slice, context);
+      const hold = !samplesOf(source) && (floats += size) * 4 <= PLANES_BYTES;
+      const maps = await mapsAt(placed);
       const task: IPlanesTask = { kind: 'planes', ...takenBy(source), slice, tile, spec, part: name, ...maps, sample };
       tasks.push(hold ? { ...task, planes: sharedFloats(size) } : task);
     }
@@ -399,12 +424,14 @@ export class FeatureTiles {
     const { features, spec, name, cuts } = part;
     // In batches, so that bins that do not fit the cache do not pile up.
     const batch = this._pool.threads * 2;
+    const mapsAt = mapsInTurn(part, tiles, context);
     for (let first = 0; first < tiles.length; first += batch) {
       const placed = tiles.slice(first, first + batch);
       const tasks: IQuantiseTask[] = [];
-      for (const { source, slice, tile, planes } of placed) {
+      for (const each of placed) {
+        const { source, slice, tile, planes } = each;
         const blocks = sharedBytes(planeFloats(tile, features));
-        const values = planes ? { planes } : await mapsOf(part, source, slice, context);
+        const values = planes ? { planes } : await mapsAt(each);
         tasks.push({ kind: 'quantise', ...takenBy(source), slice, tile, spec, part: name, ...values, cuts, blocks });
       }
       await this._pool.runAll(tasks, context.signal, (_, i) => {

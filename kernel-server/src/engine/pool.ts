@@ -87,16 +87,7 @@ export class EnginePool {
     done: (result: EngineResult<T>, index: number) => void,
     options?: EnginePool.IRunOptions
   ): Promise<void> {
-    const failed = new AbortController();
-    const either = AbortSignal.any([signal, failed.signal]);
-    // Each task adds a listener, which Node would report as a leak.
-    setMaxListeners(0, either);
-    try {
-      await Promise.all(tasks.map(async (task, index) => done(await this.run(task, either, options), index)));
-    } catch (error) {
-      failed.abort();
-      throw error;
-    }
+    await together(tasks, signal, async (task, either, index) => done(await this.run(task, either, options), index));
   }
 
   async dispose(): Promise<void> {
@@ -183,6 +174,24 @@ export class EnginePool {
   private readonly _queue: IQueued[] = [];
   private _ids = 0;
   private _disposed = false;
+}
+
+/** Do some work for all items at the same time. The first failure cancels the rest. */
+export async function together<T>(
+  items: readonly T[],
+  signal: AbortSignal,
+  work: (item: T, signal: AbortSignal, index: number) => Promise<void>
+): Promise<void> {
+  const failed = new AbortController();
+  const either = AbortSignal.any([signal, failed.signal]);
+  // Each task adds a listener, which Node would report as a leak.
+  setMaxListeners(0, either);
+  try {
+    await Promise.all(items.map(async (item, index) => work(item, either, index)));
+  } catch (error) {
+    failed.abort();
+    throw error;
+  }
 }
 
 /** The namespace for {@link EnginePool}. */

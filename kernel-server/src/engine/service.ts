@@ -16,7 +16,7 @@ import { drawLabels } from './labelled-pixels';
 import { LoadedClassifiers } from './loaded-classifiers';
 import { collectTrainingSet, labelledSlices } from './training-set';
 import { expectRoom, growTrees } from './grow-trees';
-import { EnginePool } from './pool';
+import { EnginePool, together } from './pool';
 import { FeaturePreviews } from './feature-previews';
 import { IPiece, ISegmentPart, ISegmentTask, IStoreTask } from './tasks';
 import {
@@ -259,15 +259,20 @@ export class EngineService implements IEngineService {
     const batch = this.threads * TASKS_PER_THREAD;
     for (let first = 0; first < tiles.length; first += batch) {
       const placed = tiles.slice(first, first + batch);
-      const tasks: ISegmentTask[] = [];
-      for (const item of placed) {
-        const own: ISegmentPart[] = [];
-        const outer = radius > 0 ? engine.refinedTile({ rows, columns }, item.tile, radius) : null;
-        for (const part of parts) {
-          own.push(await this._segmentPart(part, parts, item, outer, context));
-        }
+      // Each tile begins when its maps are there.
+      await together(placed, context.signal, async (item, signal) => {
         const { tile } = item;
-        tasks.push({
+        // What is done are tiles, also while the encoder works for the next ones.
+        const waiting: IJobContext = {
+          signal,
+          progress: (stage, _done, _total, message) => context.progress(stage, done, tiles.length, message)
+        };
+        const own: ISegmentPart[] = [];
+        const outer = radius > 0 ? engine.refinedTile({ rows, columns }, tile, radius) : null;
+        for (const part of parts) {
+          own.push(await this._segmentPart(part, parts, item, outer, waiting));
+        }
+        const task: ISegmentTask = {
           kind: 'segment',
           job,
           ...takenBy(source),
@@ -279,15 +284,14 @@ export class EngineService implements IEngineService {
           forest,
           ids,
           out
-        });
-      }
-      await this._pool.runAll(tasks, context.signal, (_, i) => {
-        tasks[i]!.parts.forEach(({ blocks, ready }, k) => {
+        };
+        await this._pool.run(task, signal);
+        own.forEach(({ blocks, ready }, k) => {
           if (blocks && !ready) {
-            this._tiles.keep(parts[k]!, parts, placed[i]!, blocks, false);
+            this._tiles.keep(parts[k]!, parts, item, blocks, false);
           }
         });
-        written?.(placed[i]!.tile);
+        written?.(tile);
         context.progress('segmenting', ++done, tiles.length);
       });
     }
@@ -323,7 +327,7 @@ export class EngineService implements IEngineService {
     }
     const bytes = engine.planeFloats(tile, features);
     const kept = !found && source.cacheKey !== undefined && this._tiles.room(bytes, parts, false);
-    const maps = await mapsOf(part, source, slice, context);
+    const maps = await mapsOf(part, source, slice, context, [outer ?? tile]);
     return { ...task, ...maps, ...(kept && { blocks: sharedBytes(bytes) }) };
   }
 

@@ -46,10 +46,13 @@ export interface ISamService {
     context: IJobContext,
     within?: Rect
   ): Promise<{ embedding: Float32Array; device: SamDevice; seconds: number }>;
+  /** Throws BridgeError `model` if `spec` is of another model than this one, `invalid` for layers or components that it does not have. */
+  checkSpec(spec: EmbeddingSpec): void;
   /**
-   * Encode a slice, or the rows and columns `within` it, in the windows of `spec`, and reduce it. Without a `basis` one is fitted to this slice.
-   * @returns the maps. If one window covers the image, also the embedding of the whole image, which {@link embed} would give.
-   * `onEmbedding` receives that embedding before the reduction, and again after a restart of the process.
+   * Encode windows of a slice, or of the rows and columns `within` it, and reduce their layers. Without a `basis` one is fitted to these windows.
+   * @param windows their numbers in `EncoderWindows`
+   * @returns for each window and layer its components, float32 [components][side][side]. If one window covers the image, also the embedding of the
+   * whole image, which {@link embed} would give. `onEmbedding` receives that embedding before the reduction, and again after a restart of the process.
    * Throws BridgeError `model` if `basis` or `spec` is of another model than this one, `invalid` for layers or components that it does not have.
    */
   reduce(
@@ -58,12 +61,13 @@ export interface ISamService {
     slice: number,
     spec: EmbeddingSpec,
     basis: IEmbeddingBasis | null,
+    windows: readonly number[],
     context: IJobContext,
     onEmbedding?: (result: { embedding: Float32Array; device: SamDevice; seconds: number }) => void,
     within?: Rect
   ): Promise<{
     basis: IEmbeddingBasis;
-    maps: ISliceMaps;
+    windows: Float32Array[][];
     embedding: Float32Array | null;
     device: SamDevice;
     seconds: number;
@@ -84,8 +88,13 @@ export interface ISamService {
 /** The maps of an image's slices, for classifiers whose spec asks for them. */
 export interface IImageMaps {
   basis: IEmbeddingBasis;
-  /** The maps of a slice under the basis. May take long the first time, and fails as SAM fails. */
-  slice(slice: number, context: IJobContext): Promise<ISliceMaps>;
+  /**
+   * The maps of a slice under the basis, complete for the features under some rectangles of the image; elsewhere they may be unfinished. Default: all of
+   * it. May take long the first time, and fails as SAM fails.
+   */
+  slice(slice: number, context: IJobContext, under?: readonly Rect[]): Promise<ISliceMaps>;
+  /** Rectangles of each slice that stand for all of it and whose maps are soon there; absent if all are there at about the same time. */
+  samples?: readonly Rect[] | undefined;
 }
 
 /** An image with its labels, uint8 [slices, rows, columns], and the key under which its features are kept. */

@@ -8,7 +8,6 @@ import { ArrayDescriptor, ClassifierInfo, LabelClass, TrainingChoice } from '../
 import { cutShape, isSameRect, OptionalRegion } from '../../../src/shared/region';
 import type { SliceEmbeddings } from '../sam/slice-embeddings';
 import { explainStorage, writeAtomically } from '../base/files';
-import { IJobContext } from '../jobs/job-context';
 import { IEngineService, IImageMaps, ITrained } from '../jobs/services';
 import { Session } from '../session/session';
 
@@ -97,10 +96,14 @@ export class WatchedEmbedding implements IImageMaps {
     return this._embedding.basis;
   }
 
-  async slice(slice: number, context: IJobContext): ReturnType<IImageMaps['slice']> {
+  get samples(): IImageMaps['samples'] {
+    return this._embedding.samples;
+  }
+
+  async slice(...[slice, context, under]: Parameters<IImageMaps['slice']>): ReturnType<IImageMaps['slice']> {
     try {
       this.before?.(slice);
-      return await this._embedding.slice(slice, context);
+      return await this._embedding.slice(slice, context, under);
     } catch (error) {
       this.failure ??= BridgeError.from(error);
       throw error;

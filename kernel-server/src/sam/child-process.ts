@@ -6,7 +6,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import { BridgeError } from '../../../src/shared/errors';
-import { encoderLayer, OUTPUT_LAYER } from '../../../src/shared/models';
+import { OUTPUT_LAYER } from '../../../src/shared/models';
 import { Rect } from '../../../src/shared/rect';
 import { rectOf } from '../../../src/shared/region';
 import { EncoderWindows, IView, Preprocessor, SamDecoder, wholeView } from '../../../src/sam';
@@ -31,9 +31,6 @@ import { Reduction } from './reduction';
 
 /** Pixels are read in bands of about this many values. */
 const BAND_VALUES = 1 << 21;
-
-/** The largest number of bytes of a job's maps together. */
-const MAPS_MAX = 1 << 30;
 
 /** Runs jobs on the models of this process, which are opened when they are first needed. */
 class JobRunner {
@@ -85,29 +82,18 @@ class JobRunner {
     const { row0, row1, column0, column1 } = partOf(job);
     const [rows, columns] = [row1 - row0, column1 - column0];
     const windows = new EncoderWindows({ rows, columns }, job.window, manifest);
-    const bytes = job.layers.reduce((sum, { layer, components }) => {
-      const grid = windows.layer(encoderLayer(manifest, layer)!.shape);
-      return sum + 4 * components * grid.rows * grid.columns;
-    }, 0);
-    if (bytes > MAPS_MAX) {
-      throw new BridgeError(
-        'too-large',
-        `The maps of ${rows} × ${columns} pixels would have ${bytes} bytes; at most ${MAPS_MAX} will do. ` +
-          'Choose fewer components, or the layer output alone.'
-      );
-    }
     const names = [...new Set([...job.layers.map(({ layer }) => layer), ...(windows.isWhole ? [OUTPUT_LAYER] : [])])];
     await this._encoder.open(names, progress);
     signal.throwIfAborted();
     const begin = performance.now();
     const reduction = new Reduction(windows, job.layers, manifest, job.basis);
-    for (const [done, index] of reduction.order.entries()) {
+    for (const [done, index] of job.windows.entries()) {
       await breathe(); // receive cancellations and short jobs
       await this._giveWay();
       signal.throwIfAborted();
       const view = windows.view(index);
       const pixels = await this._preprocess(job, view, windows.count === 1 ? progress : () => undefined, signal);
-      progress('encoding', done, windows.count);
+      progress('encoding', done, job.windows.length);
       const layers = await this._encoder.encode(pixels, names, progress);
       if (windows.isWhole) {
         await onEmbedding({

@@ -1,6 +1,6 @@
 /** The messages between the sidecar and its SAM process, sent by Node's own IPC with `serialization: 'advanced'`. */
 import type { ArrayDescriptor, ImageInfo, PointPrompt, SamDevice } from '../../../src/shared/protocol';
-import type { IBasisLayer, ILayerMaps } from '../../../engine/core/embedding';
+import type { IBasisLayer } from '../../../engine/core/embedding';
 import type { EmbeddingLayer } from '../../../src/shared/features';
 import type { ErrorCode } from '../../../src/shared/errors';
 import type { Rect } from '../../../src/shared/rect';
@@ -39,7 +39,7 @@ export interface ISuggestJob {
   points: PointPrompt[];
 }
 
-/** Encode a slice in windows, and reduce its layers to maps. */
+/** Encode windows of a slice, and reduce their layers to components. */
 export interface IReduceJob {
   kind: 'reduce';
   /** As in {@link IEmbedJob}. */
@@ -49,8 +49,10 @@ export interface IReduceJob {
   slice: number;
   /** Side of a window in pixels. */
   window: number;
+  /** The windows to encode, by their numbers in `EncoderWindows`. */
+  windows: readonly number[];
   layers: EmbeddingLayer[];
-  /** How the layers are reduced, in their order; null to fit that to this slice. */
+  /** How the layers are reduced, in their order; null to fit that to these windows. */
   basis: IBasisLayer[] | null;
 }
 
@@ -64,8 +66,8 @@ export interface IEmbedResult {
 
 export interface IReduceResult {
   basis: IBasisLayer[];
-  /** One map for each layer. */
-  maps: ILayerMaps[];
+  /** For each window and layer its components, float32 [components][side][side]. */
+  windows: Float32Array[][];
   device: SamDevice;
   seconds: number;
 }

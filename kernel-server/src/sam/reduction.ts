@@ -1,76 +1,41 @@
-/** Reduces the encoder's layers, window by window, to maps over the whole image (`src/sam/encoder-windows.ts`, `basis.ts`). */
-import type { IBasisLayer, ILayerMaps } from '../../../engine/core/embedding';
+/** Reduces the encoder's layers, window by window, to components (`basis.ts`). `windowed-maps.ts` puts them together to maps. */
+import type { IBasisLayer } from '../../../engine/core/embedding';
 import type { EmbeddingLayer } from '../../../src/shared/features';
 import { encoderLayer, IModelManifest } from '../../../src/shared/models';
 import { EncoderWindows, LayerGrid } from '../../../src/sam';
 import { applyBasis, fitBasis, SAMPLES_MAX } from './basis';
 import type { Layers } from './encoder';
 
-/** The largest number of windows that a basis is fitted to: their layers are all in memory until then. */
-const FIT_WINDOWS = 9;
-
-/** The maps of an image in the making. */
+/** Some windows of an image on their way. */
 export class Reduction {
+  /** @param _basis null to fit one to all windows that are added; their layers stay in memory until then */
   constructor(
-    readonly windows: EncoderWindows,
+    private readonly _windows: EncoderWindows,
     private readonly _layers: readonly EmbeddingLayer[],
-    manifest: IModelManifest,
-    private _basis: readonly IBasisLayer[] | null
-  ) {
-    this._grids = _layers.map(({ layer }) => windows.layer(encoderLayer(manifest, layer)!.shape));
-    this._maps = _layers.map(({ components }, i) => {
-      const { rows, columns, cell } = this._grids[i]!;
-      return { data: new Float32Array(components * rows * columns), components, rows, columns, cell };
-    });
-    const { count } = windows;
-    const first = Math.min(count, FIT_WINDOWS);
-    this._fit = new Set(_basis ? [] : Array.from({ length: first }, (_, i) => Math.floor(((i + 0.5) * count) / first)));
-  }
-
-  /** The order in which windows must be added: first those that the basis is fitted to. */
-  get order(): number[] {
-    const rest = Array.from({ length: this.windows.count }, (_, i) => i).filter(i => !this._fit.has(i));
-    return [...this._fit, ...rest];
-  }
+    private readonly _manifest: IModelManifest,
+    private readonly _basis: readonly IBasisLayer[] | null
+  ) {}
 
   /** Add a window's layers. */
   add(index: number, layers: Layers): void {
     if (this._basis) {
-      this._reduce(index, layers);
-      return;
-    }
-    this._held.set(index, layers);
-    if (this._held.size === this._fit.size) {
-      this._basis = this._layers.map((layer, i) => this._fitLayer(layer, this._grids[i]!));
-      for (const [held, values] of this._held) {
-        this._reduce(held, values);
-      }
-      this._held.clear();
+      this._reduced.push(reduce(this._basis, layers));
+    } else {
+      this._held.set(index, layers);
     }
   }
 
-  /** The maps and their basis; all windows must have been added. */
-  finish(): { basis: IBasisLayer[]; maps: ILayerMaps[] } {
-    return { basis: [...this._basis!], maps: this._maps };
+  /** The basis, and for each window in the order of their coming the components of each layer, [components][side][side]. */
+  finish(): { basis: IBasisLayer[]; windows: Float32Array[][] } {
+    const basis = this._basis ?? this._layers.map(layer => this._fitLayer(layer));
+    return {
+      basis: [...basis],
+      windows: [...this._reduced, ...[...this._held.values()].map(layers => reduce(basis, layers))]
+    };
   }
 
-  private _reduce(index: number, layers: Layers): void {
-    this._basis!.forEach((layer, i) => {
-      const { data, rows, columns, components } = this._maps[i]!;
-      const grid = this._grids[i]!;
-      const reduced = applyBasis(layer, layers.get(layer.layer)!);
-      const cells = grid.side * grid.side;
-      for (let k = 0; k < components; k++) {
-        grid.add(
-          index,
-          reduced.subarray(k * cells, (k + 1) * cells),
-          data.subarray(k * rows * columns, (k + 1) * rows * columns)
-        );
-      }
-    });
-  }
-
-  private _fitLayer({ layer, components }: EmbeddingLayer, grid: LayerGrid): IBasisLayer {
+  private _fitLayer({ layer, components }: EmbeddingLayer): IBasisLayer {
+    const grid: LayerGrid = this._windows.layer(encoderLayer(this._manifest, layer)!.shape);
     const inside = [...this._held].map(([index, layers]) => ({ ...grid.place(index), values: layers.get(layer)! }));
     const total = inside.reduce((sum, { rows, columns }) => sum + rows * columns, 0);
     const count = Math.min(total, SAMPLES_MAX);
@@ -95,8 +60,10 @@ export class Reduction {
     return fitBasis(layer, samples, channels, count, components);
   }
 
-  private readonly _grids: LayerGrid[];
-  private readonly _maps: ILayerMaps[];
-  private readonly _fit: ReadonlySet<number>;
+  private readonly _reduced: Float32Array[][] = [];
   private readonly _held = new Map<number, Layers>();
+}
+
+function reduce(basis: readonly IBasisLayer[], layers: Layers): Float32Array[] {
+  return basis.map(layer => applyBasis(layer, layers.get(layer.layer)!));
 }

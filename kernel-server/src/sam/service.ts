@@ -22,7 +22,6 @@ import type { SamJob, IEmbedResult, ProviderChoice } from './messages';
 import { PROVIDERS } from './messages';
 import { checkModelFile } from './model-files';
 import { SamProcessDied, SamProcess } from './sam-process';
-import { sharedFloats } from '../base/shared-memory';
 
 /** Masks are made in pieces of about this many pixels, so that the sidecar can do other work between them. */
 const BAND_PIXELS = 1 << 20;
@@ -89,16 +88,14 @@ export class SamService implements ISamService {
     slice: number,
     spec: EmbeddingSpec,
     basis: IEmbeddingBasis | null,
+    windows: readonly number[],
     context: IJobContext,
     onEmbedding?: (result: IEmbedResult) => void,
     within?: Rect
   ): ReturnType<ISamService['reduce']> {
     checkSlice(image, slice);
     const { window, layers } = spec;
-    if (window === null) {
-      throw new BridgeError('invalid', 'features.embedding.window is null; a number of pixels is needed here.');
-    }
-    this._checkLayers(spec);
+    this.checkSpec(spec);
     if (basis) {
       this._checkBasis(basis, layers);
     }
@@ -109,11 +106,11 @@ export class SamService implements ISamService {
       within,
       display,
       slice,
-      window,
+      window: window!,
+      windows,
       layers,
       basis: basis?.layers ?? null
     };
-    const origin = within && { row: within.row0, column: within.column0 };
     const result = await this._run(job, context, early => {
       this._device = early.device;
       embedding = early.embedding;
@@ -122,7 +119,7 @@ export class SamService implements ISamService {
     this._device = result.device;
     return {
       basis: basis ?? { ...this.encoder, layers: result.basis },
-      maps: result.maps.map(map => ({ ...map, ...(origin && { origin }), data: shared(map.data) })),
+      windows: result.windows,
       embedding,
       device: result.device,
       seconds: result.seconds
@@ -170,8 +167,11 @@ export class SamService implements ISamService {
     await this._process?.stop();
   }
 
-  private _checkLayers({ model, layers }: EmbeddingSpec): void {
+  checkSpec({ model, window, layers }: EmbeddingSpec): void {
     const manifest = this.manifest;
+    if (window === null) {
+      throw new BridgeError('invalid', 'features.embedding.window is null; a number of pixels is needed here.');
+    }
     if (model !== manifest.id) {
       throw new BridgeError(
         'model',
@@ -312,13 +312,6 @@ function checkSlice(image: ArrayDescriptor, slice: number): void {
   if (!(Number.isInteger(slice) && slice >= 0 && slice < slices)) {
     throw new BridgeError('invalid', `There is no slice ${slice}; the image has slices 0 to ${slices - 1}.`);
   }
-}
-
-/** A copy in memory that threads see. */
-function shared(values: Float32Array): Float32Array {
-  const out = sharedFloats(values.length);
-  out.set(values);
-  return out;
 }
 
 /** The namespace for {@link SamService}. */

@@ -2,15 +2,17 @@
  * The encoder's results for slices: the whole embedding, which SAM's decoder takes, and maps, its layers reduced to a few components, which
  * classifiers take. If the window of the maps is the whole image, one run of the encoder gives both, the whole embedding first.
  *
- * Maps are made under a basis. A session has its own bases; a classifier brings the one that it was trained with.
+ * Maps are made under a basis. A session has its own bases; a classifier brings the one that it was trained with. Those of an image with several
+ * windows are made window by window, as tiles need them (`windowed-maps.ts`).
  */
 import { randomBytes } from 'node:crypto';
 import type { IEmbeddingBasis, ISliceMaps } from '../../../engine/core/embedding';
 import { BridgeError } from '../../../src/shared/errors';
 import { EmbeddingSpec, featureSpec, withImage } from '../../../src/shared/features';
 import { ArrayDescriptor, ImageInfo } from '../../../src/shared/protocol';
-import { Rect } from '../../../src/shared/rect';
+import { moved, Rect } from '../../../src/shared/rect';
 import { cutShape, rectOf } from '../../../src/shared/region';
+import { EncoderWindows } from '../../../src/sam';
 import { ArrayStore } from '../arrays/array-store';
 import { log } from '../base/log';
 import { IJobContext } from '../jobs/job-context';
@@ -22,6 +24,7 @@ import { basisKey } from '../base/basis-key';
 import { createMapCache, MapCache } from './map-cache';
 import { SessionBases, specKey } from './session-bases';
 import { IWholeEmbedding, WholeEmbeddings } from './whole-embeddings';
+import { IWindowSource, WindowedMaps } from './windowed-maps';
 
 /** After a failure, prefetching the same slice is refused for this time, in milliseconds. */
 const RETRY_MS = 30_000;
@@ -101,7 +104,8 @@ export class SliceEmbeddings {
     const own = basis ?? (await this._ownBasis(session, complete, context, slice));
     return {
       basis: own,
-      slice: (index, inner) => this._maps(session, source, index, complete, own, inner)
+      samples: this._samples(source, complete),
+      slice: (index, inner, under) => this._maps(session, source, index, complete, own, inner, under)
     };
   }
 
@@ -123,26 +127,25 @@ export class SliceEmbeddings {
     const cache = key === undefined ? createMapCache(1) : this._cache;
     return {
       basis,
-      slice: async (slice, context) => {
+      samples: this._samples(source, complete),
+      slice: async (slice, context, under) => {
         const path = mapKey(source, slice, complete, basis);
-        const found = cache.get(path);
-        if (found) {
-          return found;
-        }
-        return this._work.run(path, context, async inner => {
-          const { maps } = await this._options.sam.reduce(image, display, slice, complete, basis, inner);
-          cache.set(path, maps);
-          return maps;
-        });
+        const all = this._windowed(cache, path, source, complete);
+        const encode: IWindowSource['encode'] = async (window, inner) => {
+          const made = await this._options.sam.reduce(image, display, slice, complete, basis, [window], inner);
+          return made.windows[0]!;
+        };
+        await all.complete({ encode, added: () => cache.set(path, all) }, context, under);
+        return all.maps;
       }
     };
   }
 
-  /** Whether a slice's maps are in memory. */
+  /** Whether all of a slice's maps are in memory. */
   ready(session: Session, slice: number, spec: EmbeddingSpec, basis?: IEmbeddingBasis): boolean {
     const complete = completeSpec(spec, seenImage(session));
     const used = basis ?? this._bases.get(session, complete);
-    return used !== undefined && this._cache.has(mapKey(sourceOf(session), slice, complete, used));
+    return used !== undefined && !!this._cache.peek(mapKey(sourceOf(session), slice, complete, used))?.isComplete;
   }
 
   /** Why a slice's maps could not be made a short while ago; null if there was no failure. */
@@ -253,14 +256,21 @@ export class SliceEmbeddings {
     return this._work.run(`fit/${specKey(session, spec)}`, context, async inner => {
       const source = sourceOf(session);
       const { encoderGeneration: generation } = session;
-      const { basis, maps } = await this._reduce(session, source, slice, spec, null, inner);
+      const [all, { basis, windows }] = await this._noting(session, slice, spec, null, inner, async () => {
+        this._options.sam.checkSpec(spec);
+        const begun = this._begin(source, spec);
+        return [begun, await this._reduce(session, source, slice, spec, null, begun.windows.spread, inner)] as const;
+      });
       this._checkThere(session, session.generation);
       if (generation !== session.encoderGeneration) {
         throw replaced(); // the basis would be taken for that of the other region
       }
       const written = this._bases.set(session, spec, basis);
-      this._cache.set(mapKey(source, slice, spec, basis), maps);
-      this._tell({ session, slice, spec, error: null });
+      all.windows.spread.forEach((window, i) => all.add(window, windows[i]!));
+      this._cache.set(mapKey(source, slice, spec, basis), all);
+      if (all.isComplete) {
+        this._tell({ session, slice, spec, error: null });
+      }
       await written;
     });
   }
@@ -271,45 +281,91 @@ export class SliceEmbeddings {
     slice: number,
     spec: EmbeddingSpec,
     basis: IEmbeddingBasis,
-    context: IJobContext
+    context: IJobContext,
+    under: readonly Rect[] | undefined
   ): Promise<ISliceMaps> {
     session.checkSlice(slice);
+    this._watch(session);
+    const { generation } = session;
     const key = mapKey(source, slice, spec, basis);
-    const found = this._cache.get(key);
-    if (found) {
-      return found;
-    }
-    return this._work.run(key, context, async inner => {
-      const { generation } = session;
-      const { maps } = await this._reduce(session, source, slice, spec, basis, inner);
+    const all = this._windowed(this._cache, key, source, spec);
+    const encode: IWindowSource['encode'] = async (window, inner) => {
       this._checkThere(session, generation);
-      this._watch(session);
-      this._cache.set(key, maps);
-      if (this._bases.get(session, spec) === basis) {
+      const { windows } = await this._noting(session, slice, spec, basis, inner, () =>
+        this._reduce(session, source, slice, spec, basis, [window], inner)
+      );
+      this._checkThere(session, generation);
+      return windows[0]!;
+    };
+    const added = () => {
+      this._cache.set(key, all);
+      if (all.isComplete && this._bases.get(session, spec) === basis) {
         this._tell({ session, slice, spec, error: null });
       }
-      return maps;
-    });
+    };
+    await all.complete({ encode, added }, context, under);
+    return all.maps;
   }
 
-  /** Run the encoder over a slice. A whole embedding that the run brings is handed on at once, before the maps are made. */
+  /** The maps of a key, begun if there are none. */
+  private _windowed(cache: MapCache, key: string, source: ISource, spec: EmbeddingSpec): WindowedMaps {
+    const all = cache.get(key) ?? this._begin(source, spec);
+    if (!cache.has(key)) {
+      cache.set(key, all);
+    }
+    return all;
+  }
+
+  /** Maps without any window. */
+  private _begin(source: ISource, spec: EmbeddingSpec): WindowedMaps {
+    const { within } = source;
+    const origin = within && { row: within.row0, column: within.column0 };
+    return new WindowedMaps(this._windowsOf(source, spec), spec.layers, this._options.sam.manifest, origin);
+  }
+
+  private _windowsOf({ image, within }: ISource, { window }: EmbeddingSpec): EncoderWindows {
+    const { row0, row1, column0, column1 } = within ?? rectOf(null, image.shape);
+    return new EncoderWindows({ rows: row1 - row0, columns: column1 - column0 }, window!, this._options.sam.manifest);
+  }
+
+  /** See {@link IImageMaps.samples}. */
+  private _samples(source: ISource, spec: EmbeddingSpec): Rect[] | undefined {
+    const windows = this._windowsOf(source, spec);
+    const { row0, column0 } = source.within ?? { row0: 0, column0: 0 };
+    const { spread } = windows;
+    return spread.length < windows.count ? spread.map(index => moved(windows.sample(index), row0, column0)) : undefined;
+  }
+
+  /** Run the encoder over windows of a slice. A whole embedding that the run brings is handed on at once, before the maps are made. */
   private async _reduce(
     session: Session,
-    source: ISource,
+    { image, display, within, generation }: ISource,
     slice: number,
     spec: EmbeddingSpec,
     basis: IEmbeddingBasis | null,
+    windows: readonly number[],
     context: IJobContext
-  ): Promise<{ basis: IEmbeddingBasis; maps: ISliceMaps }> {
-    const { image, display, within, generation } = source;
+  ): Promise<{ basis: IEmbeddingBasis; windows: Float32Array[][] }> {
+    const take = (whole: IWholeEmbedding) => {
+      this._wholes
+        .take(session, generation!, slice, whole)
+        .catch(error => log(`the embedding of slice ${slice} of session ${session.id} could not be kept`, error));
+    };
+    return this._options.sam.reduce(image, display, slice, spec, basis, windows, context, take, within);
+  }
+
+  /** Note whether work on a slice failed; {@link arrived} tells of a failure under the session's own basis. */
+  private async _noting<T>(
+    session: Session,
+    slice: number,
+    spec: EmbeddingSpec,
+    basis: IEmbeddingBasis | null,
+    context: IJobContext,
+    work: () => Promise<T>
+  ): Promise<T> {
     const failed = `${specKey(session, spec)}/${slice}`;
     try {
-      const take = (whole: IWholeEmbedding) => {
-        this._wholes
-          .take(session, generation!, slice, whole)
-          .catch(error => log(`the embedding of slice ${slice} of session ${session.id} could not be kept`, error));
-      };
-      const result = await this._options.sam.reduce(image, display, slice, spec, basis, context, take, within);
+      const result = await work();
       this._failed.delete(failed);
       return result;
     } catch (thrown) {

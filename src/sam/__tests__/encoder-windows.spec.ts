@@ -107,6 +107,65 @@ describe('EncoderWindows', () => {
     expect(covered.indexOf(0)).toBe(-1);
   });
 
+  it('says which windows the features of a rectangle depend on, and which overlap', () => {
+    const windows = new EncoderWindows({ rows: 300, columns: 777 }, 256, MOBILE_SAM);
+    for (const shape of [
+      [256, 64, 64],
+      [64, 256, 256]
+    ] as const) {
+      const grid = windows.layer(shape);
+      const has = (index: number, row: number, column: number) => {
+        const place = grid.place(index);
+        const [down, across] = [row - place.row, column - place.column];
+        return down >= 0 && down < place.rows && across >= 0 && across < place.columns;
+      };
+      for (const [row0, row1, column0, column1] of [
+        [0, 1, 0, 1],
+        [0, 300, 190, 194],
+        [250, 300, 700, 777],
+        [60, 120, 300, 460]
+      ] as const) {
+        const needed = new Set<number>();
+        for (let row = row0; row < row1; row++) {
+          for (let column = column0; column < column1; column++) {
+            const at = [row, column].map((pixel, i) =>
+              Math.floor(Math.max(0, Math.min([grid.rows, grid.columns][i]! - 1, (pixel + 0.5) / grid.cell - 0.5)))
+            );
+            for (let i = 0; i < windows.count; i++) {
+              if ([0, 1].some(down => [0, 1].some(across => has(i, at[0]! + down, at[1]! + across)))) {
+                needed.add(i);
+              }
+            }
+          }
+        }
+        expect(grid.under({ row0, row1, column0, column1 })).toEqual([...needed].sort((a, b) => a - b));
+      }
+      for (let i = 0; i < windows.count; i++) {
+        const { row, column, rows, columns } = grid.place(i);
+        const near = [...Array(windows.count).keys()].filter(other => {
+          const its = grid.place(other);
+          const meets = (a: number, length: number, b: number, other: number) => a < b + other && b < a + length;
+          return meets(row, rows, its.row, its.rows) && meets(column, columns, its.column, its.columns);
+        });
+        expect(windows.near(i)).toEqual(near);
+      }
+    }
+  });
+
+  it('has samples that depend on one window alone, spread over a large image', () => {
+    const windows = new EncoderWindows({ rows: 12_000, columns: 9000 }, 1024, MOBILE_SAM);
+    expect(windows.spread).toHaveLength(9);
+    for (const index of windows.spread) {
+      const sample = windows.sample(index);
+      expect(sample.row1 - sample.row0).toBeGreaterThan(256);
+      expect(sample.column1 - sample.column0).toBeGreaterThan(256);
+      expect(windows.layer([256, 64, 64]).under(sample)).toEqual([index]);
+      expect(windows.layer([64, 256, 256]).under(sample)).toEqual([index]);
+    }
+    const few = new EncoderWindows({ rows: 1400, columns: 900 }, 1024, MOBILE_SAM);
+    expect(few.spread).toEqual([0, 1]);
+  });
+
   it('blends windows that agree to the values that they agree on', () => {
     const windows = new EncoderWindows({ rows: 300, columns: 777 }, 256, MOBILE_SAM);
     const grid = windows.layer([128, 128, 128]);

@@ -3,14 +3,18 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { IEngineService } from '../../jobs/services';
+import { IEngineService, ISamService } from '../../jobs/services';
 import { Sidecar } from '../../sidecar';
 import { TestClient } from './client';
 import { rectangle } from './images';
 import { SmallSam } from './small-sam';
 
 export class Home<E extends IEngineService> {
-  constructor(readonly engine: E) {}
+  /** @param _realSam used instead of the small SAM */
+  constructor(
+    readonly engine: E,
+    private readonly _realSam?: ISamService
+  ) {}
 
   readonly base = mkdtempSync(join(tmpdir(), 'sl-'));
 
@@ -34,7 +38,7 @@ export class Home<E extends IEngineService> {
         transport: 'ipc',
         ...(releaseAfter !== undefined && { releaseAfter })
       },
-      { engine: this.engine, sam }
+      { engine: this.engine, sam: this._realSam ?? sam }
     );
     return this;
   }

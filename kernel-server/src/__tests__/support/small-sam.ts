@@ -1,6 +1,8 @@
 /** SAM for tests of the sidecar: an "embedding" that counts how often it was computed, and a square around the first point. */
 import { BridgeError } from '../../../../src/shared/errors';
-import { DEFAULT_MODEL } from '../../../../src/shared/models';
+import { DEFAULT_MODEL, encoderLayer } from '../../../../src/shared/models';
+import { EncoderWindows } from '../../../../src/sam';
+import { rectOf } from '../../../../src/shared/region';
 import { IJobContext } from '../../jobs/job-context';
 import { ISamService } from '../../jobs/services';
 
@@ -13,7 +15,7 @@ export class SmallSam implements ISamService {
   failure: BridgeError | undefined;
   /** Why this slice cannot be reduced. */
   fails = (_slice: number): BridgeError | undefined => this.failure;
-  /** How many slices were reduced. */
+  /** How many windows were reduced. */
   reduced = 0;
   /** How many embeddings were computed. */
   embedded = 0;
@@ -42,9 +44,13 @@ export class SmallSam implements ISamService {
     return { embedding, device: this.device, seconds: 0.25 };
   }
 
+  checkSpec(): void {
+    // it has all layers
+  }
+
   /** Waves over the image: component k of every layer has k + 1 of them across a window. */
   async reduce(
-    ...[image, , slice, spec, basis, context]: Parameters<ISamService['reduce']>
+    ...[image, , slice, spec, basis, windows, context, , within]: Parameters<ISamService['reduce']>
   ): ReturnType<ISamService['reduce']> {
     context.progress('embedding', 0, 1);
     await Promise.race([this.mapsGate ?? this.gate, aborted(context)]);
@@ -60,10 +66,10 @@ export class SmallSam implements ISamService {
     if (basis && basis.digest !== digest) {
       throw new BridgeError('model', `The classifier sees another model, ${basis.digest.slice(0, 12)}.`);
     }
-    this.reduced++;
-    const [, rows, columns] = image.shape as [number, number, number];
-    const cell = spec.window! / 64;
-    const size = { rows: Math.ceil(rows / cell), columns: Math.ceil(columns / cell), cell };
+    this.reduced += windows.length;
+    const { row0, row1, column0, column1 } = within ?? rectOf(null, image.shape);
+    const size = { rows: row1 - row0, columns: column1 - column0 };
+    const all = new EncoderWindows(size, spec.window!, this.manifest);
     const layers = spec.layers.map(({ layer, components }) => ({
       layer,
       channels: components,
@@ -71,14 +77,19 @@ export class SmallSam implements ISamService {
       mean: new Float32Array(components),
       matrix: Float32Array.from({ length: components ** 2 }, (_, i) => (i % (components + 1) === 0 ? 1 : 0))
     }));
-    const maps = layers.map(({ components }) => {
-      const data = new Float32Array(new SharedArrayBuffer(4 * components * size.rows * size.columns));
-      const wave = (k: number, column: number) => Math.sin(((k + 1) * (column + 1)) / 10);
-      data.forEach((_, i) => (data[i] = wave(Math.floor(i / (size.rows * size.columns)), i % size.columns)));
-      return { data, components, ...size };
-    });
+    const wave = (k: number, column: number) => Math.sin(((k + 1) * (column + 1)) / 10);
+    const waves = windows.map(index =>
+      layers.map(({ layer, components }) => {
+        const grid = all.layer(encoderLayer(this.manifest, layer)!.shape);
+        const { side } = grid;
+        const { column } = grid.place(index);
+        const at = (i: number) => wave(Math.floor(i / side ** 2), ((column + (i % side)) * grid.cell) / all.cell);
+        return Float32Array.from({ length: components * side ** 2 }, (_, i) => at(i));
+      })
+    );
     const { device } = this;
-    return { basis: basis ?? { model: spec.model, digest, layers }, maps, embedding: null, device, seconds: 0.25 };
+    const used = basis ?? { model: spec.model, digest, layers };
+    return { basis: used, windows: waves, embedding: null, device, seconds: 0.25 };
   }
 
   async suggest(...[embedding, size, points]: Parameters<ISamService['suggest']>): ReturnType<ISamService['suggest']> {

@@ -11,6 +11,7 @@ import {
   discImage,
   makeContext,
   makeFolder,
+  reduceAll,
   tinyManifest
 } from '../../__tests__/support/sam-fixture';
 
@@ -105,8 +106,8 @@ describe('adapterName', () => {
       window: 64,
       layers: ['stage1', 'output'].map(layer => ({ layer, components: 3 }))
     };
-    const cpu = await open('cpu').reduce(disc.image, display, 1, spec, null, makeContext());
-    const gpu = await open('webgpu').reduce(disc.image, display, 1, spec, cpu.basis, makeContext());
+    const cpu = await reduceAll(open('cpu'), disc.image, display, 1, spec, null, makeContext());
+    const gpu = await reduceAll(open('webgpu'), disc.image, display, 1, spec, cpu.basis, makeContext());
     expect(gpu.device.provider).toBe('webgpu');
     cpu.maps.forEach(({ data }, i) => {
       const largest = data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);

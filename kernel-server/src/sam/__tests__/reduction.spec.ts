@@ -13,6 +13,7 @@ import {
   inNode,
   makeContext,
   makeFolder,
+  reduceAll,
   TINY_KERNELS,
   tinyManifest
 } from '../../__tests__/support/sam-fixture';
@@ -155,7 +156,7 @@ describe('A tiny model', () => {
 
   it('reduces each layer over the whole of a large image as over one large frame', async () => {
     const image = makeImage('large.u8', 75, 130);
-    const { basis, maps, embedding } = await tiny().reduce(image, display, 0, spec, null, makeContext());
+    const { basis, maps, embedding } = await reduceAll(tiny(), image, display, 0, spec, null, makeContext());
     expect(embedding).toBeNull();
     expect(maps.map(({ rows, columns, cell, components }) => [rows, columns, cell, components])).toEqual([
       [19, 33, 4, 3],
@@ -170,7 +171,7 @@ describe('A tiny model', () => {
 
   it('keeps the scale of an image smaller than the window', async () => {
     const image = makeImage('small.u8', 13, 21);
-    const { basis, maps } = await tiny().reduce(image, display, 0, spec, null, makeContext());
+    const { basis, maps } = await reduceAll(tiny(), image, display, 0, spec, null, makeContext());
     expect(maps.map(({ rows, columns, cell }) => [rows, columns, cell])).toEqual([
       [4, 6, 4],
       [2, 3, 8]
@@ -181,11 +182,11 @@ describe('A tiny model', () => {
 
   it('gives the same basis for the same slice, and other slices under it', async () => {
     const image = makeImage('stack.u8', 40, 60, 2);
-    const first = await tiny().reduce(image, display, 0, spec, null, makeContext());
-    const again = await tiny().reduce(image, display, 0, spec, null, makeContext());
+    const first = await reduceAll(tiny(), image, display, 0, spec, null, makeContext());
+    const again = await reduceAll(tiny(), image, display, 0, spec, null, makeContext());
     expect(again.basis).toEqual(first.basis);
     expect(first.basis).toMatchObject({ model: 'tiny', digest: manifest.encoder.file.sha256 });
-    const second = await tiny().reduce(image, display, 1, spec, first.basis, makeContext());
+    const second = await reduceAll(tiny(), image, display, 1, spec, first.basis, makeContext());
     expect(second.basis).toBe(first.basis);
     expect(largestDifference(second.maps[1]!.data, reduced(first.basis, 1, layerOf(image, 'output', 1)))).toBeLessThan(
       1e-4
@@ -203,7 +204,7 @@ describe('A tiny model', () => {
       const stages: string[] = [];
       const context = makeContext(stage => stages.push(stage));
       const own = { ...spec, window: side };
-      const { embedding, maps } = await service.reduce(image, display, 0, own, null, context, result =>
+      const { embedding, maps } = await reduceAll(service, image, display, 0, own, null, context, result =>
         early.push(result.embedding)
       );
       expect(maps.map(({ columns }) => columns)).toEqual([8, 4]); // one frame, whatever the scale
@@ -222,7 +223,9 @@ describe('A tiny model', () => {
         seen.push([done, total]);
       }
     };
-    await tiny().reduce(image, display, 0, spec, null, { signal: new AbortController().signal, progress });
+    const service = tiny();
+    const { basis } = await reduceAll(service, image, display, 0, spec, null, makeContext());
+    await reduceAll(service, image, display, 0, spec, basis, { signal: new AbortController().signal, progress });
     const windows = 8 * 13;
     expect(seen).toEqual(Array.from({ length: windows }, (_, i) => [i, windows]));
   });
@@ -230,6 +233,7 @@ describe('A tiny model', () => {
   it('stops between two windows when cancelled; the process then does the next job', async () => {
     const image = makeImage('hundreds.u8', 500, 500);
     const service = tiny();
+    const { basis } = await reduceAll(service, makeImage('one.u8', 32, 32), display, 0, spec, null, makeContext());
     let seen = 0;
     let total = 0;
     // Not aborted itself, so that later messages of the process are still reported.
@@ -240,7 +244,7 @@ describe('A tiny model', () => {
         signal.dispatchEvent(new Event('abort'));
       }
     };
-    await expect(service.reduce(image, display, 0, spec, null, { signal, progress })).rejects.toEqual(
+    await expect(reduceAll(service, image, display, 0, spec, basis, { signal, progress })).rejects.toEqual(
       error('cancelled', 'cancelled')
     );
     const { pid } = service;
@@ -258,15 +262,15 @@ describe('A tiny model', () => {
     const context = makeContext(stage => {
       if (stage === 'encoding' && !short) {
         const [first, second] = [
-          service.reduce(disc, display, 0, spec, null, makeContext()),
+          reduceAll(service, disc, display, 0, spec, null, makeContext()),
           service.embed(disc, display, 0, makeContext())
         ];
         short = Promise.all([first.then(() => order.push('reduced after')), second.then(() => order.push('embedded'))]);
       }
     });
     const disc = makeImage('short.u8', 32, 32);
-    const alone = await tiny().reduce(image, display, 0, spec, null, makeContext());
-    const { maps } = await service.reduce(image, display, 0, spec, null, context);
+    const alone = await reduceAll(tiny(), image, display, 0, spec, null, makeContext());
+    const { maps } = await reduceAll(service, image, display, 0, spec, alone.basis, context);
     order.push('reduced');
     await short;
     expect(order).toEqual(['embedded', 'reduced', 'reduced after']);
@@ -276,7 +280,7 @@ describe('A tiny model', () => {
   it('tries again once when the process dies, then fails; later jobs work', async () => {
     const image = makeImage('dying.u8', 100, 100);
     const service = tiny();
-    const calm = await service.reduce(image, display, 0, spec, null, makeContext());
+    const calm = await reduceAll(service, image, display, 0, spec, null, makeContext());
     let deaths = 0;
     const dying = (most: number) =>
       makeContext(stage => {
@@ -286,21 +290,21 @@ describe('A tiny model', () => {
         }
       });
     const context = dying(1);
-    const again = await service.reduce(image, display, 0, spec, null, context);
+    const again = await reduceAll(service, image, display, 0, spec, null, context);
     expect(context.messages).toEqual(['the SAM process died, trying once more']);
     expect([...again.maps[0]!.data]).toEqual([...calm.maps[0]!.data]);
     deaths = 0;
-    await expect(service.reduce(image, display, 0, spec, null, dying(99))).rejects.toEqual(
+    await expect(reduceAll(service, image, display, 0, spec, null, dying(99))).rejects.toEqual(
       error('compute', 'died 2 times')
     );
-    await expect(service.reduce(image, display, 0, spec, null, makeContext())).resolves.toBeDefined();
+    await expect(reduceAll(service, image, display, 0, spec, null, makeContext())).resolves.toBeDefined();
   });
 
   it('refuses a basis of another model, naming both, and unknown layers', async () => {
     const image = makeImage('refused.u8', 32, 32);
     const service = tiny();
     const reduce = (changed: Partial<EmbeddingSpec>, basis: IEmbeddingBasis | null = null) =>
-      service.reduce(image, display, 0, { ...spec, ...changed }, basis, makeContext());
+      reduceAll(service, image, display, 0, { ...spec, ...changed }, basis, makeContext());
     const { basis } = await reduce({});
     const other = { ...basis, model: 'mobile-sam', digest: MOBILE_SAM.encoder.file.sha256 };
     const digest = manifest.encoder.file.sha256.slice(0, 12);
@@ -324,8 +328,8 @@ describe('A tiny model', () => {
     const image = makeImage('further.u8', 32, 32);
     const service = tiny();
     const output = { ...spec, layers: [{ layer: 'output', components: 2 }] };
-    const first = await service.reduce(image, display, 0, output, null, makeContext());
-    const both = await service.reduce(image, display, 0, spec, null, makeContext());
+    const first = await reduceAll(service, image, display, 0, output, null, makeContext());
+    const both = await reduceAll(service, image, display, 0, spec, null, makeContext());
     expect([...both.maps[1]!.data]).toEqual([...first.maps[0]!.data]);
     expect(largestDifference(both.maps[0]!.data, reduced(both.basis, 0, layerOf(image, 'stage1')))).toBeLessThan(1e-4);
   });
@@ -344,7 +348,7 @@ describe('MobileSAM', () => {
     const spec: EmbeddingSpec = { model: 'mobile-sam', window: 256, layers };
     const service = open();
     const alone = await service.embed(image, display, 0, makeContext());
-    const { basis, maps, embedding } = await service.reduce(image, display, 0, spec, null, makeContext());
+    const { basis, maps, embedding } = await reduceAll(service, image, display, 0, spec, null, makeContext());
     expect([...embedding!]).toEqual([...alone.embedding]);
     expect(maps.map(({ rows, columns, cell }) => [rows, columns, cell])).toEqual([
       [180, 256, 1],
@@ -391,12 +395,12 @@ describe('MobileSAM', () => {
     const spec: EmbeddingSpec = { model: 'mobile-sam', window: 128, layers: layers.slice(3) };
     const image = makeImage('wide.u8', 128, 192);
     const service = open();
-    const { basis, maps } = await service.reduce(image, display, 0, spec, null, makeContext());
+    const { basis, maps } = await reduceAll(service, image, display, 0, spec, null, makeContext());
     const [map] = maps as [ILayerMaps];
     expect([map.rows, map.columns, map.cell]).toEqual([64, 96, 2]);
     const alone = async (name: string, begin: number) => {
       const cropped = crop(image, name, [0, 128], [begin, begin + 128]);
-      return (await service.reduce(cropped, display, 0, spec, basis, makeContext())).maps[0]!;
+      return (await reduceAll(service, cropped, display, 0, spec, basis, makeContext())).maps[0]!;
     };
     const [left, right] = [await alone('left.u8', 0), await alone('right.u8', 64)];
     expect(part(map, [0, 64], [0, 32])).toEqual(part(left, [0, 64], [0, 32]));

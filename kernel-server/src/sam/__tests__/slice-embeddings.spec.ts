@@ -37,7 +37,7 @@ class LayeredSam extends SmallSam {
   private _fitted = 0;
 
   override async reduce(...args: Parameters<ISamService['reduce']>): ReturnType<ISamService['reduce']> {
-    const [image, , slice, { window }, given, context, onEmbedding] = args;
+    const [image, , slice, { window }, given, windows, context, onEmbedding] = args;
     context.progress('encoding', 0, 1);
     this.runs.push({ slice, given: given !== null, window });
     await Promise.race([this.gate, stopped(context)]);
@@ -53,8 +53,8 @@ class LayeredSam extends SmallSam {
     await Promise.race([this.late, stopped(context)]);
     const basis = given ?? this._fit();
     const value = slice - basis.layers[0]!.mean[0]!;
-    const map = { data: new Float32Array(4).fill(value), components: 1, rows: 2, columns: 2, cell: 64 };
-    return { basis, maps: [map], embedding, device: this.device, seconds: 1 };
+    const reduced = windows.map(() => [new Float32Array(64 * 64).fill(value)]);
+    return { basis, windows: reduced, embedding, device: this.device, seconds: 1 };
   }
 
   private _fit(): IEmbeddingBasis {
@@ -270,7 +270,7 @@ describe('SliceEmbeddings', () => {
   it('keeps maps within bounds, but always the latest', async () => {
     const session = await openSession();
     const { SliceEmbeddings } = await import('../slice-embeddings');
-    const few = new SliceEmbeddings({ sam, jobs: new Jobs(() => undefined), store, cacheBytes: 40 });
+    const few = new SliceEmbeddings({ sam, jobs: new Jobs(() => undefined), store, cacheBytes: 40_000 }); // two slices
     const image = await few.maps(session, spec, undefined, calm(), 0);
     for (const slice of [1, 0, 2]) {
       await image.slice(slice, calm());
@@ -397,9 +397,9 @@ describe('SliceEmbeddings', () => {
       });
       const { signal } = new AbortController();
       const { maps } = await compute.classifierEmbedding(classifier(basis), session.image, make, signal);
-      expect(maps).toMatchObject([{ name: 'embedding', cell: 64, array: { shape: [3, 1, 2, 2] } }]);
+      expect(maps).toMatchObject([{ name: 'embedding', cell: 3, array: { shape: [3, 1, 43, 43] } }]);
       const values = new Float32Array(new Uint8Array(readFileSync(maps[0]!.array.path)).buffer);
-      expect([...values]).toEqual([0, 1, 2].flatMap(slice => new Array(4).fill(slice - 0.125)));
+      expect([...values]).toEqual([0, 1, 2].flatMap(slice => new Array(43 * 43).fill(slice - 0.125)));
       expect(sam.runs.slice(1).map(({ window }) => window)).toEqual([192, 192, 192]);
       expect(await compute.classifierEmbedding(classifier(null), session.image, make, signal)).toEqual({ maps: [] });
     });
