@@ -5,7 +5,8 @@
  *
  * The families' features and the embedding's features are two parts with cuts and bins of their own, so a new embedding leaves the families'
  * bins valid. The embedding's cuts come from the labelled slices only, since any other slice would have to be encoded first, and on large slices
- * from a few windows of the encoder. They are found again when another slice gets its first label. Cuts therefore depend on the images and the labels, not on the order of labelling.
+ * from a few windows of the encoder. They are found again when another slice gets its first label. Cuts therefore depend on the images and the
+ * labels, not on the order of labelling.
  */
 import { createHash } from 'node:crypto';
 import { BridgeError } from '../../../src/shared/errors';
