@@ -33,7 +33,7 @@ export async function loadEngine(folder) {
   return createRequire(import.meta.url)(join(folder, 'engine-service.cjs')).EngineService;
 }
 
-/** SAM's service; its child process is the bundle that `npm run build` makes. */
+/** SAM's service, with `reduceAll` as a method; its child process is the bundle that `npm run build` makes. */
 export async function loadSam(folder) {
   const { build } = await import('esbuild');
   const server = join(root, 'sambalab/server');
@@ -42,7 +42,10 @@ export async function loadSam(folder) {
   }
   await build({
     absWorkingDir: root,
-    entryPoints: ['kernel-server/src/sam/service.ts'],
+    stdin: {
+      contents: "export * from './service'; export * from './all-maps';",
+      resolveDir: join(root, 'kernel-server/src/sam')
+    },
     outfile: join(folder, 'sam-service.cjs'),
     bundle: true,
     platform: 'node',
@@ -50,8 +53,9 @@ export async function loadSam(folder) {
     format: 'cjs',
     logLevel: 'warning'
   });
-  const { SamService } = createRequire(import.meta.url)(join(folder, 'sam-service.cjs'));
-  return new SamService({ directory: server });
+  const { SamService, reduceAll } = createRequire(import.meta.url)(join(folder, 'sam-service.cjs'));
+  const sam = new SamService({ directory: server });
+  return Object.assign(sam, { reduceAll: (...args) => reduceAll(sam, ...args) });
 }
 
 /** The reference process: `ask({do: …})` sends a command and waits for its answer. */

@@ -72,7 +72,14 @@ export class Work {
     this.embeddings ??= new Map();
     if (!this.embeddings.has(key)) {
       const display = { low: 0, high: 255 };
-      const { basis: own, maps } = await this.sam.reduce(this.image, display, 0, spec.embedding, basis, this.context);
+      const { basis: own, maps } = await this.sam.reduceAll(
+        this.image,
+        display,
+        0,
+        spec.embedding,
+        basis,
+        this.context
+      );
       const reduced = { basis: own, slice: async () => maps };
       // A classifier that was trained here is applied under the basis that was fitted here.
       [key, keyOf(spec.embedding, own)].forEach(each => this.embeddings.set(each, reduced));

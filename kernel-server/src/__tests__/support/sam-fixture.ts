@@ -3,16 +3,11 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { IEmbeddingBasis } from '../../../../engine/core/embedding';
-import type { EmbeddingSpec } from '../../../../src/shared/features';
-import type { ArrayDescriptor, ImageInfo } from '../../../../src/shared/protocol';
+import type { ArrayDescriptor } from '../../../../src/shared/protocol';
 import { IModelFile, IModelManifest } from '../../../../src/shared/models';
 import { MOBILE_SAM } from '../../../../src/shared/models/mobile-sam';
-import { EncoderWindows } from '../../../../src/sam';
 import { IJobContext } from '../../jobs/job-context';
-import { ISamService } from '../../jobs/services';
 import { encodeTinyModel } from '../../sam/tiny-model';
-import { WindowedMaps } from '../../sam/windowed-maps';
 
 const ROOT = join(__dirname, '../../../..');
 
@@ -53,41 +48,6 @@ export function inNode(program: string, ...args: string[]): unknown {
   return JSON.parse(
     execFileSync(process.execPath, ['-e', program, ...args], { cwd: ROOT, maxBuffer: 1 << 28 }).toString()
   );
-}
-
-/** All maps of a slice, made at once; under a basis of its own if none is given. */
-export async function reduceAll(
-  sam: ISamService,
-  image: ArrayDescriptor,
-  display: ImageInfo['display'],
-  slice: number,
-  spec: EmbeddingSpec,
-  basis: IEmbeddingBasis | null,
-  context: IJobContext,
-  onEmbedding?: Parameters<ISamService['reduce']>[7]
-) {
-  sam.checkSpec(spec);
-  const [, rows, columns] = image.shape as [number, number, number];
-  const maps = new WindowedMaps(
-    new EncoderWindows({ rows, columns }, spec.window!, sam.manifest),
-    spec.layers,
-    sam.manifest
-  );
-  const { count, spread } = maps.windows;
-  const reduce = async (used: IEmbeddingBasis | null, windows: number[]) => {
-    const made = await sam.reduce(image, display, slice, spec, used, windows, context, onEmbedding);
-    windows.forEach((index, i) => maps.add(index, made.windows[i]!));
-    return made;
-  };
-  const all = Array.from({ length: count }, (_, i) => i);
-  const first = await reduce(basis, basis ? all : spread);
-  if (!maps.isComplete) {
-    await reduce(
-      first.basis,
-      all.filter(index => !spread.includes(index))
-    );
-  }
-  return { ...first, maps: maps.maps };
 }
 
 /** A context that collects messages. */

@@ -5,13 +5,13 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { adapterName, isSoftwareAdapter } from '../providers';
+import { reduceAll } from '../all-maps';
 import { SamService } from '../service';
 import {
   bundleSamProcess,
   discImage,
   makeContext,
   makeFolder,
-  reduceAll,
   tinyManifest
 } from '../../__tests__/support/sam-fixture';
 

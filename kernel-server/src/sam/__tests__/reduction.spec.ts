@@ -7,13 +7,13 @@ import type { ArrayDescriptor } from '../../../../src/shared/protocol';
 import { preprocessed } from '../../../../src/sam/__tests__/support/whole-image';
 import { MOBILE_SAM } from '../../../../src/shared/models/mobile-sam';
 import { withOutputs } from '../encoder';
+import { reduceAll } from '../all-maps';
 import { SamService } from '../service';
 import {
   bundleSamProcess,
   inNode,
   makeContext,
   makeFolder,
-  reduceAll,
   TINY_KERNELS,
   tinyManifest
 } from '../../__tests__/support/sam-fixture';

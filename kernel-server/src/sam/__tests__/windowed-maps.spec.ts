@@ -9,16 +9,11 @@ import { Rect } from '../../../../src/shared/rect';
 import { EncoderWindows } from '../../../../src/sam';
 import { ArrayStore } from '../../arrays/array-store';
 import { Jobs } from '../../jobs/jobs';
+import { reduceAll } from '../all-maps';
 import { SamService } from '../service';
 import { SliceEmbeddings } from '../slice-embeddings';
 import { IWindowSource, WindowedMaps } from '../windowed-maps';
-import {
-  bundleSamProcess,
-  makeContext,
-  makeFolder,
-  reduceAll,
-  tinyManifest
-} from '../../__tests__/support/sam-fixture';
+import { bundleSamProcess, makeContext, makeFolder, tinyManifest } from '../../__tests__/support/sam-fixture';
 
 const [ROWS, COLUMNS] = [150, 190];
 const display = { low: 10, high: 240 };
