@@ -30,6 +30,7 @@ from ..spec.errors import (
     NotReadyError,
     ParameterError,
     SambaLabError,
+    SambaLabWarning,
     SidecarError,
 )
 from ..spec.features import FeaturesLike, FeatureSpec
@@ -298,17 +299,26 @@ class Labeller(LabelFiles):
         ------
         LabelError
             If shape or dtype do not fit, there is no class of an id, or a file cannot be read.
+
+        Warns
+        -----
+        SambaLabWarning
+            If a file says that its pixels are of another size than the image's.
         """
         if isinstance(labels, (Labeller, SessionInfo)):
             return self.take_labels(labels)
         named: list[dict[str, Any]] | None = None
         file: str | None = None
+        note = ""
         if switch("spread", spread) and not isinstance(labels, (str, os.PathLike)):
             raise LabelError("spread goes with the name of a file.")
         if isinstance(labels, (str, os.PathLike)):
             loaded, file = self._read_labels(labels, spread), Path(labels).name
+            note = self._size_note(loaded, Path(labels))
             labels, named = loaded.ids, loaded.classes
         self._put_labels(labels, named, file=file)
+        if note:
+            warnings.warn(note, SambaLabWarning, stacklevel=2)
         return None
 
     def _put_labels(

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import warnings
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -47,6 +48,24 @@ def trained():
     lab.set_labels(np.where(np.random.default_rng(0).random(made.truth.shape) < 0.05, made.truth, 0))
     lab.train(**SAMBA, trees=10, progress=False)
     return lab
+
+
+@pytest.mark.parametrize("ending", [".ome.tif", ".tif", ".png"])
+def test_labels_of_pixels_of_another_size_are_taken_with_a_warning(tmp_path, ending):
+    file = tmp_path / f"grains{ending}"
+    labeller((9, 8), "half a nanometre").save(file, "labels")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", sl.SambaLabWarning)
+        labeller((9, 8), "the same", pixel_size=(0.0005, "µm")).set_labels(file)
+        labeller((9, 8), "unknown", pixel_size=None).set_labels(file)
+    lab = labeller((9, 8), "larger", pixel_size=(2, "nm"))
+    lab.set_labels(np.zeros((9, 8), int))
+    message = (
+        rf"grains{ending} are of pixels of 0\.5 nm; those of this image are 2 nm\. They may belong to another image"
+    )
+    with pytest.warns(sl.SambaLabWarning, match=message):
+        lab.set_labels(file)
+    np.testing.assert_array_equal(lab.labels, drawn((9, 8)))
 
 
 @pytest.mark.parametrize("ending", LABEL_ENDINGS)

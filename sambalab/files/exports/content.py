@@ -76,15 +76,27 @@ class Loaded:
         Whole numbers (rows, columns) or (slices, rows, columns).
     classes
         ``id``, ``name`` and, if the file has it, ``color`` of each class; None if the file names no classes.
+    pixel_size
+        A pixel's width and its unit; None if the file does not say it.
     """
 
     ids: npt.NDArray[Any]
     classes: list[dict[str, Any]] | None
+    pixel_size: PixelSize | None = None
 
 
 def rgb(color: str) -> list[int]:
     """Give red, green and blue of ``#rrggbb``."""
     return [int(color[at : at + 2], 16) for at in (1, 3, 5)]
+
+
+def size_of(description: Any) -> PixelSize | None:
+    """Take the pixel size out of a description, if there is one."""
+    size = description.get("pixel_size") if isinstance(description, dict) else None
+    match size:
+        case [int() | float() as value, str() as unit] if not isinstance(value, bool) and 0 < value < float("inf"):
+            return float(value), unit
+    return None
 
 
 def classes_of(description: Any, path: Path) -> list[dict[str, Any]] | None:

@@ -10,7 +10,7 @@ from PIL import Image, PngImagePlugin
 
 from ...spec.errors import LabelError, ParameterError
 from ..regular import open_regular
-from .content import KEY, Content, Loaded, classes_of
+from .content import KEY, Content, Loaded, classes_of, size_of
 from .units import in_metres
 
 
@@ -43,4 +43,5 @@ def read(path: Path) -> Loaded:
             )
         ids = np.asarray(image)
         text = image.info.get(KEY)
-    return Loaded(ids, None if text is None else classes_of(json.loads(text), path))
+    described = None if text is None else json.loads(text)
+    return Loaded(ids, None if text is None else classes_of(described, path), size_of(described))

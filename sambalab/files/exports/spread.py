@@ -59,4 +59,4 @@ def gathered(loaded: Loaded, path: Path) -> Loaded:
     table = np.zeros(256, np.uint8)
     for value, number in known.items():
         table[value] = number
-    return Loaded(table[loaded.ids], loaded.classes)
+    return Loaded(table[loaded.ids], loaded.classes, loaded.pixel_size)

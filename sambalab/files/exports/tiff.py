@@ -12,7 +12,7 @@ import tifffile
 
 from ...spec.errors import LabelError
 from ..regular import open_regular
-from .content import KEY, Content, Loaded, classes_of, rgb
+from .content import KEY, Content, Loaded, classes_of, rgb, size_of
 from .units import in_metres, ome_unit
 
 _NAMESPACE = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
@@ -66,7 +66,8 @@ def read(path: Path) -> Loaded:
                 "rows and columns, or slices, rows and columns, will do."
             )
         ids = np.asarray(series.asarray())
-        return Loaded(ids, classes_of(_description(file), path))
+        described = _description(file)
+        return Loaded(ids, classes_of(described, path), size_of(described))
 
 
 def _description(file: Any) -> Any:

@@ -81,6 +81,7 @@ export const KERNEL_METHODS = {
       fits: z.boolean(),
       /** Whether the ids were spread over 0 to 255. */
       spread: z.boolean(),
+      /** Why an image does not fit, or what may be wrong with labels: pixels of another size. */
       problem: z.string()
     })
   },

@@ -405,9 +405,14 @@ function noteOf(state: LabelFilesState): string {
     case 'opening':
       return trans.__('Opening “%1”…', state.name);
     case 'opened':
-      return state.spread
-        ? trans.__('The labels are those of “%1” now; its ids were spread over 0 to 255.', state.name)
-        : trans.__('The labels are those of “%1” now.', state.name);
+      return [
+        state.spread
+          ? trans.__('The labels are those of “%1” now; its ids were spread over 0 to 255.', state.name)
+          : trans.__('The labels are those of “%1” now.', state.name),
+        state.problem
+      ]
+        .join(' ')
+        .trim();
     case 'image':
       return state.fits
         ? trans.__('“%1” looks like an image. Label it, or take its values as class ids?', state.name)

@@ -26,7 +26,7 @@ export type LabelFilesState =
   | { state: 'saved'; path: string }
   | { state: 'sending'; name: string; fraction: number }
   | { state: 'opening'; name: string }
-  | { state: 'opened'; name: string; spread: boolean }
+  | { state: 'opened'; name: string; spread: boolean; problem: string }
   /** The file is an image: {@link LabelFiles.cell} gives a cell for it; if it `fits`, it may be opened as labels as well. */
   | { state: 'image'; name: string; fits: boolean; problem: string; place: FilePlace }
   /** The cell for an image could not be inserted: its code, for the user to run. */
@@ -195,7 +195,9 @@ export class LabelFiles implements IDisposable {
     const { result } = await link.request('kernel.open', { session: link.session, ...place, sure });
     const { kind, path, spread, fits, problem } = result;
     this._set(
-      kind === 'labels' ? { state: 'opened', name: path, spread } : { state: 'image', name: path, fits, problem, place }
+      kind === 'labels'
+        ? { state: 'opened', name: path, spread, problem }
+        : { state: 'image', name: path, fits, problem, place }
     );
   }
 

@@ -164,8 +164,8 @@ describe('FilesSection', () => {
     expect(shown('export-replace')).toBe(false);
   });
 
-  it('opens a file by its name, and lists those beside the notebook', async () => {
-    const { files, get, set, last, order } = make();
+  it('opens a file by its name, lists those beside the notebook, and says what may be wrong with the labels', async () => {
+    const { files, get, set, last, order, replies } = make();
     files.ask('open');
     await settled();
     expect(document.activeElement).toBe(get('open-path'));
@@ -177,6 +177,10 @@ describe('FilesSection', () => {
     expect(order.slice(-2)).toEqual(['drained', 'kernel.open']);
     expect(last('kernel.open')).toMatchObject({ path: 'old.npy', sure: true });
     expect(get('label-files-note').textContent).toBe('The labels are those of “old.npy” now.');
+    replies['kernel.open'] = { ...(replies['kernel.open'] as object), problem: 'Its pixels are larger.' };
+    get('open-path').dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter' }));
+    await settled();
+    expect(get('label-files-note').textContent).toBe('The labels are those of “old.npy” now. Its pixels are larger.');
   });
 
   it('offers a cell for a dropped image, and shows its code where there is no notebook', async () => {
