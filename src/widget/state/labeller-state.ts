@@ -19,18 +19,18 @@ import {
   SliceDirection,
   SuggestedRegion
 } from '../../shared';
-import { Settings, toleranceOf } from '../base/settings';
+import { Settings } from '../base/settings';
 import { trans } from '../base/translation';
 import { LabelStore } from '../labels/label-store';
 import { IPatchReply, Move } from '../labels/patch-queue';
-import { decodeMask, IMaskedPatch } from '../labels/patches';
-import { IMaskTile } from '../labels/raster';
+import { IMaskedPatch } from '../labels/patches';
 import { Change, IRepaint } from './change';
 import { Choice } from './choice';
-import { ClassChange, marked, mayChange } from './class-rules';
+import { ClassChange, marked } from './class-rules';
 import { ClassSets } from './class-sets';
 import { ClassifierFiles, IChosenFile, ISavedFile } from './classifier-files';
 import { Connection } from './connection';
+import { CorrectionMethod, Drawing } from './drawing';
 import { LabelFiles } from './label-files';
 import { LiveState } from './live-state';
 import { SessionParts } from './session-parts';
@@ -357,124 +357,44 @@ export class LabellerState implements IDisposable {
     }
   }
 
-  /**
-   * The labels that a stroke of this class, or of the eraser (0), may change if it begins on this pixel of a slice; null if it may not change any,
-   * because a class is locked, which the status line then says. A hidden class that is drawn is shown again.
-   */
-  replaces(classId: number, { row, column }: IPixel, slice = this._slice): Replaces | null {
-    const { _session: session, currentClass } = this;
-    if (!session || !currentClass) {
-      return null;
-    }
-    const label = this._parts?.labels.slice(slice).at(row, column) ?? 0;
-    const { erases } = this.settings.values;
-    // The correction is painted over; the sidecar knows the segmentation below, whose locked classes stay.
-    const overlap = this.corrects ? 'over' : this.settings.values.overlap;
-    const drawing = {
-      classId,
-      current: currentClass.id,
-      label,
-      overlap,
-      erases: this.corrects ? 'all' : erases
-    } as const;
-    const may = mayChange(drawing, session.classes, session.marks);
-    if (may !== 'all' && 'locked' in may) {
-      const name = session.classes.find(({ id }) => id === may.locked)?.name ?? '';
-      this.note(trans.__('%1 is locked. Unlock it in the list of classes to change its labels.', name));
-      return null;
-    }
-    if (session.marks.hidden.includes(classId)) {
-      void this.mark('hidden', classId, false);
-    }
-    return may;
+  /** See {@link Drawing.replaces}. */
+  replaces(classId: number, at: IPixel, slice = this._slice): Replaces | null {
+    return this._drawing.replaces(classId, at, slice);
   }
 
   /** Whether the tools draw on the segmentation instead of the labels: only while there is one. */
   get corrects(): boolean {
-    return this._corrects && Boolean(this._session?.segmentation);
+    return this._drawing.corrects;
   }
 
   set corrects(corrects: boolean) {
-    this._corrects = corrects;
+    this._drawing.corrects = corrects;
     this._changed.emit('choice');
   }
 
   /** Clean, use or clear the correction, after all clicks and strokes so far. */
-  async correct<M extends 'correction.clean' | 'correction.use' | 'correction.clear'>(
-    method: M,
-    params: Omit<Params<M>, 'session'>
-  ): Promise<void> {
-    await this._accepting;
-    await this._parts?.labels.queue.drained();
-    try {
-      await this.connection.request(method, { session: this.connection.session, ...params } as Params<M>);
-    } catch (reason) {
-      this._fail(BridgeError.from(reason));
-    }
+  async correct<M extends CorrectionMethod>(method: M, params: Omit<Params<M>, 'session'>): Promise<void> {
+    await this._drawing.correct(method, params);
   }
 
   /** What the tools draw on. */
   get drawnOn(): LabelStore | undefined {
-    return this.corrects ? this._parts?.correction : this._parts?.labels;
+    return this._drawing.drawnOn;
   }
 
   /** Accept the suggestion at a pixel into the current class. Clicks are carried out in order. */
   accept(at: IPixel): Promise<void> {
-    const parts = this._parts;
-    const current = this.currentClass;
-    const slice = this._slice;
-    if (!parts || !current) {
-      return Promise.resolve();
-    }
-    const replaces = this.replaces(current.id, at);
-    if (!replaces) {
-      return Promise.resolve();
-    }
-    const made = { provenance: 'sam', tool: 'suggestion' } as const;
-    const tiles = parts.suggestions.accept(at).then(suggestion => suggestion?.tiles());
-    return this._inOrder(tiles, { slice, classId: current.id, replaces, made });
+    return this._drawing.accept(at);
   }
 
   /** Label, or erase, the pixels that are like this one in grey and connected with it. Clicks are carried out in order. */
   fill(at: IPixel, erases: boolean): Promise<void> {
-    const { _session: session, slice } = this;
-    const classId = erases ? 0 : (this.currentClass?.id ?? 0);
-    const replaces = this.replaces(classId, at);
-    if (!session || !replaces) {
-      return Promise.resolve();
-    }
-    const { direction } = this;
-    const params = {
-      session: this.id,
-      direction,
-      slice,
-      ...at,
-      tolerance: toleranceOf(session, this.settings.values.tolerance)
-    };
-    const tiles = this.connection
-      .request('image.flood', params)
-      .then(({ result, buffers }) => result.tiles.map((tile, i) => ({ ...tile, bits: decodeMask(buffers[i]!) })));
-    return this._inOrder(tiles, { slice, classId, replaces, made: { provenance: 'hand', tool: 'flood' } });
-  }
-
-  /** Draw a mask when it is there, after all clicks before it. */
-  private _inOrder(mask: Promise<IMaskTile[] | undefined>, patch: Omit<IMaskedPatch, 'tiles'>): Promise<void> {
-    const parts = this._parts;
-    const target = this.drawnOn;
-    this._accepting = Promise.all([mask, this._accepting])
-      .then(([tiles]) => {
-        if (tiles && target && parts === this._parts) {
-          target.commit({ ...patch, tiles });
-        }
-      })
-      // Later clicks and trainings wait for this one: its error must not reach them.
-      .catch(error => this._fail(BridgeError.from(error)));
-    return this._accepting;
+    return this._drawing.fill(at, erases);
   }
 
   /** Undo the session's last step, or make the step again that was undone last; after all clicks and strokes so far. */
   async move(move: Move): Promise<void> {
-    await this._accepting;
+    await this._drawing.clicks;
     this._notice = this._large = null;
     this._parts?.labels.move(move);
     this.training.dismiss();
@@ -493,7 +413,7 @@ export class LabellerState implements IDisposable {
     const parts = this._parts;
     if (parts) {
       await this._attempt(async () => {
-        await this._accepting;
+        await this._drawing.clicks;
         await this.choice.flush();
         const session = await this.training.start(parts.labels.queue);
         if (session && !this._disposed) {
@@ -577,7 +497,7 @@ export class LabellerState implements IDisposable {
 
   /** Resolves when all clicks, strokes and choices are sent and answered. */
   async drained(): Promise<void> {
-    await this._accepting;
+    await this._drawing.clicks;
     await this._parts?.labels.queue.drained();
     await this.choice.flush().catch(() => undefined); // the panel shows why a choice was refused
   }
@@ -798,6 +718,7 @@ export class LabellerState implements IDisposable {
   }
 
   private readonly _createDecoder: LabellerState.IOptions['createDecoder'];
+  private readonly _drawing = new Drawing({ state: this, failed: error => this._fail(error) });
   private readonly _changed = new Signal<this, Change>(this);
   private readonly _repaint = new Signal<this, IRepaint>(this);
   private _session: SessionState | null = null;
@@ -807,9 +728,6 @@ export class LabellerState implements IDisposable {
   private _wanted: SliceDirection = 'xy';
   /** The slices that were shown last in each direction. */
   private readonly _places = new Map<SliceDirection, number>();
-  private _corrects = false;
-  /** Resolves when the last click has been carried out. */
-  private _accepting: Promise<void> = Promise.resolve();
   /** The slice and the region of the embedding that was asked for last. */
   private _prepared = '';
   private _classId = 0;
