@@ -42,7 +42,7 @@ lab = sl.Labeller(volume, classes=["hole", "ground"], name="volume", fresh=True)
   const python = async (code: string) => (await notebook.execute(2, code)).trim();
   const hash = (part: string) =>
     python(`import hashlib; print(hashlib.sha256(np.ascontiguousarray(lab.labels[${part}])).hexdigest())`);
-  const across = await lab.labelsHash();
+  const across = await lab.hash('labels');
   expect(await hash(':, 100, :')).toBe(across);
   const state = JSON.parse(
     await python(
@@ -59,7 +59,7 @@ lab = sl.Labeller(volume, classes=["hole", "ground"], name="volume", fresh=True)
   await expect(direction('yz')).toHaveAttribute('aria-pressed', 'true');
   const turned = await LabellerPage.in(page);
   expect(await turned.size()).toEqual({ rows: 60, columns: 200 });
-  await expect.poll(() => turned.labelsHash()).toBe(await hash(':, :, 150'));
+  await expect.poll(() => turned.hash('labels')).toBe(await hash(':, :, 150'));
   await turned.press('g');
   await expect(direction('xy')).toHaveAttribute('aria-pressed', 'true');
   const flat = await LabellerPage.in(page);
@@ -68,7 +68,7 @@ lab = sl.Labeller(volume, classes=["hole", "ground"], name="volume", fresh=True)
       root.dispatchEvent(new KeyboardEvent('keydown', { key: 'PageDown', bubbles: true, cancelable: true }));
     }
   });
-  await expect.poll(() => flat.labelsHash()).toBe(await hash('30'));
+  await expect.poll(() => flat.hash('labels')).toBe(await hash('30'));
   expect(await flat.read('labels', 100, 130)).toBe(1);
   await flat.press('Control+z');
   await expect.poll(() => flat.read('labels', 100, 130)).toBe(0);

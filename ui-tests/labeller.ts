@@ -334,17 +334,21 @@ export class LabellerPage {
     );
   }
 
-  /** The SHA-256 of the labels of the slice that the page shows, row by row, as hexadecimal digits. */
-  async labelsHash(): Promise<string> {
+  /**
+   * The SHA-256 of the labels of the slice that the page shows, or of its segmentation under labels and correction, row by row, as hexadecimal
+   * digits.
+   */
+  async hash(overlay: 'labels' | 'segmentation'): Promise<string> {
     const { rows, columns } = await this.size();
     return this.root.evaluate(
-      async (root, [r, c]) => {
+      async (root, [name, r, c]) => {
         const handle = (root as Handled).sambalab;
-        const labels = Uint8Array.from({ length: r! * c! }, (_, i) => handle.labelAt(Math.floor(i / c!), i % c!));
-        const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', labels));
+        const at = name === 'labels' ? handle.labelAt : handle.segmentationAt;
+        const ids = Uint8Array.from({ length: r * c }, (_, i) => at(Math.floor(i / c), i % c));
+        const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', ids));
         return Array.from(digest, byte => byte.toString(16).padStart(2, '0')).join('');
       },
-      [rows, columns]
+      [overlay, rows, columns] as const
     );
   }
 

@@ -3,12 +3,14 @@
  * picture: `npm run measure -- pictures`. All of them are to be looked at.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { IJupyterLabPageFixture, test } from '@jupyterlab/galata';
 import type { Locator } from '@playwright/test';
 import { GOLD, IPixel, LabellerPage } from './labeller';
 import { TestNotebook } from './notebook';
+import { serverFolder } from './servers';
+import { sidecarPid } from './sidecars';
 
 const DOCS = join(__dirname, '../docs');
 const FOLDER = join(DOCS, 'images/states');
@@ -357,6 +359,21 @@ ${cell('name="stack", fresh=True').replace('(image', '(volume')}`;
     const again = await LabellerPage.in(page);
     await again.samReady();
     await shoot('banner-resumed', 'Labels of an earlier session are loaded', { root: again.root });
+  });
+  await state('the banner of a damaged file', async () => {
+    const session = /[0-9a-f]{32}/.exec(await notebook.execute(3, 'print(lab.session)'))![0];
+    process.kill(sidecarPid(), 'SIGKILL');
+    const journal = join(serverFolder(), 'data/sessions', session, 'labels.journal');
+    const bytes = readFileSync(journal);
+    bytes[bytes.length - 5]! ^= 1; // in the last stroke
+    writeFileSync(journal, bytes);
+    const damaged = await LabellerPage.in(page);
+    await damaged.root.getByTestId('sambalab-recovered').waitFor({ timeout: 60_000 });
+    await damaged.samReady();
+    await rest();
+    await shoot('banner-recovered', 'A file of the labels was damaged: what is lost, and what was kept', {
+      root: damaged.root
+    });
   });
   await state('the restarted kernel', async () => {
     await notebook.restartKernel();

@@ -1,6 +1,6 @@
 /**
- * Random strokes, undo and redo in the page and in Python, with a kill of the sidecar and a reload in between: page, sidecar and Python
- * have the same labels, bit by bit. SAMBALAB_OPERATIONS says how many; 200 if it is not set.
+ * Random strokes, corrections of the segmentation, changes of classes, undo and redo in the page and in Python, with kills of the sidecar and a
+ * reload in between: page, sidecar and Python have the same labels and the same corrected segmentation, bit by bit. SAMBALAB_OPERATIONS says how many; 200 if it is not set.
  */
 import { expect, test } from '@jupyterlab/galata';
 import { LabellerPage } from './labeller';
@@ -18,14 +18,33 @@ const CELL = 'lab = sl.Labeller(image, classes=["a", "b", "c"], name="random", f
 /** Another text than a digest if a label has no provenance, or nothing has one. */
 const HASH = `
 consistent = ((lab.labels > 0) == (lab.provenance > 0)).all()
-print(hashlib.sha256(lab.labels.tobytes()).hexdigest() if consistent else "no provenance")`;
+shown = np.where(lab.correction > 0, lab.correction, np.where(lab.labels > 0, lab.labels, lab.segmentation))
+def digest(array):
+    return hashlib.sha256(array.astype(np.uint8).tobytes()).hexdigest()
+print(digest(lab.labels) if consistent else "no provenance", digest(shown), np.count_nonzero(lab.correction))`;
+/** A segmentation to correct. */
+const TRAIN = `
+first = np.zeros(image.shape, np.uint8)
+first[100:110, 100:150], first[200:210, 100:150], first[250:254, 50:100] = 1, 2, 3
+lab.set_labels(first)
+lab.train(features="samba", preset="samba", trees=5)
+print("trained")`;
 const KILL = `
 from sambalab.sidecar_client import sidecar
 running = sidecar._find()
 if running:  # none while it starts again
     os.kill(running.pid, signal.SIGKILL)`;
-/** Changes from Python: labels as a whole, undo and redo. */
+/** Changes from Python: labels as a whole, corrections, classes, undo and redo. */
 const PYTHON = [
+  'lab.remove_islands(30)',
+  'lab.majority_filter(1)',
+  'lab.use_correction(slice(50, 150))',
+  'lab.clear_correction(slice(100, 250), slice(0, 200))',
+  `
+try:
+    lab.merge_classes("c", into="b")
+except sl.SambaLabError:  # it was merged before
+    lab.undo()`,
   'lab.set_labels(np.where(random.random(image.shape) < 0.02, random.integers(1, 4, image.shape), lab.labels))',
   'lab.undo()',
   'lab.undo(2)',
@@ -51,9 +70,18 @@ test(`After ${OPERATIONS} random changes with undo and redo, page and Python hav
   await notebook.run(0);
   await notebook.run(1);
   let lab = await LabellerPage.in(page);
+  await notebook.execute(2, TRAIN);
+  await lab.press('b');
+  /** The most pixels of the correction at a comparison. */
+  let corrected = 0;
   const compare = async () => {
     await lab.saved();
-    await expect.poll(async () => (await notebook.execute(2, HASH)).trim() === (await lab.labelsHash())).toBe(true);
+    const equal = async () => {
+      const [labels, segmentation, corrections] = (await notebook.execute(2, HASH)).trim().split(' ');
+      corrected = Math.max(corrected, Number(corrections));
+      return labels === (await lab.hash('labels')) && segmentation === (await lab.hash('segmentation'));
+    };
+    await expect.poll(equal).toBe(true);
   };
   const pixel = () => ({ row: 10 + random(280), column: 10 + random(380) });
   const every = Math.floor(OPERATIONS / COMPARISONS);
@@ -62,7 +90,7 @@ test(`After ${OPERATIONS} random changes with undo and redo, page and Python hav
     if (kind < 20) {
       await lab.strokes([[pixel(), pixel()]]);
     } else if (kind < 24) {
-      await lab.press(['1', '2', '3', 'b', 'e', 'b', '[', ']'][random(8)]!);
+      await lab.press(['1', '2', '3', 'b', 'e', 'b', '[', ']', 'q'][random(9)]!);
     } else if (kind < 31) {
       await lab.press('Control+z');
     } else if (kind < 37) {
@@ -90,4 +118,5 @@ test(`After ${OPERATIONS} random changes with undo and redo, page and Python hav
   await compare();
   await notebook.execute(2, KILL);
   await compare();
+  expect(corrected).toBeGreaterThan(100);
 });
