@@ -23,6 +23,7 @@ export default defineConfig({
   ],
   reporter: [['list'], ...(process.env['PLAYWRIGHT_JSON_OUTPUT_NAME'] ? [['json'] as ['json']] : [])],
   globalSetup: require.resolve('./kernels'),
+  globalTeardown: require.resolve('./arrays-left'),
   use: {
     baseURL: serverUrl(),
     viewport: { width: 1280, height: 900 },
