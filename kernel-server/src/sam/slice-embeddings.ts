@@ -62,7 +62,7 @@ export class SliceEmbeddings {
 
   /**
    * The whole embedding of a slice, computed once and kept in the session's shared array `embedding`. The maps that the session's choice asks
-   * for follow in the background.
+   * for follow in the background; of a slice of many windows only those that any training needs, because all would take minutes.
    *
    * @param call the id of the request, and what cancels it
    * @throws BridgeError as SAM fails, and `cancelled` if the image is replaced meanwhile.
@@ -81,7 +81,7 @@ export class SliceEmbeddings {
     if (generation !== session.encoderGeneration) {
       throw replaced();
     }
-    this.prefetch(session, slice);
+    this._prefetch(session, slice, this._chosen(session), false);
     return whole;
   }
 
@@ -164,16 +164,22 @@ export class SliceEmbeddings {
    * they are ready, being made, not asked for, or failed a short while ago.
    */
   prefetch(session: Session, slice: number, spec: EmbeddingSpec | null = this._chosen(session)): void {
+    this._prefetch(session, slice, spec, true);
+  }
+
+  /** {@link prefetch}, or only the windows that stand for all of them. */
+  private _prefetch(session: Session, slice: number, spec: EmbeddingSpec | null, all: boolean): void {
     if (!spec || this.ready(session, slice, spec) || this.failure(session, slice, spec)) {
       return;
     }
-    const key = `prefetch/${specKey(session, completeSpec(spec, seenImage(session)))}/${slice}`;
+    const of = `${specKey(session, completeSpec(spec, seenImage(session)))}/${slice}`;
+    const key = `prefetch${all ? '' : ' some'}/${of}`;
     const id = randomBytes(8).toString('hex');
     const description = { key, id, session: session.id, kind: 'embed' as const, ahead: true };
     this._options.jobs
       .run(description, new AbortController().signal, async context => {
         const image = await this.maps(session, spec, undefined, context, slice);
-        await image.slice(slice, context);
+        await image.slice(slice, context, all ? undefined : image.samples);
       })
       .catch(() => undefined); // `arrived` tells of the failure
   }

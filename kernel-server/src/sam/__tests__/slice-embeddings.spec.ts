@@ -30,6 +30,8 @@ const spec: EmbeddingSpec = { model: 'small', window: null, layers: [{ layer: 'o
 class LayeredSam extends SmallSam {
   /** Slices in the order in which they were reduced, and whether a basis was given. */
   readonly runs: { slice: number; given: boolean; window: number | null }[] = [];
+  /** Windows that were reduced. */
+  windows = 0;
   /** Why the next reductions fail. */
   readonly failures: BridgeError[] = [];
   /** Reductions wait here after they have sent the whole embedding. */
@@ -40,6 +42,7 @@ class LayeredSam extends SmallSam {
     const [image, , slice, { window }, given, windows, context, onEmbedding] = args;
     context.progress('encoding', 0, 1);
     this.runs.push({ slice, given: given !== null, window });
+    this.windows += windows.length;
     await Promise.race([this.gate, stopped(context)]);
     const failure = this.failures.shift();
     if (failure || context.signal.aborted) {
@@ -110,8 +113,12 @@ describe('SliceEmbeddings', () => {
     compute.embeddings.arrived.add(arrival => arrivals.push(arrival));
   }
 
-  async function openSession(slices = 3, features: object = { families: {}, embedding: spec }): Promise<Session> {
-    const { info, pixels } = halves(slices, SIDE, SIDE);
+  async function openSession(
+    slices = 3,
+    features: object = { families: {}, embedding: spec },
+    side = SIDE
+  ): Promise<Session> {
+    const { info, pixels } = halves(slices, side, side);
     const params = { key: 'image', title: '', image: info, classes: CLASSES, keepClasses: false, fresh: false };
     const session = await sessions.open(params, false);
     writeFileSync(session.array('image')!.path, pixels, { flag: 'r+' });
@@ -298,6 +305,28 @@ describe('SliceEmbeddings', () => {
       expect(await value(session, 0)).toBe(-0.125);
       expect(embeddings.failure(session, 0, spec)).toBeNull();
       expect(arrivals.map(({ error }) => error?.code)).toEqual(['compute', undefined]);
+    });
+
+    it('makes of a shown slice of many windows those that any training needs, and all when they are asked for', async () => {
+      const session = await openSession(1, { families: {}, embedding: { ...spec, window: 128 } }, 900);
+      const { embeddings } = compute;
+      const ended = () => told.filter(({ kind, state }) => kind === 'embed' && state === 'done').length;
+      const until = async (number: number) => {
+        for (let i = 0; i < 2000 && ended() < number; i++) {
+          await turn();
+        }
+      };
+      await embeddings.whole(session, 0, call());
+      await until(2);
+      expect(sam.embedded).toBe(1);
+      expect(sam.windows).toBe(9);
+      await embeddings.whole(session, 0, call());
+      await until(3);
+      expect(sam.windows).toBe(9);
+      embeddings.prefetch(session, 0);
+      await until(4);
+      expect(sam.windows).toBeGreaterThan(60);
+      expect(embeddings.ready(session, 0, { ...spec, window: 128 })).toBe(true);
     });
 
     it('makes nothing for a choice without an embedding', async () => {
