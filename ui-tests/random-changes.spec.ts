@@ -45,7 +45,7 @@ try:
     lab.merge_classes("c", into="b")
 except sl.SambaLabError:  # it was merged before
     lab.undo()`,
-  'lab.set_labels(np.where(random.random(image.shape) < 0.02, random.integers(1, 4, image.shape), lab.labels))',
+  'lab.set_labels(np.where(random.random(image.shape) < 0.02, random.integers(1, 1 + len(lab.classes), image.shape), lab.labels))',
   'lab.undo()',
   'lab.undo(2)',
   `
