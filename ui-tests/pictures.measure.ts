@@ -147,8 +147,8 @@ ${cell('name="stack", fresh=True').replace('(image', '(volume')}`;
     await lab.moveTo(GOLD.object.row, GOLD.object.column);
     await lab.suggestionAt(GOLD.object.row, GOLD.object.column);
     await shoot('suggestion', 'A suggestion of SAM under the pointer');
-    await lab.moveTo(GOLD.object.row + 1, GOLD.object.column);
-    await lab.suggestionAt(GOLD.object.row + 1, GOLD.object.column);
+    await lab.moveTo(GOLD.object.row + 3, GOLD.object.column);
+    await lab.suggestionAt(GOLD.object.row + 3, GOLD.object.column);
     await lab.rightClick();
     await page.waitForTimeout(1200);
     await shoot('suggestion-scale', 'The suggestion at another scale, after a right click');
@@ -374,18 +374,17 @@ ${cell('name="stack", fresh=True').replace('(image', '(volume')}`;
     await shoot('banner-recovered', 'A file of the labels was damaged: what is lost, and what was kept', {
       root: damaged.root
     });
+    await damaged.root.getByTestId('sambalab-recovered-close').click();
   });
   await state('the restarted kernel', async () => {
     await notebook.restartKernel();
     await page.waitForTimeout(1000);
     await shoot('kernel-restarted', 'The kernel was restarted: the cell is to be run again');
     await notebook.run(0);
-    await notebook.execute(
-      1,
-      gold.replace('fresh=True', 'fresh=False').replace('lab =', 'other =').replace(/lab$/, 'other')
-    );
+    await notebook.execute(1, gold.replace(', fresh=True', '').replace('"pictures"', '"renamed"'));
     const other = await LabellerPage.in(page);
     await other.samReady();
+    await other.root.getByTestId('sambalab-related').waitFor();
     await shoot('banner-related', 'Labels of this image in another notebook or variable are offered', {
       root: other.root
     });
