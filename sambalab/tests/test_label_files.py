@@ -164,6 +164,23 @@ def test_pycocotools_gives_the_same_masks(tmp_path, shape):
     assert kinds == ({list, dict} if min(shape[-2:]) >= 8 else {list})
 
 
+@pytest.mark.parametrize("shape", [(12, 15), (3, 12, 15)])
+def test_a_coco_file_of_slices_without_labels_is_read_again(tmp_path, shape):
+    lab = labeller(shape, "sparse")
+    ids = np.zeros(shape, np.uint8)
+    for labelled in (False, True):
+        if labelled and len(shape) == 3:
+            ids[1, 2:5, 3:9] = 2
+        lab.set_labels(ids)
+        lab.save(tmp_path / f"{labelled}.json", "labels")
+        coco = COCO(tmp_path / f"{labelled}.json")
+        assert len(coco.imgs) == (1 if len(shape) == 2 else 3)
+        assert len(coco.anns) == int(ids.any())
+        lab.set_labels(drawn(shape))
+        lab.set_labels(tmp_path / f"{labelled}.json")
+        np.testing.assert_array_equal(lab.labels, ids)
+
+
 def test_compressed_run_lengths_and_foreign_categories_are_read(tmp_path):
     lab = labeller((37, 53), "foreign", classes=None)
     ids = drawn((37, 53), 2, seed=4)

@@ -42,6 +42,8 @@ def regions(ids: npt.NDArray[np.uint8]) -> Iterator[Region]:
     flat = wide.reshape(-1)
     edges = np.flatnonzero(np.diff(flat, prepend=np.int16(0))).astype(np.int64)
     runs = edges[flat[edges] > 0]
+    if len(runs) == 0:
+        return  # nothing is labelled
     ends = edges[np.searchsorted(edges, runs, "right")]
     values = flat[runs]
     upper, lower = _touching(runs, ends, values, columns + 1)
