@@ -21,7 +21,7 @@ consistent = ((lab.labels > 0) == (lab.provenance > 0)).all()
 shown = np.where(lab.correction > 0, lab.correction, np.where(lab.labels > 0, lab.labels, lab.segmentation))
 def digest(array):
     return hashlib.sha256(array.astype(np.uint8).tobytes()).hexdigest()
-print(digest(lab.labels) if consistent else "no provenance", digest(shown), np.count_nonzero(lab.correction))`;
+print(digest(lab.labels) if consistent else "none", digest(shown), np.count_nonzero(lab.correction))`;
 /** A segmentation to correct. */
 const TRAIN = `
 first = np.zeros(image.shape, np.uint8)
