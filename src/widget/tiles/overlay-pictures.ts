@@ -42,6 +42,8 @@ const ALL_ROWS: IRows = { from: 0, to: LABEL_TILE };
 
 interface IPicture {
   canvas: HTMLCanvasElement;
+  /** The tile's values that it was drawn from; others in their place have no row in common with it. */
+  bytes: Uint8Array;
   /** The rows of the tile that have changed since it was drawn. */
   outdated: IRows | null;
 }
@@ -85,12 +87,12 @@ export class OverlayPictures {
     if (around) {
       this._draw(canvas, this._contours(bytes, level, around()), LABEL_TILE / by, 0);
     } else {
-      const { from, to } = kept?.outdated ?? ALL_ROWS;
+      const { from, to } = (kept?.bytes === bytes && kept.outdated) || ALL_ROWS;
       const row = Math.floor(from / by);
       const rows = bytes.subarray(row * by * LABEL_TILE, Math.ceil(to / by) * by * LABEL_TILE);
       this._draw(canvas, this._reduce(rows, level), LABEL_TILE / by, row);
     }
-    this._pictures.set(full, { canvas, outdated: null });
+    this._pictures.set(full, { canvas, bytes, outdated: null });
     return canvas;
   }
 

@@ -60,4 +60,15 @@ describe('The picture of a tile of which rows changed', () => {
     expect(pixels(picture)).toEqual(pixels(fresh.get('0/0/0', level, () => tile)));
     expect(pixels(picture)!.some(pixel => pixel > 0)).toBe(true);
   });
+
+  it('is drawn as a whole if the tile was removed and made anew meanwhile', () => {
+    const { pixels } = canvases();
+    const pictures = new OverlayPictures();
+    pictures.palette = Uint32Array.from({ length: 256 }, (_, i) => i);
+    pictures.get('0/0/0', 0, () => new Uint8Array(SIDE * SIDE).fill(5));
+    const fresh = new Uint8Array(SIDE * SIDE);
+    fresh.fill(2, 10 * SIDE, 12 * SIDE);
+    pictures.invalidate('0/0/0', { from: 10, to: 12 });
+    expect(Array.from(pixels(pictures.get('0/0/0', 0, () => fresh))!)).toEqual(Array.from(fresh));
+  });
 });
