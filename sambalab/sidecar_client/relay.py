@@ -35,6 +35,9 @@ SILENCE_SECONDS = 60.0
 RETRY_SECONDS = (0.0, 0.5, 2.0, 5.0)
 """Pauses before the attempts to find the sidecar again."""
 
+ATTACH = b'"method":"session.attach"'
+"""The browser sends this first when it wants a sidecar that was shut down again."""
+
 SWITCH_SECONDS = 0.001
 """Python's switch interval while a relay is open. A message passes four threads of the kernel. Beside a cell that computes in
 Python each of them waits for one interval, 5 ms by default. The cell does not get slower (measured)."""
@@ -101,9 +104,9 @@ class Relay:
                     self._forward(connection)
                 finally:
                     connection.close()
-                if connection.info.instance in sidecar.stopped:
+                if sidecar.was_shut_down(connection.info.instance):
                     self._say_down("stopped", "The sidecar was shut down.")
-                    self._wait_for_message()
+                    self._wait_for_attach()
                 else:
                     self._say_down("lost", "The sidecar stopped; it is being restarted.")
         except Exception:
@@ -137,6 +140,15 @@ class Relay:
         """Sleep until the browser sends a message, the reason for another attempt."""
         while not self._inbox and not self._closed:
             self._poll_waker()
+
+    def _wait_for_attach(self) -> None:
+        """Sleep until the browser attaches. Drop what it sent before it heard of the shutdown; it sends that again later."""
+        while not self._closed:
+            self._wait_for_message()
+            while self._inbox:
+                if any(ATTACH in bytes(frame[:256]) for frame in self._inbox[0][:1]):
+                    return
+                self._inbox.popleft()
 
     def _poll_waker(self) -> None:
         poller = zmq.Poller()

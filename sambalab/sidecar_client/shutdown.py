@@ -14,8 +14,8 @@ STOP_SECONDS = 30.0
 def shutdown() -> bool:
     """End SambaLab's background process, the sidecar, on this computer, and free its memory and its data folder.
 
-    All labels are on the disk. The next call of a labeller, or the next action in a widget, starts the sidecar again; a widget of
-    another notebook does so at once.
+    All labels are on the disk. The next call of a labeller, or the next action in a widget of any notebook, starts the sidecar
+    again.
 
     Returns
     -------
@@ -30,7 +30,7 @@ def shutdown() -> bool:
     info = sidecar._find()
     if info is None:
         return False
-    sidecar.stopped.add(info.instance)
+    sidecar.note_shutdown(info.instance)
     connection = Connection(info, "python")
     try:
         connection.call("shutdown", {})

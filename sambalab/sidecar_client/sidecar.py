@@ -31,8 +31,8 @@ START_SECONDS = 60.0
 LOG_TAIL_LINES = 12
 
 RUNTIME_VARIABLE = "SAMBALAB_RUNTIME_DIR"
-stopped: set[str] = set()
-"""Instances of sidecars that this process shut down. Relays do not start another before the browser asks for something."""
+SHUTDOWN_FILE = f"sidecar-{PROTOCOL_VERSION}.shutdown"
+"""Names the sidecar that the user shut down last."""
 
 SERVER = Path(__file__).parent.parent / "server" / "main.cjs"
 
@@ -81,6 +81,22 @@ def data_dir() -> Path:
 def connection_file() -> Path:
     """Give the path of the connection file of this version of the protocol."""
     return runtime_dir() / f"sidecar-{PROTOCOL_VERSION}.json"
+
+
+def note_shutdown(instance: str) -> None:
+    """Write down that the user shuts this sidecar down, for `was_shut_down` in all processes."""
+    path = private_folder(runtime_dir(), RUNTIME_VARIABLE) / SHUTDOWN_FILE
+    with os.fdopen(open_private(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "w") as file:
+        file.write(instance)
+
+
+def was_shut_down(instance: str) -> bool:
+    """Say whether the user shut this sidecar down. Then no relay starts another before a browser asks for one."""
+    try:
+        with os.fdopen(open_private(runtime_dir() / SHUTDOWN_FILE, os.O_RDONLY)) as file:
+            return file.read(256) == instance
+    except (OSError, SidecarError, UnicodeDecodeError):
+        return False
 
 
 def ensure() -> ConnectionInfo:

@@ -4,6 +4,7 @@ import contextvars
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -194,6 +195,23 @@ def test_the_browser_hears_of_the_sidecars_death_and_return(comm, lab):
     assert (labels[:256, :256] == 2).all()
     comm.ask("p2", "labels.patch", *patch(lab, 0))
     assert not labels.any()
+
+
+def test_after_a_shutdown_only_an_attach_starts_the_sidecar(comm, lab):
+    comm.ask("a", "session.attach", {"session": lab.session})
+    # Another notebook's kernel shuts the sidecar down.
+    code = "import sambalab; assert sambalab.shutdown()"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    comm.wait_for(lambda header: header.get("event") == "relay" and header["params"]["state"] == "stopped")
+    # What was on its way when the browser heard of it.
+    comm.browser_sends({"id": "late", "method": "sam.decoder", "params": {}})
+    comm.browser_sends({"id": "cancel", "method": "cancel", "params": {"id": "late"}})
+    time.sleep(2)
+    assert sidecar._find() is None
+    assert [event["state"] for event in events(comm)] == ["stopped"]
+    state, _ = comm.ask("again", "session.attach", {"session": lab.session})
+    assert state["session"] == lab.session
+    assert sidecar._find() is not None
 
 
 def test_the_relays_pings_are_not_published(comm, lab, monkeypatch):

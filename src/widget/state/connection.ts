@@ -36,6 +36,8 @@ const SHOWN: ReadonlySet<Method> = new Set<Method>([
   'session.backups',
   'session.list',
   'session.related',
+  'history.list',
+  'labels.slices',
   'classifier.formats',
   'kernel.files',
   'class-sets.list',
