@@ -1,4 +1,4 @@
-"""Micrographs for examples and tests: a real one, and synthetic ones with their exact truth."""
+"""Images for examples and tests: a real micrograph, and synthetic micrographs and volumes with their exact truth."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ..spec.errors import ImageError, ParameterError, SambaLabError
 
 KINDS = ("particles", "grains", "layers")
 SIDE_MAX = 20_000
+VOXELS_MAX = 1_000_000_000
 
 _GOLD_WIDTH_NM = 556.0
 _GOLD_ROWS = 690  # below lies the microscope's data bar
@@ -30,6 +31,13 @@ class Micrograph(NamedTuple):
 
 class SyntheticMicrograph(NamedTuple):
     """An image and the class of each pixel (1, 2, …), both uint8 (rows, columns)."""
+
+    image: UInt8
+    truth: UInt8
+
+
+class SyntheticVolume(NamedTuple):
+    """An image and the class of each voxel (1, 2, …), both uint8 (slices, rows, columns)."""
 
     image: UInt8
     truth: UInt8
@@ -95,29 +103,72 @@ def micrograph(kind: str = "particles", shape: tuple[int, int] = (512, 512), see
     ParameterError
         If kind, shape or seed are invalid.
     """
+    random = _random(kind, seed)
+    rows, columns = _check_shape(shape, "rows, columns")
+    truth = {"particles": _particles, "grains": _grains, "layers": _layers}[kind](rows, columns, random)
+    return SyntheticMicrograph(_render(truth, *_LOOKS[kind], random), truth)
+
+
+def volume(kind: str = "particles", shape: tuple[int, int, int] = (64, 128, 128), seed: int = 0) -> SyntheticVolume:
+    """Make a volume as of X-ray tomography, with noise and uneven illumination, and its exact truth.
+
+    Parameters
+    ----------
+    kind
+        ``"particles"``: bright ellipsoids (class 2) in a matrix (1); some touch.
+        ``"grains"``: a Voronoi mosaic of three phases (1, 2, 3) that differ in grey and in roughness.
+        ``"layers"``: wavy sheets of three phases (1, 2, 3), repeating from top to bottom of each slice.
+    shape
+        Slices, rows and columns, 1 to 20,000 each, together at most 10⁹ voxels.
+    seed
+        A whole number from 0 on. The same kind, shape and seed give the same voxels.
+
+    Returns
+    -------
+    SyntheticVolume
+        ``image`` uint8 and ``truth`` uint8, both of `shape`.
+
+    Raises
+    ------
+    ParameterError
+        If kind, shape or seed are invalid.
+    """
+    random = _random(kind, seed)
+    slices, rows, columns = _check_shape(shape, "slices, rows, columns")
+    if slices * rows * columns > VOXELS_MAX:
+        raise ParameterError(f"shape is {shape!r}; at most {VOXELS_MAX:,} voxels will do.")
+    make = {"particles": _ellipsoids, "grains": _grain_volume, "layers": _sheets}[kind]
+    truth = make(slices, rows, columns, random)
+    image = np.stack([_render(each, *_LOOKS[kind], random) for each in truth])
+    return SyntheticVolume(image, truth)
+
+
+_LOOKS = {
+    "particles": ((0.32, 0.62), (0.03, 0.02)),
+    "grains": ((0.36, 0.5, 0.64), (0.015, 0.06, 0.03)),
+    "layers": ((0.3, 0.5, 0.7), (0.02, 0.05, 0.02)),
+}
+"""The grey and the roughness of each class, as fractions of the full range."""
+
+
+def _random(kind: str, seed: int) -> np.random.Generator:
     if kind not in KINDS:
         raise ParameterError(f"There is no kind {kind!r}; kinds are {', '.join(KINDS)}.")
-    rows, columns = _check_shape(shape)
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
         raise ParameterError(f"seed is {seed!r}; a whole number from 0 on will do.")
-    random = np.random.Generator(np.random.PCG64(int(seed)))
-    truth = {"particles": _particles, "grains": _grains, "layers": _layers}[kind](rows, columns, random)
-    grey, texture = {
-        "particles": ((0.32, 0.62), (0.03, 0.02)),
-        "grains": ((0.36, 0.5, 0.64), (0.015, 0.06, 0.03)),
-        "layers": ((0.3, 0.5, 0.7), (0.02, 0.05, 0.02)),
-    }[kind]
-    return SyntheticMicrograph(_render(truth, grey, texture, random), truth)
+    return np.random.Generator(np.random.PCG64(int(seed)))
 
 
-def _check_shape(shape: Any) -> tuple[int, int]:
+def _check_shape(shape: Any, sides: str) -> tuple[int, ...]:
     try:
-        rows, columns = (int(length) for length in shape)
+        lengths = tuple(int(length) for length in shape)
     except (TypeError, ValueError):
-        raise ParameterError(f"shape is {shape!r}; (rows, columns) will do.") from None
-    if not (1 <= rows <= SIDE_MAX and 1 <= columns <= SIDE_MAX):
-        raise ParameterError(f"shape is {shape!r}; 1 to {SIDE_MAX} rows and columns will do.")
-    return rows, columns
+        lengths = ()
+    if len(lengths) != sides.count(",") + 1:
+        raise ParameterError(f"shape is {shape!r}; ({sides}) will do.")
+    if not all(1 <= length <= SIDE_MAX for length in lengths):
+        raise ParameterError(f"shape is {shape!r}; 1 to {SIDE_MAX} {sides.replace(', ', ' and ')} will do.")
+    return lengths
 
 
 def _particles(rows: int, columns: int, random: np.random.Generator) -> UInt8:
@@ -162,6 +213,58 @@ def _layers(rows: int, columns: int, random: np.random.Generator) -> UInt8:
     for frequency in (1, 2, 5, 11):
         waves += period * 0.25 / np.sqrt(frequency) * np.sin(2 * np.pi * (frequency * x + random.uniform()))
     depth = (np.arange(rows)[:, np.newaxis] + waves[np.newaxis]) / period
+    truth: UInt8 = (np.floor(depth).astype(np.int64) % 3 + 1).astype(np.uint8)
+    return truth
+
+
+def _ellipsoids(slices: int, rows: int, columns: int, random: np.random.Generator) -> UInt8:
+    """Draw ellipsoids that cover about a third of the volume, each in its bounding box only."""
+    sides = np.array((slices, rows, columns))
+    truth = np.ones(sides, np.uint8)
+    scale = max(4.0, float(np.sort(sides)[1]) / 12)
+    count = max(1, round(0.4 * float(np.prod(sides)) / (4 / 3 * np.pi * scale**3)))
+    for _ in range(count):
+        centre = random.uniform((0, 0, 0), sides)
+        radii = scale * random.lognormal(0, 0.25) * random.uniform(0.7, 1.0, 3)
+        turn = np.linalg.qr(random.standard_normal((3, 3)))[0]
+        reach = int(np.ceil(radii.max())) + 1
+        low = np.maximum(0, centre.astype(int) - reach)
+        box = truth[tuple(slice(start, int(at) + reach + 1) for start, at in zip(low, centre, strict=True))]
+        away = np.indices(box.shape) + (low - centre)[:, np.newaxis, np.newaxis, np.newaxis]
+        along = np.tensordot(turn / radii[:, np.newaxis], away, axes=1)
+        box[(along**2).sum(axis=0) <= 1] = 2
+    return truth
+
+
+def _grain_volume(slices: int, rows: int, columns: int, random: np.random.Generator) -> UInt8:
+    """Give each voxel the phase of the nearest random seed. Works slice by slice to save memory."""
+    count = 150
+    seeds = random.uniform((0, 0, 0), (slices, rows, columns), (count, 3)).astype(np.float32)
+    phases = random.permutation(np.arange(count) % 3 + 1).astype(np.uint8)
+    truth = np.empty((slices, rows, columns), np.uint8)
+    y, x = np.arange(rows, dtype=np.float32)[:, np.newaxis], np.arange(columns, dtype=np.float32)[np.newaxis]
+    for z in range(slices):
+        nearest = np.full((rows, columns), np.inf, np.float32)
+        for seed, phase in zip(seeds, phases, strict=True):
+            distance = (seed[0] - z) ** 2 + (y - seed[1]) ** 2 + (x - seed[2]) ** 2
+            closer = distance < nearest
+            nearest[closer] = distance[closer]
+            truth[z][closer] = phase
+    return truth
+
+
+def _sheets(slices: int, rows: int, columns: int, random: np.random.Generator) -> UInt8:
+    """Draw sheets between surfaces that wave along the slices and along the columns."""
+    period = max(3.0, rows / 9)
+    z, x = np.arange(slices)[:, np.newaxis] / slices, np.arange(columns)[np.newaxis] / columns
+    waves = np.zeros((slices, columns))
+    for frequency in (1, 2, 5):
+        phase = random.uniform(size=2)
+        height = period * 0.25 / np.sqrt(frequency)
+        waves += (
+            height * np.sin(2 * np.pi * (frequency * x + phase[0])) * np.cos(2 * np.pi * (frequency * z + phase[1]))
+        )
+    depth = (np.arange(rows)[:, np.newaxis] + waves[:, np.newaxis]) / period
     truth: UInt8 = (np.floor(depth).astype(np.int64) % 3 + 1).astype(np.uint8)
     return truth
 

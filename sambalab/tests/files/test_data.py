@@ -21,6 +21,27 @@ def test_a_synthetic_micrograph_has_every_class_and_shows_it(kind, classes):
     assert np.diff(means).min() > 15
 
 
+@pytest.mark.parametrize(("kind", "classes"), [("particles", 2), ("grains", 3), ("layers", 3)])
+def test_a_synthetic_volume_has_every_class_and_goes_on_from_slice_to_slice(kind, classes):
+    image, truth = sl.data.volume(kind, (30, 70, 90), seed=3)
+    assert image.shape == truth.shape == (30, 70, 90)
+    assert image.dtype == truth.dtype == np.uint8
+    ids, counts = np.unique(truth, return_counts=True)
+    assert ids.tolist() == list(range(1, classes + 1))
+    assert counts.min() > 0.1 * truth.size
+    assert np.diff([image[truth == i].mean() for i in ids]).min() > 15
+    assert 0 < (truth[1:] != truth[:-1]).mean() < 0.15
+    assert np.array_equal(sl.data.volume(kind, (30, 70, 90), seed=3).image, image)
+    assert not np.array_equal(sl.data.volume(kind, (30, 70, 90), seed=4).truth, truth)
+
+
+@pytest.mark.parametrize("kind", sl.data.KINDS)
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 50, 4), (40, 1, 2)])
+def test_tiny_volumes_work(kind, shape):
+    image, truth = sl.data.volume(kind, shape)
+    assert image.shape == truth.shape == shape and truth.min() >= 1
+
+
 @pytest.mark.parametrize("kind", sl.data.KINDS)
 def test_the_seed_alone_decides(kind):
     first = sl.data.micrograph(kind, (64, 80), seed=1)
@@ -51,6 +72,21 @@ def test_tiny_shapes_work(kind, shape):
 def test_wrong_arguments_are_named(arguments, says):
     with pytest.raises(sl.ParameterError, match=says):
         sl.data.micrograph(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("cells",), "'cells'.*particles, grains, layers"),
+        (("grains", (5, 5)), "slices, rows, columns"),
+        (("grains", (5, 5, 0)), r"\(5, 5, 0\)"),
+        (("grains", (2000, 2000, 2000)), "1,000,000,000 voxels"),
+        (("grains", (5, 5, 5), True), "seed is True"),
+    ],
+)
+def test_wrong_arguments_of_a_volume_are_named(arguments, says):
+    with pytest.raises(sl.ParameterError, match=says):
+        sl.data.volume(*arguments)
 
 
 def test_the_gold_micrograph_is_cropped_and_has_its_scale():
