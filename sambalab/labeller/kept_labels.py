@@ -83,7 +83,10 @@ class KeptLabels(Suggestions):
         self._resumed = None
 
     def fresh_start(self) -> None:
-        """Start again without labels. The old ones are set aside; `restore` brings them back."""
+        """Start again without labels. The old ones are set aside; `restore` brings them back.
+
+        A training on them that still runs is cancelled, and leaves no result.
+        """
         self._refresh()
         self._accept(self._request("session.fresh"))
         self._resumed = None

@@ -76,7 +76,8 @@ class Labeller(LabelFiles):
     pixel_size
         Side of a pixel and its unit, ``(0.5, "nm")``; classifiers remember it. None: what the file says, if it does.
     fresh
-        True starts without labels and with the given classes alone. The older labels stay in the session's folder.
+        True starts without labels and with the given classes alone. The older labels stay in the session's folder. A training
+        on them that still runs is cancelled, and leaves no result; the result of one that has ended stays until the next.
     axes
         A letter for each axis of the array, ``"YXC"``, as in tifffile: Y rows, X columns, Z or T slices, C channels, S samples
         of a colour; any other letter is an axis of slices. None: what the file, or xarray, says,

@@ -17,6 +17,12 @@ export interface IJobDescription {
   ahead?: boolean;
 }
 
+/** The reason of the signal of a job whose labels were set aside: what it has made so far is not kept. */
+export const SET_ASIDE = new BridgeError(
+  'cancelled',
+  'The training was cancelled: a fresh start has set aside the labels that it learned from.'
+);
+
 /** The jobs that run: {@link SharedWork} whose progress goes to the peers of a session as `job` events. */
 export class Jobs {
   /** `emit` sends a `job` event. */
@@ -55,6 +61,14 @@ export class Jobs {
     }
   }
 
+  /** The labels of a session are about to be set aside: cancel what learns from them, and wait until it has ended. */
+  async endLearning(session: string): Promise<void> {
+    const learning = [...this._started.values()].filter(
+      job => (job.kind === 'train' || job.kind === 'live') && [job.session, ...(job.others ?? [])].includes(session)
+    );
+    await Promise.all(learning.map(({ key }) => this._work.end(key, SET_ASIDE)));
+  }
+
   /** Cancel all jobs and wait until they have ended. */
   stop(): Promise<void> {
     return this._work.stop();
@@ -79,7 +93,9 @@ export class Jobs {
       const error = BridgeError.from(thrown);
       if (signal.aborted || error.code === 'cancelled') {
         reporter.finish('cancelled');
-        throw new BridgeError('cancelled', `The work (${kind}) was cancelled.`);
+        throw signal.reason === SET_ASIDE
+          ? SET_ASIDE
+          : new BridgeError('cancelled', `The work (${kind}) was cancelled.`);
       }
       reporter.finish('failed', error.message);
       throw error;

@@ -52,6 +52,13 @@ export class SharedWork {
     return true;
   }
 
+  /** Cancel the run of a key for all its callers, and wait until it has ended. `reason`: that of its signal. */
+  async end(key: string, reason: unknown): Promise<void> {
+    const running = this._running.get(key);
+    running?.controller.abort(reason);
+    await running?.result.catch(() => undefined);
+  }
+
   /** Cancel everything and wait until it has ended. */
   async stop(): Promise<void> {
     const all = [...this._running.values()];

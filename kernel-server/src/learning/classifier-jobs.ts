@@ -17,7 +17,7 @@ import { ICall, madeBy } from '../transport/dispatcher';
 import { breathe, isMissing } from '../base/files';
 import { IJobContext } from '../jobs/job-context';
 import { AnyClassifier, IEngineService, IImageMaps, ISegmentationArrays } from '../jobs/services';
-import { Jobs } from '../jobs/jobs';
+import { Jobs, SET_ASIDE } from '../jobs/jobs';
 import { Learner } from './learner';
 import { differences } from './other-images';
 import {
@@ -259,7 +259,7 @@ export class ClassifierJobs {
 
   /**
    * Segment every slice of some sessions with a new classifier, what pages show first. If the work is cancelled after a page has got tiles,
-   * `take` takes over those that are made; else it takes over all.
+   * `take` takes over those that are made, unless the labels were set aside; else it takes over all.
    */
   private async _show(
     parts: readonly ITrainingPart[],
@@ -296,7 +296,7 @@ export class ClassifierJobs {
         await Promise.all(rounds.map(round => round.close()));
       } catch (error) {
         await Promise.all(rounds.map(round => round.close()));
-        if (signal.aborted && rounds.some(({ any }) => any)) {
+        if (signal.aborted && signal.reason !== SET_ASIDE && rounds.some(({ any }) => any)) {
           for (const [i, { tiles }] of rounds.entries()) {
             const { prediction: begun } = made[i]!;
             const prediction = await allocate(parts[i]!);

@@ -4,7 +4,7 @@ import { Handlers, madeBy } from '../transport/dispatcher';
 import { pythonOnly } from './checks';
 import { IMethodContext } from './context';
 
-export function sessionHandlers({ sessions, peers, events, live, classifiers, staging }: IMethodContext) {
+export function sessionHandlers({ sessions, peers, events, jobs, live, classifiers, staging }: IMethodContext) {
   return {
     'session.open': async (params, call) => {
       pythonOnly(call, 'session.open');
@@ -13,6 +13,9 @@ export function sessionHandlers({ sessions, peers, events, live, classifiers, st
       const pixels = params.staged === undefined ? undefined : staging.take(call.peer, params.staged);
       let session;
       try {
+        if (params.fresh) {
+          await jobs.endLearning(sessions.idOf(params.key));
+        }
         session = await sessions.open(params, resumes, pixels);
       } finally {
         await staging.discard(pixels); // unless the session has moved it
@@ -104,6 +107,7 @@ export function sessionHandlers({ sessions, peers, events, live, classifiers, st
 
     'session.fresh': async (params, call) => {
       const session = await sessions.get(params.session);
+      await jobs.endLearning(session.id);
       await events.aroundReplacement(session, () => session.fresh(madeBy(call, 'fresh')));
       return { result: session.state() };
     }

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { LABEL_TILE } from '../../../../src/shared/limits';
-import { EventParams } from '../../../../src/shared/protocol';
+import { EventParams, Params } from '../../../../src/shared/protocol';
 import { EngineService } from '../../engine/service';
 import { IHeard, TestClient } from '../../__tests__/support/client';
 import { CLASSES, EngineBench } from '../../__tests__/support/engine';
@@ -18,6 +18,7 @@ let bench: EngineBench;
 let home: Home<EngineService>;
 let page: TestClient;
 let session: string;
+let open: Params<'session.open'>;
 
 beforeAll(() => {
   bench = new EngineBench();
@@ -30,7 +31,7 @@ beforeEach(async () => {
   home = await new Home(bench.service()).start();
   page = await home.connect('python');
   const pixels = bytesOf(bench.micrograph(SIDE, SIDE).image);
-  const opened = await page.request('session.open', {
+  open = {
     key: 'view first',
     title: '',
     image: {
@@ -42,7 +43,8 @@ beforeEach(async () => {
     classes: CLASSES,
     keepClasses: false,
     fresh: false
-  });
+  };
+  const opened = await page.request('session.open', open);
   session = opened.session;
   writeFileSync(opened.arrays['image']!.path, pixels, { flag: 'r+' });
   await page.request('image.ready', { session });
@@ -133,6 +135,35 @@ describe('A training', () => {
     expect(whole.segmentation!.part).toBeUndefined();
     expect(bytesOf(whole.arrays['segmentation']!).includes(0)).toBe(false);
   }, 120_000);
+
+  it.each(['session.fresh', 'session.open'] as const)(
+    'ends without a result when %s sets its labels aside, and tells no progress after that',
+    async method => {
+      const training = page.request('train', { session }, { id: 'old' });
+      const failed = expect(training).rejects.toMatchObject({
+        code: 'cancelled',
+        message: expect.stringMatching(/fresh start/)
+      });
+      const waiting = page.request('train', { session }, { id: 'waiting' });
+      const dropped = expect(waiting).rejects.toMatchObject({ code: 'cancelled' });
+      await page.hear(() => shown().size > 0);
+      const fresh = await (method === 'session.fresh'
+        ? page.request(method, { session })
+        : page.request(method, { ...open, fresh: true }));
+      const { length } = page.heard;
+      await Promise.all([failed, dropped]);
+      expect([fresh.labels.counts, fresh.segmentation]).toEqual([{}, null]);
+      const job = page.heard.filter(({ event }) => event === 'job').map(({ params }) => params as EventParams<'job'>);
+      expect(['old', 'waiting'].map(id => job.findLast(each => each.job === id)!.state)).toEqual([
+        'cancelled',
+        'cancelled'
+      ]);
+      const after = await page.request('session.attach', { session });
+      expect(Object.keys(after.arrays).sort()).toEqual(['image', 'labels', 'provenance']);
+      expect(page.heard.slice(length).filter(({ event }) => event === 'job' || event === 'segmentation')).toEqual([]);
+    },
+    120_000
+  );
 
   it('that is cancelled where no page shows the image leaves no segmentation', async () => {
     await page.request('session.view', { session, view: null });
