@@ -7,6 +7,7 @@ from typing import Any
 
 from ..spec.classes import Class, find_class
 from ..spec.errors import LabelError, ParameterError
+from ..spec.parameters import show
 from ..spec.tables import limits
 from .kept_labels import KeptLabels
 
@@ -31,12 +32,12 @@ class ClassEdits(KeptLabels):
         LabelError
             If there is no such class, or `into` is among `classes`.
         """
-        several = [classes] if isinstance(classes, (str, int)) else list(classes)
+        several = list(classes) if isinstance(classes, Iterable) and not isinstance(classes, str) else [classes]
         known: list[Class] = self._refresh()["classes"]
         target = find_class(known, into, "into")
         gone = [find_class(known, item, "classes") for item in several]
         if target in gone:
-            raise LabelError(f"into is {into!r}, which is among the classes to merge; another class will do.")
+            raise LabelError(f"into is {show(into)}, which is among the classes to merge; another class will do.")
         if gone:
             self._relabel(known, {int(item["id"]): int(target["id"]) for item in gone})
 
@@ -77,7 +78,7 @@ class ClassEdits(KeptLabels):
         """
         longest = limits("classes")["nameLength"]
         if not isinstance(name, str) or not 1 <= len(name) <= longest:
-            raise LabelError(f"The name of the set is {name!r}; 1 to {longest} characters will do.")
+            raise LabelError(f"The name of the set is {show(name)}; 1 to {longest} characters will do.")
         classes = [{"name": item["name"], "color": item["color"]} for item in self._refresh()["classes"]]
         self._call("class-sets.save", {"name": name, "classes": classes})
 
@@ -92,6 +93,10 @@ class ClassEdits(KeptLabels):
         LabelError
             If there is no such set.
         """
+        if not isinstance(name, str):
+            raise LabelError(
+                f"name is {show(name)}; the name of a class set will do; sambalab.class_sets() lists them."
+            )
         self._refresh()
         try:
             self._accept(self._request("class-sets.use", {"name": name}))

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..spec.errors import LabelError, ParameterError
-from ..spec.parameters import show
+from ..spec.parameters import index, show, whole
+from ..spec.tables import limits
 from .interpolation import Interpolation
 
 
@@ -113,7 +114,8 @@ class Corrections(Interpolation):
         int
             Pixels whose correction changed.
         """
-        return self._clean({"kind": "majority", "radius": _count("radius", radius)}, slice)
+        largest = int(limits("correction")["majorityRadius"])
+        return self._clean({"kind": "majority", "radius": whole("radius", radius, 1, largest)}, slice)
 
     def use_correction(
         self, rows: slice | None = None, columns: slice | None = None, *, slice: int | None = None
@@ -151,24 +153,34 @@ class Corrections(Interpolation):
         params: dict[str, Any] = {} if slice is None else {"slice": self._slice(slice)}
         for name, given, length in (("rows", rows, size[1]), ("columns", columns, size[2])):
             if given is not None:
-                if not hasattr(given, "indices") or given.step not in (None, 1):
-                    raise ParameterError(f"{name} is {show(given)}; slice(first, end) will do.")
-                first, end, _ = given.indices(length)
-                if first >= end:
-                    raise ParameterError(f"{name} is {given!r}; that holds none of the {length:,} {name}.")
-                params[name] = [first, end]
+                params[name] = _span(name, given, length)
         found = self._request(method, params)
         self._refresh()
         return int(found["changed"])
 
     def _id(self, label: str) -> int:
         ids = {str(item["name"]): int(item["id"]) for item in self._refresh()["classes"]}
-        if label not in ids:
+        if not isinstance(label, str) or label not in ids:
             raise LabelError(f"label is {show(label)}; the classes are {', '.join(ids)}.")
         return ids[label]
 
 
 def _count(name: str, value: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+    """Check a number of pixels; no image has more than the greatest number of the protocol."""
+    count = index(value)
+    if count is None or count < 1:
         raise ParameterError(f"{name} is {show(value)}; a whole number from 1 will do.")
-    return int(value)
+    return min(count, 2**53 - 1)
+
+
+def _span(name: str, given: Any, length: int) -> list[int]:
+    """Give the first index and the one after the last of a slice of rows or columns."""
+    try:
+        first, end, step = given.indices(length)
+    except (AttributeError, TypeError, ValueError):  # no slice, or not one of whole numbers
+        step = None
+    if step != 1:
+        raise ParameterError(f"{name} is {show(given)}; slice(first, end) will do, with whole numbers.")
+    if first >= end:
+        raise ParameterError(f"{name} is {show(given)}; that holds none of the {length:,} {name}.")
+    return [first, end]

@@ -12,6 +12,7 @@ from ..sidecar_client import staging
 from ..sidecar_client.arrays import map_array
 from ..sidecar_client.regions import Region, find_regions
 from ..spec.errors import NotReadyError, ParameterError
+from ..spec.parameters import is_bool, show
 from .work_region import WorkRegion
 
 
@@ -161,10 +162,14 @@ class Suggestions(WorkRegion):
         """
         self._refresh()
         rows, columns = self.shape[-2:]
-        for what, value, size in (("row", row, rows), ("col", col, columns)):
-            if not -0.5 <= float(value) <= size - 0.5:
-                raise ParameterError(f"{what} is {value}; the image has 0 to {size - 1}.")
-        points = [{"row": float(row), "column": float(col), "label": 1}]
+        points = [{"row": _within("row", row, rows), "column": _within("col", col, columns), "label": 1}]
         reply = self._request("sam.suggest", {"slice": self._slice(slice), "points": points})
         masks = staging.take(self._client, reply).view(np.bool_)
         return Suggestion(masks, np.array(reply["scores"], dtype=np.float64))
+
+
+def _within(name: str, value: float, size: int) -> float:
+    """Check a coordinate of a pixel."""
+    if is_bool(value) or not isinstance(value, (int, float, np.number)) or not -0.5 <= value <= size - 0.5:
+        raise ParameterError(f"{name} is {show(value)}; the image has 0 to {size - 1}.")
+    return float(value)

@@ -10,7 +10,8 @@ from typing import Any
 import numpy.typing as npt
 
 from ..files.images import Image
-from ..spec.errors import DamageWarning, ImageError, ParameterError, SessionNotFoundError, SidecarError
+from ..spec.errors import DamageWarning, ImageError, SessionNotFoundError, SidecarError
+from ..spec.parameters import whole
 from .arrays import identity, map_array, write_array
 from .client import Client
 from .connection import Connection
@@ -124,9 +125,7 @@ class SessionAccess:
         return int(self._open_params["image"]["shape"][0])
 
     def _slice(self, slice: int) -> int:
-        if not 0 <= int(slice) < self._slices:
-            raise ParameterError(f"slice is {slice}; the image has 0 to {self._slices - 1}.")
-        return int(slice)
+        return whole("slice", slice, 0, self._slices - 1)
 
     def _single(self, what: str, instead: str) -> None:
         if self._stack:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .errors import LabelError
+from .parameters import index, show
 from .tables import limits
 
 ClassesLike = Iterable[str] | Mapping[str, str]
@@ -111,11 +112,12 @@ def find_class(classes: list[Class], which: str | int, parameter: str) -> Class:
     LabelError
         If there is none.
     """
+    number = index(which)
     for item in classes:
-        if which == item["name"] or (not isinstance(which, bool) and which == item["id"]):
+        if (isinstance(which, str) and which == item["name"]) or number == item["id"]:
             return item
     known = ", ".join(f"{item['name']!r} ({item['id']})" for item in classes)
-    raise LabelError(f"{parameter} is {which!r}; name or id of a class will do: {known}.")
+    raise LabelError(f"{parameter} is {show(which)}; name or id of a class will do: {known}.")
 
 
 def with_ids(classes: list[Class], ids: set[int], add: bool) -> list[Class]:

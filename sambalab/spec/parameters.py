@@ -61,7 +61,8 @@ def whole(name: str, value: Any, low: int, high: int, also: str = "") -> int:
     """Check a whole number from `low` to `high`; `also` names other valid values in the error."""
     number = index(value)
     if number is None or not low <= number <= high:
-        raise ParameterError(f"{name} is {show(value)}; a whole number from {low:,} to {high:,}{also} will do.")
+        valid = f"a whole number from {low:,} to {high:,}" if low < high else f"{low:,}"
+        raise ParameterError(f"{name} is {show(value)}; {valid}{also} will do.")
     return number
 
 
@@ -74,5 +75,5 @@ def switch(name: str, value: Any) -> bool:
 
 def show(value: Any) -> str:
     """Write a value for an error message, at most 80 characters."""
-    text = repr(value)
+    text = " ".join(repr(value).split())  # an array takes several lines
     return text if len(text) <= 80 else f"{text[:77]}…"

@@ -54,6 +54,11 @@ def test_wrong_classes_are_refused_and_nothing_changes(lab):
     before = lab.labels.copy()
     with pytest.raises(sl.LabelError, match=r"classes is 'x'; name or id of a class will do: 'a' \(1\), 'b' \(2\)"):
         lab.merge_classes("x", into="a")
+    for wrong in (None, 1.5, np.zeros(2)):
+        with pytest.raises(sl.LabelError, match="classes is .*; name or id of a class will do"):
+            lab.merge_classes(wrong, into="a")
+        with pytest.raises(sl.LabelError, match="name is .*; the name of a class set will do"):
+            lab.use_classes(wrong)
     with pytest.raises(sl.LabelError, match="into is 4; name or id"):
         lab.merge_classes("a", into=4)
     with pytest.raises(sl.LabelError, match="among the classes to merge"):

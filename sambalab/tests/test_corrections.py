@@ -1,11 +1,15 @@
 """The correction of the segmentation, on the real sidecar, against scikit-image and NumPy."""
 
+import math
+import re
+
 import numpy as np
 import pytest
 from skimage.morphology import remove_small_holes, remove_small_objects
 
 import sambalab as sl
 from sambalab.sidecar_client import sidecar
+from sambalab.spec.parameters import show
 
 from .conftest import kill
 
@@ -139,6 +143,60 @@ def test_a_new_training_keeps_the_correction_on_top_and_files_have_it(fresh, tmp
     np.testing.assert_array_equal(np.load(tmp_path / "corrected.npy"), expected)
     counts = fresh._refresh()["segmentation"]["counts"]
     assert counts == {str(each): int(np.count_nonzero(expected == each)) for each in np.unique(expected)}
+
+
+WRONG = [
+    "x",
+    "",
+    math.nan,
+    math.inf,
+    -1,
+    1.5,
+    -(10**30),
+    True,
+    np.arange(30),
+    [1],
+    b"x",
+    {"a": 1},
+    object(),
+    np.float32(1),
+]
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda lab, wrong: lab.remove_islands(wrong), "below is {}; a whole number from 1 will do"),
+        (lambda lab, wrong: lab.remove_islands(3, wrong), "label is {}; the classes are a, b, c"),
+        (lambda lab, wrong: lab.remove_islands(3, slice=wrong), "slice is {}; a whole number from 0 to 2 will do"),
+        (lambda lab, wrong: lab.fill_holes(wrong, "a"), "below is {}; a whole number from 1 will do"),
+        (lambda lab, wrong: lab.fill_holes(3, wrong), "label is {}; the classes are a, b, c"),
+        (lambda lab, wrong: lab.fill_holes(3, "a", slice=wrong), "slice is {}; a whole number from 0 to 2 will do"),
+        (lambda lab, wrong: lab.majority_filter(wrong), "radius is {}; a whole number from 1 to 50 will do"),
+        (lambda lab, wrong: lab.majority_filter(1, slice=wrong), "slice is {}; a whole number from 0 to 2 will do"),
+        (lambda lab, wrong: lab.use_correction(wrong), r"rows is {}; slice\(first, end\) will do"),
+        (lambda lab, wrong: lab.use_correction(None, wrong), r"columns is {}; slice\(first, end\) will do"),
+        (lambda lab, wrong: lab.use_correction(slice=wrong), "slice is {}; a whole number from 0 to 2 will do"),
+        (lambda lab, wrong: lab.clear_correction(wrong), r"rows is {}; slice\(first, end\) will do"),
+        (lambda lab, wrong: lab.clear_correction(slice=wrong), "slice is {}; a whole number from 0 to 2 will do"),
+    ],
+)
+def test_wrong_arguments_of_corrections_are_named_with_what_would_do(fresh, call, says):
+    for wrong in WRONG:
+        with pytest.raises((sl.ParameterError, sl.LabelError), match=says.format(re.escape(show(wrong)))):
+            call(fresh, wrong)
+    assert not fresh.correction.any()
+
+
+def test_limits_of_corrections_are_named_and_huge_islands_are_taken(fresh):
+    with pytest.raises(sl.ParameterError, match="radius is 3000; a whole number from 1 to 50 will do"):
+        fresh.majority_filter(3000)
+    for wrong in (slice("a", "b"), slice(None, None, 2), slice(None, None, 0), slice(1.5, 3)):
+        with pytest.raises(sl.ParameterError, match=r"rows is slice\(.*; slice\(first, end\) will do"):
+            fresh.use_correction(wrong)
+    with pytest.raises(sl.ParameterError, match=r"columns is slice\(90, 95, None\); that holds none of the 90 columns"):
+        fresh.clear_correction(None, slice(90, 95))
+    assert fresh.remove_islands(10**30) >= 0
 
 
 def test_what_cannot_be_corrected_is_named(fresh):

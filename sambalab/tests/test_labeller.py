@@ -500,7 +500,7 @@ def test_suggestions_grow_with_their_scale_and_hold_the_point():
     assert (best & disc).sum() / (best | disc).sum() > 0.9
     embedding = lab.embedding
     assert embedding.shape == (256, 64, 64) and embedding.dtype == np.float32 and embedding.std() > 0
-    for point in [(-1, 5), (5, 300), (200, 0)]:
+    for point in [(-1, 5), (5, 300), (200, 0), ("x", 5), (5, None), (5, [1])]:
         with pytest.raises(sl.ParameterError, match="row|col"):
             lab.suggest(*point)
     again, _ = lab.suggest(row=90, col=140)

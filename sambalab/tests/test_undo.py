@@ -48,11 +48,24 @@ def test_a_new_change_drops_what_was_undone(lab):
     np.testing.assert_array_equal(lab.labels, drawn(2))
 
 
-def test_too_many_steps_are_an_error_that_says_so(lab):
+def test_too_many_steps_are_refused_with_their_number_and_change_nothing():
+    lab = sl.Labeller(np.zeros(SHAPE, np.uint8), ["a", "b"], name="undo too much", fresh=True)
     with pytest.raises(sl.LabelError, match="no step to undo"):
         lab.undo(10_000)
-    with pytest.raises(sl.ParameterError, match="steps is 0; a whole number from 1 will do"):
-        lab.undo(0)
+    lab.set_labels(drawn(1))
+    with pytest.raises(sl.LabelError, match=r"steps is 2; there is 1 step to undo.* lab\.undo\(\) will do"):
+        lab.undo(2)
+    lab.set_labels(drawn(2))
+    with pytest.raises(sl.LabelError, match=r"steps is 10000; there are 2 steps to undo.* lab\.undo\(2\) will do"):
+        lab.undo(10_000)
+    np.testing.assert_array_equal(lab.labels, drawn(2))
+    lab.undo(np.int64(2))
+    with pytest.raises(sl.LabelError, match=r"steps is 3; there are 2 steps to make again.* lab\.redo\(2\) will do"):
+        lab.redo(3)
+    assert not lab.labels.any()
+    for wrong in (0, -1, 1.5, "2", None, True, [1]):
+        with pytest.raises(sl.ParameterError, match=r"steps is .*; a whole number from 1 will do"):
+            lab.undo(wrong)
 
 
 def test_new_classes_come_and_go_with_their_labels():

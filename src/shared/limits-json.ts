@@ -12,6 +12,7 @@
  *   "features": {"channels", "components", "sigmas": {"minimum", "maximum", "list"}, "sigmaScale": {"minimum", "maximum"}},
  *   "classifier": {"fileBytes", "bytes", "values", "layerChannels", "scale": {"minimum", "maximum"}, "cuts"},
  *   "classes": {"count", "nameLength", "colors"}, default colours in the order of ids
+ *   "correction": {"majorityRadius"},     in pixels
  *   "nameLength",                         of models, layers and formats
  *   "provenance",                         numbers for what made a label
  *   "parameters": {
@@ -54,6 +55,7 @@ import {
   IMAGE_TILE,
   LABEL_TILE,
   LAYER_CHANNELS_MAX,
+  MAJORITY_RADIUS_MAX,
   NAME_MAX,
   PICTURE,
   SIDECARS_MAX,
@@ -92,6 +94,7 @@ export const LIMITS = {
     cuts: CUTS_MAX
   },
   classes: { count: CLASSES_MAX, nameLength: CLASS_NAME_MAX, colors: CLASS_COLORS },
+  correction: { majorityRadius: MAJORITY_RADIUS_MAX },
   files: { upload: UPLOAD_BYTES_MAX, nameLength: FILE_NAME_MAX },
   nameLength: NAME_MAX,
   provenance: PROVENANCE_CODES,
