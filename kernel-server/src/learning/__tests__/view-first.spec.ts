@@ -154,10 +154,8 @@ describe('A training', () => {
       await Promise.all([failed, dropped]);
       expect([fresh.labels.counts, fresh.segmentation]).toEqual([{}, null]);
       const job = page.heard.filter(({ event }) => event === 'job').map(({ params }) => params as EventParams<'job'>);
-      expect(['old', 'waiting'].map(id => job.findLast(each => each.job === id)!.state)).toEqual([
-        'cancelled',
-        'cancelled'
-      ]);
+      const last = (id: string) => job.filter(each => each.job === id).at(-1)!.state;
+      expect([last('old'), last('waiting')]).toEqual(['cancelled', 'cancelled']);
       const after = await page.request('session.attach', { session });
       expect(Object.keys(after.arrays).sort()).toEqual(['image', 'labels', 'provenance']);
       expect(page.heard.slice(length).filter(({ event }) => event === 'job' || event === 'segmentation')).toEqual([]);
