@@ -155,7 +155,8 @@ def test_a_large_image_that_cannot_be_read_leaves_no_file(sidecar_dirs, tmp_path
         with path.open("r+b") as file:
             file.seek(at)
             file.write(bytes(64))
-        said = "bad.tif cannot be read as an image"
+        first = SIDE // STRIP // 2 * STRIP
+        said = rf"bad\.tif cannot be read as an image: page 0 \(rows {first} to {first + STRIP - 1}, counted from 0\) is damaged"
     with pytest.raises(sl.ImageError, match=said):
         sl.Labeller(path, name="bad")
     assert array_files(sidecar_dirs) == before

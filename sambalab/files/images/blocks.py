@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -99,7 +100,10 @@ class SourceBlocks:
         except SambaLabError:
             raise
         except Exception as error:  # each kind of storage raises other types
-            raise unreadable(self._source.title or type(self._source.array).__name__, error) from error
+            if self._source.file is not None:
+                raise damaged(self._source.file, error) from error
+            what = self._source.title or type(self._source.array).__name__
+            raise ImageError(f"{what} cannot be read as an image: {_words(error)}") from error
         named = [axis for axis in (stack, row, column, channel) if axis is not None]
         others = [axis for axis in range(block.ndim) if axis not in named]
         block = block.transpose(*others, *named)  # the others have a length of 1
@@ -136,10 +140,15 @@ def places(shape: Shape, itemsize: int, chunk: tuple[int, int] = (1, 1)) -> Iter
             yield slice(first, min(slices, first + together)), slice(top, min(rows, top + high))
 
 
-def unreadable(what: Any, error: Exception) -> ImageError:
-    """Make the error that an image cannot be read."""
-    reason = str(error).strip() or type(error).__name__
-    return ImageError(f"{what} cannot be read as an image: {reason}")
+def damaged(file: Path, error: Exception, where: str = "it") -> ImageError:
+    """Make the error that a file, or the part `where` of it, cannot be decoded. It ends with the words of the library."""
+    outside = (isinstance(error, OSError) and error.errno is not None) or isinstance(error, (MemoryError, ImportError))
+    if outside:  # not the file's fault
+        return ImageError(f"{file} cannot be read as an image: {_words(error)}")
+    return ImageError(
+        f"{file} cannot be read as an image: {where} is damaged, or stored in a way that is not read. Copy, download or export "
+        f"the file again. ({type(error).__name__}: {_words(error)})"
+    )
 
 
 def cut_short(what: Any, has: int, needed: int, *, at_least: bool = False) -> ImageError:
@@ -148,6 +157,11 @@ def cut_short(what: Any, has: int, needed: int, *, at_least: bool = False) -> Im
     return ImageError(
         f"{what} is cut short: it has {has:,} bytes, and its content needs {more}{needed:,}. Copy, download or export it again."
     )
+
+
+def _words(error: Exception) -> str:
+    """Give what a library says of its error, in one line."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _length(wanted: int, chunk: int, most: int) -> int:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from ...spec.errors import ImageError
+from ...spec.parameters import show
 
 Array = npt.NDArray[Any]
 
@@ -68,6 +72,8 @@ class Source:
         Names of the axes, if the file has them; for errors.
     is_one_file
         Whether all pixels lie in the file that was opened, and are read from it when they are needed.
+    file
+        The file, or the folder of Zarr, that was opened; None for arrays.
     """
 
     array: Any
@@ -80,6 +86,7 @@ class Source:
     notes: tuple[str, ...] = ()
     dimensions: tuple[str, ...] = ()
     is_one_file: bool = False
+    file: Path | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -111,12 +118,12 @@ def choose_largest(sizes: list[tuple[int, int]], series: int | None) -> tuple[in
 
     Raises
     ------
-    IndexError
+    ImageError
         If there is no such image.
     """
     if series is not None:
         if isinstance(series, bool) or not isinstance(series, (int, np.integer)) or not 0 <= series < len(sizes):
-            raise IndexError(f"series is {series!r}; the file has {listed(sizes)}")
+            raise ImageError(f"series is {show(series)}; the file has {listed(sizes)}.")
         return int(series), ()
     number = max(range(len(sizes)), key=lambda index: (sizes[index][0] * sizes[index][1], -index))
     if len(sizes) == 1:

@@ -211,6 +211,67 @@ def test_a_file_of_another_kind_is_refused(tmp_path, name):
         prepare(tmp_path / name)
 
 
+DAMAGED = {
+    "zlib": "DeflateError: ",
+    "lzw": "ImcdError: ",
+    "zstd": "ZstdError: ",
+    "jpeg": "Jpeg8Error: ",
+    "lzma": "LzmaError: ",
+}
+
+
+@pytest.mark.parametrize("compression", list(DAMAGED))
+@pytest.mark.parametrize("tile", [(64, 64), None])
+def test_a_damaged_tile_is_named_by_file_page_and_place(tmp_path, compression, tile):
+    path = tmp_path / "damaged.tif"
+    pixels = np.random.default_rng(0).integers(0, 255, (2, 300, 400)).astype(np.uint8)
+    strips = {"tile": tile} if tile else {"rowsperstrip": 50}
+    tifffile.imwrite(path, pixels, compression=compression, photometric="minisblack", **strips)
+    with tifffile.TiffFile(path) as file:
+        at = file.pages[1].dataoffsets[3]
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(b"\xff" * 60)
+    with pytest.raises(ImageError) as raised:
+        prepare(path).info()
+    place = "rows 0 to 63, columns 192 to 255" if tile else "rows 150 to 199"
+    assert str(raised.value).startswith(
+        f"{path} cannot be read as an image: page 1 ({place}, counted from 0) is damaged, or stored in a way that is not read. "
+        f"Copy, download or export the file again. ({DAMAGED[compression]}"
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["a.png", "deep.png", "a.jpg", "a.webp", "a.jp2", "a.gif", "a.bmp", "a.ppm", "a.npy", "a.zarr"]
+)
+def test_a_damaged_file_is_named_with_what_would_do_and_the_words_of_its_library(tmp_path, name):
+    path = tmp_path / name
+    pixels = np.random.default_rng(0).integers(0, 255, (300, 400)).astype(np.uint8)
+    if name == "a.zarr":
+        zarr = pytest.importorskip("zarr")
+        zarr.open(str(path), mode="w", shape=pixels.shape, chunks=(64, 64), dtype="u1")[:] = pixels
+        damaged = max((each for each in path.rglob("*") if each.is_file()), key=lambda each: each.stat().st_size)
+        damaged.write_bytes(b"\xff" * 60)
+    elif name == "a.npy":
+        np.save(path, pixels)
+        path.write_bytes(path.read_bytes().replace(b"fortran", b"FORTRAN"))
+    else:
+        Pillow.fromarray(pixels.astype(np.uint16) * 200 if name == "deep.png" else pixels).save(path)
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    form = (
+        r"it is damaged, or stored in a way that is not read\. Copy, download or export the file again\. \(\w+: .+\)$"
+    )
+    with pytest.raises(ImageError, match=rf"{re.escape(str(path))} cannot be read as an image: {form}"):
+        prepare(path).info()
+
+
+def test_a_file_that_may_not_be_read_is_not_called_damaged(tmp_path, monkeypatch):
+    np.save(tmp_path / "a.npy", np.zeros((4, 4)))
+    monkeypatch.setattr(np, "load", lambda *_, **__: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
+    with pytest.raises(ImageError, match=r"a\.npy cannot be read as an image: .*Permission denied$"):
+        prepare(tmp_path / "a.npy")
+
+
 CUT = {
     "plain": {},
     "deflate": {"compression": "zlib"},

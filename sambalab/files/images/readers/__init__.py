@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from ....spec.errors import ImageError, SambaLabError
 from ...regular import open_regular
-from ..blocks import unreadable
+from ..blocks import damaged
 from ..source import Source
 from . import npy, pillow, tiff, zarr
 
@@ -26,7 +27,8 @@ class Reader(NamedTuple):
     knows
         Whether a path is of this kind, from its first `HEAD` bytes; a folder has none.
     open
-        Open it, with the user's choice among several images. Exceptions other than `SambaLabError` are reported as unreadable.
+        Open it, with the user's choice among several images. Exceptions other than `SambaLabError` tell of a
+        damaged file.
     """
 
     knows: Callable[[Path, bytes], bool]
@@ -57,11 +59,11 @@ def open_file(path: Path, series: int | None = None) -> Source:
     for reader in _READERS:
         if reader.knows(path, head):
             try:
-                return reader.open(path, series)
+                return replace(reader.open(path, series), file=path)
             except SambaLabError:
                 raise
             except Exception as error:  # each format's reader raises other types
-                raise unreadable(path, error) from error
+                raise damaged(path, error) from error
     if not head:
         raise ImageError(
             f"{path} is {'a folder, not a file; of folders, Zarr will do' if _is_folder(path) else 'empty'}."

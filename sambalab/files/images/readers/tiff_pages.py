@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ....spec.processors import processors
+from ..blocks import damaged
 from ..source import Array
 from .tiff_cut import quiet
 
@@ -96,7 +97,13 @@ class Pages:
             key: tuple[slice, ...] = (*inner[:rows], slice(row0 - first, row1 - first), *inner[rows + 1 :])
             return band[key]
         if self._kept is None or self._kept[0] != number:
-            self._kept = (number, page.asarray().reshape(keyframe.shape))
+            try:
+                decoded = page.asarray()
+            except Exception:  # each decoder raises other types
+                for index in range(len(page.dataoffsets)):  # tifffile does not say which strip or tile it was
+                    self._segment(page, *self._stored(page, index))
+                raise
+            self._kept = (number, decoded.reshape(keyframe.shape))
         return self._kept[1][inner]
 
     def _by_segments(self) -> bool:
@@ -132,31 +139,55 @@ class Pages:
 
     def _decode(self, page: Any, segments: list[int], out: Array, top: int) -> None:
         keyframe = self._keyframe
-        file = page.parent.filehandle
-        options: dict[str, Any] = {}
-        if int(keyframe.compression) in (6, 7, 34892, 33007):  # JPEG
-            options = {"jpegtables": page.jpegtables, "jpegheader": keyframe.jpegheader}
-        decode = keyframe.decode
-
-        def stored() -> Iterator[tuple[bytes | None, int]]:
-            # Not tifffile's read_segments, which in older versions fails for a single segment.
-            for index in segments:
-                offset, count = int(page.dataoffsets[index]), int(page.databytecounts[index])
-                if offset and count:
-                    file.seek(offset)
-                yield (file.read(count) if offset and count else None), index
 
         def place(read: tuple[bytes | None, int]) -> None:
-            data, index = read
-            segment, (plane, _, row, column, _), shape = decode(data, index, **options)
+            segment, (plane, _, row, column, _), shape = self._segment(page, *read)
             high = min(shape[1], self._height - row, out.shape[1] - (row - top))
             wide = min(shape[2], out.shape[2] - column)
             where = out[plane, row - top : row - top + high, column : column + wide]
             where[:] = keyframe.nodata if segment is None else segment[0, :high, :wide]
 
         with ThreadPoolExecutor(_threads(keyframe)) as pool:
-            for _ in pool.map(place, stored()):
+            for _ in pool.map(place, (self._stored(page, index) for index in segments)):
                 pass
+
+    def _stored(self, page: Any, index: int) -> tuple[bytes | None, int]:
+        """Read a strip or tile, by its number. Not tifffile's read_segments, which in older versions fails for a single one."""
+        file = page.parent.filehandle
+        offset, count = int(page.dataoffsets[index]), int(page.databytecounts[index])
+        if offset and count:
+            file.seek(offset)
+        return (file.read(count) if offset and count else None), index
+
+    def _segment(self, page: Any, data: bytes | None, index: int) -> Any:
+        """Decode a strip or tile.
+
+        Raises
+        ------
+        ImageError
+            If it is damaged.
+        """
+        keyframe = self._keyframe
+        options: dict[str, Any] = {}
+        if int(keyframe.compression) in (6, 7, 34892, 33007):  # JPEG
+            options = {"jpegtables": page.jpegtables, "jpegheader": keyframe.jpegheader}
+        try:
+            return keyframe.decode(data, index, **options)
+        except Exception as error:  # each decoder raises other types
+            file = page.parent.filehandle
+            raise damaged(Path(file.path), error, f"page {page.index} ({self._place(index)})") from error
+
+    def _place(self, index: int) -> str:
+        """Say where a strip or tile is in its page."""
+        keyframe = self._keyframe
+        wide, high = int(keyframe.imagewidth), self.chunk[self._rows]
+        across = -(-wide // int(keyframe.tilewidth)) if keyframe.is_tiled else 1
+        row, column = divmod(index % (-(-self._height // high) * across), across)
+        rows = f"rows {row * high} to {min(self._height, (row + 1) * high) - 1}"
+        if not keyframe.is_tiled:
+            return f"{rows}, counted from 0"
+        left = column * int(keyframe.tilewidth)
+        return f"{rows}, columns {left} to {min(wide, left + int(keyframe.tilewidth)) - 1}, counted from 0"
 
 
 def _threads(keyframe: Any) -> int:
