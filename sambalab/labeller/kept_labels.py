@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from ..sidecar_client.backups import Backup, BackupList, backups_of
 from ..sidecar_client.session_access import SessionAccess
 from ..sidecar_client.session_list import SessionInfo, SessionInfos, infos_of, session_id
-from ..spec.errors import LabelError, ParameterError, SambaLabError
+from ..sidecar_client.session_list import sessions as list_sessions
+from ..spec.errors import LabelError, ParameterError, SambaLabError, SambaLabWarning
+from ..spec.trained_on import PixelSize, alike, pixel_ratio
 from .suggestions import Suggestions
 
 
@@ -39,7 +42,18 @@ class KeptLabels(Suggestions):
             If the images have different sizes.
         SessionNotFoundError
             If there is no such session.
+
+        Warns
+        -----
+        SambaLabWarning
+            If the pixels of its image are of another size.
         """
+        note = self._take_from(session)
+        if note:
+            warnings.warn(note, SambaLabWarning, stacklevel=2)
+
+    def _take_from(self, session: SessionInfo | SessionAccess | str) -> str:
+        """Take labels; give the note on pixels of another size, or an empty string."""
         source = session_id(session)
         self._refresh()
         try:
@@ -47,6 +61,26 @@ class KeptLabels(Suggestions):
         except ParameterError as error:
             raise LabelError(str(error)) from None
         self._resumed = None
+        if self._open_params["image"].get("pixelSize") is None:
+            return ""
+        known = (
+            [session] if isinstance(session, SessionInfo) else [one for one in list_sessions() if one.session == source]
+        )
+        return "".join(self._size_note(one.pixel_size, one.name or one.title or source) for one in known)
+
+    def _size_note(self, size: PixelSize | None, source: str) -> str:
+        """Say that labels are of pixels of another size than the image's; empty if they are not, or if one is unknown."""
+        known = self._open_params["image"].get("pixelSize")
+        if size is None or known is None:
+            return ""
+        own = (float(known["value"]), str(known["unit"]))
+        ratio = pixel_ratio(size, own)
+        if ratio is None or alike(ratio):
+            return ""
+        return (
+            f"The labels in {source} are of pixels of {size[0]:.4g} {size[1]}; those of this image are {own[0]:.4g} {own[1]}. "
+            "They may belong to another image; undo takes them back."
+        )
 
     def backups(self) -> BackupList:
         """List the labels that were set aside: by `fresh_start`, `take_labels`, `restore`, or as copies of damaged files.

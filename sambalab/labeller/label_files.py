@@ -13,7 +13,6 @@ from ..files import exports
 from ..spec.errors import LabelError, NotTrainedError, ParameterError
 from ..spec.parameters import show, switch
 from ..spec.provenance import COLORS
-from ..spec.trained_on import alike, pixel_ratio
 from .corrections import Corrections
 
 What = Literal["labels", "segmentation", "probabilities", "overlay", "provenance", "corrected"]
@@ -148,18 +147,3 @@ class LabelFiles(Corrections):
                 f"{os.fspath(path)} was saved with spread=True; so it is read: set_labels(…, spread=True)."
             )
         return loaded
-
-    def _size_note(self, loaded: exports.Loaded, path: Path) -> str:
-        """Say that the pixels of a file of labels are of another size than the image's; empty if not, or if one is unknown."""
-        size = self._open_params["image"].get("pixelSize")
-        if loaded.pixel_size is None or size is None:
-            return ""
-        own = (float(size["value"]), str(size["unit"]))
-        ratio = pixel_ratio(loaded.pixel_size, own)
-        if ratio is None or alike(ratio):
-            return ""
-        value, unit = loaded.pixel_size
-        return (
-            f"The labels in {path.name} are of pixels of {value:.4g} {unit}; those of this image are {own[0]:.4g} {own[1]}. "
-            "They may belong to another image; undo takes them back."
-        )

@@ -106,6 +106,8 @@ class Labeller(LabelFiles):
     -----
     DamageWarning
         If a file of the session was damaged: what was kept, what is lost, and where the damaged file is.
+    SambaLabWarning
+        If `name` had another image of the same shape until now. Its labels are kept.
 
     Notes
     -----
@@ -168,6 +170,7 @@ class Labeller(LabelFiles):
         self._session = str(state["session"])
         self._resumed = state["resumed"]
         self._state: State = state
+        self._notes = tuple(state["image"].get("notes") or ())
         try:
             if not state["imageReady"]:
                 write_image(state["arrays"]["image"], prepared)
@@ -185,6 +188,8 @@ class Labeller(LabelFiles):
         except BaseException:
             _detach(self._client, self._session)
             raise
+        for note in self._notes[len(prepared.notes) :]:  # the sidecar's: the labels were made on another image
+            warnings.warn(note, SambaLabWarning, stacklevel=2)
         sessions.register(self._session, self)
         self._refresh()  # joins the session, so that the sidecar keeps the arrays
         self._finalizer = weakref.finalize(self, _detach, self._client, self._session)
@@ -304,10 +309,13 @@ class Labeller(LabelFiles):
         Warns
         -----
         SambaLabWarning
-            If a file says that its pixels are of another size than the image's.
+            If a file, labeller or session says that its pixels are of another size than the image's.
         """
         if isinstance(labels, (Labeller, SessionInfo)):
-            return self.take_labels(labels)
+            note = self._take_from(labels)
+            if note:
+                warnings.warn(note, SambaLabWarning, stacklevel=2)
+            return
         named: list[dict[str, Any]] | None = None
         file: str | None = None
         note = ""
@@ -315,12 +323,12 @@ class Labeller(LabelFiles):
             raise LabelError("spread goes with the name of a file.")
         if isinstance(labels, (str, os.PathLike)):
             loaded, file = self._read_labels(labels, spread), Path(labels).name
-            note = self._size_note(loaded, Path(labels))
+            note = self._size_note(loaded.pixel_size, Path(labels).name)
             labels, named = loaded.ids, loaded.classes
         self._put_labels(labels, named, file=file)
         if note:
             warnings.warn(note, SambaLabWarning, stacklevel=2)
-        return None
+        return
 
     def _put_labels(
         self,

@@ -95,7 +95,7 @@ def _open(lab: Labeller, params: dict[str, Any], buffers: Sequence[Buffer]) -> d
     else:
         if sure or loaded.classes is not None or len(np.unique(loaded.ids)) <= _CLASSES_LIKELY:
             _put(lab, loaded, path.name)
-            note = lab._size_note(loaded, path)
+            note = lab._size_note(loaded.pixel_size, path.name)
             return {"kind": "labels", "path": path.name, "fits": True, "spread": spread, "problem": note}
         return {"kind": "image", "path": path.name, "fits": True, "spread": False, "problem": ""}
     if not sure and _is_image(path):

@@ -35,6 +35,8 @@ class SessionInfo:
         Number of labelled pixels.
     changed
         When it was last opened or changed.
+    pixel_size
+        Side of a pixel and its unit; None if it is not known.
     """
 
     session: str
@@ -46,6 +48,7 @@ class SessionInfo:
     classes: tuple[str, ...]
     labelled: int
     changed: datetime
+    pixel_size: tuple[float, str] | None = None
 
     @property
     def where(self) -> str:
@@ -102,6 +105,7 @@ def session_id(session: object) -> str:
 
 def _info_of(summary: dict[str, Any]) -> SessionInfo:
     origin = summary["origin"] or {}
+    size = summary["image"].get("pixelSize")
     return SessionInfo(
         session=summary["session"],
         name=summary["name"],
@@ -112,4 +116,5 @@ def _info_of(summary: dict[str, Any]) -> SessionInfo:
         classes=tuple(summary["classes"]),
         labelled=int(summary["labelled"]),
         changed=datetime.fromisoformat(summary["changed"].replace("Z", "+00:00")).astimezone(),
+        pixel_size=None if size is None else (float(size["value"]), str(size["unit"])),
     )

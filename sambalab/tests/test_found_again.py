@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -93,6 +94,46 @@ def test_labels_of_another_size_are_not_taken(own_dirs):
     with pytest.raises(sl.ParameterError, match="session is 'first'; a session's id"):
         second.take_labels("first")
     assert second.labels.any()
+
+
+def test_labels_of_a_session_with_pixels_of_another_size_are_taken_with_a_warning(own_dirs):
+    first = labelled(name="first", pixel_size=(0.5, "nm"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", sl.SambaLabWarning)
+        labelled(name="same", pixel_size=(0.0005, "µm")).set_labels(first)
+        labelled(name="unknown").set_labels(first)
+    lab = sl.Labeller(IMAGE, ["matrix", "pore"], name="larger", pixel_size=(2, "nm"))
+    (info,) = (one for one in sl.sessions() if one.session == first.session)
+    assert info.pixel_size == (0.5, "nm")
+    message = "The labels in first are of pixels of 0.5 nm; those of this image are 2 nm"
+    for take, source in ((lab.set_labels, first), (lab.set_labels, info), (lab.take_labels, first.session)):
+        with pytest.warns(sl.SambaLabWarning, match=message) as told:
+            take(source)
+        assert told[0].filename == __file__
+        np.testing.assert_array_equal(lab.labels, first.labels)
+        lab.undo()
+        assert not lab.labels.any()
+
+
+def test_another_image_under_a_name_keeps_the_labels_and_says_so_once(own_dirs):
+    first = labelled(name="gold")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", sl.SambaLabWarning)
+        labelled(name="gold")  # the cell runs again
+        sl.Labeller(IMAGE + 1, name="unlabelled")
+        sl.Labeller(IMAGE, name="unlabelled")
+    said = r"The session gold had another image of this size\. Its 600 labelled pixels were kept\..* fresh=True"
+    with pytest.warns(sl.SambaLabWarning, match=said) as told:
+        lab = sl.Labeller(IMAGE + 1, name="gold")
+    assert told[0].filename == __file__
+    assert re.search(said, repr(lab)) and re.search(said, " ".join(lab._refresh()["image"]["notes"]))
+    np.testing.assert_array_equal(lab.labels, first.labels)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", sl.SambaLabWarning)
+        again = sl.Labeller(IMAGE + 1, name="gold")
+        assert "another image" not in repr(again)
+        fresh = sl.Labeller(IMAGE, name="gold", fresh=True)
+    assert not fresh.labels.any() and "another image" not in repr(fresh)
 
 
 def test_labels_that_are_replaced_by_taken_ones_are_set_aside(own_dirs):

@@ -1,6 +1,7 @@
 /** Whether a session may be opened with other images and classes than it has: no label may lose its place or its meaning. */
 import { BridgeError } from '../../../src/shared/errors';
-import { LabelClass, Params } from '../../../src/shared/protocol';
+import { IMAGE_NOTES } from '../../../src/shared/limits';
+import { ImageInfo, LabelClass, Params } from '../../../src/shared/protocol';
 import { JournalReader } from './journal-reader';
 import type { JournalledLabels } from './journalled-labels';
 import type { SessionLabels } from './session-labels';
@@ -87,6 +88,21 @@ export function refuseLostClasses(
       );
     }
   }
+}
+
+/** Tell that a session keeps its labels although its image is another one than before. */
+export function otherImage(name: string, pixels: number): string {
+  const kept = pixels === 1 ? '1 labelled pixel was' : `${pixels.toLocaleString('en')} labelled pixels were`;
+  return (
+    `The session ${name} had another image of this size. Its ${kept} kept. If they do not belong to this image, ` +
+    'choose another name, or fresh=True to set them aside.'
+  );
+}
+
+/** An image with one more line for the user. Of too many, the others give way. */
+export function withNote(image: ImageInfo, note: string): ImageInfo {
+  const notes = (image.notes ?? []).slice(0, IMAGE_NOTES.count - 1);
+  return { ...image, notes: [...notes, note.slice(0, IMAGE_NOTES.length)] };
 }
 
 function otherShape({ title, key }: SessionRecord, { image }: Params<'session.open'>, held: number[]): BridgeError {

@@ -76,7 +76,7 @@ export class SessionList {
       title,
       name: key.startsWith(NAMED) ? key.slice(NAMED.length) : null,
       origin,
-      image: { shape: image.shape, dtype: image.dtype, digest: image.digest },
+      image: { shape: image.shape, dtype: image.dtype, digest: image.digest, pixelSize: image.pixelSize },
       classes: classes.map(({ name }) => name),
       labelled,
       changed

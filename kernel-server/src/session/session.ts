@@ -13,7 +13,7 @@ import {
 import { isSameRect, isSameRegion, OptionalRegion } from '../../../src/shared/region';
 import { ArrayStore } from '../arrays/array-store';
 import { explainStorage, makeDirectory } from '../base/files';
-import { admit, admitWithoutRecord, keptClasses, refuseLostClasses } from './admission';
+import { admit, admitWithoutRecord, keptClasses, otherImage, refuseLostClasses, withNote } from './admission';
 import { sizeText } from './size-text';
 import { ISegmentationArrays } from '../jobs/services';
 import { Line } from '../jobs/line';
@@ -570,6 +570,7 @@ export class Session {
     if (!sameShape) {
       record.region = null;
     }
+    const { title } = record;
     record.image = params.image;
     record.title = params.title;
     record.origin = params.origin ?? null;
@@ -592,6 +593,9 @@ export class Session {
       this._labels.forgetFound();
     } else if (resumes) {
       this._labels.noteResumed();
+    }
+    if (!sameImage && !params.again && this.labels.pixels > 0) {
+      record.image = withNote(record.image, otherImage(title || record.key, this.labels.pixels));
     }
     await this.save();
   }

@@ -10,7 +10,7 @@ export const zSessionSummary = z.object({
   /** The name that the user gave it; null for a session that image and origin identify. */
   name: z.string().nullable(),
   origin: zOrigin.nullable(),
-  image: zImage.pick({ shape: true, dtype: true, digest: true }),
+  image: zImage.pick({ shape: true, dtype: true, digest: true, pixelSize: true }),
   classes: z.array(z.string()),
   /** Labelled pixels. After a crash of the sidecar this may lag behind by a few seconds, until the session is opened. */
   labelled: zCount,

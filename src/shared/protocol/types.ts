@@ -92,7 +92,7 @@ export const zImage = z.object({
   display: z.object({ low: z.number(), high: z.number() }),
   /** Null or absent if unknown. */
   pixelSize: zPixelSize.nullable().optional(),
-  /** Lines that tell the user how the image was opened, such as "the largest of 3 images". */
+  /** Lines that tell the user how the image was opened, such as "the largest of 3 images", and that older labels are of another image. */
   notes: z.array(z.string().max(IMAGE_NOTES.length)).max(IMAGE_NOTES.count).optional()
 });
 export type ImageInfo = z.infer<typeof zImage>;
