@@ -7,7 +7,7 @@
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
 import { BridgeError, Layer, Rect, Replaces, SliceDirection } from '../../shared';
-import { ISize, ITileRef } from '../base/geometry';
+import { ISize, ITileRef, tileKey } from '../base/geometry';
 import { ISessionEvent, ISessionLink } from '../base/session-link';
 import { LabelTiles } from './label-tiles';
 import { decodePatch, decodeTile, encodePatch, IMaskedPatch } from './patches';
@@ -219,6 +219,7 @@ export class LabelStore implements IDisposable {
     if (!this._disposed) {
       this._disposed = true;
       this._slices.clear();
+      this._forgotten.clear();
       Signal.clearData(this);
     }
   }
@@ -338,8 +339,9 @@ export class LabelStore implements IDisposable {
         return;
       }
       const tiles = this._slices.get(slice)!;
-      const before = tiles.refs;
+      const before = [...tiles.refs, ...(this._forgotten.get(slice) ?? [])];
       const fresh = result.tiles.map((tile, i) => ({ ...tile, classes: decodeTile(buffers[i] ?? new Uint8Array()) }));
+      this._forgotten.delete(slice);
       tiles.clear();
       for (const { row, column, classes } of fresh) {
         tiles.replace(row, column, classes);
@@ -353,7 +355,7 @@ export class LabelStore implements IDisposable {
       }
       this._version = Math.max(this._version, result.version);
       this._edits++;
-      const all = new Map([...before, ...tiles.refs].map(ref => [`${ref.row}/${ref.column}`, ref]));
+      const all = new Map([...before, ...tiles.refs].map(ref => [tileKey(ref.row, ref.column), ref]));
       this._changed.emit({ slice, tiles: [...all.values()] });
     } catch (reason) {
       const error = BridgeError.from(reason);
@@ -391,6 +393,11 @@ export class LabelStore implements IDisposable {
     const drawn = new Set([...this._strokes].map(stroke => stroke.slice));
     const old = [...this._slices.keys()].slice(0, -count);
     for (const slice of old.filter(each => !drawn.has(each))) {
+      const had = [...(this._forgotten.get(slice) ?? []), ...this._slices.get(slice)!.refs];
+      const tiles = new Map(had.map(ref => [tileKey(ref.row, ref.column), ref]));
+      if (tiles.size > 0) {
+        this._forgotten.set(slice, [...tiles.values()]);
+      }
       this._slices.delete(slice);
       this._latest.delete(slice);
     }
@@ -439,6 +446,8 @@ export class LabelStore implements IDisposable {
   private readonly _attached = new Signal<this, number>(this);
   private readonly _slices = new Map<number, LabelTiles>();
   private readonly _latest = new Map<number, number>();
+  /** The tiles that slices had when they were forgotten: pictures may show them until they are fetched again. */
+  private readonly _forgotten = new Map<number, ITileRef[]>();
   private readonly _recent: { version: number; patch: IMaskedPatch }[] = [];
   private readonly _changed = new Signal<this, ILabelChange>(this);
   private readonly _committed = new Signal<this, ICommit>(this);

@@ -144,7 +144,7 @@ export class FakeSidecar implements ITransport {
     this.isDisposed = true;
   }
 
-  private _answer({ id: re, method, params }: IRequest, buffers: Uint8Array[]): void {
+  protected _answer({ id: re, method, params }: IRequest, buffers: Uint8Array[]): void {
     const device = { model: 'mobile-sam', provider: 'cpu', adapter: null, note: '' };
     switch (method) {
       case 'labels.patch': {
@@ -263,7 +263,7 @@ export class FakeSidecar implements ITransport {
     return tile;
   }
 
-  private _emit(header: object, buffers: Uint8Array[] = []): void {
+  protected _emit(header: object, buffers: Uint8Array[] = []): void {
     for (const frames of encodeMessage(header, buffers)) {
       this.received.emit(frames);
     }

@@ -69,6 +69,7 @@ describe('The picture of a tile of which rows changed', () => {
     const fresh = new Uint8Array(SIDE * SIDE);
     fresh.fill(2, 10 * SIDE, 12 * SIDE);
     pictures.invalidate('0/0/0', { from: 10, to: 12 });
-    expect(Array.from(pixels(pictures.get('0/0/0', 0, () => fresh))!)).toEqual(Array.from(fresh));
+    const drawn = pixels(pictures.get('0/0/0', 0, () => fresh))!;
+    expect(drawn.findIndex((pixel, at) => pixel !== fresh[at])).toBe(-1);
   });
 });
