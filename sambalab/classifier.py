@@ -21,7 +21,7 @@ from .spec.classifier_description import ClassifierDescription
 from .spec.classifier_document import ClassifierDocument
 from .spec.errors import NodeNotFoundError, ParameterError, SidecarError
 from .spec.features import FeaturesLike, FeatureSpec
-from .spec.parameters import pixel_size_of, switch
+from .spec.parameters import one_of, pixel_size_of, switch
 from .spec.tables import limits
 from .wasm.api import apply_document
 
@@ -352,10 +352,8 @@ class Classifier(ClassifierDescription):
                 result.flags.writeable = False
             return result if prepared.stack else result[0]
 
-        if output not in ("labels", "probabilities"):
-            raise ParameterError(f"output is {output!r}; 'labels' or 'probabilities' will do.")
-        if engine not in ("sidecar", "python"):
-            raise ParameterError(f"engine is {engine!r}; 'sidecar' or 'python' will do.")
+        one_of("output", output, ("labels", "probabilities"))
+        one_of("engine", engine, ("sidecar", "python"))
         if engine == "sidecar":
             if embedding is not None:
                 raise ParameterError("embedding goes with engine='python'; the sidecar computes its own.")

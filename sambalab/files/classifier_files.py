@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..spec.errors import ParameterError, SambaLabError
+from ..spec.parameters import show
 from ..spec.tables import limits
 from .regular import open_regular
 from .whole_file import write_whole
@@ -22,8 +23,20 @@ TRUSTED = ("sklearn.tree._tree.Tree",)
 
 
 def extension_of(path: str | os.PathLike[str]) -> str:
-    """Give the extension, with its dot, in lower case."""
-    return Path(path).suffix.lower()
+    """Give the extension, with its dot, in lower case.
+
+    Raises
+    ------
+    ParameterError
+        If it is no path.
+    """
+    return _path(path).suffix.lower()
+
+
+def _path(path: str | os.PathLike[str]) -> Path:
+    if not isinstance(path, (str, os.PathLike)) or isinstance(os.fspath(path), bytes):
+        raise ParameterError(f"path is {show(path)}; the name of a file will do.")
+    return Path(path)
 
 
 def unknown_extension(path: str | os.PathLike[str], extensions: Iterable[str]) -> ParameterError:
@@ -41,7 +54,7 @@ def read(path: str | os.PathLike[str]) -> bytes:
     ParameterError
         If it cannot be read, is not a regular file, or is larger than ``classifier.fileBytes`` of the limits.
     """
-    file = Path(path).expanduser()
+    file = _path(path).expanduser()
     most = _bytes_max()
     with open_regular(file, ParameterError) as opened:
         try:

@@ -152,7 +152,7 @@ _LOOKS = {
 
 
 def _random(kind: str, seed: int) -> np.random.Generator:
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise ParameterError(f"There is no kind {kind!r}; kinds are {', '.join(KINDS)}.")
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
         raise ParameterError(f"seed is {seed!r}; a whole number from 0 on will do.")

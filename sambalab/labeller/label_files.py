@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..files import exports
 from ..spec.errors import LabelError, NotTrainedError, ParameterError
-from ..spec.parameters import show, switch
+from ..spec.parameters import one_of, show, switch
 from ..spec.provenance import COLORS
 from .corrections import Corrections
 
@@ -69,12 +69,8 @@ class LabelFiles(Corrections):
         DiskFullError
             If there is no room.
         """
-        known = get_args(What)
-        if what not in known:
-            named = ", ".join(repr(each) for each in known[:-1])
-            raise ParameterError(f"what is {show(what)}; {named} or {known[-1]!r} will do.")
-        if of not in ("segmentation", "labels"):
-            raise ParameterError(f"of is {show(of)}; 'segmentation' or 'labels' will do.")
+        one_of("what", what, get_args(What))
+        one_of("of", of, ("segmentation", "labels"))
         if isinstance(alpha, bool) or not isinstance(alpha, (int, float)) or not 0 <= alpha <= 1:
             raise ParameterError(f"alpha is {show(alpha)}; a number from 0 to 1 will do.")
         if switch("spread", spread) and what not in _CLASS_IDS:

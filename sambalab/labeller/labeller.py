@@ -30,7 +30,7 @@ from ..spec.errors import (
     SambaLabWarning,
     SidecarError,
 )
-from ..spec.parameters import pixel_size_of, switch
+from ..spec.parameters import one_of, pixel_size_of, switch
 from ..spec.tables import limits
 from .learning import Learning
 from .picture import picture
@@ -88,7 +88,7 @@ class Labeller(Learning):
     LabelError
         If the classes are invalid or change the meaning of older labels, or if older labels of this name have another shape.
     ParameterError
-        If `name` or `pixel_size` is invalid.
+        If `name`, `pixel_size` or `fresh` is invalid.
     NodeNotFoundError, SidecarError
         If the sidecar cannot be started.
     DiskFullError
@@ -126,6 +126,7 @@ class Labeller(Learning):
             raise ParameterError(f"The name {name!r} will not do; a text of 1 to {name_length_max()} characters will.")
         if classes is None and colors is not None:
             raise LabelError("colors needs classes beside it.")
+        fresh = switch("fresh", fresh)
         if isinstance(classes, str):
             classes = class_set(classes)
         wanted = make_classes(DEFAULT_CLASSES if classes is None else classes, colors)
@@ -141,7 +142,7 @@ class Labeller(Learning):
         self._lock = threading.Lock()
         self._maps: dict[str, tuple[tuple[Any, ...], Array]] = {}
         self._closed = False
-        self._is_fresh = bool(fresh)
+        self._is_fresh = fresh
         key = session_key(name, info["digest"])
         self._open_params: dict[str, Any] = {
             "key": key.key,
@@ -153,7 +154,7 @@ class Labeller(Learning):
             "fresh": False,
         }
         try:
-            own = {"fresh": bool(fresh), **({} if staged is None else {"staged": staged})}
+            own = {"fresh": fresh, **({} if staged is None else {"staged": staged})}
             state = self._client.request("session.open", {**self._open_params, **own}).result
         except BaseException as error:
             if staged is not None:
@@ -249,8 +250,7 @@ class Labeller(Learning):
 
     @direction.setter
     def direction(self, direction: str) -> None:
-        if direction not in ("xy", "xz", "yz"):
-            raise ParameterError(f"direction is {direction!r}; 'xy', 'xz' or 'yz' will do.")
+        one_of("direction", direction, ("xy", "xz", "yz"))
         slices, _, _, channels = self._open_params["image"]["shape"]
         if direction != "xy" and (slices == 1 or channels != 1):
             raise ParameterError(f"direction is {direction!r}; only a stack of grey slices has others than 'xy'.")

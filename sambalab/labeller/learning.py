@@ -124,7 +124,7 @@ class Learning(LabelFiles):
             "features": features,
         }
         refuse_unknown(unknown, [*given, "also", "progress"])
-        others = _labellers(also)
+        others, shown = _labellers(also), switch("progress", progress)
         params: dict[str, Any] = {}
         if features is not None:
             params["features"] = FeatureSpec.of(features).to_dict()
@@ -135,7 +135,7 @@ class Learning(LabelFiles):
             labeller._refresh()
         if others:
             params["others"] = [labeller._session for labeller in others]
-        line = ProgressLine("Training", progress)
+        line = ProgressLine("Training", shown)
         try:
             state = self._request("train", params, on_job=line)
         except KeyboardInterrupt:

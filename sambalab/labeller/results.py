@@ -10,7 +10,8 @@ import numpy.typing as npt
 from ..classifier import Classifier
 from ..sidecar_client.arrays import map_array
 from ..sidecar_client.session_access import Array, SessionAccess, State
-from ..spec.errors import NotReadyError, NotTrainedError, ParameterError, SidecarError
+from ..spec.errors import NotReadyError, NotTrainedError, SidecarError
+from ..spec.parameters import one_of
 
 
 class Results(SessionAccess):
@@ -64,9 +65,7 @@ class Results(SessionAccess):
         ParameterError
             If `measure` is something else.
         """
-        if measure not in ("margin", "maximum"):
-            raise ParameterError(f"measure is {measure!r}; 'margin' or 'maximum' will do.")
-        if measure == "margin":
+        if one_of("measure", measure, ("margin", "maximum")) == "margin":
             return self.uncertainty
         highest = self.probabilities.max(axis=-1)
         uncertainty: npt.NDArray[np.float32] = np.where(highest > 0, np.float32(1) - highest, np.float32(0))

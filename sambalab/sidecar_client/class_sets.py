@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..spec.errors import LabelError, ParameterError
+from ..spec.parameters import show
 from .client import client
 
 
@@ -46,6 +47,8 @@ def remove_class_set(name: str) -> None:
     LabelError
         If there is no such set.
     """
+    if not isinstance(name, str):
+        raise LabelError(f"name is {show(name)}; the name of a class set will do; sambalab.class_sets() lists them.")
     try:
         client().request("class-sets.remove", {"name": name})
     except ParameterError as error:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Literal, NamedTuple
 
 from ..spec.errors import ParameterError
-from ..spec.parameters import index, show, whole
+from ..spec.parameters import index, one_of, show, switch, whole
 from ..spec.tables import parameter_limits
 from .progress import ProgressLine
 
@@ -84,17 +84,14 @@ def find_regions(
     known = parameter_limits("regions")
     params: dict[str, Any] = {"count": whole("n", n, known["count"]["minimum"], known["count"]["maximum"]), "by": by}
     if by == "uncertainty":
-        measures = known["measure"]["enum"]
-        if measure not in measures:
-            raise ParameterError(f"measure is {measure!r}; {' or '.join(map(repr, measures))} will do.")
-        params["measure"] = measure
+        params["measure"] = one_of("measure", measure, known["measure"]["enum"])
     if side is not None:
         params["side"] = whole("side", side, known["side"]["minimum"], known["side"]["maximum"])
     if slices is not None:
         params["slices"] = _slices(slices, shape)
     notes: list[str] = []
     stack = len(shape) == 3
-    line = ProgressLine("Looking for regions", progress and stack)
+    line = ProgressLine("Looking for regions", switch("progress", progress) and stack)
 
     def on_job(job: dict[str, Any]) -> None:
         note = str(job.get("message") or "")

@@ -53,7 +53,12 @@ def make_classes(classes: ClassesLike, colors: Iterable[str] | None = None) -> l
             raise LabelError(f"classes is {classes!r}; a list of names will do.") from None
         given = [None] * len(names)
         if colors is not None:
-            given = list(colors)
+            try:
+                given = list(colors)
+            except TypeError:
+                raise LabelError(
+                    f"colors is {show(colors)}; a colour for each class will do: ['#ff8000', …]."
+                ) from None
             if len(given) != len(names):
                 raise LabelError(f"There are {len(given)} colours for {len(names)} classes.")
     known = limits("classes")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -71,6 +71,14 @@ def switch(name: str, value: Any) -> bool:
     if not is_bool(value):
         raise ParameterError(f"{name} is {show(value)}; True or False will do.")
     return bool(value)
+
+
+def one_of(name: str, value: Any, known: Sequence[str]) -> str:
+    """Check a word."""
+    if not isinstance(value, str) or value not in known:
+        words = [repr(word) for word in known]
+        raise ParameterError(f"{name} is {show(value)}; {', '.join(words[:-1])} or {words[-1]} will do.")
+    return value
 
 
 def show(value: Any) -> str:
