@@ -415,6 +415,19 @@ def test_an_error_of_a_training_is_raised_and_not_printed(micrograph, monkeypatc
     assert "no luck" not in said and said.endswith("features\n")
 
 
+def test_the_progress_line_says_at_which_window_of_the_image_sam_is(capsys):
+    from sambalab.sidecar_client import progress
+
+    line = progress.ProgressLine("Training")
+    for done in range(4):
+        line({"state": "running", "stage": "encoding", "done": done, "total": 3, "message": ""})
+    line({"state": "running", "stage": "encoding", "done": 0, "total": 1, "message": ""})
+    assert capsys.readouterr().err.splitlines() == [
+        *(f"Training: SAM looks at the image, window {window} of 3" for window in (1, 2, 3)),
+        "Training: SAM looks at the image",
+    ]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
 def test_training_can_be_interrupted_and_labelling_goes_on():
     image, truth = sl.data.micrograph("grains", (1200, 1200), seed=1)

@@ -265,7 +265,8 @@ export class EngineService implements IEngineService {
         // What is done are tiles, also while the encoder works for the next ones.
         const waiting: IJobContext = {
           signal,
-          progress: (stage, _done, _total, message) => context.progress(stage, done, tiles.length, message)
+          progress: (stage, _done, _total, message) =>
+            context.progress(stage === 'encoding' ? 'encoding and segmenting' : stage, done, tiles.length, message)
         };
         const own: ISegmentPart[] = [];
         const outer = radius > 0 ? engine.refinedTile({ rows, columns }, tile, radius) : null;

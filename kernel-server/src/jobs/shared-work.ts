@@ -6,6 +6,8 @@ interface IRunning {
   controller: AbortController;
   /** The callers that still wait for the result. */
   contexts: Set<IJobContext>;
+  /** How far it is. */
+  progress: Parameters<IJobContext['progress']> | null;
 }
 
 /** Callers that ask for the same work at the same time share one run of it. It stops when all of them have left. */
@@ -16,7 +18,7 @@ export class SharedWork {
   }
 
   /**
-   * Run the work of a key, or join the run that is under way. Each caller's context gets its progress.
+   * Run the work of a key, or join the run that is under way. Each caller's context gets its progress; one that joins is told at once how far it is.
    *
    * @throws BridgeError `cancelled` for a caller whose signal aborts, even if the work goes on for others
    */
@@ -29,6 +31,9 @@ export class SharedWork {
     }
     if (running) {
       running.contexts.add(context);
+      if (running.progress) {
+        context.progress(...running.progress);
+      }
     } else {
       running = this._begin(key, context, work);
     }
@@ -71,13 +76,16 @@ export class SharedWork {
     const contexts = new Set([context]);
     const shared: IJobContext = {
       signal: controller.signal,
-      progress: (...args) => contexts.forEach(each => each.progress(...args))
+      progress: (...args) => {
+        running.progress = args;
+        contexts.forEach(each => each.progress(...args));
+      }
     };
     const result = Promise.resolve()
       .then(() => work(shared))
       .finally(() => this._running.delete(key));
     result.catch(() => undefined); // each caller handles it, unless all have left
-    const running = { result, controller, contexts };
+    const running: IRunning = { result, controller, contexts, progress: null };
     this._running.set(key, running);
     return running;
   }

@@ -42,7 +42,7 @@ export const EVENTS = {
     job: z.string(),
     kind: z.enum(['embed', 'train', 'features', 'apply', 'load', 'live', 'regions', 'interpolate', 'correct']),
     state: z.enum(['running', 'done', 'failed', 'cancelled']),
-    /** The present step, for the user: "features", "growing trees". */
+    /** The present step, for the user: "features", "growing trees". `encoding` counts windows of SAM's encoder. */
     stage: z.string(),
     done: z.number(),
     total: z.number(),

@@ -1,5 +1,6 @@
 /** The text of the status line, from the labeller's state. No DOM here. */
 import { Closed } from '../state/connection';
+import { stageText } from '../state/job-stage';
 import { LabellerState } from '../state/labeller-state';
 import { nextStep } from './next-step';
 import { trans } from '../base/translation';
@@ -54,13 +55,11 @@ function mostImportant(state: LabellerState): IStatusText {
   }
   const training = state.training.state;
   if (training.state === 'running') {
-    const percent = training.fraction === null ? '' : ` ${Math.round(training.fraction * 100)} %`;
-    return { text: `${trans.__('Training: %1', training.message || training.stage)}${percent}`, kind: 'busy' };
+    return { text: trans.__('Training: %1', stageText(training)), kind: 'busy' };
   }
   const live = state.live.state;
   if (live.state === 'working') {
-    const percent = live.fraction === null ? '' : ` ${Math.round(live.fraction * 100)} %`;
-    return { text: `${trans.__('Live: %1', live.message || live.stage)}${percent}`, kind: 'busy' };
+    return { text: trans.__('Live: %1', stageText(live)), kind: 'busy' };
   }
   if (!state.session?.imageReady) {
     return { text: trans.__('Waiting for the image…'), kind: 'busy' };

@@ -7,12 +7,13 @@ import { ISignal, Signal } from '@lumino/signaling';
 import { BridgeError, EventParams, SliceRect, SessionState, Rect } from '../../shared';
 import {} from '../base/geometry';
 import { ISessionEvent, ISessionLink } from '../base/session-link';
+import { IJobStage, stageOf } from './job-stage';
 
 /** The state of live segmentation. `working`: a round takes longer than a moment. */
 export type LiveStatus =
   | { state: 'off' }
   | { state: 'ready' }
-  | { state: 'working'; stage: string; fraction: number | null; message: string }
+  | ({ state: 'working'; message: string } & IJobStage)
   | { state: 'failed'; message: string };
 
 /** Time after the last move of the view before it is sent, in milliseconds. */
@@ -54,8 +55,7 @@ export class LiveState implements IDisposable {
     }
     const job = [...this._jobs.values()].pop();
     if (job && this._slow) {
-      const { stage, done, total, message } = job;
-      return { state: 'working', stage, fraction: total > 0 ? Math.min(done / total, 1) : null, message };
+      return { state: 'working', ...stageOf(job), message: job.message };
     }
     return this._failure === null ? { state: 'ready' } : { state: 'failed', message: this._failure };
   }

@@ -7,11 +7,12 @@ import { ISignal, Signal } from '@lumino/signaling';
 import { BridgeError, EventParams, SessionState } from '../../shared';
 import { ISessionEvent, ISessionLink } from '../base/session-link';
 import { PatchQueue } from '../labels/patch-queue';
+import { IJobStage, stageOf } from './job-stage';
 
 /** The state of the training that is shown. `own` is false if Python or another view began it. */
 export type TrainingState =
   | { state: 'idle' }
-  | { state: 'running'; stage: string; fraction: number | null; message: string; own: boolean }
+  | ({ state: 'running'; message: string; own: boolean } & IJobStage)
   | { state: 'failed'; message: string };
 
 /** The training that this labeller requested. */
@@ -152,9 +153,7 @@ export class Training implements IDisposable {
     const own = this._own !== null;
     const shown = this._shown();
     if (shown) {
-      const { stage, message, done, total } = shown;
-      const fraction = total > 0 ? Math.min(done / total, 1) : null;
-      this._state = { state: 'running', stage, fraction, message, own };
+      this._state = { state: 'running', ...stageOf(shown), message: shown.message, own };
     } else if (own) {
       this._state = { state: 'running', stage: 'labels', fraction: null, message: '', own };
     } else {

@@ -23,9 +23,19 @@ class GatedSam extends SamService {
   windows = 0;
   most = Infinity;
   gate: Promise<void> = Promise.resolve();
+  /** Called at each step of the encoder. */
+  step: (stage: string, done: number, total: number) => void = () => undefined;
 
   override async reduce(...args: Parameters<ISamService['reduce']>): ReturnType<ISamService['reduce']> {
     this.windows += args[5].length;
+    const context = args[6];
+    args[6] = {
+      signal: context.signal,
+      progress: (stage, done, total, message) => {
+        context.progress(stage, done, total, message);
+        this.step(stage, done, total);
+      }
+    };
     if (this.windows > this.most) {
       await this.gate;
     }
@@ -159,5 +169,75 @@ describe('A training on an image of many windows', () => {
     const bytes = bytesOf(arrays['segmentation']!);
     expect(bytes[640 * SIDE + 900]).toBeGreaterThan(0);
     expect(sam.windows).toBeLessThan(WINDOWS);
+  }, 120_000);
+
+  it('counts the windows that come first, and stops at once when it is cancelled there; the segmentation before stays', async () => {
+    const session = await open('cancelled early', VIEW);
+    const { features } = (await page.request('session.attach', { session })).choice;
+    await page.request('session.choice', { session, features: { ...features, embedding: null } });
+    const { arrays, segmentation: before } = await page.request('train', { session });
+    const painted = bytesOf(arrays['segmentation']!);
+    const labels = bytesOf(arrays['labels']!);
+    await page.request('session.choice', { session, features });
+    page.heard.length = 0;
+
+    const counted: number[] = [];
+    let pid = 0;
+    sam.step = (stage, done, total) => {
+      if (stage === 'encoding' && total === 9) {
+        counted.push(done);
+        if (done === 2) {
+          pid = sam.pid!;
+          process.kill(pid, 'SIGSTOP'); // the window takes long
+        }
+      }
+    };
+    const failed = expect(page.request('train', { session }, { id: 'early' })).rejects.toMatchObject({
+      code: 'cancelled'
+    });
+    const { params } = await page.hear(({ event, params }) => {
+      const { kind, stage, done } = params as EventParams<'job'>;
+      return event === 'job' && kind === 'train' && stage === 'encoding' && done === 2;
+    });
+    expect(params).toMatchObject({ job: 'early', state: 'running', total: 9 });
+    await page.request('cancel', { id: 'early' });
+    await failed; // while the window is still being made
+    process.kill(pid, 'SIGCONT');
+    expect(counted).toEqual([0, 1, 2]);
+    const after = await page.request('session.attach', { session });
+    expect(after.segmentation).toEqual(before);
+    expect(Buffer.compare(bytesOf(after.arrays['segmentation']!), painted)).toBe(0);
+    expect(Buffer.compare(bytesOf(after.arrays['labels']!), labels)).toBe(0);
+    expect(shown(session)).toEqual([]);
+
+    sam.step = () => undefined;
+    const { segmentation } = await page.request('train', { session });
+    expect(segmentation!.version).toBeGreaterThan(before!.version);
+    expect(segmentation!.classifier.embedding).not.toBeNull();
+    expect(segmentation!.part).toBeUndefined();
+  }, 120_000);
+
+  it('tells a training that waits for windows under way at which one they are', async () => {
+    const session = await open('under way', VIEW);
+    let goOn!: () => void;
+    const seen = new Promise<void>(resolve => (goOn = resolve));
+    let pid = 0;
+    sam.step = (stage, done, total) => {
+      if (stage === 'encoding' && total === 9 && done === 4) {
+        pid = sam.pid!;
+        process.kill(pid, 'SIGSTOP');
+        goOn();
+      }
+    };
+    await page.request('sam.embedding', { session, slice: 0 }); // the windows that any training needs follow
+    await seen;
+    const training = page.request('train', { session }, { id: 'waits' });
+    const { params } = await page.hear(({ event, params }) => {
+      const { job, stage } = params as EventParams<'job'>;
+      return event === 'job' && job === 'waits' && stage === 'encoding';
+    });
+    expect(params).toMatchObject({ done: 4, total: 9 });
+    process.kill(pid, 'SIGCONT');
+    await training;
   }, 120_000);
 });

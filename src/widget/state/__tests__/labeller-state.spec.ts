@@ -245,6 +245,20 @@ describe('LabellerState', () => {
     state.dispose();
   });
 
+  it('says at which window of the image SAM is while a training waits for it', async () => {
+    const { sidecar, state } = await open();
+    const job = { session: id, job: 'training', kind: 'train', state: 'running', message: '' };
+    const says = (stage: string, done: number, total: number) => {
+      sidecar.tell('job', { ...job, stage, done, total });
+      return statusText(state).text;
+    };
+    expect(says('encoding', 2, 9)).toBe('Training: SAM looks at the image, window 3 of 9');
+    expect(says('encoding', 9, 9)).toBe('Training: SAM looks at the image, window 9 of 9');
+    expect(says('encoding', 0, 1)).toBe('Training: SAM looks at the image 0 %');
+    expect(says('growing trees', 1, 4)).toBe('Training: growing trees 25 %');
+    expect(says('encoding and segmenting', 64, 256)).toBe('Training: encoding and segmenting 25 %');
+  });
+
   it('says what to do next, following what the user did, until there is a segmentation', async () => {
     const { sidecar, state } = await open();
     const text = (counts: Record<string, number>) => {
