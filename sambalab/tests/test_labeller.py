@@ -185,7 +185,7 @@ def test_the_direction_of_a_volume_is_set_and_refused_with_what_would_do(microgr
 
 
 def test_the_widget_carries_the_session_and_little_else(micrograph):
-    lab = sl.Labeller(micrograph.image, name="widget")
+    lab = sl.Labeller(micrograph.image[::-1].copy(), name="widget")  # of which no other session has labels to tell of
     bundle = lab._repr_mimebundle_()
     data = bundle[0] if isinstance(bundle, tuple) else bundle
     assert data["text/plain"] == repr(lab)
