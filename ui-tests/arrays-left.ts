@@ -1,6 +1,6 @@
 /**
  * After the UI tests: removes the arrays of their sessions from memory. A sidecar that ends soon after its page leaves them for the next
- * sidecar of the same folder, and here none comes.
+ * sidecar, and here perhaps none comes.
  */
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';

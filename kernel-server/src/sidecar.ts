@@ -1,8 +1,9 @@
 /** Puts the sidecar's parts together, listens for messages, and stops in order. */
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Router } from 'zeromq';
+import { ArrayOwners } from './arrays/array-owners';
 import { ArrayStore, IPlace } from './arrays/array-store';
 import { Dispatcher } from './transport/dispatcher';
 import { bind, IEndpoint, writeConnectionFile } from './transport/endpoint';
@@ -32,10 +33,11 @@ const CLOSED_SECONDS = 60;
 const PROBE_MS = 20000;
 /** Time that running jobs have to stop, in milliseconds. */
 const STOP_MS = 3000;
-/** Age of the last write after which arrays of a killed sidecar are deleted, in milliseconds. */
-const ABANDONED_MS = 24 * 3600 * 1000;
 /** The type that statfs reports for a file system in memory. */
 const TMPFS_MAGIC = 0x01021994;
+
+/** Which arrays are freed at the end: all; all but those of sessions with living peers, which the next sidecar takes over; or none. */
+type Freed = 'all' | 'unused' | 'none';
 
 /** The services that compute. */
 export interface IServices {
@@ -63,7 +65,7 @@ export class Sidecar {
       await lock.release();
       throw error;
     }
-    lost = why => void sidecar.stop(why);
+    lost = why => void sidecar.stop(why, 'none'); // another one may be using them already
     try {
       await sidecar._listen(runtimeDir);
     } catch (error) {
@@ -79,12 +81,16 @@ export class Sidecar {
     private readonly _home: { dataDir: string; places: IPlace[]; lock: DirectoryLock }
   ) {
     const { dataDir, places } = _home;
-    const store = (this._store = new ArrayStore(places));
-    // The prefix differs between data directories: sidecars of others may keep arrays in the same directory.
-    this._arraysPrefix = `${createHash('sha256').update(dataDir).digest('hex').slice(0, 8)}-`;
-    const arraysOf = (id: string) => `${this._arraysPrefix}${id}`;
+    const store = new ArrayStore(places);
+    const owners = (this._owners = new ArrayOwners({
+      directories: places.map(place => place.directory),
+      dataDir,
+      graceMs: this._closedMs,
+      whileClosed: (id, work) => this._sessions.whileClosed(id, work)
+    }));
+    const arraysOf = (id: string) => owners.folderOf(id);
     const tiles = new TileCache();
-    this._staging = new Staging(store, tiles);
+    this._staging = new Staging(store, owners.stagedFolder, tiles);
     this._peers = new Peers(
       (peer, parts) => this._queue.send(peer, parts),
       peer => void this._gone(peer).catch(error => log(`the staged arrays of ${peer.name} could not be removed`, error))
@@ -93,7 +99,7 @@ export class Sidecar {
     const events = new SessionEvents(this._peers);
     const changed = (session: Session) => events.changed(session);
     this._sessions = new Sessions(dataDir, { store, arraysOf, tiles, changed });
-    store.reclaim = () => this._sessions.release(id => this._unused(id));
+    store.reclaim = async () => (await owners.sweep(true)) || this._sessions.release(id => this._unused(id));
     const handlers = createHandlers({
       instance: this.instance,
       dataDir,
@@ -105,7 +111,7 @@ export class Sidecar {
       events,
       jobs: this._jobs,
       staging: this._staging,
-      leave: () => void this.stop('it was asked to')
+      leave: () => void this.stop('it was asked to', 'all')
     });
     this._dispatcher = new Dispatcher(handlers, this._secret, (peer, parts) => this._queue.send(peer, parts));
     this._queue = new SendQueue(this._socket, peer => this._peers.drop(peer));
@@ -118,8 +124,8 @@ export class Sidecar {
   /** Settles when the sidecar has stopped. */
   readonly stopped: Promise<void>;
 
-  /** Stop in order. The shared arrays are freed unless a peer is alive; then the next sidecar takes them over. */
-  async stop(why: string): Promise<void> {
+  /** Stop in order. Programs that map arrays which are freed keep what they see. */
+  async stop(why: string, freed: Freed = 'unused'): Promise<void> {
     if (this._stopping) {
       return this.stopped;
     }
@@ -127,29 +133,27 @@ export class Sidecar {
     log(`stopping: ${why}`);
     this._timers.forEach(clearInterval);
     await this._removeConnectionFile();
-    const late = new Promise(resolve => setTimeout(resolve, STOP_MS).unref());
+    const late = new Promise<void>(resolve => setTimeout(resolve, STOP_MS).unref());
+    const opened = new Set(this._sessions.ids);
+    const attending = this._attended(opened);
     await Promise.race([this._jobs.stop(), late]);
-    await this._sessions.close(!this._peers.anyLive);
-    await this._staging.clean(
-      this._home.places.map(place => place.directory),
-      true
-    );
+    const attended = (await Promise.race([attending, late])) ?? opened;
+    await this._sessions.close();
     if (!this._socket.closed) {
       this._socket.close();
     }
     await this._endpoint?.remove();
     await Promise.race([Promise.allSettled([this._services.engine.dispose(), this._services.sam.dispose()]), late]);
+    if (freed !== 'none') {
+      await this._owners.end(opened, freed === 'all' ? undefined : attended);
+    }
     await this._home.lock.release();
     this._finish();
   }
 
   private async _listen(runtimeDir: string): Promise<void> {
     const { places } = this._home;
-    await this._staging.clean(
-      places.map(place => place.directory),
-      false
-    );
-    await this._store.sweep(this._arraysPrefix, ABANDONED_MS);
+    await this._owners.begin();
     this._endpoint = await bind(this._socket, runtimeDir, this._options.transport);
     this._removeConnectionFile = await writeConnectionFile(runtimeDir, {
       endpoint: this._endpoint,
@@ -165,16 +169,19 @@ export class Sidecar {
         if (this._peers.anyLive || this._jobs.size > 0) {
           active = performance.now();
         } else if (performance.now() - active > idleMs) {
-          void this.stop(`no peer was active for ${this._options.idleTimeout} s`);
+          void this.stop(`no peer was active for ${this._options.idleTimeout} s`, 'all');
         }
       },
       Math.min(5000, idleMs / 4)
     );
-    const releaseMs = (this._options.releaseAfter ?? RELEASE_SECONDS) * 1000;
-    const closedMs = Math.min(releaseMs, (this._options.releaseClosedAfter ?? CLOSED_SECONDS) * 1000);
-    const release = setInterval(() => void this._release(releaseMs, closedMs), Math.min(60000, closedMs / 4));
-    this._timers.push(probe, idle, release);
+    const release = setInterval(
+      () => void this._release(this._releaseMs, this._closedMs),
+      Math.min(60000, this._closedMs / 4)
+    );
+    const sweep = setInterval(() => void this._sweep(), Math.min(60000, this._closedMs));
+    this._timers.push(probe, idle, release, sweep);
     void this._receive();
+    void this._sweep();
     log(
       `SambaLab ${VERSION} listens at ${this._endpoint.address}; arrays in ${places.map(p => p.directory).join(', ')}`
     );
@@ -194,6 +201,24 @@ export class Sidecar {
         }
       }
     }
+  }
+
+  private get _releaseMs(): number {
+    return (this._options.releaseAfter ?? RELEASE_SECONDS) * 1000;
+  }
+
+  private get _closedMs(): number {
+    return Math.min(this._releaseMs, (this._options.releaseClosedAfter ?? CLOSED_SECONDS) * 1000);
+  }
+
+  private async _sweep(): Promise<void> {
+    await this._owners.sweep().catch(error => log('unused arrays could not be removed', error));
+  }
+
+  /** Those of some sessions that a living peer uses. */
+  private async _attended(ids: ReadonlySet<string>): Promise<Set<string>> {
+    const used = await Promise.all([...ids].map(async id => ((await this._peers.uses(id)) ? [id] : [])));
+    return new Set(used.flat());
   }
 
   private _unused(id: string): boolean {
@@ -228,8 +253,7 @@ export class Sidecar {
 
   private readonly _secret = randomBytes(32).toString('hex');
   private readonly _socket: Router = createSocket();
-  private readonly _store: ArrayStore;
-  private readonly _arraysPrefix: string;
+  private readonly _owners: ArrayOwners;
   private readonly _queue: SendQueue;
   private readonly _peers: Peers;
   private readonly _jobs: Jobs;

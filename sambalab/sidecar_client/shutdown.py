@@ -12,10 +12,12 @@ STOP_SECONDS = 30.0
 
 
 def shutdown() -> bool:
-    """End SambaLab's background process, the sidecar, on this computer, and free its memory and its data folder.
+    """End SambaLab's background process, the sidecar, on this computer, and free its memory, its arrays and its data folder.
 
-    All labels are on the disk. The next call of a labeller, or the next action in a widget of any notebook, starts the sidecar
-    again.
+    All labels and classifiers are on the disk. The next call of a labeller, or the next action in a widget of any notebook,
+    starts the sidecar again. ``lab.segmentation`` or the next training computes the segmentation again. Arrays that you hold,
+    such as ``lab.labels``, keep what they show but follow no changes any more: ask the labeller for them again. They and the
+    images of labellers are in memory until nothing refers to them.
 
     Returns
     -------

@@ -62,9 +62,8 @@ def deflated(path, pixels=PIXELS):
 
 
 def array_files(sidecar_dirs, folder=""):
-    return [
-        path for path in (sidecar_dirs / "arrays").glob(f"{folder}*/*") if path.name.startswith(("image", "staged"))
-    ]
+    found = (sidecar_dirs / "arrays").glob(f"*{folder}*/*")
+    return [path for path in found if path.name.startswith(("image", "staged"))]
 
 
 def test_each_strip_of_a_compressed_file_is_decoded_once_and_the_digest_is_that_of_its_pixels(

@@ -35,12 +35,12 @@ function open(
   return client.request('session.open', { ...params, ...more });
 }
 
-/** Files of arrays that begin with a name, in folders that begin with another. */
+/** Files of arrays that begin with a name, in folders that have another in theirs. */
 function files(name: string, folder = ''): string[] {
   const { arraysDir } = sidecar;
-  return readdirSync(arraysDir)
-    .filter(each => each.startsWith(folder))
-    .flatMap(each => readdirSync(join(arraysDir, each)).map(file => join(arraysDir, each, file)))
+  return readdirSync(arraysDir, { withFileTypes: true })
+    .filter(each => each.isDirectory() && each.name.includes(folder))
+    .flatMap(({ name: each }) => readdirSync(join(arraysDir, each)).map(file => join(arraysDir, each, file)))
     .filter(path => path.split('/').pop()!.startsWith(name));
 }
 

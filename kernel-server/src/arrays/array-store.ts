@@ -3,7 +3,7 @@
  * same path is always the same memory. Processes that map a removed file keep its content.
  */
 import { randomBytes } from 'node:crypto';
-import { lstat, open, readdir, rename, rm, rmdir, stat, statfs, unlink } from 'node:fs/promises';
+import { lstat, open, rename, rmdir, statfs, unlink } from 'node:fs/promises';
 import { freemem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { BridgeError } from '../../../src/shared/errors';
@@ -135,38 +135,6 @@ export class ArrayStore {
       if (array) {
         await unlink(array.path).catch(() => undefined);
         await rmdir(dirname(array.path)).catch(() => undefined); // only if it is empty now
-      }
-    }
-  }
-
-  /** Remove a folder in every place. */
-  async removeFolder(folder: string): Promise<void> {
-    for (const place of this._places) {
-      await rm(join(place.directory, folder), { recursive: true, force: true }).catch(error =>
-        log(`could not remove ${folder}`, error)
-      );
-    }
-  }
-
-  /**
-   * Remove the folders that a killed sidecar left: those whose name begins with `prefix` and in which no file was written for `age`
-   * milliseconds. Opening such a session makes new arrays, and fills the labels from their journal.
-   */
-  async sweep(prefix: string, age: number): Promise<void> {
-    for (const { directory } of this._places) {
-      for (const name of await readdir(directory).catch(() => [])) {
-        if (!name.startsWith(prefix)) {
-          continue;
-        }
-        const folder = join(directory, name);
-        const files = await readdir(folder).catch(() => []);
-        const infos = await Promise.allSettled(
-          [folder, ...files.map(file => join(folder, file))].map(path => stat(path))
-        );
-        const times = infos.map(info => (info.status === 'fulfilled' ? info.value.mtimeMs : 0));
-        if (Math.max(...times) < Date.now() - age) {
-          await this.removeFolder(name);
-        }
       }
     }
   }

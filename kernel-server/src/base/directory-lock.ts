@@ -18,7 +18,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { codeOf, explainStorage, isFull, isMissing } from './files';
 import { log } from './log';
-import { boot, machine, startOf } from './machine';
+import { boot, machine, runs, startOf } from './machine';
 
 /** Interval between two writes of the owner, in milliseconds. */
 const BEAT_MS = 10_000;
@@ -171,12 +171,7 @@ export class DirectoryLock {
     if (!here) {
       return 'unknown'; // another container may see another socket by the same path, and its process numbers mean nothing here
     }
-    try {
-      process.kill(owner.pid, 0);
-    } catch {
-      return 'no'; // there is none, or another user's
-    }
-    return owner.started === undefined || startOf(owner.pid) === owner.started ? 'yes' : 'no';
+    return runs(owner.pid, owner.started) ? 'yes' : 'no';
   }
 
   /** The lock of the highest number. */

@@ -23,13 +23,30 @@ export const machine = boot ? [boot, namespace].filter(Boolean).join(' ') : host
 
 /** When a process started, in the system's own units; `undefined` if there is no such process, or the system does not tell. */
 export function startOf(pid: number): string | undefined {
-  // The second field, the program's name, may contain spaces and parentheses. Field 22 is the time.
-  return known(
-    () =>
-      readFileSync(`/proc/${pid}/stat`, 'utf8')
-        .replace(/^.*\) /s, '')
-        .split(' ')[19]!
-  );
+  return known(() => fieldsOf(pid)[19]!);
+}
+
+/**
+ * Whether a process of this user and machine runs.
+ *
+ * @param started its {@link startOf}; then another process that got the number of one that ended does not count
+ */
+export function runs(pid: number, started?: string): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch {
+    return false; // there is none, or another user's
+  }
+  // One that has ended keeps its number until its parent, which in a container may never do so, takes note.
+  const ended = known(() => fieldsOf(pid)[0]!) === 'Z';
+  return !ended && (started === undefined || startOf(pid) === started);
+}
+
+/** The fields of a process's status from the third on. The second, the program's name, may contain spaces and parentheses. */
+function fieldsOf(pid: number): string[] {
+  return readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ');
 }
 
 function known(read: () => string): string | undefined {

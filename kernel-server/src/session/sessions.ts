@@ -116,10 +116,25 @@ export class Sessions {
     return any;
   }
 
-  /** Close all sessions. */
-  async close(forgetArrays: boolean): Promise<void> {
+  /** Do `work` while a session is closed: a request for it waits. Nothing is done if it is open. @returns what `work` does; else false */
+  async whileClosed(id: string, work: () => Promise<boolean>): Promise<boolean> {
+    if (this._open.has(id)) {
+      return false;
+    }
+    const done = work();
+    const closed = done.then(() => Promise.reject<Session>(new Error(`Session ${id} is closed.`)));
+    this._open.set(id, closed);
+    await closed.catch(() => undefined);
+    if (this._open.get(id) === closed) {
+      this._open.delete(id);
+    }
+    return done;
+  }
+
+  /** Close all sessions. Their arrays stay. */
+  async close(): Promise<void> {
     for (const session of this._settled.values()) {
-      await session.close(forgetArrays).catch(error => log(`session ${session.id} did not close`, error));
+      await session.close().catch(error => log(`session ${session.id} did not close`, error));
     }
     this._open.clear();
     this._settled.clear();

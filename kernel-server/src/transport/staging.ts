@@ -1,6 +1,5 @@
 /** Staged arrays: shared files that hand an array over. Each belongs to the peer that requested it, and is removed with the peer. */
 import { randomBytes } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
 import { BridgeError } from '../../../src/shared/errors';
 import { ArrayDescriptor, Dtype } from '../../../src/shared/protocol';
 import { ArrayStore } from '../arrays/array-store';
@@ -12,9 +11,10 @@ import { Peer } from './peers';
 const STAGED_MAX = 64;
 
 export class Staging {
-  /** `tiles`: where the overviews of images are kept that are written ahead. */
+  /** `folder`: where the store makes them; `tiles`: where the overviews of images are kept that are written ahead. */
   constructor(
     private readonly _store: ArrayStore,
+    private readonly _folder: string,
     private readonly _tiles: TileCache
   ) {}
 
@@ -31,7 +31,7 @@ export class Staging {
     this._making++;
     try {
       const staged = randomBytes(16).toString('hex');
-      const array = await this._store.allocate(folderOf(process.pid), 'staged', dtype, shape, ahead, ahead);
+      const array = await this._store.allocate(this._folder, 'staged', dtype, shape, ahead, ahead);
       peer.staged.set(staged, array);
       return { staged, array };
     } finally {
@@ -94,31 +94,6 @@ export class Staging {
     await Promise.all([...peer.staged.keys()].map(staged => this.release(peer, staged)));
   }
 
-  /** Remove the staged arrays of sidecars that died; with `own`, those of this sidecar too. */
-  async clean(directories: string[], own: boolean): Promise<void> {
-    for (const directory of directories) {
-      for (const name of await readdir(directory).catch(() => [])) {
-        const pid = Number(/^staged-(\d+)$/.exec(name)?.[1] ?? NaN);
-        if (pid > 0 && (pid === process.pid ? own : !alive(pid))) {
-          await this._store.removeFolder(name);
-        }
-      }
-    }
-  }
-
   private _making = 0;
   private readonly _overviews = new Map<string, OverviewAhead>();
-}
-
-function folderOf(pid: number): string {
-  return `staged-${pid}`;
-}
-
-function alive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }

@@ -141,7 +141,7 @@ describe('SliceEmbeddings', () => {
   });
 
   afterEach(async () => {
-    await sessions.close(true);
+    await sessions.close();
     rmSync(base, { recursive: true, force: true });
     jest.restoreAllMocks();
   });
@@ -226,7 +226,7 @@ describe('SliceEmbeddings', () => {
     const path = join(session.folder, 'embedding-basis.json');
     const kept = readFileSync(path, 'utf8');
     const again = async () => {
-      await sessions.close(false);
+      await sessions.close();
       start();
       session = await openSession();
       sam.runs.length = 0;
