@@ -111,6 +111,38 @@ test('Overlays, contrast and the pixel under the pointer are shown as they are s
     expect(await drawn()).toBe(stroke);
   }
   await lab.press('0');
+
+  // The same after thirty quick strokes and erasures, with all pictures drawn anew: hiding a class and showing it again does that.
+  for (const [i, key] of ['b', 'e', 'b', 'e', 'b'].entries()) {
+    await lab.press(key);
+    await lab.strokes(
+      [0, 1, 2, 3, 4, 5].map(j => {
+        const [row, column] = [90 + 7 * ((5 * i + 3 * j) % 9), 100 + 11 * ((2 * i + j) % 8)];
+        return [
+          { row, column },
+          { row: row + 9 - 3 * j, column: column + 14 }
+        ];
+      })
+    );
+  }
+  await lab.moveTo(60, 40);
+  await lab.saved();
+  const still = async () => {
+    let last = '';
+    await expect
+      .poll(async () => {
+        const before = last;
+        last = await drawn();
+        return last === before;
+      })
+      .toBe(true);
+    return last;
+  };
+  const burst = await still();
+  await part('class-hide-1').click();
+  await expect.poll(drawn).not.toBe(burst);
+  await part('class-hide-1').click();
+  await expect.poll(drawn).toBe(burst);
   await part('segmentation-opacity').fill('0');
 
   // The segmentation before the last training, by a key and along a line.
