@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import textwrap
+import time
 
 import numpy as np
 
@@ -63,7 +64,9 @@ def test_arrays_of_a_killed_kernel_and_sidecar_are_freed_by_the_next_sidecar_of_
     kill(sidecar._find().pid)
     lab.set_labels(LABELS[::-1])
     mine = lab._state["arrays"]["image"]["path"]
-    while (arrays / path).exists():
-        lab.classes  # noqa: B018
+    deadline = time.monotonic() + 60
+    while (arrays / path).exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not (arrays / path).exists()
     assert (arrays / mine).exists()
     np.testing.assert_array_equal(lab.labels, LABELS[::-1])

@@ -7,9 +7,10 @@
  *     3f0a91cc-owner-<run>.json        the process of that run
  *     3f0a91cc-removed-<random>        what is just being removed
  *
- * Arrays are removed if no process of their data folder runs and no program maps them. What another computer or container has left is not
- * touched, since its processes cannot be seen from here, and links are not followed. Where the system does not tell what programs map, the
- * arrays must not have been written for {@link ABANDONED_MS}. Labels are in their journals in any case.
+ * Arrays are removed if no process of their data folder runs and no program maps them. Links are not followed. What another computer or
+ * container has left is not touched, since its processes cannot be seen from here; only the sidecar of the same data folder, which has its
+ * lock, removes it if it was not written for {@link ABANDONED_MS}. This age also counts where the system does not tell what programs map.
+ * Labels are in their journals in any case.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { Dirent } from 'node:fs';
