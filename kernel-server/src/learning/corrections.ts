@@ -23,7 +23,8 @@ export class Corrections {
   constructor(private readonly _options: { engine: IEngineService; jobs: Jobs }) {}
 
   /**
-   * Clean the segmentation with its corrections; what changes becomes correction. In the widget, locked classes stay as they are.
+   * Clean the segmentation with its corrections; what changes becomes correction. In the widget, locked classes stay as they are. Nothing becomes
+   * of a class that was merged or removed after the training.
    *
    * @throws BridgeError `not-ready` if there is no segmentation, `too-large` for more than one step can hold: then nothing has changed
    */
@@ -57,6 +58,7 @@ export class Corrections {
         madeBy(call, TOOLS[cleaning.kind]),
         async (planes, recorder) => {
           const { rows, columns } = planes.labels;
+          const there = new Set(session.record.classes.map(({ id }) => id));
           const below = locked.size > 0 ? new TileFile(segmentation, 'r') : undefined;
           try {
             for (const [i, bytes] of found.entries()) {
@@ -65,7 +67,7 @@ export class Corrections {
               const now = (planes.correction?.read(whole) ?? new Uint8Array(next.byteLength)) as Uint8Array;
               const shown = below?.read(whole) as Uint8Array | undefined;
               const stays = (id: number, at: number) => locked.has(id || shown![at]!) || locked.has(next[at]!);
-              const after = now.map((id, at) => (next[at] === 0 || (shown && stays(id, at)) ? id : next[at]!));
+              const after = now.map((id, at) => (!there.has(next[at]!) || (shown && stays(id, at)) ? id : next[at]!));
               recorder.add({ ...whole, layer: 'correction' }, now, after);
               await recorder.settle();
             }

@@ -120,6 +120,22 @@ describe('Classes that stay', () => {
   }, 60_000);
 });
 
+it('nothing is corrected to a class that was merged after the training', async () => {
+  const { patch, buffers } = rectangle(session, 1, { slice: 0, rows: [100, 103], columns: [230, 233] });
+  await page.request('labels.patch', { ...patch, layer: 'correction' }, { buffers });
+  const classes = CLASSES.filter(({ id }) => id !== 2);
+  await python.request('session.classes', { session, classes, relabel: [[2, 1]] });
+  // The segmentation around is still of class 2.
+  const cleaning = { kind: 'islands' as const, below: 50 };
+  expect((await python.request('correction.clean', { session, cleaning })).changed).toBe(0);
+  expect(await corrected(0, 101)).toEqual(run(230, 233, 1));
+  await home.stop();
+  await home.start();
+  python = await home.connect();
+  const state = await python.request('session.attach', { session });
+  expect([state.recovered, state.classes]).toEqual([null, classes]);
+}, 60_000);
+
 it('a backup brings back the correction that it had, and an undo the one before', async () => {
   const draw = async (id: number, rows: [number, number]) => {
     const { patch, buffers } = rectangle(session, id, { slice: 1, rows, columns: [100, 110] });
