@@ -9,9 +9,11 @@ import {
   accessSync,
   constants,
   existsSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   statSync,
   writeFileSync
 } from 'node:fs';
@@ -118,8 +120,19 @@ function findPython() {
   );
 }
 
+/** Throw if a folder to install into is a link: npm and pip would change the folder that it leads to, which others use. */
+function checkOwn(folder) {
+  const path = join(root, folder);
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) {
+    throw new SetupError(
+      `${path} is a link to ${readlinkSync(path)}, whose packages an installation would replace. Remove the link; then a folder is made here.`
+    );
+  }
+}
+
 async function installPackages() {
   await once('npm packages', ['package-lock.json'], ['node_modules/.package-lock.json'], () => {
+    checkOwn('node_modules');
     say('installing the npm packages …');
     // No package here needs its install script: native parts come prebuilt.
     const npm = process.env.npm_execpath;
@@ -139,6 +152,7 @@ async function installPython() {
     ['pyproject.toml', 'package.json', 'hatch_build.py', 'jupyter-config'],
     [relative(root, python)],
     () => {
+      checkOwn('.venv');
       if (!existsSync(python)) {
         const base = findPython();
         say(`making a Python environment in .venv with ${base} …`);
