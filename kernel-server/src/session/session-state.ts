@@ -34,6 +34,7 @@ export function stateOf({ id, record, labels, segmentation, live }: ISessionPart
             ...(phases && { counts: phases })
           }
         : null,
+    ...(classifier && !arrays['segmentation'] && { segmentationFreed: true as const }),
     history: { undo: history.undoable, redo: history.redoable },
     live,
     choice,

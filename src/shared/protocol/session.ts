@@ -102,6 +102,8 @@ export const zSession = z.object({
       counts: z.record(z.string(), zCount).optional()
     })
     .nullable(),
+  /** There is a classifier, but its segmentation was freed with the memory of the session: a training or `segment` makes it again. */
+  segmentationFreed: z.literal(true).optional(),
   history: zHistoryEnds,
   /** Whether each change of the labels starts a training and a segmentation at once. */
   live: z.boolean(),

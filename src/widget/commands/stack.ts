@@ -1,11 +1,16 @@
 /** The commands of a stack: from slice to slice, and labels from slice to slice. */
 import { SLICE_DIRECTIONS } from '../../shared';
 import { trans } from '../base/translation';
+import { LabelledSlices } from '../state/labelled-slices';
 import { LabellerState } from '../state/labeller-state';
 import { ICommand } from './command';
 
-function connected(state: LabellerState): boolean {
-  return state.connection.state.state === 'connected';
+/** Whether labels may go from slice to slice. Right after a stroke nobody knows yet which slices have labels; then the sidecar says what is missing. */
+function mayFill({ slice, parts, connection }: LabellerState, known: (labelled: LabelledSlices) => boolean): boolean {
+  if (connection.state.state !== 'connected' || !parts || parts.direction !== 'xy' || slice >= parts.slices) {
+    return false;
+  }
+  return parts.slices > 1 && (parts.labelled.isOutdated || known(parts.labelled));
 }
 
 export const STACK_COMMANDS: readonly ICommand[] = [
@@ -60,7 +65,7 @@ export const STACK_COMMANDS: readonly ICommand[] = [
     keys: ['D'],
     label: () => trans.__('Copy the labels to the next slice'),
     enabled: ({ state }) =>
-      connected(state) && state.slice + 1 < (state.parts?.slices ?? 1) && !!state.parts?.labelled.has(state.slice),
+      state.slice + 1 < (state.parts?.slices ?? 1) && mayFill(state, labelled => labelled.has(state.slice)),
     run: ({ state }) => void state.copyToNextSlice()
   },
   {
@@ -68,7 +73,7 @@ export const STACK_COMMANDS: readonly ICommand[] = [
     group: 'changes',
     keys: ['J'],
     label: () => trans.__('Fill the slices between labelled ones by shape'),
-    enabled: ({ state }) => connected(state) && !!state.parts?.labelled.gap,
+    enabled: ({ state }) => mayFill(state, ({ gap }) => gap),
     run: ({ state }) => void state.fillBetweenSlices()
   }
 ];

@@ -2,11 +2,20 @@
 import { LabellerState } from '../state/labeller-state';
 import { trans } from '../base/translation';
 
-/** The next step; null once there is a segmentation: then the user knows the way. */
+/** The next step; null once there is a whole segmentation: then the user knows the way. */
 export function nextStep(state: LabellerState): string | null {
   const { session, currentClass } = state;
-  if (!session || !currentClass || session.segmentation) {
+  if (!session || !currentClass) {
     return null;
+  }
+  if (session.segmentation) {
+    const { part } = session.segmentation;
+    return part === undefined
+      ? null
+      : trans.__(
+          '%1 % of the image is segmented: the training was cancelled. Train again for all of it.',
+          percent(part)
+        );
   }
   const { classes, labels } = session;
   const isLabelled = ({ id }: { id: number }) => (labels.counts[String(id)] ?? 0) > 0;
@@ -14,6 +23,11 @@ export function nextStep(state: LabellerState): string | null {
     return trans.__('Add a second class (+ beside Classes), label some of both, and Train.');
   }
   const labelled = classes.filter(isLabelled);
+  if (labelled.length > 1 && session.segmentationFreed) {
+    return trans.__(
+      'The segmentation is no longer in memory. Labels and corrections are kept; press Train to make it again.'
+    );
+  }
   if (labelled.length > 1) {
     return trans.__('Press Train to segment the image, or label more first.');
   }
@@ -39,4 +53,9 @@ export function nextStep(state: LabellerState): string | null {
   return key(other)
     ? trans.__('Now press %2 and click on “%1”, or paint it; then Train.', other.name, key(other))
     : trans.__('Now choose “%1” and click on it, or paint it; then Train.', other.name);
+}
+
+/** A share below 1 in whole percent: never 0, never 100. */
+function percent(share: number): number {
+  return Math.min(99, Math.max(1, Math.round(share * 100)));
 }

@@ -291,6 +291,9 @@ export class FilesSection extends FoldingSection {
     if (state.state === 'saved' && this._lastState !== 'saved') {
       void this._fetch(); // the new file can be opened
     }
+    if (state.state !== this._lastState && !files.busy && state.state !== 'idle') {
+      this._note.scrollIntoView?.({ block: 'nearest' });
+    }
     this._lastState = state.state;
   }
 

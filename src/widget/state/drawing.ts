@@ -45,7 +45,11 @@ export class Drawing {
     const may = mayChange(drawing, session.classes, session.marks);
     if (may !== 'all' && 'locked' in may) {
       const name = session.classes.find(({ id }) => id === may.locked)?.name ?? '';
-      this._state.note(trans.__('%1 is locked. Unlock it in the list of classes to change its labels.', name));
+      this._state.note(
+        this.corrects
+          ? trans.__('%1 is locked. Unlock it in the list of classes to correct it.', name)
+          : trans.__('%1 is locked. Unlock it in the list of classes to change its labels.', name)
+      );
       return null;
     }
     if (session.marks.hidden.includes(classId)) {

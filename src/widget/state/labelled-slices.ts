@@ -31,6 +31,11 @@ export class LabelledSlices implements IDisposable {
     return all.length > 1 && all[all.length - 1]! - all[0]! >= all.length;
   }
 
+  /** Whether labels changed since the slices were asked for. */
+  get isOutdated(): boolean {
+    return this._asking || this._outdated || this._options.changedSince(this._version);
+  }
+
   get isDisposed(): boolean {
     return this._disposed;
   }
@@ -74,6 +79,7 @@ export class LabelledSlices implements IDisposable {
       return;
     }
     this._busy = true;
+    this._asking = true;
     this._outdated = false;
     const { link } = this._options;
     try {
@@ -83,6 +89,7 @@ export class LabelledSlices implements IDisposable {
     } catch {
       this._version = -1; // the next change asks again; the marks are no reason to disturb the user
     }
+    this._asking = false;
     if (this._disposed) {
       return;
     }
@@ -100,7 +107,9 @@ export class LabelledSlices implements IDisposable {
   private _interpolated: readonly number[] = [];
   /** The version of the labels that was asked for last. */
   private _version = -1;
+  /** Whether a request is under way, or was just answered. */
   private _busy = false;
+  private _asking = false;
   private _outdated = false;
   private _timer: ReturnType<typeof setTimeout> | undefined;
   private _disposed = false;
@@ -111,5 +120,7 @@ export namespace LabelledSlices {
   export interface IOptions {
     slices: number;
     link: ISessionLink;
+    /** Whether labels have changed since a version, or strokes are on their way to the sidecar. */
+    changedSince(version: number): boolean;
   }
 }

@@ -40,10 +40,14 @@ export class SessionParts implements IDisposable {
     this.direction = direction;
     this.isVolume = isVolume(session.image.shape);
     this._session = session;
-    this.labelled = new LabelledSlices({ slices: across ? 1 : slices, link });
     // For a slice in yz the sidecar reads the whole volume, and then has those beside it.
     this.upcoming = new UpcomingSlices({ image, slices: direction === 'yz' ? 0 : slices });
     this.labels = options.labels ?? new LabelStore({ image, link, direction, queue: goesOn?.labels.queue });
+    this.labelled = new LabelledSlices({
+      slices: across ? 1 : slices,
+      link,
+      changedSince: version => this.labels.queue.waiting.length > 0 || this.labels.version > version
+    });
     this.display = goesOn?.display ?? new ImageDisplay({ image: session.image, link });
     this.tiles = new ImageTiles({ image, link, look: this.display.first });
     this.tiles.look = this.display.look;

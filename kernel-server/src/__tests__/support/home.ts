@@ -44,8 +44,15 @@ export class Home<E extends IEngineService> {
   }
 
   async stop(): Promise<void> {
-    this._clients.splice(0).forEach(client => client.close());
+    // While clients live, so that the next sidecar takes their sessions' arrays over.
     await this._sidecar?.stop('the test says so');
+    this._clients.splice(0).forEach(client => client.close());
+  }
+
+  /** End the sidecar as a user does. */
+  async shutDown(client: TestClient): Promise<void> {
+    await client.request('shutdown', {});
+    await this._sidecar?.stopped;
   }
 
   async connect(role: 'python' | 'relay' = 'python'): Promise<TestClient> {

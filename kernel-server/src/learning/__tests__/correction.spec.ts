@@ -120,6 +120,18 @@ describe('Classes that stay', () => {
   }, 60_000);
 });
 
+it('is kept when the sidecar is shut down, and the state says that the segmentation below is to be made again', async () => {
+  const { patch, buffers } = rectangle(session, 2, { slice: 0, rows: [100, 103], columns: [50, 53] });
+  await page.request('labels.patch', { ...patch, layer: 'correction' }, { buffers });
+  expect((await python.request('session.attach', { session })).segmentationFreed).toBeUndefined();
+  await home.shutDown(python);
+  await home.start();
+  python = await home.connect();
+  const state = await python.request('session.attach', { session });
+  expect(state).toMatchObject({ segmentation: null, segmentationFreed: true, correction: { counts: { 2: 9 } } });
+  expect(await corrected(0, 101)).toEqual(run(50, 53, 2));
+}, 60_000);
+
 it('nothing is corrected to a class that was merged after the training', async () => {
   const { patch, buffers } = rectangle(session, 1, { slice: 0, rows: [100, 103], columns: [230, 233] });
   await page.request('labels.patch', { ...patch, layer: 'correction' }, { buffers });

@@ -1,6 +1,6 @@
 /** @jest-environment jsdom */
 import '../../__tests__/page';
-import { closeAll, open, until } from '../../state/__tests__/fake-sidecar';
+import { closeAll, open, stroke, until } from '../../state/__tests__/fake-sidecar';
 import { findCommand, ILabellerView } from '../../commands';
 import { SliceBar } from '../slice-bar';
 
@@ -47,6 +47,16 @@ it('marks slices with labels and those with only interpolated ones, and jumps be
   expect(path).toEqual([2, 3, 4, 5, 6, 9, 9, 6]);
   bar.node.querySelector<HTMLElement>('[data-first="3"]')!.click();
   expect(state.slice).toBe(5);
+});
+
+it('copies and fills right after a stroke, before the sidecar has said which slices have labels', async () => {
+  const { sidecar, state, enabled, run } = await show();
+  expect(enabled('copy-labels-to-next-slice')).toBe(false);
+  stroke(state, 1, 100, 240);
+  expect([enabled('copy-labels-to-next-slice'), enabled('fill-between-slices')]).toEqual([true, true]);
+  run('copy-labels-to-next-slice');
+  await until(() => state.slice === 1);
+  expect(sidecar.copies).toMatchObject([{ from: 0, to: 1 }]);
 });
 
 it('copies to the next slice by the rule of the toolbar, and fills gaps, where that is possible', async () => {

@@ -272,6 +272,14 @@ describe('LabellerState', () => {
     expect(text({ 1: 9 })).toBe('Now click on “pore”, or paint it; then Train.');
     expect(text({})).toBe('Click on “pore”, then press 1 and click on “matrix”; then Train.');
     expect(text({ 1: 9, 2: 4 })).toBe('Press Train to segment the image, or label more first.');
+    sidecar.tell('session', { ...sidecar.session, segmentationFreed: true });
+    expect(statusText(state).text).toBe(
+      'The segmentation is no longer in memory. Labels and corrections are kept; press Train to make it again.'
+    );
+    Object.assign(state.session!, { segmentation: { version: 1, part: 0.074 } });
+    expect(statusText(state).text).toBe(
+      '7 % of the image is segmented: the training was cancelled. Train again for all of it.'
+    );
     state.dispose();
   });
 
