@@ -6,11 +6,11 @@ import { LabellerState } from '../state/labeller-state';
 import { ICommand } from './command';
 
 /** Whether labels may go from slice to slice. Right after a stroke nobody knows yet which slices have labels; then the sidecar says what is missing. */
-function mayFill({ slice, parts, connection }: LabellerState, known: (labelled: LabelledSlices) => boolean): boolean {
-  if (connection.state.state !== 'connected' || !parts || parts.direction !== 'xy' || slice >= parts.slices) {
+function mayFill({ parts, connection }: LabellerState, known: (labelled: LabelledSlices) => boolean): boolean {
+  if (connection.state.state !== 'connected' || !parts || parts.direction !== 'xy' || parts.slices === 1) {
     return false;
   }
-  return parts.slices > 1 && (parts.labelled.isOutdated || known(parts.labelled));
+  return parts.labelled.isOutdated || known(parts.labelled);
 }
 
 export const STACK_COMMANDS: readonly ICommand[] = [

@@ -242,7 +242,9 @@ export class LabellerState implements IDisposable {
       this.training.dismiss();
       this.setSlice(to);
       if (result.changed === 0) {
-        this.note(trans.__('Nothing was copied: all labels of the slice before are here already, or may not change.'));
+        this.note(
+          trans.__('Nothing was copied: the slice before has no labels, or all are here already or may not change.')
+        );
       }
     });
   }
