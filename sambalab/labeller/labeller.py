@@ -322,7 +322,6 @@ class Labeller(Learning):
         self._put_labels(labels, named, file=file)
         if note:
             warnings.warn(note, SambaLabWarning, stacklevel=2)
-        return
 
     def _put_labels(
         self,

@@ -58,7 +58,7 @@ class StepHistory(ClassEdits):
         count = index(steps)
         if count is None or count < 1:
             raise ParameterError(f"steps is {show(steps)}; a whole number from 1 will do.")
-        there = sum(step.done == (way == "undo") for step in self.history)
+        there = sum(step.done == (way == "undo") for step in self.history) if count > 1 else 0
         if count > there > 0:
             have = f"there are {there:,} steps" if there > 1 else "there is 1 step"
             call = f"lab.{way}({there})" if there > 1 else f"lab.{way}()"

@@ -5,7 +5,6 @@
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
 import { BridgeError, EventParams, SliceRect, SessionState, Rect } from '../../shared';
-import {} from '../base/geometry';
 import { ISessionEvent, ISessionLink } from '../base/session-link';
 import { IJobStage, stageOf } from './job-stage';
 

@@ -101,13 +101,13 @@ export class Training implements IDisposable {
     Signal.clearData(this);
   }
 
-  /** Follow the progress of a training. */
   /** Attached again: forget the trainings, whose events were missed. The sidecar reports those that still run. */
   private _onAttached(): void {
     this._jobs.clear();
     this._update();
   }
 
+  /** Follow the progress of a training. */
   private _onJob(_: ISessionLink, { params: job }: ISessionEvent<'job'>): void {
     if (job.kind !== 'train' || this._over.has(job.job)) {
       return; // a training that ended here may still report
