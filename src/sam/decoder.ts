@@ -1,6 +1,6 @@
-/** SAM's decoder over any ONNX session: points and an embedding in, low-resolution masks and their quality out. */
+/** SAM's decoder over any ONNX session: prompts and an embedding in, low-resolution masks and their quality out. */
 import { DecoderManifest, embeddingLength, embeddingShape } from '../shared/models';
-import { encodePoints, IPromptPoint, ISize } from './prompts';
+import { encodePrompts, IPrompts, ISize } from './prompts';
 
 /** The part of a tensor that the ONNX runtimes for Node and for the browser share. */
 export interface ITensor {
@@ -20,10 +20,13 @@ export interface ISessionRunner {
 /** Makes a float32 tensor of the runtime that the session belongs to. */
 export type TensorFactory = (data: Float32Array, dims: readonly number[]) => ITensor;
 
-/** Suggestions: for SAM's small, medium and large scale the logits of the padded frame, and the predicted quality. */
+/** The decoder's answer to prompts: masks as logits of the padded frame, and the quality that SAM predicts for each. */
 export interface ICandidates {
+  /** SAM's small, medium and large scale: for prompts that leave open what is meant, such as a single point. */
   lowRes: Float32Array[];
   scores: number[];
+  /** The mask for prompts that are clear: two points or more, or a box. Null for models without one. */
+  single: { lowRes: Float32Array; score: number } | null;
 }
 
 /** An embedding as a decoder's input. */
@@ -50,7 +53,7 @@ export class SamDecoder {
     this._session = options.session;
     this._tensor = options.tensor;
     this._noMask = options.tensor(new Float32Array(maskSize * maskSize), [1, 1, maskSize, maskSize]);
-    this._hasNoMask = options.tensor(new Float32Array(1), [1]);
+    this._hasMask = [0, 1].map(has => options.tensor(Float32Array.of(has), [1]));
   }
 
   /** Make an embedding, float32 [channels, rows, columns], the input of any number of {@link decode} calls. */
@@ -62,24 +65,31 @@ export class SamDecoder {
     return { tensor: this._tensor(embedding, [1, ...embeddingShape(this._manifest)]) };
   }
 
-  /** The three candidates at the points on an image of this size. */
-  async decode(embedding: IPreparedEmbedding, size: ISize, points: readonly IPromptPoint[]): Promise<ICandidates> {
-    const { inputs, outputs, maskSize, scales } = this._manifest.decoder;
-    const { coordinates, labels } = encodePoints(points, size, this._manifest);
+  /**
+   * Decode prompts on an image of this size.
+   *
+   * @throws RangeError for prompts that {@link encodePrompts} refuses
+   */
+  async decode(embedding: IPreparedEmbedding, size: ISize, prompts: IPrompts): Promise<ICandidates> {
+    const { inputs, outputs, maskSize, scales, single } = this._manifest.decoder;
+    const { coordinates, labels } = encodePrompts(prompts, size, this._manifest);
+    const { mask } = prompts;
     const results = await this._session.run({
       [inputs.embedding]: embedding.tensor,
       [inputs.coordinates]: this._tensor(coordinates, [1, labels.length, 2]),
       [inputs.labels]: this._tensor(labels, [1, labels.length]),
-      [inputs.mask]: this._noMask,
-      [inputs.hasMask]: this._hasNoMask
+      [inputs.mask]: mask ? this._tensor(mask, [1, 1, maskSize, maskSize]) : this._noMask,
+      [inputs.hasMask]: this._hasMask[mask ? 1 : 0]!
     });
     try {
       const masks = results[outputs.masks]!.data as Float32Array;
       const scores = results[outputs.scores]!.data as Float32Array;
       const pixels = maskSize * maskSize;
+      const logits = (index: number) => masks.slice(index * pixels, (index + 1) * pixels);
       return {
-        lowRes: scales.map(index => masks.slice(index * pixels, (index + 1) * pixels)),
-        scores: scales.map(index => scores[index]!)
+        lowRes: scales.map(logits),
+        scores: scales.map(index => scores[index]!),
+        single: single === null ? null : { lowRes: logits(single), score: scores[single]! }
       };
     } finally {
       Object.values(results).forEach(tensor => tensor.dispose?.());
@@ -90,7 +100,8 @@ export class SamDecoder {
   private readonly _session: ISessionRunner;
   private readonly _tensor: TensorFactory;
   private readonly _noMask: ITensor;
-  private readonly _hasNoMask: ITensor;
+  /** 0 and 1. */
+  private readonly _hasMask: readonly ITensor[];
 }
 
 /** The namespace for {@link SamDecoder}. */

@@ -4,8 +4,8 @@
  *
  * preprocess.ts       pixels to the encoder's input
  * encoder-windows.ts  the windows in which the encoder sees a large image, and how their layers are blended
- * prompts.ts          points to the decoder's input
- * decoder.ts          the decoder's graph: points and an embedding in, low-resolution masks and their scores out
+ * prompts.ts          points and boxes to the decoder's input
+ * decoder.ts          the decoder's graph: prompts and an embedding in, low-resolution masks and their scores out
  * masks.ts            low-resolution masks to pixels; which of the three scales to show
  * float16.ts          the form in which embeddings travel to the browser
  *

@@ -1,10 +1,10 @@
 /**
- * From points on the image to the decoder's input. Image and frame share their upper left corner; the frame is the
+ * From prompts on the image to the decoder's input. Image and frame share their upper left corner; the frame is the
  * image resized so that its longer side is the encoder's size, then padded to a square on the right and below
  * (Kirillov et al., "Segment Anything", 2023, and the transforms of its reference code).
  */
 import { DecoderManifest } from '../shared/models';
-import { ISize } from '../shared/rect';
+import { ISize, Rect } from '../shared/rect';
 
 export type { ISize };
 
@@ -15,8 +15,17 @@ export interface IPromptPoint {
   label: 0 | 1;
 }
 
-/** Prompts in the decoder's frame: N pairs (x, y), and their N labels. */
-export interface IEncodedPoints {
+/** What a mask is asked for with: points, a box around the object, or both. */
+export interface IPrompts {
+  points: readonly IPromptPoint[];
+  /** Its rows and columns hold the object. */
+  box?: Rect | undefined;
+  /** The logits of an earlier answer to prompts on the same embedding, which these prompts refine: `maskSize`² numbers. */
+  mask?: Float32Array | undefined;
+}
+
+/** Prompts in the decoder's frame: N pairs (x, y), and their N labels: 1 and 0 as in {@link IPromptPoint}, 2 and 3 the box's corners, −1 padding. */
+export interface IEncodedPrompts {
   coordinates: Float32Array;
   labels: Float32Array;
 }
@@ -34,19 +43,33 @@ export function frameSize({ rows, columns }: ISize, side: number): ISize {
 }
 
 /**
- * Encode points.
+ * Encode points and box. The mask is an input of its own.
  *
- * @throws RangeError for no point, too many, a label other than 0 and 1, or a point outside the image.
+ * @throws RangeError for neither a point nor a box, too many points, a label other than 0 and 1, a point outside the image, a box that is empty or
+ * not inside the image, or a mask of another length.
  */
-export function encodePoints(points: readonly IPromptPoint[], size: ISize, manifest: DecoderManifest): IEncodedPoints {
-  const { maxPoints, pad, coordinateOffset } = manifest.decoder;
-  if (points.length < 1 || points.length > maxPoints) {
-    throw new RangeError(`${points.length} points were given; 1 to ${maxPoints} will do.`);
+export function encodePrompts(
+  { points, box, mask }: IPrompts,
+  size: ISize,
+  manifest: DecoderManifest
+): IEncodedPrompts {
+  const { maxPoints, pad, coordinateOffset, maskSize } = manifest.decoder;
+  if ((points.length < 1 && !box) || points.length > maxPoints) {
+    throw new RangeError(`${points.length} points were given; 1 to ${maxPoints} will do${box ? '' : ', or a box'}.`);
+  }
+  if (mask && mask.length !== maskSize * maskSize) {
+    throw new RangeError(`The mask has ${mask.length} logits; ${maskSize} × ${maskSize} will do.`);
   }
   const frame = frameSize(size, manifest.encoder.size);
-  const length = points.length + (pad ? 1 : 0);
+  const length = points.length + (box ? 2 : pad ? 1 : 0);
   const coordinates = new Float32Array(2 * length);
   const labels = new Float32Array(length).fill(-1);
+  /** Place a prompt; pixel centres are at .5 here. */
+  const place = (index: number, row: number, column: number, label: number) => {
+    coordinates[2 * index] = (column * frame.columns) / size.columns - coordinateOffset;
+    coordinates[2 * index + 1] = (row * frame.rows) / size.rows - coordinateOffset;
+    labels[index] = label;
+  };
   points.forEach(({ row, column, label }, index) => {
     // Pixel centres are at whole indices, so the image's edges are half a pixel further out.
     if (!(row >= -0.5 && row <= size.rows - 0.5 && column >= -0.5 && column <= size.columns - 0.5)) {
@@ -57,10 +80,22 @@ export function encodePoints(points: readonly IPromptPoint[], size: ISize, manif
     if (label !== 0 && label !== 1) {
       throw new RangeError(`A point's label is ${String(label)}; 1 (in the object) or 0 (outside) will do.`);
     }
-    // Add half a pixel in the image's pixels, so that centres map to centres, and subtract what the graph will add.
-    coordinates[2 * index] = ((column + 0.5) * frame.columns) / size.columns - coordinateOffset;
-    coordinates[2 * index + 1] = ((row + 0.5) * frame.rows) / size.rows - coordinateOffset;
-    labels[index] = label;
+    place(index, row + 0.5, column + 0.5, label);
   });
+  if (box) {
+    const { row0, row1, column0, column1 } = box;
+    const fits = row0 >= 0 && row0 < row1 && row1 <= size.rows && column0 >= 0 && column0 < column1;
+    if (!(fits && column1 <= size.columns)) {
+      throw new RangeError(
+        `Box ${JSON.stringify(box)} is empty or outside the image of ${size.rows} rows and ${size.columns} columns.`
+      );
+    }
+    place(points.length, row0, column0, BOX_UPPER_LEFT);
+    place(points.length + 1, row1, column1, BOX_LOWER_RIGHT);
+  }
   return { coordinates, labels };
 }
+
+/** SAM's labels of a box's corners. */
+const BOX_UPPER_LEFT = 2;
+const BOX_LOWER_RIGHT = 3;

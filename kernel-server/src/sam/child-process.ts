@@ -161,7 +161,9 @@ class JobRunner {
       });
     }
     progress('decoding', 0, 1);
-    return this._decoder.decode(this._decoder.prepare(job.embedding), job.size, job.points);
+    const { points, size, embedding } = job;
+    const { lowRes, scores } = await this._decoder.decode(this._decoder.prepare(embedding), size, { points });
+    return { lowRes, scores };
   }
 
   private get _runtime(): Runtime {

@@ -15,7 +15,7 @@ import {
   IModelManifest
 } from '../../../src/shared/models';
 import type { Rect } from '../../../src/shared/rect';
-import { encodePoints, ISize, upscaleMaskRegion } from '../../../src/sam';
+import { encodePrompts, ISize, upscaleMaskRegion } from '../../../src/sam';
 import type { IJobContext } from '../jobs/job-context';
 import type { ISamService } from '../jobs/services';
 import type { SamJob, IEmbedResult, ProviderChoice } from './messages';
@@ -134,7 +134,7 @@ export class SamService implements ISamService {
   ): Promise<{ masks: Uint8Array; scores: [number, number, number] }> {
     const { rows, columns } = size;
     try {
-      encodePoints(points, size, this.manifest);
+      encodePrompts({ points }, size, this.manifest);
     } catch (error) {
       throw new BridgeError('invalid', (error as Error).message);
     }

@@ -32,6 +32,8 @@ export const zDecoderManifest = z.object({
     maskSize: size,
     /** The indices of the small, medium and large scale among the masks. */
     scales: z.tuple([z.number(), z.number(), z.number()]),
+    /** The index of the mask for clear prompts (several points or a box) among the masks; null if there is none. */
+    single: z.number().int().nullable(),
     /** Whether a point of label −1 at (0, 0) must follow prompts without a box. */
     pad: z.boolean(),
     /** The graph adds this to each coordinate to get from pixel indices to pixel centres. */

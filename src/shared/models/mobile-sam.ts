@@ -46,6 +46,7 @@ export const MOBILE_SAM: IModelManifest = {
     masks: 4,
     maskSize: 256,
     scales: [1, 2, 3],
+    single: 0,
     pad: true,
     coordinateOffset: 0.5,
     maxPoints: 64

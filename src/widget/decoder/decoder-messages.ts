@@ -1,6 +1,6 @@
 /** The messages between the page and the decoder's worker. */
 import type { DecoderManifest } from '../../shared';
-import type { ICandidates, IPromptPoint, ISize } from '../../sam';
+import type { ICandidates, IPrompts, ISize } from '../../sam';
 
 /** Embeddings that the page and the worker keep, each for itself: those of the slices that were used last. */
 export const EMBEDDINGS_KEPT = 4;
@@ -8,7 +8,7 @@ export const EMBEDDINGS_KEPT = 4;
 export type ToDecoderWorker =
   | { kind: 'load'; id: number; graph: Uint8Array; manifest: DecoderManifest }
   | { kind: 'embedding'; id: number; key: string; halves: Uint8Array; size: ISize }
-  | { kind: 'suggest'; id: number; key: string; points: IPromptPoint[] };
+  | { kind: 'suggest'; id: number; key: string; prompts: IPrompts };
 
 export type FromDecoderWorker =
   { kind: 'done'; id: number; candidates?: ICandidates } | { kind: 'error'; id: number; message: string };

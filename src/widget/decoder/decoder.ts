@@ -1,14 +1,14 @@
 /**
- * SAM's decoder in the browser: points under the cursor in, masks out, without a round trip to the kernel.
+ * SAM's decoder in the browser: prompts in, masks out, without a round trip to the kernel.
  *
  * The decoder runs in a worker, one request at a time. Of the requests that follow the mouse only the newest waits; the others are cancelled.
- * Points that were clicked are all decoded, before those. If the worker crashes, its requests fail, and the next request starts a new worker.
+ * Prompts that were clicked are all decoded, before those. If the worker crashes, its requests fail, and the next request starts a new worker.
  */
 import { IDisposable } from '@lumino/disposable';
 import { BridgeError } from '../../shared/errors';
 import { Lru } from '../../shared/lru';
 import type { DecoderManifest } from '../../shared/models';
-import type { ICandidates, IPromptPoint, ISize } from '../../sam';
+import type { ICandidates, IPrompts, ISize } from '../../sam';
 import { EMBEDDINGS_KEPT, FromDecoderWorker, ToDecoderWorker } from './decoder-messages';
 import { createDecoderWorker } from './decoder-worker-factory';
 
@@ -33,7 +33,7 @@ interface ICall {
 
 interface ISuggestRequest extends ICall {
   key: string;
-  points: IPromptPoint[];
+  prompts: IPrompts;
 }
 
 export class SuggestionDecoder implements IDisposable {
@@ -65,7 +65,7 @@ export class SuggestionDecoder implements IDisposable {
     }
   }
 
-  /** Decode points on this embedding from now on, if it is still kept. Returns whether it is. */
+  /** Decode prompts on this embedding from now on, if it is still kept. Returns whether it is. */
   useEmbedding(key: string): boolean {
     if (!this._embeddings.get(key)) {
       return false;
@@ -75,7 +75,7 @@ export class SuggestionDecoder implements IDisposable {
   }
 
   /**
-   * Keep an embedding, and decode points on it from now on.
+   * Keep an embedding, and decode prompts on it from now on.
    *
    * @param key names it, for instance by session and slice
    * @param embedding float16 [channels, rows, columns], as bytes
@@ -89,13 +89,14 @@ export class SuggestionDecoder implements IDisposable {
   }
 
   /**
-   * SAM's three candidates at the points.
+   * SAM's answer to prompts.
    *
-   * @param urgent decode these points before all that only follow the mouse, and do not cancel them for newer ones
+   * @param prompts must not change afterwards; their mask is copied to the worker
+   * @param urgent decode these prompts before all that only follow the mouse, and do not cancel them for newer ones
    * @throws BridgeError `cancelled` when a newer request took its place or the signal was aborted; `not-ready` without
    * decoder or embedding; `compute` when the worker died or could not decode.
    */
-  suggest(points: readonly IPromptPoint[], signal?: AbortSignal, urgent = false): Promise<ICandidates> {
+  suggest(prompts: IPrompts, signal?: AbortSignal, urgent = false): Promise<ICandidates> {
     const key = this._key;
     return new Promise<ICandidates>((resolve, reject) => {
       this._checkUsable();
@@ -117,7 +118,7 @@ export class SuggestionDecoder implements IDisposable {
       };
       const request: ISuggestRequest = {
         key,
-        points: points.map(({ row, column, label }) => ({ row, column, label })),
+        prompts,
         resolve: candidates => {
           signal?.removeEventListener('abort', abort);
           resolve(candidates!);
@@ -174,7 +175,7 @@ export class SuggestionDecoder implements IDisposable {
     }
   }
 
-  private async _decode({ key, points }: ISuggestRequest): Promise<ICandidates | undefined> {
+  private async _decode({ key, prompts }: ISuggestRequest): Promise<ICandidates | undefined> {
     await (this._starting ?? this._startWorker());
     const embedding = this._embeddings.peek(key);
     if (!embedding) {
@@ -185,7 +186,7 @@ export class SuggestionDecoder implements IDisposable {
       await this._call(id => ({ kind: 'embedding', id, key, halves, size }));
       this._inWorker.set(key, true);
     }
-    return this._call(id => ({ kind: 'suggest', id, key, points }));
+    return this._call(id => ({ kind: 'suggest', id, key, prompts }));
   }
 
   /** Start a worker with the graph. */
@@ -277,7 +278,7 @@ export class SuggestionDecoder implements IDisposable {
   private readonly _inWorker = new Lru<string, true>({ limit: EMBEDDINGS_KEPT });
   private readonly _calls = new Map<number, ICall>();
   private _next: ISuggestRequest | undefined;
-  /** Requests of points that were clicked, in order. */
+  /** Requests of prompts that were clicked, in order. */
   private _urgent: ISuggestRequest[] = [];
   private _pumping = false;
   private _ids = 0;

@@ -47,7 +47,7 @@ async function handle(message: ToDecoderWorker): Promise<ICandidates | undefined
   if (!entry) {
     throw new Error(`There is no embedding ${message.key}.`);
   }
-  return decoder.decode(entry.prepared, entry.size, message.points);
+  return decoder.decode(entry.prepared, entry.size, message.prompts);
 }
 
 // One at a time: the runtime is not re-entrant.
@@ -57,7 +57,8 @@ async function work(message: ToDecoderWorker): Promise<void> {
   try {
     const candidates = await handle(message);
     if (candidates) {
-      const transfer = candidates.lowRes.map(logits => logits.buffer as ArrayBuffer);
+      const { lowRes, single } = candidates;
+      const transfer = [...lowRes, ...(single ? [single.lowRes] : [])].map(logits => logits.buffer as ArrayBuffer);
       scope.postMessage({ kind: 'done', id: message.id, candidates }, transfer);
     } else {
       scope.postMessage({ kind: 'done', id: message.id });

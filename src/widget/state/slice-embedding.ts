@@ -1,8 +1,8 @@
 /** SAM for one labeller: requests the decoder and the embedding of a slice, and follows the encoder's progress. */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { BridgeError, DecoderManifest, EventParams, PointPrompt, Rect, SamDevice } from '../../shared';
-import { ICandidates } from '../../sam';
+import { BridgeError, DecoderManifest, EventParams, moved, Rect, SamDevice } from '../../shared';
+import { ICandidates, IPrompts } from '../../sam';
 import { ISize } from '../base/geometry';
 import { ISessionEvent, ISessionLink } from '../base/session-link';
 import { IPointDecoder } from './suggestions';
@@ -12,7 +12,7 @@ export interface ISuggestionDecoder extends IDisposable {
   load(graph: Uint8Array, manifest: DecoderManifest): Promise<void>;
   setEmbedding(key: string, embedding: Uint8Array, size: ISize): void;
   useEmbedding(key: string): boolean;
-  suggest(points: PointPrompt[], signal?: AbortSignal, urgent?: boolean): Promise<ICandidates>;
+  suggest(prompts: IPrompts, signal?: AbortSignal, urgent?: boolean): Promise<ICandidates>;
 }
 
 /** The state of a slice's embedding. */
@@ -50,7 +50,7 @@ export class SliceEmbedding implements IDisposable {
     return this._closer && this._closer.done / this._closer.total;
   }
 
-  /** Decodes points of the slice; null until it is ready. */
+  /** Decodes prompts on the slice; null until it is ready. */
   get decoder(): IPointDecoder | null {
     const [decoder, manifest] = [this._decoder, this._manifest];
     const within = this._within;
@@ -58,9 +58,13 @@ export class SliceEmbedding implements IDisposable {
       ? {
           manifest,
           within,
-          suggest: (points, signal, urgent) => {
+          suggest: ({ points, box, mask }, signal, urgent) => {
             const { row0, column0 } = within;
-            const inside = points.map(point => ({ ...point, row: point.row - row0, column: point.column - column0 }));
+            const inside = {
+              points: points.map(({ row, column, label }) => ({ row: row - row0, column: column - column0, label })),
+              box: box && moved(box, -row0, -column0),
+              mask
+            };
             return decoder.suggest(inside, signal, urgent);
           }
         }

@@ -4,8 +4,8 @@
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { BridgeError, DecoderManifest, PointPrompt, Rect } from '../../shared';
-import { bestScale, coverage, ICandidates } from '../../sam';
+import { BridgeError, DecoderManifest, Rect } from '../../shared';
+import { bestScale, coverage, ICandidates, IPrompts } from '../../sam';
 import { ISize } from '../base/geometry';
 import { IPixel, Suggestion } from './suggestion';
 
@@ -14,8 +14,8 @@ export interface IPointDecoder {
   readonly manifest: DecoderManifest;
   /** The rows and columns that it sees; absent: all. Points elsewhere have no suggestion. */
   readonly within?: Rect;
-  /** Decode points. `urgent` ones, which were clicked, are decoded first and never skipped. */
-  suggest(points: PointPrompt[], signal: AbortSignal, urgent: boolean): Promise<ICandidates>;
+  /** Decode prompts, in the image's rows and columns. `urgent` ones, which were clicked, are decoded first and never skipped. */
+  suggest(prompts: IPrompts, signal: AbortSignal, urgent: boolean): Promise<ICandidates>;
 }
 
 /** The suggestions of one labeller. */
@@ -127,7 +127,7 @@ export class Suggestions implements IDisposable {
     this._pending++;
     this._changed.emit();
     try {
-      const candidates = await decoder.suggest([{ ...at, label: 1 }], signal, true);
+      const candidates = await decoder.suggest({ points: [{ ...at, label: 1 }] }, signal, true);
       return signal.aborted ? null : this._make(at, candidates, decoder, chosen?.scale);
     } catch (reason) {
       this._fail(reason, signal);
@@ -179,7 +179,7 @@ export class Suggestions implements IDisposable {
     this._pending++;
     this._changed.emit();
     try {
-      const candidates = await decoder.suggest([{ ...at, label: 1 }], signal, false);
+      const candidates = await decoder.suggest({ points: [{ ...at, label: 1 }] }, signal, false);
       if (signal.aborted || sequence < this._answered) {
         return;
       }

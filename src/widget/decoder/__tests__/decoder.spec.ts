@@ -1,7 +1,7 @@
 /** The order of requests, and the start and end of workers; the UI tests run the real decoder. */
 import { BridgeError } from '../../../shared/errors';
 import { DEFAULT_MODEL } from '../../../shared/models';
-import { IPromptPoint } from '../../../sam';
+import { IPrompts } from '../../../sam';
 import { IDecoderWorker, SuggestionDecoder } from '../decoder';
 import { FromDecoderWorker, ToDecoderWorker } from '../decoder-messages';
 
@@ -33,7 +33,7 @@ class FakeWorker implements IDecoderWorker {
   }
 
   answer(message: ToDecoderWorker): void {
-    const candidates = { lowRes: [new Float32Array([message.id])], scores: [message.id, 0, 0] };
+    const candidates = { lowRes: [new Float32Array([message.id])], scores: [message.id, 0, 0], single: null };
     const done = { kind: 'done' as const, id: message.id };
     this.post(message.kind === 'suggest' ? { ...done, candidates } : done);
   }
@@ -57,7 +57,7 @@ class FakeWorker implements IDecoderWorker {
 
 const GRAPH = Uint8Array.of(1);
 const SIZE = { rows: 10, columns: 10 };
-const at = (column: number): IPromptPoint[] => [{ row: 0, column, label: 1 }];
+const at = (column: number): IPrompts => ({ points: [{ row: 0, column, label: 1 }] });
 const settle = () => new Promise(resolve => setTimeout(resolve, 0));
 const codeOf = (promise: Promise<unknown>) =>
   promise.then(
@@ -89,17 +89,17 @@ describe('SuggestionDecoder', () => {
     const second = decoder.suggest(at(2));
     const third = decoder.suggest(at(3));
     await expect(codeOf(second)).resolves.toBe('cancelled');
-    expect(worker().suggests.map(({ points }) => points[0]!.column)).toEqual([1]);
+    expect(worker().suggests.map(({ prompts }) => prompts.points[0]!.column)).toEqual([1]);
     worker().answer(worker().suggests[0]!);
     await expect(codeOf(first)).resolves.toBe('fulfilled');
     await settle();
-    expect(worker().suggests.map(({ points }) => points[0]!.column)).toEqual([1, 3]);
+    expect(worker().suggests.map(({ prompts }) => prompts.points[0]!.column)).toEqual([1, 3]);
     worker().answer(worker().suggests[1]!);
     await expect(third).resolves.toEqual(expect.objectContaining({ scores: [worker().suggests[1]!.id, 0, 0] }));
   });
 
   it('decodes every point that was clicked, in order and before what follows the mouse', async () => {
-    const column = () => worker().suggests.map(({ points }) => points[0]!.column);
+    const column = () => worker().suggests.map(({ prompts }) => prompts.points[0]!.column);
     const hover = decoder.suggest(at(1));
     await settle();
     const clicks = [decoder.suggest(at(2), undefined, true), decoder.suggest(at(3), undefined, true)];

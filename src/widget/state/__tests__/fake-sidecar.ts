@@ -282,7 +282,7 @@ export function squareAt(row: number, column: number): ICandidates {
     }
     return logits;
   });
-  return { lowRes, scores: [0.1, 0.2, 0.9] };
+  return { lowRes, scores: [0.1, 0.2, 0.9], single: null };
 }
 
 const opened: LabellerState[] = [];
@@ -294,7 +294,7 @@ export function closeAll(): void {
 
 /** A labeller whose image, labels and decoder are ready. */
 export async function open(
-  suggest: ISuggestionDecoder['suggest'] = async ([point]) => squareAt(point!.row, point!.column),
+  suggest: ISuggestionDecoder['suggest'] = async ({ points: [point] }) => squareAt(point!.row, point!.column),
   size = image,
   slices = 1
 ) {

@@ -47,7 +47,7 @@ describe('LabellerState', () => {
   it('carries out quick clicks in order, each in the class of its time', async () => {
     const answers: (() => void)[] = [];
     const labeller = await open(
-      ([point]) => new Promise(resolve => answers.push(() => resolve(squareAt(point!.row, point!.column))))
+      ({ points: [point] }) => new Promise(resolve => answers.push(() => resolve(squareAt(point!.row, point!.column))))
     );
     const { state, parts } = labeller;
     void state.accept({ row: 300, column: 350 });

@@ -1,11 +1,15 @@
 /** What is requested for a slice, and what is not; with the real decoder on a worker that answers at once. */
-import { BridgeError, DEFAULT_MODEL, SamDevice, zDecoderManifest } from '../../../shared';
+import { BridgeError, DEFAULT_MODEL, Rect, SamDevice, zDecoderManifest } from '../../../shared';
+import { IPrompts } from '../../../sam';
 import { FakeLink } from '../../base/__tests__/fake-link';
 import { IDecoderWorker, SuggestionDecoder } from '../../decoder/decoder';
 import { FromDecoderWorker, ToDecoderWorker } from '../../decoder/decoder-messages';
 import { EmbeddingState, SliceEmbedding } from '../slice-embedding';
 
 jest.mock('../../decoder/decoder-worker-factory', () => ({ createDecoderWorker: () => new ReadyWorker() }));
+
+/** What the workers were asked. */
+let asked: IPrompts[] = [];
 
 class ReadyWorker implements IDecoderWorker {
   onmessage: ((event: MessageEvent<FromDecoderWorker>) => void) | null = null;
@@ -14,8 +18,15 @@ class ReadyWorker implements IDecoderWorker {
 
   postMessage(message: ToDecoderWorker): void {
     const { id } = message;
+    if (message.kind === 'suggest') {
+      asked.push(message.prompts);
+    }
     // The score tells which embedding the points were decoded on.
-    const candidates = message.kind === 'suggest' && { lowRes: [], scores: [Number(message.key.split('/')[1])] };
+    const candidates = message.kind === 'suggest' && {
+      lowRes: [],
+      scores: [Number(message.key.split('/')[1])],
+      single: null
+    };
     const data: FromDecoderWorker = { kind: 'done', id, ...(candidates && { candidates }) };
     queueMicrotask(() => this.onmessage?.({ data } as MessageEvent<FromDecoderWorker>));
   }
@@ -30,6 +41,7 @@ const device: SamDevice = { model: 'small', provider: 'cpu', adapter: null, note
 describe('SliceEmbedding', () => {
   let requests: string[];
   let failure: BridgeError | null;
+  let within: Rect;
   let embedding: SliceEmbedding;
   let states: string[];
 
@@ -48,19 +60,25 @@ describe('SliceEmbedding', () => {
             device,
             seconds: slice + 1,
             shape: [1, 1, 1],
-            within: { row0: 0, row1: 4, column0: 0, column1: 4 }
+            within
           },
           buffers: [new Uint8Array(2)]
         };
   });
   /** The slice that suggestions are of. */
   const decoded = async () =>
-    (await embedding.decoder!.suggest([{ row: 0, column: 0, label: 1 }], new AbortController().signal, false))
-      .scores[0];
+    (
+      await embedding.decoder!.suggest(
+        { points: [{ row: 0, column: 0, label: 1 }] },
+        new AbortController().signal,
+        false
+      )
+    ).scores[0];
 
   beforeEach(() => {
     requests = [];
     failure = null;
+    within = { row0: 0, row1: 4, column0: 0, column1: 4 };
     states = [];
     embedding = new SliceEmbedding({
       link,
@@ -70,6 +88,19 @@ describe('SliceEmbedding', () => {
     embedding.changed.connect((_, { state }: EmbeddingState) => states.push(state));
   });
   afterEach(() => embedding.dispose());
+
+  it('asks the decoder with rows and columns of the part that it sees', async () => {
+    within = { row0: 10, row1: 20, column0: 30, column1: 60 };
+    await embedding.prepare(0);
+    asked = [];
+    const mask = Float32Array.of(1, 2);
+    const box = { row0: 11, row1: 13, column0: 32, column1: 35 };
+    const prompts = { points: [{ row: 12, column: 33, label: 0 as const }], box, mask };
+    await embedding.decoder!.suggest(prompts, new AbortController().signal, false);
+    expect(asked).toEqual([
+      { points: [{ row: 2, column: 3, label: 0 }], box: { row0: 1, row1: 3, column0: 2, column1: 5 }, mask }
+    ]);
+  });
 
   it('requests nothing for a slice that the decoder still has', async () => {
     await embedding.prepare(0);

@@ -18,7 +18,7 @@ function candidates({ row, column }: IPixel, scores = [0.5, 0.9, 0.7]): ICandida
     }
     return logits;
   });
-  return { lowRes, scores };
+  return { lowRes, scores, single: null };
 }
 
 function make() {
@@ -32,7 +32,7 @@ function make() {
   const suggestions = new Suggestions({ image });
   suggestions.decoder = {
     manifest: DEFAULT_MODEL,
-    suggest: ([point], signal, urgent) =>
+    suggest: ({ points: [point] }, signal, urgent) =>
       new Promise((resolve, reject) => asked.push({ at: point!, signal, urgent, resolve, reject }))
   };
   const answer = async (index = asked.length - 1) => {
