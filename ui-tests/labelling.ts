@@ -51,6 +51,14 @@ export function testLabelling(image: ITestImage): void {
       expect(scales[3]!.scale).toBe(first.scale);
       expect(scales[3]!.pixels).toEqual(first.pixels);
 
+      // The toolbar shows the scale that is kept now; Auto shows the first one again.
+      await expect(lab.root.getByTestId('sambalab-suggestion-scale').locator('[aria-pressed=true]')).toHaveText(
+        ['S', 'M', 'L'][first.scale]!
+      );
+      await lab.press('Alt+a');
+      await expect(lab.root.getByTestId('sambalab-suggestion-scale-auto')).toHaveAttribute('aria-pressed', 'true');
+      await expect(lab.root.getByTestId('sambalab-scale')).toHaveText(/^Suggestion: .* \(Auto\)$/);
+
       // A click accepts it.
       await lab.click();
       await lab.saved();

@@ -11,7 +11,7 @@ import { IPoint, tilesIn, ViewTransform } from '../base/geometry';
 import { trans } from '../base/translation';
 import { Change, IRepaint } from '../state/change';
 import { LabellerState } from '../state/labeller-state';
-import { BrushWheel } from './brush-wheel';
+import { AltWheel } from './alt-wheel';
 import { Gestures, IGestureTarget, IPointer } from './gestures';
 import { KeyCursor } from './key-cursor';
 import { ILayerPainter, LayerName, Layers } from './layers';
@@ -171,7 +171,7 @@ export class CanvasView extends Widget {
         event.stopPropagation();
         break;
       case 'wheel':
-        if (!this._brushWheel.turn(event as WheelEvent)) {
+        if (!this._altWheel.turn(event as WheelEvent)) {
           this._onWheel(event as WheelEvent);
         }
         break;
@@ -361,9 +361,11 @@ export class CanvasView extends Widget {
   private readonly _layers: Layers;
   private readonly _tools: ToolInUse;
   private readonly _hovered = new Signal<this, IHover | null>(this);
-  private readonly _brushWheel = new BrushWheel({
-    settings: () => this._state.settings,
-    sizes: () => currentTool(this._state).settings.includes('brushSize')
+  private readonly _altWheel = new AltWheel({
+    used: () => {
+      const { turned } = currentTool(this._state);
+      return turned && (steps => turned(this._state, steps));
+    }
   });
   private readonly _gestures = new Gestures({
     press: (pointer, purpose) => this._tools.press(this._toolEvent(pointer), purpose),

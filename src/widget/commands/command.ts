@@ -17,7 +17,16 @@ export interface ILabellerView {
 }
 
 /** The groups of the list of keys, in its order. */
-export const GROUPS = ['tools', 'drawing', 'changes', 'classes', 'view', 'keyboard', 'training'] as const;
+export const GROUPS = [
+  'tools',
+  'suggestions',
+  'drawing',
+  'changes',
+  'classes',
+  'view',
+  'keyboard',
+  'training'
+] as const;
 
 export type CommandGroup = (typeof GROUPS)[number];
 

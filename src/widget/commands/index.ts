@@ -15,6 +15,7 @@ import { FILE_COMMANDS } from './files';
 import { goToNextRegion } from './next-region';
 import { REGION_COMMANDS } from './region';
 import { STACK_COMMANDS } from './stack';
+import { SUGGESTION_COMMANDS } from './suggestion';
 
 export * from './command';
 export * from './keystroke';
@@ -79,6 +80,7 @@ function arrow(name: string, key: string, right: number, down: number): ICommand
 /** All commands, in the order of the list of keys. */
 export const COMMANDS: readonly ICommand[] = [
   ...TOOLS.map(ofTool),
+  ...SUGGESTION_COMMANDS,
   {
     name: 'shrink-brush',
     group: 'drawing',

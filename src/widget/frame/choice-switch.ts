@@ -6,7 +6,8 @@ export class ChoiceSwitch<T extends string> {
     /** Prefix of the buttons' test ids. */
     testid: string;
     label: string;
-    choices: readonly { value: T; text: string; title: string; icon: Icon }[];
+    /** The text of a choice without an icon is shown in narrow toolbars too. */
+    choices: readonly { value: T; text: string; title: string; icon?: Icon }[];
     choose(value: T): void;
   }) {
     this._buttons = new Map(
@@ -14,9 +15,9 @@ export class ChoiceSwitch<T extends string> {
         const node = button({
           testid: `${options.testid}-${value}`,
           title,
-          icon,
+          ...(icon && { icon }),
           text,
-          className: 'sambalab-toggle',
+          className: icon ? 'sambalab-toggle' : 'sambalab-toggle sambalab-toggle-text',
           run: () => options.choose(value)
         });
         node.setAttribute('aria-label', title); // the text is hidden where the toolbar is narrow

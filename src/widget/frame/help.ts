@@ -93,8 +93,9 @@ function pointerRows(): IRow[] {
   return [
     { keys: [trans.__('Wheel')], text: trans.__('Zoom at the pointer') },
     { keys: [trans.__('Shift+wheel')], text: trans.__('Previous or next slice') },
+    { keys: [trans.__('Alt+wheel')], text: trans.__('Size of the brush; scale of suggestions') },
     { keys: [trans.__('Middle drag')], text: trans.__('Move the image') },
-    { keys: [trans.__('Right click')], text: trans.__('Suggestion at another scale; close the polygon') },
+    { keys: [trans.__('Right click')], text: trans.__('Suggestions at another scale; close the polygon') },
     { keys: [trans.__('Shift+click')], text: trans.__('Straight line from the last stroke') },
     { keys: [trans.__('Alt+drag')], text: trans.__('Erase with brush, polygon or lasso') },
     { keys: [trans.__('Two fingers')], text: trans.__('Move and zoom') }
@@ -119,6 +120,7 @@ function table(title: string, rows: readonly IRow[]): HTMLElement {
 function groupTitle(group: CommandGroup): string {
   const titles: Record<CommandGroup, string> = {
     tools: trans.__('Tools'),
+    suggestions: trans.__('SAM’s suggestions'),
     drawing: trans.__('Drawing'),
     changes: trans.__('Way back'),
     classes: trans.__('Classes'),

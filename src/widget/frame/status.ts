@@ -3,6 +3,7 @@ import { CanvasView } from '../canvas/canvas';
 import { IHover } from '../canvas/pointer-events';
 import { button, element, setText } from '../base/dom';
 import { LabellerState } from '../state/labeller-state';
+import { Suggestion } from '../state/suggestion';
 import { StateWidget } from '../panel/state-widget';
 import { pixelText } from './pixel-text';
 import { statusText } from './status-text';
@@ -105,12 +106,16 @@ export class StatusLine extends StateWidget {
 
   private _showSuggestion(): void {
     const suggestion = this._state.parts?.suggestions.current;
-    const names = [trans.__('small'), trans.__('medium'), trans.__('large')];
     if (this._state.parts?.suggestions.accepting) {
       setText(this._suggestion, trans.__('Accepting the mask…'));
       return;
     }
-    setText(this._suggestion, suggestion ? trans.__('Suggestion: %1', names[suggestion.scale] ?? '') : '');
+    setText(this._suggestion, suggestion ? trans.__('Suggestion: %1', this._scaleName(suggestion)) : '');
+  }
+
+  private _scaleName({ scale }: Suggestion): string {
+    const name = [trans.__('small'), trans.__('medium'), trans.__('large')][scale] ?? '';
+    return this._state.suggestionOptions.values.scale === 'auto' ? trans.__('%1 (Auto)', name) : name;
   }
 
   private _onHover(_: CanvasView, at: IHover | null): void {

@@ -8,6 +8,7 @@ import { Move } from '../labels/patch-queue';
 import { stepText } from '../base/steps';
 import { findCommand, ILabellerView, keysOf, keystrokeText } from '../commands';
 import { commandButton, titleWithKey } from '../commands/titles';
+import { ScaleChoice } from '../state/suggestion-options';
 import { BRUSH_MAX, Erases, Overlap, TOLERANCE_MAX, toleranceOf } from '../base/settings';
 import { SliceBar } from './slice-bar';
 import { StateWidget } from '../panel/state-widget';
@@ -60,6 +61,16 @@ export class Toolbar extends StateWidget {
       step: 0.5,
       format: difference,
       input: tolerance => state.settings.set({ tolerance })
+    });
+    this._scale = new ChoiceSwitch<ScaleChoice>({
+      testid: 'sambalab-suggestion-scale',
+      label: trans.__('Scale of the suggestions'),
+      choices: (['small', 'medium', 'large', 'auto'] as const).map(value => ({
+        value,
+        text: scaleLetter(value),
+        title: titleWithKey(findCommand(`choose-${value}-scale`))
+      })),
+      choose: scale => state.suggestionOptions.set({ scale })
     });
     this._overlap = new ChoiceSwitch({
       testid: 'sambalab-overlap',
@@ -142,6 +153,7 @@ export class Toolbar extends StateWidget {
       brushSize: this._size.node,
       brushFills: this._fills,
       tolerance: this._tolerance.node,
+      scale: this._scale.node,
       overlap: this._overlap.node,
       erases: this._erases.node
     };
@@ -193,12 +205,15 @@ export class Toolbar extends StateWidget {
     setText(this._size.node.lastElementChild!, trans.__('%1 px', values.brushSize));
     this._fills.setAttribute('aria-pressed', String(values.brushFills));
     this._tolerance.set(values.tolerance);
+    this._scale.set(this._state.suggestionOptions.values.scale);
     this._overlap.set(values.overlap);
     this._erases.set(values.erases);
-    // The brush's size stays, so that the toolbar does not jump, unless another slider takes its place.
+    // The brush's size stays, so that the toolbar does not jump, unless another control takes its place.
     const heir = this._tools.get(inUse)!;
     const hasTolerance = inUse.settings.includes('tolerance');
-    hide(this._size.node, hasTolerance, heir);
+    const hasScale = inUse.settings.includes('scale');
+    hide(this._size.node, hasTolerance || hasScale, heir);
+    hide(this._scale.node, !hasScale, heir);
     hide(this._tolerance.node, !hasTolerance, heir);
     hide(this._fills, !inUse.settings.includes('brushFills'), heir);
     // A correction lies over the whole segmentation: there is nothing older to keep. The button in place of the switch says so, and ends it.
@@ -230,6 +245,7 @@ export class Toolbar extends StateWidget {
   private readonly _size: ReturnType<typeof slider>;
   private readonly _fills: HTMLButtonElement;
   private readonly _tolerance: ReturnType<typeof slider>;
+  private readonly _scale: ChoiceSwitch<ScaleChoice>;
   private readonly _overlap: ChoiceSwitch<Overlap>;
   private readonly _erases: ChoiceSwitch<Erases>;
   private readonly _corrects: HTMLButtonElement;
@@ -239,6 +255,17 @@ export class Toolbar extends StateWidget {
   private readonly _redo: HTMLButtonElement;
   private readonly _zoom: HTMLElement;
   private readonly _sliceBar: SliceBar | null;
+}
+
+/** The text on the button of a scale. */
+function scaleLetter(scale: ScaleChoice): string {
+  const letters: Record<ScaleChoice, string> = {
+    small: trans.__('S'),
+    medium: trans.__('M'),
+    large: trans.__('L'),
+    auto: trans.__('Auto')
+  };
+  return letters[scale];
 }
 
 function keyOf(command: string): string {

@@ -39,6 +39,7 @@ import { StepHistory } from './step-history';
 import { StoredLabels } from './stored-labels';
 import { StrokeTimes } from './stroke-times';
 import { IPixel } from './suggestion';
+import { SuggestionOptions } from './suggestion-options';
 import { Training } from './training';
 
 /** SAM gets a slice of a stack when the user has stayed on it for this time, in milliseconds: not slices that are only passed. */
@@ -86,6 +87,7 @@ export class LabellerState implements IDisposable {
     }
     this.live.quiet.connect(() => this._parts?.fallBack(), this);
     this.settings.changed.connect(this._onSettings, this);
+    this.suggestionOptions.changed.connect(() => this._changed.emit('choice'), this);
   }
 
   /** The session's id. */
@@ -98,6 +100,8 @@ export class LabellerState implements IDisposable {
   readonly times: StrokeTimes;
   /** What the next training uses. */
   readonly choice: Choice;
+  /** What the user chose for SAM's suggestions. */
+  readonly suggestionOptions = new SuggestionOptions();
   /** Saves and loads the classifier as a file. */
   readonly files: ClassifierFiles;
   /** Saves labels and results as files, and opens labels. */
@@ -607,9 +611,18 @@ export class LabellerState implements IDisposable {
     session: SessionState,
     { labels: kept, goesOn }: Pick<SessionParts.IOptions, 'labels' | 'goesOn'> = {}
   ): SessionParts {
-    const { connection: link, choice, _createDecoder: createDecoder } = this;
+    const { connection: link, choice, suggestionOptions, _createDecoder: createDecoder } = this;
     const direction = isVolume(session.image.shape) ? this._wanted : 'xy';
-    const parts = new SessionParts({ session, link, choice, labels: kept, goesOn, direction, createDecoder });
+    const parts = new SessionParts({
+      session,
+      link,
+      choice,
+      labels: kept,
+      goesOn,
+      direction,
+      suggestionOptions,
+      createDecoder
+    });
     parts.changed.connect((_, change) => this._changed.emit(change), this);
     parts.repaint.connect((_, repaint) => this._repaint.emit(repaint), this);
     parts.failed.connect((_, error) => this._fail(error), this);

@@ -22,6 +22,7 @@ import { FeaturePreview } from './preview';
 import { LabelledSlices } from './labelled-slices';
 import { ProbabilityOverlay } from './probability';
 import { ISuggestionDecoder, SliceEmbedding } from './slice-embedding';
+import { SuggestionOptions } from './suggestion-options';
 import { Suggestions } from './suggestions';
 import { UncertaintyOverlay } from './uncertainty';
 import { UpcomingSlices } from './upcoming-slices';
@@ -66,7 +67,7 @@ export class SessionParts implements IDisposable {
       labels: this.labels,
       correction: this.correction
     });
-    this.suggestions = new Suggestions({ image });
+    this.suggestions = new Suggestions({ image, options: options.suggestionOptions });
     this.embedding = new SliceEmbedding({ link, image, createDecoder: options.createDecoder });
     this.preview = new FeaturePreview({ image, channels, link });
     this.preview.offer(choice.spec);
@@ -302,6 +303,8 @@ export namespace SessionParts {
     direction?: SliceDirection;
     /** The parts of another direction: their queue of strokes and their display stay. */
     goesOn?: SessionParts | undefined;
+    /** What the user chose for suggestions. */
+    suggestionOptions: SuggestionOptions;
     createDecoder(): Promise<ISuggestionDecoder>;
   }
 }

@@ -119,10 +119,6 @@ export class Suggestion {
     return this.region({ row0: row, row1: row + 1, column0: column, column1: column + 1 })[0] === 1;
   }
 
-  withScale(scale: number): Suggestion {
-    return new Suggestion(this.at, this.candidates, scale, this.image, this._manifest, this._seen);
-  }
-
   /** Rows and columns that the decoder saw. */
   private get _size(): ISize {
     const { row0, row1, column0, column1 } = this._seen;

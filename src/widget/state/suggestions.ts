@@ -8,6 +8,7 @@ import { BridgeError, DecoderManifest, Rect } from '../../shared';
 import { bestScale, coverage, ICandidates, IPrompts } from '../../sam';
 import { ISize } from '../base/geometry';
 import { IPixel, Suggestion } from './suggestion';
+import { SCALES, SuggestionOptions } from './suggestion-options';
 
 /** What suggestions need of the decoder. */
 export interface IPointDecoder {
@@ -22,7 +23,12 @@ export interface IPointDecoder {
 export class Suggestions implements IDisposable {
   constructor(options: Suggestions.IOptions) {
     this._options = options;
+    this.options = options.options ?? new SuggestionOptions();
+    this.options.changed.connect(this._onOptions, this);
   }
+
+  /** The scale that the user chose. */
+  readonly options: SuggestionOptions;
 
   /** Emits when {@link current}, {@link busy} or {@link accepting} changes. */
   get changed(): ISignal<this, void> {
@@ -67,18 +73,14 @@ export class Suggestions implements IDisposable {
   /**
    * The pointer is over a pixel.
    *
-   * @param stay distance in pixels within which the chosen scale is kept. Within a quarter of it, nothing is suggested after
-   * accepting or rejecting.
+   * @param quiet distance in pixels within which nothing is suggested after accepting or rejecting
    */
-  move(at: IPixel, stay: number): void {
+  move(at: IPixel, quiet: number): void {
     if (this._last && this._last.row === at.row && this._last.column === at.column) {
       return;
     }
     this._last = at;
-    if (this._chosen && distance(this._chosen.at, at) > stay) {
-      this._chosen = null;
-    }
-    if (this._quiet && distance(this._quiet, at) <= stay / 4) {
+    if (this._quiet && distance(this._quiet, at) <= quiet) {
       return;
     }
     this._quiet = null;
@@ -93,13 +95,13 @@ export class Suggestions implements IDisposable {
     this._show(null);
   }
 
-  /** Show the next scale and keep it until the pointer moves away. */
-  cycle(): void {
-    if (this._current) {
-      const scale = (this._current.scale + 1) % this._current.candidates.lowRes.length;
-      this._chosen = { scale, at: this._last ?? this._current.at };
-      this._show(this._current.withScale(scale));
-    }
+  /** Choose the scale that is `by` steps larger than the shown one. `around`: the smallest one follows the largest one. */
+  turn(by: number, around = false): void {
+    const last = SCALES.length - 1;
+    const from = this._current?.scale ?? this.options.scale;
+    const to = from === undefined ? (by > 0 ? 0 : last) : from + by;
+    const next = around ? (to + SCALES.length) % SCALES.length : Math.min(Math.max(to, 0), last);
+    this.options.set({ scale: SCALES[next]! });
   }
 
   /**
@@ -110,8 +112,7 @@ export class Suggestions implements IDisposable {
    */
   async accept(at: IPixel): Promise<Suggestion | null> {
     const shown = this._current;
-    const chosen = this._chosen;
-    this._chosen = null;
+    const { scale } = this.options;
     this._quiet = at;
     this._abort();
     this._show(null);
@@ -128,7 +129,7 @@ export class Suggestions implements IDisposable {
     this._changed.emit();
     try {
       const candidates = await decoder.suggest({ points: [{ ...at, label: 1 }] }, signal, true);
-      return signal.aborted ? null : this._make(at, candidates, decoder, chosen?.scale);
+      return signal.aborted ? null : this._make(at, candidates, decoder, scale);
     } catch (reason) {
       this._fail(reason, signal);
       return null;
@@ -142,14 +143,12 @@ export class Suggestions implements IDisposable {
   /** Hide the suggestion; the next one is shown when the pointer has moved away. */
   reject(): void {
     this._quiet = this._last ?? this._current?.at ?? null;
-    this._chosen = null;
     this._abort();
     this._show(null);
   }
 
   /** Start over, for example with another slice. */
   clear(): void {
-    this._chosen = null;
     this.leave();
   }
 
@@ -158,6 +157,7 @@ export class Suggestions implements IDisposable {
       return;
     }
     this._disposed = true;
+    this.options.changed.disconnect(this._onOptions, this);
     this._abort();
     this._end.abort();
     Signal.clearData(this);
@@ -184,7 +184,7 @@ export class Suggestions implements IDisposable {
         return;
       }
       this._answered = sequence;
-      this._show(this._make(at, candidates, decoder, this._chosen?.scale));
+      this._show(this._make(at, candidates, decoder, this.options.scale));
     } catch (reason) {
       this._fail(reason, signal);
     } finally {
@@ -204,6 +204,14 @@ export class Suggestions implements IDisposable {
     const coverages = candidates.lowRes.map(lowRes => coverage(lowRes, seen, manifest));
     const scale = chosen ?? bestScale(candidates.scores, coverages);
     return new Suggestion(at, candidates, scale, image, manifest, within);
+  }
+
+  /** Show the current suggestion as the user now wants it. */
+  private _onOptions(): void {
+    const [current, decoder] = [this._current, this._decoder];
+    if (current && decoder) {
+      this._show(this._make(current.at, current.candidates, decoder, this.options.scale));
+    }
   }
 
   private _fail(reason: unknown, signal: AbortSignal): void {
@@ -237,8 +245,6 @@ export class Suggestions implements IDisposable {
   private _answered = 0;
   private _pending = 0;
   private _last: IPixel | null = null;
-  /** The scale that the user chose, and the pixel where. */
-  private _chosen: { scale: number; at: IPixel } | null = null;
   /** The user accepted or rejected here: nothing is suggested nearby. */
   private _quiet: IPixel | null = null;
   private _disposed = false;
@@ -248,6 +254,8 @@ export class Suggestions implements IDisposable {
 export namespace Suggestions {
   export interface IOptions {
     image: ISize;
+    /** Of the labeller; by default its own. */
+    options?: SuggestionOptions;
   }
 }
 

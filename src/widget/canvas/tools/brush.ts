@@ -1,5 +1,6 @@
 /** The brush: a disc that follows the pointer and paints the current class. */
 import { IPoint, ViewTransform } from '../../base/geometry';
+import { nextBrushSize, Settings } from '../../base/settings';
 import { trans } from '../../base/translation';
 import { Stroke } from '../../labels/stroke';
 import { paintLine } from './contour';
@@ -19,8 +20,18 @@ export const brush: ITool = {
     '<path d="M7.4 8.6c-1.600-.5-3 .3-3.400 1.900-.3 1.300-.8 2.100-1.900 2.700 2.600.9 5.600.3 6.300-1.500.5-1.300.1-2.500-1-3.100z" fill="currentColor" stroke="none"/>',
   cursor: 'none',
   settings: ['brushSize', 'brushFills', 'overlap'],
+  turned: turnBrush,
   create: host => new BrushHandler(host, false)
 };
+
+/** Change the size of the brush by steps. */
+export function turnBrush({ settings }: { settings: Settings }, steps: number): void {
+  let { brushSize } = settings.values;
+  for (let n = Math.abs(steps); n > 0; n--) {
+    brushSize = nextBrushSize(brushSize, steps > 0 ? 1 : -1, false);
+  }
+  settings.set({ brushSize });
+}
 
 /** Paints with the brush, or erases. */
 export class BrushHandler implements IToolHandler {

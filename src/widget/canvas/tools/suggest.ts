@@ -3,8 +3,8 @@ import { trans } from '../../base/translation';
 import { IPixel } from '../../state/suggestion';
 import { ITool, IToolEvent, IToolHandler, IToolHost } from './tool';
 
-/** The scale that the user chose stays while the pointer moves less than this, in CSS pixels. */
-const STAY = 40;
+/** After accepting or rejecting, nothing is suggested until the pointer has moved this far, in CSS pixels. */
+const QUIET = 10;
 
 export const suggest: ITool = {
   name: 'suggest',
@@ -17,10 +17,11 @@ export const suggest: ITool = {
   key: 's',
   icon: '<path d="M6.2 2.2v2M6.2 8.2v2M2.2 6.2h2M8.2 6.2h2M3.4 3.4l1.2 1.2M9 3.4 7.8 4.6M3.4 9l1.2-1.2"/><path d="m6.6 6.6 7 7" stroke-width="2"/>',
   cursor: 'crosshair',
-  settings: ['overlap'],
+  settings: ['scale', 'overlap'],
   ready: state => state.parts?.suggestions.ready ?? false,
   unusable: state =>
     state.direction === 'xy' ? null : trans.__('SAM suggests on slices in xy; in this direction the other tools work'),
+  turned: (state, steps) => state.parts?.suggestions.turn(Math.sign(steps)),
   create: host => new SuggestHandler(host)
 };
 
@@ -58,7 +59,7 @@ class SuggestHandler implements IToolHandler {
     const pixel = this._pixel(event);
     const suggestions = this._host.state.parts?.suggestions;
     if (pixel) {
-      suggestions?.move(pixel, STAY / this._host.view.scale);
+      suggestions?.move(pixel, QUIET / this._host.view.scale);
     } else {
       suggestions?.leave();
     }
@@ -69,7 +70,7 @@ class SuggestHandler implements IToolHandler {
   }
 
   secondaryPress(): void {
-    this._host.state.parts?.suggestions.cycle();
+    this._host.state.parts?.suggestions.turn(1, true);
   }
 
   finish(): void {

@@ -4,8 +4,9 @@ import { ISettings } from '../../base/settings';
 import { LabellerState } from '../../state/labeller-state';
 import { PointerKind } from '../gestures';
 
-/** A setting with a control in the toolbar. */
-export type ToolSetting = Extract<keyof ISettings, 'brushSize' | 'brushFills' | 'tolerance' | 'overlap' | 'erases'>;
+/** What has a control in the toolbar: settings, and the scale of suggestions. */
+export type ToolSetting =
+  Extract<keyof ISettings, 'brushSize' | 'brushFills' | 'tolerance' | 'overlap' | 'erases'> | 'scale';
 
 /** A tool. Each file of this folder exports one or more; `index.ts` registers them. */
 export interface ITool {
@@ -29,6 +30,8 @@ export interface ITool {
   unusable?(state: LabellerState): string | null;
   /** Whether it can be used now; always, if left out. Until then another tool stands in. */
   ready?(state: LabellerState): boolean;
+  /** Alt and the wheel were turned by so many steps, up if positive. */
+  turned?(state: LabellerState, steps: number): void;
   /** The handler of one view. */
   create(host: IToolHost): IToolHandler;
 }

@@ -45,7 +45,7 @@ function make() {
 describe('Suggestions', () => {
   it('shows the scale of the highest score for the pixel under the pointer', async () => {
     const { suggestions, asked, answer } = make();
-    suggestions.move({ row: 200, column: 240 }, 40);
+    suggestions.move({ row: 200, column: 240 }, 10);
     expect(suggestions.busy).toBe(true);
     await answer();
     expect(asked[0]!.at).toEqual({ row: 200, column: 240, label: 1 });
@@ -64,36 +64,52 @@ describe('Suggestions', () => {
     expect(suggestions.current?.at.row).toBe(220);
   });
 
-  it('cycles through the scales, and keeps the chosen one until the pointer moves far', async () => {
+  it('turns through the scales, and keeps the chosen one wherever the pointer goes, until the user takes Auto', async () => {
     const { suggestions, answer } = make();
-    suggestions.move({ row: 200, column: 240 }, 40);
+    suggestions.move({ row: 200, column: 240 }, 10);
     await answer();
-    suggestions.cycle();
-    expect(suggestions.current?.scale).toBe(2);
-    suggestions.move({ row: 220, column: 240 }, 40);
+    const turned = [1, 1, 1, -1].map(by => {
+      suggestions.turn(by, by > 0);
+      return suggestions.current?.scale;
+    });
+    expect(turned).toEqual([2, 0, 1, 0]);
+    suggestions.turn(-1);
+    expect(suggestions.current?.scale).toBe(0); // without going around
+    await suggestions.accept({ row: 200, column: 240 });
+    suggestions.clear(); // another slice
+    suggestions.move({ row: 420, column: 240 }, 10);
     await answer();
-    expect(suggestions.current?.scale).toBe(2);
-    suggestions.move({ row: 320, column: 240 }, 40);
+    expect(suggestions.current?.scale).toBe(0);
+    suggestions.options.set({ scale: 'auto' });
+    expect(suggestions.current?.scale).toBe(1);
+  });
+
+  it('turns the scale while nothing is shown, from the chosen one on', async () => {
+    const { suggestions, answer } = make();
+    suggestions.turn(-1, true);
+    expect(suggestions.options.values.scale).toBe('large');
+    suggestions.turn(-1, true);
+    suggestions.move({ row: 200, column: 240 }, 10);
     await answer();
     expect(suggestions.current?.scale).toBe(1);
   });
 
   it('accepts the shown suggestion, and shows none until the pointer moves away', async () => {
     const { suggestions, asked, answer } = make();
-    suggestions.move({ row: 200, column: 240 }, 40);
+    suggestions.move({ row: 200, column: 240 }, 10);
     await answer();
     const taken = await suggestions.accept({ row: 203, column: 241 });
     expect(taken?.at.row).toBe(200);
     expect(suggestions.current).toBeNull();
-    suggestions.move({ row: 204, column: 241 }, 40);
+    suggestions.move({ row: 204, column: 241 }, 10);
     expect(asked).toHaveLength(1);
-    suggestions.move({ row: 240, column: 241 }, 40);
+    suggestions.move({ row: 240, column: 241 }, 10);
     expect(asked).toHaveLength(2);
   });
 
   it('decodes the clicked pixel if the shown suggestion does not contain it', async () => {
     const { suggestions, asked, answer } = make();
-    suggestions.move({ row: 100, column: 100 }, 40);
+    suggestions.move({ row: 100, column: 100 }, 10);
     await answer();
     const accepted = suggestions.accept({ row: 400, column: 400 });
     expect(asked).toHaveLength(2);
@@ -107,7 +123,7 @@ describe('Suggestions', () => {
       const accepted = suggestions.accept({ row: 400, column: 400 });
       expect(suggestions.accepting).toBe(1);
       if (then === 'move') {
-        suggestions.move({ row: 100, column: 100 }, 40);
+        suggestions.move({ row: 100, column: 100 }, 10);
         await answer(1);
         expect(suggestions.current?.at.row).toBe(100);
       } else {
@@ -122,31 +138,20 @@ describe('Suggestions', () => {
     }
   });
 
-  it('uses the chosen scale for a click nearby', async () => {
+  it('uses the chosen scale for a click beside the suggestion', async () => {
     const { suggestions, asked, answer } = make();
-    suggestions.move({ row: 200, column: 240 }, 400);
+    suggestions.move({ row: 200, column: 240 }, 10);
     await answer();
-    suggestions.cycle();
+    suggestions.turn(1);
     const accepted = suggestions.accept({ row: 300, column: 240 });
     expect(asked).toHaveLength(2);
     await answer();
     expect((await accepted)?.scale).toBe(2);
   });
 
-  it('starts from the best score again after a click', async () => {
-    const { suggestions, answer } = make();
-    suggestions.move({ row: 200, column: 240 }, 40);
-    await answer();
-    suggestions.cycle();
-    await suggestions.accept({ row: 200, column: 240 });
-    suggestions.move({ row: 215, column: 240 }, 40);
-    await answer();
-    expect(suggestions.current?.scale).toBe(1);
-  });
-
   it('hides a rejected suggestion, and drops those that are being decoded', async () => {
     const { suggestions, asked, answer } = make();
-    suggestions.move({ row: 200, column: 240 }, 40);
+    suggestions.move({ row: 200, column: 240 }, 10);
     suggestions.reject();
     expect(asked[0]!.signal.aborted).toBe(true);
     await answer();
@@ -168,7 +173,7 @@ describe('Suggestions', () => {
 
   it('has bounds that hold every pixel of the mask', async () => {
     const { suggestions, answer } = make();
-    suggestions.move({ row: 200, column: 240 }, 40);
+    suggestions.move({ row: 200, column: 240 }, 10);
     await answer();
     const { bounds } = suggestions.current!;
     const mask = suggestions.current!.mask();
@@ -189,9 +194,9 @@ describe('Suggestions', () => {
 
   it('calls a rectangle uniform only if all its pixels are equal', async () => {
     const { suggestions, answer } = make();
-    suggestions.move({ row: 200, column: 240 }, 40);
+    suggestions.move({ row: 200, column: 240 }, 10);
     await answer();
-    suggestions.cycle();
+    suggestions.turn(1);
     const suggestion = suggestions.current!;
     const seen = new Set<number | undefined>();
     for (let row0 = 0; row0 < image.rows; row0 += 16) {

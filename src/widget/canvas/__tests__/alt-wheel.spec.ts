@@ -1,11 +1,13 @@
 /** @jest-environment jsdom */
+import '../../__tests__/page';
 import { Settings } from '../../base/settings';
-import { BrushWheel } from '../brush-wheel';
+import { AltWheel } from '../alt-wheel';
+import { turnBrush } from '../tools/brush';
 
 it('changes the brush with Alt alone, by notches of a mouse and by the sum of a touchpad’s turns', () => {
   const settings = new Settings({ brushSize: 20 });
   let sizes = true;
-  const wheel = new BrushWheel({ settings: () => settings, sizes: () => sizes });
+  const wheel = new AltWheel({ used: () => (sizes ? steps => turnBrush({ settings }, steps) : undefined) });
   const turn = (deltaY: number, keys: WheelEventInit = { altKey: true }) => {
     const event = new WheelEvent('wheel', { deltaY, cancelable: true, ...keys });
     expect(wheel.turn(event)).toBe(event.defaultPrevented);

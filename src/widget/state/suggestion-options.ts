@@ -1,0 +1,60 @@
+/** What the user chose for SAM's suggestions: the scale. This browser remembers it for the next labeller. */
+import { ISignal, Signal } from '@lumino/signaling';
+import { recall, remember } from '../base/remembered';
+
+/** SAM's scales, from small to large, in the order of its masks. */
+export const SCALES = ['small', 'medium', 'large'] as const;
+
+/** The scale of suggestions for a single point: one of SAM's, or the one that fits best. */
+export type ScaleChoice = 'auto' | (typeof SCALES)[number];
+
+export interface ISuggestionOptions {
+  scale: ScaleChoice;
+}
+
+export const DEFAULT_SUGGESTION_OPTIONS: Readonly<ISuggestionOptions> = { scale: 'auto' };
+
+/** Name of the options in the browser's memory. */
+const REMEMBERED = 'suggestions';
+
+/** The options of one labeller, with a signal for changes. */
+export class SuggestionOptions {
+  constructor() {
+    this._values = { ...DEFAULT_SUGGESTION_OPTIONS, ...checked(recall(REMEMBERED)) };
+  }
+
+  get values(): Readonly<ISuggestionOptions> {
+    return this._values;
+  }
+
+  /** Emits when {@link values} change. */
+  get changed(): ISignal<this, void> {
+    return this._changed;
+  }
+
+  /** Index of the chosen scale among SAM's; undefined for `auto`. */
+  get scale(): number | undefined {
+    const index = SCALES.indexOf(this._values.scale as (typeof SCALES)[number]);
+    return index < 0 ? undefined : index;
+  }
+
+  /** Set some values, for this labeller and the next ones. */
+  set(values: Partial<ISuggestionOptions>): void {
+    const next = { ...this._values, ...checked(values) };
+    if (JSON.stringify(next) !== JSON.stringify(this._values)) {
+      this._values = next;
+      remember(REMEMBERED, next);
+      this._changed.emit();
+    }
+  }
+
+  private _values: ISuggestionOptions;
+  private readonly _changed = new Signal<this, void>(this);
+}
+
+/** The valid values: what the browser remembers may be of another version. */
+function checked(values: unknown): Partial<ISuggestionOptions> {
+  const { scale } = (values ?? {}) as Partial<Record<keyof ISuggestionOptions, unknown>>;
+  const known = (['auto', ...SCALES] as const).find(each => each === scale);
+  return known ? { scale: known } : {};
+}
