@@ -11,9 +11,9 @@ import { dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { importTypeScript } from './typescript.mjs';
 
-const { Message, readFields, readTexts } = await importTypeScript('engine/onnx/wire.ts');
+const { Message, readFields, readTexts } = await importTypeScript('src/shared/onnx/wire.ts');
 const { Graph } = await importTypeScript('engine/onnx/graph.ts');
-const { ATTRIBUTE, GRAPH, MODEL, NODE, TENSOR, VALUE_INFO } = await importTypeScript('engine/onnx/fields.ts');
+const { ATTRIBUTE, GRAPH, MODEL, NODE, TENSOR, VALUE_INFO } = await importTypeScript('src/shared/onnx/fields.ts');
 const { MODELS } = await importTypeScript('src/shared/models/index.ts');
 
 /**

@@ -1,7 +1,7 @@
 /**
  * Build all parts, or only those named: `node scripts/build.mjs [engine|server|browser]...`
  *
- *   engine   engine/assembly → engine/build/engine.wasm
+ *   engine   engine/assembly → engine/build/engine.wasm, decoder.wasm and decoder-relaxed.wasm
  *   server   kernel-server, engine, the tables and limits of src/shared, the SAM models' manifests and decoders → sambalab/server
  *   browser  src → lib → sambalab/labextension; the commands' keys → schema/widget.json
  */
@@ -27,14 +27,12 @@ const tool = name => join(root, 'node_modules', name);
 const parts = {
   engine() {
     mkdirSync(join(root, 'engine/build'), { recursive: true });
-    node(
-      tool('assemblyscript/bin/asc.js'),
-      'engine/assembly/index.ts',
-      '--config',
-      'engine/asconfig.json',
-      '--target',
-      'release'
-    );
+    const compile = (entry, target) =>
+      node(tool('assemblyscript/bin/asc.js'), entry, '--config', 'engine/asconfig.json', '--target', target);
+    compile('engine/assembly/index.ts', 'release');
+    for (const target of ['decoder', 'decoder-relaxed']) {
+      compile('engine/assembly/decoder/index.ts', target);
+    }
   },
   async server() {
     const { build } = await import('esbuild');
@@ -80,6 +78,9 @@ const parts = {
     // A module left over from an older checkout would be found before a folder of its name.
     rmSync(join(root, 'lib'), { recursive: true, force: true });
     node(tool('typescript/bin/tsc'), '-p', 'tsconfig.json');
+    for (const kernels of ['decoder.wasm', 'decoder-relaxed.wasm']) {
+      copyFileSync(join(root, 'engine/build', kernels), join(root, 'lib/widget/decoder', kernels));
+    }
     // Its warnings print onnxruntime-web's minified code in full.
     quietly(
       tool('@jupyter/builder/lib/build-labextension.js'),

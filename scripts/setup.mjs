@@ -174,7 +174,10 @@ async function installPython() {
 
 async function build() {
   const parts = {
-    engine: { sources: ['engine/assembly', 'engine/asconfig.json'], products: ['engine/build/engine.wasm'] },
+    engine: {
+      sources: ['engine/assembly', 'engine/asconfig.json'],
+      products: ['engine/build/engine.wasm', 'engine/build/decoder.wasm', 'engine/build/decoder-relaxed.wasm']
+    },
     server: {
       sources: [
         'kernel-server',
@@ -193,7 +196,7 @@ async function build() {
       ]
     },
     browser: {
-      sources: ['src', 'style', 'schema', 'package.json', 'tsconfig.json'],
+      sources: ['src', 'engine/assembly', 'style', 'schema', 'package.json', 'tsconfig.json'],
       products: ['sambalab/labextension/package.json']
     }
   };

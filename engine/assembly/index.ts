@@ -7,6 +7,7 @@
  * - features: `program` runs a feature program's ops on a `tile`; `family` registers the ops of `families/`; `embedding` has an encoder's maps
  * - for the families: `gaussian-kernel`, `smoothed`, `derivative-planes`, `membrane-lines`, `line-plan`, `wide` (float64), `planes`, `arena`
  * - bins: `quantise`; growing: `grow` with `cuts`, `boost` with `boost-cuts` and `boost-softmax`, `random`
+ * - `decoder/` is a module of its own: SAM's mask decoder for the page
  * - applying: `pack`, `apply`, `refine`; `moments` (mean and deviation of an image), `exponential`
  */
 export { computeTile, programHalo } from './program';

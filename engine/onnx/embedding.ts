@@ -6,7 +6,7 @@ import { BridgeError } from '../../src/shared/errors';
 import { encoderLayer, encoderLayers, findModel } from '../../src/shared/models';
 import { IClassifier } from '../core/classifier';
 import { Graph, TYPES, Value } from './graph';
-import { Message } from './wire';
+import { Message } from '../../src/shared/onnx/wire';
 
 /** An input of the graph: a layer, reduced; float32 [1, components, grid rows, grid columns]. */
 export interface IEmbeddingInput {

@@ -15,8 +15,8 @@ import {
   TENSOR_TYPE,
   TYPE,
   VALUE_INFO
-} from './fields';
-import { Message } from './wire';
+} from '../../src/shared/onnx/fields';
+import { Message } from '../../src/shared/onnx/wire';
 
 const IR_VERSION = 8;
 const OPERATORS_VERSION = 17;

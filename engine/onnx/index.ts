@@ -14,14 +14,14 @@ import { encodeClassifier, IClassifier } from '../core/classifier';
 import { featureOps, FeatureSpec, planesOf } from '../core/features';
 import { GUIDE_CHANNEL, GUIDE_SPEC } from '../core/refine';
 import { describeInput, embeddingLines, embeddingOf, embeddingReach, IEmbeddingMetadata } from './embedding';
-import { ENTRY, MODEL } from './fields';
+import { ENTRY, MODEL } from '../../src/shared/onnx/fields';
 import { Channel, featurePlanes, inexpressible } from './features';
 import { forestVotes } from './forest';
 import { Graph, Value } from './graph';
 import { INTENSITY, Intensity } from './intensity';
 import { Plane, Planes, reachOf } from './planes';
 import { refined } from './refine';
-import { IField, readFields } from './wire';
+import { IField, readFields } from '../../src/shared/onnx/wire';
 
 /** Weights of red, green and blue in the luminance (ITU-R BT.709, as scikit-image's rgb2gray); `engine/assembly/tile.ts` has the same. */
 const LUMINANCE = [0.2125, 0.7154, 0.0721];

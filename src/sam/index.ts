@@ -6,6 +6,7 @@
  * encoder-windows.ts  the windows in which the encoder sees a large image, and how their layers are blended
  * prompts.ts          points and boxes to the decoder's input
  * decoder.ts          the decoder's graph: prompts and an embedding in, low-resolution masks and their scores out
+ * wasm-decoder.ts     the same on our own kernels, faster; decoder-weights.ts reads its weights, folded-weights.ts folds them
  * masks.ts            low-resolution masks to pixels; which of the three scales to show
  * float16.ts          the form in which embeddings travel to the browser
  *
@@ -17,3 +18,4 @@ export * from './masks';
 export * from './preprocess';
 export * from './prompts';
 export * from './encoder-windows';
+export * from './wasm-decoder';

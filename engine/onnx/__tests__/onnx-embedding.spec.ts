@@ -2,8 +2,8 @@
 import { ISliceMaps } from '../../core/embedding';
 import { featureNames, featureSpec } from '../../core/features';
 import { encodeOnnx } from '../index';
-import { MODEL } from '../fields';
-import { readFields } from '../wire';
+import { MODEL } from '../../../src/shared/onnx/fields';
+import { readFields } from '../../../src/shared/onnx/wire';
 import { Cuts } from '../../core/quantile';
 import { example, runModel, SIZE } from '../../__tests__/support/onnx-models';
 

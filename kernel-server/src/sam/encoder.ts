@@ -1,7 +1,7 @@
 /** SAM's encoder in the SAM process: opens the model with the wanted layers, chooses a GPU or the CPU, and checks a GPU's results. */
 import { readFile } from 'node:fs/promises';
 import type { InferenceSession } from 'onnxruntime-node';
-import { Message } from '../../../engine/onnx/wire';
+import { Message } from '../../../src/shared/onnx/wire';
 import { BridgeError } from '../../../src/shared/errors';
 import type { SamDevice } from '../../../src/shared/protocol';
 import { encoderLayer, IModelManifest, OUTPUT_LAYER } from '../../../src/shared/models';

@@ -2,7 +2,7 @@
  * Writes ONNX graphs of a few hundred bytes. A probe runs one on a provider before the real model is opened there.
  * Field numbers: onnx.proto3.
  */
-import { Message } from '../../../engine/onnx/wire';
+import { Message } from '../../../src/shared/onnx/wire';
 
 const FLOAT = 1;
 const IR_VERSION = 8;

@@ -6,7 +6,8 @@ import type { ICandidates, IPrompts, ISize } from '../../sam';
 export const EMBEDDINGS_KEPT = 4;
 
 export type ToDecoderWorker =
-  | { kind: 'load'; id: number; graph: Uint8Array; manifest: DecoderManifest }
+  /** `kernels`: whether our own kernels may run the decoder; else its graph does. */
+  | { kind: 'load'; id: number; graph: Uint8Array; manifest: DecoderManifest; kernels: boolean }
   | { kind: 'embedding'; id: number; key: string; halves: Uint8Array; size: ISize }
   | { kind: 'suggest'; id: number; key: string; prompts: IPrompts };
 

@@ -39,6 +39,7 @@ interface ISuggestRequest extends ICall {
 export class SuggestionDecoder implements IDisposable {
   constructor(options: SuggestionDecoder.IOptions = {}) {
     this._createWorker = options.createWorker ?? (createDecoderWorker as () => IDecoderWorker);
+    this._kernels = options.kernels ?? true;
   }
 
   get isDisposed(): boolean {
@@ -86,6 +87,7 @@ export class SuggestionDecoder implements IDisposable {
     this._inWorker.delete(key);
     this._embeddings.set(key, { halves: embedding, size });
     this._key = key;
+    void this._pump();
   }
 
   /**
@@ -159,6 +161,9 @@ export class SuggestionDecoder implements IDisposable {
       for (;;) {
         const request = this._urgent.shift() ?? this._next;
         if (!request) {
+          if (await this._sendAhead()) {
+            continue;
+          }
           return;
         }
         if (request === this._next) {
@@ -181,12 +186,31 @@ export class SuggestionDecoder implements IDisposable {
     if (!embedding) {
       throw cancelled(); // other slices have displaced it
     }
+    await this._send(key, embedding);
+    return this._call(id => ({ kind: 'suggest', id, key, prompts }));
+  }
+
+  /** Let the worker prepare the embedding that the next request is likely to need. Returns whether there was one to send. */
+  private async _sendAhead(): Promise<boolean> {
+    const key = this._key;
+    const embedding = key === null ? undefined : this._embeddings.peek(key);
+    if (key === null || !embedding || !this._worker || this._inWorker.peek(key)) {
+      return false;
+    }
+    try {
+      await this._starting;
+      await this._send(key, embedding);
+      return true;
+    } catch {
+      return false; // a request for it reports why
+    }
+  }
+
+  private async _send(key: string, { halves, size }: IEmbedding): Promise<void> {
     if (!this._inWorker.get(key)) {
-      const { halves, size } = embedding;
       await this._call(id => ({ kind: 'embedding', id, key, halves, size }));
       this._inWorker.set(key, true);
     }
-    return this._call(id => ({ kind: 'suggest', id, key, prompts }));
   }
 
   /** Start a worker with the graph. */
@@ -208,7 +232,7 @@ export class SuggestionDecoder implements IDisposable {
     };
     worker.onerror = event => died(event.message || 'it could not start');
     worker.onmessageerror = () => died('its message could not be read');
-    const starting = this._call(id => ({ kind: 'load', id, ...model })).then(
+    const starting = this._call(id => ({ kind: 'load', id, ...model, kernels: this._kernels })).then(
       () => undefined,
       (error: unknown) => {
         const { code, message } = BridgeError.from(error);
@@ -267,6 +291,7 @@ export class SuggestionDecoder implements IDisposable {
   }
 
   private readonly _createWorker: () => IDecoderWorker;
+  private readonly _kernels: boolean;
   private _worker: IDecoderWorker | undefined;
   /** Settles once the worker has loaded the graph. */
   private _starting: Promise<void> | undefined;
@@ -290,6 +315,8 @@ export namespace SuggestionDecoder {
   export interface IOptions {
     /** Starts a worker; tests bring their own. */
     createWorker?: () => IDecoderWorker;
+    /** Whether our own kernels may run the decoder, which they do faster than the graph; true by default. */
+    kernels?: boolean;
   }
 }
 

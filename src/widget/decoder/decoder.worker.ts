@@ -1,11 +1,21 @@
 /**
- * The web worker in which SAM's decoder runs, on onnxruntime's WebAssembly with SIMD, on one thread. More threads need a page that is isolated
- * from other origins, which Jupyter's pages are not. They would not start there either: the runtime starts them from its own script, which is
- * part of a bundle here.
+ * The web worker in which SAM's decoder runs: on our own kernels if they take the model's file, else its graph on onnxruntime's WebAssembly with
+ * SIMD. Either has one thread. More threads need a page that is isolated from other origins, which Jupyter's pages are not. They would not start
+ * there either: the runtime starts them from its own script, which is part of a bundle here.
  */
 import { env, InferenceSession, Tensor } from 'onnxruntime-web/wasm';
-import { asHalves, fromFloat16, ICandidates, IPreparedEmbedding, ISize, SamDecoder } from '../../sam';
+import {
+  asHalves,
+  fromFloat16,
+  ICandidates,
+  IPreparedEmbedding,
+  ISize,
+  IWasmEmbedding,
+  SamDecoder,
+  WasmDecoder
+} from '../../sam';
 import { Lru } from '../../shared/lru';
+import type { DecoderManifest } from '../../shared/models';
 import { EMBEDDINGS_KEPT, FromDecoderWorker, ToDecoderWorker } from './decoder-messages';
 
 /** The part of a worker's global scope that is used here; TypeScript's types for it clash with the page's. */
@@ -14,40 +24,95 @@ interface IWorkerScope {
   onmessage: ((event: MessageEvent<ToDecoderWorker>) => void) | null;
 }
 
+/** A slice's embedding, and what the decoders made of it. */
+interface ISlice {
+  embedding: Float32Array;
+  size: ISize;
+  forKernels?: IWasmEmbedding;
+  forGraph?: IPreparedEmbedding;
+}
+
 const scope = self as unknown as IWorkerScope;
 
-// The bundler emits the WebAssembly as a file and fills in its address, which depends on the server's base URL.
+// The bundler emits the WebAssembly as files and fills in their addresses, which depend on the server's base URL.
 env.wasm.wasmPaths = { wasm: new URL('onnxruntime-web/ort-wasm-simd-threaded.wasm', import.meta.url).href };
 env.wasm.numThreads = 1;
+const kernelAddresses = {
+  relaxed: new URL('./decoder-relaxed.wasm', import.meta.url).href,
+  plain: new URL('./decoder.wasm', import.meta.url).href
+};
 
-let decoder: SamDecoder | undefined;
-/** Embeddings of slices, 4 MB each. */
-const embeddings = new Lru<string, { prepared: IPreparedEmbedding; size: ISize }>({ limit: EMBEDDINGS_KEPT });
+let kernels: WasmDecoder | undefined;
+/** The graph's decoder. Where there are kernels it is opened when it is first needed. */
+let openGraph: () => Promise<SamDecoder> = () => Promise.reject(new Error('The decoder is not loaded.'));
+/** 4 MB each, and 27 MB more for those that the kernels have prepared. */
+const slices = new Lru<string, ISlice>({ limit: EMBEDDINGS_KEPT });
+
+async function load(graph: Uint8Array, manifest: DecoderManifest, useKernels: boolean): Promise<void> {
+  slices.clear();
+  let opening: Promise<SamDecoder> | undefined;
+  openGraph = () =>
+    (opening ??= InferenceSession.create(graph, { executionProviders: ['wasm'] }).then(
+      session =>
+        new SamDecoder({
+          manifest,
+          session: session as never,
+          tensor: (data, dims) => new Tensor('float32', data, dims)
+        })
+    ));
+  kernels = undefined;
+  if (useKernels) {
+    try {
+      kernels = new WasmDecoder(await loadKernels(), graph, manifest);
+    } catch (error) {
+      // Another model, or a file that only the runtime understands or can refuse with a reason.
+      console.debug('SambaLab: the decoder runs as a graph.', error);
+    }
+  }
+  if (!kernels) {
+    await openGraph();
+  }
+}
+
+/** The kernels' file for this browser. */
+async function loadKernels(): Promise<ArrayBuffer> {
+  const { relaxed, plain } = kernelAddresses;
+  const bytes = await read(relaxed);
+  return WebAssembly.validate(bytes) ? bytes : read(plain);
+}
+
+async function read(address: string): Promise<ArrayBuffer> {
+  const response = await fetch(address);
+  if (!response.ok) {
+    throw new Error(`${address} answered ${response.status}.`);
+  }
+  return response.arrayBuffer();
+}
 
 async function handle(message: ToDecoderWorker): Promise<ICandidates | undefined> {
   if (message.kind === 'load') {
-    const session = await InferenceSession.create(message.graph, { executionProviders: ['wasm'] });
-    decoder = new SamDecoder({
-      manifest: message.manifest,
-      session: session as never,
-      tensor: (data, dims) => new Tensor('float32', data, dims)
-    });
-    embeddings.clear();
+    await load(message.graph, message.manifest, message.kernels);
     return undefined;
-  }
-  if (!decoder) {
-    throw new Error('The decoder is not loaded.');
   }
   if (message.kind === 'embedding') {
-    const prepared = decoder.prepare(fromFloat16(asHalves(message.halves)));
-    embeddings.set(message.key, { prepared, size: message.size });
+    const slice: ISlice = { embedding: fromFloat16(asHalves(message.halves)), size: message.size };
+    if (kernels) {
+      slice.forKernels = kernels.prepare(slice.embedding);
+    }
+    slices.set(message.key, slice);
     return undefined;
   }
-  const entry = embeddings.get(message.key);
-  if (!entry) {
+  const slice = slices.get(message.key);
+  if (!slice) {
     throw new Error(`There is no embedding ${message.key}.`);
   }
-  return decoder.decode(entry.prepared, entry.size, message.prompts);
+  if (kernels?.takes(message.prompts)) {
+    slice.forKernels ??= kernels.prepare(slice.embedding);
+    return kernels.decode(slice.forKernels, slice.size, message.prompts);
+  }
+  const decoder = await openGraph();
+  slice.forGraph ??= decoder.prepare(slice.embedding);
+  return decoder.decode(slice.forGraph, slice.size, message.prompts);
 }
 
 // One at a time: the runtime is not re-entrant.

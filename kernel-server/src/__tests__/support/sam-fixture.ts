@@ -36,6 +36,17 @@ export function bundleSamProcess(folder: string): string {
   return options.outfile;
 }
 
+/** Bundle `src/sam` and MobileSAM's manifest as one module for {@link inNode}. */
+export function bundleSam(folder: string): string {
+  const outfile = join(folder, 'sam.cjs');
+  const contents = `export * from './src/sam'; export { MOBILE_SAM } from './src/shared/models/mobile-sam';`;
+  const stdin = { contents, resolveDir: ROOT, loader: 'ts' };
+  const options = { absWorkingDir: ROOT, stdin, outfile, bundle: true, platform: 'node', format: 'cjs' };
+  const program = `require('esbuild').buildSync(JSON.parse(process.argv[1]))`;
+  execFileSync(process.execPath, ['-e', program, JSON.stringify(options)], { cwd: ROOT });
+  return outfile;
+}
+
 /** Build the decoder's graph. */
 export function buildDecoder(folder: string): string {
   const path = join(folder, 'decoder.onnx');

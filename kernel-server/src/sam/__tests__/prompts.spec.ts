@@ -1,9 +1,5 @@
 /** Prompts and what they select, with the real model: two discs of other grey that touch. */
-import { execFileSync } from 'node:child_process';
-import { join } from 'node:path';
-import { buildDecoder, inNode, makeFolder } from '../../__tests__/support/sam-fixture';
-
-const ROOT = join(__dirname, '../../../..');
+import { buildDecoder, bundleSam, inNode, makeFolder } from '../../__tests__/support/sam-fixture';
 
 const PROGRAM = `
   const ort = require('onnxruntime-node');
@@ -62,16 +58,7 @@ describe('prompts', () => {
   afterAll(() => folder.remove());
 
   it('select one disc, the other or both: by points, a box, and the mask of an earlier answer', () => {
-    const bundle = join(folder.path, 'sam.cjs');
-    const contents = `export * from './src/sam'; export { MOBILE_SAM } from './src/shared/models/mobile-sam';`;
-    const stdin = { contents, resolveDir: ROOT, loader: 'ts' };
-    const options = { absWorkingDir: ROOT, stdin, outfile: bundle, bundle: true, platform: 'node', format: 'cjs' };
-    execFileSync(
-      process.execPath,
-      ['-e', `require('esbuild').buildSync(JSON.parse(process.argv[1]))`, JSON.stringify(options)],
-      { cwd: ROOT }
-    );
-    const found = inNode(PROGRAM, bundle, buildDecoder(folder.path)) as Record<string, unknown>;
+    const found = inNode(PROGRAM, bundleSam(folder.path), buildDecoder(folder.path)) as Record<string, unknown>;
     expect(found).toEqual({
       scales: ['A', 'both', 'both'],
       scores: [3, expect.closeTo(1, 1)],

@@ -7,7 +7,7 @@ export const OPSET = { domain: 1, version: 2 } as const;
 /** An entry of the metadata (StringStringEntryProto). */
 export const ENTRY = { key: 1, value: 2 } as const;
 export const GRAPH = { node: 1, name: 2, initializer: 5, input: 11, output: 12, valueInfo: 13 } as const;
-export const NODE = { input: 1, output: 2, operator: 4, attribute: 5, domain: 7 } as const;
+export const NODE = { input: 1, output: 2, name: 3, operator: 4, attribute: 5, domain: 7 } as const;
 export const ATTRIBUTE = {
   name: 1,
   int: 3,
@@ -19,7 +19,7 @@ export const ATTRIBUTE = {
   graphs: 11,
   type: 20
 } as const;
-export const TENSOR = { dims: 1, type: 2, name: 8, raw: 9 } as const;
+export const TENSOR = { dims: 1, type: 2, floats: 4, name: 8, raw: 9 } as const;
 /** Name and type of an input, an output or a value in between (ValueInfoProto). */
 export const VALUE_INFO = { name: 1, type: 2 } as const;
 export const TYPE = { tensor: 1 } as const;
