@@ -12,8 +12,11 @@ from ..sidecar_client import staging
 from ..sidecar_client.arrays import map_array
 from ..sidecar_client.regions import Region, find_regions
 from ..spec.errors import NotReadyError, ParameterError
-from ..spec.parameters import is_bool, show
+from ..spec.parameters import is_bool, show, whole
 from .work_region import WorkRegion
+
+#: Least side of a square that SAM sees, in pixels.
+SIDE_MIN = 32
 
 
 class Suggestion(NamedTuple):
@@ -140,7 +143,7 @@ class Suggestions(WorkRegion):
         embedding: npt.NDArray[np.float32] = map_array(reply["array"])[index]
         return embedding
 
-    def suggest(self, row: float, col: float, slice: int = 0) -> Suggestion:
+    def suggest(self, row: float, col: float, slice: int = 0, *, side: int | None = None) -> Suggestion:
         """Ask SAM for masks at a pixel, as the widget does under the cursor.
 
         Parameters
@@ -149,6 +152,9 @@ class Suggestions(WorkRegion):
             The pixel. Whole numbers are centres of pixels.
         slice
             The slice of a stack, from 0.
+        side
+            Side in pixels of the square around the pixel that SAM sees, 32 or more. For an object that is small in a large
+            image two to eight times its size. None: SAM sees the whole slice, or the region that is worked on.
 
         Returns
         -------
@@ -158,12 +164,16 @@ class Suggestions(WorkRegion):
         Raises
         ------
         ParameterError
-            If the point is outside the image.
+            If the point is outside the image, or `side` is below 32.
         """
-        self._refresh()
+        state = self._refresh()
         rows, columns = self.shape[-2:]
         points = [{"row": _within("row", row, rows), "column": _within("col", col, columns), "label": 1}]
-        reply = self._request("sam.suggest", {"slice": self._slice(slice), "points": points})
+        params: dict[str, object] = {"slice": self._slice(slice), "points": points}
+        if side is not None:
+            region = state["region"] or {"row0": 0, "row1": rows, "column0": 0, "column1": columns}
+            params["window"] = _window(row, col, whole("side", side, SIDE_MIN, max(SIDE_MIN, rows, columns)), region)
+        reply = self._request("sam.suggest", params)
         masks = staging.take(self._client, reply).view(np.bool_)
         return Suggestion(masks, np.array(reply["scores"], dtype=np.float64))
 
@@ -173,3 +183,14 @@ def _within(name: str, value: float, size: int) -> float:
     if is_bool(value) or not isinstance(value, (int, float, np.number)) or not -0.5 <= value <= size - 0.5:
         raise ParameterError(f"{name} is {show(value)}; the image has 0 to {size - 1}.")
     return float(value)
+
+
+def _window(row: float, column: float, side: int, region: dict[str, int]) -> dict[str, int]:
+    """Find the square of `side` pixels around a pixel, moved and cut to lie in a region."""
+
+    def span(name: str, at: float) -> dict[str, int]:
+        begin, end = region[f"{name}0"], region[f"{name}1"]
+        start = max(begin, min(round(at) - side // 2, end - side))
+        return {f"{name}0": start, f"{name}1": min(start + side, end)}
+
+    return {**span("row", row), **span("column", column)}

@@ -518,6 +518,15 @@ def test_suggestions_grow_with_their_scale_and_hold_the_point():
             lab.suggest(*point)
     again, _ = lab.suggest(row=90, col=140)
     np.testing.assert_array_equal(again, masks)
+    # SAM sees columns 80 to 200 only, or 180 to 300 at the edge.
+    closer, scores = lab.suggest(90, 140, side=120)
+    best = closer[scores.argmax()]
+    assert (best & disc).sum() / (best | disc).sum() > 0.9
+    assert not closer[:, :, :80].any() and not closer[:, :, 200:].any()
+    edge, _ = lab.suggest(90, 299, side=120)
+    assert edge.any() and not edge[:, :, :180].any()
+    with pytest.raises(sl.ParameterError, match="side"):
+        lab.suggest(90, 140, side=31)
 
 
 def test_after_the_sidecar_was_killed_everything_is_there(micrograph):

@@ -4,6 +4,7 @@
  *
  * preprocess.ts       pixels to the encoder's input
  * encoder-windows.ts  the windows in which the encoder sees a large image, and how their layers are blended
+ * prompt-windows.ts   the windows in which the encoder sees a part of an image for prompts
  * prompts.ts          points and boxes to the decoder's input
  * decoder.ts          the decoder's graph: prompts and an embedding in, low-resolution masks and their scores out
  * wasm-decoder.ts     the same on our own kernels, faster; decoder-weights.ts reads its weights, folded-weights.ts folds them
@@ -19,3 +20,4 @@ export * from './preprocess';
 export * from './prompts';
 export * from './encoder-windows';
 export * from './wasm-decoder';
+export * from './prompt-windows';

@@ -43,7 +43,8 @@ export class ComputeJobs {
   ): Promise<{ masks: Uint8Array; shape: number[]; scores: number[] }> {
     const [, rows, columns] = session.record.image.shape;
     const { region } = session.record;
-    const part = rectOf(region, session.record.image.shape);
+    const { window, slice } = params;
+    const part = window ?? rectOf(region, session.record.image.shape);
     const outside = params.points.find(
       ({ row, column }) =>
         !(row >= part.row0 - 0.5 && row < part.row1 && column >= part.column0 - 0.5 && column < part.column1)
@@ -51,12 +52,14 @@ export class ComputeJobs {
     if (outside) {
       throw new BridgeError(
         'invalid',
-        region
-          ? `The point (${outside.row}, ${outside.column}) is outside the region that is worked on, rows ${part.row0} to ${part.row1} and columns ${part.column0} to ${part.column1}.`
+        window || region
+          ? `The point (${outside.row}, ${outside.column}) is outside the ${window ? 'window' : 'region that is worked on'}, rows ${part.row0} to ${part.row1} and columns ${part.column0} to ${part.column1}.`
           : `The point (${outside.row}, ${outside.column}) is outside the image of ${rows} × ${columns} pixels.`
       );
     }
-    const { embedding } = await this.embeddings.whole(session, params.slice, call);
+    const { embedding } = await (window
+      ? this.embeddings.window(session, slice, window, call)
+      : this.embeddings.whole(session, slice, call));
     const context: IJobContext = { signal: call.signal, progress: () => undefined };
     const size = { rows: part.row1 - part.row0, columns: part.column1 - part.column0 };
     const points = params.points.map(({ row, column, label }) => ({
@@ -65,7 +68,7 @@ export class ComputeJobs {
       label
     }));
     const { masks, scores } = await this._options.sam.suggest(embedding, size, points, context);
-    return { masks: region ? placed(masks, part, rows, columns) : masks, shape: [3, rows, columns], scores };
+    return { masks: window || region ? placed(masks, part, rows, columns) : masks, shape: [3, rows, columns], scores };
   }
 
   /** The feature stack of a slice, in the session's array. */

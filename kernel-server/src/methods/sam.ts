@@ -15,15 +15,17 @@ export function samHandlers({ sam, sessions, staging, embeddings, compute }: IMe
       return { result: { device, seconds, array: session.array('embedding')! } };
     },
 
-    'sam.embedding': async ({ session: id, slice }, call) => {
+    'sam.embedding': async ({ session: id, slice, window }, call) => {
       const session = await sessions.get(id);
       session.checkSlice(slice);
       // The page asks for this as soon as it opens. The encoder would take the cores from the tiles that the user waits for.
       await session.pyramid.overview(slice);
-      const { device, seconds, embedding } = await embeddings.whole(session, slice, call);
+      const within = window ?? rectOf(session.record.region, session.record.image.shape);
+      const { device, seconds, embedding } = await (window
+        ? embeddings.window(session, slice, window, call)
+        : embeddings.whole(session, slice, call));
       const halves = toFloat16(embedding);
       const shape = embeddingShape(sam.manifest);
-      const within = rectOf(session.record.region, session.record.image.shape);
       return { result: { device, seconds, shape, within }, buffers: [new Uint8Array(halves.buffer)] };
     },
 

@@ -10,7 +10,7 @@ import type { IEmbeddingBasis, ISliceMaps } from '../../../engine/core/embedding
 import { BridgeError } from '../../../src/shared/errors';
 import { EmbeddingSpec, featureSpec, withImage } from '../../../src/shared/features';
 import { ArrayDescriptor, ImageInfo } from '../../../src/shared/protocol';
-import { moved, Rect } from '../../../src/shared/rect';
+import { areaOf, moved, overlapArea, Rect } from '../../../src/shared/rect';
 import { cutShape, rectOf } from '../../../src/shared/region';
 import { EncoderWindows } from '../../../src/sam';
 import { ArrayStore } from '../arrays/array-store';
@@ -83,6 +83,32 @@ export class SliceEmbeddings {
     }
     this._prefetch(session, slice, this._chosen(session), false);
     return whole;
+  }
+
+  /**
+   * The embedding of a window of a slice: its rows and columns are encoded as an image of their own.
+   *
+   * @param call the id of the request, and what cancels it
+   * @throws BridgeError `invalid` for a window that is not part of what SAM sees; as SAM fails; `cancelled` if the image is replaced meanwhile.
+   */
+  async window(
+    session: Session,
+    slice: number,
+    window: Rect,
+    call: { id: string; signal: AbortSignal }
+  ): Promise<IWholeEmbedding> {
+    session.checkSlice(slice);
+    const { image, display, within, generation } = sourceOf(session);
+    checkWindow(window, within ?? rectOf(null, image.shape));
+    const key = `window/${session.id}/${slice}/${generation}/${Object.values(window).join('-')}`;
+    const description = { key, id: call.id, session: session.id, kind: 'embed' as const };
+    const made = await this._options.jobs.run(description, call.signal, context =>
+      this._options.sam.embed(image, display, slice, context, window)
+    );
+    if (generation !== session.encoderGeneration) {
+      throw replaced();
+    }
+    return made;
   }
 
   /**
@@ -468,6 +494,18 @@ function seenImage({ record: { image, region } }: Session): ImageInfo {
 
 function mapKey({ display, key }: ISource, slice: number, { window }: EmbeddingSpec, basis: IEmbeddingBasis): string {
   return `${key}${display.low},${display.high}/${slice}/${window}/${basisKey(basis)}`;
+}
+
+/** Throws BridgeError `invalid` for a window that does not lie in the rows and columns that SAM sees. */
+function checkWindow(window: Rect, seen: Rect): void {
+  const { row0, row1, column0, column1 } = window;
+  if (row0 >= row1 || column0 >= column1 || overlapArea(window, seen) < areaOf(window)) {
+    throw new BridgeError(
+      'invalid',
+      `The window has rows ${row0} to ${row1} and columns ${column0} to ${column1}; it must lie in rows ${seen.row0} to ${seen.row1} and ` +
+        `columns ${seen.column0} to ${seen.column1}.`
+    );
+  }
 }
 
 function replaced(): BridgeError {

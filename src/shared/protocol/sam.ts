@@ -15,14 +15,17 @@ export const SAM_METHODS = {
     params: z.object({ session: zSessionId, slice: zCount }),
     result: z.object({ device: zSamDevice, seconds: z.number(), array: zArray })
   },
-  /** The same for the browser. One buffer: the embedding as float16 [channels, rows, columns]. */
+  /**
+   * The same for the browser, or the embedding of a window, its rows and columns encoded as an image of their own. One buffer: the embedding as
+   * float16 [channels, rows, columns]. `invalid` for a window that is not part of what SAM sees.
+   */
   'sam.embedding': {
-    params: z.object({ session: zSessionId, slice: zCount }),
+    params: z.object({ session: zSessionId, slice: zCount, window: zRect.optional() }),
     result: z.object({
       device: zSamDevice,
       seconds: z.number(),
       shape: z.tuple([zNatural, zNatural, zNatural]),
-      /** The rows and columns that it is of, those of the session's region. */
+      /** The rows and columns that it is of: those of the window, or of the session's region. */
       within: zRect
     }),
     repeat: true
@@ -35,10 +38,15 @@ export const SAM_METHODS = {
   },
   /**
    * Decode the masks at some points: SAM's three scales, small to large, as a staged uint8 array [3, rows, columns] of 0 and 1,
-   * and the quality that SAM predicts for each.
+   * and the quality that SAM predicts for each. With a window, as in `sam.embedding`, SAM sees that alone: the masks are 0 outside of it.
    */
   'sam.suggest': {
-    params: z.object({ session: zSessionId, slice: zCount, points: z.array(zPoint).min(1).max(POINTS_MAX) }),
+    params: z.object({
+      session: zSessionId,
+      slice: zCount,
+      points: z.array(zPoint).min(1).max(POINTS_MAX),
+      window: zRect.optional()
+    }),
     result: z.object({ staged: zStagedId, array: zArray, scores: z.array(z.number()).length(3) })
   }
 } as const satisfies MethodTable;

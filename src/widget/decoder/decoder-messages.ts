@@ -2,8 +2,9 @@
 import type { DecoderManifest } from '../../shared';
 import type { ICandidates, IPrompts, ISize } from '../../sam';
 
-/** Embeddings that the page and the worker keep, each for itself: those of the slices that were used last. */
-export const EMBEDDINGS_KEPT = 4;
+/** Embeddings of slices and of windows that the page keeps, 2 MB each; and the worker, with what the decoder computes of each: those used last. */
+export const EMBEDDINGS_KEPT = 24;
+export const EMBEDDINGS_PREPARED = 4;
 
 export type ToDecoderWorker =
   /** `kernels`: whether our own kernels may run the decoder; else its graph does. */

@@ -9,7 +9,7 @@ import { BridgeError } from '../../shared/errors';
 import { Lru } from '../../shared/lru';
 import type { DecoderManifest } from '../../shared/models';
 import type { ICandidates, IPrompts, ISize } from '../../sam';
-import { EMBEDDINGS_KEPT, FromDecoderWorker, ToDecoderWorker } from './decoder-messages';
+import { EMBEDDINGS_KEPT, EMBEDDINGS_PREPARED, FromDecoderWorker, ToDecoderWorker } from './decoder-messages';
 import { createDecoderWorker } from './decoder-worker-factory';
 
 /** The part of a web worker that the decoder uses. */
@@ -300,7 +300,7 @@ export class SuggestionDecoder implements IDisposable {
   /** For {@link useEmbedding}, and for a new worker. */
   private readonly _embeddings = new Lru<string, IEmbedding>({ limit: EMBEDDINGS_KEPT });
   /** The embeddings that the worker has: its own cache is used in the same order. */
-  private readonly _inWorker = new Lru<string, true>({ limit: EMBEDDINGS_KEPT });
+  private readonly _inWorker = new Lru<string, true>({ limit: EMBEDDINGS_PREPARED });
   private readonly _calls = new Map<number, ICall>();
   private _next: ISuggestRequest | undefined;
   /** Requests of prompts that were clicked, in order. */

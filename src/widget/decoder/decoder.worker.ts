@@ -16,7 +16,7 @@ import {
 } from '../../sam';
 import { Lru } from '../../shared/lru';
 import type { DecoderManifest } from '../../shared/models';
-import { EMBEDDINGS_KEPT, FromDecoderWorker, ToDecoderWorker } from './decoder-messages';
+import { EMBEDDINGS_PREPARED, FromDecoderWorker, ToDecoderWorker } from './decoder-messages';
 
 /** The part of a worker's global scope that is used here; TypeScript's types for it clash with the page's. */
 interface IWorkerScope {
@@ -46,7 +46,7 @@ let kernels: WasmDecoder | undefined;
 /** The graph's decoder. Where there are kernels it is opened when it is first needed. */
 let openGraph: () => Promise<SamDecoder> = () => Promise.reject(new Error('The decoder is not loaded.'));
 /** 4 MB each, and 27 MB more for those that the kernels have prepared. */
-const slices = new Lru<string, ISlice>({ limit: EMBEDDINGS_KEPT });
+const slices = new Lru<string, ISlice>({ limit: EMBEDDINGS_PREPARED });
 
 async function load(graph: Uint8Array, manifest: DecoderManifest, useKernels: boolean): Promise<void> {
   slices.clear();

@@ -82,6 +82,9 @@ function mostImportant(state: LabellerState): IStatusText {
     case 'failed':
       return { text: trans.__('No suggestions: %1', embedding.message), kind: 'error' };
     case 'ready': {
+      if (parts?.embedding.looking) {
+        return { text: trans.__('SAM is looking at this region…'), kind: 'busy' };
+      }
       const closer = parts?.embedding.closer ?? null;
       return closer === null
         ? { text: nextStep(state) ?? trans.__('SAM is ready, on %1', deviceName(state)), kind: 'plain' }

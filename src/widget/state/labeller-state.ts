@@ -34,7 +34,7 @@ import { CorrectionMethod, Drawing } from './drawing';
 import { LabelFiles } from './label-files';
 import { LiveState } from './live-state';
 import { SessionParts } from './session-parts';
-import { ISuggestionDecoder } from './slice-embedding';
+import { ISuggestionDecoder } from './suggestion-decoder';
 import { StepHistory } from './step-history';
 import { StoredLabels } from './stored-labels';
 import { StrokeTimes } from './stroke-times';
@@ -86,6 +86,7 @@ export class LabellerState implements IDisposable {
       part.changed.connect(() => this._changed.emit('status'), this);
     }
     this.live.quiet.connect(() => this._parts?.fallBack(), this);
+    this.live.moved.connect(this._showSam, this);
     this.settings.changed.connect(this._onSettings, this);
     this.suggestionOptions.changed.connect(() => this._changed.emit('choice'), this);
   }
@@ -692,8 +693,14 @@ export class LabellerState implements IDisposable {
     const wanted = JSON.stringify([this._slice, region && [region.row0, region.row1, region.column0, region.column1]]);
     if (this._prepared !== wanted || state === 'waiting') {
       this._prepared = wanted;
+      this._showSam();
       void parts.embedding.prepare(this._slice, rest, region);
     }
+  }
+
+  /** Tell SAM what is in view. */
+  private _showSam(): void {
+    this._parts?.embedding.show(this.live.inView(this._slice));
   }
 
   /** Take a session whose labels were replaced. Strokes that wait are sent before. */

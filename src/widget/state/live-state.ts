@@ -43,6 +43,11 @@ export class LiveState implements IDisposable {
     return this._quiet;
   }
 
+  /** Emits when {@link inView} may have changed. */
+  get moved(): ISignal<this, void> {
+    return this._moved;
+  }
+
   /** Whether it is on: the value requested last, until the sidecar answers. */
   get on(): boolean {
     return this._wanted ?? this._on;
@@ -120,6 +125,7 @@ export class LiveState implements IDisposable {
       const { row0, row1, column0, column1 } = visible;
       this._views.set(owner, { slice, row0, row1, column0, column1 }); // the last entry is the view that moved last
     }
+    this._moved.emit();
     clearTimeout(this._viewTimer);
     this._viewTimer = setTimeout(() => this._send(), this._options.viewAfterMs ?? VIEW_AFTER_MS);
   }
@@ -268,6 +274,7 @@ export class LiveState implements IDisposable {
   private readonly _options: LiveState.IOptions;
   private readonly _changed = new Signal<this, void>(this);
   private readonly _quiet = new Signal<this, void>(this);
+  private readonly _moved = new Signal<this, void>(this);
   private readonly _views = new Map<object, SliceRect>();
   /** Running rounds by the id of their job: one, or two while one replaces the other. */
   private readonly _jobs = new Map<string, EventParams<'job'>>();

@@ -21,7 +21,8 @@ import { PixelValues } from './pixel-values';
 import { FeaturePreview } from './preview';
 import { LabelledSlices } from './labelled-slices';
 import { ProbabilityOverlay } from './probability';
-import { ISuggestionDecoder, SliceEmbedding } from './slice-embedding';
+import { SliceEmbedding } from './slice-embedding';
+import { ISuggestionDecoder } from './suggestion-decoder';
 import { SuggestionOptions } from './suggestion-options';
 import { Suggestions } from './suggestions';
 import { UncertaintyOverlay } from './uncertainty';
@@ -274,6 +275,7 @@ export class SessionParts implements IDisposable {
       this._changed.emit('status');
       this._changed.emit('choice');
     }, this);
+    embedding.improved.connect(() => suggestions.refresh(), this);
     embedding.progressed.connect(() => this._changed.emit('status'), this);
   }
 

@@ -1,19 +1,12 @@
 /** SAM for one labeller: requests the decoder and the embedding of a slice, and follows the encoder's progress. */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { BridgeError, DecoderManifest, EventParams, moved, Rect, SamDevice } from '../../shared';
-import { ICandidates, IPrompts } from '../../sam';
+import { BridgeError, DecoderManifest, EventParams, Rect, SamDevice } from '../../shared';
 import { ISize } from '../base/geometry';
 import { ISessionEvent, ISessionLink } from '../base/session-link';
+import { ISuggestionDecoder } from './suggestion-decoder';
 import { IPointDecoder } from './suggestions';
-
-/** The part of the decoder that is used here. */
-export interface ISuggestionDecoder extends IDisposable {
-  load(graph: Uint8Array, manifest: DecoderManifest): Promise<void>;
-  setEmbedding(key: string, embedding: Uint8Array, size: ISize): void;
-  useEmbedding(key: string): boolean;
-  suggest(prompts: IPrompts, signal?: AbortSignal, urgent?: boolean): Promise<ICandidates>;
-}
+import { WindowEmbeddings } from './window-embeddings';
 
 /** The state of a slice's embedding. */
 export type EmbeddingState =
@@ -29,6 +22,12 @@ export class SliceEmbedding implements IDisposable {
   constructor(options: SliceEmbedding.IOptions) {
     this._options = options;
     options.link.on('job').connect(this._onJob, this);
+    this._windows = new WindowEmbeddings({
+      link: options.link,
+      changed: () => this._progressed.emit(),
+      improved: () => this._improved.emit(),
+      restMs: options.restMs
+    });
   }
 
   /** Emits when the state changes. */
@@ -36,9 +35,14 @@ export class SliceEmbedding implements IDisposable {
     return this._changed;
   }
 
-  /** Emits when {@link closer} may have changed. */
+  /** Emits when {@link closer} or {@link looking} may have changed. */
   get progressed(): ISignal<this, void> {
     return this._progressed;
+  }
+
+  /** Emits when a better embedding of the place of the last prompts is there. */
+  get improved(): ISignal<this, void> {
+    return this._improved;
   }
 
   get state(): EmbeddingState {
@@ -52,23 +56,17 @@ export class SliceEmbedding implements IDisposable {
 
   /** Decodes prompts on the slice; null until it is ready. */
   get decoder(): IPointDecoder | null {
-    const [decoder, manifest] = [this._decoder, this._manifest];
-    const within = this._within;
-    return this._state.state === 'ready' && decoder && manifest
-      ? {
-          manifest,
-          within,
-          suggest: ({ points, box, mask }, signal, urgent) => {
-            const { row0, column0 } = within;
-            const inside = {
-              points: points.map(({ row, column, label }) => ({ row: row - row0, column: column - column0, label })),
-              box: box && moved(box, -row0, -column0),
-              mask
-            };
-            return decoder.suggest(inside, signal, urgent);
-          }
-        }
-      : null;
+    return this._state.state === 'ready' ? this._windows.decoder : null;
+  }
+
+  /** Whether suggestions at the pointer wait for an embedding of the region there. */
+  get looking(): boolean {
+    return this._state.state === 'ready' && this._windows.looking;
+  }
+
+  /** The user sees these rows and columns of the slice; null: nothing. SAM looks at them closer, if they are a small part of it. */
+  show(view: Rect | null): void {
+    this._windows.show(view);
   }
 
   get isDisposed(): boolean {
@@ -92,10 +90,11 @@ export class SliceEmbedding implements IDisposable {
     const computed = this._computed.get(key);
     if (computed && this._decoder?.useEmbedding(key)) {
       const { within, ...made } = computed;
-      this._within = within;
+      this._begin(slice, key, within);
       this._set({ state: 'ready', ...made });
       return;
     }
+    this._windows.end();
     this._set({ state: 'computing', fraction: null });
     if (rest > 0 && !(await rested(rest, signal))) {
       return;
@@ -115,8 +114,8 @@ export class SliceEmbedding implements IDisposable {
       const { device, seconds, within } = result;
       const size = { rows: within.row1 - within.row0, columns: within.column1 - within.column0 };
       decoder.setEmbedding(key, bytes, size);
-      this._within = within;
       this._computed.set(key, { device, seconds, within });
+      this._begin(slice, key, within);
       this._set({ state: 'ready', device, seconds });
     } catch (reason) {
       const error = BridgeError.from(reason);
@@ -130,6 +129,7 @@ export class SliceEmbedding implements IDisposable {
   /** Attached again: forget the encoder's progress. The sidecar reports work that still runs. */
   attached(): void {
     this._closer = null;
+    this._windows.retry();
   }
 
   dispose(): void {
@@ -139,9 +139,15 @@ export class SliceEmbedding implements IDisposable {
     this._disposed = true;
     this._running?.abort();
     this._closing.abort();
+    this._windows.dispose();
     this._decoder?.dispose();
     this._decoder = null;
     Signal.clearData(this);
+  }
+
+  /** Request windows of a slice whose embedding is in the decoder. */
+  private _begin(slice: number, key: string, within: Rect): void {
+    this._windows.begin({ slice, key, within, decoder: this._decoder!, manifest: this._manifest! });
   }
 
   /** Follow the progress of the encoder. */
@@ -201,6 +207,8 @@ export class SliceEmbedding implements IDisposable {
   private readonly _options: SliceEmbedding.IOptions;
   private readonly _changed = new Signal<this, EmbeddingState>(this);
   private readonly _progressed = new Signal<this, void>(this);
+  private readonly _improved = new Signal<this, void>(this);
+  private readonly _windows: WindowEmbeddings;
   private _state: EmbeddingState = { state: 'waiting' };
   private readonly _closing = new AbortController();
   private _loading: Promise<ISuggestionDecoder> | null = null;
@@ -209,8 +217,6 @@ export class SliceEmbedding implements IDisposable {
   private _running: AbortController | null = null;
   /** Where the embedding of each slice was computed, and how long it took. */
   private readonly _computed = new Map<string, { device: SamDevice; seconds: number; within: Rect }>();
-  /** The rows and columns that the decoder's embedding is of. */
-  private _within: Rect = { row0: 0, row1: 0, column0: 0, column1: 0 };
   private _closer: EventParams<'job'> | null = null;
   private _disposed = false;
 }
@@ -234,5 +240,7 @@ export namespace SliceEmbedding {
     image: ISize;
     /** Makes the decoder; called when it is first needed. */
     createDecoder(): Promise<ISuggestionDecoder>;
+    /** Milliseconds for which the view rests until windows of it are requested. */
+    restMs?: number;
   }
 }

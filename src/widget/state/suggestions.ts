@@ -15,6 +15,11 @@ export interface IPointDecoder {
   readonly manifest: DecoderManifest;
   /** The rows and columns that it sees; absent: all. Points elsewhere have no suggestion. */
   readonly within?: Rect;
+  /**
+   * The decoder that sees the place of some prompts best; absent: this one. It may wait for an embedding of that place. Prompts with the mask of an
+   * earlier answer belong to the decoder that gave that answer.
+   */
+  serving?(prompts: IPrompts): IPointDecoder;
   /** Decode prompts, in the image's rows and columns. `urgent` ones, which were clicked, are decoded first and never skipped. */
   suggest(prompts: IPrompts, signal: AbortSignal, urgent: boolean): Promise<ICandidates>;
 }
@@ -87,6 +92,13 @@ export class Suggestions implements IDisposable {
     void this._suggest(at);
   }
 
+  /** A better embedding of the place under the pointer is there: decode again. */
+  refresh(): void {
+    if (this._last && !this._quiet) {
+      void this._suggest(this._last);
+    }
+  }
+
   /** The pointer left the image. */
   leave(): void {
     this._last = null;
@@ -119,16 +131,17 @@ export class Suggestions implements IDisposable {
     if (shown && (distance(shown.at, at) === 0 || shown.contains(at))) {
       return shown;
     }
-    const decoder = this._decoder;
-    if (!decoder || this._disposed || !sees(decoder, at)) {
+    if (!this._decoder || this._disposed || !sees(this._decoder, at)) {
       return null;
     }
+    const prompts: IPrompts = { points: [{ ...at, label: 1 }] };
+    const decoder = servingOf(this._decoder, prompts);
     const { signal } = this._end;
     this._accepting++;
     this._pending++;
     this._changed.emit();
     try {
-      const candidates = await decoder.suggest({ points: [{ ...at, label: 1 }] }, signal, true);
+      const candidates = await decoder.suggest(prompts, signal, true);
       return signal.aborted ? null : this._make(at, candidates, decoder, scale);
     } catch (reason) {
       this._fail(reason, signal);
@@ -164,14 +177,15 @@ export class Suggestions implements IDisposable {
   }
 
   private async _suggest(at: IPixel): Promise<void> {
-    const decoder = this._decoder;
-    if (!decoder || this._disposed) {
+    if (!this._decoder || this._disposed) {
       return;
     }
-    if (!sees(decoder, at)) {
+    if (!sees(this._decoder, at)) {
       this._show(null);
       return;
     }
+    const prompts: IPrompts = { points: [{ ...at, label: 1 }] };
+    const decoder = servingOf(this._decoder, prompts);
     // An older request that finishes is still shown: with a slow decoder, a moving pointer would otherwise never see a suggestion.
     // The decoder itself skips points that wait.
     const { signal } = this._epoch;
@@ -179,11 +193,12 @@ export class Suggestions implements IDisposable {
     this._pending++;
     this._changed.emit();
     try {
-      const candidates = await decoder.suggest({ points: [{ ...at, label: 1 }] }, signal, false);
+      const candidates = await decoder.suggest(prompts, signal, false);
       if (signal.aborted || sequence < this._answered) {
         return;
       }
       this._answered = sequence;
+      this._answerer = decoder;
       this._show(this._make(at, candidates, decoder, this.options.scale));
     } catch (reason) {
       this._fail(reason, signal);
@@ -208,7 +223,7 @@ export class Suggestions implements IDisposable {
 
   /** Show the current suggestion as the user now wants it. */
   private _onOptions(): void {
-    const [current, decoder] = [this._current, this._decoder];
+    const [current, decoder] = [this._current, this._answerer];
     if (current && decoder) {
       this._show(this._make(current.at, current.candidates, decoder, this.options.scale));
     }
@@ -237,6 +252,8 @@ export class Suggestions implements IDisposable {
   private readonly _failed = new Signal<this, BridgeError>(this);
   private _decoder: IPointDecoder | null = null;
   private _current: Suggestion | null = null;
+  /** The decoder that gave {@link current}. */
+  private _answerer: IPointDecoder | null = null;
   private _epoch = new AbortController();
   /** Aborted when this is disposed. */
   private readonly _end = new AbortController();
@@ -257,6 +274,10 @@ export namespace Suggestions {
     /** Of the labeller; by default its own. */
     options?: SuggestionOptions;
   }
+}
+
+function servingOf(decoder: IPointDecoder, prompts: IPrompts): IPointDecoder {
+  return decoder.serving?.(prompts) ?? decoder;
 }
 
 function sees({ within }: IPointDecoder, { row, column }: IPixel): boolean {

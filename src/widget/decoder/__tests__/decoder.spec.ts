@@ -3,7 +3,7 @@ import { BridgeError } from '../../../shared/errors';
 import { DEFAULT_MODEL } from '../../../shared/models';
 import { IPrompts } from '../../../sam';
 import { IDecoderWorker, SuggestionDecoder } from '../decoder';
-import { FromDecoderWorker, ToDecoderWorker } from '../decoder-messages';
+import { EMBEDDINGS_KEPT, EMBEDDINGS_PREPARED, FromDecoderWorker, ToDecoderWorker } from '../decoder-messages';
 
 jest.mock('../decoder-worker-factory', () => ({
   createDecoderWorker: () => {
@@ -136,17 +136,22 @@ describe('SuggestionDecoder', () => {
       worker().atOnce.push('suggest');
       await decoder.suggest(at(1));
     };
-    for (const key of ['b', 'c', 'd']) {
-      decoder.setEmbedding(key, new Uint8Array(4), SIZE);
-    }
-    for (const key of ['a', 'b', 'a', 'c', 'd', 'a']) {
+    const set = (key: string) => decoder.setEmbedding(key, new Uint8Array(4), SIZE);
+    const names = Array.from({ length: EMBEDDINGS_PREPARED }, (_, i) => `prepared ${i}`);
+    names.forEach(set);
+    for (const key of [...names, names[1]!, names[0]!]) {
       await decode(key);
     }
-    expect(worker().embeddings).toEqual(['a', 'b', 'c', 'd']);
-    decoder.setEmbedding('e', new Uint8Array(4), SIZE);
-    await decode('e');
-    expect(decoder.useEmbedding('b')).toBe(false);
-    expect(decoder.useEmbedding('a')).toBe(true);
+    expect(worker().embeddings).toEqual(names);
+    set('one more');
+    await decode('one more');
+    await decode(names[0]!);
+    expect(worker().embeddings).toEqual([...names, 'one more']);
+    await decode(names[2]!); // the worker has displaced it, the page has not
+    expect(worker().embeddings).toEqual([...names, 'one more', names[2]]);
+    Array.from({ length: EMBEDDINGS_KEPT - 1 }, (_, i) => `kept ${i}`).forEach(set);
+    expect(decoder.useEmbedding(names[0]!)).toBe(false);
+    expect(decoder.useEmbedding(names[2]!)).toBe(true);
   });
 
   it('says that the worker died, and starts a new one at the next request', async () => {

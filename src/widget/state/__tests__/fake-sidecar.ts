@@ -17,7 +17,7 @@ import {
 } from '../../../shared';
 import { rectOf } from '../../../shared/region';
 import { ICandidates } from '../../../sam';
-import { ISuggestionDecoder } from '../slice-embedding';
+import { ISuggestionDecoder } from '../suggestion-decoder';
 import { LabellerState } from '../labeller-state';
 import { decodePatch, IMaskedPatch } from '../../labels/patches';
 import { MaskBuilder } from '../../labels/raster';
@@ -299,6 +299,7 @@ export async function open(
   slices = 1
 ) {
   const sidecar = new FakeSidecar(size, slices);
+  const embeddings = new Set<string>();
   const state = new LabellerState({
     session: id,
     settings: new Settings(),
@@ -306,8 +307,8 @@ export async function open(
     createDecoder: () =>
       Promise.resolve({
         load: () => Promise.resolve(),
-        setEmbedding: () => undefined,
-        useEmbedding: () => false,
+        setEmbedding: key => void embeddings.add(key),
+        useEmbedding: key => embeddings.has(key),
         suggest,
         isDisposed: false,
         dispose: () => undefined

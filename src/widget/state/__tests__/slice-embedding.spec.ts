@@ -3,7 +3,7 @@ import { BridgeError, DEFAULT_MODEL, Rect, SamDevice, zDecoderManifest } from '.
 import { IPrompts } from '../../../sam';
 import { FakeLink } from '../../base/__tests__/fake-link';
 import { IDecoderWorker, SuggestionDecoder } from '../../decoder/decoder';
-import { FromDecoderWorker, ToDecoderWorker } from '../../decoder/decoder-messages';
+import { EMBEDDINGS_KEPT, FromDecoderWorker, ToDecoderWorker } from '../../decoder/decoder-messages';
 import { EmbeddingState, SliceEmbedding } from '../slice-embedding';
 
 jest.mock('../../decoder/decoder-worker-factory', () => ({ createDecoderWorker: () => new ReadyWorker() }));
@@ -117,7 +117,7 @@ describe('SliceEmbedding', () => {
   });
 
   it('requests a slice again that newer ones have displaced', async () => {
-    for (const slice of [0, 1, 2, 3, 4]) {
+    for (let slice = 0; slice <= EMBEDDINGS_KEPT; slice++) {
       await embedding.prepare(slice);
     }
     requests = [];

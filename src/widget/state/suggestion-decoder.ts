@@ -1,0 +1,13 @@
+/** SAM's decoder, as the state uses it; `src/widget/decoder` has the real one. */
+import { IDisposable } from '@lumino/disposable';
+import { DecoderManifest } from '../../shared';
+import { ICandidates, IPrompts } from '../../sam';
+import { ISize } from '../base/geometry';
+
+/** The part of the decoder that is used here. */
+export interface ISuggestionDecoder extends IDisposable {
+  load(graph: Uint8Array, manifest: DecoderManifest): Promise<void>;
+  setEmbedding(key: string, embedding: Uint8Array, size: ISize): void;
+  useEmbedding(key: string): boolean;
+  suggest(prompts: IPrompts, signal?: AbortSignal, urgent?: boolean): Promise<ICandidates>;
+}
