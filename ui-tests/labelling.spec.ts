@@ -6,8 +6,8 @@ import { TestNotebook } from './notebook';
 
 testLabelling(GOLD);
 
-test('An accepted suggestion covers the particle under the mouse', async ({ page, tmpPath }) => {
-  const { object, setup } = PARTICLES;
+test('An accepted suggestion covers the particle under the mouse, or in a box', async ({ page, tmpPath }) => {
+  const { object, objects, setup } = PARTICLES;
   const notebook = await TestNotebook.open(page, `${tmpPath}/particle.ipynb`, [
     setup,
     'lab = sl.Labeller(image, classes=["particle", "matrix"], name="particle", fresh=True); lab',
@@ -22,4 +22,28 @@ test('An accepted suggestion covers the particle under the mouse', async ({ page
   await lab.click();
   await lab.saved();
   expect(Number(await notebook.execute(2, overlapWithParticle(object)))).toBeGreaterThan(0.8);
+
+  // Another one by a box and a point outside of it. Undo takes the point back, and no label.
+  const other = objects[1]!;
+  const size = 20;
+  await lab.stroke([
+    { row: other.row - size, column: other.column - size },
+    { row: other.row + size, column: other.column + size }
+  ]);
+  const status = lab.root.getByTestId('sambalab-status');
+  await expect(status).toHaveText(/^Click what belongs to it/);
+  await expect(lab.root.getByTestId('sambalab-scale')).toHaveText('Suggestion: by your prompts');
+  const count = await lab.countLabelled();
+  await page.keyboard.down('Control');
+  await lab.moveTo(other.row - size, other.column - size);
+  await lab.click();
+  await page.keyboard.up('Control');
+  await lab.press('Control+z');
+  await expect(lab.root.getByTestId('sambalab-undo')).toHaveAttribute('title', /last prompt/);
+  expect(await lab.countLabelled()).toBe(count);
+  await lab.press('2');
+  await lab.press('Enter');
+  await lab.saved();
+  await expect(status).not.toHaveText(/^Click what belongs to it/);
+  expect(Number(await notebook.execute(2, overlapWithParticle(other, 2)))).toBeGreaterThan(0.8);
 });

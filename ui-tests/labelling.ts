@@ -6,13 +6,13 @@ import { expect, test } from '@jupyterlab/galata';
 import { IPixel, ITestImage, LabellerPage } from './labeller';
 import { TestNotebook } from './notebook';
 
-/** Python that prints the intersection over union of class 1 of the labels and the true object around a pixel. */
-export function overlapWithParticle({ row, column }: IPixel): string {
+/** Python that prints the intersection over union of a class of the labels and the true object around a pixel. */
+export function overlapWithParticle({ row, column }: IPixel, classId = 1): string {
   return `
 from scipy import ndimage
 particles, _ = ndimage.label(truth == 1)
 particle = particles == particles[${row}, ${column}]
-drawn = lab.labels == 1
+drawn = lab.labels == ${classId}
 print((particle & drawn).sum() / (particle | drawn).sum())`;
 }
 

@@ -8,6 +8,9 @@ export type WheelZoom = 'focus' | 'always' | 'ctrl';
 /** Where a new label overlaps older ones: they stay, it replaces them, or it replaces only the label on which it began. */
 export type Overlap = 'keep' | 'over' | 'same';
 
+/** How to click what does not belong to a suggestion that is held: with Ctrl, or also with the right button. */
+export type NegativeClick = 'ctrl' | 'right';
+
 /** The labels that the eraser takes: of all classes, or of the current one. */
 export type Erases = 'all' | 'current';
 
@@ -49,6 +52,8 @@ export interface ISettings {
   overlap: Overlap;
   /** Which labels the eraser takes. */
   erases: Erases;
+  /** How to click what does not belong to a suggestion. */
+  negativeClick: NegativeClick;
   wheelZoom: WheelZoom;
   /** Whether a saved notebook keeps a picture of each labeller. */
   picture: boolean;
@@ -72,6 +77,7 @@ export const DEFAULT_SETTINGS: Readonly<ISettings> = {
   shown: 'both',
   overlap: 'keep',
   erases: 'all',
+  negativeClick: 'ctrl',
   wheelZoom: 'focus',
   picture: true
 };
@@ -174,6 +180,9 @@ export function checkSettings(values: Partial<Record<keyof ISettings, unknown>>)
   }
   if (values.erases === 'all' || values.erases === 'current') {
     out.erases = values.erases;
+  }
+  if (values.negativeClick === 'ctrl' || values.negativeClick === 'right') {
+    out.negativeClick = values.negativeClick;
   }
   if (typeof values.tool === 'string') {
     out.tool = values.tool;

@@ -265,11 +265,12 @@ export class CanvasView extends Widget {
 
   private _pointer(event: PointerEvent): IPointer {
     const { pointerId: id, altKey, shiftKey, timeStamp: time } = event;
-    return { id, kind: kindOf(event), at: this._screen(event), altKey, shiftKey, time };
+    const accelKey = event.ctrlKey || event.metaKey;
+    return { id, kind: kindOf(event), at: this._screen(event), altKey, shiftKey, accelKey, time };
   }
 
-  private _toolEvent({ at, kind, altKey, shiftKey, time }: IPointer): IToolEvent {
-    return { image: this.view.toImage(at), kind, altKey, shiftKey, time };
+  private _toolEvent({ at, ...rest }: IPointer): IToolEvent {
+    return { image: this.view.toImage(at), ...rest };
   }
 
   private _onWheel(event: WheelEvent): void {

@@ -17,6 +17,8 @@ export interface IPointer {
   at: IPoint;
   altKey: boolean;
   shiftKey: boolean;
+  /** Ctrl, or Command on a Mac. */
+  accelKey: boolean;
   /** In milliseconds, as `performance.now()` counts. */
   time: number;
 }

@@ -181,7 +181,14 @@ export class KeyCursor {
   }
 
   private _event(): IToolEvent {
-    return { image: this._at!, kind: 'mouse', altKey: false, shiftKey: false, time: performance.now() };
+    return {
+      image: this._at!,
+      kind: 'mouse',
+      altKey: false,
+      shiftKey: false,
+      accelKey: false,
+      time: performance.now()
+    };
   }
 
   private _hover(): void {

@@ -29,7 +29,9 @@ export class ToolInUse {
   follow(): void {
     const tool = currentTool(this._host.state);
     if (this._tool !== tool) {
-      this._handlers.get(this._tool)!.leave?.();
+      const handler = this._handlers.get(this._tool)!;
+      handler.leave?.();
+      handler.putAway?.();
       this._tool = tool;
     }
     this._checkSettings();

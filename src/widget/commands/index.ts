@@ -125,7 +125,7 @@ export const COMMANDS: readonly ICommand[] = [
     keys: ['Backspace'],
     repeats: true,
     onImage: true,
-    label: () => trans.__('Take the last vertex back'),
+    label: () => trans.__('Take the last vertex, or the last prompt of the suggestion, back'),
     enabled: ({ canvas }) => canvas.handler.removeLast !== undefined,
     run: ({ canvas }) => canvas.handler.removeLast?.()
   },
@@ -149,7 +149,7 @@ export const COMMANDS: readonly ICommand[] = [
     keys: ['Accel Z'],
     repeats: true,
     label: () => trans.__('Undo'),
-    run: ({ state }) => void state.move('undo')
+    run: ({ state, canvas }) => canvas.handler.undo?.() || void state.move('undo')
   },
   {
     name: 'redo',

@@ -1,6 +1,6 @@
 /** The commands of SAM's suggestions. */
 import { currentTool } from '../canvas/tools';
-import { suggest } from '../canvas/tools/suggest';
+import { addPoints, suggest } from '../canvas/tools/suggest';
 import { trans } from '../base/translation';
 import { ScaleChoice } from '../state/suggestion-options';
 import { ICommand, ILabellerView } from './command';
@@ -48,6 +48,14 @@ export const SCALE_COMMANDS: readonly ICommand[] = [
   )
 ];
 
+/** Add a point at the pointer or the cross-hair to the suggestion that is held. */
+function addPoint({ state }: ILabellerView, label: 0 | 1): void {
+  const pixel = state.parts?.suggestions.pointer;
+  if (pixel) {
+    addPoints(state, [pixel], label);
+  }
+}
+
 export const SUGGESTION_COMMANDS: readonly ICommand[] = [
   ...SCALE_COMMANDS,
   {
@@ -65,5 +73,21 @@ export const SUGGESTION_COMMANDS: readonly ICommand[] = [
     label: () => trans.__('Suggestion at a larger scale'),
     enabled: inUse,
     run: ({ state }) => state.parts?.suggestions.turn(1)
+  },
+  {
+    name: 'add-point-inside',
+    group: 'suggestions',
+    keys: ['Y'],
+    label: () => trans.__('Hold the suggestion; a point that belongs to it'),
+    enabled: inUse,
+    run: view => addPoint(view, 1)
+  },
+  {
+    name: 'add-point-outside',
+    group: 'suggestions',
+    keys: ['Shift Y'],
+    label: () => trans.__('A point that does not belong to the held suggestion'),
+    enabled: inUse,
+    run: view => addPoint(view, 0)
   }
 ];

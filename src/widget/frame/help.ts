@@ -96,7 +96,12 @@ function pointerRows(): IRow[] {
     { keys: [trans.__('Alt+wheel')], text: trans.__('Size of the brush; scale of suggestions') },
     { keys: [trans.__('Middle drag')], text: trans.__('Move the image') },
     { keys: [trans.__('Right click')], text: trans.__('Suggestions at another scale; close the polygon') },
-    { keys: [trans.__('Shift+click')], text: trans.__('Straight line from the last stroke') },
+    {
+      keys: [trans.__('Shift+click')],
+      text: trans.__('Straight line from the last stroke; hold the suggestion, and add to it')
+    },
+    { keys: [trans.__('Ctrl+click')], text: trans.__('Take away from the suggestion that is held') },
+    { keys: [trans.__('Drag')], text: trans.__('A box for a suggestion; with Shift or Ctrl a scribble') },
     { keys: [trans.__('Alt+drag')], text: trans.__('Erase with brush, polygon or lasso') },
     { keys: [trans.__('Two fingers')], text: trans.__('Move and zoom') }
   ];

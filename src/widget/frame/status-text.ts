@@ -75,6 +75,9 @@ function mostImportant(state: LabellerState): IStatusText {
     const text = trans.__('Slices in %1. SAM suggests on slices in xy.', parts.direction);
     return { text: nextStep(state) ?? text, kind: 'plain' };
   }
+  if (parts?.suggestions.held) {
+    return { text: heldText(state), kind: 'plain' };
+  }
   const embedding = parts?.embedding.state;
   switch (embedding?.state) {
     case 'computing':
@@ -100,6 +103,13 @@ function mostImportant(state: LabellerState): IStatusText {
     default:
       return { text: '', kind: 'plain' };
   }
+}
+
+/** Tells what to do with a suggestion that is held. */
+function heldText({ settings }: LabellerState): string {
+  return settings.values.negativeClick === 'right'
+    ? trans.__('Click what belongs to it, right-click what does not. Enter takes the suggestion, Escape drops it.')
+    : trans.__('Click what belongs to it, Ctrl-click what does not. Enter takes the suggestion, Escape drops it.');
 }
 
 function deviceName(state: LabellerState): string {

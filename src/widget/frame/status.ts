@@ -114,7 +114,10 @@ export class StatusLine extends StateWidget {
   }
 
   private _scaleName({ scale }: Suggestion): string {
-    const name = [trans.__('small'), trans.__('medium'), trans.__('large')][scale] ?? '';
+    const name = [trans.__('small'), trans.__('medium'), trans.__('large')][scale];
+    if (name === undefined) {
+      return trans.__('by your prompts');
+    }
     return this._state.suggestionOptions.values.scale === 'auto' ? trans.__('%1 (Auto)', name) : name;
   }
 

@@ -230,8 +230,10 @@ export class Toolbar extends StateWidget {
   /** Show which step a button would undo or make again. */
   private _setMove(node: HTMLButtonElement, move: Move, step: HistoryStep | null | undefined): void {
     const command = findCommand(move);
-    const text = step ? trans.__('%1: %2', command.label(), stepText(step)) : command.label();
-    setDisabled(node, !step);
+    const prompt = move === 'undo' && Boolean(this._state.parts?.suggestions.held);
+    const what = prompt ? trans.__('last prompt of the suggestion') : step && stepText(step);
+    const text = what ? trans.__('%1: %2', command.label(), what) : command.label();
+    setDisabled(node, !what);
     node.title = titleWithKey(command, text);
     node.setAttribute('aria-label', node.title);
   }

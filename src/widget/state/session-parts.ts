@@ -270,6 +270,10 @@ export class SessionParts implements IDisposable {
       this._changed.emit('top');
     }, this);
     suggestions.changed.connect(() => this._changed.emit('top'), this);
+    suggestions.prompted.connect(() => {
+      this._changed.emit('status');
+      this._changed.emit('choice'); // the undo button takes prompts back
+    }, this);
     embedding.changed.connect(() => {
       suggestions.decoder = embedding.decoder;
       this._changed.emit('status');

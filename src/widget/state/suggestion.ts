@@ -10,12 +10,15 @@ export interface IPixel {
   column: number;
 }
 
+/** The scale of the mask for clear prompts, after SAM's three scales. */
+export const SINGLE = 3;
+
 /** An immutable suggestion. Another scale makes a new one. */
 export class Suggestion {
   constructor(
     readonly at: IPixel,
     readonly candidates: ICandidates,
-    /** 0 small, 1 medium, 2 large. */
+    /** 0 small, 1 medium, 2 large, or {@link SINGLE}. */
     readonly scale: number,
     readonly image: ISize,
     private readonly _manifest: DecoderManifest,
@@ -27,6 +30,12 @@ export class Suggestion {
 
   /** A rectangle that holds all pixels of the mask. */
   readonly bounds: Rect;
+
+  /** The logits of the mask, `maskSize` rows and columns: for SAM, to refine it. */
+  get logits(): Float32Array {
+    const { lowRes, single } = this.candidates;
+    return this.scale === SINGLE ? single!.lowRes : lowRes[this.scale]!;
+  }
 
   get scores(): number[] {
     return this.candidates.scores;
@@ -46,7 +55,7 @@ export class Suggestion {
     const out = new Uint8Array((region.row1 - region.row0) * width);
     if (row0 < row1 && column0 < column1) {
       const part = moved({ row0, row1, column0, column1 }, -top, -left);
-      const inside = upscaleMaskRegion(this._logits, seen, part, this._manifest);
+      const inside = upscaleMaskRegion(this.logits, seen, part, this._manifest);
       const columns = column1 - column0;
       for (let row = row0; row < row1; row++) {
         const from = (row - row0) * columns;
@@ -74,10 +83,10 @@ export class Suggestion {
     ];
     const [row0, row1] = range(region.row0 - top, region.row1 - top);
     const [column0, column1] = range(region.column0 - left, region.column1 - left);
-    const first = this._logits[row0 * side + column0]! > 0;
+    const first = this.logits[row0 * side + column0]! > 0;
     for (let row = row0; row <= row1; row++) {
       for (let column = column0; column <= column1; column++) {
-        if (this._logits[row * side + column]! > 0 !== first) {
+        if (this.logits[row * side + column]! > 0 !== first) {
           return undefined;
         }
       }
@@ -125,10 +134,6 @@ export class Suggestion {
     return { rows: row1 - row0, columns: column1 - column0 };
   }
 
-  private get _logits(): Float32Array {
-    return this.candidates.lowRes[this.scale]!;
-  }
-
   private _bounds(): Rect {
     const { rows, columns } = this._size;
     const side = this._manifest.decoder.maskSize;
@@ -137,7 +142,7 @@ export class Suggestion {
     let [top, bottom, left, right] = [side, -1, side, -1];
     for (let row = 0, at = 0; row < side; row++) {
       for (let column = 0; column < side; column++, at++) {
-        if (this._logits[at]! > 0) {
+        if (this.logits[at]! > 0) {
           top = Math.min(top, row);
           bottom = Math.max(bottom, row);
           left = Math.min(left, column);

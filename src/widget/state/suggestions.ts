@@ -1,13 +1,14 @@
 /**
- * SAM's suggestion under the cursor: requested as the pointer moves, shown, turned through its scales, accepted or rejected.
- * The decoder runs in a worker; this file decides when to call it and which answer to show.
+ * SAM's suggestion under the cursor: requested as the pointer moves, shown, turned through its scales, accepted or rejected. Or it is held, and refined by
+ * further prompts until it is accepted. The decoder runs in a worker; this file decides when to call it and which answer to show.
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
 import { BridgeError, DecoderManifest, Rect } from '../../shared';
 import { bestScale, coverage, ICandidates, IPrompts } from '../../sam';
 import { ISize } from '../base/geometry';
-import { IPixel, Suggestion } from './suggestion';
+import { allIn, areClear, clipped, placeOf, Prompt, promptsOf } from './prompts';
+import { IPixel, SINGLE, Suggestion } from './suggestion';
 import { SCALES, SuggestionOptions } from './suggestion-options';
 
 /** What suggestions need of the decoder. */
@@ -22,6 +23,23 @@ export interface IPointDecoder {
   serving?(prompts: IPrompts): IPointDecoder;
   /** Decode prompts, in the image's rows and columns. `urgent` ones, which were clicked, are decoded first and never skipped. */
   suggest(prompts: IPrompts, signal: AbortSignal, urgent: boolean): Promise<ICandidates>;
+}
+
+/** A suggestion, and what it answers. */
+interface IAnswer {
+  suggestion: Suggestion;
+  prompts: IPrompts;
+  decoder: IPointDecoder;
+}
+
+/** One action of the user on the suggestion that is held. */
+interface IStep {
+  prompt: Prompt;
+  /** Ends the decoder's work on it, when another action follows. */
+  abort: AbortController;
+  /** Resolves to the answer to all actions so far; to null if there is none. */
+  answer: Promise<IAnswer | null>;
+  known: IAnswer | null;
 }
 
 /** The suggestions of one labeller. */
@@ -45,9 +63,30 @@ export class Suggestions implements IDisposable {
     return this._failed;
   }
 
+  /** Emits when prompts are added to the suggestion that is held, or taken back. */
+  get prompted(): ISignal<this, void> {
+    return this._prompted;
+  }
+
   /** The suggestion that is shown. */
   get current(): Suggestion | null {
-    return this._current;
+    return this._shown?.suggestion ?? null;
+  }
+
+  /** The prompts of the suggestion that is held; null if none is: then it follows the pointer. */
+  get held(): IPrompts | null {
+    return this._steps.length > 0 ? promptsOf(this._steps.map(({ prompt }) => prompt)) : null;
+  }
+
+  /** The pixel under the pointer; null if it is not over the image. */
+  get pointer(): IPixel | null {
+    return this._last;
+  }
+
+  /** A pixel of the suggestion that would be accepted; null without one. */
+  get place(): IPixel | null {
+    const { held } = this;
+    return held ? placeOf(held) : (this.current?.at ?? null);
   }
 
   /** Whether the decoder works on a suggestion. */
@@ -85,6 +124,9 @@ export class Suggestions implements IDisposable {
       return;
     }
     this._last = at;
+    if (this._steps.length > 0) {
+      return;
+    }
     if (this._quiet && distance(this._quiet, at) <= quiet) {
       return;
     }
@@ -92,9 +134,9 @@ export class Suggestions implements IDisposable {
     void this._suggest(at);
   }
 
-  /** A better embedding of the place under the pointer is there: decode again. */
+  /** A better embedding of the place under the pointer is there: decode again, unless a suggestion is held. */
   refresh(): void {
-    if (this._last && !this._quiet) {
+    if (this._last && !this._quiet && this._steps.length === 0) {
       void this._suggest(this._last);
     }
   }
@@ -102,66 +144,139 @@ export class Suggestions implements IDisposable {
   /** The pointer left the image. */
   leave(): void {
     this._last = null;
-    this._quiet = null;
-    this._abort();
-    this._show(null);
+    if (this._steps.length === 0) {
+      this._quiet = null;
+      this._abort();
+      this._show(null);
+    }
   }
 
-  /** Choose the scale that is `by` steps larger than the shown one. `around`: the smallest one follows the largest one. */
+  /**
+   * Choose the scale that is `by` steps larger than the shown one. `around`: the smallest one follows the largest one. With clear prompts the masks of
+   * all scales are shown in turn, and none of them is kept.
+   */
   turn(by: number, around = false): void {
+    if (this._shown && areClear(this._shown.prompts) && this._steps.length > 0) {
+      const { suggestion } = this._shown;
+      const count = SCALES.length + (suggestion.candidates.single ? 1 : 0);
+      this._turned = (suggestion.scale + by + count) % count;
+      this._show(this._remade(this._shown));
+      return;
+    }
     const last = SCALES.length - 1;
-    const from = this._current?.scale ?? this.options.scale;
+    const from = this.current?.scale ?? this.options.scale;
     const to = from === undefined ? (by > 0 ? 0 : last) : from + by;
     const next = around ? (to + SCALES.length) % SCALES.length : Math.min(Math.max(to, 0), last);
     this.options.set({ scale: SCALES[next]! });
   }
 
   /**
-   * Accept the shown suggestion if it contains `at`; otherwise decode one for `at`, even if the pointer moves on meanwhile. No
-   * suggestion is shown until the pointer moves away.
+   * Hold the suggestion, or begin one, and refine it by a prompt. The mask so far is given to SAM with the prompts.
+   *
+   * @returns whether the prompt was added: not without a decoder, not outside of what it sees, and not a first one that names no place of the object.
+   */
+  add(prompt: Prompt): boolean {
+    const decoder = this._decoder;
+    if (!decoder || this._disposed) {
+      return false;
+    }
+    const before = this.held;
+    const { rows, columns } = this._options.image;
+    const within = decoder.within ?? { row0: 0, row1: rows, column0: 0, column1: columns };
+    const { maxPoints } = decoder.manifest.decoder;
+    const added = clipped(prompt, within, maxPoints - (before?.points.length ?? 0));
+    const names = added && ('box' in added || added.points.some(({ label }) => label === 1));
+    if (!added || (!before && !names)) {
+      return false;
+    }
+    this._abort();
+    this._quiet = null;
+    this._turned = null;
+    this._steps[this._steps.length - 1]?.abort.abort();
+    const step: IStep = { prompt: added, abort: new AbortController(), answer: Promise.resolve(null), known: null };
+    this._steps.push(step);
+    const prompts = this.held!;
+    const shown = this._shown;
+    if (!before && shown && !areClear(prompts) && shown.suggestion.contains(placeOf(prompts))) {
+      step.known = { ...shown, prompts }; // the user holds what is shown
+      step.answer = Promise.resolve(step.known);
+    } else {
+      if (!before) {
+        this._show(null);
+      }
+      this._refine(step);
+    }
+    this._prompted.emit();
+    return true;
+  }
+
+  /** Take the last prompt back. Returns whether there was one. */
+  removeLast(): boolean {
+    const step = this._steps.pop();
+    if (!step) {
+      return false;
+    }
+    step.abort.abort();
+    this._turned = null;
+    const last = this._steps[this._steps.length - 1];
+    if (!last) {
+      this._quiet = this._last;
+      this._show(null);
+    } else if (last.known) {
+      last.known = this._remade(last.known);
+      this._show(last.known);
+    } else {
+      last.abort = new AbortController();
+      this._refine(last);
+    }
+    this._prompted.emit();
+    return true;
+  }
+
+  /**
+   * Accept the suggestion that is held, whatever `at` is; else the shown one if it contains `at`; otherwise decode one for `at`, even if the pointer moves
+   * on meanwhile. No suggestion is shown until the pointer moves away.
    *
    * @returns null if there is no decoder, or after an error, which {@link failed} emits.
    */
   async accept(at: IPixel): Promise<Suggestion | null> {
-    const shown = this._current;
-    const { scale } = this.options;
+    const shown = this._shown;
+    const step = this._steps.pop();
+    if (step) {
+      this._quiet = this._last;
+      const known = this._turned === null ? step.known : shown;
+      this._steps = [];
+      this._turned = null;
+      this._show(null);
+      this._prompted.emit();
+      return (known ?? (await this._awaited(() => step.answer)))?.suggestion ?? null;
+    }
     this._quiet = at;
     this._abort();
     this._show(null);
-    if (shown && (distance(shown.at, at) === 0 || shown.contains(at))) {
-      return shown;
+    if (shown && (distance(shown.suggestion.at, at) === 0 || shown.suggestion.contains(at))) {
+      return shown.suggestion;
     }
-    if (!this._decoder || this._disposed || !sees(this._decoder, at)) {
+    const decoder = this._decoder;
+    if (!decoder || this._disposed || !sees(decoder, at)) {
       return null;
     }
-    const prompts: IPrompts = { points: [{ ...at, label: 1 }] };
-    const decoder = servingOf(this._decoder, prompts);
-    const { signal } = this._end;
-    this._accepting++;
-    this._pending++;
-    this._changed.emit();
-    try {
-      const candidates = await decoder.suggest(prompts, signal, true);
-      return signal.aborted ? null : this._make(at, candidates, decoder, scale);
-    } catch (reason) {
-      this._fail(reason, signal);
-      return null;
-    } finally {
-      this._accepting--;
-      this._pending--;
-      this._changed.emit();
-    }
+    const prompts = { points: [{ ...at, label: 1 as const }] };
+    const answer = await this._awaited(() => this._ask(servingOf(decoder, prompts), prompts, this._end.signal, true));
+    return answer?.suggestion ?? null;
   }
 
-  /** Hide the suggestion; the next one is shown when the pointer has moved away. */
+  /** Hide the suggestion, with its prompts; the next one is shown when the pointer has moved away. */
   reject(): void {
-    this._quiet = this._last ?? this._current?.at ?? null;
+    this._quiet = this._last ?? this.place;
+    this._drop();
     this._abort();
     this._show(null);
   }
 
   /** Start over, for example with another slice. */
   clear(): void {
+    this._drop();
     this.leave();
   }
 
@@ -171,41 +286,99 @@ export class Suggestions implements IDisposable {
     }
     this._disposed = true;
     this.options.changed.disconnect(this._onOptions, this);
+    this._drop();
     this._abort();
     this._end.abort();
     Signal.clearData(this);
   }
 
   private async _suggest(at: IPixel): Promise<void> {
-    if (!this._decoder || this._disposed) {
+    const decoder = this._decoder;
+    if (!decoder || this._disposed) {
       return;
     }
-    if (!sees(this._decoder, at)) {
+    if (!sees(decoder, at)) {
       this._show(null);
       return;
     }
-    const prompts: IPrompts = { points: [{ ...at, label: 1 }] };
-    const decoder = servingOf(this._decoder, prompts);
     // An older request that finishes is still shown: with a slow decoder, a moving pointer would otherwise never see a suggestion.
     // The decoder itself skips points that wait.
-    const { signal } = this._epoch;
     const sequence = ++this._asked;
+    const prompts = { points: [{ ...at, label: 1 as const }] };
+    const answer = await this._ask(servingOf(decoder, prompts), prompts, this._epoch.signal, false);
+    if (answer && sequence > this._answered) {
+      this._answered = sequence;
+      this._show(answer);
+    }
+  }
+
+  /** Decode the prompts of a step, which is the last one, and show the answer if it still is then. */
+  private _refine(step: IStep): void {
+    const prompts = this.held!;
+    const before = this._steps.flatMap(({ known }) => (known ? [known] : [])).pop();
+    // A mask belongs to the embedding that it came from.
+    const { image } = this._options;
+    const all = { row0: 0, row1: image.rows, column0: 0, column1: image.columns };
+    const refines = before && allIn(prompts, before.decoder.within ?? all);
+    const { signal } = step.abort;
+    const anew = () => this._ask(servingOf(this._decoder!, prompts), prompts, signal, true);
+    const refine = async () => {
+      const mask = before!.suggestion.logits;
+      const answer = await this._ask(before!.decoder, { ...prompts, mask }, signal, true);
+      return answer ?? (signal.aborted || !this._decoder ? null : anew()); // its embedding may have been displaced
+    };
+    step.answer = (refines ? refine() : anew()).then(answer => {
+      step.known = answer;
+      if (answer && step === this._steps[this._steps.length - 1]) {
+        this._show(answer);
+      }
+      return answer;
+    });
+  }
+
+  /** Decode prompts. Resolves to null after an error, which {@link failed} emits, or when the signal is aborted. */
+  private async _ask(
+    decoder: IPointDecoder,
+    prompts: IPrompts,
+    signal: AbortSignal,
+    urgent: boolean
+  ): Promise<IAnswer | null> {
     this._pending++;
     this._changed.emit();
     try {
-      const candidates = await decoder.suggest(prompts, signal, false);
-      if (signal.aborted || sequence < this._answered) {
-        return;
-      }
-      this._answered = sequence;
-      this._answerer = decoder;
-      this._show(this._make(at, candidates, decoder, this.options.scale));
+      const candidates = await decoder.suggest(prompts, signal, urgent);
+      return signal.aborted ? null : this._answer(prompts, candidates, decoder);
     } catch (reason) {
       this._fail(reason, signal);
+      return null;
     } finally {
       this._pending--;
       this._changed.emit();
     }
+  }
+
+  /** Await an answer that the user has accepted. */
+  private async _awaited(answer: () => Promise<IAnswer | null>): Promise<IAnswer | null> {
+    this._accepting++;
+    this._changed.emit();
+    try {
+      return await answer();
+    } finally {
+      this._accepting--;
+      this._changed.emit();
+    }
+  }
+
+  /** The suggestion to show of the candidates: at the chosen scale, or the mask for clear prompts. */
+  private _answer(prompts: IPrompts, candidates: ICandidates, decoder: IPointDecoder): IAnswer {
+    const single = candidates.single ? SINGLE : undefined;
+    const scale = areClear(prompts) ? (this._turned ?? single) : this.options.scale;
+    return { suggestion: this._make(placeOf(prompts), candidates, decoder, scale), prompts, decoder };
+  }
+
+  /** The same answer, as the user wants it now. */
+  private _remade({ suggestion, prompts, decoder }: IAnswer): IAnswer {
+    return this._answer(prompts, suggestion.candidates, decoder);
   }
 
   private _make(
@@ -223,9 +396,13 @@ export class Suggestions implements IDisposable {
 
   /** Show the current suggestion as the user now wants it. */
   private _onOptions(): void {
-    const [current, decoder] = [this._current, this._answerer];
-    if (current && decoder) {
-      this._show(this._make(current.at, current.candidates, decoder, this.options.scale));
+    if (this._shown) {
+      const answer = this._remade(this._shown);
+      const last = this._steps[this._steps.length - 1];
+      if (last?.known) {
+        last.known = answer;
+      }
+      this._show(answer);
     }
   }
 
@@ -242,18 +419,37 @@ export class Suggestions implements IDisposable {
     this._epoch = new AbortController();
   }
 
-  private _show(suggestion: Suggestion | null): void {
-    this._current = suggestion;
+  /** Forget the prompts, and decode none of them. */
+  private _drop(): void {
+    this._steps.forEach(({ abort }) => abort.abort());
+    this._release();
+  }
+
+  /** Forget the prompts. */
+  private _release(): void {
+    const had = this._steps.length > 0;
+    this._steps = [];
+    this._turned = null;
+    if (had) {
+      this._prompted.emit();
+    }
+  }
+
+  private _show(answer: IAnswer | null): void {
+    this._shown = answer;
     this._changed.emit();
   }
 
   private readonly _options: Suggestions.IOptions;
   private readonly _changed = new Signal<this, void>(this);
+  private readonly _prompted = new Signal<this, void>(this);
   private readonly _failed = new Signal<this, BridgeError>(this);
   private _decoder: IPointDecoder | null = null;
-  private _current: Suggestion | null = null;
-  /** The decoder that gave {@link current}. */
-  private _answerer: IPointDecoder | null = null;
+  private _shown: IAnswer | null = null;
+  /** The user's actions on the suggestion that is held. */
+  private _steps: IStep[] = [];
+  /** The scale that is shown instead of the usual one, while the prompts are clear. */
+  private _turned: number | null = null;
   private _epoch = new AbortController();
   /** Aborted when this is disposed. */
   private readonly _end = new AbortController();

@@ -22,6 +22,7 @@ const at = (id: number, kind: PointerKind, x: number, time = 0, y = 0): IPointer
   at: { x, y },
   altKey: false,
   shiftKey: false,
+  accelKey: false,
   time
 });
 const finger = (id: number, x: number, time = 0) => at(id, 'touch', x, time);

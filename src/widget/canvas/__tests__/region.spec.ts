@@ -16,6 +16,7 @@ async function make() {
     kind: 'mouse' as const,
     altKey: false,
     shiftKey: false,
+    accelKey: false,
     time: 0
   });
   const drag = (from: [number, number], to: [number, number]) => {

@@ -52,6 +52,8 @@ export interface IToolHandler {
   hover?(event: IToolEvent): void;
   /** The pointer left the image, or the user takes another tool. */
   leave?(): void;
+  /** The user takes another tool. */
+  putAway?(): void;
   /** The secondary button went down. */
   secondaryPress?(event: IToolEvent): void;
   /** Enter, or a double click. */
@@ -60,6 +62,8 @@ export interface IToolHandler {
   cancel?(): boolean;
   /** Backspace. */
   removeLast?(): void;
+  /** Undo. Returns whether the tool had something to take back; else the last change of labels is undone. */
+  undo?(): boolean;
   /** Draw on the top layer; the context is in CSS pixels. {@link IToolHost.redraw} asks for it. */
   paint?(context: CanvasRenderingContext2D, view: ViewTransform): void;
 }
@@ -72,6 +76,8 @@ export interface IToolEvent {
   kind: PointerKind;
   altKey: boolean;
   shiftKey: boolean;
+  /** Ctrl, or Command on a Mac. */
+  accelKey: boolean;
   /** When the browser saw it, in milliseconds as `performance.now()` counts. */
   time: number;
 }

@@ -19,6 +19,7 @@ import { rectOf } from '../../../shared/region';
 import { ICandidates } from '../../../sam';
 import { ISuggestionDecoder } from '../suggestion-decoder';
 import { LabellerState } from '../labeller-state';
+import { placeOf } from '../prompts';
 import { decodePatch, IMaskedPatch } from '../../labels/patches';
 import { MaskBuilder } from '../../labels/raster';
 import { Settings } from '../../base/settings';
@@ -49,6 +50,7 @@ export class FakeSidecar implements ITransport {
   digest = 'a'.repeat(64);
   choice: SessionState['choice'] = { features: {}, forest: {} };
   live = false;
+  marks: SessionState['marks'] = { locked: [], hidden: [] };
   region: SessionState['region'] = null;
   /** Why the next regions are refused. */
   refusedRegion: string | null = null;
@@ -127,7 +129,7 @@ export class FakeSidecar implements ITransport {
         { id: 1, name: 'matrix', color: '#e69f00' },
         { id: 2, name: 'pore', color: '#56b4e9' }
       ],
-      marks: { locked: [], hidden: [] },
+      marks: this.marks,
       region: this.region,
       labels: { version: this.version, counts: this.counts },
       resumed: null,
@@ -237,6 +239,10 @@ export class FakeSidecar implements ITransport {
         this.region = (params as Pick<SessionState, 'region'>).region;
         this._emit({ re, result: this.session });
         return;
+      case 'session.marks':
+        this.marks = params as SessionState['marks'];
+        this._emit({ re, result: this.session });
+        return;
       case 'session.choice':
         this.choice = { ...this.choice, ...(params as object) };
         this._emit({ re, result: this.session });
@@ -294,7 +300,10 @@ export function closeAll(): void {
 
 /** A labeller whose image, labels and decoder are ready. */
 export async function open(
-  suggest: ISuggestionDecoder['suggest'] = async ({ points: [point] }) => squareAt(point!.row, point!.column),
+  suggest: ISuggestionDecoder['suggest'] = async prompts => {
+    const { row, column } = placeOf(prompts);
+    return squareAt(row, column);
+  },
   size = image,
   slices = 1
 ) {

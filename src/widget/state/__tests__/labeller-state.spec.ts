@@ -44,6 +44,35 @@ describe('LabellerState', () => {
     labeller.state.dispose();
   });
 
+  it('accepts a suggestion that is held where older labels, locks and the overlap rule let it', async () => {
+    const labeller = await open();
+    const { state, sidecar, parts } = labeller;
+    const at = (row: number, column: number) => sidecar.labels[row * image.columns + column];
+    const accept = async () => {
+      parts.suggestions.add({ points: [{ row: 300, column: 350, label: 1 }] });
+      await state.accept(parts.suggestions.place!);
+      await state.drained();
+      return [at(300, 350), at(320, 350)];
+    };
+    stroke(state, 2, 320, 350);
+    expect(await accept()).toEqual([1, 2]);
+    state.settings.set({ overlap: 'over' });
+    await state.mark('locked', 2, true);
+    expect(await accept()).toEqual([1, 2]);
+    await state.mark('locked', 2, false);
+    state.settings.set({ overlap: 'same' });
+    expect(await accept()).toEqual([1, 2]); // it begins on class 1
+    state.settings.set({ overlap: 'over' });
+    expect(await accept()).toEqual([1, 1]);
+    await state.mark('locked', 1, true);
+    state.setClass(1);
+    parts.suggestions.add({ points: [{ row: 100, column: 100, label: 1 }] });
+    await state.accept(parts.suggestions.place!);
+    expect(state.notice).toMatch(/is locked/);
+    expect(parts.suggestions.held).not.toBeNull(); // to accept after unlocking
+    state.dispose();
+  });
+
   it('carries out quick clicks in order, each in the class of its time', async () => {
     const answers: (() => void)[] = [];
     const labeller = await open(

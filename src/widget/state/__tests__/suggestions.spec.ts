@@ -1,8 +1,9 @@
-import { BridgeError } from '../../../shared';
-import { ICandidates } from '../../../sam';
+import { BridgeError, Rect } from '../../../shared';
+import { ICandidates, IPrompts } from '../../../sam';
 import { DEFAULT_MODEL } from '../../../shared';
-import { IPixel } from '../suggestion';
-import { Suggestions } from '../suggestions';
+import { placeOf } from '../prompts';
+import { IPixel, SINGLE } from '../suggestion';
+import { IPointDecoder, Suggestions } from '../suggestions';
 
 const image = { rows: 512, columns: 512 };
 const tick = () => new Promise(resolve => setTimeout(resolve, 0));
@@ -21,9 +22,19 @@ function candidates({ row, column }: IPixel, scores = [0.5, 0.9, 0.7]): ICandida
   return { lowRes, scores, single: null };
 }
 
+/** The candidates, and a mask for clear prompts of 30 samples. */
+function withSingle(at: IPixel): ICandidates {
+  const [lowRes] = candidates(at).lowRes as [Float32Array];
+  return { ...candidates(at), single: { lowRes: lowRes.map(logit => logit * 2), score: 0.99 } };
+}
+
+const inside = (row: number, column: number) => ({ points: [{ row, column, label: 1 as const }] });
+const outside = (row: number, column: number) => ({ points: [{ row, column, label: 0 as const }] });
+
 function make() {
   const asked: {
     at: IPixel;
+    prompts: IPrompts;
     signal: AbortSignal;
     urgent: boolean;
     resolve(c: ICandidates): void;
@@ -32,8 +43,8 @@ function make() {
   const suggestions = new Suggestions({ image });
   suggestions.decoder = {
     manifest: DEFAULT_MODEL,
-    suggest: ({ points: [point] }, signal, urgent) =>
-      new Promise((resolve, reject) => asked.push({ at: point!, signal, urgent, resolve, reject }))
+    suggest: (prompts, signal, urgent) =>
+      new Promise((resolve, reject) => asked.push({ at: placeOf(prompts), prompts, signal, urgent, resolve, reject }))
   };
   const answer = async (index = asked.length - 1) => {
     asked[index]!.resolve(candidates(asked[index]!.at));
@@ -48,7 +59,7 @@ describe('Suggestions', () => {
     suggestions.move({ row: 200, column: 240 }, 10);
     expect(suggestions.busy).toBe(true);
     await answer();
-    expect(asked[0]!.at).toEqual({ row: 200, column: 240, label: 1 });
+    expect(asked[0]!.prompts.points).toEqual([{ row: 200, column: 240, label: 1 }]);
     expect(suggestions.busy).toBe(false);
     expect(suggestions.current).toMatchObject({ scale: 1, at: { row: 200, column: 240 } });
   });
@@ -169,6 +180,113 @@ describe('Suggestions', () => {
     await tick();
     expect(failed).toEqual(['The decoder stopped.']);
     expect(suggestions.busy).toBe(false);
+  });
+
+  it('holds what is shown, asks with all prompts and the mask so far, and shows the mask for clear prompts', async () => {
+    const { suggestions, asked } = make();
+    suggestions.move({ row: 200, column: 240 }, 10);
+    asked[0]!.resolve(withSingle(asked[0]!.at));
+    await tick();
+    const shown = suggestions.current!;
+    expect(suggestions.add(inside(202, 241))).toBe(true);
+    expect(asked).toHaveLength(1); // nothing to decode
+    expect(suggestions.current).toBe(shown);
+    suggestions.move({ row: 300, column: 300 }, 10);
+    expect(asked).toHaveLength(1);
+
+    suggestions.add(outside(300, 300));
+    expect(asked[1]).toMatchObject({ urgent: true, prompts: suggestions.held! });
+    expect(asked[1]!.prompts.mask).toBe(shown.logits);
+    expect(suggestions.current).toBe(shown); // until the answer is there
+    asked[1]!.resolve(withSingle(asked[1]!.at));
+    await tick();
+    expect(suggestions.current).toMatchObject({ scale: SINGLE, at: { row: 202, column: 241 } });
+
+    // The scales in turn, and none is kept.
+    expect([1, 1, 1, 1].map(by => (suggestions.turn(by), suggestions.current!.scale))).toEqual([0, 1, 2, SINGLE]);
+    expect(suggestions.options.values.scale).toBe('auto');
+
+    // Back to the one that was held first, without decoding.
+    expect(suggestions.removeLast()).toBe(true);
+    expect(suggestions.current).toMatchObject({ scale: shown.scale, candidates: shown.candidates });
+    expect(suggestions.removeLast()).toBe(true);
+    expect([suggestions.current, suggestions.held, asked.length]).toEqual([null, null, 2]);
+    expect(suggestions.removeLast()).toBe(false);
+  });
+
+  it('decodes the newest prompts only, and accepts their answer when Enter comes before it', async () => {
+    const { suggestions, asked, answer } = make();
+    const box = { row0: 150, row1: 250, column0: 200, column1: 300 };
+    suggestions.add({ box });
+    suggestions.add(inside(200, 240));
+    suggestions.add(outside(160, 210));
+    expect(asked.map(({ signal }) => signal.aborted)).toEqual([true, true, false]);
+    expect(asked[2]!.prompts).toMatchObject({ box, points: [{ label: 1 }, { label: 0 }] });
+    const accepted = suggestions.accept(suggestions.place!);
+    expect([suggestions.held, suggestions.accepting]).toEqual([null, 1]);
+    suggestions.clear(); // another slice
+    await answer(2);
+    expect((await accepted)?.at).toEqual({ row: 200, column: 240 });
+    expect(suggestions.current).toBeNull();
+  });
+
+  it('drops prompts with the slice, by Escape, and shows nothing that comes late', async () => {
+    for (const end of ['clear', 'reject'] as const) {
+      const { suggestions, asked, answer } = make();
+      let prompted = 0;
+      suggestions.prompted.connect(() => prompted++);
+      suggestions.add(inside(200, 240));
+      suggestions.leave(); // the pointer may leave the image
+      expect(suggestions.held).not.toBeNull();
+      suggestions[end]();
+      await answer(0);
+      expect([suggestions.current, suggestions.held, asked[0]!.signal.aborted, prompted]).toEqual([
+        null,
+        null,
+        true,
+        2
+      ]);
+    }
+  });
+
+  it('adds no prompt outside of what the decoder sees, and not more than it takes', () => {
+    const { suggestions } = make();
+    const within = { row0: 100, row1: 200, column0: 100, column1: 200 };
+    suggestions.decoder = { manifest: DEFAULT_MODEL, within, suggest: () => new Promise(() => undefined) };
+    expect(suggestions.add(inside(50, 150))).toBe(false);
+    expect(suggestions.add(outside(150, 150))).toBe(false); // it says nothing about the object
+    expect(suggestions.add({ box: { row0: 50, row1: 150, column0: 150, column1: 500 } })).toBe(true);
+    expect(suggestions.held?.box).toEqual({ row0: 100, row1: 150, column0: 150, column1: 200 });
+    const many = Array.from({ length: 70 }, (_, i) => ({ row: 101, column: 101 + i, label: 1 as const }));
+    suggestions.add({ points: many });
+    expect(suggestions.held?.points).toHaveLength(64);
+    expect(suggestions.add(inside(150, 150))).toBe(false);
+  });
+
+  it('asks the decoder of the last answer again while it sees all prompts, and gives no other one that mask', async () => {
+    const { suggestions } = make();
+    const asked: [string, boolean][] = [];
+    const decoderOf = (name: string, within?: Rect): IPointDecoder => ({
+      manifest: DEFAULT_MODEL,
+      ...(within && { within }),
+      suggest: async prompts => {
+        asked.push([name, prompts.mask !== undefined]);
+        return candidates(placeOf(prompts));
+      }
+    });
+    const window = decoderOf('window', { row0: 100, row1: 300, column0: 100, column1: 300 });
+    const whole = decoderOf('whole');
+    suggestions.decoder = { ...whole, serving: ({ points }) => (points.length < 3 ? window : whole) };
+    for (const prompt of [inside(200, 240), outside(250, 250), inside(400, 240), outside(450, 250)]) {
+      suggestions.add(prompt);
+      await tick();
+    }
+    expect(asked).toEqual([
+      ['window', false],
+      ['window', true],
+      ['whole', false],
+      ['whole', true]
+    ]);
   });
 
   it('has bounds that hold every pixel of the mask', async () => {

@@ -46,6 +46,7 @@ describe('The tools', () => {
       kind: 'mouse' as const,
       altKey: false,
       shiftKey: false,
+      accelKey: false,
       time: 0,
       ...keys
     });
@@ -104,6 +105,68 @@ describe('The tools', () => {
     polygon.finish!();
     expect(sent).toHaveLength(0);
     expect(await label(50, 50)).toBe(0);
+  });
+
+  it('hold a suggestion and refine it by points, a scribble and a box, and accept it as one patch', async () => {
+    const { state, make, at, click, label, sent } = await use();
+    const suggest = make('suggest');
+    const suggestions = state.parts!.suggestions;
+    const drag = (from: number[], to: number[], keys = {}) => {
+      suggest.press(at(from[0]!, from[1]!, keys));
+      suggest.drag!([at(to[0]!, to[1]!, keys)]);
+      suggest.release!(at(to[0]!, to[1]!, keys));
+    };
+    click(suggest, 300, 100, { accelKey: true }); // what lies outside of nothing
+    expect(suggestions.held).toBeNull();
+    expect(state.notice).toMatch(/^Shift-click the object first/);
+
+    drag([200.5, 150.2], [100.5, 250.7]);
+    expect(suggestions.held).toEqual({ points: [], box: { row0: 150, row1: 251, column0: 100, column1: 201 } });
+    click(suggest, 150, 200);
+    click(suggest, 151, 200); // the second one of a double click
+    click(suggest, 300, 100, { accelKey: true });
+    drag([100, 400], [148, 400], { shiftKey: true });
+    expect(suggestions.held!.points).toEqual([
+      { row: 200, column: 150, label: 1 },
+      { row: 100, column: 300, label: 0 },
+      ...[100, 124, 148].map(column => ({ row: 400, column, label: 1 }))
+    ]);
+    expect(suggest.undo!()).toBe(true);
+    expect(suggestions.held!.points).toHaveLength(2);
+    expect(sent).toHaveLength(0);
+    suggest.finish!();
+    expect(suggestions.held).toBeNull();
+    expect(await label(200, 150)).toBe(1);
+    expect(sent).toHaveLength(1);
+    expect(suggest.undo!()).toBe(false);
+  });
+
+  it('take what does not belong to a suggestion with the right button if the settings say so', async () => {
+    const { state, make, at, click } = await use();
+    const suggest = make('suggest');
+    const { suggestions } = state.parts!;
+    click(suggest, 150, 200, { shiftKey: true });
+    suggest.secondaryPress!(at(300, 100));
+    expect([suggestions.held!.points.length, state.suggestionOptions.values.scale]).toEqual([1, 'small']);
+    state.settings.set({ negativeClick: 'right' });
+    suggest.secondaryPress!(at(300, 100));
+    expect(suggestions.held!.points[1]).toEqual({ row: 100, column: 300, label: 0 });
+    expect(suggest.cancel!()).toBe(true);
+    suggest.secondaryPress!(at(300, 100));
+    expect([suggestions.held, state.suggestionOptions.values.scale]).toEqual([null, 'medium']);
+  });
+
+  it('begin no box where Escape or another slice ended the press', async () => {
+    const { state, make, at } = await use();
+    const suggest = make('suggest');
+    for (const end of [() => suggest.cancel!(), () => suggest.stepped!()]) {
+      suggest.press(at(10, 10));
+      suggest.drag!([at(100, 100)]);
+      end();
+      suggest.release!(at(100, 100));
+    }
+    expect(state.parts!.suggestions.held).toBeNull();
+    await state.drained();
   });
 
   it('keep a polygon while the class is picked, and go on with it', async () => {
@@ -237,7 +300,14 @@ describe('The tools', () => {
     const { state, sidecar } = await open();
     const brush = findTool('brush')!.create({ state, view: new ViewTransform(image), redraw: () => undefined });
     const drag = async (altKey: boolean) => {
-      const at = (x: number) => ({ image: { x, y: 30 }, kind: 'mouse' as const, altKey, shiftKey: false, time: 0 });
+      const at = (x: number) => ({
+        image: { x, y: 30 },
+        kind: 'mouse' as const,
+        altKey,
+        shiftKey: false,
+        accelKey: false,
+        time: 0
+      });
       brush.press(at(30));
       brush.drag!([at(60)]);
       brush.release!(at(60));
