@@ -1,6 +1,7 @@
 /**
- * `npm run measure -- painting|large|pictures`: run `ui-tests/<name>.measure.ts` in a real JupyterLab and browser. `painting` prints times,
- * bytes and memory of painting; `large` prints times and memory of large images; `pictures` makes the pictures of `docs/images`. The browser is that of the UI tests.
+ * `npm run measure -- painting|large|pictures|suggestions`: run `ui-tests/<name>.measure.ts` in a real JupyterLab and browser. `painting` prints times,
+ * bytes and memory of painting; `large` prints times and memory of large images; `pictures` makes the pictures of `docs/images`;
+ * `suggestions` prints times of suggestions. The browser is that of the UI tests.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -9,7 +10,7 @@ import { ensureBrowser, environment, main, root, SetupError, setup } from './set
 
 await main(async ([name = '', ...args]) => {
   if (!/^\w+$/.test(name) || !existsSync(join(root, `ui-tests/${name}.measure.ts`))) {
-    throw new SetupError(`There is no measurement “${name}”: the names are painting, large and pictures.`);
+    throw new SetupError(`There is no measurement “${name}”: the names are painting, large, pictures and suggestions.`);
   }
   await setup();
   const PLAYWRIGHT_CHROMIUM_EXECUTABLE_PATH = ensureBrowser();

@@ -101,7 +101,10 @@ export class LabellerModel extends DOMWidgetModel {
         return LiveComm.open(kernel);
       },
       notebook: () => manager.context?.path ?? null,
-      createDecoder: async () => new (await import('./decoder/decoder')).SuggestionDecoder()
+      createDecoder: async () => {
+        const { SuggestionDecoder } = await import('./decoder/decoder');
+        return new SuggestionDecoder({ kernels: settings.values.decoder === 'kernels' });
+      }
     });
     this._state = state;
     const unwatch = manager.kernel ? watchKernel(manager.kernel, state) : undefined;

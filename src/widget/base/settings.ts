@@ -14,6 +14,9 @@ export type NegativeClick = 'ctrl' | 'right';
 /** The labels that the eraser takes: of all classes, or of the current one. */
 export type Erases = 'all' | 'current';
 
+/** How SAM's decoder runs in the page: on our own kernels where they take the model, or as its graph. */
+export type DecoderChoice = 'kernels' | 'graph';
+
 /** Which overlays are shown: the labels, the segmentation (on which the labels lie), or both. */
 export type Shown = 'both' | 'labels' | 'segmentation';
 
@@ -55,6 +58,8 @@ export interface ISettings {
   /** How to click what does not belong to a suggestion. */
   negativeClick: NegativeClick;
   wheelZoom: WheelZoom;
+  /** How labellers that open from now on decode suggestions. */
+  decoder: DecoderChoice;
   /** Whether a saved notebook keeps a picture of each labeller. */
   picture: boolean;
 }
@@ -79,6 +84,7 @@ export const DEFAULT_SETTINGS: Readonly<ISettings> = {
   erases: 'all',
   negativeClick: 'ctrl',
   wheelZoom: 'focus',
+  decoder: 'kernels',
   picture: true
 };
 
@@ -189,6 +195,9 @@ export function checkSettings(values: Partial<Record<keyof ISettings, unknown>>)
   }
   if (values.wheelZoom === 'focus' || values.wheelZoom === 'always' || values.wheelZoom === 'ctrl') {
     out.wheelZoom = values.wheelZoom;
+  }
+  if (values.decoder === 'kernels' || values.decoder === 'graph') {
+    out.decoder = values.decoder;
   }
   return out;
 }

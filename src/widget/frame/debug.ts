@@ -33,6 +33,8 @@ export interface IDebugHandle {
     scores: number[];
     at: { row: number; column: number };
   } | null;
+  /** Milliseconds from the pointer to the shown suggestion, of the last ones. */
+  readonly suggestionTimes: readonly number[];
   /** Number of strokes that are not acknowledged yet. */
   readonly pendingPatches: number;
   /** Times of the last strokes, from the pointer to the repainted screen. */
@@ -105,6 +107,9 @@ export function attachDebugHandle(root: HTMLElement, state: LabellerState, canva
     },
     get pendingPatches() {
       return state.parts?.labels.queue.waiting.length ?? 0;
+    },
+    get suggestionTimes() {
+      return state.parts?.suggestions.times ?? [];
     },
     get times() {
       return state.times.all;

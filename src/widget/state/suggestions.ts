@@ -25,6 +25,9 @@ export interface IPointDecoder {
   suggest(prompts: IPrompts, signal: AbortSignal, urgent: boolean): Promise<ICandidates>;
 }
 
+/** Suggestions whose times are remembered. */
+const TIMES_KEPT = 500;
+
 /** A suggestion, and what it answers. */
 interface IAnswer {
   suggestion: Suggestion;
@@ -107,6 +110,11 @@ export class Suggestions implements IDisposable {
   set decoder(decoder: IPointDecoder | null) {
     this._decoder = decoder;
     this.clear();
+  }
+
+  /** Milliseconds from the pointer to the shown suggestion, of the last ones. */
+  get times(): readonly number[] {
+    return this._times;
   }
 
   /** Whether suggestions can be made. */
@@ -304,11 +312,13 @@ export class Suggestions implements IDisposable {
     // An older request that finishes is still shown: with a slow decoder, a moving pointer would otherwise never see a suggestion.
     // The decoder itself skips points that wait.
     const sequence = ++this._asked;
+    const begun = performance.now();
     const prompts = { points: [{ ...at, label: 1 as const }] };
     const answer = await this._ask(servingOf(decoder, prompts), prompts, this._epoch.signal, false);
     if (answer && sequence > this._answered) {
       this._answered = sequence;
       this._show(answer);
+      this._times = [...this._times.slice(1 - TIMES_KEPT), performance.now() - begun];
     }
   }
 
@@ -457,6 +467,7 @@ export class Suggestions implements IDisposable {
   private _asked = 0;
   private _answered = 0;
   private _pending = 0;
+  private _times: readonly number[] = [];
   private _last: IPixel | null = null;
   /** The user accepted or rejected here: nothing is suggested nearby. */
   private _quiet: IPixel | null = null;
