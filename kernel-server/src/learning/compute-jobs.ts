@@ -11,6 +11,7 @@ import { TileFile } from '../arrays/tile-file';
 import { IJobContext } from '../jobs/job-context';
 import { IEngineService, IImageMaps, ISamService } from '../jobs/services';
 import { Jobs } from '../jobs/jobs';
+import type { EncoderResults } from '../sam/encoder-results';
 import { SliceEmbeddings } from '../sam/slice-embeddings';
 import { Session } from '../session/session';
 import { ICall } from '../transport/dispatcher';
@@ -24,6 +25,8 @@ export interface IComputeOptions {
   store: ArrayStore;
   jobs: Jobs;
   peers: Peers;
+  /** Results of the encoder on disk; undefined: none are kept. */
+  kept?: EncoderResults | undefined;
 }
 
 export class ComputeJobs {

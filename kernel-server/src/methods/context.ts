@@ -1,4 +1,5 @@
 /** The objects that the handlers work with, made in one place from the services and stores of the sidecar. */
+import { join } from 'node:path';
 import { ArrayStore } from '../arrays/array-store';
 import { IEngineService, ISamService } from '../jobs/services';
 import { Jobs } from '../jobs/jobs';
@@ -9,6 +10,7 @@ import { Interpolation } from '../learning/interpolation';
 import { LiveRounds } from '../learning/live-rounds';
 import { Regions } from '../next-region/regions';
 import { Uncertainty } from '../next-region/uncertainty';
+import { EncoderResults } from '../sam/encoder-results';
 import { SliceEmbeddings } from '../sam/slice-embeddings';
 import { ClassSets } from '../session/class-sets';
 import { Histograms } from '../session/histograms';
@@ -55,7 +57,11 @@ export interface IMethodContext extends IMethodOptions {
 /** Make the parts that compute, on top of `options`. */
 export function createContext(options: IMethodOptions): IMethodContext {
   const { engine, store, jobs, peers, events } = options;
-  const compute = new ComputeJobs(options);
+  const kept = new EncoderResults({
+    directory: join(options.dataDir, 'embeddings'),
+    bytesMax: EncoderResults.bytesOf(process.env['SAMBALAB_EMBEDDINGS_BYTES'])
+  });
+  const compute = new ComputeJobs({ ...options, kept });
   const { classifiers, embeddings } = compute;
   const { learner } = classifiers;
   const live = new LiveRounds({

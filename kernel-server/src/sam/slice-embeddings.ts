@@ -6,13 +6,15 @@
  * windows are made window by window, as tiles need them (`windowed-maps.ts`).
  */
 import { randomBytes } from 'node:crypto';
+import { z } from 'zod';
 import type { IEmbeddingBasis, ISliceMaps } from '../../../engine/core/embedding';
 import { BridgeError } from '../../../src/shared/errors';
 import { EmbeddingSpec, featureSpec, withImage } from '../../../src/shared/features';
-import { ArrayDescriptor, ImageInfo } from '../../../src/shared/protocol';
+import { embeddingLength } from '../../../src/shared/models';
+import { ArrayDescriptor, ImageInfo, zSamDevice } from '../../../src/shared/protocol';
 import { areaOf, moved, overlapArea, Rect } from '../../../src/shared/rect';
 import { cutShape, rectOf } from '../../../src/shared/region';
-import { EncoderWindows } from '../../../src/sam';
+import { EncoderWindows, fromFloat16, toFloat16 } from '../../../src/sam';
 import { ArrayStore } from '../arrays/array-store';
 import { log } from '../base/log';
 import { IJobContext } from '../jobs/job-context';
@@ -21,6 +23,7 @@ import { Jobs } from '../jobs/jobs';
 import { SharedWork } from '../jobs/shared-work';
 import { Session } from '../session/session';
 import { basisKey } from '../base/basis-key';
+import type { EncoderResults } from './encoder-results';
 import { createMapCache, MapCache } from './map-cache';
 import { SessionBases, specKey } from './session-bases';
 import { IWholeEmbedding, WholeEmbeddings } from './whole-embeddings';
@@ -28,6 +31,9 @@ import { IWindowSource, WindowedMaps } from './windowed-maps';
 
 /** After a failure, prefetching the same slice is refused for this time, in milliseconds. */
 const RETRY_MS = 30_000;
+
+/** What is kept on disk beside an embedding. */
+const zKept = z.object({ device: zSamDevice, seconds: z.number() });
 
 /** The maps of a slice under its session's own basis are ready, or could not be made. */
 export interface IArrival {
@@ -45,8 +51,10 @@ interface ISource {
   within?: Rect;
   image: ArrayDescriptor;
   display: ImageInfo['display'];
-  /** Names the image's content. */
+  /** Names the image's content, for this session. */
   key: string;
+  /** The digest of the image; empty for an image that is handed over, whose results are not kept. */
+  content: string;
 }
 
 export class SliceEmbeddings {
@@ -102,8 +110,13 @@ export class SliceEmbeddings {
     checkWindow(window, within ?? rectOf(null, image.shape));
     const key = `window/${session.id}/${slice}/${generation}/${Object.values(window).join('-')}`;
     const description = { key, id: call.id, session: session.id, kind: 'embed' as const };
-    const made = await this._options.jobs.run(description, call.signal, context =>
-      this._options.sam.embed(image, display, slice, context, window)
+    const path = this._resultKey(sourceOf(session), slice, window);
+    const made = await this._options.jobs.run(
+      description,
+      call.signal,
+      async context =>
+        (await this._find(path)) ??
+        this._keep(path, await this._options.sam.embed(image, display, slice, context, window))
     );
     if (generation !== session.encoderGeneration) {
       throw replaced();
@@ -149,7 +162,7 @@ export class SliceEmbeddings {
     basis: IEmbeddingBasis
   ): IImageMaps {
     const complete = completeSpec(spec, { ...image, display });
-    const source = { image, display, key: `${key ?? randomBytes(8).toString('hex')}/` };
+    const source = { image, display, key: `${key ?? randomBytes(8).toString('hex')}/`, content: '' };
     const cache = key === undefined ? createMapCache(1) : this._cache;
     return {
       basis,
@@ -239,7 +252,13 @@ export class SliceEmbeddings {
 
   /** Compute the whole embedding: with the maps that the session's choice asks for if one run gives both, else alone. */
   private async _encodeWhole(session: Session, slice: number, context: IJobContext): Promise<IWholeEmbedding> {
-    const { image, display, within, generation } = sourceOf(session);
+    const source = sourceOf(session);
+    const { image, display, within, generation } = source;
+    const path = this._resultKey(source, slice, within);
+    const kept = await this._find(path);
+    if (kept) {
+      return this._wholes.take(session, generation!, slice, kept);
+    }
     const spec = this._chosen(session);
     if (spec && this._coversWhole(session, spec) && !this.ready(session, slice, spec)) {
       const maps = this.maps(session, spec, undefined, context, slice).then(all => all.slice(slice, context));
@@ -259,7 +278,50 @@ export class SliceEmbeddings {
       }
     }
     const whole = await this._options.sam.embed(image, display, slice, context, within);
-    return this._wholes.take(session, generation!, slice, whole);
+    return this._wholes.take(session, generation!, slice, this._keep(path, whole));
+  }
+
+  /** Names what an embedding depends on: content, place and contrast of the pixels, and the model. */
+  private _resultKey({ content, display }: ISource, slice: number, part: Rect | undefined): string {
+    const { low, high } = display;
+    const { digest } = this._options.sam.encoder;
+    return JSON.stringify(['embedding', content, slice, part ?? null, low, high, digest]);
+  }
+
+  /** {@link _resultKey} for the maps of a window. */
+  private _mapsKey(
+    source: ISource,
+    slice: number,
+    spec: EmbeddingSpec,
+    basis: IEmbeddingBasis,
+    window: number
+  ): string {
+    const { window: side, layers } = spec;
+    return JSON.stringify([
+      'maps',
+      this._resultKey(source, slice, source.within),
+      side,
+      window,
+      layers,
+      basisKey(basis)
+    ]);
+  }
+
+  /** An embedding that was kept on disk. */
+  private async _find(key: string): Promise<IWholeEmbedding | undefined> {
+    const found = await this._options.kept?.read(key);
+    const about = zKept.safeParse(found?.about);
+    const embedding = found?.arrays[0];
+    return about.success && embedding?.length === embeddingLength(this._options.sam.manifest)
+      ? { ...about.data, embedding }
+      : undefined;
+  }
+
+  /** Keep an embedding on disk. Rounded to half precision, as it is there and in the page, so that it is the same after a restart. */
+  private _keep(key: string, { embedding, device, seconds }: IWholeEmbedding): IWholeEmbedding {
+    const halves = toFloat16(embedding);
+    void this._options.kept?.write(key, { arrays: [halves], about: { device, seconds } });
+    return { embedding: fromFloat16(halves), device, seconds };
   }
 
   /** The session's own basis, fitted if there is none. */
@@ -298,7 +360,10 @@ export class SliceEmbeddings {
         throw replaced(); // the basis would be taken for that of the other region
       }
       const written = this._bases.set(session, spec, basis);
-      all.windows.spread.forEach((window, i) => all.add(window, windows[i]!));
+      all.windows.spread.forEach((window, i) => {
+        all.add(window, windows[i]!);
+        this._keepMaps(this._mapsKey(source, slice, spec, basis, window), windows[i]!);
+      });
       this._cache.set(mapKey(source, slice, spec, basis), all);
       if (all.isComplete) {
         this._tell({ session, slice, spec, error: null });
@@ -323,10 +388,17 @@ export class SliceEmbeddings {
     const all = this._windowed(this._cache, key, source, spec);
     const encode: IWindowSource['encode'] = async (window, inner) => {
       this._checkThere(session, generation);
+      const path = this._mapsKey(source, slice, spec, basis, window);
+      const kept = await this._options.kept?.read(path);
+      this._checkThere(session, generation);
+      if (kept) {
+        return kept.arrays;
+      }
       const { windows } = await this._noting(session, slice, spec, basis, inner, () =>
         this._reduce(session, source, slice, spec, basis, [window], inner)
       );
       this._checkThere(session, generation);
+      this._keepMaps(path, windows[0]!);
       return windows[0]!;
     };
     const added = () => {
@@ -337,6 +409,10 @@ export class SliceEmbeddings {
     };
     await all.complete({ encode, added }, context, under);
     return all.maps;
+  }
+
+  private _keepMaps(key: string, arrays: Float32Array[]): void {
+    void this._options.kept?.write(key, { arrays, about: null });
   }
 
   /** The maps of a key, begun if there are none. */
@@ -371,16 +447,17 @@ export class SliceEmbeddings {
   /** Run the encoder over windows of a slice. A whole embedding that the run brings is handed on at once, before the maps are made. */
   private async _reduce(
     session: Session,
-    { image, display, within, generation }: ISource,
+    source: ISource,
     slice: number,
     spec: EmbeddingSpec,
     basis: IEmbeddingBasis | null,
     windows: readonly number[],
     context: IJobContext
   ): Promise<{ basis: IEmbeddingBasis; windows: Float32Array[][] }> {
+    const { image, display, within, generation } = source;
     const take = (whole: IWholeEmbedding) => {
       this._wholes
-        .take(session, generation!, slice, whole)
+        .take(session, generation!, slice, this._keep(this._resultKey(source, slice, within), whole))
         .catch(error => log(`the embedding of slice ${slice} of session ${session.id} could not be kept`, error));
     };
     return this._options.sam.reduce(image, display, slice, spec, basis, windows, context, take, within);
@@ -463,6 +540,8 @@ export namespace SliceEmbeddings {
     jobs: Jobs;
     /** Where the arrays of whole embeddings are made. */
     store: ArrayStore;
+    /** Results of the encoder on disk; undefined: none are kept. */
+    kept?: EncoderResults | undefined;
     /** Bytes of maps that stay in memory. */
     cacheBytes?: number;
     /** Milliseconds after a failure in which prefetching is refused. */
@@ -484,7 +563,7 @@ function sourceOf(session: Session): ISource {
   const { region } = session.record;
   const within = region && rectOf(region, shape);
   const key = `${session.id}/${digest}/${within ? Object.values(within).join('-') : ''}/`;
-  return { generation, ...(within && { within }), image, display, key };
+  return { generation, ...(within && { within }), image, display, key, content: digest };
 }
 
 /** A session's image as the encoder sees it. */

@@ -325,7 +325,7 @@ describe('Embeddings', () => {
     expect((await second).seconds).toBe(0.25);
     expect(sam).toMatchObject({ embedded: 1, stopped: 0 });
 
-    const { session: other } = await openSession(one, { key: 'other' });
+    const { session: other } = await openSession(one, { key: 'other', rows: 299 });
     sam.gate = gate().shut;
     const alone = expect(one.request('sam.embed', { session: other, slice: 0 }, { id: 'alone' })).rejects.toMatchObject(
       { code: 'cancelled' }

@@ -236,7 +236,10 @@ describe('A training on an image of many windows', () => {
       const { job, stage } = params as EventParams<'job'>;
       return event === 'job' && job === 'waits' && stage === 'encoding';
     });
-    expect(params).toMatchObject({ done: 4, total: 9 });
+    const { done, total } = params as EventParams<'job'>;
+    expect(total).toBe(9);
+    expect(done).toBeGreaterThanOrEqual(4); // the process may have gone on until the signal came
+    expect(done).toBeLessThan(9);
     process.kill(pid, 'SIGCONT');
     await training;
   }, 120_000);

@@ -1,6 +1,6 @@
 /** Whole embeddings and maps of sessions: shared, kept, found again, tried again; and one run of the encoder for both. */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { IEmbeddingBasis } from '../../../../engine/core/embedding';
@@ -10,6 +10,7 @@ import { ArrayStore } from '../../arrays/array-store';
 import { ComputeJobs } from '../../learning/compute-jobs';
 import { ICall } from '../../transport/dispatcher';
 import { Peers } from '../../transport/peers';
+import { EncoderResults } from '../encoder-results';
 import { IArrival } from '../slice-embeddings';
 import { IJobContext } from '../../jobs/job-context';
 import { ISamService } from '../../jobs/services';
@@ -90,6 +91,7 @@ describe('SliceEmbeddings', () => {
   let compute: ComputeJobs;
   let store: ArrayStore;
   let told: JobState[];
+  let kept: EncoderResults;
   const arrivals: IArrival[] = [];
 
   /** Make everything anew, as a sidecar that starts. */
@@ -107,7 +109,8 @@ describe('SliceEmbeddings', () => {
       peers: new Peers(
         async () => undefined,
         () => undefined
-      )
+      ),
+      kept: (kept = new EncoderResults({ directory: join(base, 'kept') }))
     });
     arrivals.length = 0;
     compute.embeddings.arrived.add(arrival => arrivals.push(arrival));
@@ -141,6 +144,7 @@ describe('SliceEmbeddings', () => {
   });
 
   afterEach(async () => {
+    await kept.write('the last one', { arrays: [], about: null });
     await sessions.close();
     rmSync(base, { recursive: true, force: true });
     jest.restoreAllMocks();
@@ -230,6 +234,7 @@ describe('SliceEmbeddings', () => {
       start();
       session = await openSession();
       sam.runs.length = 0;
+      rmSync(join(base, 'kept'), { recursive: true, force: true });
       const seen = await value(session, 2);
       return [seen, sam.runs[0]!.given];
     };
@@ -401,6 +406,56 @@ describe('SliceEmbeddings', () => {
       expect(session.record.embeddings).toEqual({});
       sam.gate = undefined;
       expect((await compute.embeddings.whole(session, 0, call())).seconds).toBe(0.5);
+    });
+  });
+
+  describe('kept on disk', () => {
+    const window = { row0: 10, row1: 70, column0: 20, column1: 80 };
+    /** What a sidecar finds that starts after this one. */
+    const restart = async () => {
+      await kept.write('the last one', { arrays: [], about: null });
+      await sessions.close();
+      rmSync(join(base, 'arrays'), { recursive: true, force: true }); // as after a restart of the computer
+      start();
+    };
+
+    it('survive a restart: nothing is encoded again', async () => {
+      const before = await openSession();
+      const digests = async (session: Session) =>
+        [
+          await compute.embeddings.whole(session, 0, call()),
+          await compute.embeddings.window(session, 1, window, call())
+        ].map(({ embedding, ...made }) => [made, createHash('sha256').update(embedding).digest('hex')]);
+      const embeddings = await digests(before);
+      const maps = [await value(before, 0), await value(before, 1)];
+      expect([sam.embedded, sam.runs.length]).toEqual([1, 2]);
+      await restart();
+      const session = await openSession();
+      expect(await digests(session)).toEqual(embeddings);
+      expect([await value(session, 0), await value(session, 1)]).toEqual(maps);
+      expect([sam.embedded, sam.runs.length]).toEqual([1, 2]);
+      // Other pixels, another contrast, another model: encoded.
+      await compute.embeddings.window(session, 1, { ...window, row0: 11 }, call());
+      expect(sam.embedded).toBe(2);
+      session.record.image.display = { low: 1, high: 255 };
+      await compute.embeddings.window(session, 1, window, call());
+      expect(sam.embedded).toBe(3);
+      sam.encoder = { ...sam.encoder, digest: '1'.repeat(64) };
+      await compute.embeddings.window(session, 1, window, call());
+      expect(sam.embedded).toBe(4);
+    });
+
+    it('are made again if a file is damaged', async () => {
+      const before = await openSession(1, { families: {} });
+      await compute.embeddings.window(before, 0, window, call());
+      await restart();
+      for (const name of readdirSync(join(base, 'kept'))) {
+        const bytes = readFileSync(join(base, 'kept', name));
+        writeFileSync(join(base, 'kept', name), bytes.subarray(0, bytes.length >> 1));
+      }
+      const session = await openSession(1, { families: {} });
+      expect((await compute.embeddings.window(session, 0, window, call())).embedding[0]).toBe(0.5);
+      expect(sam.embedded).toBe(2);
     });
   });
 
