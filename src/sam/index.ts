@@ -9,12 +9,14 @@
  * decoder.ts          the decoder's graph: prompts and an embedding in, low-resolution masks and their scores out
  * wasm-decoder.ts     the same on our own kernels, faster; decoder-weights.ts reads its weights, folded-weights.ts folds them
  * masks.ts            low-resolution masks to pixels; which of the three scales to show
+ * mask-shape.ts        a mask's connected part, holes, smooth border, grown
  * float16.ts          the form in which embeddings travel to the browser
  *
  * Imports `src/shared` (the manifests of models are there) and no Node, page or ONNX runtime: the caller brings the runtime's session.
  */
 export * from './decoder';
 export * from './float16';
+export * from './mask-shape';
 export * from './masks';
 export * from './preprocess';
 export * from './prompts';

@@ -4,6 +4,7 @@
  */
 import { DecoderManifest } from '../shared/models';
 import { Rect } from '../shared/rect';
+import { samplesOf } from './mask-shape';
 import { frameSize, ISize } from './prompts';
 
 /** Sample positions along an axis: the lower neighbour of each, and how far it is to the upper one (0 to 1). */
@@ -81,9 +82,7 @@ const COVERAGE_MAX = 0.9;
 /** The fraction of the image that a mask covers, counted on its logits. */
 export function coverage(lowRes: Float32Array, size: ISize, manifest: DecoderManifest): number {
   const side = manifest.decoder.maskSize;
-  const frame = frameSize(size, manifest.encoder.size);
-  const rows = Math.max(1, Math.round((frame.rows / manifest.encoder.size) * side));
-  const columns = Math.max(1, Math.round((frame.columns / manifest.encoder.size) * side));
+  const { rows, columns } = samplesOf(size, manifest);
   let inside = 0;
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
@@ -91,6 +90,23 @@ export function coverage(lowRes: Float32Array, size: ISize, manifest: DecoderMan
     }
   }
   return inside / (rows * columns);
+}
+
+/**
+ * How little a mask depends on the threshold of its logits: the intersection over union of the masks at +1 and −1, as SAM's automatic mask generator
+ * has it (`calculate_stability_score` in segment-anything's `utils/amg.py`). 0 to 1; 0 without a mask.
+ */
+export function stability(lowRes: Float32Array, size: ISize, manifest: DecoderManifest): number {
+  const side = manifest.decoder.maskSize;
+  const { rows, columns } = samplesOf(size, manifest);
+  let [inner, outer] = [0, 0];
+  for (let row = 0; row < rows; row++) {
+    for (let at = row * side; at < row * side + columns; at++) {
+      inner += lowRes[at]! > 1 ? 1 : 0;
+      outer += lowRes[at]! > -1 ? 1 : 0;
+    }
+  }
+  return outer === 0 ? 0 : inner / outer;
 }
 
 /**

@@ -11,6 +11,9 @@ export type Overlap = 'keep' | 'over' | 'same';
 /** How to click what does not belong to a suggestion that is held: with Ctrl, or also with the right button. */
 export type NegativeClick = 'ctrl' | 'right';
 
+/** How suggestions are shown of which SAM is not sure: dashed, not at all, or as all others. */
+export type WeakSuggestions = 'dashed' | 'hidden' | 'same';
+
 /** The labels that the eraser takes: of all classes, or of the current one. */
 export type Erases = 'all' | 'current';
 
@@ -57,6 +60,11 @@ export interface ISettings {
   erases: Erases;
   /** How to click what does not belong to a suggestion. */
   negativeClick: NegativeClick;
+  /** How suggestions are shown whose score or stability is below the next two values. */
+  weakSuggestions: WeakSuggestions;
+  /** 0 to 1. */
+  suggestionScore: number;
+  suggestionStability: number;
   wheelZoom: WheelZoom;
   /** How labellers that open from now on decode suggestions. */
   decoder: DecoderChoice;
@@ -83,6 +91,9 @@ export const DEFAULT_SETTINGS: Readonly<ISettings> = {
   overlap: 'keep',
   erases: 'all',
   negativeClick: 'ctrl',
+  weakSuggestions: 'dashed',
+  suggestionScore: 0.8,
+  suggestionStability: 0.8,
   wheelZoom: 'focus',
   decoder: 'kernels',
   picture: true
@@ -107,7 +118,15 @@ export function toleranceOf({ image }: { image: Pick<ImageInfo, 'display' | 'dty
   return image.dtype.startsWith('float') ? difference : Math.round(difference);
 }
 
-const OPACITIES = ['labelOpacity', 'segmentationOpacity', 'uncertaintyOpacity', 'probabilityOpacity'] as const;
+/** Values from 0 to 1. */
+const FRACTIONS = [
+  'labelOpacity',
+  'segmentationOpacity',
+  'uncertaintyOpacity',
+  'probabilityOpacity',
+  'suggestionScore',
+  'suggestionStability'
+] as const;
 const SWITCHES = [
   'labelOutline',
   'segmentationOutline',
@@ -166,10 +185,10 @@ export function checkSettings(values: Partial<Record<keyof ISettings, unknown>>)
   if (tolerance !== undefined) {
     out.tolerance = tolerance;
   }
-  for (const name of OPACITIES) {
-    const opacity = ranged(values[name], 0, 1);
-    if (opacity !== undefined) {
-      out[name] = opacity;
+  for (const name of FRACTIONS) {
+    const fraction = ranged(values[name], 0, 1);
+    if (fraction !== undefined) {
+      out[name] = fraction;
     }
   }
   for (const name of SWITCHES) {
@@ -189,6 +208,9 @@ export function checkSettings(values: Partial<Record<keyof ISettings, unknown>>)
   }
   if (values.negativeClick === 'ctrl' || values.negativeClick === 'right') {
     out.negativeClick = values.negativeClick;
+  }
+  if (values.weakSuggestions === 'dashed' || values.weakSuggestions === 'hidden' || values.weakSuggestions === 'same') {
+    out.weakSuggestions = values.weakSuggestions;
   }
   if (typeof values.tool === 'string') {
     out.tool = values.tool;

@@ -5,16 +5,21 @@ import { LabellerState } from '../state/labeller-state';
 import { SessionParts } from '../state/session-parts';
 import { Suggestion } from '../state/suggestion';
 import { makePalette } from '../tiles/lut';
-import { outline } from '../tiles/outline';
+import { isHidden, isWeak } from '../state/weak-suggestions';
+import { outline, polygons } from '../tiles/outline';
 
 /** Margin around the view, in pixels of the level, for which the suggestion is rendered too: small moves of the view reuse it. */
 const MARGIN = 64;
+
+/** Lengths of the dashes around a suggestion of which SAM is not sure, and of the gaps, in CSS pixels. */
+const DASHES = [6, 6];
 
 /** The picture of the suggestion that was drawn last. */
 interface ISuggestionPicture {
   suggestion: Suggestion;
   level: number;
   color: string;
+  dashed: boolean;
   region: Rect;
   canvas: HTMLCanvasElement;
   outline: Path2D;
@@ -32,12 +37,14 @@ export class SuggestionPainter {
     const parts = this._state.parts;
     const suggestion = parts?.suggestions.current;
     const color = this._state.currentClass?.color ?? '#ffffff';
-    if (!parts || !suggestion) {
+    const { values } = this._state.settings;
+    if (!parts || !suggestion || isHidden(suggestion, parts.suggestions.held !== null, values)) {
       this._kept = null;
       return;
     }
     const level = chooseLevel(parts.image, this._view.scale * ratio);
-    const kept = this._picture(parts, suggestion, level, color);
+    const dashed = values.weakSuggestions !== 'same' && isWeak(suggestion, values);
+    const kept = this._picture(parts, suggestion, level, color, dashed);
     if (!kept) {
       return;
     }
@@ -64,6 +71,9 @@ export class SuggestionPainter {
     context.stroke(kept.outline);
     context.lineWidth = 1.75 / size;
     context.strokeStyle = color;
+    if (dashed) {
+      context.setLineDash(DASHES.map(length => length / size));
+    }
     context.stroke(kept.outline);
     context.restore();
   }
@@ -72,7 +82,8 @@ export class SuggestionPainter {
     parts: SessionParts,
     suggestion: Suggestion,
     level: number,
-    color: string
+    color: string,
+    dashed: boolean
   ): ISuggestionPicture | null {
     const needed = this._reduced(parts, suggestion, level, 0);
     const kept = this._kept;
@@ -80,6 +91,7 @@ export class SuggestionPainter {
       kept?.suggestion === suggestion &&
       kept.level === level &&
       kept.color === color &&
+      kept.dashed === dashed &&
       covers(kept.region, needed)
     ) {
       return kept;
@@ -103,11 +115,18 @@ export class SuggestionPainter {
     canvas.getContext('2d')!.putImageData(data, 0, 0);
     const path = new Path2D();
     const lines = outline(mask, rows, columns);
-    for (let i = 0; i < lines.length; i += 4) {
+    for (let i = 0; i < lines.length && !dashed; i += 4) {
       path.moveTo(lines[i]!, lines[i + 1]!);
       path.lineTo(lines[i + 2]!, lines[i + 3]!);
     }
-    this._kept = { suggestion, level, color, region, canvas, outline: path };
+    for (const polygon of dashed ? polygons(lines) : []) {
+      path.moveTo(polygon[0]!, polygon[1]!);
+      for (let i = 2; i < polygon.length; i += 2) {
+        path.lineTo(polygon[i]!, polygon[i + 1]!);
+      }
+      path.closePath();
+    }
+    this._kept = { suggestion, level, color, dashed, region, canvas, outline: path };
     return this._kept;
   }
 

@@ -4,6 +4,7 @@ import { IHover } from '../canvas/pointer-events';
 import { button, element, setText } from '../base/dom';
 import { LabellerState } from '../state/labeller-state';
 import { Suggestion } from '../state/suggestion';
+import { isHidden, isWeak } from '../state/weak-suggestions';
 import { StateWidget } from '../panel/state-widget';
 import { pixelText } from './pixel-text';
 import { statusText } from './status-text';
@@ -110,7 +111,17 @@ export class StatusLine extends StateWidget {
       setText(this._suggestion, trans.__('Accepting the mask…'));
       return;
     }
-    setText(this._suggestion, suggestion ? trans.__('Suggestion: %1', this._scaleName(suggestion)) : '');
+    const { suggestions } = this._state.parts ?? {};
+    const { values } = this._state.settings;
+    if (!suggestion || isHidden(suggestion, suggestions?.held !== null, values)) {
+      setText(this._suggestion, suggestion ? trans.__('Suggestion: hidden, SAM is not sure') : '');
+      return;
+    }
+    const name = this._scaleName(suggestion);
+    setText(
+      this._suggestion,
+      isWeak(suggestion, values) ? trans.__('Suggestion: %1, not sure', name) : trans.__('Suggestion: %1', name)
+    );
   }
 
   private _scaleName({ scale }: Suggestion): string {

@@ -13,6 +13,7 @@ import { probabilitySection } from './probability-section';
 import { scoresSection } from './scores-section';
 import { ISection } from './section';
 import { sessionSection } from './session-section';
+import { suggestionSection } from './suggestion-section';
 import { trainingSection } from './training-section';
 import { uncertaintySection } from './uncertainty-section';
 
@@ -20,6 +21,7 @@ export const SECTIONS: readonly ISection[] = [
   classesSection,
   overlaysSection,
   contrastSection,
+  suggestionSection,
   correctionSection,
   historySection,
   filesSection,

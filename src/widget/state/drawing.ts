@@ -9,6 +9,7 @@ import { mayChange } from './class-rules';
 import { Connection } from './connection';
 import { SessionParts } from './session-parts';
 import { IPixel } from './suggestion';
+import { isHidden } from './weak-suggestions';
 
 /** The requests that change the correction as a whole. */
 export type CorrectionMethod = 'correction.clean' | 'correction.use' | 'correction.clear';
@@ -96,7 +97,17 @@ export class Drawing {
       return Promise.resolve();
     }
     const made = { provenance: 'sam', tool: 'suggestion' } as const;
-    const tiles = parts.suggestions.accept(at).then(suggestion => suggestion?.tiles());
+    const { settings } = this._state;
+    const held = parts.suggestions.held !== null;
+    const tiles = parts.suggestions.accept(at).then(suggestion => {
+      if (suggestion && isHidden(suggestion, held, settings.values)) {
+        this._state.note(
+          trans.__('SAM is not sure of its suggestion here, so it is hidden and not accepted. Shift-click to hold it.')
+        );
+        return undefined;
+      }
+      return suggestion?.tiles();
+    });
     return this._inOrder(tiles, { slice, classId: current.id, replaces, made });
   }
 

@@ -1,6 +1,7 @@
-/** What the user chose for SAM's suggestions: the scale. This browser remembers it for the next labeller. */
+/** What the user chose for SAM's suggestions: scale and shape. This browser remembers it for the next labeller. */
 import { ISignal, Signal } from '@lumino/signaling';
 import { recall, remember } from '../base/remembered';
+import { IMaskShape, PLAIN_SHAPE } from './suggestion';
 
 /** SAM's scales, from small to large, in the order of its masks. */
 export const SCALES = ['small', 'medium', 'large'] as const;
@@ -8,11 +9,14 @@ export const SCALES = ['small', 'medium', 'large'] as const;
 /** The scale of suggestions for a single point: one of SAM's, or the one that fits best. */
 export type ScaleChoice = 'auto' | (typeof SCALES)[number];
 
-export interface ISuggestionOptions {
+export interface ISuggestionOptions extends IMaskShape {
   scale: ScaleChoice;
 }
 
-export const DEFAULT_SUGGESTION_OPTIONS: Readonly<ISuggestionOptions> = { scale: 'auto' };
+export const DEFAULT_SUGGESTION_OPTIONS: Readonly<ISuggestionOptions> = { scale: 'auto', ...PLAIN_SHAPE };
+
+/** Suggestions grow or shrink by so many pixels at most. */
+export const GROW_MAX = 5;
 
 /** Name of the options in the browser's memory. */
 const REMEMBERED = 'suggestions';
@@ -54,7 +58,21 @@ export class SuggestionOptions {
 
 /** The valid values: what the browser remembers may be of another version. */
 function checked(values: unknown): Partial<ISuggestionOptions> {
-  const { scale } = (values ?? {}) as Partial<Record<keyof ISuggestionOptions, unknown>>;
-  const known = (['auto', ...SCALES] as const).find(each => each === scale);
-  return known ? { scale: known } : {};
+  const given = (values ?? {}) as Partial<Record<keyof ISuggestionOptions, unknown>>;
+  const out: Partial<ISuggestionOptions> = {};
+  const scale = (['auto', ...SCALES] as const).find(each => each === given.scale);
+  if (scale) {
+    out.scale = scale;
+  }
+  for (const name of ['connected', 'filled', 'smooth'] as const) {
+    const value = given[name];
+    if (typeof value === 'boolean') {
+      out[name] = value;
+    }
+  }
+  const { grow } = given;
+  if (typeof grow === 'number' && Number.isInteger(grow) && Math.abs(grow) <= GROW_MAX) {
+    out.grow = grow;
+  }
+  return out;
 }

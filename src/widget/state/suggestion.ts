@@ -1,5 +1,14 @@
 /** One suggestion of SAM: the mask for a point at one of three scales. */
-import { ICandidates, upscaleMaskRegion } from '../../sam';
+import {
+  connectedPart,
+  filled,
+  grown,
+  ICandidates,
+  samplesOf,
+  smoothed,
+  stability,
+  upscaleMaskRegion
+} from '../../sam';
 import { DecoderManifest, LABEL_TILE, moved, Rect } from '../../shared';
 import { ISize, levelSize, tilesIn } from '../base/geometry';
 import { IMaskTile, MaskBuilder } from '../labels/raster';
@@ -9,6 +18,21 @@ export interface IPixel {
   row: number;
   column: number;
 }
+
+/** What is changed in a mask's shape. */
+export interface IMaskShape {
+  /** Keep the connected parts at the points alone. */
+  connected: boolean;
+  /** Fill holes. */
+  filled: boolean;
+  /** Smooth the border. */
+  smooth: boolean;
+  /** Grow by so many pixels, or shrink if negative. */
+  grow: number;
+}
+
+/** The shape as SAM gives it. */
+export const PLAIN_SHAPE: Readonly<IMaskShape> = { connected: false, filled: false, smooth: false, grow: 0 };
 
 /** The scale of the mask for clear prompts, after SAM's three scales. */
 export const SINGLE = 3;
@@ -23,18 +47,32 @@ export class Suggestion {
     readonly image: ISize,
     private readonly _manifest: DecoderManifest,
     /** The rows and columns of the image that the decoder saw. */
-    private readonly _seen: Rect = { row0: 0, row1: image.rows, column0: 0, column1: image.columns }
+    private readonly _seen: Rect = { row0: 0, row1: image.rows, column0: 0, column1: image.columns },
+    private readonly _shape: Readonly<IMaskShape> = PLAIN_SHAPE,
+    /** The points of which connected parts are kept. */
+    private readonly _points: readonly IPixel[] = [at]
   ) {
+    this._shaped = this._makeShape();
     this.bounds = this._bounds();
   }
 
   /** A rectangle that holds all pixels of the mask. */
   readonly bounds: Rect;
 
-  /** The logits of the mask, `maskSize` rows and columns: for SAM, to refine it. */
+  /** The logits of the mask as SAM gave it, `maskSize` rows and columns: for SAM, to refine it. */
   get logits(): Float32Array {
     const { lowRes, single } = this.candidates;
     return this.scale === SINGLE ? single!.lowRes : lowRes[this.scale]!;
+  }
+
+  /** The quality that SAM predicts for the mask, about 0 to 1. */
+  get score(): number {
+    return this.scale === SINGLE ? this.candidates.single!.score : this.candidates.scores[this.scale]!;
+  }
+
+  /** How little the mask depends on the threshold, 0 to 1: little for a ragged one. */
+  get stability(): number {
+    return (this._stability ??= stability(this.logits, this._size, this._manifest));
   }
 
   get scores(): number[] {
@@ -43,6 +81,31 @@ export class Suggestion {
 
   /** The mask's pixels in a rectangle, 0 or 1. At level l, for display only, the image and the rectangle are reduced 2^l times. */
   region(region: Rect, level = 0): Uint8Array {
+    const by = Math.round(this._shape.grow / 2 ** level);
+    if (by === 0) {
+      return this._ungrown(region, level);
+    }
+    // A margin around the rectangle, clipped to the image, decides about the pixels at its edges.
+    const { rows, columns } = level === 0 ? this.image : levelSize(this.image, level);
+    const margin = Math.abs(by);
+    const row0 = Math.max(0, region.row0 - margin);
+    const row1 = Math.min(rows, region.row1 + margin);
+    const column0 = Math.max(0, region.column0 - margin);
+    const column1 = Math.min(columns, region.column1 + margin);
+    const size = { rows: row1 - row0, columns: column1 - column0 };
+    const mask = grown(this._ungrown({ row0, row1, column0, column1 }, level), size, by);
+    const width = region.column1 - region.column0;
+    const out = new Uint8Array((region.row1 - region.row0) * width);
+    for (let row = Math.max(region.row0, row0); row < Math.min(region.row1, row1); row++) {
+      const from = (row - row0) * size.columns - column0;
+      const [left, right] = [Math.max(region.column0, column0), Math.min(region.column1, column1)];
+      out.set(mask.subarray(from + left, from + right), (row - region.row0) * width + left - region.column0);
+    }
+    return out;
+  }
+
+  /** As {@link region}, before the mask is grown. */
+  private _ungrown(region: Rect, level: number): Uint8Array {
     const by = 2 ** level;
     const size = this._size;
     const seen = level === 0 ? size : levelSize(size, level);
@@ -55,7 +118,7 @@ export class Suggestion {
     const out = new Uint8Array((region.row1 - region.row0) * width);
     if (row0 < row1 && column0 < column1) {
       const part = moved({ row0, row1, column0, column1 }, -top, -left);
-      const inside = upscaleMaskRegion(this.logits, seen, part, this._manifest);
+      const inside = upscaleMaskRegion(this._shaped, seen, part, this._manifest);
       const columns = column1 - column0;
       for (let row = row0; row < row1; row++) {
         const from = (row - row0) * columns;
@@ -70,6 +133,15 @@ export class Suggestion {
    * pixels between have it too, so that most tiles of a large mask need no upscaling.
    */
   uniform(region: Rect): 0 | 1 | undefined {
+    const margin = Math.abs(this._shape.grow);
+    if (margin > 0) {
+      region = {
+        row0: Math.max(0, region.row0 - margin),
+        row1: Math.min(this.image.rows, region.row1 + margin),
+        column0: Math.max(0, region.column0 - margin),
+        column1: Math.min(this.image.columns, region.column1 + margin)
+      };
+    }
     const { row0: top, row1: bottom, column0: left, column1: right } = this._seen;
     if (region.row0 < top || region.row1 > bottom || region.column0 < left || region.column1 > right) {
       return undefined; // 0 outside of what the decoder saw
@@ -83,10 +155,10 @@ export class Suggestion {
     ];
     const [row0, row1] = range(region.row0 - top, region.row1 - top);
     const [column0, column1] = range(region.column0 - left, region.column1 - left);
-    const first = this.logits[row0 * side + column0]! > 0;
+    const first = this._shaped[row0 * side + column0]! > 0;
     for (let row = row0; row <= row1; row++) {
       for (let column = column0; column <= column1; column++) {
-        if (this.logits[row * side + column]! > 0 !== first) {
+        if (this._shaped[row * side + column]! > 0 !== first) {
           return undefined;
         }
       }
@@ -134,6 +206,34 @@ export class Suggestion {
     return { rows: row1 - row0, columns: column1 - column0 };
   }
 
+  /** This suggestion in another shape. `points` are inside the object. */
+  withShape(shape: Readonly<IMaskShape>, points: readonly IPixel[]): Suggestion {
+    const { at, candidates, scale, image } = this;
+    return new Suggestion(at, candidates, scale, image, this._manifest, this._seen, shape, points);
+  }
+
+  /** The logits, changed in shape. */
+  private _makeShape(): Float32Array {
+    const { connected, filled: fills, smooth } = this._shape;
+    const side = this._manifest.decoder.maskSize;
+    const samples = samplesOf(this._size, this._manifest);
+    let logits = this.logits;
+    if (smooth) {
+      logits = smoothed(logits, side, samples);
+    }
+    if (connected) {
+      const scale = side / Math.max(this._size.rows, this._size.columns);
+      const sample = (pixel: number, begin: number, count: number) =>
+        Math.min(Math.max(Math.floor((pixel - begin + 0.5) * scale), 0), count - 1);
+      const on = this._points.map(({ row, column }) => ({
+        row: sample(row, this._seen.row0, samples.rows),
+        column: sample(column, this._seen.column0, samples.columns)
+      }));
+      logits = connectedPart(logits, side, samples, on);
+    }
+    return fills ? filled(logits, side, samples) : logits;
+  }
+
   private _bounds(): Rect {
     const { rows, columns } = this._size;
     const side = this._manifest.decoder.maskSize;
@@ -142,7 +242,7 @@ export class Suggestion {
     let [top, bottom, left, right] = [side, -1, side, -1];
     for (let row = 0, at = 0; row < side; row++) {
       for (let column = 0; column < side; column++, at++) {
-        if (this.logits[at]! > 0) {
+        if (this._shaped[at]! > 0) {
           top = Math.min(top, row);
           bottom = Math.max(bottom, row);
           left = Math.min(left, column);
@@ -150,18 +250,29 @@ export class Suggestion {
         }
       }
     }
+    if (bottom < 0) {
+      return { row0: 0, row1: 0, column0: 0, column1: 0 };
+    }
     const clip = (value: number, most: number) => Math.min(Math.max(value, 0), most);
-    return bottom < 0
-      ? { row0: 0, row1: 0, column0: 0, column1: 0 }
-      : moved(
-          {
-            row0: clip(Math.floor((top - 1) * step), rows),
-            row1: clip(Math.ceil((bottom + 2) * step), rows),
-            column0: clip(Math.floor((left - 1) * step), columns),
-            column1: clip(Math.ceil((right + 2) * step), columns)
-          },
-          this._seen.row0,
-          this._seen.column0
-        );
+    const { row0, row1, column0, column1 } = moved(
+      {
+        row0: clip(Math.floor((top - 1) * step), rows),
+        row1: clip(Math.ceil((bottom + 2) * step), rows),
+        column0: clip(Math.floor((left - 1) * step), columns),
+        column1: clip(Math.ceil((right + 2) * step), columns)
+      },
+      this._seen.row0,
+      this._seen.column0
+    );
+    const margin = Math.max(0, this._shape.grow);
+    return {
+      row0: clip(row0 - margin, this.image.rows),
+      row1: clip(row1 + margin, this.image.rows),
+      column0: clip(column0 - margin, this.image.columns),
+      column1: clip(column1 + margin, this.image.columns)
+    };
   }
+
+  private readonly _shaped: Float32Array;
+  private _stability: number | undefined;
 }

@@ -383,7 +383,9 @@ export class Suggestions implements IDisposable {
   private _answer(prompts: IPrompts, candidates: ICandidates, decoder: IPointDecoder): IAnswer {
     const single = candidates.single ? SINGLE : undefined;
     const scale = areClear(prompts) ? (this._turned ?? single) : this.options.scale;
-    return { suggestion: this._make(placeOf(prompts), candidates, decoder, scale), prompts, decoder };
+    const points = prompts.points.filter(({ label }) => label === 1);
+    const made = this._make(placeOf(prompts), candidates, decoder, scale);
+    return { suggestion: made.withShape(this.options.values, points), prompts, decoder };
   }
 
   /** The same answer, as the user wants it now. */

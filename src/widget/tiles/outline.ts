@@ -32,3 +32,37 @@ export function outline(mask: Uint8Array, rows: number, columns: number): number
   }
   return lines;
 }
+
+/** The lines of {@link outline} as closed polygons, each as x, y one after the other: a dash pattern goes on along them. */
+export function polygons(lines: readonly number[]): number[][] {
+  /** The two lines that end at a corner: a horizontal and a vertical one. */
+  const at = new Map<number, number[]>();
+  const key = (x: number, y: number) => y * 0x100000 + x;
+  for (let i = 0; i < lines.length; i += 4) {
+    for (const end of [key(lines[i]!, lines[i + 1]!), key(lines[i + 2]!, lines[i + 3]!)]) {
+      const known = at.get(end);
+      if (known) {
+        known.push(i);
+      } else {
+        at.set(end, [i]);
+      }
+    }
+  }
+  const out: number[][] = [];
+  const done = new Set<number>();
+  for (let first = 0; first < lines.length; first += 4) {
+    const polygon: number[] = [];
+    let [line, x, y] = [first, lines[first]!, lines[first + 1]!];
+    while (!done.has(line)) {
+      done.add(line);
+      polygon.push(x, y);
+      const back = lines[line] === x && lines[line + 1] === y;
+      [x, y] = back ? [lines[line + 2]!, lines[line + 3]!] : [lines[line]!, lines[line + 1]!];
+      line = at.get(key(x, y))!.find(each => each !== line) ?? line;
+    }
+    if (polygon.length > 0) {
+      out.push(polygon);
+    }
+  }
+  return out;
+}

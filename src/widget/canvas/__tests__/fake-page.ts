@@ -26,6 +26,7 @@ export function fakePage() {
     Path2D: class {
       moveTo() {}
       lineTo() {}
+      closePath() {}
     },
     requestAnimationFrame: (frame: () => void) => frames.push(frame),
     cancelAnimationFrame: () => (frames = [])

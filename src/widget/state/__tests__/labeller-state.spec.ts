@@ -73,6 +73,20 @@ describe('LabellerState', () => {
     state.dispose();
   });
 
+  it('accepts no suggestion of which SAM is not sure while those are hidden, unless it is held', async () => {
+    const { state, sidecar, parts } = await open();
+    const count = () => sidecar.labels.reduce((sum, value) => sum + value, 0);
+    state.settings.set({ weakSuggestions: 'hidden', suggestionScore: 0.95 });
+    await state.accept({ row: 300, column: 350 });
+    await state.drained();
+    expect([count(), state.notice]).toEqual([0, expect.stringMatching(/^SAM is not sure/)]);
+    parts.suggestions.add({ points: [{ row: 300, column: 350, label: 1 }] });
+    await state.accept(parts.suggestions.place!);
+    await state.drained();
+    expect(count()).toBeGreaterThan(1000);
+    state.dispose();
+  });
+
   it('carries out quick clicks in order, each in the class of its time', async () => {
     const answers: (() => void)[] = [];
     const labeller = await open(

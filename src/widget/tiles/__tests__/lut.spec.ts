@@ -1,5 +1,5 @@
 import { makePalette } from '../lut';
-import { outline } from '../outline';
+import { outline, polygons } from '../outline';
 import { reduceClasses } from '../../labels/reduce';
 
 describe('makePalette', () => {
@@ -22,6 +22,22 @@ describe('reduceClasses', () => {
 });
 
 describe('outline', () => {
+  it('becomes closed polygons: one for a pixel, two for a ring, and each side of a mask once', () => {
+    expect(polygons(outline(Uint8Array.of(1), 1, 1))).toEqual([[0, 0, 1, 0, 1, 1, 0, 1]]);
+    const ring = Uint8Array.of(1, 1, 1, 1, 0, 1, 1, 1, 1);
+    expect(polygons(outline(ring, 3, 3)).map(polygon => polygon.length / 2)).toEqual([4, 4]);
+    const saddle = Uint8Array.of(1, 0, 0, 1);
+    const length = polygons(outline(saddle, 2, 2)).flatMap(polygon =>
+      polygon
+        .filter((_, i) => i % 2 === 0)
+        .map((x, i) => {
+          const n = polygon.length;
+          return Math.abs(polygon[(2 * i + 2) % n]! - x) + Math.abs(polygon[(2 * i + 3) % n]! - polygon[2 * i + 1]!);
+        })
+    );
+    expect(length.reduce((sum, one) => sum + one, 0)).toBe(8);
+  });
+
   it('goes around a pixel, and along the edge of the mask', () => {
     const lines = (flat: number[]) => {
       const list: string[] = [];

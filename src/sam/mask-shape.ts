@@ -1,0 +1,172 @@
+/**
+ * Changes of a mask's shape. Connected parts, holes and smoothing work on SAM's logits, before they are sampled at the image's pixels: so they cost the
+ * same on images of any size, and every part of a mask can still be made on its own. Growing works on pixels.
+ *
+ * Logits have `maskSize` rows and columns; only the samples of the image count, at the upper left, not those of the padding.
+ */
+import { DecoderManifest } from '../shared/models';
+import { ISize } from '../shared/rect';
+import { frameSize } from './prompts';
+
+/** A sample among the logits. */
+export interface ISample {
+  row: number;
+  column: number;
+}
+
+/** The logits' rows and columns that show an image of this size. */
+export function samplesOf(size: ISize, manifest: DecoderManifest): ISize {
+  const { maskSize } = manifest.decoder;
+  const frame = frameSize(size, manifest.encoder.size);
+  const samples = (pixels: number) => Math.max(1, Math.round((pixels / manifest.encoder.size) * maskSize));
+  return { rows: samples(frame.rows), columns: samples(frame.columns) };
+}
+
+/**
+ * Keep the connected parts of a mask on which one of the samples lies, or the largest part if there is none. Samples are connected through the four
+ * beside them: bilinear interpolation joins exactly these.
+ */
+export function connectedPart(
+  logits: Float32Array,
+  side: number,
+  samples: ISize,
+  on: readonly ISample[]
+): Float32Array {
+  const parts = components(logits, side, samples, logit => logit > 0);
+  const kept = new Set(on.flatMap(({ row, column }) => parts.of[row * side + column] || []));
+  if (kept.size === 0 && parts.sizes.length > 0) {
+    kept.add(parts.sizes.indexOf(Math.max(...parts.sizes)) + 1);
+  }
+  return logits.map((logit, i) => (parts.of[i] && !kept.has(parts.of[i]) ? Math.min(-logit, -1) : logit));
+}
+
+/** Fill the holes of a mask: what is outside of it and is not connected with the image's border, through the four samples beside each. */
+export function filled(logits: Float32Array, side: number, samples: ISize): Float32Array {
+  const parts = components(logits, side, samples, logit => !(logit > 0));
+  const open = new Set<number>([0]);
+  for (let row = 0; row < samples.rows; row++) {
+    const inner = row > 0 && row < samples.rows - 1;
+    for (let column = 0; column < samples.columns; column += inner ? Math.max(1, samples.columns - 1) : 1) {
+      open.add(parts.of[row * side + column]!);
+    }
+  }
+  return logits.map((logit, i) => (open.has(parts.of[i]!) ? logit : Math.max(-logit, 1)));
+}
+
+/** Weights of a binomial filter, which is close to a Gaussian of one sample. */
+const BINOMIAL = [1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16];
+
+/**
+ * Smooth the border of a mask: blur its logits, clipped so that none outweighs its neighbours, and move the threshold so that the area stays. Without
+ * that, small objects would shrink or vanish.
+ */
+export function smoothed(logits: Float32Array, side: number, { rows, columns }: ISize): Float32Array {
+  const out = logits.slice();
+  const line = new Float32Array(Math.max(rows, columns));
+  const blur = (start: number, step: number, count: number) => {
+    for (let i = 0; i < count; i++) {
+      line[i] = 0;
+      for (let k = 0; k < BINOMIAL.length; k++) {
+        const at = Math.min(Math.max(i + k - 2, 0), count - 1);
+        line[i]! += BINOMIAL[k]! * out[start + at * step]!;
+      }
+    }
+    for (let i = 0; i < count; i++) {
+      out[start + i * step] = line[i]!;
+    }
+  };
+  let area = 0;
+  for (let row = 0; row < rows; row++) {
+    for (let at = row * side; at < row * side + columns; at++) {
+      area += logits[at]! > 0 ? 1 : 0;
+      out[at] = Math.min(Math.max(logits[at]!, -CLIP), CLIP);
+    }
+  }
+  for (let row = 0; row < rows; row++) {
+    blur(row * side, 1, columns);
+  }
+  for (let column = 0; column < columns; column++) {
+    blur(column, side, rows);
+  }
+  if (area === 0 || area === rows * columns) {
+    return logits;
+  }
+  const sorted = new Float32Array(rows * columns);
+  for (let row = 0; row < rows; row++) {
+    sorted.set(out.subarray(row * side, row * side + columns), row * columns);
+  }
+  sorted.sort();
+  const threshold = (sorted[rows * columns - area]! + sorted[rows * columns - area - 1]!) / 2;
+  return out.map((logit, i) => (i % side < columns && i < rows * side ? logit - threshold : logit));
+}
+
+/** Logits beyond this are sure, and count no more than this when a border is smoothed. */
+const CLIP = 4;
+
+/**
+ * Grow a mask by a disc of radius `by` pixels, or shrink it if `by` is negative. What lies beyond the raster counts neither as inside nor as outside.
+ *
+ * @param mask 0 and 1, rows × columns
+ */
+export function grown(mask: Uint8Array, { rows, columns }: ISize, by: number): Uint8Array {
+  const radius = Math.abs(by);
+  const value = by > 0 ? 1 : 0;
+  const out = mask.slice();
+  for (let dy = -radius; dy <= radius; dy++) {
+    const reach = Math.floor(Math.sqrt(radius * radius - dy * dy));
+    for (let row = Math.max(0, -dy); row < Math.min(rows, rows - dy); row++) {
+      const from = row * columns;
+      const to = (row + dy) * columns;
+      // The pixels up to `end` are set.
+      for (let column = 0, end = 0; column < columns; column++) {
+        if (mask[from + column] === value) {
+          const start = Math.max(end, column - reach, 0);
+          end = Math.min(columns, column + reach + 1);
+          out.fill(value, to + Math.min(start, end), to + end);
+        }
+      }
+    }
+  }
+  return out;
+}
+
+/** The connected parts of the samples that are chosen: for each logit the number of its part, from 1; 0 if it is in none. Sizes by number less 1. */
+function components(
+  logits: Float32Array,
+  side: number,
+  { rows, columns }: ISize,
+  chosen: (logit: number) => boolean
+): { of: Uint16Array; sizes: number[] } {
+  const of = new Uint16Array(logits.length);
+  const sizes: number[] = [];
+  const stack: number[] = [];
+  const visit = (at: number, inside: boolean, number: number) => {
+    if (inside && of[at] === 0 && chosen(logits[at]!)) {
+      of[at] = number;
+      stack.push(at);
+    }
+  };
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      const start = row * side + column;
+      if (of[start] !== 0 || !chosen(logits[start]!)) {
+        continue;
+      }
+      const number = sizes.length + 1;
+      let size = 0;
+      of[start] = number;
+      stack.push(start);
+      while (stack.length > 0) {
+        const at = stack.pop()!;
+        size++;
+        const [r, c] = [Math.floor(at / side), at % side];
+        visit(at - 1, c > 0, number);
+        visit(at + 1, c < columns - 1, number);
+        visit(at - side, r > 0, number);
+        visit(at + side, r < rows - 1, number);
+      }
+      sizes.push(size);
+    }
+  }
+  return { of, sizes };
+}
