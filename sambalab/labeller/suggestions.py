@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from ..sidecar_client import staging
 from ..sidecar_client.arrays import map_array
-from ..sidecar_client.regions import Region, find_regions
+from ..sidecar_client.progress import ProgressLine
+from ..sidecar_client.regions import Region, find_regions, find_slices
 from ..spec.errors import NotReadyError, ParameterError
-from ..spec.parameters import is_bool, show, whole
+from ..spec.parameters import is_bool, show, switch, whole
 from .work_region import WorkRegion
 
 #: Least side of a square that SAM sees, in pixels.
@@ -142,6 +143,43 @@ class Suggestions(WorkRegion):
         reply = self._request("sam.embed", {"slice": index})
         embedding: npt.NDArray[np.float32] = map_array(reply["array"])[index]
         return embedding
+
+    def embed(
+        self,
+        slices: int | Iterable[int] | None = None,
+        *,
+        wait: bool = True,
+        progress: bool = True,
+    ) -> None:
+        """Compute SAM's embedding of slices ahead, so that nobody waits for it when they are shown.
+
+        Embeddings are kept on disk: slices that were embedded before, also by another labeller of the same image, take no time.
+
+        Parameters
+        ----------
+        slices
+            One slice or several; None is all.
+        wait
+            Whether to return when all are there. False: at once; the sidecar goes on while the labeller is open.
+        progress
+            Whether to show a line of text with the progress, if it waits. The widget shows the progress in any case.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such slice.
+        ModelError, ComputeError
+            If SAM does not run.
+        """
+        self._refresh()
+        stack = len(self.shape) == 3
+        numbers = list(range(self.shape[0] if stack else 1)) if slices is None else find_slices(slices, self.shape)
+        waits = switch("wait", wait)
+        line = ProgressLine("Embedding", switch("progress", progress) and waits)
+        try:
+            self._request("sam.embed-slices", {"slices": numbers, **({} if waits else {"ahead": True})}, on_job=line)
+        finally:
+            line.end()
 
     def suggest(self, row: float, col: float, slice: int = 0, *, side: int | None = None) -> Suggestion:
         """Ask SAM for masks at a pixel, as the widget does under the cursor.

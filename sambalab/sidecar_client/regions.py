@@ -88,7 +88,7 @@ def find_regions(
     if side is not None:
         params["side"] = whole("side", side, known["side"]["minimum"], known["side"]["maximum"])
     if slices is not None:
-        params["slices"] = _slices(slices, shape)
+        params["slices"] = find_slices(slices, shape)
     notes: list[str] = []
     stack = len(shape) == 3
     line = ProgressLine("Looking for regions", switch("progress", progress) and stack)
@@ -117,7 +117,8 @@ def find_regions(
     ]
 
 
-def _slices(value: Any, shape: tuple[int, ...]) -> list[int]:
+def find_slices(value: Any, shape: tuple[int, ...]) -> list[int]:
+    """Give numbers of slices as a list; one number, or several. Raises ParameterError for others than the image has."""
     count = shape[0] if len(shape) == 3 else 1
     wanted = f"a whole number from 0 to {count - 1} or some of them will do"
     one = index(value)

@@ -529,6 +529,25 @@ def test_suggestions_grow_with_their_scale_and_hold_the_point():
         lab.suggest(90, 140, side=31)
 
 
+def test_slices_are_embedded_ahead_once(capsys):
+    stack = np.random.default_rng(3).integers(0, 255, (4, 40, 50), np.uint8)
+    lab = sl.Labeller(stack, name="embedded ahead")
+    lab.embed([0, 2])
+    assert "Embedding: slices" in capsys.readouterr().err
+    lab.embed(2, progress=False)
+    assert capsys.readouterr().err == ""
+    assert lab.slice_embedding(0).std() > 0 and lab.slice_embedding(2).std() > 0
+    same = sl.Labeller(stack, name="the same slices")
+    np.testing.assert_array_equal(same.slice_embedding(2), lab.slice_embedding(2))
+    lab.embed(wait=False)
+    assert lab.slice_embedding(1).std() > 0
+    for wrong in (4, [0, -1], "x", []):
+        with pytest.raises(sl.ParameterError, match="slices is"):
+            lab.embed(wrong)
+    with pytest.raises(sl.ParameterError, match="wait"):
+        lab.embed(wait="no")
+
+
 def test_after_the_sidecar_was_killed_everything_is_there(micrograph):
     lab = sl.Labeller(micrograph.image, ["matrix", "particle"], name="killed")
     drawn = some_labels(micrograph.truth)

@@ -15,6 +15,11 @@ export function samHandlers({ sam, sessions, staging, embeddings, compute }: IMe
       return { result: { device, seconds, array: session.array('embedding')! } };
     },
 
+    'sam.embed-slices': async ({ session: id, slices, ahead = false }, call) => {
+      await embeddings.slices(await sessions.get(id), slices, ahead, call);
+      return { result: {} };
+    },
+
     'sam.embedding': async ({ session: id, slice, window }, call) => {
       const session = await sessions.get(id);
       session.checkSlice(slice);

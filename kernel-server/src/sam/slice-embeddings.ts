@@ -76,6 +76,53 @@ export class SliceEmbeddings {
    * @throws BridgeError as SAM fails, and `cancelled` if the image is replaced meanwhile.
    */
   async whole(session: Session, slice: number, call: { id: string; signal: AbortSignal }): Promise<IWholeEmbedding> {
+    const whole = await this._whole(session, slice, call);
+    this._prefetch(session, slice, this._chosen(session), false);
+    return whole;
+  }
+
+  /**
+   * The whole embeddings of slices, in their order, in one job.
+   *
+   * @param ahead return at once; the job is cancelled when the session's last user leaves
+   * @throws BridgeError as {@link whole} does
+   */
+  async slices(
+    session: Session,
+    slices: readonly number[],
+    ahead: boolean,
+    call: { id: string; signal: AbortSignal }
+  ): Promise<void> {
+    slices.forEach(slice => session.checkSlice(slice));
+    const { id, encoderGeneration } = session;
+    const description = {
+      key: `slices/${id}/${encoderGeneration}/${slices.join()}`,
+      id: call.id,
+      session: id,
+      kind: 'embed' as const,
+      ...(ahead && { ahead })
+    };
+    const signal = ahead ? new AbortController().signal : call.signal;
+    const embedded = this._options.jobs.run(description, signal, async context => {
+      for (const [done, slice] of slices.entries()) {
+        context.signal.throwIfAborted();
+        context.progress('slices', done, slices.length);
+        await this._whole(session, slice, { id: randomBytes(8).toString('hex'), signal: context.signal });
+      }
+      context.progress('slices', slices.length, slices.length);
+    });
+    if (ahead) {
+      embedded.catch(() => undefined); // the job's events tell of a failure
+    } else {
+      await embedded;
+    }
+  }
+
+  private async _whole(
+    session: Session,
+    slice: number,
+    call: { id: string; signal: AbortSignal }
+  ): Promise<IWholeEmbedding> {
     session.checkSlice(slice);
     const { id, encoderGeneration: generation } = session;
     let whole = await this._wholes.find(session, slice);
@@ -89,7 +136,6 @@ export class SliceEmbeddings {
     if (generation !== session.encoderGeneration) {
       throw replaced();
     }
-    this._prefetch(session, slice, this._chosen(session), false);
     return whole;
   }
 

@@ -16,6 +16,18 @@ export const SAM_METHODS = {
     result: z.object({ device: zSamDevice, seconds: z.number(), array: zArray })
   },
   /**
+   * Compute the embeddings of slices, those that are not computed yet, one after the other: one job whose stage `slices` counts them. With
+   * `ahead` the reply does not wait for them, and the job ends when the session's last user leaves.
+   */
+  'sam.embed-slices': {
+    params: z.object({
+      session: zSessionId,
+      slices: z.array(zCount).min(1),
+      ahead: z.boolean().optional()
+    }),
+    result: z.object({})
+  },
+  /**
    * The same for the browser, or the embedding of a window, its rows and columns encoded as an image of their own. One buffer: the embedding as
    * float16 [channels, rows, columns]. `invalid` for a window that is not part of what SAM sees.
    */

@@ -92,11 +92,17 @@ function mostImportant(state: LabellerState): IStatusText {
       return closer === null
         ? { text: nextStep(state) ?? trans.__('SAM is ready, on %1', deviceName(state)), kind: 'plain' }
         : {
-            text: trans.__(
-              'SAM is ready, on %1; encoding details for the classifier… %2 %',
-              deviceName(state),
-              Math.round(closer * 100)
-            ),
+            text: parts?.embedding.embedsSlices
+              ? trans.__(
+                  'SAM is ready, on %1; looking at all slices… %2 %',
+                  deviceName(state),
+                  Math.round(closer * 100)
+                )
+              : trans.__(
+                  'SAM is ready, on %1; encoding details for the classifier… %2 %',
+                  deviceName(state),
+                  Math.round(closer * 100)
+                ),
             kind: 'busy'
           };
     }

@@ -15,6 +15,9 @@ export type EmbeddingState =
   | { state: 'ready'; device: SamDevice; seconds: number }
   | { state: 'failed'; message: string };
 
+/** The stage of a job that counts slices. */
+const SLICES = 'slices';
+
 /** Decoders that this page has fetched, by digest: all labellers share one copy. */
 const decoders = new Map<string, Uint8Array>();
 
@@ -57,6 +60,11 @@ export class SliceEmbedding implements IDisposable {
   /** Decodes prompts on the slice; null until it is ready. */
   get decoder(): IPointDecoder | null {
     return this._state.state === 'ready' ? this._windows.decoder : null;
+  }
+
+  /** Whether {@link closer} counts slices that are embedded ahead instead. */
+  get embedsSlices(): boolean {
+    return this._closer?.stage === SLICES;
   }
 
   /** Whether suggestions at the pointer wait for an embedding of the region there. */
@@ -158,6 +166,8 @@ export class SliceEmbedding implements IDisposable {
     const { done, total } = job;
     if (job.state !== 'running') {
       this._closer = this._closer?.job === job.job ? null : this._closer;
+    } else if (job.stage === SLICES) {
+      this._closer = job;
     } else if (this._state.state === 'computing') {
       this._set({ state: 'computing', fraction: total > 0 ? done / total : null });
     } else if (total > 1 && job.stage === 'encoding') {

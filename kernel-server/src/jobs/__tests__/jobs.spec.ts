@@ -337,6 +337,28 @@ describe('Embeddings', () => {
     expect(sam).toMatchObject({ embedded: 1, stopped: 1 });
   });
 
+  it('of several slices are one job that counts them, goes on ahead where asked, and stops when it is cancelled', async () => {
+    const client = await connect();
+    const { session } = await openSession(client, { slices: 4 });
+    await client.request('sam.embed-slices', { session, slices: [2, 0] }, { id: 'some' });
+    expect(sam.embedded).toBe(2);
+    const counted = client.heard
+      .filter(({ event }) => event === 'job')
+      .map(({ params }) => params as EventParams<'job'>)
+      .filter(({ job, stage }) => job === 'some' && stage === 'slices');
+    expect(counted.map(({ total }) => total)).toEqual(counted.map(() => 2));
+    expect(counted[counted.length - 1]).toMatchObject({ kind: 'embed', state: 'done', done: 2 });
+    sam.gate = gate().shut;
+    await client.request('sam.embed-slices', { session, slices: [0, 1, 2, 3], ahead: true }, { id: 'ahead' });
+    const cancelled = client.hear(job('cancelled'));
+    await client.request('cancel', { id: 'ahead' });
+    await cancelled;
+    expect(sam).toMatchObject({ embedded: 2, stopped: 1 });
+    await expect(client.request('sam.embed-slices', { session, slices: [4] })).rejects.toMatchObject({
+      code: 'invalid'
+    });
+  });
+
   it('give suggestions as a staged array, for points inside the image', async () => {
     const client = await connect();
     const { session } = await openSession(client);

@@ -147,6 +147,16 @@ describe('SliceEmbedding', () => {
     expect([...requests].sort()).toEqual(['embedding 1', 'sam.decoder']);
   });
 
+  it('tells how many slices are embedded ahead', async () => {
+    await embedding.prepare(0);
+    const job = { session: link.session, job: 'a', kind: 'embed' as const, state: 'running' as const, message: '' };
+    link.tell('job', { ...job, stage: 'slices', done: 1, total: 4 });
+    expect([embedding.closer, embedding.embedsSlices]).toEqual([0.25, true]);
+    expect(embedding.state.state).toBe('ready');
+    link.tell('job', { ...job, state: 'done', stage: 'slices', done: 4, total: 4 });
+    expect([embedding.closer, embedding.embedsSlices]).toEqual([null, false]);
+  });
+
   it('drops a slice when another one is requested', async () => {
     const first = embedding.prepare(0);
     await Promise.all([first, embedding.prepare(1)]);
