@@ -51,7 +51,7 @@ test('All keys are listed on ?, run from the palette, and are changed in Jupyter
     const own = { command: 'sambalab:take-brush', keys: ['B'], selector: '.sambalab' };
     await registry.set('@jupyterlab/shortcuts-extension:shortcuts', 'shortcuts', [
       { ...own, disabled: true },
-      { ...own, keys: ['Y'] }
+      { ...own, keys: ['Z'] }
     ]);
   });
   await expect(async () => {
@@ -59,10 +59,10 @@ test('All keys are listed on ?, run from the palette, and are changed in Jupyter
     await lab.press('b');
     await expect(tool('eraser')).toHaveAttribute('aria-pressed', 'true', { timeout: 1000 });
   }).toPass();
-  await lab.press('y');
+  await lab.press('z');
   await expect(tool('brush')).toHaveAttribute('aria-pressed', 'true');
   await lab.press('?');
-  await expect(help.locator('dl > div', { hasText: /^Y/ })).toContainText('Brush');
+  await expect(help.locator('dl > div', { hasText: /^Z/ })).toContainText('Brush');
   await page.keyboard.press('Escape');
 });
 

@@ -53,26 +53,23 @@ export function filled(logits: Float32Array, side: number, samples: ISize): Floa
   return logits.map((logit, i) => (open.has(parts.of[i]!) ? logit : Math.max(-logit, 1)));
 }
 
-/** Weights of a binomial filter, which is close to a Gaussian of one sample. */
-const BINOMIAL = [1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16];
-
 /**
  * Smooth the border of a mask: blur its logits, clipped so that none outweighs its neighbours, and move the threshold so that the area stays. Without
  * that, small objects would shrink or vanish.
  */
 export function smoothed(logits: Float32Array, side: number, { rows, columns }: ISize): Float32Array {
   const out = logits.slice();
-  const line = new Float32Array(Math.max(rows, columns));
+  const line = new Float32Array(Math.max(rows, columns) + 4);
+  /** A binomial filter of five samples, which is close to a Gaussian of one sample; the ends are repeated. */
   const blur = (start: number, step: number, count: number) => {
     for (let i = 0; i < count; i++) {
-      line[i] = 0;
-      for (let k = 0; k < BINOMIAL.length; k++) {
-        const at = Math.min(Math.max(i + k - 2, 0), count - 1);
-        line[i]! += BINOMIAL[k]! * out[start + at * step]!;
-      }
+      line[i + 2] = out[start + i * step]!;
     }
+    line[0] = line[1] = line[2]!;
+    line[count + 2] = line[count + 3] = line[count + 1]!;
     for (let i = 0; i < count; i++) {
-      out[start + i * step] = line[i]!;
+      out[start + i * step] =
+        (line[i]! + line[i + 4]!) / 16 + (line[i + 1]! + line[i + 3]!) / 4 + (line[i + 2]! * 6) / 16;
     }
   };
   let area = 0;
@@ -91,13 +88,27 @@ export function smoothed(logits: Float32Array, side: number, { rows, columns }: 
   if (area === 0 || area === rows * columns) {
     return logits;
   }
-  const sorted = new Float32Array(rows * columns);
+  // Most samples are clipped, and stay on their side: the others alone are sorted.
+  const between = new Float32Array(rows * columns);
+  let [count, above] = [0, 0];
   for (let row = 0; row < rows; row++) {
-    sorted.set(out.subarray(row * side, row * side + columns), row * columns);
+    for (let at = row * side; at < row * side + columns; at++) {
+      if (out[at]! >= CLIP) {
+        above++;
+      } else if (out[at]! > -CLIP) {
+        between[count++] = out[at]!;
+      }
+    }
   }
-  sorted.sort();
-  const threshold = (sorted[rows * columns - area]! + sorted[rows * columns - area - 1]!) / 2;
-  return out.map((logit, i) => (i % side < columns && i < rows * side ? logit - threshold : logit));
+  const sorted = between.subarray(0, count).sort();
+  const first = count - (area - above); // the lowest one inside
+  const threshold = ((sorted[first] ?? CLIP) + (sorted[first - 1] ?? -CLIP)) / 2;
+  for (let row = 0; row < rows; row++) {
+    for (let at = row * side; at < row * side + columns; at++) {
+      out[at]! -= threshold;
+    }
+  }
+  return out;
 }
 
 /** Logits beyond this are sure, and count no more than this when a border is smoothed. */
@@ -112,18 +123,19 @@ export function grown(mask: Uint8Array, { rows, columns }: ISize, by: number): U
   const radius = Math.abs(by);
   const value = by > 0 ? 1 : 0;
   const out = mask.slice();
-  for (let dy = -radius; dy <= radius; dy++) {
-    const reach = Math.floor(Math.sqrt(radius * radius - dy * dy));
-    for (let row = Math.max(0, -dy); row < Math.min(rows, rows - dy); row++) {
-      const from = row * columns;
-      const to = (row + dy) * columns;
-      // The pixels up to `end` are set.
-      for (let column = 0, end = 0; column < columns; column++) {
-        if (mask[from + column] === value) {
-          const start = Math.max(end, column - reach, 0);
-          end = Math.min(columns, column + reach + 1);
-          out.fill(value, to + Math.min(start, end), to + end);
-        }
+  const reaches = Array.from({ length: radius + 1 }, (_, dy) => Math.floor(Math.sqrt(radius * radius - dy * dy)));
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      if (mask[row * columns + column] !== value) {
+        continue;
+      }
+      const start = column;
+      while (column < columns && mask[row * columns + column] === value) {
+        column++;
+      }
+      for (let to = Math.max(0, row - radius); to <= Math.min(rows - 1, row + radius); to++) {
+        const reach = reaches[Math.abs(to - row)]!;
+        out.fill(value, to * columns + Math.max(0, start - reach), to * columns + Math.min(columns, column + reach));
       }
     }
   }
