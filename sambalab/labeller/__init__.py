@@ -16,6 +16,6 @@ from __future__ import annotations
 
 from . import widget_files  # registers the handlers of its requests
 from .labeller import Labeller
-from .suggestions import Suggestion
+from .suggestions import SimilarObjects, Suggestion
 
-__all__ = ["Labeller", "Suggestion", "widget_files"]
+__all__ = ["Labeller", "SimilarObjects", "Suggestion", "widget_files"]

@@ -35,6 +35,25 @@ class Suggestion(NamedTuple):
     scores: npt.NDArray[np.float64]
 
 
+class SimilarObjects(NamedTuple):
+    """Objects like one at a point.
+
+    Attributes
+    ----------
+    objects
+        uint16 (rows, columns): 1 in the object at the point, 2 and up in the others, 0 elsewhere.
+    scores
+        float64 (objects,): SAM's prediction of each object's quality (IoU), about 0 to 1; ``scores[k - 1]`` is that of object k.
+    similarities
+        float64 (objects,): the cosine between an object's embedding and that of the first, −1 to 1; the mean over the image is
+        taken off both.
+    """
+
+    objects: npt.NDArray[np.uint16]
+    scores: npt.NDArray[np.float64]
+    similarities: npt.NDArray[np.float64]
+
+
 class Suggestions(WorkRegion):
     """The part of `Labeller` that suggests regions and masks."""
 
@@ -214,6 +233,50 @@ class Suggestions(WorkRegion):
         reply = self._request("sam.suggest", params)
         masks = staging.take(self._client, reply).view(np.bool_)
         return Suggestion(masks, np.array(reply["scores"], dtype=np.float64))
+
+    def suggest_similar(self, row: float, col: float, slice: int = 0, *, scale: int | None = None) -> SimilarObjects:
+        """Find all objects of a slice that are like the one at a pixel.
+
+        SAM's embedding says where they may be, and SAM draws each. Objects have a third to three times the area of the one at the
+        pixel, and do not overlap. Takes a few seconds.
+
+        Parameters
+        ----------
+        row, col
+            A pixel inside the object. Whole numbers are centres of pixels.
+        slice
+            The slice of a stack, from 0.
+        scale
+            Which of SAM's masks at the pixel is the object: 0 (small), 1 (medium) or 2 (large), as in `suggest`. None: the one
+            that fits best.
+
+        Returns
+        -------
+        SimilarObjects
+            ``objects``, uint16 (rows, columns), with ``scores`` and ``similarities`` of each.
+
+        Raises
+        ------
+        ParameterError
+            If the point is outside the image, or there is no object at it.
+
+        Examples
+        --------
+        >>> found = lab.suggest_similar(160, 296)
+        >>> labels = lab.labels.copy()
+        >>> labels[(found.objects > 0) & (labels == 0)] = 1
+        >>> lab.set_labels(labels)
+        """
+        self._refresh()
+        rows, columns = self.shape[-2:]
+        point = {"row": _within("row", row, rows), "column": _within("col", col, columns)}
+        params: dict[str, object] = {"slice": self._slice(slice), "point": point}
+        if scale is not None:
+            params["scale"] = whole("scale", scale, 0, 2)
+        reply = self._request("sam.similar", params)
+        objects: npt.NDArray[np.uint16] = staging.take(self._client, reply)
+        scores, similarities = (np.array(reply[name], dtype=np.float64) for name in ("scores", "similarities"))
+        return SimilarObjects(objects, scores, similarities)
 
 
 def _within(name: str, value: float, size: int) -> float:

@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 import sambalab as sl
 from sambalab.sidecar_client import sidecar
@@ -546,6 +547,31 @@ def test_slices_are_embedded_ahead_once(capsys):
             lab.embed(wrong)
     with pytest.raises(sl.ParameterError, match="wait"):
         lab.embed(wait="no")
+
+
+def test_similar_objects_are_found_from_one():
+    image, truth = sl.data.micrograph("particles", (512, 512), seed=1)
+    lab = sl.Labeller(image, name="similar")
+    found = lab.suggest_similar(160, 296)
+    assert found.objects.shape == (512, 512) and found.objects.dtype == np.uint16
+    assert found.objects[160, 296] == 1 and found.similarities[0] == 1
+    count = found.objects.max()
+    assert found.scores.shape == found.similarities.shape == (count,)
+    assert set(np.unique(found.objects)) == set(range(count + 1))
+    assert found.similarities.min() > 0.5
+    # Nearly all particles of about the same size, and hardly anything that is no particle.
+    parts, _ = ndimage.label(truth == 2)
+    areas = np.bincount(parts.ravel())
+    own = areas[parts[160, 296]]
+    like = [part for part in range(1, len(areas)) if own / 2 <= areas[part] <= 2 * own]
+    drawn = found.objects > 0
+    assert len(like) > 10
+    assert sum(drawn[parts == part].mean() > 0.5 for part in like) / len(like) > 0.85
+    assert (drawn & (truth == 2)).sum() / drawn.sum() > 0.9
+    with pytest.raises(sl.ParameterError, match="scale is 3"):
+        lab.suggest_similar(160, 296, scale=3)
+    with pytest.raises(sl.ParameterError, match="row"):
+        lab.suggest_similar(-1, 296)
 
 
 def test_after_the_sidecar_was_killed_everything_is_there(micrograph):

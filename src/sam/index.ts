@@ -10,6 +10,7 @@
  * wasm-decoder.ts     the same on our own kernels, faster; decoder-weights.ts reads its weights, folded-weights.ts folds them
  * masks.ts            low-resolution masks to pixels; which of the three scales to show
  * mask-shape.ts        a mask's connected part, holes, smooth border, grown
+ * similar.ts          objects like one that was accepted
  * float16.ts          the form in which embeddings travel to the browser
  *
  * Imports `src/shared` (the manifests of models are there) and no Node, page or ONNX runtime: the caller brings the runtime's session.
@@ -23,3 +24,4 @@ export * from './prompts';
 export * from './encoder-windows';
 export * from './wasm-decoder';
 export * from './prompt-windows';
+export * from './similar';

@@ -82,6 +82,17 @@ export interface ISamService {
     points: PointPrompt[],
     context: IJobContext
   ): Promise<{ masks: Uint8Array; scores: [number, number, number] }>;
+  /**
+   * Find objects like the one at a point.
+   * @returns uint16 [rows, columns]: 1 the object at the point, 2 and up the others; for each its predicted quality and its similarity.
+   */
+  similar(
+    embedding: Float32Array,
+    size: { rows: number; columns: number },
+    point: { row: number; column: number },
+    scale: number | undefined,
+    context: IJobContext
+  ): Promise<{ objects: Uint16Array; scores: number[]; similarities: number[] }>;
   dispose(): Promise<void>;
 }
 

@@ -51,6 +51,20 @@ export function samHandlers({ sam, sessions, staging, embeddings, compute }: IMe
         file.close();
       }
       return { result: { staged, array, scores } };
+    },
+
+    'sam.similar': async (params, call) => {
+      const session = await sessions.get(params.session);
+      session.checkSlice(params.slice);
+      const { objects, shape, scores, similarities } = await compute.similar(session, params, call);
+      const { staged, array } = await staging.make(call.peer, 'uint16', shape);
+      const file = new TileFile(array, 'r+');
+      try {
+        file.writeBytes(0, new Uint8Array(objects.buffer));
+      } finally {
+        file.close();
+      }
+      return { result: { staged, array, scores, similarities } };
     }
   } satisfies Partial<Handlers>;
 }

@@ -9,7 +9,19 @@ import { BridgeError } from '../../../src/shared/errors';
 import { OUTPUT_LAYER } from '../../../src/shared/models';
 import { Rect } from '../../../src/shared/rect';
 import { rectOf } from '../../../src/shared/region';
-import { EncoderWindows, IView, Preprocessor, SamDecoder, wholeView } from '../../../src/sam';
+import {
+  bestScale,
+  coverage,
+  EncoderWindows,
+  IPrompts,
+  ISimilarOptions,
+  IView,
+  Preprocessor,
+  SamDecoder,
+  similarObjects,
+  upscaleMask,
+  wholeView
+} from '../../../src/sam';
 import { TileFile } from '../arrays/tile-file';
 import { breathe } from '../base/files';
 import { Encoder, Progress, REINSTALL } from './encoder';
@@ -21,6 +33,8 @@ import {
   IEmbedResult,
   IReduceJob,
   IReduceResult,
+  ISimilarJob,
+  ISimilarResult,
   ISuggestJob,
   ISuggestResult,
   ToSamProcess
@@ -51,7 +65,7 @@ class JobRunner {
     progress: Progress,
     signal: AbortSignal,
     onEmbedding: (result: IEmbedResult) => Promise<void>
-  ): Promise<IEmbedResult | ISuggestResult | IReduceResult> {
+  ): Promise<IEmbedResult | ISuggestResult | ISimilarResult | IReduceResult> {
     switch (job.kind) {
       case 'embed':
         return this._embed(job, progress, signal);
@@ -59,6 +73,8 @@ class JobRunner {
         return this._reduce(job, progress, signal, onEmbedding);
       case 'suggest':
         return this._suggest(job, progress);
+      case 'similar':
+        return this._similar(job, progress, signal);
     }
   }
 
@@ -149,6 +165,56 @@ class JobRunner {
   }
 
   private async _suggest(job: ISuggestJob, progress: Progress): Promise<ISuggestResult> {
+    const decoder = await this._openDecoder(progress);
+    progress('decoding', 0, 1);
+    const { points, size, embedding } = job;
+    const { lowRes, scores } = await decoder.decode(decoder.prepare(embedding), size, { points });
+    return { lowRes, scores };
+  }
+
+  private async _similar(job: ISimilarJob, progress: Progress, signal: AbortSignal): Promise<ISimilarResult> {
+    const { embedding, size, point, scale } = job;
+    const { manifest } = this._start;
+    const decoder = await this._openDecoder(progress);
+    const prepared = decoder.prepare(embedding);
+    const decode = async (prompts: IPrompts) => {
+      await breathe(); // receive cancellations and short jobs
+      await this._giveWay();
+      signal.throwIfAborted();
+      return decoder.decode(prepared, size, prompts);
+    };
+    const { lowRes, scores } = await decode({ points: [{ ...point, label: 1 }] });
+    const first =
+      scale ??
+      bestScale(
+        scores,
+        lowRes.map(mask => coverage(mask, size, manifest))
+      );
+    const objects = new Uint16Array(size.rows * size.columns);
+    const paint = (mask: Float32Array, id: number) =>
+      upscaleMask(mask, size, manifest).forEach((inside, i) => (objects[i] = inside && !objects[i] ? id : objects[i]!));
+    const example = lowRes[first]!;
+    paint(example, 1);
+    const result: ISimilarResult = { objects, scores: [scores[first]!], similarities: [1] };
+    const options: ISimilarOptions = {
+      manifest,
+      embedding,
+      size,
+      example,
+      decode,
+      signal,
+      progress: (done, total) => progress('looking at places', done, total)
+    };
+    for await (const found of similarObjects(options)) {
+      paint(found.lowRes, result.scores.length + 1);
+      result.scores.push(found.score);
+      result.similarities.push(found.similarity);
+    }
+    return result;
+  }
+
+  /** The decoder, opened when it is first needed. */
+  private async _openDecoder(progress: Progress): Promise<SamDecoder> {
     if (!this._decoder) {
       progress('loading the decoder', 0, 1);
       const { manifest, decoderPath } = this._start;
@@ -160,10 +226,7 @@ class JobRunner {
         tensor: (data, dims) => new runtime.Tensor('float32', data, dims)
       });
     }
-    progress('decoding', 0, 1);
-    const { points, size, embedding } = job;
-    const { lowRes, scores } = await this._decoder.decode(this._decoder.prepare(embedding), size, { points });
-    return { lowRes, scores };
+    return this._decoder;
   }
 
   private get _runtime(): Runtime {
@@ -240,7 +303,7 @@ function serve(): void {
   /** Do the jobs that wait; short ones first, since a user waits for them at the mouse. */
   const doWaiting = async (shortOnly: boolean) => {
     for (;;) {
-      const short = waiting.findIndex(({ job }) => job.kind !== 'reduce');
+      const short = waiting.findIndex(({ job }) => job.kind !== 'reduce' && job.kind !== 'similar');
       const [next] = short >= 0 || !shortOnly ? waiting.splice(Math.max(short, 0), 1) : [];
       if (!next) {
         return;

@@ -39,6 +39,16 @@ export interface ISuggestJob {
   points: PointPrompt[];
 }
 
+/** Find objects like the one at a point. */
+export interface ISimilarJob {
+  kind: 'similar';
+  embedding: Float32Array;
+  size: ISize;
+  point: Omit<PointPrompt, 'label'>;
+  /** Absent: the one that fits best. */
+  scale: number | undefined;
+}
+
 /** Encode windows of a slice, and reduce their layers to components. */
 export interface IReduceJob {
   kind: 'reduce';
@@ -56,7 +66,7 @@ export interface IReduceJob {
   basis: IBasisLayer[] | null;
 }
 
-export type SamJob = IEmbedJob | ISuggestJob | IReduceJob;
+export type SamJob = IEmbedJob | ISuggestJob | ISimilarJob | IReduceJob;
 
 export interface IEmbedResult {
   embedding: Float32Array;
@@ -77,6 +87,13 @@ export interface ISuggestResult {
   scores: number[];
 }
 
+export interface ISimilarResult {
+  /** uint16 [rows, columns]: 1 the object at the point, 2 and up the others. */
+  objects: Uint16Array;
+  scores: number[];
+  similarities: number[];
+}
+
 export type ToSamProcess = ISamStart | { kind: 'job'; id: number; job: SamJob } | { kind: 'cancel'; id: number };
 
 export type FromSamProcess =
@@ -84,5 +101,5 @@ export type FromSamProcess =
   | { kind: 'progress'; id: number; stage: string; done: number; total: number; message?: string }
   /** The whole embedding, sent before the maps are made. */
   | { kind: 'embedding'; id: number; result: IEmbedResult }
-  | { kind: 'result'; id: number; result: IEmbedResult | ISuggestResult | IReduceResult }
+  | { kind: 'result'; id: number; result: IEmbedResult | ISuggestResult | ISimilarResult | IReduceResult }
   | { kind: 'error'; id: number; code: ErrorCode; message: string };

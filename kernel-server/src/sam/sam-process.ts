@@ -9,6 +9,7 @@ import type {
   ISamStart,
   IEmbedResult,
   IReduceResult,
+  ISimilarResult,
   ISuggestResult,
   ToSamProcess
 } from './messages';
@@ -35,6 +36,7 @@ export class SamProcessDied extends Error {
 interface IResults {
   embed: IEmbedResult;
   suggest: ISuggestResult;
+  similar: ISimilarResult;
   reduce: IReduceResult;
 }
 type AnyResult = IResults[keyof IResults];

@@ -161,6 +161,23 @@ export class SamService implements ISamService {
     return { masks, scores: scores as [number, number, number] };
   }
 
+  async similar(
+    embedding: Float32Array,
+    size: ISize,
+    point: { row: number; column: number },
+    scale: number | undefined,
+    context: IJobContext
+  ): Promise<{ objects: Uint16Array; scores: number[]; similarities: number[] }> {
+    const result = await this._run({ kind: 'similar', embedding, size, point, scale }, context);
+    if (!result.objects.includes(1)) {
+      throw new BridgeError(
+        'invalid',
+        `SAM finds no object at (${point.row}, ${point.column}); choose a pixel inside of one, or another scale.`
+      );
+    }
+    return result;
+  }
+
   async dispose(): Promise<void> {
     this._disposed = true;
     clearTimeout(this._idle);

@@ -40,7 +40,18 @@ export const EVENTS = {
   job: z.object({
     session: zSessionId,
     job: z.string(),
-    kind: z.enum(['embed', 'train', 'features', 'apply', 'load', 'live', 'regions', 'interpolate', 'correct']),
+    kind: z.enum([
+      'embed',
+      'train',
+      'features',
+      'apply',
+      'load',
+      'live',
+      'regions',
+      'interpolate',
+      'correct',
+      'similar'
+    ]),
     state: z.enum(['running', 'done', 'failed', 'cancelled']),
     /** The present step, for the user: "features", "growing trees". `encoding` counts windows of SAM's encoder. */
     stage: z.string(),

@@ -60,5 +60,24 @@ export const SAM_METHODS = {
       window: zRect.optional()
     }),
     result: z.object({ staged: zStagedId, array: zArray, scores: z.array(z.number()).length(3) })
+  },
+  /**
+   * Find objects like the one at a point: a staged uint16 array [rows, columns] with 1 in that object, 2 and up in the others, 0 elsewhere. For each
+   * the quality that SAM predicts, and how similar its embedding is to that of the first, −1 to 1. `invalid` if there is no object at the point.
+   */
+  'sam.similar': {
+    params: z.object({
+      session: zSessionId,
+      slice: zCount,
+      point: zPoint.omit({ label: true }),
+      /** SAM's scale of the object at the point, 0 (small) to 2 (large); absent: the one that fits best. */
+      scale: z.number().int().min(0).max(2).optional()
+    }),
+    result: z.object({
+      staged: zStagedId,
+      array: zArray,
+      scores: z.array(z.number()),
+      similarities: z.array(z.number())
+    })
   }
 } as const satisfies MethodTable;

@@ -102,6 +102,13 @@ export class SmallSam implements ISamService {
     return { masks, scores: [embedding[0]!, 0.5, 0.25] };
   }
 
+  /** The pixel of the point, and no other object. */
+  async similar(...[, size, point]: Parameters<ISamService['similar']>): ReturnType<ISamService['similar']> {
+    const objects = new Uint16Array(size.rows * size.columns);
+    objects[Math.round(point.row) * size.columns + Math.round(point.column)] = 1;
+    return { objects, scores: [0.5], similarities: [1] };
+  }
+
   async dispose(): Promise<void> {
     // nothing to free
   }
