@@ -29,7 +29,8 @@ export class SliceEmbedding implements IDisposable {
       link: options.link,
       changed: () => this._progressed.emit(),
       improved: () => this._improved.emit(),
-      restMs: options.restMs
+      restMs: options.restMs,
+      retryMs: options.retryMs
     });
   }
 
@@ -252,5 +253,7 @@ export namespace SliceEmbedding {
     createDecoder(): Promise<ISuggestionDecoder>;
     /** Milliseconds for which the view rests until windows of it are requested. */
     restMs?: number;
+    /** Milliseconds after which a window that failed is requested again. */
+    retryMs?: number;
   }
 }

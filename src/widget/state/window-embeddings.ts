@@ -65,6 +65,7 @@ export class WindowEmbeddings implements IDisposable {
   /** Request no more windows. */
   end(): void {
     clearTimeout(this._timer);
+    clearTimeout(this._again);
     this._running?.abort();
     this._running = null;
     this._of = null;
@@ -243,6 +244,8 @@ export class WindowEmbeddings implements IDisposable {
         return;
       }
       this._failures.set(key, performance.now());
+      clearTimeout(this._again);
+      this._again = setTimeout(() => this._next(), this._options.retryMs ?? RETRY_MS);
       [...this._waiting].filter(waiting => waiting.key === key).forEach(waiting => waiting.fail(error));
     }
     this._running = null;
@@ -287,7 +290,7 @@ export class WindowEmbeddings implements IDisposable {
 
   private _failed(key: string): boolean {
     const at = this._failures.get(key);
-    return at !== undefined && performance.now() - at < RETRY_MS;
+    return at !== undefined && performance.now() - at < (this._options.retryMs ?? RETRY_MS);
   }
 
   private _cancel(which: (waiting: IWaiting) => boolean): void {
@@ -308,6 +311,8 @@ export class WindowEmbeddings implements IDisposable {
   private readonly _waiting = new Set<IWaiting>();
   private _running: AbortController | null = null;
   private _timer: ReturnType<typeof setTimeout> | undefined;
+  /** Requests again what failed. */
+  private _again: ReturnType<typeof setTimeout> | undefined;
   private _disposed = false;
 }
 
@@ -321,6 +326,8 @@ export namespace WindowEmbeddings {
     improved(): void;
     /** See {@link REST_MS}. */
     restMs?: number | undefined;
+    /** See {@link RETRY_MS}. */
+    retryMs?: number | undefined;
   }
 }
 

@@ -67,6 +67,7 @@ describe('WindowEmbeddings', () => {
       link,
       image: { rows: 4000, columns: 6000 },
       restMs: 0,
+      retryMs: 50,
       createDecoder: async () => ({
         load: () => Promise.resolve(),
         setEmbedding: key => void kept.add((current = key)),
@@ -188,6 +189,28 @@ describe('WindowEmbeddings', () => {
     expect(embedding.looking).toBe(false);
     embedding.attached(); // the connection is back
     expect(embedding.looking).toBe(true);
+  });
+
+  it('requests a window that failed again after a while, and tells when it is there', async () => {
+    await prepare();
+    embedding.show(VIEW);
+    await turn();
+    const hover = ask(at(1300, 2450));
+    last().fail(new BridgeError('not-ready', 'the sidecar begins'));
+    await expect(hover).rejects.toMatchObject({ code: 'not-ready' });
+    await ask(at(1300, 2450));
+    const { window } = windows()[0]!;
+    const again = () => windows().filter(each => JSON.stringify(each.window) === JSON.stringify(window));
+    while (again().length < 2) {
+      if (!last().signal.aborted) {
+        last().answer(); // of the other windows
+      }
+      await turn();
+    }
+    again()[1]!.answer();
+    await turn();
+    expect(improved).toBe(1);
+    expect(serving(at(1300, 2450)).within).toEqual(window);
   });
 
   it('never answers on another slice, however quickly slices change', async () => {
