@@ -4,6 +4,9 @@
  *
  * The filter is separable: output pixel i is the mean of the input under a triangle centred at (i + ½)·s, of half width
  * max(s, 1) for input pixels per output pixel s. Rows are added one after the other, so the whole image is never in memory.
+ *
+ * For prompts the contrast is stretched, and where an image is enlarged the triangle is wider than its pixels: noise and low contrast
+ * make SAM take the whole image for the object (docs/measurements.md, "What the encoder sees").
  */
 import { IModelManifest } from '../shared/models';
 import { frameSize, ISize } from './prompts';
@@ -20,10 +23,23 @@ export interface ITaps {
   weights: Float64Array;
 }
 
-/** The triangle filter's weights from `input` positions, or those from `begin` to `end` of them, to `output` positions. */
-export function triangleFilter(input: number, output: number, begin = 0, end = input): ITaps[] {
+/** Half width, in pixels of the image, of the triangle for prompts where the image is enlarged twice or more: that of a Gaussian of σ = 1, by √6. */
+const PROMPT_HALF_WIDTH = 2.45;
+
+/** The parts of the values for prompts that become black and white. */
+const PROMPT_DARKEST = 0.01;
+const PROMPT_BRIGHTEST = 0.99;
+
+/** A range narrower than this, of 0–255, is not stretched further: a flat image would become its noise. */
+const PROMPT_RANGE_MIN = 16;
+
+/**
+ * The triangle filter's weights from `input` positions, or those from `begin` to `end` of them, to `output` positions. The half width is at least
+ * `narrowest` positions of the input.
+ */
+export function triangleFilter(input: number, output: number, begin = 0, end = input, narrowest = 1): ITaps[] {
   const scale = (end - begin) / output;
-  const support = Math.max(scale, 1);
+  const support = Math.max(scale, narrowest);
   return Array.from({ length: output }, (_, index) => {
     const centre = begin + (index + 0.5) * scale;
     const start = Math.max(0, Math.floor(centre - support + 0.5));
@@ -58,13 +74,15 @@ export class Preprocessor {
    * @param channels values a pixel, 1 or 3
    * @param display intensities that become 0 and 255; values outside are clipped, NaN becomes 0
    * @param view the part of the image that is shown; all of it if left out
+   * @param forPrompts whether the embedding is for the decoder: smoothed and stretched. Classifiers see the image as it is
    */
   constructor(
     size: ISize,
     channels: number,
     display: IDisplayRange,
     manifest: IModelManifest,
-    view: IView = wholeView(size, manifest)
+    view: IView = wholeView(size, manifest),
+    private readonly _forPrompts = false
   ) {
     if (channels !== 1 && channels !== 3) {
       throw new RangeError(`The image has ${channels} channels; 1 (grey) or 3 (red, green, blue) will do.`);
@@ -74,8 +92,9 @@ export class Preprocessor {
     this._display = display;
     this._manifest = manifest;
     this._frame = view.frame;
-    this._across = triangleFilter(size.columns, view.frame.columns, view.column0, view.column1);
-    this._down = triangleFilter(size.rows, view.frame.rows, view.row0, view.row1);
+    const narrowest = _forPrompts ? promptHalfWidth((view.row1 - view.row0) / view.frame.rows) : 1;
+    this._across = triangleFilter(size.columns, view.frame.columns, view.column0, view.column1, narrowest);
+    this._down = triangleFilter(size.rows, view.frame.rows, view.row0, view.row1, narrowest);
     this._sums = new Float32Array(this._frame.rows * this._frame.columns * channels);
     this._scaled = new Float32Array(size.columns * channels);
     this._narrow = new Float32Array(this._frame.columns * channels);
@@ -101,6 +120,9 @@ export class Preprocessor {
   finish(): Float32Array {
     if (this._row !== this._size.rows) {
       throw new RangeError(`${this._row} of ${this._size.rows} rows were given.`);
+    }
+    if (this._forPrompts) {
+      stretch(this._sums);
     }
     const { size: side, mean, std } = this._manifest.encoder;
     const out = new Float32Array(3 * side * side);
@@ -174,6 +196,30 @@ export class Preprocessor {
   private _row = 0;
   /** The first output row that needs further input rows. */
   private _first = 0;
+}
+
+/** The least half width of the triangle for prompts, for input pixels per output pixel: it grows from 1 at one to its greatest at a half. */
+function promptHalfWidth(scale: number): number {
+  return 1 + (PROMPT_HALF_WIDTH - 1) * Math.min(Math.max(2 - 2 * scale, 0), 1);
+}
+
+/** Stretch values of 0–255 in place, so that all but the darkest and brightest hundredth fill that range. */
+function stretch(values: Float32Array): void {
+  const bins = new Uint32Array(2560);
+  for (let i = 0; i < values.length; i++) {
+    bins[Math.min(Math.max(Math.floor(values[i]! * 10), 0), bins.length - 1)]!++;
+  }
+  const quantile = (part: number) => {
+    let below = 0;
+    const index = bins.findIndex(count => (below += count) > part * values.length);
+    return (index < 0 ? bins.length - 1 : index) / 10;
+  };
+  let [low, high] = [quantile(PROMPT_DARKEST), quantile(PROMPT_BRIGHTEST)];
+  const missing = Math.max(0, PROMPT_RANGE_MIN - (high - low)) / 2;
+  [low, high] = [low - missing, high + missing];
+  for (let i = 0; i < values.length; i++) {
+    values[i] = Math.min(Math.max(((values[i]! - low) / (high - low)) * 255, 0), 255);
+  }
 }
 
 function tapsEnd(taps: ITaps): number {

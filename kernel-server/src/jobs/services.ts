@@ -51,8 +51,8 @@ export interface ISamService {
   /**
    * Encode windows of a slice, or of the rows and columns `within` it, and reduce their layers. Without a `basis` one is fitted to these windows.
    * @param windows their numbers in `EncoderWindows`
-   * @returns for each window and layer its components, float32 [components][side][side]. If one window covers the image, also the embedding of the
-   * whole image, which {@link embed} would give. `onEmbedding` receives that embedding before the reduction, and again after a restart of the process.
+   * @returns for each window and layer its components, float32 [components][side][side]. If one window covers the image and `onEmbedding` is
+   * given, also the embedding that {@link embed} would give. `onEmbedding` receives it before the maps, and again after a restart of the process.
    * Throws BridgeError `model` if `basis` or `spec` is of another model than this one, `invalid` for layers or components that it does not have.
    */
   reduce(

@@ -82,10 +82,7 @@ class JobRunner {
     await this._encoder.open([OUTPUT_LAYER], progress);
     signal.throwIfAborted();
     const begin = performance.now();
-    const pixels = await this._preprocess(job, undefined, progress, signal);
-    progress('encoding', 0, 1);
-    const layers = await this._encoder.encode(pixels, [OUTPUT_LAYER], progress);
-    return { embedding: layers.get(OUTPUT_LAYER)!, device: this._encoder.device, seconds: since(begin) };
+    return this._prompted(job, progress, signal, begin);
   }
 
   private async _reduce(
@@ -98,7 +95,8 @@ class JobRunner {
     const { row0, row1, column0, column1 } = partOf(job);
     const [rows, columns] = [row1 - row0, column1 - column0];
     const windows = new EncoderWindows({ rows, columns }, job.window, manifest);
-    const names = [...new Set([...job.layers.map(({ layer }) => layer), ...(windows.isWhole ? [OUTPUT_LAYER] : [])])];
+    const whole = job.whole && windows.isWhole;
+    const names = [...new Set([...job.layers.map(({ layer }) => layer), ...(whole ? [OUTPUT_LAYER] : [])])];
     await this._encoder.open(names, progress);
     signal.throwIfAborted();
     const begin = performance.now();
@@ -107,25 +105,36 @@ class JobRunner {
       await breathe(); // receive cancellations and short jobs
       await this._giveWay();
       signal.throwIfAborted();
+      if (whole) {
+        // The user waits for suggestions, so their embedding comes first.
+        await onEmbedding(await this._prompted(job, progress, signal, begin));
+        signal.throwIfAborted();
+      }
       const view = windows.view(index);
       const pixels = await this._preprocess(job, view, windows.count === 1 ? progress : () => undefined, signal);
       progress('encoding', done, job.windows.length);
       const layers = await this._encoder.encode(pixels, names, progress);
-      if (windows.isWhole) {
-        await onEmbedding({
-          embedding: layers.get(OUTPUT_LAYER)!,
-          device: this._encoder.device,
-          seconds: since(begin)
-        });
-      }
       reduction.add(index, layers);
     }
     return { ...reduction.finish(), device: this._encoder.device, seconds: since(begin) };
   }
 
-  /** The encoder's input for a view of the image; of the whole image if none is given. */
+  /** The embedding for prompts, of all rows and columns of a job. */
+  private async _prompted(
+    job: IEmbedJob | IReduceJob,
+    progress: Progress,
+    signal: AbortSignal,
+    begin: number
+  ): Promise<IEmbedResult> {
+    const pixels = await this._preprocess(job, undefined, progress, signal);
+    progress('encoding', 0, 1);
+    const layers = await this._encoder.encode(pixels, [OUTPUT_LAYER], progress);
+    return { embedding: layers.get(OUTPUT_LAYER)!, device: this._encoder.device, seconds: since(begin) };
+  }
+
+  /** The encoder's input for a view of the image, as classifiers see it; for prompts, and of the whole image, if none is given. */
   private async _preprocess(
-    job: Pick<IEmbedJob, 'image' | 'display' | 'slice' | 'within'>,
+    job: IEmbedJob | IReduceJob,
     view: IView | undefined,
     progress: Progress,
     signal: AbortSignal
@@ -146,7 +155,7 @@ class JobRunner {
     };
     const array = new TileFile(image, 'r');
     try {
-      const preprocessor = new Preprocessor({ rows, columns }, array.channels, display, manifest, moved);
+      const preprocessor = new Preprocessor({ rows, columns }, array.channels, display, manifest, moved, !view);
       const band = Math.max(1, Math.floor(BAND_VALUES / (columns * array.channels)));
       for (let row0 = 0; row0 < rows; row0 += band) {
         await breathe(); // a message that cancels the job is received here

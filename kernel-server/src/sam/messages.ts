@@ -59,6 +59,8 @@ export interface IReduceJob {
   slice: number;
   /** Side of a window in pixels. */
   window: number;
+  /** Whether the embedding of the whole image is wanted too, where one window covers it. */
+  whole: boolean;
   /** The windows to encode, by their numbers in `EncoderWindows`. */
   windows: readonly number[];
   layers: EmbeddingLayer[];

@@ -107,6 +107,7 @@ export class SamService implements ISamService {
       display,
       slice,
       window: window!,
+      whole: onEmbedding !== undefined,
       windows,
       layers,
       basis: basis?.layers ?? null

@@ -506,7 +506,8 @@ export class SliceEmbeddings {
         .take(session, generation!, slice, this._keep(this._resultKey(source, slice, within), whole))
         .catch(error => log(`the embedding of slice ${slice} of session ${session.id} could not be kept`, error));
     };
-    return this._options.sam.reduce(image, display, slice, spec, basis, windows, context, take, within);
+    const wanted = this._wholes.find(session, slice) ? undefined : take;
+    return this._options.sam.reduce(image, display, slice, spec, basis, windows, context, wanted, within);
   }
 
   /** Note whether work on a slice failed; {@link arrived} tells of a failure under the session's own basis. */

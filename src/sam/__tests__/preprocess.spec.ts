@@ -160,3 +160,49 @@ describe('triangleFilter', () => {
     }
   });
 });
+
+describe('Preprocessor for prompts', () => {
+  const [rows, columns] = [24, 32];
+  const grey = (value: (row: number, column: number) => number) => {
+    const pixels = Float64Array.from({ length: rows * columns }, (_, i) => value(Math.floor(i / columns), i % columns));
+    const made = new Preprocessor({ rows, columns }, 1, { low: 0, high: 255 }, SMALL, undefined, true);
+    made.add(pixels);
+    const { mean, std } = SMALL.encoder;
+    return Array.from(made.finish().subarray(0, 12 * SIDE), value => value * std[0] + mean[0]); // the image's rows of the frame
+  };
+
+  it('stretches a narrow range of greys to all of them', () => {
+    const shown = grey((_, column) => 100 + column);
+    expect(Math.min(...shown)).toBeLessThan(2);
+    expect(Math.max(...shown)).toBeGreaterThan(253);
+  });
+
+  it('does not make the noise of a flat image its contrast', () => {
+    const values = noise(rows * columns, 5);
+    const shown = grey((row, column) => 100 + values[row * columns + column]!);
+    expect(Math.max(...shown) - Math.min(...shown)).toBeLessThan(20);
+  });
+
+  it('averages noise over more pixels where the image is enlarged, and not where it is not', () => {
+    const one = (side: number, forPrompts: boolean) => {
+      const pixels = new Float64Array(side * side);
+      pixels[(side / 2) * side + side / 2] = 255;
+      const made = new Preprocessor(
+        { rows: side, columns: side },
+        1,
+        { low: 0, high: 255 },
+        SMALL,
+        undefined,
+        forPrompts
+      );
+      made.add(pixels);
+      const shown = Array.from(
+        made.finish().subarray(0, SIDE * SIDE),
+        value => value * SMALL.encoder.std[0] + SMALL.encoder.mean[0]
+      );
+      return shown.filter(value => value > Math.min(...shown) + 1e-3).length;
+    };
+    expect(one(8, true)).toBeGreaterThan(4 * one(8, false));
+    expect(one(16, true)).toBe(one(16, false));
+  });
+});

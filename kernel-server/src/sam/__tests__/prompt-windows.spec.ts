@@ -1,7 +1,7 @@
 /** Windows of a large image for prompts, with the real model in a real SAM process. */
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
-import { bestScale, windowAt } from '../../../../src/sam';
+import { windowAt } from '../../../../src/sam';
 import { Rect } from '../../../../src/shared/rect';
 import { TestClient } from '../../__tests__/support/client';
 import { Home } from '../../__tests__/support/home';
@@ -80,7 +80,8 @@ async function suggested(row: number, column: number): Promise<{ mask: Uint8Arra
   const masks = bytesOf(array);
   const all = scores.map((_, i) => masks.subarray(i * ROWS * COLUMNS, (i + 1) * ROWS * COLUMNS));
   const shares = all.map(mask => mask.reduce((sum, value) => sum + value, 0) / SIDE ** 2);
-  return { mask: all[bestScale(scores, shares)]!, window };
+  const useful = scores.map((score, i) => (shares[i]! > 0.9 ? -1 : score));
+  return { mask: all[useful.indexOf(Math.max(...useful))]!, window };
 }
 
 describe('Windows for prompts', () => {

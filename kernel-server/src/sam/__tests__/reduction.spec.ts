@@ -211,7 +211,8 @@ describe('A tiny model', () => {
       expect([...embedding!]).toEqual([...alone.embedding]);
       expect(early).toHaveLength(1);
       expect([...early[0]!]).toEqual([...alone.embedding]);
-      expect(stages.filter(stage => stage === 'encoding')).toHaveLength(1);
+      // Prompts see the image smoothed and stretched, classifiers as it is.
+      expect(stages.filter(stage => stage === 'encoding')).toHaveLength(2);
     }
   );
 
@@ -348,8 +349,12 @@ describe('MobileSAM', () => {
     const spec: EmbeddingSpec = { model: 'mobile-sam', window: 256, layers };
     const service = open();
     const alone = await service.embed(image, display, 0, makeContext());
-    const { basis, maps, embedding } = await reduceAll(service, image, display, 0, spec, null, makeContext());
+    const early: Float32Array[] = [];
+    const { basis, maps, embedding } = await reduceAll(service, image, display, 0, spec, null, makeContext(), result =>
+      early.push(result.embedding)
+    );
     expect([...embedding!]).toEqual([...alone.embedding]);
+    expect(early).toEqual([embedding]);
     expect(maps.map(({ rows, columns, cell }) => [rows, columns, cell])).toEqual([
       [180, 256, 1],
       [90, 128, 2],
