@@ -252,10 +252,18 @@ function partsOf(values, { rows, columns }, counts) {
     };
     for (let at = 0; at < part.length; at++) {
       const [row, column] = [Math.floor(part[at] / columns), part[at] % columns];
-      row > 0 && visit(part[at] - columns);
-      row < rows - 1 && visit(part[at] + columns);
-      column > 0 && visit(part[at] - 1);
-      column < columns - 1 && visit(part[at] + 1);
+      if (row > 0) {
+        visit(part[at] - columns);
+      }
+      if (row < rows - 1) {
+        visit(part[at] + columns);
+      }
+      if (column > 0) {
+        visit(part[at] - 1);
+      }
+      if (column < columns - 1) {
+        visit(part[at] + 1);
+      }
     }
     parts.push(part);
   }

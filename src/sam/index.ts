@@ -8,8 +8,9 @@
  * prompts.ts          points and boxes to the decoder's input
  * decoder.ts          the decoder's graph: prompts and an embedding in, low-resolution masks and their scores out
  * wasm-decoder.ts     the same on our own kernels, faster; decoder-weights.ts reads its weights, folded-weights.ts folds them
- * masks.ts            low-resolution masks to pixels; which of the three scales to show
- * mask-shape.ts        a mask's connected part, holes, smooth border, grown
+ * masks.ts            low-resolution masks to pixels
+ * scale-choice.ts     which of the scales to show first
+ * mask-shape.ts       a mask's connected part, holes, smooth border, grown
  * similar.ts          objects like one that was accepted
  * float16.ts          the form in which embeddings travel to the browser
  *
@@ -21,6 +22,7 @@ export * from './mask-shape';
 export * from './masks';
 export * from './preprocess';
 export * from './prompts';
+export * from './scale-choice';
 export * from './encoder-windows';
 export * from './wasm-decoder';
 export * from './prompt-windows';

@@ -76,9 +76,6 @@ function samples(begin: number, end: number, scale: number, side: number): ISamp
   return { index, fraction };
 }
 
-/** A mask that covers a larger part of the image than this is of no use as a suggestion. */
-const COVERAGE_MAX = 0.9;
-
 /** The fraction of the image that a mask covers, counted on its logits. */
 export function coverage(lowRes: Float32Array, size: ISize, manifest: DecoderManifest): number {
   const side = manifest.decoder.maskSize;
@@ -107,20 +104,4 @@ export function stability(lowRes: Float32Array, size: ISize, manifest: DecoderMa
     }
   }
   return outer === 0 ? 0 : inner / outer;
-}
-
-/**
- * The index of the scale to show first: the one with the highest score, except scales that cover nearly the whole image, which SAM often rates
- * highest. `coverages` are the fractions of the image that the scales cover.
- */
-export function bestScale(scores: ArrayLike<number>, coverages: ArrayLike<number> = []): number {
-  const useful = (i: number) => (coverages[i] ?? 0) <= COVERAGE_MAX;
-  let best = 0;
-  for (let i = 1; i < scores.length; i++) {
-    const better = scores[i]! > scores[best]!;
-    if (useful(i) ? better || !useful(best) : better && !useful(best)) {
-      best = i;
-    }
-  }
-  return best;
 }

@@ -10,8 +10,7 @@ import { OUTPUT_LAYER } from '../../../src/shared/models';
 import { Rect } from '../../../src/shared/rect';
 import { rectOf } from '../../../src/shared/region';
 import {
-  bestScale,
-  coverage,
+  chooseScale,
   EncoderWindows,
   IPrompts,
   ISimilarOptions,
@@ -193,12 +192,7 @@ class JobRunner {
       return decoder.decode(prepared, size, prompts);
     };
     const { lowRes, scores } = await decode({ points: [{ ...point, label: 1 }] });
-    const first =
-      scale ??
-      bestScale(
-        scores,
-        lowRes.map(mask => coverage(mask, size, manifest))
-      );
+    const first = scale ?? chooseScale({ lowRes, scores, single: null }, { at: point, size, manifest }).scale;
     const objects = new Uint16Array(size.rows * size.columns);
     const paint = (mask: Float32Array, id: number) =>
       upscaleMask(mask, size, manifest).forEach((inside, i) => (objects[i] = inside && !objects[i] ? id : objects[i]!));

@@ -1,4 +1,4 @@
-import { bestScale, coverage, frameSize, ISize, upscaleMask, upscaleMaskRegion } from '..';
+import { coverage, frameSize, ISize, upscaleMask, upscaleMaskRegion } from '..';
 import { MOBILE_SAM } from '../../shared/models/mobile-sam';
 
 const SIDE = MOBILE_SAM.decoder.maskSize;
@@ -84,19 +84,6 @@ describe('upscaleMask', () => {
     expect(() => upscaleMask(new Float32Array(9), size, MOBILE_SAM)).toThrow('9 logits');
     const region = { row0: 0, row1: 11, column0: 0, column1: 10 };
     expect(() => upscaleMaskRegion(waves(), size, region, MOBILE_SAM)).toThrow('outside an image of 10 × 10');
-  });
-});
-
-describe('bestScale', () => {
-  it('is the first of the highest scores', () => {
-    expect(bestScale([0.2, 0.9, 0.9])).toBe(1);
-    expect(bestScale([0.7, 0.1, 0.3])).toBe(0);
-  });
-
-  it('skips masks of nearly the whole image, unless all are', () => {
-    expect(bestScale([0.6, 0.8, 1.0], [0.1, 0.2, 0.99])).toBe(1);
-    expect(bestScale([1.0, 0.8, 0.9], [0.99, 0.95, 0.3])).toBe(2);
-    expect(bestScale([0.6, 0.8, 1.0], [0.99, 0.95, 0.98])).toBe(2);
   });
 });
 

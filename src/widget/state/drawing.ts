@@ -106,6 +106,9 @@ export class Drawing {
         );
         return undefined;
       }
+      if (suggestion) {
+        parts.suggestions.learn(suggestion, current.id);
+      }
       return suggestion?.tiles();
     });
     return this._inOrder(tiles, { slice, classId: current.id, replaces, made });

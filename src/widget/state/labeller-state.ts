@@ -622,6 +622,7 @@ export class LabellerState implements IDisposable {
       goesOn,
       direction,
       suggestionOptions,
+      classInUse: () => this.currentClass?.id ?? 0,
       createDecoder
     });
     parts.changed.connect((_, change) => this._changed.emit(change), this);

@@ -68,7 +68,12 @@ export class SessionParts implements IDisposable {
       labels: this.labels,
       correction: this.correction
     });
-    this.suggestions = new Suggestions({ image, options: options.suggestionOptions });
+    this.suggestions = new Suggestions({
+      image,
+      options: options.suggestionOptions,
+      classInUse: options.classInUse,
+      remembered: `sizes ${session.image.digest}`
+    });
     this.embedding = new SliceEmbedding({ link, image, createDecoder: options.createDecoder });
     this.preview = new FeaturePreview({ image, channels, link });
     this.preview.offer(choice.spec);
@@ -311,6 +316,8 @@ export namespace SessionParts {
     goesOn?: SessionParts | undefined;
     /** What the user chose for suggestions. */
     suggestionOptions: SuggestionOptions;
+    /** The id of the class in use; 0 for none. */
+    classInUse: () => number;
     createDecoder(): Promise<ISuggestionDecoder>;
   }
 }

@@ -1,6 +1,7 @@
 /** One suggestion of SAM: the mask for a point at one of three scales. */
 import {
   connectedPart,
+  coverage,
   filled,
   grown,
   ICandidates,
@@ -77,6 +78,12 @@ export class Suggestion {
 
   get scores(): number[] {
     return this.candidates.scores;
+  }
+
+  /** About how many pixels the mask has, by its logits. */
+  get area(): number {
+    const { rows, columns } = this._size;
+    return Math.round(coverage(this.logits, this._size, this._manifest) * rows * columns);
   }
 
   /** The mask's pixels in a rectangle, 0 or 1. At level l, for display only, the image and the rectangle are reduced 2^l times. */

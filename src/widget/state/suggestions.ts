@@ -5,8 +5,9 @@
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
 import { BridgeError, DecoderManifest, Rect } from '../../shared';
-import { bestScale, coverage, ICandidates, IPrompts } from '../../sam';
+import { AcceptedSizes, chooseScale, ICandidates, IPrompts } from '../../sam';
 import { ISize } from '../base/geometry';
+import { recall, remember } from '../base/remembered';
 import { allIn, areClear, clipped, placeOf, Prompt, promptsOf } from './prompts';
 import { IPixel, SINGLE, Suggestion } from './suggestion';
 import { SCALES, SuggestionOptions } from './suggestion-options';
@@ -33,6 +34,8 @@ interface IAnswer {
   suggestion: Suggestion;
   prompts: IPrompts;
   decoder: IPointDecoder;
+  /** Whether Auto must not begin with it, since it covers too much of the image. */
+  isTooLarge: boolean;
 }
 
 /** One action of the user on the suggestion that is held. */
@@ -51,6 +54,7 @@ export class Suggestions implements IDisposable {
     this._options = options;
     this.options = options.options ?? new SuggestionOptions();
     this.options.changed.connect(this._onOptions, this);
+    this._sizes = new AcceptedSizes(options.remembered && recall(options.remembered));
   }
 
   /** The scale that the user chose. */
@@ -73,7 +77,7 @@ export class Suggestions implements IDisposable {
 
   /** The suggestion that is shown. */
   get current(): Suggestion | null {
-    return this._shown?.suggestion ?? null;
+    return this._shown && !this._shown.isTooLarge ? this._shown.suggestion : null;
   }
 
   /** The prompts of the suggestion that is held; null if none is: then it follows the pointer. */
@@ -204,9 +208,9 @@ export class Suggestions implements IDisposable {
     const step: IStep = { prompt: added, abort: new AbortController(), answer: Promise.resolve(null), known: null };
     this._steps.push(step);
     const prompts = this.held!;
-    const shown = this._shown;
+    const shown = this.current && this._shown;
     if (!before && shown && !areClear(prompts) && shown.suggestion.contains(placeOf(prompts))) {
-      step.known = { ...shown, prompts }; // the user holds what is shown
+      step.known = { ...shown, prompts, isTooLarge: false }; // the user holds what is shown
       step.answer = Promise.resolve(step.known);
     } else {
       if (!before) {
@@ -245,10 +249,10 @@ export class Suggestions implements IDisposable {
    * Accept the suggestion that is held, whatever `at` is; else the shown one if it contains `at`; otherwise decode one for `at`, even if the pointer moves
    * on meanwhile. No suggestion is shown until the pointer moves away.
    *
-   * @returns null if there is no decoder, or after an error, which {@link failed} emits.
+   * @returns null if there is no decoder, if Auto finds no mask small enough to begin with, or after an error, which {@link failed} emits.
    */
   async accept(at: IPixel): Promise<Suggestion | null> {
-    const shown = this._shown;
+    const shown = this.current && this._shown;
     const step = this._steps.pop();
     if (step) {
       this._quiet = this._last;
@@ -271,7 +275,15 @@ export class Suggestions implements IDisposable {
     }
     const prompts = { points: [{ ...at, label: 1 as const }] };
     const answer = await this._awaited(() => this._ask(servingOf(decoder, prompts), prompts, this._end.signal, true));
-    return answer?.suggestion ?? null;
+    return answer && !answer.isTooLarge ? answer.suggestion : null;
+  }
+
+  /** A suggestion was accepted into a class: Auto learns its size. */
+  learn(accepted: Suggestion, classId: number): void {
+    this._sizes.add(classId, accepted.area);
+    if (this._options.remembered) {
+      remember(this._options.remembered, this._sizes.toJSON());
+    }
   }
 
   /** Hide the suggestion, with its prompts; the next one is shown when the pointer has moved away. */
@@ -382,28 +394,28 @@ export class Suggestions implements IDisposable {
   /** The suggestion to show of the candidates: at the chosen scale, or the mask for clear prompts. */
   private _answer(prompts: IPrompts, candidates: ICandidates, decoder: IPointDecoder): IAnswer {
     const single = candidates.single ? SINGLE : undefined;
+    const at = placeOf(prompts);
     const scale = areClear(prompts) ? (this._turned ?? single) : this.options.scale;
     const points = prompts.points.filter(({ label }) => label === 1);
-    const made = this._make(placeOf(prompts), candidates, decoder, scale);
-    return { suggestion: made.withShape(this.options.values, points), prompts, decoder };
+    const chosen = scale === undefined ? this._choose(at, candidates, decoder) : { scale, isTooLarge: false };
+    const { manifest, within } = decoder;
+    const made = new Suggestion(at, candidates, chosen.scale, this._options.image, manifest, within);
+    const suggestion = made.withShape(this.options.values, points);
+    return { suggestion, prompts, decoder, isTooLarge: chosen.isTooLarge && this._steps.length === 0 };
+  }
+
+  /** The scale that Auto takes. */
+  private _choose(at: IPixel, candidates: ICandidates, { manifest, within }: IPointDecoder) {
+    const { image, classInUse } = this._options;
+    const size = within ? { rows: within.row1 - within.row0, columns: within.column1 - within.column0 } : image;
+    const inside = { row: at.row - (within?.row0 ?? 0), column: at.column - (within?.column0 ?? 0) };
+    const accepted = { sizes: this._sizes, classId: classInUse?.() ?? 0 };
+    return chooseScale(candidates, { at: inside, size, manifest, accepted });
   }
 
   /** The same answer, as the user wants it now. */
   private _remade({ suggestion, prompts, decoder }: IAnswer): IAnswer {
     return this._answer(prompts, suggestion.candidates, decoder);
-  }
-
-  private _make(
-    at: IPixel,
-    candidates: ICandidates,
-    { manifest, within }: IPointDecoder,
-    chosen: number | undefined
-  ): Suggestion {
-    const { image } = this._options;
-    const seen = within ? { rows: within.row1 - within.row0, columns: within.column1 - within.column0 } : image;
-    const coverages = candidates.lowRes.map(lowRes => coverage(lowRes, seen, manifest));
-    const scale = chosen ?? bestScale(candidates.scores, coverages);
-    return new Suggestion(at, candidates, scale, image, manifest, within);
   }
 
   /** Show the current suggestion as the user now wants it. */
@@ -458,6 +470,7 @@ export class Suggestions implements IDisposable {
   private readonly _failed = new Signal<this, BridgeError>(this);
   private _decoder: IPointDecoder | null = null;
   private _shown: IAnswer | null = null;
+  private readonly _sizes: AcceptedSizes;
   /** The user's actions on the suggestion that is held. */
   private _steps: IStep[] = [];
   /** The scale that is shown instead of the usual one, while the prompts are clear. */
@@ -482,6 +495,10 @@ export namespace Suggestions {
     image: ISize;
     /** Of the labeller; by default its own. */
     options?: SuggestionOptions;
+    /** The id of the class that accepted suggestions go into. */
+    classInUse?: () => number;
+    /** The name under which the browser remembers the sizes that were accepted; absent: they are forgotten with this. */
+    remembered?: string;
   }
 }
 

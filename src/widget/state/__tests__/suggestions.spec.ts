@@ -64,6 +64,32 @@ describe('Suggestions', () => {
     expect(suggestions.current).toMatchObject({ scale: 1, at: { row: 200, column: 240 } });
   });
 
+  it('begins with no mask of more than a third of the image, until the user takes a scale or has accepted one as large', async () => {
+    const { suggestions, asked, answer } = make();
+    const { lowRes, ...rest } = candidates({ row: 200, column: 240 });
+    const all = { ...rest, lowRes: lowRes.map(() => new Float32Array(256 * 256).fill(8)) };
+    suggestions.move({ row: 200, column: 240 }, 10);
+    asked[0]!.resolve(all);
+    await tick();
+    expect(suggestions.current).toBeNull();
+    suggestions.options.set({ scale: 'large' });
+    expect(suggestions.current).toMatchObject({ scale: 2, area: 512 * 512 });
+    suggestions.learn(suggestions.current!, 0);
+    suggestions.options.set({ scale: 'auto' });
+    expect(suggestions.current).not.toBeNull();
+    suggestions.move({ row: 300, column: 240 }, 10);
+    await answer();
+    expect(suggestions.current).toMatchObject({ scale: 1 });
+  });
+
+  it('accepts nothing where all masks are too large to begin with', async () => {
+    const { suggestions, asked } = make();
+    const accepted = suggestions.accept({ row: 200, column: 240 });
+    const { lowRes, ...rest } = candidates({ row: 200, column: 240 });
+    asked[0]!.resolve({ ...rest, lowRes: lowRes.map(() => new Float32Array(256 * 256).fill(8)) });
+    expect(await accepted).toBeNull();
+  });
+
   it('shows answers while the pointer moves on, but none older than the shown one', async () => {
     const { suggestions, answer } = make();
     [200, 210, 220].forEach(row => suggestions.move({ row, column: 240 }, 40));

@@ -1,0 +1,189 @@
+/**
+ * Which of SAM's scales to show first for a point.
+ *
+ * A scale's worth is 0.9 · SAM's score + 0.26 · stability + 0.28 · connectedness − 0.02 · ln(coverage) − the distance from sizes that were accepted
+ * before. The weights were fitted to the overlap of masks with true objects, on other images than those that they were measured on
+ * (docs/measurements.md, "Which scale first"). Stability is that of Kirillov et al., "Segment Anything" (2023), appendix D.
+ */
+import { DecoderManifest } from '../shared/models';
+import type { ICandidates } from './decoder';
+import { samplesOf } from './mask-shape';
+import { stability } from './masks';
+import type { ISize } from './prompts';
+
+const SCORE_WEIGHT = 0.9;
+const STABILITY_WEIGHT = 0.26;
+const CONNECTED_WEIGHT = 0.28;
+const COVERAGE_WEIGHT = -0.02;
+
+/** Auto begins with no mask of more than this part of the image, unless the user has accepted one as large. */
+export const FIRST_COVERAGE_MAX = 1 / 3;
+
+/** What a mask is judged by. All are fractions from 0 to 1. */
+export interface IMaskTraits {
+  /** The part of the image that the mask covers. */
+  coverage: number;
+  /** Overlap (IoU) of the masks of logits above 1 and above −1. */
+  stability: number;
+  /** The part of the mask that is connected with the point; 0 if the point is outside. */
+  connected: number;
+}
+
+/**
+ * Judge a mask.
+ *
+ * @param lowRes logits of the padded frame, `maskSize`² of them
+ * @param at the prompt's pixel
+ * @param size of the image that the decoder saw
+ */
+export function maskTraits(
+  lowRes: Float32Array,
+  at: { row: number; column: number },
+  size: ISize,
+  manifest: DecoderManifest
+): IMaskTraits {
+  const side = manifest.decoder.maskSize;
+  const { rows, columns } = samplesOf(size, manifest);
+  const inside = new Uint8Array(rows * columns);
+  let count = 0;
+  for (let row = 0, to = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++, to++) {
+      inside[to] = lowRes[row * side + column]! > 0 ? 1 : 0;
+      count += inside[to]!;
+    }
+  }
+  const clip = (index: number, end: number) => Math.min(Math.max(Math.floor(index), 0), end - 1);
+  const row = clip(((at.row + 0.5) * rows) / size.rows, rows);
+  const column = clip(((at.column + 0.5) * columns) / size.columns, columns);
+  return {
+    coverage: count / (rows * columns),
+    stability: stability(lowRes, size, manifest),
+    connected: count > 0 ? connectedCount(inside, columns, row * columns + column) / count : 0
+  };
+}
+
+/** Number of set samples that are connected with one, along rows and columns. Clears them. */
+function connectedCount(inside: Uint8Array, columns: number, start: number): number {
+  if (!inside[start]) {
+    return 0;
+  }
+  const waiting = new Int32Array(inside.length);
+  waiting[0] = start;
+  inside[start] = 0;
+  let end = 1;
+  const visit = (index: number) => {
+    if (inside[index]) {
+      inside[index] = 0;
+      waiting[end++] = index;
+    }
+  };
+  for (let next = 0; next < end; next++) {
+    const index = waiting[next]!;
+    const column = index % columns;
+    visit(index - columns);
+    visit(index + columns);
+    if (column > 0) {
+      visit(index - 1);
+    }
+    if (column < columns - 1) {
+      visit(index + 1);
+    }
+  }
+  return end;
+}
+
+/** The weight of the distance from accepted sizes, and the largest squared distance that counts. */
+const SIZE_WEIGHT = 0.02;
+const DISTANCE_MAX = 9;
+/** Before any are accepted, logarithms of areas are taken to vary by this variance; it counts as much as two sizes. */
+const VARIANCE = 0.8;
+const VARIANCE_COUNT = 2;
+/** A mask is as large as an accepted one up to this factor in area. */
+const AS_LARGE = 1.5;
+/** Older sizes are forgotten. */
+const KEPT = 20;
+
+/** The sizes of the masks that a user has accepted for each class. */
+export class AcceptedSizes {
+  /** @param sizes as {@link toJSON} gives them; what has another form is ignored */
+  constructor(sizes: unknown = null) {
+    if (sizes !== null && typeof sizes === 'object') {
+      for (const [id, areas] of Object.entries(sizes)) {
+        if (Array.isArray(areas)) {
+          areas.forEach(area => this.add(Number(id), area as number));
+        }
+      }
+    }
+  }
+
+  /** Note the area of an accepted mask, in pixels. */
+  add(classId: number, area: number): void {
+    if (Number.isInteger(classId) && typeof area === 'number' && Number.isFinite(area) && area >= 1) {
+      this._areas.set(classId, [...(this._areas.get(classId) ?? []), area].slice(-KEPT));
+    }
+  }
+
+  /** How much less a mask of `area` pixels is worth for a class: 0 without accepted masks of the class. */
+  cost(classId: number, area: number): number {
+    const logs = (this._areas.get(classId) ?? []).map(Math.log);
+    const n = logs.length;
+    if (n === 0) {
+      return 0;
+    }
+    const mean = logs.reduce((sum, log) => sum + log, 0) / n;
+    const squares = logs.reduce((sum, log) => sum + (log - mean) ** 2, 0);
+    const variance = (squares + VARIANCE_COUNT * VARIANCE) / (n + VARIANCE_COUNT);
+    const squared = Math.min((Math.log(Math.max(area, 1)) - mean) ** 2 / variance, DISTANCE_MAX);
+    return (SIZE_WEIGHT * squared * n) / (n + VARIANCE_COUNT);
+  }
+
+  /** Whether a mask about as large as `area` pixels, or larger, was accepted for a class. */
+  hasAsLarge(classId: number, area: number): boolean {
+    return (this._areas.get(classId) ?? []).some(accepted => area <= accepted * AS_LARGE);
+  }
+
+  /** Areas by class. */
+  toJSON(): Record<string, number[]> {
+    return Object.fromEntries(this._areas);
+  }
+
+  private readonly _areas = new Map<number, number[]>();
+}
+
+/** What {@link chooseScale} chooses for. */
+export interface IScaleQuestion {
+  /** The prompt's pixel, in the image that the decoder saw. */
+  at: { row: number; column: number };
+  /** The size of the image that the decoder saw. */
+  size: ISize;
+  manifest: DecoderManifest;
+  /** The sizes that the user accepted, and the class in use. */
+  accepted?: { sizes: AcceptedSizes; classId: number } | undefined;
+}
+
+/** The scale that Auto takes. */
+export interface IScaleChoice {
+  /** Its index among the candidates. */
+  scale: number;
+  /** Whether it covers more than {@link FIRST_COVERAGE_MAX}, and the user accepted none as large: not to begin with. */
+  isTooLarge: boolean;
+}
+
+/** The scale to show first: the one of most worth, unless it is too large to begin with. If all are, the smallest. */
+export function chooseScale({ lowRes, scores }: ICandidates, question: IScaleQuestion): IScaleChoice {
+  const { at, size, manifest, accepted } = question;
+  const judged = lowRes.map((logits, scale) => {
+    const { coverage, stability, connected } = maskTraits(logits, at, size, manifest);
+    const area = coverage * size.rows * size.columns;
+    const worth =
+      SCORE_WEIGHT * scores[scale]! +
+      STABILITY_WEIGHT * stability +
+      CONNECTED_WEIGHT * connected +
+      COVERAGE_WEIGHT * Math.log(Math.max(coverage, 1e-5)) -
+      (accepted?.sizes.cost(accepted.classId, area) ?? 0);
+    const isTooLarge = coverage > FIRST_COVERAGE_MAX && !accepted?.sizes.hasAsLarge(accepted.classId, area);
+    return { scale, worth: isTooLarge ? -1e3 * (1 + coverage) : worth, isTooLarge };
+  });
+  const { scale, isTooLarge } = judged.reduce((best, each) => (each.worth > best.worth ? each : best));
+  return { scale, isTooLarge };
+}
