@@ -530,6 +530,26 @@ def test_suggestions_grow_with_their_scale_and_hold_the_point():
         lab.suggest(90, 140, side=31)
 
 
+def test_suggestions_depend_on_contrast_not_on_numbers():
+    rows, columns = np.mgrid[:200, :300]
+    disc = (rows - 90) ** 2 + (columns - 140) ** 2 <= 40**2
+    image = np.random.default_rng(5).integers(40, 80, (200, 300)).astype(np.uint8) + np.where(disc, 90, 0).astype(
+        np.uint8
+    )
+    shown = {"8 bit": image, "16 bit": image.astype(np.uint16) * 200 + 1500, "inverse": 255 - image}
+    masks = {}
+    for name, pixels in shown.items():
+        found, scores = sl.Labeller(pixels, name=name).suggest(90, 140)
+        masks[name] = found[scores.argmax()]
+
+    def overlap(one, other):
+        return (one & other).sum() / (one | other).sum()
+
+    assert overlap(masks["8 bit"], masks["16 bit"]) > 0.98
+    for mask in masks.values():
+        assert overlap(mask, disc) > 0.85
+
+
 def test_slices_are_embedded_ahead_once(capsys):
     stack = np.random.default_rng(3).integers(0, 255, (4, 40, 50), np.uint8)
     lab = sl.Labeller(stack, name="embedded ahead")

@@ -23,6 +23,9 @@ export interface ITaps {
   weights: Float64Array;
 }
 
+/** Changes with what the encoder is given for prompts: embeddings that are kept are of one version. */
+export const PROMPT_INPUT_VERSION = 1;
+
 /** Half width, in pixels of the image, of the triangle for prompts where the image is enlarged twice or more: that of a Gaussian of σ = 1, by √6. */
 const PROMPT_HALF_WIDTH = 2.45;
 

@@ -12,7 +12,7 @@ const SMALLEST = 256;
 const WHOLE_BELOW = 1.5;
 
 /**
- * The side of the windows for a view, in pixels: the smallest that is not shorter than the view's longer side. Null if the whole image serves.
+ * The side of the windows for a view, in pixels: the nearest, by ratio, to the view's longer side. Null if the whole image serves.
  *
  * @param seen the rows and columns of the image that SAM sees
  * @param view the rows and columns that the user sees
@@ -24,7 +24,7 @@ export function windowSide(seen: Rect, view: Rect): number | null {
     return null;
   }
   const longest = Math.max(seen.row1 - seen.row0, seen.column1 - seen.column0);
-  const side = SMALLEST * 2 ** Math.max(0, Math.ceil(Math.log2(Math.max(rows, columns) / SMALLEST)));
+  const side = SMALLEST * 2 ** Math.max(0, Math.round(Math.log2(Math.max(rows, columns) / SMALLEST)));
   return longest >= WHOLE_BELOW * side ? side : null;
 }
 

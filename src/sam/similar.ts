@@ -72,6 +72,8 @@ export async function* similarObjects(options: ISimilarOptions): AsyncGenerator<
   // What is covered: by the example, by objects that are taken, and by proposals.
   const covered = new Uint8Array(side * side);
   [example, ...taken].forEach(mask => cover(covered, mask));
+  // Where a place was looked at in vain: the smallest region that SAM saw there.
+  const vain = new Uint8Array(side * side);
   const order = peaks(map, places, Math.sqrt(area / Math.PI) / (side / places.columns) / 2);
   let decoded = 0;
   let fruitless = 0;
@@ -83,7 +85,8 @@ export async function* similarObjects(options: ISimilarOptions): AsyncGenerator<
       Math.min((row + 0.5) * step, samples.rows - 1),
       Math.min((column + 0.5) * step, samples.columns - 1)
     ];
-    if (covered[Math.floor(y) * side + Math.floor(x)]) {
+    const sample = Math.floor(y) * side + Math.floor(x);
+    if (covered[sample] || vain[sample]) {
       continue;
     }
     if (decoded >= most || fruitless >= PATIENCE) {
@@ -99,6 +102,10 @@ export async function* similarObjects(options: ISimilarOptions): AsyncGenerator<
     const answer = await decode({ points: [point] });
     const found = bestLike(answer, area, mask => places.similarity(mask, mean));
     if (!found || shared(covered, found.lowRes) > SHARED_MAX) {
+      cover(
+        vain,
+        answer.lowRes.reduce((least, mask) => (areaOf(mask) < areaOf(least) ? mask : least))
+      );
       continue;
     }
     fruitless = 0;

@@ -14,7 +14,7 @@ import { embeddingLength } from '../../../src/shared/models';
 import { ArrayDescriptor, ImageInfo, zSamDevice } from '../../../src/shared/protocol';
 import { areaOf, moved, overlapArea, Rect } from '../../../src/shared/rect';
 import { cutShape, rectOf } from '../../../src/shared/region';
-import { EncoderWindows, fromFloat16, toFloat16 } from '../../../src/sam';
+import { EncoderWindows, fromFloat16, toFloat16, PROMPT_INPUT_VERSION } from '../../../src/sam';
 import { ArrayStore } from '../arrays/array-store';
 import { log } from '../base/log';
 import { IJobContext } from '../jobs/job-context';
@@ -331,7 +331,7 @@ export class SliceEmbeddings {
   private _resultKey({ content, display }: ISource, slice: number, part: Rect | undefined): string {
     const { low, high } = display;
     const { digest } = this._options.sam.encoder;
-    return JSON.stringify(['embedding', content, slice, part ?? null, low, high, digest]);
+    return JSON.stringify(['embedding', PROMPT_INPUT_VERSION, content, slice, part ?? null, low, high, digest]);
   }
 
   /** {@link _resultKey} for the maps of a window. */

@@ -13,9 +13,9 @@ const view = (rows: number, columns: number): Rect => ({
 });
 
 describe('windowSide', () => {
-  it('is that of the smallest windows that are not shorter than the view', () => {
+  it('is the one that is nearest to the view', () => {
     expect([20, 256, 257, 800, 1500, 2048].map(side => windowSide(SEEN, view(10, side)))).toEqual([
-      256, 256, 512, 1024, 2048, 2048
+      256, 256, 256, 1024, 2048, 2048
     ]);
     expect(windowSide(SEEN, view(800, 10))).toBe(1024);
   });

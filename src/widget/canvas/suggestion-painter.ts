@@ -1,9 +1,8 @@
-/** Draws the suggestion over the image: its area and its outline. Their picture is kept for moves of the view. */
+/** Draws the suggestion, and the objects that are proposed, over the image: area and outline. Their pictures are kept for moves of the view. */
 import { Rect } from '../../shared';
 import { chooseLevel, levelSize, ViewTransform } from '../base/geometry';
 import { LabellerState } from '../state/labeller-state';
 import { SessionParts } from '../state/session-parts';
-import { Suggestion } from '../state/suggestion';
 import { makePalette } from '../tiles/lut';
 import { isHidden, isWeak } from '../state/weak-suggestions';
 import { outline, polygons } from '../tiles/outline';
@@ -14,9 +13,15 @@ const MARGIN = 64;
 /** Lengths of the dashes around a suggestion of which SAM is not sure, and of the gaps, in CSS pixels. */
 const DASHES = [6, 6];
 
-/** The picture of the suggestion that was drawn last. */
-interface ISuggestionPicture {
-  suggestion: Suggestion;
+/** A mask over the image: a suggestion, or several. */
+interface IMask {
+  readonly bounds: Rect;
+  region(region: Rect, level: number): Uint8Array;
+}
+
+/** The picture of the mask that was drawn last. */
+interface IMaskPicture {
+  mask: IMask;
   level: number;
   color: string;
   dashed: boolean;
@@ -25,26 +30,47 @@ interface ISuggestionPicture {
   outline: Path2D;
 }
 
-/** The painter of the suggestion in one view. */
+/** The painter of the suggestion and of the proposed objects in one view. */
 export class SuggestionPainter {
+  constructor(
+    private readonly _state: LabellerState,
+    view: ViewTransform
+  ) {
+    this._proposed = new MaskPainter(_state, view);
+    this._suggested = new MaskPainter(_state, view);
+  }
+
+  /** Draw them; the context is in CSS pixels. */
+  paint(context: CanvasRenderingContext2D, ratio: number): void {
+    const { parts, settings } = this._state;
+    const suggestion = parts?.suggestions.current ?? null;
+    const { values } = settings;
+    const hidden = suggestion && isHidden(suggestion, parts?.suggestions.held !== null, values);
+    const dashed = suggestion !== null && values.weakSuggestions !== 'same' && isWeak(suggestion, values);
+    this._proposed.paint(context, ratio, parts?.similar.group ?? null, false);
+    this._suggested.paint(context, ratio, hidden ? null : suggestion, dashed);
+  }
+
+  private readonly _proposed: MaskPainter;
+  private readonly _suggested: MaskPainter;
+}
+
+/** Draws one mask in one view. */
+class MaskPainter {
   constructor(
     private readonly _state: LabellerState,
     private readonly _view: ViewTransform
   ) {}
 
-  /** Draw it; the context is in CSS pixels. */
-  paint(context: CanvasRenderingContext2D, ratio: number): void {
-    const parts = this._state.parts;
-    const suggestion = parts?.suggestions.current;
+  paint(context: CanvasRenderingContext2D, ratio: number, mask: IMask | null, dashed: boolean): void {
+    const { parts } = this._state;
     const color = this._state.currentClass?.color ?? '#ffffff';
-    const { values } = this._state.settings;
-    if (!parts || !suggestion || isHidden(suggestion, parts.suggestions.held !== null, values)) {
+    if (!parts || !mask) {
       this._kept = null;
       return;
     }
     const level = chooseLevel(parts.image, this._view.scale * ratio);
-    const dashed = values.weakSuggestions !== 'same' && isWeak(suggestion, values);
-    const kept = this._picture(parts, suggestion, level, color, dashed);
+    const kept = this._picture(parts, mask, level, color, dashed);
     if (!kept) {
       return;
     }
@@ -80,15 +106,15 @@ export class SuggestionPainter {
 
   private _picture(
     parts: SessionParts,
-    suggestion: Suggestion,
+    mask: IMask,
     level: number,
     color: string,
     dashed: boolean
-  ): ISuggestionPicture | null {
-    const needed = this._reduced(parts, suggestion, level, 0);
+  ): IMaskPicture | null {
+    const needed = this._reduced(parts, mask, level, 0);
     const kept = this._kept;
     if (
-      kept?.suggestion === suggestion &&
+      kept?.mask === mask &&
       kept.level === level &&
       kept.color === color &&
       kept.dashed === dashed &&
@@ -96,25 +122,25 @@ export class SuggestionPainter {
     ) {
       return kept;
     }
-    const region = this._reduced(parts, suggestion, level, MARGIN);
+    const region = this._reduced(parts, mask, level, MARGIN);
     const rows = region.row1 - region.row0;
     const columns = region.column1 - region.column0;
     if (rows <= 0 || columns <= 0) {
       return null;
     }
-    const mask = suggestion.region(region, level);
+    const inside = mask.region(region, level);
     const canvas = document.createElement('canvas');
     canvas.width = columns;
     canvas.height = rows;
     const data = new ImageData(columns, rows);
     const pixels = new Uint32Array(data.data.buffer);
     const pixel = makePalette([{ id: 1, color }])[1]!;
-    for (let i = 0; i < mask.length; i++) {
-      pixels[i] = mask[i] ? pixel : 0;
+    for (let i = 0; i < inside.length; i++) {
+      pixels[i] = inside[i] ? pixel : 0;
     }
     canvas.getContext('2d')!.putImageData(data, 0, 0);
     const path = new Path2D();
-    const lines = outline(mask, rows, columns);
+    const lines = outline(inside, rows, columns);
     for (let i = 0; i < lines.length && !dashed; i += 4) {
       path.moveTo(lines[i]!, lines[i + 1]!);
       path.lineTo(lines[i + 2]!, lines[i + 3]!);
@@ -126,12 +152,12 @@ export class SuggestionPainter {
       }
       path.closePath();
     }
-    this._kept = { suggestion, level, color, dashed, region, canvas, outline: path };
+    this._kept = { mask, level, color, dashed, region, canvas, outline: path };
     return this._kept;
   }
 
-  /** The part of the suggestion in view, with a margin, in pixels of a level. */
-  private _reduced(parts: SessionParts, { bounds }: Suggestion, level: number, margin: number): Rect {
+  /** The part of a mask in view, with a margin, in pixels of a level. */
+  private _reduced(parts: SessionParts, { bounds }: IMask, level: number, margin: number): Rect {
     const by = 2 ** level;
     const size = levelSize(parts.image, level);
     const visible = this._view.visible();
@@ -143,7 +169,7 @@ export class SuggestionPainter {
     };
   }
 
-  private _kept: ISuggestionPicture | null = null;
+  private _kept: IMaskPicture | null = null;
 }
 
 function covers(outer: Rect, inner: Rect): boolean {

@@ -75,6 +75,18 @@ export const SUGGESTION_COMMANDS: readonly ICommand[] = [
     run: ({ state }) => state.parts?.suggestions.turn(1)
   },
   {
+    name: 'find-similar',
+    group: 'suggestions',
+    keys: ['Shift A'],
+    label: () => trans.__('Propose all objects like this one'),
+    description: () =>
+      trans.__(
+        'Propose all objects like the one at the pointer, or like the last one: Enter takes them, a click drops one'
+      ),
+    enabled: view => inUse(view) && (view.state.parts?.suggestions.ready ?? false),
+    run: ({ state }) => void state.findSimilar()
+  },
+  {
     name: 'add-point-inside',
     group: 'suggestions',
     keys: ['Y'],

@@ -8,7 +8,7 @@ import { IDisposable } from '@lumino/disposable';
 import { BridgeError } from '../../shared/errors';
 import { Lru } from '../../shared/lru';
 import type { DecoderManifest } from '../../shared/models';
-import type { ICandidates, IPrompts, ISize } from '../../sam';
+import { asHalves, fromFloat16, ICandidates, IPrompts, ISize } from '../../sam';
 import { EMBEDDINGS_KEPT, EMBEDDINGS_PREPARED, FromDecoderWorker, ToDecoderWorker } from './decoder-messages';
 import { createDecoderWorker } from './decoder-worker-factory';
 
@@ -73,6 +73,12 @@ export class SuggestionDecoder implements IDisposable {
     }
     this._key = key;
     return true;
+  }
+
+  /** A kept embedding, float32 [channels, rows, columns]; null if other ones have displaced it. */
+  embedding(key: string): Float32Array | null {
+    const kept = this._embeddings.peek(key);
+    return kept ? fromFloat16(asHalves(kept.halves)) : null;
   }
 
   /**

@@ -2,6 +2,7 @@
 import { Closed } from '../state/connection';
 import { stageText } from '../state/job-stage';
 import { LabellerState } from '../state/labeller-state';
+import { SimilarObjects } from '../state/similar-objects';
 import { nextStep } from './next-step';
 import { trans } from '../base/translation';
 
@@ -75,6 +76,9 @@ function mostImportant(state: LabellerState): IStatusText {
     const text = trans.__('Slices in %1. SAM suggests on slices in xy.', parts.direction);
     return { text: nextStep(state) ?? text, kind: 'plain' };
   }
+  if (parts && (parts.similar.searching !== null || parts.similar.group)) {
+    return similarText(parts.similar);
+  }
   if (parts?.suggestions.held) {
     return { text: heldText(state), kind: 'plain' };
   }
@@ -109,6 +113,18 @@ function mostImportant(state: LabellerState): IStatusText {
     default:
       return { text: '', kind: 'plain' };
   }
+}
+
+/** Tells how far the search for objects like one is, and what to do with those that are proposed. */
+function similarText({ count, searching }: SimilarObjects): IStatusText {
+  const taken = trans.__('Enter takes all, a click drops one, Escape drops all.');
+  if (searching !== null) {
+    const percent = Math.round(100 * searching);
+    return { text: trans.__('Looking for objects like this one: %1 so far (%2 %)…', count, percent), kind: 'busy' };
+  }
+  const found =
+    count === 1 ? trans.__('1 object like it is proposed.') : trans.__('%1 objects like it are proposed.', count);
+  return { text: `${found} ${taken}`, kind: 'plain' };
 }
 
 /** Tells what to do with a suggestion that is held. */

@@ -106,12 +106,31 @@ export class Drawing {
         );
         return undefined;
       }
+      if (!suggestion && parts.suggestions.wasTooLarge) {
+        this._state.note(
+          trans.__(
+            'All that SAM sees here covers more than a third of the image. Choose a scale (S, M, L), or Shift-click.'
+          )
+        );
+      }
       if (suggestion) {
         parts.suggestions.learn(suggestion, current.id);
       }
       return suggestion?.tiles();
     });
     return this._inOrder(tiles, { slice, classId: current.id, replaces, made });
+  }
+
+  /** Label all objects that are proposed with the current class, as one step. */
+  acceptSimilar(): Promise<void> {
+    const { parts, currentClass: current, slice } = this._state;
+    const first = parts?.similar.group?.objects[0];
+    const replaces = current && first && this.replaces(current.id, first.at, slice);
+    if (!parts || !current || !replaces) {
+      return Promise.resolve();
+    }
+    const made = { provenance: 'sam', tool: 'suggestion' } as const;
+    return this._inOrder(Promise.resolve(parts.similar.take()), { slice, classId: current.id, replaces, made });
   }
 
   /** Label, or erase, the pixels that are like this one in grey and connected with it. Clicks are carried out in order. */

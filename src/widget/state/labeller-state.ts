@@ -209,6 +209,7 @@ export class LabellerState implements IDisposable {
       parts.upcoming.step(this._slice, slice);
       this._slice = slice;
       parts.suggestions.decoder = null;
+      parts.similar.clear();
       this._prepare(REST_MS);
       this._changed.emit('choice');
       this._changed.emit('drawing');
@@ -392,6 +393,27 @@ export class LabellerState implements IDisposable {
   /** Accept the suggestion at a pixel into the current class. Clicks are carried out in order. */
   accept(at: IPixel): Promise<void> {
     return this._drawing.accept(at);
+  }
+
+  /** Propose what is like the suggestion that is shown or was accepted last. */
+  async findSimilar(): Promise<void> {
+    const { parts } = this;
+    const example = parts?.suggestions.example;
+    if (!parts || !example) {
+      this.note(trans.__('Accept an object first, or point at one: then all like it are proposed.'));
+      return;
+    }
+    parts.suggestions.reject();
+    const labels = parts.labels.slice(this._slice);
+    const found = await parts.similar.find(example, ({ row, column }) => labels.at(row, column) !== 0);
+    if (found === 0 && parts === this.parts) {
+      this.note(trans.__('SAM finds no other object like it in what it sees here.'));
+    }
+  }
+
+  /** Label all objects that are proposed, as one step. */
+  acceptSimilar(): Promise<void> {
+    return this._drawing.acceptSimilar();
   }
 
   /** Label, or erase, the pixels that are like this one in grey and connected with it. Clicks are carried out in order. */

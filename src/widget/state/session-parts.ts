@@ -24,6 +24,7 @@ import { ProbabilityOverlay } from './probability';
 import { SliceEmbedding } from './slice-embedding';
 import { ISuggestionDecoder } from './suggestion-decoder';
 import { SuggestionOptions } from './suggestion-options';
+import { SimilarObjects } from './similar-objects';
 import { Suggestions } from './suggestions';
 import { UncertaintyOverlay } from './uncertainty';
 import { UpcomingSlices } from './upcoming-slices';
@@ -74,6 +75,7 @@ export class SessionParts implements IDisposable {
       classInUse: options.classInUse,
       remembered: `sizes ${session.image.digest}`
     });
+    this.similar = new SimilarObjects({ image });
     this.embedding = new SliceEmbedding({ link, image, createDecoder: options.createDecoder });
     this.preview = new FeaturePreview({ image, channels, link });
     this.preview.offer(choice.spec);
@@ -123,6 +125,8 @@ export class SessionParts implements IDisposable {
   readonly comparison = new Comparison();
   readonly segmentation: SegmentationTiles;
   readonly suggestions: Suggestions;
+  /** Objects that are proposed because they are like one. */
+  readonly similar: SimilarObjects;
   readonly embedding: SliceEmbedding;
   readonly preview: FeaturePreview;
   readonly uncertainty: UncertaintyOverlay;
@@ -202,7 +206,8 @@ export class SessionParts implements IDisposable {
       return;
     }
     this._disposed = true;
-    const { display, tiles, segmentation, suggestions, embedding, preview, uncertainty, probability, guide } = this;
+    const { display, tiles, segmentation, suggestions, similar, embedding } = this;
+    const { preview, uncertainty, probability, guide } = this;
     for (const part of [
       this.labelled,
       this.correction,
@@ -212,6 +217,7 @@ export class SessionParts implements IDisposable {
       this.comparison,
       segmentation,
       suggestions,
+      similar,
       embedding,
       preview,
       uncertainty,
@@ -232,8 +238,8 @@ export class SessionParts implements IDisposable {
     const drawing = () => this._changed.emit('drawing');
     const features = () => this._changed.emit('features');
     const failed = (_: unknown, error: BridgeError) => this._failed.emit(error);
-    const { display, tiles, labels, segmentation, suggestions, embedding, preview, guide } = this;
-    for (const part of [tiles, labels, segmentation, suggestions]) {
+    const { display, tiles, labels, segmentation, suggestions, similar, embedding, preview, guide } = this;
+    for (const part of [tiles, labels, segmentation, suggestions, similar]) {
       part.failed.connect(failed, this);
     }
     display.changed.connect(() => {
@@ -275,12 +281,17 @@ export class SessionParts implements IDisposable {
       this._changed.emit('top');
     }, this);
     suggestions.changed.connect(() => this._changed.emit('top'), this);
+    similar.changed.connect(() => {
+      this._changed.emit('top');
+      this._changed.emit('status');
+    }, this);
     suggestions.prompted.connect(() => {
       this._changed.emit('status');
       this._changed.emit('choice'); // the undo button takes prompts back
     }, this);
     embedding.changed.connect(() => {
       suggestions.decoder = embedding.decoder;
+      similar.clear();
       this._changed.emit('status');
       this._changed.emit('choice');
     }, this);

@@ -9,5 +9,7 @@ export interface ISuggestionDecoder extends IDisposable {
   load(graph: Uint8Array, manifest: DecoderManifest): Promise<void>;
   setEmbedding(key: string, embedding: Uint8Array, size: ISize): void;
   useEmbedding(key: string): boolean;
+  /** A kept embedding, float32 [channels, rows, columns]; null if it is not kept any more. */
+  embedding(key: string): Float32Array | null;
   suggest(prompts: IPrompts, signal?: AbortSignal, urgent?: boolean): Promise<ICandidates>;
 }

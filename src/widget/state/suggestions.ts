@@ -22,6 +22,8 @@ export interface IPointDecoder {
    * earlier answer belong to the decoder that gave that answer.
    */
   serving?(prompts: IPrompts): IPointDecoder;
+  /** The embedding that it decodes on, float32 [channels, rows, columns]; null if others have displaced it. */
+  embedding?(): Float32Array | null;
   /** Decode prompts, in the image's rows and columns. `urgent` ones, which were clicked, are decoded first and never skipped. */
   suggest(prompts: IPrompts, signal: AbortSignal, urgent: boolean): Promise<ICandidates>;
 }
@@ -29,11 +31,15 @@ export interface IPointDecoder {
 /** Suggestions whose times are remembered. */
 const TIMES_KEPT = 500;
 
-/** A suggestion, and what it answers. */
-interface IAnswer {
+/** What others may be like: a suggestion, and the decoder that gave it. */
+export interface IExample {
   suggestion: Suggestion;
-  prompts: IPrompts;
   decoder: IPointDecoder;
+}
+
+/** A suggestion, and what it answers. */
+interface IAnswer extends IExample {
+  prompts: IPrompts;
   /** Whether Auto must not begin with it, since it covers too much of the image. */
   isTooLarge: boolean;
 }
@@ -94,6 +100,17 @@ export class Suggestions implements IDisposable {
   get place(): IPixel | null {
     const { held } = this;
     return held ? placeOf(held) : (this.current?.at ?? null);
+  }
+
+  /** What others may be like: the suggestion that is shown, else the one that was accepted last on this slice; null without one. */
+  get example(): IExample | null {
+    const answer = (this.current && this._shown) ?? this._accepted;
+    return answer && { suggestion: answer.suggestion, decoder: answer.decoder };
+  }
+
+  /** Whether the last click found nothing but masks of which Auto says that they are too large. */
+  get wasTooLarge(): boolean {
+    return this._wasTooLarge;
   }
 
   /** Whether the decoder works on a suggestion. */
@@ -252,6 +269,16 @@ export class Suggestions implements IDisposable {
    * @returns null if there is no decoder, if Auto finds no mask small enough to begin with, or after an error, which {@link failed} emits.
    */
   async accept(at: IPixel): Promise<Suggestion | null> {
+    const answer = await this._take(at);
+    this._wasTooLarge = answer?.isTooLarge ?? false;
+    if (!answer || answer.isTooLarge) {
+      return null;
+    }
+    this._accepted = answer;
+    return answer.suggestion;
+  }
+
+  private async _take(at: IPixel): Promise<IAnswer | null> {
     const shown = this.current && this._shown;
     const step = this._steps.pop();
     if (step) {
@@ -261,21 +288,21 @@ export class Suggestions implements IDisposable {
       this._turned = null;
       this._show(null);
       this._prompted.emit();
-      return (known ?? (await this._awaited(() => step.answer)))?.suggestion ?? null;
+      const answer = known ?? (await this._awaited(() => step.answer));
+      return answer && { ...answer, isTooLarge: false }; // the user has named it
     }
     this._quiet = at;
     this._abort();
     this._show(null);
     if (shown && (distance(shown.suggestion.at, at) === 0 || shown.suggestion.contains(at))) {
-      return shown.suggestion;
+      return shown;
     }
     const decoder = this._decoder;
     if (!decoder || this._disposed || !sees(decoder, at)) {
       return null;
     }
     const prompts = { points: [{ ...at, label: 1 as const }] };
-    const answer = await this._awaited(() => this._ask(servingOf(decoder, prompts), prompts, this._end.signal, true));
-    return answer && !answer.isTooLarge ? answer.suggestion : null;
+    return this._awaited(() => this._ask(servingOf(decoder, prompts), prompts, this._end.signal, true));
   }
 
   /** A suggestion was accepted into a class: Auto learns its size. */
@@ -296,6 +323,7 @@ export class Suggestions implements IDisposable {
 
   /** Start over, for example with another slice. */
   clear(): void {
+    this._accepted = null;
     this._drop();
     this.leave();
   }
@@ -473,6 +501,8 @@ export class Suggestions implements IDisposable {
   private readonly _sizes: AcceptedSizes;
   /** The user's actions on the suggestion that is held. */
   private _steps: IStep[] = [];
+  private _accepted: IAnswer | null = null;
+  private _wasTooLarge = false;
   /** The scale that is shown instead of the usual one, while the prompts are clear. */
   private _turned: number | null = null;
   private _epoch = new AbortController();

@@ -168,6 +168,7 @@ export class WindowEmbeddings implements IDisposable {
     return {
       manifest,
       within,
+      embedding: () => decoder.embedding(key),
       suggest: ({ points, box, mask }, signal, urgent) => {
         if (!decoder.useEmbedding(key)) {
           this._there.delete(key);

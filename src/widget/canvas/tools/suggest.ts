@@ -120,6 +120,7 @@ class SuggestHandler implements IToolHandler {
   putAway(): void {
     this._path = null;
     this._suggestions?.clear();
+    this._similar?.clear();
   }
 
   secondaryPress({ image }: IToolEvent): void {
@@ -132,6 +133,10 @@ class SuggestHandler implements IToolHandler {
   }
 
   finish(): void {
+    if (!this._suggestions?.held && this._similar?.group) {
+      void this._host.state.acceptSimilar();
+      return;
+    }
     const place = this._suggestions?.place;
     if (place) {
       void this._host.state.accept(place);
@@ -140,7 +145,11 @@ class SuggestHandler implements IToolHandler {
 
   cancel(): boolean {
     const suggestions = this._suggestions;
-    const drops = !!suggestions?.current || !!suggestions?.held || this._path !== null;
+    const drops =
+      (!suggestions?.held && this._similar?.clear()) ||
+      !!suggestions?.current ||
+      !!suggestions?.held ||
+      this._path !== null;
     this._path = null;
     suggestions?.reject();
     return drops;
@@ -180,6 +189,9 @@ class SuggestHandler implements IToolHandler {
       return;
     }
     const held = this._suggestions?.held;
+    if (purpose === 'take' && !held && this._similar?.drop(pixel)) {
+      return;
+    }
     if (purpose === 'take' && !held) {
       void this._host.state.accept(pixel);
       return;
@@ -209,6 +221,10 @@ class SuggestHandler implements IToolHandler {
 
   private get _suggestions() {
     return this._host.state.parts?.suggestions;
+  }
+
+  private get _similar() {
+    return this._host.state.parts?.similar;
   }
 
   /** The pixel at a place; null outside the image. */

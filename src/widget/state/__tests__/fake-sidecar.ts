@@ -318,6 +318,7 @@ export async function open(
         load: () => Promise.resolve(),
         setEmbedding: key => void embeddings.add(key),
         useEmbedding: key => embeddings.has(key),
+        embedding: () => null,
         suggest,
         isDisposed: false,
         dispose: () => undefined

@@ -72,6 +72,7 @@ describe('WindowEmbeddings', () => {
         load: () => Promise.resolve(),
         setEmbedding: key => void kept.add((current = key)),
         useEmbedding: key => kept.has(key) && ((current = key), true),
+        embedding: () => null,
         suggest: async prompts => {
           decoded.push({ key: current, prompts });
           return { lowRes: [], scores: [decoded.length], single: null } as ICandidates;

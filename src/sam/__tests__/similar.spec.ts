@@ -1,0 +1,70 @@
+/** Which objects are proposed, on discs with a known answer; `sambalab/tests/test_labeller.py` has the real model. */
+import { IPrompts, ISimilarOptions, similarObjects } from '..';
+import { MOBILE_SAM } from '../../shared/models/mobile-sam';
+import { decodeDiscs, discEmbedding, discLogits, DISCS, SIZE } from './support/discs';
+
+async function search(more: Partial<ISimilarOptions> = {}) {
+  const asked: IPrompts[] = [];
+  const options: ISimilarOptions = {
+    manifest: MOBILE_SAM,
+    embedding: discEmbedding(),
+    size: SIZE,
+    example: discLogits(DISCS[0]!),
+    decode: async prompts => {
+      asked.push(prompts);
+      return decodeDiscs(prompts);
+    },
+    ...more
+  };
+  const found: number[] = [];
+  for await (const { point, similarity, score } of similarObjects(options)) {
+    found.push(
+      DISCS.findIndex(({ row, column, radius }) => Math.hypot(row - point.row, column - point.column) <= radius)
+    );
+    expect(similarity).toBeGreaterThan(0.9);
+    expect(score).toBe(0.9);
+  }
+  return { found: found.sort((a, b) => a - b), asked };
+}
+
+describe('similarObjects', () => {
+  it('finds every disc of the size once, but not the example, nor what is too large', async () => {
+    const { found, asked } = await search();
+    expect(found).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    // Nine discs, and once the large one in vain; no place in the ground.
+    expect(asked.length).toBeLessThan(14);
+    expect(
+      asked.every(({ points }) =>
+        DISCS.some(disc => Math.hypot(disc.row - points[0]!.row, disc.column - points[0]!.column) <= disc.radius + 16)
+      )
+    ).toBe(true);
+  });
+
+  it('proposes nothing that overlaps what is taken', async () => {
+    const { found } = await search({ taken: [discLogits(DISCS[4]!), discLogits(DISCS[9]!)] });
+    expect(found).toEqual([1, 2, 3, 5, 6, 7, 8]);
+  });
+
+  it('looks at no more places than it may', async () => {
+    const { found, asked } = await search({ most: 3 });
+    expect(asked).toHaveLength(3);
+    expect(found.length).toBeLessThanOrEqual(3);
+  });
+
+  it('stops when it is told to, and tells how far it is', async () => {
+    const abort = new AbortController();
+    const shares: number[] = [];
+    const progress = (done: number, total: number) => {
+      shares.push(done / total);
+      if (shares.length === 4) {
+        abort.abort(new Error('enough'));
+      }
+    };
+    await expect(search({ progress, signal: abort.signal })).rejects.toThrow('enough');
+    expect(shares).toHaveLength(4);
+  });
+
+  it('refuses an example without a pixel', async () => {
+    await expect(search({ example: new Float32Array(65536).fill(-1) })).rejects.toThrow('The example has no pixel');
+  });
+});
