@@ -19,6 +19,9 @@ from .work_region import WorkRegion
 #: Least side of a square that SAM sees, in pixels.
 SIDE_MIN = 32
 
+#: Most slices that an object is followed; no stack has more.
+REACH_MAX = 1_000_000
+
 
 class Suggestion(NamedTuple):
     """The masks that SAM suggests at a point.
@@ -52,6 +55,24 @@ class SimilarObjects(NamedTuple):
     objects: npt.NDArray[np.uint16]
     scores: npt.NDArray[np.float64]
     similarities: npt.NDArray[np.float64]
+
+
+class CarriedObject(NamedTuple):
+    """An object on the slices of a stack.
+
+    Attributes
+    ----------
+    slices
+        The slices on which it is.
+    masks
+        bool (len(slices), rows, columns): the object on each of them.
+    scores
+        float64 (len(slices),): SAM's prediction of each mask's quality (IoU), about 0 to 1.
+    """
+
+    slices: range
+    masks: npt.NDArray[np.bool_]
+    scores: npt.NDArray[np.float64]
 
 
 class Suggestions(WorkRegion):
@@ -277,6 +298,55 @@ class Suggestions(WorkRegion):
         objects: npt.NDArray[np.uint16] = staging.take(self._client, reply)
         scores, similarities = (np.array(reply[name], dtype=np.float64) for name in ("scores", "similarities"))
         return SimilarObjects(objects, scores, similarities)
+
+    def carry(
+        self, row: float, col: float, slice: int = 0, *, scale: int | None = None, reach: int | None = None
+    ) -> CarriedObject:
+        """Follow the object at a pixel through the slices of a stack, until it fades.
+
+        Its mask on one slice tells SAM where it is on the next. It ends where the masks of two slices overlap by less than half,
+        or SAM sees no such object from a point in it alone. Each slice that SAM has not seen takes about as long as `embed` does.
+
+        Parameters
+        ----------
+        row, col
+            A pixel inside the object. Whole numbers are centres of pixels.
+        slice
+            The slice of the pixel, from 0.
+        scale
+            Which of SAM's masks at the pixel is the object, as in `suggest_similar`.
+        reach
+            Greatest number of slices before and after; None: all.
+
+        Returns
+        -------
+        CarriedObject
+            ``slices``, with ``masks`` and ``scores`` on each.
+
+        Raises
+        ------
+        ParameterError
+            If the point is outside the image, `reach` is below 0, or there is no object at the point.
+
+        Examples
+        --------
+        >>> found = lab.carry(120, 80, slice=12)
+        >>> labels = lab.labels.copy()
+        >>> labels[found.slices.start : found.slices.stop][found.masks] = 1
+        >>> lab.set_labels(labels)
+        """
+        self._refresh()
+        rows, columns = self.shape[-2:]
+        point = {"row": _within("row", row, rows), "column": _within("col", col, columns)}
+        params: dict[str, object] = {"slice": self._slice(slice), "point": point}
+        if scale is not None:
+            params["scale"] = whole("scale", scale, 0, 2)
+        if reach is not None:
+            params["reach"] = whole("reach", reach, 0, REACH_MAX)
+        reply = self._request("sam.carry", params)
+        masks = staging.take(self._client, reply).view(np.bool_)
+        first = int(reply["first"])
+        return CarriedObject(range(first, first + len(masks)), masks, np.array(reply["scores"], dtype=np.float64))
 
 
 def _within(name: str, value: float, size: int) -> float:

@@ -550,6 +550,33 @@ def test_suggestions_depend_on_contrast_not_on_numbers():
         assert overlap(mask, disc) > 0.85
 
 
+def test_an_object_is_carried_through_a_stack_until_it_ends():
+    # A ball of radius 20 pixels whose centre drifts, on 11 of 16 slices, in noise.
+    slices, rows, columns = np.mgrid[:16, :128, :160]
+    ball = (3.7 * (slices - 8)) ** 2 + (rows - 50 - slices) ** 2 + (columns - 60 - 2 * slices) ** 2 <= 20**2
+    stack = np.random.default_rng(2).integers(60, 110, ball.shape) + 90 * ball
+    lab = sl.Labeller(stack.astype(np.uint8), name="carried")
+    found = lab.carry(58, 76, slice=8)
+    there = np.flatnonzero(ball.any(axis=(1, 2)))
+    assert abs(found.slices.start - there[0]) <= 2 and abs(found.slices.stop - 1 - there[-1]) <= 2
+    assert found.masks.shape == (len(found.slices), 128, 160) and found.masks.dtype == np.bool_
+    assert found.scores.shape == (len(found.slices),)
+    inner = [index for index in found.slices if ball[index].sum() > 150]
+    overlaps = [
+        (mask & ball[index]).sum() / (mask | ball[index]).sum()
+        for index, mask in zip(found.slices, found.masks, strict=True)
+        if index in inner
+    ]
+    assert np.mean(overlaps) > 0.8
+    near = lab.carry(58, 76, slice=8, reach=1)
+    assert near.slices == range(7, 10)
+    np.testing.assert_array_equal(near.masks[1], found.masks[8 - found.slices.start])
+    with pytest.raises(sl.ParameterError, match="reach is -1"):
+        lab.carry(58, 76, slice=8, reach=-1)
+    with pytest.raises(sl.ParameterError, match="slice is 16"):
+        lab.carry(58, 76, slice=16)
+
+
 def test_slices_are_embedded_ahead_once(capsys):
     stack = np.random.default_rng(3).integers(0, 255, (4, 40, 50), np.uint8)
     lab = sl.Labeller(stack, name="embedded ahead")

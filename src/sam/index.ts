@@ -11,6 +11,7 @@
  * masks.ts            low-resolution masks to pixels
  * scale-choice.ts     which of the scales to show first
  * mask-shape.ts       a mask's connected part, holes, smooth border, grown
+ * carry.ts            an object carried from slice to slice
  * similar.ts          objects like one that was accepted
  * float16.ts          the form in which embeddings travel to the browser
  *
@@ -27,3 +28,4 @@ export * from './encoder-windows';
 export * from './wasm-decoder';
 export * from './prompt-windows';
 export * from './similar';
+export * from './carry';

@@ -22,6 +22,7 @@ import {
 import type { IModelManifest } from '../../../src/shared/models';
 import { Rect } from '../../../src/shared/rect';
 import { OptionalRegion } from '../../../src/shared/region';
+import type { ICandidates, IPrompts } from '../../../src/sam';
 import { IJobContext } from './job-context';
 
 /** SAM's encoder and, for Python, its decoder. They run in a child process, which may die. */
@@ -72,8 +73,15 @@ export interface ISamService {
     device: SamDevice;
     seconds: number;
   }>;
+  /** Decode prompts to logits. @throws BridgeError `invalid` for prompts or an embedding that the decoder does not take. */
+  decode(
+    embedding: Float32Array,
+    size: { rows: number; columns: number },
+    prompts: IPrompts,
+    context: IJobContext
+  ): Promise<ICandidates>;
   /**
-   * Decode.
+   * Decode points.
    * @returns masks uint8 0/1 [3, rows, columns], SAM's small, medium and large scale, and their predicted quality.
    */
   suggest(

@@ -53,6 +53,20 @@ export function samHandlers({ sam, sessions, staging, embeddings, compute }: IMe
       return { result: { staged, array, scores } };
     },
 
+    'sam.carry': async (params, call) => {
+      const session = await sessions.get(params.session);
+      session.checkSlice(params.slice);
+      const { masks, shape, first, scores } = await compute.carry(session, params, call);
+      const { staged, array } = await staging.make(call.peer, 'uint8', shape);
+      const file = new TileFile(array, 'r+');
+      try {
+        masks.forEach((mask, i) => file.writeBytes(i * mask.length, mask));
+      } finally {
+        file.close();
+      }
+      return { result: { staged, array, first, scores } };
+    },
+
     'sam.similar': async (params, call) => {
       const session = await sessions.get(params.session);
       session.checkSlice(params.slice);

@@ -175,9 +175,8 @@ class JobRunner {
   private async _suggest(job: ISuggestJob, progress: Progress): Promise<ISuggestResult> {
     const decoder = await this._openDecoder(progress);
     progress('decoding', 0, 1);
-    const { points, size, embedding } = job;
-    const { lowRes, scores } = await decoder.decode(decoder.prepare(embedding), size, { points });
-    return { lowRes, scores };
+    const { prompts, size, embedding } = job;
+    return decoder.decode(decoder.prepare(embedding), size, prompts);
   }
 
   private async _similar(job: ISimilarJob, progress: Progress, signal: AbortSignal): Promise<ISimilarResult> {

@@ -5,7 +5,7 @@ import type { EmbeddingLayer } from '../../../src/shared/features';
 import type { ErrorCode } from '../../../src/shared/errors';
 import type { Rect } from '../../../src/shared/rect';
 import type { IModelManifest } from '../../../src/shared/models';
-import type { ISize } from '../../../src/sam';
+import type { ICandidates, IPrompts, ISize } from '../../../src/sam';
 
 /** Where the encoder may run. `auto` probes for the fastest. */
 export const PROVIDERS = ['auto', 'cuda', 'webgpu', 'cpu'] as const;
@@ -36,7 +36,7 @@ export interface ISuggestJob {
   kind: 'suggest';
   embedding: Float32Array;
   size: ISize;
-  points: PointPrompt[];
+  prompts: IPrompts;
 }
 
 /** Find objects like the one at a point. */
@@ -84,10 +84,7 @@ export interface IReduceResult {
   seconds: number;
 }
 
-export interface ISuggestResult {
-  lowRes: Float32Array[];
-  scores: number[];
-}
+export type ISuggestResult = ICandidates;
 
 export interface ISimilarResult {
   /** uint16 [rows, columns]: 1 the object at the point, 2 and up the others. */

@@ -15,7 +15,7 @@ import {
   IModelManifest
 } from '../../../src/shared/models';
 import type { Rect } from '../../../src/shared/rect';
-import { encodePrompts, ISize, upscaleMaskRegion } from '../../../src/sam';
+import { encodePrompts, ICandidates, IPrompts, ISize, upscaleMaskRegion } from '../../../src/sam';
 import type { IJobContext } from '../jobs/job-context';
 import type { ISamService } from '../jobs/services';
 import type { SamJob, IEmbedResult, ProviderChoice } from './messages';
@@ -127,6 +127,21 @@ export class SamService implements ISamService {
     };
   }
 
+  decode(embedding: Float32Array, size: ISize, prompts: IPrompts, context: IJobContext): Promise<ICandidates> {
+    const { rows, columns } = size;
+    try {
+      encodePrompts(prompts, size, this.manifest);
+    } catch (error) {
+      return Promise.reject(new BridgeError('invalid', (error as Error).message));
+    }
+    const length = embeddingLength(this.manifest);
+    if (embedding.length !== length) {
+      const message = `The embedding has ${embedding.length} numbers; ${length} will do.`;
+      return Promise.reject(new BridgeError('invalid', message));
+    }
+    return this._run({ kind: 'suggest', embedding, size: { rows, columns }, prompts }, context);
+  }
+
   async suggest(
     embedding: Float32Array,
     size: ISize,
@@ -134,19 +149,7 @@ export class SamService implements ISamService {
     context: IJobContext
   ): Promise<{ masks: Uint8Array; scores: [number, number, number] }> {
     const { rows, columns } = size;
-    try {
-      encodePrompts({ points }, size, this.manifest);
-    } catch (error) {
-      throw new BridgeError('invalid', (error as Error).message);
-    }
-    const length = embeddingLength(this.manifest);
-    if (embedding.length !== length) {
-      throw new BridgeError('invalid', `The embedding has ${embedding.length} numbers; ${length} will do.`);
-    }
-    const { lowRes, scores } = await this._run(
-      { kind: 'suggest', embedding, size: { rows, columns }, points },
-      context
-    );
+    const { lowRes, scores } = await this.decode(embedding, size, { points }, context);
     const masks = new Uint8Array(lowRes.length * rows * columns);
     const band = Math.max(1, Math.floor(BAND_PIXELS / columns));
     for (const [index, logits] of lowRes.entries()) {

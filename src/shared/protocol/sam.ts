@@ -62,6 +62,22 @@ export const SAM_METHODS = {
     result: z.object({ staged: zStagedId, array: zArray, scores: z.array(z.number()).length(3) })
   },
   /**
+   * Carry the object at a point through the slices before and after, until it fades: a staged uint8 array [slices, rows, columns] of 0 and 1, from the
+   * slice `first` on, and the quality that SAM predicts on each. `invalid` if there is no object at the point.
+   */
+  'sam.carry': {
+    params: z.object({
+      session: zSessionId,
+      slice: zCount,
+      point: zPoint.omit({ label: true }),
+      /** As in `sam.similar`. */
+      scale: z.number().int().min(0).max(2).optional(),
+      /** Slices that are looked at before and after; absent: all. */
+      reach: zCount.optional()
+    }),
+    result: z.object({ staged: zStagedId, array: zArray, first: zCount, scores: z.array(z.number()) })
+  },
+  /**
    * Find objects like the one at a point: a staged uint16 array [rows, columns] with 1 in that object, 2 and up in the others, 0 elsewhere. For each
    * the quality that SAM predicts, and how similar its embedding is to that of the first, −1 to 1. `invalid` if there is no object at the point.
    */

@@ -102,6 +102,12 @@ export class SmallSam implements ISamService {
     return { masks, scores: [embedding[0]!, 0.5, 0.25] };
   }
 
+  /** The same everywhere. */
+  async decode(): ReturnType<ISamService['decode']> {
+    const lowRes = Array.from({ length: 3 }, () => new Float32Array(this.manifest.decoder.maskSize ** 2).fill(1));
+    return { lowRes, scores: [0.5, 0.5, 0.5], single: null };
+  }
+
   /** The pixel of the point, and no other object. */
   async similar(...[, size, point]: Parameters<ISamService['similar']>): ReturnType<ISamService['similar']> {
     const objects = new Uint16Array(size.rows * size.columns);
