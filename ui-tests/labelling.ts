@@ -166,6 +166,7 @@ print([name for name, right in checks.items() if not right])`
       await notebook.run(1);
       const lab = await LabellerPage.in(page);
       await lab.samReady();
+      await lab.press('Alt+m'); // Auto shows none where all cover more than a third of the image
       const { rows, columns } = await lab.size();
       let worst = 1;
       for (let i = 0; i < 10; i++) {

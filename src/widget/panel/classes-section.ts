@@ -312,11 +312,17 @@ export class ClassesSection extends StateWidget {
     });
   }
 
+  /** Move a class in the list. A second click moves it on from where the first one brings it, however quick it is. */
   private _move({ item }: IRow, by: number): void {
     const { session } = this._state;
-    const change = session && moved(session, item.id, by);
+    const change = session && moved({ classes: this._moved ?? session.classes }, item.id, by);
     if (change) {
-      void this._state.setClasses(change.classes);
+      this._moved = change.classes;
+      void this._state.setClasses(change.classes).finally(() => {
+        if (this._moved === change.classes) {
+          this._moved = null;
+        }
+      });
     }
   }
 
@@ -350,6 +356,8 @@ export class ClassesSection extends StateWidget {
   private readonly _list: HTMLElement;
   private _rows: IRow[] = [];
   private _ids = '';
+  /** The order that was asked for last, until the sidecar has answered. */
+  private _moved: LabelClass[] | null = null;
 }
 
 /** Show whether a button is pressed, and what it does. */

@@ -198,6 +198,20 @@ describe('ClassesSection', () => {
     expect(names()).toEqual(['matrix', 'pore', 'crack']);
   });
 
+  it('moves a class twice for two quick clicks, though the first move takes its time', async () => {
+    const { get, names, state } = make([matrix, pore, { id: 3, name: 'crack', color: '#000000' }]);
+    const { setClasses } = state;
+    state.setClasses = async next => {
+      await new Promise(resolve => setTimeout(resolve, 5));
+      await setClasses(next);
+    };
+    get('up-3')!.click();
+    get('up-3')!.click();
+    expect(names()).toEqual(['matrix', 'pore', 'crack']);
+    await new Promise(resolve => setTimeout(resolve, 50));
+    expect(names()).toEqual(['crack', 'matrix', 'pore']);
+  });
+
   it('locks and hides classes, and shows phase fractions once there is a segmentation', () => {
     const { get, state, changed } = make([matrix, pore], { 1: 12345 });
     const count = (id: string) => get(id)!.querySelector('.sambalab-class-count')!;
