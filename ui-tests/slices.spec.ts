@@ -41,7 +41,11 @@ lab = sl.Labeller(stack, classes=["hole", "ground"], name="slices", fresh=True);
     await lab.samReady();
     await LabellerPage.in(page); // waits for its tiles
   }
-  await page.waitForTimeout(2000); // background work after the visit ends
+  // Background work after the visits ends: what the classifier will see of each slice.
+  for (let seen = -1; seen !== traffic.names.length;) {
+    seen = traffic.names.length;
+    await page.waitForTimeout(2000);
+  }
   expect(traffic.names).toContain('sam.embedding');
   traffic = { bytes: 0, names: [] };
   await lab.press('PageUp');
