@@ -167,7 +167,8 @@ export class SuggestionDecoder implements IDisposable {
       for (;;) {
         const request = this._urgent.shift() ?? this._next;
         if (!request) {
-          if (await this._sendAhead()) {
+          // A request may come while nothing else is done.
+          if ((await this._sendAhead()) || this._urgent.length > 0 || this._next) {
             continue;
           }
           return;

@@ -114,6 +114,17 @@ describe('SuggestionDecoder', () => {
     expect(all).toEqual(['fulfilled', 'fulfilled', 'fulfilled', 'fulfilled']);
   });
 
+  it('decodes a request that comes just when nothing else is left to do', async () => {
+    worker().atOnce.push('suggest');
+    for (let ticks = 0; ticks < 12; ticks++) {
+      await decoder.suggest(at(1), undefined, true);
+      for (let tick = 0; tick < ticks; tick++) {
+        await Promise.resolve();
+      }
+    }
+    expect(worker().suggests).toHaveLength(12);
+  });
+
   it('drops a request that is aborted, whether it waits or is being decoded', async () => {
     const running = new AbortController();
     const waiting = new AbortController();
