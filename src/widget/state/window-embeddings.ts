@@ -190,6 +190,10 @@ export class WindowEmbeddings implements IDisposable {
     if (side !== this._side) {
       this._side = side;
       this._cancel(() => true); // they wait for windows of another size
+      const key = this._atCursor();
+      if (key !== null && this._there.has(key)) {
+        this._options.improved(); // the pointer rests while the view changes
+      }
     }
     this._options.changed();
   }
@@ -236,7 +240,7 @@ export class WindowEmbeddings implements IDisposable {
       this._failures.delete(key);
       const waiting = [...this._waiting].filter(each => each.key === key);
       waiting.forEach(each => each.go());
-      if (key === this._served && waiting.length === 0) {
+      if (key === this._atCursor() && waiting.length === 0) {
         this._options.improved();
       }
     } catch (reason) {
@@ -273,6 +277,12 @@ export class WindowEmbeddings implements IDisposable {
       .filter(window => !known.has(keyOf(of, window)))
       .slice(0, AHEAD)
       .find(missing);
+  }
+
+  /** Key of the window that serves the place of the last prompts; null if the whole slice does, or there were none. */
+  private _atCursor(): string | null {
+    const { _of: of, _side: side, _cursor: cursor } = this;
+    return of && side !== null && cursor ? keyOf(of, windowAt(of.within, side, ...cursor)) : null;
   }
 
   /** Row and column of the pointer if it is in view, else the middle of the view. */

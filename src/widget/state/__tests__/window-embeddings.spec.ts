@@ -113,6 +113,29 @@ describe('WindowEmbeddings', () => {
     expect(embedding.looking).toBe(false);
   });
 
+  it('tells of a better window when the view zooms in under a pointer that rests', async () => {
+    await prepare();
+    embedding.show({ row0: 500, row1: 2500, column0: 1200, column1: 3200 });
+    await turn();
+    await answer();
+    await ask(at(1300, 2450));
+    expect(improved).toBe(0);
+    embedding.show({ row0: 1200, row1: 1400, column0: 2350, column1: 2550 });
+    await turn();
+    for (let i = 0; i < 30 && improved === 0; i++) {
+      await answer();
+    }
+    expect(improved).toBe(1);
+    await ask(at(1300, 2450));
+    expect(decoded[decoded.length - 1]!.key).toMatch(
+      /1280-1536,2304-2560|1152-1408,2304-2560|1152-1408,2432-2688|1280-1536,2432-2688/
+    );
+    // Back and in again: the window is there already.
+    embedding.show({ row0: 500, row1: 2500, column0: 1200, column1: 3200 });
+    embedding.show({ row0: 1200, row1: 1400, column0: 2350, column1: 2550 });
+    expect(improved).toBeGreaterThan(1);
+  });
+
   it("answers at a pixel with its window, in the window's rows and columns", async () => {
     await prepare();
     embedding.show(VIEW);
