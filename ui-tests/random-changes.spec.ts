@@ -6,7 +6,7 @@ import { expect, test } from '@jupyterlab/galata';
 import { LabellerPage } from './labeller';
 import { TestNotebook } from './notebook';
 
-const OPERATIONS = Number(process.env['SAMBALAB_OPERATIONS'] ?? 120);
+const OPERATIONS = Number(process.env['SAMBALAB_OPERATIONS'] ?? 200);
 const COMPARISONS = Math.min(50, Math.ceil(OPERATIONS / 20));
 const SETUP = `
 import hashlib, os, signal
