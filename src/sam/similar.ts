@@ -7,6 +7,8 @@
  */
 import { DecoderManifest } from '../shared/models';
 import type { ICandidates } from './decoder';
+import { samplesOf } from './mask-shape';
+import { stability } from './masks';
 import { frameSize, IPromptPoint, IPrompts, ISize } from './prompts';
 
 /** An object that is proposed. */
@@ -100,7 +102,7 @@ export async function* similarObjects(options: ISimilarOptions): AsyncGenerator<
     decoded++;
     fruitless++;
     const answer = await decode({ points: [point] });
-    const found = bestLike(answer, area, mask => places.similarity(mask, mean));
+    const found = bestLike(answer, area, size, manifest, mask => places.similarity(mask, mean));
     if (!found || shared(covered, found.lowRes) > SHARED_MAX) {
       cover(
         vain,
@@ -119,13 +121,15 @@ export async function* similarObjects(options: ISimilarOptions): AsyncGenerator<
 function bestLike(
   { lowRes, scores }: ICandidates,
   area: number,
+  size: ISize,
+  manifest: DecoderManifest,
   similarityOf: (mask: Float32Array) => number
 ): Omit<IProposal, 'point'> | null {
   let best: Omit<IProposal, 'point'> | null = null;
   let merit = 0;
   lowRes.forEach((mask, i) => {
     const ratio = Math.abs(Math.log(Math.max(areaOf(mask), 1) / area));
-    if (ratio > Math.log(AREA_FACTOR) || stability(mask) < STABILITY_MIN) {
+    if (ratio > Math.log(AREA_FACTOR) || stability(mask, size, manifest) < STABILITY_MIN) {
       return;
     }
     const similarity = similarityOf(mask);
@@ -247,24 +251,8 @@ function peaks(map: Float64Array, places: Places, radius: number): { row: number
   return out.sort((a, b) => Number(b.peak) - Number(a.peak) || b.value - a.value);
 }
 
-/** Rows and columns of a mask's samples that the image covers. */
-function samplesOf(size: ISize, { encoder, decoder }: DecoderManifest): ISize {
-  const frame = frameSize(size, encoder.size);
-  const step = decoder.maskSize / encoder.size;
-  return { rows: Math.max(1, Math.round(frame.rows * step)), columns: Math.max(1, Math.round(frame.columns * step)) };
-}
-
 function areaOf(mask: Float32Array): number {
   return mask.reduce((sum, logit) => sum + (logit > 0 ? 1 : 0), 0);
-}
-
-function stability(mask: Float32Array): number {
-  let [inner, outer] = [0, 0];
-  for (const logit of mask) {
-    inner += logit > 1 ? 1 : 0;
-    outer += logit > -1 ? 1 : 0;
-  }
-  return outer ? inner / outer : 0;
 }
 
 function cover(covered: Uint8Array, mask: Float32Array): void {
