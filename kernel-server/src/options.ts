@@ -13,6 +13,8 @@ export interface ISidecarOptions {
   memoryDir?: string;
   /** Seconds without peers and jobs after which the sidecar stops. */
   idleTimeout: number;
+  /** Seconds without a message after which a peer is probed and no longer keeps the sidecar running; a minute if undefined. */
+  peerSilence?: number;
   /** Seconds after which a session without attached peers frees its arrays; an hour if undefined. */
   releaseAfter?: number;
   /** The same if its last labeller was closed; a minute if undefined. */
@@ -23,9 +25,12 @@ export interface ISidecarOptions {
   transport: 'ipc' | 'tcp';
 }
 
+/** Seconds without peers and jobs after which the sidecar stops. */
+const IDLE_SECONDS = 1800;
+
 export const USAGE =
-  'usage: node main.cjs --runtime-dir DIR --data-dir DIR [--arrays-dir DIR] [--memory-dir DIR] [--idle-timeout SECONDS] [--threads N] ' +
-  '[--transport ipc|tcp]';
+  'usage: node main.cjs --runtime-dir DIR --data-dir DIR [--arrays-dir DIR] [--memory-dir DIR] [--idle-timeout SECONDS] ' +
+  '[--peer-silence SECONDS] [--threads N] [--transport ipc|tcp]';
 
 /** Read the arguments. Throws an Error that names the wrong one. */
 export function parseOptions(argv: string[]): ISidecarOptions {
@@ -36,7 +41,8 @@ export function parseOptions(argv: string[]): ISidecarOptions {
       'data-dir': { type: 'string' },
       'arrays-dir': { type: 'string' },
       'memory-dir': { type: 'string' },
-      'idle-timeout': { type: 'string', default: '1800' },
+      'idle-timeout': { type: 'string' },
+      'peer-silence': { type: 'string' },
       threads: { type: 'string' },
       transport: { type: 'string', default: process.platform === 'win32' ? 'tcp' : 'ipc' }
     }
@@ -48,10 +54,15 @@ export function parseOptions(argv: string[]): ISidecarOptions {
     }
     return value;
   };
-  const idleTimeout = Number(values['idle-timeout']);
-  if (!(idleTimeout > 0)) {
-    throw new Error(`--idle-timeout is ${values['idle-timeout']}; it must be a positive number of seconds.`);
-  }
+  const seconds = (name: 'idle-timeout' | 'peer-silence'): number | undefined => {
+    const value = values[name];
+    if (value !== undefined && !(Number(value) > 0)) {
+      throw new Error(`--${name} is ${value}; it must be a positive number of seconds.`);
+    }
+    return value === undefined ? undefined : Number(value);
+  };
+  const idleTimeout = seconds('idle-timeout') ?? IDLE_SECONDS;
+  const peerSilence = seconds('peer-silence');
   const threads = values.threads === undefined ? undefined : Number(values.threads);
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= 256)) {
     throw new Error(`--threads is ${values.threads}; it must be a whole number from 1 to 256.`);
@@ -66,6 +77,7 @@ export function parseOptions(argv: string[]): ISidecarOptions {
     transport: values.transport,
     ...(values['arrays-dir'] ? { arraysDir: values['arrays-dir'] } : {}),
     ...(values['memory-dir'] ? { memoryDir: values['memory-dir'] } : {}),
+    ...(peerSilence === undefined ? {} : { peerSilence }),
     ...(threads === undefined ? {} : { threads })
   };
 }

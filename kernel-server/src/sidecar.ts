@@ -29,8 +29,8 @@ import { VERSION } from './base/version';
 const RELEASE_SECONDS = 3600;
 /** The same if its last labeller was closed. */
 const CLOSED_SECONDS = 60;
-/** Interval between probes of silent peers, in milliseconds. */
-const PROBE_MS = 20000;
+/** Seconds without a message after which a peer is silent. Silent peers are probed each third of it. */
+const SILENT_SECONDS = 60;
 /** Time that running jobs have to stop, in milliseconds. */
 const STOP_MS = 3000;
 /** The type that statfs reports for a file system in memory. */
@@ -91,10 +91,12 @@ export class Sidecar {
     const arraysOf = (id: string) => owners.folderOf(id);
     const tiles = new TileCache();
     this._staging = new Staging(store, owners.stagedFolder, tiles);
-    this._peers = new Peers(
-      (peer, parts) => this._queue.send(peer, parts),
-      peer => void this._gone(peer).catch(error => log(`the staged arrays of ${peer.name} could not be removed`, error))
-    );
+    this._peers = new Peers({
+      send: (peer, parts) => this._queue.send(peer, parts),
+      gone: peer =>
+        void this._gone(peer).catch(error => log(`the staged arrays of ${peer.name} could not be removed`, error)),
+      silenceMs: this._silenceMs
+    });
     this._jobs = new Jobs(state => this._peers.emit(state.session, 'job', state));
     const events = new SessionEvents(this._peers);
     const changed = (session: Session) => events.changed(session);
@@ -161,7 +163,7 @@ export class Sidecar {
       instance: this.instance,
       version: VERSION
     });
-    const probe = setInterval(() => this._peers.probe(), PROBE_MS);
+    const probe = setInterval(() => this._peers.probe(), this._silenceMs / 3);
     let active = performance.now();
     const idleMs = this._options.idleTimeout * 1000;
     const idle = setInterval(
@@ -201,6 +203,10 @@ export class Sidecar {
         }
       }
     }
+  }
+
+  private get _silenceMs(): number {
+    return (this._options.peerSilence ?? SILENT_SECONDS) * 1000;
   }
 
   private get _releaseMs(): number {

@@ -34,6 +34,13 @@ RUNTIME_VARIABLE = "SAMBALAB_RUNTIME_DIR"
 SHUTDOWN_FILE = f"sidecar-{PROTOCOL_VERSION}.shutdown"
 """Names the sidecar that the user shut down last."""
 
+OPTIONS = {
+    "--arrays-dir": "SAMBALAB_ARRAYS_DIR",
+    "--idle-timeout": "SAMBALAB_IDLE_TIMEOUT",
+    "--peer-silence": "SAMBALAB_PEER_SILENCE",
+}
+"""The sidecar's options that an environment variable sets."""
+
 SERVER = Path(__file__).parent.parent / "server" / "main.cjs"
 
 
@@ -250,7 +257,7 @@ def _start(folder: Path) -> ConnectionInfo:
     # An existing file is stale, invalid or another computer's: none of them is mistaken for the new sidecar's.
     # --expose-gc: worker threads must start garbage collection themselves, or the memory that they share is not freed.
     command = [node, "--expose-gc", str(SERVER), "--runtime-dir", str(folder), "--data-dir", str(data_dir())]
-    for option, variable in (("--arrays-dir", "SAMBALAB_ARRAYS_DIR"), ("--idle-timeout", "SAMBALAB_IDLE_TIMEOUT")):
+    for option, variable in OPTIONS.items():
         if os.environ.get(variable):
             command += [option, os.environ[variable]]
     log = _log_file()

@@ -177,12 +177,14 @@ sl.Labeller(sys.argv[1], name="killed")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
-def test_a_kernel_that_is_killed_while_it_reads_leaves_no_file(sidecar_dirs, tmp_path):
+def test_a_kernel_that_is_killed_while_it_reads_leaves_no_file(own_dirs, tmp_path, monkeypatch):
+    monkeypatch.setenv("SAMBALAB_PEER_SILENCE", "3")
     sl.Labeller(np.zeros((8, 8), np.uint8), name="first")  # keeps the sidecar
     path = deflated(tmp_path / "killed.tif")
     child = subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
     assert child.returncode == -signal.SIGKILL
-    deadline = time.monotonic() + 90  # the sidecar looks after silent peers every 20 s
-    while array_files(sidecar_dirs, "staged") and time.monotonic() < deadline:
-        time.sleep(0.5)
-    assert array_files(sidecar_dirs, "staged") == []
+    assert array_files(own_dirs, "staged") != []
+    deadline = time.monotonic() + 60
+    while array_files(own_dirs, "staged") and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert array_files(own_dirs, "staged") == []

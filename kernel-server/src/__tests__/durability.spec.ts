@@ -370,6 +370,7 @@ describe('The sidecar', () => {
   it('names the argument that is wrong', async () => {
     await expect(sidecar.start('--threads', '0')).rejects.toThrow(/--threads is 0/);
     await expect(sidecar.start('--idle-timeout', 'never')).rejects.toThrow(/--idle-timeout is never/);
+    await expect(sidecar.start('--peer-silence', '0')).rejects.toThrow(/--peer-silence is 0; it must be a positive/);
     await expect(sidecar.start('--fast')).rejects.toThrow(/--fast/);
   });
 

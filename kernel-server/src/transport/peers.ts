@@ -5,14 +5,15 @@ import { SliceRect } from '../../../src/shared/rect';
 import { log } from '../base/log';
 import { RequestCache } from './request-cache';
 
-/** Silence after which a peer no longer keeps the sidecar running, in milliseconds. */
-const SILENT_MS = 60000;
-
 /** An event that all peers ignore. Sending it shows whether a peer still exists. */
 const probe = (): Frames[] => encodeMessage({ event: 'probe', params: {} });
 
 export class Peer {
-  constructor(readonly identity: Buffer) {
+  /** `silenceMs` without a message, in milliseconds, make the peer silent. */
+  constructor(
+    readonly identity: Buffer,
+    private readonly _silenceMs: number
+  ) {
     this.name = identity.toString('hex');
   }
 
@@ -29,32 +30,28 @@ export class Peer {
   role: 'python' | 'relay' | 'browser' | undefined;
   lastHeard = performance.now();
 
-  /** Whether the peer sent something within {@link SILENT_MS}. */
+  /** Whether the peer is not silent. */
   get live(): boolean {
-    return performance.now() - this.lastHeard < SILENT_MS;
+    return performance.now() - this.lastHeard < this._silenceMs;
   }
 }
 
 export class Peers {
-  /** `send` hands frames to the socket; `gone` is called with each dropped peer. */
-  constructor(
-    private readonly _send: (peer: Peer, parts: Frames[]) => Promise<void>,
-    private readonly _gone: (peer: Peer) => void
-  ) {}
+  constructor(private readonly _options: Peers.IOptions) {}
 
   /** The peer of an identity. A new identity gets a new peer. */
   of(identity: Buffer): Peer {
     const name = identity.toString('hex');
     let peer = this._peers.get(name);
     if (!peer) {
-      peer = new Peer(Buffer.from(identity));
+      peer = new Peer(Buffer.from(identity), this._options.silenceMs);
       this._peers.set(name, peer);
     }
     peer.lastHeard = performance.now();
     return peer;
   }
 
-  /** Whether an authorised peer sent something within {@link SILENT_MS}. */
+  /** Whether an authorised peer is not silent. */
   get anyLive(): boolean {
     return [...this._peers.values()].some(peer => peer.role !== undefined && peer.live);
   }
@@ -88,7 +85,7 @@ export class Peers {
     }
     try {
       const parts = encodeMessage({ event, params }, options.buffers);
-      others.forEach(peer => void this._send(peer, parts));
+      others.forEach(peer => void this._options.send(peer, parts));
     } catch (error) {
       log(`the event ${event} could not be sent`, error); // the change that it reports has happened nevertheless
     }
@@ -97,7 +94,7 @@ export class Peers {
   /** Whether a peer that still exists is attached to a session. A restarted kernel's old peer does not exist any more. */
   async uses(session: string): Promise<boolean> {
     const attached = [...this._peers.values()].filter(peer => peer.attached.has(session));
-    await Promise.all(attached.map(peer => this._send(peer, probe())));
+    await Promise.all(attached.map(peer => this._options.send(peer, probe())));
     return this.attends(session);
   }
 
@@ -108,7 +105,7 @@ export class Peers {
   probe(): void {
     for (const peer of this._peers.values()) {
       if (!peer.live) {
-        void this._send(peer, probe());
+        void this._options.send(peer, probe());
       }
     }
   }
@@ -118,8 +115,19 @@ export class Peers {
     if (this._peers.get(peer.name) === peer) {
       this._peers.delete(peer.name);
     }
-    this._gone(peer); // even the second time: a request that was still running may have staged an array
+    this._options.gone(peer); // even the second time: a request that was still running may have staged an array
   }
 
   private readonly _peers = new Map<string, Peer>();
+}
+
+export namespace Peers {
+  export interface IOptions {
+    /** Hands frames to the socket. */
+    send: (peer: Peer, parts: Frames[]) => Promise<void>;
+    /** Called with each dropped peer. */
+    gone: (peer: Peer) => void;
+    /** Milliseconds without a message after which a peer is silent: it is probed, and no longer keeps the sidecar running. */
+    silenceMs: number;
+  }
 }

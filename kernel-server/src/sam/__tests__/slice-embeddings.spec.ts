@@ -106,10 +106,7 @@ describe('SliceEmbeddings', () => {
       sam,
       store,
       jobs,
-      peers: new Peers(
-        async () => undefined,
-        () => undefined
-      ),
+      peers: new Peers({ send: async () => undefined, gone: () => undefined, silenceMs: 60000 }),
       kept: (kept = new EncoderResults({ directory: join(base, 'kept') }))
     });
     arrivals.length = 0;

@@ -18,7 +18,7 @@ it('A message to the only peer settles when that peer is gone, and the peer is t
     dealer.connect(endpoint);
     await dealer.send('hello');
     const [identity] = await router.receive();
-    const peer = new Peer(Buffer.from(identity!));
+    const peer = new Peer(Buffer.from(identity!), 60000);
     await queue.send(peer, [[new Uint8Array([1])]]);
     expect(await dealer.receive()).toEqual([Buffer.from([1])]);
     expect(gone).toEqual([]);
@@ -34,7 +34,7 @@ it('A message to the only peer settles when that peer is gone, and the peer is t
     next.connect(endpoint);
     await next.send('hello');
     const [other] = await router.receive();
-    await queue.send(new Peer(Buffer.from(other!)), [[new Uint8Array([3])]]);
+    await queue.send(new Peer(Buffer.from(other!), 60000), [[new Uint8Array([3])]]);
     expect(await next.receive()).toEqual([Buffer.from([3])]);
     next.close();
   } finally {
