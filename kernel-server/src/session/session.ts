@@ -487,14 +487,18 @@ export class Session {
       }
       await this._segmentation.take(results, classifier !== null);
       if (classifier) {
-        this._record.segmentedRegion = of.region;
-        if (classifier !== this._record.classifier) {
-          this._record.learnedRegion = of.region;
+        try {
+          await this._segmentation.renew(segmentation, this.labels.array, round);
+        } finally {
+          // The version counts now: who sees it finds the new segmentation in the array.
+          this._record.segmentedRegion = of.region;
+          if (classifier !== this._record.classifier) {
+            this._record.learnedRegion = of.region;
+          }
+          this._record.classifier = classifier;
+          this._record.segmentationVersion++;
+          this._record.segmentedPart = made;
         }
-        this._record.classifier = classifier;
-        this._record.segmentationVersion++;
-        this._record.segmentedPart = made;
-        await this._segmentation.renew(segmentation, this.labels.array, round);
         this._tell('classifier');
       }
     });

@@ -5,6 +5,7 @@ import { EventParams, LabelClass } from '../../../../src/shared/protocol';
 import { TestClient } from '../../__tests__/support/client';
 import { Home, label } from '../../__tests__/support/home';
 import { EngineService } from '../../__tests__/support/small-engine';
+import { Segmentation } from '../../session/segmentation';
 import {
   bytesOf,
   CLASSES,
@@ -306,4 +307,21 @@ describe('Tiles of a feature', () => {
       invalid(/Slice 1 does not exist/)
     );
   });
+});
+
+it('A segmentation has its version only when its array is complete', async () => {
+  const { session } = await openSession(client);
+  await label(client, session);
+  const recombine = Segmentation.prototype.recombine;
+  const versions: (number | undefined)[] = [];
+  const version = async () => (await client.request('session.attach', { session })).segmentation?.version;
+  jest.spyOn(Segmentation.prototype, 'recombine').mockImplementation(async function (this: Segmentation, labels) {
+    versions.push(await version());
+    await recombine.call(this, labels);
+  });
+  for (const trained of [1, 2]) {
+    await client.request('train', { session });
+    expect(await version()).toBe(trained);
+  }
+  expect(versions).toEqual([undefined, 1]);
 });
