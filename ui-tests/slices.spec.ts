@@ -8,6 +8,8 @@ const HOLE = { row: 90, column: 150 };
 test('Going back to a slice fetches nothing, and suggestions are there at once', async ({ page, tmpPath }) => {
   /** Bytes of the comm messages of labellers, and the protocol's methods and events that they name. */
   let traffic = { bytes: 0, names: [] as string[] };
+  /** The last state of each job that was told. */
+  const jobs = new Map<string, string>();
   page.on('websocket', socket => {
     const count = ({ payload }: { payload: string | Buffer }) => {
       if (typeof payload === 'string') {
@@ -20,6 +22,10 @@ test('Going back to a slice fetches nothing, and suggestions are there at once',
         traffic.bytes += payload.length - offset(5);
         const header = payload.subarray(offset(5), offset(6)).toString();
         traffic.names.push(/"(?:method|event)":"([^"]+)"/.exec(header)?.[1] ?? header.slice(0, 80));
+        const [, job, state] = /"job":"([^"]+)".*?"state":"([^"]+)"/.exec(header) ?? [];
+        if (job) {
+          jobs.set(job, state!);
+        }
       }
     };
     socket.on('framesent', count);
@@ -42,7 +48,8 @@ lab = sl.Labeller(stack, classes=["hole", "ground"], name="slices", fresh=True);
     await LabellerPage.in(page); // waits for its tiles
   }
   // Background work after the visits ends: what the classifier will see of each slice.
-  for (let seen = -1; seen !== traffic.names.length;) {
+  const isBusy = () => [...jobs.values()].includes('running');
+  for (let seen = -1; seen !== traffic.names.length || isBusy();) {
     seen = traffic.names.length;
     await page.waitForTimeout(2000);
   }
