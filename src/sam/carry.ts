@@ -64,7 +64,7 @@ function nearest(masks: readonly ICarried[], before: Float32Array): ICarried | n
 /** The deepest point of a mask, its box, and the mask itself as prompts, in pixels of a slice; null for an empty mask. */
 function promptsOf(mask: Float32Array, size: ISize, manifest: DecoderManifest): IPrompts | null {
   const side = manifest.decoder.maskSize;
-  const frame = frameSize(size, manifest.encoder.size);
+  const frame = frameSize(size, manifest.encoder.size, manifest.encoder.resize);
   const step = side / manifest.encoder.size;
   const [rows, columns] = [Math.round(frame.rows * step), Math.round(frame.columns * step)];
   const depth = depths(mask, side, rows, columns);

@@ -5,7 +5,7 @@
  * that fits into a window is put into the frame's upper left, and the rest of the frame stays empty. Windows over a larger image are at most three
  * quarters of a window apart, as evenly as the grid allows. Where windows overlap, their values are blended linearly.
  */
-import { embeddingShape, IModelManifest } from '../shared/models';
+import { embeddingShape, IPromptModel } from '../shared/models';
 import { Rect } from '../shared/rect';
 import { IView } from './preprocess';
 import { ISize } from './prompts';
@@ -25,7 +25,7 @@ export class EncoderWindows {
   constructor(
     readonly size: ISize,
     readonly window: number,
-    private readonly _manifest: IModelManifest
+    private readonly _manifest: IPromptModel
   ) {
     const side = embeddingShape(_manifest)[1];
     this.cell = window / side;

@@ -17,7 +17,7 @@ export interface ISample {
 /** The logits' rows and columns that show an image of this size. */
 export function samplesOf(size: ISize, manifest: DecoderManifest): ISize {
   const { maskSize } = manifest.decoder;
-  const frame = frameSize(size, manifest.encoder.size);
+  const frame = frameSize(size, manifest.encoder.size, manifest.encoder.resize);
   const samples = (pixels: number) => Math.max(1, Math.round((pixels / manifest.encoder.size) * maskSize));
   return { rows: samples(frame.rows), columns: samples(frame.columns) };
 }

@@ -40,7 +40,7 @@ export function upscaleMaskRegion(
   )) {
     throw new RangeError(`Region ${JSON.stringify(region)} is outside an image of ${size.rows} × ${size.columns}.`);
   }
-  const frame = frameSize(size, manifest.encoder.size);
+  const frame = frameSize(size, manifest.encoder.size, manifest.encoder.resize);
   const step = side / manifest.encoder.size;
   const down = samples(row0, row1, (frame.rows / size.rows) * step, side);
   const across = samples(column0, column1, (frame.columns / size.columns) * step, side);

@@ -8,7 +8,7 @@
  * For prompts the contrast is stretched, and where an image is enlarged the triangle is wider than its pixels: noise and low contrast
  * make SAM take the whole image for the object (docs/measurements.md, "What the encoder sees").
  */
-import { IModelManifest } from '../shared/models';
+import { IPromptModel } from '../shared/models';
 import { frameSize, ISize } from './prompts';
 
 /** The values shown as black and white. */
@@ -66,8 +66,14 @@ export interface IView {
 }
 
 /** The view of a whole image. */
-export function wholeView(size: ISize, manifest: IModelManifest): IView {
-  return { row0: 0, row1: size.rows, column0: 0, column1: size.columns, frame: frameSize(size, manifest.encoder.size) };
+export function wholeView(size: ISize, manifest: IPromptModel): IView {
+  return {
+    row0: 0,
+    row1: size.rows,
+    column0: 0,
+    column1: size.columns,
+    frame: frameSize(size, manifest.encoder.size, manifest.encoder.resize)
+  };
 }
 
 /** Makes the encoder's input from an image given row by row. */
@@ -83,7 +89,7 @@ export class Preprocessor {
     size: ISize,
     channels: number,
     display: IDisplayRange,
-    manifest: IModelManifest,
+    manifest: IPromptModel,
     view: IView = wholeView(size, manifest),
     private readonly _forPrompts = false
   ) {
@@ -96,7 +102,9 @@ export class Preprocessor {
     this._manifest = manifest;
     this._frame = view.frame;
     const narrowest = _forPrompts ? promptHalfWidth((view.row1 - view.row0) / view.frame.rows) : 1;
-    this._across = triangleFilter(size.columns, view.frame.columns, view.column0, view.column1, narrowest);
+    const isSquashed = _forPrompts && manifest.encoder.resize === 'squash';
+    const across = isSquashed ? promptHalfWidth((view.column1 - view.column0) / view.frame.columns) : narrowest;
+    this._across = triangleFilter(size.columns, view.frame.columns, view.column0, view.column1, across);
     this._down = triangleFilter(size.rows, view.frame.rows, view.row0, view.row1, narrowest);
     this._sums = new Float32Array(this._frame.rows * this._frame.columns * channels);
     this._scaled = new Float32Array(size.columns * channels);
@@ -119,7 +127,7 @@ export class Preprocessor {
     }
   }
 
-  /** The encoder's input, float32 [1, 3, side, side]; all rows must have been added. */
+  /** The encoder's input, float32 [1, 3, side, side], normalised; all rows must have been added. */
   finish(): Float32Array {
     if (this._row !== this._size.rows) {
       throw new RangeError(`${this._row} of ${this._size.rows} rows were given.`);
@@ -189,7 +197,7 @@ export class Preprocessor {
   private readonly _size: ISize;
   private readonly _channels: number;
   private readonly _display: IDisplayRange;
-  private readonly _manifest: IModelManifest;
+  private readonly _manifest: IPromptModel;
   private readonly _frame: ISize;
   private readonly _across: ITaps[];
   private readonly _down: ITaps[];
@@ -227,4 +235,17 @@ function stretch(values: Float32Array): void {
 
 function tapsEnd(taps: ITaps): number {
   return taps.start + taps.weights.length;
+}
+
+/** An encoder's normalised input, [1, 3, side, side], as values of 0–255, [side, side, 3], for a graph that normalises them itself; padding becomes 0 there. */
+export function withoutNormalisation(pixels: Float32Array, manifest: IPromptModel): Float32Array {
+  const { size: side, mean, std } = manifest.encoder;
+  const out = new Float32Array(pixels.length);
+  for (let channel = 0; channel < 3; channel++) {
+    const from = channel * side * side;
+    for (let i = 0; i < side * side; i++) {
+      out[3 * i + channel] = pixels[from + i]! * std[channel]! + mean[channel]!;
+    }
+  }
+  return out;
 }

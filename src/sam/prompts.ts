@@ -30,10 +30,13 @@ export interface IEncodedPrompts {
   labels: Float32Array;
 }
 
-/** The size an image has in a frame of side `side`: the longer side fills it, no side vanishes. */
-export function frameSize({ rows, columns }: ISize, side: number): ISize {
+/** The size an image has in a frame of side `side`: the longer side fills it, no side vanishes; squashed, both sides fill it. */
+export function frameSize({ rows, columns }: ISize, side: number, resize: 'longest' | 'squash' = 'longest'): ISize {
   if (!(Number.isInteger(rows) && rows > 0 && Number.isInteger(columns) && columns > 0)) {
     throw new RangeError(`An image of ${rows} × ${columns} pixels has no frame; rows and columns must be 1 or more.`);
+  }
+  if (resize === 'squash') {
+    return { rows: side, columns: side };
   }
   const scale = side / Math.max(rows, columns);
   return {
@@ -53,21 +56,24 @@ export function encodePrompts(
   size: ISize,
   manifest: DecoderManifest
 ): IEncodedPrompts {
-  const { maxPoints, pad, coordinateOffset, maskSize } = manifest.decoder;
+  const { maxPoints, pad, coordinateOffset, maskSize, coordinates: coordinatesIn, negative = true } = manifest.decoder;
   if ((points.length < 1 && !box) || points.length > maxPoints) {
     throw new RangeError(`${points.length} points were given; 1 to ${maxPoints} will do${box ? '' : ', or a box'}.`);
   }
   if (mask && mask.length !== maskSize * maskSize) {
     throw new RangeError(`The mask has ${mask.length} logits; ${maskSize} × ${maskSize} will do.`);
   }
-  const frame = frameSize(size, manifest.encoder.size);
+  const { encoder } = manifest;
+  const frame = frameSize(size, encoder.size, encoder.resize);
+  // Pixels of what the graph takes coordinates in, for each pixel of the frame.
+  const unit = coordinatesIn === 'masks' ? maskSize / encoder.size : 1;
   const length = points.length + (box ? 2 : pad ? 1 : 0);
   const coordinates = new Float32Array(2 * length);
   const labels = new Float32Array(length).fill(-1);
   /** Place a prompt; pixel centres are at .5 here. */
   const place = (index: number, row: number, column: number, label: number) => {
-    coordinates[2 * index] = (column * frame.columns) / size.columns - coordinateOffset;
-    coordinates[2 * index + 1] = (row * frame.rows) / size.rows - coordinateOffset;
+    coordinates[2 * index] = ((column * frame.columns) / size.columns - coordinateOffset) * unit;
+    coordinates[2 * index + 1] = ((row * frame.rows) / size.rows - coordinateOffset) * unit;
     labels[index] = label;
   };
   points.forEach(({ row, column, label }, index) => {
@@ -79,6 +85,9 @@ export function encodePrompts(
     }
     if (label !== 0 && label !== 1) {
       throw new RangeError(`A point's label is ${String(label)}; 1 (in the object) or 0 (outside) will do.`);
+    }
+    if (label === 0 && !negative) {
+      throw new RangeError(`${manifest.title} takes no points outside of the object; points in it and a box will do.`);
     }
     place(index, row + 0.5, column + 0.5, label);
   });

@@ -150,7 +150,7 @@ class Places {
     this.rows = rows;
     this.columns = columns;
     this._step = manifest.decoder.maskSize / columns;
-    const frame = frameSize(size, manifest.encoder.size);
+    const frame = frameSize(size, manifest.encoder.size, manifest.encoder.resize);
     this.usedRows = Math.ceil((frame.rows / manifest.encoder.size) * rows);
     this.usedColumns = Math.ceil((frame.columns / manifest.encoder.size) * columns);
     // Channels of a place lie together here, without their mean over the image.

@@ -19,7 +19,7 @@ import {
   Scores,
   TrainedOn
 } from '../../../src/shared/protocol';
-import type { IModelManifest } from '../../../src/shared/models';
+import type { IPromptModel } from '../../../src/shared/models';
 import { Rect } from '../../../src/shared/rect';
 import { OptionalRegion } from '../../../src/shared/region';
 import type { ICandidates, IPrompts } from '../../../src/sam';
@@ -31,7 +31,7 @@ export interface ISamService {
   readonly device: SamDevice | null;
   /** Process id of the SAM process, null while none runs. */
   readonly pid: number | null;
-  readonly manifest: IModelManifest;
+  readonly manifest: IPromptModel;
   /** The model, and the SHA-256 of the encoder's file. */
   readonly encoder: EmbeddingModel;
   /** The decoder's graph with all its masks, as file and SHA-256. Throws BridgeError `model` if it is missing or corrupt. */

@@ -23,7 +23,7 @@ import {
 } from '../../../src/sam';
 import { TileFile } from '../arrays/tile-file';
 import { breathe } from '../base/files';
-import { Encoder, Progress, REINSTALL } from './encoder';
+import { Encoder, Progress, REINSTALL, verifyAgain } from './encoder';
 import {
   SamJob,
   FromSamProcess,
@@ -127,8 +127,8 @@ class JobRunner {
   ): Promise<IEmbedResult> {
     const pixels = await this._preprocess(job, undefined, progress, signal);
     progress('encoding', 0, 1);
-    const layers = await this._encoder.encode(pixels, [OUTPUT_LAYER], progress);
-    return { embedding: layers.get(OUTPUT_LAYER)!, device: this._encoder.device, seconds: since(begin) };
+    const embedding = await this._encoder.encodeForPrompts(pixels, progress);
+    return { embedding, device: this._encoder.device, seconds: since(begin) };
   }
 
   /** The encoder's input for a view of the image, as classifiers see it; for prompts, and of the whole image, if none is given. */
@@ -219,13 +219,16 @@ class JobRunner {
   private async _openDecoder(progress: Progress): Promise<SamDecoder> {
     if (!this._decoder) {
       progress('loading the decoder', 0, 1);
-      const { manifest, decoderPath } = this._start;
-      await checkModelFile(decoderPath, manifest.decoder.file, REINSTALL);
+      const { manifest, encoder, decoder } = this._start;
+      await checkModelFile(decoder.path, decoder.file, 'builtIn' in encoder ? REINSTALL : verifyAgain(manifest));
       const runtime = this._runtime;
       this._decoder = new SamDecoder({
         manifest,
-        session: (await openOnCpu(runtime, decoderPath)) as never,
-        tensor: (data, dims) => new runtime.Tensor('float32', data, dims)
+        session: (await openOnCpu(runtime, decoder.path)) as never,
+        tensor: (data, dims) =>
+          data instanceof Float32Array
+            ? new runtime.Tensor('float32', data, dims)
+            : new runtime.Tensor('int64', data, dims)
       });
     }
     return this._decoder;

@@ -4,8 +4,8 @@ import type { InferenceSession } from 'onnxruntime-node';
 import { Message } from '../../../src/shared/onnx/wire';
 import { BridgeError } from '../../../src/shared/errors';
 import type { SamDevice } from '../../../src/shared/protocol';
-import { encoderLayer, IModelManifest, OUTPUT_LAYER } from '../../../src/shared/models';
-import type { ITensor } from '../../../src/sam';
+import { encoderLayer, IPromptModel, OUTPUT_LAYER } from '../../../src/shared/models';
+import { type ITensor, withoutNormalisation } from '../../../src/sam';
 import { ISamStart } from './messages';
 import { checkModelFile, encoderPath } from './model-files';
 import { IPlacedSession, ModelSource, openOnCpu, placeSession, relativeDifference, Runtime } from './providers';
@@ -41,9 +41,12 @@ export class Encoder {
       return;
     }
     progress('loading the model', 0, 1);
-    const { manifest, modelsDir, provider, note } = this._start;
-    const path = encoderPath(manifest, modelsDir, __dirname);
-    await checkModelFile(path, manifest.encoder.file, REINSTALL);
+    const { manifest, encoder, provider, note } = this._start;
+    const { path, file } =
+      'builtIn' in encoder
+        ? { path: encoderPath(encoder.builtIn, encoder.folders, __dirname), file: encoder.builtIn.encoder.file }
+        : encoder;
+    await checkModelFile(path, file, 'builtIn' in encoder ? REINSTALL : verifyAgain(manifest));
     const all = new Set([...this._layers, ...missing]);
     const more = [...all].filter(layer => layer !== OUTPUT_LAYER);
     const source: ModelSource = more.length > 0 ? withOutputs(await readFile(path), manifest, more) : path;
@@ -61,11 +64,38 @@ export class Encoder {
     this._placed(placed.device);
   }
 
-  /** Run the encoder on its input, float32 [1, 3, side, side]; a GPU's first result is compared with the CPU's. */
+  /** The embedding for prompts, and the further features that the decoder takes, one after the other. */
+  async encodeForPrompts(pixels: Float32Array, progress: Progress): Promise<Float32Array> {
+    const { features = [] } = this._start.manifest.decoder;
+    const names = [OUTPUT_LAYER, ...features.map(({ tensor }) => tensor)];
+    const tensors = await this.encode(pixels, names, progress);
+    if (features.length === 0) {
+      return tensors.get(OUTPUT_LAYER)!;
+    }
+    const parts = names.map(name => tensors.get(name)!);
+    const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+    let at = 0;
+    for (const part of parts) {
+      all.set(part, at);
+      at += part.length;
+    }
+    return all;
+  }
+
+  /**
+   * Run the encoder on its input, float32 [1, 3, side, side]; a GPU's first result is compared with the CPU's.
+   *
+   * @param layers names of layers, or tensors of the decoder's further features
+   */
   async encode(pixels: Float32Array, layers: readonly string[], progress: Progress): Promise<Layers> {
-    const { size } = this._start.manifest.encoder;
+    const { manifest, encoder } = this._start;
+    const { size } = manifest.encoder;
     const placed = this._session!;
-    const tensor = new (this._runtime().Tensor)('float32', pixels, [1, 3, size, size]);
+    const { Tensor } = this._runtime();
+    const tensor =
+      'layout' in encoder && encoder.layout === 'HWC'
+        ? new Tensor('float32', withoutNormalisation(pixels, manifest), [size, size, 3])
+        : new Tensor('float32', pixels, [1, 3, size, size]);
     const found = await this._run(placed.session, tensor, layers);
     if (placed.device.provider === 'cpu' || this._gpuChecked) {
       return found;
@@ -95,16 +125,16 @@ export class Encoder {
 
   private async _run(session: InferenceSession, tensor: ITensor, layers: readonly string[]): Promise<Layers> {
     const { manifest } = this._start;
-    const wanted = layers.map(layer => ({ layer, ...encoderLayer(manifest, layer)! }));
+    const wanted = layers.map(layer => ({ layer, ...tensorOf(manifest, layer) }));
     const fetches = wanted.map(each => each.tensor);
     const results = await session.run({ [manifest.encoder.input]: tensor as never }, fetches);
     return new Map(
       wanted.map(({ layer, tensor: name, shape }) => {
         const result = results[name];
-        if (!(result?.data instanceof Float32Array) || result.dims.join() !== [1, ...shape].join()) {
+        if (!(result?.data instanceof Float32Array) || result.dims.join() !== shape.join()) {
           throw new BridgeError(
             'model',
-            `The encoder's ${name} is ${result?.type} [${result?.dims.join(', ')}]; it must be float32 [${[1, ...shape].join(', ')}].`
+            `The encoder's ${name} is ${result?.type} [${result?.dims.join(', ')}]; it must be float32 [${shape.join(', ')}].`
           );
         }
         return [layer, result.data];
@@ -118,11 +148,24 @@ export class Encoder {
   private _gpuChecked = false;
 }
 
+/** What to do about a user's model file that changed since it was checked. */
+export function verifyAgain({ id }: IPromptModel): string {
+  return `\`sambalab models verify ${id}\` checks it; another model can be chosen.`;
+}
+
+/** The tensor of a layer, or of a further feature, and its shape. */
+function tensorOf(manifest: IPromptModel, name: string): { tensor: string; shape: readonly number[] } {
+  const layer = encoderLayer(manifest, name);
+  return layer
+    ? { tensor: layer.tensor, shape: [1, ...layer.shape] }
+    : manifest.decoder.features!.find(({ tensor }) => tensor === name)!;
+}
+
 /**
  * An encoder's file with some of its tensors as further outputs. A second field `graph` that holds only these outputs is appended to the file:
  * protobuf merges the parts of a message (https://protobuf.dev/programming-guides/encoding/#last-one-wins).
  */
-export function withOutputs(model: Uint8Array, manifest: IModelManifest, layers: readonly string[]): Uint8Array {
+export function withOutputs(model: Uint8Array, manifest: IPromptModel, layers: readonly string[]): Uint8Array {
   const graph = new Message();
   for (const layer of layers) {
     graph.message(12, new Message().text(1, encoderLayer(manifest, layer)!.tensor));

@@ -4,23 +4,32 @@ import type { IBasisLayer } from '../../../engine/core/embedding';
 import type { EmbeddingLayer } from '../../../src/shared/features';
 import type { ErrorCode } from '../../../src/shared/errors';
 import type { Rect } from '../../../src/shared/rect';
-import type { IModelManifest } from '../../../src/shared/models';
+import type { EncoderLayout, IModelFile, IModelManifest, IPromptModel } from '../../../src/shared/models';
 import type { ICandidates, IPrompts, ISize } from '../../../src/sam';
 
 /** Where the encoder may run. `auto` probes for the fastest. */
 export const PROVIDERS = ['auto', 'cuda', 'webgpu', 'cpu'] as const;
 export type ProviderChoice = (typeof PROVIDERS)[number];
 
+/** A model's file, and what its content must be. */
+export interface IPlacedFile {
+  path: string;
+  file: IModelFile;
+}
+
+/** Where the encoder's file is: that of a built-in model is looked for when it is opened, first in some folders. */
+export type EncoderSource =
+  { builtIn: IModelManifest; folders: readonly string[] } | (IPlacedFile & { layout: EncoderLayout });
+
 /** The first message to the process. */
 export interface ISamStart {
   kind: 'start';
-  manifest: IModelManifest;
+  manifest: IPromptModel;
   provider: ProviderChoice;
   /** Why the sidecar chose that provider, put before the device's note; empty if the user chose. */
   note: string;
-  /** Folder of the model files; null to find the package that carries them. */
-  modelsDir: string | null;
-  decoderPath: string;
+  encoder: EncoderSource;
+  decoder: IPlacedFile;
 }
 
 export interface IEmbedJob {

@@ -1,6 +1,6 @@
 /** Finds model files and checks their size and SHA-256 against the manifest, before a native library reads them. */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -8,14 +8,18 @@ import { BridgeError } from '../../../src/shared/errors';
 import type { IModelFile, IModelManifest } from '../../../src/shared/models';
 
 /**
- * Where the encoder's file should be: in `modelsDir`, else in the manifest's package, looked for from `from` upwards.
+ * Where the file of a built-in model's encoder is: in one of the folders, or one named by the model in them, else in the manifest's package, looked
+ * for from `from` upwards.
  *
- * @throws BridgeError `model` if there is no folder given and the package is not installed.
+ * @throws BridgeError `model` if it is in no folder and the package is not installed.
  */
-export function encoderPath(manifest: IModelManifest, modelsDir: string | null, from: string): string {
+export function encoderPath(manifest: IModelManifest, folders: readonly string[], from: string): string {
   const { name } = manifest.encoder.file;
-  if (modelsDir !== null) {
-    return join(modelsDir, name);
+  const found = folders
+    .flatMap(folder => [join(folder, name), join(folder, manifest.id, name)])
+    .find(path => existsSync(path));
+  if (found) {
+    return found;
   }
   const { name: packageName, folder } = manifest.package;
   try {
@@ -54,7 +58,8 @@ export async function checkModelFile(path: string, file: IModelFile, remedy: str
   throw new BridgeError('model', `The model file ${path} is damaged: found ${found}, ${expected}. ${remedy}`);
 }
 
-async function sha256(path: string): Promise<string> {
+/** The SHA-256 of a file, in hexadecimal. */
+export async function sha256(path: string): Promise<string> {
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
     hash.update(chunk as Buffer);

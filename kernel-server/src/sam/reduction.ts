@@ -1,7 +1,7 @@
 /** Reduces the encoder's layers, window by window, to components (`basis.ts`). `windowed-maps.ts` puts them together to maps. */
 import type { IBasisLayer } from '../../../engine/core/embedding';
 import type { EmbeddingLayer } from '../../../src/shared/features';
-import { encoderLayer, IModelManifest } from '../../../src/shared/models';
+import { encoderLayer, IPromptModel } from '../../../src/shared/models';
 import { EncoderWindows, LayerGrid } from '../../../src/sam';
 import { applyBasis, fitBasis, SAMPLES_MAX } from './basis';
 import type { Layers } from './encoder';
@@ -12,7 +12,7 @@ export class Reduction {
   constructor(
     private readonly _windows: EncoderWindows,
     private readonly _layers: readonly EmbeddingLayer[],
-    private readonly _manifest: IModelManifest,
+    private readonly _manifest: IPromptModel,
     private readonly _basis: readonly IBasisLayer[] | null
   ) {}
 

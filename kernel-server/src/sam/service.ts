@@ -9,18 +9,22 @@ import type { EmbeddingLayer, EmbeddingSpec } from '../../../src/shared/features
 import type { ArrayDescriptor, EmbeddingModel, ImageInfo, PointPrompt, SamDevice } from '../../../src/shared/protocol';
 import {
   DEFAULT_MODEL,
-  embeddingLength,
   encoderLayer,
   encoderLayers,
-  IModelManifest
+  IModelFile,
+  IModelManifest,
+  IPromptModel,
+  promptLength
 } from '../../../src/shared/models';
 import type { Rect } from '../../../src/shared/rect';
 import { encodePrompts, ICandidates, IPrompts, ISize, upscaleMaskRegion } from '../../../src/sam';
 import type { IJobContext } from '../jobs/job-context';
 import type { ISamService } from '../jobs/services';
-import type { SamJob, IEmbedResult, ProviderChoice } from './messages';
+import { verifyAgain } from './encoder';
+import type { EncoderSource, IEmbedResult, IPlacedFile, ProviderChoice, SamJob } from './messages';
 import { PROVIDERS } from './messages';
 import { checkModelFile } from './model-files';
+import { IOpenedModel, modelFolders } from './model-search';
 import { SamProcessDied, SamProcess } from './sam-process';
 
 /** Masks are made in pieces of about this many pixels, so that the sidecar can do other work between them. */
@@ -30,16 +34,22 @@ export class SamService implements ISamService {
   constructor(options: SamService.IOptions = {}) {
     const directory = options.directory ?? __dirname;
     this._env = options.env ?? process.env;
-    this.manifest = options.manifest ?? DEFAULT_MODEL;
+    const builtIn = options.manifest ?? DEFAULT_MODEL;
+    this.manifest = options.model?.manifest ?? builtIn;
     this._processPath = options.processPath ?? join(directory, 'sam-child-process.cjs');
-    this._decoderPath =
-      options.decoderPath ?? this._env['SAMBALAB_DECODER'] ?? join(directory, this.manifest.decoder.file.name);
+    const decoderPath =
+      options.decoderPath ?? this._env['SAMBALAB_DECODER'] ?? join(directory, builtIn.decoder.file.name);
+    this._decoder = options.model?.decoder ?? { path: decoderPath, file: builtIn.decoder.file };
+    this._encoder = options.model?.encoder ?? { builtIn, folders: modelFolders(this._env) };
+    this._remedy = options.model
+      ? verifyAgain(options.model.manifest)
+      : 'Install SambaLab again; in a source tree run `npm run build`.';
     this._graceMs = options.graceMs ?? 30_000;
     this._silenceMs = options.silenceMs ?? 300_000;
     this._idleMs = options.idleMs ?? 900_000;
   }
 
-  readonly manifest: IModelManifest;
+  readonly manifest: IPromptModel;
 
   get device(): SamDevice | null {
     return this._device;
@@ -50,23 +60,20 @@ export class SamService implements ISamService {
   }
 
   get encoder(): EmbeddingModel {
-    return { model: this.manifest.id, digest: this.manifest.encoder.file.sha256 };
+    return { model: this.manifest.id, digest: this._encoderFile.sha256 };
   }
 
   async decoder(): Promise<{ digest: string; path: string; bytes: number }> {
-    const { sha256, bytes } = this.manifest.decoder.file;
-    this._decoderChecked ??= checkModelFile(
-      this._decoderPath,
-      this.manifest.decoder.file,
-      'Install SambaLab again; in a source tree run `npm run build`.'
-    );
+    const { path, file } = this._decoder;
+    const { sha256, bytes } = file;
+    this._decoderChecked ??= checkModelFile(path, file, this._remedy);
     try {
       await this._decoderChecked;
     } catch (error) {
       this._decoderChecked = undefined; // check again next time: the user may replace the file
       throw error;
     }
-    return { digest: sha256, path: this._decoderPath, bytes };
+    return { digest: sha256, path, bytes };
   }
 
   async embed(
@@ -134,7 +141,7 @@ export class SamService implements ISamService {
     } catch (error) {
       return Promise.reject(new BridgeError('invalid', (error as Error).message));
     }
-    const length = embeddingLength(this.manifest);
+    const length = promptLength(this.manifest);
     if (embedding.length !== length) {
       const message = `The embedding has ${embedding.length} numbers; ${length} will do.`;
       return Promise.reject(new BridgeError('invalid', message));
@@ -284,12 +291,16 @@ export class SamService implements ISamService {
           manifest: this.manifest,
           provider: this._cpuOnly ? 'cpu' : chosen,
           note: this._cpuOnly,
-          modelsDir: this._env['SAMBALAB_MODELS'] || null,
-          decoderPath: this._decoderPath
+          encoder: this._encoder,
+          decoder: this._decoder
         }
       });
     }
     return this._process;
+  }
+
+  private get _encoderFile(): IModelFile {
+    return 'builtIn' in this._encoder ? this._encoder.builtIn.encoder.file : this._encoder.file;
   }
 
   /** The provider that the user wants. */
@@ -315,7 +326,10 @@ export class SamService implements ISamService {
 
   private readonly _env: NodeJS.ProcessEnv;
   private readonly _processPath: string;
-  private readonly _decoderPath: string;
+  private readonly _encoder: EncoderSource;
+  private readonly _decoder: IPlacedFile;
+  /** What the user can do about a decoder that is damaged. */
+  private readonly _remedy: string;
   private readonly _graceMs: number;
   private readonly _silenceMs: number;
   private readonly _idleMs: number;
@@ -343,6 +357,8 @@ export namespace SamService {
     processPath?: string;
     decoderPath?: string;
     manifest?: IModelManifest;
+    /** A model that the user brought, instead of a built-in one. */
+    model?: IOpenedModel;
     /** Read for SAMBALAB_PROVIDER, SAMBALAB_MODELS and SAMBALAB_DECODER, and handed to the SAM process. */
     env?: NodeJS.ProcessEnv;
     /** Milliseconds until the process is killed if a cancelled job goes on. */

@@ -1,7 +1,7 @@
 /** The embeddings of whole slices, as SAM's decoder takes them, in each session's shared array `embedding`, which Python maps. */
 import { BridgeError } from '../../../src/shared/errors';
 import { ArrayDescriptor, SamDevice } from '../../../src/shared/protocol';
-import { embeddingShape, IModelManifest } from '../../../src/shared/models';
+import { embeddingShape, IPromptModel } from '../../../src/shared/models';
 import { ArrayStore } from '../arrays/array-store';
 import { byteLength } from '../arrays/dtypes';
 import { TileFile } from '../arrays/tile-file';
@@ -29,7 +29,7 @@ export class WholeEmbeddings {
   /** @param _manifest the model whose embeddings these are */
   constructor(
     private readonly _store: ArrayStore,
-    private readonly _manifest: IModelManifest
+    private readonly _manifest: IPromptModel
   ) {}
 
   /** A slice's embedding: read from the array, or as it is once it is written. Undefined if no encoder run has brought it. */

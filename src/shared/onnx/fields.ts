@@ -19,7 +19,7 @@ export const ATTRIBUTE = {
   graphs: 11,
   type: 20
 } as const;
-export const TENSOR = { dims: 1, type: 2, floats: 4, name: 8, raw: 9 } as const;
+export const TENSOR = { dims: 1, type: 2, floats: 4, name: 8, raw: 9, external: 13 } as const;
 /** Name and type of an input, an output or a value in between (ValueInfoProto). */
 export const VALUE_INFO = { name: 1, type: 2 } as const;
 export const TYPE = { tensor: 1 } as const;

@@ -57,11 +57,12 @@ async function load(graph: Uint8Array, manifest: DecoderManifest, useKernels: bo
         new SamDecoder({
           manifest,
           session: session as never,
-          tensor: (data, dims) => new Tensor('float32', data, dims)
+          tensor: (data, dims) =>
+            data instanceof Float32Array ? new Tensor('float32', data, dims) : new Tensor('int64', data, dims)
         })
     ));
   kernels = undefined;
-  if (useKernels) {
+  if (useKernels && manifest.decoder.kernels) {
     try {
       kernels = new WasmDecoder(await loadKernels(), graph, manifest);
     } catch (error) {

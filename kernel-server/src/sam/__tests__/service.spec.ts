@@ -200,9 +200,10 @@ describe('SamService', () => {
     it('a model file that is missing', async () => {
       const empty = join(folder.path, 'empty');
       mkdirSync(empty);
-      const service = open({ env: { SAMBALAB_MODELS: empty } });
+      const manifest = { ...MOBILE_SAM, package: { name: 'no-such-package', folder: 'dist' } };
+      const service = open({ manifest, env: { SAMBALAB_MODELS: empty } });
       await expect(service.embed(disc.image, display, 1, makeContext())).rejects.toEqual(
-        error('model', join(empty, 'encoder.onnx'), 'cannot be read', 'SAMBALAB_MODELS')
+        error('model', 'encoder.onnx was not found', 'no-such-package', 'SAMBALAB_MODELS')
       );
       expect(service.pid).not.toBeNull();
     });
