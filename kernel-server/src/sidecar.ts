@@ -16,6 +16,7 @@ import { log } from './base/log';
 import { createHandlers } from './methods';
 import { ISidecarOptions } from './options';
 import { Peer, Peers } from './transport/peers';
+import { PromptModels } from './sam/prompt-models';
 import { TileCache } from './arrays/pyramid';
 import { Session } from './session/session';
 import { SessionList } from './session/session-list';
@@ -43,6 +44,8 @@ type Freed = 'all' | 'unused' | 'none';
 export interface IServices {
   engine: IEngineService;
   sam: ISamService;
+  /** The models that suggest; by default found as the environment says, with `sam` for those that chose none. */
+  models?: PromptModels;
 }
 
 export class Sidecar {
@@ -102,10 +105,12 @@ export class Sidecar {
     const changed = (session: Session) => events.changed(session);
     this._sessions = new Sessions(dataDir, { store, arraysOf, tiles, changed });
     store.reclaim = async () => (await owners.sweep(true)) || this._sessions.release(id => this._unused(id));
+    this._models = _services.models ?? new PromptModels({ builtIn: _services.sam });
     const handlers = createHandlers({
       instance: this.instance,
       dataDir,
       ..._services,
+      models: this._models,
       store,
       sessions: this._sessions,
       sessionList: new SessionList(join(dataDir, 'sessions'), this._sessions),
@@ -145,7 +150,10 @@ export class Sidecar {
       this._socket.close();
     }
     await this._endpoint?.remove();
-    await Promise.race([Promise.allSettled([this._services.engine.dispose(), this._services.sam.dispose()]), late]);
+    await Promise.race([
+      Promise.allSettled([this._services.engine, this._services.sam, this._models].map(each => each.dispose())),
+      late
+    ]);
     if (freed !== 'none') {
       await this._owners.end(opened, freed === 'all' ? undefined : attended);
     }
@@ -265,6 +273,7 @@ export class Sidecar {
   private readonly _jobs: Jobs;
   private readonly _sessions: Sessions;
   private readonly _staging: Staging;
+  private readonly _models: PromptModels;
   private readonly _dispatcher: Dispatcher;
   private readonly _timers: ReturnType<typeof setInterval>[] = [];
   private _endpoint: IEndpoint | undefined;

@@ -47,6 +47,9 @@ export const RELATED_MAX = 5;
 /** Characters of the unit of a pixel size. */
 export const UNIT_MAX = 20;
 
+/** Characters of a choice of a SAM model: its id, or a path. */
+export const MODEL_CHOICE_MAX = 4096;
+
 /** Radius in pixels of the filter that smooths probabilities. */
 export const REFINE_MAX = 32;
 

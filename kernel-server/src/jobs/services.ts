@@ -104,6 +104,12 @@ export interface ISamService {
   dispose(): Promise<void>;
 }
 
+/** The services of the models that sessions chose for their suggestions. */
+export interface IPromptServices {
+  /** @throws BridgeError `model` if the files of the session's model are missing or wrong; the message names them. */
+  of(session: { record: { readonly samModel: string } }): Promise<ISamService>;
+}
+
 /** The maps of an image's slices, for classifiers whose spec asks for them. */
 export interface IImageMaps {
   basis: IEmbeddingBasis;

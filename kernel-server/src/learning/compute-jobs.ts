@@ -10,7 +10,7 @@ import { ArrayStore } from '../arrays/array-store';
 import { displayRange } from '../arrays/display-range';
 import { TileFile } from '../arrays/tile-file';
 import { IJobContext } from '../jobs/job-context';
-import { IEngineService, IImageMaps, ISamService } from '../jobs/services';
+import { IEngineService, IImageMaps, IPromptServices, ISamService } from '../jobs/services';
 import { Jobs } from '../jobs/jobs';
 import type { EncoderResults } from '../sam/encoder-results';
 import { SliceEmbeddings } from '../sam/slice-embeddings';
@@ -23,6 +23,8 @@ import { ClassifierJobs } from './classifier-jobs';
 export interface IComputeOptions {
   engine: IEngineService;
   sam: ISamService;
+  /** The models that suggest; undefined: `sam` alone. */
+  models?: IPromptServices | undefined;
   store: ArrayStore;
   jobs: Jobs;
   peers: Peers;
@@ -71,7 +73,8 @@ export class ComputeJobs {
       column: column - part.column0,
       label
     }));
-    const { masks, scores } = await this._options.sam.suggest(embedding, size, points, context);
+    const sam = await this._samOf(session);
+    const { masks, scores } = await sam.suggest(embedding, size, points, context);
     return { masks: window || region ? placed(masks, part, rows, columns) : masks, shape: [3, rows, columns], scores };
   }
 
@@ -81,7 +84,7 @@ export class ComputeJobs {
     { slice, point, scale, reach = Infinity }: Params<'sam.carry'>,
     call: ICall
   ): Promise<{ masks: Uint8Array[]; shape: number[]; first: number; scores: number[] }> {
-    const { sam } = this._options;
+    const sam = await this._samOf(session);
     const { manifest } = sam;
     const [slices, rows, columns] = session.record.image.shape;
     const { part, size, local } = seenAt(session, point);
@@ -132,6 +135,7 @@ export class ComputeJobs {
     const [, rows, columns] = session.record.image.shape;
     const { part, size, local } = seenAt(session, point);
     const { embedding } = await this.embeddings.whole(session, slice, call);
+    const sam = await this._samOf(session);
     const description = {
       key: `similar/${session.id}/${call.id}`,
       id: call.id,
@@ -139,7 +143,7 @@ export class ComputeJobs {
       kind: 'similar' as const
     };
     const found = await this._options.jobs.run(description, call.signal, context =>
-      this._options.sam.similar(embedding, size, local, scale, context)
+      sam.similar(embedding, size, local, scale, context)
     );
     const objects = new Uint16Array(rows * columns);
     for (let row = 0; row < size.rows; row++) {
@@ -264,6 +268,11 @@ export class ComputeJobs {
       }
     }
     return { maps };
+  }
+
+  /** The service of the model that suggests in a session. */
+  private async _samOf(session: Session): Promise<ISamService> {
+    return (await this._options.models?.of(session)) ?? this._options.sam;
   }
 
   /** The maps that a classifier takes of a handed-over image; undefined if it takes none. */

@@ -11,6 +11,7 @@ import { LiveRounds } from '../learning/live-rounds';
 import { Regions } from '../next-region/regions';
 import { Uncertainty } from '../next-region/uncertainty';
 import { EncoderResults } from '../sam/encoder-results';
+import { PromptModels } from '../sam/prompt-models';
 import { SliceEmbeddings } from '../sam/slice-embeddings';
 import { ClassSets } from '../session/class-sets';
 import { Histograms } from '../session/histograms';
@@ -28,6 +29,7 @@ export interface IMethodOptions {
   dataDir: string;
   engine: IEngineService;
   sam: ISamService;
+  models: PromptModels;
   store: ArrayStore;
   sessions: Sessions;
   sessionList: SessionList;

@@ -7,7 +7,7 @@ import { TileFile } from '../arrays/tile-file';
 import { Handlers } from '../transport/dispatcher';
 import { IMethodContext } from './context';
 
-export function samHandlers({ sam, sessions, staging, embeddings, compute }: IMethodContext) {
+export function samHandlers({ models, sessions, staging, embeddings, compute }: IMethodContext) {
   return {
     'sam.embed': async ({ session: id, slice }, call) => {
       const session = await sessions.get(id);
@@ -30,11 +30,21 @@ export function samHandlers({ sam, sessions, staging, embeddings, compute }: IMe
         ? embeddings.window(session, slice, window, call)
         : embeddings.whole(session, slice, call));
       const halves = toFloat16(embedding);
-      const shape = embeddingShape(sam.manifest);
+      const shape = embeddingShape((await models.of(session)).manifest);
       return { result: { device, seconds, shape, within }, buffers: [new Uint8Array(halves.buffer)] };
     },
 
-    'sam.decoder': async ({ known }) => {
+    'sam.models': async () => ({ result: { models: await models.list() } }),
+
+    'sam.choose': async ({ session: id, model }) => {
+      const session = await sessions.get(id);
+      await models.open(model, true);
+      await session.chooseModel(model);
+      return { result: session.state() };
+    },
+
+    'sam.decoder': async ({ session: id, known }) => {
+      const sam = await models.of(await sessions.get(id));
       const { digest, bytes, path } = await sam.decoder();
       const result = { manifest: zDecoderManifest.parse(sam.manifest), digest, bytes };
       return known === digest ? { result } : { result, buffers: [await readFile(path)] };

@@ -10,7 +10,7 @@ import { z } from 'zod';
 import type { IEmbeddingBasis, ISliceMaps } from '../../../engine/core/embedding';
 import { BridgeError } from '../../../src/shared/errors';
 import { EmbeddingSpec, featureSpec, withImage } from '../../../src/shared/features';
-import { embeddingLength } from '../../../src/shared/models';
+import { promptLength } from '../../../src/shared/models';
 import { ArrayDescriptor, ImageInfo, zSamDevice } from '../../../src/shared/protocol';
 import { areaOf, moved, overlapArea, Rect } from '../../../src/shared/rect';
 import { cutShape, rectOf } from '../../../src/shared/region';
@@ -18,7 +18,7 @@ import { EncoderWindows, fromFloat16, toFloat16, PROMPT_INPUT_VERSION } from '..
 import { ArrayStore } from '../arrays/array-store';
 import { log } from '../base/log';
 import { IJobContext } from '../jobs/job-context';
-import { IImageMaps, ISamService } from '../jobs/services';
+import { IImageMaps, IPromptServices, ISamService } from '../jobs/services';
 import { Jobs } from '../jobs/jobs';
 import { SharedWork } from '../jobs/shared-work';
 import { Session } from '../session/session';
@@ -45,7 +45,7 @@ export interface IArrival {
 
 /** An image at the time when its maps were asked for. */
 interface ISource {
-  /** The session's {@link Session.encoderGeneration}; absent if it is not a session's image. */
+  /** The session's {@link Session.promptGeneration}; absent if it is not a session's image. */
   generation?: number;
   /** The rows and columns that the encoder sees, as an image of their own; absent: all. */
   within?: Rect;
@@ -62,7 +62,7 @@ export class SliceEmbeddings {
     this._options = options;
     this._cache = createMapCache(options.cacheBytes);
     this._bases = new SessionBases(() => options.sam.encoder.digest);
-    this._wholes = new WholeEmbeddings(options.store, options.sam.manifest);
+    this._wholes = new WholeEmbeddings(options.store);
   }
 
   /** Called when the maps of a slice under its session's own basis are ready, and when they could not be made. */
@@ -94,9 +94,9 @@ export class SliceEmbeddings {
     call: { id: string; signal: AbortSignal }
   ): Promise<void> {
     slices.forEach(slice => session.checkSlice(slice));
-    const { id, encoderGeneration } = session;
+    const { id, promptGeneration } = session;
     const description = {
-      key: `slices/${id}/${encoderGeneration}/${slices.join()}`,
+      key: `slices/${id}/${promptGeneration}/${slices.join()}`,
       id: call.id,
       session: id,
       kind: 'embed' as const,
@@ -124,8 +124,9 @@ export class SliceEmbeddings {
     call: { id: string; signal: AbortSignal }
   ): Promise<IWholeEmbedding> {
     session.checkSlice(slice);
-    const { id, encoderGeneration: generation } = session;
-    let whole = await this._wholes.find(session, slice);
+    const { id, promptGeneration: generation } = session;
+    const sam = await this._samOf(session);
+    let whole = await this._wholes.find(session, slice, sam.manifest);
     if (!whole) {
       const key = `embed/${id}/${slice}/${generation}`;
       const description = { key, id: call.id, session: id, kind: 'embed' as const };
@@ -133,7 +134,7 @@ export class SliceEmbeddings {
         this._encodeWhole(session, slice, context)
       );
     }
-    if (generation !== session.encoderGeneration) {
+    if (generation !== session.promptGeneration) {
       throw replaced();
     }
     return whole;
@@ -156,15 +157,15 @@ export class SliceEmbeddings {
     checkWindow(window, within ?? rectOf(null, image.shape));
     const key = `window/${session.id}/${slice}/${generation}/${Object.values(window).join('-')}`;
     const description = { key, id: call.id, session: session.id, kind: 'embed' as const };
-    const path = this._resultKey(sourceOf(session), slice, window);
+    const sam = await this._samOf(session);
+    const path = this._resultKey(sourceOf(session), slice, window, sam);
     const made = await this._options.jobs.run(
       description,
       call.signal,
       async context =>
-        (await this._find(path)) ??
-        this._keep(path, await this._options.sam.embed(image, display, slice, context, window))
+        (await this._find(path, sam)) ?? this._keep(path, await sam.embed(image, display, slice, context, window))
     );
-    if (generation !== session.encoderGeneration) {
+    if (generation !== session.promptGeneration) {
       throw replaced();
     }
     return made;
@@ -300,18 +301,22 @@ export class SliceEmbeddings {
   private async _encodeWhole(session: Session, slice: number, context: IJobContext): Promise<IWholeEmbedding> {
     const source = sourceOf(session);
     const { image, display, within, generation } = source;
-    const path = this._resultKey(source, slice, within);
-    const kept = await this._find(path);
-    if (kept) {
-      return this._wholes.take(session, generation!, slice, kept);
+    const sam = await this._samOf(session);
+    if (generation !== session.promptGeneration) {
+      throw replaced();
     }
-    const spec = this._chosen(session);
+    const path = this._resultKey(source, slice, within, sam);
+    const kept = await this._find(path, sam);
+    if (kept) {
+      return this._wholes.take(session, generation!, slice, kept, sam.manifest);
+    }
+    const spec = sam === this._options.sam ? this._chosen(session) : null;
     if (spec && this._coversWhole(session, spec) && !this.ready(session, slice, spec)) {
       const maps = this.maps(session, spec, undefined, context, slice).then(all => all.slice(slice, context));
       maps.catch(() => undefined);
       try {
         const early = this._wholes.next(session, slice);
-        const whole = await Promise.race([early, maps.then(() => this._wholes.find(session, slice))]);
+        const whole = await Promise.race([early, maps.then(() => this._wholes.find(session, slice, sam.manifest))]);
         if (whole) {
           return whole; // the maps are still being made
         }
@@ -323,14 +328,24 @@ export class SliceEmbeddings {
         // The layers may be the cause; the whole embedding alone does not need them.
       }
     }
-    const whole = await this._options.sam.embed(image, display, slice, context, within);
-    return this._wholes.take(session, generation!, slice, this._keep(path, whole));
+    const whole = await sam.embed(image, display, slice, context, within);
+    return this._wholes.take(session, generation!, slice, this._keep(path, whole), sam.manifest);
+  }
+
+  /** The service of the model that suggests in a session. */
+  private async _samOf(session: Session): Promise<ISamService> {
+    return (await this._options.models?.of(session)) ?? this._options.sam;
   }
 
   /** Names what an embedding depends on: content, place and contrast of the pixels, and the model. */
-  private _resultKey({ content, display }: ISource, slice: number, part: Rect | undefined): string {
+  private _resultKey(
+    { content, display }: ISource,
+    slice: number,
+    part: Rect | undefined,
+    { encoder }: ISamService = this._options.sam
+  ): string {
     const { low, high } = display;
-    const { digest } = this._options.sam.encoder;
+    const { digest } = encoder;
     return JSON.stringify(['embedding', PROMPT_INPUT_VERSION, content, slice, part ?? null, low, high, digest]);
   }
 
@@ -354,13 +369,11 @@ export class SliceEmbeddings {
   }
 
   /** An embedding that was kept on disk. */
-  private async _find(key: string): Promise<IWholeEmbedding | undefined> {
+  private async _find(key: string, { manifest }: ISamService): Promise<IWholeEmbedding | undefined> {
     const found = await this._options.kept?.read(key);
     const about = zKept.safeParse(found?.about);
     const embedding = found?.arrays[0];
-    return about.success && embedding?.length === embeddingLength(this._options.sam.manifest)
-      ? { ...about.data, embedding }
-      : undefined;
+    return about.success && embedding?.length === promptLength(manifest) ? { ...about.data, embedding } : undefined;
   }
 
   /** Keep an embedding on disk. Rounded to half precision, as it is there and in the page, so that it is the same after a restart. */
@@ -501,12 +514,14 @@ export class SliceEmbeddings {
     context: IJobContext
   ): Promise<{ basis: IEmbeddingBasis; windows: Float32Array[][] }> {
     const { image, display, within, generation } = source;
+    const { manifest } = this._options.sam;
     const take = (whole: IWholeEmbedding) => {
       this._wholes
-        .take(session, generation!, slice, this._keep(this._resultKey(source, slice, within), whole))
+        .take(session, generation!, slice, this._keep(this._resultKey(source, slice, within), whole), manifest)
         .catch(error => log(`the embedding of slice ${slice} of session ${session.id} could not be kept`, error));
     };
-    const wanted = this._wholes.find(session, slice) ? undefined : take;
+    const isWanted = session.record.samModel === manifest.id && !this._wholes.find(session, slice, manifest);
+    const wanted = isWanted ? take : undefined;
     return this._options.sam.reduce(image, display, slice, spec, basis, windows, context, wanted, within);
   }
 
@@ -583,7 +598,10 @@ export class SliceEmbeddings {
 /** The namespace for {@link SliceEmbeddings}. */
 export namespace SliceEmbeddings {
   export interface IOptions {
+    /** The model whose layers classifiers see. */
     sam: ISamService;
+    /** The models that suggest; undefined: `sam` alone. */
+    models?: IPromptServices | undefined;
     jobs: Jobs;
     /** Where the arrays of whole embeddings are made. */
     store: ArrayStore;
@@ -605,7 +623,7 @@ function completeSpec(
 }
 
 function sourceOf(session: Session): ISource {
-  const { image, encoderGeneration: generation } = session;
+  const { image, promptGeneration: generation } = session;
   const { digest, display, shape } = session.record.image;
   const { region } = session.record;
   const within = region && rectOf(region, shape);
@@ -635,7 +653,7 @@ function checkWindow(window: Rect, seen: Rect): void {
 }
 
 function replaced(): BridgeError {
-  return new BridgeError('cancelled', 'The image or its region was replaced meanwhile.');
+  return new BridgeError('cancelled', 'The image, its region or the model was replaced meanwhile.');
 }
 
 function unwatched(): IJobContext {

@@ -13,6 +13,7 @@ import {
   zSamDevice,
   zTrainingChoice
 } from '../../../src/shared/protocol';
+import { DEFAULT_MODEL } from '../../../src/shared/models';
 import { explainStorage, isMissing, unusable, writeAtomically } from '../base/files';
 import { log } from '../base/log';
 import { VERSION } from '../base/version';
@@ -52,7 +53,9 @@ export const zRecord = z.object({
   /** Slice and feature spec of the array `features`, as JSON. */
   featuresOf: z.string().nullable(),
   /** Features and learner of the next training. */
-  choice: zTrainingChoice
+  choice: zTrainingChoice,
+  /** The model that suggests: its id, or the path of its folder. */
+  samModel: z.string().default(DEFAULT_MODEL.id)
 });
 export type SessionRecord = z.infer<typeof zRecord>;
 
@@ -82,7 +85,8 @@ export function newRecord({ key, title, origin, image, classes }: Params<'sessio
     learnedRegion: null,
     embeddings: {},
     featuresOf: null,
-    choice: { features: {}, forest: {} }
+    choice: { features: {}, forest: {} },
+    samModel: DEFAULT_MODEL.id
   };
 }
 

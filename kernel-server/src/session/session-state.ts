@@ -1,5 +1,6 @@
 /** What the protocol says of a session: everything but pixels. */
 import { SessionState } from '../../../src/shared/protocol';
+import { DEFAULT_MODEL } from '../../../src/shared/models';
 import { holds, isSameRegion } from '../../../src/shared/region';
 import type { Segmentation } from './segmentation';
 import type { SessionLabels } from './session-labels';
@@ -38,6 +39,7 @@ export function stateOf({ id, record, labels, segmentation, live }: ISessionPart
     history: { undo: history.undoable, redo: history.redoable },
     live,
     choice,
+    ...(record.samModel !== DEFAULT_MODEL.id && { samModel: record.samModel }),
     arrays: { ...arrays, labels: { ...array, version } }
   };
 }

@@ -54,7 +54,15 @@ export interface IHowOpened {
 }
 
 /** Arrays that are computed from the image. They are removed when the image is replaced. */
-const DERIVED = ['prediction', 'segmentation', 'probabilities', 'uncertainty', 'embedding', 'features'] as const;
+const DERIVED = [
+  'prediction',
+  'segmentation',
+  'probabilities',
+  'uncertainty',
+  'embedding',
+  'embeddingFeatures',
+  'features'
+] as const;
 export type DerivedArray = (typeof DERIVED)[number];
 
 /** A change that affects the classifier; `classifier`: the session has another classifier. */
@@ -184,6 +192,11 @@ export class Session {
   /** Rises when SAM's encoder sees other pixels: another image, or other rows and columns of it. */
   get encoderGeneration(): number {
     return this._encoderGeneration;
+  }
+
+  /** Rises when the encoder for prompts sees other pixels, or is that of another model. */
+  get promptGeneration(): number {
+    return this._encoderGeneration + this._modelChanges;
   }
 
   /** The folder of the session's arrays in the store. */
@@ -388,7 +401,7 @@ export class Session {
       if (!isSameRect(chosen, before, this._record.image.shape)) {
         this._encoderGeneration++;
         this._record.embeddings = {};
-        await this._arrays.remove('embedding');
+        await this._arrays.remove('embedding', 'embeddingFeatures');
       }
       await this._segmentation.regionChanged(this.labels.array);
       if (this._record.classifier) {
@@ -398,6 +411,20 @@ export class Session {
     this._tell('region');
     await this.save();
     return true;
+  }
+
+  /** Choose the model that suggests. The embeddings of the one before are removed; classifiers see MobileSAM as before. */
+  async chooseModel(model: string): Promise<void> {
+    if (model === this._record.samModel) {
+      return;
+    }
+    await this.labels.exclusive(async () => {
+      this._record.samModel = model;
+      this._modelChanges++;
+      this._record.embeddings = {};
+      await this._arrays.remove('embedding', 'embeddingFeatures');
+    });
+    await this.save();
   }
 
   /** Choose features or learner of the next training. Undefined fields keep their choice. */
@@ -690,6 +717,7 @@ export class Session {
   private readonly _pyramids = new Map<SliceDirection, Pyramid>();
   private _generation = 0;
   private _encoderGeneration = 0;
+  private _modelChanges = 0;
   /** Ids of classes that are being removed. */
   private readonly _leaving = new Set<number>();
   private _round = 0;

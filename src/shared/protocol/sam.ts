@@ -1,15 +1,42 @@
 /** SAM's embedding, its decoder, and suggestions. */
 import { z } from 'zod';
-import { POINTS_MAX } from '../limits';
+import { MODEL_CHOICE_MAX, POINTS_MAX } from '../limits';
 import { zDecoderManifest } from '../models';
 import { zSamDevice } from './sam-device';
+import { zSession } from './session';
 import { MethodTable, zArray, zCount, zDigest, zNatural, zRect, zSessionId, zStagedId } from './types';
 
 /** A point prompt: `label` 1 belongs to the object, 0 does not. Row and column are pixel indices, their centre at .0. */
 export const zPoint = z.object({ row: z.number(), column: z.number(), label: z.union([z.literal(0), z.literal(1)]) });
 export type PointPrompt = z.infer<typeof zPoint>;
 
+/** A model of the SAM family, and whether its files are here. */
+export const zSamModelInfo = z.object({
+  id: z.string(),
+  title: z.string(),
+  /** SPDX identifier of the weights' licence. */
+  license: z.string(),
+  /** `broken`: files were found that are not the model's. */
+  state: z.enum(['ready', 'broken', 'missing']),
+  /** Where the files were found: by a path, in a folder of SAMBALAB_MODELS, of Jupyter's data directories or of Hugging Face's cache. Null: nowhere. */
+  place: z.enum(['built-in', 'path', 'SAMBALAB_MODELS', 'jupyter', 'hugging-face']).nullable(),
+  folder: z.string().nullable(),
+  /** What is wrong, and what would do; null if it is ready. */
+  problem: z.string().nullable()
+});
+export type SamModelInfo = z.infer<typeof zSamModelInfo>;
+
 export const SAM_METHODS = {
+  /** The models that may suggest. */
+  'sam.models': { params: z.object({}), result: z.object({ models: z.array(zSamModelInfo) }), repeat: true },
+  /**
+   * Choose the model that suggests in a session: its id, or the path of a folder with its files. Classifiers see MobileSAM as before. `model` if its
+   * files are missing or wrong; the choice stays as it was then.
+   */
+  'sam.choose': {
+    params: z.object({ session: zSessionId, model: z.string().min(1).max(MODEL_CHOICE_MAX) }),
+    result: zSession
+  },
   /** Compute SAM's embedding of a slice, or of its part in the session's region, unless it is computed; it is then in the array `embedding` (float32 [slices, channels, rows, columns]). */
   'sam.embed': {
     params: z.object({ session: zSessionId, slice: zCount }),
@@ -42,9 +69,9 @@ export const SAM_METHODS = {
     }),
     repeat: true
   },
-  /** The decoder's graph with all its masks as outputs, and how to run it. One buffer, the graph, unless `known` is its digest. */
+  /** The graph of the decoder of a session's model, and how to run it. One buffer, the graph, unless `known` is its digest. */
   'sam.decoder': {
-    params: z.object({ known: zDigest.optional() }),
+    params: z.object({ session: zSessionId, known: zDigest.optional() }),
     result: z.object({ manifest: zDecoderManifest, digest: zDigest, bytes: zNatural }),
     repeat: true
   },

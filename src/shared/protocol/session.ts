@@ -109,6 +109,8 @@ export const zSession = z.object({
   live: z.boolean(),
   /** The features and the learner of the next training: those of the last training, or a later choice. */
   choice: zTrainingChoice,
+  /** The SAM model that suggests: its id, or the path of its folder. Absent: MobileSAM. */
+  samModel: z.string().optional(),
   arrays: z.record(z.string(), zArray)
 });
 export type SessionState = z.infer<typeof zSession>;

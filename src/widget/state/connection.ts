@@ -41,6 +41,7 @@ const SHOWN: ReadonlySet<Method> = new Set<Method>([
   'classifier.formats',
   'kernel.files',
   'class-sets.list',
+  'sam.models',
   'sam.decoder',
   'sam.embedding'
 ]);

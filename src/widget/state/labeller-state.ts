@@ -14,6 +14,7 @@ import {
   Params,
   Rect,
   Replaces,
+  SamModelInfo,
   SessionState,
   SessionSummary,
   SliceDirection,
@@ -344,6 +345,24 @@ export class LabellerState implements IDisposable {
       }
       this.training.dismiss();
     });
+  }
+
+  /** Let another SAM model suggest: its id, or the path of its folder. */
+  async chooseModel(model: string): Promise<void> {
+    await this._attempt(async () => {
+      const { result } = await this.connection.request('sam.choose', { session: this.id, model });
+      if (this._parts) {
+        this._parts.suggestions.decoder = null;
+      }
+      this._parts?.similar.clear();
+      this._take(result);
+      this._prepare();
+    });
+  }
+
+  /** The SAM models that may be chosen, and those whose files are not here or wrong. */
+  async models(): Promise<SamModelInfo[]> {
+    return (await this.connection.request('sam.models', {})).result.models;
   }
 
   /** Give the classes the names and colours of a class set. */
@@ -712,12 +731,13 @@ export class LabellerState implements IDisposable {
       return;
     }
     const { state } = parts.embedding.state;
-    const { region } = this._session;
-    const wanted = JSON.stringify([this._slice, region && [region.row0, region.row1, region.column0, region.column1]]);
+    const { region, samModel = '' } = this._session;
+    const rect = region && [region.row0, region.row1, region.column0, region.column1];
+    const wanted = JSON.stringify([this._slice, rect, samModel]);
     if (this._prepared !== wanted || state === 'waiting') {
       this._prepared = wanted;
       this._showSam();
-      void parts.embedding.prepare(this._slice, rest, region);
+      void parts.embedding.prepare(this._slice, rest, region, samModel);
     }
   }
 

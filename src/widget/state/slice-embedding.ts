@@ -87,14 +87,16 @@ export class SliceEmbedding implements IDisposable {
    * if another slice is prepared within `rest` milliseconds.
    *
    * @param region the rows and columns that are worked on: SAM sees them alone
+   * @param model the model that suggests, as the session names it; '' for the one that is built in
    */
-  async prepare(slice: number, rest = 0, region: Rect | null = null): Promise<void> {
+  async prepare(slice: number, rest = 0, region: Rect | null = null, model = ''): Promise<void> {
     this._running?.abort();
     const running = new AbortController();
     this._running = running;
     const { signal } = running;
     const { link } = this._options;
     const { session } = link;
+    this._use(model);
     const key = `${session}/${slice}${region ? `/${region.row0},${region.row1},${region.column0},${region.column1}` : ''}`;
     const computed = this._computed.get(key);
     if (computed && this._decoder?.useEmbedding(key)) {
@@ -179,17 +181,35 @@ export class SliceEmbedding implements IDisposable {
 
   /** The decoder, loaded once for all slices; again after a failure. */
   private _getDecoder(): Promise<ISuggestionDecoder> {
-    this._loading ??= this._loadDecoder().catch(error => {
-      this._loading = null;
+    const model = this._model;
+    this._loading ??= this._loadDecoder(model).catch(error => {
+      if (model === this._model) {
+        this._loading = null;
+      }
       throw error;
     });
     return this._loading;
   }
 
-  private async _loadDecoder(): Promise<ISuggestionDecoder> {
+  /** Forget the decoder of another model, and the embeddings in it. */
+  private _use(model: string): void {
+    if (model !== this._model) {
+      this._model = model;
+      this._windows.end();
+      this._computed.clear();
+      this._decoder?.dispose();
+      this._decoder = null;
+      this._manifest = null;
+      this._loading = null;
+    }
+  }
+
+  private async _loadDecoder(model: string): Promise<ISuggestionDecoder> {
     const known = [...decoders.keys()].pop();
     const { signal } = this._closing;
-    const { result, buffers } = await this._options.link.request('sam.decoder', known ? { known } : {}, { signal });
+    const { link } = this._options;
+    const { session } = link;
+    const { result, buffers } = await link.request('sam.decoder', { session, ...(known && { known }) }, { signal });
     const graph = buffers[0] ?? decoders.get(result.digest);
     if (!graph) {
       throw new BridgeError('model', `The decoder ${result.digest} came without its graph.`);
@@ -200,6 +220,9 @@ export class SliceEmbedding implements IDisposable {
       await decoder.load(graph, result.manifest);
       if (this._disposed) {
         throw new BridgeError('cancelled', 'The labeller was closed.');
+      }
+      if (model !== this._model) {
+        throw new BridgeError('cancelled', 'Another model was chosen.');
       }
     } catch (error) {
       decoder.dispose();
@@ -225,6 +248,7 @@ export class SliceEmbedding implements IDisposable {
   private _loading: Promise<ISuggestionDecoder> | null = null;
   private _decoder: ISuggestionDecoder | null = null;
   private _manifest: DecoderManifest | null = null;
+  private _model = '';
   private _running: AbortController | null = null;
   /** Where the embedding of each slice was computed, and how long it took. */
   private readonly _computed = new Map<string, { device: SamDevice; seconds: number; within: Rect }>();

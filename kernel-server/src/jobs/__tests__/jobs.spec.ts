@@ -375,10 +375,11 @@ describe('Embeddings', () => {
   });
 
   it('and the decoder is sent unless it is known', async () => {
-    const client = await connect('relay');
-    const first = await client.request('sam.decoder', {});
+    const client = await connect();
+    const { session } = await openSession(client);
+    const first = await client.request('sam.decoder', { session });
     expect(createHash('sha256').update(first.buffers[0]!).digest('hex')).toBe(first.digest);
-    expect((await client.request('sam.decoder', { known: first.digest })).buffers).toEqual([]);
+    expect((await client.request('sam.decoder', { session, known: first.digest })).buffers).toEqual([]);
   });
 });
 

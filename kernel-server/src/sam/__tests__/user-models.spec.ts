@@ -9,11 +9,23 @@ import {
   promptLength
 } from '../../../../src/shared/models';
 import { upscaleMask } from '../../../../src/sam';
-import { bundleSamProcess, discImage, makeContext, makeFolder } from '../../__tests__/support/sam-fixture';
+import { TestClient } from '../../__tests__/support/client';
+import { bytesOf, openSession } from '../../__tests__/support/images';
+import {
+  buildDecoder,
+  bundleSamProcess,
+  discImage,
+  intersectionOverUnion,
+  makeContext,
+  makeFolder
+} from '../../__tests__/support/sam-fixture';
+import { EngineService } from '../../__tests__/support/small-engine';
 import { DISC_RADII, randomDecoder, randomEncoder, writeRandomModel } from '../../__tests__/support/random-model';
 import { checkContract } from '../model-contract';
-import { findModelFolder, huggingFaceCache, openModel } from '../model-search';
+import { findModelFolder, huggingFaceCache, IOpenedModel, openModel } from '../model-search';
+import { PromptModels } from '../prompt-models';
 import { SamService } from '../service';
+import { Sidecar } from '../../sidecar';
 
 const folder = makeFolder();
 const process_ = bundleSamProcess(folder.path);
@@ -175,6 +187,89 @@ describe('Names the file, what is wrong with it, and what would do, for', () => 
     expect(await refusal('no model at all')).toContain('not that of an ONNX model');
     expect(await refusal(readFileSync(disc.image.path))).toContain('ONNX');
   });
+});
+
+describe('A session', () => {
+  const models = join(folder.path, 'chosen');
+  const env = { ...process.env, SAMBALAB_MODELS: models, SAMBALAB_PROVIDER: 'cpu', HF_HUB_CACHE: models };
+  const id = 'sam2.1-small';
+  const decoder = join(models, id, 'decoder.onnx');
+  const points = [{ row: 100, column: 330, label: 1 as const }];
+  let sidecar: Sidecar;
+  let client: TestClient;
+
+  beforeAll(async () => {
+    jest.spyOn(process.stderr, 'write').mockReturnValue(true);
+    const create = (opened?: IOpenedModel) => {
+      const decoderPath = join(folder.path, 'decoder.onnx');
+      return new SamService({ ...(opened && { model: opened }), processPath: process_, decoderPath, env });
+    };
+    buildDecoder(folder.path);
+    const builtIn = create();
+    const [runtimeDir, dataDir, arraysDir] = ['run', 'data', 'arrays'].map(name => join(folder.path, name)) as [
+      string,
+      string,
+      string
+    ];
+    sidecar = await Sidecar.start(
+      { runtimeDir, dataDir, arraysDir, idleTimeout: 600, transport: 'tcp' },
+      { engine: new EngineService(), sam: builtIn, models: new PromptModels({ builtIn, env, create }) }
+    );
+    client = await TestClient.connect(runtimeDir);
+  });
+
+  afterAll(async () => {
+    client.close();
+    await sidecar.stop('the test is over', 'all');
+  });
+
+  it('keeps MobileSAM where the model that was chosen is broken, and takes the model once it is mended', async () => {
+    const { session } = await openSession(client);
+    const best = async () => {
+      const { array } = await client.request('sam.suggest', { session, slice: 0, points });
+      const masks = bytesOf(array);
+      const truth = Uint8Array.from({ length: 300 * 400 }, (_, i) => (i % 400 >= 200 ? 1 : 0));
+      return Math.max(
+        ...[0, 1, 2].map(k => intersectionOverUnion(masks.subarray(k * truth.length, (k + 1) * truth.length), truth))
+      );
+    };
+    const before = await best();
+    expect(before).toBeGreaterThan(0.9);
+    const choose = () => client.request('sam.choose', { session, model: id });
+    await expect(choose()).rejects.toMatchObject({ code: 'model', message: expect.stringContaining(join(models, id)) });
+    writeRandomModel(models, model(id));
+    const whole = readFileSync(decoder);
+    for (const [bytes, why] of [
+      [whole.subarray(0, whole.length - 100), 'it is cut short'],
+      [randomDecoder(model(id), { names: { image_embed: 'embedding' } }), 'it has no input image_embed'],
+      ['no model', 'not that of an ONNX model']
+    ] as const) {
+      writeFileSync(decoder, bytes);
+      await expect(choose()).rejects.toMatchObject({
+        code: 'model',
+        message: expect.stringMatching(new RegExp(`The file ${decoder} is not the decoder of SAM 2.1 small: .*${why}`))
+      });
+      const { models: listed } = await client.request('sam.models', {});
+      expect(listed.find(each => each.id === id)).toMatchObject({ state: 'broken', place: 'SAMBALAB_MODELS' });
+      expect((await client.request('session.attach', { session })).samModel).toBeUndefined();
+      expect(await best()).toBe(before);
+    }
+    writeFileSync(decoder, whole);
+    const chosen = await choose();
+    expect(chosen.samModel).toBe(id);
+    expect(chosen.arrays['embedding']).toBeUndefined();
+    expect(await best()).toBeLessThan(0.9); // a disc
+    const { array, device } = await client.request('sam.embed', { session, slice: 0 });
+    expect([array.shape, device.model]).toEqual([[1, 256, 64, 64], id]);
+    const { manifest } = await client.request('sam.decoder', { session });
+    expect(manifest).toMatchObject({ id, decoder: { features: model(id).decoder.features } });
+    const { shape, buffers } = await client.request('sam.embedding', { session, slice: 0 });
+    expect([shape, buffers[0]!.length]).toEqual([[256, 64, 64], 2 * promptLength(manifest)]);
+    // Back to the model that is built in: what it gave before.
+    const again = await client.request('sam.choose', { session, model: 'mobile-sam' });
+    expect(again.samModel).toBeUndefined();
+    expect(await best()).toBe(before);
+  }, 60_000);
 });
 
 describe('A model is looked for', () => {
