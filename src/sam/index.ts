@@ -9,6 +9,7 @@
  * decoder.ts          the decoder's graph: prompts and an embedding in, low-resolution masks and their scores out
  * wasm-decoder.ts     the same on our own kernels, faster; decoder-weights.ts reads its weights, folded-weights.ts folds them
  * masks.ts            low-resolution masks to pixels
+ * prompt-grid.ts      answers to a grid of points, decoded ahead in idle time
  * scale-choice.ts     which of the scales to show first
  * mask-shape.ts       a mask's connected part, holes, smooth border, grown
  * carry.ts            an object carried from slice to slice
@@ -26,6 +27,7 @@ export * from './prompts';
 export * from './scale-choice';
 export * from './encoder-windows';
 export * from './wasm-decoder';
+export * from './prompt-grid';
 export * from './prompt-windows';
 export * from './similar';
 export * from './carry';

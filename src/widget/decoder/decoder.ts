@@ -2,15 +2,22 @@
  * SAM's decoder in the browser: prompts in, masks out, without a round trip to the kernel.
  *
  * The decoder runs in a worker, one request at a time. Of the requests that follow the mouse only the newest waits; the others are cancelled.
- * Prompts that were clicked are all decoded, before those. If the worker crashes, its requests fail, and the next request starts a new worker.
+ * Prompts that were clicked are all decoded, before those. While the user rests, points of a grid are decoded ahead. If the worker crashes, its requests fail, and the next request starts a new worker.
  */
 import { IDisposable } from '@lumino/disposable';
 import { BridgeError } from '../../shared/errors';
 import { Lru } from '../../shared/lru';
 import type { DecoderManifest } from '../../shared/models';
-import { asHalves, fromFloat16, ICandidates, IPrompts, ISize } from '../../sam';
+import { asHalves, fromFloat16, ICandidates, IPrompts, ISize, PromptGrid } from '../../sam';
 import { EMBEDDINGS_KEPT, EMBEDDINGS_PREPARED, FromDecoderWorker, ToDecoderWorker } from './decoder-messages';
 import { createDecoderWorker } from './decoder-worker-factory';
+
+/** Points are decoded ahead when nothing was asked for during this time, in milliseconds. */
+const REST_MS = 250;
+/** No points are decoded ahead if a decode takes longer than this, in milliseconds: the next request would wait for it. */
+const AHEAD_MS_MAX = 120;
+/** Grids of points that are kept, up to 19 MB each. */
+const GRIDS_KEPT = 3;
 
 /** The part of a web worker that the decoder uses. */
 export interface IDecoderWorker {
@@ -40,6 +47,7 @@ export class SuggestionDecoder implements IDisposable {
   constructor(options: SuggestionDecoder.IOptions = {}) {
     this._createWorker = options.createWorker ?? (createDecoderWorker as () => IDecoderWorker);
     this._kernels = options.kernels ?? true;
+    this._restMs = options.restMs ?? REST_MS;
   }
 
   get isDisposed(): boolean {
@@ -91,9 +99,16 @@ export class SuggestionDecoder implements IDisposable {
   setEmbedding(key: string, embedding: Uint8Array, size: ISize): void {
     this._checkUsable();
     this._inWorker.delete(key);
+    this._grids.delete(key);
     this._embeddings.set(key, { halves: embedding, size });
     this._key = key;
     void this._pump();
+  }
+
+  /** What SAM will probably answer to a point of the embedding in use, at once; null if nothing like it was decoded ahead. */
+  first(at: { row: number; column: number }): ICandidates | null {
+    const grid = this._key === null ? undefined : this._grids.get(this._key);
+    return grid?.near(at) ?? null;
   }
 
   /**
@@ -137,6 +152,7 @@ export class SuggestionDecoder implements IDisposable {
         }
       };
       signal?.addEventListener('abort', abort, { once: true });
+      this._asked = { at: performance.now(), place: prompts.points[0] };
       if (urgent) {
         this._urgent.push(request);
       } else {
@@ -152,8 +168,10 @@ export class SuggestionDecoder implements IDisposable {
       return;
     }
     this._disposed = true;
+    clearTimeout(this._timer);
     this._stopWorker(cancelled());
     this._embeddings.clear();
+    this._grids.clear();
     this._model = undefined;
   }
 
@@ -168,7 +186,7 @@ export class SuggestionDecoder implements IDisposable {
         const request = this._urgent.shift() ?? this._next;
         if (!request) {
           // A request may come while nothing else is done.
-          if ((await this._sendAhead()) || this._urgent.length > 0 || this._next) {
+          if ((await this._sendAhead()) || (await this._decodeAhead()) || this._urgent.length > 0 || this._next) {
             continue;
           }
           return;
@@ -194,7 +212,44 @@ export class SuggestionDecoder implements IDisposable {
       throw cancelled(); // other slices have displaced it
     }
     await this._send(key, embedding);
-    return this._call(id => ({ kind: 'suggest', id, key, prompts }));
+    const begun = performance.now();
+    const candidates = await this._call(id => ({ kind: 'suggest', id, key, prompts }));
+    this._decodeMs = performance.now() - begun;
+    return candidates;
+  }
+
+  /** Decode a point of the grid, if the user rests. Returns whether one was decoded. */
+  private async _decodeAhead(): Promise<boolean> {
+    const { _key: key, _model: model } = this;
+    const embedding = key === null ? undefined : this._embeddings.peek(key);
+    if (key === null || !model || !embedding || !this._inWorker.peek(key) || !this._asked) {
+      return false;
+    }
+    if (this._decodeMs > AHEAD_MS_MAX || globalThis.document?.hidden) {
+      return false;
+    }
+    const wait = this._asked.at + this._restMs - performance.now();
+    if (wait > 0) {
+      this._timer ??= setTimeout(() => {
+        this._timer = undefined;
+        void this._pump();
+      }, wait);
+      return false;
+    }
+    const grid = this._grids.get(key) ?? new PromptGrid(embedding.size, model.manifest);
+    this._grids.set(key, grid);
+    const at = grid.next(this._asked.place);
+    if (!at) {
+      return false;
+    }
+    try {
+      const prompts: IPrompts = { points: [{ ...at, label: 1 }] };
+      const candidates = await this._call(id => ({ kind: 'suggest', id, key, prompts }));
+      grid.add(at, candidates!);
+      return true;
+    } catch {
+      return false; // the next request reports why
+    }
   }
 
   /** Let the worker prepare the embedding that the next request is likely to need. Returns whether there was one to send. */
@@ -313,6 +368,15 @@ export class SuggestionDecoder implements IDisposable {
   /** Requests of prompts that were clicked, in order. */
   private _urgent: ISuggestRequest[] = [];
   private _pumping = false;
+  private readonly _restMs: number;
+  /** Answers to points that were decoded ahead. */
+  private readonly _grids = new Lru<string, PromptGrid>({ limit: GRIDS_KEPT });
+  /** When something was last asked for, and about where. */
+  private _asked: { at: number; place: { row: number; column: number } | undefined } | undefined;
+  /** How long the last decode took. */
+  private _decodeMs = 0;
+  /** Goes on with the grid. */
+  private _timer: ReturnType<typeof setTimeout> | undefined;
   private _ids = 0;
   private _disposed = false;
 }
@@ -324,6 +388,8 @@ export namespace SuggestionDecoder {
     createWorker?: () => IDecoderWorker;
     /** Whether our own kernels may run the decoder, which they do faster than the graph; true by default. */
     kernels?: boolean;
+    /** See {@link REST_MS}. */
+    restMs?: number;
   }
 }
 

@@ -24,7 +24,7 @@ export interface IDebugHandle {
   probabilityAt(row: number, column: number): number;
   /** The grey level of a pixel in the previewed feature; −1 if it is not loaded. */
   featureAt(row: number, column: number): number;
-  /** The shown suggestion: its mask (rows × columns, 0 and 1), scale, scores, and the pixel that it was made for. */
+  /** The shown suggestion, once it is SAM's answer to its point: its mask (rows × columns, 0 and 1), scale, scores, and the pixel that it was made for. */
   readonly suggestion: {
     mask: Uint8Array;
     rows: number;
@@ -33,8 +33,10 @@ export interface IDebugHandle {
     scores: number[];
     at: { row: number; column: number };
   } | null;
-  /** Milliseconds from the pointer to the shown suggestion, of the last ones. */
+  /** Milliseconds from the pointer to SAM's answer, of the last ones. */
   readonly suggestionTimes: readonly number[];
+  /** Milliseconds from the pointer to a first suggestion that was decoded ahead, of the last ones. */
+  readonly firstSuggestionTimes: readonly number[];
   /** Number of strokes that are not acknowledged yet. */
   readonly pendingPatches: number;
   /** Times of the last strokes, from the pointer to the repainted screen. */
@@ -98,8 +100,8 @@ export function attachDebugHandle(root: HTMLElement, state: LabellerState, canva
     probabilityAt: (row, column) => state.parts?.probability.at(state.slice, row, column) ?? -1,
     featureAt: (row, column) => state.parts?.preview.at(state.slice, row, column) ?? -1,
     get suggestion() {
-      const current = state.parts?.suggestions.current;
-      if (!current) {
+      const { current, isExact } = state.parts?.suggestions ?? {};
+      if (!current || !isExact) {
         return null;
       }
       const { rows, columns } = current.image;
@@ -110,6 +112,9 @@ export function attachDebugHandle(root: HTMLElement, state: LabellerState, canva
     },
     get suggestionTimes() {
       return state.parts?.suggestions.times ?? [];
+    },
+    get firstSuggestionTimes() {
+      return state.parts?.suggestions.firstTimes ?? [];
     },
     get times() {
       return state.times.all;

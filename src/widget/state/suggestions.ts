@@ -24,6 +24,8 @@ export interface IPointDecoder {
   serving?(prompts: IPrompts): IPointDecoder;
   /** The embedding that it decodes on, float32 [channels, rows, columns]; null if others have displaced it. */
   embedding?(): Float32Array | null;
+  /** What SAM will probably answer to one point, at once; null if nothing like it was decoded ahead. */
+  first?(at: IPixel): ICandidates | null;
   /** Decode prompts, in the image's rows and columns. `urgent` ones, which were clicked, are decoded first and never skipped. */
   suggest(prompts: IPrompts, signal: AbortSignal, urgent: boolean): Promise<ICandidates>;
 }
@@ -42,6 +44,8 @@ interface IAnswer extends IExample {
   prompts: IPrompts;
   /** Whether Auto must not begin with it, since it covers too much of the image. */
   isTooLarge: boolean;
+  /** Whether it was decoded ahead for points nearby, and stands until SAM has answered. */
+  isFirst?: boolean;
 }
 
 /** One action of the user on the suggestion that is held. */
@@ -133,9 +137,19 @@ export class Suggestions implements IDisposable {
     this.clear();
   }
 
-  /** Milliseconds from the pointer to the shown suggestion, of the last ones. */
+  /** Milliseconds from the pointer to the exact suggestion, of the last ones. */
   get times(): readonly number[] {
     return this._times;
+  }
+
+  /** Milliseconds from the pointer to a first suggestion that was decoded ahead, of the last ones. */
+  get firstTimes(): readonly number[] {
+    return this._firstTimes;
+  }
+
+  /** Whether the shown suggestion is SAM's answer to its point, not one that was decoded ahead for points nearby. */
+  get isExact(): boolean {
+    return !this._shown?.isFirst;
   }
 
   /** Whether suggestions can be made. */
@@ -225,7 +239,7 @@ export class Suggestions implements IDisposable {
     const step: IStep = { prompt: added, abort: new AbortController(), answer: Promise.resolve(null), known: null };
     this._steps.push(step);
     const prompts = this.held!;
-    const shown = this.current && this._shown;
+    const shown = this._exact;
     if (!before && shown && !areClear(prompts) && shown.suggestion.contains(placeOf(prompts))) {
       step.known = { ...shown, prompts, isTooLarge: false }; // the user holds what is shown
       step.answer = Promise.resolve(step.known);
@@ -279,7 +293,7 @@ export class Suggestions implements IDisposable {
   }
 
   private async _take(at: IPixel): Promise<IAnswer | null> {
-    const shown = this.current && this._shown;
+    const shown = this._exact;
     const step = this._steps.pop();
     if (step) {
       this._quiet = this._last;
@@ -354,12 +368,36 @@ export class Suggestions implements IDisposable {
     const sequence = ++this._asked;
     const begun = performance.now();
     const prompts = { points: [{ ...at, label: 1 as const }] };
-    const answer = await this._ask(servingOf(decoder, prompts), prompts, this._epoch.signal, false);
-    if (answer && sequence > this._answered) {
+    const serving = servingOf(decoder, prompts);
+    const first = serving.first?.(at);
+    if (first) {
+      this._showFirst(prompts, first, serving);
+      this._firstTimes = [...this._firstTimes.slice(1 - TIMES_KEPT), performance.now() - begun];
+    }
+    const answer = await this._ask(serving, prompts, this._epoch.signal, false);
+    if (answer && sequence > this._answered && (sequence === this._asked || this._fits(answer))) {
       this._answered = sequence;
       this._show(answer);
       this._times = [...this._times.slice(1 - TIMES_KEPT), performance.now() - begun];
     }
+  }
+
+  /** Show what was decoded ahead for points nearby, unless the scale that is wanted is not among it. */
+  private _showFirst(prompts: IPrompts, candidates: ICandidates, decoder: IPointDecoder): void {
+    const answer = this._answer(prompts, candidates, decoder);
+    if (answer.suggestion.score > 0) {
+      this._show({ ...answer, isFirst: true });
+    }
+  }
+
+  /** Whether an answer to an earlier place of the pointer is better than what is shown. */
+  private _fits({ suggestion }: IAnswer): boolean {
+    return this.isExact || (this._last !== null && suggestion.contains(this._last));
+  }
+
+  /** What is shown, if it is SAM's answer to its prompts. */
+  private get _exact(): IAnswer | null {
+    return this.current && this.isExact ? this._shown : null;
   }
 
   /** Decode the prompts of a step, which is the last one, and show the answer if it still is then. */
@@ -449,7 +487,7 @@ export class Suggestions implements IDisposable {
   /** Show the current suggestion as the user now wants it. */
   private _onOptions(): void {
     if (this._shown) {
-      const answer = this._remade(this._shown);
+      const answer = { ...this._remade(this._shown), isFirst: this._shown.isFirst ?? false };
       const last = this._steps[this._steps.length - 1];
       if (last?.known) {
         last.known = answer;
@@ -513,6 +551,7 @@ export class Suggestions implements IDisposable {
   private _answered = 0;
   private _pending = 0;
   private _times: readonly number[] = [];
+  private _firstTimes: readonly number[] = [];
   private _last: IPixel | null = null;
   /** The user accepted or rejected here: nothing is suggested nearby. */
   private _quiet: IPixel | null = null;

@@ -169,6 +169,8 @@ export class WindowEmbeddings implements IDisposable {
       manifest,
       within,
       embedding: () => decoder.embedding(key),
+      first: ({ row, column }) =>
+        decoder.useEmbedding(key) ? decoder.first({ row: row - row0, column: column - column0 }) : null,
       suggest: ({ points, box, mask }, signal, urgent) => {
         if (!decoder.useEmbedding(key)) {
           this._there.delete(key);

@@ -236,4 +236,48 @@ describe('SuggestionDecoder', () => {
     await expect(codeOf(decoder.load(GRAPH, DEFAULT_MODEL))).resolves.toBe('cancelled');
     expect(workers).toHaveLength(1);
   });
+
+  it('decodes points ahead while nothing is asked for, and answers at once from them', async () => {
+    const resting = new SuggestionDecoder({
+      createWorker: () => {
+        workers.push(new FakeWorker());
+        return worker();
+      },
+      restMs: 20
+    });
+    await resting.load(GRAPH, DEFAULT_MODEL);
+    resting.setEmbedding('a', new Uint8Array(4), { rows: 64, columns: 64 });
+    await new Promise(resolve => setTimeout(resolve, 60));
+    expect(worker().suggests).toHaveLength(0); // nobody has asked for a suggestion here
+    worker().atOnce.push('suggest');
+    await resting.suggest(at(1));
+    expect(resting.first({ row: 0, column: 1 })).toBeNull();
+    await new Promise(resolve => setTimeout(resolve, 60));
+    const ahead = worker().suggests.slice(1);
+    expect(ahead[0]!.prompts.points).toEqual([{ row: 4, column: 4, label: 1 }]); // nearest to what was asked for
+    expect(ahead.length).toBeGreaterThan(63);
+    resting.dispose();
+  });
+
+  it('decodes a request after the point that is decoded ahead, not after the whole grid', async () => {
+    const resting = new SuggestionDecoder({
+      createWorker: () => (workers.push(new FakeWorker()), worker()),
+      restMs: 20
+    });
+    await resting.load(GRAPH, DEFAULT_MODEL);
+    resting.setEmbedding('a', new Uint8Array(4), { rows: 64, columns: 64 });
+    const first = resting.suggest(at(1));
+    await settle();
+    worker().answer(worker().suggests[0]!);
+    await first;
+    await new Promise(resolve => setTimeout(resolve, 60));
+    expect(worker().suggests).toHaveLength(2);
+    const second = resting.suggest(at(9));
+    worker().answer(worker().suggests[1]!);
+    await settle();
+    expect(worker().suggests.map(({ prompts }) => prompts.points[0]!.column)).toEqual([1, 4, 9]);
+    worker().answer(worker().suggests[2]!);
+    await expect(codeOf(second)).resolves.toBe('fulfilled');
+    resting.dispose();
+  });
 });

@@ -319,6 +319,7 @@ export async function open(
         setEmbedding: key => void embeddings.add(key),
         useEmbedding: key => embeddings.has(key),
         embedding: () => null,
+        first: () => null,
         suggest,
         isDisposed: false,
         dispose: () => undefined

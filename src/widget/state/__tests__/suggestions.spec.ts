@@ -101,6 +101,60 @@ describe('Suggestions', () => {
     expect(suggestions.current?.at.row).toBe(220);
   });
 
+  describe('decoded ahead', () => {
+    const near = { row: 204, column: 240 };
+    const ahead = () => {
+      const made = make();
+      const { suggestions, asked } = made;
+      const suggest: IPointDecoder['suggest'] = (prompts, signal, urgent) =>
+        new Promise((resolve, reject) =>
+          asked.push({ at: placeOf(prompts), prompts, signal, urgent, resolve, reject })
+        );
+      suggestions.decoder = { manifest: DEFAULT_MODEL, first: () => candidates(near), suggest };
+      return made;
+    };
+
+    it('stand at once, until SAM has answered', async () => {
+      const { suggestions, answer } = ahead();
+      suggestions.move({ row: 200, column: 240 }, 10);
+      expect(suggestions.current).toMatchObject({ scale: 1, at: { row: 200, column: 240 } });
+      expect(suggestions).toMatchObject({ isExact: false, busy: true });
+      suggestions.options.set({ scale: 'large' });
+      expect(suggestions.current).toMatchObject({ scale: 2 });
+      expect(suggestions.isExact).toBe(false);
+      await answer();
+      expect(suggestions).toMatchObject({ isExact: true, busy: false });
+      expect(suggestions.current!.scale).toBe(2);
+      expect(suggestions.firstTimes).toHaveLength(1);
+      expect(suggestions.times).toHaveLength(1);
+    });
+
+    it('are not accepted or held: SAM answers first', async () => {
+      const { suggestions, asked, answer } = ahead();
+      suggestions.move({ row: 200, column: 240 }, 10);
+      const accepted = suggestions.accept({ row: 200, column: 240 });
+      await tick();
+      expect(asked).toHaveLength(2);
+      await answer();
+      expect((await accepted)!.bounds).toMatchObject({ row0: 178 });
+      suggestions.move({ row: 300, column: 240 }, 10);
+      expect(suggestions.isExact).toBe(false);
+      suggestions.add(inside(300, 240));
+      await answer();
+      expect(suggestions).toMatchObject({ isExact: true });
+      expect(suggestions.current!.bounds).toMatchObject({ row0: 278 });
+    });
+
+    it('are not replaced by an answer to where the pointer was, if its mask is not under the pointer', async () => {
+      const { suggestions, answer } = ahead();
+      [100, 200, 210].forEach(row => suggestions.move({ row, column: 240 }, 4));
+      await answer(0);
+      expect(suggestions).toMatchObject({ isExact: false, current: { at: { row: 210 } } });
+      await answer(1);
+      expect(suggestions).toMatchObject({ isExact: true, current: { at: { row: 200 } } });
+    });
+  });
+
   it('turns through the scales, and keeps the chosen one wherever the pointer goes, until the user takes Auto', async () => {
     const { suggestions, answer } = make();
     suggestions.move({ row: 200, column: 240 }, 10);

@@ -73,6 +73,7 @@ describe('WindowEmbeddings', () => {
         setEmbedding: key => void kept.add((current = key)),
         useEmbedding: key => kept.has(key) && ((current = key), true),
         embedding: () => null,
+        first: () => null,
         suggest: async prompts => {
           decoded.push({ key: current, prompts });
           return { lowRes: [], scores: [decoded.length], single: null } as ICandidates;
