@@ -1,6 +1,6 @@
 /**
  * Measures how soon a suggestion follows the pointer in the real page: 300 positions at 30 a second on each image, with our kernels and with the
- * decoder's graph. `npm run measure -- suggestions` prints the figures.
+ * decoder's graph; with the kernels after points were decoded ahead, too, and how well those agree with SAM's answers. `npm run measure -- suggestions` prints the figures.
  */
 import { cpus, loadavg } from 'node:os';
 import { test } from '@jupyterlab/galata';
@@ -20,6 +20,10 @@ const IMAGES = {
 
 const POSITIONS = 300;
 const PER_SECOND = 30;
+/** Time in which points are decoded ahead. */
+const REST_MS = 25_000;
+/** Positions at which a first suggestion is compared with SAM's answer. */
+const COMPARED = 60;
 
 /** Times in milliseconds, sorted. */
 function summary(times: readonly number[]): string {
@@ -51,6 +55,41 @@ async function sweep(root: Locator, positions: number, perSecond: number): Promi
   );
 }
 
+/** Overlap (IoU) of first suggestions with SAM's answers, at places where there is one; sorted. */
+async function agreement(root: Locator, positions: number): Promise<number[]> {
+  const overlaps = await root.evaluate(async (element, count) => {
+    const handle = (element as Handled).sambalab;
+    const canvas = element.querySelector<HTMLElement>('.sambalab-canvas')!;
+    const box = canvas.getBoundingClientRect();
+    const target = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2)!;
+    const found: number[] = [];
+    for (let i = 0; i < count; i++) {
+      const x = box.x + box.width * (0.5 + 0.42 * Math.sin(i * 1.7 + 0.4));
+      const y = box.y + box.height * (0.5 + 0.42 * Math.cos(i * 2.9));
+      const init = { clientX: x, clientY: y, bubbles: true, pointerId: 1, pointerType: 'mouse', isPrimary: true };
+      let first: Uint8Array | null = null;
+      const before = JSON.stringify(handle.suggestion?.at);
+      const isThere = () => handle.suggestion !== null && JSON.stringify(handle.suggestion.at) !== before;
+      target.dispatchEvent(new PointerEvent('pointermove', init));
+      for (let waited = 0; waited < 300 && !isThere(); waited++) {
+        first ??= handle.firstMask;
+        await new Promise(resolve => setTimeout(resolve, 2));
+      }
+      const exact = isThere() ? handle.suggestion?.mask : undefined;
+      if (first && exact) {
+        let [both, any] = [0, 0];
+        first.forEach((inside, at) => {
+          both += inside & exact[at]!;
+          any += inside | exact[at]!;
+        });
+        found.push(both / any);
+      }
+    }
+    return found;
+  }, positions);
+  return overlaps.sort((a, b) => a - b);
+}
+
 for (const decoder of ['kernels', 'graph'] as const) {
   test.describe(decoder, () => {
     test.use({ mockSettings: { 'sambalab:widget': { decoder } } });
@@ -79,6 +118,21 @@ lab`,
         const times = await lab.root.evaluate(element => [...(element as Handled).sambalab.suggestionTimes]);
         const load = loadavg()[0]!.toFixed(1);
         console.log(`${name}, ${decoder}: ${summary(times.slice(before))} (${cpus().length} cores, load ${load})`);
+        if (decoder === 'kernels') {
+          await page.waitForTimeout(REST_MS);
+          const overlaps = await agreement(lab.root, COMPARED);
+          const mean = overlaps.reduce((sum, each) => sum + each, 0) / overlaps.length;
+          console.log(
+            `${name}: after ${REST_MS / 1000} s of rest a first suggestion at ${overlaps.length} of ${COMPARED} places, ` +
+              `overlap with SAM's answer ${mean.toFixed(3)} (median ${overlaps[Math.floor(overlaps.length / 2)]?.toFixed(3)})`
+          );
+          const past = await lab.root.evaluate(element => (element as Handled).sambalab.firstSuggestionTimes.length);
+          await sweep(lab.root, POSITIONS, PER_SECOND);
+          const firsts = await lab.root.evaluate(element => [...(element as Handled).sambalab.firstSuggestionTimes]);
+          const after = await lab.root.evaluate(element => [...(element as Handled).sambalab.suggestionTimes]);
+          console.log(`${name}, first: ${summary(firsts.slice(past))}`);
+          console.log(`${name}, exact after it: ${summary(after.slice(-POSITIONS / 2))}`);
+        }
       });
     }
   });

@@ -35,6 +35,8 @@ export interface IDebugHandle {
   } | null;
   /** Milliseconds from the pointer to SAM's answer, of the last ones. */
   readonly suggestionTimes: readonly number[];
+  /** The mask of the shown suggestion while it is one that was decoded ahead, rows × columns; else null. */
+  readonly firstMask: Uint8Array | null;
   /** Milliseconds from the pointer to a first suggestion that was decoded ahead, of the last ones. */
   readonly firstSuggestionTimes: readonly number[];
   /** Number of strokes that are not acknowledged yet. */
@@ -112,6 +114,10 @@ export function attachDebugHandle(root: HTMLElement, state: LabellerState, canva
     },
     get suggestionTimes() {
       return state.parts?.suggestions.times ?? [];
+    },
+    get firstMask() {
+      const { current, isExact } = state.parts?.suggestions ?? {};
+      return current && !isExact ? current.mask() : null;
     },
     get firstSuggestionTimes() {
       return state.parts?.suggestions.firstTimes ?? [];
