@@ -36,7 +36,8 @@ test('Going back to a slice fetches nothing, and suggestions are there at once',
     `rows, columns = np.indices((400, 600))
 hole = (rows - 90) ** 2 + (columns - 150) ** 2 < 50 ** 2
 stack = np.stack([np.where(hole, 220, 30 + 10 * i).astype(np.uint8) for i in range(3)])
-lab = sl.Labeller(stack, classes=["hole", "ground"], name="slices", fresh=True); lab`
+lab = sl.Labeller(stack, classes=["hole", "ground"], name="slices", fresh=True); lab`,
+    `print(json.dumps({"counts": [int((lab.labels[i] == 1).sum()) for i in range(3)], "steps": [step.tool for step in lab.history]}))`
   ]);
   await notebook.run(0);
   await notebook.run(1);
@@ -66,6 +67,19 @@ lab = sl.Labeller(stack, classes=["hole", "ground"], name="slices", fresh=True);
   // Only that another part is in view is told, and acknowledged.
   expect(traffic.names.filter(name => name !== 'session.view' && !name.includes('"result":{}'))).toEqual([]);
   expect(traffic.bytes).toBeLessThan(1000);
+
+  // Carried from here, the hole is labelled on all slices, in one step.
+  await lab.press('Shift+D');
+  await expect(lab.root.getByTestId('sambalab-status')).toContainText(
+    'Carried through slices 0 to 2. Slice 0 is the first one. Slice 2 is the last one.',
+    { timeout: 60_000 }
+  );
+  const read = async () => JSON.parse(await notebook.run(2)) as { counts: number[]; steps: string[] };
+  const { counts, steps } = await read();
+  expect(counts.every(count => Math.abs(count / (Math.PI * 50 ** 2) - 1) < 0.1)).toBe(true);
+  expect(steps).toEqual(['carry']);
+  await lab.press('ControlOrMeta+z');
+  await expect.poll(async () => (await read()).counts).toEqual([0, 0, 0]);
 });
 
 test('Slices pass by wheel and keys; strokes, copies and fills go to the slices that are meant', async ({

@@ -68,11 +68,16 @@ class CarriedObject(NamedTuple):
         bool (len(slices), rows, columns): the object on each of them.
     scores
         float64 (len(slices),): SAM's prediction of each mask's quality (IoU), about 0 to 1.
+    ends
+        Why it is not on the slice before the first and not on the one after the last: ``"stack"``, there is no such slice;
+        ``"reach"``, no further one was asked for; ``"changed"``, its outline changes by more than half; ``"unsure"``, SAM's
+        predicted quality is below 0.6; ``"unseen"``, SAM sees something else from a point inside it.
     """
 
     slices: range
     masks: npt.NDArray[np.bool_]
     scores: npt.NDArray[np.float64]
+    ends: tuple[str, str]
 
 
 class Suggestions(WorkRegion):
@@ -300,7 +305,14 @@ class Suggestions(WorkRegion):
         return SimilarObjects(objects, scores, similarities)
 
     def carry(
-        self, row: float, col: float, slice: int = 0, *, scale: int | None = None, reach: int | None = None
+        self,
+        row: float,
+        col: float,
+        slice: int = 0,
+        *,
+        scale: int | None = None,
+        reach: int | None = None,
+        progress: bool = True,
     ) -> CarriedObject:
         """Follow the object at a pixel through the slices of a stack, until it fades.
 
@@ -316,12 +328,14 @@ class Suggestions(WorkRegion):
         scale
             Which of SAM's masks at the pixel is the object, as in `suggest_similar`.
         reach
-            Greatest number of slices before and after; None: all.
+            Greatest number of slices before and after; None: all that are worked on.
+        progress
+            Whether to show a line of text with the progress.
 
         Returns
         -------
         CarriedObject
-            ``slices``, with ``masks`` and ``scores`` on each.
+            ``slices``, with ``masks`` and ``scores`` on each, and the reasons why it ends.
 
         Raises
         ------
@@ -343,10 +357,15 @@ class Suggestions(WorkRegion):
             params["scale"] = whole("scale", scale, 0, 2)
         if reach is not None:
             params["reach"] = whole("reach", reach, 0, REACH_MAX)
-        reply = self._request("sam.carry", params)
+        line = ProgressLine("Carrying", switch("progress", progress))
+        try:
+            reply = self._request("sam.carry", params, on_job=line)
+        finally:
+            line.end()
         masks = staging.take(self._client, reply).view(np.bool_)
         first = int(reply["first"])
-        return CarriedObject(range(first, first + len(masks)), masks, np.array(reply["scores"], dtype=np.float64))
+        ends = (reply["ends"]["before"], reply["ends"]["after"])
+        return CarriedObject(range(first, first + len(masks)), masks, np.array(reply["scores"], dtype=np.float64), ends)
 
 
 def _within(name: str, value: float, size: int) -> float:

@@ -5,13 +5,96 @@
  * Logits have `maskSize` rows and columns; only the samples of the image count, at the upper left, not those of the padding.
  */
 import { DecoderManifest } from '../shared/models';
-import { ISize } from '../shared/rect';
+import { ISize, Rect } from '../shared/rect';
 import { frameSize } from './prompts';
 
 /** A sample among the logits. */
 export interface ISample {
   row: number;
   column: number;
+}
+
+/** What is changed in a mask's shape. */
+export interface IMaskShape {
+  /** Keep the connected parts at the points alone. */
+  connected: boolean;
+  /** Fill holes. */
+  filled: boolean;
+  /** Smooth the border. */
+  smooth: boolean;
+  /** Grow by so many pixels, or shrink if negative. */
+  grow: number;
+}
+
+/** The shape as SAM gives it. */
+export const PLAIN_SHAPE: Readonly<IMaskShape> = { connected: false, filled: false, smooth: false, grow: 0 };
+
+/**
+ * Change the shape of a mask, all but its growth.
+ *
+ * @param points pixels of the image; the connected parts at them are kept, or the largest part if none is at them
+ */
+export function shapedLogits(
+  logits: Float32Array,
+  { connected, filled: fills, smooth }: Readonly<Omit<IMaskShape, 'grow'>>,
+  points: readonly { row: number; column: number }[],
+  size: ISize,
+  manifest: DecoderManifest
+): Float32Array {
+  const side = manifest.decoder.maskSize;
+  const samples = samplesOf(size, manifest);
+  let shaped = logits;
+  if (smooth) {
+    shaped = smoothed(shaped, side, samples);
+  }
+  if (connected) {
+    const { down, across } = samplesPerPixel(size, manifest);
+    const sample = (pixel: number, scale: number, count: number) =>
+      Math.min(Math.max(Math.floor((pixel + 0.5) * scale), 0), count - 1);
+    const on = points.map(({ row, column }) => ({
+      row: sample(row, down, samples.rows),
+      column: sample(column, across, samples.columns)
+    }));
+    shaped = connectedPart(shaped, side, samples, on);
+  }
+  return fills ? filled(shaped, side, samples) : shaped;
+}
+
+/** A rectangle of the image's pixels that holds all of a mask; empty, at 0, for an empty mask. */
+export function maskBounds(logits: Float32Array, size: ISize, manifest: DecoderManifest): Rect {
+  const side = manifest.decoder.maskSize;
+  const samples = samplesOf(size, manifest);
+  const { down, across } = samplesPerPixel(size, manifest);
+  let [top, bottom, left, right] = [side, -1, side, -1];
+  for (let row = 0; row < samples.rows; row++) {
+    for (let column = 0; column < samples.columns; column++) {
+      if (logits[row * side + column]! > 0) {
+        top = Math.min(top, row);
+        bottom = Math.max(bottom, row);
+        left = Math.min(left, column);
+        right = Math.max(right, column);
+      }
+    }
+  }
+  if (bottom < 0) {
+    return { row0: 0, row1: 0, column0: 0, column1: 0 };
+  }
+  // One sample of margin covers the pixels between two samples.
+  const clip = (value: number, most: number) => Math.min(Math.max(value, 0), most);
+  return {
+    row0: clip(Math.floor((top - 1) / down), size.rows),
+    row1: clip(Math.ceil((bottom + 2) / down), size.rows),
+    column0: clip(Math.floor((left - 1) / across), size.columns),
+    column1: clip(Math.ceil((right + 2) / across), size.columns)
+  };
+}
+
+/** Rows and columns of logits for each row and column of an image of this size. */
+export function samplesPerPixel(size: ISize, manifest: DecoderManifest): { down: number; across: number } {
+  const { encoder, decoder } = manifest;
+  const frame = frameSize(size, encoder.size, encoder.resize);
+  const step = decoder.maskSize / encoder.size;
+  return { down: (frame.rows / size.rows) * step, across: (frame.columns / size.columns) * step };
 }
 
 /** The logits' rows and columns that show an image of this size. */

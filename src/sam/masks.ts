@@ -89,6 +89,21 @@ export function coverage(lowRes: Float32Array, size: ISize, manifest: DecoderMan
   return inside / (rows * columns);
 }
 
+/** The overlap (IoU) of two masks of one image, counted on their logits; 0 if both are empty. */
+export function maskOverlap(one: Float32Array, other: Float32Array, size: ISize, manifest: DecoderManifest): number {
+  const side = manifest.decoder.maskSize;
+  const { rows, columns } = samplesOf(size, manifest);
+  let [both, either] = [0, 0];
+  for (let row = 0; row < rows; row++) {
+    for (let at = row * side; at < row * side + columns; at++) {
+      const [a, b] = [one[at]! > 0, other[at]! > 0];
+      both += a && b ? 1 : 0;
+      either += a || b ? 1 : 0;
+    }
+  }
+  return either === 0 ? 0 : both / either;
+}
+
 /**
  * How little a mask depends on the threshold of its logits: the intersection over union of the masks at +1 and −1, as SAM's automatic mask generator
  * has it (`calculate_stability_score` in segment-anything's `utils/amg.py`). 0 to 1; 0 without a mask.

@@ -50,6 +50,9 @@ export const UNIT_MAX = 20;
 /** Characters of a choice of a SAM model: its id, or a path. */
 export const MODEL_CHOICE_MAX = 4096;
 
+/** Pixels by which a suggestion's mask may grow or shrink. */
+export const MASK_GROW_MAX = 5;
+
 /** Radius in pixels of the filter that smooths probabilities. */
 export const REFINE_MAX = 32;
 

@@ -5,7 +5,6 @@ import { familyNames, withoutEmbedding } from '../../../src/shared/features';
 import { ArrayDescriptor, Params, Result } from '../../../src/shared/protocol';
 import { Rect } from '../../../src/shared/rect';
 import { isSameRegion, rectOf } from '../../../src/shared/region';
-import { carried, chooseScale, ICarried, IPrompts, upscaleMask } from '../../../src/sam';
 import { ArrayStore } from '../arrays/array-store';
 import { displayRange } from '../arrays/display-range';
 import { TileFile } from '../arrays/tile-file';
@@ -76,54 +75,6 @@ export class ComputeJobs {
     const sam = await this._samOf(session);
     const { masks, scores } = await sam.suggest(embedding, size, points, context);
     return { masks: window || region ? placed(masks, part, rows, columns) : masks, shape: [3, rows, columns], scores };
-  }
-
-  /** The object at a point on its slice and on those before and after, until it fades: a mask of the image for each, uint8 0 and 1. */
-  async carry(
-    session: Session,
-    { slice, point, scale, reach = Infinity }: Params<'sam.carry'>,
-    call: ICall
-  ): Promise<{ masks: Uint8Array[]; shape: number[]; first: number; scores: number[] }> {
-    const sam = await this._samOf(session);
-    const { manifest } = sam;
-    const [slices, rows, columns] = session.record.image.shape;
-    const { part, size, local } = seenAt(session, point);
-    const context: IJobContext = { signal: call.signal, progress: () => undefined };
-    const decoderOf = async (index: number) => {
-      const { embedding } = await this.embeddings.whole(session, index, call);
-      return (prompts: IPrompts) => sam.decode(embedding, size, prompts, context);
-    };
-    const candidates = await (await decoderOf(slice))({ points: [{ ...local, label: 1 }] });
-    const chosen = scale ?? chooseScale(candidates, { at: local, size, manifest }).scale;
-    const start: ICarried = { lowRes: candidates.lowRes[chosen]!, score: candidates.scores[chosen]! };
-    if (!start.lowRes.some(logit => logit > 0)) {
-      throw new BridgeError(
-        'invalid',
-        `SAM finds no object at (${point.row}, ${point.column}); choose another pixel or scale.`
-      );
-    }
-    const follow = async (step: 1 | -1): Promise<ICarried[]> => {
-      const found: ICarried[] = [];
-      const end = step > 0 ? Math.min(slices - 1, slice + reach) : Math.max(0, slice - reach);
-      for (let index = slice + step; step > 0 ? index <= end : index >= end; index += step) {
-        call.signal.throwIfAborted();
-        const before = (found[found.length - 1] ?? start).lowRes;
-        const next = await carried(before, size, manifest, await decoderOf(index));
-        if (!next) {
-          break;
-        }
-        found.push(next);
-      }
-      return found;
-    };
-    const earlier = (await follow(-1)).reverse();
-    const all = [...earlier, start, ...(await follow(1))];
-    return {
-      masks: all.map(({ lowRes }) => placed(upscaleMask(lowRes, size, manifest), part, rows, columns, 1)),
-      shape: [all.length, rows, columns],
-      first: slice - earlier.length,
-      scores: all.map(({ score }) => score)
-    };
   }
 
   /** Objects like the one at a point, uint16 [rows, columns] of the image, with their qualities and similarities. */
@@ -288,9 +239,9 @@ export class ComputeJobs {
 }
 
 /** Masks of a part of an image, [3, part's rows, part's columns], in the whole image. */
-function placed(masks: Uint8Array, part: Rect, rows: number, columns: number, count = 3): Uint8Array {
+function placed(masks: Uint8Array, part: Rect, rows: number, columns: number): Uint8Array {
   const width = part.column1 - part.column0;
-  const out = new Uint8Array(count * rows * columns);
+  const out = new Uint8Array(3 * rows * columns);
   for (let from = 0, line = 0; from < masks.length; from += width, line++) {
     const height = part.row1 - part.row0;
     const row = Math.floor(line / height) * rows + part.row0 + (line % height);

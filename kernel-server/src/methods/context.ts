@@ -10,6 +10,7 @@ import { Interpolation } from '../learning/interpolation';
 import { LiveRounds } from '../learning/live-rounds';
 import { Regions } from '../next-region/regions';
 import { Uncertainty } from '../next-region/uncertainty';
+import { ObjectCarrier } from '../sam/object-carrier';
 import { EncoderResults } from '../sam/encoder-results';
 import { PromptModels } from '../sam/prompt-models';
 import { SliceEmbeddings } from '../sam/slice-embeddings';
@@ -46,6 +47,7 @@ export interface IMethodContext extends IMethodOptions {
   embeddings: SliceEmbeddings;
   classifiers: ClassifierJobs;
   compute: ComputeJobs;
+  carrier: ObjectCarrier;
   interpolation: Interpolation;
   corrections: Corrections;
   live: LiveRounds;
@@ -81,10 +83,12 @@ export function createContext(options: IMethodOptions): IMethodContext {
   const histograms = new Histograms();
   const regions = new Regions({ engine, jobs, uncertainty, embeddings });
   const interpolation = new Interpolation({ engine, jobs });
+  const carrier = new ObjectCarrier({ ...options, embeddings });
   const corrections = new Corrections({ engine, jobs });
   return {
     ...options,
     compute,
+    carrier,
     interpolation,
     corrections,
     classifiers,

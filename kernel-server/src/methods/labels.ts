@@ -7,17 +7,17 @@ import { copySlice } from '../session/copy-slice';
 import { paintAcross } from '../session/paint-across';
 import { filledTiles, overlayTiles, tilesOf } from '../session/overlays';
 import { firstTiles, middleTiles } from '../session/reduced-overlays';
+import { Session } from '../session/session';
 import { spareClasses } from '../session/spare-classes';
 import { Handlers, madeBy } from '../transport/dispatcher';
 import { IMethodContext } from './context';
 
-export function labelsHandlers({ sessions, peers, events, staging, interpolation }: IMethodContext) {
+export function labelsHandlers({ sessions, peers, events, staging, interpolation, carrier }: IMethodContext) {
   return {
     'labels.patch': async ({ session: id, direction = 'xy', keeps = [], ...patch }, call) => {
       const session = await sessions.get(id);
-      if (patch.class !== 0 && !session.classIds.has(patch.class)) {
-        const ids = [...session.classIds].join(', ');
-        throw new BridgeError('invalid', `There is no class ${patch.class}; the classes are ${ids}, and 0 erases.`);
+      if (patch.class !== 0) {
+        checkClass(session, patch.class);
       }
       const directed = direction === 'xy' ? undefined : { direction };
       const segmentation = session.array('segmentation');
@@ -80,6 +80,17 @@ export function labelsHandlers({ sessions, peers, events, staging, interpolation
       return { result: { version, changed } };
     },
 
+    'labels.carry': async (params, call) => {
+      const session = await sessions.get(params.session);
+      checkClass(session, params.class);
+      const bytes = call.buffers[0]?.slice() ?? new Uint8Array(); // aligned for float32
+      const logits = new Float32Array(bytes.buffer, 0, Math.floor(bytes.byteLength / 4));
+      const { rects, ...result } = await carrier.label(session, params, logits, call);
+      await events.labelsEdited(session, rects);
+      events.changed(session);
+      return { result };
+    },
+
     'labels.slices': async params => {
       const session = await sessions.get(params.session);
       const { version } = session.labels;
@@ -125,4 +136,14 @@ export function labelsHandlers({ sessions, peers, events, staging, interpolation
       }
     }
   } satisfies Partial<Handlers>;
+}
+
+/** Throws BridgeError `invalid` if a session has no such class. */
+function checkClass({ classIds }: Session, id: number): void {
+  if (!classIds.has(id)) {
+    throw new BridgeError(
+      'invalid',
+      `There is no class ${id}; the classes are ${[...classIds].join(', ')}, and 0 erases.`
+    );
+  }
 }

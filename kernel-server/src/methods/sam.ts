@@ -7,7 +7,7 @@ import { TileFile } from '../arrays/tile-file';
 import { Handlers } from '../transport/dispatcher';
 import { IMethodContext } from './context';
 
-export function samHandlers({ models, sessions, staging, embeddings, compute }: IMethodContext) {
+export function samHandlers({ models, sessions, staging, embeddings, compute, carrier }: IMethodContext) {
   return {
     'sam.embed': async ({ session: id, slice }, call) => {
       const session = await sessions.get(id);
@@ -65,8 +65,7 @@ export function samHandlers({ models, sessions, staging, embeddings, compute }: 
 
     'sam.carry': async (params, call) => {
       const session = await sessions.get(params.session);
-      session.checkSlice(params.slice);
-      const { masks, shape, first, scores } = await compute.carry(session, params, call);
+      const { masks, shape, first, scores, ends } = await carrier.masks(session, params, call);
       const { staged, array } = await staging.make(call.peer, 'uint8', shape);
       const file = new TileFile(array, 'r+');
       try {
@@ -74,7 +73,7 @@ export function samHandlers({ models, sessions, staging, embeddings, compute }: 
       } finally {
         file.close();
       }
-      return { result: { staged, array, first, scores } };
+      return { result: { staged, array, first, scores, ends } };
     },
 
     'sam.similar': async (params, call) => {

@@ -50,7 +50,8 @@ export const EVENTS = {
       'regions',
       'interpolate',
       'correct',
-      'similar'
+      'similar',
+      'carry'
     ]),
     state: z.enum(['running', 'done', 'failed', 'cancelled']),
     /** The present step, for the user: "features", "growing trees". `encoding` counts windows of SAM's encoder. */

@@ -26,6 +26,17 @@ export const zSamModelInfo = z.object({
 });
 export type SamModelInfo = z.infer<typeof zSamModelInfo>;
 
+/**
+ * Why an object that is carried through a stack is on no further slice: the stack, or the part of it that is worked on, ends; no further one was asked for;
+ * its outline changes by more than half; SAM is not sure of it; or SAM sees something else from a point inside it.
+ */
+export const zCarryEnd = z.enum(['stack', 'reach', 'changed', 'unsure', 'unseen']);
+export type CarryEnd = z.infer<typeof zCarryEnd>;
+
+/** Where an object ends before its first slice and after its last one. */
+export const zCarryEnds = z.object({ before: zCarryEnd, after: zCarryEnd });
+export type CarryEnds = z.infer<typeof zCarryEnds>;
+
 export const SAM_METHODS = {
   /** The models that may suggest. */
   'sam.models': { params: z.object({}), result: z.object({ models: z.array(zSamModelInfo) }), repeat: true },
@@ -102,7 +113,13 @@ export const SAM_METHODS = {
       /** Slices that are looked at before and after; absent: all. */
       reach: zCount.optional()
     }),
-    result: z.object({ staged: zStagedId, array: zArray, first: zCount, scores: z.array(z.number()) })
+    result: z.object({
+      staged: zStagedId,
+      array: zArray,
+      first: zCount,
+      scores: z.array(z.number()),
+      ends: zCarryEnds
+    })
   },
   /**
    * Find objects like the one at a point: a staged uint16 array [rows, columns] with 1 in that object, 2 and up in the others, 0 elsewhere. For each

@@ -36,6 +36,7 @@ const WHAT: Readonly<Record<string, () => string>> = {
   flood: () => trans.__('Filled by grey value'),
   suggestion: () => trans.__('SAM suggestion'),
   'copy-slice': () => trans.__('Copied to the next slice'),
+  carry: () => trans.__('Object carried through slices'),
   interpolate: () => trans.__('Filled between slices'),
   remove_islands: () => trans.__('Islands removed'),
   fill_holes: () => trans.__('Holes filled'),

@@ -4,7 +4,8 @@
  *
  * A key may stand in one entry only. The keys of tools are in the tools' files.
  */
-import { ITool, TOOLS } from '../canvas/tools';
+import { currentTool, ITool, TOOLS } from '../canvas/tools';
+import { suggest } from '../canvas/tools/suggest';
 import { nextBrushSize, nextShown } from '../base/settings';
 import { trans } from '../base/translation';
 import { userKeys } from '../base/user-keys';
@@ -136,9 +137,14 @@ export const COMMANDS: readonly ICommand[] = [
     onImage: true,
     label: () => trans.__('Reject the suggestion; drop the polygon; leave the whole window'),
     run: view => {
+      const { parts, carrying } = view.state;
+      const begun = Boolean(parts?.suggestions.held ?? parts?.similar.group);
       const dropped = view.canvas.handler.cancel?.() ?? false;
-      view.state.parts?.guide.dismiss();
-      if (!dropped && view.isFullWindow()) {
+      // A suggestion that only follows the pointer is dropped beside it.
+      const isHovering = currentTool(view.state) === suggest && !begun;
+      const stopped = (!dropped || isHovering) && carrying.cancel();
+      parts?.guide.dismiss();
+      if (!dropped && !stopped && view.isFullWindow()) {
         view.toggleFullWindow();
       }
     }

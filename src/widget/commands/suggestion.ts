@@ -87,6 +87,22 @@ export const SUGGESTION_COMMANDS: readonly ICommand[] = [
     run: ({ state }) => void state.findSimilar()
   },
   {
+    name: 'carry-object',
+    group: 'suggestions',
+    keys: ['Shift D'],
+    label: () => trans.__('Carry this object through the slices'),
+    description: () =>
+      trans.__(
+        'Label the object at the pointer, or the last one, on the slices before and after too, until it fades; Escape stops'
+      ),
+    enabled: view => {
+      const { parts, connection } = view.state;
+      const isStack = parts !== null && parts.direction === 'xy' && parts.slices > 1;
+      return inUse(view) && isStack && parts.suggestions.ready && connection.state.state === 'connected';
+    },
+    run: ({ state }) => void state.carry()
+  },
+  {
     name: 'add-point-inside',
     group: 'suggestions',
     keys: ['Y'],

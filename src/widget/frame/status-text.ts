@@ -72,6 +72,13 @@ function mostImportant(state: LabellerState): IStatusText {
   if (told) {
     return told;
   }
+  const { slices: carriedTo } = state.carrying;
+  if (carriedTo !== null) {
+    return {
+      text: trans.__('Carrying the object through the slices: on %1 more so far. Escape stops it.', carriedTo),
+      kind: 'busy'
+    };
+  }
   if (parts && parts.direction !== 'xy') {
     const text = trans.__('Slices in %1. SAM suggests on slices in xy.', parts.direction);
     return { text: nextStep(state) ?? text, kind: 'plain' };

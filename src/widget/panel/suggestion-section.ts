@@ -1,8 +1,8 @@
 /** How SAM's suggestions are changed in shape before they are shown and accepted. */
 import { slider } from '../base/dom';
 import { trans } from '../base/translation';
-import { GROW_MAX } from '../state/suggestion-options';
-import { IMaskShape } from '../state/suggestion';
+import { MASK_GROW_MAX } from '../../shared';
+import { IMaskShape } from '../../sam';
 import { CheckField } from './fields';
 import { FoldingSection } from './folding-section';
 import { ISection, ISectionOptions } from './section';
@@ -42,8 +42,8 @@ class SuggestionSection extends FoldingSection {
       testid: 'sambalab-suggestion-grow',
       label: trans.__('Grow'),
       title: trans.__('Grow the suggestion by so many pixels of the image, or shrink it'),
-      min: -GROW_MAX,
-      max: GROW_MAX,
+      min: -MASK_GROW_MAX,
+      max: MASK_GROW_MAX,
       format: pixels => (pixels === 0 ? trans.__('0 px') : trans.__('%1 px', signed(pixels))),
       input: grow => suggestionOptions.set({ grow })
     });

@@ -27,6 +27,7 @@ import { IPatchReply, Move } from '../labels/patch-queue';
 import { IMaskedPatch } from '../labels/patches';
 import { Change, IRepaint } from './change';
 import { Choice } from './choice';
+import { Carrying } from './carrying';
 import { ClassChange, marked } from './class-rules';
 import { ClassSets } from './class-sets';
 import { ClassifierFiles, IChosenFile, ISavedFile } from './classifier-files';
@@ -40,6 +41,8 @@ import { StepHistory } from './step-history';
 import { StoredLabels } from './stored-labels';
 import { StrokeTimes } from './stroke-times';
 import { IPixel } from './suggestion';
+import { carriedText } from './carried-text';
+import { isHidden } from './weak-suggestions';
 import { SuggestionOptions } from './suggestion-options';
 import { Training } from './training';
 
@@ -72,6 +75,7 @@ export class LabellerState implements IDisposable {
     this.classSets = new ClassSets({ link });
     this.stored = new StoredLabels({ link });
     this.history = new StepHistory({ link });
+    this.carrying = new Carrying({ link });
     this.times = new StrokeTimes({ link });
     this.choice.answered.connect((_, session) => this._take(session), this);
     this.choice.changed.connect(() => this._changed.emit('features'), this);
@@ -82,7 +86,8 @@ export class LabellerState implements IDisposable {
       this.labelFiles,
       this.classSets,
       this.stored,
-      this.history
+      this.history,
+      this.carrying
     ]) {
       part.changed.connect(() => this._changed.emit('status'), this);
     }
@@ -114,6 +119,9 @@ export class LabellerState implements IDisposable {
   readonly stored: StoredLabels;
   /** The steps that can be undone. */
   readonly history: StepHistory;
+
+  /** The object that is carried through the slices. */
+  readonly carrying: Carrying;
 
   /** Emits what changed. */
   get changed(): ISignal<this, Change> {
@@ -430,6 +438,49 @@ export class LabellerState implements IDisposable {
     }
   }
 
+  /**
+   * Carry the suggestion that is held or shown, or else the one that was accepted last on this slice, through the slices before and after, into the current
+   * class and as one step. The switch of overlaps says which older labels there stay.
+   */
+  async carry(): Promise<void> {
+    const { parts, currentClass, slice } = this;
+    const session = this._session;
+    if (!parts || !currentClass || !session) {
+      return;
+    }
+    if (this.corrects) {
+      this.note(trans.__('An object is carried into labels: stop correcting the segmentation first.'));
+      return;
+    }
+    const { suggestions } = parts;
+    const { current, place, held } = suggestions;
+    const isShown = place !== null && (!current || !isHidden(current, held !== null, this.settings.values));
+    const suggestion = isShown ? await suggestions.accept(place) : (suggestions.accepted ?? null);
+    if (!suggestion) {
+      this.note(trans.__('Accept an object first, or point at one: then it is carried through the slices.'));
+      return;
+    }
+    const { id: classId } = currentClass;
+    if (!this.replaces(classId, suggestion.at, slice)) {
+      return; // it is locked, which the status line says
+    }
+    if (isShown) {
+      suggestions.learn(suggestion, classId);
+    }
+    await this._attempt(async () => {
+      await this.drained();
+      const { row, column } = suggestion.at;
+      const itself = isShown || parts.labels.slice(slice).at(row, column) !== classId;
+      const { overlap } = this.settings.values;
+      const free = session.classes.map(({ id }) => id).filter(id => !session.marks.locked.includes(id));
+      const replaces = overlap === 'keep' ? [0] : [0, ...free];
+      const one = overlap === 'same';
+      const result = await this.carrying.start({ suggestion, slice, classId, replaces, one, itself });
+      this.training.dismiss();
+      this.note(result ? carriedText(result, slice) : trans.__('The object was not carried on: nothing was labelled.'));
+    });
+  }
+
   /** Label all objects that are proposed, as one step. */
   acceptSimilar(): Promise<void> {
     return this._drawing.acceptSimilar();
@@ -570,6 +621,7 @@ export class LabellerState implements IDisposable {
       this.classSets,
       this.stored,
       this.history,
+      this.carrying,
       this.times
     ]) {
       part.dispose();

@@ -1,7 +1,8 @@
 /** What the user chose for SAM's suggestions: scale and shape. This browser remembers it for the next labeller. */
 import { ISignal, Signal } from '@lumino/signaling';
+import { MASK_GROW_MAX } from '../../shared';
+import { IMaskShape, PLAIN_SHAPE } from '../../sam';
 import { recall, remember } from '../base/remembered';
-import { IMaskShape, PLAIN_SHAPE } from './suggestion';
 
 /** SAM's scales, from small to large, in the order of its masks. */
 export const SCALES = ['small', 'medium', 'large'] as const;
@@ -14,9 +15,6 @@ export interface ISuggestionOptions extends IMaskShape {
 }
 
 export const DEFAULT_SUGGESTION_OPTIONS: Readonly<ISuggestionOptions> = { scale: 'auto', ...PLAIN_SHAPE };
-
-/** Suggestions grow or shrink by so many pixels at most. */
-export const GROW_MAX = 5;
 
 /** Name of the options in the browser's memory. */
 const REMEMBERED = 'suggestions';
@@ -71,7 +69,7 @@ function checked(values: unknown): Partial<ISuggestionOptions> {
     }
   }
   const { grow } = given;
-  if (typeof grow === 'number' && Number.isInteger(grow) && Math.abs(grow) <= GROW_MAX) {
+  if (typeof grow === 'number' && Number.isInteger(grow) && Math.abs(grow) <= MASK_GROW_MAX) {
     out.grow = grow;
   }
   return out;

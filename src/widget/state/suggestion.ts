@@ -1,12 +1,13 @@
 /** One suggestion of SAM: the mask for a point at one of three scales. */
 import {
-  connectedPart,
   coverage,
-  filled,
   grown,
   ICandidates,
-  samplesOf,
-  smoothed,
+  IMaskShape,
+  maskBounds,
+  PLAIN_SHAPE,
+  samplesPerPixel,
+  shapedLogits,
   stability,
   upscaleMaskRegion
 } from '../../sam';
@@ -19,21 +20,6 @@ export interface IPixel {
   row: number;
   column: number;
 }
-
-/** What is changed in a mask's shape. */
-export interface IMaskShape {
-  /** Keep the connected parts at the points alone. */
-  connected: boolean;
-  /** Fill holes. */
-  filled: boolean;
-  /** Smooth the border. */
-  smooth: boolean;
-  /** Grow by so many pixels, or shrink if negative. */
-  grow: number;
-}
-
-/** The shape as SAM gives it. */
-export const PLAIN_SHAPE: Readonly<IMaskShape> = { connected: false, filled: false, smooth: false, grow: 0 };
 
 /** The scale of the mask for clear prompts, after SAM's three scales. */
 export const SINGLE = 3;
@@ -48,14 +34,18 @@ export class Suggestion {
     readonly image: ISize,
     private readonly _manifest: DecoderManifest,
     /** The rows and columns of the image that the decoder saw. */
-    private readonly _seen: Rect = { row0: 0, row1: image.rows, column0: 0, column1: image.columns },
-    private readonly _shape: Readonly<IMaskShape> = PLAIN_SHAPE,
+    readonly seen: Rect = { row0: 0, row1: image.rows, column0: 0, column1: image.columns },
+    readonly shape: Readonly<IMaskShape> = PLAIN_SHAPE,
     /** The points of which connected parts are kept. */
-    private readonly _points: readonly IPixel[] = [at]
+    points: readonly IPixel[] = [at]
   ) {
-    this._shaped = this._makeShape();
+    const inSeen = points.map(({ row, column }) => ({ row: row - seen.row0, column: column - seen.column0 }));
+    this.shaped = shapedLogits(this.logits, shape, inSeen, this._size, _manifest);
     this.bounds = this._bounds();
   }
+
+  /** The logits, changed in shape; growth is left out. */
+  readonly shaped: Float32Array;
 
   /** A rectangle that holds all pixels of the mask. */
   readonly bounds: Rect;
@@ -88,7 +78,7 @@ export class Suggestion {
 
   /** The mask's pixels in a rectangle, 0 or 1. At level l, for display only, the image and the rectangle are reduced 2^l times. */
   region(region: Rect, level = 0): Uint8Array {
-    const by = Math.round(this._shape.grow / 2 ** level);
+    const by = Math.round(this.shape.grow / 2 ** level);
     if (by === 0) {
       return this._ungrown(region, level);
     }
@@ -116,7 +106,7 @@ export class Suggestion {
     const by = 2 ** level;
     const size = this._size;
     const seen = level === 0 ? size : levelSize(size, level);
-    const [top, left] = [Math.floor(this._seen.row0 / by), Math.floor(this._seen.column0 / by)];
+    const [top, left] = [Math.floor(this.seen.row0 / by), Math.floor(this.seen.column0 / by)];
     const row0 = Math.max(region.row0, top);
     const row1 = Math.min(region.row1, top + seen.rows);
     const column0 = Math.max(region.column0, left);
@@ -125,7 +115,7 @@ export class Suggestion {
     const out = new Uint8Array((region.row1 - region.row0) * width);
     if (row0 < row1 && column0 < column1) {
       const part = moved({ row0, row1, column0, column1 }, -top, -left);
-      const inside = upscaleMaskRegion(this._shaped, seen, part, this._manifest);
+      const inside = upscaleMaskRegion(this.shaped, seen, part, this._manifest);
       const columns = column1 - column0;
       for (let row = row0; row < row1; row++) {
         const from = (row - row0) * columns;
@@ -140,7 +130,7 @@ export class Suggestion {
    * pixels between have it too, so that most tiles of a large mask need no upscaling.
    */
   uniform(region: Rect): 0 | 1 | undefined {
-    const margin = Math.abs(this._shape.grow);
+    const margin = Math.abs(this.shape.grow);
     if (margin > 0) {
       region = {
         row0: Math.max(0, region.row0 - margin),
@@ -149,23 +139,22 @@ export class Suggestion {
         column1: Math.min(this.image.columns, region.column1 + margin)
       };
     }
-    const { row0: top, row1: bottom, column0: left, column1: right } = this._seen;
+    const { row0: top, row1: bottom, column0: left, column1: right } = this.seen;
     if (region.row0 < top || region.row1 > bottom || region.column0 < left || region.column1 > right) {
       return undefined; // 0 outside of what the decoder saw
     }
     const side = this._manifest.decoder.maskSize;
-    const { rows, columns } = this._size;
-    const scale = side / Math.max(rows, columns);
-    const range = (from: number, to: number): [number, number] => [
+    const { down, across } = samplesPerPixel(this._size, this._manifest);
+    const range = (from: number, to: number, scale: number): [number, number] => [
       Math.max(0, Math.floor(from * scale - 1.5)),
       Math.min(side - 1, Math.ceil(to * scale + 1.5))
     ];
-    const [row0, row1] = range(region.row0 - top, region.row1 - top);
-    const [column0, column1] = range(region.column0 - left, region.column1 - left);
-    const first = this._shaped[row0 * side + column0]! > 0;
+    const [row0, row1] = range(region.row0 - top, region.row1 - top, down);
+    const [column0, column1] = range(region.column0 - left, region.column1 - left, across);
+    const first = this.shaped[row0 * side + column0]! > 0;
     for (let row = row0; row <= row1; row++) {
       for (let column = column0; column <= column1; column++) {
-        if (this._shaped[row * side + column]! > 0 !== first) {
+        if (this.shaped[row * side + column]! > 0 !== first) {
           return undefined;
         }
       }
@@ -209,69 +198,24 @@ export class Suggestion {
 
   /** Rows and columns that the decoder saw. */
   private get _size(): ISize {
-    const { row0, row1, column0, column1 } = this._seen;
+    const { row0, row1, column0, column1 } = this.seen;
     return { rows: row1 - row0, columns: column1 - column0 };
   }
 
   /** This suggestion in another shape. `points` are inside the object. */
   withShape(shape: Readonly<IMaskShape>, points: readonly IPixel[]): Suggestion {
     const { at, candidates, scale, image } = this;
-    return new Suggestion(at, candidates, scale, image, this._manifest, this._seen, shape, points);
-  }
-
-  /** The logits, changed in shape. */
-  private _makeShape(): Float32Array {
-    const { connected, filled: fills, smooth } = this._shape;
-    const side = this._manifest.decoder.maskSize;
-    const samples = samplesOf(this._size, this._manifest);
-    let logits = this.logits;
-    if (smooth) {
-      logits = smoothed(logits, side, samples);
-    }
-    if (connected) {
-      const scale = side / Math.max(this._size.rows, this._size.columns);
-      const sample = (pixel: number, begin: number, count: number) =>
-        Math.min(Math.max(Math.floor((pixel - begin + 0.5) * scale), 0), count - 1);
-      const on = this._points.map(({ row, column }) => ({
-        row: sample(row, this._seen.row0, samples.rows),
-        column: sample(column, this._seen.column0, samples.columns)
-      }));
-      logits = connectedPart(logits, side, samples, on);
-    }
-    return fills ? filled(logits, side, samples) : logits;
+    return new Suggestion(at, candidates, scale, image, this._manifest, this.seen, shape, points);
   }
 
   private _bounds(): Rect {
-    const { rows, columns } = this._size;
-    const side = this._manifest.decoder.maskSize;
-    // The longest side of the mask is that of the image. One sample of margin covers the pixels between two samples.
-    const step = Math.max(rows, columns) / side;
-    let [top, bottom, left, right] = [side, -1, side, -1];
-    for (let row = 0, at = 0; row < side; row++) {
-      for (let column = 0; column < side; column++, at++) {
-        if (this._shaped[at]! > 0) {
-          top = Math.min(top, row);
-          bottom = Math.max(bottom, row);
-          left = Math.min(left, column);
-          right = Math.max(right, column);
-        }
-      }
-    }
-    if (bottom < 0) {
-      return { row0: 0, row1: 0, column0: 0, column1: 0 };
+    const inSeen = maskBounds(this.shaped, this._size, this._manifest);
+    if (inSeen.row1 === 0) {
+      return inSeen;
     }
     const clip = (value: number, most: number) => Math.min(Math.max(value, 0), most);
-    const { row0, row1, column0, column1 } = moved(
-      {
-        row0: clip(Math.floor((top - 1) * step), rows),
-        row1: clip(Math.ceil((bottom + 2) * step), rows),
-        column0: clip(Math.floor((left - 1) * step), columns),
-        column1: clip(Math.ceil((right + 2) * step), columns)
-      },
-      this._seen.row0,
-      this._seen.column0
-    );
-    const margin = Math.max(0, this._shape.grow);
+    const { row0, row1, column0, column1 } = moved(inSeen, this.seen.row0, this.seen.column0);
+    const margin = Math.max(0, this.shape.grow);
     return {
       row0: clip(row0 - margin, this.image.rows),
       row1: clip(row1 + margin, this.image.rows),
@@ -280,6 +224,5 @@ export class Suggestion {
     };
   }
 
-  private readonly _shaped: Float32Array;
   private _stability: number | undefined;
 }

@@ -112,6 +112,11 @@ export class Suggestions implements IDisposable {
     return answer && { suggestion: answer.suggestion, decoder: answer.decoder };
   }
 
+  /** The suggestion that was accepted last on this slice; null without one. */
+  get accepted(): Suggestion | null {
+    return this._accepted?.suggestion ?? null;
+  }
+
   /** Whether the last click found nothing but masks of which Auto says that they are too large. */
   get wasTooLarge(): boolean {
     return this._wasTooLarge;

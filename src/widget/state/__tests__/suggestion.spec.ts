@@ -1,7 +1,8 @@
 /** Suggestions of a part of the image, of another shape, and weak ones. */
 import { DEFAULT_MODEL, DecoderManifest, zDecoderManifest } from '../../../shared';
 import { DEFAULT_SETTINGS } from '../../base/settings';
-import { IMaskShape, PLAIN_SHAPE, Suggestion } from '../suggestion';
+import { IMaskShape, PLAIN_SHAPE } from '../../../sam';
+import { Suggestion } from '../suggestion';
 import { isHidden, isWeak } from '../weak-suggestions';
 
 const manifest: DecoderManifest = zDecoderManifest.parse(DEFAULT_MODEL);
