@@ -15,6 +15,8 @@ export interface ISidecarOptions {
   idleTimeout: number;
   /** Seconds without a message after which a peer is probed and no longer keeps the sidecar running; a minute if undefined. */
   peerSilence?: number;
+  /** Seconds between two signs of life in the data folder's lock; ten if undefined. All sidecars of a folder need the same. */
+  lockBeat?: number;
   /** Seconds after which a session without attached peers frees its arrays; an hour if undefined. */
   releaseAfter?: number;
   /** The same if its last labeller was closed; a minute if undefined. */
@@ -30,7 +32,7 @@ const IDLE_SECONDS = 1800;
 
 export const USAGE =
   'usage: node main.cjs --runtime-dir DIR --data-dir DIR [--arrays-dir DIR] [--memory-dir DIR] [--idle-timeout SECONDS] ' +
-  '[--peer-silence SECONDS] [--threads N] [--transport ipc|tcp]';
+  '[--peer-silence SECONDS] [--lock-beat SECONDS] [--threads N] [--transport ipc|tcp]';
 
 /** Read the arguments. Throws an Error that names the wrong one. */
 export function parseOptions(argv: string[]): ISidecarOptions {
@@ -43,6 +45,7 @@ export function parseOptions(argv: string[]): ISidecarOptions {
       'memory-dir': { type: 'string' },
       'idle-timeout': { type: 'string' },
       'peer-silence': { type: 'string' },
+      'lock-beat': { type: 'string' },
       threads: { type: 'string' },
       transport: { type: 'string', default: process.platform === 'win32' ? 'tcp' : 'ipc' }
     }
@@ -54,7 +57,7 @@ export function parseOptions(argv: string[]): ISidecarOptions {
     }
     return value;
   };
-  const seconds = (name: 'idle-timeout' | 'peer-silence'): number | undefined => {
+  const seconds = (name: 'idle-timeout' | 'peer-silence' | 'lock-beat'): number | undefined => {
     const value = values[name];
     if (value !== undefined && !(Number(value) > 0)) {
       throw new Error(`--${name} is ${value}; it must be a positive number of seconds.`);
@@ -63,6 +66,7 @@ export function parseOptions(argv: string[]): ISidecarOptions {
   };
   const idleTimeout = seconds('idle-timeout') ?? IDLE_SECONDS;
   const peerSilence = seconds('peer-silence');
+  const lockBeat = seconds('lock-beat');
   const threads = values.threads === undefined ? undefined : Number(values.threads);
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= 256)) {
     throw new Error(`--threads is ${values.threads}; it must be a whole number from 1 to 256.`);
@@ -78,6 +82,7 @@ export function parseOptions(argv: string[]): ISidecarOptions {
     ...(values['arrays-dir'] ? { arraysDir: values['arrays-dir'] } : {}),
     ...(values['memory-dir'] ? { memoryDir: values['memory-dir'] } : {}),
     ...(peerSilence === undefined ? {} : { peerSilence }),
+    ...(lockBeat === undefined ? {} : { lockBeat }),
     ...(threads === undefined ? {} : { threads })
   };
 }

@@ -56,7 +56,7 @@ export class Sidecar {
     let lost: (why: string) => void = () => undefined;
     const sessions = join(dataDir, 'sessions');
     const lock = await makeDirectory(sessions)
-      .then(() => DirectoryLock.take(dataDir, why => lost(why)))
+      .then(() => DirectoryLock.take(dataDir, why => lost(why), options.lockBeat && options.lockBeat * 1000))
       .catch(async error => {
         throw await explainStorage(error, sessions);
       });

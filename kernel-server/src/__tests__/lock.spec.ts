@@ -22,7 +22,8 @@ import { setUp } from './support/set-up';
 
 let first: TestSidecar;
 let second: TestSidecar;
-const { beside, another, connect } = setUp(made => (first = made));
+// A fifth of the usual time, since the tests wait for what follows from it.
+const { beside, another, connect } = setUp(made => (first = made), ['--lock-beat', '2']);
 
 beforeEach(() => {
   second = beside();

@@ -7,7 +7,7 @@
  *
  * An owner of this machine is gone if nothing listens at its socket, which lies beside the file. Where there can be no socket, the
  * process's number and start tell. Another computer cannot be asked: its owner counts until its file, which it writes every
- * {@link BEAT_MS}, has not changed for {@link ABSENT_MS}. If the file is removed or overtaken, its owner is told.
+ * beat, has not changed for {@link ABSENT_MS}. If the file is removed or overtaken, its owner is told.
  */
 import { randomBytes } from 'node:crypto';
 import { openSync } from 'node:fs';
@@ -20,16 +20,12 @@ import { codeOf, explainStorage, isFull, isMissing } from './files';
 import { log } from './log';
 import { boot, machine, runs, startOf } from './machine';
 
-/** Interval between two writes of the owner, in milliseconds. */
+/** Interval between two writes of the owner, in milliseconds, if no other is given. */
 const BEAT_MS = 10_000;
-/** Silence after which the owner is gone if its computer has our host's name and was started anew, in milliseconds. */
-const SILENT_MS = 4 * BEAT_MS;
 /** Silence after which an owner on another computer is gone, in milliseconds. */
 const ABSENT_MS = 3600_000;
 /** Time in which a file is made whole, where it cannot be made whole at once, in milliseconds. */
 const MAKING_MS = 2000;
-/** Time to wait for an owner that is just stopping, in milliseconds. */
-const WAIT_MS = 5000;
 /** The content of a lock without an owner. */
 const FREE = '{}\n';
 /** Unix socket paths end at 107 bytes on Linux and 103 on macOS. */
@@ -66,10 +62,11 @@ export class DirectoryLock {
    * Take the lock of a directory.
    *
    * @param lost called when the lock was removed, or another process took it over
+   * @param beatMs interval between two writes of the owner, in milliseconds; the same for all who share the directory
    * @throws Error that names the owner and says what to do
    */
-  static async take(directory: string, lost: (why: string) => void): Promise<DirectoryLock> {
-    const lock = new DirectoryLock(directory, lost);
+  static async take(directory: string, lost: (why: string) => void, beatMs = BEAT_MS): Promise<DirectoryLock> {
+    const lock = new DirectoryLock(directory, lost, beatMs);
     try {
       await lock._take();
     } catch (error) {
@@ -81,8 +78,19 @@ export class DirectoryLock {
 
   private constructor(
     private readonly _directory: string,
-    private readonly _lost: (why: string) => void
+    private readonly _lost: (why: string) => void,
+    private readonly _beatMs: number
   ) {}
+
+  /** Silence after which the owner is gone if its computer has our host's name and was started anew, in milliseconds. */
+  private get _silentMs(): number {
+    return 4 * this._beatMs;
+  }
+
+  /** Time to wait for an owner that is just stopping, in milliseconds. */
+  private get _waitMs(): number {
+    return this._beatMs / 2;
+  }
 
   /** Free the lock. */
   async release(): Promise<void> {
@@ -141,16 +149,16 @@ export class DirectoryLock {
     const { host, pid } = owner;
     if (owner.boot ? owner.boot === boot : owner.host === hostname()) {
       const alive = await this._alive(owner);
-      if (alive === 'no' || (alive === 'unknown' && silence > SILENT_MS)) {
+      if (alive === 'no' || (alive === 'unknown' && silence > this._silentMs)) {
         return undefined;
       }
       const refusal =
         `Another sidecar uses the data directory ${this._directory}: process ${pid}${owner.machine === machine ? '' : ` in another container, ${host}`}. ` +
         'Stop it (sambalab.shutdown() in its notebook), or set SAMBALAB_DATA_DIR to another directory.';
-      return { wait: alive === 'yes' ? WAIT_MS : SILENT_MS + WAIT_MS, refusal };
+      return { wait: alive === 'yes' ? this._waitMs : this._silentMs + this._waitMs, refusal };
     }
     const restarted = host === hostname(); // or another computer of this name, which would still write
-    if (silence > (restarted ? SILENT_MS : ABSENT_MS)) {
+    if (silence > (restarted ? this._silentMs : ABSENT_MS)) {
       return undefined;
     }
     const refusal =
@@ -158,7 +166,7 @@ export class DirectoryLock {
       `${Math.round(Math.max(0, silence) / 1000)} s ago), and two must not write into it at the same time. Stop SambaLab there ` +
       '(sambalab.shutdown() in a notebook); or set SAMBALAB_DATA_DIR and SAMBALAB_RUNTIME_DIR to other directories here. ' +
       `If ${host} is switched off or the process has ended, remove ${path}.`;
-    return { wait: restarted ? SILENT_MS + WAIT_MS : WAIT_MS, refusal };
+    return { wait: restarted ? this._silentMs + this._waitMs : this._waitMs, refusal };
   }
 
   /** Whether an owner on this computer runs. */
@@ -245,7 +253,7 @@ export class DirectoryLock {
     }
     this._timer = setInterval(() => {
       this._beating = this._beating.then(() => this._beat());
-    }, BEAT_MS);
+    }, this._beatMs);
     this._timer.unref();
     return true;
   }

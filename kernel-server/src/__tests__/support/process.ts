@@ -71,6 +71,9 @@ export class TestSidecar {
   log = '';
   process: ChildProcess | undefined;
 
+  /** Arguments of each start. */
+  args: readonly string[] = [];
+
   /** A command that starts it, as `unshare` does. */
   launcher: string[] = [];
 
@@ -78,7 +81,7 @@ export class TestSidecar {
   async start(...args: string[]): Promise<this> {
     const main = await bundleSidecar(this._engine);
     const arrays = this.memoryDir ? ['--memory-dir', this.memoryDir] : ['--arrays-dir', this.arraysDir];
-    const directories = ['--runtime-dir', this.runtimeDir, '--data-dir', this.dataDir, ...arrays];
+    const directories = ['--runtime-dir', this.runtimeDir, '--data-dir', this.dataDir, ...arrays, ...this.args];
     if (this.user !== undefined) {
       chownSync(this.base, this.user, this.user);
     }

@@ -23,14 +23,15 @@ export interface ISetUp {
   journalOf(session: string): string;
 }
 
-/** Set up the tests of a spec. `made` is called before each test with its sidecar, which does not run yet. */
-export function setUp(made: (sidecar: TestSidecar) => void): ISetUp {
+/** Set up the tests of a spec. `made` is called before each test with its sidecar, which does not run yet; `args` are the arguments of all sidecars. */
+export function setUp(made: (sidecar: TestSidecar) => void, args: readonly string[] = []): ISetUp {
   const sidecars: TestSidecar[] = [];
   const clients: TestClient[] = [];
   const mounts: string[] = [];
   const first = () => sidecars[0]!;
   const another = () => {
     const sidecar = new TestSidecar();
+    sidecar.args = args;
     sidecars.push(sidecar);
     return sidecar;
   };

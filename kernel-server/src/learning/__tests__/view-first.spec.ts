@@ -15,6 +15,7 @@ const TILES = Math.ceil(SIDE / LABEL_TILE);
 const VIEW = { slice: 0, row0: 1024, row1: 1536, column0: 1280, column1: 1792 };
 
 let bench: EngineBench;
+let pixels: Uint8Array;
 let home: Home<EngineService>;
 let page: TestClient;
 let session: string;
@@ -22,6 +23,7 @@ let open: Params<'session.open'>;
 
 beforeAll(() => {
   bench = new EngineBench();
+  pixels = bytesOf(bench.micrograph(SIDE, SIDE).image);
 });
 
 afterAll(() => bench.dispose());
@@ -30,7 +32,6 @@ beforeEach(async () => {
   jest.spyOn(process.stderr, 'write').mockReturnValue(true);
   home = await new Home(bench.service()).start();
   page = await home.connect('python');
-  const pixels = bytesOf(bench.micrograph(SIDE, SIDE).image);
   open = {
     key: 'view first',
     title: '',
