@@ -7,6 +7,11 @@ import type { IStrokeTimes } from '../src/widget/state/stroke-times';
 
 type Handled = HTMLElement & { sambalab: IDebugHandle };
 
+/** `expect.poll` that looks again soon: Playwright's own steps grow to a second, which adds up over the waits of a test. */
+function poll<T>(look: () => T | Promise<T>, timeout?: number) {
+  return expect.poll(look, { intervals: [20, 50, 100, 200], ...(timeout !== undefined && { timeout }) });
+}
+
 /** The part of the handle's state that tests look at. */
 interface IState {
   shape: [number, number, number, number] | null;
@@ -151,19 +156,17 @@ export class LabellerPage {
     const root = page.getByTestId('sambalab').last();
     await root.waitFor({ timeout: 60_000 });
     const lab = new LabellerPage(page, root);
-    await expect.poll(() => root.evaluate(node => 'sambalab' in node)).toBe(true);
-    await expect
-      .poll(async () => (await lab._state()).shape !== null && (await lab._state()).tilesPending === 0, {
-        timeout: 60_000
-      })
-      .toBe(true);
+    await poll(() => root.evaluate(node => 'sambalab' in node)).toBe(true);
+    await poll(async () => (await lab._state()).shape !== null && (await lab._state()).tilesPending === 0, 60_000).toBe(
+      true
+    );
     await lab.root.locator('canvas').first().scrollIntoViewIfNeeded();
     return lab;
   }
 
   /** Wait for the embedding and the decoder. */
   async samReady(): Promise<void> {
-    await expect.poll(async () => (await this._state()).embedding?.state, { timeout: 120_000 }).toBe('ready');
+    await poll(async () => (await this._state()).embedding?.state, 120_000).toBe('ready');
   }
 
   async size(): Promise<{ rows: number; columns: number }> {
@@ -238,14 +241,14 @@ export class LabellerPage {
 
   /** Wait until every stroke is acknowledged. */
   async saved(timeout = 20_000): Promise<void> {
-    await expect.poll(() => this._get(handle => handle.pendingPatches), { timeout }).toBe(0);
+    await poll(() => this._get(handle => handle.pendingPatches), timeout).toBe(0);
   }
 
   /** Wait for a suggestion whose scale is not `not`, and return it. */
   async suggestion(not?: number): Promise<IShownSuggestion> {
-    await expect
-      .poll(() => this._get(handle => (handle.suggestion ? handle.suggestion.scale : -1)), { timeout: 20_000 })
-      .not.toBe(not ?? -1);
+    await poll(() => this._get(handle => (handle.suggestion ? handle.suggestion.scale : -1)), 20_000).not.toBe(
+      not ?? -1
+    );
     const shown = await this.root.evaluate(root => {
       const { suggestion } = (root as Handled).sambalab;
       return suggestion && { scale: suggestion.scale, pixels: Array.from(suggestion.mask) };
@@ -262,19 +265,17 @@ export class LabellerPage {
 
   /** Wait for the suggestion at this pixel, not at one where the mouse was before, and return it. */
   async suggestionAt(row: number, column: number): Promise<IShownSuggestion> {
-    await expect
-      .poll(
-        () =>
-          this.root.evaluate(
-            (root, [r, c]) => {
-              const at = (root as Handled).sambalab.suggestion?.at;
-              return at !== undefined && Math.abs(at.row - r!) < 1 && Math.abs(at.column - c!) < 1;
-            },
-            [row, column]
-          ),
-        { timeout: 20_000 }
-      )
-      .toBe(true);
+    await poll(
+      () =>
+        this.root.evaluate(
+          (root, [r, c]) => {
+            const at = (root as Handled).sambalab.suggestion?.at;
+            return at !== undefined && Math.abs(at.row - r!) < 1 && Math.abs(at.column - c!) < 1;
+          },
+          [row, column]
+        ),
+      20_000
+    ).toBe(true);
     return this.suggestion();
   }
 
@@ -368,10 +369,8 @@ export class LabellerPage {
   async train(): Promise<void> {
     const before = (await this._state()).segmentationVersion;
     await this.root.getByTestId('sambalab-train').click();
-    await expect
-      .poll(async () => (await this._state()).segmentationVersion, { timeout: 60_000 })
-      .toBeGreaterThan(before);
-    await expect.poll(async () => (await this._state()).segmentationSettled).toBe(true);
+    await poll(async () => (await this._state()).segmentationVersion, 60_000).toBeGreaterThan(before);
+    await poll(async () => (await this._state()).segmentationSettled).toBe(true);
   }
 
   /** Switch live segmentation by its button. */
@@ -380,7 +379,7 @@ export class LabellerPage {
     if ((await button.getAttribute('aria-pressed')) !== String(on)) {
       await button.click();
     }
-    await expect.poll(async () => (await this._state()).live.state !== 'off').toBe(on);
+    await poll(async () => (await this._state()).live.state !== 'off').toBe(on);
   }
 
   /** Whether live segmentation is on in the page. */
@@ -391,23 +390,18 @@ export class LabellerPage {
   /** Wait until live segmentation is done: the page shows the session's segmentation, learned from the last labels. */
   async liveSettled(timeout = 60_000): Promise<void> {
     await this.saved(timeout);
-    await expect
-      .poll(async () => (await this._state()).learnedVersion === (await this._state()).labelsVersion, { timeout })
-      .toBe(true);
+    await poll(async () => (await this._state()).learnedVersion === (await this._state()).labelsVersion, timeout).toBe(
+      true
+    );
     await this.shownIsKept(timeout);
   }
 
   /** Wait until the page shows the session's segmentation. */
   async shownIsKept(timeout = 60_000): Promise<void> {
-    await expect
-      .poll(
-        async () => {
-          const { segmentationAhead, segmentationSettled, segmentationVersion, live } = await this._state();
-          return segmentationVersion > 0 && !segmentationAhead && segmentationSettled && live.state === 'ready';
-        },
-        { timeout }
-      )
-      .toBe(true);
+    await poll(async () => {
+      const { segmentationAhead, segmentationSettled, segmentationVersion, live } = await this._state();
+      return segmentationVersion > 0 && !segmentationAhead && segmentationSettled && live.state === 'ready';
+    }, timeout).toBe(true);
   }
 
   /** The times of the last strokes. */
@@ -457,11 +451,14 @@ export class LabellerPage {
   private async _still(): Promise<void> {
     let last = await this.at({ row: 0, column: 0 });
     await expect
-      .poll(async () => {
-        const before = last;
-        last = await this.at({ row: 0, column: 0 });
-        return last.x === before.x && last.y === before.y;
-      })
+      .poll(
+        async () => {
+          const before = last;
+          last = await this.at({ row: 0, column: 0 });
+          return last.x === before.x && last.y === before.y;
+        },
+        { intervals: [100] }
+      )
       .toBe(true);
   }
 

@@ -309,10 +309,13 @@ test('Live keeps the segmentation when a class is erased while it is learned, an
 
 test('The page keeps all 256 tiles of a 4096² image, and says how smooth it stayed', async ({ page, tmpPath }) => {
   test.setTimeout(600_000);
-  const { lab, places, errors } = await open(page, `${tmpPath}/large.ipynb`, 'live: large', 4096);
-  // What counts here is the page; SAM's maps of 25 windows would only make it wait.
-  await lab.open('features');
-  await lab.root.getByTestId('sambalab-feature-set').selectOption('samba');
+  const { notebook, lab, places, errors } = await open(page, `${tmpPath}/large.ipynb`, 'live: large', 4096);
+  // What counts here is the page: SAM's maps of 25 windows, more features and more trees would only make it wait.
+  await notebook.execute(
+    2,
+    `features = {"set": "samba", "sigmas": [1], "hessian": False, "membrane": False, "differenceOfGaussians": False}
+_ = lab._request("session.choice", {"features": features, "forest": {"preset": "samba", "trees": 10}})`
+  );
   await lab.root.getByTestId('sambalab-brush-size').fill('60');
   await lab.live(true);
   await draw(lab, places.slice(0, 2));
