@@ -257,6 +257,11 @@ export class Sidecar {
   }
 
   private async _gone(peer: Peer): Promise<void> {
+    for (const id of peer.attached) {
+      if (!this._peers.attends(id, 'relay') && !this._peers.attends(id, 'browser')) {
+        this._jobs.cancelAhead(id, 'page');
+      }
+    }
     await this._staging.releaseAll(peer);
     for (const id of peer.role === 'python' ? peer.attached : []) {
       if (!this._peers.attends(id, 'python')) {

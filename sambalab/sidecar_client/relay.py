@@ -103,7 +103,7 @@ class Relay:
                         self._tell("connected", "The sidecar is back.")
                     self._forward(connection)
                 finally:
-                    connection.close()
+                    self._leave(connection)
                 if sidecar.was_shut_down(connection.info.instance):
                     self._say_down("stopped", "The sidecar was shut down.")
                     self._wait_for_attach()
@@ -115,6 +115,13 @@ class Relay:
         finally:
             _discard(self)
             self._waker.close()
+
+    def _leave(self, connection: Connection) -> None:
+        """Close a connection. If the page is gone, say so: the sidecar would work for it until it finds out."""
+        if self._closed:
+            with contextlib.suppress(Exception):
+                connection.call("leave", {}, timeout=1)
+        connection.close()
 
     def _connect(self) -> Connection | None:
         """Find the sidecar and restore the sessions. None if this fails, after telling the browser."""

@@ -371,7 +371,7 @@ describe('The sidecar', () => {
     await expect(sidecar.start('--threads', '0')).rejects.toThrow(/--threads is 0/);
     await expect(sidecar.start('--idle-timeout', 'never')).rejects.toThrow(/--idle-timeout is never/);
     await expect(sidecar.start('--peer-silence', '0')).rejects.toThrow(/--peer-silence is 0; it must be a positive/);
-    await expect(sidecar.start('--lock-beat', '-1')).rejects.toThrow(/--lock-beat is -1/);
+    await expect(sidecar.start('--lock-beat', '0')).rejects.toThrow(/--lock-beat is 0/);
     await expect(sidecar.start('--fast')).rejects.toThrow(/--fast/);
   });
 

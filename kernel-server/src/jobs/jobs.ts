@@ -13,8 +13,8 @@ export interface IJobDescription {
   /** Further sessions that it works on. */
   others?: readonly string[];
   kind: JobState['kind'];
-  /** Nobody waits for the result: the job is not worth finishing when no peer attends the session. */
-  ahead?: boolean;
+  /** Nobody waits for the result: the job is not worth finishing when no page shows the session, or no peer attends it. */
+  ahead?: 'page' | 'session';
 }
 
 /** The reason of the signal of a job whose labels were set aside: what it has made so far is not kept. */
@@ -54,9 +54,17 @@ export class Jobs {
     return [...this._started.values()].some(job => job.id === id && this._work.cancel(job.key));
   }
 
-  /** Cancel the jobs of a session that are ahead of need. */
-  cancelAhead(session: string): void {
-    for (const { key } of [...this._started.values()].filter(job => job.ahead && job.session === session)) {
+  /** Whether a job runs under a key. */
+  isRunning(key: string): boolean {
+    return this._started.has(key);
+  }
+
+  /** Cancel the jobs of a session that are ahead of need; `of`: only of a page's. */
+  cancelAhead(session: string, of?: 'page'): void {
+    const ahead = [...this._started.values()].filter(
+      job => job.session === session && job.ahead && (!of || job.ahead === of)
+    );
+    for (const { key } of ahead) {
       this._work.cancel(key);
     }
   }

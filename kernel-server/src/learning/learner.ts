@@ -4,6 +4,7 @@ import { BridgeError } from '../../../src/shared/errors';
 import { EmbeddingSpec, FeatureSpec, withoutEmbedding } from '../../../src/shared/features';
 import { LearnerParams } from '../../../src/shared/learners';
 import { LabelClass } from '../../../src/shared/protocol';
+import type { Rect, SliceRect } from '../../../src/shared/rect';
 import { IJobContext } from '../jobs/job-context';
 import { IEngineService, IImageMaps, ITrained } from '../jobs/services';
 import {
@@ -76,18 +77,18 @@ export class Learner {
   }
 
   /**
-   * Train on a session at once: without the embedding as long as maps of slices are missing.
+   * Train on a session at once: without the embedding as long as maps that it needs are missing.
    *
-   * @param slice a visible slice
-   * @param missing called with each slice whose maps are missing
+   * @param seen what a page shows, or a slice
+   * @param missing called with each slice whose maps are missing, and where on it
    */
   async learnNow(
     part: ITrainingPart,
     spec: FeatureSpec,
     forest: LearnerParams,
     context: IJobContext,
-    slice: number,
-    missing: (slice: number) => void
+    seen: { slice: number; view?: SliceRect },
+    missing: (slice: number, under: readonly Rect[]) => void
   ): Promise<ILearned> {
     const { embedding } = spec;
     if (!embedding) {
@@ -95,21 +96,22 @@ export class Learner {
     }
     const { session } = part;
     let note = '';
-    const ready = (slice: number) => {
-      const there = this._embeddings.ready(session, slice, embedding);
+    const ready = (slice: number, under: readonly Rect[]) => {
+      const there = this._embeddings.ready(session, slice, embedding, undefined, under);
       if (!there) {
         const failure = this._embeddings.failure(session, slice, embedding);
         note = failure ? withoutEmbeddingNote(failure) : note || PENDING;
-        missing(slice);
+        missing(slice, under);
       }
       return there;
     };
-    // Any slice gives a basis. The training finds out which other slices it needs.
-    if (ready(slice)) {
+    const first = this._embeddings.first(session, embedding, seen.view);
+    // Any slice gives a basis. The training finds out what else it needs.
+    if (ready(seen.slice, first)) {
       const own = new WatchedEmbedding(
-        await this._embeddings.maps(session, embedding, undefined, context, slice),
-        asked => {
-          if (!ready(asked)) {
+        await this._embeddings.maps(session, embedding, undefined, context, seen.slice),
+        (asked, under = this._embeddings.first(session, embedding, undefined)) => {
+          if (!ready(asked, under)) {
             throw new BridgeError('not-ready', `SAM's embedding of slice ${asked} is not there yet.`);
           }
         }

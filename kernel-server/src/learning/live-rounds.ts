@@ -8,9 +8,9 @@
  */
 import { randomBytes } from 'node:crypto';
 import { BridgeError } from '../../../src/shared/errors';
-import { FeatureSpec } from '../../../src/shared/features';
+import { EmbeddingSpec } from '../../../src/shared/features';
 import { ArrayDescriptor, ClassifierInfo } from '../../../src/shared/protocol';
-import { SliceRect } from '../../../src/shared/rect';
+import { Rect, SliceRect } from '../../../src/shared/rect';
 import { isSameRegion } from '../../../src/shared/region';
 import { ArrayStore } from '../arrays/array-store';
 import type { IArrival } from '../sam/slice-embeddings';
@@ -90,6 +90,7 @@ class SessionRounds {
   /** A view changed. */
   viewed(): void {
     this._showing?.send();
+    this._encodeView();
   }
 
   /** Switch live segmentation off. Settles when no round runs any more. */
@@ -124,15 +125,42 @@ class SessionRounds {
     }
   };
 
-  /** Note that the maps of a slice are missing. */
-  private _miss(slice: number, { embedding }: FeatureSpec): void {
-    this._awaited.add(slice);
-    this._options.embeddings.prefetch(this._session, slice, embedding);
+  /** Note that the maps of a part of a slice are missing. */
+  private _miss(slice: number, under: readonly Rect[], spec: EmbeddingSpec): void {
+    this._awaited.push({ slice, under, spec });
+    this._options.embeddings.prefetch(this._session, slice, spec, under, this._off.signal);
   }
 
-  /** The maps of a slice are ready, or failed. When no maps are missing any more, train with them, or report the failure. */
-  private readonly _arrived = ({ session, slice }: IArrival): void => {
-    if (session === this._session && this._awaited.delete(slice) && this._awaited.size === 0) {
+  /**
+   * Make the maps of what a page shows in the background. The segmentation asks for them too, but each stroke stops it, and then the encoder would
+   * never come to an end.
+   */
+  private _encodeView(): void {
+    const { embeddings, peers } = this._options;
+    const view = peers.views(this._session.id)[0]?.[1];
+    if (!this._embedding || !view || JSON.stringify(view) === JSON.stringify(this._encoded?.view)) {
+      return;
+    }
+    this._encoded?.stop.abort();
+    const stop = new AbortController();
+    this._encoded = { view, stop };
+    const [row, column] = [(view.row0 + view.row1) >> 1, (view.column0 + view.column1) >> 1];
+    const middle = { row0: row, row1: row + 1, column0: column, column1: column + 1 };
+    const signal = AbortSignal.any([this._off.signal, stop.signal]);
+    embeddings.prefetch(this._session, view.slice, this._embedding, [middle, view], signal);
+  }
+
+  /** Maps of a slice are ready, or failed. When no maps are missing any more, train with them, or report the failure. */
+  private readonly _arrived = ({ session, slice, error }: IArrival): void => {
+    if (session !== this._session || this._awaited.length === 0) {
+      return;
+    }
+    const { embeddings } = this._options;
+    this._awaited = this._awaited.filter(
+      ({ slice: its, under, spec }) =>
+        its !== slice || (!error && !embeddings.ready(session, slice, spec, undefined, under))
+    );
+    if (this._awaited.length === 0) {
       this._wanted = true;
       this._supersede('choice');
       this.start();
@@ -232,7 +260,7 @@ class SessionRounds {
       throw new BridgeError('not-ready', `${missing}; live segmentation goes on then.`);
     }
     this._visible = true;
-    this._awaited.clear();
+    this._awaited = [];
     const number = session.nextRound();
     // The segmentation fills all blocks, so zeros need not be written first.
     const allocated = store.allocate(session.arraysFolder, 'prediction', 'uint8', session.labels.array.shape, true);
@@ -242,11 +270,16 @@ class SessionRounds {
       const { choice } = session.record;
       const forest = engine.learnerParams(choice.forest);
       const spec = specOf(engine, choice.features, [session]);
-      const seen = this._options.peers.views(session.id)[0]?.[1].slice ?? 0;
+      const view = this._options.peers.views(session.id)[0]?.[1];
+      const seen = { slice: view?.slice ?? 0, ...(view && { view }) };
       const { trained, embeddings, ...learned } = await (this._refused
         ? learner.learnWithout(part, spec, forest, work, this._refused)
-        : learner.learnNow(part, spec, forest, work, seen, slice => this._miss(slice, spec)));
+        : learner.learnNow(part, spec, forest, work, seen, (slice, under) =>
+            this._miss(slice, under, spec.embedding!)
+          ));
       const [embedding] = embeddings ?? [];
+      this._embedding = embedding && spec.embedding;
+      this._encodeView();
       const prediction = await allocated;
       try {
         await this._segment(part, number, { trained, embedding }, prediction, work);
@@ -324,8 +357,12 @@ class SessionRounds {
   private _own: ClassifierInfo | undefined;
   /** Why the maps of a slice could not be made. Rounds go on without the embedding until the choice changes. */
   private _refused: BridgeError | undefined;
-  /** Slices whose maps were missing in the latest round. */
-  private readonly _awaited = new Set<number>();
+  /** Where maps were missing in the latest round. */
+  private _awaited: { slice: number; under: readonly Rect[]; spec: EmbeddingSpec }[] = [];
+  /** The embedding that the latest round used. */
+  private _embedding: EmbeddingSpec | null | undefined;
+  /** The view whose maps are made in the background, and what stops that. */
+  private _encoded: { view: SliceRect; stop: AbortController } | undefined;
   /** A classifier from a requested training or a file, and the version of the labels at that time. */
   private _kept: { classifier: ClassifierInfo; version: number } | undefined;
 }

@@ -5,6 +5,7 @@ import { BridgeError } from '../../../src/shared/errors';
 import { FeatureSpec, withImage } from '../../../src/shared/features';
 import { LearnerParams } from '../../../src/shared/learners';
 import { ArrayDescriptor, ClassifierInfo, LabelClass, TrainingChoice } from '../../../src/shared/protocol';
+import type { Rect } from '../../../src/shared/rect';
 import { cutShape, isSameRect, OptionalRegion } from '../../../src/shared/region';
 import type { SliceEmbeddings } from '../sam/slice-embeddings';
 import { explainStorage, writeAtomically } from '../base/files';
@@ -73,7 +74,7 @@ export function specOf(
 }
 
 /** Gives the maps of a session's slices. */
-export type IEmbeddingSource = Pick<SliceEmbeddings, 'maps' | 'ready' | 'failure' | 'prefetch' | 'arrived'>;
+export type IEmbeddingSource = Pick<SliceEmbeddings, 'maps' | 'ready' | 'failure' | 'first' | 'prefetch' | 'arrived'>;
 
 /** The note for a classifier that was trained without the chosen embedding. */
 export function withoutEmbeddingNote({ message }: BridgeError): string {
@@ -85,8 +86,8 @@ export function withoutEmbeddingNote({ message }: BridgeError): string {
 export class WatchedEmbedding implements IImageMaps {
   constructor(
     private readonly _embedding: IImageMaps,
-    /** Called before each request for a slice; may throw. */
-    public before?: (slice: number) => void
+    /** Called before each request for a slice, or for some rectangles of it; may throw. */
+    public before?: (slice: number, under?: readonly Rect[]) => void
   ) {}
 
   /** Why a slice failed. */
@@ -102,7 +103,7 @@ export class WatchedEmbedding implements IImageMaps {
 
   async slice(...[slice, context, under]: Parameters<IImageMaps['slice']>): ReturnType<IImageMaps['slice']> {
     try {
-      this.before?.(slice);
+      this.before?.(slice, under);
       return await this._embedding.slice(slice, context, under);
     } catch (error) {
       this.failure ??= BridgeError.from(error);

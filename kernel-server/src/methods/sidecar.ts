@@ -7,9 +7,24 @@ import { IMethodContext } from './context';
 /** Milliseconds for the reply to `shutdown` to go out before the sidecar stops. */
 const LEAVE_MS = 50;
 
-export function sidecarHandlers({ instance, dataDir, engine, sam, store, sessions, jobs, leave }: IMethodContext) {
+export function sidecarHandlers({
+  instance,
+  dataDir,
+  engine,
+  sam,
+  store,
+  sessions,
+  jobs,
+  peers,
+  leave
+}: IMethodContext) {
   return {
     hello: () => ({ result: { version: VERSION, protocol: PROTOCOL_VERSION, pid: process.pid, instance } }),
+
+    leave: (_, { peer }) => {
+      peers.drop(peer);
+      return { result: {} };
+    },
 
     ping: () => ({ result: {} }),
 

@@ -10,10 +10,10 @@ import { z } from 'zod';
 import type { IEmbeddingBasis, ISliceMaps } from '../../../engine/core/embedding';
 import { BridgeError } from '../../../src/shared/errors';
 import { EmbeddingSpec, featureSpec, withImage } from '../../../src/shared/features';
-import { promptLength } from '../../../src/shared/models';
+import { embeddingShape, promptLength } from '../../../src/shared/models';
 import { ArrayDescriptor, ImageInfo, zSamDevice } from '../../../src/shared/protocol';
-import { areaOf, moved, overlapArea, Rect } from '../../../src/shared/rect';
-import { cutShape, rectOf } from '../../../src/shared/region';
+import { areaOf, moved, overlapArea, Rect, SliceRect } from '../../../src/shared/rect';
+import { cutShape, cutTo, rectOf } from '../../../src/shared/region';
 import { EncoderWindows, fromFloat16, toFloat16, PROMPT_INPUT_VERSION } from '../../../src/sam';
 import { ArrayStore } from '../arrays/array-store';
 import { log } from '../base/log';
@@ -31,6 +31,9 @@ import { IWindowSource, WindowedMaps } from './windowed-maps';
 
 /** After a failure, prefetching the same slice is refused for this time, in milliseconds. */
 const RETRY_MS = 30_000;
+
+/** Most windows of a view that a live training waits for before it uses the maps. */
+const VIEW_WINDOWS = 9;
 
 /** What is kept on disk beside an embedding. */
 const zKept = z.object({ device: zSamDevice, seconds: z.number() });
@@ -70,14 +73,17 @@ export class SliceEmbeddings {
 
   /**
    * The whole embedding of a slice, computed once and kept in the session's shared array `embedding`. The maps that the session's choice asks
-   * for follow in the background; of a slice of many windows only those that any training needs, because all would take minutes.
+   * for follow in the background. Of a slice of many windows these are only those that any training needs, once there are labels: each takes a
+   * second.
    *
    * @param call the id of the request, and what cancels it
    * @throws BridgeError as SAM fails, and `cancelled` if the image is replaced meanwhile.
    */
   async whole(session: Session, slice: number, call: { id: string; signal: AbortSignal }): Promise<IWholeEmbedding> {
     const whole = await this._whole(session, slice, call);
-    this._prefetch(session, slice, this._chosen(session), false);
+    this._watch(session);
+    this._asked.set(session, slice);
+    this._prepare(session, slice, true);
     return whole;
   }
 
@@ -100,7 +106,7 @@ export class SliceEmbeddings {
       id: call.id,
       session: id,
       kind: 'embed' as const,
-      ...(ahead && { ahead })
+      ...(ahead && { ahead: 'session' as const })
     };
     const signal = ahead ? new AbortController().signal : call.signal;
     const embedded = this._options.jobs.run(description, signal, async context => {
@@ -227,11 +233,18 @@ export class SliceEmbeddings {
     };
   }
 
-  /** Whether all of a slice's maps are in memory. */
-  ready(session: Session, slice: number, spec: EmbeddingSpec, basis?: IEmbeddingBasis): boolean {
+  /** Whether a slice's maps are in memory: all of them, or those under some rectangles. */
+  ready(
+    session: Session,
+    slice: number,
+    spec: EmbeddingSpec,
+    basis?: IEmbeddingBasis,
+    under?: readonly Rect[]
+  ): boolean {
     const complete = completeSpec(spec, seenImage(session));
     const used = basis ?? this._bases.get(session, complete);
-    return used !== undefined && !!this._cache.peek(mapKey(sourceOf(session), slice, complete, used))?.isComplete;
+    const all = used && this._cache.peek(mapKey(sourceOf(session), slice, complete, used));
+    return !!all && (under ? all.covers(under) : all.isComplete);
   }
 
   /** Why a slice's maps could not be made a short while ago; null if there was no failure. */
@@ -246,28 +259,67 @@ export class SliceEmbeddings {
   }
 
   /**
-   * Make a slice's maps in the background, as the session's choice or `spec` asks for them; {@link arrived} tells of the end. Does nothing if
-   * they are ready, being made, not asked for, or failed a short while ago.
+   * Where a live training needs a slice's maps before it can use them: in the windows that stand for all, and in the view if few windows show it.
+   * The training finds out about its labels itself.
    */
-  prefetch(session: Session, slice: number, spec: EmbeddingSpec | null = this._chosen(session)): void {
-    this._prefetch(session, slice, spec, true);
+  first(session: Session, spec: EmbeddingSpec, view: SliceRect | undefined): readonly Rect[] {
+    const source = sourceOf(session);
+    const complete = completeSpec(spec, seenImage(session));
+    const samples = this._samples(source, complete);
+    const seen = source.within ?? rectOf(null, source.image.shape);
+    if (!samples) {
+      return [seen];
+    }
+    const shown = view && cutTo(session.record.region, view);
+    const windows = this._windowsOf(source, complete).layer(embeddingShape(this._options.sam.manifest));
+    return shown && windows.under(moved(shown, -seen.row0, -seen.column0)).length <= VIEW_WINDOWS
+      ? [shown, ...samples]
+      : samples;
   }
 
-  /** {@link prefetch}, or only the windows that stand for all of them. */
-  private _prefetch(session: Session, slice: number, spec: EmbeddingSpec | null, all: boolean): void {
-    if (!spec || this.ready(session, slice, spec) || this.failure(session, slice, spec)) {
+  /**
+   * Make a slice's maps in the background, as the session's choice or `spec` asks for them; {@link arrived} tells of the end. Does nothing if
+   * they are ready, being made, not asked for, or failed a short while ago.
+   *
+   * @param under only the maps under these rectangles, those of the first one first
+   * @param signal cancels it
+   */
+  prefetch(
+    session: Session,
+    slice: number,
+    spec: EmbeddingSpec | null = this._chosen(session),
+    under?: readonly Rect[],
+    signal = new AbortController().signal
+  ): void {
+    if (!spec || this.ready(session, slice, spec, undefined, under) || this.failure(session, slice, spec)) {
       return;
     }
-    const of = `${specKey(session, completeSpec(spec, seenImage(session)))}/${slice}`;
-    const key = `prefetch${all ? '' : ' some'}/${of}`;
+    const complete = completeSpec(spec, seenImage(session));
+    const key = `prefetch/${specKey(session, complete)}/${slice}/${JSON.stringify(under ?? null)}`;
+    if (this._options.jobs.isRunning(key)) {
+      return;
+    }
     const id = randomBytes(8).toString('hex');
-    const description = { key, id, session: session.id, kind: 'embed' as const, ahead: true };
+    const description = { key, id, session: session.id, kind: 'embed' as const, ahead: 'page' as const };
     this._options.jobs
-      .run(description, new AbortController().signal, async context => {
+      .run(description, signal, async context => {
         const image = await this.maps(session, spec, undefined, context, slice);
-        await image.slice(slice, context, all ? undefined : image.samples);
+        await image.slice(slice, context, under);
+        if (!this.ready(session, slice, spec)) {
+          this._tell({ session, slice, spec: complete, error: null }); // of some windows; of all, the last window tells
+        }
       })
       .catch(() => undefined); // `arrived` tells of the failure
+  }
+
+  /** Make the maps in the background that a training needs wherever the labels are; `opened`: the slice was just asked for. */
+  private _prepare(session: Session, slice: number, opened: boolean): void {
+    const spec = this._chosen(session);
+    const samples = spec && this._samples(sourceOf(session), completeSpec(spec, seenImage(session)));
+    const labelled = session.record.classes.some(({ id }) => session.labels.count(id) > 0);
+    if (samples ? labelled : opened) {
+      this.prefetch(session, slice, spec, samples ?? undefined);
+    }
   }
 
   /** The maps that the session's choice asks for; null if it asks for none, or is invalid. */
@@ -558,11 +610,15 @@ export class SliceEmbeddings {
     this._watched.add(session);
     let { digest } = session.record.image;
     session.changes.add(change => {
-      if (change === 'closed') {
+      const asked = this._asked.get(session);
+      if (change === 'labels' && asked !== undefined) {
+        this._prepare(session, asked, false);
+      } else if (change === 'closed') {
         this._closed.add(session);
         this._options.jobs.cancelAhead(session.id);
       } else if (change === 'image' && session.record.image.digest !== digest) {
         ({ digest } = session.record.image);
+        this._asked.delete(session);
         this._forget(session);
       }
     });
@@ -592,6 +648,8 @@ export class SliceEmbeddings {
   private readonly _work = new SharedWork();
   private readonly _watched = new WeakSet<Session>();
   private readonly _closed = new WeakSet<Session>();
+  /** The slice whose whole embedding was asked for last. */
+  private readonly _asked = new WeakMap<Session, number>();
   private readonly _failed = new Map<string, { error: BridgeError; at: number }>();
 }
 

@@ -81,6 +81,11 @@ export class WindowedMaps {
     return this._missing.size === 0;
   }
 
+  /** Whether the maps are complete under some rectangles of the image. */
+  covers(under: readonly Rect[]): boolean {
+    return !this._under(under).some(index => this._missing.has(index));
+  }
+
   /**
    * Wait until the maps are complete under some rectangles of the image; under all of it if none are given. Windows that several callers want are made once.
    *

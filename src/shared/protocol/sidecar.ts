@@ -14,6 +14,8 @@ export const SIDECAR_METHODS = {
     result: z.object({ version: z.string(), protocol: zNatural, pid: zNatural, instance: z.string() }),
     repeat: true
   },
+  /** The last request of a connection: its page was closed. Work ahead of that page's need ends. */
+  leave: { params: z.object({}), result: z.object({}), repeat: true },
   ping: { params: z.object({}), result: z.object({}), repeat: true },
   status: {
     params: z.object({}),

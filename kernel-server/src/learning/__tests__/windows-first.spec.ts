@@ -16,6 +16,8 @@ import { bundleSamProcess, makeFolder, tinyManifest } from '../../__tests__/supp
 const SIDE = 1280;
 /** Windows of 128 pixels over the image. */
 const WINDOWS = 13 ** 2;
+/** A window for prompts. */
+const VIEW_WINDOW = { row0: 512, row1: 768, column0: 768, column1: 1024 };
 const VIEW = { slice: 0, row0: 520, row1: 760, column0: 780, column1: 1000 };
 
 /** The SAM process; counts its windows, and makes only the first `most` while `gate` is shut. */
@@ -244,3 +246,63 @@ describe('A training on an image of many windows', () => {
     await training;
   }, 120_000);
 });
+
+describe('Live on an image of many windows', () => {
+  /** A view of the labels, which few windows show. */
+  const NEAR: SliceRect = { slice: 0, row0: 0, row1: 100, column0: 0, column1: 180 };
+
+  /** Hold the windows after the first `most`. @returns what lets them go on */
+  function hold(most: number): () => void {
+    let openGate!: () => void;
+    sam.gate = new Promise(resolve => (openGate = resolve));
+    sam.most = most;
+    return openGate;
+  }
+
+  it('uses the maps as soon as the windows of labels and view are made, and makes no more when it is switched off', async () => {
+    const session = await open('live', NEAR);
+    const most = 24; // 9 stand for the image, 8 more show the view and the tile with the labels
+    const openGate = hold(most);
+    await page.request('session.live', { session, on: true, view: NEAR });
+    // A round with the maps has made the first tiles; the rest waits for further windows.
+    await page.hear(({ event, params }) => {
+      const { kind, stage, done } = params as EventParams<'job'>;
+      return event === 'job' && kind === 'live' && stage === 'encoding and segmenting' && done > 0;
+    });
+    expect(shown(session)).toContain('0 0');
+    expect(sam.windows).toBeLessThanOrEqual(most + 2); // two are asked for at once, of 169
+    await page.request('session.live', { session, on: false });
+    const { windows } = sam;
+    openGate();
+    await page.request('sam.embedding', { session, slice: 0, window: VIEW_WINDOW }); // the encoder is free again
+    expect(sam.windows).toBe(windows);
+  }, 120_000);
+});
+
+it('No window of an image is made before it has labels, and none after its page was closed', async () => {
+  const session = await open('opened', null);
+  await page.request('history.undo', { session });
+  await page.request('history.undo', { session });
+  const tab = await home.connect('relay');
+  await tab.request('session.attach', { session });
+  await tab.request('session.view', { session, view: VIEW });
+  await tab.request('sam.embedding', { session, slice: 0 });
+  await tab.request('sam.embedding', { session, slice: 0, window: VIEW_WINDOW });
+  expect(sam.windows).toBe(0);
+  let openGate!: () => void;
+  sam.gate = new Promise(resolve => (openGate = resolve));
+  sam.most = 8; // before the nine that the basis is fitted to
+  let encoded = 0;
+  sam.step = stage => (encoded += stage === 'encoding' ? 1 : 0);
+  await page.request('history.redo', { session });
+  await page.hear(() => sam.windows === 9);
+  const ended = page.hear(({ event, params }) => {
+    const { kind, state } = params as EventParams<'job'>;
+    return event === 'job' && kind === 'embed' && state === 'cancelled';
+  });
+  await tab.request('leave', {});
+  await ended;
+  openGate();
+  await page.request('sam.embedding', { session, slice: 0, window: VIEW_WINDOW }); // the encoder is free again
+  expect([sam.windows, encoded]).toEqual([9, 0]);
+}, 120_000);

@@ -20,7 +20,7 @@ import { TileCache } from '../../arrays/pyramid';
 import { TileFile } from '../../arrays/tile-file';
 import { Session } from '../../session/session';
 import { Sessions } from '../../session/sessions';
-import { CLASSES, halves } from '../../__tests__/support/images';
+import { CLASSES, halves, rectangle } from '../../__tests__/support/images';
 import { EngineService } from '../../__tests__/support/small-engine';
 import { SmallSam } from '../../__tests__/support/small-sam';
 
@@ -309,7 +309,7 @@ describe('SliceEmbeddings', () => {
       expect(arrivals.map(({ error }) => error?.code)).toEqual(['compute', undefined]);
     });
 
-    it('makes of a shown slice of many windows those that any training needs, and all when they are asked for', async () => {
+    it('makes of a shown slice of many windows those that any training needs once it has labels, and all when they are asked for', async () => {
       const session = await openSession(1, { families: {}, embedding: { ...spec, window: 128 } }, 900);
       const { embeddings } = compute;
       const ended = () => told.filter(({ kind, state }) => kind === 'embed' && state === 'done').length;
@@ -319,14 +319,19 @@ describe('SliceEmbeddings', () => {
         }
       };
       await embeddings.whole(session, 0, call());
+      await until(1);
+      expect([sam.embedded, sam.windows]).toEqual([1, 0]);
+      const { patch, buffers } = rectangle(session.id, CLASSES[0]!.id, { rows: [0, 9], columns: [0, 9] });
+      await session.labels.patch('some', patch, buffers);
       await until(2);
-      expect(sam.embedded).toBe(1);
-      expect(sam.windows).toBe(9);
+      expect([sam.embedded, sam.windows]).toEqual([1, 9]);
+      await session.labels.patch('more', patch, buffers);
       await embeddings.whole(session, 0, call());
-      await until(3);
+      await turn();
+      expect(ended()).toBe(2); // no job, since the windows are there
       expect(sam.windows).toBe(9);
       embeddings.prefetch(session, 0);
-      await until(4);
+      await until(3);
       expect(sam.windows).toBeGreaterThan(60);
       expect(embeddings.ready(session, 0, { ...spec, window: 128 })).toBe(true);
     });
