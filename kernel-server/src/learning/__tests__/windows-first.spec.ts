@@ -199,13 +199,14 @@ describe('A training on an image of many windows', () => {
     });
     const { params } = await page.hear(({ event, params }) => {
       const { kind, stage, done } = params as EventParams<'job'>;
-      return event === 'job' && kind === 'train' && stage === 'encoding' && done === 2;
+      return event === 'job' && kind === 'train' && stage === 'encoding' && done >= 2; // it may have gone on until the signal came
     });
     expect(params).toMatchObject({ job: 'early', state: 'running', total: 9 });
     await page.request('cancel', { id: 'early' });
     await failed; // while the window is still being made
     process.kill(pid, 'SIGCONT');
-    expect(counted).toEqual([0, 1, 2]);
+    expect(counted.slice(0, 3)).toEqual([0, 1, 2]);
+    expect(counted.length).toBeLessThan(6);
     const after = await page.request('session.attach', { session });
     expect(after.segmentation).toEqual(before);
     expect(Buffer.compare(bytesOf(after.arrays['segmentation']!), painted)).toBe(0);
