@@ -128,8 +128,8 @@ def test_everything_is_published_by_one_thread_in_the_context_of_the_open(comm, 
     assert comm.parents == {"the comm_open"}
 
 
-def test_frames_pass_untouched_in_both_directions(comm):
-    decoder, buffers = comm.ask("d", "sam.decoder", {})
+def test_frames_pass_untouched_in_both_directions(comm, lab):
+    decoder, buffers = comm.ask("d", "sam.decoder", {"session": lab.session})
     assert sum(map(len, buffers)) == decoder["bytes"]
     assert max(len(frame) for frames in comm.sent for frame in frames) <= 1 << 20
     staged, _ = comm.ask("s", "array.stage", {"dtype": "uint8", "shape": [3]})
@@ -138,6 +138,22 @@ def test_frames_pass_untouched_in_both_directions(comm):
     comm.handle_msg({"buffers": [memoryview(b"no JSON")]})
     header, _ = comm.wait_for(lambda header: "error" in header)
     assert header["error"]["code"] == "malformed"
+
+
+def test_the_sidecar_hears_that_the_page_was_closed(comm, lab, monkeypatch):
+    replies = []
+
+    def heard(self, method, *args, **options):
+        reply = call(self, method, *args, **options)
+        replies.append((method, reply))
+        return reply
+
+    call = relay.Connection.call
+    monkeypatch.setattr(relay.Connection, "call", heard)
+    comm.ask("a", "session.attach", {"session": lab.session})
+    comm.closed({})
+    comm.relay._thread.join(10)
+    assert replies[-1] == ("leave", ({}, []))
 
 
 def test_a_large_request_of_the_browser_arrives_whole(comm, lab):
