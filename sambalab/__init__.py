@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .files import data
     from .labeller import Labeller
     from .sidecar_client.class_sets import class_sets, remove_class_set
+    from .sidecar_client.sam_models import SamModel, sam_models
     from .sidecar_client.session_list import SessionInfo, sessions
     from .sidecar_client.shutdown import shutdown
     from .spec.features import FeatureSpec
@@ -66,6 +67,7 @@ __all__ = [
     "ParameterError",
     "ProtocolError",
     "Provenance",
+    "SamModel",
     "SambaLabError",
     "SambaLabWarning",
     "SessionInfo",
@@ -77,6 +79,7 @@ __all__ = [
     "data",
     "engine",
     "remove_class_set",
+    "sam_models",
     "sessions",
     "shutdown",
 ]
@@ -88,6 +91,8 @@ _LAZY = {
     "FeatureSpec": ".spec.features",
     "Provenance": ".spec.provenance",
     "SessionInfo": ".sidecar_client.session_list",
+    "SamModel": ".sidecar_client.sam_models",
+    "sam_models": ".sidecar_client.sam_models",
     "sessions": ".sidecar_client.session_list",
     "class_sets": ".sidecar_client.class_sets",
     "remove_class_set": ".sidecar_client.class_sets",

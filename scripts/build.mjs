@@ -43,7 +43,8 @@ const parts = {
       entryPoints: {
         main: 'kernel-server/src/main.ts',
         'sam-child-process': 'kernel-server/src/sam/child-process.ts',
-        'engine-worker': 'kernel-server/src/engine/worker.ts'
+        'engine-worker': 'kernel-server/src/engine/worker.ts',
+        'models-cli': 'kernel-server/src/models-cli.ts'
       },
       outdir: out,
       outExtension: { '.js': '.cjs' },

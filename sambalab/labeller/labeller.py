@@ -34,6 +34,7 @@ from ..spec.parameters import one_of, pixel_size_of, switch
 from ..spec.tables import limits
 from .learning import Learning
 from .picture import picture
+from .suggestions import model_choice
 
 if TYPE_CHECKING:
     from ..widget import LabellerWidget
@@ -80,6 +81,8 @@ class Labeller(Learning):
         Which of several images in a file, counted from 0. None: the one with most rows × columns, the first of them.
     index
         What to take along axes that have too much: ``{"T": 0}``, or several channels or slices, ``{"C": [0, 1, 2]}``.
+    sam_model
+        The SAM model that suggests: see `Labeller.sam_model`. None: that of the resumed session, or MobileSAM.
 
     Raises
     ------
@@ -93,6 +96,8 @@ class Labeller(Learning):
         If the sidecar cannot be started.
     DiskFullError
         If there is no room for the arrays.
+    ModelError
+        If the files of `sam_model` are missing, or are not the model's.
     StorageError
         If a file of the session cannot be read or written. Nothing is changed then.
 
@@ -121,6 +126,7 @@ class Labeller(Learning):
         axes: str | None = None,
         series: int | None = None,
         index: Index | None = None,
+        sam_model: str | os.PathLike[str] | None = None,
     ) -> None:
         if name is not None and (not isinstance(name, str) or not 1 <= len(name) <= name_length_max()):
             raise ParameterError(f"The name {name!r} will not do; a text of 1 to {name_length_max()} characters will.")
@@ -177,6 +183,8 @@ class Labeller(Learning):
                 )
                 if merged is not None and merged != state["classes"]:
                     state = self._request("session.classes", {"classes": merged})
+            if sam_model is not None:
+                state = self._request("sam.choose", {"model": model_choice(sam_model)})
             self._accept(state)
             # The map keeps the pixels if the file is deleted, so that they can be written again for a new sidecar.
             self._map_pixels(state)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -21,6 +23,10 @@ SIDE_MIN = 32
 
 #: Most slices that an object is followed; no stack has more.
 REACH_MAX = 1_000_000
+
+
+#: The model that is built in.
+DEFAULT_MODEL = "mobile-sam"
 
 
 class Suggestion(NamedTuple):
@@ -226,6 +232,28 @@ class Suggestions(WorkRegion):
         finally:
             line.end()
 
+    @property
+    def sam_model(self) -> str:
+        """The SAM model that suggests, ``"mobile-sam"`` at first. Set it: ``lab.sam_model = "sam-vit-b"``.
+
+        The id of a model, or the path of a folder with its ``encoder.onnx`` and ``decoder.onnx``; `sambalab.sam_models` lists the
+        ids and says whose files are here. It is kept with the session, and the widget uses it as well. `embedding` becomes the
+        model's; features and classifiers see MobileSAM as before.
+
+        Raises
+        ------
+        ModelError
+            If its files are missing, or are not the model's. The message names the file; the choice stays as it was.
+        ParameterError
+            If it is no text.
+        """
+        return str(self._refresh().get("samModel", DEFAULT_MODEL))
+
+    @sam_model.setter
+    def sam_model(self, model: str | os.PathLike[str]) -> None:
+        self._refresh()  # joins the session
+        self._accept(self._request("sam.choose", {"model": model_choice(model)}))
+
     def suggest(self, row: float, col: float, slice: int = 0, *, side: int | None = None) -> Suggestion:
         """Ask SAM for masks at a pixel, as the widget does under the cursor.
 
@@ -384,3 +412,13 @@ def _window(row: float, column: float, side: int, region: dict[str, int]) -> dic
         return {f"{name}0": start, f"{name}1": min(start + side, end)}
 
     return {**span("row", row), **span("column", column)}
+
+
+def model_choice(model: str | os.PathLike[str]) -> str:
+    """Give a choice of a model as the sidecar, which runs in another folder, takes it."""
+    text = os.fspath(model) if isinstance(model, (str, os.PathLike)) else None
+    if not isinstance(text, str) or not text:
+        raise ParameterError(f"sam_model is {show(model)}; the id of a model or the path of a folder will do.")
+    if isinstance(model, os.PathLike) or any(mark in text for mark in {"/", os.sep}) or text.startswith("~"):
+        return str(Path(text).expanduser().resolve())
+    return text

@@ -23,6 +23,7 @@ from typing import Any
 
 from ..spec.errors import SidecarError
 from .machine import machine
+from .model_folders import model_environment
 from .node import find_node
 from .private_folder import open_private, private_folder
 from .wire import PROTOCOL_VERSION
@@ -274,6 +275,7 @@ def _start(folder: Path) -> ConnectionInfo:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=folder,
+                env=model_environment(),
                 close_fds=True,
                 # A separate process session: Ctrl-C and the kernel's end must not reach the sidecar.
                 start_new_session=True,

@@ -33,9 +33,15 @@ export interface IContract {
 /**
  * Check a file of a model against its manifest.
  *
+ * @param fetchWeights brings a file of weights beside it, before it is looked for
  * @throws BridgeError `model` that names the file, what is wrong with it, and what would do
  */
-export async function checkContract(manifest: IPromptModel, part: ModelPart, path: string): Promise<IContract> {
+export async function checkContract(
+  manifest: IPromptModel,
+  part: ModelPart,
+  path: string,
+  fetchWeights?: (name: string) => Promise<void>
+): Promise<IContract> {
   const fail = (why: string) =>
     new BridgeError(
       'model',
@@ -55,6 +61,7 @@ export async function checkContract(manifest: IPromptModel, part: ModelPart, pat
         `its weights are in another file, ${name}; ${part === 'decoder' ? 'one file' : 'a file beside it'} will do`
       );
     }
+    await fetchWeights?.(name);
     await access(join(dirname(path), name)).catch(() => {
       throw fail(`its weights are missing: the file ${join(dirname(path), name)} must lie beside it`);
     });

@@ -150,12 +150,18 @@ export class SelectField {
     choose(value: string): void;
   }) {
     this._select = element('select', { class: 'sambalab-select', 'data-testid': options.testid });
-    this._select.append(...options.choices.map(([value, text]) => element('option', { value }, text)));
+    this.choices = options.choices;
     this._select.addEventListener('change', () => options.choose(this._select.value));
     this.node = row(options.label, this._select, options.title);
   }
 
   readonly node: HTMLElement;
+
+  /** What can be chosen; {@link set} says what is. */
+  set choices(choices: readonly (readonly [value: string, text: string])[]) {
+    this._other = null;
+    this._select.replaceChildren(...choices.map(([value, text]) => element('option', { value }, text)));
+  }
 
   /** Show a value. `null` stands for a value that is not in the list; `other` is its text. */
   set(value: string | null, other = ''): void {

@@ -1,9 +1,9 @@
 /** How SAM's suggestions are changed in shape before they are shown and accepted. */
 import { slider } from '../base/dom';
 import { trans } from '../base/translation';
-import { MASK_GROW_MAX } from '../../shared';
+import { DEFAULT_MODEL, MASK_GROW_MAX, SamModelInfo } from '../../shared';
 import { IMaskShape } from '../../sam';
-import { CheckField } from './fields';
+import { CheckField, Note, SelectField } from './fields';
 import { FoldingSection } from './folding-section';
 import { ISection, ISectionOptions } from './section';
 
@@ -15,9 +15,18 @@ class SuggestionSection extends FoldingSection {
       ...options,
       testid: 'sambalab-suggestion-section',
       title: trans.__('Suggestions'),
-      follows: ['choice']
+      follows: ['choice', 'session']
     });
     const { suggestionOptions } = options.state;
+    this._model = new SelectField({
+      testid: 'sambalab-suggestion-model',
+      label: trans.__('Model'),
+      title: trans.__('The SAM model that suggests. Classifiers see MobileSAM, whichever suggests'),
+      choices: [],
+      choose: model => void options.state.chooseModel(model).finally(() => this.refresh())
+    });
+    this._broken = new Note({ testid: 'sambalab-suggestion-broken-models' });
+    this._fold.node.addEventListener('toggle', () => void this._list());
     this._connected = new CheckField({
       testid: 'sambalab-suggestion-connected',
       label: trans.__('Only the part under the pointer'),
@@ -47,7 +56,14 @@ class SuggestionSection extends FoldingSection {
       format: pixels => (pixels === 0 ? trans.__('0 px') : trans.__('%1 px', signed(pixels))),
       input: grow => suggestionOptions.set({ grow })
     });
-    this._fold.body.append(this._connected.node, this._filled.node, this._smooth.node, this._grow.node);
+    this._fold.body.append(
+      this._model.node,
+      this._broken.node,
+      this._connected.node,
+      this._filled.node,
+      this._smooth.node,
+      this._grow.node
+    );
     this.refresh();
   }
 
@@ -58,8 +74,36 @@ class SuggestionSection extends FoldingSection {
     this._smooth.set(values.smooth);
     this._grow.set(values.grow);
     this._fold.value = summary(values);
+    this._showModel();
   }
 
+  /** Ask which models are here; their files may have come since the section was last open. */
+  private async _list(): Promise<void> {
+    if (this._fold.node.open) {
+      // Without a sidecar the list stays as it was.
+      this._models = await this._state.models().catch(() => this._models);
+      this._showModel();
+    }
+  }
+
+  private _showModel(): void {
+    const chosen = this._state.session?.samModel ?? DEFAULT_MODEL.id;
+    const ready = this._models.filter(({ state }) => state === 'ready');
+    const all = ready.length > 0 ? ready : [DEFAULT_MODEL];
+    const broken = this._models.flatMap(({ state, problem }) => (state === 'broken' && problem ? [problem] : []));
+    const choices = all.map(({ id, title }) => [id, title] as const);
+    if (JSON.stringify(choices) !== this._choices) {
+      this._choices = JSON.stringify(choices); // a list that is open must not change with every stroke
+      this._model.choices = choices;
+    }
+    this._model.set(all.some(({ id }) => id === chosen) ? chosen : null, chosen);
+    this._broken.set(broken.join(' '), 'error');
+  }
+
+  private readonly _model: SelectField;
+  private readonly _broken: Note;
+  private _models: readonly SamModelInfo[] = [];
+  private _choices = '';
   private readonly _connected: CheckField;
   private readonly _filled: CheckField;
   private readonly _smooth: CheckField;

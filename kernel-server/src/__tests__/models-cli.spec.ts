@@ -1,0 +1,190 @@
+/** `sambalab models`: files are added from disk and from a server, checked, and found again. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer, IncomingHttpHeaders, Server } from 'node:http';
+import { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { findPromptModel } from '../../../src/shared/models';
+import { runModels } from '../models-cli';
+import { randomDecoder, writeRandomModel } from './support/random-model';
+import { makeFolder } from './support/sam-fixture';
+
+const folder = makeFolder();
+const sam = findPromptModel('sam-vit-b')!;
+const home = join(folder.path, 'jupyter/sambalab/models');
+const added = join(home, sam.id);
+const source = writeRandomModel(join(folder.path, 'source'), sam);
+const files = { encoder: join(source, 'encoder.onnx'), decoder: join(source, 'decoder.onnx') };
+const environment = {
+  SAMBALAB_JUPYTER_PATH: join(folder.path, 'jupyter'),
+  SAMBALAB_MODELS_HOME: home,
+  HF_HUB_CACHE: join(folder.path, 'cache')
+};
+
+afterAll(() => folder.remove());
+
+async function run(args: string[], more: NodeJS.ProcessEnv = {}) {
+  const lines: string[] = [];
+  const shown: string[] = [];
+  const code = await runModels({
+    args,
+    env: { ...environment, ...more },
+    print: line => lines.push(line),
+    progress: line => line !== null && shown.push(line)
+  });
+  return { code, text: lines.join('\n'), shown };
+}
+
+describe('From files', () => {
+  it('a model is added, listed and verified by the sums that were noted', async () => {
+    expect((await run(['list'])).text).toMatch(/^mobile-sam +built in .*\n(.*\n)*sam-vit-b +not here/);
+    expect(await run(['verify', sam.id])).toMatchObject({
+      code: 1,
+      text: expect.stringContaining('sambalab models add')
+    });
+    const { code, text } = await run(['add', sam.id, files.encoder, files.decoder]);
+    expect([code, text]).toEqual([0, expect.stringContaining(`SAM ViT-B is in ${added}.`)]);
+    expect((await run(['list'])).text).toContain(added);
+    const verified = await run(['verify']);
+    expect(verified).toMatchObject({
+      code: 0,
+      text: expect.stringContaining('its SHA-256 sums are those that are known')
+    });
+    expect(await run(['verify', source])).toMatchObject({
+      code: 0,
+      text: expect.stringContaining('no SHA-256 is known, so the weights were not checked')
+    });
+    // One weight is changed: the graph is as it was.
+    const path = join(added, 'encoder.onnx');
+    const bytes = readFileSync(path);
+    bytes[bytes.length >> 1]! ^= 1;
+    writeFileSync(path, bytes);
+    expect(await run(['verify', sam.id])).toMatchObject({
+      code: 1,
+      text: expect.stringContaining(`The file ${path} is not the one`)
+    });
+  });
+
+  it('a file that is not the model is refused, and the model that was there stays', async () => {
+    const before = readFileSync(join(added, 'decoder.onnx'));
+    const wrong = join(folder.path, 'wrong.onnx');
+    writeFileSync(wrong, randomDecoder(sam, { masks: 1 }));
+    const { code, text } = await run(['add', sam.id, files.encoder, wrong]);
+    expect([code, text]).toEqual([1, expect.stringContaining('without --return-single-mask')]);
+    expect(readFileSync(join(added, 'decoder.onnx')).equals(before)).toBe(true);
+    expect(await run(['add', 'mobile-sam', wrong, wrong])).toMatchObject({
+      code: 1,
+      text: expect.stringContaining('mobile-sam is built in')
+    });
+    expect((await run(['add', sam.id, join(folder.path, 'none'), wrong])).text).toContain('cannot be copied');
+    expect(await run(['remove', sam.id])).toMatchObject({
+      code: 2,
+      text: expect.stringContaining('Usage: sambalab models list')
+    });
+  });
+});
+
+describe('From a server', () => {
+  const asked: { url: string; headers: IncomingHttpHeaders }[] = [];
+  /** Bytes after which the connection breaks. */
+  let breaksAfter = Infinity;
+  let server: Server;
+  let address: string;
+
+  beforeAll(async () => {
+    server = createServer((request, response) => {
+      const url = request.url!;
+      asked.push({ url, headers: request.headers });
+      const path = join(source, url.slice(1));
+      if (!existsSync(path)) {
+        response.writeHead(404).end();
+        return;
+      }
+      const bytes = readFileSync(path);
+      const etag = `"${url}"`;
+      if (request.headers['if-none-match'] === etag) {
+        response.writeHead(304).end();
+        return;
+      }
+      const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
+      const rest = bytes.subarray(from);
+      const range = { 'Content-Range': `bytes ${from}-${bytes.length - 1}/${bytes.length}` };
+      response.writeHead(from > 0 ? 206 : 200, { ETag: etag, 'Content-Length': rest.length, ...(from > 0 && range) });
+      if (rest.length > breaksAfter) {
+        response.write(rest.subarray(0, breaksAfter), () => setTimeout(() => response.destroy(), 50));
+      } else {
+        response.end(rest);
+      }
+    }).listen(0, '127.0.0.1');
+    await new Promise(resolve => server.once('listening', resolve));
+    address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+
+  afterAll(() => new Promise(resolve => server.close(resolve)));
+
+  const add = (more: NodeJS.ProcessEnv = {}) =>
+    run(
+      ['add', sam.id, `${address}/encoder.onnx`, `${address}/decoder.onnx`, '--to', join(folder.path, 'downloads')],
+      more
+    );
+
+  it('nothing is fetched where HF_HUB_OFFLINE forbids it, nor by the other commands', async () => {
+    mkdirSync(join(folder.path, 'downloads'));
+    for (const value of ['1', 'true', 'YES']) {
+      const { code, text } = await add({ HF_HUB_OFFLINE: value });
+      expect([code, text]).toEqual([1, expect.stringContaining(`HF_HUB_OFFLINE=${value} forbids downloads`)]);
+    }
+    await run(['list']);
+    await run(['verify', 'sam-vit-l']);
+    expect(asked).toEqual([]);
+  });
+
+  it('a download that breaks tells how far it came, and goes on from there', async () => {
+    const whole = readFileSync(files.encoder);
+    breaksAfter = 300_000;
+    const broken = await add();
+    expect(broken).toMatchObject({
+      code: 1,
+      text: expect.stringMatching(/encoder\.onnx stopped after 300000 of \d+ bytes .* goes on from there/)
+    });
+    expect(existsSync(join(folder.path, 'downloads', sam.id))).toBe(false);
+    breaksAfter = Infinity;
+    asked.length = 0;
+    const { code, text, shown } = await add();
+    expect([code, text]).toEqual([0, expect.stringContaining('Its inputs and outputs are right')]);
+    expect(asked[0]).toMatchObject({
+      url: '/encoder.onnx',
+      headers: { range: 'bytes=300000-', 'if-range': '"/encoder.onnx"' }
+    });
+    expect(asked).toHaveLength(2);
+    expect(shown[0]).toMatch(/^encoder\.onnx: 0\.3 MB of [\d.]+ MB \(\d+ %\)$/);
+    expect(shown[shown.length - 1]).toMatch(/^decoder\.onnx: .*\(100 %\)$/);
+    const there = join(folder.path, 'downloads', sam.id);
+    expect(readFileSync(join(there, 'encoder.onnx')).equals(whole)).toBe(true);
+    expect(await run(['verify', there])).toMatchObject({
+      code: 0,
+      text: expect.stringContaining('SHA-256 sums are those')
+    });
+    expect(existsSync(join(there, 'encoder.onnx.download.json'))).toBe(false);
+  });
+
+  it('a file that is complete is not fetched twice if the next one is missing', async () => {
+    const missing = [
+      'add',
+      sam.id,
+      `${address}/encoder.onnx`,
+      `${address}/none.onnx`,
+      '--to',
+      join(folder.path, 'again')
+    ];
+    expect(await run(missing)).toMatchObject({ code: 1, text: expect.stringContaining('none.onnx answered 404') });
+    asked.length = 0;
+    await run([...missing.slice(0, 3), `${address}/decoder.onnx`, ...missing.slice(4)]);
+    expect(asked.map(({ url, headers }) => [url, headers['if-none-match']])).toEqual([
+      ['/encoder.onnx', '"/encoder.onnx"'],
+      ['/decoder.onnx', undefined]
+    ]);
+    expect((await run(['add', sam.id, 'http://127.0.0.1:9/a', 'http://127.0.0.1:9/b'])).text).toContain(
+      'cannot be reached'
+    );
+  });
+});

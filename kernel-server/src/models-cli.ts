@@ -1,0 +1,226 @@
+/** `sambalab models list | add | verify`: the models whose files are on this computer. Python runs this program and says where Jupyter's data is. */
+import { copyFile, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { BridgeError } from '../../src/shared/errors';
+import { DEFAULT_MODEL, findPromptModel, MODELS, PROMPT_MODELS } from '../../src/shared/models';
+import { writeAtomically } from './base/files';
+import { checkContract, ModelPart } from './sam/model-contract';
+import { download, forgetDownload } from './sam/model-download';
+import { sha256 } from './sam/model-files';
+import { findModelFolder, isPath, MODEL_FILE, ModelFileContent, openModel } from './sam/model-search';
+import { PromptModels } from './sam/prompt-models';
+import { SamService } from './sam/service';
+
+const USAGE = `Usage: sambalab models list
+       sambalab models add MODEL ENCODER DECODER [--to FOLDER]
+       sambalab models verify [MODEL | FOLDER]...
+
+ENCODER and DECODER are ONNX files, or http addresses of some: a download that broke goes on where it stopped.
+FOLDER is where models are kept; by default sambalab/models in Jupyter's data directory.`;
+
+/** What a command writes to; tests read it. */
+export interface ICliOptions {
+  args: readonly string[];
+  env: NodeJS.ProcessEnv;
+  print(line: string): void;
+  /** Shows how far a download is, instead of what was shown before; null: it is done. */
+  progress(line: string | null): void;
+}
+
+/** Run a command. Returns its exit code: 1 if a model is wrong, 2 for wrong arguments. */
+export async function runModels({ args, env, print, progress }: ICliOptions): Promise<number> {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      options: { to: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+      allowPositionals: true
+    });
+    const [command, ...rest] = positionals;
+    if (values.help) {
+      print(USAGE);
+      return 0;
+    }
+    if (command === 'list' && rest.length === 0) {
+      return await list(env, print);
+    }
+    if (command === 'add' && rest.length === 3) {
+      const [id, encoder, decoder] = rest as [string, string, string];
+      return await add({ id, sources: { encoder, decoder }, to: values.to, env, print, progress });
+    }
+    if (command === 'verify') {
+      return await verify(rest, env, print);
+    }
+    print(USAGE);
+    return 2;
+  } catch (error) {
+    print(
+      error instanceof BridgeError || !(error instanceof Error)
+        ? String((error as Error).message)
+        : `${error.message}\n${USAGE}`
+    );
+    return error instanceof BridgeError ? 1 : 2;
+  }
+}
+
+async function list(env: NodeJS.ProcessEnv, print: (line: string) => void): Promise<number> {
+  const models = await new PromptModels({ builtIn: new SamService({ env }), env }).list();
+  const width = Math.max(...models.map(({ id }) => id.length));
+  for (const { id, title, state, place, folder, problem, license } of models) {
+    const where = state === 'missing' ? 'not here' : place === 'built-in' ? 'built in' : folder!;
+    print(`${id.padEnd(width)}  ${state === 'broken' ? `wrong: ${problem}` : where}  (${title}, ${license})`);
+  }
+  return 0;
+}
+
+async function verify(choices: string[], env: NodeJS.ProcessEnv, print: (line: string) => void): Promise<number> {
+  const named = choices.length > 0;
+  let wrong = 0;
+  for (const choice of named ? choices : PROMPT_MODELS.slice(MODELS.length).map(({ id }) => id)) {
+    if (choice === DEFAULT_MODEL.id) {
+      print(`${choice}: built in; its files are checked by SHA-256 whenever they are opened`);
+      continue;
+    }
+    let found: Awaited<ReturnType<typeof findModelFolder>>;
+    try {
+      found = await findModelFolder(choice, env);
+    } catch (error) {
+      if (named) {
+        wrong++;
+        print(`${choice}: ${(error as Error).message}`);
+      }
+      continue;
+    }
+    try {
+      const { encoder, decoder, checked } = await openModel(found);
+      const how =
+        checked === 'sha256'
+          ? 'its SHA-256 sums are those that are known'
+          : 'its inputs and outputs are right; no SHA-256 is known, so the weights were not checked';
+      print(`${choice}: ${found.folder}: ${how}`);
+      for (const { path, file } of [encoder, decoder]) {
+        print(`  ${basename(path)}  ${file.bytes} bytes  ${file.sha256}`);
+      }
+    } catch (error) {
+      wrong++;
+      print(`${choice}: ${(error as Error).message}`);
+    }
+  }
+  return wrong > 0 ? 1 : 0;
+}
+
+interface IAddition {
+  id: string;
+  sources: Record<ModelPart, string>;
+  to: string | undefined;
+  env: NodeJS.ProcessEnv;
+  print(line: string): void;
+  progress(line: string | null): void;
+}
+
+/** Take a model's files into a folder. They are checked before the folder gets the model's name, so one that is there stays as it was till then. */
+async function add({ id, sources, to, env, print, progress }: IAddition): Promise<number> {
+  const manifest = findPromptModel(id);
+  const others = PROMPT_MODELS.slice(MODELS.length).map(model => model.id);
+  if (!manifest || !others.includes(id)) {
+    throw new BridgeError(
+      'model',
+      `${manifest ? `${id} is built in` : `There is no model ${id}`}; ${others.join(', ')} will do.`
+    );
+  }
+  const home = to ?? env['SAMBALAB_MODELS_HOME'];
+  if (!home) {
+    throw new BridgeError('model', 'Say where models are kept: --to FOLDER.');
+  }
+  const folder = join(resolve(home), id);
+  const coming = join(resolve(home), `.${id}.partial`);
+  await mkdir(coming, { recursive: true });
+  const content: ModelFileContent = { format: 1, model: id };
+  const taken: string[] = [];
+  for (const part of ['encoder', 'decoder'] as const) {
+    const path = join(coming, `${part}.onnx`);
+    await fetchFile(sources[part], path, env, progress);
+    taken.push(path);
+    const { weights } = await checkContract(manifest, part, path, async name => {
+      // Large models keep their weights in a file beside them.
+      const source = sources[part];
+      const beside = isUrl(source)
+        ? new URL(encodeURIComponent(name), source).href
+        : join(dirname(resolve(source)), name);
+      await fetchFile(beside, join(coming, name), env, progress);
+      taken.push(join(coming, name));
+    });
+    const { size } = await stat(path);
+    content[part] = { bytes: size, sha256: await sha256(path) };
+    print(`${part}: ${[`${part}.onnx`, ...weights].join(', ')}  ${size} bytes  ${content[part].sha256}`);
+  }
+  await Promise.all(taken.map(forgetDownload));
+  await writeAtomically(join(coming, MODEL_FILE), `${JSON.stringify(content, undefined, 1)}\n`);
+  await rm(folder, { recursive: true, force: true });
+  await rename(coming, folder);
+  print(
+    `${manifest.title} is in ${folder}. Its inputs and outputs are right; \`sambalab models verify ${id}\` compares its sums with those above.`
+  );
+  if (!isPath(id)) {
+    print(`Choose it in the panel's section Suggestions, or with lab.sam_model = "${id}".`);
+  }
+  return 0;
+}
+
+async function fetchFile(
+  source: string,
+  path: string,
+  env: NodeJS.ProcessEnv,
+  progress: (line: string | null) => void
+): Promise<void> {
+  if (!isUrl(source)) {
+    try {
+      await copyFile(source, path);
+    } catch (error) {
+      throw new BridgeError('model', `The file ${source} cannot be copied to ${path} (${(error as Error).message}).`);
+    }
+    return;
+  }
+  const name = basename(path);
+  await download({
+    url: source,
+    path,
+    env,
+    progress: (done, total) =>
+      progress(
+        `${name}: ${megabytes(done)}${total === null ? '' : ` of ${megabytes(total)} (${Math.floor((100 * done) / total)} %)`}`
+      )
+  });
+  progress(null);
+}
+
+function isUrl(source: string): boolean {
+  return /^https?:\/\//i.test(source);
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+if (require.main === module) {
+  const { stderr } = process;
+  let shown = '';
+  const progress = (line: string | null) => {
+    if (line === null) {
+      stderr.write(stderr.isTTY && shown ? '\n' : '');
+      shown = '';
+    } else if (stderr.isTTY) {
+      stderr.write(`\r${line.padEnd(shown.length)}`);
+      shown = line;
+    } else if (/(\d)\d? %/.exec(line)?.[1] !== /(\d)\d? %/.exec(shown)?.[1]) {
+      stderr.write(`${line}\n`); // about every tenth part
+      shown = line;
+    }
+  };
+  void runModels({
+    args: process.argv.slice(2),
+    env: process.env,
+    print: line => process.stdout.write(`${line}\n`),
+    progress
+  }).then(code => (process.exitCode = code));
+}
