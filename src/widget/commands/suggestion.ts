@@ -81,10 +81,22 @@ export const SUGGESTION_COMMANDS: readonly ICommand[] = [
     label: () => trans.__('Propose all objects like this one'),
     description: () =>
       trans.__(
-        'Propose all objects like the one at the pointer, or like the last one: Enter takes them, a click drops one'
+        'Propose all objects like the one at the pointer, or like the last one: Enter takes them, a click drops one; again: in the whole image'
       ),
     enabled: view => inUse(view) && (view.state.parts?.suggestions.ready ?? false),
     run: ({ state }) => void state.findSimilar()
+  },
+  {
+    name: 'find-everything',
+    group: 'suggestions',
+    keys: ['Shift E'],
+    label: () => trans.__('Propose all objects in view'),
+    description: () =>
+      trans.__(
+        'Propose everything in view that SAM is sure of: Enter takes it into the current class, a click drops one'
+      ),
+    enabled: view => inUse(view) && (view.state.parts?.suggestions.ready ?? false),
+    run: ({ state, canvas }) => void state.findAll(canvas.view.visible())
   },
   {
     name: 'carry-object',

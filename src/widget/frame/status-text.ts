@@ -122,16 +122,26 @@ function mostImportant(state: LabellerState): IStatusText {
   }
 }
 
-/** Tells how far the search for objects like one is, and what to do with those that are proposed. */
-function similarText({ count, searching }: SimilarObjects): IStatusText {
-  const taken = trans.__('Enter takes all, a click drops one, Escape drops all.');
+/** Tells how far the search for objects is, and what to do with those that are proposed. */
+function similarText({ count, searching, what, mayWiden }: SimilarObjects): IStatusText {
+  const isAll = what === 'everything';
   if (searching !== null) {
     const percent = Math.round(100 * searching);
-    return { text: trans.__('Looking for objects like this one: %1 so far (%2 %)…', count, percent), kind: 'busy' };
+    const text = isAll
+      ? trans.__('Looking for all objects in view: %1 so far (%2 %)…', count, percent)
+      : trans.__('Looking for objects like this one: %1 so far (%2 %)…', count, percent);
+    return { text, kind: 'busy' };
   }
-  const found =
-    count === 1 ? trans.__('1 object like it is proposed.') : trans.__('%1 objects like it are proposed.', count);
-  return { text: `${found} ${taken}`, kind: 'plain' };
+  const found = isAll
+    ? count === 1
+      ? trans.__('1 object is proposed.')
+      : trans.__('%1 objects are proposed.', count)
+    : count === 1
+      ? trans.__('1 object like it is proposed.')
+      : trans.__('%1 objects like it are proposed.', count);
+  const taken = trans.__('Enter takes all, a click drops one, Escape drops all.');
+  const wider = mayWiden ? trans.__('Shift+A again looks in the whole image.') : '';
+  return { text: `${found} ${taken} ${wider}`.trimEnd(), kind: 'plain' };
 }
 
 /** Tells what to do with a suggestion that is held. */

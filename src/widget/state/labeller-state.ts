@@ -42,7 +42,7 @@ import { StoredLabels } from './stored-labels';
 import { StrokeTimes } from './stroke-times';
 import { IPixel } from './suggestion';
 import { carriedText } from './carried-text';
-import { isHidden } from './weak-suggestions';
+import { isHidden, isWeak } from './weak-suggestions';
 import { SuggestionOptions } from './suggestion-options';
 import { Training } from './training';
 
@@ -425,6 +425,15 @@ export class LabellerState implements IDisposable {
   /** Propose what is like the suggestion that is shown or was accepted last. */
   async findSimilar(): Promise<void> {
     const { parts } = this;
+    // Without proposals, pointing at an object begins a new search.
+    if (parts?.similar.mayWiden && !parts.suggestions.held && (parts.similar.group || !parts.suggestions.current)) {
+      const labels = parts.labels.slice(this._slice);
+      const small = () =>
+        this.note(trans.__('The object is too small to be seen in the whole image at once: move the view instead.'));
+      parts.suggestions.reject();
+      await parts.similar.widen(({ row, column }) => labels.at(row, column) !== 0, small);
+      return;
+    }
     const example = parts?.suggestions.example;
     if (!parts || !example) {
       this.note(trans.__('Accept an object first, or point at one: then all like it are proposed.'));
@@ -432,9 +441,44 @@ export class LabellerState implements IDisposable {
     }
     parts.suggestions.reject();
     const labels = parts.labels.slice(this._slice);
-    const found = await parts.similar.find(example, ({ row, column }) => labels.at(row, column) !== 0);
+    const found = await parts.similar.find(
+      example,
+      ({ row, column }) => labels.at(row, column) !== 0,
+      parts.embedding.decoder
+    );
     if (found === 0 && parts === this.parts) {
       this.note(trans.__('SAM finds no other object like it in what it sees here.'));
+    }
+  }
+
+  /** Propose all objects in a part of the slice. */
+  async findAll(view: Rect): Promise<void> {
+    const { parts } = this;
+    const { decoder } = parts?.embedding ?? {};
+    if (!parts || !decoder) {
+      return;
+    }
+    const { rows, columns } = parts.image;
+    const seen = decoder.within ?? { row0: 0, row1: rows, column0: 0, column1: columns };
+    const inSeen = {
+      row0: Math.max(view.row0, seen.row0),
+      row1: Math.min(view.row1, seen.row1),
+      column0: Math.max(view.column0, seen.column0),
+      column1: Math.min(view.column1, seen.column1)
+    };
+    parts.suggestions.reject();
+    const labels = parts.labels.slice(this._slice);
+    const found =
+      inSeen.row0 < inSeen.row1 && inSeen.column0 < inSeen.column1
+        ? await parts.similar.findAll(
+            decoder,
+            inSeen,
+            ({ row, column }) => labels.at(row, column) !== 0,
+            suggestion => !isWeak(suggestion, this.settings.values)
+          )
+        : 0;
+    if (found === 0 && parts === this.parts) {
+      this.note(trans.__('SAM is sure of no object without a label in view.'));
     }
   }
 

@@ -100,6 +100,57 @@ describe('SimilarObjects', () => {
     expect(similar.searching).toBeNull();
   });
 
+  it('proposes everything in view of which SAM is sure, each object once', async () => {
+    const { decoder } = exampleOf();
+    const view = { row0: 60, row1: 440, column0: 0, column1: 1024 };
+    const asked: IPixel[] = [];
+    const suggest: IPointDecoder['suggest'] = async prompts => (asked.push(prompts.points[0]!), decodeDiscs(prompts));
+    const labelled = ({ row, column }: IPixel) => Math.hypot(row - DISCS[3]!.row, column - DISCS[3]!.column) <= 40;
+    const isGood = (suggestion: Suggestion) => !suggestion.contains(DISCS[6]!);
+    // Eight discs are in view; one has a label, and one is not good.
+    expect(await similar.findAll({ ...decoder, suggest }, view, labelled, isGood)).toBe(6);
+    expect(similar.what).toBe('everything');
+    expect(asked.length).toBeLessThan(96);
+    expect(asked.some(labelled)).toBe(false);
+    expect([DISCS[3]!, DISCS[6]!, DISCS[8]!].map(at => similar.drop(at))).toEqual([false, false, false]);
+    expect(similar.drop(DISCS[0]!)).toBe(true);
+  });
+
+  it('looks again in all that SAM sees, beside what is proposed, if the example is seen there', async () => {
+    const within = { row0: 0, row1: 512, column0: 0, column1: 512 };
+    // A window of the upper left quarter shows the first disc twice as large.
+    const example = DISCS[0]!;
+    const window: IExample = {
+      suggestion: new Suggestion(
+        example,
+        { lowRes: [discLogits({ row: 300, column: 260, radius: 80 })], scores: [0.9], single: null },
+        0,
+        SIZE,
+        MOBILE_SAM,
+        within
+      ),
+      decoder: {
+        manifest: MOBILE_SAM,
+        within,
+        embedding: () => discEmbedding([{ row: 300, column: 260, radius: 80 }]),
+        suggest: async () => decodeDiscs({ points: [{ row: 300, column: 260, label: 1 }] })
+      }
+    };
+    const whole = exampleOf().decoder;
+    expect(await similar.find(window, none, whole)).toBe(0);
+    expect(similar.mayWiden).toBe(true);
+    const unseen = jest.fn();
+    expect(await similar.widen(none, unseen)).toBe(9);
+    expect([similar.mayWiden, similar.drop(example)]).toEqual([false, false]);
+    expect(await similar.find(window, none, whole)).toBe(0);
+    const ground = { ...whole, suggest: async () => decodeDiscs({ points: [{ row: 5, column: 5, label: 1 }] }) };
+    await similar.find(window, none, ground);
+    expect(await similar.widen(none, unseen)).toBe(0);
+    expect(unseen).toHaveBeenCalledTimes(1);
+    expect(await similar.find(exampleOf(), none, whole)).toBe(9);
+    expect(similar.mayWiden).toBe(false);
+  });
+
   it('looks only at the rows and columns that the decoder sees, and gives pixels of the image', async () => {
     const within = { row0: 1000, row1: 2024, column0: 3000, column1: 4024 };
     similar = new SimilarObjects({ image: { rows: 4000, columns: 6000 } });
