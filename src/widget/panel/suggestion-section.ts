@@ -90,14 +90,16 @@ class SuggestionSection extends FoldingSection {
     const chosen = this._state.session?.samModel ?? DEFAULT_MODEL.id;
     const ready = this._models.filter(({ state }) => state === 'ready');
     const all = ready.length > 0 ? ready : [DEFAULT_MODEL];
-    const broken = this._models.flatMap(({ state, problem }) => (state === 'broken' && problem ? [problem] : []));
+    const broken = this._models.filter(({ state }) => state === 'broken');
     const choices = all.map(({ id, title }) => [id, title] as const);
     if (JSON.stringify(choices) !== this._choices) {
       this._choices = JSON.stringify(choices); // a list that is open must not change with every stroke
       this._model.choices = choices;
     }
     this._model.set(all.some(({ id }) => id === chosen) ? chosen : null, chosen);
-    this._broken.set(broken.join(' '), 'error');
+    const titles = broken.map(({ title }) => title).join(', ');
+    this._broken.set(titles && trans.__('Wrong files: %1. “sambalab models verify” tells why.', titles), 'error');
+    this._broken.node.title = broken.map(({ problem }) => problem).join('\n');
   }
 
   private readonly _model: SelectField;

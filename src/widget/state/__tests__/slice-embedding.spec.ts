@@ -102,6 +102,22 @@ describe('SliceEmbedding', () => {
     ]);
   });
 
+  it('requests decoder and embedding again for another model, and keeps none of the one before', async () => {
+    await embedding.prepare(0);
+    await embedding.prepare(0, 0, null, 'sam-vit-b');
+    expect(await decoded()).toBe(0);
+    await embedding.prepare(0);
+    expect(requests.filter(request => request === 'sam.decoder')).toHaveLength(3);
+    expect(requests.filter(request => request === 'embedding 0')).toHaveLength(3);
+  });
+
+  it('takes the model that was chosen last, though the decoder of the one before comes later', async () => {
+    const first = embedding.prepare(0, 0, null, 'sam-vit-b');
+    await Promise.all([first, embedding.prepare(1, 0, null, 'sam2.1-tiny')]);
+    expect(embedding.state).toMatchObject({ state: 'ready', seconds: 2 });
+    expect(await decoded()).toBe(1);
+  });
+
   it('requests nothing for a slice that the decoder still has', async () => {
     await embedding.prepare(0);
     await embedding.prepare(1);
