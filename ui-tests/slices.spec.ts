@@ -99,6 +99,8 @@ test('Slices pass by wheel and keys; strokes, copies and fills go to the slices 
     GOLD.setup,
     `rows, columns = np.indices((400, 600))
 stack = np.stack([np.full((400, 600), 40 + 8 * i, np.uint8) for i in range(25)])
+for i in range(25):  # a disc that moves on by 20 pixels a slice
+    stack[i][np.hypot(rows - 330, columns - 60 - 20 * i) < 24] = 250 if i < 15 else 20
 lab = sl.Labeller(stack, classes=["hole", "ground"], name="stack", fresh=True); lab`,
     `print(json.dumps({"labelled": [i for i in range(25) if lab.labels[i].any()], "steps": [step.tool for step in lab.history], "at": [int(lab.labels[i][100, 150]) for i in range(25)]}))`
   ]);
@@ -110,14 +112,25 @@ lab = sl.Labeller(stack, classes=["hole", "ground"], name="stack", fresh=True); 
     lab.root.evaluate(root => (root as never as { sambalab: { state: { slice: number } } }).sambalab.state.slice);
   // In one task, so that no time passes between the keys.
   await lab.root.evaluate(root => {
-    for (let i = 0; i < 20; i++) {
-      root.dispatchEvent(new KeyboardEvent('keydown', { key: 'PageDown', bubbles: true, cancelable: true }));
+    for (const [key, times] of [
+      ['PageDown', 24],
+      ['PageUp', 15],
+      ['PageDown', 11]
+    ] as const) {
+      for (let i = 0; i < times; i++) {
+        root.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));
+      }
     }
   });
   expect(await slice()).toBe(20);
   await lab.samReady();
   expect([...new Set(asked)]).toEqual(['0', '20']);
   expect((await lab.pixel(200, 300))[0]).toBe(40 + 8 * 20);
+  const disc = { row: 330, column: 60 + 20 * 20 };
+  await lab.moveTo(disc.row, disc.column);
+  const { count, covers } = await lab.suggestionAt(disc.row, disc.column);
+  expect(Math.abs(count / (Math.PI * 24 ** 2) - 1)).toBeLessThan(0.2);
+  expect(covers(disc.row, disc.column)).toBe(true);
   // The stroke goes on in the slice that the wheel turns to.
   await lab.press('b');
   await lab.moveTo(100, 150);
