@@ -76,7 +76,12 @@ export class SessionParts implements IDisposable {
       remembered: `sizes ${session.image.digest}`
     });
     this.similar = new SimilarObjects({ image });
-    this.embedding = new SliceEmbedding({ link, image, createDecoder: options.createDecoder });
+    this.embedding = new SliceEmbedding({
+      link,
+      image,
+      upcoming: slice => this.upcoming.after(slice, 1),
+      createDecoder: options.createDecoder
+    });
     this.preview = new FeaturePreview({ image, channels, link });
     this.preview.offer(choice.spec);
     this.uncertainty = new UncertaintyOverlay({ image, link });

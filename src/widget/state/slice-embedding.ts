@@ -15,11 +15,22 @@ export type EmbeddingState =
   | { state: 'ready'; device: SamDevice; seconds: number }
   | { state: 'failed'; message: string };
 
+/** Slices that are embedded ahead, at most. */
+const AHEAD = 2;
+
 /** The stage of a job that counts slices. */
 const SLICES = 'slices';
 
 /** Decoders that this page has fetched, by digest: all labellers share one copy. */
 const decoders = new Map<string, Uint8Array>();
+
+/** A request for slices that are not shown yet. */
+interface IAhead {
+  slices: readonly number[];
+  stop: AbortController;
+  /** That of its job. */
+  id?: string;
+}
 
 export class SliceEmbedding implements IDisposable {
   constructor(options: SliceEmbedding.IOptions) {
@@ -91,6 +102,14 @@ export class SliceEmbedding implements IDisposable {
    */
   async prepare(slice: number, rest = 0, region: Rect | null = null, model = ''): Promise<void> {
     this._running?.abort();
+    const seen = JSON.stringify([region, model]);
+    if (seen !== this._seen || ![...this._ahead].some(({ slices }) => slices.includes(slice))) {
+      this._stopAhead(); // the user went elsewhere
+    }
+    if (seen !== this._seen) {
+      this._seen = seen;
+      this._known.clear();
+    }
     const running = new AbortController();
     this._running = running;
     const { signal } = running;
@@ -103,6 +122,7 @@ export class SliceEmbedding implements IDisposable {
       const { within, ...made } = computed;
       this._begin(slice, key, within);
       this._set({ state: 'ready', ...made });
+      this._embedAhead(slice);
       return;
     }
     this._windows.end();
@@ -128,6 +148,8 @@ export class SliceEmbedding implements IDisposable {
       this._computed.set(key, { device, seconds, within });
       this._begin(slice, key, within);
       this._set({ state: 'ready', device, seconds });
+      this._known.add(slice);
+      this._embedAhead(slice);
     } catch (reason) {
       const error = BridgeError.from(reason);
       if (!signal.aborted && !this._disposed) {
@@ -149,11 +171,35 @@ export class SliceEmbedding implements IDisposable {
     }
     this._disposed = true;
     this._running?.abort();
+    this._stopAhead();
     this._closing.abort();
     this._windows.dispose();
     this._decoder?.dispose();
     this._decoder = null;
     Signal.clearData(this);
+  }
+
+  /** Let the sidecar embed the slices that probably come next, the nearest first. It keeps them until they are asked for. */
+  private _embedAhead(slice: number): void {
+    const { link, upcoming } = this._options;
+    const asked = new Set([...this._ahead].flatMap(({ slices }) => slices));
+    const slices = (upcoming?.(slice) ?? []).slice(0, AHEAD).filter(each => !this._known.has(each) && !asked.has(each));
+    if (slices.length === 0) {
+      return;
+    }
+    const ahead: IAhead = { slices, stop: new AbortController() };
+    this._ahead.add(ahead);
+    const { signal } = ahead.stop;
+    link
+      .request('sam.embed-slices', { session: link.session, slices }, { signal, onId: id => (ahead.id = id) })
+      .then(() => slices.forEach(each => this._known.add(each)))
+      .catch(() => undefined) // the slice tells when it is shown
+      .finally(() => this._ahead.delete(ahead));
+  }
+
+  private _stopAhead(): void {
+    this._ahead.forEach(({ stop }) => stop.abort());
+    this._ahead.clear();
   }
 
   /** Request windows of a slice whose embedding is in the decoder. */
@@ -163,7 +209,7 @@ export class SliceEmbedding implements IDisposable {
 
   /** Follow the progress of the encoder. */
   private _onJob(_: ISessionLink, { params: job }: ISessionEvent<'job'>): void {
-    if (job.kind !== 'embed') {
+    if (job.kind !== 'embed' || [...this._ahead].some(({ id }) => id === job.job)) {
       return;
     }
     const { done, total } = job;
@@ -253,6 +299,12 @@ export class SliceEmbedding implements IDisposable {
   /** Where the embedding of each slice was computed, and how long it took. */
   private readonly _computed = new Map<string, { device: SamDevice; seconds: number; within: Rect }>();
   private _closer: EventParams<'job'> | null = null;
+  /** The requests for slices that probably come next. */
+  private readonly _ahead = new Set<IAhead>();
+  /** Region and model of the embeddings. */
+  private _seen = '';
+  /** Slices whose embedding the sidecar has made. */
+  private readonly _known = new Set<number>();
   private _disposed = false;
 }
 
@@ -275,6 +327,8 @@ export namespace SliceEmbedding {
     image: ISize;
     /** Makes the decoder; called when it is first needed. */
     createDecoder(): Promise<ISuggestionDecoder>;
+    /** The slices that the user probably shows after one, the next first; they are embedded ahead. */
+    upcoming?(slice: number): readonly number[];
     /** Milliseconds for which the view rests until windows of it are requested. */
     restMs?: number;
     /** Milliseconds after which a window that failed is requested again. */

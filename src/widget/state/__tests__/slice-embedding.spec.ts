@@ -132,6 +132,46 @@ describe('SliceEmbedding', () => {
     expect(await decoded()).toBe(0);
   });
 
+  it('has the next slices embedded, in the direction of travel, until the user goes elsewhere', async () => {
+    let direction = 1;
+    const signals: AbortSignal[] = [];
+    const requested: number[][] = [];
+    let done: () => void = () => undefined;
+    const stack = new FakeLink((method, params, options) => {
+      if (method !== 'sam.embed-slices') {
+        return link.request(method, params, options);
+      }
+      requested.push((params as { slices: number[] }).slices);
+      signals.push(options!.signal!);
+      return new Promise(resolve => (done = () => resolve({ result: {}, buffers: [] })));
+    });
+    embedding.dispose();
+    embedding = new SliceEmbedding({
+      link: stack,
+      image: { rows: 8, columns: 8 },
+      upcoming: slice => [1, 2, 3].map(i => slice + i * direction),
+      createDecoder: async () => new SuggestionDecoder()
+    });
+    await embedding.prepare(10);
+    expect(requested).toEqual([[11, 12]]);
+    await embedding.prepare(11); // on the way: only what is not asked for yet
+    expect(requested.slice(1)).toEqual([[13]]);
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false, false]);
+    await embedding.prepare(40);
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true, true, false]);
+    expect(requested.slice(2)).toEqual([[41, 42]]);
+    done();
+    direction = -1;
+    await embedding.prepare(42);
+    expect(requested.slice(3)).toEqual([]); // 41 and 40 are there
+    await embedding.prepare(12);
+    expect(requested.slice(3)).toEqual([]); // so are 11 and 10
+    await embedding.prepare(9);
+    expect(requested.slice(3)).toEqual([[8, 7]]);
+    embedding.dispose();
+    expect(signals[3]!.aborted).toBe(true);
+  });
+
   it('requests a slice again that newer ones have displaced', async () => {
     for (let slice = 0; slice <= EMBEDDINGS_KEPT; slice++) {
       await embedding.prepare(slice);
