@@ -32,7 +32,8 @@ const UNITS = {
   s: { digits: 3, better: 'less' },
   IoU: { digits: 4, better: 'more' },
   MB: { digits: 0, better: 'less' },
-  strokes: { digits: 1, better: 'less' }
+  strokes: { digits: 1, better: 'less' },
+  pixels: { digits: 2, better: 'less' }
 };
 
 /** The context of the sections, and their results. */

@@ -42,7 +42,16 @@ export async function suggestions(bench) {
 }
 
 function print(bench, kind, rows) {
-  for (const key of Object.keys(rows[0])) {
+  const borders = rows.flatMap(row => row.borders ?? []);
+  for (const [i, when] of ['as SAM has it', 'moved to edges'].entries()) {
+    const errors = borders.map(pair => pair[i]).sort((a, b) => a - b);
+    const name = `${kind}, border of ${errors.length} good masks ${when}`;
+    if (errors.length > 0) {
+      bench.report('suggestions', `${name}: mean error`, mean(errors), null, 'pixels');
+      bench.report('suggestions', `${name}: median error`, errors[errors.length >> 1], null, 'pixels');
+    }
+  }
+  for (const key of Object.keys(rows[0]).filter(each => each !== 'borders')) {
     bench.report(
       'suggestions',
       `${kind}, ${rows.length} objects: ${key}`,
@@ -87,6 +96,7 @@ async function measure(sam, work, pixels, classes, most) {
       'Auto over a third': now.large,
       'best of three, window of 256': zoomed.best,
       'Auto, window of 256': zoomed.auto,
+      borders: await borders(sam, whole, size, pixels, object, truth),
       box: await boxed(sam, whole, size, object, truth),
       ...(await clicked(sam, whole, size, at, truth, now.logits))
     });
@@ -124,12 +134,51 @@ async function first(
   };
 }
 
-/** The overlap with the object's box as the prompt. */
-async function boxed(sam, embedding, size, object, truth) {
+/**
+ * The error of the border of the mask for the object's box, before and after it is moved to edges, if the mask's overlap is above 0.7: the mean distance
+ * of border pixels to the nearest of the other border, both ways.
+ */
+async function borders(sam, embedding, size, pixels, object, truth) {
+  const { single } = await sam.decode(embedding, size, { points: [], box: boxOf(object, size) });
+  const before = sam.mask(single.lowRes, size);
+  if (overlap(before, truth) <= 0.7) {
+    return undefined;
+  }
+  const edges = mask => {
+    const inside = (row, column) =>
+      row >= 0 && column >= 0 && row < size.rows && column < size.columns && mask[row * size.columns + column];
+    const found = [];
+    for (let row = 0; row < size.rows; row++) {
+      for (let column = 0; column < size.columns; column++) {
+        const isInner =
+          inside(row - 1, column) && inside(row + 1, column) && inside(row, column - 1) && inside(row, column + 1);
+        if (inside(row, column) && !isInner) {
+          found.push([row, column]);
+        }
+      }
+    }
+    return found;
+  };
+  const real = edges(truth);
+  const oneWay = (from, to) =>
+    mean(from.map(([row, column]) => Math.sqrt(Math.min(...to.map(([r, c]) => (r - row) ** 2 + (c - column) ** 2)))));
+  const error = mask => {
+    const own = edges(mask);
+    return own.length > 0 ? (oneWay(own, real) + oneWay(real, own)) / 2 : Infinity;
+  };
+  return [[error(before), error(sam.refined(single.lowRes, size, pixels))]];
+}
+
+/** The rectangle around an object's pixels. */
+function boxOf(object, size) {
   const rows = object.map(i => Math.floor(i / size.columns));
   const columns = object.map(i => i % size.columns);
-  const box = { row0: min(rows), row1: max(rows) + 1, column0: min(columns), column1: max(columns) + 1 };
-  const { single } = await sam.decode(embedding, size, { points: [], box });
+  return { row0: min(rows), row1: max(rows) + 1, column0: min(columns), column1: max(columns) + 1 };
+}
+
+/** The overlap with the object's box as the prompt. */
+async function boxed(sam, embedding, size, object, truth) {
+  const { single } = await sam.decode(embedding, size, { points: [], box: boxOf(object, size) });
   return overlap(sam.mask(single.lowRes, size), truth);
 }
 
@@ -202,6 +251,15 @@ async function loadDecoder(folder) {
     },
     decode: (embedding, size, prompts) => decoder.decode(embedding, size, prompts),
     mask: (logits, size) => sam.upscaleMask(logits, size, MOBILE_SAM),
+    refined(logits, size, pixels) {
+      const rect = { row0: 0, row1: size.rows, column0: 0, column1: size.columns };
+      const step = Math.max(size.rows, size.columns) / MOBILE_SAM.decoder.maskSize;
+      return sam.refinedMask(
+        sam.upscaleLogits(logits, size, rect, MOBILE_SAM),
+        { rect, values: Float32Array.from(pixels) },
+        step
+      );
+    },
     coverage: (logits, size) => sam.coverage(logits, size, MOBILE_SAM),
     choose: (answer, at, size) => sam.chooseScale(answer, { at, size, manifest: MOBILE_SAM })
   };

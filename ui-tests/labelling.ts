@@ -167,6 +167,8 @@ print([name for name, right in checks.items() if not right])`
       const lab = await LabellerPage.in(page);
       await lab.samReady();
       await lab.press('Alt+m'); // Auto shows none where all cover more than a third of the image
+      await lab.open('suggestion-section');
+      await lab.root.getByLabel('Follow edges').uncheck(); // Python gives the masks as SAM has them
       const { rows, columns } = await lab.size();
       let worst = 1;
       for (let i = 0; i < 10; i++) {

@@ -9,6 +9,7 @@
  * decoder.ts          the decoder's graph: prompts and an embedding in, low-resolution masks and their scores out
  * wasm-decoder.ts     the same on our own kernels, faster; decoder-weights.ts reads its weights, folded-weights.ts folds them
  * masks.ts            low-resolution masks to pixels
+ * edge-refinement.ts  a mask's border moved to the edges of the image
  * prompt-grid.ts      answers to a grid of points, decoded ahead in idle time
  * scale-choice.ts     which of the scales to show first
  * mask-shape.ts       a mask's connected part, holes, smooth border, grown
@@ -25,6 +26,7 @@ export * from './masks';
 export * from './preprocess';
 export * from './prompts';
 export * from './scale-choice';
+export * from './edge-refinement';
 export * from './encoder-windows';
 export * from './wasm-decoder';
 export * from './prompt-grid';

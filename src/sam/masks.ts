@@ -25,6 +25,31 @@ export function upscaleMaskRegion(
   region: Rect,
   manifest: DecoderManifest
 ): Uint8Array {
+  const out = new Uint8Array((region.row1 - region.row0) * (region.column1 - region.column0));
+  upscaleRows(lowRes, size, region, manifest, (at, value) => (out[at] = value > 0 ? 1 : 0));
+  return out;
+}
+
+/** The logits at the pixels of a part of the image, the region's rows × columns. */
+export function upscaleLogits(
+  lowRes: Float32Array,
+  size: ISize,
+  region: Rect,
+  manifest: DecoderManifest
+): Float32Array {
+  const out = new Float32Array((region.row1 - region.row0) * (region.column1 - region.column0));
+  upscaleRows(lowRes, size, region, manifest, (at, value) => (out[at] = value));
+  return out;
+}
+
+/** Call `set` with each pixel's index in the region and its logit. */
+function upscaleRows(
+  lowRes: Float32Array,
+  size: ISize,
+  region: Rect,
+  manifest: DecoderManifest,
+  set: (at: number, value: number) => void
+): void {
   const side = manifest.decoder.maskSize;
   if (lowRes.length !== side * side) {
     throw new RangeError(`The mask has ${lowRes.length} logits; ${side} × ${side} will do.`);
@@ -45,7 +70,6 @@ export function upscaleMaskRegion(
   const down = samples(row0, row1, (frame.rows / size.rows) * step, side);
   const across = samples(column0, column1, (frame.columns / size.columns) * step, side);
   const columns = column1 - column0;
-  const out = new Uint8Array((row1 - row0) * columns);
   const line = new Float64Array(side + 1);
   for (let row = 0; row < row1 - row0; row++) {
     const upper = down.index[row]! * side;
@@ -57,11 +81,9 @@ export function upscaleMaskRegion(
     line[side] = line[side - 1]!;
     for (let column = 0, at = row * columns; column < columns; column++, at++) {
       const left = across.index[column]!;
-      const value = line[left]! + (line[left + 1]! - line[left]!) * across.fraction[column]!;
-      out[at] = value > 0 ? 1 : 0;
+      set(at, line[left]! + (line[left + 1]! - line[left]!) * across.fraction[column]!);
     }
   }
-  return out;
 }
 
 /** Positions of the pixels `begin` to `end` among `side` samples, `scale` samples a pixel, held inside at the ends. */

@@ -2,7 +2,7 @@
 import { slider } from '../base/dom';
 import { trans } from '../base/translation';
 import { DEFAULT_MODEL, MASK_GROW_MAX, SamModelInfo } from '../../shared';
-import { IMaskShape } from '../../sam';
+import { ISuggestionOptions } from '../state/suggestion-options';
 import { CheckField, Note, SelectField } from './fields';
 import { FoldingSection } from './folding-section';
 import { ISection, ISectionOptions } from './section';
@@ -47,6 +47,12 @@ class SuggestionSection extends FoldingSection {
       title: trans.__('Smooth the border of the suggestion; its area stays'),
       choose: smooth => suggestionOptions.set({ smooth })
     });
+    this._edges = new CheckField({
+      testid: 'sambalab-suggestion-edges',
+      label: trans.__('Follow edges'),
+      title: trans.__('Move the border of the suggestion to the nearest edge of the image, where you are zoomed in'),
+      choose: edges => suggestionOptions.set({ edges })
+    });
     this._grow = slider({
       testid: 'sambalab-suggestion-grow',
       label: trans.__('Grow'),
@@ -59,6 +65,7 @@ class SuggestionSection extends FoldingSection {
     this._fold.body.append(
       this._model.node,
       this._broken.node,
+      this._edges.node,
       this._connected.node,
       this._filled.node,
       this._smooth.node,
@@ -72,6 +79,7 @@ class SuggestionSection extends FoldingSection {
     this._connected.set(values.connected);
     this._filled.set(values.filled);
     this._smooth.set(values.smooth);
+    this._edges.set(values.edges);
     this._grow.set(values.grow);
     this._fold.value = summary(values);
     this._showModel();
@@ -109,12 +117,14 @@ class SuggestionSection extends FoldingSection {
   private readonly _connected: CheckField;
   private readonly _filled: CheckField;
   private readonly _smooth: CheckField;
+  private readonly _edges: CheckField;
   private readonly _grow: ReturnType<typeof slider>;
 }
 
 /** What is changed, in a few words. */
-function summary({ connected, filled, smooth, grow }: IMaskShape): string {
+function summary({ connected, filled, smooth, edges, grow }: Readonly<ISuggestionOptions>): string {
   return [
+    ...(edges ? [] : [trans.__('plain edges')]),
     ...(connected ? [trans.__('one part')] : []),
     ...(filled ? [trans.__('filled')] : []),
     ...(smooth ? [trans.__('smooth')] : []),

@@ -760,6 +760,7 @@ export class LabellerState implements IDisposable {
       direction,
       suggestionOptions,
       classInUse: () => this.currentClass?.id ?? 0,
+      sliceInView: () => this.slice,
       createDecoder
     });
     parts.changed.connect((_, change) => this._changed.emit(change), this);

@@ -73,6 +73,7 @@ export class SessionParts implements IDisposable {
       image,
       options: options.suggestionOptions,
       classInUse: options.classInUse,
+      greys: rect => this.tiles.greys(options.sliceInView(), rect),
       remembered: `sizes ${session.image.digest}`
     });
     this.similar = new SimilarObjects({ image });
@@ -334,6 +335,8 @@ export namespace SessionParts {
     suggestionOptions: SuggestionOptions;
     /** The id of the class in use; 0 for none. */
     classInUse: () => number;
+    /** The slice that is shown. */
+    sliceInView: () => number;
     createDecoder(): Promise<ISuggestionDecoder>;
   }
 }

@@ -1,8 +1,9 @@
 /** What the user chose for SAM's suggestions: scale and shape. This browser remembers it for the next labeller. */
 import { ISignal, Signal } from '@lumino/signaling';
 import { MASK_GROW_MAX } from '../../shared';
-import { IMaskShape, PLAIN_SHAPE } from '../../sam';
+import { PLAIN_SHAPE } from '../../sam';
 import { recall, remember } from '../base/remembered';
+import { ISuggestionShape } from './suggestion';
 
 /** SAM's scales, from small to large, in the order of its masks. */
 export const SCALES = ['small', 'medium', 'large'] as const;
@@ -10,11 +11,11 @@ export const SCALES = ['small', 'medium', 'large'] as const;
 /** The scale of suggestions for a single point: one of SAM's, or the one that fits best. */
 export type ScaleChoice = 'auto' | (typeof SCALES)[number];
 
-export interface ISuggestionOptions extends IMaskShape {
+export interface ISuggestionOptions extends Required<ISuggestionShape> {
   scale: ScaleChoice;
 }
 
-export const DEFAULT_SUGGESTION_OPTIONS: Readonly<ISuggestionOptions> = { scale: 'auto', ...PLAIN_SHAPE };
+export const DEFAULT_SUGGESTION_OPTIONS: Readonly<ISuggestionOptions> = { scale: 'auto', ...PLAIN_SHAPE, edges: true };
 
 /** Name of the options in the browser's memory. */
 const REMEMBERED = 'suggestions';
@@ -62,7 +63,7 @@ function checked(values: unknown): Partial<ISuggestionOptions> {
   if (scale) {
     out.scale = scale;
   }
-  for (const name of ['connected', 'filled', 'smooth'] as const) {
+  for (const name of ['connected', 'filled', 'smooth', 'edges'] as const) {
     const value = given[name];
     if (typeof value === 'boolean') {
       out[name] = value;

@@ -3,15 +3,20 @@ import {
   coverage,
   grown,
   ICandidates,
+  IGreys,
   IMaskShape,
   maskBounds,
   PLAIN_SHAPE,
+  REFINED_AREA_MAX,
+  refinedMask,
+  refinementMargin,
   samplesPerPixel,
   shapedLogits,
   stability,
+  upscaleLogits,
   upscaleMaskRegion
 } from '../../sam';
-import { DecoderManifest, LABEL_TILE, moved, Rect } from '../../shared';
+import { DecoderManifest, LABEL_TILE, moved, overlapArea, overlaps, Rect } from '../../shared';
 import { ISize, levelSize, tilesIn } from '../base/geometry';
 import { IMaskTile, MaskBuilder } from '../labels/raster';
 
@@ -24,6 +29,18 @@ export interface IPixel {
 /** The scale of the mask for clear prompts, after SAM's three scales. */
 export const SINGLE = 3;
 
+/** The shape of a suggestion. */
+export interface ISuggestionShape extends IMaskShape {
+  /** Move the border to the edges of the image, where its pixels are known; absent: no. */
+  edges?: boolean;
+}
+
+/** A part of a mask: 0 and 1. */
+interface IMaskPart {
+  rect: Rect;
+  mask: Uint8Array;
+}
+
 /** An immutable suggestion. Another scale makes a new one. */
 export class Suggestion {
   constructor(
@@ -35,13 +52,22 @@ export class Suggestion {
     private readonly _manifest: DecoderManifest,
     /** The rows and columns of the image that the decoder saw. */
     readonly seen: Rect = { row0: 0, row1: image.rows, column0: 0, column1: image.columns },
-    readonly shape: Readonly<IMaskShape> = PLAIN_SHAPE,
+    readonly shape: Readonly<ISuggestionShape> = PLAIN_SHAPE,
     /** The points of which connected parts are kept. */
-    points: readonly IPixel[] = [at]
+    points: readonly IPixel[] = [at],
+    /** The image's greys in a rectangle, null if they are not known: the border is moved to their edges. */
+    greys?: (rect: Rect) => Float32Array | null
   ) {
     const inSeen = points.map(({ row, column }) => ({ row: row - seen.row0, column: column - seen.column0 }));
     this.shaped = shapedLogits(this.logits, shape, inSeen, this._size, _manifest);
-    this.bounds = this._bounds();
+    const margin = refinementMargin(this._step);
+    this._refined = shape.edges && greys ? this._refine(this._bounds(margin), greys) : null;
+    this.bounds = this._bounds(Math.max(0, shape.grow) + (this._refined ? margin : 0));
+  }
+
+  /** Whether the border was moved to the edges of the image. */
+  get isRefined(): boolean {
+    return this._refined !== null;
   }
 
   /** The logits, changed in shape; growth is left out. */
@@ -122,7 +148,30 @@ export class Suggestion {
         out.set(inside.subarray(from, from + columns), (row - region.row0) * width + column0 - region.column0);
       }
     }
+    if (level === 0 && this._refined) {
+      copyInto(out, region, this._refined);
+    }
     return out;
+  }
+
+  /** Move the border to the edges of the image in a rectangle. */
+  private _refine(around: Rect, greys: (rect: Rect) => Float32Array | null): IMaskPart | null {
+    const rect = common(around, this.seen);
+    const area = overlapArea(around, this.seen);
+    const values = area > 0 && area <= REFINED_AREA_MAX ? greys(rect) : null;
+    if (!values) {
+      return null;
+    }
+    const inside = moved(rect, -this.seen.row0, -this.seen.column0);
+    const logits = upscaleLogits(this.shaped, this._size, inside, this._manifest);
+    const known: IGreys = { rect, values };
+    return { rect, mask: refinedMask(logits, known, this._step) };
+  }
+
+  /** Pixels of the image a sample of the mask. */
+  private get _step(): number {
+    const { down, across } = samplesPerPixel(this._size, this._manifest);
+    return 1 / Math.min(down, across);
   }
 
   /**
@@ -131,6 +180,9 @@ export class Suggestion {
    */
   uniform(region: Rect): 0 | 1 | undefined {
     const margin = Math.abs(this.shape.grow);
+    if (this._refined && overlaps(this._refined.rect, region)) {
+      return undefined;
+    }
     if (margin > 0) {
       region = {
         row0: Math.max(0, region.row0 - margin),
@@ -202,20 +254,24 @@ export class Suggestion {
     return { rows: row1 - row0, columns: column1 - column0 };
   }
 
-  /** This suggestion in another shape. `points` are inside the object. */
-  withShape(shape: Readonly<IMaskShape>, points: readonly IPixel[]): Suggestion {
+  /** This suggestion in another shape. `points` are inside the object. `greys` gives the image's greys in a rectangle, null if they are not known. */
+  withShape(
+    shape: Readonly<ISuggestionShape>,
+    points: readonly IPixel[],
+    greys?: (rect: Rect) => Float32Array | null
+  ): Suggestion {
     const { at, candidates, scale, image } = this;
-    return new Suggestion(at, candidates, scale, image, this._manifest, this.seen, shape, points);
+    return new Suggestion(at, candidates, scale, image, this._manifest, this.seen, shape, points, greys);
   }
 
-  private _bounds(): Rect {
+  /** A rectangle that holds all pixels of the logits' mask and a margin. */
+  private _bounds(margin: number): Rect {
     const inSeen = maskBounds(this.shaped, this._size, this._manifest);
     if (inSeen.row1 === 0) {
       return inSeen;
     }
     const clip = (value: number, most: number) => Math.min(Math.max(value, 0), most);
     const { row0, row1, column0, column1 } = moved(inSeen, this.seen.row0, this.seen.column0);
-    const margin = Math.max(0, this.shape.grow);
     return {
       row0: clip(row0 - margin, this.image.rows),
       row1: clip(row1 + margin, this.image.rows),
@@ -224,5 +280,28 @@ export class Suggestion {
     };
   }
 
+  private readonly _refined: IMaskPart | null;
   private _stability: number | undefined;
+}
+
+function common(a: Rect, b: Rect): Rect {
+  return {
+    row0: Math.max(a.row0, b.row0),
+    row1: Math.min(a.row1, b.row1),
+    column0: Math.max(a.column0, b.column0),
+    column1: Math.min(a.column1, b.column1)
+  };
+}
+
+/** Copy the pixels that a part has of a rectangle. */
+function copyInto(out: Uint8Array, region: Rect, { rect, mask }: IMaskPart): void {
+  const [column0, column1] = [Math.max(region.column0, rect.column0), Math.min(region.column1, rect.column1)];
+  if (column0 >= column1) {
+    return;
+  }
+  for (let row = Math.max(region.row0, rect.row0); row < Math.min(region.row1, rect.row1); row++) {
+    const from = (row - rect.row0) * (rect.column1 - rect.column0) - rect.column0;
+    const to = (row - region.row0) * (region.column1 - region.column0) - region.column0;
+    out.set(mask.subarray(from + column0, from + column1), to + column0);
+  }
 }

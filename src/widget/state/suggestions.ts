@@ -471,7 +471,7 @@ export class Suggestions implements IDisposable {
     const chosen = scale === undefined ? this._choose(at, candidates, decoder) : { scale, isTooLarge: false };
     const { manifest, within } = decoder;
     const made = new Suggestion(at, candidates, chosen.scale, this._options.image, manifest, within);
-    const suggestion = made.withShape(this.options.values, points);
+    const suggestion = made.withShape(this.options.values, points, this._options.greys);
     return { suggestion, prompts, decoder, isTooLarge: chosen.isTooLarge && this._steps.length === 0 };
   }
 
@@ -569,6 +569,8 @@ export namespace Suggestions {
     image: ISize;
     /** Of the labeller; by default its own. */
     options?: SuggestionOptions;
+    /** The image's greys in a rectangle of the slice that is shown; null if they are not known. */
+    greys?: (rect: Rect) => Float32Array | null;
     /** The id of the class that accepted suggestions go into. */
     classInUse?: () => number;
     /** The name under which the browser remembers the sizes that were accepted; absent: they are forgotten with this. */

@@ -4,9 +4,9 @@
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { BridgeError, IMAGE_TILE, Lru, Result } from '../../shared';
+import { areaOf, BridgeError, IMAGE_TILE, Lru, Rect, Result } from '../../shared';
 import { release } from '../base/dom';
-import { ISize, ITileRef, levelSize, topLevel } from '../base/geometry';
+import { ISize, ITileRef, levelSize, tilesIn, topLevel } from '../base/geometry';
 import { ISessionLink } from '../base/session-link';
 import { IDisplay, IRange, makeLut, storedValues, toRgba } from './display-map';
 
@@ -161,6 +161,41 @@ export class ImageTiles implements IDisposable {
     const values = storedValues(bytes, tile);
     const first = ((row % IMAGE_TILE) * tile.columns + (column % IMAGE_TILE)) * tile.channels;
     return { stored: [...values.subarray(first, first + tile.channels)], dtype: tile.dtype, range };
+  }
+
+  /**
+   * The grey values of a rectangle, float32 rows × columns, the mean of channels, as stored numbers; null if a tile of it is not kept at full resolution,
+   * or if tiles of it have other ranges.
+   */
+  greys(slice: number, rect: Rect): Float32Array | null {
+    const columns = rect.column1 - rect.column0;
+    const out = new Float32Array(areaOf(rect));
+    let first: IKept | undefined;
+    for (const at of tilesIn(rect, IMAGE_TILE)) {
+      const kept = this._cache.peek(keyOf({ slice, level: 0, ...at }));
+      first ??= kept;
+      if (!kept || !isSame(kept.range, first!.range)) {
+        return null;
+      }
+      const { tile, bytes } = kept;
+      const values = storedValues(bytes, tile);
+      const [top, left] = [at.row * IMAGE_TILE, at.column * IMAGE_TILE];
+      for (let row = Math.max(rect.row0, top); row < Math.min(rect.row1, top + tile.rows); row++) {
+        for (
+          let column = Math.max(rect.column0, left);
+          column < Math.min(rect.column1, left + tile.columns);
+          column++
+        ) {
+          const from = ((row - top) * tile.columns + column - left) * tile.channels;
+          let sum = 0;
+          for (let channel = 0; channel < tile.channels; channel++) {
+            sum += values[from + channel]!;
+          }
+          out[(row - rect.row0) * columns + column - rect.column0] = sum / tile.channels;
+        }
+      }
+    }
+    return out;
   }
 
   dispose(): void {

@@ -1,8 +1,8 @@
 /** Suggestions of a part of the image, of another shape, and weak ones. */
-import { DEFAULT_MODEL, DecoderManifest, zDecoderManifest } from '../../../shared';
+import { DEFAULT_MODEL, DecoderManifest, Rect, zDecoderManifest } from '../../../shared';
 import { DEFAULT_SETTINGS } from '../../base/settings';
-import { IMaskShape, PLAIN_SHAPE } from '../../../sam';
-import { Suggestion } from '../suggestion';
+import { PLAIN_SHAPE } from '../../../sam';
+import { ISuggestionShape, Suggestion } from '../suggestion';
 import { isHidden, isWeak } from '../weak-suggestions';
 
 const manifest: DecoderManifest = zDecoderManifest.parse(DEFAULT_MODEL);
@@ -56,15 +56,28 @@ it('of another shape has the same pixels in parts, in tiles and as a whole, insi
   const plain = new Suggestion(at, { lowRes: [lowRes], scores: [0.9] } as never, 0, image, manifest);
   const area = (mask: Uint8Array) => mask.reduce((sum, bit) => sum + bit, 0);
   const sizes: Record<string, number> = { plain: area(plain.mask()) };
-  const shapes: Record<string, Partial<IMaskShape>> = {
+  const shapes: Record<string, Partial<ISuggestionShape>> = {
     connected: { connected: true },
     filled: { connected: true, filled: true },
     smooth: { smooth: true },
     grown: { grow: 3 },
-    shrunk: { grow: -2, filled: true }
+    shrunk: { grow: -2, filled: true },
+    edges: { edges: true },
+    edgesGrown: { edges: true, connected: true, grow: 2 }
+  };
+  // The image has the same disc, but two pixels wider.
+  const greys = ({ row0, row1, column0, column1 }: Rect) => {
+    const width = column1 - column0;
+    const grey = (i: number) => {
+      const [row, column] = [row0 + Math.floor(i / width), column0 + (i % width)];
+      const distance = Math.hypot(row - 200, column - 256);
+      return (distance < 82 && Math.hypot(row - 160, column - 256) > 16) || column < 24 ? 200 : 50;
+    };
+    return Float32Array.from({ length: (row1 - row0) * width }, (_, i) => grey(i));
   };
   for (const [name, shape] of Object.entries(shapes)) {
-    const suggestion = plain.withShape({ ...PLAIN_SHAPE, ...shape }, [at]);
+    const suggestion = plain.withShape({ ...PLAIN_SHAPE, ...shape }, [at], greys);
+    expect(suggestion.isRefined).toBe(shape.edges ?? false);
     const mask = suggestion.mask();
     sizes[name] = area(mask);
     const { bounds } = suggestion;
@@ -101,6 +114,13 @@ it('of another shape has the same pixels in parts, in tiles and as a whole, insi
   expect(sizes['filled']! - sizes['connected']!).toBeGreaterThan(600); // the hole
   expect(Math.abs(sizes['smooth']! / sizes['plain']! - 1)).toBeLessThan(0.02);
   expect(sizes['grown']! - sizes['plain']!).toBeGreaterThan(3 * 3 * 40); // both borders
+  const object = greys({ row0: 0, row1: rows, column0: 0, column1: columns });
+  const wrong = (mask: Uint8Array) => mask.reduce((sum, bit, i) => sum + ((bit === 1) !== object[i]! > 100 ? 1 : 0), 0);
+  expect(wrong(plain.mask())).toBeGreaterThan(800);
+  expect(wrong(plain.withShape({ ...PLAIN_SHAPE, edges: true }, [at], greys).mask())).toBeLessThan(
+    wrong(plain.mask()) / 3
+  );
+  expect(plain.withShape({ ...PLAIN_SHAPE, edges: true }, [at], () => null).mask()).toEqual(plain.mask()); // no greys
   expect(sizes['shrunk']!).toBeLessThan(sizes['plain']!);
   expect(plain.withShape({ ...PLAIN_SHAPE, grow: -2 }, [at]).mask()[300 * columns]).toBe(1); // not at the image's border
 });

@@ -62,6 +62,24 @@ describe('The tiles of an image', () => {
     expect(asked).toEqual([]);
   });
 
+  it('give the greys of a rectangle across tiles, if all of them are kept', async () => {
+    const link = new FakeLink(async (_, { row, column }: IImageTileRef) => {
+      const bytes = new Uint8Array(512 * 512 * 3).fill(10 * row + column);
+      bytes[0] = 90; // the first channel of the tile's first pixel
+      return { result: { rows: 512, columns: 512, channels: 3, dtype: 'uint8' }, buffers: [bytes] };
+    });
+    const tiles = new ImageTiles({ image: IMAGE, link, look: look as never });
+    const rect = { row0: 511, row1: 513, column0: 1023, column1: 1025 };
+    expect(tiles.greys(0, rect)).toBeNull();
+    tiles.want(view(1, 2));
+    while (tiles.pending > 0) {
+      await tick();
+    }
+    expect(tiles.greys(0, rect)).toEqual(Float32Array.of(1, 2, 11, (90 + 12 + 12) / 3));
+    expect(tiles.greys(1, rect)).toBeNull();
+    expect(tiles.greys(0, { ...rect, row1: 1025 })).toBeNull();
+  });
+
   it('of a view that needs more than the limit are all kept, but not those of earlier views', async () => {
     const { tiles, asked, show } = make(4 * TILE);
     await show(view(0, 6));
