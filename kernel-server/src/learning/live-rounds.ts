@@ -34,6 +34,8 @@ import { Session, SessionChange } from '../session/session';
 
 /** After this time without a visible result, new labels do not stop the running round before it has shown one. In milliseconds. */
 const UNSEEN_MS = 500;
+/** A round without the maps of SAM waits for them so long, once the view is painted. In milliseconds. */
+const MAPS_MS = 60_000;
 
 /** The parts that live segmentation uses. */
 export interface ILiveOptions {
@@ -321,6 +323,8 @@ class SessionRounds {
     const { signal } = context;
     const showing = new ShownRound({ part, round: number, prediction, signal, peers });
     this._showing = showing;
+    // A round without the maps of SAM leaves the cores to the encoder once the view is painted: a round with them follows.
+    let rested = false;
     try {
       await showing.segment(engine, trained, embedding, context, async () => {
         if (this._visible) {
@@ -329,6 +333,11 @@ class SessionRounds {
         if (this._visible && showing.views.every(view => showing.tiles.covers(view))) {
           await showing.sent;
           this._visible = false;
+        }
+        const { made, total } = showing.tiles;
+        if (!this._visible && this._awaited.length > 0 && made < total && !rested) {
+          rested = true;
+          await restUntil(signal, MAPS_MS); // their arrival stops the round
         }
         if (this._wanted) {
           await showing.sent; // the round was only kept to show a result; now it has
@@ -394,6 +403,19 @@ export class LiveRounds {
   }
 
   private readonly _rounds = new Map<Session, SessionRounds>();
+}
+
+/** Wait until the signal is aborted, at most for some milliseconds. */
+function restUntil(signal: AbortSignal, most: number): Promise<void> {
+  return new Promise(resolve => {
+    const timer = setTimeout(resolve, most);
+    const end = () => (clearTimeout(timer), resolve());
+    if (signal.aborted) {
+      end();
+    } else {
+      signal.addEventListener('abort', end, { once: true });
+    }
+  });
 }
 
 /** A peer's view, clipped to the image. Throws BridgeError `invalid` for a view outside of the image. */

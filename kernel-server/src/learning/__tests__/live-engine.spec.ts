@@ -196,6 +196,23 @@ describe('The embedding', () => {
     await expectSame(session, await afresh(session, choice));
   });
 
+  it('is waited for once the view is painted, so that the encoder has the cores', async () => {
+    const { shut, open: let_ } = gate();
+    home.sam.gate = shut;
+    const session = await open('rest', choice, 3);
+    await stroke(session, 0);
+    await stroke(session, 1);
+    page.heard.length = 0;
+    await page.request('session.live', { session, on: true, view: VIEW });
+    const tiles = await page.hear(event('segmentation.tiles'));
+    expect(tiles.params).toMatchObject({ slice: 0 });
+    await new Promise(resolve => setTimeout(resolve, 1500)); // enough to segment the other slices
+    let_();
+    await page.hear(classifierWhere(({ embedding }) => embedding !== null));
+    expect(page.heard.some(classifierWhere(({ embedding }) => embedding === null))).toBe(false);
+    await expectSame(session, await afresh(session, choice, 3));
+  });
+
   it('delays a requested training on labelled slices, and is used by later segmentations', async () => {
     const session = await open('stack', choice, 3);
     await stroke(session, 0);
