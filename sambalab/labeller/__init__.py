@@ -16,6 +16,6 @@ from __future__ import annotations
 
 from . import widget_files  # registers the handlers of its requests
 from .labeller import Labeller
-from .suggestions import CarriedObject, SimilarObjects, Suggestion
+from .suggestions import CarriedObject, DrawnObjects, SimilarObjects, Suggestion
 
-__all__ = ["CarriedObject", "Labeller", "SimilarObjects", "Suggestion", "widget_files"]
+__all__ = ["CarriedObject", "DrawnObjects", "Labeller", "SimilarObjects", "Suggestion", "widget_files"]

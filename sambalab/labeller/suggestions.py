@@ -20,6 +20,8 @@ from .work_region import WorkRegion
 
 #: Least side of a square that SAM sees, in pixels.
 SIDE_MIN = 32
+#: Greatest number of an object.
+OBJECTS_MAX = 65_535
 
 #: Most slices that an object is followed; no stack has more.
 REACH_MAX = 1_000_000
@@ -61,6 +63,28 @@ class SimilarObjects(NamedTuple):
     objects: npt.NDArray[np.uint16]
     scores: npt.NDArray[np.float64]
     similarities: npt.NDArray[np.float64]
+
+
+class DrawnObjects(NamedTuple):
+    """Objects of an array as SAM draws them.
+
+    Attributes
+    ----------
+    objects
+        uint16 (rows, columns): the number of each pixel's object, 0 elsewhere.
+    numbers
+        int64 (objects,): the numbers of the objects, rising.
+    scores
+        float64 (objects,): SAM's prediction of each mask's quality (IoU), about 0 to 1, in the order of `numbers`.
+    overlaps
+        float64 (objects,): the overlap (IoU) of SAM's mask with the given object. With less than a half the object stays as it
+        was.
+    """
+
+    objects: npt.NDArray[np.uint16]
+    numbers: npt.NDArray[np.int64]
+    scores: npt.NDArray[np.float64]
+    overlaps: npt.NDArray[np.float64]
 
 
 class CarriedObject(NamedTuple):
@@ -331,6 +355,65 @@ class Suggestions(WorkRegion):
         objects: npt.NDArray[np.uint16] = staging.take(self._client, reply)
         scores, similarities = (np.array(reply[name], dtype=np.float64) for name in ("scores", "similarities"))
         return SimilarObjects(objects, scores, similarities)
+
+    def suggest_objects(self, objects: npt.ArrayLike, slice: int = 0, *, progress: bool = True) -> DrawnObjects:
+        """Let SAM draw the objects of an array anew: of a threshold, of a class of the segmentation, of numbered objects.
+
+        The box of each object, a pixel deep inside and its mask are SAM's prompts. Where two masks overlap, the one of higher
+        quality has the pixel. About a tenth of a second an object; `KeyboardInterrupt` ends it.
+
+        Parameters
+        ----------
+        objects
+            (rows, columns). bool: each connected part is an object (along rows and columns). Whole numbers from 0 to 65,535: each
+            number but 0 is one object.
+        slice
+            The slice of a stack, from 0.
+        progress
+            Whether to show a line of text with the progress.
+
+        Returns
+        -------
+        DrawnObjects
+            ``objects`` with the same numbers, or with those of the parts in reading order; ``numbers``, ``scores`` and
+            ``overlaps`` of each.
+
+        Raises
+        ------
+        ParameterError
+            If the array has another shape or dtype, numbers out of range, more than 65,535 objects, or no object in the part that
+            is worked on.
+
+        Examples
+        --------
+        >>> drawn = lab.suggest_objects(lab.segmentation == 2)
+        >>> labels = lab.labels.copy()
+        >>> labels[(drawn.objects > 0) & (labels == 0)] = 2
+        >>> lab.set_labels(labels)
+        """
+        self._refresh()
+        shape = self.shape[-2:]
+        values = np.asarray(objects)
+        if values.shape != shape:
+            raise ParameterError(f"objects has the shape {values.shape}; a slice has {shape}.")
+        connected = values.dtype == np.bool_
+        if not connected and not np.issubdtype(values.dtype, np.integer):
+            raise ParameterError(f"objects is {values.dtype}; bool or whole numbers will do.")
+        if not connected and values.size > 0 and not 0 <= int(values.min()) <= int(values.max()) <= OBJECTS_MAX:
+            raise ParameterError(
+                f"objects has numbers from {values.min()} to {values.max()}; 0 to {OBJECTS_MAX} will do."
+            )
+        line = ProgressLine("Drawing", switch("progress", progress))
+        staged = staging.stage(self._client, values.astype(np.uint16))
+        try:
+            params = {"slice": self._slice(slice), "staged": staged, "connected": bool(connected)}
+            reply = self._request("sam.objects", params, on_job=line)
+        finally:
+            line.end()
+            staging.release(self._client, staged)
+        drawn: npt.NDArray[np.uint16] = staging.take(self._client, reply)
+        scores, overlaps = (np.array(reply[name], dtype=np.float64) for name in ("scores", "overlaps"))
+        return DrawnObjects(drawn, np.array(reply["numbers"], dtype=np.int64), scores, overlaps)
 
     def carry(
         self,

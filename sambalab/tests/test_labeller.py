@@ -621,6 +621,42 @@ def test_similar_objects_are_found_from_one():
         lab.suggest_similar(-1, 296)
 
 
+def test_objects_of_a_threshold_are_cleaned_up():
+    image, truth = sl.data.micrograph("particles", (320, 320), seed=1)
+    lab = sl.Labeller(image, name="threshold")
+    # A threshold of the noisy image, without specks: holes, and ragged borders.
+    rough = ndimage.binary_opening(np.asarray(image) > np.asarray(image)[truth == 2].mean() - 12)
+    parts, count = ndimage.label(rough)
+    areas = np.bincount(parts.ravel())
+    rough = np.isin(parts, [part for part in range(1, count + 1) if areas[part] >= 150])
+
+    def overlap(mask):
+        return (mask & (truth == 2)).sum() / (mask | (truth == 2)).sum()
+
+    drawn = lab.suggest_objects(rough, progress=False)
+    parts, count = ndimage.label(rough)
+    assert drawn.objects.dtype == np.uint16 and drawn.objects.shape == (320, 320)
+    assert drawn.numbers.tolist() == list(range(1, count + 1)) and count > 5
+    assert drawn.scores.shape == drawn.overlaps.shape == (count,)
+    assert overlap(drawn.objects > 0) > overlap(rough) + 0.02
+    # Numbers stay those of the array, and so does an object that SAM does not see.
+    numbered = np.zeros((320, 320), np.int32)
+    numbered[parts == 1] = 700
+    numbered[::4, 160] = 9
+    drawn = lab.suggest_objects(numbered, progress=False)
+    assert drawn.numbers.tolist() == [9, 700]
+    assert drawn.overlaps[0] < 0.5 and (drawn.objects[numbered == 9] > 0).all()
+    assert ((drawn.objects == 700) & (parts == 1)).sum() > 0.7 * (parts == 1).sum()
+    for wrong, words in (
+        (rough[1:], "shape"),
+        (rough.astype(float), "float64"),
+        (numbered * 1000, "700000"),
+        (np.zeros_like(rough), "no object"),
+    ):
+        with pytest.raises(sl.ParameterError, match=words):
+            lab.suggest_objects(wrong)
+
+
 def test_after_the_sidecar_was_killed_everything_is_there(micrograph):
     lab = sl.Labeller(micrograph.image, ["matrix", "particle"], name="killed")
     drawn = some_labels(micrograph.truth)

@@ -14,6 +14,7 @@
  * scale-choice.ts     which of the scales to show first
  * mask-shape.ts       a mask's connected part, holes, smooth border, grown
  * carry.ts            an object carried from slice to slice
+ * given-objects.ts   objects of an array, as SAM draws them
  * similar.ts          objects like one that was accepted
  * float16.ts          the form in which embeddings travel to the browser
  *
@@ -33,3 +34,4 @@ export * from './prompt-grid';
 export * from './prompt-windows';
 export * from './similar';
 export * from './carry';
+export * from './given-objects';

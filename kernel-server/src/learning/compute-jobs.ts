@@ -5,6 +5,7 @@ import { familyNames, withoutEmbedding } from '../../../src/shared/features';
 import { ArrayDescriptor, Params, Result } from '../../../src/shared/protocol';
 import { Rect } from '../../../src/shared/rect';
 import { isSameRegion, rectOf } from '../../../src/shared/region';
+import { connectedObjects, drawnObjects, IDrawnObject } from '../../../src/sam';
 import { ArrayStore } from '../arrays/array-store';
 import { displayRange } from '../arrays/display-range';
 import { TileFile } from '../arrays/tile-file';
@@ -102,6 +103,72 @@ export class ComputeJobs {
       objects.set(found.objects.subarray(from, from + size.columns), (part.row0 + row) * columns + part.column0);
     }
     return { ...found, objects, shape: [rows, columns] };
+  }
+
+  /** The objects of an array, uint16 [rows, columns] of the image, as SAM draws them; those outside of the region that is worked on stay away. */
+  async drawObjects(
+    session: Session,
+    slice: number,
+    given: ArrayDescriptor,
+    connected: boolean,
+    call: ICall
+  ): Promise<{ objects: Uint16Array; shape: number[]; numbers: number[]; scores: number[]; overlaps: number[] }> {
+    const [, rows, columns] = session.record.image.shape;
+    if (given.dtype !== 'uint16' || given.shape.join() !== [rows, columns].join()) {
+      throw new BridgeError(
+        'invalid',
+        `The objects are ${given.dtype} of shape [${given.shape.join(', ')}]; they must be uint16 of shape [${rows}, ${columns}].`
+      );
+    }
+    const part = rectOf(session.record.region, session.record.image.shape);
+    const size = { rows: part.row1 - part.row0, columns: part.column1 - part.column0 };
+    const inside = cut(given, part, size);
+    let numbered = inside;
+    try {
+      numbered = connected ? connectedObjects(inside, size) : inside;
+    } catch (error) {
+      throw new BridgeError('invalid', (error as Error).message);
+    }
+    if (!numbered.some(id => id > 0)) {
+      throw new BridgeError('invalid', 'The array has no object where the image is worked on: all of it is 0.');
+    }
+    const { embedding } = await this.embeddings.whole(session, slice, call);
+    const sam = await this._samOf(session);
+    const description = {
+      key: `draw/${session.id}/${call.id}`,
+      id: call.id,
+      session: session.id,
+      kind: 'draw' as const
+    };
+    const drawn = await this._options.jobs.run(description, call.signal, async context => {
+      const found: IDrawnObject[] = [];
+      const quiet: IJobContext = { signal: context.signal, progress: () => undefined };
+      for await (const each of drawnObjects({
+        manifest: sam.manifest,
+        size,
+        objects: numbered,
+        decode: prompts => sam.decode(embedding, size, prompts, quiet),
+        signal: context.signal,
+        progress: (done, total) => context.progress('drawing objects', done, total)
+      })) {
+        found.push(each);
+      }
+      return found;
+    });
+    const objects = new Uint16Array(rows * columns);
+    for (const { id, pixels } of [...drawn].sort((a, b) => a.score - b.score)) {
+      for (const pixel of pixels) {
+        const [row, column] = [Math.floor(pixel / size.columns), pixel % size.columns];
+        objects[(part.row0 + row) * columns + part.column0 + column] = id;
+      }
+    }
+    return {
+      objects,
+      shape: [rows, columns],
+      numbers: drawn.map(({ id }) => id),
+      scores: drawn.map(({ score }) => score),
+      overlaps: drawn.map(({ overlap }) => overlap)
+    };
   }
 
   /** The feature stack of a slice, in the session's array. */
@@ -262,6 +329,22 @@ function seenAt(session: Session, point: { row: number; column: number }) {
     );
   }
   return { part, size, local };
+}
+
+/** A part of a uint16 array of [rows, columns]. */
+function cut(array: ArrayDescriptor, { row0, column0 }: Rect, size: { rows: number; columns: number }): Uint16Array {
+  const columns = array.shape[1]!;
+  const file = new TileFile(array, 'r');
+  try {
+    const out = new Uint16Array(size.rows * size.columns);
+    for (let row = 0; row < size.rows; row++) {
+      const bytes = file.readBytes(2 * ((row0 + row) * columns + column0), 2 * size.columns);
+      new Uint8Array(out.buffer).set(bytes, 2 * row * size.columns);
+    }
+    return out;
+  } finally {
+    file.close();
+  }
 }
 
 function bytesOf(values: Float32Array): Uint8Array {

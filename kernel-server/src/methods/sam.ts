@@ -76,6 +76,26 @@ export function samHandlers({ models, sessions, staging, embeddings, compute, ca
       return { result: { staged, array, first, scores, ends } };
     },
 
+    'sam.objects': async ({ session: id, slice, staged: given, connected }, call) => {
+      const session = await sessions.get(id);
+      session.checkSlice(slice);
+      const { objects, shape, ...drawn } = await compute.drawObjects(
+        session,
+        slice,
+        staging.get(call.peer, given),
+        connected,
+        call
+      );
+      const { staged, array } = await staging.make(call.peer, 'uint16', shape);
+      const file = new TileFile(array, 'r+');
+      try {
+        file.writeBytes(0, new Uint8Array(objects.buffer));
+      } finally {
+        file.close();
+      }
+      return { result: { staged, array, ...drawn } };
+    },
+
     'sam.similar': async (params, call) => {
       const session = await sessions.get(params.session);
       session.checkSlice(params.slice);

@@ -51,6 +51,7 @@ export const EVENTS = {
       'interpolate',
       'correct',
       'similar',
+      'draw',
       'carry'
     ]),
     state: z.enum(['running', 'done', 'failed', 'cancelled']),

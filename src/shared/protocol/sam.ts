@@ -122,6 +122,22 @@ export const SAM_METHODS = {
     })
   },
   /**
+   * Draw the objects of a staged uint16 array [rows, columns], each by its number, anew, with its box, a pixel inside and its mask as prompts: a staged
+   * array of the same kind. With `connected` the connected parts of what is not 0 are the objects. For each, in the order of numbers: its number, the
+   * quality that SAM predicts, and the overlap (IoU) of SAM's mask with it; with less than a half it stays as it is. Where two overlap the one of
+   * higher quality has the pixel. `invalid` for an array of another kind or without an object.
+   */
+  'sam.objects': {
+    params: z.object({ session: zSessionId, slice: zCount, staged: zStagedId, connected: z.boolean() }),
+    result: z.object({
+      staged: zStagedId,
+      array: zArray,
+      numbers: z.array(zNatural),
+      scores: z.array(z.number()),
+      overlaps: z.array(z.number())
+    })
+  },
+  /**
    * Find objects like the one at a point: a staged uint16 array [rows, columns] with 1 in that object, 2 and up in the others, 0 elsewhere. For each
    * the quality that SAM predicts, and how similar its embedding is to that of the first, −1 to 1. `invalid` if there is no object at the point.
    */
