@@ -23,8 +23,13 @@ function make() {
   const state = {
     direction: 'xy',
     session: { classes: [{ id: 7 }, { id: 9 }] },
-    settings: {},
-    parts: { guide: { leave: () => left.push('left'), dismiss: () => left.push('dismissed') } },
+    settings: { values: { tool: 'polygon' } },
+    carrying: { cancel: () => false },
+    parts: {
+      guide: { leave: () => left.push('left'), dismiss: () => left.push('dismissed') },
+      suggestions: { held: null },
+      similar: { group: null }
+    },
     nextRegion: () => new Promise(resolve => (found = resolve)),
     setClass: (id: number) => chosen.push(id),
     setTool: (name: string) => tools.push(name)
