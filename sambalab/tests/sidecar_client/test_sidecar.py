@@ -225,7 +225,7 @@ def test_a_large_request_and_a_large_reply_travel_in_chunks():
     random = np.random.default_rng(0)
     image = random.integers(0, 255, (200, 200), np.uint8)
     lab = sl.Labeller(image, name="large")
-    reply = clients.client().request("sam.decoder", {})
+    reply = clients.client().request("sam.decoder", {"session": lab.session})
     assert len(reply.buffers[0]) == reply.result["bytes"] > 4 << 20
     # Labels without any order make large trees.
     lab.set_labels(random.integers(1, 3, image.shape))
