@@ -20,7 +20,7 @@ const VARIANCE_MIN = 1e-4;
 /** Pixels whose greys are compared together: a pixel and its neighbours. */
 const COMPARED = 9;
 /** Larger rectangles are not refined: this bounds the time. */
-export const REFINED_AREA_MAX = 400_000;
+export const REFINED_AREA_MAX = 150_000;
 
 /** Grey values of a rectangle of the image: float32, rows × columns, in any unit. */
 export interface IGreys {
@@ -46,33 +46,108 @@ export function refinedMask(logits: Float32Array, { rect, values }: IGreys, step
   if (logits.length !== count || values.length !== count) {
     throw new RangeError(`A rectangle of ${count} pixels has ${logits.length} logits and ${values.length} greys.`);
   }
+  const rows = count / columns;
   const [middle, variance] = moments(values);
-  // Around 0, so that squares lose no digits.
-  const greys = values.map(value => value - middle);
-  const inside = logits.map(logit => (logit > 0 ? 1 : 0));
-  const mean = (of: Float32Array) => boxMean(of, columns, reachOf(step));
-  const part = mean(inside);
-  const sumInside = mean(greys.map((grey, i) => grey * inside[i]!));
-  const sum = mean(greys);
-  const squares = mean(greys.map(grey => grey * grey));
-  const around = boxMean(greys, columns, 1);
-  // Strictly between 0 and 1 where a square has pixels of both kinds.
-  const near = boxMean(inside, columns, bandOf(step));
+  const [reach, band] = [reachOf(step), bandOf(step)];
+  const least = VARIANCE_MIN * variance;
   const out = new Uint8Array(count);
-  for (let i = 0; i < count; i++) {
-    let odds = logits[i]!;
-    const [partInside, partOutside] = [part[i]!, 1 - part[i]!];
-    const isNear = near[i]! > 1e-6 && near[i]! < 1 - 1e-6;
-    if (isNear && variance > 0 && partInside >= PART_MIN && partOutside >= PART_MIN) {
-      const meanInside = sumInside[i]! / partInside;
-      const meanOutside = (sum[i]! - sumInside[i]!) / partOutside;
-      const within = squares[i]! - partInside * meanInside ** 2 - partOutside * meanOutside ** 2;
-      const difference = (around[i]! - meanOutside) ** 2 - (around[i]! - meanInside) ** 2;
-      odds += (COMPARED * difference) / (2 * Math.max(within, VARIANCE_MIN * variance));
+  // Sums over the rows around the present one, for each column: pixels inside, their greys, all greys, their squares; pixels inside near the border.
+  const [inside, greysInside, greys, squares, near] = Array.from({ length: 5 }, () => new Float64Array(columns)) as [
+    Float64Array,
+    Float64Array,
+    Float64Array,
+    Float64Array,
+    Float64Array
+  ];
+  const addRow = (row: number, sign: 1 | -1) => {
+    for (let column = 0, i = row * columns; column < columns; column++, i++) {
+      const grey = values[i]! - middle; // around 0, so that squares lose no digits
+      greys[column]! += sign * grey;
+      squares[column]! += sign * grey * grey;
+      if (logits[i]! > 0) {
+        inside[column]! += sign;
+        greysInside[column]! += sign * grey;
+      }
     }
-    out[i] = odds > 0 ? 1 : 0;
+  };
+  const addNear = (row: number, sign: 1 | -1) => {
+    for (let column = 0, i = row * columns; column < columns; column++, i++) {
+      near[column]! += logits[i]! > 0 ? sign : 0;
+    }
+  };
+  for (let row = -reach; row < rows; row++) {
+    if (row + reach < rows) {
+      addRow(row + reach, 1);
+    }
+    if (row > reach) {
+      addRow(row - reach - 1, -1);
+    }
+    if (row >= -band && row + band < rows) {
+      addNear(row + band, 1);
+    }
+    if (row > band) {
+      addNear(row - band - 1, -1);
+    }
+    if (row < 0) {
+      continue;
+    }
+    const height = Math.min(row + reach, rows - 1) - Math.max(row - reach, 0) + 1;
+    const nearHeight = Math.min(row + band, rows - 1) - Math.max(row - band, 0) + 1;
+    let [all, sumInside, sum, sumSquares, nearInside] = [0, 0, 0, 0, 0];
+    for (let column = -reach; column < columns; column++) {
+      const [added, dropped] = [column + reach, column - reach - 1];
+      if (added < columns) {
+        all += inside[added]!;
+        sumInside += greysInside[added]!;
+        sum += greys[added]!;
+        sumSquares += squares[added]!;
+      }
+      if (dropped >= 0) {
+        all -= inside[dropped]!;
+        sumInside -= greysInside[dropped]!;
+        sum -= greys[dropped]!;
+        sumSquares -= squares[dropped]!;
+      }
+      if (column >= -band && column + band < columns) {
+        nearInside += near[column + band]!;
+      }
+      if (column > band) {
+        nearInside -= near[column - band - 1]!;
+      }
+      if (column < 0) {
+        continue;
+      }
+      const i = row * columns + column;
+      let odds = logits[i]!;
+      const nearWidth = Math.min(column + band, columns - 1) - Math.max(column - band, 0) + 1;
+      if (nearInside > 0 && nearInside < nearHeight * nearWidth && variance > 0) {
+        const pixels = height * (Math.min(column + reach, columns - 1) - Math.max(column - reach, 0) + 1);
+        const outside = pixels - all;
+        if (all >= PART_MIN * pixels && outside >= PART_MIN * pixels) {
+          const meanInside = sumInside / all;
+          const meanOutside = (sum - sumInside) / outside;
+          const within = (sumSquares - all * meanInside ** 2 - outside * meanOutside ** 2) / pixels;
+          const grey = meanAround(values, row, column, rows, columns) - middle;
+          const difference = (grey - meanOutside) ** 2 - (grey - meanInside) ** 2;
+          odds += (COMPARED * difference) / (2 * Math.max(within, least));
+        }
+      }
+      out[i] = odds > 0 ? 1 : 0;
+    }
   }
   return out;
+}
+
+/** Mean over a pixel and its neighbours. */
+function meanAround(values: Float32Array, row: number, column: number, rows: number, columns: number): number {
+  let [sum, count] = [0, 0];
+  for (let r = Math.max(row - 1, 0); r <= Math.min(row + 1, rows - 1); r++) {
+    for (let c = Math.max(column - 1, 0); c <= Math.min(column + 1, columns - 1); c++) {
+      sum += values[r * columns + c]!;
+      count++;
+    }
+  }
+  return sum / count;
 }
 
 function reachOf(step: number): number {
@@ -87,38 +162,4 @@ function bandOf(step: number): number {
 function moments(values: Float32Array): [number, number] {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   return [mean, values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length];
-}
-
-/** Mean over the square of `radius` pixels around each pixel, less of it at the rectangle's border. */
-function boxMean(values: Float32Array, columns: number, radius: number): Float32Array {
-  const rows = values.length / columns;
-  const across = new Float32Array(values.length);
-  for (let row = 0; row < rows; row++) {
-    let sum = 0;
-    const start = row * columns;
-    for (let column = -radius; column < columns; column++) {
-      sum += column + radius < columns ? values[start + column + radius]! : 0;
-      sum -= column - radius - 1 >= 0 ? values[start + column - radius - 1]! : 0;
-      if (column >= 0) {
-        across[start + column] = sum / (Math.min(column + radius, columns - 1) - Math.max(column - radius, 0) + 1);
-      }
-    }
-  }
-  const out = new Float32Array(values.length);
-  const sums = new Float64Array(columns);
-  for (let row = -radius; row < rows; row++) {
-    const [added, dropped] = [row + radius, row - radius - 1];
-    for (let column = 0; column < columns; column++) {
-      sums[column]! +=
-        (added < rows ? across[added * columns + column]! : 0) -
-        (dropped >= 0 ? across[dropped * columns + column]! : 0);
-    }
-    if (row >= 0) {
-      const count = Math.min(row + radius, rows - 1) - Math.max(row - radius, 0) + 1;
-      for (let column = 0; column < columns; column++) {
-        out[row * columns + column] = sums[column]! / count;
-      }
-    }
-  }
-  return out;
 }

@@ -389,7 +389,7 @@ export class Suggestions implements IDisposable {
 
   /** Show what was decoded ahead for points nearby, unless the scale that is wanted is not among it. */
   private _showFirst(prompts: IPrompts, candidates: ICandidates, decoder: IPointDecoder): void {
-    const answer = this._answer(prompts, candidates, decoder);
+    const answer = this._answer(prompts, candidates, decoder, true);
     if (answer.suggestion.score > 0) {
       this._show({ ...answer, isFirst: true });
     }
@@ -463,7 +463,7 @@ export class Suggestions implements IDisposable {
   }
 
   /** The suggestion to show of the candidates: at the chosen scale, or the mask for clear prompts. */
-  private _answer(prompts: IPrompts, candidates: ICandidates, decoder: IPointDecoder): IAnswer {
+  private _answer(prompts: IPrompts, candidates: ICandidates, decoder: IPointDecoder, isFirst = false): IAnswer {
     const single = candidates.single ? SINGLE : undefined;
     const at = placeOf(prompts);
     const scale = areClear(prompts) ? (this._turned ?? single) : this.options.scale;
@@ -471,7 +471,7 @@ export class Suggestions implements IDisposable {
     const chosen = scale === undefined ? this._choose(at, candidates, decoder) : { scale, isTooLarge: false };
     const { manifest, within } = decoder;
     const made = new Suggestion(at, candidates, chosen.scale, this._options.image, manifest, within);
-    const suggestion = made.withShape(this.options.values, points, this._options.greys);
+    const suggestion = made.withShape(this.options.values, points, isFirst ? undefined : this._options.greys);
     return { suggestion, prompts, decoder, isTooLarge: chosen.isTooLarge && this._steps.length === 0 };
   }
 
