@@ -26,7 +26,7 @@ export interface IDebugHandle {
   featureAt(row: number, column: number): number;
   /** The shown suggestion, once it is SAM's answer to its point: its mask (rows × columns, 0 and 1), scale, scores, and the pixel that it was made for. */
   readonly suggestion: {
-    mask: Uint8Array;
+    readonly mask: Uint8Array;
     rows: number;
     columns: number;
     scale: number;
@@ -107,7 +107,17 @@ export function attachDebugHandle(root: HTMLElement, state: LabellerState, canva
         return null;
       }
       const { rows, columns } = current.image;
-      return { mask: current.mask(), rows, columns, scale: current.scale, scores: current.scores, at: current.at };
+      const { scale, scores, at } = current;
+      return {
+        get mask() {
+          return current.mask(); // large for a large image
+        },
+        rows,
+        columns,
+        scale,
+        scores,
+        at
+      };
     },
     get pendingPatches() {
       return state.parts?.labels.queue.waiting.length ?? 0;
