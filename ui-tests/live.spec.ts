@@ -29,7 +29,7 @@ except KeyboardInterrupt:
     const lab = await LabellerPage.in(page);
     await lab.label(GOLD);
     // Short strokes, one after the other: how long from the mouse button to the acknowledgement.
-    for (let i = 0; i < 20; i++) {
+    for (let i = 0; i < 50; i++) {
       const pixel = { row: 60 + 8 * Math.floor(i / 10), column: 200 + 12 * (i % 10) };
       await lab.stroke([pixel, { row: pixel.row, column: pixel.column + 2 }]);
       await lab.saved();
@@ -39,10 +39,10 @@ except KeyboardInterrupt:
       `stroke to acknowledgement while a cell ${name}, ${count} strokes: ` +
         `median ${median.toFixed(1)} ms, 95th percentile ${p95.toFixed(1)} ms`
     );
-    const times = await notebook.roundTrips(20);
+    const times = await notebook.roundTrips(60);
     console.log(
       `1 kB to the sidecar and back while a cell ${name}: ` +
-        `median ${times[10]!.toFixed(1)} ms, 95th percentile ${times[18]!.toFixed(1)} ms`
+        `median ${times[30]!.toFixed(1)} ms, 95th percentile ${times[57]!.toFixed(1)} ms`
     );
     await lab.train();
     expect(await notebook.isRunning(1), 'the cell ran all the time').toBe(true);
