@@ -5,9 +5,25 @@ import { rectOf } from '../../../src/shared/region';
 import { toFloat16 } from '../../../src/sam/float16';
 import { TileFile } from '../arrays/tile-file';
 import { Handlers } from '../transport/dispatcher';
+import { Peer } from '../transport/peers';
 import { IMethodContext } from './context';
 
 export function samHandlers({ models, sessions, staging, embeddings, compute, carrier }: IMethodContext) {
+  /** Stage an array for a peer; its bytes come in parts, one after the other. */
+  const handOver = async (peer: Peer, dtype: 'uint8' | 'uint16', shape: number[], parts: readonly Uint8Array[]) => {
+    const made = await staging.make(peer, dtype, shape);
+    const file = new TileFile(made.array, 'r+');
+    try {
+      let position = 0;
+      for (const part of parts) {
+        file.writeBytes(position, part);
+        position += part.length;
+      }
+    } finally {
+      file.close();
+    }
+    return made;
+  };
   return {
     'sam.embed': async ({ session: id, slice }, call) => {
       const session = await sessions.get(id);
@@ -53,26 +69,14 @@ export function samHandlers({ models, sessions, staging, embeddings, compute, ca
     'sam.suggest': async (params, call) => {
       const session = await sessions.get(params.session);
       const { masks, shape, scores } = await compute.suggest(session, params, call);
-      const { staged, array } = await staging.make(call.peer, 'uint8', shape);
-      const file = new TileFile(array, 'r+');
-      try {
-        file.writeBytes(0, masks);
-      } finally {
-        file.close();
-      }
+      const { staged, array } = await handOver(call.peer, 'uint8', shape, [masks]);
       return { result: { staged, array, scores } };
     },
 
     'sam.carry': async (params, call) => {
       const session = await sessions.get(params.session);
       const { masks, shape, first, scores, ends } = await carrier.masks(session, params, call);
-      const { staged, array } = await staging.make(call.peer, 'uint8', shape);
-      const file = new TileFile(array, 'r+');
-      try {
-        masks.forEach((mask, i) => file.writeBytes(i * mask.length, mask));
-      } finally {
-        file.close();
-      }
+      const { staged, array } = await handOver(call.peer, 'uint8', shape, masks);
       return { result: { staged, array, first, scores, ends } };
     },
 
@@ -86,13 +90,7 @@ export function samHandlers({ models, sessions, staging, embeddings, compute, ca
         connected,
         call
       );
-      const { staged, array } = await staging.make(call.peer, 'uint16', shape);
-      const file = new TileFile(array, 'r+');
-      try {
-        file.writeBytes(0, new Uint8Array(objects.buffer));
-      } finally {
-        file.close();
-      }
+      const { staged, array } = await handOver(call.peer, 'uint16', shape, [new Uint8Array(objects.buffer)]);
       return { result: { staged, array, ...drawn } };
     },
 
@@ -100,13 +98,7 @@ export function samHandlers({ models, sessions, staging, embeddings, compute, ca
       const session = await sessions.get(params.session);
       session.checkSlice(params.slice);
       const { objects, shape, scores, similarities } = await compute.similar(session, params, call);
-      const { staged, array } = await staging.make(call.peer, 'uint16', shape);
-      const file = new TileFile(array, 'r+');
-      try {
-        file.writeBytes(0, new Uint8Array(objects.buffer));
-      } finally {
-        file.close();
-      }
+      const { staged, array } = await handOver(call.peer, 'uint16', shape, [new Uint8Array(objects.buffer)]);
       return { result: { staged, array, scores, similarities } };
     }
   } satisfies Partial<Handlers>;
