@@ -17,6 +17,8 @@ export class SmallSam implements ISamService {
   fails = (_slice: number): BridgeError | undefined => this.failure;
   /** How many windows were reduced. */
   reduced = 0;
+  /** How many embeddings and maps were begun. */
+  begun = 0;
   /** How many embeddings were computed. */
   embedded = 0;
   /** How many were stopped. */
@@ -33,12 +35,7 @@ export class SmallSam implements ISamService {
   }
 
   async embed(...[, , slice, context]: Parameters<ISamService['embed']>): ReturnType<ISamService['embed']> {
-    context.progress('embedding', 0, 1);
-    await Promise.race([this.gate, aborted(context)]);
-    if (context.signal.aborted) {
-      this.stopped++;
-      throw new BridgeError('cancelled', 'stopped');
-    }
+    await this._begin(context, this.gate);
     this.embedded++;
     const embedding = new Float32Array(256 * 64 * 64).fill(slice + 0.5);
     return { embedding, device: this.device, seconds: 0.25 };
@@ -52,12 +49,7 @@ export class SmallSam implements ISamService {
   async reduce(
     ...[image, , slice, spec, basis, windows, context, , within]: Parameters<ISamService['reduce']>
   ): ReturnType<ISamService['reduce']> {
-    context.progress('embedding', 0, 1);
-    await Promise.race([this.mapsGate ?? this.gate, aborted(context)]);
-    if (context.signal.aborted) {
-      this.stopped++;
-      throw new BridgeError('cancelled', 'stopped');
-    }
+    await this._begin(context, this.mapsGate ?? this.gate);
     const failure = this.fails(slice);
     if (failure) {
       throw failure;
@@ -117,6 +109,16 @@ export class SmallSam implements ISamService {
 
   async dispose(): Promise<void> {
     // nothing to free
+  }
+
+  private async _begin(context: IJobContext, gate: Promise<void> | undefined): Promise<void> {
+    this.begun++;
+    context.progress('embedding', 0, 1);
+    await Promise.race([gate, aborted(context)]);
+    if (context.signal.aborted) {
+      this.stopped++;
+      throw new BridgeError('cancelled', 'stopped');
+    }
   }
 }
 

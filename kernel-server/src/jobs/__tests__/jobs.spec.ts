@@ -18,6 +18,7 @@ import {
   rectangle
 } from '../../__tests__/support/images';
 import { EngineService } from '../../__tests__/support/small-engine';
+import { until } from '../../__tests__/support/sam-fixture';
 import { SmallSam } from '../../__tests__/support/small-sam';
 
 let base: string;
@@ -349,7 +350,9 @@ describe('Embeddings', () => {
     expect(counted.map(({ total }) => total)).toEqual(counted.map(() => 2));
     expect(counted[counted.length - 1]).toMatchObject({ kind: 'embed', state: 'done', done: 2 });
     sam.gate = gate().shut;
+    const { begun } = sam;
     await client.request('sam.embed-slices', { session, slices: [0, 1, 2, 3], ahead: true }, { id: 'ahead' });
+    await until('the first of them is being embedded', () => sam.begun > begun); // the request is answered before
     const cancelled = client.hear(job('cancelled'));
     await client.request('cancel', { id: 'ahead' });
     await cancelled;
