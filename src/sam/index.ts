@@ -8,6 +8,7 @@
  * prompts.ts          points and boxes to the decoder's input
  * decoder.ts          the decoder's graph: prompts and an embedding in, low-resolution masks and their scores out
  * wasm-decoder.ts     the same on our own kernels, faster; decoder-weights.ts reads its weights, folded-weights.ts folds them
+ * decoder-parts.ts    how several instances of it share a decode; mask-convolutions.ts brings a mask prompt to the grid of places
  * masks.ts            low-resolution masks to pixels
  * edge-refinement.ts  a mask's border moved to the edges of the image
  * prompt-grid.ts      answers to a grid of points, decoded ahead in idle time
@@ -29,6 +30,7 @@ export * from './prompts';
 export * from './scale-choice';
 export * from './edge-refinement';
 export * from './encoder-windows';
+export * from './decoder-parts';
 export * from './wasm-decoder';
 export * from './prompt-grid';
 export * from './prompt-windows';

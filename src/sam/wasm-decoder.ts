@@ -19,6 +19,8 @@ import {
   positionCode,
   SECOND_COLUMNS
 } from './folded-weights';
+import { IDecoderPart, IPartMasks, mergeSums, PartWork, sampleRows, sumsLayout } from './decoder-parts';
+import { convolve, normaliseGelu } from './mask-convolutions';
 import { encodePrompts, frameSize, IPrompts, ISize } from './prompts';
 
 /** The exports of `engine/assembly/decoder`; addresses are in bytes. */
@@ -105,25 +107,31 @@ interface IImageRead {
 interface IAttentionScratch {
   weights: number;
   work: number;
+  /** See {@link sumsLayout}. */
   sums: number;
-  values: number;
-  modeSums: number;
 }
 
 /** Runs SAM's decoder. Calls return when they are done. */
 export class WasmDecoder {
   /**
-   * @param kernels `decoder-simd.wasm` or `decoder-relaxed-simd.wasm`
+   * @param kernels `decoder.wasm` or `decoder-relaxed.wasm`, or the module of either
    * @param model the decoder's ONNX file
+   * @param part the share of the image's places, if several instances decode together; {@link decode} needs all of them
    * @throws RangeError if the file is not SAM's decoder as the reference exports it
    */
-  constructor(kernels: BufferSource, model: Uint8Array, manifest: DecoderManifest) {
+  constructor(
+    kernels: BufferSource | WebAssembly.Module,
+    model: Uint8Array,
+    manifest: DecoderManifest,
+    readonly part: IDecoderPart = { index: 0, count: 1 }
+  ) {
     const shape = embeddingShape(manifest).join();
     if (shape !== [CHANNELS, GRID, GRID].join() || manifest.decoder.maskSize !== MASK_SIDE) {
       throw new RangeError(`The model's embedding has the shape ${shape}; 256,64,64 will do.`);
     }
     this._manifest = manifest;
-    this._kernels = new WebAssembly.Instance(new WebAssembly.Module(kernels), {}).exports as unknown as IDecoderKernels;
+    const module = kernels instanceof WebAssembly.Module ? kernels : new WebAssembly.Module(kernels);
+    this._kernels = new WebAssembly.Instance(module, {}).exports as unknown as IDecoderKernels;
     this._top = this._kernels.heapBase();
     const weights = foldWeights(model);
     this._weights = weights;
@@ -198,6 +206,38 @@ export class WasmDecoder {
    * @throws RangeError for prompts that {@link encodePrompts} refuses
    */
   decode(image: IWasmEmbedding, size: ISize, prompts: IPrompts): ICandidates {
+    const step = this.decodePart(image, size, prompts).next();
+    if (!step.done) {
+      throw new Error(`This is one of ${this.part.count} parts of a decoder; decodePart will do.`);
+    }
+    return this.candidates([step.value], size);
+  }
+
+  /** Put the masks of all parts together. */
+  candidates(parts: readonly IPartMasks[], size: ISize): ICandidates {
+    const { scales, single } = this._manifest.decoder;
+    const { blocks } = this._covered(size);
+    const logits = (mask: number) => {
+      const out = new Float32Array(MASK_SIDE * MASK_SIDE).fill(OUTSIDE, 4 * blocks * MASK_SIDE);
+      parts.forEach(({ logits: from }, index) => {
+        const rows = sampleRows({ index, count: parts.length }, blocks);
+        rows.forEach((row, i) => {
+          const at = (mask * rows.length + i) * MASK_SIDE;
+          out.set(from.subarray(at, at + MASK_SIDE), row * MASK_SIDE);
+        });
+      });
+      return out;
+    };
+    const { scores } = parts[0]!;
+    return {
+      lowRes: scales.map(logits),
+      scores: scales.map(mask => scores[mask]!),
+      single: single === null ? null : { lowRes: logits(single), score: scores[single]! }
+    };
+  }
+
+  /** This part's work on a decode. Until it is done, nothing else may be asked of this instance. */
+  *decodePart(image: IWasmEmbedding, size: ISize, prompts: IPrompts): PartWork<IPartMasks> {
     const { coordinates, labels } = encodePrompts(prompts, size, this._manifest);
     if (!this.takes(prompts)) {
       throw new RangeError(`${prompts.points.length} points are too many for the kernels; the graph takes them.`);
@@ -205,13 +245,13 @@ export class WasmDecoder {
     const slot = this._project(image, prompts.mask ?? null);
     const top = this._top;
     try {
-      return this._decode(slot, coordinates, labels, size);
+      return yield* this._decode(slot, coordinates, labels, size);
     } finally {
       this._top = top;
     }
   }
 
-  private _decode(slot: ISlot, coordinates: Float32Array, labels: Float32Array, size: ISize): ICandidates {
+  private *_decode(slot: ISlot, coordinates: Float32Array, labels: Float32Array, size: ISize): PartWork<IPartMasks> {
     const weights = this._weights;
     const [first, second] = this._layers;
     const tokens = MASKS + 1 + labels.length;
@@ -231,7 +271,7 @@ export class WasmDecoder {
     this._normalise(queries, tokens, first.norms[0]);
     const attention = this._newAttention(rows);
     const none: IImageStage = { codes: 0, scales: 0, modes: 0, count: 0 };
-    this._attendImage(first.toImage, own, queries, tokens, attention, slot, none, {
+    yield* this._attendImage(first.toImage, own, queries, tokens, attention, slot, none, {
       keys: IMAGE_ROWS.keys0,
       values: IMAGE_ROWS.values0,
       constant: null,
@@ -273,14 +313,16 @@ export class WasmDecoder {
       rows,
       firstScales,
       LAYER_EPSILON,
-      attention.work
+      attention.work,
+      this.part.index,
+      this.part.count
     );
 
     // The second layer.
     this._attendSelf(second.self, queries, own, tokens);
     this._normalise(queries, tokens, second.norms[0]);
     const middle = { scales: firstScales, modes: firstModes, count: rows };
-    this._attendImage(
+    yield* this._attendImage(
       second.toImage,
       own,
       queries,
@@ -336,11 +378,13 @@ export class WasmDecoder {
       count,
       scales,
       LAYER_EPSILON,
-      attention.work
+      attention.work,
+      this.part.index,
+      this.part.count
     );
 
     // The last attention, the masks' vectors and the upscaling.
-    this._attendImage(
+    yield* this._attendImage(
       this._final,
       own,
       queries,
@@ -371,8 +415,7 @@ export class WasmDecoder {
     vectors: number,
     scores: Float32Array,
     size: ISize
-  ): ICandidates {
-    const { scales: scaleMasks, single } = this._manifest.decoder;
+  ): IPartMasks {
     const samples = MASK_SIDE * MASK_SIDE;
     const mixing = this._floats(CHANNELS * count);
     const to = this._view(mixing, CHANNELS * count);
@@ -383,14 +426,10 @@ export class WasmDecoder {
         to[row * count + mode] = from[at + row]!;
       }
     }
-    // Samples beyond the image are outside of any mask; one more than the image has is read between the last two.
-    const frame = frameSize(size, this._manifest.encoder.size);
-    const place = this._manifest.encoder.size / GRID;
-    const blocks = Math.min(GRID, Math.floor(frame.rows / place) + 1);
-    const groups = Math.min(GRID / 8, Math.floor(frame.columns / (8 * place)) + 1);
+    const { blocks, groups } = this._covered(size);
     const out = this._floats(MASKS * samples);
     const work = this._floats((CHANNELS + 128 + MASKS) * PANEL);
-    if (blocks < GRID || groups < GRID / 8) {
+    if (groups < GRID / 8) {
       this._view(out, MASKS * samples).fill(OUTSIDE);
     }
     const { upscaledConstant, upscaleGain, upscaleBias, upscaleSecond, upscaleSecondBias } = this._constants;
@@ -412,13 +451,32 @@ export class WasmDecoder {
       blocks,
       groups,
       out,
-      work
+      work,
+      this.part.index,
+      this.part.count
     );
-    const logits = (mask: number) => this._view(out + 4 * mask * samples, samples).slice();
+    const rows = sampleRows(this.part, blocks);
+    const logits = new Float32Array(MASKS * rows.length * MASK_SIDE);
+    for (let mask = 0, to = 0; mask < MASKS; mask++) {
+      for (const row of rows) {
+        logits.set(this._view(out + 4 * (mask * samples + row * MASK_SIDE), MASK_SIDE), to);
+        to += MASK_SIDE;
+      }
+    }
+    return { logits, scores: scores.slice() };
+  }
+
+  /**
+   * Rows of places, and groups of 8 columns of them, that the image covers. Samples beyond it are outside of any mask; one more than the image has is
+   * read between the last two.
+   */
+  private _covered(size: ISize): { blocks: number; groups: number } {
+    const { size: side } = this._manifest.encoder;
+    const frame = frameSize(size, side);
+    const place = side / GRID;
     return {
-      lowRes: scaleMasks.map(logits),
-      scores: scaleMasks.map(mask => scores[mask]!),
-      single: single === null ? null : { lowRes: logits(single), score: scores[single]! }
+      blocks: Math.min(GRID, Math.floor(frame.rows / place) + 1),
+      groups: Math.min(GRID / 8, Math.floor(frame.columns / (8 * place)) + 1)
     };
   }
 
@@ -477,18 +535,20 @@ export class WasmDecoder {
   }
 
   /** Attention of the tokens to the image, added to the queries. */
-  private _attendImage(
+  private *_attendImage(
     attention: PanelsOf<Pick<IAttention, 'q' | 'o'>>,
     own: number,
     queries: number,
     tokens: number,
-    { weights, work, sums, values, modeSums }: IAttentionScratch,
+    { weights, work, sums }: IAttentionScratch,
     slot: ISlot,
     stage: IImageStage,
     read: IImageRead
-  ): void {
+  ): PartWork<void> {
     const rows = HEADS * tokens;
     const { codes, scales, modes, count } = stage;
+    const layout = sumsLayout(rows, tokens, count);
+    const values = sums + 4 * layout.values;
     const q = this._scaled(this._linear(attention.q, this._sum(queries, own, tokens), tokens), tokens);
     const { added } = read;
     const mixing = added ? this._mixing(q, tokens, added.vectors + 4 * added.keys, added.stride, count) : 0;
@@ -507,13 +567,20 @@ export class WasmDecoder {
       count,
       weights,
       work,
-      sums,
+      sums + 4 * layout.largest,
+      sums + 4 * layout.sums,
       values,
-      modeSums
+      sums + 4 * layout.modes,
+      this.part.index,
+      this.part.count
     );
+    if (this.part.count > 1) {
+      const all = yield this._view(sums, layout.all).slice();
+      mergeSums(this._view(sums, layout.all), all, tokens, count);
+    }
     const out = this._view(values, tokens * ATTENTION_CHANNELS);
-    const total = this._view(sums, rows);
-    const sumsOfModes = this._view(modeSums, rows * count);
+    const total = this._view(sums + 4 * layout.sums, rows);
+    const sumsOfModes = this._view(sums + 4 * layout.modes, rows * count);
     const vectors = added ? this._view(added.vectors, (count * added.stride) / 4) : null;
     for (let token = 0; token < tokens; token++) {
       for (let head = 0; head < HEADS; head++) {
@@ -683,9 +750,7 @@ export class WasmDecoder {
     return {
       weights: this._floats(rows * PLACES),
       work: this._floats((rows + 4) * PANEL + 4 * rows),
-      sums: this._floats(rows),
-      values: this._floats((rows / HEADS) * ATTENTION_CHANNELS),
-      modeSums: this._floats(rows * (2 * rows + CONSTANT_ROWS))
+      sums: this._floats(sumsLayout(rows, rows / HEADS, 2 * rows + CONSTANT_ROWS).all)
     };
   }
 
@@ -714,7 +779,9 @@ export class WasmDecoder {
       gain,
       constant,
       slot.address,
-      this._floats(CHANNELS * PANEL)
+      this._floats(CHANNELS * PANEL),
+      this.part.index,
+      this.part.count
     );
     this._top = top;
     slot.holds = image;
@@ -864,64 +931,4 @@ function rectify(values: Float32Array): void {
 
 function same(a: Float32Array, b: Float32Array): boolean {
   return a.length === b.length && a.every((value, i) => value === b[i]);
-}
-
-/** A convolution of 2 × 2 with step 2 on `channels` planes of a side. */
-function convolve(
-  planes: Float32Array,
-  side: number,
-  channels: number,
-  weights: Float32Array,
-  bias: Float32Array
-): Float32Array {
-  const half = side / 2;
-  const out = new Float32Array(bias.length * half * half);
-  for (let o = 0, at = 0; o < bias.length; o++) {
-    for (let y = 0; y < half; y++) {
-      for (let x = 0; x < half; x++, at++) {
-        let sum = bias[o]!;
-        for (let c = 0; c < channels; c++) {
-          const from = c * side * side + 2 * y * side + 2 * x;
-          const w = (o * channels + c) * 4;
-          sum +=
-            planes[from]! * weights[w]! +
-            planes[from + 1]! * weights[w + 1]! +
-            planes[from + side]! * weights[w + 2]! +
-            planes[from + side + 1]! * weights[w + 3]!;
-        }
-        out[at] = sum;
-      }
-    }
-  }
-  return out;
-}
-
-/** A norm over the channels of each place, and GELU, in place. */
-function normaliseGelu(planes: Float32Array, { gain, bias }: INorm): void {
-  const channels = gain.length;
-  const places = planes.length / channels;
-  for (let place = 0; place < places; place++) {
-    let mean = 0;
-    for (let at = place; at < planes.length; at += places) {
-      mean += planes[at]! / channels;
-    }
-    let variance = 0;
-    for (let at = place; at < planes.length; at += places) {
-      variance += (planes[at]! - mean) ** 2 / channels;
-    }
-    const by = 1 / Math.sqrt(variance + 1e-6);
-    for (let channel = 0; channel < channels; channel++) {
-      const at = channel * places + place;
-      planes[at] = gelu((planes[at]! - mean) * by * gain[channel]! + bias[channel]!);
-    }
-  }
-}
-
-/** x Φ(x), with Φ by the logistic-free series of Abramowitz and Stegun 7.1.26, right to 1.5e-7. */
-function gelu(x: number): number {
-  const z = Math.abs(x) / Math.SQRT2;
-  const t = 1 / (1 + 0.3275911 * z);
-  const series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
-  const erf = 1 - series * Math.exp(-z * z);
-  return 0.5 * x * (1 + Math.sign(x) * erf);
 }

@@ -10,6 +10,7 @@
  * a place instead of 256. Any projection of the channels is the projection of k, computed once for an image, plus that of the vectors F, which are few.
  *
  * A block is a row of 64 places. The planes of a block, f32 [rows][64], lie together. Row j = h · T + t of scores and weights belongs to head h and token t.
+ * Several instances can share the blocks: an instance works on `firstBlock`, and on every `blockStep`th behind it.
  */
 import { exponential } from '../exponential';
 import { multiply, multiplyAdd, multiplyTransposed, ROW, sumOf } from './multiply';
@@ -83,6 +84,7 @@ function scaleRows(rows: usize, count: i32, by: usize): void {
  * @param modes f32 [64 blocks][count][64]
  * @param weights scratch, f32 [64 blocks][8 T][64]
  * @param work scratch, f32 [8 T][64]
+ * @param largest f32 [8 T]: the largest scores, which the weights are relative to
  * @param sums f32 [8 T]: the sums of the weights, which are not divided by them
  * @param outValues f32 [T][128]: sums of the weighted, scaled values
  * @param outModes f32 [8 T][count], `mixingStride` bytes from row to row: sums of the weighted modes
@@ -102,9 +104,12 @@ export function attend(
   count: i32,
   weights: usize,
   work: usize,
+  largest: usize,
   sums: usize,
   outValues: usize,
-  outModes: usize
+  outModes: usize,
+  firstBlock: i32,
+  blockStep: i32
 ): void {
   const rows = HEADS * tokens;
   const weightBytes = <usize>rows * ROW;
@@ -114,7 +119,7 @@ export function attend(
   for (let row: usize = 0; row < <usize>rows; row++) {
     v128.store(most + (row << 4), f32x4.splat(-Infinity));
   }
-  for (let block: usize = 0; block < <usize>BLOCKS; block++) {
+  for (let block = <usize>firstBlock; block < <usize>BLOCKS; block += blockStep) {
     const s = weights + block * weightBytes;
     scores(
       q,
@@ -139,8 +144,7 @@ export function attend(
   for (let row: usize = 0; row < <usize>rows; row++) {
     const best = v128.load(most + (row << 4));
     const pair = f32x4.pmax(best, v128.shuffle<f32>(best, best, 2, 3, 0, 1));
-    // The row's largest score stays in `sums` until the sum is known.
-    store<f32>(sums + (row << 2), f32x4.extract_lane(f32x4.pmax(pair, v128.shuffle<f32>(pair, pair, 1, 0, 3, 2)), 0));
+    store<f32>(largest + (row << 2), f32x4.extract_lane(f32x4.pmax(pair, v128.shuffle<f32>(pair, pair, 1, 0, 3, 2)), 0));
   }
   memory.fill(outValues, 0, <usize>tokens * 512);
   if (count) {
@@ -148,10 +152,10 @@ export function attend(
   }
   const totals = work + <usize>rows * ROW;
   memory.fill(totals, 0, <usize>rows << 4);
-  for (let block: usize = 0; block < <usize>BLOCKS; block++) {
+  for (let block = <usize>firstBlock; block < <usize>BLOCKS; block += blockStep) {
     const s = weights + block * weightBytes;
     for (let row: usize = 0; row < <usize>rows; row++) {
-      const best = f32x4.splat(load<f32>(sums + (row << 2)));
+      const best = f32x4.splat(load<f32>(largest + (row << 2)));
       let total = v128.load(totals + (row << 4));
       const at = s + row * ROW;
       const to = work + row * ROW;
@@ -300,11 +304,13 @@ export function attendTokens(
   outCount: i32,
   outScales: usize,
   epsilon: f32,
-  work: usize
+  work: usize,
+  firstBlock: i32,
+  blockStep: i32
 ): void {
   const rows = HEADS * tokens;
   const length = work + <usize>rows * ROW;
-  for (let block: usize = 0; block < <usize>BLOCKS; block++) {
+  for (let block = <usize>firstBlock; block < <usize>BLOCKS; block += blockStep) {
     const planes = image + block * imageStride;
     const scale = scales ? scales + block * ROW : 0;
     const before = modes + block * <usize>count * ROW;

@@ -11,6 +11,7 @@ import { multiply, multiplyAdd, ROW } from './multiply';
  * @param out f32 [64 blocks][rows + 3][64]: the projections; the squared length of the channels without their mean; the same of the channels with the
  * gain; and the product of these with the constant
  * @param work scratch, f32 [256][64]
+ * @param firstBlock the first block that is wanted, and every `blockStep`th behind it
  */
 export function prepare(
   embedding: usize,
@@ -25,10 +26,12 @@ export function prepare(
   gain: usize,
   constant: usize,
   out: usize,
-  work: usize
+  work: usize,
+  firstBlock: i32,
+  blockStep: i32
 ): void {
   const stride = <usize>(rows + 3) * ROW;
-  for (let block: usize = 0; block < 64; block++) {
+  for (let block = <usize>firstBlock; block < 64; block += blockStep) {
     for (let channel: usize = 0; channel < 256; channel++) {
       const from = embedding + (channel << 14) + block * ROW;
       const to = work + channel * ROW;

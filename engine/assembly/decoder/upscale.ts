@@ -64,6 +64,7 @@ function normaliseGelu(rows: usize, count: i32, gain: usize, bias: usize, width:
  * @param blocks how many rows of places are wanted
  * @param groups how many groups of 8 places a row
  * @param work scratch, f32 [256 + 128 + masks][64]
+ * @param firstBlock the first row of places, and every `blockStep`th behind it
  */
 export function upscale(
   planes: usize,
@@ -83,12 +84,14 @@ export function upscale(
   blocks: i32,
   groups: i32,
   out: usize,
-  work: usize
+  work: usize,
+  firstBlock: i32,
+  blockStep: i32
 ): void {
   const deep = work + 256 * ROW;
   const line = deep + 128 * ROW;
   const width = <usize>groups << 5;
-  for (let block: usize = 0; block < <usize>blocks; block++) {
+  for (let block = <usize>firstBlock; block < <usize>blocks; block += blockStep) {
     const own = planes + block * imageStride;
     const scale = scales + block * ROW;
     for (let row: usize = 0; row < 256; row++) {

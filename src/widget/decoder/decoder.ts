@@ -54,6 +54,16 @@ export class SuggestionDecoder implements IDisposable {
     return this._disposed;
   }
 
+  /** Whether points may be decoded ahead. Not while the encoder works on what the user waits for, often on the same cores. */
+  get mayDecodeAhead(): boolean {
+    return this._mayDecodeAhead;
+  }
+
+  set mayDecodeAhead(may: boolean) {
+    this._mayDecodeAhead = may;
+    void this._pump();
+  }
+
   /**
    * Take the decoder's graph, an ONNX file, and the manifest that says how to run it, and start a worker with them.
    *
@@ -225,7 +235,7 @@ export class SuggestionDecoder implements IDisposable {
     if (key === null || !model || !embedding || !this._inWorker.peek(key) || !this._asked) {
       return false;
     }
-    if (this._decodeMs > AHEAD_MS_MAX || globalThis.document?.hidden) {
+    if (!this._mayDecodeAhead || this._decodeMs > AHEAD_MS_MAX || globalThis.document?.hidden) {
       return false;
     }
     const wait = this._asked.at + this._restMs - performance.now();
@@ -375,6 +385,7 @@ export class SuggestionDecoder implements IDisposable {
   private _asked: { at: number; place: { row: number; column: number } | undefined } | undefined;
   /** How long the last decode took. */
   private _decodeMs = 0;
+  private _mayDecodeAhead = true;
   /** Goes on with the grid. */
   private _timer: ReturnType<typeof setTimeout> | undefined;
   private _ids = 0;

@@ -1,22 +1,16 @@
 /**
  * The web worker in which SAM's decoder runs: on our own kernels if they take the model's file, else its graph on onnxruntime's WebAssembly with
- * SIMD. Either has one thread. More threads need a page that is isolated from other origins, which Jupyter's pages are not. They would not start
- * there either: the runtime starts them from its own script, which is part of a bundle here.
+ * SIMD. The kernels share a decode with further workers (`shared-decoder.ts`). The graph has one thread: more need a page
+ * that is isolated from other origins, which Jupyter's pages are not. They would not start there either: the runtime starts them from its own script,
+ * which is part of a bundle here.
  */
 import { env, InferenceSession, Tensor } from 'onnxruntime-web/wasm';
-import {
-  asHalves,
-  fromFloat16,
-  ICandidates,
-  IPreparedEmbedding,
-  ISize,
-  IWasmEmbedding,
-  SamDecoder,
-  WasmDecoder
-} from '../../sam';
+import { asHalves, fromFloat16, ICandidates, IPreparedEmbedding, ISize, SamDecoder } from '../../sam';
 import { Lru } from '../../shared/lru';
 import type { DecoderManifest } from '../../shared/models';
 import { EMBEDDINGS_PREPARED, FromDecoderWorker, ToDecoderWorker } from './decoder-messages';
+import { createPartWorker } from './part-worker-factory';
+import { IPartWorker, ISharedEmbedding, partsFor, SharedDecoder } from './shared-decoder';
 
 /** The part of a worker's global scope that is used here; TypeScript's types for it clash with the page's. */
 interface IWorkerScope {
@@ -28,7 +22,7 @@ interface IWorkerScope {
 interface ISlice {
   embedding: Float32Array;
   size: ISize;
-  forKernels?: IWasmEmbedding;
+  forKernels?: ISharedEmbedding;
   forGraph?: IPreparedEmbedding;
 }
 
@@ -42,10 +36,10 @@ const kernelAddresses = {
   plain: new URL('./decoder.wasm', import.meta.url).href
 };
 
-let kernels: WasmDecoder | undefined;
+let kernels: SharedDecoder | undefined;
 /** The graph's decoder. Where there are kernels it is opened when it is first needed. */
 let openGraph: () => Promise<SamDecoder> = () => Promise.reject(new Error('The decoder is not loaded.'));
-/** 4 MB each, and 27 MB more for those that the kernels have prepared. */
+/** 4 MB each, and up to 27 MB more for those that the kernels have prepared. */
 const slices = new Lru<string, ISlice>({ limit: EMBEDDINGS_PREPARED });
 
 async function load(graph: Uint8Array, manifest: DecoderManifest, useKernels: boolean): Promise<void> {
@@ -61,10 +55,18 @@ async function load(graph: Uint8Array, manifest: DecoderManifest, useKernels: bo
             data instanceof Float32Array ? new Tensor('float32', data, dims) : new Tensor('int64', data, dims)
         })
     ));
+  kernels?.stop();
   kernels = undefined;
   if (useKernels && manifest.decoder.kernels) {
     try {
-      kernels = new WasmDecoder(await loadKernels(), graph, manifest);
+      const parts = partsFor(navigator.hardwareConcurrency || 1);
+      kernels = await SharedDecoder.start(
+        await loadKernels(),
+        graph,
+        manifest,
+        parts,
+        createPartWorker as () => IPartWorker
+      );
     } catch (error) {
       // Another model, or a file that only the runtime understands or can refuse with a reason.
       console.debug('SambaLab: the decoder runs as a graph.', error);
@@ -97,10 +99,10 @@ async function handle(message: ToDecoderWorker): Promise<ICandidates | undefined
   }
   if (message.kind === 'embedding') {
     const slice: ISlice = { embedding: fromFloat16(asHalves(message.halves)), size: message.size };
-    if (kernels) {
-      slice.forKernels = kernels.prepare(slice.embedding);
-    }
     slices.set(message.key, slice);
+    if (kernels) {
+      slice.forKernels = kernels.prepare(message.key, slice.embedding, [...slices.keys()]);
+    }
     return undefined;
   }
   const slice = slices.get(message.key);
@@ -108,7 +110,7 @@ async function handle(message: ToDecoderWorker): Promise<ICandidates | undefined
     throw new Error(`There is no embedding ${message.key}.`);
   }
   if (kernels?.takes(message.prompts)) {
-    slice.forKernels ??= kernels.prepare(slice.embedding);
+    slice.forKernels ??= kernels.prepare(message.key, slice.embedding, [...slices.keys()]);
     return kernels.decode(slice.forKernels, slice.size, message.prompts);
   }
   const decoder = await openGraph();

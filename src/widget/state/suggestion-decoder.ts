@@ -11,6 +11,8 @@ export interface ISuggestionDecoder extends IDisposable {
   useEmbedding(key: string): boolean;
   /** A kept embedding, float32 [channels, rows, columns]; null if it is not kept any more. */
   embedding(key: string): Float32Array | null;
+  /** Whether points may be decoded ahead. */
+  mayDecodeAhead: boolean;
   /** What SAM will probably answer to a point, at once; null if nothing like it was decoded ahead. */
   first(at: { row: number; column: number }): ICandidates | null;
   suggest(prompts: IPrompts, signal?: AbortSignal, urgent?: boolean): Promise<ICandidates>;

@@ -68,6 +68,9 @@ export class WindowEmbeddings implements IDisposable {
     clearTimeout(this._again);
     this._running?.abort();
     this._running = null;
+    if (this._of) {
+      this._of.decoder.mayDecodeAhead = true;
+    }
     this._of = null;
     this._cursor = null;
     this._served = '';
@@ -216,6 +219,7 @@ export class WindowEmbeddings implements IDisposable {
       return;
     }
     const window = this._wanted(of);
+    of.decoder.mayDecodeAhead = !window;
     if (window) {
       void this._request(of, window);
     }

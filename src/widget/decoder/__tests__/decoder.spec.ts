@@ -252,6 +252,10 @@ describe('SuggestionDecoder', () => {
     worker().atOnce.push('suggest');
     await resting.suggest(at(1));
     expect(resting.first({ row: 0, column: 1 })).toBeNull();
+    resting.mayDecodeAhead = false;
+    await new Promise(resolve => setTimeout(resolve, 60));
+    expect(worker().suggests).toHaveLength(1);
+    resting.mayDecodeAhead = true;
     await new Promise(resolve => setTimeout(resolve, 60));
     const ahead = worker().suggests.slice(1);
     expect(ahead[0]!.prompts.points).toEqual([{ row: 4, column: 4, label: 1 }]); // nearest to what was asked for

@@ -320,6 +320,7 @@ export async function open(
         useEmbedding: key => embeddings.has(key),
         embedding: () => null,
         first: () => null,
+        mayDecodeAhead: true,
         suggest,
         isDisposed: false,
         dispose: () => undefined

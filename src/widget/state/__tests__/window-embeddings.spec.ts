@@ -2,6 +2,7 @@
 import { BridgeError, DEFAULT_MODEL, Rect, SamDevice, zDecoderManifest } from '../../../shared';
 import { ICandidates, IPrompts } from '../../../sam';
 import { FakeLink } from '../../base/__tests__/fake-link';
+import { ISuggestionDecoder } from '../suggestion-decoder';
 import { IPointDecoder } from '../suggestions';
 import { SliceEmbedding } from '../slice-embedding';
 
@@ -26,6 +27,7 @@ describe('WindowEmbeddings', () => {
   let embedding: SliceEmbedding;
   let current: string;
   let improved: number;
+  let decoder: ISuggestionDecoder;
   let kept: Set<string>;
   /** What was decoded on which embedding. */
   let decoded: { key: string; prompts: IPrompts }[];
@@ -68,19 +70,21 @@ describe('WindowEmbeddings', () => {
       image: { rows: 4000, columns: 6000 },
       restMs: 0,
       retryMs: 50,
-      createDecoder: async () => ({
-        load: () => Promise.resolve(),
-        setEmbedding: key => void kept.add((current = key)),
-        useEmbedding: key => kept.has(key) && ((current = key), true),
-        embedding: () => null,
-        first: () => null,
-        suggest: async prompts => {
-          decoded.push({ key: current, prompts });
-          return { lowRes: [], scores: [decoded.length], single: null } as ICandidates;
-        },
-        isDisposed: false,
-        dispose: () => undefined
-      })
+      createDecoder: async () =>
+        (decoder = {
+          load: () => Promise.resolve(),
+          setEmbedding: key => void kept.add((current = key)),
+          useEmbedding: key => kept.has(key) && ((current = key), true),
+          embedding: () => null,
+          first: () => null,
+          mayDecodeAhead: true,
+          suggest: async prompts => {
+            decoded.push({ key: current, prompts });
+            return { lowRes: [], scores: [decoded.length], single: null } as ICandidates;
+          },
+          isDisposed: false,
+          dispose: () => undefined
+        })
     });
     embedding.improved.connect(() => improved++);
   });
@@ -112,6 +116,24 @@ describe('WindowEmbeddings', () => {
     // Three windows a side have centres nearest to pixels of the view down, and three across; four more lie beside it.
     expect(asked).toHaveLength(2 * 3 + 4);
     expect(embedding.looking).toBe(false);
+  });
+
+  it('leaves the cores to the encoder: no points are decoded ahead until the windows are there', async () => {
+    await prepare();
+    expect(decoder.mayDecodeAhead).toBe(true);
+    embedding.show(VIEW);
+    await turn();
+    expect(decoder.mayDecodeAhead).toBe(false);
+    for (let i = 0; i < 20 && !decoder.mayDecodeAhead; i++) {
+      await answer();
+    }
+    expect(decoder.mayDecodeAhead).toBe(true);
+    expect(windows()).toHaveLength(10);
+    embedding.show({ row0: 3000, row1: 3600, column0: 4000, column1: 4900 });
+    await turn();
+    expect(decoder.mayDecodeAhead).toBe(false);
+    void embedding.prepare(1).catch(() => undefined);
+    expect(decoder.mayDecodeAhead).toBe(true);
   });
 
   it('tells of a better window when the view zooms in under a pointer that rests', async () => {
