@@ -26,7 +26,7 @@ class SamModel:
     folder
         Where its files are; None if they are built in or missing.
     problem
-        What is wrong and what would do; None if it is ready.
+        What is wrong and what would do; of a model that is ready, with the files that were passed over. None: nothing.
     """
 
     id: str

@@ -10,7 +10,8 @@ from typing import Any
 import numpy.typing as npt
 
 from ..files.images import Image
-from ..spec.errors import DamageWarning, ImageError, SessionNotFoundError, SidecarError
+from ..spec.callers import calling_frame
+from ..spec.errors import DamageWarning, ImageError, SambaLabWarning, SessionNotFoundError, SidecarError
 from ..spec.parameters import whole
 from .arrays import identity, map_array, write_array
 from .client import Client
@@ -18,6 +19,9 @@ from .connection import Connection
 
 Array = npt.NDArray[Any]
 State = dict[str, Any]
+
+#: What is wrong with model files, as far as the user was told.
+_problems_told: set[str] = set()
 
 CLOSED = "This labeller is closed. Make it again with sambalab.Labeller(image)."
 
@@ -47,7 +51,12 @@ class SessionAccess:
     def _request(self, method: str, params: dict[str, Any] | None = None, **options: Any) -> State:
         if self._closed:
             raise SidecarError(CLOSED)
-        return self._client.request(method, {"session": self._session, **(params or {})}, **options).result
+        result = self._client.request(method, {"session": self._session, **(params or {})}, **options).result
+        problem = result.get("problem")
+        if problem and problem not in _problems_told:
+            _problems_told.add(problem)
+            warnings.warn(str(problem), SambaLabWarning, stacklevel=calling_frame()[1])
+        return result
 
     def _refresh(self) -> State:
         """Fetch the session's state, which another kernel or the widget may have changed, and join the session."""

@@ -143,13 +143,11 @@ def test_training_in_python_begins_without_an_encoder_as_samba_does(micrograph):
     assert engine.feature_stack(micrograph.image).shape == (*SHAPE, 58)
 
 
-def test_training_without_sam_warns_and_leaves_out_the_embedding(micrograph, own_dirs, monkeypatch):
-    models = own_dirs / "models"
-    models.mkdir()
-    (models / "encoder.onnx").write_bytes(b"no model")
-    monkeypatch.setenv("SAMBALAB_MODELS", str(models))
+@pytest.mark.usefixtures("own_dirs")
+def test_training_without_sam_warns_and_leaves_out_the_embedding(micrograph, monkeypatch):
+    monkeypatch.setenv("SAMBALAB_PROVIDER", "none")
     lab = labelled(micrograph.image, micrograph.truth, "without SAM")
-    with pytest.warns(UserWarning, match=r"Trained without SAM's embedding.*encoder\.onnx") as caught:
+    with pytest.warns(UserWarning, match=r"Trained without SAM's embedding.*SAMBALAB_PROVIDER is none") as caught:
         classifier = lab.train(progress=False)
     assert len(caught) == 1 and caught[0].filename == __file__
     assert classifier.embedding_model is None and classifier.feature_spec == FeatureSpec("sam", embedding=None)

@@ -32,6 +32,8 @@ export interface ISamService {
   /** Process id of the SAM process, null while none runs. */
   readonly pid: number | null;
   readonly manifest: IPromptModel;
+  /** Files that were passed over since they are not the model's: what is wrong with each and what would do, as sentences. Null: none. */
+  readonly problem: string | null;
   /** The model, and the SHA-256 of the encoder's file. */
   readonly encoder: EmbeddingModel;
   /** The decoder's graph with all its masks, as file and SHA-256. Throws BridgeError `model` if it is missing or corrupt. */

@@ -4,6 +4,7 @@ import { embeddingShape, zDecoderManifest } from '../../../src/shared/models';
 import { rectOf } from '../../../src/shared/region';
 import { toFloat16 } from '../../../src/sam/float16';
 import { TileFile } from '../arrays/tile-file';
+import { Session } from '../session/session';
 import { Handlers } from '../transport/dispatcher';
 import { Peer } from '../transport/peers';
 import { IMethodContext } from './context';
@@ -24,16 +25,22 @@ export function samHandlers({ models, sessions, staging, embeddings, compute, ca
     }
     return made;
   };
+  /** What was wrong with files of a session's model that were passed over. */
+  const problemOf = async (session: Session) => {
+    const { problem } = await models.of(session);
+    return problem === null ? {} : { problem };
+  };
   return {
     'sam.embed': async ({ session: id, slice }, call) => {
       const session = await sessions.get(id);
       const { device, seconds } = await embeddings.whole(session, slice, call);
-      return { result: { device, seconds, array: session.array('embedding')! } };
+      return { result: { device, seconds, array: session.array('embedding')!, ...(await problemOf(session)) } };
     },
 
     'sam.embed-slices': async ({ session: id, slices, ahead = false }, call) => {
-      await embeddings.slices(await sessions.get(id), slices, ahead, call);
-      return { result: {} };
+      const session = await sessions.get(id);
+      await embeddings.slices(session, slices, ahead, call);
+      return { result: ahead ? {} : await problemOf(session) };
     },
 
     'sam.embedding': async ({ session: id, slice, window }, call) => {
@@ -47,7 +54,8 @@ export function samHandlers({ models, sessions, staging, embeddings, compute, ca
         : embeddings.whole(session, slice, call));
       const halves = toFloat16(embedding);
       const shape = embeddingShape((await models.of(session)).manifest);
-      return { result: { device, seconds, shape, within }, buffers: [new Uint8Array(halves.buffer)] };
+      const result = { device, seconds, shape, within, ...(await problemOf(session)) };
+      return { result, buffers: [new Uint8Array(halves.buffer)] };
     },
 
     'sam.models': async () => ({ result: { models: await models.list() } }),
@@ -70,14 +78,14 @@ export function samHandlers({ models, sessions, staging, embeddings, compute, ca
       const session = await sessions.get(params.session);
       const { masks, shape, scores } = await compute.suggest(session, params, call);
       const { staged, array } = await handOver(call.peer, 'uint8', shape, [masks]);
-      return { result: { staged, array, scores } };
+      return { result: { staged, array, scores, ...(await problemOf(session)) } };
     },
 
     'sam.carry': async (params, call) => {
       const session = await sessions.get(params.session);
       const { masks, shape, first, scores, ends } = await carrier.masks(session, params, call);
       const { staged, array } = await handOver(call.peer, 'uint8', shape, masks);
-      return { result: { staged, array, first, scores, ends } };
+      return { result: { staged, array, first, scores, ends, ...(await problemOf(session)) } };
     },
 
     'sam.objects': async ({ session: id, slice, staged: given, connected }, call) => {
@@ -91,7 +99,7 @@ export function samHandlers({ models, sessions, staging, embeddings, compute, ca
         call
       );
       const { staged, array } = await handOver(call.peer, 'uint16', shape, [new Uint8Array(objects.buffer)]);
-      return { result: { staged, array, ...drawn } };
+      return { result: { staged, array, ...drawn, ...(await problemOf(session)) } };
     },
 
     'sam.similar': async (params, call) => {
@@ -99,7 +107,7 @@ export function samHandlers({ models, sessions, staging, embeddings, compute, ca
       session.checkSlice(params.slice);
       const { objects, shape, scores, similarities } = await compute.similar(session, params, call);
       const { staged, array } = await handOver(call.peer, 'uint16', shape, [new Uint8Array(objects.buffer)]);
-      return { result: { staged, array, scores, similarities } };
+      return { result: { staged, array, scores, similarities, ...(await problemOf(session)) } };
     }
   } satisfies Partial<Handlers>;
 }

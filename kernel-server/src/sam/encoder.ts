@@ -7,7 +7,7 @@ import type { SamDevice } from '../../../src/shared/protocol';
 import { encoderLayer, IPromptModel, OUTPUT_LAYER } from '../../../src/shared/models';
 import { type ITensor, withoutNormalisation } from '../../../src/sam';
 import { ISamStart } from './messages';
-import { checkModelFile, encoderPath } from './model-files';
+import { checkModelFile, packagedEncoder } from './model-files';
 import { IPlacedSession, ModelSource, openOnCpu, placeSession, relativeDifference, Runtime } from './providers';
 
 /** A GPU is not used if its first result differs from the CPU's by more than this fraction of the largest value. */
@@ -44,7 +44,7 @@ export class Encoder {
     const { manifest, encoder, provider, note } = this._start;
     const { path, file } =
       'builtIn' in encoder
-        ? { path: encoderPath(encoder.builtIn, encoder.folders, __dirname), file: encoder.builtIn.encoder.file }
+        ? { path: encoder.path ?? packagedEncoder(encoder.builtIn, __dirname), file: encoder.builtIn.encoder.file }
         : encoder;
     await checkModelFile(path, file, 'builtIn' in encoder ? REINSTALL : verifyAgain(manifest));
     const all = new Set([...this._layers, ...missing]);

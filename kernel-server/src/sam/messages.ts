@@ -17,9 +17,9 @@ export interface IPlacedFile {
   file: IModelFile;
 }
 
-/** Where the encoder's file is: that of a built-in model is looked for when it is opened, first in some folders. */
+/** Where the encoder's file is. `path` null: that of the built-in model is in its package. */
 export type EncoderSource =
-  { builtIn: IModelManifest; folders: readonly string[] } | (IPlacedFile & { layout: EncoderLayout });
+  { builtIn: IModelManifest; path: string | null } | (IPlacedFile & { layout: EncoderLayout });
 
 /** The first message to the process. */
 export interface ISamStart {

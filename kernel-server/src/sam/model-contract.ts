@@ -22,6 +22,17 @@ interface IExpected {
 
 const FLOAT = ['float32'];
 
+/** A file is not the one that a manifest describes. */
+export class ContractError extends BridgeError {
+  constructor(
+    /** What is wrong with the file, without its name: "it is cut short". */
+    readonly why: string,
+    message: string
+  ) {
+    super('model', message);
+  }
+}
+
 /** What a file that keeps to its contract says beside it. */
 export interface IContract {
   /** The layout of the encoder's input. */
@@ -34,7 +45,7 @@ export interface IContract {
  * Check a file of a model against its manifest.
  *
  * @param fetchWeights brings a file of weights beside it, before it is looked for
- * @throws BridgeError `model` that names the file, what is wrong with it, and what would do
+ * @throws ContractError that names the file, what is wrong with it, and what would do
  */
 export async function checkContract(
   manifest: IPromptModel,
@@ -43,10 +54,10 @@ export async function checkContract(
   fetchWeights?: (name: string) => Promise<void>
 ): Promise<IContract> {
   const fail = (why: string) =>
-    new BridgeError(
-      'model',
+    new ContractError(
+      why,
       `The file ${path} is not the ${part} of ${manifest.title}: ${why}. ` +
-        `A file exported by ${manifest.contract} will do; \`sambalab models verify ${manifest.id}\` checks it. MobileSAM, which is built in, goes on.`
+        `A file exported by ${manifest.contract} will do; \`sambalab models verify ${manifest.id}\` checks it.`
     );
   let graph: IGraphSignature;
   try {

@@ -6,21 +6,45 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { BridgeError } from '../../../src/shared/errors';
 import type { IModelFile, IModelManifest } from '../../../src/shared/models';
+import { ContractError, checkContract } from './model-contract';
 
 /**
- * Where the file of a built-in model's encoder is: in one of the folders, or one named by the model in them, else in the manifest's package, looked
- * for from `from` upwards.
+ * The file of a built-in model's encoder in one of the folders, or in one named by the model in them. Files that are not the model's are passed
+ * over: what is in these folders was not chosen for a session, and the package has the same file.
  *
- * @throws BridgeError `model` if it is in no folder and the package is not installed.
+ * @returns its path, null if no folder has it; and for each file that was passed over what is wrong with it and what would do
  */
-export function encoderPath(manifest: IModelManifest, folders: readonly string[], from: string): string {
-  const { name } = manifest.encoder.file;
-  const found = folders
-    .flatMap(folder => [join(folder, name), join(folder, manifest.id, name)])
-    .find(path => existsSync(path));
-  if (found) {
-    return found;
+export async function encoderInFolders(
+  manifest: IModelManifest,
+  folders: readonly string[]
+): Promise<{ path: string | null; problems: string[] }> {
+  const { file } = manifest.encoder;
+  const paths = folders.flatMap(folder => [join(folder, file.name), join(folder, manifest.id, file.name)]);
+  const problems: string[] = [];
+  for (const path of paths.filter(each => existsSync(each))) {
+    const damage = await damageOf(path, file);
+    if (damage === null) {
+      return { path, problems };
+    }
+    // The graph's inputs and outputs say more than a wrong sum does.
+    const why = await checkContract(manifest, 'encoder', path).then(
+      () => `it ${damage}`,
+      error => (error instanceof ContractError ? error.why : `it ${damage}`)
+    );
+    problems.push(
+      `The file ${path} is not the encoder of ${manifest.title}: ${why}. Remove it, or replace it by the one of SHA-256 ${file.sha256}.`
+    );
   }
+  return { path: null, problems };
+}
+
+/**
+ * Where the file of a built-in model's encoder is in the manifest's package, looked for from `from` upwards.
+ *
+ * @throws BridgeError `model` if the package is not installed.
+ */
+export function packagedEncoder(manifest: IModelManifest, from: string): string {
+  const { name } = manifest.encoder.file;
   const { name: packageName, folder } = manifest.package;
   try {
     return createRequire(join(from, 'sam-child-process.cjs')).resolve(`${packageName}/${folder}/${name}`);
@@ -40,22 +64,25 @@ export function encoderPath(manifest: IModelManifest, folders: readonly string[]
  * @throws BridgeError `model` that names the path, the expected and the found value.
  */
 export async function checkModelFile(path: string, file: IModelFile, remedy: string): Promise<void> {
-  const expected = `expected ${file.bytes} bytes with SHA-256 ${file.sha256}`;
-  let found: string;
+  const damage = await damageOf(path, file);
+  if (damage !== null) {
+    throw new BridgeError('model', `The model file ${path} ${damage}. ${remedy}`);
+  }
+}
+
+/** What is wrong with a file's size and SHA-256, as the end of a sentence about it; null: nothing. */
+async function damageOf(path: string, { bytes, sha256: sum }: IModelFile): Promise<string | null> {
+  const expected = `expected ${bytes} bytes with SHA-256 ${sum}`;
   try {
     const { size } = await stat(path);
-    found = `${size} bytes`;
-    if (size === file.bytes) {
-      const digest = await sha256(path);
-      if (digest === file.sha256) {
-        return;
-      }
-      found = `SHA-256 ${digest}`;
+    if (size !== bytes) {
+      return `is damaged: found ${size} bytes, ${expected}`;
     }
+    const digest = await sha256(path);
+    return digest === sum ? null : `is damaged: found SHA-256 ${digest}, ${expected}`;
   } catch (error) {
-    throw new BridgeError('model', `The model file ${path} cannot be read (${(error as Error).message}). ${remedy}`);
+    return `cannot be read (${(error as Error).message})`;
   }
-  throw new BridgeError('model', `The model file ${path} is damaged: found ${found}, ${expected}. ${remedy}`);
 }
 
 /** The SHA-256 of a file, in hexadecimal. */

@@ -36,8 +36,8 @@ export interface IFoundModel {
   manifest: IPromptModel;
   folder: string;
   place: ModelPlace;
-  /** Sums that were recorded when the model was added. */
-  recorded: ModelFileContent | null;
+  /** Sums that were recorded when the model was added; absent: they are read from the folder. */
+  recorded?: ModelFileContent | null;
 }
 
 /** A model whose files were found and keep to its contract. */
@@ -47,6 +47,8 @@ export interface IOpenedModel {
   decoder: IPlacedFile;
   /** How the files were checked: against known sums, or by their contract alone. */
   checked: 'sha256' | 'contract';
+  /** What is wrong with the files of folders that were passed over, and what would do. */
+  problems: readonly string[];
 }
 
 /** The folders that SAMBALAB_MODELS names. */
@@ -72,14 +74,26 @@ export function huggingFaceCache(env: NodeJS.ProcessEnv): string {
 }
 
 /**
- * The folder of a model.
+ * The folder of a model: the first of {@link findModelFolders}.
+ *
+ * @throws BridgeError `model` if there is no such model, or no folder with it
+ */
+export async function findModelFolder(choice: string, env: NodeJS.ProcessEnv): Promise<IFoundModel> {
+  return (await findModelFolders(choice, env))[0];
+}
+
+/**
+ * The folders with a model's name, in the order in which they are looked for. A path is the only one.
  *
  * @param choice the id of a model, or the path of its folder
  * @throws BridgeError `model` if there is no such model, or no folder with it
  */
-export async function findModelFolder(choice: string, env: NodeJS.ProcessEnv): Promise<IFoundModel> {
+export async function findModelFolders(
+  choice: string,
+  env: NodeJS.ProcessEnv
+): Promise<[IFoundModel, ...IFoundModel[]]> {
   if (isPath(choice)) {
-    return fromPath(choice);
+    return [await fromPath(choice)];
   }
   const manifest = findPromptModel(choice);
   if (!manifest) {
@@ -89,17 +103,22 @@ export async function findModelFolder(choice: string, env: NodeJS.ProcessEnv): P
     );
   }
   const tried: string[] = [];
+  const found: IFoundModel[] = [];
   for (const { folder, place } of placesOf(env)) {
     const path = join(folder, manifest.id);
     if (await isFolder(path)) {
-      return { manifest, folder: path, place, recorded: await recordIn(path) };
+      found.push({ manifest, folder: path, place });
     }
     tried.push(path);
   }
   const cache = huggingFaceCache(env);
   const cached = await inCache(cache, manifest.id);
   if (cached) {
-    return { manifest, folder: cached, place: 'hugging-face', recorded: null };
+    found.push({ manifest, folder: cached, place: 'hugging-face', recorded: null });
+  }
+  const [first, ...more] = found;
+  if (first) {
+    return [first, ...more];
   }
   throw new BridgeError(
     'model',
@@ -109,11 +128,32 @@ export async function findModelFolder(choice: string, env: NodeJS.ProcessEnv): P
 }
 
 /**
+ * The model of the first folder whose files are the model's. A folder that has others is passed over, unless a path names it.
+ *
+ * @param choice the id of a model, or the path of its folder
+ * @throws BridgeError `model` that names the file, what is wrong with it, and what would do
+ */
+export async function openChosenModel(choice: string, env: NodeJS.ProcessEnv): Promise<IOpenedModel> {
+  const problems: string[] = [];
+  for (const found of await findModelFolders(choice, env)) {
+    try {
+      const model = await openModel(found);
+      return { ...model, problems: problems.length > 0 ? [...problems, `${found.folder} is used instead.`] : [] };
+    } catch (error) {
+      problems.push(BridgeError.from(error).message);
+    }
+  }
+  throw new BridgeError('model', `${problems.join(' ')} MobileSAM, which is built in, goes on.`);
+}
+
+/**
  * Check a model's files: contract first, then size and SHA-256 where they are known.
  *
  * @throws BridgeError `model` that names the file, what is wrong with it, and what would do
  */
-export async function openModel({ manifest, folder, recorded }: IFoundModel): Promise<IOpenedModel> {
+export async function openModel(found: IFoundModel): Promise<IOpenedModel> {
+  const { manifest, folder } = found;
+  const recorded = found.recorded === undefined ? await recordIn(folder) : found.recorded;
   const open = async (part: ModelPart): Promise<IPlacedFile & IContract & { known: boolean }> => {
     const path = await fileIn(manifest, folder, part);
     const contract = await checkContract(manifest, part, path);
@@ -136,7 +176,8 @@ export async function openModel({ manifest, folder, recorded }: IFoundModel): Pr
     manifest,
     encoder: { path: encoder.path, file: encoder.file, layout: encoder.layout },
     decoder: { path: decoder.path, file: decoder.file },
-    checked: encoder.known && decoder.known ? 'sha256' : 'contract'
+    checked: encoder.known && decoder.known ? 'sha256' : 'contract',
+    problems: []
   };
 }
 

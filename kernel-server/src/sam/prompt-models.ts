@@ -8,7 +8,7 @@ import { BridgeError } from '../../../src/shared/errors';
 import type { IPromptServices, ISamService } from '../jobs/services';
 import { log } from '../base/log';
 import { checkContract } from './model-contract';
-import { fileIn, findModelFolder, IFoundModel, IOpenedModel, openModel } from './model-search';
+import { fileIn, findModelFolders, IFoundModel, IOpenedModel, openChosenModel } from './model-search';
 import { SamService } from './service';
 
 /** A model that is open. */
@@ -55,29 +55,36 @@ export class PromptModels implements IPromptServices {
     }
   }
 
-  /** All models with what is known of their files: found and of the right form, found and wrong, or not here. Sums are not compared. */
+  /**
+   * All models with what is known of their files: found and of the right form, found and wrong, or not here. Sums are not compared. The folder of a
+   * model that is ready is the first with files of the right form.
+   */
   list(): Promise<SamModelInfo[]> {
     return Promise.all(
       PROMPT_MODELS.map(async ({ id, title, license }): Promise<SamModelInfo> => {
         const about = { id, title, license };
         if (id === this._builtIn.manifest.id) {
-          return { ...about, state: 'ready', place: 'built-in', folder: null, problem: null };
+          return { ...about, state: 'ready', place: 'built-in', folder: null, problem: this._builtIn.problem };
         }
-        let found: IFoundModel;
+        let found: readonly IFoundModel[];
         try {
-          found = await findModelFolder(id, this._env);
+          found = await findModelFolders(id, this._env);
         } catch (error) {
           return { ...about, state: 'missing', place: null, folder: null, problem: BridgeError.from(error).message };
         }
-        const { manifest, folder, place } = found;
-        try {
-          for (const part of ['encoder', 'decoder'] as const) {
-            await checkContract(manifest, part, await fileIn(manifest, folder, part));
+        const problems: string[] = [];
+        for (const { manifest, folder, place } of found) {
+          try {
+            for (const part of ['encoder', 'decoder'] as const) {
+              await checkContract(manifest, part, await fileIn(manifest, folder, part));
+            }
+            return { ...about, state: 'ready', place, folder, problem: problems.join(' ') || null };
+          } catch (error) {
+            problems.push(BridgeError.from(error).message);
           }
-          return { ...about, state: 'ready', place, folder, problem: null };
-        } catch (error) {
-          return { ...about, state: 'broken', place, folder, problem: BridgeError.from(error).message };
         }
+        const { place, folder } = found[0]!;
+        return { ...about, state: 'broken', place, folder, problem: problems.join(' ') };
       })
     );
   }
@@ -89,8 +96,9 @@ export class PromptModels implements IPromptServices {
   }
 
   private async _start(choice: string, before: Promise<IOpen> | undefined): Promise<IOpen> {
-    const model = await openModel(await findModelFolder(choice, this._env));
-    const digests = `${model.encoder.file.sha256} ${model.decoder.file.sha256} ${model.encoder.path} ${model.decoder.path}`;
+    const model = await openChosenModel(choice, this._env);
+    const { encoder, decoder, problems } = model;
+    const digests = [encoder.file.sha256, decoder.file.sha256, encoder.path, decoder.path, ...problems].join(' ');
     const old = await before?.catch(() => undefined);
     if (old?.digests === digests) {
       return old;

@@ -18,12 +18,13 @@ import {
 } from '../../../src/shared/models';
 import type { Rect } from '../../../src/shared/rect';
 import { encodePrompts, ICandidates, IPrompts, ISize, upscaleMaskRegion } from '../../../src/sam';
+import { log } from '../base/log';
 import type { IJobContext } from '../jobs/job-context';
 import type { ISamService } from '../jobs/services';
 import { verifyAgain } from './encoder';
 import type { EncoderSource, IEmbedResult, IPlacedFile, ProviderChoice, SamJob } from './messages';
 import { PROVIDERS } from './messages';
-import { checkModelFile } from './model-files';
+import { checkModelFile, encoderInFolders } from './model-files';
 import { IOpenedModel, modelFolders } from './model-search';
 import { SamProcessDied, SamProcess } from './sam-process';
 
@@ -40,7 +41,8 @@ export class SamService implements ISamService {
     const decoderPath =
       options.decoderPath ?? this._env['SAMBALAB_DECODER'] ?? join(directory, builtIn.decoder.file.name);
     this._decoder = options.model?.decoder ?? { path: decoderPath, file: builtIn.decoder.file };
-    this._encoder = options.model?.encoder ?? { builtIn, folders: modelFolders(this._env) };
+    this._encoder = options.model?.encoder ?? { builtIn, path: null };
+    this._problem = options.model?.problems.join(' ') ?? '';
     this._remedy = options.model
       ? verifyAgain(options.model.manifest)
       : 'Install SambaLab again; in a source tree run `npm run build`.';
@@ -61,6 +63,10 @@ export class SamService implements ISamService {
 
   get encoder(): EmbeddingModel {
     return { model: this.manifest.id, digest: this._encoderFile.sha256 };
+  }
+
+  get problem(): string | null {
+    return this._problem || null;
   }
 
   async decoder(): Promise<{ digest: string; path: string; bytes: number }> {
@@ -243,10 +249,13 @@ export class SamService implements ISamService {
   private async _run<J extends SamJob>(job: J, context: IJobContext, onEmbedding?: (result: IEmbedResult) => void) {
     const chosen = this._choice();
     for (let deaths = 0; ; deaths++) {
-      const child = this._start(chosen);
+      const child = await this._start(chosen);
       try {
         return await child.run(job, context, onEmbedding);
       } catch (error) {
+        if (error instanceof BridgeError && error.code === 'model' && this._problem) {
+          throw new BridgeError('model', `${this._problem} But: ${error.message}`);
+        }
         if (!(error instanceof SamProcessDied)) {
           throw error;
         }
@@ -275,7 +284,8 @@ export class SamService implements ISamService {
     }
   }
 
-  private _start(chosen: ProviderChoice): SamProcess {
+  private async _start(chosen: ProviderChoice): Promise<SamProcess> {
+    const encoder = await this._placedEncoder();
     if (this._disposed) {
       throw new BridgeError('cancelled', 'The sidecar is leaving.');
     }
@@ -291,12 +301,30 @@ export class SamService implements ISamService {
           manifest: this.manifest,
           provider: this._cpuOnly ? 'cpu' : chosen,
           note: this._cpuOnly,
-          encoder: this._encoder,
+          encoder,
           decoder: this._decoder
         }
       });
     }
     return this._process;
+  }
+
+  /** The encoder's file for a new process. That of the built-in model is looked for each time: the user may have mended one. */
+  private async _placedEncoder(): Promise<EncoderSource> {
+    const encoder = this._encoder;
+    if (!('builtIn' in encoder) || (this._process && !this._process.isEnded)) {
+      return encoder;
+    }
+    this._looking ??= encoderInFolders(encoder.builtIn, modelFolders(this._env)).finally(
+      () => (this._looking = undefined)
+    );
+    const { path, problems } = await this._looking;
+    const problem = [...problems, `${path ?? 'The file that comes with SambaLab'} is used instead.`].join(' ');
+    if (problems.length > 0 && problem !== this._problem) {
+      log(problem);
+    }
+    this._problem = problems.length > 0 ? problem : '';
+    return { ...encoder, path };
   }
 
   private get _encoderFile(): IModelFile {
@@ -327,6 +355,8 @@ export class SamService implements ISamService {
   private readonly _env: NodeJS.ProcessEnv;
   private readonly _processPath: string;
   private readonly _encoder: EncoderSource;
+  private _problem: string;
+  private _looking: ReturnType<typeof encoderInFolders> | undefined;
   private readonly _decoder: IPlacedFile;
   /** What the user can do about a decoder that is damaged. */
   private readonly _remedy: string;

@@ -396,18 +396,33 @@ def test_a_completely_full_disk_is_named_when_the_sidecar_cannot_start(full_disk
     sl.Labeller(IMAGE, name="full").set_labels(IMAGE % 3)
 
 
-def test_a_corrupt_model_file_raises_and_labelling_goes_on(own_dirs, monkeypatch):
+def test_a_corrupt_decoder_that_was_chosen_raises_and_labelling_goes_on(own_dirs, monkeypatch):
+    decoder = own_dirs / "decoder.onnx"
+    decoder.write_bytes(b"no model")
+    monkeypatch.setenv("SAMBALAB_DECODER", str(decoder))
+    lab = sl.Labeller(IMAGE, name="no decoder")
+    with pytest.raises(sl.ModelError, match=rf"{decoder} is damaged: found 8 bytes, expected"):
+        lab.suggest(5, 5)
+    lab.set_labels(IMAGE % 3)
+    lab.train(trees=5, progress=False)
+    np.testing.assert_array_equal(lab.labels, IMAGE % 3)
+
+
+def test_a_corrupt_encoder_that_was_found_is_named_once_and_the_built_in_one_suggests(own_dirs, monkeypatch):
+    before = sl.Labeller(IMAGE, name="built in").suggest(5, 5)
+    sl.shutdown()
     models = own_dirs / "models"
     models.mkdir()
     (models / "encoder.onnx").write_bytes(b"no model")
     monkeypatch.setenv("SAMBALAB_MODELS", str(models))
-    lab = sl.Labeller(IMAGE, name="no model")
-    with pytest.raises(sl.ModelError, match=r"encoder\.onnx"):
-        lab.suggest(5, 5)
-    lab.set_labels(IMAGE % 3)
-    with pytest.warns(UserWarning, match=r"Trained without SAM's embedding.*encoder\.onnx"):
-        lab.train(trees=5, progress=False)
-    np.testing.assert_array_equal(lab.labels, IMAGE % 3)
+    monkeypatch.setenv("SAMBALAB_DATA_DIR", str(own_dirs / "other"))  # no embedding is kept there
+    lab = sl.Labeller(IMAGE, name="found")
+    with pytest.warns(sl.SambaLabWarning, match=rf"{models}/encoder\.onnx is not the encoder of MobileSAM") as caught:
+        after = lab.suggest(5, 5)
+        lab.suggest(5, 6)
+    assert len(caught) == 1 and caught[0].filename == __file__
+    assert "The file that comes with SambaLab is used instead." in str(caught[0].message)
+    np.testing.assert_array_equal(after.masks, before.masks)
 
 
 @posix

@@ -10,6 +10,9 @@ import { MethodTable, zArray, zCount, zDigest, zNatural, zRect, zSessionId, zSta
 export const zPoint = z.object({ row: z.number(), column: z.number(), label: z.union([z.literal(0), z.literal(1)]) });
 export type PointPrompt = z.infer<typeof zPoint>;
 
+/** Files of the model that were passed over: what is wrong with each, and what would do. Absent: none were. */
+export const zProblem = z.string().optional();
+
 /** A model of the SAM family, and whether its files are here. */
 export const zSamModelInfo = z.object({
   id: z.string(),
@@ -21,7 +24,7 @@ export const zSamModelInfo = z.object({
   /** Where the files were found: by a path, in a folder of SAMBALAB_MODELS, of Jupyter's data directories or of Hugging Face's cache. Null: nowhere. */
   place: z.enum(['built-in', 'path', 'SAMBALAB_MODELS', 'jupyter', 'hugging-face']).nullable(),
   folder: z.string().nullable(),
-  /** What is wrong, and what would do; null if it is ready. */
+  /** What is wrong, and what would do; of a model that is ready, with the files that were passed over. Null: nothing. */
   problem: z.string().nullable()
 });
 export type SamModelInfo = z.infer<typeof zSamModelInfo>;
@@ -51,7 +54,7 @@ export const SAM_METHODS = {
   /** Compute SAM's embedding of a slice, or of its part in the session's region, unless it is computed; it is then in the array `embedding` (float32 [slices, channels, rows, columns]). */
   'sam.embed': {
     params: z.object({ session: zSessionId, slice: zCount }),
-    result: z.object({ device: zSamDevice, seconds: z.number(), array: zArray })
+    result: z.object({ device: zSamDevice, seconds: z.number(), array: zArray, problem: zProblem })
   },
   /**
    * Compute the embeddings of slices, those that are not computed yet, one after the other: one job whose stage `slices` counts them. With
@@ -63,7 +66,7 @@ export const SAM_METHODS = {
       slices: z.array(zCount).min(1),
       ahead: z.boolean().optional()
     }),
-    result: z.object({})
+    result: z.object({ problem: zProblem })
   },
   /**
    * The same for the browser, or the embedding of a window, its rows and columns encoded as an image of their own. One buffer: the embedding as
@@ -76,7 +79,8 @@ export const SAM_METHODS = {
       seconds: z.number(),
       shape: z.tuple([zNatural, zNatural, zNatural]),
       /** The rows and columns that it is of: those of the window, or of the session's region. */
-      within: zRect
+      within: zRect,
+      problem: zProblem
     }),
     repeat: true
   },
@@ -97,7 +101,7 @@ export const SAM_METHODS = {
       points: z.array(zPoint).min(1).max(POINTS_MAX),
       window: zRect.optional()
     }),
-    result: z.object({ staged: zStagedId, array: zArray, scores: z.array(z.number()).length(3) })
+    result: z.object({ staged: zStagedId, array: zArray, scores: z.array(z.number()).length(3), problem: zProblem })
   },
   /**
    * Carry the object at a point through the slices before and after, until it fades: a staged uint8 array [slices, rows, columns] of 0 and 1, from the
@@ -118,7 +122,8 @@ export const SAM_METHODS = {
       array: zArray,
       first: zCount,
       scores: z.array(z.number()),
-      ends: zCarryEnds
+      ends: zCarryEnds,
+      problem: zProblem
     })
   },
   /**
@@ -134,7 +139,8 @@ export const SAM_METHODS = {
       array: zArray,
       numbers: z.array(zNatural),
       scores: z.array(z.number()),
-      overlaps: z.array(z.number())
+      overlaps: z.array(z.number()),
+      problem: zProblem
     })
   },
   /**
@@ -153,7 +159,8 @@ export const SAM_METHODS = {
       staged: zStagedId,
       array: zArray,
       scores: z.array(z.number()),
-      similarities: z.array(z.number())
+      similarities: z.array(z.number()),
+      problem: zProblem
     })
   }
 } as const satisfies MethodTable;

@@ -10,6 +10,7 @@ import { FileDrop } from './file-drop';
 import { FullWindow } from './full-window';
 import { toggleHelp } from './help';
 import { KeyMap } from './keys';
+import { ModelBanner } from './model-banner';
 import { NotesBanner } from './notes-banner';
 import { Change } from '../state/change';
 import { LabellerState } from '../state/labeller-state';
@@ -141,6 +142,7 @@ export class LabellerPanel extends Panel {
     this.addWidget(body);
     this.addWidget(new RecoveredBanner(this._state));
     this.addWidget(new RelatedBanner(this._state));
+    this.addWidget(new ModelBanner(this._state));
     this._buildView(stage);
   }
 

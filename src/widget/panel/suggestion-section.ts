@@ -98,7 +98,7 @@ class SuggestionSection extends FoldingSection {
     const chosen = this._state.session?.samModel ?? DEFAULT_MODEL.id;
     const ready = this._models.filter(({ state }) => state === 'ready');
     const all = ready.length > 0 ? ready : [DEFAULT_MODEL];
-    const broken = this._models.filter(({ state }) => state === 'broken');
+    const broken = this._models.filter(({ state, problem }) => state !== 'missing' && problem !== null);
     const choices = all.map(({ id, title }) => [id, title] as const);
     if (JSON.stringify(choices) !== this._choices) {
       this._choices = JSON.stringify(choices); // a list that is open must not change with every stroke

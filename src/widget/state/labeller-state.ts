@@ -6,6 +6,7 @@ import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
 import { ITransport } from '../../kernel-bridge';
 import {
+  DEFAULT_MODEL,
   BridgeError,
   ClassifierFormat,
   isVolume,
@@ -51,6 +52,14 @@ const REST_MS = 400;
 
 /** Patches that were not sent when their kernel went away, by session: the session's next labeller sends them. */
 const leftBehind = new Map<string, IMaskedPatch[]>();
+
+/** What is wrong with the files of SAM's model. */
+export interface IModelProblem {
+  /** What is wrong, and what would do. */
+  text: string;
+  /** The model that the session chose, if MobileSAM suggests in its place. */
+  chosen: string | null;
+}
 
 /** The state of one labeller. */
 export class LabellerState implements IDisposable {
@@ -355,10 +364,17 @@ export class LabellerState implements IDisposable {
     });
   }
 
+  /** What is wrong with the files of SAM's model, and the model that was chosen if MobileSAM suggests in its place. Null: nothing. */
+  get modelProblem(): IModelProblem | null {
+    const problem = this._parts?.embedding.problem ?? null;
+    return this._stoodIn ?? (problem === null ? null : { text: problem, chosen: null });
+  }
+
   /** Let another SAM model suggest: its id, or the path of its folder. */
   async chooseModel(model: string): Promise<void> {
     await this._attempt(async () => {
       const { result } = await this.connection.request('sam.choose', { session: this.id, model });
+      this._stoodIn = model === DEFAULT_MODEL.id ? this._stoodIn : null;
       if (this._parts) {
         this._parts.suggestions.decoder = null;
       }
@@ -834,7 +850,20 @@ export class LabellerState implements IDisposable {
     if (this._prepared !== wanted || state === 'waiting') {
       this._prepared = wanted;
       this._showSam();
-      void parts.embedding.prepare(this._slice, rest, region, samModel);
+      void parts.embedding.prepare(this._slice, rest, region, samModel).then(() => this._standIn(samModel));
+    }
+  }
+
+  /** If the files of the model that was chosen are wrong now, let MobileSAM suggest, and say so. */
+  private _standIn(chosen: string): void {
+    const embedding = this._parts?.embedding.state;
+    if (embedding?.state === 'failed' && embedding.code === 'model' && chosen && this._session?.samModel === chosen) {
+      const text = trans.__(
+        'MobileSAM suggests here now, since the model of this session fails. %1',
+        embedding.message
+      );
+      this._stoodIn = { text, chosen };
+      void this.chooseModel(DEFAULT_MODEL.id);
     }
   }
 
@@ -890,6 +919,7 @@ export class LabellerState implements IDisposable {
   private _wanted: SliceDirection = 'xy';
   /** The slices that were shown last in each direction. */
   private readonly _places = new Map<SliceDirection, number>();
+  private _stoodIn: IModelProblem | null = null;
   /** The slice and the region of the embedding that was asked for last. */
   private _prepared = '';
   private _classId = 0;

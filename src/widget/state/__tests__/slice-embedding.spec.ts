@@ -189,7 +189,7 @@ describe('SliceEmbedding', () => {
     expect(embedding.state).toEqual({ state: 'waiting' });
     failure = new BridgeError('compute', 'SAM died');
     await embedding.prepare(0);
-    expect(embedding.state).toEqual({ state: 'failed', message: 'SAM died' });
+    expect(embedding.state).toEqual({ state: 'failed', message: 'SAM died', code: 'compute' });
     expect(embedding.decoder).toBeNull();
     failure = null;
     await embedding.prepare(0);
