@@ -282,3 +282,121 @@ lab`
     true
   ]);
 });
+
+test('Offline: the suggestion of the shown slice or none, and strokes that wait until the kernel is reached again', async ({
+  page,
+  tmpPath
+}) => {
+  test.setTimeout(180_000);
+  // One disc of radius 25 on each slice, where the others have none.
+  const notebook = await TestNotebook.open(page, `${tmpPath}/offline.ipynb`, [
+    `
+import numpy as np
+import sambalab as sl
+stack = np.random.default_rng(0).normal(90, 8, (6, 300, 400)).clip(0, 255).astype(np.uint8)
+rows, columns = np.mgrid[:300, :400]
+for k, image in enumerate(stack):
+    image[np.hypot(rows - 150, columns - 50 - 60 * k) <= 25] += 90
+lab = sl.Labeller(stack, classes=["a", "b"], name="offline", fresh=True)
+lab`,
+    'print(np.count_nonzero(lab.labels[1]), np.count_nonzero(lab.labels))'
+  ]);
+  await notebook.run(0);
+  const lab = await LabellerPage.in(page);
+  const disc = (slice: number) => ({ row: 150, column: 50 + 60 * slice });
+  const embedding = () =>
+    lab.root.evaluate(root => {
+      const { state } = (root as HTMLElement & { sambalab: IDebugHandle }).sambalab;
+      return (state as { embedding: { state: string } }).embedding.state;
+    });
+  const go = async (key: 'PageDown' | 'PageUp', times: number) => {
+    for (let i = 0; i < times; i++) {
+      await lab.press(key);
+    }
+  };
+  const findsDisc = async (slice: number) => {
+    const { row, column } = disc(slice);
+    await lab.moveTo(row, column);
+    const { count, covers } = await lab.suggestionAt(row, column);
+    expect(Math.abs(count / (Math.PI * 25 ** 2) - 1)).toBeLessThan(0.2);
+    expect([covers(row - 20, column), covers(row, column + 20)]).toEqual([true, true]);
+  };
+  await lab.samReady();
+  await lab.press('s');
+  await go('PageDown', 1);
+  await lab.samReady();
+  await findsDisc(1);
+  // From here on: how often the disc of another slice than the shown one is suggested.
+  await lab.root.evaluate(root => {
+    const page = window as Window & { wrongDiscs?: number };
+    page.wrongDiscs = 0;
+    setInterval(() => {
+      const { state, suggestion, firstMask } = (root as HTMLElement & { sambalab: IDebugHandle }).sambalab;
+      const mask = suggestion?.mask ?? firstMask;
+      const { slice } = state as { slice: number };
+      const area = mask?.reduce((sum, pixel) => sum + pixel, 0) ?? Infinity;
+      if (mask && area < 3000 && [0, 1, 2, 3, 4, 5].some(k => k !== slice && mask[150 * 400 + 50 + 60 * k] === 1)) {
+        page.wrongDiscs!++;
+      }
+    }, 20);
+  });
+
+  // Go offline while SAM encodes slice 5, whose embedding comes late, and go on to slice 4, which the page has not.
+  const sam = samChildPid();
+  process.kill(sam, 'SIGSTOP');
+  await go('PageDown', 4);
+  await page.waitForTimeout(600); // the page asks once the user rests on a slice
+  await expect.poll(embedding).toBe('computing');
+  await page.context().setOffline(true);
+  process.kill(sam, 'SIGCONT');
+  const status = lab.root.getByTestId('sambalab-status');
+  await expect(status).toContainText('The kernel cannot be reached.');
+  // JupyterLab says so too, over everything.
+  const dialog = page.locator('.jp-Dialog', { hasText: 'Server Connection Error' });
+  await dialog.getByRole('checkbox').check({ timeout: 60_000 });
+  await dialog.getByRole('button', { name: 'Close' }).click();
+  await go('PageUp', 1);
+  for (const slice of [4, 5]) {
+    await lab.moveTo(disc(slice).row, disc(slice).column);
+    await expect.poll(embedding).toBe('waiting');
+    expect(
+      await lab.root.evaluate(root => (root as HTMLElement & { sambalab: IDebugHandle }).sambalab.suggestion)
+    ).toBeNull();
+  }
+  // What the page has goes on: suggestions of slice 1, and strokes.
+  await go('PageUp', 3);
+  await findsDisc(1);
+  await lab.press('b');
+  await lab.stroke([
+    { row: 40, column: 60 },
+    { row: 60, column: 200 }
+  ]);
+  await lab.stroke([
+    { row: 250, column: 60 },
+    { row: 230, column: 200 }
+  ]);
+  await expect(lab.root.getByTestId('sambalab-unsent')).toHaveText('2 strokes unsent');
+  const painted = await lab.countLabelled();
+  expect(painted).toBeGreaterThan(500);
+
+  await lab.press('s');
+  await go('PageDown', 3);
+  await lab.moveTo(disc(5).row, disc(5).column);
+  // Playwright leaves open sockets open and silent; a real network closes them sooner or later.
+  await page.evaluate(() => {
+    const { currentWidget } = window.jupyterapp.shell as unknown as {
+      currentWidget: { context: { sessionContext: { session: { kernel: { _ws: WebSocket } } } } };
+    };
+    currentWidget.context.sessionContext.session.kernel._ws.close(3001);
+  });
+  await page.waitForTimeout(2000); // the first new sockets fail
+  await expect(status).toContainText('The kernel cannot be reached.');
+  await page.context().setOffline(false);
+  await lab.saved(60_000);
+  await lab.samReady();
+  await findsDisc(4);
+  await expect(status).not.toContainText('cannot be reached');
+  expect(await notebook.run(1)).toContain(`${painted} ${painted}`);
+  expect(await page.evaluate(() => (window as Window & { wrongDiscs?: number }).wrongDiscs)).toBe(0);
+  expect(await lab.error()).toBeNull();
+});

@@ -16,6 +16,9 @@ import { LabellerPanel } from './frame/labeller-panel';
 interface IKernel extends IKernelLike {
   readonly statusChanged: ISignalLike;
   readonly connectionStatusChanged: ISignalLike;
+  readonly connectionStatus?: string;
+  /** Open the socket again, now. */
+  reconnect?(): Promise<void>;
 }
 
 interface ISignalLike {
@@ -155,7 +158,10 @@ export class LabellerModel extends DOMWidgetModel {
   private _cleanUp: (() => void) | undefined;
 }
 
-/** Close the connection with its kernel, since comms end silently, and attach again after the socket was disconnected and lost messages. */
+/**
+ * Close the connection with its kernel, since comms end silently, and attach again after the socket was disconnected and lost messages. When the
+ * browser is online again the socket is opened at once: JupyterLab waits longer after each failure, and gives up after seven.
+ */
 function watchKernel(kernel: IKernel, state: LabellerState): () => void {
   let away = false;
   const onStatus = (_: unknown, status: string) => {
@@ -168,14 +174,27 @@ function watchKernel(kernel: IKernel, state: LabellerState): () => void {
   const onConnection = (_: unknown, status: string) => {
     if (status !== 'connected') {
       away = true;
+      state.connection.away();
     } else if (away) {
       away = false;
       void state.connection.attach();
     }
   };
+  const onOffline = () => void state.connection.check();
+  const onOnline = () => {
+    if (kernel.connectionStatus === 'connected') {
+      state.connection.resend();
+    } else {
+      kernel.reconnect?.().catch(() => undefined); // the next try follows by itself
+    }
+  };
   kernel.statusChanged.connect(onStatus);
   kernel.connectionStatusChanged.connect(onConnection);
+  window.addEventListener('offline', onOffline);
+  window.addEventListener('online', onOnline);
   return () => {
+    window.removeEventListener('offline', onOffline);
+    window.removeEventListener('online', onOnline);
     kernel.statusChanged.disconnect(onStatus);
     kernel.connectionStatusChanged.disconnect(onConnection);
   };

@@ -40,6 +40,11 @@ function mostImportant(state: LabellerState): IStatusText {
       return { text: trans.__('Connecting to the kernel…'), kind: 'busy' };
     case 'lost':
       return { text: trans.__('The sidecar stopped; restarting…'), kind: 'busy' };
+    case 'offline':
+      return {
+        text: trans.__('The kernel cannot be reached. What you label now waits here and is sent once it can.'),
+        kind: 'busy'
+      };
     case 'failed':
       return { text: connection.message, kind: 'error' };
     case 'stopped':

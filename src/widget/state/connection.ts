@@ -12,13 +12,14 @@ import { ISessionEvent, ISessionLink } from '../base/session-link';
 export type Closed = 'restarted' | 'stopped';
 
 /**
- * The state of the connection: `lost` recovers by itself; after `failed` the user has to act; after `stopped` the user's next action
- * starts the sidecar again; after `closed` the kernel is gone, and only running the cell again helps.
+ * The state of the connection: `lost` and `offline`, while the kernel cannot be reached, recover by themselves; after `failed` the user has to act;
+ * after `stopped` the user's next action starts the sidecar again; after `closed` the kernel is gone, and only running the cell again helps.
  */
 export type ConnectionState =
   | { state: 'connecting' }
   | { state: 'connected' }
   | { state: 'lost'; message: string }
+  | { state: 'offline' }
   | { state: 'failed'; message: string }
   | { state: 'stopped' }
   | { state: 'closed'; why: Closed };
@@ -46,6 +47,9 @@ const SHOWN: ReadonlySet<Method> = new Set<Method>([
   'sam.embedding'
 ]);
 
+/** The time in which an answer comes if the kernel can be reached, in milliseconds. */
+const ANSWER_MS = 3000;
+
 /** Pause after an error before attaching is tried again, in milliseconds. */
 const RETRY_MS = 3000;
 
@@ -55,6 +59,7 @@ export class Connection implements IDisposable, ISessionLink {
     this.session = options.session;
     this._connect = options.connect;
     this._retryMs = options.retryMs ?? RETRY_MS;
+    this._answerMs = options.answerMs ?? ANSWER_MS;
   }
 
   readonly session: string;
@@ -158,6 +163,32 @@ export class Connection implements IDisposable, ISessionLink {
     }
   }
 
+  /** The socket to the kernel is closed. It is opened again by itself; then attach. */
+  away(): void {
+    if (this._state.state === 'connected' || this._state.state === 'lost') {
+      this._set({ state: 'offline' });
+    }
+  }
+
+  /** See whether the kernel answers: a socket may stay open though nothing passes. Attaches again once it answers. */
+  async check(): Promise<void> {
+    const client = this._client;
+    if (!client || this._state.state !== 'connected') {
+      return;
+    }
+    const late = setTimeout(() => this.away(), this._answerMs);
+    await client.request('ping', {}).catch(() => undefined);
+    clearTimeout(late);
+    if (this.state.state === 'offline' && client === this._client) {
+      await this.attach();
+    }
+  }
+
+  /** The network is back: repeat what is not answered, at once. */
+  resend(): void {
+    this._client?.resend();
+  }
+
   /** Start the sidecar again if the user has stopped it. */
   start(): void {
     if (this._state.state === 'stopped') {
@@ -220,6 +251,7 @@ export class Connection implements IDisposable, ISessionLink {
 
   private readonly _connect: () => Promise<ITransport>;
   private readonly _retryMs: number;
+  private readonly _answerMs: number;
   private readonly _changed = new Signal<this, ConnectionState>(this);
   private readonly _attached = new Signal<this, SessionState>(this);
   private readonly _events = new Map<EventName, Signal<this, ISessionEvent<EventName>>>();
@@ -237,5 +269,7 @@ export namespace Connection {
     /** Opens a transport to the kernel's relay. */
     connect(): Promise<ITransport>;
     retryMs?: number;
+    /** The time in which {@link Connection.check} expects an answer, in milliseconds. */
+    answerMs?: number;
   }
 }

@@ -835,12 +835,7 @@ export class LabellerState implements IDisposable {
   /** Get the embedding of the slice, once the sidecar has the image. */
   private _prepare(rest = 0): void {
     const parts = this._parts;
-    if (
-      !parts ||
-      parts.direction !== 'xy' ||
-      !this._session?.imageReady ||
-      this.connection.state.state !== 'connected'
-    ) {
+    if (!parts || parts.direction !== 'xy' || !this._session?.imageReady) {
       return;
     }
     const { state } = parts.embedding.state;
@@ -849,6 +844,10 @@ export class LabellerState implements IDisposable {
     const wanted = JSON.stringify([this._slice, rect, samModel]);
     if (this._prepared !== wanted || state === 'waiting') {
       this._prepared = wanted;
+      if (this.connection.state.state !== 'connected') {
+        parts.embedding.hold(this._slice, region, samModel);
+        return;
+      }
       this._showSam();
       void parts.embedding.prepare(this._slice, rest, region, samModel).then(() => this._standIn(samModel));
     }

@@ -106,7 +106,7 @@ export class SliceEmbedding implements IDisposable {
    * @param model the model that suggests, as the session names it; '' for the one that is built in
    */
   async prepare(slice: number, rest = 0, region: Rect | null = null, model = ''): Promise<void> {
-    this._running?.abort();
+    const signal = this._leave();
     const seen = JSON.stringify([region, model]);
     if (seen !== this._seen || ![...this._ahead].some(({ slices }) => slices.includes(slice))) {
       this._stopAhead(); // the user went elsewhere
@@ -115,21 +115,14 @@ export class SliceEmbedding implements IDisposable {
       this._seen = seen;
       this._known.clear();
     }
-    const running = new AbortController();
-    this._running = running;
-    const { signal } = running;
-    const { link } = this._options;
-    const { session } = link;
     this._use(model);
-    const key = `${session}/${slice}${region ? `/${region.row0},${region.row1},${region.column0},${region.column1}` : ''}`;
-    const computed = this._computed.get(key);
-    if (computed && this._decoder?.useEmbedding(key)) {
-      const { within, ...made } = computed;
-      this._begin(slice, key, within);
-      this._set({ state: 'ready', ...made });
+    if (this._recall(slice, region)) {
       this._embedAhead(slice);
       return;
     }
+    const { link } = this._options;
+    const { session } = link;
+    const key = this._keyOf(slice, region);
     this._windows.end();
     this._set({ state: 'computing', fraction: null });
     if (rest > 0 && !(await rested(rest, signal))) {
@@ -166,6 +159,19 @@ export class SliceEmbedding implements IDisposable {
     }
   }
 
+  /**
+   * There is no connection: use the slice's embedding if the decoder has it, else wait for {@link prepare}. What is on its way for another slice no
+   * longer counts.
+   */
+  hold(slice: number, region: Rect | null = null, model = ''): void {
+    this._leave();
+    this._use(model);
+    if (!this._recall(slice, region)) {
+      this._windows.end();
+      this._set({ state: 'waiting' });
+    }
+  }
+
   /** Attached again: forget the encoder's progress. The sidecar reports work that still runs. */
   attached(): void {
     this._closer = null;
@@ -184,6 +190,31 @@ export class SliceEmbedding implements IDisposable {
     this._decoder?.dispose();
     this._decoder = null;
     Signal.clearData(this);
+  }
+
+  /** Stop what is on its way for the slice before. Returns the signal of the next one. */
+  private _leave(): AbortSignal {
+    this._running?.abort();
+    this._running = new AbortController();
+    return this._running.signal;
+  }
+
+  private _keyOf(slice: number, region: Rect | null): string {
+    const { session } = this._options.link;
+    return `${session}/${slice}${region ? `/${region.row0},${region.row1},${region.column0},${region.column1}` : ''}`;
+  }
+
+  /** Use a slice's embedding if the decoder has it. */
+  private _recall(slice: number, region: Rect | null): boolean {
+    const key = this._keyOf(slice, region);
+    const computed = this._computed.get(key);
+    if (!computed || !this._decoder?.useEmbedding(key)) {
+      return false;
+    }
+    const { within, ...made } = computed;
+    this._begin(slice, key, within);
+    this._set({ state: 'ready', ...made });
+    return true;
   }
 
   /** Let the sidecar embed the slices that probably come next, the nearest first. It keeps them until they are asked for. */

@@ -1,12 +1,19 @@
 /** Windows of a large image for prompts, with the real model in a real SAM process. */
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
-import { windowAt } from '../../../../src/sam';
+import { toFloat16, windowAt } from '../../../../src/sam';
+import type { EventParams } from '../../../../src/shared/protocol';
 import { Rect } from '../../../../src/shared/rect';
 import { TestClient } from '../../__tests__/support/client';
 import { Home } from '../../__tests__/support/home';
 import { bytesOf, CLASSES } from '../../__tests__/support/images';
-import { buildDecoder, bundleSamProcess, intersectionOverUnion, makeFolder } from '../../__tests__/support/sam-fixture';
+import {
+  buildDecoder,
+  bundleSamProcess,
+  intersectionOverUnion,
+  makeContext,
+  makeFolder
+} from '../../__tests__/support/sam-fixture';
 import { EngineService } from '../../__tests__/support/small-engine';
 import { SamService } from '../service';
 
@@ -96,6 +103,44 @@ describe('Windows for prompts', () => {
     ];
     expect(Math.min(...found)).toBeGreaterThan(0.9);
   });
+
+  it('are answered with their own embedding, or a clear error, if the SAM process is killed while it encodes them', async () => {
+    await page.request('session.attach', { session });
+    const windows = [0, 400].map(column0 => ({ row0: 200, row1: 712, column0, column1: column0 + 512 }));
+    const embedding = async (window: Rect) => {
+      const { buffers, within } = await page.request('sam.embedding', { session, slice: 0, window });
+      expect(within).toEqual(window);
+      return Buffer.from(buffers[0]!);
+    };
+    const encoding = () =>
+      page.hear(({ event, params }) => event === 'job' && (params as EventParams<'job'>).stage === 'encoding');
+    const killed: number[] = [];
+    const kill = async () => {
+      await encoding();
+      killed.push(sam.pid!);
+      process.kill(sam.pid!, 'SIGKILL');
+    };
+    const [found] = await Promise.all([Promise.all(windows.map(embedding)), kill()]);
+    expect(sam.pid).not.toBe(killed[0]);
+    // What a process that lives gives for the same pixels.
+    const { image } = (await page.request('session.attach', { session })).arrays;
+    for (const [i, window] of windows.entries()) {
+      const { embedding: calm } = await sam.embed(image!, { low: 0, high: 255 }, 0, makeContext(), window);
+      expect(found[i]!.equals(Buffer.from(toFloat16(calm).buffer))).toBe(true);
+    }
+    expect(new Set(found.map(each => each.toString('base64'))).size).toBe(windows.length);
+
+    const other = { row0: 300, row1: 812, column0: 1200, column1: 1712 };
+    page.heard.length = 0;
+    const refused = expect(embedding(other)).rejects.toMatchObject({
+      code: 'compute',
+      message: expect.stringMatching(/The SAM process died 2 times over this \(SIGKILL\)\. .*Try again/)
+    });
+    await kill();
+    await kill();
+    await refused;
+    expect(await embedding(other)).toHaveLength(2 * 256 * 64 * 64);
+  }, 60_000);
 
   it('are refused outside of what SAM sees', async () => {
     const window = { row0: 0, row1: SIDE, column0: 2000, column1: 2601 };

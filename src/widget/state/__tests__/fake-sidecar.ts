@@ -91,7 +91,24 @@ export class FakeSidecar implements ITransport {
       const { direction, slice } = request.params as { direction: string; slice: number };
       (this.directed[request.method] ??= []).push(`${direction} ${slice}`);
     }
-    setTimeout(() => this._answer(request, message.buffers));
+    setTimeout(() => {
+      const held = this._held.get(request.method);
+      if (held) {
+        held.push(() => this._answer(request, message.buffers));
+      } else {
+        this._answer(request, message.buffers);
+      }
+    });
+  }
+
+  /** Answer no request of a method until the returned function is called. */
+  hold(method: string): () => void {
+    const held: (() => void)[] = [];
+    this._held.set(method, held);
+    return () => {
+      this._held.delete(method);
+      held.forEach(answer => answer());
+    };
   }
 
   tell(event: string, params: object, buffers: Uint8Array[] = []): void {
@@ -160,6 +177,9 @@ export class FakeSidecar implements ITransport {
       return;
     }
     switch (method) {
+      case 'ping':
+        this._emit({ re, result: {} });
+        return;
       case 'sam.choose': {
         const { model } = params as { model: string };
         this.samModel = model === DEFAULT_MODEL.id ? undefined : model;
@@ -299,6 +319,7 @@ export class FakeSidecar implements ITransport {
   }
 
   private readonly _assembler = new MessageAssembler();
+  private readonly _held = new Map<string, (() => void)[]>();
   private readonly _known = new Set<string>();
 }
 

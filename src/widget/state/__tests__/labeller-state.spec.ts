@@ -2,8 +2,9 @@ import { deflateRawSync } from 'node:zlib';
 import { LABEL_TILE } from '../../../shared';
 import { MaskBuilder } from '../../labels/raster';
 import { encodePatch } from '../../labels/patches';
+import { Connection } from '../connection';
 import { statusText } from '../../frame/status-text';
-import { closeAll, id, image, open, run, same, settle, squareAt, stroke, until } from './fake-sidecar';
+import { closeAll, FakeSidecar, id, image, open, run, same, settle, squareAt, stroke, until } from './fake-sidecar';
 
 afterEach(closeAll);
 
@@ -29,6 +30,57 @@ describe('LabellerState', () => {
     expect(labeller.sidecar.version).toBe(3);
     expect(same(labeller)).toBe(true);
     labeller.state.dispose();
+  });
+
+  it('shows no suggestion of a slice whose embedding comes late, after the connection was gone', async () => {
+    const { state, sidecar, parts } = await open(undefined, undefined, 4);
+    const ready = () => until(() => parts.embedding.state.state === 'ready');
+    state.setSlice(1);
+    await until(() => parts.embedding.state.state === 'computing');
+    await ready();
+    // The embedding of slice 2 is on its way when the connection goes, and the user goes on to slice 3.
+    const release = sidecar.hold('sam.embedding');
+    state.setSlice(2);
+    await until(() => sidecar.asked['sam.embedding']!.includes(2));
+    state.connection.away();
+    expect(statusText(state)).toMatchObject({
+      kind: 'busy',
+      text: expect.stringMatching(/^The kernel cannot be reached/)
+    });
+    state.setSlice(3);
+    expect(parts.embedding.state.state).toBe('waiting');
+    release();
+    await settle();
+    expect([parts.embedding.state.state, parts.suggestions.ready]).toEqual(['waiting', false]);
+    // A slice that the page has suggests without a connection.
+    state.setSlice(1);
+    expect(parts.embedding.state.state).toBe('ready');
+    expect(parts.suggestions.ready).toBe(true);
+    state.setSlice(3);
+    expect(parts.suggestions.ready).toBe(false);
+    stroke(state, 1, 100, 240);
+    await state.connection.attach();
+    await ready();
+    await state.drained();
+    expect(sidecar.asked['sam.embedding']!.at(-1)).toBe(3);
+    expect(sidecar.version).toBe(1);
+    expect(statusText(state).kind).toBe('plain');
+    state.dispose();
+  });
+
+  it('is offline while no answer comes, and goes on with the first one', async () => {
+    const sidecar = new FakeSidecar();
+    const connection = new Connection({ session: id, connect: () => Promise.resolve(sidecar), answerMs: 50 });
+    await connection.open();
+    await connection.check();
+    expect(connection.state.state).toBe('connected');
+    const release = sidecar.hold('ping');
+    const checked = connection.check();
+    await until(() => connection.state.state === 'offline');
+    release();
+    await checked;
+    expect(connection.state.state).toBe('connected');
+    connection.dispose();
   });
 
   it('accepts a suggestion into the current class', async () => {
