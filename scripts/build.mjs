@@ -44,6 +44,7 @@ const parts = {
         main: 'kernel-server/src/main.ts',
         'sam-child-process': 'kernel-server/src/sam/child-process.ts',
         'engine-worker': 'kernel-server/src/engine/worker.ts',
+        'decoder-worker': 'kernel-server/src/sam/decoder-worker.ts',
         'models-cli': 'kernel-server/src/models-cli.ts'
       },
       outdir: out,
@@ -56,7 +57,9 @@ const parts = {
       logLevel: 'warning',
       external: ['zeromq', 'onnxruntime-node', 'webgpu']
     });
-    copyFileSync(join(root, 'engine/build/engine.wasm'), join(out, 'engine.wasm'));
+    for (const kernels of ['engine.wasm', 'decoder.wasm', 'decoder-relaxed.wasm']) {
+      copyFileSync(join(root, 'engine/build', kernels), join(out, kernels));
+    }
     for (const table of ['features.json', 'learners.json']) {
       copyFileSync(join(root, 'src/shared', table), join(out, table));
     }

@@ -16,6 +16,7 @@ import { log } from './base/log';
 import { createHandlers } from './methods';
 import { ISidecarOptions } from './options';
 import { Peer, Peers } from './transport/peers';
+import { DecoderThreads } from './sam/decoder-thread';
 import { PromptModels } from './sam/prompt-models';
 import { TileCache } from './arrays/pyramid';
 import { Session } from './session/session';
@@ -46,6 +47,8 @@ export interface IServices {
   sam: ISamService;
   /** The models that suggest; by default found as the environment says, with `sam` for those that chose none. */
   models?: PromptModels;
+  /** The threads of SAM's decoder; by default those of the bundles beside this one. */
+  decoderThreads?: DecoderThreads;
 }
 
 export class Sidecar {
@@ -106,11 +109,13 @@ export class Sidecar {
     this._sessions = new Sessions(dataDir, { store, arraysOf, tiles, changed });
     store.reclaim = async () => (await owners.sweep(true)) || this._sessions.release(id => this._unused(id));
     this._models = _services.models ?? new PromptModels({ builtIn: _services.sam });
+    this._decoderThreads = _services.decoderThreads ?? new DecoderThreads();
     const handlers = createHandlers({
       instance: this.instance,
       dataDir,
       ..._services,
       models: this._models,
+      decoderThreads: this._decoderThreads,
       store,
       sessions: this._sessions,
       sessionList: new SessionList(join(dataDir, 'sessions'), this._sessions),
@@ -151,7 +156,9 @@ export class Sidecar {
     }
     await this._endpoint?.remove();
     await Promise.race([
-      Promise.allSettled([this._services.engine, this._services.sam, this._models].map(each => each.dispose())),
+      Promise.allSettled(
+        [this._services.engine, this._services.sam, this._models, this._decoderThreads].map(each => each.dispose())
+      ),
       late
     ]);
     if (freed !== 'none') {
@@ -279,6 +286,7 @@ export class Sidecar {
   private readonly _sessions: Sessions;
   private readonly _staging: Staging;
   private readonly _models: PromptModels;
+  private readonly _decoderThreads: DecoderThreads;
   private readonly _dispatcher: Dispatcher;
   private readonly _timers: ReturnType<typeof setInterval>[] = [];
   private _endpoint: IEndpoint | undefined;

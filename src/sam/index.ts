@@ -18,11 +18,13 @@
  * given-objects.ts   objects of an array, as SAM draws them
  * similar.ts          objects like one that was accepted
  * float16.ts          the form in which embeddings travel to the browser
+ * packed-logits.ts    the form in which masks do
  *
  * Imports `src/shared` (the manifests of models are there) and no Node, page or ONNX runtime: the caller brings the runtime's session.
  */
 export * from './decoder';
 export * from './float16';
+export * from './packed-logits';
 export * from './mask-shape';
 export * from './masks';
 export * from './preprocess';

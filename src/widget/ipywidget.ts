@@ -92,7 +92,7 @@ export class LabellerModel extends DOMWidgetModel {
     const settings = new Settings(userSettings.values);
     const follow = (_: unknown, changed: object) => settings.set(changed);
     userSettings.changed.connect(follow);
-    const state = new LabellerState({
+    const state: LabellerState = new LabellerState({
       session: this.get('session') as string,
       settings,
       connect: () => {
@@ -106,7 +106,13 @@ export class LabellerModel extends DOMWidgetModel {
       notebook: () => manager.context?.path ?? null,
       createDecoder: async () => {
         const { SuggestionDecoder } = await import('./decoder/decoder');
-        return new SuggestionDecoder({ kernels: settings.values.decoder === 'kernels' });
+        const { connection } = state;
+        const { decoder, decoderRoute } = settings.values;
+        return new SuggestionDecoder({
+          kernels: decoder === 'kernels',
+          route: decoder === 'graph' ? 'page' : decoderRoute,
+          sidecar: { link: connection, isConnected: () => connection.state.state === 'connected' }
+        });
       }
     });
     this._state = state;

@@ -10,7 +10,9 @@ import { Interpolation } from '../learning/interpolation';
 import { LiveRounds } from '../learning/live-rounds';
 import { Regions } from '../next-region/regions';
 import { Uncertainty } from '../next-region/uncertainty';
+import { DecoderThreads } from '../sam/decoder-thread';
 import { ObjectCarrier } from '../sam/object-carrier';
+import { PromptDecoder } from '../sam/prompt-decoder';
 import { EncoderResults } from '../sam/encoder-results';
 import { PromptModels } from '../sam/prompt-models';
 import { SliceEmbeddings } from '../sam/slice-embeddings';
@@ -31,6 +33,7 @@ export interface IMethodOptions {
   engine: IEngineService;
   sam: ISamService;
   models: PromptModels;
+  decoderThreads: DecoderThreads;
   store: ArrayStore;
   sessions: Sessions;
   sessionList: SessionList;
@@ -48,6 +51,7 @@ export interface IMethodContext extends IMethodOptions {
   classifiers: ClassifierJobs;
   compute: ComputeJobs;
   carrier: ObjectCarrier;
+  prompts: PromptDecoder;
   interpolation: Interpolation;
   corrections: Corrections;
   live: LiveRounds;
@@ -84,11 +88,13 @@ export function createContext(options: IMethodOptions): IMethodContext {
   const regions = new Regions({ engine, jobs, uncertainty, embeddings });
   const interpolation = new Interpolation({ engine, jobs });
   const carrier = new ObjectCarrier({ ...options, embeddings });
+  const prompts = new PromptDecoder({ models: options.models, embeddings, threads: options.decoderThreads });
   const corrections = new Corrections({ engine, jobs });
   return {
     ...options,
     compute,
     carrier,
+    prompts,
     interpolation,
     corrections,
     classifiers,

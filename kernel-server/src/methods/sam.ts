@@ -9,7 +9,7 @@ import { Handlers } from '../transport/dispatcher';
 import { Peer } from '../transport/peers';
 import { IMethodContext } from './context';
 
-export function samHandlers({ models, sessions, staging, embeddings, compute, carrier }: IMethodContext) {
+export function samHandlers({ models, sessions, staging, embeddings, compute, carrier, prompts }: IMethodContext) {
   /** Stage an array for a peer; its bytes come in parts, one after the other. */
   const handOver = async (peer: Peer, dtype: 'uint8' | 'uint16', shape: number[], parts: readonly Uint8Array[]) => {
     const made = await staging.make(peer, dtype, shape);
@@ -49,13 +49,19 @@ export function samHandlers({ models, sessions, staging, embeddings, compute, ca
       // The page asks for this as soon as it opens. The encoder would take the cores from the tiles that the user waits for.
       await session.pyramid.overview(slice);
       const within = window ?? rectOf(session.record.region, session.record.image.shape);
+      const { name } = await embeddings.made(session, slice, window);
       const { device, seconds, embedding } = await (window
         ? embeddings.window(session, slice, window, call)
         : embeddings.whole(session, slice, call));
       const halves = toFloat16(embedding);
       const shape = embeddingShape((await models.of(session)).manifest);
-      const result = { device, seconds, shape, within, ...(await problemOf(session)) };
+      const result = { device, seconds, shape, within, embedding: name, ...(await problemOf(session)) };
       return { result, buffers: [new Uint8Array(halves.buffer)] };
+    },
+
+    'sam.decode': async ({ session: id, ...params }, { signal }) => {
+      const { masks, scores, single, prepared } = await prompts.decode(await sessions.get(id), params, signal);
+      return { result: { scores, single, prepared }, buffers: masks ? [masks] : [] };
     },
 
     'sam.models': async () => ({ result: { models: await models.list() } }),

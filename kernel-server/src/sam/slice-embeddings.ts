@@ -5,16 +5,17 @@
  * Maps are made under a basis. A session has its own bases; a classifier brings the one that it was trained with. Those of an image with several
  * windows are made window by window, as tiles need them (`windowed-maps.ts`).
  */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import type { IEmbeddingBasis, ISliceMaps } from '../../../engine/core/embedding';
 import { BridgeError } from '../../../src/shared/errors';
 import { EmbeddingSpec, featureSpec, withImage } from '../../../src/shared/features';
 import { embeddingShape, promptLength } from '../../../src/shared/models';
+import { Lru } from '../../../src/shared/lru';
 import { ArrayDescriptor, ImageInfo, zSamDevice } from '../../../src/shared/protocol';
 import { areaOf, moved, overlapArea, Rect, SliceRect } from '../../../src/shared/rect';
 import { cutShape, cutTo, rectOf } from '../../../src/shared/region';
-import { EncoderWindows, fromFloat16, toFloat16, PROMPT_INPUT_VERSION } from '../../../src/sam';
+import { EncoderWindows, fromFloat16, ISize, toFloat16, PROMPT_INPUT_VERSION } from '../../../src/sam';
 import { ArrayStore } from '../arrays/array-store';
 import { log } from '../base/log';
 import { IJobContext } from '../jobs/job-context';
@@ -34,6 +35,9 @@ const RETRY_MS = 30_000;
 
 /** Most windows of a view that a live training waits for before it uses the maps. */
 const VIEW_WINDOWS = 9;
+
+/** Embeddings of windows that stay in memory for the decoder, 4 MB each. */
+const RECENT_WINDOWS = 2;
 
 /** What is kept on disk beside an embedding. */
 const zKept = z.object({ device: zSamDevice, seconds: z.number() });
@@ -58,6 +62,16 @@ interface ISource {
   key: string;
   /** The digest of the image; empty for an image that is handed over, whose results are not kept. */
   content: string;
+}
+
+/** An embedding for prompts that may have been made before. */
+export interface IMadeEmbedding {
+  /** SHA-256 of what it depends on: content, place and contrast of the pixels, and the model. */
+  name: string;
+  /** Rows and columns of its image. */
+  size: ISize;
+  /** The embedding as it was made; undefined if it is not here. @throws BridgeError `cancelled` if the image was replaced since. */
+  read(): Promise<Float32Array | undefined>;
 }
 
 export class SliceEmbeddings {
@@ -174,7 +188,37 @@ export class SliceEmbeddings {
     if (generation !== session.promptGeneration) {
       throw replaced();
     }
+    this._recent.set(path, made.embedding);
     return made;
+  }
+
+  /**
+   * The embedding of a slice, or of a window of it, as far as it was made before: nothing is encoded.
+   *
+   * @throws BridgeError `invalid` for a slice or a window that SAM does not see.
+   */
+  async made(session: Session, slice: number, window?: Rect): Promise<IMadeEmbedding> {
+    session.checkSlice(slice);
+    const sam = await this._samOf(session);
+    const source = sourceOf(session);
+    const seen = source.within ?? rectOf(null, source.image.shape);
+    if (window) {
+      checkWindow(window, seen);
+    }
+    const key = this._resultKey(source, slice, window ?? source.within, sam);
+    const { row0, row1, column0, column1 } = window ?? seen;
+    return {
+      name: createHash('sha256').update(key).digest('hex'),
+      size: { rows: row1 - row0, columns: column1 - column0 },
+      read: async () => {
+        const whole = window ? undefined : await this._wholes.find(session, slice, sam.manifest);
+        const embedding = whole?.embedding ?? this._recent.get(key) ?? (await this._find(key, sam))?.embedding;
+        if (source.generation !== session.promptGeneration) {
+          throw replaced();
+        }
+        return embedding;
+      }
+    };
   }
 
   /**
@@ -648,6 +692,8 @@ export class SliceEmbeddings {
   private readonly _work = new SharedWork();
   private readonly _watched = new WeakSet<Session>();
   private readonly _closed = new WeakSet<Session>();
+  /** Embeddings of windows that were handed out last, by {@link _resultKey}: they may not be on disk yet, or never. */
+  private readonly _recent = new Lru<string, Float32Array>({ limit: RECENT_WINDOWS });
   /** The slice whose whole embedding was asked for last. */
   private readonly _asked = new WeakMap<Session, number>();
   private readonly _failed = new Map<string, { error: BridgeError; at: number }>();

@@ -80,7 +80,36 @@ export const SAM_METHODS = {
       shape: z.tuple([zNatural, zNatural, zNatural]),
       /** The rows and columns that it is of: those of the window, or of the session's region. */
       within: zRect,
-      problem: zProblem
+      problem: zProblem,
+      /** Names it for `sam.decode`: what it was computed of, and by which model. */
+      embedding: zDigest
+    }),
+    repeat: true
+  },
+  /**
+   * Decode prompts on an embedding that `sam.embedding` gave, for a page that decodes slower itself. Rows and columns are those of the session's region,
+   * or of the window. One buffer: SAM's masks by scale, then the single one if the model has it, as `packLogits` writes them (a byte a logit, maskSize²
+   * for each), deflated: 0.15 MB instead of 1 MB. With neither points nor a box the embedding is only prepared, and there are no masks. A mask as a
+   * prompt is not taken: the page has it, and decodes it. Nothing is encoded for it: `not-ready` if the embedding is not here any more, or if the
+   * image, its region, its contrast or the model is another one since.
+   */
+  'sam.decode': {
+    params: z.object({
+      session: zSessionId,
+      slice: zCount,
+      /** As in `sam.embedding`. */
+      window: zRect.optional(),
+      /** Its name from `sam.embedding`. */
+      embedding: zDigest,
+      points: z.array(zPoint).max(POINTS_MAX),
+      box: zRect.optional()
+    }),
+    result: z.object({
+      /** The quality that SAM predicts for the mask of each scale, and for the single one; null for models without it. */
+      scores: z.array(z.number()),
+      single: z.number().nullable(),
+      /** Whether the embedding was prepared before: else most of the time was spent on that. */
+      prepared: z.boolean()
     }),
     repeat: true
   },

@@ -20,6 +20,9 @@ export type Erases = 'all' | 'current';
 /** How SAM's decoder runs in the page: on our own kernels where they take the model, or as its graph. */
 export type DecoderChoice = 'kernels' | 'graph';
 
+/** Where suggestions are decoded: where it is done sooner, in the page alone, or in the sidecar while that answers. */
+export type DecoderRoute = 'auto' | 'page' | 'sidecar';
+
 /** Which overlays are shown: the labels, the segmentation (on which the labels lie), or both. */
 export type Shown = 'both' | 'labels' | 'segmentation';
 
@@ -68,6 +71,8 @@ export interface ISettings {
   wheelZoom: WheelZoom;
   /** How labellers that open from now on decode suggestions. */
   decoder: DecoderChoice;
+  /** Where they do. A graph is run in the page alone. */
+  decoderRoute: DecoderRoute;
   /** Whether a saved notebook keeps a picture of each labeller. */
   picture: boolean;
 }
@@ -96,6 +101,7 @@ export const DEFAULT_SETTINGS: Readonly<ISettings> = {
   suggestionStability: 0.8,
   wheelZoom: 'focus',
   decoder: 'kernels',
+  decoderRoute: 'auto',
   picture: true
 };
 
@@ -220,6 +226,9 @@ export function checkSettings(values: Partial<Record<keyof ISettings, unknown>>)
   }
   if (values.decoder === 'kernels' || values.decoder === 'graph') {
     out.decoder = values.decoder;
+  }
+  if (values.decoderRoute === 'auto' || values.decoderRoute === 'page' || values.decoderRoute === 'sidecar') {
+    out.decoderRoute = values.decoderRoute;
   }
   return out;
 }

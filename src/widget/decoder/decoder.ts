@@ -1,53 +1,56 @@
 /**
- * SAM's decoder in the browser: prompts in, masks out, without a round trip to the kernel.
+ * SAM's decoder for one labeller: prompts in, masks out. The page's worker and the sidecar can both decode; `route-choice.ts` says which one does, and if
+ * one fails the other answers.
  *
- * The decoder runs in a worker, one request at a time. Of the requests that follow the mouse only the newest waits; the others are cancelled.
- * Prompts that were clicked are all decoded, before those. While the user rests, points of a grid are decoded ahead. If the worker crashes, its requests fail, and the next request starts a new worker.
+ * One request is decoded at a time. Of the requests that follow the mouse only the newest waits; the others are cancelled. Prompts that were clicked are
+ * all decoded, before those. While the user rests, points of a grid are decoded ahead; a few of them try the other route.
  */
 import { IDisposable } from '@lumino/disposable';
 import { BridgeError } from '../../shared/errors';
 import { Lru } from '../../shared/lru';
 import type { DecoderManifest } from '../../shared/models';
 import { asHalves, fromFloat16, ICandidates, IPrompts, ISize, PromptGrid } from '../../sam';
-import { EMBEDDINGS_KEPT, EMBEDDINGS_PREPARED, FromDecoderWorker, ToDecoderWorker } from './decoder-messages';
+import type { IDecoderRoutes, IEmbeddingSource, ISuggestionDecoder, RouteName } from '../state/suggestion-decoder';
+import { EMBEDDINGS_KEPT } from './decoder-messages';
+import type { IDecoderRoute, IEmbedding } from './decoder-route';
 import { createDecoderWorker } from './decoder-worker-factory';
+import { IDecoderWorker, PageRoute } from './page-route';
+import { RouteChoice } from './route-choice';
+import { SidecarRoute } from './sidecar-route';
 
 /** Points are decoded ahead when nothing was asked for during this time, in milliseconds. */
 const REST_MS = 250;
 /** No points are decoded ahead if a decode takes longer than this, in milliseconds: the next request would wait for it. */
 const AHEAD_MS_MAX = 120;
+/** A first answer may have to start a thread and to prepare the embedding: nobody waits for a point ahead, in milliseconds. */
+const FIRST_MS = 20_000;
 /** Grids of points that are kept, up to 19 MB each. */
 const GRIDS_KEPT = 3;
 
-/** The part of a web worker that the decoder uses. */
-export interface IDecoderWorker {
-  postMessage(message: ToDecoderWorker): void;
-  terminate(): void;
-  onmessage: ((event: MessageEvent<FromDecoderWorker>) => void) | null;
-  onerror: ((event: ErrorEvent) => void) | null;
-  onmessageerror: ((event: MessageEvent) => void) | null;
-}
-
-interface IEmbedding {
-  halves: Uint8Array;
-  size: ISize;
-}
-
-interface ICall {
-  resolve(candidates: ICandidates | undefined): void;
+interface ISuggestRequest {
+  key: string;
+  prompts: IPrompts;
+  signal: AbortSignal;
+  resolve(candidates: ICandidates): void;
   reject(error: Error): void;
 }
 
-interface ISuggestRequest extends ICall {
-  key: string;
-  prompts: IPrompts;
-}
-
-export class SuggestionDecoder implements IDisposable {
+export class SuggestionDecoder implements ISuggestionDecoder, IDisposable {
   constructor(options: SuggestionDecoder.IOptions = {}) {
-    this._createWorker = options.createWorker ?? (createDecoderWorker as () => IDecoderWorker);
-    this._kernels = options.kernels ?? true;
+    const { route = 'auto', sidecar } = options;
     this._restMs = options.restMs ?? REST_MS;
+    this._page = new PageRoute({
+      createWorker: options.createWorker ?? (createDecoderWorker as () => IDecoderWorker),
+      kernels: options.kernels ?? true,
+      died: error => {
+        const embedding = this._embedding;
+        if (!embedding || !this._sidecar?.takes(embedding, {})) {
+          this._rejectWaiting(error);
+        }
+      }
+    });
+    this._sidecar = sidecar && route !== 'page' ? new SidecarRoute(sidecar) : null;
+    this._choice = options.choice ?? new RouteChoice({ forced: route === 'auto' ? null : route });
   }
 
   get isDisposed(): boolean {
@@ -64,21 +67,33 @@ export class SuggestionDecoder implements IDisposable {
     void this._pump();
   }
 
+  get routes(): IDecoderRoutes {
+    return this._choice.report;
+  }
+
   /**
-   * Take the decoder's graph, an ONNX file, and the manifest that says how to run it, and start a worker with them.
+   * Take the decoder's graph, an ONNX file, and the manifest that says how to run it, and start a worker with them. If the page cannot run it, the
+   * sidecar serves while it is there.
    *
    * @throws BridgeError `model` if it does not load.
    */
   async load(graph: Uint8Array, manifest: DecoderManifest): Promise<void> {
     this._checkUsable();
-    this._stopWorker(new BridgeError('cancelled', 'Another decoder was loaded.'));
-    const model = { graph, manifest };
-    this._model = model;
+    this._rejectWaiting(new BridgeError('cancelled', 'Another decoder was loaded.'));
+    this._manifest = manifest;
+    if (this._sidecar) {
+      this._sidecar.manifest = manifest;
+    }
     try {
-      await this._startWorker();
-    } catch (error) {
-      if (this._model === model) {
-        this._model = undefined;
+      await this._page.load(graph, manifest);
+    } catch (reason) {
+      const error = BridgeError.from(reason);
+      if (error.code === 'model' && this._manifest === manifest && this._sidecar?.isConnected) {
+        this._choice.failed('page', error.message);
+        return;
+      }
+      if (this._manifest === manifest) {
+        this._manifest = undefined;
       }
       throw error;
     }
@@ -105,12 +120,13 @@ export class SuggestionDecoder implements IDisposable {
    * @param key names it, for instance by session and slice
    * @param embedding float16 [channels, rows, columns], as bytes
    * @param size of its image
+   * @param source what the sidecar knows it by
    */
-  setEmbedding(key: string, embedding: Uint8Array, size: ISize): void {
+  setEmbedding(key: string, embedding: Uint8Array, size: ISize, source?: IEmbeddingSource): void {
     this._checkUsable();
-    this._inWorker.delete(key);
+    this._page.forget(key);
     this._grids.delete(key);
-    this._embeddings.set(key, { halves: embedding, size });
+    this._embeddings.set(key, { key, halves: embedding, size, source: source ?? null });
     this._key = key;
     void this._pump();
   }
@@ -133,7 +149,7 @@ export class SuggestionDecoder implements IDisposable {
     const key = this._key;
     return new Promise<ICandidates>((resolve, reject) => {
       this._checkUsable();
-      if (!this._model) {
+      if (!this._manifest) {
         throw new BridgeError('not-ready', 'The decoder is not loaded yet.');
       }
       if (key === null) {
@@ -152,9 +168,10 @@ export class SuggestionDecoder implements IDisposable {
       const request: ISuggestRequest = {
         key,
         prompts,
+        signal: signal ?? this._end.signal,
         resolve: candidates => {
           signal?.removeEventListener('abort', abort);
-          resolve(candidates!);
+          resolve(candidates);
         },
         reject: error => {
           signal?.removeEventListener('abort', abort);
@@ -179,10 +196,13 @@ export class SuggestionDecoder implements IDisposable {
     }
     this._disposed = true;
     clearTimeout(this._timer);
-    this._stopWorker(cancelled());
+    this._end.abort();
+    this._page.dispose();
+    this._sidecar?.dispose();
+    this._rejectWaiting(cancelled());
     this._embeddings.clear();
     this._grids.clear();
-    this._model = undefined;
+    this._manifest = undefined;
   }
 
   /** Decode the waiting requests, one after the other. */
@@ -215,30 +235,89 @@ export class SuggestionDecoder implements IDisposable {
     }
   }
 
-  private async _decode({ key, prompts }: ISuggestRequest): Promise<ICandidates | undefined> {
-    await (this._starting ?? this._startWorker());
+  /** Decode by the route that answers sooner; by the other one if that fails. */
+  private async _decode({ key, prompts, signal }: ISuggestRequest): Promise<ICandidates> {
     const embedding = this._embeddings.peek(key);
     if (!embedding) {
       throw cancelled(); // other slices have displaced it
     }
-    await this._send(key, embedding);
+    const failures: { route: IDecoderRoute; error: BridgeError }[] = [];
+    for (const route of this._routesFor(embedding, prompts)) {
+      try {
+        const { candidates, milliseconds } = await this._run(
+          route,
+          embedding,
+          prompts,
+          signal,
+          this._choice.limit(route.name)
+        );
+        failures.forEach(failure => this._note(failure.route, failure.error));
+        this._decodeMs = milliseconds;
+        return candidates;
+      } catch (reason) {
+        const error = BridgeError.from(reason);
+        if (error.code === 'cancelled') {
+          throw error;
+        }
+        failures.push({ route, error });
+      }
+    }
+    // Both failed: the prompts may be the cause, so neither is left out.
+    throw (failures.find(({ route }) => route === this._page) ?? failures[0])?.error ?? cancelled();
+  }
+
+  /** Decode by one route, and remember how long it took. */
+  private async _run(
+    route: IDecoderRoute,
+    embedding: IEmbedding,
+    prompts: IPrompts,
+    signal: AbortSignal,
+    limitMs: number
+  ): Promise<{ candidates: ICandidates; milliseconds: number }> {
     const begun = performance.now();
-    const candidates = await this._call(id => ({ kind: 'suggest', id, key, prompts }));
-    this._decodeMs = performance.now() - begun;
-    return candidates;
+    const { candidates, prepared } = await route.decode(embedding, prompts, signal, limitMs);
+    const milliseconds = performance.now() - begun;
+    const { points, box, mask } = prompts;
+    if (prepared && points.length === 1 && !box && !mask) {
+      this._choice.took(route.name, milliseconds);
+    } else {
+      this._choice.worked(route.name);
+    }
+    return { candidates, milliseconds };
+  }
+
+  /** Leave a route out for a while, unless it is the only one, or is well and only does not have what was asked for. */
+  private _note({ name }: IDecoderRoute, { code, message }: BridgeError): void {
+    if (this._sidecar && code !== 'not-ready' && code !== 'invalid' && code !== 'cancelled') {
+      this._choice.failed(name, message);
+    }
+  }
+
+  /** The routes that can decode prompts, the one that serves first. */
+  private _routesFor(embedding: IEmbedding, prompts: Pick<IPrompts, 'mask'>): IDecoderRoute[] {
+    const usable = this._usable(embedding, prompts);
+    return this._choice.order(usable.map(({ name }) => name)).map(name => this._routeOf(name));
+  }
+
+  private _usable(embedding: IEmbedding, prompts: Pick<IPrompts, 'mask'>): IDecoderRoute[] {
+    return [this._page, ...(this._sidecar ? [this._sidecar] : [])].filter(route => route.takes(embedding, prompts));
+  }
+
+  private _routeOf(name: RouteName): IDecoderRoute {
+    return name === 'sidecar' && this._sidecar ? this._sidecar : this._page;
   }
 
   /** Decode a point of the grid, if the user rests. Returns whether one was decoded. */
   private async _decodeAhead(): Promise<boolean> {
-    const { _key: key, _model: model } = this;
-    const embedding = key === null ? undefined : this._embeddings.peek(key);
-    if (key === null || !model || !embedding || !this._inWorker.peek(key) || !this._asked) {
+    const { _manifest: manifest, _asked: asked, _embedding: embedding } = this;
+    if (!manifest || !embedding || !asked || this._trial || globalThis.document?.hidden) {
       return false;
     }
-    if (!this._mayDecodeAhead || this._decodeMs > AHEAD_MS_MAX || globalThis.document?.hidden) {
+    const [serving] = this._routesFor(embedding, {});
+    if (!this._mayDecodeAhead || !serving?.hasPrepared(embedding)) {
       return false;
     }
-    const wait = this._asked.at + this._restMs - performance.now();
+    const wait = asked.at + this._restMs - performance.now();
     if (wait > 0) {
       this._timer ??= setTimeout(() => {
         this._timer = undefined;
@@ -246,114 +325,70 @@ export class SuggestionDecoder implements IDisposable {
       }, wait);
       return false;
     }
-    const grid = this._grids.get(key) ?? new PromptGrid(embedding.size, model.manifest);
-    this._grids.set(key, grid);
-    const at = grid.next(this._asked.place);
+    const name = this._choice.ahead(this._usable(embedding, {}).map(route => route.name));
+    const route = this._routeOf(name ?? 'page');
+    if (route === serving && this._decodeMs > AHEAD_MS_MAX) {
+      return false;
+    }
+    const grid = this._grids.get(embedding.key) ?? new PromptGrid(embedding.size, manifest);
+    this._grids.set(embedding.key, grid);
+    const at = grid.next(asked.place);
     if (!at) {
       return false;
     }
+    const prompts: IPrompts = { points: [{ ...at, label: 1 }] };
+    if (route !== serving) {
+      this._try(route, embedding, prompts, candidates => grid.add(at, candidates));
+      return false; // requests are decoded meanwhile; the grid goes on after it
+    }
     try {
-      const prompts: IPrompts = { points: [{ ...at, label: 1 }] };
-      const candidates = await this._call(id => ({ kind: 'suggest', id, key, prompts }));
-      grid.add(at, candidates!);
+      const { candidates, milliseconds } = await this._run(route, embedding, prompts, this._end.signal, FIRST_MS);
+      this._decodeMs = milliseconds;
+      grid.add(at, candidates);
       return true;
-    } catch {
+    } catch (error) {
+      this._note(route, BridgeError.from(error));
       return false; // the next request reports why
     }
   }
 
-  /** Let the worker prepare the embedding that the next request is likely to need. Returns whether there was one to send. */
+  /** Decode a point by the route that does not serve. */
+  private _try(route: IDecoderRoute, embedding: IEmbedding, prompts: IPrompts, done: (of: ICandidates) => void): void {
+    const limit = route.hasPrepared(embedding) ? this._choice.limit(route.name) : FIRST_MS;
+    const trial = this._run(route, embedding, prompts, this._end.signal, limit)
+      .then(({ candidates }) => done(candidates))
+      .catch(error => this._note(route, BridgeError.from(error)))
+      .finally(() => {
+        this._trial = null;
+        void this._pump();
+      });
+    this._trial = trial;
+  }
+
+  /** Let the serving route prepare the embedding that the next request is likely to need. Returns whether there was one to prepare. */
   private async _sendAhead(): Promise<boolean> {
-    const key = this._key;
-    const embedding = key === null ? undefined : this._embeddings.peek(key);
-    if (key === null || !embedding || !this._worker || this._inWorker.peek(key)) {
+    const embedding = this._embedding;
+    const [route] = embedding ? this._routesFor(embedding, {}) : [];
+    if (!embedding || !route || route.hasPrepared(embedding)) {
       return false;
     }
     try {
-      await this._starting;
-      await this._send(key, embedding);
+      await route.prepare(embedding);
       return true;
     } catch {
       return false; // a request for it reports why
     }
   }
 
-  private async _send(key: string, { halves, size }: IEmbedding): Promise<void> {
-    if (!this._inWorker.get(key)) {
-      await this._call(id => ({ kind: 'embedding', id, key, halves, size }));
-      this._inWorker.set(key, true);
-    }
-  }
-
-  /** Start a worker with the graph. */
-  private _startWorker(): Promise<void> {
-    const model = this._model;
-    if (!model) {
-      return Promise.reject(new BridgeError('not-ready', 'The decoder is not loaded yet.'));
-    }
-    const worker = this._createWorker();
-    this._worker = worker;
-    worker.onmessage = ({ data }) => this._onMessage(data);
-    // Ignore failures of a worker that was replaced.
-    const died = (why: string) => {
-      if (this._worker === worker) {
-        this._stopWorker(
-          new BridgeError('compute', `The decoder's worker died (${why}). Move the mouse to try again.`)
-        );
-      }
-    };
-    worker.onerror = event => died(event.message || 'it could not start');
-    worker.onmessageerror = () => died('its message could not be read');
-    const starting = this._call(id => ({ kind: 'load', id, ...model, kernels: this._kernels })).then(
-      () => undefined,
-      (error: unknown) => {
-        const { code, message } = BridgeError.from(error);
-        if (this._worker === worker) {
-          this._stopWorker(BridgeError.from(error));
-        }
-        throw code === 'cancelled' ? error : new BridgeError('model', `SAM's decoder does not load: ${message}`);
-      }
-    );
-    this._starting = starting;
-    return starting;
-  }
-
-  private _stopWorker(error: Error): void {
-    this._worker?.terminate();
-    this._worker = undefined;
-    this._starting = undefined;
-    this._inWorker.clear();
-    const calls = [...this._calls.values()];
-    this._calls.clear();
-    calls.forEach(call => call.reject(error));
+  private _rejectWaiting(error: Error): void {
     this._next?.reject(error);
     this._next = undefined;
     this._urgent.splice(0).forEach(request => request.reject(error));
   }
 
-  private _call(message: (id: number) => ToDecoderWorker): Promise<ICandidates | undefined> {
-    return new Promise((resolve, reject) => {
-      const id = this._ids++;
-      this._calls.set(id, { resolve, reject });
-      if (!this._worker) {
-        this._calls.delete(id);
-        throw cancelled();
-      }
-      this._worker.postMessage(message(id));
-    });
-  }
-
-  private _onMessage(message: FromDecoderWorker): void {
-    const call = this._calls.get(message.id);
-    this._calls.delete(message.id);
-    if (!call) {
-      return;
-    }
-    if (message.kind === 'error') {
-      call.reject(new BridgeError('compute', message.message));
-      return;
-    }
-    call.resolve(message.candidates);
+  /** The embedding in use. */
+  private get _embedding(): IEmbedding | undefined {
+    return this._key === null ? undefined : this._embeddings.peek(this._key);
   }
 
   private _checkUsable(): void {
@@ -362,18 +397,16 @@ export class SuggestionDecoder implements IDisposable {
     }
   }
 
-  private readonly _createWorker: () => IDecoderWorker;
-  private readonly _kernels: boolean;
-  private _worker: IDecoderWorker | undefined;
-  /** Settles once the worker has loaded the graph. */
-  private _starting: Promise<void> | undefined;
-  private _model: { graph: Uint8Array; manifest: DecoderManifest } | undefined;
+  private readonly _page: PageRoute;
+  /** Null if it must not be asked. */
+  private readonly _sidecar: SidecarRoute | null;
+  private readonly _choice: RouteChoice;
+  private _manifest: DecoderManifest | undefined;
   private _key: string | null = null;
-  /** For {@link useEmbedding}, and for a new worker. */
   private readonly _embeddings = new Lru<string, IEmbedding>({ limit: EMBEDDINGS_KEPT });
-  /** The embeddings that the worker has: its own cache is used in the same order. */
-  private readonly _inWorker = new Lru<string, true>({ limit: EMBEDDINGS_PREPARED });
-  private readonly _calls = new Map<number, ICall>();
+  /** A point that the other route decodes. */
+  private _trial: Promise<void> | null = null;
+  private readonly _end = new AbortController();
   private _next: ISuggestRequest | undefined;
   /** Requests of prompts that were clicked, in order. */
   private _urgent: ISuggestRequest[] = [];
@@ -388,7 +421,6 @@ export class SuggestionDecoder implements IDisposable {
   private _mayDecodeAhead = true;
   /** Goes on with the grid. */
   private _timer: ReturnType<typeof setTimeout> | undefined;
-  private _ids = 0;
   private _disposed = false;
 }
 
@@ -397,8 +429,14 @@ export namespace SuggestionDecoder {
   export interface IOptions {
     /** Starts a worker; tests bring their own. */
     createWorker?: () => IDecoderWorker;
-    /** Whether our own kernels may run the decoder, which they do faster than the graph; true by default. */
+    /** Whether our own kernels may run the decoder in the page, which they do faster than the graph; true by default. */
     kernels?: boolean;
+    /** Where prompts are decoded: where it is done sooner (the default), in the page alone, or in the sidecar while it answers. */
+    route?: 'auto' | RouteName;
+    /** The way to the sidecar; absent: the page decodes alone. */
+    sidecar?: SidecarRoute.IOptions;
+    /** Chooses between the routes; by default one that begins with the page. */
+    choice?: RouteChoice;
     /** See {@link REST_MS}. */
     restMs?: number;
   }

@@ -2,6 +2,7 @@
 import { CanvasView } from '../canvas/canvas';
 import { currentTool } from '../canvas/tools';
 import { LabellerState } from '../state/labeller-state';
+import { IDecoderRoutes } from '../state/suggestion-decoder';
 import { IStrokeTimes } from '../state/stroke-times';
 
 /** The handle. It reads state and changes nothing. */
@@ -39,6 +40,8 @@ export interface IDebugHandle {
   readonly firstMask: Uint8Array | null;
   /** Milliseconds from the pointer to a first suggestion that was decoded ahead, of the last ones. */
   readonly firstSuggestionTimes: readonly number[];
+  /** How suggestions are decoded: the route that serves, and the medians of both in milliseconds; null before there is a decoder. */
+  readonly decoderRoutes: IDecoderRoutes | null;
   /** Number of strokes that are not acknowledged yet. */
   readonly pendingPatches: number;
   /** Times of the last strokes, from the pointer to the repainted screen. */
@@ -131,6 +134,9 @@ export function attachDebugHandle(root: HTMLElement, state: LabellerState, canva
     },
     get firstSuggestionTimes() {
       return state.parts?.suggestions.firstTimes ?? [];
+    },
+    get decoderRoutes() {
+      return state.parts?.embedding.routes ?? null;
     },
     get times() {
       return state.times.all;

@@ -3,6 +3,7 @@ import { Closed } from '../state/connection';
 import { stageText } from '../state/job-stage';
 import { LabellerState } from '../state/labeller-state';
 import { SimilarObjects } from '../state/similar-objects';
+import { IDecoderRoutes, RouteName } from '../state/suggestion-decoder';
 import { nextStep } from './next-step';
 import { trans } from '../base/translation';
 
@@ -164,4 +165,22 @@ function deviceName(state: LabellerState): string {
   const { provider, adapter } = embedding.device;
   const name = provider === 'cpu' ? trans.__('CPU') : provider === 'cuda' ? 'CUDA' : 'WebGPU';
   return adapter && provider !== 'cpu' ? `${name} (${adapter})` : name;
+}
+
+/** Tells where suggestions are decoded, and how long that takes. */
+export function routeLines({ serving, medians, problems }: IDecoderRoutes): string[] {
+  const name = (route: RouteName) => (route === 'page' ? trans.__('this page') : trans.__('the sidecar'));
+  const time = (route: RouteName) => trans.__('%1 ms', Math.round(medians[route]!));
+  const other = serving === 'page' ? 'sidecar' : 'page';
+  const problem = problems[other];
+  const times = [
+    ...(medians[serving] === null ? [] : [time(serving)]),
+    ...(medians[other] === null ? [] : [trans.__('in %1: %2', name(other), time(other))])
+  ].join('; ');
+  return [
+    times
+      ? trans.__('Suggestions are decoded in %1 (%2)', name(serving), times)
+      : trans.__('Suggestions are decoded in %1', name(serving)),
+    ...(problem ? [trans.__('Not in %1: %2', name(other), problem)] : [])
+  ];
 }

@@ -7,7 +7,7 @@ import { Suggestion } from '../state/suggestion';
 import { isHidden, isWeak } from '../state/weak-suggestions';
 import { StateWidget } from '../panel/state-widget';
 import { pixelText } from './pixel-text';
-import { statusText } from './status-text';
+import { routeLines, statusText } from './status-text';
 import { trans } from '../base/translation';
 
 /** Milliseconds for which the hint about the wheel is shown. */
@@ -45,6 +45,8 @@ export class StatusLine extends StateWidget {
       this._undo,
       element('div', { class: 'sambalab-status-right' }, this._suggestion, this._unsent, this._where)
     );
+    // The times of the decoder change without a sign.
+    this._text.addEventListener('pointerenter', () => (this._text.title = this._details()));
     canvas.hovered.connect(this._onHover, this);
     state.parts?.pixels.arrived.connect(this._showWhere, this);
     canvas.navigation.wheelIgnored.connect(this._onWheel, this);
@@ -80,9 +82,11 @@ export class StatusLine extends StateWidget {
       return this._text.textContent ?? '';
     }
     const { device, seconds } = embedding;
+    const routes = this._state.parts?.embedding.routes;
     return [
       trans.__('%1: the embedding took %2 s', device.model, seconds.toFixed(2)),
-      ...(device.note ? [device.note] : [])
+      ...(device.note ? [device.note] : []),
+      ...(routes ? routeLines(routes) : [])
     ].join('\n');
   }
 

@@ -44,7 +44,8 @@ const SHOWN: ReadonlySet<Method> = new Set<Method>([
   'class-sets.list',
   'sam.models',
   'sam.decoder',
-  'sam.embedding'
+  'sam.embedding',
+  'sam.decode'
 ]);
 
 /** The time in which an answer comes if the kernel can be reached, in milliseconds. */

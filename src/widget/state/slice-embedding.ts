@@ -4,7 +4,7 @@ import { ISignal, Signal } from '@lumino/signaling';
 import { BridgeError, DecoderManifest, ErrorCode, EventParams, Rect, SamDevice } from '../../shared';
 import { ISize } from '../base/geometry';
 import { ISessionEvent, ISessionLink } from '../base/session-link';
-import { ISuggestionDecoder } from './suggestion-decoder';
+import { IDecoderRoutes, ISuggestionDecoder } from './suggestion-decoder';
 import { IPointDecoder } from './suggestions';
 import { WindowEmbeddings } from './window-embeddings';
 
@@ -79,6 +79,11 @@ export class SliceEmbedding implements IDisposable {
     return this._state.state === 'ready' ? this._windows.decoder : null;
   }
 
+  /** How suggestions are decoded; null before there is a decoder. */
+  get routes(): IDecoderRoutes | null {
+    return this._decoder?.routes ?? null;
+  }
+
   /** Whether {@link closer} counts slices that are embedded ahead instead. */
   get embedsSlices(): boolean {
     return this._closer?.stage === SLICES;
@@ -142,7 +147,7 @@ export class SliceEmbedding implements IDisposable {
       }
       const { device, seconds, within } = result;
       const size = { rows: within.row1 - within.row0, columns: within.column1 - within.column0 };
-      decoder.setEmbedding(key, bytes, size);
+      decoder.setEmbedding(key, bytes, size, { slice, embedding: result.embedding });
       this._problem = result.problem ?? this._problem;
       this._computed.set(key, { device, seconds, within });
       this._begin(slice, key, within);

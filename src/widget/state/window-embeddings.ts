@@ -233,14 +233,13 @@ export class WindowEmbeddings implements IDisposable {
     const key = keyOf(of, window);
     try {
       const { link } = this._options;
-      const { buffers } = await link.request('sam.embedding', { session: link.session, slice, window }, { signal });
+      const { session } = link;
+      const { result, buffers } = await link.request('sam.embedding', { session, slice, window }, { signal });
       if (signal.aborted) {
         return;
       }
-      decoder.setEmbedding(key, buffers[0]!, {
-        rows: window.row1 - window.row0,
-        columns: window.column1 - window.column0
-      });
+      const size = { rows: window.row1 - window.row0, columns: window.column1 - window.column0 };
+      decoder.setEmbedding(key, buffers[0]!, size, { slice, window, embedding: result.embedding });
       decoder.useEmbedding(of.key); // it is not displaced by its windows
       this._there.add(key);
       this._failures.delete(key);
@@ -256,7 +255,10 @@ export class WindowEmbeddings implements IDisposable {
       }
       this._failures.set(key, performance.now());
       clearTimeout(this._again);
-      this._again = setTimeout(() => this._next(), this._options.retryMs ?? RETRY_MS);
+      this._again = setTimeout(() => {
+        this._failures.delete(key); // the timer may be a little early by the clock that `_failed` reads
+        this._next();
+      }, this._options.retryMs ?? RETRY_MS);
       [...this._waiting].filter(waiting => waiting.key === key).forEach(waiting => waiting.fail(error));
     }
     this._running = null;

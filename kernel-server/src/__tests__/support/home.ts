@@ -4,16 +4,21 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { IEngineService, ISamService } from '../../jobs/services';
+import { DecoderThreads } from '../../sam/decoder-thread';
 import { Sidecar } from '../../sidecar';
 import { TestClient } from './client';
 import { rectangle } from './images';
 import { SmallSam } from './small-sam';
 
 export class Home<E extends IEngineService> {
-  /** @param _realSam used instead of the small SAM */
+  /**
+   * @param _realSam used instead of the small SAM
+   * @param _decoderThreads of the sidecar; there are none beside the test by default
+   */
   constructor(
     readonly engine: E,
-    private readonly _realSam?: ISamService
+    private readonly _realSam?: ISamService,
+    private readonly _decoderThreads?: DecoderThreads
   ) {}
 
   readonly base = mkdtempSync(join(tmpdir(), 'sl-'));
@@ -38,7 +43,11 @@ export class Home<E extends IEngineService> {
         transport: 'ipc',
         ...(releaseAfter !== undefined && { releaseAfter })
       },
-      { engine: this.engine, sam: this._realSam ?? sam }
+      {
+        engine: this.engine,
+        sam: this._realSam ?? sam,
+        ...(this._decoderThreads && { decoderThreads: this._decoderThreads })
+      }
     );
     return this;
   }

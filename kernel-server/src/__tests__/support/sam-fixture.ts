@@ -1,7 +1,7 @@
 /** Helpers of SAM's tests: the SAM process as it is shipped, tiny models, images with known content. */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ArrayDescriptor } from '../../../../src/shared/protocol';
 import { IModelFile, IModelManifest } from '../../../../src/shared/models';
@@ -34,6 +34,25 @@ export function bundleSamProcess(folder: string): string {
   const program = `require('esbuild').buildSync(JSON.parse(process.argv[1]))`;
   execFileSync(process.execPath, ['-e', program, JSON.stringify(options)], { cwd: ROOT });
   return options.outfile;
+}
+
+/** Bundle the decoder's thread as the build does, with the kernels beside it. */
+export function bundleDecoderThread(folder: string): void {
+  const options = {
+    absWorkingDir: ROOT,
+    entryPoints: ['kernel-server/src/sam/decoder-worker.ts'],
+    outfile: join(folder, 'decoder-worker.cjs'),
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'cjs',
+    logLevel: 'error'
+  };
+  const program = `require('esbuild').buildSync(JSON.parse(process.argv[1]))`;
+  execFileSync(process.execPath, ['-e', program, JSON.stringify(options)], { cwd: ROOT });
+  for (const kernels of ['decoder.wasm', 'decoder-relaxed.wasm']) {
+    copyFileSync(join(ROOT, 'engine/build', kernels), join(folder, kernels));
+  }
 }
 
 /** Bundle `src/sam` and MobileSAM's manifest as one module for {@link inNode}. */

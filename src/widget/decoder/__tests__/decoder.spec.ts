@@ -2,58 +2,15 @@
 import { BridgeError } from '../../../shared/errors';
 import { DEFAULT_MODEL } from '../../../shared/models';
 import { IPrompts } from '../../../sam';
-import { IDecoderWorker, SuggestionDecoder } from '../decoder';
-import { EMBEDDINGS_KEPT, EMBEDDINGS_PREPARED, FromDecoderWorker, ToDecoderWorker } from '../decoder-messages';
+import { SuggestionDecoder } from '../decoder';
+import { EMBEDDINGS_KEPT, EMBEDDINGS_PREPARED } from '../decoder-messages';
+import { FakeWorker } from './fake-worker';
 
 jest.mock('../decoder-worker-factory', () => ({
   createDecoderWorker: () => {
     throw new Error('These tests bring their own workers.');
   }
 }));
-
-/** A worker that answers when the test tells it to. */
-class FakeWorker implements IDecoderWorker {
-  onmessage: ((event: MessageEvent<FromDecoderWorker>) => void) | null = null;
-  onerror: ((event: ErrorEvent) => void) | null = null;
-  onmessageerror: ((event: MessageEvent) => void) | null = null;
-  readonly got: ToDecoderWorker[] = [];
-  terminated = false;
-  /** Answer these kinds at once. */
-  atOnce: string[] = ['load', 'embedding'];
-
-  postMessage(message: ToDecoderWorker): void {
-    this.got.push(message);
-    if (this.atOnce.includes(message.kind)) {
-      queueMicrotask(() => this.answer(message));
-    }
-  }
-
-  terminate(): void {
-    this.terminated = true;
-  }
-
-  answer(message: ToDecoderWorker): void {
-    const candidates = { lowRes: [new Float32Array([message.id])], scores: [message.id, 0, 0], single: null };
-    const done = { kind: 'done' as const, id: message.id };
-    this.post(message.kind === 'suggest' ? { ...done, candidates } : done);
-  }
-
-  post(data: FromDecoderWorker): void {
-    this.onmessage?.({ data } as MessageEvent<FromDecoderWorker>);
-  }
-
-  die(message: string): void {
-    this.onerror?.({ message } as ErrorEvent);
-  }
-
-  get suggests(): Extract<ToDecoderWorker, { kind: 'suggest' }>[] {
-    return this.got.filter(message => message.kind === 'suggest');
-  }
-
-  get embeddings(): string[] {
-    return this.got.flatMap(message => (message.kind === 'embedding' ? [message.key] : []));
-  }
-}
 
 const GRAPH = Uint8Array.of(1);
 const SIZE = { rows: 10, columns: 10 };

@@ -17,7 +17,7 @@ import {
 } from '../../../shared';
 import { rectOf } from '../../../shared/region';
 import { ICandidates } from '../../../sam';
-import { ISuggestionDecoder } from '../suggestion-decoder';
+import { IDecoderRoutes, ISuggestionDecoder } from '../suggestion-decoder';
 import { LabellerState } from '../labeller-state';
 import { placeOf } from '../prompts';
 import { decodePatch, IMaskedPatch } from '../../labels/patches';
@@ -26,6 +26,13 @@ import { Settings } from '../../base/settings';
 
 export const id = '0123456789abcdef0123456789abcdef';
 export const image = { rows: 600, columns: 700 };
+
+/** The page decodes, and has not decoded anything yet. */
+export const PAGE_ALONE: IDecoderRoutes = {
+  serving: 'page',
+  medians: { page: null, sidecar: null },
+  problems: { page: null, sidecar: null }
+};
 
 /** A sidecar in the page: one label array, patches in the order they come, nothing lost unless it is told to. */
 export class FakeSidecar implements ITransport {
@@ -235,7 +242,8 @@ export class FakeSidecar implements ITransport {
               seconds: 1,
               shape: [256, 64, 64],
               within: rectOf(this.region, this.session.image.shape),
-              problem: this.passedOver
+              problem: this.passedOver,
+              embedding: 'e'.repeat(64)
             }
           },
           [new Uint8Array(2)]
@@ -367,6 +375,7 @@ export async function open(
         embedding: () => null,
         first: () => null,
         mayDecodeAhead: true,
+        routes: PAGE_ALONE,
         suggest,
         isDisposed: false,
         dispose: () => undefined

@@ -2,7 +2,8 @@
 import { BridgeError, DEFAULT_MODEL, Rect, SamDevice, zDecoderManifest } from '../../../shared';
 import { IPrompts } from '../../../sam';
 import { FakeLink } from '../../base/__tests__/fake-link';
-import { IDecoderWorker, SuggestionDecoder } from '../../decoder/decoder';
+import { SuggestionDecoder } from '../../decoder/decoder';
+import { IDecoderWorker } from '../../decoder/page-route';
 import { EMBEDDINGS_KEPT, FromDecoderWorker, ToDecoderWorker } from '../../decoder/decoder-messages';
 import { EmbeddingState, SliceEmbedding } from '../slice-embedding';
 

@@ -5,6 +5,7 @@ import { FakeLink } from '../../base/__tests__/fake-link';
 import { ISuggestionDecoder } from '../suggestion-decoder';
 import { IPointDecoder } from '../suggestions';
 import { SliceEmbedding } from '../slice-embedding';
+import { PAGE_ALONE } from './fake-sidecar';
 
 const device: SamDevice = { model: 'small', provider: 'cpu', adapter: null, note: '' };
 const WHOLE: Rect = { row0: 0, row1: 4000, column0: 0, column1: 6000 };
@@ -78,6 +79,7 @@ describe('WindowEmbeddings', () => {
           embedding: () => null,
           first: () => null,
           mayDecodeAhead: true,
+          routes: PAGE_ALONE,
           suggest: async prompts => {
             decoded.push({ key: current, prompts });
             return { lowRes: [], scores: [decoded.length], single: null } as ICandidates;
