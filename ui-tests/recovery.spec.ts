@@ -236,14 +236,17 @@ test('Labels that were set aside come back from the section Session', async ({ p
   expect(await lab.error()).toBeNull();
 });
 
-test('A sidecar that is killed while SAM looks at a region: the right suggestion there, once it is back', async ({
-  page,
-  tmpPath
-}) => {
-  test.setTimeout(180_000);
-  // Discs of radius 20 in a large image: in an embedding of all of it each has a dozen pixels.
-  const notebook = await TestNotebook.open(page, `${tmpPath}/large.ipynb`, [
-    `
+test.describe('Where the sidecar is to decode', () => {
+  test.use({ mockSettings: { 'sambalab:widget': { decoderRoute: 'sidecar' } } });
+
+  test('A sidecar that decodes and is killed while SAM looks at a region: the right suggestion there, once it is back', async ({
+    page,
+    tmpPath
+  }) => {
+    test.setTimeout(180_000);
+    // Discs of radius 20 in a large image: in an embedding of all of it each has a dozen pixels.
+    const notebook = await TestNotebook.open(page, `${tmpPath}/large.ipynb`, [
+      `
 import numpy as np
 import sambalab as sl
 image = np.random.default_rng(0).normal(90, 10, (2000, 3000)).clip(0, 255).astype(np.uint8)
@@ -251,36 +254,45 @@ rows, columns = np.mgrid[:2000, :3000]
 image[np.hypot(rows % 200 - 100, columns % 200 - 100) <= 20] += 80
 lab = sl.Labeller(image, classes=["a", "b"], name="large", fresh=True)
 lab`
-  ]);
-  await notebook.run(0);
-  const lab = await LabellerPage.in(page);
-  await lab.samReady();
-  await lab.press('s');
-  const at = { row: 900, column: 2300 };
-  await lab.moveTo(at.row, at.column);
-  while ((await lab.scale()) < 2) {
-    await page.keyboard.down('Control');
-    await page.mouse.wheel(0, -240);
-    await page.keyboard.up('Control');
+    ]);
+    await notebook.run(0);
+    const lab = await LabellerPage.in(page);
+    await lab.samReady();
+    await lab.press('s');
+    const at = { row: 900, column: 2300 };
     await lab.moveTo(at.row, at.column);
-  }
-  process.kill(sidecarPid(), 'SIGKILL');
-  // Until the window is there, the embedding of the whole image answers.
-  const pixels = () =>
-    lab.root.evaluate(root => {
-      const { suggestion } = (root as HTMLElement & { sambalab: IDebugHandle }).sambalab;
-      return suggestion ? suggestion.mask.reduce((sum, pixel) => sum + pixel, 0) : 0;
-    });
-  const disc = Math.PI * 20 ** 2;
-  await expect
-    .poll(async () => Math.abs((await pixels()) / disc - 1), { timeout: 90_000, intervals: [500] })
-    .toBeLessThan(0.15);
-  const { covers } = await lab.suggestionAt(at.row, at.column);
-  expect([covers(at.row, at.column), covers(at.row - 15, at.column), covers(at.row, at.column + 15)]).toEqual([
-    true,
-    true,
-    true
-  ]);
+    await lab.suggestionAt(at.row, at.column);
+    const routes = () =>
+      lab.root.evaluate(root => (root as HTMLElement & { sambalab: IDebugHandle }).sambalab.decoderRoutes);
+    expect(await routes()).toMatchObject({ serving: 'sidecar', answers: { page: 0 }, problems: { sidecar: null } });
+    const status = lab.root.getByTestId('sambalab-status');
+    await status.hover();
+    await expect(status).toHaveAttribute('title', /Suggestions are decoded in the sidecar/);
+    await lab.moveTo(at.row, at.column);
+    while ((await lab.scale()) < 2) {
+      await page.keyboard.down('Control');
+      await page.mouse.wheel(0, -240);
+      await page.keyboard.up('Control');
+      await lab.moveTo(at.row, at.column);
+    }
+    process.kill(sidecarPid(), 'SIGKILL');
+    // Until the window is there, the embedding of the whole image answers.
+    const pixels = () =>
+      lab.root.evaluate(root => {
+        const { suggestion } = (root as HTMLElement & { sambalab: IDebugHandle }).sambalab;
+        return suggestion ? suggestion.mask.reduce((sum, pixel) => sum + pixel, 0) : 0;
+      });
+    const disc = Math.PI * 20 ** 2;
+    await expect
+      .poll(async () => Math.abs((await pixels()) / disc - 1), { timeout: 90_000, intervals: [500] })
+      .toBeLessThan(0.15);
+    const { covers } = await lab.suggestionAt(at.row, at.column);
+    expect([covers(at.row, at.column), covers(at.row - 15, at.column), covers(at.row, at.column + 15)]).toEqual([
+      true,
+      true,
+      true
+    ]);
+  });
 });
 
 test('Offline: the suggestion of the shown slice or none, and strokes that wait until the kernel is reached again', async ({

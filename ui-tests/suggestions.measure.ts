@@ -1,6 +1,7 @@
 /**
- * Measures how soon a suggestion follows the pointer in the real page: 300 positions at 30 a second on each image, with our kernels and with the
- * decoder's graph; with the kernels after points were decoded ahead, too, and how well those agree with SAM's answers. `npm run measure -- suggestions` prints the figures.
+ * Measures how soon a suggestion follows the pointer in the real page: 300 positions at 30 a second on each image, with our kernels in the page and
+ * in the sidecar, by the choice between them, and with the decoder's graph in the page; after points were decoded ahead, too, and how well those agree
+ * with SAM's answers. `npm run measure -- suggestions` prints the figures; `-g "kernels, sidecar"` those of one run.
  */
 import { cpus, loadavg } from 'node:os';
 import { test } from '@jupyterlab/galata';
@@ -18,12 +19,19 @@ const IMAGES = {
   'a tomogram': 'np.asarray(Image.open(folder / "tomography_0.tif"))'
 };
 
-const POSITIONS = 300;
+/** What is measured, as name of the decoder and the route; SAMBALAB_MEASURE_POSITIONS and SAMBALAB_MEASURE_REST shorten it for a trial. */
+const RUNS = [
+  ['kernels', 'page'],
+  ['kernels', 'sidecar'],
+  ['kernels', 'auto'],
+  ['graph', 'page']
+] as const;
+const POSITIONS = Number(process.env['SAMBALAB_MEASURE_POSITIONS'] ?? 300);
 const PER_SECOND = 30;
 /** Time in which points are decoded ahead. */
-const REST_MS = 25_000;
+const REST_MS = 1000 * Number(process.env['SAMBALAB_MEASURE_REST'] ?? 25);
 /** Positions at which a first suggestion is compared with SAM's answer. */
-const COMPARED = 60;
+const COMPARED = Math.min(60, POSITIONS);
 
 /** Times in milliseconds, sorted. */
 function summary(times: readonly number[]): string {
@@ -90,9 +98,10 @@ async function agreement(root: Locator, positions: number): Promise<number[]> {
   return overlaps.sort((a, b) => a - b);
 }
 
-for (const decoder of ['kernels', 'graph'] as const) {
-  test.describe(decoder, () => {
-    test.use({ mockSettings: { 'sambalab:widget': { decoder } } });
+for (const [decoder, decoderRoute] of RUNS) {
+  const run = `${decoder}, ${decoderRoute}`;
+  test.describe(run, () => {
+    test.use({ mockSettings: { 'sambalab:widget': { decoder, decoderRoute } } });
 
     for (const [name, read] of Object.entries(IMAGES)) {
       test(name, async ({ page, tmpPath }) => {
@@ -113,25 +122,30 @@ lab`,
         const lab = await LabellerPage.in(page);
         await lab.samReady();
         await sweep(lab.root, 10, PER_SECOND);
+        if (decoderRoute === 'auto') {
+          await page.waitForTimeout(REST_MS); // points ahead try both routes
+        }
         const before = await lab.root.evaluate(element => (element as Handled).sambalab.suggestionTimes.length);
         await sweep(lab.root, POSITIONS, PER_SECOND);
         const times = await lab.root.evaluate(element => [...(element as Handled).sambalab.suggestionTimes]);
         const load = loadavg()[0]!.toFixed(1);
-        console.log(`${name}, ${decoder}: ${summary(times.slice(before))} (${cpus().length} cores, load ${load})`);
-        if (decoder === 'kernels') {
+        console.log(`${name}, ${run}: ${summary(times.slice(before))} (${cpus().length} cores, load ${load})`);
+        const routes = await lab.root.evaluate(element => (element as Handled).sambalab.decoderRoutes);
+        console.log(`${name}, ${run}: ${JSON.stringify(routes)}`);
+        if (decoder === 'kernels' && decoderRoute !== 'sidecar') {
           await page.waitForTimeout(REST_MS);
           const overlaps = await agreement(lab.root, COMPARED);
           const mean = overlaps.reduce((sum, each) => sum + each, 0) / overlaps.length;
           console.log(
-            `${name}: after ${REST_MS / 1000} s of rest a first suggestion at ${overlaps.length} of ${COMPARED} places, ` +
+            `${name}, ${run}: after ${REST_MS / 1000} s of rest a first suggestion at ${overlaps.length} of ${COMPARED} places, ` +
               `overlap with SAM's answer ${mean.toFixed(3)} (median ${overlaps[Math.floor(overlaps.length / 2)]?.toFixed(3)})`
           );
           const past = await lab.root.evaluate(element => (element as Handled).sambalab.firstSuggestionTimes.length);
           await sweep(lab.root, POSITIONS, PER_SECOND);
           const firsts = await lab.root.evaluate(element => [...(element as Handled).sambalab.firstSuggestionTimes]);
           const after = await lab.root.evaluate(element => [...(element as Handled).sambalab.suggestionTimes]);
-          console.log(`${name}, first: ${summary(firsts.slice(past))}`);
-          console.log(`${name}, exact after it: ${summary(after.slice(-POSITIONS / 2))}`);
+          console.log(`${name}, ${run}, first: ${summary(firsts.slice(past))}`);
+          console.log(`${name}, ${run}, exact after it: ${summary(after.slice(-POSITIONS / 2))}`);
         }
       });
     }

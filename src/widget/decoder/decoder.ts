@@ -372,11 +372,31 @@ export class SuggestionDecoder implements ISuggestionDecoder, IDisposable {
     if (!embedding || !route || route.hasPrepared(embedding)) {
       return false;
     }
+    if (route === this._sidecar) {
+      this._prepareInSidecar(route, embedding);
+      return false;
+    }
     try {
       await route.prepare(embedding);
       return true;
     } catch {
       return false; // a request for it reports why
+    }
+  }
+
+  /** Let the sidecar prepare an embedding, which may have to start a thread. Requests do not wait for it: if it takes too long the page answers. */
+  private _prepareInSidecar(route: IDecoderRoute, embedding: IEmbedding): void {
+    if (this._preparing !== embedding) {
+      this._preparing = embedding;
+      void route
+        .prepare(embedding)
+        .catch(error => this._note(route, BridgeError.from(error)))
+        .finally(() => {
+          if (this._preparing === embedding) {
+            this._preparing = null;
+          }
+          void this._pump();
+        });
     }
   }
 
@@ -404,6 +424,8 @@ export class SuggestionDecoder implements ISuggestionDecoder, IDisposable {
   private _manifest: DecoderManifest | undefined;
   private _key: string | null = null;
   private readonly _embeddings = new Lru<string, IEmbedding>({ limit: EMBEDDINGS_KEPT });
+  /** What the sidecar prepares. */
+  private _preparing: IEmbedding | null = null;
   /** A point that the other route decodes. */
   private _trial: Promise<void> | null = null;
   private readonly _end = new AbortController();

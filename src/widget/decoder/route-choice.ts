@@ -21,6 +21,7 @@ const LATE_MS = { minimum: 300, maximum: 2_000 };
 
 interface IRoute {
   times: number[];
+  answers: number;
   failures: number;
   /** When it may serve again. */
   backAt: number;
@@ -73,7 +74,8 @@ export class RouteChoice {
 
   /** A route has answered. */
   worked(name: RouteName): void {
-    Object.assign(this._routes[name], { failures: 0, backAt: 0, problem: null });
+    const route = this._routes[name];
+    Object.assign(route, { answers: route.answers + 1, failures: 0, backAt: 0, problem: null });
   }
 
   /** A route did not answer. What it took before says nothing about it any more. */
@@ -104,6 +106,7 @@ export class RouteChoice {
     return {
       serving: this._serving,
       medians: { page: this.median('page'), sidecar: this.median('sidecar') },
+      answers: { page: this._routes.page.answers, sidecar: this._routes.sidecar.answers },
       problems: { page: problem('page'), sidecar: problem('sidecar') }
     };
   }
@@ -136,5 +139,5 @@ function otherThan(name: RouteName): RouteName {
 }
 
 function fresh(): IRoute {
-  return { times: [], failures: 0, backAt: 0, problem: null };
+  return { times: [], answers: 0, failures: 0, backAt: 0, problem: null };
 }

@@ -22,6 +22,8 @@ export interface IDecoderRoutes {
   serving: RouteName;
   /** Milliseconds of the last answers of each route, their median; null before there are a few. */
   medians: Record<RouteName, number | null>;
+  /** How often each route has answered. */
+  answers: Record<RouteName, number>;
   /** Why a route is left out for a while; null if it is not. */
   problems: Record<RouteName, string | null>;
 }

@@ -22,6 +22,7 @@ describe('RouteChoice', () => {
     expect(choice.report).toEqual({
       serving: 'page',
       medians: { page: 100, sidecar: null },
+      answers: { page: 3, sidecar: 2 },
       problems: { page: null, sidecar: null }
     });
     took('sidecar', 44);
@@ -77,6 +78,7 @@ describe('RouteChoice', () => {
     expect(choice.report).toEqual({
       serving: 'page',
       medians: { page: 100, sidecar: null },
+      answers: { page: 3, sidecar: 3 },
       problems: { page: null, sidecar: 'it is gone' }
     });
     now += 5_000;

@@ -31,6 +31,7 @@ export const image = { rows: 600, columns: 700 };
 export const PAGE_ALONE: IDecoderRoutes = {
   serving: 'page',
   medians: { page: null, sidecar: null },
+  answers: { page: 0, sidecar: 0 },
   problems: { page: null, sidecar: null }
 };
 
