@@ -78,6 +78,14 @@ lab = sl.Labeller(stack, classes=["hole", "ground"], name="slices", fresh=True);
   const { counts, steps } = await read();
   expect(counts.every(count => Math.abs(count / (Math.PI * 50 ** 2) - 1) < 0.1)).toBe(true);
   expect(steps).toEqual(['carry']);
+
+  // SAM draws the labelled object anew: its box and a pixel inside are the prompts of a suggestion that is held.
+  await lab.press('Shift+C');
+  await expect(lab.root.getByTestId('sambalab-scale')).toHaveText('Suggestion: by your prompts');
+  const redrawn = await lab.suggestion();
+  expect(redrawn.covers(HOLE.row, HOLE.column)).toBe(true);
+  expect(Math.abs(redrawn.count / (Math.PI * 50 ** 2) - 1)).toBeLessThan(0.1);
+  await lab.press('Escape');
   await lab.press('ControlOrMeta+z');
   await expect.poll(async () => (await read()).counts).toEqual([0, 0, 0]);
 });

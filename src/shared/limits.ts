@@ -62,6 +62,9 @@ export const REGION_SIDE = { minimum: 8, maximum: 1024, default: 32 } as const;
 export const PATCH_TILES_MAX = 65536;
 /** Tiles of labels that a flood fill may reach: 134 million pixels. */
 export const FLOOD_TILES_MAX = 2048;
+/** Rows and columns of the largest object that is found at a pixel. */
+export const OBJECT_SIDE_MAX = 2048;
+
 /** Bytes of a tile's mask in a patch: one bit for each pixel. */
 export const MASK_BYTES = (LABEL_TILE * LABEL_TILE) / 8;
 /** The coarsest level of an image's tiles: level l is reduced 2^l times. */

@@ -10,7 +10,7 @@
  * - `session-list.ts` all sessions, related ones, and taking labels from one; `backups.ts` labels that were set aside; `class-sets.ts` class sets
  * - `image.ts` pixels and staged arrays; `labels.ts` patches, labels as a whole, overlay tiles
  * - `history.ts` undo and redo; `correction.ts` cleaning, using and clearing the correction
- * - `sam.ts` embeddings, decoder, suggestions
+ * - `sam.ts` embeddings, decoder, suggestions; `object-at.ts` the object at a pixel, for prompts
  * - `training.ts` train, segment, features; `classifier.ts` files and application; `next-region.ts` uncertainty and regions
  *
  * This folder may import all others of `kernel-server/src`.
@@ -25,6 +25,7 @@ import { historyHandlers } from './history';
 import { imageHandlers } from './image';
 import { labelsHandlers } from './labels';
 import { nextRegionHandlers } from './next-region';
+import { objectAtHandlers } from './object-at';
 import { samHandlers } from './sam';
 import { sessionListHandlers } from './session-list';
 import { sessionHandlers } from './session';
@@ -45,6 +46,7 @@ export function createHandlers(options: IMethodOptions): Handlers {
     ...correctionHandlers(context),
     ...historyHandlers(context),
     ...samHandlers(context),
+    ...objectAtHandlers(context),
     ...trainingHandlers(context),
     ...classifierHandlers(context),
     ...nextRegionHandlers(context)

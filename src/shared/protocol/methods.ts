@@ -9,6 +9,7 @@ import { HISTORY_METHODS } from './history';
 import { KERNEL_METHODS } from './kernel';
 import { LABEL_METHODS } from './labels';
 import { NEXT_REGION_METHODS } from './next-region';
+import { OBJECT_AT_METHODS } from './object-at';
 import { SAM_METHODS } from './sam';
 import { SESSION_LIST_METHODS } from './session-list';
 import { SESSION_METHODS } from './session';
@@ -27,6 +28,7 @@ export const METHODS = {
   ...HISTORY_METHODS,
   ...ARRAY_METHODS,
   ...SAM_METHODS,
+  ...OBJECT_AT_METHODS,
   ...TRAINING_METHODS,
   ...NEXT_REGION_METHODS,
   ...CLASSIFIER_METHODS,

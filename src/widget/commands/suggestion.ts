@@ -115,6 +115,22 @@ export const SUGGESTION_COMMANDS: readonly ICommand[] = [
     run: ({ state }) => void state.carry()
   },
   {
+    name: 'redraw-object',
+    group: 'suggestions',
+    keys: ['Shift C'],
+    label: () => trans.__('Let SAM draw this object anew'),
+    description: () =>
+      trans.__(
+        'Hold a suggestion for the object of the segmentation, or of the labels, at the pointer: its box and a pixel inside are the prompts'
+      ),
+    enabled: view =>
+      inUse(view) &&
+      (view.state.parts?.suggestions.ready ?? false) &&
+      view.state.parts?.direction === 'xy' &&
+      view.state.connection.state.state === 'connected',
+    run: ({ state }) => void state.redraw()
+  },
+  {
     name: 'add-point-inside',
     group: 'suggestions',
     keys: ['Y'],

@@ -29,6 +29,7 @@ import { IMaskedPatch } from '../labels/patches';
 import { Change, IRepaint } from './change';
 import { Choice } from './choice';
 import { Carrying } from './carrying';
+import { holdObjectAt } from './object-at';
 import { ClassChange, marked } from './class-rules';
 import { ClassSets } from './class-sets';
 import { ClassifierFiles, IChosenFile, ISavedFile } from './classifier-files';
@@ -538,6 +539,24 @@ export class LabellerState implements IDisposable {
       const result = await this.carrying.start({ suggestion, slice, classId, replaces, one, itself });
       this.training.dismiss();
       this.note(result ? carriedText(result, slice) : trans.__('The object was not carried on: nothing was labelled.'));
+    });
+  }
+
+  /** Let SAM draw the object of the segmentation, or of the labels, at the pointer anew, in its class: the suggestion is held. */
+  async redraw(): Promise<void> {
+    const { parts, slice } = this;
+    const at = parts?.suggestions.pointer;
+    if (!parts || !at) {
+      this.note(trans.__('Point at an object of the segmentation or of the labels first.'));
+      return;
+    }
+    await this._attempt(async () => {
+      await this.drained();
+      const isCurrent = () => parts === this.parts && slice === this.slice && !this._disposed;
+      const classId = await holdObjectAt(this.connection, slice, at, parts.suggestions, isCurrent);
+      if (classId !== null) {
+        this.setClass(classId);
+      }
     });
   }
 
