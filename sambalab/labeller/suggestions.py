@@ -23,6 +23,9 @@ SIDE_MIN = 32
 #: Greatest number of an object.
 OBJECTS_MAX = 65_535
 
+#: Where similar objects are looked for.
+SEARCHED = ("overview", "slice", "stack")
+
 #: Most slices that an object is followed; no stack has more.
 REACH_MAX = 1_000_000
 
@@ -52,7 +55,8 @@ class SimilarObjects(NamedTuple):
     Attributes
     ----------
     objects
-        uint16 (rows, columns): 1 in the object at the point, 2 and up in the others, 0 elsewhere.
+        uint16 (rows, columns), of all slices (slices, rows, columns): 1 in the object at the point, 2 and up in the others, 0
+        elsewhere.
     scores
         float64 (objects,): SAM's prediction of each object's quality (IoU), about 0 to 1; ``scores[k - 1]`` is that of object k.
     similarities
@@ -312,11 +316,22 @@ class Suggestions(WorkRegion):
         masks = staging.take(self._client, reply).view(np.bool_)
         return Suggestion(masks, np.array(reply["scores"], dtype=np.float64))
 
-    def suggest_similar(self, row: float, col: float, slice: int = 0, *, scale: int | None = None) -> SimilarObjects:
-        """Find all objects of a slice that are like the one at a pixel.
+    def suggest_similar(
+        self,
+        row: float,
+        col: float,
+        slice: int = 0,
+        *,
+        scale: int | None = None,
+        where: Literal["overview", "slice", "stack"] = "slice",
+        progress: bool = True,
+    ) -> SimilarObjects:
+        """Find all objects that are like the one at a pixel.
 
-        SAM's embedding says where they may be, and SAM draws each. Objects have a third to three times the area of the one at the
-        pixel, and do not overlap. Takes a few seconds.
+        SAM's embedding says where they may be, and SAM draws each. Objects have a sixth to six times the area of the one at the
+        pixel, and do not overlap. SAM looks at windows that are about 14 times as long as the object, so that it sees small
+        objects large: some seconds a window on two cores; `KeyboardInterrupt` ends it. An object at the border of a window is
+        found once, in the window that holds it best.
 
         Parameters
         ----------
@@ -327,16 +342,23 @@ class Suggestions(WorkRegion):
         scale
             Which of SAM's masks at the pixel is the object: 0 (small), 1 (medium) or 2 (large), as in `suggest`. None: the one
             that fits best.
+        where
+            ``"slice"``: all of the slice. ``"stack"``: all slices, those nearest to `slice` first. ``"overview"``: the slice,
+            in one look of SAM at all of it, which takes a few seconds; it misses objects shorter than a fiftieth of the slice,
+            and draws small ones less exactly.
+        progress
+            Whether to show a line of text with the progress.
 
         Returns
         -------
         SimilarObjects
-            ``objects``, uint16 (rows, columns), with ``scores`` and ``similarities`` of each.
+            ``objects``, uint16 (rows, columns), or (slices, rows, columns) of the stack, with ``scores`` and ``similarities`` of
+            each. An object of a stack is one on one slice: the same particle has another number on the next.
 
         Raises
         ------
         ParameterError
-            If the point is outside the image, or there is no object at it.
+            If the point is outside the image, there is no object at it, or there are more than 65,535.
 
         Examples
         --------
@@ -347,14 +369,20 @@ class Suggestions(WorkRegion):
         """
         self._refresh()
         rows, columns = self.shape[-2:]
+        if where not in SEARCHED:
+            raise ParameterError(f"where is {show(where)}; {', '.join(SEARCHED)} will do.")
         point = {"row": _within("row", row, rows), "column": _within("col", col, columns)}
-        params: dict[str, object] = {"slice": self._slice(slice), "point": point}
+        params: dict[str, object] = {"slice": self._slice(slice), "point": point, "where": where}
         if scale is not None:
             params["scale"] = whole("scale", scale, 0, 2)
-        reply = self._request("sam.similar", params)
+        line = ProgressLine("Searching", switch("progress", progress))
+        try:
+            reply = self._request("sam.similar", params, on_job=line)
+        finally:
+            line.end()
         objects: npt.NDArray[np.uint16] = staging.take(self._client, reply)
         scores, similarities = (np.array(reply[name], dtype=np.float64) for name in ("scores", "similarities"))
-        return SimilarObjects(objects, scores, similarities)
+        return SimilarObjects(objects if where == "stack" else objects[0], scores, similarities)
 
     def suggest_objects(self, objects: npt.ArrayLike, slice: int = 0, *, progress: bool = True) -> DrawnObjects:
         """Let SAM draw the objects of an array anew: of a threshold, of a class of the segmentation, of numbered objects.

@@ -615,10 +615,40 @@ def test_similar_objects_are_found_from_one():
     assert len(like) > 10
     assert sum(drawn[parts == part].mean() > 0.5 for part in like) / len(like) > 0.85
     assert (drawn & (truth == 2)).sum() / drawn.sum() > 0.9
+    with pytest.raises(sl.ParameterError, match="where is 'view'"):
+        lab.suggest_similar(160, 296, where="view")
     with pytest.raises(sl.ParameterError, match="scale is 3"):
         lab.suggest_similar(160, 296, scale=3)
     with pytest.raises(sl.ParameterError, match="row"):
         lab.suggest_similar(-1, 296)
+
+
+def test_objects_in_windows_and_slices_are_found_once(capsys):
+    # Discs of radius 10 in noise; SAM sees a slice in two windows of 256 pixels, whose borders and middles cross some discs.
+    rows, columns = np.mgrid[:256, :400]
+    middles = [(32 + 64 * i, 55 + 72 * j) for i in range(4) for j in range(5)]
+    discs = [np.hypot(rows - r, columns - c) <= 10 for r, c in middles]
+    second = [np.roll(disc, 6, axis=1) for disc in discs[::2]]
+    clean = np.stack([np.any(discs, axis=0), np.any(second, axis=0)])
+    stack = np.random.default_rng(4).integers(60, 100, clean.shape) + 100 * clean
+    lab = sl.Labeller(stack.astype(np.uint8), name="windows")
+
+    def check(drawn, wanted):
+        numbers = np.unique(drawn[drawn > 0])
+        assert len(numbers) == len(wanted)
+        for disc in wanted:
+            number = np.bincount(drawn[disc]).argmax()
+            assert number > 0
+            assert (disc & (drawn == number)).sum() / (disc | (drawn == number)).sum() > 0.75
+
+    found = lab.suggest_similar(*middles[7], where="stack")
+    assert "Searching: windows" in capsys.readouterr().err
+    assert found.objects.shape == (2, 256, 400) and found.objects[(0, *middles[7])] == 1
+    assert found.scores.shape == found.similarities.shape == (20 + 10,)
+    check(found.objects[0], discs)
+    check(found.objects[1], second)
+    near = lab.suggest_similar(*middles[7], where="overview", progress=False)
+    assert near.objects.shape == (256, 400) and len(near.scores) > 12
 
 
 def test_objects_of_a_threshold_are_cleaned_up():

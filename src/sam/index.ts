@@ -17,6 +17,7 @@
  * carry.ts            an object carried from slice to slice
  * given-objects.ts   objects of an array, as SAM draws them
  * similar.ts          objects like one that was accepted
+ * similar-windows.ts  … in windows of an image of any size
  * float16.ts          the form in which embeddings travel to the browser
  * packed-logits.ts    the form in which masks do
  *
@@ -37,5 +38,6 @@ export * from './wasm-decoder';
 export * from './prompt-grid';
 export * from './prompt-windows';
 export * from './similar';
+export * from './similar-windows';
 export * from './carry';
 export * from './given-objects';

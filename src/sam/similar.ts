@@ -2,13 +2,14 @@
  * Objects like one that the user accepted: SAM's embedding says where they may be, SAM's decoder draws them, and what is drawn must look and measure like
  * the example.
  *
- * The embedding of a place is compared with the mean over the example by the cosine of their angle, both without the mean over the image, since all
- * places share a large part of it.
+ * The embedding of a place is compared with the mean over the example by the cosine of their angle, both without the mean over the image in which the
+ * example is, since all places share a large part of it. The example may lie in another image than the one that is searched: another window, or slice.
  */
 import { DecoderManifest } from '../shared/models';
+import { Rect } from '../shared/rect';
 import type { ICandidates } from './decoder';
-import { samplesOf } from './mask-shape';
-import { stability } from './masks';
+import { samplesOf, samplesPerPixel } from './mask-shape';
+import { maskTraits } from './scale-choice';
 import { frameSize, IPromptPoint, IPrompts, ISize } from './prompts';
 
 /** An object that is proposed. */
@@ -23,6 +24,16 @@ export interface IProposal {
   point: IPromptPoint;
 }
 
+/** What objects are compared with. */
+export interface ILikeness {
+  /** The mean embedding over the example, one number a channel, without {@link common}. */
+  embedding: Float64Array;
+  /** The mean embedding over the image in which the example is. */
+  common: Float64Array;
+  /** Pixels of the example. */
+  area: number;
+}
+
 /** What is asked for. */
 export interface ISimilarOptions {
   manifest: DecoderManifest;
@@ -30,9 +41,13 @@ export interface ISimilarOptions {
   embedding: Float32Array;
   /** Rows and columns of the image. */
   size: ISize;
-  /** Logits of the accepted object, of the padded frame. */
-  example: Float32Array;
-  /** Logits of other objects that are taken already: what overlaps them is not proposed. */
+  /** That of the example, by {@link likenessOf}. */
+  like: ILikeness;
+  /** Only places in this rectangle of the image are looked at; absent: all. */
+  where?: Rect;
+  /** Similarities of objects that were found elsewhere, in other windows: they too say how similar those are that belong together. */
+  known?: readonly number[];
+  /** Logits of objects that are taken already, such as the example: what overlaps them is not proposed. */
   taken?: readonly Float32Array[];
   /** Decodes prompts on the embedding. */
   decode(prompts: IPrompts): Promise<ICandidates>;
@@ -43,43 +58,73 @@ export interface ISimilarOptions {
   progress?(done: number, total: number): void;
 }
 
-/** Places below this similarity are not looked at, and objects below it are not proposed. */
-const PLACE_MIN = 0.35;
+/** Objects below this similarity are not proposed. */
 const OBJECT_MIN = 0.5;
+/**
+ * Nor are those that are further from the example, by 1 − similarity, than so many times the nearest ones: than the first quartile of those that were found,
+ * once there are some. Particles that all look alike are told from anything else in this way; others may vary more.
+ */
+const SPREAD_MAX = 5;
+const FOUND_MIN = 5;
+/** Places below this similarity are not looked at, nor those that are less similar than objects must be by so much: a place may hold a part of one. */
+const PLACE_MIN = 0.35;
+const PLACE_BELOW = 0.25;
 /** An object's area may differ from the example's by this factor. */
-const AREA_FACTOR = 3;
+export const AREA_FACTOR = 6;
 /** Least stability of a mask: the overlap of its parts above a logit of 1 and of −1. */
 const STABILITY_MIN = 0.7;
+/** Least quality that SAM predicts for a mask. */
+const SCORE_MIN = 0.75;
+/** Weights of a scale's worth, the first three nearly as those of Auto; the last is for each factor e between its area and the example's. */
+const SCORE_WEIGHT = 0.9;
+const STABILITY_WEIGHT = 0.26;
+const CONNECTED_WEIGHT = 0.28;
+const SIMILARITY_WEIGHT = 0.2;
+const SIZE_WEIGHT = -0.05;
 /** After so many prompts without a proposal the rest, which is less similar, is not looked at. */
-const PATIENCE = 48;
+const PATIENCE = 24;
 /** Of two proposals that share more than this part of the smaller one, the better is kept. */
 const SHARED_MAX = 0.3;
 
 /**
- * Propose objects like the example, best places first.
+ * What makes other objects like an example.
  *
- * @throws RangeError for an example without a pixel; the signal's reason when it is aborted.
+ * @param embedding of the image in which it is, float32 [channels, rows, columns]
+ * @param example its logits, of the padded frame
+ * @throws RangeError for an example without a pixel
  */
-export async function* similarObjects(options: ISimilarOptions): AsyncGenerator<IProposal> {
-  const { manifest, embedding, size, example, taken = [], decode, most = 400, signal, progress } = options;
-  const side = manifest.decoder.maskSize;
-  const samples = samplesOf(size, manifest);
-  const area = areaOf(example);
-  if (area === 0) {
+export function likenessOf(
+  embedding: Float32Array,
+  size: ISize,
+  example: Float32Array,
+  manifest: DecoderManifest
+): ILikeness {
+  const samples = areaOf(example);
+  if (samples === 0) {
     throw new RangeError('The example has no pixel: accept an object first.');
   }
   const places = new Places(embedding, size, manifest);
-  const mean = places.mean(example);
-  const map = places.similarities(mean);
-  // What is covered: by the example, by objects that are taken, and by proposals.
+  return { embedding: places.mean(example), common: places.common, area: samples * pixelsOfSample(size, manifest) };
+}
+
+/** Propose objects like the example, best places first. */
+export async function* similarObjects(options: ISimilarOptions): AsyncGenerator<IProposal> {
+  const { manifest, embedding, size, like, where, taken = [], decode, most = 400, signal, progress } = options;
+  const side = manifest.decoder.maskSize;
+  const samples = samplesOf(size, manifest);
+  const area = like.area / pixelsOfSample(size, manifest);
+  const places = new Places(embedding, size, manifest, like.common);
+  const map = places.similarities(like.embedding);
+  // What is covered: by objects that are taken, and by proposals.
   const covered = new Uint8Array(side * side);
-  [example, ...taken].forEach(mask => cover(covered, mask));
+  taken.forEach(mask => cover(covered, mask));
   // Where a place was looked at in vain: the smallest region that SAM saw there.
   const vain = new Uint8Array(side * side);
   const order = peaks(map, places, Math.sqrt(area / Math.PI) / (side / places.columns) / 2);
+  const similarities = [...(options.known ?? [])];
   let decoded = 0;
   let fruitless = 0;
-  for (const [index, { row, column }] of order.entries()) {
+  for (const [index, { row, column, value }] of order.entries()) {
     signal?.throwIfAborted();
     progress?.(index, order.length);
     const step = side / places.columns;
@@ -88,21 +133,25 @@ export async function* similarObjects(options: ISimilarOptions): AsyncGenerator<
       Math.min((column + 0.5) * step, samples.columns - 1)
     ];
     const sample = Math.floor(y) * side + Math.floor(x);
-    if (covered[sample] || vain[sample]) {
-      continue;
-    }
-    if (decoded >= most || fruitless >= PATIENCE) {
-      break;
-    }
     const point: IPromptPoint = {
       row: Math.min(((y + 0.5) * size.rows) / samples.rows - 0.5, size.rows - 1),
       column: Math.min(((x + 0.5) * size.columns) / samples.columns - 0.5, size.columns - 1),
       label: 1
     };
+    if (covered[sample] || vain[sample] || (where && !contains(where, point))) {
+      continue;
+    }
+    if (decoded >= most || fruitless >= PATIENCE) {
+      break;
+    }
+    const least = leastSimilarity(similarities);
+    if (value < least - PLACE_BELOW) {
+      continue;
+    }
     decoded++;
     fruitless++;
     const answer = await decode({ points: [point] });
-    const found = bestLike(answer, area, size, manifest, mask => places.similarity(mask, mean));
+    const found = bestLike(answer, point, area, least, size, manifest, mask => places.similarity(mask, like.embedding));
     if (!found || shared(covered, found.lowRes) > SHARED_MAX) {
       cover(
         vain,
@@ -111,32 +160,49 @@ export async function* similarObjects(options: ISimilarOptions): AsyncGenerator<
       continue;
     }
     fruitless = 0;
+    similarities.push(found.similarity);
     cover(covered, found.lowRes);
     yield { ...found, point };
   }
   progress?.(order.length, order.length);
 }
 
-/** The scale that is most like the example; null if none is like it. */
+/** How similar an object must be, after those that were found so far. */
+function leastSimilarity(similarities: readonly number[]): number {
+  const { length } = similarities;
+  const falling = [...similarities].sort((a, b) => b - a);
+  return length < FOUND_MIN ? OBJECT_MIN : Math.max(OBJECT_MIN, 1 - SPREAD_MAX * (1 - falling[length >> 2]!));
+}
+
+/** The scale of most worth among those that are like the example; null if none is. */
 function bestLike(
   { lowRes, scores }: ICandidates,
+  at: IPromptPoint,
   area: number,
+  least: number,
   size: ISize,
   manifest: DecoderManifest,
   similarityOf: (mask: Float32Array) => number
 ): Omit<IProposal, 'point'> | null {
   let best: Omit<IProposal, 'point'> | null = null;
-  let merit = 0;
+  let most = -Infinity;
   lowRes.forEach((mask, i) => {
+    const score = scores[i]!;
     const ratio = Math.abs(Math.log(Math.max(areaOf(mask), 1) / area));
-    if (ratio > Math.log(AREA_FACTOR) || stability(mask, size, manifest) < STABILITY_MIN) {
+    if (ratio > Math.log(AREA_FACTOR) || score < SCORE_MIN) {
       return;
     }
+    const { stability, connected } = maskTraits(mask, at, size, manifest);
     const similarity = similarityOf(mask);
-    const value = similarity * scores[i]! * (1 - ratio / (2 * Math.log(AREA_FACTOR)));
-    if (similarity >= OBJECT_MIN && value > merit) {
-      merit = value;
-      best = { lowRes: mask, score: scores[i]!, similarity };
+    const worth =
+      SCORE_WEIGHT * score +
+      STABILITY_WEIGHT * stability +
+      CONNECTED_WEIGHT * connected +
+      SIMILARITY_WEIGHT * similarity +
+      SIZE_WEIGHT * ratio;
+    if (stability >= STABILITY_MIN && similarity >= least && worth > most) {
+      most = worth;
+      best = { lowRes: mask, score, similarity };
     }
   });
   return best;
@@ -144,7 +210,8 @@ function bestLike(
 
 /** An embedding's grid of places. */
 class Places {
-  constructor(embedding: Float32Array, size: ISize, manifest: DecoderManifest) {
+  /** @param common what is taken off each place, one number a channel; absent: the mean over the image */
+  constructor(embedding: Float32Array, size: ISize, manifest: DecoderManifest, common?: Float64Array) {
     const [channels, rows, columns] = manifest.encoder.layers.output.shape;
     this.channels = channels;
     this.rows = rows;
@@ -153,19 +220,13 @@ class Places {
     const frame = frameSize(size, manifest.encoder.size, manifest.encoder.resize);
     this.usedRows = Math.ceil((frame.rows / manifest.encoder.size) * rows);
     this.usedColumns = Math.ceil((frame.columns / manifest.encoder.size) * columns);
-    // Channels of a place lie together here, without their mean over the image.
-    const values = new Float32Array(embedding.length);
-    const used = this.usedRows * this.usedColumns;
+    this.common = common ?? this._meanOf(embedding);
+    // Channels of a place lie together here, without what is common.
+    const values = new Float32Array(channels * rows * columns);
     for (let channel = 0; channel < channels; channel++) {
       const from = channel * rows * columns;
-      let total = 0;
-      for (let row = 0; row < this.usedRows; row++) {
-        for (let column = 0; column < this.usedColumns; column++) {
-          total += embedding[from + row * columns + column]!;
-        }
-      }
       for (let place = 0; place < rows * columns; place++) {
-        values[place * channels + channel] = embedding[from + place]! - total / used;
+        values[place * channels + channel] = embedding[from + place]! - this.common[channel]!;
       }
     }
     this._values = values;
@@ -174,6 +235,8 @@ class Places {
   readonly channels: number;
   readonly rows: number;
   readonly columns: number;
+  /** What is taken off each place. */
+  readonly common: Float64Array;
   /** Rows and columns that the image covers; the others are padding. */
   readonly usedRows: number;
   readonly usedColumns: number;
@@ -214,6 +277,21 @@ class Places {
     );
   }
 
+  /** The mean over the image. */
+  private _meanOf(embedding: Float32Array): Float64Array {
+    const used = this.usedRows * this.usedColumns;
+    return Float64Array.from({ length: this.channels }, (_, channel) => {
+      const from = channel * this.rows * this.columns;
+      let total = 0;
+      for (let row = 0; row < this.usedRows; row++) {
+        for (let column = 0; column < this.usedColumns; column++) {
+          total += embedding[from + row * this.columns + column]!;
+        }
+      }
+      return total / used;
+    });
+  }
+
   private readonly _values: Float32Array;
   private readonly _step: number;
 }
@@ -230,7 +308,7 @@ function cosine(values: ArrayLike<number>, from: number, to: Float64Array): numb
 }
 
 /** Places that may hold an object: those that are the most similar within a radius first, then the others, by falling similarity. */
-function peaks(map: Float64Array, places: Places, radius: number): { row: number; column: number }[] {
+function peaks(map: Float64Array, places: Places, radius: number): { row: number; column: number; value: number }[] {
   const reach = Math.max(1, Math.round(radius));
   const out: { row: number; column: number; value: number; peak: boolean }[] = [];
   for (let row = 0; row < places.usedRows; row++) {
@@ -249,6 +327,16 @@ function peaks(map: Float64Array, places: Places, radius: number): { row: number
     }
   }
   return out.sort((a, b) => Number(b.peak) - Number(a.peak) || b.value - a.value);
+}
+
+/** Pixels of the image that a sample of a mask covers. */
+function pixelsOfSample(size: ISize, manifest: DecoderManifest): number {
+  const { down, across } = samplesPerPixel(size, manifest);
+  return 1 / (down * across);
+}
+
+function contains({ row0, row1, column0, column1 }: Rect, { row, column }: IPromptPoint): boolean {
+  return row >= row0 - 0.5 && row < row1 - 0.5 && column >= column0 - 0.5 && column < column1 - 0.5;
 }
 
 function areaOf(mask: Float32Array): number {

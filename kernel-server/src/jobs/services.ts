@@ -22,7 +22,7 @@ import {
 import type { IPromptModel } from '../../../src/shared/models';
 import { Rect } from '../../../src/shared/rect';
 import { OptionalRegion } from '../../../src/shared/region';
-import type { ICandidates, IPrompts } from '../../../src/sam';
+import type { ICandidates, IPrompts, IProposal, ISimilarOptions } from '../../../src/sam';
 import { IJobContext } from './job-context';
 
 /** SAM's encoder and, for Python, its decoder. They run in a child process, which may die. */
@@ -93,18 +93,20 @@ export interface ISamService {
     context: IJobContext
   ): Promise<{ masks: Uint8Array; scores: [number, number, number] }>;
   /**
-   * Find objects like the one at a point.
-   * @returns uint16 [rows, columns]: 1 the object at the point, 2 and up the others; for each its predicted quality and its similarity.
+   * Find objects like an example, in the image that the embedding shows.
+   * @param query `where` and the proposals' points are in rows and columns of that image
    */
   similar(
     embedding: Float32Array,
     size: { rows: number; columns: number },
-    point: { row: number; column: number },
-    scale: number | undefined,
+    query: ISimilarQuery,
     context: IJobContext
-  ): Promise<{ objects: Uint16Array; scores: number[]; similarities: number[] }>;
+  ): Promise<IProposal[]>;
   dispose(): Promise<void>;
 }
+
+/** What objects are looked for: see `similarObjects`. */
+export type ISimilarQuery = Pick<ISimilarOptions, 'like' | 'where' | 'known' | 'taken'>;
 
 /** The services of the models that sessions chose for their suggestions. */
 export interface IPromptServices {

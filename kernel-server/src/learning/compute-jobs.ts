@@ -78,33 +78,6 @@ export class ComputeJobs {
     return { masks: window || region ? placed(masks, part, rows, columns) : masks, shape: [3, rows, columns], scores };
   }
 
-  /** Objects like the one at a point, uint16 [rows, columns] of the image, with their qualities and similarities. */
-  async similar(
-    session: Session,
-    { slice, point, scale }: Params<'sam.similar'>,
-    call: ICall
-  ): Promise<{ objects: Uint16Array; shape: number[]; scores: number[]; similarities: number[] }> {
-    const [, rows, columns] = session.record.image.shape;
-    const { part, size, local } = seenAt(session, point);
-    const { embedding } = await this.embeddings.whole(session, slice, call);
-    const sam = await this._samOf(session);
-    const description = {
-      key: `similar/${session.id}/${call.id}`,
-      id: call.id,
-      session: session.id,
-      kind: 'similar' as const
-    };
-    const found = await this._options.jobs.run(description, call.signal, context =>
-      sam.similar(embedding, size, local, scale, context)
-    );
-    const objects = new Uint16Array(rows * columns);
-    for (let row = 0; row < size.rows; row++) {
-      const from = row * size.columns;
-      objects.set(found.objects.subarray(from, from + size.columns), (part.row0 + row) * columns + part.column0);
-    }
-    return { ...found, objects, shape: [rows, columns] };
-  }
-
   /** The objects of an array, uint16 [rows, columns] of the image, as SAM draws them; those outside of the region that is worked on stay away. */
   async drawObjects(
     session: Session,
@@ -315,20 +288,6 @@ function placed(masks: Uint8Array, part: Rect, rows: number, columns: number): U
     out.set(masks.subarray(from, from + width), row * columns + part.column0);
   }
   return out;
-}
-
-/** The rows and columns that SAM sees of a session's slices, and a point in them. @throws BridgeError `invalid` for a point elsewhere. */
-function seenAt(session: Session, point: { row: number; column: number }) {
-  const part = rectOf(session.record.region, session.record.image.shape);
-  const local = { row: point.row - part.row0, column: point.column - part.column0 };
-  const size = { rows: part.row1 - part.row0, columns: part.column1 - part.column0 };
-  if (!(local.row >= -0.5 && local.row < size.rows && local.column >= -0.5 && local.column < size.columns)) {
-    throw new BridgeError(
-      'invalid',
-      `The point (${point.row}, ${point.column}) is outside of what SAM sees, rows ${part.row0} to ${part.row1} and columns ${part.column0} to ${part.column1}.`
-    );
-  }
-  return { part, size, local };
 }
 
 /** A part of a uint16 array of [rows, columns]. */

@@ -13,6 +13,7 @@ import { Uncertainty } from '../next-region/uncertainty';
 import { DecoderThreads } from '../sam/decoder-thread';
 import { ObjectCarrier } from '../sam/object-carrier';
 import { PromptDecoder } from '../sam/prompt-decoder';
+import { SimilarFinder } from '../sam/similar-finder';
 import { EncoderResults } from '../sam/encoder-results';
 import { PromptModels } from '../sam/prompt-models';
 import { SliceEmbeddings } from '../sam/slice-embeddings';
@@ -52,6 +53,7 @@ export interface IMethodContext extends IMethodOptions {
   compute: ComputeJobs;
   carrier: ObjectCarrier;
   prompts: PromptDecoder;
+  finder: SimilarFinder;
   interpolation: Interpolation;
   corrections: Corrections;
   live: LiveRounds;
@@ -89,12 +91,14 @@ export function createContext(options: IMethodOptions): IMethodContext {
   const interpolation = new Interpolation({ engine, jobs });
   const carrier = new ObjectCarrier({ ...options, embeddings });
   const prompts = new PromptDecoder({ models: options.models, embeddings, threads: options.decoderThreads });
+  const finder = new SimilarFinder({ ...options, embeddings });
   const corrections = new Corrections({ engine, jobs });
   return {
     ...options,
     compute,
     carrier,
     prompts,
+    finder,
     interpolation,
     corrections,
     classifiers,

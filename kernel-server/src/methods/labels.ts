@@ -9,7 +9,7 @@ import { filledTiles, overlayTiles, tilesOf } from '../session/overlays';
 import { firstTiles, middleTiles } from '../session/reduced-overlays';
 import { Session } from '../session/session';
 import { spareClasses } from '../session/spare-classes';
-import { Handlers, madeBy } from '../transport/dispatcher';
+import { Handlers, madeBy, logitsOf } from '../transport/dispatcher';
 import { IMethodContext } from './context';
 
 export function labelsHandlers({ sessions, peers, events, staging, interpolation, carrier }: IMethodContext) {
@@ -83,9 +83,7 @@ export function labelsHandlers({ sessions, peers, events, staging, interpolation
     'labels.carry': async (params, call) => {
       const session = await sessions.get(params.session);
       checkClass(session, params.class);
-      const bytes = call.buffers[0]?.slice() ?? new Uint8Array(); // aligned for float32
-      const logits = new Float32Array(bytes.buffer, 0, Math.floor(bytes.byteLength / 4));
-      const { rects, ...result } = await carrier.label(session, params, logits, call);
+      const { rects, ...result } = await carrier.label(session, params, logitsOf(call), call);
       await events.labelsEdited(session, rects);
       events.changed(session);
       return { result };

@@ -5,13 +5,22 @@ import { rectOf } from '../../../src/shared/region';
 import { toFloat16 } from '../../../src/sam/float16';
 import { TileFile } from '../arrays/tile-file';
 import { Session } from '../session/session';
-import { Handlers } from '../transport/dispatcher';
+import { Handlers, logitsOf } from '../transport/dispatcher';
 import { Peer } from '../transport/peers';
 import { IMethodContext } from './context';
 
-export function samHandlers({ models, sessions, staging, embeddings, compute, carrier, prompts }: IMethodContext) {
+export function samHandlers({
+  models,
+  sessions,
+  staging,
+  embeddings,
+  compute,
+  carrier,
+  prompts,
+  finder
+}: IMethodContext) {
   /** Stage an array for a peer; its bytes come in parts, one after the other. */
-  const handOver = async (peer: Peer, dtype: 'uint8' | 'uint16', shape: number[], parts: readonly Uint8Array[]) => {
+  const handOver = async (peer: Peer, dtype: 'uint8' | 'uint16', shape: number[], parts: Iterable<Uint8Array>) => {
     const made = await staging.make(peer, dtype, shape);
     const file = new TileFile(made.array, 'r+');
     try {
@@ -110,10 +119,23 @@ export function samHandlers({ models, sessions, staging, embeddings, compute, ca
 
     'sam.similar': async (params, call) => {
       const session = await sessions.get(params.session);
-      session.checkSlice(params.slice);
-      const { objects, shape, scores, similarities } = await compute.similar(session, params, call);
-      const { staged, array } = await handOver(call.peer, 'uint16', shape, [new Uint8Array(objects.buffer)]);
+      const { objects, shape, scores, similarities } = await finder.everywhere(session, params, call);
+      const { staged, array } = await handOver(call.peer, 'uint16', shape, objects);
       return { result: { staged, array, scores, similarities, ...(await problemOf(session)) } };
+    },
+
+    'sam.similar-window': async (params, call) => {
+      const session = await sessions.get(params.session);
+      const { isSeen, found } = await finder.inWindow(session, params, logitsOf(call), call);
+      return {
+        result: {
+          isSeen,
+          points: found.map(({ point: { row, column } }) => ({ row, column })),
+          scores: found.map(({ score }) => score),
+          similarities: found.map(({ similarity }) => similarity)
+        },
+        buffers: found.map(({ lowRes }) => new Uint8Array(toFloat16(lowRes).buffer))
+      };
     }
   } satisfies Partial<Handlers>;
 }

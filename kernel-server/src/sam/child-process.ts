@@ -10,7 +10,6 @@ import { OUTPUT_LAYER } from '../../../src/shared/models';
 import { Rect } from '../../../src/shared/rect';
 import { rectOf } from '../../../src/shared/region';
 import {
-  chooseScale,
   EncoderWindows,
   IPrompts,
   ISimilarOptions,
@@ -18,7 +17,6 @@ import {
   Preprocessor,
   SamDecoder,
   similarObjects,
-  upscaleMask,
   wholeView
 } from '../../../src/sam';
 import { TileFile } from '../arrays/tile-file';
@@ -180,7 +178,7 @@ class JobRunner {
   }
 
   private async _similar(job: ISimilarJob, progress: Progress, signal: AbortSignal): Promise<ISimilarResult> {
-    const { embedding, size, point, scale } = job;
+    const { embedding, size, query } = job;
     const { manifest } = this._start;
     const decoder = await this._openDecoder(progress);
     const prepared = decoder.prepare(embedding);
@@ -190,29 +188,21 @@ class JobRunner {
       signal.throwIfAborted();
       return decoder.decode(prepared, size, prompts);
     };
-    const { lowRes, scores } = await decode({ points: [{ ...point, label: 1 }] });
-    const first = scale ?? chooseScale({ lowRes, scores, single: null }, { at: point, size, manifest }).scale;
-    const objects = new Uint16Array(size.rows * size.columns);
-    const paint = (mask: Float32Array, id: number) =>
-      upscaleMask(mask, size, manifest).forEach((inside, i) => (objects[i] = inside && !objects[i] ? id : objects[i]!));
-    const example = lowRes[first]!;
-    paint(example, 1);
-    const result: ISimilarResult = { objects, scores: [scores[first]!], similarities: [1] };
-    const options: ISimilarOptions = {
+    const found: ISimilarResult = [];
+    const places: NonNullable<ISimilarOptions['progress']> = (done, total) =>
+      progress('looking at places', done, total);
+    for await (const each of similarObjects({
+      ...query,
       manifest,
       embedding,
       size,
-      example,
       decode,
       signal,
-      progress: (done, total) => progress('looking at places', done, total)
-    };
-    for await (const found of similarObjects(options)) {
-      paint(found.lowRes, result.scores.length + 1);
-      result.scores.push(found.score);
-      result.similarities.push(found.similarity);
+      progress: places
+    })) {
+      found.push(each);
     }
-    return result;
+    return found;
   }
 
   /** The decoder, opened when it is first needed. */

@@ -1,11 +1,12 @@
 /** The messages between the sidecar and its SAM process, sent by Node's own IPC with `serialization: 'advanced'`. */
-import type { ArrayDescriptor, ImageInfo, PointPrompt, SamDevice } from '../../../src/shared/protocol';
+import type { ArrayDescriptor, ImageInfo, SamDevice } from '../../../src/shared/protocol';
 import type { IBasisLayer } from '../../../engine/core/embedding';
 import type { EmbeddingLayer } from '../../../src/shared/features';
 import type { ErrorCode } from '../../../src/shared/errors';
 import type { Rect } from '../../../src/shared/rect';
 import type { EncoderLayout, IModelFile, IModelManifest, IPromptModel } from '../../../src/shared/models';
-import type { ICandidates, IPrompts, ISize } from '../../../src/sam';
+import type { ICandidates, IPrompts, IProposal, ISize } from '../../../src/sam';
+import type { ISimilarQuery } from '../jobs/services';
 
 /** Where the encoder may run. `auto` probes for the fastest. */
 export const PROVIDERS = ['auto', 'cuda', 'webgpu', 'cpu'] as const;
@@ -48,14 +49,12 @@ export interface ISuggestJob {
   prompts: IPrompts;
 }
 
-/** Find objects like the one at a point. */
+/** Find objects like an example. */
 export interface ISimilarJob {
   kind: 'similar';
   embedding: Float32Array;
   size: ISize;
-  point: Omit<PointPrompt, 'label'>;
-  /** Absent: the one that fits best. */
-  scale: number | undefined;
+  query: ISimilarQuery;
 }
 
 /** Encode windows of a slice, and reduce their layers to components. */
@@ -95,12 +94,7 @@ export interface IReduceResult {
 
 export type ISuggestResult = ICandidates;
 
-export interface ISimilarResult {
-  /** uint16 [rows, columns]: 1 the object at the point, 2 and up the others. */
-  objects: Uint16Array;
-  scores: number[];
-  similarities: number[];
-}
+export type ISimilarResult = IProposal[];
 
 export type ToSamProcess = ISamStart | { kind: 'job'; id: number; job: SamJob } | { kind: 'cancel'; id: number };
 

@@ -17,10 +17,10 @@ import {
   promptLength
 } from '../../../src/shared/models';
 import type { Rect } from '../../../src/shared/rect';
-import { encodePrompts, ICandidates, IPrompts, ISize, upscaleMaskRegion } from '../../../src/sam';
+import { encodePrompts, ICandidates, IPrompts, IProposal, ISize, upscaleMaskRegion } from '../../../src/sam';
 import { log } from '../base/log';
 import type { IJobContext } from '../jobs/job-context';
-import type { ISamService } from '../jobs/services';
+import type { ISamService, ISimilarQuery } from '../jobs/services';
 import { verifyAgain } from './encoder';
 import type { EncoderSource, IEmbedResult, IPlacedFile, ProviderChoice, SamJob } from './messages';
 import { PROVIDERS } from './messages';
@@ -178,21 +178,8 @@ export class SamService implements ISamService {
     return { masks, scores: scores as [number, number, number] };
   }
 
-  async similar(
-    embedding: Float32Array,
-    size: ISize,
-    point: { row: number; column: number },
-    scale: number | undefined,
-    context: IJobContext
-  ): Promise<{ objects: Uint16Array; scores: number[]; similarities: number[] }> {
-    const result = await this._run({ kind: 'similar', embedding, size, point, scale }, context);
-    if (!result.objects.includes(1)) {
-      throw new BridgeError(
-        'invalid',
-        `SAM finds no object at (${point.row}, ${point.column}); choose a pixel inside of one, or another scale.`
-      );
-    }
-    return result;
+  similar(embedding: Float32Array, size: ISize, query: ISimilarQuery, context: IJobContext): Promise<IProposal[]> {
+    return this._run({ kind: 'similar', embedding, size, query }, context);
   }
 
   async dispose(): Promise<void> {

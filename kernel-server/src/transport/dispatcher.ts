@@ -32,6 +32,12 @@ export function madeBy({ peer }: Pick<ICall, 'peer'>, tool: string): MadeBy {
   return { provenance: peer.role === 'python' ? 'python' : 'hand', tool };
 }
 
+/** The first buffer of a request as float32; empty if there is none. */
+export function logitsOf({ buffers }: Pick<ICall, 'buffers'>): Float32Array {
+  const bytes = buffers[0]?.slice() ?? new Uint8Array(); // aligned for float32
+  return new Float32Array(bytes.buffer, 0, Math.floor(bytes.byteLength / 4));
+}
+
 /** A handler's answer. */
 export interface IAnswer<M extends Method> {
   result: Result<M>;

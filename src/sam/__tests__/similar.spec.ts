@@ -1,15 +1,18 @@
 /** Which objects are proposed, on discs with a known answer; `sambalab/tests/test_labeller.py` has the real model. */
-import { IPrompts, ISimilarOptions, similarObjects } from '..';
+import { IPrompts, ISimilarOptions, likenessOf, similarObjects } from '..';
 import { MOBILE_SAM } from '../../shared/models/mobile-sam';
 import { decodeDiscs, discEmbedding, discLogits, DISCS, SIZE } from './support/discs';
 
 async function search(more: Partial<ISimilarOptions> = {}) {
   const asked: IPrompts[] = [];
+  const embedding = discEmbedding();
+  const example = discLogits(DISCS[0]!);
   const options: ISimilarOptions = {
     manifest: MOBILE_SAM,
-    embedding: discEmbedding(),
+    embedding,
     size: SIZE,
-    example: discLogits(DISCS[0]!),
+    like: likenessOf(embedding, SIZE, example, MOBILE_SAM),
+    taken: [example],
     decode: async prompts => {
       asked.push(prompts);
       return decodeDiscs(prompts);
@@ -41,7 +44,7 @@ describe('similarObjects', () => {
   });
 
   it('proposes nothing that overlaps what is taken', async () => {
-    const { found } = await search({ taken: [discLogits(DISCS[4]!), discLogits(DISCS[9]!)] });
+    const { found } = await search({ taken: [0, 4, 9].map(i => discLogits(DISCS[i]!)) });
     expect(found).toEqual([1, 2, 3, 5, 6, 7, 8]);
   });
 
@@ -64,7 +67,8 @@ describe('similarObjects', () => {
     expect(shares).toHaveLength(4);
   });
 
-  it('refuses an example without a pixel', async () => {
-    await expect(search({ example: new Float32Array(65536).fill(-1) })).rejects.toThrow('The example has no pixel');
+  it('refuses an example without a pixel', () => {
+    const nothing = new Float32Array(65536).fill(-1);
+    expect(() => likenessOf(discEmbedding(), SIZE, nothing, MOBILE_SAM)).toThrow('The example has no pixel');
   });
 });

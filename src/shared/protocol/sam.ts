@@ -173,8 +173,9 @@ export const SAM_METHODS = {
     })
   },
   /**
-   * Find objects like the one at a point: a staged uint16 array [rows, columns] with 1 in that object, 2 and up in the others, 0 elsewhere. For each
-   * the quality that SAM predicts, and how similar its embedding is to that of the first, −1 to 1. `invalid` if there is no object at the point.
+   * Find objects like the one at a point: a staged uint16 array [slices, rows, columns] with 1 in that object, 2 and up in the others, 0 elsewhere. For
+   * each the quality that SAM predicts, and how similar its embedding is to that of the first, −1 to 1. `invalid` if there is no object at the point, or
+   * there are more than 65,535.
    */
   'sam.similar': {
     params: z.object({
@@ -182,7 +183,12 @@ export const SAM_METHODS = {
       slice: zCount,
       point: zPoint.omit({ label: true }),
       /** SAM's scale of the object at the point, 0 (small) to 2 (large); absent: the one that fits best. */
-      scale: z.number().int().min(0).max(2).optional()
+      scale: z.number().int().min(0).max(2).optional(),
+      /**
+       * `overview`: in what one look of SAM at the whole slice shows; `slice`: in windows over the slice, as large as the object asks for; `stack`: in those
+       * of all slices. The array has all slices then, else one.
+       */
+      where: z.enum(['overview', 'slice', 'stack'])
     }),
     result: z.object({
       staged: zStagedId,
@@ -190,6 +196,25 @@ export const SAM_METHODS = {
       scores: z.array(z.number()),
       similarities: z.array(z.number()),
       problem: zProblem
+    })
+  },
+  /**
+   * Find objects like an example in one window of a slice: one buffer for each with its mask, float16 logits of the decoder that sees the window alone. The
+   * example is a mask at a point; one buffer: its float32 logits, of a decoder that saw the rows and columns `within` alone. `isSeen` is false if SAM does not
+   * see the example in the windows that its size asks for; the others are then empty.
+   */
+  'sam.similar-window': {
+    params: z.object({
+      session: zSessionId,
+      slice: zCount,
+      window: zRect,
+      example: z.object({ slice: zCount, point: zPoint.omit({ label: true }), within: zRect })
+    }),
+    result: z.object({
+      isSeen: z.boolean(),
+      points: z.array(zPoint.omit({ label: true })),
+      scores: z.array(z.number()),
+      similarities: z.array(z.number())
     })
   }
 } as const satisfies MethodTable;

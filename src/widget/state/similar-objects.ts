@@ -5,7 +5,7 @@
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
 import { areaOf, BridgeError, overlaps, Rect } from '../../shared';
-import { chooseScale, similarObjects } from '../../sam';
+import { chooseScale, likenessOf, similarObjects } from '../../sam';
 import { ISize } from '../base/geometry';
 import { IMaskTile, MaskBuilder } from '../labels/raster';
 import { IPixel, Suggestion } from './suggestion';
@@ -209,11 +209,13 @@ export class SimilarObjects implements IDisposable {
     const { image } = this._options;
     const { manifest, within } = decoder;
     const seen = this._seenBy(decoder);
+    const size = { rows: seen.row1 - seen.row0, columns: seen.column1 - seen.column0 };
     const found = similarObjects({
       manifest,
       embedding,
-      size: { rows: seen.row1 - seen.row0, columns: seen.column1 - seen.column0 },
-      example: suggestion.logits,
+      size,
+      like: likenessOf(embedding, size, suggestion.logits, manifest),
+      taken: [suggestion.logits],
       signal,
       decode: ({ points }) => {
         const inImage = points.map(point => ({

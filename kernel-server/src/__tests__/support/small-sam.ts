@@ -101,11 +101,9 @@ export class SmallSam implements ISamService {
     return { lowRes, scores: [0.5, 0.5, 0.5], single: null };
   }
 
-  /** The pixel of the point, and no other object. */
-  async similar(...[, size, point]: Parameters<ISamService['similar']>): ReturnType<ISamService['similar']> {
-    const objects = new Uint16Array(size.rows * size.columns);
-    objects[Math.round(point.row) * size.columns + Math.round(point.column)] = 1;
-    return { objects, scores: [0.5], similarities: [1] };
+  /** No object. */
+  async similar(): ReturnType<ISamService['similar']> {
+    return [];
   }
 
   async dispose(): Promise<void> {

@@ -1,0 +1,139 @@
+/** Objects like an example in windows of a large image, with the real model in a real SAM process. */
+import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { fromFloat16, maskIn, SimilarWindows, windowAround } from '../../../../src/sam';
+import { MOBILE_SAM } from '../../../../src/shared/models/mobile-sam';
+import { Rect } from '../../../../src/shared/rect';
+import { TestClient } from '../../__tests__/support/client';
+import { Home } from '../../__tests__/support/home';
+import { CLASSES } from '../../__tests__/support/images';
+import { buildDecoder, bundleSamProcess, intersectionOverUnion, makeFolder } from '../../__tests__/support/sam-fixture';
+import { EngineService } from '../../__tests__/support/small-engine';
+import { SamService } from '../service';
+
+const [ROWS, COLUMNS] = [1100, 1400];
+const RADIUS = 16;
+const SEEN: Rect = { row0: 0, row1: ROWS, column0: 0, column1: COLUMNS };
+/**
+ * A row of discs, and noise that repeats with them. Of the windows of 512 pixels some begin at column 0, the next at column 384: what is left of column 448
+ * belongs to the first ones. The disc there is the fourth; the third lies in the middle of a window. A layer below is as bright as the discs, so that the
+ * contrast, which SAM sees stretched, is the same in all windows.
+ */
+const PERIOD = 140;
+const DISCS = Array.from({ length: 6 }, (_, i) => ({ row: 200, column: 28 + i * PERIOD }));
+const around = ({ row, column }: { row: number; column: number }): Rect => ({
+  row0: row - RADIUS - 3,
+  row1: row + RADIUS + 4,
+  column0: column - RADIUS - 3,
+  column1: column + RADIUS + 4
+});
+
+describe('SimilarFinder', () => {
+  const folder = makeFolder();
+  let sam: SamService;
+  let home: Home<EngineService>;
+  let client: TestClient;
+  let session: string;
+  /** The first disc, as a decoder draws it that sees the window around it. */
+  const within = windowAround(SEEN, 512, DISCS[0]!.row, DISCS[0]!.column);
+  const example = { slice: 0, point: DISCS[0]!, within };
+  const logits = Float32Array.from({ length: 256 * 256 }, (_, i) => {
+    const [row, column] = [2 * Math.floor(i / 256) + 0.5, 2 * (i % 256) + 0.5];
+    return RADIUS - Math.hypot(row + within.row0 - DISCS[0]!.row, column + within.column0 - DISCS[0]!.column);
+  });
+  const buffers = [new Uint8Array(logits.buffer)];
+
+  beforeAll(async () => {
+    const env = { ...process.env, SAMBALAB_PROVIDER: 'cpu' };
+    const processPath = bundleSamProcess(folder.path);
+    sam = new SamService({ processPath, decoderPath: buildDecoder(folder.path), env });
+    home = await new Home(new EngineService(), sam).start();
+    client = await home.connect('python');
+    const pixels = new Uint8Array(ROWS * COLUMNS);
+    let random = 11;
+    const noise = Uint8Array.from({ length: ROWS * PERIOD }, () => (random = (random * 48271) % 2147483647) % 40);
+    for (let i = 0; i < pixels.length; i++) {
+      const [row, column] = [Math.floor(i / COLUMNS), i % COLUMNS];
+      const isIn = row > 420 || DISCS.some(disc => Math.hypot(row - disc.row, column - disc.column) <= RADIUS);
+      pixels[i] = 80 + noise[row * PERIOD + (column % PERIOD)]! + (isIn ? 80 : 0);
+    }
+    const digest = createHash('sha256').update(pixels).digest('hex');
+    const { arrays, ...opened } = await client.request('session.open', {
+      key: 'large',
+      title: '',
+      image: { shape: [1, ROWS, COLUMNS, 1], dtype: 'uint8', digest, display: { low: 0, high: 255 } },
+      classes: CLASSES,
+      keepClasses: false,
+      fresh: false
+    });
+    session = opened.session;
+    writeFileSync(arrays['image']!.path, pixels, { flag: 'r+' });
+    await client.request('image.ready', { session });
+    await client.request('session.choice', { session, features: { families: {} } });
+  });
+  afterAll(async () => {
+    await home.dispose();
+    await sam.dispose();
+    folder.remove();
+  });
+
+  it('finds an object at the border between windows once, as one that lies in the middle', async () => {
+    const windows = new SimilarWindows(SEEN, around(DISCS[0]!));
+    const upper = windows.all.filter(({ row0, column0 }) => row0 === 0 && column0 <= 384);
+    expect(upper.map(({ column0, column1 }) => [column0, column1])).toEqual([
+      [0, 512],
+      [384, 896]
+    ]);
+    const found: { mask: Uint8Array; index: number }[] = [];
+    for (const window of upper) {
+      const answer = await client.request('sam.similar-window', { session, slice: 0, window, example }, { buffers });
+      expect(answer.isSeen).toBe(true);
+      expect(answer.points).toHaveLength(answer.buffers.length);
+      for (const bytes of answer.buffers) {
+        const lowRes = fromFloat16(new Uint16Array(bytes.slice().buffer));
+        const overlaps = DISCS.map(disc => {
+          const rect = around(disc);
+          return maskIn(lowRes, window, rect, MOBILE_SAM).reduce((sum, inside) => sum + inside, 0);
+        });
+        const index = overlaps.indexOf(Math.max(...overlaps));
+        found.push({ mask: maskIn(lowRes, window, around(DISCS[index]!), MOBILE_SAM), index });
+      }
+    }
+    // Not the example, nor what belongs to windows further right; the one on the border once, or by both windows as the same mask.
+    const indices = found.map(({ index }) => index).sort((a, b) => a - b);
+    expect([...new Set(indices)]).toEqual([1, 2, 3, 4, 5]);
+    expect(indices.filter(index => index !== 3)).toEqual([1, 2, 4, 5]);
+    const central = found.find(({ index }) => index === 2)!;
+    for (const { mask } of found.filter(({ index }) => index === 3)) {
+      expect(intersectionOverUnion(mask, central.mask)).toBeGreaterThan(0.9);
+    }
+  });
+
+  it('tells how far it is, can be cancelled, and refuses what is no example', async () => {
+    const searching = client
+      .request('sam.similar', { session, slice: 0, point: DISCS[0]!, where: 'stack' }, { id: 'searches' })
+      .catch((error: { code: string }) => error.code);
+    const told = () =>
+      client.heard.some(({ event, params }) => {
+        const { kind, stage } = params as { kind?: string; stage?: string };
+        return event === 'job' && kind === 'similar' && stage === 'windows';
+      });
+    while (!told()) {
+      await new Promise(resolve => setTimeout(resolve, 20));
+    }
+    await client.request('cancel', { id: 'searches' });
+    expect(await searching).toBe('cancelled');
+    const window = within;
+    const nothing = [new Uint8Array(4 * 256 * 256)];
+    await expect(
+      client.request('sam.similar-window', { session, slice: 0, window, example }, { buffers: nothing })
+    ).rejects.toThrow('0 are above 0');
+    const beyond = { ...window, row1: ROWS + 1 };
+    await expect(
+      client.request('sam.similar-window', { session, slice: 0, window: beyond, example }, { buffers })
+    ).rejects.toThrow('The window has rows 0 to 1101');
+    await expect(
+      client.request('sam.similar', { session, slice: 0, point: { row: ROWS, column: 0 }, where: 'slice' })
+    ).rejects.toThrow('The point (1100, 0) is outside');
+  });
+});
