@@ -82,7 +82,7 @@ async function measure(sam, work, pixels, classes, most) {
     const at = { row: Math.floor(point / columns), column: point % columns };
     const before = await first(sam, plain, size, at, truth);
     const now = await first(sam, whole, size, at, truth);
-    const shown = now.isTooLarge ? 0 : overlap(sam.refined(now.logits, size, pixels), truth);
+    const shown = now.isUnfit ? 0 : overlap(sam.refined(now.logits, size, pixels), truth);
     const window = windowAround(at, size, random);
     const near = await sam.embed(pixels, size, window, true);
     const zoomed = await first(sam, near, size, at, truth, window);
@@ -125,14 +125,15 @@ async function first(
     (best, part, i) => (part <= 0.9 && (parts[best] > 0.9 || answer.scores[i] > answer.scores[best]) ? i : best),
     0
   );
-  const { scale, isTooLarge } = sam.choose(answer, local, seen);
+  const { scale, isTooLarge, isRagged } = sam.choose(answer, local, seen);
+  const isUnfit = isTooLarge || isRagged;
   return {
     score: overlaps[highest],
     scoreLarge: parts[highest] > 1 / 3 ? 1 : 0,
     best: Math.max(...overlaps),
-    auto: isTooLarge ? 0 : overlaps[scale],
-    isTooLarge,
-    large: !isTooLarge && parts[scale] > 1 / 3 ? 1 : 0,
+    auto: isUnfit ? 0 : overlaps[scale],
+    isUnfit,
+    large: !isUnfit && parts[scale] > 1 / 3 ? 1 : 0,
     logits: answer.lowRes[scale]
   };
 }

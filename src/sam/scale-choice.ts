@@ -19,7 +19,14 @@ const COVERAGE_WEIGHT = -0.02;
 /** Auto begins with no mask of more than this part of the image, unless the user has accepted one as large. */
 export const FIRST_COVERAGE_MAX = 1 / 3;
 
-/** What a mask is judged by. All are fractions from 0 to 1. */
+/**
+ * A mask of more parts than this whose stability is below the limit is ragged: SAM's logits are near 0 all over, and noise decides which samples are in
+ * the mask. Auto begins with none of them. Stable masks of many parts, and one-part masks that are not stable, are objects often enough.
+ */
+export const PARTS_MAX = 20;
+export const RAGGED_STABILITY = 0.25;
+
+/** What a mask is judged by. Fractions are from 0 to 1. */
 export interface IMaskTraits {
   /** The part of the image that the mask covers. */
   coverage: number;
@@ -27,6 +34,8 @@ export interface IMaskTraits {
   stability: number;
   /** The part of the mask that is connected with the point; 0 if the point is outside. */
   connected: number;
+  /** Number of its connected parts; those beyond {@link PARTS_MAX} are counted as one. */
+  parts: number;
 }
 
 /**
@@ -55,10 +64,17 @@ export function maskTraits(
   const clip = (index: number, end: number) => Math.min(Math.max(Math.floor(index), 0), end - 1);
   const row = clip(((at.row + 0.5) * rows) / size.rows, rows);
   const column = clip(((at.column + 0.5) * columns) / size.columns, columns);
+  const connected = connectedCount(inside, columns, row * columns + column);
+  let parts = connected > 0 ? 1 : 0;
+  for (let start = inside.indexOf(1); start >= 0 && parts <= PARTS_MAX; start = inside.indexOf(1, start)) {
+    connectedCount(inside, columns, start);
+    parts++;
+  }
   return {
     coverage: count / (rows * columns),
     stability: stability(lowRes, size, manifest),
-    connected: count > 0 ? connectedCount(inside, columns, row * columns + column) / count : 0
+    connected: count > 0 ? connected / count : 0,
+    parts
   };
 }
 
@@ -67,18 +83,17 @@ function connectedCount(inside: Uint8Array, columns: number, start: number): num
   if (!inside[start]) {
     return 0;
   }
-  const waiting = new Int32Array(inside.length);
-  waiting[0] = start;
+  const waiting = [start];
   inside[start] = 0;
-  let end = 1;
+  let count = 0;
   const visit = (index: number) => {
     if (inside[index]) {
       inside[index] = 0;
-      waiting[end++] = index;
+      waiting.push(index);
     }
   };
-  for (let next = 0; next < end; next++) {
-    const index = waiting[next]!;
+  for (let index = waiting.pop(); index !== undefined; index = waiting.pop()) {
+    count++;
     const column = index % columns;
     visit(index - columns);
     visit(index + columns);
@@ -89,7 +104,7 @@ function connectedCount(inside: Uint8Array, columns: number, start: number): num
       visit(index + 1);
     }
   }
-  return end;
+  return count;
 }
 
 /** The weight of the distance from accepted sizes, and the largest squared distance that counts. */
@@ -167,13 +182,15 @@ export interface IScaleChoice {
   scale: number;
   /** Whether it covers more than {@link FIRST_COVERAGE_MAX}, and the user accepted none as large: not to begin with. */
   isTooLarge: boolean;
+  /** Whether its mask is ragged, see {@link PARTS_MAX}, and no other one would do: not to begin with. */
+  isRagged: boolean;
 }
 
-/** The scale to show first: the one of most worth, unless it is too large to begin with. If all are, the smallest. */
+/** The scale to show first: the one of most worth, unless it is ragged or too large to begin with. If all are, a ragged one, or else the smallest. */
 export function chooseScale({ lowRes, scores }: ICandidates, question: IScaleQuestion): IScaleChoice {
   const { at, size, manifest, accepted } = question;
   const judged = lowRes.map((logits, scale) => {
-    const { coverage, stability, connected } = maskTraits(logits, at, size, manifest);
+    const { coverage, stability, connected, parts } = maskTraits(logits, at, size, manifest);
     const area = coverage * size.rows * size.columns;
     const worth =
       SCORE_WEIGHT * scores[scale]! +
@@ -182,8 +199,10 @@ export function chooseScale({ lowRes, scores }: ICandidates, question: IScaleQue
       COVERAGE_WEIGHT * Math.log(Math.max(coverage, 1e-5)) -
       (accepted?.sizes.cost(accepted.classId, area) ?? 0);
     const isTooLarge = coverage > FIRST_COVERAGE_MAX && !accepted?.sizes.hasAsLarge(accepted.classId, area);
-    return { scale, worth: isTooLarge ? -1e3 * (1 + coverage) : worth, isTooLarge };
+    const isRagged = parts > PARTS_MAX && stability < RAGGED_STABILITY;
+    const late = isTooLarge ? -1e3 * (1 + coverage) : isRagged ? worth - 1e2 : worth;
+    return { scale, worth: late, isTooLarge, isRagged };
   });
-  const { scale, isTooLarge } = judged.reduce((best, each) => (each.worth > best.worth ? each : best));
-  return { scale, isTooLarge };
+  const { scale, isTooLarge, isRagged } = judged.reduce((best, each) => (each.worth > best.worth ? each : best));
+  return { scale, isTooLarge, isRagged };
 }

@@ -27,6 +27,7 @@ describe('maskTraits', () => {
     expect(coverage).toBeCloseTo(500 / SIDE ** 2, 10);
     expect(stability).toBeCloseTo(400 / 500, 10);
     expect(connected).toBeCloseTo(400 / 500, 10);
+    expect(maskTraits(logits, at, size, manifest).parts).toBe(2);
     expect(maskTraits(logits, { row: 500, column: 500 }, size, manifest).connected).toBe(0);
   });
 
@@ -38,7 +39,8 @@ describe('maskTraits', () => {
     expect(maskTraits(logits, { row: 0, column: 99 }, half, manifest)).toEqual({
       coverage: 129 / (SIDE * 128),
       stability: 1,
-      connected: 1
+      connected: 1,
+      parts: 1
     });
     const ends = new Float32Array(SIDE * SIDE).fill(-8);
     ends[127] = ends[SIDE] = 8; // the end of a row and the begin of the next
@@ -47,13 +49,13 @@ describe('maskTraits', () => {
 
   it('gives zeros for an empty mask', () => {
     const empty = new Float32Array(SIDE * SIDE).fill(-8);
-    expect(maskTraits(empty, at, size, manifest)).toEqual({ coverage: 0, stability: 0, connected: 0 });
+    expect(maskTraits(empty, at, size, manifest)).toEqual({ coverage: 0, stability: 0, connected: 0, parts: 0 });
   });
 });
 
 describe('chooseScale', () => {
   it('takes the highest score, but a mask in one piece rather than a scattered one', () => {
-    expect(choose([10, 20, 40], [0.5, 0.9, 0.7])).toEqual({ scale: 1, isTooLarge: false });
+    expect(choose([10, 20, 40], [0.5, 0.9, 0.7])).toEqual({ scale: 1, isTooLarge: false, isRagged: false });
     const scattered = square(20);
     for (let i = 0; i < 4000; i += 2) {
       scattered[150 * SIDE + i] = 8;
@@ -63,14 +65,43 @@ describe('chooseScale', () => {
   });
 
   it('never begins with more than a third of the image', () => {
-    expect(choose([20, 200, 256], [0.3, 1, 1.1])).toEqual({ scale: 0, isTooLarge: false });
-    expect(choose([256, 190, 250], [1, 1, 1])).toEqual({ scale: 1, isTooLarge: true });
+    expect(choose([20, 200, 256], [0.3, 1, 1.1])).toEqual({ scale: 0, isTooLarge: false, isRagged: false });
+    expect(choose([256, 190, 250], [1, 1, 1])).toEqual({ scale: 1, isTooLarge: true, isRagged: false });
+  });
+
+  it('begins with no mask of many parts whose logits are near 0, but with the next scale, or none', () => {
+    const ragged = square(60, 0.4);
+    for (let row = 150; row < 200; row += 2) {
+      for (let column = 0; column < 100; column += 2) {
+        ragged[row * SIDE + column] = 0.3; // single samples
+      }
+    }
+    const among = (lowRes: Float32Array[], scores: number[]) =>
+      chooseScale({ lowRes, scores, single: null }, { at, size, manifest });
+    expect(among([ragged, square(30), square(256)], [0.9, 0.3, 1])).toEqual({
+      scale: 1,
+      isTooLarge: false,
+      isRagged: false
+    });
+    expect(among([ragged, square(250), square(256)], [0.4, 1, 1])).toEqual({
+      scale: 0,
+      isTooLarge: false,
+      isRagged: true
+    });
+    // One part with such logits is an object that SAM is not sure of; many parts of high logits are many objects.
+    expect(among([square(60, 0.4), square(250), square(256)], [0.4, 1, 1]).isRagged).toBe(false);
+    const many = ragged.map(logit => (logit > 0 ? 8 : logit));
+    expect(among([many, square(250), square(256)], [0.4, 1, 1])).toMatchObject({ scale: 0, isRagged: false });
   });
 
   it('begins with a large mask after the user accepted one as large for the class', () => {
     const sizes = new AcceptedSizes();
     sizes.add(2, 0.5 * 512 ** 2);
-    expect(choose([20, 200, 256], [0.3, 1, 0.5], { sizes, classId: 2 })).toEqual({ scale: 1, isTooLarge: false });
+    expect(choose([20, 200, 256], [0.3, 1, 0.5], { sizes, classId: 2 })).toEqual({
+      scale: 1,
+      isTooLarge: false,
+      isRagged: false
+    });
     expect(choose([20, 200, 256], [0.3, 1, 0.5], { sizes, classId: 1 }).scale).toBe(0);
   });
 

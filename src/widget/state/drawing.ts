@@ -106,10 +106,10 @@ export class Drawing {
         );
         return undefined;
       }
-      if (!suggestion && parts.suggestions.wasTooLarge) {
+      if (!suggestion && parts.suggestions.wasUnfit) {
         this._state.note(
           trans.__(
-            'All that SAM sees here covers more than a third of the image. Choose a scale (S, M, L), or Shift-click.'
+            'SAM finds no object here, or one of more than a third of the image. Choose a scale (S, M, L), or Shift-click.'
           )
         );
       }

@@ -42,8 +42,8 @@ export interface IExample {
 /** A suggestion, and what it answers. */
 interface IAnswer extends IExample {
   prompts: IPrompts;
-  /** Whether Auto must not begin with it, since it covers too much of the image. */
-  isTooLarge: boolean;
+  /** Whether Auto must not begin with it, since it covers too much of the image or is ragged. */
+  isUnfit: boolean;
   /** Whether it was decoded ahead for points nearby, and stands until SAM has answered. */
   isFirst?: boolean;
 }
@@ -87,7 +87,7 @@ export class Suggestions implements IDisposable {
 
   /** The suggestion that is shown. */
   get current(): Suggestion | null {
-    return this._shown && !this._shown.isTooLarge ? this._shown.suggestion : null;
+    return this._shown && !this._shown.isUnfit ? this._shown.suggestion : null;
   }
 
   /** The prompts of the suggestion that is held; null if none is: then it follows the pointer. */
@@ -117,9 +117,9 @@ export class Suggestions implements IDisposable {
     return this._accepted?.suggestion ?? null;
   }
 
-  /** Whether the last click found nothing but masks of which Auto says that they are too large. */
-  get wasTooLarge(): boolean {
-    return this._wasTooLarge;
+  /** Whether the last click found nothing but masks with which Auto does not begin. */
+  get wasUnfit(): boolean {
+    return this._wasUnfit;
   }
 
   /** Whether the decoder works on a suggestion. */
@@ -246,7 +246,7 @@ export class Suggestions implements IDisposable {
     const prompts = this.held!;
     const shown = this._exact;
     if (!before && shown && !areClear(prompts) && shown.suggestion.contains(placeOf(prompts))) {
-      step.known = { ...shown, prompts, isTooLarge: false }; // the user holds what is shown
+      step.known = { ...shown, prompts, isUnfit: false }; // the user holds what is shown
       step.answer = Promise.resolve(step.known);
     } else {
       if (!before) {
@@ -285,12 +285,12 @@ export class Suggestions implements IDisposable {
    * Accept the suggestion that is held, whatever `at` is; else the shown one if it contains `at`; otherwise decode one for `at`, even if the pointer moves
    * on meanwhile. No suggestion is shown until the pointer moves away.
    *
-   * @returns null if there is no decoder, if Auto finds no mask small enough to begin with, or after an error, which {@link failed} emits.
+   * @returns null if there is no decoder, if Auto finds no mask to begin with, or after an error, which {@link failed} emits.
    */
   async accept(at: IPixel): Promise<Suggestion | null> {
     const answer = await this._take(at);
-    this._wasTooLarge = answer?.isTooLarge ?? false;
-    if (!answer || answer.isTooLarge) {
+    this._wasUnfit = answer?.isUnfit ?? false;
+    if (!answer || answer.isUnfit) {
       return null;
     }
     this._accepted = answer;
@@ -308,7 +308,7 @@ export class Suggestions implements IDisposable {
       this._show(null);
       this._prompted.emit();
       const answer = known ?? (await this._awaited(() => step.answer));
-      return answer && { ...answer, isTooLarge: false }; // the user has named it
+      return answer && { ...answer, isUnfit: false }; // the user has named it
     }
     this._quiet = at;
     this._abort();
@@ -468,11 +468,13 @@ export class Suggestions implements IDisposable {
     const at = placeOf(prompts);
     const scale = areClear(prompts) ? (this._turned ?? single) : this.options.scale;
     const points = prompts.points.filter(({ label }) => label === 1);
-    const chosen = scale === undefined ? this._choose(at, candidates, decoder) : { scale, isTooLarge: false };
+    const own = { scale: scale ?? 0, isTooLarge: false, isRagged: false };
+    const chosen = scale === undefined ? this._choose(at, candidates, decoder) : own;
     const { manifest, within } = decoder;
     const made = new Suggestion(at, candidates, chosen.scale, this._options.image, manifest, within);
     const suggestion = made.withShape(this.options.values, points, isFirst ? undefined : this._options.greys);
-    return { suggestion, prompts, decoder, isTooLarge: chosen.isTooLarge && this._steps.length === 0 };
+    const isUnfit = (chosen.isTooLarge || chosen.isRagged) && this._steps.length === 0;
+    return { suggestion, prompts, decoder, isUnfit };
   }
 
   /** The scale that Auto takes. */
@@ -545,7 +547,7 @@ export class Suggestions implements IDisposable {
   /** The user's actions on the suggestion that is held. */
   private _steps: IStep[] = [];
   private _accepted: IAnswer | null = null;
-  private _wasTooLarge = false;
+  private _wasUnfit = false;
   /** The scale that is shown instead of the usual one, while the prompts are clear. */
   private _turned: number | null = null;
   private _epoch = new AbortController();

@@ -90,6 +90,22 @@ describe('Suggestions', () => {
     expect(await accepted).toBeNull();
   });
 
+  it('begins with no ragged mask, until the user takes its scale', async () => {
+    const { suggestions, asked } = make();
+    const { lowRes, ...rest } = candidates({ row: 200, column: 240 });
+    const ragged = Float32Array.from({ length: 256 * 256 }, (_, i) => (i % 3 === 0 && (i >> 8) % 2 === 0 ? 0.3 : -0.3));
+    const all = {
+      ...rest,
+      lowRes: lowRes.map((_, scale) => (scale === 0 ? ragged : new Float32Array(256 * 256).fill(8)))
+    };
+    suggestions.move({ row: 200, column: 240 }, 10);
+    asked[0]!.resolve(all);
+    await tick();
+    expect(suggestions.current).toBeNull();
+    suggestions.options.set({ scale: 'small' });
+    expect(suggestions.current).toMatchObject({ scale: 0 });
+  });
+
   it('shows answers while the pointer moves on, but none older than the shown one', async () => {
     const { suggestions, answer } = make();
     [200, 210, 220].forEach(row => suggestions.move({ row, column: 240 }, 40));
