@@ -46,7 +46,7 @@ export class SliceBar implements IDisposable {
     this._directions = parts!.isVolume ? directionSwitch(_view) : null;
     this.node = element(
       'div',
-      { class: 'sambalab-group', role: 'group', 'aria-label': trans.__('Stack') },
+      { class: 'sambalab-group sambalab-slice-bar', role: 'group', 'aria-label': trans.__('Stack') },
       ...(this._directions ? [this._directions.node] : []),
       this._slider.node,
       this._copy,
