@@ -191,6 +191,8 @@ async function build() {
       products: [
         'sambalab/server/main.cjs',
         'sambalab/server/engine.wasm',
+        'sambalab/server/decoder.wasm',
+        'sambalab/server/decoder-worker.cjs',
         'sambalab/server/decoder.onnx',
         'sambalab/server/limits.json'
       ]

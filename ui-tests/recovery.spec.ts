@@ -261,9 +261,9 @@ lab`
     await lab.press('s');
     const at = { row: 900, column: 2300 };
     await lab.moveTo(at.row, at.column);
-    await lab.suggestionAt(at.row, at.column);
     const routes = () =>
       lab.root.evaluate(root => (root as HTMLElement & { sambalab: IDebugHandle }).sambalab.decoderRoutes);
+    await expect.poll(async () => (await routes())!.answers.sidecar, { timeout: 20_000 }).toBeGreaterThan(0);
     expect(await routes()).toMatchObject({ serving: 'sidecar', answers: { page: 0 }, problems: { sidecar: null } });
     const status = lab.root.getByTestId('sambalab-status');
     await status.hover();

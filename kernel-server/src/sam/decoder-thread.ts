@@ -127,7 +127,7 @@ export namespace DecoderThread {
     /** The bundle of `decoder-worker.ts`. */
     script: string;
     model: IDecoderModel;
-    /** Milliseconds without a task until the thread ends: it holds 250 MB. */
+    /** Milliseconds without a task until the thread ends: it holds 200 MB. */
     idleMs: number;
   }
 }
