@@ -96,6 +96,62 @@ test('A sidecar that was shut down stays so until the user acts in the widget', 
   expect(await lab.countLabelled()).toBeGreaterThan(1.9 * labelled);
 });
 
+test('The panel lists the models whose files are here, names wrong files, and lets another one suggest', async ({
+  page,
+  tmpPath
+}) => {
+  // A small SAM 2.1 of random weights suggests discs; MobileSAM's file in the folder is damaged.
+  const notebook = await open(page, `${tmpPath}/models.ipynb`, 'models');
+  const lab = await LabellerPage.in(page);
+  await notebook.execute(
+    2,
+    `
+import pathlib, tempfile
+from sambalab.tests.typescript import typescript
+folder = pathlib.Path(tempfile.mkdtemp())
+typescript(f"""
+import {{ findPromptModel }} from './models';
+import {{ writeRandomModel }} from '../../kernel-server/src/__tests__/support/random-model';
+writeRandomModel({str(folder)!r}, findPromptModel('sam2.1-tiny'));
+console.log('1');
+""", [], folder)
+(folder / "encoder.onnx").write_bytes(b"no model")
+(folder / "sam-vit-b").mkdir()
+(folder / "sam-vit-b/encoder.onnx").write_bytes(b"no model")
+os.environ["SAMBALAB_MODELS"] = str(folder)
+print(sl.shutdown())`
+  );
+  await lab.root.getByTestId('sambalab-start').click();
+  await expect(lab.root.getByTestId('sambalab-gone')).toBeHidden();
+  await lab.open('suggestion-section');
+  const model = lab.root.getByTestId('sambalab-suggestion-model');
+  await expect(model.locator('option')).toHaveText(['MobileSAM', 'SAM 2.1 tiny']);
+  await expect(lab.root.getByTestId('sambalab-suggestion-broken-models')).toContainText('Wrong files: SAM ViT-B.');
+  await model.selectOption('sam2.1-tiny');
+  const status = lab.root.getByTestId('sambalab-status');
+  await expect(status).toHaveAttribute('title', /^sam2\.1-tiny: the embedding took/, { timeout: 60_000 });
+  await lab.press('s');
+  await lab.moveTo(345, 512);
+  const { count, covers } = await lab.suggestionAt(345, 512);
+  expect(covers(345, 512)).toBe(true);
+  // Discs of 80, 120 or 160 pixels of a frame of 1024, to which the image is squashed.
+  const discs = [80, 120, 160].map(radius => (Math.PI * radius ** 2 * 690) / 1024);
+  expect(Math.min(...discs.map(disc => Math.abs(count / disc - 1)))).toBeLessThan(0.05);
+  expect(await notebook.execute(2, 'print(lab.sam_model)')).toContain('sam2.1-tiny');
+  // The damaged file is passed over: MobileSAM comes from the package, and a banner names the file.
+  await model.selectOption('mobile-sam');
+  const image = `
+other = sl.Labeller(image[::-1, ::-1].copy(), classes=["object", "ground"], fresh=True)
+other`;
+  await notebook.execute(1, image);
+  const second = await LabellerPage.in(page);
+  await second.samReady();
+  await expect(second.root.getByTestId('sambalab-model-problem')).toContainText(
+    'encoder.onnx is not the encoder of MobileSAM: byte 0 is not that of an ONNX model.'
+  );
+  await notebook.execute(2, 'del os.environ["SAMBALAB_MODELS"]; sl.shutdown()');
+});
+
 test('A banner and a warning tell what a damaged file of the labels has cost', async ({ page, tmpPath }) => {
   const notebook = await open(page, `${tmpPath}/damage.ipynb`, 'damaged file');
   const lab = await LabellerPage.in(page);
