@@ -10,6 +10,7 @@
  *   accuracy   mean intersection over union, from strokes drawn from the truth
  *   guided     a simulated user who labels the most uncertain region, beside one who labels random places; ours alone
  *   suggestions  SAM's suggestions against true objects; ours alone
+ *   similar    objects like an example, and everything in view, against true objects; ours alone
  *   memory     a 16-bit image of 8192 × 8192 pixels from features to segmentation; ours alone
  *
  * Times are medians of runs that alternate between the two sides, so that a busy machine slows both, on the same number of threads. Ours
@@ -23,17 +24,21 @@ import { accuracy } from './accuracy.mjs';
 import { guided } from './guided.mjs';
 import { boosting } from './boosting.mjs';
 import { memory } from './memory.mjs';
+import { similar } from './similar.mjs';
 import { suggestions } from './suggestions.mjs';
 import { forgetPeak, loadEngine, loadSam, peakOf, root, startReference } from './processes.mjs';
 import { apply, families, features, grow, stroke } from './speed.mjs';
 
-const SECTIONS = { features, families, grow, boosting, apply, stroke, accuracy, guided, suggestions, memory };
+const SECTIONS = { features, families, grow, boosting, apply, stroke, accuracy, guided, suggestions, similar, memory };
 const UNITS = {
   s: { digits: 3, better: 'less' },
   IoU: { digits: 4, better: 'more' },
   MB: { digits: 0, better: 'less' },
   strokes: { digits: 1, better: 'less' },
-  pixels: { digits: 2, better: 'less' }
+  pixels: { digits: 2, better: 'less' },
+  part: { digits: 2, better: 'more' },
+  objects: { digits: 1, better: 'more' },
+  decodes: { digits: 0, better: 'less' }
 };
 
 /** The context of the sections, and their results. */

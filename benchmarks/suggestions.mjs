@@ -213,13 +213,17 @@ async function clicked(sam, embedding, size, at, truth, logits) {
 }
 
 /** SAM's encoder and decoder in this process, with the code of the page and the sidecar around them. */
-async function loadDecoder(folder) {
+export async function loadDecoder(folder) {
   const { build } = await import('esbuild');
   const outfile = join(folder, 'sam.cjs');
   await build({
     absWorkingDir: root,
     stdin: {
-      contents: "export * from './src/sam'; export { MOBILE_SAM } from './src/shared/models/mobile-sam';",
+      contents: [
+        "export * from './src/sam';",
+        "export { MOBILE_SAM } from './src/shared/models/mobile-sam';",
+        "export { SimilarObjects } from './src/widget/state/similar-objects';"
+      ].join('\n'),
       resolveDir: root
     },
     outfile,
@@ -236,6 +240,8 @@ async function loadDecoder(folder) {
   const tensor = (data, dims) => new Tensor('float32', data, dims);
   const decoder = new sam.SamDecoder({ manifest: MOBILE_SAM, session, tensor });
   return {
+    code: sam,
+    manifest: MOBILE_SAM,
     async embed(pixels, size, window, forPrompts) {
       const { row0, row1, column0, column1 } = window ?? {
         row0: 0,
@@ -297,7 +303,7 @@ function overlap(a, b) {
 }
 
 /** The connected parts of equal values, along rows and columns, as lists of pixels. */
-function partsOf(values, { rows, columns }, counts) {
+export function partsOf(values, { rows, columns }, counts) {
   const seen = new Uint8Array(values.length);
   const parts = [];
   for (let start = 0; start < values.length; start++) {
@@ -333,7 +339,7 @@ function partsOf(values, { rows, columns }, counts) {
 }
 
 /** The number of steps along rows and columns from each pixel of a mask to the outside; the image's border is outside. */
-function depths(mask, { rows, columns }) {
+export function depths(mask, { rows, columns }) {
   const deep = Int32Array.from(mask, value => (value ? 1 << 20 : 0));
   const at = (row, column) =>
     row < 0 || column < 0 || row >= rows || column >= columns ? 0 : deep[row * columns + column];
@@ -357,7 +363,7 @@ function depths(mask, { rows, columns }) {
 const min = values => values.reduce((a, b) => Math.min(a, b));
 const max = values => values.reduce((a, b) => Math.max(a, b));
 
-function shuffle(list, random) {
+export function shuffle(list, random) {
   for (let i = list.length - 1; i > 0; i--) {
     const j = Math.floor(random() * (i + 1));
     [list[i], list[j]] = [list[j], list[i]];
@@ -365,7 +371,7 @@ function shuffle(list, random) {
 }
 
 /** Random numbers from 0 to 1 that a name decides. */
-function randoms(name) {
+export function randoms(name) {
   let state = [...name].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 2147483647, 7) || 1;
   return () => (state = (state * 48271) % 2147483647) / 2147483647;
 }
