@@ -1,4 +1,5 @@
 /** One labeller on the page: driven with the mouse and keys, read through the handle that its element carries for scripts. */
+import { deflateSync } from 'node:zlib';
 import type { IJupyterLabPageFixture } from '@jupyterlab/galata';
 import { expect } from '@jupyterlab/galata';
 import type { Locator } from '@playwright/test';
@@ -279,11 +280,11 @@ export class LabellerPage {
     return this.suggestion();
   }
 
-  /** A mask as base64 of its bits. */
-  async packed(pixels: Uint8Array): Promise<string> {
+  /** A mask as base64 of its bits, compressed by zlib. */
+  packed(pixels: Uint8Array): string {
     const bits = Buffer.alloc(Math.ceil(pixels.length / 8));
     pixels.forEach((pixel, i) => (bits[i >> 3]! |= pixel << (7 - (i & 7))));
-    return bits.toString('base64');
+    return deflateSync(bits).toString('base64');
   }
 
   /** The value that an overlay shows at a pixel. */
