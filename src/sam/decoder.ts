@@ -2,6 +2,7 @@
 import { DecoderManifest, embeddingLength, embeddingShape, promptLength } from '../shared/models';
 import { stability } from './masks';
 import { encodePrompts, IPrompts, ISize } from './prompts';
+import type { IMaskTraits } from './scale-choice';
 
 /** The part of a tensor that the ONNX runtimes for Node and for the browser share. */
 export interface ITensor {
@@ -28,6 +29,8 @@ export interface ICandidates {
   scores: number[];
   /** The mask for prompts that are clear: two points or more, or a box. Null for models without one. */
   single: { lowRes: Float32Array; score: number } | null;
+  /** How the scales are judged at the point that was asked for; absent: they are judged when one is chosen. */
+  traits?: readonly IMaskTraits[];
 }
 
 /** An embedding, with the further features of the model, as a decoder's inputs by their names. */

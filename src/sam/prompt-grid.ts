@@ -4,10 +4,12 @@
  * The grid begins coarse. It becomes finer between points whose masks differ: there the image has edges. Masks are kept with two bits a sample: the sign
  * of the logit, and whether it is beyond 1, which is what Auto and the stability of a mask depend on.
  */
+import { Lru } from '../shared/lru';
 import { DecoderManifest } from '../shared/models';
 import type { ICandidates } from './decoder';
 import { samplesOf } from './mask-shape';
 import type { ISize } from './prompts';
+import { IMaskTraits, traitsOf } from './scale-choice';
 
 /** Points along the longer side: of the coarse grid, and of each finer one. */
 const SIDES = [8, 16, 32];
@@ -23,6 +25,9 @@ const AROUND = 4;
 const NO_SCORE = -10;
 /** Logits of the four codes. */
 const LOGITS = [-4, -0.5, 0.5, 4] as const;
+/** Masks that are kept as logits as well, 256 KB each: the pointer stays near a point for several moves. */
+const UNPACKED = 24;
+const NO_TRAITS: IMaskTraits = { coverage: 0, stability: 0, connected: 0, parts: 0 };
 
 /** A pixel of the image that the decoder sees. */
 interface IPlace {
@@ -34,6 +39,8 @@ interface IPlace {
 interface IKnown extends IPlace {
   masks: Uint32Array[];
   scores: number[];
+  /** Of SAM's own masks at the point. */
+  traits: readonly IMaskTraits[];
 }
 
 export class PromptGrid {
@@ -67,13 +74,13 @@ export class PromptGrid {
   }
 
   /** Keep SAM's answer to a point. */
-  add(at: IPlace, { lowRes, scores }: ICandidates): void {
-    this._known.set(nameOf(at), { ...at, masks: lowRes.map(packed), scores });
+  add(at: IPlace, { lowRes, scores, traits = traitsOf(lowRes, at, this._size, this._manifest) }: ICandidates): void {
+    this._known.set(nameOf(at), { ...at, masks: lowRes.map(packed), scores, traits });
   }
 
   /**
    * What SAM will probably answer to a point: at each scale the mask of the nearest point that covers this one, by coarse logits. A scale without such a
-   * mask is empty and has a negative score. Null if all are.
+   * mask is empty and has a negative score. Null if all are. The logits must not be changed: other answers share them.
    */
   near(at: IPlace): ICandidates | null {
     const known = this._nearest(at, NEAREST);
@@ -84,14 +91,23 @@ export class PromptGrid {
     if (found.every(each => !each)) {
       return null;
     }
-    const count = this._manifest.decoder.maskSize ** 2;
     return {
-      lowRes: found.map((each, scale) =>
-        each ? unpacked(each.masks[scale]!, count) : new Float32Array(count).fill(LOGITS[0])
-      ),
+      lowRes: found.map((each, scale) => this._unpacked(each?.masks[scale] ?? null)),
       scores: found.map((each, scale) => each?.scores[scale] ?? NO_SCORE),
-      single: null
+      single: null,
+      traits: found.map((each, scale) => each?.traits[scale] ?? NO_TRAITS)
     };
+  }
+
+  /** The logits of a mask; of an empty one for null. */
+  private _unpacked(mask: Uint32Array | null): Float32Array {
+    let logits = this._logits.get(mask);
+    if (!logits) {
+      const count = this._manifest.decoder.maskSize ** 2;
+      logits = mask ? unpacked(mask, count) : new Float32Array(count).fill(LOGITS[0]);
+      this._logits.set(mask, logits);
+    }
+    return logits;
   }
 
   /** The points of one grid that are worth decoding. */
@@ -140,6 +156,7 @@ export class PromptGrid {
   private _waiting: IPlace[] = [];
   private readonly _asked = new Set<string>();
   private readonly _known = new Map<string, IKnown>();
+  private readonly _logits = new Lru<Uint32Array | null, Float32Array>({ limit: UNPACKED });
 }
 
 function nameOf({ row, column }: IPlace): string {

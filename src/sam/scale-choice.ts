@@ -78,6 +78,16 @@ export function maskTraits(
   };
 }
 
+/** Judge the masks of all scales, see {@link maskTraits}. */
+export function traitsOf(
+  lowRes: readonly Float32Array[],
+  at: { row: number; column: number },
+  size: ISize,
+  manifest: DecoderManifest
+): IMaskTraits[] {
+  return lowRes.map(logits => maskTraits(logits, at, size, manifest));
+}
+
 /** Number of set samples that are connected with one, along rows and columns. Clears them. */
 function connectedCount(inside: Uint8Array, columns: number, start: number): number {
   if (!inside[start]) {
@@ -187,10 +197,10 @@ export interface IScaleChoice {
 }
 
 /** The scale to show first: the one of most worth, unless it is ragged or too large to begin with. If all are, a ragged one, or else the smallest. */
-export function chooseScale({ lowRes, scores }: ICandidates, question: IScaleQuestion): IScaleChoice {
+export function chooseScale({ lowRes, scores, traits }: ICandidates, question: IScaleQuestion): IScaleChoice {
   const { at, size, manifest, accepted } = question;
-  const judged = lowRes.map((logits, scale) => {
-    const { coverage, stability, connected, parts } = maskTraits(logits, at, size, manifest);
+  const judged = (traits ?? traitsOf(lowRes, at, size, manifest)).map((each, scale) => {
+    const { coverage, stability, connected, parts } = each;
     const area = coverage * size.rows * size.columns;
     const worth =
       SCORE_WEIGHT * scores[scale]! +

@@ -2,6 +2,7 @@
 import { DEFAULT_MODEL } from '../../shared/models';
 import { ICandidates } from '../decoder';
 import { PromptGrid } from '../prompt-grid';
+import { traitsOf } from '../scale-choice';
 
 const SIZE = { rows: 512, columns: 1024 };
 const SIDE = DEFAULT_MODEL.decoder.maskSize;
@@ -73,4 +74,23 @@ it('leaves a scale empty, with a score below 0, if no point nearby has a mask th
   const shown = grid.near(DISC)!; // a point of the ground covers it at the large scale alone
   expect(shown.scores).toEqual([-10, -10, 0.7]);
   expect(shown.lowRes[0]!.some(logit => logit > 0)).toBe(false);
+});
+
+it('brings what the scales are judged by, as SAM had the masks at the points; places near one point share its logits', () => {
+  const grid = new PromptGrid(SIZE, DEFAULT_MODEL);
+  const at = { row: 196, column: 300 };
+  grid.add(at, answer(at));
+  const [one, other] = [DISC, { row: 150, column: 290 }].map(each => grid.near(each)!);
+  const share = (Math.PI * DISC.radius ** 2) / (SIZE.rows * SIZE.columns);
+  expect(one!.traits![0]).toEqual({ coverage: expect.closeTo(share, 3), stability: 1, connected: 1, parts: 1 });
+  expect(one!.traits![2]).toEqual({ coverage: 1, stability: 1, connected: 1, parts: 1 });
+  expect(one!.traits).toEqual(traitsOf(answer(at).lowRes, at, SIZE, DEFAULT_MODEL));
+  expect(other!.lowRes[0]).toBe(one!.lowRes[0]);
+  // A scale without a mask at the place is judged as empty.
+  const ground = grid.near({ row: 20, column: 20 })!;
+  expect(ground.traits!.map(({ coverage }) => coverage)).toEqual([0, 0, 1]);
+  // What the worker has judged is not judged again.
+  const traits = [1, 2, 3].map(n => ({ coverage: n / 10, stability: 0.5, connected: 1, parts: 1 }));
+  grid.add(DISC, { ...answer(DISC), traits });
+  expect(grid.near(DISC)!.traits).toEqual(traits);
 });

@@ -1,4 +1,4 @@
-import { AcceptedSizes, chooseScale, maskTraits } from '..';
+import { AcceptedSizes, chooseScale, maskTraits, traitsOf } from '..';
 import { MOBILE_SAM as manifest } from '../../shared/models/mobile-sam';
 
 const SIDE = manifest.decoder.maskSize;
@@ -54,6 +54,15 @@ describe('maskTraits', () => {
 });
 
 describe('chooseScale', () => {
+  it('takes what the masks were judged by from the candidates, if it is there', () => {
+    const candidates = { lowRes: [20, 30, 40].map(side => square(side)), scores: [0.8, 0.8, 0.8], single: null };
+    const judged = traitsOf(candidates.lowRes, at, size, manifest);
+    const plain = chooseScale(candidates, { at, size, manifest });
+    expect(chooseScale({ ...candidates, traits: judged }, { at, size, manifest })).toEqual(plain);
+    const other = judged.map((each, scale) => ({ ...each, stability: scale === 2 ? 1 : 0 }));
+    expect(chooseScale({ ...candidates, traits: other }, { at, size, manifest }).scale).toBe(2);
+  });
+
   it('takes the highest score, but a mask in one piece rather than a scattered one', () => {
     expect(choose([10, 20, 40], [0.5, 0.9, 0.7])).toEqual({ scale: 1, isTooLarge: false, isRagged: false });
     const scattered = square(20);

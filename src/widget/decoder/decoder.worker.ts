@@ -5,7 +5,16 @@
  * which is part of a bundle here.
  */
 import { env, InferenceSession, Tensor } from 'onnxruntime-web/wasm';
-import { asHalves, fromFloat16, ICandidates, IPreparedEmbedding, ISize, SamDecoder } from '../../sam';
+import {
+  asHalves,
+  fromFloat16,
+  ICandidates,
+  IPreparedEmbedding,
+  IPrompts,
+  ISize,
+  SamDecoder,
+  traitsOf
+} from '../../sam';
 import { Lru } from '../../shared/lru';
 import type { DecoderManifest } from '../../shared/models';
 import { EMBEDDINGS_PREPARED, FromDecoderWorker, ToDecoderWorker } from './decoder-messages';
@@ -37,19 +46,22 @@ const kernelAddresses = {
 };
 
 let kernels: SharedDecoder | undefined;
+/** Of the decoder that was loaded. */
+let manifest: DecoderManifest | undefined;
 /** The graph's decoder. Where there are kernels it is opened when it is first needed. */
 let openGraph: () => Promise<SamDecoder> = () => Promise.reject(new Error('The decoder is not loaded.'));
 /** 4 MB each, and up to 27 MB more for those that the kernels have prepared. */
 const slices = new Lru<string, ISlice>({ limit: EMBEDDINGS_PREPARED });
 
-async function load(graph: Uint8Array, manifest: DecoderManifest, useKernels: boolean): Promise<void> {
+async function load(graph: Uint8Array, loaded: DecoderManifest, useKernels: boolean): Promise<void> {
   slices.clear();
+  manifest = loaded;
   let opening: Promise<SamDecoder> | undefined;
   openGraph = () =>
     (opening ??= InferenceSession.create(graph, { executionProviders: ['wasm'] }).then(
       session =>
         new SamDecoder({
-          manifest,
+          manifest: loaded,
           session: session as never,
           tensor: (data, dims) =>
             data instanceof Float32Array ? new Tensor('float32', data, dims) : new Tensor('int64', data, dims)
@@ -57,7 +69,7 @@ async function load(graph: Uint8Array, manifest: DecoderManifest, useKernels: bo
     ));
   kernels?.stop();
   kernels = undefined;
-  if (useKernels && manifest.decoder.kernels) {
+  if (useKernels && loaded.decoder.kernels) {
     try {
       const parts = partsFor(navigator.hardwareConcurrency || 1);
       kernels = await SharedDecoder.start(
@@ -111,11 +123,20 @@ async function handle(message: ToDecoderWorker): Promise<ICandidates | undefined
   }
   if (kernels?.takes(message.prompts)) {
     slice.forKernels ??= kernels.prepare(message.key, slice.embedding, [...slices.keys()]);
-    return kernels.decode(slice.forKernels, slice.size, message.prompts);
+    return judged(await kernels.decode(slice.forKernels, slice.size, message.prompts), slice.size, message.prompts);
   }
   const decoder = await openGraph();
   slice.forGraph ??= decoder.prepare(slice.embedding);
-  return decoder.decode(slice.forGraph, slice.size, message.prompts);
+  return judged(await decoder.decode(slice.forGraph, slice.size, message.prompts), slice.size, message.prompts);
+}
+
+/** The answer to a single point with what its scales are judged by, which would take the page's thread some milliseconds. */
+function judged(candidates: ICandidates, size: ISize, { points, box }: IPrompts): ICandidates {
+  const [at] = points;
+  if (!at || points.length > 1 || box) {
+    return candidates;
+  }
+  return { ...candidates, traits: traitsOf(candidates.lowRes, at, size, manifest!) };
 }
 
 // One at a time: the runtime is not re-entrant.

@@ -21,6 +21,7 @@ import { TileFile } from '../../arrays/tile-file';
 import { Session } from '../../session/session';
 import { Sessions } from '../../session/sessions';
 import { CLASSES, halves, rectangle } from '../../__tests__/support/images';
+import { until } from '../../__tests__/support/sam-fixture';
 import { EngineService } from '../../__tests__/support/small-engine';
 import { SmallSam } from '../../__tests__/support/small-sam';
 
@@ -313,17 +314,13 @@ describe('SliceEmbeddings', () => {
       const session = await openSession(1, { families: {}, embedding: { ...spec, window: 128 } }, 900);
       const { embeddings } = compute;
       const ended = () => told.filter(({ kind, state }) => kind === 'embed' && state === 'done').length;
-      const until = async (number: number) => {
-        for (let i = 0; i < 2000 && ended() < number; i++) {
-          await turn();
-        }
-      };
+      const jobs = (number: number) => until(`${number} jobs have ended`, () => ended() >= number);
       await embeddings.whole(session, 0, call());
-      await until(1);
+      await jobs(1);
       expect([sam.embedded, sam.windows]).toEqual([1, 0]);
       const { patch, buffers } = rectangle(session.id, CLASSES[0]!.id, { rows: [0, 9], columns: [0, 9] });
       await session.labels.patch('some', patch, buffers);
-      await until(2);
+      await jobs(2);
       expect([sam.embedded, sam.windows]).toEqual([1, 9]);
       await session.labels.patch('more', patch, buffers);
       await embeddings.whole(session, 0, call());
@@ -331,7 +328,7 @@ describe('SliceEmbeddings', () => {
       expect(ended()).toBe(2); // no job, since the windows are there
       expect(sam.windows).toBe(9);
       embeddings.prefetch(session, 0);
-      await until(3);
+      await jobs(3);
       expect(sam.windows).toBeGreaterThan(60);
       expect(embeddings.ready(session, 0, { ...spec, window: 128 })).toBe(true);
     });
