@@ -249,7 +249,7 @@ test('Start fresh asks first, then sets the labels aside', async ({ page, tmpPat
   const again = await LabellerPage.in(page);
   await again.startFresh();
   await expect.poll(async () => Number(await notebook.run(2))).toBe(0);
-  expect(await again.countLabelled()).toBe(0);
+  await expect.poll(() => again.countLabelled()).toBe(0); // the page hears of it at about the same time
 });
 
 test('Labels of a renamed notebook are offered, and one click copies them', async ({ page, tmpPath }) => {

@@ -244,15 +244,8 @@ export class SuggestionDecoder implements ISuggestionDecoder, IDisposable {
     const failures: { route: IDecoderRoute; error: BridgeError }[] = [];
     for (const route of this._routesFor(embedding, prompts)) {
       try {
-        const { candidates, milliseconds } = await this._run(
-          route,
-          embedding,
-          prompts,
-          signal,
-          this._choice.limit(route.name)
-        );
+        const candidates = await this._run(route, embedding, prompts, signal, this._choice.limit(route.name));
         failures.forEach(failure => this._note(failure.route, failure.error));
-        this._decodeMs = milliseconds;
         return candidates;
       } catch (reason) {
         const error = BridgeError.from(reason);
@@ -273,17 +266,18 @@ export class SuggestionDecoder implements ISuggestionDecoder, IDisposable {
     prompts: IPrompts,
     signal: AbortSignal,
     limitMs: number
-  ): Promise<{ candidates: ICandidates; milliseconds: number }> {
+  ): Promise<ICandidates> {
     const begun = performance.now();
     const { candidates, prepared } = await route.decode(embedding, prompts, signal, limitMs);
     const milliseconds = performance.now() - begun;
+    this._lastMs[route.name] = milliseconds;
     const { points, box, mask } = prompts;
     if (prepared && points.length === 1 && !box && !mask) {
       this._choice.took(route.name, milliseconds);
     } else {
       this._choice.worked(route.name);
     }
-    return { candidates, milliseconds };
+    return candidates;
   }
 
   /** Leave a route out for a while, unless it is the only one, or is well and only does not have what was asked for. */
@@ -325,9 +319,10 @@ export class SuggestionDecoder implements ISuggestionDecoder, IDisposable {
       }, wait);
       return false;
     }
-    const name = this._choice.ahead(this._usable(embedding, {}).map(route => route.name));
-    const route = this._routeOf(name ?? 'page');
-    if (route === serving && this._decodeMs > AHEAD_MS_MAX) {
+    const isSlow = this._lastMs[serving.name] > AHEAD_MS_MAX;
+    const usable = this._usable(embedding, {}).map(({ name }) => name);
+    const route = this._routeOf(this._choice.ahead(usable, isSlow) ?? 'page');
+    if (route === serving && isSlow) {
       return false;
     }
     const grid = this._grids.get(embedding.key) ?? new PromptGrid(embedding.size, manifest);
@@ -342,9 +337,7 @@ export class SuggestionDecoder implements ISuggestionDecoder, IDisposable {
       return false; // requests are decoded meanwhile; the grid goes on after it
     }
     try {
-      const { candidates, milliseconds } = await this._run(route, embedding, prompts, this._end.signal, FIRST_MS);
-      this._decodeMs = milliseconds;
-      grid.add(at, candidates);
+      grid.add(at, await this._run(route, embedding, prompts, this._end.signal, FIRST_MS));
       return true;
     } catch (error) {
       this._note(route, BridgeError.from(error));
@@ -356,7 +349,7 @@ export class SuggestionDecoder implements ISuggestionDecoder, IDisposable {
   private _try(route: IDecoderRoute, embedding: IEmbedding, prompts: IPrompts, done: (of: ICandidates) => void): void {
     const limit = route.hasPrepared(embedding) ? this._choice.limit(route.name) : FIRST_MS;
     const trial = this._run(route, embedding, prompts, this._end.signal, limit)
-      .then(({ candidates }) => done(candidates))
+      .then(done)
       .catch(error => this._note(route, BridgeError.from(error)))
       .finally(() => {
         this._trial = null;
@@ -438,8 +431,8 @@ export class SuggestionDecoder implements ISuggestionDecoder, IDisposable {
   private readonly _grids = new Lru<string, PromptGrid>({ limit: GRIDS_KEPT });
   /** When something was last asked for, and about where. */
   private _asked: { at: number; place: { row: number; column: number } | undefined } | undefined;
-  /** How long the last decode took. */
-  private _decodeMs = 0;
+  /** How long the last decode of each route took, in milliseconds. */
+  private readonly _lastMs: Record<RouteName, number> = { page: 0, sidecar: 0 };
   private _mayDecodeAhead = true;
   /** Goes on with the grid. */
   private _timer: ReturnType<typeof setTimeout> | undefined;

@@ -42,8 +42,12 @@ export class RouteChoice {
     return [...asked].sort((a, b) => Number(b === this._serving) - Number(a === this._serving));
   }
 
-  /** The route for the next point that is decoded ahead: the first one, unless the other one is due for a trial. */
-  ahead(usable: readonly RouteName[]): RouteName | undefined {
+  /**
+   * The route for the next point that is decoded ahead: the first one, unless the other one is due for a trial.
+   *
+   * @param isSlow the first one has become too slow to decode points ahead: the other one is tried a few times in a row, until the first one serves again
+   */
+  ahead(usable: readonly RouteName[], isSlow = false): RouteName | undefined {
     const [first, other] = this.order(usable);
     if (!other || this._forced) {
       return first;
@@ -52,11 +56,12 @@ export class RouteChoice {
       this._routes[other].times.length < FEW
         ? this._points > 0 || this._routes[first!].times.length >= FEW
         : this._points >= PROBE_POINTS || this._now() - this._probedAt >= PROBE_MS;
-    if (!isDue) {
+    if (!isDue && !(isSlow && this._trials < RECENT)) {
       this._points++;
       return first;
     }
     this._points = 0;
+    this._trials++;
     this._probedAt = this._now();
     return other;
   }
@@ -66,6 +71,9 @@ export class RouteChoice {
     const route = this._routes[name];
     route.times = [...route.times.slice(1 - RECENT), milliseconds];
     this.worked(name);
+    if (name === this._serving) {
+      this._trials = 0;
+    }
     const [mine, its] = [this.median(this._serving), this.median(otherThan(this._serving))];
     if (!this._forced && mine !== null && its !== null && its <= SOONER * mine) {
       this._serving = otherThan(this._serving);
@@ -122,6 +130,8 @@ export class RouteChoice {
   /** Points that were decoded ahead since the last trial of the other route. */
   private _points = 0;
   private _probedAt = 0;
+  /** Trials since the serving route answered last. */
+  private _trials = 0;
 }
 
 /** The namespace for {@link RouteChoice}. */

@@ -57,6 +57,21 @@ describe('RouteChoice', () => {
     expect(asked.slice(6).flatMap((name, i) => (name === 'sidecar' ? [i] : []))).toEqual([20, 41]);
   });
 
+  it('tries the other one in a row while the serving one is too slow for points ahead, nine times until it answers again', () => {
+    took('page', ...Array<number>(9).fill(100)); // as slow as it was when it began
+    took('sidecar', ...Array<number>(9).fill(80));
+    expect(first()).toBe('sidecar');
+    took('sidecar', 140);
+    const trials = () =>
+      Array.from({ length: 15 }, () => choice.ahead(both, true)).filter(name => name === 'page').length;
+    expect(trials()).toBe(9);
+    took('sidecar', 140);
+    expect(trials()).toBe(9);
+    expect(choice.ahead(both)).toBe('sidecar');
+    took('page', ...Array<number>(5).fill(30));
+    expect(first()).toBe('page');
+  });
+
   it('tries the other one at once where the page has its times and nothing is decoded ahead, and again after half a minute', () => {
     took('page', 300, 300, 300);
     for (let i = 0; i < 3; i++) {

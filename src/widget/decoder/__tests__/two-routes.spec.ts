@@ -234,7 +234,8 @@ describe('SuggestionDecoder with two routes', () => {
     expect(decoder.routes.serving).toBe('sidecar');
     expect(prompted().length).toBeGreaterThanOrEqual(4);
     await expect(codeOf(decoder.suggest(at(6)))).resolves.toBe('fulfilled');
-    expect(pageColumns()).toEqual([1, 2, 3, 5]);
+    expect(pageColumns().slice(0, 4)).toEqual([1, 2, 3, 5]);
+    expect(pageColumns()).not.toContain(6); // but points ahead may try the page again
   });
 
   it('never tries the sidecar if the page alone is to decode', async () => {
