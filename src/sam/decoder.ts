@@ -2,7 +2,7 @@
 import { DecoderManifest, embeddingLength, embeddingShape, promptLength } from '../shared/models';
 import { stability } from './masks';
 import { encodePrompts, IPrompts, ISize } from './prompts';
-import type { IMaskTraits } from './scale-choice';
+import type { IMaskTraits } from './mask-traits';
 
 /** The part of a tensor that the ONNX runtimes for Node and for the browser share. */
 export interface ITensor {

@@ -12,6 +12,7 @@
  * masks.ts            low-resolution masks to pixels
  * edge-refinement.ts  a mask's border moved to the edges of the image
  * prompt-grid.ts      answers to a grid of points, decoded ahead in idle time
+ * mask-traits.ts      what a mask is judged by
  * scale-choice.ts     which of the scales to show first
  * mask-shape.ts       a mask's connected part, holes, smooth border, grown
  * carry.ts            an object carried from slice to slice
@@ -30,6 +31,7 @@ export * from './mask-shape';
 export * from './masks';
 export * from './preprocess';
 export * from './prompts';
+export * from './mask-traits';
 export * from './scale-choice';
 export * from './edge-refinement';
 export * from './encoder-windows';

@@ -9,7 +9,7 @@ import { DecoderManifest } from '../shared/models';
 import type { ICandidates } from './decoder';
 import { samplesOf } from './mask-shape';
 import type { ISize } from './prompts';
-import { IMaskTraits, traitsOf } from './scale-choice';
+import { IMaskTraits, traitsOf } from './mask-traits';
 
 /** Points along the longer side: of the coarse grid, and of each finer one. */
 const SIDES = [8, 16, 32];

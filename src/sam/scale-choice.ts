@@ -7,8 +7,7 @@
  */
 import { DecoderManifest } from '../shared/models';
 import type { ICandidates } from './decoder';
-import { samplesOf } from './mask-shape';
-import { stability } from './masks';
+import { PARTS_MAX, traitsOf } from './mask-traits';
 import type { ISize } from './prompts';
 
 const SCORE_WEIGHT = 0.9;
@@ -20,102 +19,10 @@ const COVERAGE_WEIGHT = -0.02;
 export const FIRST_COVERAGE_MAX = 1 / 3;
 
 /**
- * A mask of more parts than this whose stability is below the limit is ragged: SAM's logits are near 0 all over, and noise decides which samples are in
- * the mask. Auto begins with none of them. Stable masks of many parts, and one-part masks that are not stable, are objects often enough.
+ * A mask of more parts than {@link PARTS_MAX} whose stability is below this is ragged: SAM's logits are near 0 all over, and noise decides which samples are
+ * in the mask. Auto begins with none of them. Stable masks of many parts, and one-part masks that are not stable, are objects often enough.
  */
-export const PARTS_MAX = 20;
 export const RAGGED_STABILITY = 0.25;
-
-/** What a mask is judged by. Fractions are from 0 to 1. */
-export interface IMaskTraits {
-  /** The part of the image that the mask covers. */
-  coverage: number;
-  /** Overlap (IoU) of the masks of logits above 1 and above −1. */
-  stability: number;
-  /** The part of the mask that is connected with the point; 0 if the point is outside. */
-  connected: number;
-  /** Number of its connected parts; those beyond {@link PARTS_MAX} are counted as one. */
-  parts: number;
-}
-
-/**
- * Judge a mask.
- *
- * @param lowRes logits of the padded frame, `maskSize`² of them
- * @param at the prompt's pixel
- * @param size of the image that the decoder saw
- */
-export function maskTraits(
-  lowRes: Float32Array,
-  at: { row: number; column: number },
-  size: ISize,
-  manifest: DecoderManifest
-): IMaskTraits {
-  const side = manifest.decoder.maskSize;
-  const { rows, columns } = samplesOf(size, manifest);
-  const inside = new Uint8Array(rows * columns);
-  let count = 0;
-  for (let row = 0, to = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++, to++) {
-      inside[to] = lowRes[row * side + column]! > 0 ? 1 : 0;
-      count += inside[to]!;
-    }
-  }
-  const clip = (index: number, end: number) => Math.min(Math.max(Math.floor(index), 0), end - 1);
-  const row = clip(((at.row + 0.5) * rows) / size.rows, rows);
-  const column = clip(((at.column + 0.5) * columns) / size.columns, columns);
-  const connected = connectedCount(inside, columns, row * columns + column);
-  let parts = connected > 0 ? 1 : 0;
-  for (let start = inside.indexOf(1); start >= 0 && parts <= PARTS_MAX; start = inside.indexOf(1, start)) {
-    connectedCount(inside, columns, start);
-    parts++;
-  }
-  return {
-    coverage: count / (rows * columns),
-    stability: stability(lowRes, size, manifest),
-    connected: count > 0 ? connected / count : 0,
-    parts
-  };
-}
-
-/** Judge the masks of all scales, see {@link maskTraits}. */
-export function traitsOf(
-  lowRes: readonly Float32Array[],
-  at: { row: number; column: number },
-  size: ISize,
-  manifest: DecoderManifest
-): IMaskTraits[] {
-  return lowRes.map(logits => maskTraits(logits, at, size, manifest));
-}
-
-/** Number of set samples that are connected with one, along rows and columns. Clears them. */
-function connectedCount(inside: Uint8Array, columns: number, start: number): number {
-  if (!inside[start]) {
-    return 0;
-  }
-  const waiting = [start];
-  inside[start] = 0;
-  let count = 0;
-  const visit = (index: number) => {
-    if (inside[index]) {
-      inside[index] = 0;
-      waiting.push(index);
-    }
-  };
-  for (let index = waiting.pop(); index !== undefined; index = waiting.pop()) {
-    count++;
-    const column = index % columns;
-    visit(index - columns);
-    visit(index + columns);
-    if (column > 0) {
-      visit(index - 1);
-    }
-    if (column < columns - 1) {
-      visit(index + 1);
-    }
-  }
-  return count;
-}
 
 /** The weight of the distance from accepted sizes, and the largest squared distance that counts. */
 const SIZE_WEIGHT = 0.02;

@@ -9,7 +9,7 @@ import { DecoderManifest } from '../shared/models';
 import { Rect } from '../shared/rect';
 import type { ICandidates } from './decoder';
 import { samplesOf, samplesPerPixel } from './mask-shape';
-import { maskTraits } from './scale-choice';
+import { maskTraits } from './mask-traits';
 import { frameSize, IPromptPoint, IPrompts, ISize } from './prompts';
 
 /** An object that is proposed. */

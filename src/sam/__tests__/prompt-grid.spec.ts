@@ -2,7 +2,7 @@
 import { DEFAULT_MODEL } from '../../shared/models';
 import { ICandidates } from '../decoder';
 import { PromptGrid } from '../prompt-grid';
-import { traitsOf } from '../scale-choice';
+import { traitsOf } from '../mask-traits';
 
 const SIZE = { rows: 512, columns: 1024 };
 const SIDE = DEFAULT_MODEL.decoder.maskSize;
