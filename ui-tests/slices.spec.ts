@@ -5,89 +5,94 @@ import { TestNotebook } from './notebook';
 
 const HOLE = { row: 90, column: 150 };
 
-test('Going back to a slice fetches nothing, and suggestions are there at once', async ({ page, tmpPath }) => {
-  /** Bytes of the comm messages of labellers, and the protocol's methods and events that they name. */
-  let traffic = { bytes: 0, names: [] as string[] };
-  /** The last state of each job that was told. */
-  const jobs = new Map<string, string>();
-  page.on('websocket', socket => {
-    const count = ({ payload }: { payload: string | Buffer }) => {
-      if (typeof payload === 'string') {
-        return;
-      }
-      // v1.kernel.websocket.jupyter.org: a count of offsets, the offsets, then channel, header, parent, metadata, content, buffers.
-      const parts = Number(payload.readBigUInt64LE(0));
-      const offset = (i: number) => Number(payload.readBigUInt64LE(8 * (i + 1)));
-      if (payload.subarray(offset(1), offset(2)).includes('"comm_msg"') && parts > 6) {
-        traffic.bytes += payload.length - offset(5);
-        const header = payload.subarray(offset(5), offset(6)).toString();
-        traffic.names.push(/"(?:method|event)":"([^"]+)"/.exec(header)?.[1] ?? header.slice(0, 80));
-        const [, job, state] = /"job":"([^"]+)".*?"state":"([^"]+)"/.exec(header) ?? [];
-        if (job) {
-          jobs.set(job, state!);
+test.describe('By the decoder of the page', () => {
+  // Else points that are decoded ahead go to the sidecar now and then, to learn which of the two answers sooner.
+  test.use({ mockSettings: { 'sambalab:widget': { decoderRoute: 'page' } } });
+
+  test('Going back to a slice fetches nothing, and suggestions are there at once', async ({ page, tmpPath }) => {
+    /** Bytes of the comm messages of labellers, and the protocol's methods and events that they name. */
+    let traffic = { bytes: 0, names: [] as string[] };
+    /** The last state of each job that was told. */
+    const jobs = new Map<string, string>();
+    page.on('websocket', socket => {
+      const count = ({ payload }: { payload: string | Buffer }) => {
+        if (typeof payload === 'string') {
+          return;
         }
-      }
-    };
-    socket.on('framesent', count);
-    socket.on('framereceived', count);
-  });
-  const notebook = await TestNotebook.open(page, `${tmpPath}/slices.ipynb`, [
-    GOLD.setup,
-    `rows, columns = np.indices((400, 600))
+        // v1.kernel.websocket.jupyter.org: a count of offsets, the offsets, then channel, header, parent, metadata, content, buffers.
+        const parts = Number(payload.readBigUInt64LE(0));
+        const offset = (i: number) => Number(payload.readBigUInt64LE(8 * (i + 1)));
+        if (payload.subarray(offset(1), offset(2)).includes('"comm_msg"') && parts > 6) {
+          traffic.bytes += payload.length - offset(5);
+          const header = payload.subarray(offset(5), offset(6)).toString();
+          traffic.names.push(/"(?:method|event)":"([^"]+)"/.exec(header)?.[1] ?? header.slice(0, 80));
+          const [, job, state] = /"job":"([^"]+)".*?"state":"([^"]+)"/.exec(header) ?? [];
+          if (job) {
+            jobs.set(job, state!);
+          }
+        }
+      };
+      socket.on('framesent', count);
+      socket.on('framereceived', count);
+    });
+    const notebook = await TestNotebook.open(page, `${tmpPath}/slices.ipynb`, [
+      GOLD.setup,
+      `rows, columns = np.indices((400, 600))
 hole = (rows - 90) ** 2 + (columns - 150) ** 2 < 50 ** 2
 stack = np.stack([np.where(hole, 220, 30 + 10 * i).astype(np.uint8) for i in range(3)])
 lab = sl.Labeller(stack, classes=["hole", "ground"], name="slices", fresh=True); lab`,
-    `print(json.dumps({"counts": [int((lab.labels[i] == 1).sum()) for i in range(3)], "steps": [step.tool for step in lab.history]}))`
-  ]);
-  await notebook.run(0);
-  await notebook.run(1);
-  const lab = await LabellerPage.in(page);
-  await lab.samReady();
-  for (const key of ['PageDown', 'PageDown']) {
-    await lab.press(key);
+      `print(json.dumps({"counts": [int((lab.labels[i] == 1).sum()) for i in range(3)], "steps": [step.tool for step in lab.history]}))`
+    ]);
+    await notebook.run(0);
+    await notebook.run(1);
+    const lab = await LabellerPage.in(page);
+    await lab.samReady();
+    for (const key of ['PageDown', 'PageDown']) {
+      await lab.press(key);
+      await lab.samReady();
+      await LabellerPage.in(page); // waits for its tiles
+    }
+    // Background work after the visits ends: what the classifier will see of each slice.
+    const isBusy = () => [...jobs.values()].includes('running');
+    for (let seen = -1; seen !== traffic.names.length || isBusy();) {
+      seen = traffic.names.length;
+      await page.waitForTimeout(2000);
+    }
+    expect(traffic.names).toContain('sam.embedding');
+    traffic = { bytes: 0, names: [] };
+    await lab.press('PageUp');
+    await lab.press('PageUp');
     await lab.samReady();
     await LabellerPage.in(page); // waits for its tiles
-  }
-  // Background work after the visits ends: what the classifier will see of each slice.
-  const isBusy = () => [...jobs.values()].includes('running');
-  for (let seen = -1; seen !== traffic.names.length || isBusy();) {
-    seen = traffic.names.length;
-    await page.waitForTimeout(2000);
-  }
-  expect(traffic.names).toContain('sam.embedding');
-  traffic = { bytes: 0, names: [] };
-  await lab.press('PageUp');
-  await lab.press('PageUp');
-  await lab.samReady();
-  await LabellerPage.in(page); // waits for its tiles
-  await lab.moveTo(HOLE.row, HOLE.column);
-  const shown = await lab.suggestionAt(HOLE.row, HOLE.column);
-  expect(shown.covers(HOLE.row, HOLE.column)).toBe(true);
-  await page.waitForTimeout(1000);
-  // Only that another part is in view is told, and acknowledged.
-  expect(traffic.names.filter(name => name !== 'session.view' && !name.includes('"result":{}'))).toEqual([]);
-  expect(traffic.bytes).toBeLessThan(1000);
+    await lab.moveTo(HOLE.row, HOLE.column);
+    const shown = await lab.suggestionAt(HOLE.row, HOLE.column);
+    expect(shown.covers(HOLE.row, HOLE.column)).toBe(true);
+    await page.waitForTimeout(1000);
+    // Only that another part is in view is told, and acknowledged.
+    expect(traffic.names.filter(name => name !== 'session.view' && !name.includes('"result":{}'))).toEqual([]);
+    expect(traffic.bytes).toBeLessThan(1000);
 
-  // Carried from here, the hole is labelled on all slices, in one step.
-  await lab.press('Shift+D');
-  await expect(lab.root.getByTestId('sambalab-status')).toContainText(
-    'Carried through slices 0 to 2. Slice 0 is the first one. Slice 2 is the last one.',
-    { timeout: 60_000 }
-  );
-  const read = async () => JSON.parse(await notebook.run(2)) as { counts: number[]; steps: string[] };
-  const { counts, steps } = await read();
-  expect(counts.every(count => Math.abs(count / (Math.PI * 50 ** 2) - 1) < 0.1)).toBe(true);
-  expect(steps).toEqual(['carry']);
+    // Carried from here, the hole is labelled on all slices, in one step.
+    await lab.press('Shift+D');
+    await expect(lab.root.getByTestId('sambalab-status')).toContainText(
+      'Carried through slices 0 to 2. Slice 0 is the first one. Slice 2 is the last one.',
+      { timeout: 60_000 }
+    );
+    const read = async () => JSON.parse(await notebook.run(2)) as { counts: number[]; steps: string[] };
+    const { counts, steps } = await read();
+    expect(counts.every(count => Math.abs(count / (Math.PI * 50 ** 2) - 1) < 0.1)).toBe(true);
+    expect(steps).toEqual(['carry']);
 
-  // SAM draws the labelled object anew: its box and a pixel inside are the prompts of a suggestion that is held.
-  await lab.press('Shift+C');
-  await expect(lab.root.getByTestId('sambalab-scale')).toHaveText('Suggestion: by your prompts');
-  const redrawn = await lab.suggestion();
-  expect(redrawn.covers(HOLE.row, HOLE.column)).toBe(true);
-  expect(Math.abs(redrawn.count / (Math.PI * 50 ** 2) - 1)).toBeLessThan(0.1);
-  await lab.press('Escape');
-  await lab.press('ControlOrMeta+z');
-  await expect.poll(async () => (await read()).counts).toEqual([0, 0, 0]);
+    // SAM draws the labelled object anew: its box and a pixel inside are the prompts of a suggestion that is held.
+    await lab.press('Shift+C');
+    await expect(lab.root.getByTestId('sambalab-scale')).toHaveText('Suggestion: by your prompts');
+    const redrawn = await lab.suggestion();
+    expect(redrawn.covers(HOLE.row, HOLE.column)).toBe(true);
+    expect(Math.abs(redrawn.count / (Math.PI * 50 ** 2) - 1)).toBeLessThan(0.1);
+    await lab.press('Escape');
+    await lab.press('ControlOrMeta+z');
+    await expect.poll(async () => (await read()).counts).toEqual([0, 0, 0]);
+  });
 });
 
 test('Slices pass by wheel and keys; strokes, copies and fills go to the slices that are meant', async ({
