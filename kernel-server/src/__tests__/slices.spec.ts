@@ -95,3 +95,44 @@ it('copies each class over the one label on which most of it lies, its own aside
   await client.request('labels.copy', { ...copy, replaces: [0, 1, 2] });
   expect([at(22, 22), at(35, 35)]).toEqual([1, 2]);
 });
+
+it('labels masks on several slices in one step, which a restart keeps and one undo takes away', async () => {
+  const open = () => openSession(client, { slices: 4, rows: 300, columns: 70 });
+  const { session, arrays } = await open();
+  await square(session, 1, 2, 30);
+  const before = bytesOf(arrays['labels']!);
+  const tiles = [0, 0, 0, 1, 0, 0, 3, 1, 0]; // slice, row and column of each
+  const [{ buffers: first }, { buffers: last }] = [
+    rectangle(session, 1, { rows: [20, 40], columns: [20, 40] }),
+    rectangle(session, 1, { rows: [4, 6], columns: [60, 70] })
+  ] as const;
+  const masks = [first[0]!, first[0]!, last[0]!];
+  const made = { provenance: 'sam', tool: 'suggestion' } as const;
+  const paint = (named: number[], buffers = masks, id = 1) =>
+    client.request(
+      'labels.paint',
+      { session, class: id, replaces: [0], made },
+      { buffers: [new Uint8Array(Uint32Array.from(named).buffer), ...buffers] }
+    );
+  const { changed } = await paint(tiles);
+  const after = bytesOf(arrays['labels']!);
+  const at = (slice: number, row: number, column: number) => after[(slice * 300 + row) * 70 + column];
+  // On slice 1 older labels stay; the last tile has the rows from 256 on.
+  expect([at(0, 20, 20), at(1, 25, 25), at(1, 35, 35), at(2, 25, 25), at(3, 260, 69), at(3, 4, 69)]).toEqual([
+    1, 1, 2, 0, 1, 0
+  ]);
+  expect(changed).toBe(400 + 300 + 20);
+  const { steps } = await client.request('history.list', { session });
+  expect(steps).toHaveLength(2);
+  expect(steps.at(-1)).toMatchObject({ ...made, pixels: changed });
+  await expect(paint([4, 0, 0], [masks[0]!])).rejects.toThrow('There is no tile (0, 0) of slice 4');
+  await expect(paint([0, 0, 0, 0, 0, 0], masks.slice(1))).rejects.toThrow('is named twice');
+  await expect(paint([0, 0, 0])).rejects.toThrow('1 tiles have one mask each; there are 3 masks');
+  await expect(paint([])).rejects.toThrow('has 0 bytes');
+  await expect(paint(tiles, masks, 9)).rejects.toThrow('There is no class 9');
+  await restart();
+  client = await connect();
+  expect(bytesOf((await open()).arrays['labels']!)).toEqual(after);
+  await client.request('history.undo', { session });
+  expect(bytesOf(arrays['labels']!)).toEqual(before);
+});

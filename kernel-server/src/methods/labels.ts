@@ -5,6 +5,7 @@ import { openSlices } from '../arrays/slices';
 import { TileFile } from '../arrays/tile-file';
 import { copySlice } from '../session/copy-slice';
 import { paintAcross } from '../session/paint-across';
+import { paintSlices } from '../session/paint-slices';
 import { filledTiles, overlayTiles, tilesOf } from '../session/overlays';
 import { firstTiles, middleTiles } from '../session/reduced-overlays';
 import { Session } from '../session/session';
@@ -42,6 +43,15 @@ export function labelsHandlers({ sessions, peers, events, staging, interpolation
       peers.emit(id, 'patch', event, { buffers, except: call.peer });
       events.changed(session);
       return { result };
+    },
+
+    'labels.paint': async ({ session: id, ...paint }, call) => {
+      const session = await sessions.get(id);
+      checkClass(session, paint.class);
+      const { version, changed, rects } = await paintSlices(session.labels, call.id, paint, call.buffers);
+      await events.labelsEdited(session, rects);
+      events.changed(session);
+      return { result: { version, changed } };
     },
 
     'labels.set': async (params, call) => {

@@ -50,6 +50,19 @@ export const zOverlay = z.enum(['labels', 'segmentation', 'correction']);
 
 export const LABEL_METHODS = {
   'labels.patch': { params: zLabelPatch, result: z.object({ version: zCount, changed: zCount }) },
+  /**
+   * Label masks on several slices, in one step. The first buffer names the tiles, {@link PATCH_TILES_MAX} at most: slice, row and column of each, as uint32.
+   * Each has one more buffer, as in `labels.patch`.
+   */
+  'labels.paint': {
+    params: z.object({
+      session: zSessionId,
+      class: zNatural.max(CLASSES_MAX),
+      replaces: zReplaces,
+      made: zMadeBy
+    }),
+    result: z.object({ version: zCount, changed: zCount })
+  },
   /** Replace the labels of all slices by a staged uint8 array [slices, rows, columns], and in the same step the classes if some are given. */
   'labels.set': {
     params: z.object({
