@@ -1,4 +1,4 @@
-/** A stack: what goes over the websocket when a slice is shown again. */
+/** A stack: what goes over the websocket when a slice is shown again, and what SAM finds on other slices. */
 import { expect, test } from '@jupyterlab/galata';
 import { GOLD, LabellerPage } from './labeller';
 import { TestNotebook } from './notebook';
@@ -93,6 +93,56 @@ lab = sl.Labeller(stack, classes=["hole", "ground"], name="slices", fresh=True);
     await lab.press('ControlOrMeta+z');
     await expect.poll(async () => (await read()).counts).toEqual([0, 0, 0]);
   });
+});
+
+test('All like one object are proposed on its slice, then on all slices, and taken as one step', async ({
+  page,
+  tmpPath
+}) => {
+  const notebook = await TestNotebook.open(page, `${tmpPath}/like.ipynb`, [
+    GOLD.setup,
+    `rows, columns = np.indices((256, 400))  # more than one window of SAM for discs as small as these
+discs = lambda first: np.any([np.hypot(rows - r, columns - c) <= 10 for r in (70, 190) for c in range(first, 400, 90)], axis=0)
+truth = np.stack([discs(50), discs(75)])
+noise = np.random.default_rng(5).normal(0, 8, truth.shape)
+lab = sl.Labeller((np.where(truth, 190, 90) + noise).astype(np.uint8), classes=["disc", "ground"], name="like", fresh=True); lab`,
+    `labels = lab.labels[:] == 1
+print(json.dumps([float((labels[i] & truth[i]).sum() / (labels[i] | truth[i]).sum()) for i in (0, 1)]))`
+  ]);
+  await notebook.run(0);
+  await notebook.run(1);
+  const lab = await LabellerPage.in(page);
+  await lab.samReady();
+  const status = lab.root.getByTestId('sambalab-status');
+  const findMore = async (found: RegExp) => {
+    await lab.press('Shift+A');
+    await expect(status).toHaveText(found, { timeout: 90_000 });
+  };
+  await lab.moveTo(70, 140);
+  await lab.suggestionAt(70, 140);
+  await lab.click();
+  await lab.saved();
+  const [own] = JSON.parse(await notebook.run(2)) as number[];
+  await findMore(/^\d objects like it are proposed\. .*again looks in the whole slice\.$/);
+  await findMore(/^7 objects like it are proposed\. .*again looks in all slices\.$/);
+  await findMore(/^15 objects like it are proposed \(8 on slice 1\)\./);
+  await lab.press('PageDown');
+  await expect(status).toHaveText(/^15 objects like it are proposed \(7 on slice 0\)\./);
+  await LabellerPage.in(page); // waits for its tiles
+  const [dropped, kept] = [await lab.pixel(70, 75), await lab.pixel(190, 75)];
+  expect(Math.abs(dropped[0]! - dropped[2]!)).toBeGreaterThan(30); // orange over grey
+  await lab.moveTo(70, 75);
+  await lab.click();
+  await expect(status).toHaveText(/^14 objects/);
+  await expect.poll(async () => (await lab.pixel(70, 75))[2]).toBeGreaterThan(dropped[2]! + 20);
+  expect(await lab.pixel(190, 75)).toEqual(kept);
+  await lab.press('Enter');
+  await expect(status).toHaveText(/^14 objects on 2 slices are labelled\./);
+  const [first, second] = JSON.parse(await notebook.run(2)) as [number, number];
+  expect(first).toBeGreaterThan(0.7);
+  expect(second).toBeGreaterThan(0.6);
+  await lab.press('Control+z');
+  await expect.poll(async () => JSON.parse(await notebook.run(2)) as number[]).toEqual([own, 0]);
 });
 
 test('Slices pass by wheel and keys; strokes, copies and fills go to the slices that are meant', async ({

@@ -1,13 +1,19 @@
 /** Handlers of SAM: embeddings, the decoder's graph, suggestions. */
 import { readFile } from 'node:fs/promises';
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import { BridgeError } from '../../../src/shared/errors';
 import { embeddingShape, zDecoderManifest } from '../../../src/shared/models';
 import { rectOf } from '../../../src/shared/region';
 import { toFloat16 } from '../../../src/sam/float16';
+import { unpackLogits } from '../../../src/sam/packed-logits';
 import { TileFile } from '../arrays/tile-file';
 import { Session } from '../session/session';
-import { Handlers, logitsOf } from '../transport/dispatcher';
+import { Handlers, ICall } from '../transport/dispatcher';
 import { Peer } from '../transport/peers';
 import { IMethodContext } from './context';
+
+/** Most bytes of a mask in a request. */
+const LOGITS_MAX = 1 << 20;
 
 export function samHandlers({
   models,
@@ -126,16 +132,21 @@ export function samHandlers({
 
     'sam.similar-window': async (params, call) => {
       const session = await sessions.get(params.session);
-      const { isSeen, found } = await finder.inWindow(session, params, logitsOf(call), call);
+      const { windows, found } = await finder.inWindow(session, params, packedLogitsOf(call), call);
       return {
-        result: {
-          isSeen,
-          points: found.map(({ point: { row, column } }) => ({ row, column })),
-          scores: found.map(({ score }) => score),
-          similarities: found.map(({ similarity }) => similarity)
-        },
-        buffers: found.map(({ lowRes }) => new Uint8Array(toFloat16(lowRes).buffer))
+        result: { windows, objects: found.map(({ point, rect }) => ({ point, rect })) },
+        buffers: found.map(({ mask }) => deflateRawSync(mask))
       };
     }
   } satisfies Partial<Handlers>;
+}
+
+/** The first buffer of a request as logits that `packLogits` wrote, deflated. */
+function packedLogitsOf({ buffers }: Pick<ICall, 'buffers'>): Float32Array {
+  try {
+    const codes = inflateRawSync(buffers[0] ?? new Uint8Array(), { maxOutputLength: LOGITS_MAX });
+    return unpackLogits(codes, Math.max(1, codes.length))[0] ?? new Float32Array();
+  } catch (error) {
+    throw new BridgeError('invalid', `The buffer of the example is not a deflated mask: ${String(error)}`);
+  }
 }

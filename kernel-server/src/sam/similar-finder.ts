@@ -1,6 +1,7 @@
 /** Finds objects like an example in the slices of a session: for Python all of them as an array of numbers, for the widget window by window. */
 import { randomBytes } from 'node:crypto';
 import { BridgeError } from '../../../src/shared/errors';
+import { LABEL_TILE } from '../../../src/shared/limits';
 import { DecoderManifest } from '../../../src/shared/models';
 import { Params } from '../../../src/shared/protocol';
 import { moved, Rect } from '../../../src/shared/rect';
@@ -29,6 +30,15 @@ import { SliceEmbeddings } from './slice-embeddings';
 const OBJECTS_MAX = 0xffff;
 /** Of two objects that share more than this part of the later one, the later one is left out. */
 const SHARED_MAX = 0.3;
+
+/** An object in a window of a slice, in pixels of the image. */
+export interface IFoundObject {
+  /** A pixel inside. */
+  point: { row: number; column: number };
+  rect: Rect;
+  /** Its pixels in the rectangle, 0 and 1. */
+  mask: Uint8Array;
+}
 
 /** A mask on a slice, as the decoder gave it that saw the rows and columns `within` alone. */
 interface IExample {
@@ -134,17 +144,18 @@ export class SimilarFinder {
   }
 
   /**
-   * Objects like an example in one window of a slice, as {@link SimilarWindows} lays them.
+   * Objects without a label that are like an example, in one of the windows that {@link SimilarWindows} lays over a slice.
    *
    * @param logits of the example
-   * @throws BridgeError `invalid` for an example without a pixel, or a window or example outside of what SAM sees
+   * @returns the number of windows, 0 if SAM does not see the example in windows of its size
+   * @throws BridgeError `invalid` for an example without a pixel or outside of what SAM sees, or a window that there is not
    */
   async inWindow(
     session: Session,
-    { slice, window, example }: Params<'sam.similar-window'>,
+    { slice, window: index, example }: Params<'sam.similar-window'>,
     logits: Float32Array,
     call: ICall
-  ): Promise<{ isSeen: boolean; found: IProposal[] }> {
+  ): Promise<{ windows: number; found: IFoundObject[] }> {
     [slice, example.slice].forEach(each => session.checkSlice(each));
     const sam = await this._samOf(session);
     const { maskSize } = sam.manifest.decoder;
@@ -159,10 +170,20 @@ export class SimilarFinder {
     const context: IJobContext = { signal: call.signal, progress: () => undefined };
     const search = await this._known(sam, session, { ...example, lowRes: logits }, context);
     if (!search) {
-      return { isSeen: false, found: [] };
+      return { windows: 0, found: [] };
     }
-    const found = await this._in(sam, session, slice, window, search, slice === example.slice, context);
-    return { isSeen: true, found };
+    const windows = search.windows.all;
+    const window = windows[index];
+    if (!window) {
+      throw new BridgeError('invalid', `There is no window ${index}; the slice has ${windows.length}, counted from 0.`);
+    }
+    const proposals = await this._in(sam, session, slice, window, search, slice === example.slice, context);
+    const found = proposals.map(({ lowRes, point }) => {
+      const rect = inImage(lowRes, window, sam.manifest);
+      const at = { row: Math.round(point.row) + window.row0, column: Math.round(point.column) + window.column0 };
+      return { point: at, rect, mask: maskIn(lowRes, window, rect, sam.manifest) };
+    });
+    return { windows: windows.length, found: found.filter(({ point }) => !isLabelled(session, slice, point)) };
   }
 
   /** {@link _search} for an example, done once for all of its windows. */
@@ -231,8 +252,15 @@ export class SimilarFinder {
     let lowRes: Float32Array | null = given;
     if (JSON.stringify(Object.values(example)) !== JSON.stringify(Object.values(within))) {
       const at = { row: point.row - example.row0, column: point.column - example.column0, label: 1 as const };
-      const candidates = await this._decode(sam, session, slice, example, { points: [at] }, context);
-      lowRes = sameObject(given, within, candidates, example, manifest);
+      const box = moved(inImage(given, within, manifest), -example.row0, -example.column0);
+      lowRes = null;
+      // The example may have had more prompts than a point.
+      for (const prompts of [{ points: [at] }, { points: [at], box }]) {
+        if (!lowRes) {
+          const candidates = await this._decode(sam, session, slice, example, prompts, context);
+          lowRes = sameObject(given, within, candidates, example, manifest);
+        }
+      }
     }
     if (!lowRes) {
       return null;
@@ -327,6 +355,12 @@ function outward({ record }: Session, slice: number): number[] {
   const { slice0, slice1 } = record.region ?? { slice0: 0, slice1: record.image.shape[0] };
   const slices = Array.from({ length: slice1 - slice0 }, (_, i) => slice0 + i);
   return slices.sort((a, b) => Math.abs(a - slice) - Math.abs(b - slice));
+}
+
+function isLabelled({ labels }: Session, slice: number, { row, column }: { row: number; column: number }): boolean {
+  const [y, x] = [Math.floor(row / LABEL_TILE), Math.floor(column / LABEL_TILE)];
+  const width = Math.min(LABEL_TILE, labels.array.shape[2]! - x * LABEL_TILE);
+  return labels.readTile(slice, y, x)[(row % LABEL_TILE) * width + (column % LABEL_TILE)] !== 0;
 }
 
 /** Whether much of a mask is covered by others; if not, it is covered from now on. */

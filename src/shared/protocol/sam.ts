@@ -199,22 +199,21 @@ export const SAM_METHODS = {
     })
   },
   /**
-   * Find objects like an example in one window of a slice: one buffer for each with its mask, float16 logits of the decoder that sees the window alone. The
-   * example is a mask at a point; one buffer: its float32 logits, of a decoder that saw the rows and columns `within` alone. `isSeen` is false if SAM does not
-   * see the example in the windows that its size asks for; the others are then empty.
+   * Find objects without a label that are like an example, in one of the windows over a slice that are as large as the example asks for. The windows of all
+   * slices are the same, and counted from 0, those nearest to the example first. `windows`: how many there are; 0 if SAM does not see the example in windows
+   * of its size. The example is a mask at a point; one buffer: its logits, of a decoder that saw the rows and columns `within` alone, as `packLogits` writes
+   * them, deflated. The result has one buffer an object: its pixels in its rectangle, row by row, a byte each, 0 and 1, deflated.
    */
   'sam.similar-window': {
     params: z.object({
       session: zSessionId,
       slice: zCount,
-      window: zRect,
+      window: zCount,
       example: z.object({ slice: zCount, point: zPoint.omit({ label: true }), within: zRect })
     }),
     result: z.object({
-      isSeen: z.boolean(),
-      points: z.array(zPoint.omit({ label: true })),
-      scores: z.array(z.number()),
-      similarities: z.array(z.number())
+      windows: zCount,
+      objects: z.array(z.object({ point: z.object({ row: zCount, column: zCount }), rect: zRect }))
     })
   }
 } as const satisfies MethodTable;

@@ -47,7 +47,7 @@ export class SuggestionPainter {
     const { values } = settings;
     const hidden = suggestion && isHidden(suggestion, parts?.suggestions.held !== null, values);
     const dashed = suggestion !== null && values.weakSuggestions !== 'same' && isWeak(suggestion, values);
-    this._proposed.paint(context, ratio, parts?.similar.group ?? null, false);
+    this._proposed.paint(context, ratio, parts?.similar.on(this._state.slice) ?? null, false);
     this._suggested.paint(context, ratio, hidden ? null : suggestion, dashed);
   }
 

@@ -138,7 +138,7 @@ export const COMMANDS: readonly ICommand[] = [
     label: () => trans.__('Reject the suggestion; drop the polygon; leave the whole window'),
     run: view => {
       const { parts, carrying } = view.state;
-      const begun = Boolean(parts?.suggestions.held ?? parts?.similar.group);
+      const begun = Boolean(parts?.suggestions.held) || (parts?.similar.count ?? 0) > 0;
       const dropped = view.canvas.handler.cancel?.() ?? false;
       // A suggestion that only follows the pointer is dropped beside it.
       const isHovering = currentTool(view.state) === suggest && !begun;

@@ -81,7 +81,7 @@ export const SUGGESTION_COMMANDS: readonly ICommand[] = [
     label: () => trans.__('Propose all objects like this one'),
     description: () =>
       trans.__(
-        'Propose all objects like the one at the pointer, or like the last one: Enter takes them, a click drops one; again: in the whole image'
+        'Propose all objects like the one at the pointer, or like the last one: Enter takes them, a click drops one; again: in the whole slice, then in all slices'
       ),
     enabled: view => inUse(view) && (view.state.parts?.suggestions.ready ?? false),
     run: ({ state }) => void state.findSimilar()

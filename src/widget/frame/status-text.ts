@@ -89,8 +89,8 @@ function mostImportant(state: LabellerState): IStatusText {
     const text = trans.__('Slices in %1. SAM suggests on slices in xy.', parts.direction);
     return { text: nextStep(state) ?? text, kind: 'plain' };
   }
-  if (parts && (parts.similar.searching !== null || parts.similar.group)) {
-    return similarText(parts.similar);
+  if (parts && (parts.similar.searching !== null || parts.similar.count > 0)) {
+    return similarText(parts.similar, state.slice);
   }
   if (parts?.suggestions.held) {
     return { text: heldText(state), kind: 'plain' };
@@ -128,25 +128,44 @@ function mostImportant(state: LabellerState): IStatusText {
   }
 }
 
-/** Tells how far the search for objects is, and what to do with those that are proposed. */
-function similarText({ count, searching, what, mayWiden }: SimilarObjects): IStatusText {
+/** Tells how far the search for objects is, or what to do with those that are proposed; and where those are that are not on the slice that is shown. */
+function similarText(similar: SimilarObjects, shown: number): IStatusText {
+  const { count, searching, what, where, next } = similar;
   const isAll = what === 'everything';
+  const others = similar.slices.filter(slice => slice !== shown);
+  const elsewhere = count - (similar.on(shown)?.objects.length ?? 0);
+  const [first, last] = [others[0], others[others.length - 1]];
+  const places =
+    others.length === 0
+      ? ''
+      : first === last
+        ? trans.__(' (%1 on slice %2)', elsewhere, first)
+        : trans.__(' (%1 on slices %2 to %3)', elsewhere, first, last);
   if (searching !== null) {
     const percent = Math.round(100 * searching);
     const text = isAll
       ? trans.__('Looking for all objects in view: %1 so far (%2 %)…', count, percent)
-      : trans.__('Looking for objects like this one: %1 so far (%2 %)…', count, percent);
+      : where === 'view'
+        ? trans.__('Looking for objects like this one: %1 so far (%2 %)…', count, percent)
+        : where === 'slice'
+          ? trans.__('Looking in the whole slice: %1 so far%2 (%3 %)… Escape ends it.', count, places, percent)
+          : trans.__('Looking in all slices: %1 so far%2 (%3 %)… Escape ends it.', count, places, percent);
     return { text, kind: 'busy' };
   }
   const found = isAll
     ? count === 1
-      ? trans.__('1 object is proposed.')
-      : trans.__('%1 objects are proposed.', count)
+      ? trans.__('1 object is proposed%1.', places)
+      : trans.__('%1 objects are proposed%2.', count, places)
     : count === 1
-      ? trans.__('1 object like it is proposed.')
-      : trans.__('%1 objects like it are proposed.', count);
+      ? trans.__('1 object like it is proposed%1.', places)
+      : trans.__('%1 objects like it are proposed%2.', count, places);
   const taken = trans.__('Enter takes all, a click drops one, Escape drops all.');
-  const wider = mayWiden ? trans.__('Shift+A again looks in the whole image.') : '';
+  const wider =
+    next === 'slice'
+      ? trans.__('Shift+A again looks in the whole slice.')
+      : next === 'stack'
+        ? trans.__('Shift+A again looks in all slices.')
+        : '';
   return { text: `${found} ${taken} ${wider}`.trimEnd(), kind: 'plain' };
 }
 

@@ -35,8 +35,13 @@ export function encodePatch(session: string, patch: IMaskedPatch): { params: Lab
       tiles: patch.tiles.map(({ row, column }) => ({ row, column })),
       ...(patch.made && { made: patch.made })
     },
-    buffers: patch.tiles.map(tile => deflateSync(tile.bits))
+    buffers: patch.tiles.map(({ bits }) => encodeMask(bits))
   };
+}
+
+/** Deflate the mask of a tile. */
+export function encodeMask(bits: Uint8Array): Uint8Array {
+  return deflateSync(bits);
 }
 
 /** Inflate the masks of a received patch. @throws BridgeError `malformed` for buffers that are no masks. */
@@ -62,17 +67,18 @@ export function decodeTile(buffer: Uint8Array): Uint8Array {
   return inflate(buffer, LABEL_TILE * LABEL_TILE);
 }
 
-function inflate(buffer: Uint8Array, expected: number): Uint8Array {
+/** Inflate so many bytes. @throws BridgeError `malformed` */
+export function inflate(buffer: Uint8Array, expected: number): Uint8Array {
   // One byte more than expected, to notice a longer stream.
   const out = new Uint8Array(expected + 1);
   let bytes: Uint8Array;
   try {
     bytes = inflateSync(buffer, { out });
   } catch (error) {
-    throw new BridgeError('malformed', `A tile cannot be inflated: ${(error as Error).message}.`);
+    throw new BridgeError('malformed', `A mask or tile cannot be inflated: ${(error as Error).message}.`);
   }
   if (bytes.length !== expected) {
-    throw new BridgeError('malformed', `A tile inflates to ${bytes.length} bytes instead of ${expected}.`);
+    throw new BridgeError('malformed', `A mask or tile inflates to ${bytes.length} bytes instead of ${expected}.`);
   }
   return bytes.slice();
 }

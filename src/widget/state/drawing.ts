@@ -3,11 +3,12 @@ import { BridgeError, LabelClass, Marks, Params, Replaces, SessionState, SliceDi
 import { Settings, toleranceOf } from '../base/settings';
 import { trans } from '../base/translation';
 import { LabelStore } from '../labels/label-store';
-import { decodeMask, IMaskedPatch } from '../labels/patches';
+import { decodeMask, encodeMask, IMaskedPatch } from '../labels/patches';
 import { IMaskTile } from '../labels/raster';
 import { mayChange } from './class-rules';
 import { Connection } from './connection';
 import { SessionParts } from './session-parts';
+import { ITakenObjects } from './similar-objects';
 import { IPixel } from './suggestion';
 import { isHidden } from './weak-suggestions';
 
@@ -121,16 +122,51 @@ export class Drawing {
     return this._inOrder(tiles, { slice, classId: current.id, replaces, made });
   }
 
-  /** Label all objects that are proposed with the current class, as one step. */
+  /** Label all objects that are proposed, on all slices, with the current class, as one step. If that fails they are proposed again. */
   acceptSimilar(): Promise<void> {
-    const { parts, currentClass: current, slice } = this._state;
-    const first = parts?.similar.group?.objects[0];
-    const replaces = current && first && this.replaces(current.id, first.at, slice);
-    if (!parts || !current || !replaces) {
+    const { parts, currentClass: current, slice: shown, connection } = this._state;
+    const slices = parts?.similar.slices ?? [];
+    const slice = slices.includes(shown) ? shown : slices[0];
+    if (!parts || !current || slice === undefined) {
+      return Promise.resolve();
+    }
+    if (slices.length > 1 && this.corrects) {
+      this._state.note(
+        trans.__('Objects on several slices become labels: stop correcting the segmentation, then press Enter.')
+      );
+      return Promise.resolve();
+    }
+    const replaces = this.replaces(current.id, parts.similar.on(slice)!.objects[0]!.at, slice);
+    if (!replaces) {
       return Promise.resolve();
     }
     const made = { provenance: 'sam', tool: 'suggestion' } as const;
-    return this._inOrder(Promise.resolve(parts.similar.take()), { slice, classId: current.id, replaces, made });
+    const taken = parts.similar.take();
+    if (taken.length === 1) {
+      const [{ tiles }] = taken as [ITakenObjects];
+      return this._inOrder(Promise.resolve(tiles), { slice, classId: current.id, replaces, made });
+    }
+    const count = taken.reduce((sum, { objects }) => sum + objects.length, 0);
+    const paint = async () => {
+      await parts.labels.queue.drained();
+      const tiles = taken.flatMap(({ slice, tiles }) => tiles.map(tile => ({ slice, ...tile })));
+      const named = Uint32Array.from(tiles.flatMap(({ slice, row, column }) => [slice, row, column]));
+      const { result } = await connection.request(
+        'labels.paint',
+        { session: connection.session, class: current.id, replaces, made },
+        { buffers: [new Uint8Array(named.buffer), ...tiles.map(({ bits }) => encodeMask(bits))] }
+      );
+      this._state.note(
+        result.changed === 0
+          ? trans.__('Nothing changed: older labels are kept.')
+          : trans.__('%1 objects on %2 slices are labelled.', count, taken.length)
+      );
+    };
+    this._clicks = this._clicks.then(paint).catch(reason => {
+      parts.similar.giveBack(taken);
+      this._options.failed(BridgeError.from(reason));
+    });
+    return this._clicks;
   }
 
   /** Label, or erase, the pixels that are like this one in grey and connected with it. Clicks are carried out in order. */

@@ -228,7 +228,6 @@ export class LabellerState implements IDisposable {
       parts.upcoming.step(this._slice, slice);
       this._slice = slice;
       parts.suggestions.decoder = null;
-      parts.similar.clear();
       this._prepare(REST_MS);
       this._changed.emit('choice');
       this._changed.emit('drawing');
@@ -379,7 +378,6 @@ export class LabellerState implements IDisposable {
       if (this._parts) {
         this._parts.suggestions.decoder = null;
       }
-      this._parts?.similar.clear();
       this._take(result);
       this._prepare();
     });
@@ -439,30 +437,48 @@ export class LabellerState implements IDisposable {
     return this._drawing.accept(at);
   }
 
-  /** Propose what is like the suggestion that is shown or was accepted last. */
+  /**
+   * Propose what is like the suggestion that is shown or was accepted last: in what SAM sees there. Again: in the rest of the slice; then on all slices that
+   * are worked on.
+   */
   async findSimilar(): Promise<void> {
-    const { parts } = this;
+    const { parts, slice } = this;
+    const { similar, suggestions, embedding } = parts ?? {};
+    if (!parts || !similar || !suggestions || (similar.what === 'similar' && similar.searching !== null)) {
+      return; // Escape ends a search
+    }
+    this._error = this._notice = null;
     // Without proposals, pointing at an object begins a new search.
-    if (parts?.similar.mayWiden && !parts.suggestions.held && (parts.similar.group || !parts.suggestions.current)) {
-      const labels = parts.labels.slice(this._slice);
-      const small = () =>
-        this.note(trans.__('The object is too small to be seen in the whole image at once: move the view instead.'));
-      parts.suggestions.reject();
-      await parts.similar.widen(({ row, column }) => labels.at(row, column) !== 0, small);
+    if (similar.next && !suggestions.held && (similar.count > 0 || !suggestions.current)) {
+      const { next } = similar;
+      suggestions.reject();
+      const found = await similar.widen();
+      if (parts === this.parts && found === 'unseen') {
+        this.note(trans.__('SAM does not see this object in a window of its size; take another one like it.'));
+      } else if (parts === this.parts && found === 0) {
+        this.note(
+          next === 'stack'
+            ? trans.__('SAM finds no object like it on the other slices either.')
+            : trans.__('SAM finds no other object like it on this slice.')
+        );
+      }
       return;
     }
-    const example = parts?.suggestions.example;
-    if (!parts || !example) {
+    const { example } = suggestions;
+    if (!example) {
       this.note(trans.__('Accept an object first, or point at one: then all like it are proposed.'));
       return;
     }
-    parts.suggestions.reject();
-    const labels = parts.labels.slice(this._slice);
-    const found = await parts.similar.find(
-      example,
-      ({ row, column }) => labels.at(row, column) !== 0,
-      parts.embedding.decoder
-    );
+    suggestions.reject();
+    const labels = parts.labels.slice(slice);
+    const { rows, columns } = parts.image;
+    const { slice0, slice1 } = this._session?.region ?? { slice0: 0, slice1: parts.slices };
+    const found = await similar.find(example, {
+      slice,
+      slices: Array.from({ length: slice1 - slice0 }, (_, i) => slice0 + i),
+      seen: embedding?.decoder?.within ?? { row0: 0, row1: rows, column0: 0, column1: columns },
+      labelled: ({ row, column }) => labels.at(row, column) !== 0
+    });
     if (found === 0 && parts === this.parts) {
       this.note(trans.__('SAM finds no other object like it in what it sees here.'));
     }
@@ -489,6 +505,7 @@ export class LabellerState implements IDisposable {
       inSeen.row0 < inSeen.row1 && inSeen.column0 < inSeen.column1
         ? await parts.similar.findAll(
             decoder,
+            this._slice,
             inSeen,
             ({ row, column }) => labels.at(row, column) !== 0,
             suggestion => !isWeak(suggestion, this.settings.values)
@@ -561,8 +578,9 @@ export class LabellerState implements IDisposable {
   }
 
   /** Label all objects that are proposed, as one step. */
-  acceptSimilar(): Promise<void> {
-    return this._drawing.acceptSimilar();
+  async acceptSimilar(): Promise<void> {
+    await this._drawing.acceptSimilar();
+    this.training.dismiss();
   }
 
   /** Label, or erase, the pixels that are like this one in grey and connected with it. Clicks are carried out in order. */
@@ -744,6 +762,11 @@ export class LabellerState implements IDisposable {
       this._slice = this._parts.direction === 'xy' ? 0 : Math.floor(this._parts.slices / 2);
     } else if (before && before.digest !== session.image.digest) {
       this._replace(this._parts, session, before.shape.join() === session.image.shape.join());
+    }
+    const seen = JSON.stringify([session.region, session.samModel]);
+    if (seen !== this._seen) {
+      this._seen = seen;
+      this._parts.similar.clear(); // what is proposed is of another region, or by another model
     }
     this.choice.take(session.choice);
     if (this.live.take(session)) {
@@ -940,6 +963,8 @@ export class LabellerState implements IDisposable {
   private _stoodIn: IModelProblem | null = null;
   /** The slice and the region of the embedding that was asked for last. */
   private _prepared = '';
+  /** The region and the model of SAM. */
+  private _seen = '';
   private _classId = 0;
   private _tool: string | null = null;
   private _toolBefore: string | null = null;

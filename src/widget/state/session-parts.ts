@@ -76,7 +76,7 @@ export class SessionParts implements IDisposable {
       greys: rect => this.tiles.greys(options.sliceInView(), rect),
       remembered: `sizes ${session.image.digest}`
     });
-    this.similar = new SimilarObjects({ image });
+    this.similar = new SimilarObjects({ image, link });
     this.embedding = new SliceEmbedding({
       link,
       image,
@@ -297,7 +297,6 @@ export class SessionParts implements IDisposable {
     }, this);
     embedding.changed.connect(() => {
       suggestions.decoder = embedding.decoder;
-      similar.clear();
       this._changed.emit('status');
       this._changed.emit('choice');
     }, this);

@@ -1,88 +1,62 @@
 /**
  * Objects that are proposed, because they are like one that the user accepted or points at, or because they are in view: shown as they are found, dropped one
- * by one, accepted together as one step.
+ * by one, accepted together as one step. What is like an example is looked for in the view first; each further search looks farther, up to the whole stack.
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { areaOf, BridgeError, overlaps, Rect } from '../../shared';
-import { chooseScale, likenessOf, similarObjects } from '../../sam';
+import { areaOf, BridgeError, Rect } from '../../shared';
+import { chooseScale, inImage, isCut, likenessOf, similarObjects, SimilarWindows } from '../../sam';
 import { ISize } from '../base/geometry';
+import { ISessionLink } from '../base/session-link';
 import { IMaskTile, MaskBuilder } from '../labels/raster';
+import { IProposed, ObjectGroup, shares } from './object-group';
 import { IPixel, Suggestion } from './suggestion';
 import { IExample, IPointDecoder } from './suggestions';
+import { WindowSearch } from './window-search';
 
-/** Several suggestions as one mask; immutable. */
-export class ObjectGroup {
-  constructor(readonly objects: readonly Suggestion[]) {
-    this.bounds = {
-      row0: Math.min(...objects.map(({ bounds }) => bounds.row0)),
-      row1: Math.max(...objects.map(({ bounds }) => bounds.row1)),
-      column0: Math.min(...objects.map(({ bounds }) => bounds.column0)),
-      column1: Math.max(...objects.map(({ bounds }) => bounds.column1))
-    };
-  }
-
-  /** A rectangle that holds all of them. */
-  readonly bounds: Rect;
-
-  /** The pixels of all in a rectangle, 0 or 1, as {@link Suggestion.region}. */
-  region(region: Rect, level = 0): Uint8Array {
-    const by = 2 ** level;
-    const width = region.column1 - region.column0;
-    const out = new Uint8Array((region.row1 - region.row0) * width);
-    for (const object of this.objects) {
-      const row0 = Math.max(region.row0, Math.floor(object.bounds.row0 / by));
-      const row1 = Math.min(region.row1, Math.ceil(object.bounds.row1 / by));
-      const column0 = Math.max(region.column0, Math.floor(object.bounds.column0 / by));
-      const column1 = Math.min(region.column1, Math.ceil(object.bounds.column1 / by));
-      if (row0 < row1 && column0 < column1) {
-        const part = object.region({ row0, row1, column0, column1 }, level);
-        const columns = column1 - column0;
-        part.forEach((inside, i) => {
-          if (inside) {
-            out[(row0 - region.row0 + Math.floor(i / columns)) * width + column0 - region.column0 + (i % columns)] = 1;
-          }
-        });
-      }
-    }
-    return out;
-  }
-}
-
-/** Of two proposals that share more than this part of the smaller one, the later one is left out. */
-const SHARED_MAX = 0.3;
-/** Least overlap (IoU) of an object in two embeddings, so that it is the same. */
-const SAME_MIN = 0.5;
 /** Points of the grid for everything in view, along the longer side of the view. */
 const GRID = 16;
-/** Masks are compared on at most about so many rows and columns. */
-const COMPARED = 128;
 
-/** Where proposals are looked for. */
+/** What is looked for. */
 export type SearchedFor = 'similar' | 'everything';
+
+/** Where objects like an example are looked for: in what its decoder sees; then in the rest of the slice; then on the other slices. */
+export type SearchedIn = 'view' | 'slice' | 'stack';
+
+/** The proposals of a slice, as labels. */
+export interface ITakenObjects {
+  slice: number;
+  objects: readonly IProposed[];
+  tiles: IMaskTile[];
+}
 
 /** The proposals of one labeller. */
 export class SimilarObjects implements IDisposable {
   constructor(private readonly _options: SimilarObjects.IOptions) {}
 
-  /** Emits when {@link group} or {@link searching} changes. */
+  /** Emits when the proposals or {@link searching} change. */
   get changed(): ISignal<this, void> {
     return this._changed;
   }
 
-  /** Emits errors of the decoder. */
+  /** Emits errors of the decoder and of the sidecar. */
   get failed(): ISignal<this, BridgeError> {
     return this._failed;
   }
 
-  /** What is proposed; null if nothing is. */
-  get group(): ObjectGroup | null {
-    return this._group;
+  /** What is proposed on a slice; null if nothing is. */
+  on(slice: number): ObjectGroup | null {
+    return this._groups.get(slice) ?? null;
   }
 
-  /** How many are proposed. */
+  /** The slices on which objects are proposed, in their order. */
+  get slices(): readonly number[] {
+    return [...this._groups.keys()].sort((a, b) => a - b);
+  }
+
+  /** How many are proposed on all slices. */
   get count(): number {
-    return this._group?.objects.length ?? 0;
+    return [...this._groups.values()].reduce((sum, { objects }) => sum + objects.length, 0);
   }
 
   /** What the proposals are, or are looked for. */
@@ -90,12 +64,17 @@ export class SimilarObjects implements IDisposable {
     return this._what;
   }
 
-  /** Whether objects like the example were looked for in a part of what SAM sees, and not yet in all of it. */
-  get mayWiden(): boolean {
-    return this._wider !== null && this._searching === null;
+  /** Where objects like the example are looked for, or were the last time. */
+  get where(): SearchedIn {
+    return this._where;
   }
 
-  /** The part of the places that has been looked at, 0 to 1; null while there is no search. */
+  /** Where {@link widen} would look; null if it would look nowhere, as during a search. */
+  get next(): SearchedIn | null {
+    return this._searching === null ? (this._ahead[0]?.where ?? null) : null;
+  }
+
+  /** The part of the places, or of the windows, that has been looked at, 0 to 1; null while there is no search. */
   get searching(): number | null {
     return this._searching;
   }
@@ -107,54 +86,51 @@ export class SimilarObjects implements IDisposable {
   /**
    * Propose what is like the example in what its decoder sees, instead of earlier proposals. Resolves at the end of the search, to the number of objects;
    * to null if it was stopped or failed, which {@link failed} tells.
-   *
-   * @param labelled whether a pixel has a label: nothing is proposed there
-   * @param whole sees more than the example's decoder: for {@link widen}
    */
-  async find(
-    example: IExample,
-    labelled: (at: IPixel) => boolean,
-    whole: IPointDecoder | null = null
-  ): Promise<number | null> {
+  async find(example: IExample, places: SimilarObjects.IPlaces): Promise<number | null> {
     this.clear();
-    const found = this._search('similar', signal => this._findSimilar(example, labelled, signal));
-    const seesMore = whole && areaOf(this._seenBy(whole)) > areaOf(this._seenBy(example.decoder));
-    this._wider = seesMore ? { example, whole } : null;
-    return found;
+    const { link } = this._options;
+    const { suggestion, decoder } = example;
+    const { slice, slices, seen } = places;
+    const others = slices.filter(each => each !== slice).sort((a, b) => Math.abs(a - slice) - Math.abs(b - slice));
+    const ahead = (where: SearchedIn, on: readonly number[]) =>
+      on.length > 0 ? [{ where, search: new WindowSearch({ link, example: suggestion, slice, slices: on }) }] : [];
+    this._ahead = [...ahead('slice', [slice]), ...ahead('stack', others)];
+    const bounds = inImage(suggestion.logits, suggestion.seen, decoder.manifest);
+    const isWhole = areaOf(this._seenBy(decoder)) >= areaOf(seen) && new SimilarWindows(seen, bounds).side === null;
+    return this._search('similar', 'view', async signal => {
+      await this._findInView(example, places, signal);
+      signal.throwIfAborted();
+      if (isWhole) {
+        this._ahead = ahead('stack', others); // the slice is one window, which was looked at just now
+      }
+    });
   }
 
   /**
-   * Look for objects like the example of {@link find} in all that SAM sees, beside those that are proposed. Resolves as {@link find} does.
+   * Look for objects like the example of {@link find} where {@link next} says, beside those that are proposed. Resolves as {@link find} does. After a failure
+   * it goes on where it was.
    *
-   * @returns also null if the example is too small to be seen there, which `unseen` then hears
+   * @returns 'unseen' if SAM does not see the example in windows of its size
    */
-  async widen(labelled: (at: IPixel) => boolean, unseen: () => void): Promise<number | null> {
-    const wider = this._wider;
-    if (!wider) {
+  async widen(): Promise<number | 'unseen' | null> {
+    const [ahead] = this._ahead;
+    if (!ahead || this._searching !== null) {
       return null;
     }
-    this._wider = null;
-    const { example, whole } = wider;
-    return this._search('similar', async signal => {
-      const point = { ...example.suggestion.at, label: 1 as const };
-      const candidates = await whole.suggest({ points: [point] }, signal, true);
-      const { manifest, within } = whole;
-      let best: Suggestion | null = null;
-      let most = SAME_MIN;
-      for (const scale of candidates.lowRes.keys()) {
-        const same = new Suggestion(example.suggestion.at, candidates, scale, this._options.image, manifest, within);
-        const { both, one, other } = compared(same, example.suggestion);
-        const overlap = both / (one + other - both);
-        if (overlap > most) {
-          [best, most] = [same, overlap];
-        }
+    const { where, search } = ahead;
+    let isSeen = true;
+    const found = await this._search('similar', where, async signal => {
+      while (isSeen && !search.isDone) {
+        this._progress(signal, search.part);
+        const inWindow = await search.next(signal);
+        signal.throwIfAborted();
+        isSeen = inWindow !== null;
+        this._propose(inWindow?.slice ?? 0, inWindow?.objects ?? []);
       }
-      if (!best) {
-        unseen();
-        return;
-      }
-      await this._findSimilar({ suggestion: best, decoder: whole }, labelled, signal, example.suggestion);
+      this._ahead = isSeen ? this._ahead.slice(1) : [];
     });
+    return isSeen ? found : 'unseen';
   }
 
   /**
@@ -165,6 +141,7 @@ export class SimilarObjects implements IDisposable {
    */
   async findAll(
     decoder: IPointDecoder,
+    slice: number,
     view: Rect,
     labelled: (at: IPixel) => boolean,
     isGood: (suggestion: Suggestion) => boolean
@@ -172,10 +149,10 @@ export class SimilarObjects implements IDisposable {
     this.clear();
     const places = gridOf(view).filter(at => !labelled(at));
     const { image } = this._options;
-    return this._search('everything', async signal => {
+    return this._search('everything', 'view', async signal => {
       for (const [done, at] of places.entries()) {
         this._progress(signal, done / places.length);
-        if (this._group?.objects.some(object => object.contains(at))) {
+        if (this.on(slice)?.objects.some(object => object.contains(at))) {
           continue;
         }
         const prompts = { points: [{ ...at, label: 1 as const }] };
@@ -189,18 +166,17 @@ export class SimilarObjects implements IDisposable {
         const { scale, isTooLarge } = chooseScale(candidates, { at: local, size, manifest });
         const object = new Suggestion(at, candidates, scale, image, manifest, within);
         if (!isTooLarge && object.contains(at) && isGood(object)) {
-          this._propose(object);
+          this._propose(slice, [object]);
         }
       }
     });
   }
 
-  /** Propose what is like the example in what its decoder sees, beside what is proposed. `but`: another mask of it. */
-  private async _findSimilar(
+  /** Propose what is like the example in what its decoder sees. */
+  private async _findInView(
     { suggestion, decoder }: IExample,
-    labelled: (at: IPixel) => boolean,
-    signal: AbortSignal,
-    but: Suggestion = suggestion
+    { slice, seen: all, labelled }: SimilarObjects.IPlaces,
+    signal: AbortSignal
   ): Promise<void> {
     const embedding = decoder.embedding?.();
     if (!embedding) {
@@ -235,14 +211,19 @@ export class SimilarObjects implements IDisposable {
       };
       const candidates = { lowRes: [lowRes], scores: [score], single: null };
       const object = new Suggestion(at, candidates, 0, image, manifest, within);
-      if (!labelled(at) && !shares(object, but)) {
-        this._propose(object);
+      // A wider search draws the whole of what the view's border cuts.
+      if (!labelled(at) && !isCut(object.bounds, seen, all) && !shares(object, suggestion)) {
+        this._propose(slice, [object]);
       }
     }
   }
 
   /** Run a search, which proposes. Resolves as {@link find} does. */
-  private async _search(what: SearchedFor, search: (signal: AbortSignal) => Promise<void>): Promise<number | null> {
+  private async _search(
+    what: SearchedFor,
+    where: SearchedIn,
+    search: (signal: AbortSignal) => Promise<void>
+  ): Promise<number | null> {
     if (this._disposed) {
       return null;
     }
@@ -250,20 +231,21 @@ export class SimilarObjects implements IDisposable {
     const { signal } = abort;
     this._abort = abort;
     this._what = what;
-    this._set(this._group, 0);
+    this._where = where;
+    this._progress(signal, 0);
     try {
       await search(signal);
       if (signal.aborted) {
         return null;
       }
-      this._set(this._group, null);
+      this._end();
       return this.count;
     } catch (reason) {
       const error = BridgeError.from(reason);
       if (signal.aborted || this._disposed) {
         return null;
       }
-      this._set(this._group, null);
+      this._end();
       if (error.code !== 'cancelled') {
         this._failed.emit(error);
       }
@@ -273,15 +255,28 @@ export class SimilarObjects implements IDisposable {
 
   private _progress(signal: AbortSignal, part: number): void {
     if (!signal.aborted) {
-      this._set(this._group, part);
+      this._searching = part;
+      this._changed.emit();
     }
   }
 
-  /** Propose an object, unless it shares much with another one that is proposed. */
-  private _propose(object: Suggestion): void {
-    const objects = this._group?.objects ?? [];
-    if (!objects.some(other => shares(object, other))) {
-      this._set(new ObjectGroup([...objects, object]), this._searching);
+  private _end(): void {
+    this._searching = null;
+    this._changed.emit();
+  }
+
+  /** Propose objects on a slice, but none that shares much with another one that is proposed, or was dropped. */
+  private _propose(slice: number, objects: readonly IProposed[]): void {
+    const before = this.on(slice)?.objects ?? [];
+    const all = [...before];
+    for (const object of objects) {
+      if (![...all, ...(this._dropped.get(slice) ?? [])].some(other => shares(object, other))) {
+        all.push(object);
+      }
+    }
+    if (all.length > before.length) {
+      this._groups.set(slice, new ObjectGroup(all));
+      this._changed.emit();
     }
   }
 
@@ -290,37 +285,55 @@ export class SimilarObjects implements IDisposable {
     return within ?? { row0: 0, row1: rows, column0: 0, column1: columns };
   }
 
-  /** Drop the proposals at a pixel. Returns whether there was one. */
-  drop(at: IPixel): boolean {
-    const objects = this._group?.objects ?? [];
-    const left = objects.filter(object => !object.contains(at));
-    if (left.length === objects.length) {
+  /** Drop the proposals at a pixel of a slice: wider searches do not propose them again. Returns whether there was one. */
+  drop(slice: number, at: IPixel): boolean {
+    const objects = this.on(slice)?.objects ?? [];
+    const dropped = objects.filter(object => object.contains(at));
+    if (dropped.length === 0) {
       return false;
     }
-    this._set(left.length ? new ObjectGroup(left) : null, this._searching);
+    this._dropped.set(slice, [...(this._dropped.get(slice) ?? []), ...dropped]);
+    const left = objects.filter(object => !dropped.includes(object));
+    if (left.length > 0) {
+      this._groups.set(slice, new ObjectGroup(left));
+    } else {
+      this._groups.delete(slice);
+    }
+    this._changed.emit();
     return true;
   }
 
-  /** End the search, and give the pixels of all proposals as the tiles of one patch. They are proposed no more. */
-  take(): IMaskTile[] {
+  /** End the search, and give the pixels of all proposals, slice by slice. They are proposed no more. */
+  take(): ITakenObjects[] {
     const { image } = this._options;
-    const mask = new MaskBuilder(image);
-    for (const object of this._group?.objects ?? []) {
-      const { bounds } = object;
-      mask.addMask(bounds, object.region(bounds));
-    }
+    const taken = this.slices.map(slice => {
+      const { objects } = this.on(slice)!;
+      const mask = new MaskBuilder(image);
+      for (const object of objects) {
+        const { bounds } = object;
+        mask.addMask(bounds, object.region(bounds));
+      }
+      return { slice, objects, tiles: mask.tiles() };
+    });
     this.clear();
-    return mask.tiles();
+    return taken;
+  }
+
+  /** Propose what was taken and could not be labelled. */
+  giveBack(taken: readonly ITakenObjects[]): void {
+    taken.forEach(({ slice, objects }) => this._propose(slice, objects));
   }
 
   /** Propose nothing. Returns whether something was proposed or searched for. */
   clear(): boolean {
-    const had = this._group !== null || this._searching !== null;
+    const had = this._groups.size > 0 || this._searching !== null;
     this._abort?.abort();
     this._abort = null;
-    this._wider = null;
+    this._ahead = [];
+    this._groups.clear();
+    this._dropped.clear();
     if (had) {
-      this._set(null, null);
+      this._end();
     }
     return had;
   }
@@ -333,49 +346,18 @@ export class SimilarObjects implements IDisposable {
     }
   }
 
-  private _set(group: ObjectGroup | null, searching: number | null): void {
-    this._group = group;
-    this._searching = searching;
-    this._changed.emit();
-  }
-
   private readonly _changed = new Signal<this, void>(this);
   private readonly _failed = new Signal<this, BridgeError>(this);
-  private _group: ObjectGroup | null = null;
+  private readonly _groups = new Map<number, ObjectGroup>();
+  /** What the user has dropped, by slice. */
+  private readonly _dropped = new Map<number, readonly IProposed[]>();
   private _searching: number | null = null;
   private _abort: AbortController | null = null;
   private _what: SearchedFor = 'similar';
-  private _wider: { example: IExample; whole: IPointDecoder } | null = null;
+  private _where: SearchedIn = 'view';
+  /** The searches that {@link widen} does, the next one first. */
+  private _ahead: readonly { where: SearchedIn; search: WindowSearch }[] = [];
   private _disposed = false;
-}
-
-/** Whether two objects share more than {@link SHARED_MAX} of the smaller one. */
-function shares(a: Suggestion, b: Suggestion): boolean {
-  if (!overlaps(a.bounds, b.bounds)) {
-    return false;
-  }
-  const { both, one, other } = compared(a, b);
-  return both > SHARED_MAX * Math.min(one, other);
-}
-
-/** The pixels of two objects and those that both have, in pixels of a level. */
-function compared(a: Suggestion, b: Suggestion): { both: number; one: number; other: number } {
-  const { row0, row1, column0, column1 } = new ObjectGroup([a, b]).bounds;
-  const level = Math.max(0, Math.ceil(Math.log2(Math.max(row1 - row0, column1 - column0) / COMPARED)));
-  const by = 2 ** level;
-  const rect = {
-    row0: Math.floor(row0 / by),
-    row1: Math.ceil(row1 / by),
-    column0: Math.floor(column0 / by),
-    column1: Math.ceil(column1 / by)
-  };
-  const other = b.region(rect, level);
-  const counts = { both: 0, one: 0, other: other.reduce((sum, inside) => sum + inside, 0) };
-  a.region(rect, level).forEach((inside, i) => {
-    counts.one += inside;
-    counts.both += inside & other[i]!;
-  });
-  return counts;
 }
 
 /** The pixels at the nodes of a square grid over a rectangle: every fourth one first, then every second, then the others. */
@@ -397,5 +379,18 @@ function gridOf({ row0, row1, column0, column1 }: Rect): IPixel[] {
 export namespace SimilarObjects {
   export interface IOptions {
     image: ISize;
+    link: ISessionLink;
+  }
+
+  /** Where objects like an example are looked for. */
+  export interface IPlaces {
+    /** The slice of the example. */
+    slice: number;
+    /** All slices that are worked on. */
+    slices: readonly number[];
+    /** The rows and columns that SAM sees of each. */
+    seen: Rect;
+    /** Whether a pixel of the slice has a label: nothing is proposed there. */
+    labelled(at: IPixel): boolean;
   }
 }

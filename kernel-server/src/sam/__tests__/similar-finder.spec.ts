@@ -1,9 +1,10 @@
 /** Objects like an example in windows of a large image, with the real model in a real SAM process. */
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
-import { fromFloat16, maskIn, SimilarWindows, windowAround } from '../../../../src/sam';
-import { MOBILE_SAM } from '../../../../src/shared/models/mobile-sam';
-import { Rect } from '../../../../src/shared/rect';
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import { packLogits, SimilarWindows, windowAround } from '../../../../src/sam';
+import { LABEL_TILE, MASK_BYTES } from '../../../../src/shared/limits';
+import { areaOf, Rect } from '../../../../src/shared/rect';
 import { TestClient } from '../../__tests__/support/client';
 import { Home } from '../../__tests__/support/home';
 import { CLASSES } from '../../__tests__/support/images';
@@ -28,6 +29,13 @@ const around = ({ row, column }: { row: number; column: number }): Rect => ({
   column1: column + RADIUS + 4
 });
 
+/** The pixels around a disc of an image's mask. */
+function part(mask: Uint8Array, disc: { row: number; column: number }): Uint8Array {
+  const { row0, row1, column0, column1 } = around(disc);
+  const rows = Array.from({ length: row1 - row0 }, (_, i) => (row0 + i) * COLUMNS);
+  return Uint8Array.from(rows.flatMap(row => [...mask.subarray(row + Math.max(0, column0), row + column1)]));
+}
+
 describe('SimilarFinder', () => {
   const folder = makeFolder();
   let sam: SamService;
@@ -41,7 +49,8 @@ describe('SimilarFinder', () => {
     const [row, column] = [2 * Math.floor(i / 256) + 0.5, 2 * (i % 256) + 0.5];
     return RADIUS - Math.hypot(row + within.row0 - DISCS[0]!.row, column + within.column0 - DISCS[0]!.column);
   });
-  const buffers = [new Uint8Array(logits.buffer)];
+  const packed = (mask: Float32Array) => deflateRawSync(packLogits([mask]));
+  const buffers = [packed(logits)];
 
   beforeAll(async () => {
     const env = { ...process.env, SAMBALAB_PROVIDER: 'cpu' };
@@ -86,18 +95,26 @@ describe('SimilarFinder', () => {
     ]);
     const found: { mask: Uint8Array; index: number }[] = [];
     for (const window of upper) {
-      const answer = await client.request('sam.similar-window', { session, slice: 0, window, example }, { buffers });
-      expect(answer.isSeen).toBe(true);
-      expect(answer.points).toHaveLength(answer.buffers.length);
-      for (const bytes of answer.buffers) {
-        const lowRes = fromFloat16(new Uint16Array(bytes.slice().buffer));
-        const overlaps = DISCS.map(disc => {
-          const rect = around(disc);
-          return maskIn(lowRes, window, rect, MOBILE_SAM).reduce((sum, inside) => sum + inside, 0);
+      const answer = await client.request(
+        'sam.similar-window',
+        { session, slice: 0, window: windows.all.indexOf(window), example },
+        { buffers }
+      );
+      expect(answer.windows).toBe(windows.all.length);
+      expect(answer.buffers).toHaveLength(answer.objects.length);
+      answer.objects.forEach(({ point, rect }, i) => {
+        const bytes = inflateRawSync(answer.buffers[i]!);
+        expect(bytes).toHaveLength(areaOf(rect));
+        const mask = new Uint8Array(ROWS * COLUMNS);
+        const width = rect.column1 - rect.column0;
+        bytes.forEach((inside, k) => {
+          mask[(rect.row0 + Math.floor(k / width)) * COLUMNS + rect.column0 + (k % width)] = inside;
         });
+        expect(mask[point.row * COLUMNS + point.column]).toBe(1);
+        const overlaps = DISCS.map(disc => part(mask, disc).reduce((sum, inside) => sum + inside, 0));
         const index = overlaps.indexOf(Math.max(...overlaps));
-        found.push({ mask: maskIn(lowRes, window, around(DISCS[index]!), MOBILE_SAM), index });
-      }
+        found.push({ mask: part(mask, DISCS[index]!), index });
+      });
     }
     // Not the example, nor what belongs to windows further right; the one on the border once, or by both windows as the same mask.
     const indices = found.map(({ index }) => index).sort((a, b) => a - b);
@@ -107,6 +124,26 @@ describe('SimilarFinder', () => {
     for (const { mask } of found.filter(({ index }) => index === 3)) {
       expect(intersectionOverUnion(mask, central.mask)).toBeGreaterThan(0.9);
     }
+  });
+
+  it('leaves out what has a label, and tells if it does not see the example', async () => {
+    const params = { session, slice: 0, window: 0, example };
+    const before = await client.request('sam.similar-window', params, { buffers });
+    const { row, column } = DISCS[1]!;
+    const bits = new Uint8Array(MASK_BYTES);
+    for (let y = row - RADIUS; y <= row + RADIUS; y++) {
+      bits.fill(0xff, (y * LABEL_TILE + column - RADIUS) >> 3, (y * LABEL_TILE + column + RADIUS) >> 3);
+    }
+    const patch = { session, slice: 0, class: 1, replaces: 'all' as const, tiles: [{ row: 0, column: 0 }] };
+    await client.request('labels.patch', patch, { buffers: [deflateRawSync(bits)] });
+    const after = await client.request('sam.similar-window', params, { buffers });
+    expect(after.objects).toHaveLength(before.objects.length - 1);
+    expect(after.objects.some(({ point }) => Math.hypot(point.row - row, point.column - column) < RADIUS)).toBe(false);
+    await client.request('history.undo', { session });
+    // A stripe through the ground is no object of SAM's.
+    const stripe = new Float32Array(256 * 256).map((_, i) => (Math.floor(i / 256) % 16 === 3 ? 1 : -1));
+    const unseen = await client.request('sam.similar-window', params, { buffers: [packed(stripe)] });
+    expect([unseen.windows, unseen.objects]).toEqual([0, []]);
   });
 
   it('tells how far it is, can be cancelled, and refuses what is no example', async () => {
@@ -123,15 +160,15 @@ describe('SimilarFinder', () => {
     }
     await client.request('cancel', { id: 'searches' });
     expect(await searching).toBe('cancelled');
-    const window = within;
-    const nothing = [new Uint8Array(4 * 256 * 256)];
+    const params = { session, slice: 0, window: 0, example };
+    const nothing = [packed(new Float32Array(256 * 256))];
+    await expect(client.request('sam.similar-window', params, { buffers: nothing })).rejects.toThrow('0 are above 0');
     await expect(
-      client.request('sam.similar-window', { session, slice: 0, window, example }, { buffers: nothing })
-    ).rejects.toThrow('0 are above 0');
-    const beyond = { ...window, row1: ROWS + 1 };
-    await expect(
-      client.request('sam.similar-window', { session, slice: 0, window: beyond, example }, { buffers })
-    ).rejects.toThrow('The window has rows 0 to 1101');
+      client.request('sam.similar-window', params, { buffers: [new Uint8Array([1, 2, 3])] })
+    ).rejects.toThrow('not a deflated mask');
+    await expect(client.request('sam.similar-window', { ...params, window: 999 }, { buffers })).rejects.toThrow(
+      'There is no window 999; the slice has'
+    );
     await expect(
       client.request('sam.similar', { session, slice: 0, point: { row: ROWS, column: 0 }, where: 'slice' })
     ).rejects.toThrow('The point (1100, 0) is outside');

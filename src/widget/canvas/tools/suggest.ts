@@ -133,7 +133,7 @@ class SuggestHandler implements IToolHandler {
   }
 
   finish(): void {
-    if (!this._suggestions?.held && this._similar?.group) {
+    if (!this._suggestions?.held && this._similar && this._similar.count > 0) {
       void this._host.state.acceptSimilar();
       return;
     }
@@ -189,7 +189,7 @@ class SuggestHandler implements IToolHandler {
       return;
     }
     const held = this._suggestions?.held;
-    if (purpose === 'take' && !held && this._similar?.drop(pixel)) {
+    if (purpose === 'take' && !held && this._similar?.drop(this._host.state.slice, pixel)) {
       return;
     }
     if (purpose === 'take' && !held) {

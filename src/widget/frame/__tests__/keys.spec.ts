@@ -28,7 +28,7 @@ function make() {
     parts: {
       guide: { leave: () => left.push('left'), dismiss: () => left.push('dismissed') },
       suggestions: { held: null },
-      similar: { group: null }
+      similar: { count: 0 }
     },
     nextRegion: () => new Promise(resolve => (found = resolve)),
     setClass: (id: number) => chosen.push(id),

@@ -78,6 +78,8 @@ export class FakeSidecar implements ITransport {
   passedOver: string | undefined;
   /** Params of the copies from slice to slice. */
   copies: object[] = [];
+  /** Slices of the tiles of each painting, and its params. */
+  paintings: { slices: number[]; params: object }[] = [];
   /** Ids of the sessions whose labels were copied. */
   taken: string[] = [];
 
@@ -257,6 +259,24 @@ export class FakeSidecar implements ITransport {
         this.copies.push(params);
         this._emit({ re, result: { version: ++this.version, changed: 1 } });
         return;
+      case 'labels.paint': {
+        const error = this.refuse.shift();
+        if (error) {
+          this._emit({ re, error });
+          return;
+        }
+        const named = new Uint32Array(buffers[0]!.slice().buffer);
+        this.paintings.push({ slices: [...named].filter((__, i) => i % 3 === 0), params });
+        this._emit({ re, result: { version: ++this.version, changed: 1 } });
+        return;
+      }
+      case 'sam.similar-window': {
+        // One square a slice, in one window.
+        const rect = { row0: 100, row1: 120, column0: 520, column1: 540 };
+        const objects = [{ point: { row: 110, column: 530 }, rect }];
+        this._emit({ re, result: { windows: 1, objects } }, [deflateRawSync(new Uint8Array(400).fill(1))]);
+        return;
+      }
       case 'labels.interpolate':
         this._emit({ re, result: { version: ++this.version, changed: 1, slices: [2, 3] } });
         return;

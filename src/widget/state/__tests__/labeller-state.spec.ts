@@ -125,6 +125,53 @@ describe('LabellerState', () => {
     state.dispose();
   });
 
+  it('keeps what it proposes on other slices, and labels it on all of them as one step', async () => {
+    const { state, sidecar, parts } = await open(undefined, image, 3);
+    await state.accept({ row: 300, column: 350 });
+    await state.findSimilar(); // the embedding of the view is gone
+    await state.findSimilar();
+    expect(statusText(state).text).toMatch(
+      /^1 object like it is proposed\. Enter takes all.*again looks in all slices/
+    );
+    state.setSlice(1);
+    expect(statusText(state).text).toMatch(/^1 object like it is proposed \(1 on slice 0\)\./);
+    await until(() => parts.embedding.state.state === 'ready');
+    await state.findSimilar();
+    expect(parts.similar.slices).toEqual([0, 1, 2]);
+    expect(statusText(state).text).toMatch(/^3 objects like it are proposed \(2 on slices 0 to 2\)\./);
+    // Nothing is lost where labels cannot be saved.
+    sidecar.refuse = [{ code: 'disk-full', message: 'no room' }];
+    await state.acceptSimilar();
+    expect([state.error, parts.similar.count, sidecar.paintings]).toEqual(['no room', 3, []]);
+    await state.mark('locked', 1, true);
+    await state.acceptSimilar();
+    expect(state.notice).toMatch(/is locked/);
+    state.setClass(2);
+    const accepted = state.acceptSimilar();
+    expect(parts.similar.count).toBe(0);
+    await accepted;
+    const made = { provenance: 'sam', tool: 'suggestion' };
+    expect(sidecar.paintings).toEqual([{ slices: [0, 1, 2], params: { session: id, class: 2, replaces: [0], made } }]);
+    expect(state.notice).toBe('3 objects on 3 slices are labelled.');
+    expect(sidecar.methods.filter(method => method === 'labels.patch')).toHaveLength(1);
+  });
+
+  it('drops what it proposes when SAM sees another region, and begins anew only after a search', async () => {
+    const { state, sidecar, parts } = await open(undefined, image, 2);
+    await state.accept({ row: 300, column: 350 });
+    await state.findSimilar();
+    const answer = sidecar.hold('sam.similar-window');
+    const searching = state.findSimilar();
+    expect(statusText(state).text).toBe('Looking in the whole slice: 0 so far (0 %)… Escape ends it.');
+    await state.findSimilar();
+    answer();
+    await searching;
+    expect(sidecar.asked['sam.similar-window']).toEqual([0]);
+    expect(parts.similar.count).toBe(1);
+    await state.workOn({ row0: 0, row1: 200, column0: 0, column1: 600 });
+    expect([parts.similar.count, parts.similar.next]).toEqual([0, null]);
+  });
+
   it('accepts no suggestion of which SAM is not sure while those are hidden, unless it is held', async () => {
     const { state, sidecar, parts } = await open();
     const count = () => sidecar.labels.reduce((sum, value) => sum + value, 0);

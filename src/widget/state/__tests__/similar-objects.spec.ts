@@ -1,9 +1,12 @@
 /** Proposals like an object: shown as they are found, dropped, taken together, and given up. */
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { MOBILE_SAM } from '../../../shared/models/mobile-sam';
+import { unpackLogits } from '../../../sam';
 import { decodeDiscs, discEmbedding, discLogits, DISCS, SIZE } from '../../../sam/__tests__/support/discs';
-import { BridgeError, LABEL_TILE } from '../../../shared';
+import { BridgeError, LABEL_TILE, Params } from '../../../shared';
+import { FakeLink } from '../../base/__tests__/fake-link';
 import { IPixel, Suggestion } from '../suggestion';
-import { SimilarObjects } from '../similar-objects';
+import { ITakenObjects, SimilarObjects } from '../similar-objects';
 import { IExample, IPointDecoder } from '../suggestions';
 
 describe('SimilarObjects', () => {
@@ -28,6 +31,12 @@ describe('SimilarObjects', () => {
     }
   });
   const none = () => false;
+  const places = (labelled: (at: IPixel) => boolean = none) => ({
+    slice: 0,
+    slices: [0],
+    seen: { row0: 0, row1: SIZE.rows, column0: 0, column1: SIZE.columns },
+    labelled
+  });
   const pixels = (tiles: readonly { bits: Uint8Array }[]) =>
     tiles.reduce(
       (sum, { bits }) => sum + bits.reduce((all, byte) => all + byte.toString(2).replace(/0/g, '').length, 0),
@@ -35,17 +44,17 @@ describe('SimilarObjects', () => {
     );
 
   beforeEach(() => {
-    similar = new SimilarObjects({ image: SIZE });
+    similar = new SimilarObjects({ image: SIZE, link: new FakeLink() });
   });
   afterEach(() => similar.dispose());
 
   it('shows what it finds one after the other, and takes all as one mask', async () => {
     const counts: number[] = [];
     similar.changed.connect(() => counts.push(similar.count));
-    expect(await similar.find(exampleOf(), none)).toBe(9);
+    expect(await similar.find(exampleOf(), places())).toBe(9);
     expect(new Set(counts)).toEqual(new Set([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]));
     expect(similar.searching).toBeNull();
-    const { group } = similar;
+    const group = similar.on(0);
     const at = DISCS[5]!;
     const around = { row0: at.row - 50, row1: at.row + 50, column0: at.column - 50, column1: at.column + 50 };
     const inside = group!.region(around);
@@ -54,35 +63,35 @@ describe('SimilarObjects', () => {
     expect(
       group!.region({ row0: 0, row1: 64, column0: 0, column1: 64 }, 4)[(at.row >> 4) * 64 + (at.column >> 4)]
     ).toBe(1);
-    const tiles = similar.take();
+    const [{ tiles }] = similar.take() as [ITakenObjects];
     expect(pixels(tiles) / (9 * Math.PI * 40 ** 2)).toBeCloseTo(1, 1);
     expect(tiles.every(({ row, column }) => row < SIZE.rows / LABEL_TILE && column < SIZE.columns / LABEL_TILE)).toBe(
       true
     );
-    expect([similar.group, similar.count]).toEqual([null, 0]);
+    expect([similar.on(0), similar.count]).toEqual([null, 0]);
   });
 
   it('drops the one under a click, and proposes nothing that has a label', async () => {
     const labelled = ({ row, column }: IPixel) => Math.hypot(row - DISCS[3]!.row, column - DISCS[3]!.column) <= 40;
-    expect(await similar.find(exampleOf(), labelled)).toBe(8);
-    expect(similar.drop(DISCS[3]!)).toBe(false);
-    expect(similar.drop(DISCS[7]!)).toBe(true);
-    expect(similar.drop(DISCS[7]!)).toBe(false);
+    expect(await similar.find(exampleOf(), places(labelled))).toBe(8);
+    expect(similar.drop(0, DISCS[3]!)).toBe(false);
+    expect(similar.drop(0, DISCS[7]!)).toBe(true);
+    expect(similar.drop(0, DISCS[7]!)).toBe(false);
     expect(similar.count).toBe(7);
     expect(similar.clear()).toBe(true);
     expect(similar.clear()).toBe(false);
   });
 
   it('gives up when it is told to, and shows nothing of it afterwards', async () => {
-    const first = similar.find(exampleOf(), none);
+    const first = similar.find(exampleOf(), places());
     await new Promise(resolve => setTimeout(resolve));
-    const second = similar.find(exampleOf(), none);
+    const second = similar.find(exampleOf(), places());
     expect(await first).toBeNull();
     expect(await second).toBe(9);
-    const third = similar.find(exampleOf(), none);
+    const third = similar.find(exampleOf(), places());
     similar.clear();
     expect(await third).toBeNull();
-    expect([similar.group, similar.searching]).toEqual([null, null]);
+    expect([similar.on(0), similar.searching]).toEqual([null, null]);
   });
 
   it('tells of an error of the decoder, and keeps what it has found', async () => {
@@ -94,7 +103,7 @@ describe('SimilarObjects', () => {
       }
       return decodeDiscs(prompts);
     };
-    expect(await similar.find(exampleOf({ suggest }), none)).toBeNull();
+    expect(await similar.find(exampleOf({ suggest }), places())).toBeNull();
     expect(errors.map(({ message }) => message)).toEqual(['the worker died']);
     expect(similar.count).toBe(3);
     expect(similar.searching).toBeNull();
@@ -108,60 +117,161 @@ describe('SimilarObjects', () => {
     const labelled = ({ row, column }: IPixel) => Math.hypot(row - DISCS[3]!.row, column - DISCS[3]!.column) <= 40;
     const isGood = (suggestion: Suggestion) => !suggestion.contains(DISCS[6]!);
     // Eight discs are in view; one has a label, and one is not good.
-    expect(await similar.findAll({ ...decoder, suggest }, view, labelled, isGood)).toBe(6);
+    expect(await similar.findAll({ ...decoder, suggest }, 0, view, labelled, isGood)).toBe(6);
     expect(similar.what).toBe('everything');
     expect(asked.length).toBeLessThan(96);
     expect(asked.some(labelled)).toBe(false);
-    expect([DISCS[3]!, DISCS[6]!, DISCS[8]!].map(at => similar.drop(at))).toEqual([false, false, false]);
-    expect(similar.drop(DISCS[0]!)).toBe(true);
+    expect([DISCS[3]!, DISCS[6]!, DISCS[8]!].map(at => similar.drop(0, at))).toEqual([false, false, false]);
+    expect(similar.drop(0, DISCS[0]!)).toBe(true);
   });
 
-  it('looks again in all that SAM sees, beside what is proposed, if the example is seen there', async () => {
-    const within = { row0: 0, row1: 512, column0: 0, column1: 512 };
-    // A window of the upper left quarter shows the first disc twice as large.
-    const example = DISCS[0]!;
-    const window: IExample = {
-      suggestion: new Suggestion(
-        example,
-        { lowRes: [discLogits({ row: 300, column: 260, radius: 80 })], scores: [0.9], single: null },
-        0,
-        SIZE,
-        MOBILE_SAM,
-        within
-      ),
-      decoder: {
-        manifest: MOBILE_SAM,
-        within,
-        embedding: () => discEmbedding([{ row: 300, column: 260, radius: 80 }]),
-        suggest: async () => decodeDiscs({ points: [{ row: 300, column: 260, label: 1 }] })
-      }
+  describe('in windows', () => {
+    const [LOOKED, FOUND] = [{ rows: 4000, columns: 4000 }, 30];
+    const all = { row0: 0, row1: LOOKED.rows, column0: 0, column1: LOOKED.columns };
+    const within = { row0: 0, row1: 1024, column0: 0, column1: 1024 };
+    let asked: { slice: number; window: number }[];
+    /** A disc in the sidecar's answer; those of a window and slice lie apart from others'. */
+    const answer = ({ slice, window }: { slice: number; window: number }) => {
+      const discs = [
+        { row: 2000 + 100 * window, column: 500 + 100 * slice },
+        { row: 3000, column: 500 + 100 * slice } // in each window
+      ];
+      const rects = discs.map(({ row, column }) => ({
+        row0: row - FOUND,
+        row1: row + FOUND,
+        column0: column - FOUND,
+        column1: column + FOUND
+      }));
+      return {
+        result: { windows: 3, objects: discs.map((point, i) => ({ point, rect: rects[i]! })) },
+        buffers: rects.map(() => deflateRawSync(new Uint8Array(4 * FOUND ** 2).fill(1)))
+      };
     };
-    const whole = exampleOf().decoder;
-    expect(await similar.find(window, none, whole)).toBe(0);
-    expect(similar.mayWiden).toBe(true);
-    const unseen = jest.fn();
-    expect(await similar.widen(none, unseen)).toBe(9);
-    expect([similar.mayWiden, similar.drop(example)]).toEqual([false, false]);
-    expect(await similar.find(window, none, whole)).toBe(0);
-    const ground = { ...whole, suggest: async () => decodeDiscs({ points: [{ row: 5, column: 5, label: 1 }] }) };
-    await similar.find(window, none, ground);
-    expect(await similar.widen(none, unseen)).toBe(0);
-    expect(unseen).toHaveBeenCalledTimes(1);
-    expect(await similar.find(exampleOf(), none, whole)).toBe(9);
-    expect(similar.mayWiden).toBe(false);
+    let answers: (params: { slice: number; window: number }, signal: AbortSignal) => Promise<unknown>;
+
+    beforeEach(() => {
+      asked = [];
+      answers = async params => answer(params);
+      const link = new FakeLink((_, params: Params<'sam.similar-window'>, options) => {
+        const { slice, window, example } = params;
+        asked.push({ slice, window });
+        const [mask] = unpackLogits(inflateRawSync(options!.buffers![0]!), 256 * 256);
+        expect(mask!.map(logit => Number(logit > 0))).toEqual(discLogits(DISCS[0]!).map(logit => Number(logit > 0)));
+        expect(example).toEqual({ slice: 4, point: { row: 150, column: 130 }, within });
+        return answers(params, options!.signal!);
+      });
+      similar = new SimilarObjects({ image: LOOKED, link });
+    });
+
+    const look = async (slices = [2, 3, 4, 5]) => {
+      const { decoder } = exampleOf({ within });
+      const candidates = { lowRes: [discLogits(DISCS[0]!)], scores: [0.9], single: null };
+      const suggestion = new Suggestion(DISCS[0]!, candidates, 0, LOOKED, MOBILE_SAM, within);
+      await similar.find({ suggestion, decoder }, { slice: 4, slices, seen: all, labelled: none });
+    };
+
+    it('looks in all of the slice, then in all slices, and proposes what is new', async () => {
+      await look();
+      expect([similar.count, similar.where, similar.next]).toEqual([9, 'view', 'slice']);
+      expect(asked).toEqual([]);
+      similar.drop(4, DISCS[8]!);
+      expect(await similar.widen()).toBe(8 + 4);
+      expect([similar.slices, similar.where, similar.next]).toEqual([[4], 'slice', 'stack']);
+      expect(asked).toEqual([0, 1, 2].map(window => ({ slice: 4, window })));
+      expect(await similar.widen()).toBe(12 + 3 * 4);
+      expect([similar.slices, similar.where, similar.next]).toEqual([[2, 3, 4, 5], 'stack', null]);
+      expect(asked.slice(3).map(({ slice }) => slice)).toEqual([3, 3, 3, 5, 5, 5, 2, 2, 2]);
+      expect(await similar.widen()).toBeNull();
+      const place = { row: 3000, column: 700 };
+      expect([similar.drop(4, place), similar.drop(2, place), similar.drop(2, place)]).toEqual([false, true, false]);
+      const taken = similar.take();
+      expect(taken.map(({ slice, objects }) => [slice, objects.length])).toEqual([
+        [2, 3],
+        [3, 4],
+        [4, 12],
+        [5, 4]
+      ]);
+      expect(pixels(taken[0]!.tiles)).toBe(3 * 4 * FOUND ** 2);
+      similar.giveBack(taken.slice(0, 2));
+      expect([similar.count, similar.slices]).toEqual([7, [2, 3]]);
+    });
+
+    it('does not propose again what was dropped', async () => {
+      await look([4]);
+      answers = async () => answer({ slice: 4, window: 0 });
+      const { row, column } = { row: 3000, column: 900 };
+      const widening = similar.widen();
+      similar.changed.connect(() => similar.drop(4, { row, column }));
+      expect(await widening).toBe(9 + 1);
+      expect([
+        similar.next,
+        similar.on(4)!.region({ row0: row, row1: row + 1, column0: column, column1: column + 1 })
+      ]).toEqual([null, new Uint8Array(1)]);
+    });
+
+    it('keeps what was found when the sidecar fails, and goes on with the window that it failed at', async () => {
+      await look();
+      const errors: string[] = [];
+      similar.failed.connect((_, { message }) => errors.push(message));
+      answers = async params => {
+        if (params.window === 1) {
+          throw new BridgeError('compute', 'the encoder died');
+        }
+        return answer(params);
+      };
+      expect(await similar.widen()).toBeNull();
+      expect([errors, similar.count, similar.searching, similar.next]).toEqual([
+        ['the encoder died'],
+        11,
+        null,
+        'slice'
+      ]);
+      answers = async params => answer(params);
+      expect(await similar.widen()).toBe(13);
+      expect(asked.map(({ window }) => window)).toEqual([0, 1, 1, 2]);
+    });
+
+    it('cancels the work of the sidecar when it is told to give up, and is told of none when there is nothing to see', async () => {
+      await look();
+      let aborted = false;
+      answers = (_, signal) =>
+        new Promise((__, reject) =>
+          signal.addEventListener('abort', () => {
+            aborted = true;
+            reject(new BridgeError('cancelled', 'stopped'));
+          })
+        );
+      const widening = similar.widen();
+      expect([similar.searching, similar.next]).toEqual([0, null]);
+      expect(similar.clear()).toBe(true);
+      expect([await widening, aborted, similar.count, similar.next]).toEqual([null, true, 0, null]);
+      await look();
+      answers = async () => ({ result: { windows: 0, objects: [] }, buffers: [] });
+      expect([await similar.widen(), similar.count, similar.next]).toEqual(['unseen', 9, null]);
+    });
+
+    it('looks on the other slices next where the decoder saw all of the slice in a window of the same size', async () => {
+      const { suggestion, decoder } = exampleOf();
+      const seen = { row0: 0, row1: SIZE.rows, column0: 0, column1: SIZE.columns };
+      const places = { slice: 0, seen, labelled: none };
+      await similar.find({ suggestion, decoder: { ...decoder, within: seen } }, { ...places, slices: [0, 1] });
+      expect(similar.next).toBe('stack');
+      await similar.find({ suggestion, decoder: { ...decoder, within: seen } }, { ...places, slices: [0] });
+      expect(similar.next).toBeNull();
+    });
   });
 
   it('looks only at the rows and columns that the decoder sees, and gives pixels of the image', async () => {
     const within = { row0: 1000, row1: 2024, column0: 3000, column1: 4024 };
-    similar = new SimilarObjects({ image: { rows: 4000, columns: 6000 } });
+    similar = new SimilarObjects({ image: { rows: 4000, columns: 6000 }, link: new FakeLink() });
     const suggest: IPointDecoder['suggest'] = async ({ points }) =>
       decodeDiscs({
         points: points.map(point => ({ ...point, row: point.row - within.row0, column: point.column - within.column0 }))
       });
     const { suggestion, decoder } = exampleOf({ suggest, within });
-    expect(await similar.find({ suggestion, decoder }, none)).toBe(9);
+    expect(await similar.find({ suggestion, decoder }, places())).toBe(9);
     const { row, column } = DISCS[8]!;
-    expect(similar.drop({ row, column })).toBe(false);
-    expect(similar.drop({ row: row + 1000, column: column + 3000 })).toBe(true);
+    expect(similar.drop(0, { row, column })).toBe(false);
+    expect(similar.drop(0, { row: row + 1000, column: column + 3000 })).toBe(true);
   });
 });
