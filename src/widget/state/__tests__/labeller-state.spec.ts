@@ -156,7 +156,7 @@ describe('LabellerState', () => {
     expect(sidecar.methods.filter(method => method === 'labels.patch')).toHaveLength(1);
   });
 
-  it('drops what it proposes when SAM sees another region, and begins anew only after a search', async () => {
+  it('drops what it proposes when SAM sees another region; goes on searching when asked again, and not when it is closed', async () => {
     const { state, sidecar, parts } = await open(undefined, image, 2);
     await state.accept({ row: 300, column: 350 });
     await state.findSimilar();
@@ -170,6 +170,13 @@ describe('LabellerState', () => {
     expect(parts.similar.count).toBe(1);
     await state.workOn({ row0: 0, row1: 200, column0: 0, column1: 600 });
     expect([parts.similar.count, parts.similar.next]).toEqual([0, null]);
+    await state.accept({ row: 100, column: 350 });
+    await state.findSimilar();
+    sidecar.hold('sam.similar-window');
+    void state.findSimilar();
+    await until(() => sidecar.methods.at(-1) === 'sam.similar-window');
+    state.dispose();
+    expect(sidecar.methods.at(-1)).toBe('cancel');
   });
 
   it('accepts no suggestion of which SAM is not sure while those are hidden, unless it is held', async () => {
