@@ -6,6 +6,7 @@
  */
 import { DecoderManifest } from '../shared/models';
 import { ISize, Rect } from '../shared/rect';
+import { connectedParts } from './connected-parts';
 import { frameSize } from './prompts';
 
 /** A sample among the logits. */
@@ -115,7 +116,7 @@ export function connectedPart(
   samples: ISize,
   on: readonly ISample[]
 ): Float32Array {
-  const parts = components(logits, side, samples, logit => logit > 0);
+  const parts = components(logits, side, samples, true);
   const kept = new Set(on.flatMap(({ row, column }) => parts.of[row * side + column] || []));
   if (kept.size === 0 && parts.sizes.length > 0) {
     kept.add(parts.sizes.indexOf(Math.max(...parts.sizes)) + 1);
@@ -125,7 +126,7 @@ export function connectedPart(
 
 /** Fill the holes of a mask: what is outside of it and is not connected with the image's border, through the four samples beside each. */
 export function filled(logits: Float32Array, side: number, samples: ISize): Float32Array {
-  const parts = components(logits, side, samples, logit => !(logit > 0));
+  const parts = components(logits, side, samples, false);
   const open = new Set<number>([0]);
   for (let row = 0; row < samples.rows; row++) {
     const inner = row > 0 && row < samples.rows - 1;
@@ -225,43 +226,17 @@ export function grown(mask: Uint8Array, { rows, columns }: ISize, by: number): U
   return out;
 }
 
-/** The connected parts of the samples that are chosen: for each logit the number of its part, from 1; 0 if it is in none. Sizes by number less 1. */
+/** For each logit the number of its connected part, from 1; 0 if it is in none. Sizes by number less 1. */
 function components(
   logits: Float32Array,
   side: number,
-  { rows, columns }: ISize,
-  chosen: (logit: number) => boolean
+  size: ISize,
+  inside: boolean
 ): { of: Uint16Array; sizes: number[] } {
   const of = new Uint16Array(logits.length);
-  const sizes: number[] = [];
-  const stack: number[] = [];
-  const visit = (at: number, inside: boolean, number: number) => {
-    if (inside && of[at] === 0 && chosen(logits[at]!)) {
-      of[at] = number;
-      stack.push(at);
-    }
-  };
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++) {
-      const start = row * side + column;
-      if (of[start] !== 0 || !chosen(logits[start]!)) {
-        continue;
-      }
-      const number = sizes.length + 1;
-      let size = 0;
-      of[start] = number;
-      stack.push(start);
-      while (stack.length > 0) {
-        const at = stack.pop()!;
-        size++;
-        const [r, c] = [Math.floor(at / side), at % side];
-        visit(at - 1, c > 0, number);
-        visit(at + 1, c < columns - 1, number);
-        visit(at - side, r > 0, number);
-        visit(at + side, r < rows - 1, number);
-      }
-      sizes.push(size);
-    }
+  const { runs, sizes } = connectedParts(logits, side, size, inside);
+  for (const { row, from, to, part } of runs) {
+    of.fill(part + 1, row * side + from, row * side + to);
   }
   return { of, sizes };
 }

@@ -383,12 +383,13 @@ export class WasmDecoder {
       this.part.count
     );
 
-    // The last attention, the masks' vectors and the upscaling.
+    // The last attention, the masks' vectors and the upscaling. Of the tokens only those of the masks and of their scores are read any more.
+    const read = MASKS + 1;
     yield* this._attendImage(
       this._final,
       own,
       queries,
-      tokens,
+      read,
       attention,
       slot,
       { scales, modes, count, codes: this._constants.keys2 },
@@ -399,7 +400,7 @@ export class WasmDecoder {
         added: { vectors: lastVectors, stride: lastStride, keys: LAST_COLUMNS.keys, values: LAST_COLUMNS.values }
       }
     );
-    this._normalise(queries, tokens, weights.finalNorm);
+    this._normalise(queries, read, weights.finalNorm);
     const vectors = this._floats(MASKS * 32);
     for (let mask = 0; mask < MASKS; mask++) {
       this._view(vectors + 128 * mask, 32).set(this._head(this._heads[mask]!, queries + 4 * (mask + 1) * CHANNELS));

@@ -37,12 +37,15 @@ export function multiply(
   groups: i32
 ): void {
   let row = 0;
-  for (; row + 4 <= rows; row += 4) {
+  while (row + 4 <= rows) {
     for (let group = 0; group < groups; group++) {
       fourRows(a, aStride, inner, x + (<usize>group << 5), c + (<usize>group << 5), cStride, add);
     }
-    a += aStride << 2;
-    c += cStride << 2;
+    // The last four overlap with those before, unless they would be added twice: a row alone would read all of x.
+    const step = !add && row + 4 < rows ? min(4, rows - row - 4) : 4;
+    a += aStride * step;
+    c += cStride * step;
+    row += step;
   }
   for (; row < rows; row++) {
     for (let group = 0; group < groups; group++) {

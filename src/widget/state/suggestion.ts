@@ -254,16 +254,6 @@ export class Suggestion {
     return { rows: row1 - row0, columns: column1 - column0 };
   }
 
-  /** This suggestion in another shape. `points` are inside the object. `greys` gives the image's greys in a rectangle, null if they are not known. */
-  withShape(
-    shape: Readonly<ISuggestionShape>,
-    points: readonly IPixel[],
-    greys?: (rect: Rect) => Float32Array | null
-  ): Suggestion {
-    const { at, candidates, scale, image } = this;
-    return new Suggestion(at, candidates, scale, image, this._manifest, this.seen, shape, points, greys);
-  }
-
   /** A rectangle that holds all pixels of the logits' mask and a margin. */
   private _bounds(margin: number): Rect {
     const inSeen = maskBounds(this.shaped, this._size, this._manifest);

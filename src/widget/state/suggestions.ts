@@ -46,6 +46,8 @@ interface IAnswer extends IExample {
   isUnfit: boolean;
   /** Whether it was decoded ahead for points nearby, and stands until SAM has answered. */
   isFirst?: boolean;
+  /** Whether the pointer had moved on before SAM answered: the border is moved to the image's edges only if the user takes it. */
+  isPassing?: boolean;
 }
 
 /** One action of the user on the suggestion that is held. */
@@ -248,6 +250,7 @@ export class Suggestions implements IDisposable {
     if (!before && shown && !areClear(prompts) && shown.suggestion.contains(placeOf(prompts))) {
       step.known = { ...shown, prompts, isUnfit: false }; // the user holds what is shown
       step.answer = Promise.resolve(step.known);
+      this._show(step.known);
     } else {
       if (!before) {
         this._show(null);
@@ -379,7 +382,7 @@ export class Suggestions implements IDisposable {
       this._showFirst(prompts, first, serving);
       this._firstTimes = [...this._firstTimes.slice(1 - TIMES_KEPT), performance.now() - begun];
     }
-    const answer = await this._ask(serving, prompts, this._epoch.signal, false);
+    const answer = await this._ask(serving, prompts, this._epoch.signal, false, () => sequence !== this._asked);
     if (answer && sequence > this._answered && (sequence === this._asked || this._fits(answer))) {
       this._answered = sequence;
       this._show(answer);
@@ -389,7 +392,7 @@ export class Suggestions implements IDisposable {
 
   /** Show what was decoded ahead for points nearby, unless the scale that is wanted is not among it. */
   private _showFirst(prompts: IPrompts, candidates: ICandidates, decoder: IPointDecoder): void {
-    const answer = this._answer(prompts, candidates, decoder, true);
+    const answer = this._answer(prompts, candidates, decoder, false);
     if (answer.suggestion.score > 0) {
       this._show({ ...answer, isFirst: true });
     }
@@ -400,9 +403,12 @@ export class Suggestions implements IDisposable {
     return this.isExact || (this._last !== null && suggestion.contains(this._last));
   }
 
-  /** What is shown, if it is SAM's answer to its prompts. */
+  /** What is shown, if it is SAM's answer to its prompts, with its border where the user would have it. */
   private get _exact(): IAnswer | null {
-    return this.current && this.isExact ? this._shown : null;
+    if (!this.current || !this.isExact) {
+      return null;
+    }
+    return this._shown!.isPassing ? this._remade(this._shown!) : this._shown;
   }
 
   /** Decode the prompts of a step, which is the last one, and show the answer if it still is then. */
@@ -429,18 +435,28 @@ export class Suggestions implements IDisposable {
     });
   }
 
-  /** Decode prompts. Resolves to null after an error, which {@link failed} emits, or when the signal is aborted. */
+  /**
+   * Decode prompts. Resolves to null after an error, which {@link failed} emits, or when the signal is aborted.
+   *
+   * @param isPassing see {@link IAnswer.isPassing}; asked when the answer is there
+   */
   private async _ask(
     decoder: IPointDecoder,
     prompts: IPrompts,
     signal: AbortSignal,
-    urgent: boolean
+    urgent: boolean,
+    isPassing = () => false
   ): Promise<IAnswer | null> {
     this._pending++;
     this._changed.emit();
     try {
       const candidates = await decoder.suggest(prompts, signal, urgent);
-      return signal.aborted ? null : this._answer(prompts, candidates, decoder);
+      if (signal.aborted) {
+        return null;
+      }
+      return isPassing()
+        ? { ...this._answer(prompts, candidates, decoder, false), isPassing: true }
+        : this._answer(prompts, candidates, decoder);
     } catch (reason) {
       this._fail(reason, signal);
       return null;
@@ -462,8 +478,12 @@ export class Suggestions implements IDisposable {
     }
   }
 
-  /** The suggestion to show of the candidates: at the chosen scale, or the mask for clear prompts. */
-  private _answer(prompts: IPrompts, candidates: ICandidates, decoder: IPointDecoder, isFirst = false): IAnswer {
+  /**
+   * The suggestion to show of the candidates: at the chosen scale, or the mask for clear prompts.
+   *
+   * @param atEdges whether its border may be moved to the image's edges, which takes some milliseconds
+   */
+  private _answer(prompts: IPrompts, candidates: ICandidates, decoder: IPointDecoder, atEdges = true): IAnswer {
     const single = candidates.single ? SINGLE : undefined;
     const at = placeOf(prompts);
     const scale = areClear(prompts) ? (this._turned ?? single) : this.options.scale;
@@ -471,8 +491,18 @@ export class Suggestions implements IDisposable {
     const own = { scale: scale ?? 0, isTooLarge: false, isRagged: false };
     const chosen = scale === undefined ? this._choose(at, candidates, decoder) : own;
     const { manifest, within } = decoder;
-    const made = new Suggestion(at, candidates, chosen.scale, this._options.image, manifest, within);
-    const suggestion = made.withShape(this.options.values, points, isFirst ? undefined : this._options.greys);
+    const { image, greys } = this._options;
+    const suggestion = new Suggestion(
+      at,
+      candidates,
+      chosen.scale,
+      image,
+      manifest,
+      within,
+      this.options.values,
+      points,
+      atEdges ? greys : undefined
+    );
     const isUnfit = (chosen.isTooLarge || chosen.isRagged) && this._steps.length === 0;
     return { suggestion, prompts, decoder, isUnfit };
   }

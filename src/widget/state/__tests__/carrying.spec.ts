@@ -21,15 +21,15 @@ describe('Carrying', () => {
   let carrying: Carrying;
   let link: FakeLink;
   const mask = discLogits(DISCS[0]!);
-  const plain = new Suggestion(
+  const suggestion = new Suggestion(
     DISCS[0]!,
     { lowRes: [mask], scores: [0.9], single: null },
     0,
     { rows: 3000, columns: 3000 },
     MOBILE_SAM,
-    { row0: 500, row1: 1524, column0: 200, column1: 1224 }
+    { row0: 500, row1: 1524, column0: 200, column1: 1224 },
+    { connected: false, filled: true, smooth: false, grow: 2 }
   );
-  const suggestion = plain.withShape({ connected: false, filled: true, smooth: false, grow: 2 }, [DISCS[0]!]);
   const object = { suggestion, slice: 5, classId: 2, replaces: [0, 2], one: true, itself: false };
   const job = (id: string, done: number) =>
     link.tell('job', {

@@ -31,7 +31,7 @@ function withSingle(at: IPixel): ICandidates {
 const inside = (row: number, column: number) => ({ points: [{ row, column, label: 1 as const }] });
 const outside = (row: number, column: number) => ({ points: [{ row, column, label: 0 as const }] });
 
-function make() {
+function make(greys?: (rect: Rect) => Float32Array | null) {
   const asked: {
     at: IPixel;
     prompts: IPrompts;
@@ -40,7 +40,7 @@ function make() {
     resolve(c: ICandidates): void;
     reject(e: unknown): void;
   }[] = [];
-  const suggestions = new Suggestions({ image });
+  const suggestions = new Suggestions({ image, ...(greys && { greys }) });
   suggestions.decoder = {
     manifest: DEFAULT_MODEL,
     suggest: (prompts, signal, urgent) =>
@@ -62,6 +62,38 @@ describe('Suggestions', () => {
     expect(asked[0]!.prompts.points).toEqual([{ row: 200, column: 240, label: 1 }]);
     expect(suggestions.busy).toBe(false);
     expect(suggestions.current).toMatchObject({ scale: 1, at: { row: 200, column: 240 } });
+  });
+
+  it('moves the border to edges where the pointer rests, and at the earlier places only of what is taken', async () => {
+    const refined: string[] = [];
+    const { suggestions, asked, answer } = make(({ row0, row1, column0, column1 }) => {
+      refined.push(`${row0}-${row1}`);
+      return new Float32Array((row1 - row0) * (column1 - column0));
+    });
+    suggestions.options.set({ edges: true });
+    suggestions.move({ row: 200, column: 240 }, 10);
+    suggestions.move({ row: 202, column: 240 }, 10);
+    await answer(0);
+    expect(suggestions.current).toMatchObject({ at: { row: 200, column: 240 }, isRefined: false });
+    expect(refined).toEqual([]);
+    // A click takes it before the newer answer is there.
+    const taken = suggestions.accept({ row: 201, column: 241 });
+    expect(await taken).toMatchObject({ at: { row: 200, column: 240 }, isRefined: true });
+    expect(asked.length).toBe(2);
+
+    suggestions.move({ row: 300, column: 240 }, 10);
+    suggestions.move({ row: 302, column: 240 }, 10);
+    await answer(2);
+    await answer(3);
+    expect(suggestions.current).toMatchObject({ at: { row: 302, column: 240 }, isRefined: true });
+    expect(refined.length).toBe(2);
+    // Held with a point inside, it is the same mask with the border where it will be accepted.
+    suggestions.move({ row: 310, column: 240 }, 10);
+    suggestions.move({ row: 312, column: 240 }, 10);
+    await answer(4);
+    expect(suggestions.current?.isRefined).toBe(false);
+    expect(suggestions.add(inside(311, 240))).toBe(true);
+    expect(suggestions.current).toMatchObject({ at: { row: 310, column: 240 }, isRefined: true });
   });
 
   it('begins with no mask of more than a third of the image, until the user takes a scale or has accepted one as large', async () => {
