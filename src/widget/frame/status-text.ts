@@ -139,8 +139,8 @@ function similarText(similar: SimilarObjects, shown: number): IStatusText {
     others.length === 0
       ? ''
       : first === last
-        ? trans.__(' (%1 on slice %2)', elsewhere, first)
-        : trans.__(' (%1 on slices %2 to %3)', elsewhere, first, last);
+        ? trans.__(', %1 on slice %2', elsewhere, first)
+        : trans.__(', %1 on other slices (%2 to %3)', elsewhere, first, last);
   if (searching !== null) {
     const percent = Math.round(100 * searching);
     const text = isAll

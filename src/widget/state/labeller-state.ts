@@ -464,6 +464,10 @@ export class LabellerState implements IDisposable {
       }
       return;
     }
+    if (similar.what === 'similar' && similar.count > 0 && !suggestions.held) {
+      this.note(trans.__('SAM has looked everywhere. Take what is proposed, or drop it, before you look for others.'));
+      return;
+    }
     const { example } = suggestions;
     if (!example) {
       this.note(trans.__('Accept an object first, or point at one: then all like it are proposed.'));

@@ -134,11 +134,13 @@ describe('LabellerState', () => {
       /^1 object like it is proposed\. Enter takes all.*again looks in all slices/
     );
     state.setSlice(1);
-    expect(statusText(state).text).toMatch(/^1 object like it is proposed \(1 on slice 0\)\./);
+    expect(statusText(state).text).toMatch(/^1 object like it is proposed, 1 on slice 0\./);
     await until(() => parts.embedding.state.state === 'ready');
     await state.findSimilar();
     expect(parts.similar.slices).toEqual([0, 1, 2]);
-    expect(statusText(state).text).toMatch(/^3 objects like it are proposed \(2 on slices 0 to 2\)\./);
+    expect(statusText(state).text).toMatch(/^3 objects like it are proposed, 2 on other slices \(0 to 2\)\./);
+    await state.findSimilar();
+    expect([state.notice?.split('.')[0], parts.similar.count]).toEqual(['SAM has looked everywhere', 3]);
     // Nothing is lost where labels cannot be saved.
     sidecar.refuse = [{ code: 'disk-full', message: 'no room' }];
     await state.acceptSimilar();
