@@ -2,20 +2,8 @@
  * An ONNX model under construction: nodes, constants, inputs, outputs and metadata. The operators are those of opset 17 and of
  * ai.onnx.ml 3, which runtimes since 2022 know.
  */
-import {
-  ATTRIBUTE,
-  DIM,
-  ENTRY,
-  GRAPH,
-  MODEL,
-  NODE,
-  OPSET,
-  SHAPE,
-  TENSOR,
-  TENSOR_TYPE,
-  TYPE,
-  VALUE_INFO
-} from '../../src/shared/onnx/fields';
+import { ATTRIBUTE, ENTRY, GRAPH, MODEL, NODE, OPSET, TENSOR } from '../../src/shared/onnx/fields';
+import { describeTensor } from '../../src/shared/onnx/value';
 import { Message } from '../../src/shared/onnx/wire';
 
 const IR_VERSION = 8;
@@ -131,15 +119,7 @@ export class Graph {
 
   /** An input or an output; a size is a number or a name. */
   static described(name: Value, type: ElementType, shape: readonly (number | string)[]): Message {
-    const dims = new Message();
-    for (const size of shape) {
-      const dim = new Message();
-      dims.message(SHAPE.dim, typeof size === 'number' ? dim.integer(DIM.value, size) : dim.text(DIM.parameter, size));
-    }
-    const tensor = new Message().integer(TENSOR_TYPE.elements, TYPES[type]).message(TENSOR_TYPE.shape, dims);
-    return new Message()
-      .text(VALUE_INFO.name, name)
-      .message(VALUE_INFO.type, new Message().message(TYPE.tensor, tensor));
+    return describeTensor(name, TYPES[type], shape);
   }
 
   /** The file; nodes that lead to no output are left out. */

@@ -15,6 +15,8 @@ export interface IJobDescription {
   kind: JobState['kind'];
   /** Nobody waits for the result: the job is not worth finishing when no page shows the session, or no peer attends it. */
   ahead?: 'page' | 'session';
+  /** See {@link IJobContext.urgency}; by default that of a job which is ahead, or none. */
+  urgency?: IJobContext['urgency'];
 }
 
 /** The reason of the signal of a job whose labels were set aside: what it has made so far is not kept. */
@@ -87,14 +89,15 @@ export class Jobs {
     signal: AbortSignal,
     work: (context: IJobContext) => Promise<T>
   ): Promise<T> {
-    const { key, id, session, kind } = description;
+    const { key, id, session, kind, ahead } = description;
     this._started.set(key, description);
     const reporter = new Reporter(
       { session, job: id, kind, state: 'running', stage: 'waiting', done: 0, total: 1, message: '' },
       this._emit
     );
     try {
-      const result = await work({ signal, progress: (...args) => reporter.progress(...args) });
+      const urgency = description.urgency ?? (ahead ? 'ahead' : undefined);
+      const result = await work({ signal, urgency, progress: (...args) => reporter.progress(...args) });
       reporter.finish('done');
       return result;
     } catch (thrown) {

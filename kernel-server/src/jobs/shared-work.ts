@@ -76,6 +76,7 @@ export class SharedWork {
     const contexts = new Set([context]);
     const shared: IJobContext = {
       signal: controller.signal,
+      urgency: context.urgency,
       progress: (...args) => {
         running.progress = args;
         contexts.forEach(each => each.progress(...args));

@@ -58,13 +58,14 @@ export function samHandlers({
       return { result: ahead ? {} : await problemOf(session) };
     },
 
-    'sam.embedding': async ({ session: id, slice, window }, call) => {
+    'sam.embedding': async ({ session: id, slice, window, ahead }, { id: request, signal }) => {
       const session = await sessions.get(id);
       session.checkSlice(slice);
       // The page asks for this as soon as it opens. The encoder would take the cores from the tiles that the user waits for.
       await session.pyramid.overview(slice);
       const within = window ?? rectOf(session.record.region, session.record.image.shape);
       const { name } = await embeddings.made(session, slice, window);
+      const call = { id: request, signal, urgency: ahead ? ('ahead' as const) : ('now' as const) };
       const { device, seconds, embedding } = await (window
         ? embeddings.window(session, slice, window, call)
         : embeddings.whole(session, slice, call));

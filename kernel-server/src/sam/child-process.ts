@@ -1,7 +1,7 @@
 /**
  * The SAM process: runs SAM's encoder and decoder outside the sidecar, since their native code may crash.
  *
- * `sam-process.ts` starts it with an IPC channel. It works on one job at a time, reads the pixels of shared arrays itself, and ends when the
+ * `sam-process.ts` starts it with an IPC channel. It works on one job at a time, lays it aside for a more urgent one, reads the pixels of shared arrays itself, and ends when the
  * sidecar does. The same bundle serves as the short-lived probe of GPUs.
  */
 import { Worker } from 'node:worker_threads';
@@ -21,6 +21,7 @@ import {
 } from '../../../src/sam';
 import { TileFile } from '../arrays/tile-file';
 import { breathe } from '../base/files';
+import type { IJobContext } from '../jobs/job-context';
 import { Encoder, Progress, REINSTALL, verifyAgain } from './encoder';
 import {
   SamJob,
@@ -39,17 +40,26 @@ import {
 import { checkModelFile } from './model-files';
 import { loadRuntime, openOnCpu, PROBE_ARGUMENT, ProbeKind, runProbe, Runtime } from './providers';
 import { Reduction } from './reduction';
+import { GiveWay, Turns } from './turns';
 
 /** Pixels are read in bands of about this many values. */
 const BAND_VALUES = 1 << 21;
 
+/** How urgent jobs are: prompts first, since a user waits at the mouse; then what a user looks at. */
+const URGENCY = { prompts: 0, seen: 1, ahead: 2, classifiers: 3 } as const;
+
+/** What a job works with. */
+interface IRun {
+  progress: Progress;
+  signal: AbortSignal;
+  /** Receive messages, and wait until no more urgent job waits. Throws the signal's reason if the job was cancelled. */
+  giveWay: GiveWay;
+  onEmbedding(result: IEmbedResult): Promise<void>;
+}
+
 /** Runs jobs on the models of this process, which are opened when they are first needed. */
 class JobRunner {
-  constructor(
-    private readonly _start: ISamStart,
-    /** Do the short jobs that wait; called between the windows of a long one. */
-    private readonly _giveWay: () => Promise<void>
-  ) {
+  constructor(private readonly _start: ISamStart) {
     this._encoder = new Encoder(
       _start,
       () => this._runtime,
@@ -57,37 +67,27 @@ class JobRunner {
     );
   }
 
-  async run(
-    job: SamJob,
-    progress: Progress,
-    signal: AbortSignal,
-    onEmbedding: (result: IEmbedResult) => Promise<void>
-  ): Promise<IEmbedResult | ISuggestResult | ISimilarResult | IReduceResult> {
+  async run(job: SamJob, run: IRun): Promise<IEmbedResult | ISuggestResult | ISimilarResult | IReduceResult> {
     switch (job.kind) {
       case 'embed':
-        return this._embed(job, progress, signal);
+        return this._embed(job, run);
       case 'reduce':
-        return this._reduce(job, progress, signal, onEmbedding);
+        return this._reduce(job, run);
       case 'suggest':
-        return this._suggest(job, progress);
+        return this._suggest(job, run);
       case 'similar':
-        return this._similar(job, progress, signal);
+        return this._similar(job, run);
     }
   }
 
-  private async _embed(job: IEmbedJob, progress: Progress, signal: AbortSignal): Promise<IEmbedResult> {
-    await this._encoder.open([OUTPUT_LAYER], progress);
-    signal.throwIfAborted();
-    const begin = performance.now();
-    return this._prompted(job, progress, signal, begin);
+  private async _embed(job: IEmbedJob, run: IRun): Promise<IEmbedResult> {
+    await this._encoder.open([OUTPUT_LAYER], run.progress);
+    run.signal.throwIfAborted();
+    return this._prompted(job, run, performance.now());
   }
 
-  private async _reduce(
-    job: IReduceJob,
-    progress: Progress,
-    signal: AbortSignal,
-    onEmbedding: (result: IEmbedResult) => Promise<void>
-  ): Promise<IReduceResult> {
+  private async _reduce(job: IReduceJob, run: IRun): Promise<IReduceResult> {
+    const { progress, signal, giveWay } = run;
     const { manifest } = this._start;
     const { row0, row1, column0, column1 } = partOf(job);
     const [rows, columns] = [row1 - row0, column1 - column0];
@@ -99,33 +99,30 @@ class JobRunner {
     const begin = performance.now();
     const reduction = new Reduction(windows, job.layers, manifest, job.basis);
     for (const [done, index] of job.windows.entries()) {
-      await breathe(); // receive cancellations and short jobs
-      await this._giveWay();
-      signal.throwIfAborted();
+      await giveWay();
       if (whole) {
         // The user waits for suggestions, so their embedding comes first.
-        await onEmbedding(await this._prompted(job, progress, signal, begin));
-        signal.throwIfAborted();
+        await run.onEmbedding(await this._prompted(job, run, begin));
+        await giveWay();
       }
       const view = windows.view(index);
       const pixels = await this._preprocess(job, view, windows.count === 1 ? progress : () => undefined, signal);
       progress('encoding', done, job.windows.length);
-      const layers = await this._encoder.encode(pixels, names, progress);
+      const layers = await this._encoder.encode(pixels, names, progress, giveWay);
       reduction.add(index, layers);
     }
     return { ...reduction.finish(), device: this._encoder.device, seconds: since(begin) };
   }
 
   /** The embedding for prompts, of all rows and columns of a job. */
-  private async _prompted(
-    job: IEmbedJob | IReduceJob,
-    progress: Progress,
-    signal: AbortSignal,
-    begin: number
-  ): Promise<IEmbedResult> {
+  private async _prompted(job: IEmbedJob | IReduceJob, run: IRun, begin: number): Promise<IEmbedResult> {
+    const { progress, signal, giveWay } = run;
     const pixels = await this._preprocess(job, undefined, progress, signal);
     progress('encoding', 0, 1);
-    const embedding = await this._encoder.encodeForPrompts(pixels, progress);
+    const embedding = await this._encoder.encodeForPrompts(pixels, progress, async (stage, stages) => {
+      await giveWay();
+      progress('encoding', stage, stages);
+    });
     return { embedding, device: this._encoder.device, seconds: since(begin) };
   }
 
@@ -170,22 +167,20 @@ class JobRunner {
     }
   }
 
-  private async _suggest(job: ISuggestJob, progress: Progress): Promise<ISuggestResult> {
+  private async _suggest(job: ISuggestJob, { progress }: IRun): Promise<ISuggestResult> {
     const decoder = await this._openDecoder(progress);
     progress('decoding', 0, 1);
     const { prompts, size, embedding } = job;
     return decoder.decode(decoder.prepare(embedding), size, prompts);
   }
 
-  private async _similar(job: ISimilarJob, progress: Progress, signal: AbortSignal): Promise<ISimilarResult> {
+  private async _similar(job: ISimilarJob, { progress, signal, giveWay }: IRun): Promise<ISimilarResult> {
     const { embedding, size, query } = job;
     const { manifest } = this._start;
     const decoder = await this._openDecoder(progress);
     const prepared = decoder.prepare(embedding);
     const decode = async (prompts: IPrompts) => {
-      await breathe(); // receive cancellations and short jobs
-      await this._giveWay();
-      signal.throwIfAborted();
+      await giveWay();
       return decoder.decode(prepared, size, prompts);
     };
     const found: ISimilarResult = [];
@@ -267,26 +262,46 @@ function leaveWithParent(): void {
   new Worker(watch, { eval: true }).unref();
 }
 
-/** A job that waits, and what cancels it. */
-interface IWaitingJob {
-  id: number;
-  job: SamJob;
-  abort: AbortController;
+function urgencyOf(job: SamJob, urgency: IJobContext['urgency']): number {
+  switch (job.kind) {
+    case 'suggest':
+      return URGENCY.prompts;
+    case 'embed':
+      return urgency === 'ahead' ? URGENCY.ahead : URGENCY.seen;
+    case 'similar':
+      return URGENCY.ahead;
+    case 'reduce':
+      return job.whole && urgency === 'now' ? URGENCY.seen : URGENCY.classifiers;
+  }
 }
 
 function serve(): void {
   let runner: JobRunner | undefined;
-  let busy = false;
-  const waiting: IWaitingJob[] = [];
+  const turns = new Turns();
   const aborts = new Map<number, AbortController>();
 
-  const work = async ({ id, job, abort }: IWaitingJob) => {
+  const work = async (id: number, job: SamJob, urgency: number) => {
+    const abort = new AbortController();
+    aborts.set(id, abort);
+    const { signal } = abort;
+    const progress: Progress = (stage, done, total, message) =>
+      void send({ kind: 'progress', id, stage, done, total, ...(message === undefined ? {} : { message }) });
     try {
-      abort.signal.throwIfAborted();
-      const progress: Progress = (stage, done, total, message) =>
-        void send({ kind: 'progress', id, stage, done, total, ...(message === undefined ? {} : { message }) });
-      const onEmbedding = (result: IEmbedResult) => send({ kind: 'embedding', id, result });
-      void send({ kind: 'result', id, result: await runner!.run(job, progress, abort.signal, onEmbedding) });
+      const result = await turns.run(urgency, signal, (turn, become) =>
+        runner!.run(job, {
+          progress,
+          signal,
+          giveWay: async () => {
+            await breathe();
+            await turn();
+          },
+          onEmbedding: async made => {
+            become(URGENCY.classifiers); // the maps are left
+            await send({ kind: 'embedding', id, result: made });
+          }
+        })
+      );
+      void send({ kind: 'result', id, result });
     } catch (error) {
       const { code, message } = BridgeError.from(error);
       void send({ kind: 'error', id, code, message });
@@ -295,29 +310,11 @@ function serve(): void {
     }
   };
 
-  /** Do the jobs that wait; short ones first, since a user waits for them at the mouse. */
-  const doWaiting = async (shortOnly: boolean) => {
-    for (;;) {
-      const short = waiting.findIndex(({ job }) => job.kind !== 'reduce' && job.kind !== 'similar');
-      const [next] = short >= 0 || !shortOnly ? waiting.splice(Math.max(short, 0), 1) : [];
-      if (!next) {
-        return;
-      }
-      await work(next);
-    }
-  };
-
   process.on('message', (message: ToSamProcess) => {
     if (message.kind === 'start') {
-      runner = new JobRunner(message, () => doWaiting(true));
+      runner = new JobRunner(message);
     } else if (message.kind === 'job') {
-      const abort = new AbortController();
-      aborts.set(message.id, abort);
-      waiting.push({ id: message.id, job: message.job, abort });
-      if (!busy) {
-        busy = true;
-        void doWaiting(false).finally(() => (busy = false));
-      }
+      void work(message.id, message.job, urgencyOf(message.job, message.urgency));
     } else {
       aborts.get(message.id)?.abort();
     }

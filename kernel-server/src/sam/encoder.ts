@@ -1,20 +1,32 @@
 /** SAM's encoder in the SAM process: opens the model with the wanted layers, chooses a GPU or the CPU, and checks a GPU's results. */
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import type { InferenceSession } from 'onnxruntime-node';
 import { Message } from '../../../src/shared/onnx/wire';
 import { BridgeError } from '../../../src/shared/errors';
 import type { SamDevice } from '../../../src/shared/protocol';
 import { encoderLayer, IPromptModel, OUTPUT_LAYER } from '../../../src/shared/models';
 import { type ITensor, withoutNormalisation } from '../../../src/sam';
+import { BetweenStages, EncoderStages, StageError } from './encoder-stages';
 import { ISamStart } from './messages';
 import { checkModelFile, packagedEncoder } from './model-files';
-import { IPlacedSession, ModelSource, openOnCpu, placeSession, relativeDifference, Runtime } from './providers';
+import {
+  IPlacedSession,
+  ModelSource,
+  openOnCpu,
+  openStage,
+  placeSession,
+  relativeDifference,
+  Runtime
+} from './providers';
 
 /** A GPU is not used if its first result differs from the CPU's by more than this fraction of the largest value. */
 const GPU_TOLERANCE = 0.02;
 
 /** What to do about a damaged installation. */
 export const REINSTALL = 'Install SambaLab again, or set SAMBALAB_MODELS to a folder with the right files.';
+
+/** Larger files are not read into memory, so that they are not cut. */
+const STAGED_BYTES_MAX = 2 ** 31 - 1;
 
 export type Progress = (stage: string, done: number, total: number, message?: string) => void;
 
@@ -54,8 +66,13 @@ export class Encoder {
     const settled = this._session?.device;
     const placed =
       settled?.provider === 'cpu'
-        ? { session: await openOnCpu(this._runtime(), source), device: settled }
-        : await placeSession(this._runtime(), { id: manifest.id, source }, provider, note);
+        ? { session: await this._openOnCpu(source), device: settled }
+        : await placeSession(
+            this._runtime(),
+            { id: manifest.id, source, onCpu: () => this._openOnCpu(source) },
+            provider,
+            note
+          );
     await this._session?.session.release();
     this._session = placed;
     this._source = source;
@@ -64,11 +81,11 @@ export class Encoder {
     this._placed(placed.device);
   }
 
-  /** The embedding for prompts, and the further features that the decoder takes, one after the other. */
-  async encodeForPrompts(pixels: Float32Array, progress: Progress): Promise<Float32Array> {
+  /** The embedding for prompts, and the further features that the decoder takes, one after the other; see {@link encode}. */
+  async encodeForPrompts(pixels: Float32Array, progress: Progress, between: BetweenStages): Promise<Float32Array> {
     const { features = [] } = this._start.manifest.decoder;
     const names = [OUTPUT_LAYER, ...features.map(({ tensor }) => tensor)];
-    const tensors = await this.encode(pixels, names, progress);
+    const tensors = await this.encode(pixels, names, progress, between);
     if (features.length === 0) {
       return tensors.get(OUTPUT_LAYER)!;
     }
@@ -86,8 +103,14 @@ export class Encoder {
    * Run the encoder on its input, float32 [1, 3, side, side]; a GPU's first result is compared with the CPU's.
    *
    * @param layers names of layers, or tensors of the decoder's further features
+   * @param between called between the stages of a run on the CPU; other runs may take place meanwhile
    */
-  async encode(pixels: Float32Array, layers: readonly string[], progress: Progress): Promise<Layers> {
+  async encode(
+    pixels: Float32Array,
+    layers: readonly string[],
+    progress: Progress,
+    between: BetweenStages
+  ): Promise<Layers> {
     const { manifest, encoder } = this._start;
     const { size } = manifest.encoder;
     const placed = this._session!;
@@ -96,7 +119,7 @@ export class Encoder {
       'layout' in encoder && encoder.layout === 'HWC'
         ? new Tensor('float32', withoutNormalisation(pixels, manifest), [size, size, 3])
         : new Tensor('float32', pixels, [1, 3, size, size]);
-    const found = await this._run(placed.session, tensor, layers);
+    const found = await this._run(placed.session, tensor, layers, between);
     if (placed.device.provider === 'cpu' || this._gpuChecked) {
       return found;
     }
@@ -123,11 +146,29 @@ export class Encoder {
     return expected;
   }
 
-  private async _run(session: InferenceSession, tensor: ITensor, layers: readonly string[]): Promise<Layers> {
+  /** The encoder on the CPU: in stages, if its graph can be cut. */
+  private async _openOnCpu(source: ModelSource): Promise<IPlacedSession['session']> {
+    const runtime = this._runtime();
+    if (this._isWhole || (typeof source === 'string' && (await stat(source)).size > STAGED_BYTES_MAX)) {
+      return openOnCpu(runtime, source);
+    }
+    const model = typeof source === 'string' ? await readFile(source) : source;
+    return EncoderStages.of(runtime, model, openStage) ?? (await openOnCpu(runtime, source));
+  }
+
+  private async _run(
+    session: IPlacedSession['session'],
+    tensor: ITensor,
+    layers: readonly string[],
+    between?: BetweenStages
+  ): Promise<Layers> {
     const { manifest } = this._start;
     const wanted = layers.map(layer => ({ layer, ...tensorOf(manifest, layer) }));
     const fetches = wanted.map(each => each.tensor);
-    const results = await session.run({ [manifest.encoder.input]: tensor as never }, fetches);
+    const feeds = { [manifest.encoder.input]: tensor as never };
+    const results = await (session instanceof EncoderStages
+      ? this._runStages(session, feeds, fetches, between)
+      : session.run(feeds, fetches));
     return new Map(
       wanted.map(({ layer, tensor: name, shape }) => {
         const result = results[name];
@@ -142,10 +183,34 @@ export class Encoder {
     );
   }
 
+  private async _runStages(
+    stages: EncoderStages,
+    feeds: Parameters<EncoderStages['run']>[0],
+    fetches: readonly string[],
+    between?: BetweenStages
+  ): Promise<InferenceSession.ReturnType> {
+    try {
+      return await stages.run(feeds, fetches, between);
+    } catch (error) {
+      if (!(error instanceof StageError)) {
+        throw error;
+      }
+    }
+    this._isWhole = true;
+    const session = await openOnCpu(this._runtime(), this._source!);
+    if (this._session?.session === stages) {
+      this._session = { ...this._session, session };
+      await stages.release();
+    }
+    return session.run(feeds, [...fetches]);
+  }
+
   private _session: IPlacedSession | undefined;
   private _source: ModelSource | undefined;
   private _layers = new Set<string>([OUTPUT_LAYER]);
   private _gpuChecked = false;
+  /** Its graph cannot be opened in stages. */
+  private _isWhole = false;
 }
 
 /** What to do about a user's model file that changed since it was checked. */

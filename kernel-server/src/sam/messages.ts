@@ -6,6 +6,7 @@ import type { ErrorCode } from '../../../src/shared/errors';
 import type { Rect } from '../../../src/shared/rect';
 import type { EncoderLayout, IModelFile, IModelManifest, IPromptModel } from '../../../src/shared/models';
 import type { ICandidates, IPrompts, IProposal, ISize } from '../../../src/sam';
+import type { IJobContext } from '../jobs/job-context';
 import type { ISimilarQuery } from '../jobs/services';
 
 /** Where the encoder may run. `auto` probes for the fastest. */
@@ -96,7 +97,10 @@ export type ISuggestResult = ICandidates;
 
 export type ISimilarResult = IProposal[];
 
-export type ToSamProcess = ISamStart | { kind: 'job'; id: number; job: SamJob } | { kind: 'cancel'; id: number };
+export type ToSamProcess =
+  | ISamStart
+  | { kind: 'job'; id: number; job: SamJob; urgency?: IJobContext['urgency'] }
+  | { kind: 'cancel'; id: number };
 
 export type FromSamProcess =
   | { kind: 'device'; device: SamDevice }

@@ -222,7 +222,7 @@ export class ObjectCarrier {
   ): Promise<ICandidates> {
     const { embeddings } = this._options;
     const all = seenBy(session);
-    const call = { id: randomBytes(8).toString('hex'), signal: context.signal };
+    const call = { id: randomBytes(8).toString('hex'), signal: context.signal, urgency: 'ahead' as const };
     const isAll = sizeOf(seen).rows === sizeOf(all).rows && sizeOf(seen).columns === sizeOf(all).columns;
     const { embedding } = await (isAll
       ? embeddings.whole(session, slice, call)

@@ -11,6 +11,7 @@ import type { InferenceSession } from 'onnxruntime-node';
 import { BridgeError } from '../../../src/shared/errors';
 import type { SamDevice } from '../../../src/shared/protocol';
 import type { ProviderChoice } from './messages';
+import type { EncoderStages } from './encoder-stages';
 import { probeModel } from './tiny-model';
 
 /** A WebGPU adapter's description of itself. */
@@ -36,9 +37,9 @@ const TINY_TOLERANCE = 1e-2;
 /** The part of the runtime's module that is used; loaded late, since it is native code. */
 export type Runtime = typeof import('onnxruntime-node');
 
-/** An encoder's session and where it runs. */
+/** An encoder's session, or its stages, and where it runs. */
 export interface IPlacedSession {
-  session: InferenceSession;
+  session: InferenceSession | EncoderStages;
   device: SamDevice;
 }
 
@@ -57,10 +58,14 @@ export function adapterName(info: IAdapterInfo): string {
 /** A model's file, or its bytes. */
 export type ModelSource = string | Uint8Array;
 
-/** Open the model on the best available provider, or on the chosen one. */
+/**
+ * Open the model on the best available provider, or on the chosen one.
+ *
+ * @param model `onCpu` opens it on the CPU
+ */
 export async function placeSession(
   runtime: Runtime,
-  model: { id: string; source: ModelSource },
+  model: { id: string; source: ModelSource; onCpu(): Promise<IPlacedSession['session']> },
   choice: ProviderChoice,
   reason: string
 ): Promise<IPlacedSession> {
@@ -99,7 +104,7 @@ export async function placeSession(
       }
     }
   }
-  return { session: await openOnCpu(runtime, model.source), device: device('cpu', null) };
+  return { session: await model.onCpu(), device: device('cpu', null) };
 }
 
 /** Open a model on all cores. */
@@ -109,6 +114,30 @@ export function openOnCpu(runtime: Runtime, source: ModelSource): Promise<Infere
     intraOpNumThreads: availableParallelism()
   });
 }
+
+/**
+ * Open a stage of an encoder on all cores. The threads of a stage that has run must not spin beside those of the next one. On Linux the stages share
+ * the memory that malloc keeps (see {@link MALLOC}); elsewhere each keeps its own.
+ */
+export function openStage(runtime: Runtime, model: Uint8Array): Promise<InferenceSession> {
+  return create(runtime, model, {
+    executionProviders: ['cpu'],
+    intraOpNumThreads: availableParallelism(),
+    enableCpuMemArena: process.platform !== 'linux',
+    enableMemPattern: false,
+    logSeverityLevel: 3,
+    extra: { session: { force_spinning_stop: '1' } }
+  });
+}
+
+/**
+ * Environment of the SAM process: glibc's malloc keeps what was freed, as the runtime's own arena does. To map and unmap each tensor costs a fifth of the
+ * encoder's time.
+ */
+export const MALLOC: Readonly<Record<string, string>> = {
+  MALLOC_MMAP_THRESHOLD_: String(2 ** 32 - 1),
+  MALLOC_TRIM_THRESHOLD_: String(2 ** 32 - 1)
+};
 
 function create(
   runtime: Runtime,

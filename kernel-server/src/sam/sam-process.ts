@@ -13,6 +13,7 @@ import type {
   ISuggestResult,
   ToSamProcess
 } from './messages';
+import { MALLOC } from './providers';
 
 /** Characters of the process's standard error that are kept for the message about its death. */
 const STDERR_CHARS = 4000;
@@ -56,7 +57,7 @@ export class SamProcess {
     this._child = fork(options.path, [], {
       serialization: 'advanced',
       execArgv: [],
-      env: options.env,
+      env: { ...MALLOC, ...options.env },
       stdio: ['ignore', 'ignore', 'pipe', 'ipc']
     });
     this._child.stderr?.setEncoding('utf8').on('data', (text: string) => {
@@ -130,7 +131,7 @@ export class SamProcess {
       };
       this._waiting.set(id, waiting);
       this._watch();
-      this._send({ kind: 'job', id, job });
+      this._send({ kind: 'job', id, job, urgency: context.urgency });
     }) as Promise<ResultOf<J>>;
   }
 

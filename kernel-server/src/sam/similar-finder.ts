@@ -321,7 +321,7 @@ export class SimilarFinder {
 
   private async _embedding(session: Session, slice: number, window: Rect, context: IJobContext): Promise<Float32Array> {
     const { embeddings } = this._options;
-    const call = { id: randomBytes(8).toString('hex'), signal: context.signal };
+    const call = { id: randomBytes(8).toString('hex'), signal: context.signal, urgency: 'ahead' as const };
     const all = seenBy(session);
     const isAll = Object.entries(all).every(([name, value]) => window[name as keyof Rect] === value);
     const { embedding } = await (isAll

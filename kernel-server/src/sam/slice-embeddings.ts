@@ -64,6 +64,13 @@ interface ISource {
   content: string;
 }
 
+/** A request for an embedding: its id, what cancels it, and how urgent it is; by default a user looks at the place. */
+export interface IEmbeddingCall {
+  id: string;
+  signal: AbortSignal;
+  urgency?: IJobContext['urgency'];
+}
+
 /** An embedding for prompts that may have been made before. */
 export interface IMadeEmbedding {
   /** SHA-256 of what it depends on: content, place and contrast of the pixels, and the model. */
@@ -90,10 +97,10 @@ export class SliceEmbeddings {
    * for follow in the background. Of a slice of many windows these are only those that any training needs, once there are labels: each takes a
    * second.
    *
-   * @param call the id of the request, and what cancels it
+   * @param call the id of the request, what cancels it, and whether it gives way to what a user looks at
    * @throws BridgeError as SAM fails, and `cancelled` if the image is replaced meanwhile.
    */
-  async whole(session: Session, slice: number, call: { id: string; signal: AbortSignal }): Promise<IWholeEmbedding> {
+  async whole(session: Session, slice: number, call: IEmbeddingCall): Promise<IWholeEmbedding> {
     const whole = await this._whole(session, slice, call);
     this._watch(session);
     this._asked.set(session, slice);
@@ -127,7 +134,8 @@ export class SliceEmbeddings {
       for (const [done, slice] of slices.entries()) {
         context.signal.throwIfAborted();
         context.progress('slices', done, slices.length);
-        await this._whole(session, slice, { id: randomBytes(8).toString('hex'), signal: context.signal });
+        const id = randomBytes(8).toString('hex');
+        await this._whole(session, slice, { id, signal: context.signal, urgency: 'ahead' });
       }
       context.progress('slices', slices.length, slices.length);
     });
@@ -138,18 +146,15 @@ export class SliceEmbeddings {
     }
   }
 
-  private async _whole(
-    session: Session,
-    slice: number,
-    call: { id: string; signal: AbortSignal }
-  ): Promise<IWholeEmbedding> {
+  private async _whole(session: Session, slice: number, call: IEmbeddingCall): Promise<IWholeEmbedding> {
     session.checkSlice(slice);
     const { id, promptGeneration: generation } = session;
     const sam = await this._samOf(session);
     let whole = await this._wholes.find(session, slice, sam.manifest);
     if (!whole) {
       const key = `embed/${id}/${slice}/${generation}`;
-      const description = { key, id: call.id, session: id, kind: 'embed' as const };
+      const { urgency = 'now' } = call;
+      const description = { key, id: call.id, session: id, kind: 'embed' as const, urgency };
       whole = await this._options.jobs.run(description, call.signal, context =>
         this._encodeWhole(session, slice, context)
       );
@@ -163,20 +168,16 @@ export class SliceEmbeddings {
   /**
    * The embedding of a window of a slice: its rows and columns are encoded as an image of their own.
    *
-   * @param call the id of the request, and what cancels it
+   * @param call as in {@link whole}
    * @throws BridgeError `invalid` for a window that is not part of what SAM sees; as SAM fails; `cancelled` if the image is replaced meanwhile.
    */
-  async window(
-    session: Session,
-    slice: number,
-    window: Rect,
-    call: { id: string; signal: AbortSignal }
-  ): Promise<IWholeEmbedding> {
+  async window(session: Session, slice: number, window: Rect, call: IEmbeddingCall): Promise<IWholeEmbedding> {
     session.checkSlice(slice);
     const { image, display, within, generation } = sourceOf(session);
     checkWindow(window, within ?? rectOf(null, image.shape));
     const key = `window/${session.id}/${slice}/${generation}/${Object.values(window).join('-')}`;
-    const description = { key, id: call.id, session: session.id, kind: 'embed' as const };
+    const { urgency = 'now' } = call;
+    const description = { key, id: call.id, session: session.id, kind: 'embed' as const, urgency };
     const sam = await this._samOf(session);
     const path = this._resultKey(sourceOf(session), slice, window, sam);
     const made = await this._options.jobs.run(

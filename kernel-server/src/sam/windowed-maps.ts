@@ -186,6 +186,7 @@ export class WindowedMaps {
     try {
       const reduced = await source.encode(index, {
         signal: controller.signal,
+        urgency: waiting().find(({ context }) => context.urgency === 'now') && 'now',
         // The stage `encoding` counts the windows of each caller.
         progress: (stage, done, total, message) =>
           waiting().forEach(caller =>

@@ -1,6 +1,6 @@
 /**
  * Numbers of the fields of ONNX's messages, as far as models are written or cut here: onnx.proto3,
- * https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3. `scripts/build-decoder.mjs` reads this table, too.
+ * https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3.
  */
 export const MODEL = { irVersion: 1, producer: 2, description: 6, graph: 7, opsets: 8, metadata: 14 } as const;
 export const OPSET = { domain: 1, version: 2 } as const;

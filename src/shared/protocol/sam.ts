@@ -70,10 +70,11 @@ export const SAM_METHODS = {
   },
   /**
    * The same for the browser, or the embedding of a window, its rows and columns encoded as an image of their own. One buffer: the embedding as
-   * float16 [channels, rows, columns]. `invalid` for a window that is not part of what SAM sees.
+   * float16 [channels, rows, columns]. `invalid` for a window that is not part of what SAM sees. `ahead`: the user does not see the place yet; the encoder
+   * lays it aside for places that a user sees.
    */
   'sam.embedding': {
-    params: z.object({ session: zSessionId, slice: zCount, window: zRect.optional() }),
+    params: z.object({ session: zSessionId, slice: zCount, window: zRect.optional(), ahead: z.boolean().optional() }),
     result: z.object({
       device: zSamDevice,
       seconds: z.number(),

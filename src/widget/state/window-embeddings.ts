@@ -1,7 +1,8 @@
 /**
  * Embeddings of windows of the slice that is shown, for prompts on small objects of a large image and in a view that is zoomed in. The view decides
  * how large windows are (`windowSide`). They are requested one after the other: the one under the pointer, the others in view, then their neighbours.
- * When the view moves, those that wait are dropped; the one that the encoder works on is finished, since a user often comes back.
+ * When the view moves, those that wait are dropped. So is the one that the encoder works on, if it is not in view any more and one in view is missing;
+ * otherwise it is finished, since a user often comes back.
  */
 import { IDisposable } from '@lumino/disposable';
 import { areaOf, BridgeError, DecoderManifest, moved, overlapArea, Rect } from '../../shared';
@@ -66,7 +67,7 @@ export class WindowEmbeddings implements IDisposable {
   end(): void {
     clearTimeout(this._timer);
     clearTimeout(this._again);
-    this._running?.abort();
+    this._running?.abort.abort();
     this._running = null;
     if (this._of) {
       this._of.decoder.mayDecodeAhead = true;
@@ -212,29 +213,39 @@ export class WindowEmbeddings implements IDisposable {
     }, this._options.restMs ?? REST_MS);
   }
 
-  /** Request the next window, if none is on its way. */
+  /** Request the next window. If another one is on its way, it is dropped for a window in view. */
   private _next(): void {
     const of = this._of;
-    if (!of || this._running || this._timer !== undefined || this._disposed) {
+    if (!of || this._timer !== undefined || this._disposed) {
       return;
     }
-    const window = this._wanted(of);
+    const seen = this._seen(of);
+    const running = this._running;
+    if (running) {
+      if (seen.some(window => keyOf(of, window) === running.key) || !seen.some(window => this._missing(of, window))) {
+        return;
+      }
+      running.abort.abort();
+      this._running = null;
+    }
+    const window = this._wanted(of, seen);
     of.decoder.mayDecodeAhead = !window;
     if (window) {
-      void this._request(of, window);
+      void this._request(of, window, !seen.includes(window));
     }
   }
 
-  private async _request(of: IWholeSlice, window: Rect): Promise<void> {
-    const running = new AbortController();
-    const { signal } = running;
-    this._running = running;
+  /** @param ahead the window is not in view */
+  private async _request(of: IWholeSlice, window: Rect, ahead: boolean): Promise<void> {
+    const abort = new AbortController();
+    const { signal } = abort;
+    this._running = { key: keyOf(of, window), abort };
     const { slice, decoder } = of;
     const key = keyOf(of, window);
     try {
       const { link } = this._options;
       const { session } = link;
-      const { result, buffers } = await link.request('sam.embedding', { session, slice, window }, { signal });
+      const { result, buffers } = await link.request('sam.embedding', { session, slice, window, ahead }, { signal });
       if (signal.aborted) {
         return;
       }
@@ -266,22 +277,30 @@ export class WindowEmbeddings implements IDisposable {
     this._next();
   }
 
-  /** The window to request next. */
-  private _wanted(of: IWholeSlice): Rect | undefined {
+  /** The windows in view, that at the pointer first. */
+  private _seen(of: IWholeSlice): Rect[] {
+    const { _side: side, _view: view } = this;
+    return side === null || !view ? [] : windowsFor(of.within, side, view, ...this._place());
+  }
+
+  private _missing(of: IWholeSlice, window: Rect): boolean {
+    return !this._has(of, window) && !this._failed(keyOf(of, window));
+  }
+
+  /** The window to request next: of those in view, or one beside them. */
+  private _wanted(of: IWholeSlice, seen: readonly Rect[]): Rect | undefined {
     const { _side: side, _view: view } = this;
     if (side === null || !view) {
       return undefined;
     }
-    const missing = (window: Rect) => !this._has(of, window) && !this._failed(keyOf(of, window));
-    const place = this._place();
-    const seen = windowsFor(of.within, side, view, ...place);
+    const missing = (window: Rect) => this._missing(of, window);
     const waited = [...this._waiting].map(({ key }) => key);
     const first = seen.find(window => waited.includes(keyOf(of, window)) && missing(window)) ?? seen.find(missing);
     if (first) {
       return first;
     }
     const known = new Set(seen.map(window => keyOf(of, window)));
-    return windowsFor(of.within, side, grown(view, side / 4), ...place)
+    return windowsFor(of.within, side, grown(view, side / 4), ...this._place())
       .filter(window => !known.has(keyOf(of, window)))
       .slice(0, AHEAD)
       .find(missing);
@@ -328,7 +347,8 @@ export class WindowEmbeddings implements IDisposable {
   /** When windows failed, by key. */
   private readonly _failures = new Map<string, number>();
   private readonly _waiting = new Set<IWaiting>();
-  private _running: AbortController | null = null;
+  /** The window that is on its way. */
+  private _running: { key: string; abort: AbortController } | null = null;
   private _timer: ReturnType<typeof setTimeout> | undefined;
   /** Requests again what failed. */
   private _again: ReturnType<typeof setTimeout> | undefined;

@@ -57,10 +57,16 @@ export function bundleDecoderThread(folder: string): void {
 
 /** Bundle `src/sam` and MobileSAM's manifest as one module for {@link inNode}. */
 export function bundleSam(folder: string): string {
+  return bundleModules(folder, ['./src/sam']);
+}
+
+/** Bundle modules, and MobileSAM's manifest, as one for {@link inNode}. */
+export function bundleModules(folder: string, modules: string[]): string {
   const outfile = join(folder, 'sam.cjs');
-  const contents = `export * from './src/sam'; export { MOBILE_SAM } from './src/shared/models/mobile-sam';`;
+  const contents = [...modules, './src/shared/models/mobile-sam'].map(name => `export * from '${name}';`).join('\n');
   const stdin = { contents, resolveDir: ROOT, loader: 'ts' };
-  const options = { absWorkingDir: ROOT, stdin, outfile, bundle: true, platform: 'node', format: 'cjs' };
+  const external = ['onnxruntime-node', 'webgpu'];
+  const options = { absWorkingDir: ROOT, stdin, outfile, bundle: true, platform: 'node', format: 'cjs', external };
   const program = `require('esbuild').buildSync(JSON.parse(process.argv[1]))`;
   execFileSync(process.execPath, ['-e', program, JSON.stringify(options)], { cwd: ROOT });
   return outfile;

@@ -16,6 +16,7 @@ const MIDDLE = { row: 1300, column: 2450 };
 interface IRequest {
   slice: number;
   window: Rect | undefined;
+  ahead: boolean | undefined;
   signal: AbortSignal;
   answer(): void;
   fail(error: BridgeError): void;
@@ -33,16 +34,16 @@ describe('WindowEmbeddings', () => {
   /** What was decoded on which embedding. */
   let decoded: { key: string; prompts: IPrompts }[];
 
-  const link = new FakeLink((method, params: { slice: number; window?: Rect }, options) => {
+  const link = new FakeLink((method, params: { slice: number; window?: Rect; ahead?: boolean }, options) => {
     if (method === 'sam.decoder') {
       const manifest = zDecoderManifest.parse(DEFAULT_MODEL);
       return Promise.resolve({ result: { manifest, digest: 'a'.repeat(64), bytes: 1 }, buffers: [new Uint8Array(1)] });
     }
     return new Promise((resolve, reject) => {
-      const { slice, window } = params;
+      const { slice, window, ahead } = params;
       const result = { device, seconds: 1, shape: [1, 1, 1], within: window ?? WHOLE };
       const answer = () => resolve({ result, buffers: [Uint8Array.of(slice)] });
-      requests.push({ slice, window, signal: options!.signal!, answer, fail: reject });
+      requests.push({ slice, window, ahead, signal: options!.signal!, answer, fail: reject });
       options!.signal!.addEventListener('abort', () => reject(new BridgeError('cancelled', 'cancelled')));
     });
   });
@@ -213,17 +214,53 @@ describe('WindowEmbeddings', () => {
     expect(serving(at(600, 900)).within).toEqual({ row0: 0, row1: 2048, column0: 0, column1: 2048 });
   });
 
-  it('drops the windows of a view that was left, except the one that is being made', async () => {
+  it('drops the windows of a view that was left, also the one that is being made', async () => {
     await prepare();
     embedding.show(VIEW);
     await turn();
     embedding.show({ row0: 3000, row1: 3600, column0: 4000, column1: 4900 });
     await turn();
+    expect(windows()).toHaveLength(2);
+    expect(windows()[0]!.signal.aborted).toBe(true);
+    expect(last()).toMatchObject({ window: { row0: 2976, row1: 4000, column0: 4096, column1: 5120 }, ahead: false });
+    await answer();
+    expect(last().window!.row0).toBeGreaterThan(2000); // the next one in view
+    // Another size.
+    embedding.show({ row0: 3200, row1: 3300, column0: 4300, column1: 4450 });
+    await turn();
+    expect(windows()[2]!.signal.aborted).toBe(true);
+    expect(last().window!.row1 - last().window!.row0).toBe(256);
+  });
+
+  it('finishes the window that is being made if the view still shows it, or needs no other one', async () => {
+    await prepare();
+    embedding.show(VIEW);
+    await turn();
+    embedding.show({ row0: 1100, row1: 1700, column0: 2100, column1: 3000 });
+    await turn();
+    embedding.show(WHOLE);
+    await turn();
     expect(windows()).toHaveLength(1);
     expect(windows()[0]!.signal.aborted).toBe(false);
     await answer();
-    expect(last().window).toEqual({ row0: 2976, row1: 4000, column0: 4096, column1: 5120 });
+    expect(windows()).toHaveLength(1);
+    embedding.show(VIEW);
+    await turn();
     expect(serving(at(MIDDLE.row, MIDDLE.column)).within!.row0).toBe(1024); // the first one is kept
+  });
+
+  it('requests windows beside the view as less urgent, and drops such a one for one in view', async () => {
+    await prepare();
+    embedding.show(VIEW);
+    await turn();
+    for (let i = 0; i < 20 && !last().ahead; i++) {
+      await answer();
+    }
+    expect(windows().map(({ ahead }) => ahead)).toEqual([...Array<boolean>(6).fill(false), true]);
+    embedding.show({ row0: 3000, row1: 3600, column0: 4000, column1: 4900 });
+    await turn();
+    expect(windows()[6]!.signal.aborted).toBe(true);
+    expect(last()).toMatchObject({ ahead: false, window: { row0: 2976 } });
   });
 
   it('answers from the whole image where a window failed', async () => {
