@@ -21,13 +21,25 @@ if (!manifest || !out) {
 }
 const { decoder, package: from } = manifest;
 const path = source ?? createRequire(import.meta.url).resolve(`${from.name}/${from.folder}/${decoder.source}`);
-const whole = new ModelCutter(readFileSync(path));
-const { model, nodes } = whole.cut([
-  { name: decoder.outputs.masks, shape: [1, decoder.masks, decoder.maskSize, decoder.maskSize] },
-  { name: decoder.outputs.scores, shape: [1, decoder.masks] }
-]);
+
+/** @returns the decoder's bytes, and how many nodes it and the package's file have */
+function decoderIn(file) {
+  try {
+    const whole = new ModelCutter(readFileSync(file));
+    const cut = whole.cut([
+      { name: decoder.outputs.masks, shape: [1, decoder.masks, decoder.maskSize, decoder.maskSize] },
+      { name: decoder.outputs.scores, shape: [1, decoder.masks] }
+    ]);
+    return { ...cut, before: whole.nodes };
+  } catch (error) {
+    console.error(`${error.message} The file ${file} is not the decoder that the manifest describes.`);
+    process.exit(1);
+  }
+}
+
+const { model, nodes, before } = decoderIn(path);
 mkdirSync(dirname(resolve(out)), { recursive: true });
 // Nobody who reads it meanwhile may see half a file.
 writeFileSync(`${out}.part`, model);
 renameSync(`${out}.part`, out);
-console.log(`decoder: ${nodes} of ${whole.nodes} nodes, ${(model.length / 1e6).toFixed(1)} MB → ${out}`);
+console.log(`decoder: ${nodes} of ${before} nodes, ${(model.length / 1e6).toFixed(1)} MB → ${out}`);

@@ -1,5 +1,5 @@
 /**
- * `npm run measure -- painting|large|pictures|suggestions`: run `ui-tests/<name>.measure.ts` in a real JupyterLab and browser. `painting` prints times,
+ * `npm run measure -- painting|large|large-suggestions|pictures|suggestions`: run `ui-tests/<name>.measure.ts` in a real JupyterLab and browser. `painting` prints times,
  * bytes and memory of painting; `large` prints times and memory of large images; `pictures` makes the pictures of `docs/images`;
  * `suggestions` prints times of suggestions. The browser is that of the UI tests.
  */
@@ -9,8 +9,10 @@ import { join } from 'node:path';
 import { ensureBrowser, environment, main, root, SetupError, setup } from './setup.mjs';
 
 await main(async ([name = '', ...args]) => {
-  if (!/^\w+$/.test(name) || !existsSync(join(root, `ui-tests/${name}.measure.ts`))) {
-    throw new SetupError(`There is no measurement “${name}”: the names are painting, large, pictures and suggestions.`);
+  if (!/^[\w-]+$/.test(name) || !existsSync(join(root, `ui-tests/${name}.measure.ts`))) {
+    throw new SetupError(
+      `There is no measurement “${name}”: the names are painting, large, large-suggestions, pictures and suggestions.`
+    );
   }
   await setup();
   const PLAYWRIGHT_CHROMIUM_EXECUTABLE_PATH = ensureBrowser();

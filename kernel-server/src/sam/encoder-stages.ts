@@ -2,16 +2,19 @@
  * An encoder's graph in stages on the CPU. The runtime cannot stop a run, which takes a second; between two stages the SAM process finds out that the
  * embedding is no longer wanted, or that another one is wanted first.
  *
- * The graph is cut between its blocks, where a single tensor crosses, into stages with about equally many nodes. Each is a session with its own part of
- * the weights. A stage is opened when its input is first there, since only then is the input's shape known: with it the runtime makes the same kernels
- * of the stage as of the whole graph.
+ * The graph is cut where the manifest says, or between its blocks, where a single tensor crosses. Each stage is a session with its own part of the
+ * weights. A stage is opened when its input is first there, since only then is the input's shape known: with it the runtime makes the same kernels of
+ * the stage as of the whole graph.
  */
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import type { IPromptModel } from '../../../src/shared/models';
 import { ModelCutter } from '../../../src/shared/onnx/cut';
-import type { Runtime } from './providers';
 
-/** Stages of a graph that has enough places to cut it. */
-export const STAGES = 4;
+/** Stages of a graph for which the manifest names none, if it has enough places to cut it. */
+const STAGES = 4;
+
+/** A place where a graph is cut: see `stages` in the manifest. */
+type Crossing = NonNullable<IPromptModel['encoder']['stages']>[number];
 
 /** Called before each stage but the first, with its number and how many there are. What it throws ends the run. */
 export type BetweenStages = (stage: number, stages: number) => Promise<void>;
@@ -21,7 +24,7 @@ export class StageError extends Error {}
 
 interface IStage {
   /** The tensor that the stage before makes; undefined for the first stage, which takes the graph's inputs. */
-  input: string | undefined;
+  input: Crossing | undefined;
   /** The tensor that the next stage takes; undefined for the last one. */
   crossing: string | undefined;
   /** Those of the graph's outputs that it makes. */
@@ -35,34 +38,35 @@ export class EncoderStages {
   /**
    * @param model bytes of an ONNX file
    * @param open opens a part of it on the CPU
+   * @param places where it is cut; undefined: where it can be
    * @returns undefined for a graph without places to cut it, and for one whose weights are in another file
    * @throws RangeError for bytes that are no ONNX model
    */
   static of(
-    runtime: Runtime,
     model: Uint8Array,
-    open: (runtime: Runtime, model: Uint8Array) => Promise<InferenceSession>
+    open: (part: Uint8Array) => Promise<InferenceSession>,
+    places?: readonly Crossing[]
   ): EncoderStages | undefined {
     const cutter = new ModelCutter(model);
     if (cutter.hasExternalWeights) {
       return undefined;
     }
-    const crossings = cutter.places(STAGES - 1);
-    return crossings.length > 0 ? new EncoderStages(cutter, crossings, part => open(runtime, part)) : undefined;
+    const crossings = places ?? cutter.places(STAGES - 1).map(tensor => ({ tensor }));
+    return crossings.length > 0 ? new EncoderStages(cutter, crossings, open) : undefined;
   }
 
   private constructor(
     cutter: ModelCutter,
-    crossings: readonly string[],
+    crossings: readonly Crossing[],
     private readonly _open: (model: Uint8Array) => Promise<InferenceSession>
   ) {
     this._cutter = cutter;
     const all = [...crossings, undefined];
     const outputs = cutter.outputs;
-    const after = crossings.map(name => new Set(cutter.outputsBefore(name)));
+    const after = crossings.map(({ tensor }) => new Set(cutter.outputsBefore(tensor)));
     this._stages = all.map((crossing, i) => ({
       input: all[i - 1],
-      crossing,
+      crossing: crossing?.tensor,
       outputs: outputs.filter(name => !after[i - 1]?.has(name) && (after[i]?.has(name) ?? true))
     }));
   }
@@ -133,7 +137,7 @@ export class EncoderStages {
   /** The model of a stage. The whole model is let go with the last one. */
   private _part({ input, crossing, outputs }: IStage, given: Feeds): Uint8Array {
     const names = [...new Set([...outputs, ...(crossing === undefined ? [] : [crossing])])];
-    const inputs = input === undefined ? [] : [{ name: input, shape: given[input]!.dims }];
+    const inputs = input ? [{ name: input.tensor, shape: input.shape ?? given[input.tensor]!.dims }] : [];
     const { model } = this._cutter!.cut(
       names.map(name => ({ name })),
       inputs

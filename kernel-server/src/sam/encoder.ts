@@ -153,7 +153,13 @@ export class Encoder {
       return openOnCpu(runtime, source);
     }
     const model = typeof source === 'string' ? await readFile(source) : source;
-    return EncoderStages.of(runtime, model, openStage) ?? (await openOnCpu(runtime, source));
+    let stages: EncoderStages | undefined;
+    try {
+      stages = EncoderStages.of(model, part => openStage(runtime, part), this._start.manifest.encoder.stages);
+    } catch {
+      // The runtime says what is wrong with the file.
+    }
+    return stages ?? openOnCpu(runtime, source);
   }
 
   private async _run(

@@ -95,6 +95,12 @@ export interface IPromptModel extends DecoderManifest {
     mean: [number, number, number];
     std: [number, number, number];
     layers: { output: IEncoderLayer; [name: string]: IEncoderLayer };
+    /**
+     * Where the graph is cut into stages that take about equally long on a CPU: float32 tensors that alone cross from the nodes before to those behind.
+     * The runtime must know of a tensor's shape what it knows of it in the whole graph, else it chooses other kernels; absent: all of it. Without
+     * `stages` the graph is cut at about equal numbers of nodes.
+     */
+    stages?: readonly { tensor: string; shape?: readonly (number | string)[] }[];
     /** SHA-256 of its file, where it is known. */
     sha256?: string;
   };

@@ -26,6 +26,13 @@ export const MOBILE_SAM: IModelManifest = {
       stage3: { title: 'Third stage', tensor: '/layers.2/downsample/Transpose_output_0', shape: [160, 64, 64] },
       output: { title: 'Output', tensor: 'output', shape: [256, 64, 64] }
     },
+    stages: [
+      { tensor: '/layers.0/blocks.1/Add_output_0', shape: ['batch_size', 64, 256, 256] },
+      { tensor: '/layers.1/blocks.1/Add_1_output_0' },
+      { tensor: '/layers.2/blocks.2/Add_1_output_0' },
+      { tensor: '/layers.2/blocks.5/Add_1_output_0' },
+      { tensor: '/layers.3/blocks.0/Add_1_output_0' }
+    ],
     defaultLayers: [{ layer: 'output', components: 8 }],
     window: { minimum: 128, maximum: 1024 }
   },

@@ -77,7 +77,7 @@ export class ModelCutter {
     const made = new Set([...kept].flatMap(node => node.outputs));
     for (const name of wanted) {
       if (!made.has(name)) {
-        throw new RangeError(`The graph has no value ${name}: it is not the one that the manifest describes.`);
+        throw new RangeError(`The graph has no value ${name}.`);
       }
     }
     const keptFields = new Set([...kept].map(({ field }) => field));
