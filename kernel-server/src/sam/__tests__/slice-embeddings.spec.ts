@@ -32,6 +32,8 @@ const spec: EmbeddingSpec = { model: 'small', window: null, layers: [{ layer: 'o
 class LayeredSam extends SmallSam {
   /** Slices in the order in which they were reduced, and whether a basis was given. */
   readonly runs: { slice: number; given: boolean; window: number | null }[] = [];
+  /** How urgent the embeddings and reductions were, in their order. */
+  readonly urgencies: (string | undefined)[] = [];
   /** Windows that were reduced. */
   windows = 0;
   /** Why the next reductions fail. */
@@ -40,8 +42,14 @@ class LayeredSam extends SmallSam {
   late: Promise<void> | undefined;
   private _fitted = 0;
 
+  override async embed(...args: Parameters<ISamService['embed']>): ReturnType<ISamService['embed']> {
+    this.urgencies.push(args[3].urgency);
+    return super.embed(...args);
+  }
+
   override async reduce(...args: Parameters<ISamService['reduce']>): ReturnType<ISamService['reduce']> {
     const [image, , slice, { window }, given, windows, context, onEmbedding] = args;
+    this.urgencies.push(context.urgency);
     context.progress('encoding', 0, 1);
     this.runs.push({ slice, given: given !== null, window });
     this.windows += windows.length;
@@ -361,6 +369,21 @@ describe('SliceEmbeddings', () => {
       expect(await arrived).toMatchObject({ slice: 1, error: null });
       expect(compute.embeddings.ready(session, 1, spec)).toBe(true);
       expect([sam.embedded, sam.runs.length]).toEqual([0, 1]);
+    });
+
+    it('say which slices and windows a user looks at, and which are ahead', async () => {
+      const session = await openSession(4);
+      await compute.embeddings.whole(session, 0, call()); // fits the basis
+      await compute.embeddings.whole(session, 1, call());
+      const window = { row0: 0, row1: 64, column0: 0, column1: 64 };
+      await compute.embeddings.window(session, 0, window, call());
+      expect(sam.urgencies).toEqual(['now', 'now', 'now']);
+      await compute.embeddings.slices(session, [2], false, call());
+      await compute.embeddings.window(session, 1, window, { ...call(), urgency: 'ahead' });
+      expect(sam.urgencies.slice(3)).toEqual([undefined, 'ahead']);
+      compute.embeddings.prefetch(session, 3);
+      await new Promise<void>(resolve => compute.embeddings.arrived.add(({ slice }) => slice === 3 && resolve()));
+      expect(sam.urgencies.slice(5)).toEqual([undefined]);
     });
 
     it('are both served by a training that started earlier', async () => {
