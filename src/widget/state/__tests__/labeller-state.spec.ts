@@ -173,6 +173,7 @@ describe('LabellerState', () => {
     await state.workOn({ row0: 0, row1: 200, column0: 0, column1: 600 });
     expect([parts.similar.count, parts.similar.next]).toEqual([0, null]);
     await state.accept({ row: 100, column: 350 });
+    await state.drained();
     await state.findSimilar();
     sidecar.hold('sam.similar-window');
     void state.findSimilar();
