@@ -89,6 +89,11 @@ export interface IScaleQuestion {
   /** The size of the image that the decoder saw. */
   size: ISize;
   manifest: DecoderManifest;
+  /**
+   * For a decoder that sees a window: the part that it is of the image, and whether the window cuts the mask of a scale. Then a mask of more
+   * than {@link FIRST_COVERAGE_MAX} of the window is too large only if it is cut: it may be the ground, of which the rest is not seen.
+   */
+  window?: { part: number; isCut(scale: number): boolean } | undefined;
   /** The sizes that the user accepted, and the class in use. */
   accepted?: { sizes: AcceptedSizes; classId: number } | undefined;
 }
@@ -97,7 +102,7 @@ export interface IScaleQuestion {
 export interface IScaleChoice {
   /** Its index among the candidates. */
   scale: number;
-  /** Whether it covers more than {@link FIRST_COVERAGE_MAX}, and the user accepted none as large: not to begin with. */
+  /** Whether it covers more than {@link FIRST_COVERAGE_MAX} of the image, and the user accepted none as large: not to begin with. */
   isTooLarge: boolean;
   /** Whether its mask is ragged, see {@link PARTS_MAX}, and no other one would do: not to begin with. */
   isRagged: boolean;
@@ -105,7 +110,11 @@ export interface IScaleChoice {
 
 /** The scale to show first: the one of most worth, unless it is ragged or too large to begin with. If all are, a ragged one, or else the smallest. */
 export function chooseScale({ lowRes, scores, traits }: ICandidates, question: IScaleQuestion): IScaleChoice {
-  const { at, size, manifest, accepted } = question;
+  const { at, size, manifest, window, accepted } = question;
+  const isLarge = (coverage: number, scale: number) =>
+    window
+      ? coverage * window.part > FIRST_COVERAGE_MAX || (coverage > FIRST_COVERAGE_MAX && window.isCut(scale))
+      : coverage > FIRST_COVERAGE_MAX;
   const judged = (traits ?? traitsOf(lowRes, at, size, manifest)).map((each, scale) => {
     const { coverage, stability, connected, parts } = each;
     const area = coverage * size.rows * size.columns;
@@ -115,7 +124,7 @@ export function chooseScale({ lowRes, scores, traits }: ICandidates, question: I
       CONNECTED_WEIGHT * connected +
       COVERAGE_WEIGHT * Math.log(Math.max(coverage, 1e-5)) -
       (accepted?.sizes.cost(accepted.classId, area) ?? 0);
-    const isTooLarge = coverage > FIRST_COVERAGE_MAX && !accepted?.sizes.hasAsLarge(accepted.classId, area);
+    const isTooLarge = isLarge(coverage, scale) && !accepted?.sizes.hasAsLarge(accepted.classId, area);
     const isRagged = parts > PARTS_MAX && stability < RAGGED_STABILITY;
     const late = isTooLarge ? -1e3 * (1 + coverage) : isRagged ? worth - 1e2 : worth;
     return { scale, worth: late, isTooLarge, isRagged };

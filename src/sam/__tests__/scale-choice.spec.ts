@@ -78,6 +78,16 @@ describe('chooseScale', () => {
     expect(choose([256, 190, 250], [1, 1, 1])).toEqual({ scale: 1, isTooLarge: true, isRagged: false });
   });
 
+  it('begins in a window with what is seen whole and is no third of the image, not with what the window cuts', () => {
+    const candidates = { lowRes: [20, 180, 256].map(side => square(side)), scores: [0.3, 1, 1.1], single: null };
+    const inWindow = (part: number, cut: number[]) =>
+      chooseScale(candidates, { at, size, manifest, window: { part, isCut: scale => cut.includes(scale) } });
+    expect(inWindow(0.01, [2])).toMatchObject({ scale: 1, isTooLarge: false });
+    expect(inWindow(0.01, [])).toMatchObject({ scale: 2, isTooLarge: false });
+    expect(inWindow(0.01, [1, 2])).toMatchObject({ scale: 0, isTooLarge: false });
+    expect(inWindow(0.8, [2])).toMatchObject({ scale: 0, isTooLarge: false }); // 180² of 256² are 0.49 of it
+  });
+
   it('begins with no mask of many parts whose logits are near 0, but with the next scale, or none', () => {
     const ragged = square(60, 0.4);
     for (let row = 150; row < 200; row += 2) {

@@ -5,7 +5,7 @@
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
 import { BridgeError, DecoderManifest, Rect } from '../../shared';
-import { AcceptedSizes, chooseScale, ICandidates, IPrompts } from '../../sam';
+import { AcceptedSizes, chooseScale, ICandidates, inImage, IPrompts } from '../../sam';
 import { ISize } from '../base/geometry';
 import { recall, remember } from '../base/remembered';
 import { allIn, areClear, clipped, placeOf, Prompt, promptsOf } from './prompts';
@@ -17,11 +17,18 @@ export interface IPointDecoder {
   readonly manifest: DecoderManifest;
   /** The rows and columns that it sees; absent: all. Points elsewhere have no suggestion. */
   readonly within?: Rect;
+  /** It sees a window: the part of all that SAM sees of the slice; absent: all. */
+  readonly part?: number;
   /**
    * The decoder that sees the place of some prompts best; absent: this one. It may wait for an embedding of that place. Prompts with the mask of an
    * earlier answer belong to the decoder that gave that answer.
    */
   serving?(prompts: IPrompts): IPointDecoder;
+  /**
+   * The decoder for a mask that this one cuts, since it sees a window of the image: one that sees more around that rectangle, without its prompts' mask. It
+   * may wait for its embedding. Null if the rectangle is not cut.
+   */
+  wider?(bounds: Rect): IPointDecoder | null;
   /** The embedding that it decodes on, float32 [channels, rows, columns]; null if others have displaced it. */
   embedding?(): Float32Array | null;
   /** What SAM will probably answer to one point, at once; null if nothing like it was decoded ahead. */
@@ -382,8 +389,12 @@ export class Suggestions implements IDisposable {
       this._showFirst(prompts, first, serving);
       this._firstTimes = [...this._firstTimes.slice(1 - TIMES_KEPT), performance.now() - begun];
     }
-    const answer = await this._ask(serving, prompts, this._epoch.signal, false, () => sequence !== this._asked);
-    if (answer && sequence > this._answered && (sequence === this._asked || this._fits(answer))) {
+    const isWanted = (answer: IAnswer) => sequence > this._answered && (sequence === this._asked || this._fits(answer));
+    const answer = await this._ask(serving, prompts, this._epoch.signal, false, {
+      isPassing: () => sequence !== this._asked,
+      cut: begun => isWanted(begun) && this._show({ ...begun, isFirst: true })
+    });
+    if (answer && isWanted(answer)) {
       this._answered = sequence;
       this._show(answer);
       this._times = [...this._times.slice(1 - TIMES_KEPT), performance.now() - begun];
@@ -436,27 +447,39 @@ export class Suggestions implements IDisposable {
   }
 
   /**
-   * Decode prompts. Resolves to null after an error, which {@link failed} emits, or when the signal is aborted.
+   * Decode prompts. Where the mask is cut by the window that the decoder sees, decode them again on a wider one. Resolves to null after an error, which
+   * {@link failed} emits, or when the signal is aborted.
    *
-   * @param isPassing see {@link IAnswer.isPassing}; asked when the answer is there
+   * @param follow for prompts that follow the pointer: see {@link IAnswer.isPassing}, asked when the answer is there; `cut` gets an answer before a wider one
    */
   private async _ask(
     decoder: IPointDecoder,
     prompts: IPrompts,
     signal: AbortSignal,
     urgent: boolean,
-    isPassing = () => false
+    follow?: { isPassing(): boolean; cut(answer: IAnswer): void }
   ): Promise<IAnswer | null> {
     this._pending++;
     this._changed.emit();
     try {
-      const candidates = await decoder.suggest(prompts, signal, urgent);
-      if (signal.aborted) {
-        return null;
+      let serving: IPointDecoder | null = decoder;
+      let asked = prompts;
+      let answer: IAnswer | null = null;
+      while (serving) {
+        if (answer) {
+          follow?.cut(answer);
+        }
+        const candidates: ICandidates = await serving.suggest(asked, signal, urgent);
+        if (signal.aborted) {
+          return null;
+        }
+        const isPassing = follow?.isPassing() ?? false;
+        answer = { ...this._answer(prompts, candidates, serving, !isPassing), isPassing };
+        const { shaped, seen }: Suggestion = answer.suggestion;
+        serving = serving.wider?.(inImage(shaped, seen, serving.manifest)) ?? null;
+        asked = { points: prompts.points, ...(prompts.box && { box: prompts.box }) };
       }
-      return isPassing()
-        ? { ...this._answer(prompts, candidates, decoder, false), isPassing: true }
-        : this._answer(prompts, candidates, decoder);
+      return answer;
     } catch (reason) {
       this._fail(reason, signal);
       return null;
@@ -508,12 +531,17 @@ export class Suggestions implements IDisposable {
   }
 
   /** The scale that Auto takes. */
-  private _choose(at: IPixel, candidates: ICandidates, { manifest, within }: IPointDecoder) {
+  private _choose(at: IPixel, candidates: ICandidates, decoder: IPointDecoder) {
+    const { manifest, within } = decoder;
     const { image, classInUse } = this._options;
     const size = within ? { rows: within.row1 - within.row0, columns: within.column1 - within.column0 } : image;
     const inside = { row: at.row - (within?.row0 ?? 0), column: at.column - (within?.column0 ?? 0) };
     const accepted = { sizes: this._sizes, classId: classInUse?.() ?? 0 };
-    return chooseScale(candidates, { at: inside, size, manifest, accepted });
+    const { part } = decoder;
+    const isCut = (scale: number) =>
+      Boolean(within && decoder.wider?.(inImage(candidates.lowRes[scale]!, within, manifest)));
+    const window = part === undefined ? undefined : { part, isCut };
+    return chooseScale(candidates, { at: inside, size, manifest, window, accepted });
   }
 
   /** The same answer, as the user wants it now. */

@@ -6,7 +6,7 @@
  */
 import { IDisposable } from '@lumino/disposable';
 import { areaOf, BridgeError, DecoderManifest, moved, overlapArea, Rect } from '../../shared';
-import { IPrompts, windowAt, windowsFor, windowSide } from '../../sam';
+import { IPrompts, isCut, windowAt, windowsFor, windowSide } from '../../sam';
 import { ISessionLink } from '../base/session-link';
 import { ISuggestionDecoder } from './suggestion-decoder';
 import { IPointDecoder } from './suggestions';
@@ -33,6 +33,7 @@ export interface IWholeSlice {
 /** Prompts on a window that is not there yet. */
 interface IWaiting {
   key: string;
+  window: Rect;
   urgent: boolean;
   go(): void;
   fail(error: BridgeError): void;
@@ -141,18 +142,44 @@ export class WindowEmbeddings implements IDisposable {
         this._cancel(waiting => !waiting.urgent);
       }
       return new Promise((resolve, reject) => {
+        if (signal.aborted) {
+          reject(cancelled());
+          return;
+        }
         const leave = () => this._waiting.delete(waiting);
         const waiting: IWaiting = {
           key,
+          window,
           urgent,
           go: () => (leave(), resolve(bound.suggest(prompts, signal, urgent))),
           fail: error => (leave(), reject(error))
         };
         this._waiting.add(waiting);
         signal.addEventListener('abort', () => waiting.fail(cancelled()), { once: true });
+        this._next();
       });
     };
     return { ...bound, suggest };
+  }
+
+  /** What sees more around a mask that a window cuts: a larger window, or the whole slice; null if it is not cut. See {@link IPointDecoder.wider}. */
+  private _wider(of: IWholeSlice, window: Rect, bounds: Rect): IPointDecoder | null {
+    if (of !== this._of || !isCut(bounds, window, of.within)) {
+      return null;
+    }
+    const side = longest(window);
+    const there = this._coarser(of, side, bounds);
+    if (there) {
+      return this._bound(of, ...there);
+    }
+    const middle = [(bounds.row0 + bounds.row1 - 1) / 2, (bounds.column0 + bounds.column1 - 1) / 2] as const;
+    for (let larger = 2 * side; larger < longest(of.within); larger *= 2) {
+      const next = windowAt(of.within, larger, ...middle);
+      if (contains(next, bounds) && !this._failed(keyOf(of, next))) {
+        return this._waitingFor(of, keyOf(of, next), next);
+      }
+    }
+    return this._bound(of, of.key, of.within);
   }
 
   /** A larger window with the rectangle, or the whole slice, that can answer meanwhile: its key and its rectangle. */
@@ -167,11 +194,14 @@ export class WindowEmbeddings implements IDisposable {
     return longest(of.within) <= COARSER * side ? [of.key, of.within] : null;
   }
 
-  private _bound({ decoder, manifest }: IWholeSlice, key: string, within: Rect): IPointDecoder {
+  private _bound(of: IWholeSlice, key: string, within: Rect): IPointDecoder {
+    const { decoder, manifest } = of;
     const { row0, column0 } = within;
     return {
       manifest,
       within,
+      ...(key === of.key ? {} : { part: areaOf(within) / areaOf(of.within) }),
+      wider: bounds => this._wider(of, within, bounds),
       embedding: () => decoder.embedding(key),
       first: ({ row, column }) =>
         decoder.useEmbedding(key) ? decoder.first({ row: row - row0, column: column - column0 }) : null,
@@ -277,10 +307,12 @@ export class WindowEmbeddings implements IDisposable {
     this._next();
   }
 
-  /** The windows in view, that at the pointer first. */
+  /** The windows that prompts wait for, and those in view, that at the pointer first. */
   private _seen(of: IWholeSlice): Rect[] {
     const { _side: side, _view: view } = this;
-    return side === null || !view ? [] : windowsFor(of.within, side, view, ...this._place());
+    const waited = [...this._waiting].map(({ window }) => window);
+    const inView = side === null || !view ? [] : windowsFor(of.within, side, view, ...this._place());
+    return [...new Map([...waited, ...inView].map(window => [keyOf(of, window), window])).values()];
   }
 
   private _missing(of: IWholeSlice, window: Rect): boolean {
@@ -294,8 +326,7 @@ export class WindowEmbeddings implements IDisposable {
       return undefined;
     }
     const missing = (window: Rect) => this._missing(of, window);
-    const waited = [...this._waiting].map(({ key }) => key);
-    const first = seen.find(window => waited.includes(keyOf(of, window)) && missing(window)) ?? seen.find(missing);
+    const first = seen.find(missing);
     if (first) {
       return first;
     }

@@ -96,6 +96,84 @@ describe('Suggestions', () => {
     expect(suggestions.current).toMatchObject({ at: { row: 310, column: 240 }, isRefined: true });
   });
 
+  describe('in a window', () => {
+    const window: Rect = { row0: 0, row1: 256, column0: 0, column1: 256 };
+    /** A decoder of a window, and one that sees all; a square of `side` samples around (100, 100), cut by the window if it is large. */
+    const makeWindow = (side: (within: Rect | undefined) => number) => {
+      const asked: { within: Rect | undefined; prompts: IPrompts; urgent: boolean; go(): void }[] = [];
+      const decoderOf = (within?: Rect): IPointDecoder => ({
+        manifest: DEFAULT_MODEL,
+        ...(within && {
+          within,
+          part: 0.01,
+          wider: ({ row1 }: Rect) => (row1 >= within.row1 ? decoderOf() : null)
+        }),
+        suggest: (prompts, _, urgent) =>
+          new Promise(resolve => {
+            const logits = new Float32Array(256 * 256).fill(-8);
+            const half = side(within) / 2;
+            for (let row = Math.max(0, 100 - half); row < Math.min(256, 100 + half); row++) {
+              logits.fill(8, row * 256 + Math.max(0, 100 - half), row * 256 + Math.min(256, 100 + half));
+            }
+            const lowRes = [logits, logits, logits];
+            asked.push({
+              within,
+              prompts,
+              urgent,
+              go: () => resolve({ lowRes, scores: [0.9, 0.8, 0.7], single: null })
+            });
+          })
+      });
+      const suggestions = new Suggestions({ image });
+      suggestions.decoder = { ...decoderOf(), serving: () => decoderOf(window) };
+      const go = async () => {
+        asked[asked.length - 1]!.go();
+        await tick();
+      };
+      return { suggestions, asked, go };
+    };
+
+    it('shows what a wider window sees of an object that is cut, and takes nothing else', async () => {
+      const { suggestions, asked, go } = makeWindow(within => (within ? 400 : 100));
+      suggestions.options.set({ scale: 'small' });
+      suggestions.move({ row: 100, column: 100 }, 10);
+      await go();
+      expect(asked.map(({ within }) => within)).toEqual([window, undefined]);
+      expect(suggestions.isExact).toBe(false); // the cut one is shown until the wider one has answered
+      const taken = suggestions.accept({ row: 100, column: 100 });
+      await tick();
+      expect(asked[2]).toMatchObject({ within: window, urgent: true });
+      await go();
+      expect(asked[3]).toMatchObject({ within: undefined, urgent: true });
+      await go();
+      expect((await taken)!.seen).toEqual({ row0: 0, row1: 512, column0: 0, column1: 512 });
+
+      // Refined, it is decoded where it was seen whole, with its mask.
+      suggestions.move({ row: 160, column: 100 }, 10);
+      await go();
+      await go();
+      expect(suggestions.isExact).toBe(true);
+      expect(suggestions.add(inside(161, 100))).toBe(true);
+      expect(suggestions.add(outside(240, 100))).toBe(true);
+      expect(asked[asked.length - 1]!.within).toBeUndefined();
+      expect(asked[asked.length - 1]!.prompts.mask).toBeDefined();
+    });
+
+    it('looks no wider for an object that is seen whole, and for Auto where the window shows nothing else', async () => {
+      const whole = makeWindow(() => 60);
+      whole.suggestions.move({ row: 100, column: 100 }, 10);
+      await whole.go();
+      expect(whole.asked).toHaveLength(1);
+      expect(whole.suggestions.current!.seen).toEqual(window);
+      const cut = makeWindow(within => (within ? 400 : 100));
+      cut.suggestions.move({ row: 100, column: 100 }, 10);
+      await cut.go();
+      expect(cut.suggestions.current).toBeNull();
+      await cut.go();
+      expect(cut.suggestions.current!.seen.row1).toBe(512);
+    });
+  });
+
   it('begins with no mask of more than a third of the image, until the user takes a scale or has accepted one as large', async () => {
     const { suggestions, asked, answer } = make();
     const { lowRes, ...rest } = candidates({ row: 200, column: 240 });

@@ -214,6 +214,42 @@ describe('WindowEmbeddings', () => {
     expect(serving(at(600, 900)).within).toEqual({ row0: 0, row1: 2048, column0: 0, column1: 2048 });
   });
 
+  it('sees more around what a window cuts: in a larger window, which is requested then, or in the whole image', async () => {
+    await prepare();
+    embedding.show(VIEW);
+    await turn();
+    await answer();
+    const narrow = serving(at(1300, 2450));
+    expect(narrow.part).toBeCloseTo(1024 ** 2 / (4000 * 6000));
+    expect(narrow.wider!({ row0: 1100, row1: 2000, column0: 2100, column1: 3000 })).toBeNull();
+    const cut = { row0: 1100, row1: 2048, column0: 2100, column1: 3000 };
+    const wider = narrow.wider!(cut)!;
+    expect(wider.within).toEqual({ row0: 1024, row1: 3072, column0: 1024, column1: 3072 });
+    const asked = wider.suggest(at(1300, 2450), new AbortController().signal, false);
+    await answer(); // of the window that was on its way
+    expect(last()).toMatchObject({ window: wider.within, ahead: false });
+    await answer();
+    await asked;
+    expect(decoded[0]!.key).toContain('1024-3072');
+    expect(decoded[0]!.prompts.points[0]).toEqual({ row: 276, column: 1426, label: 1 });
+    // It is there now, and the whole image is only twice as coarse again.
+    expect(narrow.wider!(cut)!.within).toEqual(wider.within);
+    const whole = wider.wider!({ row0: 1024, row1: 3072, column0: 1100, column1: 3000 })!;
+    expect(whole.within).toEqual(WHOLE);
+    expect(whole.wider!(WHOLE)).toBeNull();
+    expect(whole.part).toBeUndefined();
+    // The image's own border cuts nothing.
+    embedding.show({ row0: 0, row1: 600, column0: 0, column1: 900 });
+    await turn();
+    await answer();
+    expect(serving(at(5, 5)).wider!({ row0: 0, row1: 600, column0: 0, column1: 700 })).toBeNull();
+    // A window that was left before it was made ends what waits for it.
+    const left = serving(at(5, 5)).wider!({ row0: 0, row1: 1024, column0: 0, column1: 700 })!;
+    const gone = left.suggest(at(5, 5), new AbortController().signal, true);
+    embedding.show({ row0: 100, row1: 200, column0: 100, column1: 250 });
+    await expect(gone).rejects.toMatchObject({ code: 'cancelled' });
+  });
+
   it('drops the windows of a view that was left, also the one that is being made', async () => {
     await prepare();
     embedding.show(VIEW);
