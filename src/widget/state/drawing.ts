@@ -108,7 +108,7 @@ export class Drawing {
         return undefined;
       }
       if (!suggestion && parts.suggestions.wasUnfit) {
-        this._state.note(
+        this._state.hint(
           trans.__(
             'SAM finds no object here, or one of more than a third of the image. Choose a scale (S, M, L), or Shift-click.'
           )
@@ -226,6 +226,7 @@ export namespace Drawing {
     readonly settings: Settings;
     readonly connection: Connection;
     note(text: string): void;
+    hint(text: string): void;
     mark(which: keyof Marks, id: number, on: boolean): Promise<void>;
   }
 

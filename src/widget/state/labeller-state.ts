@@ -316,6 +316,23 @@ export class LabellerState implements IDisposable {
     this._changed.emit('status');
   }
 
+  /** Tell the user what a click or key found no object for, until a suggestion is shown or held. */
+  hint(text: string): void {
+    this.note(text);
+    const suggestions = this._parts?.suggestions;
+    const end = () => {
+      const isTold = this._notice === text;
+      if (isTold && (suggestions!.current || suggestions!.held)) {
+        this._notice = null;
+        this._changed.emit('status');
+      }
+      if (this._notice !== text) {
+        suggestions!.changed.disconnect(end);
+      }
+    };
+    suggestions?.changed.connect(end);
+  }
+
   /** Draw this class from now on. */
   setClass(id: number): void {
     if (id !== this._classId && this._session?.classes.some(item => item.id === id)) {
@@ -470,7 +487,7 @@ export class LabellerState implements IDisposable {
     }
     const { example } = suggestions;
     if (!example) {
-      this.note(trans.__('Accept an object first, or point at one: then all like it are proposed.'));
+      this.hint(trans.__('Accept an object first, or point at one: then all like it are proposed.'));
       return;
     }
     suggestions.reject();
@@ -484,7 +501,7 @@ export class LabellerState implements IDisposable {
       labelled: ({ row, column }) => labels.at(row, column) !== 0
     });
     if (found === 0 && parts === this.parts) {
-      this.note(trans.__('SAM finds no other object like it in what it sees here.'));
+      this.hint(trans.__('SAM finds no other object like it in what it sees here.'));
     }
   }
 
@@ -539,7 +556,7 @@ export class LabellerState implements IDisposable {
     const isShown = place !== null && (!current || !isHidden(current, held !== null, this.settings.values));
     const suggestion = isShown ? await suggestions.accept(place) : (suggestions.accepted ?? null);
     if (!suggestion) {
-      this.note(trans.__('Accept an object first, or point at one: then it is carried through the slices.'));
+      this.hint(trans.__('Accept an object first, or point at one: then it is carried through the slices.'));
       return;
     }
     const { id: classId } = currentClass;
@@ -568,7 +585,7 @@ export class LabellerState implements IDisposable {
     const { parts, slice } = this;
     const at = parts?.suggestions.pointer;
     if (!parts || !at) {
-      this.note(trans.__('Point at an object of the segmentation or of the labels first.'));
+      this.hint(trans.__('Point at an object of the segmentation or of the labels first.'));
       return;
     }
     await this._attempt(async () => {

@@ -249,7 +249,7 @@ class SuggestHandler implements IToolHandler {
 export function addPoints(state: LabellerState, pixels: readonly IPixel[], label: 0 | 1): void {
   const suggestions = state.parts?.suggestions;
   if (label === 0 && suggestions && !suggestions.held) {
-    state.note(
+    state.hint(
       trans.__('Shift-click the object first, or drag a box around it; then Ctrl-click what does not belong to it.')
     );
     return;

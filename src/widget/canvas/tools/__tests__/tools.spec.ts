@@ -122,6 +122,7 @@ describe('The tools', () => {
 
     drag([200.5, 150.2], [100.5, 250.7]);
     expect(suggestions.held).toEqual({ points: [], box: { row0: 150, row1: 251, column0: 100, column1: 201 } });
+    expect(state.notice).toBeNull(); // what it asked for is done
     click(suggest, 150, 200);
     click(suggest, 151, 200); // the second one of a double click
     click(suggest, 300, 100, { accelKey: true });
