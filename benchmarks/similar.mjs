@@ -17,8 +17,9 @@ const KINDS = {
   'large precipitates': { images: ['superalloy_1', 'superalloy_2'], id: 3 },
   'small precipitates': { images: ['superalloy_1', 'superalloy_2'], id: 2 }
 };
-/** Examples of an image. */
-const EXAMPLES = 2;
+/** Examples of an image in one look, and those of them that are searched for in windows too, which takes longer. */
+const EXAMPLES = 6;
+const IN_WINDOWS = 2;
 const SMALLEST = 30;
 const GOOD = 0.7;
 const OVERLAPS = [0.5, 0.75];
@@ -32,11 +33,15 @@ export async function similar(bench) {
     const rows = {};
     for (const name of bench.quick ? images.slice(0, 1) : images) {
       const image = await open(bench, sam, name, id);
-      for (const example of await chosen(sam, image, bench.quick ? 1 : EXAMPLES)) {
+      for (const [n, example] of (await chosen(sam, image, bench.quick ? 1 : EXAMPLES)).entries()) {
         const overview = await search(sam, image, example, windowsOf(sam, image, image.seen));
         (rows.overview ??= []).push(overview);
         const windows = windowsOf(sam, image, sam.code.inImage(example.logits, image.seen, sam.manifest));
-        (rows.slice ??= []).push(windows.side === null ? overview : await search(sam, image, example, windows));
+        if (windows.side === null) {
+          (rows.slice ??= []).push(overview);
+        } else if (n < IN_WINDOWS) {
+          (rows.slice ??= []).push(await search(sam, image, example, windows));
+        }
       }
       if (everything) {
         (rows.everything ??= []).push(await inView(sam, image));
@@ -69,7 +74,19 @@ async function open(bench, sam, name, id) {
     }
     return embeddings.get(key);
   };
-  return { name, size, seen, parts, of, embed };
+  const greys = (window, { rows, columns }) =>
+    sam.code.sampleGreys({ rows, columns }, sam.manifest, rect => cut(pixels, size, rect, window));
+  return { name, size, seen, parts, of, embed, greys };
+}
+
+/** The pixels of a rectangle of a window. */
+function cut(pixels, { columns }, { row0, row1, column0, column1 }, window) {
+  const out = [];
+  for (let row = row0; row < row1; row++) {
+    const from = (row + window.row0) * columns + window.column0;
+    out.push(...pixels.subarray(from + column0, from + column1));
+  }
+  return out;
 }
 
 /** Random objects that SAM draws well. */
@@ -100,7 +117,7 @@ async function chosen(sam, { name, size, seen, parts, embed }, most) {
 const windowsOf = (sam, { seen }, extent) => new sam.code.SimilarWindows(seen, extent);
 
 async function search(sam, image, example, windows) {
-  const { size, seen, embed } = image;
+  const { size, seen, embed, greys } = image;
   const { code, manifest } = sam;
   const begin = performance.now();
   let decodes = 0;
@@ -124,7 +141,7 @@ async function search(sam, image, example, windows) {
     return found.push(mask) > 0;
   };
   if (lowRes) {
-    const like = code.likenessOf(dataOf(prepared), sizeOf(own), lowRes, manifest);
+    const like = code.likenessOf(dataOf(prepared), sizeOf(own), lowRes, manifest, greys(own, sizeOf(own)));
     add(lowRes, own);
     const known = [];
     for (const window of windows.all) {
@@ -136,6 +153,8 @@ async function search(sam, image, example, windows) {
         embedding: dataOf(inside),
         size: sizeOf(window),
         like,
+        greys: greys(window, sizeOf(window)),
+        isPart: windows.side !== null,
         known: [...known],
         where: {
           row0: core.row0 - window.row0,

@@ -17,6 +17,7 @@
  * mask-shape.ts       a mask's connected part, holes, smooth border, grown
  * carry.ts            an object carried from slice to slice
  * given-objects.ts   objects of an array, as SAM draws them
+ * sample-greys.ts     an image's greys at the samples of masks
  * similar.ts          objects like one that was accepted
  * similar-windows.ts  … in windows of an image of any size
  * float16.ts          the form in which embeddings travel to the browser
@@ -39,6 +40,7 @@ export * from './decoder-parts';
 export * from './wasm-decoder';
 export * from './prompt-grid';
 export * from './prompt-windows';
+export * from './sample-greys';
 export * from './similar';
 export * from './similar-windows';
 export * from './carry';

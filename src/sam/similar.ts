@@ -3,7 +3,9 @@
  * the example.
  *
  * The embedding of a place is compared with the mean over the example by the cosine of their angle, both without the mean over the image in which the
- * example is, since all places share a large part of it. The example may lie in another image than the one that is searched: another window, or slice.
+ * example is, since all places share a large part of it. A mask is compared by its mean and by its contrast, the mean less that of the places around it:
+ * the mean changes with an object's size and neighbours, the contrast less so. Where the image's greys are known, another grey makes a place and a mask
+ * less similar. The example may lie in another image than the one that is searched: another window, or slice.
  */
 import { DecoderManifest } from '../shared/models';
 import { Rect } from '../shared/rect';
@@ -18,7 +20,7 @@ export interface IProposal {
   lowRes: Float32Array;
   /** The quality that SAM predicts for the mask. */
   score: number;
-  /** Cosine between its mean embedding and that of the example, −1 to 1. */
+  /** How like the example it is, 1 at most: see {@link similarObjects}. */
   similarity: number;
   /** The prompt that it answers. */
   point: IPromptPoint;
@@ -30,6 +32,10 @@ export interface ILikeness {
   embedding: Float64Array;
   /** The mean embedding over the image in which the example is. */
   common: Float64Array;
+  /** The mean embedding over the example less that of the places around it. */
+  contrast: Float64Array;
+  /** The example's mean grey, and the standard deviation of the greys of its image; null if they are not known. */
+  grey: { mean: number; deviation: number } | null;
   /** Pixels of the example. */
   area: number;
 }
@@ -43,8 +49,12 @@ export interface ISimilarOptions {
   size: ISize;
   /** That of the example, by {@link likenessOf}. */
   like: ILikeness;
+  /** Of the image, by `sampleGreys`, in the unit of the example's. */
+  greys?: Float32Array | null;
   /** Only places in this rectangle of the image are looked at; absent: all. */
   where?: Rect;
+  /** Whether this image is one of several that are searched, windows or slices, some of which may have no such object. */
+  isPart?: boolean;
   /** Similarities of objects that were found elsewhere, in other windows: they too say how similar those are that belong together. */
   known?: readonly number[];
   /** Logits of objects that are taken already, such as the example: what overlaps them is not proposed. */
@@ -58,16 +68,25 @@ export interface ISimilarOptions {
   progress?(done: number, total: number): void;
 }
 
-/** Objects below this similarity are not proposed. */
-const OBJECT_MIN = 0.5;
+/** The weight of the contrast in a mask's similarity; that of the mean is the rest. */
+const CONTRAST_WEIGHT = 0.5;
+/** What a difference in grey of a standard deviation takes off a similarity. */
+const GREY_WEIGHT = 0.5;
 /**
- * Nor are those that are further from the example, by 1 − similarity, than so many times the nearest ones: than the first quartile of those that were found,
- * once there are some. Particles that all look alike are told from anything else in this way; others may vary more.
+ * The similarity below which no object is proposed, the one below which no place is looked at, and the most that the spread below may ask for. Greys tell
+ * objects apart better than embeddings do, so that the embedding may differ more where greys are known.
+ */
+const LEAST = { object: 0, place: 0, spread: 0.6 };
+const LEAST_WITHOUT_GREYS = { object: 0.5, place: 0.35, spread: 1 };
+/**
+ * Nor are those proposed that are further from the example, by 1 − similarity, than so many times the nearest ones: than the first quartile of those that
+ * were found, once there are some. Particles that all look alike are told from anything else in this way; others may vary more. Less is allowed where an
+ * image is one of several: there may be nothing like the example in it.
  */
 const SPREAD_MAX = 5;
+const SPREAD_MAX_IN_PARTS = 3.5;
 const FOUND_MIN = 5;
-/** Places below this similarity are not looked at, nor those that are less similar than objects must be by so much: a place may hold a part of one. */
-const PLACE_MIN = 0.35;
+/** Nor are places looked at that are less similar than objects must be by so much: a place may hold a part of one. */
 const PLACE_BELOW = 0.25;
 /** An object's area may differ from the example's by this factor. */
 export const AREA_FACTOR = 6;
@@ -91,36 +110,60 @@ const SHARED_MAX = 0.3;
  *
  * @param embedding of the image in which it is, float32 [channels, rows, columns]
  * @param example its logits, of the padded frame
+ * @param greys of the image, by `sampleGreys`; null if they are not known
  * @throws RangeError for an example without a pixel
  */
 export function likenessOf(
   embedding: Float32Array,
   size: ISize,
   example: Float32Array,
-  manifest: DecoderManifest
+  manifest: DecoderManifest,
+  greys: Float32Array | null = null
 ): ILikeness {
   const samples = areaOf(example);
   if (samples === 0) {
     throw new RangeError('The example has no pixel: accept an object first.');
   }
   const places = new Places(embedding, size, manifest);
-  return { embedding: places.mean(example), common: places.common, area: samples * pixelsOfSample(size, manifest) };
+  return {
+    ...places.describe(example),
+    common: places.common,
+    grey: greys && { mean: greyOf(example, greys), deviation: deviationOf(greys, samplesOf(size, manifest), manifest) },
+    area: samples * pixelsOfSample(size, manifest)
+  };
 }
 
-/** Propose objects like the example, best places first. */
+/**
+ * Propose objects like the example, best places first.
+ *
+ * The similarity of a mask m to the example e is (cos(mean m, mean e) + cos(contrast m, contrast e)) / 2 − |grey m − grey e| / (2 σ), with the deviation
+ * σ of the greys of the example's image; without the last part if greys are not known. The limits were chosen by measurement (docs/measurements.md,
+ * "Objects like one").
+ */
 export async function* similarObjects(options: ISimilarOptions): AsyncGenerator<IProposal> {
   const { manifest, embedding, size, like, where, taken = [], decode, most = 400, signal, progress } = options;
   const side = manifest.decoder.maskSize;
   const samples = samplesOf(size, manifest);
   const area = like.area / pixelsOfSample(size, manifest);
   const places = new Places(embedding, size, manifest, like.common);
+  const greys = like.grey && (options.greys ?? null);
+  const least = greys ? LEAST : LEAST_WITHOUT_GREYS;
   const map = places.similarities(like.embedding);
+  if (greys) {
+    map.forEach((_, place) => (map[place]! -= greyCost(places.grey(place, greys), like)));
+  }
+  const similarityOf = (mask: Float32Array) => {
+    const { embedding: mean, contrast } = places.describe(mask);
+    const alike = (1 - CONTRAST_WEIGHT) * cosine(mean, 0, like.embedding);
+    const cost = greys ? greyCost(greyOf(mask, greys), like) : 0;
+    return alike + CONTRAST_WEIGHT * cosine(contrast, 0, like.contrast) - cost;
+  };
   // What is covered: by objects that are taken, and by proposals.
   const covered = new Uint8Array(side * side);
   taken.forEach(mask => cover(covered, mask));
   // Where a place was looked at in vain: the smallest region that SAM saw there.
   const vain = new Uint8Array(side * side);
-  const order = peaks(map, places, Math.sqrt(area / Math.PI) / (side / places.columns) / 2);
+  const order = peaks(map, places, Math.sqrt(area / Math.PI) / (side / places.columns) / 2, least.place);
   const similarities = [...(options.known ?? [])];
   let decoded = 0;
   let fruitless = 0;
@@ -144,14 +187,14 @@ export async function* similarObjects(options: ISimilarOptions): AsyncGenerator<
     if (decoded >= most || fruitless >= PATIENCE) {
       break;
     }
-    const least = leastSimilarity(similarities);
-    if (value < least - PLACE_BELOW) {
+    const needed = leastSimilarity(similarities, least, options.isPart ? SPREAD_MAX_IN_PARTS : SPREAD_MAX);
+    if (value < needed - PLACE_BELOW) {
       continue;
     }
     decoded++;
     fruitless++;
     const answer = await decode({ points: [point] });
-    const found = bestLike(answer, point, area, least, size, manifest, mask => places.similarity(mask, like.embedding));
+    const found = bestLike(answer, point, area, needed, size, manifest, similarityOf);
     if (!found || shared(covered, found.lowRes) > SHARED_MAX) {
       cover(
         vain,
@@ -168,10 +211,13 @@ export async function* similarObjects(options: ISimilarOptions): AsyncGenerator<
 }
 
 /** How similar an object must be, after those that were found so far. */
-function leastSimilarity(similarities: readonly number[]): number {
+function leastSimilarity(similarities: readonly number[], least: typeof LEAST, spread: number): number {
   const { length } = similarities;
-  const falling = [...similarities].sort((a, b) => b - a);
-  return length < FOUND_MIN ? OBJECT_MIN : Math.max(OBJECT_MIN, 1 - SPREAD_MAX * (1 - falling[length >> 2]!));
+  if (length < FOUND_MIN) {
+    return least.object;
+  }
+  const nearest = [...similarities].sort((a, b) => b - a)[length >> 2]!;
+  return Math.max(least.object, Math.min(least.spread, 1 - spread * (1 - nearest)));
 }
 
 /** The scale of most worth among those that are like the example; null if none is. */
@@ -241,34 +287,54 @@ class Places {
   readonly usedRows: number;
   readonly usedColumns: number;
 
-  /** The mean over a mask; places count by the part of them that is inside. */
-  mean(mask: Float32Array): Float64Array {
-    const { channels, columns } = this;
-    const side = this._step * columns;
-    const mean = new Float64Array(channels);
-    for (let row = 0; row < this.usedRows; row++) {
-      for (let column = 0; column < this.usedColumns; column++) {
-        let inside = 0;
-        for (let y = row * this._step; y < (row + 1) * this._step; y++) {
-          for (let x = column * this._step; x < (column + 1) * this._step; x++) {
-            inside += mask[y * side + x]! > 0 ? 1 : 0;
-          }
-        }
-        if (inside > 0) {
-          // Places that lie inside count more than those that the border crosses.
-          const weight = (inside / this._step ** 2) ** 2;
-          const at = (row * columns + column) * channels;
-          for (let channel = 0; channel < channels; channel++) {
-            mean[channel]! += weight * this._values[at + channel]!;
+  /** The mean over a mask, where places count by the part of them that is inside, and the mean less that of the places around the mask. */
+  describe(mask: Float32Array): Pick<ILikeness, 'embedding' | 'contrast'> {
+    const { channels, columns, usedRows, usedColumns } = this;
+    const inside = this._insides(mask);
+    const isAround = (row: number, column: number) => {
+      for (let y = Math.max(0, row - 1); y <= Math.min(usedRows - 1, row + 1); y++) {
+        for (let x = Math.max(0, column - 1); x <= Math.min(usedColumns - 1, column + 1); x++) {
+          if (inside[y * columns + x]! > 0) {
+            return true;
           }
         }
       }
+      return false;
+    };
+    const [own, around] = [new Float64Array(channels), new Float64Array(channels)];
+    let [ownWeight, aroundWeight] = [0, 0];
+    for (let row = 0; row < usedRows; row++) {
+      for (let column = 0; column < usedColumns; column++) {
+        const place = row * columns + column;
+        // Places that lie inside count more than those that the border crosses.
+        const weight = inside[place]! ** 2;
+        if (weight > 0) {
+          ownWeight += weight;
+          this._add(own, place, weight);
+        } else if (isAround(row, column)) {
+          aroundWeight++;
+          this._add(around, place, 1);
+        }
+      }
     }
-    return mean;
+    const embedding = own.map(sum => sum / Math.max(ownWeight, Number.MIN_VALUE));
+    return {
+      embedding,
+      contrast: embedding.map((mean, channel) => mean - around[channel]! / Math.max(aroundWeight, 1))
+    };
   }
 
-  similarity(mask: Float32Array, to: Float64Array): number {
-    return cosine(this.mean(mask), 0, to);
+  /** The mean grey of a place. @param greys by `sampleGreys` */
+  grey(place: number, greys: Float32Array): number {
+    const side = this._step * this.columns;
+    const [top, left] = [Math.floor(place / this.columns) * this._step, (place % this.columns) * this._step];
+    let sum = 0;
+    for (let y = top; y < top + this._step; y++) {
+      for (let x = left; x < left + this._step; x++) {
+        sum += greys[y * side + x]!;
+      }
+    }
+    return sum / this._step ** 2;
   }
 
   similarities(to: Float64Array): Float64Array {
@@ -292,6 +358,27 @@ class Places {
     });
   }
 
+  /** The part of each place that is inside of a mask. */
+  private _insides(mask: Float32Array): Float64Array {
+    const side = this._step * this.columns;
+    const inside = new Float64Array(this.rows * this.columns);
+    mask.forEach((logit, i) => {
+      if (logit > 0) {
+        const place =
+          Math.floor(Math.floor(i / side) / this._step) * this.columns + Math.floor((i % side) / this._step);
+        inside[place]! += 1 / this._step ** 2;
+      }
+    });
+    return inside;
+  }
+
+  private _add(to: Float64Array, place: number, weight: number): void {
+    const from = place * this.channels;
+    for (let channel = 0; channel < this.channels; channel++) {
+      to[channel]! += weight * this._values[from + channel]!;
+    }
+  }
+
   private readonly _values: Float32Array;
   private readonly _step: number;
 }
@@ -307,14 +394,22 @@ function cosine(values: ArrayLike<number>, from: number, to: Float64Array): numb
   return a > 0 && b > 0 ? product / Math.sqrt(a * b) : 0;
 }
 
-/** Places that may hold an object: those that are the most similar within a radius first, then the others, by falling similarity. */
-function peaks(map: Float64Array, places: Places, radius: number): { row: number; column: number; value: number }[] {
+/**
+ * Places that may hold an object, of a similarity of `least` and more: those that are the most similar within a radius first, then the others, by falling
+ * similarity.
+ */
+function peaks(
+  map: Float64Array,
+  places: Places,
+  radius: number,
+  least: number
+): { row: number; column: number; value: number }[] {
   const reach = Math.max(1, Math.round(radius));
   const out: { row: number; column: number; value: number; peak: boolean }[] = [];
   for (let row = 0; row < places.usedRows; row++) {
     for (let column = 0; column < places.usedColumns; column++) {
       const value = map[row * places.columns + column]!;
-      if (value < PLACE_MIN) {
+      if (value < least) {
         continue;
       }
       let peak = true;
@@ -327,6 +422,38 @@ function peaks(map: Float64Array, places: Places, radius: number): { row: number
     }
   }
   return out.sort((a, b) => Number(b.peak) - Number(a.peak) || b.value - a.value);
+}
+
+/** The mean grey of a mask's samples. */
+function greyOf(mask: Float32Array, greys: Float32Array): number {
+  let [sum, count] = [0, 0];
+  mask.forEach((logit, i) => {
+    if (logit > 0) {
+      sum += greys[i]!;
+      count++;
+    }
+  });
+  return count ? sum / count : 0;
+}
+
+/** The standard deviation of an image's greys. */
+function deviationOf(greys: Float32Array, { rows, columns }: ISize, manifest: DecoderManifest): number {
+  const side = manifest.decoder.maskSize;
+  let [sum, squares] = [0, 0];
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      const value = greys[row * side + column]!;
+      sum += value;
+      squares += value * value;
+    }
+  }
+  const mean = sum / (rows * columns);
+  return Math.sqrt(Math.max(0, squares / (rows * columns) - mean * mean));
+}
+
+/** What another grey than the example's takes off a similarity. */
+function greyCost(grey: number, { grey: own }: ILikeness): number {
+  return own && own.deviation > 0 ? (GREY_WEIGHT * Math.abs(grey - own.mean)) / own.deviation : 0;
 }
 
 /** Pixels of the image that a sample of a mask covers. */

@@ -106,7 +106,7 @@ export interface ISamService {
 }
 
 /** What objects are looked for: see `similarObjects`. */
-export type ISimilarQuery = Pick<ISimilarOptions, 'like' | 'where' | 'known' | 'taken'>;
+export type ISimilarQuery = Pick<ISimilarOptions, 'like' | 'greys' | 'isPart' | 'where' | 'known' | 'taken'>;
 
 /** The services of the models that sessions chose for their suggestions. */
 export interface IPromptServices {

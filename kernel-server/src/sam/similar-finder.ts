@@ -4,7 +4,7 @@ import { BridgeError } from '../../../src/shared/errors';
 import { LABEL_TILE } from '../../../src/shared/limits';
 import { DecoderManifest } from '../../../src/shared/models';
 import { Params } from '../../../src/shared/protocol';
-import { moved, Rect } from '../../../src/shared/rect';
+import { areaOf, moved, Rect } from '../../../src/shared/rect';
 import { rectOf } from '../../../src/shared/region';
 import {
   chooseScale,
@@ -16,9 +16,11 @@ import {
   likenessOf,
   maskIn,
   sameObject,
+  sampleGreys,
   SimilarWindows,
   windowAround
 } from '../../../src/sam';
+import { TileFile } from '../arrays/tile-file';
 import { IJobContext } from '../jobs/job-context';
 import { IPromptServices, ISamService } from '../jobs/services';
 import { Jobs } from '../jobs/jobs';
@@ -266,7 +268,9 @@ export class SimilarFinder {
       return null;
     }
     const embedding = await this._embedding(session, slice, example, context);
-    return { windows, like: likenessOf(embedding, sizeOf(example), lowRes, manifest), lowRes, known: new Map() };
+    const greys = greysOf(session, slice, example, manifest);
+    const like = likenessOf(embedding, sizeOf(example), lowRes, manifest, greys);
+    return { windows, like, lowRes, known: new Map() };
   }
 
   /** The objects that belong to a window. `hasExample`: the example is on this slice, and is none of them. */
@@ -286,6 +290,8 @@ export class SimilarFinder {
     known.delete(place);
     const query = {
       like,
+      greys: greysOf(session, slice, window, manifest),
+      isPart: windows.side !== null || !hasExample,
       known: [...known.values()].flat(),
       where: moved(windows.core(window), -window.row0, -window.column0),
       taken: hasExample && windows.side === null ? [lowRes] : []
@@ -347,6 +353,26 @@ export namespace SimilarFinder {
     models?: IPromptServices | undefined;
     jobs: Jobs;
     embeddings: SliceEmbeddings;
+  }
+}
+
+/** The greys of a window of a slice, the mean of channels, at the samples of masks. */
+function greysOf(session: Session, slice: number, window: Rect, manifest: DecoderManifest): Float32Array {
+  const file = new TileFile(session.image, 'r');
+  try {
+    const { channels } = file;
+    const read = (rect: Rect) => {
+      const values = file.read({ slice, ...moved(rect, window.row0, window.column0) });
+      if (channels === 1) {
+        return values;
+      }
+      const greys = new Float32Array(areaOf(rect));
+      values.forEach((value: number, i: number) => (greys[Math.floor(i / channels)]! += value / channels));
+      return greys;
+    };
+    return sampleGreys(sizeOf(window), manifest, read)!;
+  } finally {
+    file.close();
   }
 }
 

@@ -1,7 +1,7 @@
 /** Which objects are proposed, on discs with a known answer; `sambalab/tests/test_labeller.py` has the real model. */
-import { IPrompts, ISimilarOptions, likenessOf, similarObjects } from '..';
+import { IPrompts, ISimilarOptions, likenessOf, sampleGreys, similarObjects } from '..';
 import { MOBILE_SAM } from '../../shared/models/mobile-sam';
-import { decodeDiscs, discEmbedding, discLogits, DISCS, SIZE } from './support/discs';
+import { decodeDiscs, discEmbedding, discLogits, DISCS, greysOfDiscs, SIZE } from './support/discs';
 
 async function search(more: Partial<ISimilarOptions> = {}) {
   const asked: IPrompts[] = [];
@@ -46,6 +46,19 @@ describe('similarObjects', () => {
   it('proposes nothing that overlaps what is taken', async () => {
     const { found } = await search({ taken: [0, 4, 9].map(i => discLogits(DISCS[i]!)) });
     expect(found).toEqual([1, 2, 3, 5, 6, 7, 8]);
+  });
+
+  it('leaves out what is of another grey than the example, where greys are known', async () => {
+    const greys = sampleGreys(
+      SIZE,
+      MOBILE_SAM,
+      greysOfDiscs(index => (index % 2 ? 250 : 150))
+    )!;
+    const like = likenessOf(discEmbedding(), SIZE, discLogits(DISCS[0]!), MOBILE_SAM, greys);
+    expect((await search({ like, greys })).found).toEqual([2, 4, 6, 8]);
+    // Greys of one of the two images alone say nothing.
+    expect((await search({ like })).found).toHaveLength(9);
+    expect((await search({ greys })).found).toHaveLength(9);
   });
 
   it('looks at no more places than it may', async () => {

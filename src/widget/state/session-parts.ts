@@ -5,7 +5,7 @@
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { BridgeError, isVolume, SessionState, shapeIn, SliceDirection } from '../../shared';
+import { BridgeError, isVolume, Rect, SessionState, shapeIn, SliceDirection } from '../../shared';
 import { ISize } from '../base/geometry';
 import { ISessionLink } from '../base/session-link';
 import { ILabelChange, LabelStore } from '../labels/label-store';
@@ -69,14 +69,15 @@ export class SessionParts implements IDisposable {
       labels: this.labels,
       correction: this.correction
     });
+    const greys = (rect: Rect) => this.tiles.greys(options.sliceInView(), rect);
     this.suggestions = new Suggestions({
       image,
       options: options.suggestionOptions,
       classInUse: options.classInUse,
-      greys: rect => this.tiles.greys(options.sliceInView(), rect),
+      greys,
       remembered: `sizes ${session.image.digest}`
     });
-    this.similar = new SimilarObjects({ image, link });
+    this.similar = new SimilarObjects({ image, link, greys });
     this.embedding = new SliceEmbedding({
       link,
       image,

@@ -4,8 +4,8 @@
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { areaOf, BridgeError, Rect } from '../../shared';
-import { chooseScale, inImage, isCut, likenessOf, similarObjects, SimilarWindows } from '../../sam';
+import { areaOf, BridgeError, moved, Rect } from '../../shared';
+import { chooseScale, inImage, isCut, likenessOf, sampleGreys, similarObjects, SimilarWindows } from '../../sam';
 import { ISize } from '../base/geometry';
 import { ISessionLink } from '../base/session-link';
 import { IMaskTile, MaskBuilder } from '../labels/raster';
@@ -186,11 +186,14 @@ export class SimilarObjects implements IDisposable {
     const { manifest, within } = decoder;
     const seen = this._seenBy(decoder);
     const size = { rows: seen.row1 - seen.row0, columns: seen.column1 - seen.column0 };
+    const known = this._options.greys;
+    const greys = known ? sampleGreys(size, manifest, rect => known(moved(rect, seen.row0, seen.column0))) : null;
     const found = similarObjects({
       manifest,
       embedding,
       size,
-      like: likenessOf(embedding, size, suggestion.logits, manifest),
+      like: likenessOf(embedding, size, suggestion.logits, manifest, greys),
+      greys,
       taken: [suggestion.logits],
       signal,
       decode: ({ points }) => {
@@ -380,6 +383,8 @@ export namespace SimilarObjects {
   export interface IOptions {
     image: ISize;
     link: ISessionLink;
+    /** The image's greys in a rectangle of the slice that is shown; null if they are not known. */
+    greys?: (rect: Rect) => Float32Array | null;
   }
 
   /** Where objects like an example are looked for. */

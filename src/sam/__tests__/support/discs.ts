@@ -1,6 +1,7 @@
 /** An image of discs as SAM would see it: an embedding in which discs differ from the ground, and a decoder that draws the disc at a point. */
 import { MOBILE_SAM } from '../../../shared/models/mobile-sam';
 import { embeddingShape } from '../../../shared/models';
+import { Rect } from '../../../shared/rect';
 import { ICandidates, IPrompts } from '../..';
 
 export interface IDisc {
@@ -61,4 +62,16 @@ export function decodeDiscs({ points }: IPrompts, discs: readonly IDisc[] = DISC
   const { row, column } = points[0]!;
   const disc = discs.find(each => Math.hypot(each.row - row, each.column - column) <= each.radius) ?? null;
   return { lowRes: [disc, disc, null].map(discLogits), scores: [0.9, 0.8, 1], single: null };
+}
+
+/** The greys of a rectangle: 100 outside of the discs. */
+export function greysOfDiscs(greyOf: (index: number) => number): (rect: Rect) => Float32Array {
+  return ({ row0, row1, column0, column1 }) => {
+    const columns = column1 - column0;
+    return Float32Array.from({ length: (row1 - row0) * columns }, (_, i) => {
+      const [row, column] = [row0 + Math.floor(i / columns), column0 + (i % columns)];
+      const index = DISCS.findIndex(disc => Math.hypot(disc.row - row, disc.column - column) <= disc.radius);
+      return index < 0 ? 100 : greyOf(index);
+    });
+  };
 }

@@ -2,7 +2,14 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { MOBILE_SAM } from '../../../shared/models/mobile-sam';
 import { unpackLogits } from '../../../sam';
-import { decodeDiscs, discEmbedding, discLogits, DISCS, SIZE } from '../../../sam/__tests__/support/discs';
+import {
+  decodeDiscs,
+  discEmbedding,
+  discLogits,
+  DISCS,
+  greysOfDiscs,
+  SIZE
+} from '../../../sam/__tests__/support/discs';
 import { BridgeError, LABEL_TILE, Params } from '../../../shared';
 import { FakeLink } from '../../base/__tests__/fake-link';
 import { IPixel, Suggestion } from '../suggestion';
@@ -69,6 +76,13 @@ describe('SimilarObjects', () => {
       true
     );
     expect([similar.on(0), similar.count]).toEqual([null, 0]);
+  });
+
+  it('leaves out objects of another grey', async () => {
+    const greys = greysOfDiscs(index => (index === 3 ? 250 : 150));
+    similar = new SimilarObjects({ image: SIZE, link: new FakeLink(), greys });
+    expect(await similar.find(exampleOf(), places())).toBe(8);
+    expect(similar.on(0)!.objects.some(object => object.contains(DISCS[3]!))).toBe(false);
   });
 
   it('drops the one under a click, and proposes nothing that has a label', async () => {
