@@ -60,8 +60,8 @@ class SimilarObjects(NamedTuple):
     scores
         float64 (objects,): SAM's prediction of each object's quality (IoU), about 0 to 1; ``scores[k - 1]`` is that of object k.
     similarities
-        float64 (objects,): the cosine between an object's embedding and that of the first, −1 to 1; the mean over the image is
-        taken off both.
+        float64 (objects,): how like the first each object is, at most 1, which the first has. The mean of two cosines, of the
+        embeddings inside and of their contrasts with the places around, less half the difference in grey in standard deviations.
     """
 
     objects: npt.NDArray[np.uint16]
