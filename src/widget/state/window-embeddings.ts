@@ -225,7 +225,7 @@ export class WindowEmbeddings implements IDisposable {
     const side = this._of && this._view && windowSide(this._of.within, this._view);
     if (side !== this._side) {
       this._side = side;
-      this._cancel(() => true); // they wait for windows of another size
+      this._cancel(({ urgent }) => !urgent); // they wait for windows of another size; a click waits for its own
       const key = this._atCursor();
       if (key !== null && this._there.has(key)) {
         this._options.improved(); // the pointer rests while the view changes
@@ -322,12 +322,9 @@ export class WindowEmbeddings implements IDisposable {
   /** The window to request next: of those in view, or one beside them. */
   private _wanted(of: IWholeSlice, seen: readonly Rect[]): Rect | undefined {
     const { _side: side, _view: view } = this;
-    if (side === null || !view) {
-      return undefined;
-    }
     const missing = (window: Rect) => this._missing(of, window);
     const first = seen.find(missing);
-    if (first) {
+    if (first || side === null || !view) {
       return first;
     }
     const known = new Set(seen.map(window => keyOf(of, window)));

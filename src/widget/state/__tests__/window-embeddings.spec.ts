@@ -243,11 +243,17 @@ describe('WindowEmbeddings', () => {
     await turn();
     await answer();
     expect(serving(at(5, 5)).wider!({ row0: 0, row1: 600, column0: 0, column1: 700 })).toBeNull();
-    // A window that was left before it was made ends what waits for it.
+    // When the view has another size, what follows the pointer waits no more. A click does.
     const left = serving(at(5, 5)).wider!({ row0: 0, row1: 1024, column0: 0, column1: 700 })!;
-    const gone = left.suggest(at(5, 5), new AbortController().signal, true);
-    embedding.show({ row0: 100, row1: 200, column0: 100, column1: 250 });
-    await expect(gone).rejects.toMatchObject({ code: 'cancelled' });
+    const hover = left.suggest(at(5, 5), new AbortController().signal, false);
+    const click = left.suggest(at(6, 6), new AbortController().signal, true);
+    embedding.show(WHOLE);
+    await expect(hover).rejects.toMatchObject({ code: 'cancelled' });
+    for (let i = 0; i < 3; i++) {
+      await answer();
+    }
+    await click;
+    expect(decoded[decoded.length - 1]).toMatchObject({ key: expect.stringContaining('0-2048,0-2048') });
   });
 
   it('drops the windows of a view that was left, also the one that is being made', async () => {
