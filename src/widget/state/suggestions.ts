@@ -476,7 +476,8 @@ export class Suggestions implements IDisposable {
         const isPassing = follow?.isPassing() ?? false;
         answer = { ...this._answer(prompts, candidates, serving, !isPassing), isPassing };
         const { shaped, seen }: Suggestion = answer.suggestion;
-        serving = serving.wider?.(inImage(shaped, seen, serving.manifest)) ?? null;
+        const isWindow: boolean = serving.part !== undefined;
+        serving = (isWindow && serving.wider?.(inImage(shaped, seen, serving.manifest))) || null;
         asked = { points: prompts.points, ...(prompts.box && { box: prompts.box }) };
       }
       return answer;
