@@ -29,7 +29,6 @@ import { IMaskedPatch } from '../labels/patches';
 import { Change, IRepaint } from './change';
 import { Choice } from './choice';
 import { Carrying } from './carrying';
-import { holdObjectAt } from './object-at';
 import { ClassChange, marked } from './class-rules';
 import { ClassSets } from './class-sets';
 import { ClassifierFiles, IChosenFile, ISavedFile } from './classifier-files';
@@ -37,14 +36,13 @@ import { Connection } from './connection';
 import { CorrectionMethod, Drawing } from './drawing';
 import { LabelFiles } from './label-files';
 import { LiveState } from './live-state';
+import { ObjectTasks } from './object-tasks';
 import { SessionParts } from './session-parts';
 import { ISuggestionDecoder } from './suggestion-decoder';
 import { StepHistory } from './step-history';
 import { StoredLabels } from './stored-labels';
 import { StrokeTimes } from './stroke-times';
 import { IPixel } from './suggestion';
-import { carriedText } from './carried-text';
-import { isHidden, isWeak } from './weak-suggestions';
 import { SuggestionOptions } from './suggestion-options';
 import { Training } from './training';
 
@@ -454,148 +452,24 @@ export class LabellerState implements IDisposable {
     return this._drawing.accept(at);
   }
 
-  /**
-   * Propose what is like the suggestion that is shown or was accepted last: in what SAM sees there. Again: in the rest of the slice; then on all slices that
-   * are worked on.
-   */
-  async findSimilar(): Promise<void> {
-    const { parts, slice } = this;
-    const { similar, suggestions, embedding } = parts ?? {};
-    if (!parts || !similar || !suggestions || (similar.what === 'similar' && similar.searching !== null)) {
-      return; // Escape ends a search
-    }
-    this._error = this._notice = null;
-    // Without proposals, pointing at an object begins a new search.
-    if (similar.next && !suggestions.held && (similar.count > 0 || !suggestions.current)) {
-      const { next } = similar;
-      suggestions.reject();
-      const found = await similar.widen();
-      if (parts === this.parts && found === 'unseen') {
-        this.note(trans.__('SAM does not see this object in a window of its size; take another one like it.'));
-      } else if (parts === this.parts && found === 0) {
-        this.note(
-          next === 'stack'
-            ? trans.__('SAM finds no object like it on the other slices either.')
-            : trans.__('SAM finds no other object like it on this slice.')
-        );
-      }
-      return;
-    }
-    if (similar.what === 'similar' && similar.count > 0 && !suggestions.held) {
-      this.note(trans.__('SAM has looked everywhere. Take what is proposed, or drop it, before you look for others.'));
-      return;
-    }
-    const { example } = suggestions;
-    if (!example) {
-      this.hint(trans.__('Accept an object first, or point at one: then all like it are proposed.'));
-      return;
-    }
-    suggestions.reject();
-    const labels = parts.labels.slice(slice);
-    const { rows, columns } = parts.image;
-    const { slice0, slice1 } = this._session?.region ?? { slice0: 0, slice1: parts.slices };
-    const found = await similar.find(example, {
-      slice,
-      slices: Array.from({ length: slice1 - slice0 }, (_, i) => slice0 + i),
-      seen: embedding?.decoder?.within ?? { row0: 0, row1: rows, column0: 0, column1: columns },
-      labelled: ({ row, column }) => labels.at(row, column) !== 0
-    });
-    if (found === 0 && parts === this.parts) {
-      this.hint(trans.__('SAM finds no other object like it in what it sees here.'));
-    }
+  /** See {@link ObjectTasks.findSimilar}. */
+  findSimilar(): Promise<void> {
+    return this._objects.findSimilar();
   }
 
-  /** Propose all objects in a part of the slice. */
-  async findAll(view: Rect): Promise<void> {
-    const { parts } = this;
-    const { decoder } = parts?.embedding ?? {};
-    if (!parts || !decoder) {
-      return;
-    }
-    const { rows, columns } = parts.image;
-    const seen = decoder.within ?? { row0: 0, row1: rows, column0: 0, column1: columns };
-    const inSeen = {
-      row0: Math.max(view.row0, seen.row0),
-      row1: Math.min(view.row1, seen.row1),
-      column0: Math.max(view.column0, seen.column0),
-      column1: Math.min(view.column1, seen.column1)
-    };
-    parts.suggestions.reject();
-    const labels = parts.labels.slice(this._slice);
-    const found =
-      inSeen.row0 < inSeen.row1 && inSeen.column0 < inSeen.column1
-        ? await parts.similar.findAll(
-            decoder,
-            this._slice,
-            inSeen,
-            ({ row, column }) => labels.at(row, column) !== 0,
-            suggestion => !isWeak(suggestion, this.settings.values)
-          )
-        : 0;
-    if (found === 0 && parts === this.parts) {
-      this.note(trans.__('SAM is sure of no object without a label in view.'));
-    }
+  /** See {@link ObjectTasks.findAll}. */
+  findAll(view: Rect): Promise<void> {
+    return this._objects.findAll(view);
   }
 
-  /**
-   * Carry the suggestion that is held or shown, or else the one that was accepted last on this slice, through the slices before and after, into the current
-   * class and as one step. The switch of overlaps says which older labels there stay.
-   */
-  async carry(): Promise<void> {
-    const { parts, currentClass, slice } = this;
-    const session = this._session;
-    if (!parts || !currentClass || !session) {
-      return;
-    }
-    if (this.corrects) {
-      this.note(trans.__('An object is carried into labels: stop correcting the segmentation first.'));
-      return;
-    }
-    const { suggestions } = parts;
-    const { current, place, held } = suggestions;
-    const isShown = place !== null && (!current || !isHidden(current, held !== null, this.settings.values));
-    const suggestion = isShown ? await suggestions.accept(place) : (suggestions.accepted ?? null);
-    if (!suggestion) {
-      this.hint(trans.__('Accept an object first, or point at one: then it is carried through the slices.'));
-      return;
-    }
-    const { id: classId } = currentClass;
-    if (!this.replaces(classId, suggestion.at, slice)) {
-      return; // it is locked, which the status line says
-    }
-    if (isShown) {
-      suggestions.learn(suggestion, classId);
-    }
-    await this._attempt(async () => {
-      await this.drained();
-      const { row, column } = suggestion.at;
-      const itself = isShown || parts.labels.slice(slice).at(row, column) !== classId;
-      const { overlap } = this.settings.values;
-      const free = session.classes.map(({ id }) => id).filter(id => !session.marks.locked.includes(id));
-      const replaces = overlap === 'keep' ? [0] : [0, ...free];
-      const one = overlap === 'same';
-      const result = await this.carrying.start({ suggestion, slice, classId, replaces, one, itself });
-      this.training.dismiss();
-      this.note(result ? carriedText(result, slice) : trans.__('The object was not carried on: nothing was labelled.'));
-    });
+  /** See {@link ObjectTasks.carry}. */
+  carry(): Promise<void> {
+    return this._objects.carry();
   }
 
-  /** Let SAM draw the object of the segmentation, or of the labels, at the pointer anew, in its class: the suggestion is held. */
-  async redraw(): Promise<void> {
-    const { parts, slice } = this;
-    const at = parts?.suggestions.pointer;
-    if (!parts || !at) {
-      this.hint(trans.__('Point at an object of the segmentation or of the labels first.'));
-      return;
-    }
-    await this._attempt(async () => {
-      await this.drained();
-      const isCurrent = () => parts === this.parts && slice === this.slice && !this._disposed;
-      const classId = await holdObjectAt(this.connection, slice, at, parts.suggestions, isCurrent);
-      if (classId !== null) {
-        this.setClass(classId);
-      }
-    });
+  /** See {@link ObjectTasks.redraw}. */
+  redraw(): Promise<void> {
+    return this._objects.redraw();
   }
 
   /** Label all objects that are proposed, as one step. */
@@ -972,6 +846,11 @@ export class LabellerState implements IDisposable {
 
   private readonly _createDecoder: LabellerState.IOptions['createDecoder'];
   private readonly _drawing = new Drawing({ state: this, failed: error => this._fail(error) });
+  private readonly _objects = new ObjectTasks({
+    state: this,
+    attempt: action => this._attempt(action),
+    begin: () => (this._error = this._notice = null)
+  });
   private readonly _changed = new Signal<this, Change>(this);
   private readonly _repaint = new Signal<this, IRepaint>(this);
   private _session: SessionState | null = null;
