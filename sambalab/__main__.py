@@ -11,6 +11,13 @@ from .sidecar_client.node import find_node
 from .sidecar_client.sidecar import SERVER
 from .spec.errors import SambaLabError
 
+USAGE = """Usage: sambalab models list
+       sambalab models add MODEL ENCODER DECODER [--to FOLDER]
+       sambalab models verify [MODEL | FOLDER]...
+
+The SAM models on this computer: which are here, take one from its files, check the files of one.
+`sambalab models --help` tells more."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
@@ -26,8 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 if all went well, 1 if a model is wrong or missing, 2 for wrong arguments.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] in (["--help"], ["-h"], ["help"]):
+        print(USAGE)
+        return 0
     if words[:1] != ["models"]:
-        print("Usage: sambalab models list | add | verify; sambalab models --help tells more.", file=sys.stderr)
+        print(USAGE, file=sys.stderr)
         return 2
     program = SERVER.with_name("models-cli.cjs")
     if not program.is_file():

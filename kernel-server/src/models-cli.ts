@@ -4,11 +4,11 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { BridgeError } from '../../src/shared/errors';
 import { DEFAULT_MODEL, findPromptModel, MODELS, PROMPT_MODELS } from '../../src/shared/models';
-import { writeAtomically } from './base/files';
+import { isMissing, writeAtomically } from './base/files';
 import { checkContract, ModelPart } from './sam/model-contract';
 import { download, forgetDownload } from './sam/model-download';
-import { sha256 } from './sam/model-files';
-import { findModelFolder, isPath, MODEL_FILE, ModelFileContent, openModel } from './sam/model-search';
+import { checkModelFile, encoderInFolders, packagedEncoder, sha256 } from './sam/model-files';
+import { findModelFolder, isPath, MODEL_FILE, modelFolders, ModelFileContent, openModel } from './sam/model-search';
 import { PromptModels } from './sam/prompt-models';
 import { SamService } from './sam/service';
 
@@ -18,6 +18,8 @@ const USAGE = `Usage: sambalab models list
 
 ENCODER and DECODER are ONNX files, or http addresses of some: a download that broke goes on where it stopped.
 FOLDER is where models are kept; by default sambalab/models in Jupyter's data directory.`;
+
+const PARTS = ['encoder', 'decoder'] as const;
 
 /** What a command writes to; tests read it. */
 export interface ICliOptions {
@@ -76,9 +78,15 @@ async function list(env: NodeJS.ProcessEnv, print: (line: string) => void): Prom
 async function verify(choices: string[], env: NodeJS.ProcessEnv, print: (line: string) => void): Promise<number> {
   const named = choices.length > 0;
   let wrong = 0;
-  for (const choice of named ? choices : PROMPT_MODELS.slice(MODELS.length).map(({ id }) => id)) {
+  let others = 0;
+  for (const choice of named ? choices : PROMPT_MODELS.map(({ id }) => id)) {
     if (choice === DEFAULT_MODEL.id) {
-      print(`${choice}: built in; its files are checked by SHA-256 whenever they are opened`);
+      try {
+        await verifyBuiltIn(env, print);
+      } catch (error) {
+        wrong++;
+        print(`${choice}: ${(error as Error).message}`);
+      }
       continue;
     }
     let found: Awaited<ReturnType<typeof findModelFolder>>;
@@ -91,6 +99,7 @@ async function verify(choices: string[], env: NodeJS.ProcessEnv, print: (line: s
       }
       continue;
     }
+    others++;
     try {
       const { encoder, decoder, checked } = await openModel(found);
       const how =
@@ -106,7 +115,31 @@ async function verify(choices: string[], env: NodeJS.ProcessEnv, print: (line: s
       print(`${choice}: ${(error as Error).message}`);
     }
   }
+  if (!named && others === 0) {
+    print(
+      'No other model is here. `sambalab models add MODEL ENCODER DECODER` takes one from two ONNX files or their http addresses; ' +
+        '`sambalab models list` names the models.'
+    );
+  }
   return wrong > 0 ? 1 : 0;
+}
+
+/**
+ * Compare the files of the model that comes with SambaLab with their SHA-256 sums.
+ *
+ * @throws BridgeError `model` that names the file that is wrong
+ */
+async function verifyBuiltIn(env: NodeJS.ProcessEnv, print: (line: string) => void): Promise<void> {
+  const { id, encoder } = DEFAULT_MODEL;
+  const service = new SamService({ env });
+  const decoder = await service.decoder();
+  const { path, problems } = await encoderInFolders(DEFAULT_MODEL, modelFolders(env));
+  const placed = path ?? packagedEncoder(DEFAULT_MODEL, __dirname);
+  await checkModelFile(placed, encoder.file, 'Install SambaLab again.');
+  print(`${id}: built in: its SHA-256 sums are those that are known`);
+  print(`  ${basename(placed)}  ${encoder.file.bytes} bytes  ${encoder.file.sha256}`);
+  print(`  ${basename(decoder.path)}  ${decoder.bytes} bytes  ${decoder.digest}`);
+  problems.forEach(problem => print(`  ${problem}`));
 }
 
 interface IAddition {
@@ -134,22 +167,36 @@ async function add({ id, sources, to, env, print, progress }: IAddition): Promis
   }
   const folder = join(resolve(home), id);
   const coming = join(resolve(home), `.${id}.partial`);
+  // Files are checked where they lie, before anything is written: errors name the user's file.
+  const local = new Map<ModelPart, { file: string; weights: string[] }>();
+  for (const part of PARTS.filter(each => !isUrl(sources[each]))) {
+    const file = await existingFile(sources[part], part);
+    local.set(part, { file, ...(await checkContract(manifest, part, file, { source: file })) });
+  }
   await mkdir(coming, { recursive: true });
   const content: ModelFileContent = { format: 1, model: id };
   const taken: string[] = [];
-  for (const part of ['encoder', 'decoder'] as const) {
+  for (const part of PARTS) {
     const path = join(coming, `${part}.onnx`);
-    await fetchFile(sources[part], path, env, progress);
-    taken.push(path);
-    const { weights } = await checkContract(manifest, part, path, async name => {
+    const source = sources[part];
+    const here = local.get(part);
+    let weights: string[];
+    if (here) {
+      weights = here.weights;
+      await copy(here.file, path);
+      for (const name of weights) {
+        await copy(join(dirname(here.file), name), join(coming, name));
+      }
+    } else {
+      const fetch = async (url: string, name: string) => {
+        await fetchFile(url, join(coming, name), env, progress);
+        taken.push(join(coming, name));
+      };
+      await fetch(source, basename(path));
       // Large models keep their weights in a file beside them.
-      const source = sources[part];
-      const beside = isUrl(source)
-        ? new URL(encodeURIComponent(name), source).href
-        : join(dirname(resolve(source)), name);
-      await fetchFile(beside, join(coming, name), env, progress);
-      taken.push(join(coming, name));
-    });
+      const fetchWeights = (name: string) => fetch(new URL(encodeURIComponent(name), source).href, name);
+      ({ weights } = await checkContract(manifest, part, path, { source, fetchWeights }));
+    }
     const { size } = await stat(path);
     content[part] = { bytes: size, sha256: await sha256(path) };
     print(`${part}: ${[`${part}.onnx`, ...weights].join(', ')}  ${size} bytes  ${content[part].sha256}`);
@@ -167,20 +214,41 @@ async function add({ id, sources, to, env, print, progress }: IAddition): Promis
   return 0;
 }
 
+/**
+ * The absolute path of a file that the user named.
+ *
+ * @throws BridgeError `model` if there is no such file
+ */
+async function existingFile(source: string, part: ModelPart): Promise<string> {
+  const path = resolve(source);
+  const wrong = await stat(path).then(
+    found => (found.isFile() ? null : 'is not a file'),
+    error => (isMissing(error) ? 'does not exist' : `cannot be read (${(error as Error).message})`)
+  );
+  if (wrong !== null) {
+    const example = `\`sambalab models add MODEL encoder.onnx decoder.onnx\``;
+    throw new BridgeError(
+      'model',
+      `The file ${path}, given as the ${part}, ${wrong}. The path of an ONNX file or an http address of one will do, as in ${example}.`
+    );
+  }
+  return path;
+}
+
+async function copy(source: string, path: string): Promise<void> {
+  try {
+    await copyFile(source, path);
+  } catch (error) {
+    throw new BridgeError('model', `The file ${source} cannot be copied to ${path} (${(error as Error).message}).`);
+  }
+}
+
 async function fetchFile(
   source: string,
   path: string,
   env: NodeJS.ProcessEnv,
   progress: (line: string | null) => void
 ): Promise<void> {
-  if (!isUrl(source)) {
-    try {
-      await copyFile(source, path);
-    } catch (error) {
-      throw new BridgeError('model', `The file ${source} cannot be copied to ${path} (${(error as Error).message}).`);
-    }
-    return;
-  }
   const name = basename(path);
   await download({
     url: source,

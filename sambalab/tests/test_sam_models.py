@@ -73,7 +73,21 @@ def test_a_model_is_added_then_chosen_and_a_broken_one_leaves_the_choice_as_it_w
             lab.sam_model = wrong
 
 
-def test_the_command_says_what_it_does(jupyter):
+def test_the_command_says_what_it_does(jupyter, capfd):
     done = subprocess.run([sys.executable, "-m", "sambalab", "models", "list"], capture_output=True, text=True)
     assert done.returncode == 0 and "mobile-sam" in done.stdout and "not here  (SAM ViT-B, Apache-2.0)" in done.stdout
     assert main([]) == 2 and main(["models"]) == 2
+    capfd.readouterr()
+    for words in (
+        ["--help"],
+        ["-h"],
+        ["models", "--help"],
+        *(["models", each, "--help"] for each in ("list", "add", "verify")),
+    ):
+        assert main(words) == 0
+        printed = capfd.readouterr()
+        assert printed.out.startswith("Usage: sambalab models list") and printed.err == ""
+    assert main(["models", "verify"]) == 0
+    verified = capfd.readouterr().out
+    assert verified.startswith("mobile-sam: built in: its SHA-256 sums are those that are known")
+    assert "No other model is here. `sambalab models add MODEL ENCODER DECODER` takes one" in verified

@@ -1,12 +1,12 @@
 /** `sambalab models`: files are added from disk and from a server, checked, and found again. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, IncomingHttpHeaders, Server } from 'node:http';
 import { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { findPromptModel } from '../../../src/shared/models';
 import { runModels } from '../models-cli';
 import { randomDecoder, writeRandomModel } from './support/random-model';
-import { makeFolder } from './support/sam-fixture';
+import { makeFolder, until } from './support/sam-fixture';
 
 const folder = makeFolder();
 const sam = findPromptModel('sam-vit-b')!;
@@ -44,11 +44,13 @@ describe('From files', () => {
     const { code, text } = await run(['add', sam.id, files.encoder, files.decoder]);
     expect([code, text]).toEqual([0, expect.stringContaining(`SAM ViT-B is in ${added}.`)]);
     expect((await run(['list'])).text).toContain(added);
-    const verified = await run(['verify']);
-    expect(verified).toMatchObject({
-      code: 0,
-      text: expect.stringContaining('its SHA-256 sums are those that are known')
-    });
+    const verified = { code: 0, text: expect.stringContaining('its SHA-256 sums are those that are known') };
+    expect(await run(['verify', sam.id])).toMatchObject(verified);
+    // All are verified, the built-in one too, whose decoder the build puts beside the bundle.
+    const all = await run(['verify'], { SAMBALAB_DECODER: join(folder.path, 'no-decoder.onnx') });
+    expect(all).toMatchObject(Object.assign(verified, { code: 1 }));
+    expect(all.text).toMatch(/^mobile-sam: The model file .*no-decoder\.onnx cannot be read .*\nsam-vit-b: /);
+    expect(all.text).not.toContain('No other model is here');
     expect(await run(['verify', source])).toMatchObject({
       code: 0,
       text: expect.stringContaining('no SHA-256 is known, so the weights were not checked')
@@ -75,7 +77,30 @@ describe('From files', () => {
       code: 1,
       text: expect.stringContaining('mobile-sam is built in')
     });
-    expect((await run(['add', sam.id, join(folder.path, 'none'), wrong])).text).toContain('cannot be copied');
+    // The user's file is named, not a copy of it, with what is wrong and what would do; nothing is left behind.
+    const none = join(folder.path, 'none.onnx');
+    expect(await run(['add', sam.id, none, files.decoder])).toEqual({
+      code: 1,
+      shown: [],
+      text:
+        `The file ${none}, given as the encoder, does not exist. The path of an ONNX file or an http address of one will do, ` +
+        'as in `sambalab models add MODEL encoder.onnx decoder.onnx`.'
+    });
+    expect((await run(['add', sam.id, files.encoder, folder.path])).text).toContain(
+      `${folder.path}, given as the decoder, is not a file.`
+    );
+    const cut = readFileSync(files.encoder).subarray(0, 100_000);
+    for (const [content, why] of [
+      [cut, /it is cut short: it has 100000 bytes/],
+      [Buffer.from('no model'), /that of an ONNX model|not an ONNX model/]
+    ] as const) {
+      writeFileSync(wrong, content);
+      const { text: said } = await run(['add', sam.id, wrong, files.decoder]);
+      expect(said).toMatch(why);
+      expect(said).toContain(`The file ${wrong} is not the encoder of SAM ViT-B: `);
+      expect(said).toMatch(/A file exported by .* will do\.$/);
+    }
+    expect(readdirSync(home)).toEqual([sam.id]);
     expect(await run(['remove', sam.id])).toMatchObject({
       code: 2,
       text: expect.stringContaining('Usage: sambalab models list')
@@ -110,7 +135,12 @@ describe('From a server', () => {
       const range = { 'Content-Range': `bytes ${from}-${bytes.length - 1}/${bytes.length}` };
       response.writeHead(from > 0 ? 206 : 200, { ETag: etag, 'Content-Length': rest.length, ...(from > 0 && range) });
       if (rest.length > breaksAfter) {
-        response.write(rest.subarray(0, breaksAfter), () => setTimeout(() => response.destroy(), 50));
+        response.write(rest.subarray(0, breaksAfter));
+        // The client drops what it has not written yet when the connection breaks.
+        const part = join(folder.path, 'downloads', `.${sam.id}.partial`, `${url.slice(1)}.part`);
+        void until('the client has the bytes', () => existsSync(part) && statSync(part).size === breaksAfter).then(() =>
+          response.destroy()
+        );
       } else {
         response.end(rest);
       }
@@ -183,6 +213,9 @@ describe('From a server', () => {
       ['/encoder.onnx', '"/encoder.onnx"'],
       ['/decoder.onnx', undefined]
     ]);
+    // A file from a server is named by its address.
+    const swapped = await run(['add', sam.id, `${address}/decoder.onnx`, files.decoder, ...missing.slice(4)]);
+    expect(swapped.text).toContain(`The file ${address}/decoder.onnx is not the encoder of SAM ViT-B: it has no input`);
     expect((await run(['add', sam.id, 'http://127.0.0.1:9/a', 'http://127.0.0.1:9/b'])).text).toContain(
       'cannot be reached'
     );

@@ -41,23 +41,30 @@ export interface IContract {
   weights: string[];
 }
 
+/** How a file is checked that is about to be added. */
+export interface IContractOptions {
+  /** Where the file comes from: messages name this instead of its path. */
+  source?: string;
+  /** Brings a file of weights beside it, before it is looked for. */
+  fetchWeights?(name: string): Promise<void>;
+}
+
 /**
  * Check a file of a model against its manifest.
  *
- * @param fetchWeights brings a file of weights beside it, before it is looked for
  * @throws ContractError that names the file, what is wrong with it, and what would do
  */
 export async function checkContract(
   manifest: IPromptModel,
   part: ModelPart,
   path: string,
-  fetchWeights?: (name: string) => Promise<void>
+  { source, fetchWeights }: IContractOptions = {}
 ): Promise<IContract> {
   const fail = (why: string) =>
     new ContractError(
       why,
-      `The file ${path} is not the ${part} of ${manifest.title}: ${why}. ` +
-        `A file exported by ${manifest.contract} will do; \`sambalab models verify ${manifest.id}\` checks it.`
+      `The file ${source ?? path} is not the ${part} of ${manifest.title}: ${why}. A file exported by ${manifest.contract} will do` +
+        (source === undefined ? `; \`sambalab models verify ${manifest.id}\` checks it.` : '.')
     );
   let graph: IGraphSignature;
   try {
