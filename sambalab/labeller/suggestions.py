@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -281,6 +281,33 @@ class Suggestions(WorkRegion):
     def sam_model(self, model: str | os.PathLike[str]) -> None:
         self._refresh()  # joins the session
         self._accept(self._request("sam.choose", {"model": model_choice(model)}))
+
+    @property
+    def contrast(self) -> dict[str, Any] | None:
+        """How the widget shows the image, which is what SAM sees; None: the usual range of grey values, as at first.
+
+        A value v is shown as 255 · t^gamma with t = (v − low) / (high − low) limited to 0…1, or as 255 less that with ``inverse``.
+        ``channels`` says whether red, green and blue are shown; one alone is shown in grey. Set it with a dict of some of these,
+        ``lab.contrast = {"low": 900, "high": 3300, "gamma": 0.5}``; what is left out is as usual. The widget shows it at once. It is
+        kept with the session until the image is replaced. `embedding` becomes that of this contrast; features and training use the
+        image's own values.
+
+        Raises
+        ------
+        ParameterError
+            If a key or a value is unknown: ``low`` must be below ``high``, ``gamma`` 0.1 to 10, ``channels`` three bools of
+            which one is True.
+        """
+        found: dict[str, Any] | None = self._refresh().get("contrast")
+        return None if found is None else {**found, "channels": tuple(found["channels"])}
+
+    @contrast.setter
+    def contrast(self, contrast: Mapping[str, Any] | None) -> None:
+        usual = {**self._refresh()["image"]["display"], "gamma": 1.0, "inverse": False, "channels": (True, True, True)}
+        if contrast is not None and (unknown := sorted(set(contrast) - set(usual))):
+            raise ParameterError(f"contrast has {', '.join(map(repr, unknown))}; {', '.join(usual)} will do.")
+        wanted = None if contrast is None else {**usual, **contrast}
+        self._accept(self._request("sam.contrast", {"contrast": wanted}))
 
     def suggest(self, row: float, col: float, slice: int = 0, *, side: int | None = None) -> Suggestion:
         """Ask SAM for masks at a pixel, as the widget does under the cursor.

@@ -548,6 +548,21 @@ def test_suggestions_depend_on_contrast_not_on_numbers():
     assert overlap(masks["8 bit"], masks["16 bit"]) > 0.98
     for mask in masks.values():
         assert overlap(mask, disc) > 0.85
+    # SAM sees the contrast that is shown: as if the image had these values.
+    lab = sl.Labeller(image, name="8 bit")
+    lab.contrast = {"inverse": True}
+    found, scores = lab.suggest(90, 140)
+    assert overlap(found[scores.argmax()], masks["inverse"]) > 0.98
+    assert lab.contrast == {"low": 0, "high": 255, "gamma": 1, "inverse": True, "channels": (True, True, True)}
+    lab.contrast = {"low": 250, "high": 251}  # black
+    hidden, scores = lab.suggest(90, 140)
+    assert overlap(hidden[scores.argmax()], disc) < 0.5
+    with pytest.raises(sl.ParameterError, match="low must be below high"):
+        lab.contrast = {"low": 300}
+    with pytest.raises(sl.ParameterError, match="'gama'; low, high, gamma"):
+        lab.contrast = {"gama": 2}
+    lab.contrast = None
+    assert lab.contrast is None
 
 
 def test_an_object_is_carried_through_a_stack_until_it_ends():

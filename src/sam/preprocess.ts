@@ -6,8 +6,9 @@
  * max(s, 1) for input pixels per output pixel s. Rows are added one after the other, so the whole image is never in memory.
  *
  * For prompts the contrast is stretched, and where an image is enlarged the triangle is wider than its pixels: noise and low contrast
- * make SAM take the whole image for the object (docs/measurements.md, "What the encoder sees").
+ * make SAM take the whole image for the object (docs/measurements.md, "What the encoder sees"). The contrast that the user chose comes before.
  */
+import type { Contrast } from '../shared/contrast';
 import { IPromptModel } from '../shared/models';
 import { frameSize, ISize } from './prompts';
 
@@ -16,6 +17,9 @@ export interface IDisplayRange {
   low: number;
   high: number;
 }
+
+/** A range alone, or how the user shows the image. */
+export type ISeenContrast = IDisplayRange & Partial<Contrast>;
 
 /** The weights of one output position for the inputs from `start` on; they sum to 1. */
 export interface ITaps {
@@ -32,6 +36,9 @@ const PROMPT_HALF_WIDTH = 2.45;
 /** The parts of the values for prompts that become black and white. */
 const PROMPT_DARKEST = 0.01;
 const PROMPT_BRIGHTEST = 0.99;
+
+/** Steps of gamma's table between two greys of 0–255: together those of 16 bits. */
+const TONES_PER_GREY = 257;
 
 /** A range narrower than this, of 0–255, is not stretched further: a flat image would become its noise. */
 const PROMPT_RANGE_MIN = 16;
@@ -81,14 +88,14 @@ export class Preprocessor {
   /**
    * @param size of the image
    * @param channels values a pixel, 1 or 3
-   * @param display intensities that become 0 and 255; values outside are clipped, NaN becomes 0
+   * @param display intensities that become 0 and 255, and the contrast between them (`src/shared/contrast.ts`); values outside are clipped, NaN becomes `low`
    * @param view the part of the image that is shown; all of it if left out
    * @param forPrompts whether the embedding is for the decoder: smoothed and stretched. Classifiers see the image as it is
    */
   constructor(
     size: ISize,
     channels: number,
-    display: IDisplayRange,
+    display: ISeenContrast,
     manifest: IPromptModel,
     view: IView = wholeView(size, manifest),
     private readonly _forPrompts = false
@@ -99,6 +106,10 @@ export class Preprocessor {
     this._size = size;
     this._channels = channels;
     this._display = display;
+    this._tones = toneTable(display);
+    const shown = display.channels ?? [true, true, true];
+    this._alone = channels === 3 && shown.filter(Boolean).length === 1 ? shown.indexOf(true) : null;
+    this._hidden = channels === 3 && this._alone === null ? [0, 1, 2].filter(channel => !shown[channel]) : [];
     this._manifest = manifest;
     this._frame = view.frame;
     const narrowest = _forPrompts ? promptHalfWidth((view.row1 - view.row0) / view.frame.rows) : 1;
@@ -162,6 +173,27 @@ export class Preprocessor {
       const value = (values[offset + i]! - low) * factor;
       scaled[i] = value > 0 ? (value < 255 ? value : 255) : 0;
     }
+    this._tone(scaled);
+  }
+
+  /** Apply gamma and inverse to a row of 0–255, then hide channels. */
+  private _tone(scaled: Float32Array): void {
+    const tones = this._tones;
+    if (tones) {
+      for (let i = 0; i < scaled.length; i++) {
+        scaled[i] = tones[Math.round(scaled[i]! * TONES_PER_GREY)]!;
+      }
+    }
+    if (this._alone !== null) {
+      for (let i = 0; i < scaled.length; i += 3) {
+        scaled.fill(scaled[i + this._alone]!, i, i + 3);
+      }
+    }
+    for (const channel of this._hidden) {
+      for (let i = channel; i < scaled.length; i += 3) {
+        scaled[i] = 0;
+      }
+    }
   }
 
   private _resizeAcross(): void {
@@ -196,7 +228,11 @@ export class Preprocessor {
 
   private readonly _size: ISize;
   private readonly _channels: number;
-  private readonly _display: IDisplayRange;
+  private readonly _display: ISeenContrast;
+  private readonly _tones: Float32Array | null;
+  /** The only channel that is shown, and those that are black; a grey image has neither. */
+  private readonly _alone: number | null;
+  private readonly _hidden: readonly number[];
   private readonly _manifest: IPromptModel;
   private readonly _frame: ISize;
   private readonly _across: ITaps[];
@@ -231,6 +267,17 @@ function stretch(values: Float32Array): void {
   for (let i = 0; i < values.length; i++) {
     values[i] = Math.min(Math.max(((values[i]! - low) / (high - low)) * 255, 0), 255);
   }
+}
+
+/** What becomes of the values 0–255, in steps of 1 / {@link TONES_PER_GREY}; null if they stay as they are. */
+function toneTable({ gamma = 1, inverse = false }: ISeenContrast): Float32Array | null {
+  if (gamma === 1 && !inverse) {
+    return null;
+  }
+  return Float32Array.from({ length: 255 * TONES_PER_GREY + 1 }, (_, i) => {
+    const tone = 255 * (i / (255 * TONES_PER_GREY)) ** gamma;
+    return inverse ? 255 - tone : tone;
+  });
 }
 
 function tapsEnd(taps: ITaps): number {

@@ -8,6 +8,7 @@
  * - `limits`, `versions`: numbers that several parts need; `limits-json`: those that Python reads
  * - `models/`: manifests of SAM models
  * - `class-colors`: the default colours of classes
+ * - `contrast`: from grey values to what the screen shows and SAM sees
  * - `scores`: recall, precision and IoU of a confusion matrix
  * - `provenance`: numbers for what made a label
  * - `replaces`: which labels a patch may change
@@ -15,6 +16,7 @@
  * - `lru`, `rect`: small types that all parts use
  */
 export * from './class-colors';
+export * from './contrast';
 export * from './direction';
 export * from './errors';
 export * from './features';

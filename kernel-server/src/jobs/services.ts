@@ -22,8 +22,14 @@ import {
 import type { IPromptModel } from '../../../src/shared/models';
 import { Rect } from '../../../src/shared/rect';
 import { OptionalRegion } from '../../../src/shared/region';
-import type { ICandidates, IPrompts, IProposal, ISimilarOptions } from '../../../src/sam';
+import type { ICandidates, IPrompts, IProposal, ISeenContrast, ISimilarOptions } from '../../../src/sam';
 import { IJobContext } from './job-context';
+
+/** The embedding of the whole image for prompts, which a run for maps can give as well. */
+export interface IWholeToo {
+  contrast: ISeenContrast;
+  take(result: { embedding: Float32Array; device: SamDevice; seconds: number }): void;
+}
 
 /** SAM's encoder and, for Python, its decoder. They run in a child process, which may die. */
 export interface ISamService {
@@ -44,7 +50,7 @@ export interface ISamService {
    */
   embed(
     image: ArrayDescriptor,
-    display: ImageInfo['display'],
+    contrast: ISeenContrast,
     slice: number,
     context: IJobContext,
     within?: Rect
@@ -54,8 +60,8 @@ export interface ISamService {
   /**
    * Encode windows of a slice, or of the rows and columns `within` it, and reduce their layers. Without a `basis` one is fitted to these windows.
    * @param windows their numbers in `EncoderWindows`
-   * @returns for each window and layer its components, float32 [components][side][side]. If one window covers the image and `onEmbedding` is
-   * given, also the embedding that {@link embed} would give. `onEmbedding` receives it before the maps, and again after a restart of the process.
+   * @returns for each window and layer its components, float32 [components][side][side]. If one window covers the image and `whole` is
+   * given, also the embedding that {@link embed} would give with its contrast. It takes it before the maps, and again after a restart of the process.
    * Throws BridgeError `model` if `basis` or `spec` is of another model than this one, `invalid` for layers or components that it does not have.
    */
   reduce(
@@ -66,7 +72,7 @@ export interface ISamService {
     basis: IEmbeddingBasis | null,
     windows: readonly number[],
     context: IJobContext,
-    onEmbedding?: (result: { embedding: Float32Array; device: SamDevice; seconds: number }) => void,
+    whole?: IWholeToo,
     within?: Rect
   ): Promise<{
     basis: IEmbeddingBasis;

@@ -89,6 +89,12 @@ export function samHandlers({
       return { result: session.state() };
     },
 
+    'sam.contrast': async ({ session: id, contrast }) => {
+      const session = await sessions.get(id);
+      await session.setContrast(contrast);
+      return { result: session.state() };
+    },
+
     'sam.decoder': async ({ session: id, known }) => {
       const sam = await models.of(await sessions.get(id));
       const { digest, bytes, path } = await sam.decoder();

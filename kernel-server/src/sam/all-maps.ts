@@ -16,7 +16,7 @@ export async function reduceAll(
   spec: EmbeddingSpec,
   basis: IEmbeddingBasis | null,
   context: IJobContext,
-  onEmbedding?: Parameters<ISamService['reduce']>[7]
+  whole?: Parameters<ISamService['reduce']>[7]
 ) {
   sam.checkSpec(spec);
   const [, rows, columns] = image.shape as [number, number, number];
@@ -27,7 +27,7 @@ export async function reduceAll(
   );
   const { count, spread } = maps.windows;
   const reduce = async (used: IEmbeddingBasis | null, windows: number[]) => {
-    const made = await sam.reduce(image, display, slice, spec, used, windows, context, onEmbedding);
+    const made = await sam.reduce(image, display, slice, spec, used, windows, context, whole);
     windows.forEach((index, i) => maps.add(index, made.windows[i]!));
     return made;
   };

@@ -12,6 +12,7 @@ import { rectOf } from '../../../src/shared/region';
 import {
   EncoderWindows,
   IPrompts,
+  ISeenContrast,
   ISimilarOptions,
   IView,
   Preprocessor,
@@ -92,21 +93,27 @@ class JobRunner {
     const { row0, row1, column0, column1 } = partOf(job);
     const [rows, columns] = [row1 - row0, column1 - column0];
     const windows = new EncoderWindows({ rows, columns }, job.window, manifest);
-    const whole = job.whole && windows.isWhole;
-    const names = [...new Set([...job.layers.map(({ layer }) => layer), ...(whole ? [OUTPUT_LAYER] : [])])];
+    const contrast = windows.isWhole ? job.contrast : null;
+    const names = [...new Set([...job.layers.map(({ layer }) => layer), ...(contrast ? [OUTPUT_LAYER] : [])])];
     await this._encoder.open(names, progress);
     signal.throwIfAborted();
     const begin = performance.now();
     const reduction = new Reduction(windows, job.layers, manifest, job.basis);
     for (const [done, index] of job.windows.entries()) {
       await giveWay();
-      if (whole) {
+      if (contrast) {
         // The user waits for suggestions, so their embedding comes first.
-        await run.onEmbedding(await this._prompted(job, run, begin));
+        await run.onEmbedding(await this._prompted({ ...job, contrast }, run, begin));
         await giveWay();
       }
       const view = windows.view(index);
-      const pixels = await this._preprocess(job, view, windows.count === 1 ? progress : () => undefined, signal);
+      const pixels = await this._preprocess(
+        job,
+        job.display,
+        view,
+        windows.count === 1 ? progress : () => undefined,
+        signal
+      );
       progress('encoding', done, job.windows.length);
       const layers = await this._encoder.encode(pixels, names, progress, giveWay);
       reduction.add(index, layers);
@@ -115,9 +122,9 @@ class JobRunner {
   }
 
   /** The embedding for prompts, of all rows and columns of a job. */
-  private async _prompted(job: IEmbedJob | IReduceJob, run: IRun, begin: number): Promise<IEmbedResult> {
+  private async _prompted(job: Omit<IEmbedJob, 'kind'>, run: IRun, begin: number): Promise<IEmbedResult> {
     const { progress, signal, giveWay } = run;
-    const pixels = await this._preprocess(job, undefined, progress, signal);
+    const pixels = await this._preprocess(job, job.contrast, undefined, progress, signal);
     progress('encoding', 0, 1);
     const embedding = await this._encoder.encodeForPrompts(pixels, progress, async (stage, stages) => {
       await giveWay();
@@ -128,13 +135,14 @@ class JobRunner {
 
   /** The encoder's input for a view of the image, as classifiers see it; for prompts, and of the whole image, if none is given. */
   private async _preprocess(
-    job: IEmbedJob | IReduceJob,
+    job: Omit<IEmbedJob, 'kind' | 'contrast'>,
+    contrast: ISeenContrast,
     view: IView | undefined,
     progress: Progress,
     signal: AbortSignal
   ): Promise<Float32Array> {
     const { manifest } = this._start;
-    const { image, display, slice } = job;
+    const { image, slice } = job;
     const part = partOf(job);
     const whole = { rows: part.row1 - part.row0, columns: part.column1 - part.column0 };
     const shown = view ?? wholeView(whole, manifest);
@@ -149,7 +157,7 @@ class JobRunner {
     };
     const array = new TileFile(image, 'r');
     try {
-      const preprocessor = new Preprocessor({ rows, columns }, array.channels, display, manifest, moved, !view);
+      const preprocessor = new Preprocessor({ rows, columns }, array.channels, contrast, manifest, moved, !view);
       const band = Math.max(1, Math.floor(BAND_VALUES / (columns * array.channels)));
       for (let row0 = 0; row0 < rows; row0 += band) {
         await breathe(); // a message that cancels the job is received here
@@ -271,7 +279,7 @@ function urgencyOf(job: SamJob, urgency: IJobContext['urgency']): number {
     case 'similar':
       return URGENCY.ahead;
     case 'reduce':
-      return job.whole && urgency === 'now' ? URGENCY.seen : URGENCY.classifiers;
+      return job.contrast && urgency === 'now' ? URGENCY.seen : URGENCY.classifiers;
   }
 }
 

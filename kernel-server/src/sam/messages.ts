@@ -5,7 +5,7 @@ import type { EmbeddingLayer } from '../../../src/shared/features';
 import type { ErrorCode } from '../../../src/shared/errors';
 import type { Rect } from '../../../src/shared/rect';
 import type { EncoderLayout, IModelFile, IModelManifest, IPromptModel } from '../../../src/shared/models';
-import type { ICandidates, IPrompts, IProposal, ISize } from '../../../src/sam';
+import type { ICandidates, IPrompts, IProposal, ISeenContrast, ISize } from '../../../src/sam';
 import type { IJobContext } from '../jobs/job-context';
 import type { ISimilarQuery } from '../jobs/services';
 
@@ -39,7 +39,7 @@ export interface IEmbedJob {
   /** Encode these rows and columns as an image of their own; undefined: all. */
   within?: Rect | undefined;
   image: ArrayDescriptor;
-  display: ImageInfo['display'];
+  contrast: ISeenContrast;
   slice: number;
 }
 
@@ -68,8 +68,8 @@ export interface IReduceJob {
   slice: number;
   /** Side of a window in pixels. */
   window: number;
-  /** Whether the embedding of the whole image is wanted too, where one window covers it. */
-  whole: boolean;
+  /** The contrast of the embedding of the whole image for prompts, if that is wanted too where one window covers it; else null. */
+  contrast: ISeenContrast | null;
   /** The windows to encode, by their numbers in `EncoderWindows`. */
   windows: readonly number[];
   layers: EmbeddingLayer[];

@@ -17,10 +17,18 @@ import {
   promptLength
 } from '../../../src/shared/models';
 import type { Rect } from '../../../src/shared/rect';
-import { encodePrompts, ICandidates, IPrompts, IProposal, ISize, upscaleMaskRegion } from '../../../src/sam';
+import {
+  encodePrompts,
+  ICandidates,
+  IPrompts,
+  IProposal,
+  ISeenContrast,
+  ISize,
+  upscaleMaskRegion
+} from '../../../src/sam';
 import { log } from '../base/log';
 import type { IJobContext } from '../jobs/job-context';
-import type { ISamService, ISimilarQuery } from '../jobs/services';
+import type { ISamService, ISimilarQuery, IWholeToo } from '../jobs/services';
 import { verifyAgain } from './encoder';
 import type { EncoderSource, IEmbedResult, IPlacedFile, ProviderChoice, SamJob } from './messages';
 import { PROVIDERS } from './messages';
@@ -84,13 +92,13 @@ export class SamService implements ISamService {
 
   async embed(
     image: ArrayDescriptor,
-    display: ImageInfo['display'],
+    contrast: ISeenContrast,
     slice: number,
     context: IJobContext,
     within?: Rect
   ): Promise<{ embedding: Float32Array; device: SamDevice; seconds: number }> {
     checkSlice(image, slice);
-    const result = await this._run({ kind: 'embed', image, display, slice, within }, context);
+    const result = await this._run({ kind: 'embed', image, contrast, slice, within }, context);
     this._device = result.device;
     return result;
   }
@@ -103,7 +111,7 @@ export class SamService implements ISamService {
     basis: IEmbeddingBasis | null,
     windows: readonly number[],
     context: IJobContext,
-    onEmbedding?: (result: IEmbedResult) => void,
+    whole?: IWholeToo,
     within?: Rect
   ): ReturnType<ISamService['reduce']> {
     checkSlice(image, slice);
@@ -120,7 +128,7 @@ export class SamService implements ISamService {
       display,
       slice,
       window: window!,
-      whole: onEmbedding !== undefined,
+      contrast: whole?.contrast ?? null,
       windows,
       layers,
       basis: basis?.layers ?? null
@@ -128,7 +136,7 @@ export class SamService implements ISamService {
     const result = await this._run(job, context, early => {
       this._device = early.device;
       embedding = early.embedding;
-      onEmbedding?.(early);
+      whole?.take(early);
     });
     this._device = result.device;
     return {

@@ -8,6 +8,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import type { IEmbeddingBasis, ISliceMaps } from '../../../engine/core/embedding';
+import type { Contrast } from '../../../src/shared/contrast';
 import { BridgeError } from '../../../src/shared/errors';
 import { EmbeddingSpec, featureSpec, withImage } from '../../../src/shared/features';
 import { embeddingShape, promptLength } from '../../../src/shared/models';
@@ -15,7 +16,7 @@ import { Lru } from '../../../src/shared/lru';
 import { ArrayDescriptor, ImageInfo, zSamDevice } from '../../../src/shared/protocol';
 import { areaOf, moved, overlapArea, Rect, SliceRect } from '../../../src/shared/rect';
 import { cutShape, cutTo, rectOf } from '../../../src/shared/region';
-import { EncoderWindows, fromFloat16, ISize, toFloat16, PROMPT_INPUT_VERSION } from '../../../src/sam';
+import { EncoderWindows, fromFloat16, ISeenContrast, ISize, toFloat16, PROMPT_INPUT_VERSION } from '../../../src/sam';
 import { ArrayStore } from '../arrays/array-store';
 import { log } from '../base/log';
 import { IJobContext } from '../jobs/job-context';
@@ -58,6 +59,8 @@ interface ISource {
   within?: Rect;
   image: ArrayDescriptor;
   display: ImageInfo['display'];
+  /** What SAM sees for prompts, as the user shows it; absent: the range `display`. */
+  contrast?: Contrast;
   /** Names the image's content, for this session. */
   key: string;
   /** The digest of the image; empty for an image that is handed over, whose results are not kept. */
@@ -173,18 +176,20 @@ export class SliceEmbeddings {
    */
   async window(session: Session, slice: number, window: Rect, call: IEmbeddingCall): Promise<IWholeEmbedding> {
     session.checkSlice(slice);
-    const { image, display, within, generation } = sourceOf(session);
+    const source = sourceOf(session);
+    const { image, within, generation } = source;
     checkWindow(window, within ?? rectOf(null, image.shape));
     const key = `window/${session.id}/${slice}/${generation}/${Object.values(window).join('-')}`;
     const { urgency = 'now' } = call;
     const description = { key, id: call.id, session: session.id, kind: 'embed' as const, urgency };
     const sam = await this._samOf(session);
-    const path = this._resultKey(sourceOf(session), slice, window, sam);
+    const path = this._promptKey(source, slice, window, sam);
     const made = await this._options.jobs.run(
       description,
       call.signal,
       async context =>
-        (await this._find(path, sam)) ?? this._keep(path, await sam.embed(image, display, slice, context, window))
+        (await this._find(path, sam)) ??
+        this._keep(path, await sam.embed(image, seenBy(source), slice, context, window))
     );
     if (generation !== session.promptGeneration) {
       throw replaced();
@@ -206,7 +211,7 @@ export class SliceEmbeddings {
     if (window) {
       checkWindow(window, seen);
     }
-    const key = this._resultKey(source, slice, window ?? source.within, sam);
+    const key = this._promptKey(source, slice, window ?? source.within, sam);
     const { row0, row1, column0, column1 } = window ?? seen;
     return {
       name: createHash('sha256').update(key).digest('hex'),
@@ -397,12 +402,12 @@ export class SliceEmbeddings {
   /** Compute the whole embedding: with the maps that the session's choice asks for if one run gives both, else alone. */
   private async _encodeWhole(session: Session, slice: number, context: IJobContext): Promise<IWholeEmbedding> {
     const source = sourceOf(session);
-    const { image, display, within, generation } = source;
+    const { image, within, generation } = source;
     const sam = await this._samOf(session);
     if (generation !== session.promptGeneration) {
       throw replaced();
     }
-    const path = this._resultKey(source, slice, within, sam);
+    const path = this._promptKey(source, slice, within, sam);
     const kept = await this._find(path, sam);
     if (kept) {
       return this._wholes.take(session, generation!, slice, kept, sam.manifest);
@@ -425,7 +430,7 @@ export class SliceEmbeddings {
         // The layers may be the cause; the whole embedding alone does not need them.
       }
     }
-    const whole = await sam.embed(image, display, slice, context, within);
+    const whole = await sam.embed(image, seenBy(source), slice, context, within);
     return this._wholes.take(session, generation!, slice, this._keep(path, whole), sam.manifest);
   }
 
@@ -434,7 +439,13 @@ export class SliceEmbeddings {
     return (await this._options.models?.of(session)) ?? this._options.sam;
   }
 
-  /** Names what an embedding depends on: content, place and contrast of the pixels, and the model. */
+  /** Names what an embedding for prompts depends on: content, place and contrast of the pixels, and the model. */
+  private _promptKey(source: ISource, slice: number, part: Rect | undefined, sam?: ISamService): string {
+    const key = this._resultKey(source, slice, part, sam);
+    return source.contrast ? JSON.stringify(['contrast', source.contrast, key]) : key;
+  }
+
+  /** The same for the image as it is. */
   private _resultKey(
     { content, display }: ISource,
     slice: number,
@@ -614,12 +625,12 @@ export class SliceEmbeddings {
     const { manifest } = this._options.sam;
     const take = (whole: IWholeEmbedding) => {
       this._wholes
-        .take(session, generation!, slice, this._keep(this._resultKey(source, slice, within), whole), manifest)
+        .take(session, generation!, slice, this._keep(this._promptKey(source, slice, within), whole), manifest)
         .catch(error => log(`the embedding of slice ${slice} of session ${session.id} could not be kept`, error));
     };
     const isWanted = session.record.samModel === manifest.id && !this._wholes.find(session, slice, manifest);
-    const wanted = isWanted ? take : undefined;
-    return this._options.sam.reduce(image, display, slice, spec, basis, windows, context, wanted, within);
+    const whole = isWanted ? { contrast: seenBy(source), take } : undefined;
+    return this._options.sam.reduce(image, display, slice, spec, basis, windows, context, whole, within);
   }
 
   /** Note whether work on a slice failed; {@link arrived} tells of a failure under the session's own basis. */
@@ -730,10 +741,23 @@ function completeSpec(
 function sourceOf(session: Session): ISource {
   const { image, promptGeneration: generation } = session;
   const { digest, display, shape } = session.record.image;
-  const { region } = session.record;
+  const { region, contrast } = session.record;
   const within = region && rectOf(region, shape);
   const key = `${session.id}/${digest}/${within ? Object.values(within).join('-') : ''}/`;
-  return { generation, ...(within && { within }), image, display, key, content: digest };
+  return {
+    generation,
+    ...(within && { within }),
+    image,
+    display,
+    ...(contrast && { contrast }),
+    key,
+    content: digest
+  };
+}
+
+/** What SAM sees for prompts. */
+function seenBy({ contrast, display }: ISource): ISeenContrast {
+  return contrast ?? display;
 }
 
 /** A session's image as the encoder sees it. */

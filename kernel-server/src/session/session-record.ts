@@ -1,6 +1,7 @@
 /** The record of a session in its file `session.json`: its form, reading it, and saving it. */
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { zContrast } from '../../../src/shared/contrast';
 import {
   Params,
   zArray,
@@ -55,7 +56,9 @@ export const zRecord = z.object({
   /** Features and learner of the next training. */
   choice: zTrainingChoice,
   /** The model that suggests: its id, or the path of its folder. */
-  samModel: z.string().default(DEFAULT_MODEL.id)
+  samModel: z.string().default(DEFAULT_MODEL.id),
+  /** What SAM sees for prompts; null: the range `image.display`. */
+  contrast: zContrast.nullable().default(null)
 });
 export type SessionRecord = z.infer<typeof zRecord>;
 
@@ -86,7 +89,8 @@ export function newRecord({ key, title, origin, image, classes }: Params<'sessio
     embeddings: {},
     featuresOf: null,
     choice: { features: {}, forest: {} },
-    samModel: DEFAULT_MODEL.id
+    samModel: DEFAULT_MODEL.id,
+    contrast: null
   };
 }
 

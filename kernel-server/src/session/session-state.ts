@@ -40,6 +40,7 @@ export function stateOf({ id, record, labels, segmentation, live }: ISessionPart
     live,
     choice,
     ...(record.samModel !== DEFAULT_MODEL.id && { samModel: record.samModel }),
+    ...(record.contrast && { contrast: record.contrast }),
     arrays: { ...arrays, labels: { ...array, version } }
   };
 }

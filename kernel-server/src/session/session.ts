@@ -1,5 +1,7 @@
 /** A session: an image with its classes, labels and classifier, in a folder of its own and in shared arrays. */
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import type { Contrast } from '../../../src/shared/contrast';
 import { BridgeError } from '../../../src/shared/errors';
 import {
   ArrayDescriptor,
@@ -194,9 +196,9 @@ export class Session {
     return this._encoderGeneration;
   }
 
-  /** Rises when the encoder for prompts sees other pixels, or is that of another model. */
+  /** Rises when the encoder for prompts sees other pixels or another contrast, or is that of another model. */
   get promptGeneration(): number {
-    return this._encoderGeneration + this._modelChanges;
+    return this._encoderGeneration + this._promptChanges;
   }
 
   /** The folder of the session's arrays in the store. */
@@ -413,14 +415,25 @@ export class Session {
     return true;
   }
 
-  /** Choose the model that suggests. The embeddings of the one before are removed; classifiers see MobileSAM as before. */
+  /** Choose the model that suggests. Classifiers see MobileSAM as before. */
   async chooseModel(model: string): Promise<void> {
-    if (model === this._record.samModel) {
-      return;
+    if (model !== this._record.samModel) {
+      await this._changePrompts({ samModel: model });
     }
+  }
+
+  /** Set how the image is shown, which is what SAM sees for prompts; null: by its usual range. */
+  async setContrast(contrast: Contrast | null): Promise<void> {
+    if (!isDeepStrictEqual(contrast, this._record.contrast)) {
+      await this._changePrompts({ contrast });
+    }
+  }
+
+  /** Change what embeddings for prompts depend on. Those of before are removed. */
+  private async _changePrompts(change: Partial<Pick<SessionRecord, 'samModel' | 'contrast'>>): Promise<void> {
     await this.labels.exclusive(async () => {
-      this._record.samModel = model;
-      this._modelChanges++;
+      Object.assign(this._record, change);
+      this._promptChanges++;
       this._record.embeddings = {};
       await this._arrays.remove('embedding', 'embeddingFeatures');
     });
@@ -592,6 +605,7 @@ export class Session {
       record.imageReady = false;
       record.classifier = null;
       record.embeddings = {};
+      record.contrast = null;
       await this._drop(...DERIVED);
     }
     if (!sameShape || params.image.dtype !== record.image.dtype) {
@@ -717,7 +731,7 @@ export class Session {
   private readonly _pyramids = new Map<SliceDirection, Pyramid>();
   private _generation = 0;
   private _encoderGeneration = 0;
-  private _modelChanges = 0;
+  private _promptChanges = 0;
   /** Ids of classes that are being removed. */
   private readonly _leaving = new Set<number>();
   private _round = 0;

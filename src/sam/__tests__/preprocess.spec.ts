@@ -1,4 +1,4 @@
-import { Preprocessor, triangleFilter } from '..';
+import { ISeenContrast, Preprocessor, triangleFilter } from '..';
 import { preprocessed } from './support/whole-image';
 import { IModelManifest } from '../../shared/models';
 import { MOBILE_SAM } from '../../shared/models/mobile-sam';
@@ -78,6 +78,29 @@ describe('Preprocessor', () => {
       preprocessor.add(pixels.subarray(row * 21, (row + 1) * 21));
     }
     expect([...preprocessor.finish()]).toEqual([...whole]);
+  });
+
+  it('shows the contrast of the user: as an image of the values that the screen shows', () => {
+    const pixels = noise(12 * 16 * 3, 4).map(value => value * 1000);
+    const see = (values: Float64Array, contrast: ISeenContrast) => {
+      const preprocessor = new Preprocessor({ rows: 12, columns: 16 }, 3, contrast, SMALL);
+      preprocessor.add(values);
+      return preprocessor.finish();
+    };
+    const contrast = { low: 200, high: 800, gamma: 0.5, inverse: true };
+    const shown = pixels.map(value => {
+      const part = Math.min(Math.max((value - 200) / 600, 0), 1);
+      return 255 - Math.round(255 * Math.sqrt(part));
+    });
+    const plain = { low: 0, high: 255 };
+    const most = 1 / SMALL.encoder.std[0] + 1e-4; // the screen has whole numbers
+    expect(largestDifference(see(pixels, contrast), see(shown, plain))).toBeLessThan(most);
+    const grey = shown.map((_, i) => shown[i - (i % 3) + 1]!);
+    const green = { ...contrast, channels: [false, true, false] as [boolean, boolean, boolean] };
+    expect(largestDifference(see(pixels, green), see(grey, plain))).toBeLessThan(most);
+    const noBlue = shown.map((value, i) => (i % 3 === 2 ? 0 : value));
+    const two = { ...contrast, channels: [true, true, false] as [boolean, boolean, boolean] };
+    expect(largestDifference(see(pixels, two), see(noBlue, plain))).toBeLessThan(most);
   });
 
   it('pads with zeros after normalising, not with black', () => {

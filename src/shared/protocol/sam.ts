@@ -1,5 +1,6 @@
 /** SAM's embedding, its decoder, and suggestions. */
 import { z } from 'zod';
+import { zContrast } from '../contrast';
 import { MODEL_CHOICE_MAX, POINTS_MAX } from '../limits';
 import { zDecoderManifest } from '../models';
 import { zSamDevice } from './sam-device';
@@ -50,6 +51,15 @@ export const SAM_METHODS = {
   'sam.choose': {
     params: z.object({ session: zSessionId, model: z.string().min(1).max(MODEL_CHOICE_MAX) }),
     result: zSession
+  },
+  /**
+   * The image is shown with this contrast; null: with the range `image.display`. SAM sees the same for prompts: embeddings of another contrast are removed,
+   * and their requests end with `cancelled`. It is kept with the session until the image is replaced. Features and classifiers see the image as it is.
+   */
+  'sam.contrast': {
+    params: z.object({ session: zSessionId, contrast: zContrast.nullable() }),
+    result: zSession,
+    repeat: true
   },
   /** Compute SAM's embedding of a slice, or of its part in the session's region, unless it is computed; it is then in the array `embedding` (float32 [slices, channels, rows, columns]). */
   'sam.embed': {

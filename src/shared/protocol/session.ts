@@ -1,5 +1,6 @@
 /** Sessions: an image or stack with its labels, classes and classifier. */
 import { z } from 'zod';
+import { zContrast } from '../contrast';
 import { CLASSES_MAX, KEY_MAX, LEVEL_MAX, ORIGIN_MAX } from '../limits';
 import { zClassifierInfo, zTrainingChoice } from './classifier-info';
 import { zHistoryEnds } from './history';
@@ -111,6 +112,8 @@ export const zSession = z.object({
   choice: zTrainingChoice,
   /** The SAM model that suggests: its id, or the path of its folder. Absent: MobileSAM. */
   samModel: z.string().optional(),
+  /** How the image is shown, which is what SAM sees for prompts; absent: the range `image.display`. */
+  contrast: zContrast.optional(),
   arrays: z.record(z.string(), zArray)
 });
 export type SessionState = z.infer<typeof zSession>;

@@ -143,7 +143,7 @@ export class ContrastSection extends FoldingSection {
     this._channelRow.hidden = display.channels === 1;
     this._channels.forEach((field, channel) => field.set(values.channels[channel]!));
     this._note.set(
-      problem ?? trans.__('Only the display changes: training and SAM use the image’s own values.'),
+      problem ?? trans.__('SAM sees the same contrast; training uses the image’s own values.'),
       problem ? 'error' : 'plain'
     );
     this._draw(display);

@@ -43,6 +43,7 @@ const SHOWN: ReadonlySet<Method> = new Set<Method>([
   'kernel.files',
   'class-sets.list',
   'sam.models',
+  'sam.contrast',
   'sam.decoder',
   'sam.embedding',
   'sam.decode'

@@ -1,14 +1,15 @@
 /**
- * How the image is shown: range of grey values, gamma, inverse, channels. Only the display: features, training and SAM use the image's own
- * values. It is remembered for each image, by this browser.
+ * How the image is shown: range of grey values, gamma, inverse, channels. SAM sees the same; features and training use the image's own values. It is
+ * remembered for each image, by this browser, and kept with the session.
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { BridgeError, ImageInfo, Result } from '../../shared';
+import { BridgeError, Contrast, GAMMA, ImageInfo, Result } from '../../shared';
 import { ISessionLink } from '../base/session-link';
 import { recall, remember } from '../base/remembered';
-import { GAMMA, IDisplay, IRange, rangeToSend } from '../tiles/display-map';
+import { IRange, rangeToSend } from '../tiles/display-map';
 import type { ILook } from '../tiles/image-tiles';
+import { SharedContrast } from './shared-contrast';
 
 /** The image's histogram, and ranges without its rarest values. */
 export type Histogram = Result<'image.histogram'>;
@@ -19,7 +20,7 @@ const SETTLE_MS = 150;
 /** How one image is shown. */
 export class ImageDisplay implements IDisposable {
   constructor(options: ImageDisplay.IOptions) {
-    const { image, link } = options;
+    const { image, link, contrast = null } = options;
     this.usual = image.display;
     this.channels = image.shape[3];
     this.dtype = image.dtype;
@@ -29,9 +30,18 @@ export class ImageDisplay implements IDisposable {
     this._sent = this.usual;
     const kept = recall(this._key);
     if (kept !== null && typeof kept === 'object') {
-      this._values = { ...this._values, ...checked(kept as Partial<IDisplay>, this._values) };
-      this._sent = this._rangeToSend();
+      this._values = { ...this._values, ...checked(kept as Partial<Contrast>, this._values) };
+    } else if (contrast) {
+      this._values = { ...this._values, ...checked(contrast, this._values) };
     }
+    this._sent = this._rangeToSend();
+    this._shared = new SharedContrast(
+      link,
+      contrast,
+      shown => this._show(shown ?? this._auto()),
+      () => this._changed.emit()
+    );
+    this._shared.set(this._contrast);
   }
 
   /** The range that is shown by default. */
@@ -45,7 +55,7 @@ export class ImageDisplay implements IDisposable {
     return this._changed;
   }
 
-  get values(): IDisplay {
+  get values(): Contrast {
     return this._values;
   }
 
@@ -75,9 +85,9 @@ export class ImageDisplay implements IDisposable {
     return this._histogram;
   }
 
-  /** Why there is no histogram; null if nothing is wrong. */
+  /** Why there is no histogram, or SAM does not see what is shown; null if nothing is wrong. */
   get problem(): string | null {
-    return this._problem;
+    return this._problem ?? this._shared.problem;
   }
 
   get isDisposed(): boolean {
@@ -85,21 +95,31 @@ export class ImageDisplay implements IDisposable {
   }
 
   /** Set some values. A range whose low end is not below its high end is ignored, and so are other invalid values. */
-  set(values: Partial<IDisplay>): void {
+  set(values: Partial<Contrast>): void {
     const next = { ...this._values, ...checked(values, this._values) };
     if (JSON.stringify(next) === JSON.stringify(this._values)) {
       return;
     }
-    this._values = next;
-    remember(this._key, this.plain ? null : next);
-    clearTimeout(this._timer);
-    this._timer = setTimeout(() => this._settle(), SETTLE_MS);
-    this._changed.emit();
+    this._show(next);
+    this._shared.set(this._contrast);
+  }
+
+  /** The session has this contrast; null: the usual one. It is shown if another labeller chose it. */
+  take(contrast: Contrast | null): void {
+    this._shared.take(contrast);
   }
 
   /** Show the image as by default. */
   reset(): void {
     this.set(this._auto());
+  }
+
+  private _show(next: Contrast): void {
+    this._values = next;
+    remember(this._key, this._contrast);
+    clearTimeout(this._timer);
+    this._timer = setTimeout(() => this._settle(), SETTLE_MS);
+    this._changed.emit();
   }
 
   /** Request the histogram, unless it is here or on its way. */
@@ -126,11 +146,17 @@ export class ImageDisplay implements IDisposable {
     if (!this._disposed) {
       this._disposed = true;
       clearTimeout(this._timer);
+      this._shared.dispose();
       Signal.clearData(this);
     }
   }
 
-  private _auto(): IDisplay {
+  /** What is shown, null if it is as by default. */
+  private get _contrast(): Contrast | null {
+    return this.plain ? null : this._values;
+  }
+
+  private _auto(): Contrast {
     return { ...this.usual, gamma: 1, inverse: false, channels: [true, true, true] };
   }
 
@@ -147,9 +173,10 @@ export class ImageDisplay implements IDisposable {
   }
 
   private readonly _link: ISessionLink;
+  private readonly _shared: SharedContrast;
   private readonly _key: string;
   private readonly _changed = new Signal<this, void>(this);
-  private _values: IDisplay;
+  private _values: Contrast;
   /** The range of the tiles that are requested. */
   private _sent: IRange;
   private _histogram: Histogram | null = null;
@@ -160,8 +187,8 @@ export class ImageDisplay implements IDisposable {
 }
 
 /** The valid ones of some values. */
-function checked(values: Partial<IDisplay>, before: IDisplay): Partial<IDisplay> {
-  const out: Partial<IDisplay> = {};
+function checked(values: Partial<Contrast>, before: Contrast): Partial<Contrast> {
+  const out: Partial<Contrast> = {};
   const { low = before.low, high = before.high, gamma, inverse, channels } = values;
   if (Number.isFinite(low) && Number.isFinite(high) && low < high) {
     Object.assign(out, { low, high });
@@ -173,7 +200,7 @@ function checked(values: Partial<IDisplay>, before: IDisplay): Partial<IDisplay>
     out.inverse = inverse;
   }
   if (Array.isArray(channels) && channels.length === 3 && channels.includes(true)) {
-    out.channels = channels as unknown as IDisplay['channels'];
+    out.channels = channels as unknown as Contrast['channels'];
   }
   return out;
 }
@@ -183,5 +210,7 @@ export namespace ImageDisplay {
   export interface IOptions {
     image: ImageInfo;
     link: ISessionLink;
+    /** The contrast of the session; null: the usual one. */
+    contrast?: Contrast | null;
   }
 }

@@ -21,6 +21,7 @@ import {
   SliceDirection,
   SuggestedRegion
 } from '../../shared';
+import { rectOf } from '../../shared/region';
 import { Settings } from '../base/settings';
 import { trans } from '../base/translation';
 import { LabelStore } from '../labels/label-store';
@@ -658,10 +659,10 @@ export class LabellerState implements IDisposable {
     } else if (before && before.digest !== session.image.digest) {
       this._replace(this._parts, session, before.shape.join() === session.image.shape.join());
     }
-    const seen = JSON.stringify([session.region, session.samModel]);
+    const seen = JSON.stringify([session.region, session.samModel, session.contrast]);
     if (seen !== this._seen) {
       this._seen = seen;
-      this._parts.similar.clear(); // what is proposed is of another region, or by another model
+      this._parts.similar.clear(); // what is proposed is of another region or contrast, or by another model
     }
     this.choice.take(session.choice);
     if (this.live.take(session)) {
@@ -776,17 +777,17 @@ export class LabellerState implements IDisposable {
       return;
     }
     const { state } = parts.embedding.state;
-    const { region, samModel = '' } = this._session;
-    const rect = region && [region.row0, region.row1, region.column0, region.column1];
-    const wanted = JSON.stringify([this._slice, rect, samModel]);
+    const { region: volume, samModel: model = '', contrast } = this._session;
+    const sees = { region: volume && rectOf(volume, this._session.image.shape), model, contrast };
+    const wanted = JSON.stringify([this._slice, sees]);
     if (this._prepared !== wanted || state === 'waiting') {
       this._prepared = wanted;
       if (this.connection.state.state !== 'connected') {
-        parts.embedding.hold(this._slice, region, samModel);
+        parts.embedding.hold(this._slice, sees);
         return;
       }
       this._showSam();
-      void parts.embedding.prepare(this._slice, rest, region, samModel).then(() => this._standIn(samModel));
+      void parts.embedding.prepare(this._slice, rest, sees).then(() => this._standIn(model));
     }
   }
 
@@ -861,9 +862,9 @@ export class LabellerState implements IDisposable {
   /** The slices that were shown last in each direction. */
   private readonly _places = new Map<SliceDirection, number>();
   private _stoodIn: IModelProblem | null = null;
-  /** The slice and the region of the embedding that was asked for last. */
+  /** The slice of the embedding that was asked for last, and what SAM sees of it. */
   private _prepared = '';
-  /** The region and the model of SAM. */
+  /** The region, the model and the contrast of SAM. */
   private _seen = '';
   private _classId = 0;
   private _tool: string | null = null;

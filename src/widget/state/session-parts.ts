@@ -51,7 +51,8 @@ export class SessionParts implements IDisposable {
       link,
       changedSince: version => this.labels.queue.waiting.length > 0 || this.labels.version > version
     });
-    this.display = goesOn?.display ?? new ImageDisplay({ image: session.image, link });
+    this.display =
+      goesOn?.display ?? new ImageDisplay({ image: session.image, link, contrast: session.contrast ?? null });
     this.tiles = new ImageTiles({ image, link, look: this.display.first });
     this.tiles.look = this.display.look;
     this.pixels = new PixelValues({ dtype: session.image.dtype, tiles: this.tiles, link });
@@ -163,6 +164,7 @@ export class SessionParts implements IDisposable {
   /** Follow the session's segmentation. */
   take(session: SessionState): void {
     this._session = session;
+    this.display.take(session.contrast ?? null);
     this.labelled.follow(session);
     const { version = 0, round = 0 } = session.segmentation ?? {};
     this.uncertainty.follow(version);

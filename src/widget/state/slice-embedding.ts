@@ -1,7 +1,7 @@
 /** SAM for one labeller: requests the decoder and the embedding of a slice, and follows the encoder's progress. */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { BridgeError, DecoderManifest, ErrorCode, EventParams, Rect, SamDevice } from '../../shared';
+import { BridgeError, Contrast, DecoderManifest, ErrorCode, EventParams, Rect, SamDevice } from '../../shared';
 import { ISize } from '../base/geometry';
 import { ISessionEvent, ISessionLink } from '../base/session-link';
 import { IDecoderRoutes, ISuggestionDecoder } from './suggestion-decoder';
@@ -30,6 +30,16 @@ interface IAhead {
   stop: AbortController;
   /** That of its job. */
   id?: string;
+}
+
+/** What SAM sees of a slice. */
+export interface ISees {
+  /** The rows and columns that are worked on: SAM sees them alone. Absent: all. */
+  region?: Rect | null | undefined;
+  /** The model that suggests, as the session names it; absent for the one that is built in. */
+  model?: string | undefined;
+  /** Absent: the image's usual range. */
+  contrast?: Contrast | undefined;
 }
 
 export class SliceEmbedding implements IDisposable {
@@ -107,12 +117,11 @@ export class SliceEmbedding implements IDisposable {
    * Prepare a slice, instead of the one requested before. Sends no request if the decoder still has the slice's embedding, and none
    * if another slice is prepared within `rest` milliseconds.
    *
-   * @param region the rows and columns that are worked on: SAM sees them alone
-   * @param model the model that suggests, as the session names it; '' for the one that is built in
+   * @param sees what SAM sees of a slice
    */
-  async prepare(slice: number, rest = 0, region: Rect | null = null, model = ''): Promise<void> {
+  async prepare(slice: number, rest = 0, sees: ISees = {}): Promise<void> {
     const signal = this._leave();
-    const seen = JSON.stringify([region, model]);
+    const seen = JSON.stringify(sees);
     if (seen !== this._seen || ![...this._ahead].some(({ slices }) => slices.includes(slice))) {
       this._stopAhead(); // the user went elsewhere
     }
@@ -120,14 +129,14 @@ export class SliceEmbedding implements IDisposable {
       this._seen = seen;
       this._known.clear();
     }
-    this._use(model);
-    if (this._recall(slice, region)) {
+    this._use(sees.model ?? '');
+    if (this._recall(slice, sees)) {
       this._embedAhead(slice);
       return;
     }
     const { link } = this._options;
     const { session } = link;
-    const key = this._keyOf(slice, region);
+    const key = this._keyOf(slice, sees);
     this._windows.end();
     this._set({ state: 'computing', fraction: null });
     if (rest > 0 && !(await rested(rest, signal))) {
@@ -168,10 +177,10 @@ export class SliceEmbedding implements IDisposable {
    * There is no connection: use the slice's embedding if the decoder has it, else wait for {@link prepare}. What is on its way for another slice no
    * longer counts.
    */
-  hold(slice: number, region: Rect | null = null, model = ''): void {
+  hold(slice: number, sees: ISees = {}): void {
     this._leave();
-    this._use(model);
-    if (!this._recall(slice, region)) {
+    this._use(sees.model ?? '');
+    if (!this._recall(slice, sees)) {
       this._windows.end();
       this._set({ state: 'waiting' });
     }
@@ -204,14 +213,15 @@ export class SliceEmbedding implements IDisposable {
     return this._running.signal;
   }
 
-  private _keyOf(slice: number, region: Rect | null): string {
+  private _keyOf(slice: number, { region, contrast }: ISees): string {
     const { session } = this._options.link;
-    return `${session}/${slice}${region ? `/${region.row0},${region.row1},${region.column0},${region.column1}` : ''}`;
+    const place = region ? `/${region.row0},${region.row1},${region.column0},${region.column1}` : '';
+    return `${session}/${slice}${place}${contrast ? `/${JSON.stringify(contrast)}` : ''}`;
   }
 
   /** Use a slice's embedding if the decoder has it. */
-  private _recall(slice: number, region: Rect | null): boolean {
-    const key = this._keyOf(slice, region);
+  private _recall(slice: number, sees: ISees): boolean {
+    const key = this._keyOf(slice, sees);
     const computed = this._computed.get(key);
     if (!computed || !this._decoder?.useEmbedding(key)) {
       return false;
@@ -346,7 +356,7 @@ export class SliceEmbedding implements IDisposable {
   private _closer: EventParams<'job'> | null = null;
   /** The requests for slices that probably come next. */
   private readonly _ahead = new Set<IAhead>();
-  /** Region and model of the embeddings. */
+  /** What SAM sees, of the embeddings. */
   private _seen = '';
   /** Slices whose embedding the sidecar has made. */
   private readonly _known = new Set<number>();

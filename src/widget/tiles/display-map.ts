@@ -1,7 +1,8 @@
 /**
- * How grey values become what the screen shows. Of a value v, with t = (v − low) / (high − low) limited to 0…1, the screen shows
- * round(255 · t^gamma), or 255 less that if inverted. Only the display changes: features, training and SAM use the image's own values.
+ * How grey values become what the screen shows, rounded to whole numbers (`src/shared/contrast.ts`). SAM sees the same; features and training use the
+ * image's own values.
  */
+import type { Contrast } from '../../shared';
 
 /** Grey values, low < high. */
 export interface IRange {
@@ -9,29 +10,18 @@ export interface IRange {
   high: number;
 }
 
-/** How the image is shown. */
-export interface IDisplay extends IRange {
-  gamma: number;
-  inverse: boolean;
-  /** Whether red, green and blue are shown. A channel alone is shown in grey. Of a grey image only the first counts. */
-  channels: readonly [boolean, boolean, boolean];
-}
-
-/** Range of gamma; 1 is linear. */
-export const GAMMA = { minimum: 0.1, maximum: 10 } as const;
-
 /** Tiles of 16 bits have 65,536 steps: of fewer than this many, a shade of the screen would be missing. */
 const STEPS_LEAST = 256;
 
 /** What the screen shows of a value, 0 to 255. */
-export function shade(value: number, { low, high, gamma, inverse }: Omit<IDisplay, 'channels'>): number {
+export function shade(value: number, { low, high, gamma, inverse }: Omit<Contrast, 'channels'>): number {
   const part = Math.min(Math.max((value - low) / (high - low), 0), 1);
   const level = Math.round(255 * part ** gamma);
   return inverse ? 255 - level : level;
 }
 
 /** What the screen shows of each stored number from 0 to `length` − 1; `of` are the values of the first and the last. */
-export function makeLut(length: number, of: IRange, display: Omit<IDisplay, 'channels'>): Uint8Array {
+export function makeLut(length: number, of: IRange, display: Omit<Contrast, 'channels'>): Uint8Array {
   const step = (of.high - of.low) / (length - 1);
   return Uint8Array.from({ length }, (_, stored) => shade(of.low + stored * step, display));
 }

@@ -4,11 +4,11 @@
  */
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import { areaOf, BridgeError, IMAGE_TILE, Lru, Rect, Result } from '../../shared';
+import { areaOf, BridgeError, Contrast, IMAGE_TILE, Lru, Rect, Result } from '../../shared';
 import { release } from '../base/dom';
 import { ISize, ITileRef, levelSize, tilesIn, topLevel } from '../base/geometry';
 import { ISessionLink } from '../base/session-link';
-import { IDisplay, IRange, makeLut, storedValues, toRgba } from './display-map';
+import { IRange, makeLut, storedValues, toRgba } from './display-map';
 
 /** Requests under way: enough to keep the connection busy, few enough that tiles of the current view arrive soon. */
 const IN_FLIGHT = 4;
@@ -43,7 +43,7 @@ export interface ITilePicture {
 export interface ILook {
   /** Of 16-bit tiles; those of 8 bits hold the image's values. */
   range: IRange;
-  display: IDisplay;
+  display: Contrast;
 }
 
 /** A tile that is kept. */
@@ -54,7 +54,7 @@ interface IKept {
   range: IRange;
   canvas: HTMLCanvasElement;
   /** How the canvas shows it; null before it is drawn. */
-  display: IDisplay | null;
+  display: Contrast | null;
 }
 
 /** The tile cache of one session. */
@@ -233,7 +233,7 @@ export class ImageTiles implements IDisposable {
     return kept?.canvas;
   }
 
-  private _draw({ bytes, tile, range, canvas }: IKept, display: IDisplay): void {
+  private _draw({ bytes, tile, range, canvas }: IKept, display: Contrast): void {
     const wide = tile.dtype === 'uint16';
     if (this._lut?.display !== display || this._lut.wide !== wide || (wide && !isSame(this._lut.range, range))) {
       const table = wide ? makeLut(65536, range, display) : makeLut(256, BYTES, display);
@@ -312,7 +312,7 @@ export class ImageTiles implements IDisposable {
   private readonly _arrived = new Signal<this, void>(this);
   private readonly _failed = new Signal<this, BridgeError>(this);
   private _look: ILook;
-  private _lut: { display: IDisplay; wide: boolean; range: IRange; table: Uint8Array } | null = null;
+  private _lut: { display: Contrast; wide: boolean; range: IRange; table: Uint8Array } | null = null;
   private _inView: IImageTileRef[] = [];
   /** Tiles in view that are not requested yet, and those of slices that come into view next. */
   private _wanted: IImageTileRef[] = [];

@@ -96,7 +96,7 @@ describe("MobileSAM's encoder in stages", () => {
   const embed = (image: ArrayDescriptor, slice: number): IEmbedJob => ({
     kind: 'embed',
     image,
-    display: { low: 900, high: 3300 },
+    contrast: { low: 900, high: 3300 },
     slice
   });
   /** What the process says until all these jobs have ended. */
@@ -225,7 +225,7 @@ describe("MobileSAM's encoder in stages", () => {
       display: { low: 900, high: 3300 },
       slice: 1,
       window: 256,
-      whole: false,
+      contrast: null,
       windows: [0],
       layers: [{ layer: 'output', components: 2 }],
       basis: null

@@ -204,9 +204,10 @@ describe('A tiny model', () => {
       const stages: string[] = [];
       const context = makeContext(stage => stages.push(stage));
       const own = { ...spec, window: side };
-      const { embedding, maps } = await reduceAll(service, image, display, 0, own, null, context, result =>
-        early.push(result.embedding)
-      );
+      const { embedding, maps } = await reduceAll(service, image, display, 0, own, null, context, {
+        contrast: display,
+        take: result => early.push(result.embedding)
+      });
       expect(maps.map(({ columns }) => columns)).toEqual([8, 4]); // one frame, whatever the scale
       expect([...embedding!]).toEqual([...alone.embedding]);
       expect(early).toHaveLength(1);
@@ -350,9 +351,10 @@ describe('MobileSAM', () => {
     const service = open();
     const alone = await service.embed(image, display, 0, makeContext());
     const early: Float32Array[] = [];
-    const { basis, maps, embedding } = await reduceAll(service, image, display, 0, spec, null, makeContext(), result =>
-      early.push(result.embedding)
-    );
+    const { basis, maps, embedding } = await reduceAll(service, image, display, 0, spec, null, makeContext(), {
+      contrast: display,
+      take: result => early.push(result.embedding)
+    });
     expect([...embedding!]).toEqual([...alone.embedding]);
     expect(early).toEqual([embedding]);
     expect(maps.map(({ rows, columns, cell }) => [rows, columns, cell])).toEqual([

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { IEmbeddingBasis } from '../../../../engine/core/embedding';
+import type { Contrast } from '../../../../src/shared/contrast';
 import { BridgeError } from '../../../../src/shared/errors';
 import type { EmbeddingSpec } from '../../../../src/shared/features';
 import { ArrayStore } from '../../arrays/array-store';
@@ -34,6 +35,8 @@ class LayeredSam extends SmallSam {
   readonly runs: { slice: number; given: boolean; window: number | null }[] = [];
   /** How urgent the embeddings and reductions were, in their order. */
   readonly urgencies: (string | undefined)[] = [];
+  /** The contrast of each embedding for prompts. */
+  readonly seen: object[] = [];
   /** Windows that were reduced. */
   windows = 0;
   /** Why the next reductions fail. */
@@ -44,11 +47,12 @@ class LayeredSam extends SmallSam {
 
   override async embed(...args: Parameters<ISamService['embed']>): ReturnType<ISamService['embed']> {
     this.urgencies.push(args[3].urgency);
+    this.seen.push(args[1]);
     return super.embed(...args);
   }
 
   override async reduce(...args: Parameters<ISamService['reduce']>): ReturnType<ISamService['reduce']> {
-    const [image, , slice, { window }, given, windows, context, onEmbedding] = args;
+    const [image, , slice, { window }, given, windows, context, both] = args;
     this.urgencies.push(context.urgency);
     context.progress('encoding', 0, 1);
     this.runs.push({ slice, given: given !== null, window });
@@ -61,7 +65,8 @@ class LayeredSam extends SmallSam {
     const whole = window === Math.max(image.shape[1]!, image.shape[2]!);
     const embedding = whole ? new Float32Array(256 * 64 * 64).fill(slice + 0.25) : null;
     if (embedding) {
-      onEmbedding?.({ embedding, device: this.device, seconds: 0.5 });
+      this.seen.push(...(both ? [both.contrast] : []));
+      both?.take({ embedding, device: this.device, seconds: 0.5 });
     }
     await Promise.race([this.late, stopped(context)]);
     const basis = given ?? this._fit();
@@ -179,7 +184,8 @@ describe('SliceEmbeddings', () => {
     await turn();
     open();
     expect(await all).toEqual([0, 1, 1, 2, 0].map(slice => slice - 0.125));
-    expect(sam.runs.map(({ slice, given }) => [slice, given])).toEqual([
+    const runs = sam.runs.map(({ slice, given }) => [slice, given] as const); // the later two in any order
+    expect(runs.sort(([a], [b]) => a - b)).toEqual([
       [0, false],
       [1, true],
       [2, true]
@@ -465,6 +471,37 @@ describe('SliceEmbeddings', () => {
       sam.encoder = { ...sam.encoder, digest: '1'.repeat(64) };
       await compute.embeddings.window(session, 1, window, call());
       expect(sam.embedded).toBe(4);
+    });
+
+    it('are of the contrast that the session shows, also after a restart; maps and the image keep theirs', async () => {
+      const before = await openSession();
+      const image = { low: 0, high: 255 };
+      const contrast = { low: 50, high: 90, gamma: 2, inverse: true, channels: [true, true, true] } satisfies Contrast;
+      const both = async (session: Session) => {
+        await compute.embeddings.whole(session, 0, call());
+        await compute.embeddings.window(session, 1, window, call());
+        return sam.seen.splice(0);
+      };
+      expect(await both(before)).toEqual([image, image]);
+      const late = gate();
+      sam.gate = late.shut;
+      const old = compute.embeddings.window(before, 2, window, call());
+      await turn();
+      await before.setContrast(contrast);
+      late.open();
+      await expect(old).rejects.toMatchObject({ code: 'cancelled' });
+      sam.seen.length = 0;
+      expect(before.state().contrast).toEqual(contrast);
+      expect(await both(before)).toEqual([contrast, contrast]);
+      const runs = sam.runs.length;
+      await value(before, 0);
+      expect(sam.runs).toHaveLength(runs); // the maps are those of before
+      await restart();
+      const session = await openSession();
+      expect(session.record.contrast).toEqual(contrast);
+      expect(await both(session)).toEqual([]);
+      await session.setContrast(null);
+      expect([session.state().contrast, await both(session)]).toEqual([undefined, []]);
     });
 
     it('are made again if a file is damaged', async () => {

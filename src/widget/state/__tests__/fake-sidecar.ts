@@ -7,6 +7,7 @@ import {
   encodeMessage,
   Frames,
   IRequest,
+  Contrast,
   LABEL_TILE,
   MessageAssembler,
   parseRequest,
@@ -72,6 +73,8 @@ export class FakeSidecar implements ITransport {
   slicesWithLabels = { labelled: [] as number[], interpolated: [] as number[] };
   /** The model that the session chose. */
   samModel: string | undefined;
+  /** What the session shows, and SAM sees. */
+  contrast: Contrast | null = null;
   /** What is wrong with the files of that model; MobileSAM's are right. */
   brokenModel: string | null = null;
   /** What is wrong with files of MobileSAM that are passed over. */
@@ -172,6 +175,7 @@ export class FakeSidecar implements ITransport {
       segmentation: null,
       choice: this.choice,
       ...(this.samModel !== undefined && { samModel: this.samModel }),
+      ...(this.contrast && { contrast: this.contrast }),
       arrays: {}
     };
   }
@@ -196,6 +200,11 @@ export class FakeSidecar implements ITransport {
         this._emit({ re, result: this.session });
         return;
       }
+      case 'sam.contrast':
+        this.contrast = (params as { contrast: Contrast | null }).contrast;
+        this.tell('session', this.session);
+        this._emit({ re, result: this.session });
+        return;
       case 'labels.patch': {
         const error = this.refuse.shift();
         if (error) {

@@ -1,7 +1,7 @@
 /** @jest-environment jsdom */
 import '../../__tests__/page';
 import { FakeLink } from '../../base/__tests__/fake-link';
-import { ImageInfo } from '../../../shared';
+import { BridgeError, Contrast, ImageInfo } from '../../../shared';
 import { ImageDisplay } from '../image-display';
 
 const IMAGE: ImageInfo = {
@@ -11,8 +11,11 @@ const IMAGE: ImageInfo = {
   display: { low: 100, high: 1100 }
 };
 const shown: ImageDisplay[] = [];
-const make = (image: Partial<ImageInfo> = {}) => {
-  const display = new ImageDisplay({ image: { ...IMAGE, ...image }, link: new FakeLink() });
+const make = (
+  image: Partial<ImageInfo> = {},
+  { link = new FakeLink(), contrast = null }: Partial<ImageDisplay.IOptions> = {}
+) => {
+  const display = new ImageDisplay({ image: { ...IMAGE, ...image }, link, contrast });
   shown.push(display);
   return display;
 };
@@ -72,5 +75,83 @@ describe('ImageDisplay', () => {
     jest.advanceTimersByTime(1000);
     expect(display.look.range).toEqual({ low: 0, high: 255 });
     jest.useRealTimers();
+  });
+
+  describe('of a session', () => {
+    const bright: Contrast = { low: 100, high: 500, gamma: 1, inverse: false, channels: [true, true, true] };
+    let told: (Contrast | null)[];
+    let answer: () => Promise<unknown>;
+    const link = new FakeLink((method, { contrast }: { contrast: Contrast | null }) => {
+      expect(method).toBe('sam.contrast');
+      told.push(contrast);
+      return answer();
+    });
+    beforeEach(() => {
+      jest.useFakeTimers();
+      told = [];
+      answer = async () => ({ result: {}, buffers: [] });
+    });
+    afterEach(() => jest.useRealTimers());
+
+    it('tells the sidecar what is shown once the user rests, so that SAM sees it, and not again', async () => {
+      const display = make({}, { link });
+      await jest.advanceTimersByTimeAsync(10_000);
+      expect(told).toEqual([]);
+      for (const high of [900, 700, 500]) {
+        display.set({ high });
+        await jest.advanceTimersByTimeAsync(200);
+      }
+      await jest.advanceTimersByTimeAsync(10_000);
+      expect(told).toEqual([bright]);
+      display.take(bright);
+      display.reset();
+      await jest.advanceTimersByTimeAsync(10_000);
+      expect(told).toEqual([bright, null]);
+    });
+
+    it('shows what the session has, and what another labeller chose, without telling it back', async () => {
+      const display = make({}, { link, contrast: bright });
+      expect(display.values).toEqual(bright);
+      const inverse = { ...bright, inverse: true };
+      display.take(inverse);
+      expect(display.values).toEqual(inverse);
+      display.take(null);
+      expect(display.plain).toBe(true);
+      await jest.advanceTimersByTimeAsync(10_000);
+      expect(told).toEqual([]);
+    });
+
+    it('shows what this browser remembers, and tells the session', async () => {
+      make().set({ high: 500 });
+      const display = make({}, { link, contrast: { ...bright, gamma: 3 } });
+      await jest.advanceTimersByTimeAsync(10_000);
+      expect([display.values, told]).toEqual([bright, [bright]]);
+    });
+
+    it('keeps what the user chose meanwhile, and tells it last', async () => {
+      const display = make({}, { link });
+      display.set({ high: 500 });
+      let reply: () => void = () => undefined;
+      answer = () => new Promise(resolve => (reply = () => resolve({ result: {}, buffers: [] })));
+      await jest.advanceTimersByTimeAsync(1000);
+      display.set({ gamma: 2 });
+      display.take(bright);
+      display.take({ ...bright, inverse: true });
+      reply();
+      await jest.advanceTimersByTimeAsync(10_000);
+      expect(display.values).toEqual({ ...bright, gamma: 2 });
+      expect(told).toEqual([bright, { ...bright, gamma: 2 }]);
+    });
+
+    it('tries again without a connection, and says why SAM sees something else', async () => {
+      const display = make({}, { link });
+      answer = () => Promise.reject(new BridgeError('disconnected', 'no connection'));
+      display.set({ high: 500 });
+      await jest.advanceTimersByTimeAsync(1000);
+      expect([told.length, display.problem]).toEqual([1, null]);
+      answer = () => Promise.reject(new BridgeError('storage', 'The disk is full.'));
+      await jest.advanceTimersByTimeAsync(20_000);
+      expect([told.length, display.problem]).toEqual([2, 'The disk is full.']);
+    });
   });
 });

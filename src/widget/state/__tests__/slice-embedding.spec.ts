@@ -1,5 +1,5 @@
 /** What is requested for a slice, and what is not; with the real decoder on a worker that answers at once. */
-import { BridgeError, DEFAULT_MODEL, Rect, SamDevice, zDecoderManifest } from '../../../shared';
+import { BridgeError, Contrast, DEFAULT_MODEL, Rect, SamDevice, zDecoderManifest } from '../../../shared';
 import { IPrompts } from '../../../sam';
 import { FakeLink } from '../../base/__tests__/fake-link';
 import { SuggestionDecoder } from '../../decoder/decoder';
@@ -105,16 +105,26 @@ describe('SliceEmbedding', () => {
 
   it('requests decoder and embedding again for another model, and keeps none of the one before', async () => {
     await embedding.prepare(0);
-    await embedding.prepare(0, 0, null, 'sam-vit-b');
+    await embedding.prepare(0, 0, { model: 'sam-vit-b' });
     expect(await decoded()).toBe(0);
     await embedding.prepare(0);
     expect(requests.filter(request => request === 'sam.decoder')).toHaveLength(3);
     expect(requests.filter(request => request === 'embedding 0')).toHaveLength(3);
   });
 
+  it('requests the embedding again for another contrast, and has that of the one before still', async () => {
+    const contrast = { low: 0, high: 9, gamma: 2, inverse: false, channels: [true, true, true] } satisfies Contrast;
+    await embedding.prepare(0);
+    await embedding.prepare(0, 0, { contrast });
+    await embedding.prepare(0);
+    await embedding.prepare(0, 0, { contrast: { ...contrast, inverse: true } });
+    expect(requests.filter(request => request === 'embedding 0')).toHaveLength(3);
+    expect(requests.filter(request => request === 'sam.decoder')).toHaveLength(1);
+  });
+
   it('takes the model that was chosen last, though the decoder of the one before comes later', async () => {
-    const first = embedding.prepare(0, 0, null, 'sam-vit-b');
-    await Promise.all([first, embedding.prepare(1, 0, null, 'sam2.1-tiny')]);
+    const first = embedding.prepare(0, 0, { model: 'sam-vit-b' });
+    await Promise.all([first, embedding.prepare(1, 0, { model: 'sam2.1-tiny' })]);
     expect(embedding.state).toMatchObject({ state: 'ready', seconds: 2 });
     expect(await decoded()).toBe(1);
   });
