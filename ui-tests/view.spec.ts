@@ -182,6 +182,12 @@ test('Overlays, contrast and the pixel under the pointer are shown as they are s
   await shows(150, 40, grey(Math.round(255 * (60 / 255) ** 2)), 'gamma 2');
   await part('inverse').check();
   await shows(150, 40, grey(255 - Math.round(255 * (60 / 255) ** 2)), 'gamma 2, inverted');
+  // SAM sees the same, and Python sets it as well.
+  const contrast = () => notebook.execute(1, 'print(lab.contrast)');
+  await expect.poll(contrast).toContain("'gamma': 2, 'inverse': True");
+  await lab.samReady();
+  await notebook.execute(1, 'lab.contrast = {"inverse": True}; print("set")');
+  await shows(150, 40, grey(255 - 60), 'inverted by Python');
   await part('contrast-reset').click();
   await part('contrast-low-value').fill('40');
   await part('contrast-high-value').fill('140');
@@ -194,6 +200,7 @@ test('Overlays, contrast and the pixel under the pointer are shown as they are s
   await shows(150, 200, grey(255), 'all values: the brightest is white');
   await part('contrast-auto').click();
   await shows(150, 40, DARK, 'the automatic range');
+  await expect.poll(contrast).toContain('None');
   expect(await notebook.execute(1, 'print(int(image[150, 40]), lab.segmentation.shape)')).toContain('60 (256, 256)');
 });
 

@@ -286,11 +286,11 @@ class Suggestions(WorkRegion):
     def contrast(self) -> dict[str, Any] | None:
         """How the widget shows the image, which is what SAM sees; None: the usual range of grey values, as at first.
 
-        A value v is shown as 255 · t^gamma with t = (v − low) / (high − low) limited to 0…1, or as 255 less that with ``inverse``.
-        ``channels`` says whether red, green and blue are shown; one alone is shown in grey. Set it with a dict of some of these,
-        ``lab.contrast = {"low": 900, "high": 3300, "gamma": 0.5}``; what is left out is as usual. The widget shows it at once. It is
-        kept with the session until the image is replaced. `embedding` becomes that of this contrast; features and training use the
-        image's own values.
+        A value v is shown as 255 · t^gamma with t = (v − low) / (high − low) limited to 0…1, or as 255 less that with
+        ``inverse``. ``channels`` says whether red, green and blue are shown; one alone is shown in grey. Set it with a dict
+        of some of these, ``lab.contrast = {"low": 900, "high": 3300, "gamma": 0.5}``; what is left out is as usual. The
+        widget shows it at once. It is kept with the session until the image is replaced. `embedding` becomes that of this
+        contrast; features and training use the image's own values.
 
         Raises
         ------
