@@ -15,6 +15,7 @@
  * mask-traits.ts      what a mask is judged by
  * scale-choice.ts     which of the scales to show first
  * mask-shape.ts       a mask's connected part, holes, smooth border, grown
+ * shaped-mask.ts      the pixels of a mask in a shape
  * carry.ts            an object carried from slice to slice
  * given-objects.ts   objects of an array, as SAM draws them
  * sample-greys.ts     an image's greys at the samples of masks
@@ -35,6 +36,7 @@ export * from './prompts';
 export * from './mask-traits';
 export * from './scale-choice';
 export * from './edge-refinement';
+export * from './shaped-mask';
 export * from './encoder-windows';
 export * from './decoder-parts';
 export * from './wasm-decoder';

@@ -32,6 +32,12 @@ export function tileRect(
   };
 }
 
+/** Size of level `level`: the image reduced 2^level times, rounded up. */
+export function levelSize(image: ISize, level: number): ISize {
+  const by = 2 ** level;
+  return { rows: Math.ceil(image.rows / by), columns: Math.ceil(image.columns / by) };
+}
+
 /** Pixels of a rectangle. */
 export function areaOf({ row0, row1, column0, column1 }: Rect): number {
   return (row1 - row0) * (column1 - column0);

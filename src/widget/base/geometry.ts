@@ -3,9 +3,9 @@
  * [column, column + 1) × [row, row + 1) in (x, y), its centre is at + 0.5. Screen coordinates are CSS pixels from the
  * upper left corner of the canvas.
  */
-import { IMAGE_TILE, ISize, LEVEL_MAX, Rect } from '../../shared';
+import { IMAGE_TILE, ISize, LEVEL_MAX, levelSize, Rect } from '../../shared';
 
-export type { ISize };
+export { levelSize, type ISize };
 
 /** A point in image or screen coordinates; the variable's name says which. */
 export interface IPoint {
@@ -162,12 +162,6 @@ export class ViewTransform {
   private _width = 0;
   private _height = 0;
   private _fitted = true;
-}
-
-/** Size of level `level`: the image reduced 2^level times, rounded up. */
-export function levelSize(image: ISize, level: number): ISize {
-  const by = 2 ** level;
-  return { rows: Math.ceil(image.rows / by), columns: Math.ceil(image.columns / by) };
 }
 
 /** The coarsest level: the whole image fits in one tile. */

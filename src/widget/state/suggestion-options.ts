@@ -1,9 +1,8 @@
 /** What the user chose for SAM's suggestions: scale and shape. This browser remembers it for the next labeller. */
 import { ISignal, Signal } from '@lumino/signaling';
 import { MASK_GROW_MAX } from '../../shared';
-import { PLAIN_SHAPE } from '../../sam';
+import { IObjectShape, PLAIN_SHAPE } from '../../sam';
 import { recall, remember } from '../base/remembered';
-import { ISuggestionShape } from './suggestion';
 
 /** SAM's scales, from small to large, in the order of its masks. */
 export const SCALES = ['small', 'medium', 'large'] as const;
@@ -11,7 +10,7 @@ export const SCALES = ['small', 'medium', 'large'] as const;
 /** The scale of suggestions for a single point: one of SAM's, or the one that fits best. */
 export type ScaleChoice = 'auto' | (typeof SCALES)[number];
 
-export interface ISuggestionOptions extends Required<ISuggestionShape> {
+export interface ISuggestionOptions extends Required<IObjectShape> {
   scale: ScaleChoice;
 }
 

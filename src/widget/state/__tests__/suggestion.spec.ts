@@ -1,8 +1,8 @@
 /** Suggestions of a part of the image, of another shape, and weak ones. */
 import { DEFAULT_MODEL, DecoderManifest, Rect, zDecoderManifest } from '../../../shared';
 import { DEFAULT_SETTINGS } from '../../base/settings';
-import { PLAIN_SHAPE } from '../../../sam';
-import { ISuggestionShape, Suggestion } from '../suggestion';
+import { IObjectShape, PLAIN_SHAPE } from '../../../sam';
+import { Suggestion } from '../suggestion';
 import { isHidden, isWeak } from '../weak-suggestions';
 
 const manifest: DecoderManifest = zDecoderManifest.parse(DEFAULT_MODEL);
@@ -53,7 +53,7 @@ it('of another shape has the same pixels in parts, in tiles and as a whole, insi
     const distance = Math.hypot(row - 100, column - 128);
     return (distance < 40 && Math.hypot(row - 80, column - 128) > 8) || column < 12 ? 3 : -3;
   });
-  const reshaped = (shape: ISuggestionShape, greysIn?: (rect: Rect) => Float32Array | null) =>
+  const reshaped = (shape: IObjectShape, greysIn?: (rect: Rect) => Float32Array | null) =>
     new Suggestion(
       at,
       { lowRes: [lowRes], scores: [0.9] } as never,
@@ -68,7 +68,7 @@ it('of another shape has the same pixels in parts, in tiles and as a whole, insi
   const plain = reshaped(PLAIN_SHAPE);
   const area = (mask: Uint8Array) => mask.reduce((sum, bit) => sum + bit, 0);
   const sizes: Record<string, number> = { plain: area(plain.mask()) };
-  const shapes: Record<string, Partial<ISuggestionShape>> = {
+  const shapes: Record<string, Partial<IObjectShape>> = {
     connected: { connected: true },
     filled: { connected: true, filled: true },
     smooth: { smooth: true },
