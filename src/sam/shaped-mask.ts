@@ -197,6 +197,22 @@ export class ShapedMask {
   private readonly _refined: IMaskPart | null;
 }
 
+/**
+ * All pixels of an object's mask in a shape: 0 and 1, in a rectangle of the image, which may be empty, at 0.
+ *
+ * @param greys as for {@link ShapedMask}
+ */
+export function shapedPixels(
+  object: IObjectMask,
+  shape: Readonly<IObjectShape>,
+  image: ISize,
+  manifest: DecoderManifest,
+  greys?: (rect: Rect) => Float32Array | null
+): { rect: Rect; mask: Uint8Array } {
+  const shaped = new ShapedMask(object, shape, image, manifest, greys);
+  return { rect: shaped.bounds, mask: shaped.region(shaped.bounds) };
+}
+
 function common(a: Rect, b: Rect): Rect {
   return {
     row0: Math.max(a.row0, b.row0),

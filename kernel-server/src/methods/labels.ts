@@ -1,6 +1,8 @@
 /** Handlers of the labels, and of tiles of labels and segmentation. */
+import { inflateRawSync } from 'node:zlib';
 import { BridgeError } from '../../../src/shared/errors';
-import { Rect } from '../../../src/shared/rect';
+import { Params } from '../../../src/shared/protocol';
+import { areaOf, Rect } from '../../../src/shared/rect';
 import { openSlices } from '../arrays/slices';
 import { TileFile } from '../arrays/tile-file';
 import { copySlice } from '../session/copy-slice';
@@ -10,7 +12,8 @@ import { filledTiles, overlayTiles, tilesOf } from '../session/overlays';
 import { firstTiles, middleTiles } from '../session/reduced-overlays';
 import { Session } from '../session/session';
 import { spareClasses } from '../session/spare-classes';
-import { Handlers, madeBy, logitsOf } from '../transport/dispatcher';
+import { IPixels } from '../sam/object-carrier';
+import { Handlers, ICall, madeBy, logitsOf } from '../transport/dispatcher';
 import { IMethodContext } from './context';
 
 export function labelsHandlers({ sessions, peers, events, staging, interpolation, carrier }: IMethodContext) {
@@ -93,7 +96,13 @@ export function labelsHandlers({ sessions, peers, events, staging, interpolation
     'labels.carry': async (params, call) => {
       const session = await sessions.get(params.session);
       checkClass(session, params.class);
-      const { rects, ...result } = await carrier.label(session, params, logitsOf(call), call);
+      const { rects, ...result } = await carrier.label(
+        session,
+        params,
+        logitsOf(call),
+        shownOf(session, params, call),
+        call
+      );
       await events.labelsEdited(session, rects);
       events.changed(session);
       return { result };
@@ -153,5 +162,41 @@ function checkClass({ classIds }: Session, id: number): void {
       'invalid',
       `There is no class ${id}; the classes are ${[...classIds].join(', ')}, and 0 erases.`
     );
+  }
+}
+
+/** The pixels that the user sees of an object that is carried. */
+function shownOf(
+  { record }: Session,
+  { shown: rect }: Pick<Params<'labels.carry'>, 'shown'>,
+  { buffers }: Pick<ICall, 'buffers'>
+): IPixels | null {
+  if (!rect) {
+    return null;
+  }
+  const [, rows, columns] = record.image.shape;
+  const area = areaOf(rect);
+  if (rect.row0 >= rect.row1 || rect.column0 >= rect.column1 || rect.row1 > rows || rect.column1 > columns) {
+    throw new BridgeError(
+      'invalid',
+      `The shown pixels are those of ${JSON.stringify(rect)}; a rectangle inside of ${rows} × ${columns} will do.`
+    );
+  }
+  const mask = inflated(buffers[1] ?? new Uint8Array(), area);
+  if (mask?.length !== area) {
+    throw new BridgeError(
+      'invalid',
+      `The second buffer must be ${area} pixels, deflated; it is ${mask ? `${mask.length} pixels` : 'none, or more'}.`
+    );
+  }
+  return { rect, mask };
+}
+
+/** Deflated bytes, at most `most` of them; null if they are none, or more. */
+function inflated(bytes: Uint8Array, most: number): Uint8Array | null {
+  try {
+    return inflateRawSync(bytes, { maxOutputLength: most });
+  } catch {
+    return null;
   }
 }

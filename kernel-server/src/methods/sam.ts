@@ -141,8 +141,13 @@ export function samHandlers({
       const session = await sessions.get(params.session);
       const { windows, found } = await finder.inWindow(session, params, packedLogitsOf(call), call);
       return {
-        result: { windows, objects: found.map(({ point, rect }) => ({ point, rect })) },
-        buffers: found.map(({ mask }) => deflateRawSync(mask))
+        result: {
+          windows,
+          objects: found.map(({ point, rect, seen, part: { samples } }) => ({ point, rect, seen, samples }))
+        },
+        buffers: [...found.map(({ mask }) => mask), ...found.map(({ part }) => part.codes)].map(bytes =>
+          deflateRawSync(bytes)
+        )
       };
     }
   } satisfies Partial<Handlers>;

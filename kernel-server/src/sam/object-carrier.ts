@@ -10,15 +10,12 @@ import {
   carried,
   chooseScale,
   followed,
-  grown,
   ICandidates,
-  IMaskShape,
+  IObjectShape,
   IPrompts,
   ISeenMask,
-  maskBounds,
   PLAIN_SHAPE,
-  shapedLogits,
-  upscaleMaskRegion
+  shapedPixels
 } from '../../../src/sam';
 import { TileFile } from '../arrays/tile-file';
 import { breathe } from '../base/files';
@@ -29,6 +26,7 @@ import { EditRecorder } from '../session/edit';
 import { IMoved } from '../session/journalled-labels';
 import { Session } from '../session/session';
 import { ICall } from '../transport/dispatcher';
+import { withGreys } from './image-greys';
 import { SliceEmbeddings } from './slice-embeddings';
 
 const MADE: MadeBy = { provenance: 'sam', tool: 'carry' };
@@ -47,7 +45,7 @@ interface IFollowed {
 }
 
 /** The pixels of a mask, 0 and 1, in a rectangle of the image. */
-interface IPixels {
+export interface IPixels {
   rect: Rect;
   mask: Uint8Array;
 }
@@ -86,7 +84,7 @@ export class ObjectCarrier {
       }
       const { found, ends } = await this._follow(sam, session, start, reach, context);
       const masks = found.map(each => {
-        const { rect, mask } = this._pixels(each, manifest, PLAIN_SHAPE);
+        const { rect, mask } = pixelsOf(session, each, manifest, PLAIN_SHAPE);
         const out = new Uint8Array(rows * columns);
         const width = rect.column1 - rect.column0;
         for (let row = rect.row0; row < rect.row1; row++) {
@@ -109,12 +107,14 @@ export class ObjectCarrier {
    * Label an object on the slices before and after, until it fades.
    *
    * @param logits of its mask on the slice
+   * @param shown its pixels there, which become labels as they are; absent: they are made of the logits
    * @throws BridgeError `invalid` for a mask that is empty or of another size, or a window outside of what SAM sees
    */
   async label(
     session: Session,
     params: Params<'labels.carry'>,
     logits: Float32Array,
+    shown: IPixels | null,
     call: ICall
   ): Promise<IMoved & Omit<Result<'labels.carry'>, 'version' | 'changed'>> {
     const { slice, within, itself, shape = PLAIN_SHAPE } = params;
@@ -148,9 +148,10 @@ export class ObjectCarrier {
       const moved = await session.labels.edit(call.id, MADE, async ({ labels }, recorder) => {
         for (const each of found) {
           if (each !== start || itself) {
-            // The mask that was sent has its shape.
-            const own = each === start ? { ...PLAIN_SHAPE, grow: shape.grow } : shape;
-            paint(labels, recorder, each.slice, this._pixels(each, manifest, own), params);
+            // The logits that were sent have their shape.
+            const wanted = each === start ? { ...PLAIN_SHAPE, grow: shape.grow } : shape;
+            const own = each === start ? shown : null;
+            paint(labels, recorder, each.slice, own ?? pixelsOf(session, each, manifest, wanted), params);
             await recorder.settle();
             await breathe();
           }
@@ -229,30 +230,6 @@ export class ObjectCarrier {
       : embeddings.window(session, slice, seen, call));
     return sam.decode(embedding, sizeOf(seen), prompts, { signal: context.signal, progress: () => undefined });
   }
-
-  /** The pixels of an object on a slice, in a given shape. */
-  private _pixels({ lowRes, seen }: ISeenMask, manifest: DecoderManifest, shape: Readonly<IMaskShape>): IPixels {
-    const size = sizeOf(seen);
-    const shaped = shapedLogits(lowRes, shape, [], size, manifest);
-    const bounds = maskBounds(shaped, size, manifest);
-    const margin = Math.max(0, shape.grow);
-    const rect = {
-      row0: Math.max(0, bounds.row0 - margin),
-      row1: Math.min(size.rows, bounds.row1 + margin),
-      column0: Math.max(0, bounds.column0 - margin),
-      column1: Math.min(size.columns, bounds.column1 + margin)
-    };
-    const mask = upscaleMaskRegion(shaped, size, rect, manifest);
-    return {
-      rect: {
-        row0: rect.row0 + seen.row0,
-        row1: rect.row1 + seen.row0,
-        column0: rect.column0 + seen.column0,
-        column1: rect.column1 + seen.column0
-      },
-      mask: shape.grow === 0 ? mask : grown(mask, sizeOf(rect), shape.grow)
-    };
-  }
 }
 
 /** The namespace for {@link ObjectCarrier}. */
@@ -264,6 +241,20 @@ export namespace ObjectCarrier {
     jobs: Jobs;
     embeddings: SliceEmbeddings;
   }
+}
+
+/** The pixels of an object on a slice, in a shape. */
+function pixelsOf(
+  session: Session,
+  { slice, lowRes, seen }: IOnSlice,
+  manifest: DecoderManifest,
+  shape: Readonly<IObjectShape>
+): IPixels {
+  const [, rows, columns] = session.record.image.shape;
+  const drawn = { logits: lowRes, seen, points: [] };
+  return withGreys(session, read =>
+    shapedPixels(drawn, shape, { rows, columns }, manifest, rect => read({ slice, ...rect }))
+  );
 }
 
 /** Note what labelling a mask changes. */

@@ -4,7 +4,7 @@ import { BridgeError } from '../../../src/shared/errors';
 import { LABEL_TILE } from '../../../src/shared/limits';
 import { DecoderManifest } from '../../../src/shared/models';
 import { Params } from '../../../src/shared/protocol';
-import { areaOf, moved, Rect } from '../../../src/shared/rect';
+import { moved, Rect } from '../../../src/shared/rect';
 import { rectOf } from '../../../src/shared/region';
 import {
   chooseScale,
@@ -14,18 +14,23 @@ import {
   inImage,
   isCut,
   likenessOf,
+  IPackedPart,
   maskIn,
+  packPart,
+  PLAIN_SHAPE,
   sameObject,
   sampleGreys,
+  shapedPixels,
   SimilarWindows,
   windowAround
 } from '../../../src/sam';
-import { TileFile } from '../arrays/tile-file';
+import { breathe } from '../base/files';
 import { IJobContext } from '../jobs/job-context';
 import { IPromptServices, ISamService } from '../jobs/services';
 import { Jobs } from '../jobs/jobs';
 import { Session } from '../session/session';
 import { ICall } from '../transport/dispatcher';
+import { withGreys } from './image-greys';
 import { SliceEmbeddings } from './slice-embeddings';
 
 /** Most objects that an array of uint16 can number. */
@@ -40,6 +45,10 @@ export interface IFoundObject {
   rect: Rect;
   /** Its pixels in the rectangle, 0 and 1. */
   mask: Uint8Array;
+  /** The window. */
+  seen: Rect;
+  /** Its logits as SAM gave them. */
+  part: IPackedPart;
 }
 
 /** A mask on a slice, as the decoder gave it that saw the rows and columns `within` alone. */
@@ -146,7 +155,7 @@ export class SimilarFinder {
   }
 
   /**
-   * Objects without a label that are like an example, in one of the windows that {@link SimilarWindows} lays over a slice.
+   * Objects without a label that are like an example, in one of the windows that {@link SimilarWindows} lays over a slice, in the given shape.
    *
    * @param logits of the example
    * @returns the number of windows, 0 if SAM does not see the example in windows of its size
@@ -154,7 +163,7 @@ export class SimilarFinder {
    */
   async inWindow(
     session: Session,
-    { slice, window: index, example }: Params<'sam.similar-window'>,
+    { slice, window: index, example, shape }: Params<'sam.similar-window'>,
     logits: Float32Array,
     call: ICall
   ): Promise<{ windows: number; found: IFoundObject[] }> {
@@ -180,12 +189,21 @@ export class SimilarFinder {
       throw new BridgeError('invalid', `There is no window ${index}; the slice has ${windows.length}, counted from 0.`);
     }
     const proposals = await this._in(sam, session, slice, window, search, slice === example.slice, context);
-    const found = proposals.map(({ lowRes, point }) => {
-      const rect = inImage(lowRes, window, sam.manifest);
-      const at = { row: Math.round(point.row) + window.row0, column: Math.round(point.column) + window.column0 };
-      return { point: at, rect, mask: maskIn(lowRes, window, rect, sam.manifest) };
-    });
-    return { windows: windows.length, found: found.filter(({ point }) => !isLabelled(session, slice, point)) };
+    const [, rows, columns] = session.record.image.shape;
+    const found: IFoundObject[] = [];
+    for (const { lowRes, point: local } of proposals) {
+      const point = { row: Math.round(local.row) + window.row0, column: Math.round(local.column) + window.column0 };
+      if (!isLabelled(session, slice, point)) {
+        const drawn = { logits: lowRes, seen: window, points: [point] };
+        const { rect, mask } = withGreys(session, read =>
+          shapedPixels(drawn, shape ?? PLAIN_SHAPE, { rows, columns }, sam.manifest, rect => read({ slice, ...rect }))
+        );
+        found.push({ point, rect, mask, seen: window, part: packPart(lowRes, maskSize) });
+        await breathe();
+        context.signal.throwIfAborted();
+      }
+    }
+    return { windows: windows.length, found };
   }
 
   /** {@link _search} for an example, done once for all of its windows. */
@@ -358,22 +376,9 @@ export namespace SimilarFinder {
 
 /** The greys of a window of a slice, the mean of channels, at the samples of masks. */
 function greysOf(session: Session, slice: number, window: Rect, manifest: DecoderManifest): Float32Array {
-  const file = new TileFile(session.image, 'r');
-  try {
-    const { channels } = file;
-    const read = (rect: Rect) => {
-      const values = file.read({ slice, ...moved(rect, window.row0, window.column0) });
-      if (channels === 1) {
-        return values;
-      }
-      const greys = new Float32Array(areaOf(rect));
-      values.forEach((value: number, i: number) => (greys[Math.floor(i / channels)]! += value / channels));
-      return greys;
-    };
-    return sampleGreys(sizeOf(window), manifest, read)!;
-  } finally {
-    file.close();
-  }
+  return withGreys(session, read =>
+    sampleGreys(sizeOf(window), manifest, rect => read({ slice, ...moved(rect, window.row0, window.column0) }))
+  )!;
 }
 
 /** The slices of what is worked on, those nearest to one first. */

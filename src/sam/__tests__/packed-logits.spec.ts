@@ -1,4 +1,4 @@
-import { packLogits, unpackLogits } from '../packed-logits';
+import { packLogits, packPart, unpackLogits, unpackPart } from '../packed-logits';
 
 describe('packed logits', () => {
   const logits = Float32Array.from({ length: 4_000 }, (_, i) => ((i % 200) - 100) ** 3 / 30_000 + Math.sin(i) / 5);
@@ -24,5 +24,21 @@ describe('packed logits', () => {
     ]);
     expect(unpackLogits(packed, 3)[1]![2]).toBeCloseTo(30, 0);
     expect(() => unpackLogits(packed, 4)).toThrow('There are 6 codes; a multiple of 4 will do.');
+  });
+
+  it('keep the part around an object', () => {
+    const side = 64;
+    const mask = Float32Array.from({ length: side * side }, (_, i) => {
+      return 6 - Math.hypot(Math.floor(i / side) - 10, (i % side) - 58);
+    });
+    const part = packPart(mask, side);
+    expect(part.samples).toEqual({ row0: 0, row1: 24, column0: 45, column1: 64 });
+    const found = unpackPart(part, side);
+    expect(found.findIndex((logit, i) => logit > 0 !== mask[i]! > 0)).toBe(-1);
+    expect([found[20 * side + 60]! > -5, found[40 * side + 60]]).toEqual([true, -30]);
+    expect(packPart(new Float32Array(side * side).fill(-1), side).codes).toHaveLength(0);
+    expect(() => unpackPart({ ...part, codes: part.codes.subarray(1) }, side)).toThrow(
+      'There are 455 codes for rows 0'
+    );
   });
 });

@@ -1,8 +1,8 @@
 /** Labels: patches of strokes, and tiles of what is shown over the image. */
 import { z } from 'zod';
-import { CLASSES_MAX, MASK_GROW_MAX, PATCH_TILES_MAX } from '../limits';
+import { CLASSES_MAX, PATCH_TILES_MAX } from '../limits';
 import { zMadeBy } from './history';
-import { zCarryEnds } from './sam';
+import { zCarryEnds, zObjectShape } from './sam';
 import {
   MethodTable,
   zClasses,
@@ -16,9 +16,6 @@ import {
   zStagedId,
   zTileRef
 } from './types';
-
-/** Pixels by which a mask grows, or shrinks if negative. */
-const zGrow = z.number().int().min(-MASK_GROW_MAX).max(MASK_GROW_MAX);
 
 /** The ids of the labels that a patch may change, 0 for unlabelled pixels; pixels with other labels stay. Erasing obeys it as well. */
 export const zReplaces = z.union([z.literal('all'), z.array(zCount.max(CLASSES_MAX)).max(CLASSES_MAX + 1)]);
@@ -98,7 +95,9 @@ export const LABEL_METHODS = {
   },
   /**
    * Carry an object through the slices before and after, until it fades, and label it there, in one step. One buffer: its mask on `slice`, float32 logits of
-   * SAM's decoder, which saw the rows and columns `within` alone. `replaces` and `one` as in `labels.copy`. The result says on which slices it is.
+   * SAM's decoder, which saw the rows and columns `within` alone. `replaces` and `one` as in `labels.copy`. The result says on which slices it is. With
+   * `itself` and `shown` a second buffer has the pixels that become labels on `slice`, row by row, a byte each, 0 and 1, deflated; without, they are made
+   * of the logits, in `shape`.
    */
   'labels.carry': {
     params: z.object({
@@ -110,8 +109,10 @@ export const LABEL_METHODS = {
       one: z.literal(true).optional(),
       /** Whether to label it on `slice` as well. */
       itself: z.boolean(),
-      /** How its masks on the other slices are changed in shape. */
-      shape: z.object({ connected: z.boolean(), filled: z.boolean(), smooth: z.boolean(), grow: zGrow }).optional()
+      /** How its masks on the other slices are changed in shape. The logits that are sent have it already, but for growth. */
+      shape: zObjectShape.optional(),
+      /** Of the pixels in the second buffer. */
+      shown: zRect.optional()
     }),
     result: z.object({ version: zCount, changed: zCount, first: zCount, last: zCount, ends: zCarryEnds })
   },

@@ -1,7 +1,7 @@
 /** SAM's embedding, its decoder, and suggestions. */
 import { z } from 'zod';
 import { zContrast } from '../contrast';
-import { MODEL_CHOICE_MAX, POINTS_MAX } from '../limits';
+import { MASK_GROW_MAX, MODEL_CHOICE_MAX, POINTS_MAX } from '../limits';
 import { zDecoderManifest } from '../models';
 import { zSamDevice } from './sam-device';
 import { zSession } from './session';
@@ -10,6 +10,20 @@ import { MethodTable, zArray, zCount, zDigest, zNatural, zRect, zSessionId, zSta
 /** A point prompt: `label` 1 belongs to the object, 0 does not. Row and column are pixel indices, their centre at .0. */
 export const zPoint = z.object({ row: z.number(), column: z.number(), label: z.union([z.literal(0), z.literal(1)]) });
 export type PointPrompt = z.infer<typeof zPoint>;
+
+/** How SAM's mask of an object is changed in shape. */
+export const zObjectShape = z.object({
+  /** Keep the connected part at the object's point alone. */
+  connected: z.boolean(),
+  /** Fill holes. */
+  filled: z.boolean(),
+  /** Smooth the border. */
+  smooth: z.boolean(),
+  /** Grow by so many pixels, or shrink if negative. */
+  grow: z.number().int().min(-MASK_GROW_MAX).max(MASK_GROW_MAX),
+  /** Move the border to the edges of the image. */
+  edges: z.boolean()
+});
 
 /** Files of the model that were passed over: what is wrong with each, and what would do. Absent: none were. */
 export const zProblem = z.string().optional();
@@ -213,18 +227,23 @@ export const SAM_METHODS = {
    * Find objects without a label that are like an example, in one of the windows over a slice that are as large as the example asks for. The windows of all
    * slices are the same, and counted from 0, those nearest to the example first. `windows`: how many there are; 0 if SAM does not see the example in windows
    * of its size. The example is a mask at a point; one buffer: its logits, of a decoder that saw the rows and columns `within` alone, as `packLogits` writes
-   * them, deflated. The result has one buffer an object: its pixels in its rectangle, row by row, a byte each, 0 and 1, deflated.
+   * them, deflated. The result has a buffer for each object: its pixels in its rectangle, in `shape`, row by row, a byte each, 0 and 1, deflated. After these, one
+   * for each: the rows and columns `samples` of its logits as SAM gave them, as `packLogits` writes them, deflated. `seen`: what the decoder saw.
    */
   'sam.similar-window': {
     params: z.object({
       session: zSessionId,
       slice: zCount,
       window: zCount,
-      example: z.object({ slice: zCount, point: zPoint.omit({ label: true }), within: zRect })
+      example: z.object({ slice: zCount, point: zPoint.omit({ label: true }), within: zRect }),
+      /** Absent: as SAM draws them. */
+      shape: zObjectShape.optional()
     }),
     result: z.object({
       windows: zCount,
-      objects: z.array(z.object({ point: z.object({ row: zCount, column: zCount }), rect: zRect }))
+      objects: z.array(
+        z.object({ point: z.object({ row: zCount, column: zCount }), rect: zRect, seen: zRect, samples: zRect })
+      )
     })
   }
 } as const satisfies MethodTable;

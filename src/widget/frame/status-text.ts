@@ -130,13 +130,13 @@ function mostImportant(state: LabellerState): IStatusText {
 
 /** Tells how far the search for objects is, or what to do with those that are proposed; and where those are that are not on the slice that is shown. */
 function similarText(similar: SimilarObjects, shown: number): IStatusText {
-  const { count, searching, what, where, next } = similar;
+  const { count, searching, what, where, next, others: like } = similar;
   const isAll = what === 'everything';
-  const others = similar.slices.filter(slice => slice !== shown);
+  const further = similar.slices.filter(slice => slice !== shown);
   const elsewhere = count - (similar.on(shown)?.objects.length ?? 0);
-  const [first, last] = [others[0], others[others.length - 1]];
+  const [first, last] = [further[0], further[further.length - 1]];
   const places =
-    others.length === 0
+    further.length === 0
       ? ''
       : first === last
         ? trans.__(', %1 on slice %2', elsewhere, first)
@@ -156,9 +156,11 @@ function similarText(similar: SimilarObjects, shown: number): IStatusText {
     ? count === 1
       ? trans.__('1 object is proposed%1.', places)
       : trans.__('%1 objects are proposed%2.', count, places)
-    : count === 1
-      ? trans.__('1 object like it is proposed%1.', places)
-      : trans.__('%1 objects like it are proposed%2.', count, places);
+    : like < count
+      ? trans.__('This object and %1 like it are proposed%2.', like, places)
+      : count === 1
+        ? trans.__('1 object like it is proposed%1.', places)
+        : trans.__('%1 objects like it are proposed%2.', count, places);
   const taken = trans.__('Enter takes all, a click drops one, Escape drops all.');
   const wider =
     next === 'slice'

@@ -1,4 +1,5 @@
 /** An object that the sidecar carries through the slices of a stack, for its labels: how far it is, and how it ended. */
+import { deflateSync } from 'fflate';
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
 import { BridgeError, Replaces, Result } from '../../shared';
@@ -58,8 +59,10 @@ export class Carrying implements IDisposable {
     const { signal } = running.abort;
     this._running = running;
     this._set(0);
-    const { shaped, shape, seen } = suggestion;
-    const { connected, filled, smooth, grow } = shape;
+    const { shaped, shape, seen, bounds } = suggestion;
+    const { connected, filled, smooth, grow, edges = false } = shape;
+    // Its own slice gets the very pixels that the user sees.
+    const shown = itself ? [deflateSync(suggestion.region(bounds))] : [];
     try {
       const { result } = await link.request(
         'labels.carry',
@@ -71,11 +74,12 @@ export class Carrying implements IDisposable {
           replaces,
           ...(one && { one: true as const }),
           itself,
-          shape: { connected, filled, smooth, grow }
+          shape: { connected, filled, smooth, grow, edges },
+          ...(itself && { shown: bounds })
         },
         {
           signal,
-          buffers: [new Uint8Array(shaped.slice().buffer)],
+          buffers: [new Uint8Array(shaped.slice().buffer), ...shown],
           onId: id => (running.job = id)
         }
       );

@@ -130,6 +130,9 @@ export class Drawing {
     if (!parts || !current || slice === undefined) {
       return Promise.resolve();
     }
+    if (parts.similar.reshaping) {
+      return parts.similar.reshaping.then(() => this.acceptSimilar()); // what is taken is what is shown
+    }
     if (slices.length > 1 && this.corrects) {
       this._state.note(
         trans.__('Objects on several slices become labels: stop correcting the segmentation, then press Enter.')

@@ -53,8 +53,8 @@ export class MaskedObject implements IProposed {
 }
 
 /** Several objects as one mask; immutable. */
-export class ObjectGroup {
-  constructor(readonly objects: readonly IProposed[]) {
+export class ObjectGroup<T extends IProposed = IProposed> {
+  constructor(readonly objects: readonly T[]) {
     this.bounds = boundsOf(objects);
   }
 

@@ -48,7 +48,10 @@ export class ObjectTasks {
       );
       return;
     }
-    const { example } = suggestions;
+    const example = await suggestions.example();
+    if (parts !== this._state.parts || slice !== this._state.slice) {
+      return;
+    }
     if (!example) {
       this._state.hint(trans.__('Accept an object first, or point at one: then all like it are proposed.'));
       return;
@@ -63,8 +66,8 @@ export class ObjectTasks {
       seen: embedding?.decoder?.within ?? { row0: 0, row1: rows, column0: 0, column1: columns },
       labelled: ({ row, column }) => labels.at(row, column) !== 0
     });
-    if (found === 0 && parts === this._state.parts) {
-      this._state.hint(trans.__('SAM finds no other object like it in what it sees here.'));
+    if (found !== null && similar.others === 0 && parts === this._state.parts) {
+      this._state.note(trans.__('SAM finds no other object like it in what it sees here.'));
     }
   }
 

@@ -70,7 +70,7 @@ export class SessionParts implements IDisposable {
       labels: this.labels,
       correction: this.correction
     });
-    const greys = (rect: Rect) => this.tiles.greys(options.sliceInView(), rect);
+    const greys = (rect: Rect, slice = options.sliceInView()) => this.tiles.greys(slice, rect);
     this.suggestions = new Suggestions({
       image,
       options: options.suggestionOptions,
@@ -78,7 +78,7 @@ export class SessionParts implements IDisposable {
       greys,
       remembered: `sizes ${session.image.digest}`
     });
-    this.similar = new SimilarObjects({ image, link, greys });
+    this.similar = new SimilarObjects({ image, link, options: options.suggestionOptions, greys });
     this.embedding = new SliceEmbedding({
       link,
       image,

@@ -5,17 +5,32 @@
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
 import { areaOf, BridgeError, moved, Rect } from '../../shared';
-import { chooseScale, inImage, isCut, likenessOf, sampleGreys, similarObjects, SimilarWindows } from '../../sam';
+import {
+  chooseScale,
+  inImage,
+  IObjectShape,
+  isCut,
+  likenessOf,
+  PLAIN_SHAPE,
+  sampleGreys,
+  similarObjects,
+  SimilarWindows
+} from '../../sam';
 import { ISize } from '../base/geometry';
+import { idle } from '../base/idle';
 import { ISessionLink } from '../base/session-link';
 import { IMaskTile, MaskBuilder } from '../labels/raster';
-import { IProposed, ObjectGroup, shares } from './object-group';
+import { ObjectGroup, shares } from './object-group';
+import { Proposal } from './proposal';
 import { IPixel, Suggestion } from './suggestion';
+import { SuggestionOptions } from './suggestion-options';
 import { IExample, IPointDecoder } from './suggestions';
 import { WindowSearch } from './window-search';
 
 /** Points of the grid for everything in view, along the longer side of the view. */
 const GRID = 16;
+/** Proposals are drawn in another shape for so long at a time, in milliseconds, so that the page stays quick. */
+const WORK_MS = 8;
 
 /** What is looked for. */
 export type SearchedFor = 'similar' | 'everything';
@@ -26,13 +41,15 @@ export type SearchedIn = 'view' | 'slice' | 'stack';
 /** The proposals of a slice, as labels. */
 export interface ITakenObjects {
   slice: number;
-  objects: readonly IProposed[];
+  objects: readonly Proposal[];
   tiles: IMaskTile[];
 }
 
 /** The proposals of one labeller. */
 export class SimilarObjects implements IDisposable {
-  constructor(private readonly _options: SimilarObjects.IOptions) {}
+  constructor(private readonly _options: SimilarObjects.IOptions) {
+    _options.options?.changed.connect(this._followShape, this);
+  }
 
   /** Emits when the proposals or {@link searching} change. */
   get changed(): ISignal<this, void> {
@@ -45,7 +62,7 @@ export class SimilarObjects implements IDisposable {
   }
 
   /** What is proposed on a slice; null if nothing is. */
-  on(slice: number): ObjectGroup | null {
+  on(slice: number): ObjectGroup<Proposal> | null {
     return this._groups.get(slice) ?? null;
   }
 
@@ -57,6 +74,11 @@ export class SimilarObjects implements IDisposable {
   /** How many are proposed on all slices. */
   get count(): number {
     return [...this._groups.values()].reduce((sum, { objects }) => sum + objects.length, 0);
+  }
+
+  /** How many are proposed beside the example. */
+  get others(): number {
+    return this.count - (this._isExampleProposed() ? 1 : 0);
   }
 
   /** What the proposals are, or are looked for. */
@@ -84,21 +106,33 @@ export class SimilarObjects implements IDisposable {
   }
 
   /**
-   * Propose what is like the example in what its decoder sees, instead of earlier proposals. Resolves at the end of the search, to the number of objects;
-   * to null if it was stopped or failed, which {@link failed} tells.
+   * Propose what is like the example in what its decoder sees, instead of earlier proposals, and the example too if it is not accepted yet. Resolves at the
+   * end of the search, to the number of objects; to null if it was stopped or failed, which {@link failed} tells.
    */
   async find(example: IExample, places: SimilarObjects.IPlaces): Promise<number | null> {
     this.clear();
-    const { link } = this._options;
+    const { link, image, greys } = this._options;
     const { suggestion, decoder } = example;
+    const { manifest } = decoder;
     const { slice, slices, seen } = places;
     const others = slices.filter(each => each !== slice).sort((a, b) => Math.abs(a - slice) - Math.abs(b - slice));
     const ahead = (where: SearchedIn, on: readonly number[]) =>
-      on.length > 0 ? [{ where, search: new WindowSearch({ link, example: suggestion, slice, slices: on }) }] : [];
+      on.length > 0
+        ? [
+            {
+              where,
+              search: new WindowSearch({ link, image, manifest, greys, example: suggestion, slice, slices: on })
+            }
+          ]
+        : [];
     this._ahead = [...ahead('slice', [slice]), ...ahead('stack', others)];
-    const bounds = inImage(suggestion.logits, suggestion.seen, decoder.manifest);
+    const bounds = inImage(suggestion.logits, suggestion.seen, manifest);
     const isWhole = areaOf(this._seenBy(decoder)) >= areaOf(seen) && new SimilarWindows(seen, bounds).side === null;
     return this._search('similar', 'view', async signal => {
+      if (example.isProposed && !places.labelled(suggestion.at)) {
+        this._proposeDrawn(slice, suggestion);
+        this._example = { slice, proposal: this.on(slice)!.objects[0]! };
+      }
       await this._findInView(example, places, signal);
       signal.throwIfAborted();
       if (isWhole) {
@@ -123,10 +157,11 @@ export class SimilarObjects implements IDisposable {
     const found = await this._search('similar', where, async signal => {
       while (isSeen && !search.isDone) {
         this._progress(signal, search.part);
-        const inWindow = await search.next(signal);
+        const inWindow = await search.next(signal, this._shape);
         signal.throwIfAborted();
         isSeen = inWindow !== null;
         this._propose(inWindow?.slice ?? 0, inWindow?.objects ?? []);
+        this._followShape(); // which may be others since
       }
       this._ahead = isSeen ? this._ahead.slice(1) : [];
     });
@@ -152,7 +187,7 @@ export class SimilarObjects implements IDisposable {
     return this._search('everything', 'view', async signal => {
       for (const [done, at] of places.entries()) {
         this._progress(signal, done / places.length);
-        if (this.on(slice)?.objects.some(object => object.contains(at))) {
+        if (this.on(slice)?.objects.some(({ plain }) => plain.contains(at))) {
           continue;
         }
         const prompts = { points: [{ ...at, label: 1 as const }] };
@@ -166,7 +201,7 @@ export class SimilarObjects implements IDisposable {
         const { scale, isTooLarge } = chooseScale(candidates, { at: local, size, manifest });
         const object = new Suggestion(at, candidates, scale, image, manifest, within);
         if (!isTooLarge && object.contains(at) && isGood(object)) {
-          this._propose(slice, [object]);
+          this._proposeDrawn(slice, object);
         }
       }
     });
@@ -187,7 +222,10 @@ export class SimilarObjects implements IDisposable {
     const seen = this._seenBy(decoder);
     const size = { rows: seen.row1 - seen.row0, columns: seen.column1 - seen.column0 };
     const known = this._options.greys;
-    const greys = known ? sampleGreys(size, manifest, rect => known(moved(rect, seen.row0, seen.column0))) : null;
+    const greys = known
+      ? sampleGreys(size, manifest, rect => known(moved(rect, seen.row0, seen.column0), slice))
+      : null;
+    const plain = suggestion.inShape(PLAIN_SHAPE);
     const found = similarObjects({
       manifest,
       embedding,
@@ -215,8 +253,8 @@ export class SimilarObjects implements IDisposable {
       const candidates = { lowRes: [lowRes], scores: [score], single: null };
       const object = new Suggestion(at, candidates, 0, image, manifest, within);
       // A wider search draws the whole of what the view's border cuts.
-      if (!labelled(at) && !isCut(object.bounds, seen, all) && !shares(object, suggestion)) {
-        this._propose(slice, [object]);
+      if (!labelled(at) && !isCut(object.bounds, seen, all) && !shares(object, plain)) {
+        this._proposeDrawn(slice, object);
       }
     }
   }
@@ -269,11 +307,11 @@ export class SimilarObjects implements IDisposable {
   }
 
   /** Propose objects on a slice, but none that shares much with another one that is proposed, or was dropped. */
-  private _propose(slice: number, objects: readonly IProposed[]): void {
+  private _propose(slice: number, objects: readonly Proposal[]): void {
     const before = this.on(slice)?.objects ?? [];
     const all = [...before];
     for (const object of objects) {
-      if (![...all, ...(this._dropped.get(slice) ?? [])].some(other => shares(object, other))) {
+      if (![...all, ...(this._dropped.get(slice) ?? [])].some(other => shares(object.plain, other.plain))) {
         all.push(object);
       }
     }
@@ -281,6 +319,49 @@ export class SimilarObjects implements IDisposable {
       this._groups.set(slice, new ObjectGroup(all));
       this._changed.emit();
     }
+  }
+
+  private _isExampleProposed(): boolean {
+    const { slice, proposal } = this._example ?? {};
+    return slice !== undefined && (this.on(slice)?.objects.some(({ plain }) => plain === proposal!.plain) ?? false);
+  }
+
+  /** Propose what SAM drew at a place of a slice, in the user's shape. */
+  private _proposeDrawn(slice: number, suggestion: Suggestion): void {
+    const { greys } = this._options;
+    this._propose(slice, [Proposal.of(suggestion, this._shape, greys && (rect => greys(rect, slice)))]);
+  }
+
+  /** The shape that the user chose. */
+  private get _shape(): Readonly<IObjectShape> {
+    return this._options.options?.shape ?? PLAIN_SHAPE;
+  }
+
+  private _followShape(): void {
+    if (!this._reshaping && this._stale().length > 0) {
+      this._reshaping = this._reshape().finally(() => (this._reshaping = null));
+    }
+  }
+
+  /** Draw the proposals in the shape that the user chooses now, in idle moments: many of them take a second. */
+  private async _reshape(): Promise<void> {
+    while (this._stale().length > 0) {
+      await idle();
+      const end = performance.now() + WORK_MS;
+      for (const [slice, { objects }] of this._stale()) {
+        const isStale = ({ shape }: Proposal) => shape !== this._shape;
+        const drawn = objects.map(each =>
+          isStale(each) && performance.now() < end ? each.inShape(this._shape) : each
+        );
+        this._groups.set(slice, new ObjectGroup(drawn));
+      }
+      this._changed.emit();
+    }
+  }
+
+  /** The slices with proposals in another shape. */
+  private _stale(): [number, ObjectGroup<Proposal>][] {
+    return [...this._groups].filter(([, { objects }]) => objects.some(({ shape }) => shape !== this._shape));
   }
 
   private _seenBy({ within }: IPointDecoder): Rect {
@@ -304,6 +385,11 @@ export class SimilarObjects implements IDisposable {
     }
     this._changed.emit();
     return true;
+  }
+
+  /** Resolves when the proposals are in the shape that the user chose; null: they are. */
+  get reshaping(): Promise<void> | null {
+    return this._reshaping;
   }
 
   /** End the search, and give the pixels of all proposals, slice by slice. They are proposed no more. */
@@ -333,6 +419,7 @@ export class SimilarObjects implements IDisposable {
     this._abort?.abort();
     this._abort = null;
     this._ahead = [];
+    this._example = null;
     this._groups.clear();
     this._dropped.clear();
     if (had) {
@@ -345,15 +432,19 @@ export class SimilarObjects implements IDisposable {
     if (!this._disposed) {
       this.clear();
       this._disposed = true;
+      this._options.options?.changed.disconnect(this._followShape, this);
       Signal.clearData(this);
     }
   }
 
   private readonly _changed = new Signal<this, void>(this);
   private readonly _failed = new Signal<this, BridgeError>(this);
-  private readonly _groups = new Map<number, ObjectGroup>();
+  private readonly _groups = new Map<number, ObjectGroup<Proposal>>();
   /** What the user has dropped, by slice. */
-  private readonly _dropped = new Map<number, readonly IProposed[]>();
+  private readonly _dropped = new Map<number, readonly Proposal[]>();
+  /** The object that the others are like, where it is proposed itself. */
+  private _example: { slice: number; proposal: Proposal } | null = null;
+  private _reshaping: Promise<void> | null = null;
   private _searching: number | null = null;
   private _abort: AbortController | null = null;
   private _what: SearchedFor = 'similar';
@@ -383,8 +474,10 @@ export namespace SimilarObjects {
   export interface IOptions {
     image: ISize;
     link: ISessionLink;
-    /** The image's greys in a rectangle of the slice that is shown; null if they are not known. */
-    greys?: (rect: Rect) => Float32Array | null;
+    /** What the user chose for suggestions: proposals have the same shape; absent: as SAM draws them. */
+    options?: SuggestionOptions;
+    /** The image's greys in a rectangle of a slice; null if they are not known. */
+    greys?: (rect: Rect, slice: number) => Float32Array | null;
   }
 
   /** Where objects like an example are looked for. */

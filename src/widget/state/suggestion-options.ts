@@ -34,6 +34,15 @@ export class SuggestionOptions {
     return this._changed;
   }
 
+  /** The chosen shape alone: the same object until it changes. */
+  get shape(): Readonly<Required<IObjectShape>> {
+    const { scale: _, ...shape } = this._values;
+    if (JSON.stringify(shape) !== JSON.stringify(this._shape)) {
+      this._shape = shape;
+    }
+    return this._shape;
+  }
+
   /** Index of the chosen scale among SAM's; undefined for `auto`. */
   get scale(): number | undefined {
     const index = SCALES.indexOf(this._values.scale as (typeof SCALES)[number]);
@@ -51,6 +60,7 @@ export class SuggestionOptions {
   }
 
   private _values: ISuggestionOptions;
+  private _shape: Required<IObjectShape> = { ...PLAIN_SHAPE, edges: false };
   private readonly _changed = new Signal<this, void>(this);
 }
 

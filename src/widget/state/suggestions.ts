@@ -44,6 +44,8 @@ const TIMES_KEPT = 500;
 export interface IExample {
   suggestion: Suggestion;
   decoder: IPointDecoder;
+  /** Whether it is proposed itself: the user points at it, and has not accepted it. */
+  isProposed?: boolean;
 }
 
 /** A suggestion, and what it answers. */
@@ -115,10 +117,15 @@ export class Suggestions implements IDisposable {
     return held ? placeOf(held) : (this.current?.at ?? null);
   }
 
-  /** What others may be like: the suggestion that is shown, else the one that was accepted last on this slice; null without one. */
-  get example(): IExample | null {
-    const answer = (this.current && this._shown) ?? this._accepted;
-    return answer && { suggestion: answer.suggestion, decoder: answer.decoder };
+  /**
+   * What others may be like: the suggestion that is shown, else the one that was accepted last on this slice; null without one, or after an error, which
+   * {@link failed} emits. For a suggestion that was decoded ahead SAM's own answer is waited for.
+   */
+  async example(): Promise<IExample | null> {
+    const shown = this.current && this._shown;
+    const answer = shown?.isFirst ? await this._ask(shown.decoder, shown.prompts, this._end.signal, true) : shown;
+    const example = shown ? (answer?.isUnfit ? null : answer) : this._accepted;
+    return example && { suggestion: example.suggestion, decoder: example.decoder, isProposed: shown !== null };
   }
 
   /** The suggestion that was accepted last on this slice; null without one. */

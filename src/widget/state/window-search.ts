@@ -3,11 +3,13 @@
  * it was left at.
  */
 import { deflateSync } from 'fflate';
-import { areaOf, BridgeError } from '../../shared';
-import { packLogits } from '../../sam';
+import { areaOf, BridgeError, DecoderManifest, Rect } from '../../shared';
+import { ISize } from '../base/geometry';
+import { IObjectShape, packLogits, PLAIN_SHAPE, unpackPart } from '../../sam';
 import { ISessionLink } from '../base/session-link';
 import { inflate } from '../labels/patches';
-import { IProposed, MaskedObject } from './object-group';
+import { MaskedObject } from './object-group';
+import { Proposal } from './proposal';
 import { Suggestion } from './suggestion';
 
 export class WindowSearch {
@@ -26,11 +28,16 @@ export class WindowSearch {
   /**
    * Look in the next window.
    *
+   * @param shape that of the objects; the sidecar knows the edges of all of the image
    * @returns the objects in it, which may overlap with those of other windows; null if SAM does not see the example in windows of its size
    * @throws BridgeError as the sidecar fails; the window is looked at again then
    */
-  async next(signal: AbortSignal): Promise<{ slice: number; objects: IProposed[] } | null> {
-    const { link, example, slice: own, slices } = this._options;
+  async next(
+    signal: AbortSignal,
+    shape: Readonly<IObjectShape>
+  ): Promise<{ slice: number; objects: Proposal[] } | null> {
+    const { link, example, slice: own, slices, manifest, image, greys } = this._options;
+    const { connected, filled, smooth, grow, edges = false } = shape;
     const slice = slices[Math.floor(this._at / this._windows)]!;
     const { row, column } = example.at;
     const { result, buffers } = await link.request(
@@ -39,19 +46,30 @@ export class WindowSearch {
         session: link.session,
         slice,
         window: this._at % this._windows,
-        example: { slice: own, point: { row, column }, within: example.seen }
+        example: { slice: own, point: { row, column }, within: example.seen },
+        shape: { connected, filled, smooth, grow, edges }
       },
       { signal, buffers: [(this._packed ??= deflateSync(packLogits([example.logits])))] }
     );
     if (result.windows === 0) {
       return null;
     }
-    const objects = result.objects.map(({ point, rect }, i) => {
-      const bytes = buffers[i];
-      if (!bytes) {
-        throw new BridgeError('malformed', `${result.objects.length} objects came with ${buffers.length} masks.`);
-      }
-      return new MaskedObject(point, rect, inflate(bytes, areaOf(rect)));
+    const count = result.objects.length;
+    if (buffers.length !== 2 * count) {
+      throw new BridgeError('malformed', `${count} objects came with ${buffers.length} buffers, not two each.`);
+    }
+    const objects = result.objects.map(({ point, rect, seen, samples }, i) => {
+      const shown = new MaskedObject(point, rect, inflate(buffers[i]!, areaOf(rect)));
+      const codes = inflate(buffers[count + i]!, areaOf(samples));
+      const draw = (wanted: Readonly<IObjectShape>) => {
+        const lowRes = [unpackPart({ samples, codes }, manifest.decoder.maskSize)];
+        const candidates = { lowRes, scores: [1], single: null };
+        const inSlice = greys && ((part: Rect) => greys(part, slice));
+        const drawn = new Suggestion(point, candidates, 0, image, manifest, seen, wanted, [point], inSlice);
+        // The pixels alone take less memory than the logits.
+        return new MaskedObject(point, drawn.bounds, drawn.region(drawn.bounds));
+      };
+      return new Proposal(draw(PLAIN_SHAPE), shape, draw, shown);
     });
     this._windows = result.windows;
     this._at++;
@@ -70,6 +88,10 @@ export class WindowSearch {
 export namespace WindowSearch {
   export interface IOptions {
     link: ISessionLink;
+    image: ISize;
+    manifest: DecoderManifest;
+    /** The image's greys in a rectangle of a slice; null if they are not known. */
+    greys?: ((rect: Rect, slice: number) => Float32Array | null) | undefined;
     example: Suggestion;
     /** The slice of the example. */
     slice: number;

@@ -1,10 +1,12 @@
 /** Objects carried through a stack into labels, with the real model: which slices, which labels stay, one step. */
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
+import { deflateRawSync } from 'node:zlib';
 import { LABEL_TILE } from '../../../../src/shared/limits';
 import { BridgeError } from '../../../../src/shared/errors';
 import { MOBILE_SAM } from '../../../../src/shared/models/mobile-sam';
 import { Params } from '../../../../src/shared/protocol';
+import { Rect } from '../../../../src/shared/rect';
 import { TestClient } from '../../__tests__/support/client';
 import { Home } from '../../__tests__/support/home';
 import { bytesOf, CLASSES, rectangle } from '../../__tests__/support/images';
@@ -135,7 +137,7 @@ describe('ObjectCarrier', () => {
     // Class 2 below most of it.
     const old = rectangle(session, 2, { slice: 2, rows: [row - 30, row + 8], columns: [column - 30, column + 30] });
     await client.request('labels.patch', old.patch, { buffers: old.buffers });
-    const shape = { connected: true, filled: true, smooth: false, grow: 3 };
+    const shape = { connected: true, filled: true, smooth: false, grow: 3, edges: false };
     const { first, last, ends } = await ask({ replaces: [0, 1, 2], one: true, itself: true, shape });
     expect([first, last, ends]).toEqual([1, 2, { before: 'stack', after: 'stack' }]);
     const at = (slice: number, down: number) =>
@@ -144,6 +146,50 @@ describe('ObjectCarrier', () => {
     await client.request('history.undo', { session });
     expect(drawn(1).every(({ part }) => part === 0)).toBe(true);
     await client.request('session.region', { session, region: null });
+  });
+
+  it('labels its own slice with the pixels that are shown, and moves the borders on the others to the edges', async () => {
+    const rect = { row0: 30, row1: 32, column0: 40, column1: 43 };
+    const mask = Uint8Array.of(1, 0, 1, 0, 1, 1);
+    const asked = (edges: boolean, shown: { rect: Rect; mask: Uint8Array } = { rect, mask }) =>
+      client.request(
+        'labels.carry',
+        {
+          session,
+          slice: 1,
+          within: { row0: 0, row1: SIZE.rows, column0: 0, column1: SIZE.columns },
+          class: 1,
+          replaces: 'all',
+          itself: true,
+          shape: { connected: true, filled: true, smooth: false, grow: 3, edges },
+          shown: shown.rect
+        },
+        { buffers: [bytes(logits), deflateRawSync(shown.mask)] }
+      );
+    const drawnThen = async (edges: boolean) => {
+      await asked(edges);
+      const own = labels().subarray(AREA, 2 * AREA);
+      expect(own.reduce((sum, label) => sum + label, 0)).toBe(4);
+      mask.forEach((bit, i) => expect(own[(30 + Math.floor(i / 3)) * SIZE.columns + 40 + (i % 3)]).toBe(bit));
+      const other = labels().slice(2 * AREA, 3 * AREA);
+      await client.request('history.undo', { session });
+      return other;
+    };
+    const [plain, refined] = [await drawnThen(false), await drawnThen(true)];
+    // Grown by three pixels both times: how far off the border of a disc of 23 pixels' radius is.
+    const off = (found: Uint8Array) =>
+      found.reduce((sum, label, i) => {
+        const { row, column } = middle(2);
+        const distance = Math.hypot(Math.floor(i / SIZE.columns) - row, (i % SIZE.columns) - column);
+        return sum + Number((label === 1) !== distance <= 23);
+      }, 0);
+    expect(off(refined)).toBeLessThan(off(plain));
+    expect(off(refined)).toBeLessThan(30);
+    const beyond = { ...rect, row1: SIZE.rows + 1 };
+    await expect(asked(true, { rect: beyond, mask })).rejects.toThrow('inside of 128 × 160');
+    await expect(asked(true, { rect, mask: mask.subarray(1) })).rejects.toThrow(
+      'must be 6 pixels, deflated; it is 5 pixels'
+    );
   });
 
   it('labels nothing when it is cancelled, and refuses what cannot be carried', async () => {

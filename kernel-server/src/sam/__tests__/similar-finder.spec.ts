@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
-import { packLogits, SimilarWindows, windowAround } from '../../../../src/sam';
+import { packLogits, ShapedMask, SimilarWindows, unpackPart, windowAround } from '../../../../src/sam';
+import { MOBILE_SAM } from '../../../../src/shared/models/mobile-sam';
 import { LABEL_TILE, MASK_BYTES } from '../../../../src/shared/limits';
 import { areaOf, Rect } from '../../../../src/shared/rect';
 import { TestClient } from '../../__tests__/support/client';
@@ -44,6 +45,7 @@ describe('SimilarFinder', () => {
   let home: Home<EngineService>;
   let client: TestClient;
   let session: string;
+  const pixels = new Uint8Array(ROWS * COLUMNS);
   /** The first disc, as a decoder draws it that sees the window around it. */
   const within = windowAround(SEEN, 512, DISCS[0]!.row, DISCS[0]!.column);
   const example = { slice: 0, point: DISCS[0]!, within };
@@ -60,7 +62,6 @@ describe('SimilarFinder', () => {
     sam = new SamService({ processPath, decoderPath: buildDecoder(folder.path), env });
     home = await new Home(new EngineService(), sam).start();
     client = await home.connect('python');
-    const pixels = new Uint8Array(ROWS * COLUMNS);
     let random = 11;
     const noise = Uint8Array.from({ length: ROWS * PERIOD }, () => (random = (random * 48271) % 2147483647) % 40);
     for (let i = 0; i < pixels.length; i++) {
@@ -104,7 +105,7 @@ describe('SimilarFinder', () => {
         { buffers }
       );
       expect(answer.windows).toBe(windows.all.length);
-      expect(answer.buffers).toHaveLength(answer.objects.length);
+      expect(answer.buffers).toHaveLength(2 * answer.objects.length);
       answer.objects.forEach(({ point, rect }, i) => {
         const bytes = inflateRawSync(answer.buffers[i]!);
         expect(bytes).toHaveLength(areaOf(rect));
@@ -127,6 +128,30 @@ describe('SimilarFinder', () => {
     for (const { mask } of found.filter(({ index }) => index === 3)) {
       expect(intersectionOverUnion(mask, central.mask)).toBeGreaterThan(0.9);
     }
+  });
+
+  it('draws objects in the shape that is asked for, as the page would of their logits', async () => {
+    const shape = { connected: true, filled: true, smooth: true, grow: 2, edges: true };
+    const params = { session, slice: 0, window: 0, example, shape };
+    const { objects, buffers: found } = await client.request('sam.similar-window', params, { buffers });
+    expect(objects.length).toBeGreaterThan(0);
+    const greys = ({ row0, row1, column0, column1 }: Rect) =>
+      Float32Array.from({ length: (row1 - row0) * (column1 - column0) }, (_, i) => {
+        const [row, column] = [row0 + Math.floor(i / (column1 - column0)), column0 + (i % (column1 - column0))];
+        return pixels[row * COLUMNS + column]!;
+      });
+    let [same, all] = [0, 0];
+    objects.forEach(({ point, rect, seen, samples }, i) => {
+      const codes = inflateRawSync(found[objects.length + i]!);
+      const drawn = { logits: unpackPart({ samples, codes }, 256), seen, points: [point] };
+      const shown = new ShapedMask(drawn, shape, { rows: ROWS, columns: COLUMNS }, MOBILE_SAM, greys);
+      expect(shown.isRefined).toBe(true);
+      const mask = inflateRawSync(found[i]!);
+      same += shown.region(rect).reduce((sum, inside, k) => sum + Number(inside === mask[k]), 0);
+      all += areaOf(rect);
+    });
+    // The logits travel as bytes: a pixel here and there may differ.
+    expect(same / all).toBeGreaterThan(0.998);
   });
 
   it('leaves out what has a label, and tells if it does not see the example', async () => {

@@ -1,4 +1,5 @@
 /** An object that is carried: what is asked for, how far it is, how it is stopped, and what the user reads of it. */
+import { inflateRawSync } from 'node:zlib';
 import { MOBILE_SAM } from '../../../shared/models/mobile-sam';
 import { discLogits, DISCS } from '../../../sam/__tests__/support/discs';
 import { BridgeError, Params, Result } from '../../../shared';
@@ -16,7 +17,7 @@ const RESULT: Result<'labels.carry'> = {
 };
 
 describe('Carrying', () => {
-  let asked: { params: Params<'labels.carry'>; buffer: Uint8Array }[];
+  let asked: { params: Params<'labels.carry'>; buffers: readonly Uint8Array[] }[];
   let finish: (result: Result<'labels.carry'> | BridgeError) => void;
   let carrying: Carrying;
   let link: FakeLink;
@@ -28,7 +29,7 @@ describe('Carrying', () => {
     { rows: 3000, columns: 3000 },
     MOBILE_SAM,
     { row0: 500, row1: 1524, column0: 200, column1: 1224 },
-    { connected: false, filled: true, smooth: false, grow: 2 }
+    { connected: false, filled: true, smooth: false, grow: 2, edges: true }
   );
   const object = { suggestion, slice: 5, classId: 2, replaces: [0, 2], one: true, itself: false };
   const job = (id: string, done: number) =>
@@ -48,7 +49,7 @@ describe('Carrying', () => {
     let count = 0;
     link = new FakeLink((_, params: Params<'labels.carry'>, options) => {
       options!.onId!(`carry ${++count}`);
-      asked.push({ params, buffer: options!.buffers![0]! });
+      asked.push({ params, buffers: options!.buffers! });
       return new Promise((resolve, reject) => {
         finish = value =>
           value instanceof BridgeError ? reject(value) : resolve({ result: value, buffers: [] as Uint8Array[] });
@@ -68,7 +69,7 @@ describe('Carrying', () => {
     finish(RESULT);
     expect(await done).toEqual(RESULT);
     expect(counts).toEqual([0, 3, null]);
-    const [{ params, buffer }] = asked as [(typeof asked)[0]];
+    const [{ params, buffers }] = asked as [(typeof asked)[0]];
     expect(params).toEqual({
       session: link.session,
       slice: 5,
@@ -77,9 +78,18 @@ describe('Carrying', () => {
       replaces: [0, 2],
       one: true,
       itself: false,
-      shape: { connected: false, filled: true, smooth: false, grow: 2 }
+      shape: { connected: false, filled: true, smooth: false, grow: 2, edges: true }
     });
-    expect(new Float32Array(buffer.buffer).length).toBe(mask.length);
+    expect(buffers.map(({ length }) => length)).toEqual([4 * mask.length]);
+  });
+
+  it('sends the pixels that the user sees, where they become labels', async () => {
+    const done = carrying.start({ ...object, itself: true });
+    finish(RESULT);
+    await done;
+    const [{ params, buffers }] = asked as [(typeof asked)[0]];
+    expect(params).toMatchObject({ itself: true, shown: suggestion.bounds });
+    expect(new Uint8Array(inflateRawSync(buffers[1]!))).toEqual(suggestion.region(suggestion.bounds));
   });
 
   it('stops when it is told to or another object is carried, and passes errors on', async () => {

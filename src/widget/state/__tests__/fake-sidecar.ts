@@ -17,7 +17,7 @@ import {
   zDecoderManifest
 } from '../../../shared';
 import { rectOf } from '../../../shared/region';
-import { ICandidates } from '../../../sam';
+import { ICandidates, packPart } from '../../../sam';
 import { IDecoderRoutes, ISuggestionDecoder } from '../suggestion-decoder';
 import { LabellerState } from '../labeller-state';
 import { placeOf } from '../prompts';
@@ -282,8 +282,12 @@ export class FakeSidecar implements ITransport {
       case 'sam.similar-window': {
         // One square a slice, in one window.
         const rect = { row0: 100, row1: 120, column0: 520, column1: 540 };
-        const objects = [{ point: { row: 110, column: 530 }, rect }];
-        this._emit({ re, result: { windows: 1, objects } }, [deflateRawSync(new Uint8Array(400).fill(1))]);
+        const { rows, columns } = this.size;
+        const seen = { row0: 0, row1: rows, column0: 0, column1: columns };
+        const { samples, codes } = packPart(squareAt(110, 530).lowRes[0]!, 256);
+        const objects = [{ point: { row: 110, column: 530 }, rect, seen, samples }];
+        const buffers = [new Uint8Array(400).fill(1), codes].map(bytes => deflateRawSync(bytes));
+        this._emit({ re, result: { windows: 1, objects } }, buffers);
         return;
       }
       case 'labels.interpolate':

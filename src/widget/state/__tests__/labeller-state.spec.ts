@@ -158,6 +158,22 @@ describe('LabellerState', () => {
     expect(sidecar.methods.filter(method => method === 'labels.patch')).toHaveLength(1);
   });
 
+  it('proposes the object at the pointer with those like it', async () => {
+    const { state, parts } = await open();
+    const at = { row: 300, column: 350 };
+    parts.suggestions.move(at, 0);
+    await until(() => parts.suggestions.current !== null && !parts.suggestions.busy);
+    await state.findSimilar();
+    expect(parts.similar.on(0)?.objects.map(object => object.contains(at))).toEqual([true]);
+    await state.findSimilar(); // the sidecar finds another one
+    expect(statusText(state).text).toMatch(/^This object and 1 like it are proposed\./);
+    await state.acceptSimilar();
+    await state.drained();
+    expect([at, { row: 110, column: 530 }].map(({ row, column }) => parts.labels.slice(0).at(row, column))).toEqual([
+      1, 1
+    ]);
+  });
+
   it('drops what it proposes when SAM sees another region; goes on searching when asked again, and not when it is closed', async () => {
     const { state, sidecar, parts } = await open(undefined, image, 2);
     await state.accept({ row: 300, column: 350 });

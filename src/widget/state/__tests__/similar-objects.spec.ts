@@ -1,7 +1,7 @@
 /** Proposals like an object: shown as they are found, dropped, taken together, and given up. */
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { MOBILE_SAM } from '../../../shared/models/mobile-sam';
-import { unpackLogits } from '../../../sam';
+import { packPart, unpackLogits } from '../../../sam';
 import {
   decodeDiscs,
   discEmbedding,
@@ -10,9 +10,10 @@ import {
   greysOfDiscs,
   SIZE
 } from '../../../sam/__tests__/support/discs';
-import { BridgeError, LABEL_TILE, Params } from '../../../shared';
+import { BridgeError, LABEL_TILE, Params, Rect } from '../../../shared';
 import { FakeLink } from '../../base/__tests__/fake-link';
 import { IPixel, Suggestion } from '../suggestion';
+import { SuggestionOptions } from '../suggestion-options';
 import { ITakenObjects, SimilarObjects } from '../similar-objects';
 import { IExample, IPointDecoder } from '../suggestions';
 
@@ -85,6 +86,53 @@ describe('SimilarObjects', () => {
     expect(similar.on(0)!.objects.some(object => object.contains(DISCS[3]!))).toBe(false);
   });
 
+  it('proposes objects in the shape that the user chose, as a click would take them, also when it is chosen later', async () => {
+    const options = new SuggestionOptions();
+    options.set({ connected: true, filled: true, smooth: true, grow: 2, edges: true });
+    // The image has the discs, but three pixels wider than SAM draws them.
+    const greys = ({ row0, row1, column0, column1 }: Rect, slice: number) =>
+      Float32Array.from({ length: (row1 - row0) * (column1 - column0) }, (_, i) => {
+        const row = row0 + Math.floor(i / (column1 - column0));
+        const column = column0 + (i % (column1 - column0));
+        const isInside = DISCS.some(disc => Math.hypot(disc.row - row, disc.column - column) <= disc.radius + 3);
+        return slice === 0 && isInside ? 200 + (i % 3) : 100 + (i % 3);
+      });
+    similar = new SimilarObjects({ image: SIZE, link: new FakeLink(), options, greys });
+    await similar.find(exampleOf(), places());
+    const clicked = () => {
+      const candidates = { lowRes: [discLogits(DISCS[5]!)], scores: [0.9], single: null };
+      return new Suggestion(DISCS[5]!, candidates, 0, SIZE, MOBILE_SAM, undefined, options.values, undefined, rect =>
+        greys(rect, 0)
+      );
+    };
+    const areas: number[] = [];
+    const check = () => {
+      const { bounds } = clicked();
+      const shown = similar.on(0)!.region(bounds);
+      expect(Buffer.from(shown).equals(Buffer.from(clicked().region(bounds)))).toBe(true);
+      areas.push(shown.reduce((sum, bit) => sum + bit, 0));
+    };
+    check();
+    expect(areas[0]! / (Math.PI * 45 ** 2)).toBeCloseTo(1, 1);
+    options.set({ scale: 'large' });
+    expect(similar.reshaping).toBeNull();
+    options.set({ grow: -5 });
+    options.set({ grow: -2 });
+    await similar.reshaping;
+    check();
+    expect(areas[1]! / (Math.PI * 41 ** 2)).toBeCloseTo(1, 1);
+    const [{ tiles }] = similar.take() as [ITakenObjects];
+    expect(pixels(tiles) / (9 * areas[1]!)).toBeCloseTo(1, 2);
+  });
+
+  it('proposes the example too while it is only pointed at, but not where a label is', async () => {
+    const example = { ...exampleOf(), isProposed: true };
+    expect(await similar.find(example, places())).toBe(10);
+    expect([similar.others, similar.drop(0, DISCS[0]!), similar.others]).toEqual([9, true, 9]);
+    const onFirst = ({ row, column }: IPixel) => Math.hypot(row - DISCS[0]!.row, column - DISCS[0]!.column) <= 40;
+    expect([await similar.find(example, places(onFirst)), similar.others]).toEqual([9, 9]);
+  });
+
   it('drops the one under a click, and proposes nothing that has a label', async () => {
     const labelled = ({ row, column }: IPixel) => Math.hypot(row - DISCS[3]!.row, column - DISCS[3]!.column) <= 40;
     expect(await similar.find(exampleOf(), places(labelled))).toBe(8);
@@ -144,7 +192,15 @@ describe('SimilarObjects', () => {
     const all = { row0: 0, row1: LOOKED.rows, column0: 0, column1: LOOKED.columns };
     const within = { row0: 0, row1: 1024, column0: 0, column1: 1024 };
     let asked: { slice: number; window: number }[];
-    /** A disc in the sidecar's answer; those of a window and slice lie apart from others'. */
+    let shapes: Params<'sam.similar-window'>['shape'][];
+    let options: SuggestionOptions;
+    /** The first disc of 40 pixels' radius as SAM draws it in a window, which {@link windowOf} lays so that it lies at a pixel. */
+    const PART = packPart(discLogits(DISCS[0]!), MOBILE_SAM.decoder.maskSize);
+    const windowOf = ({ row, column }: IPixel) => {
+      const [row0, column0] = [row - DISCS[0]!.row, column - DISCS[0]!.column];
+      return { row0, row1: row0 + SIZE.rows, column0, column1: column0 + SIZE.columns };
+    };
+    /** A square in the sidecar's answer; those of a window and slice lie apart from others'. */
     const answer = ({ slice, window }: { slice: number; window: number }) => {
       const discs = [
         { row: 2000 + 100 * window, column: 500 + 100 * slice },
@@ -156,25 +212,34 @@ describe('SimilarObjects', () => {
         column0: column - FOUND,
         column1: column + FOUND
       }));
-      return {
-        result: { windows: 3, objects: discs.map((point, i) => ({ point, rect: rects[i]! })) },
-        buffers: rects.map(() => deflateRawSync(new Uint8Array(4 * FOUND ** 2).fill(1)))
-      };
+      const objects = discs.map((point, i) => ({
+        point,
+        rect: rects[i]!,
+        seen: windowOf(point),
+        samples: PART.samples
+      }));
+      const masks = rects.map(() => new Uint8Array(4 * FOUND ** 2).fill(1));
+      const buffers = [...masks, ...rects.map(() => PART.codes)].map(bytes => deflateRawSync(bytes));
+      return { result: { windows: 3, objects }, buffers };
     };
     let answers: (params: { slice: number; window: number }, signal: AbortSignal) => Promise<unknown>;
 
     beforeEach(() => {
       asked = [];
+      shapes = [];
+      options = new SuggestionOptions();
+      options.set({ grow: 0, edges: true });
       answers = async params => answer(params);
       const link = new FakeLink((_, params: Params<'sam.similar-window'>, options) => {
-        const { slice, window, example } = params;
+        const { slice, window, example, shape } = params;
         asked.push({ slice, window });
+        shapes.push(shape);
         const [mask] = unpackLogits(inflateRawSync(options!.buffers![0]!), 256 * 256);
         expect(mask!.map(logit => Number(logit > 0))).toEqual(discLogits(DISCS[0]!).map(logit => Number(logit > 0)));
         expect(example).toEqual({ slice: 4, point: { row: 150, column: 130 }, within });
         return answers(params, options!.signal!);
       });
-      similar = new SimilarObjects({ image: LOOKED, link });
+      similar = new SimilarObjects({ image: LOOKED, link, options });
     });
 
     const look = async (slices = [2, 3, 4, 5]) => {
@@ -208,6 +273,20 @@ describe('SimilarObjects', () => {
       expect(pixels(taken[0]!.tiles)).toBe(3 * 4 * FOUND ** 2);
       similar.giveBack(taken.slice(0, 2));
       expect([similar.count, similar.slices]).toEqual([7, [2, 3]]);
+    });
+
+    it('asks for the shape that the user chose, and draws what was found in another one when that is chosen', async () => {
+      await look([4]);
+      await similar.widen();
+      expect(shapes).toEqual(Array(3).fill({ connected: false, filled: false, smooth: false, grow: 0, edges: true }));
+      const at = { row: 3000, column: 900 };
+      const row = { row0: at.row, row1: at.row + 1, column0: at.column, column1: at.column + 60 };
+      const reach = () => similar.on(4)!.region(row).indexOf(0);
+      expect(reach()).toBe(FOUND);
+      options.set({ grow: 5 });
+      await similar.reshaping;
+      expect(reach()).toBeGreaterThan(43);
+      expect(reach()).toBeLessThan(48);
     });
 
     it('does not propose again what was dropped', async () => {

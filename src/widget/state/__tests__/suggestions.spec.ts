@@ -271,6 +271,19 @@ describe('Suggestions', () => {
       expect(suggestions.current!.bounds).toMatchObject({ row0: 278 });
     });
 
+    it('are no example for others: SAM answers first; the example is proposed itself until it is accepted', async () => {
+      const { suggestions, answer } = ahead();
+      suggestions.move({ row: 200, column: 240 }, 10);
+      const pointed = suggestions.example();
+      await answer();
+      expect(await pointed).toMatchObject({ isProposed: true, suggestion: { bounds: { row0: 178 } } });
+      await answer(0);
+      await suggestions.accept({ row: 200, column: 240 });
+      expect(await suggestions.example()).toMatchObject({ isProposed: false, suggestion: { bounds: { row0: 178 } } });
+      suggestions.clear();
+      expect(await suggestions.example()).toBeNull();
+    });
+
     it('are not replaced by an answer to where the pointer was, if its mask is not under the pointer', async () => {
       const { suggestions, answer } = ahead();
       [100, 200, 210].forEach(row => suggestions.move({ row, column: 240 }, 4));
