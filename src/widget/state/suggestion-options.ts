@@ -36,7 +36,8 @@ export class SuggestionOptions {
 
   /** The chosen shape alone: the same object until it changes. */
   get shape(): Readonly<Required<IObjectShape>> {
-    const { scale: _, ...shape } = this._values;
+    const { connected, filled, smooth, grow, edges } = this._values;
+    const shape = { connected, filled, smooth, grow, edges };
     if (JSON.stringify(shape) !== JSON.stringify(this._shape)) {
       this._shape = shape;
     }
