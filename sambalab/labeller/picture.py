@@ -65,12 +65,21 @@ def picture(
                 small = _reduce_classes(ids, drawn.shape[0], drawn.shape[1])
                 on = small > 0
                 drawn[on] += (palette[small[on]] - drawn[on]) * opacity
-        file = io.BytesIO()
-        Image.fromarray(np.rint(drawn).astype(np.uint8)).save(file, "PNG", optimize=True)
-        encoded = file.getvalue()
+        encoded = _png(np.rint(drawn).astype(np.uint8))
         if len(encoded) <= bounds["bytes"]:
             break
     return base64.b64encode(encoded).decode("ascii")
+
+
+def _png(pixels: npt.NDArray[np.uint8]) -> bytes:
+    """Write (rows, columns, 3) as PNG, with one channel if all are equal: a third of the bytes to compress.
+
+    zlib's highest level takes eight times as long on the noise of micrographs as the sixth, for 5 % fewer bytes.
+    """
+    grey = (pixels == pixels[..., :1]).all()
+    file = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if grey else pixels).save(file, "PNG", compress_level=6)
+    return file.getvalue()
 
 
 def _samples(image: Pixels, display: tuple[float, float], side: int) -> Image.Image:
