@@ -14,5 +14,6 @@ export default {
   transformIgnorePatterns: ['/node_modules/(?!(@jupyter|@jupyterlab|@jupyter-widgets|@lumino|lib0|y-protocols|yjs)/)'],
   // Jest's modules look up globals through the test's context, which takes a hundred times as long as a variable: loops over pixels feel it.
   sandboxInjectedGlobals: ['Math', 'Number', 'Array', 'Uint8Array', 'Uint16Array', 'Float32Array', 'Float64Array'],
+  setupFilesAfterEnv: ['<rootDir>/scripts/jest-equality.cjs'],
   testTimeout: 60000
 };
