@@ -8,15 +8,14 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import type { IEmbeddingBasis, ISliceMaps } from '../../../engine/core/embedding';
-import type { Contrast } from '../../../src/shared/contrast';
 import { BridgeError } from '../../../src/shared/errors';
 import { EmbeddingSpec, featureSpec, withImage } from '../../../src/shared/features';
 import { embeddingShape, promptLength } from '../../../src/shared/models';
 import { Lru } from '../../../src/shared/lru';
 import { ArrayDescriptor, ImageInfo, zSamDevice } from '../../../src/shared/protocol';
-import { areaOf, moved, overlapArea, Rect, SliceRect } from '../../../src/shared/rect';
-import { cutShape, cutTo, rectOf } from '../../../src/shared/region';
-import { EncoderWindows, fromFloat16, ISeenContrast, ISize, toFloat16, PROMPT_INPUT_VERSION } from '../../../src/sam';
+import { moved, Rect, SliceRect } from '../../../src/shared/rect';
+import { cutTo, rectOf } from '../../../src/shared/region';
+import { EncoderWindows, fromFloat16, ISize, toFloat16 } from '../../../src/sam';
 import { ArrayStore } from '../arrays/array-store';
 import { log } from '../base/log';
 import { IJobContext } from '../jobs/job-context';
@@ -24,8 +23,18 @@ import { IImageMaps, IPromptServices, ISamService } from '../jobs/services';
 import { Jobs } from '../jobs/jobs';
 import { SharedWork } from '../jobs/shared-work';
 import { Session } from '../session/session';
-import { basisKey } from '../base/basis-key';
 import type { EncoderResults } from './encoder-results';
+import {
+  checkWindow,
+  completeSpec,
+  embeddingKey,
+  IEncoderSource,
+  seenContrast,
+  seenImage,
+  sliceMapsKey,
+  sourceOf,
+  windowMapsKey
+} from './encoder-source';
 import { createMapCache, MapCache } from './map-cache';
 import { SessionBases, specKey } from './session-bases';
 import { IWholeEmbedding, WholeEmbeddings } from './whole-embeddings';
@@ -49,22 +58,6 @@ export interface IArrival {
   slice: number;
   spec: EmbeddingSpec;
   error: BridgeError | null;
-}
-
-/** An image at the time when its maps were asked for. */
-interface ISource {
-  /** The session's {@link Session.promptGeneration}; absent if it is not a session's image. */
-  generation?: number;
-  /** The rows and columns that the encoder sees, as an image of their own; absent: all. */
-  within?: Rect;
-  image: ArrayDescriptor;
-  display: ImageInfo['display'];
-  /** What SAM sees for prompts, as the user shows it; absent: the range `display`. */
-  contrast?: Contrast;
-  /** Names the image's content, for this session. */
-  key: string;
-  /** The digest of the image; empty for an image that is handed over, whose results are not kept. */
-  content: string;
 }
 
 /** A request for an embedding: its id, what cancels it, and how urgent it is; by default a user looks at the place. */
@@ -183,13 +176,13 @@ export class SliceEmbeddings {
     const { urgency = 'now' } = call;
     const description = { key, id: call.id, session: session.id, kind: 'embed' as const, urgency };
     const sam = await this._samOf(session);
-    const path = this._promptKey(source, slice, window, sam);
+    const path = embeddingKey(source, slice, window, sam);
     const made = await this._options.jobs.run(
       description,
       call.signal,
       async context =>
         (await this._find(path, sam)) ??
-        this._keep(path, await sam.embed(image, seenBy(source), slice, context, window))
+        this._keep(path, await sam.embed(image, seenContrast(source), slice, context, window))
     );
     if (generation !== session.promptGeneration) {
       throw replaced();
@@ -211,7 +204,7 @@ export class SliceEmbeddings {
     if (window) {
       checkWindow(window, seen);
     }
-    const key = this._promptKey(source, slice, window ?? source.within, sam);
+    const key = embeddingKey(source, slice, window ?? source.within, sam);
     const { row0, row1, column0, column1 } = window ?? seen;
     return {
       name: createHash('sha256').update(key).digest('hex'),
@@ -271,7 +264,7 @@ export class SliceEmbeddings {
       basis,
       samples: this._samples(source, complete),
       slice: async (slice, context, under) => {
-        const path = mapKey(source, slice, complete, basis);
+        const path = sliceMapsKey(source, slice, complete, basis);
         const all = this._windowed(cache, path, source, complete);
         const encode: IWindowSource['encode'] = async (window, inner) => {
           const made = await this._options.sam.reduce(image, display, slice, complete, basis, [window], inner);
@@ -293,7 +286,7 @@ export class SliceEmbeddings {
   ): boolean {
     const complete = completeSpec(spec, seenImage(session));
     const used = basis ?? this._bases.get(session, complete);
-    const all = used && this._cache.peek(mapKey(sourceOf(session), slice, complete, used));
+    const all = used && this._cache.peek(sliceMapsKey(sourceOf(session), slice, complete, used));
     return !!all && (under ? all.covers(under) : all.isComplete);
   }
 
@@ -407,7 +400,7 @@ export class SliceEmbeddings {
     if (generation !== session.promptGeneration) {
       throw replaced();
     }
-    const path = this._promptKey(source, slice, within, sam);
+    const path = embeddingKey(source, slice, within, sam);
     const kept = await this._find(path, sam);
     if (kept) {
       return this._wholes.take(session, generation!, slice, kept, sam.manifest);
@@ -430,50 +423,13 @@ export class SliceEmbeddings {
         // The layers may be the cause; the whole embedding alone does not need them.
       }
     }
-    const whole = await sam.embed(image, seenBy(source), slice, context, within);
+    const whole = await sam.embed(image, seenContrast(source), slice, context, within);
     return this._wholes.take(session, generation!, slice, this._keep(path, whole), sam.manifest);
   }
 
   /** The service of the model that suggests in a session. */
   private async _samOf(session: Session): Promise<ISamService> {
     return (await this._options.models?.of(session)) ?? this._options.sam;
-  }
-
-  /** Names what an embedding for prompts depends on: content, place and contrast of the pixels, and the model. */
-  private _promptKey(source: ISource, slice: number, part: Rect | undefined, sam?: ISamService): string {
-    const key = this._resultKey(source, slice, part, sam);
-    return source.contrast ? JSON.stringify(['contrast', source.contrast, key]) : key;
-  }
-
-  /** The same for the image as it is. */
-  private _resultKey(
-    { content, display }: ISource,
-    slice: number,
-    part: Rect | undefined,
-    { encoder }: ISamService = this._options.sam
-  ): string {
-    const { low, high } = display;
-    const { digest } = encoder;
-    return JSON.stringify(['embedding', PROMPT_INPUT_VERSION, content, slice, part ?? null, low, high, digest]);
-  }
-
-  /** {@link _resultKey} for the maps of a window. */
-  private _mapsKey(
-    source: ISource,
-    slice: number,
-    spec: EmbeddingSpec,
-    basis: IEmbeddingBasis,
-    window: number
-  ): string {
-    const { window: side, layers } = spec;
-    return JSON.stringify([
-      'maps',
-      this._resultKey(source, slice, source.within),
-      side,
-      window,
-      layers,
-      basisKey(basis)
-    ]);
   }
 
   /** An embedding that was kept on disk. */
@@ -529,9 +485,9 @@ export class SliceEmbeddings {
       const written = this._bases.set(session, spec, basis);
       all.windows.spread.forEach((window, i) => {
         all.add(window, windows[i]!);
-        this._keepMaps(this._mapsKey(source, slice, spec, basis, window), windows[i]!);
+        this._keepMaps(windowMapsKey(source, slice, spec, basis, window, this._options.sam), windows[i]!);
       });
-      this._cache.set(mapKey(source, slice, spec, basis), all);
+      this._cache.set(sliceMapsKey(source, slice, spec, basis), all);
       if (all.isComplete) {
         this._tell({ session, slice, spec, error: null });
       }
@@ -541,7 +497,7 @@ export class SliceEmbeddings {
 
   private async _maps(
     session: Session,
-    source: ISource,
+    source: IEncoderSource,
     slice: number,
     spec: EmbeddingSpec,
     basis: IEmbeddingBasis,
@@ -551,11 +507,11 @@ export class SliceEmbeddings {
     session.checkSlice(slice);
     this._watch(session);
     const { generation } = session;
-    const key = mapKey(source, slice, spec, basis);
+    const key = sliceMapsKey(source, slice, spec, basis);
     const all = this._windowed(this._cache, key, source, spec);
     const encode: IWindowSource['encode'] = async (window, inner) => {
       this._checkThere(session, generation);
-      const path = this._mapsKey(source, slice, spec, basis, window);
+      const path = windowMapsKey(source, slice, spec, basis, window, this._options.sam);
       const kept = await this._options.kept?.read(path);
       this._checkThere(session, generation);
       if (kept) {
@@ -583,7 +539,7 @@ export class SliceEmbeddings {
   }
 
   /** The maps of a key, begun if there are none. */
-  private _windowed(cache: MapCache, key: string, source: ISource, spec: EmbeddingSpec): WindowedMaps {
+  private _windowed(cache: MapCache, key: string, source: IEncoderSource, spec: EmbeddingSpec): WindowedMaps {
     const all = cache.get(key) ?? this._begin(source, spec);
     if (!cache.has(key)) {
       cache.set(key, all);
@@ -592,19 +548,19 @@ export class SliceEmbeddings {
   }
 
   /** Maps without any window. */
-  private _begin(source: ISource, spec: EmbeddingSpec): WindowedMaps {
+  private _begin(source: IEncoderSource, spec: EmbeddingSpec): WindowedMaps {
     const { within } = source;
     const origin = within && { row: within.row0, column: within.column0 };
     return new WindowedMaps(this._windowsOf(source, spec), spec.layers, this._options.sam.manifest, origin);
   }
 
-  private _windowsOf({ image, within }: ISource, { window }: EmbeddingSpec): EncoderWindows {
+  private _windowsOf({ image, within }: IEncoderSource, { window }: EmbeddingSpec): EncoderWindows {
     const { row0, row1, column0, column1 } = within ?? rectOf(null, image.shape);
     return new EncoderWindows({ rows: row1 - row0, columns: column1 - column0 }, window!, this._options.sam.manifest);
   }
 
   /** See {@link IImageMaps.samples}. */
-  private _samples(source: ISource, spec: EmbeddingSpec): Rect[] | undefined {
+  private _samples(source: IEncoderSource, spec: EmbeddingSpec): Rect[] | undefined {
     const windows = this._windowsOf(source, spec);
     const { row0, column0 } = source.within ?? { row0: 0, column0: 0 };
     const { spread } = windows;
@@ -614,7 +570,7 @@ export class SliceEmbeddings {
   /** Run the encoder over windows of a slice. A whole embedding that the run brings is handed on at once, before the maps are made. */
   private async _reduce(
     session: Session,
-    source: ISource,
+    source: IEncoderSource,
     slice: number,
     spec: EmbeddingSpec,
     basis: IEmbeddingBasis | null,
@@ -625,11 +581,17 @@ export class SliceEmbeddings {
     const { manifest } = this._options.sam;
     const take = (whole: IWholeEmbedding) => {
       this._wholes
-        .take(session, generation!, slice, this._keep(this._promptKey(source, slice, within), whole), manifest)
+        .take(
+          session,
+          generation!,
+          slice,
+          this._keep(embeddingKey(source, slice, within, this._options.sam), whole),
+          manifest
+        )
         .catch(error => log(`the embedding of slice ${slice} of session ${session.id} could not be kept`, error));
     };
     const isWanted = session.record.samModel === manifest.id && !this._wholes.find(session, slice, manifest);
-    const whole = isWanted ? { contrast: seenBy(source), take } : undefined;
+    const whole = isWanted ? { contrast: seenContrast(source), take } : undefined;
     return this._options.sam.reduce(image, display, slice, spec, basis, windows, context, whole, within);
   }
 
@@ -704,7 +666,7 @@ export class SliceEmbeddings {
   private readonly _work = new SharedWork();
   private readonly _watched = new WeakSet<Session>();
   private readonly _closed = new WeakSet<Session>();
-  /** Embeddings of windows that were handed out last, by {@link _resultKey}: they may not be on disk yet, or never. */
+  /** Embeddings of windows that were handed out last, by {@link embeddingKey}: they may not be on disk yet, or never. */
   private readonly _recent = new Lru<string, Float32Array>({ limit: RECENT_WINDOWS });
   /** The slice whose whole embedding was asked for last. */
   private readonly _asked = new WeakMap<Session, number>();
@@ -727,57 +689,6 @@ export namespace SliceEmbeddings {
     cacheBytes?: number;
     /** Milliseconds after a failure in which prefetching is refused. */
     retryMs?: number;
-  }
-}
-
-/** The spec with its window, which the image decides if it is null. */
-function completeSpec(
-  spec: EmbeddingSpec,
-  image: { dtype: string; display: ImageInfo['display']; shape: readonly number[] }
-): EmbeddingSpec {
-  return spec.window === null ? withImage(featureSpec({ families: {}, embedding: spec }), image).embedding! : spec;
-}
-
-function sourceOf(session: Session): ISource {
-  const { image, promptGeneration: generation } = session;
-  const { digest, display, shape } = session.record.image;
-  const { region, contrast } = session.record;
-  const within = region && rectOf(region, shape);
-  const key = `${session.id}/${digest}/${within ? Object.values(within).join('-') : ''}/`;
-  return {
-    generation,
-    ...(within && { within }),
-    image,
-    display,
-    ...(contrast && { contrast }),
-    key,
-    content: digest
-  };
-}
-
-/** What SAM sees for prompts. */
-function seenBy({ contrast, display }: ISource): ISeenContrast {
-  return contrast ?? display;
-}
-
-/** A session's image as the encoder sees it. */
-function seenImage({ record: { image, region } }: Session): ImageInfo {
-  return { ...image, shape: cutShape(image.shape, region) };
-}
-
-function mapKey({ display, key }: ISource, slice: number, { window }: EmbeddingSpec, basis: IEmbeddingBasis): string {
-  return `${key}${display.low},${display.high}/${slice}/${window}/${basisKey(basis)}`;
-}
-
-/** Throws BridgeError `invalid` for a window that does not lie in the rows and columns that SAM sees. */
-function checkWindow(window: Rect, seen: Rect): void {
-  const { row0, row1, column0, column1 } = window;
-  if (row0 >= row1 || column0 >= column1 || overlapArea(window, seen) < areaOf(window)) {
-    throw new BridgeError(
-      'invalid',
-      `The window has rows ${row0} to ${row1} and columns ${column0} to ${column1}; it must lie in rows ${seen.row0} to ${seen.row1} and ` +
-        `columns ${seen.column0} to ${seen.column1}.`
-    );
   }
 }
 
