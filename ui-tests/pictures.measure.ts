@@ -29,6 +29,16 @@ interface IMade {
   text: string;
 }
 
+/** Prints the pixel deepest inside a particle of the stack's first slice. */
+const PARTICLE = `
+import json
+from scipy.ndimage import distance_transform_edt
+truth = sl.data.micrograph("particles", (400, 600), seed=0)[1]
+inner = distance_transform_edt(truth == truth.max())
+inner[:60] = inner[-60:] = inner[:, :60] = inner[:, -60:] = 0
+row, column = np.unravel_index(inner.argmax(), inner.shape)
+print(json.dumps({"row": int(row), "column": int(column)}))`;
+
 const made: IMade[] = [];
 
 interface IPanel {
@@ -428,6 +438,26 @@ ${cell('name="stack", fresh=True').replace('(image', '(volume')}`;
     await page.waitForTimeout(1500);
     await rest();
     await shoot('stack-filled', 'Labels were filled between slices (J): marks at the slider', { root: slices.root });
+    await slices.press('s');
+    const particle = JSON.parse(await notebook.execute(3, PARTICLE)) as IPixel;
+    await slices.moveTo(particle.row, particle.column);
+    await slices.suggestionAt(particle.row, particle.column);
+    await slices.press('Shift+A');
+    await slices.root.getByText(/objects like it are proposed/).waitFor({ timeout: 90_000 });
+    await rest();
+    await shoot('similar', 'All objects like the one under the pointer, before they are taken (Shift+A)', {
+      root: slices.root
+    });
+    await page.keyboard.press('Escape');
+    await slices.moveTo(particle.row, particle.column);
+    await slices.suggestionAt(particle.row, particle.column);
+    await slices.press('Shift+D');
+    await slices.saved();
+    await page.waitForTimeout(8000);
+    await rest();
+    await shoot('carried', 'An object was carried through the stack, and labelled on its slices (Shift+D)', {
+      root: slices.root
+    });
     await slices.root.getByTestId('sambalab-direction-xz').click();
     await page.waitForTimeout(1500);
     await shoot('stack-xz', 'The same volume in the direction xz', { root: slices.root });
