@@ -117,7 +117,7 @@ def test_the_default_is_not_worse_than_samba_from_a_few_strokes(micrograph, side
     [
         np.array([[0, 255], [0, 255]], np.uint8),
         np.full((30, 40), 7, np.float32),
-        np.random.default_rng(0).integers(0, 65536, (3, 20, 500), dtype=np.uint16),
+        np.random.default_rng(0).integers(0, 65536, (2, 20, 60), dtype=np.uint16),
         np.random.default_rng(0).integers(0, 256, (1, 300, 3), dtype=np.uint8),
     ],
     ids=["four pixels", "constant", "stack", "colour row"],
