@@ -1,6 +1,6 @@
 /** The commands of SAM's suggestions. */
 import { currentTool } from '../canvas/tools';
-import { addPoints, suggest } from '../canvas/tools/suggest';
+import { addPoints, chooseScale, suggest } from '../canvas/tools/suggest';
 import { trans } from '../base/translation';
 import { ScaleChoice } from '../state/suggestion-options';
 import { ICommand, ILabellerView } from './command';
@@ -16,7 +16,7 @@ function ofScale(scale: ScaleChoice, key: string, label: () => string, descripti
     description,
     row: () => trans.__('Suggestions: small, medium, large, or what fits best'),
     enabled: inUse,
-    run: ({ state }) => state.suggestionOptions.set({ scale })
+    run: ({ state }) => chooseScale(state, scale)
   };
 }
 
@@ -109,8 +109,8 @@ export const SUGGESTION_COMMANDS: readonly ICommand[] = [
       ),
     enabled: view => {
       const { parts, connection } = view.state;
-      const isStack = parts !== null && parts.direction === 'xy' && parts.slices > 1;
-      return inUse(view) && isStack && parts.suggestions.ready && connection.state.state === 'connected';
+      const isReady = parts?.suggestions.ready && connection.state.state === 'connected';
+      return inUse(view) && parts !== null && (parts.slices === 1 || Boolean(isReady));
     },
     run: ({ state }) => void state.carry()
   },

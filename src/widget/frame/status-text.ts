@@ -1,7 +1,9 @@
 /** The text of the status line, from the labeller's state. No DOM here. */
+import { absenceText } from '../state/absence-text';
 import { Closed } from '../state/connection';
 import { stageText } from '../state/job-stage';
 import { LabellerState } from '../state/labeller-state';
+import { SCALES } from '../state/suggestion-options';
 import { SimilarObjects } from '../state/similar-objects';
 import { IDecoderRoutes, RouteName } from '../state/suggestion-decoder';
 import { nextStep } from './next-step';
@@ -105,6 +107,10 @@ function mostImportant(state: LabellerState): IStatusText {
       if (parts?.embedding.looking) {
         return { text: trans.__('SAM is looking at this region…'), kind: 'busy' };
       }
+      const why = parts?.absent.why ?? null;
+      if (why) {
+        return { text: absenceText(why), kind: 'plain' };
+      }
       const closer = parts?.embedding.closer ?? null;
       return closer === null
         ? { text: nextStep(state) ?? trans.__('SAM is ready, on %1', deviceName(state)), kind: 'plain' }
@@ -172,7 +178,25 @@ function similarText(similar: SimilarObjects, shown: number): IStatusText {
 }
 
 /** Tells what to do with a suggestion that is held. */
-function heldText({ settings }: LabellerState): string {
+function heldText(state: LabellerState): string {
+  return [turnedText(state), promptText(state)].join(' ').trim();
+}
+
+/** Tells at which scale it is shown, where the user has turned it. */
+function turnedText({ parts }: LabellerState): string {
+  switch (SCALES[parts?.suggestions.turned ?? SCALES.length]) {
+    case 'small':
+      return trans.__('This object is shown at the small scale (S).');
+    case 'medium':
+      return trans.__('This object is shown at the medium scale (M).');
+    case 'large':
+      return trans.__('This object is shown at the large scale (L).');
+    default:
+      return '';
+  }
+}
+
+function promptText({ settings }: LabellerState): string {
   return settings.values.negativeClick === 'right'
     ? trans.__('Click what belongs to it, right-click what does not. Enter takes the suggestion, Escape drops it.')
     : trans.__('Click what belongs to it, Ctrl-click what does not. Enter takes the suggestion, Escape drops it.');

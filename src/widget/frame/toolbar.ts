@@ -8,7 +8,8 @@ import { Move } from '../labels/patch-queue';
 import { stepText } from '../base/steps';
 import { findCommand, ILabellerView, keysOf, keystrokeText } from '../commands';
 import { commandButton, titleWithKey } from '../commands/titles';
-import { ScaleChoice } from '../state/suggestion-options';
+import { chooseScale } from '../canvas/tools/suggest';
+import { ScaleChoice, SCALES } from '../state/suggestion-options';
 import { BRUSH_MAX, Erases, Overlap, TOLERANCE_MAX, toleranceOf } from '../base/settings';
 import { SliceBar } from './slice-bar';
 import { StateWidget } from '../panel/state-widget';
@@ -70,7 +71,7 @@ export class Toolbar extends StateWidget {
         text: scaleLetter(value),
         title: titleWithKey(findCommand(`choose-${value}-scale`))
       })),
-      choose: scale => state.suggestionOptions.set({ scale })
+      choose: scale => chooseScale(state, scale)
     });
     this._overlap = new ChoiceSwitch({
       testid: 'sambalab-overlap',
@@ -205,7 +206,8 @@ export class Toolbar extends StateWidget {
     setText(this._size.node.lastElementChild!, trans.__('%1 px', values.brushSize));
     this._fills.setAttribute('aria-pressed', String(values.brushFills));
     this._tolerance.set(values.tolerance);
-    this._scale.set(this._state.suggestionOptions.values.scale);
+    const turned = SCALES[this._state.parts?.suggestions.turned ?? SCALES.length];
+    this._scale.set(turned ?? this._state.suggestionOptions.values.scale);
     this._overlap.set(values.overlap);
     this._erases.set(values.erases);
     // The brush's size stays, so that the toolbar does not jump, unless another control takes its place.

@@ -5,6 +5,7 @@ import { trans } from '../base/translation';
 import { LabelStore } from '../labels/label-store';
 import { decodeMask, encodeMask, IMaskedPatch } from '../labels/patches';
 import { IMaskTile } from '../labels/raster';
+import { absenceText } from './absence-text';
 import { mayChange } from './class-rules';
 import { Connection } from './connection';
 import { SessionParts } from './session-parts';
@@ -107,12 +108,9 @@ export class Drawing {
         );
         return undefined;
       }
-      if (!suggestion && parts.suggestions.wasUnfit) {
-        this._state.hint(
-          trans.__(
-            'SAM finds no object here, or one of more than a third of the image. Choose a scale (S, M, L), or Shift-click.'
-          )
-        );
+      const { wasUnfit } = parts.suggestions;
+      if (!suggestion && wasUnfit) {
+        this._state.hint(absenceText(wasUnfit));
       }
       if (suggestion) {
         parts.suggestions.learn(suggestion, current.id);

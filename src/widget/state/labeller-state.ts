@@ -46,6 +46,7 @@ import { StrokeTimes } from './stroke-times';
 import { IPixel } from './suggestion';
 import { SuggestionOptions } from './suggestion-options';
 import { Training } from './training';
+import { isHidden } from './weak-suggestions';
 
 /** SAM gets a slice of a stack when the user has stayed on it for this time, in milliseconds: not slices that are only passed. */
 const REST_MS = 400;
@@ -713,6 +714,7 @@ export class LabellerState implements IDisposable {
       goesOn,
       direction,
       suggestionOptions,
+      hides: suggestion => isHidden(suggestion, false, this.settings.values),
       classInUse: () => this.currentClass?.id ?? 0,
       sliceInView: () => this.slice,
       createDecoder

@@ -112,6 +112,14 @@ export class ObjectTasks {
     if (!parts || !currentClass || !session) {
       return;
     }
+    if (parts.slices === 1) {
+      this._state.note(
+        trans.__(
+          'This image has one slice; an object is carried through those of a stack. Shift+A proposes others like it here.'
+        )
+      );
+      return;
+    }
     if (this._state.corrects) {
       this._state.note(trans.__('An object is carried into labels: stop correcting the segmentation first.'));
       return;

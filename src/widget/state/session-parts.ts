@@ -11,6 +11,7 @@ import { ISessionLink } from '../base/session-link';
 import { ILabelChange, LabelStore } from '../labels/label-store';
 import { ImageTiles } from '../tiles/image-tiles';
 import { SegmentationTiles } from '../tiles/segmentation-tiles';
+import { AbsentSuggestion } from './absent-suggestion';
 import { Change, IRepaint } from './change';
 import { Choice } from './choice';
 import { Comparison } from './comparison';
@@ -25,6 +26,7 @@ import { SliceEmbedding } from './slice-embedding';
 import { ISuggestionDecoder } from './suggestion-decoder';
 import { SuggestionOptions } from './suggestion-options';
 import { SimilarObjects } from './similar-objects';
+import { Suggestion } from './suggestion';
 import { Suggestions } from './suggestions';
 import { UncertaintyOverlay } from './uncertainty';
 import { UpcomingSlices } from './upcoming-slices';
@@ -78,6 +80,7 @@ export class SessionParts implements IDisposable {
       greys,
       remembered: `sizes ${session.image.digest}`
     });
+    this.absent = new AbsentSuggestion({ suggestions: this.suggestions, hides: options.hides });
     this.similar = new SimilarObjects({ image, link, options: options.suggestionOptions, greys });
     this.embedding = new SliceEmbedding({
       link,
@@ -133,6 +136,8 @@ export class SessionParts implements IDisposable {
   readonly comparison = new Comparison();
   readonly segmentation: SegmentationTiles;
   readonly suggestions: Suggestions;
+  /** Why nothing is suggested where the pointer rests. */
+  readonly absent: AbsentSuggestion;
   /** Objects that are proposed because they are like one. */
   readonly similar: SimilarObjects;
   readonly embedding: SliceEmbedding;
@@ -225,6 +230,7 @@ export class SessionParts implements IDisposable {
       this.pixels,
       this.comparison,
       segmentation,
+      this.absent,
       suggestions,
       similar,
       embedding,
@@ -290,6 +296,7 @@ export class SessionParts implements IDisposable {
       this._changed.emit('top');
     }, this);
     suggestions.changed.connect(() => this._changed.emit('top'), this);
+    this.absent.changed.connect(() => this._changed.emit('status'), this);
     similar.changed.connect(() => {
       this._changed.emit('top');
       this._changed.emit('status');
@@ -335,6 +342,8 @@ export namespace SessionParts {
     goesOn?: SessionParts | undefined;
     /** What the user chose for suggestions. */
     suggestionOptions: SuggestionOptions;
+    /** Whether a suggestion that follows the pointer is hidden, since SAM is not sure of it. */
+    hides: (suggestion: Suggestion) => boolean;
     /** The id of the class in use; 0 for none. */
     classInUse: () => number;
     /** The slice that is shown. */

@@ -10,7 +10,7 @@ import { ISize } from '../base/geometry';
 import { recall, remember } from '../base/remembered';
 import { allIn, areClear, clipped, placeOf, Prompt, promptsOf } from './prompts';
 import { IPixel, SINGLE, Suggestion } from './suggestion';
-import { SCALES, SuggestionOptions } from './suggestion-options';
+import { ScaleChoice, SCALES, SuggestionOptions } from './suggestion-options';
 
 /** What suggestions need of the decoder. */
 export interface IPointDecoder {
@@ -48,11 +48,14 @@ export interface IExample {
   isProposed?: boolean;
 }
 
+/** Why Auto does not begin with a suggestion: it covers too much of the image, or is ragged. */
+export type Unfit = 'large' | 'ragged';
+
 /** A suggestion, and what it answers. */
 interface IAnswer extends IExample {
   prompts: IPrompts;
-  /** Whether Auto must not begin with it, since it covers too much of the image or is ragged. */
-  isUnfit: boolean;
+  /** Why Auto must not begin with it; null: it may. */
+  unfit: Unfit | null;
   /** Whether it was decoded ahead for points nearby, and stands until SAM has answered. */
   isFirst?: boolean;
   /** Whether the pointer had moved on before SAM answered: the border is moved to the image's edges only if the user takes it. */
@@ -91,14 +94,14 @@ export class Suggestions implements IDisposable {
     return this._failed;
   }
 
-  /** Emits when prompts are added to the suggestion that is held, or taken back. */
+  /** Emits when prompts are added to the suggestion that is held, or taken back, or when it is turned to another scale. */
   get prompted(): ISignal<this, void> {
     return this._prompted;
   }
 
   /** The suggestion that is shown. */
   get current(): Suggestion | null {
-    return this._shown && !this._shown.isUnfit ? this._shown.suggestion : null;
+    return this._shown && !this._shown.unfit ? this._shown.suggestion : null;
   }
 
   /** The prompts of the suggestion that is held; null if none is: then it follows the pointer. */
@@ -124,7 +127,7 @@ export class Suggestions implements IDisposable {
   async example(): Promise<IExample | null> {
     const shown = this.current && this._shown;
     const answer = shown?.isFirst ? await this._ask(shown.decoder, shown.prompts, this._end.signal, true) : shown;
-    const example = shown ? (answer?.isUnfit ? null : answer) : this._accepted;
+    const example = shown ? (answer?.unfit ? null : answer) : this._accepted;
     return example && { suggestion: example.suggestion, decoder: example.decoder, isProposed: shown !== null };
   }
 
@@ -133,9 +136,19 @@ export class Suggestions implements IDisposable {
     return this._accepted?.suggestion ?? null;
   }
 
-  /** Whether the last click found nothing but masks with which Auto does not begin. */
-  get wasUnfit(): boolean {
+  /** Why the last click found nothing with which Auto begins; null: it found something. */
+  get wasUnfit(): Unfit | null {
     return this._wasUnfit;
+  }
+
+  /** Why nothing is shown where SAM has answered; null: something is, or there is no answer. */
+  get unfit(): Unfit | null {
+    return this._shown?.unfit ?? null;
+  }
+
+  /** The scale at which what is held is shown, of {@link SCALES} or {@link SINGLE}; null: the usual one. */
+  get turned(): number | null {
+    return this._turned;
   }
 
   /** Whether the decoder works on a suggestion. */
@@ -223,8 +236,7 @@ export class Suggestions implements IDisposable {
     if (this._shown && areClear(this._shown.prompts) && this._steps.length > 0) {
       const { suggestion } = this._shown;
       const count = SCALES.length + (suggestion.candidates.single ? 1 : 0);
-      this._turned = (suggestion.scale + by + count) % count;
-      this._show(this._remade(this._shown));
+      this._turnTo((suggestion.scale + by + count) % count);
       return;
     }
     const last = SCALES.length - 1;
@@ -232,6 +244,24 @@ export class Suggestions implements IDisposable {
     const to = from === undefined ? (by > 0 ? 0 : last) : from + by;
     const next = around ? (to + SCALES.length) % SCALES.length : Math.min(Math.max(to, 0), last);
     this.options.set({ scale: SCALES[next]! });
+  }
+
+  /** Choose a scale, or Auto. While prompts that are clear are held, it is the scale of these alone, and Auto their usual mask. */
+  choose(scale: ScaleChoice): void {
+    const { held } = this;
+    if (held && areClear(held)) {
+      this._turnTo(scale === 'auto' ? null : SCALES.indexOf(scale));
+    } else {
+      this.options.set({ scale });
+    }
+  }
+
+  private _turnTo(scale: number | null): void {
+    this._turned = scale;
+    if (this._shown) {
+      this._show(this._remade(this._shown));
+    }
+    this._prompted.emit();
   }
 
   /**
@@ -262,7 +292,7 @@ export class Suggestions implements IDisposable {
     const prompts = this.held!;
     const shown = this._exact;
     if (!before && shown && !areClear(prompts) && shown.suggestion.contains(placeOf(prompts))) {
-      step.known = { ...shown, prompts, isUnfit: false }; // the user holds what is shown
+      step.known = { ...shown, prompts, unfit: null }; // the user holds what is shown
       step.answer = Promise.resolve(step.known);
       this._show(step.known);
     } else {
@@ -306,8 +336,8 @@ export class Suggestions implements IDisposable {
    */
   async accept(at: IPixel): Promise<Suggestion | null> {
     const answer = await this._take(at);
-    this._wasUnfit = answer?.isUnfit ?? false;
-    if (!answer || answer.isUnfit) {
+    this._wasUnfit = answer?.unfit ?? null;
+    if (!answer || answer.unfit) {
       return null;
     }
     this._accepted = answer;
@@ -325,7 +355,7 @@ export class Suggestions implements IDisposable {
       this._show(null);
       this._prompted.emit();
       const answer = known ?? (await this._awaited(() => step.answer));
-      return answer && { ...answer, isUnfit: false }; // the user has named it
+      return answer && { ...answer, unfit: null }; // the user has named it
     }
     this._quiet = at;
     this._abort();
@@ -534,8 +564,8 @@ export class Suggestions implements IDisposable {
       points,
       atEdges ? greys : undefined
     );
-    const isUnfit = (chosen.isTooLarge || chosen.isRagged) && this._steps.length === 0;
-    return { suggestion, prompts, decoder, isUnfit };
+    const unfit = this._steps.length > 0 ? null : chosen.isTooLarge ? 'large' : chosen.isRagged ? 'ragged' : null;
+    return { suggestion, prompts, decoder, unfit };
   }
 
   /** The scale that Auto takes. */
@@ -613,7 +643,7 @@ export class Suggestions implements IDisposable {
   /** The user's actions on the suggestion that is held. */
   private _steps: IStep[] = [];
   private _accepted: IAnswer | null = null;
-  private _wasUnfit = false;
+  private _wasUnfit: Unfit | null = null;
   /** The scale that is shown instead of the usual one, while the prompts are clear. */
   private _turned: number | null = null;
   private _epoch = new AbortController();

@@ -6,6 +6,7 @@ import { IPoint, ViewTransform } from '../../base/geometry';
 import { trans } from '../../base/translation';
 import { LabellerState } from '../../state/labeller-state';
 import { IPixel } from '../../state/suggestion';
+import { ScaleChoice } from '../../state/suggestion-options';
 import { Rect } from '../../../shared';
 import { lineColour, paintLine } from './contour';
 import { ITool, IToolEvent, IToolHandler, IToolHost } from './tool';
@@ -255,6 +256,15 @@ export function addPoints(state: LabellerState, pixels: readonly IPixel[], label
     return;
   }
   suggestions?.add({ points: pixels.map(({ row, column }) => ({ row, column, label })) });
+}
+
+/** Choose the scale of suggestions, or that of what is held alone: see `Suggestions.choose`. */
+export function chooseScale({ parts, suggestionOptions }: LabellerState, scale: ScaleChoice): void {
+  if (parts) {
+    parts.suggestions.choose(scale);
+  } else {
+    suggestionOptions.set({ scale });
+  }
 }
 
 /** The pixels between two corners. */

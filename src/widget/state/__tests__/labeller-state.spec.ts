@@ -174,6 +174,22 @@ describe('LabellerState', () => {
     ]);
   });
 
+  it('says why nothing is suggested where the pointer rests, and why nothing is carried in an image of one slice', async () => {
+    const all = { lowRes: [0, 1, 2].map(() => new Float32Array(256 * 256).fill(8)), scores: [1, 1, 1], single: null };
+    const { state, parts } = await open(async () => all);
+    parts.suggestions.move({ row: 300, column: 350 }, 0);
+    await until(() => parts.absent.why !== null);
+    expect(statusText(state).text).toMatch(/^All that SAM sees here covers more than a third of the image\./);
+    parts.suggestions.leave();
+    expect(statusText(state).text).toBe(READY);
+    await state.carry();
+    expect(statusText(state).text).toMatch(/^This image has one slice/);
+    parts.suggestions.add({ box: { row0: 280, row1: 320, column0: 330, column1: 370 } });
+    await until(() => parts.suggestions.current !== null);
+    parts.suggestions.choose('large');
+    expect(statusText(state).text).toContain('This object is shown at the large scale (L). Click what belongs to it');
+  });
+
   it('drops what it proposes when SAM sees another region; goes on searching when asked again, and not when it is closed', async () => {
     const { state, sidecar, parts } = await open(undefined, image, 2);
     await state.accept({ row: 300, column: 350 });

@@ -1,6 +1,7 @@
 import { BridgeError, Rect } from '../../../shared';
 import { ICandidates, IPrompts } from '../../../sam';
 import { DEFAULT_MODEL } from '../../../shared';
+import { AbsentSuggestion } from '../absent-suggestion';
 import { placeOf } from '../prompts';
 import { IPixel, SINGLE } from '../suggestion';
 import { IPointDecoder, Suggestions } from '../suggestions';
@@ -198,6 +199,43 @@ describe('Suggestions', () => {
     const { lowRes, ...rest } = candidates({ row: 200, column: 240 });
     asked[0]!.resolve({ ...rest, lowRes: lowRes.map(() => new Float32Array(256 * 256).fill(8)) });
     expect(await accepted).toBeNull();
+  });
+
+  it('tells why it suggests nothing once the pointer rests, and as long as it moves over such places', async () => {
+    const { suggestions, asked } = make();
+    let hides = false;
+    const absent = new AbsentSuggestion({ suggestions, hides: () => hides, restMs: 20 });
+    const told: (string | null)[] = [];
+    absent.changed.connect(() => told.push(absent.why));
+    const rest = () => new Promise(resolve => setTimeout(resolve, 60));
+    const all = { lowRes: [0, 1, 2].map(() => new Float32Array(256 * 256).fill(8)), scores: [1, 1, 1], single: null };
+    const move = async (column: number, answer: ICandidates) => {
+      suggestions.move({ row: 200, column }, 0);
+      asked[asked.length - 1]!.resolve(answer);
+      await tick();
+    };
+    await move(240, all);
+    expect(told).toEqual([]);
+    await rest();
+    expect(told).toEqual(['large']);
+    for (let column = 241; column < 250; column++) {
+      await move(column, all);
+    }
+    await rest();
+    expect(told).toEqual(['large']);
+    await move(250, candidates({ row: 200, column: 250 }));
+    expect(told).toEqual(['large', null]);
+    hides = true;
+    await move(251, candidates({ row: 200, column: 251 }));
+    suggestions.leave();
+    await rest();
+    expect(told).toEqual(['large', null]);
+    await move(252, candidates({ row: 200, column: 252 }));
+    await rest();
+    expect(told).toEqual(['large', null, 'weak']);
+    suggestions.add(inside(200, 252));
+    expect(told).toEqual(['large', null, 'weak', null]);
+    absent.dispose();
   });
 
   it('begins with no ragged mask, until the user takes its scale', async () => {
@@ -431,6 +469,26 @@ describe('Suggestions', () => {
     expect(suggestions.removeLast()).toBe(true);
     expect([suggestions.current, suggestions.held, asked.length]).toEqual([null, null, 2]);
     expect(suggestions.removeLast()).toBe(false);
+  });
+
+  it('chooses a scale for clear prompts alone, and Auto gives their usual mask back', async () => {
+    const { suggestions, asked } = make();
+    let told = 0;
+    suggestions.prompted.connect(() => told++);
+    suggestions.add({ box: { row0: 180, row1: 220, column0: 220, column1: 260 } });
+    asked[0]!.resolve(withSingle({ row: 200, column: 240 }));
+    await tick();
+    expect([suggestions.current!.scale, suggestions.turned, told]).toEqual([SINGLE, null, 1]);
+    suggestions.choose('large');
+    expect([suggestions.current!.scale, suggestions.turned, told]).toEqual([2, 2, 2]);
+    expect(suggestions.options.values.scale).toBe('auto');
+    suggestions.choose('auto');
+    expect([suggestions.current!.scale, suggestions.turned]).toEqual([SINGLE, null]);
+    suggestions.choose('small');
+    expect((await suggestions.accept({ row: 0, column: 0 }))!.scale).toBe(0);
+    suggestions.choose('medium');
+    expect([suggestions.turned, suggestions.options.values.scale]).toEqual([null, 'medium']);
+    suggestions.options.set({ scale: 'auto' });
   });
 
   it('decodes the newest prompts only, and accepts their answer when Enter comes before it', async () => {
