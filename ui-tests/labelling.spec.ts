@@ -47,23 +47,24 @@ test('An accepted suggestion covers the particle under the mouse, or in a box', 
   await expect(status).not.toHaveText(/^Click what belongs to it/);
   expect(Number(await notebook.execute(2, overlapWithParticle(other, 2)))).toBeGreaterThan(0.8);
 
-  // All others like the first: found from the pointer on it, one dropped by a click, the others taken as one step.
+  // The particle at the pointer and all like it, one dropped by a click, the others taken as one step.
   await lab.press('1');
   await lab.moveTo(objects[2]!.row, objects[2]!.column);
   await lab.suggestionAt(objects[2]!.row, objects[2]!.column);
   const before = await lab.countLabelled();
   await lab.press('Shift+A');
-  await expect(status).toHaveText(/^\d+ objects like it are proposed/, { timeout: 90_000 });
+  await expect(status).toHaveText(/^This object and \d+ like it are proposed/, { timeout: 90_000 });
   const proposed = Number(/\d+/.exec((await status.textContent())!)![0]);
   expect(proposed).toBeGreaterThan(8);
   expect(await lab.countLabelled()).toBe(before);
   await lab.moveTo(objects[3]!.row, objects[3]!.column);
   await lab.click();
-  await expect(status).toHaveText(new RegExp(`^${proposed - 1} objects`));
+  await expect(status).toHaveText(new RegExp(`^This object and ${proposed - 1} like it`));
   await lab.press('Enter');
   await lab.saved();
   const inside = 'print(((lab.labels == 1) & (truth == 1)).sum() / (lab.labels == 1).sum())';
   expect(Number(await notebook.execute(2, inside))).toBeGreaterThan(0.9);
+  expect(await lab.read('labels', objects[2]!.row, objects[2]!.column)).toBe(1);
   expect(await lab.read('labels', objects[3]!.row, objects[3]!.column)).toBe(0);
   expect(await lab.countLabelled()).toBeGreaterThan(before * 3);
   await lab.press('Control+z');

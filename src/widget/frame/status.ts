@@ -133,7 +133,9 @@ export class StatusLine extends StateWidget {
     if (name === undefined) {
       return trans.__('by your prompts');
     }
-    return this._state.suggestionOptions.values.scale === 'auto' ? trans.__('%1 (Auto)', name) : name;
+    const isAuto =
+      this._state.suggestionOptions.values.scale === 'auto' && this._state.parts?.suggestions.turned === null;
+    return isAuto ? trans.__('%1 (Auto)', name) : name;
   }
 
   private _onHover(_: CanvasView, at: IHover | null): void {

@@ -722,6 +722,10 @@ export class LabellerState implements IDisposable {
     parts.changed.connect((_, change) => this._changed.emit(change), this);
     parts.repaint.connect((_, repaint) => this._repaint.emit(repaint), this);
     parts.failed.connect((_, error) => this._fail(error), this);
+    parts.suggestions.prompted.connect(() => {
+      this._notice = null;
+      this._changed.emit('status');
+    }, this);
     const { labels } = parts;
     if (!kept) {
       this.times.follow(labels);

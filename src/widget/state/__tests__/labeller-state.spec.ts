@@ -187,7 +187,7 @@ describe('LabellerState', () => {
     parts.suggestions.add({ box: { row0: 280, row1: 320, column0: 330, column1: 370 } });
     await until(() => parts.suggestions.current !== null);
     parts.suggestions.choose('large');
-    expect(statusText(state).text).toContain('This object is shown at the large scale (L). Click what belongs to it');
+    expect(statusText(state).text).toMatch(/^This object is shown at the large scale \(L\)\. Click what belongs to it/);
   });
 
   it('drops what it proposes when SAM sees another region; goes on searching when asked again, and not when it is closed', async () => {
