@@ -7,6 +7,7 @@ import {
   COMMANDS,
   commandOf,
   findCommand,
+  ILabellerView,
   inJupyterLab,
   keysOf,
   keystrokesOf,
@@ -64,6 +65,19 @@ describe('COMMANDS', () => {
       'show-keys'
     ]);
     expect(of('Shift', { shiftKey: true })).toEqual([]);
+  });
+
+  it('carries an object in a stack whose suggestions are ready, and says in an image of one slice that it cannot', () => {
+    const isEnabled = (slices: number, ready: boolean) =>
+      findCommand('carry-object').enabled!({
+        state: {
+          takenTool: 'suggest',
+          direction: 'xy',
+          parts: { slices, suggestions: { ready } },
+          connection: { state: { state: 'connected' } }
+        }
+      } as unknown as ILabellerView);
+    expect([isEnabled(1, false), isEnabled(3, false), isEnabled(3, true)]).toEqual([true, false, true]);
   });
 
   it('reads AltGr with a key as the character that it writes', () => {
