@@ -72,6 +72,13 @@ lab = sl.Labeller(stack, classes=["hole", "ground"], name="slices", fresh=True);
     expect(traffic.names.filter(name => name !== 'session.view' && !name.includes('"result":{}'))).toEqual([]);
     expect(traffic.bytes).toBeLessThan(1000);
 
+    // The pointer rests while slices are turned: what is under it is suggested there.
+    for (const key of ['PageDown', 'PageUp']) {
+      await lab.press(key);
+      await lab.samReady();
+      expect((await lab.suggestionAt(HOLE.row, HOLE.column)).covers(HOLE.row, HOLE.column)).toBe(true);
+    }
+
     // Carried from here, the hole is labelled on all slices, in one step.
     await lab.press('Shift+D');
     await expect(lab.root.getByTestId('sambalab-status')).toContainText(

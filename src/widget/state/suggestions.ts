@@ -165,10 +165,15 @@ export class Suggestions implements IDisposable {
     return this._disposed;
   }
 
-  /** The decoder of the slice that is shown, or null while there is none. */
+  /** The decoder of the slice that is shown, or null while there is none. What is under a pointer that rests is suggested by the new one. */
   set decoder(decoder: IPointDecoder | null) {
+    const pointer = this._last;
     this._decoder = decoder;
     this.clear();
+    this._last = pointer;
+    if (decoder) {
+      this.refresh();
+    }
   }
 
   /** Milliseconds from the pointer to the exact suggestion, of the last ones. */

@@ -507,6 +507,27 @@ describe('Suggestions', () => {
     expect(suggestions.current).toBeNull();
   });
 
+  it('suggests what is under a pointer that rests, once another slice is ready', async () => {
+    const { suggestions, asked } = make();
+    suggestions.move({ row: 200, column: 240 }, 10);
+    const suggest: IPointDecoder['suggest'] = async prompts => candidates(placeOf(prompts));
+    suggestions.decoder = null;
+    expect([suggestions.current, asked[0]!.signal.aborted]).toEqual([null, true]);
+    suggestions.decoder = { manifest: DEFAULT_MODEL, suggest };
+    await tick();
+    expect(suggestions.current).toMatchObject({ at: { row: 200, column: 240 } });
+    // Not where the pointer was before it left, and not on a slice that is not ready.
+    suggestions.leave();
+    suggestions.decoder = { manifest: DEFAULT_MODEL, suggest };
+    await tick();
+    expect(suggestions.current).toBeNull();
+    suggestions.decoder = null;
+    suggestions.move({ row: 100, column: 140 }, 10);
+    suggestions.decoder = { manifest: DEFAULT_MODEL, suggest };
+    await tick();
+    expect(suggestions.current).toMatchObject({ at: { row: 100, column: 140 } });
+  });
+
   it('drops prompts with the slice, by Escape, and shows nothing that comes late', async () => {
     for (const end of ['clear', 'reject'] as const) {
       const { suggestions, asked, answer } = make();
