@@ -37,7 +37,9 @@ class ProgressLine:
         stage, done, total = str(job.get("stage", "")), float(job.get("done", 0)), float(job.get("total", 0))
         if job.get("state") in ("failed", "cancelled"):
             return  # the exception says it
-        if stage == "encoding":  # each window takes seconds on a CPU: say which one it is
+        if stage == "encoding one window":  # the bar says how far it is
+            stage = "SAM looks at the image"
+        elif stage == "encoding":  # each window takes seconds on a CPU: say which one it is
             stage = "SAM looks at the image" + (
                 f", window {min(int(done) + 1, int(total))} of {int(total)}" if total > 1 else ""
             )

@@ -427,6 +427,9 @@ def test_the_progress_line_says_at_which_window_of_the_image_sam_is(capsys):
         *(f"Training: SAM looks at the image, window {window} of 3" for window in (1, 2, 3)),
         "Training: SAM looks at the image",
     ]
+    for done in range(1, 6):  # the encoder's stages are no windows
+        line({"state": "running", "stage": "encoding one window", "done": done, "total": 6, "message": ""})
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")

@@ -128,7 +128,7 @@ class JobRunner {
     progress('encoding', 0, 1);
     const embedding = await this._encoder.encodeForPrompts(pixels, progress, async (stage, stages) => {
       await giveWay();
-      progress('encoding', stage, stages);
+      progress('encoding one window', stage, stages); // `encoding` counts windows
     });
     return { embedding, device: this._encoder.device, seconds: since(begin) };
   }

@@ -45,8 +45,10 @@ export class ToolInUse {
     if (tool !== this._tool) {
       this.handler.leave?.();
     }
-    const takes = purpose === 'draw' && state.takenTool === null;
-    this._pressed = { tool, handler, takes };
+    const { takenTool: before } = state;
+    // In another direction the tool that was taken may not be usable; the user draws with the one in its place.
+    const takes = purpose === 'draw' && (before === null || !!findTool(before)?.unusable?.(state));
+    this._pressed = { tool, handler, ...(takes && { before }) };
     if (takes) {
       state.keepTool(tool.name);
     }
@@ -71,8 +73,8 @@ export class ToolInUse {
     const pressed = this._pressed;
     pressed?.handler.abort?.();
     this._pressed = null;
-    if (pressed?.takes) {
-      this._host.state.keepTool(null);
+    if (pressed?.before !== undefined) {
+      this._host.state.unkeepTool(pressed.before);
     }
   }
 
@@ -91,8 +93,8 @@ export class ToolInUse {
 
   private readonly _handlers: ReadonlyMap<ITool, IToolHandler>;
   private _tool: ITool;
-  /** `takes` if the state keeps the tool only because it was pressed. */
-  private _pressed: { tool: ITool; handler: IToolHandler; takes: boolean } | null = null;
+  /** `before`: the tool that was taken before, if the state keeps this one only because it was pressed. */
+  private _pressed: { tool: ITool; handler: IToolHandler; before?: string | null } | null = null;
   /** The settings' tool that {@link _checkSettings} has checked. */
   private _checked: string | null = null;
 }

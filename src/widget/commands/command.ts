@@ -43,6 +43,8 @@ export interface ICommand {
   readonly keys: readonly string[];
   /** Whether it can be run now; always, if left out. */
   enabled?(view: ILabellerView): boolean;
+  /** Why it cannot be run on slices in this direction, for the user who presses its key; null if it can, or for another reason. */
+  unusable?(state: LabellerState): string | null;
   run(view: ILabellerView): void;
   /** The key is let go. A command with this lasts while its key is held down, and is no command of JupyterLab. */
   release?(view: ILabellerView): void;

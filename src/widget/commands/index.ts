@@ -37,6 +37,7 @@ function ofTool(tool: ITool): ICommand {
     label: () => tool.title,
     description: () => tool.description,
     enabled: ({ state }) => !tool.unusable?.(state),
+    unusable: state => tool.unusable?.(state) ?? null,
     run: ({ state }) => state.setTool(tool.name)
   };
 }

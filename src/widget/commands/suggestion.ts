@@ -56,7 +56,7 @@ function addPoint({ state }: ILabellerView, label: 0 | 1): void {
   }
 }
 
-export const SUGGESTION_COMMANDS: readonly ICommand[] = [
+const COMMANDS: readonly ICommand[] = [
   ...SCALE_COMMANDS,
   {
     name: 'shrink-suggestion',
@@ -147,3 +147,8 @@ export const SUGGESTION_COMMANDS: readonly ICommand[] = [
     run: view => addPoint(view, 0)
   }
 ];
+
+export const SUGGESTION_COMMANDS: readonly ICommand[] = COMMANDS.map(command => ({
+  ...command,
+  unusable: state => suggest.unusable?.(state) ?? null
+}));

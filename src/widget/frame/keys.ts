@@ -1,7 +1,10 @@
 /** The keyboard of a labeller, while it has the focus: runs the commands of `src/widget/commands` at their keys. */
 import { IDisposable } from '@lumino/disposable';
 import { ILastUsed, setLastUsed } from '../base/last-used';
-import { commandOf, findCommand, ICommand, ILabellerView, keysOf, keystrokesOf } from '../commands';
+import { trans } from '../base/translation';
+import { commandOf, findCommand, ICommand, ILabellerView, keysOf, keystrokesOf, keystrokeText } from '../commands';
+import { SLICE_DIRECTIONS } from '../../shared';
+import { LabellerState } from '../state/labeller-state';
 
 /** Listens to the keyboard on a view's root. */
 export class KeyMap implements IDisposable, ILastUsed {
@@ -99,6 +102,10 @@ export class KeyMap implements IDisposable, ILastUsed {
     }
     event.preventDefault();
     event.stopPropagation();
+    const why = able ? null : (command.unusable?.(this._view.state) ?? null);
+    if (why !== null) {
+      this._view.state.note(`${why}. ${howToShowXy(this._view.state)}`);
+    }
     if (able && (!event.repeat || command.repeats)) {
       if (command.release) {
         this._held.set(physical(event), command);
@@ -131,6 +138,17 @@ export class KeyMap implements IDisposable, ILastUsed {
 /** The key itself: its character may change while it is held down, with Shift for example. */
 function physical(event: KeyboardEvent): string {
   return event.code || event.key.toUpperCase();
+}
+
+/** Tells how the slices in xy come into view. */
+function howToShowXy({ direction }: LabellerState): string {
+  const [key] = keysOf(findCommand('turn-volume'));
+  if (key === undefined) {
+    return trans.__('The switch beside the slider shows xy.');
+  }
+  return SLICE_DIRECTIONS.indexOf(direction) === SLICE_DIRECTIONS.length - 1
+    ? trans.__('Press %1 for xy.', keystrokeText(key))
+    : trans.__('Press %1 twice for xy.', keystrokeText(key));
 }
 
 const EVENTS = ['keydown', 'keyup', 'focusin', 'focusout'] as const;

@@ -35,8 +35,14 @@ export function nextStep(state: LabellerState): string | null {
     const index = classes.findIndex(item => item.id === id);
     return index < 9 ? String(index + 1) : '';
   };
+  const clicks = state.direction === 'xy'; // SAM labels what is clicked on
   if (labelled.length === 0) {
     const other = classes.find(({ id }) => id !== currentClass.id)!;
+    if (!clicks) {
+      return key(other)
+        ? trans.__('Paint “%1”, then press %3 and paint “%2”; then Train.', currentClass.name, other.name, key(other))
+        : trans.__('Paint “%1”, then choose “%2” and paint it; then Train.', currentClass.name, other.name);
+    }
     return key(other)
       ? trans.__(
           'Click on “%1”, then press %3 and click on “%2”; then Train.',
@@ -47,9 +53,16 @@ export function nextStep(state: LabellerState): string | null {
       : trans.__('Click on “%1”, then choose “%2” and click on it; then Train.', currentClass.name, other.name);
   }
   if (!isLabelled(currentClass)) {
-    return trans.__('Now click on “%1”, or paint it; then Train.', currentClass.name);
+    return clicks
+      ? trans.__('Now click on “%1”, or paint it; then Train.', currentClass.name)
+      : trans.__('Now paint “%1”; then Train.', currentClass.name);
   }
   const other = classes.find(item => !isLabelled(item))!;
+  if (!clicks) {
+    return key(other)
+      ? trans.__('Now press %2 and paint “%1”; then Train.', other.name, key(other))
+      : trans.__('Now choose “%1” and paint it; then Train.', other.name);
+  }
   return key(other)
     ? trans.__('Now press %2 and click on “%1”, or paint it; then Train.', other.name, key(other))
     : trans.__('Now choose “%1” and click on it, or paint it; then Train.', other.name);

@@ -88,8 +88,9 @@ function mostImportant(state: LabellerState): IStatusText {
     };
   }
   if (parts && parts.direction !== 'xy') {
-    const text = trans.__('Slices in %1. SAM suggests on slices in xy.', parts.direction);
-    return { text: nextStep(state) ?? text, kind: 'plain' };
+    // A notice takes its place: the line stays short.
+    const where = state.notice ? null : trans.__('Slices in %1. SAM suggests on slices in xy.', parts.direction);
+    return { text: [where, nextStep(state)].filter(Boolean).join(' '), kind: 'plain' };
   }
   if (parts && (parts.similar.searching !== null || parts.similar.count > 0)) {
     return similarText(parts.similar, state.slice);
@@ -111,27 +112,28 @@ function mostImportant(state: LabellerState): IStatusText {
       if (why) {
         return { text: absenceText(why), kind: 'plain' };
       }
+      const step = nextStep(state);
       const closer = parts?.embedding.closer ?? null;
-      return closer === null
-        ? { text: nextStep(state) ?? trans.__('SAM is ready, on %1', deviceName(state)), kind: 'plain' }
-        : {
-            text: parts?.embedding.embedsSlices
-              ? trans.__(
-                  'SAM is ready, on %1; looking at all slices… %2 %',
-                  deviceName(state),
-                  Math.round(closer * 100)
-                )
-              : trans.__(
-                  'SAM is ready, on %1; encoding details for the classifier… %2 %',
-                  deviceName(state),
-                  Math.round(closer * 100)
-                ),
-            kind: 'busy'
-          };
+      if (closer === null) {
+        return { text: step ?? trans.__('SAM is ready, on %1', deviceName(state)), kind: 'plain' };
+      }
+      return { text: aheadText(state, step, Math.round(closer * 100)), kind: 'busy' };
     }
     default:
       return { text: '', kind: 'plain' };
   }
+}
+
+/** Tells what to do next, or else that SAM is ready, and how far SAM is with what it does ahead. */
+function aheadText(state: LabellerState, step: string | null, percent: number): string {
+  if (state.parts?.embedding.embedsSlices) {
+    return step === null
+      ? trans.__('SAM is ready, on %1; looking at all slices… %2 %', deviceName(state), percent)
+      : trans.__('%1 SAM looks at all slices… %2 %', step, percent);
+  }
+  return step === null
+    ? trans.__('SAM is ready, on %1; encoding details for the classifier… %2 %', deviceName(state), percent)
+    : trans.__('%1 Encoding details for the classifier… %2 %', step, percent);
 }
 
 /** Tells how far the search for objects is, or what to do with those that are proposed; and where those are that are not on the slice that is shown. */
@@ -154,9 +156,10 @@ function similarText(similar: SimilarObjects, shown: number): IStatusText {
       : where === 'view'
         ? trans.__('Looking for objects like this one: %1 so far (%2 %)…', count, percent)
         : where === 'slice'
-          ? trans.__('Looking in the whole slice: %1 so far%2 (%3 %)… Escape ends it.', count, places, percent)
-          : trans.__('Looking in all slices: %1 so far%2 (%3 %)… Escape ends it.', count, places, percent);
-    return { text, kind: 'busy' };
+          ? trans.__('Looking in the whole slice: %1 so far%2 (%3 %)…', count, places, percent)
+          : trans.__('Looking in all slices: %1 so far%2 (%3 %)…', count, places, percent);
+    const keys = count > 0 ? trans.__('Enter takes these, Escape ends it.') : trans.__('Escape ends it.');
+    return { text: `${text} ${keys}`, kind: 'busy' };
   }
   const found = isAll
     ? count === 1

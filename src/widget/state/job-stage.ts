@@ -11,9 +11,15 @@ export interface IJobStage {
   counts?: true;
 }
 
-/** The step of a job. SAM's windows are counted one by one: each takes seconds on a CPU, and nothing is painted before the first ones. */
+/**
+ * The step of a job. SAM's windows are counted one by one: each takes seconds on a CPU, and nothing is painted before the first ones. The stages of the
+ * encoder's run on one window are a percentage.
+ */
 export function stageOf({ stage, done, total }: EventParams<'job'>): IJobStage {
   const fraction = total > 0 ? Math.min(done / total, 1) : null;
+  if (stage === 'encoding one window') {
+    return { stage: trans.__('SAM looks at the image'), fraction };
+  }
   if (stage !== 'encoding') {
     return { stage, fraction };
   }

@@ -175,6 +175,7 @@ export class LabellerState implements IDisposable {
     const { labels, slices } = this._parts;
     this._slice = Math.min(this._places.get(direction) ?? Math.floor(slices / 2), slices - 1);
     this._prepared = '';
+    this._notice = null; // it was about the slice before
     labels.slice(this._slice);
     if (this.connection.state.state === 'connected') {
       labels.attached(version);
@@ -302,12 +303,15 @@ export class LabellerState implements IDisposable {
     this._changed.emit('drawing');
   }
 
-  /** The user draws with this tool: no other one replaces it unless the user takes it. Null: the press did not count after all. */
-  keepTool(tool: string | null): void {
-    this._tool = tool && (this._tool ?? tool);
-    if (!tool) {
-      this._changed.emit('choice');
-    }
+  /** The user draws with this tool: no other one replaces it unless the user takes it. */
+  keepTool(tool: string): void {
+    this._tool = tool;
+  }
+
+  /** The press with the tool that was kept did not count after all: forget it for the one that was taken before. */
+  unkeepTool(taken: string | null): void {
+    this._tool = taken;
+    this._changed.emit('choice');
   }
 
   /** Show a notice. */

@@ -273,6 +273,7 @@ export class SliceEmbedding implements IDisposable {
     } else if (this._state.state === 'computing') {
       this._set({ state: 'computing', fraction: total > 0 ? done / total : null });
     } else if (total > 1 && job.stage === 'encoding') {
+      // Windows of maps for the classifier; the stages of a run for prompts have another name.
       this._closer = job;
     }
     this._progressed.emit();

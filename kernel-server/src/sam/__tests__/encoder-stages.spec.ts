@@ -115,16 +115,26 @@ describe("MobileSAM's encoder in stages", () => {
   /** Call when a stage of a job begins. */
   const atStage = (id: number, stage: number, call: () => void) =>
     got.push(message => {
-      if (message.kind === 'progress' && message.id === id && message.stage === 'encoding' && message.done === stage) {
+      if (message.kind === 'progress' && message.id === id && stageOf(message) === stage) {
         call();
       }
     });
+  /** The stage of one run that begins; null for other progress. `encoding` counts windows, and there is one. */
+  const stageOf = ({ stage, done, total }: Extract<FromSamProcess, { kind: 'progress' }>): number | null => {
+    if (stage === 'encoding') {
+      expect([done, total]).toEqual([0, 1]);
+      return 0;
+    }
+    return stage === 'encoding one window' ? done : null;
+  };
   /** The stages that began, and the ends of jobs, as "job:stage" and "job:end". */
   const story = () =>
     messages.flatMap(message => {
       switch (message.kind) {
-        case 'progress':
-          return message.stage === 'encoding' ? [`${message.id}:${message.done}`] : [];
+        case 'progress': {
+          const stage = stageOf(message);
+          return stage === null ? [] : [`${message.id}:${stage}`];
+        }
         case 'result':
           return [`${message.id}:end`];
         case 'error':

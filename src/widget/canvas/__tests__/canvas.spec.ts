@@ -14,8 +14,8 @@ afterEach(() => {
   closeAll();
 });
 
-async function show(size = image) {
-  const labeller = await open(undefined, size);
+async function show(size = image, slices = 1) {
+  const labeller = await open(undefined, size, slices);
   const canvas = new CanvasView({ state: labeller.state, hasFocus: () => false });
   canvases.push(canvas);
   Widget.attach(canvas, document.body);
@@ -40,6 +40,23 @@ describe('CanvasView', () => {
     await state.drained();
     expect(currentTool(state).name).toBe('brush');
     expect(sidecar.labels.some(value => value === 2)).toBe(true);
+  });
+
+  it('goes on with the tool that drew where the one that was taken cannot be used', async () => {
+    const { state, point } = await show(image, 20);
+    state.setTool('suggest');
+    state.setDirection('xz');
+    const finger = { pointerType: 'touch', pointerId: 7 };
+    point('pointerdown', 5, 40, finger);
+    expect(state.takenTool).toBe('brush');
+    point('pointerdown', 5, 80, { ...finger, pointerId: 8 }); // two fingers move the image
+    expect(state.takenTool).toBe('suggest');
+    [7, 8].forEach(pointerId => point('pointerup', 5, 80, { ...finger, pointerId }));
+    point('pointerdown', 5, 40);
+    point('pointerup', 5, 40);
+    state.setDirection('xy');
+    expect(currentTool(state).name).toBe('brush');
+    await state.drained();
   });
 
   it('tells the user of a tool in the settings that does not exist', async () => {

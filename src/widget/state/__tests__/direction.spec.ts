@@ -1,6 +1,10 @@
 /** @jest-environment jsdom */
 import '../../__tests__/page';
+import { KeyMap } from '../../frame/keys';
 import { SliceBar } from '../../frame/slice-bar';
+import { statusText } from '../../frame/status-text';
+import { element } from '../../base/dom';
+import { setUserKeys } from '../../base/user-keys';
 import { pixelText } from '../../frame/pixel-text';
 import { findCommand, ILabellerView } from '../../commands';
 import { currentTool } from '../../canvas/tools';
@@ -97,6 +101,50 @@ it('disables what works in xy only, says why, and goes back to xy for the next r
   expect(state.direction).toBe('xy');
   expect(state.parts!.uncertainty.shown).toBe(true);
   expect(currentTool(state).name).toBe('suggest');
+});
+
+it('asks for paint where SAM does not suggest, and says at a key of SAM’s why it does nothing and what would do', async () => {
+  const { state, sidecar } = await open(undefined, undefined, 20);
+  const node = element('div', { tabindex: '0' });
+  document.body.replaceChildren(node);
+  const keys = new KeyMap({ node, state, canvas: {} } as unknown as ILabellerView);
+  const told = (key: string, more: KeyboardEventInit = {}) => {
+    state.note('');
+    node.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true, ...more }));
+    return state.notice;
+  };
+  const text = () => statusText(state).text;
+  expect(told('y')).toBe(''); // in xy the key does what it is for
+  state.note('An old notice.');
+  state.setDirection('xz');
+  const paint = 'Paint “matrix”, then press 2 and paint “pore”; then Train.';
+  expect(text()).toBe(`Slices in xz. SAM suggests on slices in xy. ${paint}`);
+  const why = 'SAM suggests on slices in xy; in this direction the other tools work.';
+  expect(told('s')).toBe(`${why} Press G twice for xy.`);
+  expect(text()).toBe(`${why} Press G twice for xy. ${paint}`);
+  for (const key of ['A', 'E', 'D', 'C']) {
+    expect(told(key, { shiftKey: true })).toContain(why);
+  }
+  expect([told('y'), told('l', { altKey: true })]).toEqual(Array(2).fill(`${why} Press G twice for xy.`));
+  expect(told('r')).toMatch(/^The region to work on is drawn on slices in xy\./);
+  expect(told('b')).toBe(''); // the brush is taken
+  told('s');
+  state.setDirection('yz');
+  expect(state.notice).toBeNull();
+  expect(told('s')).toBe(`${why} Press G for xy.`);
+  setUserKeys(new Map([['take-suggest', ['S']]]));
+  expect(told('s')).toBe(`${why} The switch beside the slider shows xy.`);
+  setUserKeys(null);
+  const step = (counts: Record<string, number>) => {
+    sidecar.counts = counts;
+    sidecar.tell('session', sidecar.session);
+    state.note('');
+    return text().trim();
+  };
+  expect(step({ 1: 9 })).toContain('Now press 2 and paint “pore”; then Train.');
+  state.setClass(2);
+  expect(step({ 1: 9 })).toContain('Now paint “pore”; then Train.');
+  keys.dispose();
 });
 
 it('has no other directions for a single image', async () => {

@@ -158,6 +158,26 @@ describe('LabellerState', () => {
     expect(sidecar.methods.filter(method => method === 'labels.patch')).toHaveLength(1);
   });
 
+  it('takes what is found so far while it looks on, and says so', async () => {
+    const { state, sidecar, parts } = await open(undefined, image, 2);
+    await state.accept({ row: 300, column: 350 });
+    await state.findSimilar(); // the embedding of the view is gone
+    await state.findSimilar();
+    const answer = sidecar.hold('sam.similar-window');
+    const searching = state.findSimilar();
+    expect(statusText(state)).toEqual({
+      text: 'Looking in all slices: 1 so far (0 %)… Enter takes these, Escape ends it.',
+      kind: 'busy'
+    });
+    await state.acceptSimilar();
+    answer();
+    await searching;
+    await state.drained();
+    expect([parts.similar.searching, parts.similar.count]).toEqual([null, 0]);
+    expect(sidecar.labels[110 * image.columns + 530]).toBe(1);
+    state.dispose();
+  });
+
   it('proposes the object at the pointer with those like it', async () => {
     const { state, parts } = await open();
     const at = { row: 300, column: 350 };
@@ -416,15 +436,30 @@ describe('LabellerState', () => {
     state.parts!.embedding.changed.connect(() => prepared++);
     sidecar.tell('job', { ...job, done: 0, total: 1 });
     expect(statusText(state).text).toBe(READY);
+    sidecar.tell('job', { ...job, stage: 'encoding one window', done: 3, total: 6 }); // a window for prompts
+    expect(statusText(state)).toEqual({ text: READY, kind: 'plain' });
     sidecar.tell('job', { ...job, done: 9, total: 36 });
     expect(statusText(state)).toEqual({
-      text: 'SAM is ready, on CPU; encoding details for the classifier… 25 %',
+      text: `${READY} Encoding details for the classifier… 25 %`,
       kind: 'busy'
     });
     expect(prepared).toBe(0); // a suggestion that is shown stays
     sidecar.tell('job', { ...job, job: 'another', state: 'done', done: 1, total: 1 });
     expect(statusText(state).kind).toBe('busy');
     sidecar.tell('job', { ...job, state: 'done', done: 36, total: 36 });
+    expect(statusText(state)).toEqual({ text: READY, kind: 'plain' });
+    state.dispose();
+  });
+
+  it('follows the stages of the encoder while a slice is prepared', async () => {
+    const { sidecar, state, parts } = await open(undefined, image, 2);
+    const release = sidecar.hold('sam.embedding');
+    state.setSlice(1);
+    const job = { session: id, job: 'window', kind: 'embed', state: 'running', message: '' };
+    sidecar.tell('job', { ...job, stage: 'encoding one window', done: 3, total: 6 });
+    expect(parts.embedding.state).toEqual({ state: 'computing', fraction: 0.5 });
+    release();
+    await until(() => parts.embedding.state.state === 'ready');
     expect(statusText(state)).toEqual({ text: READY, kind: 'plain' });
     state.dispose();
   });
@@ -439,6 +474,7 @@ describe('LabellerState', () => {
     expect(says('encoding', 2, 9)).toBe('Training: SAM looks at the image, window 3 of 9');
     expect(says('encoding', 9, 9)).toBe('Training: SAM looks at the image, window 9 of 9');
     expect(says('encoding', 0, 1)).toBe('Training: SAM looks at the image 0 %');
+    expect(says('encoding one window', 3, 6)).toBe('Training: SAM looks at the image 50 %');
     expect(says('growing trees', 1, 4)).toBe('Training: growing trees 25 %');
     expect(says('encoding and segmenting', 64, 256)).toBe('Training: encoding and segmenting 25 %');
   });
