@@ -15,7 +15,7 @@ from ..sidecar_client.arrays import map_array
 from ..sidecar_client.progress import ProgressLine
 from ..sidecar_client.regions import Region, find_regions, find_slices
 from ..spec.errors import NotReadyError, ParameterError
-from ..spec.parameters import is_bool, show, switch, whole
+from ..spec.parameters import contrast_of, is_bool, show, switch, whole
 from .work_region import WorkRegion
 
 #: Least side of a square that SAM sees, in pixels.
@@ -287,16 +287,18 @@ class Suggestions(WorkRegion):
         """How the widget shows the image, which is what SAM sees; None: the usual range of grey values, as at first.
 
         A value v is shown as 255 · t^gamma with t = (v − low) / (high − low) limited to 0…1, or as 255 less that with
-        ``inverse``. ``channels`` says whether red, green and blue are shown; one alone is shown in grey. Set it with a dict
-        of some of these, ``lab.contrast = {"low": 900, "high": 3300, "gamma": 0.5}``; what is left out is as usual. The
-        widget shows it at once. It is kept with the session until the image is replaced. `embedding` becomes that of this
-        contrast; features and training use the image's own values.
+        ``inverse``. ``channels`` says whether red, green and blue are shown; one alone is shown in grey. Set it with a
+        dict of some of these, ``lab.contrast = {"low": 900, "high": 3300, "gamma": 0.5}``; what is left out is as usual.
+        Numbers and bools of NumPy will do, as in ``{"low": image.min(), "high": image.max()}``. The widget shows it at
+        once. It is kept with the session until the image is replaced. `embedding` becomes that of this contrast; features
+        and training use the image's own values.
 
         Raises
         ------
         ParameterError
-            If a key or a value is unknown: ``low`` must be below ``high``, ``gamma`` 0.1 to 10, ``channels`` three bools of
-            which one is True.
+            If it is no dict, a key is unknown, or a value is out of range: ``low`` and ``high`` must be finite, and so must
+            ``high − low``; ``low`` must be below ``high``, ``gamma`` 0.1 to 10, ``inverse`` a bool, ``channels`` a tuple, list
+            or array of three bools with at least one True.
         """
         found: dict[str, Any] | None = self._refresh().get("contrast")
         return None if found is None else {**found, "channels": tuple(found["channels"])}
@@ -304,10 +306,7 @@ class Suggestions(WorkRegion):
     @contrast.setter
     def contrast(self, contrast: Mapping[str, Any] | None) -> None:
         usual = {**self._refresh()["image"]["display"], "gamma": 1.0, "inverse": False, "channels": (True, True, True)}
-        if contrast is not None and (unknown := sorted(set(contrast) - set(usual))):
-            raise ParameterError(f"contrast has {', '.join(map(repr, unknown))}; {', '.join(usual)} will do.")
-        wanted = None if contrast is None else {**usual, **contrast}
-        self._accept(self._request("sam.contrast", {"contrast": wanted}))
+        self._accept(self._request("sam.contrast", {"contrast": contrast_of(contrast, usual)}))
 
     def suggest(self, row: float, col: float, slice: int = 0, *, side: int | None = None) -> Suggestion:
         """Ask SAM for masks at a pixel, as the widget does under the cursor.

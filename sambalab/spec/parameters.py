@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,61 @@ def pixel_size_of(size: Any) -> dict[str, Any] | None:
     if not number or not isinstance(unit, str) or not 1 <= len(unit) <= longest:
         raise ParameterError(f"pixel_size is {show(size)}; a number above 0 and its unit will do: (0.5, 'nm').")
     return {"value": float(value), "unit": unit}
+
+
+def contrast_of(contrast: Any, usual: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Give the protocol's ``zContrast`` of a mapping of some of its keys, or None.
+
+    Numbers and bools may be those of NumPy. What is left out is taken from `usual`, which has all keys.
+
+    Raises
+    ------
+    ParameterError
+        If a key is unknown or a value is out of range.
+    """
+    if contrast is None:
+        return None
+    if not isinstance(contrast, Mapping):
+        raise ParameterError(f"contrast is {show(contrast)}; None or a dict of {', '.join(usual)} will do.")
+    refuse_unknown((str(key) for key in contrast if key not in usual), usual)
+    wanted = {**usual, **contrast}
+    low, high = (_finite(name, wanted[name]) for name in ("low", "high"))
+    if not low < high:
+        raise ParameterError(f"low is {show(wanted['low'])}; a number below high, {show(wanted['high'])}, will do.")
+    if not math.isfinite(high - low):
+        ends = f"low is {show(wanted['low'])} and high is {show(wanted['high'])}"
+        raise ParameterError(f"{ends}; numbers that differ by less than 1.79e+308 will do.")
+    gamma, limits = _number(wanted["gamma"]), parameter_limits("contrast")["gamma"]
+    if gamma is None or not limits["minimum"] <= gamma <= limits["maximum"]:
+        raise ParameterError(f"gamma is {show(wanted['gamma'])}; {limits['minimum']} to {limits['maximum']} will do.")
+    channels = wanted["channels"]
+    shown = list(channels) if isinstance(channels, (tuple, list, np.ndarray)) and np.ndim(channels) else []
+    if len(shown) != 3 or not all(map(is_bool, shown)) or not any(shown):
+        raise ParameterError(f"channels is {show(channels)}; three bools with at least one True will do.")
+    return {
+        "low": low,
+        "high": high,
+        "gamma": gamma,
+        "inverse": switch("inverse", wanted["inverse"]),
+        "channels": [bool(channel) for channel in shown],
+    }
+
+
+def _number(value: Any) -> float | None:
+    """Give a real number of Python or NumPy as float; None of other values, and of those beyond the range of float."""
+    if is_bool(value) or not isinstance(value, (int, float, np.integer, np.floating)):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
+
+
+def _finite(name: str, value: Any) -> float:
+    number = _number(value)
+    if number is None or not math.isfinite(number):
+        raise ParameterError(f"{name} is {show(value)}; a finite number will do.")
+    return number
 
 
 def refuse_unknown(unknown: Iterable[str], known: Iterable[str]) -> None:

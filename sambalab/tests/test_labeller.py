@@ -557,12 +557,14 @@ def test_suggestions_depend_on_contrast_not_on_numbers():
     found, scores = lab.suggest(90, 140)
     assert overlap(found[scores.argmax()], masks["inverse"]) > 0.98
     assert lab.contrast == {"low": 0, "high": 255, "gamma": 1, "inverse": True, "channels": (True, True, True)}
-    lab.contrast = {"low": 250, "high": 251}  # black
+    lab.contrast = {"low": np.uint8(250), "high": np.float32(251), "inverse": np.False_}  # black
     hidden, scores = lab.suggest(90, 140)
     assert overlap(hidden[scores.argmax()], disc) < 0.5
-    with pytest.raises(sl.ParameterError, match="low must be below high"):
+    with pytest.raises(sl.ParameterError, match="low is 300; a number below high, 255, will do"):
         lab.contrast = {"low": 300}
-    with pytest.raises(sl.ParameterError, match="'gama'; low, high, gamma"):
+    with pytest.raises(
+        sl.ParameterError, match="no parameter gama; these will do: low, high, gamma, inverse, channels"
+    ):
         lab.contrast = {"gama": 2}
     lab.contrast = None
     assert lab.contrast is None

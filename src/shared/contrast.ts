@@ -10,7 +10,7 @@ export const GAMMA = { minimum: 0.1, maximum: 10 } as const;
 /** See {@link Contrast}. */
 export const zContrast = z
   .object({
-    /** The values that become black and white, low < high; the other way round if inverted. */
+    /** The values that become black and white, low < high, with a finite difference; the other way round if inverted. */
     low: z.number(),
     high: z.number(),
     gamma: z.number().min(GAMMA.minimum).max(GAMMA.maximum),
@@ -19,6 +19,7 @@ export const zContrast = z
     channels: z.tuple([z.boolean(), z.boolean(), z.boolean()])
   })
   .refine(({ low, high }) => low < high, { message: 'low must be below high', path: ['low'] })
+  .refine(({ low, high }) => Number.isFinite(high - low), { message: 'high − low must be finite', path: ['high'] })
   .refine(({ channels }) => channels.includes(true), { message: 'one channel must be shown', path: ['channels'] });
 
 /** How the grey values of an image are shown. */

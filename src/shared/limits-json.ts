@@ -18,7 +18,7 @@
  *   "parameters": {
  *     "forest", "boosting",               learner parameters, complete
  *     "session.open", "regions",          params of these methods
- *     "pixelSize"
+ *     "pixelSize", "contrast"
  *   }
  * }
  * ```
@@ -38,6 +38,7 @@
  */
 import { z } from 'zod';
 import { CLASS_COLORS } from './class-colors';
+import { zContrast } from './contrast';
 import { CHUNK_BYTES, HEADER_BYTES_MAX, MESSAGE_BYTES_MAX, MESSAGES_UNFINISHED_MAX, PROTOCOL_VERSION } from './frames';
 import { zBoostingParams, zForestParams } from './learners';
 import {
@@ -103,6 +104,7 @@ export const LIMITS = {
     boosting: schema(zBoostingParams),
     'session.open': schema(METHODS['session.open'].params),
     regions: schema(METHODS.regions.params),
-    pixelSize: schema(zPixelSize)
+    pixelSize: schema(zPixelSize),
+    contrast: schema(zContrast)
   }
 };

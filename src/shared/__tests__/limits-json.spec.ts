@@ -23,6 +23,7 @@ describe('LIMITS', () => {
       learningRate: { type: 'number', exclusiveMinimum: 0, maximum: 1 },
       maxFeatures: { anyOf: [{ maximum: 4096 }, { enum: ['sqrt', 'all'] }] }
     });
+    expect(properties('contrast')).toMatchObject({ gamma: { minimum: 0.1, maximum: 10 } });
     expect(properties('regions')).toMatchObject({ side: { minimum: 8, maximum: 1024 }, count: { maximum: 1000 } });
   });
 

@@ -31,6 +31,19 @@ describe('parseRequest', () => {
     expect(() => parseRequest({ id: 'a', method: 'labels.patch', params })).toThrow(/labels\.patch: class/);
   });
 
+  it.each([
+    [{ low: 2, high: 2 }, /low must be below high/],
+    [{ low: -1e308, high: 1e308 }, /high − low must be finite/],
+    [{ low: -Infinity }, /low/],
+    [{ gamma: 0 }, /gamma/],
+    [{ channels: [false, false, false] }, /one channel must be shown/]
+  ])('refuses the contrast %j', (wrong, why) => {
+    const usual = { low: 0, high: 1, gamma: 1, inverse: false, channels: [true, true, true] };
+    const ask = (contrast: object) => parseRequest({ id: 'a', method: 'sam.contrast', params: { session, contrast } });
+    expect(() => ask({ ...usual, ...wrong })).toThrow(why);
+    expect(ask({ ...usual, low: -8e307, high: 8e307 }).params).toMatchObject({ contrast: { high: 8e307 } });
+  });
+
   it('refuses a list of classes that repeats an id', () => {
     const classes = [
       { id: 1, name: 'a', color: '#000000' },

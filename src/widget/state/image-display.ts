@@ -94,7 +94,7 @@ export class ImageDisplay implements IDisposable {
     return this._disposed;
   }
 
-  /** Set some values. A range whose low end is not below its high end is ignored, and so are other invalid values. */
+  /** Set some values. A range whose low end is not below its high end, or infinitely far below it, is ignored, and so are other invalid values. */
   set(values: Partial<Contrast>): void {
     const next = { ...this._values, ...checked(values, this._values) };
     if (JSON.stringify(next) === JSON.stringify(this._values)) {
@@ -190,7 +190,7 @@ export class ImageDisplay implements IDisposable {
 function checked(values: Partial<Contrast>, before: Contrast): Partial<Contrast> {
   const out: Partial<Contrast> = {};
   const { low = before.low, high = before.high, gamma, inverse, channels } = values;
-  if (Number.isFinite(low) && Number.isFinite(high) && low < high) {
+  if ([low, high, high - low].every(Number.isFinite) && low < high) {
     Object.assign(out, { low, high });
   }
   if (typeof gamma === 'number' && gamma >= GAMMA.minimum && gamma <= GAMMA.maximum) {

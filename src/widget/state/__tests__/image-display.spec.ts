@@ -36,13 +36,14 @@ describe('ImageDisplay', () => {
     const display = make();
     display.set({ low: 500, high: 500, gamma: 0, channels: [false, false, false] });
     display.set({ low: NaN });
+    display.set({ low: -1e308, high: 1e308 }); // their difference is infinite
     expect(display.plain).toBe(true);
   });
 
   it('ignores what another version may have stored', () => {
     localStorage.setItem(
       'sambalab:remembered',
-      JSON.stringify([[`display ${IMAGE.digest}`, { low: 'x', channels: [true], gamma: 2 }]])
+      JSON.stringify([[`display ${IMAGE.digest}`, { low: '200', channels: [true], gamma: 2 }]])
     );
     expect(make().values).toEqual({ low: 100, high: 1100, gamma: 2, inverse: false, channels: [true, true, true] });
     localStorage.setItem('sambalab:remembered', '{');
