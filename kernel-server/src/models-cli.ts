@@ -3,10 +3,10 @@ import { copyFile, mkdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { BridgeError } from '../../src/shared/errors';
-import { DEFAULT_MODEL, findPromptModel, MODELS, PROMPT_MODELS } from '../../src/shared/models';
+import { DEFAULT_MODEL, findPromptModel, IPromptModel, MODELS, PROMPT_MODELS } from '../../src/shared/models';
 import { isMissing, writeAtomically } from './base/files';
-import { checkContract, ModelPart } from './sam/model-contract';
-import { download, forgetDownload } from './sam/model-download';
+import { checkContract, ContractError, ModelPart } from './sam/model-contract';
+import { checkAddress, download, forgetDownload, keptDownloads, removeDownload } from './sam/model-download';
 import { checkModelFile, encoderInFolders, packagedEncoder, sha256 } from './sam/model-files';
 import { findModelFolder, isPath, MODEL_FILE, modelFolders, ModelFileContent, openModel } from './sam/model-search';
 import { PromptModels } from './sam/prompt-models';
@@ -16,7 +16,7 @@ const USAGE = `Usage: sambalab models list
        sambalab models add MODEL ENCODER DECODER [--to FOLDER]
        sambalab models verify [MODEL | FOLDER]...
 
-ENCODER and DECODER are ONNX files, or http addresses of some: a download that broke goes on where it stopped.
+ENCODER and DECODER are ONNX files, or http:// or https:// addresses of some: a download that broke goes on where it stopped.
 FOLDER is where models are kept; by default sambalab/models in Jupyter's data directory.`;
 
 const PARTS = ['encoder', 'decoder'] as const;
@@ -167,42 +167,29 @@ async function add({ id, sources, to, env, print, progress }: IAddition): Promis
   }
   const folder = join(resolve(home), id);
   const coming = join(resolve(home), `.${id}.partial`);
+  PARTS.forEach(part => checkScheme(sources[part], part));
   // Files are checked where they lie, before anything is written: errors name the user's file.
-  const local = new Map<ModelPart, { file: string; weights: string[] }>();
+  const local = new Map<ModelPart, ILocalFile>();
   for (const part of PARTS.filter(each => !isUrl(sources[each]))) {
     const file = await existingFile(sources[part], part);
     local.set(part, { file, ...(await checkContract(manifest, part, file, { source: file })) });
   }
-  await mkdir(coming, { recursive: true });
-  const content: ModelFileContent = { format: 1, model: id };
-  const taken: string[] = [];
-  for (const part of PARTS) {
-    const path = join(coming, `${part}.onnx`);
-    const source = sources[part];
-    const here = local.get(part);
-    let weights: string[];
-    if (here) {
-      weights = here.weights;
-      await copy(here.file, path);
-      for (const name of weights) {
-        await copy(join(dirname(here.file), name), join(coming, name));
-      }
-    } else {
-      const fetch = async (url: string, name: string) => {
-        await fetchFile(url, join(coming, name), env, progress);
-        taken.push(join(coming, name));
-      };
-      await fetch(source, basename(path));
-      // Large models keep their weights in a file beside them.
-      const fetchWeights = (name: string) => fetch(new URL(encodeURIComponent(name), source).href, name);
-      ({ weights } = await checkContract(manifest, part, path, { source, fetchWeights }));
-    }
-    const { size } = await stat(path);
-    content[part] = { bytes: size, sha256: await sha256(path) };
-    print(`${part}: ${[`${part}.onnx`, ...weights].join(', ')}  ${size} bytes  ${content[part].sha256}`);
+  // A wrong address of the decoder shows before the encoder is fetched.
+  for (const part of PARTS.filter(each => isUrl(sources[each]))) {
+    await checkAddress(sources[part], env);
   }
-  await Promise.all(taken.map(forgetDownload));
-  await writeAtomically(join(coming, MODEL_FILE), `${JSON.stringify(content, undefined, 1)}\n`);
+  await mkdir(coming, { recursive: true });
+  try {
+    await bring({ manifest, sources, local, coming, env, print, progress });
+  } catch (error) {
+    const kept = await keptDownloads(coming);
+    if (kept.length > 0) {
+      print(`Kept in ${coming} for the next try: ${kept.join(', ')}`);
+    } else {
+      await rm(coming, { recursive: true, force: true });
+    }
+    throw error;
+  }
   await rm(folder, { recursive: true, force: true });
   await rename(coming, folder);
   print(
@@ -212,6 +199,77 @@ async function add({ id, sources, to, env, print, progress }: IAddition): Promis
     print(`Choose it in the panel's section Suggestions, or with lab.sam_model = "${id}".`);
   }
   return 0;
+}
+
+interface IBringing extends Pick<IAddition, 'sources' | 'env' | 'print' | 'progress'> {
+  manifest: IPromptModel;
+  /** The files that are here, by their part. */
+  local: ReadonlyMap<ModelPart, ILocalFile>;
+  /** The folder that they come to. */
+  coming: string;
+}
+
+/** A file of a model that the user named, and the names of the files of weights beside it. */
+interface ILocalFile {
+  file: string;
+  weights: string[];
+}
+
+/** Copy or fetch the files of a model, and check them. A download that is complete but not the model's is removed. */
+async function bring({ manifest, sources, local, coming, env, print, progress }: IBringing): Promise<void> {
+  const content: ModelFileContent = { format: 1, model: manifest.id };
+  const taken: string[] = [];
+  for (const part of PARTS) {
+    const path = join(coming, `${part}.onnx`);
+    const source = sources[part];
+    const here = local.get(part);
+    let weights: string[];
+    if (here) {
+      weights = here.weights;
+      await removeDownload(path); // an earlier call may have fetched another one
+      await copy(here.file, path);
+      for (const name of weights) {
+        await copy(join(dirname(here.file), name), join(coming, name));
+      }
+    } else {
+      const fetched: string[] = [];
+      const fetch = async (url: string, name: string) => {
+        await fetchFile(url, join(coming, name), env, progress);
+        fetched.push(join(coming, name));
+      };
+      await fetch(source, basename(path));
+      // Large models keep their weights in a file beside them.
+      const fetchWeights = (name: string) => fetch(new URL(encodeURIComponent(name), source).href, name);
+      try {
+        ({ weights } = await checkContract(manifest, part, path, { source, fetchWeights }));
+      } catch (error) {
+        if (error instanceof ContractError) {
+          await Promise.all(fetched.map(removeDownload));
+        }
+        throw error;
+      }
+      taken.push(...fetched);
+    }
+    const { size } = await stat(path);
+    content[part] = { bytes: size, sha256: await sha256(path) };
+    print(`${part}: ${[`${part}.onnx`, ...weights].join(', ')}  ${size} bytes  ${content[part].sha256}`);
+  }
+  await Promise.all(taken.map(forgetDownload));
+  await writeAtomically(join(coming, MODEL_FILE), `${JSON.stringify(content, undefined, 1)}\n`);
+}
+
+/**
+ * Refuse addresses of other kinds, so that they are not taken for paths.
+ *
+ * @throws BridgeError `model` if the source is an address that is neither http nor https
+ */
+function checkScheme(source: string, part: ModelPart): void {
+  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(source) && !isUrl(source)) {
+    throw new BridgeError(
+      'model',
+      `${source}, given as the ${part}, cannot be fetched. An http:// or https:// address of an ONNX file or the path of one will do.`
+    );
+  }
 }
 
 /**
@@ -229,7 +287,7 @@ async function existingFile(source: string, part: ModelPart): Promise<string> {
     const example = `\`sambalab models add MODEL encoder.onnx decoder.onnx\``;
     throw new BridgeError(
       'model',
-      `The file ${path}, given as the ${part}, ${wrong}. The path of an ONNX file or an http address of one will do, as in ${example}.`
+      `The file ${path}, given as the ${part}, ${wrong}. The path of an ONNX file or an http:// or https:// address of one will do, as in ${example}.`
     );
   }
   return path;

@@ -83,7 +83,7 @@ describe('From files', () => {
       code: 1,
       shown: [],
       text:
-        `The file ${none}, given as the encoder, does not exist. The path of an ONNX file or an http address of one will do, ` +
+        `The file ${none}, given as the encoder, does not exist. The path of an ONNX file or an http:// or https:// address of one will do, ` +
         'as in `sambalab models add MODEL encoder.onnx decoder.onnx`.'
     });
     expect((await run(['add', sam.id, files.encoder, folder.path])).text).toContain(
@@ -110,6 +110,10 @@ describe('From files', () => {
 
 describe('From a server', () => {
   const asked: { url: string; headers: IncomingHttpHeaders }[] = [];
+  /** Addresses whose first byte was asked for, to know whether there is a file. */
+  const probed: string[] = [];
+  /** Whether the server sends whole files where parts are asked for. */
+  let ignoresRanges = false;
   /** Bytes after which the connection breaks. */
   let breaksAfter = Infinity;
   let server: Server;
@@ -118,14 +122,24 @@ describe('From a server', () => {
   beforeAll(async () => {
     server = createServer((request, response) => {
       const url = request.url!;
-      asked.push({ url, headers: request.headers });
+      const probe = request.headers.range === 'bytes=0-0';
+      if (probe) {
+        probed.push(url);
+      } else {
+        asked.push({ url, headers: request.headers });
+      }
       const path = join(source, url.slice(1));
-      if (!existsSync(path)) {
-        response.writeHead(404).end();
+      if (!existsSync(path) || request.method !== 'GET') {
+        response.writeHead(request.method === 'GET' ? 404 : 405).end();
         return;
       }
       const bytes = readFileSync(path);
       const etag = `"${url}"`;
+      if (probe && !ignoresRanges) {
+        response.writeHead(206, { ETag: etag, 'Content-Range': `bytes 0-0/${bytes.length}`, 'Content-Length': 1 });
+        response.end(bytes.subarray(0, 1));
+        return;
+      }
       if (request.headers['if-none-match'] === etag) {
         response.writeHead(304).end();
         return;
@@ -165,7 +179,7 @@ describe('From a server', () => {
     }
     await run(['list']);
     await run(['verify', 'sam-vit-l']);
-    expect(asked).toEqual([]);
+    expect([asked, probed]).toEqual([[], []]);
   });
 
   it('a download that breaks tells how far it came, and goes on from there', async () => {
@@ -176,6 +190,8 @@ describe('From a server', () => {
       code: 1,
       text: expect.stringMatching(/encoder\.onnx stopped after 300000 of \d+ bytes .* goes on from there/)
     });
+    const partial = join(folder.path, 'downloads', `.${sam.id}.partial`);
+    expect(broken.text).toContain(`Kept in ${partial} for the next try: encoder.onnx\n`);
     expect(existsSync(join(folder.path, 'downloads', sam.id))).toBe(false);
     breaksAfter = Infinity;
     asked.length = 0;
@@ -197,27 +213,53 @@ describe('From a server', () => {
     expect(existsSync(join(there, 'encoder.onnx.download.json'))).toBe(false);
   });
 
-  it('a file that is complete is not fetched twice if the next one is missing', async () => {
-    const missing = [
-      'add',
-      sam.id,
-      `${address}/encoder.onnx`,
-      `${address}/none.onnx`,
-      '--to',
-      join(folder.path, 'again')
-    ];
-    expect(await run(missing)).toMatchObject({ code: 1, text: expect.stringContaining('none.onnx answered 404') });
+  it('a wrong address shows before anything is fetched', async () => {
+    asked.length = probed.length = 0;
+    const to = ['--to', join(folder.path, 'nothing')];
+    const missing = await run(['add', sam.id, `${address}/encoder.onnx`, `${address}/none.onnx`, ...to]);
+    expect([missing.code, missing.text]).toEqual([
+      1,
+      `${address}/none.onnx answered 404 Not Found; the address of a file will do.`
+    ]);
+    expect([asked, probed]).toEqual([[], ['/encoder.onnx', '/none.onnx']]);
+    expect((await run(['add', sam.id, 'http://127.0.0.1:9/a', 'http://127.0.0.1:9/b', ...to])).text).toContain(
+      'cannot be reached'
+    );
+    const ftp = await run(['add', sam.id, files.encoder, 'ftp://example.org/decoder.onnx', ...to]);
+    expect([ftp.code, ftp.text]).toEqual([
+      1,
+      'ftp://example.org/decoder.onnx, given as the decoder, cannot be fetched. An http:// or https:// address of an ONNX file ' +
+        'or the path of one will do.'
+    ]);
+    expect(existsSync(to[1]!)).toBe(false);
+  });
+
+  it('a file that is complete is not fetched twice if the next one is refused, which is removed', async () => {
+    const home = join(folder.path, 'again');
+    const partial = join(home, `.${sam.id}.partial`);
+    const to = ['--to', home];
+    ignoresRanges = true;
+    const wrong = await run(['add', sam.id, `${address}/encoder.onnx`, `${address}/encoder.onnx`, ...to]);
+    expect(wrong).toMatchObject({ code: 1, text: expect.stringContaining('is not the decoder of SAM ViT-B') });
+    expect(wrong.text).toContain(`Kept in ${partial} for the next try: encoder.onnx\n`);
+    expect(readdirSync(partial).sort()).toEqual(['encoder.onnx', 'encoder.onnx.download.json']);
     asked.length = 0;
-    await run([...missing.slice(0, 3), `${address}/decoder.onnx`, ...missing.slice(4)]);
+    await run(['add', sam.id, `${address}/encoder.onnx`, `${address}/decoder.onnx`, ...to]);
+    ignoresRanges = false;
     expect(asked.map(({ url, headers }) => [url, headers['if-none-match']])).toEqual([
       ['/encoder.onnx', '"/encoder.onnx"'],
       ['/decoder.onnx', undefined]
     ]);
-    // A file from a server is named by its address.
-    const swapped = await run(['add', sam.id, `${address}/decoder.onnx`, files.decoder, ...missing.slice(4)]);
-    expect(swapped.text).toContain(`The file ${address}/decoder.onnx is not the encoder of SAM ViT-B: it has no input`);
-    expect((await run(['add', sam.id, 'http://127.0.0.1:9/a', 'http://127.0.0.1:9/b'])).text).toContain(
-      'cannot be reached'
-    );
+    expect(readdirSync(home)).toEqual([sam.id]);
+    // A file from a server is named by its address. Nothing of it stays, nor of the folder that it came to.
+    const swapped = await run(['add', sam.id, `${address}/decoder.onnx`, files.decoder, ...to]);
+    expect(swapped.text).toMatch(/^The file .* is not the encoder of SAM ViT-B: it has no input .*$/);
+    expect(swapped.text).toContain(`The file ${address}/decoder.onnx is`);
+    expect(readdirSync(home)).toEqual([sam.id]);
+    // A file from disk takes the place of a download that was kept.
+    await run(['add', sam.id, `${address}/encoder.onnx`, `${address}/encoder.onnx`, ...to]);
+    expect(existsSync(join(partial, 'encoder.onnx.download.json'))).toBe(true);
+    await run(['add', sam.id, files.encoder, `${address}/encoder.onnx`, ...to]);
+    expect(readdirSync(home)).toEqual([sam.id]);
   });
 });

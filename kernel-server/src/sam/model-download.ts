@@ -3,7 +3,7 @@
  * server for the rest (RFC 9110, section 14); the server's entity tag tells whether that is still the same file.
  */
 import { createWriteStream } from 'node:fs';
-import { readFile, rename, rm, stat } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { BridgeError } from '../../../src/shared/errors';
@@ -24,7 +24,8 @@ interface INote {
 }
 
 /** The file that is kept beside a download, until {@link forgetDownload}. */
-const noteOf = (path: string) => `${path}.download.json`;
+const noteOf = (path: string) => `${path}${NOTE}`;
+const NOTE = '.download.json';
 
 /** A download that goes on where an earlier one stopped. */
 export interface IDownloadOptions {
@@ -42,12 +43,6 @@ export interface IDownloadOptions {
  * @throws BridgeError `model` where HF_HUB_OFFLINE forbids it, the server refuses, or the connection breaks; what arrived stays for the next try.
  */
 export async function download({ url, path, env, progress }: IDownloadOptions): Promise<void> {
-  if (isOffline(env)) {
-    throw new BridgeError(
-      'model',
-      `HF_HUB_OFFLINE=${env['HF_HUB_OFFLINE']} forbids downloads, so ${url} is not fetched. Unset it, or give the path of a file that is here.`
-    );
-  }
   const part = `${path}.part`;
   const note = await readNote(path);
   const known = note?.url === url ? note : null;
@@ -62,16 +57,7 @@ export async function download({ url, path, env, progress }: IDownloadOptions): 
       headers['If-Range'] = known.etag;
     }
   }
-  let response: Response;
-  try {
-    response = await fetch(url, { headers });
-  } catch (error) {
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : (error as Error);
-    throw new BridgeError(
-      'model',
-      `${url} cannot be reached (${cause.message}). Try again, or give the path of a file.`
-    );
-  }
+  const response = await ask(url, headers, env);
   if (response.status === 304) {
     return; // an earlier call brought it
   }
@@ -88,10 +74,7 @@ export async function download({ url, path, env, progress }: IDownloadOptions): 
   }
   if (!response.ok || !response.body) {
     await response.body?.cancel();
-    throw new BridgeError(
-      'model',
-      `${url} answered ${response.status} ${response.statusText}; the address of a file will do.`
-    );
+    throw refused(url, response);
   }
   const begin = response.status === 206 ? have : 0;
   const length = response.headers.get('content-length');
@@ -121,9 +104,60 @@ export async function download({ url, path, env, progress }: IDownloadOptions): 
   await rename(part, path);
 }
 
+/**
+ * Ask the server for the first byte of a file, to know before a long download whether the address is right. Some servers refuse HEAD,
+ * but none that gives the file refuses this; from one that ignores the range, only the headers are read.
+ *
+ * @throws BridgeError `model` where HF_HUB_OFFLINE forbids it, the server cannot be reached or has no such file
+ */
+export async function checkAddress(url: string, env: NodeJS.ProcessEnv): Promise<void> {
+  const response = await ask(url, { 'Accept-Encoding': 'identity', Range: 'bytes=0-0' }, env);
+  await response.body?.cancel();
+  if (!response.ok && response.status !== 416) {
+    throw refused(url, response); // 416: the file is empty
+  }
+}
+
 /** Remove what is kept beside a download that is complete. */
 export function forgetDownload(path: string): Promise<void> {
   return rm(noteOf(path), { force: true });
+}
+
+/** Remove a download and what is kept beside it. */
+export async function removeDownload(path: string): Promise<void> {
+  await Promise.all([path, `${path}.part`].map(each => rm(each, { force: true })));
+  await forgetDownload(path);
+}
+
+/** Names of the files in a folder of which an earlier call fetched all or some bytes. */
+export async function keptDownloads(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch((): string[] => []);
+  return names
+    .filter(name => name.endsWith(NOTE))
+    .map(name => name.slice(0, -NOTE.length))
+    .filter(name => names.includes(name) || names.includes(`${name}.part`));
+}
+
+async function ask(url: string, headers: Record<string, string>, env: NodeJS.ProcessEnv): Promise<Response> {
+  if (isOffline(env)) {
+    throw new BridgeError(
+      'model',
+      `HF_HUB_OFFLINE=${env['HF_HUB_OFFLINE']} forbids downloads, so ${url} is not fetched. Unset it, or give the path of a file that is here.`
+    );
+  }
+  try {
+    return await fetch(url, { headers });
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : (error as Error);
+    throw new BridgeError(
+      'model',
+      `${url} cannot be reached (${cause.message}). Try again, or give the path of a file.`
+    );
+  }
+}
+
+function refused(url: string, { status, statusText }: Response): BridgeError {
+  return new BridgeError('model', `${url} answered ${status} ${statusText}; the address of a file will do.`);
 }
 
 function stopped(url: string, done: number, total: number | null, why: string): BridgeError {
