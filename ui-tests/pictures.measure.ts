@@ -162,7 +162,7 @@ ${cell('name="stack", fresh=True').replace('(image', '(volume')}`;
     await lab.rightClick();
     await page.waitForTimeout(1200);
     await shoot('suggestion-scale', 'The suggestion at another scale, after a right click');
-    // A chosen scale stays while the pointer is near.
+    await lab.press('Alt+a'); // else the chosen scale stays
     await page.keyboard.press('Escape');
     await lab.moveTo(20, 20);
     await page.waitForTimeout(500);
@@ -443,7 +443,7 @@ ${cell('name="stack", fresh=True').replace('(image', '(volume')}`;
     await slices.moveTo(particle.row, particle.column);
     await slices.suggestionAt(particle.row, particle.column);
     await slices.press('Shift+A');
-    await slices.root.getByText(/objects like it are proposed/).waitFor({ timeout: 90_000 });
+    await slices.root.getByText(/like it are proposed/).waitFor({ timeout: 90_000 });
     await rest();
     await shoot('similar', 'All objects like the one under the pointer, before they are taken (Shift+A)', {
       root: slices.root
