@@ -3,7 +3,7 @@
  * image, grown. The page and the sidecar make the same pixels.
  */
 import { DecoderManifest } from '../shared/models';
-import { ISize, levelSize, moved, overlapArea, overlaps, Rect } from '../shared/rect';
+import { intersection, ISize, levelSize, moved, overlapArea, overlaps, Rect } from '../shared/rect';
 import { IGreys, REFINED_AREA_MAX, refinedMask, refinementMargin } from './edge-refinement';
 import { grown, IMaskShape, maskBounds, samplesPerPixel, shapedLogits } from './mask-shape';
 import { upscaleLogits, upscaleMaskRegion } from './masks';
@@ -153,7 +153,7 @@ export class ShapedMask {
 
   /** Move the border to the edges of the image in a rectangle. */
   private _refine(around: Rect, greys: (rect: Rect) => Float32Array | null): IMaskPart | null {
-    const rect = common(around, this._seen);
+    const rect = intersection(around, this._seen);
     const area = overlapArea(around, this._seen);
     const values = area > 0 && area <= REFINED_AREA_MAX ? greys(rect) : null;
     if (!values) {
@@ -211,15 +211,6 @@ export function shapedPixels(
 ): { rect: Rect; mask: Uint8Array } {
   const shaped = new ShapedMask(object, shape, image, manifest, greys);
   return { rect: shaped.bounds, mask: shaped.region(shaped.bounds) };
-}
-
-function common(a: Rect, b: Rect): Rect {
-  return {
-    row0: Math.max(a.row0, b.row0),
-    row1: Math.min(a.row1, b.row1),
-    column0: Math.max(a.column0, b.column0),
-    column1: Math.min(a.column1, b.column1)
-  };
 }
 
 /** Copy the pixels that a part has of a rectangle. */

@@ -48,6 +48,16 @@ export function moved({ row0, row1, column0, column1 }: Rect, rows: number, colu
   return { row0: row0 + rows, row1: row1 + rows, column0: column0 + columns, column1: column1 + columns };
 }
 
+/** The pixels that two rectangles share; with an end before its begin if they share none. */
+export function intersection(a: Rect, b: Rect): Rect {
+  return {
+    row0: Math.max(a.row0, b.row0),
+    row1: Math.min(a.row1, b.row1),
+    column0: Math.max(a.column0, b.column0),
+    column1: Math.min(a.column1, b.column1)
+  };
+}
+
 /** Whether two rectangles have a pixel in common. */
 export function overlaps(a: Rect, b: Rect): boolean {
   return a.row0 < b.row1 && b.row0 < a.row1 && a.column0 < b.column1 && b.column0 < a.column1;

@@ -3,7 +3,7 @@
  * labels, in this order.
  * Upper layer: the mark of a region and the suggestion. Tiles meet on whole device pixels, so that no seam is visible.
  */
-import { IMAGE_TILE, LABEL_TILE, Rect } from '../../shared';
+import { IMAGE_TILE, intersection, LABEL_TILE, Rect } from '../../shared';
 import { chooseLevel, ISize, ITileRef, levelSize, tilesIn, ViewTransform } from '../base/geometry';
 import { dimOutside } from './dim';
 import { ByteTiles } from '../tiles/byte-tiles';
@@ -98,7 +98,7 @@ export class Painter {
     }
     context.setTransform(1, 0, 0, 1, 0, 0);
     if (area) {
-      this._seen = overlap(this._seen, this._inImage(area, ratio));
+      this._seen = intersection(this._seen, this._inImage(area, ratio));
       context.save();
       context.beginPath();
       context.rect(area.x0, area.y0, area.x1 - area.x0, area.y1 - area.y0);
@@ -455,15 +455,6 @@ export function overlayLevel(image: ISize, view: ViewTransform, ratio: number): 
 function rowsIn(key: string, { row0, row1 }: Rect): IRows {
   const top = LABEL_TILE * Number(key.split('/').at(-2));
   return { from: Math.max(0, row0 - top), to: Math.min(LABEL_TILE, row1 - top) };
-}
-
-function overlap(a: Rect, b: Rect): Rect {
-  return {
-    row0: Math.max(a.row0, b.row0),
-    row1: Math.min(a.row1, b.row1),
-    column0: Math.max(a.column0, b.column0),
-    column1: Math.min(a.column1, b.column1)
-  };
 }
 
 /** A tile's key with those of the tiles of all levels that cover it. */
