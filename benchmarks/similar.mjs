@@ -187,8 +187,11 @@ async function inView(sam, image) {
   const suggest = prompts => (decodes++, sam.decode(prepared, size, prompts));
   const proposed = new code.SimilarObjects({ image: size });
   const isGood = ({ score, stability }) => score >= SCORE_MIN && stability >= STABILITY_MIN;
-  await proposed.findAll({ manifest, within: seen, suggest }, seen, () => false, isGood);
-  const masks = (proposed.group?.objects ?? []).map(object => object.region(seen));
+  const count = await proposed.findAll({ manifest, within: seen, suggest }, 0, seen, () => false, isGood);
+  if (!count) {
+    throw new Error('No object was found in view: the search failed, or was asked wrongly.');
+  }
+  const masks = proposed.on(0).objects.map(object => object.region(seen));
   return { ...judged(image, masks, -1), decodes, seconds: (performance.now() - begin) / 1000 };
 }
 
