@@ -2,12 +2,10 @@
  * UI tests in a real JupyterLab, one for each worker, which is started with folders of its own and so leaves the user's sessions alone.
  * The project `shipped` needs this repository only. The project `data` (`*.data.spec.ts`) needs the micrographs of `../shared/data`.
  * The project `measure` (`*.measure.ts`) prints figures and makes pictures; `npm run measure` runs it.
- * The browser is the one that PLAYWRIGHT_CHROMIUM_EXECUTABLE_PATH names, else Playwright's own.
  */
 import { defineConfig } from '@playwright/test';
+import { browser } from './browser';
 import { server, serverUrl, WORKERS } from './servers';
-
-const executablePath = process.env['PLAYWRIGHT_CHROMIUM_EXECUTABLE_PATH'];
 
 export default defineConfig({
   testDir: '.',
@@ -30,18 +28,7 @@ export default defineConfig({
     screenshot: 'only-on-failure',
     trace: 'off',
     video: 'off',
-    launchOptions: {
-      ...(executablePath ? { executablePath } : {}),
-      args: [
-        ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
-        '--disable-gpu',
-        '--disable-quic',
-        '--no-first-run',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync'
-      ]
-    }
+    launchOptions: browser()
   },
   webServer: Array.from({ length: WORKERS }, (_, worker) => server(worker))
 });

@@ -13,6 +13,7 @@
  * - `provenance`: numbers for what made a label
  * - `replaces`: which labels a patch may change
  * - `direction`: slices of a volume in the directions xy, xz and yz
+ * - `gpu-adapters`: what WebGPU's adapters say of themselves
  * - `lru`, `rect`: small types that all parts use
  */
 export * from './class-colors';

@@ -9,19 +9,11 @@ import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import type { InferenceSession } from 'onnxruntime-node';
 import { BridgeError } from '../../../src/shared/errors';
+import { adapterName, IAdapterInfo, isSoftwareAdapter } from '../../../src/shared/gpu-adapters';
 import type { SamDevice } from '../../../src/shared/protocol';
 import type { ProviderChoice } from './messages';
 import type { EncoderStages } from './encoder-stages';
 import { probeModel } from './tiny-model';
-
-/** A WebGPU adapter's description of itself. */
-export interface IAdapterInfo {
-  vendor: string;
-  architecture: string;
-  device: string;
-  description: string;
-  isFallbackAdapter: boolean;
-}
 
 export type ProbeKind = 'adapter' | 'runtime';
 
@@ -41,18 +33,6 @@ export type Runtime = typeof import('onnxruntime-node');
 export interface IPlacedSession {
   session: InferenceSession | EncoderStages;
   device: SamDevice;
-}
-
-/** Whether an adapter is software that imitates a GPU, which is always slower than the CPU provider. */
-export function isSoftwareAdapter(info: IAdapterInfo): boolean {
-  const names = [info.vendor, info.architecture, info.device, info.description].join(' ');
-  return info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|softpipe|basic render|\bcpu\b/i.test(names);
-}
-
-/** An adapter's name for users. `device` may be a hexadecimal number, `description` only the driver and its version. */
-export function adapterName(info: IAdapterInfo): string {
-  const device = /^0x[0-9a-f]+$/i.test(info.device) ? '' : info.device;
-  return device || info.description || `${info.vendor} ${info.architecture}`.trim();
 }
 
 /** A model's file, or its bytes. */

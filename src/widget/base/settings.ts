@@ -21,7 +21,7 @@ export type Erases = 'all' | 'current';
 export type DecoderChoice = 'kernels' | 'graph';
 
 /** Where suggestions are decoded: where it is done sooner, in the page alone, or in the sidecar while that answers. */
-export type DecoderRoute = 'auto' | 'page' | 'sidecar';
+export type DecoderRoute = 'auto' | 'page' | 'sidecar' | 'gpu';
 
 /** Which overlays are shown: the labels, the segmentation (on which the labels lie), or both. */
 export type Shown = 'both' | 'labels' | 'segmentation';
@@ -227,8 +227,9 @@ export function checkSettings(values: Partial<Record<keyof ISettings, unknown>>)
   if (values.decoder === 'kernels' || values.decoder === 'graph') {
     out.decoder = values.decoder;
   }
-  if (values.decoderRoute === 'auto' || values.decoderRoute === 'page' || values.decoderRoute === 'sidecar') {
-    out.decoderRoute = values.decoderRoute;
+  const route = (['auto', 'page', 'sidecar', 'gpu'] as const).find(each => each === values.decoderRoute);
+  if (route) {
+    out.decoderRoute = route;
   }
   return out;
 }

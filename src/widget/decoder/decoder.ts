@@ -1,9 +1,9 @@
 /**
- * SAM's decoder for one labeller: prompts in, masks out. The page's worker and the sidecar can both decode; `route-choice.ts` says which one does, and if
- * one fails the other answers.
+ * SAM's decoder for one labeller: prompts in, masks out. The page's worker, the sidecar and the browser's GPU can decode; `route-choice.ts` says which one
+ * does, and if one fails another one answers.
  *
  * One request is decoded at a time. Of the requests that follow the mouse only the newest waits; the others are cancelled. Prompts that were clicked are
- * all decoded, before those. While the user rests, points of a grid are decoded ahead; a few of them try the other route.
+ * all decoded, before those. While the user rests, points of a grid are decoded ahead; a few of them try the other routes.
  */
 import { IDisposable } from '@lumino/disposable';
 import { BridgeError } from '../../shared/errors';
@@ -14,7 +14,9 @@ import type { IDecoderRoutes, IEmbeddingSource, ISuggestionDecoder, RouteName } 
 import { EMBEDDINGS_KEPT } from './decoder-messages';
 import type { IDecoderRoute, IEmbedding } from './decoder-route';
 import { createDecoderWorker } from './decoder-worker-factory';
-import { IDecoderWorker, PageRoute } from './page-route';
+import { GpuRoute } from './gpu-route';
+import { createGpuWorker } from './gpu-worker-factory';
+import { IDecoderWorker, WorkerRoute } from './worker-route';
 import { RouteChoice } from './route-choice';
 import { SidecarRoute } from './sidecar-route';
 
@@ -39,7 +41,8 @@ export class SuggestionDecoder implements ISuggestionDecoder, IDisposable {
   constructor(options: SuggestionDecoder.IOptions = {}) {
     const { route = 'auto', sidecar } = options;
     this._restMs = options.restMs ?? REST_MS;
-    this._page = new PageRoute({
+    this._page = new WorkerRoute({
+      name: 'page',
       createWorker: options.createWorker ?? (createDecoderWorker as () => IDecoderWorker),
       kernels: options.kernels ?? true,
       died: error => {
@@ -50,7 +53,18 @@ export class SuggestionDecoder implements ISuggestionDecoder, IDisposable {
       }
     });
     this._sidecar = sidecar && route !== 'page' ? new SidecarRoute(sidecar) : null;
+    this._gpu =
+      route === 'auto' || route === 'gpu'
+        ? new GpuRoute({
+            createWorker: options.createGpuWorker ?? (createGpuWorker as () => IDecoderWorker),
+            isForced: route === 'gpu',
+            ...(options.findAdapter && { findAdapter: options.findAdapter })
+          })
+        : null;
     this._choice = options.choice ?? new RouteChoice({ forced: route === 'auto' ? null : route });
+    if (route === 'gpu') {
+      this._choice.refused('gpu', 'Its masks were not yet compared with those of WebAssembly.');
+    }
   }
 
   get isDisposed(): boolean {
@@ -84,6 +98,7 @@ export class SuggestionDecoder implements ISuggestionDecoder, IDisposable {
     if (this._sidecar) {
       this._sidecar.manifest = manifest;
     }
+    this._gpu?.setModel(graph, manifest);
     try {
       await this._page.load(graph, manifest);
     } catch (reason) {
@@ -125,6 +140,7 @@ export class SuggestionDecoder implements ISuggestionDecoder, IDisposable {
   setEmbedding(key: string, embedding: Uint8Array, size: ISize, source?: IEmbeddingSource): void {
     this._checkUsable();
     this._page.forget(key);
+    this._gpu?.forget(key);
     this._grids.delete(key);
     this._embeddings.set(key, { key, halves: embedding, size, source: source ?? null });
     this._key = key;
@@ -199,6 +215,7 @@ export class SuggestionDecoder implements ISuggestionDecoder, IDisposable {
     this._end.abort();
     this._page.dispose();
     this._sidecar?.dispose();
+    this._gpu?.dispose();
     this._rejectWaiting(cancelled());
     this._embeddings.clear();
     this._grids.clear();
@@ -235,7 +252,7 @@ export class SuggestionDecoder implements ISuggestionDecoder, IDisposable {
     }
   }
 
-  /** Decode by the route that answers sooner; by the other one if that fails. */
+  /** Decode by the route that answers soonest; by another one if that fails. */
   private async _decode({ key, prompts, signal }: ISuggestRequest): Promise<ICandidates> {
     const embedding = this._embeddings.peek(key);
     if (!embedding) {
@@ -255,7 +272,7 @@ export class SuggestionDecoder implements ISuggestionDecoder, IDisposable {
         failures.push({ route, error });
       }
     }
-    // Both failed: the prompts may be the cause, so neither is left out.
+    // All failed: the prompts may be the cause, so none is left out.
     throw (failures.find(({ route }) => route === this._page) ?? failures[0])?.error ?? cancelled();
   }
 
@@ -282,7 +299,7 @@ export class SuggestionDecoder implements ISuggestionDecoder, IDisposable {
 
   /** Leave a route out for a while, unless it is the only one, or is well and only does not have what was asked for. */
   private _note({ name }: IDecoderRoute, { code, message }: BridgeError): void {
-    if (this._sidecar && code !== 'not-ready' && code !== 'invalid' && code !== 'cancelled') {
+    if ((this._sidecar ?? this._gpu) && code !== 'not-ready' && code !== 'invalid' && code !== 'cancelled') {
       this._choice.failed(name, message);
     }
   }
@@ -294,11 +311,30 @@ export class SuggestionDecoder implements ISuggestionDecoder, IDisposable {
   }
 
   private _usable(embedding: IEmbedding, prompts: Pick<IPrompts, 'mask'>): IDecoderRoute[] {
-    return [this._page, ...(this._sidecar ? [this._sidecar] : [])].filter(route => route.takes(embedding, prompts));
+    return this._all.filter(route => route.takes(embedding, prompts));
+  }
+
+  private get _all(): IDecoderRoute[] {
+    return [this._page, this._sidecar, this._gpu].filter(route => route !== null);
   }
 
   private _routeOf(name: RouteName): IDecoderRoute {
-    return name === 'sidecar' && this._sidecar ? this._sidecar : this._page;
+    return this._all.find(route => route.name === name) ?? this._page;
+  }
+
+  /** Find out whether the browser's GPU may decode. Requests do not wait for it, but for its single decodes in the page. */
+  private _checkGpu(embedding: IEmbedding): void {
+    const gpu = this._gpu;
+    if (gpu?.isUnchecked) {
+      const reference = (prompts: IPrompts) => this._run(this._page, embedding, prompts, this._end.signal, FIRST_MS);
+      void gpu.check(embedding, reference).then(why => {
+        if (gpu.takes()) {
+          this._choice.worked('gpu');
+        } else if (why !== null) {
+          this._choice.refused('gpu', why);
+        }
+      });
+    }
   }
 
   /** Decode a point of the grid, if the user rests. Returns whether one was decoded. */
@@ -319,6 +355,7 @@ export class SuggestionDecoder implements ISuggestionDecoder, IDisposable {
       }, wait);
       return false;
     }
+    this._checkGpu(embedding);
     const isSlow = this._lastMs[serving.name] > AHEAD_MS_MAX;
     const usable = this._usable(embedding, {}).map(({ name }) => name);
     const route = this._routeOf(this._choice.ahead(usable, isSlow) ?? 'page');
@@ -345,7 +382,7 @@ export class SuggestionDecoder implements ISuggestionDecoder, IDisposable {
     }
   }
 
-  /** Decode a point by the route that does not serve. */
+  /** Decode a point by a route that does not serve. */
   private _try(route: IDecoderRoute, embedding: IEmbedding, prompts: IPrompts, done: (of: ICandidates) => void): void {
     const limit = route.hasPrepared(embedding) ? this._choice.limit(route.name) : FIRST_MS;
     const trial = this._run(route, embedding, prompts, this._end.signal, limit)
@@ -410,16 +447,17 @@ export class SuggestionDecoder implements ISuggestionDecoder, IDisposable {
     }
   }
 
-  private readonly _page: PageRoute;
+  private readonly _page: WorkerRoute;
   /** Null if it must not be asked. */
   private readonly _sidecar: SidecarRoute | null;
+  private readonly _gpu: GpuRoute | null;
   private readonly _choice: RouteChoice;
   private _manifest: DecoderManifest | undefined;
   private _key: string | null = null;
   private readonly _embeddings = new Lru<string, IEmbedding>({ limit: EMBEDDINGS_KEPT });
   /** What the sidecar prepares. */
   private _preparing: IEmbedding | null = null;
-  /** A point that the other route decodes. */
+  /** A point that another route decodes. */
   private _trial: Promise<void> | null = null;
   private readonly _end = new AbortController();
   private _next: ISuggestRequest | undefined;
@@ -432,7 +470,7 @@ export class SuggestionDecoder implements ISuggestionDecoder, IDisposable {
   /** When something was last asked for, and about where. */
   private _asked: { at: number; place: { row: number; column: number } | undefined } | undefined;
   /** How long the last decode of each route took, in milliseconds. */
-  private readonly _lastMs: Record<RouteName, number> = { page: 0, sidecar: 0 };
+  private readonly _lastMs: Record<RouteName, number> = { page: 0, sidecar: 0, gpu: 0 };
   private _mayDecodeAhead = true;
   /** Goes on with the grid. */
   private _timer: ReturnType<typeof setTimeout> | undefined;
@@ -446,7 +484,11 @@ export namespace SuggestionDecoder {
     createWorker?: () => IDecoderWorker;
     /** Whether our own kernels may run the decoder in the page, which they do faster than the graph; true by default. */
     kernels?: boolean;
-    /** Where prompts are decoded: where it is done sooner (the default), in the page alone, or in the sidecar while it answers. */
+    /** Starts the worker for the browser's GPU. */
+    createGpuWorker?: () => IDecoderWorker;
+    /** The browser's GPU; null if there is none. */
+    findAdapter?: GpuRoute.IOptions['findAdapter'];
+    /** Where prompts are decoded: where it is done soonest (the default), in the page alone, or in the sidecar or on the browser's GPU while it answers. */
     route?: 'auto' | RouteName;
     /** The way to the sidecar; absent: the page decodes alone. */
     sidecar?: SidecarRoute.IOptions;

@@ -5,27 +5,13 @@
  * which is part of a bundle here.
  */
 import { env, InferenceSession, Tensor } from 'onnxruntime-web/wasm';
-import {
-  asHalves,
-  fromFloat16,
-  ICandidates,
-  IPreparedEmbedding,
-  IPrompts,
-  ISize,
-  SamDecoder,
-  traitsOf
-} from '../../sam';
+import { asHalves, fromFloat16, ICandidates, IPreparedEmbedding, ISize, SamDecoder } from '../../sam';
 import { Lru } from '../../shared/lru';
 import type { DecoderManifest } from '../../shared/models';
-import { EMBEDDINGS_PREPARED, FromDecoderWorker, ToDecoderWorker } from './decoder-messages';
+import { EMBEDDINGS_PREPARED, ToDecoderWorker } from './decoder-messages';
 import { createPartWorker } from './part-worker-factory';
 import { IPartWorker, ISharedEmbedding, partsFor, SharedDecoder } from './shared-decoder';
-
-/** The part of a worker's global scope that is used here; TypeScript's types for it clash with the page's. */
-interface IWorkerScope {
-  postMessage(message: FromDecoderWorker, transfer?: Transferable[]): void;
-  onmessage: ((event: MessageEvent<ToDecoderWorker>) => void) | null;
-}
+import { answerMessages, judged } from './worker-answers';
 
 /** A slice's embedding, and what the decoders made of it. */
 interface ISlice {
@@ -34,8 +20,6 @@ interface ISlice {
   forKernels?: ISharedEmbedding;
   forGraph?: IPreparedEmbedding;
 }
-
-const scope = self as unknown as IWorkerScope;
 
 // The bundler emits the WebAssembly as files and fills in their addresses, which depend on the server's base URL.
 env.wasm.wasmPaths = { wasm: new URL('onnxruntime-web/ort-wasm-simd-threaded.wasm', import.meta.url).href };
@@ -123,44 +107,17 @@ async function handle(message: ToDecoderWorker): Promise<ICandidates | undefined
   }
   if (kernels?.takes(message.prompts)) {
     slice.forKernels ??= kernels.prepare(message.key, slice.embedding, [...slices.keys()]);
-    return judged(await kernels.decode(slice.forKernels, slice.size, message.prompts), slice.size, message.prompts);
+    const candidates = await kernels.decode(slice.forKernels, slice.size, message.prompts);
+    return judged(candidates, slice.size, message.prompts, manifest!);
   }
   const decoder = await openGraph();
   slice.forGraph ??= decoder.prepare(slice.embedding);
-  return judged(await decoder.decode(slice.forGraph, slice.size, message.prompts), slice.size, message.prompts);
+  return judged(
+    await decoder.decode(slice.forGraph, slice.size, message.prompts),
+    slice.size,
+    message.prompts,
+    manifest!
+  );
 }
 
-/** The answer to a single point with what its scales are judged by, which would take the page's thread some milliseconds. */
-function judged(candidates: ICandidates, size: ISize, { points, box }: IPrompts): ICandidates {
-  const [at] = points;
-  if (!at || points.length > 1 || box) {
-    return candidates;
-  }
-  return { ...candidates, traits: traitsOf(candidates.lowRes, at, size, manifest!) };
-}
-
-// One at a time: the runtime is not re-entrant.
-let last: Promise<void> = Promise.resolve();
-
-async function work(message: ToDecoderWorker): Promise<void> {
-  try {
-    const candidates = await handle(message);
-    if (candidates) {
-      const { lowRes, single } = candidates;
-      const transfer = [...lowRes, ...(single ? [single.lowRes] : [])].map(logits => logits.buffer as ArrayBuffer);
-      scope.postMessage({ kind: 'done', id: message.id, candidates }, transfer);
-    } else {
-      scope.postMessage({ kind: 'done', id: message.id });
-    }
-  } catch (error) {
-    scope.postMessage({
-      kind: 'error',
-      id: message.id,
-      message: error instanceof Error ? error.message : String(error)
-    });
-  }
-}
-
-scope.onmessage = ({ data }) => {
-  last = last.then(() => work(data));
-};
+answerMessages(handle);

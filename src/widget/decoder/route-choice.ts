@@ -1,15 +1,15 @@
 /**
- * Decides which route decodes: the one whose recent answers came sooner, by their median. The other one is tried now and then, on points that are
- * decoded ahead, so that no user waits for it. A route that failed is left out for a while.
+ * Decides which route decodes: the one whose recent answers came soonest, by their median. The others are tried now and then, on points that are
+ * decoded ahead, so that no user waits for them. A route that failed is left out for a while.
  */
-import type { IDecoderRoutes, RouteName } from '../state/suggestion-decoder';
+import { IDecoderRoutes, RouteName, ROUTES } from '../state/suggestion-decoder';
 
 /** Answers that a median is of, and those without which there is none. */
 const RECENT = 9;
 const FEW = 3;
-/** The other route serves only if its median is at most this part of that of the serving one: else they would take turns. */
+/** Another route serves only if its median is at most this part of that of the serving one: else they would take turns. */
 const SOONER = 0.85;
-/** Points decoded ahead, and milliseconds, after which the other route is tried again. */
+/** Points decoded ahead, and milliseconds, after which another route is tried again. */
 const PROBE_POINTS = 20;
 const PROBE_MS = 30_000;
 /** A route that failed is left out for this time, which doubles with each failure in a row, in milliseconds. */
@@ -26,6 +26,10 @@ interface IRoute {
   /** When it may serve again. */
   backAt: number;
   problem: string | null;
+  /** When it was last tried while another one served. */
+  triedAt: number;
+  /** Such trials since the serving route answered last. */
+  trials: number;
 }
 
 export class RouteChoice {
@@ -39,30 +43,37 @@ export class RouteChoice {
   order(usable: readonly RouteName[]): RouteName[] {
     const well = usable.filter(name => !this._isOut(name));
     const asked = well.length > 0 ? well : usable;
-    return [...asked].sort((a, b) => Number(b === this._serving) - Number(a === this._serving));
+    const rank = (name: RouteName) => (name === this._serving ? -1 : (this.median(name) ?? Infinity));
+    return [...asked].sort((a, b) => rank(a) - rank(b) || 0);
   }
 
   /**
-   * The route for the next point that is decoded ahead: the first one, unless the other one is due for a trial.
+   * The route for the next point that is decoded ahead: the first one, unless another one is due for a trial; of several the one that was not tried for
+   * longest.
    *
-   * @param isSlow the first one has become too slow to decode points ahead: the other one is tried a few times in a row, until the first one serves again
+   * @param isSlow the first one has become too slow to decode points ahead: the others are tried a few times in a row, until the first one serves again
    */
   ahead(usable: readonly RouteName[], isSlow = false): RouteName | undefined {
-    const [first, other] = this.order(usable);
-    if (!other || this._forced) {
+    const [first, ...others] = this.order(usable);
+    if (!first || this._forced) {
       return first;
     }
-    const isDue =
-      this._routes[other].times.length < FEW
-        ? this._points > 0 || this._routes[first!].times.length >= FEW
-        : this._points >= PROBE_POINTS || this._now() - this._probedAt >= PROBE_MS;
-    if (!isDue && !(isSlow && this._trials < RECENT)) {
+    const due = others.filter(name => {
+      const { times, triedAt, trials } = this._routes[name];
+      const isDue =
+        times.length < FEW
+          ? this._points > 0 || this._routes[first].times.length >= FEW
+          : this._points >= PROBE_POINTS || this._now() - triedAt >= PROBE_MS;
+      return isDue || (isSlow && trials < RECENT);
+    });
+    const [other] = due.sort((a, b) => this._routes[a].triedAt - this._routes[b].triedAt);
+    if (!other) {
       this._points++;
       return first;
     }
     this._points = 0;
-    this._trials++;
-    this._probedAt = this._now();
+    const route = this._routes[other];
+    Object.assign(route, { triedAt: this._now(), trials: route.trials + 1 });
     return other;
   }
 
@@ -72,11 +83,12 @@ export class RouteChoice {
     route.times = [...route.times.slice(1 - RECENT), milliseconds];
     this.worked(name);
     if (name === this._serving) {
-      this._trials = 0;
+      ROUTES.forEach(each => (this._routes[each].trials = 0));
     }
-    const [mine, its] = [this.median(this._serving), this.median(otherThan(this._serving))];
-    if (!this._forced && mine !== null && its !== null && its <= SOONER * mine) {
-      this._serving = otherThan(this._serving);
+    const mine = this.median(this._serving);
+    const soonest = this._soonest(ROUTES.filter(each => each !== this._serving));
+    if (!this._forced && mine !== null && (this.median(soonest) ?? Infinity) <= SOONER * mine) {
+      this._serving = soonest;
     }
   }
 
@@ -89,12 +101,12 @@ export class RouteChoice {
   /** A route did not answer. What it took before says nothing about it any more. */
   failed(name: RouteName, why: string): void {
     const route = this._routes[name];
-    route.times = [];
-    route.backAt = this._now() + Math.min(OUT_MS * 2 ** route.failures++, OUT_MS_MAX);
-    route.problem = why;
-    if (!this._forced && this._serving === name) {
-      this._serving = otherThan(name);
-    }
+    this._leaveOut(name, why, this._now() + Math.min(OUT_MS * 2 ** route.failures++, OUT_MS_MAX));
+  }
+
+  /** A route must not answer any more, unless it works again by itself. */
+  refused(name: RouteName, why: string): void {
+    this._leaveOut(name, why, Infinity);
   }
 
   /** Milliseconds after which an answer of a route does not come any more. */
@@ -110,13 +122,27 @@ export class RouteChoice {
   }
 
   get report(): IDecoderRoutes {
-    const problem = (name: RouteName) => (this._isOut(name) ? this._routes[name].problem : null);
+    const each = <T>(of: (name: RouteName) => T) =>
+      Object.fromEntries(ROUTES.map(name => [name, of(name)])) as Record<RouteName, T>;
     return {
-      serving: this._serving,
-      medians: { page: this.median('page'), sidecar: this.median('sidecar') },
-      answers: { page: this._routes.page.answers, sidecar: this._routes.sidecar.answers },
-      problems: { page: problem('page'), sidecar: problem('sidecar') }
+      serving: this.order(ROUTES)[0]!,
+      medians: each(name => this.median(name)),
+      answers: each(name => this._routes[name].answers),
+      problems: each(name => (this._isOut(name) ? this._routes[name].problem : null))
     };
+  }
+
+  private _leaveOut(name: RouteName, why: string, until: number): void {
+    Object.assign(this._routes[name], { times: [], backAt: until, problem: why });
+    if (!this._forced && this._serving === name) {
+      this._serving = this._soonest(ROUTES.filter(each => each !== name));
+    }
+  }
+
+  /** The one with the least median; the first one if there is none. */
+  private _soonest(names: readonly RouteName[]): RouteName {
+    const median = (name: RouteName) => this.median(name) ?? Infinity;
+    return names.reduce((best, name) => (median(name) < median(best) ? name : best));
   }
 
   private _isOut(name: RouteName): boolean {
@@ -125,13 +151,10 @@ export class RouteChoice {
 
   private readonly _forced: RouteName | null;
   private readonly _now: () => number;
-  private readonly _routes: Record<RouteName, IRoute> = { page: fresh(), sidecar: fresh() };
+  private readonly _routes: Record<RouteName, IRoute> = { page: fresh(), gpu: fresh(), sidecar: fresh() };
   private _serving: RouteName;
-  /** Points that were decoded ahead since the last trial of the other route. */
+  /** Points that were decoded ahead since the last trial of another route. */
   private _points = 0;
-  private _probedAt = 0;
-  /** Trials since the serving route answered last. */
-  private _trials = 0;
 }
 
 /** The namespace for {@link RouteChoice}. */
@@ -144,10 +167,6 @@ export namespace RouteChoice {
   }
 }
 
-function otherThan(name: RouteName): RouteName {
-  return name === 'page' ? 'sidecar' : 'page';
-}
-
 function fresh(): IRoute {
-  return { times: [], answers: 0, failures: 0, backAt: 0, problem: null };
+  return { times: [], answers: 0, failures: 0, backAt: 0, problem: null, triedAt: 0, trials: 0 };
 }

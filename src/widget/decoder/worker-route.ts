@@ -1,8 +1,12 @@
-/** SAM's decoder in a web worker of the page. If the worker crashes, its calls fail, and the next one starts a new worker. */
+/**
+ * SAM's decoder in a web worker of the page, on the processor or on the GPU. If the worker crashes, its calls fail, and the next one starts a new
+ * worker.
+ */
 import { BridgeError } from '../../shared/errors';
 import { Lru } from '../../shared/lru';
 import type { DecoderManifest } from '../../shared/models';
 import type { ICandidates, IPrompts } from '../../sam';
+import type { RouteName } from '../state/suggestion-decoder';
 import { EMBEDDINGS_PREPARED, FromDecoderWorker, ToDecoderWorker } from './decoder-messages';
 import type { IDecoded, IDecoderRoute, IEmbedding } from './decoder-route';
 
@@ -20,10 +24,12 @@ interface ICall {
   reject(error: Error): void;
 }
 
-export class PageRoute implements IDecoderRoute {
-  constructor(private readonly _options: PageRoute.IOptions) {}
+export class WorkerRoute implements IDecoderRoute {
+  constructor(private readonly _options: WorkerRoute.IOptions) {}
 
-  readonly name = 'page';
+  get name(): RouteName {
+    return this._options.name;
+  }
 
   get isDisposed(): boolean {
     return this._disposed;
@@ -68,6 +74,11 @@ export class PageRoute implements IDecoderRoute {
   /** The embedding of a key is another one from now on. */
   forget(key: string): void {
     this._inWorker.delete(key);
+  }
+
+  /** End the worker; its calls fail. The next call starts it again. */
+  stop(): void {
+    this._stop(new BridgeError('compute', "The decoder's worker was stopped."));
   }
 
   dispose(): void {
@@ -159,9 +170,10 @@ export class PageRoute implements IDecoderRoute {
   private _disposed = false;
 }
 
-/** The namespace for {@link PageRoute}. */
-export namespace PageRoute {
+/** The namespace for {@link WorkerRoute}. */
+export namespace WorkerRoute {
   export interface IOptions {
+    name: RouteName;
     createWorker(): IDecoderWorker;
     /** Whether our own kernels may run the decoder. */
     kernels: boolean;

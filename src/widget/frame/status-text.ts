@@ -5,7 +5,7 @@ import { stageText } from '../state/job-stage';
 import { LabellerState } from '../state/labeller-state';
 import { SCALES } from '../state/suggestion-options';
 import { SimilarObjects } from '../state/similar-objects';
-import { IDecoderRoutes, RouteName } from '../state/suggestion-decoder';
+import { IDecoderRoutes, RouteName, ROUTES } from '../state/suggestion-decoder';
 import { nextStep } from './next-step';
 import { trans } from '../base/translation';
 
@@ -217,18 +217,21 @@ function deviceName(state: LabellerState): string {
 
 /** Tells where suggestions are decoded, and how long that takes. */
 export function routeLines({ serving, medians, problems }: IDecoderRoutes): string[] {
-  const name = (route: RouteName) => (route === 'page' ? trans.__('this page') : trans.__('the sidecar'));
+  const place: Record<RouteName, string> = {
+    page: trans.__('in this page'),
+    sidecar: trans.__('in the sidecar'),
+    gpu: trans.__("on the browser's GPU")
+  };
   const time = (route: RouteName) => trans.__('%1 ms', Math.round(medians[route]!));
-  const other = serving === 'page' ? 'sidecar' : 'page';
-  const problem = problems[other];
+  const others = ROUTES.filter(route => route !== serving);
   const times = [
     ...(medians[serving] === null ? [] : [time(serving)]),
-    ...(medians[other] === null ? [] : [trans.__('in %1: %2', name(other), time(other))])
+    ...others.filter(route => medians[route] !== null).map(route => trans.__('%1: %2', place[route], time(route)))
   ].join('; ');
   return [
     times
-      ? trans.__('Suggestions are decoded in %1 (%2)', name(serving), times)
-      : trans.__('Suggestions are decoded in %1', name(serving)),
-    ...(problem ? [trans.__('Not in %1: %2', name(other), problem)] : [])
+      ? trans.__('Suggestions are decoded %1 (%2)', place[serving], times)
+      : trans.__('Suggestions are decoded %1', place[serving]),
+    ...others.filter(route => problems[route]).map(route => trans.__('Not %1: %2', place[route], problems[route]!))
   ];
 }

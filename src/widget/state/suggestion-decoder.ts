@@ -13,8 +13,9 @@ export interface IEmbeddingSource {
   embedding: string;
 }
 
-/** Where suggestions are decoded: in a worker of the page, or by the sidecar. */
-export type RouteName = 'page' | 'sidecar';
+/** Where suggestions are decoded: in a worker of the page, by the sidecar, or on the GPU of the browser's computer. */
+export const ROUTES = ['page', 'sidecar', 'gpu'] as const;
+export type RouteName = (typeof ROUTES)[number];
 
 /** How suggestions are decoded now. */
 export interface IDecoderRoutes {
@@ -24,7 +25,7 @@ export interface IDecoderRoutes {
   medians: Record<RouteName, number | null>;
   /** How often each route has answered. */
   answers: Record<RouteName, number>;
-  /** Why a route is left out for a while; null if it is not. */
+  /** Why a route is left out, for a while or for good; null if it is not. */
   problems: Record<RouteName, string | null>;
 }
 

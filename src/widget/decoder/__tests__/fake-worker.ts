@@ -1,6 +1,6 @@
 /** The decoder's worker for tests. Not a test. */
 import { FromDecoderWorker, ToDecoderWorker } from '../decoder-messages';
-import { IDecoderWorker } from '../page-route';
+import { IDecoderWorker } from '../worker-route';
 
 /** A worker that answers when the test tells it to. */
 export class FakeWorker implements IDecoderWorker {

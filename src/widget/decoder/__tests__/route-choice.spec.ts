@@ -21,9 +21,9 @@ describe('RouteChoice', () => {
     took('sidecar', 40, 40);
     expect(choice.report).toEqual({
       serving: 'page',
-      medians: { page: 100, sidecar: null },
-      answers: { page: 3, sidecar: 2 },
-      problems: { page: null, sidecar: null }
+      medians: { page: 100, sidecar: null, gpu: null },
+      answers: { page: 3, sidecar: 2, gpu: 0 },
+      problems: { page: null, sidecar: null, gpu: null }
     });
     took('sidecar', 44);
     expect(choice.order(both)).toEqual(['sidecar', 'page']);
@@ -92,9 +92,9 @@ describe('RouteChoice', () => {
     expect(choice.order(both)).toEqual(['page']);
     expect(choice.report).toEqual({
       serving: 'page',
-      medians: { page: 100, sidecar: null },
-      answers: { page: 3, sidecar: 3 },
-      problems: { page: null, sidecar: 'it is gone' }
+      medians: { page: 100, sidecar: null, gpu: null },
+      answers: { page: 3, sidecar: 3, gpu: 0 },
+      problems: { page: null, sidecar: 'it is gone', gpu: null }
     });
     now += 5_000;
     expect(choice.order(both)).toEqual(['page', 'sidecar']);
@@ -121,6 +121,41 @@ describe('RouteChoice', () => {
     expect(choice.limit('sidecar')).toBe(300);
     took('sidecar', ...Array<number>(9).fill(1500));
     expect(choice.limit('sidecar')).toBe(2000);
+  });
+
+  it('tries two others in turn, serves from the soonest of all, and falls back to the next one', () => {
+    const all: RouteName[] = ['page', 'sidecar', 'gpu'];
+    const times = { page: 50, sidecar: 90, gpu: 10 };
+    const asked = Array.from({ length: 12 }, () => {
+      now += 50;
+      const name = choice.ahead(all)!;
+      took(name, times[name]);
+      return name;
+    });
+    expect(new Set(asked.slice(0, 5))).toEqual(new Set(all));
+    expect(choice.report).toMatchObject({ serving: 'gpu', medians: times });
+    expect(choice.order(all)).toEqual(['gpu', 'page', 'sidecar']);
+    // Each of the others is still tried now and then.
+    const later = Array.from({ length: 90 }, () => {
+      now += 50;
+      const name = choice.ahead(all)!;
+      took(name, times[name]);
+      return name;
+    });
+    expect(later.filter(name => name === 'page').length).toBeGreaterThan(1);
+    expect(later.filter(name => name === 'sidecar').length).toBeGreaterThan(1);
+    expect(later.filter(name => name === 'gpu').length).toBeGreaterThan(80);
+    choice.failed('gpu', 'the device is lost');
+    expect(choice.order(all)).toEqual(['page', 'sidecar']);
+  });
+
+  it('leaves a route out for good that was refused, until it works', () => {
+    choice.refused('gpu', 'its masks are wrong');
+    now += 1e9;
+    expect(choice.order(['page', 'gpu'])).toEqual(['page']);
+    expect(choice.report.problems.gpu).toBe('its masks are wrong');
+    choice.worked('gpu');
+    expect(choice.order(['page', 'gpu'])).toEqual(['page', 'gpu']);
   });
 
   it('keeps to a route that is forced, and to the other one while that fails', () => {

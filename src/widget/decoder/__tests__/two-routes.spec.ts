@@ -160,7 +160,7 @@ describe('SuggestionDecoder with two routes', () => {
     await rest();
     worker().post({ kind: 'error', id: worker().suggests[0]!.id, message: 'point outside the image' });
     await expect(found).rejects.toMatchObject({ code: 'compute', message: 'point outside the image' });
-    expect(decoder.routes.problems).toEqual({ page: null, sidecar: null });
+    expect(decoder.routes.problems).toEqual({ page: null, sidecar: null, gpu: null });
   });
 
   it('lets the newest request win in the sidecar too, and cancels what is aborted', async () => {

@@ -31,9 +31,9 @@ export const image = { rows: 600, columns: 700 };
 /** The page decodes, and has not decoded anything yet. */
 export const PAGE_ALONE: IDecoderRoutes = {
   serving: 'page',
-  medians: { page: null, sidecar: null },
-  answers: { page: 0, sidecar: 0 },
-  problems: { page: null, sidecar: null }
+  medians: { page: null, sidecar: null, gpu: null },
+  answers: { page: 0, sidecar: 0, gpu: 0 },
+  problems: { page: null, sidecar: null, gpu: null }
 };
 
 /** A sidecar in the page: one label array, patches in the order they come, nothing lost unless it is told to. */

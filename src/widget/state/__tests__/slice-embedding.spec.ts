@@ -3,7 +3,7 @@ import { BridgeError, Contrast, DEFAULT_MODEL, Rect, SamDevice, zDecoderManifest
 import { IPrompts } from '../../../sam';
 import { FakeLink } from '../../base/__tests__/fake-link';
 import { SuggestionDecoder } from '../../decoder/decoder';
-import { IDecoderWorker } from '../../decoder/page-route';
+import { IDecoderWorker } from '../../decoder/worker-route';
 import { EMBEDDINGS_KEPT, FromDecoderWorker, ToDecoderWorker } from '../../decoder/decoder-messages';
 import { EmbeddingState, SliceEmbedding } from '../slice-embedding';
 
