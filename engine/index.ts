@@ -28,4 +28,5 @@ export * from './core/boosting';
 export * from './core/intensity';
 export * from './core/cleaning';
 export * from './core/interpolate';
+export * from './core/phase-fractions';
 export * from './core/refine';

@@ -32,6 +32,7 @@ const PARTS = {
 const FLOORS = {
   'kernel-server/src': [
     ['methods'],
+    ['phases'],
     ['next-region'],
     ['learning'],
     ['engine', 'sam'],

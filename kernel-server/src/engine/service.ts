@@ -18,7 +18,7 @@ import { collectTrainingSet, labelledSlices } from './training-set';
 import { expectRoom, growTrees } from './grow-trees';
 import { EnginePool, together } from './pool';
 import { FeaturePreviews } from './feature-previews';
-import { IPiece, ISegmentPart, ISegmentTask, IStoreTask } from './tasks';
+import { IPhasesTask, IPiece, ISegmentPart, ISegmentTask, IStoreTask } from './tasks';
 import {
   FeatureTiles,
   ICutPart,
@@ -33,7 +33,16 @@ import {
 } from './feature-tiles';
 import { Intensities } from './intensities';
 import { IJobContext } from '../jobs/job-context';
-import { AnyClassifier, ICleanRequest, IDescribed, IEngineService, IGap, IImageMaps, ITrained } from '../jobs/services';
+import {
+  AnyClassifier,
+  ICleanRequest,
+  IDescribed,
+  IEngineService,
+  IGap,
+  IImageMaps,
+  IPhasesRequest,
+  ITrained
+} from '../jobs/services';
 import { basisKey } from '../base/basis-key';
 import { sharedBytes } from '../base/shared-memory';
 
@@ -43,6 +52,8 @@ const CACHE_BYTES = 512 << 20;
 const RANGES_MAX = 256;
 /** Tasks per thread in a batch: enough to load the threads evenly and to report progress often. */
 const TASKS_PER_THREAD = 8;
+/** Pixels that one task counts by class. */
+const PHASE_PIXELS = 4 << 20;
 
 export class EngineService implements IEngineService {
   constructor(options: EngineService.IOptions = {}) {
@@ -336,6 +347,20 @@ export class EngineService implements IEngineService {
     let out: Uint8Array[] = [];
     await this._pool.runAll([{ kind: 'clean' as const, ...request }], context.signal, found => (out = found));
     return out;
+  }
+
+  async phaseCells(request: IPhasesRequest, { signal }: IJobContext): Promise<engine.IPhaseCells> {
+    const { slice0, slice1, row0, row1, column0, column1 } = request.region;
+    const band = Math.max(1, Math.floor(PHASE_PIXELS / (column1 - column0)));
+    const tasks: IPhasesTask[] = [];
+    for (let slice = slice0; slice < slice1; slice++) {
+      for (let row = row0; row < row1; row += band) {
+        tasks.push({ kind: 'phases', ...request, slice, row0: row, row1: Math.min(row1, row + band) });
+      }
+    }
+    const cells = engine.emptyCells(row1 - row0, column1 - column0);
+    await this._pool.runAll(tasks, signal, found => engine.joinCells(cells, found));
+    return cells;
   }
 
   async interpolate(labels: ArrayDescriptor, gaps: readonly IGap[], context: IJobContext): Promise<Uint8Array[][]> {

@@ -6,8 +6,9 @@ import { Rect } from '../../../src/shared/rect';
 import { IBoostRound } from '../../../engine/core/boosting';
 import { IGrowOptions, IPackedForest, ITrainingSet, ITrees } from '../../../engine/core/forest';
 import { ISliceMaps } from '../../../engine/core/embedding';
+import { IPhaseCells } from '../../../engine/core/phase-fractions';
 import { IIntensity, IMomentsPass } from '../../../engine/core/intensity';
-import { ICleanRequest, ISegmentationArrays } from '../jobs/services';
+import { ICleanRequest, IPhasesRequest, ISegmentationArrays } from '../jobs/services';
 
 /** Features that are computed and cached together: those of the feature families, or those of the embedding. */
 export type PartName = 'families' | 'embedding';
@@ -173,6 +174,14 @@ export interface ICleanTask extends ICleanRequest {
   kind: 'clean';
 }
 
+/** Count the classes of rows `row0` to `row1` of a slice, in the cells of the region. */
+export interface IPhasesTask extends IPhasesRequest {
+  kind: 'phases';
+  slice: number;
+  row0: number;
+  row1: number;
+}
+
 /** Interpolate the labels of slices between two labelled ones. The result is deflated labels, slice by slice. */
 export interface IInterpolateTask {
   kind: 'interpolate';
@@ -185,6 +194,7 @@ export interface IInterpolateTask {
 
 export type EngineTask =
   | ICleanTask
+  | IPhasesTask
   | IPlanesTask
   | ICutsTask
   | IQuantiseTask
@@ -210,7 +220,9 @@ export type EngineResult<T extends EngineTask> = T extends IGrowTask
           ? Uint8Array
           : T extends IInterpolateTask | ICleanTask
             ? Uint8Array[]
-            : undefined;
+            : T extends IPhasesTask
+              ? IPhaseCells
+              : undefined;
 
 /** From the pool to a worker. */
 export interface IWorkerRequest {

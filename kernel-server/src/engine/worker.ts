@@ -6,7 +6,10 @@ import { BridgeError } from '../../../src/shared/errors';
 import { Rect } from '../../../src/shared/rect';
 import {
   blocksOf,
+  addToCells,
   cleaned,
+  emptyCells,
+  type IPhaseCells,
   Engine,
   compileEngine,
   Cuts,
@@ -35,6 +38,7 @@ import {
   IInterpolateTask,
   IMomentsTask,
   INamedCuts,
+  IPhasesTask,
   IPlanesTask,
   IPreviewTask,
   IPiece,
@@ -114,6 +118,8 @@ function run(task: EngineTask): unknown {
       return moments(task);
     case 'clean':
       return clean(task);
+    case 'phases':
+      return phases(task);
     case 'interpolate':
       return interpolate(task);
     case 'sample':
@@ -301,6 +307,16 @@ function clean({ segmentation, correction, slice, cleaning }: ICleanTask): Uint8
   const ids =
     slice === undefined ? { slices, rows, columns, read } : { slices: 1, rows, columns, read: () => read(slice) };
   return Array.from(cleaned(ids, cleaning), out => deflateRawSync(out, { level: constants.Z_BEST_SPEED }));
+}
+
+function phases({ segmentation, correction, region, slice, row0, row1 }: IPhasesTask): IPhaseCells {
+  const { column0, column1 } = region;
+  const rect = { slice, row0, row1, column0, column1 };
+  const ids = readRect(segmentation, rect) as Uint8Array;
+  const over = correction && (readRect(correction, rect) as Uint8Array);
+  const cells = emptyCells(region.row1 - region.row0, column1 - column0);
+  addToCells(cells, over ? ids.map((id, i) => over[i]! || id) : ids, column1 - column0, row0 - region.row0);
+  return cells;
 }
 
 function interpolate({ labels, before, after }: IInterpolateTask): Uint8Array[] {

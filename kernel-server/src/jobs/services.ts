@@ -2,7 +2,7 @@
  * The interfaces of the two services that compute: SAM and the engine. Both take descriptors of shared arrays, and their threads and
  * processes open the files themselves. No pixels are sent to them.
  */
-import type { IClassifierFormat, IEmbeddingBasis, ISliceMaps } from '../../../engine';
+import type { IClassifierFormat, IEmbeddingBasis, IPhaseCells, ISliceMaps } from '../../../engine';
 import { EmbeddingSpec, FeatureSpec } from '../../../src/shared/features';
 import { LearnerParams } from '../../../src/shared/learners';
 import {
@@ -21,7 +21,7 @@ import {
 } from '../../../src/shared/protocol';
 import type { IPromptModel } from '../../../src/shared/models';
 import { Rect } from '../../../src/shared/rect';
-import { OptionalRegion } from '../../../src/shared/region';
+import { OptionalRegion, Region } from '../../../src/shared/region';
 import type { ICandidates, IPrompts, IProposal, ISeenContrast, ISimilarOptions } from '../../../src/sam';
 import { IJobContext } from './job-context';
 
@@ -196,6 +196,16 @@ export interface ICleanRequest {
   cleaning: Params<'correction.clean'>['cleaning'];
 }
 
+/** What {@link IEngineService.phaseCells} needs. */
+export interface IPhasesRequest {
+  /** uint8 [slices, rows, columns]. */
+  segmentation: ArrayDescriptor;
+  /** 0 where nothing is corrected; undefined if there is none. */
+  correction: ArrayDescriptor | undefined;
+  /** The part to count. */
+  region: Region;
+}
+
 export interface IEngineService {
   readonly threads: number;
   /** The default features, with `partial` on top. Throws BridgeError `invalid` for a spec that cannot be computed. */
@@ -267,6 +277,8 @@ export interface IEngineService {
    * @returns for each slice, or the one named, the new class of each pixel that changes, else 0; raw-deflate compressed
    */
   clean(task: ICleanRequest, context: IJobContext): Promise<Uint8Array[]>;
+  /** Count the classes of the corrected segmentation in cells; see `engine/core/phase-fractions.ts`. */
+  phaseCells(request: IPhasesRequest, context: IJobContext): Promise<IPhaseCells>;
   /** The formats that a classifier can be saved in or loaded from. */
   formats(): IClassifierFormat[];
   /** The format of a name. Throws BridgeError `invalid` for an unknown name; the message names the formats. */

@@ -10,6 +10,7 @@ import { Interpolation } from '../learning/interpolation';
 import { LiveRounds } from '../learning/live-rounds';
 import { Regions } from '../next-region/regions';
 import { Uncertainty } from '../next-region/uncertainty';
+import { PhaseFractions } from '../phases/phase-fractions';
 import { DecoderThreads } from '../sam/decoder-thread';
 import { ObjectCarrier } from '../sam/object-carrier';
 import { PromptDecoder } from '../sam/prompt-decoder';
@@ -62,6 +63,7 @@ export interface IMethodContext extends IMethodOptions {
   histograms: Histograms;
   uncertainty: Uncertainty;
   regions: Regions;
+  phases: PhaseFractions;
 }
 
 /** Make the parts that compute, on top of `options`. */
@@ -88,6 +90,7 @@ export function createContext(options: IMethodOptions): IMethodContext {
   const classSets = new ClassSets(options.dataDir);
   const histograms = new Histograms();
   const regions = new Regions({ engine, jobs, uncertainty, embeddings });
+  const phases = new PhaseFractions({ engine, uncertainty });
   const interpolation = new Interpolation({ engine, jobs });
   const carrier = new ObjectCarrier({ ...options, embeddings });
   const prompts = new PromptDecoder({ models: options.models, embeddings, threads: options.decoderThreads });
@@ -108,6 +111,7 @@ export function createContext(options: IMethodOptions): IMethodContext {
     classSets,
     histograms,
     uncertainty,
-    regions
+    regions,
+    phases
   };
 }

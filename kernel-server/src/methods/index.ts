@@ -12,6 +12,7 @@
  * - `history.ts` undo and redo; `correction.ts` cleaning, using and clearing the correction
  * - `sam.ts` embeddings, decoder, suggestions; `object-at.ts` the object at a pixel, for prompts
  * - `training.ts` train, segment, features; `classifier.ts` files and application; `next-region.ts` uncertainty and regions
+ * - `phases.ts` phase fractions with intervals
  *
  * This folder may import all others of `kernel-server/src`.
  */
@@ -26,6 +27,7 @@ import { imageHandlers } from './image';
 import { labelsHandlers } from './labels';
 import { nextRegionHandlers } from './next-region';
 import { objectAtHandlers } from './object-at';
+import { phaseHandlers } from './phases';
 import { samHandlers } from './sam';
 import { sessionListHandlers } from './session-list';
 import { sessionHandlers } from './session';
@@ -49,6 +51,7 @@ export function createHandlers(options: IMethodOptions): Handlers {
     ...objectAtHandlers(context),
     ...trainingHandlers(context),
     ...classifierHandlers(context),
-    ...nextRegionHandlers(context)
+    ...nextRegionHandlers(context),
+    ...phaseHandlers(context)
   };
 }

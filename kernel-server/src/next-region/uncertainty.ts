@@ -22,8 +22,8 @@ import { expectInside } from '../session/reduced-overlays';
 import { Session } from '../session/session';
 import { TileFile } from '../arrays/tile-file';
 
-/** What is computed of each pixel: a measure of uncertainty, or the probability of a class. */
-export type PixelMeasure = UncertaintyMeasure | { classId: number };
+/** What is computed of each pixel: a measure of uncertainty, the probability of a class, or those of all classes. */
+export type PixelMeasure = UncertaintyMeasure | 'probabilities' | { classId: number };
 /** Most cached tiles: 64 MiB. */
 const TILES_MAX = 1024;
 /** Side of the blocks from which a tile of a level is computed. */
@@ -155,6 +155,21 @@ export class Uncertainty {
     }
   }
 
+  /** The probabilities of a block of a slice: rows × columns × classes, in the classifier's order. */
+  async probabilities(
+    session: Session,
+    unsure: IUnsure,
+    { slice, ...block }: SliceRect,
+    context: IJobContext
+  ): Promise<Float32Array> {
+    let found: Float32Array = new Float32Array();
+    await this._compute(session, unsure, slice, [block], context, async read => {
+      found = read(block);
+      return Promise.resolve();
+    });
+    return found;
+  }
+
   /** A tile of a level. It is computed block by block, so that its memory does not grow with the level. */
   private async _means(
     session: Session,
@@ -207,7 +222,7 @@ export class Uncertainty {
       try {
         await use(block => {
           const values = file.read({ slice, ...block }) as Float32Array;
-          if (measure === 'margin') {
+          if (measure === 'margin' || measure === 'probabilities') {
             return values;
           }
           return measure === 'maximum'

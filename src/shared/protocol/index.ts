@@ -10,7 +10,7 @@
  * Pixels: arrays are [slice, row, column(, channel)]; a single image is one slice. Tiles are square, clipped at the image's
  * right and lower edge, and named by tile row and tile column.
  *
- * One file a topic: `sidecar`, `session`, `session-list`, `class-sets`, `backups`, `labels`, `history`, `arrays`, `sam`, `training`, `next-region`, `classifier`, `kernel`, each with its table of
+ * One file a topic: `sidecar`, `session`, `session-list`, `class-sets`, `backups`, `labels`, `history`, `arrays`, `sam`, `training`, `next-region`, `phases`, `classifier`, `kernel`, each with its table of
  * methods; `events`; `types` and `classifier-info`, which they share. `methods` joins the tables, `messages` checks headers.
  *
  * Imports zod and the rest of `src/shared`. Only forms are here: what a handler does is in `kernel-server/src/methods`.
@@ -27,6 +27,7 @@ export * from './labels';
 export * from './messages';
 export * from './methods';
 export * from './next-region';
+export * from './phases';
 export * from './sam';
 export * from './sam-device';
 export * from './session';

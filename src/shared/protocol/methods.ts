@@ -10,6 +10,7 @@ import { KERNEL_METHODS } from './kernel';
 import { LABEL_METHODS } from './labels';
 import { NEXT_REGION_METHODS } from './next-region';
 import { OBJECT_AT_METHODS } from './object-at';
+import { PHASE_METHODS } from './phases';
 import { SAM_METHODS } from './sam';
 import { SESSION_LIST_METHODS } from './session-list';
 import { SESSION_METHODS } from './session';
@@ -31,6 +32,7 @@ export const METHODS = {
   ...OBJECT_AT_METHODS,
   ...TRAINING_METHODS,
   ...NEXT_REGION_METHODS,
+  ...PHASE_METHODS,
   ...CLASSIFIER_METHODS,
   ...KERNEL_METHODS
 };

@@ -48,6 +48,10 @@ export class EngineService implements IEngineService {
     };
   }
 
+  phaseCells(): ReturnType<IEngineService['phaseCells']> {
+    return Promise.reject(new BridgeError('invalid', 'This engine counts no phases.'));
+  }
+
   clean(): Promise<Uint8Array[]> {
     return Promise.reject(new BridgeError('invalid', 'This engine cleans nothing.'));
   }
