@@ -40,12 +40,13 @@ if TYPE_CHECKING:
     from . import engine
     from .classifier import Classifier
     from .files import data
-    from .labeller import Labeller
+    from .labeller import Labeller, phase_fractions
     from .sidecar_client.class_sets import class_sets, remove_class_set
     from .sidecar_client.sam_models import SamModel, sam_models
     from .sidecar_client.session_list import SessionInfo, sessions
     from .sidecar_client.shutdown import shutdown
     from .spec.features import FeatureSpec
+    from .spec.phase_fractions import PhaseFractions
     from .spec.provenance import Provenance
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "NotReadyError",
     "NotTrainedError",
     "ParameterError",
+    "PhaseFractions",
     "ProtocolError",
     "Provenance",
     "SamModel",
@@ -78,6 +80,7 @@ __all__ = [
     "class_sets",
     "data",
     "engine",
+    "phase_fractions",
     "remove_class_set",
     "sam_models",
     "sessions",
@@ -89,6 +92,8 @@ _LAZY = {
     "Labeller": ".labeller",
     "Classifier": ".classifier",
     "FeatureSpec": ".spec.features",
+    "PhaseFractions": ".spec.phase_fractions",
+    "phase_fractions": ".labeller",
     "Provenance": ".spec.provenance",
     "SessionInfo": ".sidecar_client.session_list",
     "SamModel": ".sidecar_client.sam_models",

@@ -6,6 +6,7 @@
 - ``widget_files``: the widget's requests for them.
 - ``results``: segmentation, probabilities, uncertainty, classifier and features as arrays.
 - ``picture``: the small PNG that a notebook keeps.
+- ``phase_fractions``: phase fractions of several images as one, with intervals.
 - ``suggestions``: the regions to label next, and the masks that SAM suggests.
 
 Nothing but ``picture`` and saved files compute on pixels: arrays are maps of the sidecar's files.
@@ -16,6 +17,15 @@ from __future__ import annotations
 
 from . import widget_files  # registers the handlers of its requests
 from .labeller import Labeller
+from .phase_fractions import phase_fractions
 from .suggestions import CarriedObject, DrawnObjects, SimilarObjects, Suggestion
 
-__all__ = ["CarriedObject", "DrawnObjects", "Labeller", "SimilarObjects", "Suggestion", "widget_files"]
+__all__ = [
+    "CarriedObject",
+    "DrawnObjects",
+    "Labeller",
+    "SimilarObjects",
+    "Suggestion",
+    "phase_fractions",
+    "widget_files",
+]

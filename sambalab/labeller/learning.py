@@ -172,7 +172,7 @@ class Learning(LabelFiles):
         self._accept(self._request("session.live", {"on": switched}))
 
     def report(self) -> Report:
-        """Summarise the classes (labelled pixels, scores, phase fractions) and the importance of the features.
+        """Summarise the classes (labelled pixels, scores, phase fractions with intervals) and the importance of the features.
 
         Returns
         -------
@@ -180,7 +180,12 @@ class Learning(LabelFiles):
             A snapshot. A cell's last line shows it as a table; ``to_pandas()`` makes it a DataFrame.
         """
         state = self._refresh()
-        return report_of(state, lambda: np.bincount(self.segmentation.ravel(), minlength=256))
+
+        def intervals() -> dict[int, tuple[float, float]]:
+            phases = self._request("phases.measure")["phases"]
+            return {int(phase["id"]): (phase["low"], phase["high"]) for phase in phases if phase["low"] is not None}
+
+        return report_of(state, lambda: np.bincount(self.segmentation.ravel(), minlength=256), intervals)
 
 
 def _labellers(also: Learning | Iterable[Learning]) -> list[Learning]:

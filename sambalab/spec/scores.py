@@ -106,6 +106,9 @@ class Report:
         int64 (classes,): number of labelled pixels.
     fractions
         float64 (classes,): phase fractions, the shares of the segmentation's pixels; None before the first training.
+    intervals
+        float64 (classes, 2): ends of the 95 % interval of each fraction in the material, of which the image shows a part, as
+        `sambalab.phase_fractions` computes it; NaN where nothing can be said. None before the first training.
     scores
         Scores of the classifier; None if unknown.
     importances
@@ -116,6 +119,7 @@ class Report:
     class_ids: tuple[int, ...]
     labelled: npt.NDArray[np.int64]
     fractions: Shares | None
+    intervals: Shares | None
     scores: Scores | None
     importances: Mapping[str, float]
 
@@ -126,18 +130,20 @@ class Report:
 
     @property
     def table(self) -> npt.NDArray[np.void]:
-        """A structured array with a row for each class: name, id, labelled, recall, precision, iou, fraction.
+        """A structured array with a row for each class: name, id, labelled, recall, precision, iou, fraction, low, high.
 
-        The last four are NaN if unknown.
+        The last six are NaN if unknown; low and high are the ends of the fraction's interval.
         """
         width = max(map(len, self.classes), default=1)
         fields = [("name", f"U{width}"), ("id", np.int64), ("labelled", np.int64)]
-        table = np.zeros(len(self.classes), [*fields, *((name, np.float64) for name in _MEASURES)])
+        table = np.zeros(len(self.classes), [*fields, *((name, np.float64) for name in _COLUMNS)])
         table["name"], table["id"], table["labelled"] = self.classes, self.class_ids, self.labelled
-        for name in _MEASURES:
+        for name in _COLUMNS:
             table[name] = np.nan
         if self.fractions is not None:
             table["fraction"] = self.fractions
+        if self.intervals is not None:
+            table["low"], table["high"] = self.intervals.T
         if self.scores is not None:
             place = {number: row for row, number in enumerate(self.scores.class_ids)}
             for name in ("recall", "precision", "iou"):
@@ -162,23 +168,19 @@ class Report:
         return pandas.DataFrame(self.table).set_index("name")
 
     def __repr__(self) -> str:
-        rows = [_HEADER, *self._rows()]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [
-            "  ".join(
-                [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-            )
-            for row in rows
-        ]
-        return "\n".join([*lines, *self._remarks()])
+        return "\n".join([table_text(_HEADER, self._rows()), *self._remarks()])
 
     def _repr_html_(self) -> str:
-        remarks = "".join(f"<div>{html.escape(remark)}</div>" for remark in self._remarks())
-        return _html_table(_HEADER, self._rows()) + remarks
+        return table_html(_HEADER, self._rows(), self._remarks())
 
     def _rows(self) -> list[list[str]]:
         return [
-            [str(row["name"]), f"{row['labelled']:,}", *(_percent(float(row[name])) for name in _MEASURES)]
+            [
+                str(row["name"]),
+                f"{row['labelled']:,}",
+                *(_percent(float(row[name])) for name in _MEASURES),
+                interval_text((float(row["low"]), float(row["high"]))),
+            ]
             for row in self.table
         ]
 
@@ -194,7 +196,8 @@ class Report:
 
 
 _MEASURES = ("recall", "precision", "iou", "fraction")
-_HEADER = ["class", "labelled", "recall", "precision", "IoU", "phase fraction"]
+_COLUMNS = (*_MEASURES, "low", "high")
+_HEADER = ["class", "labelled", "recall", "precision", "IoU", "phase fraction", "95 % interval"]
 
 
 def scores_of(classes: Sequence[Mapping[str, Any]], scores: Mapping[str, Any] | None) -> Scores | None:
@@ -207,15 +210,23 @@ def scores_of(classes: Sequence[Mapping[str, Any]], scores: Mapping[str, Any] | 
     return Scores(tuple(str(item["name"]) for item in classes), ids, scores["source"], confusion)
 
 
-def report_of(state: Mapping[str, Any], count: Callable[[], npt.NDArray[np.int64]]) -> Report:
-    """Make a report of a session's state; `count` counts the segmentation's pixels by id, if the state has no counts."""
+def report_of(
+    state: Mapping[str, Any],
+    count: Callable[[], npt.NDArray[np.int64]],
+    intervals: Callable[[], Mapping[int, Sequence[float]]],
+) -> Report:
+    """Make a report of a session's state.
+
+    `count` counts the segmentation's pixels by id, if the state has no counts; `intervals` gives the ends of the phase fractions'
+    intervals by id.
+    """
     classes = state["classes"]
     ids = tuple(int(item["id"]) for item in classes)
     labelled = np.array([int(state["labels"]["counts"].get(str(number), 0)) for number in ids], np.int64)
     names = tuple(str(item["name"]) for item in classes)
     segmentation = state["segmentation"]
     if not segmentation:
-        return Report(names, ids, labelled, None, None, {})
+        return Report(names, ids, labelled, None, None, None, {})
     counts = segmentation.get("counts")
     if counts is None:
         pixels = count()
@@ -224,7 +235,11 @@ def report_of(state: Mapping[str, Any], count: Callable[[], npt.NDArray[np.int64
         fractions = np.array([int(counts.get(str(number), 0)) for number in ids]) / sum(map(int, counts.values()))
     info = segmentation["classifier"]
     scores = scores_of(info["classes"], info.get("scores"))
-    return Report(names, ids, labelled, fractions, scores, importances_of(info["features"], info.get("importance")))
+    known = intervals()
+    ends = np.array([known.get(number, (np.nan, np.nan)) for number in ids], np.float64).reshape(len(ids), 2)
+    return Report(
+        names, ids, labelled, fractions, ends, scores, importances_of(info["features"], info.get("importance"))
+    )
 
 
 def importances_of(names: Sequence[str], shares: Sequence[float] | None) -> dict[str, float]:
@@ -242,6 +257,29 @@ def _divided(part: Any, whole: Any) -> Shares:
 
 def _percent(share: float) -> str:
     return "–" if np.isnan(share) else f"{100 * share:.1f} %"
+
+
+def interval_text(ends: Sequence[float]) -> str:
+    """Write the ends of an interval as percent; a dash if they are unknown."""
+    low, high = (float(end) for end in ends)
+    return "–" if np.isnan(low) else f"{100 * low:.1f} – {100 * high:.1f} %"
+
+
+def table_text(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Write a table as lines, its first column on the left and all others on the right."""
+    lines = [header, *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(
+            [line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))]
+        )
+        for line in lines
+    )
+
+
+def table_html(header: Sequence[str], rows: Sequence[Sequence[str]], remarks: Sequence[str]) -> str:
+    """Write a table and lines below it as HTML."""
+    return _html_table(header, rows) + "".join(f"<div>{html.escape(remark)}</div>" for remark in remarks)
 
 
 def _html_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -85,7 +85,7 @@ export const POINTS_MAX = 64;
 /** Regions that one request asks for. */
 export const REGIONS_MAX = 1000;
 /** Images whose phases one request pools. */
-export const PHASE_IMAGES_MAX = 10_000;
+export const PHASE_IMAGES_MAX = 1000;
 
 /** Scales in pixels of a feature spec or of a family: their range, and how many. */
 export const SIGMAS = { minimum: 0.1, maximum: 64, list: 16 } as const;

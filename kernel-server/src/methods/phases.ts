@@ -1,7 +1,9 @@
 /** Handlers of phase fractions. */
+import { z } from 'zod';
 import { pooledPhases } from '../../../engine';
 import { BridgeError } from '../../../src/shared/errors';
-import { ArrayDescriptor } from '../../../src/shared/protocol';
+import { PHASE_IMAGES_MAX } from '../../../src/shared/limits';
+import { ArrayDescriptor, ImagePhases, zImagePhases } from '../../../src/shared/protocol';
 import { Handlers } from '../transport/dispatcher';
 import { IMethodContext } from './context';
 
@@ -24,13 +26,32 @@ export function phaseHandlers({ sessions, staging, phases }: IMethodContext) {
       return { result: { image, phases: pooledPhases([image]) } };
     },
 
-    'phases.pool': ({ images, weights }) => {
+    'phases.pool': ({ weights }, { buffers }) => {
+      const images = imagesOf(buffers);
       if (weights && weights.length !== images.length) {
         throw new BridgeError('invalid', `There are ${weights.length} weights for ${images.length} images.`);
       }
       return { result: { phases: pooledPhases(images, weights) } };
     }
   } satisfies Partial<Handlers>;
+}
+
+/** The images in the request's buffer. Throws BridgeError `invalid` for anything else. */
+function imagesOf(buffers: readonly Uint8Array[]): ImagePhases[] {
+  let given: unknown;
+  try {
+    given = JSON.parse(Buffer.concat(buffers).toString());
+  } catch {
+    given = undefined;
+  }
+  const parsed = zImagePhases.array().min(1).max(PHASE_IMAGES_MAX).safeParse(given);
+  if (!parsed.success) {
+    throw new BridgeError(
+      'invalid',
+      `One buffer with the phases of 1 to ${PHASE_IMAGES_MAX} images is needed, as JSON: ${z.prettifyError(parsed.error)}`
+    );
+  }
+  return parsed.data;
 }
 
 /** Throws BridgeError `invalid` unless an array has this type and this shape, or number of axes. */

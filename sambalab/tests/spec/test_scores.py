@@ -50,39 +50,72 @@ def trained(**more):
     return state({"version": 2, "classifier": info, **more})
 
 
+def known():
+    return {1: (0.2, 0.31), 4: (0.69, 0.8)}
+
+
 def never():
     raise AssertionError("the state has counts")
 
 
 def test_a_report_joins_labels_scores_and_fractions_by_id():
-    report = report_of(trained(counts={"1": 25, "4": 75}), never)
+    report = report_of(trained(counts={"1": 25, "4": 75}), never, known)
     assert report.classes == ("matrix", "<pore>", "late") and report.class_ids == (1, 4, 9)
     np.testing.assert_array_equal(report.labelled, [40, 1260, 0])
     np.testing.assert_allclose(report.fractions, [0.25, 0.75, 0])
-    assert report.table.dtype.names == ("name", "id", "labelled", "recall", "precision", "iou", "fraction")
+    assert report.table.dtype.names == (
+        "name",
+        "id",
+        "labelled",
+        "recall",
+        "precision",
+        "iou",
+        "fraction",
+        "low",
+        "high",
+    )
+    np.testing.assert_array_equal(report.intervals, [[0.2, 0.31], [0.69, 0.8], [np.nan, np.nan]])
+    np.testing.assert_array_equal(report.table["high"], report.intervals[:, 1])
     np.testing.assert_allclose(report.table["iou"], [30 / 45, 55 / 70, np.nan])
     np.testing.assert_array_equal(report.confusion, SCORES["confusion"])
     assert list(report.importances.items()) == [("b", 0.5), ("c", 0.3), ("a", 0.2)]
 
 
 def test_phase_fractions_are_counted_if_the_session_has_none():
-    report = report_of(trained(), lambda: np.bincount([1, 1, 1, 4], minlength=256))
+    report = report_of(trained(), lambda: np.bincount([1, 1, 1, 4], minlength=256), known)
     np.testing.assert_allclose(report.fractions, [0.75, 0.25, 0])
 
 
 def test_a_report_before_training_has_labels_only():
-    report = report_of(state(), never)
-    assert report.fractions is None and report.scores is None and report.confusion is None and report.importances == {}
+    report = report_of(state(), never, never)
+    assert (
+        report.fractions is None
+        and report.intervals is None
+        and report.scores is None
+        and report.confusion is None
+        and report.importances == {}
+    )
     np.testing.assert_array_equal(report.labelled, [40, 1260, 0])
     assert np.isnan(report.table["fraction"]).all() and "no segmentation yet" in repr(report)
 
 
 def test_a_report_reads_as_a_table():
-    report = report_of(trained(counts={"1": 25, "4": 75}), never)
+    report = report_of(trained(counts={"1": 25, "4": 75}), never, known)
     lines = repr(report).splitlines()
-    assert lines[0].split() == ["class", "labelled", "recall", "precision", "IoU", "phase", "fraction"]
-    assert lines[2] == "<pore>     1,260  91.7 %     84.6 %  78.6 %          75.0 %"
-    assert lines[3].split() == ["late", "0", "–", "–", "–", "0.0", "%"]
+    assert lines[0].split() == [
+        "class",
+        "labelled",
+        "recall",
+        "precision",
+        "IoU",
+        "phase",
+        "fraction",
+        "95",
+        "%",
+        "interval",
+    ]
+    assert lines[2] == "<pore>     1,260  91.7 %     84.6 %  78.6 %          75.0 %  69.0 – 80.0 %"
+    assert lines[3].split() == ["late", "0", "–", "–", "–", "0.0", "%", "–"]
     assert "100 held-out pixels; accuracy 85.0 %" in lines[4] and lines[5].startswith("Most important: b 50.0 %, c")
     page = report._repr_html_()
     assert "&lt;pore&gt;" in page and "<pore>" not in page and page.count("<tr>") == 4
@@ -90,7 +123,7 @@ def test_a_report_reads_as_a_table():
 
 
 def test_a_report_is_a_data_frame_where_pandas_is_installed(monkeypatch):
-    report = report_of(trained(counts={"1": 25, "4": 75}), never)
+    report = report_of(trained(counts={"1": 25, "4": 75}), never, known)
     pandas = pytest.importorskip("pandas")
     frame = report.to_pandas()
     assert isinstance(frame, pandas.DataFrame) and frame.loc["<pore>", "labelled"] == 1260
@@ -102,4 +135,4 @@ def test_a_report_is_a_data_frame_where_pandas_is_installed(monkeypatch):
 
 def test_importances_may_be_unknown():
     assert importances_of(["a"], None) == {}
-    assert isinstance(report_of({**trained(), "classes": CLASSES}, lambda: np.ones(256)), Report)
+    assert isinstance(report_of({**trained(), "classes": CLASSES}, lambda: np.ones(256), known), Report)

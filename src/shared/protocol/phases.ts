@@ -61,12 +61,12 @@ export const PHASE_METHODS = {
     result: z.object({ image: zImagePhases, phases: z.array(zPhaseFraction) }),
     repeat: true
   },
-  /** The phases of several images as one. `weights`: their areas in one unit; absent: their numbers of pixels. */
+  /**
+   * The phases of several images as one. The request's buffer: JSON in UTF-8, a {@link zImagePhases} for each image. `weights`: the images' areas in one
+   * unit; absent: their numbers of pixels.
+   */
   'phases.pool': {
-    params: z.object({
-      images: z.array(zImagePhases).min(1).max(PHASE_IMAGES_MAX),
-      weights: z.array(z.number().positive()).max(PHASE_IMAGES_MAX).optional()
-    }),
+    params: z.object({ weights: z.array(z.number().min(0)).max(PHASE_IMAGES_MAX).optional() }),
     result: z.object({ phases: z.array(zPhaseFraction) }),
     repeat: true
   }

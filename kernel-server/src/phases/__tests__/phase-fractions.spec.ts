@@ -108,10 +108,11 @@ describe('phases.measure', () => {
       python.request('phases.measure', { segmentation, probabilities: { ...probabilities, ids: [1, 2, 3] } })
     ).rejects.toThrow('float32 [1, 90, 110, 3]');
     await expect(python.request('phases.measure', { segmentation: probabilities.staged })).rejects.toThrow('uint8');
-    const pooled = await python.request('phases.pool', { images: [plain.image, plain.image], weights: [1, 3] });
+    const pool = (images: object[], weights: number[]) =>
+      python.request('phases.pool', { weights }, { buffers: [Buffer.from(JSON.stringify(images))] });
+    const pooled = await pool([plain.image, plain.image], [1, 3]);
     expect(pooled.phases[0]!.fraction).toBeCloseTo(one!.fraction, 12);
-    await expect(python.request('phases.pool', { images: [plain.image], weights: [1, 3] })).rejects.toThrow(
-      '2 weights for 1 images'
-    );
+    await expect(pool([plain.image], [1, 3])).rejects.toThrow('2 weights for 1 images');
+    await expect(pool([{}], [1])).rejects.toThrow('1 to 1000 images');
   });
 });
