@@ -205,7 +205,7 @@ function pooledPhase(
 ): IPhaseFraction {
   const sum = (of: (share: number, i: number) => number) => total(shares.map(of));
   const fraction = sum((share, i) => share * (phases[i]?.fraction ?? 0));
-  const ranges = phases.filter(phase => phase?.range != null) as (IImagePhase & { range: number })[];
+  const ranges = phases.flatMap(phase => phase?.range ?? []);
   const unknown = { id, fraction, field: null, regions: null };
   const spread = fraction * (1 - fraction);
   if (spread <= 0 || (ranges.length === 0 && phases.every(phase => !phase || phase.freedom === 0))) {
@@ -213,7 +213,7 @@ function pooledPhase(
   }
   const reaches = ranges.length > 0 && phases.every(phase => !phase || phase.freedom === 0 || phase.range !== null);
   // Where a phase is absent or alone, the other images' integral range is taken.
-  const range = total(ranges.map(phase => phase.range)) / Math.max(1, ranges.length);
+  const range = total(ranges) / Math.max(1, ranges.length);
   const fields = images.map(({ area }, i) => phases[i]?.variance ?? (spread * range) / area);
   const freedoms = phases.map(phase => Math.max(1, phase?.freedom ?? 1));
   const own = sum((share, i) => share ** 2 * fields[i]!);
