@@ -16,7 +16,8 @@ import {
   openStage,
   placeSession,
   relativeDifference,
-  Runtime
+  Runtime,
+  firstLine
 } from './providers';
 
 /** A GPU is not used if its first result differs from the CPU's by more than this fraction of the largest value. */
@@ -119,8 +120,21 @@ export class Encoder {
       'layout' in encoder && encoder.layout === 'HWC'
         ? new Tensor('float32', withoutNormalisation(pixels, manifest), [size, size, 3])
         : new Tensor('float32', pixels, [1, 3, size, size]);
-    const found = await this._run(placed.session, tensor, layers, between);
-    if (placed.device.provider === 'cpu' || this._gpuChecked) {
+    if (placed.device.provider === 'cpu') {
+      return this._run(placed.session, tensor, layers, between);
+    }
+    let found: Layers;
+    try {
+      found = await this._run(placed.session, tensor, layers, between);
+    } catch (error) {
+      if (error instanceof BridgeError) {
+        throw error;
+      }
+      // Out of memory, or the device is lost.
+      await this._leaveGpu(await this._openOnCpu(this._source!), `fails: ${firstLine(error)}`);
+      return this._run(this._session!.session, tensor, layers, between);
+    }
+    if (this._gpuChecked) {
       return found;
     }
     progress('checking the GPU against the CPU', 0, 1);
@@ -132,18 +146,30 @@ export class Encoder {
       await session.release();
       return found;
     }
+    await this._leaveGpu(session, `differs from the CPU by ${(100 * difference).toFixed(1)} %`);
+    return expected;
+  }
+
+  /**
+   * Go on in a session on the CPU.
+   *
+   * @param why what the GPU does wrong, as the end of a sentence
+   * @throws BridgeError `compute` if the user chose the GPU
+   */
+  private async _leaveGpu(session: IPlacedSession['session'], why: string): Promise<void> {
+    const placed = this._session!;
     const { provider, adapter, note } = placed.device;
-    const why = `${provider}${adapter ? ` on ${adapter}` : ''} differs from the CPU by ${(100 * difference).toFixed(1)} %`;
+    const what = `${provider}${adapter ? ` on ${adapter}` : ''} ${why}`;
     if (this._start.provider !== 'auto') {
-      throw new BridgeError('compute', `SAMBALAB_PROVIDER=${provider}, but ${why}. Leave it unset to use the CPU.`);
+      await session.release();
+      throw new BridgeError('compute', `SAMBALAB_PROVIDER=${provider}, but ${what}. Leave it unset to use the CPU.`);
     }
-    await placed.session.release();
     this._session = {
       session,
-      device: { ...placed.device, provider: 'cpu', adapter: null, note: [note, why].filter(Boolean).join('; ') }
+      device: { ...placed.device, provider: 'cpu', adapter: null, note: [note, what].filter(Boolean).join('; ') }
     };
     this._placed(this._session.device);
-    return expected;
+    await placed.session.release().catch(() => undefined); // a lost device may not even be released
   }
 
   /** The encoder on the CPU: in stages, if its graph can be cut. */

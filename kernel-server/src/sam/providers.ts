@@ -71,7 +71,12 @@ export async function placeSession(
       failed('CUDA', firstLine(error));
     }
   }
-  if (choice === 'auto' || choice === 'webgpu') {
+  const hidden = choice === 'auto' && hidesGpus(process.env['CUDA_VISIBLE_DEVICES']);
+  if (hidden) {
+    // Vulkan does not know this variable, and would show the GPUs all the same.
+    notes.push('WebGPU: CUDA_VISIBLE_DEVICES hides the GPUs');
+  }
+  if ((choice === 'auto' && !hidden) || choice === 'webgpu') {
     const { adapter, why } = await probeWebGpu(choice === 'webgpu');
     if (adapter === null) {
       failed('WebGPU', why);
@@ -85,6 +90,11 @@ export async function placeSession(
     }
   }
   return { session: await model.onCpu(), device: device('cpu', null) };
+}
+
+/** Whether a value of CUDA_VISIBLE_DEVICES hides all GPUs: an empty one, or one that begins with no device. */
+export function hidesGpus(visible: string | undefined): boolean {
+  return visible !== undefined && /^\s*(-1|nodevfiles|none|void)?\s*(,|$)/i.test(visible);
 }
 
 /** Open a model on all cores. */

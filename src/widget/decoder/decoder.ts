@@ -47,7 +47,7 @@ export class SuggestionDecoder implements ISuggestionDecoder, IDisposable {
       kernels: options.kernels ?? true,
       died: error => {
         const embedding = this._embedding;
-        if (!embedding || !this._sidecar?.takes(embedding, {})) {
+        if (!embedding || !this._usable(embedding, {}).some(({ name }) => name !== 'page')) {
           this._rejectWaiting(error);
         }
       }
@@ -58,13 +58,11 @@ export class SuggestionDecoder implements ISuggestionDecoder, IDisposable {
         ? new GpuRoute({
             createWorker: options.createGpuWorker ?? (createGpuWorker as () => IDecoderWorker),
             isForced: route === 'gpu',
+            lost: why => this._choice.failed('gpu', why),
             ...(options.findAdapter && { findAdapter: options.findAdapter })
           })
         : null;
     this._choice = options.choice ?? new RouteChoice({ forced: route === 'auto' ? null : route });
-    if (route === 'gpu') {
-      this._choice.refused('gpu', 'Its masks were not yet compared with those of WebAssembly.');
-    }
   }
 
   get isDisposed(): boolean {
@@ -82,7 +80,9 @@ export class SuggestionDecoder implements ISuggestionDecoder, IDisposable {
   }
 
   get routes(): IDecoderRoutes {
-    return this._choice.report;
+    const embedding = this._embedding;
+    const report = this._choice.report(embedding && this._usable(embedding, {}).map(({ name }) => name));
+    return { ...report, problems: { ...report.problems, gpu: this._gpu?.problem ?? report.problems.gpu } };
   }
 
   /**
@@ -327,11 +327,10 @@ export class SuggestionDecoder implements ISuggestionDecoder, IDisposable {
     const gpu = this._gpu;
     if (gpu?.isUnchecked) {
       const reference = (prompts: IPrompts) => this._run(this._page, embedding, prompts, this._end.signal, FIRST_MS);
-      void gpu.check(embedding, reference).then(why => {
+      void gpu.check(embedding, reference).then(() => {
         if (gpu.takes()) {
           this._choice.worked('gpu');
-        } else if (why !== null) {
-          this._choice.refused('gpu', why);
+          void this._pump(); // points ahead try it
         }
       });
     }
@@ -366,6 +365,12 @@ export class SuggestionDecoder implements ISuggestionDecoder, IDisposable {
     this._grids.set(embedding.key, grid);
     const at = grid.next(asked.place);
     if (!at) {
+      if (route !== serving && this._choice.median(route.name) === null) {
+        // The grid is complete before the route has any times.
+        const { rows, columns } = embedding.size;
+        const place = asked.place ?? { row: rows >> 1, column: columns >> 1 };
+        this._try(route, embedding, { points: [{ row: place.row, column: place.column, label: 1 }] }, () => undefined);
+      }
       return false;
     }
     const prompts: IPrompts = { points: [{ ...at, label: 1 }] };
@@ -402,8 +407,8 @@ export class SuggestionDecoder implements ISuggestionDecoder, IDisposable {
     if (!embedding || !route || route.hasPrepared(embedding)) {
       return false;
     }
-    if (route === this._sidecar) {
-      this._prepareInSidecar(route, embedding);
+    if (route !== this._page) {
+      this._prepareElsewhere(route, embedding);
       return false;
     }
     try {
@@ -414,8 +419,8 @@ export class SuggestionDecoder implements ISuggestionDecoder, IDisposable {
     }
   }
 
-  /** Let the sidecar prepare an embedding, which may have to start a thread. Requests do not wait for it: if it takes too long the page answers. */
-  private _prepareInSidecar(route: IDecoderRoute, embedding: IEmbedding): void {
+  /** Let the sidecar, which may have to start a thread, or the GPU prepare an embedding. Requests do not wait for it: if it takes too long the page answers. */
+  private _prepareElsewhere(route: IDecoderRoute, embedding: IEmbedding): void {
     if (this._preparing !== embedding) {
       this._preparing = embedding;
       void route
@@ -455,7 +460,7 @@ export class SuggestionDecoder implements ISuggestionDecoder, IDisposable {
   private _manifest: DecoderManifest | undefined;
   private _key: string | null = null;
   private readonly _embeddings = new Lru<string, IEmbedding>({ limit: EMBEDDINGS_KEPT });
-  /** What the sidecar prepares. */
+  /** What the sidecar or the GPU prepares. */
   private _preparing: IEmbedding | null = null;
   /** A point that another route decodes. */
   private _trial: Promise<void> | null = null;

@@ -10,21 +10,29 @@ const SCORE_OFF_MAX = 0.05;
 /** Samples whose logits are nearer to the border, 0, than this count as neither in nor out. */
 const NEAR_BORDER = 0.25;
 
-/** Prompts of different kinds on an image of this size: a point, two points, a box. */
+/**
+ * Prompts of the kinds that users give, on an image of this size: a point, two points, a box, three points with a mask. The mask stands for one of the answers
+ * to the first prompt.
+ */
 export function checkPrompts({ rows, columns }: ISize): IPrompts[] {
   const at = (row: number, column: number, label: 0 | 1 = 1) => ({
     row: Math.floor(row * rows),
     column: Math.floor(column * columns),
     label
   });
-  const [middle, corner] = [at(0.5, 0.5), at(0.2, 0.25, 0)];
+  const [middle, corner, beside] = [at(0.5, 0.5), at(0.2, 0.25, 0), at(0.55, 0.6)];
   const box = {
     row0: Math.floor(0.3 * rows),
     row1: Math.ceil(0.8 * rows),
     column0: Math.floor(0.2 * columns),
     column1: Math.ceil(0.6 * columns)
   };
-  return [{ points: [middle] }, { points: [middle, corner] }, { points: [], box }];
+  return [
+    { points: [middle] },
+    { points: [middle, corner] },
+    { points: [], box },
+    { points: [middle, corner, beside], mask: new Float32Array(0) }
+  ];
 }
 
 /** How an answer differs from the one that is right, in words; null if it does not. */

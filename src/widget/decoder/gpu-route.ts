@@ -12,8 +12,17 @@ import { IDecoderWorker, WorkerRoute } from './worker-route';
 
 /** Starting means to load 27 MB and to compile shaders, in milliseconds. */
 const START_MS = 120_000;
-/** How often it starts before it is given up. */
+/** Time to take an embedding, and for a prompt of the comparison, the first of which compiles shaders, in milliseconds. */
+const ANSWER_MS = 10_000;
+/** The same on a software adapter, which only serves users who chose the GPU. */
+const SOFTWARE_MS = 120_000;
+/** How often it starts before it is given up, unless it answered this many prompts meanwhile. */
 const STARTS_MAX = 3;
+const ANSWERS_WELL = 20;
+/** One answer may be late on a busy GPU; after two in a row the worker counts as lost. */
+const LATE_MAX = 2;
+
+type State = 'unchecked' | 'checking' | 'checked' | 'refused';
 
 export class GpuRoute implements IDecoderRoute {
   constructor(private readonly _options: GpuRoute.IOptions) {
@@ -21,7 +30,7 @@ export class GpuRoute implements IDecoderRoute {
       name: 'gpu',
       createWorker: _options.createWorker,
       kernels: false,
-      died: () => this._lost()
+      died: error => this._lost(error.message)
     });
   }
 
@@ -36,54 +45,66 @@ export class GpuRoute implements IDecoderRoute {
     return this._state === 'unchecked' && this._model !== undefined;
   }
 
+  /** Why the GPU does not decode, as a sentence for users who may expect that it does; null if it does, or if there is none. */
+  get problem(): string | null {
+    return this._state === 'checked' ? null : this._problem;
+  }
+
   /** Take the decoder's graph and its manifest. Nothing starts before {@link check}. */
   setModel(graph: Uint8Array, manifest: DecoderManifest): void {
     this._worker.stop();
     this._model = { graph, manifest };
     this._state = 'unchecked';
     this._starts = 0;
+    this._problem = this._options.isForced ? 'Its masks were not yet compared with those of WebAssembly.' : null;
   }
 
   /**
-   * Start, and compare some masks with those of WebAssembly.
+   * Start, and compare some masks with those of WebAssembly. If those fail, that says nothing about the GPU, and it stays unchecked.
    *
    * @param reference decodes prompts on the embedding by WebAssembly
-   * @returns why the GPU does not decode, for users who may expect that it does; null if it does, or if there is none
    */
-  async check(embedding: IEmbedding, reference: (prompts: IPrompts) => Promise<ICandidates>): Promise<string | null> {
+  async check(embedding: IEmbedding, reference: (prompts: IPrompts) => Promise<ICandidates>): Promise<void> {
     const model = this._model;
     if (!model || this._state !== 'unchecked') {
-      return null;
+      return;
     }
     this._state = 'checking';
     const isOld = () => this._model !== model || this.isDisposed;
+    let differs: string | null;
     try {
       const adapter = await (this._options.findAdapter ?? findAdapter)();
       if (isOld()) {
-        return null;
+        return;
       }
       const { isForced } = this._options;
-      if (!adapter || (isSoftwareAdapter(adapter) && !isForced)) {
-        this._state = 'refused';
-        return isForced ? 'The browser offers no GPU (WebGPU).' : null;
+      this._isSoftware = adapter !== null && isSoftwareAdapter(adapter);
+      if (!adapter || (this._isSoftware && !isForced)) {
+        this._refuse(isForced ? 'The browser offers no GPU (WebGPU).' : null);
+        return;
       }
       this._starts++;
-      const differs = await this._compare(model, embedding, reference);
+      differs = await this._compare(model, embedding, reference);
+      differs &&= `${differs} (${adapterName(adapter)}).`;
+    } catch (reason) {
       if (isOld()) {
-        return null;
+        return;
       }
-      if (differs !== null) {
-        throw new BridgeError('compute', `${differs} (${adapterName(adapter)}).`);
+      if (reason instanceof ReferenceFailed && this._starts < STARTS_MAX) {
+        this._worker.stop();
+        this._state = 'unchecked';
+        return;
       }
+      differs = BridgeError.from(reason instanceof ReferenceFailed ? reason.reason : reason).message;
+    }
+    if (isOld()) {
+      return;
+    }
+    if (differs === null) {
       this._state = 'checked';
-      return null;
-    } catch (error) {
-      if (isOld()) {
-        return null;
-      }
-      this._worker.stop();
-      this._state = 'refused';
-      return BridgeError.from(error).message;
+      this._answers = this._late = 0;
+    } else {
+      this._refuse(differs);
     }
   }
 
@@ -95,18 +116,34 @@ export class GpuRoute implements IDecoderRoute {
     return this._worker.hasPrepared(embedding);
   }
 
-  prepare(embedding: IEmbedding): Promise<void> {
-    return this._worker.prepare(embedding);
-  }
-
-  async decode(embedding: IEmbedding, prompts: IPrompts, _signal: AbortSignal, limitMs: number): Promise<IDecoded> {
+  async prepare(embedding: IEmbedding): Promise<void> {
+    this._checkTaken();
     try {
-      const limit = this._options.isForced ? START_MS : limitMs;
-      return await within(limit, this._worker.decode(embedding, prompts));
+      await within(this._isSoftware ? SOFTWARE_MS : ANSWER_MS, this._worker.prepare(embedding));
     } catch (reason) {
       const error = BridgeError.from(reason);
-      if (error.code !== 'cancelled') {
-        this._lost();
+      this._lost(error.message);
+      throw error;
+    }
+  }
+
+  async decode(embedding: IEmbedding, prompts: IPrompts, signal: AbortSignal, limitMs: number): Promise<IDecoded> {
+    this._checkTaken();
+    try {
+      const decoded = await within(
+        this._isSoftware ? SOFTWARE_MS : limitMs,
+        this._worker.decode(embedding, prompts),
+        signal
+      );
+      this._late = 0;
+      if (++this._answers >= ANSWERS_WELL) {
+        this._starts = 0;
+      }
+      return decoded;
+    } catch (reason) {
+      const error = BridgeError.from(reason);
+      if (error.code !== 'cancelled' && (!(error instanceof LateError) || ++this._late >= LATE_MAX)) {
+        this._lost(error.message);
       }
       throw error;
     }
@@ -122,11 +159,26 @@ export class GpuRoute implements IDecoderRoute {
     this._model = undefined;
   }
 
+  /** Throw unless the masks of the worker that runs now were compared: the state may have changed since {@link takes} was asked. */
+  private _checkTaken(): void {
+    if (!this.takes()) {
+      throw new BridgeError('not-ready', 'The GPU does not decode now.');
+    }
+  }
+
+  private _refuse(why: string | null): void {
+    this._worker.stop();
+    this._state = 'refused';
+    this._problem = why;
+  }
+
   /** What decodes on the GPU is gone, or must not be trusted: begin anew, with a comparison. */
-  private _lost(): void {
+  private _lost(why: string): void {
     if (this._state === 'checked') {
       this._worker.stop();
       this._state = this._starts < STARTS_MAX ? 'unchecked' : 'refused';
+      this._problem = why;
+      this._options.lost(why);
     }
   }
 
@@ -137,9 +189,15 @@ export class GpuRoute implements IDecoderRoute {
     reference: (prompts: IPrompts) => Promise<ICandidates>
   ): Promise<string | null> {
     await within(START_MS, this._worker.load(graph, manifest));
+    let fed: Float32Array | undefined;
     for (const prompts of checkPrompts(embedding.size)) {
-      const right = await reference(prompts);
-      const { candidates } = await within(START_MS, this._worker.decode(embedding, prompts));
+      const asked = prompts.mask && fed ? { ...prompts, mask: fed } : prompts;
+      const right = await reference(asked).catch(reason => Promise.reject(new ReferenceFailed(reason)));
+      fed ??= right.lowRes[0];
+      const { candidates } = await within(
+        this._isSoftware ? SOFTWARE_MS : ANSWER_MS,
+        this._worker.decode(embedding, asked)
+      );
       const differs = difference(right, candidates);
       if (differs !== null) {
         return differs;
@@ -150,8 +208,13 @@ export class GpuRoute implements IDecoderRoute {
 
   private readonly _worker: WorkerRoute;
   private _model: { graph: Uint8Array; manifest: DecoderManifest } | undefined;
-  private _state: 'unchecked' | 'checking' | 'checked' | 'refused' = 'unchecked';
+  private _state: State = 'unchecked';
+  private _problem: string | null = null;
+  private _isSoftware = false;
   private _starts = 0;
+  /** Prompts that were answered since the comparison, and the last ones in a row that were late. */
+  private _answers = 0;
+  private _late = 0;
 }
 
 /** The namespace for {@link GpuRoute}. */
@@ -160,8 +223,23 @@ export namespace GpuRoute {
     createWorker(): IDecoderWorker;
     /** Whether the user wants this route: then a software adapter will do, and it may be slow. */
     isForced: boolean;
+    /** Called when the GPU does not decode any more, though it did. */
+    lost(why: string): void;
     /** The browser's adapter; null if there is none. */
     findAdapter?: () => Promise<IAdapterInfo | null>;
+  }
+}
+
+/** WebAssembly did not answer a prompt of the comparison. */
+class ReferenceFailed extends Error {
+  constructor(readonly reason: unknown) {
+    super('The reference failed.');
+  }
+}
+
+class LateError extends BridgeError {
+  constructor(milliseconds: number) {
+    super('compute', `The GPU gave no answer in ${Math.round(milliseconds)} ms.`);
   }
 }
 
@@ -175,18 +253,20 @@ async function findAdapter(): Promise<IAdapterInfo | null> {
   return (await gpu?.requestAdapter({ powerPreference: 'high-performance' }))?.info ?? null;
 }
 
-/** A promise that rejects if the other takes longer. */
-async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
+/** A promise that rejects if the other takes longer, or if the signal is aborted. */
+async function within<T>(milliseconds: number, promise: Promise<T>, signal?: AbortSignal): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new BridgeError('compute', `The GPU gave no answer in ${Math.round(milliseconds)} ms.`)),
-      milliseconds
-    );
+  let abort: (() => void) | undefined;
+  const stopped = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new LateError(milliseconds)), milliseconds);
+    abort = () => reject(new BridgeError('cancelled', 'The request was cancelled.'));
+    signal?.addEventListener('abort', abort);
   });
+  promise.catch(() => undefined); // it may fail after the limit
   try {
-    return await Promise.race([promise, late]);
+    return await Promise.race([promise, stopped]);
   } finally {
     clearTimeout(timer);
+    signal?.removeEventListener('abort', abort!);
   }
 }

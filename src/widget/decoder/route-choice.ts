@@ -86,8 +86,13 @@ export class RouteChoice {
       ROUTES.forEach(each => (this._routes[each].trials = 0));
     }
     const mine = this.median(this._serving);
-    const soonest = this._soonest(ROUTES.filter(each => each !== this._serving));
-    if (!this._forced && mine !== null && (this.median(soonest) ?? Infinity) <= SOONER * mine) {
+    const soonest = this._soonest(ROUTES.filter(each => each !== this._serving && !this._isOut(each)));
+    const its = (soonest && this.median(soonest)) ?? Infinity;
+    if (
+      !this._forced &&
+      soonest &&
+      (this._isOut(this._serving) ? its < Infinity : mine !== null && its <= SOONER * mine)
+    ) {
       this._serving = soonest;
     }
   }
@@ -104,11 +109,6 @@ export class RouteChoice {
     this._leaveOut(name, why, this._now() + Math.min(OUT_MS * 2 ** route.failures++, OUT_MS_MAX));
   }
 
-  /** A route must not answer any more, unless it works again by itself. */
-  refused(name: RouteName, why: string): void {
-    this._leaveOut(name, why, Infinity);
-  }
-
   /** Milliseconds after which an answer of a route does not come any more. */
   limit(name: RouteName): number {
     const median = this.median(name);
@@ -121,11 +121,12 @@ export class RouteChoice {
     return sorted.length < FEW ? null : sorted[sorted.length >> 1]!;
   }
 
-  get report(): IDecoderRoutes {
+  /** How prompts are decoded now. @param usable the routes that can be asked */
+  report(usable: readonly RouteName[] = ROUTES): IDecoderRoutes {
     const each = <T>(of: (name: RouteName) => T) =>
       Object.fromEntries(ROUTES.map(name => [name, of(name)])) as Record<RouteName, T>;
     return {
-      serving: this.order(ROUTES)[0]!,
+      serving: this.order(usable)[0] ?? 'page',
       medians: each(name => this.median(name)),
       answers: each(name => this._routes[name].answers),
       problems: each(name => (this._isOut(name) ? this._routes[name].problem : null))
@@ -135,14 +136,16 @@ export class RouteChoice {
   private _leaveOut(name: RouteName, why: string, until: number): void {
     Object.assign(this._routes[name], { times: [], backAt: until, problem: why });
     if (!this._forced && this._serving === name) {
-      this._serving = this._soonest(ROUTES.filter(each => each !== name));
+      const other = this._soonest(ROUTES.filter(each => each !== name && !this._isOut(each)));
+      // Without times it stays: another one answers while it is left out.
+      this._serving = other && this.median(other) !== null ? other : name;
     }
   }
 
-  /** The one with the least median; the first one if there is none. */
-  private _soonest(names: readonly RouteName[]): RouteName {
+  /** The one with the least median; the first one if there is no median. */
+  private _soonest(names: readonly RouteName[]): RouteName | undefined {
     const median = (name: RouteName) => this.median(name) ?? Infinity;
-    return names.reduce((best, name) => (median(name) < median(best) ? name : best));
+    return [...names].sort((a, b) => median(a) - median(b) || 0)[0];
   }
 
   private _isOut(name: RouteName): boolean {

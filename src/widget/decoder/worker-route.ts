@@ -143,7 +143,9 @@ export class WorkerRoute implements IDecoderRoute {
       this._calls.set(id, { resolve, reject });
       if (!this._worker) {
         this._calls.delete(id);
-        throw new BridgeError('cancelled', 'The decoder was stopped.');
+        throw this._disposed
+          ? new BridgeError('cancelled', 'The decoder was stopped.')
+          : new BridgeError('not-ready', 'The worker was stopped; the next request starts it.');
       }
       this._worker.postMessage(message(id));
     });

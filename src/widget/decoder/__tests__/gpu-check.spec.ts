@@ -21,14 +21,16 @@ describe('the check of masks from the GPU', () => {
   it.each([
     { rows: 3, columns: 2 },
     { rows: 600, columns: 4000 }
-  ])('asks prompts of three kinds that SAM takes on %p', size => {
+  ])('asks prompts of four kinds that SAM takes on %p', size => {
     const prompts = checkPrompts(size);
     expect(prompts.map(({ points, box }) => [points.length, Boolean(box)])).toEqual([
       [1, false],
       [2, false],
-      [0, true]
+      [0, true],
+      [3, false]
     ]);
-    prompts.forEach(each => expect(() => encodePrompts(each, size, DEFAULT_MODEL)).not.toThrow());
+    expect(prompts[3]!.mask).toBeDefined();
+    prompts.slice(0, 3).forEach(each => expect(() => encodePrompts(each, size, DEFAULT_MODEL)).not.toThrow());
   });
 
   it('takes masks that are the same up to rounding, and empty ones', () => {

@@ -2,9 +2,10 @@
 import { BridgeError } from '../../../shared/errors';
 import type { IAdapterInfo } from '../../../shared/gpu-adapters';
 import { DEFAULT_MODEL } from '../../../shared/models';
-import { ICandidates, IPrompts } from '../../../sam';
+import { ICandidates, IPrompts, PromptGrid } from '../../../sam';
 import { SuggestionDecoder } from '../decoder';
 import { ToDecoderWorker } from '../decoder-messages';
+import { RouteChoice } from '../route-choice';
 import { FakeWorker } from './fake-worker';
 
 jest.mock('../decoder-worker-factory', () => ({ createDecoderWorker: jest.fn() }));
@@ -21,6 +22,15 @@ const SOFTWARE: IAdapterInfo = { ...CARD, vendor: 'google', architecture: 'swift
 const SIZE = { rows: 64, columns: 64 };
 const at = (column: number): IPrompts => ({ points: [{ row: 0, column, label: 1 }] });
 const rest = (milliseconds = 0) => new Promise(resolve => setTimeout(resolve, milliseconds));
+
+/** Gives a silent route up soon, and asks it again at once. */
+class Impatient extends RouteChoice {
+  override limit(): number {
+    return 30;
+  }
+
+  override failed(): void {}
+}
 
 /** Answers with a mask of a size. */
 class MaskWorker extends FakeWorker {
@@ -77,19 +87,24 @@ describe('SuggestionDecoder with a GPU in the browser', () => {
   beforeEach(() => {
     [pages, gpus, inside, adapter] = [[], [], 50, CARD];
   });
-  afterEach(() => decoder.dispose());
+  afterEach(() => {
+    jest.restoreAllMocks();
+    decoder.dispose();
+  });
 
-  it('compares prompts of three kinds with the page, and takes the GPU', async () => {
+  it('compares prompts of four kinds with the page, and takes the GPU', async () => {
     await open({ route: 'gpu' });
     expect(
       gpu()
-        .suggests.slice(0, 3)
+        .suggests.slice(0, 4)
         .map(({ prompts }) => [prompts.points.length, prompts.box !== undefined])
     ).toEqual([
       [1, false],
       [2, false],
-      [0, true]
+      [0, true],
+      [3, false]
     ]);
+    expect(gpu().suggests[3]!.prompts.mask).toHaveLength(100); // an answer to the first one
     expect(problem()).toBeNull();
     const before = pages[0]!.suggests.length;
     await decoder.suggest(at(7));
@@ -139,7 +154,8 @@ describe('SuggestionDecoder with a GPU in the browser', () => {
     expect(gpus).toHaveLength(0);
   });
 
-  it('answers by the page when the device is lost, compares again, and gives up the third time', async () => {
+  it('answers by the page when the device is lost, compares again, and gives up the third time in a row', async () => {
+    jest.spyOn(PromptGrid.prototype, 'next').mockReturnValue(null); // after 20 answers it counts anew
     await open({ route: 'gpu' });
     for (let lost = 1; lost <= 3; lost++) {
       expect(gpus).toHaveLength(lost);
@@ -165,14 +181,93 @@ describe('SuggestionDecoder with a GPU in the browser', () => {
     await rest(60);
     expect(gpus).toHaveLength(2);
     gpu().die('out of memory'); // while nothing is asked for
+    expect(problem()).toContain('out of memory');
+    expect(decoder.routes.serving).toBe('page');
     await expect(decoder.suggest(at(6))).resolves.toBeDefined();
     await rest(60);
     expect(gpus).toHaveLength(3);
     expect(
       gpu()
-        .suggests.slice(0, 3)
+        .suggests.slice(0, 4)
         .map(({ prompts }) => prompts.points.length)
-    ).toEqual([1, 2, 0]);
+    ).toEqual([1, 2, 0, 3]);
+  });
+
+  it('shows no mask of a worker that was not compared, though all others fail', async () => {
+    await open();
+    inside = 40; // the next worker computes wrongly
+    pages[0]!.isSilent = true;
+    const found = decoder.suggest(at(5));
+    await rest();
+    gpu().die('out of memory');
+    pages[0]!.die('out of memory');
+    await expect(found).rejects.toMatchObject({ code: 'compute' });
+    expect(gpus).toHaveLength(1);
+  });
+
+  it('answers what waits by the GPU when the worker of the page dies', async () => {
+    await open({ route: 'gpu' });
+    pages[0]!.die('out of memory');
+    const clicked = decoder.suggest(at(5), undefined, true);
+    const hovered = decoder.suggest(at(6));
+    pages.at(-1)!.die('out of memory');
+    await expect(Promise.all([clicked, hovered])).resolves.toHaveLength(2);
+  });
+
+  it('goes on by the page while the GPU takes no embedding', async () => {
+    await open({ route: 'gpu' });
+    gpu().atOnce = [];
+    decoder.setEmbedding('b', new Uint8Array(4), SIZE);
+    await rest(20);
+    const found = decoder.suggest(at(3));
+    await rest();
+    gpu().die('the driver hangs');
+    await expect(found).resolves.toBeDefined();
+  });
+
+  it('is not blamed for a page that dies during the comparison, and is compared later', async () => {
+    decoder = new SuggestionDecoder({
+      createWorker: () => (pages.push(new MaskWorker(50)), pages[pages.length - 1]!),
+      createGpuWorker: () => (gpus.push(new MaskWorker(50)), gpu()),
+      findAdapter: () => {
+        pages[0]!.isSilent = true;
+        return Promise.resolve(CARD);
+      },
+      restMs: 10,
+      route: 'gpu'
+    });
+    await decoder.load(Uint8Array.of(1), DEFAULT_MODEL);
+    decoder.setEmbedding('a', new Uint8Array(4), SIZE);
+    await decoder.suggest(at(1));
+    await rest(30);
+    expect(gpus).toHaveLength(1);
+    pages[0]!.die('out of memory');
+    await rest(20);
+    await decoder.suggest(at(2));
+    await rest(80);
+    expect(gpus).toHaveLength(2);
+    expect(problem()).toBeNull();
+    expect(decoder.routes.serving).toBe('gpu');
+  });
+
+  it('forgives one late answer, and starts anew after two', async () => {
+    await open({ choice: new Impatient({ forced: 'gpu' }), route: 'gpu' });
+    gpu().isSilent = true;
+    await expect(decoder.suggest(at(5))).resolves.toBeDefined(); // by the page
+    expect(gpu().terminated).toBe(false);
+    await rest(60);
+    await expect(decoder.suggest(at(6))).resolves.toBeDefined();
+    expect(gpu().terminated).toBe(true);
+  });
+
+  it('has times though the grid of points is complete before it may decode', async () => {
+    jest.spyOn(PromptGrid.prototype, 'next').mockReturnValue(null);
+    await open();
+    for (let i = 0; i < 4; i++) {
+      await decoder.suggest(at(i));
+    }
+    await rest(100);
+    expect(decoder.routes.medians.gpu).not.toBeNull();
   });
 
   it('ends the worker with the labeller, also during the comparison', async () => {

@@ -19,7 +19,7 @@ describe('RouteChoice', () => {
     expect(choice.order(both)).toEqual(['page', 'sidecar']);
     took('page', 100, 100, 100);
     took('sidecar', 40, 40);
-    expect(choice.report).toEqual({
+    expect(choice.report()).toEqual({
       serving: 'page',
       medians: { page: 100, sidecar: null, gpu: null },
       answers: { page: 3, sidecar: 2, gpu: 0 },
@@ -27,7 +27,7 @@ describe('RouteChoice', () => {
     });
     took('sidecar', 44);
     expect(choice.order(both)).toEqual(['sidecar', 'page']);
-    expect(choice.report).toMatchObject({ serving: 'sidecar', medians: { page: 100, sidecar: 40 } });
+    expect(choice.report()).toMatchObject({ serving: 'sidecar', medians: { page: 100, sidecar: 40 } });
   });
 
   it('changes only for a route that is 15 % faster, by the median of the last nine answers', () => {
@@ -90,7 +90,7 @@ describe('RouteChoice', () => {
     took('sidecar', 40, 40, 40);
     choice.failed('sidecar', 'it is gone');
     expect(choice.order(both)).toEqual(['page']);
-    expect(choice.report).toEqual({
+    expect(choice.report()).toEqual({
       serving: 'page',
       medians: { page: 100, sidecar: null, gpu: null },
       answers: { page: 3, sidecar: 3, gpu: 0 },
@@ -133,7 +133,7 @@ describe('RouteChoice', () => {
       return name;
     });
     expect(new Set(asked.slice(0, 5))).toEqual(new Set(all));
-    expect(choice.report).toMatchObject({ serving: 'gpu', medians: times });
+    expect(choice.report()).toMatchObject({ serving: 'gpu', medians: times });
     expect(choice.order(all)).toEqual(['gpu', 'page', 'sidecar']);
     // Each of the others is still tried now and then.
     const later = Array.from({ length: 90 }, () => {
@@ -149,13 +149,20 @@ describe('RouteChoice', () => {
     expect(choice.order(all)).toEqual(['page', 'sidecar']);
   });
 
-  it('leaves a route out for good that was refused, until it works', () => {
-    choice.refused('gpu', 'its masks are wrong');
-    now += 1e9;
-    expect(choice.order(['page', 'gpu'])).toEqual(['page']);
-    expect(choice.report.problems.gpu).toBe('its masks are wrong');
-    choice.worked('gpu');
-    expect(choice.order(['page', 'gpu'])).toEqual(['page', 'gpu']);
+  it('tells of a route that can be asked, and asks one with times before one without', () => {
+    took('gpu', 30, 30, 30);
+    choice.failed('page', 'its worker died');
+    expect(choice.report(['page', 'gpu']).serving).toBe('gpu');
+    expect(choice.order(['page', 'sidecar', 'gpu'])).toEqual(['gpu', 'sidecar']);
+    expect(choice.report(['page']).serving).toBe('page');
+  });
+
+  it('goes back to the route that begins when that works again and no other one has times', () => {
+    choice.failed('page', 'it was late');
+    now += 5_000;
+    took('page', 40, 40, 40);
+    expect(choice.report(both).serving).toBe('page');
+    expect(choice.order(both)).toEqual(['page', 'sidecar']);
   });
 
   it('keeps to a route that is forced, and to the other one while that fails', () => {
