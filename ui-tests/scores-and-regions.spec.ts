@@ -153,7 +153,11 @@ test('Uncertainty and scores in the widget agree with those in Python', async ({
   const fractions = await python('[float((lab.segmentation == k).mean()) for k in (1, 2)]');
   const phases = await cells('phases');
   phases.forEach(([, share], i) => expect(Math.abs(Number(share) - 100 * fractions[i]!)).toBeLessThan(0.11));
-  expect(Number(phases[0]![2]!.replace(/,/g, ''))).toBeGreaterThan(0);
+  expect(Number(phases[0]![3]!.replace(/,/g, ''))).toBeGreaterThan(0);
+  const intervals = await python('lab.report().intervals.ravel().tolist()');
+  await expect
+    .poll(async () => (await cells('phases')).flatMap(([, , interval]) => interval!.split('–').map(Number)))
+    .toEqual(intervals.map(end => expect.closeTo(Math.min(100 * end, 99.9), 0.5)));
   await expect(part('important').locator('li')).toHaveCount(5);
 
   // The panel follows a training from Python.

@@ -1,11 +1,14 @@
 /** The classifier's scores and the phase fractions. They follow every new segmentation. */
-import { ClassifierInfo, isBoosting, LabelClass, Scores, scoreTable, SessionState } from '../../shared';
+import { ClassifierInfo, isBoosting, LabelClass, PhaseFraction, Scores, scoreTable, SessionState } from '../../shared';
 import { element } from '../base/dom';
 import { Note } from './fields';
 import { FoldingSection } from './folding-section';
 import { classTable, confusionTable, importanceList, percent, phaseTable } from './scores-tables';
 import { ISection, ISectionOptions } from './section';
 import { trans } from '../base/translation';
+
+/** With fewer independent areas an interval is rough. */
+const FEW_AREAS = 10;
 
 export const scoresSection: ISection = { place: 'middle', create: options => new ScoresSection(options) };
 
@@ -19,6 +22,7 @@ export class ScoresSection extends FoldingSection {
       this._classes.node,
       this._confusion.node,
       this._phases.node,
+      this._few.node,
       this._important
     );
     this._important.append(
@@ -29,6 +33,11 @@ export class ScoresSection extends FoldingSection {
     this.refresh();
   }
 
+  override dispose(): void {
+    this._state.parts?.phases.want(this, false);
+    super.dispose();
+  }
+
   protected override refresh(): void {
     const { session } = this._state;
     const classifier = session?.segmentation?.classifier;
@@ -36,6 +45,7 @@ export class ScoresSection extends FoldingSection {
     const table = scores && scoreTable(scores.confusion);
     const overall = table?.accuracy ?? classifier?.oobScore ?? null;
     this._fold.value = overall === null ? '' : `${percent(overall)} %`;
+    this._state.parts?.phases.want(this, this._fold.node.open);
     if (!this._fold.node.open) {
       return;
     }
@@ -56,7 +66,11 @@ export class ScoresSection extends FoldingSection {
     this._phases.node.hidden = !counts;
     if (counts) {
       const { pixelSize, shape } = session.image;
-      this._phases.show(session.classes, counts, pixelSize ?? null, shape[0]);
+      const { phases = [], isOutdated = true } = this._state.parts?.phases ?? {};
+      this._phases.show(session.classes, counts, pixelSize ?? null, shape[0], { phases, isOutdated });
+      this._few.set(fewText(session.classes, phases));
+    } else {
+      this._few.set('');
     }
     const importance = classifier?.importance ?? null;
     this._important.hidden = importance === null;
@@ -71,6 +85,7 @@ export class ScoresSection extends FoldingSection {
   private readonly _classes = classTable();
   private readonly _confusion = confusionTable();
   private readonly _phases = phaseTable();
+  private readonly _few = new Note({ testid: 'sambalab-phases-note' });
   private readonly _important = element('div', {});
   private readonly _importance = importanceList();
 }
@@ -89,6 +104,18 @@ function emptyText(session: SessionState | null): string {
   return labelled < 2
     ? trans.__('Label pixels of two classes, then train: scores for each class appear here.')
     : trans.__('Train, or switch Live on: scores for each class appear here.');
+}
+
+/** The phases of which the image holds too few regions for a good interval, or nothing. */
+function fewText(classes: readonly LabelClass[], phases: readonly PhaseFraction[]): string {
+  const few = classes.filter(({ id }) => {
+    const phase = phases.find(each => each.id === id);
+    return phase && phase.low !== null && (phase.regions ?? 0) < FEW_AREAS;
+  });
+  const names = few.map(({ name }) => `“${name}”`).join(', ');
+  return few.length > 0
+    ? trans.__('The image shows few regions of %1: the interval is wide and rough. More images help.', names)
+    : '';
 }
 
 /** Tooltip: the pixels on which a score was measured, and how far to trust it. */

@@ -1,5 +1,5 @@
 /** The parts of the scores section: scores by class, confusion matrix, phase fractions, important features. */
-import { confusedClasses, IConfusedClasses, IScoreTable, LabelClass, PixelSize } from '../../shared';
+import { confusedClasses, IConfusedClasses, IScoreTable, LabelClass, PhaseFraction, PixelSize } from '../../shared';
 import { element, setText } from '../base/dom';
 import { trans } from '../base/translation';
 
@@ -129,9 +129,21 @@ function showConfused(item: HTMLElement, classes: readonly LabelClass[], confuse
   setText(item.lastElementChild!, `${percent(confused.share)} %`);
 }
 
-/** The fraction of the image in each phase, counted with the labels on top of the segmentation. */
+/** Intervals of phase fractions, and whether they are of an older segmentation. */
+export interface IIntervals {
+  phases: readonly PhaseFraction[];
+  isOutdated: boolean;
+}
+
+/** The fraction of the image in each phase, counted with the labels on top of the segmentation, and its interval in the material. */
 export function phaseTable(): IScoresPart<
-  [classes: readonly LabelClass[], counts: Readonly<Record<string, number>>, size: PixelSize | null, slices: number]
+  [
+    classes: readonly LabelClass[],
+    counts: Readonly<Record<string, number>>,
+    size: PixelSize | null,
+    slices: number,
+    intervals: IIntervals
+  ]
 > {
   const bar = element('div', { class: 'sambalab-phase-bar', 'aria-hidden': 'true' });
   const body = element('tbody', {});
@@ -139,12 +151,33 @@ export function phaseTable(): IScoresPart<
   const head = element(
     'thead',
     {},
-    element('tr', {}, element('th', { scope: 'col' }, trans.__('Phase')), element('th', { scope: 'col' }, '%'), area)
+    element(
+      'tr',
+      {},
+      element('th', { scope: 'col' }, trans.__('Phase')),
+      element('th', { scope: 'col' }, '%'),
+      element(
+        'th',
+        {
+          scope: 'col',
+          title: trans.__(
+            'The 95 % interval of the fraction in the material: the image shows a part of it, and the classification errs'
+          )
+        },
+        trans.__('Interval')
+      ),
+      area
+    )
   );
-  const table = element('table', { class: 'sambalab-scores-table', 'data-testid': 'sambalab-phases' }, head, body);
+  const table = element(
+    'table',
+    { class: 'sambalab-scores-table sambalab-phases', 'data-testid': 'sambalab-phases' },
+    head,
+    body
+  );
   return {
-    node: element('div', {}, bar, table),
-    show(classes, counts, size, slices) {
+    node: element('div', { class: 'sambalab-phase-part' }, bar, table),
+    show(classes, counts, size, slices, { phases, isOutdated }) {
       const pixels = classes.map(({ id }) => counts[String(id)] ?? 0);
       // A class that was removed keeps its pixels until the next training.
       const all = Object.values(counts).reduce((sum, count) => sum + count, 0);
@@ -157,18 +190,54 @@ export function phaseTable(): IScoresPart<
       setText(area, size ? trans.__('Area, %1²', size.unit) : '');
       setTitle(area, slices > 1 ? trans.__('Over all %1 slices', slices) : '');
       const lines = keep(body, classes.length, () =>
-        element('tr', {}, element('th', { scope: 'row' }, className()), element('td', {}), element('td', {}))
+        element('tr', {}, element('th', { scope: 'row' }, className()), ...[1, 2, 3].map(() => element('td', {})))
       );
+      if (table.dataset['outdated'] !== String(isOutdated)) {
+        table.dataset['outdated'] = String(isOutdated);
+      }
       lines.forEach((line, i) => {
-        const [name, part, size2] = [...line.children] as HTMLElement[];
+        const [name, part, interval, size2] = [...line.children] as HTMLElement[];
+        const phase = phases.find(({ id }) => id === classes[i]!.id);
         showClass(name!.firstElementChild!, classes[i]!);
         setText(part!, percent(share(pixels[i]!)));
-        setTitle(line, trans.__('%1 pixels', pixels[i]!.toLocaleString()));
+        setText(interval!, phases.length > 0 ? intervalText(phase) : '');
+        const covered = size ? areaText(pixels[i]! * size.value ** 2) : '';
+        const count = [
+          trans.__('%1 pixels', pixels[i]!.toLocaleString()),
+          ...(size ? [`${covered} ${size.unit}²`] : [])
+        ].join(', ');
+        setTitle(line, phase ? [count, ...errorLines(phase)].join('\n') : count);
         size2!.hidden = size === null;
-        setText(size2!, size ? areaText(pixels[i]! * size.value ** 2) : '');
+        setText(size2!, covered);
       });
     }
   };
+}
+
+/** The ends of an interval in percent; a dash if nothing can be said, as of a phase that is absent. */
+export function intervalText(phase: PhaseFraction | undefined): string {
+  return !phase || phase.low === null ? '–' : `${percent(phase.low)}–${percent(phase.high)}`;
+}
+
+/** What an interval is made of, in lines of a tooltip. */
+function errorLines({ low, field, classification, regions }: PhaseFraction): string[] {
+  if (low === null) {
+    return [trans.__('The image has no other phase, so no interval can be given')];
+  }
+  const lines =
+    field === null || regions === null
+      ? [trans.__('The regions are larger than the image: any fraction is possible')]
+      : [
+          trans.__('Field of view: ± %1 % (standard error)', (100 * field).toFixed(1)),
+          trans.__('The image is worth about %1 independent areas', Math.max(1, Math.round(regions)).toLocaleString())
+        ];
+  const classified = classification === null ? '' : (100 * classification).toFixed(1);
+  return [
+    ...lines,
+    classified
+      ? trans.__('Classification: ± %1 % (standard error)', classified)
+      : trans.__('Without the error of the classification')
+  ];
 }
 
 /** An area with four digits; very large and very small ones as powers of ten. */

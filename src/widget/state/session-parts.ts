@@ -19,6 +19,7 @@ import { DirectedLink } from './directed-link';
 import { Guide } from './guide';
 import { ImageDisplay } from './image-display';
 import { PixelValues } from './pixel-values';
+import { PhaseIntervals } from './phase-intervals';
 import { FeaturePreview } from './preview';
 import { LabelledSlices } from './labelled-slices';
 import { ProbabilityOverlay } from './probability';
@@ -92,6 +93,7 @@ export class SessionParts implements IDisposable {
     this.preview.offer(choice.spec);
     this.uncertainty = new UncertaintyOverlay({ image, link });
     this.probability = new ProbabilityOverlay({ image, link });
+    this.phases = new PhaseIntervals({ link });
     this.guide = new Guide({
       slices,
       link,
@@ -144,6 +146,8 @@ export class SessionParts implements IDisposable {
   readonly preview: FeaturePreview;
   readonly uncertainty: UncertaintyOverlay;
   readonly probability: ProbabilityOverlay;
+  /** The intervals of the phase fractions. */
+  readonly phases: PhaseIntervals;
   /** Where to label next. */
   readonly guide: Guide;
 
@@ -176,6 +180,7 @@ export class SessionParts implements IDisposable {
     this.probability.learned = session.segmentation?.classifier.classes.map(({ id }) => id) ?? [];
     this.probability.follow(version);
     this.guide.follow(version);
+    this.phases.follow(session);
     if (this.segmentation.settle(version, round) && version === 0) {
       this._repaint.emit({ overlay: 'segmentation', keys: null });
     }
@@ -191,6 +196,7 @@ export class SessionParts implements IDisposable {
     this.preview.retry();
     this.uncertainty.retry();
     this.probability.retry();
+    this.phases.retry();
   }
 
   /** No live round is under way: drop the tiles of rounds that were not completed. */
@@ -221,7 +227,7 @@ export class SessionParts implements IDisposable {
     }
     this._disposed = true;
     const { display, tiles, segmentation, suggestions, similar, embedding } = this;
-    const { preview, uncertainty, probability, guide } = this;
+    const { preview, uncertainty, probability, phases, guide } = this;
     for (const part of [
       this.labelled,
       this.correction,
@@ -237,6 +243,7 @@ export class SessionParts implements IDisposable {
       preview,
       uncertainty,
       probability,
+      phases,
       guide
     ]) {
       part.dispose();
@@ -295,6 +302,7 @@ export class SessionParts implements IDisposable {
       this._changed.emit('status');
       this._changed.emit('top');
     }, this);
+    this.phases.changed.connect(() => this._changed.emit('status'), this);
     suggestions.changed.connect(() => this._changed.emit('top'), this);
     this.absent.changed.connect(() => this._changed.emit('status'), this);
     similar.changed.connect(() => {

@@ -13,8 +13,16 @@ const CLASSES = [
 
 function make() {
   const changed = new Signal<object, string>({});
+  const owners = new Set<object>();
+  const phases = {
+    owners,
+    phases: [] as object[],
+    isOutdated: true,
+    want: (owner: object, wanted: boolean) => void owners[wanted ? 'add' : 'delete'](owner)
+  };
   const state = {
     changed,
+    parts: { phases },
     session: {
       image: { shape: [1, 10, 10, 1], pixelSize: null as { value: number; unit: string } | null },
       classes: CLASSES,
@@ -153,6 +161,31 @@ describe('ScoresSection', () => {
     tell(segmentation([[1, 0], [0, 1]], {}, { '1': 75, '4': 25 })); // prettier-ignore
     expect([area().hidden, area().textContent]).toEqual([false, '18.75']);
     expect(get('phases').querySelector('thead')!.textContent).toContain('nm²');
+  });
+
+  it('shows the intervals of phase fractions with their causes, and says where an image shows few regions', () => {
+    const { state, get, open, tell, rows } = make();
+    const { phases } = state.parts;
+    tell(segmentation([[1, 0], [0, 1]], {}, { '1': 70, '4': 30 })); // prettier-ignore
+    expect(phases.owners.size).toBe(0);
+    open();
+    expect([phases.owners.size, rows('phases')[0]![2], get('phases').dataset['outdated']]).toEqual([1, '', 'true']);
+    const found = { id: 4, fraction: 0.3, low: 0.1234, high: 0.5, field: 0.08, classification: 0.012, regions: 33.4 };
+    phases.phases = [{ ...found, id: 1, classification: null, regions: 4 }, found];
+    phases.isOutdated = false;
+    state.changed.emit('status');
+    expect(rows('phases').map(row => row[2])).toEqual(['12.3–50.0', '12.3–50.0']);
+    expect(get('phases').dataset['outdated']).toBe('false');
+    const titles = [...get('phases').querySelectorAll<HTMLElement>('tbody tr')].map(line => line.title);
+    expect(titles[1]).toContain('± 8.0 %');
+    expect(titles[1]).toContain('about 33 independent areas');
+    expect(titles[1]).toContain('Classification: ± 1.2 %');
+    expect(titles[0]).toContain('Without the error of the classification');
+    expect(get('phases-note').textContent).toContain('few regions of “matrix”:');
+    phases.phases = [{ ...found, low: null, high: null, field: null, regions: null }];
+    state.changed.emit('status');
+    expect(rows('phases').map(row => row[2])).toEqual(['–', '–']);
+    expect([get('phases-note').hidden, get('phases').querySelectorAll('tbody tr').length]).toEqual([true, 2]);
   });
 
   it('says why a classifier has no score', () => {
