@@ -11,6 +11,7 @@
  *   guided     a simulated user who labels the most uncertain region, beside one who labels random places; ours alone
  *   suggestions  SAM's suggestions against true objects; ours alone
  *   similar    objects like an example, and everything in view, against true objects; ours alone
+ *   phases     intervals of phase fractions against known fractions; ours alone
  *   memory     a 16-bit image of 8192 × 8192 pixels from features to segmentation; ours alone
  *
  * Times are medians of runs that alternate between the two sides, so that a busy machine slows both, on the same number of threads. Ours
@@ -24,12 +25,26 @@ import { accuracy } from './accuracy.mjs';
 import { guided } from './guided.mjs';
 import { boosting } from './boosting.mjs';
 import { memory } from './memory.mjs';
+import { phases } from './phases.mjs';
 import { similar } from './similar.mjs';
 import { suggestions } from './suggestions.mjs';
 import { forgetPeak, loadEngine, loadSam, peakOf, root, startReference } from './processes.mjs';
 import { apply, families, features, grow, stroke } from './speed.mjs';
 
-const SECTIONS = { features, families, grow, boosting, apply, stroke, accuracy, guided, suggestions, similar, memory };
+const SECTIONS = {
+  features,
+  families,
+  grow,
+  boosting,
+  apply,
+  stroke,
+  accuracy,
+  guided,
+  suggestions,
+  similar,
+  phases,
+  memory
+};
 const UNITS = {
   s: { digits: 3, better: 'less' },
   IoU: { digits: 4, better: 'more' },

@@ -86,9 +86,10 @@ def _of_labellers(labellers: Sequence[Labeller]) -> PhaseFractions:
             wanted, other = (", ".join(f"{name} ({key})" for key, name in pairs) for pairs in (named, own))
             raise LabelError(f"images[{number}] has the classes {other}; those of images[0] will do: {wanted}.")
         try:
+            labeller._trained("segmentation")  # makes what the session has freed, or what a larger region lacks
             found.append(labeller._request("phases.measure")["image"])
         except NotReadyError as error:
-            raise NotReadyError(str(error) if len(labellers) == 1 else f"images[{number}]: {error}") from None
+            raise error if len(labellers) == 1 else type(error)(f"images[{number}]: {error}") from None
     sizes = [labeller.pixel_size for labeller in labellers]
     units = {size[1] if size else None for size in sizes}
     weights = None

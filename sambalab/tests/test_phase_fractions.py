@@ -102,8 +102,10 @@ def test_labellers_give_the_intervals_of_their_report_and_pool_by_area():
         chosen = np.random.default_rng(0).random(made.truth.shape) < 0.05
         lab.set_labels(np.where(chosen, made.truth, 0))
         labs.append(lab)
-    with pytest.raises(sl.NotReadyError, match="no segmentation yet"):
+    with pytest.raises(sl.NotTrainedError, match="There is no segmentation yet"):
         sl.phase_fractions(labs[0])
+    with pytest.raises(sl.NotTrainedError, match=r"images\[0\]: There is no segmentation yet"):
+        sl.phase_fractions(labs)
     classifier = labs[0].train(**SAMBA, also=labs[1:], progress=False)
     report, one, both = labs[0].report(), sl.phase_fractions(labs[0]), sl.phase_fractions(labs)
     np.testing.assert_allclose(report.intervals, one.intervals)

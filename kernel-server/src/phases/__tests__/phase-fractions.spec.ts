@@ -115,4 +115,14 @@ describe('phases.measure', () => {
     await expect(pool([plain.image], [1, 3])).rejects.toThrow('2 weights for 1 images');
     await expect(pool([{}], [1])).rejects.toThrow('1 to 1000 images');
   });
+
+  it('stops when it is cancelled', async () => {
+    const segmentation = await stage('uint8', [16, 1000, 1000], new Uint8Array(16e6).fill(1));
+    const measuring = python.request('phases.measure', { segmentation }, { id: 'to-cancel' });
+    await Promise.all([
+      expect(measuring).rejects.toMatchObject({ code: 'cancelled' }),
+      python.request('cancel', { id: 'to-cancel' })
+    ]);
+    expect((await python.request('phases.measure', { segmentation })).phases[0]!.fraction).toBe(1);
+  });
 });
