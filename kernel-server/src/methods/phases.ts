@@ -11,7 +11,7 @@ export function phaseHandlers({ sessions, staging, phases }: IMethodContext) {
   return {
     'phases.measure': async (params, call) => {
       if ('session' in params) {
-        const image = await phases.ofSession(await sessions.get(params.session), call.signal);
+        const image = await phases.ofSession(await sessions.get(params.session), call);
         return { result: { image, phases: pooledPhases([image]) } };
       }
       const { segmentation, probabilities } = params;

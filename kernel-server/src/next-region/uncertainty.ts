@@ -250,6 +250,7 @@ export class Uncertainty {
           { classifier, image, slice, out, cacheKey, region, within, ...(embedding && { embedding }) },
           {
             signal: context.signal,
+            urgency: context.urgency,
             progress: (stage, done, total, message) => {
               shares[i] = total > 0 ? done / total : 0;
               const sum = shares.reduce((all, share) => all + share, 0);

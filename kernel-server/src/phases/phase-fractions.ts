@@ -12,6 +12,7 @@ import { IEngineService } from '../jobs/services';
 import { Uncertainty } from '../next-region/uncertainty';
 import { layLabels } from '../session/overlays';
 import { Session } from '../session/session';
+import { ICall } from '../transport/dispatcher';
 import { SoftPhases, someBlocks } from './soft-phases';
 
 /** Sessions whose last result is kept. */
@@ -21,11 +22,12 @@ export class PhaseFractions {
   constructor(private readonly _options: { engine: IEngineService; uncertainty: Uncertainty }) {}
 
   /**
-   * The phases of a session's corrected segmentation, in the region that is worked on.
+   * The phases of a session's corrected segmentation, in the region that is worked on. A page does not wait for it:
+   * the encoder does all other work first.
    *
    * @throws BridgeError `not-ready` if there is no segmentation
    */
-  async ofSession(session: Session, signal: AbortSignal): Promise<IImagePhases> {
+  async ofSession(session: Session, { peer, signal }: Pick<ICall, 'peer' | 'signal'>): Promise<IImagePhases> {
     await session.labels.exclusive(async () => undefined); // so that all acknowledged strokes are in the arrays
     const segmentation = session.array('segmentation');
     if (!segmentation || !session.record.classifier) {
@@ -33,18 +35,24 @@ export class PhaseFractions {
     }
     const correction = session.array('correction');
     const region = session.record.region ?? wholeRegion(segmentation.shape);
-    const stamp = ({ path, version }: ArrayDescriptor) => `${path} ${version}`;
-    const key = [segmentation, ...(correction ? [correction] : [])].map(stamp).join() + regionKey(region);
+    const versions = [segmentation.version, session.labels.version, session.labels.versionOf('correction')];
+    const key = [segmentation.path, correction?.path, ...versions, regionKey(region)].join(' ');
     const kept = this._kept.get(session.id);
     if (kept?.key === key) {
       return kept.phases;
     }
-    const context: IJobContext = { signal, progress: () => undefined, urgency: 'ahead' };
+    const context: IJobContext = {
+      signal,
+      progress: () => undefined,
+      ...(peer.role === 'relay' && { urgency: 'ahead' as const })
+    };
     const cells = await this._options.engine.phaseCells({ segmentation, correction, region }, context);
     const soft = await this._softOf(session, { segmentation, correction, region }, context);
     signal.throwIfAborted();
-    const phases = imagePhases(cells, region.slice1 - region.slice0, soft);
-    this._kept.set(session.id, { key, phases });
+    const phases = imagePhases(cells, region.slice1 - region.slice0, soft ?? []);
+    if (soft) {
+      this._kept.set(session.id, { key, phases });
+    }
     return phases;
   }
 
@@ -78,12 +86,12 @@ export class PhaseFractions {
     return imagePhases(cells, region.slice1, soft.phases);
   }
 
-  /** What a session's probabilities say; nothing if they cannot be computed. */
+  /** What a session's probabilities say; null if they cannot be computed now. */
   private async _softOf(
     session: Session,
     { segmentation, correction, region }: ISegmented,
     context: IJobContext
-  ): Promise<ISoftPhase[]> {
+  ): Promise<ISoftPhase[] | null> {
     const { engine, uncertainty } = this._options;
     const hard = new TileFile(segmentation, 'r');
     const over = correction && new TileFile(correction, 'r');
@@ -106,7 +114,7 @@ export class PhaseFractions {
         throw error;
       }
       log('phase fractions are given without the error of the classification', error);
-      return [];
+      return null;
     } finally {
       hard.close();
       over?.close();

@@ -76,6 +76,10 @@ describe('phases.measure', () => {
     const { patch, buffers } = rectangle(session, 1, { slice: 1, tile: [0, 1], rows: [0, 150], columns: [0, 144] });
     await page.request('labels.patch', { ...patch, layer: 'correction' }, { buffers });
     expect((await measure())[0]!.fraction).toBe(0.5 + (150 * 144) / (SLICES * ROWS * COLUMNS));
+    const more = rectangle(session, 1, { slice: 0, tile: [0, 1], rows: [0, 150], columns: [0, 144] });
+    await page.request('labels.patch', { ...more.patch, layer: 'correction' }, { buffers: more.buffers });
+    expect((await measure())[0]!.fraction).toBeCloseTo(0.68, 12);
+    await page.request('history.undo', { session });
     const region = { slice0: 0, slice1: 1, row0: 0, row1: 300, column0: 100, column1: 300 };
     await python.request('session.region', { session, region });
     expect((await measure())[0]!.fraction).toBe(0.5);
