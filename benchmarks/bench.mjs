@@ -8,6 +8,7 @@
  *   apply      segmenting an image whose features are computed
  *   stroke     from a stroke to the new segmentation of a view
  *   accuracy   mean intersection over union, from strokes drawn from the truth
+ *   position   how much of a cell's place a linear model finds in SAM's components; ours alone
  *   guided     a simulated user who labels the most uncertain region, beside one who labels random places; ours alone
  *   suggestions  SAM's suggestions against true objects; ours alone
  *   similar    objects like an example, and everything in view, against true objects; ours alone
@@ -26,6 +27,7 @@ import { guided } from './guided.mjs';
 import { boosting } from './boosting.mjs';
 import { memory } from './memory.mjs';
 import { phases } from './phases.mjs';
+import { position } from './position.mjs';
 import { similar } from './similar.mjs';
 import { suggestions } from './suggestions.mjs';
 import { forgetPeak, loadEngine, loadSam, peakOf, root, startReference } from './processes.mjs';
@@ -39,6 +41,7 @@ const SECTIONS = {
   apply,
   stroke,
   accuracy,
+  position,
   guided,
   suggestions,
   similar,

@@ -23,6 +23,8 @@ Spec = dict[str, Any]
 
 OP_NUMBERS = 8
 COLORS = ("red", "green", "blue")
+#: Numbers of views whose mean the embedding may be; the first one is usual.
+_VIEWS = (1, 2, 4)
 _GENERAL = ("version", "set", "color", "sigmas", "sigmaScale", "range", "standardise", "families", "embedding")
 
 
@@ -312,7 +314,7 @@ def _embedding(value: Any) -> dict[str, Any] | None:
     """Complete a choice of the embedding: None or False, True, or fields of an ``EmbeddingSpec``."""
     if value is None or (_is_bool(value) and not value):
         return None
-    known = ("model", "window", "layers")
+    known = ("model", "window", "views", "layers")
     given = {} if _is_bool(value) else _renamed("embedding.", _mapping("embedding", value))
     for key in given:
         if key not in known:
@@ -323,6 +325,9 @@ def _embedding(value: Any) -> dict[str, Any] | None:
     window = given.get("window")
     if window is not None:
         window = _number("embedding.window", window, {**_encoder(model)["window"], "whole": True})
+    views = given.get("views", _VIEWS[0])
+    if not _is_number(views) or views not in _VIEWS:
+        _fail("embedding.views", _show(views), ", ".join(map(str, _VIEWS)))
     layers = given.get("layers", _encoder(model)["defaultLayers"])
     known_layers = encoder_layers(model)
     most = len(known_layers)
@@ -331,7 +336,7 @@ def _embedding(value: Any) -> dict[str, Any] | None:
     checked = [_layer(f"embedding.layers.{i}", item, known_layers) for i, item in enumerate(layers)]
     if len({item["layer"] for item in checked}) != len(checked):
         _fail("embedding.layers", _show(layers), "each layer once")
-    return {"model": model, "window": window, "layers": checked}
+    return {"model": model, "window": window, "views": int(views), "layers": checked}
 
 
 def _layer(path: str, given: Any, known: Mapping[str, int]) -> dict[str, Any]:

@@ -38,8 +38,16 @@ export type EmbeddingSpec = {
    * ({@link withImage}).
    */
   window: number | null;
+  /** Views whose mean is taken: the image as it is and mirror images, so that trees learn what a place looks like, not where it is. */
+  views: EmbeddingViews;
   layers: EmbeddingLayer[];
 };
+
+/** 1: the image as it is; 2: and turned by 180°; 4: and mirrored across and down. */
+export const EMBEDDING_VIEWS = [1, 2, 4] as const;
+export type EmbeddingViews = (typeof EMBEDDING_VIEWS)[number];
+/** Those of specs that do not say. */
+const USUAL_VIEWS: EmbeddingViews = 1;
 
 /** One layer; an encoder's manifest has the names. */
 export type EmbeddingLayer = { layer: string; components: number };
@@ -210,6 +218,11 @@ export function withImage(
   const { minimum, maximum } = windowLimits(ranged.embedding.model);
   const window = Math.min(maximum, Math.max(minimum, longest));
   return { ...ranged, embedding: { ...ranged.embedding, window } };
+}
+
+/** The same embedding in one view, which is made sooner; none if it is of one view. */
+export function inOneView(embedding: EmbeddingSpec): EmbeddingSpec[] {
+  return embedding.views > 1 ? [{ ...embedding, views: 1 }] : [];
 }
 
 /** The same spec without the embedding. */
@@ -396,14 +409,16 @@ function embeddingOf(value: unknown, usual = false): EmbeddingSpec | null {
     return null;
   }
   const given = value === undefined || value === true ? {} : record('embedding', value);
-  const unknown = Object.keys(given).find(key => !['model', 'window', 'layers'].includes(key));
+  const unknown = Object.keys(given).find(key => !['model', 'window', 'views', 'layers'].includes(key));
   if (unknown !== undefined) {
-    fail(`embedding.${unknown}`, 'is not known', 'model, window, layers');
+    fail(`embedding.${unknown}`, 'is not known', 'model, window, views, layers');
   }
-  const { model = DEFAULT_MODEL.id, window = null } = given;
+  const { model = DEFAULT_MODEL.id, window = null, views = USUAL_VIEWS } = given;
   if (typeof model !== 'string' || model.length < 1 || model.length > 100) {
     fail('embedding.model', show(model), 'the name of a model');
   }
+  const known =
+    EMBEDDING_VIEWS.find(each => each === views) ?? fail('embedding.views', show(views), EMBEDDING_VIEWS.join(', '));
   const names = layerNames(model);
   const { layers: list = (findModel(model) ?? DEFAULT_MODEL).encoder.defaultLayers } = given;
   const pixels = { whole: true, ...windowLimits(model) };
@@ -423,7 +438,7 @@ function embeddingOf(value: unknown, usual = false): EmbeddingSpec | null {
   if (new Set(checked.map(({ layer }) => layer)).size !== checked.length) {
     fail('embedding.layers', show(list), 'each layer once');
   }
-  return { model, window: side, layers: checked };
+  return { model, window: side, views: known, layers: checked };
 }
 
 function record(

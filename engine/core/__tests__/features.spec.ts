@@ -27,7 +27,7 @@ describe('the default feature stack', () => {
     expect(spec).toEqual({
       ...filters,
       standardise: true,
-      embedding: { model: 'mobile-sam', window: null, layers: [{ layer: 'output', components: 8 }] }
+      embedding: { model: 'mobile-sam', window: null, views: 1, layers: [{ layer: 'output', components: 8 }] }
     });
     const names = featureNames(spec, 1);
     expect(names.slice(0, 58)).toEqual(featureNames(featureSpec(SAMBA), 1));

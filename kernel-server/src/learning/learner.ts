@@ -1,12 +1,13 @@
 /** Trains classifiers for sessions. Adds the encoder's maps if the spec asks for them and they can be made. */
 import type { IEmbeddingBasis } from '../../../engine';
 import { BridgeError } from '../../../src/shared/errors';
-import { EmbeddingSpec, FeatureSpec, withoutEmbedding } from '../../../src/shared/features';
+import { EmbeddingSpec, FeatureSpec, inOneView, withoutEmbedding } from '../../../src/shared/features';
 import { LearnerParams } from '../../../src/shared/learners';
 import { LabelClass } from '../../../src/shared/protocol';
 import type { Rect, SliceRect } from '../../../src/shared/rect';
 import { IJobContext } from '../jobs/job-context';
 import { IEngineService, IImageMaps, ITrained } from '../jobs/services';
+import { Session } from '../session/session';
 import {
   IEmbeddingSource,
   ITrainingPart,
@@ -17,6 +18,29 @@ import {
 } from './training-part';
 
 const PENDING = "SAM's embedding is being computed; the classifier sees it as soon as it is there.";
+
+/** The maps of a session that are there at once; notes those that are missing. */
+class ReadyMaps {
+  constructor(
+    private readonly _embeddings: IEmbeddingSource,
+    private readonly _session: Session,
+    private readonly _spec: EmbeddingSpec,
+    private readonly _missing: (spec: EmbeddingSpec, slice: number, under: readonly Rect[]) => void
+  ) {}
+
+  /** Why maps are missing, for the user; empty if none were. */
+  note = '';
+
+  has(slice: number, under: readonly Rect[]): boolean {
+    const isThere = this._embeddings.ready(this._session, slice, this._spec, undefined, under);
+    if (!isThere) {
+      const failure = this._embeddings.failure(this._session, slice, this._spec);
+      this.note = failure ? withoutEmbeddingNote(failure) : this.note || PENDING;
+      this._missing(this._spec, slice, under);
+    }
+    return isThere;
+  }
+}
 
 /** The result of a training. */
 export interface ILearned {
@@ -77,10 +101,11 @@ export class Learner {
   }
 
   /**
-   * Train on a session at once: without the embedding as long as maps that it needs are missing.
+   * Train on a session at once: on the image as SAM sees it in one view as long as the mean over mirrored views is missing, and without the embedding as
+   * long as that is missing too.
    *
    * @param seen what a page shows, or a slice
-   * @param missing called with each slice whose maps are missing, and where on it
+   * @param missing called with each spec and slice whose maps are missing, and where on it; what is made soonest comes first
    */
   async learnNow(
     part: ITrainingPart,
@@ -88,45 +113,71 @@ export class Learner {
     forest: LearnerParams,
     context: IJobContext,
     seen: { slice: number; view?: SliceRect },
-    missing: (slice: number, under: readonly Rect[]) => void
+    missing: (spec: EmbeddingSpec, slice: number, under: readonly Rect[]) => void
   ): Promise<ILearned> {
     const { embedding } = spec;
     if (!embedding) {
       return this._train([part], spec, forest, '', context);
     }
-    const { session } = part;
+    const awaited: Parameters<typeof missing>[] = [];
     let note = '';
-    const ready = (slice: number, under: readonly Rect[]) => {
-      const there = this._embeddings.ready(session, slice, embedding, undefined, under);
-      if (!there) {
-        const failure = this._embeddings.failure(session, slice, embedding);
-        note = failure ? withoutEmbeddingNote(failure) : note || PENDING;
-        missing(slice, under);
-      }
-      return there;
-    };
-    const first = this._embeddings.first(session, embedding, seen.view);
-    // Any slice gives a basis. The training finds out what else it needs.
-    if (ready(seen.slice, first)) {
-      const own = new WatchedEmbedding(
-        await this._embeddings.maps(session, embedding, undefined, context, seen.slice),
-        (asked, under = this._embeddings.first(session, embedding, undefined)) => {
-          if (!ready(asked, under)) {
-            throw new BridgeError('not-ready', `SAM's embedding of slice ${asked} is not there yet.`);
-          }
+    try {
+      for (const each of [embedding, ...inOneView(embedding)]) {
+        const attempt = new ReadyMaps(this._embeddings, part.session, each, (...where) => awaited.push(where));
+        const learned = await this._learnIfReady(
+          part,
+          { ...spec, embedding: each },
+          forest,
+          context,
+          seen,
+          attempt,
+          note
+        );
+        if (learned) {
+          return learned;
         }
-      );
-      try {
-        const learned = await this._train([part], spec, forest, '', context, [own]);
-        own.before = undefined; // segmenting waits for missing maps
-        return learned;
-      } catch (error) {
-        if (!own.failure || context.signal.aborted) {
-          throw error;
-        }
+        note ||= attempt.note;
       }
+    } finally {
+      awaited.reverse().forEach(where => missing(...where));
     }
     return this._train([part], withoutEmbedding(spec), forest, note, context);
+  }
+
+  /** Train on the maps of a session that are there; null if some are missing. */
+  private async _learnIfReady(
+    part: ITrainingPart,
+    spec: FeatureSpec,
+    forest: LearnerParams,
+    context: IJobContext,
+    seen: { slice: number; view?: SliceRect },
+    maps: ReadyMaps,
+    note: string
+  ): Promise<ILearned | null> {
+    const { session } = part;
+    const embedding = spec.embedding!;
+    // Any slice gives a basis. The training finds out what else it needs.
+    if (!maps.has(seen.slice, this._embeddings.first(session, embedding, seen.view))) {
+      return null;
+    }
+    const own = new WatchedEmbedding(
+      await this._embeddings.maps(session, embedding, undefined, context, seen.slice),
+      (asked, under = this._embeddings.first(session, embedding, undefined)) => {
+        if (!maps.has(asked, under)) {
+          throw new BridgeError('not-ready', `SAM's embedding of slice ${asked} is not there yet.`);
+        }
+      }
+    );
+    try {
+      const learned = await this._train([part], spec, forest, note, context, [own]);
+      own.before = undefined; // segmenting waits for missing maps
+      return learned;
+    } catch (error) {
+      if (!own.failure || context.signal.aborted) {
+        throw error;
+      }
+      return null;
+    }
   }
 
   /** Train on a session at once without the embedding, because the maps of a slice `failed`. */

@@ -128,7 +128,7 @@ class SessionRounds {
   };
 
   /** Note that the maps of a part of a slice are missing. */
-  private _miss(slice: number, under: readonly Rect[], spec: EmbeddingSpec): void {
+  private _miss(spec: EmbeddingSpec, slice: number, under: readonly Rect[]): void {
     this._awaited.push({ slice, under, spec });
     this._options.embeddings.prefetch(this._session, slice, spec, under, this._off.signal);
   }
@@ -152,17 +152,19 @@ class SessionRounds {
     embeddings.prefetch(this._session, view.slice, this._embedding, [middle, view], signal);
   }
 
-  /** Maps of a slice are ready, or failed. When no maps are missing any more, train with them, or report the failure. */
+  /** Maps of a slice are ready, or failed. When none of a spec are missing any more, train with them, or report the failure. */
   private readonly _arrived = ({ session, slice, error }: IArrival): void => {
     if (session !== this._session || this._awaited.length === 0) {
       return;
     }
     const { embeddings } = this._options;
+    const viewsOf = (awaited: typeof this._awaited) => new Set(awaited.map(({ spec }) => spec.views));
+    const before = viewsOf(this._awaited);
     this._awaited = this._awaited.filter(
       ({ slice: its, under, spec }) =>
         its !== slice || (!error && !embeddings.ready(session, slice, spec, undefined, under))
     );
-    if (this._awaited.length === 0) {
+    if (viewsOf(this._awaited).size < before.size) {
       this._wanted = true;
       this._supersede('choice');
       this.start();
@@ -276,11 +278,9 @@ class SessionRounds {
       const seen = { slice: view?.slice ?? 0, ...(view && { view }) };
       const { trained, embeddings, ...learned } = await (this._refused
         ? learner.learnWithout(part, spec, forest, work, this._refused)
-        : learner.learnNow(part, spec, forest, work, seen, (slice, under) =>
-            this._miss(slice, under, spec.embedding!)
-          ));
+        : learner.learnNow(part, spec, forest, work, seen, (...where) => this._miss(...where)));
       const [embedding] = embeddings ?? [];
-      this._embedding = embedding && spec.embedding;
+      this._embedding = embedding && learned.spec.embedding;
       this._encodeView();
       const prediction = await allocated;
       try {

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { IBasisLayer, IEmbeddingBasis } from '../../../engine/core/embedding';
+import { EMBEDDING_VIEWS, EmbeddingViews } from '../../../src/shared/features';
 import { LAYER_CHANNELS_MAX } from '../../../src/shared/limits';
 import { explainStorage, isMissing, writeAtomically } from '../base/files';
 import { log } from '../base/log';
@@ -20,27 +21,29 @@ const zLayer = z
     ({ channels, components, mean, matrix }) => mean.length === channels && matrix.length === components * channels
   );
 const zKept = z.object({
-  format: z.literal(1),
-  /** Digest of the image, and side of the window, that the basis was fitted to. */
+  format: z.literal(2),
+  /** Digest of the image, side of the window and number of views that the basis was fitted to. */
   image: z.string(),
   window: z.number(),
+  views: z.literal([...EMBEDDING_VIEWS]),
   model: z.string(),
   digest: z.string(),
   layers: z.array(zLayer).min(1)
 });
 
-/** The image and the window that a basis was fitted to. */
+/** What a basis was fitted to. */
 export interface IFittedTo {
   image: string;
   window: number;
+  views: EmbeddingViews;
 }
 
 /** Read a session's basis; undefined if there is none, or it is not valid. */
 export async function readBasis(folder: string): Promise<(IFittedTo & { basis: IEmbeddingBasis }) | undefined> {
   const path = pathOf(folder);
   try {
-    const { image, window, model, digest, layers } = zKept.parse(JSON.parse(await readFile(path, 'utf8')));
-    return { image, window, basis: { model, digest, layers } };
+    const { image, window, views, model, digest, layers } = zKept.parse(JSON.parse(await readFile(path, 'utf8')));
+    return { image, window, views, basis: { model, digest, layers } };
   } catch (error) {
     if (!isMissing(error)) {
       log(`${path} is not valid; a new basis will be fitted`, error);
@@ -56,7 +59,7 @@ export async function writeBasis(folder: string, to: IFittedTo, basis: IEmbeddin
     mean: [...layer.mean],
     matrix: [...layer.matrix]
   }));
-  const json = JSON.stringify({ format: 1, ...to, model: basis.model, digest: basis.digest, layers }) + '\n';
+  const json = JSON.stringify({ format: 2, ...to, model: basis.model, digest: basis.digest, layers }) + '\n';
   await writeAtomically(pathOf(folder), json).catch(async error => {
     throw await explainStorage(error, pathOf(folder), Buffer.byteLength(json));
   });

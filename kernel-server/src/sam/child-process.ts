@@ -38,6 +38,7 @@ import {
   ISuggestResult,
   ToSamProcess
 } from './messages';
+import { MirroredViews } from './mirrored-views';
 import { checkModelFile } from './model-files';
 import { loadRuntime, openOnCpu, PROBE_ARGUMENT, ProbeKind, runProbe, Runtime } from './providers';
 import { Reduction } from './reduction';
@@ -114,9 +115,13 @@ class JobRunner {
         windows.count === 1 ? progress : () => undefined,
         signal
       );
+      const views = new MirroredViews(job.views, view.frame, manifest);
       progress('encoding', done, job.windows.length);
-      const layers = await this._encoder.encode(pixels, names, progress, giveWay);
-      reduction.add(index, layers);
+      for (let each = 0; each < job.views; each++) {
+        views.add(await this._encoder.encode(views.input(pixels, each), names, progress, giveWay), each);
+        await giveWay();
+      }
+      reduction.add(index, views.mean());
     }
     return { ...reduction.finish(), device: this._encoder.device, seconds: since(begin) };
   }

@@ -77,13 +77,13 @@ export function embeddingKey(
 export function windowMapsKey(
   source: IEncoderSource,
   slice: number,
-  { window: side, layers }: EmbeddingSpec,
+  { window: side, views, layers }: EmbeddingSpec,
   basis: IEmbeddingBasis,
   window: number,
   { encoder }: ISamService
 ): string {
   const key = encodedKey(source, slice, source.within, encoder.digest);
-  return JSON.stringify(['maps', key, side, window, layers, basisKey(basis)]);
+  return JSON.stringify(['maps', key, side, window, views, layers, basisKey(basis)]);
 }
 
 function encodedKey({ content, display }: IEncoderSource, slice: number, part: Rect | undefined, digest: string) {
@@ -95,10 +95,10 @@ function encodedKey({ content, display }: IEncoderSource, slice: number, part: R
 export function sliceMapsKey(
   { display, key }: IEncoderSource,
   slice: number,
-  { window }: EmbeddingSpec,
+  { window, views }: EmbeddingSpec,
   basis: IEmbeddingBasis
 ): string {
-  return `${key}${display.low},${display.high}/${slice}/${window}/${basisKey(basis)}`;
+  return `${key}${display.low},${display.high}/${slice}/${window}/${views}/${basisKey(basis)}`;
 }
 
 /** Throws BridgeError `invalid` for a window that does not lie in the rows and columns that SAM sees. */

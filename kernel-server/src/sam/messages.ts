@@ -1,7 +1,7 @@
 /** The messages between the sidecar and its SAM process, sent by Node's own IPC with `serialization: 'advanced'`. */
 import type { ArrayDescriptor, ImageInfo, SamDevice } from '../../../src/shared/protocol';
 import type { IBasisLayer } from '../../../engine/core/embedding';
-import type { EmbeddingLayer } from '../../../src/shared/features';
+import type { EmbeddingLayer, EmbeddingViews } from '../../../src/shared/features';
 import type { ErrorCode } from '../../../src/shared/errors';
 import type { Rect } from '../../../src/shared/rect';
 import type { EncoderLayout, IModelFile, IModelManifest, IPromptModel } from '../../../src/shared/models';
@@ -68,6 +68,7 @@ export interface IReduceJob {
   slice: number;
   /** Side of a window in pixels. */
   window: number;
+  views: EmbeddingViews;
   /** The contrast of the embedding of the whole image for prompts, if that is wanted too where one window covers it; else null. */
   contrast: ISeenContrast | null;
   /** The windows to encode, by their numbers in `EncoderWindows`. */

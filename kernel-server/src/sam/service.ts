@@ -115,7 +115,7 @@ export class SamService implements ISamService {
     within?: Rect
   ): ReturnType<ISamService['reduce']> {
     checkSlice(image, slice);
-    const { window, layers } = spec;
+    const { window, views, layers } = spec;
     this.checkSpec(spec);
     if (basis) {
       this._checkBasis(basis, layers);
@@ -128,6 +128,7 @@ export class SamService implements ISamService {
       display,
       slice,
       window: window!,
+      views,
       contrast: whole?.contrast ?? null,
       windows,
       layers,

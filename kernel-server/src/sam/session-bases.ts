@@ -31,7 +31,7 @@ export class SessionBases {
   /** Make a basis the session's own, and write it to the session's folder. */
   async set(session: Session, spec: EmbeddingSpec, basis: IEmbeddingBasis): Promise<void> {
     this._put(session, spec, basis);
-    const to = { image: imageKey(session), window: spec.window! };
+    const to = { image: imageKey(session), window: spec.window!, views: spec.views };
     await writeBasis(session.folder, to, basis).catch(error =>
       log(`the basis of session ${session.id} could not be kept`, error)
     );
@@ -47,7 +47,7 @@ export class SessionBases {
     const kept = await readBasis(session.folder);
     if (kept?.image === imageKey(session) && kept.basis.digest === this._digest()) {
       const { model, layers } = kept.basis;
-      this._put(session, { model, window: kept.window, layers }, kept.basis);
+      this._put(session, { model, window: kept.window, views: kept.views, layers }, kept.basis);
     }
   }
 
@@ -67,8 +67,8 @@ function imageKey({ record: { image, region } }: Session): string {
 }
 
 /** A key for what the encoder sees of a session together with a model, window and layers. */
-export function specKey(session: Session, { model, window, layers }: EmbeddingSpec): string {
+export function specKey(session: Session, { model, window, views, layers }: EmbeddingSpec): string {
   const { display } = session.record.image;
   const names = layers.map(({ layer, components }) => `${layer}:${components}`).join();
-  return `${session.id}/${imageKey(session)}/${display.low},${display.high}/${model}/${window}/${names}`;
+  return `${session.id}/${imageKey(session)}/${display.low},${display.high}/${model}/${window}/${views}/${names}`;
 }

@@ -9,7 +9,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import type { IEmbeddingBasis, ISliceMaps } from '../../../engine/core/embedding';
 import { BridgeError } from '../../../src/shared/errors';
-import { EmbeddingSpec, featureSpec, withImage } from '../../../src/shared/features';
+import { EmbeddingSpec, featureSpec, inOneView, withImage } from '../../../src/shared/features';
 import { embeddingShape, promptLength } from '../../../src/shared/models';
 import { Lru } from '../../../src/shared/lru';
 import { ArrayDescriptor, ImageInfo, zSamDevice } from '../../../src/shared/protocol';
@@ -360,8 +360,8 @@ export class SliceEmbeddings {
     const spec = this._chosen(session);
     const samples = spec && this._samples(sourceOf(session), completeSpec(spec, seenImage(session)));
     const labelled = session.record.classes.some(({ id }) => session.labels.count(id) > 0);
-    if (samples ? labelled : opened) {
-      this.prefetch(session, slice, spec, samples ?? undefined);
+    if (spec && (samples ? labelled : opened)) {
+      [...inOneView(spec), spec].forEach(each => this.prefetch(session, slice, each, samples ?? undefined));
     }
   }
 
@@ -405,7 +405,8 @@ export class SliceEmbeddings {
     if (kept) {
       return this._wholes.take(session, generation!, slice, kept, sam.manifest);
     }
-    const spec = sam === this._options.sam ? this._chosen(session) : null;
+    const chosen = sam === this._options.sam ? this._chosen(session) : null;
+    const spec = chosen && (inOneView(chosen)[0] ?? chosen);
     if (spec && this._coversWhole(session, spec) && !this.ready(session, slice, spec)) {
       const maps = this.maps(session, spec, undefined, context, slice).then(all => all.slice(slice, context));
       maps.catch(() => undefined);

@@ -91,6 +91,7 @@ def test_an_embedding_adds_its_components_after_the_families():
     assert spec.embedding == {
         "model": "mobile-sam",
         "window": None,
+        "views": 1,
         "layers": [{"layer": "output", "components": 8}],
     }
     layers = [{"layer": "stage2", "components": 2}, {"layer": "output", "components": 1}]
@@ -145,11 +146,13 @@ def test_the_set_says_whether_images_are_standardised_unless_families_are_listed
           "derivatives": True, "entropy": True, "neighbours": True, "hessian_orientation": True}, "channels; 682 at most"),
         ({"standardise": 1}, "standardise is 1; True or False will do"),
         ({"embedding": 3}, r"embedding is 3; True, False, or a mapping of its parameters"),
-        ({"embedding": {"size": 3}}, r"embedding\.size is not known; model, window, layers"),
+        ({"embedding": {"size": 3}}, r"embedding\.size is not known; model, window, views, layers"),
         ({"embedding": {"model": ""}}, r"embedding\.model is ''; the name of a model"),
         ({"embedding": {"window": 64}}, r"embedding\.window is 64; a whole number from 128 to 1024"),
         ({"embedding": {"window": 1025}}, r"embedding\.window is 1025; a whole number from 128 to 1024"),
         ({"embedding": {"window": 200.5}}, r"embedding\.window is 200\.5; a whole number from 128 to 1024"),
+        ({"embedding": {"views": 3}}, r"embedding\.views is 3; 1, 2, 4"),
+        ({"embedding": {"views": True}}, r"embedding\.views is True; 1, 2, 4"),
         ({"embedding": {"layers": []}}, r"embedding\.layers is \[\]; a list of 1 to 4 layers"),
         ({"embedding": {"layers": [{"layer": "stage9", "components": 3}]}},
          r"embedding\.layers\.0\.layer is 'stage9'; stage1, stage2, stage3, output"),
@@ -272,6 +275,7 @@ def embedding(rng):
     fields = {
         "model": rng.choice(["mobile-sam", "another", "x" * 100] * 4 + ["x" * 101, "", None, 3]),
         "window": rng.choice([None, 128, 200, 1024] * 4 + [127, 1025, 0, 256.5, "512", True]),
+        "views": rng.choice([1, 2, 4] * 4 + [0, 3, 2.5, "4", True, None]),
         "layers": layers,
         "unknown": 1,
     }

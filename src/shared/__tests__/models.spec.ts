@@ -71,7 +71,12 @@ describe('A second model', () => {
 
   it('gives feature specs its layers and windows by its manifest alone', () => {
     const spec = features.featureSpec({});
-    expect(spec.embedding).toEqual({ model: 'tiny', window: null, layers: [{ layer: 'fine', components: 3 }] });
+    expect(spec.embedding).toEqual({
+      model: 'tiny',
+      window: null,
+      views: 1,
+      layers: [{ layer: 'fine', components: 3 }]
+    });
     const image = { dtype: 'uint8', display: { low: 0, high: 255 }, shape: [1, 20, 100, 1] };
     expect(features.withImage(spec, image).embedding!.window).toBe(32);
     expect(features.embeddingNames(spec)).toEqual(['SAM fine 1', 'SAM fine 2', 'SAM fine 3']);

@@ -28,6 +28,8 @@ export class SmallSam implements ISamService {
   gate: Promise<void> | undefined;
   /** Maps wait here while it is set. */
   mapsGate: Promise<void> | undefined;
+  /** Maps of several views wait here while it is set. */
+  viewsGate: Promise<void> | undefined;
 
   constructor(private readonly _graph: { path: string; digest: string; bytes: number }) {}
 
@@ -50,7 +52,7 @@ export class SmallSam implements ISamService {
   async reduce(
     ...[image, , slice, spec, basis, windows, context, , within]: Parameters<ISamService['reduce']>
   ): ReturnType<ISamService['reduce']> {
-    await this._begin(context, this.mapsGate ?? this.gate);
+    await this._begin(context, (spec.views > 1 ? this.viewsGate : undefined) ?? this.mapsGate ?? this.gate);
     const failure = this.fails(slice);
     if (failure) {
       throw failure;

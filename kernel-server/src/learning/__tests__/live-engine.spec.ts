@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { BridgeError } from '../../../../src/shared/errors';
+import { FeatureSpec } from '../../../../src/shared/features';
 import { ClassifierInfo, EventParams, Params, SessionState } from '../../../../src/shared/protocol';
 import { SliceRect } from '../../../../src/shared/rect';
 import { EngineService } from '../../engine/service';
@@ -194,6 +195,23 @@ describe('The embedding', () => {
     expect(classifier).toMatchObject({ embedding: { digest: home.sam.encoder.digest }, note: '' });
     expect(classifier.features.slice(-3)).toEqual(['SAM 1', 'SAM 2', 'SAM 3']);
     await expectSame(session, await afresh(session, choice));
+  });
+
+  it('is seen in one view until the mean over mirrored views is there', async () => {
+    const { shut, open: let_ } = gate();
+    home.sam.viewsGate = shut;
+    const mirrored = { ...choice, features: { ...BOTH, embedding: { ...BOTH.embedding, views: 4 } } };
+    const session = await open('views', mirrored);
+    await stroke(session, 0);
+    await stroke(session, 1);
+    await page.request('session.live', { session, on: true, view: VIEW });
+    const of = (views: number) => classifierWhere(({ spec }) => (spec as FeatureSpec).embedding?.views === views);
+    const early = (await page.hear(of(1))).params as SessionState;
+    expect(early.segmentation!.classifier.note).toMatch(/being computed/);
+    let_();
+    const late = (await page.hear(of(4))).params as SessionState;
+    expect(late.segmentation!.classifier.note).toBe('');
+    await expectSame(session, await afresh(session, mirrored));
   });
 
   it('is waited for once the view is painted, so that the encoder has the cores', async () => {

@@ -105,7 +105,7 @@ async function open(key: string, view: SliceRect | null): Promise<string> {
   });
   writeFileSync(arrays['image']!.path, pixels, { flag: 'r+' });
   await page.request('image.ready', { session });
-  const embedding = { window: 128, layers: [{ layer: 'output', components: 2 }] };
+  const embedding = { window: 128, views: 1, layers: [{ layer: 'output', components: 2 }] };
   await page.request('session.choice', {
     session,
     features: { set: 'samba', sigmas: [1], hessian: false, membrane: false, differenceOfGaussians: false, embedding },

@@ -237,6 +237,7 @@ describe("MobileSAM's encoder in stages", () => {
       window: 256,
       contrast: null,
       windows: [0],
+      views: 1,
       layers: [{ layer: 'output', components: 2 }],
       basis: null
     });

@@ -75,6 +75,7 @@ const hasSwiftShader = process.platform === 'linux' && process.arch === 'x64' &&
     const spec = {
       model: 'tiny',
       window: 64,
+      views: 4 as const,
       layers: ['stage1', 'output'].map(layer => ({ layer, components: 3 }))
     };
     const cpu = await reduceAll(open('cpu'), disc.image, display, 1, spec, null, makeContext());

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { IEmbeddingBasis, ILayerMaps } from '../../../../engine/core/embedding';
-import type { EmbeddingSpec } from '../../../../src/shared/features';
+import type { EmbeddingSpec, EmbeddingViews } from '../../../../src/shared/features';
 import type { ArrayDescriptor } from '../../../../src/shared/protocol';
 import { preprocessed } from '../../../../src/sam/__tests__/support/whole-image';
 import { MOBILE_SAM } from '../../../../src/shared/models/mobile-sam';
@@ -120,6 +120,7 @@ describe('A tiny model', () => {
   const spec: EmbeddingSpec = {
     model: 'tiny',
     window: 32,
+    views: 1,
     layers: [
       { layer: 'stage1', components: 3 },
       { layer: 'output', components: 2 }
@@ -347,7 +348,7 @@ describe('MobileSAM', () => {
 
   it('reduces the layers of its graph, and leaves the whole embedding unchanged', async () => {
     const image = makeImage('mobile.u8', 180, 256);
-    const spec: EmbeddingSpec = { model: 'mobile-sam', window: 256, layers };
+    const spec: EmbeddingSpec = { model: 'mobile-sam', window: 256, views: 1, layers };
     const service = open();
     const alone = await service.embed(image, display, 0, makeContext());
     const early: Float32Array[] = [];
@@ -398,8 +399,41 @@ describe('MobileSAM', () => {
     }
   });
 
+  it('tells the place of noise in one view, and nothing of it in the mean of four', async () => {
+    const image = makeImage('noise.u8', 200, 256);
+    let state = 7;
+    writeFileSync(
+      image.path,
+      Uint8Array.from({ length: 200 * 256 }, () => ((state = (state * 48271) % 2147483647) / 2147483647) * 256)
+    );
+    const service = open();
+    const toldBy = async (views: EmbeddingViews) => {
+      const spec: EmbeddingSpec = { model: 'mobile-sam', window: 256, views, layers: layers.slice(3) };
+      const [map] = (await reduceAll(service, image, display, 0, spec, null, makeContext())).maps as [ILayerMaps];
+      const { rows, columns, components, data } = map;
+      const cells = rows * columns;
+      /** The share of a component's variance that a line in rows or columns explains. */
+      const share = (k: number, place: (cell: number) => number) => {
+        const all = [...Array(cells).keys()];
+        const mean = (of: (cell: number) => number) => all.reduce((sum, cell) => sum + of(cell), 0) / cells;
+        const value = (cell: number) => data[k * cells + cell]!;
+        const [x, y] = [mean(place), mean(value)];
+        const both = mean(cell => (place(cell) - x) * (value(cell) - y));
+        return both ** 2 / (mean(cell => (place(cell) - x) ** 2) * mean(cell => (value(cell) - y) ** 2));
+      };
+      const of = (place: (cell: number) => number) =>
+        Math.max(...Array.from({ length: components }, (_, k) => share(k, place)));
+      return Math.max(
+        of(cell => Math.floor(cell / columns)),
+        of(cell => cell % columns)
+      );
+    };
+    expect(await toldBy(1)).toBeGreaterThan(0.2);
+    expect(await toldBy(4)).toBeLessThan(0.06);
+  });
+
   it('gives a window in a large image the maps of that window alone, where no other window overlaps it', async () => {
-    const spec: EmbeddingSpec = { model: 'mobile-sam', window: 128, layers: layers.slice(3) };
+    const spec: EmbeddingSpec = { model: 'mobile-sam', window: 128, views: 1, layers: layers.slice(3) };
     const image = makeImage('wide.u8', 128, 192);
     const service = open();
     const { basis, maps } = await reduceAll(service, image, display, 0, spec, null, makeContext());

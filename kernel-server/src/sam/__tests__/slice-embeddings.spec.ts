@@ -27,7 +27,7 @@ import { EngineService } from '../../__tests__/support/small-engine';
 import { SmallSam } from '../../__tests__/support/small-sam';
 
 const SIDE = 128;
-const spec: EmbeddingSpec = { model: 'small', window: null, layers: [{ layer: 'output', components: 1 }] };
+const spec: EmbeddingSpec = { model: 'small', window: null, views: 1, layers: [{ layer: 'output', components: 1 }] };
 
 /** One component, whose value is the slice minus the basis's mean; each basis that is fitted has another mean. */
 class LayeredSam extends SmallSam {

@@ -22,6 +22,7 @@ const manifest = tinyManifest(folder.path);
 const spec: EmbeddingSpec = {
   model: 'tiny',
   window: 32,
+  views: 1,
   layers: [
     { layer: 'stage1', components: 3 },
     { layer: 'output', components: 2 }
