@@ -11,6 +11,7 @@
  *   position   how much of a cell's place a linear model finds in SAM's components; ours alone
  *   guided     a simulated user who labels the most uncertain region, beside one who labels random places; ours alone
  *   suggestions  SAM's suggestions against true objects; ours alone
+ *   carry      objects carried through a stack, against true ones; ours alone
  *   similar    objects like an example, and everything in view, against true objects; ours alone
  *   phases     intervals of phase fractions against known fractions; ours alone
  *   memory     a 16-bit image of 8192 × 8192 pixels from features to segmentation; ours alone
@@ -23,6 +24,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { accuracy } from './accuracy.mjs';
+import { carry } from './carry.mjs';
 import { guided } from './guided.mjs';
 import { boosting } from './boosting.mjs';
 import { memory } from './memory.mjs';
@@ -44,6 +46,7 @@ const SECTIONS = {
   position,
   guided,
   suggestions,
+  carry,
   similar,
   phases,
   memory
@@ -56,7 +59,8 @@ const UNITS = {
   pixels: { digits: 2, better: 'less' },
   part: { digits: 2, better: 'more' },
   objects: { digits: 1, better: 'more' },
-  decodes: { digits: 0, better: 'less' }
+  decodes: { digits: 0, better: 'less' },
+  slices: { digits: 1, better: 'less' }
 };
 
 /** The context of the sections, and their results. */

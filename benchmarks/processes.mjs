@@ -58,13 +58,18 @@ export async function loadSam(folder) {
   return Object.assign(sam, { reduceAll: (...args) => reduceAll(sam, ...args) });
 }
 
-/** The reference process: `ask({do: …})` sends a command and waits for its answer. */
-export function startReference() {
+/** The Python of the project's environment. */
+export function pythonPath() {
   const python = join(root, process.platform === 'win32' ? '.venv/Scripts/python.exe' : '.venv/bin/python');
   if (!existsSync(python)) {
     throw new Error('There is no .venv; run: npm start -- --no-browser, or npm test.');
   }
-  const child = spawn(python, [join(root, 'benchmarks/reference.py')], { stdio: ['pipe', 'pipe', 'inherit'] });
+  return python;
+}
+
+/** The reference process: `ask({do: …})` sends a command and waits for its answer. */
+export function startReference() {
+  const child = spawn(pythonPath(), [join(root, 'benchmarks/reference.py')], { stdio: ['pipe', 'pipe', 'inherit'] });
   const waiting = [];
   createInterface({ input: child.stdout }).on('line', line => waiting.shift()?.resolve(JSON.parse(line)));
   child.on('exit', code =>

@@ -41,17 +41,22 @@ export async function suggestions(bench) {
   print(bench, 'all', all);
 }
 
+/** Errors of borders, and what SAM saw. */
+const BORDERS = { borders: 'whole image', zoomedBorders: 'window of 256' };
+
 function print(bench, kind, rows) {
-  const borders = rows.flatMap(row => row.borders ?? []);
-  for (const [i, when] of ['as SAM has it', 'moved to edges'].entries()) {
-    const errors = borders.map(pair => pair[i]).sort((a, b) => a - b);
-    const name = `${kind}, border of ${errors.length} good masks ${when}`;
-    if (errors.length > 0) {
-      bench.report('suggestions', `${name}: mean error`, mean(errors), null, 'pixels');
-      bench.report('suggestions', `${name}: median error`, errors[errors.length >> 1], null, 'pixels');
+  for (const [key, seen] of Object.entries(BORDERS)) {
+    const borders = rows.flatMap(row => row[key] ?? []);
+    for (const [i, when] of ['as SAM has it', 'moved to edges'].entries()) {
+      const errors = borders.map(pair => pair[i]).sort((a, b) => a - b);
+      const name = `${kind}, ${seen}, border of ${errors.length} good masks ${when}`;
+      if (errors.length > 0) {
+        bench.report('suggestions', `${name}: mean error`, mean(errors), null, 'pixels');
+        bench.report('suggestions', `${name}: median error`, errors[errors.length >> 1], null, 'pixels');
+      }
     }
   }
-  for (const key of Object.keys(rows[0]).filter(each => each !== 'borders')) {
+  for (const key of Object.keys(rows[0]).filter(each => !(each in BORDERS))) {
     bench.report(
       'suggestions',
       `${kind}, ${rows.length} objects: ${key}`,
@@ -99,6 +104,7 @@ async function measure(sam, work, pixels, classes, most) {
       'best of three, window of 256': zoomed.best,
       'Auto, window of 256': zoomed.auto,
       borders: await borders(sam, whole, size, pixels, object, truth),
+      zoomedBorders: await zoomedBorders(sam, near, size, pixels, object, truth, window),
       box: await boxed(sam, whole, size, object, truth),
       ...(await clicked(sam, whole, size, at, truth, now.logits))
     });
@@ -171,6 +177,23 @@ async function borders(sam, embedding, size, pixels, object, truth) {
     return own.length > 0 ? (oneWay(own, real) + oneWay(real, own)) / 2 : Infinity;
   };
   return [[error(before), error(sam.refined(single.lowRes, size, pixels))]];
+}
+
+/** The same in a window, if that holds the whole object. */
+async function zoomedBorders(sam, embedding, size, pixels, object, truth, window) {
+  const { row0, row1, column0, column1 } = window;
+  const box = boxOf(object, size);
+  if (box.row0 < row0 || box.row1 > row1 || box.column0 < column0 || box.column1 > column1) {
+    return undefined;
+  }
+  const seen = { rows: row1 - row0, columns: column1 - column0 };
+  const cut = values =>
+    Uint8Array.from(
+      { length: seen.rows * seen.columns },
+      (_, i) => values[(row0 + Math.floor(i / seen.columns)) * size.columns + column0 + (i % seen.columns)]
+    );
+  const local = object.map(i => (Math.floor(i / size.columns) - row0) * seen.columns + ((i % size.columns) - column0));
+  return borders(sam, embedding, seen, cut(pixels), local, cut(truth));
 }
 
 /** The rectangle around an object's pixels. */
