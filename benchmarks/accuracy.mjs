@@ -23,7 +23,7 @@ const STEPS = [
 /** The most seeds of the steps, and of scikit-learn's forest on our features. */
 const STEP_SEEDS = 4;
 /** Kinds of images besides the superalloys, and the most seeds of each: a seed of the coating takes half a minute. */
-const OTHERS = { coating: 3, tomography: 5, grains: 5, particles: 5, layers: 5 };
+const OTHERS = { coating: 3, tomography: 5, grains: 5, particles: 5, layers: 5, lamellar: 5 };
 const WHERE = ['5 strokes', '40 strokes', 'other images'];
 const REFERENCE = "scikit-image and scikit-learn, SAMBA's way";
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..spec.errors import ImageError, ParameterError, SambaLabError
 
-KINDS = ("particles", "grains", "layers")
+KINDS = ("particles", "grains", "layers", "lamellar")
 SIDE_MAX = 20_000
 VOXELS_MAX = 1_000_000_000
 
@@ -88,6 +88,8 @@ def micrograph(kind: str = "particles", shape: tuple[int, int] = (512, 512), see
         ``"particles"``: bright ellipses (class 2) in a matrix (1); some touch.
         ``"grains"``: a Voronoi mosaic of three phases (1, 2, 3) that differ in grey and in roughness.
         ``"layers"``: wavy bands of three phases (1, 2, 3), repeating from top to bottom.
+        ``"lamellar"``: as a steel: colonies of fine lamellae (1), islands without lamellae (2), thin films between some of them
+        (3) and small inclusions (4), which cover less than 1 % each.
     shape
         Rows and columns, 1 to 20,000 each.
     seed
@@ -105,6 +107,9 @@ def micrograph(kind: str = "particles", shape: tuple[int, int] = (512, 512), see
     """
     random = _random(kind, seed)
     rows, columns = _check_shape(shape, "rows, columns")
+    if kind == "lamellar":
+        look = _lamellar(1, rows, columns, random)[0]
+        return SyntheticMicrograph(_render(look, *_LOOKS[kind], random), _LAMELLAR_CLASSES[look])
     truth = {"particles": _particles, "grains": _grains, "layers": _layers}[kind](rows, columns, random)
     return SyntheticMicrograph(_render(truth, *_LOOKS[kind], random), truth)
 
@@ -118,6 +123,8 @@ def volume(kind: str = "particles", shape: tuple[int, int, int] = (64, 128, 128)
         ``"particles"``: bright ellipsoids (class 2) in a matrix (1); some touch.
         ``"grains"``: a Voronoi mosaic of three phases (1, 2, 3) that differ in grey and in roughness.
         ``"layers"``: wavy sheets of three phases (1, 2, 3), repeating from top to bottom of each slice.
+        ``"lamellar"``: as a steel: colonies of fine lamellae (1), islands without lamellae (2), thin films between some of them
+        (3) and small inclusions (4).
     shape
         Slices, rows and columns, 1 to 20,000 each, together at most 10⁹ voxels.
     seed
@@ -137,18 +144,22 @@ def volume(kind: str = "particles", shape: tuple[int, int, int] = (64, 128, 128)
     slices, rows, columns = _check_shape(shape, "slices, rows, columns")
     if slices * rows * columns > VOXELS_MAX:
         raise ParameterError(f"shape is {shape!r}; at most {VOXELS_MAX:,} voxels will do.")
-    make = {"particles": _ellipsoids, "grains": _grain_volume, "layers": _sheets}[kind]
-    truth = make(slices, rows, columns, random)
-    image = np.stack([_render(each, *_LOOKS[kind], random) for each in truth])
-    return SyntheticVolume(image, truth)
+    make = {"particles": _ellipsoids, "grains": _grain_volume, "layers": _sheets, "lamellar": _lamellar}[kind]
+    look = make(slices, rows, columns, random)
+    image = np.stack([_render(each, *_LOOKS[kind], random) for each in look])
+    return SyntheticVolume(image, _LAMELLAR_CLASSES[look] if kind == "lamellar" else look)
 
 
 _LOOKS = {
     "particles": ((0.32, 0.62), (0.03, 0.02)),
     "grains": ((0.36, 0.5, 0.64), (0.015, 0.06, 0.03)),
     "layers": ((0.3, 0.5, 0.7), (0.02, 0.05, 0.02)),
+    "lamellar": ((0.6, 0.52, 0.7, 0.2, 0.42), (0.02, 0.02, 0.02, 0.03, 0.02)),
 }
-"""The grey and the roughness of each class, as fractions of the full range."""
+"""The grey and the roughness of each class, as fractions of the full range; of the kind lamellar, of what `_lamellar` draws."""
+
+_LAMELLAR_CLASSES = np.array([0, 1, 2, 3, 4, 1], np.uint8)
+"""The class of what `_lamellar` draws: a colony's dark lamellae (5) belong to it as its bright ones do (1)."""
 
 
 def _random(kind: str, seed: int) -> np.random.Generator:
@@ -215,6 +226,50 @@ def _layers(rows: int, columns: int, random: np.random.Generator) -> UInt8:
     depth = (np.arange(rows)[:, np.newaxis] + waves[np.newaxis]) / period
     truth: UInt8 = (np.floor(depth).astype(np.int64) % 3 + 1).astype(np.uint8)
     return truth
+
+
+def _lamellar(slices: int, rows: int, columns: int, random: np.random.Generator) -> UInt8:
+    """Draw bright (1) and dark (5) lamellae of colonies, islands (2), films (3) and inclusions (4), slice by slice."""
+    count, fine = 40, max(5.0, min(rows, columns) / 64)
+    sides = np.array((slices, rows, columns))
+    seeds = random.uniform((0, 0, 0), sides, (count, 3)).astype(np.float32)
+    normals = random.standard_normal((count, 3)).astype(np.float32)
+    if slices == 1:
+        normals[:, 0] = 0
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True) * (fine * random.uniform(0.8, 1.4, (count, 1)))
+    is_island = random.permutation(count) < count // 4
+    shift = random.uniform(size=count).astype(np.float32)
+    number = max(1, round(0.004 * float(np.prod(sides)) / (np.pi * fine**2 / 4 * (fine if slices > 1 else 1))))
+    inclusions = random.uniform((0, 0, 0), sides, (number, 3)).astype(np.float32)
+    radii = fine / 2 * random.uniform(0.7, 1.3, number).astype(np.float32)
+    look = np.empty((slices, rows, columns), np.uint8)
+    x = np.arange(columns, dtype=np.float32)
+    band = max(1, 2_000_000 // (columns * count))
+    for z in range(slices):
+        for top in range(0, rows, band):
+            y = np.arange(top, min(rows, top + band), dtype=np.float32)[:, np.newaxis]
+            away = (
+                (seeds[:, 0] - z) ** 2 + (y - seeds[:, 1])[:, np.newaxis] ** 2 + (x[:, np.newaxis] - seeds[:, 2]) ** 2
+            )
+            two = np.argpartition(away, 1, axis=2)[:, :, :2]
+            both = np.take_along_axis(away, two, axis=2)
+            nearest = np.where(both[..., 0] <= both[..., 1], two[..., 0], two[..., 1])
+            apart = np.linalg.norm(seeds[two[..., 0]] - seeds[two[..., 1]], axis=2)
+            to_border = np.abs(both[..., 0] - both[..., 1]) / (2 * np.maximum(apart, 1e-3))
+            wave = normals[nearest, 0] * z + normals[nearest, 1] * y + normals[nearest, 2] * x + shift[nearest]
+            drawn = np.where(is_island[nearest], 2, np.where(wave % 1 < 0.45, 5, 1))
+            is_film = (to_border < fine / 6) & (two.sum(axis=2) % 5 == 0)
+            look[z, top : top + band] = np.where(is_film, 3, drawn)
+        for (depth, row, column), radius in zip(inclusions, radii, strict=True):
+            if abs(depth - z) <= radius or slices == 1:
+                reach = int(np.ceil(radius))
+                up, left = max(0, int(row) - reach), max(0, int(column) - reach)
+                box = look[z, up : int(row) + reach + 1, left : int(column) + reach + 1]
+                dy = np.arange(up, up + box.shape[0])[:, np.newaxis] - row
+                dx = np.arange(left, left + box.shape[1]) - column
+                deep = 0 if slices == 1 else depth - z
+                box[dy**2 + dx**2 + deep**2 <= radius**2] = 4
+    return look
 
 
 def _ellipsoids(slices: int, rows: int, columns: int, random: np.random.Generator) -> UInt8:

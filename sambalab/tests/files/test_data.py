@@ -35,6 +35,28 @@ def test_a_synthetic_volume_has_every_class_and_goes_on_from_slice_to_slice(kind
     assert not np.array_equal(sl.data.volume(kind, (30, 70, 90), seed=4).truth, truth)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_lamellae_are_finer_than_their_colonies_and_two_classes_are_rare(seed):
+    image, truth = sl.data.micrograph("lamellar", seed=seed)
+    assert image.shape == truth.shape == (512, 512)
+    shares = np.bincount(truth.ravel(), minlength=5) / truth.size
+    assert shares[0] == 0 and shares[1] > 0.5 and shares[2] > 0.1
+    assert 0.001 < shares[3] < 0.02 and 0.001 < shares[4] < 0.01
+    # The grey of a colony varies more than that of an island, though their means are close.
+    deep = np.zeros(truth.shape, bool)
+    deep[4:-4, 4:-4] = True
+    grey = [image[(truth == number) & deep].astype(float) for number in (1, 2)]
+    assert abs(grey[0].mean() - grey[1].mean()) < 15 < grey[0].std() and grey[1].std() < 0.8 * grey[0].std()
+
+
+def test_lamellae_go_on_from_slice_to_slice():
+    image, truth = sl.data.volume("lamellar", (12, 90, 100), seed=1)
+    assert image.shape == truth.shape == (12, 90, 100) and set(np.unique(truth)) <= {1, 2, 3, 4}
+    assert 0 < (truth[1:] != truth[:-1]).mean() < 0.15
+    smooth = image.astype(float) - image.mean()
+    assert np.corrcoef(smooth[1:].ravel(), smooth[:-1].ravel())[0, 1] > 0.2
+
+
 @pytest.mark.parametrize("kind", sl.data.KINDS)
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 50, 4), (40, 1, 2)])
 def test_tiny_volumes_work(kind, shape):
