@@ -24,19 +24,29 @@ class ReadyMaps {
   constructor(
     private readonly _embeddings: IEmbeddingSource,
     private readonly _session: Session,
-    private readonly _spec: EmbeddingSpec,
+    readonly spec: EmbeddingSpec,
     private readonly _missing: (spec: EmbeddingSpec, slice: number, under: readonly Rect[]) => void
   ) {}
 
   /** Why maps are missing, for the user; empty if none were. */
   note = '';
 
+  /** Where maps are needed first; see {@link IEmbeddingSource.first}. */
+  first({ view }: { view?: SliceRect }): readonly Rect[] {
+    return this._embeddings.first(this._session, this.spec, view);
+  }
+
+  isThere(seen: { slice: number; view?: SliceRect }, under = this.first(seen)): boolean {
+    return this._embeddings.ready(this._session, seen.slice, this.spec, undefined, under);
+  }
+
+  /** Whether maps are there; tells of those that are missing at once, before they can arrive. */
   has(slice: number, under: readonly Rect[]): boolean {
-    const isThere = this._embeddings.ready(this._session, slice, this._spec, undefined, under);
+    const isThere = this.isThere({ slice }, under);
     if (!isThere) {
-      const failure = this._embeddings.failure(this._session, slice, this._spec);
+      const failure = this._embeddings.failure(this._session, slice, this.spec);
       this.note = failure ? withoutEmbeddingNote(failure) : this.note || PENDING;
-      this._missing(this._spec, slice, under);
+      this._missing(this.spec, slice, under);
     }
     return isThere;
   }
@@ -119,32 +129,26 @@ export class Learner {
     if (!embedding) {
       return this._train([part], spec, forest, '', context);
     }
-    const awaited: Parameters<typeof missing>[] = [];
+    const { session } = part;
+    const views = [embedding, ...inOneView(embedding)].map(
+      each => new ReadyMaps(this._embeddings, session, each, missing)
+    );
+    const [full, quick] = views;
+    if (quick && !full!.isThere(seen)) {
+      quick.has(seen.slice, quick.first(seen)); // it is told first, and so made first
+    }
     let note = '';
-    try {
-      for (const each of [embedding, ...inOneView(embedding)]) {
-        const attempt = new ReadyMaps(this._embeddings, part.session, each, (...where) => awaited.push(where));
-        const learned = await this._learnIfReady(
-          part,
-          { ...spec, embedding: each },
-          forest,
-          context,
-          seen,
-          attempt,
-          note
-        );
-        if (learned) {
-          return learned;
-        }
-        note ||= attempt.note;
+    for (const maps of views) {
+      const learned = await this._learnIfReady(part, spec, forest, context, seen, maps, note);
+      if (learned) {
+        return learned;
       }
-    } finally {
-      awaited.reverse().forEach(where => missing(...where));
+      note ||= maps.note;
     }
     return this._train([part], withoutEmbedding(spec), forest, note, context);
   }
 
-  /** Train on the maps of a session that are there; null if some are missing. */
+  /** Train on maps of a session, instead of those that `spec` names; null if some are missing. */
   private async _learnIfReady(
     part: ITrainingPart,
     spec: FeatureSpec,
@@ -154,22 +158,20 @@ export class Learner {
     maps: ReadyMaps,
     note: string
   ): Promise<ILearned | null> {
-    const { session } = part;
-    const embedding = spec.embedding!;
     // Any slice gives a basis. The training finds out what else it needs.
-    if (!maps.has(seen.slice, this._embeddings.first(session, embedding, seen.view))) {
+    if (!maps.has(seen.slice, maps.first(seen))) {
       return null;
     }
     const own = new WatchedEmbedding(
-      await this._embeddings.maps(session, embedding, undefined, context, seen.slice),
-      (asked, under = this._embeddings.first(session, embedding, undefined)) => {
+      await this._embeddings.maps(part.session, maps.spec, undefined, context, seen.slice),
+      (asked, under = maps.first({})) => {
         if (!maps.has(asked, under)) {
           throw new BridgeError('not-ready', `SAM's embedding of slice ${asked} is not there yet.`);
         }
       }
     );
     try {
-      const learned = await this._train([part], spec, forest, note, context, [own]);
+      const learned = await this._train([part], { ...spec, embedding: maps.spec }, forest, note, context, [own]);
       own.before = undefined; // segmenting waits for missing maps
       return learned;
     } catch (error) {

@@ -214,6 +214,26 @@ describe('The embedding', () => {
     await expectSame(session, await afresh(session, mirrored));
   });
 
+  it('is seen in all its views also if they are there before the training on one view has ended', async () => {
+    const { shut, open: let_ } = gate();
+    home.sam.viewsGate = shut;
+    const { train } = EngineService.prototype;
+    jest.spyOn(EngineService.prototype, 'train').mockImplementation(async function (this: EngineService, ...args) {
+      if (args[0].spec.embedding?.views === 1) {
+        let_();
+        await new Promise(resolve => setTimeout(resolve, 300));
+      }
+      return train.apply(this, args);
+    });
+    const mirrored = { ...choice, features: { ...BOTH, embedding: { ...BOTH.embedding, views: 4 } } };
+    const session = await open('overtaken', mirrored);
+    await stroke(session, 0);
+    await stroke(session, 1);
+    await page.request('session.live', { session, on: true, view: VIEW });
+    await page.hear(classifierWhere(({ spec }) => (spec as FeatureSpec).embedding?.views === 4));
+    await expectSame(session, await afresh(session, mirrored));
+  });
+
   it('is waited for once the view is painted, so that the encoder has the cores', async () => {
     const { shut, open: let_ } = gate();
     home.sam.gate = shut;
